@@ -11,13 +11,14 @@ from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
-from ops.rollout import before_service, gate
+from ops.rollout import before_service, gate, health_change
 
 settings = config.load()
 set_permissions_boundary(settings.boundary)
 kept = refuse_impossible_changes(settings)
 name = settings.names.prefix
 changes = gate.watch()
+health_change.refuse_outage(settings, changes)
 
 network = Network(name, NetworkArgs(settings=settings))
 database = Database(name, DatabaseArgs(settings=settings, network=network))

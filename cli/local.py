@@ -14,7 +14,6 @@ from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.run import rehearse as rehearsing
 from rehearsal.run import shell as commands
 from rehearsal.run.faults import FAULTS
-from stack.names import PROJECT
 
 REGION = "ap-northeast-1"
 ECS_ENABLED = "ecsEnabled"
@@ -67,7 +66,7 @@ def pair(text: str) -> tuple[str, str]:
         raise click.BadParameter(
             str(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
         )
-    if key.removeprefix(f"{PROJECT}:") == ECS_ENABLED:
+    if key.rpartition(":")[2] == ECS_ENABLED:
         raise click.BadParameter(
             str(
                 t(
@@ -146,7 +145,7 @@ def shell(command: tuple[str, ...], **how: Any) -> None:
       ./careapp shell
       $ pulumi stack init poc && pulumi up -s poc
       $ pulumi config set ecsEnabled true && pulumi up -s poc
-      $ aws ecs describe-services --cluster careapp-poc-cluster --services careapp-poc-service
+      $ aws ecs list-services --cluster "$(pulumi stack output clusterName)"
       $ pulumi destroy -s poc
       ./careapp shell pulumi preview -s poc
 

@@ -26,7 +26,7 @@ from ops.aws.session import Session
 from ops.command_line import exit_code_of
 from ops.pause.state import stopped_database
 from stack import previews
-from stack.file import StackError
+from stack.file import StackError, project_of
 from stack.settings import Settings
 
 NO_CHANGES_EXPECTED = "no changes were expected"
@@ -34,8 +34,8 @@ NO_CHANGES_EXPECTED = "no changes were expected"
 PLAIN = ("--non-interactive", "--color", "never")
 MAX_OUTPUT = 60_000
 """Bytes of output in a comment: GitHub allows 65,536 characters, Linux 128 KiB in one variable."""
-STATES = ".pulumi/stacks/careapp/"
-"""Where the states are in a bucket of Pulumi's."""
+STATES = ".pulumi/stacks/{project}/"
+"""Where a project's states are in a bucket of Pulumi's."""
 LABEL = "preview"
 """The label with which a pull request has a stack."""
 LOCKED = "the stack is currently locked"
@@ -373,11 +373,12 @@ def _in_bucket(bucket: str) -> Iterator[str]:
     S3 is read and not Pulumi, which writes to an empty bucket; the roles of these steps do not allow that.
     """
     pages = boto3.client("s3").get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket, Prefix=STATES):
+    states = STATES.format(project=project_of(Path()))
+    for page in pages.paginate(Bucket=bucket, Prefix=states):
         for each in page.get("Contents", []):
             # A stack that was removed leaves `.json.bak`.
             if each["Key"].endswith(".json"):
-                yield each["Key"].removeprefix(STATES).removesuffix(".json")
+                yield each["Key"].removeprefix(states).removesuffix(".json")
 
 
 def _in_backend() -> Iterator[str]:

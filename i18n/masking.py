@@ -255,8 +255,13 @@ def mask_data(data: Any) -> Any:
 NAME = re.compile(rf"{KEY}$", re.I)
 
 
+def names_a_secret(name: str) -> bool:
+    """Return whether a variable or key of this name holds a secret, as far as the name tells."""
+    return bool(NAME.search(name))
+
+
 def _named(name: str, value: Any) -> Any:
-    if isinstance(value, str) and value and NAME.search(name) and not KEPT.fullmatch(value):
+    if isinstance(value, str) and value and names_a_secret(name) and not KEPT.fullmatch(value):
         return MASK
     return mask_data(value)
 

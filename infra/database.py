@@ -88,7 +88,6 @@ def monitoring_trust(account: str) -> Policy:
 
 VERSION = "17"
 PORT = 5432
-NAME = "careapp"
 USER = "postgres"
 ZONES = 2
 """Zones of the DB subnet group, whatever `zoneCount` is.
@@ -118,8 +117,8 @@ class Database(pulumi.ComponentResource):
     """
 
     port = PORT
-    db_name = NAME
     username = USER
+    db_name: str
     address: pulumi.Output[str]
     secret_arn: pulumi.Output[str]
     security_group_id: pulumi.Output[str]
@@ -129,7 +128,7 @@ class Database(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:Database", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.tags = args.settings.tags
+        self.tags, self.db_name = args.settings.tags, args.settings.names.database_name
         group = aws.ec2.SecurityGroup(
             f"{name}-database",
             description="The database; tasks are let in one by one",
@@ -160,7 +159,7 @@ class Database(pulumi.ComponentResource):
             storage_type="gp3",
             **_storage_performance(settings.storage_gb),
             storage_encrypted=True,
-            db_name=NAME,
+            db_name=self.db_name,
             username=USER,
             manage_master_user_password=True,
             port=PORT,

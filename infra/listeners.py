@@ -12,7 +12,7 @@ import pulumi_aws as aws
 from stack.entrance import HttpsSettings
 
 NO_SERVICE = """\
-<!doctype html><html lang="en"><meta charset="utf-8"><title>careapp: ECS is off</title>
+<!doctype html><html lang="en"><meta charset="utf-8"><title>ECS is off</title>
 <h1>ECS is off</h1>
 <p>The network, the database and the image are there; the app does not run yet. Start it with:</p>
 <pre>pulumi config set ecsEnabled true

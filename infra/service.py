@@ -19,7 +19,6 @@ from infra.security_groups import TaskAccess, TaskAccessArgs
 from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task, TaskArgs
 from stack.deployments import MAXIMUM_PERCENT, DeploymentSettings
-from stack.monitoring import BAKE_MINUTES
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
@@ -68,7 +67,7 @@ def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
 
 
 def strategy(
-    name: str, watched: Sequence[pulumi.Input[str]], settings: DeploymentSettings
+    name: str, watched: Sequence[pulumi.Input[str]], settings: DeploymentSettings, minutes: int
 ) -> dict[str, Any]:
     """Return the service's arguments for the strategy, the alarms that ECS watches, and for how long.
 
@@ -83,10 +82,10 @@ def strategy(
         "alarms": aws.ecs.ServiceAlarmsArgs(
             alarm_names=names, enable=bool(watched), rollback=bool(watched)
         ),
-        "deployment_configuration": configuration(settings)
+        "deployment_configuration": configuration(settings, minutes)
         if settings.shifts
         else aws.ecs.ServiceDeploymentConfigurationArgs(
-            strategy="ROLLING", bake_time_in_minutes=str(BAKE_MINUTES if watched else 0)
+            strategy="ROLLING", bake_time_in_minutes=str(settings.bake if watched else 0)
         ),
     }
 
@@ -206,7 +205,9 @@ class Service(pulumi.ComponentResource):
             ),
             load_balancers=[self._registration()],
             **deployment_settings(settings),
-            **strategy(name, self._alarms(name), settings.deployment),
+            **strategy(
+                name, self._alarms(name), settings.deployment, args.settings.rollout_minutes
+            ),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",

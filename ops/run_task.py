@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from i18n import Refused, Text, t
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.command_line import INTERRUPTED, exit_code_of
-from ops.snapshot import ecs, read_existing
+from ops.snapshot import ecs, rds, read_existing
+from ops.snapshot.rds import GOING_OFF
 from ops.snapshot.records import Container, Definition, Service, Task
 from stack.names import StackNames
 from stack.settings import Settings
@@ -66,6 +68,21 @@ def planned(session: Session, names: StackNames, command: Sequence[str]) -> OneO
     )
 
 
+def check_database(session: Session, names: StackNames) -> None:
+    """Raise Refused while the database is stopped, as in a paused stack. Raises AwsProblem."""
+    found = read_existing(rds.database, session, names.database, False)
+    if found is not None and found.status in GOING_OFF:
+        raise Refused(
+            t(
+                "The database {id} is {status}, and the command would run without it: `./careapp resume -s "
+                "{stack}` first.",
+                id=found.id,
+                status=found.status,
+                stack=names.stack,
+            )
+        )
+
+
 def _running(service: Service) -> str:
     """Return the ARN of the task definition that serves: during a roll-out the previous one."""
     serving = [each for each in service.deployments if each.running and each.rollout == "COMPLETED"]
@@ -104,65 +121,81 @@ class Log:
         self._session = session
         self._asked: dict[str, Any] = {"logGroupName": group, "logStreamName": stream}
         self._asked["startFromHead"] = True
+        self._read: deque[str] = deque()
 
     def new(self) -> Iterator[str]:
-        """Yield the lines since the last call. A stream that does not exist yet has none."""
+        """Yield the lines since the last call, also one that was interrupted. A stream that does not exist has none."""
+        at_end = False
         while True:
+            while self._read:
+                yield self._read.popleft()
+            if at_end:
+                return
             try:
                 page = self._session.call("logs", "get_log_events", **self._asked)
             except AwsProblem as problem:
                 if problem.temporary or problem.kind == "missing":
                     return
                 raise
-            yield from (each["message"].rstrip("\n") for each in page["events"])
+            self._read.extend(each["message"].rstrip("\n") for each in page["events"])
             # A token that comes back as it was sent is the end (botocore, GetLogEvents).
             token, before = page["nextForwardToken"], self._asked.get("nextToken")
             self._asked["nextToken"] = token
-            if token == before:
-                return
+            at_end = token == before
 
 
 def _print(line: str) -> None:
     print(line, flush=True)
 
 
-def follow(
-    session: Session,
-    one_off: OneOff,
-    arn: str,
-    say: Callable[[Text], None],
-    show: Callable[[str], None] = _print,
-    why_stop: Callable[[], str] = str,
-) -> Task:
-    """Show the log until the task has stopped, and return the task. Raises Refused and AwsProblem.
+class Following:
+    """Follows one task, and shows its log and each new status once, also after an interrupt."""
 
-    ``why_stop`` is called with each read. Once it returns a reason, the task is stopped with it.
-    """
-    definition, status, seen, stopping = one_off.definition, "", time.monotonic(), False
-    log = Log(session, definition.log_group, definition.stream(arn.rpartition("/")[2]))
-    while True:
-        if not stopping and (reason := why_stop()):
-            stop(session, one_off, arn, reason)
-            stopping = True
-        task = _asked(session, one_off.cluster, arn)
-        if task is not None:
-            seen = time.monotonic()
-        elif time.monotonic() - seen > VISIBLE_SECONDS:
-            raise Refused(t("ECS no longer knows the task {task}.", task=arn))
-        if task is not None and task.status != status:
-            status = task.status
-            say(t("{task} of {revision}: {status}", task=task.short, revision=task.revision,
-                  status=status))  # fmt: skip
-        _show_new(log, show)
-        time.sleep(POLL_SECONDS)
-        if task is not None and task.status == "STOPPED":
-            _show_new(log, show)  # the last lines may reach CloudWatch after the end
-            return task
+    def __init__(
+        self,
+        session: Session,
+        one_off: OneOff,
+        arn: str,
+        say: Callable[[Text], None],
+        show: Callable[[str], None] = _print,
+    ) -> None:
+        definition = one_off.definition
+        self._session, self._one_off, self._arn, self._say = session, one_off, arn, say
+        self._show, self._status = show, ""
+        self._log = Log(session, definition.log_group, definition.stream(arn.rpartition("/")[2]))
 
+    def to_end(self, why_stop: Callable[[], str] = str) -> Task:
+        """Show what is new until the task has stopped, and return the task. Raises Refused and AwsProblem.
 
-def _show_new(log: Log, show: Callable[[str], None]) -> None:
-    for line in log.new():
-        show(line)
+        ``why_stop`` is called with each read. Once it returns a reason, the task is stopped with it.
+        """
+        seen, stopping = time.monotonic(), False
+        while True:
+            if not stopping and (reason := why_stop()):
+                stop(self._session, self._one_off, self._arn, reason)
+                stopping = True
+            task = _asked(self._session, self._one_off.cluster, self._arn)
+            if task is not None:
+                seen = time.monotonic()
+            elif time.monotonic() - seen > VISIBLE_SECONDS:
+                raise Refused(t("ECS no longer knows the task {task}.", task=self._arn))
+            if task is not None:
+                self._say_status(task)
+            self._show_new()
+            time.sleep(POLL_SECONDS)
+            if task is not None and task.status == "STOPPED":
+                self._show_new()  # the last lines may reach CloudWatch after the end
+                return task
+
+    def _say_status(self, task: Task) -> None:
+        if task.status != self._status:
+            self._status = task.status
+            self._say(t("{task} of {revision}: {status}", task=task.short, revision=task.revision,
+                        status=task.status))  # fmt: skip
+
+    def _show_new(self) -> None:
+        for line in self._log.new():
+            self._show(line)
 
 
 def _asked(session: Session, cluster: str, arn: str) -> Task | None:
@@ -185,6 +218,7 @@ def run(stack: str, folder: Path, command: Sequence[str]) -> int:
         settings = Settings.read(stack, folder)
         session = Session(settings.region, settings.profile)
         one_off = planned(session, settings.names, command)
+        check_database(session, settings.names)
         say(t("ECS is starting a task of {revision}; on Fargate that takes about a minute.",
               revision=one_off.definition.arn.rpartition("/")[2]))  # fmt: skip
         codes.append(_followed(session, one_off, start(session, one_off), say))
@@ -196,13 +230,14 @@ def run(stack: str, folder: Path, command: Sequence[str]) -> int:
 
 def _followed(session: Session, one_off: OneOff, arn: str, say: Callable[[Text], None]) -> int:
     """Follow the task until it stops. The first Ctrl-C stops the task, a second one ends this command."""
+    following = Following(session, one_off, arn, say)
     try:
-        return _ended(one_off, follow(session, one_off, arn, say), say)
+        return _ended(one_off, following.to_end(), say)
     except KeyboardInterrupt:
         stop(session, one_off, arn, "Stopped by Ctrl-C in ./careapp run")
         say(t("Ctrl-C: ECS is stopping the task; the command has {seconds} s to end.",
               seconds=one_off.definition.stop_timeout))  # fmt: skip
-        follow(session, one_off, arn, say)
+        following.to_end()
         return INTERRUPTED
 
 

@@ -12,5 +12,6 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from policy import CONTROLS
 from policy.controls import as_policy
+from stack.file import project_of
 
-PolicyPack("careapp", [as_policy(control) for control in CONTROLS])
+PolicyPack(project_of(Path(__file__).parent.parent), [as_policy(control) for control in CONTROLS])

@@ -42,8 +42,8 @@ through Amazon ECS environment variables").
 """
 
 
-def entries(key: str, check: Callable[[str], str]) -> Callable[[str], dict[str, str]]:
-    """Return the rule of a map from variable names to texts that ``check`` accepts.
+def entries(key: str, check: Callable[[str, str], str]) -> Callable[[str], dict[str, str]]:
+    """Return the rule of a map from variable names to texts; ``check`` gets both and returns the text.
 
     Pulumi passes a map as JSON.
     """
@@ -63,7 +63,7 @@ def entries(key: str, check: Callable[[str], str]) -> Callable[[str], dict[str, 
             )
         for name in found:
             _check_name(name)
-        return {name: check(_text(name, value)) for name, value in found.items()}
+        return {name: check(name, _text(name, value)) for name, value in found.items()}
 
     return rule
 
@@ -98,7 +98,12 @@ def _text(name: str, value: object) -> str:
     return str(value)
 
 
-def secret_arn(text: str) -> str:
+def plain_text(_name: str, text: str) -> str:
+    """Return the text of a variable, which may be any."""
+    return text
+
+
+def secret_arn(name: str, text: str) -> str:
     """Return the text when it is a valid `valueFrom`. Raises ValueError.
 
     The error does not repeat the text, which may be the secret itself.
@@ -106,9 +111,10 @@ def secret_arn(text: str) -> str:
     if not ARN.fullmatch(text):
         raise ValueError(
             t(
-                "a value of {count} characters is not the complete ARN of a Secrets Manager secret, "
+                "{name} has a value of {count} characters, which is not the complete ARN of a Secrets Manager secret, "
                 "as `aws secretsmanager describe-secret` shows it, with or without a JSON key: "
                 "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
+                name=name,
                 count=len(text),
             )
         )
@@ -126,7 +132,7 @@ APP_FOLDER = Key(
 APP_VARIABLES = Key(
     "appVariables",
     "{}",
-    entries("appVariables", str),
+    entries("appVariables", plain_text),
     "environment variables of the app: `pulumi config set --path appVariables.NAME VALUE`",
 )
 APP_SECRETS = Key(

@@ -58,9 +58,10 @@ BAKE_MINUTES = Key(
     "bakeMinutes",
     "5",
     rules.integer(0, LONGEST_WAIT, t(" minutes")),
-    "minutes that the old tasks stay, ready for a rollback, once the new ones get all requests; "
-    "not with `rolling`",
+    "minutes that ECS watches a new version that gets all requests, ready to go back; its alarms need 5",
 )
+"""Five are longer than the alarms take: two periods of a minute, and up to 3 min 20 s, measured on AWS, until
+the load balancer's metrics are in CloudWatch."""
 ROLLOUT_TIMEOUT = Key(
     "rolloutTimeoutMinutes",
     "15",
@@ -90,7 +91,7 @@ class DeploymentSettings:
         There is no wait after the last linear step but the bake time (botocore, LinearConfiguration).
         """
         steps = {CANARY: 1, LINEAR: math.ceil(100 / self.percent) - 1}.get(self.strategy, 0)
-        return steps * self.minutes + self.bake if self.shifts else 0
+        return steps * self.minutes + self.bake
 
     @classmethod
     def load(cls, read: Reader, requests: int) -> DeploymentSettings:

@@ -32,6 +32,12 @@ SMOKE_MATCHER = Key(
     rules.status_codes,
     "status codes that `smokePath` must answer with, at the end of its redirects",
 )
+SMOKE_REQUESTS = Key(
+    "smokeRequests",
+    "10",
+    rules.integer(1, 100),
+    "requests for `smokePath` that a new version must answer before users' requests go to it; not with `rolling`",
+)
 HEALTH_INTERVAL = Key(
     "healthInterval", "10", rules.integer(5, 300, t(" seconds")), "seconds between health checks"
 )
@@ -77,6 +83,7 @@ class HealthSettings:
     deregistration_delay: int
     smoke_path: str
     smoke_matcher: str
+    smoke_requests: int
 
     @property
     def notice(self) -> int:
@@ -112,6 +119,7 @@ class HealthSettings:
             deregistration_delay=read(DEREGISTRATION_DELAY),
             smoke_path=read(SMOKE_PATH),
             smoke_matcher=read(SMOKE_MATCHER),
+            smoke_requests=read(SMOKE_REQUESTS),
         )
 
 

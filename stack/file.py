@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from i18n import Refused, Text, joined, said, t
-from stack.names import PROJECT
+from stack.names import StackNames
 from stack.rules import Key
 
 OTHER_CREDENTIALS = (
@@ -24,6 +23,15 @@ The commands and the roll-out gate would use other credentials, perhaps of anoth
 """
 
 
+PACKAGES = ("aws", "awsx", "docker", "pulumi")
+"""The other namespaces of the program's keys: those of its providers and of Pulumi."""
+
+
+TWICE = t(
+    "stands in the stack's file twice, with the project's name before it and without; delete one"
+)
+
+
 class StackError(Refused):
     """The stack's file is invalid; ``text`` names the problem and the fix."""
 
@@ -34,13 +42,14 @@ class StackError(Refused):
 class StackFile:
     """A stack's configuration: texts by full key, such as ``careapp:ecsEnabled``; a map is JSON.
 
+    ``project`` is the name in Pulumi.yaml, which begins the keys of the program's own settings.
     ``encrypted`` has the keys whose value, or a part of it, is encrypted.
     """
 
+    project: str
     stack: str
     values: Mapping[str, str]
     encrypted: Collection[str] = frozenset()
-    project: str = PROJECT
     folder: Path = Path()
     """The project's folder, which contains the file and the app's sources."""
 
@@ -69,15 +78,57 @@ def read(stack: str, folder: Path) -> StackFile:
     file = folder / f"Pulumi.{stack}.yaml"
     if not file.exists():
         raise StackError(_no_file(stack, folder))
-    config: Mapping[str, Any] = _load(file).get("config") or {}
+    name = project_of(folder)
+    given: Mapping[str, Any] = _load(file).get("config") or {}
+    config = {full_key(name, key): each for key, each in given.items()}
+    if len(config) < len(given):
+        raise refused(
+            stack,
+            {
+                key: TWICE
+                for key in given
+                if full_key(name, key) != key and full_key(name, key) in given
+            },
+        )
     if problems := other_credentials(config):
         raise refused(stack, problems)
     return StackFile(
+        project=name,
         stack=stack,
         folder=folder,
         values={key: _text(value) for key, value in config.items() if not _is_encrypted(value)},
         encrypted={key for key, value in config.items() if _holds_encrypted(value)},
     )
+
+
+def project_of(folder: Path) -> str:
+    """Return the name of the project in a folder. Raises StackError."""
+    file = folder / "Pulumi.yaml"
+    if not file.exists():
+        raise StackError(
+            t(
+                "{folder} contains no Pulumi.yaml, which has the project's name; run this in the project's "
+                "folder.",
+                folder=str(folder.resolve()),
+            )
+        )
+    name = _load(file).get("name")
+    if not name:
+        raise StackError(t("Pulumi.yaml has no `name`, with which all names begin. Add it there."))
+    return str(name)
+
+
+def names_of(stack: str, folder: Path) -> StackNames:
+    """Return the names of a stack's resources. Raises StackError."""
+    return StackNames(stack, project_of(folder))
+
+
+def full_key(project: str, key: str) -> str:
+    """Return a key with its namespace: without one it is the project's, as to the engine.
+
+    Source: Pulumi, sdk/go/common/workspace/loaders.go, stackConfigNamespacedWithProject.
+    """
+    return key if ":" in key else f"{project}:{key}"
 
 
 def other_credentials(config: Collection[str]) -> dict[str, Text]:
@@ -173,9 +224,6 @@ def _text(value: object) -> str:
 
 T = TypeVar("T")
 
-LONGEST_PREFIX = 32 - len("-alb")
-"""ELB's names have at most 32 characters (botocore, CreateLoadBalancer)."""
-
 
 class Reader:
     """Reads keys one by one and collects their problems.
@@ -204,7 +252,7 @@ class Reader:
         return self._full(key) in self.file.encrypted
 
     def _full(self, key: Key[Any]) -> str:
-        return f"{self.file.project}:{key.name}"
+        return full_key(self.file.project, key.name)
 
     def region(self) -> str:
         """Return the stack's region. Keys of OTHER_CREDENTIALS become problems."""
@@ -229,36 +277,28 @@ class Reader:
             self.problems[parts[0].name] = said(wrong)
             return otherwise
 
-    def finish(self, prefix: str, keys: Sequence[Key[Any]]) -> None:
-        """Check the resources' prefix and the key names. Raises StackError that names every problem."""
-        self._check_prefix(prefix)
+    def finish(self, names: StackNames, keys: Sequence[Key[Any]]) -> None:
+        """Check the resources' names and the key names. Raises StackError that names every problem."""
+        self.problems |= names.problems()
         self._check_unknown_keys([key.name for key in keys])
         if self.problems:
             raise refused(self.file.stack, self.problems)
 
-    def _check_prefix(self, prefix: str) -> None:
-        if not re.fullmatch(r"[a-z](-?[a-z0-9])*", prefix):
-            self.problems["stack"] = t(
-                "{prefix} begins the names of resources, so it may have only lowercase letters, digits "
-                "and single hyphens; `pulumi stack rename` renames the stack",
-                prefix=prefix,
-            )
-        elif len(prefix) > LONGEST_PREFIX:
-            self.problems["stack"] = t(
-                "{prefix} begins the names of resources and is longer than {longest} characters; "
-                "`pulumi stack rename` renames the stack",
-                prefix=prefix,
-                longest=LONGEST_PREFIX,
-            )
-
     def _check_unknown_keys(self, known: Sequence[str]) -> None:
-        namespace = f"{self.file.project}:"
         for full in sorted(self.file.values):
-            name = full.removeprefix(namespace)
-            if name != full and name not in known:
+            namespace, _, name = full.partition(":")
+            if namespace == self.file.project and name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
                 self.problems[name] = (
                     t("is an unknown key; did you mean {near}?", near=near[0])
                     if near
                     else t("is an unknown key; Pulumi.yaml lists all keys")
+                )
+            elif namespace not in (self.file.project, *PACKAGES) and name in known:
+                self.problems[full] = t(
+                    "is a key of a project named {other}, and Pulumi.yaml names this one {project}; "
+                    "write {name} without {other}: in the stack's file",
+                    other=namespace,
+                    project=self.file.project,
+                    name=name,
                 )

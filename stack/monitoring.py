@@ -55,12 +55,6 @@ DEPLOY_LATENCY_SECONDS = Key(
     rules.integer(0, 3600, t(" seconds")),
     "response time of the slowest 5 % above which ECS rolls a deployment back; 0: never",
 )
-BAKE_MINUTES = 5
-"""Minutes that ECS watches a deployment's alarms once its tasks are healthy and the old ones are gone.
-
-Longer than the alarms take: two periods of a minute, and up to 3 min 20 s, measured on AWS, until the
-load balancer's metrics are in CloudWatch.
-"""
 DASHBOARD_ENABLED = Key("dashboardEnabled", "true", rules.boolean, "the CloudWatch dashboard")
 
 

@@ -2,26 +2,58 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-PROJECT = "careapp"
+from i18n import Text, t
+
 CONTAINER = "app"
 DEPLOY_COMMAND_TASK = "careapp-deploy"
 """`startedBy` of the tasks that run the setting deployCommand."""
 RULE_PRIORITY = 100
 """The priority of stage 2's listener rule."""
+TEST_RULE_PRIORITY = 50
+"""The priority of the rule that leads to a new version before users' requests do: ELB asks it first."""
+TEST_HEADER = "X-Test-Release"
+"""The header of a request to a new version; its value is drawn for each stack."""
 RUNNING, PAGE_ERRORS = "service-running", "page-errors"
 """The ends of the names of two alarms, whose actions are off while a stack is paused."""
 DEPLOYMENT = "deployment"
 """How the names of the alarms begin, after the stack's prefix, that ECS watches during a deployment."""
 
 
+LONGEST_PREFIX = 32 - len("-alb")
+"""ELB's names have at most 32 characters (botocore, CreateLoadBalancer); no other name has less room."""
+REFUSED_BEGINNINGS = ("internal", "sg", "sthree", "amzn-s3-demo")
+"""First words that ELB (API reference, CreateLoadBalancer), EC2 (CreateSecurityGroup) and S3 (User Guide,
+"General purpose bucket naming rules") refuse, with a hyphen after them."""
+TAKEN_WORDS = ("poc", "prod", "pr", "delivery", "state")
+"""Words with which the names of another project's stacks and of its delivery (delivery/) go on.
+
+The roles of a project `shop` may change what begins with `shop-poc-`, so a project `shop-poc` would be theirs.
+"""
+DATABASES = ("rdsadmin", "template0", "template1")
+"""Databases that each instance of RDS for PostgreSQL has from the start."""
+WORDS = """
+all analyse analyze and any array as asc asymmetric authorization binary both case cast check collate
+collation column concurrently constraint create cross current_catalog current_date current_role current_schema
+current_time current_timestamp current_user default deferrable desc distinct do else end except false fetch
+for foreign freeze from full grant group having ilike in initially inner intersect into is isnull join lateral
+leading left like limit localtime localtimestamp natural not notnull null offset on only or order outer
+overlaps placing primary references returning right select session_user similar some symmetric system_user
+table tablesample then to trailing true union unique user using variadic verbose when where window with
+"""
+RESERVED = frozenset(WORDS.split())
+"""PostgreSQL 17's reserved words, which RDS refuses as a database's name (RDS API reference, CreateDBInstance)."""
+
+
 @dataclass(frozen=True)
 class StackNames:
-    """The names of one stack's resources; those of poc are in the hand-over note's commands."""
+    """The names of one stack's resources; those of careapp's poc are in the hand-over note's commands."""
 
     stack: str
-    project: str = PROJECT
+    project: str
+    """The name in Pulumi.yaml."""
 
     @property
     def prefix(self) -> str:
@@ -68,6 +100,11 @@ class StackNames:
         return self.prefix
 
     @property
+    def database_name(self) -> str:
+        """The database in the instance: RDS takes letters, digits and underscores (CreateDBInstance)."""
+        return self.project.replace("-", "_")
+
+    @property
     def log_group(self) -> str:
         return f"/ecs/{self.prefix}"
 
@@ -79,3 +116,68 @@ class StackNames:
     @property
     def repository(self) -> str:
         return f"{self.project if self.stack == 'poc' else self.prefix}/hello-ecs"
+
+    def problems(self) -> dict[str, Text]:
+        """Return what AWS would refuse, or another project has: by `name` of Pulumi.yaml, or `stack`."""
+        if problem := self._of_project():
+            return {"name": problem}
+        if not re.fullmatch(r"[a-z](-?[a-z0-9])*", self.prefix):
+            return {
+                "stack": t(
+                    "{prefix} begins the names of resources, so it may have only lowercase letters, digits "
+                    "and single hyphens; `pulumi stack rename` renames the stack",
+                    prefix=self.prefix,
+                )
+            }
+        if len(self.prefix) > LONGEST_PREFIX:
+            return {"name": self._too_long()}
+        return {}
+
+    def _too_long(self) -> Text:
+        room = LONGEST_PREFIX - len("-")
+        return t(
+            "{prefix} begins the names of resources and has {length} characters; ELB has room for {longest}. "
+            "With the stack {stack} the name in Pulumi.yaml can have {name}, and with the name {project} "
+            "that of the stack {other} (`pulumi stack rename`)",
+            prefix=self.prefix,
+            length=len(self.prefix),
+            longest=LONGEST_PREFIX,
+            stack=self.stack,
+            name=max(0, room - len(self.stack)),
+            project=self.project,
+            other=max(0, room - len(self.project)),
+        )
+
+    def _of_project(self) -> Text | None:
+        name = self.project
+        if not re.fullmatch(r"[a-z](-?[a-z0-9])*", name):
+            return t(
+                "{name!r} begins the names of resources, so it may have only lowercase letters, digits and "
+                "single hyphens, the first a letter and the last no hyphen; change it in Pulumi.yaml",
+                name=name,
+            )
+        if name.startswith(tuple(f"{each}-" for each in REFUSED_BEGINNINGS)) or (
+            name in REFUSED_BEGINNINGS
+        ):
+            return t(
+                "{name} begins the names of resources, and AWS keeps names that begin with {kept} to itself; "
+                "change it in Pulumi.yaml",
+                name=name,
+                kept=", ".join(f"{each}-" for each in REFUSED_BEGINNINGS),
+            )
+        if taken := [word for word in name.split("-")[1:] if word in TAKEN_WORDS]:
+            return t(
+                "{name} could be part of another project: the names of {other}'s resources begin with {name}, "
+                "and its roles may change them; use another word than {word} in Pulumi.yaml",
+                name=name,
+                other=name.partition(f"-{taken[0]}")[0],
+                word=taken[0],
+            )
+        if self.database_name in RESERVED or self.database_name in DATABASES:
+            return t(
+                "{name} is also the database's name, and PostgreSQL keeps this word to itself; change it in "
+                "Pulumi.yaml, for instance to {other}",
+                name=name,
+                other=f"{name}-app",
+            )
+        return None

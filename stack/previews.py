@@ -11,7 +11,6 @@ from pathlib import Path
 from i18n import t
 from stack import rules
 from stack.file import StackFile, read
-from stack.names import PROJECT
 from stack.rules import Key
 
 PREVIEW_HOURS = Key(
@@ -22,14 +21,11 @@ PREVIEW_HOURS = Key(
 )
 PREFIX = "pr-"
 """How the name of a pull request's stack begins."""
-ROLE = f"{PROJECT}-delivery-pr"
-"""The role that may change these stacks, and only these (delivery/pull_requests.yaml)."""
 MODEL = "poc"
 """The stack whose settings are copied."""
 CHEAPEST: Mapping[str, str] = {
     "ecsEnabled": "true",
     "protect": "false",
-    "permissionsBoundary": f"{ROLE}-boundary",
     "natStrategy": "none",
     "databaseInstanceClass": "db.t4g.micro",
     "databaseStorageGb": "20",
@@ -59,6 +55,11 @@ LEFT_OUT = (
 """Settings of the model that a pull request's stack has with their defaults."""
 
 
+def role(project: str) -> str:
+    """Return the role that may change these stacks, and only these (delivery/pull_requests.yaml)."""
+    return f"{project}-delivery-pr"
+
+
 def name_of(number: int) -> str:
     """Return the stack's name, e.g. ``pr-7``."""
     return f"{PREFIX}{number}"
@@ -76,10 +77,11 @@ def settings_of(number: int, folder: Path) -> StackFile:
     Encrypted values are left out: they are encrypted for the model's stack. Raises StackError.
     """
     model = read(MODEL, folder)
-    left_out = {f"{PROJECT}:{name}" for name in LEFT_OUT}
+    left_out = {f"{model.project}:{name}" for name in LEFT_OUT}
     kept = {key: text for key, text in model.values.items() if key not in left_out}
-    cheapest = {f"{PROJECT}:{name}": text for name, text in CHEAPEST.items()}
-    return replace(model, stack=name_of(number), values=kept | cheapest, encrypted=frozenset())
+    cheapest = {**CHEAPEST, "permissionsBoundary": f"{role(model.project)}-boundary"}
+    changed = {f"{model.project}:{name}": text for name, text in cheapest.items()}
+    return replace(model, stack=name_of(number), values=kept | changed, encrypted=frozenset())
 
 
 def write(number: int, folder: Path) -> Path:

@@ -183,5 +183,5 @@ class Settings:
                 *(deployments.ROLLOUT_TIMEOUT, app.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
                 otherwise=settings.rollout_minutes,
             )
-        read.finish(settings.names.prefix, KEYS)
+        read.finish(settings.names, KEYS)
         return settings

@@ -130,7 +130,7 @@ class Database:
             "dbname": self._settings.db_name,
             "sslmode": self._settings.db_sslmode,
             "sslrootcert": str(self._settings.db_sslrootcert),
-            "application_name": "careapp",
+            "application_name": "hello-ecs",
             "connect_timeout": CONNECT_TIMEOUT,
             "options": f"-c statement_timeout={statement_timeout * 1000:.0f}",
             # After a failover the old primary may still be reachable, read-only.

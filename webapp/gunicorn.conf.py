@@ -48,7 +48,7 @@ control_socket_disable = True  # its folder, the home folder, is read-only
 logger_class = JsonLogger
 loglevel = settings.log_level
 accesslog = None
-proc_name = "careapp"
+proc_name = "hello-ecs"
 
 
 def post_fork(_server: Any, _worker: Any) -> None:

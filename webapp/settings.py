@@ -25,7 +25,7 @@ class SettingsError(Exception):
     """Environment variables are missing or invalid; the text names every problem."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("careapp cannot start: " + "; ".join(problems))
+        super().__init__("hello-ecs cannot start: " + "; ".join(problems))
         self.problems = problems
 
 

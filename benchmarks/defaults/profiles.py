@@ -76,7 +76,7 @@ THREE_HOURS = "aws/aws-cdk#37755, by a maintainer: 3 hours to fail without the c
 
 def ours() -> Profile:
     """Return this project's defaults, read from stack/ and infra/."""
-    read = Reader(StackFile(stack="poc", values={}))
+    read = Reader(StackFile(project="careapp", stack="poc", values={}))
     health, service = HealthSettings.load(read), ServiceSettings.load(read)
     declared = deployment_settings(service)
     keys, program = "stack/entrance.py", "infra/service.py"

@@ -27,7 +27,7 @@ from ops.screen import Line, display
 from ops.signals import run_in_front, terminations_raise
 from ops.snapshot import vpc
 from ops.snapshot.rds import Database
-from stack.names import StackNames
+from stack.file import names_of
 
 
 def checked(found: CheckResult) -> Iterator[Line]:
@@ -154,7 +154,8 @@ class TunnelOptions:
 @contextmanager
 def _open(wanted: TunnelOptions, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
     """Open the tunnel and read the login. A connection that fails is reported with its reason."""
-    session, names = Session.of_stack(wanted.stack, wanted.folder), StackNames(wanted.stack)
+    session = Session.of_stack(wanted.stack, wanted.folder)
+    names = names_of(wanted.stack, wanted.folder)
     database = queries.database(session, names)
     jump_host = find(session, names, wanted.via)
     who = queries.login(session, database)

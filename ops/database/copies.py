@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from i18n import Refused, Text, t
@@ -72,9 +72,7 @@ def choose(
 ) -> Source:
     """Return the named snapshot, the moment, or without either the newest snapshot. Raises Refused and AwsProblem."""
     if moment is not None:
-        latest = original.get("LatestRestorableTime")
-        if latest is None or moment > latest:
-            raise Refused(_too_new(original, moment, latest))
+        _check_restorable(session, original, moment)
         return Source(moment)
     if snapshot:
         found = read_existing(_named, session, snapshot) or []
@@ -141,17 +139,54 @@ def _major(version: str) -> int:
     return int(version.partition(".")[0])
 
 
-def _too_new(original: Mapping[str, Any], moment: datetime, latest: datetime | None) -> Text:
-    identifier = original["DBInstanceIdentifier"]
+def _check_restorable(session: Session, original: Mapping[str, Any], moment: datetime) -> None:
+    """Raise Refused for a time before or after those that RDS can restore. Raises AwsProblem."""
+    identifier, latest = original["DBInstanceIdentifier"], original.get("LatestRestorableTime")
     if latest is None:
-        return t("{id} has no automated backups, so no time can be restored.", id=identifier)
-    return t(
-        "{moment} is too new: {id} can be restored up to {latest}; RDS saves its log every five "
-        "minutes.",
-        moment=moment.isoformat(timespec="seconds"),
-        id=identifier,
-        latest=latest.isoformat(timespec="seconds"),
+        raise Refused(
+            t("{id} has no automated backups, so no time can be restored.", id=identifier)
+        )
+    times = {"id": identifier, "moment": moment.isoformat(timespec="seconds")}
+    times["latest"] = latest.isoformat(timespec="seconds")
+    if moment > latest:
+        raise Refused(
+            t(
+                "{moment} is too new: {id} can be restored up to {latest}; RDS saves its log every five "
+                "minutes.",
+                **times,
+            )
+        )
+    earliest = _earliest(session, original)
+    if earliest is not None and moment < earliest:
+        raise Refused(
+            t(
+                "{moment} is too old: {id} can be restored to times from {earliest} to {latest}. RDS keeps "
+                "automated backups for {days} days (databaseBackupDays). A snapshot may be older: "
+                "--snapshot, and `{listing}` shows all.",
+                earliest=_next_second(earliest).isoformat(),
+                days=original.get("BackupRetentionPeriod", 0),
+                listing=session.place.complete("aws rds describe-db-snapshots"),
+                **times,
+            )
+        )
+
+
+def _earliest(session: Session, original: Mapping[str, Any]) -> datetime | None:
+    """Return the earliest time to which RDS can restore the instance (RDS API reference, RestoreWindow)."""
+    found = session.all(
+        "rds",
+        "describe_db_instance_automated_backups",
+        "DBInstanceAutomatedBackups",
+        DbiResourceId=original["DbiResourceId"],
     )
+    times = [(each.get("RestoreWindow") or {}).get("EarliestTime") for each in found]
+    return min(filter(None, times), default=None)
+
+
+def _next_second(moment: datetime) -> datetime:
+    """Return the first whole second that is not before ``moment``: it can be typed, and is restorable."""
+    whole = moment.replace(microsecond=0)
+    return whole if whole == moment else whole + timedelta(seconds=1)
 
 
 def _no_snapshot(original: Mapping[str, Any], snapshot: str, session: Session) -> Text:

@@ -26,6 +26,7 @@ from ops.screen import Line, display
 from ops.signals import terminations_raise
 from ops.snapshot.rds import Database
 from ops.waiting import Waiting, clock
+from stack.file import names_of
 from stack.names import StackNames
 
 
@@ -233,7 +234,7 @@ def drill(options: DrillOptions) -> int:
 def _prepared(options: DrillOptions) -> Drill:
     """Check first everything that a drill needs, before anything costs. Raises Refused and AwsProblem."""
     session = Session.of_stack(options.stack, options.folder)
-    names = StackNames(options.stack)
+    names = names_of(options.stack, options.folder)
     database = queries.database(session, names)
     jump_host = find(session, names, options.via)
     find_plugin()

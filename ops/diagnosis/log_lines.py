@@ -1,228 +1,15 @@
-"""Read an app's log lines: requests, errors, and messages of libraries with a known cause."""
+"""Read an app's log lines: requests, errors, tracebacks, and where the app listens."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from i18n import Text, joined, t, verbatim
 from ops.snapshot.task_logs import Line
-
-
-@dataclass(frozen=True)
-class Known:
-    """A cause that a log line identifies. ``about`` is app, database or system."""
-
-    id: str
-    pattern: re.Pattern[str]
-    title: Text
-    why: Text
-    fix: Text
-    about: str = "app"
-
-
-def _known(id_: str, pattern: str, title: Text, why: Text, fix: Text, about: str = "app") -> Known:
-    return Known(id_, re.compile(pattern, re.I), title, why, fix, about)
-
-
-KNOWN = (
-    _known(
-        "exec-format",
-        r"exec format error",
-        t("The image is built for another processor than the task runs on"),
-        t("The processor cannot run the program in the image."),
-        t("Set cpuArchitecture in the stack file; it applies to the image and the task."),
-        "system",
-    ),
-    _known(
-        "module-missing",
-        r"ModuleNotFoundError: No module named '?(?P<what>[\w.]+)",
-        t("A Python module is missing in the image: {what}"),
-        t("The app ends while it loads."),
-        t(
-            "Add it to the packages that the Dockerfile installs (in webapp: "
-            "requirements.in, then `make lock`), or fix the import; then deploy."
-        ),
-    ),
-    _known(
-        "worker-class",
-        r"class uri '(?P<what>[^']+)' invalid or not found",
-        t("gunicorn has no worker class {what}"),
-        t("gunicorn ends before it loads the app."),
-        t(
-            "Correct worker_class in gunicorn's configuration (in webapp: gunicorn.conf.py), or add the package "
-            "that brings it; then deploy."
-        ),
-    ),
-    _known(
-        "variable-missing",
-        r"(?P<what>[A-Z][A-Z0-9_]{2,}) is missing\b|KeyError: '(?P<also>[A-Z][A-Z0-9_]{2,})'",
-        t("The environment variable {what} is not set"),
-        t("The app refuses to start without it."),
-        t(
-            "Set it by `pulumi config set --path appVariables.{what} VALUE`, or, where the stack sets "
-            "it, in infra/container.py; then deploy."
-        ),
-    ),
-    _known(
-        "setting-wrong",
-        r"cannot start: (?P<what>[A-Z][A-Z0-9_]+ is [^;\"]+)",
-        t("The app refuses a setting: {what}"),
-        t("The app checks its environment before it starts."),
-        t("Correct the variable, in appVariables or in infra/container.py, and deploy."),
-    ),
-    _known(
-        "address-in-use",
-        r"Address already in use|\[Errno 98\]",
-        t("Two processes of the task use the same port"),
-        t("The second one cannot listen and ends."),
-        t("Let only one process of the task listen on the port."),
-    ),
-    _known(
-        "read-only-root",
-        r"Read-only file system:? ?'?(?P<what>[^'\"]*)",
-        t("The app writes to the read-only root file system: {what}"),
-        t("A task can write below /tmp only, which is empty at its start and deleted with it."),
-        t(
-            "Let the app write below /tmp; data that must stay belongs in the database or in S3. "
-            "Then deploy."
-        ),
-    ),
-    _known(
-        "sqlite",
-        # SQLite's message names no file (sqlite.org/rescode.html, SQLITE_CANTOPEN and SQLITE_READONLY).
-        r"sqlite.*(?P<what>unable to open database file|attempt to write a readonly database)",
-        t("SQLite cannot write its database file: {what}"),
-        t(
-            "The container's root file system is read-only, and a file below /tmp is lost with its task."
-        ),
-        t(
-            "Let the app use the stack's PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and deploy."
-        ),
-    ),
-    _known(
-        "permission",
-        r"\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
-        t("The app has no permission to write to a path: {what}"),
-        t("The container's root is read-only and its user is 10001; only /tmp can be written."),
-        t("Let the app write to /tmp, or add a volume in infra/task.py."),
-    ),
-    _known(
-        "no-temporary-folder",
-        r"No usable temporary directory",
-        t("The app has no writable folder for temporary files"),
-        t("On Fargate /tmp belongs to root, unless the image declares it as a volume."),
-        t("Add VOLUME /tmp to the Dockerfile and deploy."),
-    ),
-    _known(
-        "wrong-password",
-        r"password authentication failed for user \\?\"(?P<what>[^\"\\]+)",
-        t("The database refuses the password of {what}"),
-        t("The password in the secret is not the database's, or the task holds an old one."),
-        t(
-            "Start new tasks, which read the secret again; if the error persists, let "
-            "RDS rotate the password."
-        ),
-        "database",
-    ),
-    _known(
-        "no-tls",
-        r"no pg_hba\.conf entry .*?(?P<what>no encryption|SSL off)|server does not support SSL",
-        t("The app connects without TLS, and the database refuses that"),
-        t(
-            "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default "
-            "from PostgreSQL 15 on."
-        ),
-        t("Remove DB_SSLMODE from the task definition; the app's default is verify-full."),
-        "database",
-    ),
-    _known(
-        "pg-hba",
-        r"no pg_hba\.conf entry for (?P<what>[^\"]+)",
-        t("The database's pg_hba.conf has no entry for this connection: {what}"),
-        t("No rule allows this user, database and address."),
-        t("Check DB_USER and DB_NAME, and rds.force_ssl."),
-        "database",
-    ),
-    _known(
-        "certificate",
-        r"certificate verify failed|root certificate file .* does not exist",
-        t("The app does not trust the database's certificate"),
-        t(
-            "sslmode verify-full needs the CA that signed the certificate; RDS changes "
-            "its CAs from time to time."
-        ),
-        t(
-            "Renew RDS's CA bundle in the image (in webapp: certs/rds-ca.pem) and deploy; check which "
-            "file the app names (DB_SSLROOTCERT)."
-        ),
-        "database",
-    ),
-    _known(
-        "database-unknown",
-        r"database \\?\"(?P<what>[^\"\\]+)\\?\" does not exist",
-        t("There is no database named {what}"),
-        t("The server exists, but it has no such database."),
-        t("Correct DB_NAME in infra/container.py, or create the database."),
-        "database",
-    ),
-    _known(
-        "host-unknown",
-        r"could not translate host name \\?\"(?P<what>[^\"\\]+)|failed to resolve host '(?P<also>[^']+)",
-        t("The database's host name does not resolve: {what}"),
-        t("DB_HOST is misspelt, or the database was recreated under another name."),
-        t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
-        "database",
-    ),
-    _known(
-        "too-many-connections",
-        r"too many (clients|connections)|remaining connection slots are reserved",
-        t("The database has no free connection"),
-        t("max_connections are open, by the tasks of this stack or by other clients."),
-        t(
-            "End unneeded sessions, run fewer tasks, or set a larger "
-            "databaseInstanceClass. This lists the connections by user and address:"
-        ),
-        "database",
-    ),
-    _known(
-        "database-timeout",
-        r"connection timeout expired|(could not connect|connection to server).*(timed out|timeout)",
-        t("The app cannot reach the database: the connection times out"),
-        t(
-            "There is no answer: a security group drops the connection, or the database "
-            "is not running."
-        ),
-        t("Allow the tasks' security group in the database's security group, on its port."),
-        "database",
-    ),
-    _known(
-        "database-refused",
-        r"connection to server.*Connection refused|could not connect.*Connection refused",
-        t("The database refuses the connection"),
-        t("Its host answers, but no server listens on that port."),
-        t("Check DB_PORT and that the database is available."),
-        "database",
-    ),
-    _known(
-        "worker-killed",
-        r"Worker \(pid:\d+\) was sent SIGKILL! Perhaps out of memory|MemoryError",
-        t("The app runs out of memory"),
-        t("The kernel kills a process that uses more memory than the task has."),
-        t("Set a larger taskMemory."),
-        "system",
-    ),
-    _known(
-        "worker-timeout",
-        r"WORKER TIMEOUT",
-        t("The app hangs: gunicorn stopped a worker that did not respond"),
-        t("A worker was busy for longer than gunicorn's timeout."),
-        t("Find the blocking call; the preceding lines show where."),
-    ),
-)
 
 PLACE = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
 
@@ -243,9 +30,15 @@ def killed_workers(lines: Iterable[Line]) -> tuple[str, ...]:
 
 
 SERVERS = re.compile(
-    r"(?:Listening at|(?:Uvicorn r|R)unning on|Serving on):? (?=https?://)(?P<places>.*)"
+    r"(?:Listening at|(?:Uvicorn r|R)unning on|Serving on|Starting development server at):? (?=https?://)(?P<places>.*)"
 )
-"""What gunicorn, Flask, uvicorn, hypercorn and waitress say of the sockets that they have opened."""
+"""What gunicorn, Flask, uvicorn, hypercorn, waitress and Django say of the sockets that they have opened."""
+
+UWSGI_SOCKET = re.compile(
+    rf"(?:uWSGI http bound on|uwsgi socket \d+ bound to TCP address) {PLACE} fd"
+)
+"""What uWSGI says of them. The socket between its own router and the workers has another line, "(port
+auto-assigned)"."""
 
 SOCKET = re.compile(rf"https?://{PLACE}")
 
@@ -254,38 +47,6 @@ LISTENS = re.compile(rf"(?i)\blisten(?:s|ing) on (?:\w+://)?{PLACE}")
 
 EVERYWHERE = re.compile(r"Running on all addresses \((?P<host>\S+)\)")
 """Flask's server says this first, and then names single addresses."""
-
-
-@dataclass(frozen=True)
-class LoggedCause:
-    """A known cause and the log line that identifies it."""
-
-    known: Known
-    what: str
-    line: str
-
-    @property
-    def title(self) -> Text:
-        """Return the cause's title, with what the line names."""
-        return self._filled(self.known.title)
-
-    @property
-    def fix(self) -> Text:
-        """Return the cause's fix, with what the line names."""
-        return self._filled(self.known.fix)
-
-    def _filled(self, text: Text) -> Text:
-        return Text(text.template, (*text.values, ("what", self.what)))
-
-
-def logged_cause(lines: Sequence[Line]) -> LoggedCause | None:
-    """Return the known cause of the last log line that has one."""
-    for line in reversed(lines):
-        for known in KNOWN:
-            if match := known.pattern.search(line.text):
-                groups = [each for each in match.groupdict().values() if each]
-                return LoggedCause(known, groups[0].strip() if groups else "", line.text)
-    return None
 
 
 @dataclass(frozen=True)
@@ -319,7 +80,7 @@ def listening(lines: Iterable[Line]) -> Listening | None:
 def _sockets(text: str) -> list[tuple[str, int]]:
     """Return the hosts and ports of the sockets that a server has opened, as its line names them."""
     found = SERVERS.search(text)
-    places = SOCKET.finditer(found["places"]) if found else ()
+    places = SOCKET.finditer(found["places"]) if found else UWSGI_SOCKET.finditer(text)
     return [(each["host"] or "", int(each["port"])) for each in places]
 
 
@@ -423,8 +184,11 @@ def slowest(lines: Iterable[Line], path: str) -> float | None:
     return max(times, default=None)
 
 
-REQUEST = re.compile(r'"(?:[A-Z]+) (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})\b')
-"""A request in the common log format, as gunicorn writes it."""
+REQUEST = re.compile(
+    r'"[A-Z]+ (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})\b'
+    r"|\] [A-Z]+ (?P<uwsgi_path>\S+) => generated \d+ bytes in \d+ msecs \(HTTP/[\d.]+ (?P<uwsgi_status>\d{3})\)"
+)
+"""A request in the common log format, as gunicorn, Werkzeug and Uvicorn write it, and as uWSGI does."""
 
 
 @dataclass(frozen=True)
@@ -443,7 +207,11 @@ def requests(lines: Iterable[Line]) -> Iterator[Request]:
         if fields.get("status", "").isdigit() and "path" in fields:
             yield Request(each.at, _plain(fields["path"]), int(fields["status"]))
         elif match:
-            yield Request(each.at, _plain(match["path"]), int(match["status"]))
+            path, status = (
+                match["path"] or match["uwsgi_path"],
+                match["status"] or match["uwsgi_status"],
+            )
+            yield Request(each.at, _plain(path), int(status))
 
 
 def _plain(path: str) -> str:

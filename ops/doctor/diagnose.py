@@ -14,6 +14,8 @@ from ops.doctor import checks
 from ops.doctor.checks import running, stages
 from ops.snapshot import Snapshot, gather
 from ops.snapshot.deletions import Deletion, without
+from ops.snapshot.elb import Page
+from ops.snapshot.records import Part
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -56,14 +58,16 @@ def diagnose(
     wanted: str | None = None,
     url: str = "",
     gone: Sequence[Deletion] = (),
+    page: Part[Page] | None = None,
 ) -> Diagnosis:
     """Return the diagnosis of a stack. ``wanted`` is the ARN of the task definition that is expected to run.
 
     ``url`` is the output ``pageUrl``; without one it is what the settings make of it. The diagnosis lists the
-    parts that could not be read. ``gone`` is judged as if it were deleted. Raises StackError for an invalid stack file.
+    parts that could not be read. ``gone`` is judged as if it were deleted; ``page`` is an answer of the page that is
+    there already. Raises StackError for an invalid stack file.
     """
     settings = Settings.read(names.stack, folder or Path())
-    return judge(without(gather(names, session, settings, wanted, url=url), gone))
+    return judge(without(gather(names, session, settings, wanted, page, url), gone))
 
 
 def judge(now: Snapshot) -> Diagnosis:

@@ -14,7 +14,7 @@ from ops.command_line import exit_code_of, print_json, raise_if_blind
 from ops.diagnosis.findings import Diagnosis, Finding, Unread
 from ops.doctor.diagnose import diagnose
 from ops.screen import Line, display
-from stack.names import StackNames
+from stack.file import names_of
 
 KINDS = {
     "cause": t("cause"),
@@ -181,7 +181,7 @@ def run(stack: str, folder: Path, as_json: bool) -> int:
 
     def work() -> int:
         session = Session.of_stack(stack, folder)
-        found = diagnose(StackNames(stack), session, folder=folder)
+        found = diagnose(names_of(stack, folder), session, folder=folder)
         raise_if_blind(each.problem for each in found.unread)
         if as_json:
             print_json(as_dict(found))

@@ -30,6 +30,7 @@ from ops.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from ops.preflight.account import Account
 from ops.screen import Line, display
 from ops.snapshot import Snapshot, gather
+from stack.file import names_of
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -265,7 +266,7 @@ def run(stack: str, folder: Path, as_json: bool) -> int:
     """Check a stack or an empty account, print the list and return the exit code."""
 
     def work() -> int:
-        found = check(StackNames(stack), Session.of_stack(stack, folder), folder)
+        found = check(names_of(stack, folder), Session.of_stack(stack, folder), folder)
         raise_if_blind(each.problem for each in found.diagnosis.unread)
         if as_json:
             print_json(as_dict(found))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from i18n import Text, joined, t, verbatim
@@ -23,7 +24,10 @@ from ops.snapshot.records import Task, short
 if TYPE_CHECKING:
     from ops.aws.session import Session
     from ops.diagnosis.findings import Diagnosis, Finding, Unread
+    from ops.rollout.held import Held
     from ops.snapshot.deletions import Deletion
+    from ops.snapshot.elb import Page
+    from ops.snapshot.records import Part, PauseHook
 
 
 NO_TASK = "scaled-to-zero"
@@ -196,27 +200,34 @@ def diagnosed(
     session: Session,
     expected: Expected | None = None,
     gone: Sequence[Deletion] = (),
+    page: Part[Page] | None = None,
 ) -> Diagnosis:
     """Diagnose a stack, as it is once ``gone`` is deleted.
 
-    ``expected`` has the task definition that has to run, and the page's URL.
+    ``expected`` has the task definition that has to run, and the page's URL. ``page`` is an answer that is there.
     """
     from ops.doctor.diagnose import diagnose
-    from stack.names import StackNames
+    from stack.file import names_of
 
+    names = names_of(stack, Path())
     if expected is None:
-        return diagnose(StackNames(stack), session)
+        return diagnose(names, session)
     wanted, url = expected.definition, expected.page_url
-    return diagnose(StackNames(stack), session, wanted=wanted, url=url, gone=gone)
+    return diagnose(names, session, wanted=wanted, url=url, gone=gone, page=page)
 
 
 class Certainty:
     """Asks the doctor while tasks fail or ECS watches healthy ones; two diagnoses in a row have to agree."""
 
     def __init__(
-        self, expected: Expected, diagnose: Callable[[], Diagnosis], page_worked: bool = False
+        self,
+        expected: Expected,
+        diagnose: Callable[[], Diagnosis],
+        page_worked: bool = False,
+        held: Held | None = None,
     ) -> None:
         self._expected, self._diagnose, self._page_worked = expected, diagnose, page_worked
+        self._held = held
         self._before: frozenset[str] = frozenset()
         self._passed = False
         """Whether a diagnosis of the healthy tasks has found nothing: each one requests the page."""
@@ -229,6 +240,8 @@ class Certainty:
 
         Raises what the doctor raises.
         """
+        if view is not None and self._held and (hook := view.hook(self._expected.definition)):
+            return await self._judge_held(self._held, hook)
         if view is not None and view.bakes(self._expected.definition):
             return None if self._passed else await self._judge_pages()
         if view is None or not self._failed(view) or view.serving(self._expected.definition):
@@ -236,20 +249,33 @@ class Certainty:
             return None
         return await self._judge_failures(view)
 
-    async def _judge_pages(self) -> Verdict | None:
-        """Judge healthy tasks by the page.
+    async def _judge_held(self, held: Held, hook: PauseHook) -> Verdict | None:
+        """Judge a version that gets no requests of users yet by its page, and let ECS go on where it works."""
+        if hook.id in held.answered:
+            return None
+        begun = time.monotonic()
+        seen = await asyncio.to_thread(held.look, hook)
+        cause = _cause(seen.diagnosis, page_worked=seen.worked) if seen.diagnosis else None
+        if cause is None or seen.diagnosis is None:
+            await held.go_on(hook, seen)
+            self._wrong_since = None
+            return None
+        return self._wrong(seen.diagnosis, cause, begun)
 
-        Where it worked before this update, any failure of it is wrong, whatever the cause. Where it did
-        not, only an error whose root cause is the version itself.
-        """
+    async def _judge_pages(self) -> Verdict | None:
+        """Judge healthy tasks by the page."""
         begun = time.monotonic()
         diagnosis = await asyncio.to_thread(self._diagnose)
-        cause = self._cause(diagnosis)
+        cause = _cause(diagnosis, page_worked=self._page_worked)
         self._passed = cause is None
-        since, self._wrong_since = self._wrong_since, None
         if cause is None:
+            self._wrong_since = None
             return None
-        self._wrong_since = begun if since is None else since
+        return self._wrong(diagnosis, cause, begun)
+
+    def _wrong(self, diagnosis: Diagnosis, cause: Finding, begun: float) -> Verdict | None:
+        """Return the verdict on a page that fails, once the diagnosis before has found it so, too."""
+        since, self._wrong_since = self._wrong_since, self._wrong_since or begun
         warms_up = cause.row.warms_up and time.monotonic() - self._wrong_since < WARM_UP_SECONDS
         if since is None or warms_up:
             return None
@@ -259,14 +285,6 @@ class Certainty:
             cause=cause.title,
         )
         return Verdict(outcome=Outcome.WRONG, text=text, diagnosis=diagnosis)
-
-    def _cause(self, diagnosis: Diagnosis) -> Finding | None:
-        """Return why the page fails; None where it does not, or where that is no reason to roll back."""
-        failures = [each for each in diagnosis.findings if each.id in PAGES]
-        if self._page_worked:
-            return _root(failures[0], diagnosis) if failures else None
-        own = any(each.id == PAGE_FAILS for each in failures)
-        return next((each for each in diagnosis.causes[:1] if own and each.id in WRONG), None)
 
     def _agreed(self, found: list[Finding]) -> list[Finding]:
         """Return the findings that the diagnosis before has had, too, and remember these."""
@@ -300,6 +318,19 @@ class Certainty:
             )
         failed = view.failed(self._expected.definition)
         return [task for task in failed if task.arn not in self._older]
+
+
+def _cause(diagnosis: Diagnosis, *, page_worked: bool) -> Finding | None:
+    """Return why the page fails; None where it does not, or where that is no reason to roll back.
+
+    Where it worked before this update, any failure of it is one, whatever the cause. Where it did not, only an
+    error whose root cause is the version itself.
+    """
+    failures = [each for each in diagnosis.findings if each.id in PAGES]
+    if page_worked:
+        return _root(failures[0], diagnosis) if failures else None
+    own = any(each.id == PAGE_FAILS for each in failures)
+    return next((each for each in diagnosis.causes[:1] if own and each.id in WRONG), None)
 
 
 def _root(failure: Finding, diagnosis: Diagnosis) -> Finding:

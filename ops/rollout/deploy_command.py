@@ -66,6 +66,7 @@ async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
     """Run the command to its end. Raises RolloutFailed unless it ends with exit code 0."""
     from ops.aws.pace import Pace
     from ops.aws.session import Session
+    from ops.run_task import check_database
 
     loop = asyncio.get_running_loop()
 
@@ -74,6 +75,7 @@ async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
 
     try:
         session, speed = Session(settings.region, settings.profile), Pace.of().speed
+        await asyncio.to_thread(check_database, session, settings.names)
         run = Run(session, settings.service.deploy_command, settings.rollout_minutes, speed, say)
         # The engine may send SIGINT before it kills the program after a Ctrl-C.
         loop.add_signal_handler(signal.SIGINT, run.interrupt)
@@ -110,7 +112,7 @@ class Run:
 
         Raises Refused unless it ended with exit code 0, and AwsProblem.
         """
-        from ops.run_task import app_container, follow
+        from ops.run_task import Following, app_container
 
         one_off = self._planned(inputs)
         self._stop_left_over(one_off)
@@ -122,7 +124,7 @@ class Run:
                              minutes=self.minutes))  # fmt: skip
             return str(self.why_stopped or "")
 
-        task = follow(self.session, one_off, arn, self.say, self._show, why_stop)
+        task = Following(self.session, one_off, arn, self.say, self._show).to_end(why_stop)
         container = app_container(one_off, task)
         names = {"command": shlex.join(self.command), "task": task.short, "revision": task.revision}
         if container.exit_code == 0 and not self.why_stopped:
@@ -159,7 +161,7 @@ class Run:
 
     def _stop_left_over(self, one_off: OneOff) -> None:
         """Stop the task of a `pulumi up` that was killed: two migrations must not run at once."""
-        from ops.run_task import follow
+        from ops.run_task import Following
 
         session, why = self.session, "Stopped by the next pulumi up"
         # ECS lists running tasks unless asked otherwise, and takes no other filter beside `startedBy` (botocore).
@@ -168,7 +170,7 @@ class Run:
             self.say(
                 t("{task} of an interrupted `pulumi up` still runs; ECS is stopping it", task=arn)
             )
-            follow(session, one_off, arn, self.say, lambda _line: None, lambda: why)
+            Following(session, one_off, arn, self.say, lambda _line: None).to_end(lambda: why)
 
     def _started(self, one_off: OneOff) -> str:
         """Start the task and return its ARN. Raises Refused and AwsProblem."""

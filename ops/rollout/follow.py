@@ -113,6 +113,12 @@ async def follow(
 async def _certain(certainty: Certainty, view: View | None, progress: Progress) -> Verdict | None:
     try:
         return await certainty.judge(view)
+    except AwsProblem as problem:
+        # ECS was not told to go on.
+        if not may_pass(problem):
+            raise
+        progress.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
+        return None
     except Exception as mistake:
         # Without a diagnosis ECS's own verdict is waited for.
         progress.moment(undiagnosed(mistake))

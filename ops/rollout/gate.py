@@ -62,8 +62,9 @@ def gate(
     that of the service, because scaling changes it; one that the stack file does not allow is logged.
 
     It changes one thing: a deployment whose tasks are healthy and whose page fails is stopped while ECS
-    still can, for its users get errors. One whose tasks fail is not: the tasks before it serve all the
-    time, and where the cause lies outside of the version, its tasks start once it is removed.
+    still can, for its users get errors; where ECS shifts requests, before the first user gets one. One
+    whose tasks fail is not: the tasks before it serve all the time, and where the cause lies outside of
+    the version, its tasks start once it is removed.
     """
     if not pulumi.runtime.is_dry_run():
         waiting = _wait(service, balancer, settings, changes)
@@ -104,6 +105,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     from ops.rollout import text as words
     from ops.rollout.causes import Certainty, causes, causes_after_deletion, diagnosed
     from ops.rollout.follow import follow, succeeded
+    from ops.rollout.held import Held
     from ops.rollout.verdict import Patience
     from ops.rollout.view import Expected
 
@@ -117,15 +119,17 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
         patience = Patience.of(pace, settings.rollout_minutes, settings.health.notice)
         stack = pulumi.get_stack()
         look = partial(diagnosed, stack, session, expected)
-        certainty = Certainty(expected, look, changes.page_worked)
+        held = Held(session, settings, expected.page_url, log, partial(look, ()))
+        certainty = Certainty(expected, look, changes.page_worked, held)
         end = await follow(session, expected, patience, pace, log, changes, certainty)
     except AwsProblem as problem:
         raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
     if not succeeded(end):
         raise RolloutFailed(await _why(end, expected, session, log, settings))
     log.moment(end.verdict.text)
-    if end.view and end.view.desired not in counts:
-        log.lasting(words.another_count(end.view.desired, counts, expected, session.place))
+    desired = end.view.desired if end.view else 0
+    if note := words.another_count(desired, counts, expected, session.place):
+        log.lasting(note)
     found = await causes(stack, session, log, expected, counts)
     if found:
         worked = changes.page_worked
@@ -190,7 +194,7 @@ def watch() -> Changes:
 
     A transform, unlike the options of each resource, covers the children of an awsx component, too.
     """
-    changes = Changes({} if pulumi.runtime.is_dry_run() else _state())
+    changes = Changes(_state())
     hook = pulumi.ResourceHook("on-the-path", changes.note)
     created = pulumi.ResourceHook("created-on-the-path", changes.note_created)
     hooks = pulumi.ResourceHookBinding(after_create=[created], after_update=[hook])

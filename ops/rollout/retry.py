@@ -18,6 +18,7 @@ from ops.doctor.checks.load_balancer import WATCHED
 from ops.doctor.screen import plain
 from ops.rollout.causes import Certainty, diagnosed, diagnosis
 from ops.rollout.follow import follow, succeeded
+from ops.rollout.held import Held
 from ops.rollout.rollback import undo
 from ops.rollout.text import failed
 from ops.rollout.verdict import Outcome, Patience
@@ -184,7 +185,9 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
     expected, pace, stack = retry.expected, Pace.of(), settings.stack
     patience = Patience.of(pace, settings.rollout_minutes, 0)
-    certainty = Certainty(expected, partial(diagnosed, stack, session, expected))
+    look = partial(diagnosed, stack, session, expected)
+    held = Held(session, settings, expected.page_url, screen, partial(look, ()))
+    certainty = Certainty(expected, look, held=held)
     try:
         end = asyncio.run(follow(session, expected, patience, pace, screen, certainty=certainty))
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""Ends a deployment under way by StopServiceDeployment, and follows ECS back to the version before it."""
+"""Ends a deployment under way, and follows ECS back to the version before it."""
 
 from __future__ import annotations
 
@@ -77,8 +77,15 @@ def _row(session: Session, found: Stoppable) -> Mapping[str, Any]:
 
 
 def stop(session: Session, found: Stoppable) -> None:
-    """Let ECS roll the deployment back, unless it does already. Raises AwsProblem."""
-    if found.status in STARTED:
+    """Let ECS roll the deployment back, unless it does already. Raises Refused and AwsProblem.
+
+    One that waits for an answer gets it.
+    """
+    if found.status not in STARTED:
+        return
+    if hook := ecs.waiting_hook(_row(session, found)):
+        ecs.answer_hook(session, hook, "ROLLBACK")
+    else:
         session.call(
             "ecs", "stop_service_deployment", serviceDeploymentArn=found.arn, stopType="ROLLBACK"
         )

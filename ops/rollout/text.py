@@ -31,8 +31,15 @@ def progress(view: View | None, expected: Expected, verdict: Verdict) -> Text:
     )
 
 
-def another_count(desired: int, counts: Collection[int], expected: Expected, place: Place) -> Text:
-    """Return that the desired count is not one of the stack file: scaling or a person changed it."""
+def another_count(
+    desired: int, counts: Collection[int], expected: Expected, place: Place
+) -> Text | None:
+    """Return that the desired count is none of the stack file's ``counts``; None where it is.
+
+    It is None for 0, too: the doctor says why no task runs, and that ./careapp resume ends a pause.
+    """
+    if desired == 0 or desired in counts:
+        return None
     nearest = min(counts, key=lambda each: (abs(each - desired), -each))
     return t(
         "the desired count of the service is {desired}, the stack file says {counts}; to change it: {command}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from i18n import Text, t
 from ops.aws.pace import Pace
 from ops.rollout.view import Expected, View
+from ops.screen import short_time
 from ops.snapshot.records import Deployment, Traffic, short
 
 if TYPE_CHECKING:
@@ -91,6 +92,12 @@ def _missing_part(view: View, expected: Expected, mine: Deployment) -> Text | No
 
 def shifted(traffic: Traffic, revision: str) -> Text:
     """Return how far a deployment has shifted the requests."""
+    if traffic.hook:
+        return t(
+            "{revision} gets no requests of users yet: ECS waits for an answer until {time}, and then rolls back",
+            revision=revision,
+            time=short_time(traffic.hook.expires) if traffic.hook.expires else "-",
+        )
     if traffic.stage == "BAKE_TIME":
         return t(
             "{revision} gets all requests; ECS keeps the old tasks for the bake time",

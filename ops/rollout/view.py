@@ -8,7 +8,7 @@ from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
 from ops.snapshot import ecs, elb
 from ops.snapshot.elb import Target
-from ops.snapshot.records import Deployment, Event, Service, Task, short
+from ops.snapshot.records import Deployment, Event, PauseHook, Service, Task, short
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,11 @@ class View:
     def serving(self, definition: str) -> int:
         """Return how many running tasks of a revision are healthy in the target group."""
         return sum(self._serves(task) for task in self.running(definition))
+
+    def hook(self, definition: str) -> PauseHook | None:
+        """Return the hook at which the deployment of a revision waits."""
+        mine, traffic = self.of(definition), self.service.traffic
+        return traffic.hook if traffic and mine is not None and mine.primary else None
 
     def bakes(self, definition: str) -> bool:
         """Return whether every task of a revision serves, and ECS still watches its deployment."""

@@ -14,6 +14,7 @@ from ops.snapshot.records import (
     Definition,
     Deployment,
     Event,
+    PauseHook,
     Service,
     Sidecar,
     Task,
@@ -193,15 +194,40 @@ def with_traffic(session: Session, cluster: str, service: Service) -> Service:
 
 
 def _traffic(session: Session, cluster: str, service: Service) -> Traffic | None:
-    """Return the share; None of a first deployment, which has no source revision and nothing to shift."""
+    """Return the share and the waiting hook; None of a first deployment without one: it has nothing to shift."""
     named = {"cluster": cluster, "service": short(service.arn)}
     rows = service_deployments(session, named)
     going = rows and rows[0]["status"] in GOING
     row = service_deployment(session, rows[0]["serviceDeploymentArn"]) if going else None
-    if row and row.get("sourceServiceRevisions") and row.get("lifecycleStage"):
+    hook = waiting_hook(row) if row else None
+    if row and row.get("lifecycleStage") and (hook or row.get("sourceServiceRevisions")):
         weight = row["targetServiceRevision"].get("requestedProductionTrafficWeight", 0.0)
-        return Traffic(stage=row["lifecycleStage"], percent=weight)
+        return Traffic(row["lifecycleStage"], weight, hook)
     return None
+
+
+def waiting_hook(row: Mapping[str, Any]) -> PauseHook | None:
+    """Return the pause hook of DescribeServiceDeployments' item that waits for an answer."""
+    for each in row.get("lifecycleHookDetails", ()):
+        if each.get("targetType") == "PAUSE" and each["status"] == "AWAITING_ACTION":
+            return PauseHook(
+                deployment=row["serviceDeploymentArn"],
+                id=each["hookId"],
+                expires=each.get("expiresAt"),
+                first=not row.get("sourceServiceRevisions"),
+            )
+    return None
+
+
+def answer_hook(session: Session, hook: PauseHook, action: str) -> None:
+    """Let ECS go on with the deployment (CONTINUE), or back (ROLLBACK). Raises AwsProblem."""
+    session.call(
+        "ecs",
+        "continue_service_deployment",
+        serviceDeploymentArn=hook.deployment,
+        hookId=hook.id,
+        action=action,
+    )
 
 
 def service_deployments(session: Session, service: Mapping[str, str]) -> list[Mapping[str, Any]]:

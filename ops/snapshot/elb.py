@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ops.aws.errors import AwsProblem
 from ops.aws.session import Session
+from stack.names import TEST_RULE_PRIORITY
 from stack.rules import includes
 
 
@@ -191,9 +192,9 @@ def target_group(session: Session, name: str) -> TargetGroup | None:
 
 
 def busiest(balancer: Balancer | None, groups: Sequence[TargetGroup]) -> TargetGroup:
-    """Return the target group to which a rule forwards most requests; the first one without such a rule."""
+    """Return the target group to which a rule forwards most requests of users; the first one without such a rule."""
     rules = [rule for each in balancer.listeners for rule in each.rules] if balancer else []
-    first = [rule.groups[0] for rule in rules if rule.groups]
+    first = [rule.groups[0] for rule in rules if rule.groups and fitting(rule, None) is not False]
     return next((each for each in groups if each.arn in first), groups[0])
 
 
@@ -329,6 +330,16 @@ def serving(balancer: Balancer) -> Listener | None:
     found = [each for each in balancer.listeners if each.protocol in usual]
     found.sort(key=lambda each: (each.protocol != "HTTPS", each.port != usual[each.protocol]))
     return found[0] if found else None
+
+
+def test_value(balancer: Balancer) -> str | None:
+    """Return the value of TEST_HEADER with which a request reaches a new version; None without such a rule."""
+    listener = serving(balancer)
+    for rule in listener.rules if listener else ():
+        for each in rule.conditions:
+            if rule.priority == str(TEST_RULE_PRIORITY) and each.field == "http-header":
+                return next(iter(each.values), None)
+    return None
 
 
 def answering(listener: Listener, host: str | None, group: str) -> Rule | None:

@@ -8,6 +8,7 @@ import ssl
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,43 +58,72 @@ class NoListener(OSError):
     """The load balancer does not listen on a URL's port, wherever that is opened from."""
 
 
-def page(balancer: Balancer, settings: Settings, url: str = "") -> Page | None:
+def page(
+    balancer: Balancer,
+    settings: Settings,
+    url: str = "",
+    headers: Mapping[str, str] | None = None,
+    requests: int = 1,
+) -> Page | None:
     """Request ``smokePath``, and of the app in webapp/ the database's health.
 
-    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. A page that
-    fails is tried again, three times in all, but not once ANSWER_SECONDS have passed. None where
-    ``smokePath`` is empty. Raises AwsProblem where the load balancer cannot be reached from here:
-    that is no fault of the page.
+    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. ``headers`` are sent, too. A
+    page that fails is tried again, three times in all, but not once ANSWER_SECONDS have passed; one that works is
+    requested ``requests`` times, until it fails. None where ``smokePath`` is empty. Raises AwsProblem where
+    the load balancer cannot be reached from here: that is no fault of the page.
     """
     path = settings.health.smoke_path
     if not path:
         return None
     base = url or settings.https.url(balancer.dns)
-    browser = _Browser(balancer, settings)
-    found = Page(url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher)
+    browser = _Browser(balancer, settings, headers or {})
+    found = Page(url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher, tries=0)
     try:
         found = _get_page(browser, found)
+        while found.tries < requests and not found.fails:
+            found = _tried(browser, found)
         if found.status and settings.webapp:
             answer = browser.get(f"{base}{DATABASE_PATH}", DATABASE_SECONDS)
             found = replace(found, database=answer.status)
         return found
     except Unreachable as problem:
-        raise AwsProblem(
-            "unreachable",
-            t("{url} cannot be reached from here: {why}.", url=found.url, why=said(problem)),
-            t("Open it in a browser, or run the command where it can be reached."),
-        ) from None
+        raise _unreachable(found.url, problem) from None
+
+
+def status(balancer: Balancer, settings: Settings, path: str) -> int:
+    """Return the status of a path, without following a redirect, as a health check asks; 0 for no answer.
+
+    Raises AwsProblem where the load balancer cannot be reached from here.
+    """
+    url = f"{settings.https.url(balancer.dns)}{path}"
+    try:
+        return _Browser(balancer, settings, {}).get(url, _answer_seconds(), follow=False).status
+    except Unreachable as problem:
+        raise _unreachable(url, problem) from None
+
+
+def _unreachable(url: str, problem: Unreachable) -> AwsProblem:
+    return AwsProblem(
+        "unreachable",
+        t("{url} cannot be reached from here: {why}.", url=url, why=said(problem)),
+        t("Open it in a browser, or run the command where it can be reached."),
+    )
 
 
 def _get_page(browser: _Browser, found: Page) -> Page:
-    begun, seconds = time.monotonic(), _answer_seconds()
+    begun = time.monotonic()
     for tries in range(1, TRIES + 1):
-        found = replace(found, tries=tries, **vars(browser.get(found.url, seconds)))
-        if not found.fails or time.monotonic() - begun >= seconds:
+        found = _tried(browser, found)
+        if not found.fails or time.monotonic() - begun >= _answer_seconds():
             break
         if tries < TRIES:
             time.sleep(PAUSE)
     return found
+
+
+def _tried(browser: _Browser, found: Page) -> Page:
+    answer = browser.get(found.url, _answer_seconds())
+    return replace(found, tries=found.tries + 1, **vars(answer))
 
 
 def _answer_seconds() -> float:
@@ -115,12 +145,12 @@ class _Answer:
 class _Browser:
     """Requests URLs of one load balancer, at its own address."""
 
-    def __init__(self, balancer: Balancer, settings: Settings) -> None:
-        self.balancer = balancer
+    def __init__(self, balancer: Balancer, settings: Settings, headers: Mapping[str, str]) -> None:
+        self.balancer, self.headers = balancer, headers
         self.domain = settings.https.domain
 
-    def get(self, url: str, seconds: float) -> _Answer:
-        """Return the answer at the end of the redirects. Raises Unreachable."""
+    def get(self, url: str, seconds: float, *, follow: bool = True) -> _Answer:
+        """Return the answer, at the end of the redirects if they are to be followed. Raises Unreachable."""
         redirects, deadline = Redirects(), time.monotonic() + seconds
         # A fresh one: the cookies of an earlier visit must not change the answer.
         opener = urllib.request.OpenerDirector()
@@ -129,10 +159,11 @@ class _Browser:
             urllib.request.HTTPCookieProcessor(),
             urllib.request.HTTPErrorProcessor(),
             urllib.request.HTTPDefaultErrorHandler(),
-            redirects,
+            *((redirects,) if follow else ()),
         ):
             opener.add_handler(each)
-        opener.addheaders = [("User-Agent", "careapp-doctor"), ("Accept", "*/*")]
+        usual = {"User-Agent": "careapp-doctor", "Accept": "*/*"}
+        opener.addheaders = [*usual.items(), *self.headers.items()]
         try:
             with opener.open(url, timeout=seconds) as answer:
                 _read(answer, deadline)

@@ -20,6 +20,10 @@ DAYS_STOPPED = timedelta(days=7)
 RDS DB instance temporarily")."""
 
 
+GOING_OFF = frozenset({"stopping", "stopped", "starting"})
+"""Statuses of a database that a pause stops, or a resume starts."""
+
+
 @dataclass(frozen=True)
 class Pause:
     """When a stack was paused, and its desired count then; None in stage 1."""

@@ -81,11 +81,24 @@ class Deployment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PauseHook:
+    """A hook that holds a deployment until it is answered, or until ``expires``, when ECS rolls back."""
+
+    deployment: str
+    """The service deployment's ARN."""
+    id: str
+    expires: datetime | None = None
+    first: bool = False
+    """Whether there is no earlier version to go back to."""
+
+
+@dataclass(frozen=True)
 class Traffic:
     """How far a deployment has shifted the requests: its stage in ECS, and its share in percent."""
 
     stage: str
     percent: float
+    hook: PauseHook | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from ops.snapshot.ecs import Activity
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Deployment, Part, Service, Task
 from ops.watch.logs import LogQuery, Search, masked
+from stack.file import names_of
 from stack.names import StackNames
 
 KINDS = ("deployment", "task", "service", "target", "scaling", "database", "log")
@@ -225,7 +226,7 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
 
     def work() -> int:
-        names = StackNames(stack)
+        names = names_of(stack, folder)
         found = timeline(Session.of_stack(stack, folder), names, since, log)
         raise_if_blind(found.problems)
         if as_json:

@@ -21,6 +21,7 @@ from ops.screen import Line, dated_time, display
 from ops.snapshot import ecs, task_logs
 from ops.snapshot.records import Task
 from ops.snapshot.task_logs import at
+from stack.file import names_of
 from stack.names import StackNames
 
 SPANS = (
@@ -311,7 +312,7 @@ def run(
     """Print log lines, of the task that stopped last or of all tasks, and return 0."""
 
     def work() -> int:
-        session, names = Session.of_stack(stack, folder), StackNames(stack)
+        session, names = Session.of_stack(stack, folder), names_of(stack, folder)
         if last:
             task, found = previous(session, names, query)
             display([screen.ended(task), *screen.lines(found)])

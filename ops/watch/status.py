@@ -19,6 +19,7 @@ from ops.screen import Line, dated_time, display, redraw, short_time, zoned_time
 from ops.snapshot import Snapshot, cloudwatch, ecs, elb, rds, read_part
 from ops.snapshot.rds import RESUME_FIRST, keeps_snapshot
 from ops.snapshot.records import Deployment, Part, Service, Task
+from stack.file import names_of
 from stack.names import StackNames
 from stack.settings import Settings
 
@@ -75,6 +76,8 @@ def lines(now: Snapshot) -> Iterator[Line]:
         yield _row(t("Paused"), str(since), "bold yellow")
         if keeps_snapshot(now.settings):
             yield Line(f"    {RESUME_FIRST!s}", "yellow")
+    if hours := case.now.settings.service.scaling.hours:
+        yield _hours(case, hours.text)
     yield _page(now)
     if service := now.service.value:
         yield from _service(case, service)
@@ -87,6 +90,18 @@ def lines(now: Snapshot) -> Iterator[Line]:
 
 def _row(name: Text, words: str, style: str = "") -> Line:
     return Line(f"  {name!s}: {words}", style)
+
+
+def _hours(case: Case, hours: str) -> Line:
+    zone = case.now.settings.service.scaling.time_zone
+    if stages.in_hours(case):
+        return _row(t("Hours"), f"{hours} ({zone})")
+    text = t(
+        "{hours} ({zone}); it is outside of them, and the schedule starts the tasks when they begin",
+        hours=hours,
+        zone=zone,
+    )
+    return _row(t("Hours"), str(text), "yellow")
 
 
 def _page(now: Snapshot) -> Line:
@@ -186,7 +201,7 @@ def _alarms(now: Snapshot) -> Iterator[Line]:
 def exit_code(now: Snapshot) -> int:
     """Return 0 when all runs that should, 1 when not, 2 when that is unknown.
 
-    In a paused stack nothing should run.
+    In a paused stack nothing should run, and outside its hours no task.
     """
     case = Case(now)
     parts = (now.service, now.tasks, now.group, now.targets, now.database)
@@ -196,9 +211,16 @@ def exit_code(now: Snapshot) -> int:
         return 0
     stage = stages.stage(case)
     off = not now.settings.ecs_enabled
-    well = case.steady or (stage == stages.FIRST and off)
+    well = case.steady or (stage == stages.FIRST and off) or _at_rest(case)
     database = now.database.value
     return 0 if well and database is not None and database.status in USABLE else 1
+
+
+def _at_rest(case: Case) -> bool:
+    """Return whether no task runs because it is outside the service's hours."""
+    service = case.service
+    none_runs = service is not None and service.desired == service.running == 0
+    return none_runs and not stages.in_hours(case)
 
 
 def as_dict(now: Snapshot) -> dict[str, Any]:
@@ -210,6 +232,7 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
         "stage": stages.stage(case),
         "steady": case.steady,
         "paused": case.paused is not None,
+        "in_hours": stages.in_hours(case),
         "page": now.page_url or None,
         "service": plain(service),
         "tasks": plain(now.tasks.value),
@@ -237,7 +260,7 @@ def run(stack: str, folder: Path, as_json: bool, every: float | None) -> int:
     """Print the status once, or again every so many seconds; return its exit code."""
 
     def work() -> int:
-        session, names = Session.of_stack(stack, folder), StackNames(stack)
+        session, names = Session.of_stack(stack, folder), names_of(stack, folder)
 
         def read() -> Snapshot:
             return overview(names, session, Settings.read(stack, folder))

@@ -15,8 +15,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.paths import Home
-from stack.names import StackNames
+from rehearsal.paths import ROOT, Home
+from stack.file import names_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ def app_address(home: Home, stack: str) -> str:
     """Return where the page of the stack's app answers; "" while its load balancer has no listener."""
     from rehearsal.page.watching import content
 
-    state, balancer = content(home.facts).get("state") or {}, StackNames(stack).balancer
+    state, balancer = content(home.facts).get("state") or {}, names_of(stack, ROOT).balancer
     own = [each for each in state.get("listeners") or () if each["balancer"] == balancer]
     # Where HTTPS serves, the listener of HTTP only redirects to it.
     listeners = sorted(own, key=lambda each: not each.get("authority"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from i18n import Text, t
+from i18n import Text, t, verbatim
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Diagnosis
 from ops.diagnosis.log_lines import parsed
@@ -134,11 +134,19 @@ def _running(case: Case, task: Task) -> dict[str, Any]:
     return {
         "id": task.short,
         "status": task.status,
-        "health": task.health,
+        "health": str(_health(case, task)),
         "revision": task.revision,
         "address": task.address,
         "target": {"state": target.state, "reason": str(target.reason)},
     }
+
+
+def _health(case: Case, task: Task) -> Text:
+    """Return the health of the container. ECS says UNKNOWN before the first check, and of one without a check."""
+    if task.health != "UNKNOWN":
+        return verbatim(task.health)
+    definition = (case.now.definitions.value or {}).get(task.definition)
+    return t("not checked yet") if definition and definition.health else t("no check of its own")
 
 
 def _ended(task: Task, now: datetime) -> dict[str, Any]:
@@ -262,7 +270,8 @@ def state(seen: Seen) -> dict[str, Any]:
     """One look in one language."""
     said, case, diagnosis = verdict(seen), seen.case, seen.diagnosis
     found: dict[str, Any] = {
-        "stack": f"careapp-{seen.work.stack}",
+        "stack": f"{seen.work.project}-{seen.work.stack}",
+        "project": seen.work.project,
         "stacks": list(seen.stacks),
         "chosen": seen.work.stack,
         "verdict": {
@@ -333,12 +342,19 @@ def _seconds(each: Deployment, at: datetime) -> int:
 
 
 def timeline(events: tuple[Event, ...]) -> list[dict[str, Any]]:
-    """What has happened, the newest first; ``key`` stays a line's own while others come and go."""
+    """What has happened, the newest first; ``key`` stays a line's own while others come and go.
+
+    Of more than one day, the newest line of each has its ``day``.
+    """
     found, known = [], Counter[str]()
     for each in events[-SHOWN:]:
         key = f"{each.at.isoformat()} {each.kind} {each.who}"
         known[key] += 1
         found.append(_line(each) | {"key": f"{key} {known[key]}"})
+    days = [f"{each.at.astimezone():%Y-%m-%d}" for each in events[-SHOWN:]]
+    for number, (line, day) in enumerate(zip(found, days, strict=True)):
+        newest = day not in days[number + 1 :]
+        line["day"] = day if newest and len(set(days)) > 1 else ""
     return found[::-1]
 
 
@@ -346,7 +362,7 @@ def _line(each: Event) -> dict[str, Any]:
     text, more, level = _words(each)
     return {
         "at": each.at.isoformat(),
-        "time": short_time(each.at),
+        "time": f"{each.at.astimezone():%H:%M:%S}",
         "kind": each.kind,
         "label": str(LABELS[each.kind]),
         "who": each.who,

@@ -26,9 +26,9 @@ from ops.watch import events, logs
 from ops.watch.events import Event
 from ops.watch.logs import LogQuery
 from ops.watch.status import overview
-from rehearsal.paths import Home
-from stack.file import StackError
-from stack.names import PROJECT, StackNames
+from rehearsal.paths import ROOT, Home
+from stack.file import StackError, project_of
+from stack.names import StackNames
 from stack.settings import Settings
 
 DELETING = "deleting"
@@ -39,6 +39,7 @@ DELETING = "deleting"
 class Work:
     """One stack in the engine's eyes. ``removing``: since the lock was taken it has only deleted."""
 
+    project: str
     stack: str
     busy: bool = False
     removing: bool = False
@@ -46,16 +47,16 @@ class Work:
 
 
 class EngineWork:
-    """Reads the backend; remembers what the engine did since it took its lock."""
+    """Reads the project's stacks in the backend; remembers what the engine did since it took its lock."""
 
     def __init__(self, home: Home) -> None:
-        self._backend = home.state / ".pulumi"
+        self._backend, self.project = home.state / ".pulumi", project_of(ROOT)
         self._done: dict[str, set[str]] = {}
         self._read: dict[Path, tuple[float, int, set[str]]] = {}
 
     def stacks(self) -> tuple[str, ...]:
         """The stacks that the backend holds, the one that changed last first."""
-        files = (self._backend / "stacks" / PROJECT).glob("*.json")
+        files = (self._backend / "stacks" / self.project).glob("*.json")
         return tuple(file.stem for file in sorted(files, key=_changed, reverse=True))
 
     def of(self, stack: str) -> Work:
@@ -63,19 +64,25 @@ class EngineWork:
         resources, pending = self._checkpoint(stack)
         lock = next(self._locks(stack), None)
         if lock is None:
-            return Work(stack=stack, resources=resources)
+            return Work(project=self.project, stack=stack, resources=resources)
         done = self._done.setdefault(lock, set())
         done |= pending
-        return Work(stack=stack, busy=True, removing=done == {DELETING}, resources=resources)
+        return Work(
+            project=self.project,
+            stack=stack,
+            busy=True,
+            removing=done == {DELETING},
+            resources=resources,
+        )
 
     def _locks(self, stack: str) -> Iterator[str]:
         """The locks whose engine still lives: one that was killed leaves its lock behind."""
-        for file in (self._backend / "locks").glob(f"*/{PROJECT}/{stack}/*.json"):
+        for file in (self._backend / "locks").glob(f"*/{self.project}/{stack}/*.json"):
             if _alive(content(file).get("pid")):
                 yield file.stem
 
     def _checkpoint(self, stack: str) -> tuple[int, set[str]]:
-        file = self._backend / "stacks" / PROJECT / f"{stack}.json"
+        file = self._backend / "stacks" / self.project / f"{stack}.json"
         changed = _changed(file)
         known = self._read.get(file)
         if known is None or known[0] != changed:
@@ -179,7 +186,7 @@ class Watcher:
             settings = Settings.read(stack, self._home.project)
         except StackError:
             return Seen(at=at, work=work, stacks=stacks)
-        now, diagnosis = self._gathered(stack, settings, memory)
+        now, diagnosis = self._gathered(settings, memory)
         return Seen(
             at=at,
             work=work,
@@ -194,11 +201,9 @@ class Watcher:
         time = content(self._home.facts).get("time")
         return datetime.fromisoformat(time) if time else datetime.now(UTC)
 
-    def _gathered(
-        self, stack: str, settings: Settings, memory: _Memory
-    ) -> tuple[Snapshot, Diagnosis]:
+    def _gathered(self, settings: Settings, memory: _Memory) -> tuple[Snapshot, Diagnosis]:
         """Return the snapshot of the doctor, read again after a change or when it is old."""
-        names = StackNames(stack)
+        names = settings.names
         mark = repr(overview(names, self._session, settings))
         old = time.monotonic() - memory.full >= FULL_EVERY
         last = memory.seen

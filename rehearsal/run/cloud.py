@@ -167,6 +167,7 @@ def serve(home: Home, options: Options, stop: threading.Event) -> None:
     gc.freeze()
     try:
         while True:
+            _link_new(home)
             now = {"state": cloud.describe(), "time": cloud.now().isoformat()}
             _write(home.facts, {**facts, **now})
             if stop.wait(0.5):
@@ -174,6 +175,17 @@ def serve(home: Home, options: Options, stop: threading.Event) -> None:
     finally:
         cloud.stop()
         home.facts.unlink(missing_ok=True)
+
+
+def _link_new(home: Home) -> None:
+    """Link what was made in the checkout since the last look, so that an open shell and `pulumi` see it."""
+    from rehearsal.run.project import current_project
+
+    try:
+        if home.project.is_dir():
+            current_project(home, running=True).link()
+    except OSError:
+        log.exception("the project's folder could not be linked")
 
 
 def _write(file: Path, facts: dict[str, Any]) -> None:

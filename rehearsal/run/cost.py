@@ -38,12 +38,11 @@ from rehearsal.paths import ROOT, Home
 from rehearsal.run.client import Facts
 from rehearsal.run.project import Project, local_cloud_environment
 from stack import previews as pull_requests
-from stack.file import StackError
-from stack.names import PROJECT
+from stack.file import StackError, full_key, project_of
 from stack.previews import MODEL
 from stack.settings import Settings
 
-ECS = "careapp:ecsEnabled"
+ECS = "ecsEnabled"
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
 AT_ONCE = 2
 """Previews at the same time. Each one uses a whole CPU."""
@@ -152,6 +151,7 @@ def _restore(environment: Mapping[str, str]) -> None:
 
 def subjects(stacks: Sequence[str], folder: Path, settings: Mapping[str, str]) -> list[Subject]:
     """Return both stages of every stack with the file's settings, and with ``settings`` if any. Raises StackError."""
+    ecs = full_key(project_of(folder), ECS)
     configs = {stack: config_of(stack, folder, settings) for stack in stacks}
     variants = [
         (stack, stage, changed)
@@ -162,7 +162,7 @@ def subjects(stacks: Sequence[str], folder: Path, settings: Mapping[str, str]) -
 
     def subject(one: tuple[str, str, bool]) -> Subject:
         stack, stage, changed = one
-        config = {**configs[stack], ECS: STAGES_OF_ECS[stage], **(settings if changed else {})}
+        config = {**configs[stack], ecs: STAGES_OF_ECS[stage], **(settings if changed else {})}
         graph = engine.graph(stack, config)
         return Subject(stack=stack, state=stage, graph=graph, changed=changed)
 
@@ -203,18 +203,18 @@ class Setting(click.ParamType[tuple[str, str]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, str]:
-        """Return the full key and the value."""
+        """Return the key and the value."""
         key, equals, text = str(value).partition("=")
         if not equals or not key:
             words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
             self.fail(str(words), param, ctx)
-        if key.removeprefix(f"{PROJECT}:") == "ecsEnabled":
+        if key.rpartition(":")[2] == ECS:
             self.fail(
                 str(t("ecsEnabled is the difference between the stages, and both are shown.")),
                 param,
                 ctx,
             )
-        return (key if ":" in key else f"{PROJECT}:{key}"), text
+        return key, text
 
 
 def _help(text: Text, default: float) -> Text:
@@ -302,17 +302,19 @@ def cost(
 
     def work() -> int:
         folder = Path() if Path("Pulumi.yaml").exists() else ROOT
+        project = project_of(folder)
+        changed = {full_key(project, key): text for key, text in settings}
         which = (MODEL,) if preview else stacks or _default(folder, bool(settings) or deployed)
         try:
             graphs = (
                 _from_files(files)
                 if files
-                else _from_engine(which, folder, dict(settings), deployed, preview)
+                else _from_engine(which, folder, changed, deployed, preview)
             )
             hours = Settings.read(MODEL, folder).preview_hours if preview else 0
         except (EngineError, PulumiFailed) as problem:
             raise StackError(said(problem)) from problem  # exit code 2
-        changes = [f"{key.removeprefix(f'{PROJECT}:')}={value}" for key, value in settings]
+        changes = [f"{key.removeprefix(f'{project}:')}={value}" for key, value in settings]
         found = compare(graphs, PriceBook.load(), assumed, changes)
         if live:
             found = _with_live_prices(found, which, folder, graphs)

@@ -18,8 +18,8 @@ from stack.app import APP_FOLDER
 
 if TYPE_CHECKING:
     from rehearsal.calls import Calls
+    from stack.names import StackNames
 
-PREFIX = "careapp"
 FRONT = "webapp/front.py"
 VISIT = "    visit = Visit(datetime.now(UTC), texts.language(), task.current())\n"
 HEALTH_ANSWER = "            await answer(send, 200, HEALTHY)\n"
@@ -62,8 +62,8 @@ def change(file: str, old: str, new: str) -> tuple[Edit, ...]:
     return (Edit(file=file, old=old, new=new),)
 
 
-ManualChange = Callable[["Calls", str], None]
-"""A function that changes resources in AWS. Its second argument is the stack's name."""
+ManualChange = Callable[["Calls", "StackNames"], None]
+"""A function that changes resources in AWS. Its second argument is the stack's names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,32 +97,31 @@ class Fault:
         return any(each.file.startswith(f"{APP_FOLDER.default}/") for each in self.edits)
 
 
-def delete_default_route(calls: Calls, stack: str) -> None:
+def delete_default_route(calls: Calls, names: StackNames) -> None:
     """Delete the default route of the private subnets."""
-    filters = [{"Name": "tag:Name", "Values": [f"{PREFIX}-{stack}-private-*"]}]
+    filters = [{"Name": "tag:Name", "Values": [f"{names.prefix}-private-*"]}]
     found = calls("ec2", "describe_route_tables", {"Filters": filters})
     for table in found["RouteTables"]:
         route = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0"}
         calls("ec2", "delete_route", route)
 
 
-def delete_images(calls: Calls, _stack: str) -> None:
-    """Delete all images of the repository."""
-    names = calls("ecr", "describe_repositories", {})["repositories"]
-    for repository in (item["repositoryName"] for item in names):
-        listed = calls("ecr", "list_images", {"repositoryName": repository})["imageIds"]
-        calls("ecr", "batch_delete_image", {"repositoryName": repository, "imageIds": listed})
+def delete_images(calls: Calls, names: StackNames) -> None:
+    """Delete all images of the stack's repository."""
+    repository = {"repositoryName": names.repository}
+    listed = calls("ecr", "list_images", repository)["imageIds"]
+    calls("ecr", "batch_delete_image", {**repository, "imageIds": listed})
 
 
-def stop_database(calls: Calls, stack: str) -> None:
+def stop_database(calls: Calls, names: StackNames) -> None:
     """Stop the database, as a person does to save cost over a weekend."""
-    name = {"DBInstanceIdentifier": f"{PREFIX}-{stack}"}
+    name = {"DBInstanceIdentifier": names.database}
     calls("rds", "stop_db_instance", name)
 
 
-def add_catch_all_rule(calls: Calls, stack: str) -> None:
+def add_catch_all_rule(calls: Calls, names: StackNames) -> None:
     """Create a listener rule with a lower priority number that matches every path."""
-    name = {"Names": [f"{PREFIX}-{stack}-alb"]}
+    name = {"Names": [names.balancer]}
     [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
     where = {"LoadBalancerArn": found["LoadBalancerArn"]}
     listener = calls("elbv2", "describe_listeners", where)["Listeners"][0]["ListenerArn"]
@@ -146,7 +145,7 @@ def before_page(line: str) -> tuple[Edit, ...]:
     return change("webapp/pages.py", VISIT, f"    {line}\n{VISIT}")
 
 
-def create_other_secret(calls: Calls, _stack: str) -> None:
+def create_other_secret(calls: Calls, _names: StackNames) -> None:
     """Create the secret of another team."""
     login = {"username": "postgres", "password": "of-another-database"}
     secret = {"Name": "team-b/database", "SecretString": json.dumps(login)}

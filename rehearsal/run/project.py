@@ -26,6 +26,18 @@ REMOVED = ("AWS_", "PULUMI_")
 """Prefixes of the variables that could connect a rehearsal to the user's AWS account or backend."""
 
 
+GIT = """here=$(pwd -P)
+[ "$here" != {project} ] || here={source}
+{copy}exec {git} -C "$here" "$@"
+"""
+GIT_OF_A_COPY = """case $here/ in {source}/*)
+  GIT_DIR=$({git} -C {checkout} rev-parse --absolute-git-dir) || exit
+  export GIT_DIR GIT_WORK_TREE={source} GIT_INDEX_FILE={index}
+  [ -f {index} ] || {git} read-tree HEAD || exit ;;
+esac
+"""
+
+
 @dataclass(frozen=True)
 class Project:
     """A project folder with its own state, apart from the user's."""
@@ -37,6 +49,23 @@ class Project:
         """Create the folder of links, the folder of the state and the passphrase. Keep existing stack files."""
         self.home.project.mkdir(parents=True, exist_ok=True)
         self.home.state.mkdir(parents=True, exist_ok=True)
+        self.link()
+        for file in self.source.glob(STACK_FILES):
+            copy = self.home.project / file.name
+            if not copy.exists():
+                shutil.copy(file, copy)
+        self.home.programs.mkdir(exist_ok=True)
+        self._write_session_manager_plugin()
+        self._write_git()
+        if not self.home.passphrase.exists():
+            self.home.passphrase.touch(mode=0o600)
+            self.home.passphrase.write_text(secrets.token_urlsafe(24))
+
+    def link(self) -> None:
+        """Link what the source has and the folder has not, and remove links to what is gone.
+
+        Raises OSError. Two processes may do it at the same time.
+        """
         # A changed copy of the program still uses the project's own commands.
         targets = {name: self.source / name for name in _entries(self.source)} | {
             "careapp": ROOT / "careapp"
@@ -44,24 +73,48 @@ class Project:
         for name, target in targets.items():
             link = self.home.project / name
             if link.is_symlink() and link.readlink() != target:
-                link.unlink()
+                link.unlink(missing_ok=True)
             if target.exists() and not link.exists():
-                link.symlink_to(target)
-        for file in self.source.glob(STACK_FILES):
-            copy = self.home.project / file.name
-            if not copy.exists():
-                shutil.copy(file, copy)
-        self._write_session_manager_plugin()
-        if not self.home.passphrase.exists():
-            self.home.passphrase.touch(mode=0o600)
-            self.home.passphrase.write_text(secrets.token_urlsafe(24))
+                with contextlib.suppress(FileExistsError):
+                    link.symlink_to(target)
+        for link in self.home.project.iterdir():
+            if link.is_symlink() and not link.exists():
+                link.unlink(missing_ok=True)
 
     def _write_session_manager_plugin(self) -> None:
         """Write the stand-in for session-manager-plugin, which AWS's clients find on PATH."""
-        self.home.programs.mkdir(exist_ok=True)
-        program = self.home.programs / "session-manager-plugin"
         words = [sys.executable, "-I", str(Path(session_plugin.__file__))]
-        program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        self._write_program("session-manager-plugin", f'exec {shlex.join(words)} "$@"\n')
+
+    def _write_git(self) -> None:
+        """Write a git that works in the source when it is called in the folder of links, which Git does not know.
+
+        Below a link, Git is in the checkout already. A changed copy of the program is no checkout: there it uses
+        the checkout's repository with an index of its own, so that the user's index stays as it is.
+        """
+        others = [each for each in self.path().split(os.pathsep) if each != str(self.home.programs)]
+        git = shutil.which("git", path=os.pathsep.join(others))
+        if git is None:
+            return
+        words = {
+            "git": git,
+            "project": self.home.project,
+            "source": self.source,
+            "index": self._index,
+            "checkout": ROOT,
+        }
+        quoted = {name: shlex.quote(str(word)) for name, word in words.items()}
+        copy = GIT_OF_A_COPY.format(**quoted) if self.source != ROOT else ""
+        self._write_program("git", GIT.format(**quoted, copy=copy))
+
+    @property
+    def _index(self) -> Path:
+        """Git's index of a changed copy of the program."""
+        return self.home.folder / "git-index"
+
+    def _write_program(self, name: str, script: str) -> None:
+        program = self.home.programs / name
+        program.write_text(f"#!/bin/sh\n{script}")
         program.chmod(0o755)
 
     def delete(self) -> None:
@@ -70,8 +123,8 @@ class Project:
         ours = (self.home.project, self.home.programs, self.home.source, self.home.state)
         for folder in (*ours, pulumi_home):
             shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
-            self.home.passphrase.unlink()
+        for file in (self.home.passphrase, self._index):
+            file.unlink(missing_ok=True)
 
     def forget_ended_cloud(self) -> tuple[str, ...]:
         """Delete the state of a local cloud that was killed, and return the names of the stacks in it.
@@ -117,9 +170,9 @@ def _entries(source: Path) -> list[str]:
     return [".venv", *(name for name in sorted(found) if not fnmatch(name, STACK_FILES))]
 
 
-def current_project(home: Home, facts: Facts | None) -> Project:
+def current_project(home: Home, *, running: bool) -> Project:
     """Return the project of the local cloud in ``home``, with the changed program if a fault changed it."""
-    return Project(home, home.source) if facts and home.source.is_dir() else Project(home)
+    return Project(home, home.source if running and home.source.is_dir() else ROOT)
 
 
 def copy_program(target: Path) -> None:

@@ -24,8 +24,7 @@ from rehearsal.run.project import Project, copy_program
 from rehearsal.run.shell import CloudFlags, ended_line, page_line
 from rehearsal.run.stages import Rehearsal, RehearsalFailed, Report
 from stack.app import APP_FOLDER
-from stack.file import StackError, StackFile, read
-from stack.names import PROJECT
+from stack.file import StackError, StackFile, full_key, read
 from stack.settings import Settings
 
 if TYPE_CHECKING:
@@ -223,8 +222,8 @@ def check_settings(file: StackFile, given: Sequence[tuple[str, str]]) -> Setting
     """Return the stack file's settings with the changes ``given``, as the program reads them. Raises ``StackError``."""
     values = dict(file.values)
     for key, value in given:
-        key, _, name = key.removeprefix(f"{PROJECT}:").partition(".")
-        full = key if ":" in key else f"{PROJECT}:{key}"
+        key, _, name = key.partition(".")
+        full = full_key(file.project, key)
         if name:
             value = json.dumps({**json.loads(values.get(full, "{}")), name: value})
         values[full] = value

@@ -61,7 +61,7 @@ def shell(command: list[str], flags: CloudFlags) -> int:
     """Run a command, or the user's shell, in the local cloud's environment. Return its exit code."""
     home = find_home()
     facts = client.find(home)
-    project = current_project(home, facts)
+    project = current_project(home, running=facts is not None)
     project.prepare()
     words = command or [os.environ.get("SHELL", "/bin/sh")]
     if not _is_installed(words[0], project):

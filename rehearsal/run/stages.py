@@ -17,6 +17,8 @@ from rehearsal.console import duration
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
 from rehearsal.run.client import Facts, Page
 from rehearsal.run.faults import Fault
+from stack.file import names_of
+from stack.names import StackNames
 from stack.rules import includes
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
@@ -60,6 +62,11 @@ class Rehearsal:
     def __init__(self, pulumi: Pulumi, stack: str, facts: Callable[[], Facts], say: Say) -> None:
         self.pulumi, self.stack, self.facts, self.say = pulumi, stack, facts, say
         self.report = Report()
+
+    @property
+    def names(self) -> StackNames:
+        """The names of the stack's resources."""
+        return names_of(self.stack, self.pulumi.folder)
 
     def stage1(self, config: Sequence[tuple[str, str]], calls: Calls) -> None:
         """Deploy network, database, load balancer and image. The load balancer must answer that ECS is off."""
@@ -154,7 +161,7 @@ class Rehearsal:
         for key, value in fault.config.items():
             self._set(key, value)
         if fault.manual_change:
-            fault.manual_change(calls, self.stack)
+            fault.manual_change(calls, self.names)
         self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}
 
     def measure_on_aws(self, calls: Calls) -> None:
@@ -162,8 +169,7 @@ class Rehearsal:
 
         The local cloud writes its time every half second of this machine.
         """
-        name = f"careapp-{self.stack}"
-        asked = {"cluster": f"{name}-cluster", "services": [f"{name}-service"]}
+        asked = {"cluster": self.names.cluster, "services": [self.names.service]}
         services = calls("ecs", "describe_services", asked)["services"]
         if not services:
             return

@@ -10,6 +10,8 @@ from tests.browser.conftest import DESKTOP, PHONE
 
 SIZES = (PHONE, DESKTOP, (820, 1100), (1920, 1080))
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CUT = """[...document.querySelectorAll('.table')].filter(each => each.scrollWidth > each.clientWidth)
+  .map(each => each.dataset.key)"""
 FOCUSED = """() => {
   const e = document.activeElement, shown = e.matches('input') ? e.nextElementSibling : e;
   const s = getComputedStyle(shown), b = shown.getBoundingClientRect();
@@ -29,6 +31,7 @@ def fits_and_is_accessible(page, *sizes):
     for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate(OVERFLOW) <= 0, width
+        assert page.evaluate(CUT) == [], width
         accessible(page)
 
 

@@ -184,7 +184,9 @@ class Declarations:
         ]
         self.forward(ForwardConfig={"TargetGroups": weights})
         role = self.iam.create_role(RoleName="shifting", AssumeRolePolicyDocument=json.dumps(ECS))
-        document = json.dumps(allowed([first, second], self.ids["rule"]))
+        self.ids["test-rule"] = self._test_rule(weights)
+        rules = [self.ids["rule"], self.ids["test-rule"]]
+        document = json.dumps(allowed([first, second], rules))
         self.iam.put_role_policy(
             RoleName="shifting", PolicyName="shifting", PolicyDocument=document
         )
@@ -197,6 +199,7 @@ class Declarations:
             "advancedConfiguration": {
                 "alternateTargetGroupArn": second,
                 "productionListenerRule": self.ids["rule"],
+                "testListenerRule": self.ids["test-rule"],
                 "roleArn": role["Role"]["Arn"],
             },
         }
@@ -206,6 +209,16 @@ class Declarations:
             loadBalancers=[registration],
             deploymentConfiguration={**DEPLOYMENT, **strategy},
         )
+
+    def _test_rule(self, weights: list[dict[str, Any]]) -> str:
+        header = {"HttpHeaderName": "X-Test", "Values": ["me"]}
+        made = self.elb.create_rule(
+            ListenerArn=self.ids["listener"],
+            Priority=5,
+            Conditions=[{"Field": "http-header", "HttpHeaderConfig": header}],
+            Actions=[{"Type": "forward", "ForwardConfig": {"TargetGroups": weights}}],
+        )
+        return str(made["Rules"][0]["RuleArn"])
 
     def roles(self) -> None:
         for name in ("execution", "task"):

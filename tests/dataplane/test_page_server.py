@@ -148,7 +148,7 @@ def test_the_address_chooses_among_the_stacks_that_there_are():
 
 
 def test_without_a_stack_it_says_how_to_create_one():
-    watcher = Shown(seen(None, Work(stack="poc")))
+    watcher = Shown(seen(None, Work(project="careapp", stack="poc")))
     watcher.known = ()
     found = client(watcher, address="").get("/").text
     assert watcher.asked == ["poc"]

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from i18n import LANGUAGES, in_language, verbatim
 from ops.snapshot.ecs import Activity
 from ops.snapshot.rds import Pause
-from ops.snapshot.records import Part, Traffic
+from ops.snapshot.records import ContainerHealth, Part, Traffic
 from ops.watch.events import Event
 from rehearsal.page import server, watching
 from rehearsal.page.state import SHOWN, state
@@ -22,8 +23,8 @@ from tests.ops import stacks as a
 from tests.ops.situations import SITUATIONS
 from tests.support.pages import backend, seen
 
-BUILDING = Work(stack="poc", busy=True, resources=12)
-REMOVING = Work(stack="poc", busy=True, removing=True, resources=7)
+BUILDING = Work(project="careapp", stack="poc", busy=True, resources=12)
+REMOVING = Work(project="careapp", stack="poc", busy=True, removing=True, resources=7)
 STARTING = a.stack(
     service=a.service(running=0, deployments=(a.deployment(rollout="IN_PROGRESS", running=0),)),
     tasks=(a.task(status="PENDING"),),
@@ -31,19 +32,24 @@ STARTING = a.stack(
 )
 NOTHING = SITUATIONS["stack-missing"]
 VERDICTS = {
-    "nobody": (None, Work(stack="poc"), "calm", "Nothing is up"),
-    "empty": (NOTHING, Work(stack="poc"), "calm", "Nothing is up"),
+    "nobody": (None, Work(project="careapp", stack="poc"), "calm", "Nothing is up"),
+    "empty": (NOTHING, Work(project="careapp", stack="poc"), "calm", "Nothing is up"),
     "begun": (None, BUILDING, "busy", "Stage 1 is being built"),
     "half": (NOTHING, BUILDING, "busy", "Stage 1 is being built"),
-    "stage1": (a.stage1(), Work(stack="poc"), "calm", "Stage 1 stands, ECS is off"),
+    "stage1": (
+        a.stage1(),
+        Work(project="careapp", stack="poc"),
+        "calm",
+        "Stage 1 stands, ECS is off",
+    ),
     "second": (a.stage1(a.choices()), BUILDING, "busy", "Stage 2 is being built"),
     "rolling": (STARTING, BUILDING, "busy", "The roll-out is under way"),
-    "healthy": (a.stack(), Work(stack="poc"), "good", "Everything works"),
+    "healthy": (a.stack(), Work(project="careapp", stack="poc"), "good", "Everything works"),
     "broken": (SITUATIONS["health-path-missing"], BUILDING, "bad", "The health check's path /"),
     "going": (a.stack(), REMOVING, "busy", "Pulumi takes the stack down"),
     "unsure": (
         a.stack(service=a.DENIED),
-        Work(stack="poc"),
+        Work(project="careapp", stack="poc"),
         "busy",
         "Some parts could not be read",
     ),
@@ -52,7 +58,7 @@ VERDICTS = {
             service=a.service(desired=0, running=0),
             database=a.database(status="stopped", pause=Pause(a.NOW, 1)),
         ),
-        Work(stack="poc"),
+        Work(project="careapp", stack="poc"),
         "calm",
         "The stack is paused",
     ),
@@ -87,7 +93,7 @@ def test_a_page_that_answers_is_asked_again_only_when_a_glance_shows_a_change(
     for told in ("one", "one", "one", "two"):
         glance[0] = told
         answers = answers or [200]
-        now, diagnosis = watcher._gathered("poc", a.choices(), memory)
+        now, diagnosis = watcher._gathered(a.choices(), memory)
         memory.seen = replace(seen(now), now=now, diagnosis=diagnosis)
     assert given == ["asked", "asked", 200, "asked"]
 
@@ -160,6 +166,41 @@ def test_the_timeline_tells_the_newest_first_and_takes_the_app_s_lines_apart():
     )  # fmt: skip
 
 
+def test_a_timeline_of_several_days_names_each_day_once_and_its_times_stay_short(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "UTC0")
+        time.tzset()
+        _several_days()
+    time.tzset()
+
+
+def _several_days():
+    night = 12 * 3600  # a.at(0) is noon
+    log = [Event(a.at(each), "log", "a", verbatim("x")) for each in (-60, night - 1, night + 1)]
+    told = state(seen(a.stack(service=None, tasks=(), database=None), events=log))["timeline"]
+    assert [(each["day"], each["time"]) for each in told] == [
+        ("2026-11-26", "00:00:01"),
+        ("2026-11-25", "23:59:59"),
+        ("", "11:59:00"),
+    ]
+    one = state(seen(a.stack(), events=log[:2]))["timeline"]
+    assert {each["day"] for each in one} == {""}
+
+
+@pytest.mark.parametrize(
+    ("check", "health", "said"),
+    [
+        (None, "UNKNOWN", "no check of its own"),
+        (ContainerHealth(command=("CMD", "true")), "UNKNOWN", "not checked yet"),
+        (ContainerHealth(command=("CMD", "true")), "UNHEALTHY", "UNHEALTHY"),
+    ],
+)
+def test_the_health_of_a_container_that_ecs_does_not_know_is_said_in_words(check, health, said):
+    snapshot = a.stack(main=a.definition(health=check), tasks=(a.task(health=health),))
+    [task] = state(seen(snapshot))["tasks"]["running"]
+    assert task["health"] == said
+
+
 def test_a_request_is_shown_in_words():
     line = {"level": "info", "message": "request", "method": "GET", "path": "/x", "status": 404,
             "duration_ms": 0.7, "request_id": "1"}  # fmt: skip
@@ -184,13 +225,13 @@ def test_every_label_has_its_japanese():
 
 def test_the_engine_s_lock_and_checkpoint_show_its_work(tmp_path):
     engine = EngineWork(Home(tmp_path))
-    assert (engine.stacks(), engine.of("poc")) == ((), Work(stack="poc"))
+    assert (engine.stacks(), engine.of("poc")) == ((), Work(project="careapp", stack="poc"))
     backend(tmp_path, resources=3, pending=["creating"], pid=os.getpid())
-    assert engine.of("poc") == Work(stack="poc", busy=True, resources=3)
+    assert engine.of("poc") == Work(project="careapp", stack="poc", busy=True, resources=3)
     backend(tmp_path, resources=2, pending=["deleting"], pid=os.getpid())
     assert engine.of("poc").removing is False, "an update that also deletes takes nothing down"
     backend(tmp_path, resources=2)
-    assert engine.of("poc") == Work(stack="poc", resources=2)
+    assert engine.of("poc") == Work(project="careapp", stack="poc", resources=2)
     assert engine.stacks() == ("poc",)
 
 
@@ -214,7 +255,7 @@ def test_a_lock_whose_engine_is_dead_counts_for_nothing(tmp_path):
 def test_a_file_that_is_just_being_written_is_no_trouble(tmp_path):
     backend(tmp_path)
     (tmp_path / "state/.pulumi/stacks/careapp/poc.json").write_text('{"checkpoint": {')
-    assert EngineWork(Home(tmp_path)).of("poc") == Work(stack="poc")
+    assert EngineWork(Home(tmp_path)).of("poc") == Work(project="careapp", stack="poc")
 
 
 def test_the_stack_that_changed_last_comes_first(tmp_path):

@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rehearsal.aws.rds import rules
+from stack.names import RESERVED, StackNames
 from tests.dataplane.stack import DATABASE, alive
 
 COPY, RENAMED = "careapp-poc-copy", "careapp-poc-new"
@@ -46,6 +47,13 @@ def test_the_secret_of_the_master_user_opens_the_declared_database(session):
         " / 10000 FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     ).fetchone()
     assert row == ("postgres", "careapp", True, 17)
+
+
+def test_no_reserved_word_can_be_a_project_s_name(session):
+    """`R` and `T` are reserved (PostgreSQL, `pg_get_keywords`); the name is the database's, too."""
+    words = "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
+    assert {word for (word,) in session.execute(words)} == RESERVED
+    assert StackNames("poc", "order").problems().keys() == {"name"}
 
 
 def test_the_master_user_is_no_superuser_but_may_make_databases_and_roles(session):
@@ -238,6 +246,21 @@ def test_the_latest_time_has_all_rows_and_not_the_groups_tags_and_managed_passwo
         assert (copy["MultiAZ"], copy["TagList"]) == (False, [])
         assert (copy["DBName"], copy["AllocatedStorage"]) == ("careapp", 20)
         assert notes(backups, COPY) == ["first", "second"]
+
+
+def test_rds_says_from_when_on_an_instance_can_be_restored(backups):
+    [original] = backups.rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"]
+    [found] = backups.rds.describe_db_instance_automated_backups(
+        DbiResourceId=original["DbiResourceId"]
+    )["DBInstanceAutomatedBackups"]
+    window = found["RestoreWindow"]
+    assert window["EarliestTime"] < backups.ids["one row"] < window["LatestTime"]
+    early = window["EarliestTime"] - timedelta(seconds=1)
+    with pytest.raises(ClientError, match="not to"), to_time(backups, RestoreTime=early):
+        pass
+    assert not backups.rds.describe_db_instance_automated_backups(DbiResourceId="db-OTHER")[
+        "DBInstanceAutomatedBackups"
+    ]
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

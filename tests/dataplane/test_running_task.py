@@ -264,7 +264,7 @@ def test_the_task_role_does_not_apply_to_other_credentials(running, task, secret
     assert task("sts").get_caller_identity()["Account"] == "123456789012"
 
 
-OTHER = StackNames("poc")
+OTHER = StackNames("poc", "careapp")
 
 
 class Own(StackNames):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections import Counter
 
 import pytest
 from botocore.exceptions import ClientError
 
 from infra.shifting import shifting_policy
+from tests.dataplane.declarations import DEPLOYMENT
 from tests.dataplane.stack import Load, until
 
 CANARY = {
@@ -41,6 +43,15 @@ def shifting(cloud, request):
     return cloud
 
 
+PAUSE = {
+    "targetType": "PAUSE",
+    "lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"],
+    "timeoutConfiguration": {"timeoutInMinutes": 10, "action": "ROLLBACK"},
+}
+PAUSED = {**CANARY, "lifecycleHooks": [PAUSE]}
+SHORT = {**PAUSED, "lifecycleHooks": [{**PAUSE, "timeoutConfiguration": {"timeoutInMinutes": 1}}]}
+
+
 def release(cloud, version: str) -> str:
     definition = str(cloud.task_definition(version))
     cloud.ecs.update_service(cluster="main", service="web", taskDefinition=definition)
@@ -55,14 +66,39 @@ def release_unhealthy(cloud, version: str):
     )
 
 
-def weights(cloud) -> tuple[int, int]:
+def weights(cloud, rule: str = "rule") -> tuple[int, int]:
     """Return the weights of the first and the second target group."""
-    [rule] = cloud.elb.describe_rules(RuleArns=[cloud.ids["rule"]])["Rules"]
+    [rule] = cloud.elb.describe_rules(RuleArns=[cloud.ids[rule]])["Rules"]
     found = {
         each["TargetGroupArn"]: each["Weight"]
         for each in rule["Actions"][0]["ForwardConfig"]["TargetGroups"]
     }
     return found[cloud.ids["tg"]], found[cloud.ids["tg2"]]
+
+
+def by_test_rule(cloud) -> str:
+    """Return the version that answers a request to the test rule."""
+    asked = urllib.request.Request(cloud.url(), headers={"X-Test": "me"})
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return answer.read().decode().split()[0]
+
+
+def hook(cloud) -> dict:
+    """Wait for the pause hook of the newest deployment, and return it."""
+
+    def ask():
+        [*found] = cloud.deployment()["lifecycleHookDetails"]
+        return found and found[0]["status"] == "AWAITING_ACTION" and found[0]
+
+    return until(ask, 30, "the hook")
+
+
+def answer(cloud, action: str) -> None:
+    cloud.ecs.continue_service_deployment(
+        serviceDeploymentArn=cloud.deployment()["serviceDeploymentArn"],
+        hookId=hook(cloud)["hookId"],
+        action=action,
+    )
 
 
 def shares(cloud, count: int) -> Counter[str]:
@@ -186,9 +222,70 @@ def test_a_canary_that_does_not_start_gets_no_request_and_goes_on_until_the_next
     assert shares(shifting, 10) == {"v3": 10}
 
 
+def paused(cloud, strategy) -> str:
+    """Roll the first version out, whose hook waits, too; release another one up to its hook; return the first."""
+    declare(cloud, strategy)
+    assert hook(cloud)["timeoutAction"] == "ROLLBACK"
+    assert (
+        "sourceServiceRevisions" not in cloud.deployment()
+        or not cloud.deployment()["sourceServiceRevisions"]
+    )
+    answer(cloud, "CONTINUE")
+    cloud.rolled_out()
+    old = cloud.describe()["taskDefinition"]
+    release(cloud, "v2")
+    hook(cloud)
+    return old
+
+
+def test_a_pause_hook_shows_the_new_version_to_the_test_rule_alone_until_it_is_answered(cloud):
+    paused(cloud, PAUSED)
+    assert (weights(cloud), weights(cloud, "test-rule")) == ((100, 0), (0, 100))
+    assert (shares(cloud, 20), by_test_rule(cloud)) == ({"v1": 20}, "v2")
+    row = cloud.deployment()
+    assert (row["status"], row["lifecycleStage"]) == ("IN_PROGRESS", "POST_TEST_TRAFFIC_SHIFT")
+    arn = row["serviceDeploymentArn"]
+    with pytest.raises(ClientError, match="does not await an action"):
+        cloud.ecs.continue_service_deployment(serviceDeploymentArn=arn, hookId="another")
+    answer(cloud, "CONTINUE")
+    cloud.rolled_out()
+    assert (weights(cloud), weights(cloud, "test-rule")) == ((0, 100), (0, 100))
+
+
+def test_a_hook_that_is_answered_with_rollback_or_by_nobody_costs_users_nothing(cloud):
+    old = paused(cloud, PAUSED)
+    load = Load(cloud.url())
+    answer(cloud, "ROLLBACK")
+    until(lambda: cloud.deployment()["status"] == "ROLLBACK_SUCCESSFUL", 40, "the rollback")
+    assert running(cloud) == {old: 2}
+    cloud.ecs.update_service(
+        cluster="main", service="web", deploymentConfiguration={**DEPLOYMENT, **SHORT}
+    )
+    release(cloud, "v3")
+    assert 0 < (hook(cloud)["expiresAt"] - cloud.deployment()["createdAt"]).total_seconds() < 180
+    until(lambda: cloud.deployment()["status"] == "ROLLBACK_SUCCESSFUL", 40, "the rollback")
+    load.stop()
+    assert (load.failed, load.versions) == ([], {"v1"})
+    assert weights(cloud, "test-rule") == (100, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"lifecycleStages": ["PRODUCTION_TRAFFIC_SHIFT"]}, "not supported at the lifecycle stage"),
+        ({"lifecycleStages": ["RECONCILE_SERVICE"]}, "has no pause at the lifecycle stage RECONC"),
+        ({"targetType": "AWS_LAMBDA"}, "none of AWS_LAMBDA"),
+        ({"timeoutConfiguration": {"timeoutInMinutes": 20161}}, "20161 is not between 1 and 20160"),
+    ],
+)
+def test_a_hook_that_ecs_or_the_local_one_does_not_take_is_refused(cloud, change, says):
+    with pytest.raises(ClientError, match=says):
+        declare(cloud, {**CANARY, "lifecycleHooks": [{**PAUSE, **change}]})
+
+
 def test_a_role_that_may_not_change_the_rule_is_refused(cloud):
-    def another(groups, rule):
-        return shifting_policy(groups, f"{rule}x")
+    def another(groups, rules):
+        return shifting_policy(groups, [rules[0], f"{rules[1]}x"])
 
     with pytest.raises(ClientError, match="not authorized to perform: elasticloadbalancing:Modify"):
         declare(cloud, CANARY, another)

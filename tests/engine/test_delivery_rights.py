@@ -41,7 +41,8 @@ CHANGED = {
     "domainName": "",
     "hostedZoneId": "",
 }
-STACKS = ("poc", "prod")
+LIVES = (("careapp", "poc"), ("acme", "prod"))
+ALL = [(project, stack) for project in ("careapp", "acme") for stack in ("poc", "prod")]
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Life:
 def live(folder, delivery):
     """Deploy the stack with everything on, change it, refresh and destroy it, by its deploy role."""
     life, original = Life(delivery), BaseClient._make_api_call
-    role = iam(f"role/careapp-delivery-{delivery.stack}")
+    role = iam(f"role/{delivery.project}-delivery-{delivery.stack}")
 
     def recorded(client, operation, params):
         service = client.meta.service_model.service_name
@@ -66,7 +67,10 @@ def live(folder, delivery):
         return original(client, operation, params)
 
     bound = delivery.resources["Boundary"]
-    with pytest.MonkeyPatch.context() as patch, local_stack(folder, delivery.stack) as stack:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        local_stack(folder, delivery.stack, delivery.project) as stack,
+    ):
         name, document = bound["ManagedPolicyName"], json.dumps(bound["PolicyDocument"])
         stack.calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": document})
         patch.setattr(BaseClient, "_make_api_call", recorded)
@@ -80,10 +84,13 @@ def live(folder, delivery):
     return life
 
 
-@pytest.fixture(scope="module", params=STACKS)
+def delivery_of(project, stack):
+    return Delivery.of(stack, Project=project, HostedZone=ZONE)
+
+
+@pytest.fixture(scope="module", params=LIVES, ids="-".join)
 def life(request, tmp_path_factory):
-    delivery = Delivery.of(request.param, HostedZone=ZONE)
-    return live(tmp_path_factory.mktemp(f"rights-{request.param}"), delivery)
+    return live(tmp_path_factory.mktemp("rights"), delivery_of(*request.param))
 
 
 def short(calls):
@@ -96,7 +103,7 @@ def test_a_deploy_may_do_all_that_it_does(life):
 
 
 def test_a_drift_check_may_look_at_all_of_it_and_change_none_of_it(life):
-    drift = life.delivery.documents(f"careapp-delivery-{life.delivery.stack}-drift")
+    drift = life.delivery.documents(f"{life.delivery.project}-delivery-{life.delivery.stack}-drift")
     looks = [call for call in life.calls if call.reads]
     assert short(call for call in looks if not allowed(drift, call)) == []
     changes = [replace(call, granted=()) for call in life.calls if not call.reads]
@@ -104,12 +111,13 @@ def test_a_drift_check_may_look_at_all_of_it_and_change_none_of_it(life):
     assert short(call for call in changes if allowed(drift, call)) == []
 
 
-def test_the_other_stacks_role_may_change_none_of_it(life):
+@pytest.mark.parametrize("other", ALL, ids="-".join)
+def test_the_role_of_another_stack_or_project_may_change_none_of_it(life, other):
     """By its names, by its tags, or, for its key, by the key's own policy."""
-    [other] = [
-        Delivery.of(stack, HostedZone=ZONE) for stack in STACKS if stack != life.delivery.stack
-    ]
-    ours = {"aws:ResourceTag/project": "careapp", "aws:ResourceTag/stack": life.delivery.stack}
+    its = life.delivery.project, life.delivery.stack
+    if other == its:
+        other = (f"{its[0]}-shop", life.delivery.stack)
+    ours = {"aws:ResourceTag/project": its[0], "aws:ResourceTag/stack": its[1]}
     changes = [
         Call(call.action, call.resource, {**call.context, **ours})
         for call in life.calls
@@ -118,7 +126,7 @@ def test_the_other_stacks_role_may_change_none_of_it(life):
     assert len({call.action for call in changes}) > 80
     shared = {f"arn:aws:route53:::hostedzone/{ZONE}", iam("role/aws-service-role/*")}
     through = [call for call in changes if call.resource not in shared]
-    assert short(call for call in through if allowed(other.deploy, call)) == []
+    assert short(call for call in through if allowed(delivery_of(*other).deploy, call)) == []
 
 
 def test_a_role_without_the_bound_cannot_be_made(life):

@@ -1,4 +1,4 @@
-"""Stacks of pull requests beside poc in one local cloud, by the steps of their workflow and the real engine."""
+"""Stacks of pull requests beside another project in one local cloud, by their workflow and the real engine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from datetime import timedelta
 import pytest
 from botocore.client import BaseClient
 
+from rehearsal.paths import Home
 from rehearsal.providers.kind import path
+from rehearsal.run.project import Project
 from stack.names import StackNames
 from tests.support.delivery import Delivery, deploy_to, iam
 from tests.support.iam_policies import Call, allowed, calls_of
@@ -19,6 +21,10 @@ from tests.support.local_stack import local_stack
 from tests.support.workflows import Ran, Runner, steps
 
 PR = Delivery.of("pr")
+STACKS = {"acme": ("acme", "poc"), "pr-7": ("careapp", "pr-7"), "pr-12": ("careapp", "pr-12")}
+"""Project and stack of all that stands in the local cloud."""
+OTHER_STATE = ".pulumi/stacks/acme/pr-3.json"
+"""The state of another project's pull request in the same bucket."""
 WORKFLOW = "pull-request-stack"
 NAMED = (
     ("database", "rds", "describe_db_instances", "DBInstances[].DBInstanceIdentifier"),
@@ -57,15 +63,14 @@ class Story:
         self.look(what)
 
     def look(self, what):
-        self.held[what] = {
-            name: self._held(name, f"careapp-{name}") for name in ("poc", "pr-7", "pr-12")
-        }
+        self.held[what] = {each: self._held(*STACKS[each]) for each in STACKS}
 
-    def _held(self, stack, prefix):
-        """Count what AWS holds of a stack: by its tag in EC2, by its names elsewhere."""
-        calls = self.stack.calls
-        tagged = {"Filters": [{"Name": "tag:stack", "Values": [stack]}]}
-        found = Counter()
+    def _held(self, project, stack):
+        """Count what AWS holds of a stack: by its tags in EC2, by its names elsewhere."""
+        calls, names = self.stack.calls, StackNames(stack, project)
+        tags = {"project": project, "stack": stack}
+        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+        tagged, prefix, found = {"Filters": filters}, names.prefix, Counter()
         for kind in ("vpcs", "subnets", "security_groups", "route_tables", "internet_gateways"):
             [(_, answer)] = [
                 each
@@ -75,23 +80,22 @@ class Story:
             found[kind] = len(answer)
         # moto ignores this filter of NAT gateways.
         for each in calls("ec2", "describe_nat_gateways", {})["NatGateways"]:
-            tags = {tag["Key"]: tag["Value"] for tag in each["Tags"]}
-            found["nat"] += each["State"] != "deleted" and tags["stack"] == stack
-        repository = StackNames(stack).repository
+            its = {tag["Key"]: tag["Value"] for tag in each["Tags"]}
+            found["nat"] += each["State"] != "deleted" and tags.items() <= its.items()
         for kind, service, operation, query in NAMED:
-            names = path(query, calls(service, operation, {}))
-            mine = [each for each in names if each == prefix or each.startswith(f"{prefix}-")]
-            found[kind] = len(mine) if kind != "repository" else names.count(repository)
+            present = path(query, calls(service, operation, {}))
+            mine = [each for each in present if each == prefix or each.startswith(f"{prefix}-")]
+            found[kind] = len(mine) if kind != "repository" else present.count(names.repository)
         arns = calls("ecs", "list_clusters", {})["clusterArns"]
         clusters = calls("ecs", "describe_clusters", {"clusters": arns})["clusters"]
         active = [each["clusterName"] for each in clusters if each["status"] == "ACTIVE"]
-        found["cluster"] = active.count(f"{prefix}-cluster")
+        found["cluster"] = active.count(names.cluster)
         return +found
 
     def states(self):
         """Every object in the bucket of the states."""
         found = self.stack.calls("s3", "list_objects_v2", {"Bucket": PR.bucket})
-        return [each["Key"] for each in found.get("Contents", [])]
+        return [each["Key"] for each in found["Contents"]]
 
     def age(self, number, hours):
         """Let a stack's updates have been hours earlier."""
@@ -107,23 +111,27 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
     folder = tmp_path_factory.mktemp("previews")
-    with local_stack(folder / "cloud") as stack:
+    with local_stack(folder / "cloud", project="acme") as stack:
+        careapp = Project(Home(folder / "careapp"))
+        careapp.prepare()
 
         def shell(*words):
             return subprocess.run(
                 words,
-                cwd=stack.pulumi.folder,
+                cwd=careapp.home.project,
                 env=stack.pulumi.environment,
                 capture_output=True,
                 text=True,
             )
 
-        runner = Runner(shell, stack.pulumi.folder, folder)
+        runner = Runner(shell, careapp.home.project, folder)
         deploy_to(stack.calls, PR)
         runner.set_up(PR, endpoint=stack.pulumi.environment["AWS_ENDPOINT_URL"])
         story = Story(stack, runner)
         stack.up(ecsEnabled="true")
-        story.poc = stack.state()
+        story.acme = stack.state()
+        other = {"Bucket": PR.bucket, "Key": OTHER_STATE, "Body": story.acme.encode()}
+        stack.calls("s3", "put_object", other)
         story.job("put up", 7, "up")
         story.job("put up another", 12, "up")
         story.job("push", 7, "up")
@@ -140,7 +148,7 @@ def story(tmp_path_factory):
 
 
 def test_a_preview_is_put_up_whole_and_its_comment_has_address_and_cost(story):
-    made, before = story.held["put up"]["pr-7"], story.held["put up"]["poc"]
+    made, before = story.held["put up"]["pr-7"], story.held["put up"]["acme"]
     kinds = ("vpcs", "database", "balancer", "repository", "cluster")
     assert [made[kind] for kind in kinds] == [1] * 5
     assert (made["nat"], before["nat"]) == (0, 1)
@@ -157,10 +165,11 @@ def test_a_push_updates_it(story):
     assert story.held["push"]["pr-7"] == story.held["put up"]["pr-7"]
 
 
-def test_two_stand_beside_poc_and_each_goes_without_the_others(story):
-    alone = story.held["put up"]["poc"]
-    assert {each["poc"] == alone for each in story.held.values()} == {True}
-    assert story.stack.state() == story.poc
+def test_two_stand_beside_another_project_and_each_goes_without_the_others(story):
+    alone = story.held["put up"]["acme"]
+    assert {each["acme"] == alone for each in story.held.values()} == {True}
+    assert story.stack.state() == story.acme
+    assert OTHER_STATE in story.states()
     both = story.held["push"]
     assert both["pr-7"] == both["pr-12"] != Counter()
     assert story.held["label gone"] == {**both, "pr-7": Counter()}
@@ -178,7 +187,7 @@ def test_what_was_destroyed_is_said_and_twice_is_no_error(story):
     [told] = json.loads(story.ran["sweep"]["Sweep"].outputs["told"])
     why = "The sweep did it: its 8 hours after the last update are over."
     assert told == {"number": 12, "text": f"### pr-12 is destroyed\n\n{why}"}
-    stacks = [key for key in story.states() if key.startswith(".pulumi/stacks/")]
+    stacks = [key for key in story.states() if key.startswith(".pulumi/stacks/careapp/")]
     assert [key for key in stacks if key.endswith(".json")] == []
 
 
@@ -199,8 +208,10 @@ def test_the_role_may_do_all_that_was_done(story):
     assert short(call for call in story.calls if not allowed(PR.deploy, call)) == []
 
 
-@pytest.mark.parametrize("stack", ["poc", "prod"])
-def test_the_roles_of_other_stacks_may_change_none_of_it(story, stack):
+@pytest.mark.parametrize(
+    ("stack", "project"), [("poc", "careapp"), ("prod", "careapp"), ("pr", "acme")]
+)
+def test_the_roles_of_other_stacks_and_projects_may_change_none_of_it(story, stack, project):
     ours = {"aws:ResourceTag/project": "careapp", "aws:ResourceTag/stack": "pr-7"}
     changes = [
         Call(call.action, call.resource, {**call.context, **ours})
@@ -208,13 +219,13 @@ def test_the_roles_of_other_stacks_may_change_none_of_it(story, stack):
         if not call.reads and call.resource not in ("*", iam("role/aws-service-role/*"))
     ]
     assert len({call.action for call in changes}) > 50
-    other = Delivery.of(stack).deploy
+    other = Delivery.of(stack, Project=project).deploy
     assert short(call for call in changes if allowed(other, call)) == []
 
 
 def test_pulumi_writes_only_what_the_role_may_write(story):
     assert len([key for key in story.written if "/pr-7" in key]) > 2
-    for key in story.written:
+    for key in (each for each in story.written if each != OTHER_STATE):
         call = Call("s3:PutObject", f"arn:aws:s3:::{PR.bucket}/{key}")
         assert allowed(PR.deploy, call), key
 

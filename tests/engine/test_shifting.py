@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from rehearsal.engine.pulumi import PulumiFailed
+from stack.names import RULE_PRIORITY, TEST_RULE_PRIORITY
 from tests.support.local_stack import LocalStack, local_stack
 
 RULE = "aws:lb/listenerRule:ListenerRule careapp-poc-app"
+TEST_RULE = "aws:lb/listenerRule:ListenerRule careapp-poc-test"
 SERVICE = "aws:ecs/service:Service careapp-poc-service"
 DRIFT = ("preview", "--refresh", "--expect-no-changes", "--diff")
 
@@ -25,6 +27,8 @@ class Story:
     did: dict[str, list[str]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     weights: dict[str, list[int]] = field(default_factory=dict)
+    values: list[str] = field(default_factory=list)
+    exported: str = ""
 
     def up(self, name: str, **config: str) -> None:
         try:
@@ -34,13 +38,13 @@ class Story:
         with contextlib.suppress(LookupError):
             self.weights[name] = [each["Weight"] for each in self.groups()]
 
-    def rule(self) -> dict[str, Any]:
+    def rule(self, priority: int = RULE_PRIORITY) -> dict[str, Any]:
         [listener] = self.stack.calls(
             "elbv2", "describe_listeners", {"LoadBalancerArn": self.balancer()}
         )["Listeners"]
         asked = {"ListenerArn": listener["ListenerArn"]}
         rules = self.stack.calls("elbv2", "describe_rules", asked)["Rules"]
-        return {each["Priority"]: each for each in rules}["100"]
+        return {each["Priority"]: each for each in rules}[str(priority)]
 
     def balancer(self) -> str:
         [found] = self.stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
@@ -59,6 +63,12 @@ class Story:
             "elbv2", "modify_rule", {"RuleArn": self.rule()["RuleArn"], "Actions": [action]}
         )
 
+    def test_value(self) -> str:
+        """Return what a request to the test rule has to name."""
+        [condition] = self.rule(TEST_RULE_PRIORITY)["Conditions"]
+        [value] = condition["HttpHeaderConfig"]["Values"]
+        return str(value)
+
     def drift(self) -> str:
         return self.stack.pulumi.run(*DRIFT, "--stack", self.stack.name)
 
@@ -72,11 +82,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.up("stage 1", deployStrategy="rolling", ecsEnabled="false")
         story.up("stage 1 with canary", deployStrategy="canary")
         story.up("canary", ecsEnabled="true")
+        story.values.append(story.test_value())
+        story.exported = stack.pulumi.run("stack", "export", "--stack", stack.name)
         story.shift()
         story.up("after a deployment")
         story.did["drift"] = [story.drift()]
         story.up("again, after the drift check")
         story.up("linear", deployStrategy="linear", shiftPercent="25", shiftMinutes="1")
+        story.values.append(story.test_value())
         story.up("rolling while it runs", deployStrategy="rolling")
         story.up("https", deployStrategy="linear", domainName="a.example.com", hostedZoneId="Z1")
         story.up("back to stage 1", domainName="", hostedZoneId="", ecsEnabled="false")
@@ -98,9 +111,18 @@ def test_canary_adds_a_target_group_in_stage_1_and_a_rule_and_a_role_in_stage_2(
         "create aws:iam/role:Role careapp-poc-shifting",
         "create aws:iam/rolePolicy:RolePolicy careapp-poc-shifting",
         f"create {RULE}",
+        f"create {TEST_RULE}",
         "create careapp:infra:Shifting careapp-poc",
     ]
     assert story.weights["canary"] == [100, 0]
+
+
+def test_the_test_rule_s_value_is_drawn_once_and_encrypted_in_the_state(story: Story) -> None:
+    first, later = story.values
+    assert first == later
+    assert len(first) == 64
+    assert "ListenerRule::careapp-poc-test" in story.exported
+    assert first not in story.exported
 
 
 def test_updates_and_the_drift_check_leave_the_weights_to_ecs(story: Story) -> None:

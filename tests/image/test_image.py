@@ -134,8 +134,8 @@ def test_the_labels_are_those_of_oci_with_the_version_that_was_built(image: Imag
     labels: Mapping[str, str] = image.engine.inspect("image", image.tag)["Config"]["Labels"]
     prefix = "org.opencontainers.image."
     assert {key: value for key, value in labels.items() if key.startswith(prefix)} == {
-        f"{prefix}title": "careapp",
-        f"{prefix}description": "The web app of careapp, for ECS Fargate",
+        f"{prefix}title": "hello-ecs",
+        f"{prefix}description": "A Flask app for ECS Fargate",
         f"{prefix}licenses": "MIT",
         f"{prefix}version": "1.2.3",
         f"{prefix}revision": "0123abc",

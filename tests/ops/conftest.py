@@ -19,7 +19,7 @@ from stack.names import StackNames
 from tests.ops import stacks as a
 
 REGION = "ap-northeast-1"
-NAMES = StackNames("poc")
+NAMES = StackNames("poc", "careapp")
 STACK = (
     "config:\n  aws:region: ap-northeast-1\n  careapp:ecsEnabled: 'true'\n"
     "  careapp:databaseFinalSnapshot: ''\n"

@@ -53,7 +53,9 @@ def at(seconds):
 def choices(**values):
     """The settings of a stack file; a map is JSON."""
     ours = {f"careapp:{key}": text for key, text in {"ecsEnabled": "true", **values}.items()}
-    return Settings.of(StackFile(stack="poc", values={"aws:region": REGION, **ours}))
+    return Settings.of(
+        StackFile(project="careapp", stack="poc", values={"aws:region": REGION, **ours})
+    )
 
 
 def deployment(**changes):
@@ -301,7 +303,7 @@ def stack(settings=None, authorities=None, **changes):
     }
     wanted = NEW if values["service"] is not None else None
     return Snapshot(
-        names=StackNames("poc"), place=Place(region=REGION), settings=settings or choices(),
+        names=StackNames("poc", "careapp"), place=Place(region=REGION), settings=settings or choices(),
         authorities=authorities, wanted=wanted, at=NOW, **parts,
     )  # fmt: skip
 

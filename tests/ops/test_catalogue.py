@@ -11,7 +11,7 @@ from i18n import t
 from ops.diagnosis.case import Case
 from ops.diagnosis.catalogue import ACCOUNT, CATALOGUE, OUTCOME, REASONS, WHOLE, row
 from ops.diagnosis.findings import Finding
-from ops.diagnosis.log_lines import KNOWN
+from ops.diagnosis.known_causes import KNOWN
 from ops.diagnosis.request_path import CONNECTIONS, NODES, request_path, target_of
 from ops.doctor import checks
 from ops.doctor.checks import permissions

@@ -115,7 +115,7 @@ OWN = ('File "/app/webapp/application.py", line 7, in <module>', "import pandas"
     ("lines", "evidence"),
     [
         ((json.dumps({"message": "x", "traceback": "\n".join(TRACE)}), "bye"), OWN),
-        ((*TRACE, *"abcdefgh"), OWN),
+        ((*TRACE, *"abcdefgh"), (*OWN, TRACE[-1])),
         ((TRACE[0], TRACE[1], TRACE[2], TRACE[-1]), ()),
         (TRACE, ()),
     ],

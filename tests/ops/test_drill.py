@@ -180,6 +180,30 @@ def test_a_time_that_rds_has_not_saved_yet_is_refused(made):
         copies.choose(made.session, without, "", latest)
 
 
+def test_a_time_that_rds_keeps_no_longer_is_refused_with_the_earliest_one(made, monkeypatch):
+    begins = datetime(2026, 11, 20, 3, 4, 5, 600_000, tzinfo=UTC)
+    asked, every = [], made.session.all
+
+    def answered(service, operation, key, /, **params):
+        if operation != "describe_db_instance_automated_backups":
+            return every(service, operation, key, **params)
+        asked.append(params)
+        return [{"RestoreWindow": {"EarliestTime": begins}}]
+
+    monkeypatch.setattr(made.session, "all", answered)
+    assert copies.choose(made.session, made.original, "", begins).moment == begins
+    with pytest.raises(Refused) as refused:
+        copies.choose(made.session, made.original, "", begins - timedelta(days=1))
+    latest = made.original["LatestRestorableTime"].isoformat(timespec="seconds")
+    assert str(refused.value) == (
+        f"2026-11-19T03:04:05+00:00 is too old: {NAME} can be restored to times from 2026-11-20T03:04:06+00:00 to "
+        f"{latest}. RDS keeps automated backups for {made.original['BackupRetentionPeriod']} days "
+        "(databaseBackupDays). A snapshot may be older: --snapshot, and `aws rds describe-db-snapshots --region "
+        "ap-northeast-1` shows all."
+    )
+    assert asked == [{"DbiResourceId": made.original["DbiResourceId"]}] * 2
+
+
 def test_a_snapshot_that_does_not_exist_is_refused_with_the_command_that_lists_them(made):
     with pytest.raises(
         Refused, match=r"no available snapshot gone; `aws rds describe-db-snapshots --region"

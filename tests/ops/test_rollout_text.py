@@ -74,7 +74,7 @@ def test_counts_are_spelled_as_a_person_would(counts, spelled):
     assert words.spelled(counts) == spelled
 
 
-@pytest.mark.parametrize(("desired", "nearest"), [(7, 4), (1, 2), (0, 2)])
+@pytest.mark.parametrize(("desired", "nearest"), [(7, 4), (1, 2)])
 def test_another_count_than_the_stack_file_s_is_told_with_the_command_that_changes_it(
     desired, nearest
 ):
@@ -83,6 +83,13 @@ def test_another_count_than_the_stack_file_s_is_told_with_the_command_that_chang
         "aws ecs update-service --region ap-northeast-1 --cluster careapp-poc-cluster "
         f"--service careapp-poc-service --desired-count {nearest}"
     )
+
+
+@pytest.mark.parametrize("desired", [0, 3])
+def test_no_command_is_told_for_a_count_of_the_stack_file_nor_for_none_as_in_a_paused_stack(
+    desired,
+):
+    assert words.another_count(desired, range(2, 5), EXPECTED, PLACE) is None
 
 
 def test_a_time_is_minutes_and_seconds_beside_the_limit():

@@ -13,7 +13,7 @@ from ops.aws.errors import AwsProblem
 from ops.rollout import deploy_command
 from ops.rollout.gate import RolloutFailed
 from tests.ops import stacks as a
-from tests.ops.conftest import NAMES, Told
+from tests.ops.conftest import NAMES, Told, client
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task/careapp-poc-cluster/0123456789abcdef"
 THROTTLED = AwsProblem("throttled", verbatim("Slow down."), verbatim("Wait."))
@@ -60,7 +60,7 @@ def ecs(monkeypatch, stack, folder):
         answer = several.pop(0) if len(several) > 1 else several[0]
         if isinstance(answer, BaseException):
             raise answer
-        return answer
+        return answer(params) if callable(answer) else answer
 
     monkeypatch.setattr(stack.session.__class__, "call", scripted)
     monkeypatch.setattr(run_task, "POLL_SECONDS", 0.0)
@@ -153,11 +153,14 @@ def test_a_task_that_ecs_cannot_place_is_refused_with_its_reason(run, ecs):
 
 def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
     ecs[0]["describe_tasks"] = [
-        *(described(task("RUNNING")), KeyboardInterrupt()),
+        *(described(task("RUNNING")), KeyboardInterrupt(), described(task("RUNNING"))),
         *(described(task("DEPROVISIONING")), described(task("STOPPED", 143))),
     ]
-    code, _, said = run("run", "--", "sleep", "600")
+    lines = {None: page("a", "one", "two"), "a": page("a")}
+    ecs[0]["get_log_events"] = [lambda params: lines[params.get("nextToken")]]
+    code, shown, said = run("run", "--", "sleep", "600")
     assert code == 130
+    assert (shown, said.count(": RUNNING")) == ("one\ntwo\n", 1)
     [stopped] = asked_for(ecs, "stop_task")
     assert stopped["task"] == ARN
     assert "Ctrl-C: ECS is stopping the task; the command has 30 s to end." in said
@@ -170,6 +173,27 @@ def test_without_stage_2_run_is_refused(run, ecs, monkeypatch):
     assert code == 125
     assert f"There is no service {NAMES.service}" in said
     assert "`pulumi config set ecsEnabled true -s poc`" in said
+    assert asked_for(ecs, "run_task") == []
+
+
+@pytest.fixture
+def stopped(stack):
+    """A database that is stopped, as in a paused stack."""
+    client("rds").stop_db_instance(DBInstanceIdentifier=NAMES.database)
+    yield
+    client("rds").start_db_instance(DBInstanceIdentifier=NAMES.database)
+
+
+NO_DATABASE = (
+    "The database careapp-poc is stopped, and the command would run without it: "
+    "`./careapp resume -s poc` first."
+)
+
+
+@pytest.mark.usefixtures("stopped")
+def test_while_the_stack_is_paused_run_is_refused(run, ecs):
+    code, _, said = run("run", "--", "true")
+    assert (code, said) == (125, f"careapp: {NO_DATABASE}\n")
     assert asked_for(ecs, "run_task") == []
 
 
@@ -288,6 +312,12 @@ def test_an_interrupt_stops_the_task(up, ecs, log, monkeypatch):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.usefixtures("stopped")
+def test_while_the_stack_is_paused_a_deploy_command_is_red_before_it_runs(up, ecs):
+    assert red(up) == NO_DATABASE
+    assert asked_for(ecs, "run_task") == []
+
+
 def test_a_role_that_is_too_new_is_waited_for(up, ecs, log):
     ecs[0]["run_task"] = [NO_ROLE, NO_ROLE, *ecs[0]["run_task"]]
     up()
@@ -312,9 +342,11 @@ def test_a_mistake_of_ours_is_named(up, ecs):
 
 
 def test_the_task_of_an_interrupted_up_is_stopped_first(up, ecs, monkeypatch, stack):
-    asked = []
+    asked, every = [], stack.session.__class__.all
 
-    def listed(_session, *words, **params):
+    def listed(session, *words, **params):
+        if words[0] != "ecs":
+            return every(session, *words, **params)
         asked.append((words, params))
         return [f"{ARN}-left"]
 

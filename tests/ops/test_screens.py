@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from i18n import in_language
 from ops.aws.local_cloud import FACTS
 from ops.doctor.diagnose import judge
@@ -112,6 +114,21 @@ def test_the_status_is_one_screen():
         "  Alarms: none",
     ]
     assert status_screen.exit_code(snapshot) == 0
+
+
+# NOW is a Wednesday, 21:00 in Tokyo.
+@pytest.mark.parametrize(("until", "inside"), [("20:00", False), ("22:00", True)])
+def test_the_status_of_a_service_with_hours_says_them_and_whether_it_is_outside(until, inside):
+    settings = a.choices(schedule=f"mon-fri 08:00-{until}")
+    idle = a.service(desired=0, running=0, deployments=(a.deployment(desired=0, running=0),))
+    snapshot = a.stack(settings, service=idle, tasks=(), targets=(), page=None)
+    said_here = said(status_screen.lines(snapshot))
+    after = "" if inside else (
+        "; it is outside of them, and the schedule starts the tasks when they begin"
+    )  # fmt: skip
+    assert said_here[1] == f"  Hours: mon-fri 08:00-{until} (Asia/Tokyo){after}"
+    assert status_screen.exit_code(snapshot) == (1 if inside else 0)
+    assert status_screen.as_dict(snapshot)["in_hours"] is inside
 
 
 def test_the_exit_code_of_status_separates_unhealthy_from_unknown():

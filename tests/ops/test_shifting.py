@@ -119,7 +119,10 @@ def test_the_target_group_is_the_one_with_most_requests(weights, chosen):
     ]
     forward = {"Type": "forward", "ForwardConfig": {"TargetGroups": shares}}
     rule = elb._rule({"Priority": "100", "Actions": [forward]})
-    listener = elb.Listener(arn="l", port=80, protocol="HTTP", rules=(rule,))
+    # The rule of the test requests, which leads elsewhere, is in front of it.
+    header = elb.Condition("http-header", ("drawn",))
+    test = replace(rule, priority="50", conditions=(header,), groups=(f"arn:{3 - chosen}",))
+    listener = elb.Listener(arn="l", port=80, protocol="HTTP", rules=(test, rule))
     balancer = replace(a.balancer(), listeners=(listener,))
     assert elb.busiest(balancer, (group(1), group(2))).arn == f"arn:{chosen}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,15 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from rehearsal.engine.find import find_or_get
+from rehearsal.engine.language import Hosts, Language
 from rehearsal.paths import ROOT, Home
 from rehearsal.run.client import find
 
 
 class Careapp:
-    """``./careapp`` without its set-up of the venv, which tests/tooling tests."""
+    """``./careapp`` of a project without its set-up of the venv, which tests/tooling tests."""
 
-    def __init__(self, folder: Path) -> None:
-        self.home = Home(folder / "home")
+    def __init__(self, folder: Path, project: Path = ROOT) -> None:
+        self.home, self.project = Home(folder / "home"), project
         self.environment = {**os.environ, "CAREAPP_HOME": str(self.home.folder)}
 
     def command(self, *words: str) -> list[str]:
@@ -29,13 +32,15 @@ class Careapp:
 
     def run(self, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
         settings = {"capture_output": True, "text": True, "timeout": 300, **more}
-        return subprocess.run(self.command(*words), cwd=ROOT, env=self.environment, **settings)
+        return subprocess.run(
+            self.command(*words), cwd=self.project, env=self.environment, **settings
+        )
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """In the background, in a process group of its own, as a terminal would start it."""
         return subprocess.Popen(
             self.command(*words),
-            cwd=ROOT,
+            cwd=self.project,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -58,6 +63,47 @@ def careapp(tmp_path: Path) -> Iterator[Careapp]:
     yield careapp
     if find(careapp.home):
         careapp.run("cloud", "stop")
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Iterator[Careapp]:
+    """A project of another name in a folder of another name, made by ``pulumi new`` of these files."""
+    template, folder = tmp_path / "template", tmp_path / "a folder"
+    listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    files = subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")[:-1]
+    for name in (each for each in files if (ROOT / each).exists()):
+        (template / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, template / name)
+    new_project(template, folder, tmp_path)
+    same = [file for file in template.rglob("*") if file.is_file()]
+    changed = [file for file in same if file.read_bytes() != _twin(file, template, folder)]
+    assert changed == [template / "Pulumi.yaml"]
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    careapp = Careapp(tmp_path, folder)
+    yield careapp
+    if find(careapp.home):
+        careapp.run("cloud", "stop")
+
+
+def _twin(file: Path, template: Path, folder: Path) -> bytes:
+    return (folder / file.relative_to(template)).read_bytes()
+
+
+def new_project(template: Path, folder: Path, home: Path) -> None:
+    """Run ``pulumi new``; its language host is the rehearsal's, as everywhere here."""
+    hosts = Hosts(Language(os.environ), {})
+    hosts.start()
+    try:
+        told = {"PULUMI_HOME": str(home / "pulumi"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        names = ("--name", "acme", "--description", "A shop", "--dir", str(folder))
+        subprocess.run(
+            [find_or_get(), "new", str(template), *names, "--generate-only", "--yes", "--offline"],
+            env={**os.environ, **hosts.environment, **told},
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+    finally:
+        hosts.stop()
 
 
 UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")

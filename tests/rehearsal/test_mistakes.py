@@ -118,7 +118,7 @@ class Running:
         return [page.get()[0] for _ in range(3)] if page else [0]
 
     def diagnosis(self) -> Diagnosis:
-        return diagnose(StackNames("poc"), self.session)
+        return diagnose(StackNames("poc", "careapp"), self.session)
 
     def revert(self, undo, deploys: bool) -> None:
         """Take the mistake back; new tasks start, and the stack must be healthy again.

@@ -57,6 +57,12 @@ def page(running):
         return refused.code
 
 
+def ops_refused(running, *words):
+    done = running.shell(sys.executable, "-m", "cli", *words)
+    assert done.returncode == 125, done.stdout + done.stderr
+    return done.stderr
+
+
 def test_a_paused_stack_stays_paused_through_an_up_and_comes_back_whole(running):
     assert page(running) == 200
     paused = json.loads(ops(running, "pause", "--yes", "--json"))
@@ -67,6 +73,9 @@ def test_a_paused_stack_stays_paused_through_an_up_and_comes_back_whole(running)
     up = running.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
     assert up.returncode == 0, up.stdout + up.stderr
     assert "the stack is paused and stays so" in up.stdout
+    assert "./careapp resume" in up.stdout
+    assert "update-service" not in up.stdout
+    assert "`./careapp resume -s poc` first" in ops_refused(running, "run", "--", "true")
     assert ops(running, "doctor").count("[note] The stack is paused") == 1
     assert "is paused." in ops(running, "pause"), (
         "a second pause asks nothing: nothing is to be done"

@@ -48,7 +48,7 @@ def assert_nothing_left(careapp):
     assert left <= {"cloud.log", "cloud.lock", "rehearsal.lock"}
 
 
-SECRET = "arn:aws:secretsmanager:ap-northeast-1:999999999999:secret:careapp-poc/flaskr-AbCdEf"
+SECRET = "arn:aws:secretsmanager:ap-northeast-1:999999999999:secret:acme-poc/flaskr-AbCdEf"
 HTTPS = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
 EXAMPLE = (
     *("appFolder=examples/flaskr", "containerPort=8080", "healthPath=/up"),
@@ -70,10 +70,10 @@ def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path
         assert not state.exists()
 
 
-def test_it_builds_both_stages_shows_another_app_by_https_and_leaves_nothing(careapp, tmp_path):
+def test_under_another_name_it_shows_another_app_by_https_and_leaves_nothing(acme, tmp_path):
     file = tmp_path / "report.json"
     settings = [word for each in (*HTTPS, *EXAMPLE) for word in ("-c", each)]
-    done = careapp.run(
+    done = acme.run(
         *("rehearse", "--exit", "--tasks", "process", "--port", "0", "--json", str(file)), *settings
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -92,8 +92,10 @@ def test_it_builds_both_stages_shows_another_app_by_https_and_leaves_nothing(car
     assert f"redirects to {page['url']}" in done.stdout
     assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
     assert '"https://app.example.com"' in done.stdout
-    assert "The secret careapp-poc/flaskr has a made-up value here." in done.stdout
-    assert_nothing_left(careapp)
+    assert "The secret acme-poc/flaskr has a made-up value here." in done.stdout
+    assert "acme-poc-service" in done.stdout
+    assert "careapp-poc" not in done.stdout
+    assert_nothing_left(acme)
 
 
 def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):

@@ -54,7 +54,7 @@ def story(tmp_path_factory):
         told["preview of nothing"] = runner.job("preview", "preview")
         told["drift of nothing"] = runner.job("drift", "prod")
         told["stage 1"] = runner.job("deploy", "poc")
-        runner.commit('careapp:ecsEnabled: "false"', 'careapp:ecsEnabled: "true"')
+        runner.commit('ecsEnabled: "false"', 'ecsEnabled: "true"')
         told["preview of stage 2"] = runner.job("preview", "preview")
         comment(runner, told["preview of stage 2"], told, "first comment")
         told["stage 2"] = runner.job("deploy", "poc")
@@ -65,9 +65,7 @@ def story(tmp_path_factory):
         told["drift"] = runner.job("drift", "poc", fails="Compare")
         # A new revision, too: the target of a running one takes its time to turn unhealthy.
         bound = BOUND.format("careapp-delivery-poc-boundary")
-        runner.commit(
-            bound, f"{bound}\n  careapp:healthPath: /nowhere\n  careapp:taskMemory: '1024'"
-        )
+        runner.commit(bound, f"{bound}\n  healthPath: /nowhere\n  taskMemory: '1024'")
         told["failed roll-out"] = runner.job("deploy", "poc", fails="Deploy")
         told["prod"] = runner.job("deploy", "prod")
         runner.step(next(each for each in steps() if each.key[1:] == ("prod", "Why it failed")))

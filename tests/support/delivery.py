@@ -32,9 +32,15 @@ class Delivery:
 
     @classmethod
     def of(cls, stack: str, **more: str) -> Delivery:
-        """With the template's defaults for all but the stack, the repository and `more`."""
-        named = {"Stack": stack} if TEMPLATES[stack] == TEMPLATE else {}
+        """With the template's defaults for all but the project, the stack, the repository and `more`."""
+        named = {"Project": "careapp"}
+        if TEMPLATES[stack] == TEMPLATE:
+            named["Stack"] = stack
         return cls(stack, {**named, "Repository": REPOSITORY, **more})
+
+    @property
+    def project(self) -> str:
+        return self.parameters["Project"]
 
     @cached_property
     def _template(self) -> Any:
@@ -83,7 +89,7 @@ class Delivery:
 
     @property
     def deploy(self) -> list[Any]:
-        return self.documents(f"careapp-delivery-{self.stack}")
+        return self.documents(f"{self.project}-delivery-{self.stack}")
 
     @property
     def boundary(self) -> Any:

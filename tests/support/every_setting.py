@@ -49,6 +49,7 @@ CHANGES = {
     "healthMatcher": "200-299",
     "smokePath": "/health",
     "smokeMatcher": "200-399",
+    "smokeRequests": "3",
     "healthInterval": "20",
     "healthTimeout": "6",
     "healthyThreshold": "3",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -298,6 +299,7 @@ class LocalStack:
     ecs: ScriptedEcs
     language: Language
     name: str = "poc"
+    project: str = "careapp"
 
     def up(self, **config: str) -> Changes:
         """Set configuration and ``pulumi up``, by one call of the engine."""
@@ -322,7 +324,7 @@ class LocalStack:
 
     def state(self) -> str:
         """The stack's state file, as it lies on the disk."""
-        return (self.home.state / f".pulumi/stacks/careapp/{self.name}.json").read_text()
+        return (self.home.state / f".pulumi/stacks/{self.project}/{self.name}.json").read_text()
 
 
 def forget_other_stacks() -> None:
@@ -331,11 +333,18 @@ def forget_other_stacks() -> None:
         get_backend(service).clear()
 
 
+def rename(source: Path, project: str) -> None:
+    """Name a copy of the program as its user would."""
+    file = source / "Pulumi.yaml"
+    file.write_text(re.sub("^name: .*", f"name: {project}", file.read_text()))
+
+
 @contextlib.contextmanager
-def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
+def local_stack(folder: Path, stack: str = "poc", project: str = "careapp") -> Iterator[LocalStack]:
     """The stand-ins without a data plane: roll-outs succeed at once, unless a test wants another end."""
     source, home = folder / "source", Home(folder / "home")
     copy_program(source)
+    rename(source, project)
     # One line for every request would bury what a failing test has to say.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stops:
@@ -362,8 +371,8 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
         )
         hosts.start()
         stops.callback(hosts.stop)
-        project = Project(home, source)
-        project.prepare()
+        ours = Project(home, source)
+        ours.prepare()
         options = {
             "region": REGION,
             "speed": 20,
@@ -380,7 +389,7 @@ def local_stack(folder: Path, stack: str = "poc") -> Iterator[LocalStack]:
                 "options": options,
             }
         )
-        environment = project.environment(facts, find_or_get())
+        environment = ours.environment(facts, find_or_get())
         pulumi = Pulumi(home.project, environment, quiet=True)
         pulumi.run("stack", "init", stack)
-        yield LocalStack(pulumi, home, source, calls, ecs, language, stack)
+        yield LocalStack(pulumi, home, source, calls, ecs, language, stack, project)

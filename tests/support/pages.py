@@ -12,7 +12,7 @@ from rehearsal.page.server import create_app
 from rehearsal.page.watching import Seen, Work
 from tests.ops import stacks as a
 
-POC = Work(stack="poc", resources=88)
+POC = Work(project="careapp", stack="poc", resources=88)
 
 
 def seen(snapshot: Snapshot | None = None, work: Work = POC, events=()) -> Seen:

@@ -33,7 +33,7 @@ ROLES = {
 """The variable of the role in AWS that a job takes; every other job takes none."""
 EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)(?:\s*\|\| '[^']*')?\s*\}\}")
 """A value of a context; what stands after `||` is for a value that is empty."""
-BOUND = "careapp:permissionsBoundary: {}"
+BOUND = "permissionsBoundary: {}"
 COMMAND = """#!/bin/sh
 printf '%s\\n' "$@" > "$0.words"
 [ -t 0 ] || cat > "$0.given"

@@ -256,11 +256,11 @@ def test_the_documented_table_of_permissions_is_that_of_the_workflows():
 
 
 ONE_AT_A_TIME = {
-    ("deploy", "poc"): "careapp-poc",
-    ("deploy", "prod"): "careapp-prod",
-    ("destroy", "poc"): "careapp-poc",
-    ("drift", "poc"): "careapp-poc",
-    ("drift", "prod"): "careapp-prod",
+    ("deploy", "poc"): "poc",
+    ("deploy", "prod"): "prod",
+    ("destroy", "poc"): "poc",
+    ("drift", "poc"): "poc",
+    ("drift", "prod"): "prod",
 }
 VARIABLES = {
     name: value
@@ -321,7 +321,7 @@ def test_one_run_per_stack_at_a_time_and_none_is_cancelled():
         # Without a queue the last one of those that wait runs, and decides.
         **{
             ("pull-request-stack", name): {
-                "group": f"careapp-pr-{group}",
+                "group": f"pr-{group}",
                 "cancel-in-progress": False,
             }
             for name, group in {

@@ -112,8 +112,8 @@ class Engine(pulumi.runtime.Mocks):
         return self.lookups[args.token]
 
     def configure(self, others: dict[str, str], **ours: str) -> None:
-        """Set the stack's whole configuration: the keys of other packages, and careapp's own."""
-        values = {f"careapp:{key}": value for key, value in ours.items()}
+        """Set the stack's whole configuration: the keys of other packages, and the project's own."""
+        values = {f"{pulumi.get_project()}:{key}": value for key, value in ours.items()}
         pulumi.runtime.set_all_config({**others, **values})
 
     def run(self, build: Callable[[], T]) -> T:
@@ -159,12 +159,15 @@ def of(
     others: Mapping[str, str] | None = None,
     stack: str = "poc",
     encrypted: tuple[str, ...] = (),
+    project: str = "careapp",
     **ours: str,
 ) -> Settings:
-    """Check a stack's configuration: the keys of other packages, and careapp's own."""
+    """Check a stack's configuration: the keys of other packages, and the project's own."""
     values = {"aws:region": "ap-northeast-1"} if others is None else dict(others)
-    values |= {f"careapp:{key}": value for key, value in ours.items()}
-    return Settings.of(StackFile(stack=stack, values=values, encrypted=encrypted), sources=True)
+    values |= {f"{project}:{key}": value for key, value in ours.items()}
+    return Settings.of(
+        StackFile(project=project, stack=stack, values=values, encrypted=encrypted), sources=True
+    )
 
 
 def network(settings: Settings) -> Network:
@@ -259,6 +262,7 @@ def configured() -> Callable[..., Settings]:
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project's folder, as far as an image needs it; the test runs in it."""
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\nruntime: python\n")
     (tmp_path / "webapp").mkdir()
     (tmp_path / "webapp" / "Dockerfile").write_text("FROM scratch\n")
     monkeypatch.chdir(tmp_path)

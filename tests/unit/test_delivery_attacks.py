@@ -316,9 +316,9 @@ CHANGED_BY = {
 }
 
 
-def by_name(stack):
+def by_name(stack, project="careapp"):
     """A change of each kind of resource that a stack names."""
-    names = StackNames(stack)
+    names = StackNames(stack, project)
     role, balancer = iam(f"role/{names.prefix}-task"), f"app/{names.balancer}/0a"
     here = [
         ("rds:DeleteDBInstance", f"db:{names.database}"),
@@ -383,6 +383,15 @@ def test_another_stack_s_tag_denies_what_the_name_allows():
 def test_no_deploy_can_change_anything_of_ec2_without_the_stack_s_tag(delivery):
     """AWS makes a default group, a main route table and a default network without tags."""
     assert allowed([*by_tag(None), *by_tag("network-team")], delivery.deploy) == []
+
+
+@pytest.mark.parametrize("delivery", [POC, PROD, PULL_REQUESTS], ids=lambda each: each.stack)
+def test_no_deploy_can_change_anything_of_another_project(delivery):
+    """By its names; where AWS gives them, by its tags, though the stack's name is the same."""
+    stack = "pr-7" if delivery is PULL_REQUESTS else delivery.stack
+    acmes = {"aws:ResourceTag/project": "acme"}
+    tagged_so = [(action, resource, {**keys, **acmes}) for action, resource, keys in by_tag(stack)]
+    assert allowed([*by_name(stack, "acme"), *tagged_so], delivery.deploy) == []
 
 
 @pytest.mark.parametrize("stack", ["poc", "prod"])

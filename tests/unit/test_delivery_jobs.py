@@ -198,6 +198,7 @@ def history(hours, kind="update"):
 @pytest.fixture
 def standing(job, monkeypatch, tmp_path):
     """Put stacks of pull requests into the bucket, each with its history; destroys run `script`."""
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     (tmp_path / "Pulumi.poc.yaml").write_text(
         "config: {aws:region: ap-northeast-1, careapp:previewHours: 3}"
     )
@@ -238,6 +239,15 @@ def test_the_sweep_destroys_what_is_closed_or_over_its_time_and_nothing_else(
 
 def told(job):
     return json.loads(outputs(job)["told"])
+
+
+def test_the_sweep_of_another_project_leaves_these_alone(job, standing, tmp_path):
+    standing({"pr-7": history(9)})
+    (tmp_path / "Pulumi.yaml").write_text("name: acme\n")
+    (tmp_path / "Pulumi.poc.yaml").write_text("config: {aws:region: ap-northeast-1}")
+    assert job.run("sweep", "--labelled", "[]").exit_code == 0
+    assert told(job) == []
+    assert list(delivery.stacks("pr-7")) == []
 
 
 def test_a_stack_that_is_being_worked_on_is_left_to_the_next_sweep(job, standing):
@@ -352,6 +362,7 @@ def paused(standing, tmp_path):
         standing({})
         keys = "aws:region: ap-northeast-1, careapp:protect: 'false'"
         text = f"config: {{{keys}, careapp:databaseFinalSnapshot: {snapshot!r}}}"
+        (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
         (tmp_path / "Pulumi.poc.yaml").write_text(text)
         rds = delivery.boto3.client("rds")
         name = {"DBInstanceIdentifier": "careapp-poc"}

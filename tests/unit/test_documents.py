@@ -203,6 +203,7 @@ BILINGUAL = (
     "docs/architecture.md",
     "docs/cost.md",
     "docs/delivery.md",
+    "docs/make-it-yours.md",
     "docs/runbook.md",
     "docs/scale.md",
     "docs/settings.md",

@@ -29,7 +29,7 @@ def build(declare):
 def test_the_alarms_of_a_deployment_notify_nobody_and_never_fire_on_missing_data(engine, build):
     build(deployErrorPercent="25", deployLatencySeconds="2")
     made = engine.inputs(ALARM)
-    assert tuple(made) == WATCHED
+    assert set(made) == set(WATCHED)
     for alarm, expression, limit in zip(
         made.values(),
         (

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 
 import pytest
 
 from infra.monitoring import ServiceMonitoring, ServiceMonitoringArgs
+from stack.names import TEST_HEADER
 from tests.unit.conftest import NAME, TAGS, service
 from tests.unit.test_infra_service import SERVICE
 
 GROUP, RULE = "aws:lb/targetGroup:TargetGroup", "aws:lb/listenerRule:ListenerRule"
 ROLE, POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+SIGNATURE, SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
+"""How a secret goes to the engine (pulumi/sdk/go/common/resource/sig)."""
 FIRST, SECOND = "arn:TargetGroup/careapp-poc-tg", "arn:TargetGroup/careapp-poc-tg2"
-RULE_ARN = "arn:ListenerRule/careapp-poc-app"
+RULE_ARN, TEST_RULE_ARN = (f"arn:ListenerRule/careapp-poc-{each}" for each in ("app", "test"))
 
 
 def watched_service(settings):
@@ -57,7 +61,12 @@ def build(declare):
 def test_a_strategy_is_passed_to_ecs_with_both_target_groups(engine, build, changes, configuration):
     build(**changes)
     service = engine.only(SERVICE)
-    assert service["deploymentConfiguration"] == configuration
+    hook = {
+        "targetType": "PAUSE",
+        "lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"],
+        "timeoutConfiguration": {"action": "ROLLBACK", "timeoutInMinutes": "120"},
+    }
+    assert service["deploymentConfiguration"] == {**configuration, "lifecycleHooks": [hook]}
     assert service["loadBalancers"] == [
         {
             "targetGroupArn": FIRST,
@@ -66,6 +75,7 @@ def test_a_strategy_is_passed_to_ecs_with_both_target_groups(engine, build, chan
             "advancedConfiguration": {
                 "alternateTargetGroupArn": SECOND,
                 "productionListenerRule": RULE_ARN,
+                "testListenerRule": TEST_RULE_ARN,
                 "roleArn": "arn:Role/careapp-poc-shifting",
             },
         }
@@ -84,13 +94,27 @@ def test_both_target_groups_have_the_same_health_check(engine, build):
 def test_the_rule_begins_with_the_first_target_group_and_is_then_ecs_s(engine, build):
     build(deployStrategy="canary")
     weights = [{"arn": FIRST, "weight": 100}, {"arn": SECOND, "weight": 0}]
-    assert engine.only(RULE)["actions"] == [
-        {"type": "forward", "forward": {"targetGroups": weights}}
-    ]
+    rules = engine.inputs(RULE)
+    for each in rules.values():
+        assert each["actions"] == [{"type": "forward", "forward": {"targetGroups": weights}}]
     assert list(engine.request(RULE, "careapp-poc-app").ignoreChanges) == ["actions"]
+    assert list(engine.request(RULE, "careapp-poc-test").ignoreChanges) == ["actions", "conditions"]
 
 
-def test_ecs_may_change_this_rule_and_these_two_target_groups_only(engine, build):
+def test_the_test_rule_is_asked_first_and_only_who_knows_its_value_gets_through(engine, build):
+    build(deployStrategy="canary")
+    rules = engine.inputs(RULE)
+    users, test = rules["careapp-poc-app"], rules["careapp-poc-test"]
+    assert int(test["priority"]) < int(users["priority"])
+    assert test["listenerArn"] == users["listenerArn"]
+    assert test["conditions"].pop(SIGNATURE) == SECRET
+    [condition] = test["conditions"]["value"]
+    [value] = condition["httpHeader"]["values"]
+    assert condition["httpHeader"]["httpHeaderName"] == TEST_HEADER
+    assert re.fullmatch(r"[0-9a-f]{64}", value)
+
+
+def test_ecs_may_change_these_rules_and_these_two_target_groups_only(engine, build):
     build(deployStrategy="canary")
     role = engine.inputs(ROLE)["careapp-poc-shifting"]
     [trusted] = json.loads(role["assumeRolePolicy"])["Statement"]
@@ -101,7 +125,7 @@ def test_ecs_may_change_this_rule_and_these_two_target_groups_only(engine, build
     ]
     assert all(action.startswith("elasticloadbalancing:Describe") for action in read["Action"])
     assert targets["Resource"] == [FIRST, SECOND]
-    assert rule["Resource"] == RULE_ARN
+    assert rule["Resource"] == [RULE_ARN, TEST_RULE_ARN]
     assert rule["Action"] == ["elasticloadbalancing:ModifyRule"]
 
 
@@ -131,6 +155,7 @@ def test_ecs_watches_the_errors_of_each_target_group_so_that_the_old_version_hid
 def test_rolling_has_none_of_it(engine, build):
     build()
     assert list(engine.inputs(GROUP)) == ["careapp-poc-tg"]
+    assert list(engine.inputs(RULE)) == ["careapp-poc-app"]
     assert "careapp-poc-shifting" not in engine.inputs(ROLE)
     assert engine.only(SERVICE)["deploymentConfiguration"]["strategy"] == "ROLLING"
     assert "careapp-poc-deployment-errors-2" not in engine.inputs(ALARM)

@@ -261,9 +261,10 @@ def of_settings(tmp_path, monkeypatch):
     def of(*settings):
         text = (ROOT / "Pulumi.prod.yaml").read_text()
         for key, said in (setting.split("=") for setting in settings):
-            lines = [line for line in text.splitlines() if f"careapp:{key}:" not in line]
-            text = "\n".join([*lines, f'  careapp:{key}: "{said}"\n'])
+            lines = [line for line in text.splitlines() if not line.startswith(f"  {key}:")]
+            text = "\n".join([*lines, f'  {key}: "{said}"\n'])
         (tmp_path / "Pulumi.prod.yaml").write_text(text)
+        (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
         monkeypatch.chdir(tmp_path)
         left_out.cache_clear()
         return left_out("prod")

@@ -41,6 +41,7 @@ config:
 @pytest.fixture
 def model(tmp_path):
     """A project's folder whose poc is that one."""
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     (tmp_path / "Pulumi.poc.yaml").write_text(PROUD)
     return tmp_path
 
@@ -98,6 +99,7 @@ def test_every_setting_that_is_set_or_left_out_exists_and_is_named_once():
 
 
 def test_a_paused_one_can_be_destroyed_for_it_keeps_no_final_snapshot(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     (tmp_path / "Pulumi.poc.yaml").write_text(
         "config: {aws:region: ap-northeast-1, careapp:databaseFinalSnapshot: last-words}"
     )

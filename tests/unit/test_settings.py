@@ -154,6 +154,7 @@ EVERY = {
     "healthMatcher": ("200-299", "health.matcher", "200-299"),
     "smokePath": ("/shop", "health.smoke_path", "/shop"),
     "smokeMatcher": ("200-299,401", "health.smoke_matcher", "200-299,401"),
+    "smokeRequests": ("3", "health.smoke_requests", 3),
     "healthInterval": ("20", "health.interval", 20),
     "healthTimeout": ("7", "health.timeout", 7),
     "healthyThreshold": ("4", "health.healthy", 4),
@@ -232,8 +233,12 @@ def test_every_variable_that_the_stack_sets_is_refused_to_the_app(configured):
         ("appVariables", {"two words": "b"}, "'two words' is not a variable name"),
         ("appVariables", {"1ST": "b"}, "'1ST' is not a variable name"),
         ("appVariables", {"LIST": ["b"]}, "LIST has a list or a map as its value"),
-        ("appSecrets", {"KEY": "hunter2"}, "a value of 7 characters is not the complete ARN"),
-        ("appSecrets", {"KEY": f"{ARN}:salt"}, "a value of 85 characters is not the complete ARN"),
+        ("appSecrets", {"KEY": "hunter2"}, "KEY has a value of 7 characters, which is not the c"),
+        (
+            "appSecrets",
+            {"A": ARN, "SALT": f"{ARN}:salt"},
+            "SALT has a value of 85 characters, which is ",
+        ),
     ],
 )
 def test_a_map_that_cannot_be_used_is_refused_with_the_rule(configured, key, value, words):

@@ -314,9 +314,9 @@ def test_keys_of_other_packages_are_none_of_our_business(configured):
         ),
         (
             "a-stack-name-of-too-many-letters",
-            "stack: careapp-a-stack-name-of-too-many-letters begins the names of "
-            "resources and is longer than 28 characters; `pulumi stack rename` renames "
-            "the stack",
+            "name: careapp-a-stack-name-of-too-many-letters begins the names of resources and has 40 "
+            "characters; ELB has room for 28. With the stack a-stack-name-of-too-many-letters the name in "
+            "Pulumi.yaml can have 0, and with the name careapp that of the stack 20 (`pulumi stack rename`)",
         ),
     ],
 )

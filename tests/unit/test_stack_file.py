@@ -54,7 +54,8 @@ def written(checkout):
 )
 def test_a_value_is_the_text_that_the_engine_shows(written, value, text):
     """As `pulumi config --json` of Pulumi 3.274.1 shows it, but for JSON's blanks."""
-    assert read("poc", written(f"key: {value}")).values == {"aws:region": REGION, "key": text}
+    values = read("poc", written(f"careapp:key: {value}")).values
+    assert values == {"aws:region": REGION, "careapp:key": text}
 
 
 @pytest.mark.parametrize("value", ['"TRUE"', '"True"', "yes", '"yes"', "on", '"1"', "1"])
@@ -86,7 +87,7 @@ def test_a_stack_file_gives_region_profile_and_settings(written):
     assert (file.region, file.profile) == (settings.region, settings.profile) == (REGION, "me")
     assert (settings.network.nat, settings.texts["natStrategy"]) == ("none", "none")
     assert settings.texts["healthPath"] == "/health"
-    assert settings.names == StackNames("dev")
+    assert settings.names == StackNames("dev", "careapp")
 
 
 def test_the_app_s_sources_are_looked_for_by_the_program_alone(written):
@@ -129,19 +130,20 @@ def test_a_folder_without_stack_files_is_told(tmp_path):
 
 
 def test_a_broken_stack_file_is_told_with_its_place(tmp_path):
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     (tmp_path / "Pulumi.poc.yaml").write_text("a: [1\nb: 2\n")
     with pytest.raises(StackError, match=r"Pulumi.poc.yaml is not valid YAML: .* line 2"):
         read("poc", tmp_path)
 
 
 def test_the_names_of_poc_are_those_of_the_hand_over_note():
-    names = StackNames("poc")
+    names = StackNames("poc", "careapp")
     assert (names.cluster, names.service) == ("careapp-poc-cluster", "careapp-poc-service")
     assert (names.balancer, names.target_group) == ("careapp-poc-alb", "careapp-poc-tg")
     assert (names.family, names.database) == ("careapp-poc", "careapp-poc")
     assert (names.log_group, names.streams) == ("/ecs/careapp-poc", "app/app")
     assert names.repository == "careapp/hello-ecs"
-    assert StackNames("prod").repository == "careapp-prod/hello-ecs"
+    assert StackNames("prod", "careapp").repository == "careapp-prod/hello-ecs"
     assert names.alarms_of_a_pause == ("careapp-poc-service-running", "careapp-poc-page-errors")
 
 
@@ -165,7 +167,10 @@ def as_text(value):
 
 def test_the_project_is_a_python_program_with_its_own_environment():
     assert PROJECT["name"] == "careapp"
-    assert PROJECT["runtime"] == {"name": "python", "options": {"virtualenv": ".venv"}}
+    assert PROJECT["runtime"] == {
+        "name": "python",
+        "options": {"toolchain": "pip", "virtualenv": ".venv"},
+    }
 
 
 def test_pulumi_refuses_a_version_of_its_own_that_the_program_cannot_be_run_with():

@@ -99,7 +99,7 @@ def test_a_stop_under_load_loses_no_request_under_way(serve):
 
 
 def connections(postgres: Postgres) -> int:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'careapp'"
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hello-ecs'"
     return int(postgres.execute(query)[0][0])
 
 
@@ -114,7 +114,7 @@ def test_a_missing_or_malformed_variable_ends_it_with_2_before_it_listens(serve)
     server = serve(wait=False, without=("DB_HOST", "DB_PASSWORD"), WEB_CONCURRENCY="0")
     assert server.wait() == 2
     assert server.text() == (
-        "careapp cannot start: "
+        "hello-ecs cannot start: "
         "WEB_CONCURRENCY is '0', which is not a number of workers (1 to 64); "
         "DB_HOST is missing; "
         "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them\n"

@@ -1,4 +1,4 @@
-"""A Flask app for careapp: what it must read, and what it must answer."""
+"""A Flask app for the stack: what it must read, and what it must answer."""
 
 import json
 import os

@@ -6,15 +6,21 @@ import re
 from collections.abc import Iterator
 
 from i18n import Text, t, verbatim
+from i18n.masking import names_a_secret
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import LoggedCause, Raised, killed_workers, logged_cause, raised
+from ops.diagnosis.known_causes import DATABASE_URL, VARIABLE, LoggedCause, logged_cause
+from ops.diagnosis.log_lines import Raised, killed_workers, raised
 from ops.doctor.checks import capacity, databases, inputs, outbound, permissions
 from ops.snapshot.records import Container, Definition, Sidecar, Task
+from stack.app import RESERVED
 
 EXITED = "EssentialContainerExited"
 
 SHOWN = 8
+
+WORD = re.compile(r"\w")
+"""Lines without a word, such as the end of a statement of SQL, tell nothing."""
 
 EXIT_CODES: dict[int, Text] = {
     0: t("the process ended without an error"),
@@ -157,7 +163,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         else t("ECS starts another task, which ends as well."),
         seen=tuple(seen),
         fixes=(*_fixes(case, cause, mistake), *case.retry_if_fixed()),
-        evidence=last_lines(case, task) or (task.reason,),
+        evidence=last_lines(case, task, cause) or (task.reason,),
     )
 
 
@@ -181,9 +187,48 @@ def _fixes(case: Case, cause: LoggedCause | None, mistake: Raised | None) -> tup
         text = t("Fix the error in the last lines of its log, and deploy:")
         commands = (f"./careapp logs --previous -s {stack}", f"pulumi up -s {stack}")
         return (Fix(text, commands),)
+    return known_fixes(case, cause)
+
+
+def known_fixes(case: Case, cause: LoggedCause) -> tuple[Fix, ...]:
+    """Return the fixes of a cause that the log names."""
     if cause.known.about == "database":
         return (databases.fix(case, cause), *case.then_retry())
+    if cause.known.id == VARIABLE.id:
+        return (_set_variable(case, cause),)
     return (case.deploy(cause.fix),)
+
+
+ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES\w*|SQLALCHEMY\w*)_(URL|URI|DSN)")
+"""Variables whose value has the database's password in it, which RDS changes."""
+
+
+def _set_variable(case: Case, cause: LoggedCause) -> Fix:
+    """Return the fix of a missing variable: as a secret where it was one before, or its name is that of one."""
+    stack, name = case.now.names.stack, cause.what
+    before = [
+        each.secrets[name]
+        for each in (case.now.definitions.value or {}).values()
+        if name in each.secrets
+    ]
+    if name in RESERVED:
+        text = t("Let infra/container.py set {name} again, and deploy:", name=name)
+        return case.deploy(text)
+    if ADDRESS.fullmatch(name):
+        return case.deploy(DATABASE_URL)
+    secret = f"pulumi config set --plaintext --path appSecrets.{name} {before[0] if before else 'ARN'} -s {stack}"
+    if before:
+        text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)
+        return Fix(text, (secret, f"pulumi up -s {stack}"))
+    if not names_a_secret(name):
+        return case.deploy(cause.fix)
+    text = t(
+        "{name} is a secret by its name: store it in Secrets Manager, set the ARN that the first command prints, "
+        "and deploy:",
+        name=name,
+    )
+    stored = f"aws secretsmanager create-secret --name careapp-{stack}/{name} --secret-string file://FILE"
+    return Fix(text, (stored, secret, f"pulumi up -s {stack}"))
 
 
 def _exit(task: Task, container: Container) -> Text:
@@ -206,13 +251,17 @@ def _exit(task: Task, container: Container) -> Text:
     )
 
 
-def last_lines(case: Case, task: Task) -> tuple[str, ...]:
-    """Return the last lines of a task's log, after the app's own line that raised where they lack it."""
+def last_lines(case: Case, task: Task, cause: LoggedCause | None = None) -> tuple[str, ...]:
+    """Return the last lines of a task's log, after those that tell the cause where they lack them.
+
+    These are the app's own line that raised, and the line that names a known ``cause``.
+    """
     texts = [each.text for each in case.lines(task)]
-    last = texts[-SHOWN:]
+    last = [each for each in texts if WORD.search(each)][-SHOWN:]
     there = {each.strip() for each in last}
     mistake = raised(texts)
-    return (*(each for each in (mistake.frame if mistake else ()) if each not in there), *last)
+    telling = (*(mistake.frame if mistake else ()), *((cause.line,) if cause else ()))
+    return (*(each for each in telling if each.strip() not in there), *last)
 
 
 def unexplained(case: Case) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from i18n import Text, t
 from ops.aws.rds_certificates import BUNDLE, root
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import Known, LoggedCause
+from ops.diagnosis.known_causes import Known, LoggedCause
 from ops.screen import short_time, zoned_time
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Definition, Task

@@ -12,7 +12,9 @@ from math import ceil
 from i18n import Text, t
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import Listening, listening
+from ops.diagnosis.known_causes import LoggedCause, logged_cause
+from ops.diagnosis.log_lines import Listening, errors, listening
+from ops.doctor.checks import containers, databases
 from ops.snapshot.elb import Check
 from ops.snapshot.records import ContainerHealth, Definition, Task
 
@@ -53,6 +55,9 @@ def refused(case: Case) -> Iterator[Finding]:
         yield _elsewhere_likely(case, task, evidence)
         return
     for task in case.failed_tasks or case.active_tasks:
+        if (cause := logged_cause(case.lines(task))) is not None:
+            yield _never_listens(case, task, cause, evidence)
+            return
         yield _not_allowed(case, task, evidence)
         if task.ran:
             yield replace(_elsewhere_likely(case, task, evidence), kind="warning")
@@ -262,9 +267,29 @@ def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
     seen = t(
         "Task {task}: no process listened within {lived} s.", task=task.short, lived=round(lived)
     )
-    lines = tuple(each.text for each in case.lines(task)[-4:])
+    last = [each.text for each in case.lines(task) if containers.WORD.search(each.text)][-4:]
+    lines = tuple(dict.fromkeys((*errors(case.lines(task)), *last)))
     # How long it would have taken is not known: one generous period tells, and no second is needed.
     return _slow(case, (seen, *_pause(case, task)), max(lived * 3, UNKNOWN), (*lines, *evidence))
+
+
+def _never_listens(
+    case: Case, task: Task, cause: LoggedCause, evidence: tuple[str, ...]
+) -> Finding:
+    """Return the finding of an app that does not listen and logs why: it may try again and again, and never end."""
+    seen = t(
+        "Task {task}: no process listened, and this is in its log: {line}",
+        task=task.short,
+        line=cause.line[:SHOWN],
+    )
+    return Finding(
+        id=f"crash-{cause.known.id}",
+        title=cause.title,
+        why=databases.why(case, cause.known),
+        seen=(seen, *databases.measured(case, cause.known)),
+        fixes=(*containers.known_fixes(case, cause), *case.retry_if_fixed()),
+        evidence=(cause.line, *evidence),
+    )
 
 
 def _pause(case: Case, task: Task) -> tuple[Text, ...]:

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from i18n import Text, t
 from ops.diagnosis.case import FAILED_DEPLOYMENT, Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import logged_cause, raised
+from ops.diagnosis.known_causes import logged_cause
+from ops.diagnosis.log_lines import raised
 from ops.doctor.checks import containers, stages
+from ops.screen import zoned_time
+from ops.snapshot.records import PauseHook
 
 BREAKER = "tasks failed to start"
 ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
@@ -197,7 +200,7 @@ def deploy_command(case: Case) -> Iterator[Finding]:
                 (f"pulumi up -s {stack}",),
             ),
         ),
-        evidence=containers.last_lines(case, task),
+        evidence=containers.last_lines(case, task, cause),
     )  # fmt: skip
 
 
@@ -230,6 +233,9 @@ def in_progress(case: Case) -> Iterator[Finding]:
     primary = case.primary
     if primary is None or primary.rollout != "IN_PROGRESS" or case.rolled_back:
         return
+    if (traffic := case.service and case.service.traffic) and traffic.hook:
+        yield _waits(case, traffic.hook)
+        return
     yield Finding(
         id="roll-out-going-on",
         kind="warning" if primary.failed else "note",
@@ -245,4 +251,23 @@ def in_progress(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=(Fix(t("Watch it:"), (f"./careapp status --watch -s {case.now.names.stack}",)),),
+    )
+
+
+def _waits(case: Case, hook: PauseHook) -> Finding:
+    """Return what to do with a deployment that nobody answers. The gate's own look needs no advice."""
+    stack, until = case.now.names.stack, zoned_time(hook.expires) if hook.expires else "-"
+    answer = (
+        Fix(t("Let `pulumi up` request its page and answer:"), (f"pulumi up -s {stack}",)),
+        Fix(t("Or go back at once:"), (f"./careapp rollback -s {stack}",)),
+    )
+    return Finding(
+        id="roll-out-going-on",
+        kind="note",
+        title=t("A roll-out waits for an answer"),
+        why=t(
+            "The new tasks are healthy and get no requests of users until `pulumi up` has requested their page."
+        ),
+        seen=(t("ECS waits until {time}, and then rolls back.", time=until),),
+        fixes=() if case.now.by_program else answer,
     )

@@ -10,16 +10,8 @@ from datetime import datetime, timedelta
 from i18n import Text, joined, t, verbatim
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.log_lines import (
-    LoggedCause,
-    Raised,
-    Request,
-    errors,
-    logged_cause,
-    parsed,
-    raised,
-    requests,
-)
+from ops.diagnosis.known_causes import LoggedCause, logged_cause
+from ops.diagnosis.log_lines import Raised, Request, errors, parsed, raised, requests
 from ops.doctor.checks import databases
 from ops.snapshot.cloudwatch import Minute
 from ops.snapshot.elb import Page

@@ -9,7 +9,7 @@ from i18n import Text, t
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.screen import zoned_time
-from ops.snapshot.rds import RESUME_FIRST, keeps_snapshot
+from ops.snapshot.rds import GOING_OFF, RESUME_FIRST, keeps_snapshot
 from ops.snapshot.records import Task
 
 NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
@@ -94,10 +94,6 @@ def _off(case: Case) -> Finding:
         why=t("ecsEnabled is false in the stack file. That is stage 1."),
         fixes=(Fix(t("Check first, then turn it on:"), commands),),
     )
-
-
-GOING_OFF = {"stopping", "stopped", "starting"}
-"""Statuses between a database that runs and one that is paused."""
 
 
 def paused(case: Case) -> Iterator[Finding]:

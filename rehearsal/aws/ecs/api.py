@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rehearsal.aws import hooks
-from rehearsal.aws.ecs import records, shifting
+from rehearsal.aws.ecs import records, shifting, stages
 from rehearsal.aws.ecs import state as ecs_state
 from rehearsal.aws.ecs.records import At, TaskRecord
 from rehearsal.aws.ecs.scheduler import Managed, Scheduler
@@ -96,6 +96,7 @@ def describe_deployment(
     ]
     row["deploymentCircuitBreaker"] = _breaker(core, deployment)
     row |= _traffic(core, record, deployment, row["targetServiceRevision"])
+    row["lifecycleHookDetails"] = [_hook(each, at) for each in deployment.hooks]
     row["alarms"] = _alarms(core, deployment)
     if deployment.rollback is not None and deployment.failure is not None:
         row["rollback"] = {
@@ -124,6 +125,17 @@ def _traffic(
         "requestedProductionTrafficWeight": float(shifting.ALL - weight),
     }
     return {"lifecycleStage": deployment.stage, "sourceServiceRevisions": [before]}
+
+
+def _hook(hook: ecs_state.Hook, at: At) -> dict[str, Any]:
+    """Return an item of lifecycleHookDetails (API reference, DeploymentLifecycleHookDetail)."""
+    return {
+        "hookId": hook.id,
+        "targetType": "PAUSE",
+        "status": hook.status,
+        "expiresAt": at(hook.expires),
+        "timeoutAction": hook.action,
+    }
 
 
 def _monitoring(deployment: Deployment, on: bool, triggered: bool) -> str:
@@ -196,6 +208,7 @@ class EcsApi:
             "DescribeServiceDeployments": self._describe_deployments,
             "DescribeServiceRevisions": self._describe_revisions,
             "StopServiceDeployment": self._stop_deployment,
+            "ContinueServiceDeployment": self._continue_deployment,
         }
         for action, answer in answers.items():
             hooking.instead("ecs", action, answer)
@@ -307,6 +320,18 @@ class EcsApi:
                 "ConflictException", f"A service deployment in state {state} cannot be stopped."
             )
         self._scheduler.act(managed, ecs_state.RollbackAsked(deployment.id))
+        return {"serviceDeploymentArn": arn}
+
+    def _continue_deployment(self, params: hooks.Params) -> hooks.Params:
+        """Answer a pause hook. AWS does not document the messages of these errors."""
+        arn, hook = str(params["serviceDeploymentArn"]), str(params["hookId"])
+        managed, deployment = self._deployment(arn)
+        state, _ = deployment_status(deployment)
+        if state != "IN_PROGRESS" or hook not in {each.id for each in stages.awaiting(deployment)}:
+            words = f"The hook {hook} of a service deployment in state {state} does not await an action."
+            raise hooks.Refused("InvalidParameterException", words)
+        action = str(params.get("action") or "CONTINUE")
+        self._scheduler.act(managed, ecs_state.HookAnswered(deployment.id, hook, action))
         return {"serviceDeploymentArn": arn}
 
     def _deployment(self, arn: str) -> tuple[Managed, Deployment]:

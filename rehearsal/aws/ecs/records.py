@@ -11,6 +11,7 @@ from typing import Any
 from rehearsal.aws import hooks
 from rehearsal.aws.ecs.place import ContainerState, Place, health_of
 from rehearsal.aws.ecs.shifting import BREAKS, steps_of
+from rehearsal.aws.ecs.stages import pauses_of
 from rehearsal.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
 
 NEWEST_EVENTS = 100
@@ -344,6 +345,7 @@ def settings_of(service: Any) -> Settings:
         if declared["strategy"] in BREAKS
         else Breaker(),
         steps=steps_of(declared),
+        pauses=pauses_of(declared),
         alarms=_alarms(declared),
     )
 

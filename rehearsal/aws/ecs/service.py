@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rehearsal.aws.ecs import shifting
+from rehearsal.aws.ecs import shifting, stages
 from rehearsal.aws.ecs.state import (
     ALARM,
     BREAKER,
-    STOP,
     Action,
     AlarmsRead,
     Deleted,
     Deployment,
     Event,
     Failure,
+    HookAnswered,
     Revision,
     RollbackAsked,
     Service,
@@ -77,10 +77,11 @@ def check_alarms(turn: Turn, read: AlarmsRead) -> None:
 
 
 def roll_back_if_asked(turn: Turn) -> None:
-    """Begin the rollback that StopServiceDeployment requested in an earlier step."""
-    if turn.service.primary.rollback == "REQUESTED" and turn.service.status == "ACTIVE":
-        turn.service.primary.rollback = None
-        _fail(turn, STOP, rollback=True)
+    """Begin the rollback that was requested in an earlier step."""
+    primary = turn.service.primary
+    if primary.rollback == "REQUESTED" and turn.service.status == "ACTIVE":
+        primary.rollback = None
+        _fail(turn, primary.asked, rollback=True)
 
 
 def _fail(turn: Turn, why: Failure, rollback: bool) -> None:
@@ -137,7 +138,7 @@ def schedule(turn: Turn) -> None:
     current = [task for task in service.alive() if task.deployment == primary.id]
     unhealthy = [task for task in current if unhealthy_reason(turn, task)]
     need = settings.desired - (len(current) - len(unhealthy))
-    launches = primary.rollout != "FAILED"
+    launches = primary.rollout != "FAILED" and not shifting.holds_back(service)
     room = max(settings.upper - len(service.alive()), 0)
     count = min(need, room)
     if launches and count > 0 and _may_start(turn):
@@ -240,6 +241,9 @@ def step(service: Service, now: float, events: Sequence[Event] = ()) -> list[Act
                 _delete(turn)
             case RollbackAsked():
                 _request_rollback(turn, event)
+            case HookAnswered():
+                if event.deployment == service.primary.id:
+                    stages.answer(turn, event.hook, event.action)
             case AlarmsRead():
                 check_alarms(turn, event)
             case _:
@@ -318,7 +322,8 @@ def _settle(turn: Turn) -> None:
     )
     if not whole or unfinished - {primary.id} or any(_draining(task) for task in service.tasks):
         return
-    if primary.rollout == "IN_PROGRESS" and primary.rollback is None and _baked(turn, primary):
+    done = _baked(turn, primary) and shifting.is_through(service)
+    if primary.rollout == "IN_PROGRESS" and primary.rollback is None and done:
         _complete(turn, primary)
     if not service.steady and primary.rollout == "COMPLETED":
         service.steady = True

@@ -1,8 +1,9 @@
 """Strategies that shift requests between two target groups: canary, linear, blue/green.
 
-The new tasks start in the target group without requests. When all are healthy, ECS changes the weights
-of the listener rule step by step, waits the bake time, and stops the old tasks (ECS developer guide,
-"Amazon ECS canary deployments", "How canary deployments work"; likewise linear and blue/green).
+The new tasks start in the target group without requests. When all are healthy, ECS leads the test rule's
+requests to them, changes the weights of the listener rule step by step, waits the bake time, and stops the old
+tasks (ECS developer guide, "Amazon ECS canary deployments", "How canary deployments work"; likewise linear and
+blue/green).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rehearsal.aws import hooks
+from rehearsal.aws.ecs import stages
 from rehearsal.aws.ecs.state import Deployment, Revision, Service, Step, Task, Weigh
 from rehearsal.aws.ecs.tasks import Turn, healthy, start
 from rehearsal.aws.iam import refusal
@@ -69,7 +71,7 @@ def source(service: Service) -> Deployment | None:
 def kept(service: Service) -> list[Task]:
     """Return the old tasks that are not to be stopped yet."""
     old = source(service)
-    if old is None or service.primary.stage == "CLEAN_UP":
+    if old is None or service.primary.stage == stages.CLEAN_UP:
         return []
     return [task for task in service.alive() if task.deployment == old.id]
 
@@ -82,47 +84,48 @@ def share(service: Service) -> int:
     return service.settings.steps[primary.step].percent if primary.step >= 0 else 0
 
 
+def test_share(service: Service) -> int:
+    """Return the percentage of requests to the test rule that the primary deployment gets."""
+    if source(service) is None:
+        return share(service)
+    return ALL if stages.has_come_to(service.primary, stages.TEST) else 0
+
+
+def holds_back(service: Service) -> bool:
+    """Return whether a hook holds the deployment before its first task."""
+    return service.primary.stage == stages.STAGES[0]
+
+
+def is_through(service: Service) -> bool:
+    """Return whether a deployment has come through its stages; one without any has."""
+    return service.primary.stage in ("", stages.CLEAN_UP) or _goes_back(service.primary)
+
+
+def _goes_back(deployment: Deployment) -> bool:
+    """Return whether a deployment is a rollback. It has no stages here: its tasks run already."""
+    return deployment.rolling_back is not None
+
+
 def shift(turn: Turn) -> None:
-    """Take the next step when it is due, and set the weights of the rule."""
+    """Enter the stages that are due, and set the weights of the rules."""
     service, primary = turn.service, turn.service.primary
-    if not service.settings.steps or service.status != "ACTIVE" or not advanced(primary.revision):
+    given = advanced(primary.revision)
+    if not service.settings.steps or service.status != "ACTIVE" or not given:
         return
     if (old := source(service)) is not None:
         _replace_dead(turn, old)
-        _advance(turn)
-    rest = ALL - share(service)
-    [group] = primary.revision.ports
-    weights = {group: share(service)}
-    if service.completed:
-        [other] = service.completed.revision.ports
-        weights = {other: rest, **weights} if other != group else {group: ALL}
-    _weigh(turn, weights)
+    if primary.rollout == "IN_PROGRESS" and not _goes_back(primary):
+        stages.advance(turn, lambda: _ready(turn), steps=old is not None)
+    _weigh(turn, str(given["productionListenerRule"]), share(service))
+    if rule := given.get("testListenerRule"):
+        _weigh(turn, str(rule), test_share(service))
 
 
 def _replace_dead(turn: Turn, old: Deployment) -> None:
     """Replace old tasks that have died by tasks of their own revision, as ECS has since November 2025."""
     missing = turn.service.settings.desired - len(kept(turn.service))
-    if turn.service.primary.stage != "CLEAN_UP" and missing > 0:
+    if turn.service.primary.stage != stages.CLEAN_UP and missing > 0:
         start(turn, old, missing)
-
-
-def _advance(turn: Turn) -> None:
-    service, primary = turn.service, turn.service.primary
-    steps = service.settings.steps
-    if primary.step < 0:
-        primary.stage = "SCALE_UP"
-        due = _ready(turn)
-    else:
-        due = turn.now - primary.step_at >= steps[primary.step].wait
-    if not due:
-        return
-    if primary.step + 1 < len(steps):
-        primary.step, primary.step_at = primary.step + 1, turn.now
-        last = primary.step + 1 == len(steps)
-        primary.stage = "BAKE_TIME" if last else "PRODUCTION_TRAFFIC_SHIFT"
-    else:
-        primary.stage = "CLEAN_UP"
-    primary.updated_at = turn.now
 
 
 def _ready(turn: Turn) -> bool:
@@ -135,16 +138,18 @@ def _ready(turn: Turn) -> bool:
     return whole and all(healthy(turn, task) for task in current)
 
 
-def _weigh(turn: Turn, weights: Mapping[str, int]) -> None:
-    """Set the weights if they are others than those set last; the second target group is in the rule, too."""
-    revision = turn.service.primary.revision
+def _weigh(turn: Turn, rule: str, share: int) -> None:
+    """Let a rule give the primary deployment its share, unless it does; both target groups are in the rule."""
+    service, revision = turn.service, turn.service.primary.revision
     [first] = replace(revision, group="").ports
-    given = advanced(revision)
-    pair = (first, str(given["alternateTargetGroupArn"]))
-    complete = {group: weights.get(group, 0) for group in pair}
-    if complete != turn.service.weights:
-        turn.service.weights = complete
-        turn.actions.append(Weigh(str(given["productionListenerRule"]), complete))
+    [group] = revision.ports
+    weights = {first: 0, str(advanced(revision)["alternateTargetGroupArn"]): 0, group: share}
+    if service.completed:
+        [other] = service.completed.revision.ports
+        weights |= {other: ALL if other == group else ALL - share}
+    if weights != service.weights.get(rule):
+        service.weights[rule] = weights
+        turn.actions.append(Weigh(rule, weights))
 
 
 def set_weights(action: Weigh) -> None:
@@ -166,7 +171,10 @@ def check(params: hooks.Params, speed: float) -> None:
 
     ``speed`` is that of AWS's clock.
     """
-    strategy = (params.get("deploymentConfiguration") or {}).get("strategy", "ROLLING")
+    configuration = params.get("deploymentConfiguration") or {}
+    strategy = configuration.get("strategy", "ROLLING")
+    if strategy != "ROLLING":
+        stages.check(configuration)
     for each in params.get("loadBalancers") or []:
         given = each.get("advancedConfiguration")
         if strategy != "ROLLING" and not given:
@@ -198,7 +206,8 @@ def _check_advanced(group: str, given: Mapping[str, Any]) -> None:
         if arn not in groups or not groups[arn].load_balancer_arns:
             words = f"The target group with targetGroupArn {arn} does not have an associated load balancer."
             raise hooks.Refused("InvalidParameterException", words)
-    needed = [("elasticloadbalancing:ModifyRule", rule)]
+    rules = [rule, *filter(None, [given.get("testListenerRule")])]
+    needed = [("elasticloadbalancing:ModifyRule", str(each)) for each in rules]
     needed += [("elasticloadbalancing:RegisterTargets", arn) for arn in both]
     for action, arn in needed:
         if problem := refusal(role, "ecs-service-scheduler", action, arn):

@@ -51,6 +51,15 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pause:
+    """A declared pause hook: its lifecycle stages, and the AWS seconds after which ECS takes which action."""
+
+    stages: frozenset[str]
+    wait: float
+    action: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Alarms:
     """The declared deployment alarms. ``bake`` is in AWS seconds."""
 
@@ -73,6 +82,7 @@ class Settings:
     breaker: Breaker = field(default_factory=Breaker)
     alarms: Alarms = field(default_factory=Alarms)
     steps: tuple[Step, ...] = ()
+    pauses: tuple[Pause, ...] = ()
 
     @property
     def lower(self) -> int:
@@ -175,6 +185,26 @@ STOP = Failure(
     source="ECS deployment stopped by StopServiceDeployment",
     status="Service deployment rolled back because of StopServiceDeployment.",
 )
+# Nor these, of a pause hook that was answered with ROLLBACK or by nobody.
+PAUSE = Failure(
+    event="lifecycle hook failed",
+    reason="ECS deployment failed: lifecycle hook rolled back.",
+    source="ECS deployment failed: lifecycle hook rolled back",
+    status="Service deployment rolled back because of a lifecycle hook.",
+)
+
+
+@dataclass(kw_only=True)
+class Hook:
+    """A hook that a deployment has come to. ``expires`` is in AWS seconds on the clock.
+
+    ``action`` is what ECS does then, CONTINUE or ROLLBACK; ``status`` is that of DeploymentLifecycleHookDetail.
+    """
+
+    id: str
+    expires: float
+    action: str
+    status: str = "AWAITING_ACTION"
 
 
 @dataclass(kw_only=True)
@@ -183,10 +213,10 @@ class Deployment:
 
     ``source`` is the completed deployment that it replaces. ``rollback`` is the status of the
     rollback from it (REQUESTED, IN_PROGRESS, SUCCESSFUL, FAILED, NO_CANDIDATE). ``rolling_back`` is
-    the failed deployment that this one replaces again. ``watched`` is whether ECS watches the alarms
-    during it, None until they are first read. ``triggered`` are those in ALARM that ended it. ``stage`` (API
-    reference, ServiceDeployment, lifecycleStage), ``step`` and the time it began are those of a strategy
-    with steps.
+    the failed deployment that this one replaces again. ``asked`` is why a rollback was requested.
+    ``watched`` is whether ECS watches the alarms during it, None until they are first read. ``triggered``
+    are those in ALARM that ended it. ``stage`` (API reference, ServiceDeployment, lifecycleStage) and its
+    ``hooks``, ``step`` and the times they began are those of a strategy with steps.
     """
 
     id: str
@@ -205,9 +235,12 @@ class Deployment:
     whole_since: float | None = None
     failure: Failure | None = None
     rollback: str | None = None
+    asked: Failure = STOP
     rolling_back: Deployment | None = None
     superseded: bool = False
     stage: str = ""
+    stage_at: float = 0.0
+    hooks: list[Hook] = field(default_factory=list)
     step: int = -1
     step_at: float = 0.0
 
@@ -238,8 +271,8 @@ class Service:
     blocked: bool = False
     start_failures: int = 0
     not_before: float = 0.0
-    weights: Mapping[str, int] = field(default_factory=dict)
-    """The weights of the target groups that were set last."""
+    weights: dict[str, Mapping[str, int]] = field(default_factory=dict)
+    """The weights of the target groups that were set last, by listener rule."""
     launches: launch_rate.Bucket = field(default_factory=launch_rate.of_service)
 
     @property
@@ -313,6 +346,15 @@ class RollbackAsked:
 
 
 @dataclass(frozen=True)
+class HookAnswered:
+    """ContinueServiceDeployment was called with CONTINUE or ROLLBACK."""
+
+    deployment: str
+    hook: str
+    action: str
+
+
+@dataclass(frozen=True)
 class AlarmsRead:
     """DescribeAlarms has shown these of the deployment alarms in ALARM."""
 
@@ -348,6 +390,7 @@ Event = (
     | ContainerChecked
     | StopAsked
     | RollbackAsked
+    | HookAnswered
     | AlarmsRead
     | Drained
     | Ended

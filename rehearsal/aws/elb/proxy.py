@@ -110,13 +110,13 @@ class Client:
         self._address = str(writer.get_extra_info("peername")[0])
 
     async def serve(self, view: Callable[[], View | None]) -> None:
-        """Answer requests with the listener's view at the time of each."""
+        """Answer requests with the listener's view at the time of each, however long its connection is open."""
         while (now := view()) is not None:
             try:
                 event = await self._next(now.idle_seconds)
                 if not isinstance(event, h11.Request):
                     return
-                await self._answer(now, event)
+                await self._answer(view() or now, event)
                 if self._wire.our_state is h11.MUST_CLOSE:
                     return
                 self._wire.start_next_cycle()

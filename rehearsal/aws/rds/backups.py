@@ -155,9 +155,39 @@ def apply(
         asked = {**given, "source_db_instance_identifier": None, "db_instance_identifier": target}
         return make(backend, instance, origin, asked)
 
+    def windows(params: hooks.Params) -> hooks.Params:
+        """Answer with the times that can be restored, which moto lacks (API reference, RestoreWindow)."""
+        found = [each for each in hooks.backend("rds").databases.values() if _asked(params, each)]
+        return {"DBInstanceAutomatedBackups": [_window(each, backups) for each in found]}
+
     rules.install()  # for instances with ids of their own
+    hooking.instead("rds", "DescribeDBInstanceAutomatedBackups", windows)
     hooking.patch(RDSBackend, "restore_db_instance_from_db_snapshot", from_snapshot)
     hooking.patch(RDSBackend, "restore_db_instance_to_point_in_time", to_moment)
+
+
+def _asked(params: hooks.Params, instance: Any) -> bool:
+    """Return whether an instance has automated backups, and is one that the call asks for."""
+    name, resource = params.get("DBInstanceIdentifier"), params.get("DbiResourceId")
+    return (
+        bool(instance.backup_retention_period)
+        and name in (None, instance.db_instance_identifier)
+        and resource in (None, str(instance.dbi_resource_id))
+    )
+
+
+def _window(instance: Any, backups: Backups) -> dict[str, Any]:
+    resource = str(instance.dbi_resource_id)
+    earliest = backups.earliest(resource)
+    times = {"EarliestTime": earliest, "LatestTime": datetime.now(UTC)} if earliest else {}
+    return {
+        "DBInstanceIdentifier": instance.db_instance_identifier,
+        "DBInstanceArn": instance.db_instance_arn,
+        "DbiResourceId": resource,
+        "Status": "active" if earliest else "creating",
+        "BackupRetentionPeriod": int(instance.backup_retention_period),
+        "RestoreWindow": times,
+    }
 
 
 def _check_state(status: str, kind: str, name: str) -> None:

@@ -1,0 +1,127 @@
+"""The causes that the logs of other people's apps name, by the servers' and libraries' own lines."""
+
+from datetime import UTC, datetime
+from itertools import count
+
+import pytest
+
+from ops.diagnosis.known_causes import logged_cause
+from ops.diagnosis.log_lines import listening, requests
+from ops.snapshot.task_logs import Line
+from tests.ops import stacks as a
+from tests.ops.logged import BETWEEN_UWSGI, CAUSES, LISTENING, REQUESTS, RETRIED
+from tests.ops.situations import crashed, findings
+
+MOMENT = datetime(2026, 11, 28, 18, 30, tzinfo=UTC)
+
+
+def lines(*texts):
+    return [Line(MOMENT, each) for each in texts]
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_what_a_server_or_library_says_names_the_cause_by_the_line_that_tells_it(name):
+    id_, what, beginning, log = CAUSES[name]
+    found = logged_cause(lines("starting", *log))
+    assert found is not None
+    assert (found.known.id, found.what) == (id_, what)
+    assert found.line.startswith(beginning)
+    shown = findings(crashed(*log))[0]
+    assert shown.id == f"crash-{id_}"
+    assert found.line in shown.evidence
+    assert not [each for each in shown.evidence if not each.strip()]
+
+
+@pytest.mark.parametrize("name", LISTENING)
+def test_where_a_server_listens_is_in_its_own_line(name):
+    line, host, port = LISTENING[name]
+    found = listening(lines(BETWEEN_UWSGI, line, BETWEEN_UWSGI))
+    assert found is not None
+    assert (found.line, found.hosts, found.port) == (line, (host,), port)
+
+
+def test_the_socket_between_uwsgi_and_its_workers_is_not_the_app_s():
+    assert listening(lines(BETWEEN_UWSGI)) is None
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_request_is_read_from_a_server_s_own_access_log(name):
+    line, path, status = REQUESTS[name]
+    [found] = requests(lines(line))
+    assert (found.path, found.status) == (path, status)
+
+
+@pytest.mark.parametrize("word", ["user_id", "missing00000"])
+def test_a_key_in_lower_case_is_no_environment_variable(word):
+    assert logged_cause(lines(f"KeyError: '{word}'")) is None
+
+
+def test_a_migration_that_is_retried_for_ever_is_no_slow_start():
+    numbers = count()
+    log = [f"INFO  [alembic] {next(numbers)}", *RETRIED * 3]
+    found = findings(
+        a.unhealthy("Health checks failed", lines=log, tasks=(a.task(health="UNKNOWN"),))
+    )
+    first = found[0]
+    assert (first.id, first.kind) == ("crash-migration-exists", "cause")
+    assert str(first.title) == (
+        'A migration creates what the database has already: relation "post" already exists'
+    )
+    assert "flask db stamp REVISION" in str(first.fixes[0].text)
+    assert first.evidence[0] == RETRIED[4]
+    assert "slow-start" not in [each.id for each in found]
+    assert "healthGracePeriod" not in "".join(
+        each for one in found for fix in one.fixes for each in fix.commands
+    )
+
+
+def test_an_app_that_is_slow_and_logs_errors_shows_the_errors_and_not_the_last_lines_alone():
+    log = ["ERROR: the cache is cold", *("]", "(see https://example.com/errors)") * 4]
+    first = findings(
+        a.unhealthy("Health checks failed", lines=log, tasks=(a.task(health="UNKNOWN"),))
+    )[0]
+    assert (first.id, first.evidence[0]) == ("slow-start", "ERROR: the cache is cold")
+
+
+ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:careapp-poc/key-GhIjKl"
+UP = "pulumi up -s poc"
+
+
+def variable(name, **changes):
+    return findings(crashed(f"KeyError: '{name}'", **changes))[0].fixes[0]
+
+
+def test_a_missing_variable_that_was_a_secret_before_is_set_as_that_secret_again():
+    before = a.definition(arn=a.OLD, secrets={"SIGNATURE_SALT": f"{ARN}:salt::"})
+    known = {a.OLD: before, a.NEW: a.definition()}
+    fix = variable("SIGNATURE_SALT", definitions=known)
+    assert fix.commands == (
+        f"pulumi config set --plaintext --path appSecrets.SIGNATURE_SALT {ARN}:salt:: -s poc",
+        UP,
+    )
+    assert "appVariables" not in str(fix.text)
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "API_TOKEN", "MAIL_PASSWORD", "STRIPE_API_KEY"])
+def test_a_missing_variable_with_a_secret_s_name_is_stored_in_secrets_manager(name):
+    fix = variable(name)
+    assert fix.commands == (
+        f"aws secretsmanager create-secret --region ap-northeast-1 --name careapp-poc/{name} "
+        "--secret-string file://FILE",
+        f"pulumi config set --plaintext --path appSecrets.{name} ARN -s poc",
+        UP,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("GREETING", "`pulumi config set --path appVariables.GREETING VALUE`"),
+        ("DATABASE_URL", "Let the app build it from DB_HOST, "),
+        ("DB_PASSWORD", "Let infra/container.py set DB_PASSWORD again, and deploy:"),
+    ],
+)
+def test_another_missing_variable_is_set_where_it_belongs(name, words):
+    fix = variable(name)
+    assert words in str(fix.text)
+    assert fix.commands == (UP,)

@@ -1,0 +1,216 @@
+"""The name in Pulumi.yaml: what follows from it, and the names that are refused."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from pathlib import Path
+
+import pulumi
+import pytest
+
+from ops.rollout import gate
+from stack import previews
+from stack.file import StackError, names_of, project_of, read
+from stack.names import StackNames
+from stack.settings import Settings
+from tests.support.delivery import Delivery
+from tests.unit import conftest
+
+ROOT = Path(__file__).parents[2]
+EVERYTHING = {
+    "ecsEnabled": "true",
+    "bastionEnabled": "true",
+    "flowLogs": "true",
+    "accessLogs": "true",
+    "databaseMonitoringInterval": "60",
+    "databaseLogs": "true",
+    "databaseFinalSnapshot": "final",
+    "maxCount": "3",
+    "schedule": "mon-fri 08:00-20:00",
+    "alarmEmail": "team@example.com",
+    "domainName": "app.example.com",
+    "hostedZoneId": "Z0123456789ABC",
+    "deployStrategy": "canary",
+    "rolloutTimeoutMinutes": "40",
+}
+LONGEST = "acme" * 6
+BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+LIMITS = {
+    "aws:cloudwatch/eventRule:EventRule": 64,
+    "aws:cloudwatch/metricAlarm:MetricAlarm": 255,
+    "aws:ec2/securityGroup:SecurityGroup": 255,
+    "aws:ecr/repository:Repository": 256,
+    "aws:ecs/cluster:Cluster": 255,
+    "aws:ecs/service:Service": 255,
+    "aws:ecs/taskDefinition:TaskDefinition": 255,
+    "aws:iam/instanceProfile:InstanceProfile": 128,
+    "aws:iam/role:Role": 64,
+    BALANCER: 32,
+    "aws:lb/targetGroup:TargetGroup": 32,
+    "aws:rds/instance:Instance": 63,
+    "aws:rds/parameterGroup:ParameterGroup": 255,
+    "aws:rds/subnetGroup:SubnetGroup": 255,
+    "aws:s3/bucket:Bucket": 63,
+    "aws:sns/topic:Topic": 256,
+}
+"""The longest names by type (botocore and the API references; S3 User Guide, "Bucket naming rules")."""
+
+
+@pytest.fixture
+def program(engine, checkout, monkeypatch):
+    """Runs __main__ as a project of another name, with everything on; gives what it made."""
+    assert (checkout / "webapp").is_dir()
+    monkeypatch.setattr(gate, "gate", lambda *_: None)
+    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+
+    def run(project):
+        monkeypatch.setattr(pulumi, "get_project", lambda: project)
+        answers = json.dumps(conftest.ANSWERS).replace("careapp", project)
+        monkeypatch.setattr(conftest, "ANSWERS", json.loads(answers))
+        engine.configure({"aws:region": "ap-northeast-1"}, **EVERYTHING)
+        engine.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
+        return [made for made in engine.made if made.custom]
+
+    return run
+
+
+def own_name(made):
+    """The name that AWS gets: the program's, or Pulumi's own, which is eight characters longer."""
+    given = [made.inputs.get(key) for key in ("identifier", "family", "name")]
+    return next(filter(None, given), made.name + "-1234567")
+
+
+def test_all_that_is_made_bears_the_project_s_name_and_the_longest_one_fits(program):
+    """Printed commands have the tool's name, ``./careapp``."""
+    made = program(LONGEST)
+    wrong = {
+        (each.typ, each.name, key)
+        for each in made
+        for key, value in {"": each.name, **each.inputs}.items()
+        if "careapp" in json.dumps(value).replace("./careapp", "")
+    }
+    assert wrong == set()
+    assert {each.name for each in made if not each.name.startswith(f"{LONGEST}-poc")} == set()
+    lengths = {(each.typ, each.name): len(own_name(each)) for each in made}
+    assert [each for each in lengths if lengths[each] > LIMITS.get(each[0], 1000)] == []
+    assert set(LIMITS) <= {kind for kind, _ in lengths}
+    assert max(count for (kind, _), count in lengths.items() if kind == BALANCER) == 32
+
+
+@pytest.mark.parametrize("stack", ["poc", "prod", "pr"])
+def test_the_longest_name_fits_the_delivery(stack):
+    """63 characters of a bucket with the longest region, 64 of a role."""
+    delivery = Delivery.of(stack, Project=LONGEST)
+    assert len(delivery.bucket) <= 63
+    roles = [each["RoleName"] for each in delivery.resources.values() if "RoleName" in each]
+    assert max(map(len, roles)) <= 64
+    assert delivery._template["Parameters"]["Project"]["MaxLength"] == len(LONGEST)
+
+
+@pytest.mark.parametrize("name", ["acme", "acme-shop", "a", "a2", "prod-x", "state", "a" * 24])
+def test_a_name_that_aws_accepts_everywhere_is_accepted(configured, name):
+    assert configured(project=name).names.prefix == f"{name}-poc"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Acme", "'Acme' begins the names of resources, so it may have only lowercase letters"),
+        ("acme_shop", "'acme_shop' begins the names of resources"),
+        ("acme.shop", "'acme.shop' begins"),
+        ("2acme", "'2acme' begins"),
+        ("acme-", "'acme-' begins"),
+        ("acme--shop", "'acme--shop' begins"),
+        ("internal", "AWS keeps names that begin with internal-, sg-, sthree-, amzn-s3-demo- to itself"),
+        ("sg-shop", "AWS keeps names that begin with"),
+        ("acme-poc", "the names of acme's resources begin with acme-poc"),
+        ("acme-pr-shop", "use another word than pr in Pulumi.yaml"),
+        ("acme-delivery", "use another word than delivery"),
+        ("order", "PostgreSQL keeps this word to itself; change it in Pulumi.yaml, for instance to order-app"),
+        ("current-date", "PostgreSQL keeps this word to itself"),
+        ("template0", "PostgreSQL keeps this word to itself"),
+        ("a" * 25, "ELB has room for 28. With the stack poc the name in Pulumi.yaml can have 24"),
+    ],
+)  # fmt: skip
+def test_a_name_that_cannot_name_resources_is_refused_with_the_rule(configured, name, told):
+    with pytest.raises(StackError) as refused:
+        configured(project=name)
+    assert "  name: " in str(refused.value)
+    assert told in str(refused.value)
+
+
+def test_no_two_projects_have_the_name_of_a_delivery_s_pattern(configured):
+    """What the templates' roles may change begins with these; no project that is accepted begins so."""
+    for word in ("poc", "prod", "pr", "delivery", "state"):
+        with pytest.raises(StackError):
+            configured(project=f"acme-{word}")
+
+
+@pytest.fixture
+def acme(checkout):
+    """The folder of a project under another name, with this stack file."""
+
+    def write(text):
+        (checkout / "Pulumi.yaml").write_text("name: acme\nruntime: python\n")
+        (checkout / "Pulumi.poc.yaml").write_text(f"config:\n  aws:region: eu-west-1\n{text}")
+        return checkout
+
+    return write
+
+
+def test_a_folder_says_the_names_of_its_stacks(acme):
+    folder = acme("")
+    assert project_of(folder) == "acme"
+    assert (
+        names_of("poc", folder) == StackNames("poc", "acme") == Settings.read("poc", folder).names
+    )
+    assert StackNames("poc", "acme-shop").database_name == "acme_shop"
+
+
+def test_a_key_without_a_namespace_is_the_project_s(acme):
+    """As the engine reads it: a stack file does not have the name a second time."""
+    plain = read("poc", acme("  natStrategy: none\n  appSecrets: {A: {secure: x}}\n"))
+    assert plain == read(
+        "poc", acme("  acme:natStrategy: none\n  acme:appSecrets: {A: {secure: x}}\n")
+    )
+    assert plain.values["acme:natStrategy"] == "none"
+    assert plain.encrypted == {"acme:appSecrets"}
+
+
+def test_a_key_that_stands_there_twice_is_refused(acme):
+    """The engine would take either value."""
+    with pytest.raises(StackError, match="  natStrategy: stands in the stack's file twice"):
+        read("poc", acme("  natStrategy: none\n  acme:natStrategy: single\n"))
+
+
+def test_a_key_of_the_name_before_is_refused_and_not_passed_over(acme):
+    with pytest.raises(StackError) as refused:
+        Settings.read("poc", acme("  careapp:natStrategy: none\n  other:thing: x\n"))
+    assert (
+        "  careapp:natStrategy: is a key of a project named careapp, and Pulumi.yaml names this one acme; "
+        "write natStrategy without careapp: in the stack's file"
+    ) in str(refused.value)
+    assert "other:thing" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "contains no Pulumi.yaml, which has the project's name"),
+        ("runtime: python", "has no `name`"),
+    ],
+)
+def test_a_folder_without_a_name_is_refused(tmp_path, text, told):
+    if text:
+        (tmp_path / "Pulumi.yaml").write_text(text)
+    with pytest.raises(StackError, match=told):
+        project_of(tmp_path)
+
+
+def test_the_stack_of_a_pull_request_has_the_boundary_of_its_own_project(acme):
+    found = previews.settings_of(7, acme("  healthPath: /up\n  alarmEmail: a@b.c\n"))
+    assert found.values["acme:permissionsBoundary"] == "acme-delivery-pr-boundary"
+    assert found.values["acme:healthPath"] == "/up"
+    assert "acme:alarmEmail" not in found.values
+    assert {key.partition(":")[0] for key in found.values} == {"aws", "acme"}
