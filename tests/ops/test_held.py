@@ -254,7 +254,10 @@ def test_the_doctor_says_how_a_hook_is_answered_that_an_interrupted_up_has_left(
 def test_a_rollback_answers_the_hook():
     ecs = Ecs()
     found = Stoppable(
-        names=StackNames("poc", "careapp"), arn=HOOK.deployment, status="IN_PROGRESS", definition=NEW
+        names=StackNames("poc", "careapp"),
+        arn=HOOK.deployment,
+        status="IN_PROGRESS",
+        definition=NEW,
     )
     stop(ecs, found)
     assert ecs.answers == [(HOOK.deployment, HOOK.id, "ROLLBACK")]
