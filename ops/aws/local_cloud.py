@@ -60,6 +60,11 @@ def listener(arn: str) -> tuple[str, int, str | None] | None:
     return None
 
 
+def left_out() -> list[str]:
+    """Return what the image does not have, because the local cloud built it without a Docker engine."""
+    return [str(each) for each in _facts().get("state", {}).get("left_out", ())]
+
+
 def is_running() -> bool:
     """Return whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``."""
     return is_locked(Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock")

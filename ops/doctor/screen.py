@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from i18n import Text, language, t
+from ops.aws import local_cloud
 from ops.aws.session import Session
 from ops.command_line import exit_code_of, print_json, raise_if_blind
 from ops.diagnosis.findings import Diagnosis, Finding, Unread
@@ -46,6 +48,27 @@ def findings(diagnosis: Diagnosis) -> Iterator[Line]:
         kind = str(KINDS[finding.kind])
         yield Line(f"{mark} [{kind}] {finding.title!s}", STYLES[finding.kind])
         yield from _body(finding, full=finding.kind != "consequence")
+    yield from _left_out(diagnosis)
+
+
+MISSING = re.compile(
+    r"not found|no such file|cannot open shared object|cannot load library|no module named|does not exist",
+    re.I,
+)
+"""What programs say of a command, file or library that is not there."""
+
+
+def _left_out(diagnosis: Diagnosis) -> Iterator[Line]:
+    """Yield what a local cloud left out of the image, where evidence says that something is missing."""
+    told = (
+        words for each in diagnosis.findings for words in (*each.evidence, *map(str, each.seen))
+    )
+    names = local_cloud.left_out() if any(map(MISSING.search, told)) else []
+    if names:
+        text = t("It may be missing here only, because a Docker engine is needed for:")
+        yield Line("")
+        yield Line(str(text), "yellow")
+        yield from (Line(f"  {name}") for name in names)
 
 
 def _headline(diagnosis: Diagnosis) -> Iterator[Line]:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from i18n import t, verbatim
-from rehearsal.building import dockerfile, venvs
-from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
-from rehearsal.building.venvs import FILES
+from rehearsal.building import app_programs, packages, venvs
+from rehearsal.building import dockerfile as reading
+from rehearsal.building.dockerfile import STOP_SIGNAL, Stage
+from rehearsal.building.files import lay_out, local
 from rehearsal.calls import Calls
 from stack.context import content_tag
 
@@ -35,7 +34,7 @@ class LocalImage:
 
     ``command`` is the image's CMD, and ``volumes`` are the paths that it declares by VOLUME. Without
     Docker, ``root`` is the folder in which the image's files are laid out, ``folder`` is the WORKDIR
-    below it, and ``python`` is the first folder of PATH. With ``docker`` the reference is the id of an
+    below it, and ``python`` has the programs of its packages. With ``docker`` the reference is the id of an
     image of the Docker engine, and the other fields describe it.
     """
 
@@ -51,22 +50,19 @@ class LocalImage:
     docker: bool = False
     root: Path | None = None
     volumes: tuple[str, ...] = ()
+    stop_signal: str = STOP_SIGNAL
 
     def inside(self, text: str) -> str:
-        """Return the text with local paths below ``root`` replaced by the paths in the image."""
-        return text if self.root is None else text.replace(str(self.root), "")
+        """Return the text with local paths of the image's files and packages replaced by the paths in the image."""
+        if self.root is None:
+            return text
+        if self.python:
+            text = text.replace(str(self.python.parent), "/usr/local")
+        return text.replace(str(self.root), "")
 
     def outside(self, text: str) -> str:
         """Return the text with absolute paths of the image's files replaced by their local paths."""
-        if self.root is None:
-            return text
-        root = self.root
-
-        def local_path(match: re.Match[str]) -> str:
-            file = root / match[0].lstrip("/")
-            return str(file) if file.exists() else match[0]
-
-        return re.sub(r"(?<![\w./-])(?:/[\w.@+-]+)+", local_path, text)
+        return text if self.root is None else app_programs.outside(self.root, text)
 
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -93,13 +89,20 @@ class Wanted:
     def file(self) -> Path:
         return self.dockerfile or self.context / "Dockerfile"
 
+    def read(self) -> Stage:
+        """Return what the Dockerfile says without Docker. Raises ``DockerfileError`` with all problems."""
+        return reading.read(self.file, self.arguments, self.context)
+
 
 class Builder:
     """The images of one local cloud, by tag and by digest."""
 
     def __init__(self, calls: Calls, folder: Path, *, docker: bool) -> None:
-        self._calls, self._folder, self._docker = calls, folder, docker
+        self._calls, self._folder = calls, folder
         self._images: dict[str, LocalImage] = {}
+        self.docker = docker
+        self.left_out: list[str] = []
+        """What of the last image's Dockerfile is left out without Docker, each with its file and line."""
         self._lock, self._laying_out = threading.Lock(), threading.Lock()
 
     def find(self, reference: str) -> LocalImage:
@@ -142,7 +145,7 @@ class Builder:
         if not wanted.file.is_file():
             raise BuildError(t("{file}: no such Dockerfile", file=str(wanted.file)))
         image = (
-            self._build_with_docker(wanted) if self._docker else self._build_without_docker(wanted)
+            self._build_with_docker(wanted) if self.docker else self._build_without_docker(wanted)
         )
         digest = self._push(wanted, image)
         repository = wanted.name.rpartition(":")[0]
@@ -153,7 +156,7 @@ class Builder:
 
     def _build_without_docker(self, wanted: Wanted) -> LocalImage:
         """Lay out the copied files in a folder and install the packages in a venv, without Docker."""
-        stage = dockerfile.read(wanted.file, dict(wanted.arguments))
+        stage = wanted.read()
         parts = {
             "platform": wanted.platform,
             # The Dockerfile may be outside the context.
@@ -161,23 +164,31 @@ class Builder:
             **wanted.arguments,
         }
         key = content_tag(wanted.context, parts)
-        root = self._laid_out(key, wanted, stage)
+        programs = packages.programs(wanted.context, stage.installs)
+        root = self._laid_out(key, wanted, stage, programs)
+        self.left_out = list(map(str, stage.notices))
+        environment = dict(stage.environment)
+        if projects := venvs.projects(programs, packages.sources()):
+            # An editable project is imported from the image's own files.
+            paths = [*map(str, projects), *filter(None, [environment.get("PYTHONPATH")])]
+            environment["PYTHONPATH"] = os.pathsep.join(paths)
         return LocalImage(
             reference=wanted.name,
             digest="sha256:" + hashlib.sha256(key.encode()).hexdigest(),
             platform=wanted.platform,
-            folder=root / str(stage.workdir).lstrip("/"),
-            environment={n: v for n, v in stage.environment.items() if n != "PATH"},
+            folder=local(root, stage.workdir),
+            environment=environment,
             command=stage.command,
             entry_point=stage.entry_point,
             user=stage.user,
-            python=packages(wanted.context, stage),
+            python=programs,
             docker=False,
             root=root,
             volumes=stage.volumes,
+            stop_signal=stage.stop_signal,
         )
 
-    def _laid_out(self, key: str, wanted: Wanted, stage: dockerfile.Stage) -> Path:
+    def _laid_out(self, key: str, wanted: Wanted, stage: Stage, programs: Path) -> Path:
         """Return the folder with the image's files, which is made once and appears with all of them.
 
         The same content is built again for another tag, while tasks run in this folder.
@@ -188,8 +199,10 @@ class Builder:
                 unfinished = self._folder / f"{key}.part"
                 shutil.rmtree(unfinished, ignore_errors=True)
                 lay_out(wanted.context, stage.copies, unfinished)
-                workdir = unfinished / str(stage.workdir).lstrip("/")
-                workdir.mkdir(parents=True, exist_ok=True)
+                local(unfinished, stage.workdir).mkdir(parents=True, exist_ok=True)
+                app_programs.link(unfinished, programs, stage.venvs, netcat=stage.netcat)
+                for each in stage.programs:
+                    app_programs.run(each, unfinished, programs)
                 unfinished.rename(root)
         return root
 
@@ -229,6 +242,7 @@ class Builder:
             python=None,
             docker=True,
             volumes=tuple(config.get("Volumes") or ()),
+            stop_signal=config.get("StopSignal") or STOP_SIGNAL,
         )
 
     def _push(self, wanted: Wanted, image: LocalImage) -> str:
@@ -272,29 +286,6 @@ class Builder:
         params = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
         [found] = self._calls("ecr", "describe_images", params)["imageDetails"]
         return {"imageDigest": found["imageDigest"]}
-
-
-def packages(context: Path, stage: dockerfile.Stage) -> Path:
-    """Return the ``bin`` folder of a venv with the packages that a stage installs.
-
-    Raises ``InstallError``, and ``DockerfileError`` for a file that is not in the image.
-    """
-    return venvs.venv([arguments(context, each) for each in stage.installs])
-
-
-def arguments(context: Path, install: dockerfile.Install) -> list[str]:
-    """Return the arguments of a `pip install` with its files' paths in the build context."""
-    files = {str(path): str(file) for path, file in placed(context, install.copies).items()}
-    for option, value in pairwise(install.arguments):
-        if option in FILES and value not in files:
-            raise DockerfileError(
-                t(
-                    "{place}: {file} is not copied into the image before this line",
-                    place=install.place,
-                    file=value,
-                )
-            )
-    return [files.get(word, word) for word in install.arguments]
 
 
 def _configuration(name: str) -> dict[str, Any]:

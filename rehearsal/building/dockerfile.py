@@ -1,294 +1,382 @@
-"""Reads the last stage of a Dockerfile with a usual Python app, for tasks that run without Docker.
+"""Reads what a Dockerfile's last stage has and runs, for tasks that run without Docker.
 
-A parser such as dockerfile-parse does not evaluate COPY, RUN and stages. An instruction that is not
-supported is an error and is never skipped silently.
+dockerfile-parse (release-engineering) splits a Dockerfile into instructions, without heredocs and flags; it does not
+evaluate COPY, RUN and stages, which is nearly all of this.
 """
 
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 import shlex
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from i18n import Refused, Text, t
-from rehearsal.building.venvs import supported_arguments
-from stack.context import sent_files
+from i18n import Refused, Text, joined, t
+from rehearsal.building import files, packages
+from rehearsal.building.files import Copy, Move, placed
+from rehearsal.building.instructions import (
+    HEREDOC,
+    Instruction,
+    instructions,
+    meant,
+    misspelt,
+    nearest,
+)
+from rehearsal.building.run import Install, Program, RunReader, note, read_text, words_of
 
-SKIP = re.compile(r"\s*#\s*rehearsal:\s*skip\b")
 ROOT = PurePosixPath("/")
 SHELL = ("/bin/sh", "-c")
-INSTRUCTIONS = (
-    *("ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL"),
-    *("MAINTAINER", "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR"),
-)
-"""All instructions (Dockerfile reference)."""
+PATH = "/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""PATH of the official Python image."""
+STOP_SIGNAL = "SIGTERM"
 NO_EFFECT = ("EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER")
 """Instructions that neither add files nor change how the command starts. ECS ignores HEALTHCHECK, too."""
-NOT_NEEDED = ("addgroup", "adduser", "groupadd", "useradd", "chmod", "chown", "mkdir", "set")
-"""Commands that a local process does not need: it runs as a user of this machine and writes to no image."""
-PYTHON = re.compile(r"(?:\S+/)?python(?:[:@]\S+)?")
-"""The official Python image, from any registry."""
+PYTHON = re.compile(r"(?:\S+/)?(?:python(?:[:@]\S+)?|uv:(?:\S+-)?python\S+)")
+"""The official Python image and uv's that is made from it, from any registry."""
+TAG = re.compile(
+    r"\w+(:((python)?\d|latest|slim|alpine|bookworm|trixie|bullseye|buster|rc)[^@]*)?(@.+)?"
+)
+"""The name of such an image with a tag that it can have."""
+UV_IMAGE = re.compile(r"(?:\S+/)?uv(?:[:@]\S+)?")
+ARCHIVE = re.compile(r".*\.(tar|tgz|tar\.(gz|bz2|xz|zst))")
 
 
 class DockerfileError(Refused):
-    """The Dockerfile cannot be run without Docker. The message names file, line, rule and remedy."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Copy:
-    """Files of the context that a stage copies. ``place`` is the instruction's file and line, for errors."""
-
-    sources: tuple[str, ...]
-    target: PurePosixPath
-    into_folder: bool
-    place: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Install:
-    """One `pip install`: its arguments, with files by their paths in the image, and the files copied before it."""
-
-    arguments: tuple[str, ...]
-    copies: tuple[Copy, ...]
-    place: str
+    """The Dockerfile cannot be run without Docker. The message has all problems, with file, line and rule."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage: its working folder, ENTRYPOINT, CMD, variables, user, copied files and packages."""
+    """A stage: its working folder, ENTRYPOINT, CMD, variables, user, files, packages and programs.
+
+    ``netcat`` is whether the image has nc. ``notices`` say what is left out, ``problems`` what is wrong.
+    ``foreign`` is the problem of a base image other than Python's, which matters if the stage is the last one.
+    """
 
     workdir: PurePosixPath = ROOT
     entry_point: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
-    environment: dict[str, str]
+    environment: Mapping[str, str]
     user: str | None = None
+    shell: tuple[str, ...] = SHELL
+    stop_signal: str = STOP_SIGNAL
     copies: tuple[Copy, ...] = ()
     installs: tuple[Install, ...] = ()
+    programs: tuple[Program, ...] = ()
+    venvs: tuple[PurePosixPath, ...] = ()
+    exports: Mapping[PurePosixPath, Install]
     volumes: tuple[str, ...] = ()
+    netcat: bool = False
+    notices: tuple[Text, ...] = ()
+    problems: tuple[Text, ...] = ()
+    foreign: Text | None = None
 
 
-@dataclass(frozen=True)
-class Instruction:
-    """An instruction, and the file and line where it begins."""
+def read(file: Path, arguments: Mapping[str, str], context: Path | None = None) -> Stage:
+    """Return the last stage of ``file``, built from the files of ``context`` (None: the Dockerfile's folder).
 
-    place: str
-    word: str
-    rest: str
-
-    def error(self, rule: Text) -> DockerfileError:
-        """Return the error for this instruction."""
-        return DockerfileError(
-            t(
-                "{place}: {text}: {rule}. A Docker engine runs any Dockerfile (--tasks docker).",
-                place=self.place,
-                text=f"{self.word} {self.rest}"[:120],
-                rule=rule,
-            )
-        )
-
-
-def read(file: Path, arguments: dict[str, str]) -> Stage:
-    """Return the last stage of ``file``. Raises ``DockerfileError`` for what cannot be run without Docker."""
-    reader = _Reader(arguments)
-    for line in _lines(file):
+    Raises ``DockerfileError`` with all problems.
+    """
+    context = context or file.parent
+    reader = _Reader(arguments, context)
+    for line in instructions(file):
         reader.take(line)
-    stage = reader.stage
-    if stage is None or not stage.entry_point + stage.command:
-        raise DockerfileError(
-            t("{file}: the last stage has neither CMD nor ENTRYPOINT", file=_name(file))
-        )
+    stage, name = reader.stage, f"{file.parent.name}/{file.name}"
+    problems = list(reader.problems)
+    if stage is None:
+        problems = problems or [t("{file}: the first instruction must be FROM", file=name)]
+        raise DockerfileError(joined("\n", problems))
+    problems += [stage.foreign] if stage.foreign else []
+    problems += [
+        *stage.problems,
+        *files.missing(context, stage.copies),
+        *packages.missing(context, stage.installs),
+    ]
+    if not stage.entry_point + stage.command and not problems:
+        problems.append(t("{file}: the last stage has neither CMD nor ENTRYPOINT", file=name))
+    if problems:
+        raise DockerfileError(joined("\n", sorted(dict.fromkeys(problems), key=_line)))
     return stage
 
 
-def _name(file: Path) -> str:
-    return f"{file.parent.name}/{file.name}"
+def left_out(notices: Sequence[Text]) -> Text:
+    """Return the message that says what of a Dockerfile the image does not have here."""
+    heading = t(
+        "Without a Docker engine the Dockerfile is read, not built. What is left out may be missing here only:"
+    )
+    return joined("\n  ", (heading, *notices))
 
 
-def _lines(file: Path) -> Iterator[Instruction]:
-    """Yield the instructions, without comments and without a RUN that is marked to be skipped."""
-    parts: list[str] = []
-    begun, skipped = 0, False
-    for number, text in enumerate(file.read_text().splitlines(), 1):
-        if re.match(r"\s*#", text) or not text.strip():
-            skipped = (skipped or bool(SKIP.match(text))) if not parts else skipped
-            continue
-        begun = begun if parts else number
-        more = re.fullmatch(r"(.*)\\[ \t]*", text)
-        parts.append(more[1] if more else text)
-        if more:
-            continue
-        word, _, rest = " ".join(parts).strip().partition(" ")
-        if not (skipped and word.upper() == "RUN"):
-            yield Instruction(f"{_name(file)}:{begun}", word.upper(), rest.strip())
-        parts, skipped = [], False
+def _line(problem: Text) -> int:
+    """Return the line of the Dockerfile that a problem begins with."""
+    found = re.match(r"\S*:(\d+):", str(problem))
+    return int(found[1]) if found else 0
 
 
 class _Reader:
     """Evaluates the instructions in order. Earlier stages are kept for FROM and ``--from``."""
 
-    def __init__(self, arguments: dict[str, str]) -> None:
-        self.arguments = dict(arguments)
+    def __init__(self, given: Mapping[str, str], context: Path) -> None:
+        self.given, self.context = given, context
+        self.before_from: dict[str, str] = {}
+        self.arguments: dict[str, str] = {}
         self.stages: dict[str, Stage] = {}
         self.count, self.label = 0, ""
         self.has_command = False
         self.stage: Stage | None = None
+        self.problems: list[Text] = []
 
     def take(self, line: Instruction) -> None:
-        if line.word == "FROM":
-            return self.start(line)
-        if line.word == "ARG":
-            name, _, default = line.rest.partition("=")
-            self.arguments.setdefault(name, self.expand(default).strip("\"'"))
+        if problem := misspelt(line):
+            self.problems.append(problem)
+        elif line.word == "FROM":
+            self.start(line)
+        elif line.word == "ARG":
+            self.declare(line)
         elif self.stage is None:
-            raise line.error(t("the first instruction must be FROM"))
+            self.problems.append(line.problem(t("the first instruction must be FROM")))
         elif line.word not in NO_EFFECT:
-            self.stage = self.changed(self.stage, line)
-        return None
+            try:
+                self.stage = self.changed(self.stage, line)
+            except ValueError:
+                rule = t("it has a quotation mark without its partner, or no valid JSON")
+                self.problems.append(line.problem(rule))
+
+    def declare(self, line: Instruction) -> None:
+        """Add build arguments. Those before FROM are known in FROM, and in a stage that declares them again."""
+        known = self.before_from if self.stage is None else self.arguments
+        for word in shlex.split(line.rest):
+            name, equals, default = word.partition("=")
+            inherited = self.before_from.get(name, "")
+            known[name] = self.given.get(name, self.expand(default) if equals else inherited)
+
+    def start(self, line: Instruction) -> None:
+        if self.stage is not None:
+            self.stages |= {each: self.stage for each in (self.label, str(self.count)) if each}
+            self.count += 1
+        self.stage, self.has_command, self.arguments = None, False, {}
+        base, *name = _expanded(line.rest, {**self.before_from}).split()
+        self.label = name[1].lower() if len(name) > 1 and name[0].upper() == "AS" else ""
+        if len(name) not in (0, 2) or (name and not self.label):
+            near = "AS" if name and nearest(name[0].upper(), ("AS",)) else None
+            rule = t("FROM takes an image, or IMAGE AS NAME")
+            self.problems.append(line.problem(meant(rule, near)))
+        earlier = self.stages.get(base.lower())
+        self.stage = earlier or self._from_image(line, base)
+
+    def _from_image(self, line: Instruction, base: str) -> Stage:
+        foreign = None
+        if not PYTHON.fullmatch(base):
+            near = nearest(base, (*self.stages, "python"))
+            rule = t(
+                "without Docker the base image of the last stage must be named python; a Docker engine runs any "
+                "(--tasks docker)"
+            )
+            short = nearest(base.partition(":")[0], (*self.stages, "python"))
+            foreign = line.problem(meant(rule, near or short))
+        elif not TAG.fullmatch(base.rpartition("/")[2]):
+            rule = t(
+                "there is no image {image}: a tag begins with a version, as 3.13-slim", image=base
+            )
+            foreign = line.problem(rule)
+        # Alpine's busybox has nc.
+        netcat = "alpine" in base
+        return Stage(environment={"PATH": PATH}, exports={}, foreign=foreign, netcat=netcat)
 
     def changed(self, stage: Stage, line: Instruction) -> Stage:
         """Return the stage after the instruction."""
         match line.word:
-            case "ENV":
-                return replace(stage, environment=stage.environment | self.pairs(line.rest))
-            case "WORKDIR":
-                return replace(stage, workdir=stage.workdir / self.expand(line.rest))
-            case "VOLUME":
-                return replace(stage, volumes=stage.volumes + _words(self.expand(line.rest)))
-            case "USER":
-                return replace(stage, user=self.expand(line.rest))
             case "CMD":
                 self.has_command = True
-                return replace(stage, command=_command(line.rest))
+                return replace(stage, command=self.command(stage, line))
             case "ENTRYPOINT":
                 # It removes a CMD of the base image (Dockerfile reference, "Understand how CMD and
                 # ENTRYPOINT interact").
                 kept = stage.command if self.has_command else ()
-                return replace(stage, entry_point=_command(line.rest), command=kept)
-            case "COPY":
+                return replace(stage, entry_point=self.command(stage, line), command=kept)
+            case "COPY" | "ADD":
                 return self.copied(stage, line)
             case "RUN":
                 return self.run(stage, line)
-        if line.word in INSTRUCTIONS:
-            raise line.error(t("this instruction is not supported without Docker"))
-        near = get_close_matches(line.word, INSTRUCTIONS, 1)
-        raise DockerfileError(
-            t(
-                "{place}: {text}: a Dockerfile has no instruction {word}. The nearest is {near}.",
-                place=line.place,
-                text=f"{line.word} {line.rest}"[:120],
-                word=line.word,
-                near=near[0] if near else "-",
-            )
-        )
+            case "ONBUILD":
+                return _noted(stage, line, f"ONBUILD {line.rest}")
+        return replace(stage, **self.configured(stage, line, self.expand(line.rest)))
 
-    def start(self, line: Instruction) -> None:
-        if self.stage is not None:
-            self.stages |= {self.label: self.stage, str(self.count): self.stage}
-            self.count += 1
-        self.has_command = False
-        words = [each for each in self.expand(line.rest).split() if not each.startswith("--")]
-        self.label = words[2] if len(words) > 2 and words[1].upper() == "AS" else ""
-        base = words[0] if words else ""
-        if base not in self.stages and not PYTHON.fullmatch(base):
-            raise line.error(t("without Docker the base image must be named python"))
-        self.stage = self.stages.get(base) or Stage(environment={})
+    def configured(self, stage: Stage, line: Instruction, rest: str) -> dict[str, Any]:
+        """Return what an instruction about the container's configuration changes."""
+        match line.word:
+            case "ENV":
+                return {"environment": {**stage.environment, **self.pairs(line)}}
+            case "WORKDIR":
+                return {"workdir": _joined(stage.workdir, rest.strip("\"'"))}
+            case "VOLUME":
+                return {"volumes": stage.volumes + _words(rest)}
+            case "SHELL":
+                return {"shell": tuple(map(str, json.loads(line.rest)))}
+            case "STOPSIGNAL":
+                return {"stop_signal": rest}
+        return {"user": rest}
+
+    def command(self, stage: Stage, line: Instruction) -> tuple[str, ...]:
+        """Return the words of the exec form; a shell form runs in the shell (Dockerfile reference, SHELL)."""
+        try:
+            words = json.loads(line.rest)
+        except ValueError:
+            words = None
+            if re.match(r"\[\s*['\"]", line.rest):
+                rule = t(
+                    'it is no valid JSON, so Docker runs it in a shell; write ["PROGRAM", "WORD"]'
+                )
+                self.problems.append(line.problem(rule))
+        return tuple(map(str, words)) if isinstance(words, list) else (*stage.shell, line.rest)
 
     def copied(self, stage: Stage, line: Instruction) -> Stage:
-        flags, words = _flags(self.expand(line.rest))
-        *sources, target = _words(" ".join(words)) or ("",)
-        place = stage.workdir / target
-        if not sources or any(each.startswith("<<") for each in sources):
-            raise line.error(t("without Docker COPY must copy files of the folder or of a stage"))
-        if "from" not in flags:
-            # A file is copied into an existing folder under its own name; the working folder
-            # exists.
-            into_folder = target.endswith("/") or stage.workdir.is_relative_to(place)
-            made = Copy(
-                sources=tuple(sources), target=place, into_folder=into_folder, place=line.place
-            )
-            return replace(stage, copies=(*stage.copies, made))
-        earlier = self.stages.get(flags["from"])
+        *sources, target = _words(self.expand(line.rest)) or ("",)
+        if not sources:
+            rule = t("it needs a source and a destination")
+            return replace(stage, problems=(*stage.problems, line.problem(rule)))
+        place = _joined(stage.workdir, target)
+        if (origin := line.flag("from")) is not None:
+            return self.copied_from(stage, line, self.expand(origin), sources, place)
+        into = target.endswith("/") or stage.workdir.is_relative_to(place)
+        kept = []
+        for source in sources:
+            if found := HEREDOC.fullmatch(source):
+                text = line.heredocs[found["name"]]
+                whole = place / found["name"] if into else place
+                made = Copy(sources=(), target=whole, into_folder=False, text=text)
+                stage = replace(stage, copies=(*stage.copies, made))
+            elif re.match(r"https?://|git@|ssh://", source) or (
+                line.word == "ADD" and ARCHIVE.fullmatch(source)
+            ):
+                stage = _noted(stage, line, f"{line.word} {source}")
+            else:
+                kept.append(source)
+        excluded = tuple(value for name, value in line.flags if name == "exclude")
+        made = Copy(
+            sources=tuple(kept),
+            target=place,
+            into_folder=into or len(sources) > 1,
+            place=line.place,
+            excluded=excluded,
+            parents=line.flag("parents") is not None,
+        )
+        return replace(stage, copies=(*stage.copies, made))
+
+    def copied_from(
+        self, stage: Stage, line: Instruction, origin: str, sources: list[str], place: PurePosixPath
+    ) -> Stage:
+        """Return the stage with what an earlier one has of ``sources``: files of the context, venvs, packages."""
+        earlier = self.stages.get(origin.lower())
         if earlier is None:
-            raise line.error(t("without Docker --from must name an earlier stage, not an image"))
+            near = nearest(origin.lower(), tuple(self.stages))
+            if near and "/" not in origin and ":" not in origin:
+                rule = t("no earlier stage is named {name}", name=origin)
+                return replace(stage, problems=(*stage.problems, line.problem(meant(rule, near))))
+            if UV_IMAGE.fullmatch(origin):
+                return stage
+            return _noted(stage, line, f"COPY --from={origin} {line.rest}")
         # The packages that an earlier stage installed are in a venv, which this COPY may copy.
+        into = len(sources) > 1 or line.rest.rstrip(']"').endswith(("/", " ."))
+        moves = [Move(str(_joined(ROOT, each)), place, into) for each in sources]
+        venvs = (each.path(venv) for each in moves for venv in earlier.venvs)
+        exports = {
+            found: export
+            for each in moves
+            for path, export in earlier.exports.items()
+            if (found := each.path(path))
+        }
         return replace(
             stage,
-            copies=(*stage.copies, *_copies_of(earlier, sources, place)),
-            installs=(*stage.installs, *(e for e in earlier.installs if e not in stage.installs)),
+            copies=(*stage.copies, *_copies_of(earlier, moves)),
+            installs=_both(stage.installs, earlier.installs),
+            venvs=_both(stage.venvs, filter(None, venvs)),
+            exports={**stage.exports, **exports},
+            notices=_both(stage.notices, earlier.notices),
+            problems=_both(stage.problems, earlier.problems),
         )
 
     def run(self, stage: Stage, line: Instruction) -> Stage:
-        flags, words = _flags(line.rest)
-        mounts = [flags[each] for each in flags if each.startswith("mount")]
-        copies = (
-            *stage.copies,
-            *(_mounted(each, stage, line) for each in mounts if "=bind" in each),
+        mounts = [value for name, value in line.flags if name == "mount" and "bind" in value]
+        copies = tuple(_mounted(each, stage, line) for each in mounts if "from=" not in each)
+        script = line.rest
+        if script.startswith("["):
+            script = " ".join(words_of(script))
+        if whole := HEREDOC.fullmatch(line.rest):
+            script = line.heredocs[whole["name"]]
+        reader = RunReader(
+            line,
+            workdir=stage.workdir,
+            environment={**self.arguments, **stage.environment},
+            copies=(*stage.copies, *copies),
+            text_of=_Texts(self.context, (*stage.copies, *copies)).read,
+            exports=stage.exports,
         )
-        installs = list(stage.installs)
-        for command in self.commands(" ".join(words), line):
-            found = _pip_arguments(command)
-            if found is None:
-                raise line.error(
-                    t(
-                        "without Docker only `pip install -r FILE` and packages by name are supported; if the app"
-                        ' runs without this command, write "# rehearsal: skip" on the line before'
-                    )
-                )
-            try:
-                arguments = supported_arguments(found, stage.workdir)
-            except ValueError as problem:
-                raise line.error(
-                    t("{word}: this option or package is not supported", word=str(problem))
-                ) from None
-            if arguments:
-                installs.append(Install(arguments=arguments, copies=copies, place=line.place))
-        return replace(stage, installs=tuple(installs))
+        found = reader.read(self.expand(script, keep=True))
+        notices = [note(line, f"RUN {'; '.join(found.left_out)}")] if found.left_out else []
+        notices += found.warnings
+        return replace(
+            stage,
+            installs=(*stage.installs, *found.installs),
+            programs=(*stage.programs, *found.programs),
+            venvs=_both(stage.venvs, found.venvs),
+            exports={**stage.exports, **found.exports},
+            netcat=stage.netcat or found.netcat,
+            notices=(*stage.notices, *notices),
+            problems=(*stage.problems, *found.problems),
+        )
 
-    def commands(self, text: str, line: Instruction) -> Iterator[list[str]]:
-        """Yield the simple commands of a RUN, without those that the app does not need."""
-        if text.startswith("["):
-            yield [str(each) for each in json.loads(text)]
-            return
-        lexer = shlex.shlex(self.expand(text), posix=True, punctuation_chars=True)
-        lexer.whitespace_split = True
-        lexer.commenters = ""
-        try:
-            words = [*lexer, "&&"]
-        except ValueError as problem:
-            raise line.error(t("the shell command cannot be parsed")) from problem
-        command: list[str] = []
-        for word in words:
-            if word not in ("&&", ";"):
-                command.append(word)
-                continue
-            if command and not _not_needed(command):
-                yield command
-            command = []
-
-    def pairs(self, rest: str) -> dict[str, str]:
-        words = shlex.split(self.expand(rest))
+    def pairs(self, line: Instruction) -> dict[str, str]:
+        words = shlex.split(self.expand(line.rest))
         if words and "=" not in words[0]:
+            if not words[1:]:
+                self.problems.append(line.problem(t("it needs a name and a value: NAME=VALUE")))
             return {words[0]: " ".join(words[1:])}
         return {name: value for name, _, value in (word.partition("=") for word in words)}
 
-    def expand(self, text: str) -> str:
+    def expand(self, text: str, *, keep: bool = False) -> str:
+        """Return the text with its variables; unknown ones are empty, or kept for the shell."""
         known = {**self.arguments, **(self.stage.environment if self.stage else {})}
-        return re.sub(r"\$\{?(\w+)(?::-([^}]*))?\}?", lambda m: known.get(m[1], m[2] or ""), text)
+        return _expanded(text, known, keep=keep)
 
 
-def _command(rest: str) -> tuple[str, ...]:
-    """Return the words of the exec form; a shell form runs in a shell (Dockerfile reference, "Shell and exec form")."""
-    try:
-        words = json.loads(rest)
-    except ValueError:
-        return (*SHELL, rest)
-    return tuple(map(str, words)) if isinstance(words, list) else (*SHELL, rest)
+VARIABLE = re.compile(r"(?<!\\)\$(?:(\w+)|\{(\w+)(?::?([-+])((?:[^{}]|\{[^}]*\})*))?\})")
+
+
+def _expanded(text: str, known: Mapping[str, str], *, keep: bool = False) -> str:
+    def value(match: re.Match[str]) -> str:
+        name, sign, other = match[1] or match[2], match[3], match[4] or ""
+        if sign == "+":
+            return _expanded(other, known) if known.get(name) else ""
+        if name in known and (known[name] or sign != "-"):
+            return known[name]
+        return _expanded(other, known) if sign == "-" else match[0] if keep else ""
+
+    return VARIABLE.sub(value, text)
+
+
+@dataclass
+class _Texts:
+    """Reads the files that a stage has of the context."""
+
+    context: Path
+    copies: tuple[Copy, ...]
+
+    @cached_property
+    def files(self) -> Mapping[PurePosixPath, Path]:
+        return placed(self.context, self.copies)
+
+    def read(self, path: PurePosixPath) -> str | None:
+        return read_text(self.files.get(PurePosixPath(posixpath.normpath(path))))
+
+
+def _joined(folder: PurePosixPath, path: str) -> PurePosixPath:
+    return PurePosixPath(posixpath.normpath(folder / path))
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -296,14 +384,12 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text) if text.startswith("[") else shlex.split(text))
 
 
-def _flags(text: str) -> tuple[dict[str, str], list[str]]:
-    """Split the flags (`--from=build`) from the other words. There may be several mounts."""
-    flags: dict[str, str] = {}
-    words = text.split()
-    while words and words[0].startswith("--"):
-        name, _, value = words.pop(0)[2:].partition("=")
-        flags[f"{name}{len(flags)}" if name == "mount" else name] = value
-    return flags, words
+def _both(one: tuple[Any, ...], other: Iterable[Any]) -> tuple[Any, ...]:
+    return (*one, *(each for each in other if each not in one))
+
+
+def _noted(stage: Stage, line: Instruction, text: str) -> Stage:
+    return replace(stage, notices=(*stage.notices, note(line, text)))
 
 
 def _mounted(mount: str, stage: Stage, line: Instruction) -> Copy:
@@ -312,82 +398,13 @@ def _mounted(mount: str, stage: Stage, line: Instruction) -> Copy:
     source = fields.get("source", fields.get("src", "."))
     target = fields.get("target", fields.get("dst", fields.get("destination", "")))
     return Copy(
-        sources=(source,), target=stage.workdir / target, into_folder=False, place=line.place
+        sources=(source,),
+        target=_joined(stage.workdir, target),
+        into_folder=False,
+        place=line.place,
     )
 
 
-def _not_needed(command: list[str]) -> bool:
-    """Return whether a command of a RUN is not needed by a local process."""
-    program, *rest = command
-    name = PurePosixPath(program).name
-    return name in NOT_NEEDED or (
-        name.startswith("python") and rest[:2] in (["-m", "venv"], ["-m", "compileall"])
-    )
-
-
-def _pip_arguments(command: list[str]) -> list[str] | None:
-    """Return the arguments of `pip install`; None for any other command."""
-    program, *rest = command
-    name = PurePosixPath(program).name
-    if re.fullmatch(r"python[\d.]*", name) and rest[:2] == ["-m", "pip"]:
-        name, rest = "pip", rest[2:]
-    if not re.fullmatch(r"pip[\d.]*", name):
-        return None
-    if rest[:1] == ["--python"]:
-        rest = rest[2:]
-    return rest[1:] if rest[:1] == ["install"] else None
-
-
-def _copies_of(earlier: Stage, sources: list[str], place: PurePosixPath) -> list[Copy]:
-    """Return what an earlier stage copied from the context below one of ``sources``."""
-    return [
-        replace(copy, target=place / copy.target.relative_to(source))
-        for source in sources
-        for copy in earlier.copies
-        if copy.target.is_relative_to(source)
-    ]
-
-
-def placed(context: Path, copies: Iterable[Copy]) -> dict[PurePosixPath, Path]:
-    """Return the files of ``context`` that the Dockerfile copies, by their paths in the image."""
-    names = sorted(sent_files(context))
-    found: dict[PurePosixPath, Path] = {}
-    for copy in copies:
-        for source in copy.sources:
-            found |= _placed(context, names, source, copy)
-    return found
-
-
-def lay_out(context: Path, copies: Iterable[Copy], root: Path) -> None:
-    """Copy the files that the Dockerfile copies to the same paths below ``root``."""
-    for path, file in placed(context, copies).items():
-        place = root / str(path).lstrip("/")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, place)
-
-
-def _placed(context: Path, names: list[str], source: str, copy: Copy) -> dict[PurePosixPath, Path]:
-    chosen = source.removeprefix("./").strip("/")
-    whole = chosen in ("", ".")
-    several = copy.into_folder or len(copy.sources) > 1
-    found = {}
-    for name in names:
-        if whole:
-            place = copy.target / name
-        elif name.startswith(f"{chosen}/"):
-            place = copy.target / PurePosixPath(name).relative_to(chosen)
-        elif fnmatchcase(name, chosen) and name.count("/") == chosen.count("/"):
-            place = copy.target / PurePosixPath(name).name if several else copy.target
-        else:
-            continue
-        found[place] = context / name
-    if not found:
-        raise DockerfileError(
-            t(
-                "{place}: COPY {source}: no such file in {folder}/ (or .dockerignore hides it)",
-                place=copy.place,
-                source=source,
-                folder=context.name,
-            )
-        )
-    return found
+def _copies_of(earlier: Stage, moves: Iterable[Move]) -> list[Copy]:
+    """Return what an earlier stage copied from the context, as far as it is moved on."""
+    return [replace(copy, moves=(*copy.moves, move)) for move in moves for copy in earlier.copies]

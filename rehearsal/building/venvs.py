@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -12,76 +13,26 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from i18n import Refused, Text, joined, t
+from rehearsal.building.pip_arguments import FILES
 from rehearsal.paths import cache, cache_refused
 
-FILES = {
-    "-r": "--requirement",
-    "--requirement": "--requirement",
-    "-c": "--constraint",
-    "--constraint": "--constraint",
-}
-"""Options that name a file, with their long names."""
-KEPT = ("--require-hashes", "--no-deps", "--pre", "--prefer-binary")
-KEPT_WITH_VALUE = (
-    "--only-binary",
-    "--no-binary",
-    "--index-url",
-    "-i",
-    "--extra-index-url",
-    "--find-links",
-    "-f",
-)
-DROPPED = (
-    *("--no-cache-dir", "--no-compile", "--upgrade", "-U", "--quiet", "-q", "--no-input"),
-    *("--disable-pip-version-check", "--no-warn-script-location"),
-)
-"""Options about the image's size or about pip's output."""
-DROPPED_WITH_VALUE = (
-    "--root-user-action",
-    "--timeout",
-    "--default-timeout",
-    "--retries",
-    "--progress-bar",
-)
-TOOLS = ("pip", "setuptools", "wheel")
-"""Packages that a local venv has already or does not need."""
-PACKAGE = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)(\[[\w,.-]+\])?([=<>!~]=?[^/:]*)?")
+READY = "careapp-ready"
+PROJECT = re.compile(r"^(?P<path>/.+)$|'[\w.]+': '(?P<package>/[^']+)'", re.M)
+"""A path in a .pth file, and a package in the finder that setuptools writes for an editable project."""
 
 
-def supported_arguments(words: Sequence[str], workdir: PurePosixPath) -> tuple[str, ...]:
-    """Return pip's arguments with files by absolute paths in the image; () if there is nothing to install.
+class Step(NamedTuple):
+    """One `pip install`: its arguments, and the folder in which it runs."""
 
-    Raises ValueError with the first word that is not supported.
-    """
-    kept: list[str] = []
-    wanted = False
-    rest = iter(words)
-    for word in rest:
-        option, equals, value = word.partition("=")
-        if (
-            option.startswith("-")
-            and option[1:2] in "rc"
-            and option[2:]
-            and not option.startswith("--")
-        ):
-            option, equals, value = word[:2], "=", word[2:]
-        if option in FILES:
-            kept += [FILES[option], str(workdir / (value if equals else next(rest, "")))]
-            wanted = wanted or FILES[option] == "--requirement"
-        elif option in (*KEPT_WITH_VALUE, *DROPPED_WITH_VALUE):
-            value = value if equals else next(rest, "")
-            kept += [option, value] if option in KEPT_WITH_VALUE else []
-        elif word in KEPT:
-            kept.append(word)
-        elif (package := PACKAGE.fullmatch(word)) and not word.startswith("-"):
-            tool = package["name"].lower() in TOOLS
-            kept += [] if tool else [word]
-            wanted = wanted or not tool
-        elif word not in DROPPED:
-            raise ValueError(word)
-    return tuple(kept) if wanted else ()
+    words: tuple[str, ...]
+    folder: Path | None = None
+
+
+class InstallError(Refused):
+    """The image's packages could not be installed. The message has pip's last lines."""
 
 
 def named_files(install: Sequence[str]) -> Iterator[Path]:
@@ -98,15 +49,8 @@ def _named(file: Path) -> Iterator[Path]:
             yield from _named(file.parent / match[1])
 
 
-READY = "careapp-ready"
-
-
-class InstallError(Refused):
-    """The image's packages could not be installed. The message has pip's last lines."""
-
-
-def venv(installs: Sequence[Sequence[str]]) -> Path:
-    """Return the ``bin`` folder of a venv made with these `pip install` arguments. It is cached.
+def venv(installs: Sequence[Step]) -> Path:
+    """Return the ``bin`` folder of a venv made by these `pip install`. It is cached.
 
     Raises ``InstallError``.
     """
@@ -126,25 +70,52 @@ def venv(installs: Sequence[Sequence[str]]) -> Path:
     return folder / "bin"
 
 
-def _key(installs: Sequence[Sequence[str]]) -> str:
+def projects(programs: Path, sources: Path) -> list[PurePosixPath]:
+    """Return the folders below ``sources`` from which a venv imports editable projects, relative to an image's root.
+
+    ``sources`` has one folder for each set of copied files, in which they have the paths of the image.
+    """
+    found = []
+    for pattern in ("*.pth", "__editable__*_finder.py"):
+        for file in sorted(programs.parent.glob(f"lib/python*/site-packages/{pattern}")):
+            for each in PROJECT.finditer(file.read_text()):
+                path = Path(each["path"] or each["package"])
+                if path.is_relative_to(sources):
+                    inside = path.relative_to(sources).parts[1:]
+                    found.append(PurePosixPath("/", *(inside if each["path"] else inside[:-1])))
+    return found
+
+
+def _key(installs: Sequence[Step]) -> str:
     """Return the cache key of the packages. Files count by their contents, not by their paths."""
     digest = hashlib.sha256(sys.version.encode())
     for install in installs:
-        files = list(named_files(install))
-        words = [word for word in install if Path(word) not in files]
-        digest.update(repr((words, [each.read_bytes() for each in files])).encode())
+        files = list(named_files(install.words))
+        words = [word for word in install.words if Path(word) not in files]
+        contents = [each.read_bytes() for each in files]
+        digest.update(repr((words, str(install.folder or ""), contents)).encode())
     return digest.hexdigest()[:16]
 
 
-def _make(folder: Path, installs: Sequence[Sequence[str]]) -> None:
+def _make(folder: Path, installs: Sequence[Step]) -> None:
     _run(sys.executable, "-m", "venv", *([] if installs else ["--without-pip"]), str(folder))
+    python = str(folder / "bin" / "python")
     for install in installs:
-        _run(str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", *install)
+        command = (python, "-m", "pip", "install", "--quiet", *install.words)
+        _run(*command, folder=install.folder)
 
 
-def _run(*command: str) -> None:
+def clean_environment() -> dict[str, str]:
+    """Return this process's variables without those that choose a venv or change what Python imports."""
+    left_out = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+    return {name: value for name, value in os.environ.items() if name not in left_out}
+
+
+def _run(*command: str, folder: Path | None = None) -> None:
     with tempfile.TemporaryFile("w+") as output:
-        status = subprocess.run(command, stdout=output, stderr=output, check=False).returncode
+        status = subprocess.run(
+            command, stdout=output, stderr=output, cwd=folder, env=clean_environment(), check=False
+        ).returncode
         if status:
             output.seek(0)
             said = output.read()
@@ -160,8 +131,13 @@ def _run(*command: str) -> None:
 
 
 HASH = re.compile(r"DO NOT MATCH THE HASHES.*?\n +(?P<package>\S+)", re.S)
+OTHER_PYTHON = re.compile(
+    r"require a different python version.*?No matching distribution found for (?P<package>\S+)"
+    r"|Package '(?P<project>\S+)' requires a different Python",
+    re.S,
+)
 VERSION = re.compile(r"No matching distribution found for (?P<package>\S+)")
-"""What pip says of a package whose hash is another one, and of one that no index has."""
+"""What pip says of a package whose hash is another one, of one for another Python, and of one that no index has."""
 
 
 def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
@@ -172,6 +148,13 @@ def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
             "{package} ({place}): the package has another hash. Write the lock file again (in webapp: `make lock`)."
         ),
     )
+    if found is None and (found := OTHER_PYTHON.search(said)):
+        return t(
+            "{package} needs another Python than this machine's {version}, with which a task runs without Docker. "
+            "Start ./careapp with that Python (PYTHON=PATH), or use a Docker engine (--tasks docker).",
+            package=found["package"] or found["project"],
+            version=".".join(map(str, sys.version_info[:2])),
+        )
     if found is None:
         found, text = (
             VERSION.search(said),

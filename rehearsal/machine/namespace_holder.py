@@ -12,7 +12,7 @@ import sys
 
 CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS = 0x10000000, 0x40000000, 0x20000  # linux/sched.h
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x2, 0x4, 0x8  # linux/mount.h, as are the next three lines
-MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 0x40000
+MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 0x1000, 0x2000, 0x4000, 0x40000
 MOUNT_ATTR_RDONLY = 0x1
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000  # linux/fcntl.h
 MOUNT_SETATTR = 442  # the system call's number on every processor but Alpha (asm-generic/unistd.h)
@@ -85,11 +85,14 @@ def set_read_only(target: str, *, on: bool, flags: int = 0) -> None:
 def mount_root(binds: list[tuple[str, str, str]]) -> None:
     """Move this process into a new mount namespace in which only some folders are writable.
 
-    Each of ``binds`` is a folder of this machine, where it is mounted, and "rw" or "ro" there.
+    Each of ``binds`` is a folder of this machine, where it is mounted, and "rw" or "ro" there. With "over"
+    the folder has an image's files, which are laid over this machine's.
     In a user namespace the flags of the other mounts are locked and stay as they are (mount_namespaces(7)).
     """
     check(LIBC.unshare(CLONE_NEWNS))
     mount("none", "/", "none", MS_REC | MS_PRIVATE)
+    images = [source for source, _, mode in binds if mode == "over"]
+    binds = [bind for bind in binds if bind[2] != "over"]
     # A folder may be hidden by another one's mount, as one in /tmp is, so all are opened before.
     folders = [os.open(source, os.O_PATH) for source, _, _ in binds]
     set_read_only("/", on=True, flags=AT_RECURSIVE)
@@ -98,7 +101,54 @@ def mount_root(binds: list[tuple[str, str, str]]) -> None:
         if mode == "rw":
             set_read_only(target, on=False)
     set_read_only("/proc", on=False)  # glibc writes the names of threads there
+    for image in images:
+        lay_over(image, {target for _, target, _ in binds})
     mount("shm", SHARED_MEMORY, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, SHARED_MEMORY_OPTIONS)
+
+
+def lay_over(image: str, mounted: set[str]) -> None:
+    """Replace the root by one in which the files of an image are at their paths, among this machine's.
+
+    What is ``mounted`` already hides the image's files, as a volume does.
+    """
+    mount("root", SHARED_MEMORY, "tmpfs", MS_NOSUID | MS_NODEV, b"mode=755")
+    merge("", image, SHARED_MEMORY, mounted)
+    os.chdir(SHARED_MEMORY)
+    # A process that enters the namespace gets the topmost mount as its root (setns(2)).
+    mount(".", "/", "none", MS_MOVE)
+    os.chroot(".")
+    set_read_only("/", on=True)
+
+
+def merge(machine: str, image: str, target: str, mounted: set[str]) -> None:
+    """Mount in ``target`` what the folders of this machine and of an image have. The image's files hide others."""
+    ours, theirs = names_in(machine or "/"), names_in(image)
+    # /dev comes first: it has the new root, which is empty then.
+    for name in sorted(ours | theirs, key=lambda name: name != "dev"):
+        here, there, place = (f"{each}/{name}" for each in (machine, image, target))
+        both = name in ours and name in theirs and os.path.isdir(there)  # noqa: PTH112
+        # /bin is a link to /usr/bin on many machines, and stays one.
+        stays = here in mounted or (both and os.path.islink(here))  # noqa: PTH114
+        source = here if name not in theirs or stays else there
+        if os.path.islink(source):  # noqa: PTH114
+            os.symlink(os.readlink(source), place)  # noqa: PTH115, PTH211
+        elif not os.path.isdir(source):  # noqa: PTH112
+            os.close(os.open(place, os.O_CREAT | os.O_WRONLY))
+            mount(source, place, "none", MS_BIND)
+        else:
+            os.mkdir(place)  # noqa: PTH102
+            if both and source == there and os.path.isdir(here):  # noqa: PTH112
+                merge(here, there, place, mounted)
+            else:
+                mount(source, place, "none", MS_BIND | MS_REC)
+
+
+def names_in(folder: str) -> set[str]:
+    """Return the names in a folder; none in one that this user may not read, as root's home is."""
+    try:
+        return set(os.listdir(folder))  # noqa: PTH208
+    except PermissionError:
+        return set()
 
 
 def send_mount_namespace(line: socket.socket, binds: list[tuple[str, str, str]]) -> None:

@@ -22,6 +22,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,26 @@ class Bind(NamedTuple):
     source: Path
     target: Path
     writable: bool
+
+
+def mountable(binds: Iterable[Bind], needed: Iterable[Path]) -> list[Bind]:
+    """Return the binds in the order in which they are mounted, with the ``needed`` folders that they would hide.
+
+    Mount points inside of another one's folder are made, as that of an image in /tmp is in the container's /tmp.
+    """
+    binds = list(binds)
+    targets = {each.target for each in binds}
+    hidden = [
+        Bind(each, each, writable=False)
+        for each in set(needed) - targets
+        if not targets.isdisjoint(each.parents)
+    ]
+    ordered = sorted(binds + hidden, key=lambda each: len(each.target.parts))
+    for outer, inner in combinations(ordered, 2):
+        if inner.target.is_relative_to(outer.target):
+            place = outer.source / inner.target.relative_to(outer.target)
+            place.mkdir(parents=True, exist_ok=True)
+    return ordered
 
 
 class Namespace:
@@ -84,17 +105,16 @@ class Namespace:
         """Return a new TCP socket of the namespace, neither bound nor connected. Raises OSError."""
         return socket.socket(fileno=self._ask(b"s"))
 
-    def mount(self, binds: Iterable[Bind]) -> int:
+    def mount(self, binds: Iterable[Bind], image: Path | None = None) -> int:
         """Make a mount namespace and return its descriptor, which ``close`` closes. Raises NoNamespace.
 
         This machine's file system is read-only there but for ``binds``, /proc and an own /dev/shm. What
-        hides another one's target comes first.
+        hides another one's target comes first. The files below ``image`` are also at their paths in it.
         """
-        fields = (
-            os.fsencode(each) + b"\0"
-            for source, target, writable in binds
-            for each in (source, target, "rw" if writable else "ro")
-        )
+        entries = [(each.source, each.target, "rw" if each.writable else "ro") for each in binds]
+        if image:
+            entries.append((image, image, "over"))
+        fields = (os.fsencode(each) + b"\0" for entry in entries for each in entry)
         made = self._ask(b"m" + b"".join(fields))
         self._mounts.append(made)
         return made
@@ -154,7 +174,8 @@ def mount_refusal() -> Text | None:
         with tempfile.TemporaryDirectory() as made:
             folder = Path(made).resolve()
             folder.chmod(0o777)  # so that the mount alone can refuse
-            mounts = namespace.mount([Bind(folder, folder, writable=False)])
+            (folder / "image" / IMAGE_FOLDER).mkdir(parents=True)
+            mounts = namespace.mount([Bind(folder, folder, writable=False)], folder / "image")
             prefix = namespace.command_prefix(unprivileged_account(), mounts)
             return _run([*prefix, "sh", "-c", READ_ONLY, str(folder)])
 
@@ -162,7 +183,11 @@ def mount_refusal() -> Text | None:
 
 
 Attempted = subprocess.CompletedProcess[str]
-READ_ONLY = 'test ! -w "$0" || { echo a mount stays writable >&2; exit 1; }'
+IMAGE_FOLDER = "careapp-image-folder"
+READ_ONLY = (
+    'test ! -w "$0" || { echo a mount stays writable >&2; exit 1; }; '
+    f"test -d /{IMAGE_FOLDER} || {{ echo an image has no root of its own >&2; exit 1; }}"
+)
 
 
 def _refusal(attempt: Callable[[Namespace], Attempted]) -> Text | None:

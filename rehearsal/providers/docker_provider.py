@@ -7,11 +7,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import grpc
 from google.protobuf import empty_pb2
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
+from i18n import said
 from rehearsal.building.builder import Builder, Wanted
+from rehearsal.building.dockerfile import DockerfileError, left_out
 from rehearsal.providers.servicer import Servicer, Values, differing, fail, struct, unknown, values
 
 IMAGE = "docker:index/image:Image"
@@ -28,6 +32,11 @@ class DockerServicer(Servicer):
         """``folder`` returns the program's folder, which is the working directory of a real plugin."""
         super().__init__()
         self._builder, self._folder = builder, folder
+        self._engine = ""
+
+    def Attach(self, request: Any, _context: Any) -> Any:
+        self._engine = request.address
+        return empty_pb2.Empty()
 
     def Check(self, request: Any, context: Any) -> Any:
         if request.urn.split("::")[2].rpartition("$")[2] != IMAGE:
@@ -39,7 +48,27 @@ class DockerServicer(Servicer):
             for name in ("imageName", "build")
             if not inputs.get(name)
         ]
+        if not (failures or self._builder.docker):
+            failures = self._read(self._wanted(inputs), request.urn)
         return pb.CheckResponse(inputs=request.news, failures=failures)
+
+    def _read(self, wanted: Wanted, urn: str) -> list[Any]:
+        """Read the Dockerfile, warn of what is left out without Docker, and return what is wrong with it.
+
+        A preview and each update do so: both are red for the same problems.
+        """
+        try:
+            stage = wanted.read()
+        except (DockerfileError, OSError) as problem:
+            return [pb.CheckFailure(property="build", reason=str(said(problem)))]
+        if stage.notices and self._engine:
+            with grpc.insecure_channel(self._engine) as channel:
+                engine_pb2_grpc.EngineStub(channel).Log(
+                    engine_pb2.LogRequest(
+                        severity=engine_pb2.WARNING, urn=urn, message=str(left_out(stage.notices))
+                    )
+                )
+        return []
 
     def Diff(self, request: Any, _context: Any) -> Any:
         olds, news = _compared(values(request.old_inputs)), _compared(values(request.news))
@@ -73,16 +102,8 @@ class DockerServicer(Servicer):
         }
         if preview or unknown(inputs["imageName"]):
             return {**shown, **dict.fromkeys(MADE, UNKNOWN)}
-        folder = self._folder()
-        wanted = Wanted(
-            name=inputs["imageName"],
-            context=folder / shown["context"],
-            dockerfile=folder / build["dockerfile"] if build.get("dockerfile") else None,
-            platform=shown["platform"],
-            arguments=build.get("args") or {},
-        )
         try:
-            digest = self._builder.build(wanted)
+            digest = self._builder.build(self._wanted(inputs))
         except Exception as problem:
             fail(context, request.urn, "building", problem)
         repository = inputs["imageName"].rpartition(":")[0]
@@ -91,6 +112,17 @@ class DockerServicer(Servicer):
             "baseImageName": inputs["imageName"],
             "repoDigest": f"{repository}@{digest}",
         }
+
+    def _wanted(self, inputs: Values) -> Wanted:
+        """Return the image to build. Its paths are relative to the program's folder."""
+        folder, build = self._folder(), inputs["build"]
+        return Wanted(
+            name=inputs["imageName"],
+            context=folder / build.get("context", "."),
+            dockerfile=folder / build["dockerfile"] if build.get("dockerfile") else None,
+            platform=build.get("platform", DEFAULT_PLATFORM),
+            arguments=build.get("args") or {},
+        )
 
 
 def _compared(inputs: Values) -> Values:

@@ -83,7 +83,10 @@ class Cloud:
             hosts = self._hosts(api.endpoint, builder, variables)
             hosts.start()
             stops.callback(hosts.stop)
-            self.describe: Callable[[], dict[str, object]] = plane.describe
+            self.describe: Callable[[], dict[str, object]] = lambda: {
+                **plane.describe(),
+                "left_out": builder.left_out,
+            }
             self.now = clock.now
             self._stops = stops.pop_all()
         return {

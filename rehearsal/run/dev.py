@@ -18,8 +18,7 @@ from ops.signals import terminations_raise
 from rehearsal import console
 from rehearsal.aws.rds import postgres
 from rehearsal.aws.rds.postgres import Postgres
-from rehearsal.building import dockerfile
-from rehearsal.building.builder import packages
+from rehearsal.building import dockerfile, packages
 from rehearsal.console import Progress
 from rehearsal.machine.authority import Authority
 from rehearsal.paths import ROOT
@@ -39,7 +38,7 @@ def serve(port: int, log_level: str, source: Path = ROOT) -> int:
     _check_free(port)
     with Progress().phase(t("the app's packages")):
         webapp = source / "webapp"
-        programs = packages(webapp, dockerfile.read(webapp / "Dockerfile", {}))
+        programs = packages.programs(webapp, dockerfile.read(webapp / "Dockerfile", {}).installs)
     with terminations_raise(), _database() as variables:
         console.print_heading(verbatim(f"http://localhost:{port}"))
         console.print_line(

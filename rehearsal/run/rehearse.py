@@ -222,7 +222,7 @@ def rehearse(plan: Plan, flags: CloudFlags) -> int:
         raise StackError(_not_webapp(plan.fault, settings.image.folder))
     home = find_home()
     with hold_folder(home):
-        return _rehearse(plan, flags, home, settings.region)
+        return _rehearse(plan, settings, flags, home)
 
 
 def _not_webapp(fault: Fault, folder: Path) -> Text:
@@ -249,7 +249,7 @@ def check_settings(file: StackFile, given: Sequence[tuple[str, str]]) -> Setting
     return Settings.of(replace(file, values=values), sources=True)
 
 
-def _rehearse(plan: Plan, flags: CloudFlags, home: Home, region: str) -> int:
+def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> int:
     # boto3 takes 0.2 s to import, and the commands beside this one in cli/local.py need none.
     from rehearsal.calls import Calls
 
@@ -263,10 +263,13 @@ def _rehearse(plan: Plan, flags: CloudFlags, home: Home, region: str) -> int:
                 folder=str(home.folder),
             )
         )
+    options = _check_root(flags.options(settings.region), plan.fault)
+    if not options.docker:
+        _check_dockerfile(settings.image.folder)
     project = _new_project(home, plan)
     with terminations_raise():
         try:
-            facts = client.start(home, _check_root(flags.options(region), plan.fault))
+            facts = client.start(home, options)
             console.print_heading(page_line(facts))
             pulumi = Pulumi(home.project, project.environment(facts, engine))
             run = Rehearsal(pulumi, plan.stack, lambda: client.require(home), console.print_heading)
@@ -283,6 +286,16 @@ def _rehearse(plan: Plan, flags: CloudFlags, home: Home, region: str) -> int:
         if planned.destroyed:
             print_destroyed(run.report)
     return status
+
+
+def _check_dockerfile(folder: Path) -> None:
+    """Raise ``StackError`` for a Dockerfile that no task can run by, before anything is deployed."""
+    from rehearsal.building import dockerfile
+
+    try:
+        dockerfile.read(ROOT / folder / "Dockerfile", {})
+    except dockerfile.DockerfileError as problem:
+        raise StackError(said(problem)) from None
 
 
 def _check_root(options: client.Options, fault: Fault | None) -> client.Options:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,8 +19,9 @@ import pytest
 
 from i18n import verbatim
 from rehearsal.aws.ecs.containers import CannotRun, Process
-from rehearsal.aws.ecs.file_system import container_binds, docker_volumes
+from rehearsal.aws.ecs.file_system import container_binds, docker_volumes, hosts_bind
 from rehearsal.aws.ecs.plans import Plan, plan
+from rehearsal.aws.ecs.runner import stop_signal
 from rehearsal.building.builder import LocalImage
 from rehearsal.machine import namespaces
 from rehearsal.machine.guardian import Guardian
@@ -142,9 +144,50 @@ def test_a_health_check_runs_in_the_container_s_files(start):
         running.wait()
 
 
+ROOT_OF_IMAGE = """
+import json, os
+from pathlib import Path
+with open("/dev/stdout", "a") as again:
+    again.write("")
+print(json.dumps([
+    Path("/app/webapp/app.py").exists(), Path("/srv/own.txt").read_text(), os.path.exists("/tmp/hidden"),
+    os.environ["PLACE"], Path("/etc/hosts").read_text().splitlines(), Path("/etc/made.conf").read_text(),
+    os.path.exists("/etc/passwd"),
+]))
+"""
+
+
+def test_a_container_has_the_image_s_files_at_their_paths_and_the_vpc_s_names(
+    namespace, image, tmp_path
+):
+    for name in ("srv/own.txt", "tmp/hidden", "etc/made.conf"):
+        (image.root / name).parent.mkdir(exist_ok=True)
+        (image.root / name).write_text("image")
+    definition = {
+        **{"name": "app", "command": [sys.executable, "-c", ROOT_OF_IMAGE], **READ_ONLY},
+        "environment": [{"name": "PLACE", "value": "/app/webapp"}],
+    }
+    made = plan(definition, image, {}, {}, None, own_root=True)
+    binds = [
+        *container_binds(made, tmp_path / "task"),
+        *hosts_bind(tmp_path / "task", {"db.example": "169.254.170.2"}),
+    ]
+    running = Process(made, Guardian(), None, namespace, binds)
+    with running.output:
+        said = running.output.read().decode()
+    assert running.wait() == 0, said
+    hosts = ["127.0.0.1 localhost", "169.254.170.2 db.example"]
+    assert json.loads(said) == [True, "image", False, "/app/webapp", hosts, "image", True]
+
+
+@pytest.mark.parametrize("name", ["SIGQUIT", "QUIT", "3"])
+def test_the_stop_signal_of_an_image_is_a_name_or_a_number(name):
+    assert stop_signal(name) == signal.SIGQUIT
+
+
 def test_a_container_has_no_way_out_by_its_working_folder_or_an_open_file(said, image):
     linked = "import json, os; print(json.dumps([os.readlink('/proc/self/cwd'), os.getcwd()]))"
-    assert said(linked, **READ_ONLY) == [str(image.folder)] * 2
+    assert said(linked, **READ_ONLY) == ["/app"] * 2
     held = "import json, os; print(json.dumps(sorted(map(int, os.listdir('/proc/self/fd')))[:3]))"
     assert said(held, **READ_ONLY) == [0, 1, 2]
 

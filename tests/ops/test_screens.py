@@ -5,6 +5,7 @@ import json
 import pytest
 
 from i18n import in_language
+from ops.aws.local_cloud import FACTS
 from ops.doctor.diagnose import judge
 from ops.doctor.screen import as_dict, plain
 from ops.snapshot import ecs
@@ -14,6 +15,7 @@ from ops.watch import status as status_screen
 from ops.watch.events import Timeline, of_database, of_scaling, of_service, of_tasks
 from tests.ops import stacks as a
 from tests.ops.conftest import NAMES
+from tests.ops.situations import crashed
 from tests.ops.test_records import Answering
 
 
@@ -33,6 +35,23 @@ def test_the_cause_stands_first_with_reason_and_command():
         "(careapp-poc-alb).",
     ]
     assert text[-1] == "       pulumi up --refresh -s poc"
+
+
+def test_what_a_local_cloud_left_out_stands_below_evidence_of_something_missing(
+    tmp_path, monkeypatch
+):
+    facts = tmp_path / "cloud.json"
+    facts.write_text(json.dumps({"state": {"left_out": ["app/Dockerfile:5: RUN apt-get update"]}}))
+    missing = crashed("OSError: libpango.so.0: cannot open shared object file", "Shutting down")
+    below = [
+        "It may be missing here only, because a Docker engine is needed for:",
+        "  app/Dockerfile:5: RUN apt-get update",
+    ]
+    assert plain(judge(missing)).splitlines()[-2:] != below
+    monkeypatch.setenv(FACTS, str(facts))
+    assert plain(judge(missing)).splitlines()[-2:] == below
+    other = plain(judge(crashed("KeyError: 'DB_HOST'"))).splitlines()
+    assert not set(below) & set(other)
 
 
 def test_a_healthy_screen_lists_what_was_checked():

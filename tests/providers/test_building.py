@@ -1,21 +1,27 @@
-"""Images: what a Dockerfile says without Docker, and what is built and pushed."""
+"""Images: what is built and pushed."""
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from threading import Event, Thread
 
+import grpc
 import pytest
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2
 
-from rehearsal.building import builder, docker_engine, dockerfile, venvs
+from rehearsal.building import docker_engine, venvs
+from rehearsal.building.app_programs import ProgramFailed
 from rehearsal.building.builder import Builder, BuildError, ImageNotFound, Wanted
-from rehearsal.building.dockerfile import DockerfileError, lay_out, placed
-from rehearsal.building.venvs import named_files
-from rehearsal.paths import ROOT
+from rehearsal.providers.docker_provider import DockerServicer
+from tests.dataplane.conftest import own_mounts
 from tests.providers.conftest import refused
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
@@ -62,6 +68,8 @@ def test_a_log_names_the_image_s_files_as_in_its_containers(built):
     line = f'  File "{image.folder}/webapp/pages.py", line 12'
     assert image.inside(line) == '  File "/app/webapp/pages.py", line 12'
     assert replace(image, docker=True, root=None).inside(line) == line
+    package = f"{image.python.parent}/lib/python3/site-packages/flask"
+    assert image.inside(package) == "/usr/local/lib/python3/site-packages/flask"
 
 
 def test_an_image_that_was_deleted_from_ecr_is_found_no_more(built, calls):
@@ -209,223 +217,168 @@ def test_docker_that_is_asked_for_need_not_have_the_base_of_the_app_that_comes_a
     assert "cannot pull python:3.13-slim" in str(why)
 
 
-TWO_STAGES = """
-ARG BASE=python:3.13-slim
-FROM ${BASE} AS build
-RUN pip install \\
-    # a comment between
-    --no-cache-dir flask
-COPY . /app/webapp/
-FROM ${BASE}
-ENV PATH="/venv/bin:${PATH}" \\
-    GREETING="hello there"
-COPY --from=build /venv /venv
-COPY --from=build /app /srv
-COPY --chown=1:1 extra.txt /srv/
-WORKDIR /srv
-USER 10001:10001
-CMD ["gunicorn", "--config", "webapp/gunicorn.conf.py"]
+APP = """
+FROM python:3.13 AS build
+RUN python -m venv /opt/venv
+FROM python:3.13
+WORKDIR /app
+ENV NAME=image
+COPY --from=build /opt/venv /opt/venv
+COPY . .
+RUN mkdir -p /data/made && chmod +x boot.sh
+RUN WHAT=statics python collect.py
+CMD ["./boot.sh"]
+"""
+COLLECT = """
+import os
+from pathlib import Path
+Path("collected.txt").write_text(f"{os.environ['NAME']}'s {os.environ['WHAT']}, {os.getcwd()[-4:]}")
+Path("/data/made/absolute.txt").write_text(Path("/app/collect.py").read_text()[:1])
+try:
+    Path("/usr/careapp-was-here").write_text("")
+except OSError as problem:
+    Path("refused.txt").write_text(problem.strerror)
 """
 
 
 @pytest.fixture
-def context(tmp_path):
-    folder = tmp_path / "context"
-    folder.mkdir()
-    (folder / ".dockerignore").write_text("*.log\n")
-    (folder / "Dockerfile").write_text(TWO_STAGES)
-    (folder / "app.py").write_text("print('app')\n")
-    (folder / "extra.txt").write_text("extra\n")
-    (folder / "noise.log").write_text("noise\n")
-    return folder
+def app(source):
+    """The context of an app with a program of its own and a script."""
+    (source / "Dockerfile").write_text(APP)
+    (source / "collect.py").write_text(COLLECT)
+    (source / "boot.sh").write_text("#!/bin/sh\nexec /opt/venv/bin/python collect.py\n")
+    return source
 
 
-def read(context, **arguments):
-    return dockerfile.read(context / "Dockerfile", arguments)
+@pytest.mark.skipif(not own_mounts(), reason="this machine refuses mount namespaces")
+def test_a_program_of_the_app_runs_in_the_image_and_can_write_nowhere_else(built, app):
+    builder, _, _ = built
+    builder.build(wanted(app, "app"))
+    root = builder.find(f"{REGISTRY}/{REPOSITORY}:app").root
+    assert (root / "app/collected.txt").read_text() == "image's statics, /app"
+    assert (root / "data/made/absolute.txt").read_text() == "\n"
+    assert (root / "app/refused.txt").read_text() == "Read-only file system"
 
 
-def says(context, *lines):
-    """The last stage of a Dockerfile that begins with Python's image and ends with a command."""
-    text = "\n".join(["FROM python:3.13", *lines, 'CMD ["x"]'])
-    (context / "Dockerfile").write_text(text)
-    return read(context)
+def test_the_image_has_its_venv_its_modes_and_its_programs_at_their_paths(built, app):
+    builder, _, _ = built
+    builder.build(wanted(app, "paths"))
+    image = builder.find(f"{REGISTRY}/{REPOSITORY}:paths")
+    assert os.access(image.root / "app/boot.sh", os.X_OK)
+    assert image.outside("/opt/venv/bin/python") == str(image.root / "opt/venv/bin/python")
+    for python in ("/opt/venv/bin/python", "/usr/local/bin/python"):
+        asked = [image.outside(python), "-c", "import sys; print(sys.prefix)"]
+        prefix = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        assert Path(prefix).resolve() == image.python.parent
+    shim = [image.outside("/usr/local/bin/uv"), "run", "--no-sync", "echo", "started"]
+    assert subprocess.run(shim, capture_output=True, text=True, check=True).stdout == "started\n"
 
 
-def installed(context, *lines):
-    return [each.arguments for each in says(context, *lines).installs]
+def test_a_script_can_wait_for_a_port_by_the_netcat_that_the_image_installs(built, app):
+    builder, _, _ = built
+    builder.build(wanted(app, "without"))
+    assert not (builder.find(f"{REGISTRY}/{REPOSITORY}:without").root / "usr/local/bin/nc").exists()
+    (app / "Dockerfile").write_text(f"{APP}RUN apt-get install -y netcat-openbsd\n")
+    builder.build(wanted(app, "waiting"))
+    image = builder.find(f"{REGISTRY}/{REPOSITORY}:waiting")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        asked = [image.outside("/usr/local/bin/nc"), "-z", "-w", "3", "127.0.0.1", port]
+        assert subprocess.run(asked, check=False).returncode == 0
+    assert subprocess.run(asked, check=False).returncode == 1
 
 
-def test_the_last_stage_decides(context):
-    stage = read(context)
-    assert stage.workdir == PurePosixPath("/srv")
-    assert stage.command == ("gunicorn", "--config", "webapp/gunicorn.conf.py")
-    assert stage.user == "10001:10001"
-    assert stage.environment["GREETING"] == "hello there"
-
-
-def test_files_of_the_context_are_followed_through_the_stages(context, tmp_path):
-    lay_out(context, read(context).copies, tmp_path / "root")
-    laid = {str(file.relative_to(tmp_path / "root")) for file in (tmp_path / "root").rglob("*.*")}
-    assert {"srv/webapp/app.py", "srv/extra.txt"} <= laid
-    assert "srv/webapp/noise.log" not in laid
-
-
-def test_a_file_that_is_not_there_is_named_with_its_line(context, tmp_path):
-    (context / "extra.txt").unlink()
-    with pytest.raises(
-        DockerfileError, match=r"context/Dockerfile:13: COPY extra.txt: no such file in context/"
-    ):
-        lay_out(context, read(context).copies, tmp_path / "root")
-
-
-def test_a_command_in_shell_form_is_the_shell_s(context):
-    (context / "Dockerfile").write_text("FROM python\nCMD exec gunicorn -b :$PORT 'a:b()'\n")
-    assert read(context).command == ("/bin/sh", "-c", "exec gunicorn -b :$PORT 'a:b()'")
-
-
-@pytest.mark.parametrize(
-    ("lines", "entry_point", "command"),
-    [
-        (['ENTRYPOINT ["gunicorn"]', 'CMD ["app"]'], ("gunicorn",), ("app",)),
-        (['CMD ["app"]', 'ENTRYPOINT ["gunicorn"]'], ("gunicorn",), ("app",)),
-        (["ENTRYPOINT gunicorn", 'CMD ["app"]'], ("/bin/sh", "-c", "gunicorn"), ("app",)),
-        (['CMD ["a"]', "FROM base", 'ENTRYPOINT ["gunicorn"]'], ("gunicorn",), ()),
-        (['ENTRYPOINT ["gunicorn"]', "FROM base", 'CMD ["app"]'], ("gunicorn",), ("app",)),
-    ],
-)
-def test_the_entry_point_and_the_command_of_an_image(context, lines, entry_point, command):
-    (context / "Dockerfile").write_text("\n".join(["FROM python AS base", *lines]))
-    stage = read(context)
-    assert (stage.entry_point, stage.command) == (entry_point, command)
-
-
-@pytest.mark.parametrize(
-    ("run", "arguments"),
-    [
-        ("RUN pip install -r requirements.txt", [("--requirement", "/srv/requirements.txt")]),
-        ("RUN pip install --no-cache-dir -U -r/x/a.txt", [("--requirement", "/x/a.txt")]),
-        (
-            "RUN pip3 install 'flask>=3' gunicorn[gevent]==23",
-            [("flask>=3", "gunicorn[gevent]==23")],
-        ),
-        (
-            "RUN python -m pip install --require-hashes --requirement=r.txt -c c.txt",
-            [("--require-hashes", "--requirement", "/srv/r.txt", "--constraint", "/srv/c.txt")],
-        ),
-        ('RUN ["pip", "install", "flask"]', [("flask",)]),
-        ("RUN pip install --upgrade pip && pip install flask", [("flask",)]),
-        ("RUN set -e; adduser --disabled-password app; chown -R app /srv", []),
-        ("RUN python -m venv /opt/venv && /opt/venv/bin/pip install flask", [("flask",)]),
-        ("RUN --mount=type=cache,target=/root/.cache/pip pip install flask", [("flask",)]),
-        ("# rehearsal: skip\nRUN apt-get install -y curl | tee log", []),
-    ],
-)
-def test_what_a_run_installs_is_what_pip_is_given(context, run, arguments):
-    assert installed(context, "WORKDIR /srv", run) == arguments
-
-
-def test_requirements_are_those_that_were_copied_or_mounted(context):
-    (context / "requirements.txt").write_text("flask\n-r more.txt\n")
-    (context / "more.txt").write_text("gunicorn\n")
-    for before, flag in (
-        ("COPY requirements.txt more.txt /srv/", ""),
-        ("", "--mount=type=bind,source=requirements.txt,target=requirements.txt "),
-    ):
-        stage = says(context, "WORKDIR /srv", before, f"RUN {flag}pip install -r requirements.txt")
-        [install] = stage.installs
-        arguments = builder.arguments(context, install)
-        assert arguments == ["--requirement", str(context / "requirements.txt")]
-    assert [each.name for each in named_files(arguments)] == ["requirements.txt", "more.txt"]
-
-
-def test_requirements_that_were_not_copied_before_are_named(context):
-    [install] = says(context, "RUN pip install -r requirements.txt").installs
-    with pytest.raises(
-        DockerfileError,
-        match=r"Dockerfile:2: /requirements.txt is not copied into the image before",
-    ):
-        builder.arguments(context, install)
-
-
-def test_packages_of_a_stage_whose_files_are_copied_come_along(context):
-    (context / "Dockerfile").write_text(
-        "FROM python AS build\nRUN pip install flask\nFROM build AS more\nRUN pip install gunicorn\n"
-        "FROM python AS unused\nRUN pip install pytest\n"
-        'FROM python\nCOPY --from=more /opt/venv /opt/venv\nCMD ["x"]\n'
+def test_a_program_that_fails_fails_the_build_with_its_line_and_last_words(built, app):
+    builder, _, _ = built
+    (app / "collect.py").write_text("raise SystemExit('no SECRET_KEY')\n")
+    with pytest.raises(ProgramFailed) as failed:
+        builder.build(wanted(app, "failing"))
+    assert str(failed.value) == (
+        "context/Dockerfile:10: RUN python collect.py ended with 1:\nno SECRET_KEY"
     )
-    assert [each.arguments for each in read(context).installs] == [("flask",), ("gunicorn",)]
 
 
-@pytest.mark.parametrize(
-    ("line", "rule"),
-    [
-        ("FROM node:22", "without Docker the base image must be named python"),
-        ("ADD app.tar.gz /srv", "this instruction is not supported without Docker"),
-        ("STOPSIGNAL SIGINT", "this instruction is not supported without Docker"),
-        ("RUN apt-get update", "without Docker only `pip install -r FILE` and packages by name"),
-        ("RUN pip install flask | tee log", "|: this option or package is not supported"),
-        ("RUN pip install .", ".: this option or package is not supported"),
+def test_what_an_image_lacks_is_known_until_the_next_build(built, app):
+    builder, _, _ = built
+    (app / "Dockerfile").write_text(f"{APP}RUN apt-get update\n")
+    builder.build(wanted(app, "lacking"))
+    assert builder.left_out == [
+        "context/Dockerfile:12: left out without Docker: RUN apt-get update"
+    ]
+    (app / "Dockerfile").write_text(APP)
+    builder.build(wanted(app, "complete"))
+    assert builder.left_out == []
+
+
+class Engine(engine_pb2_grpc.EngineServicer):
+    """An engine that remembers what it is told."""
+
+    def __init__(self):
+        self.said = []
+
+    def Log(self, request, _context):
+        self.said.append((request.severity, request.message))
+        return empty_pb2.Empty()
+
+
+@pytest.fixture
+def engine():
+    """An engine that listens, with its address."""
+    server, made = grpc.server(ThreadPoolExecutor(1)), Engine()
+    engine_pb2_grpc.add_EngineServicer_to_server(made, server)
+    made.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield made
+    server.stop(None)
+
+
+def checked(builder, folder, engine):
+    """What the provider answers to the engine's Check, which is part of each preview and update."""
+    servicer = DockerServicer(builder, lambda: folder)
+    servicer.Attach(plugin_pb2.PluginAttach(address=engine.address), None)
+    build = {"context": "./context", "dockerfile": "./context/Dockerfile"}
+    inputs = struct_pb2.Struct()
+    inputs.update({"imageName": "name:1", "build": build})
+    urn = "urn:pulumi:poc::careapp::docker:index/image:Image::app"
+    return servicer.Check(provider_pb2.CheckRequest(urn=urn, news=inputs), None).failures
+
+
+def test_a_preview_says_what_is_left_out_and_is_red_where_an_update_would_be(built, app, engine):
+    builder, _, _ = built
+    (app / "Dockerfile").write_text(f"{APP}RUN apt-get update\n")
+    assert not checked(builder, app.parent, engine)
+    assert engine.said == [
         (
-            "RUN pip install git+https://example.com/a",
-            "git+https://example.com/a: this option or pac",
-        ),
-        ("RUN pip install -e /srv", "-e: this option or package is not supported"),
-        ("RUN pip install 'flask", "the shell command cannot be parsed"),
-        ("RUN <<EOF", "without Docker only `pip install -r FILE` and packages by name"),
-        (
-            "COPY --from=nginx:1 /etc/nginx /etc",
-            "--from must name an earlier stage, not an image",
-        ),
-        ("COPY <<EOF /srv/file", "COPY must copy files of the folder or of a stage"),
-    ],
-)
-def test_anything_else_is_refused_with_its_line_and_the_way_out(context, line, rule):
-    with pytest.raises(DockerfileError) as refused:
-        says(context, "# a comment", "", line)
-    said = str(refused.value)
-    assert said.startswith(f"context/Dockerfile:4: {line}: ")
-    assert rule in said
-    assert said.endswith("A Docker engine runs any Dockerfile (--tasks docker).")
+            engine_pb2.WARNING,
+            "Without a Docker engine the Dockerfile is read, not built. What is left out may be missing here only:\n"
+            "  context/Dockerfile:12: left out without Docker: RUN apt-get update",
+        )
+    ]
+    (app / "Dockerfile").write_text(f"{APP}COPPY x\nRUN pip instal y\n")
+    [failure] = checked(builder, app.parent, engine)
+    assert [line.partition(": ")[0] for line in failure.reason.splitlines()] == [
+        "context/Dockerfile:12",
+        "context/Dockerfile:13",
+    ]
+    assert len(engine.said) == 1
 
 
-def test_an_image_without_a_command_is_refused(context):
-    (context / "Dockerfile").write_text("FROM python\nRUN set -e\n")
-    with pytest.raises(DockerfileError, match="neither CMD nor ENTRYPOINT"):
-        read(context)
+def test_the_folders_of_editable_projects_are_found_in_a_venv(tmp_path):
+    packages, sources = tmp_path / "venv/lib/python3/site-packages", tmp_path / "sources"
+    packages.mkdir(parents=True)
+    (packages / "_one.pth").write_text(f"{sources}/0a/app/src\n")
+    finder = f"MAPPING: dict[str, str] = {{'two': '{sources}/0a/srv/two'}}\n"
+    (packages / "__editable___two_finder.py").write_text(finder)
+    (packages / "distutils.pth").write_text("import os; print('a': '/b')\n/elsewhere\n")
+    assert venvs.projects(tmp_path / "venv/bin", sources) == [
+        PurePosixPath("/app/src"),
+        PurePosixPath("/srv"),
+    ]
 
 
-def test_arguments_given_go_before_the_files_defaults(context):
-    (context / "Dockerfile").write_text(
-        'FROM python\nARG PLACE=/one\nWORKDIR ${PLACE}\nCMD ["x"]\n'
-    )
-    assert read(context).workdir == PurePosixPath("/one")
-    assert read(context, PLACE="/two").workdir == PurePosixPath("/two")
-
-
-@pytest.mark.parametrize("folder", ["webapp", "examples/flaskr"])
-def test_the_apps_that_come_with_the_project_can_be_run_without_docker(folder):
-    stage = dockerfile.read(ROOT / folder / "Dockerfile", {})
-    [install] = stage.installs
-    assert str(ROOT / folder / "requirements.txt") in builder.arguments(ROOT / folder, install)
-    assert placed(ROOT / folder, stage.copies)
-
-
-def test_the_volumes_of_a_stage_and_of_its_base_are_in_the_image(tmp_path):
-    file = tmp_path / "Dockerfile"
-    file.write_text(
-        "FROM python AS base\nARG PLACE=/data\nVOLUME /tmp ${PLACE}\n"
-        'FROM base\nVOLUME ["/srv/a b"]\nCMD ["x"]\n'
-    )
-    assert dockerfile.read(file, {}).volumes == ("/tmp", "/data", "/srv/a b")  # noqa: S108
-
-
-def test_a_misspelt_instruction_is_named_with_the_nearest_one(context):
-    with pytest.raises(
-        DockerfileError, match=r"Dockerfile:\d: COPPY \. \.: .* COPPY\. The nearest is COPY\.$"
-    ):
-        says(context, "COPPY . .")
-
-
+OTHER_PYTHON = """ERROR: Ignored the following versions that require a different python version: 6.0.5
+ERROR: No matching distribution found for django==6.0.5
+"""
 HASHES = """ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated
     certifi==2024.2.2 from https://packages.example/certifi-2024.2.2-py3-none-any.whl:
         Expected sha256 00
@@ -446,6 +399,10 @@ ERROR: No matching distribution found for certifi==9999.1
         (
             VERSION,
             "certifi==9999.1 (requirements.txt:2): the index has no such package or version.",
+        ),
+        (
+            OTHER_PYTHON,
+            f"django==6.0.5 needs another Python than this machine's 3.{sys.version_info[1]}, with which",
         ),
     ],
 )

@@ -16,7 +16,9 @@ import pytest
 
 from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT, Home
+from rehearsal.run import rehearse
 from rehearsal.run.rehearse import Plan, _new_project
+from stack.file import StackError
 from tests.rehearsal.surroundings import OWN, make_bare
 
 
@@ -131,6 +133,21 @@ def test_settings_that_cannot_be_used_are_refused_before_the_local_cloud_starts(
     assert done.returncode == 2
     assert told in done.stderr
     assert not careapp.home.log.exists()
+
+
+def test_a_dockerfile_with_mistakes_is_refused_before_the_local_cloud_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(rehearse, "ROOT", tmp_path)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "Dockerfile").write_text(
+        "FROM python\nCOPPY . .\nRUN pip instal flask\nCMD x\n"
+    )
+    with pytest.raises(StackError) as refused:
+        rehearse._check_dockerfile(Path("app"))
+    assert [line.partition(": ")[0] for line in str(refused.value).splitlines()] == [
+        "app/Dockerfile:2",
+        "app/Dockerfile:3",
+    ]
+    assert refused.value.exit_code == 2
 
 
 @pytest.mark.parametrize("name", ["page-raises", "listens-on-loopback"])

@@ -79,7 +79,7 @@ class Process:
         if program is None:
             raise CannotRun(_not_found(plan.argv[0]))
         self._account = _account(plan, program)
-        self._mounts = _mounts(namespace, binds)
+        self._mounts = _mounts(namespace, binds, plan.image.root)
         self._process = self._start(plan.argv, program)
         self.pid = self._process.pid
         guardian.watch(GROUP, self.pid)
@@ -87,22 +87,28 @@ class Process:
         self.output: IO[bytes] = self._process.stdout
 
     def _find(self, name: str) -> Path | None:
+        """Return a program's file on this machine."""
+        outside = self._plan.image.outside
         if "/" in name:
-            path = self._plan.cwd / name
+            path = self._plan.cwd / outside(name)
             return path if path.exists() else None
-        found = shutil.which(name, path=self._plan.environment["PATH"])
+        found = shutil.which(name, path=outside(self._plan.environment["PATH"]))
         return Path(found) if found else None
 
     def _start(self, argv: Sequence[str], program: Path) -> subprocess.Popen[bytes]:
         # nsenter changes the user: only root may enter a namespace that root created.
         who = self._account if self._namespace is None else None
         before = self._prefix(self._namespace) if self._namespace else []
+        reader, writer = os.pipe()
+        if self._account:
+            # A program may open /dev/stdout again, so the user owns it (runc, fixStdioPermissions).
+            os.fchown(writer, self._account.uid, self._account.gid)
         try:
-            return subprocess.Popen(
+            started = subprocess.Popen(
                 [*before, *argv],
                 executable=None if before else program,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=writer,
                 stderr=subprocess.STDOUT,
                 env=dict(self._plan.environment),
                 cwd=self._plan.cwd,
@@ -112,10 +118,18 @@ class Process:
                 extra_groups=[] if who else None,
             )
         except OSError as error:
+            os.close(reader)
             raise CannotRun(f"CannotStartContainerError: {argv[0]}: {error.strerror}") from None
+        finally:
+            os.close(writer)
+        started.stdout = os.fdopen(reader, "rb")
+        return started
 
     def _prefix(self, namespace: Namespace) -> list[str]:
-        return namespace.command_prefix(self._account, self._mounts, self._plan.cwd)
+        folder = self._plan.cwd
+        if self._mounts is not None:
+            folder = Path(self._plan.image.inside(str(folder)) or "/")
+        return namespace.command_prefix(self._account, self._mounts, folder)
 
     def root(self) -> int | None:
         """Return the process's id."""
@@ -174,12 +188,12 @@ class Process:
             time.sleep(LOOK_SECONDS)
 
 
-def _mounts(namespace: Namespace | None, binds: Sequence[Bind]) -> int | None:
+def _mounts(namespace: Namespace | None, binds: Sequence[Bind], image: Path | None) -> int | None:
     """Return a new mount namespace's descriptor; None without ``binds``. Raises CannotRun."""
     if namespace is None or not binds:
         return None
     try:
-        return namespace.mount(binds)
+        return namespace.mount(binds, image)
     except OSError as error:
         raise CannotRun(f"CannotStartContainerError: {error}") from None
 

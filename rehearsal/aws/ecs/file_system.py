@@ -10,15 +10,15 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from rehearsal.aws.ecs.plans import Plan, Volume, places
 from rehearsal.building.builder import LocalImage
-from rehearsal.machine.namespaces import Bind
+from rehearsal.machine.namespaces import Bind, mountable
 
 TMP = Path("/tmp")  # noqa: S108 - the container's own folder is mounted there
+HOSTS = Path("/etc/hosts")
 ALL_MAY_WRITE, OWNER_MAY_WRITE, NONE_MAY_WRITE = 0o1777, 0o755, 0o555
 ROOT_USER = ("", "0", "root")
 
@@ -39,15 +39,22 @@ def container_binds(plan: Plan, folder: Path) -> list[Bind]:
         binds.append(Bind(own, tmp, writable=not plan.read_only))
     if not plan.read_only:
         binds.append(_copy_of_image(plan.image, folder / f"root-{plan.name}"))
-    targets = {each.target for each in binds}
-    hidden = [
-        Bind(each, each, writable=False)
-        for each in _needed(plan.image) - targets
-        if not targets.isdisjoint(each.parents)
-    ]
-    binds = sorted(binds + hidden, key=lambda each: len(each.target.parts))
-    _make_mount_points(binds)
-    return binds
+    return mountable(binds, _needed(plan.image))
+
+
+def hosts_bind(folder: Path, names: Mapping[str, str]) -> list[Bind]:
+    """Return the container's own /etc/hosts, in which ``names`` have these addresses; none without such a file here.
+
+    It stands for the VPC's DNS: a program that resolves the database's endpoint finds the local one.
+    """
+    if not HOSTS.is_file():
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "hosts"
+    lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in names.items())]
+    file.write_text("".join(f"{line}\n" for line in lines))
+    file.chmod(0o644)
+    return [Bind(file, HOSTS, writable=False)]
 
 
 def volume_mode(plan: Plan, volume: Volume) -> int:
@@ -96,11 +103,3 @@ def _needed(image: LocalImage) -> set[Path]:
     """Return the folders of an image's files, packages and interpreter."""
     python = [image.python.parent, Path(sys.base_prefix)] if image.python else []
     return {_root(image), *(each.resolve() for each in python)}
-
-
-def _make_mount_points(binds: Sequence[Bind]) -> None:
-    """Make the mount points that are in another folder, as that of an image in /tmp is in the container's /tmp."""
-    for outer, inner in combinations(binds, 2):
-        if inner.target.is_relative_to(outer.target):
-            place = outer.source / inner.target.relative_to(outer.target)
-            place.mkdir(parents=True, exist_ok=True)

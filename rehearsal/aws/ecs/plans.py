@@ -66,18 +66,19 @@ def plan(
     secrets: Mapping[str, str],
     platform: Mapping[str, str],
     log: tuple[str, str] | None,
+    *,
+    own_root: bool = False,
 ) -> Plan:
     """Return a container's plan.
 
     The environment has only the variables of the image, the task definition, its secrets and the
-    platform.
+    platform. Without an ``own_root`` the container finds the image's files by paths of this machine.
     """
+    outside = _as_it_is if own_root else image.outside
     mounted = _volumes(definition)
     _make_volume_folders(image, mounted)
     declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
-    variables = {
-        name: image.outside(value) for name, value in {**image.environment, **declared}.items()
-    }
+    variables = {name: outside(value) for name, value in {**image.environment, **declared}.items()}
     environment = {**variables, **secrets, **platform}
     if not image.docker:
         environment.setdefault("HOME", NO_HOME)
@@ -87,7 +88,7 @@ def plan(
     return Plan(
         name=str(definition["name"]),
         image=image,
-        argv=tuple(map(image.outside, _command(definition, image))),
+        argv=tuple(map(outside, _command(definition, image))),
         environment=environment,
         cwd=image.folder if not folder or not image.docker else Path(folder),
         user=definition.get("user") or image.user,
@@ -99,6 +100,11 @@ def plan(
         log_group=log[0] if log else None,
         log_stream=log[1] if log else None,
     )
+
+
+def _as_it_is(text: str) -> str:
+    """Return the text as it is: in a root of its own a container has the image's paths."""
+    return text
 
 
 def _volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:
@@ -231,7 +237,7 @@ def prepare(
         if not image.docker:
             add_authority(image, authority)
         platform = _platform(place, definition, folder, docker=image.docker)
-        plans.append(plan(definition, image, secrets, platform, log))
+        plans.append(plan(definition, image, secrets, platform, log, own_root=place.mounts))
     return plans
 
 

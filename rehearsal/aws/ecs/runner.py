@@ -14,11 +14,12 @@ from typing import Any
 from rehearsal.aws.cloudwatch import logs
 from rehearsal.aws.ecs import starts
 from rehearsal.aws.ecs.containers import CannotRun, DockerContainer, Process, Running
-from rehearsal.aws.ecs.file_system import container_binds, docker_volumes
+from rehearsal.aws.ecs.file_system import container_binds, docker_volumes, hosts_bind
 from rehearsal.aws.ecs.place import ContainerState, Place
 from rehearsal.aws.ecs.plans import Plan, prepare, trust_mounts
 from rehearsal.aws.ecs.start_checks import CannotStart
 from rehearsal.aws.elb.upstream import SHORTEST_TIMEOUT
+from rehearsal.aws.rds.database import database_names
 from rehearsal.building.builder import LocalImage
 from rehearsal.clock import Clock
 from rehearsal.machine.guardian import Guardian
@@ -138,8 +139,8 @@ class Runner:
         if run is None:
             return
         run.over.set()
-        for _, _, running, _ in run.parts:
-            running.signal(signal.SIGTERM)
+        for _, each, running, _ in run.parts:
+            running.signal(stop_signal(each.image.stop_signal))
         for _, each, running, thread in run.parts:
             wall = self._clock.wall(each.stop_timeout)
             thread.join(max(wall, min(each.stop_timeout, SHORTEST_STOP)))
@@ -186,7 +187,10 @@ class Runner:
         run.folder.mkdir(parents=True, exist_ok=True)
         if account := unprivileged_account():
             account.own(run.folder)
-        binds = container_binds(each, run.folder) if run.place.mounts else []
+        binds = []
+        if run.place.mounts:
+            names = {name: run.place.platform for name in database_names()}
+            binds = [*container_binds(each, run.folder), *hosts_bind(run.folder, names)]
         return Process(each, self._guardian, memory, run.place.namespace, binds)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
@@ -239,6 +243,11 @@ def as_on_aws(place: Place, each: Plan) -> Callable[[str], str]:
         return each.image.inside
     passed = re.compile(rf"(?<![\d.]){re.escape(place.address)}(?![\d.])")
     return lambda text: passed.sub("0.0.0.0", each.image.inside(text))  # noqa: S104 - only a text
+
+
+def stop_signal(name: str) -> int:
+    """Return the signal of an image's STOPSIGNAL, by name or number. ECS sends it (API reference, StopTask)."""
+    return int(name) if name.isdigit() else signal.Signals[f"SIG{name.removeprefix('SIG')}"].value
 
 
 def _starting(run: _Run) -> Iterator[starts.Container]:

@@ -332,6 +332,13 @@ class Databases:
         return read(values, str(group.family))
 
 
+def database_names() -> list[str]:
+    """Return the names of the endpoints of all DB instances."""
+    with hooks.LOCK:
+        instances = list(hooks.backend("rds").databases.values())
+    return [patches.address(each) for each in instances]
+
+
 def open_port(databases: Databases, instance: Any, source: Endpoint, network: Map) -> int | None:
     """Return the local port of a running instance, if security groups and routes let ``source`` reach it."""
     server = databases.server(str(instance.db_instance_identifier))

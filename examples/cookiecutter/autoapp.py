@@ -1,0 +1,5 @@
+"""What gunicorn runs."""
+
+from pages import create_app
+
+app = create_app()

@@ -1,0 +1,1 @@
+"""A Django app for careapp: its settings, its page and its database."""

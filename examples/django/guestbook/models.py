@@ -1,0 +1,7 @@
+"""The table of visits."""
+
+from django.db import models
+
+
+class Visit(models.Model):
+    at = models.DateTimeField(auto_now_add=True)
