@@ -86,12 +86,12 @@ class DeploymentSettings:
 
     @property
     def wait(self) -> int:
-        """The minutes that ECS waits in a deployment whose tasks are healthy.
+        """The minutes that ECS waits in a deployment whose tasks are healthy; 0 with `rolling`.
 
         There is no wait after the last linear step but the bake time (botocore, LinearConfiguration).
         """
         steps = {CANARY: 1, LINEAR: math.ceil(100 / self.percent) - 1}.get(self.strategy, 0)
-        return steps * self.minutes + self.bake
+        return steps * self.minutes + self.bake if self.shifts else 0
 
     @classmethod
     def load(cls, read: Reader, requests: int) -> DeploymentSettings:

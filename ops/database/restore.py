@@ -263,7 +263,7 @@ def _two_updates(made: Restore) -> Iterator[Text]:
             "wait with them, nor roll back to them; the second one sets this back, and ECS waits {minutes} "
             "minutes in it, while the app runs",
             keys=" ".join(f"{name}={value}" for name, value in made.first.items()),
-            minutes=deployment.wait,
+            minutes=deployment.wait or deployment.bake,
         )
 
 

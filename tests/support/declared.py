@@ -19,7 +19,7 @@ import pulumi
 from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
-from ops.rollout import gate
+from ops.rollout import gate, health_change
 from rehearsal.engine.program import FORKS, PRELOADED
 from rehearsal.providers.awsx import Builder, Child
 from stack.file import read
@@ -137,5 +137,6 @@ def run(stack: str, *settings: str) -> list[dict[str, Any]]:
     pulumi.runtime.set_all_config(settings_of(stack, *settings))
     gate.watch = lambda: None  # the recorder knows no transforms
     gate.gate = lambda *_: None  # nothing rolls out here
+    health_change.refuse_outage = lambda *_: None  # nor has anything before
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
     return recorder.declared

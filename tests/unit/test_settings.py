@@ -63,6 +63,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             deregistration_delay=15,
             smoke_path="/",
             smoke_matcher="200-299",
+            smoke_requests=10,
         ),
         https=HttpsSettings(certificate_arn="", domain="", zone_id=""),
         service=ServiceSettings(
