@@ -46,7 +46,7 @@ VERSIONS: dict[str, tuple[Edit, ...]] = {
     "its page hangs": FAULTS["update-hangs"].edits,
     "its page answers 404": FAULTS["update-moves-page"].edits,
     "without the variable of its database": change(
-        "infra/container.py", '        "DB_HOST": inputs.db_host,\n', ""
+        "infra/container.py", '        "DB_HOST": inputs.db_host,\n', "        # no DB_HOST\n"
     ),
 }
 
@@ -167,6 +167,7 @@ def released(stack: Stack, edits: Sequence[Edit]) -> str:
     why = ", ".join(f"{count} x {each}" for each, count in failed.most_common())
     total, bad = sum(load.statuses.values()), sum(failed.values())
     verdict = "red" if code else "green"
+    print(f"{bad} of {total}: {why or '-'}; {verdict}", file=sys.stderr, flush=True)
     return f"{bad} of {total} ({why}; {verdict})" if bad else f"0 of {total} ({verdict})"
 
 
