@@ -35,8 +35,8 @@ class Check:
 def refuse_outage(settings: Settings, changes: Changes) -> None:
     """Raise RunError where the health check changes, and the version that runs would fail the new one.
 
-    It comes before anything is changed. Where no target is healthy there is nothing to lose; a load balancer that
-    cannot be reached from here stops no update.
+    It comes before anything is changed. Where no target is healthy there is nothing to lose. What cannot be found
+    out stops no update, as where the load balancer cannot be reached from here, or has no such listener yet.
     """
     health = settings.health
     before, after = _declared(changes.state), Check(health.path, health.matcher)
@@ -45,17 +45,20 @@ def refuse_outage(settings: Settings, changes: Changes) -> None:
     try:
         status = _answer(settings)
     except AwsProblem as problem:
+        status, why = 0, problem.text
+    else:
+        why = t("it does not answer {path}.", path=health.path)
+    if status == 0:
         pulumi.log.warn(
             str(
                 t(
                     "healthPath or healthMatcher changes, and it is not known whether the version that runs passes "
-                    "the new check: {problem}",
-                    problem=problem.text,
+                    "the new check: {why}",
+                    why=why,
                 )
             )
         )
-        return
-    if before is not None and status is not None and not includes(after.matcher, status):
+    elif before is not None and status is not None and not includes(after.matcher, status):
         raise pulumi.RunError(str(_refusal(before, after, status)))
 
 
@@ -90,13 +93,13 @@ def _answer(settings: Settings) -> int | None:
 def _refusal(before: Check, after: Check, status: int) -> Text:
     if status not in WIDEST:
         return t(
-            "{change} is refused: the version that runs answers {path} with {answer}, so ECS would stop its tasks "
+            "{change} is refused: the version that runs answers {path} with {status}, so ECS would stop its tasks "
             "before new ones run. Nothing was changed. First release a version that answers both {old} and {path}, "
             "then change the health check.",
             change=_change(before, after),
             path=after.path,
             old=before.path,
-            answer=status or t("nothing"),
+            status=status,
         )
     return t(
         "{change} is refused: the version that runs answers {path} with {status}, so ECS would stop its tasks before "

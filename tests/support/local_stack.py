@@ -129,7 +129,8 @@ class ScriptedEcs:
 
     def target_health(self, _params: Params) -> Params:
         self.asked.append("DescribeTargetHealth")
-        ill = self.falls_ill and self.asked.count("DescribeTargetHealth") > 1
+        # The first look is before the health check changes, the second the gate's first.
+        ill = self.falls_ill and self.asked.count("DescribeTargetHealth") > 2
         health = {"State": "unhealthy", **ILL} if ill else {"State": "healthy"}
         targets = [
             {"Target": {"Id": address, "Port": 3000}, "TargetHealth": health}
