@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ops.aws.session import Session
 from ops.command_line import exit_code_of
 from ops.rollout.text import NOT_ROLLED_BACK
 from ops.snapshot import ecs, read_existing
-from ops.snapshot.records import Deployment, short
+from ops.snapshot.records import Deployment, PauseHook, short
 from ops.waiting import Waiting
 from stack.names import StackNames
 from stack.settings import Settings
@@ -36,6 +36,8 @@ class Stoppable:
     arn: str
     status: str
     definition: str
+    hook: PauseHook | None = None
+    """The hook at which it waits for an answer."""
 
     @property
     def revision(self) -> str:
@@ -57,7 +59,8 @@ def find(session: Session, names: StackNames) -> Stoppable | None:
         status=rows[0]["status"],
         definition=ecs.deployed_definition(session, rows[0]),
     )
-    if not _row(session, found).get("sourceServiceRevisions"):
+    row = _row(session, found)
+    if not row.get("sourceServiceRevisions"):
         raise Refused(
             t(
                 "No deployment before {revision} was completed, so ECS has no version to go back to. "
@@ -65,7 +68,7 @@ def find(session: Session, names: StackNames) -> Stoppable | None:
                 revision=found.revision,
             )
         )
-    return found
+    return replace(found, hook=ecs.waiting_hook(row))
 
 
 def _row(session: Session, found: Stoppable) -> Mapping[str, Any]:
@@ -77,14 +80,14 @@ def _row(session: Session, found: Stoppable) -> Mapping[str, Any]:
 
 
 def stop(session: Session, found: Stoppable) -> None:
-    """Let ECS roll the deployment back, unless it does already. Raises Refused and AwsProblem.
+    """Let ECS roll the deployment back, unless it does already. Raises AwsProblem.
 
     One that waits for an answer gets it.
     """
     if found.status not in STARTED:
         return
-    if hook := ecs.waiting_hook(_row(session, found)):
-        ecs.answer_hook(session, hook, "ROLLBACK")
+    if found.hook:
+        ecs.answer_hook(session, found.hook, "ROLLBACK")
     else:
         session.call(
             "ecs", "stop_service_deployment", serviceDeploymentArn=found.arn, stopType="ROLLBACK"

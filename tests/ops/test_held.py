@@ -258,6 +258,7 @@ def test_a_rollback_answers_the_hook():
         arn=HOOK.deployment,
         status="IN_PROGRESS",
         definition=NEW,
+        hook=HOOK,
     )
     stop(ecs, found)
     assert ecs.answers == [(HOOK.deployment, HOOK.id, "ROLLBACK")]

@@ -17,7 +17,7 @@ JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
     *("{service} {operation}: {said}", "{text} [{elapsed} of {limit}]", "{at} ECS: {message}"),
     *("database", "{stack} {state}", "TLS", "  {name}: {problem}", "{why} {log}"),
-    *("{place}: {why}", "{road}: {why}"),
+    *("{place}: {why}", "{road}: {why}", "{place}: {text}: {rule}"),
 }
 """Messages that are the same in every language."""
 
@@ -169,6 +169,9 @@ ALLOWED = {
     "careapp: ": "the name that stands before every error",
     "\n[bold]": "a style",
     "[/bold]": "a style",
+    "RUN ": "an instruction of a Dockerfile",
+    "nc: ": "how a program of the image begins its errors",
+    "nc: without Docker only `nc -z HOST PORT` works": "an error of a program of the image",
 }
 
 
