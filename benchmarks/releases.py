@@ -36,10 +36,11 @@ PATIENCE = 60.0
 """Seconds after which a visitor gives up, as ELB does by its idle timeout."""
 WAITS = {
     "shiftMinutes": "1",
-    "bakeMinutes": "1",
     "rolloutTimeoutMinutes": "30",
     "natStrategy": "none",
 }
+BAKE = {"rolling": "5"}
+"""Minutes for which ECS watches a version that the gate may still roll back; the others look before that."""
 STRATEGIES = ("rolling", "canary", "linear", "blueGreen")
 VERSIONS: dict[str, tuple[Edit, ...]] = {
     "its page raises": before_page("1 / 0"),
@@ -216,6 +217,7 @@ def main() -> int:
             stack.set(**WAITS)
             for strategy in chosen:
                 stack.up(ecsEnabled="false")
+                stack.set(bakeMinutes=BAKE.get(strategy, "1"))
                 if stack.up(deployStrategy=strategy) or stack.up(ecsEnabled="true"):
                     sys.exit((home / "output.log").read_text()[-4000:])
                 cells = [released(stack, edits) for edits in VERSIONS.values()]
