@@ -84,7 +84,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as raw:
 
 def select(stack) -> str:
     """Connect as the app does, to the RDS name at the platform's address; return "1" or the error's name."""
-    told = json.loads(stack.page("/env"))
+    told, image = json.loads(stack.page("/env")), next(iter(stack.images.values()))
     described = psycopg.conninfo.make_conninfo(
         host=stack.ids["db"]["Endpoint"]["Address"],
         hostaddr=told["env"]["PGHOSTADDR"],
@@ -93,7 +93,8 @@ def select(stack) -> str:
         dbname="careapp",
         password=stack.password(),
         sslmode="verify-full",
-        sslrootcert=f"{told['cwd']}/webapp/rds-ca.pem",
+        # A task has a root of its own; this program runs in its network alone.
+        sslrootcert=str(image.folder / "webapp" / "rds-ca.pem"),
         connect_timeout=2,
     )
     return str(stack.inside(CONNECT, described))

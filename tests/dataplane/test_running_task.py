@@ -279,7 +279,7 @@ class Namesake(StackNames):
     cluster, service = "another", "web"
 
 
-OWN, NAMESAKE = Own("poc"), Namesake("poc")
+OWN, NAMESAKE = Own("poc", "careapp"), Namesake("poc", "careapp")
 
 
 @pytest.fixture
