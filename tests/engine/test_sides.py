@@ -17,7 +17,7 @@ from stack.settings import Settings
 from tests.documents.markdown import Page
 
 SETTING = re.compile(r"`(\w+) ([^`]*)`")
-STAGE_2 = {ECS: "true"}
+STAGE_2 = {f"careapp:{ECS}": "true"}
 
 
 def settings_of(stack):
