@@ -129,6 +129,9 @@ def test_a_second_release_takes_the_first_one_s_place(journey: Journey) -> None:
     assert set(journey.containers()).isdisjoint(before)
 
 
+ROLLED_BACK = "ECS runs careapp-poc:N instead of careapp-poc:N"
+
+
 def documented(name: str) -> str:
     """Return the doctor's first finding that docs/faults.md has of a mistake."""
     rows = ROW.finditer((ROOT / "docs" / "faults.md").read_text())
@@ -151,7 +154,9 @@ def break_and_mend(journey: Journey, name: str) -> dict[str, Any]:
     fixes.diagnose(run)
     assert run.report.diagnosis is not None
     found: dict[str, Any] = run.report.diagnosis["findings"][0]
-    assert unnumbered(found["title"]) == unnumbered(documented(name))
+    first, wanted = unnumbered(found["title"]), unnumbered(documented(name))
+    # Of a version that the gate has rolled back, the gate has named the cause.
+    assert first == wanted or (first == ROLLED_BACK and wanted in str(red.value))
     fixes.apply_fix(run, fault, journey.careapp.home.source)
     return found
 

@@ -237,11 +237,11 @@ def as_on_aws(place: Place, each: Plan) -> Callable[[str], str]:
     """Return the function that changes the text of a container's log to the text on AWS.
 
     Paths in a traceback are those of the image (/app/webapp/pages.py), not of the local copies. An app that was
-    passed the task's loopback address as BIND_HOST listens on all addresses there.
+    passed the task's loopback address as BIND_HOST listens on all addresses there: where a port follows it.
     """
     if each.environment.get("BIND_HOST") != place.address:
         return each.image.inside
-    passed = re.compile(rf"(?<![\d.]){re.escape(place.address)}(?![\d.])")
+    passed = re.compile(rf"(?<![\d.]){re.escape(place.address)}(?=:\d)")
     return lambda text: passed.sub("0.0.0.0", each.image.inside(text))  # noqa: S104 - only a text
 
 
