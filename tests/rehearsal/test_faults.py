@@ -201,5 +201,5 @@ def test_what_the_doctor_says_mends_what_stays_red_and_what_shows_only_later(
     assert ("second_up" in report) is not FAULTS[name].shows_later
     assert (report["mend"]["green"], report["mend"]["page"]) == (True, 200)
     assert "error" not in report
-    assert report["aws_seconds"] > 20
+    assert FAULTS[name].shows_later or report["aws_seconds"] > 20
     assert report["destroy"]["left"] == 0

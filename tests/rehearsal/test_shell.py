@@ -146,6 +146,7 @@ def test_a_local_cloud_has_the_region_of_the_stack_s_file_or_the_one_that_is_nam
     tmp_path, monkeypatch
 ):
     monkeypatch.setattr(shell, "ROOT", tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp")
     for stack, region in (("poc", "eu-west-1"), ("prod", "us-west-2")):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config: {{aws:region: {region}}}")
     (tmp_path / "Pulumi.new.yaml").write_text("config: {}")
