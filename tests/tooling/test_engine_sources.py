@@ -205,7 +205,7 @@ def test_an_image_s_packages_that_cannot_be_kept_name_the_cache_and_the_way_out(
     Path(environ["HOME"], ".cache").write_text("a file where a folder should be")
     monkeypatch.setattr(venvs, "cache", lambda: paths.cache(environ))
     with pytest.raises(venvs.InstallError, match=r"careapp cannot be used: .*XDG_CACHE_HOME"):
-        venvs.venv([["flask"]])
+        venvs.venv([venvs.Step(("flask",))])
 
 
 def test_the_cache_follows_xdg_cache_home_unless_that_is_relative(environ, tmp_path):
