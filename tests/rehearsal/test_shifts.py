@@ -102,8 +102,10 @@ def test_a_killed_up_leaves_the_users_alone_and_the_next_one_goes_on(canary):
         killed.wait()
         time.sleep(2)
         if waits(canary):
-            status = canary.run("status").stdout
+            status = canary.shell("./careapp", "status", "-s", "poc").stdout
             assert "gets no requests of users yet: ECS waits for an answer until" in status
+        # The lock of a killed `up` stays, and Pulumi says so.
+        canary.shell("pulumi", "cancel", "-s", "poc", "--yes")
         again = up(canary)
     assert again.returncode != 0
     assert "The page / answers 404, and smokeMatcher expects 200-299" in again.stdout, again.stdout
