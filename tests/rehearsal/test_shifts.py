@@ -100,6 +100,7 @@ def test_a_killed_up_leaves_the_users_alone_and_the_next_one_goes_on(canary):
         until(lambda: waits(canary), 120, "the hook")
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
+        killed.stdout.close()
         time.sleep(2)
         if waits(canary):
             status = canary.shell("./careapp", "status", "-s", "poc").stdout
