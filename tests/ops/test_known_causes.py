@@ -1,5 +1,6 @@
 """The causes that the logs of other people's apps name, by the servers' and libraries' own lines."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 
@@ -8,6 +9,7 @@ import pytest
 from ops.diagnosis.known_causes import logged_cause
 from ops.diagnosis.log_lines import listening, requests
 from ops.snapshot.task_logs import Line
+from stack.names import StackNames
 from tests.ops import stacks as a
 from tests.ops.logged import BETWEEN_UWSGI, CAUSES, LISTENING, REQUESTS, RETRIED
 from tests.ops.situations import crashed, findings
@@ -87,8 +89,9 @@ ARN = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:careapp-poc/key-GhI
 UP = "pulumi up -s poc"
 
 
-def variable(name, **changes):
-    return findings(crashed(f"KeyError: '{name}'", **changes))[0].fixes[0]
+def variable(name, project="careapp", **changes):
+    snapshot = crashed(f"KeyError: '{name}'", **changes)
+    return findings(replace(snapshot, names=StackNames("poc", project)))[0].fixes[0]
 
 
 def test_a_missing_variable_that_was_a_secret_before_is_set_as_that_secret_again():
@@ -100,6 +103,10 @@ def test_a_missing_variable_that_was_a_secret_before_is_set_as_that_secret_again
         UP,
     )
     assert "appVariables" not in str(fix.text)
+
+
+def test_the_secret_of_another_project_has_the_name_that_its_permissions_allow():
+    assert "--name acme-poc/SECRET_KEY " in variable("SECRET_KEY", "acme").commands[0]
 
 
 @pytest.mark.parametrize("name", ["SECRET_KEY", "API_TOKEN", "MAIL_PASSWORD", "STRIPE_API_KEY"])

@@ -231,7 +231,7 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
         "and deploy:",
         name=name,
     )
-    stored = f"aws secretsmanager create-secret --name careapp-{stack}/{name} --secret-string file://FILE"
+    stored = f"aws secretsmanager create-secret --name {case.now.names.prefix}/{name} --secret-string file://FILE"
     return Fix(text, (stored, secret, f"pulumi up -s {stack}"))
 
 
