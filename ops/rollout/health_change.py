@@ -78,7 +78,7 @@ def _answer(settings: Settings) -> int | None:
     from ops.snapshot import elb, page
 
     session, names = Session(settings.region, settings.profile), settings.names
-    balancer = elb.balancer(session, names.balancer)
+    balancer = elb.balancer(session, names.balancer, rules=False)
     groups = [elb.target_group(session, names.target_group)]
     if settings.service.deployment.shifts:
         groups.append(elb.target_group(session, names.alternate_group))
@@ -116,7 +116,8 @@ def _refusal(before: Check, after: Check, status: int) -> Text:
         path=after.path,
         status=status,
         old=before.path,
-        wide=f"{after.matcher},{status}",
+        # The first of the updates must leave the tasks of now healthy on the old path, too.
+        wide=",".join(dict.fromkeys((before.matcher, after.matcher, str(status)))),
         matcher=after.matcher,
     )
 

@@ -29,7 +29,7 @@ def running(server, monkeypatch):
     server.pages = {"/health": answer(200), "/old": moved, "/broken": answer(500)}
     url = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(HttpsSettings, "url", lambda *_: url)
-    monkeypatch.setattr(elb, "balancer", lambda *_: server.there)
+    monkeypatch.setattr(elb, "balancer", lambda *_, **__: server.there)
     monkeypatch.setattr(elb, "target_group", lambda *_: a.target_group())
     monkeypatch.setattr(
         elb, "targets", lambda *_: [elb.Target(address="10.0.0.4", port=3000, state="healthy")]
@@ -70,6 +70,11 @@ def test_another_path_is_refused_with_the_three_updates_that_work(running):
         "pulumi config set healthMatcher 200",
         "pulumi up",
     ]
+
+
+def test_the_first_of_the_updates_takes_what_the_old_path_answers_too(running):
+    with pytest.raises(pulumi.RunError, match="config set healthMatcher 204,200,404\n"):
+        refuse_outage(a.choices(healthPath="/up"), changes(matcher="204"))
 
 
 @pytest.mark.parametrize(("path", "answers"), [("/broken", "with 500"), ("/old", "with 302")])
