@@ -140,18 +140,19 @@ class Shifting(pulumi.ComponentResource):
         super().__init__("careapp:infra:Shifting", name, None, opts)
         self.balancer, self.child = balancer, pulumi.ResourceOptions(parent=self)
         self.groups = [balancer.target_group_arn, alternate.arn]
-        self.rule_arn = self._rule(name, ["actions"]).arn
-        self.test_rule_arn = self._rule(name, ["actions", "conditions"], test=True).arn
+        self.rule_arn = self._rule(name).arn
+        self.test_rule_arn = self._rule(name, test=True).arn
         self.role_arn = self._role(name)
         self.register_outputs({"rule_arn": self.rule_arn, "role_arn": self.role_arn})
 
-    def _rule(self, name: str, kept: list[str], *, test: bool = False) -> aws.lb.ListenerRule:
+    def _rule(self, name: str, *, test: bool = False) -> aws.lb.ListenerRule:
         forward = aws.lb.ListenerRuleActionForwardArgs(
             target_groups=[
                 aws.lb.ListenerRuleActionForwardTargetGroupArgs(arn=arn, weight=weight)
                 for arn, weight in zip(self.groups, (100, 0), strict=True)
             ]
         )
+        kept = ["actions", "conditions"] if test else ["actions"]
         opts = pulumi.ResourceOptions(parent=self, ignore_changes=kept)
         action = aws.lb.ListenerRuleActionArgs(type="forward", forward=forward)
         return listener_rule(name, self.balancer, [action], opts, test=test)
