@@ -91,34 +91,48 @@ def _answer(settings: Settings) -> int | None:
 
 
 def _refusal(before: Check, after: Check, status: int) -> Text:
+    # The first of the updates must leave the tasks of now healthy on the old path, too.
+    wide = ",".join(dict.fromkeys((before.matcher, after.matcher, str(status))))
     if status not in WIDEST:
-        return t(
-            "{change} is refused: the version that runs answers {path} with {status}, so ECS would stop its tasks "
-            "before new ones run. Nothing was changed. First release a version that answers both {old} and {path}, "
-            "then change the health check.",
-            change=_change(before, after),
+        way_out = t(
+            "First release a version that answers both {old} and {path}, then change the health check.",
             path=after.path,
             old=before.path,
-            status=status,
+        )
+    elif after.path == before.path:
+        way_out = t(
+            "Two updates do it without an outage, the first of them with the version that answers {path} with "
+            "{matcher}:\n"
+            "  pulumi config set healthMatcher {wide}\n"
+            "  pulumi up\n"
+            "  pulumi config set healthMatcher {matcher}\n"
+            "  pulumi up",
+            path=after.path,
+            wide=wide,
+            matcher=after.matcher,
+        )
+    else:
+        way_out = t(
+            "Three updates do it without an outage, the first of them before any other change:\n"
+            "  pulumi config set healthPath {old}\n"
+            "  pulumi config set healthMatcher {wide}\n"
+            "  pulumi up\n"
+            "  pulumi config set healthPath {path}\n"
+            "  pulumi up\n"
+            "  pulumi config set healthMatcher {matcher}\n"
+            "  pulumi up",
+            path=after.path,
+            old=before.path,
+            wide=wide,
+            matcher=after.matcher,
         )
     return t(
         "{change} is refused: the version that runs answers {path} with {status}, so ECS would stop its tasks before "
-        "new ones run. Nothing was changed. Three updates do it without an outage, the first of them before any "
-        "other change:\n"
-        "  pulumi config set healthPath {old}\n"
-        "  pulumi config set healthMatcher {wide}\n"
-        "  pulumi up\n"
-        "  pulumi config set healthPath {path}\n"
-        "  pulumi up\n"
-        "  pulumi config set healthMatcher {matcher}\n"
-        "  pulumi up",
+        "new ones run. Nothing was changed. {way_out}",
         change=_change(before, after),
         path=after.path,
         status=status,
-        old=before.path,
-        # The first of the updates must leave the tasks of now healthy on the old path, too.
-        wide=",".join(dict.fromkeys((before.matcher, after.matcher, str(status)))),
-        matcher=after.matcher,
+        way_out=way_out,
     )
 
 

@@ -72,6 +72,17 @@ def test_another_path_is_refused_with_the_three_updates_that_work(running):
     ]
 
 
+def test_another_matcher_alone_needs_two_updates(running):
+    with pytest.raises(pulumi.RunError, match="the version that answers /health with 204") as refused:
+        refuse_outage(a.choices(healthMatcher="204"), changes())
+    assert [line.strip() for line in str(refused.value).splitlines()[1:]] == [
+        "pulumi config set healthMatcher 200,204",
+        "pulumi up",
+        "pulumi config set healthMatcher 204",
+        "pulumi up",
+    ]
+
+
 def test_the_first_of_the_updates_takes_what_the_old_path_answers_too(running):
     with pytest.raises(pulumi.RunError, match="config set healthMatcher 204,200,404\n"):
         refuse_outage(a.choices(healthPath="/up"), changes(matcher="204"))

@@ -178,6 +178,12 @@ class Mistakes:
             self.undos.pop(edit)()
         return edit is not None
 
+    def mended_by_the_old_value(self) -> str:
+        """Take the settings back that are refused. Return why `pulumi up` is red after that, if it is."""
+        for edit in [each for each in self.undos if each.deploys]:
+            self.undos.pop(edit)()
+        return self.running.deploy()
+
     def take_back(self, *, mended: bool) -> None:
         """Undo what is left: all of it, or where the cures have mended the stack, what is written wrongly still."""
         for edit, undo in reversed(self.undos.items()):

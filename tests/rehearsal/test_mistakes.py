@@ -22,6 +22,8 @@ SEED = int(os.environ.get("CAREAPP_MISTAKES_SEED", date.today().toordinal()))
 """Other cases every day. The same for all processes that share the tests."""
 UNNAMED = {"roll-out-failed", "rolled-back", "tasks-die", "too-few-tasks"}
 """Findings that say only that it fails."""
+REFUSED = "Nothing was changed."
+"""What `pulumi up` says of a setting that it refuses before it begins."""
 ROUNDS = 6
 """Findings that are followed one after the other, for at most two mistakes."""
 
@@ -82,6 +84,10 @@ def mend(mistakes: Mistakes, red: str) -> None:
     while red:
         followed += 1
         assert followed <= ROUNDS, f"still red after {ROUNDS} findings: {red}"
+        if REFUSED in red:
+            assert running.works or len(mistakes.edits) > 1, f"refused, and the page is dead: {red}"
+            red = mistakes.mended_by_the_old_value()
+            continue
         found = running.diagnosis()
         print(red, plain(found), sep="\n")
         first = found.causes[0] if found.causes else None
