@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
+from stack.variables import filled
 
 USER = "10001:10001"
 """The container's user and group. Without a group Docker would use root's (Dockerfile reference, USER)."""
@@ -34,8 +35,10 @@ class ContainerInputs:
 
 def container_definition(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str, object]:
     """Return the container definition (botocore, ContainerDefinition)."""
-    variables = {**settings.variables, **environment(inputs, settings)}
-    secrets = {**settings.secrets, "DB_PASSWORD": f"{inputs.db_secret_arn}:password::"}
+    plain = environment(inputs, settings)
+    variables = {name: filled(text, plain) for name, text in settings.variables.items()} | plain
+    password = f"{inputs.db_secret_arn}:password::"
+    secrets = {**settings.secrets, **dict.fromkeys(("DB_PASSWORD", *settings.passwords), password)}
     return {
         "name": CONTAINER,
         "image": inputs.image,

@@ -13,7 +13,7 @@ import pulumi_docker as docker
 
 from i18n import t
 from infra.container import USER
-from stack.app import PLATFORMS
+from stack.app import APP_DOCKERFILE, PLATFORMS
 from stack.context import content_tag
 from stack.settings import Settings
 
@@ -48,9 +48,13 @@ class AppImage(pulumi.ComponentResource):
         super().__init__("careapp:infra:AppImage", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         platform = PLATFORMS[args.settings.image.architecture]
-        parts = {"platform": platform, "revision": args.settings.image.revision}
-        _check_tmp_volume(args.settings.image.folder)
-        self.tag = content_tag(args.settings.image.folder, parts)
+        image = args.settings.image
+        parts = {"platform": platform, "revision": image.revision}
+        # The sources have neither; the usual ones are no part, so that the tags of running stacks stay.
+        parts |= {"target": image.target} if image.target else {}
+        parts |= {"dockerfile": image.file} if image.file != APP_DOCKERFILE.default else {}
+        _check_tmp_volume(image.folder / image.file)
+        self.tag = content_tag(image.folder, parts)
         repository = self._repository(name)
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn
@@ -88,12 +92,16 @@ class AppImage(pulumi.ComponentResource):
         image's host from Docker's configuration and its credential helpers (pulumi-docker 4,
         provider/image.go, getRegistryAuth).
         """
-        context = f"./{self.args.settings.image.folder}"
+        image = self.args.settings.image
+        context = f"./{image.folder}"
         return docker.Image(
             f"{name}-app",
             image_name=pulumi.Output.concat(repository.repository_url, ":", self.tag),
             build=docker.DockerBuildArgs(
-                context=context, dockerfile=f"{context}/Dockerfile", platform=platform
+                context=context,
+                dockerfile=f"{context}/{image.file}",
+                platform=platform,
+                target=image.target or None,
             ),
             build_on_preview=False,
             skip_push=False,
@@ -101,14 +109,13 @@ class AppImage(pulumi.ComponentResource):
         )
 
 
-def _check_tmp_volume(folder: Path) -> None:
+def _check_tmp_volume(file: Path) -> None:
     """Log a warning when the Dockerfile does not declare the volume /tmp.
 
     On Fargate a bind mount is owned by root with mode 0755 unless the image declares it as VOLUME
     (ECS Developer Guide, "Use bind mounts with Amazon ECS"). It is no error, because the base image
     may declare it, and the app may not need it.
     """
-    file = folder / "Dockerfile"
     if not DECLARES_TMP.search(file.read_text()):
         pulumi.log.warn(
             str(

@@ -1,11 +1,10 @@
-"""The app: the keys of its folder and image, its variables and secrets, its container health check."""
+"""The app: the keys of its folder and image, its command and its container health check."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,112 +14,6 @@ from stack.file import Reader
 from stack.names import CONTAINER
 from stack.rules import Key
 
-RESERVED = frozenset(
-    {
-        *("APP_VERSION", "PORT", "WEB_CONCURRENCY"),
-        *(
-            "DB_HOST",
-            "DB_NAME",
-            "DB_PASSWORD",
-            "DB_POOL_SIZE",
-            "DB_PORT",
-            "DB_SECRET_ARN",
-            "DB_USER",
-        ),
-    }
-)
-"""Variables that the task definition sets; a test compares the two."""
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-ARN = re.compile(
-    r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@!-]+-[A-Za-z0-9]{6}"
-    r"(:[^:]*:[^:]*:[^:]*)?"
-)
-"""A secret's complete ARN, which IAM policies need, with or without json key, stage and version.
-
-ECS accepts the three together or none of them (ECS Developer Guide, "Pass Secrets Manager secrets
-through Amazon ECS environment variables").
-"""
-
-
-def entries(key: str, check: Callable[[str, str], str]) -> Callable[[str], dict[str, str]]:
-    """Return the rule of a map from variable names to texts; ``check`` gets both and returns the text.
-
-    Pulumi passes a map as JSON.
-    """
-
-    def rule(text: str) -> dict[str, str]:
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise ValueError(
-                t(
-                    "it is not a map of names to values; set one entry at a time: "
-                    "`pulumi config set --plaintext --path {key}.NAME VALUE`",
-                    key=key,
-                )
-            )
-        for name in found:
-            _check_name(name)
-        return {name: check(name, _text(name, value)) for name, value in found.items()}
-
-    return rule
-
-
-def _check_name(name: str) -> None:
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            t(
-                "{name!r} is not a variable name; use letters, digits and underscores, and do not "
-                "start with a digit",
-                name=name,
-            )
-        )
-    if name in RESERVED:
-        raise ValueError(
-            t(
-                "{name} is set by the stack; let the app read it (docs/your-app.md), or choose "
-                "another name",
-                name=name,
-            )
-        )
-
-
-def _text(name: str, value: object) -> str:
-    """Return a value as text: Pulumi stores `true` and `3` as boolean and number."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, (str, int, float)):
-        raise ValueError(
-            t("{name} has a list or a map as its value; a variable has one text", name=name)
-        )
-    return str(value)
-
-
-def plain_text(_name: str, text: str) -> str:
-    """Return the text of a variable, which may be any."""
-    return text
-
-
-def secret_arn(name: str, text: str) -> str:
-    """Return the text when it is a valid `valueFrom`. Raises ValueError.
-
-    The error does not repeat the text, which may be the secret itself.
-    """
-    if not ARN.fullmatch(text):
-        raise ValueError(
-            t(
-                "{name} has a value of {count} characters, which is not the complete ARN of a Secrets Manager secret, "
-                "as `aws secretsmanager describe-secret` shows it, with or without a JSON key: "
-                "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
-                name=name,
-                count=len(text),
-            )
-        )
-    return text
-
-
 APP_FOLDER = Key(
     "appFolder",
     "webapp",
@@ -129,17 +22,20 @@ APP_FOLDER = Key(
     ),
     "folder of the app and its Dockerfile, below the project's folder (docs/your-app.md)",
 )
-APP_VARIABLES = Key(
-    "appVariables",
-    "{}",
-    entries("appVariables", plain_text),
-    "environment variables of the app: `pulumi config set --path appVariables.NAME VALUE`",
+APP_DOCKERFILE = Key(
+    "appDockerfile",
+    "Dockerfile",
+    rules.pattern(
+        r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*",
+        t("a file below the app's folder, like docker/Dockerfile"),
+    ),
+    "the Dockerfile, in `appFolder`",
 )
-APP_SECRETS = Key(
-    "appSecrets",
-    "{}",
-    entries("appSecrets", secret_arn),
-    "environment variables of the app from Secrets Manager: name and ARN, with or without `:KEY::`",
+APP_TARGET = Key(
+    "appTarget",
+    "",
+    rules.optional(rules.pattern(r"[A-Za-z0-9][\w.-]*", t("the name of a stage, like production"))),
+    "stage of the Dockerfile that is built, as `docker build --target` names it; empty: the last one",
 )
 APP_CONNECTIONS = Key(
     "appConnections",
@@ -155,6 +51,8 @@ HEALTH_COMMAND = Key(
 )
 
 
+STAGE = re.compile(r"(?im)^[ \t]*FROM[ \t].*[ \t]AS[ \t]+(\S+)")
+"""A stage's name in a Dockerfile."""
 LONGEST_OVERRIDE = 8192
 """Characters of RunTask's `overrides`, JSON's own included (API reference, RunTask)."""
 
@@ -195,37 +93,50 @@ DEPLOY_COMMAND = Key(
 
 def folder(read: Reader) -> Path:
     """Return the app's folder, relative to the project's: an absolute path would differ by checkout."""
-    named = read(APP_FOLDER)
+    named, dockerfile, target = read(APP_FOLDER), read(APP_DOCKERFILE), read(APP_TARGET)
+    file = read.file.folder / named / dockerfile
 
     def checked() -> Path:
-        if read.sources and not (read.file.folder / named / "Dockerfile").is_file():
+        if read.sources and not file.is_file():
             raise ValueError(
                 t(
-                    "{folder}/Dockerfile does not exist; set appFolder to a folder that has a "
-                    "Dockerfile",
+                    "{folder}/{file} does not exist; set appFolder to a folder that has it, or appDockerfile to "
+                    "its name there",
                     folder=named,
+                    file=dockerfile,
                 )
             )
         return Path(named)
 
-    return read.together(checked, APP_FOLDER, otherwise=Path(named))
-
-
-def variables(read: Reader) -> Mapping[str, str]:
-    """Return the app's variables. An encrypted one is refused: the task definition shows it in plain text."""
-    found = read(APP_VARIABLES)
-
-    def plain() -> Mapping[str, str]:
-        if read.is_encrypted(APP_VARIABLES):
+    def ignored() -> str:
+        if read.sources and file.with_name(f"{file.name}.dockerignore").is_file():
             raise ValueError(
                 t(
-                    "a value is encrypted, but the task definition shows variables in plain text; "
-                    "store it in Secrets Manager and set its ARN in appSecrets"
+                    "{file}.dockerignore is not read; write it as {folder}/.dockerignore",
+                    file=dockerfile,
+                    folder=named,
                 )
             )
-        return found
+        return dockerfile
 
-    return read.together(plain, APP_VARIABLES, otherwise=found)
+    def known() -> str:
+        names = STAGE.findall(file.read_text()) if read.sources and target else [target]
+        if target.lower() not in map(str.lower, names):
+            raise ValueError(
+                t(
+                    "{folder}/{file} has no stage {target}; it has {names}",
+                    folder=named,
+                    file=dockerfile,
+                    target=target,
+                    names=", ".join(names) or t("no stage with a name"),
+                )
+            )
+        return target
+
+    found = read.together(checked, APP_FOLDER, APP_DOCKERFILE, otherwise=Path(named))
+    read.together(ignored, APP_DOCKERFILE, APP_FOLDER, otherwise=dockerfile)
+    read.together(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE, otherwise=target)
+    return found
 
 
 def deploy_command(read: Reader) -> tuple[str, ...]:
@@ -243,25 +154,6 @@ def deploy_command(read: Reader) -> tuple[str, ...]:
         return found
 
     return read.together(plain, DEPLOY_COMMAND, otherwise=found)
-
-
-def secrets(read: Reader) -> Mapping[str, str]:
-    """Return the app's secrets. ECS refuses a name that is also a variable's (API reference, Secret)."""
-    found, others = read(APP_SECRETS), read(APP_VARIABLES)
-
-    def apart() -> Mapping[str, str]:
-        if both := sorted(found.keys() & others.keys()):
-            raise ValueError(
-                t(
-                    "{names} is in appVariables, too; remove it from one of the two: "
-                    "`pulumi config rm --path appVariables.{name}`",
-                    names=", ".join(both),
-                    name=both[0],
-                )
-            )
-        return found
-
-    return read.together(apart, APP_SECRETS, APP_VARIABLES, otherwise=found)
 
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
@@ -293,6 +185,10 @@ class ImageSettings:
     """The sources and platform of the app's image, and how many images ECR keeps."""
 
     folder: Path
+    file: str = APP_DOCKERFILE.default
+    """The Dockerfile in the folder."""
+    target: str = ""
+    """The stage that is built; empty: the last one."""
     architecture: str
     revision: str
     kept: int
@@ -307,6 +203,8 @@ class ImageSettings:
     def load(cls, read: Reader) -> ImageSettings:
         return cls(
             folder=folder(read),
+            file=read(APP_DOCKERFILE),
+            target=read(APP_TARGET),
             architecture=read(CPU_ARCHITECTURE),
             revision=read(IMAGE_REVISION),
             kept=read(IMAGES_KEPT),

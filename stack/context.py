@@ -9,8 +9,6 @@ from pathlib import Path
 
 from docker.utils import exclude_paths  # type: ignore[import-untyped]
 
-from i18n import t
-
 LENGTH = 16
 """Hexadecimal digits: 64 bits, enough that two versions never have the same tag."""
 
@@ -21,15 +19,8 @@ def content_tag(folder: Path, parts: Mapping[str, str]) -> str:
     The hash covers the path, permissions and contents, or the link target, of each file that
     .dockerignore does not exclude. Times and owners are not part of it. pulumi-docker must not see a
     change that the tag does not (its provider.go, hashContext): it would push to an existing tag, which
-    is immutable in ECR. Raises FileNotFoundError when there is no Dockerfile.
+    is immutable in ECR.
     """
-    if not (folder / "Dockerfile").is_file():
-        raise FileNotFoundError(
-            t(
-                "{folder}/Dockerfile does not exist; the app's image is built from it",
-                folder=str(folder),
-            )
-        )
     digest = hashlib.sha256()
     for name, value in sorted(parts.items()):
         _add(digest, b"part", name.encode(), value.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ from i18n import t
 from stack import rules
 from stack.file import StackFile, read
 from stack.rules import Key
+from stack.variables import APP_SECRETS, PASSWORD
 
 PREVIEW_HOURS = Key(
     "previewHours",
@@ -48,8 +50,6 @@ CHEAPEST: Mapping[str, str] = {
 LEFT_OUT = (
     # The domain is the model's, and the role may change no record and no certificate.
     *("certificateArn", "domainName", "hostedZoneId"),
-    # The boundary allows no secret of another stack: the code is not reviewed yet.
-    "appSecrets",
     *("alarmEmail", "schedule", "minCount", "maxCount"),
 )
 """Settings of the model that a pull request's stack has with their defaults."""
@@ -81,7 +81,22 @@ def settings_of(number: int, folder: Path) -> StackFile:
     kept = {key: text for key, text in model.values.items() if key not in left_out}
     cheapest = {**CHEAPEST, "permissionsBoundary": f"{role(model.project)}-boundary"}
     changed = {f"{model.project}:{name}": text for name, text in cheapest.items()}
+    secrets = f"{model.project}:{APP_SECRETS.name}"
+    if secrets in kept:
+        kept[secrets] = _own_secrets(kept[secrets])
     return replace(model, stack=name_of(number), values=kept | changed, encrypted=frozenset())
+
+
+def _own_secrets(text: str) -> str:
+    """Return the map of `appSecrets` with the password of the stack's own database alone.
+
+    The boundary allows no secret of another stack: the code is not reviewed yet.
+    """
+    try:
+        found = json.loads(text).items()
+    except (ValueError, AttributeError):
+        return text  # The stack's settings refuse it.
+    return json.dumps({name: value for name, value in found if value == PASSWORD})
 
 
 def write(number: int, folder: Path) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from i18n import Text, t
-from stack import app, entrance, rules
+from stack import app, entrance, rules, variables
 from stack.deployments import DeploymentSettings
 from stack.file import Reader
 from stack.rules import Key
@@ -87,7 +87,11 @@ class ServiceSettings:
 
     port: int
     variables: Mapping[str, str]
+    """As the stack file has them, with placeholders."""
     secrets: Mapping[str, str]
+    """Name and ARN."""
+    passwords: tuple[str, ...]
+    """The app's variables that have the database's password."""
     connections: int
     """The most database connections of one worker's pool."""
     health_command: str
@@ -119,11 +123,13 @@ class ServiceSettings:
     def load(cls, read: Reader) -> ServiceSettings:
         cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)
         scaling = ScalingSettings.load(read, desired)
+        secrets = variables.secrets(read)
         cpu = read.together(lambda: checked_cpu(cpu), TASK_CPU, otherwise=cpu)
         return cls(
             port=read(CONTAINER_PORT),
-            variables=app.variables(read),
-            secrets=app.secrets(read),
+            variables=variables.variables(read),
+            secrets={name: arn for name, arn in secrets.items() if arn != variables.PASSWORD},
+            passwords=tuple(name for name, arn in secrets.items() if arn == variables.PASSWORD),
             connections=read(app.APP_CONNECTIONS),
             health_command=read(app.HEALTH_COMMAND),
             deploy_command=app.deploy_command(read),

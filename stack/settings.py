@@ -21,6 +21,7 @@ from stack import (
     scaling,
     service,
     sizes,
+    variables,
 )
 from stack.app import ImageSettings
 from stack.database import DatabaseSettings
@@ -55,7 +56,7 @@ BASTION_ENABLED = Key(
     "an EC2 instance to reach the database through, by Session Manager",
 )
 
-PARTS = (network, database, app, service, deployments, scaling, entrance, monitoring)
+PARTS = (network, database, app, variables, service, deployments, scaling, entrance, monitoring)
 
 KEYS: tuple[Key[Any], ...] = (
     *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),

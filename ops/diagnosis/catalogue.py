@@ -144,6 +144,7 @@ NO_PASSWORD = (*NO_DATABASE, "task-role-cannot-read-secret")
 APP = (
     Row("app-cannot-migrate", 45, {TASKS_NODE}, NO_DATABASE),
     Row("app-certificate", 45, {DATABASE}, NO_DATABASE, certain=True),
+    Row("app-database-elsewhere", 45, {DATABASE}, NO_DATABASE, certain=True),
     Row("app-database-refused", 45, {DATABASE}, NO_DATABASE),
     Row("app-database-timeout", 45, {DATABASE}, NO_DATABASE),
     Row("app-database-unknown", 45, {DATABASE}, NO_DATABASE, certain=True),
@@ -169,6 +170,7 @@ CRASH = (
     Row("crash-by-program", 52, {TASKS_NODE}, certain=True),
     Row("crash-address-in-use", 52, {TASKS_NODE}, certain=True),
     Row("crash-certificate", 52, {DATABASE}, NO_DATABASE, certain=True),
+    Row("crash-database-elsewhere", 52, {DATABASE}, NO_DATABASE, certain=True),
     Row("crash-database-refused", 52, {DATABASE}, NO_DATABASE),
     Row("crash-database-timeout", 52, {DATABASE}, NO_DATABASE),
     Row("crash-database-unknown", 52, {DATABASE}, NO_DATABASE, certain=True),

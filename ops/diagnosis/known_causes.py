@@ -44,8 +44,8 @@ def _known(
 
 
 DATABASE_URL = t(
-    "Let the app build it from DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD, which each task has "
-    "(docs/your-app.md), and deploy."
+    "Let appVariables and appSecrets give it (docs/your-app.md), or let the app build it from DB_HOST, DB_PORT, "
+    "DB_NAME, DB_USER and DB_PASSWORD, which each task has, and deploy."
 )
 
 VARIABLE = _known(
@@ -320,6 +320,15 @@ KNOWN = (
         t("There is no database named {what}"),
         t("The server exists, but it has no such database."),
         t("Correct DB_NAME in infra/container.py, or create the database."),
+        "database",
+    ),
+    _known(
+        "database-elsewhere",
+        r"connection to server at \"(?P<what>localhost|127\.0\.0\.1|::1)\".*(?:refused|Cannot assign)"
+        r"|connection to server on socket \"(?P<socket>[^\"]+)\" failed",
+        t("The app looks for its database in its own task: {what}"),
+        t("It reads the host from another variable than DB_HOST, and has none there."),
+        t("Let the variable from which the app reads the host have the database's, and deploy:"),
         "database",
     ),
     _known(

@@ -84,6 +84,7 @@ class Wanted:
     dockerfile: Path | None
     platform: str
     arguments: Mapping[str, str]
+    target: str = ""
 
     @property
     def file(self) -> Path:
@@ -91,7 +92,7 @@ class Wanted:
 
     def read(self) -> Stage:
         """Return what the Dockerfile says without Docker. Raises ``DockerfileError`` with all problems."""
-        return reading.read(self.file, self.arguments, self.context)
+        return reading.read(self.file, self.arguments, self.context, self.target)
 
 
 class Builder:
@@ -161,6 +162,7 @@ class Builder:
             "platform": wanted.platform,
             # The Dockerfile may be outside the context.
             "Dockerfile": wanted.file.read_text(),
+            "target": wanted.target,
             **wanted.arguments,
         }
         key = content_tag(wanted.context, parts)
@@ -217,6 +219,7 @@ class Builder:
                 "PIP_INDEX_URL",
             ]  # An index URL may contain a password, so only the variable's name is an argument.
         command += ["--tag", wanted.name, "--file", str(wanted.file)]
+        command += ["--target", wanted.target] if wanted.target else []
         for name, value in wanted.arguments.items():
             command += ["--build-arg", f"{name}={value}"]
         built = subprocess.run(

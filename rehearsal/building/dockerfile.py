@@ -77,8 +77,12 @@ class Stage:
     foreign: Text | None = None
 
 
-def read(file: Path, arguments: Mapping[str, str], context: Path | None = None) -> Stage:
-    """Return the last stage of ``file``, built from the files of ``context`` (None: the Dockerfile's folder).
+def read(
+    file: Path, arguments: Mapping[str, str], context: Path | None = None, target: str = ""
+) -> Stage:
+    """Return the stage ``target`` of ``file`` (empty: the last one), built from the files of ``context``.
+
+    Without a context these are the files beside the Dockerfile.
 
     Raises ``DockerfileError`` with all problems.
     """
@@ -88,6 +92,18 @@ def read(file: Path, arguments: Mapping[str, str], context: Path | None = None) 
         reader.take(line)
     stage, name = reader.stage, f"{file.parent.name}/{file.name}"
     problems = list(reader.problems)
+    if stage and target:
+        reader.keep(stage)
+        stage = reader.stages.get(target.lower())
+        if stage is None:
+            names = ", ".join(reader.stages)
+            rule = t(
+                "{file}: no stage is named {name}; there are {names}",
+                file=name,
+                name=target,
+                names=names,
+            )
+            raise DockerfileError(joined("\n", [*problems, rule]))
     if stage is None:
         problems = problems or [t("{file}: the first instruction must be FROM", file=name)]
         raise DockerfileError(joined("\n", problems))
@@ -98,7 +114,7 @@ def read(file: Path, arguments: Mapping[str, str], context: Path | None = None) 
         *packages.missing(context, stage.installs),
     ]
     if not stage.entry_point + stage.command and not problems:
-        problems.append(t("{file}: the last stage has neither CMD nor ENTRYPOINT", file=name))
+        problems.append(t("{file}: the stage has neither CMD nor ENTRYPOINT", file=name))
     if problems:
         raise DockerfileError(joined("\n", sorted(dict.fromkeys(problems), key=_line)))
     return stage
@@ -157,7 +173,7 @@ class _Reader:
 
     def start(self, line: Instruction) -> None:
         if self.stage is not None:
-            self.stages |= {each: self.stage for each in (self.label, str(self.count)) if each}
+            self.keep(self.stage)
             self.count += 1
         self.stage, self.has_command, self.arguments = None, False, {}
         base, *name = _expanded(line.rest, {**self.before_from}).split()
@@ -168,6 +184,10 @@ class _Reader:
             self.problems.append(line.problem(meant(rule, near)))
         earlier = self.stages.get(base.lower())
         self.stage = earlier or self._from_image(line, base)
+
+    def keep(self, stage: Stage) -> None:
+        """Keep the stage that ends here by its name and its number."""
+        self.stages |= {each: stage for each in (self.label, str(self.count)) if each}
 
     def _from_image(self, line: Instruction, base: str) -> Stage:
         foreign = None

@@ -122,6 +122,7 @@ class DockerServicer(Servicer):
             dockerfile=folder / build["dockerfile"] if build.get("dockerfile") else None,
             platform=build.get("platform", DEFAULT_PLATFORM),
             arguments=build.get("args") or {},
+            target=build.get("target") or "",
         )
 
 

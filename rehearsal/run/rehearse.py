@@ -23,7 +23,7 @@ from rehearsal.run.fixes import changes
 from rehearsal.run.project import Project, copy_program
 from rehearsal.run.shell import CloudFlags, ended_line, page_line
 from rehearsal.run.stages import Rehearsal, RehearsalFailed, Report
-from stack.app import APP_FOLDER
+from stack.app import APP_FOLDER, ImageSettings
 from stack.file import StackError, StackFile, full_key, read
 from stack.settings import Settings
 
@@ -265,7 +265,7 @@ def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> 
         )
     options = _check_root(flags.options(settings.region), plan.fault)
     if not options.docker:
-        _check_dockerfile(settings.image.folder)
+        _check_dockerfile(settings.image)
     project = _new_project(home, plan)
     with terminations_raise():
         try:
@@ -288,12 +288,13 @@ def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> 
     return status
 
 
-def _check_dockerfile(folder: Path) -> None:
+def _check_dockerfile(image: ImageSettings) -> None:
     """Raise ``StackError`` for a Dockerfile that no task can run by, before anything is deployed."""
     from rehearsal.building import dockerfile
 
     try:
-        dockerfile.read(ROOT / folder / "Dockerfile", {})
+        folder = ROOT / image.folder
+        dockerfile.read(folder / image.file, {}, folder, image.target)
     except dockerfile.DockerfileError as problem:
         raise StackError(said(problem)) from None
 

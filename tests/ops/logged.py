@@ -57,6 +57,18 @@ CAUSES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         (f"sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) {SERVER}Connection refused",
          "\tIs the server running on that host and accepting TCP/IP connections?", "", LINK),
     ),
+    "sqlalchemy localhost": (
+        "database-elsewhere", "localhost", "sqlalchemy.exc.OperationalError",
+        ('sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) connection to server at "localhost" '
+         "(127.0.0.1), port 5432 failed: Connection refused",
+         "\tIs the server running on that host and accepting TCP/IP connections?", "", LINK),
+    ),
+    "psycopg socket": (
+        "database-elsewhere", "/var/run/postgresql/.s.PGSQL.5432", "psycopg.OperationalError",
+        ('psycopg.OperationalError: connection failed: connection to server on socket '
+         '"/var/run/postgresql/.s.PGSQL.5432" failed: No such file or directory',
+         "\tIs the server running locally and accepting connections on that socket?"),
+    ),
     "sqlalchemy host": (
         "host-unknown", "db.nowhere.invalid", "sqlalchemy.exc.OperationalError",
         ('sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) could not translate host name '

@@ -1,5 +1,7 @@
 """The causes that the logs of other people's apps name, by the servers' and libraries' own lines."""
 
+import json
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
@@ -8,6 +10,7 @@ import pytest
 
 from ops.diagnosis.known_causes import logged_cause
 from ops.diagnosis.log_lines import listening, requests
+from ops.snapshot.task_inputs import Secret
 from ops.snapshot.task_logs import Line
 from stack.names import StackNames
 from tests.ops import stacks as a
@@ -124,7 +127,6 @@ def test_a_missing_variable_with_a_secret_s_name_is_stored_in_secrets_manager(na
     ("name", "words"),
     [
         ("GREETING", "`pulumi config set --path appVariables.GREETING VALUE`"),
-        ("DATABASE_URL", "Let the app build it from DB_HOST, "),
         ("DB_PASSWORD", "Let infra/container.py set DB_PASSWORD again, and deploy:"),
     ],
 )
@@ -132,3 +134,75 @@ def test_another_missing_variable_is_set_where_it_belongs(name, words):
     fix = variable(name)
     assert words in str(fix.text)
     assert fix.commands == (UP,)
+
+
+URL = "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require"
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("DATABASE_URL", [f"appVariables.DATABASE_URL '{URL}'", "appSecrets.PGPASSWORD '${DB_PASSWORD}'"]),
+        ("POSTGRES_HOST", ["appVariables.POSTGRES_HOST '${DB_HOST}'"]),
+        ("DATABASE_PORT", ["appVariables.DATABASE_PORT '${DB_PORT}'"]),
+        ("PGUSER", ["appVariables.PGUSER '${DB_USER}'"]),
+        ("POSTGRES_DB", ["appVariables.POSTGRES_DB '${DB_NAME}'"]),
+        ("DJANGO_DB_NAME", ["appVariables.DJANGO_DB_NAME '${DB_NAME}'"]),
+        ("SQL_PASSWORD", ["appSecrets.SQL_PASSWORD '${DB_PASSWORD}'"]),
+    ],
+)  # fmt: skip
+def test_a_missing_part_of_the_database_s_address_is_set_to_what_the_stack_has(name, settings):
+    fix = variable(name)
+    assert fix.commands == (
+        *(f"pulumi config set --plaintext --path {each} -s poc" for each in settings),
+        UP,
+    )
+
+
+def test_the_settings_that_the_doctor_names_are_settings():
+    for name in ("DATABASE_URL", "SQL_PASSWORD"):
+        *settings, _ = variable(name).commands
+        words = [shlex.split(each) for each in settings]
+        given = {each[5].partition(".")[0]: {} for each in words}
+        for each in words:
+            key, _, entry = each[5].partition(".")
+            given[key][entry] = each[6]
+        a.choices(**{key: json.dumps(entries) for key, entries in given.items()})
+
+
+ELSEWHERE = 'connection to server at "localhost" (127.0.0.1), port 5432 failed: Connection refused'
+
+
+@pytest.mark.parametrize(
+    ("line", "variables", "name"),
+    [
+        (ELSEWHERE, {}, "NAME"),
+        ('could not translate host name "db" to address: Name', {"SQL_HOST": "db"}, "SQL_HOST"),
+    ],
+)
+def test_an_app_that_looks_for_its_database_elsewhere_gets_the_stack_s(line, variables, name):
+    settings = a.choices(appFolder="apps/mine", appVariables=json.dumps(variables))
+    assert findings(crashed(line, settings=settings))[0].fixes[0].commands == (
+        f"pulumi config set --plaintext --path appVariables.{name} '${{DB_HOST}}' -s poc",
+        UP,
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "rotated", "command"),
+    [
+        ("apps/mine", -300, "./careapp retry -s poc"),
+        ("apps/mine", -900, "aws rds modify-db-instance"),
+        ("webapp", -300, "aws rds modify-db-instance"),
+    ],
+    ids=["after the task's start", "before it", "webapp/ reads it again"],
+)
+def test_an_app_that_keeps_the_password_of_before_a_rotation_gets_new_tasks(
+    folder, rotated, command
+):
+    line = 'FATAL:  password authentication failed for user "postgres"'
+    secrets = {a.SECRET: Secret(arn=a.SECRET, managed="rds", rotated=a.at(rotated))}
+    settings = a.choices(appFolder=folder)
+    first = findings(a.stack(settings, logs=a.logs(a=[line]), page=a.page(500), secrets=secrets))[0]
+    assert first.id == "app-wrong-password"
+    assert first.fixes[0].commands[0].startswith(command)

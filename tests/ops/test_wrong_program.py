@@ -61,6 +61,18 @@ def test_another_secret_is_told_with_where_the_program_is_wrong_and_what_is_righ
     assert first.fixes[0].commands == ("pulumi up -s poc",)
 
 
+def test_the_app_s_own_name_of_the_password_follows_the_database_s_secret():
+    declared = a.choices(appFolder="apps/mine", appSecrets='{"PGPASSWORD": "${DB_PASSWORD}"}')
+    old = dict.fromkeys(("DB_PASSWORD", "PGPASSWORD"), f"{OTHER_SECRET}:password::")
+    first, *others = findings(a.stack(declared, main=a.definition(secrets=old)))
+    assert (first.id, [str(each)[:10] for each in first.seen]) == (
+        "database-secret",
+        ["DB_PASSWOR", "PGPASSWORD"],
+    )
+    assert f"PGPASSWORD={a.SECRET}:password::" in str(first.fixes[0].text)
+    assert not [each for each in others if "secret" in each.id]
+
+
 @pytest.mark.parametrize(
     "known",
     [

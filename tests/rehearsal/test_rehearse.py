@@ -18,6 +18,7 @@ from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT, Home
 from rehearsal.run import rehearse
 from rehearsal.run.rehearse import Plan, _new_project
+from stack.app import ImageSettings
 from stack.file import StackError
 from tests.rehearsal.surroundings import OWN, make_bare
 
@@ -57,6 +58,23 @@ EXAMPLE = (
     *("appVariables.GREETING=hello", f"appSecrets.SECRET_KEY={SECRET}"),
 )
 """What docs/your-app.md sets for the example, which does not start without its variable and its secret."""
+AS_OTHERS_WRITE_IT = (
+    *("appDockerfile=docker/web", "appTarget=Production", "appSecrets.PGPASSWORD=${DB_PASSWORD}"),
+    "appVariables.DATABASE_URL=postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}",
+)
+
+
+def as_others_write_it(folder):
+    """Let the example read a DATABASE_URL, and build a stage of a Dockerfile of another name, which is not the last."""
+    app, dockerfile = folder / "flaskr" / "__init__.py", folder / "Dockerfile"
+    text = app.read_text()
+    begin, end = text.index("def connect"), text.index("def create_app")
+    connect = 'def connect():\n    return psycopg.connect(os.environ["DATABASE_URL"])\n\n\n'
+    app.write_text(text[:begin] + connect + text[end:])
+    (folder / "docker").mkdir()
+    stages = dockerfile.read_text().replace("slim\n", "slim AS production\n", 1)
+    (folder / "docker" / "web").write_text(f"{stages}FROM node AS tools\nCMD node\n")
+    dockerfile.unlink()
 
 
 def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path, capsys):
@@ -80,7 +98,9 @@ def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_ano
     stack_file.write_text(
         stack_file.read_text().replace("region: ap-northeast-1", f"region: {REGION}")
     )
-    settings = [word for each in (*HTTPS, *EXAMPLE) for word in ("-c", each)]
+    as_others_write_it(acme.project / "examples" / "flaskr")
+    given = (*HTTPS, *EXAMPLE, *AS_OTHERS_WRITE_IT)
+    settings = [word for each in given for word in ("-c", each)]
     done = acme.run(
         *("rehearse", "-s", "poc", "--exit", "--tasks", "process", "--port", "0"),
         *("--json", str(file), *settings),
@@ -142,7 +162,9 @@ def test_a_dockerfile_with_mistakes_is_refused_before_the_local_cloud_starts(tmp
         "FROM python\nCOPPY . .\nRUN pip instal flask\nCMD x\n"
     )
     with pytest.raises(StackError) as refused:
-        rehearse._check_dockerfile(Path("app"))
+        rehearse._check_dockerfile(
+            ImageSettings(folder=Path("app"), architecture="X86_64", revision="1", kept=10)
+        )
     assert [line.partition(": ")[0] for line in str(refused.value).splitlines()] == [
         "app/Dockerfile:2",
         "app/Dockerfile:3",

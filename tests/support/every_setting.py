@@ -70,7 +70,7 @@ ONE_WAY = {"databaseStorageGb": "100", "imageRevision": "2", "alarmEmail": "team
 ELSEWHERE = (
     *("ecsEnabled", "protect", "deployStrategy"),
     *("domainName", "hostedZoneId"),
-    *("appFolder", "appVariables", "appSecrets"),
+    *("appFolder", "appDockerfile", "appTarget", "appVariables", "appSecrets"),
 )
 """By a life's own steps; by test_shifting; by test_entrance, which has the zone; by test_rehearse."""
 ANYTHING = json.dumps(

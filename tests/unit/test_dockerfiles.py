@@ -438,8 +438,49 @@ def _like(expected, said):
 
 @pytest.mark.parametrize("text", ["", "FROM python\nRUN true\n"])
 def test_a_dockerfile_without_stages_or_without_a_command_is_refused(context, text):
-    with pytest.raises(DockerfileError, match=r"site/Dockerfile: the (first|last)"):
+    with pytest.raises(DockerfileError, match=r"site/Dockerfile: the (first|stage)"):
         read(context, text)
+
+
+STAGES = """\
+FROM python AS Base
+WORKDIR /srv
+COPY . .
+CMD ["base"]
+FROM base AS production
+CMD ["production"]
+FROM node AS tools
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [("base", "base"), ("production", "production"), ("PRODUCTION", "production"), ("0", "base")],
+)
+def test_another_stage_than_the_last_one_is_built_by_its_name(context, target, command):
+    (context / "Dockerfile").write_text(STAGES)
+    stage = dockerfile.read(context / "Dockerfile", {}, None, target)
+    assert (stage.command, stage.workdir) == ((command,), PurePosixPath("/srv"))
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        (
+            "prod",
+            "site/Dockerfile: no stage is named prod; there are base, 0, production, 1, tools, 2",
+        ),
+        (
+            "tools",
+            "site/Dockerfile:7: FROM node AS tools: without Docker the base image of the last",
+        ),
+    ],
+)
+def test_a_stage_that_cannot_be_built_is_refused(context, target, problem):
+    (context / "Dockerfile").write_text(STAGES)
+    with pytest.raises(DockerfileError) as refused:
+        dockerfile.read(context / "Dockerfile", {}, None, target)
+    assert str(refused.value).startswith(problem)
 
 
 def test_a_typo_is_not_answered_with_a_docker_engine(context):

@@ -13,7 +13,7 @@ from cli import main
 from ops.aws.rds_certificates import BUNDLE, names
 from rehearsal.run.faults import FAULTS
 from stack.__main__ import table
-from stack.app import RESERVED
+from stack.variables import RESERVED
 from tests.documents import commands, scale
 from tests.documents.console import Command, consoles, printed_as
 from tests.documents.markdown import ROOT, Page, pages

@@ -105,6 +105,24 @@ def test_another_folder_is_built_from_its_own_dockerfile(engine, image, checkout
     }
 
 
+def test_a_stage_and_a_dockerfile_of_another_name_are_built_under_a_tag_of_their_own(
+    engine, image, checkout
+):
+    folder = checkout / "webapp"
+    (folder / "docker").mkdir()
+    (folder / "docker" / "web").write_text("FROM python AS production\nVOLUME /tmp\nFROM python\n")
+    parts = {"platform": "linux/amd64", "revision": "1"}
+    built = image(appDockerfile="docker/web", appTarget="production")
+    other = {"dockerfile": "docker/web", "target": "production"}
+    assert built.tag == content_tag(folder, parts | other) != content_tag(folder, parts)
+    assert engine.only(IMAGE)["build"] == {
+        "context": "./webapp",
+        "dockerfile": "./webapp/docker/web",
+        "platform": "linux/amd64",
+        "target": "production",
+    }
+
+
 @pytest.mark.parametrize(
     ("line", "warned"),
     [("", 1), ("VOLUME /tmp", 0), ('VOLUME ["/srv", "/tmp"]', 0), ("VOLUME /tmp/x", 1)],
@@ -224,9 +242,3 @@ def test_it_is_the_same_wherever_the_folder_lies(folder, before, tmp_path_factor
     assert content_tag(elsewhere, PARTS) == before
     (elsewhere.parent / "linked").symlink_to(elsewhere)
     assert content_tag(elsewhere.parent / "linked", PARTS) == before
-
-
-def test_a_missing_dockerfile_is_told_with_its_path(folder):
-    (folder / "Dockerfile").unlink()
-    with pytest.raises(FileNotFoundError, match=f"{folder}/Dockerfile does not exist"):
-        content_tag(folder, PARTS)

@@ -10,7 +10,7 @@ import pytest
 
 from infra.container import USER
 from rehearsal.paths import ROOT
-from stack.app import RESERVED
+from stack.variables import RESERVED
 from tests.unit.conftest import DIGEST, SECRET_ARN, TAGS, service
 
 SERVICE = "aws:ecs/service:Service"
@@ -348,6 +348,27 @@ def test_the_app_s_variables_and_secrets_are_beside_the_stack_s(engine, build):
         {"name": "API_KEY", "valueFrom": APP_SECRET},
         {"name": "DB_PASSWORD", "valueFrom": f"{SECRET_ARN}:password::"},
         {"name": "SALT", "valueFrom": f"{APP_SECRET}:salt::"},
+    ]
+
+
+def test_the_app_s_variables_name_the_database_s_values_and_a_secret_its_password(engine, build):
+    build(
+        appVariables=json.dumps(
+            {
+                "DATABASE_URL": "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require",
+                "FORMAT": "$${DB_HOST} $DB_HOST ${",
+            }
+        ),
+        appSecrets='{"PGPASSWORD": "${DB_PASSWORD}"}',
+    )
+    made = container(engine)
+    variables = {each["name"]: each["value"] for each in made["environment"]}
+    where = "careapp-poc.rds.example:5432/careapp?sslmode=require"
+    assert variables["DATABASE_URL"] == f"postgresql://postgres@{where}"
+    assert variables["FORMAT"] == "${DB_HOST} $DB_HOST ${"
+    assert made["secrets"] == [
+        {"name": name, "valueFrom": f"{SECRET_ARN}:password::"}
+        for name in ("DB_PASSWORD", "PGPASSWORD")
     ]
 
 

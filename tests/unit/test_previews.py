@@ -33,7 +33,9 @@ config:
   careapp:taskMemory: "1024"
   careapp:healthPath: /live
   careapp:appVariables: {MODE: trial, KEY: {secure: AAAB}}
-  careapp:appSecrets: {TOKEN: "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/t-AbCdEf"}
+  careapp:appSecrets:
+    TOKEN: "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/t-AbCdEf"
+    PGPASSWORD: ${DB_PASSWORD}
 """
 """A model that has all that costs, a domain, secrets, and what its app needs."""
 
@@ -80,7 +82,7 @@ def test_a_preview_has_the_bound_of_its_role_and_nothing_that_is_poc_s_alone(mod
     assert made.names.repository == "careapp-pr-7/hello-ecs"
     config = yaml.safe_load((model / "Pulumi.pr-7.yaml").read_text())["config"]
     assert config["careapp:appVariables"] == {"MODE": "trial"}  # the other is encrypted
-    assert "careapp:appSecrets" not in config
+    assert config["careapp:appSecrets"] == {"PGPASSWORD": "${DB_PASSWORD}"}  # its own database's
 
 
 def test_a_preview_of_the_committed_poc_can_be_deployed():

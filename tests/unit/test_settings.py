@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.app import RESERVED, ImageSettings
+from stack.app import ImageSettings
 from stack.database import DatabaseSettings
 from stack.deployments import DeploymentSettings
 from stack.entrance import HealthSettings, HttpsSettings
@@ -21,6 +21,7 @@ from stack.network import NetworkSettings
 from stack.scaling import Hours, ScalingSettings
 from stack.service import ServiceSettings
 from stack.settings import KEYS, Settings
+from stack.variables import RESERVED
 
 
 def test_a_stack_file_need_only_name_the_region(configured):
@@ -70,6 +71,7 @@ def test_a_stack_file_need_only_name_the_region(configured):
             port=3000,
             variables={},
             secrets={},
+            passwords=(),
             connections=4,
             health_command="",
             deploy_command=(),
@@ -194,9 +196,8 @@ def test_every_key_reaches_the_record(configured):
     loaded = configured(**{key: text for key, (text, _, _) in EVERY.items()})
     changed = {path: value for _, paths, value in EVERY.values() for path in paths.split()}
     assert flat(loaded) == flat(configured()) | changed
-    assert {"certificateArn", "appFolder", "deployStrategy"} == {key.name for key in KEYS} - {
-        *EVERY
-    }
+    elsewhere = {"appFolder", "appDockerfile", "appTarget", "certificateArn", "deployStrategy"}
+    assert elsewhere == {key.name for key in KEYS} - {*EVERY}
 
 
 def test_names_and_tags_follow_project_and_stack(configured):
@@ -248,7 +249,42 @@ def test_a_map_that_cannot_be_used_is_refused_with_the_rule(configured, key, val
 
 
 def test_what_may_be_a_secret_is_not_repeated(configured):
-    assert "hunter2" not in problem(configured, appSecrets={"KEY": "hunter2"})
+    for text in ("hunter2", "postgresql://me:hunter2@${DB_HOST}"):
+        assert "hunter2" not in problem(configured, appSecrets={"KEY": text})
+
+
+IN_PLAIN_TEXT = (
+    "has ${DB_PASSWORD}, and the task definition shows variables in plain text; set a variable that is the password "
+    "alone by `pulumi config set --plaintext --path appSecrets.URL '${DB_PASSWORD}'`; leave the password out of a URL, "
+    "where the app uses libpq, and set it by `pulumi config set --plaintext --path appSecrets.PGPASSWORD "
+    "'${DB_PASSWORD}'` (docs/your-app.md)"
+)
+KNOWN = (
+    "the stack does not know; it knows APP_VERSION, DB_HOST, DB_NAME, DB_POOL_SIZE, DB_PORT, DB_SECRET_ARN, DB_USER, "
+    "PORT, WEB_CONCURRENCY"
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "words"),
+    [
+        ("appVariables", "postgresql://me:${DB_PASSWORD}@${DB_HOST}/x", IN_PLAIN_TEXT),
+        ("appVariables", "${DB_HOTS}:5432", f"has ${{DB_HOTS}}, which {KNOWN}; $${{DB_HOTS}} is the "
+         "text ${DB_HOTS} itself; did you mean DB_HOST?"),
+        ("appVariables", "${}", f"has ${{}}, which {KNOWN}; $${{}} is the text ${{}} itself"),
+        ("appSecrets", "${DB_USER}", "has a placeholder, and of the stack's values appSecrets takes ${DB_PASSWORD} "
+         "alone, as the whole value; set others in appVariables"),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_stack_that_cannot_be_named_is_refused(configured, key, text, words):
+    assert problem(configured, **{key: {"URL": text}}) == f"{key}: URL {words}"
+
+
+def test_the_database_s_password_is_a_secret_that_the_account_s_secrets_do_not_hold(configured):
+    service = configured(
+        appSecrets=json.dumps({"PGPASSWORD": "${DB_PASSWORD}", "KEY": ARN})
+    ).service
+    assert (service.passwords, service.secrets) == (("PGPASSWORD",), {"KEY": ARN})
 
 
 def test_a_name_is_a_variable_or_a_secret(configured):
@@ -301,3 +337,42 @@ def test_a_folder_without_a_dockerfile_is_named(configured, checkout):
         configured(appFolder="apps/mine")
     (checkout / "apps" / "mine" / "Dockerfile").write_text("FROM python:3.13-slim\n")
     assert str(configured(appFolder="apps/mine").image.folder) == "apps/mine"
+    with pytest.raises(
+        StackError, match=r"apps/mine/docker/web does not exist; set .* appDockerfile"
+    ):
+        configured(appFolder="apps/mine", appDockerfile="docker/web")
+
+
+@pytest.mark.parametrize("name", ["../Dockerfile", "/srv/Dockerfile", ".hidden", "a/../b"])
+def test_the_dockerfile_is_below_the_app_s_folder(configured, name):
+    with pytest.raises(StackError, match=r"appDockerfile: .* is not a file below the app's folder"):
+        configured(appDockerfile=name)
+
+
+def test_a_stage_is_one_of_the_dockerfile_s(configured, checkout):
+    file = checkout / "webapp" / "Dockerfile"
+    file.write_text("ARG BASE\nfrom --platform=x ${BASE} as Base\nFROM base AS production\n")
+    assert configured(appTarget="production").image.target == "production"
+    assert configured(appTarget="base").image.target == "base"  # Docker does not mind the case
+    for target, text, names in (
+        ("prod", None, "Base, production"),
+        ("prod", "FROM python\n", "no stage with a name"),
+    ):
+        file.write_text(text or file.read_text())
+        with pytest.raises(StackError) as refused:
+            configured(appTarget=target)
+        assert f"appTarget: webapp/Dockerfile has no stage {target}; it has {names}" in str(
+            refused.value
+        )
+
+
+def test_a_dockerignore_that_docker_would_read_and_the_tag_would_not_is_refused(
+    configured, checkout
+):
+    folder = checkout / "webapp"
+    (folder / "Dockerfile.prod").write_text("FROM python\n")
+    (folder / "Dockerfile.prod.dockerignore").write_text("*.log\n")
+    with pytest.raises(
+        StackError, match=r"appDockerfile: Dockerfile.prod.dockerignore is not read; write it as we"
+    ):
+        configured(appDockerfile="Dockerfile.prod")

@@ -9,11 +9,11 @@ from i18n import Text, t, verbatim
 from i18n.masking import names_a_secret
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.known_causes import DATABASE_URL, VARIABLE, LoggedCause, logged_cause
+from ops.diagnosis.known_causes import VARIABLE, LoggedCause, logged_cause
 from ops.diagnosis.log_lines import Raised, killed_workers, raised
 from ops.doctor.checks import capacity, databases, inputs, outbound, permissions
 from ops.snapshot.records import Container, Definition, Sidecar, Task
-from stack.app import RESERVED
+from stack.variables import PASSWORD, RESERVED
 
 EXITED = "EssentialContainerExited"
 
@@ -204,7 +204,24 @@ def known_fixes(case: Case, cause: LoggedCause) -> tuple[Fix, ...]:
 
 
 ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES\w*|SQLALCHEMY\w*)_(URL|URI|DSN)")
-"""Variables whose value has the database's password in it, which RDS changes."""
+"""Variables with the whole address of the database. The password, which RDS changes, is not in it."""
+
+
+OF_DATABASE = re.compile(
+    r"(?:\w+_)?(?:DB|DATABASE|SQL|PG|POSTGRES|POSTGRESQL)_?"
+    r"(?:(?P<host>HOST|SERVER)|(?P<port>PORT)|(?P<user>USER|USERNAME)|(?P<name>NAME|DB|DATABASE)"
+    r"|(?P<password>PASSWORD|PASS|PW))"
+)
+"""Variables in which apps expect one part of the database's address."""
+
+
+def _of_database(name: str) -> dict[str, str]:
+    """Return the settings that give a variable its part of the database's address; none for another variable."""
+    if ADDRESS.fullmatch(name):
+        address = "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require"
+        return {name: address, "PGPASSWORD": PASSWORD}
+    found = OF_DATABASE.fullmatch(name)
+    return {name: f"${{DB_{str(found.lastgroup).upper()}}}"} if found else {}
 
 
 def _set_variable(case: Case, cause: LoggedCause) -> Fix:
@@ -218,8 +235,9 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
     if name in RESERVED:
         text = t("Let infra/container.py set {name} again, and deploy:", name=name)
         return case.deploy(text)
-    if ADDRESS.fullmatch(name):
-        return case.deploy(DATABASE_URL)
+    if values := _of_database(name):
+        text = t("Let it have what the stack knows of its database (docs/your-app.md), and deploy:")
+        return Fix(text, databases.set_to_stack_s(case, values))
     secret = f"pulumi config set --plaintext --path appSecrets.{name} {before[0] if before else 'ARN'} -s {stack}"
     if before:
         text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)

@@ -19,6 +19,7 @@ from stack.app import APP_CONNECTIONS
 from stack.database import max_connections
 from stack.sizes import SPARE_CONNECTIONS
 from stack.statements import secret_arn
+from stack.variables import PASSWORD
 
 USABLE = {
     *("available", "backing-up", "configuring-enhanced-monitoring", "configuring-log-exports"),
@@ -272,10 +273,9 @@ def other_secrets(case: Case) -> Mapping[str, str]:
     definition, database = case.definition, case.now.database.value
     if definition is None or database is None or not database.secret:
         return {}
-    named = {
-        "DB_PASSWORD": secret_arn(definition.secrets.get("DB_PASSWORD", "")),
-        "DB_SECRET_ARN": definition.environment.get("DB_SECRET_ARN", ""),
-    }
+    passwords = ("DB_PASSWORD", *case.now.settings.service.passwords)
+    named = {name: secret_arn(definition.secrets.get(name, "")) for name in passwords}
+    named["DB_SECRET_ARN"] = definition.environment.get("DB_SECRET_ARN", "")
     own = ("", database.secret, database.secret[:-7])
     return {name: arn for name, arn in named.items() if arn not in own}
 
@@ -285,7 +285,8 @@ def secret(case: Case) -> Iterator[Finding]:
     definition, database, others = case.definition, case.now.database.value, other_secrets(case)
     if definition is None or database is None or not others:
         return
-    values = {"DB_PASSWORD": f"{database.secret}:password::", "DB_SECRET_ARN": database.secret}
+    password = f"{database.secret}:password::"
+    values = {**dict.fromkeys(others, password), "DB_SECRET_ARN": database.secret}
     yield Finding(
         id="database-secret",
         title=t("The task definition names another secret than the database's"),
@@ -359,7 +360,31 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
         return Fix(cause.fix, case.psql(WHO))
     if cause.known.id == "wrong-password":
         return _other_password(case, cause)
+    if cause.known.id in ("database-elsewhere", "host-unknown"):
+        return _other_host(case, cause)
     return Fix(cause.fix)
+
+
+def _other_host(case: Case, cause: LoggedCause) -> Fix:
+    """Return the fix of a host that is not the database's, which the app reads from a variable of its own."""
+    database, settings = case.now.database.value, case.now.settings
+    if settings.webapp or database is None or cause.what == database.address:
+        return Fix(cause.fix)
+    declared = settings.service.variables.items()
+    name = next((name for name, text in declared if cause.what in text), "NAME")
+    text = t("Let the variable from which the app reads the host have the database's, and deploy:")
+    return Fix(text, set_to_stack_s(case, {name: "${DB_HOST}"}))
+
+
+def set_to_stack_s(case: Case, values: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the commands that give variables of the app what the stack has, and deploy."""
+    stack = case.now.names.stack
+    kinds = {name: "Secrets" if text == PASSWORD else "Variables" for name, text in values.items()}
+    changes = (
+        f"pulumi config set --plaintext --path app{kinds[name]}.{name} '{text}' -s {stack}"
+        for name, text in values.items()
+    )
+    return (*changes, f"pulumi up -s {stack}")
 
 
 def _other_password(case: Case, cause: LoggedCause) -> Fix:
@@ -376,7 +401,22 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
             user=user,
         )
         return Fix(text, case.psql(f"\\password {user}"))
+    if _older_than_password(case, database):
+        text = t(
+            "RDS has rotated the password since these tasks started, and the app keeps the one that it started with "
+            "(docs/your-app.md). Start new tasks, which read it:"
+        )
+        return Fix(text, (case.retry_command,))
     return rotated(case, database)
+
+
+def _older_than_password(case: Case, database: Database) -> bool:
+    """Return whether the running tasks started before the last rotation; webapp/ reads the password again."""
+    secret = (case.now.secrets.value or {}).get(database.secret)
+    started = [each.started for each in _tasks(case)]
+    if case.now.settings.webapp or secret is None or secret.rotated is None or not started:
+        return False
+    return all(each is not None and each < secret.rotated for each in started)
 
 
 def rotated(case: Case, database: Database) -> Fix:
