@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getopt
 import os
+import posixpath
 import re
 import subprocess
 import sys
@@ -11,10 +13,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path, PurePosixPath
 
-from i18n import Refused, t
+from i18n import Refused, Text, t
 from rehearsal.building.files import local
 from rehearsal.building.lock_files import TOOLS
-from rehearsal.building.run import FILE_TOOLS, Program
+from rehearsal.building.run import FILE_CHANGES, FILE_TOOLS, Program
+from rehearsal.machine import postgres
 from rehearsal.machine.namespaces import Bind, Namespace, mountable
 from rehearsal.machine.processes import Account, readable_by_all, unprivileged_account
 
@@ -24,6 +27,20 @@ SECONDS = 600.0
 NETCAT = Path(__file__).with_name("netcat.py")
 ADDRESS = "10.0.0.4"
 TMP = Path("/tmp")  # noqa: S108 - the program gets one of its own
+STANDARD = (
+    "bin",
+    "etc",
+    "home",
+    "opt",
+    "root",
+    "srv",
+    "usr/bin",
+    "usr/local",
+    "usr/sbin",
+    "var/lib",
+    "var/log",
+)
+"""Folders that each image of Python's has."""
 WRAPPER = '#!/bin/sh\nexec "{program}" "$@"\n'
 RUNNER = """#!/bin/sh
 # Without Docker the packages are installed already: `{tool} run` starts its program.
@@ -38,8 +55,10 @@ class ProgramFailed(Refused):
     """A program of a RUN failed, which fails a build with Docker, too. The message has its last lines."""
 
 
-def link(root: Path, programs: Path, venvs: Iterable[PurePosixPath], *, netcat: bool) -> None:
-    """Make the packages' programs, and ``netcat`` of the system, callable by the paths that they have in the image."""
+def link(
+    root: Path, programs: Path, venvs: Iterable[PurePosixPath], system: frozenset[str]
+) -> None:
+    """Make the packages' programs and some of the ``system`` callable by the paths that they have in the image."""
     for venv in venvs:
         place = local(root, venv)
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -52,10 +71,12 @@ def link(root: Path, programs: Path, venvs: Iterable[PurePosixPath], *, netcat: 
             _write(folder / program.name, WRAPPER.format(program=program))
     for tool in TOOLS:
         _write(folder / tool, RUNNER.format(tool=tool))
-    if netcat:
-        text = NETCAT.read_text()
-        for name in ("nc", "netcat"):
-            _write(folder / name, f"#!{programs / 'python'}\n{text}")
+    for name in system:
+        if name in ("nc", "netcat"):
+            _write(folder / name, f"#!{programs / 'python'}\n{NETCAT.read_text()}")
+        else:
+            program = postgres.programs(root.parent) / name
+            _write(folder / name, WRAPPER.format(program=program))
 
 
 def _write(file: Path, text: str) -> None:
@@ -73,6 +94,9 @@ def run(program: Program, root: Path, programs: Path) -> None:
     folder = local(root, program.workdir)
     folder.mkdir(parents=True, exist_ok=True)
     if program.words[0] in FILE_TOOLS:
+        _change_known_files(program, root)
+        return
+    if program.words[0] in FILE_CHANGES:
         _change_files(program, root)
         return
     environment = {
@@ -82,15 +106,19 @@ def run(program: Program, root: Path, programs: Path) -> None:
     }
     done = _run(program, environment, root, programs)
     if done.returncode:
-        raise ProgramFailed(
-            t(
-                "{place}: RUN {command} ended with {code}:\n{last}",
-                place=program.place,
-                command=" ".join(program.words),
-                code=done.returncode,
-                last="\n".join(done.stdout.replace(str(root), "").splitlines()[-15:]),
-            )
+        raise _failed(program, root, done.returncode, done.stdout)
+
+
+def _failed(program: Program, root: Path, code: int, said: str | Text) -> ProgramFailed:
+    return ProgramFailed(
+        t(
+            "{place}: RUN {command} ended with {code}:\n{last}",
+            place=program.place,
+            command=" ".join(program.words),
+            code=code,
+            last="\n".join(str(said).replace(str(root), "").splitlines()[-15:]),
         )
+    )
 
 
 def _run(
@@ -139,22 +167,60 @@ def _call(
     )
 
 
-def _change_files(program: Program, root: Path) -> None:
+def _change_known_files(program: Program, root: Path) -> None:
     """Run chmod, mkdir or touch on the files of the image that there are. Others are not needed here."""
     name, *rest = program.words
     options = [each for each in rest if each.startswith("-")]
     named = [each for each in rest if not each.startswith("-")]
     if name == "chmod":
         options, named = [*options, "--", *named[:1]], named[1:]
-    folder, found = local(root, program.workdir), []
+    found = []
     for each in named:
-        place = Path(
-            os.path.normpath(local(root, PurePosixPath(each)) if each[:1] == "/" else folder / each)
-        )
-        if place.is_relative_to(root):
+        place = _local(program, root, each)
+        if _is_inside(place, root):
             found += sorted(place.parent.glob(place.name)) if name == "chmod" else [place]
     if found:
         subprocess.run([name, *options, *map(str, found)], capture_output=True, check=False)
+
+
+def _change_files(program: Program, root: Path) -> None:
+    """Run cp, mv, `ln -s` or `sed -i` on files of the image. Raises ``ProgramFailed``.
+
+    A link is a relative one, as this machine sees it at another path than the image. sed neither runs programs nor
+    opens other files.
+    """
+    name, *rest = program.words
+    pairs, named = getopt.gnu_getopt(rest, FILE_CHANGES[name])
+    options = [each for pair in pairs for each in pair if each]
+    target = [] if name == "sed" else [_local(program, root, named.pop())]
+    if name == "sed":
+        options += ["--sandbox", *(named[:1] if "-e" not in options else [])]
+        named = named if "-e" in options else named[1:]
+    elif name == "ln":
+        options.append("-r")
+    for folder in map(root.joinpath, STANDARD):
+        if target and folder in (target[0], target[0].parent):
+            folder.mkdir(parents=True, exist_ok=True)
+    places = [_local(program, root, each) for each in named]
+    sources = [found for each in places for found in sorted(each.parent.glob(each.name))]
+    if away := [each for each in (*sources, *target) if not _is_inside(each, root)]:
+        raise _failed(
+            program, root, 1, t("{path} is not one of the image's files", path=str(away[0]))
+        )
+    command = [name, *options, "--", *map(str, (*sources, *target))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise _failed(program, root, done.returncode, done.stderr)
+
+
+def _local(program: Program, root: Path, path: str) -> Path:
+    """Return where a path of the image is below ``root``."""
+    return local(root, PurePosixPath(posixpath.normpath(program.workdir / path)))
+
+
+def _is_inside(place: Path, root: Path) -> bool:
+    """Return whether a path is below ``root`` behind its links, too, like that of a venv."""
+    return place.resolve().is_relative_to(root.resolve())
 
 
 def outside(root: Path, text: str) -> str:

@@ -200,11 +200,14 @@ class Builder:
             if not root.exists():
                 unfinished = self._folder / f"{key}.part"
                 shutil.rmtree(unfinished, ignore_errors=True)
-                lay_out(wanted.context, stage.copies, unfinished)
                 local(unfinished, stage.workdir).mkdir(parents=True, exist_ok=True)
-                app_programs.link(unfinished, programs, stage.venvs, netcat=stage.netcat)
+                app_programs.link(unfinished, programs, stage.venvs, stage.system)
+                done = 0
                 for each in stage.programs:
+                    lay_out(wanted.context, stage.copies[done : each.after], unfinished)
                     app_programs.run(each, unfinished, programs)
+                    done = each.after
+                lay_out(wanted.context, stage.copies[done:], unfinished)
                 unfinished.rename(root)
         return root
 

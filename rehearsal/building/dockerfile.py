@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,7 +28,15 @@ from rehearsal.building.instructions import (
     misspelt,
     nearest,
 )
-from rehearsal.building.run import Install, Program, RunReader, note, read_text, words_of
+from rehearsal.building.run import (
+    FILE_TOOLS,
+    Install,
+    Program,
+    RunReader,
+    note,
+    read_text,
+    words_of,
+)
 
 ROOT = PurePosixPath("/")
 SHELL = ("/bin/sh", "-c")
@@ -54,7 +63,8 @@ class DockerfileError(Refused):
 class Stage:
     """A stage: its working folder, ENTRYPOINT, CMD, variables, user, files, packages and programs.
 
-    ``netcat`` is whether the image has nc. ``notices`` say what is left out, ``problems`` what is wrong.
+    ``system`` are programs of the system that the image has here, too. ``notices`` say what is left out,
+    ``problems`` what is wrong.
     ``foreign`` is the problem of a base image other than Python's, which matters if the stage is the last one.
     """
 
@@ -71,7 +81,7 @@ class Stage:
     venvs: tuple[PurePosixPath, ...] = ()
     exports: Mapping[PurePosixPath, Install]
     volumes: tuple[str, ...] = ()
-    netcat: bool = False
+    system: frozenset[str] = frozenset()
     notices: tuple[Text, ...] = ()
     problems: tuple[Text, ...] = ()
     foreign: Text | None = None
@@ -205,8 +215,8 @@ class _Reader:
             )
             foreign = line.problem(rule)
         # Alpine's busybox has nc.
-        netcat = "alpine" in base
-        return Stage(environment={"PATH": PATH}, exports={}, foreign=foreign, netcat=netcat)
+        system = frozenset({"nc"} if "alpine" in base else ())
+        return Stage(environment={"PATH": PATH}, exports={}, foreign=foreign, system=system)
 
     def changed(self, stage: Stage, line: Instruction) -> Stage:
         """Return the stage after the instruction."""
@@ -311,13 +321,15 @@ class _Reader:
             for path, export in earlier.exports.items()
             if (found := each.path(path))
         }
+        # The copied files are those of the context: what a program makes of them is not.
+        notices = [each.notice for each in earlier.programs if each.words[0] not in FILE_TOOLS]
         return replace(
             stage,
             copies=(*stage.copies, *_copies_of(earlier, moves)),
             installs=_both(stage.installs, earlier.installs),
             venvs=_both(stage.venvs, filter(None, venvs)),
             exports={**stage.exports, **exports},
-            notices=_both(stage.notices, earlier.notices),
+            notices=_both(stage.notices, (*earlier.notices, *notices)),
             problems=_both(stage.problems, earlier.problems),
         )
 
@@ -329,24 +341,27 @@ class _Reader:
             script = " ".join(words_of(script))
         if whole := HEREDOC.fullmatch(line.rest):
             script = line.heredocs[whole["name"]]
+        texts = _Texts(self.context, (*stage.copies, *copies))
         reader = RunReader(
             line,
             workdir=stage.workdir,
             environment={**self.arguments, **stage.environment},
             copies=(*stage.copies, *copies),
-            text_of=_Texts(self.context, (*stage.copies, *copies)).read,
+            text_of=texts.read,
+            has=texts.has,
             exports=stage.exports,
         )
         found = reader.read(self.expand(script, keep=True))
         notices = [note(line, f"RUN {'; '.join(found.left_out)}")] if found.left_out else []
         notices += found.warnings
+        programs = [replace(each, after=len(stage.copies)) for each in found.programs]
         return replace(
             stage,
             installs=(*stage.installs, *found.installs),
-            programs=(*stage.programs, *found.programs),
+            programs=(*stage.programs, *programs),
             venvs=_both(stage.venvs, found.venvs),
             exports={**stage.exports, **found.exports},
-            netcat=stage.netcat or found.netcat,
+            system=stage.system | found.system,
             notices=(*stage.notices, *notices),
             problems=(*stage.problems, *found.problems),
         )
@@ -393,6 +408,14 @@ class _Texts:
 
     def read(self, path: PurePosixPath) -> str | None:
         return read_text(self.files.get(PurePosixPath(posixpath.normpath(path))))
+
+    def has(self, path: PurePosixPath) -> bool:
+        """Return whether the stage has a file or folder of this path or pattern."""
+        path = PurePosixPath(posixpath.normpath(path))
+        depth = len(path.parts)
+        return any(
+            fnmatchcase(str(PurePosixPath(*each.parts[:depth])), str(path)) for each in self.files
+        )
 
 
 def _joined(folder: PurePosixPath, path: str) -> PurePosixPath:

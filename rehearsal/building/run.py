@@ -5,6 +5,7 @@ What else it does is left out, and a notice says so.
 
 from __future__ import annotations
 
+import getopt
 import json
 import posixpath
 import re
@@ -27,7 +28,9 @@ NOT_NEEDED = (
 )
 """Commands that a local process does not need: it runs as a user of this machine and writes to no image."""
 FILE_TOOLS = ("chmod", "mkdir", "touch")
-"""Programs that are run on the image's files."""
+"""Programs that are run on the image's files, as far as there are any."""
+FILE_CHANGES = {"cp": "rRafpvu", "mv": "fvnu", "ln": "sfvn", "sed": "inrEsze:"}
+"""Programs that are run on the image's files if these are all that they read, and their options."""
 WRAPPERS = ("exec", "sudo", "env", "time", "nice", "nohup", "command")
 OTHER_INSTALLERS = ("pdm", "conda", "mamba", "micromamba", "easy_install", "rye", "pixi", "hatch")
 COMMON = (
@@ -78,7 +81,12 @@ COMMON = (
 """Programs that Dockerfiles often name, for the spelling that was meant."""
 SHELLS = ("sh", "bash", "ash", "dash", "su")
 PYTHON = re.compile(r"python[\d.]*")
-NETCAT = re.compile(r"netcat(-\w+)*")
+SYSTEM_PROGRAMS = (
+    (re.compile(r"netcat(-\w+)*"), ("nc", "netcat")),
+    # Debian's and Alpine's: the client, or the server with it.
+    (re.compile(r"postgresql(-?\d+)?(-client(-\d+)?)?"), ("psql", "pg_isready", "pg_dump")),
+)
+"""Packages of the system whose programs an image can have here, too: scripts wait for the database by them."""
 PIP = re.compile(r"pip[\d.]*")
 SILENT_PIP = ("uninstall", "cache", "check", "list", "freeze", "show", "--version", "-V", "debug")
 SILENT_MODULES = ("venv", "compileall", "ensurepip", "virtualenv")
@@ -106,6 +114,14 @@ class Program:
     workdir: PurePosixPath
     environment: Mapping[str, str]
     place: str
+    after: int = 0
+    """The number of the stage's copies before it."""
+
+    @property
+    def notice(self) -> Text:
+        """Return the notice that what it does is left out, for a stage of which only files are copied."""
+        text = shortened(f"RUN {' '.join(self.words)}")
+        return t("{place}: left out without Docker: {text}", place=self.place, text=text)
 
 
 @dataclass
@@ -116,7 +132,7 @@ class Found:
     programs: list[Program] = field(default_factory=list)
     venvs: list[PurePosixPath] = field(default_factory=list)
     exports: dict[PurePosixPath, Install] = field(default_factory=dict)
-    netcat: bool = False
+    system: frozenset[str] = frozenset()
     left_out: list[str] = field(default_factory=list)
     warnings: list[Text] = field(default_factory=list)
     problems: list[Text] = field(default_factory=list)
@@ -125,8 +141,8 @@ class Found:
 class RunReader:
     """Reads one RUN in a stage whose files, folder and variables are given.
 
-    ``text_of`` returns a copied file of the image, or None. ``exports`` are the requirements files that an earlier
-    command wrote from a lock file.
+    ``text_of`` returns a copied file of the image, or None; ``has`` is whether there is one. ``exports`` are the
+    requirements files that an earlier command wrote from a lock file.
     """
 
     def __init__(
@@ -137,9 +153,11 @@ class RunReader:
         environment: Mapping[str, str],
         copies: tuple[Copy, ...],
         text_of: Callable[[PurePosixPath], str | None],
+        has: Callable[[PurePosixPath], bool],
         exports: Mapping[PurePosixPath, Install],
     ) -> None:
-        self.line, self.workdir, self.copies, self.text_of = line, workdir, copies, text_of
+        self.line, self.workdir, self.copies = line, workdir, copies
+        self.text_of, self.has = text_of, has
         self.environment, self.exports = dict(environment), dict(exports)
         self.found = Found()
 
@@ -181,8 +199,8 @@ class RunReader:
         """Read a command by the first of the kinds that it is of; leave out any other."""
         if self._is_installer(name, rest, words) or self._is_of_shell(name, rest):
             return
-        if name in FILE_TOOLS:
-            self._program(words, {})
+        if name in FILE_TOOLS or (name in FILE_CHANGES and self._changes_image(name, rest)):
+            self._program([name, *rest], {})
         elif self._is_of_app(name, rest, words):
             self._program(words, command.variables)
         elif text := self._own_script(name, rest, words):
@@ -325,6 +343,19 @@ class RunReader:
         text = self.text_of(self.workdir / path) if path else None
         return text if (text and re.match(r"#!.*sh\b", text)) or name in ("sh", "bash") else None
 
+    def _changes_image(self, name: str, rest: list[str]) -> bool:
+        """Return whether all that cp, mv, `ln -s` or `sed -i` reads are files of the image."""
+        try:
+            options, named = getopt.gnu_getopt(rest, FILE_CHANGES[name])
+        except getopt.GetoptError:
+            return False
+        given = {option for option, _ in options}
+        script = name == "sed" and "-e" not in given
+        sources = named[1:] if script else named if name == "sed" else named[:-1]
+        if (name == "sed" and "-i" not in given) or (name == "ln" and "-s" not in given):
+            return False
+        return bool(sources) and all(self.has(self.workdir / each) for each in sources)
+
     def _program(self, words: list[str], variables: Mapping[str, str]) -> None:
         made = Program(
             words=tuple(words),
@@ -335,9 +366,10 @@ class RunReader:
         self.found.programs.append(made)
 
     def _leave_out(self, name: str, words: list[str]) -> None:
-        self.found.netcat = self.found.netcat or (
-            name in ("apt-get", "apt", "apk") and any(map(NETCAT.fullmatch, words))
-        )
+        if name in ("apt-get", "apt", "apk"):
+            for package, programs in SYSTEM_PROGRAMS:
+                if any(package.fullmatch(each.partition("=")[0]) for each in words):
+                    self.found.system |= {*programs}
         near = nearest(name, COMMON) if "/" not in words[0] else None
         if near and _is_typo(name, near):
             self._refuse(meant(t("there is no command {word}", word=name), near))

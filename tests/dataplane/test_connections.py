@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from rehearsal.aws.ecs.place import PLATFORM
 from tests.dataplane.stack import DATABASE
 
 DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"
@@ -84,10 +85,10 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as raw:
 
 def select(stack) -> str:
     """Connect as the app does, to the RDS name at the platform's address; return "1" or the error's name."""
-    told, image = json.loads(stack.page("/env")), next(iter(stack.images.values()))
+    image = next(iter(stack.images.values()))
     described = psycopg.conninfo.make_conninfo(
         host=stack.ids["db"]["Endpoint"]["Address"],
-        hostaddr=told["env"]["PGHOSTADDR"],
+        hostaddr=PLATFORM,
         port=5432,
         user="postgres",
         dbname="careapp",

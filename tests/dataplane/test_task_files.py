@@ -19,7 +19,7 @@ import pytest
 
 from i18n import verbatim
 from rehearsal.aws.ecs.containers import CannotRun, Process
-from rehearsal.aws.ecs.file_system import container_binds, docker_volumes, hosts_bind
+from rehearsal.aws.ecs.file_system import container_binds, docker_volumes, resolver_binds
 from rehearsal.aws.ecs.plans import Plan, plan
 from rehearsal.aws.ecs.runner import stop_signal
 from rehearsal.building.builder import LocalImage
@@ -145,14 +145,19 @@ def test_a_health_check_runs_in_the_container_s_files(start):
 
 
 ROOT_OF_IMAGE = """
-import json, os
+import json, os, socket
 from pathlib import Path
 with open("/dev/stdout", "a") as again:
     again.write("")
+def address(name):
+    try:
+        return socket.gethostbyname(name)
+    except OSError as error:
+        return error.strerror
 print(json.dumps([
     Path("/app/webapp/app.py").exists(), Path("/srv/own.txt").read_text(), os.path.exists("/tmp/hidden"),
     os.environ["PLACE"], Path("/etc/hosts").read_text().splitlines(), Path("/etc/made.conf").read_text(),
-    os.path.exists("/etc/passwd"),
+    os.path.exists("/etc/passwd"), *map(address, ("db.example", "localhost", "db", "db.nowhere.invalid")),
 ]))
 """
 
@@ -170,14 +175,16 @@ def test_a_container_has_the_image_s_files_at_their_paths_and_the_vpc_s_names(
     made = plan(definition, image, {}, {}, None, own_root=True)
     binds = [
         *container_binds(made, tmp_path / "task"),
-        *hosts_bind(tmp_path / "task", {"db.example": "169.254.170.2"}),
+        *resolver_binds(tmp_path / "task", {"db.example": "169.254.170.2"}),
     ]
     running = Process(made, Guardian(), None, namespace, binds)
     with running.output:
         said = running.output.read().decode()
     assert running.wait() == 0, said
     hosts = ["127.0.0.1 localhost", "169.254.170.2 db.example"]
-    assert json.loads(said) == [True, "image", False, "/app/webapp", hosts, "image", True]
+    addresses = ["169.254.170.2", "127.0.0.1", *["Name or service not known"] * 2]
+    expected = [True, "image", False, "/app/webapp", hosts, "image", True, *addresses]
+    assert json.loads(said) == expected
 
 
 @pytest.mark.parametrize("name", ["SIGQUIT", "QUIT", "3"])

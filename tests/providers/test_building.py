@@ -288,6 +288,59 @@ def test_a_script_can_wait_for_a_port_by_the_netcat_that_the_image_installs(buil
     assert subprocess.run(asked, check=False).returncode == 1
 
 
+def test_a_script_can_ask_for_the_database_by_the_client_that_the_image_installs(built, app):
+    builder, _, _ = built
+    (app / "Dockerfile").write_text(f"{APP}RUN apt-get install -y postgresql-client\n")
+    builder.build(wanted(app, "asking"))
+    image = builder.find(f"{REGISTRY}/{REPOSITORY}:asking")
+    for name, code in (("psql", 0), ("pg_isready", 0), ("pg_ctl", None)):
+        program = image.root / "usr/local/bin" / name
+        asked = subprocess.run([program, "--version"], check=False) if program.exists() else None
+        assert (asked and asked.returncode) == code
+
+
+CHANGES = """\
+RUN cp boot.sh /etc/boot.d && sed -i -e 's/exec/echo/' -e 's/collect/x/' boot.sh
+RUN ln -s /app/boot.sh /usr/local/bin/boot && cp -a /app/collect.py ../../../again.py && mv collect.py ..
+COPY boot.sh /app/second.sh
+RUN cp *.sh /srv/
+"""
+
+
+def test_files_of_the_image_are_copied_moved_linked_and_edited_between_its_copies(built, app):
+    builder, _, _ = built
+    text = (app / "boot.sh").read_text()
+    (app / "Dockerfile").write_text(f"{APP}{CHANGES}")
+    builder.build(wanted(app, "changed"))
+    root = builder.find(f"{REGISTRY}/{REPOSITORY}:changed").root
+    edited = text.replace("exec", "echo").replace("collect", "x")
+    assert (root / "etc/boot.d").read_text() == text
+    assert (root / "app/boot.sh").read_text() == (root / "srv/boot.sh").read_text() == edited
+    assert (root / "srv/second.sh").read_text() == text
+    assert not (root / "app/collect.py").exists()
+    link = root / "usr/local/bin/boot"
+    assert (link.readlink().is_absolute(), link.read_text()) == (False, edited)
+    assert (root / "again.py").read_text() == (root / "collect.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("cp boot.sh /opt/venv/lib", "/opt/venv/lib is not one of the image's files"),
+        ("mv boot.sh /opt/venv", "/opt/venv is not one of the image's files"),
+        ("sed -i '1w /srv/x' boot.sh", "sed: -e expression #1, char 2: e/r/w commands disabled in sandbox mode"),
+        ("cp boot.sh none/such", "cp: cannot create regular file '/app/none/such': No such file or directory"),
+    ],
+)  # fmt: skip
+def test_a_change_that_would_leave_the_image_or_fails_fails_the_build(built, app, change, said):
+    builder, _, _ = built
+    (app / "Dockerfile").write_text(f"{APP}RUN {change}\n")
+    with pytest.raises(ProgramFailed) as failed:
+        builder.build(wanted(app, "leaving"))
+    place, command = "context/Dockerfile:12: RUN", change.replace("'", "")
+    assert str(failed.value) == f"{place} {command} ended with 1:\n{said}"
+
+
 def test_a_program_that_fails_fails_the_build_with_its_line_and_last_words(built, app):
     builder, _, _ = built
     (app / "collect.py").write_text("raise SystemExit('no SECRET_KEY')\n")

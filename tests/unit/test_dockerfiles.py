@@ -300,6 +300,42 @@ READ = [
         command="/bin/sh boot.sh -c /etc/supervisor/supervisord.conf",
     ),
     Row(
+        "changes of the image's files",
+        APP
+        + "COPY . .\nCOPY boot.sh /entrypoint\nRUN sed -i 's/\\r$//g' /entrypoint && chmod +x /entrypoint\n"
+        "RUN cp -r app /srv/copy && mv wsgi.py main.py && ln -s /app/manage.py /usr/local/bin/manage\n"
+        + CMD,
+        [],
+        [],
+        [
+            "sed -i s/\\r$//g /entrypoint",
+            "chmod +x /entrypoint",
+            "cp -r app /srv/copy",
+            "mv wsgi.py main.py",
+            "ln -s /app/manage.py /usr/local/bin/manage",
+        ],
+    ),
+    Row(
+        "changes of what is not the image's own",
+        APP
+        + "COPY . .\nRUN cp /etc/hosts . && ln -sf /dev/stdout log && mv ../x y && cp --backup wsgi.py x\n"
+        "RUN sed 's/a/b/' wsgi.py; ln wsgi.py x; cp ../../etc/passwd .; sed -i s/a/b/ /etc/apt/sources.list\n"
+        + CMD,
+        [],
+        [
+            "4: RUN cp /etc/hosts .; ln -sf /dev/stdout log; mv ../x y; cp --backup wsgi.py x",
+            "5: RUN sed s/a/b/ wsgi.py; ln wsgi.py x; cp ../../etc/passwd .; sed -i s/a/b/ /etc/apt/sources.list",
+        ],
+    ),
+    Row(
+        "what a program makes in a stage of which files are copied",
+        APP.replace("slim\n", "slim AS build\n")
+        + "COPY . .\nRUN python manage.py collectstatic\nRUN cp wsgi.py x\n"
+        "RUN chmod +x boot.sh\n" + APP + "COPY --from=build /app /app\n" + CMD,
+        [],
+        ["4: RUN python manage.py collectstatic", "5: RUN cp wsgi.py x"],
+    ),
+    Row(
         "a stage that is not needed",
         APP.replace("slim\n", "slim AS base\n")
         + "RUN pip install flask\nFROM base AS test\nRUN pip install -r none.txt\n"
@@ -440,6 +476,24 @@ def _like(expected, said):
 def test_a_dockerfile_without_stages_or_without_a_command_is_refused(context, text):
     with pytest.raises(DockerfileError, match=r"site/Dockerfile: the (first|stage)"):
         read(context, text)
+
+
+@pytest.mark.parametrize(
+    ("install", "programs"),
+    [
+        ("apt-get install -y libpq-dev", set()),
+        ("apt-get install -y --no-install-recommends postgresql-client", {"psql", "pg_isready"}),
+        ("apt-get install -y postgresql-client-17", {"psql", "pg_isready"}),
+        ("apk add --no-cache postgresql17-client", {"psql", "pg_isready"}),
+        ("apk add netcat-openbsd", {"nc"}),
+        ("apt-get install -y postgresql-common", set()),
+    ],
+)
+def test_programs_that_wait_for_the_database_are_there_if_they_are_installed(
+    context, install, programs
+):
+    stage = read(context, f"FROM python\nRUN {install}\n{CMD}")
+    assert stage.system & {"psql", "pg_isready", "nc"} == programs
 
 
 STAGES = """\

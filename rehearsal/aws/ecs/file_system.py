@@ -8,6 +8,7 @@ reference, ContainerDefinition), and in which /tmp and the task's volumes are th
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from rehearsal.building.builder import LocalImage
 from rehearsal.machine.namespaces import Bind, mountable
 
 TMP = Path("/tmp")  # noqa: S108 - the container's own folder is mounted there
-HOSTS = Path("/etc/hosts")
+HOSTS, SWITCH = Path("/etc/hosts"), Path("/etc/nsswitch.conf")
 ALL_MAY_WRITE, OWNER_MAY_WRITE, NONE_MAY_WRITE = 0o1777, 0o755, 0o555
 ROOT_USER = ("", "0", "root")
 
@@ -42,19 +43,26 @@ def container_binds(plan: Plan, folder: Path) -> list[Bind]:
     return mountable(binds, _needed(plan.image))
 
 
-def hosts_bind(folder: Path, names: Mapping[str, str]) -> list[Bind]:
-    """Return the container's own /etc/hosts, in which ``names`` have these addresses; none without such a file here.
+def resolver_binds(folder: Path, names: Mapping[str, str]) -> list[Bind]:
+    """Return the container's own /etc/hosts with the addresses of ``names``, and what makes it the only source.
 
-    It stands for the VPC's DNS: a program that resolves the database's endpoint finds the local one.
+    It stands for the VPC's DNS: the database's endpoint is the local one, and a name that does not exist is not
+    known, as on AWS. A file that this machine does not have is left out.
     """
-    if not HOSTS.is_file():
-        return []
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "hosts"
-    lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in names.items())]
-    file.write_text("".join(f"{line}\n" for line in lines))
-    file.chmod(0o644)
-    return [Bind(file, HOSTS, writable=False)]
+    hosts = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in names.items())]
+    made = {HOSTS: "".join(f"{line}\n" for line in hosts)}
+    if SWITCH.is_file():
+        # Without an answer of the DNS the resolver would say that it failed for now, and an app would try again.
+        made[SWITCH] = re.sub(r"(?m)^hosts:.*$", "hosts: files", SWITCH.read_text())
+    binds = []
+    for target, text in made.items():
+        if target.is_file():
+            file = folder / target.name
+            file.write_text(text)
+            file.chmod(0o644)
+            binds.append(Bind(file, target, writable=False))
+    return binds
 
 
 def volume_mode(plan: Plan, volume: Volume) -> int:

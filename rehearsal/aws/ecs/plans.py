@@ -255,10 +255,10 @@ def _platform(
         "AWS_ENDPOINT_URL": f"http://{place.platform}:{API_PORT}",
         "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
         "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{place.task}",
-        "PGHOSTADDR": place.platform,
     }
     if not (place.mounts or docker):
-        supplied |= {"HOME": str(folder), "TMPDIR": str(folder)}
+        # It has no /etc/hosts of its own, so libpq gets the database's address, whatever the host's name.
+        supplied |= {"HOME": str(folder), "TMPDIR": str(folder), "PGHOSTADDR": place.platform}
     if getattr(place.definition, "task_role_arn", None):
         supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{place.task}"
     declared = [each["name"] for each in definition["environment"]]

