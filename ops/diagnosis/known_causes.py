@@ -48,6 +48,10 @@ DATABASE_URL = t(
     "DB_NAME, DB_USER and DB_PASSWORD, which each task has, and deploy."
 )
 
+ANOTHER_HOST = t(
+    "The app reads the host from another variable than DB_HOST, and that one does not have the database's."
+)
+
 VARIABLE = _known(
     "variable-missing",
     r"(?-i:(?P<what>[A-Z][A-Z0-9_]{2,})) is missing\b|KeyError: '(?-i:(?P<also>[A-Z][A-Z0-9_]{2,}))'"
@@ -327,7 +331,7 @@ KNOWN = (
         r"connection to server at \"(?P<what>localhost|127\.0\.0\.1|::1)\".*(?:refused|Cannot assign)"
         r"|connection to server on socket \"(?P<socket>[^\"]+)\" failed",
         t("The app looks for its database in its own task: {what}"),
-        t("It reads the host from another variable than DB_HOST, and has none there."),
+        ANOTHER_HOST,
         t("Let the variable from which the app reads the host have the database's, and deploy:"),
         "database",
     ),

@@ -173,17 +173,25 @@ def test_the_settings_that_the_doctor_names_are_settings():
 ELSEWHERE = 'connection to server at "localhost" (127.0.0.1), port 5432 failed: Connection refused'
 
 
+NO_DB = 'could not translate host name "db" to address: Name or service not known'
+
+
 @pytest.mark.parametrize(
-    ("line", "variables", "name"),
+    ("line", "variables", "setting"),
     [
-        (ELSEWHERE, {}, "NAME"),
-        ('could not translate host name "db" to address: Name', {"SQL_HOST": "db"}, "SQL_HOST"),
+        (ELSEWHERE, {}, "NAME '${DB_HOST}'"),
+        (NO_DB, {"SQL_DB": "mydb", "SQL_HOST": "db"}, "SQL_HOST '${DB_HOST}'"),
+        (NO_DB, {"URL": "postgres://db@db:5432/db"}, "URL 'postgres://db@${DB_HOST}:5432/db'"),
+        (NO_DB, {"URL": "postgres://db@db/db?x=db"}, "URL 'postgres://db@${DB_HOST}/db?x=db'"),
+        (NO_DB, {"URL": "postgres://db@dbs/db"}, "NAME '${DB_HOST}'"),
     ],
 )
-def test_an_app_that_looks_for_its_database_elsewhere_gets_the_stack_s(line, variables, name):
+def test_an_app_that_looks_for_its_database_elsewhere_gets_the_stack_s(line, variables, setting):
     settings = a.choices(appFolder="apps/mine", appVariables=json.dumps(variables))
-    assert findings(crashed(line, settings=settings))[0].fixes[0].commands == (
-        f"pulumi config set --plaintext --path appVariables.{name} '${{DB_HOST}}' -s poc",
+    first = findings(crashed(line, settings=settings))[0]
+    assert "another variable than DB_HOST" in str(first.why)
+    assert first.fixes[0].commands == (
+        f"pulumi config set --plaintext --path appVariables.{setting} -s poc",
         UP,
     )
 

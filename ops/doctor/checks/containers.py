@@ -162,7 +162,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
     return Finding(
         id=_id(cause, mistake),
         title=_title(cause, mistake),
-        why=databases.why(case, cause.known)
+        why=databases.why(case, cause)
         if cause
         else t("ECS starts another task, which ends as well."),
         seen=tuple(seen),

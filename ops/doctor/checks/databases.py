@@ -10,7 +10,7 @@ from i18n import Text, t
 from ops.aws.rds_certificates import BUNDLE, root
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
-from ops.diagnosis.known_causes import Known, LoggedCause
+from ops.diagnosis.known_causes import ANOTHER_HOST, Known, LoggedCause
 from ops.screen import short_time, zoned_time
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Definition, Task
@@ -367,13 +367,28 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
 
 def _other_host(case: Case, cause: LoggedCause) -> Fix:
     """Return the fix of a host that is not the database's, which the app reads from a variable of its own."""
-    database, settings = case.now.database.value, case.now.settings
-    if settings.webapp or database is None or cause.what == database.address:
+    if not _is_another_host(case, cause):
         return Fix(cause.fix)
-    declared = settings.service.variables.items()
-    name = next((name for name, text in declared if cause.what in text), "NAME")
     text = t("Let the variable from which the app reads the host have the database's, and deploy:")
-    return Fix(text, set_to_stack_s(case, {name: "${DB_HOST}"}))
+    declared = case.now.settings.service.variables
+    return Fix(text, set_to_stack_s(case, _with_host(declared, cause.what)))
+
+
+def _is_another_host(case: Case, cause: LoggedCause) -> bool:
+    """Return whether the app, which is not the one in webapp/, asks for another host than the database's."""
+    database = case.now.database.value
+    if database is None or case.now.settings.webapp:
+        return False
+    return cause.what != database.address
+
+
+def _with_host(declared: Mapping[str, str], host: str) -> dict[str, str]:
+    """Return the variable that has another host, in a URL or alone, with the database's; NAME where it is not known."""
+    of_url = re.compile(rf"(?<=@){re.escape(host)}(?=[:/?]|$)")
+    for name, text in declared.items():
+        if text == host or of_url.search(text):
+            return {name: of_url.sub("${DB_HOST}", text) if text != host else "${DB_HOST}"}
+    return {"NAME": "${DB_HOST}"}
 
 
 def set_to_stack_s(case: Case, values: Mapping[str, str]) -> tuple[str, ...]:
@@ -429,13 +444,15 @@ def rotated(case: Case, database: Database) -> Fix:
     return Fix(text, (rotate, case.retry_command))
 
 
-def why(case: Case, known: Known) -> Text:
+def why(case: Case, cause: LoggedCause) -> Text:
     """Return why it fails; for too many connections, which clients use them, as far as the numbers show.
 
     How many another app than the one in webapp/ opens is not known.
     """
-    own, limit = _own(case), _limit(case)
+    known, own, limit = cause.known, _own(case), _limit(case)
     count = case.now.measured.value.connections if case.now.measured.value else None
+    if known.id == "host-unknown" and _is_another_host(case, cause):
+        return ANOTHER_HOST
     if known.id != FULL or not limit or not case.now.settings.webapp:
         return known.why
     if own >= limit:

@@ -285,7 +285,7 @@ def _never_listens(
     return Finding(
         id=f"crash-{cause.known.id}",
         title=cause.title,
-        why=databases.why(case, cause.known),
+        why=databases.why(case, cause),
         seen=(seen, *databases.measured(case, cause.known)),
         fixes=(*containers.known_fixes(case, cause), *case.retry_if_fixed()),
         evidence=(cause.line, *evidence),

@@ -49,7 +49,7 @@ def _known_cause(case: Case, task: Task, cause: LoggedCause) -> Finding:
     return Finding(
         id=f"app-{cause.known.id}",
         title=cause.title,
-        why=databases.why(case, cause.known),
+        why=databases.why(case, cause),
         seen=(_log_says_so(task), *databases.measured(case, cause.known)),
         fixes=(databases.fix(case, cause), *case.then_retry()),
         evidence=(cause.line,),
