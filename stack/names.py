@@ -32,6 +32,8 @@ TAKEN_WORDS = ("poc", "prod", "pr", "delivery", "state")
 
 The roles of a project `shop` may change what begins with `shop-poc-`, so a project `shop-poc` would be theirs.
 """
+OF_PULL_REQUEST = r"pr-[1-9][0-9]*"
+"""Stacks with a hyphen: no project's name ends with `-pr`."""
 DATABASES = ("rdsadmin", "template0", "template1")
 """Databases that each instance of RDS for PostgreSQL has from the start."""
 WORDS = """
@@ -127,6 +129,17 @@ class StackNames:
                     "{prefix} begins the names of resources, so it may have only lowercase letters, digits "
                     "and single hyphens; `pulumi stack rename` renames the stack",
                     prefix=self.prefix,
+                )
+            }
+        head, hyphen, rest = self.stack.rpartition("-")
+        if hyphen and not re.fullmatch(OF_PULL_REQUEST, self.stack):
+            return {
+                "stack": t(
+                    "{stack} has a hyphen, and the resources of the stack {rest} of a project {other} would have "
+                    "the same names; choose a name without a hyphen (`pulumi stack rename`)",
+                    stack=self.stack,
+                    rest=rest,
+                    other=f"{self.project}-{head}",
                 )
             }
         if len(self.prefix) > LONGEST_PREFIX:

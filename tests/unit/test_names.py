@@ -140,6 +140,25 @@ def test_a_name_that_cannot_name_resources_is_refused_with_the_rule(configured, 
     assert told in str(refused.value)
 
 
+def test_no_two_stacks_of_two_projects_have_the_same_names(configured):
+    for prefix in ("acme-shop-dev", "acme-shop-pr-7", "acme-pr-7", "a-b-c-d"):
+        words, accepted = prefix.split("-"), []
+        for at in range(1, len(words)):
+            project, stack = "-".join(words[:at]), "-".join(words[at:])
+            try:
+                accepted.append(configured(project=project, stack=stack).names)
+            except StackError as refused:
+                assert "has a hyphen" in str(refused) or "use another word than pr" in str(refused)  # noqa: PT017
+        [names] = accepted
+        assert names.prefix == prefix
+    with pytest.raises(StackError) as refused:
+        configured(project="acme", stack="shop-dev")
+    assert (
+        "stack: shop-dev has a hyphen, and the resources of the stack dev of a project acme-shop would have "
+        "the same names; choose a name without a hyphen (`pulumi stack rename`)"
+    ) in str(refused.value)
+
+
 def test_no_two_projects_have_the_name_of_a_delivery_s_pattern(configured):
     """What the templates' roles may change begins with these; no project that is accepted begins so."""
     for word in ("poc", "prod", "pr", "delivery", "state"):
