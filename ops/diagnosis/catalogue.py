@@ -174,6 +174,7 @@ CRASH = (
     Row("crash-database-refused", 52, {DATABASE}, NO_DATABASE),
     Row("crash-database-timeout", 52, {DATABASE}, NO_DATABASE),
     Row("crash-database-unknown", 52, {DATABASE}, NO_DATABASE, certain=True),
+    Row("crash-driver-missing", 52, {TASKS_NODE}, certain=True),
     Row("crash-exec-format", 52, {TASKS_NODE}, ("image-architecture",), certain=True),
     # DNS may not have a new name yet.
     Row("crash-host-unknown", 52, {DATABASE}, NO_DATABASE),

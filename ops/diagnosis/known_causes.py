@@ -76,6 +76,17 @@ KNOWN = (
         "system",
     ),
     _known(
+        "driver-missing",
+        r"ModuleNotFoundError: No module named '(?P<what>psycopg2?)'",
+        t("The database's driver is missing in the image: {what}"),
+        t("SQLAlchemy takes psycopg for postgresql:// from 2.1 on, and psycopg2 before."),
+        t(
+            "Let the URL name the driver that the image has, as postgresql+psycopg2:// or postgresql+psycopg://, or "
+            "add {what}[binary], for psycopg2 psycopg2-binary, to the packages that the Dockerfile installs; then "
+            "deploy."
+        ),
+    ),
+    _known(
         "module-missing",
         r"ModuleNotFoundError: No module named '?(?P<what>[\w.]+)"
         # waitress-serve, Uvicorn, Celery, `flask --app`, Django.
@@ -337,7 +348,10 @@ KNOWN = (
     ),
     _known(
         "host-unknown",
-        r"could not translate host name \\?\"(?P<what>[^\"\\]+)|failed to resolve host '(?P<also>[^']+)",
+        r"could not translate host name \\?\"(?P<what>[^\"\\]+)|failed to resolve host '(?P<also>[^']+)"
+        # Scripts that wait by netcat: OpenBSD's, busybox's, the traditional one.
+        r"|getaddrinfo for host \"(?P<nc>[^\"]+)|nc: bad address '(?P<busybox>[^']+)"
+        r"|^(?P<traditional>\S+): forward host lookup failed",
         t("The database's host name does not resolve: {what}"),
         t("DB_HOST is misspelt, or the database was recreated under another name."),
         t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),

@@ -20,8 +20,12 @@ def main() -> int:
         return 2
     try:
         socket.create_connection((words[0], int(words[1])), seconds).close()
-    except (OSError, ValueError) as problem:
-        print(f"nc: {words[0]} {words[1]}: {problem}", file=sys.stderr)
+    except (socket.gaierror, ValueError) as problem:
+        # As OpenBSD's says it, which is silent about a connection that fails.
+        why = problem.strerror if isinstance(problem, OSError) else problem
+        print(f'nc: getaddrinfo for host "{words[0]}" port {words[1]}: {why}', file=sys.stderr)
+        return 1
+    except OSError:
         return 1
     return 0
 

@@ -79,6 +79,20 @@ CAUSES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
         ("sqlalchemy.exc.OperationalError: (psycopg.OperationalError) failed to resolve host 'db.nowhere.invalid': "
          "[Errno -2] Name or service not known", LINK),
     ),
+    "netcat of OpenBSD": (
+        "host-unknown", "db", "nc: getaddrinfo", ("Waiting for postgres...",
+         'nc: getaddrinfo for host "db" port 5432: Name or service not known'),
+    ),
+    "netcat of busybox": ("host-unknown", "db", "nc: bad address", ("nc: bad address 'db'",)),
+    "netcat, traditional": (
+        "host-unknown", "db", "db: forward", ("db: forward host lookup failed: Unknown host",),
+    ),
+    "sqlalchemy driver": (
+        "driver-missing", "psycopg", "ModuleNotFoundError",
+        ('  File "/usr/local/lib/python3.11/site-packages/sqlalchemy/dialects/postgresql/psycopg.py", line 497, in '
+         "import_dbapi", "    import psycopg", "    ^^^^^^^^^^^^^^",
+         "ModuleNotFoundError: No module named 'psycopg'", *NO_BOOT),
+    ),
     "sqlalchemy database": (
         "database-unknown", "nope", "sqlalchemy.exc.OperationalError",
         (f'sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) {SERVER}FATAL:  database "nope" does not '
