@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 import pytest
 
 from i18n import verbatim
+from rehearsal.aws.ecs import file_system
 from rehearsal.aws.ecs.containers import CannotRun, Process
 from rehearsal.aws.ecs.file_system import container_binds, docker_volumes, resolver_binds
 from rehearsal.aws.ecs.plans import Plan, plan
@@ -130,6 +131,19 @@ def test_a_writable_root_is_a_copy_of_the_image_s_files(said, image, tmp_path):
     assert source.read_text() == before
     assert not (image.folder / "app.db").exists()
     assert (tmp_path / "task" / "root-app" / "app" / "app.db").exists()
+
+
+def test_a_volume_that_is_root_s_takes_nothing_where_root_runs_the_task(
+    image, tmp_path, monkeypatch
+):
+    definition = {"name": "app", "environment": [], "user": "10001", "command": ["x"], **READ_ONLY}
+    made = plan(definition, image, {}, {}, None)
+    for readable, writable in ((False, os.geteuid() != 0), (True, True)):
+        monkeypatch.setattr(file_system, "readable_by_all", lambda _, value=readable: value)
+        binds = container_binds(made, tmp_path / str(readable))
+        assert [each.writable for each in binds if each.target == Path("/tmp").resolve()] == [
+            writable
+        ]
 
 
 def test_a_health_check_runs_in_the_container_s_files(start):

@@ -11,12 +11,13 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from rehearsal.aws.ecs.plans import Plan, Volume, places
 from rehearsal.building.builder import LocalImage
 from rehearsal.machine.namespaces import Bind, mountable
+from rehearsal.machine.processes import readable_by_all, unprivileged_account
 
 TMP = Path("/tmp")  # noqa: S108 - the container's own folder is mounted there
 HOSTS, SWITCH = Path("/etc/hosts"), Path("/etc/nsswitch.conf")
@@ -26,21 +27,30 @@ ROOT_USER = ("", "0", "root")
 
 def container_binds(plan: Plan, folder: Path) -> list[Bind]:
     """Return what is mounted for a container of the task whose files are in ``folder``, outer folders first."""
-    binds = [
-        Bind(
-            _own_folder(folder / f"volume-{each.name}", volume_mode(plan, each)),
-            place,
-            each.writable,
-        )
-        for each in plan.volumes
-        for place in places(plan.image, each.path)
-    ]
+    binds = list(_volume_binds(plan, folder))
     if (tmp := TMP.resolve()) not in [each.target for each in binds]:
         own = _own_folder(folder / f"tmp-{plan.name}", ALL_MAY_WRITE)
         binds.append(Bind(own, tmp, writable=not plan.read_only))
     if not plan.read_only:
         binds.append(_copy_of_image(plan.image, folder / f"root-{plan.name}"))
     return mountable(binds, _needed(plan.image))
+
+
+def _volume_binds(plan: Plan, folder: Path) -> Iterator[Bind]:
+    for each in plan.volumes:
+        mode = volume_mode(plan, each)
+        own = _own_folder(folder / f"volume-{each.name}", mode)
+        # No mode keeps root from writing, where root runs the task.
+        writable = each.writable and not (mode == OWNER_MAY_WRITE and runs_as_root(plan))
+        for place in places(plan.image, each.path):
+            yield Bind(own, place, writable)
+
+
+def runs_as_root(plan: Plan) -> bool:
+    """Return whether root runs the container here: the account for tasks cannot read the image or its interpreter."""
+    needed = [plan.cwd, *([plan.image.python] if plan.image.python else [])]
+    readable = unprivileged_account() is not None and all(map(readable_by_all, needed))
+    return os.geteuid() == 0 and not readable
 
 
 def resolver_binds(folder: Path, names: Mapping[str, str]) -> list[Bind]:
