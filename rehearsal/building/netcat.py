@@ -4,6 +4,10 @@ import socket
 import sys
 
 
+UNKNOWN_HOST = 'nc: getaddrinfo for host "{}" port {}: {}'
+"""As OpenBSD's netcat says it, which is silent about a connection that fails."""
+
+
 def main() -> int:
     """Return 0 when the port takes connections, 1 when it does not, 2 for another use of nc."""
     words, seconds, waits = [], 5.0, False
@@ -21,9 +25,8 @@ def main() -> int:
     try:
         socket.create_connection((words[0], int(words[1])), seconds).close()
     except (socket.gaierror, ValueError) as problem:
-        # As OpenBSD's says it, which is silent about a connection that fails.
         why = problem.strerror if isinstance(problem, OSError) else problem
-        print(f'nc: getaddrinfo for host "{words[0]}" port {words[1]}: {why}', file=sys.stderr)
+        print(UNKNOWN_HOST.format(*words, why), file=sys.stderr)
         return 1
     except OSError:
         return 1

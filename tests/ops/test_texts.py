@@ -171,7 +171,6 @@ ALLOWED = {
     "\n[bold]": "a style",
     "[/bold]": "a style",
     "RUN ": "an instruction of a Dockerfile",
-    "nc: ": "how a program of the image begins its errors",
     "nc: without Docker only `nc -z HOST PORT` works": "an error of a program of the image",
 }
 

@@ -285,7 +285,12 @@ def test_a_script_can_wait_for_a_port_by_the_netcat_that_the_image_installs(buil
         port = str(server.getsockname()[1])
         asked = [image.outside("/usr/local/bin/nc"), "-z", "-w", "3", "127.0.0.1", port]
         assert subprocess.run(asked, check=False).returncode == 0
-    assert subprocess.run(asked, check=False).returncode == 1
+    refused = subprocess.run(asked, capture_output=True, check=False)
+    assert (refused.returncode, refused.stderr) == (1, b"")
+    asked[-2] = "db.nowhere.invalid"
+    unknown = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert unknown.returncode == 1
+    assert unknown.stderr.startswith(f'nc: getaddrinfo for host "db.nowhere.invalid" port {port}: ')
 
 
 def test_a_script_can_ask_for_the_database_by_the_client_that_the_image_installs(built, app):
