@@ -3,7 +3,6 @@
 import socket
 import sys
 
-
 UNKNOWN_HOST = 'nc: getaddrinfo for host "{}" port {}: {}'
 """As OpenBSD's netcat says it, which is silent about a connection that fails."""
 
