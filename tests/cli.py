@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -20,8 +21,8 @@ from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT
 
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
-WHOLE_STACKS = ("rehearsal", "engine", "image", "browser")
-"""Folders whose tests deploy: all of them are slow."""
+SLOW = ("rehearsal", "engine", "image", "browser", "breakages")
+"""Folders all of whose tests are slow: they deploy, or run other tests."""
 OF_THE_ENGINE = {"engine", "rehearsal", "browser", "breakages"}
 LONGEST = ("rehearsal", "engine", "image", "breakages", "dataplane", "browser")
 """The order in which ``--all`` begins; the others follow."""
@@ -35,13 +36,15 @@ MOST = 8
 """Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
 SIDE_BY_SIDE = 2
 """Folders that ``--all`` runs at the same time: what waits in the one leaves processors to the other."""
+SLOWEST = 10
+"""The slowest tests of a folder that ``--all`` names."""
 QUICK = ("-m", "not slow")
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 """pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
 REHEARSAL = ("rehearse", "--exit", "--break", "health-path", "--mend", "--port", "0")
 """With what the small size ends: both stages, the page, a mistake, the doctor's cure, the end."""
 LEFT_OUT = f"""\
-Left out: {", ".join(f"tests/{each}" for each in sorted(WHOLE_STACKS))}, and single tests that take more than a second.
+Left out: {", ".join(f"tests/{each}" for each in sorted(SLOW))}, and single tests that take more than a second.
   ./careapp test --all      runs everything that this machine can run
   ./careapp test FOLDER     runs a folder whole"""
 
@@ -75,7 +78,7 @@ def test(words: tuple[str, ...], everything: bool) -> None:
     if everything:
         folders = sorted(FOLDERS, key=lambda each: (*LONGEST, each).index(each))
     elif small:
-        folders = [each for each in FOLDERS if each not in WHOLE_STACKS]
+        folders = [each for each in FOLDERS if each not in SLOW]
     if small or OF_THE_ENGINE & set(folders):
         find_or_get()  # here its progress is visible
     with interrupts_left_to_the_tests():
@@ -110,30 +113,34 @@ def side_by_side(folders: Sequence[str]) -> dict[str, int]:
     """Run folders, two at a time; print what each says when it has ended. Return their exit codes."""
     codes: dict[str, int] = {}
     running: list[str] = []
+    stopped = threading.Event()
 
     def run(name: str) -> tuple[str, int]:
+        if stopped.is_set():
+            return "not begun", STOPPED
         running.append(name)
+        words = pytest(f"tests/{name}", processes(name), (f"--durations={SLOWEST}",))
         with tempfile.TemporaryFile() as said:
             how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-            code = subprocess.run(
-                pytest(f"tests/{name}", processes(name), ()), stdout=said, check=False, **how
-            ).returncode
+            code = subprocess.run(words, stdout=said, check=False, **how).returncode
             said.seek(0)
-            running.remove(name)
-            return said.read().decode(errors="replace"), code
+            text = said.read().decode(errors="replace")
+        running.remove(name)
+        if code == STOPPED:
+            stopped.set()
+        return text, code
 
+    title = f"{len(folders)} folders of tests"
     with (
-        Progress(every=60).phase(f"{len(folders)} folders of tests") as phase,
+        Progress(every=60).phase(title) as phase,
         ThreadPoolExecutor(SIDE_BY_SIDE) as pool,
     ):
         begun = {pool.submit(run, name): name for name in folders}
+        phase.detail = " and ".join(folders[:SIDE_BY_SIDE])
         for ended in as_completed(begun):
             text, codes[f"tests/{begun[ended]}"] = ended.result()
             print(f"== tests/{begun[ended]}\n{text}", flush=True)
-            phase.detail = f"{len(codes)} done, {' and '.join(running)} running"
-            if STOPPED in codes.values():
-                pool.shutdown(cancel_futures=True)
-                break
+            phase.detail = f"{len(codes)} done, now {' and '.join(running)}"
     return codes
 
 
