@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from i18n import t
 from ops.command_line import INTERRUPTED
 from rehearsal.console import Progress
 from rehearsal.engine.find import find_or_get
@@ -73,7 +74,9 @@ def test(words: tuple[str, ...], everything: bool) -> None:
     rest = [word for word in words if word not in FOLDERS]
     paths = any(Path(word.partition("::")[0]).exists() for word in rest)
     if everything and words:
-        raise click.UsageError("--all runs everything: it takes no folder and no option of pytest.")
+        raise click.UsageError(
+            str(t("--all runs everything: it takes no folder and no option of pytest."))
+        )
     small = not (everything or folders or paths)
     if everything:
         folders = sorted(FOLDERS, key=lambda each: (*LONGEST, each).index(each))
