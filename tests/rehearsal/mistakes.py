@@ -174,7 +174,8 @@ class Edit:
 
     With ``rolls`` new tasks start with it, as after a deployment; with ``deploys`` it is a change of the
     program's settings, which `pulumi up` deploys. One that is ``written`` stands in the sources, of the
-    program or the app: what takes it back is a person's edit, and then a deployment.
+    program or the app: what takes it back is a person's edit, and then a deployment. One that ``holds`` keeps
+    something of this process open, which is closed in any case.
     """
 
     name: str
@@ -182,6 +183,7 @@ class Edit:
     rolls: bool = True
     deploys: bool = False
     written: bool = False
+    holds: bool = False
 
     @property
     def revises(self) -> bool:
@@ -557,7 +559,7 @@ EDITS: tuple[Edit, ...] = (
     secret_value("the secret without a password", lambda held: {"username": held["username"]}),
     secret_value("the secret with another password", lambda held: {**held, "password": "p"}),
     Edit("the database stopped", stopped_database),
-    Edit("a table that another session locks", locked_table),
+    Edit("a table that another session locks", locked_table, holds=True),
     revoked("no right on a table", "ALL ON TABLE visits", "postgres"),
     revoked("no right to create a table", "CREATE ON SCHEMA public", "pg_database_owner"),
     # The app, in the files of its image.
