@@ -1,41 +1,63 @@
-"""The command ``./careapp test``: pytest on the folders of tests/."""
+"""The command ``./careapp test``: pytest on the folders of tests/, in two sizes."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from ops.command_line import INTERRUPTED
-from ops.signals import run_in_front
+from rehearsal.console import Progress
 from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT
 
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
-OF_THE_ENGINE = {"engine", "rehearsal", "browser"}
+WHOLE_STACKS = ("rehearsal", "engine", "image", "browser")
+"""Folders whose tests deploy: all of them are slow."""
+OF_THE_ENGINE = {"engine", "rehearsal", "browser", "breakages"}
+LONGEST = ("rehearsal", "engine", "image", "breakages", "dataplane", "browser")
+"""The order in which ``--all`` begins; the others follow."""
 SHARED = ("browser", "image")
 """Folders with one browser, or one Docker engine, for all of their tests."""
 WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
+APART = "breakages"
+"""The folder whose tests do not build on each other."""
 MOST = 8
 """Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
+SIDE_BY_SIDE = 2
+"""Folders that ``--all`` runs at the same time: what waits in the one leaves processors to the other."""
+QUICK = ("-m", "not slow")
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 """pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
+REHEARSAL = ("rehearse", "--exit", "--break", "health-path", "--mend", "--port", "0")
+"""With what the small size ends: both stages, the page, a mistake, the doctor's cure, the end."""
+LEFT_OUT = f"""\
+Left out: {", ".join(f"tests/{each}" for each in sorted(WHOLE_STACKS))}, and single tests that take more than a second.
+  ./careapp test --all      runs everything that this machine can run
+  ./careapp test FOLDER     runs a folder whole"""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--all", "everything", is_flag=True, help="Run everything that this machine can run.")
 @click.argument(
     "words", nargs=-1, type=click.UNPROCESSED, metavar="[FOLDER]... [PYTEST OPTIONS]..."
 )
-def test(words: tuple[str, ...]) -> None:
-    """Run all tests, or those of the named folders of tests/.
+def test(words: tuple[str, ...], everything: bool) -> None:
+    """Run the quick tests and one whole rehearsal, or all tests, or those of the named folders of tests/.
 
     \b
-      ./careapp test                    all that this machine can run; skipped tests give the reason
-      ./careapp test unit ops           two folders
+      ./careapp test                    before a commit: five minutes; its last lines say what it leaves out
+      ./careapp test --all              all that this machine can run; skipped tests give the reason
+      ./careapp test unit ops           two folders, whole
       ./careapp test ops -k doctor -x   with options of pytest
       ./careapp test ops -n 4           in four processes
 
@@ -46,32 +68,91 @@ def test(words: tuple[str, ...]) -> None:
     """
     folders = [word for word in words if word in FOLDERS]
     rest = [word for word in words if word not in FOLDERS]
-    if not folders and not any(Path(word.partition("::")[0]).exists() for word in rest):
-        folders = FOLDERS
-    if OF_THE_ENGINE & set(folders):
+    paths = any(Path(word.partition("::")[0]).exists() for word in rest)
+    if everything and words:
+        raise click.UsageError("--all runs everything: it takes no folder and no option of pytest.")
+    small = not (everything or folders or paths)
+    if everything:
+        folders = sorted(FOLDERS, key=lambda each: (*LONGEST, each).index(each))
+    elif small:
+        folders = [each for each in FOLDERS if each not in WHOLE_STACKS]
+    if small or OF_THE_ENGINE & set(folders):
         find_or_get()  # here its progress is visible
-    # Never two folders in a process: the local cloud's patches stay in moto, Pulumi's mocks in its runtime.
-    codes: dict[str, int] = {}
-    for each in [f"tests/{name}" for name in folders] or [""]:
-        codes[each] = pytest(each, rest)
-        if codes[each] == STOPPED:
-            sys.exit(INTERRUPTED)
-        if codes[each] == CALLED_WRONGLY:
-            break
+    with interrupts_left_to_the_tests():
+        codes = side_by_side(folders) if everything else in_turn(folders, rest, small)
     if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
         print(f"failed: {', '.join(failed)}")
+    if small:
+        print(LEFT_OUT)
     ended = set(codes.values()) - {NONE_CHOSEN} or {NONE_CHOSEN}
-    sys.exit(max(ended))
+    sys.exit(INTERRUPTED if STOPPED in ended else max(ended))
 
 
-def pytest(folder: str, options: Sequence[str]) -> int:
-    """Run pytest on a folder and return its exit code. Ctrl-C is passed to pytest."""
-    several = 1 if options else processes(Path(folder).name)
+def in_turn(folders: Sequence[str], rest: Sequence[str], small: bool) -> dict[str, int]:
+    """Run folders one after the other, and what the small size ends with. Return their exit codes."""
+    # Never two folders in a process: the local cloud's patches stay in moto, Pulumi's mocks in its runtime.
+    codes: dict[str, int] = {}
+    options = [*QUICK, *rest] if small else rest
+    for each in [f"tests/{name}" for name in folders] or [""]:
+        print(f"== {each or 'tests'}", flush=True)
+        several = 1 if rest else processes(Path(each).name)
+        codes[each] = subprocess.run(
+            pytest(each, several, options), cwd=ROOT, check=False
+        ).returncode
+        if codes[each] in (STOPPED, CALLED_WRONGLY):
+            return codes
+    if small and not rest:
+        codes["the rehearsal"] = rehearse()
+    return codes
+
+
+def side_by_side(folders: Sequence[str]) -> dict[str, int]:
+    """Run folders, two at a time; print what each says when it has ended. Return their exit codes."""
+    codes: dict[str, int] = {}
+    running: list[str] = []
+
+    def run(name: str) -> tuple[str, int]:
+        running.append(name)
+        with tempfile.TemporaryFile() as said:
+            how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+            code = subprocess.run(
+                pytest(f"tests/{name}", processes(name), ()), stdout=said, check=False, **how
+            ).returncode
+            said.seek(0)
+            running.remove(name)
+            return said.read().decode(errors="replace"), code
+
+    with (
+        Progress(every=60).phase(f"{len(folders)} folders of tests") as phase,
+        ThreadPoolExecutor(SIDE_BY_SIDE) as pool,
+    ):
+        begun = {pool.submit(run, name): name for name in folders}
+        for ended in as_completed(begun):
+            text, codes[f"tests/{begun[ended]}"] = ended.result()
+            print(f"== tests/{begun[ended]}\n{text}", flush=True)
+            phase.detail = f"{len(codes)} done, {' and '.join(running)} running"
+            if STOPPED in codes.values():
+                pool.shutdown(cancel_futures=True)
+                break
+    return codes
+
+
+def rehearse() -> int:
+    """Run a whole rehearsal beside whatever the user has up, and return its exit code."""
+    print(f"== ./careapp {' '.join(REHEARSAL)}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="careapp-test-") as home:
+        command = [sys.executable, "-m", "cli", *REHEARSAL]
+        return subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "CAREAPP_HOME": home}, check=False
+        ).returncode
+
+
+def pytest(folder: str, several: int, options: Sequence[str]) -> list[str]:
+    """Return the command that runs pytest on a folder, or on what the options name."""
     shared = ["-n", str(several)] if several > 1 else []
-    named = [folder] if folder else []
-    print(f"== {folder or 'tests'}", flush=True)
-    words = [sys.executable, "-m", "pytest", *named, *shared, *options]
-    return run_in_front(words, os.environ, ROOT)
+    if folder.endswith(APART):
+        shared += ["--dist=load"]
+    return [sys.executable, "-m", "pytest", *([folder] if folder else []), *shared, *options]
 
 
 def processes(folder: str) -> int:
@@ -79,3 +160,13 @@ def processes(folder: str) -> int:
     cores = os.cpu_count() or 1
     wanted = 1 if folder in SHARED else cores + cores // 2 if folder in WAITING else cores
     return min(wanted, MOST)
+
+
+@contextmanager
+def interrupts_left_to_the_tests() -> Iterator[None]:
+    """Let Ctrl-C reach the tests alone, which clean up; a handler, unlike SIG_IGN, is not inherited by them."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -155,3 +155,10 @@ def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
             get_backend(name).clear()
         # Of IAM only the roles: its managed policies take seconds to load again.
         hooks.backend("iam").roles.clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs tasks as slow."""
+    for item in items:
+        if {"cloud", "empty", "running"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")

@@ -84,7 +84,7 @@ class Declarations:
 
     def _subnet(self, vpc: str, number: int, gateway: str = "", nat: str = "") -> str:
         ec2 = self.ec2
-        subnet = ec2.create_subnet(
+        subnet: str = ec2.create_subnet(
             VpcId=vpc,
             CidrBlock=f"10.0.{number}.0/24",
             AvailabilityZone=f"{REGION}{'ac'[number % 2]}",

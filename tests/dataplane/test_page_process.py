@@ -158,6 +158,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 def test_it_ends_even_when_the_cloud_is_killed(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "home")]

@@ -110,6 +110,7 @@ CLOUD = """
 """
 
 
+@pytest.mark.slow
 def test_a_killed_cloud_takes_its_tasks_its_database_and_its_files_along():
     text = textwrap.dedent(CLOUD).format(root=str(ROOT), tests=str(Path(__file__).parent))
     with subprocess.Popen(

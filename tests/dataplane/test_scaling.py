@@ -88,6 +88,7 @@ def activities(stack) -> list[dict[str, Any]]:
     return list(reversed(found["ScalingActivities"]))
 
 
+@pytest.mark.slow
 def test_a_policy_has_the_two_alarms_of_its_metric(scaled):
     found = scaled.client("cloudwatch").describe_alarms(AlarmNamePrefix="TargetTracking")
     assert [
@@ -99,6 +100,7 @@ def test_a_policy_has_the_two_alarms_of_its_metric(scaled):
     ]
 
 
+@pytest.mark.slow
 def test_a_burst_of_requests_adds_tasks_and_its_end_removes_them(scaled):
     loads = [Load(scaled.url()) for _ in range(4)]
     scaled.until(lambda: scaled.describe()["runningCount"] == 2, 60, "two tasks")

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -139,6 +140,7 @@ def settled(shape: Settings, fates: Any = lambda _: "good", seconds: float = 300
     return world
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(shapes, events, st.lists(st.sampled_from(FATES), min_size=1, max_size=12))
 def test_no_history_ever_breaks_the_rules(shape, history, fates):

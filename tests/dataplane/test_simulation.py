@@ -66,12 +66,14 @@ def test_run_task_is_called_twenty_times_a_second():
         assert len(simulation.scheduler.run(record, definition, 1, "me")) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("strategy", "waits"), [(ROLLING, 0), (CANARY, 600)])
 def test_a_roll_out_runs_old_and_new_tasks_side_by_side(strategy, waits):
     both = 2 * 3
     assert simulate(3, strategy) == Result(STARTED + STOPPED + waits, Peak(both, both, both))
 
 
+@pytest.mark.slow
 def test_a_roll_out_takes_as_much_longer_as_the_launches_of_its_tasks_do():
     launches = (250 - 100) * 60 / 500
     assert simulate(250, ROLLING) == Result(STARTED + STOPPED + launches, Peak(500, 500, 500))

@@ -49,6 +49,7 @@ def shared():
         yield stack
 
 
+@pytest.mark.slow
 def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(shared):
     shared.service(shared.task_definition(), desired=2)
     shared.rolled_out()
@@ -62,6 +63,7 @@ def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(share
     assert told["PGHOSTADDR"] == told["BIND_HOST"]
 
 
+@pytest.mark.slow
 def test_a_bind_host_of_the_task_definition_is_not_overridden(shared):
     definition = shared.task_definition(environment={"BIND_HOST": "127.0.0.1"})
     shared.service(definition, serviceName="bound", healthCheckGracePeriodSeconds=600)
@@ -95,6 +97,7 @@ for each in both:
 """
 
 
+@pytest.mark.slow
 @own
 def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once():
     """Runs as the user nobody if the tests run as root; for any other user, all tests above show it."""

@@ -8,9 +8,10 @@ import pytest
 from rehearsal.paths import ROOT
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "tests.workflows")
+SLOW = {"mypy": pytest.mark.slow}
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", [pytest.param(each, marks=SLOW.get(each, ())) for each in CHECKS])
 def test_the_checker_has_nothing_to_say(check):
     done = subprocess.run(
         [sys.executable, "-m", *check.split()],

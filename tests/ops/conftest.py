@@ -26,6 +26,23 @@ STACK = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def loaded():
+    """Imports what the first test of a process would import for all: moto's and botocore's models."""
+    asked = {
+        "ec2": "describe_vpcs",
+        "ecs": "list_clusters",
+        "elbv2": "describe_load_balancers",
+        "iam": "list_roles",
+        "logs": "describe_log_groups",
+        "rds": "describe_db_instances",
+        "secretsmanager": "list_secrets",
+    }
+    with mock_aws():
+        for service, operation in asked.items():
+            getattr(boto3.client(service, region_name=REGION), operation)()
+
+
 @pytest.fixture(autouse=True)
 def clock_in():
     """Sets this machine's clock to a time zone, by POSIX's spelling; to UTC unless a test says more."""

@@ -122,6 +122,7 @@ def test_lang_counts_only_before_a_double_dash(words, lang):
     assert command_line.chosen_language(words) == lang
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stack")
 def test_doctor_finds_the_first_cause_and_speaks_japanese(run):
     code, shown, _ = run("doctor", "--json")

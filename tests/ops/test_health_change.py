@@ -73,7 +73,9 @@ def test_another_path_is_refused_with_the_three_updates_that_work(running):
 
 
 def test_another_matcher_alone_needs_two_updates(running):
-    with pytest.raises(pulumi.RunError, match="the version that answers /health with 204") as refused:
+    with pytest.raises(
+        pulumi.RunError, match="the version that answers /health with 204"
+    ) as refused:
         refuse_outage(a.choices(healthMatcher="204"), changes())
     assert [line.strip() for line in str(refused.value).splitlines()[1:]] == [
         "pulumi config set healthMatcher 200,204",

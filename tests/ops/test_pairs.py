@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass, replace
 from itertools import combinations
 
+import pytest
+
 from ops.doctor.diagnose import judge
 from tests.ops import stacks as a
 from tests.ops.situations import AMONG, KINDS, SITUATIONS
@@ -66,6 +68,7 @@ def plausible(now):
     return healthy or now.page.value in (None, HEALTHY.page.value)
 
 
+@pytest.mark.slow
 def test_of_any_two_causes_the_first_finding_is_one_of_them():
     tried, wrong = 0, []
     for names, now in pairs():

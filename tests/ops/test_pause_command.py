@@ -81,6 +81,7 @@ def test_pause_without_consent_changes_nothing(run, pausable, monkeypatch):
     assert pausable.read().pause is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stack")
 def test_pause_prints_json_and_status_and_doctor_report_it(run, pausable, monkeypatch):
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.01")

@@ -151,6 +151,7 @@ def test_a_task_that_ecs_cannot_place_is_refused_with_its_reason(run, ecs):
     )
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
     ecs[0]["describe_tasks"] = [
         *(described(task("RUNNING")), KeyboardInterrupt(), described(task("RUNNING"))),

@@ -38,6 +38,7 @@ def fields(template):
     return sorted(field for _, field, _, _ in string.Formatter().parse(template) if field)
 
 
+@pytest.mark.slow
 def test_every_message_has_its_japanese_and_no_translation_is_left_over():
     [file] = [each for each in catalogues() if each.stem == DOMAIN]
     assert list(problems(read(file), messages())) == []
@@ -236,6 +237,7 @@ def unmarked(tree):
             yield from ((node.lineno, words) for words in bare(argument) if words not in ALLOWED)
 
 
+@pytest.mark.slow
 def test_every_sentence_for_people_is_in_the_catalogue():
     found = [
         f"{name}:{line}: {words!r}"

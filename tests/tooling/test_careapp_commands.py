@@ -169,11 +169,13 @@ def folder():
     made.rmdir()
 
 
+@pytest.mark.slow
 def test_a_folder_is_named_without_tests_and_pytest_s_options_are_its_own():
     done = run("unit", "--collect-only", "-q", "-k", "test_imports")
     assert "tests/unit/test_imports.py::test_a_package_imports_only_downwards[infra]" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_skipped_test_says_why_and_is_a_failure_in_ci(folder):
     alone = run(folder)
     assert (alone.returncode, "no engine" in alone.stdout) == (0, True)
@@ -184,6 +186,7 @@ def test_a_skipped_test_says_why_and_is_a_failure_in_ci(folder):
     assert "1 failed, 1 passed" in in_ci.stdout
 
 
+@pytest.mark.slow
 def test_without_a_folder_of_that_name_pytest_says_so():
     done = run("nothing")
     assert done.returncode == 4
@@ -199,6 +202,7 @@ def test_a_folder_has_a_process_for_each_processor(monkeypatch, folder, processo
     assert cli.processes(folder) == wanted
 
 
+@pytest.mark.slow
 def test_with_options_of_pytest_a_folder_has_one_process(folder):
     assert "created: " not in run(folder, "-q").stdout
     if (os.cpu_count() or 1) > 1:

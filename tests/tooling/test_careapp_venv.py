@@ -71,6 +71,7 @@ def steps(tree: Tree) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_the_first_command_makes_it_of_hashed_wheels_and_the_second_finds_it(tree):
     code, out, err = tree.call("rehearse")
     assert (code, out) == (0, f"['rehearse'] {tree.folder}/.venv\n")
@@ -88,6 +89,7 @@ def test_the_first_command_makes_it_of_hashed_wheels_and_the_second_finds_it(tre
     assert steps(tree) == []
 
 
+@pytest.mark.slow
 def test_only_the_tests_bring_the_lock_of_the_developers_tools(tree):
     tree.call("cloud")
     assert steps(tree) == [VENV, BASE]
@@ -98,6 +100,7 @@ def test_only_the_tests_bring_the_lock_of_the_developers_tools(tree):
     assert steps(tree) == []
 
 
+@pytest.mark.slow
 def test_a_changed_lock_is_installed_again_and_nothing_else_is(tree):
     tree.call("test")
     steps(tree)
@@ -111,6 +114,7 @@ def test_a_changed_lock_is_installed_again_and_nothing_else_is(tree):
     assert steps(tree) == [BASE]
 
 
+@pytest.mark.slow
 def test_another_python_or_another_place_means_another_venv(tree):
     tree.call("test")
     steps(tree)
@@ -124,6 +128,7 @@ def test_another_python_or_another_place_means_another_venv(tree):
     assert steps(tree) == [VENV, BASE]
 
 
+@pytest.mark.slow
 def test_a_venv_whose_python_is_gone_is_made_anew(tree):
     tree.call("cloud")
     steps(tree)
@@ -132,6 +137,7 @@ def test_a_venv_whose_python_is_gone_is_made_anew(tree):
     assert steps(tree) == [VENV, BASE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
 def test_a_venv_that_was_interrupted_is_never_used(tree, kind):
     process = tree.start("cloud", SLOW="pip")
@@ -150,6 +156,7 @@ def test_a_venv_that_was_interrupted_is_never_used(tree, kind):
     assert steps(tree) == [VENV, BASE]
 
 
+@pytest.mark.slow
 def test_a_failed_install_shows_the_installers_words_and_is_done_again(tree):
     code, out, err = tree.call("cloud", BREAK="pip")
     log = tree.folder / ".venv" / ".careapp" / "install.log"
@@ -164,6 +171,7 @@ def test_a_failed_install_shows_the_installers_words_and_is_done_again(tree):
     assert steps(tree) == [VENV, BASE]
 
 
+@pytest.mark.slow
 def test_of_two_at_once_one_makes_it_and_the_other_waits(tree):
     both = [tree.start("cloud", PAUSE="pip") for _ in range(2)]
     answers = [process.communicate(timeout=300) for process in both]
@@ -173,6 +181,7 @@ def test_of_two_at_once_one_makes_it_and_the_other_waits(tree):
     assert sorted(waited in err for _, err in answers) == [False, True]
 
 
+@pytest.mark.slow
 def test_a_command_that_runs_on_does_not_hold_the_lock(tree):
     (tree.folder / "cli.py").write_text(
         "import sys, time; print('up', flush=True); sys.argv[1:] == ['shell'] and time.sleep(60)"
@@ -186,6 +195,7 @@ def test_a_command_that_runs_on_does_not_hold_the_lock(tree):
     process.communicate()
 
 
+@pytest.mark.slow
 def test_shims_that_fail_and_old_pythons_are_passed_over(tree):
     for name in ("python3.13", "python3.14"):
         tree.executable(name, "echo no such version >&2; exit 127")

@@ -110,6 +110,7 @@ def test_credentials_that_are_not_there(call, command):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["dev", "cloud start --tasks process"])
 def test_a_port_that_is_taken(call, command):
     with socket.create_server(("127.0.0.1", 0)) as taken:

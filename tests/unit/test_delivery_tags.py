@@ -178,6 +178,7 @@ GAINED = {
 """What the tag then allows of it that was not allowed before."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES, ids=lambda each: f"{each.stack}-{each.name}")
 def test_no_role_tags_or_untags_what_is_not_its_own(role):
     deploys = role.name in ("careapp-delivery-poc", "careapp-delivery-prod")

@@ -55,6 +55,7 @@ def allowing():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("template", sorted({*TEMPLATES.values()}), ids=lambda each: each.stem)
 def test_cfn_lint_finds_nothing_and_cloudformation_takes_it_without_a_bucket(template):
     """51,200 bytes (CloudFormation User Guide, "Understand CloudFormation quotas", template body)."""

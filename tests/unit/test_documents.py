@@ -97,6 +97,7 @@ def test_the_page_of_commands_is_what_they_say_of_themselves():
     assert written == commands.page(), "run `python -m tests.documents`"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "template"), scale.PAGES.items(), ids=scale.PAGES)
 def test_the_pages_of_scale_have_the_numbers_of_settings_limits_and_prices(name, template):
     written = (ROOT / "docs" / name).read_text()
@@ -148,6 +149,7 @@ def test_both_languages_have_the_same_diagrams():
     assert len(drawn("")) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stack", STAGE_2)
 def test_every_name_of_a_diagram_is_one_of_the_program(stack):
     diagram = drawn("")[STAGE_2[stack]]
@@ -175,7 +177,7 @@ def test_the_pages_tell_many():
         ("`./careapp cloud start|stop`", []),
         ("`./careapp cloud begin`", ["cloud has no begin"]),
         ("`./careapp db psql -- --csv`", []),
-        ("`./careapp test --all`", ["no option ['--all']"]),
+        ("`./careapp test --every`", ["no option ['--every']"]),
         ("```sh\n./careapp rehearse \\\n  --brake x\n```", ["no option --brake"]),
         ("```console\n$ ./careapp logs -n 5 | tail\n```", []),
     ],

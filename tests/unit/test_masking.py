@@ -56,6 +56,7 @@ def test_the_rest_of_a_line_stays():
     assert mask(NAMED["libpq"]) == "host=db.example user=postgres password=*** dbname=careapp"
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_masking_twice_changes_no_more(text):
     assert mask(mask(text)) == mask(text)

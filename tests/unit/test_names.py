@@ -81,6 +81,7 @@ def own_name(made):
     return next(filter(None, given), made.name + "-1234567")
 
 
+@pytest.mark.slow
 def test_all_that_is_made_bears_the_project_s_name_and_the_longest_one_fits(program):
     """Printed commands have the tool's name, ``./careapp``."""
     made = program(LONGEST)

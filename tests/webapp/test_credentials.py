@@ -94,11 +94,13 @@ def test_where_there_is_no_secret_a_refusal_stays_one():
     assert Credentials(OLD, None).replace(OLD) is None
 
 
+@pytest.mark.slow
 def test_rds_s_secret_is_read(vault):
     arn = vault.store(json.dumps({"username": "postgres", "password": 'p"w'}))
     assert SecretsManager(arn)() == Login("postgres", 'p"w')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["no json, s3cret", '{"password": "s3cret"}', '["s3cret"]'])
 def test_a_secret_of_another_shape_is_refused_without_showing_it(vault, text):
     arn = vault.store(text)
@@ -116,6 +118,7 @@ def test_a_missing_secret_is_named():
         SecretsManager(arn)()
 
 
+@pytest.mark.slow
 def test_a_secrets_manager_that_is_silent_costs_a_few_seconds_at_most(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -151,6 +154,7 @@ def test_the_secret_alone_is_enough(make_app, postgres, vault, lookups):
     assert lookups == [arn]
 
 
+@pytest.mark.slow
 def test_after_a_rotation_one_look_up_serves_all_new_connections(
     make_app, postgres, vault, lookups
 ):
@@ -169,6 +173,7 @@ def test_after_a_rotation_one_look_up_serves_all_new_connections(
     assert lookups == [arn]
 
 
+@pytest.mark.slow
 def test_a_secret_that_lags_behind_the_database_is_asked_for_again(
     make_app, postgres, vault, lookups
 ):
@@ -202,6 +207,7 @@ def works(pages: Watch) -> bool:
     return [answer.status for answer in pages.answers[-20:]] == [200] * 20
 
 
+@pytest.mark.slow
 def test_a_server_s_password_is_rotated_under_load_without_a_restart(serve, postgres, vault):
     arn = vault.store_login(postgres.password)
     server = serve(DB_SECRET_ARN=arn, LOG_LEVEL="debug", **vault.variables)

@@ -72,6 +72,7 @@ def test_restarted_so_quickly_that_nobody_noticed(app, postgres):
     assert database_health(app) == CONNECTED
 
 
+@pytest.mark.slow
 def test_failed_over_to_another_address_while_the_old_server_is_silent(
     make_app, postgres, authority, monkeypatch
 ):
@@ -99,6 +100,7 @@ def test_failed_over_to_another_address_while_the_old_server_is_silent(
         assert "from the standby" in ask(app, "/")[1]
 
 
+@pytest.mark.slow
 def test_a_server_that_only_reads_is_not_taken_for_the_primary(app, postgres):
     postgres.execute("ALTER DATABASE careapp SET default_transaction_read_only = on")
     try:
@@ -110,6 +112,7 @@ def test_a_server_that_only_reads_is_not_taken_for_the_primary(app, postgres):
     comes_back(app)
 
 
+@pytest.mark.slow
 def test_out_of_connections(app, postgres):
     postgres.execute("CREATE ROLE crowd LOGIN PASSWORD 'crowd'")
     try:
@@ -140,6 +143,7 @@ def join(crowd: ExitStack, postgres: Postgres) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_one_table_is_locked(app, postgres, caplog):
     """Pages are too slow and say so; the database is connected, and /health/db says so."""
     with postgres.locked():
@@ -152,6 +156,7 @@ def test_one_table_is_locked(app, postgres, caplog):
     assert "database away" not in caplog.messages
 
 
+@pytest.mark.slow
 def test_a_query_that_takes_a_second_is_waited_for(app, postgres):
     answers: list[int] = []
     thread = threading.Thread(target=lambda: answers.append(ask(app, "/")[0]))
@@ -163,6 +168,7 @@ def test_a_query_that_takes_a_second_is_waited_for(app, postgres):
     assert answers == [200]
 
 
+@pytest.mark.slow
 def test_many_who_ask_for_the_truth_at_once_all_get_it_in_time(app, postgres):
     postgres.signal(signal.SIGSTOP)
     took: list[float] = []
@@ -179,6 +185,7 @@ def test_many_who_ask_for_the_truth_at_once_all_get_it_in_time(app, postgres):
     assert len(took) == 25
 
 
+@pytest.mark.slow
 def test_a_crash_is_logged_once_and_so_is_the_return(app, postgres, capfd):
     capfd.readouterr()
     postgres.stop("immediate")
@@ -206,6 +213,7 @@ LIMIT = 1.0  # seconds
 CROWD = 24  # requests at once; more than the server has threads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [Postgres.locked, Postgres.silent])
 def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(serve, postgres, fault):
     server = serve()
@@ -223,6 +231,7 @@ def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(serve, 
     assert health.quantile(1) < LIMIT
 
 
+@pytest.mark.slow
 def test_the_page_comes_back_by_itself_after_a_restart(serve, postgres):
     server = serve()
     server.wait_for("/", 200)
@@ -261,6 +270,7 @@ def migrating(app: Flask, tmp_path: Path, sql: str) -> Iterator[Migrator]:
         migrator.stop()
 
 
+@pytest.mark.slow
 def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(app, postgres, tmp_path):
     """Who asks for a table after ALTER TABLE waits behind it, though the reader would let them."""
     with postgres.connect() as reader:
@@ -286,6 +296,7 @@ def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready
     eventually(lambda: ask(app, "/")[0] == 200, 5, "the page")
 
 
+@pytest.mark.slow
 def test_a_migration_may_take_longer_than_a_page(app, postgres, tmp_path, caplog):
     slow = f"SELECT pg_sleep({db.PATIENCE + 0.3})"
     with migrating(app, tmp_path, slow) as migrator:
@@ -293,6 +304,7 @@ def test_a_migration_may_take_longer_than_a_page(app, postgres, tmp_path, caplog
     assert told(caplog) == []
 
 
+@pytest.mark.slow
 def test_one_that_fails_is_told_once_and_tried_again_more_and_more_seldom(
     app, postgres, tmp_path, caplog
 ):
@@ -324,6 +336,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_that_the_database_is_away_is_left_to_others_to_tell(app, postgres, tmp_path, caplog):
     postgres.stop()
     eventually(lambda: ask(app, "/")[0] == 503, 3, "noticed")

@@ -50,6 +50,7 @@ def slow(cluster, authority, tmp_path_factory):
         yield server
 
 
+@pytest.mark.slow
 def test_health_is_quick_while_more_pages_wait_than_there_are_threads(slow):
     with ThreadPoolExecutor(24) as crowd:
         pages = [crowd.submit(slow.get, "/") for _ in range(24)]
@@ -80,6 +81,7 @@ def test_too_many_requests_are_told_to_come_back_and_later_ones_are_answered(ser
     assert line["level"] == "warning"
 
 
+@pytest.mark.slow
 def test_a_stop_under_load_loses_no_request_under_way(serve):
     """Also those that wait for a thread, and those that come later on a connection that is kept."""
     server = serve(options=SLOW)
@@ -127,6 +129,7 @@ def test_a_bad_password_variable_is_not_shown_by_a_failed_start(serve):
     assert "canary" not in server.text()
 
 
+@pytest.mark.slow
 def test_every_line_is_json_and_health_checks_have_none(serve, postgres):
     server = serve(WEB_CONCURRENCY="2")
     server.wait_for("/", 200)
@@ -168,6 +171,7 @@ def test_it_answers_after_little_work_and_in_little_memory(serve):
     assert server.resident_megabytes() < 130
 
 
+@pytest.mark.slow
 def test_what_runs_is_finished_and_nothing_stays_behind(serve, postgres):
     server = serve()
     server.wait_for("/", 200)
@@ -193,6 +197,7 @@ def test_what_runs_is_finished_and_nothing_stays_behind(serve, postgres):
     assert written >= 4
 
 
+@pytest.mark.slow
 def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve):
     server = serve(wait=False)
     eventually(lambda: "Booting worker" in server.text(), 20, "a worker")
@@ -202,6 +207,7 @@ def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve):
     assert time.monotonic() - began < 15
 
 
+@pytest.mark.slow
 def test_a_request_on_a_kept_connection_is_answered_while_it_stops(serve):
     server = serve()
     connection = http.client.HTTPConnection("127.0.0.1", server.port)
@@ -222,6 +228,7 @@ def test_a_worker_that_dies_is_replaced(serve):
     assert any("was sent SIGKILL" in message for message in server.messages())
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stuck_does_not_stop_it_for_longer_than_its_grace(serve, postgres):
     server = serve()
     server.wait_for("/", 200)
