@@ -149,6 +149,7 @@ class Mistakes:
     def make(self) -> str:
         """Make them, in the service's first release or in a later one. Return why `up` is red, if it is."""
         running, deploys = self.running, any(each.deploys for each in self.edits)
+        running.stack.look_up()
         if self.first:
             self._without_service(deploys=deploys)
         for each in self.edits:

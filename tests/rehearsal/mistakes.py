@@ -35,7 +35,7 @@ Definition = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stack:
-    """What the stack consists of, looked up when it is healthy.
+    """What the stack consists of, looked up once: when it is healthy, by ``look_up``.
 
     ``home`` has the local cloud's files; ``pulumi`` runs a command of Pulumi's. ``changes`` are those of the
     task definition, by the name of their edit, and ``revisions`` the ARNs of the revisions that were registered
@@ -47,6 +47,12 @@ class Stack:
     pulumi: Callable[..., object]
     changes: dict[str, Callable[[Definition, Stack], object]] = field(default_factory=dict)
     revisions: list[str] = field(default_factory=list)
+
+    def look_up(self) -> None:
+        """Read everything now: with two mistakes the first one may hide what the second one needs."""
+        for name, each in vars(type(self)).items():
+            if isinstance(each, cached_property):
+                getattr(self, name)
 
     def one(self, service: str, operation: str, **params: Any) -> Any:
         """The only thing that an operation describes."""
@@ -553,15 +559,15 @@ EDITS: tuple[Edit, ...] = (
     firewall("database", "ingress", 5432, 5433),
     Edit("no default route", no_way_out),
     Edit("no DNS in the VPC", no_dns),
-    # Rights, the secret and the database.
+    # Rights, the database and the secret. Those that need a session with the database come first.
+    Edit("a table that another session locks", locked_table, holds=True),
+    revoked("no right on a table", "ALL ON TABLE visits", "postgres"),
+    revoked("no right to create a table", "CREATE ON SCHEMA public", "pg_database_owner"),
     no_policy("executionRoleArn", "the execution role without its policy"),
     no_policy("taskRoleArn", "the task role without its policy"),
     secret_value("the secret without a password", lambda held: {"username": held["username"]}),
     secret_value("the secret with another password", lambda held: {**held, "password": "p"}),
     Edit("the database stopped", stopped_database),
-    Edit("a table that another session locks", locked_table, holds=True),
-    revoked("no right on a table", "ALL ON TABLE visits", "postgres"),
-    revoked("no right to create a table", "CREATE ON SCHEMA public", "pg_database_owner"),
     # The app, in the files of its image.
     *(app(name, *FAULTS[name].edits) for name in APP_FAULTS),
     line("pages.py", "from flask import", "from flask import )"),
