@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ MOST = 8
 """Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
 SIDE_BY_SIDE = 2
 """Folders that ``--all`` runs at the same time: what waits in the one leaves processors to the other."""
+SLOWEST = 10
+"""The slowest tests of a folder that ``--all`` names."""
 QUICK = ("-m", "not slow")
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 """pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
@@ -110,30 +113,34 @@ def side_by_side(folders: Sequence[str]) -> dict[str, int]:
     """Run folders, two at a time; print what each says when it has ended. Return their exit codes."""
     codes: dict[str, int] = {}
     running: list[str] = []
+    stopped = threading.Event()
 
     def run(name: str) -> tuple[str, int]:
+        if stopped.is_set():
+            return "not begun", STOPPED
         running.append(name)
+        words = pytest(f"tests/{name}", processes(name), (f"--durations={SLOWEST}",))
         with tempfile.TemporaryFile() as said:
             how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-            code = subprocess.run(
-                pytest(f"tests/{name}", processes(name), ()), stdout=said, check=False, **how
-            ).returncode
+            code = subprocess.run(words, stdout=said, check=False, **how).returncode
             said.seek(0)
-            running.remove(name)
-            return said.read().decode(errors="replace"), code
+            text = said.read().decode(errors="replace")
+        running.remove(name)
+        if code == STOPPED:
+            stopped.set()
+        return text, code
 
+    title = f"{len(folders)} folders of tests"
     with (
-        Progress(every=60).phase(f"{len(folders)} folders of tests") as phase,
+        Progress(every=60).phase(title) as phase,
         ThreadPoolExecutor(SIDE_BY_SIDE) as pool,
     ):
         begun = {pool.submit(run, name): name for name in folders}
+        phase.detail = " and ".join(folders[:SIDE_BY_SIDE])
         for ended in as_completed(begun):
             text, codes[f"tests/{begun[ended]}"] = ended.result()
             print(f"== tests/{begun[ended]}\n{text}", flush=True)
-            phase.detail = f"{len(codes)} done, {' and '.join(running)} running"
-            if STOPPED in codes.values():
-                pool.shutdown(cancel_futures=True)
-                break
+            phase.detail = f"{len(codes)} done, now {' and '.join(running)}"
     return codes
 
 

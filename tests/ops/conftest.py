@@ -17,6 +17,7 @@ from ops.aws.session import Session
 from ops.waiting import Waiting
 from stack.names import StackNames
 from tests.ops import stacks as a
+from tests.support.loaded import load
 
 REGION = "ap-northeast-1"
 NAMES = StackNames("poc", "careapp")
@@ -27,20 +28,9 @@ STACK = (
 
 
 @pytest.fixture(scope="session", autouse=True)
-def loaded():
-    """Imports what the first test of a process would import for all: moto's and botocore's models."""
-    asked = {
-        "ec2": "describe_vpcs",
-        "ecs": "list_clusters",
-        "elbv2": "describe_load_balancers",
-        "iam": "list_roles",
-        "logs": "describe_log_groups",
-        "rds": "describe_db_instances",
-        "secretsmanager": "list_secrets",
-    }
+def _loaded():
     with mock_aws():
-        for service, operation in asked.items():
-            getattr(boto3.client(service, region_name=REGION), operation)()
+        load(lambda service, operation: getattr(client(service), operation)())
 
 
 @pytest.fixture(autouse=True)

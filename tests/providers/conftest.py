@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from rehearsal.aws.rds.rules import make_service_role
 from rehearsal.calls import Calls
 from rehearsal.cloud.api import Api
+from tests.support.loaded import load
 
 REGION = "ap-northeast-1"
 counter = itertools.count(1)
@@ -21,7 +22,9 @@ def calls():
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     api = Api(REGION)
     api.start()
-    yield Calls(api.endpoint, REGION)
+    calls = Calls(api.endpoint, REGION)
+    load(lambda service, operation: calls(service, operation, {}))
+    yield calls
     api.stop()
 
 

@@ -27,6 +27,7 @@ SERVICE = "aws:ecs/service:Service"
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 INSTANCE = "aws:ec2/instance:Instance"
 DATABASE = "aws:rds/instance:Instance"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 TARGET_GROUP = "aws:lb/targetGroup:TargetGroup"
 
@@ -137,6 +138,26 @@ def test_a_resource_is_created_changed_read_and_deleted(servicer, context, calls
     assert servicer.Read(there, context).id == made.id
     servicer.Delete(pb.DeleteRequest(id=made.id, urn=urn(VPC), old_inputs=struct(new)), context)
     assert servicer.Read(there, context).id == ""
+
+
+def test_a_change_that_no_operation_makes_is_refused_by_its_name(servicer, context):
+    old, new = {"cidrBlock": "10.9.0.0/16"}, {"cidrBlock": "10.8.0.0/16"}
+    made = create(servicer, context, VPC, old)
+    request = pb.UpdateRequest(
+        id=made.id, urn=urn(VPC), old_inputs=struct(old), news=struct(new), olds=made.properties
+    )
+    with pytest.raises(Aborted, match="aws:ec2/vpc:Vpc: cidrBlock cannot be changed"):
+        servicer.Update(request, context)
+    servicer.Delete(pb.DeleteRequest(id=made.id, urn=urn(VPC), old_inputs=struct(old)), context)
+
+
+def test_what_skips_its_destruction_stays(servicer, context, calls):
+    inputs = {"name": "kept", "skipDestroy": True}
+    made = create(servicer, context, LOG_GROUP, inputs)
+    urn_of = urn(LOG_GROUP)
+    servicer.Delete(pb.DeleteRequest(id=made.id, urn=urn_of, old_inputs=struct(inputs)), context)
+    asked = {"logGroupNamePrefix": "kept"}
+    assert len(calls("logs", "describe_log_groups", asked)["logGroups"]) == 1
 
 
 def test_an_input_that_is_taken_back_has_its_default_again(servicer, context, calls):

@@ -164,29 +164,18 @@ def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it
     assert "Everything is deleted: the stack" in rest
 
 
-RAISED = ("/ ends with 500: AttributeErr", "AttributeError in webapp/pages.py")
-HUNG = ("The page / does not answer", "ECS rolled back to careapp-poc:1")
-WRONG = (
-    pytest.param("update-raises", "20", *RAISED, id="an error of its own"),
-    # At 20 the bake time is 15 s, of which two waits for an answer take 8 s.
-    pytest.param("update-hangs", "5", *HUNG, id="a hang"),
-)
-
-
-@pytest.mark.parametrize(("name", "speed", "cause", "seen"), WRONG)
-def test_an_update_that_is_healthy_and_wrong_is_rolled_back_and_the_old_version_serves(
-    careapp, tmp_path, name, speed, cause, seen
-):
+def test_an_update_that_hangs_is_rolled_back_and_the_old_version_serves(careapp, tmp_path):
     file = tmp_path / "report.json"
-    how = ("--exit", "--tasks", "process", "--port", "0", "--speed", speed, "--json", str(file))
-    done = careapp.run("rehearse", "--break", name, *how)
+    # At 20 the bake time is 15 s, of which two waits for an answer take 8 s.
+    how = ("--exit", "--tasks", "process", "--port", "0", "--speed", "5", "--json", str(file))
+    done = careapp.run("rehearse", "--break", "update-hangs", *how)
     said, report = done.stdout + done.stderr, json.loads(file.read_text())
     assert done.returncode == 1
-    assert f"the tasks of careapp-poc:2 are healthy, but {cause}" in said
+    assert "the tasks of careapp-poc:2 are healthy, but The page / does not answer" in said
     assert "ECS was told to roll careapp-poc:2 back: careapp-poc:1 runs: 1 of 1 tasks." in said
     finding = report["diagnosis"]["findings"][0]
     assert finding["id"] == "rolled-back"
-    assert any(seen in each for each in finding["seen"])
+    assert any("ECS rolled back to careapp-poc:1" in each for each in finding["seen"])
     assert report["diagnosis"]["page"] == "GET / answers 200."
     assert report["aws_seconds"] < 300
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pulumi
+import pulumi_aws
 import pytest
 from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.mocks import MockMonitor
@@ -23,6 +25,27 @@ from stack.settings import Settings
 
 # A servicer lists itself before it has these, and a mocked resource of another thread may look there then.
 _CallbackServicer._transforms = {}
+
+USED = (
+    *(
+        "acm.Certificate",
+        "appautoscaling.Target",
+        "cloudwatch.Dashboard",
+        "ec2.Vpc",
+        "ecr.Repository",
+    ),
+    *("ecs.Cluster", "iam.Role", "kms.Key", "lb.Listener", "rds.Instance", "route53.Record"),
+    *("s3.Bucket", "sns.Topic", "ssm.Parameter", "vpc.SecurityGroupIngressRule"),
+)
+"""A class of each module of pulumi_aws that the program uses: a module is imported at its first use."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loaded() -> None:
+    """Import what the first tests of a process would import for all: it takes seconds."""
+    for name in USED:
+        attrgetter(name)(pulumi_aws)
+
 
 T = TypeVar("T")
 
