@@ -161,6 +161,14 @@ def test_a_task_for_another_processor_than_the_stack_file_s_is_corrected_in_the_
     assert judge(replace(snapshot, by_program=True)).causes[0].fixes == (program,)
 
 
+def test_a_task_definition_without_an_execution_role_is_corrected_and_not_tried_again():
+    main = a.definition(execution_role="")
+    program, otherwise = judge(a.stack(main=main, execution=None)).causes[0].fixes
+    assert "execution_role_arn=roles.execution_arn" in str(program.text)
+    assert program.commands == ("pulumi up -s poc",)
+    assert otherwise.commands == ("pulumi up --refresh -s poc",)
+
+
 def test_a_variable_that_the_app_demands_is_missed_and_its_like_is_named():
     first = judge(SITUATIONS["database-variables"]).findings[0]
     assert str(first.title) == "The task definition does not set DB_HOST"
