@@ -405,7 +405,10 @@ def secret_value(name: str, change: Callable[[dict[str, str]], Mapping[str, str]
 
 def other_secret(stack: Stack) -> str:
     """A secret of another team, which holds a password that is not this database's."""
-    held = {"Name": "another-team", "SecretString": json.dumps({"username": "u", "password": "p"})}
+    held = {
+        "Name": "another-team",
+        "SecretString": json.dumps({"username": "u", "password": "not-of-this-database"}),
+    }
     known = stack.calls("secretsmanager", "list_secrets", {})["SecretList"]
     found = [each["ARN"] for each in known if each["Name"] == held["Name"]]
     made = found[0] if found else stack.calls("secretsmanager", "create_secret", held)["ARN"]
@@ -566,7 +569,10 @@ EDITS: tuple[Edit, ...] = (
     no_policy("executionRoleArn", "the execution role without its policy"),
     no_policy("taskRoleArn", "the task role without its policy"),
     secret_value("the secret without a password", lambda held: {"username": held["username"]}),
-    secret_value("the secret with another password", lambda held: {**held, "password": "p"}),
+    secret_value(
+        "the secret with another password",
+        lambda held: {**held, "password": "not-of-this-database"},
+    ),
     Edit("the database stopped", stopped_database),
     # The app, in the files of its image.
     *(app(name, *FAULTS[name].edits) for name in APP_FAULTS),
