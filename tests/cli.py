@@ -15,14 +15,15 @@ from pathlib import Path
 
 import click
 
+from i18n import t
 from ops.command_line import INTERRUPTED
 from rehearsal.console import Progress
 from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT
 
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
-WHOLE_STACKS = ("rehearsal", "engine", "image", "browser")
-"""Folders whose tests deploy: all of them are slow."""
+SLOW = ("rehearsal", "engine", "image", "browser", "breakages")
+"""Folders all of whose tests are slow: they deploy, or run other tests."""
 OF_THE_ENGINE = {"engine", "rehearsal", "browser", "breakages"}
 LONGEST = ("rehearsal", "engine", "image", "breakages", "dataplane", "browser")
 """The order in which ``--all`` begins; the others follow."""
@@ -44,7 +45,7 @@ STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 REHEARSAL = ("rehearse", "--exit", "--break", "health-path", "--mend", "--port", "0")
 """With what the small size ends: both stages, the page, a mistake, the doctor's cure, the end."""
 LEFT_OUT = f"""\
-Left out: {", ".join(f"tests/{each}" for each in sorted(WHOLE_STACKS))}, and single tests that take more than a second.
+Left out: {", ".join(f"tests/{each}" for each in sorted(SLOW))}, and single tests that take more than a second.
   ./careapp test --all      runs everything that this machine can run
   ./careapp test FOLDER     runs a folder whole"""
 
@@ -73,12 +74,14 @@ def test(words: tuple[str, ...], everything: bool) -> None:
     rest = [word for word in words if word not in FOLDERS]
     paths = any(Path(word.partition("::")[0]).exists() for word in rest)
     if everything and words:
-        raise click.UsageError("--all runs everything: it takes no folder and no option of pytest.")
+        raise click.UsageError(
+            str(t("--all runs everything: it takes no folder and no option of pytest."))
+        )
     small = not (everything or folders or paths)
     if everything:
         folders = sorted(FOLDERS, key=lambda each: (*LONGEST, each).index(each))
     elif small:
-        folders = [each for each in FOLDERS if each not in WHOLE_STACKS]
+        folders = [each for each in FOLDERS if each not in SLOW]
     if small or OF_THE_ENGINE & set(folders):
         find_or_get()  # here its progress is visible
     with interrupts_left_to_the_tests():

@@ -43,7 +43,6 @@ def broken(copy: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Path, B
     (copy / breakage.file).write_text(before)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("broken", BREAKAGES, ids=str, indirect=True)
 def test_the_small_size_sees_it(broken, tmp_path):
     folder, breakage = broken

@@ -133,6 +133,7 @@ def test_only_this_machine_s_names_reach_it(page):
         socket.create_connection(("127.0.0.2", port), timeout=5)
 
 
+@pytest.mark.slow
 def test_an_empty_cloud_is_shown_and_the_process_ends_with_the_cloud(tmp_path):
     folder = tmp_path / "home"
     launched = start(folder, "http://127.0.0.1:9")

@@ -196,6 +196,7 @@ def test_a_good_deployment_never_goes_below_the_minimum(shape, rolls):
     assert world.service.primary.revision.task_definition == f"app:{rolls + 1}"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(shapes, st.sampled_from(["sick", "crash", "no start"]))
 def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(shape, fate):

@@ -236,6 +236,7 @@ namespace.close()
 """
 
 
+@pytest.mark.slow
 def test_an_unprivileged_user_has_a_read_only_root_too(tmp_path):
     """Runs as the user nobody if the tests run as root; for any other user, all tests above show it."""
     python = which("python3", path="/usr/bin")

@@ -4,34 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import tomllib
 
 import pytest
-import yaml
 
 from cli.local import dev as command
 from rehearsal.aws.elb.balancer import USUAL_PORTS
 from rehearsal.page import launch
 from rehearsal.paths import ROOT
-from tests.lint.test_lint import CHECKS
 
 
 def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     [dev] = [each.default for each in command.params if each.name == "port"]
     assert container["forwardPorts"] == [dev, USUAL_PORTS["HTTP", 80], launch.PORT]
-
-
-def test_a_commit_is_judged_by_the_same_ruff_as_in_ci():
-    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
-    judged = {tuple(check.split()[:-1]) for check in CHECKS if check.startswith("ruff ")}
-    hooks = {tuple(hook["entry"].split()) for hook in repository["hooks"]}
-    assert {words[:-1] for words in hooks} == {
-        (f".venv/bin/{each[0]}", *each[1:]) for each in judged
-    }
-    assert {words[-1] for words in hooks} == {"--force-exclude"}
 
 
 LOCKS = (
@@ -71,37 +57,3 @@ def test_the_locks_hold_what_pyproject_names_and_agree_with_each_other():
     both = base.keys() & dev.keys()
     assert both
     assert {name: base[name] for name in both} == {name: dev[name] for name in both}
-
-
-@pytest.mark.parametrize("lock", LOCKS)
-def test_make_lock_writes_each_of_them(lock):
-    assert f" -o {lock}\n" in (ROOT / "Makefile").read_text()
-
-
-def test_every_line_of_the_makefile_calls_careapp_or_uv_and_help_lists_every_target():
-    text = (ROOT / "Makefile").read_text()
-    targets = re.findall(r"^([a-z]+):", text, re.MULTILINE)
-    explained = re.findall(r"^([a-z]+):.* ## \S", text, re.MULTILINE)
-    phony = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)[0].split()
-    assert explained == targets == phony
-    called = re.findall(r"^\t(.*)$", text, re.MULTILINE)
-    other = [line for line in called if not re.search(r"(\./careapp|\$\(UV\) pip compile) ", line)]
-    assert [line.split()[0] for line in other] == ["@awk", "@command", "rm"]
-
-
-def test_without_uv_make_lock_says_how_to_get_it_and_takes_that_of_the_venv(tmp_path):
-    shutil.copy(ROOT / "Makefile", tmp_path)
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name in ("make", "sh"):
-        (tools / name).symlink_to(str(shutil.which(name)))
-    how = {"cwd": tmp_path, "env": {"PATH": str(tools)}, "capture_output": True, "text": True}
-    done = subprocess.run(["make", "lock"], check=False, **how)
-    assert done.returncode != 0
-    assert done.stdout == "make lock needs uv. Get it: .venv/bin/python -m pip install uv\n"
-    uv = tmp_path / ".venv" / "bin" / "uv"
-    uv.parent.mkdir(parents=True)
-    uv.write_text('#!/bin/sh\necho "asked for $1 $2"\n')
-    uv.chmod(0o755)
-    done = subprocess.run(["make", "--silent", "lock"], check=False, **how)
-    assert (done.returncode, done.stdout) == (0, "asked for pip compile\n" * len(LOCKS))

@@ -14,26 +14,6 @@ from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used,
 
 HOUR = 3_600
 DEPLOYING = {("deploy", "poc"), ("deploy", "prod"), ("pull-request-stack", "up")}
-PINS = {
-    "actions/checkout": ("de0fac2e4500dabe0009e67214ff5f5447ce83dd", "v6.0.2"),
-    "aws-actions/configure-aws-credentials": (
-        "8df5847569e6427dd6c4fb1cf565c83acfa8afa7",
-        "v6.0.0",
-    ),
-    "pulumi/actions": ("8e5e406f4007fca908480587cb9893c07090f58d", "v7.0.0"),
-}
-
-
-def test_there_are_seven():
-    assert set(workflows()) == {
-        *("ci", "preview", "deploy", "destroy", "drift", "comment", "pull-request-stack")
-    }
-
-
-def test_every_action_is_pinned_by_its_commit_with_the_version_beside_it():
-    found = re.findall(r"uses: (\S+)@(\S+)(?: # (\S+))?$", text(), re.MULTILINE)
-    assert len(found) == text().count("uses: ") - text().count("uses: ./")
-    assert set(found) == {(action, *pin) for action, pin in PINS.items()}
 
 
 def test_no_workflow_has_a_right_and_each_job_has_the_least():

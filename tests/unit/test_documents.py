@@ -15,7 +15,7 @@ from rehearsal.run.faults import FAULTS
 from stack.__main__ import table
 from stack.app import RESERVED
 from tests.documents import commands, scale
-from tests.documents.console import Command, consoles, printed_as
+from tests.documents.console import consoles
 from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs, twin
 from tests.documents.typed import typed, unknown
@@ -65,17 +65,6 @@ def test_the_example_in_the_docs_is_the_one_that_is_rehearsed(name):
 def test_the_docs_name_every_variable_that_the_stack_sets():
     named = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs" / "your-app.md").read_text()))
     assert named >= RESERVED
-
-
-def test_dead_links_are_seen(tmp_path, monkeypatch):
-    (tmp_path / "other.md").write_text("# A heading, twice\n\n# A heading, twice\n")
-    page = tmp_path / "page.md"
-    page.write_text(
-        "[a](other.md#a-heading-twice-1) [b](other.md#b) [c](none.md) [d](#d) [e](https://e.e)\n\n# D\n"
-    )
-    monkeypatch.setattr("tests.unit.test_documents.ROOT", tmp_path)
-    found = Page(page)
-    assert [link for link in found.links if dead(found, link)] == ["other.md#b", "none.md"]
 
 
 def test_every_page_in_docs_is_reached_from_the_readme():
@@ -128,12 +117,6 @@ def test_the_changelog_is_kept_and_says_what_an_upgrade_replaces():
     assert [each for each in begin if begin.count(each) > 1] == []
 
 
-def test_decisions_are_numbered_without_a_gap():
-    headings = [each.text for each in Page(ROOT / "docs" / "decisions.md").headings]
-    numbers = [int(text.partition(".")[0]) for text in headings if text[0].isdigit()]
-    assert numbers == list(range(1, len(headings)))
-
-
 NAMES = ("alb", "tg", "service")
 STAGE_2 = {"poc": 1, "prod": 2}
 """The stacks, and the place of their diagram of stage 2."""
@@ -162,32 +145,6 @@ def test_every_name_of_a_diagram_is_one_of_the_program(stack):
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_every_command_of_a_page_is_one_with_these_options(page):
     assert [told for words in typed(page, "./careapp") if (told := unknown(words))] == []
-
-
-def test_the_pages_tell_many():
-    assert sum(len(typed(page, "./careapp")) for page in pages()) > 100
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("`./careapp status --watch`", []),
-        ("`./careapp stat`", ["no such command"]),
-        ("`./careapp status --wach`", ["no option --wach"]),
-        ("`./careapp cloud start|stop`", []),
-        ("`./careapp cloud begin`", ["cloud has no begin"]),
-        ("`./careapp db psql -- --csv`", []),
-        ("`./careapp test --every`", ["no option ['--every']"]),
-        ("```sh\n./careapp rehearse \\\n  --brake x\n```", ["no option --brake"]),
-        ("```console\n$ ./careapp logs -n 5 | tail\n```", []),
-    ],
-)
-def test_what_is_no_command_is_told(tmp_path, text, found):
-    page = tmp_path / "page.md"
-    page.write_text(text)
-    told = [unknown(words) for words in typed(Page(page), "./careapp")]
-    assert told, "no command was seen"
-    assert [each.partition(": ")[2] for each in told if each] == found
 
 
 def rows(markdown):
@@ -233,26 +190,6 @@ fine
 
 [there](there.md#one)
 """
-JAPANESE = """\
-# 一
-
-## 2. 二
-
-| キー | 意味 | 既定値 |
-|---|---|---|
-| `a` | その長い意味 | `3` |
-
-```sh
-./careapp test   # テスト
-```
-
-```console
-$ ./careapp status
-良好
-```
-
-[そちら](there.ja.md#一)
-"""
 
 
 def test_the_pages_of_both_languages_are_there():
@@ -279,96 +216,9 @@ def written(folder, japanese):
     return differences(Page(folder / "page.md"), Page(folder / "page.ja.md"))
 
 
-def test_equal_twins_differ_in_nothing(tmp_path):
-    assert written(tmp_path, JAPANESE) == []
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [
-        ("## 2. 二", "### 2. 二", "headings 2"),
-        ("## 2. 二", "## 3. 二", "headings 2"),
-        ("`a` |", "`b` |", "tables 2"),
-        ("`3` |", "`4` |", "tables 2"),
-        ("その長い意味", "その5つの意味", "tables 2"),
-        ("その長い意味", "a long meaning of it here", "not translated"),
-        ("test   #", "testing   #", "code 1"),
-        ("$ ./careapp status", "$ ./careapp doctor", "commands 1"),
-        ("there.ja.md", "elsewhere.ja.md", "links 1"),
-    ],
-)
-def test_what_differs_is_told(tmp_path, old, new, told):
-    assert old in JAPANESE
-    [found] = written(tmp_path, JAPANESE.replace(old, new))
-    assert found.startswith(told)
-
-
-CONSOLES = """\
-Look:
-
-```console
-$ one --of \\
-    them
-…
-$ two
-said … twice
-$ three
-begun
-^C
-```
-
-> **Not rehearsed**: needs a moon.
-
-```console
-$ four
-```
-
-```sh
-five
-```
-"""
-
-
 def read(folder, text):
     (folder / "page.md").write_text(text)
     return consoles(Page(folder / "page.md"))
-
-
-def test_a_block_is_its_commands_with_their_outputs(tmp_path):
-    ran, left_out = read(tmp_path, CONSOLES)
-    assert ran.commands == (
-        Command("one --of \\\n    them", ("…",)),
-        Command("two", ("said … twice",)),
-        Command("three", ("begun",), interrupted=True),
-    )
-    assert (ran.reason, ran.line) == ("", 3)
-    assert left_out.commands == (Command("four", ()),)
-    assert left_out.reason == "needs a moon."
-
-
-def test_a_block_that_begins_with_output_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="begins with"):
-        read(tmp_path, "```console\nsaid\n$ one\n```\n")
-
-
-@pytest.mark.parametrize(
-    ("expected", "output", "fits"),
-    [
-        ("a\nb", "a\nb\n", True),
-        ("a\nb", "\na  \nb\n\n", True),
-        ("a\nb", "a\nc\nb\n", False),
-        ("a\n…\nb", "a\nc\nd\nb\n", True),
-        ("a\n…\nb", "a\nb\n", True),
-        ("a\nb", "a\n", False),
-        ("a", "a\nb\n", False),
-        ("took … s", "took 3.4 s\n", True),
-        ("took … s", "took 3.4 s, or more\n", False),
-        ("a.c", "abc\n", False),
-        ("", "anything\n", True),
-    ],
-)
-def test_an_output_is_what_the_page_says_but_for_the_dots(expected, output, fits):
-    assert printed_as(tuple(expected.splitlines()), output) is fits
 
 
 @pytest.mark.parametrize("page", ["docs/settings.md", "docs/settings.ja.md"])
