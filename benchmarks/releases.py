@@ -142,6 +142,15 @@ class Stack:
         while self.deployment()["status"] not in ("SUCCESSFUL", "ROLLBACK_SUCCESSFUL", "STOPPED"):
             time.sleep(1)
 
+    def recover(self) -> None:
+        """Let the healthy version run, and wait until no alarm is in ALARM: with one ECS would not watch an update."""
+        if self.deployment()["status"] == "SUCCESSFUL":
+            self.revision += 1
+            self.up(imageRevision=str(self.revision))
+        calls = Calls(self.facts()["endpoint"], REGION)
+        while calls("cloudwatch", "describe_alarms", {"StateValue": "ALARM"})["MetricAlarms"]:
+            time.sleep(1)
+
 
 @contextmanager
 def edited(project: Path, edits: Sequence[Edit]) -> Iterator[None]:
@@ -164,6 +173,7 @@ def released(stack: Stack, edits: Sequence[Edit]) -> str:
         stack.settle()
         time.sleep(3)
     load.stop()
+    stack.recover()
     failed = Counter({each: n for each, n in load.statuses.items() if each != "200"})
     why = ", ".join(f"{count} x {each}" for each, count in failed.most_common())
     total, bad = sum(load.statuses.values()), sum(failed.values())

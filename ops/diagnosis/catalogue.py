@@ -284,6 +284,7 @@ OUTCOME = (
     Row("roll-out-failed", 80, {WHOLE}, FAILED, blocks=False),
     Row("rolled-back", 80, {WHOLE}, FAILED, blocks=False),
     Row("roll-out-going-on", 82, {WHOLE}),
+    Row("deployed-after", 83, {WHOLE}),
     Row("targets-unhealthy", 90, {FORWARD}),
     Row("too-few-tasks", 95, {TASKS_NODE}, (*FAILED, "roll-out-failed", "rolled-back"), repeats=True,
         blocks=False),

@@ -33,7 +33,8 @@ class Snapshot:
     """A stack as AWS shows it. ``wanted`` is the ARN of the task definition that is expected to run, if known.
 
     ``by_program`` says that the program named it, at the end of its `pulumi up`; else it is the family's
-    newest, which may have been registered by hand. ``at`` is when it was asked, by this machine's clock.
+    newest, which may have been registered by hand, or the one that was deployed after it. ``at`` is when it was
+    asked, by this machine's clock.
     """
 
     names: StackNames
@@ -148,7 +149,9 @@ class _Gathering:
         measured = self._measured(running.value, balancer.result().value, group.result().value)
         quota = self.ask(cloudwatch.quota, names, bool(running.value and running.value.spot))
         known = self._definitions(running.value, tasks.result().value or (), latest.value)
-        definition = self._expected(running.value, known.value or {}, latest.value)
+        definition = self._expected(
+            running.value, known.value or {}, latest.value, was_deployed.result()
+        )
         commands = command_tasks.result().value or ()
         stored = self._stored(definition, known.value or {}, tasks.result().value or (), commands)
         if definition is None and (found := database.result().value) and found.secret:
@@ -306,10 +309,18 @@ class _Gathering:
         service: Service | None,
         known: Mapping[str, Definition],
         newest: Definition | None,
+        was_deployed: Part[bool],
     ) -> Definition | None:
-        """Return the expected definition: the one given, or the newest while there is a service."""
+        """Return the expected definition: the one given, or the newest while there is a service.
+
+        Where ECS had the newest, and then completed a deployment of another one, that one was chosen.
+        """
         if self.wanted and self.wanted in known:
             return known[self.wanted]
+        if service and service.primary and was_deployed.value:
+            where = {"cluster": self.names.cluster, "service": self.names.service}
+            if self.ask(ecs.completed, where).result().value:
+                return known.get(service.primary.definition)
         return newest if service else None
 
     def _stored(

@@ -165,6 +165,12 @@ def was_deployed(session: Session, service: Mapping[str, str], definition: str) 
     return False
 
 
+def completed(session: Session, service: Mapping[str, str]) -> bool:
+    """Return whether ECS has completed the service's newest deployment and not gone back from it. Raises AwsProblem."""
+    rows = service_deployments(session, service)
+    return bool(rows) and rows[0]["status"] == "SUCCESSFUL"
+
+
 def command_tasks(session: Session, names: StackNames, definition: str) -> tuple[Task, ...]:
     """Return the tasks in which `pulumi up` ran deployCommand with a task definition, newest first.
 

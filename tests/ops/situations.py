@@ -230,6 +230,7 @@ SITUATIONS = {
     "sidecar-exited": sidecar_exited(1, 0),
     "deploy-command-failed": not_deployed(command_task()),
     "not-deployed": not_deployed(),
+    "deployed-after": a.stack(newest=a.definition(arn=a.NEW.replace(":7", ":8"))),
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
     "crash-by-program": crashed(*trace("NameError: name 'x' is not defined")),
     "app-wrong-password": a.stack(
@@ -313,7 +314,7 @@ SITUATIONS = {
 
 KINDS = {
     "scaled-to-zero-by-schedule": "warning",
-    **dict.fromkeys(("ecs-off", "roll-out-going-on", "stack-paused"), "note"),
+    **dict.fromkeys(("ecs-off", "roll-out-going-on", "deployed-after", "stack-paused"), "note"),
     **dict.fromkeys(
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),

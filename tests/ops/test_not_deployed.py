@@ -33,12 +33,13 @@ def history(monkeypatch, stack, calls):
     """What ECS tells of its deployments: those of the given task definitions, twenty revisions at once."""
     call = stack.session.__class__.call
 
-    def put(*definitions):
+    def put(*definitions, status="SUCCESSFUL"):
         known = {f"{DEPLOYED}/{number}": each for number, each in enumerate(definitions)}
 
         def scripted(self, service, operation, /, **params):
             if operation == "list_service_deployments":
-                rows = [{"targetServiceRevisionArn": arn, "createdAt": a.NOW} for arn in known]
+                row = {"createdAt": a.NOW, "status": status}
+                rows = [{"targetServiceRevisionArn": arn, **row} for arn in known]
                 return {"serviceDeployments": rows}
             if operation == "describe_service_revisions":
                 chosen = params["serviceRevisionArns"]
@@ -138,3 +139,14 @@ def test_the_record_is_read_only_where_the_service_runs_another_revision(
     families = [each for _, each in asked if "family" in each and "desiredStatus" in each]
     assert [each["desiredStatus"] for each in families] == ["RUNNING", "STOPPED"]
     assert all("startedBy" not in each for each in families)
+
+
+@pytest.mark.parametrize(
+    ("status", "chosen"), [("SUCCESSFUL", True), ("ROLLBACK_SUCCESSFUL", False)]
+)
+def test_what_was_deployed_after_the_newest_revision_is_expected_unless_ecs_went_back_to_it(
+    stack, folder, newer, history, status, chosen
+):
+    history(stack.definition, newer, status=status)
+    found = gather(NAMES, stack.session, Settings.read("poc", folder))
+    assert found.wanted == (stack.definition if chosen else newer)

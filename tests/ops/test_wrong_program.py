@@ -164,6 +164,23 @@ def test_where_the_program_has_just_named_it_only_what_rds_may_change_is_refresh
     assert len(fixes(DB_PORT="5433")) == 2
 
 
+def test_a_task_for_another_processor_than_the_stack_file_s_is_corrected_in_the_program():
+    snapshot = a.stack(main=a.definition(architecture="ARM64"))
+    program, otherwise = judge(snapshot).causes[0].fixes
+    assert str(program.text).startswith("In infra/task.py, let the task have the stack file's")
+    assert program.commands == ("pulumi up -s poc",)
+    assert otherwise.commands == ("pulumi up --refresh -s poc",)
+    assert judge(replace(snapshot, by_program=True)).causes[0].fixes == (program,)
+
+
+def test_a_task_definition_without_an_execution_role_is_corrected_and_not_tried_again():
+    main = a.definition(execution_role="")
+    program, otherwise = judge(a.stack(main=main, execution=None)).causes[0].fixes
+    assert "execution_role_arn=roles.execution_arn" in str(program.text)
+    assert program.commands == ("pulumi up -s poc",)
+    assert otherwise.commands == ("pulumi up --refresh -s poc",)
+
+
 def test_a_variable_that_the_app_demands_is_missed_and_its_like_is_named():
     first = judge(SITUATIONS["database-variables"]).findings[0]
     assert str(first.title) == "The task definition does not set DB_HOST"

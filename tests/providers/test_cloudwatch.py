@@ -298,5 +298,6 @@ def test_all_streams_come_in_one_order_of_time(found):
 def test_words_and_phrases_decide_and_no_other_pattern_finds_everything(found):
     assert found("disk") == ["disk is slow", "disk is full"]
     assert found('"is full"') == ["disk is full"]
+    assert found('?slow ?"is full"') == ["disk is slow", "disk is full"]
     with pytest.raises(ClientError, match=r"'\{ \$.level = 1 \}' works on AWS"):
         found("{ $.level = 1 }")

@@ -43,7 +43,7 @@ QUICK = {
 """Settings with which ECS gives a roll-out up soon."""
 YES = ("--yes", "--skip-preview")
 UP = "pulumi up -s poc"
-CHANGES = re.compile("aws |pulumi config |./careapp (db|retry)")
+CHANGES = re.compile(r"aws (?!\S+ (get|describe|list)-)|pulumi config |\./careapp (db|retry)")
 """Commands that change something themselves: what follows them is no deployment of a person's edit."""
 
 
@@ -149,6 +149,7 @@ class Mistakes:
     def make(self) -> str:
         """Make them, in the service's first release or in a later one. Return why `up` is red, if it is."""
         running, deploys = self.running, any(each.deploys for each in self.edits)
+        running.stack.look_up()
         if self.first:
             self._without_service(deploys=deploys)
         for each in self.edits:
@@ -187,7 +188,7 @@ class Mistakes:
     def take_back(self, *, mended: bool) -> None:
         """Undo what is left: all of it, or where the cures have mended the stack, what is written wrongly still."""
         for edit, undo in reversed(self.undos.items()):
-            if edit.written or not mended:
+            if edit.written or edit.holds or not mended:
                 with suppress(
                     ClientError, psycopg.Error
                 ):  # A cure may have undone it before it failed.

@@ -35,7 +35,7 @@ Definition = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stack:
-    """What the stack consists of, looked up when it is healthy.
+    """What the stack consists of, looked up once: when it is healthy, by ``look_up``.
 
     ``home`` has the local cloud's files; ``pulumi`` runs a command of Pulumi's. ``changes`` are those of the
     task definition, by the name of their edit, and ``revisions`` the ARNs of the revisions that were registered
@@ -47,6 +47,12 @@ class Stack:
     pulumi: Callable[..., object]
     changes: dict[str, Callable[[Definition, Stack], object]] = field(default_factory=dict)
     revisions: list[str] = field(default_factory=list)
+
+    def look_up(self) -> None:
+        """Read everything now: with two mistakes the first one may hide what the second one needs."""
+        for name, each in vars(type(self)).items():
+            if isinstance(each, cached_property):
+                getattr(self, name)
 
     def one(self, service: str, operation: str, **params: Any) -> Any:
         """The only thing that an operation describes."""
@@ -174,7 +180,8 @@ class Edit:
 
     With ``rolls`` new tasks start with it, as after a deployment; with ``deploys`` it is a change of the
     program's settings, which `pulumi up` deploys. One that is ``written`` stands in the sources, of the
-    program or the app: what takes it back is a person's edit, and then a deployment.
+    program or the app: what takes it back is a person's edit, and then a deployment. One that ``holds`` keeps
+    something of this process open, which is closed in any case.
     """
 
     name: str
@@ -182,6 +189,7 @@ class Edit:
     rolls: bool = True
     deploys: bool = False
     written: bool = False
+    holds: bool = False
 
     @property
     def revises(self) -> bool:
@@ -397,7 +405,10 @@ def secret_value(name: str, change: Callable[[dict[str, str]], Mapping[str, str]
 
 def other_secret(stack: Stack) -> str:
     """A secret of another team, which holds a password that is not this database's."""
-    held = {"Name": "another-team", "SecretString": json.dumps({"username": "u", "password": "p"})}
+    held = {
+        "Name": "another-team",
+        "SecretString": json.dumps({"username": "u", "password": "not-of-this-database"}),
+    }
     known = stack.calls("secretsmanager", "list_secrets", {})["SecretList"]
     found = [each["ARN"] for each in known if each["Name"] == held["Name"]]
     made = found[0] if found else stack.calls("secretsmanager", "create_secret", held)["ARN"]
@@ -551,15 +562,18 @@ EDITS: tuple[Edit, ...] = (
     firewall("database", "ingress", 5432, 5433),
     Edit("no default route", no_way_out),
     Edit("no DNS in the VPC", no_dns),
-    # Rights, the secret and the database.
+    # Rights, the database and the secret. Those that need a session with the database come first.
+    Edit("a table that another session locks", locked_table, holds=True),
+    revoked("no right on a table", "ALL ON TABLE visits", "postgres"),
+    revoked("no right to create a table", "CREATE ON SCHEMA public", "pg_database_owner"),
     no_policy("executionRoleArn", "the execution role without its policy"),
     no_policy("taskRoleArn", "the task role without its policy"),
     secret_value("the secret without a password", lambda held: {"username": held["username"]}),
-    secret_value("the secret with another password", lambda held: {**held, "password": "p"}),
+    secret_value(
+        "the secret with another password",
+        lambda held: {**held, "password": "not-of-this-database"},
+    ),
     Edit("the database stopped", stopped_database),
-    Edit("a table that another session locks", locked_table),
-    revoked("no right on a table", "ALL ON TABLE visits", "postgres"),
-    revoked("no right to create a table", "CREATE ON SCHEMA public", "pg_database_owner"),
     # The app, in the files of its image.
     *(app(name, *FAULTS[name].edits) for name in APP_FAULTS),
     line("pages.py", "from flask import", "from flask import )"),

@@ -41,14 +41,19 @@ class Try:
 
 
 def two(draw: random.Random) -> tuple[Edit, ...]:
-    """Two edits that one stack can have.
+    """Two edits that one stack can have, in the order of EDITS.
 
     A setting is deployed with the program's own task definition, so not beside another one.
     """
     while True:
-        edits = tuple(draw.sample(EDITS, 2))
+        edits = tuple(EDITS[index] for index in sorted(draw.sample(range(len(EDITS)), 2)))
         if not (any(each.deploys for each in edits) and any(each.revises for each in edits)):
             return edits
+
+
+def first_or_later(draw: random.Random, edits: tuple[Edit, ...]) -> Try:
+    """Two mistakes in a release. In a first one with other settings the program makes what the others change."""
+    return Try(edits, first=draw.random() < 0.5 and not any(each.deploys for each in edits))
 
 
 def tries() -> list[Try]:
@@ -62,7 +67,7 @@ def tries() -> list[Try]:
         )
         return [kinds[number % 3]() for number in range(int(CHOSEN))]
     if CHOSEN == "pairs":
-        return [Try(two(draw), first=draw.random() < 0.5) for _ in EDITS]
+        return [first_or_later(draw, two(draw)) for _ in EDITS]
     singles = [Try((edit,), first) for edit in EDITS for first in (False, True)]
     if CHOSEN in ("all", ""):
         return draw.sample(singles, len(singles))

@@ -76,6 +76,7 @@ CHECKS: tuple[CheckOf, ...] = (
     stages.stopped_by_hand,
     rollouts.deploy_command,
     rollouts.not_deployed,
+    rollouts.deployed_after,
     rollouts.rolled_back,
     rollouts.in_progress,
     capacity.tasks_died,

@@ -94,21 +94,21 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
         title=t("The image is built for another processor than the task runs on"),
         why=t("The processor cannot run it, or Fargate does not even find a variant to pull."),
         seen=(seen,),
-        fixes=(_rebuilt(case, architecture),),
+        fixes=_rebuilt(case, architecture),
         evidence=messages,
     )
 
 
-def _rebuilt(case: Case, architecture: str) -> Fix:
+def _rebuilt(case: Case, architecture: str) -> tuple[Fix, ...]:
     stack = case.now.names.stack
     if case.now.settings.image.architecture != architecture:
         text = t(
-            "Deploy the stack file's cpuArchitecture, which applies to the image and the task:"
+            "In infra/task.py, let the task have the stack file's cpuArchitecture, as the image does, and deploy:"
         )
-        return case.refresh(text)
+        return case.correct_program(text, drifts=False)
     revision = f"pulumi config set imageRevision {case.now.settings.image.next_revision} -s {stack}"
     text = t("Build the image again; cpuArchitecture applies to the image and the task:")
-    return Fix(text, (revision, f"pulumi up -s {stack}"))
+    return (Fix(text, (revision, f"pulumi up -s {stack}")),)
 
 
 def secrets(case: Case) -> Iterator[Finding]:

@@ -153,6 +153,13 @@ def _verdict(role: str, lack: Lack) -> Text:
 
 
 def _no_role(case: Case, definition: Definition) -> Finding:
+    # Where none is named, another try of the same task definition would fail, too.
+    corrected = case.correct_program(
+        t(
+            "In infra/task.py, let the task definition have execution_role_arn=roles.execution_arn, and deploy:"
+        ),
+        drifts=False,
+    )
     return Finding(
         id="execution-role-missing",
         title=t("The task definition's execution role does not exist"),
@@ -167,7 +174,7 @@ def _no_role(case: Case, definition: Definition) -> Finding:
                 role=definition.execution_role or "-",
             ),
         ),
-        fixes=(case.restore(), *case.then_retry()),
+        fixes=(case.restore(), *case.then_retry()) if definition.execution_role else corrected,
         evidence=case.stop_reasons(REFUSED),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from i18n import Text, t
 from ops.diagnosis.case import FAILED_DEPLOYMENT, Case
-from ops.diagnosis.findings import Finding, Fix
+from ops.diagnosis.findings import Finding, Fix, try_again
 from ops.diagnosis.known_causes import logged_cause
 from ops.diagnosis.log_lines import Raised, raised
 from ops.doctor.checks import containers, stages
@@ -229,6 +229,30 @@ def not_deployed(case: Case) -> Iterator[Finding]:
         ),
         seen=tuple(seen),
         fixes=(Fix(t("Deploy it:"), (f"pulumi up -s {stack}",)),),
+    )
+
+
+def deployed_after(case: Case) -> Iterator[Finding]:
+    """Find a newest task definition that ECS had, and after which somebody deployed the one that runs."""
+    newest, definition = case.now.newest.value, case.definition
+    if newest is None or definition is None or case.now.by_program or newest.arn == definition.arn:
+        return
+    values = {"newest": newest.revision, "running": definition.revision}
+    yield Finding(
+        id="deployed-after",
+        kind="note",
+        title=t("{running} was deployed after {newest}, the newest revision", **values),
+        why=t(
+            "ECS has completed that deployment: it did not roll back, so {running} is what is expected to run.",
+            running=definition.revision,
+        ),
+        seen=(t("`pulumi up` is red if the program declares {newest}.", newest=newest.revision),),
+        fixes=(
+            Fix(
+                t("If {newest} should run, let ECS try it:", newest=newest.revision),
+                (try_again(case.now.names.stack),),
+            ),
+        ),
     )
 
 

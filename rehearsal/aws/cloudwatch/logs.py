@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import IO, Any
 
@@ -12,11 +13,33 @@ from rehearsal.aws.hooks import Params, Refused, before
 from rehearsal.clock import Clock
 
 _filter_log_events: Any = moto_logs.LogGroup.filter_log_events
+_MotoFilter: Any = moto_logs.EventMessageFilter  # type: ignore[attr-defined]
+OPTIONAL = re.compile(r'\?("[^"]+"|\w+)(?:\s+|$)')
+"""A term of which one is enough (CloudWatch Logs user guide, filter pattern syntax: `?ERROR ?"no route"`)."""
 
 
 def install() -> None:
-    """Sort the events that moto finds. A second call changes nothing."""
+    """Sort the events that moto finds, and find optional terms. A second call changes nothing."""
     moto_logs.LogGroup.filter_log_events = _in_order  # type: ignore[method-assign,assignment]
+    moto_logs.EventMessageFilter = _Filter  # type: ignore[attr-defined,assignment]
+
+
+def _optional(pattern: str) -> list[str]:
+    """Return the terms of a pattern of optional terms alone; none of another pattern."""
+    return [] if OPTIONAL.sub("", pattern) else OPTIONAL.findall(pattern)
+
+
+class _Filter:
+    """moto's filter, with optional terms."""
+
+    def __init__(self, pattern: str) -> None:
+        self._terms = [each.strip('"') for each in _optional(pattern or "")]
+        self._moto = _MotoFilter(pattern)
+
+    def matches(self, message: str) -> bool:
+        if self._terms:
+            return any(each in message for each in self._terms)
+        return bool(self._moto.matches(message))
 
 
 def _in_order(self: Any, *given: Any) -> Any:
@@ -28,10 +51,11 @@ def _in_order(self: Any, *given: Any) -> Any:
 def pattern_is_of_words(params: Params) -> None:
     """Refuse AWS's filter patterns that moto does not know and for which it would return every event."""
     pattern = str(params.get("filterPattern") or "")
-    if pattern and not (pattern[0].isalpha() or pattern[0] == '"'):
+    known = pattern[:1].isalpha() or pattern[:1] == '"' or _optional(pattern)
+    if pattern and not known:
         raise Refused(
             "InvalidParameterException",
-            f"The local cloud finds words and quoted phrases only; {pattern!r} works on AWS",
+            f"The local cloud finds words, quoted phrases and ?-terms only; {pattern!r} works on AWS",
         )
 
 
