@@ -179,6 +179,16 @@ class Mistakes:
             self.undos.pop(edit)()
         return edit is not None
 
+    def corrected(self) -> str:
+        """Correct what a cure has hidden and the sources still have, as a refresh hides a revision.
+
+        Return why `pulumi up` is red after that, if it is.
+        """
+        left = False
+        while self.correct():
+            left = True
+        return self.running.deploy() if left else ""
+
     def mended_by_the_old_value(self) -> str:
         """Take the settings back that are refused. Return why `pulumi up` is red after that, if it is."""
         for edit in [each for each in self.undos if each.deploys]:
