@@ -7,9 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,18 +24,17 @@ FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.gl
 SLOW = ("rehearsal", "engine", "image", "browser", "breakages")
 """Folders all of whose tests are slow: they deploy, or run other tests."""
 OF_THE_ENGINE = {"engine", "rehearsal", "browser", "breakages"}
-LONGEST = ("rehearsal", "engine", "image", "breakages", "dataplane", "browser")
-"""The order in which ``--all`` begins; the others follow."""
-SHARED = ("browser", "image")
-"""Folders with one browser, or one Docker engine, for all of their tests."""
+SHARED = ("image", "browser")
+"""Folders with one browser, or one Docker engine, for all of their tests.
+
+They wait more than they compute, so ``--all`` runs them beside the others.
+"""
 WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
 APART = "breakages"
 """The folder whose tests do not build on each other."""
 MOST = 8
 """Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
-SIDE_BY_SIDE = 2
-"""Folders that ``--all`` runs at the same time: what waits in the one leaves processors to the other."""
 SLOWEST = 10
 """The slowest tests of a folder that ``--all`` names."""
 QUICK = ("-m", "not slow")
@@ -78,14 +76,12 @@ def test(words: tuple[str, ...], everything: bool) -> None:
             str(t("--all runs everything: it takes no folder and no option of pytest."))
         )
     small = not (everything or folders or paths)
-    if everything:
-        folders = sorted(FOLDERS, key=lambda each: (*LONGEST, each).index(each))
-    elif small:
+    if small:
         folders = [each for each in FOLDERS if each not in SLOW]
-    if small or OF_THE_ENGINE & set(folders):
+    if small or everything or OF_THE_ENGINE & set(folders):
         find_or_get()  # here its progress is visible
     with interrupts_left_to_the_tests():
-        codes = side_by_side(folders) if everything else in_turn(folders, rest, small)
+        codes = side_by_side() if everything else in_turn(folders, rest, small)
     if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
         print(f"failed: {', '.join(failed)}")
     if small:
@@ -112,38 +108,32 @@ def in_turn(folders: Sequence[str], rest: Sequence[str], small: bool) -> dict[st
     return codes
 
 
-def side_by_side(folders: Sequence[str]) -> dict[str, int]:
-    """Run folders, two at a time; print what each says when it has ended. Return their exit codes."""
+def side_by_side() -> dict[str, int]:
+    """Run all folders, those with one process beside the others. Print what each says at its end; return exit codes."""
     codes: dict[str, int] = {}
-    running: list[str] = []
-    stopped = threading.Event()
+    running: set[str] = set()
 
-    def run(name: str) -> tuple[str, int]:
-        if stopped.is_set():
-            return "not begun", STOPPED
-        running.append(name)
-        words = pytest(f"tests/{name}", processes(name), (f"--durations={SLOWEST}",))
-        with tempfile.TemporaryFile() as said:
-            how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-            code = subprocess.run(words, stdout=said, check=False, **how).returncode
-            said.seek(0)
-            text = said.read().decode(errors="replace")
-        running.remove(name)
-        if code == STOPPED:
-            stopped.set()
-        return text, code
+    def run(folders: Sequence[str]) -> None:
+        for name in folders:
+            if STOPPED in codes.values():
+                return
+            running.add(name)
+            words = pytest(f"tests/{name}", processes(name), (f"--durations={SLOWEST}",))
+            with tempfile.TemporaryFile() as said:
+                how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+                code = subprocess.run(words, stdout=said, check=False, **how).returncode
+                said.seek(0)
+                text = said.read().decode(errors="replace")
+            codes[f"tests/{name}"] = code
+            running.remove(name)
+            print(f"== tests/{name}\n{text}", flush=True)
+            phase.detail = f"{len(codes)} done, now {' and '.join(sorted(running))}"
 
-    title = f"{len(folders)} folders of tests"
-    with (
-        Progress(every=60).phase(title) as phase,
-        ThreadPoolExecutor(SIDE_BY_SIDE) as pool,
-    ):
-        begun = {pool.submit(run, name): name for name in folders}
-        phase.detail = " and ".join(folders[:SIDE_BY_SIDE])
-        for ended in as_completed(begun):
-            text, codes[f"tests/{begun[ended]}"] = ended.result()
-            print(f"== tests/{begun[ended]}\n{text}", flush=True)
-            phase.detail = f"{len(codes)} done, now {' and '.join(running)}"
+    title = f"{len(FOLDERS)} folders of tests"
+    with Progress(every=60).phase(title) as phase, ThreadPoolExecutor() as pool:
+        others = [each for each in FOLDERS if each not in SHARED]
+        for lane in [pool.submit(run, each) for each in (SHARED, others)]:
+            lane.result()
     return codes
 
 

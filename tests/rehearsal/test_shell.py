@@ -121,21 +121,6 @@ def test_a_second_up_changes_nothing(running):
     assert "unchanged" in done.stdout
 
 
-def test_two_tasks_run_at_once_behind_one_balancer(running):
-    words = ("pulumi", "config", "set", "desiredCount", "2")
-    assert running.shell(*words).returncode == 0
-    done = running.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
-    assert done.returncode == 0, done.stdout + done.stderr
-    # The change rolls the tasks, and the one before them may still be leaving.
-    shown = running.facts()["state"]["tasks"]
-    tasks = {task["id"] for task in shown if task["state"] == "RUNNING"}
-    seen = set()
-    for _ in range(40):
-        _, text = page(running)
-        seen |= {task for task in tasks if task in text}
-    assert (len(tasks), seen) == (2, tasks)
-
-
 @pytest.mark.usefixtures("running")
 def test_the_users_own_stack_file_is_not_written():
     assert 'ecsEnabled: "true"' not in (ROOT / "Pulumi.poc.yaml").read_text()

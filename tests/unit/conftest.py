@@ -41,9 +41,9 @@ USED = (
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _loaded() -> None:
-    """Import what the first tests of a process would import for all: it takes seconds."""
-    for name in USED:
+def _loaded(pytestconfig: pytest.Config) -> None:
+    """Import what the first tests of a process would import for all, where a test has but a second."""
+    for name in USED if pytestconfig.getini("quick_seconds") == "1" else ():
         attrgetter(name)(pulumi_aws)
 
 
