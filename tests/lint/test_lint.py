@@ -8,7 +8,8 @@ import pytest
 from rehearsal.paths import ROOT
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "tests.workflows")
-SLOW = {"mypy": pytest.mark.slow}
+SLOW = dict.fromkeys(("mypy", "tests.workflows"), pytest.mark.slow)
+"""At its first run the one reads everything, and the other builds actionlint."""
 
 
 @pytest.mark.parametrize("check", [pytest.param(each, marks=SLOW.get(each, ())) for each in CHECKS])

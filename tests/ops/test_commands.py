@@ -175,6 +175,7 @@ def test_without_credentials_the_error_says_how_to_log_in(run, monkeypatch, tmp_
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_credentials")
 def test_without_credentials_a_local_cloud_that_runs_is_named(run, monkeypatch, tmp_path):
     monkeypatch.setenv("CAREAPP_HOME", str(tmp_path))

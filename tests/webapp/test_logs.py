@@ -125,6 +125,7 @@ def test_nothing_is_hidden_by_an_empty_secret():
     assert logs.redact("text") == "text"
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.text(min_size=4), st.text(), st.text())
 def test_no_secret_is_left_in_any_surroundings(secret, before, after):
