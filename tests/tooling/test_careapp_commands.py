@@ -126,6 +126,7 @@ def test_signals_reach_the_command_since_it_takes_the_scripts_place(ready):
     assert process.returncode == -signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_a_tab_completes_commands_options_and_values_and_installs_nothing(tmp_path):
     def completed(script, *words):
         env = {**os.environ, "_CAREAPP_COMPLETE": "bash_complete", "COMP_CWORD": str(len(words))}
