@@ -38,7 +38,7 @@ def pytest_runtest_makereport(item: pytest.Item):
     return report
 
 
-TOLERANCE = 2
+TOLERANCE = 4
 """Machines differ, and the first test of a process pays for its imports."""
 BUSY = 1.5
 """The load of each processor from which a test takes longer by itself."""
