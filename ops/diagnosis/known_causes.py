@@ -342,8 +342,8 @@ KNOWN = (
         r"connection to server at \"(?P<what>localhost|127\.0\.0\.1|::1)\".*(?:refused|Cannot assign)"
         r"|connection to server on socket \"(?P<socket>[^\"]+)\" failed",
         t("The app looks for its database in its own task: {what}"),
-        ANOTHER_HOST,
-        t("Let the variable from which the app reads the host have the database's, and deploy:"),
+        t("DB_HOST is not the instance's endpoint: no task has a database."),
+        t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
         "database",
     ),
     _known(

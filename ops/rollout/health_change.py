@@ -91,8 +91,6 @@ def _answer(settings: Settings) -> int | None:
 
 
 def _refusal(before: Check, after: Check, status: int) -> Text:
-    # The first of the updates must leave the tasks of now healthy on the old path, too.
-    wide = ",".join(dict.fromkeys((before.matcher, after.matcher, str(status))))
     if status not in WIDEST:
         way_out = t(
             "First release a version that answers both {old} and {path}, then change the health check.",
@@ -102,29 +100,15 @@ def _refusal(before: Check, after: Check, status: int) -> Text:
     elif after.path == before.path:
         way_out = t(
             "Two updates do it without an outage, the first of them with the version that answers {path} with "
-            "{matcher}:\n"
-            "  pulumi config set healthMatcher {wide}\n"
-            "  pulumi up\n"
-            "  pulumi config set healthMatcher {matcher}\n"
-            "  pulumi up",
+            "{matcher}:{commands}",
             path=after.path,
-            wide=wide,
             matcher=after.matcher,
+            commands=_commands(before, after, status),
         )
     else:
         way_out = t(
-            "Three updates do it without an outage, the first of them before any other change:\n"
-            "  pulumi config set healthPath {old}\n"
-            "  pulumi config set healthMatcher {wide}\n"
-            "  pulumi up\n"
-            "  pulumi config set healthPath {path}\n"
-            "  pulumi up\n"
-            "  pulumi config set healthMatcher {matcher}\n"
-            "  pulumi up",
-            path=after.path,
-            old=before.path,
-            wide=wide,
-            matcher=after.matcher,
+            "Three updates do it without an outage, the first of them before any other change:{commands}",
+            commands=_commands(before, after, status),
         )
     return t(
         "{change} is refused: the version that runs answers {path} with {status}, so ECS would stop its tasks before "
@@ -134,6 +118,20 @@ def _refusal(before: Check, after: Check, status: int) -> Text:
         status=status,
         way_out=way_out,
     )
+
+
+def _commands(before: Check, after: Check, status: int) -> str:
+    """Return the commands of the updates that change the check without an outage, a line each."""
+    # The first of the updates must leave the tasks of now healthy on the old path, too.
+    wide = ",".join(dict.fromkeys((before.matcher, after.matcher, str(status))))
+    moves = after.path != before.path
+    lines = (
+        *([f"config set healthPath {before.path}"] if moves else []),
+        *(f"config set healthMatcher {wide}", "up"),
+        *([f"config set healthPath {after.path}", "up"] if moves else []),
+        *(f"config set healthMatcher {after.matcher}", "up"),
+    )
+    return "".join(f"\n  pulumi {each}" for each in lines)
 
 
 def _change(before: Check, after: Check) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getopt
 import os
 import posixpath
 import re
@@ -16,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from i18n import Refused, Text, t
 from rehearsal.building.files import local
 from rehearsal.building.lock_files import TOOLS
-from rehearsal.building.run import FILE_CHANGES, FILE_TOOLS, Program
+from rehearsal.building.run import FILE_TOOLS, FileChange, Program, file_change
 from rehearsal.machine import postgres
 from rehearsal.machine.namespaces import Bind, Namespace, mountable
 from rehearsal.machine.processes import Account, readable_by_all, unprivileged_account
@@ -96,8 +95,8 @@ def run(program: Program, root: Path, programs: Path) -> None:
     if program.words[0] in FILE_TOOLS:
         _change_known_files(program, root)
         return
-    if program.words[0] in FILE_CHANGES:
-        _change_files(program, root)
+    if change := file_change(program.words):
+        _change_files(program, change, root)
         return
     environment = {
         **program.environment,
@@ -183,25 +182,19 @@ def _change_known_files(program: Program, root: Path) -> None:
         subprocess.run([name, *options, *map(str, found)], capture_output=True, check=False)
 
 
-def _change_files(program: Program, root: Path) -> None:
+def _change_files(program: Program, change: FileChange, root: Path) -> None:
     """Run cp, mv, `ln -s` or `sed -i` on files of the image. Raises ``ProgramFailed``.
 
     A link is a relative one, as this machine sees it at another path than the image. sed neither runs programs nor
     opens other files.
     """
-    name, *rest = program.words
-    pairs, named = getopt.gnu_getopt(rest, FILE_CHANGES[name])
-    options = [each for pair in pairs for each in pair if each]
-    target = [] if name == "sed" else [_local(program, root, named.pop())]
-    if name == "sed":
-        options += ["--sandbox", *(named[:1] if "-e" not in options else [])]
-        named = named if "-e" in options else named[1:]
-    elif name == "ln":
-        options.append("-r")
+    name = program.words[0]
+    options = [*change.options, *{"sed": ["--sandbox"], "ln": ["-r"]}.get(name, [])]
+    target = [_local(program, root, each) for each in change.target]
     for folder in map(root.joinpath, STANDARD):
         if target and folder in (target[0], target[0].parent):
             folder.mkdir(parents=True, exist_ok=True)
-    places = [_local(program, root, each) for each in named]
+    places = [_local(program, root, each) for each in change.sources]
     sources = [found for each in places for found in sorted(each.parent.glob(each.name))]
     if away := [each for each in (*sources, *target) if not _is_inside(each, root)]:
         raise _failed(

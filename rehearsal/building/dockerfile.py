@@ -350,6 +350,7 @@ class _Reader:
             text_of=texts.read,
             has=texts.has,
             exports=stage.exports,
+            system=stage.system,
         )
         found = reader.read(self.expand(script, keep=True))
         notices = [note(line, f"RUN {'; '.join(found.left_out)}")] if found.left_out else []
@@ -361,7 +362,7 @@ class _Reader:
             programs=(*stage.programs, *programs),
             venvs=_both(stage.venvs, found.venvs),
             exports={**stage.exports, **found.exports},
-            system=stage.system | found.system,
+            system=found.system,
             notices=(*stage.notices, *notices),
             problems=(*stage.problems, *found.problems),
         )

@@ -9,7 +9,7 @@ import getopt
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -87,6 +87,8 @@ SYSTEM_PROGRAMS = (
     (re.compile(r"postgresql(-?\d+)?(-client(-\d+)?)?"), ("psql", "pg_isready", "pg_dump")),
 )
 """Packages of the system whose programs an image can have here, too: scripts wait for the database by them."""
+REMOVAL = {"remove", "purge", "autoremove", "del"}
+"""Commands of apt and apk that take packages away."""
 PIP = re.compile(r"pip[\d.]*")
 SILENT_PIP = ("uninstall", "cache", "check", "list", "freeze", "show", "--version", "-V", "debug")
 SILENT_MODULES = ("venv", "compileall", "ensurepip", "virtualenv")
@@ -124,15 +126,43 @@ class Program:
         return t("{place}: left out without Docker: {text}", place=self.place, text=text)
 
 
+@dataclass(frozen=True)
+class FileChange:
+    """What cp, mv, `ln -s` or `sed -i` is told: options with the script of sed, sources, and the others' target."""
+
+    options: list[str]
+    sources: list[str]
+    target: list[str]
+
+
+def file_change(words: Sequence[str]) -> FileChange | None:
+    """Return the words by their meaning; None where they are of another program, or another use of these."""
+    name, *rest = words
+    if name not in FILE_CHANGES:
+        return None
+    try:
+        pairs, named = getopt.gnu_getopt(rest, FILE_CHANGES[name])
+    except getopt.GetoptError:
+        return None
+    given, options = dict(pairs), [each for pair in pairs for each in pair if each]
+    if name == "sed":
+        script = [] if "-e" in given else named[:1]
+        found = FileChange([*options, *script], named[len(script) :], [])
+    else:
+        found = FileChange(options, named[:-1], named[-1:])
+    needed = {"sed": "-i", "ln": "-s"}.get(name)
+    return found if found.sources and (needed is None or needed in given) else None
+
+
 @dataclass
 class Found:
-    """What one RUN does."""
+    """What one RUN does. ``system`` are the system's programs after it."""
 
+    system: frozenset[str]
     installs: list[Install] = field(default_factory=list)
     programs: list[Program] = field(default_factory=list)
     venvs: list[PurePosixPath] = field(default_factory=list)
     exports: dict[PurePosixPath, Install] = field(default_factory=dict)
-    system: frozenset[str] = frozenset()
     left_out: list[str] = field(default_factory=list)
     warnings: list[Text] = field(default_factory=list)
     problems: list[Text] = field(default_factory=list)
@@ -155,11 +185,12 @@ class RunReader:
         text_of: Callable[[PurePosixPath], str | None],
         has: Callable[[PurePosixPath], bool],
         exports: Mapping[PurePosixPath, Install],
+        system: frozenset[str],
     ) -> None:
         self.line, self.workdir, self.copies = line, workdir, copies
         self.text_of, self.has = text_of, has
         self.environment, self.exports = dict(environment), dict(exports)
-        self.found = Found()
+        self.found = Found(system=system)
 
     def read(self, script: str) -> Found:
         """Read the script and the scripts of the image that it runs."""
@@ -199,7 +230,7 @@ class RunReader:
         """Read a command by the first of the kinds that it is of; leave out any other."""
         if self._is_installer(name, rest, words) or self._is_of_shell(name, rest):
             return
-        if name in FILE_TOOLS or (name in FILE_CHANGES and self._changes_image(name, rest)):
+        if name in FILE_TOOLS or self._changes_image([name, *rest]):
             self._program([name, *rest], {})
         elif self._is_of_app(name, rest, words):
             self._program(words, command.variables)
@@ -343,18 +374,10 @@ class RunReader:
         text = self.text_of(self.workdir / path) if path else None
         return text if (text and re.match(r"#!.*sh\b", text)) or name in ("sh", "bash") else None
 
-    def _changes_image(self, name: str, rest: list[str]) -> bool:
+    def _changes_image(self, words: list[str]) -> bool:
         """Return whether all that cp, mv, `ln -s` or `sed -i` reads are files of the image."""
-        try:
-            options, named = getopt.gnu_getopt(rest, FILE_CHANGES[name])
-        except getopt.GetoptError:
-            return False
-        given = {option for option, _ in options}
-        script = name == "sed" and "-e" not in given
-        sources = named[1:] if script else named if name == "sed" else named[:-1]
-        if (name == "sed" and "-i" not in given) or (name == "ln" and "-s" not in given):
-            return False
-        return bool(sources) and all(self.has(self.workdir / each) for each in sources)
+        change = file_change(words)
+        return change is not None and all(self.has(self.workdir / each) for each in change.sources)
 
     def _program(self, words: list[str], variables: Mapping[str, str]) -> None:
         made = Program(
@@ -369,7 +392,9 @@ class RunReader:
         if name in ("apt-get", "apt", "apk"):
             for package, programs in SYSTEM_PROGRAMS:
                 if any(package.fullmatch(each.partition("=")[0]) for each in words):
-                    self.found.system |= {*programs}
+                    changed = self.found.system - {*programs}
+                    stays = REMOVAL.isdisjoint(words)
+                    self.found.system = changed | {*programs} if stays else changed
         near = nearest(name, COMMON) if "/" not in words[0] else None
         if near and _is_typo(name, near):
             self._refuse(meant(t("there is no command {word}", word=name), near))

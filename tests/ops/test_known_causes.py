@@ -196,6 +196,13 @@ def test_an_app_that_looks_for_its_database_elsewhere_gets_the_stack_s(line, var
     )
 
 
+def test_the_app_that_comes_along_reads_the_host_from_db_host_alone():
+    first = findings(crashed(ELSEWHERE))[0]
+    assert first.id == "crash-database-elsewhere"
+    assert "DB_HOST is not the instance's endpoint" in str(first.why)
+    assert "Correct DB_HOST in infra/container.py" in str(first.fixes[0].text)
+
+
 @pytest.mark.parametrize(
     ("folder", "rotated", "command"),
     [

@@ -487,6 +487,8 @@ def test_a_dockerfile_without_stages_or_without_a_command_is_refused(context, te
         ("apk add --no-cache postgresql17-client", {"psql", "pg_isready"}),
         ("apk add netcat-openbsd", {"nc"}),
         ("apt-get install -y postgresql-common", set()),
+        ("apk add postgresql-client && psql -f x && apk del postgresql-client", set()),
+        ("apt-get install -y netcat-openbsd\nRUN apt-get purge -y netcat-openbsd", set()),
     ],
 )
 def test_programs_that_wait_for_the_database_are_there_if_they_are_installed(

@@ -360,15 +360,17 @@ def fix(case: Case, cause: LoggedCause) -> Fix:
         return Fix(cause.fix, case.psql(WHO))
     if cause.known.id == "wrong-password":
         return _other_password(case, cause)
-    if cause.known.id in ("database-elsewhere", "host-unknown"):
+    if _is_another_host(case, cause):
         return _other_host(case, cause)
     return Fix(cause.fix)
 
 
+OF_HOST = ("database-elsewhere", "host-unknown")
+"""Causes whose ``what`` is the host for which the app asks."""
+
+
 def _other_host(case: Case, cause: LoggedCause) -> Fix:
     """Return the fix of a host that is not the database's, which the app reads from a variable of its own."""
-    if not _is_another_host(case, cause):
-        return Fix(cause.fix)
     text = t("Let the variable from which the app reads the host have the database's, and deploy:")
     declared = case.now.settings.service.variables
     return Fix(text, set_to_stack_s(case, _with_host(declared, cause.what)))
@@ -377,7 +379,7 @@ def _other_host(case: Case, cause: LoggedCause) -> Fix:
 def _is_another_host(case: Case, cause: LoggedCause) -> bool:
     """Return whether the app, which is not the one in webapp/, asks for another host than the database's."""
     database = case.now.database.value
-    if database is None or case.now.settings.webapp:
+    if cause.known.id not in OF_HOST or database is None or case.now.settings.webapp:
         return False
     return cause.what != database.address
 
@@ -451,7 +453,7 @@ def why(case: Case, cause: LoggedCause) -> Text:
     """
     known, own, limit = cause.known, _own(case), _limit(case)
     count = case.now.measured.value.connections if case.now.measured.value else None
-    if known.id == "host-unknown" and _is_another_host(case, cause):
+    if _is_another_host(case, cause):
         return ANOTHER_HOST
     if known.id != FULL or not limit or not case.now.settings.webapp:
         return known.why
