@@ -33,6 +33,17 @@ def terminations_raise() -> Iterator[None]:
             signal.signal(kind, handler)
 
 
+@contextmanager
+def interrupts_left_to_children() -> Iterator[None]:
+    """Let Ctrl-C reach only the programs that are started inside the block, and that handle it themselves."""
+    # A program that is started does not inherit a handler, as it would SIG_IGN.
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def run_in_front(
     command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
 ) -> int:
@@ -40,14 +51,5 @@ def run_in_front(
 
     Raises FileNotFoundError when there is no such program.
     """
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        return subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            check=False,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        ).returncode
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with interrupts_left_to_children():
+        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from i18n import t
 from ops.command_line import INTERRUPTED
+from ops.signals import interrupts_left_to_children, run_in_front
 from rehearsal.console import Progress
 from rehearsal.engine.find import find_or_get
 from rehearsal.paths import ROOT
+from tests.sizes import QUICK, SLOW
 
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
-SLOW = ("rehearsal", "engine", "image", "browser", "breakages")
-"""Folders all of whose tests are slow: they deploy, or run other tests."""
-OF_THE_ENGINE = {"engine", "rehearsal", "browser", "breakages"}
 SHARED = ("image", "browser")
 """Folders with one browser, or one Docker engine, for all of their tests.
 
@@ -37,7 +34,6 @@ MOST = 8
 """Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
 SLOWEST = 10
 """The slowest tests of a folder that ``--all`` names."""
-QUICK = ("-m", "not slow")
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 """pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
 REHEARSAL = ("rehearse", "--exit", "--break", "health-path", "--mend", "--port", "0")
@@ -78,10 +74,9 @@ def test(words: tuple[str, ...], everything: bool) -> None:
     small = not (everything or folders or paths)
     if small:
         folders = [each for each in FOLDERS if each not in SLOW]
-    if small or everything or OF_THE_ENGINE & set(folders):
+    if everything or (small and not rest) or not set(folders).isdisjoint(SLOW):
         find_or_get()  # here its progress is visible
-    with interrupts_left_to_the_tests():
-        codes = side_by_side() if everything else in_turn(folders, rest, small)
+    codes = side_by_side() if everything else in_turn(folders, rest, small)
     if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
         print(f"failed: {', '.join(failed)}")
     if small:
@@ -98,9 +93,7 @@ def in_turn(folders: Sequence[str], rest: Sequence[str], small: bool) -> dict[st
     for each in [f"tests/{name}" for name in folders] or [""]:
         print(f"== {each or 'tests'}", flush=True)
         several = 1 if rest else processes(Path(each).name)
-        codes[each] = subprocess.run(
-            pytest(each, several, options), cwd=ROOT, check=False
-        ).returncode
+        codes[each] = run_in_front(pytest(each, several, options), os.environ, ROOT)
         if codes[each] in (STOPPED, CALLED_WRONGLY):
             return codes
     if small and not rest:
@@ -130,7 +123,11 @@ def side_by_side() -> dict[str, int]:
             phase.detail = f"{len(codes)} done, now {' and '.join(sorted(running))}"
 
     title = f"{len(FOLDERS)} folders of tests"
-    with Progress(every=60).phase(title) as phase, ThreadPoolExecutor() as pool:
+    with (
+        interrupts_left_to_children(),
+        Progress(every=60).phase(title) as phase,
+        ThreadPoolExecutor() as pool,
+    ):
         others = [each for each in FOLDERS if each not in SHARED]
         for lane in [pool.submit(run, each) for each in (SHARED, others)]:
             lane.result()
@@ -142,9 +139,7 @@ def rehearse() -> int:
     print(f"== ./careapp {' '.join(REHEARSAL)}", flush=True)
     with tempfile.TemporaryDirectory(prefix="careapp-test-") as home:
         command = [sys.executable, "-m", "cli", *REHEARSAL]
-        return subprocess.run(
-            command, cwd=ROOT, env={**os.environ, "CAREAPP_HOME": home}, check=False
-        ).returncode
+        return run_in_front(command, {**os.environ, "CAREAPP_HOME": home}, ROOT)
 
 
 def pytest(folder: str, several: int, options: Sequence[str]) -> list[str]:
@@ -160,13 +155,3 @@ def processes(folder: str) -> int:
     cores = os.cpu_count() or 1
     wanted = 1 if folder in SHARED else cores + cores // 2 if folder in WAITING else cores
     return min(wanted, MOST)
-
-
-@contextmanager
-def interrupts_left_to_the_tests() -> Iterator[None]:
-    """Let Ctrl-C reach the tests alone, which clean up; a handler, unlike SIG_IGN, is not inherited by them."""
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

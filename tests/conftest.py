@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.cli import QUICK, SLOW
+from tests.sizes import QUICK, SLOW
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rehearsal.run.faults import Edit
+
 REHEARSAL = "./careapp rehearse"
 """What the small size ends with, in place of a file of tests."""
 
@@ -19,13 +21,8 @@ class Breakage:
     tests: str
 
     def apply(self, root: Path) -> None:
-        """Break the copy of the project at ``root``."""
-        path = root / self.file
-        text = path.read_text()
-        assert text.count(self.old) == 1, (
-            f"{self.file} has {self.old!r} {text.count(self.old)} times"
-        )
-        path.write_text(text.replace(self.old, self.new))
+        """Break the copy of the project at ``root``. Raises FaultError where the line is not there once."""
+        Edit(file=self.file, old=self.old, new=self.new).apply(root)
 
     def __str__(self) -> str:
         return f"{self.file}: {self.new.strip() or 'without ' + self.old.strip()}".splitlines()[0]

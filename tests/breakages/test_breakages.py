@@ -13,8 +13,9 @@ import pytest
 
 from rehearsal.paths import ROOT
 from tests.breakages.breakages import BREAKAGES, REHEARSAL, Breakage
-from tests.cli import QUICK, STOPPED
 from tests.cli import REHEARSAL as WORDS
+from tests.cli import STOPPED
+from tests.sizes import QUICK
 
 RED = {1, STOPPED}
 """pytest's exit codes where tests fail, and where they cannot even be collected."""

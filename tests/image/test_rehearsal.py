@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from rehearsal.run.client import Page
 from rehearsal.run.faults import FAULTS, Edit
 from rehearsal.run.project import Project, copy_program
 from rehearsal.run.stages import Rehearsal
+from tests.dataplane.stack import until
 from tests.image.building import Image
 from tests.image.docker_engine import Engine
 from tests.rehearsal.conftest import Careapp
@@ -78,10 +78,8 @@ class Journey:
 
     def only_container(self) -> str:
         """Return the one container of a task, as soon as the tasks of the version before have stopped."""
-        end = time.monotonic() + 60
-        while len(names := self.containers()) != 1 and time.monotonic() < end:
-            time.sleep(0.2)
-        [name] = names
+        until(lambda: len(self.containers()) == 1, what="one container")
+        [name] = self.containers()
         return name
 
 
