@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 
 from rehearsal.aws import hooks
-from stack.statements import allow, policy
 
-UNLIMITED = json.dumps(policy(allow("*", "*")))
+UNLIMITED = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}],
+    }
+)
 
 
 @hooks.before("iam", "CreateRole")

@@ -39,7 +39,7 @@ def decide(tasks: str) -> tuple[bool, Text]:
 
 
 def _base_image_problem() -> Text | None:
-    """Return why the base image of webapp/Dockerfile cannot be pulled; None if it is there."""
+    """Return why BASE cannot be pulled; None if it is there."""
     if _docker("image", "inspect", BASE).returncode == 0:
         return None
     with Progress().phase(t("pulling {image}", image=BASE)):

@@ -10,7 +10,8 @@ import boto3
 import pytest
 
 from cli import main
-from ops.aws.rds_certificates import BUNDLE, names
+from ops.aws.rds_certificates import BUNDLE
+from ops.shared.rds_roots import names
 from rehearsal.run.faults import FAULTS
 from stack.__main__ import table
 from stack.variables import RESERVED
