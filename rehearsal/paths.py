@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 from collections.abc import Mapping
@@ -72,10 +73,15 @@ class Home:
 
 
 def find_home() -> Home:
-    """Return the local cloud's folder: the one that the starter's variable names, or its own in the program's."""
+    """Return the local cloud's folder: the one that the starter's variable names, the starter's, or the program's."""
     started = starter.current()
-    chosen = os.environ.get(started.home_variable)
-    return Home(Path(chosen).resolve() if chosen else started.folder / started.home)
+    if chosen := os.environ.get(started.home_variable):
+        return Home(Path(chosen).resolve())
+    if started.home:
+        return Home(started.home)
+    # Outside of the program's folder, which may be the context of an image.
+    key = hashlib.sha256(str(started.folder.resolve()).encode()).hexdigest()[:8]
+    return Home(cache() / "programs" / f"{started.folder.name}-{key}")
 
 
 def cache(environ: Mapping[str, str] = os.environ) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,10 +34,12 @@ class Starter:
 
     folder: Path
     """The folder with the Pulumi.yaml of the program that runs in the local cloud."""
+    in_place: bool = False
+    """Whether the program runs in its own folder, not in the folder of links that `pulumi` is called in."""
     name: str
     """The folder in the user's cache; also the beginning of containers' names."""
-    home: str
-    """The folder of the local cloud in the program's, unless ``home_variable`` names another."""
+    home: Path | None = None
+    """The local cloud's folder, unless ``home_variable`` names another; None: one in the user's cache."""
     home_variable: str
     pulumi_variable: str
     """The variable with the path of the `pulumi` to use."""
@@ -68,16 +71,16 @@ class Starter:
 
 def own(folder: Path) -> Starter:
     """Return the starter of a program that has no commands of its own for the local cloud."""
-    command = "python -P -m rehearsal.cloud"
+    command = f"{sys.executable} -P -m {__package__}"
     return Starter(
         folder=folder,
         name="local-cloud",
-        home=".local_cloud",
         home_variable="LOCAL_CLOUD_HOME",
         pulumi_variable="LOCAL_CLOUD_PULUMI",
+        in_place=True,
         cloud=command,
         inside=f"{command} shell",
-        process="rehearsal.run.cloud",
+        process=f"{__package__}.run.cloud",
         python=t("Start the local cloud with that Python"),
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -19,6 +21,7 @@ from rehearsal.paths import Home
 from rehearsal.run import session_plugin
 from rehearsal.run.client import Facts
 
+PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 STACK_FILES = "Pulumi.*.yaml"
 """Copied, never linked: ``pulumi config set`` must not change the user's files."""
 REMOVED = ("AWS_", "PULUMI_")
@@ -70,6 +73,9 @@ class Project:
         targets = {**{name: self.source / name for name in entries(self.source)}, **own}
         for name, target in targets.items():
             link = self.home.project / name
+            if name in PROJECT_FILES and starter.current().in_place:
+                self._write_project_file(link, target.read_text())
+                continue
             if link.is_symlink() and link.readlink() != target:
                 link.unlink(missing_ok=True)
             if target.exists() and not link.exists():
@@ -78,6 +84,21 @@ class Project:
         for link in self.home.project.iterdir():
             if link.is_symlink() and not link.exists():
                 link.unlink(missing_ok=True)
+
+    def _write_project_file(self, copy: Path, text: str) -> None:
+        """Write Pulumi.yaml so that the program, and its virtual environment, are those of the source."""
+        main = re.search(r"^main:\s*(.+?)\s*$", text, re.M)
+        found = os.path.normpath(self.source / (main[1].strip("\"'") if main else ""))
+        text = re.sub(r"^main:.*\n?", "", text, flags=re.M).rstrip()
+        text = re.sub(
+            r"^(\s+virtualenv:\s*)(.+?)\s*$",
+            lambda each: each[1] + json.dumps(os.path.normpath(self.source / each[2].strip("\"'"))),
+            text,
+            flags=re.M,
+        )
+        text = f"{text}\nmain: {json.dumps(found)}\n"
+        if not copy.is_file() or copy.read_text() != text:
+            copy.write_text(text)
 
     def _write_session_manager_plugin(self) -> None:
         """Write the stand-in for session-manager-plugin, which AWS's clients find on PATH."""
@@ -139,9 +160,10 @@ class Project:
 
     def path(self, *more: Path) -> str:
         """Return PATH for the local cloud's shell, with the folders ``more``."""
-        # The venv's Python has boto3.
-        ours = (self.home.programs, *more, Path(sys.prefix) / "bin")
-        return os.pathsep.join([*map(str, ours), os.environ.get("PATH", os.defpath)])
+        ours = [str(each) for each in (self.home.programs, *more)]
+        # This Python has boto3; a program in its own folder has its own one first.
+        both = [str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]
+        return os.pathsep.join(ours + (both[::-1] if starter.current().in_place else both))
 
     def environment(self, facts: Facts, engine: Path) -> dict[str, str]:
         """Return the variables with which ``pulumi``, ``aws`` and boto3 use the local cloud only."""

@@ -164,7 +164,8 @@ def _is_installed(program: str, project: Project) -> bool:
 def _print_welcome(project: Project, path: str) -> None:
     """Print what the user can do in the shell."""
     aws, started = shutil.which("aws", path=path), starter.current()
-    programs = verbatim("pulumi, aws, python (boto3)" if aws else "pulumi, python (boto3)")
+    found = ("pulumi", *(["aws"] if aws else []), *([] if started.in_place else ["python (boto3)"]))
+    programs = verbatim(", ".join(found))
     if started.readers:
         programs = t("{programs} and {readers}", programs=programs, readers=started.readers)
     console.print_line(

@@ -78,6 +78,8 @@ def test_no_files_import_each_other_in_a_circle():
 def test_no_folders_import_each_other_in_a_circle():
     folders = {}
     for path, others in graph().items():
+        if path.name == "__main__.py":
+            continue  # Nothing imports it.
         above = {each.parent for each in others} - {path.parent}
         folders.setdefault(path.parent, set()).update(above)
     TopologicalSorter(folders).prepare()
@@ -85,7 +87,7 @@ def test_no_folders_import_each_other_in_a_circle():
 
 LOCAL_CLOUD = [
     *("aws", "building", "cloud", "engine", "machine", "providers"),
-    *("calls.py", "clock.py", "console.py", "paths.py", "starter.py"),
+    *("calls.py", "clock.py", "console.py", "paths.py", "starter.py", "__main__.py"),
     *("run/client.py", "run/cloud.py", "run/project.py", "run/session_plugin.py", "run/shell.py"),
 ]
 """What of rehearsal/ is the local cloud, in which any program can run. The rest rehearses careapp in it."""
