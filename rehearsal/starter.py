@@ -51,6 +51,8 @@ class Starter:
     """The module whose ``main()`` is the local cloud's process."""
     python: Text
     """How the user chooses the Python of the local cloud."""
+    base_image: str | None = None
+    """The base of the program's images, if it is known."""
     lock_again: Text | None = None
     """How the program's users write a lock file again; the end of a sentence."""
     lock_corrected: Text | None = None

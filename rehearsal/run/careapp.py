@@ -42,6 +42,7 @@ CAREAPP = starter.Starter(
     inside="./careapp shell",
     process=__name__,
     python=t("Start ./careapp with that Python (PYTHON=PATH)"),
+    base_image="python:3.13-slim",  # BASE_IMAGE in webapp/Dockerfile
     lock_again=t("in webapp: `make lock`"),
     lock_corrected=t("in webapp: requirements.in, then `make lock`"),
     commands={"careapp": ROOT / "careapp"},

@@ -32,7 +32,7 @@ class CloudFlags:
 
     def options(self, region: str) -> Options:
         """Decide how tasks run, print the decision and return the local cloud's options."""
-        docker, why = docker_engine.decide(self.tasks)
+        docker, why = docker_engine.decide(self.tasks, starter.current().base_image)
         console.print_note(why)
         refused = None if docker else namespaces.refusal()
         if refused:
