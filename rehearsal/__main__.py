@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from i18n import Refused, said, t
+from i18n import Refused, said, t, translated
 from rehearsal import starter
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.run import shell as commands
@@ -107,7 +108,17 @@ def shell(command: tuple[str, ...], region: str | None, **how: Any) -> None:
     sys.exit(commands.shell(list(command), commands.CloudFlags(**how), choose(region)))
 
 
+def translate_help() -> None:
+    """Translate the help of the commands and of their options."""
+    for each in (main, *main.commands.values()):
+        each.help = translated(inspect.cleandoc(each.help or ""))
+        for option in each.params:
+            if isinstance(option, click.Option) and option.help:
+                option.help = translated(option.help)
+
+
 if __name__ == "__main__":
+    translate_help()
     try:
         main(prog_name=starter.own(Path()).cloud)
     except Refused as problem:

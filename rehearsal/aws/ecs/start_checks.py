@@ -78,7 +78,7 @@ class StartChecks:
         """Return the secret of ``valueFrom``, "<arn>[:json-key:stage:version]". Raises CannotStart."""
         arn, key, stage, version = _split(value_from)
         if ":ssm:" in arn or not arn.startswith("arn:"):
-            raise CannotStart(f"{RETRIEVAL}the rehearsal has no SSM parameter {arn}")
+            raise CannotStart(f"{RETRIEVAL}the local cloud has no SSM parameter {arn}")
         if not self._reaches("secretsmanager"):
             raise CannotStart(
                 f"{PULL}unable to retrieve secret from asm: There is a connection issue between the"

@@ -250,6 +250,6 @@ class AwsServicer(Servicer):
     def _kind(request: Any, context: Any) -> Kind:
         token = str(request.urn).split("::")[2].rpartition("$")[2]
         if token not in KINDS:
-            problem = UnknownType(f"the rehearsal has no stand-in for {token}")
+            problem = UnknownType(f"the local cloud has no stand-in for {token}")
             fail(context, request.urn, "preparing", problem)
         return KINDS[token]
