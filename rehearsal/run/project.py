@@ -87,11 +87,11 @@ class Project:
 
     def _write_project_file(self, copy: Path, text: str) -> None:
         """Write Pulumi.yaml so that the program, and its virtual environment, are those of the source."""
-        main = re.search(r"^main:\s*(.+?)\s*$", text, re.M)
+        main = re.search(r"^main:\s*([^#\n]+?)\s*(#.*)?$", text, re.M)
         found = os.path.normpath(self.source / (main[1].strip("\"'") if main else ""))
         text = re.sub(r"^main:.*\n?", "", text, flags=re.M).rstrip()
         text = re.sub(
-            r"^(\s+virtualenv:\s*)(.+?)\s*$",
+            r"^(\s+virtualenv:\s*)([^#\n]+?)\s*(#.*)?$",
             lambda each: each[1] + json.dumps(os.path.normpath(self.source / each[2].strip("\"'"))),
             text,
             flags=re.M,

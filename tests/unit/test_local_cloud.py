@@ -148,7 +148,7 @@ def test_another_python_gets_nothing_of_the_local_cloud_s_own(program):
 
 def test_a_program_runs_in_its_own_folder_and_its_files_stay_as_they_are(program, tmp_path):
     (program / "src").mkdir()
-    yaml = "name: shop\nruntime:\n  name: python\n  options:\n    virtualenv: ../venv\nmain: src/\n"
+    yaml = "name: shop\nruntime:\n  name: python\n  options:\n    virtualenv: ../venv # ours\nmain: src/ # here\n"
     (program / "Pulumi.yaml").write_text(yaml)
     (program / "Pulumi.dev.yaml").write_text("config: {}\n")
     home = find_home()
