@@ -111,10 +111,17 @@ def _refuse_duplicates(params: Params, direction: str) -> None:
         )
         for rule in getattr(group, direction)
     }
+    new: set[tuple[str, ...]] = set()
     for asked in params.get("IpPermissions") or ():
         ports = (str(asked.get("FromPort")), str(asked.get("ToPort")))
         for peer in _peers(asked):
-            if (str(asked["IpProtocol"]), *ports, peer) in known:
+            rule = (str(asked["IpProtocol"]), *ports, peer)
+            if rule in new:
+                # Error message: hashicorp/terraform-provider-aws issue 29492.
+                words = "The same permission must not appear multiple times"
+                raise Refused("InvalidParameterValue", words)
+            new.add(rule)
+            if rule in known:
                 raise Refused(
                     "InvalidPermission.Duplicate",
                     f'the specified rule "peer: {peer}, {str(asked["IpProtocol"]).upper()}, from port: '
