@@ -27,7 +27,6 @@ RELIED_ON = (
     ("moto.ec2.models.elastic_network_interfaces", "NetworkInterface.association"),
     ("moto.ec2.models.instances", "Instance.prep_nics"),
     ("moto.ec2.models.security_groups", "SecurityGroup.get_rule"),
-    ("moto.ec2.models.subnets", "Subnet.get_filter_value"),
     ("moto.ec2.models.security_groups", "SecurityGroupRule.description"),
     ("moto.ec2.models.instance_types", "INSTANCE_TYPE_OFFERINGS"),
     ("moto.logs.models", "LogGroup.filter_log_events"),

@@ -27,6 +27,7 @@ def ami(calls, *filters, **asked):
     return ask(calls, "aws:ec2/getAmi:getAmi", filters=[*filters], **asked)
 
 
+@pytest.mark.usefixtures("closed_vpc")
 def test_the_default_vpc_is_found_with_its_attributes(calls):
     found = vpc(calls, default=True)
     assert found["default"] is True
@@ -84,9 +85,25 @@ def test_the_newest_image_of_an_owner_is_found_with_its_root_device(calls):
     assert found["ownerId"] == "137112412989"
     [disk] = found["blockDeviceMappings"]
     assert disk["ebs"]["snapshotId"] == found["rootSnapshotId"]
-    every = calls("ec2", "describe_images", {"Owners": ["amazon"]})["Images"]
-    newest = ami(calls, mostRecent=True, owners=["amazon"])
-    assert newest["creationDate"] == max(each["CreationDate"] for each in every)
+
+
+class Images:
+    """EC2 with one image of each month, not in their order."""
+
+    region = "ap-northeast-1"
+
+    def __call__(self, *_):
+        months = (2, 3, 1)
+        return {
+            "Images": [
+                {"ImageId": f"ami-{month}", "CreationDate": f"2026-{month:02}-01T00:00:00.000Z"}
+                for month in months
+            ]
+        }
+
+
+def test_the_newest_image_is_that_of_the_latest_date():
+    assert ami(Images(), mostRecent=True, owners=["amazon"])["id"] == "ami-3"
 
 
 def test_an_image_is_the_only_one_or_the_newest_of_a_known_owner(calls):

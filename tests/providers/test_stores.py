@@ -73,8 +73,9 @@ def test_a_new_value_is_a_new_version_and_the_old_one_the_previous(calls):
     assert current["SecretBinary"] == b"\x00\x01"
     read = lifecycle.read(calls, secrets.VERSION, first, {"secretId": secret})
     assert read["versionStages"] == ["AWSPREVIOUS"]
-    lifecycle.delete(calls, secrets.SECRET, secret, {"recoveryWindowInDays": 0})
-    assert lifecycle.read(calls, secrets.VERSION, second, {"secretId": secret}) is None
+    for days in (7, 0):  # scheduled for deletion, then deleted
+        lifecycle.delete(calls, secrets.SECRET, secret, {"recoveryWindowInDays": days})
+        assert lifecycle.read(calls, secrets.VERSION, second, {"secretId": secret}) is None
 
 
 def test_a_parameter_is_created_changed_and_deleted(calls):
@@ -136,15 +137,17 @@ def read(calls, bucket, key):
 
 def test_an_object_is_uploaded_again_when_it_changes_and_deleted(calls, bucket):
     old = {"bucket": bucket, "key": "/a//b.txt", "content": "one", "contentType": "text/plain"}
+    old["tags"] = {"a": "0"}
     key, made = make(calls, OBJECT, **old)
     assert (key, made["arn"]) == ("a/b.txt", f"arn:aws:s3:::{bucket}/a/b.txt")
     assert read(calls, bucket, key) == (b"one", "text/plain")
+    listed = {"Bucket": bucket, "Key": key}
+    assert tags(calls, "s3", "get_object_tagging", "TagSet", **listed) == {"a": "0"}
     new = {**old, "contentBase64": "dHdv", "tags": {"a": "1"}, "contentType": "text/html"}
     del new["content"]
     changed = lifecycle.update(calls, OBJECT, key, old, new)
     assert read(calls, bucket, key) == (b"two", "text/html")
     assert changed["etag"] != made["etag"]
-    listed = {"Bucket": bucket, "Key": key}
     assert tags(calls, "s3", "get_object_tagging", "TagSet", **listed) == {"a": "1"}
     lifecycle.update(calls, OBJECT, key, new, {**new, "tags": {"b": "2"}})
     assert tags(calls, "s3", "get_object_tagging", "TagSet", **listed) == {"b": "2"}

@@ -8,18 +8,15 @@ from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.security_groups import SecurityGroupRule
-from moto.ec2.models.subnets import Subnet
 from moto.ec2.models.vpcs import VPC
 
 _association = NetworkInterface.association
 _create_default_vpc = EC2Backend.create_default_vpc
-_subnet_filter = Subnet.get_filter_value
 
 
 def install() -> None:
     """Replace properties of moto's classes. A second call changes nothing."""
     EC2Backend.create_default_vpc = _default_vpc  # type: ignore[method-assign,assignment]
-    Subnet.get_filter_value = _filter_value  # type: ignore[method-assign,assignment]
     Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
     NetworkInterface.association = property(_known_association)  # type: ignore[assignment]
     SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
@@ -38,14 +35,6 @@ def _default_vpc(ec2: EC2Backend) -> VPC:
     [main] = [each for each in tables if each.vpc_id == vpc.id and each.main_association_id]
     ec2.create_route(main.id, "0.0.0.0/0", gateway_id=gateway.id)
     return vpc
-
-
-def _filter_value(subnet: Subnet, name: str, method: str | None = None) -> Any:
-    """Return the value that a filter of DescribeSubnets compares. moto lacks the one that finds public subnets."""
-    if name == "map-public-ip-on-launch":
-        # moto stores what ModifySubnetAttribute sent, which is text.
-        return str(subnet.map_public_ip_on_launch).lower()
-    return _subnet_filter(subnet, name, method)
 
 
 def _groups(instance: Instance) -> Any:
