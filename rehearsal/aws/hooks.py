@@ -144,7 +144,7 @@ def _hooked(self: BaseResponse) -> Any:
         except Exception as bug:
             # moto would answer with an HTML page, which a client cannot parse as XML.
             log.exception("%s:%s failed", *call)
-            words = f"the rehearsal's {call[0]}:{call[1]} failed: {type(bug).__name__}: {bug}"
+            words = f"the local cloud's {call[0]}:{call[1]} failed: {type(bug).__name__}: {bug}"
             problem = service_error(call[0], "InternalFailure", words)
         return _refusal(self, problem)
 

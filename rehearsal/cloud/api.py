@@ -59,8 +59,8 @@ def check_moto() -> None:
     if installed != VERSION or missing:
         raise WrongMoto(
             t(
-                "moto {installed} is installed, the rehearsal needs {version}; missing: {missing}. Any "
-                "command of careapp installs the locked versions",
+                "moto {installed} is installed, the local cloud needs {version}; missing: {missing}. "
+                "Install the versions of its lock file again",
                 installed=installed,
                 version=VERSION,
                 missing=", ".join(missing) or "-",

@@ -16,8 +16,7 @@ import pytest
 from rehearsal.paths import ROOT
 from rehearsal.run.client import Options
 from rehearsal.run.faults import FAULTS, Edit, FaultError
-from rehearsal.run.project import copy_program
-from rehearsal.run.rehearse import _check_root
+from rehearsal.run.rehearse import _check_root, copy_program
 from stack.file import StackError
 
 NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")

@@ -240,7 +240,7 @@ def test_a_second_rehearsal_in_the_same_folder_is_refused(careapp):
 
 OWNER = """
 import sys
-from rehearsal.run.client import hold_folder
+from rehearsal.run.careapp import hold_folder
 from rehearsal.paths import find_home
 with hold_folder(find_home()):
     print("owns", flush=True)

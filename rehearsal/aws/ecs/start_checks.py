@@ -12,11 +12,12 @@ from rehearsal.aws.ec2.firewall import Endpoint, Map
 from rehearsal.aws.ec2.network import reaches
 from rehearsal.aws.iam import documents_of, refusal
 from rehearsal.building.builder import ImageNotFound, LocalImage
-from stack.app import PLATFORMS
 
 PULL = "ResourceInitializationError: unable to pull secrets or registry auth: "
 RETRIEVAL = f"{PULL}execution resource retrieval failed: "
 LOGGER = "ResourceInitializationError: failed to validate logger args: "
+PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
+"""By a task definition's cpuArchitecture, the platform of its images (ECS API, RuntimePlatform)."""
 
 
 class CannotStart(Exception):

@@ -18,9 +18,9 @@ from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
+from ops.shared.policy_evaluation import listed
 from rehearsal.aws import hooks
 from rehearsal.aws.s3.requests import Need, Request, arn
-from stack.statements import listed
 
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())

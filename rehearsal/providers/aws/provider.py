@@ -12,6 +12,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN, _special_asset_sig, _special_sig_key
 
+from rehearsal import starter
 from rehearsal.calls import Calls
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import KINDS
@@ -31,11 +32,12 @@ from rehearsal.providers.servicer import (
 
 def other_region(own: str, region: str) -> str:
     """Return what to do with a stack of another region than the local cloud's."""
-    start = f"./careapp shell --region {region}"
+    started = starter.current()
+    start = f"{started.inside} --region {region}"
     return (
         f"the local cloud runs in {own}, and the stack's region is {region}. Nothing was made. Start a second "
-        f"local cloud beside it: CAREAPP_HOME=FOLDER {start}; or end this one and its stacks: "
-        f"./careapp cloud stop, then {start}"
+        f"local cloud beside it: {started.home_variable}=FOLDER {start}; or end this one and its stacks: "
+        f"{started.cloud} stop, then {start}"
     )
 
 
@@ -203,6 +205,6 @@ class AwsServicer(Servicer):
     def _kind(request: Any, context: Any) -> Kind:
         token = str(request.urn).split("::")[2].rpartition("$")[2]
         if token not in KINDS:
-            problem = UnknownType(f"the rehearsal has no stand-in for {token}")
+            problem = UnknownType(f"the local cloud has no stand-in for {token}")
             fail(context, request.urn, "preparing", problem)
         return KINDS[token]
