@@ -122,7 +122,8 @@ class StartChecks:
         with hooks.LOCK:
             found = hooks.backend("ssm").get_parameters([value_from])
         if not found:
-            raise CannotStart(f"{where}invalid ssm parameters: {name}")
+            slash = "/" if "/" in name else ""
+            raise CannotStart(f"{where}invalid ssm parameters: {slash}{name}")
         [held] = found.values()
         return str(held.decrypt(held.value))
 
