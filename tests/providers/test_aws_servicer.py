@@ -129,6 +129,11 @@ def test_a_preview_creates_nothing_and_leaves_outputs_open(servicer, context, ca
     before = len(calls("ec2", "describe_vpcs", {})["Vpcs"])
     answer = create(servicer, context, VPC, {"cidrBlock": "10.9.0.0/16"}, preview=True)
     assert (answer.id, values(answer.properties)["arn"]) == ("", UNKNOWN)
+    rules = [{"protocol": "-1", "fromPort": 0, "toPort": 0}]
+    shown = create(servicer, context, GROUP, {"name": "g", "ingress": rules}, preview=True)
+    # What the program gives is known, also to a policy pack; the rest is computed.
+    planned = values(shown.properties)
+    assert (planned["ingress"], planned["egress"]) == (rules, UNKNOWN)
     assert len(calls("ec2", "describe_vpcs", {})["Vpcs"]) == before
 
 

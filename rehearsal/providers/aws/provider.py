@@ -141,7 +141,7 @@ class AwsServicer(Servicer):
     def Create(self, request: Any, context: Any) -> Any:
         kind, inputs = self._kind(request, context), values(request.properties)
         if request.preview:
-            made = {**lifecycle.clean(inputs), **dict.fromkeys(kind.outputs, UNKNOWN)}
+            made = {**dict.fromkeys(kind.outputs, UNKNOWN), **lifecycle.clean(inputs)}
             return pb.CreateResponse(id="", properties=struct(made))
         try:
             placed = located(inputs, self._folder())
