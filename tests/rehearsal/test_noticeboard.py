@@ -102,7 +102,6 @@ LISTS = (
     ("ec2", "describe_volumes"),
     ("ec2", "describe_vpcs"),
     ("ecr", "describe_repositories"),
-    ("ecs", "list_clusters"),
     ("ecs", "list_task_definitions"),
     ("elbv2", "describe_load_balancers"),
     ("elbv2", "describe_target_groups"),
@@ -115,14 +114,17 @@ LISTS = (
 
 
 def held(facts: Facts) -> dict[str, object]:
-    """What AWS's API lists of the account, without what AWS keeps: terminated instances, inactive revisions."""
+    """What AWS's API lists of the account, without what AWS keeps: terminated instances, inactive clusters."""
     calls = Calls(facts.endpoint, REGION)
     found = {f"{service} {name}": calls(service, name, {}) for service, name in LISTS}
     found["policies"] = calls("iam", "list_policies", {"Scope": "Local"})
+    arns = calls("ecs", "list_clusters", {})["clusterArns"]
+    clusters = calls("ecs", "describe_clusters", {"clusters": arns})["clusters"]
+    found["clusters"] = {"active": [each for each in clusters if each["status"] == "ACTIVE"]}
     running = {"Filters": [{"Name": "instance-state-name", "Values": ["running", "stopped"]}]}
     found["instances"] = calls("ec2", "describe_instances", running)
     for each in found.values():
-        del each["ResponseMetadata"]
+        each.pop("ResponseMetadata", None)
     return found
 
 

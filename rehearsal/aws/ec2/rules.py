@@ -35,6 +35,23 @@ def subnet_unused(params: Params) -> None:
         raise Refused("DependencyViolation", words)
 
 
+@after("ec2", "RunInstances")
+def interfaces_end_with_the_instance(params: Params) -> None:
+    """Delete new interfaces with their instance unless the call says otherwise; moto keeps them.
+
+    EC2 user guide, "Delete a network interface": the default of an interface that is created at launch.
+    """
+    kept = {
+        int(each.get("DeviceIndex") or 0)
+        for each in params.get("NetworkInterfaces") or ()
+        if each.get("NetworkInterfaceId") or str(each.get("DeleteOnTermination")).lower() == "false"
+    }
+    launched = list(backend("ec2").reservations.values())[-1]
+    for instance in launched.instances:
+        for index, interface in instance.nics.items():
+            interface.delete_on_termination = int(index) not in kept
+
+
 @before("ec2", "DetachInternetGateway")
 def no_public_address_left(params: Params) -> None:
     """Refuse to detach an internet gateway while a resource in its VPC has a public address.
