@@ -130,10 +130,10 @@ def held(facts: Facts) -> dict[str, object]:
 
 def test_another_program_goes_up_survives_a_bad_release_and_goes_down(board: Noticeboard):
     board.install()
-    started = board.type("start", "--region", REGION, "--tasks", "process", "--port", "0")
-    assert started.returncode == 0, started.stdout
-    board.pulumi("stack", "init", "dev")
-    board.pulumi("config", "set", "--secret", "password", PASSWORD)
+    begin = f"pulumi stack init dev && pulumi config set --secret password {PASSWORD}"
+    options = ("--region", REGION, "--tasks", "process", "--port", "0")
+    begun = board.type("shell", *options, "--", "sh", "-c", begin)
+    assert begun.returncode == 0, begun.stdout
     before = held(board.facts)
     board.pulumi(*UP)
     status, text = board.page()
@@ -147,8 +147,7 @@ def test_another_program_goes_up_survives_a_bad_release_and_goes_down(board: Not
 
     app = board.folder / "app" / "board.py"
     app.write_text(app.read_text().replace("HEALTHY = 200", "HEALTHY = 500"))
-    board.pulumi("config", "set", "version", "2")
-    failed = board.type("shell", "--", "pulumi", *UP)
+    failed = board.type("shell", "--", "pulumi", *UP, "--config", "version=2")
     assert failed.returncode == 1
     words = "Service deployment rolled back because the circuit breaker threshold was exceeded."
     assert words in " ".join(failed.stdout.split())
