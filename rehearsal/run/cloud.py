@@ -112,7 +112,7 @@ class Cloud:
 
         language = Language(variables)
         providers = {
-            "aws": AwsServicer(endpoint, self.options.region),
+            "aws": AwsServicer(endpoint, self.options.region, lambda: language.folder),
             "awsx": AwsxServicer(),
             "docker": DockerServicer(builder, lambda: language.folder),
         }
