@@ -11,7 +11,6 @@ import click
 from i18n import t
 from ops.command_line import Number, Whole, stack_option
 from rehearsal.clock import DEFAULT_SPEED
-from rehearsal.run import rehearse as rehearsing
 from rehearsal.run import shell as commands
 from rehearsal.run.faults import FAULTS
 
@@ -134,6 +133,8 @@ def rehearse(fault: str | None, **how: Any) -> None:
     Exit code 0: all steps succeeded. 1: a step failed, or --break without --mend. 2: no such stack file,
     or a setting that cannot be used. 130: interrupted while it deployed.
     """
+    from rehearsal.run import rehearse as rehearsing  # with boto3, which the other commands do not need
+
     flags = commands.CloudFlags(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
         raise click.UsageError(str(t("--mend fixes the mistake of --break NAME: give both.")))

@@ -22,7 +22,6 @@ from typing import Any
 
 from i18n import Refused, Text, t, verbatim
 from ops.aws.local_cloud import is_locked
-from ops.snapshot.page import Redirects
 from rehearsal.console import Progress
 from rehearsal.paths import ROOT, Home
 
@@ -291,6 +290,8 @@ class Page:
 
         ``host`` is the name that users open. Of a redirect to another host, return it and where it leads.
         """
+        from ops.snapshot.page import Redirects  # with all of ops.snapshot, which few commands need
+
         url, redirects = url or self.url, Redirects()
         trust = ssl.create_default_context(cafile=self.authority) if self.authority else None
         opener = urllib.request.build_opener(

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rehearsal.calls import Calls
 from rehearsal.paths import ROOT
-from rehearsal.run.client import require
+from rehearsal.run.client import find, require
 from tests.documents.console import Command, Console, consoles, printed_as
 from tests.documents.markdown import Page
 from tests.rehearsal.conftest import Careapp
@@ -42,11 +43,9 @@ class Terminal:
 
     def type(self, command: Command, locale: str) -> tuple[int, str]:
         """The exit code and all that is printed. Ctrl-C comes when the page's lines are there."""
-        words = self._words(command.words, locale)
         with subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env=self._environment(command.words, locale),
+            ["sh", "-c", command.words],
+            **self._where(command.words, locale),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -59,16 +58,14 @@ class Terminal:
             output, _ = process.communicate(timeout=300)
             return process.returncode, output
 
-    def _words(self, words: str, locale: str) -> list[str]:
+    def _where(self, words: str, locale: str) -> dict[str, Any]:
+        """The folder and the variables of a command; the first one in the shell starts the local cloud."""
         if words.startswith(OF_THIS_MACHINE):
-            return ["sh", "-c", words]
-        settings = [f"LC_ALL={locale}", "PULUMI_SKIP_CONFIRMATIONS=true"]
-        shell = self.careapp.command("shell", "--tasks", "process", "--port", "0", "--")
-        return [*shell, "env", *settings, "sh", "-c", words]
-
-    def _environment(self, words: str, locale: str) -> dict[str, str]:
-        where = self.alone if words.startswith(OF_THIS_MACHINE) else self.careapp
-        return {**where.environment, "LC_ALL": locale}
+            return {"cwd": ROOT, "env": {**self.alone.environment, "LC_ALL": locale}}
+        if find(self.careapp.home) is None:
+            self.careapp.shell_command("true")
+        settings = {"LC_ALL": locale, "PULUMI_SKIP_CONFIRMATIONS": "true"}
+        return {"cwd": self.careapp.home.project, "env": self.careapp.inside() | settings}
 
     def has_log_group(self) -> bool:
         """Whether AWS has the app's log group."""
