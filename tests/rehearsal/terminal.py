@@ -30,6 +30,7 @@ PAIRS = [
 """A page's name, and each of its blocks in both languages."""
 OF_THIS_MACHINE = ("./careapp dev", "./careapp rehearse")
 """Commands that have a local cloud of their own, or none."""
+ENGLISH, JAPANESE = "C.UTF-8", "ja_JP.UTF-8"
 PATIENCE = 240
 """Seconds until a command that Ctrl-C ends must have printed its lines."""
 
@@ -113,14 +114,18 @@ def rehearsed(page: str) -> list[tuple[str, Console, Console]]:
     return [pair for pair in PAIRS if pair[0] == page and not pair[1].reason]
 
 
+def check_command(terminal: Terminal, command: Command, locale: str) -> None:
+    """Type a command; it ends well, and prints what the page in that language shows."""
+    code, output = terminal.type(command, locale)
+    assert code == 0, f"$ {command.words}\n{output}"
+    assert printed_as(command.output, output), f"$ {command.words}\n{output}"
+
+
 def check(terminal: Terminal, english: Console, japanese: Console) -> None:
     """Type a block's commands; what they print is what the page in either language shows."""
     for command, other in zip(english.commands, japanese.commands, strict=True):
         if not runs_here(command):
             continue
-        code, output = terminal.type(command, "C.UTF-8")
-        assert code == 0, f"$ {command.words}\n{output}"
-        assert printed_as(command.output, output), f"$ {command.words}\n{output}"
+        check_command(terminal, command, ENGLISH)
         if other.output != command.output:
-            _, output = terminal.type(other, "ja_JP.UTF-8")
-            assert printed_as(other.output, output), f"$ {other.words}\n{output}"
+            check_command(terminal, other, JAPANESE)

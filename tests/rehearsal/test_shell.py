@@ -21,6 +21,7 @@ from rehearsal.run import shell
 from rehearsal.run.client import CloudError, find
 from rehearsal.run.shell import RegionChoice
 from stack.file import StackError
+from tests.rehearsal.test_rehearse import assert_no_process_left
 
 CLUSTER, SERVICE, LOG_GROUP = "careapp-poc-cluster", "careapp-poc-service", "/ecs/careapp-poc"
 BOTO3 = """
@@ -241,6 +242,7 @@ def test_after_a_kill_a_new_cloud_says_that_the_stacks_are_gone_and_keeps_their_
     for start in (("cloud", "start"), ("shell",)):
         os.kill(careapp.facts()["pid"], signal.SIGKILL)
         until_ended(careapp)
+        assert_no_process_left(careapp)
         how = ("--tasks", "process", "--port", "0")
         told = careapp.run(*start, *how, stdin=subprocess.DEVNULL)
         assert told.returncode == 0, told.stderr
