@@ -133,7 +133,8 @@ def rehearse(fault: str | None, **how: Any) -> None:
     Exit code 0: all steps succeeded. 1: a step failed, or --break without --mend. 2: no such stack file,
     or a setting that cannot be used. 130: interrupted while it deployed.
     """
-    from rehearsal.run import rehearse as rehearsing  # with boto3, which the other commands do not need
+    # With boto3, which the other commands do not need.
+    from rehearsal.run import rehearse as rehearsing
 
     flags = commands.CloudFlags(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
