@@ -1,6 +1,7 @@
 """What the linters and the type checker say of the whole project: nothing."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -40,5 +41,6 @@ def test_the_type_checker_reads_what_the_program_uses_of_pulumi_aws():
 
 
 def _is_of_aws(node: ast.AST) -> bool:
-    """Whether it is `aws.NAME`."""
-    return isinstance(node, ast.Attribute) and ast.unparse(node.value) == "aws"
+    """Whether it is `aws.NAME` of a package or a function."""
+    name = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+    return re.fullmatch(r"aws\.[a-z]\w*", name) is not None
