@@ -342,9 +342,9 @@ class LocalStack:
         return [each for each in self._held() if each["type"] != STACK]
 
     def outputs(self) -> Params:
-        """The stack's outputs in the state file."""
-        [stack] = [each for each in self._held() if each["type"] == STACK]
-        return dict(stack.get("outputs", {}))
+        """The stack's outputs in the state file; none once it is destroyed."""
+        stacks = [each for each in self._held() if each["type"] == STACK]
+        return {name: value for each in stacks for name, value in each.get("outputs", {}).items()}
 
     def _held(self) -> list[Params]:
         return json.loads(self.state())["checkpoint"]["latest"].get("resources") or []
