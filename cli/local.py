@@ -13,7 +13,6 @@ from ops.command_line import Number, Whole, stack_option
 from rehearsal.clock import DEFAULT_SPEED
 from rehearsal.paths import find_home
 from rehearsal.run import careapp
-from rehearsal.run import rehearse as rehearsing
 from rehearsal.run import shell as commands
 from rehearsal.run.faults import FAULTS
 
@@ -136,6 +135,9 @@ def rehearse(fault: str | None, **how: Any) -> None:
     Exit code 0: all steps succeeded. 1: a step failed, or --break without --mend. 2: no such stack file,
     or a setting that cannot be used. 130: interrupted while it deployed.
     """
+    # With boto3, which the other commands do not need.
+    from rehearsal.run import rehearse as rehearsing
+
     flags = commands.CloudFlags(**{name: how.pop(name) for name in CLOUD_OPTIONS})
     if how["mend"] and not fault:
         raise click.UsageError(str(t("--mend fixes the mistake of --break NAME: give both.")))

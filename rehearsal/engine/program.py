@@ -129,6 +129,9 @@ def run(wanted: Request) -> int:
     """Configure Pulumi's runtime as the engine requests and execute the program's file."""
     import pulumi
 
+    # Pulumi's package sends seven debug lines for each resource, one call of the engine each: a tenth of an update's
+    # time. The engine shows them with --debug only.
+    pulumi.log.debug = lambda *_, **__: None
     pulumi.runtime.set_all_config(wanted.config, list(wanted.secret_keys))
     pulumi.runtime.configure(
         pulumi.runtime.Settings(

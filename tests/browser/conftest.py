@@ -116,14 +116,18 @@ class Rehearsal:
     def __init__(self, careapp: Careapp, *words: str) -> None:
         self.careapp = careapp
         self.child = careapp.start("rehearse", "--tasks", "process", *words)
+        self.said: list[str] = []
         self.url = self._printed()
         # A pipe that nobody reads fills up, and then the engine waits for ever.
-        self._rest = threading.Thread(target=self.child.stdout.read, daemon=True)
+        self._rest = threading.Thread(
+            target=self.said.extend, args=(self.child.stdout,), daemon=True
+        )
         self._rest.start()
 
     def _printed(self) -> str:
         """Where it says that it can be watched."""
         for line in self.child.stdout:
+            self.said.append(line)
             if found := re.search(r"watch it at (http://localhost:\d+)", line):
                 return found[1]
         raise AssertionError("it never says where it can be watched")

@@ -6,6 +6,8 @@ import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.test_page import accessible, fits_and_is_accessible
+from tests.documents.console import printed_as
+from tests.rehearsal.terminal import rehearsed
 
 CAUSE = "The health check's path /healthz does not exist in the app"
 SOON = 25
@@ -46,6 +48,15 @@ def test_the_broken_hop_and_the_way_out_are_shown(watched, broken):
     first = watched.locator(".finding").first
     assert "cause" in first.inner_text()
     assert "GET /healthz answers 404; the health check expects 200." in first.inner_text()
+
+
+def test_the_readme_shows_what_it_prints(watched, broken):
+    [command] = rehearsed("README")[1][1].commands
+    assert command.words == "./careapp rehearse --break health-path"
+    deadline = time.monotonic() + 90
+    while f"{command.output[-1]}\n" not in broken.said and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert printed_as(command.output, "".join(broken.said)), "".join(broken.said)
 
 
 def test_the_commands_are_copied_whole(visit, broken):

@@ -49,8 +49,8 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         journey.step("new app version")
         another.unlink()
         journey.attempt("sources of the first version")
-        journey.step("and another revision", imageRevision="2")
-        journey.step("new port and size", containerPort="8081", taskCpu="512", taskMemory="1024")
+        more = {"containerPort": "8081", "taskCpu": "512", "taskMemory": "1024"}
+        journey.step("another revision, port and size", imageRevision="2", **more)
         journey.step("back to stage 1", ecsEnabled="false")
         journey.step("protected", protect="true")
         stack.edit("infra/database.py", "db_name=self.db_name,", 'db_name="another",')
@@ -59,11 +59,11 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         journey.attempt("bad settings", taskCpu="300", natStrategy="both")
         journey.step("unprotected", protect="false", taskCpu="512", natStrategy="single")
         journey.did["destroy"] = stack.destroy()
-        journey.left = [item["urn"] for item in stack.pulumi.resources(stack.name)]
+        journey.left = [item["urn"] for item in stack.resources()]
         yield journey
 
 
 def _password(stack: LocalStack) -> str:
-    secret = stack.pulumi.outputs(stack.name)["databaseSecretArn"]
+    secret = stack.outputs()["databaseSecretArn"]
     held = stack.calls("secretsmanager", "get_secret_value", {"SecretId": secret})
     return str(held["SecretString"])

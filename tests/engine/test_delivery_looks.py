@@ -55,6 +55,8 @@ class Job:
     stack: object
     calls: list[Call] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+    """What the last look's two steps printed, as there is no summary of GitHub's."""
 
     def run(self, *words, code=0):
         """Run a step as GitHub does: by the stack file as it is committed."""
@@ -87,9 +89,9 @@ class Job:
 
     def look(self, drift=0):
         """What preview.yml and drift.yml run, and every call of Pulumi's own to S3 and KMS."""
-        self.careapp("preview", "--stack", "poc")
+        self.said["preview"] = self.careapp("preview", "--stack", "poc")
         calls = list(self.calls)
-        self.careapp("drift", "--stack", "poc", code=drift)
+        self.said["drift"] = self.careapp("drift", "--stack", "poc", code=drift)
         return [*calls, *self.calls]
 
     def held(self):
@@ -132,6 +134,7 @@ def seen(job):
     seen["deploy"] = (seen["of nothing"][1], before, list(job.calls))
     looks = job.look()
     seen["of no change"] = (before, job.held(), looks)
+    seen["said of no change"] = dict(job.said)
     job.stack.pulumi.run("config", "set", "natStrategy", "none", "--stack", "poc")
     looks = job.look(drift=DRIFTED)
     seen["of a change"] = (before, job.held(), looks)
@@ -145,6 +148,12 @@ LOOKS = ["of nothing", "of no change", "of a change"]
 def test_a_preview_and_a_drift_check_leave_the_state_as_it_was(seen, look):
     before, after, _ = seen[look]
     assert after == before
+
+
+def test_no_change_and_no_drift_are_said(seen):
+    said = seen["said of no change"]
+    assert "### Preview of poc: no changes" in said["preview"]
+    assert "### poc: no drift" in said["drift"]
 
 
 def test_a_deploy_does_not(seen):

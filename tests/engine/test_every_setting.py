@@ -43,7 +43,7 @@ class Life:
         }
         self.untouched = stack.state() == state
         self.destroyed = stack.destroy()
-        self.left = stack.pulumi.resources(stack.name)
+        self.left = stack.resources()
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ class Story:
             stack.pulumi.run(*UP)
         self.said = failed.value.output
         self.made = stack.calls("ec2", "describe_vpcs", {})["Vpcs"]
-        self.held = stack.pulumi.resources("poc")
+        self.held = stack.resources()
         for file, old, new in EDITS:
             stack.edit(file, new, old)
         stack.pulumi.run("config", "set", "ecsEnabled", "true", "--stack", "poc")

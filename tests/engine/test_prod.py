@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 
 from ops.snapshot.rds import Pause
 from rehearsal.engine.pulumi import PulumiFailed
+from rehearsal.providers import lifecycle
 from tests.support.every_setting import CHANGES as EVERYWHERE
 from tests.support.every_setting import (
     ELSEWHERE,
@@ -56,8 +59,27 @@ def left_on_aws(stack):
 
 def urns(stack):
     """All that is in the state but the engine's own providers, which come and go as it needs them."""
-    known = {resource["urn"] for resource in stack.pulumi.resources(stack.name)}
+    known = {resource["urn"] for resource in stack.resources()}
     return {urn for urn in known if "pulumi:providers:" not in urn}
+
+
+HELD_BACK = 3
+"""Seconds, in which all that a NAT gateway needs by its inputs is made."""
+
+
+@contextmanager
+def slow_internet_gateway():
+    """Let EC2 take its time with the internet gateway."""
+    create = lifecycle.create
+
+    def late(calls, kind, inputs, cancel):
+        if kind.token.endswith(":InternetGateway"):
+            time.sleep(HELD_BACK)
+        return create(calls, kind, inputs, cancel)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lifecycle, "create", late)
+        yield
 
 
 class Life:
@@ -66,8 +88,10 @@ class Life:
     def __init__(self, stack):
         pack = ("--policy-pack", "policy")  # a control that is violated ends both of these
         self.preview = stack.pulumi.run("preview", "--stack", stack.name, *pack)
-        self.first = stack.up(ecsEnabled="false")
-        self.zones = stack.pulumi.outputs(stack.name)["kept"]["zones"]
+        with slow_internet_gateway():
+            self.first = stack.up(ecsEnabled="false")
+        self.gateways = stack.calls("ec2", "describe_nat_gateways", {})["NatGateways"]
+        self.zones = stack.outputs()["kept"]["zones"]
         stack.configure({"ecsEnabled": "true"})
         self.second = stack.pulumi.update("up", stack.name, *pack)
         self.lost = {name: refused_preview(stack, config) for name, config in REFUSED.items()}
@@ -82,7 +106,7 @@ class Life:
         stack.configure({"protect": "false"})
         self.lifted = left_to_do(stack)
         self.destroyed = stack.destroy()
-        self.left = stack.pulumi.resources(stack.name)
+        self.left = stack.resources()
         self.on_aws = left_on_aws(stack)
         self.snapshots = snapshots(stack)
 
@@ -115,11 +139,11 @@ class PausedLife:
         tagged = {"ResourceName": made["DBInstanceArn"], "Tags": tags}
         stack.calls("rds", "add_tags_to_resource", tagged)
         self.refused = refused_destroy(stack)
-        self.kept = {resource["type"] for resource in stack.pulumi.resources(stack.name)}
+        self.kept = {resource["type"] for resource in stack.resources()}
         self.doctor = ops(stack, "doctor")
         self.resumed = ops(stack, "resume")
         stack.destroy()
-        self.left = stack.pulumi.resources(stack.name)
+        self.left = stack.resources()
         self.snapshots = snapshots(stack)
 
 
@@ -172,6 +196,11 @@ def test_every_setting_is_changed_here_or_where_it_is_said():
 
 def test_a_region_whose_zones_differ_between_accounts_has_them_from_aws(life):
     assert life.zones == ["us-east-1a", "us-east-1b"]
+
+
+def test_every_nat_gateway_of_a_new_vpc_waits_for_the_internet_gateway(life):
+    """awsx leaves their order open, and EC2 does not forgive it."""
+    assert [gateway["State"] for gateway in life.gateways] == ["available", "available"]
 
 
 def test_stage_2_only_adds(life):

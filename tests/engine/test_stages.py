@@ -71,16 +71,16 @@ def test_sources_of_an_earlier_image_are_refused_until_the_image_revision_change
     assert "tag invalid: The image tag '" in said
     assert "cannot be overwritten because the repository is immutable." in said
     assert "Traceback" not in said
-    assert journey.did["and another revision"].steps == journey.did["new app version"].steps
 
 
-def test_another_port_and_size_roll_through(journey):
-    steps = journey.did["new port and size"].steps
+def test_another_image_revision_port_and_size_roll_through(journey):
+    steps = journey.did["another revision, port and size"].steps
     assert types(steps, "replace") == {"aws:ecs/taskDefinition:TaskDefinition"}
     assert types(steps, "update") == {
         "aws:ecs/service:Service",
         "aws:cloudwatch/dashboard:Dashboard",
         "aws:cloudwatch/metricAlarm:MetricAlarm",
+        "docker:index/image:Image",
     }
     assert types(steps, "create") == types(steps, "delete")
     assert {kind.split("/")[0] for kind in types(steps, "create")} == {"aws:vpc"}

@@ -1,4 +1,4 @@
-"""Settings turned on and off on a running poc stack: what the real engine does, step by step."""
+"""Settings, and the target group's port, changed and put back on a running poc stack: what the real engine does."""
 
 from __future__ import annotations
 
@@ -93,9 +93,33 @@ def did(tmp_path_factory):
         asked = {"LoadBalancerArn": alb["LoadBalancerArn"]}
         attributes = stack.calls("elbv2", "describe_load_balancer_attributes", asked)["Attributes"]
         steps["back"] = stack.up(**turned(SAFETY, 0), **turned(WATCH, 0), **turned(GO, 0)).steps
+        led = {}
+        for name, old, new in (("changed", PORT, ANOTHER), ("undone", ANOTHER, PORT)):
+            stack.edit("infra/load_balancer.py", old, new)
+            steps[name], led[name] = stack.up().steps, leads(stack.calls)
+        steps["again"] = stack.up().steps
         stack.destroy()
         pairs = {pair["Key"]: pair["Value"] for pair in attributes}
-        yield steps, seen, pairs, stack.pulumi.resources(stack.name)
+        yield steps, seen, pairs, stack.resources(), led
+
+
+PORT, ANOTHER = "            port=TARGET_PORT,", "            port=TARGET_PORT + 1,"
+
+
+def leads(calls):
+    """The target group's port, and whether the rule and the service lead to it."""
+    [group] = calls("elbv2", "describe_target_groups", {})["TargetGroups"]
+    arn, balancer = group["TargetGroupArn"], {"LoadBalancerArn": group["LoadBalancerArns"][0]}
+    [listener] = calls("elbv2", "describe_listeners", balancer)["Listeners"]
+    rules = calls("elbv2", "describe_rules", {"ListenerArn": listener["ListenerArn"]})["Rules"]
+    rule = next(each for each in rules if each["Priority"] == "100")
+    where = {"cluster": "careapp-poc-cluster", "services": ["careapp-poc-service"]}
+    [service] = calls("ecs", "describe_services", where)["services"]
+    return (
+        group["Port"],
+        rule["Actions"][0]["TargetGroupArn"] == arn,
+        [each["targetGroupArn"] for each in service["loadBalancers"]] == [arn],
+    )
 
 
 def by_operation(steps):
@@ -131,7 +155,7 @@ def test_and_the_other_way_round(did):
 
 
 def test_the_database_and_the_load_balancer_are_what_the_settings_say(did):
-    _, database, attributes, _ = did
+    _, database, attributes, *_ = did
     assert database["MonitoringInterval"] == 60
     assert database["MultiAZ"] is True
     assert database["IAMDatabaseAuthenticationEnabled"] is True
@@ -139,6 +163,23 @@ def test_the_database_and_the_load_balancer_are_what_the_settings_say(did):
     assert sorted(database["EnabledCloudwatchLogsExports"]) == ["postgresql", "upgrade"]
     assert attributes["access_logs.s3.enabled"] == "true"
     assert attributes["access_logs.s3.bucket"].startswith("careapp-poc-access-logs-")
+
+
+def test_the_rule_goes_before_the_target_group_that_elb_would_not_delete_under_it(did):
+    gone = [each.split(" ", 1)[1] for each in did[0]["changed"] if each.startswith("delete")]
+    ends = [each.rsplit(" ", 1)[1] for each in gone]
+    assert ends.index("careapp-poc-app") < ends.index("careapp-poc-tg")
+
+
+@pytest.mark.parametrize(("update", "port"), [("changed", 81), ("undone", 80)])
+def test_another_target_group_and_its_undoing_succeed_and_all_lead_to_the_new_one(
+    did, update, port
+):
+    assert did[4][update] == (port, True, True)
+
+
+def test_the_next_update_finds_nothing_to_do(did):
+    assert did[0]["again"] == ()
 
 
 def test_nothing_is_left(did):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -17,7 +16,8 @@ import pytest
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.language import Hosts, Language
 from rehearsal.paths import ROOT, Home
-from rehearsal.run.client import find
+from rehearsal.run.client import find, require
+from rehearsal.run.project import current_project
 
 
 class Careapp:
@@ -26,6 +26,7 @@ class Careapp:
     def __init__(self, folder: Path, project: Path = ROOT) -> None:
         self.home, self.project = Home(folder / "home"), project
         self.environment = {**os.environ, "CAREAPP_HOME": str(self.home.folder)}
+        self._inside: tuple[object, dict[str, str]] = (None, {})
 
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "cli", *words]
@@ -50,11 +51,29 @@ class Careapp:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
-    def shell(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def shell_command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run ``./careapp shell -- WORDS``."""
         return self.run("shell", "--tasks", "process", "--port", "0", "--", *words)
 
+    def shell(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Type words in an open ``./careapp shell``. Without a local cloud it starts one."""
+        if find(self.home) is None:
+            return self.shell_command(*words)
+        how = {"capture_output": True, "text": True, "timeout": 300}
+        return subprocess.run(words, cwd=self.home.project, env=self.inside(), **how)
+
+    def inside(self) -> dict[str, str]:
+        """The variables in an open shell, as the command itself gives them; it is asked once."""
+        current_project(self.home, running=True).link()  # as each start of a shell does
+        key = (self.facts()["pid"], dict(self.environment))
+        if self._inside[0] != key:
+            told = self.shell_command("env", "-0").stdout.split("\0")[:-1]
+            self._inside = (key, dict(each.split("=", 1) for each in told))
+        return self._inside[1]
+
     def facts(self) -> dict:
-        return json.loads(self.run("cloud", "status", "--json").stdout)
+        """What ``./careapp cloud status --json`` prints (test_shell)."""
+        return require(self.home).data
 
 
 @pytest.fixture
@@ -124,7 +143,7 @@ def deployed(folder: Path, *commands: tuple[str, ...]) -> Iterator[Careapp]:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
-    """A local cloud with both stages up, by the four commands."""
+    """A local cloud with both stages up; one after the other: test_runbook."""
     on = ("pulumi", "config", "set", "ecsEnabled", "true")
-    with deployed(tmp_path_factory.mktemp("running"), UP, on, UP) as careapp:
+    with deployed(tmp_path_factory.mktemp("running"), on, UP) as careapp:
         yield careapp

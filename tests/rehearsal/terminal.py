@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rehearsal.calls import Calls
 from rehearsal.paths import ROOT
-from rehearsal.run.client import require
+from rehearsal.run.client import find, require
 from tests.documents.console import Command, Console, consoles, printed_as
 from tests.documents.markdown import Page
 from tests.rehearsal.conftest import Careapp
@@ -29,6 +30,7 @@ PAIRS = [
 """A page's name, and each of its blocks in both languages."""
 OF_THIS_MACHINE = ("./careapp dev", "./careapp rehearse")
 """Commands that have a local cloud of their own, or none."""
+ENGLISH, JAPANESE = "C.UTF-8", "ja_JP.UTF-8"
 PATIENCE = 240
 """Seconds until a command that Ctrl-C ends must have printed its lines."""
 
@@ -42,11 +44,9 @@ class Terminal:
 
     def type(self, command: Command, locale: str) -> tuple[int, str]:
         """The exit code and all that is printed. Ctrl-C comes when the page's lines are there."""
-        words = self._words(command.words, locale)
         with subprocess.Popen(
-            words,
-            cwd=ROOT,
-            env=self._environment(command.words, locale),
+            ["sh", "-c", command.words],
+            **self._where(command.words, locale),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -59,16 +59,14 @@ class Terminal:
             output, _ = process.communicate(timeout=300)
             return process.returncode, output
 
-    def _words(self, words: str, locale: str) -> list[str]:
+    def _where(self, words: str, locale: str) -> dict[str, Any]:
+        """The folder and the variables of a command; the first one in the shell starts the local cloud."""
         if words.startswith(OF_THIS_MACHINE):
-            return ["sh", "-c", words]
-        settings = [f"LC_ALL={locale}", "PULUMI_SKIP_CONFIRMATIONS=true"]
-        shell = self.careapp.command("shell", "--tasks", "process", "--port", "0", "--")
-        return [*shell, "env", *settings, "sh", "-c", words]
-
-    def _environment(self, words: str, locale: str) -> dict[str, str]:
-        where = self.alone if words.startswith(OF_THIS_MACHINE) else self.careapp
-        return {**where.environment, "LC_ALL": locale}
+            return {"cwd": ROOT, "env": {**self.alone.environment, "LC_ALL": locale}}
+        if find(self.careapp.home) is None:
+            self.careapp.shell_command("true")
+        settings = {"LC_ALL": locale, "PULUMI_SKIP_CONFIRMATIONS": "true"}
+        return {"cwd": self.careapp.home.project, "env": self.careapp.inside() | settings}
 
     def has_log_group(self) -> bool:
         """Whether AWS has the app's log group."""
@@ -116,14 +114,18 @@ def rehearsed(page: str) -> list[tuple[str, Console, Console]]:
     return [pair for pair in PAIRS if pair[0] == page and not pair[1].reason]
 
 
+def check_command(terminal: Terminal, command: Command, locale: str) -> None:
+    """Type a command; it ends well, and prints what the page in that language shows."""
+    code, output = terminal.type(command, locale)
+    assert code == 0, f"$ {command.words}\n{output}"
+    assert printed_as(command.output, output), f"$ {command.words}\n{output}"
+
+
 def check(terminal: Terminal, english: Console, japanese: Console) -> None:
     """Type a block's commands; what they print is what the page in either language shows."""
     for command, other in zip(english.commands, japanese.commands, strict=True):
         if not runs_here(command):
             continue
-        code, output = terminal.type(command, "C.UTF-8")
-        assert code == 0, f"$ {command.words}\n{output}"
-        assert printed_as(command.output, output), f"$ {command.words}\n{output}"
+        check_command(terminal, command, ENGLISH)
         if other.output != command.output:
-            _, output = terminal.type(other, "ja_JP.UTF-8")
-            assert printed_as(other.output, output), f"$ {other.words}\n{output}"
+            check_command(terminal, other, JAPANESE)

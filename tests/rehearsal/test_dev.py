@@ -70,8 +70,8 @@ def app(tmp_path):
     shutil.rmtree(temporary)
 
 
-def test_it_serves_the_page_with_rows_of_a_database_and_shows_a_change_at_once(app):
-    copy, port, _, _ = app
+def test_it_serves_the_page_shows_a_change_at_once_and_leaves_no_server_and_no_file(app):
+    copy, port, child, temporary = app
     assert page(port, "/health/db") == '{"status":"healthy","db":"connected"}'
     assert "Hello ECS" in page(port)
     template = copy / "webapp" / "templates" / "home.html"
@@ -80,11 +80,6 @@ def test_it_serves_the_page_with_rows_of_a_database_and_shows_a_change_at_once(a
     while "changed" not in page(port) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert "changed" in page(port)
-
-
-def test_an_end_leaves_no_server_and_no_file(app):
-    _, port, child, temporary = app
-    page(port)
     os.killpg(child.pid, signal.SIGTERM)
     said = child.communicate(timeout=40)[0]
     assert child.returncode == 143, said

@@ -16,7 +16,7 @@ import pytest
 from rehearsal.paths import ROOT
 from rehearsal.run.client import Options
 from rehearsal.run.faults import FAULTS, Edit, FaultError
-from rehearsal.run.rehearse import _check_root, copy_program
+from rehearsal.run.rehearse import _check_root
 from stack.file import StackError
 
 NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
@@ -24,10 +24,12 @@ NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is n
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_a_faults_edits_fit_the_program_as_it_is_and_leave_it_python(name, tmp_path):
-    copy_program(tmp_path / "source")
+    for file in {edit.file for edit in FAULTS[name].edits}:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
     for edit in FAULTS[name].edits:
-        edit.apply(tmp_path / "source")
-        text = (tmp_path / "source" / edit.file).read_text()
+        edit.apply(tmp_path)
+        text = (tmp_path / edit.file).read_text()
         if edit.file.endswith(".py"):
             compile(text, edit.file, "exec")
 
@@ -151,7 +153,7 @@ def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it
     assert "import pandas" not in changed.read_text()
     assert careapp.shell("pulumi", "config", "set", "ecsEnabled", "true").returncode == 0
     _, _, first = said.partition("so first: ./careapp shell ")
-    assert careapp.shell(*first.splitlines()[0].split()).returncode == 0
+    assert careapp.shell_command(*first.splitlines()[0].split()).returncode == 0
     done = careapp.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
     os.killpg(child.pid, signal.SIGINT)
     rest = child.communicate(timeout=120)[0]

@@ -1,4 +1,7 @@
-"""A pull request's stack in the local cloud, typed as docs/delivery.md says: from the label to the sweep."""
+"""A pull request's stack in the local cloud, typed as docs/delivery.md says: from the label to its end.
+
+What a push and the sweep do to it: tests/engine/test_pull_requests.py.
+"""
 
 from __future__ import annotations
 
@@ -71,22 +74,7 @@ def test_a_stack_s_life_as_it_is_typed(cloud):
     status = cloud.run("cloud", "status").stdout
     assert "listener HTTP:80 of careapp-poc-alb: http://localhost:" in status
     assert "listener HTTP:80 of careapp-pr-12-alb: http://localhost:" in status
-    pushed = typed(cloud, "./careapp delivery up --pull-request 12")
-    assert "### pr-12 stands" in pushed
-    assert re.search(r"^ +\d+ unchanged", pushed, re.MULTILINE)
-    assert "created" not in pushed
     swept = typed(cloud, './careapp delivery sweep --labelled "[12]"')
     assert "No stack of a pull request was missed." in swept
     assert "### pr-12 is destroyed" in typed(cloud, "./careapp delivery destroy --pull-request 12")
-    assert "### pr-12 does not stand" in typed(
-        cloud, "./careapp delivery destroy --pull-request 12"
-    )
     assert "<h1>Hello ECS</h1>" in page(cloud, "poc")
-
-
-def test_a_stack_without_its_label_is_swept(cloud):
-    typed(cloud, "./careapp delivery up --pull-request 7")
-    swept = typed(cloud, './careapp delivery sweep --labelled "[]"')
-    why = "its pull request is closed or has no label `preview`"
-    assert f"### pr-7 is destroyed\n\nThe sweep did it: {why}." in swept
-    assert "pr-7" not in typed(cloud, "pulumi stack ls")

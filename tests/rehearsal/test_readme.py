@@ -1,8 +1,25 @@
-"""The README: what follows `$` in its console blocks, run as written."""
+"""The README: what follows `$` in its console blocks, run as written, each in one of the languages.
+
+The English one of the second: tests/browser/test_page_fault.py.
+"""
 
 import pytest
 
-from tests.rehearsal.terminal import check, name_of, open_terminal, rehearsed
+from i18n import in_language, t
+from rehearsal import console
+from rehearsal.run.rehearse import print_stages
+from rehearsal.run.stages import Report
+from tests.documents.console import printed_as
+from tests.rehearsal.terminal import (
+    ENGLISH,
+    JAPANESE,
+    check_command,
+    name_of,
+    open_terminal,
+    rehearsed,
+)
+
+FIRST, SECOND = rehearsed("README")
 
 
 @pytest.fixture(scope="module")
@@ -11,6 +28,26 @@ def terminal(tmp_path_factory):
         yield terminal
 
 
-@pytest.mark.parametrize("pair", rehearsed("README"), ids=name_of)
-def test_every_command_does_and_prints_what_the_page_says(terminal, pair):
-    check(terminal, *pair[1:])
+@pytest.mark.parametrize(
+    ("blocks", "locale"),
+    [(FIRST, ENGLISH), (SECOND, JAPANESE)],
+    ids=[name_of(FIRST), name_of(SECOND)],
+)
+def test_the_command_does_and_prints_what_the_page_says(terminal, blocks, locale):
+    [command] = blocks[1 if locale == ENGLISH else 2].commands
+    check_command(terminal, command, locale)
+
+
+@pytest.mark.parametrize(("page", "language"), [(FIRST[1], "en"), (FIRST[2], "ja")])
+def test_the_end_of_the_first_one_is_that_in_both_languages(page, language, capsys):
+    same = {"updated": 0, "replaced": 0, "deleted": 0, "seconds": 9.5}
+    stages = [
+        {"name": "stage1", "created": 56, "unchanged": 0, **same},
+        {"name": "stage2", "created": 32, "unchanged": 56, **same},
+    ]
+    answered = {"url": "http://localhost:8080", "status": 200, "seconds_to_healthy": 3}
+    with in_language(language):
+        print_stages(Report(stages=stages, page=answered))
+        console.print_line(t("Ctrl-C destroys everything again."))
+    [command] = page.commands
+    assert printed_as(command.output, capsys.readouterr().out)

@@ -230,14 +230,6 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(careapp):
     assert_nothing_left(careapp)
 
 
-def test_a_second_rehearsal_in_the_same_folder_is_refused(careapp):
-    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
-    done = careapp.run("rehearse", "--exit", "--tasks", "process")
-    assert done.returncode == 1
-    assert "a local cloud already runs in" in done.stderr
-    assert "./careapp cloud stop" in done.stderr
-
-
 OWNER = """
 import sys
 from rehearsal.run.careapp import hold_folder
@@ -273,38 +265,28 @@ def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud
     assert "cloud stop" not in done.stderr
 
 
-def test_the_local_cloud_of_a_running_rehearsal_is_not_stopped(careapp):
+def test_a_local_cloud_survives_its_clients_and_ends_when_told_but_not_under_a_rehearsal(careapp):
+    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
+    before = careapp.facts()["pid"]
+    second = careapp.run("rehearse", "--exit", "--tasks", "process")
+    assert second.returncode == 1
+    assert "a local cloud already runs in" in second.stderr
+    assert "./careapp cloud stop" in second.stderr
     with another_rehearsal(careapp) as other:
-        assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
         refused = careapp.run("cloud", "stop")
-        still = careapp.run("cloud", "status")
         other.stdin.close()
     assert refused.returncode == 1
     assert f"a rehearsal (process {other.pid}) runs in {careapp.home.folder}" in refused.stderr
     assert f"kill {other.pid} stops both" in refused.stderr
-    assert still.returncode == 0
-    assert careapp.run("cloud", "stop").returncode == 0
-
-
-def test_the_local_cloud_survives_a_clients_ctrl_c_and_ends_when_told(careapp):
-    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
-    before = careapp.facts()["pid"]
     child = careapp.start("shell", "--", "sleep", "60")
     time.sleep(2)
     os.killpg(child.pid, signal.SIGINT)
     child.communicate(timeout=30)
     assert careapp.facts()["pid"] == before
+    assert careapp.run("cloud", "status").returncode == 0
     assert careapp.run("cloud", "stop").returncode == 0
     assert careapp.run("cloud", "status").returncode == 1
     assert_nothing_left(careapp)
-
-
-def test_a_killed_cloud_leaves_no_process_and_the_next_one_starts(careapp):
-    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
-    os.kill(careapp.facts()["pid"], signal.SIGKILL)
-    assert_no_process_left(careapp)
-    assert careapp.run("cloud", "status").returncode == 1
-    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
 
 
 def test_stage_1_alone_says_how_ecs_is_turned_on_and_without_its_cloud_it_ends(careapp):

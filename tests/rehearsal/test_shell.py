@@ -20,6 +20,7 @@ from rehearsal.paths import ROOT
 from rehearsal.run.careapp import choose_region
 from rehearsal.run.client import CloudError, find
 from stack.file import StackError
+from tests.rehearsal.test_rehearse import assert_no_process_left
 
 CLUSTER, SERVICE, LOG_GROUP = "careapp-poc-cluster", "careapp-poc-service", "/ecs/careapp-poc"
 BOTO3 = """
@@ -151,13 +152,13 @@ def test_a_shell_for_another_region_than_the_local_clouds_is_refused(running):
 
 
 def test_an_exit_code_comes_through(running):
-    assert running.shell("sh", "-c", "exit 7").returncode == 7
-    assert running.shell("no-such-program").returncode == 127
+    assert running.shell_command("sh", "-c", "exit 7").returncode == 7
+    assert running.shell_command("no-such-program").returncode == 127
 
 
 def test_a_program_that_is_not_there_starts_no_local_cloud(careapp):
     for program in ("no-such-program", "./no-such-program"):
-        done = careapp.shell(program)
+        done = careapp.shell_command(program)
         assert done.returncode == 127
         assert f"{program}: no such program" in done.stderr
     assert careapp.run("cloud", "status").returncode == 1
@@ -174,14 +175,14 @@ def without_aws(folder):
 
 def test_one_command_says_that_the_local_cloud_stays_and_its_python_has_boto3(careapp, tmp_path):
     careapp.environment["PATH"] = without_aws(tmp_path / "bin")
-    done = careapp.shell(
+    done = careapp.shell_command(
         "python", "-c", "import boto3; print(boto3.client('sts').meta.endpoint_url)"
     )
     assert done.stdout == f"{careapp.facts()['endpoint']}\n"
     told = "the local cloud stays up; ./careapp cloud stop ends it"
     assert told in done.stderr
     assert "nothing runs in it yet" in careapp.run("cloud", "status").stdout.splitlines()
-    again = careapp.shell("./careapp", "--version")
+    again = careapp.shell_command("./careapp", "--version")
     assert (again.returncode, told in again.stderr) == (0, False)
     careapp.environment["SHELL"] = "/bin/sh"
     shell = careapp.run("shell", stdin=subprocess.DEVNULL)
@@ -193,6 +194,9 @@ def test_one_command_says_that_the_local_cloud_stays_and_its_python_has_boto3(ca
 def test_the_status_is_a_line_for_each_thing_that_runs(running):
     tasks = running_tasks(running)
     [listener] = running.facts()["state"]["listeners"]
+    told = json.loads(running.run("cloud", "status", "--json").stdout)
+    assert told["state"]["listeners"] == [listener]
+    assert told.keys() == running.facts().keys()
     lines = running.run("cloud", "status").stdout.splitlines()
     assert f"listener HTTP:80 of careapp-poc-alb: {listener['url']}" in lines
     [database] = [each for each in lines if each.startswith("database ")]
@@ -237,6 +241,7 @@ def test_after_a_kill_a_new_cloud_says_that_the_stacks_are_gone_and_keeps_their_
     for start in (("cloud", "start"), ("shell",)):
         os.kill(careapp.facts()["pid"], signal.SIGKILL)
         until_ended(careapp)
+        assert_no_process_left(careapp)
         how = ("--tasks", "process", "--port", "0")
         told = careapp.run(*start, *how, stdin=subprocess.DEVNULL)
         assert told.returncode == 0, told.stderr

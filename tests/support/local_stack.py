@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -284,8 +285,14 @@ def scripted_ecs() -> Iterator[ScriptedEcs]:
             table.update(saved)  # type: ignore[arg-type]
 
 
+STACK = "pulumi:pulumi:Stack"
 SPEED = "100"
 """How much faster than the wall the clock is by which a roll-out gate waits."""
+ONE_STATE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
+"""The engine writes the state at the end of an update, not after each resource: that takes a third of its time.
+
+In tests/rehearsal it writes it as it does for users; there updates are killed, too.
+"""
 TOUCHED = (
     *("applicationautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "events", "iam"),
     *("kms", "logs", "rds", "route53", "acm", "s3", "secretsmanager", "sns"),
@@ -330,6 +337,18 @@ class LocalStack:
     def state(self) -> str:
         """The stack's state file, as it lies on the disk."""
         return (self.home.state / f".pulumi/stacks/{self.project}/{self.name}.json").read_text()
+
+    def resources(self) -> list[Params]:
+        """The resources in the state file, without the stack itself; no command of the engine takes a moment."""
+        return [each for each in self._held() if each["type"] != STACK]
+
+    def outputs(self) -> Params:
+        """The stack's outputs in the state file; none once it is destroyed."""
+        stacks = [each for each in self._held() if each["type"] == STACK]
+        return {name: value for each in stacks for name, value in each.get("outputs", {}).items()}
+
+    def _held(self) -> list[Params]:
+        return json.loads(self.state())["checkpoint"]["latest"].get("resources") or []
 
 
 def forget_other_stacks() -> None:
@@ -398,7 +417,7 @@ def local_stack(
                 "options": options,
             }
         )
-        environment = ours.environment(facts, find_or_get())
+        environment = ours.environment(facts, find_or_get()) | ONE_STATE
         pulumi = Pulumi(home.project, environment, quiet=True)
         pulumi.run("stack", "init", stack)
         yield LocalStack(pulumi, home, source, calls, ecs, language, stack, project)
