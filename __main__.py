@@ -11,7 +11,7 @@ from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
-from ops.rollout import before_service, gate, health_change
+from tools.rollout import before_service, gate, health_change
 
 settings = config.load()
 set_permissions_boundary(settings.boundary)

@@ -20,11 +20,11 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from i18n import Refused, joined, t, verbatim
-from i18n.masking import Lines, mask, mask_lines
-from ops.aws.session import Session
-from ops.command_line import exit_code_of
-from ops.pause.state import stopped_database
+from tools.i18n import Refused, joined, t, verbatim
+from tools.i18n.masking import Lines, mask, mask_lines
+from tools.aws.session import Session
+from tools.command_line import exit_code_of
+from tools.pause.state import stopped_database
 from stack import previews
 from stack.file import StackError, project_of
 from stack.settings import Settings
@@ -145,7 +145,7 @@ def why(stack: str) -> None:
 
     Exit code 0: written, whatever the diagnosis is. 2: the doctor could not read AWS.
     """
-    words = [sys.executable, "-m", "cli", "doctor", "--stack", stack]
+    words = [sys.executable, "-m", "tools.cli", "doctor", "--stack", stack]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     said = "\n".join(mask_lines(done.stdout.splitlines()))
     print(said)
@@ -339,7 +339,7 @@ def _output(stack: str, name: str) -> str:
 
 def _cost(stack: str) -> str:
     """Return what the resources in the state cost, by the price table of `./careapp cost`."""
-    words = [sys.executable, "-m", "cli", "cost", "--deployed", "--stack", stack, "--json"]
+    words = [sys.executable, "-m", "tools.cli", "cost", "--deployed", "--stack", stack, "--json"]
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
     if done.returncode not in (0, 1):  # 1: a resource has no price
         return "What it costs could not be calculated; the job's log says why."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
-from stack.variables import filled
+from stack.container import filled
 
 USER = "10001:10001"
 """The container's user and group. Without a group Docker would use root's (Dockerfile reference, USER)."""

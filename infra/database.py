@@ -11,7 +11,7 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
-from i18n import t
+from tools.i18n import t
 from infra.iam import role
 from infra.network import Network
 from stack.database import DatabaseSettings

@@ -8,8 +8,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from i18n import Text, joined, said, t
-from stack.deployments import ROLLING
+from tools.i18n import Text, joined, said, t
+from stack.shifting import ROLLING
 from stack.network import choose_zones
 from stack.settings import Settings
 

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from stack.entrance import HttpsSettings
+from stack.load_balancer import HttpsSettings
 
 NO_SERVICE = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><title>ECS is off</title>

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
 
-from i18n import t
+from tools.i18n import t
 from infra.logs import FlowLogs, FlowLogsArgs
 from stack import previews
 from stack.settings import Settings

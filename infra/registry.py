@@ -11,9 +11,9 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 
-from i18n import t
+from tools.i18n import t
 from infra.container import USER
-from stack.app import APP_DOCKERFILE, PLATFORMS
+from stack.image import APP_DOCKERFILE, PLATFORMS
 from stack.context import content_tag
 from stack.settings import Settings
 

@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from infra.iam import role
 from infra.load_balancer import LoadBalancer
-from stack.deployments import BLUE_GREEN, CANARY, LINEAR, STRATEGIES, DeploymentSettings
+from stack.shifting import BLUE_GREEN, CANARY, LINEAR, STRATEGIES, DeploymentSettings
 from stack.names import RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
 from stack.statements import Policy, allow, of, policy, trusted
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from i18n import t
+from tools.i18n import t
 from stack import rules, service
 from stack.file import Reader
 from stack.rules import Key

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from i18n import Refused, Text, joined, said, t
+from tools.i18n import Refused, Text, joined, said, t
 from stack.names import StackNames
 from stack.rules import Key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from i18n import t
+from tools.i18n import t
 from stack import database, rules, service
 from stack.file import Reader
 from stack.rules import Key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from i18n import Text, t
+from tools.i18n import Text, t
 
 CONTAINER = "app"
 DEPLOY_COMMAND_TASK = "careapp-deploy"

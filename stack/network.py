@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from i18n import t
+from tools.i18n import t
 from stack import rules
 from stack.file import Reader
 from stack.rules import Key

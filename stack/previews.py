@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from i18n import t
+from tools.i18n import t
 from stack import rules
 from stack.file import StackFile, read
 from stack.rules import Key
-from stack.variables import APP_SECRETS, PASSWORD
+from stack.container import APP_SECRETS, PASSWORD
 
 PREVIEW_HOURS = Key(
     "previewHours",

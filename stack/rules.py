@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
-from i18n import Text, t
+from tools.i18n import Text, t
 
 T = TypeVar("T")
 

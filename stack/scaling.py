@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from i18n import t
+from tools.i18n import t
 from stack import rules
 from stack.file import Reader
 from stack.rules import Key

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from i18n import Text, t
-from stack import app, entrance, rules, variables
-from stack.deployments import DeploymentSettings
+from tools.i18n import Text, t
+from stack import container, image, load_balancer, rules
+from stack.shifting import DeploymentSettings
 from stack.file import Reader
 from stack.rules import Key
 from stack.scaling import ScalingSettings
@@ -123,16 +123,16 @@ class ServiceSettings:
     def load(cls, read: Reader) -> ServiceSettings:
         cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)
         scaling = ScalingSettings.load(read, desired)
-        secrets = variables.secrets(read)
+        secrets = container.secrets(read)
         cpu = read.together(lambda: checked_cpu(cpu), TASK_CPU, otherwise=cpu)
         return cls(
             port=read(CONTAINER_PORT),
-            variables=variables.variables(read),
-            secrets={name: arn for name, arn in secrets.items() if arn != variables.PASSWORD},
-            passwords=tuple(name for name, arn in secrets.items() if arn == variables.PASSWORD),
-            connections=read(app.APP_CONNECTIONS),
-            health_command=read(app.HEALTH_COMMAND),
-            deploy_command=app.deploy_command(read),
+            variables=container.variables(read),
+            secrets={name: arn for name, arn in secrets.items() if arn != container.PASSWORD},
+            passwords=tuple(name for name, arn in secrets.items() if arn == container.PASSWORD),
+            connections=read(image.APP_CONNECTIONS),
+            health_command=read(image.HEALTH_COMMAND),
+            deploy_command=image.deploy_command(read),
             cpu=cpu,
             memory=read.together(
                 lambda: checked_memory(cpu, memory),
@@ -140,7 +140,7 @@ class ServiceSettings:
                 TASK_CPU,
                 otherwise=memory,
             ),
-            architecture=read(app.CPU_ARCHITECTURE),
+            architecture=read(image.CPU_ARCHITECTURE),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
             deployment=DeploymentSettings.load(read, scaling.requests),
@@ -148,7 +148,7 @@ class ServiceSettings:
             exec_enabled=read(EXEC_ENABLED),
             insights=read(CONTAINER_INSIGHTS),
             log_days=read(LOG_RETENTION_DAYS),
-            grace_period=read(entrance.HEALTH_GRACE_PERIOD),
+            grace_period=read(load_balancer.HEALTH_GRACE_PERIOD),
         )
 
 

@@ -7,25 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from i18n import t
-from stack import (
-    app,
-    database,
-    deployments,
-    entrance,
-    file,
-    monitoring,
-    network,
-    previews,
-    rules,
-    scaling,
-    service,
-    sizes,
-    variables,
-)
-from stack.app import ImageSettings
+from tools.i18n import t
+from stack import container, database, file, image, load_balancer, monitoring, network, previews, rules, scaling, service, shifting, sizes
+from stack.image import ImageSettings
 from stack.database import DatabaseSettings
-from stack.entrance import HealthSettings, HttpsSettings
+from stack.load_balancer import HealthSettings, HttpsSettings
 from stack.file import Reader, StackFile
 from stack.monitoring import LogSettings, MonitoringSettings
 from stack.names import StackNames
@@ -56,7 +42,7 @@ BASTION_ENABLED = Key(
     "an EC2 instance to reach the database through, by Session Manager",
 )
 
-PARTS = (network, database, app, variables, service, deployments, scaling, entrance, monitoring)
+PARTS = (network, database, image, container, service, shifting, scaling, load_balancer, monitoring)
 
 KEYS: tuple[Key[Any], ...] = (
     *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),
@@ -105,7 +91,7 @@ class Settings:
     @property
     def webapp(self) -> bool:
         """Whether the stack runs the project's own app."""
-        return self.image.folder == Path(app.APP_FOLDER.default)
+        return self.image.folder == Path(image.APP_FOLDER.default)
 
     @property
     def sizes(self) -> Sizes:
@@ -161,7 +147,7 @@ class Settings:
             ecs_enabled=read(ECS_ENABLED),
             protect=read(PROTECT),
             boundary=read(PERMISSIONS_BOUNDARY),
-            rollout_minutes=read(deployments.ROLLOUT_TIMEOUT),
+            rollout_minutes=read(shifting.ROLLOUT_TIMEOUT),
             bastion_enabled=read(BASTION_ENABLED),
             preview_hours=read(previews.PREVIEW_HOURS),
             network=NetworkSettings.load(read, region),
@@ -178,10 +164,10 @@ class Settings:
         sizes.check(read, settings.sizes)
         if settings.by_push:
             read.together(
-                lambda: deployments.checked_push(
+                lambda: shifting.checked_push(
                     settings.rollout_minutes, int(bool(settings.service.deploy_command))
                 ),
-                *(deployments.ROLLOUT_TIMEOUT, app.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
+                *(shifting.ROLLOUT_TIMEOUT, image.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
                 otherwise=settings.rollout_minutes,
             )
         read.finish(settings.names, KEYS)

@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from i18n import Text, t
-from stack import app, database, deployments, scaling, service
+from tools.i18n import Text, t
+from stack import database, image, scaling, service, shifting
 from stack.file import Reader
 from stack.rules import Key
 
@@ -64,7 +64,7 @@ class Sizes:
     @property
     def peak(self) -> int:
         """The most tasks, and targets, of a roll-out: old and new ones."""
-        return self.tasks * deployments.MAXIMUM_PERCENT // 100
+        return self.tasks * shifting.MAXIMUM_PERCENT // 100
 
     @property
     def vcpus(self) -> float:
@@ -98,7 +98,7 @@ class Sizes:
     @property
     def minutes(self) -> int:
         """The least minutes of a roll-out, as far as the number of tasks makes it longer; else 0."""
-        return self.launch + deployments.START_MINUTES + self.wait if self.launch else 0
+        return self.launch + shifting.START_MINUTES + self.wait if self.launch else 0
 
     @property
     def fits(self) -> bool:
@@ -115,13 +115,13 @@ def check(read: Reader, sizes: Sizes) -> None:
     """Refuse what does not fit: a problem of the number of tasks, and one of `rolloutTimeoutMinutes`."""
     read.together(
         lambda: checked_peak(sizes),
-        *(sizes.key, scaling.MIN_COUNT, app.APP_CONNECTIONS, app.APP_FOLDER),
+        *(sizes.key, scaling.MIN_COUNT, image.APP_CONNECTIONS, image.APP_FOLDER),
         *(service.TASK_CPU, database.DATABASE_INSTANCE_CLASS),
         otherwise=sizes,
     )
     read.together(
         lambda: checked_time(sizes),
-        *(deployments.ROLLOUT_TIMEOUT, sizes.key, deployments.DEPLOY_STRATEGY),
+        *(shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY),
         otherwise=sizes,
     )
 
@@ -203,7 +203,7 @@ def _fewer_connections(sizes: Sizes) -> Iterator[str]:
     numbers = range(sizes.pool - 1, 0, -1)
     found = next((each for each in numbers if replace(sizes, pool=each).fits), None)
     if found:
-        yield f"{app.APP_CONNECTIONS.name} {found}"
+        yield f"{image.APP_CONNECTIONS.name} {found}"
 
 
 def _larger_class(sizes: Sizes) -> Iterator[str]:
@@ -223,7 +223,7 @@ def checked_time(sizes: Sizes) -> Sizes:
                 limit=sizes.limit,
                 tasks=sizes.tasks,
                 rate=LAUNCHES_A_MINUTE,
-                start=deployments.START_MINUTES,
+                start=shifting.START_MINUTES,
                 wait=sizes.wait,
                 least=sizes.minutes,
             )

@@ -15,12 +15,12 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from i18n import DOMAIN, LOCALE
-from rehearsal.paths import ROOT
+from tools.i18n import DOMAIN, LOCALE
+from tools.local_cloud.paths import ROOT
 
 SOURCES = tuple(
     ROOT / name
-    for name in ("cli", "tests/cli.py", "delivery", "infra", "ops", "rehearsal", "stack")
+    for name in ("cli", "tools/cli/tests.py", "delivery", "infra", "ops", "rehearsal", "stack")
 )
 
 

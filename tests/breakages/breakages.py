@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.run.faults import Edit
+from tools.rehearsal.faults import Edit
 
 REHEARSAL = "./careapp rehearse"
 """What the small size ends with, in place of a file of tests."""
@@ -142,119 +142,119 @@ BREAKAGES = (
     ),
     # The gate and the doctor.
     Breakage(
-        "ops/rollout/verdict.py",
+        "tools/rollout/verdict.py",
         'if mine is not None and mine.rollout == "FAILED":',
         "if False:",
-        "tests/ops/test_rollout_verdict.py::test_a_failure_is_believed_at_the_second_look_once_the_revision_had_appeared",
+        "tools/tests/rollout/test_rollout_verdict.py::test_a_failure_is_believed_at_the_second_look_once_the_revision_had_appeared",
     ),
     Breakage(
-        "ops/rollout/verdict.py",
+        "tools/rollout/verdict.py",
         "if mine.running < view.desired or len(running) < view.desired:",
         "if False:",
-        "tests/ops/test_rollout_verdict.py::test_the_limit_ends_what_does_not_end_by_itself_and_says_what_lacks",
+        "tools/tests/rollout/test_rollout_verdict.py::test_the_limit_ends_what_does_not_end_by_itself_and_says_what_lacks",
     ),
     Breakage(
-        "ops/rollout/held.py",
+        "tools/rollout/held.py",
         "if found is None or not found.fails:",
         "if True:",
-        "tests/ops/test_held.py::test_one_request_of_ten_that_fails_twice_is_wrong_before_any_user_meets_it",
+        "tools/tests/rollout/test_held.py::test_one_request_of_ten_that_fails_twice_is_wrong_before_any_user_meets_it",
     ),
     Breakage(
-        "ops/rollout/health_change.py",
+        "tools/rollout/health_change.py",
         "not includes(after.matcher, status)",
         "False",
-        "tests/ops/test_health_change.py::test_another_path_is_refused_with_the_three_updates_that_work",
+        "tools/tests/rollout/test_health_change.py::test_another_path_is_refused_with_the_three_updates_that_work",
     ),
     Breakage(
-        "ops/diagnosis/reachability.py",
+        "tools/diagnosis/reachability.py",
         'direction == "egress" else group.ingress',
         'direction == "ingress" else group.ingress',
-        "tests/ops/test_checks.py::test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked",
+        "tools/tests/doctor/test_checks.py::test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked",
     ),
     Breakage(
-        "ops/doctor/checks/permissions.py",
+        "tools/doctor/checks/permissions.py",
         "decided(role, need.action, need.resource)) != ALLOWED",
         "decided(role, need.action, need.resource)) == DENIED",
-        "tests/ops/test_checks.py::test_the_first_finding_is_the_root_cause",
+        "tools/tests/doctor/test_checks.py::test_the_first_finding_is_the_root_cause",
     ),
     Breakage(
-        "ops/pause/steps.py",
+        "tools/pause/steps.py",
         'now.database.status == "stopped"',
         'now.database.status == "available"',
-        "tests/ops/test_pause.py::test_pause_writes_the_tags_first_and_stops_the_database_last",
+        "tools/tests/pause/test_pause.py::test_pause_writes_the_tags_first_and_stops_the_database_last",
     ),
     Breakage(
-        "i18n/masking.py",
+        "tools/i18n/masking.py",
         "return TOKENS.sub(MASK, text)",
         "return text",
-        "tests/unit/test_masking.py::test_a_part_of_a_secret_is_masked",
+        "tools/tests/i18n/test_masking.py::test_a_part_of_a_secret_is_masked",
     ),
     # The local cloud.
     Breakage(
-        "rehearsal/aws/ecs/state.py",
+        "tools/local_cloud/aws/ecs/state.py",
         "return min(max(share, 3), 200)",
         "return min(max(share, 3), 100)",
-        "tests/dataplane/test_scheduler_properties.py::test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200",
+        "tools/tests/local_cloud/dataplane/test_scheduler_properties.py::test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200",
     ),
     Breakage(
-        "rehearsal/aws/ecs/service.py",
+        "tools/local_cloud/aws/ecs/service.py",
         "elif rollback and (last := _candidate(service)) is not None:",
         "elif (last := None) is not None:",
-        "tests/dataplane/test_scheduler_properties.py::test_a_stopped_deployment_rolls_back_after_it_was_requested",
+        "tools/tests/local_cloud/dataplane/test_scheduler_properties.py::test_a_stopped_deployment_rolls_back_after_it_was_requested",
     ),
     Breakage(
-        "rehearsal/aws/ecs/service.py",
+        "tools/local_cloud/aws/ecs/service.py",
         "pause = min(FIRST_PAUSE_SECONDS * 2**over, LONGEST_PAUSE_SECONDS)",
         "pause = FIRST_PAUSE_SECONDS",
-        "tests/dataplane/test_scheduler_properties.py::test_tasks_that_never_start_are_tried_again_ever_more_slowly",
+        "tools/tests/local_cloud/dataplane/test_scheduler_properties.py::test_tasks_that_never_start_are_tried_again_ever_more_slowly",
     ),
     Breakage(
-        "rehearsal/aws/ec2/firewall.py",
+        "tools/local_cloud/aws/ec2/firewall.py",
         "if not self.first_port <= port <= self.last_port:",
         "if False:",
-        "tests/dataplane/test_firewall.py::test_an_ingress_rule_lets_in_whom_it_names_on_its_ports",
+        "tools/tests/local_cloud/dataplane/test_firewall.py::test_an_ingress_rule_lets_in_whom_it_names_on_its_ports",
     ),
     Breakage(
-        "rehearsal/aws/elb/targets.py",
+        "tools/local_cloud/aws/elb/targets.py",
         "if failures >= check.unhealthy_threshold",
         "if failures > check.unhealthy_threshold",
-        "tests/dataplane/test_routing.py::test_the_health_of_a_target_after_each_check",
+        "tools/tests/local_cloud/dataplane/test_routing.py::test_the_health_of_a_target_after_each_check",
     ),
     Breakage(
-        "rehearsal/aws/elb/targets.py",
+        "tools/local_cloud/aws/elb/targets.py",
         "    if healthy:\n        return healthy\n",
         "",
-        "tests/dataplane/test_routing.py::test_requests_go_to_healthy_targets_and_to_all_when_every_one_is_unhealthy",
+        "tools/tests/local_cloud/dataplane/test_routing.py::test_requests_go_to_healthy_targets_and_to_all_when_every_one_is_unhealthy",
     ),
     Breakage(
-        "rehearsal/aws/elb/rules.py",
+        "tools/local_cloud/aws/elb/rules.py",
         "if timeout >= interval:",
         "if timeout > interval + 99:",
-        "tests/providers/test_rules.py::test_a_health_check_that_makes_no_sense_is_refused",
+        "tools/tests/local_cloud/providers/test_rules.py::test_a_health_check_that_makes_no_sense_is_refused",
     ),
     Breakage(
-        "rehearsal/aws/rds/rules.py",
+        "tools/local_cloud/aws/rds/rules.py",
         'if not params.get("AllowMajorVersionUpgrade"):',
         "if False:",
-        "tests/providers/test_databases.py::test_a_new_major_version_is_to_be_allowed_and_brings_parameters_of_its_family",
+        "tools/tests/local_cloud/providers/test_databases.py::test_a_new_major_version_is_to_be_allowed_and_brings_parameters_of_its_family",
     ),
     Breakage(
-        "rehearsal/providers/lifecycle.py",
+        "tools/local_cloud/providers/lifecycle.py",
         "    if changed - done:\n",
         "    if False:\n",
-        "tests/providers/test_aws_servicer.py::test_a_change_that_no_operation_makes_is_refused_by_its_name",
+        "tools/tests/local_cloud/providers/test_aws_servicer.py::test_a_change_that_no_operation_makes_is_refused_by_its_name",
     ),
     Breakage(
-        "rehearsal/providers/lifecycle.py",
+        "tools/local_cloud/providers/lifecycle.py",
         '    if inputs.get("skipDestroy"):\n        return\n',
         "",
-        "tests/providers/test_aws_servicer.py::test_what_skips_its_destruction_stays",
+        "tools/tests/local_cloud/providers/test_aws_servicer.py::test_what_skips_its_destruction_stays",
     ),
     Breakage(
-        "rehearsal/building/shell.py",
+        "tools/local_cloud/building/shell.py",
         "if False not in held and",
         "if",
-        "tests/unit/test_dockerfiles.py::test_it_is_read_and_what_is_left_out_is_said",
+        "tools/tests/local_cloud/building/test_dockerfiles.py::test_it_is_read_and_what_is_left_out_is_said",
     ),
     # The app and the page.
     Breakage(
@@ -276,16 +276,16 @@ BREAKAGES = (
         "tests/webapp/test_migrations.py::test_a_folder_with_a_gap_or_a_wrong_name_is_refused",
     ),
     Breakage(
-        "rehearsal/page/state.py",
+        "tools/rehearsal/page/state.py",
         "    if case.paused:\n",
         "    if not case.paused:\n",
-        "tests/dataplane/test_page_state.py::test_the_verdict_summarizes_the_state_in_english_and_japanese",
+        "tools/tests/local_cloud/dataplane/test_page_state.py::test_the_verdict_summarizes_the_state_in_english_and_japanese",
     ),
     Breakage(
-        "ops/cost/compute.py",
+        "tools/cost/compute.py",
         "    if not strategies:\n",
         "    if strategies:\n",
-        "tests/ops/test_cost_rules.py::test_a_month_costs",
+        "tools/tests/cost/test_cost_rules.py::test_a_month_costs",
     ),
 )
 """One for each kind of thing that a change can break."""

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.paths import ROOT
+from tools.local_cloud.paths import ROOT
 from tests.breakages.breakages import BREAKAGES, REHEARSAL, Breakage
-from tests.cli import REHEARSAL as WORDS
-from tests.cli import STOPPED
+from tools.cli.tests import REHEARSAL as WORDS
+from tools.cli.tests import STOPPED
 from tests.sizes import QUICK
 
 RED = {1, STOPPED}

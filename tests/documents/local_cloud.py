@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from rehearsal.providers.aws import KINDS
-from rehearsal.providers.aws.provider import FUNCTIONS
-from rehearsal.providers.awsx import VPC
-from rehearsal.providers.docker_provider import IMAGE
+from tools.local_cloud.providers.aws import KINDS
+from tools.local_cloud.providers.aws.provider import FUNCTIONS
+from tools.local_cloud.providers.awsx import VPC
+from tools.local_cloud.providers.docker_provider import IMAGE
 from tests.documents.markdown import ROOT
 
 FILE = ROOT / "rehearsal" / "README.md"

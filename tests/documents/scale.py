@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from ops.cost.bill import Assumptions, Bill
-from ops.cost.graph import Graph, Resource
-from ops.cost.prices import HOURS, NoPrice, PriceBook
-from ops.cost.rules import bill
+from tools.cost.bill import Assumptions, Bill
+from tools.cost.graph import Graph, Resource
+from tools.cost.prices import HOURS, NoPrice, PriceBook
+from tools.cost.rules import bill
 from stack import database, sizes
-from stack.deployments import MAXIMUM_PERCENT
+from stack.shifting import MAXIMUM_PERCENT
 from stack.settings import Settings
 from tests.documents.markdown import ROOT
 from tests.support.declared import resources_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rehearsal.engine.pulumi import Changes, PulumiFailed
+from tools.local_cloud.engine.pulumi import Changes, PulumiFailed
 from tests.support.local_stack import LocalStack, local_stack
 
 

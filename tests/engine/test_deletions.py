@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rehearsal.engine.pulumi import PulumiFailed
+from tools.local_cloud.engine.pulumi import PulumiFailed
 from tests.support.local_stack import LocalStack, local_stack
 
 TAKEN_OUT = {

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from rehearsal.paths import ROOT
+from tools.local_cloud.paths import ROOT
 from tests.support.delivery import Delivery, deploy_to
 from tests.support.iam_policies import Call, allowed
 from tests.support.local_stack import local_stack
@@ -70,7 +70,7 @@ class Job:
         return done.stdout
 
     def careapp(self, *words, **more):
-        return self.run(sys.executable, "-m", "cli", "delivery", *words, **more)
+        return self.run(sys.executable, "-m", "tools.cli", "delivery", *words, **more)
 
     def set_up(self):
         deploy_to(self.stack.calls, POC)

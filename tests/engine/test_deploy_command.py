@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rehearsal.engine.pulumi import PulumiFailed
+from tools.local_cloud.engine.pulumi import PulumiFailed
 from tests.support.local_stack import LocalStack, OneOff, local_stack
 
 SERVICE = "careapp-poc-service"

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from rehearsal.engine.find import find_or_get
+from tools.local_cloud.engine.find import find_or_get
 from stack.settings import KEYS
 from tests.documents.markdown import pages
 from tests.documents.typed import typed

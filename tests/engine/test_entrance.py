@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rehearsal.aws import hooks
-from rehearsal.aws.scaling import schedule
-from rehearsal.engine.pulumi import Changes
+from tools.local_cloud.aws import hooks
+from tools.local_cloud.aws.scaling import schedule
+from tools.local_cloud.engine.pulumi import Changes
 from tests.support.local_stack import LocalStack, local_stack
 
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rehearsal.engine.pulumi import PulumiFailed
+from tools.local_cloud.engine.pulumi import PulumiFailed
 from tests.support.local_stack import local_stack
 
 EDITS = (

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops.snapshot.rds import Pause
-from rehearsal.engine.pulumi import PulumiFailed
-from rehearsal.providers import lifecycle
+from tools.snapshot.rds import Pause
+from tools.local_cloud.engine.pulumi import PulumiFailed
+from tools.local_cloud.providers import lifecycle
 from tests.support.every_setting import CHANGES as EVERYWHERE
 from tests.support.every_setting import (
     ELSEWHERE,
@@ -157,7 +157,7 @@ def refused_destroy(stack):
 def ops(stack, *command):
     """Run one of the commands that operate a stack, and return what it prints."""
     return subprocess.run(
-        [sys.executable, "-m", "cli", *command, "-s", stack.name],
+        [sys.executable, "-m", "tools.cli", *command, "-s", stack.name],
         cwd=stack.pulumi.folder,
         env=stack.pulumi.environment,
         capture_output=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from rehearsal.engine.program import exit_code, fork
+from tools.local_cloud.engine.program import exit_code, fork
 
 AT_ONCE, EACH = 6, 6
 

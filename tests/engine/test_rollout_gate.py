@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from rehearsal.engine.pulumi import PulumiFailed
+from tools.local_cloud.engine.pulumi import PulumiFailed
 from tests.support.local_stack import SPEED, LocalStack, local_stack
 
 UP = ("up", "--yes", "--skip-preview")

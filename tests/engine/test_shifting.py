@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rehearsal.engine.pulumi import PulumiFailed
+from tools.local_cloud.engine.pulumi import PulumiFailed
 from stack.names import RULE_PRIORITY, TEST_RULE_PRIORITY
 from tests.support.local_stack import LocalStack, local_stack
 

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ops.cost.bill import Assumptions
-from ops.cost.graph import config_of
-from ops.cost.prices import PriceBook
-from ops.cost.rules import bill
-from rehearsal.paths import ROOT
-from rehearsal.run.cost import AT_ONCE, ECS, previews
+from tools.cost.bill import Assumptions
+from tools.cost.graph import config_of
+from tools.cost.prices import PriceBook
+from tools.cost.rules import bill
+from tools.local_cloud.paths import ROOT
+from tools.rehearsal.cost import AT_ONCE, ECS, previews
 from stack.settings import Settings
 from tests.documents.markdown import Page
 

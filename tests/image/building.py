@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from rehearsal.paths import ROOT
+from tools.local_cloud.paths import ROOT
 from tests.image.base_image import TAG as BASE
 from tests.image.docker_engine import Engine
 

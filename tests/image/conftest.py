@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.machine.authority import Authority
+from tools.local_cloud.machine.authority import Authority
 from tests.image import base_image, containers, docker_engine
 from tests.image.building import Image, build, checkout, removing
 from tests.image.containers import LOOPBACK, Container
@@ -25,7 +25,7 @@ Start = Callable[..., Container]
 TaskRole = dict[str, str]
 CA_IN_CONTAINER = "/run/rds-ca.pem"
 START_SECONDS = 30
-"""Generous: benchmarks/webapp.py measures the real time."""
+"""Generous: tests/benchmarks/webapp.py measures the real time."""
 ROLE_KEYS = {
     "AccessKeyId": "ASIATASKROLE",
     "SecretAccessKey": "task-role-secret",

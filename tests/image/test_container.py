@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.aws.ecs.containers import DockerContainer
-from rehearsal.aws.ecs.plans import plan
-from rehearsal.building.builder import LocalImage
-from rehearsal.machine.guardian import Guardian
+from tools.local_cloud.aws.ecs.containers import DockerContainer
+from tools.local_cloud.aws.ecs.plans import plan
+from tools.local_cloud.building.builder import LocalImage
+from tools.local_cloud.machine.guardian import Guardian
 from tests.image.building import Image
 from tests.image.conftest import START_SECONDS, Database, Start, TaskRole
 from tests.image.containers import Answer, run_once

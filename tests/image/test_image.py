@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.paths import ROOT
+from tools.local_cloud.paths import ROOT
 from tests.image import base_image
 from tests.image.building import CANARY, STRAY_FILES, WEBAPP, Image, build, removing
 from tests.image.containers import run_once

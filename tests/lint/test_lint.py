@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from rehearsal.paths import ROOT
+from tools.local_cloud.paths import ROOT
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "tests.workflows")
 SLOW = dict.fromkeys(("mypy", "tests.workflows"), pytest.mark.slow)

@@ -19,9 +19,9 @@ import pulumi
 from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
-from ops.rollout import gate, health_change
-from rehearsal.engine.program import FORKS, PRELOADED
-from rehearsal.providers.awsx import Builder, Child
+from tools.rollout import gate, health_change
+from tools.local_cloud.engine.program import FORKS, PRELOADED
+from tools.local_cloud.providers.awsx import Builder, Child
 from stack.file import read
 from tests.unit.conftest import Engine
 

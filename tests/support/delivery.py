@@ -11,7 +11,7 @@ from typing import Any
 
 from cfnlint.decode import cfn_yaml
 
-from rehearsal.paths import ROOT
+from tools.local_cloud.paths import ROOT
 
 TEMPLATE = ROOT / "delivery" / "template.yaml"
 PULL_REQUESTS = ROOT / "delivery" / "pull_requests.yaml"

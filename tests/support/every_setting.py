@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from rehearsal.engine.pulumi import PulumiFailed
-from rehearsal.paths import ROOT
+from tools.local_cloud.engine.pulumi import PulumiFailed
+from tools.local_cloud.paths import ROOT
 from stack.settings import Settings
 from tests.support.local_stack import LocalStack
 

@@ -14,8 +14,8 @@ from moto.backends import get_backend
 from policy_sentry.querying.actions import get_action_data
 from policy_sentry.querying.all import get_all_actions
 
-from ops.aws.errors import IAM_PREFIX
-from ops.shared.policy_evaluation import permits
+from tools.aws.errors import IAM_PREFIX
+from tools.shared.policy_evaluation import permits
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
 
 NEWER = {"ecs:ContinueServiceDeployment": "ecs:StopServiceDeployment"}

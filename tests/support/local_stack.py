@@ -14,21 +14,21 @@ from typing import Any
 
 from moto.backends import get_backend
 
-from rehearsal.aws import hooks
-from rehearsal.aws.rds.rules import make_service_role
-from rehearsal.building.builder import Builder
-from rehearsal.calls import Calls
-from rehearsal.cloud.api import Api
-from rehearsal.engine.find import find_or_get
-from rehearsal.engine.language import Hosts, Language
-from rehearsal.engine.pulumi import Changes, Pulumi
-from rehearsal.paths import Home
-from rehearsal.providers.aws.provider import AwsServicer
-from rehearsal.providers.awsx import AwsxServicer
-from rehearsal.providers.docker_provider import DockerServicer
-from rehearsal.run.client import Facts
-from rehearsal.run.project import Project, local_cloud_environment
-from rehearsal.run.rehearse import copy_program
+from tools.local_cloud.aws import hooks
+from tools.local_cloud.aws.rds.rules import make_service_role
+from tools.local_cloud.building.builder import Builder
+from tools.local_cloud.calls import Calls
+from tools.local_cloud.cloud.api import Api
+from tools.local_cloud.engine.find import find_or_get
+from tools.local_cloud.engine.language import Hosts, Language
+from tools.local_cloud.engine.pulumi import Changes, Pulumi
+from tools.local_cloud.paths import Home
+from tools.local_cloud.providers.aws.provider import AwsServicer
+from tools.local_cloud.providers.awsx import AwsxServicer
+from tools.local_cloud.providers.docker_provider import DockerServicer
+from tools.local_cloud.run.client import Facts
+from tools.local_cloud.run.project import Project, local_cloud_environment
+from tools.rehearsal.rehearse import copy_program
 
 Params = dict[str, Any]
 REGION = "ap-northeast-1"
@@ -291,7 +291,7 @@ SPEED = "100"
 ONE_STATE = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 """The engine writes the state at the end of an update, not after each resource: that takes a third of its time.
 
-In tests/rehearsal it writes it as it does for users; there updates are killed, too.
+In tools/tests/rehearsal it writes it as it does for users; there updates are killed, too.
 """
 TOUCHED = (
     *("applicationautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "events", "iam"),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ops.doctor.diagnose import judge
-from ops.snapshot import Snapshot
-from ops.watch import events as timeline
-from rehearsal.page.server import create_app
-from rehearsal.page.watching import Seen, Work
-from tests.ops import stacks as a
+from tools.doctor.diagnose import judge
+from tools.snapshot import Snapshot
+from tools.watch import events as timeline
+from tools.rehearsal.page.server import create_app
+from tools.rehearsal.page.watching import Seen, Work
+from tools.tests import stacks as a
 
 POC = Work(project="careapp", stack="poc", resources=88)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from rehearsal.paths import ROOT
+from tools.local_cloud.paths import ROOT
 from tests.support.delivery import Delivery
 
 FOLDER = ROOT / ".github" / "workflows"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.console import Progress
-from rehearsal.paths import ROOT
+from tools.local_cloud.console import Progress
+from tools.local_cloud.paths import ROOT
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.paths import ROOT
-from tests import cli
+from tools.local_cloud.paths import ROOT
+from tools.cli import tests as cli
 from tests.tooling.conftest import PYTHON, lay_out
 
 SHELLS = [shell for shell in ("/bin/sh", "dash", "bash", "busybox") if shutil.which(shell)]

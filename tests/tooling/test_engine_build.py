@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal.engine import build
-from rehearsal.engine.build import PACKAGE, recipe_version
-from rehearsal.engine.find import EngineError, cached_cli, find_or_get
+from tools.local_cloud.engine import build
+from tools.local_cloud.engine.build import PACKAGE, recipe_version
+from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get
 from tests.tooling.conftest import interruptible, running
 
 ROOT = Path(__file__).parents[2]
@@ -200,7 +200,7 @@ def in_another_process(
     environ: dict[str, str], at_start: Callable[[], None] | None = None
 ) -> subprocess.Popen[str]:
     code = (
-        "import rehearsal.run.careapp; from rehearsal.engine.find import find_or_get; "
+        "import tools.rehearsal.careapp; from tools.local_cloud.engine.find import find_or_get; "
         "print(find_or_get(releases=()))"
     )
     return subprocess.Popen(

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import paths
-from rehearsal.building import venvs
-from rehearsal.console import Progress, duration
-from rehearsal.engine import build
-from rehearsal.engine.build import recipe_version
-from rehearsal.engine.find import EngineError, cached_cli, find_or_get
-from rehearsal.engine.release import machine
-from rehearsal.engine.version import MINIMUM, Version, version_of
+from tools.local_cloud import paths
+from tools.local_cloud.building import venvs
+from tools.local_cloud.console import Progress, duration
+from tools.local_cloud.engine import build
+from tools.local_cloud.engine.build import recipe_version
+from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get
+from tools.local_cloud.engine.release import machine
+from tools.local_cloud.engine.version import MINIMUM, Version, version_of
 
 NAME = f"pulumi-v{recipe_version()}-{machine()}.tar.gz"
 

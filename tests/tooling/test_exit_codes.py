@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from cli import MODULES, main
-from ops.command_line import run
-from rehearsal.console import Progress
-from rehearsal.paths import ROOT
+from tools.cli import MODULES, main
+from tools.command_line import run
+from tools.local_cloud.console import Progress
+from tools.local_cloud.paths import ROOT
 from tests.documents.commands import exit_codes
 
 CALLS = sorted(set(exit_codes()) - {"test"})  # pytest's own
@@ -32,7 +32,7 @@ FORKS = multiprocessing.get_context("forkserver")
 
 
 def run_command(words, environment, files):
-    """Run a command line in this process, as `python -m cli` does."""
+    """Run a command line in this process, as `python -m tools.cli` does."""
     with Path(os.devnull).open() as stdin, files[0].open("w") as out, files[1].open("w") as errors:
         for number, stream in enumerate((stdin, out, errors)):
             os.dup2(stream.fileno(), number)

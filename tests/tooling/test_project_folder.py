@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from rehearsal import starter
-from rehearsal.paths import Home
-from rehearsal.run import careapp, cloud, rehearse
-from rehearsal.run.client import Options
-from rehearsal.run.project import Project
+from tools.local_cloud import starter
+from tools.local_cloud.paths import Home
+from tools.rehearsal import careapp, rehearse
+from tools.local_cloud.run import cloud
+from tools.local_cloud.run.client import Options
+from tools.local_cloud.run.project import Project
 
 
 def git(folder: Path, *words: str) -> str:

@@ -8,10 +8,10 @@ import tomllib
 
 import pytest
 
-from cli.local import dev as command
-from rehearsal.aws.elb.balancer import USUAL_PORTS
-from rehearsal.page import launch
-from rehearsal.paths import ROOT
+from tools.cli.local import dev as command
+from tools.local_cloud.aws.elb.balancer import USUAL_PORTS
+from tools.rehearsal.page import launch
+from tools.local_cloud.paths import ROOT
 
 
 def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
@@ -22,7 +22,7 @@ def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
 
 LOCKS = (
     *("requirements.txt", "requirements-dev.txt"),
-    *("webapp/requirements.txt", "rehearsal/gomod/requirements.txt"),
+    *("webapp/requirements.txt", "tools/local_cloud/gomod/requirements.txt"),
 )
 
 

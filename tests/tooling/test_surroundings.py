@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import cli
-from i18n import Refused
-from rehearsal.machine.processes import copy_for_all
-from rehearsal.paths import ROOT, cache
+from tools import cli
+from tools.i18n import Refused
+from tools.local_cloud.machine.processes import copy_for_all
+from tools.local_cloud.paths import ROOT, cache
 
 
 def test_without_git_the_version_has_no_commit(monkeypatch):

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from rehearsal.engine.build import recipe_version
-from stack import deployments
-from tests.cli import FOLDERS
+from tools.local_cloud.engine.build import recipe_version
+from stack import shifting
+from tools.cli.tests import FOLDERS
 from tests.support.delivery import Delivery
 from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used, workflows
 
@@ -70,10 +70,10 @@ def test_a_role_is_held_for_longer_than_its_job_may_take():
 
 
 def test_a_roll_out_ends_before_the_job_that_deploys_does():
-    """Half an hour is left for the image, a new database and everything else (`stack/deployments.py`)."""
+    """Half an hour is left for the image, a new database and everything else (`stack/shifting.py`)."""
     deploying = [job for workflow, name, job in jobs() if (workflow, name) in DEPLOYING]
     assert len(deploying) == len(DEPLOYING)
-    assert min(job["timeout-minutes"] for job in deploying) >= deployments.PUSH_MINUTES + 30
+    assert min(job["timeout-minutes"] for job in deploying) >= shifting.PUSH_MINUTES + 30
 
 
 def test_a_forks_pull_request_gets_no_credentials():

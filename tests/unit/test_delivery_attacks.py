@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops.shared.policy_evaluation import permits
+from tools.shared.policy_evaluation import permits
 from stack.names import StackNames
 from tests.support.delivery import REGION, Delivery, arn, iam
 

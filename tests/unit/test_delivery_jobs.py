@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from moto import mock_aws
 
-from cli import main
+from tools.cli import main
 from delivery import cli as delivery
-from ops import command_line
+from tools import command_line
 from tests.support.delivery import REGION
 
 BUCKET = "careapp-state-poc"
@@ -152,7 +152,7 @@ def test_the_doctors_words_are_in_the_summary(job, monkeypatch, doctors, code):
     monkeypatch.setattr(delivery.sys, "executable", "doctor")
     job.on_path("doctor", f'echo "1. [cause] $*"; exit {doctors}')
     assert job.run("why", "--stack", "poc").exit_code == code
-    words = "1. [cause] -m cli doctor --stack poc"
+    words = "1. [cause] -m tools.cli doctor --stack poc"
     assert job.summary.read_text() == f"### Why poc failed\n\n```\n{words}\n```\n"
 
 

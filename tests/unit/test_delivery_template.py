@@ -9,7 +9,7 @@ import re
 import pytest
 from cfnlint.api import lint_file
 
-from rehearsal.paths import ROOT
+from tools.local_cloud.paths import ROOT
 from tests.support.delivery import TEMPLATES, Delivery, iam
 from tests.support.iam_policies import fits, forms, rows, spelled_out
 

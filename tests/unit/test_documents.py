@@ -9,12 +9,12 @@ from urllib.parse import unquote
 import boto3
 import pytest
 
-from cli import main
-from ops.aws.rds_certificates import BUNDLE
-from ops.shared.rds_roots import names
-from rehearsal.run.faults import FAULTS
+from tools.cli import main
+from tools.aws.rds_certificates import BUNDLE
+from tools.shared.rds_roots import names
+from tools.rehearsal.faults import FAULTS
 from stack.__main__ import table
-from stack.variables import RESERVED
+from stack.container import RESERVED
 from tests.documents import commands, local_cloud, scale
 from tests.documents.console import consoles
 from tests.documents.markdown import ROOT, Page, pages

@@ -91,7 +91,7 @@ LOCAL_CLOUD = [
     *("run/client.py", "run/cloud.py", "run/project.py", "run/session_plugin.py", "run/shell.py"),
 ]
 """What of rehearsal/ is the local cloud, in which any program can run. The rest rehearses careapp in it."""
-GROUND = ("i18n", "ops/screen", "ops/signals", "ops/shared")
+GROUND = ("i18n", "tools/screen", "tools/signals", "tools/shared")
 
 
 def test_the_local_cloud_imports_nothing_of_the_program_that_runs_in_it():

@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 
 from infra.container import USER
-from rehearsal.paths import ROOT
-from stack.variables import RESERVED
+from tools.local_cloud.paths import ROOT
+from stack.container import RESERVED
 from tests.unit.conftest import DIGEST, SECRET_ARN, TAGS, service
 
 SERVICE = "aws:ecs/service:Service"

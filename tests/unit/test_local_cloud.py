@@ -10,13 +10,13 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import language_pb2
 
-from rehearsal import starter
-from rehearsal.aws.ecs import launch_rate, start_checks
-from rehearsal.building.files import sent_files
-from rehearsal.engine.interpreter import NoInterpreter, activated, find, is_own
-from rehearsal.paths import Home, find_home
-from rehearsal.run.careapp import CAREAPP
-from rehearsal.run.project import Project
+from tools.local_cloud import starter
+from tools.local_cloud.aws.ecs import launch_rate, start_checks
+from tools.local_cloud.building.files import sent_files
+from tools.local_cloud.engine.interpreter import NoInterpreter, activated, find, is_own
+from tools.local_cloud.paths import Home, find_home
+from tools.rehearsal.careapp import CAREAPP
+from tools.local_cloud.run.project import Project
 from stack import app, context, sizes
 from tests.unit.test_imports import LOCAL_CLOUD, ROOT
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from ops.rollout import gate
+from tools.rollout import gate
 from stack import previews
 from stack.file import StackError, names_of, project_of, read
 from stack.names import StackNames

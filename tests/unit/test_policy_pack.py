@@ -13,9 +13,9 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from policy import CONTROLS, controls
 from policy.controls import as_policy, left_out, violators
-from rehearsal.engine.pulumi import Changes, Pulumi
-from rehearsal.run.client import Facts
-from rehearsal.run.stages import Rehearsal
+from tools.local_cloud.engine.pulumi import Changes, Pulumi
+from tools.local_cloud.run.client import Facts
+from tools.rehearsal.stages import Rehearsal
 from tests.documents.controls import page
 from tests.support.declared import ROOT, resource, resources_of
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from ops.snapshot.rds import keeps_snapshot
+from tools.snapshot.rds import keeps_snapshot
 from policy.controls import left_out
-from rehearsal.paths import ROOT
+from tools.local_cloud.paths import ROOT
 from stack import previews
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from ops.rollout import gate
+from tools.rollout import gate
 from tests.unit.conftest import ZONES
 
 ROOT = Path(__file__).parents[2]

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from stack.app import ImageSettings
+from stack.image import ImageSettings
 from stack.database import DatabaseSettings
-from stack.deployments import DeploymentSettings
-from stack.entrance import HealthSettings, HttpsSettings
+from stack.shifting import DeploymentSettings
+from stack.load_balancer import HealthSettings, HttpsSettings
 from stack.file import StackError
 from stack.monitoring import LogSettings, MonitoringSettings
 from stack.names import StackNames
@@ -21,7 +21,7 @@ from stack.network import NetworkSettings
 from stack.scaling import Hours, ScalingSettings
 from stack.service import ServiceSettings
 from stack.settings import KEYS, Settings
-from stack.variables import RESERVED
+from stack.container import RESERVED
 
 
 def test_a_stack_file_need_only_name_the_region(configured):

@@ -14,7 +14,7 @@ import pytest
 from infra.service import deployment_settings
 from stack import database, scaling, sizes
 from stack.database import SIZES, larger_classes, max_connections
-from stack.deployments import MAXIMUM_PERCENT, STRATEGIES
+from stack.shifting import MAXIMUM_PERCENT, STRATEGIES
 from stack.file import StackError
 from stack.service import LOG_DAYS, MEMORY_BY_CPU, task_memory
 from stack.settings import Settings

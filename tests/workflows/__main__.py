@@ -7,11 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rehearsal.console import Progress
-from rehearsal.engine.build import Failed, find_go, run
-from rehearsal.engine.version import EngineUnavailable
-from rehearsal.paths import ROOT, cache
-from rehearsal.run import careapp  # noqa: F401 - the cache is careapp's
+from tools.local_cloud.console import Progress
+from tools.local_cloud.engine.build import Failed, find_go, run
+from tools.local_cloud.engine.version import EngineUnavailable
+from tools.local_cloud.paths import ROOT, cache
+from tools.rehearsal import careapp  # noqa: F401 - the cache is careapp's
 
 RECIPE = Path(__file__).parent
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"

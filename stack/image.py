@@ -1,0 +1,211 @@
+"""The app: the keys of its folder and image, its command and its container health check."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.i18n import t
+from stack import rules
+from stack.file import Reader
+from stack.names import CONTAINER
+from stack.rules import Key
+
+APP_FOLDER = Key(
+    "appFolder",
+    "webapp",
+    rules.pattern(
+        r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*", t("a folder below the project's folder, like webapp")
+    ),
+    "folder of the app and its Dockerfile, below the project's folder (docs/your-app.md)",
+)
+APP_DOCKERFILE = Key(
+    "appDockerfile",
+    "Dockerfile",
+    rules.pattern(
+        r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*",
+        t("a file below the app's folder, like docker/Dockerfile"),
+    ),
+    "the Dockerfile, in `appFolder`",
+)
+APP_TARGET = Key(
+    "appTarget",
+    "",
+    rules.optional(rules.pattern(r"[A-Za-z0-9][\w.-]*", t("the name of a stage, like production"))),
+    "stage of the Dockerfile that is built, as `docker build --target` names it; empty: the last one",
+)
+APP_CONNECTIONS = Key(
+    "appConnections",
+    "4",
+    rules.integer(1, 50, t(" connections")),
+    "database connections that one worker of the app keeps at most (`DB_POOL_SIZE`)",
+)
+HEALTH_COMMAND = Key(
+    "healthCommand",
+    "",
+    str,
+    "shell command of the container health check, in addition to the load balancer's; empty: none",
+)
+
+
+STAGE = re.compile(r"(?im)^[ \t]*FROM[ \t].*[ \t]AS[ \t]+(\S+)")
+"""A stage's name in a Dockerfile."""
+LONGEST_OVERRIDE = 8192
+"""Characters of RunTask's `overrides`, JSON's own included (API reference, RunTask)."""
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a command, split as a shell does, without variables and patterns."""
+    try:
+        found = shlex.split(text)
+    except ValueError:
+        raise ValueError(
+            t(
+                "{text!r} has a quotation mark without its partner, or ends with a backslash; add the "
+                "missing mark, or put a backslash before a mark that is part of a word",
+                text=text,
+            )
+        ) from None
+    override = {"containerOverrides": [{"name": CONTAINER, "command": found}]}
+    if (length := len(json.dumps(override))) > LONGEST_OVERRIDE:
+        raise ValueError(
+            t(
+                "the command takes {length} characters of RunTask's overrides, and ECS allows {longest}; "
+                "put it into a script of the image and set the script's name",
+                length=length,
+                longest=LONGEST_OVERRIDE,
+            )
+        )
+    return tuple(found)
+
+
+DEPLOY_COMMAND = Key(
+    "deployCommand",
+    "",
+    words,
+    "command in a task of its own before the service gets another task definition, like a migration; "
+    "it must hold no secret, as ECS shows it; empty: none",
+)
+
+
+def folder(read: Reader) -> Path:
+    """Return the app's folder, relative to the project's: an absolute path would differ by checkout."""
+    named, dockerfile, target = read(APP_FOLDER), read(APP_DOCKERFILE), read(APP_TARGET)
+    file = read.file.folder / named / dockerfile
+
+    def checked() -> Path:
+        if read.sources and not file.is_file():
+            raise ValueError(
+                t(
+                    "{folder}/{file} does not exist; set appFolder to a folder that has it, or appDockerfile to "
+                    "its name there",
+                    folder=named,
+                    file=dockerfile,
+                )
+            )
+        return Path(named)
+
+    def ignored() -> str:
+        if read.sources and file.with_name(f"{file.name}.dockerignore").is_file():
+            raise ValueError(
+                t(
+                    "{file}.dockerignore is not read; write it as {folder}/.dockerignore",
+                    file=dockerfile,
+                    folder=named,
+                )
+            )
+        return dockerfile
+
+    def known() -> str:
+        names = STAGE.findall(file.read_text()) if read.sources and target else [target]
+        if target.lower() not in map(str.lower, names):
+            raise ValueError(
+                t(
+                    "{folder}/{file} has no stage {target}; it has {names}",
+                    folder=named,
+                    file=dockerfile,
+                    target=target,
+                    names=", ".join(names) or t("no stage with a name"),
+                )
+            )
+        return target
+
+    found = read.together(checked, APP_FOLDER, APP_DOCKERFILE, otherwise=Path(named))
+    read.together(ignored, APP_DOCKERFILE, APP_FOLDER, otherwise=dockerfile)
+    read.together(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE, otherwise=target)
+    return found
+
+
+def deploy_command(read: Reader) -> tuple[str, ...]:
+    """Return the words of the command. An encrypted one is refused: the task shows it in plain text."""
+    found = read(DEPLOY_COMMAND)
+
+    def plain() -> tuple[str, ...]:
+        if read.is_encrypted(DEPLOY_COMMAND):
+            raise ValueError(
+                t(
+                    "it is encrypted, but ECS shows a task's command in plain text; let the command read "
+                    "the secret from a variable of appSecrets, and set the command with --plaintext"
+                )
+            )
+        return found
+
+    return read.together(plain, DEPLOY_COMMAND, otherwise=found)
+
+
+PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
+"""Docker's platform by Fargate's CPU architecture."""
+CPU_ARCHITECTURE = Key(
+    "cpuArchitecture",
+    "X86_64",
+    rules.choice(PLATFORMS),
+    "CPU architecture of the image and the task",
+)
+IMAGES_KEPT = Key(
+    "imagesKept",
+    "10",
+    rules.integer(2, 1000),
+    "number of tagged images that ECR keeps for rollbacks",
+)
+IMAGE_REVISION = Key(
+    "imageRevision",
+    "1",
+    rules.pattern(
+        r"[A-Za-z0-9_.-]{1,64}", t("1 to 64 letters, digits, dots, hyphens or underscores")
+    ),
+    "part of the image's tag; change it to build and push the same sources again",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings:
+    """The sources and platform of the app's image, and how many images ECR keeps."""
+
+    folder: Path
+    file: str = APP_DOCKERFILE.default
+    """The Dockerfile in the folder."""
+    target: str = ""
+    """The stage that is built; empty: the last one."""
+    architecture: str
+    revision: str
+    kept: int
+
+    @property
+    def next_revision(self) -> str:
+        """Return an `imageRevision` with which the same sources have another tag."""
+        now = self.revision
+        return str(int(now) + 1) if now.isdigit() else f"{now}-again"
+
+    @classmethod
+    def load(cls, read: Reader) -> ImageSettings:
+        return cls(
+            folder=folder(read),
+            file=read(APP_DOCKERFILE),
+            target=read(APP_TARGET),
+            architecture=read(CPU_ARCHITECTURE),
+            revision=read(IMAGE_REVISION),
+            kept=read(IMAGES_KEPT),
+        )

@@ -1,0 +1,224 @@
+"""The load balancer: the keys and records of its health check and of HTTPS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tools.i18n import t
+from stack import rules
+from stack.file import Reader
+from stack.rules import Key
+
+HEALTH_PATH = Key(
+    "healthPath",
+    "/health",
+    rules.pattern(r"/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters")),
+    "path of the load balancer's health check",
+)
+HEALTH_MATCHER = Key(
+    "healthMatcher", "200", rules.status_codes, "status codes of a healthy response"
+)
+SMOKE_PATH = Key(
+    "smokePath",
+    "/",
+    rules.pattern(
+        r"|/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters, or empty")
+    ),
+    "page that `pulumi up` requests after a deployment, as a browser does; empty: none",
+)
+SMOKE_MATCHER = Key(
+    "smokeMatcher",
+    "200-299",
+    rules.status_codes,
+    "status codes that `smokePath` must answer with, at the end of its redirects",
+)
+SMOKE_REQUESTS = Key(
+    "smokeRequests",
+    "10",
+    rules.integer(1, 100),
+    "requests for `smokePath` that a new version must answer before users' requests go to it; not with `rolling`",
+)
+HEALTH_INTERVAL = Key(
+    "healthInterval", "10", rules.integer(5, 300, t(" seconds")), "seconds between health checks"
+)
+HEALTH_TIMEOUT = Key(
+    "healthTimeout",
+    "5",
+    rules.integer(2, 120, t(" seconds")),
+    "seconds to wait for a response; less than `healthInterval`",
+)
+HEALTHY_THRESHOLD = Key(
+    "healthyThreshold",
+    "2",
+    rules.integer(2, 10),
+    "successful checks after which an unhealthy task is healthy",
+)
+UNHEALTHY_THRESHOLD = Key(
+    "unhealthyThreshold", "3", rules.integer(2, 10), "failed checks after which a task is unhealthy"
+)
+HEALTH_GRACE_PERIOD = Key(
+    "healthGracePeriod",
+    "60",
+    rules.integer(0, 7200, t(" seconds")),
+    "seconds after a task's start in which ECS ignores failed health checks",
+)
+DEREGISTRATION_DELAY = Key(
+    "deregistrationDelay",
+    "15",
+    rules.integer(0, 3600, t(" seconds")),
+    "seconds that a deregistered task has to finish its requests",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HealthSettings:
+    """The load balancer's health check, and the page that the roll-out gate requests; times in seconds."""
+
+    path: str
+    matcher: str
+    interval: int
+    timeout: int
+    healthy: int
+    unhealthy: int
+    deregistration_delay: int
+    smoke_path: str
+    smoke_matcher: str
+    smoke_requests: int
+
+    @property
+    def notice(self) -> int:
+        """Seconds until ELB reports a failing target as unhealthy.
+
+        The failed checks, and up to one interval before the first of them.
+        """
+        return self.interval * (self.unhealthy + 1)
+
+    @classmethod
+    def load(cls, read: Reader) -> HealthSettings:
+        interval, timeout = read(HEALTH_INTERVAL), read(HEALTH_TIMEOUT)
+
+        def shorter() -> int:
+            if timeout >= interval:
+                raise ValueError(
+                    t(
+                        "{timeout} is not less than healthInterval {interval}, which ELB refuses; "
+                        "lower one or raise the other",
+                        timeout=timeout,
+                        interval=interval,
+                    )
+                )
+            return timeout
+
+        return cls(
+            path=read(HEALTH_PATH),
+            matcher=read(HEALTH_MATCHER),
+            interval=interval,
+            timeout=read.together(shorter, HEALTH_TIMEOUT, HEALTH_INTERVAL, otherwise=timeout),
+            healthy=read(HEALTHY_THRESHOLD),
+            unhealthy=read(UNHEALTHY_THRESHOLD),
+            deregistration_delay=read(DEREGISTRATION_DELAY),
+            smoke_path=read(SMOKE_PATH),
+            smoke_matcher=read(SMOKE_MATCHER),
+            smoke_requests=read(SMOKE_REQUESTS),
+        )
+
+
+CERTIFICATE_ARN = Key(
+    "certificateArn",
+    "",
+    rules.pattern(
+        r"|arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-z-]+",
+        t("an ACM certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
+    ),
+    "ARN of an ACM certificate in the stack's region, for HTTPS; empty: HTTP",
+)
+DOMAIN_NAME = Key(
+    "domainName",
+    "",
+    rules.pattern(
+        r"|(?=.{1,64}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        t("a domain name like app.example.com in lowercase, at most 64 characters long"),
+    ),
+    "domain name for HTTPS; its certificate and DNS records are created in `hostedZoneId`",
+)
+HOSTED_ZONE_ID = Key(
+    "hostedZoneId",
+    "",
+    rules.pattern(r"|Z[A-Z0-9]{1,31}", t("the ID of a Route 53 hosted zone like Z0123456789ABC")),
+    "ID of the Route 53 hosted zone of `domainName`",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpsSettings:
+    """An existing certificate, or a domain name and its zone for a new one, or neither: HTTP."""
+
+    certificate_arn: str = ""
+    domain: str = ""
+    zone_id: str = ""
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.certificate_arn or self.domain)
+
+    def url(self, balancer: str) -> str:
+        """Return the page's URL, without a path; ``balancer`` is the load balancer's DNS name."""
+        scheme = "https" if self.enabled else "http"
+        return f"{scheme}://{self.domain or balancer}"
+
+    @classmethod
+    def load(cls, read: Reader, region: str) -> HttpsSettings:
+        keys = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID)
+        arn, domain, zone = (read(key) for key in keys)
+        given = cls(certificate_arn=arn, domain=domain, zone_id=zone)
+        return cls(
+            certificate_arn=read.together(
+                lambda: given.checked_certificate(region), *keys, otherwise=arn
+            ),
+            domain=read.together(given.checked_domain, DOMAIN_NAME, *keys, otherwise=domain),
+            zone_id=read.together(given.checked_zone, HOSTED_ZONE_ID, *keys, otherwise=zone),
+        )
+
+    def checked_certificate(self, region: str) -> str:
+        """Return the certificate. Raises ValueError for another region, or beside a domain name."""
+        arn, other = self.certificate_arn, self.domain or self.zone_id
+        if arn and region and arn.split(":")[3] != region:
+            raise ValueError(
+                t(
+                    "{arn} is in {other}, but the load balancer is in {region} and accepts only "
+                    "certificates of its own region; request one there",
+                    arn=arn,
+                    other=arn.split(":")[3],
+                    region=region,
+                )
+            )
+        if arn and other:
+            raise ValueError(
+                t(
+                    "{arn} is set together with {other}; keep either certificateArn, or domainName "
+                    "with hostedZoneId",
+                    arn=arn,
+                    other=other,
+                )
+            )
+        return arn
+
+    def checked_domain(self) -> str:
+        """Return the domain name. Raises ValueError without a zone."""
+        if self.domain and not self.zone_id:
+            raise ValueError(
+                t(
+                    "{domain} needs the Route 53 hosted zone for its records; set hostedZoneId, or "
+                    "set certificateArn to an existing certificate instead",
+                    domain=self.domain,
+                )
+            )
+        return self.domain
+
+    def checked_zone(self) -> str:
+        """Return the zone. Raises ValueError without a domain name."""
+        if self.zone_id and not self.domain:
+            raise ValueError(
+                t("{zone} is set without a domain name; set domainName, too", zone=self.zone_id)
+            )
+        return self.zone_id

@@ -1,0 +1,187 @@
+"""Deployments of the service: the keys and record of their strategy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tools.i18n import t
+from stack import rules, scaling
+from stack.file import Reader
+from stack.rules import Key
+
+ROLLING, CANARY, LINEAR, BLUE_GREEN = "rolling", "canary", "linear", "blueGreen"
+STRATEGIES = {ROLLING: "ROLLING", CANARY: "CANARY", LINEAR: "LINEAR", BLUE_GREEN: "BLUE_GREEN"}
+"""Each strategy's name in ECS (botocore, DeploymentStrategy)."""
+MAXIMUM_PERCENT = 200
+"""Percent of the desired tasks that may run in a deployment.
+
+A rolling one starts new tasks up to this limit and stops old ones as the new become healthy; the others
+keep both sets until they end (ECS developer guide, "Amazon ECS deployment strategies").
+"""
+LONGEST_WAIT = 1440
+"""Minutes: ECS's limit of each wait (botocore, CanaryConfiguration, LinearConfiguration), and ours of all."""
+SMALLEST_STEP = 3
+"""Percent: ECS's limit of a linear step (botocore, LinearConfiguration)."""
+START_MINUTES = 10
+"""What `rolloutTimeoutMinutes` leaves for the start of the new tasks, in addition to the waits.
+
+Twice what the creation of a service took on AWS: canary 310 s, linear 286 s (terraform-provider-aws pull
+request 45235). An image or a health check may take longer.
+"""
+
+PUSH_MINUTES = 60
+"""Minutes that a roll-out may take in a job of GitHub Actions, whose `timeout-minutes` are 90 or more.
+
+The rest is for the image, a new database and a lock. A test compares it with .github/workflows.
+"""
+
+DEPLOY_STRATEGY = Key(
+    "deployStrategy",
+    ROLLING,
+    rules.choice(STRATEGIES),
+    "how a new version gets its requests: `rolling`, `canary`, `linear` or `blueGreen`",
+)
+SHIFT_PERCENT = Key(
+    "shiftPercent",
+    "10",
+    rules.integer(1, 99, t(" percent")),
+    "share of the requests that a new version gets first (`canary`), or with each step (`linear`)",
+)
+SHIFT_MINUTES = Key(
+    "shiftMinutes",
+    "5",
+    rules.integer(0, LONGEST_WAIT, t(" minutes")),
+    "minutes that ECS waits before the rest (`canary`), or before the next step (`linear`)",
+)
+BAKE_MINUTES = Key(
+    "bakeMinutes",
+    "5",
+    rules.integer(0, LONGEST_WAIT, t(" minutes")),
+    "minutes that ECS watches a new version that gets all requests, ready to go back; its alarms need 5",
+)
+"""Five are longer than the alarms take: two periods of a minute, and up to 3 min 20 s, measured on AWS, until
+the load balancer's metrics are in CloudWatch."""
+ROLLOUT_TIMEOUT = Key(
+    "rolloutTimeoutMinutes",
+    "15",
+    rules.integer(1, LONGEST_WAIT, t(" minutes")),
+    "minutes after which an unfinished roll-out fails `pulumi up`",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeploymentSettings:
+    """The strategy of deployments. `percent`, `minutes` and `bake` are those of the keys."""
+
+    strategy: str = ROLLING
+    percent: int = 10
+    minutes: int = 5
+    bake: int = 5
+
+    @property
+    def shifts(self) -> bool:
+        """Whether ECS shifts the requests between two target groups."""
+        return self.strategy != ROLLING
+
+    @property
+    def wait(self) -> int:
+        """The minutes that ECS waits in a deployment whose tasks are healthy; 0 with `rolling`.
+
+        There is no wait after the last linear step but the bake time (botocore, LinearConfiguration).
+        """
+        steps = {CANARY: 1, LINEAR: math.ceil(100 / self.percent) - 1}.get(self.strategy, 0)
+        return steps * self.minutes + self.bake if self.shifts else 0
+
+    @classmethod
+    def load(cls, read: Reader, requests: int) -> DeploymentSettings:
+        """Read the keys; ``requests`` is the target of scaling by requests."""
+        strategy, percent = read(DEPLOY_STRATEGY), read(SHIFT_PERCENT)
+        settings = cls(
+            strategy=strategy,
+            percent=read.together(
+                lambda: checked_percent(percent, strategy),
+                *(SHIFT_PERCENT, DEPLOY_STRATEGY),
+                otherwise=percent,
+            ),
+            minutes=read(SHIFT_MINUTES),
+            bake=read(BAKE_MINUTES),
+        )
+        limit = read(ROLLOUT_TIMEOUT)
+        read.together(
+            lambda: checked_limit(limit, settings),
+            *(ROLLOUT_TIMEOUT, DEPLOY_STRATEGY, SHIFT_PERCENT, SHIFT_MINUTES, BAKE_MINUTES),
+            otherwise=limit,
+        )
+        read.together(
+            lambda: checked_requests(requests, settings),
+            *(scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY),
+            otherwise=requests,
+        )
+        return settings
+
+
+def checked_percent(percent: int, strategy: str) -> int:
+    """Return shiftPercent. Raises ValueError when ECS does not take so small a linear step."""
+    if strategy == LINEAR and percent < SMALLEST_STEP:
+        raise ValueError(
+            t(
+                "{percent} is less than the {least} percent that ECS requires of a linear step",
+                percent=percent,
+                least=SMALLEST_STEP,
+            )
+        )
+    return percent
+
+
+def checked_limit(limit: int, settings: DeploymentSettings) -> int:
+    """Return rolloutTimeoutMinutes. Raises ValueError when no deployment could end within it."""
+    if settings.shifts and limit < (least := settings.wait + START_MINUTES):
+        raise ValueError(
+            t(
+                "{limit} is too short for deployStrategy {strategy}: ECS waits {wait} minutes "
+                "(shiftMinutes, bakeMinutes), and its tasks have to start; set {least} or more, or "
+                "shorter waits",
+                limit=limit,
+                strategy=settings.strategy,
+                wait=settings.wait,
+                least=least,
+            )
+        )
+    return limit
+
+
+def checked_push(limit: int, commands: int) -> int:
+    """Return rolloutTimeoutMinutes. Raises ValueError when a deploy by push may take longer than its job.
+
+    The limit counts for the roll-out, and once more for the task of deployCommand: ``commands`` is 1 or 0.
+    """
+    if limit * (1 + commands) > PUSH_MINUTES:
+        raise ValueError(
+            t(
+                "{limit} is too long for a stack that GitHub Actions deploys (permissionsBoundary): the job "
+                "ends first, in the middle of `pulumi up`. It has {minutes} minutes for the roll-out and "
+                "for deployCommand, which may take as long again; set {most} or less",
+                limit=limit,
+                minutes=PUSH_MINUTES,
+                most=PUSH_MINUTES // (1 + commands),
+            )
+        )
+    return limit
+
+
+def checked_requests(requests: int, deployment: DeploymentSettings) -> int:
+    """Return scaleRequestsPerTarget. Raises ValueError when the requests move between target groups.
+
+    The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
+    """
+    if requests and deployment.shifts:
+        raise ValueError(
+            t(
+                "{requests} counts the requests of one target group, and deployStrategy {strategy} moves "
+                "them between two; scale by scaleCpuTarget, or deploy by rolling",
+                requests=requests,
+                strategy=deployment.strategy,
+            )
+        )
+    return requests

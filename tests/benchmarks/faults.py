@@ -1,0 +1,114 @@
+"""Rehearses every named fault: ``python -m tests.benchmarks.faults [NAME…]`` writes docs/faults.md.
+
+Run it from the project's folder with ``.venv/bin/python``; it takes one to three minutes for each fault.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tools.local_cloud.console import duration
+from tools.local_cloud.paths import ROOT
+from tools.rehearsal.faults import FAULTS
+
+SPEED = "5"
+SLEEPS = {"slow-start": "20", "slow-health": "20"}
+"""The speed for faults whose app sleeps by this machine's clock."""
+HEAD = """# Named faults
+
+What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and what mends it: one rehearsal a row, of
+{day}; `tests/benchmarks/faults.py` makes the table again. In every one `pulumi up` was red, and so was the next one,
+with nothing mended; but for `leak`, which shows only later: `pulumi up` was green, and `./careapp doctor` ended with 1.
+Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green,
+the page answered 200, the doctor called the stack healthy, and `pulumi destroy` left nothing. "Red after"
+is AWS's time from the creation of the deployment to the end of `pulumi up`, AWS's waits passing {speed} times faster. A
+mistake that lies in `webapp/` is refused where `appFolder` names another app. The tasks were processes; with a Docker
+engine `./careapp test image` makes ten of these mistakes in a stack whose tasks are containers, and expects the same
+first findings.
+
+| fault | the mistake | doctor's first finding | what made it green | red after |
+|---|---|---|---|---|
+"""
+LONG = re.compile(
+    r"arn:aws:elasticloadbalancing:\S+|(?<=sg-)[0-9a-f]{17}|(?<=rtb-)[0-9a-f]{8,17}"
+    r"|(?<=-execution-)[0-9a-f]{7}|(?<=rds!db-)[0-9a-f-]{36}-\w{6}|(?<=/proxy/)[0-9a-f]{32}"
+)
+"""Identifiers that AWS generates for each stack."""
+
+
+class Unlike(Exception):
+    """A rehearsal of a fault differs from the table's description."""
+
+
+def rehearse(name: str) -> str:
+    """Return one row. Raises Unlike."""
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        how = (
+            "--mend",
+            "--exit",
+            "--tasks",
+            "process",
+            "--port",
+            "0",
+            "--speed",
+            SLEEPS.get(name, SPEED),
+            "--json",
+            str(report),
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "tools.cli", "rehearse", "--break", name, *how],
+            env={**os.environ, "CAREAPP_HOME": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seen = json.loads(report.read_text()) if report.exists() else {}
+    red = FAULTS[name].shows_later or seen.get("second_up", {}).get("red")
+    if done.returncode != 0 or not seen["mend"]["green"] or not red:
+        raise Unlike(f"{name}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr}")
+    print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+    first = seen["diagnosis"]["findings"][0]["title"]
+    took = duration(seen["aws_seconds"]) if "aws_seconds" in seen else "none began"
+    took = "green: it shows later" if FAULTS[name].shows_later else took
+    return f"| `{name}` | {FAULTS[name].mistake} | {first} | {mended(seen['mend'])} | {took} |\n"
+
+
+def mended(done: dict[str, Any]) -> str:
+    """Return the edits and commands of the fix, one a line."""
+    edits = [f"`{file}` put right" for file in done["edited"]]
+    commands = [f"`{LONG.sub('…', command)}`" for command in done["commands"]]
+    told = [LONG.sub("…", text.rstrip(":")) for text in done["told"]]
+    return "<br>".join([*told, *edits, *commands])
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(FAULTS)
+    rows, unlike = [], []
+    for name in names:
+        try:
+            rows.append(rehearse(name))
+        except Unlike as problem:
+            unlike.append(str(problem))
+    text = HEAD.format(day=f"{datetime.now(UTC):%Y-%m-%d}", speed=SPEED) + "".join(rows)
+    if sys.argv[1:] or unlike:
+        print(text)
+    if unlike:
+        sys.exit("\n".join(unlike))
+    if not sys.argv[1:]:
+        (ROOT / "docs" / "faults.md").write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""The command line of ``./careapp``, which runs ``python -m tools.cli COMMAND``."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from tools.i18n import verbatim
+from tools.command_line import translate_help
+
+ROOT = Path(__file__).parents[1]
+MODULES = {
+    "cost": "tools.rehearsal.cost",
+    "db": "tools.cli.database",
+    "delivery": "delivery.cli",
+    "test": "tools.cli.tests",
+    **dict.fromkeys(("cloud", "dev", "rehearse", "shell"), "tools.cli.local"),
+    **dict.fromkeys(
+        (
+            "doctor",
+            "events",
+            "logs",
+            "pause",
+            "preflight",
+            "resume",
+            "retry",
+            "rollback",
+            "run",
+            "status",
+        ),
+        "tools.cli.operate",
+    ),
+}
+"""The module of each command; the function there has the command's name."""
+
+
+class Commands(Mapping[str, click.Command]):
+    """The commands by name. Only the called command's module is imported: all of them take a second."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        """Import the command and translate its help. Raises KeyError."""
+        command: click.Command = getattr(importlib.import_module(MODULES[name]), name)
+        translate_help(command)
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODULES)
+
+    def __len__(self) -> int:
+        return len(MODULES)
+
+
+def version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    """Print the version in pyproject.toml, and the commit when this folder is the root of a repository."""
+    if not asked:
+        return
+    number = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    commit = (
+        _git("rev-parse", "--short", "HEAD") if _git("rev-parse", "--show-prefix") == "" else None
+    )
+    click.echo(verbatim(f"careapp {number}{f' ({commit})' if commit else ''}"))
+    context.exit()
+
+
+def _git(*words: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None  # a machine without Git, as many containers are
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", "-V", is_flag=True, is_eager=True, expose_value=False, callback=version,
+              help="Show version and commit.")  # fmt: skip
+def main() -> None:
+    """careapp: a Flask app on ECS Fargate with PostgreSQL on RDS, deployed in two stages.
+
+    \b
+      ./careapp rehearse    the whole deployment on this machine, without an AWS account
+      ./careapp test        the tests
+
+    On AWS the second stage only adds resources to the first:
+
+    \b
+      pulumi stack init poc                   once
+      pulumi up -s poc                        stage 1: network, database, load balancer, image
+      pulumi config set ecsEnabled true
+      pulumi up -s poc                        stage 2: ECS, which runs the app
+      pulumi destroy -s poc                   delete everything
+
+    Environment variables:
+
+    \b
+      PYTHON           the Python for .venv; by default it is searched on PATH
+      CAREAPP_PULUMI   the pulumi executable; by default it is searched, downloaded or built once
+      CAREAPP_HOME     the folder of the local cloud and the rehearsal; by default .rehearsal
+      CAREAPP_LANG     en or ja, like --lang; by default from LC_ALL, LC_MESSAGES or LANG
+      NO_COLOR         no colours
+
+    eval "$(_CAREAPP_COMPLETE=bash_source ./careapp)" turns on completion (or zsh_source, fish_source).
+    Documents: README.md, docs/
+    """
+
+
+main.commands = Commands()  # type: ignore[assignment]

@@ -1,0 +1,177 @@
+"""Declares ``./careapp db``: the commands that connect to the database, and those that restore it."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from tools.i18n import said, t
+from tools.command_line import Whole, stack_option
+
+
+def via_option(command: click.decorators.FC) -> click.decorators.FC:
+    """Add ``--via`` to a command that opens a tunnel."""
+    return click.option(
+        "--via",
+        type=click.Choice(["bastion", "task"]),
+        default=None,
+        help="Connect through this; by default the bastion if there is one, else a task.",
+    )(command)
+
+
+@click.group()
+def db() -> None:
+    """Connect to the database, which is not reachable from the internet, and restore it.
+
+    AWS Session Manager connects through the bastion (bastionEnabled) or a task of the service
+    (execEnabled); AWS's session-manager-plugin must be on PATH. The login is the master user's. Its
+    password goes from Secrets Manager to the client and is never shown.
+
+    Exit code 0: done. 1: refused, or no answer. 2: AWS could not be read.
+    """
+
+
+@db.command()
+@stack_option
+@via_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--rounds", type=Whole(1, 1000), default=20, show_default=True,
+    help="Number of round trips to measure.",
+)  # fmt: skip
+def check(stack: str, via: str | None, as_json: bool, rounds: int) -> None:
+    """Connect, and show version, TLS and latency."""
+    from tools.database import commands
+
+    options = commands.TunnelOptions(stack, Path(), via or "")
+    sys.exit(commands.check(options, as_json, rounds))
+
+
+@db.command()
+@stack_option
+@via_option
+@click.option(
+    "-c", "--command", "question", default=None, help="Run this statement; psql is not needed."
+)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ...]) -> None:
+    """Open psql on the database, or run one statement.
+
+    \b
+      ./careapp db psql
+      ./careapp db psql -c "SELECT count(*) FROM visits"
+      ./careapp db psql -- --csv -f report.sql      arguments after -- go to psql
+    """
+    from tools.database import commands
+
+    options = commands.TunnelOptions(stack, Path(), via or "")
+    sys.exit(commands.psql(options, question, list(words)))
+
+
+@db.command()
+@stack_option
+@via_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--port", type=Whole(0, 65535), default=0, help="Local port; 0 for any free one.")
+def tunnel(stack: str, via: str | None, as_json: bool, port: int) -> None:
+    """Open a port of 127.0.0.1 that leads to the database, until Ctrl-C."""
+    from tools.database import commands
+
+    options = commands.TunnelOptions(stack, Path(), via or "")
+    sys.exit(commands.keep_tunnel_open(options, port, as_json))
+
+
+class Moment(click.ParamType[datetime]):
+    """A time in ISO 8601, like 2026-11-27T12:30; without an offset in the local time zone."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Return the time in UTC. Fails with the accepted forms for anything else."""
+        from tools.database.copies import parse_time
+
+        try:
+            return parse_time(str(value))
+        except ValueError as problem:
+            self.fail(str(said(problem)), param, ctx)
+
+
+def source_options(command: click.decorators.FC) -> click.decorators.FC:
+    """Add ``--time`` and ``--snapshot`` to a command that restores."""
+    snapshot = click.option("--snapshot", default="", help="Restore this snapshot.")
+    moment = click.option(
+        "--time", "moment", type=Moment(), help="Restore this time, like 2026-11-27T12:30."
+    )
+    return moment(snapshot(command))
+
+
+def _check_source(snapshot: str, moment: datetime | None) -> None:
+    if snapshot and moment:
+        raise click.UsageError(str(t("--time and --snapshot exclude each other.")))
+
+
+@db.command()
+@stack_option
+@via_option
+@source_options
+@click.option(
+    "--query", "question", default="", help="Ask both databases this, too; it can change nothing."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
+def drill(
+    stack: str,
+    via: str | None,
+    snapshot: str,
+    moment: datetime | None,
+    question: str,
+    as_json: bool,
+) -> None:
+    """Try a restore: into a temporary instance, which is compared with the database and deleted.
+
+    Without --time and --snapshot the newest snapshot is restored. The stack is not changed. Ctrl-C
+    deletes the instance, too.
+
+    Exit code 0: restored, compared and deleted. 1: refused, or it failed. 2: AWS could not be read.
+    130: interrupted.
+    """
+    from tools.database import drill
+
+    _check_source(snapshot, moment)
+    options = drill.DrillOptions(
+        stack=stack,
+        folder=Path(),
+        via=via or "",
+        snapshot=snapshot,
+        moment=moment,
+        question=question,
+        as_json=as_json,
+    )
+    sys.exit(drill.drill(options))
+
+
+@db.command()
+@stack_option
+@source_options
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+def restore(stack: str, snapshot: str, moment: datetime | None, yes: bool) -> None:
+    """Replace the database by a restored one, and keep the old one.
+
+    The backup is restored beside the database. Then both are renamed, and `pulumi up --refresh` starts
+    tasks with the new password, at once and without deployment alarms; a second one sets these back. The
+    old instance stays until you delete it. After an interrupt run it again without --time and --snapshot.
+    Try ./careapp db drill first.
+
+    Exit code 0: restored. 1: refused, or not done in time. 2: AWS could not be read. 130: interrupted.
+    """
+    from tools.database import restore
+
+    _check_source(snapshot, moment)
+    options = restore.RestoreOptions(
+        stack=stack, folder=Path(), snapshot=snapshot, moment=moment, yes=yes
+    )
+    sys.exit(restore.restore(options))

@@ -1,0 +1,246 @@
+"""Declares the other commands that read or change a stack; each calls the `run` of its subject."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from tools.i18n import said, t
+from tools.command_line import Number, Whole, stack_option
+
+
+@click.command()
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(stack: str, as_json: bool) -> None:
+    """Find out why the stack does not work: the cause first, then how to fix it.
+
+    Exit code 0: healthy. 1: a cause was found. 2: AWS could not be read, or the roll-out has not ended
+    yet.
+    """
+    from tools.doctor import screen
+
+    sys.exit(screen.run(stack, Path(), as_json))
+
+
+@click.command()
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def preflight(stack: str, as_json: bool) -> None:
+    """Check that the next stage will succeed, before you begin it.
+
+    Without a stack: account, quotas, roles and tools for stage 1. With stage 1: what ecsEnabled needs.
+
+    Exit code 0: ready. 1: something is wrong. 2: AWS could not be read.
+    """
+    from tools.preflight import checklist
+
+    sys.exit(checklist.run(stack, Path(), as_json))
+
+
+@click.command()
+@stack_option
+@click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
+def retry(stack: str, dry_run: bool) -> None:
+    """Let ECS retry a roll-out that it has given up, and follow it to the end.
+
+    ECS deploys the newest task definition again, with the health check and the grace period that
+    the stack file declares. Running tasks are replaced without downtime. Ctrl-C ends this command,
+    not the roll-out.
+
+    Exit code 0: the app runs. 1: it does not, or there is nothing to retry. 2: AWS could not be read.
+    130: interrupted.
+    """
+    from tools.rollout import retry
+
+    sys.exit(retry.run(stack, Path(), dry_run))
+
+
+@click.command()
+@stack_option
+@click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
+def rollback(stack: str, dry_run: bool) -> None:
+    """End a deployment that ECS has not completed, and follow it back to the version before.
+
+    ECS rolls back only what it still deploys. The page stays available: tasks of the version before
+    take over before the others stop. Ctrl-C ends this command, not the rollback.
+
+    Afterwards the program still declares the newer version. Put the earlier one back there, as
+    section 7 of docs/runbook.md says, then `pulumi up`. The same two steps go back when no deployment
+    is under way.
+
+    Exit code 0: the version before runs. 1: it does not, or no deployment is under way. 2: AWS could
+    not be read. 130: interrupted.
+    """
+    from tools.rollout import rollback
+
+    sys.exit(rollback.run(stack, Path(), dry_run))
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@stack_option
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def run(stack: str, command: tuple[str, ...]) -> None:
+    """Run a command in a new task, with the service's image, variables, secrets and network.
+
+    \b
+      ./careapp run -- python -V
+      ./careapp run -- flask --app webapp routes
+      ./careapp run -s prod -- sh -c 'env | sort | cut -d= -f1'
+
+    The task runs the version that the service runs now, and does not affect the service's own tasks.
+    The command's output goes to standard output, the state of the task to standard error. There is no
+    standard input. Ctrl-C stops the task.
+
+    Exit code: that of the command. 125: it did not run, or could not be followed. 130: interrupted.
+    """
+    from tools import run_task
+
+    sys.exit(run_task.run(stack, Path(), command))
+
+
+class Since(click.ParamType[timedelta]):
+    """A duration before now, like 10m."""
+
+    name = "time"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Return the duration. Fails with the accepted forms for anything else."""
+        from tools.watch.logs import parse_since
+
+        try:
+            return parse_since(str(value))
+        except ValueError as problem:
+            self.fail(str(said(problem)), param, ctx)
+
+
+@click.command()
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-w", "--watch", is_flag=True, help="Update the output until Ctrl-C.")
+@click.option(
+    "--every",
+    type=Number(min=0.5),
+    default=2.0,
+    show_default=True,
+    help="With --watch: seconds between updates.",
+)
+def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
+    """Show stage, service, deployments, tasks, targets, database, alarms and the page's address.
+
+    Exit code 0: all runs that should run. 1: something does not. 2: AWS could not be read.
+    """
+    from tools.watch import status
+
+    if watch and as_json:
+        raise click.UsageError(str(t("--watch and --json exclude each other.")))
+    again = every if watch else None
+    sys.exit(status.run(stack, Path(), as_json, again))
+
+
+@click.command()
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C.")
+@click.option(
+    "--since",
+    type=Since(),
+    help="Show all lines of the last 90s, 10m, 2h or 1d instead of the last lines.",
+)
+@click.option("--previous", is_flag=True, help="Show the last lines of the task that stopped last.")
+@click.option(
+    "--filter",
+    "pattern",
+    default="",
+    help="Only lines that match a filter pattern of CloudWatch Logs: words, or '{ $.level = "
+    '"error" }\'.',
+)
+@click.option("--task", default="", help="Only lines of the task whose ID begins with this.")
+@click.option("--raw", is_flag=True, help="Show the lines as they are, with the secrets in them.")
+@click.option(
+    "-n",
+    "--lines",
+    "last",
+    type=Whole(1, 10_000),
+    default=100,
+    show_default=True,
+    help="Number of lines.",
+)
+def logs(
+    stack: str,
+    as_json: bool,
+    follow: bool,
+    since: timedelta | None,
+    previous: bool,
+    pattern: str,
+    task: str,
+    raw: bool,
+    last: int,
+) -> None:
+    """Show the app's log, with secrets masked as far as their writing tells them.
+
+    \b
+      ./careapp logs -f                     new lines as they arrive
+      ./careapp logs --previous             why the last task stopped
+      ./careapp logs --since 1h --filter '{ $.level = "error" }'
+
+    Exit code 0: shown. 2: AWS could not be read. 130: --follow ended by Ctrl-C.
+    """
+    from tools.watch import logs
+
+    if previous and (follow or since or pattern):
+        raise click.UsageError(str(t("--previous can be combined only with --task and --lines.")))
+    query = logs.LogQuery(pattern=pattern, task=task, since=since, last=last)
+    show = logs.LogScreen(as_json, raw)
+    sys.exit(logs.run(stack, Path(), show, query, follow, previous))
+
+
+@click.command()
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--since", type=Since(), help="Only events in the last 10m or 2h of the timeline.")
+@click.option("--logs/--no-logs", "log", default=False, help="Include the app's log lines.")
+def events(stack: str, as_json: bool, since: timedelta | None, log: bool) -> None:
+    """Show deployments, tasks, service events, targets, scaling and, with --logs, log lines in one timeline.
+
+    Exit code 0: shown. 2: a part of it could not be read.
+    """
+    from tools.watch import events
+
+    sys.exit(events.run(stack, Path(), as_json, since, log))
+
+
+@click.command()
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+def pause(stack: str, as_json: bool, yes: bool) -> None:
+    """Stop tasks and database to save money for a while, and keep everything else.
+
+    After an interrupt run it again. `pulumi up` leaves a paused stack paused. `pulumi up --refresh`
+    does not: it restores the desired count of tasks, and then needs ./careapp resume.
+
+    Exit code 0: paused. 1: refused, or not done in time. 2: AWS could not be read. 130: interrupted.
+    """
+    from tools.pause import commands
+
+    sys.exit(commands.pause(stack, Path(), as_json, yes))
+
+
+@click.command()
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
+def resume(stack: str, as_json: bool) -> None:
+    """Start the database, then as many tasks as ran before, and wait until they are healthy.
+
+    Exit code 0: the app runs, or the schedule allows no task now. 1: not in time. 2: AWS could not be
+    read. 130: interrupted.
+    """
+    from tools.pause import commands
+
+    sys.exit(commands.resume(stack, Path(), as_json))

@@ -1,0 +1,157 @@
+"""The command ``./careapp test``: pytest on the folders of tests/, in two sizes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from tools.i18n import t
+from tools.command_line import INTERRUPTED
+from tools.signals import interrupts_left_to_children, run_in_front
+from tools.local_cloud.console import Progress
+from tools.local_cloud.engine.find import find_or_get
+from tools.local_cloud.paths import ROOT
+from tests.sizes import QUICK, SLOW
+
+FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
+SHARED = ("image", "browser")
+"""Folders with one browser, or one Docker engine, for all of their tests.
+
+They wait more than they compute, so ``--all`` runs them beside the others.
+"""
+WAITING = ("dataplane", "rehearsal")
+"""Folders whose tests wait for the local cloud's clock and leave processors idle."""
+APART = "breakages"
+"""The folder whose tests do not build on each other."""
+MOST = 8
+"""Processes for a folder: each uses up to 1 GB of memory with its local cloud."""
+SLOWEST = 10
+"""The slowest tests of a folder that ``--all`` names."""
+STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
+"""pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
+REHEARSAL = ("rehearse", "--exit", "--break", "health-path", "--mend", "--port", "0")
+"""With what the small size ends: both stages, the page, a mistake, the doctor's cure, the end."""
+LEFT_OUT = f"""\
+Left out: {", ".join(f"tests/{each}" for each in sorted(SLOW))}, and single tests that take more than a second.
+  ./careapp test --all      runs everything that this machine can run
+  ./careapp test FOLDER     runs a folder whole"""
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--all", "everything", is_flag=True, help="Run everything that this machine can run.")
+@click.argument(
+    "words", nargs=-1, type=click.UNPROCESSED, metavar="[FOLDER]... [PYTEST OPTIONS]..."
+)
+def test(words: tuple[str, ...], everything: bool) -> None:
+    """Run the quick tests and one whole rehearsal, or all tests, or those of the named folders of tests/.
+
+    \b
+      ./careapp test                    before a commit: five minutes; its last lines say what it leaves out
+      ./careapp test --all              all that this machine can run; skipped tests give the reason
+      ./careapp test unit ops           two folders, whole
+      ./careapp test ops -k doctor -x   with options of pytest
+      ./careapp test ops -n 4           in four processes
+
+    Each folder has as many processes as the machine has processors, or one if there are options of pytest.
+    With CI=true a skipped test is a failure.
+
+    Exit code 0: all passed. 1: a test failed. 5: no test was selected. 130: interrupted.
+    """
+    folders = [word for word in words if word in FOLDERS]
+    rest = [word for word in words if word not in FOLDERS]
+    paths = any(Path(word.partition("::")[0]).exists() for word in rest)
+    if everything and words:
+        raise click.UsageError(
+            str(t("--all runs everything: it takes no folder and no option of pytest."))
+        )
+    small = not (everything or folders or paths)
+    if small:
+        folders = [each for each in FOLDERS if each not in SLOW]
+    if everything or (small and not rest) or not set(folders).isdisjoint(SLOW):
+        find_or_get()  # here its progress is visible
+    codes = side_by_side() if everything else in_turn(folders, rest, small)
+    if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
+        print(f"failed: {', '.join(failed)}")
+    if small:
+        print(LEFT_OUT)
+    ended = set(codes.values()) - {NONE_CHOSEN} or {NONE_CHOSEN}
+    sys.exit(INTERRUPTED if STOPPED in ended else max(ended))
+
+
+def in_turn(folders: Sequence[str], rest: Sequence[str], small: bool) -> dict[str, int]:
+    """Run folders one after the other, and what the small size ends with. Return their exit codes."""
+    # Never two folders in a process: the local cloud's patches stay in moto, Pulumi's mocks in its runtime.
+    codes: dict[str, int] = {}
+    options = [*QUICK, *rest] if small else rest
+    for each in [f"tests/{name}" for name in folders] or [""]:
+        print(f"== {each or 'tests'}", flush=True)
+        several = 1 if rest else processes(Path(each).name)
+        codes[each] = run_in_front(pytest(each, several, options), os.environ, ROOT)
+        if codes[each] in (STOPPED, CALLED_WRONGLY):
+            return codes
+    if small and not rest:
+        codes["the rehearsal"] = rehearse()
+    return codes
+
+
+def side_by_side() -> dict[str, int]:
+    """Run all folders, those with one process beside the others. Print what each says at its end; return exit codes."""
+    codes: dict[str, int] = {}
+    running: set[str] = set()
+
+    def run(folders: Sequence[str]) -> None:
+        for name in folders:
+            if STOPPED in codes.values():
+                return
+            running.add(name)
+            words = pytest(f"tests/{name}", processes(name), (f"--durations={SLOWEST}",))
+            with tempfile.TemporaryFile() as said:
+                how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
+                code = subprocess.run(words, stdout=said, check=False, **how).returncode
+                said.seek(0)
+                text = said.read().decode(errors="replace")
+            codes[f"tests/{name}"] = code
+            running.remove(name)
+            print(f"== tests/{name}\n{text}", flush=True)
+            phase.detail = f"{len(codes)} done, now {' and '.join(sorted(running))}"
+
+    title = f"{len(FOLDERS)} folders of tests"
+    with (
+        interrupts_left_to_children(),
+        Progress(every=60).phase(title) as phase,
+        ThreadPoolExecutor() as pool,
+    ):
+        others = [each for each in FOLDERS if each not in SHARED]
+        for lane in [pool.submit(run, each) for each in (SHARED, others)]:
+            lane.result()
+    return codes
+
+
+def rehearse() -> int:
+    """Run a whole rehearsal beside whatever the user has up, and return its exit code."""
+    print(f"== ./careapp {' '.join(REHEARSAL)}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="careapp-test-") as home:
+        command = [sys.executable, "-m", "tools.cli", *REHEARSAL]
+        return run_in_front(command, {**os.environ, "CAREAPP_HOME": home}, ROOT)
+
+
+def pytest(folder: str, several: int, options: Sequence[str]) -> list[str]:
+    """Return the command that runs pytest on a folder, or on what the options name."""
+    shared = ["-n", str(several)] if several > 1 else []
+    if folder.endswith(APART):
+        shared += ["--dist=load"]
+    return [sys.executable, "-m", "pytest", *([folder] if folder else []), *shared, *options]
+
+
+def processes(folder: str) -> int:
+    """Return how many processes share a folder's tests, file by file."""
+    cores = os.cpu_count() or 1
+    wanted = 1 if folder in SHARED else cores + cores // 2 if folder in WAITING else cores
+    return min(wanted, MOST)

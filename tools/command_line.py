@@ -1,0 +1,248 @@
+"""What every command shares: the language, common options, help, JSON output and error output."""
+
+from __future__ import annotations
+
+import gettext
+import inspect
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any
+
+import click
+
+from tools.i18n import (
+    LANGUAGES,
+    LOCALE,
+    VARIABLE,
+    Refused,
+    Text,
+    in_language,
+    language,
+    said,
+    t,
+    translated,
+    verbatim,
+)
+from tools.i18n.masking import mask, mask_data
+from tools.aws import local_cloud
+from tools.aws.errors import AwsProblem
+from tools.screen import console
+
+LIBRARIES = "libraries"
+"""The catalogue of what click itself says, which asks gettext's current domain for it."""
+
+FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+CANNOT_READ = 2
+
+
+class TranslatedOption(click.Option):
+    """An option whose help is a Text with values instead of a literal."""
+
+    def __init__(self, *words: str, text: Text, **how: object) -> None:
+        super().__init__(*words, **how)  # type: ignore[arg-type]
+        self.text = text
+        self.help = str(text)
+
+
+def language_option() -> click.Option:
+    """Return ``--lang``, an option of every command. ``set_language`` reads it earlier, for the help."""
+
+    def choose(context: click.Context, _: click.Parameter, chosen: str | None) -> None:
+        if chosen:
+            context.with_resource(in_language(chosen))
+
+    return click.Option(
+        ["--lang"],
+        type=click.Choice(LANGUAGES),
+        expose_value=False,
+        callback=choose,
+        help="English or Japanese; the default comes from CAREAPP_LANG, LC_ALL, LC_MESSAGES or "
+        "LANG.",
+    )
+
+
+def chosen_language(arguments: Sequence[str]) -> str:
+    """Return the value of ``--lang`` before any ``--``; empty without one."""
+    own = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    found = ""
+    for word, following in zip(own, [*own[1:], ""], strict=False):
+        option, _, value = word.partition("=")
+        if option == "--lang":
+            found = value or following
+    return found if found in LANGUAGES else ""
+
+
+def set_language(chosen: str) -> None:
+    """Set the language of this process and of click; "" leaves it to the locale.
+
+    A chosen language is passed on to child processes. One that the locale decides is not: a child may run in
+    another locale.
+    """
+    if chosen:
+        os.environ[VARIABLE] = chosen
+    # gettext itself asks this variable first; click gives it no language.
+    os.environ["LANGUAGE"] = language()
+    gettext.bindtextdomain(LIBRARIES, str(LOCALE))
+    gettext.textdomain(LIBRARIES)
+
+
+def run(command: click.Command) -> None:
+    """Run the command line and exit. Errors are printed as one sentence on standard error."""
+    sys.excepthook = print_mistake
+    set_language(chosen_language(sys.argv[1:]))
+    translate_help(command)
+    sys.exit(_run(command))
+
+
+def translate_help(command: click.Command) -> None:
+    """Add ``--lang`` to a command and its subcommands and translate their help."""
+    if not any(option.name == "lang" for option in command.params):
+        command.params.append(language_option())
+    if command.help:
+        command.help = translated(inspect.cleandoc(command.help))
+        command.short_help = command.help.partition("\n")[0]
+    for option in command.params:
+        if isinstance(option, TranslatedOption):
+            option.help = str(option.text)
+        elif isinstance(option, click.Option) and option.help:
+            option.help = translated(option.help)
+    below = getattr(command, "commands", {})
+    if isinstance(below, dict):  # those of ./careapp itself are imported one at a time
+        for each in below.values():
+            translate_help(each)
+
+
+def _run(command: click.Command) -> int:
+    try:
+        command.main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE", standalone_mode=False)
+        return 0
+    except click.UsageError as wrong:
+        print_error(_usage(wrong))
+        return USAGE
+    except click.ClickException as problem:
+        print_error(verbatim(problem.format_message()))
+        return FAILED
+    except Refused as problem:
+        print_error(said(problem))
+        return problem.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return BROKEN_PIPE
+
+
+def print_error(problem: Text) -> None:
+    """Print an error on standard error."""
+    from rich.text import Text as Rich
+
+    line = Rich.assemble(("careapp:", "bold red"), " ", str(problem))
+    console(stderr=True).print(line, soft_wrap=True)
+
+
+def print_mistake(
+    kind: type[BaseException], mistake: BaseException, trace: TracebackType | None
+) -> None:
+    """Print the traceback of a mistake in a command, with secrets masked."""
+    sys.stderr.write(mask("".join(traceback.format_exception(kind, mistake, trace))))
+
+
+def _usage(wrong: click.UsageError) -> Text:
+    path = wrong.ctx.command_path if wrong.ctx else "./careapp"
+    if isinstance(wrong, click.exceptions.NoArgsIsHelpError):
+        known = ", ".join(getattr(wrong.ctx.command, "commands", {}))
+        return t(
+            "{path} expects one of: {known}. {path} --help explains them.", path=path, known=known
+        )
+    return t("{words} {path} --help explains it.", path=path, words=wrong.format_message())
+
+
+def stack_option(command: click.decorators.FC) -> click.decorators.FC:
+    """Add ``--stack`` to a command."""
+    return click.option(
+        "-s",
+        "--stack",
+        default="poc",
+        show_default=True,
+        help="The stack: poc for Pulumi.poc.yaml.",
+    )(command)
+
+
+class Whole(click.IntRange):
+    """An integer in a range; the error of a bad value names the range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the integer. Raises click.BadParameter."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as wrong:
+            text = t(
+                "{value} is not a whole number {limits}.", value=repr(value), limits=limits(self)
+            )
+            raise click.BadParameter(str(text), ctx, param) from wrong
+
+
+class Number(click.FloatRange):
+    """A number in a range; the error of a bad value names the range."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number. Raises click.BadParameter."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as wrong:
+            text = t("{value} is not a number {limits}.", value=repr(value), limits=limits(self))
+            raise click.BadParameter(str(text), ctx, param) from wrong
+
+
+def limits(kind: click.IntRange | click.FloatRange) -> Text:
+    """Return the range of an option as text."""
+    low, high = kind.min or 0, kind.max
+    if high is None:
+        return t("from {low} up", low=low)
+    return t("from {low} to {high}", low=low, high=high)
+
+
+NO_ACCESS = ("credentials", "expired")
+"""Kinds of problems with which AWS answers nothing: a screen of unknowns would only hide the reason."""
+
+
+def exit_code_of(work: Callable[[], int], interrupted: Text | None = None) -> int:
+    """Run a command and return its exit code. Errors of AWS and refusals are printed.
+
+    ``interrupted`` is printed after Ctrl-C.
+    """
+    try:
+        return work()
+    except AwsProblem as problem:
+        print(f"careapp: {problem.as_text()}", file=sys.stderr)
+        if problem.kind in NO_ACCESS and local_cloud.is_running() and not local_cloud.is_used():
+            print(f"  {local_cloud.command_for(sys.argv[1:])!s}", file=sys.stderr)
+    except Refused as refusal:
+        print(f"careapp: {refusal.text!s}", file=sys.stderr)
+        return refusal.exit_code
+    except KeyboardInterrupt:
+        if interrupted:
+            print(f"careapp: {interrupted!s}", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return BROKEN_PIPE
+    return CANNOT_READ
+
+
+def raise_if_blind(problems: Iterable[AwsProblem]) -> None:
+    """Raise the first problem with the credentials: with one, no AWS call succeeds."""
+    for problem in problems:
+        if problem.kind in NO_ACCESS:
+            raise problem
+
+
+def print_json(data: object) -> None:
+    """Print data for scripts, with secrets masked."""
+    print(json.dumps(mask_data(data), ensure_ascii=False, indent=2))

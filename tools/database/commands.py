@@ -1,0 +1,249 @@
+"""The commands of `./careapp db`: check, psql and tunnel."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from tools.i18n import Refused, Text, t, verbatim
+from tools.i18n.masking import mask
+from tools.aws.session import Session
+from tools.command_line import FAILED, exit_code_of, print_json
+from tools.database import queries
+from tools.database.queries import LOOPBACK, Answer, CheckResult, Login
+from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
+from tools.diagnosis.reachability import Side, addresses
+from tools.doctor.checks import network_path
+from tools.screen import Line, display
+from tools.signals import run_in_front, terminations_raise
+from tools.snapshot import vpc
+from tools.snapshot.rds import Database
+from stack.file import names_of
+
+
+def checked(found: CheckResult) -> Iterator[Line]:
+    """Yield the output of `db check`."""
+    rows: tuple[tuple[Text, str], ...] = (
+        (t("Endpoint"), f"{found.endpoint}:{found.port}/{found.database}"),
+        (t("Through"), str(found.through)),
+        (
+            t("TLS"),
+            str(
+                t(
+                    "{tls}, {cipher}; certificate and name verified against {authorities}",
+                    tls=found.tls,
+                    cipher=found.cipher,
+                    authorities=found.authorities,
+                )
+            ),
+        ),
+        (t("Server"), found.version),
+        (t("Connected as"), found.user),
+        (
+            t("Latency"),
+            str(
+                t(
+                    "{p50} ms (median of {rounds} round trips, slowest {slowest} ms; to connect {connect} ms)",
+                    p50=found.p50_ms,
+                    rounds=found.rounds,
+                    slowest=found.slowest_ms,
+                    connect=found.connect_ms,
+                )
+            ),
+        ),
+    )
+    for name, words in rows:
+        yield Line(f"{name!s}: {words}")
+
+
+def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
+    """Yield the connection parameters for another client, without the password."""
+    head = t("The database is reachable at {address}, through {host}.", address=f"{LOOPBACK}:{tunnel.port}",
+             host=tunnel.jump_host.text)  # fmt: skip
+    yield Line(str(head), "bold green")
+    for name, words in keywords(who, tunnel.port).items():
+        yield Line(f"  {name}={words}")
+    password = t("The password is in Secrets Manager; ./careapp db psql reads it there.")
+    yield Line(str(password))
+    yield Line(str(t("Ctrl-C closes the tunnel.")))
+
+
+def keywords(who: Login, port: int) -> dict[str, str]:
+    """Return libpq's parameters for a connection through the tunnel."""
+    return {
+        "host": who.host,
+        "hostaddr": LOOPBACK,
+        "port": str(port),
+        "dbname": who.name,
+        "user": who.user,
+        "sslmode": "verify-full",
+        "sslrootcert": str(who.authorities),
+    }
+
+
+def answered(found: Answer) -> Iterator[Line]:
+    """Yield rows as a table, nothing of them masked; for a statement without rows PostgreSQL's status."""
+    if not found.columns:
+        yield Line(found.status)
+        return
+    rows = [["" if each is None else str(each) for each in row] for row in found.rows]
+    widths = [
+        max(len(each) for each in column) for column in zip(found.columns, *rows, strict=True)
+    ]
+    yield Line(_row(found.columns, widths), whole=True)
+    yield Line("-+-".join("-" * each for each in widths))
+    for row in rows:
+        yield Line(_row(row, widths), whole=True)
+
+
+def _row(cells: tuple[str, ...] | list[str], widths: list[int]) -> str:
+    return " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def silent(session: Session, jump_host: JumpHost, database: Database, said: str) -> Refused:
+    """Return the reason why the database does not answer: a missing rule where one is missing. Raises AwsProblem."""
+    network = vpc.network(session, jump_host.vpc)
+    source = Side(jump_host.groups, addresses(network, jump_host.subnets))
+    target = Side(database.groups, addresses(network, database.subnets))
+    lacking = network_path.lacking(network, source, target, database.port)
+    words = " ".join(said.split())
+    if not lacking:
+        return Refused(
+            t(
+                "The connection to the database through {host} failed: {said}; ./careapp doctor "
+                "checks the rest.",
+                host=jump_host.text,
+                said=verbatim(words),
+            )
+        )
+    return Refused(_closed(session, jump_host, lacking))
+
+
+def _closed(session: Session, jump_host: JumpHost, lacking: tuple[tuple[Text, str], ...]) -> Text:
+    rule, command = lacking[0]
+    return t(
+        "The database is not reachable from {host}: {rule} Allow it with `{command}`, or restore "
+        "the declared rules with `pulumi up --refresh`.",
+        host=jump_host.text,
+        rule=rule,
+        command=session.place.complete(command),
+    )
+
+
+LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class TunnelOptions:
+    """The stack, its folder, and the jump host that the tunnel must use; "" for any."""
+
+    stack: str
+    folder: Path
+    via: str
+
+
+@contextmanager
+def _open(wanted: TunnelOptions, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
+    """Open the tunnel and read the login. A connection that fails is reported with its reason."""
+    session = Session.of_stack(wanted.stack, wanted.folder)
+    names = names_of(wanted.stack, wanted.folder)
+    database = queries.database(session, names)
+    jump_host = find(session, names, wanted.via)
+    who = queries.login(session, database)
+    # A SIGTERM or SIGHUP ends the plugin too, which is in a process group of its own.
+    with terminations_raise(), open_tunnel(session, jump_host, database, port) as tunnel:
+        try:
+            yield who, tunnel
+        except queries.NoConnection as silence:
+            raise silent(session, jump_host, database, str(silence)) from None
+
+
+def check(wanted: TunnelOptions, as_json: bool, rounds: int) -> int:
+    """Connect, print version, TLS and latency, and return the exit code."""
+
+    def work() -> int:
+        with _open(wanted) as (who, tunnel):
+            found = queries.check(who, tunnel, rounds)
+        if as_json:
+            print_json(found.as_dict())
+        else:
+            display(checked(found))
+        return 0
+
+    return exit_code_of(work)
+
+
+def psql(wanted: TunnelOptions, question: str | None, words: list[str]) -> int:
+    """Run psql and return its exit code. Without psql a single statement still runs."""
+    program = shutil.which("psql")
+
+    def work() -> int:
+        if program is None and (question is None or words):
+            raise Refused(
+                t(
+                    "psql is not on PATH: install the PostgreSQL client, or run a single "
+                    'statement without it: ./careapp db psql -c "SELECT 1".'
+                )
+            )
+        with _open(wanted) as (who, tunnel):
+            if program is None:
+                return _asked(who, tunnel, question or "")
+            asked = [] if question is None else ["-c", question]
+            return _run([program, *asked, *words], who, tunnel)
+
+    return exit_code_of(work)
+
+
+def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
+    try:
+        found = queries.ask(who, tunnel, question)
+    except psycopg.Error as error:
+        print(f"careapp: {mask(str(error).strip())}", file=sys.stderr)
+        return FAILED
+    display(answered(found))
+    return 0
+
+
+def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
+    """Run a libpq client, which gets login and password by its environment."""
+    # One connection first: psql itself could not say which rule keeps it out.
+    queries.connected(who, tunnel).close()
+    # In psql a Ctrl-C ends a question, not the session.
+    return run_in_front(command, {**os.environ, **who.libpq(tunnel.port)})
+
+
+def keep_tunnel_open(wanted: TunnelOptions, port: int, as_json: bool) -> int:
+    """Keep a tunnel open until Ctrl-C; return 1 when Session Manager closes it."""
+
+    def work() -> int:
+        with _open(wanted, port) as (who, held):
+            # Said only of a tunnel that leads somewhere.
+            queries.connected(who, held).close()
+            if as_json:
+                print(json.dumps(keywords(who, held.port)), flush=True)
+            else:
+                display(facts(who, held))
+            _until_interrupt(lambda: held.alive)
+        return 0
+
+    return exit_code_of(work)
+
+
+def _until_interrupt(alive: Callable[[], bool]) -> None:
+    try:
+        while alive():
+            time.sleep(LOOK_SECONDS)
+    except KeyboardInterrupt:
+        return
+    raise Refused(
+        t("Session Manager has closed the tunnel, as it does after 20 idle minutes; open it again.")
+    )

@@ -1,0 +1,386 @@
+"""Restores a snapshot or a point in time into a second DB instance beside the stack's database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tools.i18n import Refused, Text, t
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from tools.pause.state import not_waiting
+from tools.screen import zoned_time
+from tools.snapshot import rds, read_existing
+from tools.snapshot.rds import Database
+from tools.waiting import Waiting
+from stack.names import StackNames
+
+PURPOSE = "careapp:restored"
+"""The tag of an instance that was restored by a command: its source, in words for people."""
+
+STRIPED_GB = 400
+"""From this size on gp3 takes IOPS and throughput; below, RDS refuses both (RDS user guide, "gp3 storage")."""
+
+MINUTES = 120
+"""A restore of some hundred GB takes less; the storage loads its data from the snapshot after that."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is restored: a snapshot and when it was taken, or the database at ``moment``."""
+
+    moment: datetime
+    snapshot: str = ""
+
+    @property
+    def text(self) -> Text:
+        moment = zoned_time(self.moment)
+        if self.snapshot:
+            return t("snapshot {snapshot} of {moment}", snapshot=self.snapshot, moment=moment)
+        return t("the database at {moment}", moment=moment)
+
+
+def parse_time(text: str) -> datetime:
+    """Return the moment of an ISO 8601 time, which without an offset is in the local time zone. Raises ValueError."""
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        raise ValueError(
+            t(
+                "{text!r} is not a time like 2026-11-27T12:30 or 2026-11-27T12:30:15+09:00.",
+                text=text,
+            )
+        ) from None
+
+
+def described(session: Session, identifier: str) -> dict[str, Any] | None:
+    """Return RDS's description of an instance, or None. Raises AwsProblem."""
+    found: list[dict[str, Any]] = read_existing(_described, session, identifier) or []
+    return found[0] if found else None
+
+
+def _described(session: Session, identifier: str) -> list[dict[str, Any]]:
+    return session.all(
+        "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
+    )
+
+
+def choose(
+    session: Session, original: Mapping[str, Any], snapshot: str, moment: datetime | None
+) -> Source:
+    """Return the named snapshot, the moment, or without either the newest snapshot. Raises Refused and AwsProblem."""
+    if moment is not None:
+        _check_restorable(session, original, moment)
+        return Source(moment)
+    if snapshot:
+        found = read_existing(_named, session, snapshot) or []
+    else:
+        found = _of_instance(session, str(original["DbiResourceId"]))
+    usable = [each for each in found if each["Status"] == "available"]
+    if not usable:
+        raise Refused(_no_snapshot(original, snapshot, session))
+    newest = max(usable, key=lambda each: each["SnapshotCreateTime"])
+    _check_version(original, newest, session)
+    return Source(newest["SnapshotCreateTime"], newest["DBSnapshotIdentifier"])
+
+
+def _named(session: Session, snapshot: str) -> list[dict[str, Any]]:
+    return session.all("rds", "describe_db_snapshots", "DBSnapshots", DBSnapshotIdentifier=snapshot)
+
+
+def _of_instance(session: Session, resource: str) -> list[dict[str, Any]]:
+    """Return the snapshots of an instance, automated and manual ones, whatever name it had then."""
+    filters = [{"Name": "dbi-resource-id", "Values": [resource]}]
+    return session.all("rds", "describe_db_snapshots", "DBSnapshots", Filters=filters)
+
+
+def _check_version(
+    original: Mapping[str, Any], snapshot: Mapping[str, Any], session: Session
+) -> None:
+    """Raise Refused for a snapshot of another major version, which the database's parameter group does not fit.
+
+    RDS refuses the two together (InvalidParameterCombination, "The Parameter Group … cannot be used for this
+    instance"). A manual snapshot can be upgraded (API reference, ModifyDBSnapshot).
+    """
+    old, new = str(snapshot["EngineVersion"]), str(original["EngineVersion"])
+    if _major(old) == _major(new):
+        return
+    name, identifier = str(snapshot["DBSnapshotIdentifier"]), original["DBInstanceIdentifier"]
+    way = t("Upgrade the database first: runbook, section 9.")
+    if _major(old) < _major(new):
+        copy = f"{name.removeprefix('rds:')}-{_major(new)}"
+        commands = (
+            f"aws rds copy-db-snapshot --source-db-snapshot-identifier {name} "
+            f"--target-db-snapshot-identifier {copy}",
+            f"aws rds wait db-snapshot-available --db-snapshot-identifier {copy}",
+            f"aws rds modify-db-snapshot --db-snapshot-identifier {copy} --engine-version {new}",
+        )
+        way = t(
+            "Upgrade a copy, and name it with --snapshot {copy} when it is available: {commands}",
+            copy=copy,
+            commands=" && ".join(map(session.place.complete, commands)),
+        )
+    raise Refused(
+        t(
+            "Snapshot {snapshot} is of PostgreSQL {old}, and {id} runs {new}: RDS refuses the parameter "
+            "group of another major version. Nothing was changed. {way}",
+            snapshot=name,
+            old=old,
+            id=identifier,
+            new=new,
+            way=way,
+        )
+    )
+
+
+def _major(version: str) -> int:
+    return int(version.partition(".")[0])
+
+
+def _check_restorable(session: Session, original: Mapping[str, Any], moment: datetime) -> None:
+    """Raise Refused for a time before or after those that RDS can restore. Raises AwsProblem."""
+    identifier, latest = original["DBInstanceIdentifier"], original.get("LatestRestorableTime")
+    if latest is None:
+        raise Refused(
+            t("{id} has no automated backups, so no time can be restored.", id=identifier)
+        )
+    times = {"id": identifier, "moment": moment.isoformat(timespec="seconds")}
+    times["latest"] = latest.isoformat(timespec="seconds")
+    if moment > latest:
+        raise Refused(
+            t(
+                "{moment} is too new: {id} can be restored up to {latest}; RDS saves its log every five "
+                "minutes.",
+                **times,
+            )
+        )
+    earliest = _earliest(session, original)
+    if earliest is not None and moment < earliest:
+        raise Refused(
+            t(
+                "{moment} is too old: {id} can be restored to times from {earliest} to {latest}. RDS keeps "
+                "automated backups for {days} days (databaseBackupDays). A snapshot may be older: "
+                "--snapshot, and `{listing}` shows all.",
+                earliest=_next_second(earliest).isoformat(),
+                days=original.get("BackupRetentionPeriod", 0),
+                listing=session.place.complete("aws rds describe-db-snapshots"),
+                **times,
+            )
+        )
+
+
+def _earliest(session: Session, original: Mapping[str, Any]) -> datetime | None:
+    """Return the earliest time to which RDS can restore the instance (RDS API reference, RestoreWindow)."""
+    found = session.all(
+        "rds",
+        "describe_db_instance_automated_backups",
+        "DBInstanceAutomatedBackups",
+        DbiResourceId=original["DbiResourceId"],
+    )
+    times = [(each.get("RestoreWindow") or {}).get("EarliestTime") for each in found]
+    return min(filter(None, times), default=None)
+
+
+def _next_second(moment: datetime) -> datetime:
+    """Return the first whole second that is not before ``moment``: it can be typed, and is restorable."""
+    whole = moment.replace(microsecond=0)
+    return whole if whole == moment else whole + timedelta(seconds=1)
+
+
+def _no_snapshot(original: Mapping[str, Any], snapshot: str, session: Session) -> Text:
+    identifier = original["DBInstanceIdentifier"]
+    listing = session.place.complete("aws rds describe-db-snapshots")
+    if snapshot:
+        return t(
+            "There is no available snapshot {snapshot}; `{listing}` shows all.",
+            snapshot=snapshot,
+            listing=listing,
+        )
+    return t(
+        "{id} has no available snapshot yet; RDS takes the first one after the instance is "
+        "created. `{listing}` shows all.",
+        id=identifier,
+        listing=listing,
+    )
+
+
+def restore(
+    session: Session,
+    original: Mapping[str, Any],
+    source: Source,
+    identifier: str,
+    *,
+    temporary: bool,
+) -> None:
+    """Restore into a new instance with the original's network and settings. Raises AwsProblem.
+
+    A ``temporary`` one has no standby and no backups. Encryption key and size are those of the source; both
+    restores have no parameter for the key. Logs are not exported: RDS would create log groups of the new name.
+    """
+    request = settings(original, temporary)
+    request["Tags"] = _tags(original, source)
+    if source.snapshot:
+        request |= {"DBInstanceIdentifier": identifier, "DBSnapshotIdentifier": source.snapshot}
+        session.call("rds", "restore_db_instance_from_db_snapshot", **request)
+        return
+    session.call(
+        "rds",
+        "restore_db_instance_to_point_in_time",
+        SourceDBInstanceIdentifier=original["DBInstanceIdentifier"],
+        TargetDBInstanceIdentifier=identifier,
+        RestoreTime=source.moment,
+        **request,
+    )
+
+
+def settings(original: Mapping[str, Any], temporary: bool) -> dict[str, Any]:
+    """Return the parameters of a restore that RDS would not take from its source.
+
+    Without them it would use the VPC's default security group and the engine's default parameters (API
+    reference, RestoreDBInstanceFromDBSnapshot).
+    """
+    found: dict[str, Any] = {
+        "DBInstanceClass": original["DBInstanceClass"],
+        "DBSubnetGroupName": original["DBSubnetGroup"]["DBSubnetGroupName"],
+        "DBParameterGroupName": original["DBParameterGroups"][0]["DBParameterGroupName"],
+        "VpcSecurityGroupIds": [
+            each["VpcSecurityGroupId"] for each in original["VpcSecurityGroups"]
+        ],
+        "Port": (original.get("Endpoint") or {}).get("Port", 5432),
+        "PubliclyAccessible": False,
+        "MultiAZ": bool(original.get("MultiAZ")) and not temporary,
+        "AutoMinorVersionUpgrade": bool(original.get("AutoMinorVersionUpgrade")),
+        "CopyTagsToSnapshot": bool(original.get("CopyTagsToSnapshot")),
+        "BackupRetentionPeriod": 0 if temporary else original.get("BackupRetentionPeriod", 1),
+        "EnableIAMDatabaseAuthentication": bool(original.get("IAMDatabaseAuthenticationEnabled")),
+    }
+    if original.get("CACertificateIdentifier"):
+        found["CACertificateIdentifier"] = original["CACertificateIdentifier"]
+    if not temporary:
+        found["DeletionProtection"] = bool(original.get("DeletionProtection"))
+    return found | _storage(original)
+
+
+def _storage(original: Mapping[str, Any]) -> dict[str, Any]:
+    kind = original.get("StorageType", "gp3")
+    if kind == "gp3" and original["AllocatedStorage"] < STRIPED_GB:
+        return {}
+    names = ("StorageType", "Iops", "StorageThroughput")
+    return {name: original[name] for name in names if original.get(name)}
+
+
+def _tags(original: Mapping[str, Any], source: Source) -> list[dict[str, str]]:
+    """Return the stack's tags and PURPOSE. AWS reserves its own prefix; those of a pause are not copied."""
+    kept = [
+        each
+        for each in original.get("TagList", ())
+        if not each["Key"].startswith("aws:") and each["Key"] not in (rds.AT, rds.COUNT, PURPOSE)
+    ]
+    # The characters that a tag's value may have (RDS user guide, "Tagging Amazon RDS resources").
+    words = source.snapshot or source.moment.isoformat()
+    return [*kept, {"Key": PURPOSE, "Value": words}]
+
+
+def purpose(found: Mapping[str, Any]) -> str | None:
+    """Return the source of an instance that a command restored; None for any other."""
+    tags = {each["Key"]: each.get("Value", "") for each in found.get("TagList", ())}
+    return tags.get(PURPOSE)
+
+
+def wait_until_available(session: Session, identifier: str, waiting: Waiting) -> None:
+    """Wait until the restored instance is available. Raises Refused and AwsProblem."""
+    waiting.until_done(
+        lambda: _unavailable(session, identifier, described(session, identifier)), MINUTES
+    )
+
+
+def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Database:
+    """Have RDS manage the password and wait until it does. Raises Refused and AwsProblem.
+
+    RDS manages the password only after the restore: ManageMasterUserPassword of the restores is for Oracle (API
+    reference, RestoreDBInstanceFromDBSnapshot).
+    """
+    asked = False
+
+    def left() -> Text | None:
+        nonlocal asked
+        found = described(session, identifier) or {}
+        if words := _unavailable(session, identifier, found):
+            return words
+        secret = found.get("MasterUserSecret") or {}
+        if secret.get("SecretStatus") == "active":
+            return None
+        if not secret and not asked:
+            _manage_password(session, identifier)
+            asked = True
+        return t("RDS creates the password of {id}", id=identifier)
+
+    waiting.until_done(left, MINUTES)
+    database = rds.database(session, identifier, False)
+    if database is None:
+        raise Refused(t("{id} was deleted meanwhile.", id=identifier))
+    return database
+
+
+def _unavailable(session: Session, identifier: str, found: Mapping[str, Any] | None) -> Text | None:
+    """Return the status of an instance that is not available yet. Raises Refused for one that will not be."""
+    status = str((found or {}).get("DBInstanceStatus", "creating"))
+    if status == "available":
+        return None
+    _check(session, identifier)
+    return t("{id} is {status}", id=identifier, status=status)
+
+
+def _check(session: Session, identifier: str) -> None:
+    """Raise Refused for a status in which an instance stays."""
+    database = read_existing(rds.database, session, identifier, False)
+    if database is not None and (refused := not_waiting(database)):
+        raise refused
+
+
+def _manage_password(session: Session, identifier: str) -> None:
+    session.call(
+        "rds",
+        "modify_db_instance",
+        DBInstanceIdentifier=identifier,
+        ManageMasterUserPassword=True,
+        ApplyImmediately=True,
+    )
+
+
+BUSY = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
+
+
+def delete(session: Session, identifier: str, waiting: Waiting, minutes: float = MINUTES) -> None:
+    """Delete an instance without a snapshot and wait until it is gone. Raises Refused and AwsProblem.
+
+    RDS deletes automated backups and the managed password's secret with it (RDS user guide, "Password management
+    with Amazon RDS and AWS Secrets Manager"). An instance that is not ready to be deleted is asked again.
+    """
+
+    def left() -> Text | None:
+        found = described(session, identifier)
+        if found is None:
+            return None
+        if found["DBInstanceStatus"] != "deleting":
+            try:
+                session.call(
+                    "rds",
+                    "delete_db_instance",
+                    DBInstanceIdentifier=identifier,
+                    SkipFinalSnapshot=True,
+                    DeleteAutomatedBackups=True,
+                )
+            except AwsProblem as problem:
+                if problem.kind != "missing" and problem.code not in BUSY:
+                    raise
+        return t("{id} is being deleted", id=identifier)
+
+    waiting.until_done(left, minutes)
+
+
+def drill_name(names: StackNames) -> str:
+    """Return the identifier of a drill's instance."""
+    return f"{names.database}-drill"

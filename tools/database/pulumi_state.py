@@ -1,0 +1,131 @@
+"""Points the Pulumi state's DB instance at another one of the same name, and brings the stack up to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from tools.i18n import Refused, t, verbatim
+from tools.signals import run_in_front
+from stack.names import StackNames
+
+INSTANCE = "aws:rds/instance:Instance"
+
+HARMLESS = frozenset({"same", "update", "refresh", "read"})
+"""Steps of a preview that keep a resource."""
+
+
+@dataclass(frozen=True)
+class PulumiStack:
+    """A stack in the project of ``folder``. Secrets in its state stay encrypted: it is never exported with them."""
+
+    names: StackNames
+    folder: Path
+
+    def instance_id(self) -> str:
+        """Return the provider's id of the DB instance: its DbiResourceId. Raises Refused."""
+        return str(self._instance(self._export())["id"])
+
+    def set_instance_id(self, new: str) -> None:
+        """Replace the id of the DB instance in the state. Raises Refused.
+
+        The provider reads an instance by its DbiResourceId, which a renaming does not change
+        (terraform-provider-aws pull request 31232, pulumi/pulumi-aws issue 2910).
+        """
+        exported = self._export()
+        resource = self._instance(exported)
+        old = resource["id"]
+        resource["id"] = new
+        resource["outputs"] = {
+            name: new if value == old else value for name, value in resource["outputs"].items()
+        }
+        self._pulumi("stack", "import", given=json.dumps(exported))
+
+    def check_preview(self) -> None:
+        """Raise Refused if `pulumi up --refresh` would replace or delete the DB instance."""
+        urn = self._instance(self._export())["urn"]
+        preview = json.loads(self._pulumi("preview", "--refresh", "--json"))
+        for step in preview.get("steps", ()):
+            if step["urn"] == urn and step["op"] not in HARMLESS:
+                raise Refused(
+                    t(
+                        "`pulumi up --refresh -s {stack}` would {operation} the restored database, so it "
+                        "was not run; `pulumi preview --refresh --diff -s {stack}` shows why.",
+                        stack=self.names.stack,
+                        operation=verbatim(step["op"]),
+                    )
+                )
+
+    def up(self, instead: Mapping[str, str]) -> None:
+        """Run `pulumi up --refresh` with its output in front. Raises Refused when it fails.
+
+        ``instead`` are settings of this run only. pulumi writes them into a copy of the stack file (`-c`,
+        `--config-file`), so that an interrupt leaves the stack file as it is.
+        """
+        words = ["pulumi", "up", "--refresh", "--yes", "--skip-preview", "-s", self.names.stack]
+        with TemporaryDirectory(prefix="careapp-") as temporary:
+            if instead:
+                file = shutil.copy(self.folder / f"Pulumi.{self.names.stack}.yaml", temporary)
+                words += ["--config-file", str(file)]
+                words += [f"--config={name}={value}" for name, value in instead.items()]
+            failed = run_in_front(words, os.environ, self.folder)
+        if failed:
+            raise Refused(
+                t(
+                    "`pulumi up` failed. The database is restored; `./careapp db restore -s {stack}` goes "
+                    "on from here.",
+                    stack=self.names.stack,
+                )
+            )
+
+    def _instance(self, exported: Mapping[str, Any]) -> dict[str, Any]:
+        found = [each for each in _instances(exported) if _identifier(each) == self.names.database]
+        if len(found) != 1:
+            raise Refused(
+                t(
+                    "The state of {stack} has no DB instance {id}; `pulumi up -s {stack}` creates it.",
+                    stack=self.names.stack,
+                    id=self.names.database,
+                )
+            )
+        return found[0]
+
+    def _export(self) -> dict[str, Any]:
+        exported: dict[str, Any] = json.loads(self._pulumi("stack", "export"))
+        return exported
+
+    def _pulumi(self, *words: str, given: str | None = None) -> str:
+        """Run pulumi and return its output. Raises Refused with its errors."""
+        if shutil.which("pulumi") is None:
+            raise Refused(t("pulumi is not on PATH, and the swap needs it."))
+        command = ["pulumi", *words, "-s", self.names.stack, "--non-interactive"]
+        done = subprocess.run(
+            command, cwd=self.folder, input=given, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise Refused(
+                t(
+                    "`{command}` failed: {words}",
+                    command=" ".join(command),
+                    words=verbatim((done.stderr or done.stdout).strip()),
+                )
+            )
+        return done.stdout
+
+
+def _instances(exported: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the DB instances of a state without those that wait to be deleted."""
+    for each in exported["deployment"].get("resources", ()):
+        if each["type"] == INSTANCE and not each.get("delete"):
+            yield each
+
+
+def _identifier(resource: Mapping[str, Any]) -> str:
+    return str(resource.get("inputs", {}).get("identifier", ""))

@@ -1,0 +1,224 @@
+"""Reads the login and runs statements. The password stays in memory and is never printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psycopg
+
+from tools.i18n import Refused, Text, t
+from tools.aws.session import Session
+from tools.database.tunnel import Tunnel
+from tools.doctor.checks.databases import USABLE
+from tools.snapshot import rds, read_part
+from tools.snapshot.rds import Database
+from stack.names import StackNames
+
+BUNDLE = Path(__file__).parents[2] / "webapp" / "certs" / "rds-ca.pem"
+"""The certificates by which the app, too, knows its database: AWS's own bundle (webapp/certs)."""
+
+CONNECT_SECONDS = 10
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """The parameters of a connection, except for the tunnel."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    authorities: Path
+    password: str = field(repr=False)
+
+    def libpq(self, local_port: int) -> dict[str, str]:
+        """Return libpq's variables: connect through the tunnel, verify the certificate for the endpoint."""
+        return {
+            "PGHOST": self.host,
+            "PGHOSTADDR": LOOPBACK,
+            "PGPORT": str(local_port),
+            "PGDATABASE": self.name,
+            "PGUSER": self.user,
+            "PGPASSWORD": self.password,
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": str(self.authorities),
+            "PGCONNECT_TIMEOUT": str(CONNECT_SECONDS),
+            "PGAPPNAME": "careapp-db",
+        }
+
+    def psycopg(self, local_port: int) -> dict[str, Any]:
+        """Return the same as psycopg's arguments."""
+        return {
+            "host": self.host,
+            "hostaddr": LOOPBACK,
+            "port": local_port,
+            "dbname": self.name,
+            "user": self.user,
+            "password": self.password,
+            "sslmode": "verify-full",
+            "sslrootcert": str(self.authorities),
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": "careapp-db",
+        }
+
+
+def database(session: Session, names: StackNames) -> Database:
+    """Return the database, if it accepts connections. Raises Refused and AwsProblem."""
+    part = read_part(rds.database, session, names.database, False)
+    if part.problem:
+        raise part.problem
+    found = part.value
+    if found is None:
+        raise Refused(
+            t(
+                "There is no database {id} in {region}; `pulumi up -s {stack}` creates it.",
+                id=names.database,
+                region=session.region,
+                stack=names.stack,
+            )
+        )
+    if found.status not in USABLE:
+        raise Refused(_away(found, names))
+    return found
+
+
+def _away(found: Database, names: StackNames) -> Text:
+    if found.pause is not None:
+        return t(
+            "The stack is paused and its database is {status}: `./careapp resume -s {stack}` first.",
+            status=found.status,
+            stack=names.stack,
+        )
+    return t(
+        "The database is {status} and accepts no connections; `./careapp doctor -s {stack}` "
+        "shows how to fix it.",
+        status=found.status,
+        stack=names.stack,
+    )
+
+
+def login(session: Session, found: Database) -> Login:
+    """Return the login with the current master password. Raises Refused and AwsProblem."""
+    if not found.secret:
+        raise Refused(
+            t("RDS manages no password for {id}, so there is none to log in with.", id=found.id)
+        )
+    answer = session.call("secretsmanager", "get_secret_value", SecretId=found.secret)
+    secret = json.loads(answer["SecretString"])
+    return Login(
+        host=found.address,
+        port=found.port,
+        name=found.name,
+        user=str(secret["username"]),
+        password=str(secret["password"]),
+        authorities=_authorities(),
+    )
+
+
+def _authorities() -> Path:
+    """Return libpq's PGSSLROOTCERT if it is set; else AWS's bundle."""
+    chosen = os.environ.get("PGSSLROOTCERT")
+    return Path(chosen) if chosen else BUNDLE
+
+
+class NoConnection(Exception):
+    """The database refused or did not answer; ``str()`` is libpq's message, without a password."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """The result of a check. Times are in milliseconds; ``p50_ms`` is the median round trip."""
+
+    endpoint: str
+    port: int
+    database: str
+    user: str
+    through: Text
+    version: str
+    tls: str
+    cipher: str
+    authorities: str
+    rounds: int
+    connect_ms: float
+    p50_ms: float
+    slowest_ms: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result for scripts."""
+        return {**asdict(self), "through": str(self.through), "verified": "verify-full"}
+
+
+def connected(login: Login, tunnel: Tunnel) -> psycopg.Connection[Any]:
+    """Return a connection whose certificate was verified for the endpoint's name. Raises NoConnection."""
+    try:
+        return psycopg.connect(**login.psycopg(tunnel.port), autocommit=True)
+    except psycopg.OperationalError as error:
+        raise NoConnection(str(error)) from None
+
+
+def check(login: Login, tunnel: Tunnel, rounds: int) -> CheckResult:
+    """Connect and measure round trips. Raises NoConnection."""
+    begun = time.perf_counter()
+    with connected(login, tunnel) as connection:
+        connect = time.perf_counter() - begun
+        times = sorted(_round_trip(connection) for _ in range(rounds))
+        row = connection.execute(
+            "SELECT version(), current_user::text, current_database()::text, s.version, s.cipher "
+            "FROM pg_stat_ssl s WHERE s.pid = pg_backend_pid()"
+        ).fetchone()
+    version, user, name, tls, cipher = row or ("",) * 5
+    return CheckResult(
+        endpoint=login.host,
+        port=login.port,
+        database=name,
+        user=user,
+        through=tunnel.jump_host.text,
+        version=version,
+        tls=tls,
+        cipher=cipher,
+        authorities=str(login.authorities),
+        rounds=rounds,
+        connect_ms=_ms(connect),
+        p50_ms=_ms(median(times)),
+        slowest_ms=_ms(times[-1]),
+    )
+
+
+def _round_trip(connection: psycopg.Connection[Any]) -> float:
+    begun = time.perf_counter()
+    connection.execute("SELECT 1").fetchone()
+    return time.perf_counter() - begun
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 2)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of a statement: columns and rows, or only PostgreSQL's status."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    status: str
+
+
+def ask(login: Login, tunnel: Tunnel, question: str) -> Answer:
+    """Run one statement. Raises NoConnection, and psycopg.Error for what PostgreSQL refuses."""
+    with connected(login, tunnel) as connection:
+        # As psql -c: several statements at once are one transaction; the last answer counts.
+        cursor = connection.execute(question.encode())
+        while cursor.nextset():
+            pass
+        if cursor.description is None:
+            return Answer((), (), cursor.statusmessage or "")
+        columns = tuple(each.name for each in cursor.description)
+        return Answer(columns, tuple(cursor.fetchall()), cursor.statusmessage or "")

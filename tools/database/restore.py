@@ -1,0 +1,381 @@
+"""The command `./careapp db restore`: replaces the stack's database by a restored one and keeps the old one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tools.i18n import Refused, Text, t, verbatim
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from tools.command_line import exit_code_of
+from tools.cost import restores
+from tools.database import copies, queries
+from tools.database.copies import Source
+from tools.database.pulumi_state import PulumiStack
+from tools.doctor.checks.databases import PASSING, USABLE
+from tools.screen import Line, display
+from tools.waiting import Waiting
+from stack import monitoring, shifting
+from stack.settings import Settings
+
+NOT_AGREED = 1
+
+RENAME_MINUTES = 30
+"""RDS restarts an instance that it renames (API reference, ModifyDBInstance, NewDBInstanceIdentifier)."""
+
+RESTING = frozenset({"stopping", "stopped", "starting"})
+
+TAKEN = frozenset({"DBInstanceAlreadyExists", "DBInstanceAlreadyExistsFault"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreOptions:
+    """The stack, its folder, and what to restore: a snapshot or a moment; neither to go on."""
+
+    stack: str
+    folder: Path
+    snapshot: str = ""
+    moment: datetime | None = None
+    yes: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instances:
+    """RDS's descriptions of the instances that a restore has: the only record of how far it is."""
+
+    current: Mapping[str, Any] | None
+    restored: Mapping[str, Any] | None
+    before: Mapping[str, Any] | None
+
+    @property
+    def source(self) -> str | None:
+        """Return what an unfinished restore restores; None when there is none."""
+        for found in (self.restored, self.current):
+            if found is not None and (words := copies.purpose(found)) is not None:
+                return words
+        return None
+
+    @property
+    def swapped(self) -> bool:
+        """Return whether the restored instance has the database's name."""
+        return self.restored is None and self.source is not None
+
+
+def settings_of_the_first_up(settings: Settings) -> dict[str, str]:
+    """Return the settings with which `pulumi up` starts the tasks that have the new password.
+
+    The old tasks have no database. While ECS waits, it would send them most of the requests, and their errors
+    could set off a deployment alarm: ECS would roll back to them. So it shifts the requests at once, without
+    alarms. 0 is allowed for each wait (botocore, CanaryConfiguration, LinearConfiguration).
+    """
+    if not settings.ecs_enabled:
+        return {}
+    found: dict[str, str] = {}
+    if settings.service.deployment.shifts:
+        # The most that a first step may be: a linear deployment then has one.
+        found |= {shifting.SHIFT_PERCENT.name: "99"}
+        found |= {shifting.SHIFT_MINUTES.name: "0", shifting.BAKE_MINUTES.name: "0"}
+    if settings.monitoring.deployment_alarms:
+        found |= {monitoring.DEPLOY_ERROR_PERCENT.name: "0"}
+        found |= {monitoring.DEPLOY_LATENCY_SECONDS.name: "0"}
+    return found
+
+
+class Restore:
+    """One restore of a stack's database. Every step is skipped where RDS shows that it is done."""
+
+    def __init__(
+        self, session: Session, settings: Settings, waiting: Waiting, pulumi: PulumiStack
+    ) -> None:
+        self.session, self.settings, self.waiting, self.pulumi = session, settings, waiting, pulumi
+        self.names = names = settings.names
+        self.first = settings_of_the_first_up(settings)
+        self.name = names.database
+        self.temporary = f"{names.database}-restored"
+        self.old = f"{names.database}-before-restore"
+
+    def read(self) -> Instances:
+        """Read the three instances. Raises AwsProblem."""
+        current, restored, before = (
+            copies.described(self.session, each) for each in (self.name, self.temporary, self.old)
+        )
+        return Instances(current=current, restored=restored, before=before)
+
+    def check(self, now: Instances) -> None:
+        """Raise Refused where a restore can neither begin nor go on."""
+        if now.source is None and now.before is not None:
+            raise Refused(
+                t(
+                    "{old} is still there from an earlier restore; delete it first: {command}",
+                    old=self.old,
+                    command=self.deletion(now.before),
+                )
+            )
+        if now.source is None and now.restored is not None:
+            raise Refused(
+                t(
+                    "There is an instance {id} without the tag {tag}, so no restore created it; rename "
+                    "or delete it.",
+                    id=self.temporary,
+                    tag=copies.PURPOSE,
+                )
+            )
+        if now.restored is not None and (now.current is None) is (now.before is None):
+            raise Refused(
+                t(
+                    "Of {name} and {old} exactly one has to exist beside {restored}; rename them by hand.",
+                    name=self.name,
+                    old=self.old,
+                    restored=self.temporary,
+                )
+            )
+
+    def begin(self, now: Instances, source: Source) -> None:
+        """Restore into an instance beside the database. Raises AwsProblem."""
+        self.waiting.say(t("Restoring {source} into {id}.", source=source.text, id=self.temporary))
+        copies.restore(self.session, now.current or {}, source, self.temporary, temporary=False)
+
+    def swap(self) -> None:
+        """Give the restored instance the database's name and a managed password. Raises Refused and AwsProblem.
+
+        RDS tags the password's secret with the ARN that the instance has then, and no document says that a
+        renaming changes the tag. The permissions boundary allows the secret by that tag (delivery/template.yaml):
+        so the name comes first.
+        """
+        now = self.read()
+        if not now.swapped:
+            if now.current is not None:
+                copies.wait_until_available(self.session, self.temporary, self.waiting)
+                self._rename(self.name, self.old)
+            self._rename(self.temporary, self.name)
+        copies.wait_until_usable(self.session, self.name, self.waiting)
+
+    def _rename(self, old: str, new: str) -> None:
+        """Rename an instance and wait until it is available. Raises Refused and AwsProblem."""
+        asked = False
+
+        def left() -> Text | None:
+            nonlocal asked
+            found, before = (copies.described(self.session, each) for each in (new, old))
+            if found is not None and before is None and found["DBInstanceStatus"] == "available":
+                return None
+            if not asked and before is not None and _settled(before):
+                asked = self._ask_rename(old, new)
+            return t("{old} is being renamed to {new}", old=old, new=new)
+
+        self.waiting.until_done(left, RENAME_MINUTES)
+
+    def _ask_rename(self, old: str, new: str) -> bool:
+        """Ask for the new name; return False while RDS still knows an instance of that name."""
+        try:
+            self.session.call(
+                "rds",
+                "modify_db_instance",
+                DBInstanceIdentifier=old,
+                NewDBInstanceIdentifier=new,
+                ApplyImmediately=True,
+            )
+        except AwsProblem as problem:
+            if problem.code not in TAKEN:
+                raise
+            return False
+        return True
+
+    def adopt(self) -> Instances:
+        """Give the restored instance to Pulumi, which starts tasks with its password. Raises Refused and AwsProblem.
+
+        The tag is removed last: until then the same command goes on. A second `up` sets back what the first
+        one had instead; so does any other `pulumi up`.
+        """
+        now = self.read()
+        current = now.current or {}
+        resource = str(current["DbiResourceId"])
+        if self.pulumi.instance_id() != resource:
+            self.waiting.say(t("Pulumi's state gets the restored instance {id}.", id=resource))
+            self.pulumi.set_instance_id(resource)
+        self.pulumi.check_preview()
+        self.pulumi.up(self.first)
+        if self.first:
+            self.waiting.say(
+                t(
+                    "The tasks have the restored database. A second `pulumi up` sets {keys} back.",
+                    keys=", ".join(self.first),
+                )
+            )
+            self.pulumi.up({})
+        self.session.call(
+            "rds",
+            "remove_tags_from_resource",
+            ResourceName=current["DBInstanceArn"],
+            TagKeys=[copies.PURPOSE],
+        )
+        return now
+
+    def deletion(self, found: Mapping[str, Any]) -> str:
+        """Return the commands that delete an instance."""
+        name = f"--db-instance-identifier {found['DBInstanceIdentifier']}"
+        commands = [f"aws rds delete-db-instance {name} --skip-final-snapshot"]
+        if found.get("DeletionProtection"):
+            first = (
+                f"aws rds modify-db-instance {name} --no-deletion-protection --apply-immediately"
+            )
+            commands.insert(0, first)
+        for log in found.get("EnabledCloudwatchLogsExports", ()):
+            # RDS creates the group when the renamed instance logs, and does not delete it.
+            group = f"/aws/rds/instance/{found['DBInstanceIdentifier']}/{log}"
+            commands.append(f"aws logs delete-log-group --log-group-name {group}")
+        return " && ".join(map(self.session.place.complete, commands))
+
+
+def _settled(found: Mapping[str, Any]) -> bool:
+    """Return whether an instance does not change its status on its own. RDS judges a damaged one itself."""
+    status = found["DBInstanceStatus"]
+    return status == "available" or status not in USABLE | PASSING
+
+
+def plan(made: Restore, words: Text) -> Iterator[Line]:
+    """Yield what a restore will change, for the confirmation."""
+    where = t("{prefix} in {region}:", prefix=made.names.prefix, region=made.session.region)
+    yield Line(str(where), "bold")
+    for each in (
+        t("{source} is restored beside {id}", source=words, id=made.name),
+        t("then {id} is renamed to {old}, and the restored instance gets its name", id=made.name, old=made.old),
+        t("from then on until its new tasks run, the app has no database"),
+        *_two_updates(made),
+        t("what was written later than the restored data is in {old} only", old=made.old),
+    ):  # fmt: skip
+        yield Line(f"  - {each!s}")
+
+
+def _two_updates(made: Restore) -> Iterator[Text]:
+    """Yield why there are two updates, where there are two, and how long ECS waits in the second one."""
+    deployment = made.settings.service.deployment
+    if made.first:
+        yield t(
+            "the old tasks have no database: so the first `pulumi up` sets {keys} for itself, and ECS does not "
+            "wait with them, nor roll back to them; the second one sets this back, and ECS waits {minutes} "
+            "minutes in it, while the app runs",
+            keys=" ".join(f"{name}={value}" for name, value in made.first.items()),
+            minutes=deployment.wait or deployment.bake,
+        )
+
+
+def closing(made: Restore, now: Instances) -> Iterator[Line]:
+    """Yield the result, and how the old instance is deleted."""
+    yield Line(str(t("{id} is restored.", id=made.name)), "bold green")
+    if now.before is None:
+        return
+    monthly = restores.month(made.session.region, now.before)
+    kept = t("{old} runs on with the data from before.", old=made.old)
+    if monthly is not None:
+        kept = t(
+            "{old} runs on with the data from before, for about ${usd} a month.",
+            old=made.old,
+            usd=f"{monthly:.2f}",
+        )
+    yield Line(str(kept), "yellow")
+    yield Line(
+        str(t("When it is not needed any more: {command}", command=made.deletion(now.before)))
+    )
+
+
+def restore(options: RestoreOptions) -> int:
+    """Restore the database; return 0 restored, 1 refused or not in time, 2 unknown, 130 interrupted."""
+
+    def work() -> int:
+        settings = Settings.read(options.stack, options.folder)
+        made = Restore(
+            Session(settings.region, settings.profile),
+            settings,
+            Waiting.printing(),
+            PulumiStack(settings.names, options.folder),
+        )
+        now = made.read()
+        made.check(now)
+        source = _source(made, now, options)
+        if not now.swapped and not options.yes and not _agreed(made, now, source):
+            return NOT_AGREED
+        if source is not None:
+            made.begin(now, source)
+        made.swap()
+        display(closing(made, made.adopt()))
+        return 0
+
+    stack = options.stack
+    interrupted = t(
+        "interrupted; nothing is lost: `./careapp db restore -s {stack}` goes on.", stack=stack
+    )
+    return exit_code_of(work, interrupted)
+
+
+def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | None:
+    """Return what to restore; None to go on with an unfinished restore. Raises Refused and AwsProblem."""
+    given = bool(options.snapshot or options.moment)
+    if now.source is not None:
+        made.waiting.say(t("Going on with the restore of {source}.", source=now.source))
+        wanted = options.snapshot or (options.moment.isoformat() if options.moment else now.source)
+        if wanted != now.source:
+            raise Refused(
+                t(
+                    "A restore of {source} is under way. Go on with it without --time and --snapshot; to "
+                    "begin another one, first delete {id}.",
+                    source=now.source,
+                    id=made.temporary,
+                )
+            )
+        return None
+    if not given:
+        raise Refused(
+            t(
+                "No restore of {id} is under way; say what to restore: --time or --snapshot.",
+                id=made.name,
+            )
+        )
+    original = now.current
+    if original is None or original["DBInstanceStatus"] in RESTING:
+        # It raises the reason: no database, or a paused stack.
+        original = copies.described(made.session, queries.database(made.session, made.names).id)
+    original = original or {}
+    known = made.pulumi.instance_id()
+    if known != original["DbiResourceId"]:
+        raise Refused(
+            t(
+                "Pulumi's state knows {id} as {known}, RDS as {found}; run `pulumi refresh -s {stack}` "
+                "first.",
+                id=made.name,
+                known=known,
+                found=str(original["DbiResourceId"]),
+                stack=made.names.stack,
+            )
+        )
+    return copies.choose(made.session, original, options.snapshot, options.moment)
+
+
+def _agreed(made: Restore, now: Instances, source: Source | None) -> bool:
+    """Ask for the stack's name. Raises Refused without a terminal."""
+    stack = made.names.stack
+    if not sys.stdin.isatty():
+        raise Refused(
+            t(
+                "restore asks for the stack's name before it replaces {id}, but there is no terminal; use "
+                "--yes.",
+                id=made.name,
+            )
+        )
+    words = source.text if source else verbatim(now.source or "")
+    for line in plan(made, words):
+        click.echo(line.text)
+    typed: str = click.prompt(
+        str(t("Type {stack} to go on", stack=stack)), default="", show_default=False
+    )
+    if typed.strip() != stack:
+        click.echo(str(t("Nothing was changed.")))
+        return False
+    return True

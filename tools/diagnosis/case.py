@@ -1,0 +1,431 @@
+"""The input of the checks: the snapshot of a stack, and what follows from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from tools.i18n import Text, t
+from tools.diagnosis.findings import Fix, try_again
+from tools.diagnosis.log_lines import Raised
+from tools.screen import short_time
+from tools.snapshot import Snapshot
+from tools.snapshot.elb import Check, Target
+from tools.snapshot.rds import Pause
+from tools.snapshot.records import Definition, Deployment, Event, Service, Task
+from tools.snapshot.task_logs import Line
+from tools.snapshot.vpc import Network
+from stack.load_balancer import HEALTH_PATH
+
+UNHEALTHY = re.compile(
+    r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
+)
+
+LACKS_RIGHT = re.compile(
+    r"permission denied for (?P<kind>table|view|sequence|schema|relation) \"?(?P<name>[\w.$-]+)"
+)
+"""PostgreSQL's words (aclchk.c; errcode 42501), and what to grant for each kind of object."""
+RIGHTS = {
+    **dict.fromkeys(("table", "view", "relation"), ("SELECT, INSERT, UPDATE, DELETE", "TABLE")),
+    "sequence": ("USAGE, SELECT", "SEQUENCE"),
+    "schema": ("USAGE", "SCHEMA"),
+}
+
+STEADY = re.compile(r"has reached a steady state|deployment completed")
+FAILED_DEPLOYMENT = "deployment failed"
+"""ECS's words in events of the service."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A snapshot, and what the checks derive from it."""
+
+    now: Snapshot
+
+    @property
+    def service(self) -> Service | None:
+        return self.now.service.value
+
+    @property
+    def moment(self) -> datetime:
+        """Return the snapshot's time, or that of the newest event if it is later: a local cloud's clock runs ahead."""
+        events = self.service.events if self.service else ()
+        return max([self.now.at, *(each.at for each in events)])
+
+    @property
+    def network(self) -> Network | None:
+        return self.now.network.value
+
+    @cached_property
+    def definition(self) -> Definition | None:
+        """Return the task definition that is expected to run."""
+        return (self.now.definitions.value or {}).get(self.now.wanted or "")
+
+    @property
+    def paused(self) -> Pause | None:
+        """Return the pause; None where the service has a desired count above 0."""
+        database = self.now.database.value
+        if database is None or (self.service is not None and self.service.desired > 0):
+            return None
+        return database.pause
+
+    @property
+    def health_check(self) -> Check | None:
+        """Return the target group's health check."""
+        return self.now.group.value.check if self.now.group.value else None
+
+    @property
+    def health_path(self) -> str:
+        """Return the path meant for health checks: that of the app in webapp/, else the stack file's healthPath."""
+        settings = self.now.settings
+        return HEALTH_PATH.default if settings.webapp else settings.health.path
+
+    @property
+    def primary(self) -> Deployment | None:
+        return self.service.primary if self.service else None
+
+    @cached_property
+    def deployment_tasks(self) -> tuple[Task, ...]:
+        """Return the tasks of the newest deployment of the expected revision, newest first."""
+        wanted = [each for each in self.now.tasks.value or () if each.definition == self.now.wanted]
+        primary = self.primary
+        if primary and not self.rolled_back:
+            return tuple(each for each in wanted if each.started_by == primary.id)
+        others = [each for each in wanted if not primary or each.started_by != primary.id]
+        return tuple(each for each in others if each.started_by == others[0].started_by)
+
+    @cached_property
+    def failed_tasks(self) -> tuple[Task, ...]:
+        """Return those of `deployment_tasks` that were not stopped by a user, a scaling activity or a deployment."""
+        return tuple(each for each in self.deployment_tasks if each.failed)
+
+    @cached_property
+    def active_tasks(self) -> tuple[Task, ...]:
+        """Return those of `deployment_tasks` that are not stopped or stopping."""
+        return tuple(each for each in self.deployment_tasks if not each.over)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """Return the registered targets of tasks that are not stopped or stopping."""
+        kept = {each.address for each in self.now.tasks.value or () if not each.over}
+        return tuple(each for each in self.now.targets.value or () if each.address in kept)
+
+    @property
+    def rolled_back(self) -> bool:
+        """Return whether ECS rolled back: the primary deployment is of another revision, or of an earlier service."""
+        if self.primary is None or not self.now.wanted:
+            return False
+        if self.not_deployed:
+            return False
+        return bool(self.now.rollback_reason.value) or self.primary.definition != self.now.wanted
+
+    @property
+    def not_deployed(self) -> bool:
+        """Return whether the expected revision is known never to have been given to ECS, which runs another one."""
+        return self.now.was_deployed.value is False
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """Return ECS's events about the roll-out of the expected revision, newest first.
+
+        ECS keeps the last hundred events, which may be days old. Those before the service was last steady are
+        of another roll-out, or of what it has got over.
+        """
+        since, service = self._since, self.service
+        if since is None or service is None:
+            return ()
+        return tuple(each for each in service.events if each.at >= since)
+
+    @property
+    def _since(self) -> datetime | None:
+        """Return when the roll-out began, or the service was last steady; None where that is not known."""
+        service, primary = self.service, self.primary
+        if service is None or primary is None or self.not_deployed:
+            return None
+        steady = [each.at for each in service.events if STEADY.search(each.message)]
+        if not self.rolled_back:
+            return max([primary.created, *steady])
+        created = [each.created for each in self.deployment_tasks if each.created]
+        failed = [each.at for each in service.events if FAILED_DEPLOYMENT in each.message]
+        if created or not failed:
+            return min(created, default=None)
+        # ECS has forgotten the tasks: what came before the failure, back to the last steady state.
+        return max((each for each in steady if each < max(failed)), default=max(failed))
+
+    @property
+    def steady(self) -> bool:
+        """Return whether the expected revision runs at its desired count, and every target is healthy."""
+        return self._steadiness is True
+
+    @property
+    def unsteady(self) -> bool:
+        """Return whether it is known not to be steady; False where the tasks or targets could not be read."""
+        return self._steadiness is False
+
+    @cached_property
+    def _steadiness(self) -> bool | None:
+        """Return whether the service is steady; None where that could not be read."""
+        service, primary, now = self.service, self.primary, self.now
+        if service is None or primary is None or self.rolled_back or service.desired == 0:
+            return False
+        if self.not_deployed:
+            return False
+        if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
+            return False
+        wanted = service.desired if service.targets else 0
+        if sum(each.state == "healthy" for each in self.targets) >= wanted:
+            return True
+        unread = now.tasks.problem or now.group.problem or now.targets.problem
+        return None if unread else False
+
+    @cached_property
+    def unfinished(self) -> bool:
+        """Return whether a roll-out is in progress with fewer healthy targets than the desired count."""
+        service, primary = self.service, self.primary
+        if service is None or primary is None or primary.rollout != "IN_PROGRESS":
+            return False
+        return sum(each.state == "healthy" for each in self.targets) < service.desired
+
+    @cached_property
+    def failed_checks(self) -> tuple[FailedCheck, ...]:
+        """Return failed health checks of the expected revision: of current targets, then from ECS's events."""
+        if not self.unsteady:
+            return ()
+        mine = {each.address for each in self.deployment_tasks}
+        found = [
+            failed_check(
+                each.description or each.reason, f"{each.address}:{each.port} {each.state}: "
+            )
+            for each in self.targets
+            if each.state == "unhealthy" and each.address in mine
+        ]
+        return tuple([*found, *self._reported()])
+
+    @property
+    def has_wrong_status(self) -> bool:
+        """Return whether a task answered the health check with a status outside the matcher."""
+        return any(each.codes for each in self.failed_checks)
+
+    def _reported(self) -> Iterator[FailedCheck]:
+        mine = {each.id for each in self.deployment_tasks}
+        # ECS forgets stopped tasks after an hour; its events tell of them for longer.
+        forgotten = not mine and not self.rolled_back
+        known = self.service.events if self.service else ()
+        for event in self.events if forgotten else known:
+            match = UNHEALTHY.search(event.message)
+            if match and (forgotten or match["task"] in mine):
+                yield failed_check(
+                    match["why"], f"{short_time(event.at, self.now.at)} task {match['task'][:8]}: "
+                )
+
+    @cached_property
+    def running_lines(self) -> tuple[Line, ...]:
+        """Return the log lines that were read of the tasks that answer requests.
+
+        After a rollback those are of an earlier revision.
+        """
+        running = tuple(each for each in self.now.tasks.value or () if not each.over)
+        answering = running if self.rolled_back else self.active_tasks
+        return tuple(each for task in answering for each in self.lines(task))
+
+    def lines(self, task: Task) -> tuple[Line, ...]:
+        """Return a task's log lines that were read."""
+        logs = self.now.logs.value
+        return logs.lines.get(task.id, ()) if logs else ()
+
+    def stop_reasons(self, pattern: str) -> tuple[str, ...]:
+        """Return the stop reasons of failed tasks that match, while the service is known not to be steady."""
+        if not self.unsteady:
+            return ()
+        words = [
+            each
+            for task in self.failed_tasks
+            for each in (task.reason, *(container.reason for container in task.containers))
+        ]
+        return tuple(dict.fromkeys(each for each in words if re.search(pattern, each)))
+
+    def matching_lines(self, pattern: str, most: int = 3) -> tuple[str, ...]:
+        """Return the last log lines of failed or running tasks that match."""
+        found = [
+            each.text
+            for task in (*self.failed_tasks, *self.active_tasks)
+            for each in self.lines(task)
+            if re.search(pattern, each.text)
+        ]
+        return tuple(dict.fromkeys(found[-most:]))
+
+    @property
+    def given_up(self) -> bool:
+        """Return whether ECS has stopped trying the expected revision."""
+        return self.rolled_back or bool(self.primary and self.primary.rollout == "FAILED")
+
+    @property
+    def retry_command(self) -> str:
+        """Return the command that makes ECS try the expected revision again, with the stack file's health check.
+
+        What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
+        """
+        stack = self.now.names.stack
+        return f"pulumi up -s {stack}" if self.not_deployed else try_again(stack)
+
+    def then_retry(self) -> tuple[Fix, ...]:
+        """Return the fix that starts the roll-out again, where ECS has given up or is backing off."""
+        if not self.unsteady or self.service is None or self.definition is None:
+            return ()
+        return (Fix(t("Then let ECS try again:"), self._retry_commands, then=True),)
+
+    @property
+    def _retry_commands(self) -> tuple[str, ...]:
+        """Return the retry, and the ``pulumi up`` that reports its result."""
+        return tuple(dict.fromkeys((self.retry_command, f"pulumi up -s {self.now.names.stack}")))
+
+    def retry_if_fixed(self) -> tuple[Fix, ...]:
+        """Return the fix for a cause that may be fixed already: ECS has given up and does not try again."""
+        if not self.given_up or any(each.state == "unhealthy" for each in self.targets):
+            return ()
+        text = t(
+            "If the cause was fixed after the last try ({time}), let ECS try again:",
+            time=self.last_stop,
+        )
+        return (Fix(text, self._retry_commands),)
+
+    @property
+    def last_stop(self) -> str:
+        """Return when the last task of the expected revision stopped."""
+        ends = [each.stopped or each.stopping for each in self.failed_tasks]
+        return short_time(max(each for each in ends if each), self.now.at) if any(ends) else "-"
+
+    def configure(self, key: str, value: str, text: Text, *, retried: bool = False) -> Fix:
+        """Return the fix that sets a setting; a refresh where the stack file has the value already.
+
+        ``retried`` is for a setting that makes no new task definition. Where tasks have failed, ECS may
+        give up any moment; only another try, which takes the setting along, starts counting again.
+        """
+        stack = self.now.names.stack
+        drifted = self.now.settings.texts.get(key) == value
+        commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
+        if retried and (self.given_up or self.failed_tasks):
+            commands.append(self.retry_command)
+        commands.append(self.refresh_command if drifted else f"pulumi up -s {stack}")
+        return Fix(text, tuple(commands))
+
+    def deploy(self, text: Text, *, then: bool = False) -> Fix:
+        """Return the fix that deploys what was corrected."""
+        return Fix(text, (f"pulumi up -s {self.now.names.stack}",), then=then)
+
+    def psql(self, *statements: str) -> tuple[str, ...]:
+        """Return the commands that run SQL in the database, after those that make it reachable where nothing does."""
+        stack, settings = self.now.names.stack, self.now.settings
+        bastion = (f"pulumi config set bastionEnabled true -s {stack}", f"pulumi up -s {stack}")
+        reachable = settings.bastion_enabled or settings.service.exec_enabled
+        asked = tuple(f'./careapp db psql -s {stack} -c "{each}"' for each in statements)
+        return asked if reachable else (*bastion, *asked)
+
+    def grant(self, words: str, *, migrates: bool = False) -> Fix | None:
+        """Return the fix for a right that PostgreSQL says the app's user lacks; None for other words.
+
+        Of a schema PostgreSQL does not say which one: what ``migrates`` needs CREATE, too.
+        """
+        found = LACKS_RIGHT.search(words)
+        user = self.definition.environment.get("DB_USER", "") if self.definition else ""
+        user = user or (self.now.database.value.user if self.now.database.value else "")
+        if found is None or not user:
+            return None
+        kind, name = found["kind"].lower(), found["name"]
+        rights, noun = RIGHTS[kind]
+        if migrates and noun == "SCHEMA":
+            rights = "USAGE, CREATE"
+        statement = f"GRANT {rights} ON {noun} {name} TO {user}"
+        text = t(
+            "Give the app's user {user} the right, as the owner of {name} or a member of that role:",
+            user=user,
+            name=name,
+        )
+        return Fix(text, self.psql(statement))
+
+    def correct_line(self, mistake: Raised) -> Fix:
+        """Return the fix of what the app raised: the right that its user lacks, or the line that is wrong."""
+        if (grant := self.grant(mistake.words)) is not None:
+            return grant
+        text = t("Correct {file}, line {line}, and deploy:", file=mistake.file, line=mistake.line)
+        return self.deploy(text)
+
+    def read_log(self) -> Fix:
+        """Return the fix that reads the app's log."""
+        return Fix(t("Read the app's log:"), (f"./careapp logs -s {self.now.names.stack}",))
+
+    def retry(self) -> Fix:
+        """Return the fix for what is corrected already: another try of ECS."""
+        return Fix(t("Let ECS try again:"), (self.retry_command,))
+
+    def modify_health_check(self, option: str) -> str:
+        """Return the command that changes the target group's health check at once."""
+        arn = self.now.group.value.arn if self.now.group.value else ""
+        return f"aws elbv2 modify-target-group --target-group-arn {arn} {option}"
+
+    def restore(self) -> Fix:
+        """Return the fix that restores what was changed or deleted outside Pulumi."""
+        return self.refresh(t("Let Pulumi restore it:"))
+
+    def restore_rules(self) -> Fix:
+        """Return the fix for missing rules of security groups: Pulumi's.
+
+        A rule that is added by hand has an id that Pulumi does not know: the next refresh would make it a second
+        time, which EC2 refuses (InvalidPermission.Duplicate).
+        """
+        return self.refresh(
+            t(
+                "Let infra/security_groups.py declare it, if it does not; Pulumi restores what the program declares:"
+            )
+        )
+
+    def or_restore(self) -> Fix:
+        """Return the alternative fix that restores what was changed outside Pulumi."""
+        return self.refresh(t("Or let Pulumi restore what the program declares:"))
+
+    def correct_program(self, text: Text, *, drifts: bool = True) -> tuple[Fix, ...]:
+        """Return the fix that corrects the program, and a refresh as the alternative.
+
+        A refresh deploys a mistake of the program again, so it is left out where the program itself has just
+        registered this task definition, unless the compared value ``drifts`` on AWS without Pulumi.
+        """
+        fix = self.deploy(text)
+        if self.now.by_program and not drifts:
+            return (fix,)
+        otherwise = t(
+            "If the program declares this already, AWS differs from it; let Pulumi restore it:"
+        )
+        return (fix, self.refresh(otherwise))
+
+    def refresh(self, text: Text) -> Fix:
+        """Return the fix that lets Pulumi refresh its state and restore what is declared."""
+        return Fix(text, (self.refresh_command,))
+
+    @property
+    def refresh_command(self) -> str:
+        """Return the command of a refresh."""
+        return f"pulumi up --refresh -s {self.now.names.stack}"
+
+
+CODES = re.compile(r"codes: \[(?P<codes>[\d, ]+)\]")
+
+
+@dataclass(frozen=True)
+class FailedCheck:
+    """A failed health check of the load balancer, in AWS's words; ``codes`` are HTTP statuses."""
+
+    kind: str
+    codes: tuple[int, ...]
+    words: str
+
+
+def failed_check(words: str, where: str) -> FailedCheck:
+    """Return the failed health check that AWS's words describe; ``where`` names the target."""
+    codes = CODES.search(words)
+    if codes:
+        numbers = tuple(int(each) for each in re.findall(r"\d+", codes["codes"]))
+        return FailedCheck("codes", numbers, where + words)
+    return FailedCheck("timeout" if "timed out" in words.lower() else "failed", (), where + words)

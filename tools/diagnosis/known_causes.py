@@ -1,0 +1,451 @@
+"""Messages of libraries and servers with a known cause, and the cause that a log ends with.
+
+Flask, Flask-Migrate, Alembic, SQLAlchemy, Django, Celery, gunicorn, uWSGI, Waitress and Uvicorn, as they say it
+themselves: tools/tests/doctor/logged.py has their real lines, with the versions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tools.i18n import Text, t
+from tools.snapshot.task_logs import Line
+
+
+@dataclass(frozen=True)
+class Known:
+    """A cause that a log line identifies, or a line with the one before it where the pattern has a line's end.
+
+    ``about`` is app, database or system. A ``vague`` one counts only where the log names no other.
+    """
+
+    id: str
+    pattern: re.Pattern[str]
+    title: Text
+    why: Text
+    fix: Text
+    about: str = "app"
+    vague: bool = False
+
+
+def _known(
+    id_: str,
+    pattern: str,
+    title: Text,
+    why: Text,
+    fix: Text,
+    about: str = "app",
+    *,
+    vague: bool = False,
+) -> Known:
+    return Known(id_, re.compile(pattern, re.I), title, why, fix, about, vague)
+
+
+DATABASE_URL = t(
+    "Let appVariables and appSecrets give it (docs/your-app.md), or let the app build it from DB_HOST, DB_PORT, "
+    "DB_NAME, DB_USER and DB_PASSWORD, which each task has, and deploy."
+)
+
+ANOTHER_HOST = t(
+    "The app reads the host from another variable than DB_HOST, and that one does not have the database's."
+)
+
+VARIABLE = _known(
+    "variable-missing",
+    r"(?-i:(?P<what>[A-Z][A-Z0-9_]{2,})) is missing\b|KeyError: '(?-i:(?P<also>[A-Z][A-Z0-9_]{2,}))'"
+    # environs, python-decouple, django-environ.
+    r"|Environment variable \"(?P<environs>\w+)\" not set|(?P<decouple>\w+) not found\. Declare it as envvar"
+    r"|Set the (?P<environ>\w+) environment variable",
+    t("The environment variable {what} is not set"),
+    t("The app refuses to start without it."),
+    t(
+        "Set it by `pulumi config set --path appVariables.{what} VALUE`, or, where the stack sets "
+        "it, in infra/container.py; then deploy."
+    ),
+)
+
+KNOWN = (
+    _known(
+        "exec-format",
+        r"exec format error",
+        t("The image is built for another processor than the task runs on"),
+        t("The processor cannot run the program in the image."),
+        t("Set cpuArchitecture in the stack file; it applies to the image and the task."),
+        "system",
+    ),
+    _known(
+        "driver-missing",
+        r"ModuleNotFoundError: No module named '(?P<what>psycopg2?)'",
+        t("The database's driver is missing in the image: {what}"),
+        t("SQLAlchemy takes psycopg for postgresql:// from 2.1 on, and psycopg2 before."),
+        t(
+            "Let the URL name the driver that the image has, as postgresql+psycopg2:// or postgresql+psycopg://, or "
+            "add {what}[binary], for psycopg2 psycopg2-binary, to the packages that the Dockerfile installs; then "
+            "deploy."
+        ),
+    ),
+    _known(
+        "module-missing",
+        r"ModuleNotFoundError: No module named '?(?P<what>[\w.]+)"
+        # waitress-serve, Uvicorn, Celery, `flask --app`, Django.
+        r"|^\d+\. No module named '(?P<waitress>[\w.]+)'|Could not import module \"(?P<uvicorn>[\w.]+)"
+        r"|^The module (?P<celery>[\w.]+) was not found|^Error: Could not import '(?P<flask>[\w.]+)'"
+        r"|ImproperlyConfigured: Error loading (?P<django>\w+) module",
+        t("A Python module is missing in the image: {what}"),
+        t("The app ends while it loads."),
+        t(
+            "Add it to the packages that the Dockerfile installs (in webapp: "
+            "requirements.in, then `make lock`), or fix the import; then deploy."
+        ),
+    ),
+    _known(
+        "worker-class",
+        r"class uri '(?P<what>[^']+)' invalid or not found",
+        t("gunicorn has no worker class {what}"),
+        t("gunicorn ends before it loads the app."),
+        t(
+            "Correct worker_class in gunicorn's configuration (in webapp: gunicorn.conf.py), or add the package "
+            "that brings it; then deploy."
+        ),
+    ),
+    VARIABLE,
+    # pydantic-settings names the field in the line before.
+    replace(VARIABLE, pattern=re.compile(r"^(?P<pydantic>\w+)\n  Field required \[type=missing")),
+    _known(
+        "setting-wrong",
+        r"cannot start: (?P<what>[A-Z][A-Z0-9_]+ is [^;\"]+)",
+        t("The app refuses a setting: {what}"),
+        t("The app checks its environment before it starts."),
+        t("Correct the variable, in appVariables or in infra/container.py, and deploy."),
+    ),
+    _known(
+        "address-in-use",
+        r"Address already in use|\[Errno 98\]|That port is already in use",
+        t("Two processes of the task use the same port"),
+        t("The second one cannot listen and ends."),
+        t("Let only one process of the task listen on the port."),
+    ),
+    _known(
+        "secret-key-empty",
+        r"The SECRET_KEY setting must not be empty",
+        t("Django's setting SECRET_KEY is empty"),
+        t("Django refuses to start, or answers 500 to each request that needs a session."),
+        t(
+            "Let the settings read SECRET_KEY from a variable of appSecrets (docs/your-app.md), set it, and "
+            "deploy."
+        ),
+    ),
+    _known(
+        "app-not-found",
+        r"Failed to find attribute '(?P<what>\w+)'|Attribute \"(?P<uvicorn>\w+)\" not found in module"
+        r"|^\d+\. module '[\w.]+' has no attribute '(?P<waitress>\w+)'",
+        t("The server does not find the app: {what}"),
+        t("The module that the server loads has no such object or factory."),
+        t("Correct the name in the image's command, as in `gunicorn MODULE:NAME`, and deploy."),
+    ),
+    _known(
+        "app-not-loaded",
+        r"unable to load app \d+ \(mountpoint='[^']*'\) \(callable not found or import error\)",
+        t("uWSGI does not load the app"),
+        t("The module that uWSGI loads cannot be imported, or has no such callable."),
+        t("Correct `module` or `callable` in uWSGI's configuration, and deploy."),
+        vague=True,
+    ),
+    _known(
+        "broker",
+        r"consumer: Cannot connect to (?P<what>\w+://\S+?): ",
+        t("Celery cannot reach its broker {what}"),
+        t("The stack has no broker; the worker tries again and again."),
+        t(
+            "Set the URL of a broker that the tasks can reach, in appSecrets if it has a password, and "
+            "deploy."
+        ),
+    ),
+    _known(
+        "migration-exists",
+        r"(?P<what>(?:column \\?\"[^\"]+\" of )?relation \\?\"[^\"]+\" already exists)",
+        t("A migration creates what the database has already: {what}"),
+        t(
+            "Something else created it, such as another version or tool, and the migration is not recorded "
+            "as applied. Each try fails in the same way."
+        ),
+        t(
+            "If the database has all that the migration creates, record it: `./careapp run -- flask db stamp "
+            "REVISION`, or with Django `./careapp run -- python manage.py migrate --fake APP NAME`. If nothing "
+            "needs what is there, drop it instead. Then deploy."
+        ),
+    ),
+    _known(
+        "migration-unknown",
+        r"Can't locate revision identified by '(?P<what>\w+)'",
+        t("The database is at migration {what}, which the image does not have"),
+        t("A newer version, or one of another branch, has migrated this database."),
+        t(
+            "Deploy a version that has this migration, or let that version downgrade the database first."
+        ),
+    ),
+    _known(
+        "migration-heads",
+        r"Multiple head revisions are present"
+        r"|multiple leaf nodes in the migration graph",
+        t("Two migrations follow the same one, and no migration joins them"),
+        t("Alembic and Django do not choose between them, and apply none."),
+        t(
+            "Join them, by `flask db merge heads` or `python manage.py makemigrations --merge`, add the new file "
+            "to the image, and deploy."
+        ),
+    ),
+    _known(
+        "migration-parent",
+        r"dependencies reference nonexistent parent node (?P<what>\([^)]+\))"
+        r"|Revision (?P<alembic>\w+) referenced from .* is not present",
+        t("A migration refers to one that the image does not have: {what}"),
+        t("The file of the earlier migration is missing, or was renamed."),
+        t("Add the missing file to the image, or correct the reference, and deploy."),
+    ),
+    _known(
+        "migration-history",
+        r"InconsistentMigrationHistory: Migration (?P<what>\S+ is applied before its dependency \S+)",
+        t("The database's record of migrations contradicts the files: {what}"),
+        t("Django compares the table django_migrations with the files before it applies any."),
+        t(
+            "Record the missing one, if the database has what it creates: `./careapp run -- python manage.py "
+            "migrate --fake APP NAME`. Then deploy."
+        ),
+    ),
+    _known(
+        "no-migrations",
+        r"Path doesn't exist: (?P<what>\S+?)\.  Please use the 'init' command",
+        t("The image has no folder of migrations: {what}"),
+        t("`flask db` looks for it below the working directory of the image."),
+        t("Copy the folder into the image; look into .dockerignore, too. Then deploy."),
+    ),
+    _known(
+        "table-missing",
+        r"relation \\?\"(?P<what>[^\"\\]+)\\?\" does not exist|no such table: (?P<sqlite>\w+)",
+        t("The database has no table {what}"),
+        t("The migrations that create it have not run in this database."),
+        t(
+            "Let deployCommand run them before each version, such as `pulumi config set deployCommand "
+            '"flask db upgrade"`, and deploy.'
+        ),
+    ),
+    _known(
+        "dialect",
+        r"Can't load plugin: sqlalchemy\.dialects:(?P<what>[\w.]+)",
+        t("SQLAlchemy does not know the database {what}"),
+        t(
+            "The URL begins with another name than postgresql, such as postgres, which SQLAlchemy 1.4 removed."
+        ),
+        t("Let the URL begin with postgresql+psycopg:// or postgresql://, and deploy."),
+    ),
+    _known(
+        "database-url",
+        r"Could not parse (?:SQLAlchemy|rfc1738) URL|settings\.DATABASES is improperly configured"
+        r"|Either 'SQLALCHEMY_DATABASE_URI' or 'SQLALCHEMY_BINDS' must be set",
+        t("The app has no usable address of its database"),
+        t("The URL or the settings of the database are empty or incomplete."),
+        DATABASE_URL,
+    ),
+    _known(
+        "read-only-root",
+        r"Read-only file system:? ?'?(?P<what>[^'\"]*)",
+        t("The app writes to the read-only root file system: {what}"),
+        t("A task can write below /tmp only, which is empty at its start and deleted with it."),
+        t(
+            "Let the app write below /tmp; data that must stay belongs in the database or in S3. "
+            "Then deploy."
+        ),
+    ),
+    _known(
+        "sqlite",
+        # SQLite's message names no file (sqlite.org/rescode.html, SQLITE_CANTOPEN and SQLITE_READONLY).
+        r"sqlite.*(?P<what>unable to open database file|attempt to write a readonly database)",
+        t("SQLite cannot write its database file: {what}"),
+        t(
+            "The container's root file system is read-only, and a file below /tmp is lost with its task."
+        ),
+        t(
+            "Let the app use the stack's PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and deploy."
+        ),
+    ),
+    _known(
+        "permission",
+        r"\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
+        t("The app has no permission to write to a path: {what}"),
+        t("The container's root is read-only and its user is 10001; only /tmp can be written."),
+        t("Let the app write to /tmp, or add a volume in infra/task.py."),
+    ),
+    _known(
+        "no-temporary-folder",
+        r"No usable temporary directory",
+        t("The app has no writable folder for temporary files"),
+        t("On Fargate /tmp belongs to root, unless the image declares it as a volume."),
+        t("Add VOLUME /tmp to the Dockerfile and deploy."),
+    ),
+    _known(
+        "wrong-password",
+        r"password authentication failed for user \\?\"(?P<what>[^\"\\]+)",
+        t("The database refuses the password of {what}"),
+        t("The password in the secret is not the database's, or the task holds an old one."),
+        t(
+            "Start new tasks, which read the secret again; if the error persists, let "
+            "RDS rotate the password."
+        ),
+        "database",
+    ),
+    _known(
+        "no-tls",
+        r"no pg_hba\.conf entry .*?(?P<what>no encryption|SSL off)|server does not support SSL",
+        t("The app connects without TLS, and the database refuses that"),
+        t(
+            "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default "
+            "from PostgreSQL 15 on."
+        ),
+        t("Remove DB_SSLMODE from the task definition; the app's default is verify-full."),
+        "database",
+    ),
+    _known(
+        "pg-hba",
+        r"no pg_hba\.conf entry for (?P<what>[^\"]+)",
+        t("The database's pg_hba.conf has no entry for this connection: {what}"),
+        t("No rule allows this user, database and address."),
+        t("Check DB_USER and DB_NAME, and rds.force_ssl."),
+        "database",
+    ),
+    _known(
+        "certificate",
+        r"certificate verify failed|root certificate file .* does not exist",
+        t("The app does not trust the database's certificate"),
+        t(
+            "sslmode verify-full needs the CA that signed the certificate; RDS changes "
+            "its CAs from time to time."
+        ),
+        t(
+            "Renew RDS's CA bundle in the image (in webapp: certs/rds-ca.pem) and deploy; check which "
+            "file the app names (DB_SSLROOTCERT)."
+        ),
+        "database",
+    ),
+    _known(
+        "database-unknown",
+        r"database \\?\"(?P<what>[^\"\\]+)\\?\" does not exist",
+        t("There is no database named {what}"),
+        t("The server exists, but it has no such database."),
+        t("Correct DB_NAME in infra/container.py, or create the database."),
+        "database",
+    ),
+    _known(
+        "database-elsewhere",
+        r"connection to server at \"(?P<what>localhost|127\.0\.0\.1|::1)\".*(?:refused|Cannot assign)"
+        r"|connection to server on socket \"(?P<socket>[^\"]+)\" failed",
+        t("The app looks for its database in its own task: {what}"),
+        t("DB_HOST is not the instance's endpoint: no task has a database."),
+        t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
+        "database",
+    ),
+    _known(
+        "host-unknown",
+        r"could not translate host name \\?\"(?P<what>[^\"\\]+)|failed to resolve host '(?P<also>[^']+)"
+        # Scripts that wait by netcat: OpenBSD's, busybox's, the traditional one.
+        r"|getaddrinfo for host \"(?P<nc>[^\"]+)|nc: bad address '(?P<busybox>[^']+)"
+        r"|^(?P<traditional>\S+): forward host lookup failed",
+        t("The database's host name does not resolve: {what}"),
+        t("DB_HOST is misspelt, or the database was recreated under another name."),
+        t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
+        "database",
+    ),
+    _known(
+        "too-many-connections",
+        r"too many (clients|connections)|remaining connection slots are reserved",
+        t("The database has no free connection"),
+        t("max_connections are open, by the tasks of this stack or by other clients."),
+        t(
+            "End unneeded sessions, run fewer tasks, or set a larger "
+            "databaseInstanceClass. This lists the connections by user and address:"
+        ),
+        "database",
+    ),
+    _known(
+        "database-timeout",
+        r"connection timeout expired|(could not connect|connection to server).*(timed out|timeout)",
+        t("The app cannot reach the database: the connection times out"),
+        t(
+            "There is no answer: a security group drops the connection, or the database "
+            "is not running."
+        ),
+        t("Allow the tasks' security group in the database's security group, on its port."),
+        "database",
+    ),
+    _known(
+        "database-refused",
+        r"connection to server.*Connection refused|could not connect.*Connection refused",
+        t("The database refuses the connection"),
+        t("Its host answers, but no server listens on that port."),
+        t("Check DB_PORT and that the database is available."),
+        "database",
+    ),
+    _known(
+        "worker-killed",
+        r"Worker \(pid:\d+\) was sent SIGKILL! Perhaps out of memory|MemoryError",
+        t("The app runs out of memory"),
+        t("The kernel kills a process that uses more memory than the task has."),
+        t("Set a larger taskMemory."),
+        "system",
+    ),
+    _known(
+        "worker-timeout",
+        r"WORKER TIMEOUT",
+        t("The app hangs: gunicorn stopped a worker that did not respond"),
+        t("A worker was busy for longer than gunicorn's timeout."),
+        t("Find the blocking call; the preceding lines show where."),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class LoggedCause:
+    """A known cause and the log line that identifies it."""
+
+    known: Known
+    what: str
+    line: str
+
+    @property
+    def title(self) -> Text:
+        """Return the cause's title, with what the line names."""
+        return self._filled(self.known.title)
+
+    @property
+    def fix(self) -> Text:
+        """Return the cause's fix, with what the line names."""
+        return self._filled(self.known.fix)
+
+    def _filled(self, text: Text) -> Text:
+        return Text(text.template, (*text.values, ("what", self.what)))
+
+
+def logged_cause(lines: Sequence[Line]) -> LoggedCause | None:
+    """Return the known cause of the last log line that has one."""
+    vague = None
+    for number in reversed(range(len(lines))):
+        text = lines[number].text
+        before = lines[number - 1].text if number else ""
+        for known in KNOWN:
+            found = known.pattern.search(
+                f"{before}\n{text}" if "\\n" in known.pattern.pattern else text
+            )
+            if found and known.vague:
+                vague = vague or LoggedCause(known, "", text)
+            elif found:
+                return LoggedCause(known, _what(found), text)
+    return vague
+
+
+def _what(match: re.Match[str]) -> str:
+    """Return what the line names. pydantic-settings reads a field from the variable in upper case."""
+    groups = {name: each for name, each in match.groupdict().items() if each}
+    name = next(iter(groups.values()), "").strip()
+    return name.upper() if "pydantic" in groups else name

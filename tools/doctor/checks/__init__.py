@@ -1,0 +1,104 @@
+"""All checks: pure functions from a case to findings; causes turn what they explain into consequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import replace
+
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, ranked
+from tools.doctor.checks import (
+    capacity,
+    containers,
+    databases,
+    health,
+    health_checks,
+    inputs,
+    load_balancer,
+    network_path,
+    outbound,
+    permissions,
+    rollouts,
+    running,
+    stages,
+)
+
+CheckOf = Callable[[Case], Iterable[Finding]]
+
+CHECKS: tuple[CheckOf, ...] = (
+    stages.paused,
+    stages.missing,
+    rollouts.draining,
+    rollouts.scaled_down,
+    capacity.cannot_place,
+    capacity.quota,
+    capacity.near_limits,
+    outbound.free_addresses,
+    outbound.vpc_dns,
+    outbound.task_to_aws,
+    outbound.planned_subnets,
+    permissions.execution_role,
+    permissions.task_role,
+    inputs.image,
+    inputs.secrets,
+    outbound.planned_secrets,
+    inputs.log_group,
+    load_balancer.balancer,
+    load_balancer.target_group,
+    load_balancer.listener,
+    load_balancer.forwarding,
+    load_balancer.planned_rule,
+    stages.deregistered,
+    load_balancer.certificate,
+    load_balancer.protocol,
+    load_balancer.declared_port,
+    load_balancer.health_check_drift,
+    network_path.balancer_to_task,
+    network_path.task_to_database,
+    network_path.internet_to_balancer,
+    databases.status,
+    databases.secret,
+    databases.variables,
+    databases.address,
+    databases.tls,
+    databases.authority,
+    containers.memory,
+    containers.crash,
+    running.database,
+    running.migrations,
+    running.failed_requests,
+    containers.unexplained,
+    health.codes,
+    health.timeouts,
+    running.slow_database,
+    running.page_fails,
+    health_checks.refused,
+    stages.stopped_by_hand,
+    rollouts.deploy_command,
+    rollouts.not_deployed,
+    rollouts.deployed_after,
+    rollouts.rolled_back,
+    rollouts.in_progress,
+    capacity.tasks_died,
+    capacity.workers_died,
+    capacity.spot_interrupted,
+    capacity.unhealthy_targets,
+    capacity.too_few_tasks,
+)
+
+
+def run(case: Case) -> tuple[Finding, ...]:
+    """Return the findings of all checks, the root cause first."""
+    all_ = [each for check in CHECKS for each in check(case)]
+    found = ranked([each for each in all_ if not stages.is_expected(each, case)])
+    causes = {each.id for each in found if each.kind == "cause"}
+    shown = [each.at(case.now.place) for one in found for each in _shown(one, causes)]
+    return ranked(shown)
+
+
+def _shown(finding: Finding, causes: Set[str]) -> Iterator[Finding]:
+    """Return a finding as the causes leave it: as it is, as their consequence, or not at all."""
+    if causes.isdisjoint(finding.row.explained_by):
+        yield finding
+    elif not finding.row.repeats:
+        yield replace(finding, kind="consequence") if finding.kind == "cause" else finding

@@ -1,0 +1,314 @@
+"""Check Fargate's capacity: the account's quota, task placement, failed and missing tasks."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+
+from tools.i18n import Text, t
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.diagnosis.log_lines import killed_workers
+from tools.snapshot.cloudwatch import Quota
+from tools.snapshot.records import SPOT_INTERRUPTION, Task
+from stack import sizes
+from stack.shifting import MAXIMUM_PERCENT
+from stack.service import CPU_UNITS, MEMORY_BY_CPU
+
+UNABLE = re.compile(
+    r"unable to (place a task|consistently start|stop or start)|being throttled|Capacity is unavailable"
+)
+
+QUOTA = re.compile(
+    r"reached the limit on the number of (tasks|vCPUs)|vCPU limit|RESOURCE:ENI", re.I
+)
+
+ENOUGH = 16
+"""vCPUs to ask for where the quota is small or not known."""
+
+
+def cannot_place(case: Case) -> Iterator[Finding]:
+    """Find ECS events that say that it cannot place or start tasks."""
+    if case.service is None or not case.unsteady:
+        return
+    recent = [each.message for each in case.events]
+    recent += [each.reason for each in case.failed_tasks]
+    limits = [each for each in recent if QUOTA.search(each)]
+    unable = [each for each in recent if UNABLE.search(each) and each not in limits]
+    if limits:
+        yield _over_quota(case, limits)
+    elif unable:
+        yield Finding(
+            id="cannot-place-tasks",
+            kind="consequence" if case.failed_tasks else "cause",
+            title=t("ECS cannot place or start tasks"),
+            why=t("ECS tries again automatically, at growing intervals."),
+            fixes=case.then_retry(),
+            evidence=tuple(unable[:3]),
+        )
+
+
+def _over_quota(case: Case, limits: list[str]) -> Finding:
+    found = case.now.quota.value
+    limit = found.limit if found else 0
+    return Finding(
+        id="fargate-quota",
+        title=t("The account has reached its Fargate quota"),
+        why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
+        seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if found else (),
+        fixes=(_more(found.code if found else "L-3032A538", max(limit * 2, ENOUGH)),),
+        evidence=tuple(limits[:3]),
+    )
+
+
+def quota(case: Case) -> Iterator[Finding]:
+    """Check that a roll-out fits into Fargate's quota, with the other tasks of the account.
+
+    For a while ECS runs up to ``maximumPercent`` of the desired tasks, rounded down (ECS developer guide,
+    "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces. With
+    scaling the desired tasks can be as many as `maxCount`.
+    """
+    found, definition = case.now.quota.value, case.definition
+    cpu = (definition.cpu if definition else case.now.settings.service.cpu) / CPU_UNITS
+    count = max(
+        case.service.desired if case.service else case.now.settings.service.desired_count, 1
+    )
+    if found is None or not cpu:
+        return
+    percent = case.service.maximum if case.service else MAXIMUM_PERCENT
+    most = max(count, case.now.settings.sizes.tasks)
+    needed = found.elsewhere + cpu * max(most * percent // 100, most)
+    if needed > found.limit:
+        yield Finding(
+            id="fargate-quota-small",
+            kind="cause" if found.elsewhere + cpu * count > found.limit else "warning",
+            title=t("Fargate's quota is too small for a roll-out"),
+            why=t("A roll-out starts the new tasks before it stops the old ones."),
+            seen=_sum(case, found, needed, most),
+            fixes=(_more(found.code, needed),),
+        )
+
+
+def _sum(case: Case, found: Quota, needed: float, tasks: int) -> tuple[Text, ...]:
+    seen = t(
+        "Up to {needed} vCPU are needed during a roll-out of {tasks}; {limit} are allowed in {region}.",
+        needed=f"{needed:g}",
+        tasks=tasks,
+        limit=f"{found.limit:g}",
+        region=case.now.region,
+    )
+    if not found.elsewhere:
+        return (seen,)
+    taken = t("Other tasks of the account have {taken} of them.", taken=f"{found.elsewhere:g}")
+    return (seen, taken)
+
+
+def _more(code: str, wanted: float) -> Fix:
+    return Fix(
+        t("Request an increase, or stop other tasks:"),
+        (
+            "aws service-quotas request-service-quota-increase --service-code fargate "
+            f"--quota-code {code} --desired-value {math.ceil(wanted)}",
+        ),
+    )
+
+
+def near_limits(case: Case) -> Iterator[Finding]:
+    """Find a roll-out that nearly fills the database's connections, the load balancer, or its time."""
+    found = tuple(sizes.warnings(case.now.settings.sizes))
+    if found:
+        yield Finding(
+            id="sizes-near",
+            kind="warning",
+            title=t("The settings are near the limits of a roll-out"),
+            why=t("A roll-out runs the old and the new tasks for a while."),
+            seen=found,
+            fixes=(Fix(t("What to change at each limit, and what it costs: docs/scale.md")),),
+        )
+
+
+def tasks_died(case: Case) -> Iterator[Finding]:
+    """Find tasks that failed after the deployment completed: it is a cause, though others serve now."""
+    if not case.steady or not case.failed_tasks:
+        return
+    primary = case.primary
+    after = [
+        each
+        for each in case.failed_tasks
+        if primary and each.ended and each.ended > primary.updated
+    ]
+    if not after:
+        return
+    yield Finding(
+        id="tasks-die",
+        title=t("{count} tasks failed within the last hour and were replaced", count=len(after)),
+        why=t("The page stayed available if other tasks ran. The cause may occur again."),
+        seen=tuple(
+            t(
+                "Task {task}: {reason}",
+                task=each.short,
+                reason=next((c.reason for c in each.containers if c.reason), each.reason),
+            )
+            for each in after[:3]
+        ),
+        fixes=(
+            Fix(
+                t("See its last lines:"),
+                (f"./careapp logs --previous -s {case.now.names.stack}",),
+            ),
+            *((_leak(),) if any(map(_out_of_memory, after)) else ()),
+        ),
+    )
+
+
+def _out_of_memory(task: Task) -> bool:
+    return any(each.reason.startswith("OutOfMemory") for each in task.containers)
+
+
+def _leak() -> Fix:
+    """Return what to do where memory ran out after the tasks had become healthy."""
+    return Fix(
+        t(
+            "It ran out of memory only after it had become healthy: under load, or by a leak. "
+            "Section 6 of docs/runbook.md says how to tell, and how to find a leak: more taskMemory "
+            "would only delay the next end."
+        )
+    )
+
+
+REMEMBERED = timedelta(hours=1)
+"""How long a killed worker is a cause: as long as ECS remembers a stopped task."""
+
+
+def workers_died(case: Case) -> Iterator[Finding]:
+    """Find gunicorn's workers that the kernel killed after the deployment completed: the task itself lives on."""
+    primary = case.primary
+    if not case.steady or primary is None:
+        return
+    since = max(primary.updated, case.moment - REMEMBERED)
+    for task in case.active_tasks:
+        killed = killed_workers(each for each in case.lines(task) if each.at > since)
+        if killed:
+            yield Finding(
+                id="workers-die",
+                title=t(
+                    "{count} of gunicorn's workers were killed within the last hour",
+                    count=len(killed),
+                ),
+                why=t(
+                    "The kernel kills the process that uses most when the task's memory is full. The requests "
+                    "that the worker had end with 502, and gunicorn starts another one: the cause may occur again."
+                ),
+                seen=(t("Task {task} is running; this is in its log.", task=task.short),),
+                fixes=(_leak(),),
+                evidence=killed[-3:],
+            )
+            return
+
+
+def spot_interrupted(case: Case) -> Iterator[Finding]:
+    """Find tasks that AWS stopped because it reclaimed their Spot capacity."""
+    taken = [
+        each for each in case.deployment_tasks if each.over and each.stop_code == SPOT_INTERRUPTION
+    ]
+    if not taken:
+        return
+    yield Finding(
+        id="spot-interrupted",
+        kind="warning",
+        title=t("Fargate Spot interrupted {count} tasks within the last hour", count=len(taken)),
+        why=t(
+            "AWS reclaims Spot capacity with two minutes' notice. ECS starts another "
+            "task when capacity is available."
+        ),
+        seen=tuple(
+            t("Task {task}: {reason}", task=each.short, reason=each.reason) for each in taken[:3]
+        ),
+        fixes=(
+            case.configure(
+                "fargateSpot", "false", t("If this occurs too often, use On-Demand capacity:")
+            ),
+        ),
+    )
+
+
+def unhealthy_targets(case: Case) -> Iterator[Finding]:
+    """Find unhealthy targets, which get requests only while all targets are unhealthy."""
+    bad = [each for each in case.targets if each.state == "unhealthy"]
+    if not bad or not case.unsteady:
+        return
+    yield Finding(
+        id="targets-unhealthy",
+        kind="consequence",
+        title=t("{count} of {all} targets are unhealthy", count=len(bad), all=len(case.targets)),
+        why=t("The load balancer sends requests to them only while no target is healthy."),
+        evidence=tuple(
+            f"{each.address}:{each.port} {each.state}: {each.description or each.reason}"
+            for each in bad[:4]
+        ),
+    )
+
+
+def too_few_tasks(case: Case) -> Iterator[Finding]:
+    """Find fewer tasks than the desired count; only shown where no other finding explains it."""
+    service = case.service
+    if service is None or not case.unsteady or case.rolled_back or service.desired == 0:
+        return
+    if case.not_deployed:
+        return
+    if service.status != "ACTIVE":
+        return
+    if (
+        case.primary
+        and case.primary.rollout == "IN_PROGRESS"
+        and not case.failed_tasks
+        and not case.failed_checks
+    ):
+        return
+    words = tuple(dict.fromkeys(each.reason for each in case.failed_tasks[:4]))
+    yield Finding(
+        id="too-few-tasks",
+        title=t(
+            "{healthy} healthy tasks, desired count {desired}",
+            healthy=sum(each.state == "healthy" for each in case.targets),
+            desired=service.desired,
+        ),
+        why=t("ECS has reported no reason yet."),
+        seen=(
+            t(
+                "Running {running}, starting {pending}.",
+                running=service.running,
+                pending=service.pending,
+            ),
+        ),
+        fixes=(
+            Fix(
+                t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
+            ),
+        ),
+        evidence=words or tuple(each.message for each in case.events[:4]),
+    )
+
+
+def more_memory(case: Case, cpu: int, memory: int) -> Fix:
+    """Return the fix for the next larger task size, with more CPU where this one has no more memory."""
+    found = larger(cpu, memory)
+    if found is None:
+        return Fix(t("Fargate has no larger task size: reduce the app's memory use."))
+    text = t("Give the task more memory:")
+    fix = case.configure("taskMemory", str(found[1]), text)
+    if found[0] == cpu:
+        return fix
+    more = case.configure("taskCpu", str(found[0]), text)
+    return Fix(text, (*more.commands[:-1], *fix.commands))
+
+
+def larger(cpu: int, memory: int) -> tuple[int, int] | None:
+    """Return CPU units and MiB of the next size with more memory; None at the largest."""
+    for size, memories in sorted(MEMORY_BY_CPU.items()):
+        for each in memories:
+            if size >= cpu and each > memory:
+                return size, each
+    return None

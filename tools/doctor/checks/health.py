@@ -1,0 +1,256 @@
+"""Check failed health checks with a wrong status or a timeout."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tools.i18n import Text, joined, t
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.diagnosis.log_lines import asked_path, slowest
+from tools.doctor.checks.databases import away
+from tools.doctor.checks.network_path import task_to_database
+from tools.snapshot.elb import Check
+from stack.load_balancer import HEALTH_MATCHER
+from stack.rules import includes
+
+
+def codes(case: Case) -> Iterator[Finding]:
+    """Find an answer to the health check that is outside the matcher."""
+    found = [each for each in case.failed_checks if each.codes]
+    if not found or case.health_check is None:
+        return
+    code, path = found[0].codes[0], case.health_check.path
+    seen = t(
+        "GET {path} answers {code}; the health check expects {matcher}.",
+        path=path,
+        code=code,
+        matcher=case.health_check.matcher,
+    )
+    tasks = (*case.active_tasks, *case.failed_tasks)
+    asked = asked_path((each for task in tasks for each in case.lines(task)), code)
+    if case.retry_if_fixed() and (
+        (asked and asked != path) or includes(case.health_check.matcher, code)
+    ):
+        yield _before(case, asked or path, code)
+        return
+    id_, title, why, fixes = _answered(case, case.health_check, code)
+    yield Finding(
+        id=id_,
+        title=title,
+        why=why,
+        seen=(seen, *_database(case, code)),
+        fixes=(*fixes, *case.retry_if_fixed()),
+        evidence=tuple(each.words for each in found),
+    )
+
+
+def _before(case: Case, asked: str, code: int) -> Finding:
+    """Return the finding that the health check was changed after the last try."""
+    check = case.health_check or Check()
+    return Finding(
+        id="health-check-mended",
+        title=t("The health check was changed, and ECS has not tried again since"),
+        why=t("ECS has given up and starts no more tasks."),
+        seen=(
+            t(
+                "The last try failed with {code} on {asked}; the health check now uses "
+                "{path} and expects {matcher}.",
+                code=code,
+                asked=asked,
+                path=check.path,
+                matcher=check.matcher,
+            ),
+        ),
+        fixes=(case.retry(),),
+    )
+
+
+Answer = tuple[str, Text, Text, tuple[Fix, ...]]
+"""The finding's id, title, why and fixes."""
+
+
+def _answered(case: Case, check: Check, code: int) -> Answer:
+    path, matcher = check.path, check.matcher
+    right = case.health_path or "/health"
+    asks = _asks(case, right, check)
+    if 300 <= code < 400:
+        why = t(
+            "The load balancer does not follow redirects when it checks: "
+            "an answer outside {matcher} counts as a failure.",
+            matcher=matcher,
+        )
+        title = t("The health check's path {path} redirects ({code})", path=path, code=code)
+        return "health-redirects", title, why, (asks,)
+    if code in REFUSES_HOST and (refusal := _refused_host(case, code)):
+        return _host(case, path, code, refusal)
+    if code in (404, 405):
+        why = t("The app has no such page, so the load balancer marks every task unhealthy.")
+        title = t("The health check's path {path} does not exist in the app", path=path)
+        return "health-path-missing", title, why, (asks,)
+    if code in (401, 403):
+        why = t("The load balancer sends no credentials.")
+        title = t("The health check's path {path} requires a login ({code})", path=path, code=code)
+        return "health-forbidden", title, why, (asks,)
+    webapp = case.now.settings.webapp
+    if (
+        code >= 500
+        and (path != right or not webapp)
+        and (away(case) or any(True for _ in task_to_database(case)))
+    ):
+        why = t(
+            "With a health check that needs the database, ECS replaces every task "
+            "while the database is unavailable, and the new tasks fail too."
+        )
+        if webapp:
+            why = joined(" ", (why, t("{right} does not need the database.", right=right)))
+        title = t(
+            "The health check's path {path} needs the database, which is unavailable", path=path
+        )
+        return "health-needs-database", title, why, (asks,)
+    return _other_code(case, check, code, asks)
+
+
+REFUSES_HOST = (400, 403, 404, 421)
+HOST = re.compile(
+    r"Invalid HTTP_HOST header: '(?P<django>[^']+)'|Current server name '(?P<flask>[^']+)' doesn't match|"
+    r"Host '(?P<werkzeug>[^']+)' is not trusted|Invalid host header"
+)
+"""What Django (http/request.py), Werkzeug (routing/map.py, wsgi and sansio/utils.py) and Starlette say of a Host
+header that they refuse."""
+
+HOST_VARIABLES = {400: re.compile("(ALLOWED|TRUSTED)_HOSTS"), 404: re.compile("SERVER_NAME")}
+
+
+def _refused_host(case: Case, code: int) -> Text | None:
+    """Return what shows that the app refuses the Host header: a line of its log, or a variable; None without."""
+    tasks = (*case.active_tasks, *case.failed_tasks)
+    lines = [each.text for task in tasks for each in case.lines(task)]
+    if found := next((each for each in reversed(lines) if HOST.search(each)), None):
+        return t("The app's log: {words}.", words=found[:200])
+    environment = case.definition.environment if case.definition else {}
+    for name, value in environment.items():
+        # 400 is what Django and Werkzeug answer, 404 a Flask with another SERVER_NAME.
+        if HOST_VARIABLES.get(code) and HOST_VARIABLES[code].search(name) and value != "*":
+            return t("{name} is {value} in the task definition.", name=name, value=value)
+    return None
+
+
+def _host(case: Case, path: str, code: int, refusal: Text) -> Answer:
+    title = t(
+        "The app refuses the Host header of the health check on {path} ({code})",
+        path=path,
+        code=code,
+    )
+    why = t(
+        "The load balancer checks with the task's private address and port as the Host header, and no domain's "
+        "name. {refusal}",
+        refusal=refusal,
+    )
+    text = t(
+        "Let the app accept any Host on {path} (Django: ALLOWED_HOSTS; Werkzeug: TRUSTED_HOSTS; Flask: no "
+        "SERVER_NAME), and deploy:",
+        path=path,
+    )
+    return "health-host", title, why, (case.deploy(text),)
+
+
+def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
+    path, matcher = check.path, check.matcher
+    right = case.health_path
+    logs = case.read_log()
+    if code == 400:
+        why = t(
+            "Nothing says why. Most often the app refuses the Host header, which is the task's address."
+        )
+        title = t("The app refuses the health check on {path} ({code})", path=path, code=code)
+        return "health-host", title, why, (logs,)
+    if code >= 500:
+        why = t("The app returns an error on this path.")
+        title = t("The health check's path {path} answers with error {code}", path=path, code=code)
+        fixes = (logs,) if path == right else (asks, logs)
+        return "health-errors", title, why, fixes
+    why = t("Every other status counts as a failure.")
+    title = t(
+        "The app answers {code} on {path}, and the health check expects {matcher}",
+        code=code,
+        path=path,
+        matcher=matcher,
+    )
+    given = HEALTH_MATCHER.default
+    if not case.now.settings.webapp and code < 300:
+        given = str(code)
+    if given == matcher:
+        return "health-matcher", title, why, (asks, logs)
+    text = t("Expect the status that the app returns:")
+    fix = case.configure("healthMatcher", given, text, retried=True)
+    return "health-matcher", title, why, (fix,)
+
+
+def _asks(case: Case, right: str, check: Check) -> Fix:
+    if check.path != right:
+        return _path(case, right)
+    text = t(
+        "Let the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right
+    )
+    if not case.now.settings.webapp:
+        text = t(
+            "Let the app answer {matcher} on {path}, or let healthPath name a page that does, and deploy:",
+            matcher=check.matcher,
+            path=right,
+        )
+    return case.deploy(text)
+
+
+def _path(case: Case, right: str) -> Fix:
+    return case.configure("healthPath", right, t("Check {right}:", right=right), retried=True)
+
+
+def _database(case: Case, code: int) -> tuple[Text, ...]:
+    found = case.now.database.value
+    if code >= 500 and found is not None and away(case):
+        return (t("DB instance {id} is {status}.", id=found.id, status=found.status),)
+    return ()
+
+
+def timeouts(case: Case) -> Iterator[Finding]:
+    """Find health checks that time out; beside a blocked connection the finding is left out."""
+    found = [each for each in case.failed_checks if each.kind == "timeout"]
+    if not found or case.health_check is None:
+        return
+    check = case.health_check
+    tasks = [*case.failed_tasks, *case.active_tasks]
+    measured = max(
+        (each for task in tasks if (each := slowest(case.lines(task), check.path))), default=None
+    )
+    seen = [t("No answer to GET {path} within {limit} s.", path=check.path, limit=check.timeout)]
+    if measured is not None:
+        seen.append(t("The app's log has an answer that took {time} s.", time=f"{measured:.1f}"))
+    yield Finding(
+        id="health-slow",
+        title=t("The app answers the health check too late"),
+        why=t(
+            "The load balancer waits {limit} s (healthTimeout); then the check counts as failed.",
+            limit=check.timeout,
+        ),
+        seen=tuple(seen),
+        fixes=(*_patience(case, check, measured), *case.retry_if_fixed()),
+        evidence=tuple(each.words for each in found),
+    )
+
+
+def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ...]:
+    stack, right = case.now.names.stack, case.health_path
+    wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
+    interval = max(check.interval, wait + 5)
+    quick = case.deploy(t("Make {path} return at once, and deploy:", path=check.path))
+    own = case.definition.health if case.definition else None
+    text = t("Or wait longer, with checks further apart:")
+    slower = case.configure("healthTimeout", str(wait), text, retried=True)
+    commands = (f"pulumi config set healthInterval {interval} -s {stack}", *slower.commands)
+    longer = Fix(text, commands)
+    if right and check.path != right:
+        return (_path(case, right), longer)
+    # The container's own check has a limit, too, and may ask the same app.
+    return (quick,) if own and own.timeout < wait else (quick, longer)

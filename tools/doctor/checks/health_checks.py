@@ -1,0 +1,369 @@
+"""Check failed health checks without an answer: wrong port, address or protocol, or a slow start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from ipaddress import ip_address
+from itertools import pairwise
+from math import ceil
+
+from tools.i18n import Text, t
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.diagnosis.known_causes import LoggedCause, logged_cause
+from tools.diagnosis.log_lines import Listening, errors, listening
+from tools.doctor.checks import containers, databases
+from tools.snapshot.elb import Check
+from tools.snapshot.records import ContainerHealth, Definition, Task
+
+ROUND = 30
+"""Seconds to which a proposed grace period is rounded up."""
+
+SLACK = 1.25
+"""By how much a later start may be slower than the one that was measured."""
+
+UNKNOWN = 300
+"""The shortest grace period in seconds that is proposed where no start was measured."""
+
+ROLL_OUT = 300
+"""Seconds that a roll-out takes besides the start: image, health checks, the end of the old tasks."""
+
+SHOWN = 160
+"""Characters of a log line that are quoted in a sentence."""
+
+
+def refused(case: Case) -> Iterator[Finding]:
+    """Find why the health check gets no answer: wrong port, wrong protocol, or the app was not listening yet."""
+    found = [each for each in case.failed_checks if each.kind == "failed"]
+    container = case.stop_reasons("failed container health checks")
+    if (not found and not container) or case.definition is None or case.has_wrong_status:
+        return
+    evidence = tuple(each.words for each in found) or container
+    if container and not found:
+        yield _own_check(case, case.definition, container)
+        return
+    for task in (*case.active_tasks, *case.failed_tasks):
+        heard = listening(case.lines(task))
+        if heard is not None:
+            yield from _elsewhere(case, heard, evidence)
+            yield from _wrong_address(case, task, heard, evidence)
+            yield from _late(case, task, heard, evidence)
+            return
+    for task in (each for each in case.active_tasks if each.health == "HEALTHY"):
+        yield _elsewhere_likely(case, task, evidence)
+        return
+    for task in case.failed_tasks or case.active_tasks:
+        if (cause := logged_cause(case.lines(task))) is not None:
+            yield _never_listens(case, task, cause, evidence)
+            return
+        yield _not_allowed(case, task, evidence)
+        if task.ran:
+            yield replace(_elsewhere_likely(case, task, evidence), kind="warning")
+        return
+
+
+def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
+    service, definition, check = case.service, case.definition, case.health_check
+    port = service.port if service else None
+    if service is None or definition is None or port is None or check is None:
+        return
+    asked = int(check.port) if check.port.isdigit() else port
+    if heard.port != asked:
+        yield Finding(
+            id="port-mismatch",
+            title=t(
+                "The app listens on port {heard}, but the load balancer connects to port "
+"{asked}",
+                heard=heard.port,
+                asked=asked,
+            ),
+            why=t("No process listens on the port that the load balancer connects to: the "
+"connection is refused."),
+            seen=(
+                t("Container port {port}, health check port {check}.", port=port, check=check.port),
+                t("PORT is {value} in {revision}.", value=definition.environment.get("PORT", "-"),
+                  revision=definition.revision),
+            ),
+            fixes=_ports(case, heard.port, port, check),
+            evidence=(heard.line, *evidence),
+        )  # fmt: skip
+    elif check.protocol != "HTTP":
+        yield Finding(
+            id="health-protocol",
+            title=t("The health check uses {protocol}, the app HTTP", protocol=check.protocol),
+            why=t("The app does not understand the request and closes the connection."),
+            seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
+            fixes=case.correct_program(
+                t(
+                    'In infra/load_balancer.py, let the health check have protocol="HTTP", '
+                    "and deploy:"
+                )
+            ),
+            evidence=(heard.line, *evidence),
+        )
+
+
+def _wrong_address(
+    case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Find an app that listens on an address that is not the task's."""
+    own = [each for each in heard.hosts if not _reachable(each, task.address)]
+    if not own or len(own) < len(heard.hosts) or case.definition is None:
+        return
+    host, definition = own[0], case.definition
+    variables = [name for name, value in definition.environment.items() if value == host]
+    yield Finding(
+        id="wrong-address",
+        title=t("The app listens on {host}, where the load balancer cannot reach it", host=host),
+        why=t(
+            "The load balancer connects to the task's private address ({address}), and is refused. "
+            "A check from inside the container may pass all the same.",
+            address=task.address or "-",
+        ),
+        seen=tuple(
+            t(
+                "{name} is {value} in {revision}.",
+                name=name,
+                value=host,
+                revision=definition.revision,
+            )
+            for name in variables
+        ),
+        fixes=(_everywhere(case, variables),),
+        evidence=(heard.line, *evidence),
+    )
+
+
+def _elsewhere_likely(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
+    """Return the finding of a task that runs and refuses the load balancer, and does not say where it listens."""
+    seen = [t("Task {task} runs, and its log does not say where the app listens.", task=task.short)]
+    if task.health == "HEALTHY":
+        seen.append(t("The container's own health check passes: the app answers inside the task."))
+    loopback = ("127.0.0.1", "localhost", "::1", "[::1]")
+    environment = case.definition.environment if case.definition else {}
+    variables = [name for name, value in environment.items() if value in loopback]
+    return Finding(
+        id="wrong-address-likely",
+        title=t("The app probably listens on 127.0.0.1, where the load balancer cannot reach it"),
+        why=t(
+            "The load balancer connects to the task's private address ({address}), and is refused. "
+            "A check from inside the container may pass all the same.",
+            address=task.address or "-",
+        ),
+        seen=tuple(seen),
+        fixes=(_everywhere(case, variables),),
+        evidence=evidence,
+    )
+
+
+def _everywhere(case: Case, variables: list[str]) -> Fix:
+    """Return the fix that makes the app listen on all addresses; it names the variables with another address."""
+    stack, declared = case.now.names.stack, case.now.settings.service.variables
+    text = t(
+        "Let the app listen on 0.0.0.0, all addresses of the task (gunicorn: bind; Flask and uvicorn: "
+        "--host), and deploy:"
+    )
+    if variables:
+        text = t(
+            "Remove {name} from the task definition (infra/container.py), or set it to "
+            "0.0.0.0, and deploy:",
+            name=", ".join(variables),
+        )
+    if variables and declared.keys() >= set(variables):
+        text = t("Remove {name} from appVariables, and deploy:", name=", ".join(variables))
+    removed = [
+        f"pulumi config rm --path appVariables.{name} -s {stack}"
+        for name in variables
+        if name in declared
+    ]
+    return Fix(text, (*removed, f"pulumi up -s {stack}"))
+
+
+def _reachable(host: str, private_address: str) -> bool:
+    """Return whether a connection to the task's private address reaches a server on ``host``."""
+    if host == "localhost":
+        return False
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return True  # A name: which address it stands for is not known here.
+    if address.is_unspecified or host == private_address:
+        return True
+    return not private_address and not address.is_loopback
+
+
+def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
+    stack = case.now.names.stack
+    if check.port.isdigit() and heard == port:
+        command = case.modify_health_check("--health-check-port traffic-port")
+        return (Fix(t("Check the port that gets the traffic:"), (command,)), case.or_restore())
+    return (
+        Fix(
+            t(
+                "Let the app listen on PORT, which the task definition sets to containerPort, "
+                "and deploy:"
+            ),
+            (f"pulumi up -s {stack}",),
+        ),
+        case.configure("containerPort", str(heard), t("Or declare the port that it listens on:")),
+    )
+
+
+def _late(case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]) -> Iterator[Finding]:
+    service = case.service
+    if service is None or task.started is None:
+        return
+    took = (heard.at - task.started).total_seconds()
+    if took > service.grace:
+        seen = t("The app listened {took} s after its task's start.", took=round(took))
+        checks = case.health_check.healthy * case.health_check.interval if case.health_check else 0
+        yield _slow(case, (seen,), took * SLACK + checks, (heard.line, *evidence))
+
+
+def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) -> Finding:
+    """Return the finding of a failed container health check beside a load balancer's check that passes."""
+    check = definition.health or ContainerHealth(command=())
+    command = " ".join(check.command[1:] if check.command[:1] != ("NONE",) else ())
+    return Finding(
+        id="container-check-failed",
+        title=t("The container's health check fails: {command}", command=command),
+        why=t(
+            "ECS runs this command inside the container. A program that the image does not have "
+            "(curl, in a slim image) fails like an app that does not answer, and ECS replaces the task."
+        ),
+        seen=(
+            t(
+                "healthCheck of container {container} in {revision}: every {interval} s, {retries} "
+                "failures in a row count. The load balancer's check did not fail.",
+                container=definition.container,
+                revision=definition.revision,
+                interval=check.interval,
+                retries=check.retries,
+            ),
+            t("ECS does not log the output of the command."),
+        ),
+        fixes=(_left_to_balancer(case),),
+        evidence=evidence,
+    )
+
+
+def _left_to_balancer(case: Case) -> Fix:
+    stack = case.now.names.stack
+    text = t(
+        "Remove healthCommand, so that only the load balancer checks, or set it to a "
+        "command that the image has; then deploy:"
+    )
+    removed = [f"pulumi config rm healthCommand -s {stack}"]
+    declared = bool(case.now.settings.service.health_command)
+    return Fix(text, tuple([*(removed if declared else []), f"pulumi up -s {stack}"]))
+
+
+def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
+    """The app never said that it listens: it was stopped before, or it does not say so."""
+    end = task.ended or _last_line(case, task)
+    lived = (end - task.started).total_seconds() if end and task.started else 0.0
+    seen = t(
+        "Task {task}: no process listened within {lived} s.", task=task.short, lived=round(lived)
+    )
+    last = [each.text for each in case.lines(task) if containers.WORD.search(each.text)][-4:]
+    lines = tuple(dict.fromkeys((*errors(case.lines(task)), *last)))
+    # How long it would have taken is not known: one generous period tells, and no second is needed.
+    return _slow(case, (seen, *_pause(case, task)), max(lived * 3, UNKNOWN), (*lines, *evidence))
+
+
+def _never_listens(
+    case: Case, task: Task, cause: LoggedCause, evidence: tuple[str, ...]
+) -> Finding:
+    """Return the finding of an app that does not listen and logs why: it may try again and again, and never end."""
+    seen = t(
+        "Task {task}: no process listened, and this is in its log: {line}",
+        task=task.short,
+        line=cause.line[:SHOWN],
+    )
+    return Finding(
+        id=f"crash-{cause.known.id}",
+        title=cause.title,
+        why=databases.why(case, cause),
+        seen=(seen, *databases.measured(case, cause.known)),
+        fixes=(*containers.known_fixes(case, cause), *case.retry_if_fixed()),
+        evidence=(cause.line, *evidence),
+    )
+
+
+def _pause(case: Case, task: Task) -> tuple[Text, ...]:
+    """Return the longest time in which the starting app logged nothing, and its line before."""
+    lines = case.lines(task)
+    end = task.ended
+    if not lines or task.started is None:
+        return ()
+    texts = ["-", *(each.text for each in lines)]
+    times = [task.started, *(each.at for each in lines), *([end] if end else [])]
+    pauses = [(after - before).total_seconds() for before, after in pairwise(times)]
+    longest = max(range(len(pauses)), key=pauses.__getitem__)
+    return (
+        t(
+            "Its log is silent for {gap} s after the line: {line}",
+            gap=round(pauses[longest]),
+            line=texts[longest][:SHOWN],
+        ),
+    )
+
+
+def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str, ...]) -> Finding:
+    grace = case.service.grace if case.service else 0
+    if needed <= grace:
+        return _longer_by_now(case, grace, seen, evidence)
+    longer = ceil(needed / ROUND) * ROUND
+    return Finding(
+        id="slow-start",
+        title=t("The app starts more slowly than ECS waits"),
+        why=t(
+            "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
+            "the start of a task. Then it stops the task.",
+            grace=grace,
+        ),
+        seen=seen,
+        fixes=(
+            _wait(case, longer),
+            Fix(t("Or make the app listen sooner: move slow work behind the start.")),
+        ),
+        evidence=evidence,
+    )
+
+
+def _wait(case: Case, grace: int) -> Fix:
+    """Return the fix with a longer grace period, and a roll-out timeout that includes it.
+
+    A change of the service starts a new deployment (infra/service.py), so `pulumi up` is a try itself.
+    """
+    fix = case.configure(
+        "healthGracePeriod",
+        str(grace),
+        t("Find the slow step in the log. If the start cannot be faster, extend the grace period:"),
+    )
+    minutes = ceil((grace + ROLL_OUT) / 60)
+    if case.now.settings.rollout_minutes >= minutes:
+        return fix
+    longer = f"pulumi config set rolloutTimeoutMinutes {minutes} -s {case.now.names.stack}"
+    return replace(fix, commands=(longer, *fix.commands))
+
+
+def _longer_by_now(
+    case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]
+) -> Finding:
+    """Return the finding that the grace period was extended after the last try."""
+    return Finding(
+        id="slow-start-mended",
+        title=t("The grace period was made longer, and ECS has not tried again since"),
+        why=t("The service waits {grace} s after a task's start now.", grace=grace),
+        seen=seen,
+        fixes=(case.retry(),),
+        evidence=evidence,
+    )
+
+
+def _last_line(case: Case, task: Task) -> datetime | None:
+    lines = case.lines(task)
+    return lines[-1].at if lines else None

@@ -1,0 +1,398 @@
+"""Check the load balancer: its rules, certificate, target group and subnets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from tools.i18n import t
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.diagnosis.reachability import default_route
+from tools.doctor.checks import stages
+from tools.snapshot import elb
+from tools.snapshot.elb import Balancer, Listener, Rule, TargetGroup
+from tools.snapshot.vpc import Network
+from stack.names import RULE_PRIORITY
+
+
+def listener(case: Case) -> Iterator[Finding]:
+    """Check that the load balancer listens on the port of the page's URL."""
+    balancer, url = case.now.balancer.value, urlsplit(case.now.page_url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    if balancer is None or any(each.port == port for each in balancer.listeners):
+        return
+    ports = sorted(each.port for each in balancer.listeners)
+    yield Finding(
+        id="no-listener",
+        title=t("The load balancer does not listen on port {port}, which users open", port=port),
+        why=t("A connection to a port without a listener is refused or times out."),
+        seen=(
+            t(
+                "The page is {url}; {balancer} has listeners on: {ports}.",
+                url=case.now.page_url,
+                balancer=balancer.name,
+                ports=", ".join(map(str, ports)) or "-",
+            ),
+        ),
+        fixes=case.correct_program(
+            t(
+                "In infra/listeners.py, let the listener of the page have port {port}, and deploy:",
+                port=port,
+            )
+        ),
+    )
+
+
+def forwarding(case: Case) -> Iterator[Finding]:
+    """Check that a request to the page is forwarded to the service's target group."""
+    service, balancer, group = case.service, case.now.balancer.value, case.now.group.value
+    if service is None or balancer is None or group is None:
+        return
+    listener, host = elb.serving(balancer), _host(case, balancer)
+    rules = listener.rules if listener else ()
+    first = elb.answering(listener, host, group.arn) if listener else None
+    if first is not None and group.arn in first.groups:
+        return
+    if listener is not None and first is not None and not first.default:
+        yield _in_the_way(case, listener, first, group)
+    ours = [each for each in rules if group.arn in each.groups]
+    if all(elb.fitting(each, host) is False for each in ours):
+        yield _none_forwards(case, balancer, listener, group)
+
+
+def planned_rule(case: Case) -> Iterator[Finding]:
+    """Check in stage 1 that the priority of stage 2's rule is free and that no rule before it matches."""
+    balancer, group = case.now.balancer.value, case.now.group.value
+    if case.service is not None or balancer is None or group is None:
+        return
+    listener, host = elb.serving(balancer), _host(case, balancer)
+    for rule in listener.rules if listener else ():
+        if listener is None or rule.default or group.arn in rule.groups:
+            continue
+        if int(rule.priority) == RULE_PRIORITY:
+            yield _taken(listener, rule)
+        elif int(rule.priority) < RULE_PRIORITY and elb.fitting(rule, host):
+            yield _in_the_way(case, listener, rule, group)
+
+
+def _taken(listener: Listener, rule: Rule) -> Finding:
+    return Finding(
+        id="rule-taken",
+        title=t("Another rule of the load balancer has the priority of the app's rule"),
+        why=t(
+            "Two rules of a listener cannot have the same priority: stage 2 fails with "
+            "PriorityInUse."
+        ),
+        seen=(
+            t(
+                "Rule {priority} of listener {listener} ({action}) does not belong to this "
+                "program.",
+                priority=rule.priority,
+                listener=_label(listener),
+                action=rule.action,
+            ),
+        ),
+        fixes=(
+            _delete(rule),
+            Fix(
+                t("Or set its priority above {priority}:", priority=RULE_PRIORITY),
+                (
+                    "aws elbv2 set-rule-priorities --rule-priorities "
+                    f"RuleArn={rule.arn},Priority={RULE_PRIORITY + 100}",
+                ),
+            ),
+        ),
+    )
+
+
+def _delete(rule: Rule) -> Fix:
+    return Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",))
+
+
+def _host(case: Case, balancer: Balancer) -> str | None:
+    """Return the host name of the page; None with a certificate whose domain is not known."""
+    https = case.now.settings.https
+    return https.domain or (None if https.certificate_arn else balancer.dns)
+
+
+def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) -> Finding:
+    return Finding(
+        id="rule-in-the-way",
+        title=t("Another rule of the load balancer handles the requests"),
+        why=t("Only the matching rule with the lowest priority number handles a request."),
+        seen=(
+            t(
+                "Rule {priority} of listener {listener} ({action}) matches a request to "
+                "the page and does not forward to {group}.",
+                priority=rule.priority,
+                listener=_label(listener),
+                action=rule.action,
+                group=group.name,
+            ),
+        ),
+        fixes=(
+            _delete(rule),
+            Fix(
+                t("Then let Pulumi restore what the program declares:"),
+                (case.refresh_command,),
+                then=True,
+            ),
+        ),
+    )
+
+
+def _none_forwards(
+    case: Case, balancer: Balancer, listener: Listener | None, group: TargetGroup
+) -> Finding:
+    return Finding(
+        id="no-rule-forwards",
+        title=t("No rule of the load balancer forwards to the tasks"),
+        why=t(
+            "Requests get the listener's default action: the 503 page that says that ECS is off."
+        ),
+        seen=(
+            t(
+                "Listener {listener} of {balancer}: {count} rules, none forwards / to {group}.",
+                listener=_label(listener) if listener else "-",
+                balancer=balancer.name,
+                count=len(listener.rules) if listener else 0,
+                group=group.name,
+            ),
+        ),
+        fixes=(case.refresh(t("Let Pulumi restore the rule:")),),
+    )
+
+
+def _label(listener: Listener) -> str:
+    return f"{listener.protocol}:{listener.port}"
+
+
+def certificate(case: Case) -> Iterator[Finding]:
+    """Check that the certificate of the page's listener is valid."""
+    balancer = case.now.balancer.value
+    listener = elb.serving(balancer) if balancer else None
+    found = listener.certificate if listener else None
+    if found is None or found.status in ("ISSUED", ""):
+        return
+    yield Finding(
+        id="certificate-not-valid",
+        title=t("The load balancer's certificate is {status}", status=found.status),
+        why=t("Browsers refuse a page whose certificate is not valid."),
+        seen=(t("ACM reports this status for {arn}.", arn=found.arn),),
+        fixes=(_certified(case, found.arn),),
+    )
+
+
+def _certified(case: Case, arn: str) -> Fix:
+    if case.now.settings.https.domain:
+        return case.refresh(t("Let Pulumi restore the record that ACM validates the domain by:"))
+    stack = case.now.names.stack
+    return Fix(
+        t("Import a new one under its ARN, or set certificateArn to another one and deploy:"),
+        (f"aws acm describe-certificate --certificate-arn {arn}", f"pulumi up -s {stack}"),
+    )
+
+
+def target_group(case: Case) -> Iterator[Finding]:
+    """Check that there is a target group, which stage 1 creates, and that the service registers its tasks in it."""
+    service, group = case.service, case.now.group.value
+    if case.now.group.problem or (service is None and case.now.balancer.value is None):
+        return
+    if group is None:
+        yield Finding(
+            id="target-group-missing",
+            title=t("The target group {name} does not exist", name=case.now.names.target_group),
+            why=t("The load balancer has no target group to forward requests to."),
+            fixes=(case.restore(),),
+        )
+    elif service is not None and group.arn not in service.target_groups:
+        yield Finding(
+            id="service-not-attached",
+            title=t("The service does not register its tasks with the load balancer"),
+            why=t("The load balancer has no registered task."),
+            seen=(t("The service has no target group, or another than {name}.", name=group.name),),
+            fixes=case.correct_program(
+                t("In infra/service.py, let the service have this target group, and deploy:")
+            ),
+        )
+    elif service is not None and not group.check.enabled:
+        yield Finding(
+            id="health-check-off",
+            kind="warning",
+            title=t("The load balancer's health check is off"),
+            why=t("The load balancer also sends requests to tasks that do not answer."),
+            fixes=case.correct_program(
+                t("In infra/load_balancer.py, let the health check have enabled=True, and deploy:")
+            ),
+        )
+
+
+WATCHED = {
+    "healthPath": "path",
+    "healthMatcher": "matcher",
+    "healthInterval": "interval",
+    "healthTimeout": "timeout",
+    "healthyThreshold": "healthy",
+    "unhealthyThreshold": "unhealthy",
+}
+"""Settings of the stack file, and what the target group's health check calls them."""
+
+
+def health_check_drift(case: Case) -> Iterator[Finding]:
+    """Check that the target group's health check is that of the stack file."""
+    if case.health_check is None:
+        return
+    seen = []
+    for key, name in WATCHED.items():
+        declared, real = getattr(case.now.settings.health, name), getattr(case.health_check, name)
+        if declared != real:
+            text = t("{key} is {declared} in the stack file, and {real} on AWS.", key=key,
+                     declared=declared, real=real)  # fmt: skip
+            seen.append(text)
+    if seen:
+        yield Finding(
+            id="health-check-drifted",
+            kind="warning",
+            title=t("The health check is not the declared one"),
+            why=t("It was changed outside Pulumi, or the stack file was not deployed yet."),
+            seen=tuple(seen),
+            fixes=(case.restore(),),
+        )
+
+
+def protocol(case: Case) -> Iterator[Finding]:
+    """Check that requests and health checks to the same port use one protocol."""
+    group = case.now.group.value
+    if group is None or not group.check.enabled or group.check.port != "traffic-port":
+        return
+    asked, checked = group.protocol, group.check.protocol
+    if {asked, checked} != {"HTTP", "HTTPS"} or asked == "HTTP":
+        # An app that fails a health check over HTTPS is a finding of refusals.
+        return
+    yield Finding(
+        id="target-protocol",
+        title=t(
+            "The load balancer sends requests over {asked}, and the app uses {checked}",
+            asked=asked,
+            checked=checked,
+        ),
+        why=t(
+            "The health check uses {checked} and passes. Every request fails in the "
+            "TLS handshake: the load balancer answers 502.",
+            checked=checked,
+        ),
+        seen=(
+            t(
+                "Target group {name}: protocol {asked}, health check protocol {checked}.",
+                name=group.name,
+                asked=asked,
+                checked=checked,
+            ),
+        ),
+        fixes=(
+            case.deploy(
+                t(
+                    'In infra/load_balancer.py, let the target group have protocol="{checked}", '
+                    "and deploy (replaces the target group):",
+                    checked=checked,
+                )
+            ),
+        ),
+    )
+
+
+def declared_port(case: Case) -> Iterator[Finding]:
+    """Check that the service, the container and PORT have the same port."""
+    service, definition = case.service, case.definition
+    if service is None or definition is None or service.port is None:
+        return
+    variable = definition.environment.get("PORT")
+    if service.port in definition.ports and variable in (None, str(service.port)):
+        return
+    yield Finding(
+        id="port-mismatch",
+        title=t("The task definition and the load balancer use different ports"),
+        why=t(
+            "No process listens on the port that the load balancer connects to: the "
+            "connection is refused."
+        ),
+        seen=(
+            t(
+                "The service registers port {port}; {revision} opens {ports} and sets PORT to {variable}.",
+                port=service.port,
+                revision=definition.revision,
+                ports=", ".join(map(str, definition.ports)) or "-",
+                variable=variable or "-",
+            ),
+        ),
+        fixes=case.correct_program(
+            t("Use containerPort for all of them (infra/container.py), and deploy:")
+        ),
+        evidence=tuple(each.words for each in case.failed_checks[:3]),
+    )
+
+
+def balancer(case: Case) -> Iterator[Finding]:
+    """Check that the load balancer exists, is active, and is in subnets with a route to the internet."""
+    found, network = case.now.balancer.value, case.network
+    fix = case.restore()
+    if found is None:
+        yield from _missing(case)
+        return
+    if found.state not in ("active", "active_impaired", ""):
+        yield Finding(
+            id="balancer-not-active",
+            kind="cause" if found.state == "failed" else "warning",
+            title=t("The load balancer is {state}", state=found.state),
+            why=t("It accepts requests only in the state active."),
+            fixes=(fix,),
+        )
+    if network is None or found.scheme != "internet-facing":
+        return
+    if lost := [each for each in found.subnets if not _public(case, each)]:
+        yield _cut_off(case, network, lost)
+
+
+def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
+    names = {each: network.subnets[each].name for each in lost if each in network.subnets}
+    public = f"{case.now.names.prefix}-public-"
+    # A public subnet has lost its route; any other was never meant for a load balancer.
+    misplaced = any(not each.startswith(public) for each in names.values())
+    text = t(
+        "In infra/load_balancer.py, let the load balancer have "
+        "subnets=self.args.network.public_subnet_ids, and deploy:"
+    )
+    return Finding(
+        id="balancer-cut-off",
+        title=t("The load balancer is not in the public subnets")
+        if misplaced
+        else t("The load balancer's subnets have no route to the internet"),
+        why=t("Its answers have no route to the internet: the page times out."),
+        seen=tuple(
+            t(
+                "Subnet {subnet} has no route to an internet gateway.",
+                subnet=f"{each} ({names[each]})" if each in names else each,
+            )
+            for each in lost
+        ),
+        fixes=case.correct_program(text) if misplaced else (case.restore(),),
+    )
+
+
+def _missing(case: Case) -> Iterator[Finding]:
+    """Find a missing load balancer, unless the whole stack is missing."""
+    if case.now.balancer.problem or stages.stage(case) not in (stages.FIRST, stages.SECOND):
+        return
+    yield Finding(
+        id="balancer-missing",
+        title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
+        why=t("Nothing answers at the page's address."),
+        seen=(t("Elastic Load Balancing has no load balancer of that name."),),
+        fixes=(case.restore(),),
+    )
+
+
+def _public(case: Case, subnet: str) -> bool:
+    route = default_route(case.network, subnet) if case.network else None
+    return route is not None and route.kind == "igw" and route.state == "active"

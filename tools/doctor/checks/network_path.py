@@ -1,0 +1,291 @@
+"""Check security groups and network ACLs of each connection: internet, load balancer, task, database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tools.i18n import Text, t, verbatim
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.diagnosis.reachability import (
+    ANYWHERE,
+    CLIENTS,
+    INTERNET,
+    LINUX,
+    WIDE,
+    AclDenial,
+    MissingRule,
+    Side,
+    acl_denials,
+    acl_ends,
+    addresses,
+    allows_any_inbound,
+    missing_rules,
+)
+from tools.snapshot import elb
+from tools.snapshot.vpc import Network
+
+ANYONE = Side((), (ANYWHERE,))
+
+DROPPED = t(
+    "A security group drops a connection that it does not allow: the health check "
+    "times out, and ECS keeps replacing the tasks."
+)
+
+WAITS = t(
+    "A security group drops a connection that it does not allow: the app's connections "
+    "to the database time out."
+)
+
+TIMED_OUT = r"(?i)timed? ?out"
+
+
+class Placed(Protocol):
+    """An end of a connection: a load balancer, the service's tasks, the database."""
+
+    @property
+    def groups(self) -> tuple[str, ...]: ...
+
+    @property
+    def subnets(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocked:
+    """The security groups and network ACLs that block a connection to a port."""
+
+    network: Network
+    source: Side
+    target: Side
+    port: int
+    missing: tuple[MissingRule, ...]
+    denials: tuple[AclDenial, ...]
+
+    def why(self, dropped: Text) -> Text:
+        """Return the reason: ``dropped`` for a security group."""
+        return dropped if self.missing else WHY
+
+    def seen(self) -> tuple[Text, ...]:
+        """Return a sentence for each rule."""
+        rules = lacking(self.network, self.source, self.target, self.port)
+        return (*(text for text, _ in rules), *acl_sentences(self.denials, self.network))
+
+    def fixes(self, case: Case) -> tuple[Fix, ...]:
+        """Return the commands that allow the connection, and what comes after them."""
+        allowed = acl_fixes(self.denials, self.network)
+        restored = (case.restore_rules(),) if self.missing else ()
+        return (*allowed, *restored, *case.then_retry())
+
+
+def _blocked(
+    network: Network, near: Placed, far: Placed, port: int, answers: tuple[int, int]
+) -> Blocked | None:
+    """Return what blocks a connection, whose answers need these ports; None for an open one."""
+    source = Side(near.groups, addresses(network, near.subnets))
+    target = Side(far.groups, addresses(network, far.subnets))
+    missing = missing_rules(network, source, target, port)
+    ends = acl_ends(network, near.subnets), acl_ends(network, far.subnets)
+    denials = acl_denials(network, *ends, port, answers)
+    if not missing and not denials:
+        return None
+    return Blocked(
+        network=network, source=source, target=target, port=port, missing=missing, denials=denials
+    )
+
+
+def balancer_to_task(case: Case) -> Iterator[Finding]:
+    """Check that the load balancer can connect to the tasks on the container port and the health check's port."""
+    service, network, balancer = case.service, case.network, case.now.balancer.value
+    if service is None or network is None or balancer is None or service.port is None:
+        return
+    for port in sorted({service.port, _check_port(case, service.port)}):
+        if found := _blocked(network, balancer, service, port, WIDE):
+            yield Finding(
+                id="balancer-cannot-reach-task",
+                title=t("The load balancer cannot reach the tasks on port {port}", port=port),
+                why=found.why(DROPPED),
+                seen=found.seen(),
+                fixes=found.fixes(case),
+                evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
+            )
+
+
+def _check_port(case: Case, traffic: int) -> int:
+    port = case.health_check.port if case.health_check else "traffic-port"
+    return int(port) if port.isdigit() else traffic
+
+
+def task_to_database(case: Case) -> Iterator[Finding]:
+    """Check that the tasks can connect to the database."""
+    service, network, database = case.service, case.network, case.now.database.value
+    if service is None or network is None or database is None:
+        return
+    if found := _blocked(network, service, database, database.port, LINUX):
+        yield Finding(
+            id="task-cannot-reach-database",
+            title=t("The tasks cannot reach the database on port {port}", port=database.port),
+            why=found.why(WAITS),
+            seen=found.seen(),
+            fixes=found.fixes(case),
+            evidence=case.matching_lines(TIMED_OUT),
+        )
+
+
+def internet_to_balancer(case: Case) -> Iterator[Finding]:
+    """Check that an internet-facing load balancer accepts connections from all addresses; from none is a cause."""
+    network, balancer = case.network, case.now.balancer.value
+    if network is None or balancer is None or balancer.scheme != "internet-facing":
+        return
+    target = Side(balancer.groups, addresses(network, balancer.subnets))
+    nodes, serving = acl_ends(network, balancer.subnets), elb.serving(balancer)
+    for listener in balancer.listeners:
+        port = listener.port
+        missing = missing_rules(network, ANYONE, target, port)
+        denials = acl_denials(network, [INTERNET], nodes, port, CLIENTS)
+        if not missing and not denials:
+            continue
+        denied = {each.subnet for each in denials if each.direction == "ingress"}
+        shut = denied >= {each.subnet for each in nodes} if denied else False
+        closed = listener == serving and (
+            shut or not allows_any_inbound(network, balancer.groups, port)
+        )
+        rules = (_missing(each, network, ANYONE, target, port) for each in missing)
+        yield Finding(
+            id="balancer-lets-nobody-in" if closed else "internet-cannot-reach-balancer",
+            kind="cause" if closed else "warning",
+            title=t("No client can reach the load balancer on port {port}", port=port)
+            if closed
+            else t("Some clients cannot reach the load balancer on port {port}", port=port),
+            why=t("Requests from addresses that no rule allows time out."),
+            seen=(*rules, *acl_sentences(denials, network)),
+            fixes=(*_entrance(case, missing, port), *acl_fixes(denials, network)),
+        )
+
+
+def _entrance(case: Case, missing: tuple[MissingRule, ...], port: int) -> tuple[Fix, ...]:
+    commands = [_authorize("ingress", each.group, port, f"cidr={ANYWHERE}") for each in missing]
+    if not commands:
+        return ()
+    text = t("Or open the port, if the page is public and the program does not declare it:")
+    return (case.restore(), Fix(text, tuple(commands)))
+
+
+def lacking(
+    network: Network, source: Side, target: Side, port: int
+) -> tuple[tuple[Text, str], ...]:
+    """Return the missing rules between two sides: each as a sentence, and the command that adds it."""
+    return tuple(
+        (_missing(each, network, source, target, port), _authorize_peer(each, source, target, port))
+        for each in missing_rules(network, source, target, port)
+    )
+
+
+def _missing(each: MissingRule, network: Network, source: Side, target: Side, port: int) -> Text:
+    own = verbatim(_label(network, each.group))
+    if each.direction == "egress":
+        return t(
+            "Security group {own} has no outbound rule for TCP {port} to {peer}.",
+            own=own,
+            port=port,
+            peer=_named(network, target),
+        )
+    return t(
+        "Security group {own} has no inbound rule for TCP {port} from {peer}.",
+        own=own,
+        port=port,
+        peer=_named(network, source),
+    )
+
+
+def _named(network: Network, side: Side) -> str:
+    return _label(network, side.groups[0]) if side.groups else str(side.networks[0])
+
+
+def _label(network: Network, group: str) -> str:
+    known = network.groups.get(group)
+    return f"{group} ({known.name})" if known else group
+
+
+def _authorize_peer(each: MissingRule, source: Side, target: Side, port: int) -> str:
+    peer = target if each.direction == "egress" else source
+    return _authorize(each.direction, each.group, port, f"group={peer.groups[0]}")
+
+
+def _authorize(direction: str, group: str, port: int, peer: str) -> str:
+    kind, _, value = peer.partition("=")
+    who = (
+        f"UserIdGroupPairs=[{{GroupId={value}}}]"
+        if kind == "group"
+        else f"IpRanges=[{{CidrIp={value}}}]"
+    )
+    return (
+        f"aws ec2 authorize-security-group-{direction} --group-id {group} --ip-permissions "
+        f"'IpProtocol=tcp,FromPort={port},ToPort={port},{who}'"
+    )
+
+
+WHY = t(
+    "A network ACL is stateless and drops packets that its rules do not allow: answers "
+    "need a rule of their own, for the client's ephemeral ports."
+)
+
+
+def acl_sentences(denials: Sequence[AclDenial], network: Network) -> tuple[Text, ...]:
+    """Return a sentence for each denial of a network ACL."""
+    return tuple(_acl_sentence(each, network) for each in denials)
+
+
+def _acl_sentence(each: AclDenial, network: Network) -> Text:
+    first, last = each.ports
+    values = {
+        "acl": each.acl,
+        "subnet": f"{each.subnet} ({network.subnets[each.subnet].name})",
+        "ports": f"{first}" if first == last else f"{first}-{last}",
+        "peer": f"{each.peer}",
+        "number": each.number or "*",
+    }
+    if each.direction == "egress":
+        return t(
+            "Network ACL {acl} of subnet {subnet}: its outbound rule {number} denies TCP {ports} to {peer}.",
+            **values,
+        )
+    return t(
+        "Network ACL {acl} of subnet {subnet}: its inbound rule {number} denies TCP {ports} from {peer}.",
+        **values,
+    )
+
+
+def acl_fixes(denials: Sequence[AclDenial], network: Network) -> tuple[Fix, ...]:
+    """Return the commands that add allow rules before those that deny."""
+    if not denials:
+        return ()
+    acls = {each.acl.id: each.acl for each in network.subnets.values() if each.acl}
+    taken = {
+        (acl.id, direction): {each.number for each in entries}
+        for acl in acls.values()
+        for direction, entries in (("egress", acl.egress), ("ingress", acl.ingress))
+    }
+    # Subnets that share an ACL need its rule once.
+    once = {(each.acl, each.direction, each.ports, each.peer): each for each in denials}
+    commands = tuple(_command(each, taken[each.acl, each.direction]) for each in once.values())
+    text = t("Add an allow rule to the network ACL, before the rule that denies it:")
+    return (Fix(text, commands),)
+
+
+def _command(each: AclDenial, taken: set[int]) -> str:
+    """Return the command for a rule with a free number; without one before the denying rule, that rule is deleted."""
+    if each.number is None:
+        number = max((*taken, 90)) // 10 * 10 + 10
+    else:
+        number = next((free for free in range(each.number - 1, 0, -1) if free not in taken), 0)
+    place = f"--network-acl-id {each.acl} --{each.direction} --rule-number"
+    if not number:
+        return f"aws ec2 delete-network-acl-entry {place} {each.number}"
+    taken.add(number)
+    first, last = each.ports
+    return (
+        f"aws ec2 create-network-acl-entry {place} {number} --protocol tcp "
+        f"--port-range From={first},To={last} --cidr-block {each.peer} --rule-action allow"
+    )

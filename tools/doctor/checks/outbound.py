@@ -1,0 +1,274 @@
+"""Check the tasks' connections to AWS's services: routes, NAT gateways, public addresses, HTTPS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tools.i18n import Text, t
+from tools.diagnosis import reachability
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.diagnosis.reachability import (
+    ANYWHERE,
+    HTTPS,
+    AclDenial,
+    NoInternet,
+    Side,
+    has_endpoint,
+    missing_rules,
+    outbound_denials,
+    without_internet,
+)
+from tools.doctor.checks import network_path
+from tools.doctor.checks.inputs import no_secret
+from tools.snapshot.records import Service
+from tools.snapshot.vpc import Network
+from stack.statements import secret_arn
+
+NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
+"""What Fargate needs before a container starts; an S3 gateway carries the layers besides."""
+
+NO_CONNECTION = (
+    r"i/o timeout|connection issue|context deadline exceeded|request canceled|"
+    r"dial tcp|RequestError: send request failed|failed to do request"
+)
+
+INTERNET = Side((), (ANYWHERE,))
+
+CANNOT_START = t(
+    "Before a container starts, Fargate pulls its image from ECR, reads its secrets "
+    "from Secrets Manager and opens its log stream. Without a route there no task "
+    "starts."
+)
+
+
+def vpc_dns(case: Case) -> Iterator[Finding]:
+    """Check that the VPC's resolver answers the tasks."""
+    if case.network is None or case.network.dns:
+        return
+    yield Finding(
+        id="vpc-without-dns",
+        title=t("The VPC's DNS is off: no task can look up a name"),
+        why=t(
+            "A task finds the database, ECR, Secrets Manager and CloudWatch Logs by their names. Without the "
+            "VPC's DNS no task starts, and a running one opens no new connection."
+        ),
+        seen=(t("The VPC's attribute enableDnsSupport is false."),),
+        fixes=(
+            *case.correct_program(
+                t("In infra/network.py, let the VPC have enable_dns_support=True, and deploy:")
+            ),
+            *case.then_retry(),
+        ),
+        evidence=case.stop_reasons(NO_CONNECTION),
+    )
+
+
+def task_to_aws(case: Case) -> Iterator[Finding]:
+    """Check that tasks can reach ECR, CloudWatch Logs and Secrets Manager, which Fargate needs to start them."""
+    service, network = case.service, case.network
+    if service is None or network is None:
+        return
+    if all(has_endpoint(network, service.subnets, service.groups, each) for each in NEEDED):
+        return
+    yield from _routes(case, service, network)
+    yield from _https(case, service, network)
+
+
+def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]:
+    cut_off = without_internet(network, service.subnets, service.public_ip)
+    if not cut_off:
+        if denials := outbound_denials(network, service.subnets):
+            yield acls_deny(case, network, denials)
+        return
+    yield Finding(
+        id="task-cannot-reach-aws",
+        title=t("The tasks' subnets have no route to the internet"),
+        why=CANNOT_START,
+        seen=tuple(no_internet_sentence(each, network) for each in cut_off),
+        fixes=_route_fixes(case, cut_off, service),
+        evidence=case.stop_reasons(NO_CONNECTION),
+    )
+
+
+def acls_deny(case: Case, network: Network, found: tuple[AclDenial, ...]) -> Finding:
+    """Return the finding that network ACLs deny the tasks' connections to AWS."""
+    return Finding(
+        id="task-cannot-reach-aws",
+        title=t("A network ACL blocks the tasks' connections to the internet"),
+        why=CANNOT_START,
+        seen=(*network_path.acl_sentences(found, network), network_path.WHY),
+        fixes=(*network_path.acl_fixes(found, network), *case.then_retry()),
+        evidence=case.stop_reasons(NO_CONNECTION),
+    )
+
+
+def no_internet_sentence(cut_off: NoInternet, network: Network) -> Text:
+    known = network.subnets.get(cut_off.subnet)
+    subnet, target = f"{cut_off.subnet} ({known.name})" if known else cut_off.subnet, cut_off.target
+    match cut_off.why:
+        case "no-route":
+            table = known.table if known else ""
+            return t(
+                "Subnet {subnet}: its route table {table} has no route to 0.0.0.0/0.",
+                subnet=subnet,
+                table=table,
+            )
+        case "blackhole" | "nat-missing":
+            return t(
+                "Subnet {subnet}: its route to 0.0.0.0/0 leads to {target}, which does not exist.",
+                subnet=subnet,
+                target=target,
+            )
+        case "nat-state":
+            nat = network.nats[target]
+            return t(
+                "Subnet {subnet}: its NAT gateway {target} is {state}. {failure}",
+                subnet=subnet,
+                target=target,
+                state=nat.state,
+                failure=nat.failure,
+            )
+        case "nat-private":
+            return t(
+                "Subnet {subnet}: its NAT gateway {target} is in a subnet that has no "
+                "route to an internet gateway.",
+                subnet=subnet,
+                target=target,
+            )
+    return t(
+        "Subnet {subnet} leads to the internet gateway {target}, which serves only tasks with a "
+        "public address, and assignPublicIp is DISABLED.",
+        subnet=subnet,
+        target=target,
+    )
+
+
+def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...], service: Service) -> tuple[Fix, ...]:
+    names = case.now.names
+    if any(each.why == "no-public-ip" for each in cut_off):
+        vpc = (
+            f"awsvpcConfiguration={{subnets=[{','.join(service.subnets)}],"
+            f"securityGroups=[{','.join(service.groups)}],assignPublicIp=ENABLED}}"
+        )
+        command = (
+            f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+            f"--network-configuration '{vpc}' --force-new-deployment"
+        )
+        return (Fix(t("Give the tasks public addresses:"), (command,)), case.or_restore())
+    if case.now.settings.network.nat != "none":
+        text = t("Let Pulumi restore the NAT gateway and its routes (natStrategy declares them):")
+        return (
+            case.refresh(text),
+            *route_commands(case, cut_off),
+            *case.then_retry(),
+        )
+    return (
+        case.configure("natStrategy", "single", t("Give the private subnets a NAT gateway:")),
+        *case.then_retry(),
+    )
+
+
+def route_commands(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
+    """Return the commands that add the missing routes to a NAT gateway that is available."""
+    network = case.network
+    alive = (
+        [each.id for each in network.nats.values() if each.state == "available"] if network else []
+    )
+    lost = [each for each in cut_off if each.why in ("no-route", "blackhole", "nat-missing")]
+    if network is None or not alive or not lost:
+        return ()
+    commands = []
+    for each in lost:
+        verb = "create" if each.why == "no-route" else "replace"
+        commands.append(
+            f"aws ec2 {verb}-route --route-table-id {network.subnets[each.subnet].table} "
+            f"--destination-cidr-block 0.0.0.0/0 --nat-gateway-id {alive[0]}"
+        )
+    return (Fix(t("Or only the routes, at once:"), tuple(dict.fromkeys(commands))),)
+
+
+def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
+    missing = missing_rules(network, Side(service.groups), INTERNET, HTTPS)
+    if not missing:
+        return
+    group = missing[0].group
+    yield Finding(
+        id="task-https-closed",
+        title=t("The tasks' security group does not allow outbound HTTPS"),
+        why=CANNOT_START,
+        seen=(
+            t(
+                "Security group {own} has no outbound rule for TCP {port} to {peer}.",
+                own=group,
+                port=HTTPS,
+                peer="0.0.0.0/0",
+            ),
+        ),
+        fixes=(case.restore_rules(), *case.then_retry()),
+        evidence=case.stop_reasons(NO_CONNECTION),
+    )
+
+
+def planned_subnets(case: Case) -> Iterator[Finding]:
+    """Check in stage 1 that the subnets of the future tasks have a route to AWS."""
+    network = case.network
+    if case.service is not None or network is None:
+        return
+    public = case.now.settings.network.nat == "none"
+    role = "public" if public else "private"
+    prefix = f"{case.now.names.prefix}-{role}-"
+    subnets = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
+    cut_off = without_internet(network, subnets, public)
+    if not cut_off and (denials := reachability.outbound_denials(network, subnets)):
+        yield acls_deny(case, network, denials)
+    if cut_off or not subnets:
+        yield Finding(
+            id="task-cannot-reach-aws",
+            title=t("The tasks' subnets have no route to the internet"),
+            why=CANNOT_START,
+            seen=tuple(no_internet_sentence(each, network) for each in cut_off)
+            or (t("There are no subnets {prefix}*.", prefix=prefix),),
+            fixes=_planned_fixes(case, cut_off, public),
+        )
+
+
+def _planned_fixes(case: Case, cut_off: tuple[NoInternet, ...], public: bool) -> tuple[Fix, ...]:
+    if public or case.now.settings.network.nat != "none":
+        text = t("Let Pulumi restore the gateways and routes that natStrategy declares:")
+        return (case.refresh(text), *route_commands(case, cut_off))
+    return (case.configure("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
+
+
+def free_addresses(case: Case) -> Iterator[Finding]:
+    """Check that the subnets have free addresses for the tasks."""
+    service, network = case.service, case.network
+    if service is None or network is None:
+        return
+    known = [network.subnets[each] for each in service.subnets if each in network.subnets]
+    needed = max(service.desired, 1) * 2
+    if known and sum(each.free for each in known) < needed:
+        yield Finding(
+            id="subnets-full",
+            title=t("The tasks' subnets have no address left"),
+            why=t("Every task uses an address; a roll-out temporarily uses twice as many."),
+            seen=tuple(
+                t("Subnet {subnet} has {free} free addresses.", subnet=each.id, free=each.free)
+                for each in known
+            ),
+            fixes=(
+                Fix(t("Stop what else runs there, or set a larger vpcCidr (makes a new VPC).")),
+            ),
+        )
+
+
+def planned_secrets(case: Case) -> Iterator[Finding]:
+    """Check in stage 1 that the secrets of the database and of the app exist."""
+    database, known = case.now.database.value, case.now.secrets.value
+    if case.definition is not None or database is None or case.now.secrets.problem:
+        return
+    named = {"DB_PASSWORD": database.secret, **case.now.settings.service.secrets}
+    for name, value in named.items():
+        secret = (known or {}).get(secret_arn(value))
+        if not value or secret is None or secret.deleted:
+            yield no_secret(case, name, secret_arn(value) or "-", secret)

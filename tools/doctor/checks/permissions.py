@@ -1,0 +1,288 @@
+"""Check the IAM roles: what Fargate needs to start a task, and what the app needs later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tools.i18n import Text, t
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.doctor.checks.databases import other_secrets
+from tools.shared.policy_evaluation import (
+    ALLOWED,
+    DENIED,
+    NOT_ALLOWED,
+    NOT_IN_BOUNDARY,
+    decide,
+    trusts,
+)
+from tools.snapshot.records import Definition
+from tools.snapshot.task_inputs import Role
+from stack.statements import secret_arn
+
+PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
+
+WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
+
+READ_IT = "secretsmanager:GetSecretValue"
+
+ECS_TASKS = "ecs-tasks.amazonaws.com"
+
+REFUSED = (
+    r"(?i)AccessDenied|not authorized|unable to assume the role|403 Forbidden|no identity-based"
+)
+
+
+def execution_role(case: Case) -> Iterator[Finding]:
+    """Check that the execution role exists, trusts ECS, and allows the pull, the log and each secret."""
+    definition = case.definition
+    if definition is None or case.now.execution.problem:
+        return
+    role = case.now.execution.value
+    if role is None:
+        yield _no_role(case, definition)
+    elif not trusts(role.trust, ECS_TASKS):
+        yield _no_trust(case, role)
+    else:
+        lacks = [
+            Lack(need, found)
+            for need in execution_needs(case, definition)
+            if (found := decided(role, need.action, need.resource)) != ALLOWED
+        ]
+        for purpose in dict.fromkeys(each.need.purpose for each in lacks):
+            yield _lacking(case, role, purpose, lacks)
+
+
+def decided(role: Role, action: str, resource: str) -> str:
+    """Return IAM's decision on an action of the role, by its policies and its boundary."""
+    return decide(role.policies, action, resource, boundary=role.boundary)
+
+
+def execution_needs(case: Case, definition: Definition) -> list[Need]:
+    """Return the actions that Fargate performs with the execution role for this task definition."""
+    region, account = case.now.region, definition.execution_role.split(":")[4:5]
+    where = f"{region}:{account[0] if account else ''}"
+    others = other_secrets(case)
+    needs = [
+        Need(READ_IT, secret_arn(value), "secret")
+        for name, value in definition.secrets.items()
+        if name not in others
+    ]
+    if ".dkr.ecr." in definition.image:
+        needs.append(Need("ecr:GetAuthorizationToken", "*", "pull"))
+        needs += [Need(each, _repository_arn(definition.image), "pull") for each in PULL]
+    logs = case.now.logs.value
+    if definition.log_group and (logs is None or logs.exists):
+        stream = f"arn:aws:logs:{where}:log-group:{definition.log_group}:log-stream:{definition.stream('x')}"
+        needs += [Need(each, stream, "log") for each in WRITE]
+    return needs
+
+
+def _repository_arn(image: str) -> str:
+    host, _, path = image.partition("/")
+    account, _, rest = host.partition(".dkr.ecr.")
+    name = path.partition("@")[0].partition(":")[0]
+    return f"arn:aws:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
+
+
+TITLES = {
+    "pull": t("The execution role may not pull the image"),
+    "log": t("The execution role may not write the log"),
+    "secret": t("The execution role may not read the secret"),
+}
+
+
+def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:
+    """Return the finding for one purpose; its fix grants all missing permissions, so that the next try succeeds."""
+    name = role.arn.rpartition("/")[2]
+    return Finding(
+        id=f"execution-role-cannot-{purpose}",
+        title=TITLES[purpose],
+        why=t(
+            "With this role ECS pulls the image, reads the secrets and opens the log "
+            "stream before the container starts. Without these permissions no task "
+            "starts."
+        ),
+        seen=tuple(_verdict(name, each) for each in lacks if each.need.purpose == purpose),
+        fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
+        evidence=case.stop_reasons(REFUSED),
+    )
+
+
+def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
+    """Return the fixes: a grant for the stack's own resources; for others, a change of the program."""
+    own = [each for each in lacks if _owns(case, each.need)]
+    others = dict.fromkeys(each.resource for each in lacks if each not in own)
+    granted = given(role, own) if own else ()
+    if not others:
+        return granted
+    text = t(
+        "{resource} does not belong to this stack: use the stack's own in "
+        "infra/container.py, or, if it is intended, allow it in infra/iam.py; then "
+        "deploy:",
+        resource=", ".join(others),
+    )
+    fix = case.deploy(text, then=bool(granted))
+    return (*granted, fix)
+
+
+def _owns(case: Case, need: Need) -> bool:
+    """Return whether a resource belongs to the stack: RDS's secret, one of appSecrets, or one with its names."""
+    names, database = case.now.names, case.now.database.value
+    if need.purpose == "secret":
+        managed = database is not None and need.resource == database.secret
+        app = map(secret_arn, case.now.settings.service.secrets.values())
+        return managed or need.resource in app or f":secret:{names.prefix}" in need.resource
+    if need.purpose == "log":
+        return f":log-group:{names.log_group}:" in need.resource
+    return need.resource == "*" or need.resource.endswith(f":repository/{names.repository}")
+
+
+def _verdict(role: str, lack: Lack) -> Text:
+    named = {"role": role, "action": lack.need.action, "resource": lack.resource}
+    if lack.verdict == DENIED:
+        return t("A policy of {role} denies {action} on {resource}.", **named)
+    if lack.verdict == NOT_IN_BOUNDARY:
+        return t(
+            "The permissions boundary of {role} does not allow {action} on {resource}.", **named
+        )
+    return t("No policy of {role} allows {action} on {resource}.", **named)
+
+
+def _no_role(case: Case, definition: Definition) -> Finding:
+    # Where none is named, another try of the same task definition would fail, too.
+    corrected = case.correct_program(
+        t(
+            "In infra/task.py, let the task definition have execution_role_arn=roles.execution_arn, and deploy:"
+        ),
+        drifts=False,
+    )
+    return Finding(
+        id="execution-role-missing",
+        title=t("The task definition's execution role does not exist"),
+        why=t(
+            "ECS assumes this role to pull the image and read the secrets; without it "
+            "no task starts."
+        ),
+        seen=(
+            t(
+                "{revision} names {role}.",
+                revision=definition.revision,
+                role=definition.execution_role or "-",
+            ),
+        ),
+        fixes=(case.restore(), *case.then_retry()) if definition.execution_role else corrected,
+        evidence=case.stop_reasons(REFUSED),
+    )
+
+
+def _no_trust(case: Case, role: Role) -> Finding:
+    return Finding(
+        id="execution-role-not-trusted",
+        title=t("ECS cannot assume the execution role"),
+        why=t(
+            "ECS assumes this role to pull the image and read the secrets; without it "
+            "no task starts."
+        ),
+        seen=(
+            t(
+                "The trust policy of {role} does not let ecs-tasks.amazonaws.com assume it.",
+                role=role.arn.rpartition("/")[2],
+            ),
+        ),
+        fixes=(case.restore(), *case.then_retry()),
+        evidence=case.stop_reasons(REFUSED),
+    )
+
+
+def task_role(case: Case) -> Iterator[Finding]:
+    """Check that the task role may read the database's secret, which RDS rotates."""
+    definition = case.definition
+    arn = definition.environment.get("DB_SECRET_ARN") if definition else None
+    role = case.now.task_role.value
+    if (
+        definition is None
+        or not arn
+        or case.now.task_role.problem
+        or "DB_SECRET_ARN" in other_secrets(case)
+    ):
+        return
+    found = decided(role, READ_IT, arn) if role else NOT_ALLOWED
+    if found == ALLOWED:
+        return
+    name, lack = definition.task_role.rpartition("/")[2], Lack(Need(READ_IT, arn, "secret"), found)
+    refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
+    yield Finding(
+        id="task-role-cannot-read-secret",
+        kind="cause" if refused else "warning",
+        title=t("The app may not read the database's secret again"),
+        why=t(
+            "RDS rotates the password every 7 days. A running task then reads the new "
+            "one with its task role; without the permission it loses the database "
+            "until it is replaced."
+        ),
+        seen=(_verdict(name or "-", lack),),
+        fixes=(*given(name, [lack]), case.or_restore()) if role else (case.restore(),),
+        evidence=refused,
+    )
+
+
+@dataclass(frozen=True)
+class Need:
+    """An action that a role must allow, and its purpose: pull, log or secret."""
+
+    action: str
+    resource: str
+    purpose: str
+
+
+@dataclass(frozen=True)
+class Lack:
+    """A need that the role does not meet, and IAM's decision."""
+
+    need: Need
+    verdict: str
+
+    @property
+    def resource(self) -> str:
+        """Return the resource for a policy: of a log all streams, whose names are not known before they exist."""
+        group, streams, _ = self.need.resource.partition(":log-stream:")
+        return f"{group}:*" if streams else group
+
+
+def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
+    """Return one policy for all missing permissions, then a fix for each Deny and boundary."""
+    grant, *others = [*_policy(role, lacks), *_in_the_way(role, lacks)]
+    return (grant, *(Fix(each.text, each.commands, then=True) for each in others))
+
+
+def _policy(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
+    actions: dict[str, list[str]] = {}
+    for each in lacks:
+        if each.verdict == NOT_ALLOWED:
+            actions.setdefault(each.resource, []).append(each.need.action)
+    statements = [
+        {"Effect": "Allow", "Action": each, "Resource": resource}
+        for resource, each in actions.items()
+    ]
+    if statements:
+        document = {"Version": "2012-10-17", "Statement": statements}
+        text = json.dumps(document, separators=(",", ":"))
+        # Of the same name, what is given now would take the place of what was given before.
+        name = f"allow-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        command = f"aws iam put-role-policy --role-name {role} --policy-name {name}"
+        yield Fix(t("Allow it:"), (f"{command} --policy-document '{text}'",))
+
+
+def _in_the_way(role: str, lacks: Sequence[Lack]) -> Iterator[Fix]:
+    for each in lacks:
+        action = each.need.action
+        if each.verdict == NOT_IN_BOUNDARY:
+            text = t("Add {action} to the role's permissions boundary.", action=action)
+            yield Fix(text, (f"aws iam get-role --role-name {role}",))
+        elif each.verdict != NOT_ALLOWED:
+            text = t("Remove the Deny of {action} from the role's policies.", action=action)
+            yield Fix(text, (f"aws iam list-role-policies --role-name {role}",))

@@ -1,0 +1,301 @@
+"""Check the service as a whole: scaled to zero, deleted, rolled back, or in a roll-out."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+
+from tools.i18n import Text, t
+from tools.diagnosis.case import FAILED_DEPLOYMENT, Case
+from tools.diagnosis.findings import Finding, Fix, try_again
+from tools.diagnosis.known_causes import logged_cause
+from tools.diagnosis.log_lines import Raised, raised
+from tools.doctor.checks import containers, stages
+from tools.screen import zoned_time
+from tools.snapshot.records import PauseHook
+
+BREAKER = "tasks failed to start"
+ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
+
+
+def scaled_down(case: Case) -> Iterator[Finding]:
+    """Find a service with the desired count 0; that of a paused stack is expected."""
+    service = case.service
+    if service is None or service.desired > 0 or service.status != "ACTIVE" or case.paused:
+        return
+    declared = case.now.settings.texts["desiredCount"]
+    if hours := case.now.settings.service.scaling.hours:
+        yield stages.scaled_to_zero(case, hours.text)
+        return
+    count = stages.desired_count(case)
+    fix = Fix(
+        t("Set the desired count to {count} again:", count=count),
+        (stages.set_desired_count(case, count),),
+    )
+    if declared == "0":
+        fix = case.configure("desiredCount", "1", t("Set the desired count to 1:"))
+    elif case.now.by_program:
+        # The program has just deployed the 0, and the stack file says otherwise.
+        fix = case.deploy(t("Correct desired_count in infra/service.py, and deploy:"))
+    yield Finding(
+        id="scaled-to-zero",
+        title=t("The service is set to run no task"),
+        why=t("With a desired count of 0 the load balancer has no target: it answers 503."),
+        seen=(
+            t(
+                "Desired count 0, running {running}; desiredCount is {declared} in the stack file.",
+                running=service.running,
+                declared=declared,
+            ),
+        ),
+        fixes=(fix, *_in_program(case)) if declared != "0" else (fix,),
+    )
+
+
+def _in_program(case: Case) -> Iterator[Fix]:
+    """Yield the fix of a count of 0 that stands in the program: the stack file has another one."""
+    if not case.now.by_program:
+        text = t(
+            "If `pulumi up` sets it to 0 again, correct desired_count in infra/service.py, and deploy:"
+        )
+        yield case.deploy(text)
+
+
+def draining(case: Case) -> Iterator[Finding]:
+    """Find a service that is being deleted."""
+    service = case.service
+    if service is not None and service.status != "ACTIVE":
+        yield Finding(
+            id="service-going",
+            title=t("The service is {status}", status=service.status),
+            why=t("ECS is deleting it: it stops its tasks and starts none."),
+            seen=(t("{running} tasks still run.", running=service.running),),
+            fixes=(case.refresh(t("When it is deleted, create it again:")),),
+        )
+
+
+def rolled_back(case: Case) -> Iterator[Finding]:
+    """Find a roll-out that failed or was rolled back."""
+    service, definition = case.service, case.definition
+    if service is None or definition is None or not case.unsteady or case.not_deployed:
+        return
+    failed = [
+        each.reason
+        for each in service.deployments
+        if each.rollout == "FAILED" and each.definition == definition.arn
+    ]
+    if not case.rolled_back and not failed:
+        return
+    title, seen = _gone_back(case, definition.revision)
+    ends = [each.message for each in case.events if ENDED.search(each.message)]
+    lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
+    mistake = None if _by_breaker(ends) else raised(lines)
+    yield Finding(
+        id="rolled-back" if case.rolled_back else "roll-out-failed",
+        title=title,
+        why=_why(case, ends),
+        seen=(seen, mistake.text) if mistake else (seen,),
+        fixes=_once_more(case, ends, mistake),
+        evidence=(
+            *(mistake.frame if mistake else ()),
+            *dict.fromkeys(each for each in (*failed, case.now.rollback_reason.value) if each),
+            *ends[:2],
+        ),
+    )
+
+
+def _by_breaker(ends: list[str]) -> bool:
+    """Return whether tasks failed, as far as the newest event about the end tells; it may be forgotten."""
+    failures = [each for each in ends if FAILED_DEPLOYMENT in each]
+    return not failures or BREAKER in failures[0]
+
+
+def _why(case: Case, ends: list[str]) -> Text:
+    if _by_breaker(ends):
+        return t(
+            "The deployment circuit breaker ends a roll-out after a few failed tasks "
+            "(three for a desired count of up to six)."
+        )
+    if alarms := case.now.ended_by.value:
+        return t(
+            "The tasks were healthy, and their responses set the alarm {names} to ALARM: ECS "
+            "rolls such a deployment back.",
+            names=", ".join(alarms),
+        )
+    return t(
+        "The tasks were healthy. The deployment was stopped: by the end of `pulumi up`, which "
+        "requests the page, by ./careapp rollback, or by a person."
+    )
+
+
+def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix, ...]:
+    if _by_breaker(ends):
+        text = t("Fix the cause of the failed tasks, then let ECS try again:")
+        refresh = (case.refresh_command,) if case.now.rollback_reason.value else ()
+        return (Fix(text, (case.retry_command, *refresh)),)
+    if mistake and (grant := case.grant(mistake.words)):
+        return (grant, *case.then_retry())
+    text = t(
+        "Correct the app, and deploy. To go back to the sources of an earlier image, change "
+        "imageRevision, too, for ECR has that image's tag:"
+    )
+    otherwise = t(
+        "If the cause lay outside of the app, as a lock in the database does, and is fixed, let ECS try again:"
+    )
+    return (
+        case.deploy(text),
+        Fix(otherwise, (case.retry_command, f"pulumi up -s {case.now.names.stack}")),
+    )
+
+
+def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
+    if case.primary is None or not case.rolled_back:
+        return (
+            t("The roll-out of {wanted} failed", wanted=wanted),
+            t("There is no earlier revision to roll back to; ECS starts no more tasks."),
+        )
+    running = case.primary.revision
+    if running == wanted:
+        return (
+            t("ECS rolled the service back, with the same {wanted}", wanted=wanted),
+            t("A change of the service itself (its subnets, its capacity, …) was rolled back."),
+        )
+    return (
+        t("ECS runs {running} instead of {wanted}", running=running, wanted=wanted),
+        t(
+            "{wanted} is the newest revision; ECS rolled back to {running}.",
+            wanted=wanted,
+            running=running,
+        ),
+    )
+
+
+def deploy_command(case: Case) -> Iterator[Finding]:
+    """Find a deployCommand that failed, which keeps the newest task definition from the service."""
+    stack, command = case.now.names.stack, shlex.join(case.now.settings.service.deploy_command)
+    task = next((each for each in case.now.command_tasks.value or () if each.over), None)
+    if task is None:
+        return
+    name = case.now.names.container
+    code = next((each.exit_code for each in task.containers if each.name == name), None)
+    if code == 0:
+        return
+    title = t("deployCommand did not run: {command}", command=command)
+    if code is not None:
+        title = t(
+            "deployCommand ended with exit code {code}: {command}", code=code, command=command
+        )
+    cause = logged_cause(case.lines(task))
+    yield Finding(
+        id="deploy-command-failed",
+        title=title,
+        why=t(
+            "It must succeed before ECS gets {revision}: the service was not changed.",
+            revision=task.revision,
+        ),
+        seen=(
+            *((cause.title,) if cause else ()),
+            t("Task {task} ran it for `pulumi up`: {reason}", task=task.short, reason=task.reason),
+        ),
+        fixes=(
+            Fix(
+                t("Correct the command, or what it needs; `pulumi up` runs it again:"),
+                (f"pulumi up -s {stack}",),
+            ),
+        ),
+        evidence=containers.last_lines(case, task, cause),
+    )  # fmt: skip
+
+
+def not_deployed(case: Case) -> Iterator[Finding]:
+    """Find a newest task definition that ECS never got: `pulumi up` ended before it changed the service."""
+    primary, definition = case.primary, case.definition
+    if primary is None or definition is None or not case.not_deployed:
+        return
+    seen = [t("The service runs {running}.", running=primary.revision)]
+    running = [each for each in case.now.command_tasks.value or () if not each.over]
+    if case.now.settings.service.deploy_command and not running:
+        seen.append(t("ECS knows no task of the last hour in which deployCommand failed."))
+    seen += [t("Task {task} runs deployCommand.", task=each.short) for each in running]
+    stack = case.now.names.stack
+    yield Finding(
+        id="not-deployed",
+        kind="note" if running else "cause",
+        title=t("ECS was never told to deploy {wanted}", wanted=definition.revision),
+        why=t(
+            "`pulumi up` registers a task definition, runs deployCommand if there is one, and then changes "
+            "the service. It has not come that far."
+        ),
+        seen=tuple(seen),
+        fixes=(Fix(t("Deploy it:"), (f"pulumi up -s {stack}",)),),
+    )
+
+
+def deployed_after(case: Case) -> Iterator[Finding]:
+    """Find a newest task definition that ECS had, and after which somebody deployed the one that runs."""
+    newest, definition = case.now.newest.value, case.definition
+    if newest is None or definition is None or case.now.by_program or newest.arn == definition.arn:
+        return
+    values = {"newest": newest.revision, "running": definition.revision}
+    yield Finding(
+        id="deployed-after",
+        kind="note",
+        title=t("{running} was deployed after {newest}, the newest revision", **values),
+        why=t(
+            "ECS has completed that deployment: it did not roll back, so {running} is what is expected to run.",
+            running=definition.revision,
+        ),
+        seen=(t("`pulumi up` is red if the program declares {newest}.", newest=newest.revision),),
+        fixes=(
+            Fix(
+                t("If {newest} should run, let ECS try it:", newest=newest.revision),
+                (try_again(case.now.names.stack),),
+            ),
+        ),
+    )
+
+
+def in_progress(case: Case) -> Iterator[Finding]:
+    """Find a roll-out that is in progress."""
+    primary = case.primary
+    if primary is None or primary.rollout != "IN_PROGRESS" or case.rolled_back:
+        return
+    if (traffic := case.service and case.service.traffic) and traffic.hook:
+        yield _waits(case, traffic.hook)
+        return
+    yield Finding(
+        id="roll-out-going-on",
+        kind="warning" if primary.failed else "note",
+        title=t("A roll-out is in progress"),
+        why=t("ECS starts new tasks, waits until they are healthy, and then stops the old ones."),
+        seen=(
+            t(
+                "{running} of {desired} run, {pending} start, {failed} failed in a row.",
+                running=primary.running,
+                desired=primary.desired,
+                pending=primary.pending,
+                failed=primary.failed,
+            ),
+        ),
+        fixes=(Fix(t("Watch it:"), (f"./careapp status --watch -s {case.now.names.stack}",)),),
+    )
+
+
+def _waits(case: Case, hook: PauseHook) -> Finding:
+    """Return what to do with a deployment that nobody answers. The gate's own look needs no advice."""
+    stack, until = case.now.names.stack, zoned_time(hook.expires) if hook.expires else "-"
+    answer = (
+        Fix(t("Let `pulumi up` request its page and answer:"), (f"pulumi up -s {stack}",)),
+        Fix(t("Or go back at once:"), (f"./careapp rollback -s {stack}",)),
+    )
+    return Finding(
+        id="roll-out-going-on",
+        kind="note",
+        title=t("A roll-out waits for an answer"),
+        why=t(
+            "The new tasks are healthy and get no requests of users until `pulumi up` has requested their page."
+        ),
+        seen=(t("ECS waits until {time}, and then rolls back.", time=until),),
+        fixes=() if case.now.by_program else answer,
+    )

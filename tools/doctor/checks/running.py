@@ -1,0 +1,403 @@
+"""Check running tasks by log, metrics and page: ECS keeps a task whose /health works and whose pages fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from tools.i18n import Text, joined, t, verbatim
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.diagnosis.known_causes import LoggedCause, logged_cause
+from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, requests
+from tools.doctor.checks import databases
+from tools.snapshot.cloudwatch import Minute
+from tools.snapshot.elb import Page
+from tools.snapshot.records import Task
+from tools.snapshot.task_logs import AWAY, BACK, MIGRATED, UNMIGRATED, Line
+from stack.image import APP_FOLDER
+
+FAILURES_IN_A_ROW = 3
+"""Requests in a row that must fail before that is a cause; as often the smoke test asks."""
+
+MINUTE = timedelta(minutes=1)
+
+
+def database(case: Case) -> Iterator[Finding]:
+    """Find a running app that lost its database and has not logged since that it reconnected.
+
+    Only the app in webapp/ says so. Of another one, a page that answers takes back what its log said before.
+    """
+    page = case.now.page.value
+    if not case.now.settings.webapp and page is not None and not page.fails:
+        return
+    for task in case.active_tasks:
+        lines = _current_lines(case, task)
+        cause = logged_cause(lines)
+        if cause is not None and cause.known.about == "database":
+            yield _known_cause(case, task, cause)
+            return
+        lost = [each for each in lines if AWAY in each.text]
+        if lost:
+            yield _lost(case, task, lost[-1])
+            return
+
+
+def _known_cause(case: Case, task: Task, cause: LoggedCause) -> Finding:
+    return Finding(
+        id=f"app-{cause.known.id}",
+        title=cause.title,
+        why=databases.why(case, cause),
+        seen=(_log_says_so(task), *databases.measured(case, cause.known)),
+        fixes=(databases.fix(case, cause), *case.then_retry()),
+        evidence=(cause.line,),
+    )
+
+
+def _log_says_so(task: Task) -> Text:
+    return t("Task {task} is running; this is in its log.", task=task.short)
+
+
+def _lost(case: Case, task: Task, line: Line) -> Finding:
+    fields = parsed(line.text)
+    seen = [_log_says_so(task)]
+    if reason := fields.get("reason"):
+        seen.append(verbatim(reason.splitlines()[0]))
+    return Finding(
+        id="app-database-away",
+        title=t("The app has lost its database connection and has not reconnected"),
+        why=t("/health does not use the database, so ECS keeps the task; the pages answer 503."),
+        seen=tuple(seen),
+        fixes=(case.read_log(), *case.then_retry()),
+        evidence=(line.text,),
+    )
+
+
+def _current_lines(case: Case, task: Task) -> tuple[Line, ...]:
+    """Return the lines since the last reconnection.
+
+    Of before a gap only what it says of losing the database: what takes that back was looked for in it.
+    """
+    logs, lines = case.now.logs.value, case.lines(task)
+    resumed = logs.resumed.get(task.id) if logs else None
+    if resumed:
+        lines = tuple(e for e in lines if e.at >= resumed or AWAY in e.text or BACK in e.text)
+    back = [index for index, each in enumerate(lines) if BACK in each.text]
+    return lines[back[-1] + 1 :] if back else lines
+
+
+def migrations(case: Case) -> Iterator[Finding]:
+    """Find a migration whose last try failed."""
+    for task in case.active_tasks:
+        said = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
+        if said and UNMIGRATED in said[-1].text:
+            yield _unmigrated(case, said[-1])
+            return
+
+
+def _unmigrated(case: Case, line: Line) -> Finding:
+    fields = parsed(line.text)
+    name = fields.get("migration", "")
+    words = fields.get("reason", "").splitlines()
+    first = words[0] if words else "?"
+    if name:
+        title = t("Migration {name} fails: {words}", name=name, words=first)
+        file = f"{APP_FOLDER.default}/migrations/{name}" if case.now.settings.webapp else name
+        text = t("Correct {file}, and deploy:", file=file)
+    else:
+        title = t("The app cannot migrate its database: {words}", words=first)
+        text = t("Correct what PostgreSQL names, and deploy:")
+    return Finding(
+        id="app-cannot-migrate",
+        title=title,
+        why=t("The app keeps running, but pages that need the migration fail."),
+        seen=(t("It is tried again every few seconds, and fails each time."),),
+        fixes=(case.grant(first, migrates=True) or case.deploy(text),),
+        evidence=tuple(words) or (line.text,),
+    )
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The requests for one path, oldest first, and how many of the newest failed in a row."""
+
+    path: str
+    asked: tuple[Request, ...]
+    failing: int
+
+
+def failed_requests(case: Case) -> Iterator[Finding]:
+    """Find requests that end with 5xx, in the logs of the newest deployment's tasks, else in CloudWatch.
+
+    A cause: the newest FAILURES_IN_A_ROW requests for a path all ended with 5xx. A warning: fewer did, and none has
+    ended well since. A path whose newest request ended well has recovered: nothing is said of it.
+    Only where no request stands in the logs, the same is asked of the target group's minutes since the
+    deployment; a minute in which some requests failed and others did not is a warning.
+    """
+    asked = [each for task in case.active_tasks for each in requests(case.lines(task))]
+    if asked:
+        yield from _by_log(case, [each for each in _paths(asked) if each.failing])
+    elif case.active_tasks:
+        yield from _by_metrics(case)
+
+
+def _paths(asked: Iterable[Request]) -> Iterator[_Path]:
+    by_path: dict[str, list[Request]] = {}
+    for each in sorted(asked, key=lambda each: each.at):
+        by_path.setdefault(each.path, []).append(each)
+    for path, found in by_path.items():
+        well = [number for number, each in enumerate(found, 1) if each.status < 500]
+        yield _Path(path, tuple(found), len(found) - (well[-1] if well else 0))
+
+
+def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
+    if not failing:
+        return
+    worst = max(failing, key=lambda each: (each.failing >= FAILURES_IN_A_ROW, each.asked[-1].at))
+    cause = worst.failing >= FAILURES_IN_A_ROW
+    status = worst.asked[-1].status
+    lines = (each.text for each in _lines_of_failure(case, worst.path))
+    mistake = raised(each for each in lines if UNMIGRATED not in each)
+    title = t("{path} ends with {status}", path=worst.path, status=status)
+    if mistake and status == 500:
+        title = joined(": ", (title, mistake.text))
+    seen = tuple(
+        t(
+            "{path}: the newest {failing} of {count} requests in the log ended with 5xx.",
+            path=each.path,
+            failing=each.failing,
+            count=len(each.asked),
+        )
+        for each in sorted(failing, key=lambda each: -each.failing)[:3]
+    )
+    yield _failing(case, title, seen, mistake if status == 500 else None, worst.path, cause=cause)
+
+
+def _lines_of_failure(case: Case, path: str) -> tuple[Line, ...]:
+    """Return the running tasks' lines, oldest first, since the last request for ``path`` that ended well.
+
+    What was logged before that, such as a traceback, is of another fault.
+    """
+    lines = sorted(case.running_lines, key=lambda each: each.at)
+    asked = [each for each in requests(lines) if each.path == path.partition("?")[0]]
+    well = max((each.at for each in asked if each.status < 500), default=None)
+    return tuple(each for each in lines if well is None or each.at > well)
+
+
+def _by_metrics(case: Case) -> Iterator[Finding]:
+    known, primary = case.now.measured.value, case.primary
+    since = primary.updated if primary else None
+    minutes = [each for each in known.minutes if _later(each, since)] if known else []
+    if not minutes or not minutes[-1].failed:
+        return
+    newest = minutes[-1]
+    all_failed = 0
+    for each in reversed(minutes):
+        if each.failed < each.requests:
+            break
+        all_failed += each.failed
+    seen = t(
+        "{failed} of {count} requests ended with 5xx in the newest minute that had any (CloudWatch).",
+        failed=newest.failed,
+        count=newest.requests,
+    )
+    title = t("Requests end with 5xx")
+    yield _failing(case, title, (seen,), None, "", cause=all_failed >= FAILURES_IN_A_ROW)
+
+
+def _later(minute: Minute, since: datetime | None) -> bool:
+    """Return whether a minute with requests lies wholly after the deployment."""
+    return minute.requests > 0 and (since is None or minute.at >= since)
+
+
+def _failing(
+    case: Case,
+    title: Text,
+    seen: tuple[Text, ...],
+    mistake: Raised | None,
+    path: str,
+    *,
+    cause: bool,
+) -> Finding:
+    # What the app raises explains the page's own error; without it the page explains the requests.
+    fails = "app-raises" if mistake else "app-requests-fail"
+    lines = _lines_of_failure(case, path)
+    return Finding(
+        id=fails if cause else "app-requests-failed",
+        kind="cause" if cause else "warning",
+        title=title,
+        why=t("The health check uses another path, so the targets stay healthy."),
+        seen=seen,
+        fixes=(case.correct_line(mistake) if mistake else case.read_log(),),
+        evidence=(*(mistake.frame if mistake else ()), *errors(lines)),
+    )
+
+
+SLOW = re.compile(
+    r"the database took too long|canceling statement due to (statement|lock) timeout|deadlock detected"
+)
+"""What the app in webapp/ says of a statement that was cancelled, and PostgreSQL's own words (errcodes 57014, 55P03
+and 40P01)."""
+
+OPEN = (
+    "SELECT pid, usename, now() - xact_start AS open_for, state, left(query, 60) AS query FROM pg_stat_activity "
+    "WHERE datname = current_database() AND xact_start IS NOT NULL ORDER BY xact_start"
+)
+# Which session holds the lock shows only while another one waits for it; an open transaction shows always.
+END_OPEN = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid() AND xact_start < now() - interval '10 seconds'"
+)
+
+
+def slow_database(case: Case) -> Iterator[Finding]:
+    """Find a page that fails because a statement of it was cancelled: it is slow, or waits for a lock."""
+    page = case.now.page.value
+    if page is None or not page.fails:
+        return
+    lines = [each.text for each in _lines_of_failure(case, page.path)]
+    slow = [number for number, each in enumerate(lines) if SLOW.search(each)]
+    # A traceback after it is of what fails by now; but for one that carries these very words.
+    if not slow or raised(each for each in lines[slow[-1] + 1 :]):
+        return
+    yield Finding(
+        id="page-waits-for-database",
+        title=t("The page {path} waits for the database, which takes too long", path=page.path),
+        why=t("Another session holds a lock that its statement needs, or the statement is slow."),
+        seen=(
+            t("The log says so after the last request for {path} that ended well.", path=page.path),
+        ),
+        fixes=(
+            Fix(
+                t(
+                    "List the open transactions, and end those of more than 10 s if none of them is needed:"
+                ),
+                case.psql(OPEN, END_OPEN),
+            ),
+            Fix(t("Where none is open, make the statement faster, by an index for example.")),
+        ),
+        evidence=(lines[slow[-1]],),
+    )
+
+
+UNAVAILABLE = 503
+"""The status of what is off for a while only (RFC 9110, 15.6.4), as an app that is warming up is."""
+
+
+def page_fails(case: Case) -> Iterator[Finding]:
+    """Find a page that fails while the targets are healthy."""
+    page = case.now.page.value
+    if page is None or not page.fails:
+        return
+    lines = _lines_of_failure(case, page.path)
+    mistake = raised(each.text for each in lines)
+    yield Finding(
+        id=_id(page),
+        title=_title(page),
+        why=t(
+            "The health check uses {check} only, so the targets are healthy; users get an error.",
+            check=case.health_check.path if case.health_check else "-",
+        ),
+        seen=tuple(_seen(page)),
+        fixes=(
+            *((case.correct_line(mistake),) if mistake and page.status == 500 else ()),
+            *_fixes(case, page),
+        ),
+        evidence=tuple(dict.fromkeys((*(mistake.frame if mistake else ()), *errors(lines)))),
+    )
+
+
+def _id(page: Page) -> str:
+    if page.status == 0:
+        return "page-silent"
+    return "page-unavailable" if page.status == UNAVAILABLE else "page-errors"
+
+
+def _title(page: Page) -> Text:
+    if page.leads_to:
+        return t(
+            "The page {path} redirects to {url}, which users cannot open",
+            path=page.path,
+            url=page.leads_to,
+        )
+    if page.status == 0:
+        return t("The page {path} does not answer", path=page.path)
+    if page.endless:
+        return t("The page {path} redirects without end", path=page.path)
+    if page.status >= 500:
+        return t("The page {path} answers with error {status}", path=page.path, status=page.status)
+    return t(
+        "The page {path} answers {status}, and smokeMatcher expects {matcher}",
+        path=page.path,
+        status=page.status,
+        matcher=page.matcher,
+    )
+
+
+def _seen(page: Page) -> Iterator[Text]:
+    yield t(
+        "GET {url}: tried {tries} times; last result: {answer}.",
+        url=page.url,
+        tries=page.tries,
+        answer=verbatim(page.problem or str(page.status)),
+    )
+    if page.followed:
+        yield t("That is the answer of {url}, after redirects.", url=page.ended_at)
+    if database := _database(page):
+        yield database
+
+
+def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
+    other = Fix(
+        t(
+            "If users open another page, set smokePath to it; with an empty value no page is requested."
+        )
+    )
+    if not 300 <= page.status < 500 and not page.followed:
+        log = case.read_log()
+        mend = t("Fix the error in the app's log, and deploy:")
+        return (Fix(mend, (*log.commands, *case.deploy(mend).commands)), other)
+    if page.leads_to or page.endless or not page.status:
+        mend = t(
+            "Correct the redirect in the app, and deploy. Behind a load balancer the scheme is in "
+            "X-Forwarded-Proto, which werkzeug's ProxyFix reads:"
+        )
+        return (case.deploy(mend), other)
+    mend = t(
+        "Let the app answer {path} with {matcher}, and deploy:",
+        path=page.path,
+        matcher=page.matcher,
+    )
+    meant = t("If users should get {status} there, allow it:", status=page.status)
+    allowed = case.configure("smokeMatcher", f"{page.matcher},{page.status}", meant)
+    return (case.deploy(mend), allowed, other)
+
+
+def page_answer(case: Case) -> Text | None:
+    """Return what the page answered, in a line; None for an error."""
+    page = case.now.page.value
+    if page is None or page.fails:
+        return None
+    said = t("GET {path} answers {status}.", path=page.path, status=page.status)
+    if page.leads_to:
+        said = t("GET {path} redirects to {url}.", path=page.path, url=page.leads_to)
+    elif page.followed:
+        said = t(
+            "GET {path} leads to {url}, which answers {status}.",
+            path=page.path,
+            url=page.ended_at,
+            status=page.status,
+        )
+    database = _database(page)
+    return joined(" ", (said, database)) if database else said
+
+
+def _database(page: Page) -> Text | None:
+    """Return the status of /health/db in a sentence, where an app has it and it fails."""
+    if page.database in (None, 200, 404):
+        return None
+    if page.database == 0:
+        return t("GET /health/db does not answer.")
+    return t("GET /health/db answers {status}.", status=page.database)

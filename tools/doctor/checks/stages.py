@@ -1,0 +1,256 @@
+"""Check the stage of the stack (none, stage 1 without ECS, stage 2), its pause, and its desired count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from tools.i18n import Text, t
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.screen import zoned_time
+from tools.snapshot.rds import GOING_OFF, RESUME_FIRST, keeps_snapshot
+from tools.snapshot.records import Task
+
+NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
+
+
+def stage(case: Case) -> str:
+    """Return the stage that AWS shows."""
+    now = case.now
+    if now.service.value is not None:
+        return SECOND
+    basics = (now.balancer, now.group, now.database)
+    if now.service.problem and not any(each.value for each in basics):
+        return UNKNOWN
+    if all(each.absent for each in basics):
+        return NOTHING
+    if now.service.problem or all(each.problem for each in basics):
+        return UNKNOWN
+    return FIRST
+
+
+STAGES = {
+    NOTHING: t("nothing is there"),
+    FIRST: t("stage 1: network, database, image and load balancer; ECS is off"),
+    SECOND: t("stage 2: the app on ECS"),
+    UNKNOWN: t("unknown"),
+}
+
+
+def described(case: Case) -> Text:
+    """Return the stage in words."""
+    return STAGES[stage(case)]
+
+
+def missing(case: Case) -> Iterator[Finding]:
+    """Find a missing stack, or a stage that the stack file declares and AWS does not have."""
+    now = stage(case)
+    if now == NOTHING:
+        yield _no_stack(case)
+    elif now == FIRST and case.now.settings.ecs_enabled:
+        # A deployCommand that failed has a finding of its own: the service is made after it.
+        if not any(each.over for each in case.now.command_tasks.value or ()):
+            yield _no_service(case)
+    elif now == FIRST:
+        yield _off(case)
+
+
+def _no_stack(case: Case) -> Finding:
+    names, region = case.now.names, case.now.region
+    elsewhere = t(
+        "Or look in another region or account: aws:region and aws:profile in the stack file."
+    )
+    return Finding(
+        id="stack-missing",
+        title=t("There is no stack {prefix} in {region}", prefix=names.prefix, region=region),
+        why=t("Neither its load balancer nor its target group nor its database exists."),
+        fixes=(Fix(t("Create it:"), (f"pulumi up -s {names.stack}",)), Fix(elsewhere)),
+    )
+
+
+def _no_service(case: Case) -> Finding:
+    names = case.now.names
+    return Finding(
+        id="service-missing",
+        title=t("The service {name} does not exist", name=names.service),
+        why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
+        seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
+        fixes=(case.refresh(t("Create it:")),),
+    )
+
+
+def _off(case: Case) -> Finding:
+    name = case.now.names.stack
+    commands = (
+        f"./careapp preflight -s {name}",
+        f"pulumi config set ecsEnabled true -s {name}",
+        f"pulumi up -s {name}",
+    )
+    return Finding(
+        id="ecs-off",
+        kind="note",
+        title=t("ECS is off: the load balancer answers 503 and says so"),
+        why=t("ecsEnabled is false in the stack file. That is stage 1."),
+        fixes=(Fix(t("Check first, then turn it on:"), commands),),
+    )
+
+
+def paused(case: Case) -> Iterator[Finding]:
+    """Report a pause; also where AWS has started the database again, which costs money."""
+    pause, database, stack = case.paused, case.now.database.value, case.now.names.stack
+    if pause is None or database is None:
+        return
+    fixes = [Fix(t("Resume it:"), (f"./careapp resume -s {stack}",))]
+    seen: list[Text] = [t("DB instance {id} is {status}.", id=database.id, status=database.status)]
+    if database.status == "available":
+        seen.append(t("AWS starts a stopped database automatically after seven days."))
+        again = Fix(t("Or stop the database again:"), (f"./careapp pause -s {stack}",))
+        fixes.append(again)
+    if keeps_snapshot(case.now.settings):
+        seen.append(RESUME_FIRST)
+    yield Finding(
+        id="stack-paused",
+        kind="note",
+        title=t("The stack is paused"),
+        why=t("./careapp pause stopped it at {time}.", time=zoned_time(pause.since)),
+        seen=tuple(seen),
+        fixes=tuple(fixes),
+    )
+
+
+def is_expected(finding: Finding, case: Case) -> bool:
+    """Return whether a finding only says that the database of a paused stack is stopped."""
+    database = case.now.database.value
+    if case.paused is None or database is None:
+        return False
+    return finding.id == "database-away" and database.status in GOING_OFF
+
+
+STARTED_WITHIN = timedelta(minutes=5)
+"""Scheduled actions may come late, and ECS needs its time."""
+
+
+def scaled_to_zero(case: Case, hours: str) -> Finding:
+    """Return the finding of a desired count 0 with a schedule: outside the hours expected, within them not."""
+    zone = case.now.settings.service.scaling.time_zone
+    fix = Fix(
+        t("Run a task until the next scheduled stop:"),
+        (set_desired_count(case, desired_count(case)),),
+    )
+    seen = (t("The desired count is 0, and the stack file has a schedule."),)
+    if in_hours(case):
+        return Finding(
+            id="scaled-to-zero-in-hours",
+            title=t("No task runs within the service's hours, {hours} ({zone})", hours=hours,
+                    zone=zone),
+            why=t("The desired count was set to 0 outside the schedule, which starts the "
+"service again when the next hours begin."),
+            seen=seen,
+            fixes=(fix,),
+        )  # fmt: skip
+    return Finding(
+        id="scaled-to-zero-by-schedule",
+        kind="warning",
+        title=t(
+            "The service runs no task outside its hours, {hours} ({zone})", hours=hours, zone=zone
+        ),
+        why=t("The schedule starts it again automatically."),
+        seen=seen,
+        fixes=(fix,),
+    )
+
+
+def in_hours(case: Case) -> bool:
+    """Return whether it is within the service's hours, and was five minutes ago."""
+    now, scaling = case.moment, case.now.settings.service.scaling
+    return all(scaling.includes(each) for each in (now, now - STARTED_WITHIN))
+
+
+def desired_count(case: Case) -> str:
+    """Return the desired count for a service that has 0: that of the stack file, at least 1."""
+    return str(case.now.settings.service.desired_count or 1)
+
+
+def set_desired_count(case: Case, count: str) -> str:
+    """Return the command that sets the service's desired count."""
+    names = case.now.names
+    return (
+        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+        f"--desired-count {count}"
+    )
+
+
+REGISTERED = timedelta(seconds=60)
+"""How long after its start ECS may take to register a task in the target group."""
+
+
+def stopped_by_hand(case: Case) -> Iterator[Finding]:
+    """Find tasks that StopTask stopped (botocore, TaskStopCode: UserInitiated), while others are missing."""
+    service = case.service
+    by_hand = [
+        each for each in case.deployment_tasks if each.over and each.stop_code == "UserInitiated"
+    ]
+    if service is None or service.desired == 0 or not case.unsteady or not by_hand:
+        return
+    stack = case.now.names.stack
+    yield Finding(
+        id="stopped-by-hand",
+        title=t("{count} tasks were stopped with StopTask within the last hour", count=len(by_hand)),
+        why=t(
+            "A user or a program called StopTask: ECS itself uses another stop code. "
+            "ECS starts replacements; until they are healthy, fewer tasks serve requests."
+        ),
+        seen=tuple(
+            t("Task {task}: {code}, {reason}", task=each.short, code=each.stop_code,
+              reason=each.reason or "-")
+            for each in by_hand[:3]
+        ),
+        fixes=(
+            Fix(t("Wait until the new ones are healthy:"), (f"./careapp status --watch -s {stack}",)),
+            Fix(t("Or, if no task is to run for a while:"), (f"./careapp pause -s {stack}",)),
+        ),
+    )  # fmt: skip
+
+
+def deregistered(case: Case) -> Iterator[Finding]:
+    """Find running tasks that are not registered: ECS itself deregisters only tasks that it stops."""
+    service, group, primary = case.service, case.now.group.value, case.primary
+    if service is None or group is None or not case.unsteady or case.now.targets.problem:
+        return
+    if primary is None or primary.rollout != "COMPLETED":
+        return
+    lost = [each for each in case.active_tasks if _lost(case, each)]
+    if not lost or group.arn not in service.target_groups:
+        return
+    yield Finding(
+        id="target-deregistered",
+        title=t("{count} running tasks are not registered with the load balancer", count=len(lost)),
+        why=t(
+            "ECS registers a task once, after its start, and deregisters only tasks "
+            "that it stops: these were deregistered manually. They get no requests, "
+            "and ECS does not register them again."
+        ),
+        seen=tuple(
+            t(
+                "Task {task} has the address {address}, which is not registered in {group}.",
+                task=each.short,
+                address=each.address,
+                group=group.name,
+            )
+            for each in lost[:3]
+        ),
+        fixes=(
+            Fix(t("Let ECS replace the tasks; it registers the new ones:"), (case.retry_command,)),
+        ),
+    )
+
+
+def _lost(case: Case, task: Task) -> bool:
+    """Return whether a task has run for a while and is not registered in the target group."""
+    if task.status != "RUNNING" or not task.address or task.started is None:
+        return False
+    if case.moment - task.started < REGISTERED:
+        return False
+    states = [each.state for each in case.now.targets.value or () if each.address == task.address]
+    return all(each == "draining" for each in states)

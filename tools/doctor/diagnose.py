@@ -1,0 +1,110 @@
+"""Diagnose a stack: read it from AWS, run all checks, rank the findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.i18n import Text, t
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Diagnosis, Unread
+from tools.doctor import checks
+from tools.doctor.checks import running, stages
+from tools.snapshot import Snapshot, gather
+from tools.snapshot.deletions import Deletion, without
+from tools.snapshot.elb import Page
+from tools.snapshot.records import Part
+from stack.names import StackNames
+from stack.settings import Settings
+
+PAGE = t("the page")
+
+PARTS: dict[str, Text] = {
+    "service": t("the service"),
+    "tasks": t("the tasks"),
+    "newest": t("the newest task definition"),
+    "definitions": t("the task definitions"),
+    "group": t("the target group"),
+    "targets": t("the health of the targets"),
+    "balancer": t("the load balancer"),
+    "page": PAGE,
+    "rollback_reason": t("the service's last deployments"),
+    "was_deployed": t("whether the newest task definition was deployed"),
+    "command_tasks": t("the tasks of deployCommand"),
+    "ended_by": t("the alarms of the last deployment"),
+    "network": t("security groups and routes"),
+    "execution": t("the execution role"),
+    "task_role": t("the task role"),
+    "image": t("the image"),
+    "secrets": t("the secrets"),
+    "logs": t("the log"),
+    "database": t("the database"),
+    "alarms": t("the alarms"),
+    "quota": t("Fargate's quota of vCPUs"),
+    "measured": t("the metrics"),
+}
+
+OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page")
+"""What a healthy stack does not hang on."""
+
+
+def diagnose(
+    names: StackNames,
+    session: Session,
+    *,
+    folder: Path | None = None,
+    wanted: str | None = None,
+    url: str = "",
+    gone: Sequence[Deletion] = (),
+    page: Part[Page] | None = None,
+) -> Diagnosis:
+    """Return the diagnosis of a stack. ``wanted`` is the ARN of the task definition that is expected to run.
+
+    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. The diagnosis lists the
+    parts that could not be read. ``gone`` is judged as if it were deleted; ``page`` is an answer of the page that is
+    there already. Raises StackError for an invalid stack file.
+    """
+    settings = Settings.read(names.stack, folder or Path())
+    return judge(without(gather(names, session, settings, wanted, page, url), gone))
+
+
+def judge(now: Snapshot) -> Diagnosis:
+    """Return the diagnosis of a snapshot."""
+    case = Case(now)
+    return Diagnosis(
+        names=now.names.prefix,
+        stage=stages.described(case),
+        findings=checks.run(case),
+        unread=_unread(now),
+        unfinished=case.unfinished,
+        page=running.page_answer(case),
+        checked=tuple(PARTS[name] for name in PARTS if _was_read(now, name)),
+    )
+
+
+def _was_read(now: Snapshot, name: str) -> bool:
+    part = getattr(now, name)
+    return part.problem is None and part.value is not None
+
+
+def _unread(now: Snapshot) -> tuple[Unread, ...]:
+    found = [
+        Unread(PARTS[name], problem, name not in OPTIONAL)
+        for name, problem in now.problems().items()
+    ]
+    database, image = now.database.value, now.image.value
+    if database is not None and database.force_ssl is None:
+        found.append(Unread(t("whether the database requires TLS"), _not_allowed(), False))
+    if image is not None and image.present and not image.platforms:
+        found.append(Unread(t("the image's processor architecture"), _not_allowed(), False))
+    return tuple(found)
+
+
+def _not_allowed() -> AwsProblem:
+    return AwsProblem(
+        "refused",
+        t("AWS did not return it."),
+        t("Allow rds:DescribeDBParameters and ecr:GetDownloadUrlForLayer, and try again."),
+    )

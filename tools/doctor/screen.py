@@ -1,0 +1,192 @@
+"""The screen of a diagnosis, and its JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tools.i18n import Text, language, t
+from tools.aws import local_cloud
+from tools.aws.session import Session
+from tools.command_line import exit_code_of, print_json, raise_if_blind
+from tools.diagnosis.findings import Diagnosis, Finding, Unread
+from tools.doctor.diagnose import diagnose
+from tools.screen import Line, display
+from stack.file import names_of
+
+KINDS = {
+    "cause": t("cause"),
+    "warning": t("warning"),
+    "consequence": t("consequence"),
+    "note": t("note"),
+}
+
+STYLES = {"cause": "bold red", "warning": "yellow", "consequence": "dim", "note": "cyan"}
+
+LINES = 8
+
+LONGEST = 400
+
+
+def lines(diagnosis: Diagnosis) -> Iterator[Line]:
+    """Yield the lines of the screen."""
+    yield Line(f"{diagnosis.names} · {diagnosis.stage!s}", "bold")
+    yield from _headline(diagnosis)
+    yield from findings(diagnosis)
+    yield from unread(diagnosis.unread)
+
+
+def findings(diagnosis: Diagnosis) -> Iterator[Line]:
+    """Yield the findings, each with its evidence, the reason and the fixes."""
+    number = 0
+    for finding in diagnosis.findings:
+        number += finding.kind == "cause"
+        yield Line("")
+        mark = f"{number}." if finding.kind == "cause" else "-"
+        kind = str(KINDS[finding.kind])
+        yield Line(f"{mark} [{kind}] {finding.title!s}", STYLES[finding.kind])
+        yield from _body(finding, full=finding.kind != "consequence")
+    yield from _left_out(diagnosis)
+
+
+MISSING = re.compile(
+    r"not found|no such file|cannot open shared object|cannot load library|no module named|does not exist",
+    re.I,
+)
+"""What programs say of a command, file or library that is not there."""
+
+
+def _left_out(diagnosis: Diagnosis) -> Iterator[Line]:
+    """Yield what a local cloud left out of the image, where evidence says that something is missing."""
+    told = (
+        words for each in diagnosis.findings for words in (*each.evidence, *map(str, each.seen))
+    )
+    names = local_cloud.left_out() if any(map(MISSING.search, told)) else []
+    if names:
+        text = t("It may be missing here only, because a Docker engine is needed for:")
+        yield Line("")
+        yield Line(str(text), "yellow")
+        yield from (Line(f"  {name}") for name in names)
+
+
+def _headline(diagnosis: Diagnosis) -> Iterator[Line]:
+    count = len(diagnosis.causes)
+    if count:
+        text = t("{count} causes found; the first explains most.", count=count)
+        yield Line(str(text if count > 1 else t("One cause found.")), "bold red")
+    elif diagnosis.healthy:
+        parts = _joined([str(each) for each in diagnosis.checked])
+        yield Line(str(t("Healthy. Checked: {parts}.", parts=parts)), "bold green")
+        if diagnosis.page:
+            yield Line(str(diagnosis.page))
+    elif not diagnosis.incomplete:
+        text = t("No cause found, but the roll-out has not ended yet: its result is not known.")
+        yield Line(str(text), "bold yellow")
+    else:
+        text = t(
+            "No cause found, but some parts could not be read: the stack may still be unhealthy."
+        )
+        yield Line(str(text), "bold yellow")
+
+
+def _joined(words: list[str]) -> str:
+    return ("、" if language() == "ja" else ", ").join(words)
+
+
+def _body(finding: Finding, full: bool) -> Iterator[Line]:
+    for text in finding.seen:
+        yield Line(f"   {text!s}")
+    if not full:
+        for words in finding.evidence[:2]:
+            yield Line(f"   | {_short(words)}", "dim")
+        return
+    yield Line(f"   {_label(t('Why'))}{finding.why!s}")
+    for fix in finding.fixes:
+        yield Line(f"   {_label(t('Do'))}{fix.text!s}", "green")
+        for command in fix.commands:
+            yield Line(f"       {command}", "bold")
+    for words in finding.evidence[:LINES]:
+        yield Line(f"   | {_short(words)}", "dim")
+
+
+def _short(words: str) -> str:
+    """Return a line of evidence, shortened; --json has it whole."""
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+
+
+def _label(name: Text) -> str:
+    return f"{name!s}: "
+
+
+def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:
+    """Yield the parts that could not be read, and why."""
+    if not parts:
+        return
+    yield Line("")
+    yield Line(str(t("Not read:")), "yellow")
+    by_problem: dict[str, list[str]] = {}
+    for each in parts:
+        by_problem.setdefault(each.problem.as_text(), []).append(str(each.part))
+    for problem, names in by_problem.items():
+        yield Line(f"  {_joined(names)}: {problem}")
+
+
+def plain(diagnosis: Diagnosis) -> str:
+    """Return the screen without colours."""
+    return "\n".join(each.text for each in lines(diagnosis)) + "\n"
+
+
+def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
+    """Return the diagnosis for scripts."""
+    return {
+        "stack": diagnosis.names,
+        "stage": str(diagnosis.stage),
+        "healthy": diagnosis.healthy,
+        "unfinished": diagnosis.unfinished,
+        "exitCode": diagnosis.exit_code,
+        "page": str(diagnosis.page) if diagnosis.page else None,
+        "findings": [_finding(each) for each in diagnosis.findings],
+        "unread": [
+            {
+                "part": str(each.part),
+                "kind": each.problem.kind,
+                "problem": each.problem.as_text(),
+                "essential": each.essential,
+            }
+            for each in diagnosis.unread
+        ],
+        "checked": [str(each) for each in diagnosis.checked],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "kind": finding.kind,
+        "title": str(finding.title),
+        "why": str(finding.why),
+        "seen": [str(each) for each in finding.seen],
+        "fixes": [
+            {"text": str(each.text), "commands": list(each.commands), "then": each.then}
+            for each in finding.fixes
+        ],
+        "evidence": list(finding.evidence),
+    }
+
+
+def run(stack: str, folder: Path, as_json: bool) -> int:
+    """Diagnose a stack, print the diagnosis and return its exit code."""
+
+    def work() -> int:
+        session = Session.of_stack(stack, folder)
+        found = diagnose(names_of(stack, folder), session, folder=folder)
+        raise_if_blind(each.problem for each in found.unread)
+        if as_json:
+            print_json(as_dict(found))
+        else:
+            display(lines(found))
+        return found.exit_code
+
+    return exit_code_of(work)

@@ -1,0 +1,111 @@
+"""Translates the messages of careapp: English in the code, Japanese from the catalogue."""
+
+from __future__ import annotations
+
+import gettext
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TypeAlias
+
+from tools.i18n.masking import mask
+
+LANGUAGES = ("en", "ja")
+DOMAIN = "careapp"
+LOCALE = Path(__file__).with_name("locale")
+VARIABLE = "CAREAPP_LANG"
+"""The environment variable that passes ``--lang`` to the processes that a command starts, like `pulumi up`."""
+
+_CHOSEN: ContextVar[str] = ContextVar("language", default="")
+
+Value: TypeAlias = "str | int | float | Text"
+
+
+class Refused(Exception):
+    """A command cannot go on: its text says why and what to do. ``exit_code`` is the exit code of the command."""
+
+    exit_code = 1
+
+    @property
+    def text(self) -> Text:
+        """Return the text that it was raised with."""
+        return said(self)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A message with its values. ``str()`` translates it into the current language and masks secrets."""
+
+    template: str
+    values: tuple[tuple[str, Value], ...] = ()
+
+    def __str__(self) -> str:
+        return mask(translated(self.template).format(**dict(self.values)))
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+
+def t(template: str, **values: Value) -> Text:
+    """Return a message. ``template`` must be a literal: the catalogue is compared with those in the code."""
+    return Text(template, tuple(values.items()))
+
+
+def joined(gap: str, texts: Iterable[Text]) -> Text:
+    """Return one text of several, with ``gap`` between them."""
+    values = {f"part{number}": text for number, text in enumerate(texts)}
+    return Text(gap.join(f"{{{name}}}" for name in values), tuple(values.items()))
+
+
+def verbatim(words: str) -> Text:
+    """Return a text that is the same in every language, like a message of AWS or of the app."""
+    return Text("{words}", (("words", words),))
+
+
+def said(problem: BaseException) -> Text:
+    """Return the text that an error was raised with, or its message as it is where it has none."""
+    given = next((each for each in problem.args if isinstance(each, Text)), None)
+    return given or verbatim(str(problem))
+
+
+def translated(words: str) -> str:
+    """Translate a message or a template into the current language; what the catalogue lacks stays English."""
+    return _catalogue(language()).gettext(words) if words else ""
+
+
+def language(environ: Mapping[str, str] | None = None) -> str:
+    """Return the current language, ``en`` or ``ja``.
+
+    It is the one of ``in_language``, else of CAREAPP_LANG, else of the locale (POSIX's order of
+    variables), else English.
+    """
+    if chosen := _CHOSEN.get():
+        return chosen
+    environ = os.environ if environ is None else environ
+    if environ.get(VARIABLE) in LANGUAGES:
+        return environ[VARIABLE]
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if value := environ.get(name):
+            return "ja" if value.lower().startswith("ja") else "en"
+    return "en"
+
+
+@contextmanager
+def in_language(chosen: str) -> Iterator[None]:
+    """Translate into ``chosen`` within the block, like the page does for each request."""
+    token = _CHOSEN.set(chosen)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
+@cache
+def _catalogue(lang: str) -> gettext.NullTranslations:
+    if lang == "en":
+        return gettext.NullTranslations()
+    return gettext.translation(DOMAIN, LOCALE, [lang])

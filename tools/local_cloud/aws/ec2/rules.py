@@ -1,0 +1,249 @@
+"""AWS's rules for VPCs and security groups that moto lacks: resources in use, and changes of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tools.local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, instead
+
+
+@after("ec2", "CreateNatGateway")
+def nat_needs_internet_gateway(_params: Params) -> None:
+    """EC2 creates the NAT gateway and lets it fail (VPC user guide, "NAT gateway creation fails")."""
+    made = list(backend("ec2").nat_gateways.values())[-1]
+    if made.connectivity_type != "private" and not internet_gateway(made.vpc_id):
+        made.state, made.failure_code = "failed", "Gateway.NotAttached"
+        made.failure_message = f"Network {made.vpc_id} has no Internet gateway attached"
+
+
+def internet_gateway(vpc_id: str) -> bool:
+    """Return whether an internet gateway is attached to the VPC."""
+    gateways = backend("ec2").internet_gateways.values()
+    return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
+
+
+@before("ec2", "DeleteSubnet")
+def subnet_unused(params: Params) -> None:
+    subnet = params["SubnetId"]
+    balancers = backend("elbv2").load_balancers.values()
+    gateways = backend("ec2").nat_gateways.values()
+    in_use = any(subnet in [held.id for held in balancer.subnets] for balancer in balancers)
+    in_use |= any(nat.subnet_id == subnet and nat.state != "deleted" for nat in gateways)
+    if in_use:
+        words = f"The subnet '{subnet}' has dependencies and cannot be deleted."
+        raise Refused("DependencyViolation", words)
+
+
+@after("ec2", "RunInstances")
+def interfaces_end_with_the_instance(params: Params) -> None:
+    """Delete new interfaces with their instance unless the call says otherwise; moto keeps them.
+
+    EC2 user guide, "Delete a network interface": the default of an interface that is created at launch.
+    """
+    kept = {
+        int(each.get("DeviceIndex") or 0)
+        for each in params.get("NetworkInterfaces") or ()
+        if each.get("NetworkInterfaceId") or str(each.get("DeleteOnTermination")).lower() == "false"
+    }
+    launched = list(backend("ec2").reservations.values())[-1]
+    for instance in launched.instances:
+        for index, interface in instance.nics.items():
+            interface.delete_on_termination = int(index) not in kept
+
+
+@before("ec2", "DetachInternetGateway")
+def no_public_address_left(params: Params) -> None:
+    """Refuse to detach an internet gateway while a resource in its VPC has a public address.
+
+    Error message: hashicorp/terraform issue 497. Such resources are NAT gateways, load balancers
+    (jenkins-x/terraform-aws-eks-jx issue 373), instances, and network interfaces of Fargate tasks
+    (alchemy-run/alchemy pull request 1125).
+    """
+    vpc = params["VpcId"]
+    if vpc in _vpcs_with_public_addresses():
+        raise Refused(
+            "DependencyViolation",
+            f"Network {vpc} has some mapped public address(es). Please unmap those public address(es) "
+            "before detaching the gateway.",
+        )
+
+
+def _vpcs_with_public_addresses() -> Iterator[str]:
+    """Return the VPC of each public address that is in use."""
+    ec2 = backend("ec2")
+    gateways = ec2.nat_gateways.values()
+    for gateway in gateways:
+        if gateway.connectivity_type != "private" and gateway.state == "available":
+            yield gateway.vpc_id
+    for balancer in backend("elbv2").load_balancers.values():
+        if balancer.scheme != "internal":
+            yield balancer.vpc_id
+    # moto keeps the interface of a deleted NAT gateway with its address.
+    of_gateways = {gateway._eni.id for gateway in gateways}
+    for interface in ec2.enis.values():
+        if interface.public_ip and interface.id not in of_gateways:
+            yield interface.subnet.vpc_id
+
+
+@before("ec2", "DeleteSecurityGroup")
+def group_unused(params: Params) -> None:
+    """Refuse to delete a group that another group's rule names (EC2, DeleteSecurityGroup)."""
+    group = params.get("GroupId")
+    for other in backend("ec2").describe_security_groups():
+        rules = [*other.ingress_rules, *other.egress_rules]
+        named = {(rule.source_group or {}).get("GroupId") for rule in rules}
+        if other.id != group and group in named:
+            words = f"resource {group} has a dependent object"
+            raise Refused("DependencyViolation", words)
+
+
+@before("ec2", "AuthorizeSecurityGroupIngress")
+def ingress_is_new(params: Params) -> None:
+    _refuse_duplicates(params, "ingress_rules")
+
+
+@before("ec2", "AuthorizeSecurityGroupEgress")
+def egress_is_new(params: Params) -> None:
+    _refuse_duplicates(params, "egress_rules")
+
+
+def _refuse_duplicates(params: Params, direction: str) -> None:
+    """Refuse a rule that the group has with another description: moto compares the descriptions, too.
+
+    EC2 compares protocol, ports and peer (error message: hashicorp/terraform issue 1874).
+    """
+    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
+    if group is None:
+        return
+    known = {
+        (
+            str(rule.ip_protocol),
+            str(rule.from_port),
+            str(rule.to_port),
+            (rule.source_group or {}).get("GroupId")
+            or rule.prefix_list_id
+            or (rule.ip_range or {}).get("CidrIpv6")
+            or (rule.ip_range or {}).get("CidrIp"),
+        )
+        for rule in getattr(group, direction)
+    }
+    new: set[tuple[str, ...]] = set()
+    for asked in params.get("IpPermissions") or ():
+        ports = (str(asked.get("FromPort")), str(asked.get("ToPort")))
+        for peer in _peers(asked):
+            rule = (str(asked["IpProtocol"]), *ports, peer)
+            if rule in new:
+                # Error message: hashicorp/terraform-provider-aws issue 29492.
+                words = "The same permission must not appear multiple times"
+                raise Refused("InvalidParameterValue", words)
+            new.add(rule)
+            if rule in known:
+                raise Refused(
+                    "InvalidPermission.Duplicate",
+                    f'the specified rule "peer: {peer}, {str(asked["IpProtocol"]).upper()}, from port: '
+                    f'{ports[0]}, to port: {ports[1]}, ALLOW" already exists',
+                )
+
+
+def _peers(asked: Params) -> Iterator[str]:
+    """Yield the peers that an IpPermission names (botocore)."""
+    for members, name in (
+        ("UserIdGroupPairs", "GroupId"),
+        ("IpRanges", "CidrIp"),
+        ("Ipv6Ranges", "CidrIpv6"),
+        ("PrefixListIds", "PrefixListId"),
+    ):
+        for each in asked.get(members) or ():
+            if each.get(name):
+                yield str(each[name])
+
+
+PEERS = {
+    "CidrIpv4": "an IPv4 CIDR",
+    "CidrIpv6": "an IPv6 CIDR",
+    "PrefixListId": "a prefix list",
+    "ReferencedGroupId": "a referenced group id",
+}
+"""The members of a SecurityGroupRuleRequest that name a rule's peer (botocore), with EC2's words."""
+
+
+@before("ec2", "ModifySecurityGroupRules")
+def peer_keeps_its_kind(params: Params) -> None:
+    """Refuse to change a rule about a network into one about a group, and the reverse, as EC2 does.
+
+    Error message: github.com/mukulmantosh/SampleDemo/issues/1.
+    """
+    for rule, request in _changes(params):
+        asked = next((name for name in PEERS if request.get(name)), None)
+        kind = _kind(rule)
+        if asked is not None and asked != kind:
+            raise Refused(
+                "InvalidParameterValue",
+                f"Invalid rule type for security group rule '{rule.id}'. You may not specify"
+                f" {PEERS[asked]} for an existing {PEERS[kind].split(' ', 1)[1]} rule.",
+            )
+
+
+@after("ec2", "ModifySecurityGroupRules")
+def peer_is_changed(params: Params) -> None:
+    """Write the new group, IPv6 network or prefix list into moto's rule, and a group's description beside it."""
+    for rule, request in _changes(params):
+        if group := request.get("ReferencedGroupId"):
+            rule.source_group = {"GroupId": group, "OwnerId": ACCOUNT, "UserId": ACCOUNT}
+            # moto writes it into the network, which this rule does not have.
+            if words := rule.ip_range.pop("Description", None):
+                rule.source_group["Description"] = words
+        if network := request.get("CidrIpv6"):
+            rule.ip_range["CidrIpv6"] = network
+        rule.prefix_list_id = request.get("PrefixListId") or rule.prefix_list_id
+
+
+FILTERS = {
+    "group-id": "GroupId",
+    "group-name": "GroupName",
+    "description": "Description",
+    "owner-id": "OwnerId",
+    "primary-vpc-id": "PrimaryVpcId",
+}
+"""Filters of GetSecurityGroupsForVpc without those of tags, and the members that they compare (botocore)."""
+
+
+@instead("ec2", "GetSecurityGroupsForVpc")
+def groups_for_vpc(params: Params) -> Params:
+    """Return the security groups of a VPC, all on one page. No VPC here shares groups of another one."""
+    ec2, vpc = backend("ec2"), params["VpcId"]
+    ec2.get_vpc(vpc)  # raises InvalidVpcID.NotFound
+    found = [
+        {
+            "GroupId": each.id,
+            "GroupName": each.name,
+            "Description": each.description,
+            "OwnerId": ACCOUNT,
+            "PrimaryVpcId": vpc,
+            "Tags": each.get_tags(),
+        }
+        for each in ec2.groups[vpc].values()
+    ]
+    for wanted in params.get("Filters") or []:
+        if wanted["Name"] not in FILTERS:
+            words = f"The filter '{wanted['Name']}' is invalid"
+            raise Refused("InvalidParameterValue", words)
+        found = [each for each in found if each[FILTERS[wanted["Name"]]] in wanted["Values"]]
+    return {"SecurityGroupForVpcs": found}
+
+
+def _changes(params: Params) -> Iterator[tuple[Any, Params]]:
+    group = backend("ec2").get_security_group_from_id(params["GroupId"])
+    for each in params["SecurityGroupRules"]:
+        rule = group.get_rule(each["SecurityGroupRuleId"]) if group else None
+        if rule is not None:
+            yield rule, each["SecurityGroupRule"]
+
+
+def _kind(rule: Any) -> str:
+    if rule.source_group:
+        return "ReferencedGroupId"
+    if rule.prefix_list_id:
+        return "PrefixListId"
+    return "CidrIpv6" if rule.cidr_ipv6 else "CidrIpv4"

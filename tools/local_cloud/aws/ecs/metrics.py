@@ -1,0 +1,135 @@
+"""Measures a service's metrics as ECS publishes them (ECS Developer Guide, Container Insights), and EventBridge's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tools.local_cloud.aws import hooks
+from tools.local_cloud.aws.cloudwatch.store import Datum, Metric, Values
+from tools.local_cloud.aws.ecs.scheduler import Managed
+from tools.local_cloud.aws.ecs.state import Deployment
+from tools.local_cloud.machine import processes
+
+UNITS_OF_A_CPU = 1024
+MIB = 1024**2
+INSIGHTS = ("enabled", "enhanced")
+
+
+class Tasks:
+    """Measures the CPU and memory of every running task, relative to the task's size, once a minute.
+
+    ``roots`` returns the first process of each of a task's containers.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[str, Managed],
+        roots: Callable[[str], Sequence[int]],
+        census: processes.ProcessTable,
+    ) -> None:
+        self._services, self._roots, self._census = services, roots, census
+        self._meter = processes.Meter()
+
+    def take(self, minute: int) -> Iterator[Datum]:
+        """Return the values of every service."""
+        every = self._census.now()
+        for managed in list(self._services.values()):
+            yield from self._used(managed, minute, every)
+            if _insights(managed.record):
+                yield from _counted(managed, minute)
+        self._meter.forget(every)
+
+    def _used(
+        self, managed: Managed, minute: int, every: Mapping[int, processes.Process]
+    ) -> Iterator[Datum]:
+        cpu, memory = Values(), Values()
+        for task in [each for each in managed.core.tasks if each.status == "RUNNING"]:
+            place, roots = managed.places.get(task.id), self._roots(task.id)
+            shares = [self._meter.cores(every, root) for root in roots]
+            if place is None or not shares or None in shares:
+                continue
+            pids = {each.pid for root in roots for each in processes.family(every, root)}
+            cores = sum(share for share in shares if share is not None)
+            cpu.add(100 * cores / (int(place.definition.cpu) / UNITS_OF_A_CPU))
+            memory.add(100 * processes.memory_bytes(pids) / (int(place.definition.memory) * MIB))
+        for name, values in (("CPUUtilization", cpu), ("MemoryUtilization", memory)):
+            if values.count:
+                yield Datum(_about("AWS/ECS", name, managed), minute, values, "Percent")
+
+
+def _counted(managed: Managed, minute: int) -> Iterator[Datum]:
+    core = managed.core
+    states = [each.status for each in core.tasks]
+    counts = {
+        "DesiredTaskCount": core.settings.desired,
+        "RunningTaskCount": states.count("RUNNING"),
+        "PendingTaskCount": states.count("PROVISIONING") + states.count("PENDING"),
+    }
+    # "no tasks in a RUNNING state, there will be no metrics sent" (ECS Developer Guide).
+    for name, count in counts.items() if counts["RunningTaskCount"] else ():
+        metric = _about("ECS/ContainerInsights", name, managed)
+        yield Datum(metric, minute, Values.of(count), "Count")
+
+
+def _about(namespace: str, name: str, managed: Managed) -> Metric:
+    cluster = str(managed.record.cluster_name)
+    return Metric.of(namespace, name, ClusterName=cluster, ServiceName=managed.core.name)
+
+
+def _insights(record: Any) -> bool:
+    cluster = hooks.backend("ecs").clusters.get(record.cluster_name)
+    settings = getattr(cluster, "settings", None) or []
+    return any(
+        each.get("name") == "containerInsights" and each.get("value") in INSIGHTS
+        for each in settings
+    )
+
+
+FAILED = "SERVICE_DEPLOYMENT_FAILED"
+
+
+class Rules:
+    """Matches every failed deployment once against the EventBridge rules."""
+
+    def __init__(self, services: Mapping[str, Managed]) -> None:
+        self._services = services
+        self._told: set[str] = set()
+
+    def take(self, minute: int) -> Iterator[Datum]:
+        """Return the rules that matched since the last minute."""
+        for managed in list(self._services.values()):
+            for deployment in [*managed.core.deployments, *managed.core.history]:
+                if deployment.rollout == "FAILED" and deployment.id not in self._told:
+                    self._told.add(deployment.id)
+                    for rule in _matching(_event(managed, deployment)):
+                        metric = Metric.of("AWS/Events", "TriggeredRules", RuleName=rule)
+                        yield Datum(metric, minute, Values.of(1), "Count")
+
+
+def _event(managed: Managed, deployment: Deployment) -> dict[str, Any]:
+    """Return the event of a failed deployment (ECS Developer Guide, service deployment state change events)."""
+    return {
+        "source": "aws.ecs",
+        "detail-type": "ECS Deployment State Change",
+        "account": hooks.ACCOUNT,
+        "region": hooks.registry.region,
+        "resources": [str(managed.record.arn)],
+        "detail": {
+            "eventType": "ERROR",
+            "eventName": FAILED,
+            "deploymentId": deployment.id,
+            "reason": deployment.reason,
+        },
+    }
+
+
+def _matching(event: dict[str, Any]) -> list[str]:
+    with hooks.LOCK:
+        return [
+            str(rule.name)
+            for rule in hooks.backend("events").event_buses["default"].rules.values()
+            if rule.state == "ENABLED"
+            and rule.event_pattern.get_pattern()
+            and rule.event_pattern.matches_event(event)
+        ]

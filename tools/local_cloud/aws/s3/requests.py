@@ -1,0 +1,224 @@
+"""S3's requests: the operation of each, and the IAM actions and resources that it needs.
+
+Source of the actions: Amazon S3 User Guide, "Required permissions for Amazon S3 API operations".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from urllib.parse import parse_qs, unquote
+
+import xmltodict  # type: ignore[import-untyped]
+from moto.core.utils import get_service_model
+
+from tools.shared.policy_evaluation import listed
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "ListAllMyBuckets": ("ListBuckets",),
+    "ListBucket": ("HeadBucket", "ListObjects", "ListObjectsV2"),
+    "ListBucketMultipartUploads": ("ListMultipartUploads",),
+    "ListBucketVersions": ("ListObjectVersions",),
+    "ListMultipartUploadParts": ("ListParts",),
+    "GetObject": ("HeadObject", "SelectObjectContent"),
+    "PutObject": (
+        *("CopyObject", "CreateMultipartUpload", "CompleteMultipartUpload"),
+        *("UploadPart", "UploadPartCopy"),
+    ),
+    "DeleteObject": ("DeleteObjects",),
+    "GetAccelerateConfiguration": ("GetBucketAccelerateConfiguration",),
+    "PutAccelerateConfiguration": ("PutBucketAccelerateConfiguration",),
+    "GetAnalyticsConfiguration": (
+        *("GetBucketAnalyticsConfiguration", "ListBucketAnalyticsConfigurations"),
+    ),
+    "PutAnalyticsConfiguration": (
+        *("PutBucketAnalyticsConfiguration", "DeleteBucketAnalyticsConfiguration"),
+    ),
+    "GetBucketCORS": ("GetBucketCors",),
+    "PutBucketCORS": ("PutBucketCors", "DeleteBucketCors"),
+    "GetEncryptionConfiguration": ("GetBucketEncryption",),
+    "PutEncryptionConfiguration": ("PutBucketEncryption", "DeleteBucketEncryption"),
+    "GetIntelligentTieringConfiguration": (
+        "GetBucketIntelligentTieringConfiguration",
+        "ListBucketIntelligentTieringConfigurations",
+    ),
+    "PutIntelligentTieringConfiguration": (
+        "PutBucketIntelligentTieringConfiguration",
+        "DeleteBucketIntelligentTieringConfiguration",
+    ),
+    "GetInventoryConfiguration": (
+        *("GetBucketInventoryConfiguration", "ListBucketInventoryConfigurations"),
+    ),
+    "PutInventoryConfiguration": (
+        *("PutBucketInventoryConfiguration", "DeleteBucketInventoryConfiguration"),
+    ),
+    "GetLifecycleConfiguration": ("GetBucketLifecycle", "GetBucketLifecycleConfiguration"),
+    "PutLifecycleConfiguration": (
+        *("PutBucketLifecycle", "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle"),
+    ),
+    "GetMetricsConfiguration": (
+        *("GetBucketMetricsConfiguration", "ListBucketMetricsConfigurations"),
+    ),
+    "PutMetricsConfiguration": (
+        *("PutBucketMetricsConfiguration", "DeleteBucketMetricsConfiguration"),
+    ),
+    "GetBucketNotification": ("GetBucketNotificationConfiguration",),
+    "PutBucketNotification": ("PutBucketNotificationConfiguration",),
+    "GetBucketObjectLockConfiguration": ("GetObjectLockConfiguration",),
+    "PutBucketObjectLockConfiguration": ("PutObjectLockConfiguration",),
+    "GetBucketPublicAccessBlock": ("GetPublicAccessBlock",),
+    "PutBucketPublicAccessBlock": ("PutPublicAccessBlock", "DeletePublicAccessBlock"),
+    "PutBucketOwnershipControls": ("DeleteBucketOwnershipControls",),
+    "PutBucketTagging": ("DeleteBucketTagging",),
+    "GetReplicationConfiguration": ("GetBucketReplication",),
+    "PutReplicationConfiguration": ("PutBucketReplication", "DeleteBucketReplication"),
+    "CreateBucketMetadataTableConfiguration": ("CreateBucketMetadataConfiguration",),
+    "GetBucketMetadataTableConfiguration": ("GetBucketMetadataConfiguration",),
+    "DeleteBucketMetadataTableConfiguration": ("DeleteBucketMetadataConfiguration",),
+}
+"""The actions with the operations that have another name. Any other operation has the action's name."""
+ACTION_OF = {operation: action for action, listed in ACTIONS.items() for operation in listed}
+
+OF_A_VERSION = {
+    f"{verb}Object{subject}": f"{verb}ObjectVersion{subject}"
+    for verb, subjects in {
+        "Delete": ("", "Tagging"),
+        "Get": ("", "Acl", "Attributes", "Tagging", "Torrent"),
+        "Put": ("Acl", "Tagging"),
+    }.items()
+    for subject in subjects
+}
+"""The actions that have another name with a version id."""
+
+BY_HEADER: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "PutObject": {
+        "x-amz-acl": ("PutObjectAcl",),
+        "x-amz-grant-": ("PutObjectAcl",),
+        "x-amz-tagging": ("PutObjectTagging",),
+        "x-amz-object-lock-legal-hold": ("PutObjectLegalHold",),
+        "x-amz-object-lock-mode": ("PutObjectRetention",),
+    },
+    "CreateBucket": {
+        "x-amz-acl": ("PutBucketAcl",),
+        "x-amz-grant-": ("PutBucketAcl",),
+        "x-amz-bucket-object-lock-enabled": (
+            *("PutBucketObjectLockConfiguration", "PutBucketVersioning"),
+        ),
+        "x-amz-object-ownership": ("PutBucketOwnershipControls",),
+    },
+}
+"""The actions that a request needs besides, by the beginning of a header."""
+
+Need = tuple[str, str]
+"""An action and the ARN of its resource."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request to S3. ``query`` is not decoded; the names in ``headers`` are in lower case."""
+
+    method: str
+    bucket: str
+    key: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """Return the query's parameters, each with its first value."""
+        found = parse_qs(self.query, keep_blank_values=True)
+        return {name: values[0] for name, values in found.items()}
+
+    @property
+    def operation(self) -> str | None:
+        """Return the operation's name in botocore's model; None if the model has none for the request."""
+        fitting = [each for each in _routes() if each.fits(self)]
+        return max(fitting, key=lambda each: each.weight).operation if fitting else None
+
+    def needs(self) -> Iterator[Need]:
+        """Yield what the whole request needs. DeleteObjects is decided for each key, by `deleted`."""
+        operation, version = self.operation or "", "versionId" in self.parameters
+        if operation == "DeleteObjects":
+            return
+        resource = arn(self.bucket, self.key) if self.bucket else "*"
+        action = ACTION_OF.get(operation, operation)
+        yield _action(action, version), resource
+        if operation == "GetObjectAttributes":
+            yield _action("GetObject", version), resource
+        if source := self.headers.get("x-amz-copy-source"):
+            bucket, _, key = unquote(source.partition("?")[0]).lstrip("/").partition("/")
+            yield _action("GetObject", "?versionId=" in source), arn(bucket, key)
+        for header, actions in BY_HEADER.get(action, {}).items():
+            if any(name.startswith(header) for name in self.headers):
+                yield from ((f"s3:{each}", resource) for each in actions)
+
+    def deleted(self) -> Iterator[Need]:
+        """Yield what the deletion of each key of DeleteObjects needs."""
+        if self.operation == "DeleteObjects":
+            asked = xmltodict.parse(self.body, strip_whitespace=False)["Delete"]
+            for each in listed(asked.get("Object", ())):
+                action = _action("DeleteObject", bool(each.get("VersionId")))
+                yield action, arn(self.bucket, each["Key"])
+
+
+def arn(bucket: str, key: str = "") -> str:
+    """Return the ARN of a bucket, or of an object in it."""
+    return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
+
+
+def _action(name: str, version: bool) -> str:
+    return f"s3:{OF_A_VERSION.get(name, name) if version else name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Route:
+    """What a request of an operation must have, by botocore's model."""
+
+    operation: str
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: tuple[str, ...]
+
+    @property
+    def weight(self) -> int:
+        return len(self.query) + len(self.headers)
+
+    def fits(self, request: Request) -> bool:
+        path = "/{Bucket}/{Key+}" if request.key else "/{Bucket}" if request.bucket else "/"
+        given = request.parameters
+        return (
+            (self.method, self.path) == (request.method, path)
+            and all(
+                name in given and value in ("", given[name]) for name, value in self.query.items()
+            )
+            and all(name in request.headers for name in self.headers)
+        )
+
+
+@cache
+def _routes() -> tuple[_Route, ...]:
+    model = get_service_model("s3")
+    routes = []
+    for name in sorted(model.operation_names):
+        operation = model.operation_model(name)
+        path, _, query = operation.http["requestUri"].partition("?")
+        fixed = parse_qs(query, keep_blank_values=True)
+        shape = operation.input_shape
+        required = [shape.members[each] for each in shape.required_members] if shape else []
+        placed = [(each.serialization.get("location"), each.serialization) for each in required]
+        routes.append(
+            _Route(
+                operation=name,
+                method=operation.http["method"],
+                path=path,
+                query={each: values[0] for each, values in fixed.items()}
+                | {str(each["name"]): "" for where, each in placed if where == "querystring"},
+                headers=tuple(
+                    str(each["name"]).lower() for where, each in placed if where == "header"
+                ),
+            )
+        )
+    return tuple(routes)

@@ -1,0 +1,134 @@
+"""Publishes the services' measurements to CloudWatch every minute of AWS time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+
+from tools.local_cloud.aws import hooks
+from tools.local_cloud.aws.cloudwatch.alarms import evaluate
+from tools.local_cloud.aws.cloudwatch.store import MINUTE, STORE, Source, minute_of
+from tools.local_cloud.aws.ecs.metrics import Rules, Tasks
+from tools.local_cloud.aws.ecs.runner import Runner
+from tools.local_cloud.aws.ecs.scheduler import Scheduler
+from tools.local_cloud.aws.elb.metrics import Hosts, Traffic
+from tools.local_cloud.aws.elb.targets import Targets
+from tools.local_cloud.aws.rds.database import Databases
+from tools.local_cloud.aws.rds.metrics import Instances
+from tools.local_cloud.aws.scaling.tracking import Tracking
+from tools.local_cloud.clock import Clock
+from tools.local_cloud.machine.processes import ProcessTable
+
+log = logging.getLogger(__name__)
+
+
+SHORTEST = 0.5
+"""Real seconds between two measurements, however fast the clock runs."""
+
+
+class Publisher:
+    """One thread that publishes. A source's error is logged, and is in ``cloud status`` until it works again."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        sources: Sequence[Source],
+        after: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Set the sources, and a function that is called with each minute after it was published."""
+        self._clock, self._sources, self._after = clock, sources, after
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="rehearsal-metrics", daemon=True)
+        self._problems: dict[str, str] = {}
+        self._minutes = 0
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def describe(self) -> dict[str, object]:
+        """Return the errors for ``cloud status``."""
+        return {"minutes": self._minutes, "problems": list(self._problems.values())}
+
+    def publish(self, minute: int) -> None:
+        """Publish the values of a minute that is over."""
+        for each in (*self._sources, self._evaluate):
+            name = getattr(each, "__qualname__", repr(each))
+            try:
+                found = list(each(minute) or ())
+                with hooks.LOCK:
+                    for datum in found:
+                        STORE.put(*datum)
+                self._problems.pop(name, None)
+            except Exception as problem:
+                log.exception("metrics of the rehearsal could not be published")
+                self._problems[name] = f"{name}: {type(problem).__name__}: {problem}"
+        self._minutes += 1
+
+    def _evaluate(self, minute: int) -> None:
+        self._after(minute)
+
+    def _run(self) -> None:
+        while True:
+            if self._over.wait(SHORTEST):
+                return
+            now = self._clock.now().timestamp()
+            if self._clock.sleep(minute_of(now) + MINUTE - now, self._over):
+                return
+            self.publish(minute_of(self._clock.now().timestamp()) - MINUTE)
+
+
+NOT_MEASURED = {
+    ("AWS/RDS", "FreeableMemory"): "the server shares this machine's memory, and its buffers are a "
+    "fraction of what RDS gives them",
+}
+"""Metrics of the dashboard that cannot be measured in the local cloud, with the reason."""
+
+
+WHEN_IT_HAPPENS = frozenset(
+    {
+        ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count"),
+        ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
+        ("AWS/ApplicationELB", "TargetConnectionErrorCount"),
+        ("AWS/Events", "TriggeredRules"),
+    }
+)
+"""Metrics that are published only when an event occurs, as on AWS."""
+
+
+def publisher(
+    clock: Clock,
+    traffic: Traffic,
+    targets: Targets,
+    databases: Databases,
+    scheduler: Scheduler,
+    runner: Runner,
+) -> Publisher:
+    """Return the publisher of load balancers, targets, tasks, databases and rules. It is not started."""
+    STORE.clear()
+    STORE.now = clock.now
+    hosts = Hosts(clock, targets)
+    targets.on_health = lambda target: hosts.look(target.group)
+    traffic.registered, traffic.sharing = hosts.registered, hosts.sharing
+    services, census = scheduler.services, ProcessTable()
+    sources = (
+        traffic.take,
+        hosts.take,
+        Tasks(services, runner.roots, census).take,
+        Instances(databases, census).take,
+        Rules(services).take,
+    )
+    tracking = Tracking()
+
+    def after(minute: int) -> None:
+        evaluate(minute)
+        tracking.follow(minute)
+
+    return Publisher(clock, sources, after)

@@ -1,0 +1,32 @@
+"""The resource types of the aws provider that the stand-in has, by service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tools.local_cloud.providers.aws import (
+    cloudwatch,
+    domains,
+    ec2,
+    ecr,
+    ecs,
+    elb,
+    groups,
+    iam,
+    kms,
+    rds,
+    routes,
+    s3,
+    scaling,
+    secrets,
+    sns,
+    ssm,
+)
+from tools.local_cloud.providers.kind import Kind
+
+MODULES = (
+    *(cloudwatch, domains, ec2, ecr, ecs, elb, groups),
+    *(iam, kms, rds, routes, s3, scaling, secrets, sns, ssm),
+)
+KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
+"""Every resource type that the stand-in can create, by its Pulumi type token."""

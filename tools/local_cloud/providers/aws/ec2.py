@@ -1,0 +1,259 @@
+"""VPCs with their parts, flow logs and EC2 instances."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from tools.local_cloud.aws.hooks import ACCOUNT
+from tools.local_cloud.calls import Calls
+from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
+from tools.local_cloud.providers.lifecycle import tag_list
+
+DETACH_SECONDS = 60.0
+"""Wall-clock seconds: the provider's 20 minutes at the local cloud's default speed."""
+
+
+def arn(resource: str) -> Callable[[Subject, Values], str]:
+    """Return the ARN of an EC2 resource, which no ``describe`` operation returns."""
+
+    def build(subject: Subject, _: Values) -> str:
+        return f"arn:aws:ec2:{subject.calls.region}:{ACCOUNT}:{resource}/{subject.identity}"
+
+    return build
+
+
+def _main_route_table(subject: Subject, _: Values) -> Any:
+    wanted = [
+        {"Name": "vpc-id", "Values": [subject.identity]},
+        {"Name": "association.main", "Values": ["true"]},
+    ]
+    answer = subject.calls("ec2", "describe_route_tables", {"Filters": wanted})
+    return path("RouteTables[0].RouteTableId", answer)
+
+
+def _default_group(subject: Subject, _: Values) -> Any:
+    wanted = [
+        {"Name": "vpc-id", "Values": [subject.identity]},
+        {"Name": "group-name", "Values": ["default"]},
+    ]
+    answer = subject.calls("ec2", "describe_security_groups", {"Filters": wanted})
+    return path("SecurityGroups[0].GroupId", answer)
+
+
+VPC = Kind(
+    token="aws:ec2/vpc:Vpc",
+    service="ec2",
+    identity="VpcId",
+    create="create_vpc",
+    identity_from="Vpc.VpcId",
+    read="describe_vpcs",
+    found="Vpcs[0]",
+    delete="delete_vpc",
+    replaces=frozenset({"cidrBlock"}),
+    # pulumi_aws, Vpc: enable_dns_support "defaults to true"; enable_dns_hostnames stays as it is without a value.
+    settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", enableDnsSupport=True),),
+    outputs={
+        "arn": arn("vpc"),
+        "ownerId": "OwnerId",
+        # awsx reads it. The provider returns "" where there is none.
+        "ipv6CidrBlock": "Ipv6CidrBlockAssociationSet[0].Ipv6CidrBlock || ''",
+        "defaultSecurityGroupId": _default_group,
+        "mainRouteTableId": _main_route_table,
+    },
+    tag_type="vpc",
+)
+
+SUBNET = Kind(
+    token="aws:ec2/subnet:Subnet",
+    service="ec2",
+    identity="SubnetId",
+    create="create_subnet",
+    identity_from="Subnet.SubnetId",
+    read="describe_subnets",
+    found="Subnets[0]",
+    delete="delete_subnet",
+    replaces=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
+    settings=(
+        one_by_one("modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"),
+    ),
+    outputs={"arn": arn("subnet"), "ownerId": "OwnerId"},
+    tag_type="subnet",
+)
+
+
+def _detach(subject: Subject) -> None:
+    """Detach an internet gateway. Retry while public addresses are mapped in its VPC.
+
+    The provider does so for 20 minutes (terraform-provider-aws, vpc_internet_gateway.go): tasks that
+    ECS stops keep theirs for a while.
+    """
+    answer = subject.call("describe_internet_gateways")
+    end = time.monotonic() + DETACH_SECONDS
+    for attached in path("InternetGateways[0].Attachments", answer) or []:
+        while not _detached(subject, attached["VpcId"], time.monotonic() > end):
+            time.sleep(0.1)
+
+
+def _detached(subject: Subject, vpc: str, last: bool) -> bool:
+    """Return whether it was detached. The last try raises the error."""
+    try:
+        subject.call("detach_internet_gateway", VpcId=vpc)
+    except ClientError as refused:
+        if last or refused.response["Error"]["Code"] != "DependencyViolation":
+            raise
+        return False
+    return True
+
+
+def _attach(subject: Subject) -> None:
+    _detach(subject)
+    subject.call("attach_internet_gateway", VpcId=subject.inputs["vpcId"])
+
+
+def _remove_internet_gateway(subject: Subject) -> None:
+    _detach(subject)
+    subject.call("delete_internet_gateway")
+
+
+INTERNET_GATEWAY = Kind(
+    token="aws:ec2/internetGateway:InternetGateway",
+    service="ec2",
+    identity="InternetGatewayId",
+    create="create_internet_gateway",
+    identity_from="InternetGateway.InternetGatewayId",
+    read="describe_internet_gateways",
+    found="InternetGateways[0]",
+    settings=(Setting(inputs=("vpcId",), apply=_attach),),
+    on_delete=_remove_internet_gateway,
+    outputs={"arn": arn("internet-gateway"), "ownerId": "OwnerId"},
+    tag_type="internet-gateway",
+)
+
+EIP = Kind(
+    token="aws:ec2/eip:Eip",
+    service="ec2",
+    identity="AllocationId",
+    create="allocate_address",
+    identity_from="AllocationId",
+    read="describe_addresses",
+    found="Addresses[0]",
+    delete="release_address",
+    replaces=frozenset({"domain"}),
+    outputs={"allocationId": "AllocationId", "publicIp": "PublicIp"},
+    tag_type="elastic-ip",
+)
+
+NAT_GATEWAY = Kind(
+    token="aws:ec2/natGateway:NatGateway",
+    service="ec2",
+    identity="NatGatewayId",
+    create="create_nat_gateway",
+    identity_from="NatGateway.NatGatewayId",
+    read="describe_nat_gateways",
+    found="NatGateways[?State!='deleted'] | [0]",
+    delete="delete_nat_gateway",
+    replaces=frozenset({"subnetId", "allocationId", "connectivityType"}),
+    ready=("State", "available"),
+    outputs={"publicIp": "NatGatewayAddresses[0].PublicIp"},
+    tag_type="natgateway",
+)
+
+OTHER_NAMES = {"iamRoleArn": "deliverLogsPermissionArn"}
+
+
+def _flow_log(inputs: Values) -> Values:
+    """Convert the resource. EC2 takes its id and type; the provider's input name gives the type."""
+    rest = {OTHER_NAMES.get(name, name): value for name, value in inputs.items() if name != "vpcId"}
+    return {**rest, "resourceIds": [inputs["vpcId"]], "resourceType": "VPC"}
+
+
+def _make_flow_log(calls: Calls, kind: Kind, inputs: Values) -> str:
+    untagged = {name: value for name, value in inputs.items() if name != "tags"}
+    params = calls.convert("ec2", kind.create, untagged)
+    pairs = tag_list(inputs.get("tags") or {}, "Key")
+    params["TagSpecifications"] = [{"ResourceType": "vpc-flow-log", "Tags": pairs}]
+    answer = calls("ec2", kind.create, params)
+    if answer["Unsuccessful"]:
+        raise ValueError(answer["Unsuccessful"][0]["Error"]["Message"])
+    return str(answer["FlowLogIds"][0])
+
+
+FLOW_LOG = Kind(
+    token="aws:ec2/flowLog:FlowLog",
+    service="ec2",
+    identity="FlowLogId",
+    create="create_flow_logs",
+    on_create=_make_flow_log,
+    read="describe_flow_logs",
+    found="FlowLogs[0]",
+    delete="delete_flow_logs",
+    replaces=frozenset(
+        {"vpcId", "iamRoleArn", "logDestination", "logDestinationType", "logFormat"}
+        | {"maxAggregationInterval", "trafficType"}
+    ),
+    prepare=_flow_log,
+    outputs={"arn": arn("vpc-flow-log")},
+    tag_type="vpc-flow-log",
+)
+
+
+ROOT_DEVICE = "/dev/xvda"
+"""The root device of Amazon Linux. The provider reads it from the image."""
+INTO_THE_INTERFACE = {
+    "subnetId": "subnetId",
+    "associatePublicIpAddress": "associatePublicIpAddress",
+    "vpcSecurityGroupIds": "groups",
+}
+
+
+def _instance(inputs: Values) -> Values:
+    """Move the network inputs to the interface and the root disk to its device, as the provider does."""
+    others = {*INTO_THE_INTERFACE, "ami", "rootBlockDevice", "iamInstanceProfile"}
+    rest = {name: value for name, value in inputs.items() if name not in others}
+    interface = {new: inputs[old] for old, new in INTO_THE_INTERFACE.items() if old in inputs}
+    sent = {
+        **rest,
+        "imageId": inputs["ami"],
+        "minCount": 1,
+        "maxCount": 1,
+        "networkInterfaces": [{"deviceIndex": 0, **interface}],
+    }
+    if inputs.get("iamInstanceProfile"):
+        sent["iamInstanceProfile"] = {"name": inputs["iamInstanceProfile"]}
+    if inputs.get("rootBlockDevice"):
+        disk = {"deviceName": ROOT_DEVICE, "ebs": inputs["rootBlockDevice"]}
+        sent["blockDeviceMappings"] = [disk]
+    return sent
+
+
+INSTANCE = Kind(
+    token="aws:ec2/instance:Instance",
+    service="ec2",
+    identity="InstanceId",
+    create="run_instances",
+    identity_from="Instances[0].InstanceId",
+    read="describe_instances",
+    found="Reservations[0].Instances[?State.Name!='terminated'] | [0]",
+    delete="terminate_instances",
+    replaces=frozenset(
+        {"ami", "subnetId", "associatePublicIpAddress", "keyName", "privateIp"}
+        | {"rootBlockDevice.encrypted", "rootBlockDevice.kmsKeyId"}
+    ),
+    prepare=_instance,
+    ready=("State.Name", "running"),
+    outputs={
+        "arn": arn("instance"),
+        "privateIp": "PrivateIpAddress",
+        "publicIp": "PublicIpAddress",
+    },
+    tag_type="instance",
+)
+
+KINDS = (
+    *(VPC, SUBNET, INTERNET_GATEWAY, EIP, NAT_GATEWAY),
+    *(FLOW_LOG, INSTANCE),
+)

@@ -1,0 +1,76 @@
+"""Application Auto Scaling: the range of a service's count, policies and scheduled actions."""
+
+from __future__ import annotations
+
+from tools.local_cloud.providers.kind import Kind, Setting, Subject, renamed
+
+SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}
+NAMED = SCOPE | {"ResourceId": "resourceId"}
+PLACE = frozenset({"serviceNamespace", "scalableDimension", "resourceId"})
+
+
+def _put(operation: str, *inputs: str) -> Setting:
+    """Return the setting that sends all of ``inputs`` when one changes, because the operation needs all."""
+
+    def apply(subject: Subject) -> None:
+        said = {name: subject.inputs[name] for name in inputs if name in subject.inputs}
+        service = subject.kind.service
+        subject.call(operation, **subject.calls.convert(service, operation, said))
+
+    return Setting(inputs=inputs, apply=apply, on_create=False)
+
+
+TARGET = Kind(
+    token="aws:appautoscaling/target:Target",
+    service="application-autoscaling",
+    identity="ResourceId",
+    scope=SCOPE,
+    create="register_scalable_target",
+    identity_from="inputs.resourceId",
+    read="describe_scalable_targets",
+    found="ScalableTargets[0]",
+    delete="deregister_scalable_target",
+    replaces=PLACE,
+    # The provider also sends the range with every change.
+    settings=(_put("register_scalable_target", "minCapacity", "maxCapacity", "suspendedState"),),
+    outputs={"arn": "ScalableTargetARN", "resourceId": "ResourceId"},
+    absent=("ObjectNotFoundException", "ValidationException"),
+)
+
+POLICY = Kind(
+    token="aws:appautoscaling/policy:Policy",
+    service="application-autoscaling",
+    identity="PolicyName",
+    scope=NAMED,
+    create="put_scaling_policy",
+    identity_from="inputs.name",
+    read="describe_scaling_policies",
+    found="ScalingPolicies[0]",
+    delete="delete_scaling_policy",
+    replaces=PLACE | {"name"},
+    prepare=renamed({"name": "policyName"}),
+    settings=(
+        _put("put_scaling_policy", "policyType", "targetTrackingScalingPolicyConfiguration"),
+    ),
+    outputs={"arn": "PolicyARN", "name": "PolicyName"},
+    absent=("ObjectNotFoundException", "ValidationException"),
+)
+
+ACTION = Kind(
+    token="aws:appautoscaling/scheduledAction:ScheduledAction",
+    service="application-autoscaling",
+    identity="ScheduledActionName",
+    scope=NAMED,
+    create="put_scheduled_action",
+    identity_from="inputs.name",
+    read="describe_scheduled_actions",
+    found="ScheduledActions[0]",
+    delete="delete_scheduled_action",
+    replaces=PLACE | {"name"},
+    prepare=renamed({"name": "scheduledActionName"}),
+    settings=(_put("put_scheduled_action", "schedule", "timezone", "scalableTargetAction"),),
+    outputs={"arn": "ScheduledActionARN", "name": "ScheduledActionName"},
+    absent=("ObjectNotFoundException", "ValidationException"),
+)
+
+KINDS = (TARGET, POLICY, ACTION)

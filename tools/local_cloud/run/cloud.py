@@ -1,0 +1,198 @@
+"""The process of the local cloud."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import json
+import logging
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from tools.i18n import said, t
+from tools.local_cloud import starter
+from tools.local_cloud.clock import Clock
+from tools.local_cloud.paths import Home, find_home
+from tools.local_cloud.run.client import Options
+
+if TYPE_CHECKING:
+    from tools.local_cloud.building.builder import Builder
+    from tools.local_cloud.engine.language import Hosts
+
+log = logging.getLogger("tools.local_cloud.run.cloud")
+
+
+class AlreadyRunning(Exception):
+    """Another local cloud runs in this folder."""
+
+
+class Cloud:
+    """All parts of one local cloud, started in order and stopped in reverse order."""
+
+    def __init__(self, home: Home, options: Options) -> None:
+        self.home, self.options = home, options
+        self._stops = contextlib.ExitStack()
+
+    def start(self) -> dict[str, Any]:
+        """Start every part and return the facts that clients need. Stop all parts when one fails."""
+        from tools.local_cloud.aws.rds.rules import make_service_role
+        from tools.local_cloud.building.builder import Builder
+        from tools.local_cloud.calls import Calls
+        from tools.local_cloud.cloud.api import Api
+        from tools.local_cloud.cloud.plane import DataPlane
+        from tools.local_cloud.run.project import local_cloud_environment
+
+        with contextlib.ExitStack() as stops:
+            folder = self.home.cloud
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            stops.callback(shutil.rmtree, folder, ignore_errors=True)
+            started = starter.current()
+            page = started.beside(self.options.page_port) if started.beside else None
+            if page:
+                stops.callback(page.stop)
+            api = Api(self.options.region)
+            api.start()
+            stops.callback(api.stop)
+            calls = Calls(api.endpoint, self.options.region)
+            make_service_role(calls)
+            builder = Builder(calls, folder / "images", docker=self.options.docker)
+            stops.callback(builder.close)
+            clock = Clock(self.options.speed)
+            plane = DataPlane(
+                folder=folder / "data",
+                clock=clock,
+                images=builder.find,
+                port=self.options.port,
+                aws_endpoint=api.endpoint,
+                namespaces=self.options.namespaces,
+                mounts=self.options.mounts,
+            )
+            plane.start()
+            stops.callback(plane.stop)
+            variables = local_cloud_environment(api.endpoint, self.options.region, self.home.facts)
+            if page:
+                page.start(self.home.folder, self.options.region, variables)
+            more = started.program_variables(self.options.speed)
+            hosts = self._hosts(api.endpoint, builder, {**variables, **more})
+            hosts.start()
+            stops.callback(hosts.stop)
+            self.describe: Callable[[], dict[str, object]] = lambda: {
+                **plane.describe(),
+                "left_out": builder.left_out,
+            }
+            self.now = clock.now
+            self._stops = stops.pop_all()
+        return {
+            "pid": os.getpid(),
+            "endpoint": api.endpoint,
+            "page": page.url if page else "",
+            "environment": {
+                **hosts.environment,
+                **plane.shell,
+                "PGSSLROOTCERT": str(plane.authorities),
+            },
+            "options": asdict(self.options),
+        }
+
+    def _hosts(self, endpoint: str, builder: Builder, variables: Mapping[str, str]) -> Hosts:
+        """Return the language host and the provider hosts that the engine attaches to."""
+        from tools.local_cloud.engine.language import Hosts, Language
+        from tools.local_cloud.providers.aws.provider import AwsServicer
+        from tools.local_cloud.providers.awsx import AwsxServicer
+        from tools.local_cloud.providers.docker_provider import DockerServicer
+
+        language = Language(variables)
+        providers = {
+            "aws": AwsServicer(endpoint, self.options.region, lambda: language.folder),
+            "awsx": AwsxServicer(),
+            "docker": DockerServicer(builder, lambda: language.folder),
+        }
+        return Hosts(language, providers)
+
+    def stop(self) -> None:
+        """Stop every part in reverse order."""
+        self._stops.close()
+
+
+@contextlib.contextmanager
+def hold_lock(home: Home) -> Iterator[IO[str]]:
+    """Hold the folder's lock. Raises ``AlreadyRunning``."""
+    home.folder.mkdir(parents=True, exist_ok=True)
+    with home.lock.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(
+                t("a local cloud already runs in {folder}", folder=str(home.folder))
+            ) from None
+        yield held
+
+
+def main() -> int:
+    """Run a local cloud until SIGTERM. Read its options from standard input as JSON."""
+    options = Options(**json.loads(sys.stdin.read()))
+    # The databases' and tasks' own users enter its folders. What is secret in them is written with mode 600.
+    os.umask(0o022)
+    home = find_home()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    # Otherwise every request would be a line of the log.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    stop = threading.Event()
+    # A terminal sends Ctrl-C to the whole process group. Only SIGTERM stops the local cloud.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    try:
+        with hold_lock(home):
+            serve(home, options, stop)
+    except Exception as problem:
+        log.exception("the local cloud could not start")
+        _write(home.facts, {"pid": os.getpid(), "failed": str(said(problem))})
+        return 1
+    return 0
+
+
+def serve(home: Home, options: Options, stop: threading.Event) -> None:
+    """Start, write the facts every half second, and run until ``stop`` is set."""
+    cloud = Cloud(home, options)
+    facts = cloud.start()
+    # moto's and botocore's modules live until the end; garbage collection need not walk them again and again.
+    gc.freeze()
+    try:
+        while True:
+            _link_new(home)
+            now = {"state": cloud.describe(), "time": cloud.now().isoformat()}
+            _write(home.facts, {**facts, **now})
+            if stop.wait(0.5):
+                break
+    finally:
+        cloud.stop()
+        home.facts.unlink(missing_ok=True)
+
+
+def _link_new(home: Home) -> None:
+    """Link what was made in the program's folder since the last look, so that an open shell and `pulumi` see it."""
+    from tools.local_cloud.run.project import current_project
+
+    try:
+        if home.project.is_dir():
+            current_project(home, running=True).link()
+    except OSError:
+        log.exception("the project's folder could not be linked")
+
+
+def _write(file: Path, facts: dict[str, Any]) -> None:
+    """Replace the file in one step, so that a reader never reads a part of it."""
+    half = file.with_suffix(".part")
+    half.write_text(json.dumps(facts, default=str))
+    half.replace(file)

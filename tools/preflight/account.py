@@ -1,0 +1,268 @@
+"""Checks of an account before stage 1: quotas, roles, names, and the tools on this machine."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+
+from tools.i18n import Text, said, t
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Finding, Fix
+from tools.doctor.checks import capacity
+from tools.snapshot import Snapshot
+from stack.network import choose_zones
+
+ROLES = ("rds.amazonaws.com", "ecs.amazonaws.com")
+"""RDS needs its role before it makes one; ECS makes its own, and may fail as it does.
+
+RDS: terraform-aws-modules/terraform-aws-rds issue 364. ECS: 1Password/scim-examples issue 356. Load
+balancing and autoscaling make theirs in time (their user guides, "Service-linked roles").
+"""
+
+ENGINE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account without the stack."""
+
+    session: Session
+    now: Snapshot
+
+    @cached_property
+    def offered(self) -> list[str]:
+        """Return the account's availability zones, as the program asks for them."""
+        only = {"zone-type": "availability-zone", "state": "available"}
+        filters = [{"Name": name, "Values": [value]} for name, value in only.items()]
+        answer = self.session.call("ec2", "describe_availability_zones", Filters=filters)
+        return sorted(each["ZoneName"] for each in answer["AvailabilityZones"])
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """Return the zones of a new stack. Raises ValueError for zones that the account does not have."""
+        return choose_zones(self.now.settings.network, self.now.region, (), lambda: self.offered)
+
+    @property
+    def nat_gateways(self) -> int:
+        """Return the number of NAT gateways. Each has an Elastic IP address, and is in the next zone."""
+        network = self.now.settings.network
+        return {"none": 0, "single": 1}.get(network.nat, network.zone_count)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the list. Without an ``essential`` one the account can still be ready."""
+
+    text: Text
+    check: Callable[[Account], Iterable[Finding]]
+    essential: bool = True
+
+
+def zones(account: Account) -> Iterator[Finding]:
+    """Check that the account has the zones that the stack file names, or as many as it asks for."""
+    try:
+        _ = account.zones
+    except ValueError as problem:
+        network = account.now.settings.network
+        names = ",".join(account.offered[: network.zone_count])
+        other = Fix(t("Use other zones:"), (f"pulumi config set zones {names}",))
+        yield Finding(
+            id="zones-missing",
+            title=t("The account does not have the zones of the stack file"),
+            why=said(problem),
+            fixes=(other,) if network.zones else (),
+        )
+
+
+def service_roles(account: Account) -> Iterator[Finding]:
+    """Check the service-linked roles that stages 1 and 2 need immediately."""
+    found = account.session.all("iam", "list_roles", "Roles", PathPrefix="/aws-service-role/")
+    there = {each["Path"].split("/")[2] for each in found}
+    for service in (name for name in ROLES if name not in there):
+        first = service == ROLES[0]
+        yield Finding(
+            id=f"service-role-{service.partition('.')[0]}",
+            kind="cause" if first else "warning",
+            title=t("The account has no service-linked role for {service}", service=service),
+            why=t(
+                "RDS creates it with the first database, but refuses the subnet group that is "
+                "created before."
+            )
+            if first
+            else t(
+                "ECS creates it with the first cluster, and can fail because a new role is not "
+                "usable immediately."
+            ),
+            fixes=(
+                Fix(
+                    t("Create it once for the account:"),
+                    (f"aws iam create-service-linked-role --aws-service-name {service}",),
+                ),
+            ),
+        )
+
+
+def quotas(account: Account) -> Iterator[Finding]:
+    """Check that the VPC, its NAT gateways and their addresses fit into the quotas."""
+    ec2, wanted = account.session, account.nat_gateways
+    vpcs = len(ec2.all("ec2", "describe_vpcs", "Vpcs"))
+    yield from _quota(account, "vpc", "L-F678F1CE", t("VPCs in the region"), vpcs, 1)
+    if not wanted:
+        return
+    addresses = len(ec2.call("ec2", "describe_addresses")["Addresses"])
+    name = t("Elastic IP addresses in the region")
+    yield from _quota(account, "ec2", "L-0263D0A3", name, addresses, wanted)
+    subnets = ec2.all("ec2", "describe_subnets", "Subnets")
+    zone_of = {each["SubnetId"]: each["AvailabilityZone"] for each in subnets}
+    gateways = ec2.all("ec2", "describe_nat_gateways", "NatGateways")
+    living = (each for each in gateways if each["State"] not in ("failed", "deleted"))
+    by_zone = Counter(zone_of.get(each["SubnetId"]) for each in living)
+    try:
+        chosen = account.zones
+    except ValueError:
+        return  # `zones` reports it
+    most = max(by_zone[zone] for zone in chosen[:wanted])
+    yield from _quota(account, "vpc", "L-FE5A380F", t("NAT gateways in a zone"), most, 1)
+
+
+def _quota(
+    account: Account, service: str, code: str, name: Text, used: int, more: int
+) -> Iterator[Finding]:
+    asked = {"ServiceCode": service, "QuotaCode": code}
+    try:
+        answer = account.session.call("service-quotas", "get_service_quota", **asked)
+    except AwsProblem as problem:
+        # A quota that was never changed may have its default alone (Service Quotas API reference).
+        if problem.kind != "missing":
+            raise
+        answer = account.session.call("service-quotas", "get_aws_default_service_quota", **asked)
+    limit = int(answer["Quota"]["Value"])
+    if used + more <= limit:
+        return
+    yield Finding(
+        id=f"quota-{code}",
+        title=t("The account's quota is used up: {name}", name=name),
+        why=t(
+            "{used} of {limit} are taken, and the stack needs {more}.",
+            used=used,
+            limit=limit,
+            more=more,
+        ),
+        fixes=(
+            Fix(
+                t("Request an increase, or delete some:"),
+                (
+                    f"aws service-quotas request-service-quota-increase --service-code {service} "
+                    f"--quota-code {code} --desired-value {used + more}",
+                ),
+            ),
+        ),
+    )
+
+
+def fargate(account: Account) -> Iterator[Finding]:
+    """Check that stage 2 fits into Fargate's quota."""
+    if account.now.quota.problem:
+        raise account.now.quota.problem
+    return capacity.quota(Case(account.now))
+
+
+def sizes(account: Account) -> Iterator[Finding]:
+    """Check that the largest roll-out is not near what database and load balancer allow."""
+    return capacity.near_limits(Case(account.now))
+
+
+def names(account: Account) -> Iterator[Finding]:
+    """Check for existing resources with the stack's names, as a destroy can leave them."""
+    now = account.now
+    taken = [now.names.repository] if now.image.value else []
+    taken += [now.names.log_group] if now.logs.value and now.logs.value.exists else []
+    if taken:
+        yield Finding(
+            id="names-taken",
+            kind="warning",
+            title=t("Names of the stack are taken: {names}", names=", ".join(taken)),
+            why=t(
+                "AWS refuses a second resource with such a name. If these belong to the stack, "
+                "nothing is wrong."
+            ),
+            fixes=(
+                Fix(
+                    t(
+                        "Check whether they are in Pulumi's state; delete or import those that are not:"
+                    ),
+                    (f"pulumi stack -s {now.names.stack} --show-urns",),
+                ),
+            ),
+        )
+
+
+def pulumi(_account: Account) -> Iterator[Finding]:
+    """Check that Pulumi is on PATH and not older than the Python library."""
+    library = metadata.version("pulumi")
+    found = _pulumi_version()
+    if found is None or _numbers(found) < _numbers(library):
+        yield Finding(
+            id="pulumi-missing" if found is None else "pulumi-old",
+            kind="cause" if found is None else "warning",
+            title=t("Pulumi is not on PATH")
+            if found is None
+            else t(
+                "Pulumi {found} is older than its library, {library}", found=found, library=library
+            ),
+            why=t("Pulumi's command line runs the program."),
+            fixes=(Fix(t("Install it: https://www.pulumi.com/docs/install/")),),
+        )
+
+
+def _pulumi_version() -> str | None:
+    program = shutil.which("pulumi")
+    if program is None:
+        return None
+    done = subprocess.run(
+        [program, "version"], capture_output=True, text=True, check=True, timeout=ENGINE_SECONDS
+    )
+    return done.stdout.strip().removeprefix("v")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in re.findall(r"\d+", version)[:2])
+
+
+def docker(account: Account) -> Iterator[Finding]:
+    """Check that a Docker daemon answers where pulumi-docker connects. The local cloud needs none."""
+    if account.session.local:
+        return
+    from docker import from_env  # type: ignore[import-untyped]
+    from docker.errors import DockerException  # type: ignore[import-untyped]
+
+    try:
+        from_env(timeout=ENGINE_SECONDS).ping()
+    except DockerException as problem:
+        yield Finding(
+            id="docker-missing",
+            title=t("No Docker daemon answers"),
+            why=t("Stage 1 builds the app's image with it, at DOCKER_HOST or Docker's own socket."),
+            fixes=(Fix(t("Start it, and see that it answers:"), ("docker version",)),),
+            evidence=(str(problem),),
+        )
+
+
+ITEMS = (
+    Item(t("Pulumi is installed"), pulumi),
+    Item(t("A Docker daemon answers, or none is needed"), docker),
+    Item(t("The region has the zones of the stack file"), zones),
+    Item(t("The service-linked roles exist"), service_roles),
+    Item(t("VPCs, NAT gateways and addresses fit into the quotas"), quotas, essential=False),
+    Item(t("Fargate's quota has room for a roll-out"), fargate, essential=False),
+    Item(t("The database and the load balancer have room for a roll-out"), sizes),
+    Item(t("The stack's names are free"), names),
+)

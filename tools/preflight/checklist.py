@@ -1,0 +1,277 @@
+"""Checks what must be in order before the next stage; before stage 2 with the checks of doctor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.i18n import Text, t
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from tools.command_line import exit_code_of, print_json, raise_if_blind
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Diagnosis, Finding, Unread, ranked
+from tools.doctor import screen as body
+from tools.doctor.checks import (
+    capacity,
+    databases,
+    health,
+    inputs,
+    load_balancer,
+    network_path,
+    outbound,
+    permissions,
+    stages,
+)
+from tools.doctor.diagnose import judge
+from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
+from tools.preflight.account import Account
+from tools.screen import Line, display
+from tools.snapshot import Snapshot, gather
+from stack.file import names_of
+from stack.names import StackNames
+from stack.settings import Settings
+
+CheckOf = Callable[[Case], Iterable[Finding]]
+
+GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the list: its checks, and the parts of the snapshot that they read besides the settings.
+
+    ``second`` marks what stage 2 makes: in stage 1 it is not checked. ``webapp`` marks what is true of the app in
+    webapp/ alone: for another app it is left out.
+    """
+
+    text: Text
+    checks: tuple[CheckOf, ...]
+    parts: tuple[str, ...]
+    second: bool = False
+    webapp: bool = False
+
+
+ITEMS = (
+    Item(
+        t("Stage 1 is there: network, database, repository, load balancer"),
+        (stages.missing,),
+        ("balancer", "group", "database"),
+    ),
+    Item(t("The image is in ECR, for the task's processor"), (inputs.image,), ("image",)),
+    Item(t("The database is available"), (databases.status,), ("database",)),
+    Item(
+        t("The app's CA bundle holds the authority of the database"),
+        (databases.authority,),
+        ("database",),
+        webapp=True,
+    ),
+    Item(
+        t("The secrets of the database and of the app are there"),
+        (inputs.secrets, outbound.planned_secrets),
+        ("secrets", "database"),
+    ),
+    Item(
+        t("The load balancer is active and reachable from the internet"),
+        (
+            load_balancer.balancer,
+            load_balancer.certificate,
+            network_path.internet_to_balancer,
+            load_balancer.planned_rule,
+        ),
+        ("balancer", "network"),
+    ),
+    Item(t("The target group speaks the app's protocol"), (load_balancer.protocol,), ("group",)),
+    Item(
+        t("The health check is the declared one"),
+        (load_balancer.health_check_drift, health.codes),
+        ("group",),
+    ),
+    Item(
+        t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
+        (
+            outbound.vpc_dns,
+            outbound.planned_subnets,
+            outbound.task_to_aws,
+            outbound.free_addresses,
+        ),
+        ("network",),
+    ),
+    Item(t("Fargate's quota has room for a roll-out"), (capacity.quota,), ("quota",)),
+    Item(
+        t("The database and the load balancer have room for a roll-out"),
+        (capacity.near_limits,),
+        (),
+    ),
+    Item(
+        t("The execution role may pull, read the secret and log"),
+        (permissions.execution_role,),
+        ("execution",),
+        second=True,
+    ),
+    Item(
+        t("The task definition names this database, its secret, and all that the app demands"),
+        (databases.secret, databases.variables, databases.address, databases.tls),
+        ("newest", "database"),
+        second=True,
+    ),
+    Item(t("The log group is there"), (inputs.log_group,), ("logs",), second=True),
+    Item(
+        t("A rule forwards to the target group, on the container's port"),
+        (load_balancer.target_group, load_balancer.forwarding, load_balancer.declared_port),
+        ("balancer", "group", "newest"),
+        second=True,
+    ),
+    Item(
+        t("Security groups: load balancer to task, task to database"),
+        (network_path.balancer_to_task, network_path.task_to_database),
+        ("network",),
+        second=True,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """An item and its state: GOOD, WARNED, BAD, UNKNOWN, or LATER for what stage 2 makes."""
+
+    text: Text
+    state: str
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """The list, and the diagnosis with the fixes."""
+
+    items: tuple[Ticked, ...]
+    diagnosis: Diagnosis
+    stage: int = 2
+    """The stage that it is the list for."""
+
+    @property
+    def stack(self) -> str:
+        """Return the stack's name without the project's."""
+        return self.diagnosis.names.partition("-")[2]
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0 when the stage can begin, 1 when something is wrong, 2 when that is unknown."""
+        states = {each.state for each in self.items}
+        if BAD in states or self.diagnosis.causes:
+            return 1
+        return 2 if any(each.essential for each in self.diagnosis.unread) else 0
+
+
+def check(names: StackNames, session: Session, folder: Path) -> Preflight:
+    """Check for the next stage.
+
+    Raises StackError for an unusable stack file, and AwsProblem where AWS does not accept the credentials.
+    """
+    now = gather(names, session, Settings.read(names.stack, folder))
+    if stages.stage(Case(now)) == stages.NOTHING:
+        return tick_account(Account(session, now))
+    return tick(now)
+
+
+def tick_account(account: Account) -> Preflight:
+    """Return the list for an account without the stack. Raises AwsProblem."""
+    who = account.session.call("sts", "get_caller_identity")["Arn"]
+    items = [Ticked(t("AWS knows the credentials, as {who}", who=who), GOOD)]
+    findings: list[Finding] = []
+    unseen: list[Unread] = []
+    for item in ITEMS_OF_ACCOUNT:
+        try:
+            found = list(item.check(account))
+        except AwsProblem as problem:
+            unseen.append(Unread(item.text, problem, item.essential))
+            items.append(Ticked(item.text, UNKNOWN))
+            continue
+        findings += found
+        kinds = {each.kind for each in found}
+        items.append(Ticked(item.text, BAD if "cause" in kinds else WARNED if kinds else GOOD))
+    diagnosis = Diagnosis(
+        names=account.now.names.prefix,
+        stage=stages.described(Case(account.now)),
+        findings=tuple(each.at(account.now.place) for each in ranked(findings)),
+        unread=tuple(unseen),
+    )
+    return Preflight(tuple(items), diagnosis, stage=1)
+
+
+def tick(now: Snapshot) -> Preflight:
+    """Return the list for a snapshot."""
+    case = Case(now)
+    items = [each for each in ITEMS if now.settings.webapp or not each.webapp]
+    return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in items), judge(now))
+
+
+def _state(item: Item, case: Case) -> str:
+    if item.second and case.service is None:
+        return LATER
+    found = [each for one in item.checks for each in one(case)]
+    if any(each.kind == "cause" for each in found):
+        return BAD
+    parts = [getattr(case.now, each) for each in item.parts]
+    if any(each.problem for each in parts) or (parts and all(each.value is None for each in parts)):
+        return UNKNOWN
+    return GOOD if all(each.kind == "note" for each in found) else WARNED
+
+
+MARKS = {
+    GOOD: ("✓", "green"),
+    WARNED: ("!", "yellow"),
+    BAD: ("✗", "bold red"),
+    UNKNOWN: ("?", "yellow"),
+    LATER: ("·", "dim"),
+}
+
+VERDICTS = {
+    0: (t("Ready: `pulumi config set ecsEnabled true`, then `pulumi up`."), "bold green"),
+    1: (t("Not ready: fix the first cause below, then check again."), "bold red"),
+    2: (t("Not everything could be read, so it is unknown whether all is ready."), "bold yellow"),
+}
+
+
+def lines(found: Preflight) -> Iterator[Line]:
+    """Yield the lines of the output."""
+    yield Line(f"{found.diagnosis.names} · {found.diagnosis.stage!s}", "bold")
+    for item in found.items:
+        mark, style = MARKS[item.state]
+        later = f" ({t('created in stage 2')!s})" if item.state == LATER else ""
+        yield Line(f"  {mark} {item.text!s}{later}", style)
+    text, style = VERDICTS[found.exit_code]
+    if found.stage == 1 and found.exit_code == 0:
+        text = t("Ready for stage 1: `pulumi up -s {stack}`.", stack=found.stack)
+    running = (
+        found.stage == 2
+        and found.exit_code == 0
+        and any(each.state == GOOD for each in found.items[-4:])
+    )
+    if running:
+        text = t("Everything is in order, and ECS is already on.")
+    yield Line(str(text), style)
+    yield from body.findings(found.diagnosis)
+    yield from body.unread(found.diagnosis.unread)
+
+
+def as_dict(found: Preflight) -> dict[str, Any]:
+    """Return the list for scripts."""
+    items = [{"text": str(each.text), "state": each.state} for each in found.items]
+    return {"ready": found.exit_code == 0, "items": items, **body.as_dict(found.diagnosis)}
+
+
+def run(stack: str, folder: Path, as_json: bool) -> int:
+    """Check a stack or an empty account, print the list and return the exit code."""
+
+    def work() -> int:
+        found = check(names_of(stack, folder), Session.of_stack(stack, folder), folder)
+        raise_if_blind(each.problem for each in found.diagnosis.unread)
+        if as_json:
+            print_json(as_dict(found))
+        else:
+            display(lines(found))
+        return found.exit_code
+
+    return exit_code_of(work)

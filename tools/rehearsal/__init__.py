@@ -1,0 +1,1 @@
+"""careapp on the local cloud: stages, named faults, the page."""

@@ -1,0 +1,230 @@
+"""Apply the doctor's fix after a failed roll-out and check that the next ``pulumi up`` succeeds."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tools.i18n import said, t
+from tools.local_cloud.engine.pulumi import PulumiFailed
+from tools.rehearsal.careapp import ROOT
+from tools.rehearsal.faults import Fault
+from tools.rehearsal.stages import Rehearsal, RehearsalFailed
+from stack.settings import Settings
+
+HEALTHY, CAUSE_FOUND = 0, 1
+"""Exit codes of ``./careapp doctor``."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A fault's change of a file: its line, and the diff without header."""
+
+    file: Path
+    line: int
+    diff: tuple[str, ...]
+
+
+def changes(fault: Fault, source: Path) -> Iterator[Change]:
+    """Return the changes of ``fault`` in ``source``, compared with the project."""
+    for file in dict.fromkeys(edit.file for edit in fault.edits):
+        before, after = ((folder / file).read_text().splitlines() for folder in (ROOT, source))
+        codes = difflib.SequenceMatcher(None, before, after).get_opcodes()
+        line = next((at + 1 for tag, _, _, at, _ in codes if tag != "equal"), 1)
+        diff = difflib.unified_diff(before, after, n=1, lineterm="")
+        marks = ("---", "+++", "@@")
+        yield Change(source / file, line, tuple(x for x in diff if not x.startswith(marks)))
+
+
+def diagnose(run: Rehearsal) -> None:
+    """Report the diagnosis of ``./careapp doctor``. Raises ``RehearsalFailed`` when it finds no cause."""
+    run.report.diagnosis = _doctor(run, CAUSE_FOUND)
+
+
+VISITS, ROUNDS = 20, 20
+"""Visits of the page between two diagnoses, and diagnoses."""
+
+
+def visit_until_cause(run: Rehearsal) -> None:
+    """Visit the page until ``./careapp doctor`` finds a cause, and report it. Raises ``RehearsalFailed``."""
+    run.say(t("Visits of the page, until ./careapp doctor finds a cause"))
+    for _ in range(ROUNDS):
+        run.visit(VISITS)
+        asked = _ask_doctor(run)
+        if asked.returncode == CAUSE_FOUND:
+            run.report.diagnosis = json.loads(asked.stdout)
+            return
+    raise RehearsalFailed(
+        t(
+            "after {count} visits the doctor finds no cause: {words}",
+            count=VISITS * ROUNDS,
+            words=f"{asked.stdout}{asked.stderr}",
+        )
+    )
+
+
+def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
+    """Apply the first finding's fix, and check that ``up`` succeeds.
+
+    For a fix in the program or the app, the fault's edit is reverted before the commands of the fix run.
+    Raises ``RehearsalFailed`` and ``FaultError``.
+    """
+    fixes = _first_fix(run.report.diagnosis or {})
+    texts = [each["text"] for each in fixes]
+    commands = [command for each in fixes for command in each["commands"]]
+    run.report.mend = {"told": texts, "commands": commands, "edited": []}
+    if fault.fixed_in_code:
+        for edit in fault.edits:
+            run.say(t("Fix: the mistake in {file} is reverted", file=edit.file))
+            edit.revert(source)
+            run.report.mend["edited"].append(edit.file)
+        if fault.in_app:
+            revision = Settings.read(run.stack, run.pulumi.folder).image.next_revision
+            commands.insert(0, f"pulumi config set imageRevision {revision} --stack {run.stack}")
+    if not (_run_commands(run, commands) or _succeeds(run)):
+        # ECS may have given the deployment up before the fix: then the doctor says to try again.
+        again = _first_fix(_doctor(run, CAUSE_FOUND))
+        more = [command for each in again for command in each["commands"]]
+        run.report.mend["commands"] += more
+        if not _run_commands(run, more):
+            _require_success(run)
+    _check_success(run)
+
+
+def require_failure(run: Rehearsal) -> None:
+    """Check that a second ``up`` without a fix fails. Raises ``RehearsalFailed``."""
+    run.say(t("Again: pulumi up, without a fix"))
+    try:
+        run.pulumi.update("up", run.stack)
+    except PulumiFailed as problem:
+        run.report.second_up = {"red": True, "exit_code": problem.status}
+        return
+    raise RehearsalFailed(t("the second `pulumi up` succeeded although nothing was fixed"))
+
+
+def _first_fix(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the first finding's first fix and the fixes that continue it, without the alternatives."""
+    first, *others = diagnosis["findings"][0]["fixes"]
+    return [first, *(each for each in others if each["then"])]
+
+
+def _run_commands(run: Rehearsal, commands: list[str]) -> bool:
+    """Run the commands of the fix. Return whether the last one is a `pulumi up` that succeeded."""
+    succeeded = False
+    for command in commands:
+        run.say(t("Fix: {command}", command=command))
+        succeeded = _run_command(run, command)
+    return succeeded
+
+
+def _run_command(run: Rehearsal, command: str) -> bool:
+    """Run a command of the fix and return whether it is a `pulumi up` that succeeded.
+
+    A `pulumi up` before the last step may still fail.
+    """
+    words = shlex.split(command)
+    if words[:2] == ["pulumi", "up"]:
+        try:
+            run.pulumi.update("up", run.stack, *(word for word in words if word == "--refresh"))
+        except PulumiFailed as problem:
+            run.say(t("still failing: {why}", why=str(problem).splitlines()[0]))
+            return False
+        return True
+    if words[0] == "pulumi":
+        run.pulumi.run(*words[1:])
+        return False
+    try:
+        _run(run, words)
+    except FileNotFoundError as problem:
+        raise RehearsalFailed(
+            t(
+                "the fix needs {program}, which is not on PATH: `{command}`",
+                program=words[0],
+                command=command,
+            )
+        ) from problem
+    return False
+
+
+def _run(run: Rehearsal, words: list[str]) -> None:
+    done = subprocess.run(
+        words,
+        cwd=run.pulumi.folder,
+        env=dict(run.pulumi.environment),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RehearsalFailed(
+            t(
+                "`{command}` ended with {code}: {words}",
+                command=shlex.join(words),
+                code=done.returncode,
+                words=(done.stderr or done.stdout).strip(),
+            )
+        )
+
+
+def _succeeds(run: Rehearsal) -> bool:
+    try:
+        _require_success(run)
+    except RehearsalFailed as problem:
+        run.say(said(problem))
+        return False
+    return True
+
+
+def _require_success(run: Rehearsal) -> None:
+    run.say(t("Again: pulumi up, which must succeed now"))
+    try:
+        run.pulumi.update("up", run.stack)
+    except PulumiFailed as problem:
+        raise RehearsalFailed(
+            t("fixed as the doctor says, and `pulumi up` still fails: {why}", why=said(problem))
+        ) from problem
+
+
+def _check_success(run: Rehearsal) -> None:
+    status = run.wait_for_page()
+    _doctor(run, HEALTHY)
+    if run.report.mend is not None:
+        run.report.mend |= {"green": True, "page": status}
+    run.say(
+        t("`pulumi up` succeeds again, the page answers, and the doctor calls the stack healthy.")
+    )
+
+
+def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
+    asked = _ask_doctor(run)
+    if asked.returncode != expected:
+        raise RehearsalFailed(
+            t(
+                "doctor ended with {code}, not {expected}: {words}",
+                code=asked.returncode,
+                expected=expected,
+                words=f"{asked.stdout}{asked.stderr}",
+            )
+        )
+    found: dict[str, Any] = json.loads(asked.stdout)
+    return found
+
+
+def _ask_doctor(run: Rehearsal) -> subprocess.CompletedProcess[str]:
+    """Run ``./careapp doctor --json``."""
+    return subprocess.run(
+        [sys.executable, "-m", "tools.cli", "doctor", "--json", "--stack", run.stack],
+        cwd=run.pulumi.folder,
+        env={**run.pulumi.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

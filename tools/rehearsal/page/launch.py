@@ -1,0 +1,88 @@
+"""Starts the page beside a local cloud, and ends it with that."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from tools.i18n import t
+from tools.aws.local_cloud import ROOT
+from tools.rehearsal.page.__main__ import Options
+
+PORT = 8081
+"""Next to the app's own."""
+STOP_SECONDS = 5
+
+
+class PortTaken(Exception):
+    """Another process listens on the port of the page."""
+
+
+class Launched:
+    """The page's process and its address."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self._child: subprocess.Popen[str] | None = None
+        self.url = f"http://localhost:{listener.getsockname()[1]}"
+
+    def start(self, folder: Path, region: str, environment: Mapping[str, str]) -> None:
+        """Hand the socket over; requests wait in it until the process answers."""
+        options = Options(
+            listener=self._listener.fileno(),
+            folder=str(folder),
+            region=region,
+        )
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "tools.rehearsal.page"],
+            cwd=ROOT,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            text=True,
+            pass_fds=(self._listener.fileno(),),
+        )
+        self._listener.close()
+        assert self._child.stdin is not None  # noqa: S101 - for the type checker; PIPE was asked for
+        self._child.stdin.write(json.dumps(asdict(options)) + "\n")
+        self._child.stdin.flush()
+
+    def stop(self) -> None:
+        """Close its standard input, at which it ends."""
+        self._listener.close()
+        child = self._child
+        if child is None or child.stdin is None:
+            return
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def listening(port: int | None) -> Launched:
+    """The page's socket, before anything else is up. ``None``: PORT, or any if that is taken; 0: any.
+
+    Raises PortTaken.
+    """
+    wanted = PORT if port is None else port
+    try:
+        return Launched(socket.create_server(("127.0.0.1", wanted)))
+    except OSError as problem:
+        if port is None:
+            return Launched(socket.create_server(("127.0.0.1", 0)))
+        raise PortTaken(
+            t(
+                "the rehearsal's page cannot listen on port {port}: {problem}; "
+                "choose another with --watch-port, 0 takes any",
+                port=port,
+                problem=problem.strerror or str(problem),
+            )
+        ) from problem

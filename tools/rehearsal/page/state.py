@@ -1,0 +1,385 @@
+"""All that the page shows, in one language, as ``/state`` answers it: plain values, chosen one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from tools.i18n import Text, t, verbatim
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Diagnosis
+from tools.diagnosis.log_lines import parsed
+from tools.diagnosis.request_path import request_path, target_of
+from tools.doctor import screen as doctor
+from tools.doctor.checks import stages
+from tools.rollout.verdict import shifted
+from tools.screen import short_time
+from tools.snapshot.elb import Rule
+from tools.snapshot.records import Deployment, Service, Task
+from tools.watch.events import LABELS, Event, short
+from tools.watch.status import plain
+from tools.rehearsal.page.watching import Seen, Work
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """``tone`` is one of good, bad, busy, calm; ``word`` says the same for those who see no colour."""
+
+    tone: str
+    word: Text
+    headline: Text
+    detail: Text
+
+
+def verdict(seen: Seen) -> Verdict:
+    """What counts first: what the engine takes away or builds, then causes, then the roll-out."""
+    case, diagnosis, work = seen.case, seen.diagnosis, seen.work
+    if case is None or diagnosis is None:
+        return _nothing(work)
+    stage = stages.stage(case)
+    if work.busy and (work.removing or stage in (stages.NOTHING, stages.FIRST)):
+        return _at_work(case, stage, work)
+    if stage == stages.NOTHING:
+        return _nothing(work)
+    if case.paused:
+        return PAUSED
+    if stage == stages.FIRST and not diagnosis.causes:
+        return STAGE1
+    return _judged(case, diagnosis)
+
+
+def _nothing(work: Work) -> Verdict:
+    if work.busy:
+        return _building(t("Stage 1 is being built"), work)
+    return EMPTY
+
+
+def _at_work(case: Case, stage: str, work: Work) -> Verdict:
+    if work.removing:
+        text = t("{count} resources are left.", count=work.resources)
+        return Verdict("busy", t("at work"), t("Pulumi takes the stack down"), text)
+    second = stage == stages.FIRST and case.now.settings.ecs_enabled
+    return _building(t("Stage 2 is being built") if second else t("Stage 1 is being built"), work)
+
+
+def _building(headline: Text, work: Work) -> Verdict:
+    text = t("{count} resources so far.", count=work.resources)
+    return Verdict("busy", t("at work"), headline, text)
+
+
+EMPTY = Verdict(
+    "calm",
+    t("empty"),
+    t("Nothing is up"),
+    t("The local cloud runs and is empty. What you put up shows here as it comes."),
+)
+PAUSED = Verdict(
+    "calm",
+    t("paused"),
+    t("The stack is paused"),
+    t("No task runs and the database is stopped; ./careapp resume brings both back."),
+)
+STAGE1 = Verdict(
+    "calm",
+    t("stage 1"),
+    t("Stage 1 stands, ECS is off"),
+    t("Network, database, image and load balancer are there; the page answers 503 and says why."),
+)
+
+
+def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
+    if diagnosis.causes:
+        first = diagnosis.causes[0]
+        return Verdict("bad", t("broken"), first.title, first.why)
+    service = case.service
+    counts = t(
+        "Tasks that run: {running} of {desired}. Healthy targets: {healthy}.",
+        running=service.running if service else 0,
+        desired=service.desired if service else 0,
+        healthy=sum(each.state == "healthy" for each in case.targets),
+    )
+    if diagnosis.incomplete:
+        headline = t("Some parts could not be read")
+        return Verdict("busy", t("unknown"), headline, diagnosis.stage)
+    if not case.steady:
+        return Verdict("busy", t("rolling out"), t("The roll-out is under way"), counts)
+    return Verdict("good", t("healthy"), t("Everything works"), counts)
+
+
+STOPPED_SHOWN = 5
+
+
+def links(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
+    """Every place of the chain: state and reason."""
+    return {
+        name: {"state": each.state, "reason": str(each.reason)}
+        for name, each in request_path(case, diagnosis).items()
+    }
+
+
+def tasks(case: Case) -> dict[str, Any]:
+    """Tasks that run, each with what the load balancer says of it, and the last ones that ended."""
+    found = case.now.tasks.value or ()
+    ended = [each for each in found if each.over]
+    return {
+        "running": [_running(case, each) for each in found if not each.over],
+        "ended": [_ended(each, case.now.at) for each in ended[:STOPPED_SHOWN]],
+    }
+
+
+def _running(case: Case, task: Task) -> dict[str, Any]:
+    target = target_of(case, task)
+    return {
+        "id": task.short,
+        "status": task.status,
+        "health": str(_health(case, task)),
+        "revision": task.revision,
+        "address": task.address,
+        "target": {"state": target.state, "reason": str(target.reason)},
+    }
+
+
+def _health(case: Case, task: Task) -> Text:
+    """Return the health of the container. ECS says UNKNOWN before the first check, and of one without a check."""
+    if task.health != "UNKNOWN":
+        return verbatim(task.health)
+    definition = (case.now.definitions.value or {}).get(task.definition)
+    return t("not checked yet") if definition and definition.health else t("no check of its own")
+
+
+def _ended(task: Task, now: datetime) -> dict[str, Any]:
+    codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
+    return {
+        "id": task.short,
+        "at": short_time(task.stopped, now) if task.stopped else "",
+        "reason": short(task.reason) or task.status,
+        "codes": ", ".join(codes),
+        "revision": task.revision,
+    }
+
+
+def balancer(case: Case) -> dict[str, Any] | None:
+    """The load balancer with its listeners and rules."""
+    found = case.now.balancer.value
+    if found is None:
+        return None
+    return {
+        "name": found.name,
+        "dns": found.dns,
+        "scheme": found.scheme,
+        "state": found.state,
+        "listeners": [
+            {
+                "name": f"{each.protocol} {each.port}",
+                "rules": [_rule(rule) for rule in each.rules],
+            }
+            for each in found.listeners
+        ],
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    groups = ", ".join(each.split("/")[1] for each in rule.groups)
+    return {
+        "priority": rule.priority,
+        "when": ", ".join(rule.paths) or str(t("everything else")),
+        "then": f"{rule.action} → {groups}" if groups else rule.action,
+    }
+
+
+def group(case: Case) -> dict[str, Any] | None:
+    """The target group: how it checks, and what it says of each target."""
+    found = case.now.group.value
+    if found is None:
+        return None
+    return {
+        "name": found.name,
+        "check": str(_check(case)),
+        "targets": plain(case.now.targets.value) or [],
+    }
+
+
+def _check(case: Case) -> Text:
+    check = case.health_check
+    if check is None or not check.enabled:
+        return t("No health check.")
+    return t(
+        "{protocol} {path}, expects {matcher}; every {interval} s, at most {timeout} s; "
+        "healthy after {healthy}, unhealthy after {unhealthy}",
+        protocol=check.protocol,
+        path=check.path,
+        matcher=check.matcher,
+        interval=check.interval,
+        timeout=check.timeout,
+        healthy=check.healthy,
+        unhealthy=check.unhealthy,
+    )
+
+
+def database(case: Case) -> dict[str, Any] | None:
+    """The DB instance; of its secret nothing but the name."""
+    found = case.now.database.value
+    if found is None:
+        return None
+    return {
+        "id": found.id,
+        "status": found.status,
+        "version": found.version,
+        "kind": found.kind,
+        "multi_az": found.multi_az,
+        "storage": found.storage_gb,
+        "address": f"{found.address}:{found.port}" if found.address else "",
+        "tls": found.force_ssl,
+    }
+
+
+def stores(case: Case) -> dict[str, Any]:
+    """What a task is started from: image, names of secrets, log group."""
+    image, held, log = case.now.image.value, case.now.secrets.value, case.now.logs.value
+    return {
+        "image": plain(image) if image else None,
+        "secrets": [arn.rpartition(":")[2] for arn in held or ()],
+        "log": {"group": log.group, "exists": log.exists} if log else None,
+    }
+
+
+def alarms(case: Case) -> dict[str, Any] | None:
+    """How many alarms there are, and those that ring."""
+    found = case.now.alarms.value
+    if found is None:
+        return None
+    return {
+        "count": len(found),
+        "ringing": [
+            {"name": each.name, "reason": each.reason} for each in found if each.state == "ALARM"
+        ],
+    }
+
+
+SHOWN = 160
+"""Lines of the timeline."""
+LONGEST = 600
+"""Characters of a line of the timeline."""
+HEAD = ("time", "level", "message", "logger")
+"""Fields of the app's log lines that the page shows apart, or that repeat what the timeline says."""
+
+
+def state(seen: Seen) -> dict[str, Any]:
+    """One look in one language."""
+    said, case, diagnosis = verdict(seen), seen.case, seen.diagnosis
+    found: dict[str, Any] = {
+        "stack": f"{seen.work.project}-{seen.work.stack}",
+        "project": seen.work.project,
+        "stacks": list(seen.stacks),
+        "chosen": seen.work.stack,
+        "verdict": {
+            "tone": said.tone,
+            "word": str(said.word),
+            "headline": str(said.headline),
+            "detail": str(said.detail),
+        },
+        "begin": begin(seen.work.stack) if said is EMPTY else [],
+        "engine": {"busy": seen.work.busy, "resources": seen.work.resources},
+        "stage": stages.NOTHING,
+        "timeline": timeline(seen.events),
+    }
+    if case is None or diagnosis is None:
+        return found
+    stage = stages.stage(case)
+    if seen.work.busy and stage != stages.SECOND:
+        # Half of a stage is there: what the doctor misses is on its way, or on its way out.
+        diagnosis = replace(diagnosis, findings=())
+    return found | {
+        "region": case.now.region,
+        "stage": stage,
+        "links": links(case, diagnosis),
+        "balancer": balancer(case),
+        "group": group(case),
+        "tasks": tasks(case),
+        "database": database(case),
+        "stores": stores(case),
+        "alarms": alarms(case),
+        "rollouts": rollouts(case.service, seen.at) if case.service else [],
+        "doctor": doctor.as_dict(diagnosis),
+    }
+
+
+def begin(stack: str) -> list[str]:
+    """The commands that put a stack up in a local cloud that stays."""
+    return [
+        f"./careapp shell pulumi stack init {stack}",
+        f"./careapp shell pulumi up -s {stack}",
+    ]
+
+
+def rollouts(service: Service, at: datetime) -> list[dict[str, Any]]:
+    """The service's deployments, the one that ECS makes first, with its share of the requests."""
+    traffic = service.traffic
+    return [
+        {
+            "id": each.id.rpartition("/")[2],
+            "status": each.status,
+            "revision": each.revision,
+            "state": each.rollout,
+            "shifted": str(shifted(traffic, each.revision)) if traffic and each.primary else "",
+            "reason": each.reason,
+            "desired": each.desired,
+            "running": each.running,
+            "pending": each.pending,
+            "failed": each.failed,
+            "seconds": _seconds(each, at),
+        }
+        for each in service.deployments
+    ]
+
+
+def _seconds(each: Deployment, at: datetime) -> int:
+    """How long it took, or has taken until now."""
+    end = each.updated if each.rollout in ("COMPLETED", "FAILED") else at
+    return max(0, round((end - each.created).total_seconds()))
+
+
+def timeline(events: tuple[Event, ...]) -> list[dict[str, Any]]:
+    """What has happened, the newest first; ``key`` stays a line's own while others come and go.
+
+    Of more than one day, the newest line of each has its ``day``.
+    """
+    found, known = [], Counter[str]()
+    for each in events[-SHOWN:]:
+        key = f"{each.at.isoformat()} {each.kind} {each.who}"
+        known[key] += 1
+        found.append(_line(each) | {"key": f"{key} {known[key]}"})
+    days = [f"{each.at.astimezone():%Y-%m-%d}" for each in events[-SHOWN:]]
+    for number, (line, day) in enumerate(zip(found, days, strict=True)):
+        newest = day not in days[number + 1 :]
+        line["day"] = day if newest and len(set(days)) > 1 else ""
+    return found[::-1]
+
+
+def _line(each: Event) -> dict[str, Any]:
+    text, more, level = _words(each)
+    return {
+        "at": each.at.isoformat(),
+        "time": f"{each.at.astimezone():%H:%M:%S}",
+        "kind": each.kind,
+        "label": str(LABELS[each.kind]),
+        "who": each.who,
+        "level": level if level not in ("info", "debug") else "",
+        "text": text[:LONGEST],
+        "more": more[:LONGEST],
+        "bad": each.bad or level in ("error", "critical"),
+    }
+
+
+def _words(each: Event) -> tuple[str, str, str]:
+    """A line's words, its further fields and its level; requests as one is used to reading them."""
+    text = str(each.text)
+    fields = parsed(text) if each.kind == "log" else {}
+    level = fields.get("level", "")
+    if fields.get("message") == "request" and {"method", "path", "status"} <= fields.keys():
+        said = f"{fields['method']} {fields['path']} → {fields['status']}"
+        return said, f"{fields['duration_ms']} ms" if "duration_ms" in fields else "", level
+    more = " ".join(f"{key}={value}" for key, value in fields.items() if key not in HEAD)
+    return fields.get("message", text), more, level

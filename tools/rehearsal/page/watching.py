@@ -1,0 +1,245 @@
+"""Reads the stack while a browser watches, and what the engine is doing by its locks and its checkpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tools.i18n import verbatim
+from tools.aws.errors import AwsProblem
+from tools.aws.local_cloud import ROOT
+from tools.aws.session import Session
+from tools.diagnosis.case import Case
+from tools.diagnosis.findings import Diagnosis
+from tools.doctor.diagnose import judge
+from tools.snapshot import Snapshot, ecs, gather
+from tools.snapshot.elb import Page
+from tools.snapshot.records import Part
+from tools.watch import events, logs
+from tools.watch.events import Event
+from tools.watch.logs import LogQuery
+from tools.watch.status import overview
+from tools.local_cloud.paths import Home
+from stack.file import StackError, project_of
+from stack.names import StackNames
+from stack.settings import Settings
+
+DELETING = "deleting"
+"""Type of a pending operation (Pulumi, apitype.OperationType)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One stack in the engine's eyes. ``removing``: since the lock was taken it has only deleted."""
+
+    project: str
+    stack: str
+    busy: bool = False
+    removing: bool = False
+    resources: int = 0
+
+
+class EngineWork:
+    """Reads the project's stacks in the backend; remembers what the engine did since it took its lock."""
+
+    def __init__(self, home: Home) -> None:
+        self._backend, self.project = home.state / ".pulumi", project_of(ROOT)
+        self._done: dict[str, set[str]] = {}
+        self._read: dict[Path, tuple[float, int, set[str]]] = {}
+
+    def stacks(self) -> tuple[str, ...]:
+        """The stacks that the backend holds, the one that changed last first."""
+        files = (self._backend / "stacks" / self.project).glob("*.json")
+        return tuple(file.stem for file in sorted(files, key=_changed, reverse=True))
+
+    def of(self, stack: str) -> Work:
+        """What is known of a stack; nothing, where the backend does not know it."""
+        resources, pending = self._checkpoint(stack)
+        lock = next(self._locks(stack), None)
+        if lock is None:
+            return Work(project=self.project, stack=stack, resources=resources)
+        done = self._done.setdefault(lock, set())
+        done |= pending
+        return Work(
+            project=self.project,
+            stack=stack,
+            busy=True,
+            removing=done == {DELETING},
+            resources=resources,
+        )
+
+    def _locks(self, stack: str) -> Iterator[str]:
+        """The locks whose engine still lives: one that was killed leaves its lock behind."""
+        for file in (self._backend / "locks").glob(f"*/{self.project}/{stack}/*.json"):
+            if _alive(content(file).get("pid")):
+                yield file.stem
+
+    def _checkpoint(self, stack: str) -> tuple[int, set[str]]:
+        file = self._backend / "stacks" / self.project / f"{stack}.json"
+        changed = _changed(file)
+        known = self._read.get(file)
+        if known is None or known[0] != changed:
+            latest = (content(file).get("checkpoint") or {}).get("latest") or {}
+            count = len(latest.get("resources") or ())
+            pending = {str(each["type"]) for each in latest.get("pending_operations") or ()}
+            known = self._read[file] = (changed, count, pending)
+        return known[1], known[2]
+
+
+def _changed(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def content(file: Path) -> dict[str, Any]:
+    """A JSON file's content; {} where there is none, or while it is just being replaced."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _alive(pid: object) -> bool:
+    if not isinstance(pid, int):
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+TICK = 1.0
+"""Seconds between two reads: at a speed of 20 a health check of 10 s comes every half second."""
+FULL_EVERY = 5.0
+"""Seconds after which all is asked for again, though a glance shows no change: a closed security group,
+a deleted image and the like show only there. A full look costs four times a glance (tests/benchmarks/README.md)."""
+LOG_LINES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One look: the stack, what the engine does to it, and what has happened. ``at`` is AWS's time."""
+
+    at: datetime
+    work: Work
+    stacks: tuple[str, ...] = ()
+    now: Snapshot | None = None
+    diagnosis: Diagnosis | None = None
+    events: tuple[Event, ...] = ()
+
+    @property
+    def case(self) -> Case | None:
+        return Case(self.now) if self.now else None
+
+
+@dataclass
+class _Memory:
+    """The last look at one stack, in seconds of the wall."""
+
+    seen: Seen | None = None
+    looked: float = 0.0
+    mark: str = ""
+    full: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Watcher:
+    """Reads for all open pages: within a TICK they share one read, and without an open page nothing is read."""
+
+    def __init__(self, home: Home, session: Session) -> None:
+        self._home, self._session = home, session
+        self._engine = EngineWork(home)
+        self._memories: dict[str, _Memory] = {}
+        self._lock = threading.Lock()
+
+    def stacks(self) -> tuple[str, ...]:
+        """The stacks of this rehearsal, the one that changed last first."""
+        return self._engine.stacks()
+
+    def look(self, stack: str) -> Seen:
+        """How a stack stands, not older than a TICK."""
+        with self._lock:
+            memory = self._memories.setdefault(stack, _Memory())
+        with memory.lock:
+            if memory.seen is None or time.monotonic() - memory.looked >= TICK:
+                memory.seen = self._look(stack, memory)
+                memory.looked = time.monotonic()
+            return memory.seen
+
+    def _look(self, stack: str, memory: _Memory) -> Seen:
+        work, stacks = self._engine.of(stack), self._engine.stacks()
+        at = self._now()
+        try:
+            settings = Settings.read(stack, self._home.project)
+        except StackError:
+            return Seen(at=at, work=work, stacks=stacks)
+        now, diagnosis = self._gathered(settings, memory)
+        return Seen(
+            at=at,
+            work=work,
+            stacks=stacks,
+            now=now,
+            diagnosis=diagnosis,
+            events=self._events(now),
+        )
+
+    def _now(self) -> datetime:
+        """AWS's time, as the local cloud has written it down last."""
+        time = content(self._home.facts).get("time")
+        return datetime.fromisoformat(time) if time else datetime.now(UTC)
+
+    def _gathered(self, settings: Settings, memory: _Memory) -> tuple[Snapshot, Diagnosis]:
+        """Return the snapshot of the doctor, read again after a change or when it is old."""
+        names = settings.names
+        mark = repr(overview(names, self._session, settings))
+        old = time.monotonic() - memory.full >= FULL_EVERY
+        last = memory.seen
+        if last and last.now and last.diagnosis and mark == memory.mark and not old:
+            return last.now, last.diagnosis
+        page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
+        now = gather(names, self._session, settings, page=page)
+        memory.mark, memory.full = mark, time.monotonic()
+        return now, judge(now)
+
+    def _events(self, now: Snapshot) -> tuple[Event, ...]:
+        found = [
+            *events.of_service(now.service.value),
+            *events.of_tasks(now.tasks.value or ()),
+            *events.of_database(now.database.value),
+            *(self._of_service(now.names) if now.service.value else ()),
+        ]
+        return tuple(sorted(found, key=lambda each: each.at))
+
+    def _of_service(self, names: StackNames) -> Iterator[Event]:
+        """Yield what is asked for by itself; `./careapp events` says what cannot be read."""
+        with suppress(AwsProblem):
+            yield from events.of_scaling(ecs.scaling_activities(self._session, names))
+        yield from self._lines(names)
+
+    def _lines(self, names: StackNames) -> Iterator[Event]:
+        try:
+            lines = logs.masked(logs.read(self._session, names, LogQuery(last=LOG_LINES)))
+        except AwsProblem:
+            return  # There is no log yet, or it is why the doctor finds something.
+        for each in lines:
+            yield Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip()))
+
+
+def _still_answers(before: Snapshot) -> Part[Page] | None:
+    """Return the page's last answer, unless that was an error: the app counts each request as a visit."""
+    page = before.page.value
+    return before.page if page is not None and not page.fails else None

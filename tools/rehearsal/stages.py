@@ -1,0 +1,293 @@
+"""The steps of a rehearsal: both stages, the page and the destroy, each one timed and checked."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tools.i18n import Text, said, t
+from tools.i18n.masking import mask_data
+from tools.local_cloud.calls import Calls
+from tools.local_cloud.console import duration
+from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
+from tools.rehearsal.app_page import Page
+from tools.local_cloud.run.client import Facts
+from tools.rehearsal.faults import Fault
+from stack.file import names_of
+from stack.names import StackNames
+from stack.rules import includes
+from stack.settings import Settings
+from stack.statements import secret_arn, secret_key
+
+STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
+UPDATE = t("An update of the app (pulumi up)")
+MADE_UP = "made-up-in-the-rehearsal"
+POLICY_PACK = ("--policy-pack", "policy")
+PAGE_LIMIT = 120.0
+"""Seconds within which the page must answer after stage 2 was deployed."""
+Say = Callable[[Text], None]
+
+
+class RehearsalFailed(Exception):
+    """A step failed. The message names the step and its result."""
+
+
+@dataclass
+class Report:
+    """The results of the steps, as ``--json`` writes them."""
+
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    page: dict[str, Any] | None = None
+    destroy: dict[str, Any] | None = None
+    fault: dict[str, str] | None = None
+    aws_seconds: int | None = None
+    diagnosis: dict[str, Any] | None = None
+    second_up: dict[str, Any] | None = None
+    mend: dict[str, Any] | None = None
+    error: str | None = None
+
+    def write(self, file: Path) -> None:
+        """Write it as JSON, without the steps that did not run, and with secrets masked."""
+        held = {name: value for name, value in vars(self).items() if value is not None}
+        file.write_text(json.dumps(mask_data(held), indent=2) + "\n")
+
+
+class Rehearsal:
+    """One rehearsal of one stack."""
+
+    def __init__(self, pulumi: Pulumi, stack: str, facts: Callable[[], Facts], say: Say) -> None:
+        self.pulumi, self.stack, self.facts, self.say = pulumi, stack, facts, say
+        self.report = Report()
+
+    @property
+    def names(self) -> StackNames:
+        """The names of the stack's resources."""
+        return names_of(self.stack, self.pulumi.folder)
+
+    def stage1(self, config: Sequence[tuple[str, str]], calls: Calls) -> None:
+        """Deploy network, database, load balancer and image. The load balancer must answer that ECS is off."""
+        self.say(t("Stage 1: network, database, load balancer, image (ecsEnabled=false)"))
+        self.pulumi.run("stack", "init", self.stack)
+        for key, value in config:
+            self._set(key, value)
+        self._make_secrets(calls)
+        self._set("ecsEnabled", "false")
+        self._stage("stage1")
+        page = self._page()
+        status, body, _ = page.get()
+        if status != 503 or "ecsEnabled" not in body:
+            raise RehearsalFailed(
+                t(
+                    "stage 1 must answer 503 and say how ECS is turned on; it answered {status}: {body}",
+                    status=status,
+                    body=body[:200],
+                )
+            )
+        self.say(t("{url} answers 503: ECS is off, and how to turn it on", url=page.url))
+        self._check_redirect(page)
+
+    def _set(self, key: str, value: str) -> None:
+        """Set a setting, or an entry of a map: `appVariables.NAME`.
+
+        Without --plaintext `pulumi` refuses values that look like a secret, for example an ARN.
+        """
+        path = ["--plaintext", *(["--path"] if "." in key else [])]
+        self.pulumi.run("config", "set", *path, key, value, "--stack", self.stack)
+
+    def _make_secrets(self, calls: Calls) -> None:
+        """Create a local secret for each of ``appSecrets``, and change the settings to its ARN.
+
+        The secrets of the settings exist only in the user's AWS account. Each local value is made up and has
+        every key that the settings name.
+        """
+        named = Settings.read(self.stack, self.pulumi.folder).service.secrets
+        keys: dict[str, list[str]] = {}
+        for value in named.values():
+            keys.setdefault(secret_arn(value), []).append(secret_key(value))
+        for arn, wanted in keys.items():
+            text = (
+                json.dumps(dict.fromkeys(filter(None, wanted), MADE_UP)) if any(wanted) else MADE_UP
+            )
+            name = arn.rpartition(":")[2].rpartition("-")[0]
+            made = calls("secretsmanager", "create_secret", {"Name": name, "SecretString": text})
+            for variable, value in named.items():
+                if secret_arn(value) == arn:
+                    self._set(f"appSecrets.{variable}", value.replace(arn, made["ARN"]))
+            self.say(t("The secret {name} has a made-up value here.", name=name))
+
+    def stage2(self) -> None:
+        """Deploy the ECS part. It must not change stage 1, and the page must answer."""
+        self.say(STAGE2)
+        begun = time.monotonic()
+        self._set("ecsEnabled", "true")
+        changes = self._stage("stage2")
+        touched = [step for step in changes.steps if not step.startswith("create ")]
+        if touched:
+            raise RehearsalFailed(
+                t("stage 2 must only create resources; it did: {steps}", steps="; ".join(touched))
+            )
+        page = self._page()
+        status = self.wait_for_page()
+        seconds = round(time.monotonic() - begun, 2)
+        self.report.page = {"url": page.url, "status": status, "seconds_to_healthy": seconds}
+        if page.authority:
+            self.report.page["authority"] = page.authority
+        self._check_redirect(page)
+
+    def update(self) -> None:
+        """Deploy an update of the app. The page must answer."""
+        self.say(UPDATE)
+        self._stage("update")
+        self.wait_for_page()
+
+    def fail(self, fault: Fault) -> Text:
+        """Deploy the ECS part, or an update, with ``fault``, and return the error.
+
+        Raises ``RehearsalFailed`` when it succeeds.
+        """
+        self.say(UPDATE if fault.second_release else STAGE2)
+        self._set("ecsEnabled", "true")
+        try:
+            self._stage("update" if fault.second_release else "stage2")
+        except RehearsalFailed as problem:
+            return said(problem)
+        raise RehearsalFailed(
+            t("the roll-out succeeded in spite of the mistake: {mistake}", mistake=fault.mistake)
+        )
+
+    def make_mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
+        """Apply ``fault``, before the roll-out that it makes fail. Raises ``FaultError``."""
+        self.say(t("Mistake ({name}): {mistake}", name=fault.name, mistake=fault.mistake))
+        for edit in fault.edits:
+            edit.apply(source)
+        for key, value in fault.config.items():
+            self._set(key, value)
+        if fault.manual_change:
+            fault.manual_change(calls, self.names)
+        self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}
+
+    def measure_on_aws(self, calls: Calls) -> None:
+        """Report after which time `up` was red, in AWS's time from the deployment's creation.
+
+        The local cloud writes its time every half second of this machine.
+        """
+        asked = {"cluster": self.names.cluster, "services": [self.names.service]}
+        services = calls("ecs", "describe_services", asked)["services"]
+        if not services:
+            return
+        where = {"cluster": asked["cluster"], "service": services[0]["serviceName"]}
+        # After a rollback the service's own deployment is an older one.
+        [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
+        took = (self.facts().time - newest["createdAt"]).total_seconds()
+        self.report.aws_seconds = round(took)
+        self.say(t("On AWS `pulumi up` would have been red after {time}.", time=duration(took)))
+
+    def destroy(self) -> None:
+        """Destroy and remove the stack, if there is one. No resource may be left.
+
+        Protection is turned off first.
+        """
+        if not self.pulumi.exists(self.stack):
+            return
+        if any(item.get("protect") for item in self.pulumi.resources(self.stack)):
+            self._turn_protection_off()
+        self.say(t("Destroy: delete all resources, so that nothing is billed"))
+        changes = self.pulumi.update("destroy", self.stack, "--remove")
+        left = len(self.pulumi.resources(self.stack)) if self.pulumi.exists(self.stack) else 0
+        done = {"deleted": changes.deleted, "left": left, "seconds": changes.seconds}
+        self.report.destroy = done
+        if left:
+            raise RehearsalFailed(t("{left} resources are left after destroy", left=left))
+
+    def visit(self, count: int) -> None:
+        """Request the page ``count`` times, whatever it answers."""
+        page = self._page()
+        for _ in range(count):
+            page.get()
+
+    def wait_for_page(self) -> int:
+        """Wait until the page answers as the roll-out gate expects, and return the status.
+
+        Request `smokePath`, or without one the health check's path. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``.
+        """
+        page, begun = self._page(), time.monotonic()
+        settings = Settings.read(self.stack, self.pulumi.folder)
+        health, host = settings.health, self._host(settings)
+        path = health.smoke_path or health.path
+        matcher = health.smoke_matcher if health.smoke_path else health.matcher
+        url = page.url.rstrip("/") + path
+        while True:
+            status, body, ended = page.get(url, host)
+            if includes(matcher, status) or urlsplit(ended).hostname != urlsplit(url).hostname:
+                return status
+            if time.monotonic() - begun > PAGE_LIMIT:
+                raise RehearsalFailed(
+                    t(
+                        "{path} does not answer with {matcher} after {seconds:.0f} s; last {status}: {body}",
+                        path=path,
+                        matcher=matcher,
+                        seconds=PAGE_LIMIT,
+                        status=status,
+                        body=body[:200],
+                    )
+                )
+            time.sleep(0.1)
+
+    def _host(self, settings: Settings) -> str:
+        """Return the name that users open."""
+        facts = self.facts()
+        calls = Calls(facts.endpoint, facts.options.region)
+        named = {"Names": [settings.names.balancer]}
+        [balancer] = calls("elbv2", "describe_load_balancers", named)["LoadBalancers"]
+        return str(urlsplit(settings.https.url(balancer["DNSName"])).hostname)
+
+    def _turn_protection_off(self) -> None:
+        self.say(t("The stack is protected: pulumi config set protect false, then pulumi up"))
+        self._set("protect", "false")
+        # Without the policy pack: its controls ELB.6 and RDS.8 require the protection.
+        changes = self._stage("unprotected", pack=())
+        touched = [step for step in changes.steps if not step.startswith("update ")]
+        if touched:
+            raise RehearsalFailed(
+                t(
+                    "turning protection off must only update resources; it did: {steps}",
+                    steps="; ".join(touched),
+                )
+            )
+
+    def _stage(self, name: str, pack: Sequence[str] = POLICY_PACK) -> Changes:
+        try:
+            changes = self.pulumi.update("up", self.stack, *pack)
+        except PulumiFailed as problem:
+            raise RehearsalFailed(
+                t("{name} failed: {why}", name=name, why=said(problem))
+            ) from problem
+        self.report.stages.append({"name": name, **changes.to_dict()})
+        return changes
+
+    def _page(self) -> Page:
+        page = Page.of(self.facts().state.get("listeners") or [])
+        if page is None:
+            raise RehearsalFailed(t("no listener was created, so no page can be requested"))
+        return page
+
+    def _check_redirect(self, page: Page) -> None:
+        """Check that the HTTP listener, if there is one, redirects to the same path over HTTPS."""
+        if not page.plain:
+            return
+        *_, target = page.get(f"{page.plain}/health?from=http")
+        if target != f"{page.url}/health?from=http":
+            raise RehearsalFailed(
+                t(
+                    "{plain} must redirect to {url}; it redirected to {target}",
+                    plain=page.plain,
+                    url=page.url,
+                    target=target,
+                )
+            )
+        self.say(t("{plain} redirects to {url}", plain=page.plain, url=page.url))

@@ -1,0 +1,83 @@
+"""What the engine runs before it creates or changes the ECS service."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pulumi
+from pulumi.resource import DependencyResource
+
+from tools.i18n import t, verbatim
+from tools.aws.errors import AwsProblem
+from tools.aws.pace import Pace
+from tools.rollout import deploy_command
+from tools.rollout.gate import Log
+from tools.waiting import Changes
+
+if TYPE_CHECKING:
+    from stack.settings import Settings
+
+ROLE_SECONDS = 30.0
+"""AWS's seconds for IAM to make a new role and its policy known: IAM is eventually consistent.
+
+No call tells whether ECS knows a role. For the role of a task a second try after 29 s succeeded
+(pulumi/pulumi-awsx#927).
+"""
+
+
+def hooks(settings: Settings, changes: Changes) -> pulumi.ResourceHookBinding:
+    """Return the hooks of the ECS service: a request for the page, the wait for the role that shifts requests, and
+    `deployCommand`.
+    """
+    command = deploy_command.hooks(settings)
+    wait = _wait_for_role() if settings.service.deployment.shifts else []
+    page = _request_page(settings, changes) if settings.health.smoke_path else []
+    return pulumi.ResourceHookBinding(
+        before_create=[*wait, *command], before_update=[*page, *command]
+    )
+
+
+def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceHook]:
+    """Return the hook that notes whether the page works: the gate rolls an update back with which it fails.
+
+    The engine runs it only where the service changes. What it cannot find out stops no update: then the page
+    counts as one that did not work, and the gate rolls back only errors that are the version's own.
+    """
+
+    def works() -> bool:
+        from tools.aws.session import Session
+        from tools.snapshot import elb
+        from tools.snapshot.page import page
+
+        session = Session(settings.region, settings.profile)
+        balancer = elb.balancer(session, settings.names.balancer, rules=False)
+        found = page(balancer, settings) if balancer else None
+        return found is not None and not found.fails
+
+    async def request(given: pulumi.ResourceHookArgs) -> None:
+        try:
+            changes.page_worked = await asyncio.to_thread(works)
+        except Exception as mistake:
+            why = mistake.text if isinstance(mistake, AwsProblem) else verbatim(repr(mistake))
+            words = t("it is not known whether the page worked before this update: {why}", why=why)
+            Log(DependencyResource(given.urn)).lasting(words)
+
+    return [pulumi.ResourceHook("pageBefore", request)]
+
+
+def _wait_for_role() -> list[pulumi.ResourceHook]:
+    """Return the hook that waits before the service is created; its role is then seconds old.
+
+    ECS uses the role only when tasks are registered. If it cannot, it rolls the deployment back: "ECS was
+    unable to manage the ELB resources due to missing permissions on ECS Infrastructure Role" (ECS developer
+    guide, "Troubleshooting Amazon ECS blue/green deployments"). So neither the provider nor an error hook
+    could repeat the call.
+    """
+
+    async def wait(given: pulumi.ResourceHookArgs) -> None:
+        words = t("waiting {seconds} s until ECS knows the new role", seconds=f"{ROLE_SECONDS:.0f}")
+        Log(DependencyResource(given.urn)).moment(words)
+        await asyncio.sleep(ROLE_SECONDS / Pace.of().speed)
+
+    return [pulumi.ResourceHook("shiftingRole", wait)]

@@ -1,0 +1,387 @@
+"""Asks the doctor about a roll-out: while tasks fail, while ECS watches healthy ones, and once the revision runs."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tools.i18n import Text, joined, t, verbatim
+from tools.aws.pace import Pace
+from tools.diagnosis.catalogue import PAGE
+from tools.rollout.text import undiagnosed
+from tools.rollout.verdict import Outcome, Verdict
+from tools.rollout.view import Expected, View
+from tools.screen import short_time
+from tools.snapshot.records import Task, short
+
+if TYPE_CHECKING:
+    from tools.aws.session import Session
+    from tools.diagnosis.findings import Diagnosis, Finding, Unread
+    from tools.rollout.held import Held
+    from tools.snapshot.deletions import Deletion
+    from tools.snapshot.elb import Page
+    from tools.snapshot.records import Part, PauseHook
+
+
+NO_TASK = "scaled-to-zero"
+
+WARM_UP_SECONDS = 30.0
+"""How long the page may answer 503, in seconds of this machine: an app may wait for its database."""
+
+PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
+
+WITHOUT_BREAKER = ("CANARY", "LINEAR")
+"""Strategies for which the circuit breaker is not documented (Amazon ECS developer guide, "Deployment
+failure detection", names rolling update and blue/green deployments)."""
+
+PAGE_FAILS = "page-errors"
+PAGES = frozenset(each.id for each in PAGE)
+WRONG = frozenset({"app-raises", PAGE_FAILS})
+"""The root causes of a failing page that are the version's own, whether the page worked before or not.
+
+A 503 is none: an app may wait for its database.
+"""
+
+
+class Log(Protocol):
+    """Shows what does not make `pulumi up` red."""
+
+    def lasting(self, text: Text) -> None: ...
+
+    def warning(self, text: Text) -> None: ...
+
+
+async def causes(
+    stack: str, session: Session, log: Log, expected: Expected, counts: Collection[int]
+) -> str:
+    """Return the doctor's screen when it finds a cause behind healthy targets, else "".
+
+    A desired count of 0 is a cause unless 0 is among the ``counts`` of the stack file. Two
+    diagnoses have to agree, for AWS is eventually consistent. The revision runs: a doctor that
+    fails or may not read everything is shown and does not make `pulumi up` red.
+    """
+    try:
+        found = await _settled(stack, session, expected, counts)
+    except Exception as mistake:
+        log.lasting(undiagnosed(mistake))
+        return ""
+    if _reasons(found, counts):
+        from tools.doctor.screen import plain
+
+        return plain(found)
+    _report(found, log)
+    return ""
+
+
+async def causes_after_deletion(
+    stack: str,
+    session: Session,
+    log: Log,
+    expected: Expected,
+    counts: Collection[int],
+    gone: Sequence[Deletion],
+) -> str:
+    """Return the doctor's screen when it would find a cause once ``gone`` is deleted, else ""."""
+    from tools.diagnosis.findings import Fix
+    from tools.doctor.screen import plain
+
+    try:
+        found = await _settled(stack, session, expected, counts, gone)
+    except Exception as mistake:
+        log.lasting(undiagnosed(mistake))
+        return ""
+    if not _reasons(found, counts):
+        return ""
+    # A refresh restores only what the program declares.
+    back = Fix(
+        t(
+            "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
+            names=", ".join(each.label for each in gone),
+        ),
+        (f"pulumi up -s {stack}",),
+    )
+    findings = (replace(each, fixes=(back,) if each.fixes else ()) for each in found.causes)
+    return plain(replace(found, findings=tuple(findings), page=None))
+
+
+async def _settled(
+    stack: str,
+    session: Session,
+    expected: Expected,
+    counts: Collection[int],
+    gone: Sequence[Deletion] = (),
+) -> Diagnosis:
+    """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up."""
+    begun, pace = time.monotonic(), Pace.of()
+    look = partial(diagnosed, stack, session, expected, gone)
+    found = await asyncio.to_thread(look)
+    again = bool(_reasons(found, counts))
+    while again:
+        await asyncio.sleep(pace.poll)
+        found = await asyncio.to_thread(look)
+        reasons = _reasons(found, counts)
+        warming_up = bool(reasons) and all(each.row.warms_up for each in reasons)
+        again = warming_up and time.monotonic() - begun < WARM_UP_SECONDS
+    return found
+
+
+def _report(found: Diagnosis, log: Log) -> None:
+    """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page."""
+    from tools.doctor.diagnose import PAGE as PAGE_PART
+
+    for each in found.findings:
+        if each.id == "stack-paused":
+            log.lasting(PAUSED)
+        if each.kind == "warning" or (each.kind == "cause" and not each.row.blocks):
+            log.warning(_warned(each))
+    for text in _unread(found):
+        log.lasting(text)
+    for unread in found.unread:
+        if unread.part == PAGE_PART:
+            log.lasting(t("the page was not requested: {problem}", problem=unread.problem.text))
+    if found.page:
+        log.lasting(found.page)
+
+
+def _warned(finding: Finding) -> Text:
+    """Return a warning in one line: its title, and its first fix with the commands."""
+    parts = [finding.title]
+    for fix in finding.fixes[:1]:
+        commands = verbatim(" && ".join(fix.commands))
+        parts.append(joined(" ", (fix.text, commands)) if fix.commands else fix.text)
+    return joined(": ", parts)
+
+
+def _reasons(found: Diagnosis, counts: Collection[int]) -> list[Finding]:
+    """Return the causes that make `pulumi up` red.
+
+    Healthy targets rule out none of them: /health must not ask the database, a rule may lead the page
+    elsewhere, the next task may not start.
+    """
+    blocking = [each for each in found.causes if each.row.blocks]
+    return [each for each in blocking if not (each.id == NO_TASK and 0 in counts)]
+
+
+def _unread(found: Diagnosis) -> Iterator[Text]:
+    """Return the essential parts that could not be read, each reason once."""
+    by_reason: dict[str, list[Unread]] = {}
+    for each in found.unread:
+        if each.essential:
+            by_reason.setdefault(str(each.problem), []).append(each)
+    for together in by_reason.values():
+        problem = together[0].problem
+        yield t(
+            "it runs, but the doctor could not read everything. Missing: {parts}. {problem} {way_out}",
+            parts=joined(", ", (each.part for each in together)),
+            problem=problem.text,
+            way_out=problem.way_out,
+        )
+
+
+def diagnosis(stack: str, session: Session) -> str:
+    """Return the doctor's screen, or why the doctor failed: the failed roll-out must still be reported."""
+    from tools.doctor.screen import plain
+
+    try:
+        return plain(diagnosed(stack, session))
+    except Exception as mistake:
+        return str(undiagnosed(mistake))
+
+
+def diagnosed(
+    stack: str,
+    session: Session,
+    expected: Expected | None = None,
+    gone: Sequence[Deletion] = (),
+    page: Part[Page] | None = None,
+) -> Diagnosis:
+    """Diagnose a stack, as it is once ``gone`` is deleted.
+
+    ``expected`` has the task definition that has to run, and the page's URL. ``page`` is an answer that is there.
+    """
+    from tools.doctor.diagnose import diagnose
+    from stack.file import names_of
+
+    names = names_of(stack, Path())
+    if expected is None:
+        return diagnose(names, session)
+    wanted, url = expected.definition, expected.page_url
+    return diagnose(names, session, wanted=wanted, url=url, gone=gone, page=page)
+
+
+class Certainty:
+    """Asks the doctor while tasks fail or ECS watches healthy ones; two diagnoses in a row have to agree."""
+
+    def __init__(
+        self,
+        expected: Expected,
+        diagnose: Callable[[], Diagnosis],
+        page_worked: bool = False,
+        held: Held | None = None,
+    ) -> None:
+        self._expected, self._diagnose, self._page_worked = expected, diagnose, page_worked
+        self._held = held
+        self._before: frozenset[str] = frozenset()
+        self._passed = False
+        """Whether a diagnosis of the healthy tasks has found nothing: each one requests the page."""
+        self._wrong_since: float | None = None
+        """When the first of the diagnoses was made that in a row have found the page failing."""
+        self._older: frozenset[str] | None = None
+
+    async def judge(self, view: View | None) -> Verdict | None:
+        """Return the verdict of a roll-out that cannot succeed, or whose page fails; None for any other.
+
+        Raises what the doctor raises.
+        """
+        if view is not None and self._held and (hook := view.hook(self._expected.definition)):
+            return await self._judge_held(self._held, hook)
+        if view is not None and view.bakes(self._expected.definition):
+            return None if self._passed else await self._judge_pages()
+        if view is None or not self._failed(view) or view.serving(self._expected.definition):
+            self._before = frozenset()
+            return None
+        return await self._judge_failures(view)
+
+    async def _judge_held(self, held: Held, hook: PauseHook) -> Verdict | None:
+        """Judge a version that gets no requests of users yet by its page, and let ECS go on where it works."""
+        if hook.id in held.answered:
+            return None
+        begun = time.monotonic()
+        seen = await asyncio.to_thread(held.look, hook)
+        cause = _cause(seen.diagnosis, page_worked=seen.worked) if seen.diagnosis else None
+        if cause is None or seen.diagnosis is None:
+            await held.go_on(hook, seen)
+            self._wrong_since = None
+            return None
+        return self._wrong(seen.diagnosis, cause, begun)
+
+    async def _judge_pages(self) -> Verdict | None:
+        """Judge healthy tasks by the page."""
+        begun = time.monotonic()
+        diagnosis = await asyncio.to_thread(self._diagnose)
+        cause = _cause(diagnosis, page_worked=self._page_worked)
+        self._passed = cause is None
+        if cause is None:
+            self._wrong_since = None
+            return None
+        return self._wrong(diagnosis, cause, begun)
+
+    def _wrong(self, diagnosis: Diagnosis, cause: Finding, begun: float) -> Verdict | None:
+        """Return the verdict on a page that fails, once the diagnosis before has found it so, too."""
+        since, self._wrong_since = self._wrong_since, self._wrong_since or begun
+        warms_up = cause.row.warms_up and time.monotonic() - self._wrong_since < WARM_UP_SECONDS
+        if since is None or warms_up:
+            return None
+        text = t(
+            "the tasks of {revision} are healthy, but {cause}",
+            revision=self._expected.revision,
+            cause=cause.title,
+        )
+        return Verdict(outcome=Outcome.WRONG, text=text, diagnosis=diagnosis)
+
+    def _agreed(self, found: list[Finding]) -> list[Finding]:
+        """Return the findings that the diagnosis before has had, too, and remember these."""
+        agreed = [each for each in found if each.id in self._before]
+        self._before = frozenset(each.id for each in found)
+        return agreed
+
+    async def _judge_failures(self, view: View) -> Verdict | None:
+        """Judge failed tasks, of which none is healthy, by the causes that the catalogue calls certain."""
+        diagnosis = await asyncio.to_thread(self._diagnose)
+        agreed = self._agreed([each for each in diagnosis.causes if each.row.certain])
+        if not agreed:
+            return None
+        text = t(
+            "{revision} cannot become healthy, and waiting does not change that: {cause}. {ecs}",
+            revision=self._expected.revision,
+            cause=agreed[0].title,
+            ecs=what_ecs_does(view, self._expected),
+        )
+        return Verdict(outcome=Outcome.CERTAIN, text=text, diagnosis=diagnosis)
+
+    def _failed(self, view: View) -> list[Task]:
+        """Return the tasks that failed under what this update deploys.
+
+        A task that runs or has stopped at the first look is older: what failed it, like the health
+        check's path, may be what this update has corrected.
+        """
+        if self._older is None:
+            self._older = frozenset(
+                task.arn for task in view.tasks if task.status == "RUNNING" or task.over
+            )
+        failed = view.failed(self._expected.definition)
+        return [task for task in failed if task.arn not in self._older]
+
+
+def _cause(diagnosis: Diagnosis, *, page_worked: bool) -> Finding | None:
+    """Return why the page fails; None where it does not, or where that is no reason to roll back.
+
+    Where it worked before this update, any failure of it is one, whatever the cause. Where it did not, only an
+    error whose root cause is the version itself.
+    """
+    failures = [each for each in diagnosis.findings if each.id in PAGES]
+    if page_worked:
+        return _root(failures[0], diagnosis) if failures else None
+    own = any(each.id == PAGE_FAILS for each in failures)
+    return next((each for each in diagnosis.causes[:1] if own and each.id in WRONG), None)
+
+
+def _root(failure: Finding, diagnosis: Diagnosis) -> Finding:
+    """Return the cause beside which a failure of the page is a consequence; the failure where it is a cause."""
+    explaining = (each for each in diagnosis.causes if each.id in failure.row.explained_by)
+    return failure if failure.kind == "cause" else next(explaining, failure)
+
+
+def failures_until_ecs_gives_up(desired: int) -> int:
+    """Return at how many failed tasks ECS's circuit breaker ends a deployment.
+
+    Half of the desired count, at least 3 and at most 200 (Amazon ECS developer guide, "How the
+    Amazon ECS deployment circuit breaker detects failures"; API reference,
+    DeploymentCircuitBreaker).
+    """
+    return min(200, max(3, math.ceil(desired / 2)))
+
+
+def what_ecs_does(view: View, expected: Expected) -> Text:
+    """Return what ECS does next with a deployment whose tasks fail, and about when."""
+    if view.service.strategy in WITHOUT_BREAKER:
+        return t(
+            "No request goes to it. ECS does not give it up: it starts tasks until the next `pulumi up`, "
+            "or `./careapp rollback`."
+        )
+    limit = failures_until_ecs_gives_up(view.desired)
+    older = [each for each in view.service.deployments if each.definition != expected.definition]
+    values: dict[str, str | int] = {"limit": limit, "time": _about(view, expected, limit)}
+    if older:
+        return t(
+            "ECS starts tasks until {limit} have failed, at about {time}, and then rolls back to {older}.",
+            older=short(older[0].definition),
+            **values,
+        )
+    return t(
+        "ECS starts tasks until {limit} have failed, at about {time}, and then gives up.", **values
+    )
+
+
+def _about(view: View, expected: Expected, limit: int) -> str:
+    """Return when the limit is reached if each further round of tasks takes as long as the first one."""
+    mine, failed = view.of(expected.definition), view.failed(expected.definition)
+    newest = max(
+        filter(None, (each.created for each in view.started(expected.definition))), default=None
+    )
+    # A task that ECS is replacing has not ended: the newest task is its replacement.
+    ends = sorted(filter(None, (each.ended or newest for each in failed)))
+    if mine is None or not ends:
+        return "-"
+    first, last = ends[0], ends[-1]
+    count = max(mine.failed, len(failed))
+    rounds = math.ceil(max(0, limit - count) / max(1, view.desired))
+    at: datetime = last + rounds * (first - mine.created)
+    return short_time(at, today=last)

@@ -1,0 +1,130 @@
+"""Follows one roll-out to its end: reads it, judges it, shows the progress, waits, and reads again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from tools.i18n import Text, t
+from tools.aws import local_cloud
+from tools.aws.errors import AwsProblem
+from tools.aws.pace import Pace
+from tools.aws.session import Session
+from tools.rollout import text as words
+from tools.rollout.text import undiagnosed
+from tools.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
+from tools.rollout.view import Expected, View, look
+from tools.screen import short_time
+from tools.snapshot.records import Event
+from tools.waiting import FAILED_READS, QUIET_SECONDS, Changes, may_pass, timed
+
+if TYPE_CHECKING:
+    from tools.rollout.causes import Certainty
+
+
+class Progress(Protocol):
+    """Shows the progress."""
+
+    def moment(self, text: Text) -> None:
+        """Show a line that the next one replaces."""
+
+    def lasting(self, text: Text) -> None:
+        """Show a line that stays."""
+
+
+@dataclass
+class Reporter:
+    """Shows what has changed, and an unchanged state every half minute."""
+
+    progress: Progress
+    expected: Expected
+    said: Text | None = None
+    said_at: float = 0.0
+    since: datetime | None = None
+    shown: set[str] = field(default_factory=set)
+
+    def report(self, view: View | None, verdict: Verdict, elapsed: float, limit: float) -> None:
+        for event in self._news(view):
+            self.progress.lasting(
+                t("{at} ECS: {message}", at=short_time(event.at), message=event.message)
+            )
+        line = words.progress(view, self.expected, verdict)
+        if line == self.said and elapsed - self.said_at < QUIET_SECONDS:
+            return
+        self.said, self.said_at = line, elapsed
+        self.progress.moment(timed(line, elapsed, limit))
+
+    def _news(self, view: View | None) -> list[Event]:
+        """Return the new events of this roll-out, without those of an earlier one."""
+        mine = view.of(self.expected.definition) if view else None
+        if view is None or (self.since is None and mine is None):
+            return []
+        if self.since is None and mine is not None:
+            self.since = mine.created
+            if mine.rollout == "COMPLETED":
+                self.shown |= {event.id for event in view.events}
+        news = [
+            event
+            for event in view.events
+            if self.since is not None and event.at >= self.since and event.id not in self.shown
+        ]
+        self.shown |= {event.id for event in news}
+        return news
+
+
+async def follow(
+    session: Session,
+    expected: Expected,
+    patience: Patience,
+    pace: Pace,
+    progress: Progress,
+    changes: Changes | None = None,
+    certainty: Certainty | None = None,
+    now: Callable[[], float] = local_cloud.monotonic,
+) -> End:
+    """Read until the verdict is final. Raises AwsProblem when AWS cannot be asked.
+
+    With ``certainty`` a roll-out that cannot succeed ends before ECS gives it up.
+    """
+    reporter, memory, blind, begun = Reporter(progress, expected), Memory(), 0, now()
+    while True:
+        try:
+            view = await asyncio.to_thread(look, session, expected)
+        except AwsProblem as problem:
+            blind += 1
+            if not may_pass(problem) or blind >= FAILED_READS:
+                raise
+            progress.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
+        else:
+            blind, elapsed = 0, (now() - begun) * pace.speed
+            noticed = patience.notified_at(changes.last if changes else None, begun, pace.speed)
+            verdict, memory = judge(view, expected, memory, elapsed, patience, noticed)
+            if certainty and not verdict.final:
+                verdict = await _certain(certainty, view, progress) or verdict
+            reporter.report(view, verdict, elapsed, patience.limit)
+            if verdict.final:
+                return End(verdict, view)
+        await asyncio.sleep(pace.poll)
+
+
+async def _certain(certainty: Certainty, view: View | None, progress: Progress) -> Verdict | None:
+    try:
+        return await certainty.judge(view)
+    except AwsProblem as problem:
+        # ECS was not told to go on.
+        if not may_pass(problem):
+            raise
+        progress.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
+        return None
+    except Exception as mistake:
+        # Without a diagnosis ECS's own verdict is waited for.
+        progress.moment(undiagnosed(mistake))
+        return None
+
+
+def succeeded(end: End) -> bool:
+    """Return whether the revision runs."""
+    return end.verdict.outcome is Outcome.RUNS

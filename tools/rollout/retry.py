@@ -1,0 +1,213 @@
+"""Starts a new deployment of the newest revision, with the health check of the stack file."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tools.i18n import Refused, Text, t
+from tools.aws.pace import Pace
+from tools.aws.session import Session
+from tools.command_line import FAILED, INTERRUPTED, exit_code_of
+from tools.doctor.checks.load_balancer import WATCHED
+from tools.doctor.screen import plain
+from tools.rollout.causes import Certainty, diagnosed, diagnosis
+from tools.rollout.follow import follow, succeeded
+from tools.rollout.held import Held
+from tools.rollout.rollback import undo
+from tools.rollout.text import failed
+from tools.rollout.verdict import Outcome, Patience
+from tools.rollout.view import Expected
+from tools.snapshot import ecs, elb, read_existing
+from tools.snapshot.elb import TargetGroup
+from tools.snapshot.records import Service, short
+from stack.names import StackNames
+from stack.settings import Settings
+
+PARAMETERS = {
+    "healthPath": "HealthCheckPath",
+    "healthMatcher": "Matcher",
+    "healthInterval": "HealthCheckIntervalSeconds",
+    "healthTimeout": "HealthCheckTimeoutSeconds",
+    "healthyThreshold": "HealthyThresholdCount",
+    "unhealthyThreshold": "UnhealthyThresholdCount",
+}
+"""Settings of the stack file, and ModifyTargetGroup's parameters (botocore)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """The revision to deploy again, and the settings that AWS gets before: setting -> value."""
+
+    expected: Expected
+    check: Mapping[str, str | int]
+    grace: int | None
+    alternate: tuple[str, ...] = ()
+    """The target group that alternates with the expected one, if any."""
+
+
+def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
+    """Read what to deploy again. Raises Refused where there is nothing, and AwsProblem."""
+    service = read_existing(ecs.service, session, names)
+    group = read_existing(elb.target_group, session, names.target_group)
+    if service is None or group is None:
+        raise Refused(
+            t(
+                "There is no service {name} with a target group, so there is nothing to try again; "
+                "`./careapp doctor -s {stack}` says what is missing.",
+                name=names.service,
+                stack=names.stack,
+            )
+        )
+    if service.desired == 0:
+        raise Refused(
+            t(
+                "The desired count of the service {name} is 0, so there is nothing to try again; "
+                "`./careapp doctor -s {stack}` says why.",
+                name=names.service,
+                stack=names.stack,
+            )
+        )
+    definition = ecs.definition(session, names.family)
+    _refuse_unless_deployed(session, names, service, definition.arn)
+    grace = settings.service.grace_period
+    return Retry(
+        expected=Expected(
+            cluster=names.cluster,
+            service=names.service,
+            definition=definition.arn,
+            target_group=group.arn,
+        ),
+        check=_differing(settings, group),
+        grace=grace if grace != service.grace else None,
+        alternate=(service.alternate,) if service.alternate else (),
+    )
+
+
+def _refuse_unless_deployed(
+    session: Session, names: StackNames, service: Service, definition: str
+) -> None:
+    """Raise Refused for a task definition that ECS has never deployed: its deployCommand has not succeeded."""
+    where = {"cluster": names.cluster, "service": names.service}
+    if any(each.definition == definition for each in service.deployments):
+        return
+    if not ecs.was_deployed(session, where, definition):
+        raise Refused(
+            t(
+                "ECS was never told to deploy {revision}, so there is nothing to try again: `pulumi up` ended "
+                "before it changed the service, as it does when deployCommand fails. `pulumi up -s {stack}` runs "
+                "deployCommand and deploys.",
+                revision=short(definition),
+                stack=names.stack,
+            )
+        )
+
+
+def _differing(settings: Settings, group: TargetGroup) -> dict[str, str | int]:
+    """Return the settings of the health check that differ in AWS from the stack file."""
+    return {
+        key: getattr(settings.health, name)
+        for key, name in WATCHED.items()
+        if getattr(settings.health, name) != getattr(group.check, name)
+    }
+
+
+def start(session: Session, retry: Retry) -> None:
+    """Change the health check where it differs, then deploy the revision again. Raises AwsProblem."""
+    expected = retry.expected
+    if retry.check:
+        changes: dict[str, Any] = {PARAMETERS[key]: value for key, value in retry.check.items()}
+        if "Matcher" in changes:
+            changes["Matcher"] = {"HttpCode": changes["Matcher"]}
+        for group in (expected.target_group, *retry.alternate):
+            session.call("elbv2", "modify_target_group", TargetGroupArn=group, **changes)
+    more = {} if retry.grace is None else {"healthCheckGracePeriodSeconds": retry.grace}
+    session.call(
+        "ecs",
+        "update_service",
+        cluster=expected.cluster,
+        service=expected.service,
+        taskDefinition=expected.definition,
+        forceNewDeployment=True,
+        **more,
+    )
+
+
+def steps(retry: Retry) -> Iterator[Text]:
+    """Return what a retry does, in sentences."""
+    for key, value in retry.check.items():
+        yield t(
+            "The health check of the target group gets {key} {value}, as the stack file says.",
+            key=key,
+            value=value,
+        )
+    if retry.grace is not None:
+        yield t(
+            "The service gets healthGracePeriod {grace}, as the stack file says.", grace=retry.grace
+        )
+    yield t("ECS deploys {revision} again.", revision=retry.expected.revision)
+
+
+@dataclass(frozen=True)
+class Screen:
+    """Prints the progress of the roll-out."""
+
+    def moment(self, text: Text) -> None:
+        """Print a line."""
+        print(str(text), flush=True)
+
+    lasting = moment
+
+
+def run(stack: str, folder: Path, dry_run: bool) -> int:
+    """Deploy again and follow. Return 0: it runs, 1: it does not, 2: AWS could not be read."""
+
+    def work() -> int:
+        settings = Settings.read(stack, folder)
+        session, screen = Session(settings.region, settings.profile), Screen()
+        retry = plan(session, settings.names, settings)
+        for each in steps(retry):
+            screen.lasting(each)
+        if dry_run:
+            screen.lasting(t("--dry-run: nothing was changed."))
+            return 0
+        start(session, retry)
+        return _followed(session, retry, settings, screen)
+
+    return exit_code_of(work)
+
+
+def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
+    expected, pace, stack = retry.expected, Pace.of(), settings.stack
+    patience = Patience.of(pace, settings.rollout_minutes, 0)
+    look = partial(diagnosed, stack, session, expected)
+    held = Held(session, settings, expected.page_url, screen, partial(look, ()))
+    certainty = Certainty(expected, look, held=held)
+    try:
+        end = asyncio.run(follow(session, expected, patience, pace, screen, certainty=certainty))
+    except KeyboardInterrupt:
+        print(f"careapp: {_interrupted(stack)!s}", file=sys.stderr)
+        return INTERRUPTED
+    if succeeded(end):
+        screen.lasting(end.verdict.text)
+        return 0
+    why = plain(end.verdict.diagnosis) if end.verdict.diagnosis else diagnosis(stack, session)
+    back = None
+    if end.verdict.outcome is Outcome.WRONG:
+        minutes = settings.rollout_minutes
+        back = asyncio.run(undo(session, settings.names, screen.moment, minutes))
+    text = failed(end, expected, why, stack, deregistered=False, back=back)
+    print(f"careapp: {text}", file=sys.stderr)
+    return FAILED
+
+
+def _interrupted(stack: str) -> Text:
+    return t(
+        "not following any more; ECS goes on with the roll-out: `./careapp status -w -s {stack}` shows it.",
+        stack=stack,
+    )

@@ -1,0 +1,326 @@
+"""Judges a roll-out from what ECS and Elastic Load Balancing have said so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from tools.i18n import Text, t
+from tools.aws.pace import Pace
+from tools.rollout.view import Expected, View
+from tools.screen import short_time
+from tools.snapshot.records import Deployment, Traffic, short
+
+if TYPE_CHECKING:
+    from tools.diagnosis.findings import Diagnosis
+
+
+class Outcome(Enum):
+    """The state of a roll-out."""
+
+    GOING = "going"
+    RUNS = "runs"
+    GAVE_UP = "gave up"
+    ROLLED_BACK = "rolled back"
+    CERTAIN = "certain to fail"
+    WRONG = "healthy and wrong"
+    BECAME_UNHEALTHY = "became unhealthy"
+    REPLACED = "replaced"
+    DELETED = "deleted"
+    TOO_LATE = "too late"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """An outcome, with the reason in a sentence."""
+
+    outcome: Outcome
+    text: Text
+    diagnosis: Diagnosis | None = None
+    """The diagnosis that an outcome of CERTAIN or WRONG rests on."""
+
+    @property
+    def final(self) -> bool:
+        return self.outcome is not Outcome.GOING
+
+
+def judge_view(view: View | None, expected: Expected, *, sure: bool) -> Verdict:
+    """Judge one read. Until `sure`, ECS may not show the service or the deployment yet."""
+    if view is None:
+        return _deleted(expected) if sure else going(t("ECS does not show the service yet"))
+    mine, primary = view.of(expected.definition), view.primary
+    if mine is not None and mine.rollout == "FAILED":
+        return _failed(view, expected, mine)
+    if mine is not None and mine.primary:
+        missing = _missing_part(view, expected, mine)
+        if missing is None and view.rollback_reason:
+            return _rolled_back_to_itself(view, expected)
+        if missing is None:
+            return Verdict(outcome=Outcome.RUNS, text=_runs(view, expected))
+        return going(missing)
+    if primary is None or not sure:
+        return going(t("ECS does not show the new deployment yet"))
+    return _replaced(expected, primary)
+
+
+def going(why: Text) -> Verdict:
+    return Verdict(outcome=Outcome.GOING, text=why)
+
+
+def _missing_part(view: View, expected: Expected, mine: Deployment) -> Text | None:
+    """Return what keeps the primary deployment of the revision from being complete; None when nothing does."""
+    running = view.running(expected.definition)
+    if mine.running < view.desired or len(running) < view.desired:
+        ready = min(mine.running, len(running))
+        return t("{ready} of {desired} tasks run", ready=ready, desired=view.desired)
+    healthy = view.serving(expected.definition)
+    if healthy < view.desired:
+        return t(
+            "{ready} of {desired} tasks are healthy in the target group",
+            ready=healthy,
+            desired=view.desired,
+        )
+    if traffic := view.service.traffic:
+        return shifted(traffic, expected.revision)
+    if view.bakes(expected.definition):
+        return t("all tasks serve; ECS watches the deployment before it calls it completed")
+    if mine.rollout != "COMPLETED" or mine.pending or view.service.running > view.desired:
+        return t("ECS has not called the deployment completed yet")
+    return None
+
+
+def shifted(traffic: Traffic, revision: str) -> Text:
+    """Return how far a deployment has shifted the requests."""
+    if traffic.hook:
+        return t(
+            "{revision} gets no requests of users yet: ECS waits for an answer until {time}, and then rolls back",
+            revision=revision,
+            time=short_time(traffic.hook.expires) if traffic.hook.expires else "-",
+        )
+    if traffic.stage == "BAKE_TIME":
+        return t(
+            "{revision} gets all requests; ECS keeps the old tasks for the bake time",
+            revision=revision,
+        )
+    if traffic.stage == "CLEAN_UP":
+        return t("{revision} gets all requests; ECS stops the old tasks", revision=revision)
+    return t(
+        "{revision} gets {percent} % of the requests",
+        revision=revision,
+        percent=f"{traffic.percent:g}",
+    )
+
+
+def _deleted(expected: Expected) -> Verdict:
+    text = t(
+        "service {service} does not exist any more; it was deleted outside of this stack",
+        service=short(expected.service),
+    )
+    return Verdict(outcome=Outcome.DELETED, text=text)
+
+
+def _failed(view: View, expected: Expected, mine: Deployment) -> Verdict:
+    primary = view.primary
+    if primary is not None and not mine.primary:
+        text = t(
+            "ECS gave {revision} up and went back to {other}: {reason}",
+            revision=expected.revision,
+            other=short(primary.definition),
+            reason=mine.reason or primary.reason,
+        )
+        return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
+    text = t("ECS gave {revision} up: {reason}", revision=expected.revision, reason=mine.reason)
+    return Verdict(outcome=Outcome.GAVE_UP, text=text)
+
+
+def _rolled_back_to_itself(view: View, expected: Expected) -> Verdict:
+    text = t(
+        "{revision} runs, but ECS rolled the other changes of the service back: {reason}",
+        revision=expected.revision,
+        reason=view.rollback_reason,
+    )
+    return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
+
+
+def _replaced(expected: Expected, primary: Deployment) -> Verdict:
+    """Judge a service whose PRIMARY deployment is of another revision: an older one means a rollback."""
+    other = short(primary.definition)
+    if _is_newer(primary.definition, expected.definition):
+        text = t(
+            "{other} has replaced {revision}: another update deploys to this service",
+            other=other,
+            revision=expected.revision,
+        )
+        return Verdict(outcome=Outcome.REPLACED, text=text)
+    text = t(
+        "ECS runs {other} and not {revision}, which was rolled back: {reason}",
+        other=other,
+        revision=expected.revision,
+        reason=primary.reason,
+    )
+    return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
+
+
+def _is_newer(one: str, other: str) -> bool:
+    (family, _, number), (same, _, bound) = one.rpartition(":"), other.rpartition(":")
+    return family == same and int(number) > int(bound)
+
+
+def _runs(view: View, expected: Expected) -> Text:
+    if view.desired == 0:
+        return t(
+            "{revision} is deployed; the desired count is 0, so there is nothing to wait for",
+            revision=expected.revision,
+        )
+    return t(
+        "{revision} runs: {desired} of {desired} tasks, all healthy in the target group",
+        revision=expected.revision,
+        desired=view.desired,
+    )
+
+
+READS_UNTIL_SURE = 2
+"""Reads in a row that must agree: ECS is eventually consistent, and may show an older state for a moment."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a roll-out ended, with the last read."""
+
+    verdict: Verdict
+    view: View | None
+
+
+SETTLE_READS = 5
+"""Reads in which ECS may not show an update yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """Limits of time, in seconds of AWS's clock.
+
+    `settle`: how long ECS may show the state before the update (it is eventually consistent).
+    `notice`: how long the load balancer takes to call a target unhealthy after a change.
+    """
+
+    limit: float
+    settle: float
+    notice: float = 0.0
+
+    @classmethod
+    def of(cls, pace: Pace, minutes: float, notice: float) -> Patience:
+        """Return the limits for a roll-out of ``minutes``; ``notice`` is in seconds, both of AWS's clock."""
+        settle = SETTLE_READS * pace.poll * pace.speed
+        return cls(limit=60 * minutes, settle=settle, notice=notice)
+
+    @property
+    def recovery(self) -> float:
+        """Return how long tasks may take to recover once the deployment has completed."""
+        return self.limit / 3
+
+    def notified_at(self, changed: float | None, begun: float, speed: float) -> float | None:
+        """Return how many seconds after `begun` the load balancer has noticed a change; None without one."""
+        return None if changed is None else (changed - begun) * speed + self.notice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What earlier reads have shown."""
+
+    appeared: bool = False
+    """Whether the revision has had a deployment."""
+    ran: bool = False
+    """Whether it has run."""
+    ended: float | None = None
+    """Since when reads in a row have shown a completed deployment."""
+    outcome: Outcome = Outcome.GOING
+    reads: int = 0
+    """How many reads in a row have shown `outcome`."""
+
+
+def judge(
+    view: View | None,
+    expected: Expected,
+    memory: Memory,
+    elapsed: float,
+    patience: Patience,
+    noticed: float | None = None,
+) -> tuple[Verdict, Memory]:
+    """Return the verdict after one more read (None: no such service), and what to remember.
+
+    `noticed`: this update has changed something between the load balancer and the tasks, and
+    healthy targets count only after this many seconds.
+    """
+    appeared = memory.appeared or (view is not None and view.of(expected.definition) is not None)
+    found = judge_view(view, expected, sure=appeared or elapsed >= patience.settle)
+    verdict = found
+    if noticed is not None:
+        verdict = _after_a_change(found, view, expected, memory, elapsed < noticed)
+    memory = Memory(
+        appeared=appeared,
+        ran=memory.ran or found.outcome is Outcome.RUNS,
+        ended=_since(memory.ended, elapsed) if _has_ended(view, expected) else None,
+        outcome=verdict.outcome,
+        reads=memory.reads + 1 if verdict.outcome is memory.outcome else 1,
+    )
+    if not verdict.final:
+        return _in_time(verdict, expected, memory, elapsed, patience), memory
+    if memory.reads < READS_UNTIL_SURE:
+        # Even past the limit: one more read costs less than a wrong answer.
+        verdict = going(t("reading once more to be sure: {what}", what=verdict.text))
+    return verdict, memory
+
+
+def _since(before: float | None, elapsed: float) -> float:
+    return elapsed if before is None else before
+
+
+def _has_ended(view: View | None, expected: Expected) -> bool:
+    """Return whether the deployment has completed: from then on ECS replaces tasks and never gives up."""
+    mine = view.of(expected.definition) if view else None
+    return mine is not None and mine.primary and mine.rollout == "COMPLETED"
+
+
+def _after_a_change(
+    found: Verdict, view: View | None, expected: Expected, memory: Memory, early: bool
+) -> Verdict:
+    """Judge a read after a change between the load balancer and tasks that ran before it."""
+    if found.outcome is Outcome.RUNS and early:
+        return going(t("{what}; the load balancer checks what was changed", what=found.text))
+    unhealthy = view is not None and any(each.state == "unhealthy" for each in view.targets)
+    if found.final or not memory.ran or not unhealthy:
+        return found
+    text = t(
+        "{revision} ran until this update changed the path to its tasks: {why}",
+        revision=expected.revision,
+        why=found.text,
+    )
+    return Verdict(outcome=Outcome.BECAME_UNHEALTHY, text=text)
+
+
+def _in_time(
+    verdict: Verdict, expected: Expected, memory: Memory, elapsed: float, patience: Patience
+) -> Verdict:
+    """Return the verdict, or that a limit has passed."""
+    if memory.ended is not None and elapsed - memory.ended >= patience.recovery:
+        text = t(
+            "{revision} was rolled out, but does not recover within {minutes} minutes: {why}",
+            **_lasting(verdict, expected, patience.recovery),
+        )
+        return Verdict(outcome=Outcome.BECAME_UNHEALTHY, text=text)
+    if elapsed < patience.limit:
+        return verdict
+    text = t(
+        "{revision} does not run after {minutes} minutes: {why}",
+        **_lasting(verdict, expected, patience.limit),
+    )
+    return Verdict(outcome=Outcome.TOO_LATE, text=text)
+
+
+def _lasting(verdict: Verdict, expected: Expected, seconds: float) -> dict[str, str | Text]:
+    return {
+        "revision": expected.revision,
+        "minutes": f"{seconds / 60:.3g}",
+        "why": verdict.text,
+    }

@@ -1,0 +1,388 @@
+"""The load balancer as frozen records, how they are read, and which rule handles a request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from stack.names import TEST_RULE_PRIORITY
+from stack.rules import includes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A target group's health check; times in seconds."""
+
+    enabled: bool = True
+    protocol: str = "HTTP"
+    port: str = "traffic-port"
+    path: str = "/"
+    matcher: str = "200"
+    interval: int = 30
+    timeout: int = 5
+    healthy: int = 5
+    unhealthy: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetGroup:
+    """The target group with its health check."""
+
+    arn: str
+    name: str
+    protocol: str
+    kind: str
+    vpc: str
+    check: Check
+    balancers: tuple[str, ...] = ()
+    deregistration: int = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A registered target and its health."""
+
+    address: str
+    port: int
+    state: str
+    reason: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A rule's condition; ``field`` is ELB's name, one of ``values`` must match."""
+
+    field: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A listener's rule: the target groups that it forwards to, or its other action.
+
+    A target group that a forwarding rule gives the weight 0 gets no request, and is not among them.
+    They are in the order of their weights, the largest first.
+    """
+
+    priority: str
+    action: str
+    groups: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    arn: str = ""
+
+    @property
+    def default(self) -> bool:
+        """Return whether it is the listener's default rule."""
+        return self.priority == "default"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return the path patterns, of which one must match."""
+        found = (each.values for each in self.conditions if each.field == "path-pattern")
+        return tuple(value for values in found for value in values)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A listener's certificate; ``status`` is ACM's, "" where it could not be read."""
+
+    arn: str
+    status: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """A listener and its rules, the default one included."""
+
+    arn: str
+    port: int
+    protocol: str
+    rules: tuple[Rule, ...] = ()
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balancer:
+    """The load balancer with its listeners."""
+
+    arn: str
+    name: str
+    dns: str
+    scheme: str
+    state: str
+    vpc: str
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The answer to a request for the page, at the last try and at the end of its redirects.
+
+    ``status`` is 0 where no answer came, and ``problem`` says why. ``ended_at`` is the URL of the answer.
+    ``leads_to`` is where it redirects to another host, and ``endless`` says that its redirects do not
+    end. ``database`` is the status of ``/health/db``, None where that was not asked.
+    """
+
+    url: str
+    path: str
+    matcher: str = "200-299"
+    status: int = 0
+    problem: str = ""
+    ended_at: str = ""
+    leads_to: str = ""
+    endless: bool = False
+    tries: int = 1
+    database: int | None = None
+
+    @property
+    def fails(self) -> bool:
+        """Return whether users do not get the page: no answer, or one that ``smokeMatcher`` does not have.
+
+        A redirect to another host is an answer, unless users cannot open that host.
+        """
+        if self.leads_to:
+            return self.leads_nowhere
+        return self.status == 0 or self.endless or not includes(self.matcher, self.status)
+
+    @property
+    def followed(self) -> bool:
+        """Return whether the answer is that of a redirect's target."""
+        return self.ended_at not in ("", self.url)
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """Return whether it redirects to what no browser opens, or a host that is not on the internet."""
+        url = urlsplit(self.leads_to)
+        try:
+            return (
+                url.scheme not in ("http", "https") or not ip_address(url.hostname or "").is_global
+            )
+        except ValueError:
+            return "." not in (url.hostname or "")
+
+
+def target_group(session: Session, name: str) -> TargetGroup | None:
+    """Return the target group of that name. Raises AwsProblem."""
+    found = session.all("elbv2", "describe_target_groups", "TargetGroups", Names=[name])
+    if not found:
+        return None
+    raw = found[0]
+    arn = raw["TargetGroupArn"]
+    answer = session.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn)
+    attributes = {each["Key"]: each["Value"] for each in answer["Attributes"]}
+    return TargetGroup(
+        arn=arn,
+        name=raw["TargetGroupName"],
+        protocol=raw.get("Protocol", ""),
+        kind=raw.get("TargetType", ""),
+        vpc=raw.get("VpcId", ""),
+        check=_check(raw),
+        balancers=tuple(raw.get("LoadBalancerArns", ())),
+        deregistration=int(attributes.get("deregistration_delay.timeout_seconds", 300)),
+    )
+
+
+def busiest(balancer: Balancer | None, groups: Sequence[TargetGroup]) -> TargetGroup:
+    """Return the target group to which a rule forwards most requests of users; the first one without such a rule."""
+    rules = [rule for each in balancer.listeners for rule in each.rules] if balancer else []
+    first = [rule.groups[0] for rule in rules if rule.groups and fitting(rule, None) is not False]
+    return next((each for each in groups if each.arn in first), groups[0])
+
+
+def _check(raw: dict[str, Any]) -> Check:
+    return Check(
+        enabled=raw.get("HealthCheckEnabled", True),
+        protocol=raw.get("HealthCheckProtocol", "HTTP"),
+        port=raw.get("HealthCheckPort", "traffic-port"),
+        path=raw.get("HealthCheckPath", "/"),
+        matcher=(raw.get("Matcher") or {}).get("HttpCode", "200"),
+        interval=raw.get("HealthCheckIntervalSeconds", 30),
+        timeout=raw.get("HealthCheckTimeoutSeconds", 5),
+        healthy=raw.get("HealthyThresholdCount", 5),
+        unhealthy=raw.get("UnhealthyThresholdCount", 2),
+    )
+
+
+def targets(session: Session, *group_arns: str) -> tuple[Target, ...]:
+    """Return the registered targets of the target groups. Raises AwsProblem."""
+    answers = [
+        session.call("elbv2", "describe_target_health", TargetGroupArn=arn) for arn in group_arns
+    ]
+    return tuple(
+        target_of(each) for answer in answers for each in answer["TargetHealthDescriptions"]
+    )
+
+
+def target_of(raw: dict[str, Any]) -> Target:
+    """Return DescribeTargetHealth's answer as a record."""
+    return Target(
+        address=raw["Target"]["Id"],
+        port=raw["Target"].get("Port", 0),
+        state=raw["TargetHealth"]["State"],
+        reason=raw["TargetHealth"].get("Reason", ""),
+        description=raw["TargetHealth"].get("Description", ""),
+    )
+
+
+def balancer(session: Session, name: str, rules: bool = True) -> Balancer | None:
+    """Return the load balancer of that name, with its listeners' rules if ``rules``. Raises AwsProblem."""
+    found = session.all("elbv2", "describe_load_balancers", "LoadBalancers", Names=[name])
+    if not found:
+        return None
+    raw = found[0]
+    arn = raw["LoadBalancerArn"]
+    listeners = session.all("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn)
+    return Balancer(
+        arn=arn,
+        name=raw["LoadBalancerName"],
+        dns=raw["DNSName"],
+        scheme=raw.get("Scheme", ""),
+        state=(raw.get("State") or {}).get("Code", ""),
+        vpc=raw.get("VpcId", ""),
+        subnets=tuple(each["SubnetId"] for each in raw.get("AvailabilityZones", ())),
+        groups=tuple(raw.get("SecurityGroups", ())),
+        listeners=tuple(_listener(session, each, rules) for each in listeners),
+    )
+
+
+def _listener(session: Session, raw: dict[str, Any], rules: bool) -> Listener:
+    arn = raw["ListenerArn"]
+    found = session.all("elbv2", "describe_rules", "Rules", ListenerArn=arn) if rules else []
+    certificates = [each["CertificateArn"] for each in raw.get("Certificates", ()) if rules]
+    return Listener(
+        arn=arn,
+        port=raw.get("Port", 0),
+        protocol=raw.get("Protocol", ""),
+        rules=tuple(_rule(each) for each in found),
+        certificate=_certificate(session, certificates[0]) if certificates else None,
+    )
+
+
+def _certificate(session: Session, arn: str) -> Certificate:
+    """Return the certificate; of one of IAM's without a status, which ACM does not have."""
+    if ":acm:" not in arn:
+        return Certificate(arn)
+    try:
+        answer = session.call("acm", "describe_certificate", CertificateArn=arn)
+    except AwsProblem:
+        return Certificate(arn)
+    return Certificate(arn, answer["Certificate"].get("Status", ""))
+
+
+def _rule(raw: dict[str, Any]) -> Rule:
+    actions = raw.get("Actions", ())
+    groups = [each.get("TargetGroupArn") for each in actions]
+    for action in actions:
+        forward = action.get("ForwardConfig") or {}
+        shares = forward.get("TargetGroups", ())
+        by_weight = sorted(shares, key=lambda each: -each.get("Weight", 1))
+        groups += [each["TargetGroupArn"] for each in by_weight if each.get("Weight", 1)]
+    return Rule(
+        priority=raw["Priority"],
+        action=actions[-1]["Type"] if actions else "",
+        groups=tuple(dict.fromkeys(each for each in groups if each)),
+        conditions=tuple(_condition(each) for each in raw.get("Conditions", ())),
+        arn=raw.get("RuleArn", ""),
+    )
+
+
+CONFIGS = {
+    "path-pattern": "PathPatternConfig",
+    "host-header": "HostHeaderConfig",
+    "http-header": "HttpHeaderConfig",
+    "http-request-method": "HttpRequestMethodConfig",
+    "query-string": "QueryStringConfig",
+    "source-ip": "SourceIpConfig",
+}
+
+REGEX = "regex"
+"""The field of a condition that regular expressions make, whatever they look at."""
+
+
+def _condition(raw: dict[str, Any]) -> Condition:
+    config = raw.get(CONFIGS.get(raw["Field"], "")) or {}
+    if regular := config.get("RegexValues") or raw.get("RegexValues"):
+        return Condition(REGEX, tuple(regular))
+    values = config.get("Values") or raw.get("Values", ())
+    return Condition(raw["Field"], tuple(str(each) for each in values))
+
+
+PATH, METHOD = "/", "GET"
+
+EVERYBODY = "0.0.0.0/0"
+
+LAST = 1 << 31
+"""Behind every priority."""
+
+
+def serving(balancer: Balancer) -> Listener | None:
+    """Return the page's listener: HTTPS where there is one, since HTTP then redirects there."""
+    usual = {"HTTPS": 443, "HTTP": 80}
+    found = [each for each in balancer.listeners if each.protocol in usual]
+    found.sort(key=lambda each: (each.protocol != "HTTPS", each.port != usual[each.protocol]))
+    return found[0] if found else None
+
+
+def test_value(balancer: Balancer) -> str | None:
+    """Return the value of TEST_HEADER with which a request reaches a new version; None without such a rule."""
+    listener = serving(balancer)
+    for rule in listener.rules if listener else ():
+        for each in rule.conditions:
+            if rule.priority == str(TEST_RULE_PRIORITY) and each.field == "http-header":
+                return next(iter(each.values), None)
+    return None
+
+
+def answering(listener: Listener, host: str | None, group: str) -> Rule | None:
+    """Return the rule that handles a plain request to the page; ``host`` is None where it is not known.
+
+    A rule that may or may not match counts as matching only if it forwards to ``group``: a false alarm
+    is worse here than a missed one.
+    """
+    for rule in sorted(listener.rules, key=_order):
+        fits = fitting(rule, host)
+        if fits or (fits is None and group in rule.groups):
+            return rule
+    return None
+
+
+def _order(rule: Rule) -> int:
+    return LAST if rule.default else int(rule.priority)
+
+
+def fitting(rule: Rule, host: str | None) -> bool | None:
+    """Return whether a plain request to the page matches all conditions; None where that is not known."""
+    met = [_met(each, host) for each in rule.conditions]
+    if False in met:
+        return False
+    return None if None in met else True
+
+
+def _met(condition: Condition, host: str | None) -> bool | None:
+    values = condition.values
+    match condition.field:
+        case "path-pattern":
+            return _matches(values, PATH)
+        case "host-header":
+            wanted = [each.lower() for each in values]
+            return "*" in wanted or (None if host is None else _matches(wanted, host.lower()))
+        case "http-request-method":
+            return METHOD in values
+        case "source-ip":
+            return True if EVERYBODY in values else None
+        case "http-header" | "query-string":
+            return False
+    return None
+
+
+def _matches(patterns: Iterable[str], value: str) -> bool:
+    return any(fnmatchcase(value, each.replace("[", "[[]")) for each in patterns)

@@ -1,0 +1,189 @@
+"""The database as a frozen record, how it is read, and the tags of a pause on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tools.i18n import t
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from tools.snapshot.task_logs import Line
+from stack.settings import Settings
+
+AT, COUNT = "careapp:paused-at", "careapp:paused-count"
+
+DAYS_STOPPED = timedelta(days=7)
+"""After so long AWS starts a stopped DB instance by itself (RDS user guide, "Stopping an Amazon
+RDS DB instance temporarily")."""
+
+
+GOING_OFF = frozenset({"stopping", "stopped", "starting"})
+"""Statuses of a database that a pause stops, or a resume starts."""
+
+
+@dataclass(frozen=True)
+class Pause:
+    """When a stack was paused, and its desired count then; None in stage 1."""
+
+    since: datetime
+    count: int | None
+
+    @classmethod
+    def now(cls, count: int | None) -> Pause:
+        """Return a pause that begins now."""
+        return cls(datetime.now(UTC).replace(microsecond=0), count)
+
+    def tags(self) -> list[dict[str, str]]:
+        """Return the pause as RDS tags."""
+        found = {AT: self.since.isoformat()}
+        if self.count is not None:
+            found[COUNT] = str(self.count)
+        return [{"Key": key, "Value": value} for key, value in found.items()]
+
+
+def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
+    """Return the pause in a DB instance's tags; None without one."""
+    found = {each["Key"]: each.get("Value", "") for each in tags}
+    if AT not in found:
+        return None
+    try:
+        since = datetime.fromisoformat(found[AT])
+    except ValueError:
+        # A tag that a person changed: the pause counts, not its time.
+        since = datetime.fromtimestamp(0, UTC)
+    count = found.get(COUNT, "")
+    return Pause(since, int(count) if count.isdigit() else None)
+
+
+def keeps_snapshot(settings: Settings) -> bool:
+    """Return whether a destroy takes a final snapshot, which RDS refuses for a stopped database.
+
+    The provider deletes service and load balancer before it asks. AWS's words:
+    terraform-provider-aws pull request 46687.
+    """
+    return bool(settings.database.final_snapshot)
+
+
+RESUME_FIRST = t(
+    "Before a pulumi destroy run ./careapp resume: RDS takes no final snapshot of a stopped database "
+    "(databaseFinalSnapshot)."
+)
+"""What every command says about a paused stack that keeps a final snapshot."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """The DB instance. ``force_ssl`` is None where its parameters could not be read.
+
+    ``replicas`` are its read replicas, ``source`` is the instance that it replicates; ``starts`` is when AWS
+    starts it automatically; ``pause`` is set while the stack is paused; ``authority`` is RDS's identifier
+    of the CA that signed its certificate; ``protected`` is RDS's deletion protection.
+    """
+
+    id: str
+    status: str
+    address: str
+    port: int
+    name: str
+    user: str
+    version: str
+    kind: str
+    multi_az: bool = False
+    groups: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = ()
+    secret: str = ""
+    force_ssl: bool | None = None
+    storage_gb: int = 0
+    events: tuple[Line, ...] = ()
+    arn: str = ""
+    replicas: tuple[str, ...] = ()
+    source: str = ""
+    starts: datetime | None = None
+    pause: Pause | None = None
+    authority: str = ""
+    protected: bool = False
+    certified_until: datetime | None = None
+    """When that certificate ends."""
+
+
+TLS_SINCE = 15
+"""Major version of PostgreSQL from which RDS has rds.force_ssl on by default (RDS user guide)."""
+
+EVENT_MINUTES = 180
+
+
+def database(session: Session, identifier: str, full: bool = True) -> Database | None:
+    """Return the DB instance; ``full`` with its parameters and, unless it is available, its last events.
+
+    Raises AwsProblem.
+    """
+    found = session.all(
+        "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
+    )
+    if not found:
+        return None
+    raw = found[0]
+    status = raw["DBInstanceStatus"]
+    endpoint, group = raw.get("Endpoint") or {}, raw.get("DBSubnetGroup") or {}
+    return Database(
+        id=raw["DBInstanceIdentifier"],
+        status=status,
+        address=endpoint.get("Address", ""),
+        port=endpoint.get("Port") or raw.get("DbInstancePort") or 5432,
+        name=raw.get("DBName", ""),
+        user=raw.get("MasterUsername", ""),
+        version=raw.get("EngineVersion", ""),
+        kind=raw.get("DBInstanceClass", ""),
+        multi_az=raw.get("MultiAZ", False),
+        groups=tuple(each["VpcSecurityGroupId"] for each in raw.get("VpcSecurityGroups", ())),
+        subnets=tuple(each["SubnetIdentifier"] for each in group.get("Subnets", ())),
+        secret=(raw.get("MasterUserSecret") or {}).get("SecretArn", ""),
+        force_ssl=_force_ssl(session, raw) if full else None,
+        storage_gb=raw.get("AllocatedStorage", 0),
+        events=_events(session, identifier) if full and status != "available" else (),
+        arn=raw.get("DBInstanceArn", ""),
+        replicas=tuple(raw.get("ReadReplicaDBInstanceIdentifiers", ())),
+        source=raw.get("ReadReplicaSourceDBInstanceIdentifier", ""),
+        starts=raw.get("AutomaticRestartTime"),
+        pause=read(raw.get("TagList", ())),
+        authority=raw.get("CACertificateIdentifier", ""),
+        protected=raw.get("DeletionProtection", False),
+        certified_until=(raw.get("CertificateDetails") or {}).get("ValidTill"),
+    )
+
+
+def _force_ssl(session: Session, raw: dict[str, Any]) -> bool | None:
+    groups = raw.get("DBParameterGroups") or ()
+    try:
+        for group in groups:
+            for each in session.all(
+                "rds",
+                "describe_db_parameters",
+                "Parameters",
+                DBParameterGroupName=group["DBParameterGroupName"],
+                Source="user",
+            ):
+                if each["ParameterName"] == "rds.force_ssl":
+                    return bool(each.get("ParameterValue") == "1")
+    except AwsProblem:
+        return None
+    major = str(raw.get("EngineVersion", "0")).partition(".")[0]
+    return int(major) >= TLS_SINCE if major.isdigit() else None
+
+
+def _events(session: Session, identifier: str) -> tuple[Line, ...]:
+    try:
+        found = session.all(
+            "rds",
+            "describe_events",
+            "Events",
+            SourceIdentifier=identifier,
+            SourceType="db-instance",
+            Duration=EVENT_MINUTES,
+        )
+    except AwsProblem:
+        return ()
+    return tuple(Line(each["Date"], each["Message"]) for each in found)

@@ -1,0 +1,278 @@
+"""ECS's resources as frozen records. Times are aware, by AWS's clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from tools.aws.errors import AwsProblem
+
+T = TypeVar("T")
+
+ROUTINE = re.compile(
+    r"^(Scaling activity initiated by|Service deployment|Task stopped by user)"
+    r"|ECS is performing maintenance on the underlying infrastructure"
+)
+"""Stop reasons of tasks that nothing was wrong with; the last is Fargate's task retirement (ECS
+developer guide, "Task retirement and maintenance for AWS Fargate")."""
+
+ALARMED = "deployment failed: alarm detected"
+"""What ECS's event says of a deployment that an alarm has ended (as reported by users of ECS)."""
+
+SPOT_INTERRUPTION = "SpotInterruption"
+"""The stop code of a task whose capacity AWS has taken back (botocore, TaskStopCode)."""
+
+
+def short(arn: str) -> str:
+    """Return the part of an ARN after its last slash, such as `careapp-poc:7`."""
+    return arn.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Part(Generic[T]):
+    """A part of the snapshot: its value, None where the resource does not exist, or the problem in reading it."""
+
+    value: T | None = None
+    problem: AwsProblem | None = None
+
+    @property
+    def absent(self) -> bool:
+        """Return whether the resource does not exist."""
+        return self.value is None and self.problem is None
+
+
+@dataclass(frozen=True)
+class Event:
+    """A service event."""
+
+    at: datetime
+    message: str
+    id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A deployment of the service; ``definition`` is an ARN."""
+
+    id: str
+    status: str
+    definition: str
+    desired: int
+    running: int
+    pending: int
+    failed: int
+    rollout: str
+    reason: str
+    created: datetime
+    updated: datetime
+
+    @property
+    def primary(self) -> bool:
+        """Return whether it is the service's primary deployment."""
+        return self.status == "PRIMARY"
+
+    @property
+    def revision(self) -> str:
+        """Return its task definition's family and number."""
+        return short(self.definition)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PauseHook:
+    """A hook that holds a deployment until it is answered, or until ``expires``, when ECS rolls back."""
+
+    deployment: str
+    """The service deployment's ARN."""
+    id: str
+    expires: datetime | None = None
+    first: bool = False
+    """Whether there is no earlier version to go back to."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """How far a deployment has shifted the requests: its stage in ECS, and its share in percent."""
+
+    stage: str
+    percent: float
+    hook: PauseHook | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """The ECS service. ``grace`` is in seconds; ``targets`` are (target group, container, port).
+
+    ``maximum`` is how many percent of the desired tasks may run during a roll-out; ``spot`` says that all
+    of them run on Fargate Spot. ``strategy`` is ECS's name; ``alternate`` is the target group that
+    alternates with the first one, and ``traffic`` how far a deployment in progress has shifted the requests
+    between the two, unless the strategy is ROLLING.
+    """
+
+    arn: str
+    status: str
+    desired: int
+    running: int
+    pending: int
+    definition: str
+    deployments: tuple[Deployment, ...] = ()
+    events: tuple[Event, ...] = ()
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    public_ip: bool = False
+    grace: int = 0
+    targets: tuple[tuple[str, str, int], ...] = ()
+    maximum: int = 200
+    spot: bool = False
+    strategy: str = "ROLLING"
+    alternate: str = ""
+    traffic: Traffic | None = None
+
+    @property
+    def target_groups(self) -> tuple[str, ...]:
+        """Return the ARNs of its target groups."""
+        both = (*(each[0] for each in self.targets), self.alternate)
+        return tuple(each for each in both if each)
+
+    @property
+    def primary(self) -> Deployment | None:
+        """Return the primary deployment."""
+        return next((each for each in self.deployments if each.primary), None)
+
+    @property
+    def port(self) -> int | None:
+        """Return the container port that ECS registers."""
+        return self.targets[0][2] if self.targets else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """A container of a task."""
+
+    name: str
+    image: str = ""
+    status: str = ""
+    exit_code: int | None = None
+    reason: str = ""
+    health: str = "UNKNOWN"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task, running or stopped within the last hour."""
+
+    arn: str
+    definition: str
+    started_by: str = ""
+    status: str = "RUNNING"
+    desired: str = "RUNNING"
+    created: datetime | None = None
+    started: datetime | None = None
+    stopping: datetime | None = None
+    stopped: datetime | None = None
+    stop_code: str = ""
+    reason: str = ""
+    health: str = "UNKNOWN"
+    containers: tuple[Container, ...] = ()
+    address: str = ""
+    subnet: str = ""
+    interface: str = ""
+
+    @property
+    def id(self) -> str:
+        return short(self.arn)
+
+    @property
+    def revision(self) -> str:
+        """Return its task definition's family and number."""
+        return short(self.definition)
+
+    @property
+    def short(self) -> str:
+        """Return the first characters of the id."""
+        return self.id[:8]
+
+    @property
+    def over(self) -> bool:
+        """Return whether it is stopped or stopping."""
+        return self.desired == "STOPPED" or self.status == "STOPPED"
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it stopped for another reason than a user, a scaling activity, a deployment or Spot."""
+        return bool(
+            self.over
+            and self.reason
+            and not ROUTINE.search(self.reason)
+            and self.stop_code not in ("UserInitiated", SPOT_INTERRUPTION)
+        )
+
+    @property
+    def ended(self) -> datetime | None:
+        """Return when ECS began to stop it; `stopped` is after its connections have drained."""
+        return self.stopping or self.stopped
+
+    @property
+    def ran(self) -> bool:
+        """Return whether its containers were started: only then can it have a log."""
+        return self.started is not None or any(
+            each.exit_code is not None for each in self.containers
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerHealth:
+    """The container health check of a task definition, in seconds."""
+
+    command: tuple[str, ...]
+    interval: int = 30
+    timeout: int = 5
+    retries: int = 3
+    start_period: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sidecar:
+    """Another container of a task definition, with its log, as far as it has one."""
+
+    name: str
+    essential: bool = True
+    log_group: str = ""
+    log_prefix: str = ""
+
+    def stream(self, task_id: str) -> str:
+        """Return its log stream in a task (ECS developer guide, awslogs)."""
+        return f"{self.log_prefix}/{self.name}/{task_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """A task definition and its app container."""
+
+    arn: str
+    cpu: int
+    memory: int
+    architecture: str
+    execution_role: str
+    task_role: str
+    image: str
+    ports: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    log_group: str = ""
+    log_prefix: str = ""
+    container: str = ""
+    stop_timeout: int = 30
+    health: ContainerHealth | None = None
+    sidecars: tuple[Sidecar, ...] = ()
+
+    @property
+    def revision(self) -> str:
+        """Return family and number, e.g. careapp-poc:3."""
+        return short(self.arn)
+
+    def stream(self, task_id: str) -> str:
+        """Return the log stream of a task (ECS developer guide, awslogs)."""
+        return f"{self.log_prefix}/{self.container}/{task_id}"

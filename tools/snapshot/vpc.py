@@ -1,0 +1,276 @@
+"""The network as frozen records, and how it is read: security groups, subnets, routes, network ACLs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any
+
+from tools.aws.session import Session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permission:
+    """One security-group rule. Protocol "-1" is all traffic; its ports have no meaning."""
+
+    protocol: str
+    first: int | None = None
+    last: int | None = None
+    networks: tuple[IPv4Network, ...] = ()
+    groups: tuple[str, ...] = ()
+    prefix_lists: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A security group."""
+
+    id: str
+    name: str
+    ingress: tuple[Permission, ...] = ()
+    egress: tuple[Permission, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A route: ``kind`` is local, nat, igw or other; ``state`` is active or blackhole."""
+
+    destination: IPv4Network
+    kind: str
+    target: str
+    state: str = "active"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AclEntry:
+    """A network ACL's rule for TCP, from port to port."""
+
+    number: int
+    allow: bool
+    network: IPv4Network
+    first: int = 0
+    last: int = 65535
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acl:
+    """A network ACL's rules for TCP, ordered by number, without the last rule "*"."""
+
+    id: str
+    ingress: tuple[AclEntry, ...] = ()
+    egress: tuple[AclEntry, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subnet:
+    """A subnet with its routes and its network ACL."""
+
+    id: str
+    name: str
+    network: IPv4Network
+    table: str = ""
+    routes: tuple[Route, ...] = ()
+    free: int = 0
+    acl: Acl | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nat:
+    """A NAT gateway."""
+
+    id: str
+    state: str
+    subnet: str
+    failure: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """An interface endpoint of an AWS service."""
+
+    service: str
+    state: str
+    private_dns: bool
+    subnets: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The VPC. ``interfaces`` are the public addresses of network interfaces, by id; ``dns`` is enableDnsSupport."""
+
+    groups: Mapping[str, Group] = field(default_factory=dict)
+    subnets: Mapping[str, Subnet] = field(default_factory=dict)
+    nats: Mapping[str, Nat] = field(default_factory=dict)
+    endpoints: tuple[Endpoint, ...] = ()
+    interfaces: Mapping[str, str | None] = field(default_factory=dict)
+    dns: bool = True
+
+
+ASKED = (
+    ("describe_security_groups", "SecurityGroups", "Filters"),
+    ("describe_subnets", "Subnets", "Filters"),
+    ("describe_route_tables", "RouteTables", "Filters"),
+    ("describe_nat_gateways", "NatGateways", "Filter"),
+    ("describe_vpc_endpoints", "VpcEndpoints", "Filters"),
+    ("describe_network_interfaces", "NetworkInterfaces", "Filters"),
+    ("describe_network_acls", "NetworkAcls", "Filters"),
+)
+
+ALL_OR_TCP = ("-1", "6")
+
+LAST_RULE = 32767
+"""The number under which EC2 shows the rule "*", which denies what no other rule is about."""
+
+
+def network(session: Session, vpc: str) -> Network:
+    """Return the VPC's network. Raises AwsProblem."""
+    chosen = [{"Name": "vpc-id", "Values": [vpc]}]
+
+    def ask(operation: str, key: str, filters: str) -> list[Any]:
+        return session.all("ec2", operation, key, **{filters: chosen})
+
+    session.client("ec2")
+    with ThreadPoolExecutor(len(ASKED) + 1) as pool:
+        dns = pool.submit(_has_dns, session, vpc)
+        asked = [pool.submit(ask, *each) for each in ASKED]
+        groups, subnets, tables, nats, endpoints, interfaces, acls = (
+            each.result() for each in asked
+        )
+    return Network(
+        groups={each["GroupId"]: _group(each) for each in groups},
+        subnets={each["SubnetId"]: _subnet(each, tables, acls) for each in subnets},
+        nats={each["NatGatewayId"]: _nat(each) for each in nats},
+        endpoints=tuple(
+            _endpoint(each) for each in endpoints if each["VpcEndpointType"] == "Interface"
+        ),
+        interfaces={
+            each["NetworkInterfaceId"]: (each.get("Association") or {}).get("PublicIp")
+            for each in interfaces
+        },
+        dns=dns.result(),
+    )
+
+
+def _has_dns(session: Session, vpc: str) -> bool:
+    """Return whether the VPC's resolver answers."""
+    asked = {"VpcId": vpc, "Attribute": "enableDnsSupport"}
+    answer = session.call("ec2", "describe_vpc_attribute", **asked)
+    return bool(answer["EnableDnsSupport"]["Value"])
+
+
+def _group(raw: dict[str, Any]) -> Group:
+    return Group(
+        id=raw["GroupId"],
+        name=raw["GroupName"],
+        ingress=tuple(_permission(each) for each in raw.get("IpPermissions", ())),
+        egress=tuple(_permission(each) for each in raw.get("IpPermissionsEgress", ())),
+    )
+
+
+def _permission(raw: dict[str, Any]) -> Permission:
+    return Permission(
+        protocol=raw["IpProtocol"],
+        first=raw.get("FromPort"),
+        last=raw.get("ToPort"),
+        networks=tuple(
+            IPv4Network(each["CidrIp"], strict=False) for each in raw.get("IpRanges", ())
+        ),
+        groups=tuple(each["GroupId"] for each in raw.get("UserIdGroupPairs", ())),
+        prefix_lists=tuple(each["PrefixListId"] for each in raw.get("PrefixListIds", ())),
+    )
+
+
+def _subnet(
+    raw: dict[str, Any], tables: Sequence[dict[str, Any]], acls: Sequence[dict[str, Any]]
+) -> Subnet:
+    identity = raw["SubnetId"]
+    tags = {each["Key"]: each["Value"] for each in raw.get("Tags", ())}
+    table = _table(identity, tables)
+    return Subnet(
+        id=identity,
+        name=tags.get("Name", identity),
+        network=IPv4Network(raw["CidrBlock"]),
+        table=table.get("RouteTableId", ""),
+        routes=tuple(
+            _route(each) for each in table.get("Routes", ()) if each.get("DestinationCidrBlock")
+        ),
+        free=raw.get("AvailableIpAddressCount", 0),
+        acl=next(
+            (
+                _acl(each)
+                for each in acls
+                if identity in [one["SubnetId"] for one in each.get("Associations", ())]
+            ),
+            None,
+        ),
+    )
+
+
+def _acl(raw: dict[str, Any]) -> Acl:
+    entries = sorted(raw["Entries"], key=lambda each: int(each["RuleNumber"]))
+    found: dict[bool, list[AclEntry]] = {True: [], False: []}
+    for each in entries:
+        protocol, cidr = str(each["Protocol"]), each.get("CidrBlock")
+        if cidr and protocol in ALL_OR_TCP and each["RuleNumber"] != LAST_RULE:
+            ports = {"From": 0, "To": 65535} if protocol == "-1" else each["PortRange"]
+            found[each["Egress"]].append(
+                AclEntry(
+                    number=each["RuleNumber"],
+                    allow=each["RuleAction"] == "allow",
+                    network=IPv4Network(cidr, strict=False),
+                    first=ports["From"],
+                    last=ports["To"],
+                )
+            )
+    return Acl(id=raw["NetworkAclId"], ingress=tuple(found[False]), egress=tuple(found[True]))
+
+
+def _table(subnet: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the route table of the subnet, or the VPC's main one."""
+    main: dict[str, Any] = {}
+    for table in tables:
+        for each in table.get("Associations", ()):
+            if each.get("SubnetId") == subnet:
+                return table
+            if each.get("Main"):
+                main = table
+    return main
+
+
+def _route(raw: dict[str, Any]) -> Route:
+    gateway = raw.get("GatewayId") or ""
+    kind, target = "other", gateway
+    if gateway == "local":
+        kind = "local"
+    elif raw.get("NatGatewayId"):
+        kind, target = "nat", raw["NatGatewayId"]
+    elif gateway.startswith("igw-"):
+        kind = "igw"
+    return Route(
+        destination=IPv4Network(raw["DestinationCidrBlock"]),
+        kind=kind,
+        target=target,
+        state=raw.get("State", "active"),
+    )
+
+
+def _nat(raw: dict[str, Any]) -> Nat:
+    return Nat(
+        id=raw["NatGatewayId"],
+        state=raw["State"],
+        subnet=raw.get("SubnetId", ""),
+        failure=raw.get("FailureMessage", ""),
+    )
+
+
+def _endpoint(raw: dict[str, Any]) -> Endpoint:
+    return Endpoint(
+        service=raw["ServiceName"],
+        state=str(raw.get("State", "")).lower(),
+        private_dns=bool(raw.get("PrivateDnsEnabled")),
+        subnets=tuple(raw.get("SubnetIds", ())),
+        groups=tuple(each["GroupId"] for each in raw.get("Groups", ())),
+    )

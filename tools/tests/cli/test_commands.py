@@ -1,0 +1,274 @@
+"""The commands as a person gives them: language, help, output, and the exit code of whatever ends one."""
+
+import fcntl
+import json
+import os
+from datetime import datetime
+
+import click
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from click.testing import CliRunner
+
+from tools.cli import main
+from tools.i18n import Refused, t
+from tools import command_line
+from tools.aws.session import Session
+from tools.command_line import Number, Whole
+from stack.file import StackError
+from tools.tests.conftest import client
+
+
+class Broken(Refused):
+    """What the command below can fail with."""
+
+
+ENDS = {
+    "well": (None, 0, ""),
+    "broken": (Broken(t("cause")), 1, "careapp: cause\n"),
+    "click": (click.ClickException("cause"), 1, "careapp: cause\n"),
+    "stack": (StackError(t("cause")), 2, "careapp: cause\n"),
+    "ctrl-c": (KeyboardInterrupt(), 130, "\n"),
+    "own": (SystemExit(7), 7, ""),
+}
+
+
+@click.group()
+def program():
+    """Show it."""
+
+
+@program.command()
+@click.argument("how", type=click.Choice(sorted(ENDS)))
+@click.option("--json", help="Print JSON.")
+def end(how, json):
+    """End somehow."""
+    if ENDS[how][0] is not None:
+        raise ENDS[how][0]
+
+
+@pytest.fixture
+def ran(monkeypatch, capsys):
+    for name in ("CAREAPP_LANG", "LANGUAGE", "LC_ALL"):
+        monkeypatch.setenv(name, "C")
+
+    def ran(*words):
+        monkeypatch.setattr("sys.argv", ["./careapp", *words])
+        with pytest.raises(SystemExit) as ended:
+            command_line.run(program)
+        return ended.value.code, *capsys.readouterr()
+
+    yield ran
+    command_line.set_language("en")
+    command_line.translate_help(program)
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_every_error_has_its_exit_code(ran, how):
+    _, code, complaint = ENDS[how]
+    assert ran("end", how) == (code, "", complaint)
+
+
+@pytest.mark.parametrize(
+    "words", [["--lang", "ja", "end", "--help"], ["end", "--lang=ja", "--help"]]
+)
+def test_lang_is_accepted_before_and_after_the_command(ran, words):
+    code, shown, _ = ran(*words)
+    assert code == 0
+    assert "使い方: ./careapp end" in shown
+    assert "--json TEXT     JSON で出力します。" in shown
+    assert os.environ["CAREAPP_LANG"] == "ja", "processes that it starts speak it, too"
+
+
+def test_child_processes_follow_the_locale_too(ran, monkeypatch):
+    monkeypatch.delenv("CAREAPP_LANG")
+    monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
+    assert "使い方: ./careapp end" in ran("end", "--help")[1]
+    assert "CAREAPP_LANG" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "english", "japanese"),
+    [
+        (Whole(0, 9), "abc", "'abc' is not a whole number from 0 to 9.", "0 から 9 まで"),
+        (Whole(1, 9), "10", "'10' is not a whole number from 1 to 9.", "1 から 9 まで"),
+        (Number(min=0.5), "0.1", "'0.1' is not a number from 0.5 up.", "0.5 以上"),
+    ],
+)
+def test_a_number_out_of_range_is_refused_with_the_range(
+    monkeypatch, kind, value, english, japanese
+):
+    for lang, words in (("en", english), ("ja", japanese)):
+        monkeypatch.setenv("CAREAPP_LANG", lang)
+        with pytest.raises(click.BadParameter) as refused:
+            kind.convert(value, None, None)
+        assert words in refused.value.message
+        assert value in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("words", "lang"),
+    [
+        ([], ""),
+        (["status", "--lang", "ja"], "ja"),
+        (["--lang=en", "status"], "en"),
+        (["shell", "--", "x", "--lang", "ja"], ""),
+        (["status", "--lang"], ""),
+        (["status", "--lang", "fr"], ""),
+    ],
+)
+def test_lang_counts_only_before_a_double_dash(words, lang):
+    assert command_line.chosen_language(words) == lang
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("stack")
+def test_doctor_finds_the_first_cause_and_speaks_japanese(run):
+    code, shown, _ = run("doctor", "--json")
+    found = json.loads(shown)
+    assert (code, found["exitCode"], found["healthy"]) == (1, 1, False)
+    assert found["findings"][0]["id"] == "balancer-cannot-reach-task"
+    assert found["findings"][0]["fixes"][0]["commands"] == ["pulumi up --refresh -s poc"]
+    _, shown, _ = run("doctor", "--lang", "ja")
+    assert "[原因] ロードバランサーがポート 3000 でタスクに接続できません" in shown
+
+
+@pytest.mark.parametrize("command", ["doctor", "status", "logs", "events", "preflight", "cost"])
+def test_a_stack_without_a_file_is_one_sentence_and_exit_code_2(run, command):
+    code, shown, complaint = run(command, "-s", "nope")
+    assert (code, shown) == (2, "")
+    assert complaint == (
+        'careapp: There is no stack "nope": Pulumi.nope.yaml does not exist. '
+        "Existing stacks: poc. Choose one with --stack.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["doctor", "preflight", "status"])
+def test_without_permissions_nothing_is_called_healthy(run, monkeypatch, command):
+    def refuse(_self, operation, _params):
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, operation)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", refuse)
+    code, shown, _ = run(command)
+    assert (code, "Healthy" in shown, "Ready" in shown) == (2, False, False)
+    assert "Your AWS identity has no permission for ecs:DescribeServices on *." in shown
+
+
+@pytest.fixture
+def no_credentials(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_without_credentials_the_error_says_how_to_log_in(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("CAREAPP_HOME", str(tmp_path))
+    code, _, complaint = run("logs")
+    assert (code, complaint) == (
+        2,
+        "careapp: There are no usable AWS credentials. Log in again (`aws sso login`), or name a "
+        "profile: aws:profile in the stack file, or AWS_PROFILE.\n",
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_credentials")
+def test_without_credentials_a_local_cloud_that_runs_is_named(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("CAREAPP_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["careapp", "doctor", "-s", "poc"])
+    told = "  A local cloud runs here: ./careapp shell ./careapp doctor -s poc\n"
+    lock = tmp_path / "cloud.lock"
+    assert told not in run("doctor", "-s", "poc")[2]
+    lock.touch()
+    assert told not in run("doctor", "-s", "poc")[2], "one that has ended"
+    with lock.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        code, _, complaint = run("doctor", "-s", "poc")
+        assert (code, complaint.endswith(told)) == (2, True)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        assert told not in run("doctor", "-s", "poc")[2], "one that is talked to already"
+
+
+def test_an_unknown_profile_is_named(run, folder):
+    (folder / "Pulumi.poc.yaml").write_text("config: {aws:region: x-1, aws:profile: nobody}\n")
+    code, _, complaint = run("logs")
+    assert code == 2
+    assert "The config profile (nobody) could not be found." in complaint
+
+
+@pytest.mark.parametrize("command", ["status", "doctor", "preflight", "pause", "retry", "rollback"])
+def test_credentials_that_only_the_provider_would_use_are_refused(run, folder, command):
+    (folder / "Pulumi.poc.yaml").write_text(
+        "config:\n  aws:region: x-1\n  aws:assumeRoles:\n    - roleArn: arn:aws:iam::1:role/deploy\n"
+    )
+    code, shown, complaint = run(command)
+    assert (code, shown) == (2, "")
+    assert complaint.startswith("careapp: the settings of stack poc are invalid (1 problem):")
+    assert "aws:assumeRoles: gives credentials to the provider only" in complaint
+    assert "`pulumi config rm aws:assumeRoles`" in complaint
+    assert "roleArn" not in complaint
+
+
+def test_a_local_cloud_that_does_not_answer_is_named(run, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    code, _, complaint = run("logs")
+    assert code == 2
+    assert "The local cloud does not answer at http://127.0.0.1:1" in complaint
+    assert "./careapp cloud start" in complaint
+
+
+@pytest.mark.usefixtures("stack")
+def test_status_shows_stage_service_and_database_and_prints_json(run):
+    code, shown, _ = run("status")
+    assert code == 1
+    assert "careapp-poc · stage 2: the app on ECS · ap-northeast-1" in shown
+    assert "Service: ACTIVE, " in shown
+    assert "Database: available, PostgreSQL 17, db.t4g.micro" in shown
+    found = json.loads(run("status", "--json")[1])
+    assert (found["stage"], found["steady"], found["problems"]) == ("stage2", False, {})
+    [deployment] = found["service"]["deployments"]
+    assert deployment["status"] == "PRIMARY"
+    assert "T" in deployment["created"]
+    assert datetime.fromisoformat(deployment["created"]).utcoffset() is not None
+
+
+@pytest.mark.usefixtures("stack")
+def test_preflight_lists_the_checks_of_doctor(run):
+    code, shown, _ = run("preflight")
+    assert code == 1
+    assert "✓ The image is in ECR, for the task's processor" in shown
+    assert "✗ Security groups: load balancer to task, task to database" in shown
+    assert "? Fargate's quota has room for a roll-out" in shown
+
+
+def test_watch_and_json_exclude_each_other():
+    done = CliRunner().invoke(main, ["status", "--watch", "--json"], prog_name="./careapp")
+    assert done.exit_code == 2
+    assert "--watch and --json exclude each other." in done.output
+
+
+@pytest.mark.usefixtures("stack")
+def test_events_are_one_timeline(run):
+    code, shown, _ = run("events")
+    assert code == 0
+    assert "deploy" in shown
+    assert "deployment of careapp-poc:1 begins" in shown
+
+
+@pytest.mark.usefixtures("account")
+def test_pages_are_all_read(session):
+    for index in range(60):
+        client("logs").create_log_group(logGroupName=f"group-{index}")
+    found = session.all("logs", "describe_log_groups", "logGroups", logGroupNamePrefix="group-")
+    assert len(found) == 60
+
+
+def test_a_session_takes_the_environment_s_region_where_the_stack_file_has_none(monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    assert (Session(None).region, Session("us-east-1").region) == ("eu-west-1", "us-east-1")

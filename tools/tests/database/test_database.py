@@ -1,0 +1,287 @@
+"""The way to the database: what it goes through, how the plugin is called, what is said of failures."""
+
+import json
+import os
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tools.i18n import Refused, t
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from tools.database import commands, queries, tunnel
+from tools.database.tunnel import DOCUMENT, JumpHost, open_tunnel
+from tools.snapshot import vpc
+from tools.snapshot.rds import Pause
+from tools.tests import stacks as a
+from tools.tests.conftest import NAMES, client
+
+TOKEN = "token-of-the-session"
+PLUGIN = """\
+#!{python}
+import json, os, sys, time
+if sys.argv[1:] == ["--version"]:
+    print("{version}")
+    sys.exit()
+told = dict(argv=sys.argv[1:], session=os.environ.get("AWS_SSM_START_SESSION_RESPONSE"))
+open("{told}", "w").write(json.dumps(told))
+print("Starting session with SessionId: s-1", flush=True)
+{act}
+"""
+OPENS = "print('Port 51234 opened for sessionId s-1.', flush=True); time.sleep(60)"
+JUMP_HOST = JumpHost(
+    target="i-1", text=t("bastion {id}", id="i-1"), vpc="vpc-1", groups=("sg-b",), subnets=()
+)
+
+
+class Answering(Session):
+    """AWS by prepared answers; what it was asked is in ``asked``."""
+
+    def __init__(self, **answers):
+        super().__init__(a.REGION, "work")
+        self.answers, self.asked = answers, []
+
+    def call(self, service, operation, /, **params):
+        self.asked.append((service, operation, params))
+        answer = self.answers[operation]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Put a plugin on PATH that does the given things; what it was told comes back."""
+    told = tmp_path / "told.json"
+
+    def install(act=OPENS, version="1.2.707.0"):
+        file = tmp_path / tunnel.NAME
+        file.write_text(PLUGIN.format(python=sys.executable, version=version, told=told, act=act))
+        file.chmod(file.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        return lambda: json.loads(told.read_text())
+
+    return install
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    started = {"SessionId": "s-1", "TokenValue": TOKEN, "StreamUrl": "wss://example"}
+    made = Answering(start_session=started, terminate_session={})
+    made.profile = None
+    return made
+
+
+def test_the_plugin_is_called_as_the_aws_cli_calls_it_and_the_token_stands_in_no_argument(
+    install, aws
+):
+    told = install()
+    with open_tunnel(aws, JUMP_HOST, a.database(), 5433) as tunnel:
+        assert (tunnel.port, tunnel.alive) == (51234, True)
+    argv, session = told()["argv"], json.loads(told()["session"])
+    endpoint = f"https://ssm.{a.REGION}.amazonaws.com"
+    assert argv[:4] == ["AWS_SSM_START_SESSION_RESPONSE", a.REGION, "StartSession", ""]
+    assert json.loads(argv[4]) == {
+        "Target": "i-1",
+        "DocumentName": DOCUMENT,
+        "Parameters": {
+            "host": [a.HOST], "portNumber": ["5432"], "localPortNumber": ["5433"],
+        },
+    }  # fmt: skip
+    assert argv[5:] == [endpoint]
+    assert session == {"SessionId": "s-1", "TokenValue": TOKEN, "StreamUrl": "wss://example"}
+    assert TOKEN not in " ".join(argv)
+    assert TOKEN not in os.environ.get("AWS_SSM_START_SESSION_RESPONSE", "")
+
+
+def test_a_tunnel_is_closed_on_both_ends_after_an_exception(install, aws):
+    install()
+    with pytest.raises(RuntimeError), open_tunnel(aws, JUMP_HOST, a.database()) as tunnel:
+        raise RuntimeError
+    assert not tunnel.alive
+    assert aws.asked[-1] == ("ssm", "terminate_session", {"SessionId": "s-1"})
+
+
+def test_the_output_of_a_plugin_that_opens_no_port_is_shown_and_the_session_ended(install, aws):
+    install("print('Unable to listen on port 5433'); sys.exit(1)")
+    with pytest.raises(Refused, match=r"opened no port: .*Unable to listen on port 5433"):
+        open_tunnel(aws, JUMP_HOST, a.database(), 5433).__enter__()
+    assert aws.asked[-1][1] == "terminate_session"
+
+
+def test_a_missing_plugin_is_named_before_a_session_is_started(tmp_path, aws, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Refused, match="session-manager-plugin is not on PATH"):
+        open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
+    assert aws.asked == []
+
+
+@pytest.mark.parametrize("version", ["1.2.497.0", "1.2.30.0", "", "1.2"])
+def test_a_plugin_that_would_show_the_token_is_refused(install, version):
+    install(version=version)
+    with pytest.raises(
+        Refused, match=r"update it to one after 1\.2\.497\.0, which keeps the session's token out"
+    ):
+        tunnel.find_plugin()
+
+
+def test_a_newer_plugin_is_used(install):
+    install(version="1.2.536.0")
+    assert tunnel.find_plugin().endswith(tunnel.NAME)
+
+
+def test_an_agent_that_is_not_connected_is_reported_with_its_requirements(install, aws):
+    install()
+    aws.answers["start_session"] = AwsProblem("refused", t("x"), t("y"), "TargetNotConnected")
+    with pytest.raises(
+        Refused, match="is not connected to bastion i-1: its agent connects about a minute"
+    ):
+        open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
+
+
+def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certificate(
+    aws, monkeypatch
+):
+    monkeypatch.delenv("PGSSLROOTCERT", raising=False)
+    secret = json.dumps({"username": "postgres", "password": "hidden"})
+    aws.answers["get_secret_value"] = {"SecretString": secret}
+    made = queries.login(aws, a.database())
+    assert made.password == "hidden"
+    assert "hidden" not in repr(made) + str(made)
+    variables, arguments = made.libpq(5433), made.psycopg(5433)
+    assert (variables["PGHOST"], variables["PGHOSTADDR"]) == (a.HOST, "127.0.0.1")
+    assert (variables["PGPORT"], variables["PGSSLMODE"]) == ("5433", "verify-full")
+    assert (arguments["host"], arguments["hostaddr"]) == (a.HOST, "127.0.0.1")
+    assert (arguments["port"], arguments["sslmode"]) == (5433, "verify-full")
+    bundle = Path(variables["PGSSLROOTCERT"]).read_text()
+    assert "BEGIN CERTIFICATE" in bundle
+    monkeypatch.setenv("PGSSLROOTCERT", "/else/where.pem")
+    assert queries.login(aws, a.database()).libpq(1)["PGSSLROOTCERT"] == "/else/where.pem"
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (a.database(status="stopped", pause=Pause(a.NOW, 1)), "./careapp resume -s poc` first"),
+        (a.database(status="stopped"), "is stopped and accepts no connections; `./careapp doctor"),
+        (None, "There is no database careapp-poc in ap-northeast-1"),
+    ],
+)
+def test_a_database_that_accepts_no_connections_is_reported_before_a_session_starts(
+    aws, monkeypatch, found, said
+):
+    monkeypatch.setattr("tools.snapshot.rds.database", lambda *_: found)
+    with pytest.raises(Refused, match=said):
+        queries.database(aws, NAMES)
+
+
+@pytest.fixture
+def rules(monkeypatch):
+    """The VPC's network with other rules."""
+
+    def rules(**changes):
+        groups = {**a.groups(**changes), "sg-b": a.groups()["sg-app"]}
+        found = replace(a.network(), groups=groups)
+        monkeypatch.setattr(vpc, "network", lambda *_: found)
+
+    return rules
+
+
+def test_a_missing_rule_is_the_reported_reason_and_else_the_client_s_message(aws, rules):
+    rules()
+    found = str(commands.silent(aws, JUMP_HOST, a.database(), "connection timed out").text)
+    lacks = "Security group sg-db (careapp-poc-db) has no inbound"
+    fix = "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-db"
+    assert f"is not reachable from bastion i-1: {lacks}" in found
+    assert fix in found
+    rules(db_in=(a.permission(5432, ["sg-b"]),))
+    failed = "password\n  authentication failed"
+    assert str(commands.silent(aws, JUMP_HOST, a.database(), failed).text).startswith(
+        "The connection to the database through bastion i-1 failed: password authentication failed;"
+    )
+
+
+@pytest.fixture
+def bastion(stack):
+    ec2 = client("ec2")
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "careapp-poc-bastion"}]}]
+    [made] = ec2.run_instances(
+        ImageId=ec2.describe_images()["Images"][0]["ImageId"],
+        MinCount=1, MaxCount=1, SubnetId=stack.private_a, SecurityGroupIds=[stack.app],
+        TagSpecifications=tags,
+    )["Instances"]  # fmt: skip
+    yield made["InstanceId"]
+    ec2.terminate_instances(InstanceIds=[made["InstanceId"]])
+
+
+def test_a_running_bastion_is_a_jump_host_and_a_stopped_one_is_not(stack, bastion):
+    found = tunnel.find(stack.session, NAMES)
+    assert (found.target, found.vpc) == (bastion, stack.vpc)
+    assert (found.groups, found.subnets) == ((stack.app,), (stack.private_a,))
+    client("ec2").stop_instances(InstanceIds=[bastion])
+    with pytest.raises(Refused, match="no instance careapp-poc-bastion runs, and no task runs"):
+        tunnel.find(stack.session, NAMES)
+
+
+RUNNING = {"name": "ExecuteCommandAgent", "lastStatus": "RUNNING"}
+
+
+def running(agents, exec_enabled=True):
+    container = {"name": "app", "runtimeId": "f00-1", "managedAgents": agents}
+    return {
+        "taskArn": f"{a.ECS}:task/careapp-poc-cluster/{'c' * 32}",
+        "lastStatus": "RUNNING",
+        "enableExecuteCommand": exec_enabled,
+        "containers": [{"name": "sidecar", "runtimeId": "f00-0"}, container],
+    }
+
+
+def test_a_task_is_named_as_session_manager_names_it(stack, monkeypatch):
+    monkeypatch.setattr(tunnel, "_running", lambda *_: iter([running([]), running([RUNNING])]))
+    found = tunnel.find(stack.session, NAMES)
+    assert found.target == f"ecs:careapp-poc-cluster_{'c' * 32}_f00-1"
+    assert (found.vpc, found.groups) == (stack.vpc, (stack.app,))
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (running([], exec_enabled=False), "the tasks run without execEnabled"),
+        (running([{**RUNNING, "lastStatus": "PENDING"}]), "no task's ExecuteCommandAgent runs yet"),
+    ],
+)
+def test_the_reason_why_no_task_is_a_jump_host_is_shown(stack, monkeypatch, task, said):
+    monkeypatch.setattr(tunnel, "_running", lambda *_: iter([task]))
+    with pytest.raises(Refused) as refused:
+        tunnel.find(stack.session, NAMES, tunnel.TASK)
+    assert said in str(refused.value)
+    assert "pulumi config set bastionEnabled true -s poc` (or execEnabled" in str(refused.value)
+
+
+def test_via_is_not_replaced_by_the_other_jump_host(stack, bastion, monkeypatch):
+    monkeypatch.setattr(tunnel, "_running", lambda *_: iter([running([RUNNING])]))
+    assert tunnel.find(stack.session, NAMES).target == bastion
+    assert tunnel.find(stack.session, NAMES, "task").target.startswith("ecs:")
+
+
+@pytest.mark.usefixtures("stack")
+def test_a_missing_jump_host_is_one_sentence(run, monkeypatch):
+    secret = {"secret": a.SECRET}
+    monkeypatch.setattr("tools.database.queries.database", lambda *_: a.database(**secret))
+    code, shown, complaint = run("db", "check")
+    assert (code, shown) == (1, "")
+    assert complaint.count("\n") == 1
+    assert "The database is not reachable: no instance careapp-poc-bastion runs" in complaint
+
+
+def test_a_missing_psql_is_reported_before_a_tunnel_is_opened(run, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    code, _, complaint = run("db", "psql")
+    assert code == 1
+    assert './careapp db psql -c "SELECT 1"' in complaint

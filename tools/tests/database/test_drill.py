@@ -1,0 +1,242 @@
+"""A drill of a restore, over an account of moto: what is asked of RDS, what is left, what is said."""
+
+import json
+import os
+import signal
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from tools.i18n import Refused
+from tools.cost import restores
+from tools.cost.prices import PriceBook
+from tools.database import contents, copies, drill
+from tools.database.contents import Table
+from tools.database.drill import Drill
+from tools.tests.conftest import NAMES, client, instances
+
+NAME, COPY = NAMES.database, f"{NAMES.database}-drill"
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def made(stack, wait, monkeypatch):
+    """A drill whose databases are not asked: the restored one has a row less."""
+    rows = {COPY: 9, NAME: 10}
+
+    @contextmanager
+    def tunnel(_session, _host, database):
+        yield SimpleNamespace(database=database)
+
+    def read(who, _tunnel):
+        return {"visits": Table(rows[who.id], NOON), "counters": Table(1)}
+
+    monkeypatch.setattr(drill, "open_tunnel", tunnel)
+    monkeypatch.setattr(drill.queries, "login", lambda _, database: database)
+    monkeypatch.setattr(contents, "read", read)
+    yield Drill(
+        session=stack.session,
+        names=NAMES,
+        original=copies.described(stack.session, NAME),
+        jump_host=None,
+        waiting=wait,
+    )
+    if COPY in instances():
+        client("rds").delete_db_instance(DBInstanceIdentifier=COPY, SkipFinalSnapshot=True)
+
+
+def newest(made):
+    return copies.choose(made.session, made.original, "", None)
+
+
+def shown(report):
+    return [line.text for line in drill.lines(report, COPY)]
+
+
+def test_the_newest_snapshot_is_compared_with_the_database_and_its_instance_deleted(made):
+    source, secrets = newest(made), client("secretsmanager")
+    assert source.snapshot.startswith(f"rds:{NAME}-")
+    before = len(secrets.list_secrets()["SecretList"])
+    report = made.run(source, "")
+    assert instances() == [NAME]
+    assert len(secrets.list_secrets()["SecretList"]) == before, "the password's secret goes, too"
+    assert [line.split() for line in shown(report)[1:4]] == [
+        ["table", "restored", "now", "difference"],
+        ["counters", "1", "1", "0"],
+        ["visits", "9", "10", "-1"],
+    ]
+    assert shown(report)[4] == "Newest row, restored: 2026-11-27 12:00 UTC in visits"
+    assert f"The restore of snapshot {source.snapshot} of " in shown(report)[-3]
+    assert shown(report)[-2:] == [f"{COPY} is deleted.", "The drill cost about $0.005."]
+    assert json.loads(json.dumps(drill.as_dict(report)))["tables"]["counters"] == {
+        "restored": {"rows": 1, "newest": None},
+        "now": {"rows": 1, "newest": None},
+    }
+
+
+def interrupt(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.mark.parametrize("end", [interrupt, lambda *_: 1 / 0], ids=["Ctrl-C", "failure"])
+@pytest.mark.parametrize("step", ["wait_until_usable", "read"])
+def test_nothing_is_left_of_a_drill_that_does_not_end(made, monkeypatch, step, end):
+    monkeypatch.setattr(contents if step == "read" else copies, step, end)
+    with pytest.raises((KeyboardInterrupt, ZeroDivisionError)):
+        made.run(newest(made), "")
+    assert instances() == [NAME]
+
+
+def test_a_deletion_that_is_refused_is_told_with_its_command(made, monkeypatch):
+    def refuse(*_):
+        raise Refused("no")
+
+    monkeypatch.setattr(copies, "delete", refuse)
+    with pytest.raises(Refused):
+        made.run(newest(made), "")
+    assert str(made.waiting.said[-1]) == (
+        f"{COPY} may still exist and cost: the next drill deletes it, and so does `aws rds "
+        f"delete-db-instance --region ap-northeast-1 --db-instance-identifier {COPY} "
+        "--skip-final-snapshot`."
+    )
+
+
+def test_the_instance_of_a_killed_drill_is_deleted_by_the_next(made):
+    copies.restore(made.session, made.original, newest(made), COPY, temporary=True)
+    made.delete_leftover()
+    assert instances() == [NAME]
+    assert str(made.waiting.said[0]) == f"{COPY} is left from an earlier drill."
+
+
+def test_an_instance_that_no_drill_created_is_kept(made):
+    client("rds").create_db_instance(
+        DBInstanceIdentifier=COPY,
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+    )
+    with pytest.raises(Refused, match="so no drill created it"):
+        made.delete_leftover()
+    assert COPY in instances()
+
+
+def test_network_parameters_and_tags_are_those_of_the_database():
+    original = {
+        "DBInstanceClass": "db.m7g.large",
+        "DBSubnetGroup": {"DBSubnetGroupName": "isolated"},
+        "DBParameterGroups": [{"DBParameterGroupName": "tls"}],
+        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1"}],
+        "Endpoint": {"Port": 5433},
+        "MultiAZ": True,
+        "BackupRetentionPeriod": 7,
+        "AllocatedStorage": 20,
+        "StorageType": "gp3",
+        "Iops": 3000,
+        "StorageThroughput": 125,
+        "EnabledCloudwatchLogsExports": ["postgresql"],
+        "DeletionProtection": True,
+    }
+    common = {
+        "DBInstanceClass": "db.m7g.large",
+        "DBSubnetGroupName": "isolated",
+        "DBParameterGroupName": "tls",
+        "VpcSecurityGroupIds": ["sg-1"],
+        "Port": 5433,
+        "PubliclyAccessible": False,
+        "AutoMinorVersionUpgrade": False,
+        "CopyTagsToSnapshot": False,
+        "EnableIAMDatabaseAuthentication": False,
+    }
+    temporary = {"MultiAZ": False, "BackupRetentionPeriod": 0}
+    lasting = {"MultiAZ": True, "BackupRetentionPeriod": 7, "DeletionProtection": True}
+    striped = {"StorageType": "gp3", "Iops": 12000, "StorageThroughput": 500}
+    assert copies.settings(original, True) == common | temporary
+    assert copies.settings(original, False) == common | lasting
+    large = {**original, **striped, "AllocatedStorage": 400}
+    assert copies.settings(large, True) == common | temporary | striped
+
+
+def test_the_tags_of_the_stack_are_copied_and_no_other(made):
+    tags = {"careapp:stack": "poc", "aws:cloudformation:stack-name": "x", "careapp:paused-at": "y"}
+    tagged = {**made.original, "TagList": [{"Key": k, "Value": v} for k, v in tags.items()]}
+    source = newest(made)
+    copies.restore(made.session, tagged, source, COPY, temporary=True)
+    found = copies.described(made.session, COPY)
+    assert {each["Key"]: each["Value"] for each in found["TagList"]} == {
+        "careapp:stack": "poc",
+        copies.PURPOSE: source.snapshot,
+    }
+
+
+def test_a_time_that_rds_has_not_saved_yet_is_refused(made):
+    latest = made.original["LatestRestorableTime"]
+    assert copies.choose(made.session, made.original, "", latest).moment == latest
+    with pytest.raises(Refused, match=rf"is too new: {NAME} can be restored up to "):
+        copies.choose(made.session, made.original, "", latest + timedelta(seconds=1))
+    without = {**made.original, "LatestRestorableTime": None}
+    with pytest.raises(Refused, match="has no automated backups"):
+        copies.choose(made.session, without, "", latest)
+
+
+def test_a_time_that_rds_keeps_no_longer_is_refused_with_the_earliest_one(made, monkeypatch):
+    begins = datetime(2026, 11, 20, 3, 4, 5, 600_000, tzinfo=UTC)
+    asked, every = [], made.session.all
+
+    def answered(service, operation, key, /, **params):
+        if operation != "describe_db_instance_automated_backups":
+            return every(service, operation, key, **params)
+        asked.append(params)
+        return [{"RestoreWindow": {"EarliestTime": begins}}]
+
+    monkeypatch.setattr(made.session, "all", answered)
+    assert copies.choose(made.session, made.original, "", begins).moment == begins
+    with pytest.raises(Refused) as refused:
+        copies.choose(made.session, made.original, "", begins - timedelta(days=1))
+    latest = made.original["LatestRestorableTime"].isoformat(timespec="seconds")
+    assert str(refused.value) == (
+        f"2026-11-19T03:04:05+00:00 is too old: {NAME} can be restored to times from 2026-11-20T03:04:06+00:00 to "
+        f"{latest}. RDS keeps automated backups for {made.original['BackupRetentionPeriod']} days "
+        "(databaseBackupDays). A snapshot may be older: --snapshot, and `aws rds describe-db-snapshots --region "
+        "ap-northeast-1` shows all."
+    )
+    assert asked == [{"DbiResourceId": made.original["DbiResourceId"]}] * 2
+
+
+def test_a_snapshot_that_does_not_exist_is_refused_with_the_command_that_lists_them(made):
+    with pytest.raises(
+        Refused, match=r"no available snapshot gone; `aws rds describe-db-snapshots --region"
+    ):
+        copies.choose(made.session, made.original, "gone", None)
+    with pytest.raises(Refused, match=f"{NAME} has no available snapshot yet"):
+        copies.choose(made.session, {**made.original, "DbiResourceId": "db-OTHER"}, "", None)
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        (("--time", "yesterday"), 2, "'yesterday' is not a time like 2026-11-27T12:30"),
+        (("--time", "2026-11-27T12:30", "--snapshot", "s"), 2, "exclude each other"),
+        ((), 1, "The database is not reachable"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_costs(run, words, code, complaint):
+    found, _, said = run("db", "drill", *words)
+    assert (found, complaint in said) == (code, True), said
+    assert instances() == [NAME]
+
+
+def test_a_time_without_an_offset_is_local(clock_in):
+    clock_in("JST-9")
+    assert copies.parse_time("2026-11-27T12:30") == datetime(2026, 11, 27, 3, 30, tzinfo=UTC)
+    assert copies.parse_time("2026-11-27T12:30+00:00").hour == 12
+
+
+def test_ten_minutes_are_billed_at_least():
+    book = PriceBook.load("ap-northeast-1")
+    hour = book.price("rds-hour:db.t4g.micro").usd
+    storage = 20 * book.price("rds-gb:gp3").usd + book.price("secret").usd
+    costs = [restores.usd(book, "db.t4g.micro", 20, "gp3", each) for each in (1, 600, 7200)]
+    assert costs == pytest.approx([(hour + storage / 730) / 6] * 2 + [2 * (hour + storage / 730)])

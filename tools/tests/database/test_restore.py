@@ -1,0 +1,458 @@
+"""A restore of the database, over an account of moto: its steps, interrupts, refusals, and Pulumi's state."""
+
+import json
+import stat
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from tools.i18n import Refused, t
+from tools.aws.errors import AwsProblem
+from tools.database import copies, restore
+from tools.database.pulumi_state import INSTANCE, PulumiStack
+from tools.database.restore import Instances, Restore, RestoreOptions
+from tools.tests.conftest import NAMES, Terminal, client, instances
+from tools.tests.stacks import choices
+
+NAME = NAMES.database
+RESTORED, OLD = f"{NAME}-restored", f"{NAME}-before-restore"
+CHANGES = (
+    "restore_db_instance_from_db_snapshot", "modify_db_instance", "remove_tags_from_resource",
+)  # fmt: skip
+
+
+FIRST = ("up", "deployErrorPercent", "deployLatencySeconds")
+
+
+class Pulumi:
+    """Pulumi by its answers; what it did is in ``done``."""
+
+    def __init__(self):
+        self.id, self.done = "db-OLD", []
+
+    def instance_id(self):
+        return self.id
+
+    def set_instance_id(self, new):
+        self.id = new
+        self.done.append("id")
+
+    def check_preview(self):
+        self.done.append("preview")
+
+    def up(self, instead):
+        self.done.append(("up", *instead))
+
+
+@pytest.fixture
+def made(stack, wait, monkeypatch):
+    """A restore whose changes of AWS are in ``changes``; at the end there is the database alone."""
+    changes, call = [], stack.session.call
+
+    def recorded(service, operation, /, **params):
+        if operation in CHANGES:
+            changes.append(operation)
+        return call(service, operation, **params)
+
+    monkeypatch.setattr(stack.session, "call", recorded)
+    made = Restore(stack.session, choices(), wait, Pulumi())
+    made.changes = changes
+    yield made
+    rds = client("rds")
+    if OLD in instances():
+        delete(NAME)
+        rds.modify_db_instance(
+            DBInstanceIdentifier=OLD, NewDBInstanceIdentifier=NAME, ApplyImmediately=True
+        )
+        if RESTORED in instances():
+            delete(RESTORED)
+    # moto names an automated snapshot by the minute, and refuses a second one.
+    for each in rds.describe_db_snapshots()["DBSnapshots"]:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=each["DBSnapshotIdentifier"])
+
+
+def delete(name):
+    if name in instances():
+        client("rds").delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+
+
+def go(made):
+    """What the command does, once it knows what to restore."""
+    now = made.read()
+    made.check(now)
+    if now.source is None:
+        client("rds").create_db_snapshot(DBInstanceIdentifier=NAME, DBSnapshotIdentifier="good")
+        made.begin(now, copies.choose(made.session, now.current, "good", None))
+    made.swap()
+    return made.adopt()
+
+
+def tagged(instance):
+    """The ARN by which the permissions boundary allows the password's secret (delivery/template.yaml)."""
+    secret = instance["MasterUserSecret"]["SecretArn"]
+    tags = client("secretsmanager").describe_secret(SecretId=secret)["Tags"]
+    return {each["Key"]: each["Value"] for each in tags}["aws:rds:primaryDBInstanceArn"]
+
+
+def test_the_restored_instance_gets_the_name_and_the_old_one_stays(made):
+    now = go(made)
+    assert sorted(instances()) == [NAME, OLD]
+    assert made.changes == [CHANGES[0], *[CHANGES[1]] * 3, CHANGES[2]]
+    assert made.pulumi.done == ["id", "preview", FIRST, ("up",)]
+    after = made.read()
+    assert tagged(after.current) == after.current["DBInstanceArn"]
+    assert (after.source, after.current["MasterUserSecret"]["SecretStatus"]) == (None, "active")
+    assert [line.text for line in restore.closing(made, now)] == [
+        f"{NAME} is restored.",
+        f"{OLD} runs on with the data from before, for about $21.41 a month.",
+        "When it is not needed any more: aws rds delete-db-instance --region ap-northeast-1 "
+        f"--db-instance-identifier {OLD} --skip-final-snapshot",
+    ]
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["after the call", "before the call"])
+@pytest.mark.parametrize("step", range(5))
+def test_after_an_interrupt_at_any_call_the_same_command_goes_on(made, monkeypatch, step, before):
+    call, left = made.session.call, [step]
+
+    def interrupted(service, operation, /, **params):
+        if operation in CHANGES:
+            left[0] -= 1
+            if left[0] == -1 and before:
+                raise KeyboardInterrupt
+        answer = call(service, operation, **params)
+        if left[0] == -1 and operation in CHANGES:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(made.session, "call", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        go(made)
+    if step == 0 and before:
+        client("rds").delete_db_snapshot(DBSnapshotIdentifier="good")
+    if step == 4 and not before:
+        return  # It was the last call.
+    go(made)
+    assert sorted(instances()) == [NAME, OLD]
+    after = made.read()
+    assert (after.source, made.pulumi.done[-1]) == (None, ("up",))
+    assert tagged(after.current) == after.current["DBInstanceArn"]
+
+
+@pytest.mark.parametrize("failing", ["set_instance_id", "check_preview", "up"])
+def test_after_a_failure_of_pulumi_the_same_command_goes_on(made, monkeypatch, failing):
+    with monkeypatch.context() as patch:
+        patch.setattr(Pulumi, failing, lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            go(made)
+    assert made.read().swapped
+    go(made)
+    assert (made.read().source, made.pulumi.id) == (None, made.read().current["DbiResourceId"])
+
+
+def test_after_an_interrupt_between_the_two_updates_both_are_run_again(made, monkeypatch):
+    up = Pulumi.up
+
+    def first_only(pulumi, instead):
+        if not instead:
+            raise KeyboardInterrupt
+        up(pulumi, instead)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pulumi, "up", first_only)
+        with pytest.raises(KeyboardInterrupt):
+            go(made)
+    assert made.read().source == "good"
+    go(made)
+    assert (made.read().source, made.pulumi.done[-2:]) == (None, [FIRST, ("up",)])
+
+
+SHIFTS = {"shiftPercent": "99", "shiftMinutes": "0", "bakeMinutes": "0"}
+NO_ALARMS = {"deployErrorPercent": "0", "deployLatencySeconds": "0"}
+QUIET = {"deployErrorPercent": "0", "deployLatencySeconds": "0"}
+LINEAR = {"deployStrategy": "linear", "rolloutTimeoutMinutes": "60"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "first", "minutes"),
+    [
+        ({}, NO_ALARMS, 5),
+        (QUIET, {}, None),
+        ({"ecsEnabled": "false"}, {}, None),
+        (LINEAR, SHIFTS | NO_ALARMS, 50),
+        ({"deployStrategy": "canary", "rolloutTimeoutMinutes": "20"} | QUIET, SHIFTS, 10),
+        ({"deployStrategy": "blueGreen", "bakeMinutes": "0"}, SHIFTS | NO_ALARMS, 0),
+    ],
+)
+def test_the_first_update_neither_waits_with_the_old_tasks_nor_rolls_back_to_them(
+    made, changes, first, minutes
+):
+    """They have no database. The second update has the stack file's settings, and says how long it takes."""
+    made = Restore(made.session, choices(**changes), made.waiting, Pulumi())
+    assert made.first == first
+    [said] = [each.text for each in restore.plan(made, t("s")) if "second one" in each.text] or [
+        None
+    ]
+    assert (said is None) is (minutes is None)
+    if said:
+        assert f"ECS waits {minutes} minutes in it, while the app runs" in said
+        assert all(f"{name}={value}" in said for name, value in first.items())
+    # The stack file takes each of these values.
+    choices(**{"rolloutTimeoutMinutes": "60", **changes, **first})
+
+
+def test_a_name_that_rds_has_not_freed_yet_is_asked_for_again(made, monkeypatch):
+    call, refused = made.session.call, []
+
+    def busy(service, operation, /, **params):
+        if params.get("NewDBInstanceIdentifier") == NAME and not refused:
+            refused.append(params)
+            raise AwsProblem("refused", t("taken"), t("wait"), code="DBInstanceAlreadyExists")
+        return call(service, operation, **params)
+
+    monkeypatch.setattr(made.session, "call", busy)
+    go(made)
+    assert (len(refused), sorted(instances())) == (1, [NAME, OLD])
+
+
+def raw(name, source=None, **more):
+    tags = [{"Key": copies.PURPOSE, "Value": source}] if source else []
+    return {"DBInstanceIdentifier": name, "TagList": tags, **more}
+
+
+@pytest.fixture
+def snapshot(stack):
+    """Make a snapshot of an instance with another version of PostgreSQL, and return its name."""
+    rds, made = client("rds"), []
+
+    def of(version):
+        rds.create_db_instance(
+            DBInstanceIdentifier="other", Engine="postgres", EngineVersion=version,
+            DBInstanceClass="db.t4g.micro", AllocatedStorage=20, MasterUsername="postgres",
+            MasterUserPassword="throwaway1", BackupRetentionPeriod=0,
+        )  # fmt: skip
+        name = f"of-{version.replace('.', '-')}"
+        rds.create_db_snapshot(DBInstanceIdentifier="other", DBSnapshotIdentifier=name)
+        delete("other")
+        made.append(name)
+        return name
+
+    yield of
+    for each in made:
+        rds.delete_db_snapshot(DBSnapshotIdentifier=each)
+
+
+COPYING = (
+    r"Snapshot of-16-9 is of PostgreSQL 16\.9, and careapp-poc runs 17.*: RDS refuses the parameter group of "
+    r"another major version\. Nothing was changed\. Upgrade a copy, and name it with --snapshot of-16-9-17 .*"
+    r"aws rds copy-db-snapshot --region ap-northeast-1 --source-db-snapshot-identifier of-16-9 "
+    r"--target-db-snapshot-identifier of-16-9-17 && .* --engine-version 17"
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [("16.9", COPYING), ("18.1", "of PostgreSQL 18.1, .* Upgrade the database first: runbook")],
+)
+def test_a_snapshot_of_another_major_version_is_refused_before_anything_is_made(
+    made, snapshot, version, words
+):
+    name, current = snapshot(version), made.read().current
+    with pytest.raises(Refused, match=words):
+        copies.choose(made.session, current, name, None)
+    assert (made.changes, instances()) == ([], [NAME])
+
+
+def test_a_snapshot_of_another_minor_version_is_restored(made, snapshot):
+    name = snapshot("17.1")
+    assert copies.choose(made.session, made.read().current, name, None).snapshot == name
+
+
+PLAIN, NEW = raw(NAME), raw(RESTORED, "s")
+PROTECTED = raw(OLD, DeletionProtection=True, EnabledCloudwatchLogsExports=["postgresql"])
+
+
+@pytest.mark.parametrize(
+    ("current", "restored", "before", "words"),
+    [
+        (
+            PLAIN,
+            None,
+            PROTECTED,
+            f"{OLD} is still there .* modify-db-instance .* && aws rds delete-db.* && aws logs delete-log",
+        ),
+        (PLAIN, raw(RESTORED), None, "so no restore created it"),
+        (PLAIN, NEW, raw(OLD), "exactly one has to exist"),
+        (None, NEW, None, "exactly one has to exist"),
+    ],
+)
+def test_a_restore_that_cannot_go_on_is_refused(made, current, restored, before, words):
+    with pytest.raises(Refused, match=words):
+        made.check(Instances(current=current, restored=restored, before=before))
+
+
+@pytest.mark.parametrize(
+    ("current", "restored", "before"),
+    [
+        (PLAIN, None, None),
+        (PLAIN, NEW, None),
+        (None, NEW, raw(OLD)),
+        (raw(NAME, "s"), None, raw(OLD)),
+    ],
+)
+def test_every_step_of_a_restore_is_a_state_to_go_on_from(made, current, restored, before):
+    made.check(Instances(current=current, restored=restored, before=before))
+
+
+def test_a_damaged_instance_is_renamed_and_one_that_changes_is_waited_for():
+    settled = dict.fromkeys(("available", "storage-full", "failed"), True)
+    settled |= dict.fromkeys(("modifying", "rebooting"), False)
+    found = {each: restore._settled({"DBInstanceStatus": each}) for each in settled}
+    assert found == settled
+
+
+def options(**more):
+    return RestoreOptions(stack="poc", folder=None, **more)
+
+
+def test_another_source_than_that_of_the_restore_under_way_is_refused(made):
+    now = Instances(current=PLAIN, restored=NEW, before=None)
+    assert restore._source(made, now, options()) is None
+    assert restore._source(made, now, options(snapshot="s")) is None
+    with pytest.raises(Refused, match="A restore of s is under way"):
+        restore._source(made, now, options(snapshot="other"))
+
+
+def test_a_restore_of_nothing_and_a_state_of_another_instance_are_refused(made):
+    with pytest.raises(Refused, match="say what to restore: --time or --snapshot"):
+        restore._source(made, made.read(), options())
+    with pytest.raises(Refused, match=f"state knows {NAME} as db-OLD, RDS as db-"):
+        restore._source(made, made.read(), options(snapshot="s"))
+    client("rds").stop_db_instance(DBInstanceIdentifier=NAME)
+    with pytest.raises(Refused, match="The database is stopped and accepts no connections"):
+        restore._source(made, made.read(), options(snapshot="s"))
+    client("rds").start_db_instance(DBInstanceIdentifier=NAME)
+
+
+@pytest.mark.parametrize(("typed", "agreed"), [("poc", True), ("yes", False), ("", False)])
+def test_the_stack_s_name_is_asked_for(made, monkeypatch, capsys, typed, agreed):
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    now = Instances(current=PLAIN, restored=NEW, before=None)
+    assert restore._agreed(made, now, None) is agreed
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[:2] == [
+        "careapp-poc in ap-northeast-1:",
+        f"  - s is restored beside {NAME}",
+    ]
+    assert ("Nothing was changed." in shown) is not agreed
+
+
+PROGRAM = """\
+#!{python}
+import json, pathlib, sys
+folder = pathlib.Path("{folder}")
+with (folder / "argv").open("a") as file:
+    print(*sys.argv[1:], file=file)
+if sys.argv[1:3] == ["stack", "import"]:
+    (folder / "imported").write_text(sys.stdin.read())
+elif sys.argv[1] == "preview" and (folder / "fails").exists():
+    sys.exit("error: no credentials")
+elif sys.argv[1] != "up":
+    print((folder / sys.argv[1]).read_text())
+"""
+OTHER = {"urn": "urn:other", "type": INSTANCE, "id": "db-1", "inputs": {"identifier": "other"}}
+MINE = {
+    "urn": "urn:mine",
+    "type": INSTANCE,
+    "id": "db-1",
+    "inputs": {"identifier": NAME},
+    "outputs": {"id": "db-1", "resourceId": "db-1", "identifier": NAME, "port": 5432},
+}
+
+
+@pytest.fixture
+def pulumi(tmp_path, monkeypatch):
+    """A pulumi on PATH that answers from files of the folder and keeps what it gets."""
+    file = tmp_path / "pulumi"
+    file.write_text(PROGRAM.format(python=sys.executable, folder=tmp_path))
+    file.chmod(file.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    secret = {
+        "urn": "urn:secret",
+        "type": "x",
+        "outputs": {"a": {"ciphertext": "v1:abc"}, "b": "db-1"},
+    }
+    waiting = {**MINE, "delete": True}
+    state = {"version": 3, "deployment": {"resources": [secret, OTHER, waiting, MINE]}}
+    (tmp_path / "stack").write_text(json.dumps(state))
+    return PulumiStack(NAMES, tmp_path)
+
+
+def test_only_the_id_of_the_database_changes_in_the_state(pulumi):
+    assert pulumi.instance_id() == "db-1"
+    pulumi.set_instance_id("db-2")
+    before = json.loads((pulumi.folder / "stack").read_text())["deployment"]["resources"]
+    after = json.loads((pulumi.folder / "imported").read_text())["deployment"]["resources"]
+    assert after[:3] == before[:3]
+    outputs = {**MINE["outputs"], "id": "db-2", "resourceId": "db-2"}
+    assert after[3] == {**MINE, "id": "db-2", "outputs": outputs}
+    asked = (pulumi.folder / "argv").read_text()
+    assert "stack import -s poc --non-interactive\n" in asked
+    assert "secrets" not in asked
+    assert "db-2" not in asked
+
+
+@pytest.mark.parametrize(
+    ("urn", "op", "refused"),
+    [
+        ("urn:mine", "replace", True),
+        ("urn:mine", "delete", True),
+        ("urn:mine", "update", False),
+        ("urn:other", "replace", False),
+    ],
+)
+def test_an_up_that_would_replace_the_database_is_not_run(pulumi, urn, op, refused):
+    (pulumi.folder / "preview").write_text(json.dumps({"steps": [{"urn": urn, "op": op}]}))
+    words = f"would {op} the restored database, so it was not run"
+    with pytest.raises(Refused, match=words) if refused else nullcontext():
+        pulumi.check_preview()
+
+
+def test_settings_of_one_update_are_written_into_a_copy_of_the_stack_file(pulumi):
+    """An interrupt must not leave them in the stack file."""
+    file = pulumi.folder / "Pulumi.poc.yaml"
+    file.write_text("config: {}\n")
+    pulumi.up({"shiftMinutes": "0", "bakeMinutes": "0"})
+    pulumi.up({})
+    plain = "up --refresh --yes --skip-preview -s poc"
+    first, second = (pulumi.folder / "argv").read_text().splitlines()
+    head, copy, *rest = first.removeprefix(f"{plain} ").split()
+    assert (head, rest) == ("--config-file", ["--config=shiftMinutes=0", "--config=bakeMinutes=0"])
+    assert copy.endswith("/Pulumi.poc.yaml")
+    assert (copy != str(file), Path(copy).exists()) == (True, False)
+    assert (second, file.read_text()) == (plain, "config: {}\n")
+
+
+def test_a_failure_of_pulumi_is_told_in_its_words(pulumi, monkeypatch):
+    (pulumi.folder / "fails").touch()
+    with pytest.raises(Refused, match=r"`pulumi preview .*` failed: error: no credentials"):
+        pulumi.check_preview()
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(Refused, match="pulumi is not on PATH"):
+        pulumi.instance_id()
+
+
+def test_a_state_without_the_database_is_refused(pulumi):
+    (pulumi.folder / "stack").write_text(json.dumps({"deployment": {"resources": [OTHER]}}))
+    with pytest.raises(Refused, match=f"state of poc has no DB instance {NAME}"):
+        pulumi.instance_id()
+
+
+@pytest.mark.usefixtures("stack")
+def test_without_a_source_the_command_changes_nothing(run):
+    code, shown, complaint = run("db", "restore", "--yes")
+    assert (code, shown) == (1, "")
+    assert "No restore of careapp-poc is under way" in complaint
+    assert instances() == [NAME]

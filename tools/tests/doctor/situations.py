@@ -1,0 +1,341 @@
+"""What goes wrong on a stack, one situation for each finding of the doctor."""
+
+import json
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+from tools.doctor.diagnose import judge
+from tools.snapshot.cloudwatch import Quota
+from tools.snapshot.elb import Certificate, Rule
+from tools.snapshot.rds import Pause
+from tools.snapshot.records import Container, ContainerHealth, Sidecar
+from tools.snapshot.task_inputs import Image
+from tools.snapshot.task_logs import Line, Logs
+from tools.tests import stacks as a
+
+CRASHED = "Essential container in task exited"
+ILL = f"Task failed ELB health checks in (target-group {a.GROUP_ARN})"
+FAILED_WITH = "Health checks failed with these codes"
+EXITED = "EssentialContainerExited"
+NO_ROUTE = a.subnet("private-1", "10.0.16.0/20")
+INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
+
+
+def crashed(*lines, code=1, rolled_back=False, **changes):
+    task = a.ended(CRASHED, code=code, stop=EXITED)
+    return a.failing(task, rolled_back=rolled_back, logs=a.logs(b=list(lines)), **changes)
+
+
+PROXY = Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy")
+
+
+def sidecar_exited(code, app, *lines, sidecar=PROXY):
+    """A task whose essential container has exited: the exit codes of a sidecar and of the app."""
+    task = a.ended(CRASHED, stop=EXITED)
+    both = (
+        Container(name="app", status="STOPPED", exit_code=app),
+        Container(name="proxy", status="STOPPED", exit_code=code),
+    )
+    return a.failing(
+        replace(task, containers=both),
+        logs=a.logs(b=list(lines)),
+        main=a.definition(sidecars=(sidecar,)),
+    )
+
+
+def never_started(reason, **changes):
+    return a.failing(a.ended(reason, stop="TaskFailedToStart"), **changes)
+
+
+def rules(**changes):
+    return a.network(groups=a.groups(**changes))
+
+
+def env(**changes):
+    kept = {**a.definition().environment, **changes}
+    return a.definition(
+        environment={name: value for name, value in kept.items() if value is not None}
+    )
+
+
+def unable(message):
+    return a.failing(
+        a.ended(CRASHED, code=0),
+        service=a.going(events=(a.event(message),)),
+        tasks=(),
+    )
+
+
+OTHER_SECRET = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/database-GhIjKl"
+LOST = '{"level": "error", "message": "database away", "reason": "something that nobody knows"}'
+FOUND = '{"level": "info", "message": "database connected"}'
+UNMIGRATED = json.dumps(
+    {
+        "level": "error",
+        "message": "cannot migrate the database",
+        "reason": 'column "footer" does not exist\nLINE 1: SELECT footer',
+        "migration": "0003_footer.sql",
+    }
+)
+MIGRATED = '{"level": "info", "message": "database migrated"}'
+
+
+def asked(path, status):
+    """The app's line about a request."""
+    return json.dumps({"level": "info", "message": "request", "path": path, "status": status})
+
+
+def trace(error):
+    """A traceback that passes through the app's own code."""
+    return ('  File "/app/webapp/pages.py", line 66, in home', "    x", error)
+
+
+NONE_RUN = {"service": a.service(desired=0, running=0), "tasks": (), "targets": ()}
+COMMAND = "flask --app app db upgrade"
+
+
+def not_deployed(*commands, settings=None, **changes):
+    """A stack that runs the revision before the newest one, which ECS never got; with tasks of deployCommand."""
+    return a.stack(
+        settings or a.choices(deployCommand=COMMAND),
+        service=a.service(
+            definition=a.OLD, deployments=(a.deployment(id="ecs-svc/1", definition=a.OLD),)
+        ),
+        tasks=(a.task(definition=a.OLD, started_by="ecs-svc/1"),),
+        was_deployed=False,
+        command_tasks=commands,
+        **changes,
+    )
+
+
+def command_task(code=1, **changes):
+    """A task in which `pulumi up` ran deployCommand."""
+    return a.ended(CRASHED, code=code, stop=EXITED, started_by="careapp-deploy", **changes)
+
+
+SITUATIONS = {
+    "stack-missing": a.stage1(
+        balancer=None, group=None, database=None, network=None, image=None, secrets=None
+    ),
+    "service-missing": a.stage1(a.choices()),
+    "ecs-off": a.stage1(),
+    "service-going": a.stack(service=a.service(status="DRAINING")),
+    "scaled-to-zero": a.stack(**NONE_RUN),
+    "scaled-to-zero-by-schedule": a.stack(a.choices(schedule="mon-fri 08:00-20:00"), **NONE_RUN),
+    "scaled-to-zero-in-hours": a.stack(a.choices(schedule="mon-fri 08:00-22:00"), **NONE_RUN),
+    "fargate-quota": unable(
+        "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."
+    ),
+    "fargate-quota-small": a.stack(quota=Quota(limit=0.2)),
+    "sizes-near": a.stack(a.choices(desiredCount="8")),
+    "subnets-full": a.stack(network=a.network(replace(a.network().subnets["private-1"], free=1))),
+    "task-cannot-reach-aws": a.stack(network=a.network(NO_ROUTE)),
+    "vpc-without-dns": a.stack(network=a.network(dns=False)),
+    "task-https-closed": a.stack(network=rules(app_out=(a.permission(5432, ["sg-db"]),))),
+    "execution-role-missing": a.stack(execution=None),
+    "execution-role-not-trusted": a.stack(execution=a.role(trust={"Statement": []})),
+    "execution-role-cannot-pull": a.stack(execution=a.role(a.TOKEN, a.WRITE, a.READ)),
+    "execution-role-cannot-log": a.stack(execution=a.role(a.TOKEN, a.PULL, a.READ)),
+    "execution-role-cannot-secret": a.stack(execution=a.role(a.TOKEN, a.PULL, a.WRITE)),
+    "task-role-cannot-read-secret": a.stack(task_role=a.role(a.TOKEN)),
+    "image-missing": a.stack(image=Image(repository="careapp/hello-ecs", present=False)),
+    "image-architecture": a.stack(
+        image=Image(repository="careapp/hello-ecs", present=True, platforms=("linux/arm64",))
+    ),
+    "secret-missing": a.stack(secrets={a.SECRET: None}),
+    "secret-key-missing": a.stack(
+        main=a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:passwort::"})
+    ),
+    "log-group-missing": a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)),
+    "balancer-not-active": a.stack(balancer=a.balancer(state="failed")),
+    "balancer-cut-off": a.stack(
+        network=a.network(
+            subnets={
+                **a.network().subnets,
+                "public-1": a.subnet("public-1", "10.0.0.0/24"),
+            },
+            nats={},
+        ),
+        service=a.service(subnets=()),
+    ),
+    "target-group-missing": a.stack(group=None),
+    "service-not-attached": a.stack(service=a.service(targets=())),
+    "health-check-off": a.stack(group=a.target_group(enabled=False)),
+    "health-check-drifted": a.stack(a.choices(healthTimeout="4")),
+    "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
+    "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
+    "database-certificate-out-of-time": a.stack(
+        logs=a.logs(a=[a.LISTENS, "certificate verify failed: certificate has expired"])
+    ),
+    "database-authority": a.stack(
+        authorities=frozenset({"Amazon Root CA 1"}),
+        database=a.database(authority="rds-ca-rsa2048-g1"),
+    ),
+    "port-mismatch": a.stack(main=env(PORT="8080")),
+    "wrong-address": a.unhealthy(
+        "Health checks failed",
+        lines=["Listening at: http://127.0.0.1:3000 (7)"],
+        main=env(BIND_HOST="127.0.0.1"),
+    ),
+    "wrong-address-likely": a.unhealthy("Health checks failed", lines=["Booting"]),
+    "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
+    "task-cannot-reach-database": a.stack(network=rules(db_in=())),
+    "rule-in-the-way": a.stack(
+        balancer=a.entrance(
+            Rule(priority="1", action="fixed-response", arn="arn:rule"),
+            *a.balancer().listeners[0].rules,
+        )
+    ),
+    "certificate-not-valid": a.stack(
+        balancer=a.entrance(certificate=Certificate("arn:c", "EXPIRED"))
+    ),
+    "balancer-missing": a.stack(balancer=None),
+    "balancer-lets-nobody-in": a.stack(network=rules(alb_in=())),
+    "internet-cannot-reach-balancer": a.stack(
+        network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
+    ),
+    "page-waits-for-database": a.stack(
+        page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])
+    ),
+    "no-listener": a.stack(
+        balancer=a.entrance(port=8080),
+        page=a.page(0, problem="the load balancer has no listener on port 80"),
+    ),
+    "page-errors": a.stack(page=a.page(500)),
+    "page-unavailable": a.stack(page=a.page(503)),
+    "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),
+    "database-missing": a.stack(database=None),
+    "database-away": a.stack(database=a.database(status="stopped")),
+    "stack-paused": a.stack(
+        service=a.service(desired=0, running=0),
+        database=a.database(status="stopped", pause=Pause(a.NOW, 1)),
+    ),
+    "database-full": a.stack(database=a.database(status="storage-full")),
+    "database-address": a.stack(main=env(DB_HOST="other.example")),
+    "database-secret": a.stack(
+        main=replace(
+            env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}
+        )
+    ),
+    "database-variables": crashed(code=2, main=env(DB_HOST=None, DB_HOSTNAME=a.HOST)),
+    "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
+    "out-of-memory": a.failing(
+        a.ended(
+            CRASHED,
+            code=137,
+            stop=EXITED,
+            container="OutOfMemoryError: Container killed due to memory usage",
+        )
+    ),
+    "sidecar-exited": sidecar_exited(1, 0),
+    "deploy-command-failed": not_deployed(command_task()),
+    "not-deployed": not_deployed(),
+    "deployed-after": a.stack(newest=a.definition(arn=a.NEW.replace(":7", ":8"))),
+    "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
+    "crash-by-program": crashed(*trace("NameError: name 'x' is not defined")),
+    "app-wrong-password": a.stack(
+        logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])
+    ),
+    "app-database-away": a.stack(logs=a.logs(a=[a.LISTENS, LOST])),
+    "app-cannot-migrate": a.stack(logs=a.logs(a=[a.LISTENS, UNMIGRATED])),
+    "app-raises": a.stack(
+        logs=a.logs(a=[a.LISTENS, *trace("ZeroDivisionError: x"), *[asked("/", 500)] * 3])
+    ),
+    "app-requests-fail": a.stack(logs=a.logs(a=[a.LISTENS, *[asked("/", 500)] * 3])),
+    "app-requests-failed": a.stack(logs=a.logs(a=[a.LISTENS, asked("/x", 500), asked("/", 200)])),
+    "task-cannot-start": never_started("CannotStartContainerError: something new"),
+    "container-check-failed": a.failing(
+        a.ended("Task failed container health checks", code=143),
+        logs=a.logs(b=[a.LISTENS]),
+        main=a.definition(
+            health=ContainerHealth(command=("CMD-SHELL", "curl -f http://localhost:3000/health"))
+        ),
+    ),
+    "task-start-mended": a.failing(
+        a.ended(INIT + "execution role", stop="TaskFailedToStart"),
+        service=a.going("FAILED"),
+    ),
+    "slow-start-mended": a.failing(
+        a.ended(ILL, code=143),
+        service=a.going("FAILED", grace=600, events=(a.failed_check(),)),
+    ),
+    "stopped-by-hand": a.stack(
+        service=a.service(running=0),
+        tasks=(a.ended("Task stopped by user", stop="UserInitiated", code=0),),
+        targets=(),
+    ),
+    "target-deregistered": a.stack(targets=()),
+    "rule-taken": a.stage1(
+        balancer=a.entrance(Rule(priority="100", action="redirect", arn="arn:rule"))
+    ),
+    "health-check-mended": a.failing(
+        a.ended(ILL, code=0),
+        service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
+        logs=a.logs(b=['{"path": "/helth", "status": 404}']),
+    ),
+    "health-redirects": a.unhealthy(f"{FAILED_WITH}: [301]"),
+    "health-path-missing": a.unhealthy(
+        f"{FAILED_WITH}: [404]", group=a.target_group(path="/helth")
+    ),
+    "health-forbidden": a.unhealthy(f"{FAILED_WITH}: [401]"),
+    "health-needs-database": a.unhealthy(
+        f"{FAILED_WITH}: [503]",
+        group=a.target_group(path="/health/db"),
+        database=a.database(status="stopped"),
+    ),
+    "health-host": a.unhealthy(f"{FAILED_WITH}: [400]"),
+    "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
+    "health-matcher": a.unhealthy(
+        f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")
+    ),
+    "health-slow": a.unhealthy("Request timed out", reason="Target.Timeout"),
+    "health-protocol": a.unhealthy("Health checks failed", group=a.target_group(protocol="HTTPS")),
+    "slow-start": a.failing(
+        a.ended(ILL, code=143), service=a.going(events=(a.failed_check(),))
+    ),
+    "rolled-back": a.failing(rolled_back=True),
+    "roll-out-failed": a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))),
+    "roll-out-going-on": a.stack(
+        service=a.service(deployments=(a.deployment(rollout="IN_PROGRESS"),)), targets=()
+    ),
+    "cannot-place-tasks": unable("was unable to place a task. Reason: Capacity is unavailable."),
+    "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
+    "workers-die": a.stack(
+        logs=replace(
+            a.logs(), lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)}
+        )
+    ),
+    "spot-interrupted": a.stack(
+        tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))
+    ),
+    "targets-unhealthy": a.unhealthy(f"{FAILED_WITH}: [404]"),
+    "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
+}  # fmt: skip
+
+KINDS = {
+    "scaled-to-zero-by-schedule": "warning",
+    **dict.fromkeys(("ecs-off", "roll-out-going-on", "deployed-after", "stack-paused"), "note"),
+    **dict.fromkeys(
+        (
+            *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
+            *("health-check-off", "health-check-drifted", "spot-interrupted"),
+            *("app-requests-failed", "sizes-near"),
+        ),
+        "warning",
+    ),
+}
+AMONG = {"targets-unhealthy"}
+"""Findings that are never the root cause."""
+
+
+def findings(snapshot):
+    return judge(snapshot).findings
+
+
+def kinds(snapshot):
+    """Id and kind of each finding, in the doctor's order."""
+    return [(each.id, each.kind) for each in judge(snapshot).findings]
+
+
+def causes(snapshot):
+    return [each.id for each in judge(snapshot).causes]

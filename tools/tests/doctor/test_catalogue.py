@@ -1,0 +1,199 @@
+"""The catalogue of findings: its rows are those that the checks make; and what each breaks on a request's path."""
+
+import ast
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tools.i18n import t
+from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import ACCOUNT, CATALOGUE, OUTCOME, REASONS, WHOLE, row
+from tools.diagnosis.findings import Finding
+from tools.diagnosis.known_causes import KNOWN
+from tools.diagnosis.request_path import CONNECTIONS, NODES, request_path, target_of
+from tools.doctor import checks
+from tools.doctor.checks import permissions
+from tools.doctor.diagnose import judge
+from tools.preflight import account
+from tools.snapshot.elb import Target
+from tools.snapshot.records import Part
+from tools.tests import stacks as a
+from tools.tests.doctor.situations import CRASHED, SITUATIONS
+
+FILES = [*Path(checks.__file__).parent.glob("*.py"), Path(account.__file__)]
+ENDS = {
+    "app-": [each.id for each in KNOWN if each.about == "database"],
+    "crash-": [each.id for each in KNOWN],
+    "execution-role-cannot-": permissions.TITLES,
+    "quota-": re.findall(r'"(L-[0-9A-F]{8})"', Path(account.__file__).read_text()),
+    "service-role-": [each.partition(".")[0] for each in account.ROLES],
+}
+"""How the ids go on that the checks put together, by how they begin."""
+
+
+def nodes(kind):
+    for file in FILES:
+        yield from (
+            each for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, kind)
+        )
+
+
+def ids(value):
+    """The ids that an expression stands for, as far as they are written in it."""
+    if isinstance(value, ast.IfExp):
+        return ids(value.body) | ids(value.orelse)
+    if isinstance(value, ast.JoinedStr):
+        begin = value.values[0].value
+        return {f"{begin}{end}" for end in ENDS[begin]}
+    return {value.value} if isinstance(value, ast.Constant) else set()
+
+
+def test_every_id_that_a_check_gives_a_finding_has_a_row():
+    made = set()
+    for call in nodes(ast.Call):
+        if getattr(call.func, "id", "") == "Finding":
+            made |= ids(next(each.value for each in call.keywords if each.arg == "id"))
+    assert len(made) > 60
+    assert made - set(CATALOGUE) == set()
+
+
+def test_every_row_is_of_a_finding_that_some_check_makes():
+    made = {each.value for each in nodes(ast.Constant) if isinstance(each.value, str)}
+    for text in nodes(ast.JoinedStr):
+        if getattr(text.values[0], "value", None) in ENDS:
+            made |= ids(text)
+    assert set(CATALOGUE) - made == set()
+    assert len(CATALOGUE) == len(REASONS) + len(OUTCOME)
+
+
+def test_every_row_has_a_situation_but_those_of_log_lines_and_of_an_empty_account():
+    read = {f"{begin}{each.id}" for begin in ("app-", "crash-") for each in KNOWN}
+    assert set(CATALOGUE) - set(SITUATIONS) - read == {each.id for each in ACCOUNT}
+
+
+def test_a_finding_with_an_unknown_id_cannot_be_made():
+    with pytest.raises(LookupError, match="surprise: no row"):
+        Finding(id="surprise", title=t("the page"), why=t("the page"))
+
+
+@pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
+def test_a_finding_is_explained_by_deeper_ones_alone(row):
+    assert all(CATALOGUE[each].depth < row.depth for each in row.explained_by)
+    assert row.explained_by or not row.repeats
+
+
+def test_what_may_pass_is_not_called_certain():
+    """A roll-out that is given up for one of these might have become healthy."""
+    for name in (
+        *("cannot-place-tasks", "fargate-quota", "database-away", "slow-start", "health-slow"),
+        *(
+            "health-errors",
+            "page-unavailable",
+            "crash-database-refused",
+            "crash",
+            "balancer-not-active",
+        ),
+        *(each.id for each in (*ACCOUNT, *OUTCOME)),
+    ):
+        assert not CATALOGUE[name].certain, name
+    for name in (
+        *("health-path-missing", "image-missing", "secret-missing", "execution-role-cannot-secret"),
+        *("log-group-missing", "port-mismatch", "crash-module-missing", "crash-by-program"),
+    ):
+        assert CATALOGUE[name].certain, name
+
+
+def links(snapshot):
+    return request_path(Case(snapshot), judge(snapshot))
+
+
+def states(snapshot):
+    return {name: each.state for name, each in links(snapshot).items()}
+
+
+def test_of_a_healthy_stack_every_place_is_open():
+    assert set(states(a.stack()).values()) == {"open"}
+    said = {name: str(each.reason) for name, each in links(a.stack()).items()}
+    assert said["forward"] == "GET /health answers 200."
+    assert said["internet"] == "Open to the internet: HTTP 80."
+    assert said["database"] == "Security groups allow TCP 5432; TLS is required."
+
+
+@pytest.mark.parametrize("finding", SITUATIONS)
+def test_every_finding_shows_at_its_place(finding):
+    found = row(finding).places
+    assert set(found) <= {*CONNECTIONS, *NODES, WHOLE}
+    snapshot = SITUATIONS[finding]
+    known = {each.id: each.kind for each in judge(snapshot).findings}
+    if WHOLE not in found and known[finding] in ("cause", "consequence"):
+        assert {states(snapshot)[each] for each in found} == {"blocked"}
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=lambda each: each.id)
+def test_what_the_log_says_of_the_database_breaks_the_hop_to_it(known):
+    if known.about == "database":
+        assert row(f"crash-{known.id}").places == row(f"app-{known.id}").places == {"database"}
+    else:
+        assert row(f"crash-{known.id}").places == {"tasks-node"}
+
+
+def test_the_first_cause_is_a_broken_hop_s_reason():
+    link = links(SITUATIONS["task-cannot-reach-database"])["database"]
+    assert str(link.reason) == "The tasks cannot reach the database on port 5432"
+
+
+def test_before_ecs_only_the_hops_of_stage_1_are_there():
+    found = states(a.stage1())
+    assert {name for name, state in found.items() if state == "off"} == {
+        *("forward", "database", "image", "secrets", "logs", "tasks-node")
+    }
+    assert found["internet"] == found["database-node"] == "open"
+
+
+def test_a_roll_out_under_way_waits_for_its_targets():
+    starting = a.stack(service=a.going(), targets=())
+    found = states(starting)
+    assert (found["forward"], found["tasks-node"], found["image"]) == ("waiting", "waiting", "open")
+    assert states(replace(starting, tasks=type(starting.tasks)(())))["image"] == "waiting"
+
+
+def test_where_ecs_has_given_up_no_hop_to_the_tasks_waits_or_is_well():
+    wrong = SITUATIONS["health-path-missing"]
+    assert states(wrong)["tasks-node"] == "waiting"
+    given_up = Part(a.going("FAILED", failed=3))
+    tasks = links(replace(wrong, service=given_up))["tasks-node"]
+    assert (tasks.state, str(tasks.reason)) == ("blocked", "0 of 1 run; ECS has given up")
+    crashed = a.failing(a.ended(CRASHED, code=1), service=given_up.value, targets=())
+    found = {
+        name: (each.state, str(each.reason))
+        for name, each in links(crashed).items()
+        if name in ("forward", "database")
+    }
+    assert found == {
+        "forward": ("blocked", "0 of 1 targets are healthy; ECS has given up."),
+        "database": ("off", "No running task connects to the database."),
+    }
+
+
+def test_after_a_rollback_requests_get_through_to_the_former_tasks():
+    found = links(a.failing(a.ended("x", code=1), rolled_back=True))
+    assert (found["tasks-node"].state, found["forward"].state) == ("blocked", "open")
+    assert found["database"].state == "open"
+
+
+def test_what_could_not_be_looked_at_is_not_called_open():
+    found = links(a.stack(network=a.DENIED))
+    assert found["forward"].state == found["database"].state == "unread"
+    assert "has no permission for iam:GetRole" in str(found["forward"].reason)
+
+
+def test_a_task_is_told_with_the_load_balancer_s_words():
+    sick = Target(address="10.0.16.4", port=3000, state="unhealthy", description="codes: [404]")
+    case = Case(a.stack(targets=(sick,)))
+    assert (target_of(case, a.task()).state, str(target_of(case, a.task()).reason)) == (
+        "blocked",
+        "codes: [404]",
+    )
+    assert target_of(case, a.task(address="10.0.16.8")).state == "off"

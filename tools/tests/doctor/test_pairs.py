@@ -1,0 +1,83 @@
+"""Two things wrong at once: what the doctor names first is one of the two, whatever the other one is."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from itertools import combinations
+
+import pytest
+
+from tools.doctor.diagnose import judge
+from tools.tests import stacks as a
+from tools.tests.doctor.situations import AMONG, KINDS, SITUATIONS
+
+HEALTHY = a.stack()
+CAUSES = [name for name in SITUATIONS if name not in KINDS and name not in AMONG]
+ALSO = {
+    # Its task is one that failed the roll-out, where the service is not steady.
+    "tasks-die": {"crash"},
+    "workers-die": {"out-of-memory"},
+    # After a rollback the tasks that answer have another log.
+    "page-waits-for-database": {"page-unavailable"},
+    # Which secret is the database's, RDS says only of one that exists.
+    "database-secret": {"execution-role-cannot-secret"},
+}
+"""What a situation is called beside some others."""
+
+
+class Apart(Exception):
+    """The two cannot be wrong at once: they say different things of one field."""
+
+
+def both(healthy, one, other):
+    """What differs from the healthy value in either, field by field. Raises Apart."""
+    if one in (healthy, other):
+        return other
+    if other == healthy:
+        return one
+    if type(healthy) is type(one) is type(other):
+        if is_dataclass(healthy):
+            values = {
+                each.name: both(*(getattr(value, each.name) for value in (healthy, one, other)))
+                for each in fields(healthy)
+                if each.init
+            }
+            return replace(healthy, **values)
+        if isinstance(healthy, dict):
+            names = [
+                name
+                for name in {**healthy, **one, **other}
+                if name not in healthy or (name in one and name in other)
+            ]
+            return {name: both(healthy.get(name), one.get(name), other.get(name)) for name in names}
+    raise Apart
+
+
+def pairs():
+    """Each two situations that can be at once, and the snapshot of both."""
+    for one, other in combinations(CAUSES, 2):
+        try:
+            yield (one, other), both(HEALTHY, SITUATIONS[one], SITUATIONS[other])
+        except Apart:
+            continue
+
+
+def plausible(now):
+    """Whether AWS can show it: without a healthy target the page is not asked."""
+    healthy = any(each.state == "healthy" for each in now.targets.value or ())
+    return healthy or now.page.value in (None, HEALTHY.page.value)
+
+
+@pytest.mark.slow
+def test_of_any_two_causes_the_first_finding_is_one_of_them():
+    tried, wrong = 0, []
+    for names, now in pairs():
+        if not plausible(now):
+            continue
+        tried += 1
+        first = judge(now).causes[:1]
+        known = set(names).union(*(ALSO.get(each, ()) for each in names))
+        if not first or first[0].id not in known:
+            wrong.append((*names, [each.id for each in first]))
+    assert wrong == []
+    assert tried > 2000

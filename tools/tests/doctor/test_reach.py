@@ -1,0 +1,287 @@
+"""Security groups and network ACLs along the path of a request: what they drop, and the fix."""
+
+import shlex
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+import pytest
+
+from tools.diagnosis.reachability import (
+    CLIENTS,
+    INTERNET,
+    LINUX,
+    WIDE,
+    AclDenial,
+    MissingRule,
+    Side,
+    acl_denials,
+    acl_ends,
+    covers,
+    missing_rules,
+    outbound_denials,
+)
+from tools.doctor.checks import network_path
+from tools.doctor.diagnose import judge
+from tools.snapshot import vpc
+from tools.snapshot.vpc import Acl, AclEntry, Permission
+from tools.tests import stacks as a
+from tools.tests.conftest import client
+
+APP, NETS = ("sg-app",), (IPv4Network("10.0.16.0/20"),)
+WHOLE, OTHER, PART = (IPv4Network(each) for each in ("10.0.0.0/16", "10.0.0.0/24", "10.0.16.0/24"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "open_"),
+    [
+        (a.permission(3000, APP), True),
+        (Permission(protocol="tcp", first=1, last=65535, groups=APP), True),
+        (Permission(protocol="tcp", first=3001, last=3002, groups=APP), False),
+        (Permission(protocol="udp", first=3000, last=3000, groups=APP), False),
+        (Permission(protocol="-1", groups=APP), True),
+        (Permission(protocol="-1", groups=("sg-other",)), False),
+        (a.permission(3000, networks=(WHOLE,)), True),
+        (a.permission(3000, networks=(OTHER,)), False),
+        (a.permission(3000, networks=(PART,)), False),
+        (Permission(protocol="tcp", first=3000, last=3000, prefix_lists=("pl-1",)), True),
+    ],
+)
+def test_a_rule_covers_a_peer_by_group_or_by_all_of_its_addresses(rule, open_):
+    assert covers(rule, Side(APP, NETS), 3000) is open_
+
+
+def test_both_ends_must_let_a_connection_through():
+    net = a.network(groups=a.groups(alb_out=(), app_in=()))
+    missing = missing_rules(net, Side(("sg-alb",)), Side(APP), 3000)
+    assert missing == (MissingRule("egress", "sg-alb"), MissingRule("ingress", "sg-app"))
+
+
+def test_one_group_of_several_is_enough():
+    net = a.network(groups=a.groups(app_in=()))
+    assert missing_rules(net, Side(("sg-db", "sg-alb")), Side(("sg-app", "sg-alb")), 80) != ()
+    sides = Side(("sg-db", "sg-alb")), Side(("sg-db", "sg-app"))
+    assert missing_rules(a.network(), *sides, 3000) == ()
+
+
+ANYWHERE = IPv4Network("0.0.0.0/0")
+PUBLIC, PRIVATE, DATABASE = (IPv4Network(each) for each in ("10.0.0.0/24", "10.0.16.0/20", "10.0.32.0/24"))  # fmt: skip
+
+
+def rule(number, first=0, last=None, network=ANYWHERE, allow=True):
+    last = last or (first or 65535)
+    return AclEntry(number=number, allow=allow, network=network, first=first, last=last)
+
+
+OPEN = (rule(100),)
+
+
+def acl(ingress=OPEN, egress=OPEN, name="acl-1"):
+    return Acl(id=name, ingress=tuple(ingress), egress=tuple(egress))
+
+
+def network(**acls):
+    """The healthy network, with ACLs by the first word of the subnet's name."""
+    made = a.network()
+    subnets = {
+        name: replace(each, acl=acls.get(name.partition("-")[0], acl(name="acl-default")))
+        for name, each in made.subnets.items()
+    }
+    return replace(made, subnets=subnets)
+
+
+def to_task(**acls):
+    net = network(**acls)
+    return acl_denials(net, acl_ends(net, ["public-1"]), acl_ends(net, ["private-1"]), 3000, WIDE)
+
+
+def test_open_acls_drop_nothing():
+    net = network()
+    assert to_task() == ()
+    assert outbound_denials(net, ["private-1"]) == ()
+    assert acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENTS) == ()
+
+
+@pytest.mark.parametrize(
+    ("ingress", "egress", "dropped"),
+    [
+        ((), OPEN, [("ingress", (3000, 3000), None)]),
+        ((rule(100, 3000),), OPEN, []),
+        ((rule(100, 3000, network=PUBLIC),), OPEN, []),
+        ((rule(100, 3000, network=PRIVATE),), OPEN, [("ingress", (3000, 3000), None)]),
+        ((rule(90, 3000, allow=False), rule(100)), OPEN, [("ingress", (3000, 3000), 90)]),
+        ((rule(100), rule(110, 3000, allow=False)), OPEN, []),
+        (OPEN, (), [("egress", WIDE, None)]),
+        (OPEN, (rule(100, *LINUX),), [("egress", WIDE, None)]),
+        (OPEN, (rule(100, *WIDE),), []),
+        (OPEN, (rule(100, 1024, 32767), rule(110, 32768, 65535)), []),
+        (OPEN, (rule(100, 1024, 32767), rule(110, 32769, 65535)), [("egress", WIDE, None)]),
+        (OPEN, (rule(90, 5000, allow=False), rule(100)), [("egress", WIDE, 90)]),
+        ((rule(90, 3000), rule(100, 3001, allow=False)), OPEN, []),
+    ],
+)  # fmt: skip
+def test_numbers_decide_and_answers_need_the_ephemeral_ports(ingress, egress, dropped):
+    found = to_task(private=acl(ingress, egress))
+    assert [(each.direction, each.ports, each.number) for each in found] == dropped
+    assert all(
+        (each.acl, each.subnet, each.peer) == ("acl-1", "private-1", PUBLIC) for each in found
+    )
+
+
+def test_every_address_of_a_subnet_must_pass_and_halves_may_add_up():
+    low, high = PUBLIC.subnets()
+    assert to_task(private=acl((rule(100, network=low), rule(110, network=high)))) == ()
+    (found,) = to_task(private=acl((rule(100, network=low),)))
+    assert found.number is None
+    one = IPv4Network("10.0.0.77/32")
+    (found,) = to_task(private=acl((rule(90, network=one, allow=False), rule(100))))
+    assert found.number == 90
+
+
+def test_within_a_subnet_no_acl_is_asked():
+    net = network(private=acl((), ()))
+    inside = acl_ends(net, ["private-1"])
+    assert acl_denials(net, inside, inside, 3000, LINUX) == ()
+
+
+def test_a_part_of_the_internet_may_be_kept_out_but_not_all_of_it():
+    bad = IPv4Network("93.184.0.0/16")
+    net = network(public=acl((rule(50, network=bad, allow=False), rule(100))))
+    assert acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENTS) == ()
+    net = network(public=acl((rule(100, 443),)))
+    (found,) = acl_denials(net, [INTERNET], acl_ends(net, ["public-1"]), 80, CLIENTS)
+    assert found == AclDenial("acl-1", "public-1", "ingress", (80, 80), ANYWHERE, None)
+
+
+@pytest.mark.parametrize(
+    ("acls", "dropped"),
+    [
+        ({"private": acl(egress=(rule(100, 443),))}, []),
+        ({"private": acl(egress=(rule(100, 80),))}, [("private-1", "egress", (443, 443))]),
+        ({"private": acl(ingress=(rule(100, 3000),))}, [("private-1", "ingress", LINUX)]),
+        ({"public": acl(ingress=(rule(100, *WIDE),))}, [("public-1", "ingress", (443, 443))]),
+        ({"public": acl(egress=(rule(100, 443),))}, [("public-1", "egress", LINUX)]),
+        ({"public": acl(ingress=(rule(90, 443), rule(100, *LINUX)))},
+         [("public-1", "ingress", WIDE)]),
+    ],
+)  # fmt: skip
+def test_the_way_out_passes_the_nat_gateway_s_subnet_too(acls, dropped):
+    found = outbound_denials(network(**acls), ["private-1"])
+    assert [(each.subnet, each.direction, each.ports) for each in found] == dropped
+
+
+def first(network):
+    """Id, kind and what was seen of the first finding with this network, and the finding."""
+    finding = judge(a.stack(network=network)).first
+    return finding.id, finding.kind, [str(each) for each in finding.seen], finding
+
+
+def test_doctor_names_the_acl_between_balancer_and_task():
+    closed = acl((rule(90, 3000, allow=False), rule(100)))
+    id_, kind, seen, finding = first(network(private=closed))
+    assert (id_, kind, finding.why) == ("balancer-cannot-reach-task", "cause", network_path.WHY)
+    assert seen == [
+        "Network ACL acl-1 of subnet private-1 (careapp-poc-private-1): its inbound rule 90 denies "
+        "TCP 3000 from 10.0.0.0/24."
+    ]
+    assert finding.fixes[0].commands == (
+        "aws ec2 create-network-acl-entry --region ap-northeast-1 --network-acl-id acl-1 --ingress --rule-number 89 "
+        "--protocol tcp --port-range From=3000,To=3000 --cidr-block 10.0.0.0/24 --rule-action allow",
+    )
+
+
+def test_doctor_names_the_acl_between_task_and_database_and_both_ways_of_it():
+    id_, kind, seen, finding = first(network(database=acl((), ())))
+    assert (id_, kind, len(seen)) == ("task-cannot-reach-database", "cause", 2)
+    assert seen[1].endswith("its outbound rule * denies TCP 32768-60999 to 10.0.16.0/20.")
+    assert [each.partition("--port-range ")[2] for each in finding.fixes[0].commands] == [
+        "From=5432,To=5432 --cidr-block 10.0.16.0/20 --rule-action allow",
+        "From=32768,To=60999 --cidr-block 10.0.16.0/20 --rule-action allow",
+    ]
+
+
+def test_a_missing_rule_of_a_group_and_an_acl_are_told_together():
+    closed = acl((rule(90, 3000, allow=False), rule(100)))
+    net = replace(network(private=closed), groups=a.groups(app_in=()))
+    _, _, seen, finding = first(net)
+    assert any("Security group" in each for each in seen)
+    assert any("Network ACL" in each for each in seen)
+    commands = [one for each in finding.fixes for one in each.commands]
+    assert any("create-network-acl-entry" in each for each in commands)
+    assert "pulumi up --refresh -s poc" in commands
+
+
+def test_doctor_names_the_acl_that_cuts_tasks_off_from_aws_in_both_stages():
+    net = network(public=acl(ingress=(rule(100, 80), rule(110, *WIDE))))
+    for situation in (a.stack(network=net), a.stage1(network=net)):
+        found = {each.id: each for each in judge(situation).findings}["task-cannot-reach-aws"]
+        assert str(found.title) == "A network ACL blocks the tasks' connections to the internet"
+        assert "public-1" in str(found.seen[0])
+        assert "From=443,To=443 --cidr-block 10.0.16.0/20" in found.fixes[0].commands[0]
+
+
+def test_doctor_warns_where_an_acl_keeps_everybody_from_the_balancer():
+    found = {each.id: each for each in judge(a.stack(network=network(public=acl(egress=(
+        rule(100, 3000), rule(110, 443), rule(120, *WIDE, network=PRIVATE))))
+    )).findings}["internet-cannot-reach-balancer"]  # fmt: skip
+    assert (found.kind, len(found.seen)) == ("warning", 1)
+    assert "outbound rule * denies TCP 32768-65535 to 0.0.0.0/0" in str(found.seen[0])
+
+
+def test_before_the_first_number_there_is_no_room_and_the_rule_must_go():
+    net = network(private=acl((rule(1, 3000, allow=False), rule(100))))
+    (fix,) = network_path.acl_fixes(to_task(private=net.subnets["private-1"].acl), net)
+    assert fix.commands == (
+        "aws ec2 delete-network-acl-entry --network-acl-id acl-1 --ingress --rule-number 1",
+    )
+
+
+def test_two_rules_for_one_acl_get_numbers_of_their_own():
+    closed = acl((rule(20, 1, 6000, allow=False), rule(100)))
+    net = network(private=closed)
+    net = replace(net, subnets={**net.subnets, "public-2": replace(
+        net.subnets["public-1"], id="public-2", network=IPv4Network("10.0.1.0/24"))})  # fmt: skip
+    near, far = acl_ends(net, ["public-1", "public-2"]), acl_ends(net, ["private-1"])
+    (fix,) = network_path.acl_fixes(acl_denials(net, near, far, 3000, WIDE), net)
+    assert [shlex.split(each)[7] for each in fix.commands] == ["19", "18"]
+
+
+def test_the_fix_lets_through_what_the_acl_dropped(stack):
+    """Against an account: EC2's own shapes, and the command's values as a call."""
+    ec2 = client("ec2")
+    made = ec2.create_network_acl(VpcId=stack.vpc)["NetworkAcl"]["NetworkAclId"]
+    ec2.create_network_acl_entry(
+        NetworkAclId=made, RuleNumber=100, Protocol="-1", RuleAction="allow", Egress=True,
+        CidrBlock="0.0.0.0/0",
+    )  # fmt: skip
+    chosen = [{"Name": "association.subnet-id", "Values": [stack.private_a]}]
+    (before,) = ec2.describe_network_acls(Filters=chosen)["NetworkAcls"]
+    (old,) = [each for each in before["Associations"] if each["SubnetId"] == stack.private_a]
+    moved = ec2.replace_network_acl_association(
+        AssociationId=old["NetworkAclAssociationId"], NetworkAclId=made
+    )["NewAssociationId"]
+    try:
+        net, dropped = dropped_now(stack)
+        default = net.subnets[stack.public_a].acl
+        assert [(each.number, each.allow) for each in default.ingress] == [(100, True)]
+        assert [(each.acl, each.direction, each.number) for each in dropped] == [
+            (made, "ingress", None)
+        ]
+        (fix,) = network_path.acl_fixes(dropped, net)
+        words = shlex.split(fix.commands[0])
+        assert words[3:7] == ["--network-acl-id", made, "--ingress", "--rule-number"]
+        ports = {key: int(value) for key, value in (p.split("=") for p in words[11].split(","))}
+        ec2.create_network_acl_entry(
+            NetworkAclId=made, RuleNumber=int(words[7]), Protocol="6", PortRange=ports,
+            CidrBlock=words[13], RuleAction="allow", Egress=False,
+        )  # fmt: skip
+        assert dropped_now(stack)[1] == ()
+    finally:
+        ec2.replace_network_acl_association(
+            AssociationId=moved, NetworkAclId=before["NetworkAclId"]
+        )
+
+
+def dropped_now(stack):
+    net = vpc.network(stack.session, stack.vpc)
+    near, far = acl_ends(net, [stack.public_a]), acl_ends(net, [stack.private_a])
+    return net, acl_denials(net, near, far, 3000, WIDE)

@@ -1,0 +1,87 @@
+"""Where a text leaves: the screen, JSON, a finding, `pulumi up`, a mistake, a rehearsal's console and report."""
+
+import json
+import sys
+
+import click
+import pytest
+
+from tools.i18n import t
+from tools import command_line
+from tools.command_line import print_json
+from tools.database.commands import answered
+from tools.database.queries import Answer
+from tools.diagnosis.findings import Diagnosis, Finding
+from tools.doctor.screen import as_dict, plain
+from tools.rollout.gate import RolloutFailed
+from tools.screen import Line, display
+from tools.local_cloud import console
+from tools.rehearsal.stages import Report
+
+URL = "redis://app:p9w@h/0"
+MASKED = "redis://app:***@h/0"
+LONG = "redis://app:" + "p9w" * 200 + "@h/0"
+"""Longer than what a screen shows of a line: shortened first, it would end within the password."""
+
+
+def diagnosis():
+    finding = Finding(
+        id="app-raises",
+        title=t("the page"),
+        why=t("{what}", what=URL),
+        seen=(t("{what}", what=URL),),
+        evidence=(LONG, "-----BEGIN PRIVATE KEY-----", "bm9uZQ=="),
+    )
+    return Diagnosis(
+        names="careapp-poc", stage=t("{what}", what=URL), findings=(finding,), unread=()
+    )
+
+
+def test_the_doctor_shows_no_secret_on_its_screen_and_in_its_json():
+    for shown in (plain(diagnosis()), json.dumps(as_dict(diagnosis()))):
+        assert shown.count(MASKED) == 4
+        assert "p9w" not in shown
+        assert "bm9uZQ==" not in shown
+
+
+def test_a_line_is_masked_when_it_is_made_unless_it_is_to_stay_whole(capsys):
+    display([Line(URL), Line(URL, whole=True)])
+    assert capsys.readouterr().out == f"{MASKED}\n{URL}\n"
+
+
+def test_the_rows_of_a_query_stay_whole():
+    lines = answered(Answer(columns=("url",), rows=((URL,),), status="SELECT 1"))
+    assert [each.text for each in lines][-1] == URL
+
+
+def test_json_is_masked(capsys):
+    print_json({"password": "p9w", "text": URL, "count": 1})
+    assert json.loads(capsys.readouterr().out) == {"password": "***", "text": MASKED, "count": 1}
+
+
+def test_what_pulumi_up_ends_with_is_masked():
+    assert str(RolloutFailed(f"the roll-out failed: {URL}")) == f"the roll-out failed: {MASKED}"
+
+
+def test_the_traceback_of_a_mistake_is_masked(monkeypatch, capsys):
+    @click.command()
+    def broken():
+        raise ValueError(URL)
+
+    monkeypatch.setattr(sys, "argv", ["./careapp"])
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    with pytest.raises(ValueError, match="redis") as mistake:
+        command_line.run(broken)
+    sys.excepthook(mistake.type, mistake.value, mistake.tb)
+    shown = capsys.readouterr().err
+    assert f"ValueError: {MASKED}" in shown
+    assert "Traceback" in shown
+
+
+def test_a_rehearsal_prints_and_writes_no_secret(capsys, tmp_path):
+    console.print_heading(URL)
+    console.print_line(URL)
+    console.print_note(URL)
+    Report(error=URL).write(tmp_path / "report.json")
+    said = capsys.readouterr()
+    assert "p9w" not in said.out + said.err + (tmp_path / "report.json").read_text()

@@ -1,0 +1,232 @@
+"""The rehearsal's page as a server: its clients, its answers, and its security headers."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tools.i18n import verbatim
+from tools.watch.events import Event
+from tools.rehearsal.page import server
+from tools.rehearsal.page.__main__ import app_address
+from tools.rehearsal.page.watching import Work
+from tools.local_cloud.paths import Home
+from tools.tests import stacks as a
+from tools.tests.doctor.situations import SITUATIONS
+from tests.support.pages import Shown, client, seen
+
+PATHS = ("/", "/state", "/live", "/static/page.css", "/static/page.js", "/static/icon.svg")
+BROKEN = SITUATIONS["health-path-missing"]
+
+
+@pytest.fixture
+def page():
+    return client(Shown(seen(a.stack())))
+
+
+def told(piece):
+    """Return the data of an event of the stream."""
+    return json.loads(piece.decode().removeprefix("data: "))
+
+
+def first_event(asked, **headers):
+    """Return the first event of the stream."""
+    answer = asked.get("/live", headers=headers, buffered=False)
+    try:
+        assert answer.mimetype == "text/event-stream"
+        return told(next(iter(answer.response)))
+    finally:
+        answer.close()
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_carries_the_headers_that_keep_others_out(page, path):
+    answer = page.head(path)
+    assert answer.status_code == 200
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "10.0.0.1:8081", ""])
+def test_another_name_in_the_host_header_is_refused(path, host):
+    watcher = Shown(seen(a.stack()))
+    answer = client(watcher).get(path, headers={"Host": host})
+    assert (answer.status_code, watcher.asked) == (400, [])
+    assert "careapp-poc" not in answer.text
+    assert "Content-Security-Policy" in answer.headers
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8081", "127.0.0.1:9"])
+def test_loopback_names_are_answered(page, host):
+    assert page.get("/state", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", PATHS)
+def test_only_reading_is_allowed(page, path, method):
+    assert page.open(path, method=method).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/other.css", "/nowhere"]
+)
+def test_nothing_else_is_served(page, path):
+    assert page.get(path).status_code == 404
+
+
+def test_the_state_is_sent_only_when_it_has_changed():
+    watcher = Shown(seen(a.stack()))
+    asked = client(watcher)
+    tag = asked.get("/state").headers["ETag"]
+    again = asked.get("/state", headers={"If-None-Match": tag})
+    assert (again.status_code, again.data) == (304, b"")
+    watcher.seen = seen(BROKEN)
+    assert asked.get("/state", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_a_stream_sends_the_state_and_then_only_changes(monkeypatch):
+    monkeypatch.setattr(server, "TICK", 0.01)
+    watcher = Shown(seen(a.stack()))
+    answer = client(watcher).get("/live", buffered=False)
+    stream = iter(answer.response)
+    assert "Everything works" in told(next(stream))["title"]
+    assert next(stream) == b": still here\n\n"
+    watcher.seen = seen(BROKEN)
+    news = told(next(stream))
+    assert news["title"].startswith("The health check's path")
+    assert 'data-hop="forward"' in news["html"]
+    answer.close()
+
+
+def test_a_stream_that_ends_makes_room_for_another(page, monkeypatch):
+    monkeypatch.setattr(server, "STREAMS", 1)
+    asked = client(Shown(seen(a.stack())))
+    open_ = asked.get("/live", buffered=False)
+    next(iter(open_.response))
+    assert asked.get("/live").status_code == 503
+    open_.close()
+    assert first_event(asked)["title"]
+
+
+@pytest.mark.parametrize(
+    ("query", "accepted", "wanted"),
+    [
+        ("", "ja,en;q=0.8", "ja"),
+        ("", "de,en-US;q=0.7,ja;q=0.3", "en"),
+        ("", "ja-JP", "ja"),
+        ("", "fr", "en"),
+        ("?lang=ja", "en", "ja"),
+        ("?lang=xx", "ja", "ja"),
+    ],
+)
+def test_the_browser_s_language_is_spoken(page, query, accepted, wanted):
+    answer = page.get(f"/{query}", headers={"Accept-Language": accepted})
+    assert f'<html lang="{wanted}">' in answer.text
+    assert ("すべて動いています" in answer.text) == (wanted == "ja")
+    assert answer.headers["Vary"] == "Accept-Language"
+
+
+def test_the_stream_speaks_the_language_too(page):
+    assert "すべて動いています" in first_event(page, **{"Accept-Language": "ja"})["html"]
+
+
+def test_the_address_chooses_among_the_stacks_that_there_are():
+    watcher = Shown(seen(a.stack()), "prod", "poc")
+    asked = client(watcher)
+    for query in ("", "?stack=poc", "?stack=../../etc"):
+        asked.get(f"/state{query}")
+    assert watcher.asked == ["prod", "poc", "prod"]
+
+
+def test_without_a_stack_it_says_how_to_create_one():
+    watcher = Shown(seen(None, Work(project="careapp", stack="poc")))
+    watcher.known = ()
+    found = client(watcher, address="").get("/").text
+    assert watcher.asked == ["poc"]
+    assert "Nothing is up" in found
+    assert "init" in found
+    assert "Open the app" not in found
+
+
+def test_words_of_the_log_stay_words():
+    line = Event(a.at(-1), "log", "x", verbatim("<script>alert(1)</script> \"'><img src=x>"))
+    asked = client(Shown(seen(a.stack(), events=[line])))
+    for html in (asked.get("/").text, first_event(asked)["html"]):
+        assert "<script>alert" not in html
+        assert "<img src=x>" not in html
+        assert "&lt;script&gt;alert(1)" in html
+
+
+class Outline(HTMLParser):
+    """Collects what a screen reader uses: landmarks, headings, ids; and inline code."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.headings, self.ids, self.tags, self.wrong = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.tags.append((tag, given))
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if "id" in given:
+            self.ids.append(given["id"])
+        if "style" in given or tag == "style" or any(name.startswith("on") for name in given):
+            self.wrong.append((tag, given))
+        if tag == "script" and "src" not in given:
+            self.wrong.append((tag, given))
+
+
+@pytest.mark.parametrize(
+    "snapshot",
+    [None, a.stage1(), a.stack(), BROKEN],
+    ids=["nothing", "stage 1", "stage 2", "broken"],
+)
+def test_headings_landmarks_and_ids_are_in_order(snapshot):
+    outline = Outline(client(Shown(seen(snapshot))).get("/").text)
+    assert outline.headings[0] == 1
+    assert outline.headings.count(1) == 1
+    steps = [then - now for now, then in zip(outline.headings, outline.headings[1:], strict=False)]
+    assert max(steps, default=0) <= 1, "no level is left out"
+    assert len(outline.ids) == len(set(outline.ids))
+    assert {"header", "main", "nav", "footer"} <= {tag for tag, _ in outline.tags}
+    assert outline.wrong == []
+    labelled = [given["aria-labelledby"] for _, given in outline.tags if "aria-labelledby" in given]
+    assert set(labelled) <= set(outline.ids)
+
+
+def test_nothing_is_asked_of_another_server(page):
+    for path in ("/", "/static/page.css", "/static/page.js", "/static/icon.svg"):
+        text = page.get(path).text.replace("http://www.w3.org/2000/svg", "")
+        loads = re.findall(r"""(?:src|@import|url)\(?=?["']?(?:https?:)?//[^"' ]+""", text)
+        assert loads == []
+
+
+def test_state_is_shown_in_words_not_by_colour_alone():
+    text = client(Shown(seen(BROKEN))).get("/").text
+    hop = re.search(r'<li class="hop blocked" data-hop="forward">(.*?)</li>', text, re.DOTALL)
+    assert hop
+    assert ">broken<" in hop[1]
+    assert "Load balancer → Tasks" in hop[1]
+
+
+def test_the_app_s_page_is_that_of_the_stack_that_is_shown(tmp_path):
+    """A local cloud with a pull request's stack beside poc has two load balancers."""
+    home = Home(tmp_path)
+    listeners = [
+        {"balancer": f"careapp-{stack}-alb", "url": f"http://localhost:{port}"}
+        for stack, port in (("poc", 8080), ("pr-12", 43229))
+    ]
+    home.facts.write_text(json.dumps({"state": {"listeners": listeners}}))
+    shown = [app_address(home, stack) for stack in ("poc", "pr-12", "prod")]
+    assert shown == ["http://localhost:8080", "http://localhost:43229", ""]

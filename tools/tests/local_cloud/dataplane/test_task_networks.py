@@ -1,0 +1,138 @@
+"""A task's network namespace, and its address on a machine that refuses namespaces."""
+
+import os
+import subprocess
+from shutil import which
+
+import pytest
+
+from tools.local_cloud.aws.ecs import starts
+from tools.local_cloud.machine import namespaces
+from tools.local_cloud.machine.processes import readable_by_all
+from tools.local_cloud.paths import ROOT
+from tools.tests.local_cloud.dataplane.conftest import at_speed, own_networks
+
+own = pytest.mark.skipif(not own_networks(), reason="this machine refuses network namespaces")
+
+CHECK = "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/health')"
+
+
+@own
+def test_an_app_on_127_0_0_1_is_refused_by_the_load_balancer_and_not_by_its_own_health_check(cloud):
+    cloud.everything()
+    check = {"command": ["CMD", "python3", "-c", CHECK], "interval": 5, "retries": 2}
+    definition = cloud.task_definition(environment={"BIND_HOST": "127.0.0.1"}, healthCheck=check)
+    cloud.service(definition, healthCheckGracePeriodSeconds=600)
+
+    cloud.until(lambda: [t["healthStatus"] for t in cloud.tasks()] == ["HEALTHY"])
+    refused = cloud.until(
+        lambda: [
+            t["TargetHealth"] for t in cloud.targets() if t["TargetHealth"]["State"] == "unhealthy"
+        ],
+        40,
+    )
+
+    assert refused == [
+        {
+            "State": "unhealthy",
+            "Reason": "Target.FailedHealthChecks",
+            "Description": "Health checks failed",
+        }
+    ]
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Yield a stack on a machine that refuses network namespaces."""
+    for stack in at_speed(20.0, own=False):
+        stack.everything()
+        yield stack
+
+
+@pytest.mark.slow
+def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(shared):
+    shared.service(shared.task_definition(), desired=2)
+    shared.rolled_out()
+
+    addresses = {row["address"] for row in shared.plane.describe()["tasks"]}
+    told = shared.environment()
+
+    assert len(addresses) == 2
+    assert all(each.startswith("127.0.") for each in addresses)
+    assert told["BIND_HOST"] in addresses
+    assert told["PGHOSTADDR"] == told["BIND_HOST"]
+
+
+@pytest.mark.slow
+def test_a_bind_host_of_the_task_definition_is_not_overridden(shared):
+    definition = shared.task_definition(environment={"BIND_HOST": "127.0.0.1"})
+    shared.service(definition, serviceName="bound", healthCheckGracePeriodSeconds=600)
+    refused = shared.until(
+        lambda: [t for t in shared.targets() if t["TargetHealth"]["State"] == "unhealthy"], 40
+    )
+    assert refused[0]["TargetHealth"]["Reason"] == "Target.FailedHealthChecks"
+
+
+UNPRIVILEGED = f"""
+import subprocess, sys
+sys.path.insert(0, {str(ROOT)!r})
+from tools.local_cloud.machine.namespaces import Namespace, refusal
+print(refusal())
+both = [Namespace([address]) for address in ("10.0.16.4", "10.0.16.5")]
+serve = ["python3", "-u", "-m", "http.server", "3000"]
+apps = [
+    subprocess.Popen([*each.command_prefix(None), *serve], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    for each in both
+]
+for app in apps:
+    app.stdout.readline()
+for namespace, address in zip(both, ("10.0.16.4", "10.0.16.5")):
+    with namespace.new_socket() as made:
+        print(made.connect_ex((address, 3000)))
+print(subprocess.run([*both[0].command_prefix(None), "id", "-un"], capture_output=True, text=True).stdout)
+for app in apps:
+    app.kill()
+for each in both:
+    each.close()
+"""
+
+
+@pytest.mark.slow
+@own
+def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once():
+    """Runs as the user nobody if the tests run as root; for any other user, all tests above show it."""
+    python = which("python3", path="/usr/bin")
+    if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
+        pytest.skip("needs root, a system's Python, and a checkout that every user may read")
+    done = subprocess.run(
+        [python, "-c", UNPRIVILEGED],
+        capture_output=True,
+        text=True,
+        user="nobody",
+        group="nogroup",
+        extra_groups=[],
+        cwd="/",
+        check=False,
+    )
+    assert done.stdout.split() == ["None", "0", "0", "nobody"], done.stderr
+
+
+def test_a_machine_that_refuses_namespaces_gives_the_reason(monkeypatch, tmp_path):
+    refusing = tmp_path / "holder.py"
+    refusing.write_text("import os; os.write(0, b'[Errno 1] Operation not permitted')")
+    monkeypatch.setattr(namespaces, "HOLDER", refusing)
+    assert str(namespaces.refusal()) == "[Errno 1] Operation not permitted"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert str(namespaces.refusal()) == "nsenter of Linux's util-linux is not on PATH"
+
+
+@own
+def test_a_namespace_that_has_ended_is_an_error_of_the_connection():
+    namespace = namespaces.Namespace(["10.0.0.4"])
+    namespace._holder.kill()
+    namespace._holder.wait()
+    with pytest.raises(OSError, match=r"ended|Broken pipe|reset"):
+        namespace.new_socket()
+    namespace.close()
+    waiting = starts.Container(lambda: None, "10.0.0.4", [3000], namespace)
+    assert waiting.started({}) is False, "not an error of the thread that looks at the task"

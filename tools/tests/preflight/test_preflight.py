@@ -1,0 +1,229 @@
+"""Preflight: the checks of an empty account before stage 1, and of stage 1 before ECS."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from docker.errors import DockerException
+
+from tools.aws.session import Session
+from tools.preflight import checklist as preflight_screen
+from tools.preflight.checklist import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
+from tools.snapshot import gather
+from tools.snapshot.cloudwatch import Quota
+from tools.snapshot.task_logs import Logs
+from stack.settings import Settings
+from tools.tests import stacks as a
+from tools.tests.conftest import NAMES, client
+
+NO_LOG = (
+    "careapp: There is no log group /ecs/careapp-poc: ECS is off, or the log group was deleted. "
+    "See `./careapp status` and `./careapp doctor`.\n"
+)
+EMPTY = "careapp-poc · nothing is there · ap-northeast-1\n  Create it: pulumi up -s poc\n"
+
+
+@pytest.mark.usefixtures("account")
+def test_without_a_stack_each_command_says_what_that_means(run):
+    code, shown, _ = run("doctor")
+    assert (code, "There is no stack careapp-poc in ap-northeast-1" in shown) == (1, True)
+    assert run("status")[:2] == (1, EMPTY)
+    assert run("logs")[::2] == (2, NO_LOG)
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_empty_account_has_no_problems(session):
+    now = gather(NAMES, session, Settings.read("poc", Path()))
+    assert set(now.problems()) == {"quota"}
+    assert [each.absent for each in (now.service, now.balancer, now.group, now.database)] == [
+        True
+    ] * 4
+    assert now.network.absent
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """Pulumi is on PATH, and a Docker daemon answers."""
+    program = tmp_path / "pulumi"
+    program.write_text("#!/bin/sh\necho v999.0.0\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("docker.from_env", lambda **_: SimpleNamespace(ping=lambda: True))
+    return program
+
+
+@pytest.fixture
+def quotas(monkeypatch):
+    """Service Quotas' answers by code; moto knows neither Fargate's nor EC2's."""
+    values = {"L-F678F1CE": 5.0, "L-0263D0A3": 5.0, "L-FE5A380F": 5.0, "L-3032A538": 6.0}
+    call = Session.call
+
+    def answered(self, service, operation, /, **params):
+        if service == "service-quotas":
+            return {"Quota": {"Value": values[params["QuotaCode"]]}}
+        return call(self, service, operation, **params)
+
+    monkeypatch.setattr(Session, "call", answered)
+    return values
+
+
+@pytest.fixture
+def service_roles(account):
+    iam = client("iam")
+    for service in ("rds", "ecs"):
+        iam.create_service_linked_role(AWSServiceName=f"{service}.amazonaws.com")
+    yield
+    for service in ("rds", "ecs"):
+        iam.delete_service_linked_role(RoleName=f"AWSServiceRoleFor{service}")
+
+
+def marks(shown):
+    return [line.strip()[0] for line in shown.splitlines()[1:10]]
+
+
+@pytest.fixture
+def ready(account, tools, quotas, service_roles, folder):
+    """An account that is ready for stage 1; it adds lines to the stack file."""
+    file = folder / "Pulumi.poc.yaml"
+    return lambda *lines: file.write_text("\n  ".join([file.read_text().rstrip(), *lines]))
+
+
+@pytest.mark.usefixtures("ready")
+def test_preflight_before_stage_1_says_that_the_account_is_ready(run):
+    code, shown, _ = run("preflight")
+    assert (code, marks(shown)) == (0, ["✓"] * 9)
+    assert "Ready for stage 1: `pulumi up -s poc`." in shown
+
+
+@pytest.mark.usefixtures("account", "tools", "quotas")
+def test_a_new_account_lacks_the_role_that_the_databases_subnet_group_needs(run):
+    code, shown, _ = run("preflight")
+    assert (code, marks(shown)[4]) == (1, "✗")
+    assert "create-service-linked-role" in shown
+    assert "--aws-service-name rds.amazonaws.com" in shown
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_quota_that_is_used_up_is_named_with_the_request_for_more(run, quotas):
+    used_up = ("L-F678F1CE", "L-0263D0A3", "L-FE5A380F")
+    quotas.update(dict.fromkeys(used_up, 0.0))
+    ended, shown, _ = run("preflight")
+    assert (ended, marks(shown)[5]) == (1, "✗")
+    assert [f"--quota-code {code} --desired-value" in shown for code in used_up] == [True] * 3
+
+
+@pytest.mark.usefixtures("ready")
+def test_preflight_reports_missing_tools(run, tools, monkeypatch):
+    def no_daemon(**_):
+        raise DockerException("connection refused")
+
+    tools.unlink()
+    monkeypatch.setattr("docker.from_env", no_daemon)
+    code, shown, _ = run("preflight")
+    assert (code, marks(shown)[1:3]) == (1, ["✗", "✗"])
+
+
+def test_a_zone_that_the_account_does_not_have_is_named(run, ready):
+    ready("careapp:zones: ap-northeast-1a,ap-northeast-1x")
+    code, shown, _ = run("preflight")
+    assert (code, marks(shown)[3]) == (1, "✗")
+    assert "the account has no availability zone ap-northeast-1x in ap-northeast-1" in shown
+    assert "pulumi config set zones ap-northeast-1a,ap-northeast-1c" in shown
+
+
+def test_names_in_use_and_settings_near_a_limit_are_marked_before_stage_1(run, ready):
+    client("logs").create_log_group(logGroupName=NAMES.log_group)
+    ready("careapp:desiredCount: 8")
+    code, shown, _ = run("preflight")
+    client("logs").delete_log_group(logGroupName=NAMES.log_group)
+    assert (code, marks(shown)[7:9]) == (0, ["!", "!"])
+    assert f"Names of the stack are taken: {NAMES.log_group}" in shown
+    assert "desiredCount 8: up to 16 tasks during a roll-out can open 98 connections." in shown
+
+
+def test_a_quota_that_a_roll_out_of_the_most_tasks_exceeds_is_a_warning(run, ready, quotas):
+    ready("careapp:maxCount: 4")
+    quotas["L-3032A538"] = 1.99
+    code, shown, _ = run("preflight")
+    assert (code, marks(shown)[6]) == (0, "!")
+    assert "Up to 2 vCPU are needed during a roll-out of 4; 1.99 are allowed" in shown
+    quotas["L-3032A538"] = 2.0
+    code, shown, _ = run("preflight")
+    assert (code, marks(shown)[6]) == (0, "✓")
+
+
+@pytest.mark.parametrize(("found", "on"), [(a.stage1, "false"), (a.stack, "true")])
+def test_settings_near_a_limit_are_marked_before_and_in_stage_2(found, on):
+    text = "The database and the load balancer have room for a roll-out"
+    for count, state in (("6", GOOD), ("7", WARNED)):
+        listed = tick(found(a.choices(ecsEnabled=on, desiredCount=count)))
+        assert [each.state for each in listed.items if str(each.text) == text] == [state]
+        assert listed.exit_code == 0
+    assert "sizes-near" in [each.id for each in listed.diagnosis.findings]
+
+
+def said(lines):
+    return [each.text for each in lines]
+
+
+def bad(preflight):
+    """The lines of a preflight that are not in order."""
+    return [str(each.text) for each in preflight.items if each.state == BAD]
+
+
+def test_a_preflight_before_stage_2_leaves_for_later_what_stage_2_makes():
+    found = tick(a.stage1())
+    later = [each.state for each in found.items].index(LATER)
+    assert {each.state for each in found.items[:later]} == {GOOD}
+    assert {each.state for each in found.items[later:]} == {LATER}
+    assert found.exit_code == 0
+    text = said(preflight_screen.lines(found))
+    assert "Ready: `pulumi config set ecsEnabled true`, then `pulumi up`." in text
+
+
+def test_a_preflight_names_a_target_group_that_speaks_tls_to_an_app_without():
+    found = tick(a.stage1(group=replace(a.target_group(), protocol="HTTPS")))
+    assert [each.id for each in found.diagnosis.causes] == ["target-protocol"]
+    assert bad(found) == ["The target group speaks the app's protocol"]
+
+
+def test_a_preflight_finds_the_missing_image_and_the_missing_route():
+    found = tick(a.stage1(image=replace(a.HEALTHY["image"], present=False),
+                          network=a.network(a.subnet("private-1", "10.0.16.0/20"))))  # fmt: skip
+    assert bad(found) == [
+        "The image is in ECR, for the task's processor",
+        "The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs",
+    ]
+    assert (found.exit_code, found.diagnosis.first.id) == (1, "task-cannot-reach-aws")
+
+
+def test_a_preflight_in_public_subnets_needs_no_nat_gateway():
+    settings = a.choices(ecsEnabled="false", natStrategy="none")
+    cut_off = a.network(a.subnet("private-1", "10.0.16.0/20"))
+    assert tick(a.stage1(settings, network=cut_off)).exit_code == 0
+
+
+def test_a_warning_does_not_make_a_preflight_unready():
+    settings = a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3")
+    found = tick(a.stage1(settings, quota=Quota(limit=5)))
+    assert ([each.state for each in found.items].count(WARNED), found.exit_code) == (1, 0)
+    text = "\n".join(said(preflight_screen.lines(found)))
+    assert "\n  ! " in text
+    assert "\nReady: " in text
+    assert "Fargate's quota is too small for a roll-out" in text
+
+
+def test_a_preflight_that_cannot_read_a_part_is_not_ready():
+    found = tick(a.stage1(image=a.DENIED))
+    assert (found.items[1].state, found.exit_code) == (UNKNOWN, 2)
+
+
+def test_a_preflight_without_the_database_s_secret_is_not_ready():
+    found = tick(a.stage1(secrets={a.SECRET: None}))
+    assert (found.items[4].state, found.diagnosis.first.id) == (BAD, "secret-missing")
+
+
+def test_a_log_group_that_is_missing_in_stage_2_is_bad():
+    found = tick(a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)))
+    assert bad(found) == ["The log group is there"]

@@ -1,0 +1,149 @@
+"""The commands as a user types them, each test run in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tools.local_cloud.engine.find import find_or_get
+from tools.local_cloud.engine.language import Hosts, Language
+from tools.local_cloud.paths import ROOT, Home
+from tools.local_cloud.run.client import find, require
+from tools.local_cloud.run.project import current_project
+
+
+class Careapp:
+    """``./careapp`` of a project without its set-up of the venv, which tests/tooling tests."""
+
+    def __init__(self, folder: Path, project: Path = ROOT) -> None:
+        self.home, self.project = Home(folder / "home"), project
+        self.environment = {**os.environ, "CAREAPP_HOME": str(self.home.folder)}
+        self._inside: tuple[object, dict[str, str]] = (None, {})
+
+    def command(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "tools.cli", *words]
+
+    def run(self, *words: str, **more: object) -> subprocess.CompletedProcess[str]:
+        settings = {"capture_output": True, "text": True, "timeout": 300, **more}
+        return subprocess.run(
+            self.command(*words), cwd=self.project, env=self.environment, **settings
+        )
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """In the background, in a process group of its own, as a terminal would start it."""
+        return subprocess.Popen(
+            self.command(*words),
+            cwd=self.project,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            # A test run in the background of a shell ignores SIGINT, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+
+    def shell_command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run ``./careapp shell -- WORDS``."""
+        return self.run("shell", "--tasks", "process", "--port", "0", "--", *words)
+
+    def shell(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Type words in an open ``./careapp shell``. Without a local cloud it starts one."""
+        if find(self.home) is None:
+            return self.shell_command(*words)
+        how = {"capture_output": True, "text": True, "timeout": 300}
+        return subprocess.run(words, cwd=self.home.project, env=self.inside(), **how)
+
+    def inside(self) -> dict[str, str]:
+        """The variables in an open shell, as the command itself gives them; it is asked once."""
+        current_project(self.home, running=True).link()  # as each start of a shell does
+        key = (self.facts()["pid"], dict(self.environment))
+        if self._inside[0] != key:
+            told = self.shell_command("env", "-0").stdout.split("\0")[:-1]
+            self._inside = (key, dict(each.split("=", 1) for each in told))
+        return self._inside[1]
+
+    def facts(self) -> dict:
+        """What ``./careapp cloud status --json`` prints (test_shell)."""
+        return require(self.home).data
+
+
+@pytest.fixture
+def careapp(tmp_path: Path) -> Iterator[Careapp]:
+    careapp = Careapp(tmp_path)
+    yield careapp
+    if find(careapp.home):
+        careapp.run("cloud", "stop")
+
+
+@pytest.fixture
+def acme(tmp_path: Path) -> Iterator[Careapp]:
+    """A project of another name in a folder of another name, made by ``pulumi new`` of these files."""
+    template, folder = tmp_path / "template", tmp_path / "a folder"
+    listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    files = subprocess.check_output(listed, cwd=ROOT, text=True).split("\0")[:-1]
+    for name in (each for each in files if (ROOT / each).exists()):
+        (template / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, template / name)
+    new_project(template, folder, tmp_path)
+    same = [file for file in template.rglob("*") if file.is_file()]
+    changed = [file for file in same if file.read_bytes() != _twin(file, template, folder)]
+    assert changed == [template / "Pulumi.yaml"]
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    careapp = Careapp(tmp_path, folder)
+    yield careapp
+    if find(careapp.home):
+        careapp.run("cloud", "stop")
+
+
+def _twin(file: Path, template: Path, folder: Path) -> bytes:
+    return (folder / file.relative_to(template)).read_bytes()
+
+
+def new_project(template: Path, folder: Path, home: Path) -> None:
+    """Run ``pulumi new``; its language host is the rehearsal's, as everywhere here."""
+    hosts = Hosts(Language(os.environ), {})
+    hosts.start()
+    try:
+        told = {"PULUMI_HOME": str(home / "pulumi"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        names = ("--name", "acme", "--description", "A shop", "--dir", str(folder))
+        subprocess.run(
+            [find_or_get(), "new", str(template), *names, "--generate-only", "--yes", "--offline"],
+            env={**os.environ, **hosts.environment, **told},
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+    finally:
+        hosts.stop()
+
+
+UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+
+
+@contextmanager
+def deployed(folder: Path, *commands: tuple[str, ...]) -> Iterator[Careapp]:
+    """Yield a local cloud with the stack poc, on which these commands were run."""
+    careapp = Careapp(folder)
+    try:
+        for words in (("pulumi", "stack", "init", "poc"), *commands):
+            done = careapp.shell(*words)
+            assert done.returncode == 0, done.stdout + done.stderr
+        yield careapp
+    finally:
+        careapp.run("cloud", "stop")
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
+    """A local cloud with both stages up; one after the other: test_runbook."""
+    on = ("pulumi", "config", "set", "ecsEnabled", "true")
+    with deployed(tmp_path_factory.mktemp("running"), on, UP) as careapp:
+        yield careapp

@@ -1,0 +1,118 @@
+"""The dashboard and the alarms that the program declares, over what the local cloud tells CloudWatch."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+
+from tools.local_cloud.cloud.publisher import NOT_MEASURED, WHEN_IT_HAPPENS
+from tools.local_cloud.paths import ROOT
+
+STACK = "careapp-poc"
+DAY = timedelta(days=1)
+"""The rehearsal's clock is ahead of the wall's."""
+
+
+@pytest.fixture
+def cloudwatch(running):
+    return boto3.client(
+        "cloudwatch",
+        endpoint_url=running.facts()["endpoint"],
+        region_name="ap-northeast-1",
+        aws_access_key_id="rehearsal",
+        aws_secret_access_key="rehearsal",
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of one of the dashboard's graphs, and the values of its metric."""
+
+    label: str
+    metric: tuple[str, str]
+    values: list[float]
+
+
+@pytest.fixture
+def shown(cloudwatch) -> Callable[[], list[Line]]:
+    """Every line of every graph, as the dashboard's body declares it."""
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=STACK)["DashboardBody"])
+    now = datetime.now(UTC)
+
+    def read(period: int, row: list) -> Line:
+        namespace, metric, *pairs, how = row
+        stat = {
+            "Metric": {
+                "Namespace": namespace,
+                "MetricName": metric,
+                "Dimensions": [
+                    {"Name": key, "Value": value}
+                    for key, value in zip(pairs[::2], pairs[1::2], strict=True)
+                ],
+            },
+            "Period": period,
+            "Stat": how["stat"],
+        }
+        answer = cloudwatch.get_metric_data(
+            MetricDataQueries=[{"Id": "line", "MetricStat": stat}],
+            StartTime=now - DAY,
+            EndTime=now + DAY,
+        )
+        return Line(how["label"], (namespace, metric), answer["MetricDataResults"][0]["Values"])
+
+    graphs = [each["properties"] for each in body["widgets"]]
+    return lambda: [
+        read(graph["period"], row) for graph in graphs for row in graph.get("metrics", ())
+    ]
+
+
+def until(ask: Callable[[], object], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not ask():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.2)
+
+
+def test_as_many_requests_are_on_the_dashboard_as_were_made(running, shown):
+    def requests() -> float:
+        [line] = [each for each in shown() if each.label == "requests"]
+        return sum(line.values)
+
+    # What is still to be told of the tests before.
+    time.sleep(3.5)
+    before = requests()
+    [listener] = running.facts()["state"]["listeners"]
+    for _ in range(12):
+        urllib.request.urlopen(listener["url"]).read()
+    until(lambda: requests() >= before + 12)
+    assert requests() == before + 12
+
+
+def test_every_line_has_data_or_says_why_not(shown):
+    until(lambda: any(line.values for line in shown() if line.label == "p95"))
+    silent = {line.metric for line in shown() if not line.values}
+    assert set(NOT_MEASURED) <= silent <= set(NOT_MEASURED) | WHEN_IT_HAPPENS
+
+
+@pytest.mark.parametrize("runbook", ["runbook.md", "runbook.ja.md"])
+def test_the_runbook_names_what_is_not_measured(runbook):
+    words = (ROOT / "docs" / runbook).read_text()
+    assert [name for _, name in NOT_MEASURED if f"`{name}`" not in words] == []
+
+
+def test_every_alarm_says_what_its_metric_says(running, cloudwatch):
+    def states() -> dict[str, str]:
+        found = cloudwatch.describe_alarms()["MetricAlarms"]
+        return {each["AlarmName"].removeprefix(f"{STACK}-"): each["StateValue"] for each in found}
+
+    quiet = dict.fromkeys(states(), "OK") | {"database-memory": "INSUFFICIENT_DATA"}
+    assert len(quiet) == 13
+    until(lambda: states() == quiet)
+    assert running.facts()["state"]["metrics"]["problems"] == []

@@ -1,0 +1,174 @@
+"""``./careapp rehearse --break NAME``: mistakes as people make them, and what the doctor says of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+from html import escape
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+
+from tools.local_cloud.paths import ROOT
+from tools.local_cloud.run.client import Options
+from tools.rehearsal.faults import FAULTS, Edit, FaultError
+from tools.rehearsal.rehearse import _check_root
+from stack.file import StackError
+
+NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_a_faults_edits_fit_the_program_as_it_is_and_leave_it_python(name, tmp_path):
+    for file in {edit.file for edit in FAULTS[name].edits}:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, tmp_path / file)
+    for edit in FAULTS[name].edits:
+        edit.apply(tmp_path)
+        text = (tmp_path / edit.file).read_text()
+        if edit.file.endswith(".py"):
+            compile(text, edit.file, "exec")
+
+
+def test_an_edit_that_no_longer_fits_is_refused_with_what_it_looks_for(tmp_path):
+    (tmp_path / "file.py").write_text("x = 1\n")
+    with pytest.raises(FaultError, match=r"file\.py contains 'y = 1' 0 times, not once"):
+        Edit(file="file.py", old="y = 1", new="z = 1").apply(tmp_path)
+
+
+def test_the_table_in_the_docs_has_every_fault():
+    table = (ROOT / "docs" / "faults.md").read_text()
+    assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == list(FAULTS)
+
+
+def test_an_edit_taken_back_leaves_the_file_as_it_was(tmp_path):
+    (tmp_path / "file.py").write_text("x = 1\n")
+    edit = Edit(file="file.py", old="x = 1", new="x = 2")
+    edit.apply(tmp_path)
+    assert (tmp_path / "file.py").read_text() == "x = 2\n"
+    edit.revert(tmp_path)
+    assert (tmp_path / "file.py").read_text() == "x = 1\n"
+
+
+def test_a_fault_of_a_read_only_root_is_refused_where_the_root_is_writable():
+    fault = FAULTS["read-only-root"]
+    how = {"region": "x", "speed": 20, "port": 0, "namespaces": True}
+    for docker, mounts in ((False, True), (True, False)):
+        options = Options(**how, docker=docker, mounts=mounts)
+        assert _check_root(options, fault) is options
+    with pytest.raises(StackError, match="--break read-only-root needs a read-only root"):
+        _check_root(Options(**how, docker=False, mounts=False), fault)
+
+
+def test_mending_without_a_mistake_is_refused(careapp):
+    done = careapp.run("rehearse", "--mend")
+    assert done.returncode == 2
+    assert "--mend fixes the mistake of --break NAME" in done.stderr
+
+
+def rehearsed(careapp, tmp_path, *words):
+    """The exit code and the report of a rehearsal."""
+    file = tmp_path / "report.json"
+    how = ("--exit", "--tasks", "process", "--port", "0", "--json", str(file))
+    done = careapp.run("rehearse", *words, *how)
+    assert file.exists(), done.stdout + done.stderr
+    return done.returncode, json.loads(file.read_text())
+
+
+PRINTS_ITS_URL = """\
+import os
+url = "postgresql://{DB_USER}:{DB_PASSWORD}@{DB_HOST}/{DB_NAME}".format(**os.environ)
+raise RuntimeError(f"cannot connect to {url}")
+"""
+COMMANDS = (
+    *("doctor", "doctor --json", "status", "status --json", "events --logs"),
+    *("events --logs --json", "logs", "logs --json", "logs --previous", "retry --dry-run"),
+)
+RECORD = "cloud"
+"""The folder of the home with what the local cloud itself keeps: the database's files, the log."""
+
+
+def shows_no_password(careapp, file):
+    """An app prints its database URL and ends: nothing that is printed, written or served has the password."""
+    before = file.read_text()
+    file.write_text(before.replace("import pandas\n", PRINTS_ITS_URL))
+    up = careapp.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+    assert up.returncode != 0
+    raw = careapp.shell("./careapp", "logs", "--raw").stdout
+    [password] = set(re.findall(r"RuntimeError: cannot connect to postgresql://\w+:(\S+)@", raw))
+    shown = {"pulumi up": up.stdout + up.stderr}
+    for words in COMMANDS:
+        done = careapp.shell("./careapp", *words.split())
+        shown[words] = done.stdout + done.stderr
+    shown["stack export"] = careapp.shell("pulumi", "stack", "export", "-s", "poc").stdout
+    address = careapp.facts()["page"]
+    for path in ("/", "/state"):
+        with urlopen(f"{address}{path}?lang=en") as answer:
+            shown[path] = answer.read().decode()
+    with urlopen(f"{address}/live?lang=en") as answer:
+        shown["/live"] = answer.readline().decode()
+    for written in careapp.home.folder.rglob("*"):
+        if written.is_file() and written.relative_to(careapp.home.folder).parts[0] != RECORD:
+            shown[str(written)] = written.read_bytes().decode(errors="replace")
+    forms = (password, json.dumps(password)[1:-1], escape(password), quote(password))
+    assert [name for name, text in shown.items() if any(each in text for each in forms)] == []
+    quoted = (
+        "pulumi up",
+        "doctor",
+        "doctor --json",
+        "events --logs",
+        "logs",
+        "/",
+        "/state",
+        "/live",
+    )
+    masked = "RuntimeError: cannot connect to postgresql://postgres:***@"
+    assert [name for name in quoted if masked not in shown[name]] == []
+    file.write_text(before)
+
+
+def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it_is_green(careapp):
+    child = careapp.start(
+        *("rehearse", "--break", "crash-on-start", "--tasks", "process", "--port", "0")
+    )
+    lines = []
+    for line in child.stdout:
+        lines.append(line)
+        if "Ctrl-C destroys everything again." in line:
+            break
+    said = "".join(lines)
+    changed = careapp.home.source / "webapp" / "__init__.py"
+    [number] = [
+        at for at, line in enumerate(changed.read_text().splitlines(), 1) if line == "import pandas"
+    ]
+    assert f"The mistake is in {changed}:{number}:" in said
+    assert "\n  +import pandas\n   from flask import Flask\n" in said
+    shows_no_password(careapp, changed)
+    # As the reader does: in the shell's folder, without naming the stack again.
+    assert careapp.shell("sed", "-i", "/^import pandas$/d", "webapp/__init__.py").returncode == 0
+    assert "import pandas" not in changed.read_text()
+    assert careapp.shell("pulumi", "config", "set", "ecsEnabled", "true").returncode == 0
+    _, _, first = said.partition("so first: ./careapp shell ")
+    assert careapp.shell_command(*first.splitlines()[0].split()).returncode == 0
+    done = careapp.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+    os.killpg(child.pid, signal.SIGINT)
+    rest = child.communicate(timeout=120)[0]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Everything is deleted: the stack" in rest
+
+
+@NEEDS_AWS
+def test_what_the_doctor_says_mends_what_stays_red(careapp, tmp_path):
+    """That of a setting is typed by the runbook's test."""
+    code, report = rehearsed(careapp, tmp_path, "--break", "secret-denied", "--mend")
+    assert code == 0, report.get("error")
+    assert report["diagnosis"]["findings"][0]["id"] == "execution-role-cannot-secret"
+    assert report["second_up"] is not None
+    assert (report["mend"]["green"], report["mend"]["page"]) == (True, 200)
+    assert "error" not in report
+    assert report["aws_seconds"] > 20
+    assert report["destroy"]["left"] == 0

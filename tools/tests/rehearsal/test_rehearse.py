@@ -1,0 +1,303 @@
+"""``./careapp rehearse``: both stages and back, by one command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tools.local_cloud.engine.find import find_or_get
+from tools.local_cloud.paths import ROOT, Home
+from tools.rehearsal import rehearse
+from tools.rehearsal.rehearse import Plan, _new_project
+from stack.image import ImageSettings
+from stack.file import StackError
+from tools.tests.rehearsal.surroundings import OWN, make_bare
+
+
+def processes(word):
+    """The processes whose command line or environment names ``word``, but for this one."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            text = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if word.encode() in text and int(folder.name) != os.getpid():
+            found.append(text.split(b"\0PATH")[0][:200])
+    return found
+
+
+def assert_no_process_left(careapp):
+    """What forks the programs ends by itself, a moment after the local cloud's process."""
+    deadline = time.monotonic() + 10
+    while (left := processes(str(careapp.home.folder))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert left == []
+
+
+def assert_nothing_left(careapp):
+    assert_no_process_left(careapp)
+    left = {item.name for item in careapp.home.folder.iterdir()}
+    assert left <= {"cloud.log", "cloud.lock", "rehearsal.lock"}
+
+
+REGION = "eu-central-1"
+SECRET = f"arn:aws:secretsmanager:{REGION}:999999999999:secret:acme-poc/flaskr-AbCdEf"
+HTTPS = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
+EXAMPLE = (
+    *("appFolder=examples/flaskr", "containerPort=8080", "healthPath=/up"),
+    *("appVariables.GREETING=hello", f"appSecrets.SECRET_KEY={SECRET}"),
+)
+"""What docs/your-app.md sets for the example, which does not start without its variable and its secret."""
+AS_OTHERS_WRITE_IT = (
+    *("appDockerfile=docker/web", "appTarget=Production", "appSecrets.PGPASSWORD=${DB_PASSWORD}"),
+    "appVariables.DATABASE_URL=postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}",
+)
+
+
+def as_others_write_it(folder):
+    """Let the example read a DATABASE_URL, and build a stage of a Dockerfile of another name, which is not the last."""
+    app, dockerfile = folder / "flaskr" / "__init__.py", folder / "Dockerfile"
+    text = app.read_text()
+    begin, end = text.index("def connect"), text.index("def create_app")
+    connect = 'def connect():\n    return psycopg.connect(os.environ["DATABASE_URL"])\n\n\n'
+    app.write_text(text[:begin] + connect + text[end:])
+    (folder / "docker").mkdir()
+    stages = dockerfile.read_text().replace("slim\n", "slim AS production\n", 1)
+    (folder / "docker" / "web").write_text(f"{stages}FROM node AS tools\nCMD node\n")
+    dockerfile.unlink()
+
+
+def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path, capsys):
+    home = Home(tmp_path)
+    state = home.state / ".pulumi/stacks/careapp/poc.json"
+    state.parent.mkdir(parents=True)
+    state.write_text("{}")
+    plan = Plan(stack="poc", leave=True, until="stage1", report=None, fault=None, mend=False)
+    for said in (True, False):
+        _new_project(home, plan)
+        told = capsys.readouterr().err
+        assert ("its stacks (poc) no longer exist, and their state is deleted" in told) is said
+        assert not state.exists()
+
+
+def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_another_app_by_https(
+    acme, tmp_path
+):
+    make_bare(acme, tmp_path)
+    file, stack_file = tmp_path / "report.json", acme.project / "Pulumi.poc.yaml"
+    stack_file.write_text(
+        stack_file.read_text().replace("region: ap-northeast-1", f"region: {REGION}")
+    )
+    as_others_write_it(acme.project / "examples" / "flaskr")
+    given = (*HTTPS, *EXAMPLE, *AS_OTHERS_WRITE_IT)
+    settings = [word for each in given for word in ("-c", each)]
+    done = acme.run(
+        *("rehearse", "-s", "poc", "--exit", "--tasks", "process", "--port", "0"),
+        *("--json", str(file), *settings),
+        umask=OWN,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(file.read_text())
+    stage1, stage2 = report["stages"]
+    assert [stage["name"] for stage in (stage1, stage2)] == ["stage1", "stage2"]
+    for stage in (stage1, stage2):
+        assert (stage["updated"], stage["replaced"], stage["deleted"]) == (0, 0, 0)
+    assert stage2["unchanged"] == stage1["created"] > 40
+    assert report["destroy"]["deleted"] == stage1["created"] + stage2["created"]
+    assert report["destroy"]["left"] == 0
+    assert "error" not in report
+    page = report["page"]
+    assert page["url"].startswith("https://localhost:")
+    assert page["status"] == 200
+    assert f"redirects to {page['url']}" in done.stdout
+    assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
+    assert '"https://app.example.com"' in done.stdout
+    assert "The secret acme-poc/flaskr has a made-up value here." in done.stdout
+    assert "acme-poc-service" in done.stdout
+    assert "careapp-poc" not in done.stdout
+    assert_nothing_left(acme)
+
+
+def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):
+    done = careapp.run("rehearse", "--exit", "-c", "natStrategy")
+    assert done.returncode == 2
+    assert "'natStrategy' is not KEY=VALUE, like natStrategy=none" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("bogus=1", "bogus: is an unknown key; Pulumi.yaml lists all keys"),
+        ("careapp:ecsEnabled=false", "--until stage1 leaves stage 2 out"),
+        ("appFolder=docs", "appFolder: docs/Dockerfile does not exist"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused_before_the_local_cloud_starts(
+    careapp, settings, told
+):
+    given = [word for setting in settings.split() for word in ("-c", setting)]
+    done = careapp.run("rehearse", "--exit", "--tasks", "process", "--port", "0", *given)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not careapp.home.log.exists()
+
+
+def test_a_dockerfile_with_mistakes_is_refused_before_the_local_cloud_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(rehearse, "ROOT", tmp_path)
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "Dockerfile").write_text(
+        "FROM python\nCOPPY . .\nRUN pip instal flask\nCMD x\n"
+    )
+    with pytest.raises(StackError) as refused:
+        rehearse._check_dockerfile(
+            ImageSettings(folder=Path("app"), architecture="X86_64", revision="1", kept=10)
+        )
+    assert [line.partition(": ")[0] for line in str(refused.value).splitlines()] == [
+        "app/Dockerfile:2",
+        "app/Dockerfile:3",
+    ]
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["page-raises", "listens-on-loopback"])
+def test_a_mistake_of_the_app_that_comes_along_is_refused_where_another_one_runs(careapp, name):
+    done = careapp.run("rehearse", "--break", name, "-c", "appFolder=examples/flaskr")
+    assert done.returncode == 2
+    assert (
+        f"--break {name} is a mistake of the app in webapp/, and the stack runs the app in "
+        "examples/flaskr/." in done.stderr
+    )
+    assert "choose one that fits every app: alb-cannot-reach-task, another-secret" in done.stderr
+    assert not careapp.home.log.exists()
+
+
+STALLING = """#!/bin/sh
+case "$*" in
+  "stack init"*) touch "{begun}"; sleep 1; exit 3 ;;
+esac
+exec "{engine}" "$@"
+"""
+
+
+def test_an_interrupt_before_there_is_a_stack_finds_nothing_to_destroy(careapp, tmp_path):
+    engine, begun = tmp_path / "engine" / "pulumi", tmp_path / "begun"
+    engine.parent.mkdir()
+    engine.write_text(STALLING.format(begun=begun, engine=find_or_get()))
+    engine.chmod(0o755)
+    careapp.environment["CAREAPP_PULUMI"] = str(engine)
+    child = careapp.start("rehearse", "--tasks", "process", "--port", "0")
+    while not begun.exists() and child.poll() is None:
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGINT)
+    said = child.communicate(timeout=120)[0]
+    assert child.returncode == 130, said
+    assert "no stack named" not in said
+    assert said.endswith("Nothing had been created yet; the local cloud has stopped.\n")
+    assert_nothing_left(careapp)
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_it_goes_up_leaves_nothing(careapp, kind):
+    child = careapp.start("rehearse", "--tasks", "process", "--port", "0")
+    for line in child.stdout:
+        if "aws:ec2:Subnet" in line and "created" in line:
+            break
+    os.killpg(child.pid, kind)
+    said = child.communicate(timeout=120)[0]
+    assert child.returncode in (130, 143), said
+    assert ("Everything is deleted: the stack" in said) == (kind == signal.SIGINT)
+    assert "pulumi stack rm" not in said
+    assert_nothing_left(careapp)
+
+
+def test_a_port_that_is_taken_is_named_with_the_way_out(careapp):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = careapp.run("rehearse", "--exit", "--tasks", "process", "--port", port)
+    assert done.returncode == 1
+    assert port in done.stdout + done.stderr
+    assert "--port" in done.stdout + done.stderr
+    assert_nothing_left(careapp)
+
+
+OWNER = """
+import sys
+from tools.rehearsal.careapp import hold_folder
+from tools.local_cloud.paths import find_home
+with hold_folder(find_home()):
+    print("owns", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_rehearsal(careapp):
+    """A process that has the folder as a rehearsal has it, until its input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER],
+        cwd=ROOT,
+        env=careapp.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout.readline() == "owns\n"
+        yield other
+
+
+def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud(careapp):
+    with another_rehearsal(careapp) as other:
+        done = careapp.run("rehearse", "--exit", "--tasks", "process")
+        other.stdin.close()
+    assert done.returncode == 1
+    assert f"a rehearsal (process {other.pid}) runs in {careapp.home.folder}" in done.stderr
+    assert "CAREAPP_HOME=FOLDER ./careapp rehearse" in done.stderr
+    assert "cloud stop" not in done.stderr
+
+
+def test_a_local_cloud_survives_its_clients_and_ends_when_told_but_not_under_a_rehearsal(careapp):
+    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
+    before = careapp.facts()["pid"]
+    second = careapp.run("rehearse", "--exit", "--tasks", "process")
+    assert second.returncode == 1
+    assert "a local cloud already runs in" in second.stderr
+    assert "./careapp cloud stop" in second.stderr
+    with another_rehearsal(careapp) as other:
+        refused = careapp.run("cloud", "stop")
+        other.stdin.close()
+    assert refused.returncode == 1
+    assert f"a rehearsal (process {other.pid}) runs in {careapp.home.folder}" in refused.stderr
+    assert f"kill {other.pid} stops both" in refused.stderr
+    child = careapp.start("shell", "--", "sleep", "60")
+    time.sleep(2)
+    os.killpg(child.pid, signal.SIGINT)
+    child.communicate(timeout=30)
+    assert careapp.facts()["pid"] == before
+    assert careapp.run("cloud", "status").returncode == 0
+    assert careapp.run("cloud", "stop").returncode == 0
+    assert careapp.run("cloud", "status").returncode == 1
+    assert_nothing_left(careapp)
+
+
+def test_stage_1_alone_says_how_ecs_is_turned_on_and_without_its_cloud_it_ends(careapp):
+    child = careapp.start("rehearse", "--until", "stage1", "--tasks", "process", "--port", "0")
+    before = ""
+    while "Ctrl-C destroys everything again." not in before:
+        before += child.stdout.readline() or pytest.fail(before)
+    assert "answers 503: ECS is off, and how to turn it on" in before
+    os.kill(careapp.facts()["pid"], signal.SIGKILL)
+    said = child.communicate(timeout=30)[0]
+    assert child.returncode == 1, said
+    assert "the local cloud has ended, and all resources in it are lost" in said
+    assert "Destroy:" not in said
+    assert_no_process_left(careapp)

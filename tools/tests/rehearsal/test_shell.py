@@ -1,0 +1,271 @@
+"""``./careapp shell`` and ``cloud``: plain `pulumi` in the local cloud, and where its page is."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tools.local_cloud.paths import ROOT
+from tools.rehearsal.careapp import choose_region
+from tools.local_cloud.run.client import CloudError, find
+from stack.file import StackError
+from tools.tests.rehearsal.test_rehearse import assert_no_process_left
+
+CLUSTER, SERVICE, LOG_GROUP = "careapp-poc-cluster", "careapp-poc-service", "/ecs/careapp-poc"
+BOTO3 = """
+import boto3, json
+ecs, elb, logs, rds = map(boto3.client, ("ecs", "elbv2", "logs", "rds"))
+service = ecs.describe_services(cluster="careapp-poc-cluster", services=["careapp-poc-service"])["services"][0]
+group = elb.describe_target_groups(Names=["careapp-poc-tg"])["TargetGroups"][0]["TargetGroupArn"]
+health = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+events = logs.filter_log_events(logGroupName="/ecs/careapp-poc")["events"]
+[database] = rds.describe_db_instances()["DBInstances"]
+tasks = ecs.list_tasks(cluster="careapp-poc-cluster", serviceName="careapp-poc-service")["taskArns"]
+described = ecs.describe_tasks(cluster="careapp-poc-cluster", tasks=tasks)["tasks"]
+print(json.dumps({
+    "service": [service["status"], service["runningCount"], service["desiredCount"]],
+    "rollout": service["deployments"][0]["rolloutState"],
+    "events": [event["message"] for event in service["events"]],
+    "health": [item["TargetHealth"]["State"] for item in health],
+    "log": [event["message"] for event in events],
+    "database": [database["DBInstanceStatus"], database["EngineVersion"].split(".")[0]],
+    "tasks": [[task["lastStatus"], task["containers"][0]["lastStatus"]] for task in described],
+}))
+"""
+
+
+def aws(running, *words):
+    done = running.shell("aws", *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def page(running, path="/"):
+    [listener] = running.facts()["state"]["listeners"]
+    with urllib.request.urlopen(listener["url"] + path, timeout=10) as answer:
+        return answer.status, answer.read().decode()
+
+
+def running_tasks(running):
+    """The tasks of a service at rest: a roll-out is over, and the tasks before it have left."""
+    end = time.monotonic() + 60
+    while True:
+        tasks = running.facts()["state"]["tasks"]
+        if tasks and all(task["state"] == "RUNNING" for task in tasks):
+            return tasks
+        assert time.monotonic() < end, tasks
+        time.sleep(0.5)
+
+
+def test_boto3_sees_what_the_note_looks_at(running):
+    done = running.shell(sys.executable, "-c", BOTO3)
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout.splitlines()[-1])
+    assert seen["service"] == ["ACTIVE", 1, 1]
+    assert seen["rollout"] == "COMPLETED"
+    assert seen["health"] == ["healthy"]
+    assert seen["database"] == ["available", "17"]
+    assert seen["tasks"] == [["RUNNING", "RUNNING"]]
+    assert any("has reached a steady state" in event for event in seen["events"])
+    assert any('"port": 3000' in line or '"port":3000' in line for line in seen["log"])
+
+
+@pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
+def test_the_notes_own_aws_commands_answer(running):
+    query = "services[0].[serviceName,status,runningCount,desiredCount]"
+    words = ("describe-services", "--cluster", CLUSTER, "--services", SERVICE, "--query", query)
+    assert SERVICE in aws(running, "ecs", *words, "--output", "table")
+    query = "TargetGroups[0].TargetGroupArn"
+    words = ("describe-target-groups", "--names", "careapp-poc-tg", "--query", query)
+    group = aws(running, "elbv2", *words, "--output", "text").strip()
+    query = "TargetHealthDescriptions[].[Target.Id,TargetHealth.State,TargetHealth.Reason]"
+    words = ("describe-target-health", "--target-group-arn", group, "--query", query)
+    assert "healthy" in aws(running, "elbv2", *words, "--output", "table")
+    words = ("describe-log-streams", "--log-group-name", LOG_GROUP, "--max-items", "5")
+    assert "app/app/" in aws(running, "logs", *words)
+
+
+def test_the_page_shows_rows_of_the_database_and_who_answered(running):
+    tasks = running_tasks(running)
+    status, text = page(running)
+    assert status == 200
+    assert any(task["id"] in text for task in tasks)
+    status, text = page(running, "/health")
+    assert (status, json.loads(text)) == (200, {"status": "healthy"})
+    status, text = page(running, "/health/db")
+    assert (status, json.loads(text)) == (200, {"status": "healthy", "db": "connected"})
+
+
+def test_the_page_s_url_leads_curl_and_python_to_the_page(running):
+    url = '"$(pulumi stack output pageUrl -s poc)/health"'
+    python = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
+    done = running.shell("sh", "-c", f"curl -s {url}; python -c '{python}' {url}")
+    assert done.stdout.count('{"status":"healthy"}') == 2, done.stdout + done.stderr
+
+
+def test_a_second_up_changes_nothing(running):
+    done = running.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "created" not in done.stdout
+    assert "unchanged" in done.stdout
+
+
+@pytest.mark.usefixtures("running")
+def test_the_users_own_stack_file_is_not_written():
+    assert 'ecsEnabled: "true"' not in (ROOT / "Pulumi.poc.yaml").read_text()
+    assert "ecsEnabled: true" not in (ROOT / "Pulumi.poc.yaml").read_text()
+
+
+def test_a_local_cloud_has_the_region_of_the_stack_s_file_or_the_one_that_is_named(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tools.rehearsal.careapp.ROOT", tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: careapp")
+    for stack, region in (("poc", "eu-west-1"), ("prod", "us-west-2")):
+        (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config: {{aws:region: {region}}}")
+    (tmp_path / "Pulumi.new.yaml").write_text("config: {}")
+    assert choose_region(None, None).read() == "eu-west-1"
+    assert choose_region("prod", None).read() == "us-west-2"
+    assert choose_region("prod", "sa-east-1").read() == "sa-east-1"
+    with pytest.raises(StackError, match=r"aws:region: is not set"):
+        choose_region("new", None).read()
+    with pytest.raises(CloudError, match=r"runs in eu-west-1, not in us-west-2\. Start a second"):
+        choose_region("prod", None).check("eu-west-1")
+    choose_region(None, None).check("sa-east-1")
+
+
+def test_a_shell_for_another_region_than_the_local_clouds_is_refused(running):
+    done = running.run("shell", "--region", "eu-central-1", "--", "true")
+    assert done.returncode == 1
+    assert "CAREAPP_HOME=FOLDER ./careapp shell --region eu-central-1" in done.stderr
+
+
+def test_an_exit_code_comes_through(running):
+    assert running.shell_command("sh", "-c", "exit 7").returncode == 7
+    assert running.shell_command("no-such-program").returncode == 127
+
+
+def test_a_program_that_is_not_there_starts_no_local_cloud(careapp):
+    for program in ("no-such-program", "./no-such-program"):
+        done = careapp.shell_command(program)
+        assert done.returncode == 127
+        assert f"{program}: no such program" in done.stderr
+    assert careapp.run("cloud", "status").returncode == 1
+
+
+def without_aws(folder):
+    """A PATH with the system's programs, but for the AWS CLI."""
+    folder.mkdir()
+    found = {each.name: each for place in ("/bin", "/usr/bin") for each in Path(place).iterdir()}
+    for name in found.keys() - {"aws"}:
+        (folder / name).symlink_to(found[name])
+    return str(folder)
+
+
+def test_one_command_says_that_the_local_cloud_stays_and_its_python_has_boto3(careapp, tmp_path):
+    careapp.environment["PATH"] = without_aws(tmp_path / "bin")
+    done = careapp.shell_command(
+        "python", "-c", "import boto3; print(boto3.client('sts').meta.endpoint_url)"
+    )
+    assert done.stdout == f"{careapp.facts()['endpoint']}\n"
+    told = "the local cloud stays up; ./careapp cloud stop ends it"
+    assert told in done.stderr
+    assert "nothing runs in it yet" in careapp.run("cloud", "status").stdout.splitlines()
+    again = careapp.shell_command("./careapp", "--version")
+    assert (again.returncode, told in again.stderr) == (0, False)
+    careapp.environment["SHELL"] = "/bin/sh"
+    shell = careapp.run("shell", stdin=subprocess.DEVNULL)
+    assert f"In {careapp.home.project}: pulumi, python (boto3) and ./careapp doctor" in shell.stdout
+    assert "aws is not on PATH; some fixes need it" in shell.stdout
+    assert "a browser finds it at the address that ./careapp cloud status prints" in shell.stdout
+
+
+def test_the_status_is_a_line_for_each_thing_that_runs(running):
+    tasks = running_tasks(running)
+    [listener] = running.facts()["state"]["listeners"]
+    told = json.loads(running.run("cloud", "status", "--json").stdout)
+    assert told["state"]["listeners"] == [listener]
+    assert told.keys() == running.facts().keys()
+    lines = running.run("cloud", "status").stdout.splitlines()
+    assert f"listener HTTP:80 of careapp-poc-alb: {listener['url']}" in lines
+    [database] = [each for each in lines if each.startswith("database ")]
+    assert database.startswith("database careapp-poc: available, 127.0.0.1:")
+    shown = [each.partition(" of careapp-poc-service: ")[2] for each in lines]
+    assert {f"RUNNING at {task['address']}" for task in tasks} <= set(shown)
+    assert any(re.fullmatch(r"metrics of \d+ minutes \(AWS's time\)", each) for each in lines)
+    assert "nothing runs in it yet" not in lines
+    assert "{" not in "".join(lines)
+
+
+def test_a_command_s_own_options_need_no_dashes_before_it(running):
+    done = running.run("shell", "--tasks", "process", "--port", "0", "echo", "-s", "poc", "--help")
+    assert done.stdout == "-s poc --help\n"
+
+
+def watched(text):
+    return re.search(r"watch it at (http://localhost:\d+)", text)[1]
+
+
+def test_the_commands_say_where_it_is_and_it_is_there_before_anything_is_up(careapp):
+    started = careapp.run("cloud", "start", "--tasks", "process", "--port", "0")
+    assert started.returncode == 0, started.stderr
+    url = watched(started.stdout)
+    assert url != "http://localhost:8081", "--port 0 takes any port for both"
+    assert watched(careapp.run("cloud", "status").stdout) == url == careapp.facts()["page"]
+    with urllib.request.urlopen(f"{url}/state", timeout=10) as answer:
+        assert json.load(answer)["verdict"]["headline"] == "Nothing is up"
+    assert careapp.run("cloud", "stop").returncode == 0
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
+
+
+def test_after_a_kill_a_new_cloud_says_that_the_stacks_are_gone_and_keeps_their_settings(careapp):
+    for words in (
+        ("stack", "init", "poc"),
+        ("config", "set", "desiredCount", "3"),
+        ("config", "set", "--secret", "thing", "hidden"),
+    ):
+        done = careapp.shell("pulumi", *words)
+        assert done.returncode == 0, done.stderr
+    for start in (("cloud", "start"), ("shell",)):
+        os.kill(careapp.facts()["pid"], signal.SIGKILL)
+        until_ended(careapp)
+        assert_no_process_left(careapp)
+        how = ("--tasks", "process", "--port", "0")
+        told = careapp.run(*start, *how, stdin=subprocess.DEVNULL)
+        assert told.returncode == 0, told.stderr
+        assert "its stacks (poc) no longer exist, and their state is deleted" in told.stderr
+        init, up = re.findall(r"\./careapp (shell pulumi [^,]*?)(?:,|$)", told.stderr, re.MULTILINE)
+        assert (init, up) == ("shell pulumi stack init poc", "shell pulumi up -s poc")
+        again = careapp.run(*init.split())
+        assert again.returncode == 0, again.stderr
+        assert "no longer exist" not in again.stderr
+        assert careapp.shell("pulumi", "config", "get", "desiredCount").stdout == "3\n"
+        assert careapp.shell("pulumi", "config", "get", "thing").stdout == "hidden\n"
+
+
+def until_ended(careapp):
+    end = time.monotonic() + 20
+    while find(careapp.home):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_port_that_is_taken_keeps_the_cloud_from_starting_and_says_why(careapp):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        started = careapp.run("cloud", "start", "--tasks", "process", "--watch-port", port)
+    assert started.returncode == 1
+    assert f"cannot listen on port {port}" in started.stderr
+    assert "--watch-port" in started.stderr

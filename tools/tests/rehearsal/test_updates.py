@@ -1,0 +1,149 @@
+"""A new version over a running one, under load: no request fails, whether the version is good or bad."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import shutil
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from tools.local_cloud.paths import ROOT
+from tools.rehearsal.faults import FAULTS
+from tools.tests.local_cloud.dataplane.stack import until
+
+CLIENTS, PAUSE = 4, 0.02
+"""Visitors at once, and the seconds that each waits between two requests."""
+ENOUGH = 200
+"""Answers after which it counts that none failed."""
+VERSION = re.compile(rb"<code>([^<]+)</code>")
+
+
+class Visitor(threading.Thread):
+    """Asks the page and /health in turn; every fourth visit on a connection of its own."""
+
+    def __init__(self, address: str, over: threading.Event) -> None:
+        super().__init__()
+        self.address, self.over = address, over
+        self.statuses: Counter[str] = Counter()
+        self.versions: list[bytes] = []
+
+    def run(self) -> None:
+        kept = http.client.HTTPConnection(self.address, timeout=30)
+        visits = 0
+        while not self.over.is_set():
+            visits += 1
+            fresh = visits % 4 == 0
+            line = http.client.HTTPConnection(self.address, timeout=30) if fresh else kept
+            self.visit(line, "/health" if visits % 2 else "/")
+            if fresh:
+                line.close()
+            time.sleep(PAUSE)
+        kept.close()
+
+    def visit(self, line: http.client.HTTPConnection, path: str) -> None:
+        try:
+            line.request("GET", path)
+            answer = line.getresponse()
+            body = answer.read()
+        except (OSError, http.client.HTTPException) as problem:
+            self.statuses[f"{path} {type(problem).__name__}: {problem}"] += 1
+            line.close()
+            return
+        self.statuses["200" if answer.status == 200 else f"{path} {answer.status}"] += 1
+        found = VERSION.search(body)
+        if found and found[1] not in self.versions[-1:]:
+            self.versions.append(found[1])
+
+
+@contextmanager
+def load(running):
+    """Visitors for as long as the block lasts; yields them, to be asked afterwards."""
+    [listener] = running.facts()["state"]["listeners"]
+    over = threading.Event()
+    visitors = [Visitor(urlsplit(listener["url"]).netloc, over) for _ in range(CLIENTS)]
+    for visitor in visitors:
+        visitor.start()
+    try:
+        yield visitors
+    finally:
+        over.set()
+        for visitor in visitors:
+            visitor.join()
+
+
+def counted(visitors):
+    return sum((visitor.statuses for visitor in visitors), Counter())
+
+
+def failed(visitors):
+    found = counted(visitors)
+    assert found.pop("200") > ENOUGH, "there was no load to speak of"
+    return found
+
+
+def up(running):
+    return running.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+
+
+def service(running):
+    code = (
+        "import boto3, json; print(json.dumps(boto3.client('ecs').describe_services("
+        "cluster='careapp-poc-cluster', services=['careapp-poc-service'])['services'][0], default=str))"
+    )
+    return json.loads(running.shell("python", "-c", code).stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def broken_app(running):
+    """The project's app as a copy with a mistake in it; afterwards it is the real one again."""
+    link = running.home.project / "webapp"
+    link.unlink()
+    shutil.copytree(ROOT / "webapp", link, ignore=shutil.ignore_patterns("__pycache__"))
+    for edit in FAULTS["crash-on-start"].edits:
+        edit.apply(running.home.project)
+    yield
+    shutil.rmtree(link)
+
+
+def test_a_good_version_over_a_running_one_fails_no_request(running):
+    before = service(running)["taskDefinition"]
+    running.shell("pulumi", "config", "set", "imageRevision", "2")
+    with load(running) as visitors:
+        done = up(running)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert service(running)["taskDefinition"] != before
+    assert failed(visitors) == {}
+    assert {len(visitor.versions) for visitor in visitors} != {1}, "nobody saw the new version"
+
+
+@pytest.mark.usefixtures("broken_app")
+def test_a_bad_version_over_a_good_one_is_rolled_back_and_the_page_never_fails(running):
+    before = service(running)["taskDefinition"]
+    with load(running) as visitors:
+        done = up(running)
+        again = up(running)
+    assert done.returncode != 0
+    assert "pandas" in done.stdout, done.stdout
+    assert again.returncode != 0, "the second up is green, and the bad version does not run"
+    assert service(running)["taskDefinition"] == before
+    assert failed(visitors) == {}
+    assert {len(visitor.versions) for visitor in visitors} == {1}
+
+
+def test_the_good_version_makes_it_green_again(running):
+    refused = up(running)
+    assert "cannot be overwritten because the repository is immutable" in refused.stdout
+    assert refused.returncode != 0, "ECR has the good version's tag"
+    running.shell("pulumi", "config", "set", "imageRevision", "3")
+    done = up(running)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with load(running) as visitors:
+        until(lambda: counted(visitors)["200"] > ENOUGH, what="load")
+    assert failed(visitors) == {}

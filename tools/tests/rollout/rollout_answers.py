@@ -1,0 +1,100 @@
+"""Answers of DescribeServices, DescribeTasks and DescribeTargetHealth, in botocore's shapes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tools.rollout.view import Expected, View
+from tools.snapshot import ecs, elb
+
+ARN = "arn:aws:ecs:ap-northeast-1:123456789012"
+OLD, NEW, NEWER = (f"{ARN}:task-definition/careapp-poc:{number}" for number in (6, 7, 8))
+EXPECTED = Expected(
+    cluster=f"{ARN}:cluster/careapp-poc-cluster",
+    service=f"{ARN}:service/careapp-poc-cluster/careapp-poc-service",
+    definition=NEW,
+    target_group="arn:aws:elasticloadbalancing:ap-northeast-1:123456789012:targetgroup/careapp-poc-tg/1",
+)
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
+REASONS = {
+    "COMPLETED": "ECS deployment ecs-svc/1 completed.",
+    "IN_PROGRESS": "ECS deployment ecs-svc/1 in progress.",
+    "FAILED": "ECS deployment circuit breaker: tasks failed to start.",
+}
+ROLLING_BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
+
+
+def deployment(definition: str, rollout: str, *, primary: bool = True, **changes: Any) -> Any:
+    return {
+        "id": "ecs-svc/1",
+        "status": "PRIMARY" if primary else "ACTIVE",
+        "taskDefinition": definition,
+        "desiredCount": 2,
+        "runningCount": 2,
+        "pendingCount": 0,
+        "failedTasks": 0,
+        "rolloutState": rollout,
+        "rolloutStateReason": REASONS[rollout],
+        "createdAt": NOON,
+        "updatedAt": NOON,
+    } | changes
+
+
+def task(number: int, definition: str = NEW, **changes: Any) -> Any:
+    address = {"name": "privateIPv4Address", "value": f"10.0.64.{number}"}
+    return {
+        "taskArn": f"{ARN}:task/careapp-poc-cluster/{number}",
+        "taskDefinitionArn": definition,
+        "lastStatus": "RUNNING",
+        "desiredStatus": "RUNNING",
+        "healthStatus": "HEALTHY",
+        "attachments": [{"type": "ElasticNetworkInterface", "details": [address]}],
+    } | changes
+
+
+def target(number: int, state: str = "healthy", reason: str = "") -> Any:
+    health = {"State": state} | ({"Reason": reason} if reason else {})
+    return {"Target": {"Id": f"10.0.64.{number}", "Port": 3000}, "TargetHealth": health}
+
+
+def event(number: int, seconds: float, message: str = "") -> Any:
+    return {
+        "id": f"event-{number}",
+        "createdAt": NOON + timedelta(seconds=seconds),
+        "message": message or f"(service careapp-poc-service) event {number}.",
+    }
+
+
+def service(
+    *deployments: Any, desired: int = 2, events: tuple[Any, ...] = (), **changes: Any
+) -> Any:
+    return {
+        "serviceArn": EXPECTED.service,
+        "status": "ACTIVE",
+        "desiredCount": desired,
+        "runningCount": sum(each["runningCount"] for each in deployments),
+        "pendingCount": 0,
+        "taskDefinition": deployments[0]["taskDefinition"] if deployments else NEW,
+        "deployments": list(deployments),
+        "events": list(events),
+    } | changes
+
+
+def view(*deployments: Any, tasks: Any = (), targets: Any = (), **changes: Any) -> View:
+    return View(
+        service=ecs.service_of(service(*deployments, **changes)),
+        tasks=tuple(map(ecs.task_of, tasks)),
+        targets=tuple(map(elb.target_of, targets)),
+    )
+
+
+def all_well(desired: int = 2) -> View:
+    """The wanted revision on all its tasks, all of them healthy."""
+    numbers = range(1, desired + 1)
+    return view(
+        deployment(NEW, "COMPLETED", desiredCount=desired, runningCount=desired),
+        desired=desired,
+        tasks=[task(number) for number in numbers],
+        targets=[target(number) for number in numbers],
+    )

@@ -1,0 +1,116 @@
+"""A change of the health check is refused where the version that runs would fail it."""
+
+from __future__ import annotations
+
+import pulumi
+import pytest
+
+from tools.rollout.health_change import GROUP, SERVICE, refuse_outage
+from tools.snapshot import elb
+from tools.waiting import Changes
+from stack.load_balancer import HttpsSettings
+from tools.tests import stacks as a
+from tools.tests.snapshot import test_page
+from tools.tests.snapshot.test_page import answer
+
+server = test_page.server
+
+
+def changes(path="/health", matcher="200", *, service=True):
+    state = {"tg": {"type": GROUP, "outputs": {"healthCheck": {"path": path, "matcher": matcher}}}}
+    return Changes(state | ({"service": {"type": SERVICE, "outputs": {}}} if service else {}))
+
+
+@pytest.fixture
+def running(server, monkeypatch):
+    """A version that answers /health, redirects /old, and answers 404 elsewhere, with one healthy target."""
+    server.answers = [404]
+    moved = lambda answering: answering.say(302, Location="/health")  # noqa: E731
+    server.pages = {"/health": answer(200), "/old": moved, "/broken": answer(500)}
+    url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setattr(HttpsSettings, "url", lambda *_: url)
+    monkeypatch.setattr(elb, "balancer", lambda *_, **__: server.there)
+    monkeypatch.setattr(elb, "target_group", lambda *_: a.target_group())
+    monkeypatch.setattr(
+        elb, "targets", lambda *_: [elb.Target(address="10.0.0.4", port=3000, state="healthy")]
+    )
+    return server
+
+
+def test_an_unchanged_check_asks_nothing(running):
+    refuse_outage(a.choices(), changes())
+    assert running.asked == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "before"),
+    [
+        ({"healthPath": "/other"}, changes(service=False)),
+        ({"healthPath": "/other", "ecsEnabled": "false"}, changes()),
+        ({"healthPath": "/health"}, changes("/broken")),
+        ({"healthPath": "/old", "healthMatcher": "200,302"}, changes()),
+        ({"healthPath": "/other", "healthMatcher": "200,404"}, changes(matcher="200,404")),
+    ],
+)
+def test_what_the_version_that_runs_passes_is_taken(running, wanted, before):
+    refuse_outage(a.choices(**wanted), before)
+
+
+def test_another_path_is_refused_with_the_three_updates_that_work(running):
+    with pytest.raises(pulumi.RunError) as refused:
+        refuse_outage(a.choices(healthPath="/up"), changes())
+    said = str(refused.value)
+    assert "healthPath: /up is refused: the version that runs answers /up with 404" in said
+    assert [line.strip() for line in said.splitlines()[1:]] == [
+        "pulumi config set healthPath /health",
+        "pulumi config set healthMatcher 200,404",
+        "pulumi up",
+        "pulumi config set healthPath /up",
+        "pulumi up",
+        "pulumi config set healthMatcher 200",
+        "pulumi up",
+    ]
+
+
+def test_another_matcher_alone_needs_two_updates(running):
+    with pytest.raises(
+        pulumi.RunError, match="the version that answers /health with 204"
+    ) as refused:
+        refuse_outage(a.choices(healthMatcher="204"), changes())
+    assert [line.strip() for line in str(refused.value).splitlines()[1:]] == [
+        "pulumi config set healthMatcher 200,204",
+        "pulumi up",
+        "pulumi config set healthMatcher 204",
+        "pulumi up",
+    ]
+
+
+def test_the_first_of_the_updates_takes_what_the_old_path_answers_too(running):
+    with pytest.raises(pulumi.RunError, match="config set healthMatcher 204,200,404\n"):
+        refuse_outage(a.choices(healthPath="/up"), changes(matcher="204"))
+
+
+@pytest.mark.parametrize(("path", "answers"), [("/broken", "with 500"), ("/old", "with 302")])
+def test_a_redirect_is_not_followed_and_an_error_has_another_way_out(running, path, answers):
+    with pytest.raises(pulumi.RunError, match=answers) as refused:
+        refuse_outage(a.choices(healthPath=path), changes())
+    both = f"First release a version that answers both /health and {path}" in str(refused.value)
+    assert both is (path == "/broken")
+
+
+def test_where_no_target_is_healthy_there_is_nothing_to_lose(running, monkeypatch):
+    monkeypatch.setattr(
+        elb, "targets", lambda *_: [elb.Target(address="10.0.0.4", port=3000, state="unhealthy")]
+    )
+    refuse_outage(a.choices(healthPath="/up"), changes())
+    assert running.asked == []
+
+
+def test_a_load_balancer_that_cannot_be_reached_stops_no_update(running, monkeypatch):
+    warned = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: warned.append(text))
+    running.shutdown()
+    running.server_close()
+    refuse_outage(a.choices(healthPath="/up"), changes())
+    [text] = warned
+    assert "it is not known whether the version that runs passes the new check" in text

@@ -1,0 +1,264 @@
+"""A version that waits at its pause hook: its page is asked by the test rule, and the hook is answered."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from tools.i18n import t
+from tools.aws.errors import AwsProblem
+from tools.doctor.diagnose import judge
+from tools.rollout import causes
+from tools.rollout.causes import Certainty
+from tools.rollout.follow import _certain
+from tools.rollout.held import Held
+from tools.rollout.rollback import Stoppable, stop
+from tools.rollout.verdict import Outcome, judge_view
+from tools.snapshot import elb, page
+from tools.snapshot.records import PauseHook, Traffic
+from stack.names import TEST_HEADER, TEST_RULE_PRIORITY, StackNames
+from tools.tests.rollout import rollout_answers as answers
+from tools.tests import stacks as a
+from tools.tests.snapshot import test_page
+from tools.tests.conftest import Told
+from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment
+from tools.tests.snapshot.test_page import SILENCE
+from tools.tests.rollout.test_rollout_causes import diagnosis
+
+server = test_page.server
+HOOK = PauseHook(deployment="arn:deployment", id="ecs-pause-1", expires=a.at(600))
+TEST_RULE = elb.Rule(
+    priority=str(TEST_RULE_PRIORITY),
+    action="forward",
+    groups=("arn:tg2",),
+    conditions=(elb.Condition("http-header", ("drawn",)),),
+)
+
+
+def paused(hook=HOOK, **changes):
+    """A service whose new tasks are healthy and get no request of a user."""
+    now = answers.view(
+        deployment(NEW, "IN_PROGRESS"), deployment(OLD, "COMPLETED", primary=False), **changes
+    )
+    return replace(now, service=replace(now.service, traffic=Traffic("POST_TEST", 0.0, hook)))
+
+
+class Ecs:
+    """A session that notes the answers to hooks."""
+
+    def __init__(self, problem=None):
+        self.answers, self.problem = [], problem
+
+    def call(self, _service, operation, **params):
+        if operation == "describe_service_deployments":
+            hook = {"targetType": "PAUSE", "status": "AWAITING_ACTION", "hookId": HOOK.id}
+            row = {"serviceDeploymentArn": HOOK.deployment, "lifecycleHookDetails": [hook]}
+            return {"serviceDeployments": [row]}
+        assert operation == "continue_service_deployment"
+        if self.problem:
+            raise self.problem
+        self.answers.append((params["serviceDeploymentArn"], params["hookId"], params["action"]))
+        return {}
+
+
+CONTINUED = [(HOOK.deployment, HOOK.id, "CONTINUE")]
+
+
+class OnTheLoop(Told):
+    """A log as Pulumi's: it needs an event loop in the thread that writes."""
+
+    def lasting(self, text):
+        asyncio.get_running_loop()
+        super().lasting(text)
+
+
+class New:
+    """A version behind the server's test rule, beside the one that users get; looks are taken one by one."""
+
+    def __init__(
+        self, server, problem=None, diagnose=lambda _: diagnosis("page-errors"), **settings
+    ):
+        self.server, self.ecs, self.told = server, Ecs(problem), OnTheLoop()
+        url = f"http://127.0.0.1:{server.server_port}"
+        held = Held(self.ecs, a.choices(**settings), url, self.told, diagnose)
+        self.certainty = Certainty(EXPECTED, lambda: pytest.fail("not by this rule"), held=held)
+
+    def judge(self, hook=HOOK):
+        return asyncio.run(self.certainty.judge(paused(hook)))
+
+
+@pytest.fixture
+def by_rule(server, monkeypatch):
+    """The server, which answers 200 to users, and to the test rule's requests as a test says."""
+    there = replace(
+        server.there,
+        listeners=(replace(server.there.listeners[0], rules=(TEST_RULE,)),),
+    )
+    monkeypatch.setattr(elb, "balancer", lambda *_, **__: there)
+    server.asked_by_rule, server.new, server.users = [], [200], [200]
+
+    def both(answering):
+        value = answering.headers[TEST_HEADER]
+        server.asked_by_rule.append(value)
+        queue = server.new if value == "drawn" else server.users
+        status = queue.pop(0) if len(queue) > 1 else queue[0]
+        return server.released.wait(60) if status == SILENCE else answering.say(status)
+
+    server.pages = {"/": both}
+    return server
+
+
+def test_a_page_that_answers_every_request_lets_ecs_go_on(by_rule):
+    new = New(by_rule, smokeRequests="7")
+    assert new.judge() is None
+    assert by_rule.asked_by_rule == ["drawn"] * 7
+    assert new.ecs.answers == CONTINUED
+    assert new.told.lastings == [
+        "before any request of a user: its page / answered 7 of 7 requests; ECS goes on with it"
+    ]
+    assert new.judge() is None
+    assert new.ecs.answers == CONTINUED, "a hook that ECS still shows is answered once"
+
+
+def test_one_request_of_ten_that_fails_twice_is_wrong_before_any_user_meets_it(by_rule):
+    by_rule.new = [200] * 4 + [500] + [200] * 8 + [500]
+    new = New(by_rule)
+    assert new.judge() is None
+    found = new.judge()
+    assert (found.outcome, found.diagnosis) == (Outcome.WRONG, diagnosis("page-errors"))
+    assert new.ecs.answers == []
+
+
+def test_a_page_that_fails_once_and_then_works_goes_on(by_rule):
+    by_rule.new = [500, 500, 500, 200]
+    new = New(by_rule)
+    assert (new.judge(), new.ecs.answers) == (None, [])
+    assert (new.judge(), new.ecs.answers) == (None, CONTINUED)
+
+
+def test_a_page_that_hangs_is_wrong_whatever_explains_it_if_the_version_before_answers(
+    by_rule, monkeypatch
+):
+    monkeypatch.setattr(page, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(page, "LEAST_ANSWER_SECONDS", 0.1)
+    by_rule.new = [SILENCE]
+    seen = []
+
+    def diagnose(part):
+        seen.append(part.value)
+        return diagnosis("page-silent")
+
+    new = New(by_rule, diagnose=diagnose)
+    assert new.judge() is None
+    assert new.judge().outcome is Outcome.WRONG
+    assert [each.status for each in seen] == [0, 0], "the doctor judges what the test rule answered"
+
+
+@pytest.mark.parametrize(("name", "goes_on"), [("page-silent", True), ("page-errors", False)])
+def test_a_page_that_failed_before_too_is_wrong_only_by_the_version_s_own_error(
+    by_rule, name, goes_on
+):
+    by_rule.new = by_rule.users = [500]
+    new = New(by_rule, diagnose=lambda _: diagnosis(name))
+    assert new.judge() is None
+    assert (new.ecs.answers == CONTINUED) is goes_on
+    assert (new.judge() is None) is goes_on
+    if goes_on:
+        assert "its page / fails as it did before" in new.told.lastings[0]
+
+
+def test_a_503_has_time_to_warm_up(by_rule, monkeypatch):
+    by_rule.new = [503]
+    new = New(by_rule, diagnose=lambda _: diagnosis("page-unavailable"))
+    assert [new.judge() for _ in range(3)] == [None] * 3
+    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 0)
+    assert new.judge().outcome is Outcome.WRONG
+
+
+@pytest.mark.parametrize(
+    ("hook", "settings", "says"),
+    [
+        (
+            replace(HOOK, first=True),
+            {},
+            "it is the first version: its page is requested once it runs",
+        ),
+        (HOOK, {"smokePath": ""}, "smokePath is empty, so no page was requested"),
+    ],
+)
+def test_where_there_is_nothing_to_ask_ecs_goes_on_and_it_is_said(by_rule, hook, settings, says):
+    new = New(by_rule, **settings)
+    assert new.judge(hook) is None
+    assert (by_rule.asked_by_rule, new.ecs.answers) == ([], CONTINUED)
+    assert says in new.told.lastings[0]
+
+
+def test_a_load_balancer_that_cannot_be_reached_or_has_no_test_rule_stops_no_release(
+    by_rule, monkeypatch
+):
+    without = replace(by_rule.there, listeners=(replace(by_rule.there.listeners[0], rules=()),))
+    monkeypatch.setattr(elb, "balancer", lambda *_, **__: without)
+    new = New(by_rule)
+    assert (new.judge(), new.ecs.answers) == (None, CONTINUED)
+    assert "has no test rule" in new.told.lastings[0]
+
+    away = replace(without, dns="nowhere.invalid", listeners=paused_listeners(without))
+    monkeypatch.setattr(elb, "balancer", lambda *_, **__: away)
+    new = New(by_rule)
+    assert (new.judge(), new.ecs.answers) == (None, CONTINUED)
+    assert "its page was not requested: " in new.told.lastings[0]
+
+
+def paused_listeners(balancer):
+    return (replace(balancer.listeners[0], rules=(TEST_RULE,)),)
+
+
+def test_an_answer_that_aws_refuses_ends_the_command_and_a_passing_problem_does_not(by_rule):
+    refused = AwsProblem("refused", t("me may not ecs:ContinueServiceDeployment."), t("Allow it."))
+    with pytest.raises(AwsProblem, match="ContinueServiceDeployment"):
+        asyncio.run(_certain(New(by_rule, refused).certainty, paused(), Told()))
+    throttled = AwsProblem("throttled", t("Rate exceeded."), t("Try again."))
+    told = Told()
+    assert asyncio.run(_certain(New(by_rule, throttled).certainty, paused(), told)) is None
+    assert told.moments == ["AWS does not answer for now: Rate exceeded."]
+
+
+def test_the_gate_and_status_say_for_how_long_ecs_waits():
+    verdict = judge_view(
+        paused(
+            tasks=[answers.task(1), answers.task(2)],
+            targets=[answers.target(1), answers.target(2)],
+        ),
+        EXPECTED,
+        sure=True,
+    )
+    assert verdict.outcome is Outcome.GOING
+    assert "gets no requests of users yet: ECS waits for an answer until " in str(verdict.text)
+
+
+@pytest.mark.parametrize(("by_program", "commands"), [(False, 2), (True, 0)])
+def test_the_doctor_says_how_a_hook_is_answered_that_an_interrupted_up_has_left(
+    by_program, commands
+):
+    waiting = a.service(
+        deployments=(a.deployment(rollout="IN_PROGRESS"),),
+        traffic=Traffic("POST_TEST_TRAFFIC_SHIFT", 0.0, HOOK),
+    )
+    found = judge(replace(a.stack(service=waiting), by_program=by_program))
+    [note] = found.findings
+    assert (note.kind, str(note.title)) == ("note", "A roll-out waits for an answer")
+    assert found.exit_code == 0
+    assert len(note.fixes) == commands
+
+
+def test_a_rollback_answers_the_hook():
+    ecs = Ecs()
+    found = Stoppable(
+        names=StackNames("poc", "careapp"),
+        arn=HOOK.deployment,
+        status="IN_PROGRESS",
+        definition=NEW,
+        hook=HOOK,
+    )
+    stop(ecs, found)
+    assert ecs.answers == [(HOOK.deployment, HOOK.id, "ROLLBACK")]

@@ -1,0 +1,297 @@
+"""`./careapp retry` and `./careapp rollback`: what they change on AWS, how they follow, and when they refuse."""
+
+import asyncio
+
+import pytest
+
+from tools.i18n import verbatim
+from tools.aws.errors import AwsProblem
+from tools.rollout import retry as retrying
+from tools.rollout import rollback
+from tools.rollout.verdict import End, Outcome, Verdict
+from tools.tests import stacks as a
+from tools.tests.conftest import NAMES, REGION, client
+
+SETTINGS = {
+    "healthPath": "/health", "healthMatcher": "200-299", "healthInterval": "20",
+    "healthTimeout": "10", "healthyThreshold": "3", "unhealthyThreshold": "4",
+    "healthGracePeriod": "90",
+}  # fmt: skip
+
+
+@pytest.fixture
+def ended(monkeypatch):
+    """The roll-out that a retry follows ends as the test says."""
+    followed = []
+
+    def end(outcome, text="It ended."):
+        async def follow(_session, expected, *_rest, certainty):
+            followed.append(expected)
+            return End(Verdict(outcome=outcome, text=verbatim(text)), None)
+
+        monkeypatch.setattr(retrying, "follow", follow)
+        monkeypatch.setattr(retrying, "diagnosis", lambda *_: "THE DIAGNOSIS")
+        return followed
+
+    return end
+
+
+@pytest.fixture
+def updates(calls):
+    """The parameters of every UpdateService and ModifyTargetGroup so far."""
+    changes = ("update_service", "modify_target_group")
+    return lambda: [each for each in calls if each[0] in changes]
+
+
+def declare(folder, **values):
+    lines = "".join(f"  careapp:{key}: '{value}'\n" for key, value in values.items())
+    (folder / "Pulumi.poc.yaml").write_text(f"config:\n  aws:region: {REGION}\n{lines}")
+
+
+def test_the_newest_revision_is_deployed_anew_and_its_roll_out_followed(
+    run, folder, ended, updates, stack
+):
+    declare(folder, healthGracePeriod="0")
+    followed = ended(Outcome.RUNS, "careapp-poc:1 runs.")
+    code, shown, complaint = run("retry")
+    assert (code, complaint) == (0, "")
+    assert shown == "ECS deploys careapp-poc:1 again.\ncareapp-poc:1 runs.\n"
+    assert updates() == [
+        ("update_service",
+         {"cluster": NAMES.cluster, "service": NAMES.service, "taskDefinition": stack.definition,
+          "forceNewDeployment": True})
+    ]  # fmt: skip
+    assert [each.target_group for each in followed] == [stack.group]
+
+
+def test_the_stack_file_s_health_check_and_grace_period_come_before_the_try(
+    run, folder, ended, updates, stack
+):
+    ended(Outcome.RUNS)
+    declare(folder, **SETTINGS)
+    code, shown, _ = run("retry")
+    assert code == 0
+    assert "The health check of the target group gets healthMatcher 200-299" in shown
+    assert "The service gets healthGracePeriod 90" in shown
+    assert [name for name, _ in updates()] == ["modify_target_group", "update_service"]
+    assert updates()[1][1]["healthCheckGracePeriodSeconds"] == 90
+    group = client("elbv2").describe_target_groups(TargetGroupArns=[stack.group])["TargetGroups"][0]
+    assert group["Matcher"] == {"HttpCode": "200-299"}
+    assert (group["HealthCheckIntervalSeconds"], group["HealthCheckTimeoutSeconds"]) == (20, 10)
+    assert (group["HealthyThresholdCount"], group["UnhealthyThresholdCount"]) == (3, 4)
+
+
+def test_a_dry_run_says_what_it_would_do_and_changes_nothing(run, folder, updates, stack):
+    declare(folder, healthPath="/other")
+    code, shown, _ = run("retry", "--dry-run")
+    assert (code, updates()) == (0, [])
+    path = "The health check of the target group gets healthPath /other, as the stack file says."
+    assert path in shown.splitlines()
+    assert shown.splitlines()[-2:] == [
+        "ECS deploys careapp-poc:1 again.",
+        "--dry-run: nothing was changed.",
+    ]
+
+
+def test_a_try_that_fails_ends_with_the_cause_and_exit_code_1(run, ended, updates):
+    ended(Outcome.GAVE_UP, "ECS gave careapp-poc:1 up.")
+    code, _, complaint = run("retry")
+    assert code == 1
+    assert complaint.startswith("careapp: the roll-out failed: ECS gave careapp-poc:1 up.")
+    assert "THE DIAGNOSIS" in complaint
+    assert "  ./careapp retry -s poc" in complaint
+
+
+def test_an_interrupt_leaves_the_roll_out_to_ecs_and_says_where_to_watch(run, monkeypatch, updates):
+    async def follow(*_, certainty):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(retrying, "follow", follow)
+    code, _, complaint = run("retry")
+    assert (code, updates()[-1][0]) == (130, "update_service")
+    assert "./careapp status -w -s poc" in complaint
+
+
+def test_without_a_service_or_a_task_to_run_there_is_nothing_to_try(run, stack, updates):
+    ecs = client("ecs")
+    where = {"cluster": NAMES.cluster, "service": NAMES.service}
+    ecs.update_service(**where, desiredCount=0)
+    code, _, complaint = run("retry")
+    assert (code, "desired count of the service" in complaint) == (1, True)
+    ecs.update_service(**where, desiredCount=1)
+    assert run("retry", "--stack", "poc", "--dry-run")[::2] == (0, "")
+    assert updates() == []
+
+
+def test_every_declared_setting_of_the_health_check_has_a_parameter():
+    check = {"healthPath": "/up", "healthMatcher": "204", "healthInterval": "20"}
+    check |= {"healthTimeout": "7", "healthyThreshold": "7", "unhealthyThreshold": "7"}
+    group = a.target_group()
+    assert retrying._differing(a.choices(**check), group).keys() == retrying.PARAMETERS.keys()
+
+
+SERVICE = "careapp-poc-cluster/careapp-poc-service"
+ECS = "arn:aws:ecs:ap-northeast-1:123456789012"
+GOOD, BAD = (f"{ECS}:task-definition/careapp-poc:{number}" for number in (6, 7))
+ARN = f"{ECS}:service-deployment/{SERVICE}/2"
+STOPPED = [{"serviceDeploymentArn": ARN, "stopType": "ROLLBACK"}]
+
+
+def deployment(status, created=2, **more):
+    return {
+        "serviceDeploymentArn": ARN,
+        "targetServiceRevisionArn": f"{ECS}:service-revision/{SERVICE}/{created}",
+        "status": status,
+        "createdAt": created,
+        "sourceServiceRevisions": [{"arn": f"{ECS}:service-revision/{SERVICE}/1"}],
+        **more,
+    }
+
+
+@pytest.fixture
+def ecs(monkeypatch, stack):
+    """What ECS answers: the statuses one a call, the last again and again; and the calls of the stop."""
+    monkeypatch.setattr("tools.waiting.time.sleep", lambda _: None)
+    call, stopped = stack.session.__class__.call, []
+
+    def script(*statuses, serves=GOOD, **more):
+        left = list(statuses)
+        answers = {
+            "list_service_deployments": lambda: {
+                "serviceDeployments": [
+                    deployment("SUCCESSFUL", created=1),
+                    *(deployment(each) for each in left[:1]),
+                ]
+            },
+            "describe_service_revisions": lambda: {"serviceRevisions": [{"taskDefinition": BAD}]},
+            "describe_service_deployments": lambda: {
+                "serviceDeployments": [
+                    deployment(left.pop(0) if len(left) > 1 else left[0], **more)
+                ]
+            },
+            "stop_service_deployment": lambda: {"serviceDeploymentArn": ARN},
+        }
+
+        def scripted(self, service, operation, /, **params):
+            if operation == "stop_service_deployment":
+                stopped.append(params)
+            if operation in answers:
+                return answers[operation]()
+            answer = call(self, service, operation, **params)
+            if operation == "describe_services":
+                primary = {"taskDefinition": serves, "runningCount": 2, "desiredCount": 2}
+                answer["services"][0]["deployments"][0].update(primary)
+            return answer
+
+        monkeypatch.setattr(stack.session.__class__, "call", scripted)
+        return stopped
+
+    return script
+
+
+def test_ecs_is_asked_once_and_followed_until_the_version_before_serves(run, ecs):
+    stopped = ecs(
+        "IN_PROGRESS", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"
+    )
+    code, shown, complaint = run("rollback")
+    assert (code, complaint, stopped) == (0, "", STOPPED)
+    first, *progress, runs, declared = shown.splitlines()
+    assert first == "ECS rolls careapp-poc:7 back."
+    assert progress == ["ECS rolls back to careapp-poc:6: 2 of 2 tasks run [0:00 of 15:00]"]
+    assert runs == "careapp-poc:6 runs: 2 of 2 tasks."
+    assert declared.startswith("The program still declares what careapp-poc:7 runs: ")
+    assert declared.endswith("section 7 of docs/runbook.md says, then `pulumi up -s poc`.")
+
+
+def test_a_rollback_that_ecs_has_begun_itself_is_only_followed(run, ecs):
+    stopped = ecs("ROLLBACK_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
+    code, shown, _ = run("rollback")
+    assert (code, stopped) == (0, [])
+    assert "careapp-poc:6 runs: 2 of 2 tasks." in shown
+
+
+def test_a_dry_run_of_a_rollback_changes_nothing(run, ecs):
+    stopped = ecs("IN_PROGRESS")
+    code, shown, _ = run("rollback", "--dry-run")
+    assert (code, stopped) == (0, [])
+    assert shown == "ECS rolls careapp-poc:7 back.\n--dry-run: nothing was changed.\n"
+
+
+@pytest.mark.parametrize("status", ["SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL"])
+def test_without_a_deployment_under_way_it_says_how_to_go_back(run, ecs, status):
+    stopped = ecs(status, serves=BAD)
+    code, shown, complaint = run("rollback")
+    assert (code, shown, stopped) == (1, "", [])
+    assert complaint == (
+        "careapp: No deployment of the service careapp-poc-service is under way: it runs "
+        "careapp-poc:7, and ECS rolls back only what it still deploys. To go back to an earlier "
+        "version, put it back in the program, as section 7 of docs/runbook.md says, then "
+        "`pulumi up -s poc`.\n"
+    )
+
+
+def test_a_first_deployment_is_left_alone(run, ecs):
+    stopped = ecs("IN_PROGRESS", sourceServiceRevisions=[])
+    code, _, complaint = run("rollback")
+    assert (code, stopped) == (1, [])
+    assert complaint.startswith("careapp: No deployment before careapp-poc:7 was completed")
+
+
+def test_a_rollback_that_fails_ends_with_the_reason_of_ecs(run, ecs):
+    ecs("IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED", statusReason="Tasks failed.")
+    code, _, complaint = run("rollback")
+    assert code == 1
+    assert complaint == (
+        "careapp: careapp-poc:7 was not rolled back: ECS says ROLLBACK_FAILED: Tasks failed. "
+        "./careapp doctor finds the cause.\n"
+    )
+
+
+def test_without_a_service_there_is_nothing_to_roll_back(run, ecs, monkeypatch):
+    ecs("SUCCESSFUL")
+    monkeypatch.setattr("tools.rollout.rollback.read_existing", lambda *_: None)
+    code, _, complaint = run("rollback")
+    assert (code, f"There is no service {NAMES.service}" in complaint) == (1, True)
+
+
+def undone(stack):
+    """What the gate's own rollback returns, and what it shows meanwhile."""
+    shown = []
+    text = asyncio.run(
+        rollback.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15)
+    )
+    return str(text), shown
+
+
+def test_the_gate_stops_a_deployment_and_says_what_runs(ecs, stack):
+    stopped = ecs("IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
+    text, shown = undone(stack)
+    assert stopped == STOPPED
+    assert text == "ECS was told to roll careapp-poc:7 back: careapp-poc:6 runs: 2 of 2 tasks."
+    assert shown == ["ECS rolls back to careapp-poc:6: 2 of 2 tasks run [0:00 of 15:00]"]
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "words"),
+    [
+        ("SUCCESSFUL", {}, "ECS has completed the deployment, so it was not rolled back."),
+        ("IN_PROGRESS", {"sourceServiceRevisions": []}, "No deployment before careapp-poc:7"),
+    ],
+)
+def test_the_gate_says_why_it_did_not_roll_back(ecs, stack, status, more, words):
+    stopped = ecs(status, **more)
+    text, _ = undone(stack)
+    assert (stopped, text.startswith(words)) == ([], True)
+
+
+def test_the_gate_names_the_command_where_it_may_not_roll_back(ecs, stack, monkeypatch):
+    ecs("IN_PROGRESS")
+    problem = AwsProblem("denied", verbatim("You may not."), verbatim("Ask."), "AccessDenied")
+
+    def denied(*_):
+        raise problem
+
+    monkeypatch.setattr(rollback, "stop", denied)
+    assert undone(stack)[0] == (
+        "It was not rolled back: You may not. Ask. Then: ./careapp rollback -s poc"
+    )

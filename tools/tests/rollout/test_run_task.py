@@ -1,0 +1,361 @@
+"""A task of RunTask: `./careapp run`, and `deployCommand` as `pulumi up` runs it."""
+
+import asyncio
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+from tools.i18n import verbatim
+from tools import run_task
+from tools.aws.errors import AwsProblem
+from tools.rollout import deploy_command
+from tools.rollout.gate import RolloutFailed
+from tools.tests import stacks as a
+from tools.tests.conftest import NAMES, Told, client
+
+ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task/careapp-poc-cluster/0123456789abcdef"
+THROTTLED = AwsProblem("throttled", verbatim("Slow down."), verbatim("Wait."))
+
+
+def task(status, code=None, **change):
+    container = {"name": NAMES.container, "exitCode": code, "lastStatus": status}
+    known = {key: value for key, value in container.items() if value is not None}
+    return {
+        "taskArn": ARN,
+        "taskDefinitionArn": "arn:x:task-definition/careapp-poc:1",
+        "lastStatus": status,
+        "desiredStatus": "RUNNING",
+        "containers": [known],
+        **change,
+    }
+
+
+def described(*tasks):
+    return {"tasks": list(tasks), "failures": []}
+
+
+def page(token, *lines):
+    return {"events": [{"message": each} for each in lines], "nextForwardToken": token}
+
+
+@pytest.fixture
+def ecs(monkeypatch, stack, folder):
+    """Script ECS and the log, one answer a call, the last one again and again; and keep what was asked."""
+    answers = {
+        "run_task": [{"tasks": [task("PROVISIONING")], "failures": []}],
+        "describe_tasks": [described(task("RUNNING")), described(task("STOPPED", 0))],
+        "get_log_events": [page("end")],
+        "stop_task": [{"task": task("STOPPED")}],
+    }
+    asked = []
+    call = stack.session.__class__.call
+
+    def scripted(self, service, operation, /, **params):
+        if operation not in answers:
+            return call(self, service, operation, **params)
+        asked.append((operation, params))
+        several = answers[operation]
+        answer = several.pop(0) if len(several) > 1 else several[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer(params) if callable(answer) else answer
+
+    monkeypatch.setattr(stack.session.__class__, "call", scripted)
+    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.0)
+    return answers, asked
+
+
+def asked_for(ecs, operation):
+    return [params for name, params in ecs[1] if name == operation]
+
+
+def test_the_command_runs_in_a_task_like_the_service_s(run, ecs, stack):
+    code, _, said = run("run", "--", "flask", "--app", "webapp", "routes")
+    assert code == 0
+    [asked] = asked_for(ecs, "run_task")
+    assert len(asked.pop("clientToken")) == 32
+    assert asked == {
+        "cluster": NAMES.cluster,
+        "taskDefinition": stack.definition,
+        "launchType": "FARGATE",
+        "startedBy": "careapp-run",
+        "networkConfiguration": asked["networkConfiguration"],
+        "overrides": {
+            "containerOverrides": [
+                {"name": NAMES.container, "command": ["flask", "--app", "webapp", "routes"]}
+            ]
+        },
+        "propagateTags": "TASK_DEFINITION",
+    }
+    assert set(asked["networkConfiguration"]["awsvpcConfiguration"]) == {
+        "subnets", "securityGroups", "assignPublicIp"
+    }  # fmt: skip
+    assert said.splitlines() == [
+        "ECS is starting a task of careapp-poc:1; on Fargate that takes about a minute.",
+        "01234567 of careapp-poc:1: RUNNING",
+        "01234567 of careapp-poc:1: STOPPED",
+        "The command ended with exit code 0.",
+    ]
+
+
+def test_each_line_of_the_log_is_printed_once_and_the_exit_code_is_the_command_s(run, ecs):
+    ecs[0]["describe_tasks"] = [described(task("RUNNING"))] * 2 + [described(task("STOPPED", 7))]
+    missing = AwsProblem("missing", verbatim("No stream."), verbatim(""))
+    ecs[0]["get_log_events"] = [
+        *(missing, page("a", "one"), page("a"), THROTTLED),
+        *(page("b", "two", "three"), page("b")),
+    ]
+    code, shown, _ = run("run", "--", "true")
+    assert (code, shown) == (7, "one\ntwo\nthree\n")
+    tokens = [each.get("nextToken") for each in asked_for(ecs, "get_log_events")]
+    assert tokens[:6] == [None, None, "a", "a", "a", "b"]
+
+
+def test_a_throttled_or_early_read_of_the_task_is_repeated(run, ecs):
+    ecs[0]["describe_tasks"] = [described(), THROTTLED, described(task("STOPPED", 0))]
+    assert run("run", "--", "true")[0] == 0
+
+
+def test_a_read_that_is_throttled_later_does_not_end_the_wait(run, ecs, monkeypatch):
+    slept = []
+    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(run_task, "time", clock)
+    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.75 * run_task.VISIBLE_SECONDS)
+    running = described(task("RUNNING"))
+    ecs[0]["describe_tasks"] = [running, running, running, THROTTLED, described(task("STOPPED", 0))]
+    assert run("run", "--", "true")[0] == 0
+
+
+def test_a_task_that_ecs_no_longer_knows_ends_the_wait(run, ecs, monkeypatch):
+    monkeypatch.setattr(run_task, "VISIBLE_SECONDS", 0.0)
+    ecs[0]["describe_tasks"] = [described()]
+    code, _, said = run("run", "--", "true")
+    assert (code, f"ECS no longer knows the task {ARN}." in said) == (125, True)
+
+
+def test_a_command_that_never_ran_has_the_reason_and_no_exit_code_of_its_own(run, ecs):
+    why = "CannotPullContainerError: not found"
+    ecs[0]["describe_tasks"] = [described(task("STOPPED", None, stoppedReason=why))]
+    code, _, said = run("run", "--", "true")
+    assert (code, said.splitlines()[-1]) == (125, f"The command did not run: {why}")
+
+
+def test_a_task_that_ecs_cannot_place_is_refused_with_its_reason(run, ecs):
+    ecs[0]["run_task"] = [{"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}]
+    code, _, said = run("run", "--", "true")
+    assert (code, said.splitlines()[-1]) == (
+        125,
+        "careapp: ECS started no task: Capacity is unavailable.",
+    )
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
+    ecs[0]["describe_tasks"] = [
+        *(described(task("RUNNING")), KeyboardInterrupt(), described(task("RUNNING"))),
+        *(described(task("DEPROVISIONING")), described(task("STOPPED", 143))),
+    ]
+    lines = {None: page("a", "one", "two"), "a": page("a")}
+    ecs[0]["get_log_events"] = [lambda params: lines[params.get("nextToken")]]
+    code, shown, said = run("run", "--", "sleep", "600")
+    assert code == 130
+    assert (shown, said.count(": RUNNING")) == ("one\ntwo\n", 1)
+    [stopped] = asked_for(ecs, "stop_task")
+    assert stopped["task"] == ARN
+    assert "Ctrl-C: ECS is stopping the task; the command has 30 s to end." in said
+    assert "01234567 of careapp-poc:1: STOPPED" in said
+
+
+def test_without_stage_2_run_is_refused(run, ecs, monkeypatch):
+    ecs[0]["describe_services"] = [{"services": []}]
+    code, _, said = run("run", "--", "true")
+    assert code == 125
+    assert f"There is no service {NAMES.service}" in said
+    assert "`pulumi config set ecsEnabled true -s poc`" in said
+    assert asked_for(ecs, "run_task") == []
+
+
+@pytest.fixture
+def stopped(stack):
+    """A database that is stopped, as in a paused stack."""
+    client("rds").stop_db_instance(DBInstanceIdentifier=NAMES.database)
+    yield
+    client("rds").start_db_instance(DBInstanceIdentifier=NAMES.database)
+
+
+NO_DATABASE = (
+    "The database careapp-poc is stopped, and the command would run without it: "
+    "`./careapp resume -s poc` first."
+)
+
+
+@pytest.mark.usefixtures("stopped")
+def test_while_the_stack_is_paused_run_is_refused(run, ecs):
+    code, _, said = run("run", "--", "true")
+    assert (code, said) == (125, f"careapp: {NO_DATABASE}\n")
+    assert asked_for(ecs, "run_task") == []
+
+
+def test_during_a_roll_out_the_serving_version_runs():
+    old = a.deployment(status="ACTIVE", definition=a.OLD, running=1, rollout="COMPLETED")
+    new = a.deployment(definition=a.NEW, running=1, rollout="IN_PROGRESS")
+    service = a.service(definition=a.NEW, deployments=(new, old))
+    assert run_task._running(service) == a.OLD
+    assert run_task._running(a.service(definition=a.NEW, deployments=(new,))) == a.NEW
+
+
+OLD, NEW = {"taskDefinition": "careapp-poc:1"}, {"taskDefinition": "careapp-poc:2"}
+AFTER = "\n\nThe service was not changed. The next `pulumi up` runs the command again."
+HOW = "flask 'db upgrade' ended with exit code {} in 01234567 of careapp-poc:1: "
+NO_ROLE = AwsProblem(
+    "refused",
+    verbatim("AWS refused ecs run_task."),
+    verbatim("Try again."),
+    "ClientException",
+    "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/x' that was provided",
+)
+
+
+@pytest.fixture
+def log():
+    return Told()
+
+
+@pytest.fixture
+def up(ecs, stack, log):
+    """Run the command as the hook does, with the inputs of the ECS service."""
+    network = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": True}
+    inputs = {
+        "cluster": NAMES.cluster,
+        "taskDefinition": stack.definition,
+        "networkConfiguration": network,
+    }
+
+    def run(**settings):
+        chosen = a.choices(deployCommand="flask 'db upgrade'", **settings)
+        return asyncio.run(deploy_command._run(chosen, inputs, log))
+
+    return run
+
+
+def red(up, **settings):
+    with pytest.raises(RolloutFailed) as failed:
+        up(**settings)
+    said = str(failed.value)
+    assert said.endswith(AFTER)
+    return said.removesuffix(AFTER)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "due"), [(None, NEW, True), (OLD, NEW, True), (NEW, NEW | {"x": 1}, False)]
+)
+def test_it_is_due_with_a_new_service_and_with_another_task_definition(old, new, due):
+    assert deploy_command.gets_another_definition(old, new) is due
+
+
+def test_a_command_that_succeeds_is_one_line_that_stays(up, ecs, log, stack):
+    ecs[0]["get_log_events"] = [page("a", "one"), page("a")]
+    up()
+    [asked] = asked_for(ecs, "run_task")
+    assert (asked["taskDefinition"], asked["startedBy"]) == (stack.definition, "careapp-deploy")
+    assert asked["networkConfiguration"]["awsvpcConfiguration"] == {
+        "subnets": ["subnet-1"],
+        "securityGroups": ["sg-1"],
+        "assignPublicIp": "ENABLED",
+    }
+    [override] = asked["overrides"]["containerOverrides"]
+    assert override == {"name": "app", "command": ["flask", "db upgrade"]}
+    assert log.moments == [
+        "01234567 of careapp-poc:1: RUNNING",
+        "one",
+        "01234567 of careapp-poc:1: STOPPED",
+    ]
+    assert log.lastings == [
+        "deployCommand: flask 'db upgrade' ended with exit code 0 in 01234567 of careapp-poc:1"
+    ]
+
+
+def test_a_command_that_fails_is_red_with_exit_code_reason_and_last_lines(up, ecs, log):
+    ended = task("STOPPED", 3, stoppedReason="Essential container in task exited")
+    ecs[0]["describe_tasks"] = [described(ended)]
+    ecs[0]["get_log_events"] = [page("a", *(f"line {number}" for number in range(12))), page("a")]
+    lines = "".join(f"\n  line {number}" for number in range(2, 12))
+    assert red(up) == (
+        f"{HOW.format(3)}Essential container in task exited\nThe last lines of its log:{lines}"
+    )
+    assert log.lastings == []
+
+
+def test_a_command_that_never_ran_has_the_reason_of_ecs(up, ecs):
+    why = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
+    ecs[0]["describe_tasks"] = [described(task("STOPPED", None, stoppedReason=why))]
+    assert red(up) == f"01234567 of careapp-poc:1 did not run flask 'db upgrade': {why}"
+
+
+def test_a_command_that_does_not_end_is_stopped_at_the_limit(up, ecs, monkeypatch):
+    monkeypatch.setenv("CAREAPP_CLOCK_SPEED", "1000000000")
+    ecs[0]["describe_tasks"] = [described(task("RUNNING"))] * 3 + [described(task("STOPPED", 0))]
+    late = "it had not ended after 2 minutes (rolloutTimeoutMinutes)"
+    assert red(up, rolloutTimeoutMinutes="2") == HOW.format(0) + late
+    [stopped] = asked_for(ecs, "stop_task")
+    assert (stopped["task"], stopped["reason"]) == (ARN, late)
+
+
+def test_an_interrupt_stops_the_task(up, ecs, log, monkeypatch):
+    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.05)
+    running, ended = described(task("RUNNING")), described(task("STOPPED", 143))
+    ecs[0]["describe_tasks"] = [*([running] * 20), ended]
+    log.heard = lambda line: "RUNNING" in line and os.kill(os.getpid(), signal.SIGINT)
+    assert red(up) == f"{HOW.format(143)}`pulumi up` was interrupted"
+    assert len(asked_for(ecs, "stop_task")) == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("stopped")
+def test_while_the_stack_is_paused_a_deploy_command_is_red_before_it_runs(up, ecs):
+    assert red(up) == NO_DATABASE
+    assert asked_for(ecs, "run_task") == []
+
+
+def test_a_role_that_is_too_new_is_waited_for(up, ecs, log):
+    ecs[0]["run_task"] = [NO_ROLE, NO_ROLE, *ecs[0]["run_task"]]
+    up()
+    assert log.moments[:2] == ["ECS does not know the new role yet; trying again"] * 2
+
+
+def test_a_role_that_stays_unknown_is_red(up, ecs, monkeypatch):
+    monkeypatch.setattr(deploy_command, "ROLE_SECONDS", 0.0)
+    ecs[0]["run_task"] = [NO_ROLE]
+    assert red(up) == "AWS refused ecs run_task. Try again."
+    assert len(asked_for(ecs, "run_task")) == 1
+
+
+def test_a_task_that_ecs_cannot_place_is_red(up, ecs):
+    ecs[0]["run_task"] = [{"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}]
+    assert red(up) == "ECS started no task: Capacity is unavailable."
+
+
+def test_a_mistake_of_ours_is_named(up, ecs):
+    ecs[0]["run_task"] = [{}]
+    assert red(up) == "KeyError: 'failures'"
+
+
+def test_the_task_of_an_interrupted_up_is_stopped_first(up, ecs, monkeypatch, stack):
+    asked, every = [], stack.session.__class__.all
+
+    def listed(session, *words, **params):
+        if words[0] != "ecs":
+            return every(session, *words, **params)
+        asked.append((words, params))
+        return [f"{ARN}-left"]
+
+    monkeypatch.setattr(stack.session.__class__, "all", listed)
+    stopped, ended = described(task("STOPPED", 143)), described(task("STOPPED", 0))
+    ecs[0]["describe_tasks"] = [stopped, ended]
+    up()
+    wanted = {"cluster": NAMES.cluster, "startedBy": "careapp-deploy"}
+    assert asked == [(("ecs", "list_tasks", "taskArns"), wanted)]
+    order = [(name, params.get("task")) for name, params in ecs[1] if name.endswith("_task")]
+    assert order == [("stop_task", f"{ARN}-left"), ("run_task", None)]

@@ -1,0 +1,162 @@
+"""What is gathered from AWS, against an account in memory, and the rights that it takes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from botocore.client import BaseClient
+
+from tools.doctor.diagnose import diagnose
+from tools.snapshot import gather, page
+from tools.snapshot.cloudwatch import Measured, Minute
+from tools.snapshot.elb import Listener, Rule
+from tools.snapshot.records import Part
+from tools.snapshot.vpc import network
+from stack.settings import Settings
+from tools.tests.conftest import NAMES, client
+from tools.tests.stacks import EVERY
+from tests.support.delivery import Delivery, arn, iam
+from tests.support.iam_policies import Call, allowed, calls_of
+
+
+@pytest.fixture
+def now(folder, stack):
+    return gather(NAMES, stack.session, Settings.read("poc", folder))
+
+
+def test_the_service_is_what_was_declared(now, stack):
+    found = now.service.value
+    assert (found.status, found.desired, found.port) == ("ACTIVE", 1, 3000)
+    assert (found.subnets, found.groups) == ((stack.private_a, stack.private_c), (stack.app,))
+    assert (found.primary.definition, now.wanted) == (stack.definition, stack.definition)
+
+
+def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
+    [listener] = now.balancer.value.listeners
+    assert all(each.arn for each in listener.rules)
+    bare = tuple(replace(each, arn="") for each in listener.rules)
+    assert (replace(listener, rules=bare),) == (
+        Listener(
+            arn=stack.listener,
+            port=80,
+            protocol="HTTP",
+            rules=(
+                Rule(priority="100", action="forward", groups=(stack.group,), conditions=(EVERY,)),
+                Rule(priority="default", action="fixed-response"),
+            ),
+        ),
+    )
+    assert (now.group.value.check.path, now.group.value.deregistration) == ("/health", 300)
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
+    monkeypatch.setattr(page, "page", lambda *asked: asked)
+    settings = Settings.read("poc", Path())
+    assert gather(NAMES, stack.session, settings).page == Part()
+    target = [{"Id": "10.0.1.4", "Port": 3000}]
+    client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
+    try:
+        asked = gather(NAMES, stack.session, settings, url="http://page")
+        assert [each.state for each in asked.targets.value] == ["healthy"]
+        assert asked.page == Part((asked.balancer.value, settings, "http://page"))
+        before = Part("before")
+        assert gather(NAMES, stack.session, settings, page=before).page is before
+    finally:
+        client("elbv2").deregister_targets(TargetGroupArn=stack.group, Targets=target)
+
+
+def test_each_subnet_has_the_routes_that_hold_for_it(now, stack):
+    subnets = now.network.value.subnets
+    ways = {
+        name: [(str(each.destination), each.kind, each.target) for each in subnets[id_].routes]
+        for name, id_ in (("public", stack.public_a), ("private", stack.private_c),
+                          ("database", stack.database_a))
+    }  # fmt: skip
+    local = ("10.0.0.0/16", "local", "local")
+    assert ways == {
+        "public": [local, ("0.0.0.0/0", "igw", stack.gateway)],
+        "private": [local, ("0.0.0.0/0", "nat", stack.nat)],
+        "database": [local],
+    }
+    assert subnets[stack.public_a].network == IPv4Network("10.0.0.0/24")
+    assert subnets[stack.public_a].name == "careapp-poc-public-1"
+    assert now.network.value.nats[stack.nat].state == "available"
+
+
+def test_the_vpcs_dns_is_read(stack):
+    vpc = {"VpcId": stack.vpc}
+    for on in (False, True):
+        client("ec2").modify_vpc_attribute(**vpc, EnableDnsSupport={"Value": on})
+        assert network(stack.session, stack.vpc).dns is on
+
+
+def test_roles_image_secret_log_and_database_are_there(now, stack):
+    assert now.execution.value.policies == (stack.policy,)
+    assert (now.image.value.present, now.image.value.platforms) == (True, ("linux/amd64",))
+    assert now.secrets.value[stack.secret].keys is None
+    assert now.logs.value.exists is True
+    found = now.database.value
+    assert (found.status, found.port, found.force_ssl) == ("available", 5432, True)
+    assert (found.groups, found.subnets) == ((stack.db,), (stack.database_a, stack.database_c))
+
+
+def test_only_fargate_s_quota_is_unknown_to_an_account_in_memory(now):
+    assert {name: each.kind for name, each in now.problems().items()} == {"quota": "refused"}
+
+
+@pytest.mark.usefixtures("folder", "stack")
+def test_no_secret_value_is_ever_asked_for(session, calls):
+    assert "hidden" not in repr(gather(NAMES, session, Settings.read("poc", Path())))
+    asked = {operation for operation, _ in calls}
+    assert "describe_secret" in asked
+    assert "get_secret_value" not in asked
+
+
+def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read(folder, stack):
+    newest = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
+
+    def put(namespace, name, value, minutes, **dimensions):
+        named = [{"Name": key, "Value": each} for key, each in dimensions.items()]
+        datum = {"MetricName": name, "Value": value, "Dimensions": named}
+        datum["Timestamp"] = newest - timedelta(minutes=minutes)
+        client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[datum])
+
+    balancer = {
+        "LoadBalancer": stack.balancer.partition(":loadbalancer/")[2],
+        "TargetGroup": stack.group.rpartition(":")[2],
+    }
+    for minutes, requests, failed in ((60, 9, 9), (2, 5, 0), (0, 4, 3)):
+        put("AWS/ApplicationELB", "RequestCount", requests, minutes, **balancer)
+        if failed:
+            put("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", failed, minutes, **balancer)
+    for minutes, count in ((1, 7), (0, 97)):
+        put("AWS/RDS", "DatabaseConnections", count, minutes, DBInstanceIdentifier=NAMES.database)
+    found = gather(NAMES, stack.session, Settings.read("poc", folder)).measured.value
+    assert found == Measured(
+        minutes=(Minute(newest - timedelta(minutes=2), 5, 0), Minute(newest, 4, 3)),
+        connections=97,
+    )
+
+
+def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder, monkeypatch):
+    asked, original = [], BaseClient._make_api_call
+    role = iam("role/careapp-delivery-poc")
+
+    def recorded(client, operation, params):
+        asked.extend(calls_of(client.meta.service_model.service_name, operation, params, role))
+        return original(client, operation, params)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
+    diagnose(NAMES, stack.session, folder=folder)
+    # This stack has neither a certificate nor a log that is longer than what is read of it.
+    group = arn("logs", f"log-group:{NAMES.log_group}")
+    asked += [
+        Call("acm:DescribeCertificate", arn("acm", "certificate/1")),
+        Call("logs:FilterLogEvents", group),
+    ]
+    documents = Delivery.of("poc").deploy
+    assert len({call.action for call in asked}) > 20
+    assert sorted({call.action for call in asked if not allowed(documents, call)}) == []

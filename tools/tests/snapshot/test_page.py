@@ -1,0 +1,426 @@
+"""The page is asked for through the load balancer's own address, as a visitor does it."""
+
+import json
+import socket
+import ssl
+import threading
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Network
+
+import pytest
+
+from tools.aws import local_cloud
+from tools.aws.errors import AwsProblem
+from tools.doctor.diagnose import judge
+from tools.doctor.screen import as_dict, plain
+from tools.snapshot import page, read_part
+from tools.local_cloud.machine.authority import Authority
+from tools.tests import stacks as a
+
+SILENCE, HANGS_UP = 0, 1
+DOMAIN = "app.example.com"
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Answers each request with the next of its server's answers, the last one for ever."""
+
+    def do_GET(self):
+        server = self.server
+        if self.path == page.DATABASE_PATH:
+            return self.say(server.database)
+        server.asked.append((self.path, self.headers["Host"]))
+        if made := server.pages.get(self.path):
+            return made(self)
+        answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+        if answer == SILENCE:
+            return server.released.wait(60)
+        return None if answer == HANGS_UP else self.say(answer)
+
+    def say(self, status, length=0, **headers):
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class Balancer(ThreadingHTTPServer):
+    """A load balancer whose page answers as a test says."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Answering)
+        self.answers, self.database, self.asked, self.pages = [200], 404, [], {}
+        self.released = threading.Event()
+
+    def handle_error(self, *_):
+        """A visitor who hangs up is no error of a test's."""
+
+    @property
+    def there(self):
+        return self.of("HTTP")
+
+    def of(self, protocol):
+        """It as the snapshot shows it."""
+        made = a.entrance(protocol=protocol, port=self.server_port, arn="arn:listener")
+        return replace(made, dns="127.0.0.1")
+
+
+@pytest.fixture
+def server(monkeypatch):
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv(local_cloud.FACTS, raising=False)
+    monkeypatch.setattr(page, "PAUSE", 0)
+    server = Balancer()
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield server
+    server.released.set()
+    server.shutdown()
+    server.server_close()
+
+
+def ask(server, balancer=None, **settings):
+    """What the page answers where the program's pageUrl names the server's port."""
+    url = f"http://127.0.0.1:{server.server_port}" if balancer is None else ""
+    return page.page(balancer or server.there, a.choices(**settings), url)
+
+
+def problem(balancer, **settings):
+    [listener] = balancer.listeners
+    usual = {"HTTP": 80, "HTTPS": 443}[listener.protocol] == listener.port
+    url = "" if usual else f"http://{balancer.dns}:{listener.port}"
+    with pytest.raises(AwsProblem) as refused:
+        page.page(balancer, a.choices(**settings), url)
+    assert refused.value.kind == "unreachable"
+    return str(refused.value.text)
+
+
+def test_the_page_is_asked_for_at_the_load_balancer_s_own_address(server):
+    assert ask(server).url == f"http://127.0.0.1:{server.server_port}/"
+    assert server.asked == [("/", f"127.0.0.1:{server.server_port}")]
+
+
+@pytest.mark.parametrize(
+    ("answers", "status", "tries", "fails"),
+    [
+        ([200], 200, 1, False),
+        ([302], 302, 3, True),
+        ([404], 404, 3, True),
+        ([400], 400, 3, True),
+        ([401], 401, 3, True),
+        ([500, 502, 200], 200, 3, False),
+        ([404, 200], 200, 2, False),
+        ([500, 500, 503, 200], 503, 3, True),
+        ([HANGS_UP], 0, 3, True),
+    ],
+    ids=["well", "a redirect to nowhere", "not found", "another host", "a login", "passes",
+         "not found yet", "three in a row", "hangs up"],
+)  # fmt: skip
+def test_one_answer_of_the_matcher_ends_it_well(server, answers, status, tries, fails):
+    server.answers = answers
+    found = ask(server)
+    assert (found.status, found.tries, found.fails) == (status, tries, fails)
+    closed = "Remote end closed connection without response"
+    assert found.problem == (closed if answers == [HANGS_UP] else "")
+
+
+@pytest.mark.parametrize(
+    ("matcher", "status", "fails"),
+    [
+        ("200-299,401", 401, False),
+        ("200-299,401", 403, True),
+        ("403", 403, False),
+        ("204", 200, True),
+    ],
+)
+def test_the_settings_matcher_decides(server, matcher, status, fails):
+    server.answers = [status]
+    found = ask(server, smokeMatcher=matcher)
+    assert (found.status, found.matcher, found.fails) == (status, matcher, fails)
+
+
+def to(place, status=302, **headers):
+    """A page that redirects."""
+    return lambda answering: answering.say(status, Location=place, **headers)
+
+
+def answer(status):
+    return lambda answering: answering.say(status)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(("last", "fails"), [(200, False), (404, True), (500, True)])
+def test_redirects_are_followed_and_the_last_answer_counts(server, status, last, fails):
+    server.pages = {"/": to("/a", status), "/a": to("/b?c=1", status), "/b?c=1": answer(last)}
+    found = ask(server)
+    assert (found.status, found.fails, found.followed) == (last, fails, True)
+    assert found.ended_at == f"http://127.0.0.1:{server.server_port}/b?c=1"
+    assert [path for path, _ in server.asked[:3]] == ["/", "/a", "/b?c=1"]
+
+
+def test_a_page_that_redirects_to_itself_for_ever_fails_whatever_the_matcher_is(server):
+    server.pages = {"/": to("/", 301)}
+    found = ask(server, smokeMatcher="200-399")
+    assert (found.status, found.endless, found.fails) == (301, True, True)
+    [cause] = judge(a.stack(page=found)).causes
+    assert (cause.id, str(cause.title)) == ("page-errors", "The page / redirects without end")
+
+
+def test_a_page_that_redirects_once_for_its_cookie_is_well(server):
+    def once(answering):
+        if answering.headers["Cookie"] == "seen=1":
+            return answering.say(200)
+        return answering.say(302, Location="/", Set_Cookie="seen=1")
+
+    server.pages = {"/": once}
+    assert (ask(server).status, ask(server).fails) == (200, False)
+    assert len(server.asked) == 4, "a cookie of the visit before was sent"
+
+
+@pytest.mark.parametrize(
+    ("place", "fails"),
+    [
+        ("https://login.example.com/authorize?client_id=x", False),
+        ("https://8.8.8.8/", False),
+        ("http://localhost:3000/", True),
+        ("http://10.0.16.4:3000/", True),
+        ("http://[::1]/", True),
+        ("ftp://127.0.0.1/", True),
+    ],
+)
+def test_a_redirect_to_another_host_is_the_answer_unless_no_user_can_open_it(server, place, fails):
+    server.pages = {"/": to(place)}
+    found = ask(server)
+    assert (found.status, found.leads_to, found.fails) == (302, place, fails)
+    assert len(server.asked) == found.tries
+
+
+def test_a_redirect_to_a_port_or_scheme_that_nothing_listens_on_fails(server):
+    server.pages = {"/": to("https://127.0.0.1/"), "/shop": to("http://127.0.0.1:8443/")}
+    found = ask(server)
+    assert (found.status, found.problem) == (0, "the load balancer has no listener on port 443")
+    assert found.ended_at == "https://127.0.0.1/"
+    assert ask(server, smokePath="/shop").problem.endswith("no listener on port 8443")
+
+
+def test_the_port_of_page_url_is_asked_and_no_other(server):
+    found = page.page(server.there, a.choices())
+    assert found.url == "http://127.0.0.1/"
+    assert (found.status, found.fails, server.asked) == (0, True, [])
+    assert found.problem == "the load balancer has no listener on port 80"
+
+
+def test_an_answer_that_breaks_off_or_stalls_is_none(server, monkeypatch):
+    monkeypatch.setattr(page, "ANSWER_SECONDS", 0.3)
+    stall = server.released.wait
+    server.pages = {"/": lambda answering: answering.say(200, length=9)}
+    found = ask(server)
+    assert (found.status, found.fails) == (0, True)
+    assert "IncompleteRead" in found.problem
+    server.pages = {"/": lambda answering: (answering.say(200, length=9), stall(60))}
+    assert ask(server).problem == "timed out after 0.3 s"
+
+
+def test_silence_is_asked_once_and_the_database_not_at_all(server, monkeypatch):
+    monkeypatch.setattr(page, "ANSWER_SECONDS", 0.2)
+    server.answers = [SILENCE]
+    found = ask(server)
+    assert (found.status, found.tries, found.fails) == (0, 1, True)
+    assert (found.problem, found.database) == ("timed out after 0.2 s", None)
+
+
+@pytest.mark.parametrize(("speed", "seconds"), [("1", 10), ("2", 5), ("5", 4), ("200", 4)])
+def test_in_a_rehearsal_the_wait_for_an_answer_follows_the_clock_but_leaves_an_app_its_time(
+    monkeypatch, speed, seconds
+):
+    monkeypatch.setenv("CAREAPP_CLOCK_SPEED", speed)
+    assert page._answer_seconds() == seconds
+
+
+def test_a_page_that_fails_slowly_is_tried_again_only_within_the_time_of_one_answer(
+    server, monkeypatch
+):
+    monkeypatch.setattr(page, "ANSWER_SECONDS", 1.5)
+    wait = server.released.wait
+    server.pages = {"/": lambda answering: (wait(0.8), answering.say(500))}
+    found = ask(server)
+    assert (found.status, found.tries) == (500, 2)
+
+
+def test_the_settings_path_is_asked_for_and_an_empty_one_is_not(server):
+    assert ask(server, smokePath="/shop?page=1").path == "/shop?page=1"
+    assert [path for path, _ in server.asked] == ["/shop?page=1"]
+    assert ask(server, smokePath="") is None
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_what_health_db_answers_is_kept_and_fails_nothing(server, status):
+    server.database = status
+    found = ask(server)
+    assert (found.database, found.fails) == (status, False)
+
+
+def test_a_name_that_is_not_known_yet_says_nothing_about_the_page(server):
+    there = replace(server.there, dns="careapp-poc-alb.invalid")
+    assert problem(there).startswith(
+        f"http://careapp-poc-alb.invalid:{server.server_port}/ cannot be reached from here: "
+    )
+
+
+def test_a_refused_connection_says_nothing_about_the_page(server):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        [listener] = server.there.listeners
+        other = replace(listener, port=closed.getsockname()[1])
+        told = problem(replace(server.there, listeners=(other,)))
+    assert told.endswith("/ cannot be reached from here: Connection refused.")
+
+
+def test_a_proxy_is_not_asked_for_it_would_answer_in_the_page_s_place(server, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert "a proxy is set in the environment, and NO_PROXY does not name it" in problem(
+        server.there
+    )
+    assert server.asked == []
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    assert ask(server).status == 200
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def secure(server, authority, tmp_path, monkeypatch):
+    """Serves HTTPS with a certificate for a name, and is what a local cloud's facts lead to."""
+
+    def serve(name, trusted=True):
+        certificate, key = authority.issue([name])
+        (tmp_path / "server.pem").write_bytes(certificate + key)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tmp_path / "server.pem")
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        trust = {"authority": str(authority.path)} if trusted else {}
+        url = f"https://127.0.0.1:{server.server_port}"
+        listeners = [{"arn": "arn:listener", "url": url, **trust}]
+        (tmp_path / "cloud.json").write_text(json.dumps({"state": {"listeners": listeners}}))
+        monkeypatch.setenv(local_cloud.FACTS, str(tmp_path / "cloud.json"))
+        [listener] = server.of("HTTPS").listeners
+        declared = replace(listener, port=443)
+        return a.balancer(dns="careapp-poc-alb.invalid", listeners=(declared,))
+
+    return serve
+
+
+def test_with_a_domain_the_load_balancer_itself_is_asked_by_that_name(server, secure):
+    found = ask(server, secure(DOMAIN), domainName=DOMAIN, hostedZoneId="Z1")
+    assert (found.status, server.asked) == (200, [("/", DOMAIN)])
+
+
+def test_a_certificate_for_another_name_is_no_answer(server, secure):
+    found = ask(server, secure("other.example.com"), domainName=DOMAIN, hostedZoneId="Z1")
+    assert (found.status, found.tries) == (0, 3)
+    assert "Hostname mismatch" in found.problem
+
+
+def test_an_issuer_that_is_not_known_here_says_nothing_about_the_page(secure):
+    assert "cannot be reached from here" in problem(
+        secure(DOMAIN, trusted=False), domainName=DOMAIN, hostedZoneId="Z1"
+    )
+
+
+def test_with_a_certificate_of_ones_own_the_name_is_not_verified(server, secure):
+    found = ask(
+        server,
+        secure("other.example.com"),
+        certificateArn="arn:aws:acm:ap-northeast-1:123456789012:certificate/0a",
+    )
+    assert (found.status, server.asked) == (200, [("/", "careapp-poc-alb.invalid")])
+
+
+def test_a_listener_that_the_local_cloud_does_not_have_says_nothing_about_the_page(
+    server, monkeypatch, tmp_path
+):
+    monkeypatch.setenv(local_cloud.FACTS, str(tmp_path / "none.json"))
+    assert "the local cloud does not listen for it" in problem(server.there)
+
+
+def test_the_doctor_says_what_the_page_answers():
+    assert "\nGET / answers 200.\n" in plain(judge(a.stack()))
+    assert as_dict(judge(a.stack()))["page"] == "GET / answers 200."
+    failing = as_dict(judge(a.stack(page=a.page(500))))
+    assert (failing["page"], failing["healthy"], failing["exitCode"]) == (None, False, 1)
+
+
+def test_a_page_that_could_not_be_reached_leaves_the_stack_healthy():
+    denied = read_part(lambda: page.page(a.balancer(dns="x.invalid"), a.choices()))
+    found = judge(a.stack(page=denied.problem))
+    assert (found.healthy, [str(each.part) for each in found.unread]) == (True, ["the page"])
+
+
+def test_the_app_s_last_errors_are_the_evidence():
+    lines = [
+        a.LISTENS,
+        '{"level": "error", "message": "request failed", "traceback": "Traceback (most recent call '
+        'last):\\n  File \\"/app/webapp/pages.py\\", line 85, in _home\\n    book.visit\\n'
+        'AttributeError: no visit"}',
+        '{"level": "info", "message": "request", "path": "/", "status": 500}',
+    ]
+    [found] = judge(a.stack(page=a.page(500, tries=3, database=500), logs=a.logs(a=lines))).causes
+    assert found.evidence == (
+        'File "/app/webapp/pages.py", line 85, in _home',
+        "book.visit",
+        "AttributeError: no visit",
+    )
+    assert [str(each) for each in found.seen] == [
+        "GET http://careapp-poc-alb.example/: tried 3 times; last result: 500.",
+        "GET /health/db answers 500.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "snapshot"),
+    [
+        ("database-away", a.stack(database=a.database(status="stopped"), page=a.page(503))),
+        (
+            "app-wrong-password",
+            a.stack(
+                logs=a.logs(a=['FATAL: password authentication failed for user "postgres"']),
+                page=a.page(503),
+            ),
+        ),
+    ],
+)
+def test_what_explains_the_page_s_error_ranks_before_it(cause, snapshot):
+    found = {each.id: each.kind for each in judge(snapshot).findings}
+    assert next(iter(found.items())) == (cause, "cause")
+    assert found["page-unavailable"] == "consequence"
+
+
+def test_a_cause_that_does_not_explain_the_page_s_error_does_not_hide_it():
+    found = judge(a.stack(page=a.page(500), network=a.network(
+        replace(a.network().subnets["private-1"], free=1)
+    )))  # fmt: skip
+    assert {each.id for each in found.causes} == {"subnets-full", "page-errors"}
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_listener_on_another_port_than_users_open_is_the_cause_whoever_may_reach_it(opened):
+    groups = a.groups(alb_in=(a.permission(8080, networks=(IPv4Network("0.0.0.0/0"),)),))
+    changes = {"network": a.network(groups=groups)} if opened else {}
+    found = judge(a.stack(balancer=a.entrance(port=8080), page=a.page(0), **changes))
+    assert [each.id for each in found.causes] == ["no-listener"]
+    assert "listeners on: 8080" in str(found.causes[0].seen[0])

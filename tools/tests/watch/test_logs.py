@@ -1,0 +1,304 @@
+"""The log: which lines are searched, followed and shown, and how."""
+
+import gc
+import json
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from moto.logs.exceptions import InvalidParameterException
+from moto.logs.models import LogsBackend, LogStream
+
+from tools.snapshot import ecs
+from tools.watch import events, logs
+from tools.watch.logs import LogLine, LogQuery, LogScreen
+from tools.tests.conftest import NAMES, client
+
+NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
+
+
+class Written:
+    """A session over a log that is given as ages in seconds, which answers in pages of some lines."""
+
+    def __init__(self, *ages, page=7, counts=False):
+        self.stamps = sorted(int((time.time() - age) * 1000) for age in ages)
+        self.page, self.counts, self.asked, self.held = page, counts, [], 0
+
+    def call(self, _service, operation, **_params):
+        assert operation == "describe_log_streams"
+        return {"logStreams": []}
+
+    def pages(self, _service, operation, **params):
+        assert operation == "filter_log_events"
+        self.asked.append(params)
+        begin, end = params["startTime"], params.get("endTime", 10**15)
+        chosen = [each for each in self.stamps if begin <= each <= end]
+        yield {"events": []}
+        while chosen:
+            page, chosen = chosen[: self.page], chosen[self.page :]
+            yield {"events": [event(each) for each in page]}
+            if self.counts:
+                held = sum(type(each) is LogLine for each in gc.get_objects())
+                self.held = max(self.held, held)
+
+
+def event(stamp):
+    return {
+        "timestamp": stamp, "logStreamName": f"app/app/{'a' * 32}", "message": str(stamp),
+        "eventId": str(stamp),
+    }  # fmt: skip
+
+
+def last(session, most, **wanted):
+    return [each.text for each in logs.read(session, NAMES, LogQuery(last=most, **wanted))]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.floats(0, 9), max_size=60), st.integers(1, 70))
+def test_the_last_lines_are_found_however_old_they_are_each_once_and_in_order(powers, most):
+    session = Written(*(10**each for each in powers))
+    assert last(session, most, pattern="x") == [str(each) for each in session.stamps[-most:]]
+
+
+def test_a_line_between_two_spans_is_neither_missed_nor_shown_twice(monkeypatch):
+    now = datetime.now(UTC).replace(microsecond=0)
+    monkeypatch.setattr(logs.Search, "newest", lambda _: now)
+    session = Written()
+    edge = int((now - logs.SPANS[0]).timestamp() * 1000)
+    session.stamps = [edge - 1, edge, edge + 1]
+    assert last(session, 9) == [str(each) for each in session.stamps]
+
+
+def test_a_log_of_a_year_is_not_read_for_its_last_lines():
+    session = Written(*range(1, 100), *(86400 * day for day in range(1, 365)))
+    assert len(last(session, 20, pattern="x")) == 20
+    [asked] = session.asked
+    assert asked["startTime"] > (time.time() - 61) * 1000
+
+
+@pytest.fixture
+def counting():
+    """Counts of lines look at new objects alone, which is much faster."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("counting")
+def test_no_more_lines_are_held_than_requested():
+    session = Written(*(each / 1000 for each in range(30_000)), page=1000, counts=True)
+    assert len(last(session, 10, pattern="x")) == 10
+    assert 10 <= session.held <= 11
+
+
+@pytest.mark.usefixtures("counting")
+def test_lines_since_a_time_are_not_collected_in_memory():
+    session = Written(*range(1, 500), page=100, counts=True)
+    assert sum(1 for _ in logs.read(session, NAMES, LogQuery(since=timedelta(hours=1)))) == 499
+    assert session.held <= 2
+
+
+def test_only_the_streams_of_the_chosen_task_are_searched():
+    session = Written(1)
+    assert len(last(session, 1, task="aa")) == 1
+    assert session.asked[0]["logStreamNamePrefix"] == "app/app/aa"
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The time from which each search of the log is asked for."""
+    found, search = [], LogsBackend.filter_log_events
+    monkeypatch.setattr(
+        LogsBackend,
+        "filter_log_events",
+        lambda self, *given: (found.append(given[2]), search(self, *given))[1],
+    )
+    return found
+
+
+@pytest.fixture
+def put(stack):
+    """Write lines into a task's stream, each so many minutes ago."""
+    logs, group = client("logs"), stack.log_group
+    logs.delete_log_group(logGroupName=group)
+    logs.create_log_group(logGroupName=group)
+
+    def put(task, *lines):
+        place = {"logGroupName": group, "logStreamName": f"app/app/{task}"}
+        logs.create_log_stream(**place)
+        events = [
+            {"timestamp": int((time.time() - 60 * ago) * 1000), "message": text}
+            for ago, text in lines
+        ]
+        logs.put_log_events(**place, logEvents=events)
+
+    return put
+
+
+def test_a_running_task_is_found_though_the_time_of_its_stream_lags(run, put, monkeypatch):
+    """LastEventTime "typically updates in less than an hour" (API reference, LogStream)."""
+    for number in range(60):
+        put(f"{number:032}", (30 + number, "crashed"))
+    put("f" * 32, (1, "serving"))
+    told = LogStream.to_describe_dict
+    monkeypatch.setattr(
+        LogStream,
+        "to_describe_dict",
+        lambda self: (
+            told(self) | ({"lastEventTimestamp": 1} if self.log_stream_name.endswith("f") else {})
+        ),
+    )
+    assert run("logs", "-n", "3")[1].endswith("ffffffff serving\n")
+    assert run("logs", "--task", "fff")[1].endswith("ffffffff serving\n")
+
+
+def test_events_since_a_time_search_the_log_only_since_then(stack, put, asked, run):
+    put("a" * 32, (5, "young"))
+    put("b" * 32, (50, "old"))
+    begun = time.time()
+    code, shown, _ = run("events", "--logs", "--since", "10m")
+    assert code == 0
+    assert "young" in shown
+    assert "old" not in shown
+    assert min(asked) >= (begun - 24 * 3600) * 1000
+
+
+def test_the_log_of_a_timeline_begins_no_earlier_than_its_other_events(stack, put, asked):
+    service = ecs.service(stack.session, NAMES)
+    newest = max(each.at for each in events.of_service(service))
+    put("a" * 32, (50, "old"))
+    found = events.timeline(stack.session, NAMES, timedelta(minutes=10), True)
+    assert [each for each in found.events if each.kind == "log"] == []
+    floor = int((newest - timedelta(minutes=10)).timestamp() * 1000)
+    assert min(asked) == floor
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_timeline_keeps_the_last_lines_of_a_long_log():
+    session = Written(*range(2000), page=500, counts=True)
+    found = events._lines(session, NAMES, None)
+    assert [str(each.text) for each in found] == [
+        str(each) for each in session.stamps[-events.LOG_LINES :]
+    ]
+    assert session.held <= events.LOG_LINES + 1
+
+
+def test_logs_of_all_tasks_are_in_one_order(run, put):
+    put("a" * 32, (59, "one"), (57, "three"))
+    put("b" * 32, (58, "two"))
+    code, shown, _ = run("logs")
+    assert code == 0
+    assert [line.split(" ", 2)[2] for line in shown.splitlines()] == [
+        "aaaaaaaa one",
+        "bbbbbbbb two",
+        "aaaaaaaa three",
+    ]
+
+
+def test_logs_print_a_json_object_a_line(run, put):
+    put("a" * 32, (59, "one"), (57, "three"))
+    code, shown, _ = run("logs", "--json")
+    found = [json.loads(line) for line in shown.splitlines()]
+    assert code == 0
+    assert [list(each) for each in found] == [["time", "task", "message"]] * len(found)
+    assert [each["message"] for each in found] == ["one", "three"]
+
+
+def test_a_log_line_that_is_json_is_an_object_itself():
+    each = LogLine(datetime(2026, 1, 2, tzinfo=UTC), "b" * 32, '{"level": "info"}\n')
+    assert json.loads(next(LogScreen(as_json=True).lines([each])).text) == {
+        "time": "2026-01-02T00:00:00+00:00",
+        "task": "b" * 32,
+        "message": {"level": "info"},
+    }
+
+
+URL = "refused: redis://app:p9w@h/0"
+
+
+@pytest.mark.parametrize(
+    "command", ["logs", "logs --json", "events --logs", "events --logs --json"]
+)
+def test_log_lines_are_shown_without_their_secrets(run, put, command):
+    put("a" * 32, (59, URL), (58, '{"token": 7777, "level": "info"}'))
+    _, shown, _ = run(*command.split())
+    assert "redis://app:***@h/0" in shown
+    assert "p9w" not in shown
+    assert "7777" not in shown
+
+
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_raw_log_lines_are_whole(run, put, how):
+    put("a" * 32, (59, URL))
+    assert URL in run("logs", "--raw", *how)[1]
+
+
+def test_a_private_key_in_the_log_is_masked_while_another_task_logs_in_between(run, put):
+    put("a" * 32, (59, "-----BEGIN PRIVATE KEY-----"), (57, "bm9uZQ=="), (55, "-----END X-----"))
+    put("b" * 32, (58, "bm9uZQ=="))
+    shown = [line.split(" ", 2)[2] for line in run("logs")[1].splitlines()]
+    assert shown[1:3] == ["bbbbbbbb bm9uZQ==", "aaaaaaaa ***"]
+
+
+def test_logs_are_limited_filtered_and_chosen(run, put):
+    put("a" * 32, (59, "one"), (58, "two"))
+    put("b" * 32, (57, "two again"))
+    assert run("logs", "-n", "1")[1].endswith("bbbbbbbb two again\n")
+    assert run("logs", "--task", "aa", "-n", "1")[1].endswith("aaaaaaaa two\n")
+    assert len(run("logs", "--filter", "two")[1].splitlines()) == 2
+    assert len(run("logs", "--since", "58m")[1].splitlines()) == 1
+    assert len(run("logs", "--since", "2h")[1].splitlines()) == 3
+
+
+def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, monkeypatch):
+    put("a" * 32, (59, "one"))
+    asked = []
+
+    def refuse(self, *given):
+        asked.extend(given)
+        raise InvalidParameterException(msg="Invalid character(s) in term ':'")
+
+    monkeypatch.setattr(LogsBackend, "filter_log_events", refuse)
+    code, shown, complaint = run("logs", "--filter", "level:ERROR")
+    assert "level:ERROR" in asked
+    assert (code, shown) == (2, "")
+    assert complaint == (
+        "careapp: --filter level:ERROR is not a filter pattern of CloudWatch Logs (Invalid character(s) "
+        "in term ':'). Put terms with characters other than letters, digits and _ in double quotes, "
+        """as in '"went away" -retry', or match fields: '{ $.level = "error" }'.\n"""
+    )
+
+
+def test_following_shows_each_line_once(put, session):
+    put("a" * 32, (2, "one"), (1, "two"))
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        if len(slept) == 1:
+            put("b" * 32, (1.1, "late"))
+        if len(slept) == 3:
+            raise KeyboardInterrupt
+
+    seen, wanted = [], LogQuery(since=timedelta(minutes=5))
+    found = logs.follow(session, NAMES, wanted, sleep)
+    with pytest.raises(KeyboardInterrupt):
+        seen.extend(line.text for line in found)
+    assert seen == ["one", "two", "late"]
+
+
+def test_an_invalid_duration_is_refused(run):
+    code, _, complaint = run("logs", "--since", "yesterday")
+    assert code == 2
+    assert "'yesterday' is not a time like 90s, 10m, 2h or 1d" in complaint
+
+
+def test_previous_is_refused_with_follow(run):
+    code, _, complaint = run("logs", "--previous", "--follow")
+    assert (code, "--previous can be combined only with --task and --lines" in complaint) == (
+        2,
+        True,
+    )

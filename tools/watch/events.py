@@ -1,0 +1,238 @@
+"""Merges deployments, tasks, service events, targets, scaling, database events and log lines into one timeline."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tools.i18n import Text, t, verbatim
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from tools.command_line import CANNOT_READ, exit_code_of, print_json, raise_if_blind
+from tools.screen import Line, dated_time, display
+from tools.snapshot import ecs, rds, read_part
+from tools.snapshot.ecs import Activity
+from tools.snapshot.rds import Database
+from tools.snapshot.records import Deployment, Part, Service, Task
+from tools.watch.logs import LogQuery, Search, masked
+from stack.file import names_of
+from stack.names import StackNames
+
+KINDS = ("deployment", "task", "service", "target", "scaling", "database", "log")
+
+ABOUT_TARGETS = re.compile(r"is unhealthy in|registered \d+ targets|deregistered \d+ targets")
+
+SUBJECT = re.compile(r"^\(service [^)]+\) ")
+
+ARN = re.compile(r"arn:aws[\w-]*:\S+?/([\w-]+)/[0-9a-f]{8,}")
+
+ALARM = re.compile(r"monitor alarm \S+ in state ALARM triggered")
+"""The name of target tracking's alarm says no more than the policy's does."""
+
+TASK = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
+
+LOG_LINES = 1000
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event. ``kind`` is one of KINDS, ``who`` the short id of a task or deployment."""
+
+    at: datetime
+    kind: str
+    who: str
+    text: Text
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The events, oldest first, and the calls that failed."""
+
+    events: tuple[Event, ...]
+    problems: tuple[AwsProblem, ...]
+
+
+def timeline(session: Session, names: StackNames, since: timedelta | None, log: bool) -> Timeline:
+    """Return the events within ``since`` of the newest one, or all that AWS still has."""
+    with ThreadPoolExecutor(4) as pool:
+        service = pool.submit(read_part, ecs.service, session, names)
+        tasks = pool.submit(read_part, ecs.tasks, session, names)
+        scaled = pool.submit(read_part, ecs.scaling_activities, session, names)
+        database = pool.submit(read_part, rds.database, session, names.database)
+    parts: list[Part[object]] = [
+        each.result()  # type: ignore[misc]
+        for each in (service, tasks, scaled, database)
+    ]
+    found = list(of_service(service.result().value))
+    found += of_scaling(scaled.result().value or ())
+    found += of_tasks(tasks.result().value or ())
+    found += of_database(database.result().value)
+    if log:
+        lines = read_part(_lines, session, names, _floor(found, since))
+        parts += [lines]  # type: ignore[list-item]
+        found += lines.value or ()
+    problems = tuple(each.problem for each in parts if each.problem)
+    return Timeline(tuple(_recent(found, since)), problems)
+
+
+def _floor(found: Iterable[Event], since: timedelta | None) -> datetime | None:
+    """Return the time before which no log line is shown; None where that is unknown."""
+    newest = max((each.at for each in found), default=None)
+    return newest - since if newest and since else None
+
+
+def _recent(found: Iterable[Event], since: timedelta | None) -> list[Event]:
+    ordered = sorted(found, key=lambda each: each.at)
+    if since is None or not ordered:
+        return ordered
+    return [each for each in ordered if each.at >= ordered[-1].at - since]
+
+
+def of_service(service: Service | None) -> Iterator[Event]:
+    """Yield the service's deployments and events."""
+    for event in service.events if service else ():
+        words = SUBJECT.sub("", event.message)
+        kind = "target" if ABOUT_TARGETS.search(words) else "service"
+        task = TASK.search(words)
+        bad = "unhealthy" in words or "failed" in words or "unable" in words
+        yield Event(event.at, kind, task[1] if task else "", verbatim(short(words)), bad)
+    for each in service.deployments if service else ():
+        yield from _of_deployment(each)
+
+
+def short(words: str) -> str:
+    """Return AWS's message with names instead of ARNs and short task ids."""
+    return TASK.sub(r"\1", ARN.sub(r"\1", words))
+
+
+def _of_deployment(each: Deployment) -> Iterator[Event]:
+    revision, who = each.revision, each.id.rpartition("/")[2][-8:]
+    begun = t("deployment of {revision} begins", revision=revision)
+    yield Event(each.created, "deployment", who, begun)
+    if each.rollout in ("COMPLETED", "FAILED"):
+        text = t(
+            "deployment of {revision}: {state} {reason}",
+            revision=revision,
+            state=each.rollout,
+            reason=each.reason,
+        )
+        yield Event(each.updated, "deployment", who, text, each.rollout == "FAILED")
+
+
+def of_tasks(tasks: Iterable[Task]) -> Iterator[Event]:
+    """Yield the events of each task."""
+    for task in tasks:
+        known = (
+            (task.created, t("created from {revision}", revision=task.revision), False),
+            (task.started, t("started, address {address}", address=task.address or "-"), False),
+            (task.stopping, t("stops: {reason}", reason=short(task.reason)), _failed(task)),
+            (task.stopped, _ended(task), _failed(task)),
+        )
+        for moment, text, bad in known:
+            if moment is not None:
+                yield Event(moment, "task", task.short, text, bad)
+
+
+def _failed(task: Task) -> bool:
+    routine = task.reason.startswith("Scaling activity") or task.stop_code == "UserInitiated"
+    return bool(task.reason) and not routine
+
+
+def _ended(task: Task) -> Text:
+    codes = [
+        f"{each.name}: {each.exit_code}" for each in task.containers if each.exit_code is not None
+    ]
+    if task.stopping is None:
+        return t("stopped: {reason}", reason=short(task.reason))
+    return t("stopped; exit codes: {codes}", codes=", ".join(codes) or "-")
+
+
+def of_scaling(activities: Iterable[Activity]) -> Iterator[Event]:
+    """Yield the scaling activities."""
+    for each in activities:
+        cause = ALARM.sub("alarm of", each.cause)
+        yield Event(each.at, "scaling", "", verbatim(f"{each.text} ({cause})"), each.failed)
+
+
+def of_database(database: Database | None) -> Iterator[Event]:
+    """Yield RDS's events, which are read only for a database that is not available."""
+    for each in database.events if database else ():
+        yield Event(each.at, "database", "", verbatim(each.text))
+
+
+def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple[Event, ...]:
+    lines = masked(Search(session, names, LogQuery(last=LOG_LINES)).latest(floor))
+    return tuple(
+        Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip())) for each in lines
+    )
+
+
+STYLES = {"deployment": "cyan", "task": "", "service": "", "target": "magenta", "log": "dim"}
+
+LABELS = {
+    "deployment": t("deploy"),
+    "task": t("task"),
+    "service": t("service"),
+    "target": t("target"),
+    "scaling": t("scaling"),
+    "database": t("database"),
+    "log": t("log"),
+}
+
+WIDTH = 8
+
+
+def lines(found: Timeline) -> Iterator[Line]:
+    """Yield the timeline, oldest first."""
+    if not found.events:
+        yield Line(str(t("AWS has no events of this stack.")))
+    for each in found.events:
+        label = str(LABELS[each.kind])
+        # A Japanese character is two columns wide.
+        wide = sum(ord(letter) > 0x2E80 for letter in label)
+        style = "bold red" if each.bad else STYLES.get(each.kind, "")
+        yield Line(
+            f"{dated_time(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text!s}",
+            style,
+        )
+    for problem in dict.fromkeys(each.as_text() for each in found.problems):
+        yield Line(f"{t('Not read:')!s} {problem}", "yellow")
+
+
+def as_dicts(found: Timeline) -> dict[str, Any]:
+    """Return the timeline for scripts."""
+    return {
+        "events": [
+            {
+                "at": each.at.isoformat(),
+                "kind": each.kind,
+                "who": each.who,
+                "text": str(each.text),
+                "bad": each.bad,
+            }
+            for each in found.events
+        ],
+        "problems": [each.as_text() for each in found.problems],
+    }
+
+
+def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: bool) -> int:
+    """Print the timeline; return 0, or 2 when a part of it could not be read."""
+
+    def work() -> int:
+        names = names_of(stack, folder)
+        found = timeline(Session.of_stack(stack, folder), names, since, log)
+        raise_if_blind(found.problems)
+        if as_json:
+            print_json(as_dicts(found))
+        else:
+            display(lines(found))
+        return CANNOT_READ if found.problems else 0
+
+    return exit_code_of(work)

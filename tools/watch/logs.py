@@ -1,0 +1,324 @@
+"""Reads a stack's log group: the last lines, those since a time, new ones, or those of a stopped task."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tools.i18n import t
+from tools.i18n.masking import Lines
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
+from tools.command_line import exit_code_of
+from tools.screen import Line, dated_time, display
+from tools.snapshot import ecs, task_logs
+from tools.snapshot.records import Task
+from tools.snapshot.task_logs import at
+from stack.file import names_of
+from stack.names import StackNames
+
+SPANS = (
+    *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),
+    *(timedelta(days=1), timedelta(days=7), timedelta(days=30)),
+)
+"""How far back the last lines are looked for, one after the other, before the log's beginning."""
+
+STREAMS = 5
+"""Streams whose last time is looked at: the clock of a local cloud runs ahead."""
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A log line and the task that wrote it."""
+
+    at: datetime
+    task: str
+    text: str
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class LogQuery:
+    """Selects log lines: CloudWatch's filter pattern, the prefix of a task id, a duration, a count."""
+
+    pattern: str = ""
+    task: str = ""
+    since: timedelta | None = None
+    last: int = 100
+
+
+def masked(lines: Iterable[LogLine]) -> Iterator[LogLine]:
+    """Yield the lines with secrets masked; each task's lines are one log."""
+    logs = defaultdict[str, Lines](Lines)
+    for each in lines:
+        yield replace(each, text=logs[each.task].mask(each.text))
+
+
+class Search:
+    """Searches one stack's log group. Every method raises AwsProblem."""
+
+    def __init__(self, session: Session, names: StackNames, query: LogQuery) -> None:
+        self._session, self._names, self._query = session, names, query
+        self._where = {"logGroupName": names.log_group}
+        if query.pattern:
+            self._where["filterPattern"] = query.pattern
+        if query.task:
+            self._where["logStreamNamePrefix"] = f"{names.streams}/{query.task}"
+
+    def newest(self) -> datetime:
+        """Return now, or the time of the last line if that is later: a local cloud's clock runs ahead."""
+        stamps = [each.get("lastEventTimestamp", 0) for each in self._streams()]
+        return max([datetime.now(UTC), *map(at, stamps)])
+
+    def _streams(self) -> list[dict[str, Any]]:
+        try:
+            found: list[dict[str, Any]] = self._session.call(
+                "logs",
+                "describe_log_streams",
+                logGroupName=self._names.log_group,
+                orderBy="LastEventTime",
+                descending=True,
+                limit=STREAMS,
+            )["logStreams"]
+        except AwsProblem as problem:
+            if problem.kind == "missing":
+                raise _no_group(self._names, problem) from problem
+            raise
+        return found
+
+    def latest(self, floor: datetime | None = None) -> list[LogLine]:
+        """Return the last lines, oldest first, none before ``floor``.
+
+        CloudWatch answers oldest first, and a log can hold years. So the last minute is read, then what came before
+        that, and so on. (moto lacks `startFromHead` false, which answers newest first.)
+        """
+        newest, lowest = self.newest(), _stamp(floor) if floor else 0
+        begins = [*(_stamp(newest - each) for each in SPANS), lowest]
+        found: list[LogLine] = []
+        end: int | None = None
+        for begin in (max(each, lowest) for each in begins):
+            lines = self._between(begin, end)
+            found = [*deque(lines, self._query.last - len(found)), *found]
+            if len(found) >= self._query.last or begin == lowest:
+                break
+            end = begin - 1
+        return found
+
+    def since(self, begin: datetime) -> Iterator[LogLine]:
+        """Yield the lines since a time, oldest first."""
+        return self._between(_stamp(begin))
+
+    def _between(self, begin: int, end: int | None = None) -> Iterator[LogLine]:
+        params: dict[str, Any] = {**self._where, "startTime": begin}
+        if end is not None:
+            params["endTime"] = end
+        try:
+            for page in self._session.pages("logs", "filter_log_events", **params):
+                for each in page["events"]:
+                    line = _line(each)
+                    # moto does not know the beginning of a stream's name.
+                    if line.task.startswith(self._query.task):
+                        yield line
+        except AwsProblem as problem:
+            if self._query.pattern and problem.code == "InvalidParameterException":
+                raise _no_pattern(self._query.pattern, problem) from problem
+            raise
+
+
+def _stamp(moment: datetime) -> int:
+    """Return CloudWatch's timestamp, which is never before 1970."""
+    return max(int(moment.timestamp() * 1000), 0)
+
+
+def _line(event: dict[str, Any]) -> LogLine:
+    task = event["logStreamName"].rpartition("/")[2]
+    moment, text = at(event["timestamp"]), event["message"]
+    return LogLine(moment, task, text, f"{task}/{event.get('eventId')}/{moment}/{text}")
+
+
+def _no_group(names: StackNames, problem: AwsProblem) -> AwsProblem:
+    return AwsProblem(
+        "missing",
+        t(
+            "There is no log group {group}: ECS is off, or the log group was deleted.",
+            group=names.log_group,
+        ),
+        t("See `./careapp status` and `./careapp doctor`."),
+        problem.code,
+    )
+
+
+def _no_pattern(pattern: str, problem: AwsProblem) -> AwsProblem:
+    return AwsProblem(
+        "refused",
+        t(
+            "--filter {pattern} is not a filter pattern of CloudWatch Logs ({said}).",
+            pattern=pattern,
+            said=problem.said,
+        ),
+        t(
+            "Put terms with characters other than letters, digits and _ in double quotes, as in "
+            "'\"went away\" -retry', or match fields: '{{ $.level = \"error\" }}'."
+        ),
+        problem.code,
+        problem.said,
+    )
+
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+POLL_SECONDS = 2.0
+
+OVERLAP = timedelta(seconds=30)
+"""CloudWatch may show a line later than a younger one of another stream."""
+
+REMEMBERED = 20_000
+
+
+def parse_since(text: str) -> timedelta:
+    """Return the duration of ``90s``, ``10m``, ``2h``, ``1d``. Raises ValueError."""
+    match = re.fullmatch(r"(\d+)([smhd])", text)
+    if match is None:
+        raise ValueError(t("{text!r} is not a time like 90s, 10m, 2h or 1d.", text=text))
+    return timedelta(seconds=int(match[1]) * UNITS[match[2]])
+
+
+def read(session: Session, names: StackNames, query: LogQuery) -> Iterable[LogLine]:
+    """Return the selected lines, oldest first. Raises AwsProblem."""
+    search = Search(session, names, query)
+    if query.since is None:
+        return search.latest()
+    return search.since(search.newest() - query.since)
+
+
+def stream_end(session: Session, names: StackNames, name: str, last: int) -> list[LogLine]:
+    """Return the last lines of one stream. Raises AwsProblem."""
+    task = name.rpartition("/")[2]
+    found = task_logs.tail(session, names.log_group, name, last)
+    return [LogLine(task_logs.at(each["timestamp"]), task, each["message"]) for each in found]
+
+
+def follow(
+    session: Session,
+    names: StackNames,
+    query: LogQuery,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[LogLine]:
+    """Yield the selected lines, then new ones without end; throttled and lost calls are repeated.
+
+    Raises AwsProblem for a call that cannot succeed later.
+    """
+    shown: dict[str, None] = {}
+    search = Search(session, names, query)
+    edge = search.newest() - (query.since or timedelta(minutes=1))
+    while True:
+        try:
+            for line in search.since(edge - OVERLAP if shown else edge):
+                if line.id not in shown:
+                    shown[line.id] = None
+                    edge = max(edge, line.at)
+                    yield line
+        except AwsProblem as problem:
+            if not problem.temporary:
+                raise
+        for old in list(shown)[:-REMEMBERED]:
+            del shown[old]
+        sleep(POLL_SECONDS)
+
+
+def previous(session: Session, names: StackNames, query: LogQuery) -> tuple[Task, list[LogLine]]:
+    """Return the task that stopped last, of those whose app started, and its last lines. Raises AwsProblem."""
+    ended = [
+        each
+        for each in ecs.tasks(session, names)
+        if each.status == "STOPPED" and each.id.startswith(query.task)
+    ]
+    if not ended:
+        raise AwsProblem(
+            "missing",
+            t("No task of {service} stopped within the last hour.", service=names.service),
+            t("ECS keeps stopped tasks for an hour; --since 2h shows the log of older ones."),
+        )
+    task = max(ended, key=lambda each: (each.ran, str(each.stopped)))
+    known = ecs.definition(session, task.definition)
+    try:
+        lines = stream_end(session, names, known.stream(task.id), query.last)
+    except AwsProblem as problem:
+        if problem.kind != "missing":
+            raise
+        lines = []
+    return task, lines
+
+
+BAD = re.compile(r'(?i)"level": "(error|critical)"|\b(error|critical|traceback|exception|fatal)\b')
+
+
+@dataclass(frozen=True)
+class LogScreen:
+    """Formats log lines as text, or as one JSON object a line, with secrets masked unless ``raw``."""
+
+    as_json: bool = False
+    raw: bool = False
+
+    def lines(self, found: Iterable[LogLine]) -> Iterator[Line]:
+        """Yield log lines."""
+        return map(self._line, found if self.raw else masked(found))
+
+    def _line(self, each: LogLine) -> Line:
+        text = each.text.rstrip()
+        if self.as_json:
+            data = {"time": each.at.isoformat(), "task": each.task, "message": _read(text)}
+            return Line(json.dumps(data, ensure_ascii=False), whole=self.raw)
+        style = "red" if BAD.search(each.text) else ""
+        return Line(f"{dated_time(each.at)} {each.task[:8]} {text}", style, whole=self.raw)
+
+    def ended(self, task: Task) -> Line:
+        """Return the line that describes a stopped task, before its log."""
+        codes = [each.exit_code for each in task.containers if each.exit_code is not None]
+        if self.as_json:
+            stopped = task.stopped.isoformat() if task.stopped else None
+            ended = {"task": task.id, "stopped": stopped, "reason": task.reason}
+            data = {**ended, "exitCodes": codes}
+            return Line(json.dumps(data, ensure_ascii=False))
+        text = t(
+            "Task {task} stopped at {time}: {reason} (exit codes: {codes}). Its last lines:",
+            task=task.short,
+            time=dated_time(task.stopped) if task.stopped else "-",
+            reason=task.reason or "-",
+            codes=", ".join(map(str, codes)) or "-",
+        )
+        return Line(str(text), "bold")
+
+
+def _read(text: str) -> object:
+    """Return the app's JSON object, or its text."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return text
+    return found if isinstance(found, dict) else text
+
+
+def run(
+    stack: str, folder: Path, screen: LogScreen, query: LogQuery, is_following: bool, last: bool
+) -> int:
+    """Print log lines, of the task that stopped last or of all tasks, and return 0."""
+
+    def work() -> int:
+        session, names = Session.of_stack(stack, folder), names_of(stack, folder)
+        if last:
+            task, found = previous(session, names, query)
+            display([screen.ended(task), *screen.lines(found)])
+            return 0
+        show = follow if is_following else read
+        display(screen.lines(show(session, names, query)))
+        return 0
+
+    return exit_code_of(work)

@@ -1,0 +1,278 @@
+"""Shows the state of a stack: stage, service, tasks, targets, database, alarms, address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tools.i18n import Text, t
+from tools.aws.session import Session
+from tools.command_line import exit_code_of, print_json, raise_if_blind
+from tools.diagnosis.case import Case
+from tools.doctor.checks import stages
+from tools.doctor.checks.databases import USABLE
+from tools.rollout.verdict import shifted
+from tools.screen import Line, dated_time, display, redraw, short_time, zoned_time
+from tools.snapshot import Snapshot, cloudwatch, ecs, elb, rds, read_part
+from tools.snapshot.rds import RESUME_FIRST, keeps_snapshot
+from tools.snapshot.records import Deployment, Part, Service, Task
+from stack.file import names_of
+from stack.names import StackNames
+from stack.settings import Settings
+
+
+def overview(names: StackNames, session: Session, settings: Settings) -> Snapshot:
+    """Return a snapshot with the parts that the status shows; others stay empty."""
+    with ThreadPoolExecutor(6) as pool:
+        service = pool.submit(read_part, ecs.service, session, names)
+        tasks = pool.submit(read_part, ecs.tasks, session, names)
+        group = pool.submit(read_part, elb.target_group, session, names.target_group)
+        balancer = pool.submit(read_part, elb.balancer, session, names.balancer, False)
+        database = pool.submit(read_part, rds.database, session, names.database, False)
+        alarms = pool.submit(read_part, cloudwatch.alarms, session, names.prefix)
+        found, running = group.result(), service.result().value
+        others = running.target_groups if running and running.alternate else ()
+        targets = (
+            pool.submit(read_part, elb.targets, session, *dict.fromkeys((found.value.arn, *others)))
+            if found.value
+            else None
+        )
+    primary = running.primary if running else None
+    return Snapshot(
+        names=names,
+        place=session.place,
+        settings=settings,
+        wanted=primary.definition if primary else None,
+        service=service.result(),
+        tasks=tasks.result(),
+        group=found,
+        balancer=balancer.result(),
+        targets=targets.result() if targets else Part(problem=found.problem),
+        database=database.result(),
+        alarms=alarms.result(),
+    )
+
+
+STOPPED_SHOWN = 3
+
+STATES = {"healthy": "green", "unhealthy": "bold red", "HEALTHY": "green", "UNHEALTHY": "bold red"}
+
+ROLLOUTS = {"COMPLETED": "green", "IN_PROGRESS": "yellow", "FAILED": "bold red"}
+
+
+def lines(now: Snapshot) -> Iterator[Line]:
+    """Yield the lines of the output."""
+    case = Case(now)
+    stage = str(stages.described(case))
+    yield Line(f"{now.names.prefix} · {stage} · {now.region}", "bold")
+    if stages.stage(case) == stages.NOTHING:
+        yield Line(f"  {t('Create it: pulumi up -s {stack}', stack=now.names.stack)!s}")
+        return
+    if pause := case.paused:
+        since = t("since {time}; ./careapp resume", time=zoned_time(pause.since))
+        yield _row(t("Paused"), str(since), "bold yellow")
+        if keeps_snapshot(now.settings):
+            yield Line(f"    {RESUME_FIRST!s}", "yellow")
+    if hours := case.now.settings.service.scaling.hours:
+        yield _hours(case, hours.text)
+    yield _page(now)
+    if service := now.service.value:
+        yield from _service(case, service)
+        yield from _tasks(case)
+    yield from _database(now)
+    yield from _alarms(now)
+    for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
+        yield Line(f"  {t('Not read:')!s} {words}", "yellow")
+
+
+def _row(name: Text, words: str, style: str = "") -> Line:
+    return Line(f"  {name!s}: {words}", style)
+
+
+def _hours(case: Case, hours: str) -> Line:
+    zone = case.now.settings.service.scaling.time_zone
+    if stages.in_hours(case):
+        return _row(t("Hours"), f"{hours} ({zone})")
+    text = t(
+        "{hours} ({zone}); it is outside of them, and the schedule starts the tasks when they begin",
+        hours=hours,
+        zone=zone,
+    )
+    return _row(t("Hours"), str(text), "yellow")
+
+
+def _page(now: Snapshot) -> Line:
+    balancer = now.balancer.value
+    if balancer is None:
+        return _row(t("Page"), "-")
+    words = now.page_url
+    if balancer.state not in ("active", ""):
+        words += f" ({balancer.state})"
+    return _row(t("Page"), words)
+
+
+def _service(case: Case, service: Service) -> Iterator[Line]:
+    text = t(
+        "{status}, {running} of {desired} running, {pending} starting",
+        status=service.status,
+        running=service.running,
+        desired=service.desired,
+        pending=service.pending,
+    )
+    yield _row(t("Service"), str(text), "green" if case.steady else "yellow")
+    if (traffic := service.traffic) and service.primary:
+        yield Line(f"    {shifted(traffic, service.primary.revision)!s}", "yellow")
+    for each in service.deployments:
+        yield Line(f"    {_deployment(each)!s}", ROLLOUTS.get(each.rollout, ""))
+        if each.rollout == "FAILED" and each.reason:
+            yield Line(f"      {each.reason}", "dim")
+
+
+def _deployment(each: Deployment) -> Text:
+    return t(
+        "{status} {revision}: {rollout}, {running} of {desired} running, {failed} failed, since "
+        "{time}",
+        status=each.status,
+        revision=each.revision,
+        rollout=each.rollout or "-",
+        running=each.running,
+        desired=each.desired,
+        failed=each.failed,
+        time=dated_time(each.updated),
+    )
+
+
+def _tasks(case: Case) -> Iterator[Line]:
+    tasks = case.now.tasks.value or ()
+    targets = {each.address: each for each in case.now.targets.value or ()}
+    for task in (each for each in tasks if not each.over):
+        target = targets.get(task.address)
+        state = target.state if target else "-"
+        text = t(
+            "{task} {status}, container {health}, target {state}, {revision}, {address}",
+            task=task.short,
+            status=task.status,
+            health="-" if task.health == "UNKNOWN" else task.health,
+            state=state + (f" ({target.description})" if target and target.description else ""),
+            revision=task.revision,
+            address=task.address or "-",
+        )
+        yield _row(t("Task"), str(text), STATES.get(state, ""))
+    ended = [each for each in tasks if each.over][:STOPPED_SHOWN]
+    for task in ended:
+        yield _row(t("Stopped"), _ended(task, case.now.at), "dim")
+
+
+def _ended(task: Task, now: datetime) -> str:
+    codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
+    moment = f"{short_time(task.stopped, now)} " if task.stopped else ""
+    code = f" [{', '.join(codes)}]" if codes else ""
+    return f"{moment}{task.short} {task.reason or task.status}{code}"
+
+
+def _database(now: Snapshot) -> Iterator[Line]:
+    found = now.database.value
+    if found is None:
+        if now.database.absent:
+            yield _row(t("Database"), str(t("none")), "bold red")
+        return
+    words = f"{found.status}, PostgreSQL {found.version}, {found.kind}"
+    words += ", Multi-AZ" if found.multi_az else ""
+    yield _row(t("Database"), words, "green" if found.status == "available" else "yellow")
+
+
+def _alarms(now: Snapshot) -> Iterator[Line]:
+    alarms = now.alarms.value
+    if alarms is None:
+        return
+    in_alarm = [each for each in alarms if each.state == "ALARM"]
+    if not alarms:
+        yield _row(t("Alarms"), str(t("none")))
+        return
+    text = t("{count} of {all} in ALARM", count=len(in_alarm), all=len(alarms))
+    yield _row(t("Alarms"), str(text), "bold red" if in_alarm else "")
+    for each in in_alarm:
+        yield Line(f"    {each.name}: {each.reason}", "red")
+
+
+def exit_code(now: Snapshot) -> int:
+    """Return 0 when all runs that should, 1 when not, 2 when that is unknown.
+
+    In a paused stack nothing should run, and outside its hours no task.
+    """
+    case = Case(now)
+    parts = (now.service, now.tasks, now.group, now.targets, now.database)
+    if any(each.problem for each in parts):
+        return 2
+    if case.paused:
+        return 0
+    stage = stages.stage(case)
+    off = not now.settings.ecs_enabled
+    well = case.steady or (stage == stages.FIRST and off) or _at_rest(case)
+    database = now.database.value
+    return 0 if well and database is not None and database.status in USABLE else 1
+
+
+def _at_rest(case: Case) -> bool:
+    """Return whether no task runs because it is outside the service's hours."""
+    service = case.service
+    none_runs = service is not None and service.desired == service.running == 0
+    return none_runs and not stages.in_hours(case)
+
+
+def as_dict(now: Snapshot) -> dict[str, Any]:
+    """Return the status for scripts; times as ISO 8601."""
+    case, service = Case(now), now.service.value
+    return {
+        "stack": now.names.prefix,
+        "region": now.region,
+        "stage": stages.stage(case),
+        "steady": case.steady,
+        "paused": case.paused is not None,
+        "in_hours": stages.in_hours(case),
+        "page": now.page_url or None,
+        "service": plain(service),
+        "tasks": plain(now.tasks.value),
+        "targets": plain(now.targets.value),
+        "database": plain(now.database.value),
+        "alarms": plain(now.alarms.value),
+        "problems": {name: each.as_text() for name, each in now.problems().items()},
+    }
+
+
+def plain(value: object) -> Any:
+    """Return records as dictionaries and lists; times as ISO 8601."""
+    from dataclasses import fields, is_dataclass
+
+    if is_dataclass(value):
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+
+
+def run(stack: str, folder: Path, as_json: bool, every: float | None) -> int:
+    """Print the status once, or again every so many seconds; return its exit code."""
+
+    def work() -> int:
+        session, names = Session.of_stack(stack, folder), names_of(stack, folder)
+
+        def read() -> Snapshot:
+            return overview(names, session, Settings.read(stack, folder))
+
+        if every is not None:
+            redraw(lambda: list(lines(read())), every)
+        now = read()
+        raise_if_blind(now.problems().values())
+        if as_json:
+            print_json(as_dict(now))
+        else:
+            display(lines(now))
+        return exit_code(now)
+
+    return exit_code_of(work)
