@@ -20,14 +20,14 @@ import boto3
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tools.i18n import Refused, joined, t, verbatim
-from tools.i18n.masking import Lines, mask, mask_lines
-from tools.aws.session import Session
-from tools.command_line import exit_code_of
-from tools.pause.state import stopped_database
 from stack import previews
 from stack.file import StackError, project_of
 from stack.settings import Settings
+from tools.aws.session import Session
+from tools.command_line import exit_code_of
+from tools.i18n import Refused, joined, t, verbatim
+from tools.i18n.masking import Lines, mask, mask_lines
+from tools.pause.state import stopped_database
 
 NO_CHANGES_EXPECTED = "no changes were expected"
 """The beginning of the engine's error after `--expect-no-changes`."""

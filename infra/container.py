@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stack.container import filled
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
-from stack.container import filled
 
 USER = "10001:10001"
 """The container's user and group. Without a group Docker would use root's (Dockerfile reference, USER)."""

@@ -11,12 +11,12 @@ import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
-from tools.i18n import t
 from infra.iam import role
 from infra.network import Network
 from stack.database import DatabaseSettings
 from stack.settings import Settings
 from stack.statements import Policy, trusted
+from tools.i18n import t
 
 LOGS = ("postgresql", "upgrade")
 """The logs that RDS for PostgreSQL can export to CloudWatch (RDS.36)."""

@@ -8,10 +8,10 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from tools.i18n import Text, joined, said, t
-from stack.shifting import ROLLING
 from stack.network import choose_zones
 from stack.settings import Settings
+from stack.shifting import ROLLING
+from tools.i18n import Text, joined, said, t
 
 
 def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:

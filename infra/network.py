@@ -10,10 +10,10 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
 
-from tools.i18n import t
 from infra.logs import FlowLogs, FlowLogsArgs
 from stack import previews
 from stack.settings import Settings
+from tools.i18n import t
 
 NAT = {
     "none": awsx.ec2.NatGatewayStrategy.NONE,

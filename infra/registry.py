@@ -11,11 +11,11 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
 
-from tools.i18n import t
 from infra.container import USER
-from stack.image import APP_DOCKERFILE, PLATFORMS
 from stack.context import content_tag
+from stack.image import APP_DOCKERFILE, PLATFORMS
 from stack.settings import Settings
+from tools.i18n import t
 
 UNTAGGED_DAYS = 7
 DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")

@@ -18,10 +18,10 @@ from infra.scaling import Scaling, ScalingArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
 from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task, TaskArgs
-from stack.shifting import MAXIMUM_PERCENT, DeploymentSettings
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
+from stack.shifting import MAXIMUM_PERCENT, DeploymentSettings
 
 ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
 

@@ -12,8 +12,8 @@ import pulumi_aws as aws
 
 from infra.iam import role
 from infra.load_balancer import LoadBalancer
-from stack.shifting import BLUE_GREEN, CANARY, LINEAR, STRATEGIES, DeploymentSettings
 from stack.names import RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
+from stack.shifting import BLUE_GREEN, CANARY, LINEAR, STRATEGIES, DeploymentSettings
 from stack.statements import Policy, allow, of, policy, trusted
 
 ECS = trusted("ecs.amazonaws.com")

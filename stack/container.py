@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
-from tools.i18n import t
 from stack.file import Reader
 from stack.rules import Key
+from tools.i18n import t
 
 RESERVED = frozenset(
     {

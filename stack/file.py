@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tools.i18n import Refused, Text, joined, said, t
 from stack.names import StackNames
 from stack.rules import Key
+from tools.i18n import Refused, Text, joined, said, t
 
 OTHER_CREDENTIALS = (
     *("aws:accessKey", "aws:secretKey", "aws:token", "aws:assumeRoles"),

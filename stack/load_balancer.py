@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tools.i18n import t
 from stack import rules
 from stack.file import Reader
 from stack.rules import Key
+from tools.i18n import t
 
 HEALTH_PATH = Key(
     "healthPath",

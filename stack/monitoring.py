@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tools.i18n import t
 from stack import database, rules, service
 from stack.file import Reader
 from stack.rules import Key
+from tools.i18n import t
 
 FLOW_LOGS = Key("flowLogs", "false", rules.boolean, "VPC flow logs of rejected traffic")
 ACCESS_LOGS = Key(

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from tools.i18n import t
 from stack import rules
 from stack.file import Reader
 from stack.rules import Key
+from tools.i18n import t
 
 VPC_CIDR = Key(
     "vpcCidr", "10.0.0.0/16", rules.private_range, "private CIDR range of the VPC, /16 to /19"

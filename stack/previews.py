@@ -9,11 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from tools.i18n import t
 from stack import rules
+from stack.container import APP_SECRETS, PASSWORD
 from stack.file import StackFile, read
 from stack.rules import Key
-from stack.container import APP_SECRETS, PASSWORD
+from tools.i18n import t
 
 PREVIEW_HOURS = Key(
     "previewHours",

@@ -8,10 +8,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from tools.i18n import t
 from stack import rules
 from stack.file import Reader
 from stack.rules import Key
+from tools.i18n import t
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST = 1000

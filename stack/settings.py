@@ -7,18 +7,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import t
-from stack import container, database, file, image, load_balancer, monitoring, network, previews, rules, scaling, service, shifting, sizes
-from stack.image import ImageSettings
+from stack import (
+    container,
+    database,
+    file,
+    image,
+    load_balancer,
+    monitoring,
+    network,
+    previews,
+    rules,
+    scaling,
+    service,
+    shifting,
+    sizes,
+)
 from stack.database import DatabaseSettings
-from stack.load_balancer import HealthSettings, HttpsSettings
 from stack.file import Reader, StackFile
+from stack.image import ImageSettings
+from stack.load_balancer import HealthSettings, HttpsSettings
 from stack.monitoring import LogSettings, MonitoringSettings
 from stack.names import StackNames
 from stack.network import NetworkSettings
 from stack.rules import Key
 from stack.service import ServiceSettings
 from stack.sizes import Sizes
+from tools.i18n import t
 
 ECS_ENABLED = Key(
     "ecsEnabled", "false", rules.boolean, "stage 2: run the app on ECS; false deletes ECS again"

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tools.i18n import Text, t
 from stack import database, image, scaling, service, shifting
 from stack.file import Reader
 from stack.rules import Key
+from tools.i18n import Text, t
 
 TARGETS = 1000
 """Targets of a load balancer (ELB user guide, "Quotas for your Application Load Balancers")."""

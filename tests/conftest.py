@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from tools.rehearsal import careapp  # noqa: F401 - makes careapp the local cloud's user in all tests
 from tests.sizes import QUICK, SLOW
+from tools.rehearsal import careapp  # noqa: F401 - makes careapp the local cloud's user in all tests
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

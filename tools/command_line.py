@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from tools.aws import local_cloud
+from tools.aws.errors import AwsProblem
 from tools.i18n import (
     LANGUAGES,
     LOCALE,
@@ -28,8 +30,6 @@ from tools.i18n import (
     verbatim,
 )
 from tools.i18n.masking import mask, mask_data
-from tools.aws import local_cloud
-from tools.aws.errors import AwsProblem
 from tools.screen import console
 
 LIBRARIES = "libraries"

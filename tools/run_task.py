@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import Refused, Text, t
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import INTERRUPTED, exit_code_of
+from tools.i18n import Refused, Text, t
 from tools.snapshot import ecs, rds, read_existing
 from tools.snapshot.rds import GOING_OFF
 from tools.snapshot.records import Container, Definition, Service, Task
-from stack.names import StackNames
-from stack.settings import Settings
 
 NOT_RUN = 125
 """The exit code when the command did not run or could not be followed, as `docker run` has it."""

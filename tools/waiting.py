@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tools.i18n import Refused, Text, t
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.i18n import Refused, Text, t
 
 if TYPE_CHECKING:
     import pulumi

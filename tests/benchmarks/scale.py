@@ -18,6 +18,10 @@ from typing import Any, cast
 
 from moto import mock_aws
 
+from stack import sizes
+from stack.service import CPU_UNITS
+from stack.settings import Settings
+from stack.shifting import CANARY, ROLLING, STRATEGIES, DeploymentSettings
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ecs.api import EcsApi
 from tools.local_cloud.aws.ecs.network import TaskNetwork
@@ -30,10 +34,6 @@ from tools.local_cloud.aws.hooks import Hooking
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.console import Progress, duration
 from tools.local_cloud.paths import ROOT
-from stack import sizes
-from stack.shifting import CANARY, ROLLING, STRATEGIES, DeploymentSettings
-from stack.service import CPU_UNITS
-from stack.settings import Settings
 from tools.tests.local_cloud.dataplane.declarations import REGION, Declarations
 
 SIZES = (1, 2, 5, 10, 50, 100, 200, 500, 1000)

@@ -25,10 +25,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from tools.local_cloud.machine.authority import Authority
 from tests.webapp.conftest import variables_for
 from tests.webapp.dependencies import Postgres, open_vault, running
 from tests.webapp.serving import Server, serving
+from tools.local_cloud.machine.authority import Authority
 
 PATHS = ("/", "/health")
 THREADED = ("--worker-class", "gthread", "--threads", "16", "webapp:create_app()")

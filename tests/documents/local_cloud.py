@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from tests.documents.markdown import ROOT
 from tools.local_cloud.providers.aws import KINDS
 from tools.local_cloud.providers.aws.provider import FUNCTIONS
 from tools.local_cloud.providers.awsx import VPC
 from tools.local_cloud.providers.docker_provider import IMAGE
-from tests.documents.markdown import ROOT
 
 FILE = ROOT / "rehearsal" / "README.md"
 HEADING = "## Types\n"

@@ -7,15 +7,15 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from stack import database, sizes
+from stack.settings import Settings
+from stack.shifting import MAXIMUM_PERCENT
+from tests.documents.markdown import ROOT
+from tests.support.declared import resources_of
 from tools.cost.bill import Assumptions, Bill
 from tools.cost.graph import Graph, Resource
 from tools.cost.prices import HOURS, NoPrice, PriceBook
 from tools.cost.rules import bill
-from stack import database, sizes
-from stack.shifting import MAXIMUM_PERCENT
-from stack.settings import Settings
-from tests.documents.markdown import ROOT
-from tests.support.declared import resources_of
 
 PAGES = {"scale.md": "scale.txt", "scale.ja.md": "scale.ja.txt"}
 """Each page's template."""

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tools.i18n import in_language
+from stack.file import StackError
+from stack.settings import Settings
 from tools.cost.bill import Assumptions
 from tools.cost.comparison import books_of, compare
 from tools.cost.graph import config_of
 from tools.cost.prices import PriceBook
 from tools.cost.rules import bill
 from tools.cost.screen import markdown
+from tools.i18n import in_language
 from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.engine.pulumi import Pulumi
 from tools.local_cloud.paths import ROOT
 from tools.rehearsal.cost import deployed_subjects, preview_subjects, previews, subjects
-from stack.file import StackError
-from stack.settings import Settings
 from tools.tests.cost.cost_graphs import exported, made
 
 STACKS = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))

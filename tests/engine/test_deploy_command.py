@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tools.local_cloud.engine.pulumi import PulumiFailed
 from tests.support.local_stack import LocalStack, OneOff, local_stack
+from tools.local_cloud.engine.pulumi import PulumiFailed
 
 SERVICE = "careapp-poc-service"
 COMMAND = "flask --app webapp 'db upgrade'"

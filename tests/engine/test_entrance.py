@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.support.local_stack import LocalStack, local_stack
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.scaling import schedule
 from tools.local_cloud.engine.pulumi import Changes
-from tests.support.local_stack import LocalStack, local_stack
 
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 NO_DOMAIN = {"domainName": "", "hostedZoneId": ""}

@@ -10,9 +10,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tools.snapshot.rds import Pause
-from tools.local_cloud.engine.pulumi import PulumiFailed
-from tools.local_cloud.providers import lifecycle
 from tests.support.every_setting import CHANGES as EVERYWHERE
 from tests.support.every_setting import (
     ELSEWHERE,
@@ -23,6 +20,9 @@ from tests.support.every_setting import (
     values,
 )
 from tests.support.local_stack import local_stack
+from tools.local_cloud.engine.pulumi import PulumiFailed
+from tools.local_cloud.providers import lifecycle
+from tools.snapshot.rds import Pause
 
 REGION = "us-east-1"
 """Its zones differ between accounts, and S3 creates buckets in it by other parameters."""

@@ -11,14 +11,14 @@ from datetime import timedelta
 import pytest
 from botocore.client import BaseClient
 
-from tools.local_cloud.paths import Home
-from tools.local_cloud.providers.kind import path
-from tools.local_cloud.run.project import Project
 from stack.names import StackNames
 from tests.support.delivery import Delivery, deploy_to, iam
 from tests.support.iam_policies import Call, allowed, calls_of
 from tests.support.local_stack import local_stack
 from tests.support.workflows import Ran, Runner, steps
+from tools.local_cloud.paths import Home
+from tools.local_cloud.providers.kind import path
+from tools.local_cloud.run.project import Project
 
 PR = Delivery.of("pr")
 STACKS = {"acme": ("acme", "poc"), "pr-7": ("careapp", "pr-7"), "pr-12": ("careapp", "pr-12")}
@@ -232,5 +232,7 @@ def test_pulumi_writes_only_what_the_role_may_write(story):
 
 def test_no_step_is_left_out(story):
     failing = (WORKFLOW, "up", "Why it failed")
-    ran = story.runner.ran | {failing}  # tools/tests/rehearsal/test_workflows.py runs the same command
+    ran = story.runner.ran | {
+        failing
+    }  # tools/tests/rehearsal/test_workflows.py runs the same command
     assert ran == {step.key for step in steps() if step.workflow == WORKFLOW}

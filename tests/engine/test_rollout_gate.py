@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tools.local_cloud.engine.pulumi import PulumiFailed
 from tests.support.local_stack import SPEED, LocalStack, local_stack
+from tools.local_cloud.engine.pulumi import PulumiFailed
 
 UP = ("up", "--yes", "--skip-preview")
 SERVICE = "careapp-poc-service"

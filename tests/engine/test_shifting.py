@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tools.local_cloud.engine.pulumi import PulumiFailed
 from stack.names import RULE_PRIORITY, TEST_RULE_PRIORITY
 from tests.support.local_stack import LocalStack, local_stack
+from tools.local_cloud.engine.pulumi import PulumiFailed
 
 RULE = "aws:lb/listenerRule:ListenerRule careapp-poc-app"
 TEST_RULE = "aws:lb/listenerRule:ListenerRule careapp-poc-test"

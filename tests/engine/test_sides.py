@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from stack.settings import Settings
+from tests.documents.markdown import Page
 from tools.cost.bill import Assumptions
 from tools.cost.graph import config_of
 from tools.cost.prices import PriceBook
 from tools.cost.rules import bill
 from tools.local_cloud.paths import ROOT
 from tools.rehearsal.cost import AT_ONCE, ECS, previews
-from stack.settings import Settings
-from tests.documents.markdown import Page
 
 SETTING = re.compile(r"`(\w+) ([^`]*)`")
 STAGE_2 = {f"careapp:{ECS}": "true"}

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.local_cloud.aws.ecs.containers import DockerContainer
-from tools.local_cloud.aws.ecs.plans import plan
-from tools.local_cloud.building.builder import LocalImage
-from tools.local_cloud.machine.guardian import Guardian
 from tests.image.building import Image
 from tests.image.conftest import START_SECONDS, Database, Start, TaskRole
 from tests.image.containers import Answer, run_once
 from tests.support.memory import EATEN, EATER
 from tests.webapp.dependencies import Postgres, Vault
+from tools.local_cloud.aws.ecs.containers import DockerContainer
+from tools.local_cloud.aws.ecs.plans import plan
+from tools.local_cloud.building.builder import LocalImage
+from tools.local_cloud.machine.guardian import Guardian
 
 HOLD_SECONDS = 1.0
 TRY_TO_WRITE = """

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.local_cloud.paths import ROOT
 from tests.image import base_image
 from tests.image.building import CANARY, STRAY_FILES, WEBAPP, Image, build, removing
 from tests.image.containers import run_once
 from tests.image.docker_engine import Engine
+from tools.local_cloud.paths import ROOT
 
 MAX_ABOVE_BASE = 60e6  # bytes
 FOR_THE_BUILD_ALONE = {

@@ -19,11 +19,11 @@ import pulumi
 from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
-from tools.rollout import gate, health_change
-from tools.local_cloud.engine.program import FORKS, PRELOADED
-from tools.local_cloud.providers.awsx import Builder, Child
 from stack.file import read
 from tests.unit.conftest import Engine
+from tools.local_cloud.engine.program import FORKS, PRELOADED
+from tools.local_cloud.providers.awsx import Builder, Child
+from tools.rollout import gate, health_change
 
 ROOT = Path(__file__).parents[2]
 VPC = "awsx:ec2:Vpc"

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from tools.local_cloud.engine.pulumi import PulumiFailed
-from tools.local_cloud.paths import ROOT
 from stack.settings import Settings
 from tests.support.local_stack import LocalStack
+from tools.local_cloud.engine.pulumi import PulumiFailed
+from tools.local_cloud.paths import ROOT
 
 CHANGES = {
     "permissionsBoundary": "boundary",

@@ -14,9 +14,9 @@ from moto.backends import get_backend
 from policy_sentry.querying.actions import get_action_data
 from policy_sentry.querying.all import get_all_actions
 
+from tests.support.delivery import ACCOUNT, REGION, arn, iam
 from tools.aws.errors import IAM_PREFIX
 from tools.shared.policy_evaluation import permits
-from tests.support.delivery import ACCOUNT, REGION, arn, iam
 
 NEWER = {"ecs:ContinueServiceDeployment": "ecs:StopServiceDeployment"}
 """Actions that the reference does not have yet (botocore has their operations), each with one that takes the same."""

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 from tools.doctor.diagnose import judge
-from tools.snapshot import Snapshot
-from tools.watch import events as timeline
 from tools.rehearsal.page.server import create_app
 from tools.rehearsal.page.watching import Seen, Work
+from tools.snapshot import Snapshot
 from tools.tests import stacks as a
+from tools.watch import events as timeline
 
 POC = Work(project="careapp", stack="poc", resources=88)
 

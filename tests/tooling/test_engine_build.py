@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.tooling.conftest import interruptible, running
 from tools.local_cloud.engine import build
 from tools.local_cloud.engine.build import PACKAGE, recipe_version
 from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get
-from tests.tooling.conftest import interruptible, running
 
 ROOT = Path(__file__).parents[2]
 WANTED = f"v{recipe_version()}"

@@ -14,10 +14,10 @@ import pytest
 
 from tools.local_cloud import starter
 from tools.local_cloud.paths import Home
-from tools.rehearsal import careapp, rehearse
 from tools.local_cloud.run import cloud
 from tools.local_cloud.run.client import Options
 from tools.local_cloud.run.project import Project
+from tools.rehearsal import careapp, rehearse
 
 
 def git(folder: Path, *words: str) -> str:

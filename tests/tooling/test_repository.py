@@ -10,8 +10,8 @@ import pytest
 
 from tools.cli.local import dev as command
 from tools.local_cloud.aws.elb.balancer import USUAL_PORTS
-from tools.rehearsal.page import launch
 from tools.local_cloud.paths import ROOT
+from tools.rehearsal.page import launch
 
 
 def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():

@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from tools.local_cloud.engine.build import recipe_version
 from stack import shifting
-from tools.cli.tests import FOLDERS
 from tests.support.delivery import Delivery
 from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used, workflows
+from tools.cli.tests import FOLDERS
+from tools.local_cloud.engine.build import recipe_version
 
 HOUR = 3_600
 DEPLOYING = {("deploy", "poc"), ("deploy", "prod"), ("pull-request-stack", "up")}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tools.shared.policy_evaluation import permits
 from stack.names import StackNames
 from tests.support.delivery import REGION, Delivery, arn, iam
+from tools.shared.policy_evaluation import permits
 
 POC, PROD, PULL_REQUESTS = (Delivery.of(stack) for stack in ("poc", "prod", "pr"))
 HERE = {"aws:RequestedRegion": REGION}

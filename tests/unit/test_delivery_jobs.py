@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 from moto import mock_aws
 
-from tools.cli import main
 from delivery import cli as delivery
-from tools import command_line
 from tests.support.delivery import REGION
+from tools import command_line
+from tools.cli import main
 
 BUCKET = "careapp-state-poc"
 UP = {"deployment": {"resources": [{"type": "pulumi:pulumi:Stack"}, {"type": "a"}]}}

@@ -9,10 +9,6 @@ from urllib.parse import unquote
 import boto3
 import pytest
 
-from tools.cli import main
-from tools.aws.rds_certificates import BUNDLE
-from tools.shared.rds_roots import names
-from tools.rehearsal.faults import FAULTS
 from stack.__main__ import table
 from stack.container import RESERVED
 from tests.documents import commands, local_cloud, scale
@@ -21,6 +17,10 @@ from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs, twin
 from tests.documents.typed import typed, unknown
 from tests.support.declared import resources_of
+from tools.aws.rds_certificates import BUNDLE
+from tools.cli import main
+from tools.rehearsal.faults import FAULTS
+from tools.shared.rds_roots import names
 
 README = Page(ROOT / "README.md")
 CHANGELOG = Page(ROOT / "CHANGELOG.md")

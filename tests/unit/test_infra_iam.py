@@ -9,11 +9,11 @@ import pytest
 from pulumi_policy import PolicyResource
 
 from infra.iam import ECS_TASKS, TaskRoles, TaskRolesArgs, execution_policy
-from tools.shared.policy_evaluation import decide, permits, trusts
 from policy.access import Statement, statements
 from stack.statements import policy
 from tests.support.declared import resource, resources_of
 from tests.unit.test_policy_pack import ASKED, document
+from tools.shared.policy_evaluation import decide, permits, trusts
 
 UNSCOPED = {
     "ecr:GetAuthorizationToken": "a token is for the account's whole registry",

@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 
 from infra.container import USER
-from tools.local_cloud.paths import ROOT
 from stack.container import RESERVED
 from tests.unit.conftest import DIGEST, SECRET_ARN, TAGS, service
+from tools.local_cloud.paths import ROOT
 
 SERVICE = "aws:ecs/service:Service"
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"

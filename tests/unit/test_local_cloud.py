@@ -10,15 +10,15 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import language_pb2
 
+from stack import app, context, sizes
+from tests.unit.test_imports import LOCAL_CLOUD, ROOT
 from tools.local_cloud import starter
 from tools.local_cloud.aws.ecs import launch_rate, start_checks
 from tools.local_cloud.building.files import sent_files
 from tools.local_cloud.engine.interpreter import NoInterpreter, activated, find, is_own
 from tools.local_cloud.paths import Home, find_home
-from tools.rehearsal.careapp import CAREAPP
 from tools.local_cloud.run.project import Project
-from stack import app, context, sizes
-from tests.unit.test_imports import LOCAL_CLOUD, ROOT
+from tools.rehearsal.careapp import CAREAPP
 
 THE_PROGRAMS = re.compile(r"(?i)careapp|webapp|\bpoc\b|ecsEnabled|pageUrl|appFolder|delivery/")
 """Names of the program that rehearses in the local cloud: its own, its stack, its settings, its folders."""

@@ -9,13 +9,13 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from tools.rollout import gate
 from stack import previews
 from stack.file import StackError, names_of, project_of, read
 from stack.names import StackNames
 from stack.settings import Settings
 from tests.support.delivery import Delivery
 from tests.unit import conftest
+from tools.rollout import gate
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = {

@@ -13,11 +13,11 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from policy import CONTROLS, controls
 from policy.controls import as_policy, left_out, violators
+from tests.documents.controls import page
+from tests.support.declared import ROOT, resource, resources_of
 from tools.local_cloud.engine.pulumi import Changes, Pulumi
 from tools.local_cloud.run.client import Facts
 from tools.rehearsal.stages import Rehearsal
-from tests.documents.controls import page
-from tests.support.declared import ROOT, resource, resources_of
 
 BY_ID = {control.id: control for control in CONTROLS}
 DOMAIN = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import yaml
 
-from tools.snapshot.rds import keeps_snapshot
 from policy.controls import left_out
-from tools.local_cloud.paths import ROOT
 from stack import previews
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings
 from tests.unit.conftest import network
+from tools.local_cloud.paths import ROOT
+from tools.snapshot.rds import keeps_snapshot
 
 PROUD = """\
 config:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from tools.rollout import gate
 from tests.unit.conftest import ZONES
+from tools.rollout import gate
 
 ROOT = Path(__file__).parents[2]
 

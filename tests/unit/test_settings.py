@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from stack.image import ImageSettings
+from stack.container import RESERVED
 from stack.database import DatabaseSettings
-from stack.shifting import DeploymentSettings
-from stack.load_balancer import HealthSettings, HttpsSettings
 from stack.file import StackError
+from stack.image import ImageSettings
+from stack.load_balancer import HealthSettings, HttpsSettings
 from stack.monitoring import LogSettings, MonitoringSettings
 from stack.names import StackNames
 from stack.network import NetworkSettings
 from stack.scaling import Hours, ScalingSettings
 from stack.service import ServiceSettings
 from stack.settings import KEYS, Settings
-from stack.container import RESERVED
+from stack.shifting import DeploymentSettings
 
 
 def test_a_stack_file_need_only_name_the_region(configured):

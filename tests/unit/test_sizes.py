@@ -14,10 +14,10 @@ import pytest
 from infra.service import deployment_settings
 from stack import database, scaling, sizes
 from stack.database import SIZES, larger_classes, max_connections
-from stack.shifting import MAXIMUM_PERCENT, STRATEGIES
 from stack.file import StackError
 from stack.service import LOG_DAYS, MEMORY_BY_CPU, task_memory
 from stack.settings import Settings
+from stack.shifting import MAXIMUM_PERCENT, STRATEGIES
 
 ROOT = Path(__file__).parents[2]
 LARGE = {"databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "2"}

@@ -11,9 +11,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tools.local_cloud.machine.authority import Authority
 from tests.webapp.dependencies import HOST, Postgres, Vault, open_vault, running
 from tests.webapp.serving import Server, eventually, serving
+from tools.local_cloud.machine.authority import Authority
 from webapp import create_app, db
 from webapp.settings import Settings
 

@@ -19,7 +19,6 @@ import pytest
 from flask import Flask
 from psycopg_pool import PoolTimeout
 
-from tools.local_cloud.machine.authority import Authority
 from tests.webapp.dependencies import HOST, Postgres, running
 from tests.webapp.serving import (
     BACK,
@@ -32,6 +31,7 @@ from tests.webapp.serving import (
     database_health,
     eventually,
 )
+from tools.local_cloud.machine.authority import Authority
 from webapp import db, migrations
 from webapp.migrations import Migrator
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tools.shared.rds_roots import names
 from stack.image import APP_FOLDER
 from stack.settings import Settings
+from tools.shared.rds_roots import names
 
 BUNDLE = f"{APP_FOLDER.default}/certs/rds-ca.pem"
 """The certificate authorities that the image of the app in webapp/ carries."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stack.file import read
 from tools.aws.errors import AwsProblem, translate
 from tools.aws.local_cloud import is_used
-from stack.file import read
 
 if TYPE_CHECKING:
     import botocore.session

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from tools.i18n import verbatim
 from tools.command_line import translate_help
+from tools.i18n import verbatim
 
 ROOT = Path(__file__).parents[1]
 MODULES = {

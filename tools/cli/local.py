@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from tools.i18n import t
 from tools.command_line import Number, Whole, stack_option
+from tools.i18n import t
 from tools.local_cloud.clock import DEFAULT_SPEED
 from tools.local_cloud.paths import find_home
-from tools.rehearsal import careapp
 from tools.local_cloud.run import shell as commands
+from tools.rehearsal import careapp
 from tools.rehearsal.faults import FAULTS
 
 ECS_ENABLED = "ecsEnabled"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from tools.i18n import said, t
 from tools.command_line import Number, Whole, stack_option
+from tools.i18n import said, t
 
 
 @click.command()

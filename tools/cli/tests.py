@@ -12,13 +12,13 @@ from pathlib import Path
 
 import click
 
-from tools.i18n import t
+from tests.sizes import QUICK, SLOW
 from tools.command_line import INTERRUPTED
-from tools.signals import interrupts_left_to_children, run_in_front
+from tools.i18n import t
 from tools.local_cloud.console import Progress
 from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.paths import ROOT
-from tests.sizes import QUICK, SLOW
+from tools.signals import interrupts_left_to_children, run_in_front
 
 FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
 SHARED = ("image", "browser")

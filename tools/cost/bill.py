@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from tools.i18n import Text, t
 from tools.cost.graph import Graph, Resource
 from tools.cost.prices import HOURS, Price
+from tools.i18n import Text, t
 
 CONNECTIONS_PER_SECOND, GB_PER_HOUR = 25, 1
 """What one LCU of an Application Load Balancer holds (elasticloadbalancing/pricing).

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tools.i18n import Text, t
 from tools.cost.bill import Assumptions, Bill, Case, Item, Rule, UnknownUsage, Unpriced, Use
 from tools.cost.graph import Graph, Resource, UnknownInput
 from tools.cost.prices import NoPrice, PriceBook
 from tools.cost.rules import bill
+from tools.i18n import Text, t
 
 MONTH = 30
 """Days."""

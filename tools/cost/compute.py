@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tools.i18n import t
 from tools.cost.bill import Case, Rule, UnknownUsage, Use
 from tools.cost.graph import Graph, Resource
 from tools.cost.prices import HOURS
 from tools.cost.resources import ADDRESS, HOURLY, public_tasks
+from tools.i18n import t
 
 ROOT_GB = 8
 """The root volume of Amazon Linux 2023, where none is declared."""

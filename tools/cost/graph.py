@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import t
 from stack.file import StackError, read
+from tools.i18n import t
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only an update will know (Pulumi's ``plugin.UnknownStringValue``)."""

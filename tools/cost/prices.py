@@ -14,10 +14,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import t
+from stack.file import read
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from stack.file import read
+from tools.i18n import t
 
 HOURS = 730
 """Hours of a month, as AWS's own calculator counts them."""

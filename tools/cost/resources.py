@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from tools.i18n import t
 from tools.cost.bill import Case, Rule, UnknownUsage, Use
 from tools.cost.graph import Graph, Resource, UnknownInput
 from tools.cost.prices import HOURS
+from tools.i18n import t
 
 HOURLY = t("hours")
 

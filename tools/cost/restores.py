@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from stack import previews
 from tools.cost.comparison import Comparison
 from tools.cost.graph import Resource, UnknownInput
 from tools.cost.prices import HOURS, NoPrice, PriceBook
-from stack import previews
 
 LEAST_SECONDS = 600
 """RDS bills an instance by the second, and ten minutes at least (RDS user guide, "On-Demand DB instances")."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tools.i18n import Text, t
 from tools.cost import compute, resources
 from tools.cost.bill import Assumptions, Bill, Case, Item, Rule, UnknownUsage, Unpriced, Use
 from tools.cost.graph import Graph, Resource, UnknownInput
 from tools.cost.prices import NoPrice, PriceBook
+from tools.i18n import Text, t
 
 RULES: dict[str, Rule] = {**resources.RULES, **compute.RULES}
 

@@ -6,14 +6,14 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tools.i18n import Text, t, verbatim
+from stack.previews import MODEL
 from tools.cost.bill import GROUPS, Bill
 from tools.cost.comparison import DESTROYED, NOTE_USD, WORDS, Column, Comparison, row_of
 from tools.cost.prices import HOURS
 from tools.cost.restores import DRILL_MINUTES, drills
 from tools.cost.rules import FREE
+from tools.i18n import Text, t, verbatim
 from tools.screen import Line
-from stack.previews import MODEL
 
 FILLS = "█▓▒░▚▞▤·"
 """What a bar is filled with, a character for each of GROUPS."""

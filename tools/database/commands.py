@@ -14,8 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from tools.i18n import Refused, Text, t, verbatim
-from tools.i18n.masking import mask
+from stack.file import names_of
 from tools.aws.session import Session
 from tools.command_line import FAILED, exit_code_of, print_json
 from tools.database import queries
@@ -23,11 +22,12 @@ from tools.database.queries import LOOPBACK, Answer, CheckResult, Login
 from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
 from tools.diagnosis.reachability import Side, addresses
 from tools.doctor.checks import network_path
+from tools.i18n import Refused, Text, t, verbatim
+from tools.i18n.masking import mask
 from tools.screen import Line, display
 from tools.signals import run_in_front, terminations_raise
 from tools.snapshot import vpc
 from tools.snapshot.rds import Database
-from stack.file import names_of
 
 
 def checked(found: CheckResult) -> Iterator[Line]:

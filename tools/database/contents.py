@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tools.i18n import Text, t
 from tools.database.queries import Answer, Login, NoConnection
 from tools.database.tunnel import Tunnel
+from tools.i18n import Text, t
 from tools.screen import Line, zoned_time
 
 QUESTION_MINUTES = 5

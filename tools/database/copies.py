@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tools.i18n import Refused, Text, t
+from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.i18n import Refused, Text, t
 from tools.pause.state import not_waiting
 from tools.screen import zoned_time
 from tools.snapshot import rds, read_existing
 from tools.snapshot.rds import Database
 from tools.waiting import Waiting
-from stack.names import StackNames
 
 PURPOSE = "careapp:restored"
 """The tag of an instance that was restored by a command: its source, in words for people."""

@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 
-from tools.i18n import Refused, t, verbatim
+from stack.file import names_of
+from stack.names import StackNames
 from tools.aws import local_cloud
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json
@@ -22,12 +23,11 @@ from tools.database.contents import Contents
 from tools.database.copies import Source
 from tools.database.queries import Answer
 from tools.database.tunnel import JumpHost, find, find_plugin, open_tunnel
+from tools.i18n import Refused, t, verbatim
 from tools.screen import Line, display
 from tools.signals import terminations_raise
 from tools.snapshot.rds import Database
 from tools.waiting import Waiting, clock
-from stack.file import names_of
-from stack.names import StackNames
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from stack.names import StackNames
 from tools.i18n import Refused, t, verbatim
 from tools.signals import run_in_front
-from stack.names import StackNames
 
 INSTANCE = "aws:rds/instance:Instance"
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from tools.i18n import Refused, Text, t, verbatim
+from stack import monitoring, shifting
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import exit_code_of
@@ -20,10 +21,9 @@ from tools.database import copies, queries
 from tools.database.copies import Source
 from tools.database.pulumi_state import PulumiStack
 from tools.doctor.checks.databases import PASSING, USABLE
+from tools.i18n import Refused, Text, t, verbatim
 from tools.screen import Line, display
 from tools.waiting import Waiting
-from stack import monitoring, shifting
-from stack.settings import Settings
 
 NOT_AGREED = 1
 

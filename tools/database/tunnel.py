@@ -14,13 +14,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tools.i18n import Refused, Text, t
+from stack.names import CONTAINER, StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.i18n import Refused, Text, t
 from tools.snapshot import ecs, read_part
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Service
-from stack.names import CONTAINER, StackNames
 
 BASTION, TASK = "bastion", "task"
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from tools.i18n import Text, t
+from stack.load_balancer import HEALTH_PATH
 from tools.diagnosis.findings import Fix, try_again
 from tools.diagnosis.log_lines import Raised
+from tools.i18n import Text, t
 from tools.screen import short_time
 from tools.snapshot import Snapshot
 from tools.snapshot.elb import Check, Target
@@ -18,7 +19,6 @@ from tools.snapshot.rds import Pause
 from tools.snapshot.records import Definition, Deployment, Event, Service, Task
 from tools.snapshot.task_logs import Line
 from tools.snapshot.vpc import Network
-from stack.load_balancer import HEALTH_PATH
 
 UNHEALTHY = re.compile(
     r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"

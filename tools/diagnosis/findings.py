@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tools.i18n import Text
-from tools.i18n.masking import mask_lines
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
 from tools.diagnosis import catalogue
+from tools.i18n import Text
+from tools.i18n.masking import mask_lines
 
 KINDS = ("cause", "warning", "consequence", "note")
 

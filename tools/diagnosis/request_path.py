@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tools.i18n import Text, t, verbatim
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import (
     BALANCER_NODE,
@@ -18,6 +17,7 @@ from tools.diagnosis.catalogue import (
     TASKS_NODE,
 )
 from tools.diagnosis.findings import Diagnosis, Finding
+from tools.i18n import Text, t, verbatim
 from tools.snapshot.records import Task
 
 CONNECTIONS = (INTERNET, FORWARD, DATABASE, IMAGE, SECRETS, LOGS)

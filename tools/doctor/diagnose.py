@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.i18n import Text, t
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Diagnosis, Unread
 from tools.doctor import checks
 from tools.doctor.checks import running, stages
+from tools.i18n import Text, t
 from tools.snapshot import Snapshot, gather
 from tools.snapshot.deletions import Deletion, without
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Part
-from stack.names import StackNames
-from stack.settings import Settings
 
 PAGE = t("the page")
 

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import Text, language, t
+from stack.file import names_of
 from tools.aws import local_cloud
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json, raise_if_blind
 from tools.diagnosis.findings import Diagnosis, Finding, Unread
 from tools.doctor.diagnose import diagnose
+from tools.i18n import Text, language, t
 from tools.screen import Line, display
-from stack.file import names_of
 
 KINDS = {
     "cause": t("cause"),

@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 
-from tools.i18n import Refused, Text, t
+from stack.settings import Settings
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json
+from tools.i18n import Refused, Text, t
 from tools.pause import steps
 from tools.pause.state import PausableStack, StackState
 from tools.pause.steps import why_no_task
 from tools.screen import Line, display, zoned_time
 from tools.snapshot.rds import RESUME_FIRST, keeps_snapshot
 from tools.waiting import Waiting
-from stack.settings import Settings
 
 
 def plan(now: StackState, pausable: PausableStack) -> Iterator[Line]:

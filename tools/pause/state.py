@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tools.i18n import Refused, Text, t
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.diagnosis.case import Case
 from tools.doctor.checks.databases import PASSING, USABLE
+from tools.i18n import Refused, Text, t
 from tools.snapshot import rds
 from tools.snapshot.rds import Database, Pause, keeps_snapshot
 from tools.snapshot.records import Service
 from tools.watch.status import overview
-from stack.names import StackNames
-from stack.settings import Settings
 
 SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 

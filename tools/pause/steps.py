@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from tools.i18n import Refused, Text, t
+from stack.scaling import ScalingSettings
+from stack.settings import Settings
 from tools.doctor.checks.databases import USABLE
+from tools.i18n import Refused, Text, t
 from tools.pause.state import PausableStack, ScalingRange, StackState, not_waiting
 from tools.snapshot.rds import DAYS_STOPPED, Pause, keeps_snapshot
 from tools.waiting import Waiting
-from stack.scaling import ScalingSettings
-from stack.settings import Settings
 
 MINUTES = 45
 """A Multi-AZ instance takes longest to stop."""

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 
-from tools.i18n import Text, said, t
+from stack.network import choose_zones
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks import capacity
+from tools.i18n import Text, said, t
 from tools.snapshot import Snapshot
-from stack.network import choose_zones
 
 ROLES = ("rds.amazonaws.com", "ecs.amazonaws.com")
 """RDS needs its role before it makes one; ECS makes its own, and may fail as it does.

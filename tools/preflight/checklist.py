@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import Text, t
+from stack.file import names_of
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json, raise_if_blind
@@ -26,13 +28,11 @@ from tools.doctor.checks import (
     stages,
 )
 from tools.doctor.diagnose import judge
+from tools.i18n import Text, t
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
 from tools.screen import Line, display
 from tools.snapshot import Snapshot, gather
-from stack.file import names_of
-from stack.names import StackNames
-from stack.settings import Settings
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 

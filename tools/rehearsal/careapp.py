@@ -10,14 +10,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tools.i18n import t, verbatim
+from stack.file import Reader, read, refused
 from tools.aws import local_cloud
-from tools.shared.locks import is_locked
+from tools.i18n import t, verbatim
 from tools.local_cloud import starter
 from tools.local_cloud.paths import Home
 from tools.local_cloud.run.client import CloudError
 from tools.local_cloud.run.shell import RegionChoice
-from stack.file import Reader, read, refused
+from tools.shared.locks import is_locked
 
 ROOT = local_cloud.ROOT
 """The folder of careapp."""

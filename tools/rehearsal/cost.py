@@ -22,25 +22,25 @@ from typing import Any
 import click
 import yaml
 
-from tools.i18n import Text, said, t, verbatim
+from stack import previews as pull_requests
+from stack.file import StackError, full_key, project_of, read
+from stack.previews import MODEL
+from stack.settings import Settings
 from tools.command_line import Number, TranslatedOption, exit_code_of
 from tools.cost.bill import Assumptions
 from tools.cost.comparison import DEPLOYED, GIVEN, STAGES, Comparison, Subject, books_of, compare
 from tools.cost.graph import Graph, config_of, export_failed, read_graph
 from tools.cost.screen import WORKING, as_dict, lines, markdown, preview_lines
-from tools.screen import display
-from tools.signals import terminations_raise
+from tools.i18n import Text, said, t, verbatim
 from tools.local_cloud.console import Progress
 from tools.local_cloud.engine.find import EngineError, find_or_get
 from tools.local_cloud.engine.pulumi import Pulumi, PulumiFailed
 from tools.local_cloud.paths import Home
-from tools.rehearsal.careapp import ROOT
 from tools.local_cloud.run.client import Facts
 from tools.local_cloud.run.project import Project, local_cloud_environment
-from stack import previews as pull_requests
-from stack.file import StackError, full_key, project_of, read
-from stack.previews import MODEL
-from stack.settings import Settings
+from tools.rehearsal.careapp import ROOT
+from tools.screen import display
+from tools.signals import terminations_raise
 
 ECS = "ecsEnabled"
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools.i18n import Refused, t, verbatim
-from tools.signals import terminations_raise
 from tools.local_cloud import console
 from tools.local_cloud.aws.rds import postgres
 from tools.local_cloud.aws.rds.postgres import Postgres
@@ -22,6 +21,7 @@ from tools.local_cloud.building import dockerfile, packages
 from tools.local_cloud.console import Progress
 from tools.local_cloud.machine.authority import Authority
 from tools.rehearsal.careapp import ROOT
+from tools.signals import terminations_raise
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
 WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stack.settings import Settings
 from tools.i18n import said, t
 from tools.local_cloud.engine.pulumi import PulumiFailed
 from tools.rehearsal.careapp import ROOT
 from tools.rehearsal.faults import Fault
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed
-from stack.settings import Settings
 
 HEALTHY, CAUSE_FOUND = 0, 1
 """Exit codes of ``./careapp doctor``."""

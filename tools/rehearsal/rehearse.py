@@ -11,24 +11,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.i18n import Text, said, t
+from stack.file import StackError, StackFile, full_key, read
+from stack.image import APP_FOLDER, ImageSettings
+from stack.settings import Settings
 from tools.command_line import print_error
-from tools.signals import terminations_raise
+from tools.i18n import Text, said, t
 from tools.local_cloud import console
 from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.engine.pulumi import Pulumi, PulumiFailed
 from tools.local_cloud.paths import Home, find_home
 from tools.local_cloud.run import client
+from tools.local_cloud.run.project import STACK_FILES, Project, entries
+from tools.local_cloud.run.shell import CloudFlags, ended_line, page_line
 from tools.rehearsal import fixes
 from tools.rehearsal.careapp import ROOT, hold_folder
 from tools.rehearsal.faults import FAULTS, Fault, FaultError
 from tools.rehearsal.fixes import changes
-from tools.local_cloud.run.project import STACK_FILES, Project, entries
-from tools.local_cloud.run.shell import CloudFlags, ended_line, page_line
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed, Report
-from stack.image import APP_FOLDER, ImageSettings
-from stack.file import StackError, StackFile, full_key, read
-from stack.settings import Settings
+from tools.signals import terminations_raise
 
 if TYPE_CHECKING:
     from tools.local_cloud.calls import Calls

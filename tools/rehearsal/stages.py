@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tools.i18n import Text, said, t
-from tools.i18n.masking import mask_data
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.console import duration
-from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
-from tools.rehearsal.app_page import Page
-from tools.local_cloud.run.client import Facts
-from tools.rehearsal.faults import Fault
 from stack.file import names_of
 from stack.names import StackNames
 from stack.rules import includes
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
+from tools.i18n import Text, said, t
+from tools.i18n.masking import mask_data
+from tools.local_cloud.calls import Calls
+from tools.local_cloud.console import duration
+from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
+from tools.local_cloud.run.client import Facts
+from tools.rehearsal.app_page import Page
+from tools.rehearsal.faults import Fault
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 UPDATE = t("An update of the app (pulumi up)")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pulumi
 from pulumi.resource import DependencyResource
 
-from tools.i18n import t, verbatim
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.i18n import t, verbatim
 from tools.rollout import deploy_command
 from tools.rollout.gate import Log
 from tools.waiting import Changes

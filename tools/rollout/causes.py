@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from tools.i18n import Text, joined, t, verbatim
 from tools.aws.pace import Pace
 from tools.diagnosis.catalogue import PAGE
+from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.text import undiagnosed
 from tools.rollout.verdict import Outcome, Verdict
 from tools.rollout.view import Expected, View
@@ -206,8 +206,8 @@ def diagnosed(
 
     ``expected`` has the task definition that has to run, and the page's URL. ``page`` is an answer that is there.
     """
-    from tools.doctor.diagnose import diagnose
     from stack.file import names_of
+    from tools.doctor.diagnose import diagnose
 
     names = names_of(stack, Path())
     if expected is None:

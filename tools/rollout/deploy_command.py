@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.resource import DependencyResource
 
-from tools.i18n import Refused, Text, t, verbatim
+from stack.names import DEPLOY_COMMAND_TASK
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
+from tools.i18n import Refused, Text, t, verbatim
 from tools.rollout.gate import Log, RolloutFailed
-from stack.names import DEPLOY_COMMAND_TASK
 
 if TYPE_CHECKING:
+    from stack.settings import Settings
     from tools.aws.session import Session
     from tools.run_task import OneOff
-    from stack.settings import Settings
 
 
 # The functions import what they need, because a preview needs none of it.

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from tools.i18n import Text, t
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.aws.session import Session
+from tools.i18n import Text, t
 from tools.rollout import text as words
 from tools.rollout.text import undiagnosed
 from tools.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge

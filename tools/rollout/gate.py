@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
 
-from tools.i18n import Refused, Text, t
-from tools.i18n.masking import mask
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.i18n import Refused, Text, t
+from tools.i18n.masking import mask
 from tools.waiting import Changes
 
 if TYPE_CHECKING:
     import pulumi_aws as aws
 
+    from stack.settings import Settings
     from tools.aws.session import Session
     from tools.rollout.verdict import End
     from tools.rollout.view import Expected
     from tools.snapshot.deletions import Deletion
-    from stack.settings import Settings
 
 
 # The functions import what they need, because a preview needs none of it.

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from tools.i18n import Text, t
-from tools.aws.errors import AwsProblem
 from stack.rules import includes
+from tools.aws.errors import AwsProblem
+from tools.i18n import Text, t
 
 if TYPE_CHECKING:
-    from tools.waiting import Changes
     from stack.settings import Settings
+    from tools.waiting import Changes
 
 GROUP, SERVICE = "aws:lb/targetGroup:TargetGroup", "aws:ecs/service:Service"
 WIDEST = range(200, 500)

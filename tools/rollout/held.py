@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from tools.i18n import Text, t
+from stack.names import TEST_HEADER
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.i18n import Text, t
 from tools.snapshot import ecs, elb
 from tools.snapshot import page as pages
 from tools.snapshot.records import Part, PauseHook
-from stack.names import TEST_HEADER
-from stack.settings import Settings
 
 if TYPE_CHECKING:
     from tools.diagnosis.findings import Diagnosis

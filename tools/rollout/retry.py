@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import Refused, Text, t
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.command_line import FAILED, INTERRUPTED, exit_code_of
 from tools.doctor.checks.load_balancer import WATCHED
 from tools.doctor.screen import plain
+from tools.i18n import Refused, Text, t
 from tools.rollout.causes import Certainty, diagnosed, diagnosis
 from tools.rollout.follow import follow, succeeded
 from tools.rollout.held import Held
@@ -26,8 +28,6 @@ from tools.rollout.view import Expected
 from tools.snapshot import ecs, elb, read_existing
 from tools.snapshot.elb import TargetGroup
 from tools.snapshot.records import Service, short
-from stack.names import StackNames
-from stack.settings import Settings
 
 PARAMETERS = {
     "healthPath": "HealthCheckPath",

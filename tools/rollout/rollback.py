@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import Refused, Text, said, t
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.command_line import exit_code_of
+from tools.i18n import Refused, Text, said, t
 from tools.rollout.text import NOT_ROLLED_BACK
 from tools.snapshot import ecs, read_existing
 from tools.snapshot.records import Deployment, PauseHook, short
 from tools.waiting import Waiting
-from stack.names import StackNames
-from stack.settings import Settings
 
 STARTED = frozenset(ecs.GOING)
 ENDING = frozenset({"STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})

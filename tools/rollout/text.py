@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 
-from tools.i18n import Text, t
 from tools.aws.session import Place
 from tools.diagnosis.findings import try_again
+from tools.i18n import Text, t
 from tools.rollout.verdict import End, Outcome, Verdict
 from tools.rollout.view import Expected, View
 from tools.snapshot.records import short

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from tools.i18n import Text, t
 from tools.aws.pace import Pace
+from tools.i18n import Text, t
 from tools.rollout.view import Expected, View
 from tools.screen import short_time
 from tools.snapshot.records import Deployment, Traffic, short

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws import rds_certificates
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place, Session
@@ -20,8 +22,6 @@ from tools.snapshot.records import ALARMED, Definition, Part, Service, Task
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Logs
 from tools.snapshot.vpc import Network
-from stack.names import StackNames
-from stack.settings import Settings
 
 T = TypeVar("T")
 

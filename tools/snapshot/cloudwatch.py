@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from tools.i18n import t
+from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.i18n import t
 from tools.snapshot import ecs
-from stack.names import StackNames
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from stack.names import DEPLOY_COMMAND_TASK, StackNames
 from tools.aws.session import Session
 from tools.snapshot.records import (
     Container,
@@ -21,7 +22,6 @@ from tools.snapshot.records import (
     Traffic,
     short,
 )
-from stack.names import DEPLOY_COMMAND_TASK, StackNames
 
 SPOT = "FARGATE_SPOT"
 

@@ -9,10 +9,10 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
 from stack.names import TEST_RULE_PRIORITY
 from stack.rules import includes
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)

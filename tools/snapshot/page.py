@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from tools.i18n import said, t
+from stack.settings import Settings
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.i18n import said, t
 from tools.snapshot.elb import Balancer, Page
-from stack.settings import Settings
 
 CONNECT_SECONDS = 2.5
 """How long all of the load balancer's addresses together may take to accept a connection."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tools.i18n import t
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.i18n import t
 from tools.snapshot.task_logs import Line
-from stack.settings import Settings
 
 AT, COUNT = "careapp:paused-at", "careapp:paused-count"
 

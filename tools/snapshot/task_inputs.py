@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from stack.statements import secret_arn
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from stack.statements import secret_arn
 
 
 @dataclass(frozen=True, kw_only=True)

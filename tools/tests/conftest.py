@@ -11,13 +11,13 @@ from moto import mock_aws
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.logs.models import LogGroup
 
+from stack.names import StackNames
+from tests.support.loaded import load
 from tools import waiting
 from tools.aws.pace import Pace
 from tools.aws.session import Session
-from tools.waiting import Waiting
-from stack.names import StackNames
 from tools.tests import stacks as a
-from tests.support.loaded import load
+from tools.waiting import Waiting
 
 REGION = "ap-northeast-1"
 NAMES = StackNames("poc", "careapp")

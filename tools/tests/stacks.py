@@ -6,9 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 
-from tools.i18n import t
+from stack.file import StackFile
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
+from tools.i18n import t
 from tools.snapshot import Snapshot
 from tools.snapshot.cloudwatch import Measured, Quota
 from tools.snapshot.elb import Balancer, Check, Condition, Listener, Page, Rule, Target, TargetGroup
@@ -26,9 +29,6 @@ from tools.snapshot.records import (
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Line, Logs
 from tools.snapshot.vpc import Group, Nat, Network, Permission, Route, Subnet
-from stack.file import StackFile
-from stack.names import StackNames
-from stack.settings import Settings
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 REGION, ACCOUNT = "ap-northeast-1", "123456789012"

@@ -10,18 +10,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import Text, t, verbatim
+from stack.file import names_of
+from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import CANNOT_READ, exit_code_of, print_json, raise_if_blind
+from tools.i18n import Text, t, verbatim
 from tools.screen import Line, dated_time, display
 from tools.snapshot import ecs, rds, read_part
 from tools.snapshot.ecs import Activity
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Deployment, Part, Service, Task
 from tools.watch.logs import LogQuery, Search, masked
-from stack.file import names_of
-from stack.names import StackNames
 
 KINDS = ("deployment", "task", "service", "target", "scaling", "database", "log")
 

@@ -12,17 +12,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import t
-from tools.i18n.masking import Lines
+from stack.file import names_of
+from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import exit_code_of
+from tools.i18n import t
+from tools.i18n.masking import Lines
 from tools.screen import Line, dated_time, display
 from tools.snapshot import ecs, task_logs
 from tools.snapshot.records import Task
 from tools.snapshot.task_logs import at
-from stack.file import names_of
-from stack.names import StackNames
 
 SPANS = (
     *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),

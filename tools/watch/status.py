@@ -8,20 +8,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import Text, t
+from stack.file import names_of
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json, raise_if_blind
 from tools.diagnosis.case import Case
 from tools.doctor.checks import stages
 from tools.doctor.checks.databases import USABLE
+from tools.i18n import Text, t
 from tools.rollout.verdict import shifted
 from tools.screen import Line, dated_time, display, redraw, short_time, zoned_time
 from tools.snapshot import Snapshot, cloudwatch, ecs, elb, rds, read_part
 from tools.snapshot.rds import RESUME_FIRST, keeps_snapshot
 from tools.snapshot.records import Deployment, Part, Service, Task
-from stack.file import names_of
-from stack.names import StackNames
-from stack.settings import Settings
 
 
 def overview(names: StackNames, session: Session, settings: Settings) -> Snapshot:

@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 
-from tools.i18n import Text, t
+from stack import sizes
+from stack.service import CPU_UNITS, MEMORY_BY_CPU
+from stack.shifting import MAXIMUM_PERCENT
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.log_lines import killed_workers
+from tools.i18n import Text, t
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.records import SPOT_INTERRUPTION, Task
-from stack import sizes
-from stack.shifting import MAXIMUM_PERCENT
-from stack.service import CPU_UNITS, MEMORY_BY_CPU
 
 UNABLE = re.compile(
     r"unable to (place a task|consistently start|stop or start)|being throttled|Capacity is unavailable"

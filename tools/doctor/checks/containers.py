@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tools.i18n import Text, t, verbatim
-from tools.i18n.masking import names_a_secret
+from stack.container import PASSWORD, RESERVED
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import VARIABLE, LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Raised, killed_workers, raised
 from tools.doctor.checks import capacity, databases, inputs, outbound, permissions
+from tools.i18n import Text, t, verbatim
+from tools.i18n.masking import names_a_secret
 from tools.snapshot.records import Container, Definition, Sidecar, Task
-from stack.container import PASSWORD, RESERVED
 
 EXITED = "EssentialContainerExited"
 

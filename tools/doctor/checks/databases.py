@@ -6,21 +6,21 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
-from tools.i18n import Text, t
+from stack.container import PASSWORD
+from stack.database import max_connections
+from stack.image import APP_CONNECTIONS
+from stack.sizes import SPARE_CONNECTIONS
+from stack.statements import secret_arn
 from tools.aws.rds_certificates import BUNDLE
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import ANOTHER_HOST, Known, LoggedCause
+from tools.i18n import Text, t
 from tools.screen import short_time, zoned_time
 from tools.shared.rds_roots import root
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Definition, Task
 from tools.snapshot.task_logs import BACK
-from stack.image import APP_CONNECTIONS
-from stack.database import max_connections
-from stack.sizes import SPARE_CONNECTIONS
-from stack.statements import secret_arn
-from stack.container import PASSWORD
 
 USABLE = {
     *("available", "backing-up", "configuring-enhanced-monitoring", "configuring-log-exports"),

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tools.i18n import Text, joined, t
+from stack.load_balancer import HEALTH_MATCHER
+from stack.rules import includes
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.log_lines import asked_path, slowest
 from tools.doctor.checks.databases import away
 from tools.doctor.checks.network_path import task_to_database
+from tools.i18n import Text, joined, t
 from tools.snapshot.elb import Check
-from stack.load_balancer import HEALTH_MATCHER
-from stack.rules import includes
 
 
 def codes(case: Case) -> Iterator[Finding]:

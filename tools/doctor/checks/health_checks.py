@@ -9,12 +9,12 @@ from ipaddress import ip_address
 from itertools import pairwise
 from math import ceil
 
-from tools.i18n import Text, t
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Listening, errors, listening
 from tools.doctor.checks import containers, databases
+from tools.i18n import Text, t
 from tools.snapshot.elb import Check
 from tools.snapshot.records import ContainerHealth, Definition, Task
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tools.i18n import Text, t
+from stack.image import PLATFORMS
+from stack.statements import secret_arn, secret_key
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks import databases
+from tools.i18n import Text, t
 from tools.snapshot.records import Definition
 from tools.snapshot.task_inputs import Secret
-from stack.image import PLATFORMS
-from stack.statements import secret_arn, secret_key
 
 NOT_FOUND = r"(?i)CannotPull(Container|Image)?.*(not found|does not exist|no such)"
 

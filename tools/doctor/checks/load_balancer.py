@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from tools.i18n import t
+from stack.names import RULE_PRIORITY
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import default_route
 from tools.doctor.checks import stages
+from tools.i18n import t
 from tools.snapshot import elb
 from tools.snapshot.elb import Balancer, Listener, Rule, TargetGroup
 from tools.snapshot.vpc import Network
-from stack.names import RULE_PRIORITY
 
 
 def listener(case: Case) -> Iterator[Finding]:

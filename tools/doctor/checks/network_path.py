@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tools.i18n import Text, t, verbatim
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import (
@@ -24,6 +23,7 @@ from tools.diagnosis.reachability import (
     allows_any_inbound,
     missing_rules,
 )
+from tools.i18n import Text, t, verbatim
 from tools.snapshot import elb
 from tools.snapshot.vpc import Network
 

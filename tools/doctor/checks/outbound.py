@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tools.i18n import Text, t
+from stack.statements import secret_arn
 from tools.diagnosis import reachability
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
@@ -21,9 +21,9 @@ from tools.diagnosis.reachability import (
 )
 from tools.doctor.checks import network_path
 from tools.doctor.checks.inputs import no_secret
+from tools.i18n import Text, t
 from tools.snapshot.records import Service
 from tools.snapshot.vpc import Network
-from stack.statements import secret_arn
 
 NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
 """What Fargate needs before a container starts; an S3 gateway carries the layers besides."""

@@ -7,10 +7,11 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tools.i18n import Text, t
+from stack.statements import secret_arn
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks.databases import other_secrets
+from tools.i18n import Text, t
 from tools.shared.policy_evaluation import (
     ALLOWED,
     DENIED,
@@ -21,7 +22,6 @@ from tools.shared.policy_evaluation import (
 )
 from tools.snapshot.records import Definition
 from tools.snapshot.task_inputs import Role
-from stack.statements import secret_arn
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 

@@ -6,12 +6,12 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from tools.i18n import Text, t
 from tools.diagnosis.case import FAILED_DEPLOYMENT, Case
 from tools.diagnosis.findings import Finding, Fix, try_again
 from tools.diagnosis.known_causes import logged_cause
 from tools.diagnosis.log_lines import Raised, raised
 from tools.doctor.checks import containers, stages
+from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.records import PauseHook
 

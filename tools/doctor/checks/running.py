@@ -7,17 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from tools.i18n import Text, joined, t, verbatim
+from stack.image import APP_FOLDER
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, requests
 from tools.doctor.checks import databases
+from tools.i18n import Text, joined, t, verbatim
 from tools.snapshot.cloudwatch import Minute
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Task
 from tools.snapshot.task_logs import AWAY, BACK, MIGRATED, UNMIGRATED, Line
-from stack.image import APP_FOLDER
 
 FAILURES_IN_A_ROW = 3
 """Requests in a row that must fail before that is a cause; as often the smoke test asks."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from tools.i18n import Text, t
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix
+from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.rds import GOING_OFF, RESUME_FIRST, keeps_snapshot
 from tools.snapshot.records import Task

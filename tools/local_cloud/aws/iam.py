@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tools.local_cloud.aws import hooks
 from tools.shared.policy_evaluation import (
     ALLOWED,
     DENIED,
@@ -16,7 +17,6 @@ from tools.shared.policy_evaluation import (
     decide,
     listed,
 )
-from tools.local_cloud.aws import hooks
 
 
 def documents_of(role_arn: str) -> list[Document] | None:

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from tools.shared.policy_evaluation import permits
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ec2.firewall import Endpoint
 from tools.local_cloud.aws.ec2.network import endpoint_of, reaches, read_map
@@ -18,6 +17,7 @@ from tools.local_cloud.aws.iam import documents_of
 from tools.local_cloud.aws.rds import patches
 from tools.local_cloud.aws.rds.database import Databases, open_port
 from tools.local_cloud.machine.sockets import LOOPBACK, Forwarder, Loop
+from tools.shared.policy_evaluation import permits
 
 CHANNELS = ("ssmmessages:CreateControlChannel", "ssmmessages:OpenDataChannel")
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.i18n import Refused, Text, joined, said, t
-from tools.signals import terminations_raise
 from tools.local_cloud import starter
 from tools.local_cloud.console import Progress
 from tools.local_cloud.engine.build import EXPECT, build, recipe_version
 from tools.local_cloud.engine.release import RELEASES, download, machine
 from tools.local_cloud.engine.version import REQUIRED, EngineUnavailable, usable, version_of
 from tools.local_cloud.paths import cache, cache_refused
+from tools.signals import terminations_raise
 
 
 class EngineError(Refused):

@@ -16,7 +16,15 @@ from pulumi.runtime.rpc import UNKNOWN
 from tools.i18n import said
 from tools.local_cloud.building.builder import Builder, Wanted
 from tools.local_cloud.building.dockerfile import DockerfileError, left_out
-from tools.local_cloud.providers.servicer import Servicer, Values, differing, fail, struct, unknown, values
+from tools.local_cloud.providers.servicer import (
+    Servicer,
+    Values,
+    differing,
+    fail,
+    struct,
+    unknown,
+    values,
+)
 
 IMAGE = "docker:index/image:Image"
 MADE = ("baseImageName", "repoDigest")

@@ -1,1 +1,1 @@
-"""The commands of a rehearsal: the local cloud's process, the stages, the shell, the faults and the costs."""
+"""The process, the commands and the project folder of a local cloud."""

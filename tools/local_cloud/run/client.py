@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tools.i18n import Refused, Text, t, verbatim
-from tools.shared.locks import is_locked
 from tools.local_cloud import starter
 from tools.local_cloud.console import Progress
 from tools.local_cloud.paths import ROOT, Home
+from tools.shared.locks import is_locked
 
 START_LIMIT = 60.0
 STOP_LIMIT = 60.0

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from tools.shared.locks import is_locked
 from tools.local_cloud import starter
 from tools.local_cloud.paths import Home
 from tools.local_cloud.run import session_plugin
 from tools.local_cloud.run.client import Facts
+from tools.shared.locks import is_locked
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 STACK_FILES = "Pulumi.*.yaml"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.i18n import Refused, Text, joined, t, verbatim
-from tools.signals import run_in_front
 from tools.local_cloud import console, starter
 from tools.local_cloud.building import docker_engine
 from tools.local_cloud.engine.find import find_or_get
@@ -19,6 +18,7 @@ from tools.local_cloud.paths import Home, find_home
 from tools.local_cloud.run import client
 from tools.local_cloud.run.client import CloudError, Options
 from tools.local_cloud.run.project import Project, current_project
+from tools.signals import run_in_front
 
 
 @dataclass(frozen=True, kw_only=True)

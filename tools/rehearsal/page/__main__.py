@@ -15,9 +15,9 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack.file import names_of
 from tools.aws.local_cloud import ROOT
 from tools.local_cloud.paths import Home
-from stack.file import names_of
 
 
 @dataclass(frozen=True, kw_only=True)

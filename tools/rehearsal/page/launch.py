@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from tools.i18n import t
 from tools.aws.local_cloud import ROOT
+from tools.i18n import t
 from tools.rehearsal.page.__main__ import Options
 
 PORT = 8081

@@ -7,20 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from tools.i18n import Text, t, verbatim
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Diagnosis
 from tools.diagnosis.log_lines import parsed
 from tools.diagnosis.request_path import request_path, target_of
 from tools.doctor import screen as doctor
 from tools.doctor.checks import stages
+from tools.i18n import Text, t, verbatim
+from tools.rehearsal.page.watching import Seen, Work
 from tools.rollout.verdict import shifted
 from tools.screen import short_time
 from tools.snapshot.elb import Rule
 from tools.snapshot.records import Deployment, Service, Task
 from tools.watch.events import LABELS, Event, short
 from tools.watch.status import plain
-from tools.rehearsal.page.watching import Seen, Work
 
 
 @dataclass(frozen=True)

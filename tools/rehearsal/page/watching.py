@@ -13,13 +13,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import verbatim
+from stack.file import StackError, project_of
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.local_cloud import ROOT
 from tools.aws.session import Session
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Diagnosis
 from tools.doctor.diagnose import judge
+from tools.i18n import verbatim
+from tools.local_cloud.paths import Home
 from tools.snapshot import Snapshot, ecs, gather
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Part
@@ -27,10 +31,6 @@ from tools.watch import events, logs
 from tools.watch.events import Event
 from tools.watch.logs import LogQuery
 from tools.watch.status import overview
-from tools.local_cloud.paths import Home
-from stack.file import StackError, project_of
-from stack.names import StackNames
-from stack.settings import Settings
 
 DELETING = "deleting"
 """Type of a pending operation (Pulumi, apitype.OperationType)."""

@@ -7,17 +7,17 @@ from itertools import pairwise
 import pytest
 from botocore import exceptions as boto
 
-from tools.i18n import in_language
 from tools.aws.errors import translate
 from tools.aws.session import Place, Session
 from tools.database import commands
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import as_dict, plain
+from tools.i18n import in_language
 from tools.snapshot import vpc
 from tools.tests import stacks as a
 from tools.tests.conftest import REGION
-from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.database.test_database import JUMP_HOST
+from tools.tests.doctor.situations import SITUATIONS
 
 
 def refused(code, message="", service="ecs", operation="DescribeServices"):

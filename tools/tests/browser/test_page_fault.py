@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from tests.documents.console import printed_as
 from tools.tests.browser.conftest import DESKTOP, PHONE
 from tools.tests.browser.test_page import accessible, fits_and_is_accessible
-from tests.documents.console import printed_as
 from tools.tests.rehearsal.terminal import rehearsed
 
 CAUSE = "The health check's path /healthz does not exist in the app"

@@ -11,12 +11,12 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from click.testing import CliRunner
 
-from tools.cli import main
-from tools.i18n import Refused, t
+from stack.file import StackError
 from tools import command_line
 from tools.aws.session import Session
+from tools.cli import main
 from tools.command_line import Number, Whole
-from stack.file import StackError
+from tools.i18n import Refused, t
 from tools.tests.conftest import client
 
 

@@ -10,6 +10,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
+from stack.file import StackError
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.cost import prices
@@ -19,7 +20,6 @@ from tools.cost.graph import UNKNOWN, UnknownInput, config_of, read_graph
 from tools.cost.prices import CODES, FOLDER, UNITS, NoPrice, PriceBook
 from tools.cost.restores import drills, usd
 from tools.cost.screen import remarks
-from stack.file import StackError
 from tools.tests.cost.cost_graphs import MICRO, SMALL, exported, graph, made
 
 BOOK = PriceBook.load("ap-northeast-1")

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.i18n import Refused, t
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.database import commands, queries, tunnel
 from tools.database.tunnel import DOCUMENT, JumpHost, open_tunnel
+from tools.i18n import Refused, t
 from tools.snapshot import vpc
 from tools.snapshot.rds import Pause
 from tools.tests import stacks as a

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools.i18n import Refused
 from tools.cost import restores
 from tools.cost.prices import PriceBook
 from tools.database import contents, copies, drill
 from tools.database.contents import Table
 from tools.database.drill import Drill
+from tools.i18n import Refused
 from tools.tests.conftest import NAMES, client, instances
 
 NAME, COPY = NAMES.database, f"{NAMES.database}-drill"

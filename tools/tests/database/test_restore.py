@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.i18n import Refused, t
 from tools.aws.errors import AwsProblem
 from tools.database import copies, restore
 from tools.database.pulumi_state import INSTANCE, PulumiStack
 from tools.database.restore import Instances, Restore, RestoreOptions
+from tools.i18n import Refused, t
 from tools.tests.conftest import NAMES, Terminal, client, instances
 from tools.tests.stacks import choices
 

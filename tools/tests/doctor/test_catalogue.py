@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tools.i18n import t
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import ACCOUNT, CATALOGUE, OUTCOME, REASONS, WHOLE, row
 from tools.diagnosis.findings import Finding
@@ -16,6 +15,7 @@ from tools.diagnosis.request_path import CONNECTIONS, NODES, request_path, targe
 from tools.doctor import checks
 from tools.doctor.checks import permissions
 from tools.doctor.diagnose import judge
+from tools.i18n import t
 from tools.preflight import account
 from tools.snapshot.elb import Target
 from tools.snapshot.records import Part

@@ -5,16 +5,25 @@ from pathlib import Path
 
 import pytest
 
+from stack import sizes
+from stack.settings import Settings
 from tools.doctor.diagnose import judge
 from tools.snapshot import ecs
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.rds import RESUME_FIRST, Pause
 from tools.snapshot.records import Part
-from stack import sizes
-from stack.settings import Settings
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES
-from tools.tests.doctor.situations import AMONG, CRASHED, KINDS, SITUATIONS, findings, kinds, rules, trace
+from tools.tests.doctor.situations import (
+    AMONG,
+    CRASHED,
+    KINDS,
+    SITUATIONS,
+    findings,
+    kinds,
+    rules,
+    trace,
+)
 
 
 def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stack.service import MEMORY_BY_CPU
 from tools.diagnosis.case import Case
 from tools.doctor.checks.capacity import larger
 from tools.doctor.checks.permissions import decided, execution_needs
@@ -15,9 +16,16 @@ from tools.shared.policy_evaluation import ALLOWED
 from tools.snapshot.elb import Condition, Rule, Target
 from tools.snapshot.records import Part
 from tools.snapshot.task_inputs import Image, Role
-from stack.service import MEMORY_BY_CPU
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import CRASHED, FAILED_WITH, ILL, INIT, SITUATIONS, causes, findings
+from tools.tests.doctor.situations import (
+    CRASHED,
+    FAILED_WITH,
+    ILL,
+    INIT,
+    SITUATIONS,
+    causes,
+    findings,
+)
 
 AGAIN = "./careapp retry -s poc"
 SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")

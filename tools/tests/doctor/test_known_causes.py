@@ -8,11 +8,11 @@ from itertools import count
 
 import pytest
 
+from stack.names import StackNames
 from tools.diagnosis.known_causes import logged_cause
 from tools.diagnosis.log_lines import listening, requests
 from tools.snapshot.task_inputs import Secret
 from tools.snapshot.task_logs import Line
-from stack.names import StackNames
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import BETWEEN_UWSGI, CAUSES, LISTENING, REQUESTS, RETRIED
 from tools.tests.doctor.situations import crashed, findings

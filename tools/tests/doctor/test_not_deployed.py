@@ -6,12 +6,19 @@ from dataclasses import replace
 
 import pytest
 
+from stack.settings import Settings
 from tools.snapshot import gather
 from tools.snapshot.records import Part
-from stack.settings import Settings
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client
-from tools.tests.doctor.situations import COMMAND, command_task, findings, kinds, not_deployed, rules
+from tools.tests.doctor.situations import (
+    COMMAND,
+    command_task,
+    findings,
+    kinds,
+    not_deployed,
+    rules,
+)
 
 DEPLOYED = "arn:aws:ecs:ap-northeast-1:123456789012:service-revision/s"
 

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from stack import sizes
+from stack.image import APP_CONNECTIONS
 from tools.diagnosis.log_lines import raised
 from tools.doctor.checks import databases
 from tools.doctor.diagnose import judge
@@ -13,8 +15,6 @@ from tools.preflight.checklist import BAD, GOOD, tick
 from tools.snapshot import page
 from tools.snapshot.records import Part
 from tools.snapshot.task_inputs import Role, Secret
-from stack import sizes
-from stack.image import APP_CONNECTIONS
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import (
     FAILED_WITH,

@@ -6,17 +6,17 @@ import sys
 import click
 import pytest
 
-from tools.i18n import t
 from tools import command_line
 from tools.command_line import print_json
 from tools.database.commands import answered
 from tools.database.queries import Answer
 from tools.diagnosis.findings import Diagnosis, Finding
 from tools.doctor.screen import as_dict, plain
-from tools.rollout.gate import RolloutFailed
-from tools.screen import Line, display
+from tools.i18n import t
 from tools.local_cloud import console
 from tools.rehearsal.stages import Report
+from tools.rollout.gate import RolloutFailed
+from tools.screen import Line, display
 
 URL = "redis://app:p9w@h/0"
 MASKED = "redis://app:***@h/0"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import catalogues
 from tools.i18n import t, verbatim
 from tools.i18n.masking import MASK, mask, mask_data, mask_lines
-from tests import catalogues
 from tools.tests.i18n.masked_lines import KEPT, NAMED, PARTS, TOKENS, URLS
 
 WHOLE = {**URLS, **NAMED, **TOKENS}

@@ -7,8 +7,8 @@ import string
 import pytest
 from babel.messages.mofile import write_mo
 
-from tools.i18n import DOMAIN, LANGUAGES, Text, in_language, joined, language, said, t, verbatim
 from tests.catalogues import catalogues, messages, problems, read
+from tools.i18n import DOMAIN, LANGUAGES, Text, in_language, joined, language, said, t, verbatim
 
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {

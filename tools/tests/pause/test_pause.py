@@ -6,16 +6,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tools.i18n import Refused, Text, t
 from tools.aws.errors import AwsProblem
+from tools.i18n import Refused, Text, t
 from tools.pause import commands as screen
 from tools.pause import steps
 from tools.pause.state import ScalingRange
 from tools.snapshot import rds
 from tools.snapshot.rds import Pause
-from tools.watch import status as watch_status
-from tools.tests.pause import simulated_stack
 from tools.tests import stacks as a
+from tools.tests.pause import simulated_stack
 from tools.tests.pause.simulated_stack import (
     BY_HOURS,
     FREE,
@@ -27,6 +26,7 @@ from tools.tests.pause.simulated_stack import (
     pause,
     resume,
 )
+from tools.watch import status as watch_status
 
 
 def now_with(**database):

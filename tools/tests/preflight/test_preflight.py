@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import pytest
 from docker.errors import DockerException
 
+from stack.settings import Settings
 from tools.aws.session import Session
 from tools.preflight import checklist as preflight_screen
 from tools.preflight.checklist import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
 from tools.snapshot import gather
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.task_logs import Logs
-from stack.settings import Settings
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client
 

@@ -18,21 +18,21 @@ import pulumi
 import yaml
 from botocore.exceptions import ClientError
 
-from tools.i18n import Text
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.session import Session
 from tools.diagnosis.findings import Diagnosis, Finding, Fix
 from tools.doctor.diagnose import diagnose
-from tools.rollout import gate
-from tools.waiting import Changes
+from tools.i18n import Text
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.engine.find import find_or_get
-from tools.rehearsal.app_page import Page
 from tools.local_cloud.run.client import require
 from tools.local_cloud.run.project import Project
-from stack.names import StackNames
-from stack.settings import Settings
+from tools.rehearsal.app_page import Page
+from tools.rollout import gate
 from tools.tests.rehearsal.conftest import Careapp
 from tools.tests.rehearsal.mistakes import CLUSTER, SERVICE, Edit, Stack, Undo
+from tools.waiting import Changes
 
 SPEED = "20"
 QUICK = {

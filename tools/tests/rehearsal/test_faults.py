@@ -13,11 +13,11 @@ from urllib.request import urlopen
 
 import pytest
 
+from stack.file import StackError
 from tools.local_cloud.paths import ROOT
 from tools.local_cloud.run.client import Options
 from tools.rehearsal.faults import FAULTS, Edit, FaultError
 from tools.rehearsal.rehearse import _check_root
-from stack.file import StackError
 
 NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
 

@@ -15,8 +15,8 @@ import pytest
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.paths import ROOT, Home
-from tools.rehearsal.app_page import Page
 from tools.local_cloud.run.client import Facts, find
+from tools.rehearsal.app_page import Page
 
 REGION, PASSWORD = "ap-northeast-1", "correct-horse"
 UP = ("up", "--yes", "--skip-preview")

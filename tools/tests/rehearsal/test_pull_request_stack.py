@@ -10,8 +10,8 @@ import shutil
 
 import pytest
 
-from tools.tests.rehearsal.conftest import UP, Careapp, deployed
 from tests.support.workflows import PAGE
+from tools.tests.rehearsal.conftest import UP, Careapp, deployed
 
 needs_aws = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
 TYPED = """\

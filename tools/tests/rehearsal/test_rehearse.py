@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from stack.file import StackError
+from stack.image import ImageSettings
 from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.paths import ROOT, Home
 from tools.rehearsal import rehearse
 from tools.rehearsal.rehearse import Plan, _new_project
-from stack.image import ImageSettings
-from stack.file import StackError
 from tools.tests.rehearsal.surroundings import OWN, make_bare
 
 

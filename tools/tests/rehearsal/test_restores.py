@@ -152,7 +152,9 @@ print(made["canaryConfiguration"]["canaryBakeTimeInMinutes"], made["bakeTimeInMi
 
 
 def test_the_old_instance_is_deleted_before_another_restore(running: Careapp, moment: str) -> None:
-    done = running.shell(sys.executable, "-m", "tools.cli", "db", "restore", "--time", moment, "--yes")
+    done = running.shell(
+        sys.executable, "-m", "tools.cli", "db", "restore", "--time", moment, "--yes"
+    )
     assert done.returncode == 1
     command = f"aws rds delete-db-instance --region ap-northeast-1 --db-instance-identifier {OLD}"
     assert (

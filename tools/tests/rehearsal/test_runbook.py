@@ -16,7 +16,14 @@ from pathlib import Path
 import pytest
 
 from tools.tests.rehearsal.conftest import Careapp
-from tools.tests.rehearsal.terminal import PAIRS, check, name_of, open_terminal, rehearsed, runs_here
+from tools.tests.rehearsal.terminal import (
+    PAIRS,
+    check,
+    name_of,
+    open_terminal,
+    rehearsed,
+    runs_here,
+)
 
 UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
 SWITCH = ("pulumi", "config", "set", "ecsEnabled", "-s", "poc")

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from tools.local_cloud.paths import ROOT
-from tools.rehearsal.careapp import choose_region
-from tools.local_cloud.run.client import CloudError, find
 from stack.file import StackError
+from tools.local_cloud.paths import ROOT
+from tools.local_cloud.run.client import CloudError, find
+from tools.rehearsal.careapp import choose_region
 from tools.tests.rehearsal.test_rehearse import assert_no_process_left
 
 CLUSTER, SERVICE, LOG_GROUP = "careapp-poc-cluster", "careapp-poc-service", "/ecs/careapp-poc"

@@ -10,10 +10,10 @@ import re
 
 import pytest
 
-from tools.tests.rehearsal.conftest import Careapp
 from tests.support.delivery import Delivery, iam
 from tests.support.iam_policies import Call, allowed
 from tests.support.workflows import BOUND, Ran, Runner, steps
+from tools.tests.rehearsal.conftest import Careapp
 
 BOTH = [Delivery.of("poc"), Delivery.of("prod")]
 SET_UP = """

@@ -8,14 +8,14 @@ from types import SimpleNamespace
 import pulumi
 import pytest
 
-from tools.i18n import t
 from tools.aws.errors import AwsProblem
+from tools.i18n import t
+from tools.local_cloud.aws.ecs.shifting import PROPAGATION
 from tools.rollout import before_service
 from tools.snapshot import elb
-from tools.waiting import Changes
-from tools.local_cloud.aws.ecs.shifting import PROPAGATION
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
+from tools.waiting import Changes
 
 COMMAND, CANARY = (
     {"deployCommand": "true"},

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pulumi
 import pytest
 
+from stack.load_balancer import HttpsSettings
 from tools.rollout.health_change import GROUP, SERVICE, refuse_outage
 from tools.snapshot import elb
-from tools.waiting import Changes
-from stack.load_balancer import HttpsSettings
 from tools.tests import stacks as a
 from tools.tests.snapshot import test_page
 from tools.tests.snapshot.test_page import answer
+from tools.waiting import Changes
 
 server = test_page.server
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from tools.i18n import t
+from stack.names import TEST_HEADER, TEST_RULE_PRIORITY, StackNames
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import judge
+from tools.i18n import t
 from tools.rollout import causes
 from tools.rollout.causes import Certainty
 from tools.rollout.follow import _certain
@@ -16,14 +17,13 @@ from tools.rollout.rollback import Stoppable, stop
 from tools.rollout.verdict import Outcome, judge_view
 from tools.snapshot import elb, page
 from tools.snapshot.records import PauseHook, Traffic
-from stack.names import TEST_HEADER, TEST_RULE_PRIORITY, StackNames
-from tools.tests.rollout import rollout_answers as answers
 from tools.tests import stacks as a
-from tools.tests.snapshot import test_page
 from tools.tests.conftest import Told
+from tools.tests.rollout import rollout_answers as answers
 from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment
-from tools.tests.snapshot.test_page import SILENCE
 from tools.tests.rollout.test_rollout_causes import diagnosis
+from tools.tests.snapshot import test_page
+from tools.tests.snapshot.test_page import SILENCE
 
 server = test_page.server
 HOOK = PauseHook(deployment="arn:deployment", id="ecs-pause-1", expires=a.at(600))

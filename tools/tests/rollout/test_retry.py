@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tools.i18n import verbatim
 from tools.aws.errors import AwsProblem
+from tools.i18n import verbatim
 from tools.rollout import retry as retrying
 from tools.rollout import rollback
 from tools.rollout.verdict import End, Outcome, Verdict

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.i18n import t
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import plain
+from tools.i18n import t
 from tools.rollout import causes
 from tools.rollout import text as words
 from tools.rollout.causes import Certainty, failures_until_ecs_gives_up
@@ -22,11 +22,11 @@ from tools.rollout.verdict import Outcome, Patience
 from tools.screen import short_time
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part
-from tools.tests.rollout import rollout_answers as answers
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
-from tools.tests.rollout.rollout_answers import EXPECTED, NEW, NOON, OLD, deployment, target, task
 from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.rollout import rollout_answers as answers
+from tools.tests.rollout.rollout_answers import EXPECTED, NEW, NOON, OLD, deployment, target, task
 
 EXCUSED = {
     *("too-few-tasks", "rolled-back", "roll-out-failed"),

@@ -9,17 +9,16 @@ from datetime import timedelta
 
 import pytest
 
-from tools.i18n import Refused, verbatim
 from tools import screen
 from tools.aws import local_cloud, session
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.i18n import Refused, verbatim
 from tools.rollout.follow import follow
 from tools.rollout.verdict import Patience
 from tools.rollout.view import is_deregistered, look
-from tools.waiting import Changes
-from tools.tests.rollout import rollout_answers as answers
 from tools.tests.conftest import Told
+from tools.tests.rollout import rollout_answers as answers
 from tools.tests.rollout.rollout_answers import (
     EXPECTED,
     NEW,
@@ -31,6 +30,7 @@ from tools.tests.rollout.rollout_answers import (
     target,
     task,
 )
+from tools.waiting import Changes
 
 GOOD = service(deployment(NEW, "COMPLETED"))
 ROLLING = service(

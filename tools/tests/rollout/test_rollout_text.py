@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tools.i18n import in_language, verbatim
 from tools.aws.session import Place
+from tools.i18n import in_language, verbatim
 from tools.rollout import text as words
 from tools.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
-from tools.waiting import timed
 from tools.tests.rollout.rollout_answers import (
     EXPECTED,
     NEW,
@@ -21,6 +20,7 @@ from tools.tests.rollout.rollout_answers import (
     target,
     view,
 )
+from tools.waiting import timed
 
 PLACE = Place(region="ap-northeast-1")
 RETRY = "./careapp retry -s poc"

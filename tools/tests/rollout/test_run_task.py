@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools.i18n import verbatim
 from tools import run_task
 from tools.aws.errors import AwsProblem
+from tools.i18n import verbatim
 from tools.rollout import deploy_command
 from tools.rollout.gate import RolloutFailed
 from tools.tests import stacks as a

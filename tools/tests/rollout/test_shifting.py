@@ -13,9 +13,18 @@ from tools.rollout.verdict import Outcome, judge_view
 from tools.rollout.view import look
 from tools.snapshot import ecs, elb
 from tools.snapshot.records import Traffic
-from tools.watch.status import lines
 from tools.tests import stacks as a
-from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment, service, target, task, view
+from tools.tests.rollout.rollout_answers import (
+    EXPECTED,
+    NEW,
+    OLD,
+    deployment,
+    service,
+    target,
+    task,
+    view,
+)
+from tools.watch.status import lines
 
 SECOND = EXPECTED.target_group.replace("-tg/1", "-tg2/2")
 BALANCER = {

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from botocore.client import BaseClient
 
+from stack.settings import Settings
+from tests.support.delivery import Delivery, arn, iam
+from tests.support.iam_policies import Call, allowed, calls_of
 from tools.doctor.diagnose import diagnose
 from tools.snapshot import gather, page
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.elb import Listener, Rule
 from tools.snapshot.records import Part
 from tools.snapshot.vpc import network
-from stack.settings import Settings
 from tools.tests.conftest import NAMES, client
 from tools.tests.stacks import EVERY
-from tests.support.delivery import Delivery, arn, iam
-from tests.support.iam_policies import Call, allowed, calls_of
 
 
 @pytest.fixture

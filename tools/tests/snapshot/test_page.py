@@ -14,8 +14,8 @@ from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import as_dict, plain
-from tools.snapshot import page, read_part
 from tools.local_cloud.machine.authority import Authority
+from tools.snapshot import page, read_part
 from tools.tests import stacks as a
 
 SILENCE, HANGS_UP = 0, 1

@@ -8,10 +8,10 @@ import pytest
 from tools.snapshot import ecs, task_logs
 from tools.snapshot.records import Container, Sidecar
 from tools.snapshot.task_logs import Line, Logs
-from tools.watch.logs import LogQuery, previous, stream_end
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client
 from tools.tests.doctor.situations import FOUND, MIGRATED, UNMIGRATED, causes
+from tools.watch.logs import LogQuery, previous, stream_end
 
 END = {"events": [{"timestamp": 0, "message": "boom"}], "nextBackwardToken": "b/0"}
 

@@ -12,9 +12,9 @@ from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend, LogStream
 
 from tools.snapshot import ecs
+from tools.tests.conftest import NAMES, client
 from tools.watch import events, logs
 from tools.watch.logs import LogLine, LogQuery, LogScreen
-from tools.tests.conftest import NAMES, client
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 

@@ -4,19 +4,19 @@ import json
 
 import pytest
 
-from tools.i18n import in_language
 from tools.aws.local_cloud import FACTS
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import as_dict, plain
+from tools.i18n import in_language
 from tools.snapshot import ecs
 from tools.snapshot.task_logs import Line
-from tools.watch import events as timeline_screen
-from tools.watch import status as status_screen
-from tools.watch.events import Timeline, of_database, of_scaling, of_service, of_tasks
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES
 from tools.tests.doctor.situations import crashed
 from tools.tests.snapshot.test_records import Answering
+from tools.watch import events as timeline_screen
+from tools.watch import status as status_screen
+from tools.watch.events import Timeline, of_database, of_scaling, of_service, of_tasks
 
 
 def said(lines):

@@ -6,28 +6,28 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from tools.i18n import verbatim
 from tools import screen
 from tools.aws.session import Session
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import plain
+from tools.i18n import verbatim
 from tools.pause import commands as pause_screen
+from tools.rehearsal.page import state
+from tools.rehearsal.page.state import tasks
 from tools.rollout.follow import Reporter
 from tools.rollout.verdict import Outcome, Verdict
 from tools.snapshot.rds import Pause
 from tools.snapshot.task_logs import Line
+from tools.tests import stacks as a
+from tools.tests.conftest import Told
+from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.doctor.test_checks_health import given_up
+from tools.tests.pause.simulated_stack import Simulated
+from tools.tests.rollout import rollout_answers as gate
 from tools.watch import events as timeline_screen
 from tools.watch import status as status_screen
 from tools.watch.events import Timeline, of_database, of_tasks
 from tools.watch.logs import LogLine, LogScreen
-from tools.rehearsal.page import state
-from tools.rehearsal.page.state import tasks
-from tools.tests.rollout import rollout_answers as gate
-from tools.tests import stacks as a
-from tools.tests.conftest import Told
-from tools.tests.pause.simulated_stack import Simulated
-from tools.tests.doctor.situations import SITUATIONS
-from tools.tests.doctor.test_checks_health import given_up
 
 JST = timezone(timedelta(hours=9))
 CRASHED = "Essential container in task exited"

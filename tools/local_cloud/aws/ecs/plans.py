@@ -19,12 +19,12 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from tools.shared.rds_roots import ROOTS, names, root
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ec2.network import endpoint_of, read_map
 from tools.local_cloud.aws.ecs.place import API_PORT, METADATA_PORT, Place
 from tools.local_cloud.aws.ecs.start_checks import StartChecks
 from tools.local_cloud.building.builder import LocalImage
+from tools.shared.rds_roots import ROOTS, names, root
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NO_HOME = "/"

@@ -12,7 +12,15 @@ from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ecs.place import ContainerState, Place, health_of
 from tools.local_cloud.aws.ecs.shifting import BREAKS, steps_of
 from tools.local_cloud.aws.ecs.stages import pauses_of
-from tools.local_cloud.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
+from tools.local_cloud.aws.ecs.state import (
+    Alarms,
+    Breaker,
+    Deployment,
+    Revision,
+    Service,
+    Settings,
+    Task,
+)
 
 NEWEST_EVENTS = 100
 WAITING = ("PROVISIONING", "PENDING")

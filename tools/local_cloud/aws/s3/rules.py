@@ -18,9 +18,9 @@ from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
-from tools.shared.policy_evaluation import listed
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.s3.requests import Need, Request, arn
+from tools.shared.policy_evaluation import listed
 
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, attributes, modify, path
+from tools.local_cloud.providers.kind import (
+    Kind,
+    Setting,
+    Subject,
+    Values,
+    attributes,
+    modify,
+    path,
+)
 from tools.local_cloud.providers.lifecycle import clean
 
 BALANCER_ATTRIBUTES = {

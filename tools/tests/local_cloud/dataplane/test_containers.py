@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from tests.support.memory import EATEN, EATER
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ecs.containers import DockerContainer, Process
 from tools.local_cloud.aws.ecs.plans import add_authority, plan, trust_mounts
@@ -21,7 +22,6 @@ from tools.local_cloud.building.builder import LocalImage
 from tools.local_cloud.machine.authority import Authority
 from tools.local_cloud.machine.guardian import Guardian
 from tools.tests.local_cloud.dataplane.conftest import make_image
-from tests.support.memory import EATEN, EATER
 from webapp.settings import RDS_BUNDLE
 
 FAKE = """#!/bin/sh

@@ -217,7 +217,8 @@ def test_a_target_that_is_unhealthy_for_a_moment_is_not_missed(monkeypatch):
     targets, clock = Targets(Clock(1)), Clock(1)
     hosts = Hosts(clock, targets)
     monkeypatch.setattr(
-        "tools.local_cloud.aws.elb.metrics.balanced", lambda: [(BALANCER, GROUP), (BALANCER, "empty")]
+        "tools.local_cloud.aws.elb.metrics.balanced",
+        lambda: [(BALANCER, GROUP), (BALANCER, "empty")],
     )
     targets.on_health = lambda target: hosts.look(target.group)
     with hooks.LOCK:

@@ -13,12 +13,12 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tools.rehearsal.page.launch import PORT, PortTaken, listening
+from tests.support.pages import backend
 from tools.local_cloud.paths import ROOT, Home
 from tools.local_cloud.run.project import local_cloud_environment
+from tools.rehearsal.page.launch import PORT, PortTaken, listening
 from tools.tests.local_cloud.dataplane.declarations import REGION
 from tools.tests.local_cloud.dataplane.stack import alive, until
-from tests.support.pages import backend
 
 SECRET = "marked-password"
 

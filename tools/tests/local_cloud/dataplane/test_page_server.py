@@ -6,15 +6,15 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.support.pages import Shown, client, seen
 from tools.i18n import verbatim
-from tools.watch.events import Event
+from tools.local_cloud.paths import Home
 from tools.rehearsal.page import server
 from tools.rehearsal.page.__main__ import app_address
 from tools.rehearsal.page.watching import Work
-from tools.local_cloud.paths import Home
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
-from tests.support.pages import Shown, client, seen
+from tools.watch.events import Event
 
 PATHS = ("/", "/state", "/live", "/static/page.css", "/static/page.js", "/static/icon.svg")
 BROKEN = SITUATIONS["health-path-missing"]

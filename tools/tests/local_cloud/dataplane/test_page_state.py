@@ -10,18 +10,18 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.pages import backend, seen
 from tools.i18n import LANGUAGES, in_language, verbatim
-from tools.snapshot.ecs import Activity
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import ContainerHealth, Part, Traffic
-from tools.watch.events import Event
+from tools.local_cloud.paths import Home
 from tools.rehearsal.page import server, watching
 from tools.rehearsal.page.state import SHOWN, state
 from tools.rehearsal.page.watching import EngineWork, Work
-from tools.local_cloud.paths import Home
+from tools.snapshot.ecs import Activity
+from tools.snapshot.rds import Pause
+from tools.snapshot.records import ContainerHealth, Part, Traffic
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
-from tests.support.pages import backend, seen
+from tools.watch.events import Event
 
 BUILDING = Work(project="careapp", stack="poc", busy=True, resources=12)
 REMOVING = Work(project="careapp", stack="poc", busy=True, removing=True, resources=7)

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
+from stack.names import RESERVED, StackNames
 from tools.local_cloud.aws.rds import rules
 from tools.local_cloud.providers.lifecycle import reasons
-from stack.names import RESERVED, StackNames
 from tools.tests.local_cloud.dataplane.stack import DATABASE, alive
 
 COPY, RENAMED = "careapp-poc-copy", "careapp-poc-new"

@@ -7,7 +7,13 @@ from typing import Any
 
 import pytest
 
-from tools.local_cloud.aws.elb.listener import Request, Rule, choose_rule, matches, redirect_location
+from tools.local_cloud.aws.elb.listener import (
+    Request,
+    Rule,
+    choose_rule,
+    matches,
+    redirect_location,
+)
 from tools.local_cloud.aws.elb.targets import (
     CHECKING,
     FAILED,

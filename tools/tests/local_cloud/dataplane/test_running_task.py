@@ -11,12 +11,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from stack.names import StackNames
 from tools.aws.session import Session
-from tools.snapshot import cloudwatch
-from tools.snapshot.cloudwatch import Quota
 from tools.local_cloud.aws import quotas
 from tools.local_cloud.aws.ecs.network import credentials
-from stack.names import StackNames
+from tools.snapshot import cloudwatch
+from tools.snapshot.cloudwatch import Quota
 from tools.tests.local_cloud.dataplane.conftest import own_networks
 from tools.tests.local_cloud.dataplane.declarations import REGION
 

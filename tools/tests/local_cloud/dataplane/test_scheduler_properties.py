@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from tools.local_cloud.aws.ecs import state as ecs_state
 from tools.local_cloud.aws.ecs.service import step
-from tools.local_cloud.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
+from tools.local_cloud.aws.ecs.state import (
+    Alarms,
+    Breaker,
+    Deployment,
+    Revision,
+    Service,
+    Settings,
+    Task,
+)
 
 GROUP = "tg"
 TICK = 5.0

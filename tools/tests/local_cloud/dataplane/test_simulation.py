@@ -5,13 +5,23 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.benchmarks.scale import POC, Peak, Result, Row, Simulation, account, in_api, line, simulate
+from stack.shifting import DeploymentSettings
+from tests.benchmarks.scale import (
+    POC,
+    Peak,
+    Result,
+    Row,
+    Simulation,
+    account,
+    in_api,
+    line,
+    simulate,
+)
 from tools.local_cloud.aws.ecs import launch_rate
 from tools.local_cloud.aws.ecs import state as ecs_state
 from tools.local_cloud.aws.ecs.service import step
 from tools.local_cloud.aws.ecs.state import Revision, Service, Settings
 from tools.local_cloud.aws.hooks import Refused
-from stack.shifting import DeploymentSettings
 
 ROLLING = in_api(DeploymentSettings())
 CANARY = in_api(DeploymentSettings(strategy="canary"))

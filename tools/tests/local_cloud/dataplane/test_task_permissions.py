@@ -13,12 +13,12 @@ from botocore.exceptions import ClientError
 from moto.backends import get_backend
 from moto.core.utils import get_service_model
 
+from tests.support.iam_policies import fits, forms
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.iam import NAMED, TaskRole, resources
 from tools.local_cloud.aws.s3 import requests, rules
 from tools.local_cloud.aws.s3.requests import Request
 from tools.tests.local_cloud.dataplane.declarations import REGION, TRUST
-from tests.support.iam_policies import fits, forms
 
 BUCKET, OTHER = "held-uploads", "held-others"
 KEY = "ASIAAAAAAAAAAAAAAAAA"

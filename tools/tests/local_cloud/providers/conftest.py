@@ -8,10 +8,10 @@ import logging
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.loaded import load
 from tools.local_cloud.aws.rds.rules import make_service_role
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.cloud.api import Api
-from tests.support.loaded import load
 
 REGION = "ap-northeast-1"
 counter = itertools.count(1)

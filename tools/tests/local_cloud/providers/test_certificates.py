@@ -8,9 +8,9 @@ from threading import Event
 import pytest
 from botocore.exceptions import ClientError
 
+from stack.load_balancer import HOSTED_ZONE_ID
 from tools.local_cloud.providers import lifecycle
 from tools.local_cloud.providers.aws import KINDS
-from stack.load_balancer import HOSTED_ZONE_ID
 from tools.tests.local_cloud.providers.conftest import counter
 
 CERTIFICATE = KINDS["aws:acm/certificate:Certificate"]

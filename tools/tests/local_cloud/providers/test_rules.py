@@ -9,12 +9,18 @@ from threading import Event
 import pytest
 from botocore.exceptions import ClientError
 
+from stack import statements
 from tools.local_cloud.aws import quotas
 from tools.local_cloud.providers import lifecycle
 from tools.local_cloud.providers.aws import ec2
 from tools.local_cloud.providers.aws.ec2 import NAT_GATEWAY
-from stack import statements
-from tools.tests.local_cloud.providers.conftest import counter, database, definition, refused, subnets_of
+from tools.tests.local_cloud.providers.conftest import (
+    counter,
+    database,
+    definition,
+    refused,
+    subnets_of,
+)
 
 
 @pytest.fixture
