@@ -19,9 +19,8 @@ from tools.i18n import DOMAIN, LOCALE
 from tools.local_cloud.paths import ROOT
 
 SOURCES = tuple(
-    ROOT / name
-    for name in ("cli", "tools/cli/tests.py", "delivery", "infra", "ops", "rehearsal", "stack")
-)
+    ROOT / "tools" / each.name for each in (ROOT / "tools").iterdir() if each.name != "tests"
+) + tuple(ROOT / name for name in ("delivery", "infra", "stack"))
 
 
 def messages(places: Sequence[Path] = SOURCES) -> set[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.breakages.breakages import BREAKAGES, REHEARSAL, Breakage
-from tests.sizes import QUICK
+from tools.cli.sizes import QUICK
 from tools.cli.tests import REHEARSAL as WORDS
 from tools.cli.tests import STOPPED
 from tools.local_cloud.paths import ROOT
@@ -50,7 +50,7 @@ def test_the_small_size_sees_it(broken, tmp_path):
     options = ("-x", "-q", f"--basetemp={tmp_path}/base", "-o", "quick_seconds=60")
     words = ["pytest", breakage.tests, *QUICK, *options]
     if breakage.tests == REHEARSAL:
-        words = ["cli", *WORDS]
+        words = ["tools.cli", *WORDS]
     done = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=folder,

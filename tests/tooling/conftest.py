@@ -26,7 +26,8 @@ def lay_out(folder: Path, program: str) -> Path:
         shutil.copy(ROOT / name, folder)
     for name in ("requirements.txt", "requirements-dev.txt"):
         (folder / name).write_text(f"# {name}: nothing\n")
-    (folder / "cli.py").write_text(program)
+    (folder / "tools").mkdir()
+    (folder / "tools" / "cli.py").write_text(program)
     return folder
 
 

@@ -196,11 +196,17 @@ def test_without_a_folder_of_that_name_pytest_says_so():
 
 @pytest.mark.parametrize(
     ("folder", "processors", "wanted"),
-    [("unit", 4, 4), ("rehearsal", 4, 6), ("browser", 4, 1), ("rehearsal", 1, 1), ("ops", 64, 8)],
+    [
+        ("unit", 4, 4),
+        ("rehearsal", 4, 6),
+        ("browser", 4, 1),
+        ("rehearsal", 1, 1),
+        ("doctor", 64, 8),
+    ],
 )
 def test_a_folder_has_a_process_for_each_processor(monkeypatch, folder, processors, wanted):
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
-    assert cli.processes(folder) == wanted
+    assert cli.processes([folder]) == wanted
 
 
 @pytest.mark.slow

@@ -183,7 +183,7 @@ def test_of_two_at_once_one_makes_it_and_the_other_waits(tree):
 
 @pytest.mark.slow
 def test_a_command_that_runs_on_does_not_hold_the_lock(tree):
-    (tree.folder / "cli.py").write_text(
+    (tree.folder / "tools" / "cli.py").write_text(
         "import sys, time; print('up', flush=True); sys.argv[1:] == ['shell'] and time.sleep(60)"
     )
     process = tree.start("shell")

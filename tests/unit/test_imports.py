@@ -9,38 +9,73 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MAY = {
-    "cli": {"delivery", "i18n", "ops", "rehearsal", "stack", "tests"},
-    "delivery": {"i18n", "ops", "stack"},
-    "i18n": set(),
-    "infra": {"i18n", "stack"},
-    "ops": {"i18n", "stack"},
-    "policy": {"i18n", "stack"},
-    "rehearsal": {"i18n", "ops", "stack"},
-    "stack": {"i18n"},
-    "webapp": set(),
+GROUND = {"tools.i18n"}
+TOOLS = {
+    *("tools.aws", "tools.command_line", "tools.cost", "tools.database", "tools.diagnosis"),
+    *("tools.doctor", "tools.pause", "tools.preflight", "tools.rollout", "tools.run_task"),
+    *("tools.screen", "tools.signals", "tools.snapshot", "tools.waiting", "tools.watch"),
 }
-"""Which others of our packages each may import."""
+"""What a person uses on a stack; the program waits for its roll-out with them."""
+MAY = {
+    "__main__": {"infra", "stack", "tools.rollout"},
+    "infra": {"stack", *GROUND},
+    "stack": GROUND,
+    "policy": {"stack", *GROUND},
+    "delivery": {"stack", *GROUND, *TOOLS},
+    "webapp": set(),
+    "tools.i18n": set(),
+    **dict.fromkeys(TOOLS, {"stack", *GROUND, *TOOLS}),
+    "tools.local_cloud": {*GROUND, "tools.screen", "tools.signals"},
+    "tools.rehearsal": {"stack", *GROUND, *TOOLS, "tools.local_cloud"},
+    "tools.cli": {"delivery", "stack", *GROUND, *TOOLS, "tools.local_cloud", "tools.rehearsal"},
+}
+"""Which others of our packages each may import; of tools/, each folder and file is one."""
 PULUMI = {"pulumi", "pulumi_aws", "pulumi_awsx", "pulumi_docker", "pulumi_policy"}
 AWS = {"boto3", "botocore", "moto"}
 NEVER = {"delivery": PULUMI, "infra": AWS, "policy": AWS, "stack": PULUMI | AWS, "webapp": PULUMI}
-OURS = {*MAY, "tests"}
+OURS = {*MAY, "tests", "tools", "tools.tests"}
+
+
+def package(module):
+    """The package of a module: its top level, or what lies in tools/."""
+    return ".".join(module.split(".")[: 2 if module.startswith("tools.") else 1])
+
+
+def files_of(name):
+    """The files of a package."""
+    whole = ROOT / name.replace(".", "/")
+    return list(whole.rglob("*.py")) if whole.is_dir() else [whole.with_suffix(".py")]
 
 
 def imported(path):
-    """The top-level packages that a file imports, wherever in it."""
+    """The packages that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text(), str(path))):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (package(alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module.partition(".")[0]
+            whole = node.module == "tools"
+            yield from {
+                package(f"tools.{each.name}" if whole else node.module) for each in node.names
+            }
 
 
-@pytest.mark.parametrize("package", MAY)
-def test_a_package_imports_only_downwards(package):
-    forbidden = (OURS - MAY[package] - {package}) | NEVER.get(package, set())
-    files = list((ROOT / package).rglob("*.py"))
-    wrong = {str(path.relative_to(ROOT)): forbidden & set(imported(path)) for path in files}
+def test_every_part_of_tools_is_known():
+    parts = {each.stem for each in (ROOT / "tools").iterdir()} - {
+        "__init__",
+        "__pycache__",
+        "tests",
+    }
+    assert {f"tools.{each}" for each in parts} == {
+        each for each in MAY if each.startswith("tools.")
+    }
+
+
+@pytest.mark.parametrize("name", MAY)
+def test_a_package_imports_only_downwards(name):
+    forbidden = (OURS - MAY[name] - {name}) | NEVER.get(name, set())
+    wrong = {
+        str(path.relative_to(ROOT)): forbidden & set(imported(path)) for path in files_of(name)
+    }
     assert {path: names for path, names in wrong.items() if names} == {}
 
 
@@ -60,7 +95,7 @@ def files_read(path, modules):
 @cache
 def graph():
     """Our modules, each with those that it imports, as paths without a suffix."""
-    files = [path for package in MAY for path in (ROOT / package).rglob("*.py")]
+    files = [path for name in MAY for path in files_of(name)]
     names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
     modules = {
         name.removesuffix(".__init__"): path for name, path in zip(names, files, strict=True)
@@ -120,8 +155,8 @@ def test_the_local_cloud_imports_nothing_of_the_program_that_runs_in_it():
 def test_a_stack_s_configuration_is_read_in_one_place(pattern, readers):
     found = {
         str(path.relative_to(ROOT))
-        for package in MAY
-        for path in (ROOT / package).rglob("*.py")
+        for name in MAY
+        for path in files_of(name)
         if re.search(pattern, path.read_text())
     }
     assert found == readers

@@ -13,7 +13,7 @@ import click
 from tools.command_line import translate_help
 from tools.i18n import verbatim
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MODULES = {
     "cost": "tools.rehearsal.cost",
     "db": "tools.cli.database",

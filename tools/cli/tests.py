@@ -1,4 +1,4 @@
-"""The command ``./careapp test``: pytest on the folders of tests/, in two sizes."""
+"""The command ``./careapp test``: pytest on the folders of tests/ and tools/tests/, in two sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from tests.sizes import QUICK, SLOW
+from tools.cli.sizes import QUICK, SLOW
 from tools.command_line import INTERRUPTED
 from tools.i18n import t
 from tools.local_cloud.console import Progress
@@ -20,7 +20,14 @@ from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.paths import ROOT
 from tools.signals import interrupts_left_to_children, run_in_front
 
-FOLDERS = sorted(each.name for each in (ROOT / "tests").iterdir() if any(each.glob("test_*.py")))
+FOLDERS = {
+    file.parent.name: str(file.parent.relative_to(ROOT))
+    for each in ("tests", "tools/tests")
+    for file in sorted((ROOT / each).rglob("test_*.py"))
+}
+"""The folders of tests by their names."""
+ALONE = ("browser", "dataplane", "providers", "rehearsal")
+"""Folders of tools/tests/ with a process of their own: the local cloud's patches stay in moto."""
 SHARED = ("image", "browser")
 """Folders with one browser, or one Docker engine, for all of their tests.
 
@@ -39,7 +46,7 @@ STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 REHEARSAL = ("rehearse", "--exit", "--break", "health-path", "--mend", "--port", "0")
 """With what the small size ends: both stages, the page, a mistake, the doctor's cure, the end."""
 LEFT_OUT = f"""\
-Left out: {", ".join(f"tests/{each}" for each in sorted(SLOW))}, and single tests that take more than a second.
+Left out: {", ".join(FOLDERS[each] for each in sorted(SLOW))}, and single tests that take more than a second.
   ./careapp test --all      runs everything that this machine can run
   ./careapp test FOLDER     runs a folder whole"""
 
@@ -50,14 +57,14 @@ Left out: {", ".join(f"tests/{each}" for each in sorted(SLOW))}, and single test
     "words", nargs=-1, type=click.UNPROCESSED, metavar="[FOLDER]... [PYTEST OPTIONS]..."
 )
 def test(words: tuple[str, ...], everything: bool) -> None:
-    """Run the quick tests and one whole rehearsal, or all tests, or those of the named folders of tests/.
+    """Run the quick tests and one whole rehearsal, or all tests, or those of the named folders.
 
     \b
       ./careapp test                    before a commit: five minutes; its last lines say what it leaves out
       ./careapp test --all              all that this machine can run; skipped tests give the reason
-      ./careapp test unit ops           two folders, whole
-      ./careapp test ops -k doctor -x   with options of pytest
-      ./careapp test ops -n 4           in four processes
+      ./careapp test unit doctor        two folders, whole, of tests/ and of tools/tests/
+      ./careapp test doctor -k loop -x  with options of pytest
+      ./careapp test doctor -n 4        in four processes
 
     Each folder has as many processes as the machine has processors, or one if there are options of pytest.
     With CI=true a skipped test is a failure.
@@ -85,16 +92,30 @@ def test(words: tuple[str, ...], everything: bool) -> None:
     sys.exit(INTERRUPTED if STOPPED in ended else max(ended))
 
 
+def runs(folders: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the folders of each run of pytest."""
+    # Seldom two folders in a process: the local cloud's patches stay in moto, Pulumi's mocks in its runtime.
+    shared = tuple(
+        each for each in folders if FOLDERS[each].startswith("tools/") and each not in ALONE
+    )
+    return [*((each,) for each in folders if each not in shared), *([shared] if shared else ())]
+
+
+def titled(folders: Sequence[str]) -> str:
+    """Return the title of a run."""
+    return " ".join(FOLDERS[each] for each in folders) or "tests"
+
+
 def in_turn(folders: Sequence[str], rest: Sequence[str], small: bool) -> dict[str, int]:
     """Run folders one after the other, and what the small size ends with. Return their exit codes."""
-    # Never two folders in a process: the local cloud's patches stay in moto, Pulumi's mocks in its runtime.
     codes: dict[str, int] = {}
     options = [*QUICK, *rest] if small else rest
-    for each in [f"tests/{name}" for name in folders] or [""]:
-        print(f"== {each or 'tests'}", flush=True)
-        several = 1 if rest else processes(Path(each).name)
-        codes[each] = run_in_front(pytest(each, several, options), os.environ, ROOT)
-        if codes[each] in (STOPPED, CALLED_WRONGLY):
+    for each in runs(folders) or [()]:
+        title = titled(each)
+        print(f"== {title}", flush=True)
+        several = 1 if rest else processes(each)
+        codes[title] = run_in_front(pytest(each, several, options), os.environ, ROOT)
+        if codes[title] in (STOPPED, CALLED_WRONGLY):
             return codes
     if small and not rest:
         codes["the rehearsal"] = rehearse()
@@ -106,30 +127,32 @@ def side_by_side() -> dict[str, int]:
     codes: dict[str, int] = {}
     running: set[str] = set()
 
-    def run(folders: Sequence[str]) -> None:
-        for name in folders:
+    def run(lane: Sequence[tuple[str, ...]]) -> None:
+        for folders in lane:
             if STOPPED in codes.values():
                 return
-            running.add(name)
-            words = pytest(f"tests/{name}", processes(name), (f"--durations={SLOWEST}",))
+            title = titled(folders)
+            running.add(title)
+            words = pytest(folders, processes(folders), (f"--durations={SLOWEST}",))
             with tempfile.TemporaryFile() as said:
                 how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
                 code = subprocess.run(words, stdout=said, check=False, **how).returncode
                 said.seek(0)
                 text = said.read().decode(errors="replace")
-            codes[f"tests/{name}"] = code
-            running.remove(name)
-            print(f"== tests/{name}\n{text}", flush=True)
+            codes[title] = code
+            running.remove(title)
+            print(f"== {title}\n{text}", flush=True)
             phase.detail = f"{len(codes)} done, now {' and '.join(sorted(running))}"
 
-    title = f"{len(FOLDERS)} folders of tests"
+    everything = runs(list(FOLDERS))
+    waiting = [each for each in everything if each[0] in SHARED]
+    others = [each for each in everything if each[0] not in SHARED]
     with (
         interrupts_left_to_children(),
-        Progress(every=60).phase(title) as phase,
+        Progress(every=60).phase(f"{len(everything)} runs of tests") as phase,
         ThreadPoolExecutor() as pool,
     ):
-        others = [each for each in FOLDERS if each not in SHARED]
-        for lane in [pool.submit(run, each) for each in (SHARED, others)]:
+        for lane in [pool.submit(run, each) for each in (waiting, others)]:
             lane.result()
     return codes
 
@@ -142,16 +165,18 @@ def rehearse() -> int:
         return run_in_front(command, {**os.environ, "CAREAPP_HOME": home}, ROOT)
 
 
-def pytest(folder: str, several: int, options: Sequence[str]) -> list[str]:
-    """Return the command that runs pytest on a folder, or on what the options name."""
+def pytest(folders: Sequence[str], several: int, options: Sequence[str]) -> list[str]:
+    """Return the command that runs pytest on folders, or on what the options name."""
     shared = ["-n", str(several)] if several > 1 else []
-    if folder.endswith(APART):
+    if APART in folders:
         shared += ["--dist=load"]
-    return [sys.executable, "-m", "pytest", *([folder] if folder else []), *shared, *options]
+    paths = [FOLDERS[each] for each in folders]
+    return [sys.executable, "-m", "pytest", *paths, *shared, *options]
 
 
-def processes(folder: str) -> int:
-    """Return how many processes share a folder's tests, file by file."""
+def processes(folders: Sequence[str]) -> int:
+    """Return how many processes share the tests of a run, file by file."""
     cores = os.cpu_count() or 1
-    wanted = 1 if folder in SHARED else cores + cores // 2 if folder in WAITING else cores
-    return min(wanted, MOST)
+    if not {*folders}.isdisjoint(SHARED):
+        return 1
+    return min(cores if {*folders}.isdisjoint(WAITING) else cores + cores // 2, MOST)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.i18n import Refused, Text, t
 from tools.local_cloud import starter
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 """The folder from which Python imports the local cloud."""
 
 

@@ -138,7 +138,7 @@ def test_with_scaling_the_roll_out_of_the_most_tasks_must_fit(limit, most, kind)
 
 @pytest.mark.parametrize("name", ["poc", "prod"])
 def test_the_stack_files_fit_into_a_new_account(name):
-    settings = Settings.read(name, Path(__file__).parents[2])
+    settings = Settings.read(name, Path(__file__).parents[3])
     quota = Quota(limit=sizes.NEW_ACCOUNT_VCPUS)
     found = dict(kinds(a.stage1(settings, quota=quota)))
     assert found.keys() & {"fargate-quota-small", "sizes-near"} == set()

@@ -22,7 +22,7 @@ from tools.local_cloud.cloud.plane import DataPlane
 from tools.tests.local_cloud.dataplane.conftest import own_mounts, own_networks
 from tools.tests.local_cloud.dataplane.stack import alive, until
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 
 
 def nothing(reference: str):

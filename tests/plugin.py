@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.sizes import QUICK, SLOW
+from tools.cli.sizes import QUICK, SLOW
 from tools.rehearsal import careapp  # noqa: F401 - makes careapp the local cloud's user in all tests
 
 
