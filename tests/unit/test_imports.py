@@ -24,7 +24,7 @@ MAY = {
     "delivery": {"stack", *GROUND, *TOOLS},
     "webapp": set(),
     "tools.i18n": set(),
-    **dict.fromkeys(TOOLS, {"stack", *GROUND, *TOOLS}),
+    **{each: {"stack", *GROUND, *TOOLS} for each in TOOLS},
     "tools.local_cloud": {*GROUND, "tools.screen", "tools.signals"},
     "tools.rehearsal": {"stack", *GROUND, *TOOLS, "tools.local_cloud"},
     "tools.cli": {"delivery", "stack", *GROUND, *TOOLS, "tools.local_cloud", "tools.rehearsal"},

@@ -135,8 +135,14 @@ def side_by_side() -> dict[str, int]:
             running.add(title)
             words = pytest(folders, processes(folders), (f"--durations={SLOWEST}",))
             with tempfile.TemporaryFile() as said:
-                how = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
-                code = subprocess.run(words, stdout=said, check=False, **how).returncode
+                code = subprocess.run(
+                    words,
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                    check=False,
+                ).returncode
                 said.seek(0)
                 text = said.read().decode(errors="replace")
             codes[title] = code

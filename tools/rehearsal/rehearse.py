@@ -103,7 +103,7 @@ def print_destroyed(report: Report) -> None:
     )
 
 
-COPIED = ("infra", "ops", "stack", "webapp")
+COPIED = ("infra", "stack", "webapp")
 """Folders that a fault may change: they are copied, the others are linked."""
 FAILURES = (RehearsalFailed, PulumiFailed, client.CloudError, FaultError)
 
