@@ -1,4 +1,4 @@
-"""rehearsal/README.md: its last section is the table of types, written from the stand-ins."""
+"""tools/local_cloud/README.md: its last section is the table of types, written from the stand-ins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tools.local_cloud.providers.aws.provider import FUNCTIONS
 from tools.local_cloud.providers.awsx import VPC
 from tools.local_cloud.providers.docker_provider import IMAGE
 
-FILE = ROOT / "rehearsal" / "README.md"
+FILE = ROOT / "tools" / "local_cloud" / "README.md"
 HEADING = "## Types\n"
 INTRODUCTION = """
 `python -m tests.documents` writes this section from the code.

@@ -60,7 +60,7 @@ class Shop:
     def type(self, *words: str) -> subprocess.CompletedProcess[str]:
         environment = {name: each for name, each in os.environ.items() if "CAREAPP" not in name}
         return subprocess.run(
-            [sys.executable, "-P", "-m", "rehearsal", *words],
+            [sys.executable, "-P", "-m", "tools.local_cloud", *words],
             cwd=self.folder, env=environment | self.variables | {"LANG": "C"},
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
@@ -92,7 +92,7 @@ def test_another_program_runs_in_the_local_cloud_with_its_own_python(shop):
     assert (none.returncode, "name the region of the program's stacks" in none.stderr) == (1, True)
     started = shop.type("start", "--region", "eu-west-1", "--tasks", "process", "--port", "0")
     assert started.returncode == 0, started.stderr
-    begin = f"{sys.executable} -P -m rehearsal"
+    begin = f"{sys.executable} -P -m tools.local_cloud"
     assert f"{begin} shell runs pulumi" in started.stdout
     for words in (
         ("stack", "init", "dev"),

@@ -55,7 +55,7 @@ class Noticeboard:
 
     def type(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-P", "-m", "rehearsal", *words],
+            [sys.executable, "-P", "-m", "tools.local_cloud", *words],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
