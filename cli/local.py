@@ -11,6 +11,8 @@ import click
 from i18n import t
 from ops.command_line import Number, Whole, stack_option
 from rehearsal.clock import DEFAULT_SPEED
+from rehearsal.paths import find_home
+from rehearsal.run import careapp
 from rehearsal.run import shell as commands
 from rehearsal.run.faults import FAULTS
 
@@ -164,7 +166,7 @@ def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how
     Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 2: no such stack file, or no
     region in it. 127: no such program.
     """
-    choice = commands.RegionChoice(stack=stack, region=region)
+    choice = careapp.choose_region(stack, region)
     sys.exit(commands.shell(list(command), commands.CloudFlags(**how), choice))
 
 
@@ -206,7 +208,7 @@ def start(as_json: bool, stack: str | None, region: str | None, **how: Any) -> N
 
     Exit code 0: it runs. 1: it does not. 2: no such stack file, or no region in it.
     """
-    choice = commands.RegionChoice(stack=stack, region=region)
+    choice = careapp.choose_region(stack, region)
     sys.exit(commands.cloud_start(commands.CloudFlags(**how), choice, as_json))
 
 
@@ -216,6 +218,7 @@ def stop() -> None:
 
     Exit code 0: none runs. 1: it does not stop, or a rehearsal uses it.
     """
+    careapp.refuse_to_stop(find_home())
     sys.exit(commands.cloud_stop())
 
 

@@ -1,4 +1,4 @@
-"""Print the headings, lines, notes, errors and progress of the rehearsal's commands."""
+"""Print the headings, lines, notes and progress of commands."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ from rich.markup import escape
 
 from i18n import Text, t
 from i18n.masking import mask
-from ops.command_line import print_error
 from ops.screen import console
-
-__all__ = ["print_error", "print_heading", "print_line", "print_note"]
 
 out = console()
 """Standard output, for results. It has colours only on a terminal, and none with NO_COLOR."""

@@ -1,7 +1,8 @@
-"""The paths of the project, of a local cloud's files and of the cache."""
+"""The paths of a local cloud's files and of the cache."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 from collections.abc import Mapping
@@ -9,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from i18n import Refused, Text, t
+from rehearsal import starter
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The project's folder."""
+"""The folder from which Python imports the local cloud."""
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folder of one local cloud. Every file in it belongs to the rehearsal and may be deleted."""
+    """The folder of one local cloud. Every file in it is the local cloud's and may be deleted."""
 
     folder: Path
 
@@ -41,7 +43,7 @@ class Home:
 
     @property
     def owner(self) -> Path:
-        """The lock file that ``./careapp rehearse`` holds while it runs; it contains the process id."""
+        """The lock file of a command that has the local cloud for itself; it contains the process id."""
         return self.folder / "rehearsal.lock"
 
     @property
@@ -56,7 +58,7 @@ class Home:
 
     @property
     def source(self) -> Path:
-        """The copy of the program that a fault changes."""
+        """A changed copy of the program, if there is one."""
         return self.folder / "source"
 
     @property
@@ -66,14 +68,20 @@ class Home:
 
     @property
     def passphrase(self) -> Path:
-        """The file with the passphrase that encrypts the rehearsal's state."""
+        """The file with the passphrase that encrypts the state."""
         return self.folder / "passphrase"
 
 
 def find_home() -> Home:
-    """Return the rehearsal's folder: ``CAREAPP_HOME``, or ``.rehearsal`` in the project."""
-    chosen = os.environ.get("CAREAPP_HOME")
-    return Home(Path(chosen).resolve() if chosen else ROOT / ".rehearsal")
+    """Return the local cloud's folder: the one that the starter's variable names, the starter's, or the program's."""
+    started = starter.current()
+    if chosen := os.environ.get(started.home_variable):
+        return Home(Path(chosen).resolve())
+    if started.home:
+        return Home(started.home)
+    # Outside of the program's folder, which may be the context of an image.
+    key = hashlib.sha256(str(started.folder.resolve()).encode()).hexdigest()[:8]
+    return Home(cache() / "programs" / f"{started.folder.name}-{key}")
 
 
 def cache(environ: Mapping[str, str] = os.environ) -> Path:
@@ -81,8 +89,8 @@ def cache(environ: Mapping[str, str] = os.environ) -> Path:
     # The XDG base directory specification says to ignore a relative path.
     named = Path(environ.get("XDG_CACHE_HOME", ""))
     if named.is_absolute():
-        return named / "careapp"
-    return Path(environ.get("HOME") or _home()) / ".cache" / "careapp"
+        return named / starter.current().name
+    return Path(environ.get("HOME") or _home()) / ".cache" / starter.current().name
 
 
 def _home() -> str:

@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from rehearsal.run import careapp  # noqa: F401 - makes careapp the local cloud's user in all tests
 from tests.sizes import QUICK, SLOW
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shlex
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from i18n import Text, t
+from ops.shared.locks import is_locked
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,15 +76,3 @@ def command_for(typed: Sequence[str]) -> Text:
         "A local cloud runs here: {command}",
         command=f"./careapp shell ./careapp {shlex.join(typed)}",
     )
-
-
-def is_locked(lock: Path) -> bool:
-    """Return whether a process holds a lock file; the kernel releases the lock when that process ends."""
-    try:
-        with lock.open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False

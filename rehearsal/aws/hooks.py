@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import warnings
 from collections.abc import Callable, Mapping
@@ -14,6 +15,8 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
 log = logging.getLogger(__name__)
+FILTER = re.compile("filter '.*?'")
+"""What moto says of a filter that it lacks."""
 Params = dict[str, Any]
 Call = tuple[str, str]
 Before = Callable[[Params], None]
@@ -132,14 +135,16 @@ def _hooked(self: BaseResponse) -> Any:
             problem = refused
         except Refused as refused:
             problem = service_error(call[0], refused.code, refused.message)
-        except NotImplementedError:
+        except NotImplementedError as lacking:
             registry.unsupported.add(call)
             words = f"the rehearsal does not implement {call[0]}:{call[1]}"
+            if found := FILTER.search(str(lacking)):
+                words += f" with the {found[0]}"
             problem = service_error(call[0], "UnsupportedOperation", words)
         except Exception as bug:
             # moto would answer with an HTML page, which a client cannot parse as XML.
             log.exception("%s:%s failed", *call)
-            words = f"the rehearsal's {call[0]}:{call[1]} failed: {type(bug).__name__}: {bug}"
+            words = f"the local cloud's {call[0]}:{call[1]} failed: {type(bug).__name__}: {bug}"
             problem = service_error(call[0], "InternalFailure", words)
         return _refusal(self, problem)
 

@@ -7,8 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ops.shared.policy_evaluation import (
+    ALLOWED,
+    DENIED,
+    NOT_IN_BOUNDARY,
+    Context,
+    Document,
+    decide,
+    listed,
+)
 from rehearsal.aws import hooks
-from stack.statements import ALLOWED, DENIED, NOT_IN_BOUNDARY, Context, Document, decide, listed
 
 
 def documents_of(role_arn: str) -> list[Document] | None:

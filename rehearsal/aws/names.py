@@ -55,7 +55,7 @@ class NameProxy:
         except (ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             writer.write(_answer("400 Bad Request"))
         except OSError as problem:
-            writer.write(_answer("502 Bad Gateway", f"careapp's local cloud: {problem}\n"))
+            writer.write(_answer("502 Bad Gateway", f"the local cloud: {problem}\n"))
         finally:
             writer.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -19,9 +18,8 @@ from i18n import t, verbatim
 from rehearsal.building import app_programs, packages, venvs
 from rehearsal.building import dockerfile as reading
 from rehearsal.building.dockerfile import STOP_SIGNAL, Stage
-from rehearsal.building.files import lay_out, local
+from rehearsal.building.files import fingerprint, lay_out, local
 from rehearsal.calls import Calls
-from stack.context import content_tag
 
 
 class ImageNotFound(Exception):
@@ -165,9 +163,9 @@ class Builder:
             "target": wanted.target,
             **wanted.arguments,
         }
-        key = content_tag(wanted.context, parts)
+        key = fingerprint(wanted.context, parts)
         programs = packages.programs(wanted.context, stage.installs)
-        root = self._laid_out(key, wanted, stage, programs)
+        root = self._laid_out(key[:16], wanted, stage, programs)
         self.left_out = list(map(str, stage.notices))
         environment = dict(stage.environment)
         if projects := venvs.projects(programs, packages.sources()):
@@ -176,7 +174,7 @@ class Builder:
             environment["PYTHONPATH"] = os.pathsep.join(paths)
         return LocalImage(
             reference=wanted.name,
-            digest="sha256:" + hashlib.sha256(key.encode()).hexdigest(),
+            digest=f"sha256:{key}",
             platform=wanted.platform,
             folder=local(root, stage.workdir),
             environment=environment,

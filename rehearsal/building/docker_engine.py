@@ -11,24 +11,23 @@ ANSWER = 10.0
 """Timeout for the Docker engine's answer, in seconds."""
 PULL = 300.0
 """Timeout for pulling the base image, in seconds."""
-BASE = "python:3.13-slim"
-"""The default of the Dockerfile's BASE_IMAGE. A test compares the two."""
 
 
 class NoDocker(Refused):
     """Containers were requested and no Docker engine can run them."""
 
 
-def decide(tasks: str) -> tuple[bool, Text]:
+def decide(tasks: str, base: str | None) -> tuple[bool, Text]:
     """Return whether tasks use Docker for ``auto``, ``docker`` or ``process``, and the message that says why.
 
+    ``auto`` takes an engine that can pull ``base``, the image below the program's own, if that is known.
     Raises ``NoDocker`` if ``docker`` is requested and no engine can be used.
     """
     if tasks == "process":
         return False, t("Tasks run as processes of the image's own command (--tasks process).")
     # Another app may have another base image. With --tasks docker, its build reports a failed
     # pull.
-    problem = trouble() or (_base_image_problem() if tasks == "auto" else None)
+    problem = trouble() or (_base_image_problem(base) if base and tasks == "auto" else None)
     if problem is None:
         return True, t("Tasks run as containers: a Docker engine answers.")
     if tasks == "docker":
@@ -38,17 +37,17 @@ def decide(tasks: str) -> tuple[bool, Text]:
     return False, t("Tasks run as processes of the image's own command: {why}.", why=problem)
 
 
-def _base_image_problem() -> Text | None:
-    """Return why the base image of webapp/Dockerfile cannot be pulled; None if it is there."""
-    if _docker("image", "inspect", BASE).returncode == 0:
+def _base_image_problem(base: str) -> Text | None:
+    """Return why an image cannot be pulled; None if it is there."""
+    if _docker("image", "inspect", base).returncode == 0:
         return None
-    with Progress().phase(t("pulling {image}", image=BASE)):
-        pulled = _docker("pull", "--quiet", BASE)
+    with Progress().phase(t("pulling {image}", image=base)):
+        pulled = _docker("pull", "--quiet", base)
     if pulled.returncode == 0:
         return None
     lines = pulled.stderr.strip().splitlines()
     why = verbatim(lines[-1]) if lines else t("it gave no reason")
-    return t("the Docker engine cannot pull {image}: {why}", image=BASE, why=why)
+    return t("the Docker engine cannot pull {image}: {why}", image=base, why=why)
 
 
 def _docker(*command: str) -> subprocess.CompletedProcess[str]:

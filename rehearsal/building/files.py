@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from docker.utils import exclude_paths  # type: ignore[import-untyped]
+
 from i18n import Text, t
 from rehearsal.building.instructions import meant, nearest
-from stack.context import sent_files
 
 WILDCARDS = "*?["
+
+
+def sent_files(context: Path) -> Iterator[str]:
+    """Yield the files and links of a build context that its .dockerignore does not exclude, relative to it."""
+    ignore = context / ".dockerignore"
+    lines = ignore.read_text().splitlines() if ignore.is_file() else []
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    for name in exclude_paths(str(context), patterns):
+        if (context / name).is_symlink() or (context / name).is_file():
+            yield name
+
+
+def fingerprint(context: Path, parts: Mapping[str, str]) -> str:
+    """Return a hash of what Docker sends of a build context, and of the build's other ``parts``."""
+    files = [(name, *_content(context / name)) for name in sorted(sent_files(context))]
+    return hashlib.sha256(json.dumps([sorted(parts.items()), files]).encode()).hexdigest()
+
+
+def _content(file: Path) -> tuple[str | int, str]:
+    if file.is_symlink():
+        return "link", str(file.readlink())
+    return stat.S_IMODE(file.stat().st_mode), hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from i18n import Refused, Text, joined, t
+from rehearsal import starter
 from rehearsal.building.pip_arguments import FILES
 from rehearsal.paths import cache, cache_refused
 
-READY = "careapp-ready"
 PROJECT = re.compile(r"^(?P<path>/.+)$|'[\w.]+': '(?P<package>/[^']+)'", re.M)
 """A path in a .pth file, and a package in the finder that setuptools writes for an editable project."""
 
@@ -55,16 +55,17 @@ def venv(installs: Sequence[Step]) -> Path:
     Raises ``InstallError``.
     """
     folder = cache() / "venvs" / _key(installs)
-    if (folder / READY).exists():
+    ready = folder / f"{starter.current().name}-ready"
+    if ready.exists():
         return folder / "bin"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with folder.with_name(f"{folder.name}.lock").open("w") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            if not (folder / READY).exists():
+            if not ready.exists():
                 shutil.rmtree(folder, ignore_errors=True)
                 _make(folder, installs)
-                (folder / READY).touch()
+                ready.touch()
     except OSError as problem:
         raise InstallError(cache_refused(cache(), problem)) from problem
     return folder / "bin"
@@ -142,26 +143,25 @@ VERSION = re.compile(r"No matching distribution found for (?P<package>\S+)")
 
 def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
     """Return which package pip refuses, with its file and line and what to do; None where it names none."""
-    found, text = (
+    started = starter.current()
+    found, hint, text = (
         HASH.search(said),
-        t(
-            "{package} ({place}): the package has another hash. Write the lock file again (in webapp: `make lock`)."
-        ),
+        started.lock_again,
+        t("{package} ({place}): the package has another hash. Write the lock file again{hint}."),
     )
     if found is None and (found := OTHER_PYTHON.search(said)):
         return t(
             "{package} needs another Python than this machine's {version}, with which a task runs without Docker. "
-            "Start ./careapp with that Python (PYTHON=PATH), or use a Docker engine (--tasks docker).",
+            "{start}, or use a Docker engine (--tasks docker).",
             package=found["package"] or found["project"],
             version=".".join(map(str, sys.version_info[:2])),
+            start=started.python,
         )
     if found is None:
-        found, text = (
+        found, hint, text = (
             VERSION.search(said),
-            t(
-                "{package} ({place}): the index has no such package or version. Correct it (in webapp: "
-                "requirements.in, then `make lock`)."
-            ),
+            started.lock_corrected,
+            t("{package} ({place}): the index has no such package or version. Correct it{hint}."),
         )
     if found is None:
         return None
@@ -173,4 +173,6 @@ def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
         for number, line in enumerate(file.read_text().splitlines(), 1)
         if at.match(line)
     )
-    return Text(text.template, (("package", found["package"]), ("place", next(places, "-"))))
+    how = t(" ({how})", how=hint) if hint else ""
+    values = (("package", found["package"]), ("place", next(places, "-")), ("hint", how))
+    return Text(text.template, values)

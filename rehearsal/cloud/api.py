@@ -23,6 +23,7 @@ RELIED_ON = (
     ("moto.elbv2.models", "FakeHealthStatus"),
     ("moto.acm.models", "CertBundle.describe"),
     ("moto.route53.models", "create_route53_zone_id"),
+    ("moto.ec2.models", "EC2Backend.create_default_vpc"),
     ("moto.ec2.models.elastic_network_interfaces", "NetworkInterface.association"),
     ("moto.ec2.models.instances", "Instance.prep_nics"),
     ("moto.ec2.models.security_groups", "SecurityGroup.get_rule"),
@@ -31,6 +32,7 @@ RELIED_ON = (
     ("moto.logs.models", "LogGroup.filter_log_events"),
     ("moto.iam.access_control", "IAMPolicy.is_action_permitted"),
     ("moto.s3.models", "FakeBucket.get_permission"),
+    ("moto.s3.models", "FakeBucket.__init__"),
     ("moto.s3.responses", "S3Response._bucket_response"),
     ("moto.s3.responses", "S3Response._key_response"),
     ("moto.s3.responses", "S3Response.parse_key_name"),
@@ -57,8 +59,8 @@ def check_moto() -> None:
     if installed != VERSION or missing:
         raise WrongMoto(
             t(
-                "moto {installed} is installed, the rehearsal needs {version}; missing: {missing}. Any "
-                "command of careapp installs the locked versions",
+                "moto {installed} is installed, the local cloud needs {version}; missing: {missing}. "
+                "Install the versions of its lock file again",
                 installed=installed,
                 version=VERSION,
                 missing=", ".join(missing) or "-",
@@ -86,7 +88,7 @@ SETTINGS = {
 }
 PARTS = (
     *("boundaries", "ec2.patches", "ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "s3.rules"),
-    *("acm", "ecr", "quotas"),
+    *("acm", "ecr", "policies", "quotas", "secrets"),
     *("scaling.rules", "scaling.schedule", "scaling.tracking"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from ops.shared.policy_evaluation import permits
 from rehearsal.aws import hooks
 from rehearsal.aws.ec2.firewall import Endpoint
 from rehearsal.aws.ec2.network import endpoint_of, reaches, read_map
@@ -17,7 +18,6 @@ from rehearsal.aws.iam import documents_of
 from rehearsal.aws.rds import patches
 from rehearsal.aws.rds.database import Databases, open_port
 from rehearsal.machine.sockets import LOOPBACK, Forwarder, Loop
-from stack.statements import permits
 
 CHANNELS = ("ssmmessages:CreateControlChannel", "ssmmessages:OpenDataChannel")
 

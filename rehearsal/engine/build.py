@@ -261,7 +261,7 @@ def _go_of_wheel(folder: Path, progress: Progress, environ: Mapping[str, str]) -
     options += ["--target", str(target), "-r", str(lock)]
     uv = shutil.which("uv", path=environ.get("PATH", ""))
     python = [sys.executable, "-m", "pip", "install", "--no-compile"]
-    # The venv of ./careapp has pip; one that was made with uv may not.
+    # A venv that was made with uv may have no pip.
     has_pip = importlib.util.find_spec("pip") is not None
     if not has_pip and not uv:
         raise EngineUnavailable(

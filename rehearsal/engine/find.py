@@ -12,16 +12,12 @@ from pathlib import Path
 
 from i18n import Refused, Text, joined, said, t
 from ops.signals import terminations_raise
+from rehearsal import starter
 from rehearsal.console import Progress
 from rehearsal.engine.build import EXPECT, build, recipe_version
 from rehearsal.engine.release import RELEASES, download, machine
 from rehearsal.engine.version import REQUIRED, EngineUnavailable, usable, version_of
 from rehearsal.paths import cache, cache_refused
-
-HOW_TO_INSTALL = t(
-    "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
-    "or set CAREAPP_PULUMI to the path of a pulumi executable."
-)
 
 
 class EngineError(Refused):
@@ -35,7 +31,7 @@ def find_or_get(
 ) -> Path:
     """Return the path of a `pulumi` executable that is recent enough for the program.
 
-    In this order: CAREAPP_PULUMI, PATH, the user's cache, Pulumi's release archive, a build from
+    In this order: the starter's variable, PATH, the user's cache, Pulumi's release archive, a build from
     the Go module proxy (minutes, once). Raises EngineError.
     """
     return _Search(
@@ -58,8 +54,9 @@ class _Search:
     problems: list[Text] = field(default_factory=list)
 
     def result(self) -> Path:
-        if forced := self.environ.get("CAREAPP_PULUMI"):
-            return self._forced(Path(forced))
+        variable = starter.current().pulumi_variable
+        if forced := self.environ.get(variable):
+            return self._forced(variable, Path(forced))
         cli = self._try("PATH", self._on_path) or self._try(t("cache"), self._cached)
         if cli:
             return cli
@@ -71,25 +68,35 @@ class _Search:
             return cli
         raise EngineError(
             t(
-                "no usable pulumi ({wanted}) was found:\n  - {roads}\n{way_out}",
+                "no usable pulumi ({wanted}) was found:\n  - {roads}\n"
+                "Install Pulumi (https://www.pulumi.com/docs/install/) so that `pulumi` is on PATH, "
+                "or set {variable} to the path of a pulumi executable.",
                 wanted=REQUIRED,
                 roads=joined("\n  - ", self.problems),
-                way_out=HOW_TO_INSTALL,
+                variable=variable,
             )
         )
 
-    def _forced(self, cli: Path) -> Path:
+    def _forced(self, variable: str, cli: Path) -> Path:
         try:
             version_of(cli, self.environ)
         except EngineUnavailable as problem:
             raise EngineError(
-                t("CAREAPP_PULUMI: {why}; correct it or unset it", why=said(problem))
+                t(
+                    "{variable}: {why}; correct it or unset it",
+                    variable=variable,
+                    why=said(problem),
+                )
             ) from problem
         try:
             return usable(cli, self.environ)
         except EngineUnavailable as problem:
             self.progress.say(
-                t("CAREAPP_PULUMI: {why}; it is used nevertheless", why=said(problem))
+                t(
+                    "{variable}: {why}; it is used nevertheless",
+                    variable=variable,
+                    why=said(problem),
+                )
             )
             return cli
 
@@ -162,7 +169,7 @@ def _locked(folder: Path, progress: Progress) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with progress.phase(t("waiting for another careapp process that installs the engine")):
+            with progress.phase(t("waiting for another process that installs the engine")):
                 fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -1,7 +1,7 @@
 """The servers to which the engine attaches: the local providers, and the language host, which runs programs.
 
 Pulumi's own host, ``pulumi-language-python``, is only in the installed CLI. This one implements the
-same protocol: a process of the project's Python, with the project's folder first in ``sys.path``
+same protocol: a process of the program's own Python, with the program's folder first in ``sys.path``
 and its output sent to the engine.
 """
 
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import IO, Any
@@ -29,6 +29,8 @@ from pulumi.runtime.proto import (
     provider_pb2_grpc,
 )
 
+from rehearsal.engine import interpreter
+from rehearsal.engine.interpreter import NoInterpreter
 from rehearsal.engine.program import ERROR_SHOWN, FORKS, Request, exit_code
 from rehearsal.providers.servicer import Servicer
 
@@ -65,9 +67,20 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
     def GetProgramDependencies(self, _request: Any, _context: Any) -> Any:
         return language_pb2.GetProgramDependenciesResponse()
 
-    def About(self, _request: Any, _context: Any) -> Any:
-        version = ".".join(map(str, sys.version_info[:3]))
-        return language_pb2.AboutResponse(executable=sys.executable, version=version)
+    def About(self, request: Any, context: Any) -> Any:
+        """Return the program's Python and its version, for `pulumi about`."""
+        python = self._python(request.info, context)
+        told = subprocess.run([python, "--version"], capture_output=True, text=True, check=True)
+        version = told.stdout.removeprefix("Python ").strip()
+        return language_pb2.AboutResponse(executable=str(python), version=version)
+
+    def _python(self, info: Any, context: Any) -> Path:
+        """Return the Python of a program or policy pack; end the engine's call where there is none."""
+        try:
+            return interpreter.find(info, self.environment)
+        except NoInterpreter as problem:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(problem.text))
+            raise
 
     def Run(self, request: Any, context: Any) -> Any:
         """Run the program to its end and send its output to the engine line by line."""
@@ -85,8 +98,12 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             secret_keys=tuple(request.configSecretKeys),
         )
         self.folder = Path(request.pwd or request.info.program_directory)
+        try:
+            python = interpreter.find(request.info, self.environment)
+        except NoInterpreter as problem:
+            return language_pb2.RunResponse(error=str(problem.text))
         with grpc.insecure_channel(engine) as channel:
-            status = self._execute(wanted, context, engine_pb2_grpc.EngineStub(channel))
+            status = self._execute(wanted, python, context, engine_pb2_grpc.EngineStub(channel))
         if status == 0:
             return language_pb2.RunResponse()
         if status == ERROR_SHOWN:
@@ -95,9 +112,10 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
 
     def RunPlugin(self, request: Any, context: Any) -> Iterator[Any]:
         """Run a policy pack until the engine ends the call. Its first line is the port on which it listens."""
+        python = self._python(request.info, context)
         words = ["pulumi.policy", *request.args, request.info.program_directory]
         child = subprocess.Popen(
-            [sys.executable, "-u", "-m", *words],
+            [str(python), "-u", "-m", *words],
             cwd=request.pwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -139,13 +157,13 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             with self._lock:
                 self._running.discard(child)
 
-    def _execute(self, wanted: Request, context: Any, engine: Any) -> int:
-        """Run the program, forward its output to the engine, and return its exit code."""
+    def _execute(self, wanted: Request, python: Path, context: Any, engine: Any) -> int:
+        """Run the program with its Python, forward its output to the engine, and return its exit code."""
         (out, out_end), (errors, errors_end) = FORKS.Pipe(duplex=False), FORKS.Pipe(duplex=False)
         environment = {**self.environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}
         with out, errors:
             with out_end, errors_end:
-                child = wanted.start(self.folder, environment, out_end, errors_end)
+                child = self._start(wanted, python, environment, out_end, errors_end)
             with self._killable(child, context):
                 readers = [
                     threading.Thread(target=_forward, args=(stream, severity, engine), daemon=True)
@@ -160,6 +178,20 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
                 for reader in readers:
                     reader.join(timeout=5)
         return code
+
+    def _start(
+        self,
+        wanted: Request,
+        python: Path,
+        environment: Mapping[str, str],
+        out: Connection,
+        errors: Connection,
+    ) -> Child:
+        """Start the program: in a fork if its Python is this one, which starts it a second sooner."""
+        if interpreter.is_own(python):
+            return wanted.start(self.folder, environment, out, errors)
+        changed = interpreter.activated(python, environment)
+        return wanted.start_with(python, self.folder, changed, out, errors)
 
 
 def _forward(stream: IO[str], severity: Any, engine: Any) -> None:

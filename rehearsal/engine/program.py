@@ -1,4 +1,4 @@
-"""Runs a Pulumi program in a process of its own, forked from one that has Pulumi's packages already imported.
+"""Runs a Pulumi program in a process of its own: a fork that has Pulumi's packages already imported, or another Python.
 
 It follows ``pulumi-language-python-exec`` of Pulumi's Python SDK, which is not in its wheel.
 """
@@ -6,17 +6,20 @@ It follows ``pulumi-language-python-exec`` of Pulumi's Python SDK, which is not 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import json
 import logging
 import multiprocessing
 import os
 import runpy
+import subprocess
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -57,11 +60,34 @@ class Request:
     def start(
         self, folder: Path, environment: Mapping[str, str], out: Connection, errors: Connection
     ) -> ForkServerProcess:
-        """Start the program. Its exit code is 0, ERROR_SHOWN, or that of a crash.
+        """Start the program in a fork. Its exit code is 0, ERROR_SHOWN, or that of a crash.
 
         The request contains decrypted configuration; it is passed in a pipe, and not as an argument.
         """
         return fork(_main, self, folder, dict(environment), out, errors)
+
+    def start_with(
+        self,
+        python: Path,
+        folder: Path,
+        environment: Mapping[str, str],
+        out: Connection,
+        errors: Connection,
+    ) -> subprocess.Popen[str]:
+        """Start the program with another Python than this one, which runs this file."""
+        child = subprocess.Popen(
+            [str(python), "-u", __file__],
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=out.fileno(),
+            stderr=errors.fileno(),
+            text=True,
+        )
+        assert child.stdin is not None  # noqa: S101 - for the type checker; PIPE was asked for
+        with child.stdin as pipe, contextlib.suppress(BrokenPipeError):
+            json.dump(asdict(self), pipe)
+        return child
 
 
 def fork(target: Callable[..., object], *arguments: Any) -> ForkServerProcess:
@@ -72,8 +98,10 @@ def fork(target: Callable[..., object], *arguments: Any) -> ForkServerProcess:
     return child
 
 
-def exit_code(child: ForkServerProcess) -> int:
-    """Wait for the end of a process of ``fork`` and return its exit code."""
+def exit_code(child: ForkServerProcess | subprocess.Popen[str]) -> int:
+    """Wait for the end of a program's process and return its exit code."""
+    if isinstance(child, subprocess.Popen):
+        return child.wait()
     wait([child.sentinel])
     with COLLECTING:
         child.join()
@@ -138,3 +166,26 @@ def run(wanted: Request) -> int:
 
 def _execute(program: str) -> None:
     runpy.run_path(program, run_name="__main__")
+
+
+def main() -> int:
+    """Run the program of the request on standard input, in the current folder, with the Python that runs this file."""
+    wanted = Request(**json.load(sys.stdin))
+    with open(os.devnull) as empty:  # noqa: PTH123 - the program's own standard input
+        os.dup2(empty.fileno(), 0)
+    # In place of this file's folder, whose modules are none of the program's.
+    sys.path[0] = str(Path.cwd())
+    sys.argv = [wanted.program]
+    try:
+        import pulumi  # noqa: F401
+    except ImportError:
+        print(
+            f"{sys.executable} has no Pulumi SDK: {sys.executable} -m pip install -r requirements.txt",
+            file=sys.stderr,
+        )
+        return 1
+    return run(wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -50,7 +50,7 @@ REQUIRED = t("{minimum} or newer, below {below}", minimum=str(MINIMUM), below=st
 def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
     """Return the executable's version. Raises EngineUnavailable if it does not run or prints no version."""
     # `pulumi version` writes a log below PULUMI_HOME, which must not remain.
-    with tempfile.TemporaryDirectory(prefix="careapp-pulumi-") as home:
+    with tempfile.TemporaryDirectory(prefix="pulumi-version-") as home:
         env = {**(os.environ if environ is None else environ), "PULUMI_HOME": home}
         env["PULUMI_SKIP_UPDATE_CHECK"] = "true"
         try:

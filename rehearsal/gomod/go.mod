@@ -1,4 +1,4 @@
-module careapp/tools
+module local/engine
 
 go 1.26.6
 

@@ -15,7 +15,7 @@ class Authority:
     """A certificate authority that lives as long as the data plane. Its private key is never written to a file."""
 
     def __init__(self, folder: Path) -> None:
-        self._authority = trustme.CA(path_length=0, organization_name="careapp rehearsal CA")
+        self._authority = trustme.CA(path_length=0, organization_name="local cloud CA")
         self.path = folder / "rehearsal-ca.pem"
         self._authority.cert_pem.write_to_path(self.path)
         self.path.chmod(0o644)

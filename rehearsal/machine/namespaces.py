@@ -183,7 +183,7 @@ def mount_refusal() -> Text | None:
 
 
 Attempted = subprocess.CompletedProcess[str]
-IMAGE_FOLDER = "careapp-image-folder"
+IMAGE_FOLDER = "image-folder"
 READ_ONLY = (
     'test ! -w "$0" || { echo a mount stays writable >&2; exit 1; }; '
     f"test -d /{IMAGE_FOLDER} || {{ echo an image has no root of its own >&2; exit 1; }}"

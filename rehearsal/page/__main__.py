@@ -15,7 +15,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from rehearsal.paths import ROOT, Home
+from ops.aws.local_cloud import ROOT
+from rehearsal.paths import Home
 from stack.file import names_of
 
 

@@ -9,10 +9,11 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 
 from i18n import t
+from ops.aws.local_cloud import ROOT
 from rehearsal.page.__main__ import Options
-from rehearsal.paths import ROOT, Home
 
 PORT = 8081
 """Next to the app's own."""
@@ -31,11 +32,11 @@ class Launched:
         self._child: subprocess.Popen[str] | None = None
         self.url = f"http://localhost:{listener.getsockname()[1]}"
 
-    def start(self, home: Home, region: str, environment: Mapping[str, str]) -> None:
+    def start(self, folder: Path, region: str, environment: Mapping[str, str]) -> None:
         """Hand the socket over; requests wait in it until the process answers."""
         options = Options(
             listener=self._listener.fileno(),
-            folder=str(home.folder),
+            folder=str(folder),
             region=region,
         )
         self._child = subprocess.Popen(

@@ -15,6 +15,7 @@ from typing import Any
 
 from i18n import verbatim
 from ops.aws.errors import AwsProblem
+from ops.aws.local_cloud import ROOT
 from ops.aws.session import Session
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Diagnosis
@@ -26,7 +27,7 @@ from ops.watch import events, logs
 from ops.watch.events import Event
 from ops.watch.logs import LogQuery
 from ops.watch.status import overview
-from rehearsal.paths import ROOT, Home
+from rehearsal.paths import Home
 from stack.file import StackError, project_of
 from stack.names import StackNames
 from stack.settings import Settings

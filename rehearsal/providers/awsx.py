@@ -348,7 +348,7 @@ class AwsxServicer(Servicer):
 
     def Construct(self, request: Any, context: Any) -> Any:
         if request.type != VPC:
-            words = f"the rehearsal has no stand-in for {request.type}"
+            words = f"the local cloud has no stand-in for {request.type}"
             fail(context, request.name, "constructing", ValueError(words))
         try:
             with Monitor(request) as monitor:

@@ -40,7 +40,7 @@ class DockerServicer(Servicer):
 
     def Check(self, request: Any, context: Any) -> Any:
         if request.urn.split("::")[2].rpartition("$")[2] != IMAGE:
-            words = "the rehearsal has a stand-in for docker.Image only"
+            words = "the local cloud has a stand-in for docker.Image only"
             fail(context, request.urn, "preparing", ValueError(words))
         inputs = values(request.news)
         failures = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any
 
 import jmespath
@@ -24,6 +25,8 @@ class Subject:
     inputs: Values
     known: str = ""
     """The value of the state's ``named_by``."""
+    before: Values = field(default_factory=dict)
+    """The inputs before a change. None at its creation."""
 
     @property
     def name(self) -> str:
@@ -31,6 +34,12 @@ class Subject:
         if self.known:
             return self.known
         return self.kind.locate(self.calls, self.identity) if self.kind.locate else self.identity
+
+    @property
+    def changed(self) -> set[str]:
+        """Return the names of the inputs that differ from those before the change."""
+        names = {*self.before, *self.inputs}
+        return {name for name in names if self.before.get(name) != self.inputs.get(name)}
 
     def call(self, operation: str, **more: Any) -> Values:
         """Call ``operation`` on this resource."""
@@ -54,6 +63,7 @@ class Subject:
 
 
 Apply = Callable[[Subject], object]
+Follow = Callable[[Subject, Values | None, Event], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +87,10 @@ class Kind:
     inputs ``one_of`` one is given; another one replaces the resource. ``ignored`` are the inputs that are not sent,
     each with its reason. ``repeated`` are the inputs that are sent with every change.
     ``fixed_name`` is the input that must be unique. ``deletes_first``: only one such resource can exist at a time.
-    With either one the resource is deleted before its replacement is created.
+    With either one the resource is deleted before its replacement is created. Not ``suffixed``: where the program
+    gives no name, it is that of the resource in the program.
+    ``follow`` waits after a creation or change until AWS has carried it out. It also gets AWS's description from
+    before a change.
     ``read_back`` are the inputs that other clients change in AWS: the value that was read last is compared.
     """
 
@@ -102,6 +115,7 @@ class Kind:
     settings: tuple[Setting, ...] = ()
     outputs: Mapping[str, str | Callable[[Subject, Values], Any]] = field(default_factory=dict)
     autoname: str | None = None
+    suffixed: bool = True
     fixed_name: str | None = None
     deletes_first: bool = False
     tag_type: str | None = None
@@ -110,6 +124,7 @@ class Kind:
     on_delete: Apply | None = None
     absent: tuple[str, ...] = ()
     ready: tuple[str, str] | None = None
+    follow: Follow | None = None
 
     def replacing(self, olds: Values, news: Values) -> list[str]:
         """Return the inputs whose change from ``olds`` to ``news`` replaces the resource."""

@@ -24,21 +24,27 @@ TAGGING: Mapping[str, tuple[str, str, str, str, str]] = {
     "cloudwatch": ("tag_resource", "untag_resource", "ResourceARN", "Tags", "Key"),
     "events": ("tag_resource", "untag_resource", "ResourceARN", "Tags", "Key"),
     "sns": ("tag_resource", "untag_resource", "ResourceArn", "Tags", "Key"),
+    "aws:iam/policy:Policy": ("tag_policy", "untag_policy", "PolicyArn", "Tags", "Key"),
+    "aws:iam/instanceProfile:InstanceProfile": (
+        *("tag_instance_profile", "untag_instance_profile"),
+        *("InstanceProfileName", "Tags", "Key"),
+    ),
     "kms": ("tag_resource", "untag_resource", "KeyId", "Tags", "TagKey"),
+    "secretsmanager": ("tag_resource", "untag_resource", "SecretId", "Tags", "Key"),
     "application-autoscaling": ("tag_resource", "untag_resource", "ResourceARN", "Tags", ""),
     "acm": (
         *("add_tags_to_certificate", "remove_tags_from_certificate"),
         *("CertificateArn", "Tags", "Key"),
     ),
 }
-"""By service: the operations that add and remove, the parameters of the resource and of the tags, and the name of a
-tag's key."""
+"""By service, or by type where a service has several operations: those that add and remove, the parameters of the
+resource and of the tags, and the name of a tag's key."""
 
 
 def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
     """Change a resource's tags from ``old`` to ``new``."""
     service = subject.kind.service
-    add, remove, target, member, key = TAGGING[service]
+    add, remove, target, member, key = TAGGING.get(subject.kind.token) or TAGGING[service]
     named: Any = subject.identity if service in ("ec2", "iam", "kms") else arn
     target_params = {target: [named] if target in ("Resources", "ResourceArns") else named}
     removed = sorted(set(old) - set(new))
@@ -60,6 +66,8 @@ def tag_list(tags: Mapping[str, str], key: str) -> Any:
     return [{key: name, value: text} for name, text in sorted(tags.items())]
 
 
+NEVER = Event()
+"""For a change that nothing cancels."""
 WAIT = 300.0
 """Wall-clock seconds after which a resource that is not ready is an error."""
 
@@ -69,11 +77,11 @@ class NotReady(Exception):
 
 
 class Incomplete(Exception):
-    """A resource exists but its settings could not be applied. The state must keep its ``identity``."""
+    """A resource exists, but not as it should. The state must keep its ``identity``, and ``outputs`` if it has some."""
 
-    def __init__(self, identity: str, reason: Exception) -> None:
+    def __init__(self, identity: str, reason: Exception, outputs: Values | None = None) -> None:
         super().__init__(str(reason))
-        self.identity = identity
+        self.identity, self.outputs = identity, outputs
 
 
 def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
@@ -114,6 +122,8 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
         for setting in kind.settings:
             if setting.on_create and _any_left(setting.inputs, prepared, taken):
                 setting.apply(subject)
+        if kind.follow:
+            kind.follow(subject, None, cancel)
         return identity, outputs(subject, inputs)
     except Exception as problem:
         raise Incomplete(identity, problem) from problem
@@ -157,11 +167,35 @@ def update(
     olds: Values,
     news: Values,
     state: Values | None = None,
+    cancel: Event = NEVER,
 ) -> Values:
-    """Change the inputs that differ in place and return the outputs."""
+    """Change the inputs that differ in place and return the outputs.
+
+    Raises ``Incomplete`` when everything was sent, but AWS has not carried it out.
+    """
     subject = existing(calls, kind, identity, news, state)
-    before, after = kind.prepare(clean(olds)), subject.inputs
-    changed = {name for name in {*before, *after} if before.get(name) != after.get(name)}
+    subject = replace(subject, before=kind.prepare(clean(olds)))
+    past = describe(subject) if kind.follow else None
+    done = _send_changes(subject)
+    results = outputs(subject, news)
+    changed = subject.changed
+    if "tags" in changed - done:
+        retag(subject, str(results.get("arn", "")), olds.get("tags") or {}, news.get("tags") or {})
+        done.add("tags")
+    if changed - done:
+        raise UnknownInput(f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed")
+    if kind.follow is None:
+        return results
+    try:
+        kind.follow(subject, past, cancel)
+    except Exception as problem:
+        raise Incomplete(identity, problem, results) from problem
+    return outputs(subject, news)
+
+
+def _send_changes(subject: Subject) -> set[str]:
+    """Send the changed inputs and return the names of those that need nothing more."""
+    calls, kind, after, changed = subject.calls, subject.kind, subject.inputs, subject.changed
     done = set(kind.ignored)
     if kind.update:
         # The resource is still to be named as it was.
@@ -176,13 +210,7 @@ def update(
         if changed & set(setting.inputs) - done:
             setting.apply(subject)
             done |= set(setting.inputs)
-    results = outputs(subject, news)
-    if "tags" in changed - done:
-        retag(subject, str(results.get("arn", "")), olds.get("tags") or {}, news.get("tags") or {})
-        done.add("tags")
-    if changed - done:
-        raise UnknownInput(f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed")
-    return results
+    return done
 
 
 def delete(

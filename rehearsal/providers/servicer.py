@@ -106,7 +106,7 @@ def keep_incomplete(context: Any, problem: Incomplete, inputs: Values) -> None:
     detail.Pack(
         pb.ErrorResourceInitFailed(
             id=problem.identity,
-            properties=struct(inputs),
+            properties=struct(problem.outputs or inputs),
             inputs=struct(inputs),
             reasons=[str(problem)],
         )

@@ -1,27 +1,22 @@
-"""Start, find and stop the local cloud's process, lock its folder and request the app's page."""
+"""Start, find and stop the local cloud's process."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
-import ssl
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from i18n import Refused, Text, t, verbatim
-from ops.aws.local_cloud import is_locked
+from ops.shared.locks import is_locked
+from rehearsal import starter
 from rehearsal.console import Progress
 from rehearsal.paths import ROOT, Home
 
@@ -30,7 +25,9 @@ STOP_LIMIT = 60.0
 """Seconds: tasks may take their stop timeout."""
 
 
-NONE_RUNS = t("no local cloud runs here: ./careapp cloud start starts one")
+def none_runs() -> Text:
+    """Return the message that no local cloud runs, with the command that starts one."""
+    return t("no local cloud runs here: {cloud} start starts one", cloud=starter.current().cloud)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +44,7 @@ class Options:
 
     @property
     def page_port(self) -> int | None:
-        """Return the port of the rehearsal's page. It is any free port where the app's is."""
+        """Return the port of the starter's own page. It is any free port where the first listener's is."""
         return 0 if self.watch_port is None and self.port == 0 else self.watch_port
 
 
@@ -72,7 +69,7 @@ class Facts:
 
     @property
     def page(self) -> str:
-        """The URL of the rehearsal's page."""
+        """The URL of the starter's own page; "" if it has none."""
         return str(self.data["page"])
 
     @property
@@ -108,7 +105,7 @@ def require(home: Home) -> Facts:
     """Return the facts of the running local cloud. Raises ``CloudError`` when there is none."""
     found = find(home)
     if found is None:
-        raise CloudError(NONE_RUNS)
+        raise CloudError(none_runs())
     return found
 
 
@@ -117,8 +114,9 @@ def start(home: Home, options: Options) -> Facts:
     if find(home):
         raise CloudError(
             t(
-                "a local cloud already runs in {folder}: ./careapp cloud stop ends it",
+                "a local cloud already runs in {folder}: {cloud} stop ends it",
                 folder=str(home.folder),
+                cloud=starter.current().cloud,
             )
         )
     home.folder.mkdir(parents=True, exist_ok=True)
@@ -176,9 +174,10 @@ def stop(home: Home) -> bool:
 
 
 def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
+    started = starter.current()
     environment = {
         **os.environ,
-        "CAREAPP_HOME": str(home.folder),
+        started.home_variable: str(home.folder),
         "PYTHONPATH": str(ROOT),
         # Tasks are started by fork and exec; gRPC would warn of each.
         "GRPC_ENABLE_FORK_SUPPORT": "0",
@@ -189,11 +188,10 @@ def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
         child = subprocess.Popen(
             # Not -m: multiprocessing would import that module from here in each fork of the program.
             [
-                sys.executable,
-                "-c",
-                "import sys; from rehearsal.run import cloud; sys.exit(cloud.main())",
+                *(sys.executable, "-P", "-c"),
+                f"import sys; from {started.process} import main; sys.exit(main())",
             ],
-            cwd=ROOT,
+            cwd=started.folder,
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -225,85 +223,3 @@ def _has_ended(pid: int) -> bool:
         return True
     except OSError:
         return False  # Another user's process, or a system without /proc.
-
-
-@contextmanager
-def hold_folder(home: Home) -> Iterator[None]:
-    """Hold the folder's lock for a rehearsal. Raises ``CloudError`` while another process holds it."""
-    home.folder.mkdir(parents=True, exist_ok=True)
-    with home.owner.open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise CloudError(
-                t(
-                    "a rehearsal (process {pid}) runs in {folder}: end it with Ctrl-C where it was "
-                    "started, or give this one a folder of its own: "
-                    "CAREAPP_HOME=FOLDER ./careapp rehearse",
-                    pid=lock.read().strip(),
-                    folder=str(home.folder),
-                )
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
-
-
-def refuse_to_stop(home: Home) -> None:
-    """Raise ``CloudError`` while a rehearsal runs in ``home``: it needs the local cloud to destroy its stack."""
-    if not is_locked(home.owner):
-        return
-    pid = home.owner.read_text().strip()
-    raise CloudError(
-        t(
-            "a rehearsal (process {pid}) runs in {folder}, and this is its local cloud: Ctrl-C where "
-            "it was started destroys the stack and stops the local cloud; kill {pid} stops both "
-            "without destroying",
-            pid=pid,
-            folder=str(home.folder),
-        )
-    )
-
-
-@dataclass(frozen=True)
-class Page:
-    """The listener that serves the app. ``authority`` is its CA certificate file; "" without HTTPS."""
-
-    url: str
-    authority: str = ""
-    plain: str = ""
-    """The URL of the HTTP listener that must redirect to it; "" when there is none."""
-
-    @classmethod
-    def of(cls, listeners: Sequence[Mapping[str, str]]) -> Page | None:
-        """Return the page of the local cloud's listeners, or None without a listener."""
-        secure = [each for each in listeners if each.get("authority")]
-        plain = [each["url"] for each in listeners if not each.get("authority")]
-        if secure:
-            return cls(secure[0]["url"], secure[0]["authority"], plain[0] if plain else "")
-        return cls(plain[0]) if plain else None
-
-    def get(self, url: str = "", host: str = "") -> tuple[int, str, str]:
-        """Return status, text and final URL. Without a trusted answer return status 0 and the reason.
-
-        ``host`` is the name that users open. Of a redirect to another host, return it and where it leads.
-        """
-        from ops.snapshot.page import Redirects  # with all of ops.snapshot, which few commands need
-
-        url, redirects = url or self.url, Redirects()
-        trust = ssl.create_default_context(cafile=self.authority) if self.authority else None
-        opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=trust), urllib.request.ProxyHandler({}), redirects
-        )
-        asked = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310 - a loopback address
-        try:
-            with opener.open(asked, timeout=10) as answer:
-                return answer.status, answer.read().decode(errors="replace"), answer.url
-        except urllib.error.HTTPError as answer:
-            with answer:
-                text = answer.read().decode(errors="replace")
-                return answer.code, text, redirects.leads_to or answer.url
-        except OSError as problem:
-            return 0, str(problem), url

@@ -1,4 +1,4 @@
-"""The process of the local cloud, which ``./careapp cloud start`` starts."""
+"""The process of the local cloud."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from i18n import said, t
+from rehearsal import starter
 from rehearsal.clock import Clock
 from rehearsal.paths import Home, find_home
 from rehearsal.run.client import Options
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from rehearsal.engine.language import Hosts
 
 log = logging.getLogger("rehearsal.run.cloud")
-GATE_POLL = "0.1"
-"""Wall-clock seconds between two reads of the roll-out gate. The 3 s for AWS would be too long here."""
 
 
 class AlreadyRunning(Exception):
@@ -49,7 +48,6 @@ class Cloud:
         from rehearsal.calls import Calls
         from rehearsal.cloud.api import Api
         from rehearsal.cloud.plane import DataPlane
-        from rehearsal.page.launch import listening
         from rehearsal.run.project import local_cloud_environment
 
         with contextlib.ExitStack() as stops:
@@ -57,8 +55,10 @@ class Cloud:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             stops.callback(shutil.rmtree, folder, ignore_errors=True)
-            page = listening(self.options.page_port)
-            stops.callback(page.stop)
+            started = starter.current()
+            page = started.beside(self.options.page_port) if started.beside else None
+            if page:
+                stops.callback(page.stop)
             api = Api(self.options.region)
             api.start()
             stops.callback(api.stop)
@@ -79,8 +79,10 @@ class Cloud:
             plane.start()
             stops.callback(plane.stop)
             variables = local_cloud_environment(api.endpoint, self.options.region, self.home.facts)
-            page.start(self.home, self.options.region, variables)
-            hosts = self._hosts(api.endpoint, builder, variables)
+            if page:
+                page.start(self.home.folder, self.options.region, variables)
+            more = started.program_variables(self.options.speed)
+            hosts = self._hosts(api.endpoint, builder, {**variables, **more})
             hosts.start()
             stops.callback(hosts.stop)
             self.describe: Callable[[], dict[str, object]] = lambda: {
@@ -92,7 +94,7 @@ class Cloud:
         return {
             "pid": os.getpid(),
             "endpoint": api.endpoint,
-            "page": page.url,
+            "page": page.url if page else "",
             "environment": {
                 **hosts.environment,
                 **plane.shell,
@@ -108,10 +110,9 @@ class Cloud:
         from rehearsal.providers.awsx import AwsxServicer
         from rehearsal.providers.docker_provider import DockerServicer
 
-        speed = {"CAREAPP_CLOCK_SPEED": str(self.options.speed), "CAREAPP_POLL_SECONDS": GATE_POLL}
-        language = Language({**variables, **speed})
+        language = Language(variables)
         providers = {
-            "aws": AwsServicer(endpoint, self.options.region),
+            "aws": AwsServicer(endpoint, self.options.region, lambda: language.folder),
             "awsx": AwsxServicer(),
             "docker": DockerServicer(builder, lambda: language.folder),
         }
@@ -180,7 +181,7 @@ def serve(home: Home, options: Options, stop: threading.Event) -> None:
 
 
 def _link_new(home: Home) -> None:
-    """Link what was made in the checkout since the last look, so that an open shell and `pulumi` see it."""
+    """Link what was made in the program's folder since the last look, so that an open shell and `pulumi` see it."""
     from rehearsal.run.project import current_project
 
     try:

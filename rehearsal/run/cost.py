@@ -33,7 +33,8 @@ from ops.signals import terminations_raise
 from rehearsal.console import Progress
 from rehearsal.engine.find import EngineError, find_or_get
 from rehearsal.engine.pulumi import Pulumi, PulumiFailed
-from rehearsal.paths import ROOT, Home
+from rehearsal.paths import Home
+from rehearsal.run.careapp import ROOT
 from rehearsal.run.client import Facts
 from rehearsal.run.project import Project, local_cloud_environment
 from stack import previews as pull_requests

@@ -21,7 +21,7 @@ from rehearsal.aws.rds.postgres import Postgres
 from rehearsal.building import dockerfile, packages
 from rehearsal.console import Progress
 from rehearsal.machine.authority import Authority
-from rehearsal.paths import ROOT
+from rehearsal.run.careapp import ROOT
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
 WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")

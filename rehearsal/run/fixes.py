@@ -14,7 +14,7 @@ from typing import Any
 
 from i18n import said, t
 from rehearsal.engine.pulumi import PulumiFailed
-from rehearsal.paths import ROOT
+from rehearsal.run.careapp import ROOT
 from rehearsal.run.faults import Fault
 from rehearsal.run.stages import Rehearsal, RehearsalFailed
 from stack.settings import Settings

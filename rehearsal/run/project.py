@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import secrets
 import shlex
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
-from ops.aws.local_cloud import FACTS, is_locked
-from rehearsal.paths import ROOT, Home
+from ops.shared.locks import is_locked
+from rehearsal import starter
+from rehearsal.paths import Home
 from rehearsal.run import session_plugin
 from rehearsal.run.client import Facts
 
-COPIED = ("infra", "ops", "stack", "webapp")
-"""Folders that a fault may change: they are copied, the others are linked."""
+PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 STACK_FILES = "Pulumi.*.yaml"
 """Copied, never linked: ``pulumi config set`` must not change the user's files."""
 REMOVED = ("AWS_", "PULUMI_")
-"""Prefixes of the variables that could connect a rehearsal to the user's AWS account or backend."""
+"""Prefixes of the variables that could connect a program to the user's AWS account or backend."""
 
 
 GIT = """here=$(pwd -P)
@@ -43,7 +45,7 @@ class Project:
     """A project folder with its own state, apart from the user's."""
 
     home: Home
-    source: Path = ROOT
+    source: Path = field(default_factory=lambda: starter.current().folder)
 
     def prepare(self) -> None:
         """Create the folder of links, the folder of the state and the passphrase. Keep existing stack files."""
@@ -66,12 +68,14 @@ class Project:
 
         Raises OSError. Two processes may do it at the same time.
         """
-        # A changed copy of the program still uses the project's own commands.
-        targets = {name: self.source / name for name in _entries(self.source)} | {
-            "careapp": ROOT / "careapp"
-        }
+        # A changed copy of the program still uses the starter's own commands.
+        own = starter.current().commands
+        targets = {**{name: self.source / name for name in entries(self.source)}, **own}
         for name, target in targets.items():
             link = self.home.project / name
+            if name in PROJECT_FILES and starter.current().in_place:
+                self._write_project_file(link, target.read_text())
+                continue
             if link.is_symlink() and link.readlink() != target:
                 link.unlink(missing_ok=True)
             if target.exists() and not link.exists():
@@ -80,6 +84,21 @@ class Project:
         for link in self.home.project.iterdir():
             if link.is_symlink() and not link.exists():
                 link.unlink(missing_ok=True)
+
+    def _write_project_file(self, copy: Path, text: str) -> None:
+        """Write Pulumi.yaml so that the program, and its virtual environment, are those of the source."""
+        main = re.search(r"^main:\s*([^#\n]+?)\s*(#.*)?$", text, re.M)
+        found = os.path.normpath(self.source / (main[1].strip("\"'") if main else ""))
+        text = re.sub(r"^main:.*\n?", "", text, flags=re.M).rstrip()
+        text = re.sub(
+            r"^(\s+virtualenv:\s*)([^#\n]+?)\s*(#.*)?$",
+            lambda each: each[1] + json.dumps(os.path.normpath(self.source / each[2].strip("\"'"))),
+            text,
+            flags=re.M,
+        )
+        text = f"{text}\nmain: {json.dumps(found)}\n"
+        if not copy.is_file() or copy.read_text() != text:
+            copy.write_text(text)
 
     def _write_session_manager_plugin(self) -> None:
         """Write the stand-in for session-manager-plugin, which AWS's clients find on PATH."""
@@ -101,10 +120,10 @@ class Project:
             "project": self.home.project,
             "source": self.source,
             "index": self._index,
-            "checkout": ROOT,
+            "checkout": (program := starter.current().folder),
         }
         quoted = {name: shlex.quote(str(word)) for name, word in words.items()}
-        copy = GIT_OF_A_COPY.format(**quoted) if self.source != ROOT else ""
+        copy = GIT_OF_A_COPY.format(**quoted) if self.source != program else ""
         self._write_program("git", GIT.format(**quoted, copy=copy))
 
     @property
@@ -141,18 +160,17 @@ class Project:
 
     def path(self, *more: Path) -> str:
         """Return PATH for the local cloud's shell, with the folders ``more``."""
-        # The venv's Python has boto3.
-        ours = (self.home.programs, *more, Path(sys.prefix) / "bin")
-        return os.pathsep.join([*map(str, ours), os.environ.get("PATH", os.defpath)])
+        ours = [str(each) for each in (self.home.programs, *more)]
+        # This Python has boto3; a program in its own folder has its own one first.
+        both = [str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]
+        return os.pathsep.join(ours + (both[::-1] if starter.current().in_place else both))
 
     def environment(self, facts: Facts, engine: Path) -> dict[str, str]:
         """Return the variables with which ``pulumi``, ``aws`` and boto3 use the local cloud only."""
         return {
             **local_cloud_environment(facts.endpoint, facts.options.region, self.home.facts),
             **facts.environment,
-            "CAREAPP_HOME": str(self.home.folder),
-            # The key of new states for the workflows' steps (delivery/cli.py); on AWS it is one of KMS.
-            "CAREAPP_KEY": "passphrase",
+            starter.current().home_variable: str(self.home.folder),
             "PATH": self.path(engine.parent),
             # Otherwise each state file has an .attrs file, which is not written atomically. A killed
             # engine can leave it empty, and then no command can read the state.
@@ -164,31 +182,15 @@ class Project:
         }
 
 
-def _entries(source: Path) -> list[str]:
-    """Return the names of the venv and of all visible entries: `appFolder` may be any of them."""
+def entries(source: Path) -> list[str]:
+    """Return the names of the venv and of all visible entries: the program may read any of them."""
     found = [each.name for each in source.iterdir() if not each.name.startswith(".")]
     return [".venv", *(name for name in sorted(found) if not fnmatch(name, STACK_FILES))]
 
 
 def current_project(home: Home, *, running: bool) -> Project:
-    """Return the project of the local cloud in ``home``, with the changed program if a fault changed it."""
-    return Project(home, home.source if running and home.source.is_dir() else ROOT)
-
-
-def copy_program(target: Path) -> None:
-    """Copy the program and webapp/ to ``target``, so that they can be changed. Link all other folders."""
-    target.mkdir(parents=True)
-    skip = shutil.ignore_patterns("__pycache__")
-    for name in _entries(ROOT):
-        origin = ROOT / name
-        if name in COPIED:
-            shutil.copytree(origin, target / name, ignore=skip)
-        elif origin.is_dir():
-            (target / name).symlink_to(origin)
-        elif origin.exists():
-            shutil.copy(origin, target / name)
-    for file in ROOT.glob(STACK_FILES):
-        shutil.copy(file, target / file.name)
+    """Return the project of the local cloud in ``home``, with the changed copy of the program if there is one."""
+    return Project(home, home.source) if running and home.source.is_dir() else Project(home)
 
 
 def local_cloud_environment(endpoint: str, region: str, facts: Path) -> dict[str, str]:
@@ -207,7 +209,7 @@ def local_cloud_environment(endpoint: str, region: str, facts: Path) -> dict[str
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_PAGER": "",
-        FACTS: str(facts),
+        **starter.current().variables(facts),
     }
 
 

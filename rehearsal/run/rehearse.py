@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from i18n import Text, said, t
+from ops.command_line import print_error
 from ops.signals import terminations_raise
 from rehearsal import console
 from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi, PulumiFailed
-from rehearsal.paths import ROOT, Home, find_home
+from rehearsal.paths import Home, find_home
 from rehearsal.run import client, fixes
-from rehearsal.run.client import hold_folder
+from rehearsal.run.careapp import ROOT, hold_folder
 from rehearsal.run.faults import FAULTS, Fault, FaultError
 from rehearsal.run.fixes import changes
-from rehearsal.run.project import Project, copy_program
+from rehearsal.run.project import STACK_FILES, Project, entries
 from rehearsal.run.shell import CloudFlags, ended_line, page_line
 from rehearsal.run.stages import Rehearsal, RehearsalFailed, Report
 from stack.app import APP_FOLDER, ImageSettings
@@ -100,6 +102,8 @@ def print_destroyed(report: Report) -> None:
     )
 
 
+COPIED = ("infra", "ops", "stack", "webapp")
+"""Folders that a fault may change: they are copied, the others are linked."""
 FAILURES = (RehearsalFailed, PulumiFailed, client.CloudError, FaultError)
 
 
@@ -167,7 +171,7 @@ class PlannedRehearsal:
     def _deploy_with(self, fault: Fault) -> int:
         """Deploy stage 2 with a fault, which must fail, and diagnose it. Return the exit code."""
         error = self.run.fail(fault)
-        console.print_error(error)
+        print_error(error)
         self.run.measure_on_aws(self.calls)
         fixes.diagnose(self.run)
         if self.plan.mend:
@@ -206,7 +210,7 @@ class PlannedRehearsal:
         console.print_line("")
 
     def _failed(self, problem: Exception) -> int:
-        console.print_error(said(problem))
+        print_error(said(problem))
         self.run.report.error = self.run.report.error or str(said(problem))
         return 1
 
@@ -321,6 +325,22 @@ def _new_project(home: Home, plan: Plan) -> Project:
         copy_program(home.source)
     project.prepare()
     return project
+
+
+def copy_program(target: Path) -> None:
+    """Copy the program and webapp/ to ``target``, so that they can be changed. Link all other folders."""
+    target.mkdir(parents=True)
+    skip = shutil.ignore_patterns("__pycache__")
+    for name in entries(ROOT):
+        origin = ROOT / name
+        if name in COPIED:
+            shutil.copytree(origin, target / name, ignore=skip)
+        elif origin.is_dir():
+            (target / name).symlink_to(origin)
+        elif origin.exists():
+            shutil.copy(origin, target / name)
+    for file in ROOT.glob(STACK_FILES):
+        shutil.copy(file, target / file.name)
 
 
 def _ended(home: Home) -> client.CloudError:

@@ -1,4 +1,4 @@
-"""The stand-in for AWS's session-manager-plugin in ``./careapp shell``, with the same arguments and output.
+"""The stand-in for AWS's session-manager-plugin in a local cloud's shell, with the same arguments and output.
 
 It uses the standard library only, because it starts with every tunnel. It connects to the local cloud by TCP on
 loopback, not by AWS's encrypted WebSocket: it sends the session's token, then the bytes.
@@ -13,7 +13,7 @@ import sys
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-VERSION = "1.2.707.0 (careapp's stand-in)"
+VERSION = "1.2.707.0 (the local cloud's stand-in)"
 CHUNK = 65536
 
 
@@ -54,7 +54,10 @@ def main(arguments: list[str]) -> int:
         print(VERSION)
         return 0
     if len(arguments) != 6 or arguments[2] != "StartSession":
-        print("session-manager-plugin is started by the AWS CLI or ./careapp db", file=sys.stderr)
+        print(
+            "session-manager-plugin is started by the AWS CLI, or by a program that opens a tunnel",
+            file=sys.stderr,
+        )
         return 1
     session, request = json.loads(os.environ[arguments[0]]), json.loads(arguments[4])
     port = int(request["Parameters"].get("localPortNumber", ["0"])[0])

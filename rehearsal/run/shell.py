@@ -1,25 +1,24 @@
-"""The commands ``./careapp shell`` and ``./careapp cloud``."""
+"""The commands that start, stop and show a local cloud, and that run another command in it."""
 
 from __future__ import annotations
 
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from i18n import Text, joined, t, verbatim
+from i18n import Refused, Text, joined, t, verbatim
 from ops.signals import run_in_front
-from rehearsal import console
+from rehearsal import console, starter
 from rehearsal.building import docker_engine
 from rehearsal.engine.find import find_or_get
 from rehearsal.machine import namespaces
-from rehearsal.paths import ROOT, Home, find_home
+from rehearsal.paths import Home, find_home
 from rehearsal.run import client
-from rehearsal.run.client import CloudError, Options, refuse_to_stop
+from rehearsal.run.client import CloudError, Options
 from rehearsal.run.project import Project, current_project
-from stack.file import Reader, read, refused
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +32,7 @@ class CloudFlags:
 
     def options(self, region: str) -> Options:
         """Decide how tasks run, print the decision and return the local cloud's options."""
-        docker, why = docker_engine.decide(self.tasks)
+        docker, why = docker_engine.decide(self.tasks, starter.current().base_image)
         console.print_note(why)
         refused = None if docker else namespaces.refusal()
         if refused:
@@ -52,45 +51,50 @@ class CloudFlags:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class RegionChoice:
-    """The options that choose a local cloud's region: the region, or the stack whose file has it."""
+    """The region of a local cloud: the one that was named, or else the one that ``default`` returns."""
 
-    stack: str | None
-    region: str | None
+    named: str | None
+    default: Callable[[], str]
 
     def read(self) -> str:
-        """Return the region. Raises StackError if a stack's file decides and has none."""
-        if self.region:
-            return self.region
-        return read_region(self.stack or "poc")
+        """Return the region. Raises what ``default`` raises."""
+        return self.named or self.default()
 
     def check(self, running: str) -> None:
-        """Raise ``CloudError`` if another region was asked for than the local cloud's that runs."""
-        if not (self.stack or self.region) or (wanted := self.read()) == running:
+        """Raise ``CloudError`` if another region was named than the local cloud's that runs."""
+        if self.named in (None, running):
             return
+        started = starter.current()
         raise CloudError(
             t(
                 "the local cloud runs in {running}, not in {wanted}. Start a second one beside it: "
-                "CAREAPP_HOME=FOLDER ./careapp shell --region {wanted}; or end this one and its stacks: "
-                "./careapp cloud stop",
+                "{home}=FOLDER {shell} --region {wanted}; or end this one and its stacks: "
+                "{cloud} stop",
                 running=running,
-                wanted=wanted,
+                wanted=self.named or "",
+                home=started.home_variable,
+                shell=started.inside,
+                cloud=started.cloud,
             )
         )
 
 
-def read_region(stack: str) -> str:
-    """Return the region in a stack's file. Raises StackError if there is no file or no region in it."""
-    reader = Reader(read(stack, ROOT))
-    region = reader.region()
-    if reader.problems:
-        raise refused(stack, reader.problems)
-    return region
+class NoSuchProgram(Refused):
+    """The command that was to run in the local cloud's environment is not installed."""
+
+    exit_code = 127
+
+
+def print_page(facts: client.Facts) -> None:
+    """Print where the starter's own page is, if it has one."""
+    if facts.page:
+        console.print_line(page_line(facts))
 
 
 def page_line(facts: client.Facts) -> Text:
-    """Return the line with the URL of the rehearsal's page."""
+    """Return the line with the URL of the starter's own page."""
     return t("watch it at {page}", page=facts.page)
 
 
@@ -104,17 +108,18 @@ def shell(command: list[str], flags: CloudFlags, choice: RegionChoice) -> int:
     project.prepare()
     words = command or [os.environ.get("SHELL", "/bin/sh")]
     if not _is_installed(words[0], project):
-        console.print_error(
+        raise NoSuchProgram(
             t("{program}: no such program; name one that is on PATH.", program=words[0])
         )
-        return 127
     engine = find_or_get()
     if facts is None:
         _forget_ended_cloud(project)
         facts = client.start(home, flags.options(region))
-        console.print_note(page_line(facts))
+        if facts.page:
+            console.print_note(page_line(facts))
         if command:
-            console.print_note(t("the local cloud stays up; ./careapp cloud stop ends it"))
+            cloud = starter.current().cloud
+            console.print_note(t("the local cloud stays up; {cloud} stop ends it", cloud=cloud))
     environment = project.environment(facts, engine)
     if not command:
         _print_welcome(project, environment["PATH"])
@@ -130,8 +135,9 @@ def _forget_ended_cloud(project: Project) -> None:
         console.print_note(
             t(
                 "Create {stack} again with the settings that it had ({file}): "
-                "./careapp shell pulumi stack init {stack}, then ./careapp shell pulumi up -s {stack}",
+                "{shell} pulumi stack init {stack}, then {shell} pulumi up -s {stack}",
                 stack=each,
+                shell=starter.current().inside,
                 file=str(project.home.project / f"Pulumi.{each}.yaml"),
             )
         )
@@ -140,8 +146,9 @@ def _forget_ended_cloud(project: Project) -> None:
 def ended_line(home: Home, stacks: Sequence[str]) -> Text:
     """Return the line that the last local cloud has ended with these stacks."""
     return t(
-        "The last local cloud in {folder} ended without ./careapp cloud stop. The resources of its stacks "
+        "The last local cloud in {folder} ended without {cloud} stop. The resources of its stacks "
         "({stacks}) no longer exist, and their state is deleted.",
+        cloud=starter.current().cloud,
         folder=str(home.folder),
         stacks=", ".join(stacks),
     )
@@ -156,21 +163,22 @@ def _is_installed(program: str, project: Project) -> bool:
 
 def _print_welcome(project: Project, path: str) -> None:
     """Print what the user can do in the shell."""
-    aws = shutil.which("aws", path=path)
+    aws, started = shutil.which("aws", path=path), starter.current()
+    found = ("pulumi", *(["aws"] if aws else []), *([] if started.in_place else ["python (boto3)"]))
+    programs = verbatim(", ".join(found))
+    if started.readers:
+        programs = t("{programs} and {readers}", programs=programs, readers=started.readers)
     console.print_line(
         t(
-            "In {folder}: {programs} and ./careapp doctor talk to the local cloud. "
-            "exit leaves; ./careapp cloud stop ends the local cloud.",
+            "In {folder}: {programs} talk to the local cloud. "
+            "exit leaves; {cloud} stop ends the local cloud.",
             folder=str(project.home.project),
-            programs="pulumi, aws, python (boto3)" if aws else "pulumi, python (boto3)",
+            programs=programs,
+            cloud=started.cloud,
         )
     )
-    console.print_line(
-        t(
-            "curl and Python reach the page by its pageUrl; a browser finds it at the address that "
-            "./careapp cloud status prints."
-        )
-    )
+    if started.names:
+        console.print_line(started.names)
     if not aws:
         console.print_line(
             t(
@@ -196,15 +204,15 @@ def cloud_start(flags: CloudFlags, choice: RegionChoice, as_json: bool) -> int:
             endpoint=facts.endpoint,
         )
     )
-    console.print_line(t("./careapp shell runs pulumi, aws and boto3 against it"))
-    console.print_line(page_line(facts))
+    shell = starter.current().inside
+    console.print_line(t("{shell} runs pulumi, aws and boto3 against it", shell=shell))
+    print_page(facts)
     return 0
 
 
 def cloud_stop() -> int:
-    """Stop the local cloud and delete its Pulumi state. Raises ``CloudError`` while a rehearsal uses it."""
+    """Stop the local cloud and delete its Pulumi state."""
     home = find_home()
-    refuse_to_stop(home)
     stopped = client.stop(home)
     Project(home).delete()
     console.print_line(
@@ -219,7 +227,7 @@ def cloud_status(as_json: bool) -> int:
     if as_json:
         console.out.print_json(json.dumps(facts.data if facts else {"running": False}))
     elif facts is None:
-        console.print_line(client.NONE_RUNS)
+        console.print_line(client.none_runs())
     else:
         console.print_line(
             t(
@@ -229,7 +237,7 @@ def cloud_status(as_json: bool) -> int:
                 region=facts.options.region,
             )
         )
-        console.print_line(page_line(facts))
+        print_page(facts)
         for line in _content(facts.state):
             console.print_line(line)
     return 0 if facts else 1

@@ -15,7 +15,8 @@ from i18n.masking import mask_data
 from rehearsal.calls import Calls
 from rehearsal.console import duration
 from rehearsal.engine.pulumi import Changes, Pulumi, PulumiFailed
-from rehearsal.run.client import Facts, Page
+from rehearsal.run.app_page import Page
+from rehearsal.run.client import Facts
 from rehearsal.run.faults import Fault
 from stack.file import names_of
 from stack.names import StackNames

@@ -32,7 +32,7 @@ def start(folder, endpoint, at=None):
     if at is not None:
         home.facts.write_text(json.dumps({"time": at.isoformat()}))
     launched = listening(0)
-    launched.start(home, REGION, local_cloud_environment(endpoint, REGION, home.facts))
+    launched.start(folder, REGION, local_cloud_environment(endpoint, REGION, home.facts))
     return launched
 
 

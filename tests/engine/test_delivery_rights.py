@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 from botocore.client import BaseClient
 
-from stack.statements import permits
+from ops.shared.policy_evaluation import permits
 from tests.support.delivery import Delivery, iam
 from tests.support.iam_policies import Call, allowed, calls_of
 from tests.support.local_stack import local_stack

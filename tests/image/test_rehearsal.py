@@ -15,9 +15,10 @@ from rehearsal.engine.find import find_or_get
 from rehearsal.engine.pulumi import Pulumi, PulumiFailed
 from rehearsal.paths import ROOT
 from rehearsal.run import client, fixes
-from rehearsal.run.client import Page
+from rehearsal.run.app_page import Page
 from rehearsal.run.faults import FAULTS, Edit
-from rehearsal.run.project import Project, copy_program
+from rehearsal.run.project import Project
+from rehearsal.run.rehearse import copy_program
 from rehearsal.run.stages import Rehearsal
 from tests.dataplane.stack import until
 from tests.image.building import Image

@@ -11,11 +11,11 @@ from ops.doctor.checks.capacity import larger
 from ops.doctor.checks.permissions import decided, execution_needs
 from ops.doctor.diagnose import judge
 from ops.preflight.checklist import BAD, GOOD, LATER, tick
+from ops.shared.policy_evaluation import ALLOWED
 from ops.snapshot.elb import Condition, Rule, Target
 from ops.snapshot.records import Part
 from ops.snapshot.task_inputs import Image, Role
 from stack.service import MEMORY_BY_CPU
-from stack.statements import ALLOWED
 from tests.ops import stacks as a
 from tests.ops.situations import CRASHED, FAILED_WITH, ILL, INIT, SITUATIONS, causes, findings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import grpc
@@ -12,9 +13,10 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
 from rehearsal.calls import UnknownInput, to_parameters, to_shape
-from rehearsal.providers.aws import ecs, elb
+from rehearsal.providers.aws import KINDS, ecs, elb
 from rehearsal.providers.aws.provider import AwsServicer
 from rehearsal.providers.kind import Subject
+from rehearsal.providers.lifecycle import NotReady
 from rehearsal.providers.servicer import struct, values
 from tests.providers.conftest import definition
 
@@ -87,6 +89,15 @@ def diff(servicer, context, token, olds, news, **more):
     return servicer.Diff(request, context)
 
 
+def init_failed(context):
+    """What the engine keeps of a resource whose creation or change failed."""
+    [(_, packed)] = context.trailers
+    [detail] = status_pb2.Status.FromString(packed).details
+    failed = pb.ErrorResourceInitFailed()
+    assert detail.Unpack(failed)
+    return failed
+
+
 def test_a_type_without_a_stand_in_is_refused_by_its_name(servicer, context):
     with pytest.raises(Aborted, match="no stand-in for aws:sqs/queue:Queue"):
         create(servicer, context, "aws:sqs/queue:Queue", {})
@@ -118,6 +129,11 @@ def test_a_preview_creates_nothing_and_leaves_outputs_open(servicer, context, ca
     before = len(calls("ec2", "describe_vpcs", {})["Vpcs"])
     answer = create(servicer, context, VPC, {"cidrBlock": "10.9.0.0/16"}, preview=True)
     assert (answer.id, values(answer.properties)["arn"]) == ("", UNKNOWN)
+    rules = [{"protocol": "-1", "fromPort": 0, "toPort": 0}]
+    shown = create(servicer, context, GROUP, {"name": "g", "ingress": rules}, preview=True)
+    # What the program gives is known, also to a policy pack; the rest is computed.
+    planned = values(shown.properties)
+    assert (planned["ingress"], planned["egress"]) == (rules, UNKNOWN)
     assert len(calls("ec2", "describe_vpcs", {})["Vpcs"]) == before
 
 
@@ -202,13 +218,48 @@ def test_a_resource_whose_set_up_fails_is_not_forgotten(servicer, context, calls
     inputs = {"name": "half", "port": 80, "protocol": "HTTP", "targetType": "ip", "vpcId": vpc.id}
     with pytest.raises(Aborted, match="ModifyTargetGroupAttributes failed: ValueError"):
         create(servicer, context, TARGET_GROUP, {**inputs, "deregistrationDelay": "soon"})
-    [(_, packed)] = context.trailers
-    [detail] = status_pb2.Status.FromString(packed).details
-    failed = pb.ErrorResourceInitFailed()
-    assert detail.Unpack(failed)
+    failed = init_failed(context)
     [group] = calls("elbv2", "describe_target_groups", {"Names": ["half"]})["TargetGroups"]
     assert failed.id == group["TargetGroupArn"]
     calls("elbv2", "delete_target_group", {"TargetGroupArn": failed.id})
+
+
+def test_a_change_that_aws_does_not_carry_out_stays_in_the_state(
+    servicer, context, calls, monkeypatch
+):
+    """As in pulumi-terraform-bridge (Update, initializationError), so that the next `pulumi up` updates again."""
+
+    def fail(_subject, past, _cancel):
+        raise NotReady("it failed" if past else "it is new")
+
+    kind = KINDS[LOG_GROUP]
+    old = {"name": "unsteady", "retentionInDays": 7}
+    made = create(servicer, context, LOG_GROUP, old)
+    monkeypatch.setitem(KINDS, LOG_GROUP, replace(kind, follow=fail))
+    new = {**old, "retentionInDays": 30}
+    request = pb.UpdateRequest(
+        id=made.id,
+        urn=urn(LOG_GROUP),
+        old_inputs=struct(old),
+        news=struct(new),
+        olds=made.properties,
+    )
+    with pytest.raises(Aborted, match=r"^it failed$"):
+        servicer.Update(request, context)
+    failed = init_failed(context)
+    assert (values(failed.inputs), list(failed.reasons)) == (new, ["it failed"])
+    assert values(failed.properties) == {**values(made.properties), "retentionInDays": 30}
+    with pytest.raises(Aborted, match=r"^it is new$"):
+        create(servicer, context, LOG_GROUP, {"name": "unsteady-2"})
+    for name in ("unsteady", "unsteady-2"):
+        calls("logs", "delete_log_group", {"logGroupName": name})
+
+
+def test_an_object_without_a_key_has_the_resource_s_name_as_it_is(servicer, context):
+    """pulumi-aws, provider/resources.go: the default of ``key`` has no random suffix."""
+    answer = check(servicer, context, "aws:s3/bucketObject:BucketObject", {"bucket": "b"})
+    assert values(answer.inputs)["key"] == "thing"
+    assert list(answer.failures) == []
 
 
 @pytest.mark.parametrize(

@@ -211,8 +211,8 @@ def test_docker_that_is_asked_for_need_not_have_the_base_of_the_app_that_comes_a
     docker.write_text(WITHOUT_BASE)
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    assert docker_engine.decide("docker")[0]
-    used, why = docker_engine.decide("auto")
+    assert docker_engine.decide("docker", "python:3.13-slim")[0]
+    used, why = docker_engine.decide("auto", "python:3.13-slim")
     assert not used
     assert "cannot pull python:3.13-slim" in str(why)
 

@@ -223,6 +223,23 @@ def public_instance(calls, vpc):
     return made["Instances"][0]["InstanceId"]
 
 
+@pytest.mark.parametrize(
+    ("interface", "left"),
+    [({}, 0), ({"DeleteOnTermination": True}, 0), ({"DeleteOnTermination": False}, 1)],
+)
+def test_an_interface_ends_with_its_instance(calls, vpc, interface, left):
+    """EC2 user guide, "Delete a network interface": so it is by default for one that is created at launch."""
+    [subnet] = subnets_of(calls, vpc, "a")
+    params = {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1}
+    networks = [{"DeviceIndex": 0, "SubnetId": subnet, **interface}]
+    made = calls("ec2", "run_instances", {**params, "NetworkInterfaces": networks})
+    inside = {"Filters": [{"Name": "subnet-id", "Values": [subnet]}]}
+    assert len(calls("ec2", "describe_network_interfaces", inside)["NetworkInterfaces"]) == 1
+    terminate(calls, made["Instances"][0]["InstanceId"])
+    found = calls("ec2", "describe_network_interfaces", inside)["NetworkInterfaces"]
+    assert len(found) == left
+
+
 def terminate(calls, instance):
     calls("ec2", "terminate_instances", {"InstanceIds": [instance]})
 

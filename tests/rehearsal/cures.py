@@ -26,7 +26,8 @@ from ops.rollout import gate
 from ops.waiting import Changes
 from rehearsal.calls import Calls
 from rehearsal.engine.find import find_or_get
-from rehearsal.run.client import Page, require
+from rehearsal.run.app_page import Page
+from rehearsal.run.client import require
 from rehearsal.run.project import Project
 from stack.names import StackNames
 from stack.settings import Settings

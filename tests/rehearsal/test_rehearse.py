@@ -232,7 +232,7 @@ def test_a_port_that_is_taken_is_named_with_the_way_out(careapp):
 
 OWNER = """
 import sys
-from rehearsal.run.client import hold_folder
+from rehearsal.run.careapp import hold_folder
 from rehearsal.paths import find_home
 with hold_folder(find_home()):
     print("owns", flush=True)

@@ -17,9 +17,8 @@ from pathlib import Path
 import pytest
 
 from rehearsal.paths import ROOT
-from rehearsal.run import shell
+from rehearsal.run.careapp import choose_region
 from rehearsal.run.client import CloudError, find
-from rehearsal.run.shell import RegionChoice
 from stack.file import StackError
 from tests.rehearsal.test_rehearse import assert_no_process_left
 
@@ -131,19 +130,19 @@ def test_the_users_own_stack_file_is_not_written():
 def test_a_local_cloud_has_the_region_of_the_stack_s_file_or_the_one_that_is_named(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(shell, "ROOT", tmp_path)
+    monkeypatch.setattr("rehearsal.run.careapp.ROOT", tmp_path)
     (tmp_path / "Pulumi.yaml").write_text("name: careapp")
     for stack, region in (("poc", "eu-west-1"), ("prod", "us-west-2")):
         (tmp_path / f"Pulumi.{stack}.yaml").write_text(f"config: {{aws:region: {region}}}")
     (tmp_path / "Pulumi.new.yaml").write_text("config: {}")
-    assert RegionChoice(stack=None, region=None).read() == "eu-west-1"
-    assert RegionChoice(stack="prod", region=None).read() == "us-west-2"
-    assert RegionChoice(stack="prod", region="sa-east-1").read() == "sa-east-1"
+    assert choose_region(None, None).read() == "eu-west-1"
+    assert choose_region("prod", None).read() == "us-west-2"
+    assert choose_region("prod", "sa-east-1").read() == "sa-east-1"
     with pytest.raises(StackError, match=r"aws:region: is not set"):
-        RegionChoice(stack="new", region=None).read()
+        choose_region("new", None).read()
     with pytest.raises(CloudError, match=r"runs in eu-west-1, not in us-west-2\. Start a second"):
-        RegionChoice(stack="prod", region=None).check("eu-west-1")
-    RegionChoice(stack=None, region=None).check("sa-east-1")
+        choose_region("prod", None).check("eu-west-1")
+    choose_region(None, None).check("sa-east-1")
 
 
 def test_a_shell_for_another_region_than_the_local_clouds_is_refused(running):

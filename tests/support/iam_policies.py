@@ -15,7 +15,7 @@ from policy_sentry.querying.actions import get_action_data
 from policy_sentry.querying.all import get_all_actions
 
 from ops.aws.errors import IAM_PREFIX
-from stack.statements import permits
+from ops.shared.policy_evaluation import permits
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
 
 NEWER = {"ecs:ContinueServiceDeployment": "ecs:StopServiceDeployment"}

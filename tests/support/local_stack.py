@@ -27,7 +27,8 @@ from rehearsal.providers.aws.provider import AwsServicer
 from rehearsal.providers.awsx import AwsxServicer
 from rehearsal.providers.docker_provider import DockerServicer
 from rehearsal.run.client import Facts
-from rehearsal.run.project import Project, copy_program, local_cloud_environment
+from rehearsal.run.project import Project, local_cloud_environment
+from rehearsal.run.rehearse import copy_program
 
 Params = dict[str, Any]
 REGION = "ap-northeast-1"

@@ -199,7 +199,10 @@ def test_too_little_room_is_said_before_anything_is_downloaded(
 def in_another_process(
     environ: dict[str, str], at_start: Callable[[], None] | None = None
 ) -> subprocess.Popen[str]:
-    code = "from rehearsal.engine.find import find_or_get; print(find_or_get(releases=()))"
+    code = (
+        "import rehearsal.run.careapp; from rehearsal.engine.find import find_or_get; "
+        "print(find_or_get(releases=()))"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,

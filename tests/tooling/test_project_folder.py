@@ -6,14 +6,15 @@ import os
 import subprocess
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from rehearsal import starter
 from rehearsal.paths import Home
-from rehearsal.run import cloud
-from rehearsal.run import project as projects
+from rehearsal.run import careapp, cloud, rehearse
 from rehearsal.run.client import Options
 from rehearsal.run.project import Project
 
@@ -41,7 +42,9 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(folder, "init", "--quiet")
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "--message", "First")
-    monkeypatch.setattr(projects, "ROOT", folder)
+    monkeypatch.setattr(rehearse, "ROOT", folder)
+    own = replace(careapp.CAREAPP, folder=folder, commands={"careapp": folder / "careapp"})
+    monkeypatch.setattr(starter, "_used", [own])
     return folder
 
 
@@ -76,7 +79,7 @@ def test_git_in_the_shell_restores_a_file_of_the_checkout_and_leaves_the_links(
 
 def test_git_in_the_shell_works_in_the_copy_that_a_fault_changed(checkout: Path) -> None:
     home = Home(checkout / ".rehearsal")
-    projects.copy_program(home.source)
+    rehearse.copy_program(home.source)
     project = Project(home, home.source)
     project.prepare()
     index = git(checkout, "ls-files", "--stage", "--debug")

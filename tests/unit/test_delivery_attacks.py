@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ops.shared.policy_evaluation import permits
 from stack.names import StackNames
-from stack.statements import permits
 from tests.support.delivery import REGION, Delivery, arn, iam
 
 POC, PROD, PULL_REQUESTS = (Delivery.of(stack) for stack in ("poc", "prod", "pr"))

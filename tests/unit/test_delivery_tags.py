@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from policy_sentry.querying.actions import get_actions_with_access_level
 
-from stack.statements import permits
+from ops.shared.policy_evaluation import permits
 from tests.support.delivery import ACCOUNT, REGION, Delivery, arn
 from tests.support.iam_policies import fits, forms, rows, spelled_out
 

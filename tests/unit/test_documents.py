@@ -10,11 +10,12 @@ import boto3
 import pytest
 
 from cli import main
-from ops.aws.rds_certificates import BUNDLE, names
+from ops.aws.rds_certificates import BUNDLE
+from ops.shared.rds_roots import names
 from rehearsal.run.faults import FAULTS
 from stack.__main__ import table
 from stack.variables import RESERVED
-from tests.documents import commands, scale
+from tests.documents import commands, local_cloud, scale
 from tests.documents.console import consoles
 from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs, twin
@@ -84,6 +85,13 @@ def test_every_page_in_docs_is_reached_from_the_readme():
 def test_the_page_of_commands_is_what_they_say_of_themselves():
     written = (ROOT / "docs" / "commands.md").read_text()
     assert written == commands.page(), "run `python -m tests.documents`"
+
+
+def test_the_table_of_the_local_cloud_has_its_types_and_functions():
+    written = local_cloud.FILE.read_text()
+    assert written == local_cloud.page(), "run `python -m tests.documents`"
+    assert "\n| `aws.ec2.Vpc` | ec2: create_vpc |" in written
+    assert "\n| `aws.get_availability_zones` |" in written
 
 
 @pytest.mark.slow

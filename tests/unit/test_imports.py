@@ -78,9 +78,35 @@ def test_no_files_import_each_other_in_a_circle():
 def test_no_folders_import_each_other_in_a_circle():
     folders = {}
     for path, others in graph().items():
+        if path.name == "__main__.py":
+            continue  # Nothing imports it.
         above = {each.parent for each in others} - {path.parent}
         folders.setdefault(path.parent, set()).update(above)
     TopologicalSorter(folders).prepare()
+
+
+LOCAL_CLOUD = [
+    *("aws", "building", "cloud", "engine", "machine", "providers"),
+    *("calls.py", "clock.py", "console.py", "paths.py", "starter.py", "__main__.py"),
+    *("run/client.py", "run/cloud.py", "run/project.py", "run/session_plugin.py", "run/shell.py"),
+]
+"""What of rehearsal/ is the local cloud, in which any program can run. The rest rehearses careapp in it."""
+GROUND = ("i18n", "ops/screen", "ops/signals", "ops/shared")
+
+
+def test_the_local_cloud_imports_nothing_of_the_program_that_runs_in_it():
+    own = [ROOT / "rehearsal" / each for each in LOCAL_CLOUD]
+    may = [*own, *(ROOT / each for each in GROUND)]
+
+    def within(path, places):
+        return any(path.is_relative_to(each) or path == each.with_suffix(".py") for each in places)
+
+    wrong = {
+        str(path.relative_to(ROOT)): sorted(str(each.relative_to(ROOT)) for each in others)
+        for path, all_others in graph().items()
+        if within(path, own) and (others := [each for each in all_others if not within(each, may)])
+    }
+    assert wrong == {}
 
 
 @pytest.mark.parametrize(

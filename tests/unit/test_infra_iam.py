@@ -9,8 +9,9 @@ import pytest
 from pulumi_policy import PolicyResource
 
 from infra.iam import ECS_TASKS, TaskRoles, TaskRolesArgs, execution_policy
+from ops.shared.policy_evaluation import decide, permits, trusts
 from policy.access import Statement, statements
-from stack.statements import decide, permits, policy, trusts
+from stack.statements import policy
 from tests.support.declared import resource, resources_of
 from tests.unit.test_policy_pack import ASKED, document
 

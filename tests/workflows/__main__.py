@@ -11,6 +11,7 @@ from rehearsal.console import Progress
 from rehearsal.engine.build import Failed, find_go, run
 from rehearsal.engine.version import EngineUnavailable
 from rehearsal.paths import ROOT, cache
+from rehearsal.run import careapp  # noqa: F401 - the cache is careapp's
 
 RECIPE = Path(__file__).parent
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"

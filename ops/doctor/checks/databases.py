@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from i18n import Text, t
-from ops.aws.rds_certificates import BUNDLE, root
+from ops.aws.rds_certificates import BUNDLE
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.diagnosis.known_causes import ANOTHER_HOST, Known, LoggedCause
 from ops.screen import short_time, zoned_time
+from ops.shared.rds_roots import root
 from ops.snapshot.rds import Database
 from ops.snapshot.records import Definition, Task
 from ops.snapshot.task_logs import BACK

@@ -11,17 +11,17 @@ from i18n import Text, t
 from ops.diagnosis.case import Case
 from ops.diagnosis.findings import Finding, Fix
 from ops.doctor.checks.databases import other_secrets
-from ops.snapshot.records import Definition
-from ops.snapshot.task_inputs import Role
-from stack.statements import (
+from ops.shared.policy_evaluation import (
     ALLOWED,
     DENIED,
     NOT_ALLOWED,
     NOT_IN_BOUNDARY,
     decide,
-    secret_arn,
     trusts,
 )
+from ops.snapshot.records import Definition
+from ops.snapshot.task_inputs import Role
+from stack.statements import secret_arn
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 

@@ -1,22 +1,40 @@
-"""Replaces parts of moto's EC2: what it describes of instances, interfaces and rules otherwise than AWS."""
+"""Replaces parts of moto's EC2: what it makes and describes otherwise than AWS."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from moto.ec2.models import EC2Backend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance
 from moto.ec2.models.security_groups import SecurityGroupRule
+from moto.ec2.models.vpcs import VPC
 
 _association = NetworkInterface.association
+_create_default_vpc = EC2Backend.create_default_vpc
 
 
 def install() -> None:
     """Replace properties of moto's classes. A second call changes nothing."""
+    EC2Backend.create_default_vpc = _default_vpc  # type: ignore[method-assign,assignment]
     Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
     NetworkInterface.association = property(_known_association)  # type: ignore[assignment]
     SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
     SecurityGroupRule.__eq__ = _same_rule  # type: ignore[method-assign]
+
+
+def _default_vpc(ec2: EC2Backend) -> VPC:
+    """Create the default VPC with an internet gateway, to which its main route table leads; moto has neither.
+
+    VPC user guide, "Default VPC components".
+    """
+    vpc = _create_default_vpc(ec2)
+    gateway = ec2.create_internet_gateway()
+    ec2.attach_internet_gateway(gateway.id, vpc.id)
+    tables = ec2.route_tables.values()
+    [main] = [each for each in tables if each.vpc_id == vpc.id and each.main_association_id]
+    ec2.create_route(main.id, "0.0.0.0/0", gateway_id=gateway.id)
+    return vpc
 
 
 def _groups(instance: Instance) -> Any:

@@ -35,6 +35,23 @@ def subnet_unused(params: Params) -> None:
         raise Refused("DependencyViolation", words)
 
 
+@after("ec2", "RunInstances")
+def interfaces_end_with_the_instance(params: Params) -> None:
+    """Delete new interfaces with their instance unless the call says otherwise; moto keeps them.
+
+    EC2 user guide, "Delete a network interface": the default of an interface that is created at launch.
+    """
+    kept = {
+        int(each.get("DeviceIndex") or 0)
+        for each in params.get("NetworkInterfaces") or ()
+        if each.get("NetworkInterfaceId") or str(each.get("DeleteOnTermination")).lower() == "false"
+    }
+    launched = list(backend("ec2").reservations.values())[-1]
+    for instance in launched.instances:
+        for index, interface in instance.nics.items():
+            interface.delete_on_termination = int(index) not in kept
+
+
 @before("ec2", "DetachInternetGateway")
 def no_public_address_left(params: Params) -> None:
     """Refuse to detach an internet gateway while a resource in its VPC has a public address.
@@ -111,10 +128,17 @@ def _refuse_duplicates(params: Params, direction: str) -> None:
         )
         for rule in getattr(group, direction)
     }
+    new: set[tuple[str, ...]] = set()
     for asked in params.get("IpPermissions") or ():
         ports = (str(asked.get("FromPort")), str(asked.get("ToPort")))
         for peer in _peers(asked):
-            if (str(asked["IpProtocol"]), *ports, peer) in known:
+            rule = (str(asked["IpProtocol"]), *ports, peer)
+            if rule in new:
+                # Error message: hashicorp/terraform-provider-aws issue 29492.
+                words = "The same permission must not appear multiple times"
+                raise Refused("InvalidParameterValue", words)
+            new.add(rule)
+            if rule in known:
                 raise Refused(
                     "InvalidPermission.Duplicate",
                     f'the specified rule "peer: {peer}, {str(asked["IpProtocol"]).upper()}, from port: '

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stack.sizes import LAUNCHED_AT_ONCE, LAUNCHES_A_MINUTE
-
+LAUNCHES_A_MINUTE, LAUNCHED_AT_ONCE = 500, 100
+"""Launches of one service's tasks: the rate, and the burst."""
 RUN_TASK_A_SECOND = 20
 """Calls of RunTask, at once and in each second (the same page)."""
 

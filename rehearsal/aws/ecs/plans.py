@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from ops.aws.rds_certificates import ROOTS, names, root
+from ops.shared.rds_roots import ROOTS, names, root
 from rehearsal.aws import hooks
 from rehearsal.aws.ec2.network import endpoint_of, read_map
 from rehearsal.aws.ecs.place import API_PORT, METADATA_PORT, Place

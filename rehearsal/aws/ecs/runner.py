@@ -11,6 +11,7 @@ from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from rehearsal import starter
 from rehearsal.aws.cloudwatch import logs
 from rehearsal.aws.ecs import starts
 from rehearsal.aws.ecs.containers import CannotRun, DockerContainer, Process, Running
@@ -182,7 +183,7 @@ class Runner:
     def _run(self, run: _Run, each: Plan) -> Running:
         memory = each.memory or int(run.place.definition.memory or 0) or None
         if each.image.docker:
-            name = f"careapp-rehearsal-{run.place.task}-{each.name}"
+            name = f"{starter.current().name}-rehearsal-{run.place.task}-{each.name}"
             return DockerContainer(each, self._guardian, name, self._limits(run, each, memory))
         run.folder.mkdir(parents=True, exist_ok=True)
         if account := unprivileged_account():
@@ -238,7 +239,7 @@ class Runner:
 def as_on_aws(place: Place, each: Plan) -> Callable[[str], str]:
     """Return the function that changes the text of a container's log to the text on AWS.
 
-    Paths in a traceback are those of the image (/app/webapp/pages.py), not of the local copies. An app that was
+    Paths in a traceback are those of the image (/app/pages.py), not of the local copies. An app that was
     passed the task's loopback address as BIND_HOST listens on all addresses there: where a port follows it.
     """
     if each.environment.get("BIND_HOST") != place.address:

@@ -345,7 +345,7 @@ class Scheduler:
             try:
                 self.turn(TICK_SECONDS)
             except Exception:
-                log.exception("a turn of the rehearsal's service scheduler failed")
+                log.exception("a turn of the service scheduler failed")
 
     def turn(self, patience: float) -> None:
         """Process the events of all services and carry out the actions. Waits real seconds for a first event."""

@@ -12,11 +12,12 @@ from rehearsal.aws.ec2.firewall import Endpoint, Map
 from rehearsal.aws.ec2.network import reaches
 from rehearsal.aws.iam import documents_of, refusal
 from rehearsal.building.builder import ImageNotFound, LocalImage
-from stack.app import PLATFORMS
 
 PULL = "ResourceInitializationError: unable to pull secrets or registry auth: "
 RETRIEVAL = f"{PULL}execution resource retrieval failed: "
 LOGGER = "ResourceInitializationError: failed to validate logger args: "
+PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
+"""By a task definition's cpuArchitecture, the platform of its images (ECS API, RuntimePlatform)."""
 
 
 class CannotStart(Exception):
@@ -74,10 +75,13 @@ class StartChecks:
                 )
 
     def secret(self, value_from: str) -> str:
-        """Return the secret of ``valueFrom``, "<arn>[:json-key:stage:version]". Raises CannotStart."""
+        """Return the secret of ``valueFrom``, "<arn>[:json-key:stage:version]". Raises CannotStart.
+
+        A name without an ARN is that of a parameter in the task's region (API reference, Secret).
+        """
         arn, key, stage, version = _split(value_from)
         if ":ssm:" in arn or not arn.startswith("arn:"):
-            raise CannotStart(f"{RETRIEVAL}the rehearsal has no SSM parameter {arn}")
+            return self._parameter(value_from)
         if not self._reaches("secretsmanager"):
             raise CannotStart(
                 f"{PULL}unable to retrieve secret from asm: There is a connection issue between the"
@@ -100,6 +104,28 @@ class StartChecks:
                 f"{where} time(s): retrieved secret from Secrets Manager did not contain json key"
                 f" {key}"
             ) from None
+
+    def _parameter(self, value_from: str) -> str:
+        """Return the value of an SSM parameter. The error messages are those that users of ECS report."""
+        name = value_from.rpartition(":parameter/")[2].lstrip("/")
+        arn = f"arn:aws:ssm:{hooks.registry.region}:{hooks.ACCOUNT}:parameter/{name}"
+        if not self._reaches("ssm"):
+            raise CannotStart(
+                f"{PULL}unable to retrieve secrets from ssm: The task cannot pull secrets from AWS Systems"
+                " Manager. There is a connection issue between the task and AWS Systems Manager Parameter"
+                " Store. Check your task network configuration. operation error SSM: GetParameters, https"
+                " response error StatusCode: 0, RequestID: , canceled, context deadline exceeded"
+            )
+        where = f"{RETRIEVAL}unable to retrieve secrets from ssm: service call has been retried 1 time(s): "
+        if problem := self._denied("ssm:GetParameters", arn):
+            raise CannotStart(f"{where}{_refusal('SSM: GetParameters', problem)}")
+        with hooks.LOCK:
+            found = hooks.backend("ssm").get_parameters([value_from])
+        if not found:
+            slash = "/" if "/" in name else ""
+            raise CannotStart(f"{where}invalid ssm parameters: {slash}{name}")
+        [held] = found.values()
+        return str(held.decrypt(held.value))
 
     def log_stream(self, options: dict[str, str], stream: str) -> None:
         """Create the log stream. Raises CannotStart."""

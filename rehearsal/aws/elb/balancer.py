@@ -322,7 +322,7 @@ class Balancer:
         except (OSError, asyncio.CancelledError):
             pass
         except Exception:
-            log.exception("a request to the rehearsal's load balancer failed")
+            log.exception("a request to the load balancer failed")
         finally:
             if task is not None:
                 each.clients.discard(task)

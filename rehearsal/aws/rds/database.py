@@ -128,7 +128,7 @@ class Databases:
             try:
                 work()
             except Exception:
-                log.exception("a change of the rehearsal's database failed")
+                log.exception("a change of the database failed")
 
     def _created(self, instance: Any, origin: Origin | None = None) -> None:
         if instance.engine == "postgres":

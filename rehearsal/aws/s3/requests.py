@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote
 import xmltodict  # type: ignore[import-untyped]
 from moto.core.utils import get_service_model
 
-from stack.statements import listed
+from ops.shared.policy_evaluation import listed
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ListAllMyBuckets": ("ListBuckets",),

@@ -1,4 +1,4 @@
-"""S3's access rules: the permissions of tasks, and bucket policies, which moto evaluates wrongly.
+"""S3's access rules: the permissions of tasks, ACLs, and bucket policies, which moto evaluates wrongly.
 
 moto's S3 does not call actions as its other services do, so that the hooks do not see its calls.
 It evaluates no condition keys, so that a Deny for requests without TLS would deny every request.
@@ -18,9 +18,9 @@ from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
+from ops.shared.policy_evaluation import listed
 from rehearsal.aws import hooks
 from rehearsal.aws.s3.requests import Need, Request, arn
-from stack.statements import listed
 
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())
@@ -82,6 +82,7 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
         headers={name.lower(): value for name, value in response.headers.items()},
         body=response.body if isinstance(response.body, bytes) else response.body.encode(),
     )
+    _refuse_acl(request)
     caller = hooks.registry.callers.get(_access_key(response, request))
     if caller is None:
         return frozenset()
@@ -104,6 +105,29 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
     return frozenset(
         each for action, each in deleted if caller.refusal(action, each, policy, context)
     )
+
+
+ENFORCED = "BucketOwnerEnforced"
+SAME_AS_NONE = ("private", "bucket-owner-full-control")
+"""Canned ACLs that give only the owner access. S3's page names the second one; the provider of pulumi_aws sends the
+first one with each ``s3.BucketObject`` (terraform-provider-aws, s3/bucket_object.go), also into new buckets."""
+
+
+def _refuse_acl(request: Request) -> None:
+    """Refuse an ACL that gives others access, where the bucket's owner has not turned ACLs on.
+
+    They are off in each new bucket (S3 User Guide, "Controlling ownership of objects and disabling ACLs").
+    """
+    if request.headers.get("x-amz-acl", SAME_AS_NONE[0]) in SAME_AS_NONE:
+        return
+    if request.operation == "CreateBucket":
+        if request.headers.get("x-amz-object-ownership", ENFORCED) == ENFORCED:
+            words = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
+            raise hooks.Refused("InvalidBucketAclWithObjectOwnership", words)
+        return
+    found = hooks.backend("s3").buckets.get(request.bucket)
+    if found is not None and (found.ownership_rule or ENFORCED) == ENFORCED:
+        raise hooks.Refused("AccessControlListNotSupported", "The bucket does not allow ACLs")
 
 
 def _access_key(response: S3Response, request: Request) -> str:

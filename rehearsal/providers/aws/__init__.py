@@ -15,15 +15,18 @@ from rehearsal.providers.aws import (
     iam,
     kms,
     rds,
+    routes,
     s3,
     scaling,
+    secrets,
     sns,
+    ssm,
 )
 from rehearsal.providers.kind import Kind
 
 MODULES = (
     *(cloudwatch, domains, ec2, ecr, ecs, elb, groups),
-    *(iam, kms, rds, s3, scaling, sns),
+    *(iam, kms, rds, routes, s3, scaling, secrets, sns, ssm),
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""

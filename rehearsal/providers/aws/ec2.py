@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,6 @@ from rehearsal.calls import Calls
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
 from rehearsal.providers.lifecycle import tag_list
 
-ANYWHERE = "destinationCidrBlock"
 DETACH_SECONDS = 60.0
 """Wall-clock seconds: the provider's 20 minutes at the local cloud's default speed."""
 
@@ -164,89 +162,6 @@ NAT_GATEWAY = Kind(
     tag_type="natgateway",
 )
 
-ROUTE_TABLE = Kind(
-    token="aws:ec2/routeTable:RouteTable",
-    service="ec2",
-    identity="RouteTableId",
-    create="create_route_table",
-    identity_from="RouteTable.RouteTableId",
-    read="describe_route_tables",
-    found="RouteTables[0]",
-    delete="delete_route_table",
-    replaces=frozenset({"vpcId"}),
-    outputs={"arn": arn("route-table"), "ownerId": "OwnerId"},
-    tag_type="route-table",
-)
-
-
-def _association(subject: Subject) -> Values | None:
-    wanted = [
-        {
-            "Name": "association.route-table-association-id",
-            "Values": [subject.identity],
-        }
-    ]
-    answer = subject.calls("ec2", "describe_route_tables", {"Filters": wanted})
-    query = f"RouteTables[].Associations[?RouteTableAssociationId=='{subject.identity}'][] | [0]"
-    found: Values | None = path(query, answer)
-    return found
-
-
-ROUTE_TABLE_ASSOCIATION = Kind(
-    token="aws:ec2/routeTableAssociation:RouteTableAssociation",
-    service="ec2",
-    identity="AssociationId",
-    create="associate_route_table",
-    identity_from="AssociationId",
-    look=_association,
-    delete="disassociate_route_table",
-    # The provider changes the table in place. The association gets another id, by which Pulumi's state
-    # does not know it (pulumi/pulumi-aws#3911). The stand-in replaces it instead.
-    replaces=frozenset({"subnetId", "routeTableId"}),
-)
-
-
-def _make_route(calls: Calls, _: Kind, inputs: Values) -> str:
-    calls("ec2", "create_route", calls.convert("ec2", "create_route", inputs))
-    digest = hashlib.sha256(inputs[ANYWHERE].encode()).hexdigest()[:10]
-    return f"r-{inputs['routeTableId']}{digest}"
-
-
-def _route(subject: Subject) -> Values | None:
-    table, target = subject.inputs["routeTableId"], subject.inputs[ANYWHERE]
-    answer = subject.calls("ec2", "describe_route_tables", {"RouteTableIds": [table]})
-    found: Values | None = path(
-        f"RouteTables[0].Routes[?DestinationCidrBlock=='{target}'] | [0]", answer
-    )
-    return found
-
-
-def _lead(subject: Subject) -> None:
-    values = subject.calls.convert("ec2", "replace_route", subject.inputs)
-    subject.calls("ec2", "replace_route", values)
-
-
-def _remove_route(subject: Subject) -> None:
-    where = {"RouteTableId": subject.inputs["routeTableId"]}
-    subject.calls(
-        "ec2", "delete_route", {**where, "DestinationCidrBlock": subject.inputs[ANYWHERE]}
-    )
-
-
-ROUTE = Kind(
-    token="aws:ec2/route:Route",
-    service="ec2",
-    identity="RouteId",
-    create="create_route",
-    on_create=_make_route,
-    look=_route,
-    on_delete=_remove_route,
-    replaces=frozenset({"routeTableId", ANYWHERE}),
-    settings=(Setting(inputs=("gatewayId", "natGatewayId"), apply=_lead, on_create=False),),
-    outputs={"state": "State"},
-)
-
-
 OTHER_NAMES = {"iamRoleArn": "deliverLogsPermissionArn"}
 
 
@@ -340,5 +255,5 @@ INSTANCE = Kind(
 
 KINDS = (
     *(VPC, SUBNET, INTERNET_GATEWAY, EIP, NAT_GATEWAY),
-    *(ROUTE_TABLE, ROUTE_TABLE_ASSOCIATION, ROUTE, FLOW_LOG, INSTANCE),
+    *(FLOW_LOG, INSTANCE),
 )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from threading import Event
 from typing import Any
 
-from rehearsal.providers.kind import Kind, Setting, Subject, Values, renamed
+from rehearsal.providers.kind import Kind, Setting, Subject, Values, path, renamed
+from rehearsal.providers.lifecycle import NotReady, describe
 
 LIMIT = 300.0
 """Wall-clock seconds within which a service must stop its tasks."""
@@ -123,7 +125,7 @@ TASK_DEFINITION = Kind(
 PROVIDER_ONLY = {
     "forceDelete": "the stand-in always deletes with force",
     "sigintRollback": "only tells the provider what to do on an interrupt",
-    "waitForSteadyState": "only tells the provider how long to wait",
+    "waitForSteadyState": "used by _wait_until_steady",
 }
 DEPLOYMENT = {
     "alarms": "alarms",
@@ -196,6 +198,49 @@ def _network_in_ecs(subject: Subject, found: Values) -> Values | None:
     return declared if now == same else now
 
 
+STEADY_SECONDS = 120.0
+"""Wall-clock seconds: twice the provider's 20 minutes at the local cloud's default speed. Tasks compute no faster."""
+ENDED = ("STOPPED", "ROLLBACK_FAILED", "ROLLBACK_SUCCESSFUL")
+PRIMARY = "deployments[?status=='PRIMARY'].id | [0]"
+
+
+def _wait_until_steady(subject: Subject, past: Values | None, cancel: Event) -> None:
+    """Wait for ``waitForSteadyState`` until a new deployment has succeeded, or else the tasks are all running.
+
+    Raises ``NotReady`` with ECS's reason when the deployment has failed (terraform-provider-aws, ecs/service.go,
+    statusServiceWaitForStable).
+    """
+    if not subject.inputs.get("waitForSteadyState"):
+        return
+    first, deadline = path(PRIMARY, describe(subject)), time.monotonic() + STEADY_SECONDS
+    new = first != path(PRIMARY, past)
+    while not (_succeeded(subject, first) if new else _all_running(subject)):
+        if cancel.wait(0.1):
+            raise NotReady(f"cancelled while {subject.identity} was not steady")
+        if time.monotonic() > deadline:
+            raise NotReady(f"{subject.identity} is not steady after {STEADY_SECONDS:.0f} s")
+
+
+def _succeeded(subject: Subject, deployment: str) -> bool:
+    """Return whether the service deployment has succeeded. Raises ``NotReady`` when it has ended otherwise."""
+    number = deployment.rpartition("/")[2]
+    listed = subject.call("list_service_deployments")["serviceDeployments"]
+    mine = [each for each in listed if number in each.get("targetServiceRevisionArn", "")]
+    status = mine[0]["status"] if mine else "PENDING"
+    if status in ENDED:
+        raise NotReady(str(mine[0].get("statusReason") or "Deployment failed"))
+    return bool(status == "SUCCESSFUL")
+
+
+def _all_running(subject: Subject) -> bool:
+    found = describe(subject) or {}
+    return (
+        len(found["deployments"]) == 1
+        and found["status"] == "ACTIVE"
+        and found["desiredCount"] == found["runningCount"]
+    )
+
+
 def _remove_service(subject: Subject) -> None:
     """Scale to 0, delete, and wait for the deletion, as the provider does."""
     subject.call("update_service", desiredCount=0)
@@ -234,6 +279,7 @@ SERVICE = Kind(
         "taskDefinition": _definition_in_ecs,
         "networkConfiguration": _network_in_ecs,
     },
+    follow=_wait_until_steady,
     repeated=frozenset({"forceNewDeployment"}),
     read_back=frozenset({"desiredCount", "networkConfiguration", "taskDefinition"}),
     absent=("ServiceNotFoundException", "ClusterNotFoundException"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, attributes, modify, path
+from rehearsal.providers.lifecycle import clean
 
 BALANCER_ATTRIBUTES = {
     "desyncMitigationMode": "routing.http.desync_mitigation_mode",
@@ -31,6 +32,15 @@ HEALTH = {
     "unhealthyThreshold": "unhealthyThresholdCount",
 }
 """The members of Pulumi's ``healthCheck`` and their names in ELB."""
+HEALTH_DEFAULTS = {
+    "enabled": True,
+    "healthyThreshold": 3,
+    "interval": 30,
+    "port": "traffic-port",
+    "protocol": "HTTP",
+    "unhealthyThreshold": 3,
+}
+"""What the provider sends for members that a ``healthCheck`` leaves out (pulumi_aws, TargetGroupHealthCheckArgs)."""
 
 
 def _log(subject: Subject) -> None:
@@ -89,10 +99,11 @@ BALANCER = Kind(
 def _group(inputs: Values) -> Values:
     """Convert ``healthCheck``: in ELB its members are parameters of the target group."""
     flat = {name: value for name, value in inputs.items() if name != "healthCheck"}
-    for name, value in (inputs.get("healthCheck") or {}).items():
+    given = clean(inputs.get("healthCheck") or {})
+    for name, value in (HEALTH_DEFAULTS | given if given else {}).items():
         if name == "matcher":
             flat["matcher"] = {"HttpCode": str(value)}
-        elif value is not None:
+        else:
             flat[HEALTH[name]] = value
     return flat
 
@@ -145,7 +156,13 @@ def _actions(actions: Any) -> list[Values]:
 
 
 def _listener(inputs: Values) -> Values:
+    """Convert the certificate. An Application Load Balancer's protocol is HTTP unless the program has another one.
+
+    The API requires it; the provider sends it (terraform-provider-aws, elbv2/listener.go).
+    """
     result = {name: value for name, value in inputs.items() if name != "certificateArn"}
+    if not inputs.get("protocol") and "loadbalancer/app/" in str(inputs["loadBalancerArn"]):
+        result["protocol"] = "HTTP"
     if inputs.get("certificateArn"):
         result["certificates"] = [{"certificateArn": inputs["certificateArn"]}]
     result["defaultActions"] = _actions(inputs["defaultActions"])
@@ -164,7 +181,7 @@ LISTENER = Kind(
     update="modify_listener",
     replaces=frozenset({"loadBalancerArn"}),
     prepare=_listener,
-    outputs={"arn": "ListenerArn"},
+    outputs={"arn": "ListenerArn", "port": "Port", "protocol": "Protocol"},
 )
 
 CONDITIONS = {

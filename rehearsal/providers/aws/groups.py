@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from rehearsal.calls import Calls
+from rehearsal.calls import Calls, UnknownInput
 from rehearsal.providers.aws.ec2 import arn
 from rehearsal.providers.kind import Kind, Setting, Subject, Values, path
 from rehearsal.providers.lifecycle import tag_list
@@ -16,16 +17,119 @@ PEERS = frozenset({"cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGr
 RULE_INPUTS = ("description", "fromPort", "ipProtocol", "toPort", *sorted(PEERS))
 
 
+WAYS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
+"""The inline rules of a group, with the members of EC2's description."""
+INLINE = frozenset({"description", "fromPort", "protocol", "self", "toPort"})
+PEER_LISTS = {
+    "cidrBlocks": ("IpRanges", "CidrIp"),
+    "ipv6CidrBlocks": ("Ipv6Ranges", "CidrIpv6"),
+    "prefixListIds": ("PrefixListIds", "PrefixListId"),
+    "securityGroups": ("UserIdGroupPairs", "GroupId"),
+}
+"""The peers of an inline rule, with the members of EC2's IpPermission."""
+Single = tuple[str, int, int, str, str, str]
+"""One rule as EC2 compares it: protocol, ports, kind of peer, peer and description."""
+
+
+def _singles(subject: Subject, rules: Any) -> set[Single]:
+    """Return one rule for each peer of inline rules.
+
+    Raises ``ValueError`` for ports beside the protocol -1 (terraform-provider-aws, expandIPPerms).
+    """
+    found = set()
+    for rule in rules or ():
+        if unknown := sorted(set(rule) - INLINE - set(PEER_LISTS)):
+            raise UnknownInput(f"{subject.kind.token}: a rule has no {', '.join(unknown)}")
+        protocol = str(rule["protocol"]).lower().replace("all", "-1")
+        first, last = int(rule["fromPort"]), int(rule["toPort"])
+        if protocol == "-1" and (first or last):
+            raise ValueError(
+                f"fromPort ({first}) and toPort ({last}) must both be 0 with the protocol -1"
+            )
+        own = {"securityGroups": [subject.identity]} if rule.get("self") else {}
+        for kind in PEER_LISTS:
+            for peer in [*(rule.get(kind) or ()), *own.get(kind, ())]:
+                found.add((protocol, first, last, kind, peer, rule.get("description") or ""))
+    return found
+
+
+def _held(found: Values, way: str) -> Iterator[Single]:
+    """Yield the rules of EC2's description of a group."""
+    for permission in found[WAYS[way]]:
+        ports = (int(permission.get("FromPort", 0)), int(permission.get("ToPort", 0)))
+        ports = (0, 0) if permission["IpProtocol"] == "-1" else ports
+        for kind, (member, name) in PEER_LISTS.items():
+            for peer in permission.get(member) or ():
+                words = peer.get("Description") or ""
+                yield permission["IpProtocol"], *ports, kind, peer[name], words
+
+
+def _permissions(rules: set[Single]) -> list[Values]:
+    found = []
+    for protocol, first, last, kind, peer, words in sorted(rules):
+        member, name = PEER_LISTS[kind]
+        ports = {} if protocol == "-1" else {"FromPort": first, "ToPort": last}
+        described = {"Description": words} if words else {}
+        found.append({"IpProtocol": protocol, **ports, member: [{name: peer, **described}]})
+    return found
+
+
+def _inline(way: str) -> Setting:
+    """Return the setting of the rules in the group itself: it revokes what is gone, then authorizes what is new.
+
+    Without the input the rules stay as they are (terraform-provider-aws, updateSecurityGroupRules; the input is
+    computed there).
+    """
+
+    def apply(subject: Subject) -> None:
+        if subject.inputs.get(way) is None:
+            return
+        olds, news = (_singles(subject, each.get(way)) for each in (subject.before, subject.inputs))
+        for operation, rules in (("revoke", olds - news), ("authorize", news - olds)):
+            if rules:
+                params = {"GroupId": subject.identity, "IpPermissions": _permissions(rules)}
+                subject.calls("ec2", f"{operation}_security_group_{way}", params)
+
+    return Setting(inputs=(way,), apply=apply)
+
+
+def _in_ec2(way: str) -> Callable[[Subject, Values], Any]:
+    """Return the function that reads the inline rules: the program's own where EC2 has the same, else EC2's."""
+
+    def read(subject: Subject, found: Values) -> Any:
+        declared, held = subject.inputs.get(way), set(_held(found, way))
+        if declared is None or _singles(subject, declared) == held:
+            return declared
+        return [
+            {"protocol": protocol, "fromPort": first, "toPort": last, kind: [peer]}
+            | ({"description": words} if words else {})
+            for protocol, first, last, kind, peer, words in sorted(held)
+        ]
+
+    return read
+
+
+INLINE_RULES = tuple(_inline(way) for way in WAYS)
+OUTPUTS: Mapping[str, str | Callable[[Subject, Values], Any]] = {
+    **{way: _in_ec2(way) for way in WAYS},
+    "arn": arn("security-group"),
+    "ownerId": "OwnerId",
+    "name": "GroupName",
+    "vpcId": "VpcId",
+}
+
+
 def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
     """Create a group with its tags, then revoke AWS's default outbound rule, as the provider does.
 
-    Source: terraform-provider-aws, resourceSecurityGroupCreate.
+    Source: terraform-provider-aws, resourceSecurityGroupCreate. Without ``vpcId`` EC2 takes the default VPC.
     """
     params: Values = {
         "GroupName": inputs["name"],
         "Description": inputs.get("description", "Managed by Pulumi"),
-        "VpcId": inputs["vpcId"],
     }
+    if inputs.get("vpcId"):
+        params["VpcId"] = inputs["vpcId"]
     if inputs.get("tags"):
         pairs = tag_list(inputs["tags"], "Key")
         params["TagSpecifications"] = [{"ResourceType": "security-group", "Tags": pairs}]
@@ -36,12 +140,10 @@ def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
 
 def _close(calls: Calls, group: str) -> None:
     found = calls("ec2", "describe_security_groups", {"GroupIds": [group]})["SecurityGroups"][0]
-    for member, operation in (
-        ("IpPermissions", "revoke_security_group_ingress"),
-        ("IpPermissionsEgress", "revoke_security_group_egress"),
-    ):
+    for way, member in WAYS.items():
         if found[member]:
-            calls("ec2", operation, {"GroupId": group, "IpPermissions": found[member]})
+            params = {"GroupId": group, "IpPermissions": found[member]}
+            calls("ec2", f"revoke_security_group_{way}", params)
 
 
 def _remove_group(subject: Subject) -> None:
@@ -82,8 +184,10 @@ GROUP = Kind(
         "name": "sent by _make_group",
         "revokeRulesOnDelete": "used by _remove_group",
     },
+    settings=INLINE_RULES,
     autoname="name",
-    outputs={"arn": arn("security-group"), "ownerId": "OwnerId"},
+    outputs=OUTPUTS,
+    read_back=frozenset(WAYS),
     tag_type="security-group",
 )
 
@@ -94,10 +198,6 @@ def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
     The provider's order, on which the deploy role's permissions depend (terraform-provider-aws,
     internal/service/ec2/vpc_default_security_group.go).
     """
-    if inputs.get("ingress") or inputs.get("egress"):
-        raise ValueError(
-            "the stand-in closes a default security group; it cannot put rules into it"
-        )
     wanted = [
         {"Name": "vpc-id", "Values": [inputs["vpcId"]]},
         {"Name": "group-name", "Values": ["default"]},
@@ -125,8 +225,9 @@ DEFAULT_GROUP = Kind(
     found="SecurityGroups[0]",
     on_delete=_leave,
     replaces=frozenset({"vpcId"}),
-    ignored={"ingress": "checked by _adopt_default", "egress": "checked by _adopt_default"},
-    outputs={"arn": arn("security-group"), "ownerId": "OwnerId"},
+    settings=INLINE_RULES,
+    outputs=OUTPUTS,
+    read_back=frozenset(WAYS),
     tag_type="security-group",
 )
 

@@ -1,4 +1,4 @@
-"""Roles and their policies."""
+"""Roles, their policies and managed policies."""
 
 from __future__ import annotations
 
@@ -97,6 +97,59 @@ ROLE_POLICY = Kind(
 )
 
 
+MOST_VERSIONS = 5
+"""Of a managed policy (IAM User Guide, "IAM and AWS STS quotas")."""
+
+
+def _other_versions(subject: Subject) -> list[str]:
+    """Return the ids of the versions that are not the default one, the oldest first."""
+    found = subject.call("list_policy_versions")["Versions"]
+    others = [each for each in found if not each["IsDefaultVersion"]]
+    return [each["VersionId"] for each in sorted(others, key=lambda each: each["CreateDate"])]
+
+
+def _new_version(subject: Subject) -> None:
+    """Make a new version the default one. Delete the oldest one where IAM keeps no more.
+
+    Source: terraform-provider-aws, iam/policy.go, resourcePolicyUpdate.
+    """
+    others = _other_versions(subject)
+    if len(others) + 1 >= MOST_VERSIONS:
+        subject.call("delete_policy_version", VersionId=others[0])
+    document = subject.inputs["policyDocument"]
+    made = subject.call("create_policy_version", PolicyDocument=document, SetAsDefault=False)
+    subject.call("set_default_policy_version", VersionId=made["PolicyVersion"]["VersionId"])
+
+
+def _remove_managed_policy(subject: Subject) -> None:
+    for version in _other_versions(subject):
+        subject.call("delete_policy_version", VersionId=version)
+    subject.call("delete_policy")
+
+
+MANAGED_POLICY = Kind(
+    token="aws:iam/policy:Policy",
+    service="iam",
+    identity="PolicyArn",
+    create="create_policy",
+    identity_from="Policy.Arn",
+    read="get_policy",
+    found="Policy",
+    on_delete=_remove_managed_policy,
+    replaces=frozenset({"name", "namePrefix", "path", "description"}),
+    prepare=renamed({"name": "policyName", "policy": "policyDocument"}),
+    settings=(Setting(inputs=("policyDocument",), apply=_new_version, on_create=False),),
+    autoname="name",
+    fixed_name="name",
+    outputs={
+        "arn": "Arn",
+        "attachmentCount": "AttachmentCount",
+        "name": "PolicyName",
+        "policyId": "PolicyId",
+    },
+)
+
+
 def _attach(calls: Calls, _: Kind, inputs: Values) -> str:
     calls(
         "iam", "attach_role_policy", {"RoleName": inputs["role"], "PolicyArn": inputs["policyArn"]}
@@ -170,4 +223,4 @@ INSTANCE_PROFILE = Kind(
     outputs={"arn": "Arn", "name": "InstanceProfileName", "uniqueId": "InstanceProfileId"},
 )
 
-KINDS = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT, INSTANCE_PROFILE)
+KINDS = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT, MANAGED_POLICY, INSTANCE_PROFILE)

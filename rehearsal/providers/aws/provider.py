@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
-from pulumi.runtime.rpc import UNKNOWN
+from pulumi.runtime.rpc import UNKNOWN, _special_asset_sig, _special_sig_key
 
+from rehearsal import starter
 from rehearsal.calls import Calls
 from rehearsal.providers import lifecycle
 from rehearsal.providers.aws import KINDS
+from rehearsal.providers.aws.functions import FUNCTIONS
 from rehearsal.providers.kind import Kind
 from rehearsal.providers.servicer import (
     Servicer,
@@ -26,79 +29,15 @@ from rehearsal.providers.servicer import (
     values,
 )
 
-Function = Callable[[Calls, Values], Mapping[str, Any]]
-
-
-def caller_identity(calls: Calls, _: Values) -> Values:
-    """Answer ``aws.get_caller_identity``."""
-    found = calls("sts", "get_caller_identity", {})
-    account = found["Account"]
-    return {"accountId": account, "id": account, "arn": found["Arn"], "userId": found["UserId"]}
-
-
-def region(calls: Calls, _: Values) -> Values:
-    """Answer ``aws.get_region``."""
-    return {"id": calls.region, "name": calls.region, "region": calls.region}
-
-
-def availability_zones(calls: Calls, asked: Values) -> Values:
-    """Answer ``aws.get_availability_zones``.
-
-    Sorted by name, as in terraform-provider-aws (data source aws_availability_zones).
-    """
-    filters = [
-        {"Name": each["name"], "Values": list(each["values"])} for each in asked.get("filters", ())
-    ]
-    if "state" in asked:
-        filters.append({"Name": "state", "Values": [asked["state"]]})
-    found = calls("ec2", "describe_availability_zones", {"Filters": filters})["AvailabilityZones"]
-    zones = sorted(found, key=lambda each: str(each["ZoneName"]))
-    return {
-        "id": calls.region,
-        "region": calls.region,
-        "names": [each["ZoneName"] for each in zones],
-        "zoneIds": [each["ZoneId"] for each in zones],
-        "groupNames": sorted({each.get("GroupName") or calls.region for each in zones}),
-    }
-
-
-def partition(_calls: Calls, _: Values) -> Values:
-    """Answer ``aws.get_partition``."""
-    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com"}
-
-
-def parameter(calls: Calls, asked: Values) -> Values:
-    """Answer ``aws.ssm.get_parameter``. A value that is not a SecureString is also the ``insecureValue``."""
-    found = calls("ssm", "get_parameter", {"Name": asked["name"], "WithDecryption": True})
-    held = found["Parameter"]
-    return {
-        "id": held["Name"],
-        "name": held["Name"],
-        "arn": held["ARN"],
-        "type": held["Type"],
-        "value": held["Value"],
-        "insecureValue": held["Value"] if held["Type"] != "SecureString" else "",
-        "version": held["Version"],
-    }
-
-
-FUNCTIONS: Mapping[str, Function] = {
-    "aws:index/getAvailabilityZones:getAvailabilityZones": availability_zones,
-    "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
-    "aws:index/getPartition:getPartition": partition,
-    "aws:index/getRegion:getRegion": region,
-    "aws:ssm/getParameter:getParameter": parameter,
-}
-"""Every function of the stand-in, by its token."""
-
 
 def other_region(own: str, region: str) -> str:
     """Return what to do with a stack of another region than the local cloud's."""
-    start = f"./careapp shell --region {region}"
+    started = starter.current()
+    start = f"{started.inside} --region {region}"
     return (
         f"the local cloud runs in {own}, and the stack's region is {region}. Nothing was made. Start a second "
-        f"local cloud beside it: CAREAPP_HOME=FOLDER {start}; or end this one and its stacks: "
-        f"./careapp cloud stop, then {start}"
+        f"local cloud beside it: {started.home_variable}=FOLDER {start}; or end this one and its stacks: "
+        f"{started.cloud} stop, then {start}"
     )
 
 
@@ -127,6 +66,17 @@ def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
     return bool(olds.get(name) == news.get(name))
 
 
+def located(inputs: Values, folder: Path) -> Values:
+    """Return ``inputs`` with absolute paths of the files of assets. A program's paths are relative to its folder."""
+
+    def placed(value: Any) -> Any:
+        if isinstance(value, Mapping) and value.get(_special_sig_key) == _special_asset_sig:
+            return {**value, "path": str(folder / value["path"])} if value.get("path") else value
+        return value
+
+    return {name: placed(value) for name, value in inputs.items()}
+
+
 class UnknownType(Exception):
     """A resource type or function that the stand-in does not have."""
 
@@ -136,9 +86,10 @@ class AwsServicer(Servicer):
 
     version = metadata.version("pulumi-aws")
 
-    def __init__(self, endpoint: str, region: str) -> None:
+    def __init__(self, endpoint: str, region: str, folder: Callable[[], Path] = Path.cwd) -> None:
+        """``folder`` returns the program's folder, which is the working directory of a real plugin."""
         super().__init__()
-        self._calls = Calls(endpoint, region)
+        self._calls, self._folder = Calls(endpoint, region), folder
 
     def Configure(self, request: Any, context: Any) -> Any:
         region = request.variables.get("aws:config:region", self._calls.region)
@@ -164,13 +115,14 @@ class AwsServicer(Servicer):
 
     @staticmethod
     def _autonamed(kind: Kind, request: Any, olds: Values) -> Values:
-        """Return the resource's name with a random suffix, which an existing resource keeps."""
-        name = str(kind.autoname)
+        """Return the resource's name, with a random suffix unless the kind has none. An existing resource keeps it."""
+        name, chosen = str(kind.autoname), request.urn.rpartition("::")[2]
         if name in olds.get(DEFAULTS, []):
             return {name: olds[name], DEFAULTS: [name]}
-        seed = request.randomSeed or request.urn.encode()
-        ending = hashlib.sha256(seed).hexdigest()[:7]
-        return {name: f"{request.urn.rpartition('::')[2]}-{ending}", DEFAULTS: [name]}
+        if kind.suffixed:
+            seed = request.randomSeed or request.urn.encode()
+            chosen += f"-{hashlib.sha256(seed).hexdigest()[:7]}"
+        return {name: chosen, DEFAULTS: [name]}
 
     def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
@@ -189,10 +141,11 @@ class AwsServicer(Servicer):
     def Create(self, request: Any, context: Any) -> Any:
         kind, inputs = self._kind(request, context), values(request.properties)
         if request.preview:
-            made = {**lifecycle.clean(inputs), **dict.fromkeys(kind.outputs, UNKNOWN)}
+            made = {**dict.fromkeys(kind.outputs, UNKNOWN), **lifecycle.clean(inputs)}
             return pb.CreateResponse(id="", properties=struct(made))
         try:
-            identity, made = lifecycle.create(self._calls, kind, inputs, self.cancelled)
+            placed = located(inputs, self._folder())
+            identity, made = lifecycle.create(self._calls, kind, placed, self.cancelled)
         except lifecycle.Incomplete as problem:
             keep_incomplete(context, problem, inputs)
         except Exception as problem:
@@ -207,7 +160,11 @@ class AwsServicer(Servicer):
         if request.preview:
             return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
         try:
-            made = lifecycle.update(self._calls, kind, request.id, olds, news, values(request.olds))
+            before, after = (located(each, self._folder()) for each in (olds, news))
+            arguments = (request.id, before, after, values(request.olds), self.cancelled)
+            made = lifecycle.update(self._calls, kind, *arguments)
+        except lifecycle.Incomplete as problem:
+            keep_incomplete(context, problem, news)
         except Exception as problem:
             fail(context, request.urn, "updating", problem)
         return pb.UpdateResponse(properties=struct(made))
@@ -248,6 +205,6 @@ class AwsServicer(Servicer):
     def _kind(request: Any, context: Any) -> Kind:
         token = str(request.urn).split("::")[2].rpartition("$")[2]
         if token not in KINDS:
-            problem = UnknownType(f"the rehearsal has no stand-in for {token}")
+            problem = UnknownType(f"the local cloud has no stand-in for {token}")
             fail(context, request.urn, "preparing", problem)
         return KINDS[token]

@@ -1,8 +1,15 @@
-"""Buckets and the resources that are settings of a bucket."""
+"""Buckets, the resources that are settings of a bucket, and objects."""
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from pulumi.runtime.rpc import _special_asset_sig, _special_sig_key
 
 from rehearsal.calls import Calls, to_shape
 from rehearsal.providers.kind import Kind, Setting, Subject, Values
@@ -14,6 +21,8 @@ DEFAULT_REGION = "us-east-1"
 
 def _make(calls: Calls, _: Kind, inputs: Values) -> str:
     params: Values = {"Bucket": inputs["bucket"]}
+    if inputs.get("acl"):
+        params["ACL"] = inputs["acl"]
     if calls.region != DEFAULT_REGION:
         params["CreateBucketConfiguration"] = {"LocationConstraint": calls.region}
     calls("s3", "create_bucket", params)
@@ -157,4 +166,109 @@ POLICY = Kind(
     absent=("NoSuchBucket", "NoSuchBucketPolicy"),
 )
 
-KINDS = (BUCKET, PUBLIC_ACCESS, ENCRYPTION, LIFECYCLE, POLICY)
+CONTENTS = ("content", "contentBase64", "source")
+TRIGGERS = ("etag", "sourceHash")
+"""Inputs that are not sent. Their change uploads the object again."""
+HEADERS = (
+    *("bucketKeyEnabled", "cacheControl", "contentDisposition", "contentEncoding"),
+    *("contentLanguage", "contentType", "kmsKeyId", "metadata", "serverSideEncryption"),
+    *("storageClass", "websiteRedirect"),
+)
+"""Inputs that PutObject takes."""
+OBJECT_NAMES = {"kmsKeyId": "SSEKMSKeyId", "websiteRedirect": "WebsiteRedirectLocation"}
+
+
+def _object(inputs: Values) -> Values:
+    """Clean the key as the provider does (terraform-provider-aws, sdkv1CompatibleCleanKey)."""
+    return {**inputs, "key": re.sub("/+", "/", inputs["key"].lstrip("/"))}
+
+
+def _body(inputs: Values) -> bytes:
+    """Return the object's bytes; none without a content. Raises ``ValueError`` for several, and for other assets."""
+    given = [name for name in CONTENTS if inputs.get(name) is not None]
+    if len(given) > 1:
+        raise ValueError(f"only one of {', '.join(given)} can be given")
+    if given == ["contentBase64"]:
+        return base64.b64decode(inputs["contentBase64"], validate=True)
+    if given == ["source"]:
+        return _asset(inputs["source"])
+    return str(inputs.get("content", "")).encode()
+
+
+def _asset(asset: Any) -> bytes:
+    if asset.get(_special_sig_key) == _special_asset_sig:
+        if asset.get("path"):
+            return Path(asset["path"]).read_bytes()
+        if "text" in asset:
+            return str(asset["text"]).encode()
+    raise ValueError("the stand-in reads a FileAsset or StringAsset as source, and nothing else")
+
+
+def _upload(calls: Calls, kind: Kind, inputs: Values) -> str:
+    headers = {OBJECT_NAMES.get(name, name): inputs.get(name) for name in HEADERS}
+    if inputs.get("kmsKeyId"):
+        headers["serverSideEncryption"] = "aws:kms"
+    params = calls.convert("s3", "put_object", headers)
+    if acl := inputs.get("acl") or OBJECT_ACLS[kind.token]:
+        params["ACL"] = acl
+    if inputs.get("tags"):
+        params["Tagging"] = urlencode(inputs["tags"])
+    where = {"Bucket": inputs["bucket"], "Key": inputs["key"]}
+    calls("s3", "put_object", {**params, **where, "Body": _body(inputs)})
+    return str(inputs["key"])
+
+
+def _upload_again(subject: Subject) -> None:
+    _upload(subject.calls, subject.kind, subject.inputs)
+
+
+def _put_acl(subject: Subject) -> None:
+    subject.call("put_object_acl", ACL=subject.inputs["acl"])
+
+
+def _tag_object(subject: Subject) -> None:
+    pairs = tag_list(subject.inputs.get("tags") or {}, "Key")
+    subject.call("put_object_tagging", Tagging={"TagSet": pairs})
+
+
+OBJECT_ACLS = {
+    "aws:s3/bucketObject:BucketObject": "private",
+    "aws:s3/bucketObjectv2:BucketObjectv2": "",
+}
+"""The canned ACL that is sent where the program has none (terraform-provider-aws, s3/bucket_object.go, object.go)."""
+OBJECTS = tuple(
+    Kind(
+        token=token,
+        service="s3",
+        identity="Key",
+        scope={"Bucket": "bucket"},
+        create="put_object",
+        on_create=_upload,
+        read="head_object",
+        found="@",
+        delete="delete_object",
+        replaces=frozenset({"bucket", "key"}),
+        prepare=_object,
+        ignored={
+            "bucket": "sent by _upload",
+            "forceDestroy": "removes a legal hold, which the stand-in cannot set",
+        },
+        settings=(
+            Setting(inputs=(*CONTENTS, *TRIGGERS, *HEADERS), apply=_upload_again, on_create=False),
+            Setting(inputs=("acl",), apply=_put_acl, on_create=False),
+            Setting(inputs=("tags",), apply=_tag_object, on_create=False),
+        ),
+        autoname="key",
+        suffixed=False,
+        outputs={
+            "arn": lambda subject, _: f"arn:aws:s3:::{subject.inputs['bucket']}/{subject.identity}",
+            "contentType": "ContentType",
+            "etag": lambda _, found: found["ETag"].strip('"'),
+            "versionId": "VersionId",
+        },
+        absent=("404", "NoSuchBucket", "NoSuchKey"),
+    )
+    for token in OBJECT_ACLS
+)
+
+KINDS = (BUCKET, PUBLIC_ACCESS, ENCRYPTION, LIFECYCLE, POLICY, *OBJECTS)

@@ -1,0 +1,89 @@
+"""The Python of a Pulumi program: that of the virtual environment which its Pulumi.yaml names.
+
+The rules are those of Pulumi's own language host (pulumi/pulumi, sdk/python/toolchain, pip.go and uv.go).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+
+from i18n import Refused, t
+
+LOCKS = ("uv.lock", "pyproject.toml")
+"""The virtual environment that `toolchain: uv` has without a name is `.venv` beside the nearest of these."""
+
+
+class NoInterpreter(Refused):
+    """The program's Python does not exist, or is chosen in a way that is not supported here."""
+
+
+def find(info: Any, environment: Mapping[str, str]) -> Path:
+    """Return the Python of the program of a ``ProgramInfo``. Raises ``NoInterpreter``."""
+    options = MessageToDict(info.options)
+    root = Path(info.root_directory)
+    toolchain = str(options.get("toolchain") or "pip").lower()
+    if toolchain not in ("pip", "uv"):
+        raise NoInterpreter(
+            t(
+                "toolchain: {toolchain} is not supported in the local cloud. Let it make the virtual "
+                "environment, and name that in Pulumi.yaml: toolchain: pip, virtualenv: FOLDER",
+                toolchain=toolchain,
+            )
+        )
+    named = str(options.get("virtualenv") or "")
+    if not named and toolchain == "pip":
+        return _on_path(environment)
+    folder = root / named if named else _of_uv(Path(info.program_directory)) / ".venv"
+    python = folder / "bin" / "python"
+    if python.is_file():
+        return python
+    make = f"python3 -m venv {folder} && {python} -m pip install -r requirements.txt"
+    raise NoInterpreter(
+        t(
+            "virtualenv: {folder} is no virtual environment. Make it in the program's folder: {make}",
+            folder=str(folder),
+            make="uv sync" if toolchain == "uv" else make,
+        )
+    )
+
+
+def _on_path(environment: Mapping[str, str]) -> Path:
+    """Return the Python that Pulumi takes where Pulumi.yaml names no virtual environment."""
+    for name in ("python3", "python"):
+        if found := shutil.which(name, path=environment.get("PATH", "")):
+            return Path(found)
+    raise NoInterpreter(
+        t("Pulumi.yaml names no virtualenv, and neither python3 nor python is on PATH.")
+    )
+
+
+def _of_uv(root: Path) -> Path:
+    for name in LOCKS:
+        for folder in (root, *root.parents):
+            if (folder / name).exists():
+                return folder
+    return root
+
+
+def is_own(python: Path) -> bool:
+    """Return whether it is the Python of the local cloud, by its virtual environment."""
+    return python.parent.parent.resolve() == Path(sys.prefix).resolve()
+
+
+def activated(python: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a program with another Python, without the paths of the local cloud's own."""
+    folder = python.parent
+    changed = {**environment, "PATH": f"{folder}{os.pathsep}{environment.get('PATH', os.defpath)}"}
+    if (folder.parent / "pyvenv.cfg").exists():
+        changed["VIRTUAL_ENV"] = str(folder.parent)
+    return {name: value for name, value in changed.items() if name not in LEFT_OUT}
+
+
+LEFT_OUT = ("PYTHONHOME", "PYTHONPATH", "PYTHONPYCACHEPREFIX")

@@ -1,0 +1,127 @@
+"""careapp, the first user of the local cloud: its names there, the page beside it, and its regions.
+
+A process that imports the rehearsal is one of careapp's, so the import makes careapp the starter.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from i18n import t, verbatim
+from ops.aws import local_cloud
+from ops.shared.locks import is_locked
+from rehearsal import starter
+from rehearsal.paths import Home
+from rehearsal.run.client import CloudError
+from rehearsal.run.shell import RegionChoice
+from stack.file import Reader, read, refused
+
+ROOT = local_cloud.ROOT
+"""The folder of careapp."""
+GATE_POLL = "0.1"
+"""Wall-clock seconds between two reads of the roll-out gate. The 3 s for AWS would be too long here."""
+
+
+def page(port: int | None) -> starter.Beside:
+    """Return the rehearsal's page, which listens before anything else is up. Raises PortTaken."""
+    from rehearsal.page.launch import listening
+
+    return listening(port)
+
+
+CAREAPP = starter.Starter(
+    folder=ROOT,
+    name="careapp",
+    home=ROOT / ".rehearsal",
+    home_variable="CAREAPP_HOME",
+    pulumi_variable="CAREAPP_PULUMI",
+    cloud="./careapp cloud",
+    inside="./careapp shell",
+    process=__name__,
+    python=t("Start ./careapp with that Python (PYTHON=PATH)"),
+    base_image="python:3.13-slim",  # BASE_IMAGE in webapp/Dockerfile
+    lock_again=t("in webapp: `make lock`"),
+    lock_corrected=t("in webapp: requirements.in, then `make lock`"),
+    commands={"careapp": ROOT / "careapp"},
+    readers=verbatim("./careapp doctor"),
+    names=t(
+        "curl and Python reach the page by its pageUrl; a browser finds it at the address that "
+        "./careapp cloud status prints."
+    ),
+    # The key of new states is for the workflows' steps (delivery/cli.py); on AWS it is one of KMS.
+    variables=lambda facts: {local_cloud.FACTS: str(facts), "CAREAPP_KEY": "passphrase"},
+    program_variables=lambda speed: {
+        "CAREAPP_CLOCK_SPEED": str(speed),
+        "CAREAPP_POLL_SECONDS": GATE_POLL,
+    },
+    beside=page,
+)
+starter.use(CAREAPP)
+
+
+def main() -> int:
+    """Run careapp's local cloud, as its own process."""
+    from rehearsal.run import cloud
+
+    return cloud.main()
+
+
+def choose_region(stack: str | None, region: str | None) -> RegionChoice:
+    """Return the region of a local cloud by the options: the region, or the stack whose file has it.
+
+    Raises StackError if a stack is named whose file has none.
+    """
+    named = region or (read_region(stack) if stack else None)
+    return RegionChoice(named, lambda: read_region("poc"))
+
+
+def read_region(stack: str) -> str:
+    """Return the region in a stack's file. Raises StackError if there is no file or no region in it."""
+    reader = Reader(read(stack, ROOT))
+    region = reader.region()
+    if reader.problems:
+        raise refused(stack, reader.problems)
+    return region
+
+
+@contextmanager
+def hold_folder(home: Home) -> Iterator[None]:
+    """Hold the folder's lock for a rehearsal. Raises ``CloudError`` while another process holds it."""
+    home.folder.mkdir(parents=True, exist_ok=True)
+    with home.owner.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CloudError(
+                t(
+                    "a rehearsal (process {pid}) runs in {folder}: end it with Ctrl-C where it was "
+                    "started, or give this one a folder of its own: "
+                    "CAREAPP_HOME=FOLDER ./careapp rehearse",
+                    pid=lock.read().strip(),
+                    folder=str(home.folder),
+                )
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+def refuse_to_stop(home: Home) -> None:
+    """Raise ``CloudError`` while a rehearsal runs in ``home``: it needs the local cloud to destroy its stack."""
+    if not is_locked(home.owner):
+        return
+    pid = home.owner.read_text().strip()
+    raise CloudError(
+        t(
+            "a rehearsal (process {pid}) runs in {folder}, and this is its local cloud: Ctrl-C where "
+            "it was started destroys the stack and stops the local cloud; kill {pid} stops both "
+            "without destroying",
+            pid=pid,
+            folder=str(home.folder),
+        )
+    )

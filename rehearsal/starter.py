@@ -1,0 +1,100 @@
+"""The program that starts the local cloud: what its commands, variables and folders are called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from i18n import Text, t
+
+
+class Beside(Protocol):
+    """A process beside the local cloud that a starter brings, with a page that users can open."""
+
+    url: str
+
+    def start(self, folder: Path, region: str, environment: Mapping[str, str]) -> None:
+        """Start it for the local cloud in ``folder``, with the variables that lead to that alone."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+def nothing(_: object) -> Mapping[str, str]:
+    """Return no variables."""
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starter:
+    """What the local cloud knows of the program that starts it. One process has one starter."""
+
+    folder: Path
+    """The folder with the Pulumi.yaml of the program that runs in the local cloud."""
+    in_place: bool = False
+    """Whether the program runs in its own folder, not in the folder of links that `pulumi` is called in."""
+    name: str
+    """The folder in the user's cache; also the beginning of containers' names."""
+    home: Path | None = None
+    """The local cloud's folder, unless ``home_variable`` names another; None: one in the user's cache."""
+    home_variable: str
+    pulumi_variable: str
+    """The variable with the path of the `pulumi` to use."""
+    cloud: str
+    """The command that has `start`, `stop` and `status`, as users type it."""
+    inside: str
+    """The command that runs another one in the local cloud's environment."""
+    process: str
+    """The module whose ``main()`` is the local cloud's process."""
+    python: Text
+    """How the user chooses the Python of the local cloud."""
+    base_image: str | None = None
+    """The base of the program's images, if it is known."""
+    lock_again: Text | None = None
+    """How the program's users write a lock file again; the end of a sentence."""
+    lock_corrected: Text | None = None
+    """How they correct a package in one."""
+    commands: Mapping[str, Path] = field(default_factory=dict)
+    """Programs that the project's folder has, whatever is changed in a copy of the program."""
+    readers: Text | None = None
+    """Which of its own commands read the local cloud, for the shell's first line."""
+    names: Text | None = None
+    """How the program's page is reached, for the shell's second line."""
+    variables: Callable[[Path], Mapping[str, str]] = nothing
+    """Return the variables of everything that uses the local cloud, from the path of its facts."""
+    program_variables: Callable[[float], Mapping[str, str]] = nothing
+    """Return further variables of the program alone, from the speed of the local cloud's clock."""
+    beside: Callable[[int | None], Beside] | None = None
+    """Return what runs beside the local cloud, from the port that the user chose. Raises OSError."""
+
+
+def own(folder: Path) -> Starter:
+    """Return the starter of a program that has no commands of its own for the local cloud."""
+    command = f"{sys.executable} -P -m {__package__}"
+    return Starter(
+        folder=folder,
+        name="local-cloud",
+        home_variable="LOCAL_CLOUD_HOME",
+        pulumi_variable="LOCAL_CLOUD_PULUMI",
+        in_place=True,
+        cloud=command,
+        inside=f"{command} shell",
+        process=f"{__package__}.run.cloud",
+        python=t("Start the local cloud with that Python"),
+    )
+
+
+_used: list[Starter] = []
+
+
+def use(starter: Starter) -> None:
+    """Set the starter of this process."""
+    _used[:] = [starter]
+
+
+def current() -> Starter:
+    """Return the starter of this process; without one, that of the program in the current folder."""
+    return _used[0] if _used else own(Path.cwd())

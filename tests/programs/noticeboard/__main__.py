@@ -1,0 +1,227 @@
+"""A notice board: a page on ECS Fargate behind a load balancer, and the machine from which its notices are written."""
+
+import json
+from pathlib import Path
+
+import markdown
+import pulumi
+import pulumi_aws as aws
+import pulumi_docker as docker
+
+config = pulumi.Config()
+version = config.require("version")
+PORT = 8000
+
+# The page is in the account's default VPC.
+default_vpc = aws.ec2.get_vpc(default=True)
+default_subnets = aws.ec2.get_subnets(filters=[{"name": "vpc-id", "values": [default_vpc.id]}])
+
+anywhere = {"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"]}
+web_group = aws.ec2.SecurityGroup(
+    "web",
+    vpc_id=default_vpc.id,
+    description="HTTP from anywhere",
+    ingress=[{"protocol": "tcp", "from_port": 80, "to_port": 80, "cidr_blocks": ["0.0.0.0/0"]}],
+    egress=[anywhere],
+)
+task_group = aws.ec2.SecurityGroup(
+    "task",
+    vpc_id=default_vpc.id,
+    ingress=[
+        {
+            "protocol": "tcp",
+            "from_port": PORT,
+            "to_port": PORT,
+            "security_groups": [web_group.id],
+        }
+    ],
+    egress=[anywhere],
+)
+
+# What the page shows, and the password with which its editor signs.
+bucket = aws.s3.Bucket("notices")
+aws.s3.BucketObject(
+    "notices.html",
+    bucket=bucket.id,
+    content=markdown.markdown(Path("notices/notices.md").read_text()),
+    content_type="text/html",
+)
+aws.s3.BucketObject(
+    "style.css",
+    bucket=bucket.id,
+    source=pulumi.FileAsset("notices/style.css"),
+    content_type="text/css",
+)
+title = aws.ssm.Parameter("title", type="String", value="Notice board")
+password = aws.secretsmanager.Secret("editor", recovery_window_in_days=0)
+aws.secretsmanager.SecretVersion(
+    "editor", secret_id=password.id, secret_string=config.require_secret("password")
+)
+
+
+def role(name: str, policy: pulumi.Input[str]) -> aws.iam.Role:
+    """Return a role of ECS tasks with a policy of its own."""
+    made = aws.iam.Role(
+        name,
+        assume_role_policy=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": [
+                    {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                ],
+            }
+        ),
+    )
+    own = aws.iam.Policy(name, policy=policy)
+    aws.iam.RolePolicyAttachment(name, role=made.name, policy_arn=own.arn)
+    return made
+
+
+def allow(*statements: tuple[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """Return the policy that allows each action on its resource."""
+    return pulumi.Output.json_dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {"Effect": "Allow", "Action": action, "Resource": resource}
+                for action, resource in statements
+            ],
+        }
+    )
+
+
+execution_role = role(
+    "execution",
+    allow(("secretsmanager:GetSecretValue", password.arn), ("ssm:GetParameters", title.arn)),
+)
+aws.iam.RolePolicyAttachment(
+    "execution-ecs",
+    role=execution_role.name,
+    policy_arn="arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy",
+)
+task_role = role("task", allow(("s3:GetObject", bucket.arn.apply(lambda arn: f"{arn}/*"))))
+
+repository = aws.ecr.Repository("board", force_delete=True)
+login = aws.ecr.get_authorization_token_output(registry_id=repository.registry_id)
+image = docker.Image(
+    "board",
+    image_name=pulumi.Output.concat(repository.repository_url, ":", version),
+    build={"context": "app", "platform": "linux/amd64"},
+    registry={
+        "server": repository.repository_url,
+        "username": login.user_name,
+        "password": pulumi.Output.secret(login.password),
+    },
+)
+
+balancer = aws.lb.LoadBalancer("board", security_groups=[web_group.id], subnets=default_subnets.ids)
+targets = aws.lb.TargetGroup(
+    "board",
+    port=PORT,
+    protocol="HTTP",
+    target_type="ip",
+    vpc_id=default_vpc.id,
+    deregistration_delay=5,
+    health_check={"path": "/health", "interval": 10, "timeout": 5, "unhealthy_threshold": 2},
+)
+listener = aws.lb.Listener(
+    "board",
+    load_balancer_arn=balancer.arn,
+    port=80,
+    default_actions=[{"type": "forward", "target_group_arn": targets.arn}],
+)
+
+cluster = aws.ecs.Cluster("board")
+logs = aws.cloudwatch.LogGroup("board", retention_in_days=7)
+definition = aws.ecs.TaskDefinition(
+    "board",
+    family="noticeboard",
+    cpu="256",
+    memory="512",
+    network_mode="awsvpc",
+    requires_compatibilities=["FARGATE"],
+    execution_role_arn=execution_role.arn,
+    task_role_arn=task_role.arn,
+    container_definitions=pulumi.Output.json_dumps(
+        [
+            {
+                "name": "board",
+                "image": image.repo_digest,
+                "portMappings": [{"containerPort": PORT}],
+                "environment": [
+                    {"name": "BUCKET", "value": bucket.id},
+                    {"name": "PORT", "value": str(PORT)},
+                    {"name": "VERSION", "value": version},
+                ],
+                "secrets": [
+                    {"name": "TITLE", "valueFrom": title.arn},
+                    {"name": "EDITOR_PASSWORD", "valueFrom": password.arn},
+                ],
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {
+                        "awslogs-group": logs.name,
+                        "awslogs-region": aws.get_region().region,
+                        "awslogs-stream-prefix": "board",
+                    },
+                },
+            }
+        ]
+    ),
+)
+service = aws.ecs.Service(
+    "board",
+    cluster=cluster.arn,
+    task_definition=definition.arn,
+    launch_type="FARGATE",
+    desired_count=1,
+    wait_for_steady_state=True,
+    deployment_circuit_breaker={"enable": True, "rollback": True},
+    network_configuration={
+        "assign_public_ip": True,
+        "subnets": default_subnets.ids,
+        "security_groups": [task_group.id],
+    },
+    load_balancers=[
+        {"target_group_arn": targets.arn, "container_name": "board", "container_port": PORT}
+    ],
+    opts=pulumi.ResourceOptions(depends_on=[listener]),
+)
+
+# The editor's machine is in a network of its own.
+office = aws.ec2.Vpc("office", cidr_block="10.30.0.0/16", enable_dns_hostnames=True)
+gateway = aws.ec2.InternetGateway("office", vpc_id=office.id)
+zones = aws.get_availability_zones(state="available")
+desk = aws.ec2.Subnet(
+    "desk",
+    vpc_id=office.id,
+    cidr_block="10.30.1.0/24",
+    availability_zone=zones.names[0],
+    map_public_ip_on_launch=True,
+)
+routes = aws.ec2.RouteTable(
+    "office",
+    vpc_id=office.id,
+    routes=[{"cidr_block": "0.0.0.0/0", "gateway_id": gateway.id}],
+)
+aws.ec2.RouteTableAssociation("desk", subnet_id=desk.id, route_table_id=routes.id)
+linux = aws.ec2.get_ami(
+    most_recent=True,
+    owners=["amazon"],
+    filters=[{"name": "name", "values": ["al2023-ami-2023.*-kernel-6.1-x86_64"]}],
+)
+desk_group = aws.ec2.SecurityGroup("desk", vpc_id=office.id, egress=[anywhere])
+aws.ec2.Instance(
+    "desk",
+    ami=linux.id,
+    instance_type="t3.micro",
+    subnet_id=desk.id,
+    vpc_security_group_ids=[desk_group.id],
+    tags={"Name": "noticeboard-desk"},
+)
+
+pulumi.export("url", pulumi.Output.concat("http://", balancer.dns_name))
