@@ -56,8 +56,8 @@ class Careapp:
         return self.run("shell", "--tasks", "process", "--port", "0", "--", *words)
 
     def shell(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Type words in an open ``./careapp shell``. Without a local cloud it starts one."""
-        if find(self.home) is None:
+        """Type words in an open ``./careapp shell``; without a local cloud, or of another project, start one."""
+        if find(self.home) is None or self.project != ROOT:
             return self.shell_command(*words)
         how = {"capture_output": True, "text": True, "timeout": 300}
         return subprocess.run(words, cwd=self.home.project, env=self.inside(), **how)
