@@ -12,6 +12,7 @@ from tools.i18n import DOMAIN, LANGUAGES, Text, in_language, joined, language, s
 
 JAPANESE = re.compile(r"[぀-ヿ一-鿿]")
 SAME = {
+    " ({how})",
     *("{service} {operation}: {said}", "{text} [{elapsed} of {limit}]", "{at} ECS: {message}"),
     *("database", "{stack} {state}", "TLS", "  {name}: {problem}", "{why} {log}"),
     *("{place}: {why}", "{road}: {why}", "{place}: {text}: {rule}"),
