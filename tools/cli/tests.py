@@ -17,7 +17,7 @@ from tools.command_line import INTERRUPTED
 from tools.i18n import t
 from tools.local_cloud.console import Progress
 from tools.local_cloud.engine.find import find_or_get
-from tools.local_cloud.paths import ROOT
+from tools.rehearsal.careapp import ROOT
 from tools.signals import interrupts_left_to_children, run_in_front
 
 FOLDERS = {

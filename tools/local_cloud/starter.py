@@ -96,5 +96,7 @@ def use(starter: Starter) -> None:
 
 
 def current() -> Starter:
-    """Return the starter of this process; without one, that of the program in the current folder."""
-    return _used[0] if _used else own(Path.cwd())
+    """Return the starter of this process. Raises RuntimeError where none was set: its caches would be others'."""
+    if not _used:
+        raise RuntimeError(f"no starter of the local cloud: call {__name__}.use first")
+    return _used[0]

@@ -66,7 +66,7 @@ def main() -> int:
     """Run careapp's local cloud, as its own process."""
     from tools.local_cloud.run import cloud
 
-    return cloud.main()
+    return cloud.run()
 
 
 def choose_region(stack: str | None, region: str | None) -> RegionChoice:

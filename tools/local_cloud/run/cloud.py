@@ -138,6 +138,12 @@ def hold_lock(home: Home) -> Iterator[IO[str]]:
 
 
 def main() -> int:
+    """Run the local cloud of the program in the current folder, as its own process."""
+    starter.use(starter.own(Path.cwd()))
+    return run()
+
+
+def run() -> int:
     """Run a local cloud until SIGTERM. Read its options from standard input as JSON."""
     options = Options(**json.loads(sys.stdin.read()))
     # The databases' and tasks' own users enter its folders. What is secret in them is written with mode 600.

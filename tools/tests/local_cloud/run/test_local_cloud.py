@@ -33,6 +33,12 @@ def test_the_local_cloud_has_no_word_of_the_program_that_runs_in_it():
     assert found == {}
 
 
+def test_a_process_in_which_nobody_chose_the_starter_says_so(monkeypatch):
+    monkeypatch.setattr(starter, "_used", [])
+    with pytest.raises(RuntimeError, match="no starter of the local cloud"):
+        find_home()
+
+
 def test_facts_of_aws_that_the_program_has_too_are_the_same():
     assert start_checks.PLATFORMS == image.PLATFORMS
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
