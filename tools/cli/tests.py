@@ -133,6 +133,7 @@ def side_by_side() -> dict[str, int]:
                 return
             title = titled(folders)
             running.add(title)
+            phase.detail = f"{len(codes)} done, now {' and '.join(sorted(running))}"
             words = pytest(folders, processes(folders), (f"--durations={SLOWEST}",))
             with tempfile.TemporaryFile() as said:
                 code = subprocess.run(
@@ -148,7 +149,6 @@ def side_by_side() -> dict[str, int]:
             codes[title] = code
             running.remove(title)
             print(f"== {title}\n{text}", flush=True)
-            phase.detail = f"{len(codes)} done, now {' and '.join(sorted(running))}"
 
     everything = runs(list(FOLDERS))
     waiting = [each for each in everything if each[0] in SHARED]

@@ -27,7 +27,7 @@ STACK = (
 )
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def _loaded():
     with mock_aws():
         load(lambda service, operation: getattr(client(service), operation)())
@@ -48,7 +48,7 @@ def clock_in():
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(_loaded, tmp_path, monkeypatch):
     """A project's folder with the stack file, in which commands run."""
     (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     (tmp_path / "Pulumi.poc.yaml").write_text(STACK)
@@ -60,7 +60,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def account():
+def account(_loaded):
     """An empty account, for all tests of a file: to make one takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
