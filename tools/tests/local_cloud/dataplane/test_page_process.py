@@ -151,6 +151,7 @@ def test_an_empty_cloud_is_shown_and_the_process_ends_with_the_cloud(tmp_path):
 
 HOLDER = """
 import sys, time
+import tools.rehearsal.careapp
 from pathlib import Path
 from tools.tests.local_cloud.dataplane.test_page_process import start
 launched = start(Path(sys.argv[1]), "http://127.0.0.1:9")
