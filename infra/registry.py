@@ -12,7 +12,7 @@ import pulumi_aws as aws
 import pulumi_docker as docker
 
 from infra.container import USER
-from stack.context import content_tag
+from infra.image_tag import content_tag
 from stack.image import APP_DOCKERFILE, PLATFORMS
 from stack.settings import Settings
 from tools.i18n import t

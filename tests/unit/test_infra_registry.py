@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from stack.context import content_tag
+from infra.image_tag import content_tag
 from tests.unit import conftest
 from tests.unit.conftest import TAGS
 

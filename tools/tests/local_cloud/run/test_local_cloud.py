@@ -10,7 +10,8 @@ import pytest
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import language_pb2
 
-from stack import context, image, sizes
+from infra import image_tag
+from stack import image, sizes
 from tools.local_cloud import starter
 from tools.local_cloud.aws.ecs import launch_rate, start_checks
 from tools.local_cloud.building.files import sent_files
@@ -63,7 +64,7 @@ def test_docker_sends_the_files_that_the_tag_of_the_program_s_image_covers(tmp_p
     assert sent == [
         *(".dockerignore", "app.py", "deep/er/app.py", "deep/er/some.log", "kept.log", "link"),
     ]
-    assert sent == sorted(context.sent_files(tmp_path))
+    assert sent == sorted(image_tag.sent_files(tmp_path))
 
 
 def test_docker_is_tried_with_the_base_image_of_the_program_s_app():
