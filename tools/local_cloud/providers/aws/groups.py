@@ -205,7 +205,7 @@ def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
     answer = calls("ec2", "describe_security_groups", {"Filters": wanted})
     group = str(answer["SecurityGroups"][0]["GroupId"])
     if tags := inputs.get("tags"):
-        pairs = [{"Key": key, "Value": text} for key, text in sorted(tags.items())]
+        pairs = tag_list(tags, "Key")
         calls("ec2", "create_tags", {"Resources": [group], "Tags": pairs})
     _close(calls, group)
     return group
@@ -254,7 +254,7 @@ def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
         "IpPermissions": [_permission(inputs)],
     }
     if inputs.get("tags"):
-        pairs = [{"Key": key, "Value": text} for key, text in sorted(inputs["tags"].items())]
+        pairs = tag_list(inputs["tags"], "Key")
         params["TagSpecifications"] = [{"ResourceType": "security-group-rule", "Tags": pairs}]
     answer = calls("ec2", kind.create, params)
     return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])
