@@ -9,9 +9,23 @@ from stack.file import Reader
 from stack.rules import Key
 from tools.i18n import t
 
-FLOW_LOGS = Key("flowLogs", "false", rules.boolean, "VPC flow logs of rejected traffic")
+FLOW_LOGS = Key(
+    "flowLogs",
+    "false",
+    rules.boolean,
+    "VPC flow logs of rejected traffic",
+    "拒否されたトラフィックの VPC フローログ",
+    preview="false",
+    change=rules.KEPT_LOGS,
+)
 ACCESS_LOGS = Key(
-    "accessLogs", "false", rules.boolean, "access logs of the load balancer in an S3 bucket"
+    "accessLogs",
+    "false",
+    rules.boolean,
+    "access logs of the load balancer in an S3 bucket",
+    "ロードバランサーのアクセスログ（S3 バケット）",
+    preview="false",
+    change=rules.KEPT_LOGS,
 )
 
 
@@ -33,7 +47,12 @@ class LogSettings:
 
 
 ALARMS_ENABLED = Key(
-    "alarmsEnabled", "true", rules.boolean, "CloudWatch alarms and their SNS topic"
+    "alarmsEnabled",
+    "true",
+    rules.boolean,
+    "CloudWatch alarms and their SNS topic",
+    "CloudWatch アラームとその SNS トピック",
+    preview="false",
 )
 ALARM_EMAIL = Key(
     "alarmEmail",
@@ -42,20 +61,33 @@ ALARM_EMAIL = Key(
         rules.pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+", t("an e-mail address like team@example.com"))
     ),
     "e-mail address for alarms, which has to confirm; empty: none",
+    "アラームの通知先メールアドレス（購読の確認が必要）。空：なし",
+    example="team@example.com",
+    preview="",
 )
 DEPLOY_ERROR_PERCENT = Key(
     "deployErrorPercent",
     "10",
-    rules.integer(0, 99, t(" percent")),
+    rules.Integer(0, 99, t(" percent")),
     "share of 5xx responses above which ECS rolls a deployment back; 0: never",
+    "5xx レスポンスの割合（%）。これを超えると ECS がデプロイをロールバックする。0：しない",
 )
 DEPLOY_LATENCY_SECONDS = Key(
     "deployLatencySeconds",
     "5",
-    rules.integer(0, 3600, t(" seconds")),
+    rules.Integer(0, 3600, t(" seconds")),
     "response time of the slowest 5 % above which ECS rolls a deployment back; 0: never",
+    "遅いほうから 5 % のレスポンスにかかる秒数。これを超えると ECS がデプロイをロールバックする。"
+    "0：しない",
 )
-DASHBOARD_ENABLED = Key("dashboardEnabled", "true", rules.boolean, "the CloudWatch dashboard")
+DASHBOARD_ENABLED = Key(
+    "dashboardEnabled",
+    "true",
+    rules.boolean,
+    "the CloudWatch dashboard",
+    "CloudWatch ダッシュボード",
+    preview="false",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,44 +40,69 @@ LOG_DAYS = (
 CONTAINER_PORT = Key(
     "containerPort",
     "3000",
-    rules.integer(1024, 65535, t(" (below 1024 needs root, and the container runs as user 10001)")),
+    rules.Integer(1024, 65535, t(" (below 1024 needs root, and the container runs as user 10001)")),
     "port that the app listens on",
+    "アプリが待ち受けるポート",
+    change=rules.NEW_TASKS,
 )
 TASK_CPU = Key(
     "taskCpu",
     "256",
-    rules.integer(min(MEMORY_BY_CPU), max(MEMORY_BY_CPU)),
+    rules.Integer(min(MEMORY_BY_CPU), max(MEMORY_BY_CPU)),
     "task CPU in units; 1024 units are one vCPU",
+    "タスクの CPU ユニット。1024 ユニットが vCPU 一つ分",
+    example="1024",
+    change=rules.NEW_TASKS,
 )
 TASK_MEMORY = Key(
     "taskMemory",
     "512",
-    rules.integer(MEMORY_BY_CPU[256][0], MEMORY_BY_CPU[32768][-1]),
+    rules.Integer(MEMORY_BY_CPU[256][0], MEMORY_BY_CPU[32768][-1]),
     "task memory in MiB; Fargate allows certain pairs with `taskCpu`",
+    "タスクのメモリ（MiB）。Fargate では `taskCpu` との組み合わせが決まっている",
+    example="2048",
+    change=rules.NEW_TASKS,
 )
 DESIRED_COUNT = Key(
     "desiredCount",
     "1",
-    rules.integer(0, 100),
+    rules.Integer(0, 100),
     "number of tasks; with scaling (`maxCount`) only for a new service",
+    "タスクの数。スケーリング（`maxCount`）を使う場合は、サービスの作成時だけ有効",
+    preview="1",
 )
 FARGATE_SPOT = Key(
     "fargateSpot",
     "false",
     rules.boolean,
     "tasks on Fargate Spot, up to 70 % cheaper; AWS may stop them with two minutes' notice",
+    "タスクを Fargate Spot で実行する。最大 70 % 安いが、AWS が二分前の通知で停止することがある",
+    preview="true",
+    change=rules.NEW_TASKS,
 )
 EXEC_ENABLED = Key(
     "execEnabled",
     "false",
     rules.boolean,
     "allow `aws ecs execute-command`; the container's root file system becomes writable",
+    "`aws ecs execute-command` を許可する。コンテナのルートファイルシステムが書き込み可能になる",
+    change=rules.NEW_TASKS,
 )
 CONTAINER_INSIGHTS = Key(
-    "containerInsights", "false", rules.boolean, "CloudWatch Container Insights (billed per metric)"
+    "containerInsights",
+    "false",
+    rules.boolean,
+    "CloudWatch Container Insights (billed per metric)",
+    "CloudWatch Container Insights（メトリクスごとに課金）",
+    preview="false",
 )
 LOG_RETENTION_DAYS = Key(
-    "logRetentionDays", "30", rules.one_of(LOG_DAYS), "retention of logs in days"
+    "logRetentionDays",
+    "30",
+    rules.one_of(LOG_DAYS),
+    "retention of logs in days",
+    "ログの保持日数",
+    example="60",
 )
 
 

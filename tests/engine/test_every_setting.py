@@ -5,23 +5,24 @@ from __future__ import annotations
 import pytest
 
 from tests.support.every_setting import (
-    CHANGES,
     ELSEWHERE,
+    FIXED,
+    KEPT,
     ONE_WAY,
     allow_boundary,
+    changes,
     left_to_do,
+    others,
     refused_preview,
     values,
 )
 from tests.support.local_stack import local_stack
 
-HAD, PROD = values("poc"), values("prod")
-UNPROTECTED = {"flowLogs": "true", "accessLogs": "true", "databaseLogs": "true", "protect": "true"}
+HAD, OTHERS = values("poc"), others("poc")
+UNPROTECTED = {key: OTHERS[key] for key in (*KEPT, "protect")}
 """What only an unprotected stack gives up again; and the protection itself."""
-WANTED = {
-    key: PROD[key] if value == HAD[key] else value for key, value in (CHANGES | UNPROTECTED).items()
-}
-REFUSED = {"vpcCidr": "10.1.0.0/16", "zones": "ap-northeast-1c,ap-northeast-1d"}
+WANTED = changes("poc") | UNPROTECTED
+REFUSED = {key: OTHERS[key] for key in FIXED}
 STORAGE = {"databaseStorageGb": HAD["databaseStorageGb"]}
 """It was made larger, and storage only grows."""
 
