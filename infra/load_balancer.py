@@ -13,6 +13,7 @@ from infra.network import Network
 from stack.settings import Settings
 
 ANYWHERE = "0.0.0.0/0"
+IDLE_SECONDS = 60
 TARGET_PORT = 80
 """A required argument that ECS does not use: it registers each task with the container's port.
 
@@ -113,7 +114,7 @@ class LoadBalancer(pulumi.ComponentResource):
             ip_address_type="ipv4",
             subnets=self.args.network.public_subnet_ids,
             security_groups=[group.id],
-            idle_timeout=self.settings.health.idle_timeout,
+            idle_timeout=IDLE_SECONDS,
             drop_invalid_header_fields=True,
             desync_mitigation_mode="defensive",
             enable_deletion_protection=self.settings.protect,

@@ -94,19 +94,11 @@ DEREGISTRATION_DELAY = Key(
     "seconds that a deregistered task has to finish its requests",
     "登録解除されたタスクが処理中のリクエストを終えるまでの秒数",
 )
-IDLE_TIMEOUT = Key(
-    "idleTimeout",
-    "60",
-    # ELB API reference, LoadBalancerAttribute.
-    rules.Integer(1, 4000, t(" seconds")),
-    "seconds after which the load balancer closes a connection on which no byte is sent, as with a slow answer",
-    "データが送られない接続（遅い応答など）を、ロードバランサーが閉じるまでの秒数",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HealthSettings:
-    """The load balancer's health check and times, and the page that the roll-out gate requests; in seconds."""
+    """The load balancer's health check, and the page that the roll-out gate requests; times in seconds."""
 
     path: str
     matcher: str
@@ -115,7 +107,6 @@ class HealthSettings:
     healthy: int
     unhealthy: int
     deregistration_delay: int
-    idle_timeout: int
     smoke_path: str
     smoke_matcher: str
     smoke_requests: int
@@ -152,7 +143,6 @@ class HealthSettings:
             healthy=read(HEALTHY_THRESHOLD),
             unhealthy=read(UNHEALTHY_THRESHOLD),
             deregistration_delay=read(DEREGISTRATION_DELAY),
-            idle_timeout=read(IDLE_TIMEOUT),
             smoke_path=read(SMOKE_PATH),
             smoke_matcher=read(SMOKE_MATCHER),
             smoke_requests=read(SMOKE_REQUESTS),

@@ -47,11 +47,6 @@ def test_it_faces_the_internet_from_the_public_subnets(engine, build, protect):
     }
 
 
-def test_a_slow_answer_has_the_time_of_the_setting(engine, build):
-    build(idleTimeout="300")
-    assert engine.only(BALANCER)["idleTimeout"] == 300
-
-
 def test_it_waits_for_the_whole_network_because_it_needs_the_internet_gateway(engine, build):
     """Its subnets are outputs of awsx's VPC, which gives them when all of its parts stand."""
     build()
