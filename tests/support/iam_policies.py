@@ -111,6 +111,7 @@ NAMED = {
         "DBParameterGroupName": ["pg:{}"],
         "FinalDBSnapshotIdentifier": ["snapshot:{}"],
     },
+    "resource-groups": {"Name": ["group/{}"], "GroupName": ["group/{}"]},
     "secretsmanager": {"SecretId": ["secret:{}"]},
     "sns": {"Name": ["{}"]},
 }

@@ -15,6 +15,7 @@ from tools.local_cloud.providers.aws import (
     iam,
     kms,
     rds,
+    resourcegroups,
     routes,
     s3,
     scaling,
@@ -26,7 +27,7 @@ from tools.local_cloud.providers.kind import Kind
 
 MODULES = (
     *(cloudwatch, domains, ec2, ecr, ecs, elb, groups),
-    *(iam, kms, rds, routes, s3, scaling, secrets, sns, ssm),
+    *(iam, kms, rds, resourcegroups, routes, s3, scaling, secrets, sns, ssm),
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""
