@@ -39,8 +39,6 @@ class Monitoring(pulumi.ComponentResource):
         self.topic_arn = self._alarms(name) if args.settings.monitoring.alarms else None
         if args.settings.monitoring.dashboard:
             self._dashboard(name)
-        if args.settings.monitoring.resource_group:
-            self._resource_group(name)
         self.register_outputs({"topic_arn": self.topic_arn})
 
     def add_service(self, name: str, service: Service) -> list[pulumi.Resource]:
@@ -67,21 +65,6 @@ class Monitoring(pulumi.ComponentResource):
         watched = alarms.database(name, settings.database)
         alarms.create(name, watched, topic, settings.tags, self.child)
         return topic
-
-    def _resource_group(self, name: str) -> None:
-        """Create the group of all resources with the stack's tags (Resource Groups user guide, "Tag-based")."""
-        tags = self.args.settings.tags
-        query = {
-            "ResourceTypeFilters": ["AWS::AllSupported"],
-            "TagFilters": [{"Key": key, "Values": [tags[key]]} for key in ("project", "stack")],
-        }
-        aws.resourcegroups.Group(
-            name,
-            name=name,
-            resource_query=aws.resourcegroups.GroupResourceQueryArgs(query=json.dumps(query)),
-            tags=tags,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-        )
 
     def _dashboard(self, name: str) -> None:
         settings = self.args.settings

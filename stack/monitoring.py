@@ -65,14 +65,6 @@ ALARM_EMAIL = Key(
     example="team@example.com",
     preview="",
 )
-RESOURCE_GROUP = Key(
-    "resourceGroup",
-    "false",
-    rules.boolean,
-    "a resource group with everything of the stack, for the AWS console",
-    "スタックのすべてをまとめるリソースグループ（AWS コンソール用）",
-    preview="false",
-)
 DEPLOY_ERROR_PERCENT = Key(
     "deployErrorPercent",
     "10",
@@ -100,7 +92,7 @@ DASHBOARD_ENABLED = Key(
 
 @dataclass(frozen=True, kw_only=True)
 class MonitoringSettings:
-    """Whether alarms, the dashboard and the resource group exist, and the e-mail address for alarms, or empty.
+    """Whether alarms and the dashboard exist, and the e-mail address for alarms, or empty.
 
     `error_percent` and `latency` (seconds) are the limits of the deployment alarms; 0 is none.
     """
@@ -108,7 +100,6 @@ class MonitoringSettings:
     alarms: bool
     email: str
     dashboard: bool
-    resource_group: bool
     error_percent: int
     latency: int
 
@@ -131,7 +122,6 @@ class MonitoringSettings:
             alarms=alarms,
             email=read(ALARM_EMAIL),
             dashboard=dashboard,
-            resource_group=read(RESOURCE_GROUP),
             error_percent=read(DEPLOY_ERROR_PERCENT),
             latency=read(DEPLOY_LATENCY_SECONDS),
         )

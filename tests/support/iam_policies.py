@@ -111,7 +111,6 @@ NAMED = {
         "DBParameterGroupName": ["pg:{}"],
         "FinalDBSnapshotIdentifier": ["snapshot:{}"],
     },
-    "resource-groups": {"Name": ["group/{}"], "GroupName": ["group/{}"]},
     "secretsmanager": {"SecretId": ["secret:{}"]},
     "sns": {"Name": ["{}"]},
 }

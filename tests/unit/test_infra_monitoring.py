@@ -388,18 +388,3 @@ def test_the_dashboard_is_the_same_in_both_stages(engine, build):
     engine.made.clear()
     build(ecsEnabled="true")
     assert engine.only(DASHBOARD) == before
-
-
-def test_a_resource_group_has_all_with_the_stack_s_tags(engine, build):
-    build()
-    assert engine.inputs("aws:resourcegroups/group:Group") == {}
-    build(resourceGroup="true")
-    group = engine.only("aws:resourcegroups/group:Group")
-    assert json.loads(group.pop("resourceQuery")["query"]) == {
-        "ResourceTypeFilters": ["AWS::AllSupported"],
-        "TagFilters": [
-            {"Key": "project", "Values": ["careapp"]},
-            {"Key": "stack", "Values": ["poc"]},
-        ],
-    }
-    assert group == {"name": "careapp-poc", "tags": TAGS}

@@ -15,7 +15,6 @@ from tools.local_cloud.providers.aws import (
     iam,
     kms,
     rds,
-    resourcegroups,
     routes,
     s3,
     scaling,
@@ -27,7 +26,7 @@ from tools.local_cloud.providers.kind import Kind
 
 MODULES = (
     *(cloudwatch, domains, ec2, ecr, ecs, elb, groups),
-    *(iam, kms, rds, resourcegroups, routes, s3, scaling, secrets, sns, ssm),
+    *(iam, kms, rds, routes, s3, scaling, secrets, sns, ssm),
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""

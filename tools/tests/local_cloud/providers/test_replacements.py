@@ -48,7 +48,6 @@ CLOUDFORMATION = {
     "aws:rds/instance:Instance": "AWS::RDS::DBInstance",
     "aws:rds/parameterGroup:ParameterGroup": "AWS::RDS::DBParameterGroup",
     "aws:rds/subnetGroup:SubnetGroup": "AWS::RDS::DBSubnetGroup",
-    "aws:resourcegroups/group:Group": "AWS::ResourceGroups::Group",
     "aws:s3/bucket:Bucket": "AWS::S3::Bucket",
     "aws:s3/bucketPolicy:BucketPolicy": "AWS::S3::BucketPolicy",
     "aws:secretsmanager/secret:Secret": "AWS::SecretsManager::Secret",

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from pulumi.runtime.rpc import _special_archive_sig, _special_asset_sig, _special_sig_key
 
 from tools.local_cloud.providers import lifecycle
-from tools.local_cloud.providers.aws import KINDS, iam, resourcegroups, s3, secrets, ssm
+from tools.local_cloud.providers.aws import KINDS, iam, s3, secrets, ssm
 from tools.local_cloud.providers.aws.provider import located
 from tools.tests.local_cloud.providers.conftest import counter, refused
 
@@ -251,21 +251,3 @@ def test_an_instance_profile_has_its_own_tags_changed(calls):
     found = calls("iam", "get_instance_profile", {"InstanceProfileName": name})
     assert found["InstanceProfile"]["Tags"] == [{"Key": "b", "Value": "2"}]
     lifecycle.delete(calls, iam.INSTANCE_PROFILE, name, old)
-
-
-def test_a_resource_group_is_created_changed_and_deleted(calls):
-    def query(stack):
-        tags = [{"Key": "stack", "Values": [stack]}]
-        return {"query": json.dumps({"ResourceTypeFilters": ["AWS::S3"], "TagFilters": tags})}
-
-    old = {"name": unique("group"), "resourceQuery": query("a"), "tags": {"a": "1", "b": "2"}}
-    name, made = make(calls, resourcegroups.GROUP, **old)
-    assert (name, made["arn"].endswith(f":group/{name}")) == (old["name"], True)
-    new = {**old, "resourceQuery": query("b"), "description": "x", "tags": {"a": "3"}}
-    lifecycle.update(calls, resourcegroups.GROUP, name, old, new)
-    found = calls("resource-groups", "get_group_query", {"GroupName": name})["GroupQuery"]
-    assert found["ResourceQuery"] == {"Type": "TAG_FILTERS_1_0", "Query": query("b")["query"]}
-    assert calls("resource-groups", "get_group", {"GroupName": name})["Group"]["Description"] == "x"
-    assert calls("resource-groups", "get_tags", {"Arn": made["arn"]})["Tags"] == {"a": "3"}
-    lifecycle.delete(calls, resourcegroups.GROUP, name, new)
-    assert lifecycle.read(calls, resourcegroups.GROUP, name, new) is None
