@@ -5,11 +5,13 @@ import pulumi
 from infra import config, guards
 from infra.bastion import Bastion, BastionArgs
 from infra.database import Database, DatabaseArgs
+from infra.jobs import Jobs, JobsArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
+from infra.workers import Workers, WorkersArgs
 from tools.rollout.update import Update
 
 settings = config.load()
@@ -51,6 +53,10 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
+    if settings.workers:
+        parts.append(Workers(name, WorkersArgs(settings=settings, service=service)))
+    if settings.jobs:
+        parts.append(Jobs(name, JobsArgs(settings=settings, service=service)))
     update.wait_for(service.service, balancer)
 
 guards.Protection(name, parts, network.routes, protect=settings.protect)

@@ -33,8 +33,19 @@ class ContainerInputs:
     region: str
 
 
-def container_definition(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str, object]:
-    """Return the container definition (botocore, ContainerDefinition)."""
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A command in place of the image's, without a port: its log streams' prefix, and seconds until SIGKILL."""
+
+    name: str
+    command: tuple[str, ...]
+    stop_seconds: int = STOP_SECONDS
+
+
+def container_definition(
+    inputs: ContainerInputs, settings: ServiceSettings, process: Process | None = None
+) -> dict[str, object]:
+    """Return the container definition (botocore, ContainerDefinition), of the web server or another process."""
     plain = environment(inputs, settings)
     variables = {name: filled(text, plain) for name, text in settings.variables.items()} | plain
     password = f"{inputs.db_secret_arn}:password::"
@@ -46,26 +57,32 @@ def container_definition(inputs: ContainerInputs, settings: ServiceSettings) -> 
         "user": USER,
         # ECS Exec installs its agent in the container's root file system.
         "readonlyRootFilesystem": not settings.exec_enabled,
-        "portMappings": [
-            {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
-        ],
+        **(_other(process) if process else _web(settings)),
         "mountPoints": [{"sourceVolume": TMP_VOLUME, "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
         "environment": _named(variables, "value"),
         "secrets": _named(secrets, "valueFrom"),
-        **health_check(settings.health_command),
-        "stopTimeout": STOP_SECONDS,
+        "stopTimeout": process.stop_seconds if process else STOP_SECONDS,
         "linuxParameters": {"initProcessEnabled": True},
         "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
                 "awslogs-group": inputs.log_group,
                 "awslogs-region": inputs.region,
-                "awslogs-stream-prefix": CONTAINER,
+                "awslogs-stream-prefix": process.name if process else CONTAINER,
                 "mode": "non-blocking",
                 "max-buffer-size": LOG_BUFFER,
             },
         },
     }
+
+
+def _web(settings: ServiceSettings) -> dict[str, object]:
+    port = {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
+    return {"portMappings": [port], **health_check(settings.health_command)}
+
+
+def _other(process: Process) -> dict[str, object]:
+    return {"portMappings": [], "command": list(process.command)}
 
 
 def health_check(command: str) -> dict[str, object]:

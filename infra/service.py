@@ -103,6 +103,15 @@ class ServiceArgs:
     """What the engine runs before it creates or changes the ECS service."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class TaskNetwork:
+    """The network of the tasks, which workers and jobs share."""
+
+    subnets: pulumi.Input[Sequence[pulumi.Input[str]]]
+    security_groups: list[pulumi.Input[str]]
+    assign_public_ip: bool
+
+
 class Service(pulumi.ComponentResource):
     """The ECS service behind the load balancer.
 
@@ -114,6 +123,9 @@ class Service(pulumi.ComponentResource):
     cluster_name: pulumi.Output[str]
     service_name: pulumi.Output[str]
     log_group_name: pulumi.Output[str]
+    cluster_arn: pulumi.Output[str]
+    task: Task
+    network: TaskNetwork
     shifting: Shifting | None = None
     """What a strategy other than `rolling` needs."""
 
@@ -124,14 +136,18 @@ class Service(pulumi.ComponentResource):
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         self.settings, self.tags = args.settings.service, args.settings.tags
         cluster, access = self._cluster(name), self._access(name)
-        task = self._task(name)
+        self.task, self.cluster_arn = self._task(name), cluster.arn
+        self.network = TaskNetwork(
+            subnets=args.network.task_subnet_ids,
+            security_groups=[access.security_group_id],
+            assign_public_ip=args.network.tasks_are_public,
+        )
         capacity = capacity_providers(name, cluster, self.child)
-        ready = [self._forward(name), access, task, capacity]
-        self.service = self._service(name, cluster, task, access, ready)
+        self.service = self._service(name, [self._forward(name), access, self.task, capacity])
         self.cluster_name = cluster.name
         self.service_name = self.service.name
         self._scale(name)
-        self.log_group_name = task.log_group_name
+        self.log_group_name = self.task.log_group_name
         self.register_outputs(
             {
                 "cluster_name": self.cluster_name,
@@ -183,26 +199,15 @@ class Service(pulumi.ComponentResource):
         )
         return listener_rule(name, balancer, [action], self.child)
 
-    def _service(
-        self,
-        name: str,
-        cluster: aws.ecs.Cluster,
-        task: Task,
-        access: TaskAccess,
-        ready: Sequence[pulumi.Resource],
-    ) -> aws.ecs.Service:
+    def _service(self, name: str, ready: Sequence[pulumi.Resource]) -> aws.ecs.Service:
         args, settings = self.args, self.settings
         return aws.ecs.Service(
             f"{name}-service",
             name=args.settings.names.service,
-            cluster=cluster.arn,
-            task_definition=task.definition_arn,
+            cluster=self.cluster_arn,
+            task_definition=self.task.definition_arn,
             desired_count=settings.desired_count,
-            network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(
-                subnets=args.network.task_subnet_ids,
-                security_groups=[access.security_group_id],
-                assign_public_ip=args.network.tasks_are_public,
-            ),
+            network_configuration=self.network_configuration,
             load_balancers=[self._registration()],
             **deployment_settings(settings),
             **strategy(
@@ -221,6 +226,15 @@ class Service(pulumi.ComponentResource):
                 ignore_changes=["desiredCount"] if settings.scaling.enabled else None,
                 hooks=args.hooks,
             ),
+        )
+
+    @property
+    def network_configuration(self) -> aws.ecs.ServiceNetworkConfigurationArgs:
+        """Return the network of the tasks, as ECS services take it."""
+        return aws.ecs.ServiceNetworkConfigurationArgs(
+            subnets=self.network.subnets,
+            security_groups=self.network.security_groups,
+            assign_public_ip=self.network.assign_public_ip,
         )
 
     def _alarms(self, name: str) -> list[pulumi.Output[str]]:

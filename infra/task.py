@@ -1,10 +1,10 @@
-"""The task definition, its roles and its log group."""
+"""The task definitions of one image, their roles and their log group."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pulumi
 import pulumi_aws as aws
@@ -31,10 +31,14 @@ class TaskArgs:
 
 
 class Task(pulumi.ComponentResource):
-    """The task definition, which names the image by digest: a changed image is a new revision."""
+    """The web service's task definition, which names the image by digest: a changed image is a new revision.
+
+    `process` makes those of workers and jobs, with the same image, variables, roles and log group.
+    """
 
     log_group_name: pulumi.Output[str]
     definition_arn: pulumi.Output[str]
+    roles: TaskRoles
 
     def __init__(
         self, name: str, args: TaskArgs, opts: pulumi.ResourceOptions | None = None
@@ -42,8 +46,9 @@ class Task(pulumi.ComponentResource):
         super().__init__("careapp:infra:Task", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         log_group = self._log_group(name)
-        definition = self._definition(name, log_group, self._roles(name, log_group))
+        self.roles = self._roles(name, log_group)
         self.log_group_name = log_group.name
+        definition = self._definition(f"{name}-app", args.names.family, self.child)
         self.definition_arn = definition.arn
         self.register_outputs(
             {"log_group_name": self.log_group_name, "definition_arn": self.definition_arn}
@@ -69,31 +74,49 @@ class Task(pulumi.ComponentResource):
         )
         return TaskRoles(name, args, self.child)
 
+    def process(
+        self,
+        name: str,
+        process: container.Process,
+        size: tuple[int, int],
+        opts: pulumi.ResourceOptions,
+    ) -> aws.ecs.TaskDefinition:
+        """Create the task definition of another process: `size` is its CPU units and its MiB."""
+        return self._definition(name, name, opts, process, size)
+
     def _definition(
-        self, name: str, log_group: aws.cloudwatch.LogGroup, roles: TaskRoles
+        self,
+        name: str,
+        family: str,
+        opts: pulumi.ResourceOptions,
+        process: container.Process | None = None,
+        size: tuple[int, int] | None = None,
     ) -> aws.ecs.TaskDefinition:
         settings = self.args.settings
+        cpu, memory = size or (settings.cpu, settings.memory)
         return aws.ecs.TaskDefinition(
-            f"{name}-app",
-            family=self.args.names.family,
+            name,
+            family=family,
             requires_compatibilities=["FARGATE"],
             network_mode="awsvpc",
-            cpu=str(settings.cpu),
-            memory=str(settings.memory),
+            cpu=str(cpu),
+            memory=str(memory),
             runtime_platform=aws.ecs.TaskDefinitionRuntimePlatformArgs(
                 operating_system_family="LINUX", cpu_architecture=settings.architecture
             ),
-            execution_role_arn=roles.execution_arn,
-            task_role_arn=roles.task_arn,
+            execution_role_arn=self.roles.execution_arn,
+            task_role_arn=self.roles.task_arn,
             volumes=[aws.ecs.TaskDefinitionVolumeArgs(name=container.TMP_VOLUME)],
-            container_definitions=self._container(log_group),
+            container_definitions=self._container(process, replace(settings, cpu=cpu)),
             # ECS rolls back only to a revision that is still ACTIVE.
             skip_destroy=True,
             tags=dict(self.args.tags),
-            opts=self.child,
+            opts=opts,
         )
 
-    def _container(self, log_group: aws.cloudwatch.LogGroup) -> pulumi.Output[str]:
+    def _container(
+        self, process: container.Process | None, settings: ServiceSettings
+    ) -> pulumi.Output[str]:
         image, database = self.args.image, self.args.database
 
         def text(digest: str, host: str, secret_arn: str, log: str) -> str:
@@ -108,8 +131,8 @@ class Task(pulumi.ComponentResource):
                 log_group=log,
                 region=self.args.region,
             )
-            return json.dumps([container.container_definition(inputs, self.args.settings)])
+            return json.dumps([container.container_definition(inputs, settings, process)])
 
         return pulumi.Output.all(
-            image.digest, database.address, database.secret_arn, log_group.name
+            image.digest, database.address, database.secret_arn, self.log_group_name
         ).apply(lambda known: text(*known))

@@ -97,6 +97,19 @@ def words(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def command(text: str) -> tuple[str, ...]:
+    """Return the words of a command that must have some. Raises ValueError."""
+    found = words(text)
+    if not found:
+        raise ValueError(t("it is empty; give the program and its arguments"))
+    return found
+
+
+ENCRYPTED = t(
+    "it is encrypted, but ECS shows a task's command in plain text; make the command read the secret from a "
+    "variable of appSecrets, and set the command with --plaintext"
+)
+
 DEPLOY_COMMAND = Key(
     "deployCommand",
     "",
@@ -163,12 +176,7 @@ def deploy_command(read: Reader) -> tuple[str, ...]:
 
     def plain() -> tuple[str, ...]:
         if read.is_encrypted(DEPLOY_COMMAND):
-            raise ValueError(
-                t(
-                    "it is encrypted, but ECS shows a task's command in plain text; make the command "
-                    "read the secret from a variable of appSecrets, and set the command with --plaintext"
-                )
-            )
+            raise ValueError(ENCRYPTED)
         return found
 
     return read.together(plain, DEPLOY_COMMAND, otherwise=found)

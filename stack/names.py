@@ -74,6 +74,19 @@ class StackNames:
         """The task definition's family."""
         return self.prefix
 
+    def worker(self, name: str) -> str:
+        """Return the name of a worker's service and of its task definition's family."""
+        return f"{self.prefix}-worker-{name}"
+
+    def job(self, name: str) -> str:
+        """Return the name of a job's schedule and of its task definition's family."""
+        return f"{self.jobs}{name}"
+
+    @property
+    def jobs(self) -> str:
+        """How the names of the jobs' families begin."""
+        return f"{self.prefix}-job-"
+
     @property
     def container(self) -> str:
         return CONTAINER

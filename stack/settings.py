@@ -12,6 +12,7 @@ from stack import (
     database,
     file,
     image,
+    jobs,
     load_balancer,
     monitoring,
     network,
@@ -20,10 +21,12 @@ from stack import (
     service,
     shifting,
     sizes,
+    workers,
 )
 from stack.database import DatabaseSettings
 from stack.file import Reader, StackFile
 from stack.image import ImageSettings
+from stack.jobs import Job
 from stack.load_balancer import HealthSettings, HttpsSettings
 from stack.monitoring import LogSettings, MonitoringSettings
 from stack.names import StackNames
@@ -31,6 +34,7 @@ from stack.network import NetworkSettings
 from stack.rules import Change, Key
 from stack.service import ServiceSettings
 from stack.sizes import Sizes
+from stack.workers import Worker
 from tools.i18n import t
 
 ECS_ENABLED = Key(
@@ -78,7 +82,21 @@ PREVIEW_HOURS = Key(
     "プルリクエストのスタックを、最後の更新から何時間後に削除するか。`poc` のファイルから読む",
 )
 
-PARTS = (network, database, image, container, service, shifting, scaling, load_balancer, monitoring)
+PARTS = (
+    *(
+        network,
+        database,
+        image,
+        container,
+        service,
+        workers,
+        jobs,
+        shifting,
+        scaling,
+        load_balancer,
+    ),
+    monitoring,
+)
 
 KEYS: tuple[Key[Any], ...] = (
     *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),
@@ -112,6 +130,8 @@ class Settings:
     health: HealthSettings
     https: HttpsSettings
     service: ServiceSettings
+    workers: tuple[Worker, ...] = ()
+    jobs: tuple[Job, ...] = ()
     logs: LogSettings
     monitoring: MonitoringSettings
     folder: Path = field(default=Path(), compare=False, repr=False)
@@ -144,6 +164,8 @@ class Settings:
             instance_class=self.database.instance_class,
             wait=service.deployment.wait,
             limit=self.rollout_minutes,
+            others=tuple((each.count, each.cpu) for each in self.workers)
+            + tuple((1, each.cpu) for each in self.jobs),
         )
 
     @property
@@ -174,7 +196,7 @@ class Settings:
         ``sources`` says whether the app's sources must exist.
         """
         read = Reader(given, sources=sources)
-        region = read.region()
+        region, tasks = read.region(), ServiceSettings.load(read)
         settings = cls(
             project=given.project,
             stack=given.stack,
@@ -191,7 +213,9 @@ class Settings:
             image=ImageSettings.load(read),
             health=HealthSettings.load(read),
             https=HttpsSettings.load(read, region),
-            service=ServiceSettings.load(read),
+            service=tasks,
+            workers=workers.workers(read, tasks.cpu, tasks.memory),
+            jobs=jobs.jobs(read, tasks.cpu, tasks.memory),
             logs=LogSettings.load(read),
             monitoring=MonitoringSettings.load(read),
             folder=given.folder,

@@ -55,6 +55,8 @@ class Sizes:
     """What ECS waits while all tasks are healthy."""
     limit: int
     """`rolloutTimeoutMinutes`."""
+    others: tuple[tuple[int, int], ...] = ()
+    """Number and CPU units of the tasks of each worker and job."""
 
     @property
     def key(self) -> Key[int]:
@@ -64,12 +66,13 @@ class Sizes:
     @property
     def peak(self) -> int:
         """The most tasks, and targets, of a roll-out: old and new ones."""
-        return self.tasks * shifting.MAXIMUM_PERCENT // 100
+        return self._most(self.tasks)
 
     @property
     def vcpus(self) -> float:
-        """The vCPUs of these tasks."""
-        return self.peak * self.cpu / service.CPU_UNITS
+        """The vCPUs of these tasks, and of workers and jobs."""
+        others = sum(self._most(count) * cpu for count, cpu in self.others)
+        return (self.peak * self.cpu + others) / service.CPU_UNITS
 
     @property
     def connections_a_task(self) -> int:
@@ -78,8 +81,19 @@ class Sizes:
 
     @property
     def connections(self) -> int:
-        """The most connections of these tasks and the commands."""
-        return self.peak * self.connections_a_task + OWN_CONNECTIONS
+        """The most connections of these tasks and all others."""
+        return self.peak * self.connections_a_task + self.other_connections
+
+    @property
+    def other_connections(self) -> int:
+        """The most connections of the commands, the workers and the jobs, whose processes are counted as the web's."""
+        tasks = sum(
+            self._most(count) * max(1, cpu // service.CPU_UNITS) for count, cpu in self.others
+        )
+        return tasks * (self.pool + self.spare) + OWN_CONNECTIONS
+
+    def _most(self, tasks: int) -> int:
+        return tasks * shifting.MAXIMUM_PERCENT // 100
 
     @property
     def allowed(self) -> int:
@@ -152,7 +166,7 @@ def checked_peak(sizes: Sizes) -> Sizes:
             peak=sizes.peak,
             workers=sizes.workers,
             each=sizes.pool + sizes.spare,
-            own=OWN_CONNECTIONS,
+            own=sizes.other_connections,
             kind=sizes.instance_class,
             allowed=sizes.allowed,
             choices=found,

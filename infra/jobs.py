@@ -1,0 +1,144 @@
+"""Jobs: schedules of EventBridge Scheduler that run tasks of the web service's image."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import container
+from infra.iam import role
+from infra.service import Service
+from stack.jobs import Job
+from stack.names import StackNames
+from stack.settings import Settings
+from stack.statements import Policy, allow, policy, trusted
+
+SCHEDULER, TASKS = "scheduler.amazonaws.com", "ecs-tasks.amazonaws.com"
+KILL_SECONDS = 30
+"""Between the SIGTERM and the SIGKILL of coreutils' `timeout`."""
+RETRIES, OLDEST_SECONDS = 3, 600
+"""Of a call that AWS refuses, such as for a quota. A later start would run into the next one; EventBridge Scheduler's
+own defaults are 185 retries in a day (API reference, RetryPolicy)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobsArgs:
+    """The stack's settings, and the web service, whose image, roles, network and cluster the jobs share."""
+
+    settings: Settings
+    service: Service
+
+
+class Jobs(pulumi.ComponentResource):
+    """One schedule for each entry of `jobs`, in a schedule group of the stack, and the role that runs their tasks.
+
+    ECS ends no task by time, so `timeout` of the image (coreutils, busybox) ends the command.
+    """
+
+    def __init__(
+        self, name: str, args: JobsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:Jobs", name, None, opts)
+        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+        group = aws.scheduler.ScheduleGroup(
+            f"{name}-jobs", name=name, tags=args.settings.tags, opts=self.child
+        )
+        may_run = self._role(name, group)
+        for each in args.settings.jobs:
+            self._schedule(each, group, may_run)
+        self.register_outputs({})
+
+    def _role(self, name: str, group: aws.scheduler.ScheduleGroup) -> aws.iam.Role:
+        account = aws.get_caller_identity_output().account_id
+        web, names = self.args.service, self.args.settings.names
+        trust = pulumi.Output.all(account, group.arn).apply(
+            lambda known: json.dumps(
+                trusted(
+                    SCHEDULER,
+                    {"StringEquals": {"aws:SourceAccount": known[0], "aws:SourceArn": known[1]}},
+                )
+            )
+        )
+        made = role(f"{name}-jobs", trust, self.args.settings.tags, self.child)
+        roles = [web.task.roles.execution_arn, web.task.roles.task_arn]
+        aws.iam.RolePolicy(
+            f"{name}-jobs",
+            role=made.name,
+            policy=pulumi.Output.all(account, web.cluster_arn, *roles).apply(
+                lambda known: json.dumps(
+                    run_policy(self.args.settings.region, names, known[0], known[1], known[2:])
+                )
+            ),
+            opts=self.child,
+        )
+        return made
+
+    def _schedule(
+        self, job: Job, group: aws.scheduler.ScheduleGroup, may_run: aws.iam.Role
+    ) -> None:
+        web, settings = self.args.service, self.args.settings
+        name = settings.names.job(job.name)
+        process = container.Process(name=f"job-{job.name}", command=limited(job))
+        definition = web.task.process(name, process, (job.cpu, job.memory), self.child)
+        aws.scheduler.Schedule(
+            name,
+            name=job.name,
+            group_name=group.name,
+            schedule_expression=job.schedule,
+            schedule_expression_timezone=job.time_zone,
+            state="ENABLED" if job.enabled else "DISABLED",
+            flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
+            target=aws.scheduler.ScheduleTargetArgs(
+                arn=web.cluster_arn,
+                role_arn=may_run.arn,
+                retry_policy=aws.scheduler.ScheduleTargetRetryPolicyArgs(
+                    maximum_retry_attempts=RETRIES, maximum_event_age_in_seconds=OLDEST_SECONDS
+                ),
+                ecs_parameters=self._task(definition),
+            ),
+            opts=self.child,
+        )
+
+    def _task(
+        self, definition: aws.ecs.TaskDefinition
+    ) -> aws.scheduler.ScheduleTargetEcsParametersArgs:
+        network = self.args.service.network
+        return aws.scheduler.ScheduleTargetEcsParametersArgs(
+            task_definition_arn=definition.arn,
+            task_count=1,
+            launch_type="FARGATE",
+            platform_version="LATEST",
+            network_configuration=aws.scheduler.ScheduleTargetEcsParametersNetworkConfigurationArgs(
+                subnets=network.subnets,
+                security_groups=network.security_groups,
+                assign_public_ip=network.assign_public_ip,
+            ),
+            enable_ecs_managed_tags=True,
+            propagate_tags="TASK_DEFINITION",
+        )
+
+
+def limited(job: Job) -> tuple[str, ...]:
+    """Return the command under `timeout`, which ends it with exit code 124."""
+    return ("timeout", "-k", str(KILL_SECONDS), str(60 * job.timeout_minutes), *job.command)
+
+
+def run_policy(
+    region: str, names: StackNames, account: str, cluster: str, roles: list[str]
+) -> Policy:
+    """Return the policy to run tasks of the jobs' families in the cluster, and to pass their two roles."""
+    family = f"arn:aws:ecs:{region}:{account}:task-definition/{names.jobs}*:*"
+    in_cluster = {"ArnEquals": {"ecs:cluster": cluster}}
+    to_tasks = {"StringEquals": {"iam:PassedToService": TASKS}}
+    tasks = f"{cluster.replace(':cluster/', ':task/')}/*"
+    return policy(
+        {**allow(family, "ecs:RunTask"), "Condition": in_cluster},
+        {**allow(roles, "iam:PassRole"), "Condition": to_tasks},
+        {
+            **allow(tasks, "ecs:TagResource"),
+            "Condition": {"StringEquals": {"ecs:CreateAction": "RunTask"}},
+        },
+    )

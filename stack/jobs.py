@@ -1,0 +1,178 @@
+"""Jobs: commands of the app's image by the clock of EventBridge Scheduler."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice, pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stack import image, maps, rules, scaling
+from stack.file import Reader
+from stack.maps import Field
+from stack.rules import Change, Key
+from stack.workers import sizes
+from tools.i18n import t
+
+RATE = re.compile(r"rate\(([1-9][0-9]*) (minutes?|hours?|days?)\)")
+CRON = re.compile(r"cron\(([^()]+)\)")
+AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
+SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
+LOOKED_AT = 100
+"""Runs from now on whose distances are compared with `timeoutMinutes`."""
+
+
+def expression(text: str) -> str:
+    """Return an expression of EventBridge Scheduler. Raises ValueError (user guide, "Schedule types")."""
+    if RATE.fullmatch(text) or _is_time(text) or _is_cron(text):
+        return text
+    raise ValueError(
+        t(
+            "{text!r} is not an expression of EventBridge Scheduler: cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR) with ? "
+            "as the day or the weekday, like cron(0 3 * * ? *), rate(VALUE UNIT), like rate(1 hour), or "
+            "at(YYYY-MM-DDThh:mm:ss)",
+            text=text,
+        )
+    )
+
+
+def _is_time(text: str) -> bool:
+    found = AT.fullmatch(text)
+    try:
+        return bool(found and datetime.fromisoformat(found[1]))
+    except ValueError:
+        return False
+
+
+def _is_cron(text: str) -> bool:
+    from aws_croniter import AwsCroniter
+    from aws_croniter.exceptions import AwsCroniterException
+
+    found = CRON.fullmatch(text)
+    try:
+        return bool(found and AwsCroniter(found[1]))
+    except (AwsCroniterException, ValueError):
+        return False
+
+
+def runs(text: str, zone: str, after: datetime) -> Iterator[datetime]:
+    """Yield the times of the next runs after a moment; those of a rate as if it began then."""
+    if found := RATE.fullmatch(text):
+        step = timedelta(seconds=int(found[1]) * SECONDS[found[2].rstrip("s")])
+        while True:
+            after += step
+            yield after
+    elif found := AT.fullmatch(text):
+        moment = datetime.fromisoformat(found[1]).replace(tzinfo=ZoneInfo(zone))
+        if moment > after:
+            yield moment
+    elif found := CRON.fullmatch(text):
+        yield from _cron_runs(found[1], ZoneInfo(zone), after)
+
+
+def _cron_runs(fields: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    from aws_croniter import AwsCroniter
+
+    cron = AwsCroniter(fields)
+    # The library computes in UTC only: the zone's own clock is given to it as if it were UTC.
+    clock = after.astimezone(zone).replace(tzinfo=UTC)
+    while (clock := cron.get_next(clock, 1)[0]) is not None:
+        yield clock.replace(tzinfo=zone)
+
+
+FIELDS: dict[str, Field[Any]] = {
+    "command": Field(image.command),
+    "schedule": Field(expression),
+    "timeZone": Field(scaling.time_zone, inherited=True),
+    "cpu": Field(rules.Integer(256, 32768), inherited=True),
+    "memory": Field(rules.Integer(512, 249856), inherited=True),
+    "enabled": Field(rules.boolean, "true"),
+    "timeoutMinutes": Field(rules.Integer(1, 10080, t(" minutes")), "60"),
+}
+
+JOBS = Key(
+    "jobs",
+    "{}",
+    maps.rule_of("jobs", FIELDS),
+    "commands of the app's image by the clock: `jobs.NAME.command`, `schedule` (EventBridge Scheduler's `cron(…)`, "
+    "`rate(…)` or `at(…)`), and `timeZone` (`scheduleTimeZone`), `cpu`, `memory` (those of the web tasks), `enabled` "
+    "(true), `timeoutMinutes` (60) (docs/your-app.md)",
+    "アプリのイメージのコマンドを定時に実行する: `jobs.NAME.command`、`schedule`（EventBridge Scheduler の "
+    "`cron(…)`、`rate(…)`、`at(…)`）と、`timeZone`（`scheduleTimeZone`）、`cpu`、`memory`（Web のタスクと同じ値）、"
+    "`enabled`（true）、`timeoutMinutes`（60）（docs/your-app.ja.md）",
+    example='{"report": {"command": "true", "schedule": "cron(0 3 * * ? *)"}}',
+    change=Change(
+        "a new entry only adds its schedule, and one that is taken away deletes only that; a run that has begun ends "
+        "as it was",
+        "追加した項目のスケジュールだけが作られ、削除した項目のスケジュールだけが削除される。始まった実行はそのまま続く",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job: `cpu` in 1/1024 vCPU, `memory` in MiB, and the minutes after which a run is stopped."""
+
+    name: str
+    command: tuple[str, ...]
+    schedule: str
+    time_zone: str
+    cpu: int
+    memory: int
+    enabled: bool
+    timeout_minutes: int
+
+    def next_run(self, after: datetime) -> datetime | None:
+        """Return the next run after a moment; None where there is none, or the job is off."""
+        return next(runs(self.schedule, self.time_zone, after), None) if self.enabled else None
+
+
+def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
+    """Return the jobs, by name. ``cpu`` and ``memory`` are the web task's."""
+    found, zone = read(JOBS), read(scaling.SCHEDULE_TIME_ZONE)
+
+    def checked() -> tuple[Job, ...]:
+        if read.is_encrypted(JOBS):
+            raise ValueError(image.ENCRYPTED)
+        return tuple(
+            checked_schedule(
+                Job(
+                    name=name,
+                    command=each["command"],
+                    schedule=each["schedule"],
+                    time_zone=each["timeZone"] or zone,
+                    **sizes(name, each["cpu"] or cpu, each["memory"] or memory),
+                    enabled=each["enabled"],
+                    timeout_minutes=each["timeoutMinutes"],
+                ),
+                datetime.now(UTC),
+            )
+            for name, each in sorted(found.items())
+        )
+
+    return read.together(checked, JOBS, scaling.SCHEDULE_TIME_ZONE, otherwise=())
+
+
+def checked_schedule(job: Job, now: datetime) -> Job:
+    """Return the job. Raises ValueError where it never runs, or a run may begin before the last one ends."""
+    known = list(islice(runs(job.schedule, job.time_zone, now), LOOKED_AT))
+    if not known and not AT.fullmatch(job.schedule):
+        raise ValueError(
+            t("{name}: {schedule} has no time in the future", name=job.name, schedule=job.schedule)
+        )
+    shortest = min((later - earlier for earlier, later in pairwise(known)), default=None)
+    if shortest and shortest < timedelta(minutes=job.timeout_minutes):
+        raise ValueError(
+            t(
+                "{name}: {schedule} starts a run {minutes} minutes after the last one, which may take "
+                "timeoutMinutes {timeout}; set a shorter timeoutMinutes or a longer distance",
+                name=job.name,
+                schedule=job.schedule,
+                minutes=int(shortest.total_seconds() // 60),
+                timeout=job.timeout_minutes,
+            )
+        )
+    return job

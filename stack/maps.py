@@ -1,0 +1,103 @@
+"""Settings that are maps of records, such as `workers.NAME.command`: their rule, and how each entry is read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Generic, TypeVar
+
+from tools.i18n import Text, said, t
+
+T = TypeVar("T")
+
+NAME = re.compile(r"[a-z]([a-z0-9]*|[a-z0-9-]{0,18}[a-z0-9])")
+LONGEST_NAME = 20
+
+
+@dataclass(frozen=True)
+class Field(Generic[T]):
+    """A field of an entry. Without a `default` it must be given; None as its value is the web service's own."""
+
+    rule: Callable[[str], T]
+    default: str | None = None
+    inherited: bool = False
+
+
+def rule_of(
+    key: str, fields: Mapping[str, Field[Any]]
+) -> Callable[[str], dict[str, dict[str, Any]]]:
+    """Return the rule of a map from names to records with these fields. Pulumi passes it as JSON."""
+
+    def rule(text: str) -> dict[str, dict[str, Any]]:
+        return {name: _entry(key, name, each, fields) for name, each in _map(key, text).items()}
+
+    return rule
+
+
+def _map(key: str, text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError(
+            t(
+                "it is not a map of names; set one field at a time: "
+                "`pulumi config set --path {key}.NAME.command COMMAND`",
+                key=key,
+            )
+        )
+    return found
+
+
+def _entry(key: str, name: str, given: object, fields: Mapping[str, Field[Any]]) -> dict[str, Any]:
+    if not NAME.fullmatch(name) or len(name) > LONGEST_NAME or "--" in name:
+        raise ValueError(
+            t(
+                "{name!r} is part of the names of resources; use at most {longest} lowercase letters, digits and "
+                "single hyphens, a letter first",
+                name=name,
+                longest=LONGEST_NAME,
+            )
+        )
+    if not isinstance(given, dict):
+        raise ValueError(
+            t(
+                "{name} has no fields; set them one at a time: `pulumi config set --path {key}.{name}.command COMMAND`",
+                name=name,
+                key=key,
+            )
+        )
+    for field in given:
+        if field not in fields:
+            raise ValueError(_unknown(name, field, fields))
+    return {field: _value(name, field, each, given) for field, each in fields.items()}
+
+
+def _unknown(name: str, field: str, fields: Mapping[str, Field[Any]]) -> Text:
+    rule = t(
+        "{name}.{field} is an unknown field; it has {known}",
+        name=name,
+        field=field,
+        known=", ".join(fields),
+    )
+    near = get_close_matches(field, fields, 1)
+    return t("{rule}; did you mean {near}?", rule=rule, near=near[0]) if near else rule
+
+
+def _value(name: str, field: str, known: Field[T], given: Mapping[str, object]) -> T | None:
+    if field not in given and known.inherited:
+        return None
+    value = given.get(field, known.default)
+    if value is None:
+        raise ValueError(t("{name} has no {field}, which it needs", name=name, field=field))
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    try:
+        return known.rule(text)
+    except ValueError as wrong:
+        raise ValueError(
+            t("{name}.{field}: {why}", name=name, field=field, why=said(wrong))
+        ) from None

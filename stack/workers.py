@@ -1,0 +1,83 @@
+"""Workers: processes of the app's image beside the web service, without a page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from stack import image, maps, rules
+from stack.file import Reader
+from stack.maps import Field
+from stack.rules import Change, Key
+from stack.service import checked_cpu, checked_memory
+from tools.i18n import said, t
+
+MOST = 100
+STOP_SECONDS = (2, 120)
+"""Fargate's limits of a container's `stopTimeout` (API reference, ContainerDefinition; 120 s at most)."""
+
+FIELDS: dict[str, Field[Any]] = {
+    "command": Field(image.command),
+    "count": Field(rules.Integer(0, MOST), "1"),
+    "cpu": Field(rules.Integer(256, 32768), inherited=True),
+    "memory": Field(rules.Integer(512, 249856), inherited=True),
+    "stopSeconds": Field(rules.Integer(*STOP_SECONDS, t(" seconds")), "30"),
+}
+
+WORKERS = Key(
+    "workers",
+    "{}",
+    maps.rule_of("workers", FIELDS),
+    "processes of the app's image without a page, each an ECS service: `workers.NAME.command`, and `count` (1), `cpu`, "
+    "`memory` (those of the web tasks), `stopSeconds` (30) (docs/your-app.md)",
+    "アプリのイメージで動く、ページのないプロセス。それぞれ 1 つの ECS サービス: `workers.NAME.command` と、"
+    "`count`（1）、`cpu`、`memory`（Web のタスクと同じ値）、`stopSeconds`（30）（docs/your-app.ja.md）",
+    example='{"mail": {"command": "sleep infinity"}}',
+    change=Change(
+        "a new entry only adds its service, and one that is taken away deletes only that; a changed one replaces "
+        "that worker's tasks",
+        "追加した項目のサービスだけが作られ、削除した項目のサービスだけが削除される。変更した項目は、そのワーカーのタスクだけが"
+        "入れ替わる",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """One worker: `cpu` in 1/1024 vCPU, `memory` in MiB, and the seconds between SIGTERM and SIGKILL."""
+
+    name: str
+    command: tuple[str, ...]
+    count: int
+    cpu: int
+    memory: int
+    stop_seconds: int
+
+
+def workers(read: Reader, cpu: int, memory: int) -> tuple[Worker, ...]:
+    """Return the workers, by name. ``cpu`` and ``memory`` are the web task's."""
+    found = read(WORKERS)
+
+    def checked() -> tuple[Worker, ...]:
+        if read.is_encrypted(WORKERS):
+            raise ValueError(image.ENCRYPTED)
+        return tuple(
+            Worker(
+                name=name,
+                command=each["command"],
+                count=each["count"],
+                **sizes(name, each["cpu"] or cpu, each["memory"] or memory),
+                stop_seconds=each["stopSeconds"],
+            )
+            for name, each in sorted(found.items())
+        )
+
+    return read.together(checked, WORKERS, otherwise=())
+
+
+def sizes(name: str, cpu: int, memory: int) -> dict[str, int]:
+    """Return a task's `cpu` and `memory`. Raises ValueError where Fargate does not have the pair."""
+    try:
+        return {"cpu": checked_cpu(cpu), "memory": checked_memory(cpu, memory)}
+    except ValueError as wrong:
+        raise ValueError(t("{name}: {why}", name=name, why=said(wrong))) from None
