@@ -49,12 +49,11 @@ def _is_time(text: str) -> bool:
 
 def _is_cron(text: str) -> bool:
     from aws_croniter import AwsCroniter
-    from aws_croniter.exceptions import AwsCroniterException
 
     found = CRON.fullmatch(text)
     try:
         return bool(found and AwsCroniter(found[1]))
-    except (AwsCroniterException, ValueError):
+    except Exception:  # the library raises errors of several kinds, some Exception itself
         return False
 
 
