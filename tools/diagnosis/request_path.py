@@ -105,7 +105,7 @@ def _may_connect(case: Case) -> bool:
 
 def _forward(case: Case) -> Status:
     counts = {
-        "healthy": sum(each.state == "healthy" for each in case.targets),
+        "healthy": sum(each.state == "healthy" for each in case.task_targets),
         "desired": case.service.desired if case.service else 0,
     }
     enough = counts["healthy"] >= counts["desired"]

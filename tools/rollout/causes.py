@@ -17,9 +17,10 @@ from tools.diagnosis.catalogue import PAGE
 from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.text import undiagnosed
 from tools.rollout.verdict import Outcome, Verdict
-from tools.rollout.view import Expected, View
+from tools.rollout.view import Expected
 from tools.screen import short_time
-from tools.snapshot.records import Task, short
+from tools.snapshot.records import Task
+from tools.snapshot.rollout import Rollout
 
 if TYPE_CHECKING:
     from tools.aws.session import Session
@@ -235,16 +236,16 @@ class Certainty:
         """When the first of the diagnoses was made that in a row have found the page failing."""
         self._older: frozenset[str] | None = None
 
-    async def judge(self, view: View | None) -> Verdict | None:
+    async def judge(self, view: Rollout) -> Verdict | None:
         """Return the verdict of a roll-out that cannot succeed, or whose page fails; None for any other.
 
         Raises what the doctor raises.
         """
-        if view is not None and self._held and (hook := view.hook(self._expected.definition)):
+        if self._held and (hook := view.hook):
             return await self._judge_held(self._held, hook)
-        if view is not None and view.bakes(self._expected.definition):
+        if view.bakes:
             return None if self._passed else await self._judge_pages()
-        if view is None or not self._failed(view) or view.serving(self._expected.definition):
+        if not self._failed(view) or view.serving:
             self._before = frozenset()
             return None
         return await self._judge_failures(view)
@@ -292,7 +293,7 @@ class Certainty:
         self._before = frozenset(each.id for each in found)
         return agreed
 
-    async def _judge_failures(self, view: View) -> Verdict | None:
+    async def _judge_failures(self, view: Rollout) -> Verdict | None:
         """Judge failed tasks, of which none is healthy, by the causes that the catalogue calls certain."""
         diagnosis = await asyncio.to_thread(self._diagnose)
         agreed = self._agreed([each for each in diagnosis.causes if each.row.certain])
@@ -302,11 +303,11 @@ class Certainty:
             "{revision} cannot become healthy, and waiting does not change that: {cause}. {ecs}",
             revision=self._expected.revision,
             cause=agreed[0].title,
-            ecs=what_ecs_does(view, self._expected),
+            ecs=what_ecs_does(view),
         )
         return Verdict(outcome=Outcome.CERTAIN, text=text, diagnosis=diagnosis)
 
-    def _failed(self, view: View) -> list[Task]:
+    def _failed(self, view: Rollout) -> list[Task]:
         """Return the tasks that failed under what this update deploys.
 
         A task that runs or has stopped at the first look is older: what failed it, like the health
@@ -316,7 +317,7 @@ class Certainty:
             self._older = frozenset(
                 task.arn for task in view.tasks if task.status == "RUNNING" or task.over
             )
-        failed = view.failed(self._expected.definition)
+        failed = (*view.failed_tasks, *view.replaced_tasks)
         return [task for task in failed if task.arn not in self._older]
 
 
@@ -349,20 +350,19 @@ def failures_until_ecs_gives_up(desired: int) -> int:
     return min(200, max(3, math.ceil(desired / 2)))
 
 
-def what_ecs_does(view: View, expected: Expected) -> Text:
+def what_ecs_does(view: Rollout) -> Text:
     """Return what ECS does next with a deployment whose tasks fail, and about when."""
-    if view.service.strategy in WITHOUT_BREAKER:
+    if view.service and view.service.strategy in WITHOUT_BREAKER:
         return t(
             "No request goes to it. ECS does not give it up: it starts tasks until the next `pulumi up`, "
             "or `./careapp rollback`."
         )
     limit = failures_until_ecs_gives_up(view.desired)
-    older = [each for each in view.service.deployments if each.definition != expected.definition]
-    values: dict[str, str | int] = {"limit": limit, "time": _about(view, expected, limit)}
-    if older:
+    values: dict[str, str | int] = {"limit": limit, "time": _about(view, limit)}
+    if older := view.other_deployments:
         return t(
             "ECS starts tasks until {limit} have failed, at about {time}, and then rolls back to {older}.",
-            older=short(older[0].definition),
+            older=older[0].revision,
             **values,
         )
     return t(
@@ -370,12 +370,10 @@ def what_ecs_does(view: View, expected: Expected) -> Text:
     )
 
 
-def _about(view: View, expected: Expected, limit: int) -> str:
+def _about(view: Rollout, limit: int) -> str:
     """Return when the limit is reached if each further round of tasks takes as long as the first one."""
-    mine, failed = view.of(expected.definition), view.failed(expected.definition)
-    newest = max(
-        filter(None, (each.created for each in view.started(expected.definition))), default=None
-    )
+    mine, failed = view.deployment, (*view.failed_tasks, *view.replaced_tasks)
+    newest = max(filter(None, (each.created for each in view.deployment_tasks)), default=None)
     # A task that ECS is replacing has not ended: the newest task is its replacement.
     ends = sorted(filter(None, (each.ended or newest for each in failed)))
     if mine is None or not ends:

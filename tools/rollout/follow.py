@@ -16,9 +16,10 @@ from tools.i18n import Text, t
 from tools.rollout import text as words
 from tools.rollout.text import undiagnosed
 from tools.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
-from tools.rollout.view import Expected, View, look
+from tools.rollout.view import Expected, look
 from tools.screen import short_time
 from tools.snapshot.records import Event
+from tools.snapshot.rollout import Rollout
 from tools.waiting import FAILED_READS, QUIET_SECONDS, Changes, may_pass, timed
 
 if TYPE_CHECKING:
@@ -46,30 +47,29 @@ class Reporter:
     since: datetime | None = None
     shown: set[str] = field(default_factory=set)
 
-    def report(self, view: View | None, verdict: Verdict, elapsed: float, limit: float) -> None:
+    def report(self, view: Rollout, verdict: Verdict, elapsed: float, limit: float) -> None:
         for event in self._news(view):
             self.progress.lasting(
                 t("{at} ECS: {message}", at=short_time(event.at), message=event.message)
             )
-        line = words.progress(view, self.expected, verdict)
+        line = words.progress(view, verdict)
         if line == self.said and elapsed - self.said_at < QUIET_SECONDS:
             return
         self.said, self.said_at = line, elapsed
         self.progress.moment(timed(line, elapsed, limit))
 
-    def _news(self, view: View | None) -> list[Event]:
+    def _news(self, view: Rollout) -> list[Event]:
         """Return the new events of this roll-out, without those of an earlier one."""
-        mine = view.of(self.expected.definition) if view else None
-        if view is None or (self.since is None and mine is None):
-            return []
+        events, mine = view.service.events if view.service else (), view.deployment
         if self.since is None and mine is not None:
             self.since = mine.created
             if mine.rollout == "COMPLETED":
-                self.shown |= {event.id for event in view.events}
+                self.shown |= {event.id for event in events}
+        since = self.since
         news = [
             event
-            for event in view.events
-            if self.since is not None and event.at >= self.since and event.id not in self.shown
+            for event in sorted(events, key=lambda event: event.at)
+            if since is not None and event.at >= since and event.id not in self.shown
         ]
         self.shown |= {event.id for event in news}
         return news
@@ -110,7 +110,7 @@ async def follow(
         await asyncio.sleep(pace.poll)
 
 
-async def _certain(certainty: Certainty, view: View | None, progress: Progress) -> Verdict | None:
+async def _certain(certainty: Certainty, view: Rollout, progress: Progress) -> Verdict | None:
     try:
         return await certainty.judge(view)
     except AwsProblem as problem:

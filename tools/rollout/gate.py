@@ -81,7 +81,6 @@ async def _wait(
     """Follow the roll-out. Return whether there was one."""
     arns = await pulumi.Output.all(
         # Outputs of the service: they exist only when it is part of this update.
-        cluster=service.cluster,
         service=service.id,
         definition=service.task_definition,
         target_group=balancer.target_group_arn,
@@ -113,7 +112,13 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
         pace = Pace.of()
     except Refused as refusal:
         raise RolloutFailed(str(refusal.text)) from None
-    expected, counts = Expected(**arns), settings.service.scaling.counts
+    expected = Expected(
+        names=settings.names,
+        definition=arns["definition"],
+        target_group=arns["target_group"],
+        page_url=arns["page_url"],
+    )
+    counts = settings.service.scaling.counts
     session = Session(settings.region, settings.profile)
     try:
         patience = Patience.of(pace, settings.rollout_minutes, settings.health.notice)
@@ -127,8 +132,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
     if not succeeded(end):
         raise RolloutFailed(await _why(end, expected, session, log, settings))
     log.moment(end.verdict.text)
-    desired = end.view.desired if end.view else 0
-    if note := words.another_count(desired, counts, expected, session.place):
+    if note := words.another_count(end.view.desired, counts, expected, session.place):
         log.lasting(note)
     found = await causes(stack, session, log, expected, counts)
     if found:

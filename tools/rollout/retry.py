@@ -77,12 +77,7 @@ def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
     _refuse_unless_deployed(session, names, service, definition.arn)
     grace = settings.service.grace_period
     return Retry(
-        expected=Expected(
-            cluster=names.cluster,
-            service=names.service,
-            definition=definition.arn,
-            target_group=group.arn,
-        ),
+        expected=Expected(names=names, definition=definition.arn, target_group=group.arn),
         check=_differing(settings, group),
         grace=grace if grace != service.grace else None,
         alternate=(service.alternate,) if service.alternate else (),
@@ -130,8 +125,8 @@ def start(session: Session, retry: Retry) -> None:
     session.call(
         "ecs",
         "update_service",
-        cluster=expected.cluster,
-        service=expected.service,
+        cluster=expected.names.cluster,
+        service=expected.names.service,
         taskDefinition=expected.definition,
         forceNewDeployment=True,
         **more,

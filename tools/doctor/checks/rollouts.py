@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from tools.diagnosis.case import FAILED_DEPLOYMENT, Case
+from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, Fix, try_again
 from tools.diagnosis.known_causes import logged_cause
 from tools.diagnosis.log_lines import Raised, raised
@@ -14,6 +14,7 @@ from tools.doctor.checks import containers, stages
 from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.records import PauseHook
+from tools.snapshot.rollout import FAILED_DEPLOYMENT
 
 BREAKER = "tasks failed to start"
 ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
@@ -99,7 +100,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         fixes=_once_more(case, ends, mistake),
         evidence=(
             *(mistake.frame if mistake else ()),
-            *dict.fromkeys(each for each in (*failed, case.now.rollback_reason.value) if each),
+            *dict.fromkeys(each for each in (*failed, case.rollback_reason) if each),
             *ends[:2],
         ),
     )
@@ -132,7 +133,7 @@ def _why(case: Case, ends: list[str]) -> Text:
 def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix, ...]:
     if _by_breaker(ends):
         text = t("Fix the cause of the failed tasks, then let ECS try again:")
-        refresh = (case.refresh_command,) if case.now.rollback_reason.value else ()
+        refresh = (case.refresh_command,) if case.rollback_reason else ()
         return (Fix(text, (case.retry_command, *refresh)),)
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
@@ -261,7 +262,7 @@ def in_progress(case: Case) -> Iterator[Finding]:
     primary = case.primary
     if primary is None or primary.rollout != "IN_PROGRESS" or case.rolled_back:
         return
-    if (traffic := case.service and case.service.traffic) and traffic.hook:
+    if (traffic := case.traffic) and traffic.hook:
         yield _waits(case, traffic.hook)
         return
     yield Finding(

@@ -98,7 +98,7 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
         "Tasks that run: {running} of {desired}. Healthy targets: {healthy}.",
         running=service.running if service else 0,
         desired=service.desired if service else 0,
-        healthy=sum(each.state == "healthy" for each in case.targets),
+        healthy=sum(each.state == "healthy" for each in case.task_targets),
     )
     if diagnosis.incomplete:
         headline = t("Some parts could not be read")

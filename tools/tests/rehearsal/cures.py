@@ -97,10 +97,9 @@ class Running:
         stack = self.stack
         now = stack.one("ecs", "describe_services", cluster=CLUSTER, services=[SERVICE])
         arns = {
-            "cluster": now["clusterArn"],
-            "service": now["serviceArn"],
             "definition": now["taskDefinition"],
             "target_group": stack.group["TargetGroupArn"],
+            "page_url": "",
         }
         changes = Changes()
         changes.last = time.monotonic()

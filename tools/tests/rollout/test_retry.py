@@ -9,6 +9,7 @@ from tools.i18n import verbatim
 from tools.rollout import retry as retrying
 from tools.rollout import rollback
 from tools.rollout.verdict import End, Outcome, Verdict
+from tools.snapshot.rollout import Rollout
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, REGION, client
 
@@ -27,7 +28,7 @@ def ended(monkeypatch):
     def end(outcome, text="It ended."):
         async def follow(_session, expected, *_rest, certainty):
             followed.append(expected)
-            return End(Verdict(outcome=outcome, text=verbatim(text)), None)
+            return End(Verdict(outcome=outcome, text=verbatim(text)), Rollout())
 
         monkeypatch.setattr(retrying, "follow", follow)
         monkeypatch.setattr(retrying, "diagnosis", lambda *_: "THE DIAGNOSIS")

@@ -22,6 +22,7 @@ from tools.rollout.verdict import Outcome, Patience
 from tools.screen import short_time
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part
+from tools.snapshot.rollout import Rollout
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.doctor.situations import SITUATIONS
@@ -249,7 +250,7 @@ def test_without_an_older_version_ecs_gives_up():
         ("another deployment's task", view(task(9, **STOPPED | {"startedBy": "ecs-svc/0"}))),
         ("stopped by a person", view(task(9, **STOPPED | {"stopCode": "UserInitiated"}))),
         ("a task serves", view(task(9, **STOPPED), task(1), healthy=1)),
-        ("no service", None),
+        ("no service", Rollout(expected=NEW)),
     ],
 )
 def test_without_a_failed_task_of_this_deployment_nothing_is_certain(why, now):
