@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tools.aws.pace import Pace
@@ -23,13 +22,16 @@ from tools.snapshot.records import Task
 from tools.snapshot.rollout import Rollout
 
 if TYPE_CHECKING:
+    from stack.settings import Settings
     from tools.aws.session import Session
     from tools.diagnosis.findings import Diagnosis, Finding, Unread
     from tools.rollout.held import Held
     from tools.snapshot.deletions import Deletion
-    from tools.snapshot.elb import Page
-    from tools.snapshot.records import Part, PauseHook
+    from tools.snapshot.records import PauseHook
 
+
+Diagnose = Callable[..., "Diagnosis"]
+"""The doctor's function for one stack; it takes ``gone`` and ``page``, as `tools.doctor.diagnose.diagnose` does."""
 
 NO_TASK = "scaled-to-zero"
 
@@ -59,9 +61,7 @@ class Log(Protocol):
     def warning(self, text: Text) -> None: ...
 
 
-async def causes(
-    stack: str, session: Session, log: Log, expected: Expected, counts: Collection[int]
-) -> str:
+async def causes(diagnose: Diagnose, log: Log, counts: Collection[int]) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
     A desired count of 0 is a cause unless 0 is among the ``counts`` of the stack file. Two
@@ -69,7 +69,7 @@ async def causes(
     fails or may not read everything is shown and does not make `pulumi up` red.
     """
     try:
-        found = await _settled(stack, session, expected, counts)
+        found = await _settled(diagnose, counts)
     except Exception as mistake:
         log.lasting(undiagnosed(mistake))
         return ""
@@ -82,19 +82,14 @@ async def causes(
 
 
 async def causes_after_deletion(
-    stack: str,
-    session: Session,
-    log: Log,
-    expected: Expected,
-    counts: Collection[int],
-    gone: Sequence[Deletion],
+    stack: str, diagnose: Diagnose, log: Log, counts: Collection[int], gone: Sequence[Deletion]
 ) -> str:
     """Return the doctor's screen when it would find a cause once ``gone`` is deleted, else ""."""
     from tools.diagnosis.findings import Fix
     from tools.doctor.screen import plain
 
     try:
-        found = await _settled(stack, session, expected, counts, gone)
+        found = await _settled(partial(diagnose, gone=gone), counts)
     except Exception as mistake:
         log.lasting(undiagnosed(mistake))
         return ""
@@ -112,21 +107,14 @@ async def causes_after_deletion(
     return plain(replace(found, findings=tuple(findings), page=None))
 
 
-async def _settled(
-    stack: str,
-    session: Session,
-    expected: Expected,
-    counts: Collection[int],
-    gone: Sequence[Deletion] = (),
-) -> Diagnosis:
+async def _settled(diagnose: Diagnose, counts: Collection[int]) -> Diagnosis:
     """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up."""
     begun, pace = time.monotonic(), Pace.of()
-    look = partial(diagnosed, stack, session, expected, gone)
-    found = await asyncio.to_thread(look)
+    found = await asyncio.to_thread(diagnose)
     again = bool(_reasons(found, counts))
     while again:
         await asyncio.sleep(pace.poll)
-        found = await asyncio.to_thread(look)
+        found = await asyncio.to_thread(diagnose)
         reasons = _reasons(found, counts)
         warming_up = bool(reasons) and all(each.row.warms_up for each in reasons)
         again = warming_up and time.monotonic() - begun < WARM_UP_SECONDS
@@ -186,35 +174,23 @@ def _unread(found: Diagnosis) -> Iterator[Text]:
         )
 
 
-def diagnosis(stack: str, session: Session) -> str:
+def diagnosis(settings: Settings, session: Session) -> str:
     """Return the doctor's screen, or why the doctor failed: the failed roll-out must still be reported."""
+    from tools.doctor.diagnose import diagnose
     from tools.doctor.screen import plain
 
     try:
-        return plain(diagnosed(stack, session))
+        return plain(diagnose(settings, session))
     except Exception as mistake:
         return str(undiagnosed(mistake))
 
 
-def diagnosed(
-    stack: str,
-    session: Session,
-    expected: Expected | None = None,
-    gone: Sequence[Deletion] = (),
-    page: Part[Page] | None = None,
-) -> Diagnosis:
-    """Diagnose a stack, as it is once ``gone`` is deleted.
-
-    ``expected`` has the task definition that has to run, and the page's URL. ``page`` is an answer that is there.
-    """
-    from stack.file import names_of
+def diagnose_expected(settings: Settings, session: Session, expected: Expected) -> Diagnose:
+    """Return the doctor's function, told which task definition has to run and the page's URL."""
     from tools.doctor.diagnose import diagnose
 
-    names = names_of(stack, Path())
-    if expected is None:
-        return diagnose(names, session)
     wanted, url = expected.definition, expected.page_url
-    return diagnose(names, session, wanted=wanted, url=url, gone=gone, page=page)
+    return partial(diagnose, settings, session, wanted=wanted, url=url)
 
 
 class Certainty:
@@ -223,7 +199,7 @@ class Certainty:
     def __init__(
         self,
         expected: Expected,
-        diagnose: Callable[[], Diagnosis],
+        diagnose: Diagnose,
         page_worked: bool = False,
         held: Held | None = None,
     ) -> None:

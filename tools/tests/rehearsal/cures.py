@@ -18,7 +18,6 @@ import pulumi
 import yaml
 from botocore.exceptions import ClientError
 
-from stack.names import StackNames
 from stack.settings import Settings
 from tools.aws.session import Session
 from tools.diagnosis.findings import Diagnosis, Finding, Fix
@@ -136,7 +135,7 @@ class Running:
         return [str(each.title) for each in first] == [str(finding.title)]
 
     def diagnosis(self) -> Diagnosis:
-        return diagnose(StackNames("poc", "careapp"), self.session)
+        return diagnose(Settings.read("poc", Path()), self.session)
 
 
 class Mistakes:

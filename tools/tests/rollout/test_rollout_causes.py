@@ -47,14 +47,21 @@ def gate(monkeypatch):
         looks, log = list(snapshots), Told()
         found.log = log
 
-        def diagnosed(_stack, _session, expected, _gone=()):
-            assert expected == EXPECTED
+        def diagnose():
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        monkeypatch.setattr(causes, "diagnosed", diagnosed)
-        return asyncio.run(causes.causes("poc", None, log, EXPECTED, counts)), log.lastings
+        return asyncio.run(causes.causes(diagnose, log, counts)), log.lastings
 
     return found
+
+
+def test_the_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here = replace(EXPECTED, definition=stack.definition)
+    given = a.choices(healthTimeout="4")
+    found = causes.diagnose_expected(given, stack.session, here)()
+    assert "health-check-drifted" in {each.id for each in found.findings}
+    assert "The diagnosis itself failed" not in causes.diagnosis(given, stack.session)
 
 
 def causing(snapshot):

@@ -150,7 +150,7 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
         return original(client, operation, params)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
-    diagnose(NAMES, stack.session, folder=folder)
+    diagnose(Settings.read("poc", folder), stack.session)
     # This stack has neither a certificate nor a log that is longer than what is read of it.
     group = arn("logs", f"log-group:{NAMES.log_group}")
     asked += [
