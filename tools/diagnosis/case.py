@@ -21,9 +21,7 @@ from tools.snapshot.rollout import Rollout
 from tools.snapshot.task_logs import Line
 from tools.snapshot.vpc import Network
 
-UNHEALTHY = re.compile(
-    r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
-)
+UNHEALTHY = re.compile(r" is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$")
 
 LACKS_RIGHT = re.compile(
     r"permission denied for (?P<kind>table|view|sequence|schema|relation) \"?(?P<name>[\w.$-]+)"
@@ -111,12 +109,11 @@ class Case(Rollout):
         mine = {each.id for each in self.deployment_tasks}
         # ECS forgets stopped tasks after an hour; its events tell of them for longer.
         forgotten = not mine and not self.rolled_back
-        known = self.service.events if self.service else ()
-        for event in self.events if forgotten else known:
+        for event in self.events:
             match = UNHEALTHY.search(event.message)
-            if match and (forgotten or match["task"] in mine):
+            if match and (forgotten or event.task in mine):
                 yield failed_check(
-                    match["why"], f"{short_time(event.at, self.now.at)} task {match['task'][:8]}: "
+                    match["why"], f"{short_time(event.at, self.now.at)} task {event.task[:8]}: "
                 )
 
     @cached_property

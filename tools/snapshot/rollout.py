@@ -199,12 +199,24 @@ class Rollout:
         """Return ECS's events about the roll-out of the expected revision, newest first.
 
         ECS keeps the last hundred events, which may be days old. Those before the service was last steady are
-        of another roll-out, or of what it has got over.
+        of another roll-out, or of what it has got over; those that name another deployment, or a task of another
+        one, are not of this one either.
         """
         since, service = self._since, self.service
         if since is None or service is None:
             return ()
-        return tuple(each for each in service.events if each.at >= since)
+        return tuple(each for each in service.events if each.at >= since and self._is_mine(each))
+
+    def _is_mine(self, event: Event) -> bool:
+        """Return whether an event is of this roll-out, as far as its message tells."""
+        other_tasks = {each.id for each in self.tasks} - {each.id for each in self.deployment_tasks}
+        if event.task or not event.deployment:
+            return event.task not in other_tasks
+        if self.deployment_tasks:
+            return event.deployment == self.deployment_tasks[0].started_by
+        # ECS has forgotten the tasks. After a rollback the primary deployment is that of the rollback.
+        primary = self.primary.id if self.primary else ""
+        return (event.deployment == primary) is not self.rolled_back
 
     @property
     def _since(self) -> datetime | None:
