@@ -78,16 +78,10 @@ def draining(case: Case) -> Iterator[Finding]:
 
 def rolled_back(case: Case) -> Iterator[Finding]:
     """Find a roll-out that failed or was rolled back."""
-    service, definition = case.service, case.definition
-    if service is None or definition is None or not case.unsteady or case.not_deployed:
+    definition, mine = case.definition, case.deployment
+    if definition is None or not case.unsteady or not case.given_up or case.not_deployed:
         return
-    failed = [
-        each.reason
-        for each in service.deployments
-        if each.rollout == "FAILED" and each.definition == definition.arn
-    ]
-    if not case.rolled_back and not failed:
-        return
+    reason = mine.reason if mine and mine.rollout == "FAILED" else ""
     title, seen = _gone_back(case, definition.revision)
     ends = [each.message for each in case.events if ENDED.search(each.message)]
     lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
@@ -100,7 +94,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         fixes=_once_more(case, ends, mistake),
         evidence=(
             *(mistake.frame if mistake else ()),
-            *dict.fromkeys(each for each in (*failed, case.rollback_reason) if each),
+            *dict.fromkeys(each for each in (reason, case.rollback_reason) if each),
             *ends[:2],
         ),
     )

@@ -98,9 +98,12 @@ def test_the_completed_deployment_of_a_rollback_is_not_the_one_that_failed():
     assert [each.deployment for each in Case(back).events] == ["ecs-svc/2"]
 
 
-def test_a_failed_deployment_of_another_revision_does_not_fail_this_one():
+@pytest.mark.parametrize("definition", [a.OLD, a.NEW])
+def test_a_failed_deployment_of_another_revision_or_of_an_earlier_try_does_not_fail_this_one(
+    definition,
+):
     going = a.deployment(rollout="IN_PROGRESS")
-    failed = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=a.OLD, rollout="FAILED")
+    failed = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=definition, rollout="FAILED")
     snapshot = a.stack(service=a.service(deployments=(going, failed), running=0), targets=())
     assert "roll-out-failed" not in dict(kinds(snapshot))
 
