@@ -20,6 +20,7 @@ from tools.rollout.view import Expected
 from tools.screen import short_time
 from tools.snapshot.records import Task
 from tools.snapshot.rollout import Rollout
+from tools.waiting import reads_in_thread
 
 if TYPE_CHECKING:
     from stack.settings import Settings
@@ -69,7 +70,7 @@ async def causes(diagnose: Diagnose, log: Log, counts: Collection[int]) -> str:
     fails or may not read everything is shown and does not make `pulumi up` red.
     """
     try:
-        found = await _settled(diagnose, counts)
+        found = await _settled(diagnose, log, counts)
     except Exception as mistake:
         log.lasting(undiagnosed(mistake))
         return ""
@@ -89,7 +90,7 @@ async def causes_after_deletion(
     from tools.doctor.screen import plain
 
     try:
-        found = await _settled(partial(diagnose, gone=gone), counts)
+        found = await _settled(partial(diagnose, gone=gone), log, counts)
     except Exception as mistake:
         log.lasting(undiagnosed(mistake))
         return ""
@@ -107,17 +108,16 @@ async def causes_after_deletion(
     return plain(replace(found, findings=tuple(findings), page=None))
 
 
-async def _settled(diagnose: Diagnose, counts: Collection[int]) -> Diagnosis:
+async def _settled(diagnose: Diagnose, log: Log, counts: Collection[int]) -> Diagnosis:
     """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up."""
-    begun, pace = time.monotonic(), Pace.of()
-    found = await asyncio.to_thread(diagnose)
-    again = bool(_reasons(found, counts))
-    while again:
-        await asyncio.sleep(pace.poll)
-        found = await asyncio.to_thread(diagnose)
+    begun, second = time.monotonic(), False
+    async for found in reads_in_thread(diagnose, Pace.of(), log.lasting):
         reasons = _reasons(found, counts)
-        warming_up = bool(reasons) and all(each.row.warms_up for each in reasons)
-        again = warming_up and time.monotonic() - begun < WARM_UP_SECONDS
+        early = time.monotonic() - begun < WARM_UP_SECONDS
+        warming_up = early and all(each.row.warms_up for each in reasons)
+        if not reasons or (second and not warming_up):
+            break
+        second = True
     return found
 
 
