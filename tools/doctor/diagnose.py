@@ -63,7 +63,7 @@ def diagnose(
     parts that could not be read. ``gone`` is judged as if it were deleted; ``page`` is an answer of the page that is
     there already.
     """
-    now = gather(settings.names, session, settings, wanted, page, url)
+    now = gather(settings, session, wanted, page, url)
     return judge(without(now, gone))
 
 
