@@ -18,6 +18,7 @@ from tools.rollout.text import undiagnosed
 from tools.rollout.verdict import Outcome, Verdict
 from tools.rollout.view import Expected
 from tools.screen import short_time
+from tools.shared.aws_rules import breaker_limit
 from tools.snapshot.records import Task
 from tools.snapshot.rollout import Rollout
 from tools.waiting import reads_in_thread
@@ -316,16 +317,6 @@ def _root(failure: Finding, diagnosis: Diagnosis) -> Finding:
     return failure if failure.kind == "cause" else next(explaining, failure)
 
 
-def failures_until_ecs_gives_up(desired: int) -> int:
-    """Return at how many failed tasks ECS's circuit breaker ends a deployment.
-
-    Half of the desired count, at least 3 and at most 200 (Amazon ECS developer guide, "How the
-    Amazon ECS deployment circuit breaker detects failures"; API reference,
-    DeploymentCircuitBreaker).
-    """
-    return min(200, max(3, math.ceil(desired / 2)))
-
-
 def what_ecs_does(view: Rollout) -> Text:
     """Return what ECS does next with a deployment whose tasks fail, and about when."""
     if view.service and view.service.strategy in WITHOUT_BREAKER:
@@ -333,7 +324,7 @@ def what_ecs_does(view: Rollout) -> Text:
             "No request goes to it. ECS does not give it up: it starts tasks until the next `pulumi up`, "
             "or `./careapp rollback`."
         )
-    limit = failures_until_ecs_gives_up(view.desired)
+    limit = breaker_limit(view.desired)
     values: dict[str, str | int] = {"limit": limit, "time": _about(view, limit)}
     if older := view.other_deployments:
         return t(

@@ -16,7 +16,7 @@ from tools.doctor.screen import plain
 from tools.i18n import t
 from tools.rollout import causes
 from tools.rollout import text as words
-from tools.rollout.causes import Certainty, failures_until_ecs_gives_up
+from tools.rollout.causes import Certainty
 from tools.rollout.follow import follow
 from tools.rollout.verdict import Outcome, Patience
 from tools.screen import short_time
@@ -324,11 +324,6 @@ def test_one_wrong_read_between_others_is_not_believed(history):
     """AWS is eventually consistent: a role or a secret may be missing in one read, and exist in the next."""
     reads = [(FAILING, name) for pair in history for name in pair]
     assert set(judged(*reads, (answers.all_well(), ""))) == {None}
-
-
-@pytest.mark.parametrize(("desired", "failures"), [(0, 3), (1, 3), (6, 3), (7, 4), (1000, 200)])
-def test_the_circuit_breaker_s_limit_is_half_of_the_desired_count(desired, failures):
-    assert failures_until_ecs_gives_up(desired) == failures
 
 
 def baking(**changes):
