@@ -268,7 +268,8 @@ class Case(Rollout):
         """
         return self.refresh(
             t(
-                "Let infra/security_groups.py declare it, if it does not; Pulumi restores what the program declares:"
+                "Declare it in infra/security_groups.py, if it is not there; Pulumi restores what "
+                "the program declares:"
             )
         )
 
@@ -286,7 +287,7 @@ class Case(Rollout):
         if self.now.by_program and not drifts:
             return (fix,)
         otherwise = t(
-            "If the program declares this already, AWS differs from it; let Pulumi restore it:"
+            "If the program declares this already, AWS differs from it; restore it with Pulumi:"
         )
         return (fix, self.refresh(otherwise))
 
