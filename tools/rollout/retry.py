@@ -87,10 +87,9 @@ def _refuse_unless_deployed(
     session: Session, names: StackNames, service: Service, definition: str
 ) -> None:
     """Raise Refused for a task definition that ECS has never deployed: its deployCommand has not succeeded."""
-    where = {"cluster": names.cluster, "service": names.service}
     if any(each.definition == definition for each in service.deployments):
         return
-    if not ecs.was_deployed(session, where, definition):
+    if not ecs.was_deployed(session, names, definition):
         raise Refused(
             t(
                 "ECS was never told to deploy {revision}, so there is nothing to try again: `pulumi up` ended "

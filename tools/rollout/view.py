@@ -43,8 +43,7 @@ def look(session: Session, expected: Expected) -> Rollout:
     )
     if seen.rolled_back or seen.primary is None or seen.primary.rollout != "COMPLETED":
         return seen
-    where = {"cluster": names.cluster, "service": names.service}
-    return replace(seen, rollback_reason=ecs.rollback_reason(session, where, expected.definition))
+    return replace(seen, rollback_reason=ecs.rollback_reason(session, names, expected.definition))
 
 
 def is_deregistered(session: Session, definition: str) -> bool:

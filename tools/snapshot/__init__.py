@@ -167,7 +167,6 @@ class _Reader:
         self.settings, self.names, self.session = settings, settings.names, session
         self.wanted, self.full, self._pool = wanted, full, pool
         self._known_page, self._url = page, url
-        self._where = {"cluster": self.names.cluster, "service": self.names.service}
 
     def read(self, names: Iterable[str]) -> dict[str, Any]:
         """Return these parts, after all of them have been asked for."""
@@ -251,7 +250,7 @@ class _Reader:
         primary = self.running.primary if self.running else None
         if primary is None or primary.rollout != "COMPLETED":
             return _answered(Part())
-        return self._ask(ecs.rollback_reason, self._where, primary.definition)
+        return self._ask(ecs.rollback_reason, self.names, primary.definition)
 
     @cached_property
     def ended_by(self) -> Future[Part[tuple[str, ...]]]:
@@ -259,7 +258,7 @@ class _Reader:
         events = self.running.events if self.running else ()
         if not any(ALARMED in each.message for each in events):
             return _answered(Part())
-        return self._ask(ecs.alarms_that_ended, self._where)
+        return self._ask(ecs.alarms_that_ended, self.names)
 
     @cached_property
     def was_deployed(self) -> Future[Part[bool]]:
@@ -270,7 +269,7 @@ class _Reader:
             return _answered(Part())
         if any(each.definition == newest.arn for each in running.deployments):
             return _answered(Part())
-        return self._ask(ecs.was_deployed, self._where, newest.arn)
+        return self._ask(ecs.was_deployed, self.names, newest.arn)
 
     @cached_property
     def command_tasks(self) -> Future[Part[tuple[Task, ...]]]:
@@ -326,7 +325,7 @@ class _Reader:
         if self.wanted and self.wanted in known:
             return known[self.wanted]
         primary = running.primary if running and self.was_deployed.result().value else None
-        if primary and self._ask(ecs.completed, self._where).result().value:
+        if primary and self._ask(ecs.completed, self.names).result().value:
             return known.get(primary.definition)
         return self.newest.result().value if running else None
 
