@@ -122,8 +122,7 @@ class Case(Rollout):
 
         After a rollback those are of an earlier revision.
         """
-        running = tuple(each for each in self.tasks if not each.over)
-        answering = running if self.rolled_back else self.active_tasks
+        answering = self.current_tasks if self.rolled_back else self.active_tasks
         return tuple(each for task in answering for each in self.lines(task))
 
     def lines(self, task: Task) -> tuple[Line, ...]:

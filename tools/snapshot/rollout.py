@@ -123,10 +123,15 @@ class Rollout:
         """Return how many running tasks of the expected revision are healthy in the target group."""
         return self._serving(self.expected)
 
+    @property
+    def current_tasks(self) -> tuple[Task, ...]:
+        """Return the tasks, of any revision, that are not stopped or stopping."""
+        return tuple(each for each in self.tasks if not each.over)
+
     @cached_property
     def task_targets(self) -> tuple[Target, ...]:
-        """Return the registered targets of tasks, of any revision, that are not stopped or stopping."""
-        kept = {each.address for each in self.tasks if not each.over}
+        """Return the registered targets of `current_tasks`."""
+        kept = {each.address for each in self.current_tasks}
         return tuple(each for each in self.targets if each.address in kept)
 
     @property
@@ -183,7 +188,7 @@ class Rollout:
         return self._serving(primary.definition) < self.desired
 
     def _running(self, definition: str) -> tuple[Task, ...]:
-        mine = (each for each in self.tasks if each.definition == definition and not each.over)
+        mine = (each for each in self.current_tasks if each.definition == definition)
         return tuple(each for each in mine if each.status == "RUNNING")
 
     def _serving(self, definition: str) -> int:

@@ -110,9 +110,8 @@ def _deployment(each: Deployment, now: datetime) -> Text:
 
 
 def _tasks(case: Case) -> Iterator[Line]:
-    tasks = case.now.tasks.value or ()
-    targets = {each.address: each for each in case.now.targets.value or ()}
-    for task in (each for each in tasks if not each.over):
+    targets = {each.address: each for each in case.targets}
+    for task in case.current_tasks:
         target = targets.get(task.address)
         state = target.state if target else "-"
         text = t(
@@ -125,7 +124,7 @@ def _tasks(case: Case) -> Iterator[Line]:
             address=task.address or "-",
         )
         yield _row(t("Task"), str(text), STATES.get(state, ""))
-    ended = [each for each in tasks if each.over][:STOPPED_SHOWN]
+    ended = [each for each in case.tasks if each.over][:STOPPED_SHOWN]
     for task in ended:
         yield _row(t("Stopped"), _ended(task, case.now.at), "dim")
 
