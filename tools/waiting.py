@@ -93,16 +93,13 @@ class Shown:
             self.say(timed(state, elapsed, self.limit))
 
 
+@dataclass
 class Waiting:
     """Waits for a state, reading at one pace. Limits are in minutes of AWS's clock."""
 
-    def __init__(
-        self,
-        say: Callable[[Text], object],
-        pace: Pace,
-        now: Callable[[], float] = local_cloud.monotonic,
-    ) -> None:
-        self.say, self.pace, self._now = say, pace, now
+    say: Callable[[Text], object]
+    pace: Pace
+    now: Callable[[], float] = local_cloud.monotonic
 
     @classmethod
     def printing(cls, as_json: bool = False) -> Waiting:
@@ -115,11 +112,11 @@ class Waiting:
 
         Raises Refused with its last text when the limit has passed, and AwsProblem.
         """
-        begun, shown = self._now(), Shown(self.say, 60 * minutes)
+        begun, shown = self.now(), Shown(self.say, 60 * minutes)
         for left in reads(look, self.pace, self.say):
             if left is None:
                 return
-            elapsed = (self._now() - begun) * self.pace.speed
+            elapsed = (self.now() - begun) * self.pace.speed
             if elapsed > shown.limit:
                 raise Refused(
                     t(

@@ -70,16 +70,13 @@ async def causes(diagnose: Diagnose, log: Log, counts: Collection[int]) -> str:
     diagnoses have to agree, for AWS is eventually consistent. The revision runs: a doctor that
     fails or may not read everything is shown and does not make `pulumi up` red.
     """
-    try:
-        found = await _settled(diagnose, log, counts)
-    except Exception as mistake:
-        log.lasting(undiagnosed(mistake))
-        return ""
-    if _reasons(found, counts):
-        from tools.doctor.screen import plain
+    from tools.doctor.screen import plain
 
+    found = await _settled(diagnose, log, counts)
+    if found and _reasons(found, counts):
         return plain(found)
-    _report(found, log)
+    if found:
+        _report(found, log)
     return ""
 
 
@@ -90,12 +87,8 @@ async def causes_after_deletion(
     from tools.diagnosis.findings import Fix
     from tools.doctor.screen import plain
 
-    try:
-        found = await _settled(partial(diagnose, gone=gone), log, counts)
-    except Exception as mistake:
-        log.lasting(undiagnosed(mistake))
-        return ""
-    if not _reasons(found, counts):
+    found = await _settled(partial(diagnose, gone=gone), log, counts)
+    if not found or not _reasons(found, counts):
         return ""
     # A refresh restores only what the program declares.
     back = Fix(
@@ -109,17 +102,23 @@ async def causes_after_deletion(
     return plain(replace(found, findings=tuple(findings), page=None))
 
 
-async def _settled(diagnose: Diagnose, log: Log, counts: Collection[int]) -> Diagnosis:
-    """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up."""
+async def _settled(diagnose: Diagnose, log: Log, counts: Collection[int]) -> Diagnosis | None:
+    """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up.
+
+    None where the doctor failed, which is logged.
+    """
     begun, second = time.monotonic(), False
-    async for found in reads_in_thread(diagnose, Pace.of(), log.lasting):
-        reasons = _reasons(found, counts)
-        early = time.monotonic() - begun < WARM_UP_SECONDS
-        warming_up = early and all(each.row.warms_up for each in reasons)
-        if not reasons or (second and not warming_up):
-            break
-        second = True
-    return found
+    try:
+        async for found in reads_in_thread(diagnose, Pace.of(), log.lasting):
+            reasons = _reasons(found, counts)
+            early = time.monotonic() - begun < WARM_UP_SECONDS
+            warming_up = early and all(each.row.warms_up for each in reasons)
+            if not reasons or (second and not warming_up):
+                return found
+            second = True
+    except Exception as mistake:
+        log.lasting(undiagnosed(mistake))
+    return None
 
 
 def _report(found: Diagnosis, log: Log) -> None:

@@ -88,6 +88,7 @@ async def _wait(
     if not arns:
         pulumi.log.warn(str(NOT_PART), service)
         return False
+    del arns["service"]
     try:
         await _follow(arns, settings, changes, Log(service))
         return True
@@ -111,13 +112,7 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
         pace = Pace.of()
     except Refused as refusal:
         raise RolloutFailed(str(refusal.text)) from None
-    expected = Expected(
-        names=settings.names,
-        definition=arns["definition"],
-        target_group=arns["target_group"],
-        page_url=arns["page_url"],
-    )
-    counts = settings.service.scaling.counts
+    expected, counts = Expected(names=settings.names, **arns), settings.service.scaling.counts
     session = Session(settings.region, settings.profile)
     try:
         patience = Patience.of(pace, settings.rollout_minutes, settings.health.notice)

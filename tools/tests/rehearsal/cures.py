@@ -98,7 +98,6 @@ class Running:
         arns = {
             "definition": now["taskDefinition"],
             "target_group": stack.group["TargetGroupArn"],
-            "page_url": "",
         }
         changes = Changes()
         changes.last = time.monotonic()
