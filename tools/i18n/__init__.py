@@ -49,9 +49,8 @@ class Text:
         values = dict(self.values)
         words = translated(self.template)
         if self.plural and words == self.template and values["count"] != 1:
-            words = (
-                self.plural
-            )  # Japanese has one form, and the catalogue has it under the singular.
+            # Japanese has one form, and the catalogue has it under the singular.
+            words = self.plural
         return mask(words.format(**values))
 
     def __format__(self, spec: str) -> str:

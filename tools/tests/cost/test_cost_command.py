@@ -146,7 +146,7 @@ def test_the_japanese_table_leaves_no_label_in_english(call, given):
     english, japanese = (
         labels(call(file, "--markdown", "--lang", lang)[1]) for lang in ("en", "ja")
     )
-    assert len(english) == len(japanese) == 8
+    assert len(english) == len(japanese) > 0
     assert [said for said in english if said in japanese] == []
 
 
