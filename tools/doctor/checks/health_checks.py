@@ -88,21 +88,24 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
         yield Finding(
             PORT_MISMATCH,
             title=t(
-                "The app listens on port {heard}, but the load balancer connects to port "
-"{asked}",
+                "The app listens on port {heard}, but the load balancer connects to port {asked}",
                 heard=heard.port,
                 asked=asked,
             ),
-            why=t("No process listens on the port that the load balancer connects to: the "
-"connection is refused."),
+            why=t(
+                "No process listens on the port that the load balancer connects to: the connection is refused."
+            ),
             seen=(
                 t("Container port {port}, health check port {check}.", port=port, check=check.port),
-                t("PORT is {value} in {revision}.", value=definition.environment.get("PORT", "-"),
-                  revision=definition.revision),
+                t(
+                    "PORT is {value} in {revision}.",
+                    value=definition.environment.get("PORT", "-"),
+                    revision=definition.revision,
+                ),
             ),
             fixes=_ports(case, heard.port, port, check),
             evidence=(heard.line, *evidence),
-        )  # fmt: skip
+        )
     elif check.protocol != "HTTP":
         yield Finding(
             HEALTH_PROTOCOL,

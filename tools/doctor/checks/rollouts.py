@@ -217,7 +217,7 @@ def deploy_command(case: Case) -> Iterator[Finding]:
             ),
         ),
         evidence=containers.last_lines(case, task, cause),
-    )  # fmt: skip
+    )
 
 
 def not_deployed(case: Case) -> Iterator[Finding]:

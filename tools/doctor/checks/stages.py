@@ -154,13 +154,16 @@ def scaled_to_zero(case: Case, hours: str) -> Finding:
     if in_hours(case):
         return Finding(
             SCALED_TO_ZERO_IN_HOURS,
-            title=t("No task runs within the service's hours, {hours} ({zone})", hours=hours,
-                    zone=zone),
-            why=t("The desired count was set to 0 outside the schedule, which starts the "
-"service again when the next hours begin."),
+            title=t(
+                "No task runs within the service's hours, {hours} ({zone})", hours=hours, zone=zone
+            ),
+            why=t(
+                "The desired count was set to 0 outside the schedule, which starts the service again when the "
+                "next hours begin."
+            ),
             seen=seen,
             fixes=(fix,),
-        )  # fmt: skip
+        )
     return Finding(
         SCALED_TO_ZERO_BY_SCHEDULE,
         kind="warning",
