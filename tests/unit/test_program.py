@@ -1,5 +1,6 @@
 """The program as a whole: what each stage declares, and what it tells."""
 
+import json
 import re
 import runpy
 from pathlib import Path
@@ -180,6 +181,17 @@ def test_everything_on_adds_in_stage_two_what_belongs_there(engine, program):
         ("aws:appautoscaling/scheduledAction:ScheduledAction", "careapp-poc-start"),
         ("aws:appautoscaling/scheduledAction:ScheduledAction", "careapp-poc-stop"),
     }
+
+
+def test_a_task_keeps_an_idle_connection_longer_than_the_load_balancer(engine, program):
+    """The other way round ELB answers a request with 502 now and then."""
+    program(ecsEnabled="true")
+    [container] = json.loads(
+        engine.only("aws:ecs/taskDefinition:TaskDefinition")["containerDefinitions"]
+    )
+    variables = {each["name"]: each["value"] for each in container["environment"]}
+    idle = engine.only("aws:lb/loadBalancer:LoadBalancer")["idleTimeout"]
+    assert int(variables["KEEP_ALIVE_SECONDS"]) > idle
 
 
 @pytest.mark.parametrize(("count", "warned"), [("6", 0), ("7", 1)])
