@@ -57,7 +57,7 @@ def preview_lines(found: Comparison, hours: int, prices: bool) -> Iterator[Line]
     yield Line("")
     parts = {_label(row): sums[0] / HOURS for row, sums in rows(found).items() if sums[0]}
     label = max([LABEL, *map(wide, parts)])
-    heads = str(t("an hour")), str(t("{hours} hours", hours=hours))
+    heads = str(t("an hour")), str(t("{count} hour", "{count} hours", count=hours))
     cell = max(CELL, *(wide(each) + 2 for each in heads))
 
     def row(first: str, *cells: str) -> str:

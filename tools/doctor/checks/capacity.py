@@ -173,7 +173,11 @@ def tasks_died(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         TASKS_DIE,
-        title=t("{count} tasks failed within the last hour and were replaced", count=len(after)),
+        title=t(
+            "{count} task failed within the last hour and was replaced",
+            "{count} tasks failed within the last hour and were replaced",
+            count=len(after),
+        ),
         why=t("The page stayed available if other tasks ran. The cause may occur again."),
         seen=tuple(
             t(
@@ -185,7 +189,7 @@ def tasks_died(case: Case) -> Iterator[Finding]:
         ),
         fixes=(
             Fix(
-                t("See its last lines:"),
+                t("Read the last lines of its log:"),
                 (f"./careapp logs --previous -s {case.now.names.stack}",),
             ),
             *((_leak(),) if any(map(_out_of_memory, after)) else ()),
@@ -224,6 +228,7 @@ def workers_died(case: Case) -> Iterator[Finding]:
             yield Finding(
                 WORKERS_DIE,
                 title=t(
+                    "{count} of gunicorn's workers was killed within the last hour",
                     "{count} of gunicorn's workers were killed within the last hour",
                     count=len(killed),
                 ),
@@ -248,7 +253,11 @@ def spot_interrupted(case: Case) -> Iterator[Finding]:
     yield Finding(
         SPOT_INTERRUPTED,
         kind="warning",
-        title=t("Fargate Spot interrupted {count} tasks within the last hour", count=len(taken)),
+        title=t(
+            "Fargate Spot interrupted {count} task within the last hour",
+            "Fargate Spot interrupted {count} tasks within the last hour",
+            count=len(taken),
+        ),
         why=t(
             "AWS reclaims Spot capacity with two minutes' notice. ECS starts another "
             "task when capacity is available."
@@ -301,7 +310,7 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
     yield Finding(
         TOO_FEW_TASKS,
         title=t(
-            "{healthy} healthy tasks, desired count {desired}",
+            "{healthy} of {desired} tasks healthy",
             healthy=sum(each.state == "healthy" for each in case.targets),
             desired=service.desired,
         ),

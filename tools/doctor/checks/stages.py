@@ -211,21 +211,31 @@ def stopped_by_hand(case: Case) -> Iterator[Finding]:
     stack = case.now.names.stack
     yield Finding(
         STOPPED_BY_HAND,
-        title=t("{count} tasks were stopped with StopTask within the last hour", count=len(by_hand)),
+        title=t(
+            "{count} task was stopped with StopTask within the last hour",
+            "{count} tasks were stopped with StopTask within the last hour",
+            count=len(by_hand),
+        ),
         why=t(
             "A user or a program called StopTask: ECS itself uses another stop code. "
             "ECS starts replacements; until they are healthy, fewer tasks serve requests."
         ),
         seen=tuple(
-            t("Task {task}: {code}, {reason}", task=each.short, code=each.stop_code,
-              reason=each.reason or "-")
+            t(
+                "Task {task}: {code}, {reason}",
+                task=each.short,
+                code=each.stop_code,
+                reason=each.reason or "-",
+            )
             for each in by_hand[:3]
         ),
         fixes=(
-            Fix(t("Wait until the new ones are healthy:"), (f"./careapp status --watch -s {stack}",)),
+            Fix(
+                t("Wait until the new ones are healthy:"), (f"./careapp status --watch -s {stack}",)
+            ),
             Fix(t("Or, if no task is to run for a while:"), (f"./careapp pause -s {stack}",)),
         ),
-    )  # fmt: skip
+    )
 
 
 def deregistered(case: Case) -> Iterator[Finding]:
@@ -240,7 +250,11 @@ def deregistered(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         TARGET_DEREGISTERED,
-        title=t("{count} running tasks are not registered with the load balancer", count=len(lost)),
+        title=t(
+            "{count} running task is not registered with the load balancer",
+            "{count} running tasks are not registered with the load balancer",
+            count=len(lost),
+        ),
         why=t(
             "ECS registers a task once, after its start, and deregisters only tasks "
             "that it stops: these were deregistered manually. They get no requests, "
