@@ -309,7 +309,9 @@ def test_the_whole_container(engine, build):
 def test_every_variable_that_the_stack_sets_is_one_that_a_stack_file_may_not(engine, build):
     build()
     made = container(engine)
-    assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED
+    assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED, (
+        "RESERVED of stack/container.py has the variables of infra/container.py"
+    )
 
 
 def test_the_port_is_told_to_the_app_to_ecs_and_to_the_load_balancer(engine, build):
