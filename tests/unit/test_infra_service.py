@@ -30,8 +30,8 @@ def test_the_alarms_of_a_deployment_notify_nobody_and_never_fire_on_missing_data
     build(deployErrorPercent="25", deployLatencySeconds="2")
     made = engine.inputs(ALARM)
     assert set(made) == set(WATCHED)
-    for alarm, expression, limit in zip(
-        made.values(),
+    for name, expression, limit in zip(
+        WATCHED,
         (
             "IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)",
             "IF(requests >= 20, latency, 0)",
@@ -39,6 +39,7 @@ def test_the_alarms_of_a_deployment_notify_nobody_and_never_fire_on_missing_data
         (25, 2),
         strict=True,
     ):
+        alarm = made[name]
         *metrics, result = alarm["metricQueries"]
         assert (result["expression"], alarm["threshold"]) == (expression, limit)
         assert {each["metric"]["period"] for each in metrics} == {60}
