@@ -215,9 +215,9 @@ def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(config
         "the settings of stack poc are invalid (4 problems):",
         "  protect: 'maybe' is neither true nor false",
         "  zoneCount: 9 is outside 2 to 3 (RDS and the load balancer need two)",
+        "  taskMemory: 1 is outside 512 to 249856",
         "  healthTimeout: 60 is not less than healthInterval 10, which ELB refuses; "
         "lower one or raise the other",
-        "  taskMemory: 1 is outside 512 to 249856",
         "Nothing was changed. `pulumi config set KEY VALUE` sets a key.",
     ]
 
