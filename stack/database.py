@@ -21,8 +21,8 @@ MOST_CONNECTIONS = 5000
 """RDS's default: max_connections = LEAST(DBInstanceClassMemory / 9531392, 5000)."""
 
 RESTARTS_DATABASE = Change(
-    "RDS changes the instance at once, and the database is away for minutes; with `databaseMultiAz` for the time "
-    "of a failover",
+    "RDS changes the instance at once, and the database is unavailable for minutes; with `databaseMultiAz` only "
+    "during a failover",
     "RDS がすぐに変更し、データベースは数分間使えない。`databaseMultiAz` ではフェイルオーバーの間だけ",
 )
 """Source: RDS user guide, "Settings for DB instances" and "Multi-AZ DB instance deployments"."""
