@@ -111,8 +111,8 @@ BREAKAGES = (
     # What a stack file may say.
     Breakage(
         "stack/rules.py",
-        "if not low <= int(text) <= high:",
-        "if not low <= int(text):",
+        "if not self.low <= int(text) <= self.high:",
+        "if not self.low <= int(text):",
         "tests/unit/test_settings_refused.py::test_a_number_may_be_at_its_bounds_and_not_beyond",
     ),
     Breakage(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
+from typing import Any
 
 import pytest
 
 from infra.container import USER
 from stack.container import RESERVED
-from tests.unit.conftest import DIGEST, SECRET_ARN, TAGS, service
+from stack.settings import KEYS
+from tests.unit.conftest import DIGEST, NEEDS, SECRET_ARN, TAGS, service
 from tools.local_cloud.paths import ROOT
 
 SERVICE = "aws:ecs/service:Service"
@@ -18,6 +20,8 @@ DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 CLUSTER = "aws:ecs/cluster:Cluster"
 LOGS = "aws:cloudwatch/logGroup:LogGroup"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+ELSEWHERE = ("zones", "certificateArn", "deployStrategy", "appFolder", "appDockerfile", "appTarget")
+"""Settings whose other value is one for other settings, or for sources, than the rest here."""
 WATCHED = ("careapp-poc-deployment-errors", "careapp-poc-deployment-latency")
 
 
@@ -139,6 +143,33 @@ def test_a_setting_changes_the_service(engine, build, changes, inputs):
     build(**changes)
     made = engine.only(SERVICE)
     assert {key: made[key] for key in inputs} == inputs
+
+
+def tasks(engine):
+    """What ECS makes tasks of; it replaces them when one of these changes (API reference, UpdateService)."""
+    service = engine.only(SERVICE)
+    keys = ("networkConfiguration", "capacityProviderStrategies", "loadBalancers")
+    return [engine.only(DEFINITION), *(service[key] for key in keys)]
+
+
+BEFORE: dict[tuple[str, ...], Any] = {}
+"""The tasks before the change, by the settings that stay."""
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [[key] for key in KEYS if key.change.new_tasks and key.name not in ELSEWHERE]
+    + [[key for key in KEYS if not key.change.new_tasks and key.name not in ELSEWHERE]],
+    ids=lambda keys: keys[0].name if len(keys) == 1 else "all others",
+)
+def test_the_tasks_are_replaced_by_the_settings_that_say_so(engine, build, keys):
+    needs = {key: value for each in keys for key, value in NEEDS.get(each.name, {}).items()}
+    if (before := BEFORE.get(tuple(needs))) is None:
+        build(**needs)
+        before = BEFORE[tuple(needs)] = tasks(engine)
+        engine.made.clear()
+    build(**needs | {key.name: key.another(key.default) for key in keys})
+    assert (tasks(engine) != before) == keys[0].change.new_tasks
 
 
 def test_the_cluster_may_use_both_kinds_before_the_service_names_one(engine, build):

@@ -166,6 +166,78 @@ def test_stage_two_only_adds_and_follows_its_service_into_its_target_group(engin
     assert changes.last is None
 
 
+ON = dict.fromkeys(("flowLogs", "accessLogs", "databaseLogs", "databaseInsights"), "true")
+ON |= {"databaseMonitoringInterval": "60", "databaseIamAuth": "true", "databaseMultiAz": "true"}
+ON |= {"databaseFinalSnapshot": "last", "dashboardEnabled": "false", "bastionEnabled": "false"}
+OFF = {"alarmsEnabled": "false", "bastionEnabled": "true"}
+COME = named(
+    "AccessLogs FlowLogs Notices ServiceMonitoring",
+    {
+        "aws:cloudwatch/eventRule:EventRule": "rollout-failed",
+        "aws:cloudwatch/eventTarget:EventTarget": "rollout-failed",
+        "aws:cloudwatch/logGroup:LogGroup": "database-postgresql database-upgrade flow",
+        "aws:cloudwatch/metricAlarm:MetricAlarm": (
+            "app-errors database-connections database-cpu database-memory database-storage "
+            "deployment-errors deployment-latency page-errors page-latency service-cpu "
+            "service-memory service-running targets-unhealthy"
+        ),
+        "aws:ec2/flowLog:FlowLog": "flow",
+        "aws:iam/role:Role": "database-monitoring flow",
+        "aws:iam/rolePolicy:RolePolicy": "flow",
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "database-monitoring",
+        "aws:kms/key:Key": "alarms",
+        **{
+            f"aws:s3/bucket{each}": "access-logs"
+            for each in (
+                ":Bucket",
+                "LifecycleConfiguration:BucketLifecycleConfiguration",
+                "Policy:BucketPolicy",
+                "PublicAccessBlock:BucketPublicAccessBlock",
+                "ServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+            )
+        },
+        "aws:sns/topic:Topic": "alarms",
+        "aws:sns/topicPolicy:TopicPolicy": "alarms",
+    },
+)
+GO = named(
+    "Bastion",
+    {
+        "aws:cloudwatch/dashboard:Dashboard": ".",
+        "aws:ec2/instance:Instance": "bastion",
+        "aws:ec2/securityGroup:SecurityGroup": "bastion",
+        "aws:iam/instanceProfile:InstanceProfile": "bastion",
+        "aws:iam/role:Role": "bastion",
+        "aws:iam/rolePolicy:RolePolicy": "bastion",
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
+            "bastion-to-database-5432 bastion-to-internet-443"
+        ),
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "database-from-bastion-5432",
+    },
+)
+CHANGE = named(
+    "",
+    {
+        "aws:ecs/service:Service": "service",  # which names the alarms of its deployments
+        "aws:lb/loadBalancer:LoadBalancer": "alb",
+        "aws:rds/instance:Instance": "database",
+    },
+)
+
+
+def test_precautions_and_alarms_come_and_dashboard_and_bastion_go_and_nothing_else_changes(
+    engine, program
+):
+    program(ecsEnabled="true", **OFF)
+    before = inputs(engine)
+    engine.made.clear()
+    program(ecsEnabled="true", **ON)
+    after = inputs(engine)
+    assert after.keys() - before.keys() == COME
+    assert before.keys() - after.keys() == GO
+    assert {key for key in after if key in before and after[key] != before[key]} == CHANGE
+
+
 def test_everything_on_adds_in_stage_two_what_belongs_there(engine, program):
     """Scaling to stage two, HTTPS to stage one."""
     on = {"domainName": "app.example.com", "hostedZoneId": "Z01", "maxCount": "4"}
