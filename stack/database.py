@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from stack import rules, service
-from stack.file import Reader
-from stack.rules import Change, Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
 GIB, MIB = 1024**3, 1024**2
@@ -22,8 +21,8 @@ MOST_CONNECTIONS = 5000
 """RDS's default: max_connections = LEAST(DBInstanceClassMemory / 9531392, 5000)."""
 
 RESTARTS_DATABASE = Change(
-    "RDS changes the instance at once, and the database is away for minutes; with `databaseMultiAz` for the time "
-    "of a failover",
+    "RDS changes the instance at once, and the database is unavailable for minutes; with `databaseMultiAz` only "
+    "during a failover",
     "RDS がすぐに変更し、データベースは数分間使えない。`databaseMultiAz` ではフェイルオーバーの間だけ",
 )
 """Source: RDS user guide, "Settings for DB instances" and "Multi-AZ DB instance deployments"."""
@@ -122,31 +121,16 @@ DATABASE_LOGS = Key(
 class DatabaseSettings:
     """The instance, its backups and its monitoring."""
 
-    instance_class: str
-    storage_gb: int
-    multi_az: bool
-    backup_days: int
-    final_snapshot: str
-    monitoring_interval: int
-    insights: bool
-    iam_auth: bool
-    logs: bool
-    log_days: int
-
-    @classmethod
-    def load(cls, read: Reader) -> DatabaseSettings:
-        return cls(
-            instance_class=read(DATABASE_INSTANCE_CLASS),
-            storage_gb=read(DATABASE_STORAGE_GB),
-            multi_az=read(DATABASE_MULTI_AZ),
-            backup_days=read(DATABASE_BACKUP_DAYS),
-            final_snapshot=read(DATABASE_FINAL_SNAPSHOT),
-            monitoring_interval=read(DATABASE_MONITORING),
-            insights=read(DATABASE_INSIGHTS),
-            iam_auth=read(DATABASE_IAM_AUTH),
-            logs=read(DATABASE_LOGS),
-            log_days=read(service.LOG_RETENTION_DAYS),
-        )
+    instance_class: str = value_of(DATABASE_INSTANCE_CLASS)
+    storage_gb: int = value_of(DATABASE_STORAGE_GB)
+    multi_az: bool = value_of(DATABASE_MULTI_AZ)
+    backup_days: int = value_of(DATABASE_BACKUP_DAYS)
+    final_snapshot: str = value_of(DATABASE_FINAL_SNAPSHOT)
+    monitoring_interval: int = value_of(DATABASE_MONITORING)
+    insights: bool = value_of(DATABASE_INSIGHTS)
+    iam_auth: bool = value_of(DATABASE_IAM_AUTH)
+    logs: bool = value_of(DATABASE_LOGS)
+    log_days: int = value_of(service.LOG_RETENTION_DAYS)
 
 
 def database_memory(instance_class: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from stack import rules
 from stack.file import Reader
 from stack.names import CONTAINER
-from stack.rules import Change, Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
 APP_FOLDER = Key(
@@ -222,13 +222,13 @@ class ImageSettings:
     """The sources and platform of the app's image, and how many images ECR keeps."""
 
     folder: Path
-    file: str = APP_DOCKERFILE.default
+    file: str = value_of(APP_DOCKERFILE)
     """The Dockerfile in the folder."""
-    target: str = ""
+    target: str = value_of(APP_TARGET)
     """The stage that is built; empty: the last one."""
-    architecture: str
-    revision: str
-    kept: int
+    architecture: str = value_of(CPU_ARCHITECTURE)
+    revision: str = value_of(IMAGE_REVISION)
+    kept: int = value_of(IMAGES_KEPT)
 
     @property
     def next_revision(self) -> str:
@@ -238,11 +238,7 @@ class ImageSettings:
 
     @classmethod
     def load(cls, read: Reader) -> ImageSettings:
-        return cls(
+        return read.record(
+            cls,
             folder=folder(read),
-            file=read(APP_DOCKERFILE),
-            target=read(APP_TARGET),
-            architecture=read(CPU_ARCHITECTURE),
-            revision=read(IMAGE_REVISION),
-            kept=read(IMAGES_KEPT),
         )

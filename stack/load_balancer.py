@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 from stack import rules
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Key, value_of
 from tools.i18n import t
+
+IDLE_SECONDS = 60
+"""The load balancer's idle timeout: how long it keeps a connection to a task on which nothing is sent."""
+KEEP_ALIVE_SECONDS = IDLE_SECONDS + 15
+"""How long the app must keep one. A request that the load balancer sends while the app closes the connection gets 502
+(User Guide for Application Load Balancers, "Troubleshoot your Application Load Balancers", HTTP 502)."""
 
 HEALTH_PATH = Key(
     "healthPath",
@@ -100,16 +106,16 @@ DEREGISTRATION_DELAY = Key(
 class HealthSettings:
     """The load balancer's health check, and the page that the roll-out gate requests; times in seconds."""
 
-    path: str
-    matcher: str
+    path: str = value_of(HEALTH_PATH)
+    matcher: str = value_of(HEALTH_MATCHER)
     interval: int
     timeout: int
-    healthy: int
-    unhealthy: int
-    deregistration_delay: int
-    smoke_path: str
-    smoke_matcher: str
-    smoke_requests: int
+    healthy: int = value_of(HEALTHY_THRESHOLD)
+    unhealthy: int = value_of(UNHEALTHY_THRESHOLD)
+    deregistration_delay: int = value_of(DEREGISTRATION_DELAY)
+    smoke_path: str = value_of(SMOKE_PATH)
+    smoke_matcher: str = value_of(SMOKE_MATCHER)
+    smoke_requests: int = value_of(SMOKE_REQUESTS)
 
     @property
     def notice(self) -> int:
@@ -135,17 +141,10 @@ class HealthSettings:
                 )
             return timeout
 
-        return cls(
-            path=read(HEALTH_PATH),
-            matcher=read(HEALTH_MATCHER),
+        return read.record(
+            cls,
             interval=interval,
             timeout=read.together(shorter, HEALTH_TIMEOUT, HEALTH_INTERVAL, otherwise=timeout),
-            healthy=read(HEALTHY_THRESHOLD),
-            unhealthy=read(UNHEALTHY_THRESHOLD),
-            deregistration_delay=read(DEREGISTRATION_DELAY),
-            smoke_path=read(SMOKE_PATH),
-            smoke_matcher=read(SMOKE_MATCHER),
-            smoke_requests=read(SMOKE_REQUESTS),
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stack import database, rules, service
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Key, value_of
 from tools.i18n import t
 
 FLOW_LOGS = Key(
@@ -33,17 +33,9 @@ ACCESS_LOGS = Key(
 class LogSettings:
     """Which logs are written, and their retention in days."""
 
-    flow: bool
-    access: bool
-    days: int
-
-    @classmethod
-    def load(cls, read: Reader) -> LogSettings:
-        return cls(
-            flow=read(FLOW_LOGS),
-            access=read(ACCESS_LOGS),
-            days=read(service.LOG_RETENTION_DAYS),
-        )
+    flow: bool = value_of(FLOW_LOGS)
+    access: bool = value_of(ACCESS_LOGS)
+    days: int = value_of(service.LOG_RETENTION_DAYS)
 
 
 ALARMS_ENABLED = Key(
@@ -98,10 +90,10 @@ class MonitoringSettings:
     """
 
     alarms: bool
-    email: str
+    email: str = value_of(ALARM_EMAIL)
     dashboard: bool
-    error_percent: int
-    latency: int
+    error_percent: int = value_of(DEPLOY_ERROR_PERCENT)
+    latency: int = value_of(DEPLOY_LATENCY_SECONDS)
 
     @property
     def deployment_alarms(self) -> bool:
@@ -118,10 +110,8 @@ class MonitoringSettings:
                 database.DATABASE_INSTANCE_CLASS,
                 otherwise=0,
             )
-        return cls(
+        return read.record(
+            cls,
             alarms=alarms,
-            email=read(ALARM_EMAIL),
             dashboard=dashboard,
-            error_percent=read(DEPLOY_ERROR_PERCENT),
-            latency=read(DEPLOY_LATENCY_SECONDS),
         )

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 from stack import rules
 from stack.file import Reader
-from stack.rules import Change, Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
 FIXED = Change(
@@ -74,25 +74,21 @@ NAT_STRATEGY = Key(
 class NetworkSettings:
     """The VPC's range, its zones, and the NAT strategy: none, single or onePerAz."""
 
-    cidr: IPv4Network
-    zone_count: int
+    cidr: IPv4Network = value_of(VPC_CIDR)  # noqa: RUF009 - a field
+    zone_count: int = value_of(ZONE_COUNT)
     zones: tuple[str, ...]
     """The zones that the stack file names; empty: ``choose_zones`` chooses them."""
-    nat: str
+    nat: str = value_of(NAT_STRATEGY)
 
     @classmethod
     def load(cls, read: Reader, region: str) -> NetworkSettings:
         count, names = read(ZONE_COUNT), read(ZONES)
-        return cls(
-            cidr=read(VPC_CIDR),
-            zone_count=count,
-            zones=read.together(
-                lambda: named_zones(region, count, names), ZONES, ZONE_COUNT, otherwise=()
+        zones: tuple[str, ...] = ()
+        if region:
+            zones = read.together(
+                lambda: named_zones(region, count, names), ZONES, ZONE_COUNT, otherwise=zones
             )
-            if region
-            else (),
-            nat=read(NAT_STRATEGY),
-        )
+        return read.record(cls, zones=zones)
 
 
 def choose_zones(

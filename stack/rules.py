@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
@@ -86,6 +86,12 @@ class Key(Generic[T]):
         """The type in Pulumi's project schema."""
         kinds: dict[type, str] = {bool: "boolean", int: "integer", dict: "object"}
         return kinds.get(type(self.rule(self.default)), "string")
+
+
+def value_of(key: Key[T]) -> T:
+    """Return the field of a record that has the key's value (`Reader.record`)."""
+    found: T = field(metadata={"key": key})
+    return found
 
 
 def boolean(text: str) -> bool:
@@ -221,9 +227,3 @@ def status_codes(text: str) -> str:
             )
         )
     return text
-
-
-def includes(matcher: str, code: int) -> bool:
-    """Return whether a matcher of `status_codes` includes a status."""
-    spans = [each.partition("-") for each in matcher.split(",")]
-    return any(int(low) <= code <= int(high or low) for low, _, high in spans)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from stack import container, image, load_balancer, rules
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Key, value_of
 from stack.scaling import ScalingSettings
 from stack.shifting import DeploymentSettings
 from tools.i18n import Text, t
@@ -110,29 +110,29 @@ LOG_RETENTION_DAYS = Key(
 class ServiceSettings:
     """The task and the number of tasks: `cpu` in 1/1024 vCPU, `memory` in MiB, grace in seconds."""
 
-    port: int
+    port: int = value_of(CONTAINER_PORT)
     variables: Mapping[str, str]
     """As the stack file has them, with placeholders."""
     secrets: Mapping[str, str]
     """Name and ARN."""
     passwords: tuple[str, ...]
     """The app's variables that have the database's password."""
-    connections: int
+    connections: int = value_of(image.APP_CONNECTIONS)
     """The most database connections of one worker's pool."""
-    health_command: str
+    health_command: str = value_of(image.HEALTH_COMMAND)
     deploy_command: tuple[str, ...]
     """The words of the command; empty: none."""
     cpu: int
     memory: int
-    architecture: str
+    architecture: str = value_of(image.CPU_ARCHITECTURE)
     desired_count: int
     scaling: ScalingSettings
     deployment: DeploymentSettings
-    spot: bool
-    exec_enabled: bool
-    insights: bool
-    log_days: int
-    grace_period: int
+    spot: bool = value_of(FARGATE_SPOT)
+    exec_enabled: bool = value_of(EXEC_ENABLED)
+    insights: bool = value_of(CONTAINER_INSIGHTS)
+    log_days: int = value_of(LOG_RETENTION_DAYS)
+    grace_period: int = value_of(load_balancer.HEALTH_GRACE_PERIOD)
 
     @property
     def workers(self) -> int:
@@ -150,13 +150,11 @@ class ServiceSettings:
         scaling = ScalingSettings.load(read, desired)
         secrets = container.secrets(read)
         cpu = read.together(lambda: checked_cpu(cpu), TASK_CPU, otherwise=cpu)
-        return cls(
-            port=read(CONTAINER_PORT),
+        return read.record(
+            cls,
             variables=container.variables(read),
             secrets={name: arn for name, arn in secrets.items() if arn != container.PASSWORD},
             passwords=tuple(name for name, arn in secrets.items() if arn == container.PASSWORD),
-            connections=read(image.APP_CONNECTIONS),
-            health_command=read(image.HEALTH_COMMAND),
             deploy_command=image.deploy_command(read),
             cpu=cpu,
             memory=read.together(
@@ -165,15 +163,9 @@ class ServiceSettings:
                 TASK_CPU,
                 otherwise=memory,
             ),
-            architecture=read(image.CPU_ARCHITECTURE),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
             deployment=DeploymentSettings.load(read, scaling.requests),
-            spot=read(FARGATE_SPOT),
-            exec_enabled=read(EXEC_ENABLED),
-            insights=read(CONTAINER_INSIGHTS),
-            log_days=read(LOG_RETENTION_DAYS),
-            grace_period=read(load_balancer.HEALTH_GRACE_PERIOD),
         )
 
 

@@ -31,7 +31,7 @@ from stack.load_balancer import HealthSettings, HttpsSettings
 from stack.monitoring import LogSettings, MonitoringSettings
 from stack.names import StackNames
 from stack.network import NetworkSettings
-from stack.rules import Change, Key
+from stack.rules import Change, Key, value_of
 from stack.service import ServiceSettings
 from stack.sizes import Sizes
 from stack.workers import Worker
@@ -116,13 +116,13 @@ class Settings:
     region: str
     profile: str | None = None
     """The profile of ~/.aws/config in the stack file."""
-    ecs_enabled: bool
-    protect: bool
-    boundary: str
+    ecs_enabled: bool = value_of(ECS_ENABLED)
+    protect: bool = value_of(PROTECT)
+    boundary: str = value_of(PERMISSIONS_BOUNDARY)
     """The name of the roles' permissions boundary, or empty."""
-    rollout_minutes: int
-    bastion_enabled: bool
-    preview_hours: int
+    rollout_minutes: int = value_of(shifting.ROLLOUT_TIMEOUT)
+    bastion_enabled: bool = value_of(BASTION_ENABLED)
+    preview_hours: int = value_of(PREVIEW_HOURS)
     """Hours in which a pull request's stack is destroyed after its last update."""
     network: NetworkSettings
     database: DatabaseSettings
@@ -197,26 +197,21 @@ class Settings:
         """
         read = Reader(given, sources=sources)
         region, tasks = read.region(), ServiceSettings.load(read)
-        settings = cls(
+        settings = read.record(
+            cls,
             project=given.project,
             stack=given.stack,
             region=region,
             profile=given.profile,
-            ecs_enabled=read(ECS_ENABLED),
-            protect=read(PROTECT),
-            boundary=read(PERMISSIONS_BOUNDARY),
-            rollout_minutes=read(shifting.ROLLOUT_TIMEOUT),
-            bastion_enabled=read(BASTION_ENABLED),
-            preview_hours=read(PREVIEW_HOURS),
             network=NetworkSettings.load(read, region),
-            database=DatabaseSettings.load(read),
+            database=read.record(DatabaseSettings),
             image=ImageSettings.load(read),
             health=HealthSettings.load(read),
             https=HttpsSettings.load(read, region),
             service=tasks,
             workers=workers.workers(read, tasks.cpu, tasks.memory),
             jobs=jobs.jobs(read, tasks.cpu, tasks.memory),
-            logs=LogSettings.load(read),
+            logs=read.record(LogSettings),
             monitoring=MonitoringSettings.load(read),
             folder=given.folder,
             texts={key.name: read.text(key) for key in KEYS},

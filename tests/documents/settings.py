@@ -26,6 +26,7 @@ class Words:
     others: str
     empty: str
     span: str
+    gap: str
     meaning: Callable[[Key[Any]], str]
     change: Callable[[Change], str]
 
@@ -37,6 +38,7 @@ PAGES = {
         others="all others",
         empty="empty",
         span="{low} to {high}",
+        gap=", ",
         meaning=lambda key: key.meaning,
         change=lambda change: change.english,
     ),
@@ -46,6 +48,7 @@ PAGES = {
         others="ほかのすべて",
         empty="空",
         span="{low} から {high}",
+        gap="、",
         meaning=lambda key: key.japanese,
         change=lambda change: change.japanese,
     ),
@@ -101,12 +104,12 @@ def _others(key: Key[Any], words: Words) -> str:
         case Integer(low=low, high=high):
             return words.span.format(low=low, high=high)
         case Choice(options=options):
-            return ", ".join(f"`{each}`" for each in options if each != key.default)
+            return words.gap.join(f"`{each}`" for each in options if each != key.default)
     return f"`{key.another(key.default)}`"
 
 
 def _changes(words: Words) -> Iterator[str]:
     for change in dict.fromkeys(key.change for key in KEYS if key.change != IN_PLACE):
-        names = ", ".join(f"`{key.name}`" for key in KEYS if key.change == change)
+        names = words.gap.join(f"`{key.name}`" for key in KEYS if key.change == change)
         yield f"| {names} | {words.change(change)} |\n"
     yield f"| {words.others} | {words.change(IN_PLACE)} |\n"

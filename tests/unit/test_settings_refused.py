@@ -80,7 +80,7 @@ REFUSED = {
         "ap-northeast-1 is not a zone of ap-northeast-1; its zones are named like ap-northeast-1a"
     ),
     "zones=ap-northeast-1a,ap-northeast-1a": "ap-northeast-1a, ap-northeast-1a contains a zone twice; name each once",
-    "zones=ap-northeast-1a": "ap-northeast-1a has 1 zones, but zoneCount is 2; make them equal",
+    "zones=ap-northeast-1a": "ap-northeast-1a has 1 zone, but zoneCount is 2; make them equal",
     "natStrategy=one": "'one' is unknown; choose one of none, single, onePerAz",
     "databaseInstanceClass=t4g.micro": "'t4g.micro' is not an RDS instance class like db.t4g.micro",
     "databaseFinalSnapshot=a--b": "'a--b' is not lowercase letters and digits, separated by single hyphens",
@@ -215,9 +215,9 @@ def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(config
         "the settings of stack poc are invalid (4 problems):",
         "  protect: 'maybe' is neither true nor false",
         "  zoneCount: 9 is outside 2 to 3 (RDS and the load balancer need two)",
+        "  taskMemory: 1 is outside 512 to 249856",
         "  healthTimeout: 60 is not less than healthInterval 10, which ELB refuses; "
         "lower one or raise the other",
-        "  taskMemory: 1 is outside 512 to 249856",
         "Nothing was changed. `pulumi config set KEY VALUE` sets a key.",
     ]
 

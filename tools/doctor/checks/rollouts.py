@@ -6,7 +6,8 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from tools.diagnosis.case import FAILED_DEPLOYMENT, Case
+from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import FAILED, OUTCOME, START, TASKS_NODE, TO_DATABASE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix, try_again
 from tools.diagnosis.known_causes import logged_cause
 from tools.diagnosis.log_lines import Raised, raised
@@ -14,6 +15,18 @@ from tools.doctor.checks import containers, stages
 from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.records import PauseHook
+from tools.snapshot.rollout import FAILED_DEPLOYMENT
+
+SERVICE_GOING = Facts("service-going", 11, {WHOLE})
+# A schedule or Application Auto Scaling may start tasks again.
+SCALED_TO_ZERO = Facts("scaled-to-zero", 12, {TASKS_NODE})
+# The command may have needed what was not there for a while.
+DEPLOY_COMMAND_FAILED = Facts("deploy-command-failed", 51, {TASKS_NODE}, {START, TO_DATABASE})
+NOT_DEPLOYED = Facts("not-deployed", 52, {WHOLE}, {"deploy-command-failed"}, repeats=True)
+ROLL_OUT_FAILED = Facts("roll-out-failed", 80, {WHOLE}, FAILED, subject=OUTCOME, blocks=False)
+ROLLED_BACK = Facts("rolled-back", 80, {WHOLE}, FAILED, subject=OUTCOME, blocks=False)
+ROLL_OUT_GOING_ON = Facts("roll-out-going-on", 82, {WHOLE}, subject=OUTCOME)
+DEPLOYED_AFTER = Facts("deployed-after", 83, {WHOLE}, subject=OUTCOME)
 
 BREAKER = "tasks failed to start"
 ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
@@ -39,7 +52,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
         # The program has just deployed the 0, and the stack file says otherwise.
         fix = case.deploy(t("Correct desired_count in infra/service.py, and deploy:"))
     yield Finding(
-        id="scaled-to-zero",
+        SCALED_TO_ZERO,
         title=t("The service is set to run no task"),
         why=t("With a desired count of 0 the load balancer has no target: it answers 503."),
         seen=(
@@ -67,7 +80,7 @@ def draining(case: Case) -> Iterator[Finding]:
     service = case.service
     if service is not None and service.status != "ACTIVE":
         yield Finding(
-            id="service-going",
+            SERVICE_GOING,
             title=t("The service is {status}", status=service.status),
             why=t("ECS is deleting it: it stops its tasks and starts none."),
             seen=(
@@ -79,29 +92,23 @@ def draining(case: Case) -> Iterator[Finding]:
 
 def rolled_back(case: Case) -> Iterator[Finding]:
     """Find a roll-out that failed or was rolled back."""
-    service, definition = case.service, case.definition
-    if service is None or definition is None or not case.unsteady or case.not_deployed:
+    definition, mine = case.definition, case.deployment
+    if definition is None or not case.unsteady or not case.given_up or case.not_deployed:
         return
-    failed = [
-        each.reason
-        for each in service.deployments
-        if each.rollout == "FAILED" and each.definition == definition.arn
-    ]
-    if not case.rolled_back and not failed:
-        return
+    reason = mine.reason if mine and mine.rollout == "FAILED" else ""
     title, seen = _gone_back(case, definition.revision)
     ends = [each.message for each in case.events if ENDED.search(each.message)]
     lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
     mistake = None if _by_breaker(ends) else raised(lines)
     yield Finding(
-        id="rolled-back" if case.rolled_back else "roll-out-failed",
+        ROLLED_BACK if case.rolled_back else ROLL_OUT_FAILED,
         title=title,
         why=_why(case, ends),
         seen=(seen, mistake.text) if mistake else (seen,),
         fixes=_once_more(case, ends, mistake),
         evidence=(
             *(mistake.frame if mistake else ()),
-            *dict.fromkeys(each for each in (*failed, case.now.rollback_reason.value) if each),
+            *dict.fromkeys(each for each in (reason, case.rollback_reason) if each),
             *ends[:2],
         ),
     )
@@ -137,7 +144,7 @@ def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix
             "Correct what made the tasks fail (./careapp logs --since 2h shows their log), then "
             "let ECS try again:"
         )
-        refresh = (case.refresh_command,) if case.now.rollback_reason.value else ()
+        refresh = (case.refresh_command,) if case.rollback_reason else ()
         return (Fix(text, (case.retry_command, *refresh)),)
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
@@ -193,7 +200,7 @@ def deploy_command(case: Case) -> Iterator[Finding]:
         )
     cause = logged_cause(case.lines(task))
     yield Finding(
-        id="deploy-command-failed",
+        DEPLOY_COMMAND_FAILED,
         title=title,
         why=t(
             "It must succeed before ECS gets {revision}: the service was not changed.",
@@ -210,7 +217,7 @@ def deploy_command(case: Case) -> Iterator[Finding]:
             ),
         ),
         evidence=containers.last_lines(case, task, cause),
-    )  # fmt: skip
+    )
 
 
 def not_deployed(case: Case) -> Iterator[Finding]:
@@ -225,7 +232,7 @@ def not_deployed(case: Case) -> Iterator[Finding]:
     seen += [t("Task {task} runs deployCommand.", task=each.short) for each in running]
     stack = case.now.names.stack
     yield Finding(
-        id="not-deployed",
+        NOT_DEPLOYED,
         kind="note" if running else "cause",
         title=t("ECS was never told to deploy {wanted}", wanted=definition.revision),
         why=t(
@@ -244,7 +251,7 @@ def deployed_after(case: Case) -> Iterator[Finding]:
         return
     values = {"newest": newest.revision, "running": definition.revision}
     yield Finding(
-        id="deployed-after",
+        DEPLOYED_AFTER,
         kind="note",
         title=t("{running} was deployed after {newest}, the newest revision", **values),
         why=t(
@@ -266,11 +273,11 @@ def in_progress(case: Case) -> Iterator[Finding]:
     primary = case.primary
     if primary is None or primary.rollout != "IN_PROGRESS" or case.rolled_back:
         return
-    if (traffic := case.service and case.service.traffic) and traffic.hook:
+    if (traffic := case.traffic) and traffic.hook:
         yield _waits(case, traffic.hook)
         return
     yield Finding(
-        id="roll-out-going-on",
+        ROLL_OUT_GOING_ON,
         kind="warning" if primary.failed else "note",
         title=t("A roll-out is in progress"),
         why=t("ECS starts new tasks, waits until they are healthy, and then stops the old ones."),
@@ -295,7 +302,7 @@ def _waits(case: Case, hook: PauseHook) -> Finding:
         Fix(t("Or go back at once:"), (f"./careapp rollback -s {stack}",)),
     )
     return Finding(
-        id="roll-out-going-on",
+        ROLL_OUT_GOING_ON,
         kind="note",
         title=t("A roll-out waits for an answer"),
         why=t(

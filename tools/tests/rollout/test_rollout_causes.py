@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.diagnosis.catalogue import PAGE
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import plain
 from tools.i18n import t
 from tools.rollout import causes
 from tools.rollout import text as words
-from tools.rollout.causes import Certainty, failures_until_ecs_gives_up
+from tools.rollout.causes import Certainty
 from tools.rollout.follow import follow
 from tools.rollout.verdict import Outcome, Patience
 from tools.screen import short_time
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part
+from tools.snapshot.rollout import Rollout
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.doctor.situations import SITUATIONS
@@ -46,14 +48,21 @@ def gate(monkeypatch):
         looks, log = list(snapshots), Told()
         found.log = log
 
-        def diagnosed(_stack, _session, expected, _gone=()):
-            assert expected == EXPECTED
+        def diagnose():
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        monkeypatch.setattr(causes, "diagnosed", diagnosed)
-        return asyncio.run(causes.causes("poc", None, log, EXPECTED, counts)), log.lastings
+        return asyncio.run(causes.causes(diagnose, log, counts)), log.lastings
 
     return found
+
+
+def test_the_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here = replace(EXPECTED, definition=stack.definition)
+    given = a.choices(healthTimeout="4")
+    found = causes.diagnose_expected(given, stack.session, here)()
+    assert "health-check-drifted" in {each.id for each in found.findings}
+    assert "The diagnosis itself failed" not in causes.diagnosis(given, stack.session)
 
 
 def causing(snapshot):
@@ -188,7 +197,9 @@ STOPPED = {
     "stoppingAt": NOON + timedelta(seconds=40),
 }
 CERTAIN = sorted(
-    name for name in SITUATIONS if any(each.row.certain for each in judge(SITUATIONS[name]).causes)
+    name
+    for name in SITUATIONS
+    if any(each.facts.certain for each in judge(SITUATIONS[name]).causes)
 )
 MAY_PASS = sorted(SITUATIONS.keys() - set(CERTAIN))
 
@@ -229,7 +240,7 @@ def test_the_second_diagnosis_with_the_same_certain_cause_ends_it(name):
     first, second = judged((FAILING, name), (FAILING, name))
     assert first is None
     assert second.outcome is Outcome.CERTAIN
-    titles = [str(each.title) for each in diagnosis(name).causes if each.row.certain]
+    titles = [str(each.title) for each in diagnosis(name).causes if each.facts.certain]
     assert str(second.text) == (
         f"careapp-poc:7 cannot become healthy, and waiting does not change that: {titles[0]}. "
         f"ECS starts tasks until 3 have failed, at about {AT}, and then rolls back to careapp-poc:6."
@@ -249,7 +260,7 @@ def test_without_an_older_version_ecs_gives_up():
         ("another deployment's task", view(task(9, **STOPPED | {"startedBy": "ecs-svc/0"}))),
         ("stopped by a person", view(task(9, **STOPPED | {"stopCode": "UserInitiated"}))),
         ("a task serves", view(task(9, **STOPPED), task(1), healthy=1)),
-        ("no service", None),
+        ("no service", Rollout(expected=NEW)),
     ],
 )
 def test_without_a_failed_task_of_this_deployment_nothing_is_certain(why, now):
@@ -318,11 +329,6 @@ def test_one_wrong_read_between_others_is_not_believed(history):
     assert set(judged(*reads, (answers.all_well(), ""))) == {None}
 
 
-@pytest.mark.parametrize(("desired", "failures"), [(0, 3), (1, 3), (6, 3), (7, 4), (1000, 200)])
-def test_the_circuit_breaker_s_limit_is_half_of_the_desired_count(desired, failures):
-    assert failures_until_ecs_gives_up(desired) == failures
-
-
 def baking(**changes):
     """A deployment whose tasks all serve, and which ECS still watches."""
     primary = deployment(NEW, "IN_PROGRESS", **changes)
@@ -364,7 +370,7 @@ def test_only_a_deployment_that_bakes_is_tried(view):
 
 
 PAGE_FAILS = sorted(
-    name for name in SITUATIONS if {each.id for each in diagnosis(name).findings} & causes.PAGES
+    name for name in SITUATIONS if any(e.facts.subject == PAGE for e in diagnosis(name).findings)
 )
 LASTING = sorted(set(PAGE_FAILS) - {"page-unavailable", "page-waits-for-database"})
 NO_DATABASE = a.stack(
