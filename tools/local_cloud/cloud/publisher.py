@@ -17,6 +17,7 @@ from tools.local_cloud.aws.elb.targets import Targets
 from tools.local_cloud.aws.rds.database import Databases
 from tools.local_cloud.aws.rds.metrics import Instances
 from tools.local_cloud.aws.scaling.tracking import Tracking
+from tools.local_cloud.aws.scheduler.invocations import Invocations
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.machine.processes import ProcessTable
 
@@ -98,6 +99,8 @@ WHEN_IT_HAPPENS = frozenset(
         ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
         ("AWS/ApplicationELB", "TargetConnectionErrorCount"),
         ("AWS/Events", "TriggeredRules"),
+        ("AWS/Scheduler", "InvocationDroppedCount"),
+        ("AWS/Scheduler", "TargetErrorCount"),
     }
 )
 """Metrics that are published only when an event occurs, as on AWS."""
@@ -110,8 +113,9 @@ def publisher(
     databases: Databases,
     scheduler: Scheduler,
     runner: Runner,
+    schedules: Invocations,
 ) -> Publisher:
-    """Return the publisher of load balancers, targets, tasks, databases and rules. It is not started."""
+    """Return the publisher of load balancers, targets, tasks, databases, rules and schedules. It is not started."""
     STORE.clear()
     STORE.now = clock.now
     hosts = Hosts(clock, targets)
@@ -123,7 +127,8 @@ def publisher(
         hosts.take,
         Tasks(services, runner.roots, census).take,
         Instances(databases, census).take,
-        Rules(services).take,
+        Rules(scheduler.all).take,
+        schedules.take,
     )
     tracking = Tracking()
 
