@@ -61,11 +61,10 @@ def _cron(text: str, place: ZoneInfo) -> Next:
 
     def following(since: datetime) -> datetime | None:
         # The library computes in UTC: it is given the zone's wall-clock time as if that were UTC.
-        wall = since.astimezone(place).replace(tzinfo=UTC, fold=0) - MINUTE
-        while (found := cron.occurrence(wall).next()) is not None:
-            wall = found
-            moment = found.replace(tzinfo=place).astimezone(UTC)
-            exists = moment.astimezone(place).replace(tzinfo=UTC, fold=0) == found
+        wall: datetime | None = since.astimezone(place).replace(tzinfo=UTC, fold=0) - MINUTE
+        while (wall := cron.occurrence(wall).next()) is not None:
+            moment: datetime = wall.replace(tzinfo=place).astimezone(UTC)
+            exists = moment.astimezone(place).replace(tzinfo=UTC, fold=0) == wall
             if exists and moment >= since:
                 return moment
         return None

@@ -47,7 +47,7 @@ class Invocation:
 
     def retry(self, now: datetime) -> bool:
         """Set the time of the next attempt after a failed one. Return False if the policy allows no other."""
-        policy = self.target["RetryPolicy"]
+        policy: dict[str, int] = self.target["RetryPolicy"]
         wait = min(2 ** min(self.attempts - 1, 10), LONGEST_WAIT)
         self.next = now + timedelta(seconds=wait)
         age = (self.next - self.due).total_seconds()
@@ -120,10 +120,9 @@ class Invocations:
         """Delete schedules with ActionAfterCompletion DELETE after their last invocation (API reference)."""
         busy = {id(each.schedule) for each in self._waiting}
         for schedule in _schedules():
-            enabled = schedule.state == "ENABLED" and id(schedule) not in busy
-            if enabled and schedule.action_after_completion == "DELETE":
-                if next(times(schedule, now), None) is None:
-                    backend(SERVICE).delete_schedule(schedule.group_name, schedule.name)
+            deletes = schedule.action_after_completion == "DELETE" and id(schedule) not in busy
+            if deletes and schedule.state == "ENABLED" and not any(times(schedule, now)):
+                backend(SERVICE).delete_schedule(schedule.group_name, schedule.name)
 
     def _run(self) -> None:
         seen = self._clock.now()

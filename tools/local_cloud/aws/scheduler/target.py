@@ -75,8 +75,7 @@ def request(name: str, target: Params, context: dict[str, str]) -> Params:
 
 @cache
 def _parameters() -> Shape:
-    shape = Session().get_service_model("ecs").operation_model("RunTask").input_shape
-    assert shape is not None
+    shape: Shape = Session().get_service_model("ecs").operation_model("RunTask").input_shape
     return shape
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.cloudwatch.store import STORE
 from tools.tests.local_cloud.dataplane.stack import Stack
 
 REPORT = "import os; print('report of', os.environ['DAY']); raise SystemExit(3)"
@@ -72,22 +71,26 @@ def stopped_by(stack: Stack, name: str) -> dict[str, Any]:
     def ask() -> Any:
         by = {"cluster": "main", "startedBy": f"chronos-schedule/{name}"}
         arns = stack.ecs.list_tasks(**by, desiredStatus="STOPPED")["taskArns"]
-        found = stack.ecs.describe_tasks(cluster="main", tasks=arns, include=["TAGS"]) if arns else {}
+        found = (
+            stack.ecs.describe_tasks(cluster="main", tasks=arns, include=["TAGS"]) if arns else {}
+        )
         return [each for each in found.get("tasks", []) if each["lastStatus"] == "STOPPED"]
 
     [task] = stack.until(ask, 30, f"a task of the schedule {name}")
     return dict(task)
 
 
-def metrics() -> dict[tuple[str, str], float]:
-    """Return the sums of the metrics of schedules and rules, by name and dimension."""
-    with hooks.LOCK:
-        lines = {metric: list(line.minutes.values()) for metric, line in STORE._lines.items()}
-    return {
-        (metric.name, next(iter(metric.dimensions))[1]): sum(each.sum for each in values)
-        for metric, values in lines.items()
-        if metric.namespace in ("AWS/Scheduler", "AWS/Events")
-    }
+def sums(stack: Stack) -> dict[tuple[str, str], float]:
+    """Return the sums of the metrics of schedules and rules in CloudWatch, by name and dimension."""
+    cloudwatch, found = stack.client("cloudwatch"), {}
+    end = stack.clock.now() + timedelta(hours=1)
+    span = {"StartTime": end - timedelta(hours=3), "EndTime": end, "Period": 3 * 3600}
+    for namespace in ("AWS/Scheduler", "AWS/Events"):
+        for metric in cloudwatch.list_metrics(Namespace=namespace)["Metrics"]:
+            data = cloudwatch.get_metric_statistics(**metric, **span, Statistics=["Sum"])
+            total = sum(each["Sum"] for each in data["Datapoints"])
+            found[metric["MetricName"], metric["Dimensions"][0]["Value"]] = total
+    return found
 
 
 @pytest.mark.slow
@@ -131,4 +134,4 @@ def test_a_schedule_runs_its_task_whose_failure_a_rule_sees(cloud):
         ("TriggeredRules", "failed"): 1,
         ("TriggeredRules", "stopped"): 1,
     }
-    cloud.until(lambda: metrics() == expected, 20, f"the metrics {expected}, not {metrics()}")
+    cloud.until(lambda: sums(cloud) == expected, 20, f"the metrics {expected}")

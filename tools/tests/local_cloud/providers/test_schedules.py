@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from threading import Event
 from types import SimpleNamespace
 
@@ -338,7 +338,7 @@ def test_a_group_is_unique_and_the_default_one_is_kept(calls):
 class Cloud:
     """The invocations of one schedule, without a data plane: RunTask's requests are kept in ``asked``."""
 
-    def __init__(self, calls, identity):
+    def __init__(self, identity):
         group, _, name = identity.partition("/")
         self.schedule = hooks.backend("scheduler").get_schedule(group, name)
         self.invocations, self.asked = Invocations(Clock()), []
@@ -373,7 +373,7 @@ def fires(calls, cluster, role):
     def make(expression="rate(1 hour)", allowed=None, **change):
         allowed = statements(cluster).values() if allowed is None else allowed
         declared = inputs(cluster, role(*allowed), expression, **change)
-        clouds.append(Cloud(calls, created(calls, declared)))
+        clouds.append(Cloud(created(calls, declared)))
         return clouds[-1]
 
     hooking.instead("ecs", "RunTask", lambda params: clouds[-1].run(params))
@@ -500,7 +500,7 @@ def test_a_failed_invocation_is_repeated_with_longer_and_longer_waits(fires):
         cloud.pass_time(seconds=1)
         seen += [second] * cloud.counts()["InvocationAttemptCount"]
     # The waits are 1, 2 and 4 s from one check to the next.
-    assert [later - earlier for earlier, later in zip(seen, seen[1:], strict=False)] == [2, 3, 5]
+    assert [later - earlier for earlier, later in pairwise(seen)] == [2, 3, 5]
     cloud.pass_time(days=1)
     assert cloud.counts() == {}
 
