@@ -104,7 +104,9 @@ class Invocations:
         try:
             target.run(schedule, invocation.target, invocation.due, invocation.attempts)
         except Exception as problem:
-            log.warning("the schedule %s started no task: %s", schedule.name, problem)
+            unforeseen = not isinstance(problem, Refused)
+            words = "the schedule %s started no task: %s"
+            log.warning(words, schedule.name, problem, exc_info=unforeseen)
             self._count(invocation, "TargetErrorCount")
             if isinstance(problem, Refused) and problem.code in THROTTLED:
                 self._count(invocation, "TargetErrorThrottledCount")

@@ -98,12 +98,10 @@ def _needed(asked: Params) -> Iterator[tuple[str, str, Context]]:
         definition = ecs.describe_task_definition(asked["taskDefinition"])
     for resource in sorted({asked["taskDefinition"], definition.arn}):
         yield "ecs:RunTask", resource, cluster
-    own = {
-        "executionRoleArn": definition.execution_role_arn,
-        "taskRoleArn": definition.task_role_arn,
-    }
-    for name, role in own.items():
-        if passed := asked["overrides"].get(name) or role:
+    own = {"executionRoleArn": "execution_role_arn", "taskRoleArn": "task_role_arn"}
+    for name, attribute in own.items():
+        # moto sets no attribute for a role that the definition does not have.
+        if passed := asked["overrides"].get(name) or getattr(definition, attribute, None):
             yield "iam:PassRole", passed, {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     propagated = asked.get("propagateTags") == "TASK_DEFINITION" and definition.tags
     if asked.get("tags") or propagated or asked.get("enableECSManagedTags"):

@@ -123,18 +123,19 @@ def record(expression, **change):
     return SimpleNamespace(**same | change)
 
 
+def first(schedule):
+    """Its first times from ANCHOR, at most five."""
+    return list(islice(times(schedule, ANCHOR), 5))
+
+
 def test_a_schedule_begins_at_its_start_date_and_ends_at_its_end_date():
     start, end = ANCHOR + timedelta(hours=1), ANCHOR + timedelta(hours=3)
     dates = {"start_date": start.timestamp(), "end_date": end.timestamp()}
-    assert list(times(record("rate(1 hour)", **dates), ANCHOR)) == [
-        start,
-        start + timedelta(hours=1),
-        end,
-    ]
-    assert [each.hour for each in times(record("cron(0 * * * ? *)", **dates), ANCHOR)] == [14, 15]
-    assert list(islice(times(record("rate(1 hour)"), ANCHOR), 1)) == [ANCHOR]
+    assert first(record("rate(1 hour)", **dates)) == [start, start + timedelta(hours=1), end]
+    assert [each.hour for each in first(record("cron(0 * * * ? *)", **dates))] == [14, 15]
+    assert first(record("rate(1 hour)"))[0] == ANCHOR
     once = record("at(2027-01-01T00:00:00)", **dates)
-    assert list(times(once, ANCHOR)) == [datetime(2027, 1, 1, tzinfo=UTC)]
+    assert first(once) == [datetime(2027, 1, 1, tzinfo=UTC)]
 
 
 def trust(**condition):
@@ -452,6 +453,23 @@ def test_a_role_without_a_right_starts_no_task(fires, cluster, lacking, caplog):
         "TargetErrorCount": 1,
         "InvocationDroppedCount": 1,
     }
+
+
+def test_a_definition_without_roles_needs_no_right_to_pass_and_an_override_does(
+    calls, fires, cluster, caplog
+):
+    calls("ecs", "register_task_definition", definition(family=cluster))
+    bare = {"taskDefinitionArn": ecs(f"task-definition/{cluster}:2")}
+    run = [statements(cluster)["run"]]
+    cloud = fires(allowed=run, ecsParameters=bare)
+    cloud.pass_time(minutes=1)
+    assert len(cloud.asked) == 1
+    cloud.schedule.state = "DISABLED"
+    override = {"input": json.dumps({"taskRoleArn": _arn("role/admin")})}
+    other = fires(allowed=run, ecsParameters=bare, target=override)
+    other.pass_time(minutes=1)
+    assert other.asked == []
+    assert f"iam:PassRole on resource: {_arn('role/admin')}" in caplog.text
 
 
 @pytest.mark.parametrize(
