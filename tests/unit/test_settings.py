@@ -224,7 +224,7 @@ def test_every_variable_that_the_stack_sets_is_refused_to_the_app(configured):
     for name in RESERVED:
         for key in ("appVariables", "appSecrets"):
             assert problem(configured, **{key: {name: ARN}}) == (
-                f"{key}: {name} is set by the stack; let the app read it (docs/your-app.md), "
+                f"{key}: {name} is set by the stack; make the app read it (docs/your-app.md), "
                 "or choose another name"
             )
 
@@ -261,7 +261,7 @@ IN_PLAIN_TEXT = (
 )
 KNOWN = (
     "the stack does not know; it knows APP_VERSION, DB_HOST, DB_NAME, DB_POOL_SIZE, DB_PORT, DB_SECRET_ARN, DB_USER, "
-    "PORT, WEB_CONCURRENCY"
+    "KEEP_ALIVE_SECONDS, PORT, WEB_CONCURRENCY"
 )
 
 

@@ -42,7 +42,7 @@ DENIED = (
         ("AccessDenied", "no", "denied", "Your AWS identity has no permission for ecs:DescribeServices on *."),
         ("ThrottlingException", "", "throttled",
          "AWS is throttling requests to ecs (ThrottlingException)."),
-        ("OptInRequired", "", "region", "The account may not use ecs in ap-northeast-1."),
+        ("OptInRequired", "", "region", "The account is not allowed to use ecs in ap-northeast-1."),
         ("ClusterNotFoundException", "Cluster not found.", "missing",
          "ecs DescribeServices: Cluster not found."),
         ("ClientException", "Unable to describe task definition.", "missing",
@@ -116,7 +116,7 @@ SAID = {
     "loop": ("credentials", "The AWS configuration cannot be used: "),
     "sso": ("expired", "The AWS SSO session has expired."),
     "half an sso": ("credentials", "The AWS configuration cannot be used: "),
-}  # fmt: skip
+}
 
 
 @pytest.fixture

@@ -135,21 +135,6 @@ def test_japanese_columns_are_aligned(call, given):
     assert total == f"{padded('合計', 44)}     14.90         -"
 
 
-def labels(table):
-    """The words of a Markdown table: its headline, its columns and its rows."""
-    headline, _, heads, _, *rows = table.splitlines()
-    return [headline, *heads.strip("| ").split(" | "), *(row.split("|")[1] for row in rows)]
-
-
-def test_the_japanese_table_leaves_no_label_in_english(call, given):
-    file = given("today", made("Eip", "1"), *TASKS)
-    english, japanese = (
-        labels(call(file, "--markdown", "--lang", lang)[1]) for lang in ("en", "ja")
-    )
-    assert len(english) == len(japanese) == 8
-    assert [said for said in english if said in japanese] == []
-
-
 @pytest.mark.parametrize(("lang", "total"), [("en", "in all"), ("ja", "合計")])
 def test_a_preview_s_parts_are_priced_by_the_hour_and_for_as_long_as_it_stands(
     call, folder, monkeypatch, lang, total
