@@ -38,7 +38,6 @@ def _providers_of_the_cluster(params: Params) -> None:
 
 before("ecs", "CreateService")(_providers_of_the_cluster)
 before("ecs", "UpdateService")(_providers_of_the_cluster)
-before("ecs", "RunTask")(_providers_of_the_cluster)
 
 
 @before("ecs", "RunTask")
@@ -48,6 +47,9 @@ def launch_type_or_providers(params: Params) -> None:
         words = "Specifying both a launch type and capacity provider strategy is not supported. "
         words += "Remove one and try again."
         raise Refused("InvalidParameterException", words)
+
+
+before("ecs", "RunTask")(_providers_of_the_cluster)
 
 
 @before("ecs", "UpdateService")

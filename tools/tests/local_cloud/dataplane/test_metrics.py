@@ -279,7 +279,7 @@ def service(desired: int = 2, **more):
     definition = SimpleNamespace(cpu="512", memory="1024")
     placements = {task.id: SimpleNamespace(definition=definition) for task in tasks}
     record = SimpleNamespace(cluster_name="main", arn="arn:service/web")
-    return SimpleNamespace(service=service, placements=placements, record=record)
+    return SimpleNamespace(service=service, placements=placements, record=record, shown={})
 
 
 def test_usage_is_relative_to_the_task_s_size(busy, monkeypatch):

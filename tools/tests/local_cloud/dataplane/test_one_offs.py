@@ -21,7 +21,6 @@ SAY = "import os; print('hello from', os.environ['APP_VERSION'], os.environ['ONC
 ALL = "import json, os; print(json.dumps(dict(os.environ)))"
 SLEEP = "import time; print('sleeping', flush=True); time.sleep(600)"
 READ = "secretsmanager:GetSecretValue"
-SPOT = [{"capacityProvider": "FARGATE_SPOT"}]
 
 
 def run_task(
@@ -299,13 +298,8 @@ def test_without_the_vpcs_dns_a_task_does_not_find_the_registry(running):
     [
         ({"container": "web"}, "Override for container named web is not a container in the"),
         ({"networkConfiguration": None}, "Network Configuration must be provided when"),
-        ({"capacityProviderStrategy": SPOT}, "both a launch type and capacity provider strategy"),
-        (
-            {"capacityProviderStrategy": SPOT, "launchType": None},
-            "The specified capacity provider FARGATE_SPOT was not found",
-        ),
     ],
-    ids=["another container", "no network", "launch type and providers", "an unknown provider"],
+    ids=["another container", "no network"],
 )
 def test_run_task_refuses_the_same_as_ecs(running, change, words):
     with pytest.raises(ClientError, match=f"InvalidParameterException.*{words}"):

@@ -21,7 +21,7 @@ from tools.local_cloud.aws.scheduler.rules import NOT_ASSUMED
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.providers import lifecycle
 from tools.local_cloud.providers.aws import KINDS
-from tools.tests.local_cloud.providers.conftest import counter, definition
+from tools.tests.local_cloud.providers.conftest import counter, definition, refused
 
 SCHEDULE = KINDS["aws:scheduler/schedule:Schedule"]
 GROUP = KINDS["aws:scheduler/scheduleGroup:ScheduleGroup"]
@@ -406,6 +406,19 @@ def test_a_due_schedule_calls_run_task_with_its_parameters(fires, cluster):
     assert len(cloud.asked) == 4
     assert cloud.counts() == {"InvocationAttemptCount": 4}
     assert cloud.counts() == {}
+
+
+@pytest.mark.parametrize(
+    ("launch", "words"),
+    [
+        ({"launchType": "FARGATE"}, "both a launch type and capacity provider strategy"),
+        ({}, "The specified capacity provider FARGATE_SPOT was not found"),
+    ],
+)
+def test_run_task_takes_a_launch_type_or_providers_of_the_cluster(calls, cluster, launch, words):
+    strategy = [{"capacityProvider": "FARGATE_SPOT"}]
+    asked = {"cluster": cluster, "taskDefinition": cluster, "capacityProviderStrategy": strategy}
+    assert words in refused(calls, "ecs", "run_task", {**asked, **launch})["Message"]
 
 
 def test_a_disabled_schedule_runs_nothing_also_later(calls, fires):
