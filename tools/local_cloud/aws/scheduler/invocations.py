@@ -79,9 +79,9 @@ class Invocations:
         """Return the counts since the last call (user guide, "Monitoring … with Amazon CloudWatch")."""
         with hooks.LOCK:
             counts, self._counts = self._counts, Counter()
-        for (group, name), times_ in counts.items():
+        for (group, name), count in counts.items():
             values = Values()
-            values.add(1, times_)
+            values.add(1, count)
             metric = Metric.of("AWS/Scheduler", name, ScheduleGroup=group)
             yield Datum(metric, minute, values, "Count")
 

@@ -242,10 +242,14 @@ def test_a_schedule_is_created_changed_and_deleted_in_its_group(calls, cluster, 
     changed = {"ecsParameters": {"tags": tags}, "target": {"retryPolicy": retry}}
     after = inputs(cluster, before["target"]["roleArn"], groupName=identity, **changed)
     after |= {"name": before["name"], "actionAfterCompletion": "DELETE", "state": "DISABLED"}
+    after |= {"startDate": "2030-01-01T00:00:00Z", "endDate": "2030-01-01T01:00:00Z"}
     lifecycle.update(calls, SCHEDULE, name, before, after)
     now = shown(calls, name)
     assert (now["State"], now["ActionAfterCompletion"]) == ("DISABLED", "DELETE")
     assert "Description" not in now
+    kept = hooks.backend("scheduler").get_schedule(identity, before["name"])
+    begin = datetime(2030, 1, 1, tzinfo=UTC)
+    assert first(kept) == [begin, begin + timedelta(hours=1)]
     target = now["Target"]
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 3}
     assert target["EcsParameters"] == {
