@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.documents import commands, controls, local_cloud, scale
+from tests.documents import commands, controls, cost, local_cloud, scale
 from tests.documents.markdown import ROOT
 
 (ROOT / "docs" / "commands.md").write_text(commands.page())
@@ -10,3 +10,5 @@ from tests.documents.markdown import ROOT
 local_cloud.FILE.write_text(local_cloud.page())
 for name, template in scale.PAGES.items():
     (ROOT / "docs" / name).write_text(scale.page(template))
+for name in cost.PAGES:
+    (ROOT / "docs" / name).write_text(cost.page(name))
