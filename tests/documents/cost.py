@@ -9,13 +9,14 @@ from functools import cache
 
 from stack.file import StackFile
 from tests.documents.markdown import ROOT
+from tools.command_line import ECS
 from tools.cost.bill import GROUPS, Assumptions
 from tools.cost.comparison import FORMER_USD, Comparison, Subject, books_of, compare
 from tools.cost.prices import PriceBook
 from tools.cost.rules import bill
 from tools.cost.screen import headline
 from tools.i18n import in_language
-from tools.rehearsal.cost import ECS, file_of, graphs, subjects
+from tools.rehearsal.cost import file_of, graphs, subjects
 
 STACKS = ("poc", "prod")
 PAGES = {

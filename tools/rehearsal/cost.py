@@ -14,7 +14,7 @@ import click
 
 from stack import previews
 from stack.file import StackError, StackFile, full_key, project_of, read
-from tools.command_line import Number, TranslatedOption, exit_code_of
+from tools.command_line import ECS, Setting, exit_code_of
 from tools.cost.bill import Assumptions
 from tools.cost.comparison import DEPLOYED, STAGES, Comparison, Subject, books_of, compare
 from tools.cost.graph import Graph, export_failed, read_state
@@ -26,10 +26,11 @@ from tools.local_cloud.engine.program import FORKS, PRELOADED
 from tools.local_cloud.engine.pulumi import Pulumi, PulumiFailed
 from tools.rehearsal.careapp import ROOT
 from tools.screen import display
+from tools.shared.commands import Number, TranslatedOption
 from tools.signals import terminations_raise
 
-ECS = "ecsEnabled"
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
+BOTH_STAGES = t("ecsEnabled is the difference between the stages, and both are shown.")
 
 
 def subjects(stacks: Sequence[str], folder: Path, settings: Mapping[str, str]) -> list[Subject]:
@@ -115,28 +116,6 @@ def _path(engine: Path) -> str:
     return os.pathsep.join([str(engine.parent), os.environ.get("PATH", os.defpath)])
 
 
-class Setting(click.ParamType[tuple[str, str]]):
-    """KEY=VALUE, the key as ``pulumi config set`` takes it."""
-
-    name = "KEY=VALUE"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Return the key and the value."""
-        key, equals, text = str(value).partition("=")
-        if not equals or not key:
-            words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
-            self.fail(str(words), param, ctx)
-        if key.rpartition(":")[2] == ECS:
-            self.fail(
-                str(t("ecsEnabled is the difference between the stages, and both are shown.")),
-                param,
-                ctx,
-            )
-        return key, text
-
-
 def _help(text: Text, default: float) -> Text:
     usual = f" [{default:g}]" if default >= 0 else ""
     return t("Assumed for a month: {text}{usual}.", text=text, usual=usual)
@@ -163,7 +142,7 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
     help="Only this stack; may be given again. [all; with -c and --deployed the first]",
 )
 @click.option(
-    "-c", "--config", "settings", type=Setting(), multiple=True,
+    "-c", "--config", "settings", type=Setting(BOTH_STAGES), multiple=True,
     help="Show how another setting changes the cost, e.g. natStrategy=none; may be given again.",
 )  # fmt: skip
 @click.option(
