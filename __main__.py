@@ -2,23 +2,20 @@
 
 import pulumi
 
-from infra import config
+from infra import config, guards
 from infra.bastion import Bastion, BastionArgs
 from infra.database import Database, DatabaseArgs
-from infra.guards import Protection, refuse_impossible_changes, set_permissions_boundary
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
-from tools.rollout import before_service, gate, health_change
+from tools.rollout.update import Update
 
 settings = config.load()
-set_permissions_boundary(settings.boundary)
-kept = refuse_impossible_changes(settings)
 name = settings.names.prefix
-changes = gate.watch()
-health_change.refuse_outage(settings, changes)
+kept = guards.begin(settings)
+update = Update(settings)
 
 network = Network(name, NetworkArgs(settings=settings, zones=kept["zones"]))
 database = Database(name, DatabaseArgs(settings=settings, network=network))
@@ -47,13 +44,13 @@ if settings.ecs_enabled:
         image=image,
         database=database,
         balancer=balancer,
-        hooks=before_service.hooks(settings, changes),
+        hooks=update.hooks(),
     )
     service = Service(name, args)
     parts += [service, *monitoring.add_service(name, service)]
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    gate.gate(service.service, balancer, settings, changes)
+    update.wait_for(service.service, balancer)
 
-Protection(name, parts, network.routes, protect=settings.protect)
+guards.Protection(name, parts, network.routes, protect=settings.protect)

@@ -110,11 +110,13 @@ def preview(stack: str) -> None:
     Exit code 0: previewed. Any other: that of pulumi.
     """
     if resources(stack) is None:
-        tell(f"### {stack} is not deployed yet: the first deployment creates all resources.")
+        add_to_summary(
+            f"### {stack} is not deployed yet: the first deployment creates all resources."
+        )
         return
     code, said = pulumi("preview", "--stack", stack, "--diff", "--policy-pack", "policy")
     title = f"Preview of {stack}: failed" if code else f"Preview of {stack}: {changes(said)}"
-    tell(f"### {title}\n\n{folded(said)}")
+    add_to_summary(f"### {title}\n\n{folded(said)}")
     sys.exit(code)
 
 
@@ -126,15 +128,15 @@ def drift(stack: str) -> None:
     Exit code 0: no drift. Any other: that of pulumi.
     """
     if not resources(stack):
-        tell(f"### {stack} is not deployed: there is no drift")
+        add_to_summary(f"### {stack} is not deployed: there is no drift")
         return
     code, said = pulumi("preview", "--stack", stack, "--refresh", "--expect-no-changes", "--diff")
     if not code:
-        tell(f"### {stack}: no drift")
+        add_to_summary(f"### {stack}: no drift")
         return
     drifted = NO_CHANGES_EXPECTED in said
     title = f"{stack} has drifted" if drifted else f"{stack}: the drift check failed"
-    tell(f"### {title}\n\n{folded(said)}")
+    add_to_summary(f"### {title}\n\n{folded(said)}")
     sys.exit(code)
 
 
@@ -149,7 +151,7 @@ def why(stack: str) -> None:
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     said = "\n".join(mask_lines(done.stdout.splitlines()))
     print(said)
-    tell(f"### Why {stack} failed\n\n{fenced(said)}")
+    add_to_summary(f"### Why {stack} failed\n\n{fenced(said)}")
     sys.exit(0 if done.returncode in (0, 1) else done.returncode)
 
 
@@ -176,9 +178,11 @@ def up(number: int) -> None:
         code, said = pulumi("up", "--stack", stack, "--policy-pack", "policy", "--yes")
     if code:
         end = f"What was made of it is billed. {_end()}"
-        tell(f"### {stack} could not be deployed\n\n{folded(said)}\n\n{end}")
+        add_to_summary(f"### {stack} could not be deployed\n\n{folded(said)}\n\n{end}")
     else:
-        tell(f"### {stack} stands\n\nPage: {_output(stack, 'pageUrl')}\n\n{_cost(stack)} {_end()}")
+        add_to_summary(
+            f"### {stack} stands\n\nPage: {_output(stack, 'pageUrl')}\n\n{_cost(stack)} {_end()}"
+        )
     sys.exit(code)
 
 
@@ -191,11 +195,11 @@ def destroy(number: int) -> None:
     """
     stack = previews.name_of(number)
     if stack not in stacks(f"{stack}.json"):
-        tell(f"### {stack} does not stand")
+        add_to_summary(f"### {stack} does not stand")
         return
     code, said = _destroy(number)
     title = f"{stack} could not be destroyed" if code else f"{stack} is destroyed"
-    tell(f"### {title}" + (f"\n\n{folded(said)}" if code else ""))
+    add_to_summary(f"### {title}" + (f"\n\n{folded(said)}" if code else ""))
     sys.exit(code)
 
 
@@ -215,7 +219,7 @@ def _destroyable(stack: str) -> int:
     settings = Settings.read(stack, Path())
     stopped = stopped_database(Session(settings.region, settings.profile), settings)
     if stopped:
-        tell(f"### {stack} is paused\n\n{stopped}")
+        add_to_summary(f"### {stack} is paused\n\n{stopped}")
         raise Refused(stopped)
     return 0
 
@@ -230,14 +234,14 @@ def _destroyable(stack: str) -> int:
 def sweep(labelled: set[int]) -> None:
     """Destroy the stacks of pull requests that are closed, without the label, or over their time.
 
-    The output `told` has what is to be said to which pull request, as JSON.
+    The output `comments` has the comment for each of these pull requests, as JSON.
 
     Exit code 0: none is left. 1: one could not be destroyed.
     """
     ends = list(_sweep(labelled, _hours()))
     lines = [each.text for each in ends] or ["No stack of a pull request was missed."]
-    told = [{"number": each.number, "text": each.text} for each in ends if not each.busy]
-    tell("\n\n".join(lines), told=json.dumps(told))
+    comments = [{"number": each.number, "text": each.text} for each in ends if not each.busy]
+    add_to_summary("\n\n".join(lines), comments=json.dumps(comments))
     sys.exit(int(any(each.failed for each in ends)))
 
 
@@ -419,7 +423,7 @@ def fenced(text: str) -> str:
     return f"{fence}\n{text.rstrip()}\n{fence}"
 
 
-def tell(text: str, **outputs: str) -> None:
+def add_to_summary(text: str, **outputs: str) -> None:
     """Append to the job's summary, and set the step's output `text` and others. Print it without a job."""
     if not os.environ.get("GITHUB_STEP_SUMMARY"):
         # pulumi's output was printed while it ran.

@@ -14,8 +14,17 @@ from stack.shifting import ROLLING
 from tools.i18n import Text, joined, said, t
 
 
-def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
-    """Return the unchangeable settings, to be exported. Raises RunError when one of them was changed.
+def begin(settings: Settings) -> dict[str, Any]:
+    """Prepare the stack before its first resource, and return the unchangeable settings, to be exported.
+
+    Raises RunError when one of them was changed.
+    """
+    _set_permissions_boundary(settings.boundary)
+    return _refuse_impossible_changes(settings)
+
+
+def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
+    """Return the unchangeable settings. Raises RunError when one of them was changed.
 
     The error comes before anything is changed. AWS would refuse in the middle of the update: a DB
     subnet group cannot move to another VPC (terraform-provider-aws#27459), a subnet's range is in use
@@ -39,7 +48,14 @@ def refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     if any(zone != former for zone, former in zip(new["zones"], old["zones"], strict=False)):
         problems.append(_cannot_change("zones", ",".join(new["zones"]), ",".join(old["zones"])))
     if new["databaseStorageGb"] < (size := int(old["databaseStorageGb"])):
-        problems.append(_cannot_change("databaseStorageGb", new["databaseStorageGb"], size))
+        problems.append(
+            t(
+                "databaseStorageGb: {new} is refused: this stack has {old} GiB, and RDS can only enlarge "
+                "storage. Nothing was changed. `pulumi config set databaseStorageGb {old}` restores the value.",
+                new=new["databaseStorageGb"],
+                old=size,
+            )
+        )
     if settings.ecs_enabled:
         new |= _entrance(settings)
         if last.get("stage") == 2:
@@ -170,12 +186,11 @@ class Protection(pulumi.ComponentResource):
 ROLE = "aws:iam/role:Role"
 
 
-def set_permissions_boundary(policy: str) -> None:
+def _set_permissions_boundary(policy: str) -> None:
     """Set the account's IAM policy of this name as permissions boundary of every role of the stack.
 
-    It is a transformation of the stack, so that the program cannot create a role without it. It must
-    be called before the first resource. It does not reach the children of awsx components; the one in
-    use, awsx.ec2.Vpc, creates no role. An empty name sets no boundary.
+    It is a transformation of the stack, so that the program cannot create a role without it. It does not reach
+    the children of awsx components; the one in use, awsx.ec2.Vpc, creates no role. An empty name sets no boundary.
     """
     if not policy:
         return

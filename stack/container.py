@@ -82,7 +82,7 @@ def _check_name(name: str) -> None:
     if name in RESERVED:
         raise ValueError(
             t(
-                "{name} is set by the stack; let the app read it (docs/your-app.md), or choose "
+                "{name} is set by the stack; make the app read it (docs/your-app.md), or choose "
                 "another name",
                 name=name,
             )
@@ -163,9 +163,12 @@ def secret_arn(name: str, text: str) -> str:
     if not ARN.fullmatch(text):
         raise ValueError(
             t(
-                "{name} has a value of {count} characters, which is not the complete ARN of a Secrets Manager secret, "
-                "as `aws secretsmanager describe-secret` shows it, with or without a JSON key: "
-                "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
+                "{name} has a value of {count} character, which is not the complete ARN of a Secrets "
+                "Manager secret, as `aws secretsmanager describe-secret` shows it, with or without a "
+                "JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
+                "{name} has a value of {count} characters, which is not the complete ARN of a "
+                "Secrets Manager secret, as `aws secretsmanager describe-secret` shows it, with or "
+                "without a JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
                 name=name,
                 count=len(text),
             )

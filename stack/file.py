@@ -156,6 +156,7 @@ def refused(stack: str, problems: Mapping[str, Text]) -> StackError:
         t("the settings of stack {stack} are invalid (1 problem):", stack=stack)
         if count == 1
         else t(
+            "the settings of stack {stack} are invalid ({count} problem):",
             "the settings of stack {stack} are invalid ({count} problems):",
             stack=stack,
             count=count,

@@ -147,8 +147,8 @@ def deploy_command(read: Reader) -> tuple[str, ...]:
         if read.is_encrypted(DEPLOY_COMMAND):
             raise ValueError(
                 t(
-                    "it is encrypted, but ECS shows a task's command in plain text; let the command read "
-                    "the secret from a variable of appSecrets, and set the command with --plaintext"
+                    "it is encrypted, but ECS shows a task's command in plain text; make the command "
+                    "read the secret from a variable of appSecrets, and set the command with --plaintext"
                 )
             )
         return found

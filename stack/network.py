@@ -90,12 +90,14 @@ def choose_zones(
     if len(zones) + len(added) < network.zone_count:
         raise ValueError(
             t(
-                "the account has {number} availability zones in {region} ({there}), and zoneCount is {count}; "
-                "set a smaller number, or another aws:region",
-                number=len(there),
+                "the account has {count} availability zone in {region} ({there}), and zoneCount is "
+                "{wanted}; set a smaller number, or another aws:region",
+                "the account has {count} availability zones in {region} ({there}), and zoneCount is "
+                "{wanted}; set a smaller number, or another aws:region",
+                count=len(there),
                 region=region,
                 there=", ".join(there),
-                count=network.zone_count,
+                wanted=network.zone_count,
             )
         )
     return (*zones, *added)
@@ -117,10 +119,11 @@ def named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, .
     if names and len(names) != count:
         raise ValueError(
             t(
-                "{names} has {number} zones, but zoneCount is {count}; make them equal",
+                "{names} has {count} zone, but zoneCount is {wanted}; make them equal",
+                "{names} has {count} zones, but zoneCount is {wanted}; make them equal",
                 names=", ".join(names),
-                number=len(names),
-                count=count,
+                count=len(names),
+                wanted=count,
             )
         )
     return names

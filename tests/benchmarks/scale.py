@@ -25,7 +25,7 @@ from stack.shifting import CANARY, ROLLING, STRATEGIES, DeploymentSettings
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ecs.api import EcsApi
 from tools.local_cloud.aws.ecs.network import TaskNetwork
-from tools.local_cloud.aws.ecs.place import Place
+from tools.local_cloud.aws.ecs.placement import Placement
 from tools.local_cloud.aws.ecs.runner import Runner
 from tools.local_cloud.aws.ecs.scheduler import Managed, Scheduler
 from tools.local_cloud.aws.ecs.state import Service
@@ -80,13 +80,13 @@ class SimulatedTasks:
 
     def __init__(self) -> None:
         self.on_exit = self.on_health = lambda _: None
-        self._places: dict[str, Place] = {}
+        self._placements: dict[str, Placement] = {}
         self._next = IPv4Address("10.0.0.1")
 
     def give(
         self, task: str, service: Any, _configuration: object, definition: Any, _status: object
-    ) -> Place:
-        """Return a place with the next address."""
+    ) -> Placement:
+        """Return a placement with the next address."""
         self._next += 1
         address = str(self._next)
         interface = SimpleNamespace(
@@ -98,7 +98,7 @@ class SimulatedTasks:
             ec2_backend=SimpleNamespace(region_name=REGION),
             owner_id=hooks.ACCOUNT,
         )
-        place = self._places[address] = Place(
+        placement = self._placements[address] = Placement(
             task=task,
             cluster=service.cluster_name,
             service=service.name,
@@ -106,20 +106,20 @@ class SimulatedTasks:
             interface=interface,
             address=address,
         )
-        return place
+        return placement
 
-    def find(self, address: str) -> Place | None:
-        """Return the place with that address."""
-        return self._places.get(address)
+    def find(self, address: str) -> Placement | None:
+        """Return the placement with that address."""
+        return self._placements.get(address)
 
-    def release(self, place: Place) -> None:
-        """Free a place."""
-        self._places.pop(place.private_address, None)
+    def release(self, placement: Placement) -> None:
+        """Free a placement."""
+        self._placements.pop(placement.private_address, None)
 
     def refresh(self) -> None:
         """Do nothing: there are no listeners."""
 
-    def start(self, place: Place) -> None:
+    def start(self, placement: Placement) -> None:
         """Do nothing: no container is started."""
 
     def end(self, task: str) -> None:
@@ -137,10 +137,10 @@ class Peak:
     connected: int = 0
     targets: int = 0
 
-    def with_more(self, core: Service, targets: int) -> Peak:
+    def with_more(self, service: Service, targets: int) -> Peak:
         """Return the peak after one more step."""
-        held = sum(task.status not in FREE for task in core.tasks)
-        connected = sum(task.status in CONNECTED for task in core.tasks)
+        held = sum(task.status not in FREE for task in service.tasks)
+        connected = sum(task.status in CONNECTED for task in service.tasks)
         return Peak(
             max(self.tasks, held), max(self.connected, connected), max(self.targets, targets)
         )
@@ -182,9 +182,9 @@ class Simulation:
         return managed
 
     @property
-    def core(self) -> Service:
+    def service(self) -> Service:
         """Return the state of the service."""
-        return self.managed.core
+        return self.managed.service
 
     def roll_out(self) -> Result:
         """Deploy a first version, then a second one, whose roll-out is the result."""
@@ -199,7 +199,7 @@ class Simulation:
     def until_steady(self) -> None:
         """Take steps until the service is steady. Raises TimeoutError."""
         end = self.clock.seconds + LONGEST
-        while not self.core.steady:
+        while not self.service.steady:
             if self.clock.seconds > end:
                 raise TimeoutError(f"{self.count} tasks are not steady after {LONGEST} s")
             self.step()
@@ -215,14 +215,14 @@ class Simulation:
         # DescribeTasks is not called, so the tasks' records are not kept up: that would take most of the time.
         self.managed.shown.clear()
         self.scheduler.turn(0)
-        self.peak = self.peak.with_more(self.core, len(known))
+        self.peak = self.peak.with_more(self.service, len(known))
 
     def _check(self, target: Any) -> None:
         since = self.clock.seconds - target.registered_at
         if target.health.state != "initial" or since % CHECK.interval:
             return
-        place = self._tasks.find(target.id)
-        task = self.core.task(place.task) if place else None
+        placement = self._tasks.find(target.id)
+        task = self.service.task(placement.task) if placement else None
         if task is not None and self.clock.seconds - task.created_at >= START:
             self.targets.check(target, target.health.after(PASSED, CHECK))
 

@@ -32,7 +32,7 @@ BREAKAGES = (
     # The program and its components.
     Breakage(
         "__main__.py",
-        "    gate.gate(service.service, balancer, settings, changes)\n",
+        "    update.wait_for(service.service, balancer)\n",
         "",
         REHEARSAL,
     ),
@@ -44,7 +44,7 @@ BREAKAGES = (
     ),
     Breakage(
         "__main__.py",
-        "kept = refuse_impossible_changes(settings)",
+        "kept = guards.begin(settings)",
         'kept = {"zones": ["a", "c"]}',
         "tests/unit/test_program.py::test_stage_one_is_everything_but_ecs",
     ),

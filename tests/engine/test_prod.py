@@ -286,7 +286,7 @@ def test_a_paused_stack_that_keeps_a_snapshot_is_destroyed_only_after_it_is_resu
     So `pause` refuses the stack without protection; its database was stopped by hand.
     """
     assert paused.paused.returncode == 1
-    assert "is paused only while it is protected" in paused.paused.stderr
+    assert "can be paused only while it is protected" in paused.paused.stderr
     assert "InvalidDBInstanceState" in paused.refused
     assert "aws:rds/instance:Instance" in paused.kept
     assert "./careapp resume -s prod" in paused.doctor.stdout

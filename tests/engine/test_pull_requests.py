@@ -182,9 +182,9 @@ def test_what_was_destroyed_is_said_and_twice_is_no_error(story):
     assert story.ran["gone already"]["Destroy"].outputs["text"] == "### pr-7 does not stand"
     assert story.ran["sweep in time"]["Sweep"].outputs == {
         "text": "No stack of a pull request was missed.",
-        "told": "[]",
+        "comments": "[]",
     }
-    [told] = json.loads(story.ran["sweep"]["Sweep"].outputs["told"])
+    [told] = json.loads(story.ran["sweep"]["Sweep"].outputs["comments"])
     why = "The sweep did it: its 8 hours after the last update are over."
     assert told == {"number": 12, "text": f"### pr-12 is destroyed\n\n{why}"}
     stacks = [key for key in story.states() if key.startswith(".pulumi/stacks/careapp/")]

@@ -210,7 +210,7 @@ def test_a_rollback_is_no_success_changed_or_not(story, name):
     assert story[name].error.startswith(
         "the roll-out failed: ECS runs careapp-poc:1 and not careapp-poc:2, which was rolled back: "
         "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.\n"
-        "    Still running: careapp-poc:1, 1 of 1 tasks.\n"
+        "    Still running: careapp-poc:1 (running tasks: 1, desired: 1).\n"
     )
 
 
@@ -298,7 +298,7 @@ def test_a_health_check_that_makes_running_tasks_ill_is_red_though_nothing_rolls
         "0 of 1 tasks are healthy in the target group\n"
     )
     assert "[cause] The health check's path /healthz" in error
-    assert "Each one is red until careapp-poc:2 runs." in error
+    assert "Each one fails until careapp-poc:2 runs." in error
 
 
 def test_what_changed_on_the_way_is_watched_for_as_long_as_the_load_balancer_needs(story):

@@ -238,7 +238,7 @@ def test_the_sweep_destroys_what_is_closed_or_over_its_time_and_nothing_else(
 
 
 def told(job):
-    return json.loads(outputs(job)["told"])
+    return json.loads(outputs(job)["comments"])
 
 
 def test_the_sweep_of_another_project_leaves_these_alone(job, standing, tmp_path):

@@ -109,7 +109,11 @@ def refused(
             code,
         )
     if code in OPT_IN:
-        words = t("The account may not use {service} in {region}.", service=service, region=region)
+        words = t(
+            "The account is not allowed to use {service} in {region}.",
+            service=service,
+            region=region,
+        )
         return AwsProblem("region", words, SET_REGION, code)
     return _other(code, message, service, operation, region)
 

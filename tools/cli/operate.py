@@ -183,7 +183,7 @@ def logs(
     raw: bool,
     last: int,
 ) -> None:
-    """Show the app's log, with secrets masked as far as their writing tells them.
+    """Show the app's log, with secrets masked where they can be recognised.
 
     \b
       ./careapp logs -f                     new lines as they arrive

@@ -378,7 +378,8 @@ class Case:
         """
         return self.refresh(
             t(
-                "Let infra/security_groups.py declare it, if it does not; Pulumi restores what the program declares:"
+                "Declare it in infra/security_groups.py, if it is not there; Pulumi restores what "
+                "the program declares:"
             )
         )
 
@@ -396,7 +397,7 @@ class Case:
         if self.now.by_program and not drifts:
             return (fix,)
         otherwise = t(
-            "If the program declares this already, AWS differs from it; let Pulumi restore it:"
+            "If the program declares this already, AWS differs from it; restore it with Pulumi:"
         )
         return (fix, self.refresh(otherwise))
 

@@ -44,8 +44,9 @@ def _known(
 
 
 DATABASE_URL = t(
-    "Let appVariables and appSecrets give it (docs/your-app.md), or let the app build it from DB_HOST, DB_PORT, "
-    "DB_NAME, DB_USER and DB_PASSWORD, which each task has, and deploy."
+    "Set it in appVariables or appSecrets (docs/your-app.md), or make the app build it "
+    "from DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD, which each task has, and "
+    "deploy."
 )
 
 ANOTHER_HOST = t(
@@ -61,8 +62,8 @@ VARIABLE = _known(
     t("The environment variable {what} is not set"),
     t("The app refuses to start without it."),
     t(
-        "Set it by `pulumi config set --path appVariables.{what} VALUE`, or, where the stack sets "
-        "it, in infra/container.py; then deploy."
+        "Set it with `pulumi config set --path appVariables.{what} VALUE`, or, where the "
+        "stack sets it, in infra/container.py; then deploy."
     ),
 )
 
@@ -81,9 +82,9 @@ KNOWN = (
         t("The database's driver is missing in the image: {what}"),
         t("SQLAlchemy takes psycopg for postgresql:// from 2.1 on, and psycopg2 before."),
         t(
-            "Let the URL name the driver that the image has, as postgresql+psycopg2:// or postgresql+psycopg://, or "
-            "add {what}[binary], for psycopg2 psycopg2-binary, to the packages that the Dockerfile installs; then "
-            "deploy."
+            "Name the driver that the image has in the URL, as postgresql+psycopg2:// or "
+            "postgresql+psycopg://, or add {what}[binary], for psycopg2 psycopg2-binary, to the "
+            "packages that the Dockerfile installs; then deploy."
         ),
     ),
     _known(
@@ -125,7 +126,7 @@ KNOWN = (
         r"Address already in use|\[Errno 98\]|That port is already in use",
         t("Two processes of the task use the same port"),
         t("The second one cannot listen and ends."),
-        t("Let only one process of the task listen on the port."),
+        t("Make sure that only one process of the task listens on the port."),
     ),
     _known(
         "secret-key-empty",
@@ -133,8 +134,8 @@ KNOWN = (
         t("Django's setting SECRET_KEY is empty"),
         t("Django refuses to start, or answers 500 to each request that needs a session."),
         t(
-            "Let the settings read SECRET_KEY from a variable of appSecrets (docs/your-app.md), set it, and "
-            "deploy."
+            "Make the settings read SECRET_KEY from a variable of appSecrets (docs/your-app.md), "
+            "set it, and deploy."
         ),
     ),
     _known(
@@ -183,7 +184,8 @@ KNOWN = (
         t("The database is at migration {what}, which the image does not have"),
         t("A newer version, or one of another branch, has migrated this database."),
         t(
-            "Deploy a version that has this migration, or let that version downgrade the database first."
+            "Deploy a version that has this migration, or downgrade the database with that "
+            "version first."
         ),
     ),
     _known(
@@ -228,8 +230,8 @@ KNOWN = (
         t("The database has no table {what}"),
         t("The migrations that create it have not run in this database."),
         t(
-            "Let deployCommand run them before each version, such as `pulumi config set deployCommand "
-            '"flask db upgrade"`, and deploy.'
+            "Have deployCommand run them before each version, such as `pulumi config set "
+            'deployCommand "flask db upgrade"`, and deploy.'
         ),
     ),
     _known(
@@ -239,7 +241,7 @@ KNOWN = (
         t(
             "The URL begins with another name than postgresql, such as postgres, which SQLAlchemy 1.4 removed."
         ),
-        t("Let the URL begin with postgresql+psycopg:// or postgresql://, and deploy."),
+        t("Make the URL begin with postgresql+psycopg:// or postgresql://, and deploy."),
     ),
     _known(
         "database-url",
@@ -255,8 +257,8 @@ KNOWN = (
         t("The app writes to the read-only root file system: {what}"),
         t("A task can write below /tmp only, which is empty at its start and deleted with it."),
         t(
-            "Let the app write below /tmp; data that must stay belongs in the database or in S3. "
-            "Then deploy."
+            "Make the app write below /tmp only; data that must persist belongs in the database "
+            "or in S3. Then deploy."
         ),
     ),
     _known(
@@ -268,7 +270,8 @@ KNOWN = (
             "The container's root file system is read-only, and a file below /tmp is lost with its task."
         ),
         t(
-            "Let the app use the stack's PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and deploy."
+            "Make the app use the stack's PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and "
+            "deploy."
         ),
     ),
     _known(
@@ -276,7 +279,7 @@ KNOWN = (
         r"\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
         t("The app has no permission to write to a path: {what}"),
         t("The container's root is read-only and its user is 10001; only /tmp can be written."),
-        t("Let the app write to /tmp, or add a volume in infra/task.py."),
+        t("Make the app write to /tmp, or add a volume in infra/task.py."),
     ),
     _known(
         "no-temporary-folder",

@@ -176,7 +176,7 @@ WORKING = {
     INTERNET: _ports,
     DATABASE: _database,
     IMAGE: _image,
-    SECRETS: lambda _: t("The execution role may read them."),
+    SECRETS: lambda _: t("The execution role has permission to read them."),
     LOGS: lambda _: t("The log group exists."),
     BALANCER_NODE: _balancer,
     DATABASE_NODE: _status,

@@ -42,17 +42,27 @@ class Text:
 
     template: str
     values: tuple[tuple[str, Value], ...] = ()
+    plural: str = ""
 
     def __str__(self) -> str:
-        return mask(translated(self.template).format(**dict(self.values)))
+        values = dict(self.values)
+        words = translated(self.template)
+        if self.plural and words == self.template and values["count"] != 1:
+            words = (
+                self.plural
+            )  # Japanese has one form, and the catalogue has it under the singular.
+        return mask(words.format(**values))
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
 
 
-def t(template: str, **values: Value) -> Text:
-    """Return a message. ``template`` must be a literal: the catalogue is compared with those in the code."""
-    return Text(template, tuple(values.items()))
+def t(template: str, plural: str = "", /, **values: Value) -> Text:
+    """Return a message. ``template`` must be a literal: the catalogue is compared with those in the code.
+
+    ``plural`` is the English one where the value ``count`` is not 1.
+    """
+    return Text(template, tuple(values.items()), plural)
 
 
 def joined(gap: str, texts: Iterable[Text]) -> Text:

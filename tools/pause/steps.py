@@ -95,9 +95,10 @@ def check_pausable(now: StackState, settings: Settings) -> None:
 def _would_be_half_destroyed(settings: Settings) -> Text:
     name = settings.names.stack
     return t(
-        "A stack that keeps a final snapshot (databaseFinalSnapshot) is paused only while it is protected: "
-        "pulumi destroy would delete service and load balancer and then fail, for RDS takes no snapshot of a "
-        "stopped database. Protect it: {protect}; or keep no snapshot: {drop}. Nothing was changed.",
+        "A stack that keeps a final snapshot (databaseFinalSnapshot) can be paused only "
+        "while it is protected: pulumi destroy would delete service and load balancer and "
+        "then fail, because RDS takes no snapshot of a stopped database. Protect it: "
+        "{protect}; or keep no snapshot: {drop}. Nothing was changed.",
         protect=f"pulumi config set protect true -s {name} && pulumi up -s {name}",
         drop=f"pulumi config set databaseFinalSnapshot '' -s {name} && pulumi up -s {name}",
     )
@@ -113,7 +114,11 @@ def planned_changes(now: StackState) -> Iterator[Text]:
     """Yield what a pause will change."""
     if now.service is not None:
         count = max(now.service.desired, len(now.left))
-        yield t("{count} tasks stop; the load balancer answers 503", count=count)
+        yield t(
+            "{count} task stops; the load balancer answers 503",
+            "{count} tasks stop; the load balancer answers 503",
+            count=count,
+        )
     if now.suspended is not None:
         yield t("autoscaling is suspended")
     if now.service is not None and now.service.desired:

@@ -106,13 +106,16 @@ ITEMS = (
         (),
     ),
     Item(
-        t("The execution role may pull, read the secret and log"),
+        t("The execution role can pull the image, read the secret and write the log"),
         (permissions.execution_role,),
         ("execution",),
         second=True,
     ),
     Item(
-        t("The task definition names this database, its secret, and all that the app demands"),
+        t(
+            "The task definition names this database, its secret, and every variable that the "
+            "app requires"
+        ),
         (databases.secret, databases.variables, databases.address, databases.tls),
         ("newest", "database"),
         second=True,
@@ -178,7 +181,7 @@ def check(names: StackNames, session: Session, folder: Path) -> Preflight:
 def tick_account(account: Account) -> Preflight:
     """Return the list for an account without the stack. Raises AwsProblem."""
     who = account.session.call("sts", "get_caller_identity")["Arn"]
-    items = [Ticked(t("AWS knows the credentials, as {who}", who=who), GOOD)]
+    items = [Ticked(t("AWS accepts the credentials: {who}", who=who), GOOD)]
     findings: list[Finding] = []
     unseen: list[Unread] = []
     for item in ITEMS_OF_ACCOUNT:

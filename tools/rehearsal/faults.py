@@ -284,7 +284,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="secret-denied",
-            mistake=t("the execution role may not read the secret"),
+            mistake=t("the execution role has no permission to read the secret"),
             edits=change(
                 "infra/iam.py", '        allow(secret_arn, "secretsmanager:GetSecretValue"),\n', ""
             ),
@@ -389,7 +389,9 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="update-moves-page",
-            mistake=t("an update of a healthy version: / answers 404, for its route is renamed"),
+            mistake=t(
+                "an update of a healthy version: / answers 404, because its route was renamed"
+            ),
             fixed_in_code=True,
             second_release=True,
             edits=change("webapp/pages.py", '@bp.get("/")', '@bp.get("/home")'),
@@ -403,7 +405,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="update-refuses-host",
-            mistake=t("an update of a healthy version: the page answers 400 for its own host name"),
+            mistake=t("an update of a healthy version: the page answers 400 to its own host name"),
             fixed_in_code=True,
             second_release=True,
             edits=before_page(
@@ -442,9 +444,7 @@ FAULTS: Mapping[str, Fault] = {
         ),
         Fault(
             name="leak",
-            mistake=t(
-                "an update of a healthy version: the app never releases some memory of each visit"
-            ),
+            mistake=t("an update of a healthy version: the app leaks some memory on each visit"),
             fixed_in_code=True,
             second_release=True,
             shows_later=True,

@@ -63,6 +63,7 @@ def visit_until_cause(run: Rehearsal) -> None:
             return
     raise RehearsalFailed(
         t(
+            "after {count} visit the doctor finds no cause: {words}",
             "after {count} visits the doctor finds no cause: {words}",
             count=VISITS * ROUNDS,
             words=f"{asked.stdout}{asked.stderr}",

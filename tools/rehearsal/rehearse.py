@@ -195,7 +195,8 @@ class PlannedRehearsal:
             return 0
         console.print_heading(
             t(
-                "The roll-out succeeded, and processes die since. ./careapp shell ./careapp doctor says why."
+                "The roll-out succeeded, and processes have died since then. ./careapp shell "
+                "./careapp doctor says why."
             )
         )
         print_edits(fault, self.source, "" if self.plan.leave else self.plan.stack)

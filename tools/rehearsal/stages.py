@@ -185,7 +185,7 @@ class Rehearsal:
         [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
         took = (self.facts().time - newest["createdAt"]).total_seconds()
         self.report.aws_seconds = round(took)
-        self.say(t("On AWS `pulumi up` would have been red after {time}.", time=duration(took)))
+        self.say(t("On AWS `pulumi up` would have failed after {time}.", time=duration(took)))
 
     def destroy(self) -> None:
         """Destroy and remove the stack, if there is one. No resource may be left.
@@ -202,7 +202,13 @@ class Rehearsal:
         done = {"deleted": changes.deleted, "left": left, "seconds": changes.seconds}
         self.report.destroy = done
         if left:
-            raise RehearsalFailed(t("{left} resources are left after destroy", left=left))
+            raise RehearsalFailed(
+                t(
+                    "{count} resource is left after destroy",
+                    "{count} resources are left after destroy",
+                    count=left,
+                )
+            )
 
     def visit(self, count: int) -> None:
         """Request the page ``count`` times, whatever it answers."""

@@ -178,7 +178,8 @@ def _unread(found: Diagnosis) -> Iterator[Text]:
     for together in by_reason.values():
         problem = together[0].problem
         yield t(
-            "it runs, but the doctor could not read everything. Missing: {parts}. {problem} {way_out}",
+            "it runs, but the doctor could not read everything. Not read: {parts}. {problem} "
+            "{way_out}",
             parts=joined(", ", (each.part for each in together)),
             problem=problem.text,
             way_out=problem.way_out,
@@ -280,7 +281,7 @@ class Certainty:
         if since is None or warms_up:
             return None
         text = t(
-            "the tasks of {revision} are healthy, but {cause}",
+            "{revision}: its tasks are healthy, but its page fails: {cause}",
             revision=self._expected.revision,
             cause=cause.title,
         )

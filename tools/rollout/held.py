@@ -77,6 +77,7 @@ class Held:
         found = pages.page(balancer, self.settings, self.page_url, headers, requests)
         if found is None or not found.fails:
             words = t(
+                "its page {path} answered {count} of {count} request",
                 "its page {path} answered {count} of {count} requests",
                 path=health.smoke_path,
                 count=requests,

@@ -151,9 +151,9 @@ def runs_now(primary: Deployment) -> Text:
 def still_declared(found: Stoppable, stack: str) -> Text:
     """Return that the program still declares the version that was rolled back, and what to do."""
     return t(
-        "The program still declares what {revision} runs: each `pulumi up` is red, and one with "
-        "--refresh deploys it again. Put the earlier version back in the program, as section 7 of "
-        "docs/runbook.md says, then `pulumi up -s {stack}`.",
+        "The program still declares what {revision} runs: each `pulumi up` fails, and one "
+        "with --refresh deploys it again. Put the earlier version back in the program, as "
+        "section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
         revision=found.revision,
         stack=stack,
     )

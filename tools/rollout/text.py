@@ -107,7 +107,7 @@ def running_with_a_cause(
             "{revision} is deployed, but the desired count is 0, and the stack file says more",
             revision=expected.revision,
         )
-    after = t("The changes are recorded. Each `pulumi up` is red until the cause is removed.")
+    after = t("The changes are recorded. Each `pulumi up` fails until the cause is removed.")
     note = str(NOT_ROLLED_BACK) if page_worked else ""
     return _block(str(head), found, note, str(after))
 
@@ -115,12 +115,13 @@ def running_with_a_cause(
 def would_delete(expected: Expected, found: str) -> str:
     """Return the text of an update that would delete what the page needs."""
     head = t(
-        "{revision} runs, but this update would delete what its page needs; it was ended before that",
+        "{revision} runs, but this update would delete what its page needs; it was stopped "
+        "before that",
         revision=expected.revision,
     )
     after = t(
-        "Nothing of it was deleted, for Pulumi deletes last: the page still works. Each `pulumi up` is red "
-        "until the program declares it again."
+        "Nothing was deleted yet, because Pulumi deletes at the end of an update: the page "
+        "still works. Each `pulumi up` fails until the program declares it again."
     )
     return _block(str(head), found, str(after))
 
@@ -168,7 +169,7 @@ def _serving(view: View | None, expected: Expected) -> Text | None:
     if not others:
         return None
     return t(
-        "Still running: {revision}, {running} of {desired} tasks.",
+        "Still running: {revision} (running tasks: {running}, desired: {desired}).",
         revision=short(others[0].definition),
         running=others[0].running,
         # The deployment's own count may be 0 already: it is the one that is replaced.
@@ -190,49 +191,54 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
         return t("What to do: `pulumi up --refresh` creates what is missing.")
     if verdict.outcome is Outcome.REPLACED:
         return t(
-            "What to do: let the other deployment end, agree on one version, then "
-            "`pulumi up --refresh` rolls this program's version out."
+            "What to do: wait for the other deployment, agree on one version, then `pulumi up "
+            "--refresh` rolls this program's version out."
         )
     if verdict.outcome is Outcome.ROLLED_BACK and end.view and end.view.rollback_reason:
         return t(
             "What to do: remove the cause above, let ECS try again, and have Pulumi compare the "
-            "service with what this stack declares:\n  {command}\n  pulumi up --refresh\n"
-            "Each `pulumi up` is red until that has worked.",
+            "service with what this stack declares:\n"
+            "  {command}\n"
+            "  pulumi up --refresh\n"
+            "Each `pulumi up` fails until that has worked.",
             command=try_again(stack),
         )
     if verdict.outcome is Outcome.BECAME_UNHEALTHY:
         return t(
-            "What to do: remove the cause above, then `pulumi up`. Each one is red until "
+            "What to do: remove the cause above, then `pulumi up`. Each one fails until "
             "{revision} runs.",
             revision=expected.revision,
         )
     if verdict.outcome is Outcome.TOO_LATE:
         return t(
-            "What to do: remove the cause above, or, if the app only needs longer, "
-            "`pulumi config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next "
-            "`pulumi up` waits again, and is red until {revision} runs.",
+            "What to do: remove the cause above, or, if the app only needs longer, `pulumi "
+            "config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next `pulumi up` "
+            "waits again, and fails until {revision} runs.",
             revision=expected.revision,
         )
     if verdict.outcome is Outcome.WRONG:
         return t(
-            "What to do: correct the app, then `pulumi up`. Each one is red until the program's "
+            "What to do: correct the app, then `pulumi up`. Each one fails until the program's "
             "version runs. To go back to the sources of an earlier image, change imageRevision, "
-            "too, for ECR has that image's tag. Where the cause lies outside of the app, remove it, and start "
-            "a new deployment:\n  {command}",
+            "too, because ECR has that image's tag already. Where the cause lies outside of the "
+            "app, remove it, and start a new deployment:\n"
+            "  {command}",
             command=try_again(stack),
         )
     if verdict.outcome is Outcome.CERTAIN:
         return t(
             "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-            "definition, and ECS has given up by then, start a new deployment first:\n  {command}\n"
-            "Each `pulumi up` is red until {revision} runs.",
+            "definition, and ECS has given up by then, start a new deployment first:\n"
+            "  {command}\n"
+            "Each `pulumi up` fails until {revision} runs.",
             command=try_again(stack),
             revision=expected.revision,
         )
     return t(
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-        "definition, start a new deployment first, for ECS has given up:\n  {command}\n"
-        "Each `pulumi up` is red until {revision} runs.",
+        "definition, start a new deployment first, because ECS has given up:\n"
+        "  {command}\n"
+        "Each `pulumi up` fails until {revision} runs.",
         command=try_again(stack),
         revision=expected.revision,
     )

@@ -18,7 +18,7 @@ from tools.doctor.checks import stages
 from tools.doctor.checks.databases import USABLE
 from tools.i18n import Text, t
 from tools.rollout.verdict import shifted
-from tools.screen import Line, dated_time, display, redraw, short_time, zoned_time
+from tools.screen import Line, display, redraw, short_time, zoned_time
 from tools.snapshot import Snapshot, cloudwatch, ecs, elb, rds, read_part
 from tools.snapshot.rds import RESUME_FIRST, keeps_snapshot
 from tools.snapshot.records import Deployment, Part, Service, Task
@@ -126,12 +126,12 @@ def _service(case: Case, service: Service) -> Iterator[Line]:
     if (traffic := service.traffic) and service.primary:
         yield Line(f"    {shifted(traffic, service.primary.revision)!s}", "yellow")
     for each in service.deployments:
-        yield Line(f"    {_deployment(each)!s}", ROLLOUTS.get(each.rollout, ""))
+        yield Line(f"    {_deployment(each, case.now.at)!s}", ROLLOUTS.get(each.rollout, ""))
         if each.rollout == "FAILED" and each.reason:
             yield Line(f"      {each.reason}", "dim")
 
 
-def _deployment(each: Deployment) -> Text:
+def _deployment(each: Deployment, now: datetime) -> Text:
     return t(
         "{status} {revision}: {rollout}, {running} of {desired} running, {failed} failed, since "
         "{time}",
@@ -141,7 +141,7 @@ def _deployment(each: Deployment) -> Text:
         running=each.running,
         desired=each.desired,
         failed=each.failed,
-        time=dated_time(each.updated),
+        time=short_time(each.updated, now),
     )
 
 

@@ -143,7 +143,11 @@ def tasks_died(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="tasks-die",
-        title=t("{count} tasks failed within the last hour and were replaced", count=len(after)),
+        title=t(
+            "{count} task failed within the last hour and was replaced",
+            "{count} tasks failed within the last hour and were replaced",
+            count=len(after),
+        ),
         why=t("The page stayed available if other tasks ran. The cause may occur again."),
         seen=tuple(
             t(
@@ -155,7 +159,7 @@ def tasks_died(case: Case) -> Iterator[Finding]:
         ),
         fixes=(
             Fix(
-                t("See its last lines:"),
+                t("Read the last lines of its log:"),
                 (f"./careapp logs --previous -s {case.now.names.stack}",),
             ),
             *((_leak(),) if any(map(_out_of_memory, after)) else ()),
@@ -194,6 +198,7 @@ def workers_died(case: Case) -> Iterator[Finding]:
             yield Finding(
                 id="workers-die",
                 title=t(
+                    "{count} of gunicorn's workers was killed within the last hour",
                     "{count} of gunicorn's workers were killed within the last hour",
                     count=len(killed),
                 ),
@@ -218,7 +223,11 @@ def spot_interrupted(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="spot-interrupted",
         kind="warning",
-        title=t("Fargate Spot interrupted {count} tasks within the last hour", count=len(taken)),
+        title=t(
+            "Fargate Spot interrupted {count} task within the last hour",
+            "Fargate Spot interrupted {count} tasks within the last hour",
+            count=len(taken),
+        ),
         why=t(
             "AWS reclaims Spot capacity with two minutes' notice. ECS starts another "
             "task when capacity is available."
@@ -271,7 +280,7 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="too-few-tasks",
         title=t(
-            "{healthy} healthy tasks, desired count {desired}",
+            "{healthy} of {desired} tasks healthy",
             healthy=sum(each.state == "healthy" for each in case.targets),
             desired=service.desired,
         ),

@@ -25,7 +25,7 @@ WORD = re.compile(r"\w")
 EXIT_CODES: dict[int, Text] = {
     0: t("the process ended without an error"),
     1: t("an uncaught error"),
-    2: t("wrong use: an unknown option or argument"),
+    2: t("usage error: an unknown option or argument"),
     3: t("gunicorn could not load the app or start its workers"),
     126: t("the command cannot be executed"),
     127: t("the command does not exist in the image"),
@@ -57,7 +57,8 @@ def memory(case: Case) -> Iterator[Finding]:
     for task in (*case.active_tasks, *case.failed_tasks):
         killed = killed_workers(case.lines(task))
         if killed and not (task.over and _ended(case, task)):
-            seen = t("Task {task}: gunicorn reports {count} workers that were killed.",
+            seen = t("Task {task}: gunicorn reports {count} worker that was killed.",
+"Task {task}: gunicorn reports {count} workers that were killed.",
                      task=task.short, count=len(killed))  # fmt: skip
             yield _out_of_memory(case, case.definition, seen, killed[-3:])
             return
@@ -155,7 +156,13 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
     count = sum(_ended(case, each) is not None for each in case.failed_tasks)
     seen = [_exit(task, container)]
     if count > 1:
-        seen.append(t("{count} tasks of this deployment ended like this.", count=count))
+        seen.append(
+            t(
+                "{count} task of this deployment ended like this.",
+                "{count} tasks of this deployment ended like this.",
+                count=count,
+            )
+        )
     if cause:
         seen += databases.measured(case, cause.known)
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
@@ -233,10 +240,10 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
         if name in each.secrets
     ]
     if name in RESERVED:
-        text = t("Let infra/container.py set {name} again, and deploy:", name=name)
+        text = t("Set {name} in infra/container.py again, and deploy:", name=name)
         return case.deploy(text)
     if values := _of_database(name):
-        text = t("Let it have what the stack knows of its database (docs/your-app.md), and deploy:")
+        text = t("Set it to the stack's value for its database (docs/your-app.md), and deploy:")
         return Fix(text, databases.set_to_stack_s(case, values))
     secret = f"pulumi config set --plaintext --path appSecrets.{name} {before[0] if before else 'ARN'} -s {stack}"
     if before:

@@ -116,7 +116,7 @@ def _without_mode(case: Case) -> Fix:
     )
     if "DB_SSLMODE" not in declared:
         return case.deploy(text)
-    text = t("Let the app use TLS (sslmode verify-full), and deploy:")
+    text = t("Make the app connect with TLS (sslmode verify-full), and deploy:")
     changed = f"pulumi config set --path appVariables.DB_SSLMODE verify-full -s {stack}"
     return Fix(text, (changed, f"pulumi up -s {stack}"))
 
@@ -135,7 +135,7 @@ def authority(case: Case) -> Iterator[Finding]:
         return
     seen = [
         t(
-            "RDS signs the certificate of {id} by {root} ({identifier}).",
+            "The certificate of {id} is signed by {root} ({identifier}).",
             id=database.id,
             root=name,
             identifier=database.authority,
@@ -169,7 +169,11 @@ def _out_of_time(case: Case, database: Database, refused: tuple[str, ...]) -> Fi
     seen = [t("The app's log: {words}.", words=said)] if said else []
     if until is not None:
         seen.append(
-            t("RDS has certified {id} until {time}.", id=database.id, time=zoned_time(until))
+            t(
+                "The certificate of {id} is valid until {time}.",
+                id=database.id,
+                time=zoned_time(until),
+            )
         )
     early = said.endswith("not yet valid")
     return Finding(
@@ -183,7 +187,9 @@ def _out_of_time(case: Case, database: Database, refused: tuple[str, ...]) -> Fi
         seen=tuple(seen),
         fixes=(
             Fix(
-                t("Let RDS make a new certificate; some engine versions restart for it:"),
+                t(
+                    "Have RDS issue a new certificate; with some engine versions the instance restarts:"
+                ),
                 (
                     f"aws rds modify-db-instance --db-instance-identifier {database.id} "
                     f"--ca-certificate-identifier {database.authority or 'rds-ca-rsa2048-g1'} "
@@ -199,13 +205,13 @@ def _out_of_time(case: Case, database: Database, refused: tuple[str, ...]) -> Fi
 def _with_bundle(case: Case) -> Text:
     if case.now.settings.webapp:
         return t(
-            "Put RDS's CA bundle of the region into the image as {file}, let the app "
-            "and DB_SSLROOTCERT use this file, and deploy:",
+            "Put RDS's CA bundle of the region into the image as {file}, make the app and "
+            "DB_SSLROOTCERT use this file, and deploy:",
             file=BUNDLE,
         )
     return t(
         "Put RDS's CA bundle of the region (truststore.pki.rds.amazonaws.com) into the "
-        "image, let the app use that file, and deploy:"
+        "image, make the app use that file, and deploy:"
     )
 
 
@@ -372,7 +378,9 @@ OF_HOST = ("database-elsewhere", "host-unknown")
 
 def _other_host(case: Case, cause: LoggedCause) -> Fix:
     """Return the fix of a host that is not the database's, which the app reads from a variable of its own."""
-    text = t("Let the variable from which the app reads the host have the database's, and deploy:")
+    text = t(
+        "Set the variable from which the app reads the host to the database's host, and deploy:"
+    )
     declared = case.now.settings.service.variables
     return Fix(text, set_to_stack_s(case, _with_host(declared, cause.what)))
 
@@ -464,7 +472,9 @@ def why(case: Case, cause: LoggedCause) -> Text:
         )
     if count is not None and count > own:
         return t(
-            "At least {others} of them do not belong to this stack's tasks.", others=count - own
+            "At least {count} of them does not belong to this stack's tasks.",
+            "At least {count} of them do not belong to this stack's tasks.",
+            count=count - own,
         )
     return t("The tasks of this stack cannot use all of them: other clients use some.")
 
@@ -483,7 +493,12 @@ def measured(case: Case, known: Known) -> tuple[Text, ...]:
     if case.now.settings.webapp:
         tasks = len(_tasks(case))
         seen.append(
-            t("{tasks} tasks run; each opens {each} at most.", tasks=tasks, each=_each(definition))
+            t(
+                "{count} task runs; it opens {each} at most.",
+                "{count} tasks run; each opens {each} at most.",
+                count=tasks,
+                each=_each(definition),
+            )
         )
     return tuple(seen)
 

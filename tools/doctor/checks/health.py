@@ -149,8 +149,8 @@ def _host(case: Case, path: str, code: int, refusal: Text) -> Answer:
         refusal=refusal,
     )
     text = t(
-        "Let the app accept any Host on {path} (Django: ALLOWED_HOSTS; Werkzeug: TRUSTED_HOSTS; Flask: no "
-        "SERVER_NAME), and deploy:",
+        "Make the app accept any Host on {path} (Django: ALLOWED_HOSTS; Werkzeug: "
+        "TRUSTED_HOSTS; Flask: no SERVER_NAME), and deploy:",
         path=path,
     )
     return "health-host", title, why, (case.deploy(text),)
@@ -192,11 +192,12 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
     if check.path != right:
         return _path(case, right)
     text = t(
-        "Let the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right
+        "Make the app answer {matcher} on {path}, and deploy:", matcher=check.matcher, path=right
     )
     if not case.now.settings.webapp:
         text = t(
-            "Let the app answer {matcher} on {path}, or let healthPath name a page that does, and deploy:",
+            "Make the app answer {path} with {matcher}, or set healthPath to a page that does, "
+            "and deploy:",
             matcher=check.matcher,
             path=right,
         )

@@ -96,10 +96,7 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
             why=t("The app does not understand the request and closes the connection."),
             seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
             fixes=case.correct_program(
-                t(
-                    'In infra/load_balancer.py, let the health check have protocol="HTTP", '
-                    "and deploy:"
-                )
+                t('In infra/load_balancer.py, set protocol="HTTP" on the health check, and deploy:')
             ),
             evidence=(heard.line, *evidence),
         )
@@ -162,8 +159,8 @@ def _everywhere(case: Case, variables: list[str]) -> Fix:
     """Return the fix that makes the app listen on all addresses; it names the variables with another address."""
     stack, declared = case.now.names.stack, case.now.settings.service.variables
     text = t(
-        "Let the app listen on 0.0.0.0, all addresses of the task (gunicorn: bind; Flask and uvicorn: "
-        "--host), and deploy:"
+        "Make the app listen on 0.0.0.0, all addresses of the task (gunicorn: bind; Flask "
+        "and uvicorn: --host), and deploy:"
     )
     if variables:
         text = t(
@@ -202,8 +199,8 @@ def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
     return (
         Fix(
             t(
-                "Let the app listen on PORT, which the task definition sets to containerPort, "
-                "and deploy:"
+                "Make the app listen on the port in PORT, which the task definition sets to "
+                "containerPort, and deploy:"
             ),
             (f"pulumi up -s {stack}",),
         ),

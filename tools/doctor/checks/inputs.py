@@ -103,7 +103,8 @@ def _rebuilt(case: Case, architecture: str) -> tuple[Fix, ...]:
     stack = case.now.names.stack
     if case.now.settings.image.architecture != architecture:
         text = t(
-            "In infra/task.py, let the task have the stack file's cpuArchitecture, as the image does, and deploy:"
+            "In infra/task.py, set the stack file's cpuArchitecture on the task, as the image "
+            "has it, and deploy:"
         )
         return case.correct_program(text, drifts=False)
     revision = f"pulumi config set imageRevision {case.now.settings.image.next_revision} -s {stack}"
@@ -164,13 +165,16 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
         seen.append(t("It holds: {keys}.", keys=", ".join(sorted(keys))))
     right = "password" if keys is None or "password" in keys else "|".join(sorted(keys))
     text = t(
-        "In infra/container.py, let {name} end with :{right}:: and deploy:", name=name, right=right
+        "In infra/container.py, make the value of {name} end with :{right}:: and deploy:",
+        name=name,
+        right=right,
     )
     database = case.now.database.value
     fix = case.deploy(text)
     if name in case.now.settings.service.secrets:
         text = t(
-            "Let appSecrets.{name} end with a key that the secret has, :KEY::, or with its ARN, and deploy:",
+            "Set appSecrets.{name} to the secret's ARN, or to the ARN and a key that the secret "
+            "has, ARN:KEY::, and deploy:",
             name=name,
         )
         fix = case.deploy(text)

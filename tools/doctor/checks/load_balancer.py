@@ -37,7 +37,7 @@ def listener(case: Case) -> Iterator[Finding]:
         ),
         fixes=case.correct_program(
             t(
-                "In infra/listeners.py, let the listener of the page have port {port}, and deploy:",
+                "In infra/listeners.py, set the port of the page's listener to {port}, and deploy:",
                 port=port,
             )
         ),
@@ -153,7 +153,10 @@ def _none_forwards(
         ),
         seen=(
             t(
-                "Listener {listener} of {balancer}: {count} rules, none forwards / to {group}.",
+                "Listener {listener} of {balancer}: {count} rule, and it does not forward / to "
+                "{group}.",
+                "Listener {listener} of {balancer}: {count} rules, none of which forwards / to "
+                "{group}.",
                 listener=_label(listener) if listener else "-",
                 balancer=balancer.name,
                 count=len(listener.rules) if listener else 0,
@@ -213,7 +216,7 @@ def target_group(case: Case) -> Iterator[Finding]:
             why=t("The load balancer has no registered task."),
             seen=(t("The service has no target group, or another than {name}.", name=group.name),),
             fixes=case.correct_program(
-                t("In infra/service.py, let the service have this target group, and deploy:")
+                t("In infra/service.py, set this target group on the service, and deploy:")
             ),
         )
     elif service is not None and not group.check.enabled:
@@ -223,7 +226,7 @@ def target_group(case: Case) -> Iterator[Finding]:
             title=t("The load balancer's health check is off"),
             why=t("The load balancer also sends requests to tasks that do not answer."),
             fixes=case.correct_program(
-                t("In infra/load_balancer.py, let the health check have enabled=True, and deploy:")
+                t("In infra/load_balancer.py, set enabled=True on the health check, and deploy:")
             ),
         )
 
@@ -247,7 +250,7 @@ def health_check_drift(case: Case) -> Iterator[Finding]:
     for key, name in WATCHED.items():
         declared, real = getattr(case.now.settings.health, name), getattr(case.health_check, name)
         if declared != real:
-            text = t("{key} is {declared} in the stack file, and {real} on AWS.", key=key,
+            text = t("{key} is {declared} in the stack file, but {real} on AWS.", key=key,
                      declared=declared, real=real)  # fmt: skip
             seen.append(text)
     if seen:
@@ -293,8 +296,8 @@ def protocol(case: Case) -> Iterator[Finding]:
         fixes=(
             case.deploy(
                 t(
-                    'In infra/load_balancer.py, let the target group have protocol="{checked}", '
-                    "and deploy (replaces the target group):",
+                    'In infra/load_balancer.py, set protocol="{checked}" on the target group, and deploy '
+                    "(replaces the target group):",
                     checked=checked,
                 )
             ),
@@ -360,8 +363,8 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     # A public subnet has lost its route; any other was never meant for a load balancer.
     misplaced = any(not each.startswith(public) for each in names.values())
     text = t(
-        "In infra/load_balancer.py, let the load balancer have "
-        "subnets=self.args.network.public_subnet_ids, and deploy:"
+        "In infra/load_balancer.py, set subnets=self.args.network.public_subnet_ids on the "
+        "load balancer, and deploy:"
     )
     return Finding(
         id="balancer-cut-off",

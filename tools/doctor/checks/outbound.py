@@ -56,7 +56,7 @@ def vpc_dns(case: Case) -> Iterator[Finding]:
         seen=(t("The VPC's attribute enableDnsSupport is false."),),
         fixes=(
             *case.correct_program(
-                t("In infra/network.py, let the VPC have enable_dns_support=True, and deploy:")
+                t("In infra/network.py, set enable_dns_support=True on the VPC, and deploy:")
             ),
             *case.then_retry(),
         ),
@@ -253,7 +253,12 @@ def free_addresses(case: Case) -> Iterator[Finding]:
             title=t("The tasks' subnets have no address left"),
             why=t("Every task uses an address; a roll-out temporarily uses twice as many."),
             seen=tuple(
-                t("Subnet {subnet} has {free} free addresses.", subnet=each.id, free=each.free)
+                t(
+                    "Subnet {subnet} has {count} free address.",
+                    "Subnet {subnet} has {count} free addresses.",
+                    subnet=each.id,
+                    count=each.free,
+                )
                 for each in known
             ),
             fixes=(

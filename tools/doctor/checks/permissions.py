@@ -89,9 +89,9 @@ def _repository_arn(image: str) -> str:
 
 
 TITLES = {
-    "pull": t("The execution role may not pull the image"),
-    "log": t("The execution role may not write the log"),
-    "secret": t("The execution role may not read the secret"),
+    "pull": t("The execution role has no permission to pull the image"),
+    "log": t("The execution role has no permission to write the log"),
+    "secret": t("The execution role has no permission to read the secret"),
 }
 
 
@@ -156,7 +156,8 @@ def _no_role(case: Case, definition: Definition) -> Finding:
     # Where none is named, another try of the same task definition would fail, too.
     corrected = case.correct_program(
         t(
-            "In infra/task.py, let the task definition have execution_role_arn=roles.execution_arn, and deploy:"
+            "In infra/task.py, set execution_role_arn=roles.execution_arn on the task "
+            "definition, and deploy:"
         ),
         drifts=False,
     )
@@ -218,7 +219,7 @@ def task_role(case: Case) -> Iterator[Finding]:
     yield Finding(
         id="task-role-cannot-read-secret",
         kind="cause" if refused else "warning",
-        title=t("The app may not read the database's secret again"),
+        title=t("The task role has no permission to read the secret of the database"),
         why=t(
             "RDS rotates the password every 7 days. A running task then reads the new "
             "one with its task role; without the permission it loses the database "

@@ -70,7 +70,9 @@ def draining(case: Case) -> Iterator[Finding]:
             id="service-going",
             title=t("The service is {status}", status=service.status),
             why=t("ECS is deleting it: it stops its tasks and starts none."),
-            seen=(t("{running} tasks still run.", running=service.running),),
+            seen=(
+                t("{count} task still runs.", "{count} tasks still run.", count=service.running),
+            ),
             fixes=(case.refresh(t("When it is deleted, create it again:")),),
         )
 
@@ -131,14 +133,17 @@ def _why(case: Case, ends: list[str]) -> Text:
 
 def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix, ...]:
     if _by_breaker(ends):
-        text = t("Fix the cause of the failed tasks, then let ECS try again:")
+        text = t(
+            "Correct what made the tasks fail (./careapp logs --since 2h shows their log), then "
+            "let ECS try again:"
+        )
         refresh = (case.refresh_command,) if case.now.rollback_reason.value else ()
         return (Fix(text, (case.retry_command, *refresh)),)
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
     text = t(
         "Correct the app, and deploy. To go back to the sources of an earlier image, change "
-        "imageRevision, too, for ECR has that image's tag:"
+        "imageRevision, too, because ECR has that image's tag already:"
     )
     otherwise = t(
         "If the cause lay outside of the app, as a lock in the database does, and is fixed, let ECS try again:"
@@ -246,10 +251,10 @@ def deployed_after(case: Case) -> Iterator[Finding]:
             "ECS has completed that deployment: it did not roll back, so {running} is what is expected to run.",
             running=definition.revision,
         ),
-        seen=(t("`pulumi up` is red if the program declares {newest}.", newest=newest.revision),),
+        seen=(t("`pulumi up` fails if the program declares {newest}.", newest=newest.revision),),
         fixes=(
             Fix(
-                t("If {newest} should run, let ECS try it:", newest=newest.revision),
+                t("If {newest} should run, make ECS try it:", newest=newest.revision),
                 (try_again(case.now.names.stack),),
             ),
         ),

@@ -338,9 +338,10 @@ def _title(page: Page) -> Text:
 
 def _seen(page: Page) -> Iterator[Text]:
     yield t(
-        "GET {url}: tried {tries} times; last result: {answer}.",
+        "GET {url}: {count} try; its result: {answer}.",
+        "GET {url}: {count} tries; last result: {answer}.",
         url=page.url,
-        tries=page.tries,
+        count=page.tries,
         answer=verbatim(page.problem or str(page.status)),
     )
     if page.followed:
@@ -366,7 +367,7 @@ def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
         )
         return (case.deploy(mend), other)
     mend = t(
-        "Let the app answer {path} with {matcher}, and deploy:",
+        "Make the app answer {path} with {matcher}, and deploy:",
         path=page.path,
         matcher=page.matcher,
     )

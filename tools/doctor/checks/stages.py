@@ -196,7 +196,8 @@ def stopped_by_hand(case: Case) -> Iterator[Finding]:
     stack = case.now.names.stack
     yield Finding(
         id="stopped-by-hand",
-        title=t("{count} tasks were stopped with StopTask within the last hour", count=len(by_hand)),
+        title=t("{count} task was stopped with StopTask within the last hour",
+"{count} tasks were stopped with StopTask within the last hour", count=len(by_hand)),
         why=t(
             "A user or a program called StopTask: ECS itself uses another stop code. "
             "ECS starts replacements; until they are healthy, fewer tasks serve requests."
@@ -225,7 +226,11 @@ def deregistered(case: Case) -> Iterator[Finding]:
         return
     yield Finding(
         id="target-deregistered",
-        title=t("{count} running tasks are not registered with the load balancer", count=len(lost)),
+        title=t(
+            "{count} running task is not registered with the load balancer",
+            "{count} running tasks are not registered with the load balancer",
+            count=len(lost),
+        ),
         why=t(
             "ECS registers a task once, after its start, and deregisters only tasks "
             "that it stops: these were deregistered manually. They get no requests, "

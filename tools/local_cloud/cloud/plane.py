@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools.local_cloud.aws.ecs.api import EcsApi
 from tools.local_cloud.aws.ecs.network import TaskNetwork
-from tools.local_cloud.aws.ecs.place import Addresses
+from tools.local_cloud.aws.ecs.placement import Addresses
 from tools.local_cloud.aws.ecs.runner import Runner
 from tools.local_cloud.aws.ecs.scheduler import Scheduler
 from tools.local_cloud.aws.elb.balancer import Balancer
@@ -119,7 +119,7 @@ class DataPlane:
         metrics.start()
 
     def _watch(self, targets: Targets, balancer: Balancer) -> None:
-        checker = HealthChecker(self._clock, targets, balancer.forwarding.place)
+        checker = HealthChecker(self._clock, targets, balancer.forwarding.address)
 
         def registered(target: Target) -> None:
             self._loop.begin(checker.watch(target))
@@ -144,15 +144,15 @@ class DataPlane:
         tasks = [
             {
                 "id": task.id,
-                "service": managed.core.name,
-                "address": place.address,
-                "private_address": place.private_address,
-                "pid": [each.pid for each in place.containers],
+                "service": managed.service.name,
+                "address": placement.address,
+                "private_address": placement.private_address,
+                "pid": [each.pid for each in placement.containers],
                 "state": task.status,
             }
             for managed in list(self._scheduler.services.values())
-            for task in list(managed.core.tasks)
-            if (place := managed.places.get(task.id)) is not None
+            for task in list(managed.service.tasks)
+            if (placement := managed.placements.get(task.id)) is not None
         ]
         return {
             "listeners": self._balancer.describe(),

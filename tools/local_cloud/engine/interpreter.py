@@ -32,8 +32,9 @@ def find(info: Any, environment: Mapping[str, str]) -> Path:
     if toolchain not in ("pip", "uv"):
         raise NoInterpreter(
             t(
-                "toolchain: {toolchain} is not supported in the local cloud. Let it make the virtual "
-                "environment, and name that in Pulumi.yaml: toolchain: pip, virtualenv: FOLDER",
+                "toolchain: {toolchain} is not supported in the local cloud. Create the virtual "
+                "environment with it, and name that in Pulumi.yaml: toolchain: pip, virtualenv: "
+                "FOLDER",
                 toolchain=toolchain,
             )
         )

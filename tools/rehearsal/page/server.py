@@ -30,10 +30,10 @@ LABELS: dict[str, Text] = {
     "stacks": t("Stacks"),
     "open_page": t("Open the app"),
     "lost": t(
-        "The local cloud does not answer any more: it has ended, or starts again. "
-        "This page goes on by itself as soon as it is back."
+        "The local cloud does not answer any more: it has ended, or is starting again. This "
+        "page continues as soon as it is back."
     ),
-    "chain": t("The way of a request"),
+    "chain": t("Request path"),
     "supplies": t("What a task needs from AWS before it starts"),
     "browser": t("Browser"),
     "browser_words": t("on this machine"),
@@ -56,8 +56,8 @@ LABELS: dict[str, Text] = {
     ),
     "checked": t("What was checked"),
     "seen": t("Seen"),
-    "evidence": t("What AWS and the app said"),
-    "more_findings": t("What follows from it, and what else there is"),
+    "evidence": t("Messages of AWS and the app"),
+    "more_findings": t("Consequences and other findings"),
     "other_ways": t("Other ways"),
     "copy_it": t("Copy"),
     "copied": t("Copied"),
@@ -77,7 +77,7 @@ LABELS: dict[str, Text] = {
     "all": t("everything"),
     "events": t("events"),
     "logs": t("log lines"),
-    "parts": t("The parts"),
+    "parts": t("Resources"),
     "name": t("Name"),
     "status": t("Status"),
     "address": t("Address"),
@@ -101,15 +101,15 @@ LABELS: dict[str, Text] = {
     "class": t("Class"),
     "storage": t("Storage"),
     "tls": t("TLS"),
-    "tls_must": t("a must (rds.force_ssl)"),
-    "tls_may": t("not a must"),
+    "tls_must": t("required (rds.force_ssl)"),
+    "tls_may": t("not required"),
     "platform": t("Platform"),
     "stores": t("Image, secrets, log"),
     "alarms": t("Alarms"),
-    "alarms_quiet": t("none rings"),
+    "alarms_quiet": t("none in ALARM"),
     "no_alarms": t("none"),
-    "begin": t("Put the stack up:"),
-    "wordless": t("This page renews itself every few seconds; with JavaScript it is live."),
+    "begin": t("Deploy the stack:"),
+    "wordless": t("This page reloads every few seconds; with JavaScript it is live."),
 }
 STATES: dict[str, Text] = {
     "open": t("works"),
@@ -124,7 +124,7 @@ TONES = {"good": "✓", "bad": "✕", "busy": "…", "calm": "-"}
 
 
 def spoken(texts: Mapping[str, Text]) -> dict[str, str]:
-    """Return texts in the language of now."""
+    """Return texts in the current language."""
     return {name: str(text) for name, text in texts.items()}
 
 

@@ -58,22 +58,22 @@ def _nothing(work: Work) -> Verdict:
 
 def _at_work(case: Case, stage: str, work: Work) -> Verdict:
     if work.removing:
-        text = t("{count} resources are left.", count=work.resources)
-        return Verdict("busy", t("at work"), t("Pulumi takes the stack down"), text)
+        text = t("{count} resource is left.", "{count} resources are left.", count=work.resources)
+        return Verdict("busy", t("at work"), t("Pulumi is destroying the stack"), text)
     second = stage == stages.FIRST and case.now.settings.ecs_enabled
     return _building(t("Stage 2 is being built") if second else t("Stage 1 is being built"), work)
 
 
 def _building(headline: Text, work: Work) -> Verdict:
-    text = t("{count} resources so far.", count=work.resources)
+    text = t("{count} resource so far.", "{count} resources so far.", count=work.resources)
     return Verdict("busy", t("at work"), headline, text)
 
 
 EMPTY = Verdict(
     "calm",
     t("empty"),
-    t("Nothing is up"),
-    t("The local cloud runs and is empty. What you put up shows here as it comes."),
+    t("Nothing is deployed"),
+    t("The local cloud runs and is empty. Resources appear here as they are created."),
 )
 PAUSED = Verdict(
     "calm",
@@ -84,8 +84,8 @@ PAUSED = Verdict(
 STAGE1 = Verdict(
     "calm",
     t("stage 1"),
-    t("Stage 1 stands, ECS is off"),
-    t("Network, database, image and load balancer are there; the page answers 503 and says why."),
+    t("Stage 1 is deployed, ECS is off"),
+    t("Network, database, image and load balancer exist; the page answers 503 and says why."),
 )
 
 
@@ -95,7 +95,7 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
         return Verdict("bad", t("broken"), first.title, first.why)
     service = case.service
     counts = t(
-        "Tasks that run: {running} of {desired}. Healthy targets: {healthy}.",
+        "Running tasks: {running} of {desired}. Healthy targets: {healthy}.",
         running=service.running if service else 0,
         desired=service.desired if service else 0,
         healthy=sum(each.state == "healthy" for each in case.targets),
@@ -267,7 +267,7 @@ HEAD = ("time", "level", "message", "logger")
 
 
 def state(seen: Seen) -> dict[str, Any]:
-    """One look in one language."""
+    """Return the page's state in one language."""
     said, case, diagnosis = verdict(seen), seen.case, seen.diagnosis
     found: dict[str, Any] = {
         "stack": f"{seen.work.project}-{seen.work.stack}",
@@ -289,7 +289,7 @@ def state(seen: Seen) -> dict[str, Any]:
         return found
     stage = stages.stage(case)
     if seen.work.busy and stage != stages.SECOND:
-        # Half of a stage is there: what the doctor misses is on its way, or on its way out.
+        # The stage is incomplete: what the doctor does not find is being created or deleted.
         diagnosis = replace(diagnosis, findings=())
     return found | {
         "region": case.now.region,

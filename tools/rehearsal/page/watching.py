@@ -132,7 +132,7 @@ LOG_LINES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One look: the stack, what the engine does to it, and what has happened. ``at`` is AWS's time."""
+    """What the page shows: the stack, what the engine does to it, and its events. ``at`` is AWS's time."""
 
     at: datetime
     work: Work

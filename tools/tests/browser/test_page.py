@@ -63,7 +63,7 @@ def test_a_screen_reader_meets_state_first_and_every_hop_in_words(visit, healthy
     assert page.get_by_role("banner").count() == page.get_by_role("main").count() == 1
     assert page.get_by_role("heading", level=1).inner_text() == "careapp-poc"
     headings = [each.inner_text() for each in page.get_by_role("heading", level=2).all()]
-    assert headings == ["The way of a request", "The doctor", "Roll-out", "Timeline", "The parts"]
+    assert headings == ["Request path", "The doctor", "Roll-out", "Timeline", "Resources"]
     hop = page.get_by_role("listitem").filter(
         has=page.get_by_role("heading", name="Load balancer → Tasks")
     )

@@ -91,7 +91,7 @@ def test_it_is_told_in_japanese(visit, broken):
 def test_the_destroy_shows_and_then_that_nobody_answers(watched, broken):
     watched.locator(".FAILED").first.wait_for(timeout=120_000)
     broken.interrupt()
-    watched.locator(".headline", has_text="Pulumi takes the stack down").wait_for(timeout=60_000)
+    watched.locator(".headline", has_text="Pulumi is destroying the stack").wait_for(timeout=60_000)
     lost = watched.get_by_role("alert")
     lost.wait_for(timeout=60_000)
     assert "does not answer any more" in lost.inner_text()

@@ -320,7 +320,7 @@ KILLED = "[ERROR] Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"
 def test_a_worker_that_the_kernel_kills_is_out_of_memory_though_its_container_lives(snapshot):
     assert causes(snapshot) == ["out-of-memory"]
     found = findings(snapshot)[0]
-    assert str(found.seen[1]).endswith("gunicorn reports 1 workers that were killed.")
+    assert str(found.seen[1]).endswith("gunicorn reports 1 worker that was killed.")
     assert found.evidence == (KILLED,)
     assert found.fixes[0].commands[0] == "pulumi config set taskMemory 1024 -s poc"
 

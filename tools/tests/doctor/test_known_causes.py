@@ -127,7 +127,7 @@ def test_a_missing_variable_with_a_secret_s_name_is_stored_in_secrets_manager(na
     ("name", "words"),
     [
         ("GREETING", "`pulumi config set --path appVariables.GREETING VALUE`"),
-        ("DB_PASSWORD", "Let infra/container.py set DB_PASSWORD again, and deploy:"),
+        ("DB_PASSWORD", "Set DB_PASSWORD in infra/container.py again, and deploy:"),
     ],
 )
 def test_another_missing_variable_is_set_where_it_belongs(name, words):

@@ -149,7 +149,7 @@ def test_connections_that_others_hold_are_not_called_the_tasks_own():
     assert [str(each) for each in first.seen[1:]] == [
         "DatabaseConnections is 101 (CloudWatch).",
         "db.t4g.micro allows some 112.",
-        "1 tasks run; each opens 6 at most.",
+        "1 task runs; it opens 6 at most.",
     ]
     asked = f'./careapp db psql -s poc -c "{databases.WHO}"'
     bastion = ("pulumi config set bastionEnabled true -s poc", "pulumi up -s poc")
@@ -162,7 +162,7 @@ def test_the_pool_counts_as_the_task_definition_has_it():
     definition = a.definition(
         environment={**a.definition().environment, "DB_POOL_SIZE": "9", "WEB_CONCURRENCY": "2"}
     )
-    assert str(full(101, main=definition).seen[-1]) == "1 tasks run; each opens 22 at most."
+    assert str(full(101, main=definition).seen[-1]) == "1 task runs; it opens 22 at most."
 
 
 def test_whose_connections_they_are_is_said_only_as_far_as_the_numbers_tell():

@@ -167,7 +167,7 @@ def test_where_the_program_has_just_named_it_only_what_rds_may_change_is_refresh
 def test_a_task_for_another_processor_than_the_stack_file_s_is_corrected_in_the_program():
     snapshot = a.stack(main=a.definition(architecture="ARM64"))
     program, otherwise = judge(snapshot).causes[0].fixes
-    assert str(program.text).startswith("In infra/task.py, let the task have the stack file's")
+    assert str(program.text).startswith("In infra/task.py, set the stack file's cpuArchitecture")
     assert program.commands == ("pulumi up -s poc",)
     assert otherwise.commands == ("pulumi up --refresh -s poc",)
     assert judge(replace(snapshot, by_program=True)).causes[0].fixes == (program,)
@@ -201,7 +201,7 @@ def test_preflight_says_what_the_task_definition_names_wrongly():
     def ticks(snapshot):
         return {str(each.text): each.state for each in tick(snapshot).items}
 
-    line = "The task definition names this database, its secret, and all that the app demands"
+    line = "The task definition names this database, its secret, and every variable that the app requires"
     assert ticks(a.stack())[line] == GOOD
     assert ticks(foreign())[line] == BAD
     assert ticks(a.stack(main=env(DB_NAME="other")))[line] == BAD
@@ -235,7 +235,7 @@ def health_check(code, path, **changes):
     )
 
 
-PAGES = "Let the app answer 200 on {}, or let healthPath name a page that does, and deploy:"
+PAGES = "Make the app answer {} with 200, or set healthPath to a page that does, and deploy:"
 FIRST_FIXES = {
     "a secret that is not there": (
         a.stack(WITH_KEY, main=OWN, secrets=LACKING, execution=MAY_READ),
@@ -245,8 +245,8 @@ FIRST_FIXES = {
     "a key that the secret lacks": (
         a.failing(a.ended(NO_KEY, stop="TaskFailedToStart"),
                   settings=WITH_KEY, main=OWN, execution=MAY_READ),
-        ("secret-key-missing", "Let appSecrets.API_KEY end with a key that the secret has, :KEY::, "
-         "or with its ARN, and deploy:"),
+        ("secret-key-missing", "Set appSecrets.API_KEY to the secret's ARN, or to the ARN and a key "
+         "that the secret has, ARN:KEY::, and deploy:"),
         [UP],
     ),
     "a variable that leads to loopback": (

@@ -87,6 +87,18 @@ def test_a_value_that_is_a_text_is_translated_too():
         assert str(text) == "タスク b43ea739: データベース"
 
 
+@pytest.mark.parametrize(
+    ("count", "words"), [(0, "0 tasks stop"), (1, "1 task stops"), (2, "2 tasks stop")]
+)
+def test_english_has_a_singular_and_a_plural(count, words):
+    assert str(t("{count} task stops", "{count} tasks stop", count=count)) == words
+
+
+def test_japanese_has_one_form_for_both(monkeypatch):
+    monkeypatch.setattr("tools.i18n.translated", {"{count} task": "タスク {count} 個"}.get)
+    assert str(t("{count} task", "{count} tasks", count=2)) == "タスク 2 個"
+
+
 def test_verbatim_text_stays_as_it_is_even_with_braces():
     with in_language("ja"):
         assert str(verbatim("{x} broke")) == "{x} broke"

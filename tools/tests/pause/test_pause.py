@@ -195,7 +195,7 @@ def test_a_stack_that_a_destroy_would_only_half_delete_is_not_paused(kept, prote
         steps.check_pausable(now, settings)
         return
     words = (
-        r"is paused only while it is protected: .* Protect it: pulumi config set protect true -s poc && pulumi up "
+        r"can be paused only while it is protected: .* Protect it: pulumi config set protect true -s poc && pulumi up "
         r"-s poc; or keep no snapshot: pulumi config set databaseFinalSnapshot '' -s poc .*Nothing was changed"
     )
     with pytest.raises(Refused, match=words):

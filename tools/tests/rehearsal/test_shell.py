@@ -224,7 +224,7 @@ def test_the_commands_say_where_it_is_and_it_is_there_before_anything_is_up(care
     assert url != "http://localhost:8081", "--port 0 takes any port for both"
     assert watched(careapp.run("cloud", "status").stdout) == url == careapp.facts()["page"]
     with urllib.request.urlopen(f"{url}/state", timeout=10) as answer:
-        assert json.load(answer)["verdict"]["headline"] == "Nothing is up"
+        assert json.load(answer)["verdict"]["headline"] == "Nothing is deployed"
     assert careapp.run("cloud", "stop").returncode == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0

@@ -79,7 +79,7 @@ def test_tasks_that_died_before_are_no_reason(gate):
     assert causing(snapshot) == {"tasks-die"}
     assert gate(snapshot) == ("", [ANSWERS])
     assert gate.log.warnings == [
-        "2 tasks failed within the last hour and were replaced: See its last lines: "
+        "2 tasks failed within the last hour and were replaced: Read the last lines of its log: "
         "./careapp logs --previous -s poc"
     ]
 
@@ -95,9 +95,9 @@ def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
     screen, lines = gate(hidden)
     assert screen == ""
     assert lines == [
-        "it runs, but the doctor could not read everything. Missing: "
+        "it runs, but the doctor could not read everything. Not read: "
         "the execution role, the image. AWS did not return it. Try again.",
-        "it runs, but the doctor could not read everything. Missing: "
+        "it runs, but the doctor could not read everything. Not read: "
         "the database. me has no permission for iam:GetRole on *. Allow iam:GetRole in IAM, or use another "
         "profile.",
         ANSWERS,
@@ -175,7 +175,7 @@ def test_a_warning_of_a_green_roll_out_is_one_line_with_its_fix(gate):
     assert gate(SITUATIONS["task-role-cannot-read-secret"]) == ("", [ANSWERS])
     [warning] = gate.log.warnings
     head, _, command = warning.partition(" aws ")
-    assert head == "The app may not read the database's secret again: Allow it:"
+    assert head == "The task role has no permission to read the secret of the database: Allow it:"
     assert command.startswith("iam put-role-policy ")
     assert "\n" not in warning
 
@@ -337,7 +337,7 @@ def test_a_healthy_version_whose_page_fails_twice_is_wrong(snapshot):
     first, second = judged((baking(), snapshot), (baking(), snapshot))
     assert (first, second.outcome) == (None, Outcome.WRONG)
     cause = judge(snapshot).causes[0].title
-    assert str(second.text) == f"the tasks of careapp-poc:7 are healthy, but {cause}"
+    assert str(second.text) == f"careapp-poc:7: its tasks are healthy, but its page fails: {cause}"
 
 
 @pytest.mark.parametrize("name", sorted(SITUATIONS.keys() - {"page-errors"}))
@@ -381,7 +381,10 @@ def test_a_page_that_worked_before_the_update_and_fails_twice_is_wrong_whatever_
 
 def test_a_hang_that_the_database_explains_names_the_database():
     _, second = judged(*[(baking(), NO_DATABASE)] * 2, page_worked=True)
-    assert str(second.text) == "the tasks of careapp-poc:7 are healthy, but The database is stopped"
+    assert (
+        str(second.text)
+        == "careapp-poc:7: its tasks are healthy, but its page fails: The database is stopped"
+    )
 
 
 @pytest.mark.parametrize("name", ["page-unavailable", "page-waits-for-database"])

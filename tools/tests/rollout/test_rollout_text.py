@@ -100,22 +100,24 @@ def test_a_rolled_back_roll_out_says_what_happened_what_runs_why_and_what_to_do(
     assert block(end(BACK), "THE DIAGNOSIS\n  in lines\n") == (
         "the roll-out failed: ECS gave careapp-poc:7 up and went back to careapp-poc:6: "
         "ECS deployment circuit breaker: tasks failed to start.\n"
-        "Still running: careapp-poc:6, 2 of 2 tasks.\n"
+        "Still running: careapp-poc:6 (running tasks: 2, desired: 2).\n"
         "\n"
         "THE DIAGNOSIS\n"
         "  in lines\n"
         "\n"
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-        "definition, start a new deployment first, for ECS has given up:\n"
+        "definition, start a new deployment first, because ECS has given up:\n"
         f"  {RETRY}\n"
-        "Each `pulumi up` is red until careapp-poc:7 runs."
+        "Each `pulumi up` fails until careapp-poc:7 runs."
     )
 
 
 def test_what_is_replaced_still_runs_and_is_counted_by_the_service_s_own_count():
     replaced = deployment(OLD, "COMPLETED", primary=False, desiredCount=0, runningCount=1)
     seen = view(deployment(NEW, "IN_PROGRESS", runningCount=0), replaced)
-    assert "Still running: careapp-poc:6, 1 of 2 tasks." in block(ended(Outcome.CERTAIN, seen))
+    assert "Still running: careapp-poc:6 (running tasks: 1, desired: 2)." in block(
+        ended(Outcome.CERTAIN, seen)
+    )
 
 
 def test_a_first_roll_out_that_failed_leaves_nothing_running_but_its_own_remains():
@@ -138,14 +140,14 @@ def test_the_command_names_the_profile_that_the_stack_uses():
     [
         (Outcome.DELETED, "`pulumi up --refresh` creates what is missing."),
         (Outcome.REPLACED,
-         "let the other deployment end, agree on one version, then "
+         "wait for the other deployment, agree on one version, then "
          "`pulumi up --refresh` rolls this program's version out."),
         (Outcome.BECAME_UNHEALTHY,
-         "remove the cause above, then `pulumi up`. Each one is red until careapp-poc:7 runs."),
+         "remove the cause above, then `pulumi up`. Each one fails until careapp-poc:7 runs."),
         (Outcome.TOO_LATE,
          "remove the cause above, or, if the app only needs longer, "
          "`pulumi config set rolloutTimeoutMinutes MINUTES`. ECS goes on trying; the next "
-         "`pulumi up` waits again, and is red until careapp-poc:7 runs."),
+         "`pulumi up` waits again, and fails until careapp-poc:7 runs."),
     ],
     ids=lambda value: value.value if isinstance(value, Outcome) else "",
 )  # fmt: skip
@@ -159,7 +161,7 @@ def test_a_rollback_to_the_same_revision_is_compared_with_what_the_stack_declare
     assert block(end).endswith(
         "What to do: remove the cause above, let ECS try again, and have Pulumi compare the service "
         f"with what this stack declares:\n  {RETRY}\n  pulumi up --refresh\n"
-        "Each `pulumi up` is red until that has worked."
+        "Each `pulumi up` fails until that has worked."
     )
 
 
@@ -176,7 +178,7 @@ def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_doe
         "\n"
         "THE DIAGNOSIS\n"
         "\n"
-        "The changes are recorded. Each `pulumi up` is red until the cause is removed."
+        "The changes are recorded. Each `pulumi up` fails until the cause is removed."
     )
 
 
@@ -186,7 +188,7 @@ def test_a_page_that_worked_before_and_was_not_rolled_back_is_told_so():
         "THE DIAGNOSIS\n\n"
         "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version "
         "back in the program, as section 7 of docs/runbook.md says; then `pulumi up`.\n\n"
-        "The changes are recorded. Each `pulumi up` is red until the cause is removed."
+        "The changes are recorded. Each `pulumi up` fails until the cause is removed."
     )
 
 
@@ -211,7 +213,7 @@ def test_what_nobody_could_see_is_neither_success_nor_failure_of_the_app():
 def test_a_failure_is_told_in_japanese_but_for_aws_s_own_words_and_the_commands():
     with in_language("ja"):
         text = words.failed(end(BACK), EXPECTED, "", "poc", deregistered=False)
-    assert text.splitlines()[1] == "現在動いている版: careapp-poc:6（2 個中 2 個のタスク）。"  # noqa: RUF001
+    assert text.splitlines()[1] == "現在動いている版: careapp-poc:6（実行中のタスク 2、必要数 2）。"  # noqa: RUF001
     assert RETRY in text
     assert "ECS deployment circuit breaker: tasks failed to start." in text
     assert "What to do" not in text

@@ -386,7 +386,7 @@ def test_the_app_s_last_errors_are_the_evidence():
         "AttributeError: no visit",
     )
     assert [str(each) for each in found.seen] == [
-        "GET http://careapp-poc-alb.example/: tried 3 times; last result: 500.",
+        "GET http://careapp-poc-alb.example/: 3 tries; last result: 500.",
         "GET /health/db answers 500.",
     ]
 

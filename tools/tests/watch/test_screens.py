@@ -107,7 +107,7 @@ def test_the_status_is_one_screen():
         "careapp-poc · stage 2: the app on ECS · ap-northeast-1",
         "  Page: http://careapp-poc-alb.example",
         "  Service: ACTIVE, 1 of 1 running, 0 starting",
-        "    PRIMARY careapp-poc:7: COMPLETED, 1 of 1 running, 0 failed, since 11-25 11:51:40",
+        "    PRIMARY careapp-poc:7: COMPLETED, 1 of 1 running, 0 failed, since 11:51:40",
         "  Task: aaaaaaaa RUNNING, container HEALTHY, target healthy, careapp-poc:7, 10.0.16.4",
         "  Stopped: 11:58:20 bbbbbbbb Essential container in task exited [1]",
         "  Database: available, PostgreSQL 17.6, db.t4g.micro",

@@ -70,7 +70,7 @@ def test_events_of_ecs_and_rds_are_in_local_time():
 def test_status_and_log_are_in_local_time():
     snapshot = a.stack(tasks=(a.task(), a.ended(CRASHED, code=1)))
     screen = said(status_screen.lines(snapshot))
-    assert screen[3].endswith("since 11-25 20:51:40")
+    assert screen[3].endswith("since 20:51:40")
     assert screen[5].startswith("  Stopped: 20:58:20 bbbbbbbb")
     log = LogScreen()
     [line] = log.lines([LogLine(a.NOW, "b" * 32, "hello")])

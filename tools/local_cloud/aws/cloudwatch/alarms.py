@@ -25,8 +25,8 @@ Points = Sequence[float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rule:
-    """An alarm's rule: ``needed`` of ``periods`` values beyond the threshold put it in ALARM."""
+class Condition:
+    """An alarm's condition: ``needed`` of ``periods`` values beyond the threshold put it in ALARM."""
 
     comparison: str
     threshold: float
@@ -106,7 +106,7 @@ def evaluate(minute: int) -> None:
 
 
 def _evaluate(alarm: Any, end: int) -> None:
-    rule = Rule(
+    rule = Condition(
         comparison=alarm.comparison_operator,
         threshold=float(alarm.threshold),
         periods=int(alarm.evaluation_periods),

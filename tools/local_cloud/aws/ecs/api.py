@@ -76,28 +76,28 @@ def brief_deployment(record: Any, deployment: Deployment, at: At) -> dict[str, A
 
 
 def describe_deployment(
-    core: Service, record: Any, deployment: Deployment, at: At
+    service: Service, record: Any, deployment: Deployment, at: At
 ) -> dict[str, Any]:
     """Return an item of DescribeServiceDeployments."""
     row = brief_deployment(record, deployment, at)
     row.pop("targetServiceRevisionArn")
-    tasks = [task for task in core.tasks if task.deployment == deployment.id and task.alive]
+    tasks = [task for task in service.tasks if task.deployment == deployment.id and task.alive]
     running = sum(task.status == "RUNNING" for task in tasks)
     row["updatedAt"] = at(deployment.updated_at)
     row["deploymentConfiguration"] = record.deployment_configuration
     row["targetServiceRevision"] = {
         "arn": revision_arn(record, deployment),
-        "requestedTaskCount": core.settings.desired,
+        "requestedTaskCount": service.settings.desired,
         "runningTaskCount": running,
         "pendingTaskCount": len(tasks) - running,
     }
     row["sourceServiceRevisions"] = [
         {"arn": revision_arn(record, each)} for each in (deployment.source,) if each
     ]
-    row["deploymentCircuitBreaker"] = _breaker(core, deployment)
-    row |= _traffic(core, record, deployment, row["targetServiceRevision"])
+    row["deploymentCircuitBreaker"] = _breaker(service, deployment)
+    row |= _traffic(service, record, deployment, row["targetServiceRevision"])
     row["lifecycleHookDetails"] = [_hook(each, at) for each in deployment.hooks]
-    row["alarms"] = _alarms(core, deployment)
+    row["alarms"] = _alarms(service, deployment)
     if deployment.rollback is not None and deployment.failure is not None:
         row["rollback"] = {
             "reason": deployment.failure.status,
@@ -107,20 +107,20 @@ def describe_deployment(
 
 
 def _traffic(
-    core: Service, record: Any, deployment: Deployment, target: dict[str, Any]
+    service: Service, record: Any, deployment: Deployment, target: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the stage and the source revision of a deployment in steps; add the target's weight."""
-    old = shifting.source(core) if core.deployments else None
+    old = shifting.source(service) if service.deployments else None
     if not deployment.stage:
         return {}
-    if old is None or deployment is not core.primary:
+    if old is None or deployment is not service.primary:
         return {"lifecycleStage": deployment.stage}
-    weight = shifting.share(core)
+    weight = shifting.share(service)
     target["requestedProductionTrafficWeight"] = float(weight)
     before = {
         "arn": revision_arn(record, old),
-        "requestedTaskCount": core.settings.desired,
-        "runningTaskCount": len(shifting.kept(core)),
+        "requestedTaskCount": service.settings.desired,
+        "runningTaskCount": len(shifting.kept(service)),
         "pendingTaskCount": 0,
         "requestedProductionTrafficWeight": float(shifting.ALL - weight),
     }
@@ -146,19 +146,19 @@ def _monitoring(deployment: Deployment, on: bool, triggered: bool) -> str:
     return "MONITORING" if deployment.rollout == "IN_PROGRESS" else "MONITORING_COMPLETE"
 
 
-def _breaker(core: Service, deployment: Deployment) -> Mapping[str, Any]:
-    breaker = core.settings.breaker
+def _breaker(service: Service, deployment: Deployment) -> Mapping[str, Any]:
+    breaker = service.settings.breaker
     return {
         "status": _monitoring(deployment, breaker.enable, deployment.failure is BREAKER),
         "failureCount": deployment.failed_tasks,
-        "threshold": breaker.threshold(core.settings.desired),
+        "threshold": breaker.threshold(service.settings.desired),
     }
 
 
-def _alarms(core: Service, deployment: Deployment) -> Mapping[str, Any]:
+def _alarms(service: Service, deployment: Deployment) -> Mapping[str, Any]:
     return {
         "status": _monitoring(deployment, bool(deployment.watched), bool(deployment.triggered)),
-        "alarmNames": sorted(core.settings.alarms.names),
+        "alarmNames": sorted(service.settings.alarms.names),
         "triggeredAlarmNames": sorted(deployment.triggered),
     }
 
@@ -216,7 +216,7 @@ class EcsApi:
     def _create(self, params: hooks.Params) -> hooks.Params:
         name = f"{str(params.get('cluster', 'default')).rsplit('/', 1)[-1]}/{params['serviceName']}"
         for arn, managed in self._scheduler.services.items():
-            if arn.endswith(f":service/{name}") and managed.core.status == "DRAINING":
+            if arn.endswith(f":service/{name}") and managed.service.status == "DRAINING":
                 raise hooks.Refused(
                     "InvalidParameterException",
                     "Unable to Start a service that is still Draining.",
@@ -228,11 +228,11 @@ class EcsApi:
 
     def _update(self, params: hooks.Params) -> hooks.Params:
         managed = self._service(params)
-        if managed.core.status != "ACTIVE":
+        if managed.service.status != "ACTIVE":
             raise hooks.Refused("ServiceNotActiveException", "Service was not ACTIVE.")
         shifting.check(params, self._scheduler.speed)
-        record, core = managed.record, managed.core
-        now = core.primary.revision.task_definition
+        record, service = managed.record, managed.service
+        now = service.primary.revision.task_definition
         ecs = hooks.backend("ecs")
         definition = ecs.describe_task_definition(params.get("taskDefinition") or now)
         rolls = records.keep_settings(record, params)
@@ -244,7 +244,7 @@ class EcsApi:
 
     def _delete(self, params: hooks.Params) -> hooks.Params:
         managed = self._service(params)
-        if managed.core.settings.desired > 0 and not params.get("force"):
+        if managed.service.settings.desired > 0 and not params.get("force"):
             raise hooks.Refused(
                 "InvalidParameterException",
                 "The service cannot be stopped while it is scaled above 0.",
@@ -289,7 +289,7 @@ class EcsApi:
 
     def _list_deployments(self, params: hooks.Params) -> hooks.Params:
         managed, at = self._service(params), self._scheduler.at
-        rows = [brief_deployment(managed.record, each, at) for each in managed.core.history]
+        rows = [brief_deployment(managed.record, each, at) for each in managed.service.history]
         wanted = params.get("status")
         return {
             "serviceDeployments": [row for row in rows if not wanted or row["status"] in wanted]
@@ -298,10 +298,10 @@ class EcsApi:
     def _describe_deployments(self, params: hooks.Params) -> hooks.Params:
         rows = {}
         for managed in self._scheduler.services.values():
-            for each in managed.core.history:
+            for each in managed.service.history:
                 arn = deployment_arn(managed.record, each)
                 rows[arn] = describe_deployment(
-                    managed.core, managed.record, each, self._scheduler.at
+                    managed.service, managed.record, each, self._scheduler.at
                 )
         return _picked("serviceDeployments", rows, params["serviceDeploymentArns"])
 
@@ -336,7 +336,7 @@ class EcsApi:
 
     def _deployment(self, arn: str) -> tuple[Managed, Deployment]:
         for managed in self._scheduler.services.values():
-            for each in managed.core.history:
+            for each in managed.service.history:
                 if deployment_arn(managed.record, each) == arn:
                     return managed, each
         raise hooks.Refused(
@@ -346,7 +346,7 @@ class EcsApi:
     def _describe_revisions(self, params: hooks.Params) -> hooks.Params:
         rows = {}
         for managed in self._scheduler.services.values():
-            for each in managed.core.history:
+            for each in managed.service.history:
                 arn = revision_arn(managed.record, each)
                 rows[arn] = describe_revision(managed.record, each, self._scheduler.at)
         return _picked("serviceRevisions", rows, params["serviceRevisionArns"])

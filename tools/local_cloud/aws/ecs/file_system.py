@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from tools.local_cloud.aws.ecs.plans import Plan, Volume, places
+from tools.local_cloud.aws.ecs.plans import Plan, Volume, folders_of
 from tools.local_cloud.building.builder import LocalImage
 from tools.local_cloud.machine.namespaces import Bind, mountable
 from tools.local_cloud.machine.processes import readable_by_all, unprivileged_account
@@ -42,7 +42,7 @@ def _volume_binds(plan: Plan, folder: Path) -> Iterator[Bind]:
         own = _own_folder(folder / f"volume-{each.name}", mode)
         # No mode keeps root from writing, where root runs the task.
         writable = each.writable and not (mode == OWNER_MAY_WRITE and runs_as_root(plan))
-        for place in places(plan.image, each.path):
+        for place in folders_of(plan.image, each.path):
             yield Bind(own, place, writable)
 
 

@@ -44,25 +44,27 @@ class Tasks:
         self, managed: Managed, minute: int, every: Mapping[int, processes.Process]
     ) -> Iterator[Datum]:
         cpu, memory = Values(), Values()
-        for task in [each for each in managed.core.tasks if each.status == "RUNNING"]:
-            place, roots = managed.places.get(task.id), self._roots(task.id)
+        for task in [each for each in managed.service.tasks if each.status == "RUNNING"]:
+            placement, roots = managed.placements.get(task.id), self._roots(task.id)
             shares = [self._meter.cores(every, root) for root in roots]
-            if place is None or not shares or None in shares:
+            if placement is None or not shares or None in shares:
                 continue
             pids = {each.pid for root in roots for each in processes.family(every, root)}
             cores = sum(share for share in shares if share is not None)
-            cpu.add(100 * cores / (int(place.definition.cpu) / UNITS_OF_A_CPU))
-            memory.add(100 * processes.memory_bytes(pids) / (int(place.definition.memory) * MIB))
+            cpu.add(100 * cores / (int(placement.definition.cpu) / UNITS_OF_A_CPU))
+            memory.add(
+                100 * processes.memory_bytes(pids) / (int(placement.definition.memory) * MIB)
+            )
         for name, values in (("CPUUtilization", cpu), ("MemoryUtilization", memory)):
             if values.count:
                 yield Datum(_about("AWS/ECS", name, managed), minute, values, "Percent")
 
 
 def _counted(managed: Managed, minute: int) -> Iterator[Datum]:
-    core = managed.core
-    states = [each.status for each in core.tasks]
+    service = managed.service
+    states = [each.status for each in service.tasks]
     counts = {
-        "DesiredTaskCount": core.settings.desired,
+        "DesiredTaskCount": service.settings.desired,
         "RunningTaskCount": states.count("RUNNING"),
         "PendingTaskCount": states.count("PROVISIONING") + states.count("PENDING"),
     }
@@ -74,7 +76,7 @@ def _counted(managed: Managed, minute: int) -> Iterator[Datum]:
 
 def _about(namespace: str, name: str, managed: Managed) -> Metric:
     cluster = str(managed.record.cluster_name)
-    return Metric.of(namespace, name, ClusterName=cluster, ServiceName=managed.core.name)
+    return Metric.of(namespace, name, ClusterName=cluster, ServiceName=managed.service.name)
 
 
 def _insights(record: Any) -> bool:
@@ -99,7 +101,7 @@ class Rules:
     def take(self, minute: int) -> Iterator[Datum]:
         """Return the rules that matched since the last minute."""
         for managed in list(self._services.values()):
-            for deployment in [*managed.core.deployments, *managed.core.history]:
+            for deployment in [*managed.service.deployments, *managed.service.history]:
                 if deployment.rollout == "FAILED" and deployment.id not in self._told:
                     self._told.add(deployment.id)
                     for rule in _matching(_event(managed, deployment)):

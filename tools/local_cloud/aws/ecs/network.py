@@ -19,13 +19,13 @@ from tools.local_cloud.aws.ec2.network import (
     reaches,
     read_map,
 )
-from tools.local_cloud.aws.ecs.place import (
+from tools.local_cloud.aws.ecs.placement import (
     API_PORT,
     METADATA_PORT,
     PLATFORM,
     Addresses,
     ContainerState,
-    Place,
+    Placement,
 )
 from tools.local_cloud.aws.rds import patches
 from tools.local_cloud.aws.rds.database import Databases, open_port
@@ -38,8 +38,8 @@ CREDENTIALS_LIFE = timedelta(hours=6)
 class Metadata:
     """The task metadata endpoint of one task."""
 
-    def __init__(self, place: Place, status: Callable[[], str]) -> None:
-        self._place, self._status = place, status
+    def __init__(self, placement: Placement, status: Callable[[], str]) -> None:
+        self._place, self._status = placement, status
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -72,64 +72,64 @@ class Metadata:
             writer.close()
 
     def _answer(self, path: str) -> dict[str, Any] | None:
-        place, base = self._place, f"/v4/{self._place.task}"
+        placement, base = self._place, f"/v4/{self._place.task}"
         if path == f"{base}/task":
             return self._task()
-        if path == base and place.containers:
-            return self._container(place.containers[0])
-        if path == f"/credentials/{place.task}":
-            return credentials(place)
+        if path == base and placement.containers:
+            return self._container(placement.containers[0])
+        if path == f"/credentials/{placement.task}":
+            return credentials(placement)
         return None
 
     def _task(self) -> dict[str, Any]:
-        place = self._place
-        definition = place.definition
+        placement = self._place
+        definition = placement.definition
         return {
-            "Cluster": f"{place.arn.split(':task/')[0]}:cluster/{place.cluster}",
-            "TaskARN": place.arn,
+            "Cluster": f"{placement.arn.split(':task/')[0]}:cluster/{placement.cluster}",
+            "TaskARN": placement.arn,
             "Family": definition.family,
             "Revision": str(definition.revision),
             "DesiredStatus": "RUNNING",
             "KnownStatus": self._status(),
             "Limits": {"CPU": int(definition.cpu) / 1024, "Memory": int(definition.memory)},
-            "AvailabilityZone": place.zone,
+            "AvailabilityZone": placement.zone,
             "LaunchType": "FARGATE",
-            **({"ServiceName": place.service} if place.service else {}),
-            "Containers": [self._container(each) for each in place.containers],
+            **({"ServiceName": placement.service} if placement.service else {}),
+            "Containers": [self._container(each) for each in placement.containers],
         }
 
     def _container(self, container: ContainerState) -> dict[str, Any]:
-        place = self._place
+        placement = self._place
         return {
-            "DockerId": f"{place.task}-{hashlib.sha256(container.name.encode()).hexdigest()[:10]}",
+            "DockerId": f"{placement.task}-{hashlib.sha256(container.name.encode()).hexdigest()[:10]}",
             "Name": container.name,
             "DockerName": container.name,
             "Image": container.image,
             "ImageID": container.digest,
             "Labels": {
-                "com.amazonaws.ecs.cluster": place.cluster,
-                "com.amazonaws.ecs.task-arn": place.arn,
+                "com.amazonaws.ecs.cluster": placement.cluster,
+                "com.amazonaws.ecs.task-arn": placement.arn,
                 "com.amazonaws.ecs.container-name": container.name,
-                "com.amazonaws.ecs.task-definition-family": place.definition.family,
-                "com.amazonaws.ecs.task-definition-version": str(place.definition.revision),
+                "com.amazonaws.ecs.task-definition-family": placement.definition.family,
+                "com.amazonaws.ecs.task-definition-version": str(placement.definition.revision),
             },
             "DesiredStatus": "RUNNING",
             "KnownStatus": container.status,
             "Type": "NORMAL",
             "Networks": [
-                {"NetworkMode": "awsvpc", "IPv4Addresses": [place.private_address]},
+                {"NetworkMode": "awsvpc", "IPv4Addresses": [placement.private_address]},
             ],
         }
 
 
-def credentials(place: Place) -> dict[str, str] | None:
+def credentials(placement: Placement) -> dict[str, str] | None:
     """Return the task role's temporary credentials; None if the task has no role."""
-    role = getattr(place.definition, "task_role_arn", None)
+    role = getattr(placement.definition, "task_role_arn", None)
     if role is None:
         return None
-    mark = hashlib.sha256(place.task.encode()).hexdigest()
+    mark = hashlib.sha256(placement.task.encode()).hexdigest()
     key = f"ASIA{mark[:16].upper()}"
-    hooks.registry.callers[key] = iam.TaskRole(str(role), place.task)
+    hooks.registry.callers[key] = iam.TaskRole(str(role), placement.task)
     return {
         "RoleArn": role,
         "AccessKeyId": key,
@@ -143,7 +143,7 @@ API_SERVICES = ("secretsmanager", "logs", "ecr.api", "ecs", "sts")
 
 
 class TaskNetwork:
-    """The places of all tasks, found by private address.
+    """The placements of all tasks, found by private address.
 
     Every task has a network namespace, or with ``addresses`` a loopback address. With ``mounts``
     its containers have mount namespaces.
@@ -161,12 +161,12 @@ class TaskNetwork:
         self._loop, self._addresses, self._databases = loop, addresses, databases
         self._mounts = mounts
         self._api_port = urlsplit(aws_endpoint).port
-        self._by_address: dict[str, Place] = {}
+        self._by_address: dict[str, Placement] = {}
         self._metadata: dict[str, Metadata] = {}
         self._database_ports: set[int] = set()
 
-    def find(self, private_address: str) -> Place | None:
-        """Return the place with that private address."""
+    def find(self, private_address: str) -> Placement | None:
+        """Return the placement with that private address."""
         return self._by_address.get(private_address)
 
     def give(
@@ -176,8 +176,8 @@ class TaskNetwork:
         configuration: Mapping[str, Any],
         definition: Any,
         status: Callable[[], str],
-    ) -> Place:
-        """Return a place for a new task, in the subnets of its revision.
+    ) -> Placement:
+        """Return a placement for a new task, in the subnets of its revision.
 
         Raises NoAddressLeft, NoLoopback or OSError.
         """
@@ -187,24 +187,24 @@ class TaskNetwork:
         words = f"{service.cluster_arn}/{task}"
         interface = attach(subnet, network.get("securityGroups") or [], public, words)
         try:
-            place = self._settle(task, service, definition, interface, status)
+            placement = self._settle(task, service, definition, interface, status)
         except BaseException:
             detach(interface.id)
             raise
-        self._by_address[place.private_address] = place
-        self._open_listeners(place)
-        return place
+        self._by_address[placement.private_address] = placement
+        self._open_listeners(placement)
+        return placement
 
     def _settle(
         self, task: str, service: Any, definition: Any, interface: Any, status: Callable[[], str]
-    ) -> Place:
-        """Return the task's place with its metadata endpoint.
+    ) -> Placement:
+        """Return the task's placement with its metadata endpoint.
 
         A loopback address belongs to the local cloud that listens on its metadata port.
         """
         while True:
             address, namespace = self._network_of(definition, str(interface.private_ip_address))
-            place = Place(
+            placement = Placement(
                 task=task,
                 cluster=service.cluster_name,
                 service=service.name,
@@ -214,7 +214,7 @@ class TaskNetwork:
                 namespace=namespace,
                 mounts=self._mounts,
             )
-            metadata = Metadata(place, status)
+            metadata = Metadata(placement, status)
             try:
                 self._loop.run(metadata.start())
             except OSError:
@@ -224,7 +224,7 @@ class TaskNetwork:
                 namespace.close()
                 raise
             self._metadata[task] = metadata
-            return place
+            return placement
 
     def _network_of(self, definition: Any, private_address: str) -> tuple[str, Namespace | None]:
         if self._addresses is None:
@@ -236,51 +236,57 @@ class TaskNetwork:
         ports = _database_ports()
         if ports - self._database_ports:
             self._database_ports = ports
-            for place in list(self._by_address.values()):
-                self._open_listeners(place)
+            for placement in list(self._by_address.values()):
+                self._open_listeners(placement)
 
-    def _open_listeners(self, place: Place) -> None:
+    def _open_listeners(self, placement: Placement) -> None:
         """Listen in the task's network for the AWS API and for every declared database port."""
-        if API_PORT not in place.forwarders:
-            self._listen(place, API_PORT, partial(self._api, place))
-        for port in _database_ports() - set(place.forwarders) - set(_ports(place.definition)):
-            self._listen(place, port, partial(self._database, place, port))
+        if API_PORT not in placement.forwarders:
+            self._listen(placement, API_PORT, partial(self._api, placement))
+        for port in (
+            _database_ports() - set(placement.forwarders) - set(_ports(placement.definition))
+        ):
+            self._listen(placement, port, partial(self._database, placement, port))
 
-    def release(self, place: Place) -> None:
+    def release(self, placement: Placement) -> None:
         """Close the listeners and delete the network interface."""
-        self._by_address.pop(place.private_address, None)
-        metadata = self._metadata.pop(place.task, None)
+        self._by_address.pop(placement.private_address, None)
+        metadata = self._metadata.pop(placement.task, None)
         if metadata is not None:
             self._loop.run(metadata.stop())
-        for forwarder in place.forwarders.values():
+        for forwarder in placement.forwarders.values():
             self._loop.run(forwarder.stop())
-        detach(place.interface.id)
-        if place.namespace is not None:
-            place.namespace.close()
+        detach(placement.interface.id)
+        if placement.namespace is not None:
+            placement.namespace.close()
         elif self._addresses is not None:
-            self._addresses.give_back(place.address)
+            self._addresses.give_back(placement.address)
 
-    def _listen(self, place: Place, port: int, lookup: Callable[[], int | None]) -> None:
-        forwarder = place.forwarders[port] = Forwarder(place.listener(port), lookup)
+    def _listen(self, placement: Placement, port: int, lookup: Callable[[], int | None]) -> None:
+        forwarder = placement.forwarders[port] = Forwarder(placement.listener(port), lookup)
         self._loop.run(forwarder.start())
 
     def _least_used(self, subnets: Sequence[str]) -> str:
         """Return the subnet with the fewest tasks: ECS spreads tasks over the zones."""
-        used = [str(place.interface.subnet.id) for place in self._by_address.values()]
+        used = [str(placement.interface.subnet.id) for placement in self._by_address.values()]
         return min(subnets, key=lambda subnet: (used.count(subnet), subnets.index(subnet)))
 
-    def _api(self, place: Place) -> int | None:
-        network, source = read_map(), endpoint_of(place.interface)
+    def _api(self, placement: Placement) -> int | None:
+        network, source = read_map(), endpoint_of(placement.interface)
         open_ = any(reaches(network, source, service) for service in API_SERVICES)
         return self._api_port if open_ else None
 
-    def _database(self, place: Place, port: int) -> int | None:
+    def _database(self, placement: Placement, port: int) -> int | None:
         """Return the port of a running database on that port that the task may reach.
 
         All databases have one address in the task's network, so the task's variables decide between two: the
         database whose endpoint one of them names comes first. Where names do not resolve, nothing answers.
         """
-        network, source, named = read_map(), endpoint_of(place.interface), _values(place.definition)
+        network, source, named = (
+            read_map(),
+            endpoint_of(placement.interface),
+            _values(placement.definition),
+        )
         if source.subnet in network.without_dns:
             return None
         with hooks.LOCK:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ec2.network import endpoint_of, read_map
-from tools.local_cloud.aws.ecs.place import API_PORT, METADATA_PORT, Place
+from tools.local_cloud.aws.ecs.placement import API_PORT, METADATA_PORT, Placement
 from tools.local_cloud.aws.ecs.start_checks import StartChecks
 from tools.local_cloud.building.builder import LocalImage
 from tools.shared.rds_roots import ROOTS, names, root
@@ -118,15 +118,15 @@ def _volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:
 def _make_volume_folders(image: LocalImage, mounted: tuple[Volume, ...]) -> None:
     """Make each volume's folder in an image, unless it or this machine has it, as a container runtime does."""
     for each in mounted:
-        if image.root is not None and not list(places(image, each.path)):
+        if image.root is not None and not list(folders_of(image, each.path)):
             (image.root / each.path.lstrip("/")).mkdir(parents=True, exist_ok=True)
 
 
-def places(image: LocalImage, path: str) -> Iterator[Path]:
+def folders_of(image: LocalImage, path: str) -> Iterator[Path]:
     """Yield the folders that a path of the image names: one of this machine, and one of the image's files."""
-    for place in (Path(path), *([image.root / path.lstrip("/")] if image.root else [])):
-        if place.is_dir():
-            yield place.resolve()
+    for folder in (Path(path), *([image.root / path.lstrip("/")] if image.root else [])):
+        if folder.is_dir():
+            yield folder.resolve()
 
 
 def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
@@ -219,13 +219,15 @@ def _docker(*command: str) -> bytes:
 
 
 def prepare(
-    place: Place, folder: Path, images: Callable[[str], LocalImage], authority: Path
+    placement: Placement, folder: Path, images: Callable[[str], LocalImage], authority: Path
 ) -> list[Plan]:
     """Check what Fargate checks and return every container's plan. Raises CannotStart."""
-    checks = StartChecks(place.task, place.definition, read_map(), endpoint_of(place.interface))
+    checks = StartChecks(
+        placement.task, placement.definition, read_map(), endpoint_of(placement.interface)
+    )
     plans = []
     for definition, state in zip(
-        place.definition.container_definitions, place.containers, strict=True
+        placement.definition.container_definitions, placement.containers, strict=True
     ):
         secrets = {
             str(each["name"]): checks.secret(str(each["valueFrom"]))
@@ -233,37 +235,37 @@ def prepare(
         }
         image = checks.pull(state.image, images)
         state.digest = image.digest
-        log = _log(checks, definition, place.task)
+        log = _log(checks, definition, placement.task)
         if not image.docker:
             add_authority(image, authority)
-        platform = _platform(place, definition, folder, docker=image.docker)
-        plans.append(plan(definition, image, secrets, platform, log, own_root=place.mounts))
+        platform = _platform(placement, definition, folder, docker=image.docker)
+        plans.append(plan(definition, image, secrets, platform, log, own_root=placement.mounts))
     return plans
 
 
 def _platform(
-    place: Place, definition: Mapping[str, Any], folder: Path, *, docker: bool
+    placement: Placement, definition: Mapping[str, Any], folder: Path, *, docker: bool
 ) -> dict[str, str]:
     """Return the environment that Fargate, the VPC's DNS and this machine give a container.
 
     ``folder`` is the task's own, for a process that has no /tmp of its own.
     """
-    region, base = hooks.registry.region, f"http://{place.platform}:{METADATA_PORT}"
+    region, base = hooks.registry.region, f"http://{placement.platform}:{METADATA_PORT}"
     supplied = {
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_ENDPOINT_URL": f"http://{place.platform}:{API_PORT}",
+        "AWS_ENDPOINT_URL": f"http://{placement.platform}:{API_PORT}",
         "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
-        "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{place.task}",
+        "ECS_CONTAINER_METADATA_URI_V4": f"{base}/v4/{placement.task}",
     }
-    if not (place.mounts or docker):
+    if not (placement.mounts or docker):
         # It has no /etc/hosts of its own, so libpq gets the database's address, whatever the host's name.
-        supplied |= {"HOME": str(folder), "TMPDIR": str(folder), "PGHOSTADDR": place.platform}
-    if getattr(place.definition, "task_role_arn", None):
-        supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{place.task}"
+        supplied |= {"HOME": str(folder), "TMPDIR": str(folder), "PGHOSTADDR": placement.platform}
+    if getattr(placement.definition, "task_role_arn", None):
+        supplied["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{base}/credentials/{placement.task}"
     declared = [each["name"] for each in definition["environment"]]
-    if place.namespace is None and "BIND_HOST" not in declared:
-        supplied["BIND_HOST"] = place.address
+    if placement.namespace is None and "BIND_HOST" not in declared:
+        supplied["BIND_HOST"] = placement.address
     return supplied
 
 

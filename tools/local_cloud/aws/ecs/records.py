@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.ecs.place import ContainerState, Place, health_of
+from tools.local_cloud.aws.ecs.placement import ContainerState, Placement, health_of
 from tools.local_cloud.aws.ecs.shifting import BREAKS, steps_of
 from tools.local_cloud.aws.ecs.stages import pauses_of
 from tools.local_cloud.aws.ecs.state import (
@@ -87,15 +87,17 @@ def _overridden(definition: Any, overrides: Mapping[str, Any]) -> Iterator[dict[
         )
 
 
-def pending_record(core: Service, task: Task, definition: Any, record: Any, at: At) -> TaskRecord:
-    """Return an accepted task without a place, in moto's form."""
+def pending_record(
+    service: Service, task: Task, definition: Any, record: Any, at: At
+) -> TaskRecord:
+    """Return an accepted task without a placement, in moto's form."""
     account, region = record.cluster_arn.split(":")[4], record.cluster_arn.split(":")[3]
     return TaskRecord(
         id=task.id,
         task_arn=f"arn:aws:ecs:{region}:{account}:task/{record.cluster_name}/{task.id}",
         cluster_arn=record.cluster_arn,
         task_definition_arn=definition.arn,
-        group=f"service:{core.name}" if core.name else f"family:{definition.family}",
+        group=f"service:{service.name}" if service.name else f"family:{definition.family}",
         started_by=task.deployment,
         launch_type=record.launch_type,
         last_status=task.status,
@@ -114,25 +116,25 @@ def pending_record(core: Service, task: Task, definition: Any, record: Any, at: 
     )
 
 
-def publish_service(core: Service, record: Any, at: At) -> None:
+def publish_service(service: Service, record: Any, at: At) -> None:
     """Update moto's service."""
-    record.status = core.status
-    record.desired_count = core.settings.desired if core.status == "ACTIVE" else 0
-    record.running_count = _running(core.tasks)
-    record.pending_count = _pending(core.tasks)
-    record.deployments = [_deployment(core, each, record, at) for each in core.deployments]
+    record.status = service.status
+    record.desired_count = service.settings.desired if service.status == "ACTIVE" else 0
+    record.running_count = _running(service.tasks)
+    record.pending_count = _pending(service.tasks)
+    record.deployments = [_deployment(service, each, record, at) for each in service.deployments]
     record.events = [
         {"id": _uuid(each.id), "createdAt": at(each.at), "message": each.message}
-        for each in reversed(core.events[-NEWEST_EVENTS:])
+        for each in reversed(service.events[-NEWEST_EVENTS:])
     ]
     # AWS does not document the service's own network and load balancers after a rollback. They
     # stay as last requested. The service's deployments and tasks have those of their revision.
-    if core.deployments:
-        record.task_definition = core.primary.revision.task_definition
+    if service.deployments:
+        record.task_definition = service.primary.revision.task_definition
 
 
-def _deployment(core: Service, deployment: Deployment, record: Any, at: At) -> dict[str, Any]:
-    mine = [task for task in core.tasks if task.deployment == deployment.id]
+def _deployment(service: Service, deployment: Deployment, record: Any, at: At) -> dict[str, Any]:
+    mine = [task for task in service.tasks if task.deployment == deployment.id]
     found = {
         "id": deployment.id,
         "status": deployment.status,
@@ -168,23 +170,25 @@ def _uuid(text: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def make_record(core: Service, task: Task, place: Place, record: Any, at: At) -> TaskRecord:
-    """Return a task with its place, in moto's form."""
-    definition, interface = place.definition, place.interface
-    attachment = _uuid(f"{place.task[::-1]}")
+def make_record(
+    service: Service, task: Task, placement: Placement, record: Any, at: At
+) -> TaskRecord:
+    """Return a task with its placement, in moto's form."""
+    definition, interface = placement.definition, placement.interface
+    attachment = _uuid(f"{placement.task[::-1]}")
     details = {
         "subnetId": interface.subnet.id,
         "networkInterfaceId": interface.id,
         "macAddress": interface.mac_address,
-        "privateDnsName": f"ip-{place.private_address.replace('.', '-')}",
-        "privateIPv4Address": place.private_address,
+        "privateDnsName": f"ip-{placement.private_address.replace('.', '-')}",
+        "privateIPv4Address": placement.private_address,
     }
-    shown = pending_record(core, task, definition, record, at)
+    shown = pending_record(service, task, definition, record, at)
     vars(shown).update(
         capacity_provider_name=_provider(task),
         platform_version="1.4.0",
         platform_family="Linux",
-        availability_zone=place.zone,
+        availability_zone=placement.zone,
         connectivity="CONNECTED",
         connectivity_at=at(task.created_at),
         enable_execute_command=record.enable_execute_command,
@@ -212,42 +216,42 @@ def _provider(task: Task) -> str | None:
     return str(strategy[0]["capacityProvider"]) if strategy else None
 
 
-def publish_task(task: Task, place: Place | None, shown: TaskRecord, at: At) -> None:
-    """Update a task in moto's form, also one without a place."""
+def publish_task(task: Task, placement: Placement | None, shown: TaskRecord, at: At) -> None:
+    """Update a task in moto's form, also one without a placement."""
     shown.last_status, shown.desired_status = task.status, task.desired
     shown.stop_code, shown.stopped_reason = task.stop_code, task.stopped_reason
-    if place is None:
+    if placement is None:
         shown.stopped_at = at(task.stopped_at)
         return
-    shown.health_status = health_of(place)
+    shown.health_status = health_of(placement)
     shown.started_at, shown.stopping_at = at(task.started_at), at(task.stopping_at)
     shown.pull_started_at = shown.pull_stopped_at = at(task.started_at)
     shown.stopped_at, shown.execution_stopped_at = at(task.stopped_at), at(task.stopped_at)
     gone = task.status == "STOPPED"
     attached = "ATTACHED" if task.status != "PROVISIONING" else "ATTACHING"
     shown.attachments[0]["status"] = "DELETED" if gone else attached
-    known = place.containers or [
-        ContainerState.declared(each) for each in place.definition.container_definitions
+    known = placement.containers or [
+        ContainerState.declared(each) for each in placement.definition.container_definitions
     ]
-    shown.containers = [_container(each, place, shown, gone) for each in known]
+    shown.containers = [_container(each, placement, shown, gone) for each in known]
 
 
 def _container(
-    state: ContainerState, place: Place, shown: TaskRecord, gone: bool
+    state: ContainerState, placement: Placement, shown: TaskRecord, gone: bool
 ) -> dict[str, Any]:
     found = {
-        "containerArn": f"{place.arn.replace(':task/', ':container/')}/{_uuid(place.task)}",
-        "taskArn": place.arn,
+        "containerArn": f"{placement.arn.replace(':task/', ':container/')}/{_uuid(placement.task)}",
+        "taskArn": placement.arn,
         "name": state.name,
         "image": state.image,
         "imageDigest": state.digest,
-        "runtimeId": f"{place.task}-{state.pid}" if state.pid else None,
+        "runtimeId": f"{placement.task}-{state.pid}" if state.pid else None,
         "lastStatus": "STOPPED" if gone else state.status,
         "exitCode": state.exit_code,
         "reason": state.reason,
         "networkBindings": [],
         "networkInterfaces": [
-            {"attachmentId": shown.attachment, "privateIpv4Address": place.private_address}
+            {"attachmentId": shown.attachment, "privateIpv4Address": placement.private_address}
         ],
         "healthStatus": state.health,
         "cpu": "0",

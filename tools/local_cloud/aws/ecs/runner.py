@@ -16,7 +16,7 @@ from tools.local_cloud.aws.cloudwatch import logs
 from tools.local_cloud.aws.ecs import starts
 from tools.local_cloud.aws.ecs.containers import CannotRun, DockerContainer, Process, Running
 from tools.local_cloud.aws.ecs.file_system import container_binds, docker_volumes, resolver_binds
-from tools.local_cloud.aws.ecs.place import ContainerState, Place
+from tools.local_cloud.aws.ecs.placement import ContainerState, Placement
 from tools.local_cloud.aws.ecs.plans import Plan, prepare, trust_mounts
 from tools.local_cloud.aws.ecs.start_checks import CannotStart
 from tools.local_cloud.aws.elb.upstream import SHORTEST_TIMEOUT
@@ -86,7 +86,7 @@ SHORTEST_STOP = 5.0
 
 @dataclass(eq=False)
 class _Run:
-    place: Place
+    placement: Placement
     folder: Path
     over: threading.Event = field(default_factory=threading.Event)
     parts: list[tuple[ContainerState, Plan, Running, threading.Thread]] = field(
@@ -111,20 +111,20 @@ class Runner:
         self.on_exit: Callable[[str], None] = lambda _: None
         self.on_health: Callable[[str], None] = lambda _: None
 
-    def start(self, place: Place) -> None:
+    def start(self, placement: Placement) -> None:
         """Check, pull, resolve secrets and start the containers. Raises CannotStart with ECS's stopped reason."""
-        folder = self._folder / f"task-{place.task}"
-        run = _Run(place, folder)
-        definitions = place.definition.container_definitions
-        place.containers = [ContainerState.declared(each) for each in definitions]
-        plans = prepare(place, folder, self._images, self._authority)
-        self._runs[place.task] = run
-        for state, each, definition in zip(place.containers, plans, definitions, strict=True):
+        folder = self._folder / f"task-{placement.task}"
+        run = _Run(placement, folder)
+        definitions = placement.definition.container_definitions
+        placement.containers = [ContainerState.declared(each) for each in definitions]
+        plans = prepare(placement, folder, self._images, self._authority)
+        self._runs[placement.task] = run
+        for state, each, definition in zip(placement.containers, plans, definitions, strict=True):
             try:
                 self._begin(run, state, each, definition)
             except CannotRun as problem:
                 state.reason = str(problem)
-                self.end(place.task)
+                self.end(placement.task)
                 raise CannotStart(str(problem)) from None
         starts.follow(self._clock, run.over, list(_starting(run)))
 
@@ -181,23 +181,23 @@ class Runner:
             ).start()
 
     def _run(self, run: _Run, each: Plan) -> Running:
-        memory = each.memory or int(run.place.definition.memory or 0) or None
+        memory = each.memory or int(run.placement.definition.memory or 0) or None
         if each.image.docker:
-            name = f"{starter.current().name}-rehearsal-{run.place.task}-{each.name}"
+            name = f"{starter.current().name}-rehearsal-{run.placement.task}-{each.name}"
             return DockerContainer(each, self._guardian, name, self._limits(run, each, memory))
         run.folder.mkdir(parents=True, exist_ok=True)
         if account := unprivileged_account():
             account.own(run.folder)
         binds = []
-        if run.place.mounts:
-            names = dict.fromkeys(database_names(), run.place.platform)
+        if run.placement.mounts:
+            names = dict.fromkeys(database_names(), run.placement.platform)
             binds = [*container_binds(each, run.folder), *resolver_binds(run.folder, names)]
-        return Process(each, self._guardian, memory, run.place.namespace, binds)
+        return Process(each, self._guardian, memory, run.placement.namespace, binds)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
         limits = docker_volumes(each)
         for name in database_names():
-            limits += ["--add-host", f"{name}:{run.place.platform}"]
+            limits += ["--add-host", f"{name}:{run.placement.platform}"]
         for mount in trust_mounts(each.image, self._authority):
             limits += ["--volume", mount]
         limits += ["--read-only"] if each.read_only else []
@@ -205,7 +205,7 @@ class Runner:
         # Without the second one a container may use as much swap as memory (Docker's documentation, "Resource
         # constraints"); on Fargate there is no swap.
         limits += ["--memory", f"{memory}m", "--memory-swap", f"{memory}m"] if memory else []
-        cpu = int(run.place.definition.cpu or 0)
+        cpu = int(run.placement.definition.cpu or 0)
         return limits + (["--cpus", str(cpu / 1024)] if cpu else [])
 
     def _follow(self, run: _Run, state: ContainerState, each: Plan, running: Running) -> None:
@@ -216,7 +216,7 @@ class Runner:
                 each.log_group,
                 each.log_stream,
                 self._clock,
-                as_on_aws(run.place, each),
+                as_on_aws(run.placement, each),
             ),
             daemon=True,
             name="rehearsal-task-log",
@@ -226,25 +226,25 @@ class Runner:
         reader.join(2)
         state.exit_code, state.status, state.reason = code, "STOPPED", running.reason
         if each.essential and not run.over.is_set():
-            self.on_exit(run.place.task)
+            self.on_exit(run.placement.task)
 
     def _teller(self, run: _Run, state: ContainerState) -> Callable[[str], None]:
         def tell(health: str) -> None:
             state.health = health
-            self.on_health(run.place.task)
+            self.on_health(run.placement.task)
 
         return tell
 
 
-def as_on_aws(place: Place, each: Plan) -> Callable[[str], str]:
+def as_on_aws(placement: Placement, each: Plan) -> Callable[[str], str]:
     """Return the function that changes the text of a container's log to the text on AWS.
 
     Paths in a traceback are those of the image (/app/pages.py), not of the local copies. An app that was
     passed the task's loopback address as BIND_HOST listens on all addresses there: where a port follows it.
     """
-    if each.environment.get("BIND_HOST") != place.address:
+    if each.environment.get("BIND_HOST") != placement.address:
         return each.image.inside
-    passed = re.compile(rf"(?<![\d.]){re.escape(place.address)}(?=:\d)")
+    passed = re.compile(rf"(?<![\d.]){re.escape(placement.address)}(?=:\d)")
     return lambda text: passed.sub("0.0.0.0", each.image.inside(text))  # noqa: S104 - only a text
 
 
@@ -255,9 +255,9 @@ def stop_signal(name: str) -> int:
 
 def _starting(run: _Run) -> Iterator[starts.Container]:
     """Return the containers that declare a port."""
-    parts = zip(run.place.definition.container_definitions, run.parts, strict=True)
+    parts = zip(run.placement.definition.container_definitions, run.parts, strict=True)
     for definition, (_, _, running, _) in parts:
         ports = [int(each["containerPort"]) for each in definition.get("portMappings") or ()]
         if ports:
-            place = run.place
-            yield starts.Container(running.root, place.address, ports, place.namespace)
+            placement = run.placement
+            yield starts.Container(running.root, placement.address, ports, placement.namespace)

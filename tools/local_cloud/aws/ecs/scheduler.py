@@ -18,7 +18,7 @@ from tools.local_cloud.aws.ec2.network import NoAddressLeft
 from tools.local_cloud.aws.ecs import launch_rate
 from tools.local_cloud.aws.ecs import state as ecs_state
 from tools.local_cloud.aws.ecs.network import TaskNetwork
-from tools.local_cloud.aws.ecs.place import NoLoopback, Place, health_of
+from tools.local_cloud.aws.ecs.placement import NoLoopback, Placement, health_of
 from tools.local_cloud.aws.ecs.records import (
     At,
     TaskRecord,
@@ -41,31 +41,31 @@ from tools.local_cloud.clock import Clock
 
 @dataclass(eq=False)
 class Managed:
-    """A service, or the tasks of one RunTask call: their state, moto's record and the tasks' places.
+    """A service, or the tasks of one RunTask call: their state, moto's record and the tasks' placements.
 
     ``definition`` is RunTask's, with overrides. A service's tasks have that of their revision.
     """
 
-    core: Service
+    service: Service
     record: Any
     definition: Any = None
-    places: dict[str, Place] = field(default_factory=dict)
+    placements: dict[str, Placement] = field(default_factory=dict)
     shown: dict[str, TaskRecord] = field(default_factory=dict)
 
     def ports(self, task_id: str) -> dict[str, int]:
         """Return the port that a task registers in each target group, or {} for an unknown task."""
-        task = self.core.task(task_id)
+        task = self.service.task(task_id)
         return task.revision.ports if task else {}
 
     def publish(self, at: At) -> None:
         """Write the state into moto's records. Call it with the lock held."""
-        if self.core.name:
-            publish_service(self.core, self.record, at)
-        for task in self.core.tasks:
-            shown, place = self.shown.get(task.id), self.places.get(task.id)
+        if self.service.name:
+            publish_service(self.service, self.record, at)
+        for task in self.service.tasks:
+            shown, placement = self.shown.get(task.id), self.placements.get(task.id)
             if shown is not None:
-                publish_task(task, place, shown, at)
-        alive = {task.id for task in self.core.tasks}
+                publish_task(task, placement, shown, at)
+        alive = {task.id for task in self.service.tasks}
         for task_id in set(self.shown) - alive:
             shown = self.shown.pop(task_id)
             hooks.backend("ecs").tasks[self.record.cluster_name].pop(shown.task_arn, None)
@@ -86,7 +86,7 @@ def listen(
 
     def checked(task: str) -> None:
         if (managed := owner(services, task)) is not None:
-            tell(managed, ecs_state.ContainerChecked(task, health_of(managed.places[task])))
+            tell(managed, ecs_state.ContainerChecked(task, health_of(managed.placements[task])))
 
     def changed(target: Target) -> None:
         if (found := _of(target, network, services)) is not None:
@@ -104,27 +104,29 @@ def listen(
 
 
 def owner(services: Services, task: str) -> Managed | None:
-    """Return the service of a task that has a place."""
-    return next((each for each in list(services.values()) if task in each.places), None)
+    """Return the service of a task that has a placement."""
+    return next((each for each in list(services.values()) if task in each.placements), None)
 
 
-def _of(target: Target, network: TaskNetwork, services: Services) -> tuple[Managed, Place] | None:
-    place = network.find(target.id)
-    managed = owner(services, place.task) if place else None
-    return (managed, place) if managed and place else None
+def _of(
+    target: Target, network: TaskNetwork, services: Services
+) -> tuple[Managed, Placement] | None:
+    placement = network.find(target.id)
+    managed = owner(services, placement.task) if placement else None
+    return (managed, placement) if managed and placement else None
 
 
-def _in_no_group(targets: Targets, managed: Managed, place: Place) -> bool:
+def _in_no_group(targets: Targets, managed: Managed, placement: Placement) -> bool:
     return all(
-        targets.is_deregistered(group, place.private_address, port)
-        for group, port in managed.ports(place.task).items()
+        targets.is_deregistered(group, placement.private_address, port)
+        for group, port in managed.ports(placement.task).items()
     )
 
 
-def alarms_read(core: Service) -> list[ecs_state.AlarmsRead]:
+def alarms_read(service: Service) -> list[ecs_state.AlarmsRead]:
     """Return the states of the service's deployment alarms; nothing while no deployment needs them."""
-    names = core.settings.alarms.names
-    if not names or not core.deployments or core.primary.rollout != "IN_PROGRESS":
+    names = service.settings.alarms.names
+    if not names or not service.deployments or service.primary.rollout != "IN_PROGRESS":
         return []
     with hooks.LOCK:
         known = hooks.backend("cloudwatch").alarms
@@ -159,50 +161,50 @@ class TaskWork:
         # A task may have been starting while the others were stopped.
         self._runner.stop()
         for managed in services:
-            for place in managed.places.values():
-                self._network.release(place)
-            managed.places.clear()
+            for placement in managed.placements.values():
+                self._network.release(placement)
+            managed.placements.clear()
 
     def _attach(self, managed: Managed, task_id: str) -> None:
-        task, ecs = managed.core.task(task_id), hooks.backend("ecs")
+        task, ecs = managed.service.task(task_id), hooks.backend("ecs")
         if task is None:
             return
         revision = task.revision
         definition = managed.definition or ecs.describe_task_definition(revision.task_definition)
         try:
-            place = self._network.give(
+            placement = self._network.give(
                 task_id, managed.record, revision.network, definition, lambda: task.status
             )
         except (NoAddressLeft, NoLoopback, OSError) as problem:
             self._tell(managed, ecs_state.FailedToStart(task_id, str(problem)))
             return
         with hooks.LOCK:
-            managed.places[task_id] = place
-            shown = make_record(managed.core, task, place, managed.record, self._at)
+            managed.placements[task_id] = placement
+            shown = make_record(managed.service, task, placement, managed.record, self._at)
             managed.shown[task_id] = shown
-            ecs.tasks.setdefault(managed.record.cluster_name, {})[place.arn] = shown
-            publish_task(task, place, shown, self._at)
+            ecs.tasks.setdefault(managed.record.cluster_name, {})[placement.arn] = shown
+            publish_task(task, placement, shown, self._at)
 
     def do(self, managed: Managed, action: ecs_state.Action) -> None:
         """Carry out one action. Slow work is done in the pool."""
         if isinstance(action, ecs_state.Weigh):
             set_weights(action)
             return
-        place = managed.places.get(action.task)
+        placement = managed.placements.get(action.task)
         match action:
             case ecs_state.Attach(task=task):
                 self._attach(managed, task)
-            case ecs_state.Launch() if place is not None:
-                self._pool.submit(self._guarded, self._launch, managed, place)
+            case ecs_state.Launch() if placement is not None:
+                self._pool.submit(self._guarded, self._launch, managed, placement)
             case ecs_state.Kill(task=task):
                 self._pool.submit(self._guarded, self._kill, managed, task)
-            case ecs_state.Register() if place is not None:
+            case ecs_state.Register() if placement is not None:
                 for group, port in managed.ports(action.task).items():
-                    self._targets.register(group, place.private_address, port)
-            case ecs_state.Deregister() if place is not None:
-                self._deregister(managed, place)
-            case ecs_state.Detach() if place is not None:
-                self._network.release(managed.places.pop(action.task))
+                    self._targets.register(group, placement.private_address, port)
+            case ecs_state.Deregister() if placement is not None:
+                self._deregister(managed, placement)
+            case ecs_state.Detach() if placement is not None:
+                self._network.release(managed.placements.pop(action.task))
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
         try:
@@ -210,33 +212,35 @@ class TaskWork:
         except Exception:
             log.exception("work on a task of the rehearsal failed")
 
-    def _launch(self, managed: Managed, place: Place) -> None:
+    def _launch(self, managed: Managed, placement: Placement) -> None:
         try:
-            self._runner.start(place)
+            self._runner.start(placement)
         except CannotStart as problem:
-            self._tell(managed, ecs_state.FailedToStart(place.task, str(problem)))
+            self._tell(managed, ecs_state.FailedToStart(placement.task, str(problem)))
         except Exception as problem:
-            self._tell(managed, ecs_state.FailedToStart(place.task, f"InternalError: {problem}"))
+            self._tell(
+                managed, ecs_state.FailedToStart(placement.task, f"InternalError: {problem}")
+            )
             raise
         else:
-            self._tell(managed, ecs_state.Launched(place.task))
+            self._tell(managed, ecs_state.Launched(placement.task))
 
     def _kill(self, managed: Managed, task: str) -> None:
         self._runner.end(task)
         self._tell(managed, ecs_state.Ended(task))
 
-    def _deregister(self, managed: Managed, place: Place) -> None:
+    def _deregister(self, managed: Managed, placement: Placement) -> None:
         any_left = False
-        for group, port in managed.ports(place.task).items():
-            any_left |= self._targets.deregister(group, place.private_address, port)
+        for group, port in managed.ports(placement.task).items():
+            any_left |= self._targets.deregister(group, placement.private_address, port)
         if not any_left:
-            self._tell(managed, ecs_state.Drained(place.task))
+            self._tell(managed, ecs_state.Drained(placement.task))
 
 
 TICK_SECONDS = 0.05
 """Real seconds between two steps."""
 
-Found: TypeAlias = tuple[Place, TaskRecord]
+Found: TypeAlias = tuple[Placement, TaskRecord]
 
 
 class Scheduler:
@@ -282,23 +286,23 @@ class Scheduler:
         return None if seconds is None else self._epoch + timedelta(seconds=seconds)
 
     def find(self, task: str) -> Found | None:
-        """Return the place of a task and its record in moto."""
+        """Return the placement of a task and its record in moto."""
         for managed in list(self.all.values()):
-            place, shown = managed.places.get(task), managed.shown.get(task)
-            if place is not None and shown is not None:
-                return place, shown
+            placement, shown = managed.placements.get(task), managed.shown.get(task)
+            if placement is not None and shown is not None:
+                return placement, shown
         return None
 
     def adopt(self, record: Any) -> Managed:
         """Take over a new service from moto."""
         definition = hooks.backend("ecs").describe_task_definition(record.task_definition)
-        core = Service(
+        service = Service(
             name=record.name,
             settings=settings_of(record),
             new_id=lambda: uuid.uuid4().hex,
         )
         record.created_at = self._clock.now()
-        managed = self.services[record.arn] = Managed(core, record)
+        managed = self.services[record.arn] = Managed(service, record)
         self.act(managed, ecs_state.Updated(settings_of(record), revision_of(record, definition)))
         return managed
 
@@ -309,16 +313,16 @@ class Scheduler:
         """
         if not self._run_tasks.take(self._clock.monotonic(), 1):
             raise hooks.Refused("ThrottlingException", "Rate exceeded")
-        core = Service(name="", settings=Settings(desired=0), new_id=lambda: uuid.uuid4().hex)
-        managed = Managed(core, record, definition)
+        service = Service(name="", settings=Settings(desired=0), new_id=lambda: uuid.uuid4().hex)
+        managed = Managed(service, record, definition)
         now = self._clock.monotonic()
         revision = Revision(
             task_definition=str(definition.arn), network=record.network_configuration
         )
         with hooks.LOCK:
-            for task in begin(core, revision, now, count, started_by):
+            for task in begin(service, revision, now, count, started_by):
                 self._wanted.put((managed, ecs_state.Attach(task.id)))
-                shown = pending_record(core, task, definition, record, self.at)
+                shown = pending_record(service, task, definition, record, self.at)
                 managed.shown[task.id] = shown
                 tasks = hooks.backend("ecs").tasks
                 tasks.setdefault(record.cluster_name, {})[shown.task_arn] = shown
@@ -332,7 +336,7 @@ class Scheduler:
         Its actions are left to the thread: callers hold the lock, and actions use the network.
         """
         with hooks.LOCK:
-            for action in step(managed.core, self._clock.monotonic(), events):
+            for action in step(managed.service, self._clock.monotonic(), events):
                 self._wanted.put((managed, action))
             managed.publish(self.at)
 
@@ -345,7 +349,7 @@ class Scheduler:
             try:
                 self.turn(TICK_SECONDS)
             except Exception:
-                log.exception("a turn of the service scheduler failed")
+                log.exception("a step of the service scheduler failed")
 
     def turn(self, patience: float) -> None:
         """Process the events of all services and carry out the actions. Waits real seconds for a first event."""
@@ -361,9 +365,9 @@ class Scheduler:
         self._targets.expire()
         self._network.refresh()
         for managed in list(self.all.values()):
-            self.act(managed, *gathered.get(managed, ()), *alarms_read(managed.core))
+            self.act(managed, *gathered.get(managed, ()), *alarms_read(managed.service))
         for first, managed in list(self.one_offs.items()):
-            if not managed.core.tasks:
+            if not managed.service.tasks:
                 del self.one_offs[first]
         while not self._wanted.empty():
             self._work.do(*self._wanted.get())

@@ -17,7 +17,7 @@ from typing import Any
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ecs import stages
 from tools.local_cloud.aws.ecs.state import Deployment, Revision, Service, Step, Task, Weigh
-from tools.local_cloud.aws.ecs.tasks import Turn, healthy, start
+from tools.local_cloud.aws.ecs.tasks import Tick, healthy, start
 from tools.local_cloud.aws.iam import refusal
 
 MINUTE = 60.0
@@ -106,41 +106,41 @@ def _goes_back(deployment: Deployment) -> bool:
     return deployment.rolling_back is not None
 
 
-def shift(turn: Turn) -> None:
+def shift(tick: Tick) -> None:
     """Enter the stages that are due, and set the weights of the rules."""
-    service, primary = turn.service, turn.service.primary
+    service, primary = tick.service, tick.service.primary
     given = advanced(primary.revision)
     if not service.settings.steps or service.status != "ACTIVE" or not given:
         return
     if (old := source(service)) is not None:
-        _replace_dead(turn, old)
+        _replace_dead(tick, old)
     if primary.rollout == "IN_PROGRESS" and not _goes_back(primary):
-        stages.advance(turn, lambda: _ready(turn), steps=old is not None)
-    _weigh(turn, str(given["productionListenerRule"]), share(service))
+        stages.advance(tick, lambda: _ready(tick), steps=old is not None)
+    _weigh(tick, str(given["productionListenerRule"]), share(service))
     if rule := given.get("testListenerRule"):
-        _weigh(turn, str(rule), test_share(service))
+        _weigh(tick, str(rule), test_share(service))
 
 
-def _replace_dead(turn: Turn, old: Deployment) -> None:
+def _replace_dead(tick: Tick, old: Deployment) -> None:
     """Replace old tasks that have died by tasks of their own revision, as ECS has since November 2025."""
-    missing = turn.service.settings.desired - len(kept(turn.service))
-    if turn.service.primary.stage != stages.CLEAN_UP and missing > 0:
-        start(turn, old, missing)
+    missing = tick.service.settings.desired - len(kept(tick.service))
+    if tick.service.primary.stage != stages.CLEAN_UP and missing > 0:
+        start(tick, old, missing)
 
 
-def _ready(turn: Turn) -> bool:
+def _ready(tick: Tick) -> bool:
     """Return whether every new task is healthy, and no task of a third deployment is left."""
-    service, primary = turn.service, turn.service.primary
+    service, primary = tick.service, tick.service.primary
     known = {primary.id, *(task.deployment for task in kept(service))}
     current = [task for task in service.alive() if task.deployment == primary.id]
     others = [task for task in service.tasks if task.alive and task.deployment not in known]
     whole = len(current) >= service.settings.desired and not others
-    return whole and all(healthy(turn, task) for task in current)
+    return whole and all(healthy(tick, task) for task in current)
 
 
-def _weigh(turn: Turn, rule: str, share: int) -> None:
+def _weigh(tick: Tick, rule: str, share: int) -> None:
     """Let a rule give the primary deployment its share, unless it does; both target groups are in the rule."""
-    service, revision = turn.service, turn.service.primary.revision
+    service, revision = tick.service, tick.service.primary.revision
     [first] = replace(revision, group="").ports
     [group] = revision.ports
     weights = {first: 0, str(advanced(revision)["alternateTargetGroupArn"]): 0, group: share}
@@ -149,7 +149,7 @@ def _weigh(turn: Turn, rule: str, share: int) -> None:
         weights |= {other: ALL if other == group else ALL - share}
     if weights != service.weights.get(rule):
         service.weights[rule] = weights
-        turn.actions.append(Weigh(rule, weights))
+        tick.actions.append(Weigh(rule, weights))
 
 
 def set_weights(action: Weigh) -> None:

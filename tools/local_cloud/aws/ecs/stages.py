@@ -11,7 +11,7 @@ from typing import Any
 
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ecs.state import PAUSE, Deployment, Hook, Pause
-from tools.local_cloud.aws.ecs.tasks import Turn
+from tools.local_cloud.aws.ecs.tasks import Tick
 
 MINUTE = 60.0
 SCALE_UP, SHIFT, BAKE, CLEAN_UP = "SCALE_UP", "PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME", "CLEAN_UP"
@@ -80,34 +80,34 @@ def has_come_to(deployment: Deployment, stage: str) -> bool:
     return bool(deployment.stage) and STAGES.index(deployment.stage) >= STAGES.index(stage)
 
 
-def advance(turn: Turn, ready: Callable[[], bool], *, steps: bool) -> None:
+def advance(tick: Tick, ready: Callable[[], bool], *, steps: bool) -> None:
     """Let the primary deployment enter the next stages for as long as nothing holds it.
 
     ``ready`` is whether its tasks are healthy. Without ``steps`` it takes all requests and bakes for no time: a
     first deployment has no other version.
     """
-    primary = turn.service.primary
+    primary = tick.service.primary
     if not primary.stage:
-        _enter(turn, STAGES[0])
-    while primary.stage != CLEAN_UP and _is_over(turn, ready, steps):
-        _enter(turn, STAGES[STAGES.index(primary.stage) + 1])
+        _enter(tick, STAGES[0])
+    while primary.stage != CLEAN_UP and _is_over(tick, ready, steps):
+        _enter(tick, STAGES[STAGES.index(primary.stage) + 1])
 
 
-def _enter(turn: Turn, stage: str) -> None:
-    service, primary = turn.service, turn.service.primary
-    primary.stage, primary.stage_at, primary.updated_at = stage, turn.now, turn.now
+def _enter(tick: Tick, stage: str) -> None:
+    service, primary = tick.service, tick.service.primary
+    primary.stage, primary.stage_at, primary.updated_at = stage, tick.now, tick.now
     if stage == SHIFT:
-        primary.step, primary.step_at = 0, turn.now
+        primary.step, primary.step_at = 0, tick.now
     primary.hooks = [
-        Hook(id=f"ecs-pause-{service.new_id()}", expires=turn.now + each.wait, action=each.action)
+        Hook(id=f"ecs-pause-{service.new_id()}", expires=tick.now + each.wait, action=each.action)
         for each in service.settings.pauses
         if stage in each.stages
     ]
 
 
-def _is_over(turn: Turn, ready: Callable[[], bool], steps: bool) -> bool:
-    primary, plan = turn.service.primary, turn.service.settings.steps
-    if not _passed(turn):
+def _is_over(tick: Tick, ready: Callable[[], bool], steps: bool) -> bool:
+    primary, plan = tick.service.primary, tick.service.settings.steps
+    if not _passed(tick):
         return False
     match primary.stage:
         case "SCALE_UP":
@@ -115,25 +115,25 @@ def _is_over(turn: Turn, ready: Callable[[], bool], steps: bool) -> bool:
         case "PRODUCTION_TRAFFIC_SHIFT":
             last = len(plan) - 1
             while primary.step < last:
-                if steps and turn.now - primary.step_at < plan[primary.step].wait:
+                if steps and tick.now - primary.step_at < plan[primary.step].wait:
                     return False
-                primary.step, primary.step_at = primary.step + 1, turn.now
-                primary.updated_at = turn.now
+                primary.step, primary.step_at = primary.step + 1, tick.now
+                primary.updated_at = tick.now
             return True
         case "BAKE_TIME":
-            return not steps or turn.now - primary.stage_at >= plan[-1].wait
+            return not steps or tick.now - primary.stage_at >= plan[-1].wait
     return True
 
 
-def _passed(turn: Turn) -> bool:
+def _passed(tick: Tick) -> bool:
     """Return whether no hook holds the deployment: each one is answered, or its time is over."""
-    primary = turn.service.primary
+    primary = tick.service.primary
     for each in awaiting(primary):
-        if turn.now < each.expires:
+        if tick.now < each.expires:
             return False
         each.status = "TIMED_OUT"
         if each.action == "ROLLBACK":
-            roll_back(turn)
+            roll_back(tick)
     return primary.rollback is None
 
 
@@ -142,16 +142,16 @@ def awaiting(deployment: Deployment) -> Iterator[Hook]:
     return (each for each in deployment.hooks if each.status == "AWAITING_ACTION")
 
 
-def answer(turn: Turn, hook_id: str, action: str) -> None:
+def answer(tick: Tick, hook_id: str, action: str) -> None:
     """Process an answer to a hook of the primary deployment."""
-    for each in awaiting(turn.service.primary):
+    for each in awaiting(tick.service.primary):
         if each.id == hook_id:
             each.status = "SUCCEEDED" if action == "CONTINUE" else "FAILED"
             if action == "ROLLBACK":
-                roll_back(turn)
+                roll_back(tick)
 
 
-def roll_back(turn: Turn) -> None:
+def roll_back(tick: Tick) -> None:
     """Ask for the rollback, with which the next step begins."""
-    primary = turn.service.primary
-    primary.rollback, primary.asked, primary.updated_at = "REQUESTED", PAUSE, turn.now
+    primary = tick.service.primary
+    primary.rollback, primary.asked, primary.updated_at = "REQUESTED", PAUSE, tick.now

@@ -70,7 +70,7 @@ class Forwarding:
         self._targets, self._find_task, self._standing = targets, find, standing
         self._turns: dict[str, int] = {}
         self._credits: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
-        self._places: dict[tuple[Target, int], tuple[float, TaskAddress | None]] = {}
+        self._addresses: dict[tuple[Target, int], tuple[float, TaskAddress | None]] = {}
         limit = min(CONNECT_SECONDS, max(clock.wall(CONNECT_SECONDS), SHORTEST_TIMEOUT))
         self.pool = Pool(limit)
 
@@ -83,8 +83,8 @@ class Forwarding:
                 return fixed_answer(action["FixedResponseConfig"])
             case "redirect":
                 config = action["RedirectConfig"]
-                place = redirect_location(config, request, view.protocol, view.port)
-                return redirect_answer(config, self._on_this_machine(view, place))
+                location = redirect_location(config, request, view.protocol, view.port)
+                return redirect_answer(config, self._on_this_machine(view, location))
             case "forward":
                 return self._forward(action)
         return error_answer(500)
@@ -100,7 +100,7 @@ class Forwarding:
             return error_answer(503)
         turn = self._turns[group] = self._turns.get(group, -1) + 1
         target = registered[usable[turn % len(usable)]]
-        return Upstream(self.pool, target, self.place(target, target.port), _speaks_tls(group))
+        return Upstream(self.pool, target, self.address(target, target.port), _speaks_tls(group))
 
     def _next_group(self, weights: Mapping[str, int]) -> str:
         """Return the next target group, in exact shares of the weights (smooth weighted round robin)."""
@@ -111,14 +111,14 @@ class Forwarding:
         credits[chosen] -= sum(weights.values())
         return chosen
 
-    def place(self, target: Target, port: int) -> TaskAddress | None:
+    def address(self, target: Target, port: int) -> TaskAddress | None:
         """Return where a target listens on ``port``, if its load balancers may reach it."""
         now = time.monotonic()
-        known = self._places.get((target, port))
+        known = self._addresses.get((target, port))
         if known is None or now - known[0] > FRESH_SECONDS:
-            known = self._places[target, port] = (now, self._find(target, port))
-        if len(self._places) > MANY:
-            self._places.clear()
+            known = self._addresses[target, port] = (now, self._find(target, port))
+        if len(self._addresses) > MANY:
+            self._addresses.clear()
         return known[1]
 
     def _find(self, target: Target, port: int) -> TaskAddress | None:
@@ -134,8 +134,8 @@ class Forwarding:
     def _on_this_machine(self, view: View, location: str) -> str:
         """Replace another listener's declared port in a redirect by its local port."""
         scheme, _, rest = location.partition("://")
-        place, slash, path = rest.partition("/")
-        host, _, port = place.partition(":")
+        authority, slash, path = rest.partition("/")
+        host, _, port = authority.partition(":")
         declared = (scheme.upper(), int(port or {"http": 80, "https": 443}[scheme]))
         for known, real, other in self._standing():
             if known == declared and other and other.balancer is view.balancer:
@@ -235,13 +235,13 @@ class Balancer:
     def port_of(self, name: str, port: int) -> int | None:
         """Return the local port of the listener with that DNS name and declared, or local, port."""
         for each in list(self._listening.values()):
-            view = self._view(each) if port in (each.declared.place[1], each.port) else None
+            view = self._view(each) if port in (each.declared.endpoint[1], each.port) else None
             if view is not None and name.lower() in host_names_of(view.balancer):
                 return each.port
         return None
 
     def _described(self, each: Listening) -> dict[str, object]:
-        protocol, port = each.declared.place
+        protocol, port = each.declared.endpoint
         trust = {"authority": str(self._authority.path)} if protocol == "HTTPS" else {}
         return {
             "arn": each.arn,
@@ -253,7 +253,7 @@ class Balancer:
         }
 
     def _standing(self) -> list[tuple[tuple[str, int], int, View | None]]:
-        return [(each.declared.place, each.port, each.view) for each in self._listening.values()]
+        return [(each.declared.endpoint, each.port, each.view) for each in self._listening.values()]
 
     async def _follow(self) -> None:
         async with self._changing:
@@ -264,7 +264,7 @@ class Balancer:
                 old = self._listening.get(arn)
                 if old is not None and old.declared == what:
                     continue
-                if old is not None and old.declared.place == what.place:
+                if old is not None and old.declared.endpoint == what.endpoint:
                     self._secure(old, what)
                     continue
                 if old is not None:
@@ -292,9 +292,9 @@ class Balancer:
     def _port_for(self, declared: Declared) -> int:
         """Return the requested port for HTTP:80, and any free port for 0."""
         if self._wanted is not None:
-            port = self._wanted if declared.place == ("HTTP", 80) else 0
+            port = self._wanted if declared.endpoint == ("HTTP", 80) else 0
         else:
-            port = USUAL_PORTS.get(declared.place, 0)
+            port = USUAL_PORTS.get(declared.endpoint, 0)
         return port if port and is_free(LOOPBACK, port) else 0
 
     def _secure(self, each: Listening, declared: Declared) -> None:

@@ -117,8 +117,10 @@ def redirect_location(config: Mapping[str, Any], request: Request, protocol: str
     scheme, host = filled("Protocol", "#{protocol}").lower(), filled("Host", "#{host}")
     number = filled("Port", "#{port}")
     path, query = filled("Path", "/#{path}"), filled("Query", "#{query}")
-    place = host if (scheme, number) in (("http", "80"), ("https", "443")) else f"{host}:{number}"
-    return f"{scheme}://{place}{path}" + (f"?{query}" if query else "")
+    authority = (
+        host if (scheme, number) in (("http", "80"), ("https", "443")) else f"{host}:{number}"
+    )
+    return f"{scheme}://{authority}{path}" + (f"?{query}" if query else "")
 
 
 LAST = 1 << 30
@@ -194,7 +196,7 @@ class Declared(NamedTuple):
     policy: str | None
 
     @property
-    def place(self) -> tuple[str, int]:
+    def endpoint(self) -> tuple[str, int]:
         """Return the protocol and port that clients on AWS use."""
         return self.protocol, self.port
 

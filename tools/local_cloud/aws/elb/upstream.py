@@ -85,9 +85,9 @@ class Pool:
         self._context = unverified_tls()
         self._free: dict[tuple[TaskAddress, bool], list[Wire]] = {}
 
-    def take(self, place: TaskAddress, tls: bool) -> Wire | None:
+    def take(self, address: TaskAddress, tls: bool) -> Wire | None:
         """Return an idle connection that is still open, or None."""
-        kept = self._free.get((place, tls), [])
+        kept = self._free.get((address, tls), [])
         while kept:
             wire = kept.pop()
             if wire.usable:
@@ -95,11 +95,11 @@ class Pool:
             wire.close()
         return None
 
-    async def connect(self, place: TaskAddress, tls: bool) -> Wire:
+    async def connect(self, address: TaskAddress, tls: bool) -> Wire:
         """Open a connection, with ``tls`` a TLS session on it. Raises NoAnswer, NoTls or TooSlow."""
         try:
             async with asyncio.timeout(self.connect_seconds):
-                reader, writer = await place.connect()
+                reader, writer = await address.connect()
         except TimeoutError:
             raise TooSlow from None
         except OSError:
@@ -116,9 +116,9 @@ class Pool:
             writer.close()
             raise NoTls from None
 
-    def give_back(self, place: TaskAddress, wire: Wire) -> None:
+    def give_back(self, address: TaskAddress, wire: Wire) -> None:
         """Keep a connection after its exchange, if both sides allow it."""
-        kept = self._free.setdefault((place, wire.tls), [])
+        kept = self._free.setdefault((address, wire.tls), [])
         if wire.http.our_state is h11.DONE and wire.http.their_state is h11.DONE and wire.usable:
             wire.http.start_next_cycle()
             if len(kept) < KEPT:
@@ -135,15 +135,15 @@ class Pool:
 
 
 class Upstream:
-    """One target to forward to. ``place`` is where it listens; None if security groups do not allow it.
+    """One target to forward to. ``address`` is where it listens; None if security groups do not allow it.
 
     ``tls`` is whether its target group's protocol is HTTPS.
     """
 
     def __init__(
-        self, pool: Pool, target: Target, place: TaskAddress | None, tls: bool = False
+        self, pool: Pool, target: Target, address: TaskAddress | None, tls: bool = False
     ) -> None:
-        self._pool, self._target, self._place, self._tls = pool, target, place, tls
+        self._pool, self._target, self._address, self._tls = pool, target, address, tls
         self.group = target.group
         self.asked_at: float | None = None
         """The time when the request was sent, by the monotonic clock; None if no connection could be made."""
@@ -152,29 +152,29 @@ class Upstream:
         self, request: h11.Request, body: AsyncIterator[bytes], idle: float
     ) -> AsyncGenerator[h11.Event, None]:
         """Send ``request`` and yield the response's events. Raises NoAnswer or TooSlow."""
-        if self._place is None:
+        if self._address is None:
             await asyncio.sleep(self._pool.connect_seconds)
             raise TooSlow
         self._target.in_flight += 1
         try:
-            async with aclosing(self._attempts(self._place, request, body, idle)) as events:
+            async with aclosing(self._attempts(self._address, request, body, idle)) as events:
                 async for event in events:
                     yield event
         finally:
             self._target.in_flight -= 1
 
     async def _attempts(
-        self, place: TaskAddress, request: h11.Request, body: AsyncIterator[bytes], idle: float
+        self, address: TaskAddress, request: h11.Request, body: AsyncIterator[bytes], idle: float
     ) -> AsyncGenerator[h11.Event, None]:
         # The target may be closing an idle connection, so only an idempotent request is sent on
         # one.
         kept = None
         if request.method in (b"GET", b"HEAD"):
-            kept = self._pool.take(place, self._tls)
+            kept = self._pool.take(address, self._tls)
         if kept is not None:
             begun = False
             try:
-                async with aclosing(self._once(place, kept, request, body, idle)) as events:
+                async with aclosing(self._once(address, kept, request, body, idle)) as events:
                     async for event in events:
                         begun = True
                         yield event
@@ -183,14 +183,14 @@ class Upstream:
                 if begun:
                     raise
         self.asked_at = None
-        wire = await self._pool.connect(place, self._tls)
-        async with aclosing(self._once(place, wire, request, body, idle)) as events:
+        wire = await self._pool.connect(address, self._tls)
+        async with aclosing(self._once(address, wire, request, body, idle)) as events:
             async for event in events:
                 yield event
 
     async def _once(
         self,
-        place: TaskAddress,
+        address: TaskAddress,
         wire: Wire,
         request: h11.Request,
         body: AsyncIterator[bytes],
@@ -208,7 +208,7 @@ class Upstream:
                     break
             if sending.done():
                 sending.result()
-                self._pool.give_back(place, wire)
+                self._pool.give_back(address, wire)
             else:
                 wire.close()
         except (OSError, h11.RemoteProtocolError, h11.LocalProtocolError):
@@ -251,7 +251,7 @@ log = logging.getLogger(__name__)
 SHORTEST_TIMEOUT = 2.0
 """Minimum of real seconds for a command or connection, whose own time is not faster on the clock."""
 
-Place = TaskAddress | None
+Address = TaskAddress | None
 """Returns where a target listens; None if the network does not allow it."""
 
 
@@ -259,9 +259,9 @@ class HealthChecker:
     """Checks every target as its group declares it, on the data plane's loop."""
 
     def __init__(
-        self, clock: Clock, targets: Targets, place: Callable[[Target, int], Place]
+        self, clock: Clock, targets: Targets, address: Callable[[Target, int], Address]
     ) -> None:
-        self._clock, self._targets, self._place = clock, targets, place
+        self._clock, self._targets, self._address = clock, targets, address
 
     async def watch(self, target: Target) -> None:
         """Check ``target`` until it is deregistered."""
@@ -281,24 +281,24 @@ class HealthChecker:
 
     async def _probe(self, target: Target, check: Check) -> Outcome:
         port = target.port if check.port == "traffic-port" else int(check.port)
-        place = self._place(target, port)
-        if place is None:
+        address = self._address(target, port)
+        if address is None:
             await self._clock.pause(check.timeout)
             return Outcome(TIMED_OUT)
         try:
             # Not scaled by the clock: the app's own time is not, and a response after 4 s passes
             # on AWS.
             async with asyncio.timeout(check.timeout):
-                return await _ask(place, target, check)
+                return await _ask(address, target, check)
         except TimeoutError:
             return Outcome(TIMED_OUT)
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return Outcome(FAILED)
 
 
-async def _ask(place: TaskAddress, target: Target, check: Check) -> Outcome:
+async def _ask(address: TaskAddress, target: Target, check: Check) -> Outcome:
     context = unverified_tls() if check.protocol == "HTTPS" else None
-    reader, writer = await place.connect(context)
+    reader, writer = await address.connect(context)
     try:
         if check.protocol not in ("HTTP", "HTTPS"):
             return Outcome()

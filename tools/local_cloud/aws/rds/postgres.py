@@ -177,8 +177,12 @@ class Postgres:
         self._write("server.key", key)
 
     def commit_nothing(self) -> None:
-        """Write a commit into the log."""
-        self.execute(sql.SQL("SELECT pg_current_xact_id()"))
+        """Write a commit into the log, and wait until it is in the log's file.
+
+        PostgreSQL waits only for a transaction that has written to the log before its commit (xact.c,
+        RecordTransactionCommit).
+        """
+        self.execute(sql.SQL("SELECT pg_logical_emit_message(true, 'restore', '')"))
 
     def remove(self) -> None:
         """Stop the server and delete its files."""

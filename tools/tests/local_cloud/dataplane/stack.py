@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tools.local_cloud.aws.ecs.place import Place
+from tools.local_cloud.aws.ecs.placement import Placement
 from tools.tests.local_cloud.dataplane.declarations import Declarations
 
 DATABASE = "careapp-poc"
@@ -184,7 +184,7 @@ class Stack(Declarations):
         def ask() -> bool:
             healthy = [each["TargetHealth"]["State"] for each in self.targets()]
             steady = self.messages()[-1].endswith("has reached a steady state.")
-            return steady and healthy == ["healthy"] * count and len(self.places()) == count
+            return steady and healthy == ["healthy"] * count and len(self.placements()) == count
 
         until(ask, what="a whole service")
 
@@ -238,15 +238,19 @@ class Stack(Declarations):
         )["TargetHealthDescriptions"]
         return found
 
-    def places(self) -> list[Place]:
-        """Return the places of the tasks."""
+    def placements(self) -> list[Placement]:
+        """Return the placements of the tasks."""
         scheduler = self.plane._scheduler
-        return [place for each in scheduler.services.values() for place in each.places.values()]
+        return [
+            placement
+            for each in scheduler.services.values()
+            for placement in each.placements.values()
+        ]
 
     def inside(self, program: str, *arguments: str) -> str:
         """Return the output of a Python program that runs in the network of the only task."""
-        (place,) = self.places()
-        before = place.namespace.command_prefix(None) if place.namespace else []
+        (placement,) = self.placements()
+        before = placement.namespace.command_prefix(None) if placement.namespace else []
         done = subprocess.run(
             [*before, sys.executable, "-c", program, *arguments],
             capture_output=True,

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from tools.local_cloud.aws.ecs.place import PLATFORM
+from tools.local_cloud.aws.ecs.placement import PLATFORM
 from tools.tests.local_cloud.dataplane.stack import DATABASE
 
 DOCUMENT = "AWS-StartPortForwardingSessionToRemoteHost"

@@ -269,7 +269,7 @@ def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy):
 def service(desired: int = 2, **more):
     """Return a service with a running task and a pending one, as the metrics read it."""
     tasks = [SimpleNamespace(id=name, status=name) for name in ("RUNNING", "PENDING")]
-    core = SimpleNamespace(
+    service = SimpleNamespace(
         name="web",
         status="ACTIVE",
         settings=SimpleNamespace(desired=desired),
@@ -277,9 +277,9 @@ def service(desired: int = 2, **more):
         **{"deployments": [], "history": [], **more},
     )
     definition = SimpleNamespace(cpu="512", memory="1024")
-    places = {task.id: SimpleNamespace(definition=definition) for task in tasks}
+    placements = {task.id: SimpleNamespace(definition=definition) for task in tasks}
     record = SimpleNamespace(cluster_name="main", arn="arn:service/web")
-    return SimpleNamespace(core=core, places=places, record=record)
+    return SimpleNamespace(service=service, placements=placements, record=record)
 
 
 def test_usage_is_relative_to_the_task_s_size(busy, monkeypatch):
@@ -303,7 +303,7 @@ def test_container_insights_count_tasks_where_they_are_on(value, running):
     counts = {name: value for (name, _), value in told(tasks.take(0)).items()}
     expected = {"DesiredTaskCount": 2, "RunningTaskCount": 1, "PendingTaskCount": 1}
     assert counts == ({} if value == "disabled" else expected)
-    watched.core.tasks = [each for each in watched.core.tasks if each.status != "RUNNING"]
+    watched.service.tasks = [each for each in watched.service.tasks if each.status != "RUNNING"]
     assert told(tasks.take(1)) == {}, "no word where no task runs"
 
 

@@ -84,7 +84,7 @@ def test_a_command_runs_with_the_tasks_variables_and_its_exit_code_is_kept(runni
     by = {"cluster": "main", "startedBy": "the-test"}
     assert running.ecs.list_tasks(**by)["taskArns"] == []
     assert ended["taskArn"] in running.ecs.list_tasks(**by, desiredStatus="STOPPED")["taskArns"]
-    assert len(running.places()) == 1
+    assert len(running.placements()) == 1
 
 
 def test_a_task_gets_exactly_its_declared_environment_and_the_platforms(running, secret):

@@ -140,7 +140,7 @@ def test_an_empty_cloud_is_shown_and_the_process_ends_with_the_cloud(tmp_path):
     child = launched._child
     try:
         shutil.rmtree(folder / "project")
-        assert state(launched)["verdict"]["headline"] == "Nothing is up"
+        assert state(launched)["verdict"]["headline"] == "Nothing is deployed"
         assert child.poll() is None
     finally:
         launched.stop()

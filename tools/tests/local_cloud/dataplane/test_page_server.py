@@ -152,7 +152,7 @@ def test_without_a_stack_it_says_how_to_create_one():
     watcher.known = ()
     found = client(watcher, address="").get("/").text
     assert watcher.asked == ["poc"]
-    assert "Nothing is up" in found
+    assert "Nothing is deployed" in found
     assert "init" in found
     assert "Open the app" not in found
 

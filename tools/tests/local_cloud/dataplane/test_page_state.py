@@ -32,21 +32,21 @@ STARTING = a.stack(
 )
 NOTHING = SITUATIONS["stack-missing"]
 VERDICTS = {
-    "nobody": (None, Work(project="careapp", stack="poc"), "calm", "Nothing is up"),
-    "empty": (NOTHING, Work(project="careapp", stack="poc"), "calm", "Nothing is up"),
+    "nobody": (None, Work(project="careapp", stack="poc"), "calm", "Nothing is deployed"),
+    "empty": (NOTHING, Work(project="careapp", stack="poc"), "calm", "Nothing is deployed"),
     "begun": (None, BUILDING, "busy", "Stage 1 is being built"),
     "half": (NOTHING, BUILDING, "busy", "Stage 1 is being built"),
     "stage1": (
         a.stage1(),
         Work(project="careapp", stack="poc"),
         "calm",
-        "Stage 1 stands, ECS is off",
+        "Stage 1 is deployed, ECS is off",
     ),
     "second": (a.stage1(a.choices()), BUILDING, "busy", "Stage 2 is being built"),
     "rolling": (STARTING, BUILDING, "busy", "The roll-out is under way"),
     "healthy": (a.stack(), Work(project="careapp", stack="poc"), "good", "Everything works"),
     "broken": (SITUATIONS["health-path-missing"], BUILDING, "bad", "The health check's path /"),
-    "going": (a.stack(), REMOVING, "busy", "Pulumi takes the stack down"),
+    "going": (a.stack(), REMOVING, "busy", "Pulumi is destroying the stack"),
     "unsure": (
         a.stack(service=a.DENIED),
         Work(project="careapp", stack="poc"),

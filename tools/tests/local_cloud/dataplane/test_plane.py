@@ -104,7 +104,7 @@ CLOUD = """
         stack.rolled_out()
         seen = stack.plane.describe()
         pids = [p for t in seen["tasks"] for p in t["pid"]] + [d["pid"] for d in seen["databases"]]
-        pids += [p.namespace._holder.pid for p in stack.places() if p.namespace]
+        pids += [p.namespace._holder.pid for p in stack.placements() if p.namespace]
         print(*pids, *stack.plane._given.iterdir(), flush=True)
         sys.stdin.read()
 """

@@ -102,7 +102,7 @@ def test_two_tasks_run_at_once_on_addresses_of_their_own(running):
 def test_a_task_has_loopback_its_private_address_and_that_of_the_metadata_alone(running):
     needs_own_networks()
     running.whole()
-    (place,) = running.places()
+    (place,) = running.placements()
     assert running.inside(ADDRESSES) == f"{place.private_address} 127.0.0.1 169.254.170.2"
 
 

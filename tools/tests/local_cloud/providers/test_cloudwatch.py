@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.cloudwatch import alarms
-from tools.local_cloud.aws.cloudwatch.alarms import Rule
+from tools.local_cloud.aws.cloudwatch.alarms import Condition
 from tools.local_cloud.aws.cloudwatch.queries import Maths, NotUnderstood
 from tools.local_cloud.aws.cloudwatch.store import KEPT, STORE, Metric, Values
 
@@ -176,7 +176,7 @@ def test_missing_data_is_treated_as_in_the_guide_s_tables(row):
     for missing, state in zip(
         ("missing", "ignore", "breaching", "notBreaching"), states, strict=True
     ):
-        rule = Rule(
+        rule = Condition(
             comparison="GreaterThanThreshold",
             threshold=5,
             periods=3,
@@ -196,7 +196,7 @@ def test_missing_data_is_treated_as_in_the_guide_s_tables(row):
     ],
 )
 def test_on_which_side_of_the_threshold_it_rings(comparison, rings):
-    rule = Rule(comparison=comparison, threshold=5, periods=1, needed=1)
+    rule = Condition(comparison=comparison, threshold=5, periods=1, needed=1)
     assert [rule.state([value], "OK") == "ALARM" for value in (4.0, 5.0, 6.0)] == rings
 
 

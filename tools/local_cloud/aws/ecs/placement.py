@@ -1,4 +1,4 @@
-"""A task's place: its network interface, its address on this machine, and the state of its containers."""
+"""A task's placement: its network interface, its address on this machine, and the state of its containers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ In the rehearsal the AWS API and the databases have this address, too.
 
 
 @dataclass(eq=False, kw_only=True)
-class Place:
-    """A task's place. ``definition`` and ``interface`` are moto's objects.
+class Placement:
+    """A task's placement. ``definition`` and ``interface`` are moto's objects.
 
     ``address`` is the private address in the task's ``namespace``, or without one a loopback
     address. With ``mounts`` each container has a mount namespace.
@@ -105,9 +105,9 @@ class ContainerState:
         )
 
 
-def health_of(place: Place) -> str:
+def health_of(placement: Placement) -> str:
     """Return a task's health: the worst of its essential containers with a health check."""
-    found = [each.health for each in place.containers if each.essential and each.checked]
+    found = [each.health for each in placement.containers if each.essential and each.checked]
     for health in ("UNHEALTHY", "UNKNOWN"):
         if health in found:
             return health

@@ -1,0 +1,33 @@
+"""One update of the stack, from before its first resource until the roll-out of its service has ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tools.rollout import before_service, gate, health_change
+
+if TYPE_CHECKING:
+    import pulumi
+    import pulumi_aws as aws
+
+    from stack.settings import Settings
+
+
+class Update:
+    """Notes what the update changes, and waits at its end until the service runs what it deploys.
+
+    Create it before the first resource. Raises RunError where the new health check would take down the
+    tasks that run.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, self._changes = settings, gate.watch()
+        health_change.refuse_outage(settings, self._changes)
+
+    def hooks(self) -> pulumi.ResourceHookBinding:
+        """Return the hooks of the ECS service."""
+        return before_service.hooks(self._settings, self._changes)
+
+    def wait_for(self, service: aws.ecs.Service, balancer: gate.Balancer) -> None:
+        """Wait for the roll-out once the program has declared everything. Fails `pulumi up` where it fails."""
+        gate.gate(service, balancer, self._settings, self._changes)
