@@ -88,8 +88,8 @@ def did(tmp_path_factory):
     with local_stack(tmp_path_factory.mktemp("toggles")) as stack:
         steps = {"up": stack.up(ecsEnabled="true", **turned(WATCH, 0), **turned(GO, 0)).steps}
         steps["safe"] = stack.up(**turned(SAFETY, 1), **turned(WATCH, 1), **turned(GO, 1)).steps
-        [seen] = stack.calls("rds", "describe_db_instances", {})["DBInstances"]
-        [alb] = stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
+        [seen] = stack.calls("rds", "describe_db_instances", DATABASE)["DBInstances"]
+        [alb] = stack.calls("elbv2", "describe_load_balancers", BALANCER)["LoadBalancers"]
         asked = {"LoadBalancerArn": alb["LoadBalancerArn"]}
         attributes = stack.calls("elbv2", "describe_load_balancer_attributes", asked)["Attributes"]
         steps["back"] = stack.up(**turned(SAFETY, 0), **turned(WATCH, 0), **turned(GO, 0)).steps
@@ -103,12 +103,14 @@ def did(tmp_path_factory):
         yield steps, seen, pairs, stack.resources(), led
 
 
+DATABASE = {"DBInstanceIdentifier": "careapp-poc"}
+BALANCER, GROUP = {"Names": ["careapp-poc-alb"]}, {"Names": ["careapp-poc-tg"]}
 PORT, ANOTHER = "            port=TARGET_PORT,", "            port=TARGET_PORT + 1,"
 
 
 def leads(calls):
     """The target group's port, and whether the rule and the service lead to it."""
-    [group] = calls("elbv2", "describe_target_groups", {})["TargetGroups"]
+    [group] = calls("elbv2", "describe_target_groups", GROUP)["TargetGroups"]
     arn, balancer = group["TargetGroupArn"], {"LoadBalancerArn": group["LoadBalancerArns"][0]}
     [listener] = calls("elbv2", "describe_listeners", balancer)["Listeners"]
     rules = calls("elbv2", "describe_rules", {"ListenerArn": listener["ListenerArn"]})["Rules"]

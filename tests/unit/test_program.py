@@ -237,7 +237,10 @@ def test_a_new_stack_gets_the_first_zones_of_its_account_which_differ_between_ac
 ):
     engine.lookups[ZONES] = {"names": ["us-east-1f", "us-east-1b", "us-east-1d"]}
     assert program(region="us-east-1")["kept"]["zones"] == ["us-east-1b", "us-east-1d"]
-    assert engine.only("awsx:ec2:Vpc")["availabilityZoneNames"] == ["us-east-1b", "us-east-1d"]
+    assert engine.inputs("awsx:ec2:Vpc")["careapp-poc"]["availabilityZoneNames"] == [
+        "us-east-1b",
+        "us-east-1d",
+    ]
 
 
 def test_a_zone_that_aws_adds_or_closes_moves_no_subnet(engine, program):
