@@ -229,8 +229,10 @@ def test_the_architecture_of_image_and_task_is_one_setting(engine, build):
 
 def test_the_log_has_the_note_s_name_and_does_not_grow_for_ever(engine, build):
     build(logRetentionDays="90")
-    assert engine.inputs(LOGS) == {
-        "careapp-poc-app": {"name": "/ecs/careapp-poc", "retentionInDays": 90, "tags": TAGS}
+    assert engine.inputs(LOGS)["careapp-poc-app"] == {
+        "name": "/ecs/careapp-poc",
+        "retentionInDays": 90,
+        "tags": TAGS,
     }
 
 
