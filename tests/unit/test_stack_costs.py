@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pulumi
 import pytest
+from pulumi.runtime import MockCallArgs
 
 from stack.file import StackError
 from stack.settings import Settings
@@ -15,6 +17,7 @@ from tools.cost.comparison import books_of, compare
 from tools.cost.prices import PriceBook
 from tools.cost.rules import bill
 from tools.rehearsal.cost import file_of, graphs, subjects
+from tools.rehearsal.declared import Answers
 
 pytestmark = pytest.mark.slow
 BOOK = PriceBook.load("ap-northeast-1")
@@ -130,3 +133,8 @@ def test_a_bad_setting_is_what_the_program_says_of_it_and_nothing_more():
         "  natStrat: is an unknown key; did you mean natStrategy?\n"
         "Nothing was changed. `pulumi config set KEY VALUE` sets a key."
     )
+
+
+def test_a_look_up_that_only_aws_can_answer_is_refused_with_the_way_out():
+    with pytest.raises(pulumi.RunError, match=r"by aws:ec2/getAmi:getAmi, .* by --deployed"):
+        Answers("ap-northeast-1").call(MockCallArgs("aws:ec2/getAmi:getAmi", {}, ""))
