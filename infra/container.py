@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stack.container import filled
+from stack.load_balancer import KEEP_ALIVE_SECONDS
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
 
@@ -93,6 +94,7 @@ def environment(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str,
         "DB_PORT": str(inputs.db_port),
         "DB_SECRET_ARN": inputs.db_secret_arn,
         "DB_USER": inputs.db_user,
+        "KEEP_ALIVE_SECONDS": str(KEEP_ALIVE_SECONDS),
         "PORT": str(settings.port),
         "WEB_CONCURRENCY": str(settings.workers),
     }

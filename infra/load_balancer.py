@@ -10,10 +10,10 @@ import pulumi_aws as aws
 from infra.listeners import HTTP, HTTPS, Listeners
 from infra.logs import AccessLogs, AccessLogsArgs
 from infra.network import Network
+from stack.load_balancer import IDLE_SECONDS
 from stack.settings import Settings
 
 ANYWHERE = "0.0.0.0/0"
-IDLE_SECONDS = 60
 TARGET_PORT = 80
 """A required argument that ECS does not use: it registers each task with the container's port.
 

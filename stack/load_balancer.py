@@ -9,6 +9,12 @@ from stack.file import Reader
 from stack.rules import Key
 from tools.i18n import t
 
+IDLE_SECONDS = 60
+"""The load balancer's idle timeout: how long it keeps a connection to a task on which nothing is sent."""
+KEEP_ALIVE_SECONDS = IDLE_SECONDS + 15
+"""How long the app must keep one. A request that the load balancer sends while the app closes the connection gets 502
+(User Guide for Application Load Balancers, "Troubleshoot your Application Load Balancers", HTTP 502)."""
+
 HEALTH_PATH = Key(
     "healthPath",
     "/health",

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
+from typing import Any
 
 import click
 
@@ -16,10 +17,10 @@ from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.i18n import (
     LANGUAGES,
-    LOCALE,
     VARIABLE,
     Refused,
     Text,
+    catalogue,
     in_language,
     language,
     said,
@@ -75,10 +76,27 @@ def set_language(chosen: str) -> None:
     """
     if chosen:
         os.environ[VARIABLE] = chosen
-    # gettext itself asks this variable first; click gives it no language.
-    os.environ["LANGUAGE"] = language()
-    gettext.bindtextdomain(LIBRARIES, str(LOCALE))
     gettext.textdomain(LIBRARIES)
+    gettext.translation = _translation  # type: ignore[assignment]
+
+
+class WordsOfClick(gettext.NullTranslations):
+    """What click says, in the current language."""
+
+    def gettext(self, message: str) -> str:
+        return catalogue(LIBRARIES, language()).get(message) or message
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        found = catalogue(LIBRARIES, language()).get(msgid1)
+        return found or super().ngettext(msgid1, msgid2, n)
+
+
+def _translation(domain: str, *where: Any, **how: Any) -> gettext.NullTranslations:
+    # With gettext's own function a domain can only be a .mo file.
+    return WordsOfClick() if domain == LIBRARIES else _FROM_FILE(domain, *where, **how)
+
+
+_FROM_FILE = gettext.translation
 
 
 def run(command: click.Command) -> None:

@@ -38,9 +38,7 @@ worker_class = "asgi"
 asgi_loop = "uvloop"  # 10 % more pages a second than asyncio's loop
 workers = settings.workers
 backlog = 1024
-# Longer than the load balancer's idle timeout (60 s by default): only the side that sends requests may
-# close an idle connection.
-keepalive = 75
+keepalive = settings.keep_alive
 timeout = 30  # s without a heartbeat of a worker's event loop, which requests do not block
 graceful_timeout = 25  # s; shorter than the task's stopTimeout of 30
 worker_tmp_dir = str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None

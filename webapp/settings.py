@@ -10,6 +10,7 @@ from typing import Any, Self
 RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"
 MAX_WORKERS = 64
 MAX_POOL_SIZE = 50
+MAX_KEEP_ALIVE = 7200
 MAX_IDENTIFIER = 63  # bytes; PostgreSQL truncates longer names (NAMEDATALEN)
 SHOWN = 60  # characters of an invalid value in an error
 # Of the database's variables an error shows only DB_PORT, and only up to 7 characters: any other value
@@ -36,6 +37,8 @@ class Settings:
     bind_host: str
     port: int
     workers: int
+    keep_alive: int
+    """Seconds that an idle connection stays open. Behind a load balancer longer than its idle timeout."""
     log_level: str
     version: str
     db_host: str
@@ -90,6 +93,10 @@ def _port(value: str) -> int:
 
 def _workers(value: str) -> int:
     return _number(value, 1, MAX_WORKERS, "a number of workers")
+
+
+def _keep_alive(value: str) -> int:
+    return _number(value, 1, MAX_KEEP_ALIVE, "a number of seconds")
 
 
 def _pool_size(value: str) -> int:
@@ -159,6 +166,7 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str | None]] = {
     "bind_host": ("BIND_HOST", _address, "0.0.0.0"),  # noqa: S104
     "port": ("PORT", _port, "3000"),
     "workers": ("WEB_CONCURRENCY", _workers, "1"),
+    "keep_alive": ("KEEP_ALIVE_SECONDS", _keep_alive, "2"),  # gunicorn's own default
     "log_level": ("LOG_LEVEL", _one_of("debug", "info", "warning", "error", "critical"), "info"),
     "version": ("APP_VERSION", _printable, "unversioned"),
     "db_host": ("DB_HOST", _host, None),

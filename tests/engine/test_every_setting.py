@@ -54,7 +54,9 @@ def life(tmp_path_factory):
 
 def test_every_setting_is_changed_here_or_where_it_is_said():
     elsewhere = set(ELSEWHERE) - set(UNPROTECTED)
-    assert sorted([*WANTED, *ONE_WAY, *REFUSED, *elsewhere]) == sorted(HAD)
+    assert sorted([*WANTED, *ONE_WAY, *REFUSED, *elsewhere]) == sorted(HAD), (
+        "each setting stands once in the tables of tests/support/every_setting.py, or in REFUSED here"
+    )
     assert [key for key, value in (WANTED | ONE_WAY).items() if HAD[key] == value] == []
 
 

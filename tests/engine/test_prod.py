@@ -190,7 +190,9 @@ def replaced(changes):
 
 def test_every_setting_is_changed_here_or_where_it_is_said():
     refused = [key for config in REFUSED.values() for key in config]
-    assert sorted([*CHANGES, *ONE_WAY, *refused, *ELSEWHERE]) == sorted(VALUES)
+    assert sorted([*CHANGES, *ONE_WAY, *refused, *ELSEWHERE]) == sorted(VALUES), (
+        "each setting stands once in the tables of tests/support/every_setting.py, or in REFUSED here"
+    )
     same = {key for key, value in (CHANGES | ONE_WAY).items() if VALUES[key] == value}
     assert same == set()
 

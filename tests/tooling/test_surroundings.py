@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from tools import cli
 from tools.i18n import Refused
 from tools.local_cloud.machine.processes import copy_for_all
-from tools.local_cloud.paths import ROOT, cache
+from tools.local_cloud.paths import cache
 
 
 def test_without_git_the_version_has_no_commit(monkeypatch):
@@ -49,10 +48,3 @@ def test_what_was_made_with_umask_077_is_copied_so_that_another_user_can_run_it(
         **dict.fromkeys(("bin", "share", "lib", "initdb"), 0o755),
         "postgres.bki": 0o644,
     }
-
-
-def test_each_surrounding_names_the_file_that_tries_it():
-    section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Surroundings")[2]
-    files = re.findall(r"`((?:tools/)?tests/[^`]+)`", section.partition("\n## ")[0])
-    assert len(files) >= 8
-    assert [name for name in files if not (ROOT / name).exists()] == []

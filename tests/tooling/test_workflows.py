@@ -203,7 +203,9 @@ def test_pulumi_is_the_version_that_the_rehearsal_runs():
         for _, _, job in jobs()
         for step in used(job, "pulumi/actions")
     }
-    assert versions == {str(recipe_version())}
+    assert versions == {str(recipe_version())}, (
+        "pulumi-version of the workflows is that of tools/local_cloud/gomod/go.mod"
+    )
 
 
 def test_the_checkout_keeps_no_token_and_every_job_has_an_end():
@@ -215,7 +217,9 @@ def test_the_checkout_keeps_no_token_and_every_job_has_an_end():
 
 @pytest.mark.parametrize("step", steps(), ids=lambda step: " ".join(step.key))
 def test_a_step_is_one_command_and_nothing_is_pasted_into_it(step):
-    assert re.fullmatch(r"(\./careapp|pulumi|gh) [^\n|&;`]+", step.script)
+    assert re.fullmatch(r"(\./careapp|pulumi|gh|\.venv/bin/python -m) [^\n|&;`]+", step.script), (
+        "a workflow's step is one call of these programs, without a shell's operators: write the rest in delivery/"
+    )
     assert "${{" not in step.script
 
 
@@ -232,7 +236,7 @@ def test_the_documented_table_of_permissions_is_that_of_the_workflows():
         )
         for workflow, name, job in jobs()
     ]
-    assert sorted(rows) == sorted(expected)
+    assert sorted(rows) == sorted(expected), "correct the table of permissions in docs/delivery.md"
 
 
 ONE_AT_A_TIME = {
@@ -271,7 +275,9 @@ def test_nothing_is_deployed_that_ci_did_not_pass():
         assert "(" not in deploy[name].get("if", "")
     assert set(workflows()["ci"]["on"]) == {"pull_request", "workflow_call"}
     checks = [f"`{job['name']}`" for workflow, _, job in jobs() if workflow == "ci"]
-    assert [check for check in checks if check not in PAGE.read_text()] == []
+    assert [check for check in checks if check not in PAGE.read_text()] == [], (
+        "docs/delivery.md names the jobs of ci.yml as required checks"
+    )
 
 
 def test_ci_of_main_cancels_no_other_deploys_ci():
@@ -283,7 +289,9 @@ def test_ci_of_main_cancels_no_other_deploys_ci():
 def test_ci_runs_every_folder_of_tests_and_a_rehearsal():
     scripts = [step.script for step in steps() if step.workflow == "ci"]
     tests = [script.split()[2:] for script in scripts if script.startswith("./careapp test ")]
-    assert sorted(folder for folders in tests for folder in folders) == sorted(FOLDERS)
+    assert sorted(folder for folders in tests for folder in folders) == sorted(FOLDERS), (
+        "the jobs of .github/workflows/ci.yml run each folder of tests once"
+    )
     assert "./careapp rehearse --exit" in scripts
 
 

@@ -12,14 +12,12 @@ import pytest
 from stack.__main__ import table
 from stack.container import RESERVED
 from tests.documents import commands, local_cloud, scale
-from tests.documents.console import consoles
 from tests.documents.markdown import ROOT, Page, pages
-from tests.documents.pairs import differences, pairs, twin
+from tests.documents.pairs import differences, pairs
 from tests.documents.typed import typed, unknown
 from tests.support.declared import resources_of
 from tools.aws.rds_certificates import BUNDLE
 from tools.cli import main
-from tools.rehearsal.faults import FAULTS
 from tools.shared.rds_roots import names
 
 README = Page(ROOT / "README.md")
@@ -51,9 +49,11 @@ def test_no_link_is_dead(page):
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_no_page_names_a_page_or_folder_that_is_not_there(page):
     named = re.findall(
-        r"(?<![\w./-])(?:docs|tests|infra|ops|rehearsal|webapp)/[\w./-]*\w", "\n".join(page.spans)
+        r"(?<![\w./-])(?:delivery|docs|infra|policy|stack|tests|tools|webapp)/[\w./-]*\w",
+        "\n".join(page.spans),
     )
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert missing == [], f"{name_of(page)} names these between backticks: correct the names"
 
 
 @pytest.mark.parametrize("name", ["docs/your-app.md", "docs/your-app.ja.md"])
@@ -65,7 +65,9 @@ def test_the_example_in_the_docs_is_the_one_that_is_rehearsed(name):
 
 def test_the_docs_name_every_variable_that_the_stack_sets():
     named = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs" / "your-app.md").read_text()))
-    assert named >= RESERVED
+    assert RESERVED - named == set(), (
+        "docs/your-app.md (and .ja.md) has each variable of stack.container.RESERVED between backticks"
+    )
 
 
 def test_every_page_in_docs_is_reached_from_the_readme():
@@ -77,9 +79,8 @@ def test_every_page_in_docs_is_reached_from_the_readme():
             if target.suffix == ".md" and target.exists() and target not in reached:
                 reached.add(target)
                 waiting.append(Page(target))
-    assert {name_of(page) for page in pages() if page.path.is_relative_to(ROOT / "docs")} <= {
-        str(path.relative_to(ROOT)) for path in reached
-    }
+    docs = {page.path for page in pages() if page.path.is_relative_to(ROOT / "docs")}
+    assert docs - reached == set(), "link these from README.md, or from a page that it links"
 
 
 def test_the_page_of_commands_is_what_they_say_of_themselves():
@@ -101,13 +102,13 @@ def test_the_pages_of_scale_have_the_numbers_of_settings_limits_and_prices(name,
     assert written == scale.page(template), "run `python -m tests.documents`"
 
 
-def test_every_command_is_in_the_readme_and_every_fault_in_its_table():
+def test_every_command_is_in_the_readme():
     said = " ".join(README.spans)
-    assert [name for name in main.commands if not re.search(rf"\b{name}\b", said)] == []
-    assert set(FAULTS) <= set(Page(ROOT / "docs" / "faults.md").spans)
+    missing = [name for name in main.commands if not re.search(rf"\b{name}\b", said)]
+    assert missing == [], "README.md has each command of ./careapp between backticks"
 
 
-def test_the_changelog_is_kept_and_says_what_an_upgrade_replaces():
+def test_the_changelog_is_kept():
     text = CHANGELOG.path.read_text()
     headings = [(heading.level, heading.text) for heading in CHANGELOG.headings]
     assert headings[:2] == [(1, "Changelog"), (2, "[Unreleased]")]
@@ -115,14 +116,10 @@ def test_the_changelog_is_kept_and_says_what_an_upgrade_replaces():
     kept = r"\[Unreleased\]|\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}"
     assert [words for words in versions if not re.fullmatch(kept, words)] == []
     assert {words for level, words in headings if level == 3} <= set(KINDS)
-    assert "an entry without a word about replacement replaces nothing." in re.sub(
-        r"\s+", " ", text
+    begin = re.findall(r"^- (.{1,24})", text, re.MULTILINE)
+    assert [each for each in begin if begin.count(each) > 1] == [], (
+        "CHANGELOG.md: entries that begin with the same 24 letters: is it one change twice?"
     )
-    entries = re.findall(r"^- (.*(?:\n  .*)*)", text, re.MULTILINE)
-    assert len(entries) > 20
-    assert any("**Replaces**" in entry for entry in entries)
-    begin = [entry[:24] for entry in entries]
-    assert [each for each in begin if begin.count(each) > 1] == []
 
 
 NAMES = ("alb", "tg", "service")
@@ -137,7 +134,6 @@ def drawn(language):
 
 def test_both_languages_have_the_same_diagrams():
     assert drawn("") == drawn(".ja")
-    assert len(drawn("")) == 3
 
 
 @pytest.mark.slow
@@ -167,47 +163,9 @@ def test_the_page_describes_every_setting_and_nothing_else():
     )
 
 
-BILINGUAL = (
-    "README.md",
-    "docs/architecture.md",
-    "docs/cost.md",
-    "docs/delivery.md",
-    "docs/make-it-yours.md",
-    "docs/runbook.md",
-    "docs/scale.md",
-    "docs/settings.md",
-    "docs/your-app.md",
-)
-ENGLISH = """\
-# One
-
-## 2. Two
-
-| key | meaning | default |
-|---|---|---|
-| `a` | a long meaning of it here | `3` |
-
-```sh
-./careapp test   # the tests
-```
-
-```console
-$ ./careapp status
-fine
-```
-
-[there](there.md#one)
-"""
-
-
-def test_the_pages_of_both_languages_are_there():
-    assert {page.path for page, _ in pairs()} == {ROOT / name for name in BILINGUAL}
-
-
-@pytest.mark.parametrize("name", BILINGUAL)
-def test_a_page_and_its_twin_say_the_same(name):
-    page = ROOT / name
-    assert differences(Page(page), Page(twin(page))) == []
+@pytest.mark.parametrize("pair", pairs(), ids=lambda pair: name_of(pair[0]))
+def test_a_page_and_its_twin_say_the_same(pair):
+    assert differences(*pair) == [], "what the English page has and the Japanese one has not"
 
 
 def test_a_japanese_reader_is_told_which_pages_are_english_alone():
@@ -215,18 +173,7 @@ def test_a_japanese_reader_is_told_which_pages_are_english_alone():
     links = re.findall(r"\]\((?!https?:)([^)#]+\.md)[^)]*\)(.英語)?", text)
     assert len(links) > 10
     wrong = [link for link, mark in links if link.endswith(".ja.md") == bool(mark)]
-    assert wrong == []
-
-
-def written(folder, japanese):
-    (folder / "page.md").write_text(ENGLISH)
-    (folder / "page.ja.md").write_text(japanese)
-    return differences(Page(folder / "page.md"), Page(folder / "page.ja.md"))
-
-
-def read(folder, text):
-    (folder / "page.md").write_text(text)
-    return consoles(Page(folder / "page.md"))
+    assert wrong == [], "README.ja.md marks the links to pages that have no .ja.md, and no others"
 
 
 @pytest.mark.parametrize("page", ["docs/settings.md", "docs/settings.ja.md"])

@@ -68,9 +68,8 @@ def test_every_part_of_tools_is_known():
         "__pycache__",
         "tests",
     }
-    assert {f"tools.{each}" for each in parts} == {
-        each for each in MAY if each.startswith("tools.")
-    }
+    known = {each.removeprefix("tools.") for each in MAY if each.startswith("tools.")}
+    assert parts == known, f"tools/ has {parts ^ known} too many or too few: MAY in {__file__}"
 
 
 @pytest.mark.parametrize("name", MAY)
@@ -79,7 +78,10 @@ def test_a_package_imports_only_downwards(name):
     wrong = {
         str(path.relative_to(ROOT)): forbidden & set(imported(path)) for path in files_of(name)
     }
-    assert {path: names for path, names in wrong.items() if names} == {}
+    assert {path: names for path, names in wrong.items() if names} == {}, (
+        f"{name} may import {sorted(MAY[name]) or 'none of ours'} (MAY in {__file__}), "
+        f"and not {sorted(NEVER.get(name, ()))}: imports go one way (CONTRIBUTING.md)"
+    )
 
 
 def files_read(path, modules):
@@ -138,4 +140,4 @@ def test_a_stack_s_configuration_is_read_in_one_place(pattern, readers):
         for path in files_of(name)
         if re.search(pattern, path.read_text())
     }
-    assert found == readers
+    assert found == readers, f"{pattern} belongs into {readers} only: a stack file has one reader"

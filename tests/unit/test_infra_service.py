@@ -30,8 +30,8 @@ def test_the_alarms_of_a_deployment_notify_nobody_and_never_fire_on_missing_data
     build(deployErrorPercent="25", deployLatencySeconds="2")
     made = engine.inputs(ALARM)
     assert set(made) == set(WATCHED)
-    for alarm, expression, limit in zip(
-        made.values(),
+    for name, expression, limit in zip(
+        WATCHED,
         (
             "IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)",
             "IF(requests >= 20, latency, 0)",
@@ -39,6 +39,7 @@ def test_the_alarms_of_a_deployment_notify_nobody_and_never_fire_on_missing_data
         (25, 2),
         strict=True,
     ):
+        alarm = made[name]
         *metrics, result = alarm["metricQueries"]
         assert (result["expression"], alarm["threshold"]) == (expression, limit)
         assert {each["metric"]["period"] for each in metrics} == {60}
@@ -291,6 +292,7 @@ def test_the_whole_container(engine, build):
             {"name": "DB_PORT", "value": "5432"},
             {"name": "DB_SECRET_ARN", "value": SECRET_ARN},
             {"name": "DB_USER", "value": "postgres"},
+            {"name": "KEEP_ALIVE_SECONDS", "value": "75"},
             {"name": "PORT", "value": "3000"},
             {"name": "WEB_CONCURRENCY", "value": "1"},
         ],
@@ -313,7 +315,9 @@ def test_the_whole_container(engine, build):
 def test_every_variable_that_the_stack_sets_is_one_that_a_stack_file_may_not(engine, build):
     build()
     made = container(engine)
-    assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED
+    assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED, (
+        "RESERVED of stack/container.py has the variables of infra/container.py"
+    )
 
 
 def test_the_port_is_told_to_the_app_to_ecs_and_to_the_load_balancer(engine, build):

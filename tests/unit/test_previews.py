@@ -97,7 +97,9 @@ def test_a_model_that_is_missing_is_one_sentence(tmp_path):
 def test_every_setting_that_is_set_or_left_out_exists_and_is_named_once():
     named = [*previews.CHEAPEST, *previews.LEFT_OUT]
     assert {*named} <= {key.name for key in KEYS}
-    assert len(named) == len({*named})
+    assert len(named) == len({*named}), (
+        "a setting is in CHEAPEST or in LEFT_OUT of stack/previews.py"
+    )
 
 
 def test_a_paused_one_can_be_destroyed_for_it_keeps_no_final_snapshot(tmp_path):

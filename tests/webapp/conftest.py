@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from stack.load_balancer import KEEP_ALIVE_SECONDS
 from tests.webapp.dependencies import HOST, Postgres, Vault, open_vault, running
 from tests.webapp.serving import Server, eventually, serving
 from tools.local_cloud.machine.authority import Authority
@@ -42,6 +43,7 @@ def variables_for(server: Postgres, authority: Authority) -> dict[str, str]:
         "DB_PASSWORD": server.password,
         "DB_SSLROOTCERT": str(authority.path),
         "APP_VERSION": "1.2.3",
+        "KEEP_ALIVE_SECONDS": str(KEEP_ALIVE_SECONDS),
         "PGHOSTADDR": server.address,
     }
 

@@ -123,6 +123,15 @@ def test_a_missing_or_malformed_variable_ends_it_with_2_before_it_listens(serve)
     )
 
 
+@pytest.mark.slow
+def test_an_idle_connection_is_closed_after_the_seconds_of_its_variable(serve):
+    server = serve(KEEP_ALIVE_SECONDS="1")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    assert exchange(connection, "/health")[0] == 200
+    assert connection.sock.recv(1) == b""
+    connection.close()
+
+
 def test_a_bad_password_variable_is_not_shown_by_a_failed_start(serve):
     server = serve(wait=False, DB_PASSWORD="canary-77d1", PORT="http")
     assert server.wait() == 2

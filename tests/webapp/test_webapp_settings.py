@@ -33,7 +33,7 @@ NAMES = st.sampled_from(
     [
         *("BIND_HOST", "PORT", "WEB_CONCURRENCY", "LOG_LEVEL", "APP_VERSION", "DB_HOST", "DB_PORT"),
         *("DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SECRET_ARN", "DB_SSLMODE", "DB_SSLROOTCERT"),
-        *("DB_POOL_SIZE", "ECS_CONTAINER_METADATA_URI_V4"),
+        *("DB_POOL_SIZE", "KEEP_ALIVE_SECONDS", "ECS_CONTAINER_METADATA_URI_V4"),
     ]
 )
 
@@ -56,6 +56,7 @@ def test_what_a_task_must_be_told_is_enough():
         bind_host="0.0.0.0",  # noqa: S104
         port=3000,
         workers=1,
+        keep_alive=2,
         log_level="info",
         version="unversioned",
         db_host="careapp-poc.abc.ap-northeast-1.rds.amazonaws.com",
@@ -78,6 +79,7 @@ def test_every_variable_is_taken(tmp_path):
         "BIND_HOST": "127.0.1.7",
         "PORT": "8080",
         "WEB_CONCURRENCY": "4",
+        "KEEP_ALIVE_SECONDS": "75",
         "LOG_LEVEL": "debug",
         "APP_VERSION": "sha-0123",
         "DB_HOST": "10.0.0.9",
@@ -94,6 +96,7 @@ def test_every_variable_is_taken(tmp_path):
         bind_host="127.0.1.7",
         port=8080,
         workers=4,
+        keep_alive=75,
         log_level="debug",
         version="sha-0123",
         db_host="10.0.0.9",
@@ -126,6 +129,7 @@ SHOWN = {
     "DB_PORT=5432x": "a port (1 to 65535)",
     "DB_PORT=99999": "a port (1 to 65535)",
     "WEB_CONCURRENCY=65": "a number of workers (1 to 64)",
+    "KEEP_ALIVE_SECONDS=0": "a number of seconds (1 to 7200)",
     "BIND_HOST=localhost": "an IP address",
     "LOG_LEVEL=INFO": "one of debug, info, warning, error, critical",
     "ECS_CONTAINER_METADATA_URI_V4=file:///etc": "an http address",

@@ -1,1 +1,1 @@
-"""What a diagnosis is made of: the case that the checks read, its findings and their catalogue."""
+"""What a diagnosis is made of: the case that the checks read, its findings and what is always true of them."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
-from tools.diagnosis import catalogue
+from tools.diagnosis.catalogue import Facts
 from tools.i18n import Text
 from tools.i18n.masking import mask_lines
 
@@ -31,13 +31,13 @@ class Fix:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A cause, a warning, a consequence or a note. Raises LookupError for an id that has no row.
+    """A cause, a warning, a consequence or a note.
 
     It is a cause unless ``kind`` says otherwise. ``evidence`` are AWS's and the app's own words,
     with secrets masked.
     """
 
-    id: str
+    facts: Facts = field(kw_only=False)
     kind: str = "cause"
     title: Text
     why: Text
@@ -46,13 +46,11 @@ class Finding:
     evidence: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        catalogue.row(self.id)
         object.__setattr__(self, "evidence", tuple(mask_lines(self.evidence)))
 
     @property
-    def row(self) -> catalogue.Row:
-        """Return its row of the catalogue."""
-        return catalogue.row(self.id)
+    def id(self) -> str:
+        return self.facts.id
 
     def at(self, place: Place) -> Finding:
         """Return this finding with fixes for the region and account of ``place``."""
@@ -110,9 +108,11 @@ class Diagnosis:
 
 
 def ranked(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Return causes first, by depth; a finding that two checks made appears once."""
-    once = {each.id: each for each in reversed(findings)}
-    return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.row.depth)))
+    """Return causes first, by depth, then in their order; of a finding that two checks made the first one."""
+    once: dict[str, Finding] = {}
+    for each in findings:
+        once.setdefault(each.id, each)
+    return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.facts.depth)))
 
 
 def try_again(stack: str) -> str:

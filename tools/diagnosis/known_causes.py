@@ -7,9 +7,18 @@ themselves: tools/tests/doctor/logged.py has their real lines, with the versions
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from tools.diagnosis.catalogue import (
+    APP,
+    CRASH,
+    DATABASE,
+    NO_DATABASE,
+    NO_PASSWORD,
+    TASKS_NODE,
+    Facts,
+)
 from tools.i18n import Text, t
 from tools.snapshot.task_logs import Line
 
@@ -28,6 +37,23 @@ class Known:
     fix: Text
     about: str = "app"
     vague: bool = False
+    certain: bool = False
+    explained_by: Collection[str] = ()
+
+    @property
+    def crash(self) -> Facts:
+        """Return the facts of a task that ended for it, or that never listened."""
+        place = DATABASE if self.about == "database" else TASKS_NODE
+        return self._facts(f"crash-{self.id}", 52, place, CRASH)
+
+    @property
+    def running(self) -> Facts:
+        """Return the facts of a running app that lacks its database for it."""
+        return self._facts(f"app-{self.id}", 45, DATABASE, APP)
+
+    def _facts(self, id_: str, depth: int, place: str, subject: str) -> Facts:
+        explained = self.explained_by
+        return Facts(id_, depth, {place}, explained, subject=subject, certain=self.certain)
 
 
 def _known(
@@ -39,8 +65,12 @@ def _known(
     about: str = "app",
     *,
     vague: bool = False,
+    certain: bool = False,
+    explained_by: Collection[str] = (),
 ) -> Known:
-    return Known(id_, re.compile(pattern, re.I), title, why, fix, about, vague)
+    """Return a known cause; what the log says of the database is by default explained by what keeps the app out."""
+    reasons = explained_by or (NO_DATABASE if about == "database" else ())
+    return Known(id_, re.compile(pattern, re.I), title, why, fix, about, vague, certain, reasons)
 
 
 DATABASE_URL = t(
@@ -65,6 +95,8 @@ VARIABLE = _known(
         "Set it with `pulumi config set --path appVariables.{what} VALUE`, or, where the "
         "stack sets it, in infra/container.py; then deploy."
     ),
+    certain=True,
+    explained_by=NO_DATABASE,
 )
 
 KNOWN = (
@@ -75,6 +107,8 @@ KNOWN = (
         t("The processor cannot run the program in the image."),
         t("Set cpuArchitecture in the stack file; it applies to the image and the task."),
         "system",
+        certain=True,
+        explained_by={"image-architecture"},
     ),
     _known(
         "driver-missing",
@@ -86,6 +120,7 @@ KNOWN = (
             "postgresql+psycopg://, or add {what}[binary], for psycopg2 psycopg2-binary, to the "
             "packages that the Dockerfile installs; then deploy."
         ),
+        certain=True,
     ),
     _known(
         "module-missing",
@@ -100,6 +135,7 @@ KNOWN = (
             "Add it to the packages that the Dockerfile installs (in webapp: "
             "requirements.in, then `make lock`), or fix the import; then deploy."
         ),
+        certain=True,
     ),
     _known(
         "worker-class",
@@ -110,6 +146,7 @@ KNOWN = (
             "Correct worker_class in gunicorn's configuration (in webapp: gunicorn.conf.py), or add the package "
             "that brings it; then deploy."
         ),
+        certain=True,
     ),
     VARIABLE,
     # pydantic-settings names the field in the line before.
@@ -120,6 +157,7 @@ KNOWN = (
         t("The app refuses a setting: {what}"),
         t("The app checks its environment before it starts."),
         t("Correct the variable, in appVariables or in infra/container.py, and deploy."),
+        certain=True,
     ),
     _known(
         "address-in-use",
@@ -127,6 +165,7 @@ KNOWN = (
         t("Two processes of the task use the same port"),
         t("The second one cannot listen and ends."),
         t("Make sure that only one process of the task listens on the port."),
+        certain=True,
     ),
     _known(
         "secret-key-empty",
@@ -137,6 +176,7 @@ KNOWN = (
             "Make the settings read SECRET_KEY from a variable of appSecrets (docs/your-app.md), "
             "set it, and deploy."
         ),
+        certain=True,
     ),
     _known(
         "app-not-found",
@@ -145,6 +185,7 @@ KNOWN = (
         t("The server does not find the app: {what}"),
         t("The module that the server loads has no such object or factory."),
         t("Correct the name in the image's command, as in `gunicorn MODULE:NAME`, and deploy."),
+        certain=True,
     ),
     _known(
         "app-not-loaded",
@@ -163,6 +204,7 @@ KNOWN = (
             "Set the URL of a broker that the tasks can reach, in appSecrets if it has a password, and "
             "deploy."
         ),
+        # A broker may come later.
     ),
     _known(
         "migration-exists",
@@ -198,6 +240,7 @@ KNOWN = (
             "Join them, by `flask db merge heads` or `python manage.py makemigrations --merge`, add the new file "
             "to the image, and deploy."
         ),
+        certain=True,
     ),
     _known(
         "migration-parent",
@@ -206,6 +249,7 @@ KNOWN = (
         t("A migration refers to one that the image does not have: {what}"),
         t("The file of the earlier migration is missing, or was renamed."),
         t("Add the missing file to the image, or correct the reference, and deploy."),
+        certain=True,
     ),
     _known(
         "migration-history",
@@ -223,6 +267,7 @@ KNOWN = (
         t("The image has no folder of migrations: {what}"),
         t("`flask db` looks for it below the working directory of the image."),
         t("Copy the folder into the image; look into .dockerignore, too. Then deploy."),
+        certain=True,
     ),
     _known(
         "table-missing",
@@ -242,6 +287,7 @@ KNOWN = (
             "The URL begins with another name than postgresql, such as postgres, which SQLAlchemy 1.4 removed."
         ),
         t("Make the URL begin with postgresql+psycopg:// or postgresql://, and deploy."),
+        certain=True,
     ),
     _known(
         "database-url",
@@ -250,6 +296,8 @@ KNOWN = (
         t("The app has no usable address of its database"),
         t("The URL or the settings of the database are empty or incomplete."),
         DATABASE_URL,
+        certain=True,
+        explained_by=NO_DATABASE,
     ),
     _known(
         "read-only-root",
@@ -260,6 +308,7 @@ KNOWN = (
             "Make the app write below /tmp only; data that must persist belongs in the database "
             "or in S3. Then deploy."
         ),
+        certain=True,
     ),
     _known(
         "sqlite",
@@ -273,6 +322,7 @@ KNOWN = (
             "Make the app use the stack's PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and "
             "deploy."
         ),
+        certain=True,
     ),
     _known(
         "permission",
@@ -280,6 +330,7 @@ KNOWN = (
         t("The app has no permission to write to a path: {what}"),
         t("The container's root is read-only and its user is 10001; only /tmp can be written."),
         t("Make the app write to /tmp, or add a volume in infra/task.py."),
+        certain=True,
     ),
     _known(
         "no-temporary-folder",
@@ -287,6 +338,7 @@ KNOWN = (
         t("The app has no writable folder for temporary files"),
         t("On Fargate /tmp belongs to root, unless the image declares it as a volume."),
         t("Add VOLUME /tmp to the Dockerfile and deploy."),
+        certain=True,
     ),
     _known(
         "wrong-password",
@@ -298,6 +350,8 @@ KNOWN = (
             "RDS rotate the password."
         ),
         "database",
+        # RDS may just have changed it: the next task reads the new one.
+        explained_by=NO_PASSWORD,
     ),
     _known(
         "no-tls",
@@ -309,6 +363,7 @@ KNOWN = (
         ),
         t("Remove DB_SSLMODE from the task definition; the app's default is verify-full."),
         "database",
+        certain=True,
     ),
     _known(
         "pg-hba",
@@ -331,6 +386,7 @@ KNOWN = (
             "file the app names (DB_SSLROOTCERT)."
         ),
         "database",
+        certain=True,
     ),
     _known(
         "database-unknown",
@@ -339,6 +395,7 @@ KNOWN = (
         t("The server exists, but it has no such database."),
         t("Correct DB_NAME in infra/container.py, or create the database."),
         "database",
+        certain=True,
     ),
     _known(
         "database-elsewhere",
@@ -348,6 +405,7 @@ KNOWN = (
         t("DB_HOST is not the instance's endpoint: no task has a database."),
         t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
         "database",
+        certain=True,
     ),
     _known(
         "host-unknown",
@@ -359,6 +417,7 @@ KNOWN = (
         t("DB_HOST is misspelt, or the database was recreated under another name."),
         t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
         "database",
+        # DNS may not have a new name yet.
     ),
     _known(
         "too-many-connections",

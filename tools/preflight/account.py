@@ -15,10 +15,18 @@ from stack.network import choose_zones
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks import capacity
 from tools.i18n import Text, said, t
 from tools.snapshot import Snapshot
+
+# No roll-out meets these, so none of them is called certain.
+DOCKER_MISSING = Facts("docker-missing", 1, {WHOLE})
+PULUMI_MISSING = Facts("pulumi-missing", 1, {WHOLE})
+PULUMI_OLD = Facts("pulumi-old", 1, {WHOLE})
+ZONES_MISSING = Facts("zones-missing", 2, {WHOLE})
+NAMES_TAKEN = Facts("names-taken", 8, {WHOLE})
 
 ROLES = ("rds.amazonaws.com", "ecs.amazonaws.com")
 """RDS needs its role before it makes one; ECS makes its own, and may fail as it does.
@@ -75,7 +83,7 @@ def zones(account: Account) -> Iterator[Finding]:
         names = ",".join(account.offered[: network.zone_count])
         other = Fix(t("Use other zones:"), (f"pulumi config set zones {names}",))
         yield Finding(
-            id="zones-missing",
+            ZONES_MISSING,
             title=t("The account does not have the zones of the stack file"),
             why=said(problem),
             fixes=(other,) if network.zones else (),
@@ -89,7 +97,7 @@ def service_roles(account: Account) -> Iterator[Finding]:
     for service in (name for name in ROLES if name not in there):
         first = service == ROLES[0]
         yield Finding(
-            id=f"service-role-{service.partition('.')[0]}",
+            Facts(f"service-role-{service.partition('.')[0]}", 3 if first else 4, {WHOLE}),
             kind="cause" if first else "warning",
             title=t("The account has no service-linked role for {service}", service=service),
             why=t(
@@ -148,7 +156,7 @@ def _quota(
     if used + more <= limit:
         return
     yield Finding(
-        id=f"quota-{code}",
+        Facts(f"quota-{code}", 6, {WHOLE}),
         title=t("The account's quota is used up: {name}", name=name),
         why=t(
             "{used} of {limit} are taken, and the stack needs {more}.",
@@ -187,7 +195,7 @@ def names(account: Account) -> Iterator[Finding]:
     taken += [now.names.log_group] if now.logs.value and now.logs.value.exists else []
     if taken:
         yield Finding(
-            id="names-taken",
+            NAMES_TAKEN,
             kind="warning",
             title=t("Names of the stack are taken: {names}", names=", ".join(taken)),
             why=t(
@@ -211,7 +219,7 @@ def pulumi(_account: Account) -> Iterator[Finding]:
     found = _pulumi_version()
     if found is None or _numbers(found) < _numbers(library):
         yield Finding(
-            id="pulumi-missing" if found is None else "pulumi-old",
+            PULUMI_MISSING if found is None else PULUMI_OLD,
             kind="cause" if found is None else "warning",
             title=t("Pulumi is not on PATH")
             if found is None
@@ -248,7 +256,7 @@ def docker(account: Account) -> Iterator[Finding]:
         from_env(timeout=ENGINE_SECONDS).ping()
     except DockerException as problem:
         yield Finding(
-            id="docker-missing",
+            DOCKER_MISSING,
             title=t("No Docker daemon answers"),
             why=t("Stage 1 builds the app's image with it, at DOCKER_HOST or Docker's own socket."),
             fixes=(Fix(t("Start it, and see that it answers:"), ("docker version",)),),

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from stack.load_balancer import KEEP_ALIVE_SECONDS
 from tools.i18n import Refused, t, verbatim
 from tools.local_cloud import console
 from tools.local_cloud.aws.rds import postgres
@@ -48,6 +49,7 @@ def serve(port: int, log_level: str, source: Path = ROOT) -> int:
             )
         )
         chosen = {"PORT": str(port), "LOG_LEVEL": log_level, "APP_VERSION": "dev"}
+        chosen["KEEP_ALIVE_SECONDS"] = str(KEEP_ALIVE_SECONDS)
         return _run_gunicorn(programs, source, variables | chosen)
 
 

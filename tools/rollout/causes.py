@@ -42,7 +42,6 @@ WITHOUT_BREAKER = ("CANARY", "LINEAR")
 failure detection", names rolling update and blue/green deployments)."""
 
 PAGE_FAILS = "page-errors"
-PAGES = frozenset(each.id for each in PAGE)
 WRONG = frozenset({"app-raises", PAGE_FAILS})
 """The root causes of a failing page that are the version's own, whether the page worked before or not.
 
@@ -127,7 +126,7 @@ async def _settled(
         await asyncio.sleep(pace.poll)
         found = await asyncio.to_thread(look)
         reasons = _reasons(found, counts)
-        warming_up = bool(reasons) and all(each.row.warms_up for each in reasons)
+        warming_up = bool(reasons) and all(each.facts.warms_up for each in reasons)
         again = warming_up and time.monotonic() - begun < WARM_UP_SECONDS
     return found
 
@@ -139,7 +138,7 @@ def _report(found: Diagnosis, log: Log) -> None:
     for each in found.findings:
         if each.id == "stack-paused":
             log.lasting(PAUSED)
-        if each.kind == "warning" or (each.kind == "cause" and not each.row.blocks):
+        if each.kind == "warning" or (each.kind == "cause" and not each.facts.blocks):
             log.warning(_warned(each))
     for text in _unread(found):
         log.lasting(text)
@@ -165,7 +164,7 @@ def _reasons(found: Diagnosis, counts: Collection[int]) -> list[Finding]:
     Healthy targets rule out none of them: /health must not ask the database, a rule may lead the page
     elsewhere, the next task may not start.
     """
-    blocking = [each for each in found.causes if each.row.blocks]
+    blocking = [each for each in found.causes if each.facts.blocks]
     return [each for each in blocking if not (each.id == NO_TASK and 0 in counts)]
 
 
@@ -277,7 +276,7 @@ class Certainty:
     def _wrong(self, diagnosis: Diagnosis, cause: Finding, begun: float) -> Verdict | None:
         """Return the verdict on a page that fails, once the diagnosis before has found it so, too."""
         since, self._wrong_since = self._wrong_since, self._wrong_since or begun
-        warms_up = cause.row.warms_up and time.monotonic() - self._wrong_since < WARM_UP_SECONDS
+        warms_up = cause.facts.warms_up and time.monotonic() - self._wrong_since < WARM_UP_SECONDS
         if since is None or warms_up:
             return None
         text = t(
@@ -294,9 +293,9 @@ class Certainty:
         return agreed
 
     async def _judge_failures(self, view: View) -> Verdict | None:
-        """Judge failed tasks, of which none is healthy, by the causes that the catalogue calls certain."""
+        """Judge failed tasks, of which none is healthy, by the causes that are certain."""
         diagnosis = await asyncio.to_thread(self._diagnose)
-        agreed = self._agreed([each for each in diagnosis.causes if each.row.certain])
+        agreed = self._agreed([each for each in diagnosis.causes if each.facts.certain])
         if not agreed:
             return None
         text = t(
@@ -327,7 +326,7 @@ def _cause(diagnosis: Diagnosis, *, page_worked: bool) -> Finding | None:
     Where it worked before this update, any failure of it is one, whatever the cause. Where it did not, only an
     error whose root cause is the version itself.
     """
-    failures = [each for each in diagnosis.findings if each.id in PAGES]
+    failures = [each for each in diagnosis.findings if each.facts.subject == PAGE]
     if page_worked:
         return _root(failures[0], diagnosis) if failures else None
     own = any(each.id == PAGE_FAILS for each in failures)
@@ -336,7 +335,7 @@ def _cause(diagnosis: Diagnosis, *, page_worked: bool) -> Finding | None:
 
 def _root(failure: Finding, diagnosis: Diagnosis) -> Finding:
     """Return the cause beside which a failure of the page is a consequence; the failure where it is a cause."""
-    explaining = (each for each in diagnosis.causes if each.id in failure.row.explained_by)
+    explaining = (each for each in diagnosis.causes if each.facts.explains(failure.facts))
     return failure if failure.kind == "cause" else next(explaining, failure)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from tools.diagnosis.case import Case
@@ -91,14 +91,14 @@ def run(case: Case) -> tuple[Finding, ...]:
     """Return the findings of all checks, the root cause first."""
     all_ = [each for check in CHECKS for each in check(case)]
     found = ranked([each for each in all_ if not stages.is_expected(each, case)])
-    causes = {each.id for each in found if each.kind == "cause"}
+    causes = [each for each in found if each.kind == "cause"]
     shown = [each.at(case.now.place) for one in found for each in _shown(one, causes)]
     return ranked(shown)
 
 
-def _shown(finding: Finding, causes: Set[str]) -> Iterator[Finding]:
+def _shown(finding: Finding, causes: Iterable[Finding]) -> Iterator[Finding]:
     """Return a finding as the causes leave it: as it is, as their consequence, or not at all."""
-    if causes.isdisjoint(finding.row.explained_by):
+    if not any(each.facts.explains(finding.facts) for each in causes):
         yield finding
-    elif not finding.row.repeats:
+    elif not finding.facts.repeats:
         yield replace(finding, kind="consequence") if finding.kind == "cause" else finding

@@ -11,11 +11,41 @@ from stack import sizes
 from stack.service import CPU_UNITS, MEMORY_BY_CPU
 from stack.shifting import MAXIMUM_PERCENT
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import (
+    FAILED,
+    FORWARD,
+    OUTCOME,
+    REASONS,
+    START,
+    TASKS_NODE,
+    WHOLE,
+    Facts,
+)
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.log_lines import killed_workers
 from tools.i18n import Text, t
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.records import SPOT_INTERRUPTION, Task
+
+FARGATE_QUOTA = Facts("fargate-quota", 15, {TASKS_NODE})
+# Only another roll-out would meet these.
+FARGATE_QUOTA_SMALL = Facts("fargate-quota-small", 16, {TASKS_NODE}, blocks=False)
+SIZES_NEAR = Facts("sizes-near", 17, {WHOLE}, blocks=False)
+CANNOT_PLACE_TASKS = Facts("cannot-place-tasks", 72, {TASKS_NODE}, {START}, repeats=True)
+# Targets that are healthy now show that the roll-out got over those that do not block.
+TASKS_DIE = Facts("tasks-die", 75, {TASKS_NODE}, REASONS, subject=OUTCOME, blocks=False)
+WORKERS_DIE = Facts("workers-die", 75, {TASKS_NODE}, REASONS, subject=OUTCOME, blocks=False)
+SPOT_INTERRUPTED = Facts("spot-interrupted", 76, {TASKS_NODE}, subject=OUTCOME)
+TARGETS_UNHEALTHY = Facts("targets-unhealthy", 90, {FORWARD}, subject=OUTCOME)
+TOO_FEW_TASKS = Facts(
+    "too-few-tasks",
+    95,
+    {TASKS_NODE},
+    FAILED | {"roll-out-failed", "rolled-back"},
+    subject=OUTCOME,
+    repeats=True,
+    blocks=False,
+)
 
 UNABLE = re.compile(
     r"unable to (place a task|consistently start|stop or start)|being throttled|Capacity is unavailable"
@@ -41,7 +71,7 @@ def cannot_place(case: Case) -> Iterator[Finding]:
         yield _over_quota(case, limits)
     elif unable:
         yield Finding(
-            id="cannot-place-tasks",
+            CANNOT_PLACE_TASKS,
             kind="consequence" if case.failed_tasks else "cause",
             title=t("ECS cannot place or start tasks"),
             why=t("ECS tries again automatically, at growing intervals."),
@@ -54,7 +84,7 @@ def _over_quota(case: Case, limits: list[str]) -> Finding:
     found = case.now.quota.value
     limit = found.limit if found else 0
     return Finding(
-        id="fargate-quota",
+        FARGATE_QUOTA,
         title=t("The account has reached its Fargate quota"),
         why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
         seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if found else (),
@@ -82,7 +112,7 @@ def quota(case: Case) -> Iterator[Finding]:
     needed = found.elsewhere + cpu * max(most * percent // 100, most)
     if needed > found.limit:
         yield Finding(
-            id="fargate-quota-small",
+            FARGATE_QUOTA_SMALL,
             kind="cause" if found.elsewhere + cpu * count > found.limit else "warning",
             title=t("Fargate's quota is too small for a roll-out"),
             why=t("A roll-out starts the new tasks before it stops the old ones."),
@@ -120,7 +150,7 @@ def near_limits(case: Case) -> Iterator[Finding]:
     found = tuple(sizes.warnings(case.now.settings.sizes))
     if found:
         yield Finding(
-            id="sizes-near",
+            SIZES_NEAR,
             kind="warning",
             title=t("The settings are near the limits of a roll-out"),
             why=t("A roll-out runs the old and the new tasks for a while."),
@@ -142,7 +172,7 @@ def tasks_died(case: Case) -> Iterator[Finding]:
     if not after:
         return
     yield Finding(
-        id="tasks-die",
+        TASKS_DIE,
         title=t(
             "{count} task failed within the last hour and was replaced",
             "{count} tasks failed within the last hour and were replaced",
@@ -196,7 +226,7 @@ def workers_died(case: Case) -> Iterator[Finding]:
         killed = killed_workers(each for each in case.lines(task) if each.at > since)
         if killed:
             yield Finding(
-                id="workers-die",
+                WORKERS_DIE,
                 title=t(
                     "{count} of gunicorn's workers was killed within the last hour",
                     "{count} of gunicorn's workers were killed within the last hour",
@@ -221,7 +251,7 @@ def spot_interrupted(case: Case) -> Iterator[Finding]:
     if not taken:
         return
     yield Finding(
-        id="spot-interrupted",
+        SPOT_INTERRUPTED,
         kind="warning",
         title=t(
             "Fargate Spot interrupted {count} task within the last hour",
@@ -249,7 +279,7 @@ def unhealthy_targets(case: Case) -> Iterator[Finding]:
     if not bad or not case.unsteady:
         return
     yield Finding(
-        id="targets-unhealthy",
+        TARGETS_UNHEALTHY,
         kind="consequence",
         title=t("{count} of {all} targets are unhealthy", count=len(bad), all=len(case.targets)),
         why=t("The load balancer sends requests to them only while no target is healthy."),
@@ -278,7 +308,7 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
         return
     words = tuple(dict.fromkeys(each.reason for each in case.failed_tasks[:4]))
     yield Finding(
-        id="too-few-tasks",
+        TOO_FEW_TASKS,
         title=t(
             "{healthy} of {desired} tasks healthy",
             healthy=sum(each.state == "healthy" for each in case.targets),

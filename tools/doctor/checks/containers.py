@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from stack.container import PASSWORD, RESERVED
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import CRASH, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import VARIABLE, LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Raised, killed_workers, raised
@@ -14,6 +15,14 @@ from tools.doctor.checks import capacity, databases, inputs, outbound, permissio
 from tools.i18n import Text, t, verbatim
 from tools.i18n.masking import names_a_secret
 from tools.snapshot.records import Container, Definition, Sidecar, Task
+
+# Memory may run out under load alone.
+OUT_OF_MEMORY = Facts("out-of-memory", 50, {TASKS_NODE})
+SIDECAR_EXITED = Facts("sidecar-exited", 51, {TASKS_NODE}, subject=CRASH)
+CRASH_UNKNOWN = Facts("crash", 52, {TASKS_NODE}, subject=CRASH)
+CRASH_BY_PROGRAM = Facts("crash-by-program", 52, {TASKS_NODE}, subject=CRASH, certain=True)
+TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeats=True)
+TASK_START_MENDED = Facts("task-start-mended", 70, {TASKS_NODE})
 
 EXITED = "EssentialContainerExited"
 
@@ -68,7 +77,7 @@ def _out_of_memory(
     case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...]
 ) -> Finding:
     return Finding(
-        id="out-of-memory",
+        OUT_OF_MEMORY,
         title=t("The task runs out of memory"),
         why=t(
             "Where the containers need more memory than the task has, the kernel kills the process that uses "
@@ -135,7 +144,7 @@ def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidec
         f"{sidecar.stream(task.id)} --limit {SHOWN} --query 'events[].[message]' --output text"
     )
     return Finding(
-        id="sidecar-exited",
+        SIDECAR_EXITED,
         title=t("The container {name} exits, and ECS stops the app with it", name=sidecar.name),
         why=t("It is essential in {revision}: when it exits, ECS stops the task.",
               revision=task.revision),
@@ -167,7 +176,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         seen += databases.measured(case, cause.known)
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
     return Finding(
-        id=_id(cause, mistake),
+        _facts(cause, mistake),
         title=_title(cause, mistake),
         why=databases.why(case, cause)
         if cause
@@ -178,10 +187,10 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
     )
 
 
-def _id(cause: LoggedCause | None, mistake: Raised | None) -> str:
+def _facts(cause: LoggedCause | None, mistake: Raised | None) -> Facts:
     if cause:
-        return f"crash-{cause.known.id}"
-    return "crash-by-program" if mistake and mistake.error in PROGRAM_ERRORS else "crash"
+        return cause.known.crash
+    return CRASH_BY_PROGRAM if mistake and mistake.error in PROGRAM_ERRORS else CRASH_UNKNOWN
 
 
 def _title(cause: LoggedCause | None, mistake: Raised | None) -> Text:
@@ -302,7 +311,7 @@ def unexplained(case: Case) -> Iterator[Finding]:
     words = words or tuple(dict.fromkeys(each.reason for each in never if each.reason))
     if words:
         yield start(case, words) or Finding(
-            id="task-cannot-start",
+            TASK_CANNOT_START,
             title=t("The tasks cannot start"),
             why=t("ECS gives the reason below."),
             seen=(verbatim(words[0].partition(":")[0]),),
@@ -338,7 +347,7 @@ def start(case: Case, words: tuple[str, ...]) -> Finding | None:
     if wrong or any(getattr(case.now, part).problem for part in PARTS):
         return None
     return Finding(
-        id="task-start-mended",
+        TASK_START_MENDED,
         title=t("The cause of the failed starts is fixed, and ECS has not tried again since"),
         why=t("ECS has given up and starts no more tasks."),
         seen=(

@@ -13,6 +13,7 @@ from stack.sizes import SPARE_CONNECTIONS
 from stack.statements import secret_arn
 from tools.aws.rds_certificates import BUNDLE
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import DATABASE, DATABASE_NODE, SECRETS, START, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import ANOTHER_HOST, Known, LoggedCause
 from tools.i18n import Text, t
@@ -21,6 +22,19 @@ from tools.shared.rds_roots import root
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Definition, Task
 from tools.snapshot.task_logs import BACK
+
+DATABASE_SECRET = Facts("database-secret", 25, {SECRETS}, subject=START, certain=True)
+# A database may be starting, and RDS may give a full one more storage (MaxAllocatedStorage).
+DATABASE_AWAY = Facts("database-away", 40, {DATABASE_NODE}, subject=TO_DATABASE)
+DATABASE_FULL = Facts("database-full", 40, {DATABASE_NODE}, subject=TO_DATABASE)
+DATABASE_MISSING = Facts("database-missing", 40, {DATABASE_NODE}, subject=TO_DATABASE, certain=True)
+DATABASE_CERTIFICATE_OUT_OF_TIME = Facts(
+    "database-certificate-out-of-time", 41, {DATABASE}, subject=TO_DATABASE
+)
+DATABASE_AUTHORITY = Facts("database-authority", 42, {DATABASE}, subject=TO_DATABASE, certain=True)
+DATABASE_VARIABLES = Facts("database-variables", 42, {DATABASE}, subject=TO_DATABASE, certain=True)
+DATABASE_ADDRESS = Facts("database-address", 43, {DATABASE}, subject=TO_DATABASE, certain=True)
+DATABASE_WANTS_TLS = Facts("database-wants-tls", 44, {DATABASE}, subject=TO_DATABASE, certain=True)
 
 USABLE = {
     *("available", "backing-up", "configuring-enhanced-monitoring", "configuring-log-exports"),
@@ -50,7 +64,7 @@ def status(case: Case) -> Iterator[Finding]:
             yield _absent(case)
     elif found.status not in USABLE:
         yield Finding(
-            id="database-full" if found.status == "storage-full" else "database-away",
+            DATABASE_FULL if found.status == "storage-full" else DATABASE_AWAY,
             title=t("The database is {status}", status=found.status),
             why=t("The database accepts no connections in this status. Pages that use it fail."),
             seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
@@ -63,7 +77,7 @@ def status(case: Case) -> Iterator[Finding]:
 
 def _absent(case: Case) -> Finding:
     return Finding(
-        id="database-missing",
+        DATABASE_MISSING,
         title=t("The database does not exist"),
         why=t("The app has no database to connect to."),
         seen=(t("RDS knows no DB instance {id}.", id=case.now.names.database),),
@@ -94,7 +108,7 @@ def tls(case: Case) -> Iterator[Finding]:
     if database is None or database.force_ssl is not True or mode not in PLAIN:
         return
     yield Finding(
-        id="database-wants-tls",
+        DATABASE_WANTS_TLS,
         title=t("The app connects without TLS, and the database refuses that"),
         why=t(
             "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default "
@@ -144,7 +158,7 @@ def authority(case: Case) -> Iterator[Finding]:
     if lacking:
         seen.append(t("{file} does not hold it.", file=BUNDLE))
     yield Finding(
-        id="database-authority",
+        DATABASE_AUTHORITY,
         title=t("The app's CA bundle lacks the authority of the database"),
         why=t(
             "With sslmode verify-full the app refuses a server whose certificate its "
@@ -177,7 +191,7 @@ def _out_of_time(case: Case, database: Database, refused: tuple[str, ...]) -> Fi
         )
     early = said.endswith("not yet valid")
     return Finding(
-        id="database-certificate-out-of-time",
+        DATABASE_CERTIFICATE_OUT_OF_TIME,
         title=t("The database's certificate is not yet valid")
         if early
         else t("The database's certificate has expired"),
@@ -254,7 +268,7 @@ def address(case: Case) -> Iterator[Finding]:
     ]
     if seen:
         yield Finding(
-            id="database-address",
+            DATABASE_ADDRESS,
             title=t("The task definition names another database"),
             why=t(
                 "The app connects to the wrong host or database, or as a user that does not exist."
@@ -295,7 +309,7 @@ def secret(case: Case) -> Iterator[Finding]:
     password = f"{database.secret}:password::"
     values = {**dict.fromkeys(others, password), "DB_SECRET_ARN": database.secret}
     yield Finding(
-        id="database-secret",
+        DATABASE_SECRET,
         title=t("The task definition names another secret than the database's"),
         why=t("Its password is another database's, or expires within 7 days."),
         seen=tuple(
@@ -339,7 +353,7 @@ def variables(case: Case) -> Iterator[Finding]:
         return
     near = {name: get_close_matches(name, variables, 1) for name in missing}
     yield Finding(
-        id="database-variables",
+        DATABASE_VARIABLES,
         title=t("The task definition does not set {names}", names=", ".join(missing)),
         why=t("The app refuses to start without it."),
         seen=tuple(

@@ -8,12 +8,26 @@ from collections.abc import Iterator
 from stack.load_balancer import HEALTH_MATCHER
 from stack.rules import includes
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import FORWARD, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.log_lines import asked_path, slowest
 from tools.doctor.checks.databases import away
 from tools.doctor.checks.network_path import task_to_database
 from tools.i18n import Text, joined, t
 from tools.snapshot.elb import Check
+
+HEALTH_NEEDS_DATABASE = Facts("health-needs-database", 38, {FORWARD})
+HEALTH_CHECK_MENDED = Facts("health-check-mended", 62, {FORWARD})
+# An app that is warming up may answer 503, a busy one 429.
+HEALTH_ERRORS = Facts("health-errors", 62, {FORWARD})
+HEALTH_FORBIDDEN = Facts("health-forbidden", 62, {FORWARD}, certain=True)
+HEALTH_HOST = Facts("health-host", 62, {FORWARD})
+HEALTH_MATCHER_DIFFERS = Facts("health-matcher", 62, {FORWARD})
+HEALTH_PATH_MISSING = Facts("health-path-missing", 62, {FORWARD}, certain=True)
+HEALTH_REDIRECTS = Facts("health-redirects", 62, {FORWARD}, certain=True)
+HEALTH_SLOW = Facts(
+    "health-slow", 64, {FORWARD}, {"balancer-cannot-reach-task", "out-of-memory"}, repeats=True
+)
 
 
 def codes(case: Case) -> Iterator[Finding]:
@@ -35,9 +49,9 @@ def codes(case: Case) -> Iterator[Finding]:
     ):
         yield _before(case, asked or path, code)
         return
-    id_, title, why, fixes = _answered(case, case.health_check, code)
+    facts, title, why, fixes = _answered(case, case.health_check, code)
     yield Finding(
-        id=id_,
+        facts,
         title=title,
         why=why,
         seen=(seen, *_database(case, code)),
@@ -50,7 +64,7 @@ def _before(case: Case, asked: str, code: int) -> Finding:
     """Return the finding that the health check was changed after the last try."""
     check = case.health_check or Check()
     return Finding(
-        id="health-check-mended",
+        HEALTH_CHECK_MENDED,
         title=t("The health check was changed, and ECS has not tried again since"),
         why=t("ECS has given up and starts no more tasks."),
         seen=(
@@ -67,8 +81,8 @@ def _before(case: Case, asked: str, code: int) -> Finding:
     )
 
 
-Answer = tuple[str, Text, Text, tuple[Fix, ...]]
-"""The finding's id, title, why and fixes."""
+Answer = tuple[Facts, Text, Text, tuple[Fix, ...]]
+"""The finding's facts, title, why and fixes."""
 
 
 def _answered(case: Case, check: Check, code: int) -> Answer:
@@ -82,17 +96,17 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
             matcher=matcher,
         )
         title = t("The health check's path {path} redirects ({code})", path=path, code=code)
-        return "health-redirects", title, why, (asks,)
+        return HEALTH_REDIRECTS, title, why, (asks,)
     if code in REFUSES_HOST and (refusal := _refused_host(case, code)):
         return _host(case, path, code, refusal)
     if code in (404, 405):
         why = t("The app has no such page, so the load balancer marks every task unhealthy.")
         title = t("The health check's path {path} does not exist in the app", path=path)
-        return "health-path-missing", title, why, (asks,)
+        return HEALTH_PATH_MISSING, title, why, (asks,)
     if code in (401, 403):
         why = t("The load balancer sends no credentials.")
         title = t("The health check's path {path} requires a login ({code})", path=path, code=code)
-        return "health-forbidden", title, why, (asks,)
+        return HEALTH_FORBIDDEN, title, why, (asks,)
     webapp = case.now.settings.webapp
     if (
         code >= 500
@@ -108,7 +122,7 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         title = t(
             "The health check's path {path} needs the database, which is unavailable", path=path
         )
-        return "health-needs-database", title, why, (asks,)
+        return HEALTH_NEEDS_DATABASE, title, why, (asks,)
     return _other_code(case, check, code, asks)
 
 
@@ -153,7 +167,7 @@ def _host(case: Case, path: str, code: int, refusal: Text) -> Answer:
         "TRUSTED_HOSTS; Flask: no SERVER_NAME), and deploy:",
         path=path,
     )
-    return "health-host", title, why, (case.deploy(text),)
+    return HEALTH_HOST, title, why, (case.deploy(text),)
 
 
 def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
@@ -165,12 +179,12 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
             "Nothing says why. Most often the app refuses the Host header, which is the task's address."
         )
         title = t("The app refuses the health check on {path} ({code})", path=path, code=code)
-        return "health-host", title, why, (logs,)
+        return HEALTH_HOST, title, why, (logs,)
     if code >= 500:
         why = t("The app returns an error on this path.")
         title = t("The health check's path {path} answers with error {code}", path=path, code=code)
         fixes = (logs,) if path == right else (asks, logs)
-        return "health-errors", title, why, fixes
+        return HEALTH_ERRORS, title, why, fixes
     why = t("Every other status counts as a failure.")
     title = t(
         "The app answers {code} on {path}, and the health check expects {matcher}",
@@ -182,10 +196,10 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     if not case.now.settings.webapp and code < 300:
         given = str(code)
     if given == matcher:
-        return "health-matcher", title, why, (asks, logs)
+        return HEALTH_MATCHER_DIFFERS, title, why, (asks, logs)
     text = t("Expect the status that the app returns:")
     fix = case.configure("healthMatcher", given, text, retried=True)
-    return "health-matcher", title, why, (fix,)
+    return HEALTH_MATCHER_DIFFERS, title, why, (fix,)
 
 
 def _asks(case: Case, right: str, check: Check) -> Fix:
@@ -229,7 +243,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
     if measured is not None:
         seen.append(t("The app's log has an answer that took {time} s.", time=f"{measured:.1f}"))
     yield Finding(
-        id="health-slow",
+        HEALTH_SLOW,
         title=t("The app answers the health check too late"),
         why=t(
             "The load balancer waits {limit} s (healthTimeout); then the check counts as failed.",

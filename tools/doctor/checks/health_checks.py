@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import ceil
 
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import CRASH, FORWARD, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Listening, errors, listening
@@ -17,6 +18,19 @@ from tools.doctor.checks import containers, databases
 from tools.i18n import Text, t
 from tools.snapshot.elb import Check
 from tools.snapshot.records import ContainerHealth, Definition, Task
+
+NO_ANSWER = {"balancer-cannot-reach-task", "out-of-memory", "port-mismatch", "wrong-address", CRASH}
+"""Why the load balancer gets no answer, however long it waits."""
+
+PORT_MISMATCH = Facts("port-mismatch", 58, {FORWARD}, certain=True)
+# The command fails as well where the app is only slow.
+CONTAINER_CHECK_FAILED = Facts("container-check-failed", 59, {TASKS_NODE}, {"out-of-memory"})
+HEALTH_PROTOCOL = Facts("health-protocol", 60, {FORWARD}, certain=True)
+WRONG_ADDRESS = Facts("wrong-address", 60, {FORWARD}, certain=True)
+# An app that starts slowly refuses, too.
+WRONG_ADDRESS_LIKELY = Facts("wrong-address-likely", 63, {FORWARD}, NO_ANSWER, repeats=True)
+SLOW_START = Facts("slow-start", 64, {FORWARD}, NO_ANSWER, repeats=True)
+SLOW_START_MENDED = Facts("slow-start-mended", 64, {FORWARD}, NO_ANSWER, repeats=True)
 
 ROUND = 30
 """Seconds to which a proposed grace period is rounded up."""
@@ -72,26 +86,29 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
     asked = int(check.port) if check.port.isdigit() else port
     if heard.port != asked:
         yield Finding(
-            id="port-mismatch",
+            PORT_MISMATCH,
             title=t(
-                "The app listens on port {heard}, but the load balancer connects to port "
-"{asked}",
+                "The app listens on port {heard}, but the load balancer connects to port {asked}",
                 heard=heard.port,
                 asked=asked,
             ),
-            why=t("No process listens on the port that the load balancer connects to: the "
-"connection is refused."),
+            why=t(
+                "No process listens on the port that the load balancer connects to: the connection is refused."
+            ),
             seen=(
                 t("Container port {port}, health check port {check}.", port=port, check=check.port),
-                t("PORT is {value} in {revision}.", value=definition.environment.get("PORT", "-"),
-                  revision=definition.revision),
+                t(
+                    "PORT is {value} in {revision}.",
+                    value=definition.environment.get("PORT", "-"),
+                    revision=definition.revision,
+                ),
             ),
             fixes=_ports(case, heard.port, port, check),
             evidence=(heard.line, *evidence),
-        )  # fmt: skip
+        )
     elif check.protocol != "HTTP":
         yield Finding(
-            id="health-protocol",
+            HEALTH_PROTOCOL,
             title=t("The health check uses {protocol}, the app HTTP", protocol=check.protocol),
             why=t("The app does not understand the request and closes the connection."),
             seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
@@ -112,7 +129,7 @@ def _wrong_address(
     host, definition = own[0], case.definition
     variables = [name for name, value in definition.environment.items() if value == host]
     yield Finding(
-        id="wrong-address",
+        WRONG_ADDRESS,
         title=t("The app listens on {host}, where the load balancer cannot reach it", host=host),
         why=t(
             "The load balancer connects to the task's private address ({address}), and is refused. "
@@ -142,7 +159,7 @@ def _elsewhere_likely(case: Case, task: Task, evidence: tuple[str, ...]) -> Find
     environment = case.definition.environment if case.definition else {}
     variables = [name for name, value in environment.items() if value in loopback]
     return Finding(
-        id="wrong-address-likely",
+        WRONG_ADDRESS_LIKELY,
         title=t("The app probably listens on 127.0.0.1, where the load balancer cannot reach it"),
         why=t(
             "The load balancer connects to the task's private address ({address}), and is refused. "
@@ -224,7 +241,7 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
     check = definition.health or ContainerHealth(command=())
     command = " ".join(check.command[1:] if check.command[:1] != ("NONE",) else ())
     return Finding(
-        id="container-check-failed",
+        CONTAINER_CHECK_FAILED,
         title=t("The container's health check fails: {command}", command=command),
         why=t(
             "ECS runs this command inside the container. A program that the image does not have "
@@ -280,7 +297,7 @@ def _never_listens(
         line=cause.line[:SHOWN],
     )
     return Finding(
-        id=f"crash-{cause.known.id}",
+        cause.known.crash,
         title=cause.title,
         why=databases.why(case, cause),
         seen=(seen, *databases.measured(case, cause.known)),
@@ -314,7 +331,7 @@ def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str
         return _longer_by_now(case, grace, seen, evidence)
     longer = ceil(needed / ROUND) * ROUND
     return Finding(
-        id="slow-start",
+        SLOW_START,
         title=t("The app starts more slowly than ECS waits"),
         why=t(
             "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
@@ -352,7 +369,7 @@ def _longer_by_now(
 ) -> Finding:
     """Return the finding that the grace period was extended after the last try."""
     return Finding(
-        id="slow-start-mended",
+        SLOW_START_MENDED,
         title=t("The grace period was made longer, and ECS has not tried again since"),
         why=t("The service waits {grace} s after a task's start now.", grace=grace),
         seen=seen,

@@ -8,11 +8,18 @@ from collections.abc import Iterator
 from stack.image import PLATFORMS
 from stack.statements import secret_arn, secret_key
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks import databases
 from tools.i18n import Text, t
 from tools.snapshot.records import Definition
 from tools.snapshot.task_inputs import Secret
+
+LOG_GROUP_MISSING = Facts("log-group-missing", 26, {LOGS}, subject=START, certain=True)
+SECRET_KEY_MISSING = Facts("secret-key-missing", 26, {SECRETS}, subject=START, certain=True)
+SECRET_MISSING = Facts("secret-missing", 26, {SECRETS}, subject=START, certain=True)
+IMAGE_ARCHITECTURE = Facts("image-architecture", 28, {IMAGE}, subject=START, certain=True)
+IMAGE_MISSING = Facts("image-missing", 28, {IMAGE}, subject=START, certain=True)
 
 NOT_FOUND = r"(?i)CannotPull(Container|Image)?.*(not found|does not exist|no such)"
 
@@ -38,7 +45,7 @@ def image(case: Case) -> Iterator[Finding]:
     wanted = case.definition.image if case.definition else case.now.names.repository
     if found is None or not found.present:
         yield Finding(
-            id="image-missing",
+            IMAGE_MISSING,
             title=t("The image is not in ECR"),
             why=t("Fargate cannot pull the image: every task stops with CannotPullContainerError."),
             seen=(
@@ -90,7 +97,7 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
         wanted=wanted,
     )
     yield Finding(
-        id="image-architecture",
+        IMAGE_ARCHITECTURE,
         title=t("The image is built for another processor than the task runs on"),
         why=t("The processor cannot run it, or Fargate does not even find a variant to pull."),
         seen=(seen,),
@@ -148,7 +155,7 @@ def no_secret(case: Case, name: str, arn: str, secret: Secret | None) -> Finding
         command = f"aws secretsmanager restore-secret --secret-id '{arn}'"
         fixes = (Fix(t("Restore it:"), (command,)), *case.then_retry())
     return Finding(
-        id="secret-missing",
+        SECRET_MISSING,
         title=t("The secret for {name} does not exist", name=name),
         why=t(
             "ECS reads the secrets before the container starts, and stops the task without them."
@@ -182,7 +189,7 @@ def _no_key(case: Case, name: str, arn: str, key: str, keys: frozenset[str] | No
         # The task definition is right: something else than RDS wrote the secret.
         fix = databases.rotated(case, database)
     return Finding(
-        id="secret-key-missing",
+        SECRET_KEY_MISSING,
         title=t('The secret has no key "{key}"', key=key),
         why=t(
             "ECS reads the secrets before the container starts, and stops the task without them."
@@ -201,7 +208,7 @@ def log_group(case: Case) -> Iterator[Finding]:
     if logs.exists:
         return
     yield Finding(
-        id="log-group-missing",
+        LOG_GROUP_MISSING,
         title=t("The log group {group} does not exist", group=definition.log_group),
         why=t("Fargate opens the log before the container starts, and stops the task without it."),
         seen=(

@@ -7,13 +7,29 @@ from urllib.parse import urlsplit
 
 from stack.names import RULE_PRIORITY
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import BALANCER_NODE, FORWARD, INTERNET, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import default_route
-from tools.doctor.checks import stages
+from tools.doctor.checks import health_checks, stages
 from tools.i18n import t
 from tools.snapshot import elb
 from tools.snapshot.elb import Balancer, Listener, Rule, TargetGroup
 from tools.snapshot.vpc import Network
+
+NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True)
+BALANCER_CUT_OFF = Facts("balancer-cut-off", 31, {BALANCER_NODE}, certain=True)
+BALANCER_MISSING = Facts("balancer-missing", 31, {BALANCER_NODE}, certain=True)
+# A load balancer may be provisioning, a certificate in validation.
+BALANCER_NOT_ACTIVE = Facts("balancer-not-active", 31, {BALANCER_NODE})
+CERTIFICATE_NOT_VALID = Facts("certificate-not-valid", 31, {INTERNET})
+NO_RULE_FORWARDS = Facts("no-rule-forwards", 32, {FORWARD}, certain=True)
+RULE_IN_THE_WAY = Facts("rule-in-the-way", 32, {FORWARD}, certain=True)
+RULE_TAKEN = Facts("rule-taken", 32, {FORWARD}, certain=True)
+SERVICE_NOT_ATTACHED = Facts("service-not-attached", 32, {FORWARD}, certain=True)
+TARGET_GROUP_MISSING = Facts("target-group-missing", 32, {FORWARD}, certain=True)
+HEALTH_CHECK_OFF = Facts("health-check-off", 33, {FORWARD})
+TARGET_PROTOCOL = Facts("target-protocol", 57, {FORWARD}, certain=True)
+HEALTH_CHECK_DRIFTED = Facts("health-check-drifted", 61, {FORWARD})
 
 
 def listener(case: Case) -> Iterator[Finding]:
@@ -24,7 +40,7 @@ def listener(case: Case) -> Iterator[Finding]:
         return
     ports = sorted(each.port for each in balancer.listeners)
     yield Finding(
-        id="no-listener",
+        NO_LISTENER,
         title=t("The load balancer does not listen on port {port}, which users open", port=port),
         why=t("A connection to a port without a listener is refused or times out."),
         seen=(
@@ -78,7 +94,7 @@ def planned_rule(case: Case) -> Iterator[Finding]:
 
 def _taken(listener: Listener, rule: Rule) -> Finding:
     return Finding(
-        id="rule-taken",
+        RULE_TAKEN,
         title=t("Another rule of the load balancer has the priority of the app's rule"),
         why=t(
             "Two rules of a listener cannot have the same priority: stage 2 fails with "
@@ -118,7 +134,7 @@ def _host(case: Case, balancer: Balancer) -> str | None:
 
 def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) -> Finding:
     return Finding(
-        id="rule-in-the-way",
+        RULE_IN_THE_WAY,
         title=t("Another rule of the load balancer handles the requests"),
         why=t("Only the matching rule with the lowest priority number handles a request."),
         seen=(
@@ -146,7 +162,7 @@ def _none_forwards(
     case: Case, balancer: Balancer, listener: Listener | None, group: TargetGroup
 ) -> Finding:
     return Finding(
-        id="no-rule-forwards",
+        NO_RULE_FORWARDS,
         title=t("No rule of the load balancer forwards to the tasks"),
         why=t(
             "Requests get the listener's default action: the 503 page that says that ECS is off."
@@ -179,7 +195,7 @@ def certificate(case: Case) -> Iterator[Finding]:
     if found is None or found.status in ("ISSUED", ""):
         return
     yield Finding(
-        id="certificate-not-valid",
+        CERTIFICATE_NOT_VALID,
         title=t("The load balancer's certificate is {status}", status=found.status),
         why=t("Browsers refuse a page whose certificate is not valid."),
         seen=(t("ACM reports this status for {arn}.", arn=found.arn),),
@@ -204,14 +220,14 @@ def target_group(case: Case) -> Iterator[Finding]:
         return
     if group is None:
         yield Finding(
-            id="target-group-missing",
+            TARGET_GROUP_MISSING,
             title=t("The target group {name} does not exist", name=case.now.names.target_group),
             why=t("The load balancer has no target group to forward requests to."),
             fixes=(case.restore(),),
         )
     elif service is not None and group.arn not in service.target_groups:
         yield Finding(
-            id="service-not-attached",
+            SERVICE_NOT_ATTACHED,
             title=t("The service does not register its tasks with the load balancer"),
             why=t("The load balancer has no registered task."),
             seen=(t("The service has no target group, or another than {name}.", name=group.name),),
@@ -221,7 +237,7 @@ def target_group(case: Case) -> Iterator[Finding]:
         )
     elif service is not None and not group.check.enabled:
         yield Finding(
-            id="health-check-off",
+            HEALTH_CHECK_OFF,
             kind="warning",
             title=t("The load balancer's health check is off"),
             why=t("The load balancer also sends requests to tasks that do not answer."),
@@ -255,7 +271,7 @@ def health_check_drift(case: Case) -> Iterator[Finding]:
             seen.append(text)
     if seen:
         yield Finding(
-            id="health-check-drifted",
+            HEALTH_CHECK_DRIFTED,
             kind="warning",
             title=t("The health check is not the declared one"),
             why=t("It was changed outside Pulumi, or the stack file was not deployed yet."),
@@ -274,7 +290,7 @@ def protocol(case: Case) -> Iterator[Finding]:
         # An app that fails a health check over HTTPS is a finding of refusals.
         return
     yield Finding(
-        id="target-protocol",
+        TARGET_PROTOCOL,
         title=t(
             "The load balancer sends requests over {asked}, and the app uses {checked}",
             asked=asked,
@@ -314,7 +330,7 @@ def declared_port(case: Case) -> Iterator[Finding]:
     if service.port in definition.ports and variable in (None, str(service.port)):
         return
     yield Finding(
-        id="port-mismatch",
+        health_checks.PORT_MISMATCH,
         title=t("The task definition and the load balancer use different ports"),
         why=t(
             "No process listens on the port that the load balancer connects to: the "
@@ -345,7 +361,7 @@ def balancer(case: Case) -> Iterator[Finding]:
         return
     if found.state not in ("active", "active_impaired", ""):
         yield Finding(
-            id="balancer-not-active",
+            BALANCER_NOT_ACTIVE,
             kind="cause" if found.state == "failed" else "warning",
             title=t("The load balancer is {state}", state=found.state),
             why=t("It accepts requests only in the state active."),
@@ -367,7 +383,7 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
         "load balancer, and deploy:"
     )
     return Finding(
-        id="balancer-cut-off",
+        BALANCER_CUT_OFF,
         title=t("The load balancer is not in the public subnets")
         if misplaced
         else t("The load balancer's subnets have no route to the internet"),
@@ -388,7 +404,7 @@ def _missing(case: Case) -> Iterator[Finding]:
     if case.now.balancer.problem or stages.stage(case) not in (stages.FIRST, stages.SECOND):
         return
     yield Finding(
-        id="balancer-missing",
+        BALANCER_MISSING,
         title=t("The load balancer {name} does not exist", name=case.now.names.balancer),
         why=t("Nothing answers at the page's address."),
         seen=(t("Elastic Load Balancing has no load balancer of that name."),),

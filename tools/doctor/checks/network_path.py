@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tools.diagnosis import catalogue
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import DATABASE, FORWARD, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import (
     ANYWHERE,
@@ -26,6 +28,15 @@ from tools.diagnosis.reachability import (
 from tools.i18n import Text, t, verbatim
 from tools.snapshot import elb
 from tools.snapshot.vpc import Network
+
+BALANCER_CANNOT_REACH_TASK = Facts("balancer-cannot-reach-task", 30, {FORWARD}, certain=True)
+BALANCER_LETS_NOBODY_IN = Facts(
+    "balancer-lets-nobody-in", 31, {catalogue.INTERNET}, {"no-listener"}, certain=True
+)
+INTERNET_CANNOT_REACH_BALANCER = Facts("internet-cannot-reach-balancer", 34, {catalogue.INTERNET})
+TASK_CANNOT_REACH_DATABASE = Facts(
+    "task-cannot-reach-database", 42, {DATABASE}, subject=TO_DATABASE, certain=True
+)
 
 ANYONE = Side((), (ANYWHERE,))
 
@@ -103,7 +114,7 @@ def balancer_to_task(case: Case) -> Iterator[Finding]:
     for port in sorted({service.port, _check_port(case, service.port)}):
         if found := _blocked(network, balancer, service, port, WIDE):
             yield Finding(
-                id="balancer-cannot-reach-task",
+                BALANCER_CANNOT_REACH_TASK,
                 title=t("The load balancer cannot reach the tasks on port {port}", port=port),
                 why=found.why(DROPPED),
                 seen=found.seen(),
@@ -124,7 +135,7 @@ def task_to_database(case: Case) -> Iterator[Finding]:
         return
     if found := _blocked(network, service, database, database.port, LINUX):
         yield Finding(
-            id="task-cannot-reach-database",
+            TASK_CANNOT_REACH_DATABASE,
             title=t("The tasks cannot reach the database on port {port}", port=database.port),
             why=found.why(WAITS),
             seen=found.seen(),
@@ -153,7 +164,7 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         )
         rules = (_missing(each, network, ANYONE, target, port) for each in missing)
         yield Finding(
-            id="balancer-lets-nobody-in" if closed else "internet-cannot-reach-balancer",
+            BALANCER_LETS_NOBODY_IN if closed else INTERNET_CANNOT_REACH_BALANCER,
             kind="cause" if closed else "warning",
             title=t("No client can reach the load balancer on port {port}", port=port)
             if closed

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from stack.statements import secret_arn
 from tools.diagnosis import reachability
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import (
     ANYWHERE,
@@ -24,6 +25,17 @@ from tools.doctor.checks.inputs import no_secret
 from tools.i18n import Text, t
 from tools.snapshot.records import Service
 from tools.snapshot.vpc import Network
+
+# Only another roll-out would meet it.
+SUBNETS_FULL = Facts("subnets-full", 18, {TASKS_NODE}, blocks=False)
+VPC_WITHOUT_DNS = Facts(
+    "vpc-without-dns", 19, {DATABASE, IMAGE, SECRETS, LOGS}, subject=START, certain=True
+)
+# A NAT gateway may be pending.
+TASK_CANNOT_REACH_AWS = Facts("task-cannot-reach-aws", 20, {IMAGE, SECRETS, LOGS}, subject=START)
+TASK_HTTPS_CLOSED = Facts(
+    "task-https-closed", 22, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
+)
 
 NEEDED = ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
 """What Fargate needs before a container starts; an S3 gateway carries the layers besides."""
@@ -47,7 +59,7 @@ def vpc_dns(case: Case) -> Iterator[Finding]:
     if case.network is None or case.network.dns:
         return
     yield Finding(
-        id="vpc-without-dns",
+        VPC_WITHOUT_DNS,
         title=t("The VPC's DNS is off: no task can look up a name"),
         why=t(
             "A task finds the database, ECR, Secrets Manager and CloudWatch Logs by their names. Without the "
@@ -82,7 +94,7 @@ def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]
             yield acls_deny(case, network, denials)
         return
     yield Finding(
-        id="task-cannot-reach-aws",
+        TASK_CANNOT_REACH_AWS,
         title=t("The tasks' subnets have no route to the internet"),
         why=CANNOT_START,
         seen=tuple(no_internet_sentence(each, network) for each in cut_off),
@@ -94,7 +106,7 @@ def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]
 def acls_deny(case: Case, network: Network, found: tuple[AclDenial, ...]) -> Finding:
     """Return the finding that network ACLs deny the tasks' connections to AWS."""
     return Finding(
-        id="task-cannot-reach-aws",
+        TASK_CANNOT_REACH_AWS,
         title=t("A network ACL blocks the tasks' connections to the internet"),
         why=CANNOT_START,
         seen=(*network_path.acl_sentences(found, network), network_path.WHY),
@@ -194,7 +206,7 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
         return
     group = missing[0].group
     yield Finding(
-        id="task-https-closed",
+        TASK_HTTPS_CLOSED,
         title=t("The tasks' security group does not allow outbound HTTPS"),
         why=CANNOT_START,
         seen=(
@@ -224,7 +236,7 @@ def planned_subnets(case: Case) -> Iterator[Finding]:
         yield acls_deny(case, network, denials)
     if cut_off or not subnets:
         yield Finding(
-            id="task-cannot-reach-aws",
+            TASK_CANNOT_REACH_AWS,
             title=t("The tasks' subnets have no route to the internet"),
             why=CANNOT_START,
             seen=tuple(no_internet_sentence(each, network) for each in cut_off)
@@ -249,7 +261,7 @@ def free_addresses(case: Case) -> Iterator[Finding]:
     needed = max(service.desired, 1) * 2
     if known and sum(each.free for each in known) < needed:
         yield Finding(
-            id="subnets-full",
+            SUBNETS_FULL,
             title=t("The tasks' subnets have no address left"),
             why=t("Every task uses an address; a roll-out temporarily uses twice as many."),
             seen=tuple(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from stack.statements import secret_arn
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS, START, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks.databases import other_secrets
 from tools.i18n import Text, t
@@ -22,6 +23,22 @@ from tools.shared.policy_evaluation import (
 )
 from tools.snapshot.records import Definition
 from tools.snapshot.task_inputs import Role
+
+EXECUTION_ROLE_MISSING = Facts(
+    "execution-role-missing", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
+)
+EXECUTION_ROLE_NOT_TRUSTED = Facts(
+    "execution-role-not-trusted", 24, {IMAGE, SECRETS, LOGS}, subject=START, certain=True
+)
+LACKING = {
+    # After what does not exist: no role may write a log group that is missing.
+    "log": Facts("execution-role-cannot-log", 27, {LOGS}, subject=START, certain=True),
+    "secret": Facts("execution-role-cannot-secret", 27, {SECRETS}, subject=START, certain=True),
+    "pull": Facts("execution-role-cannot-pull", 29, {IMAGE}, subject=START, certain=True),
+}
+"""By what the execution role is needed for."""
+# The execution role reads the password for the next task all the same.
+TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS})
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 
@@ -99,7 +116,7 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
     """Return the finding for one purpose; its fix grants all missing permissions, so that the next try succeeds."""
     name = role.arn.rpartition("/")[2]
     return Finding(
-        id=f"execution-role-cannot-{purpose}",
+        LACKING[purpose],
         title=TITLES[purpose],
         why=t(
             "With this role ECS pulls the image, reads the secrets and opens the log "
@@ -162,7 +179,7 @@ def _no_role(case: Case, definition: Definition) -> Finding:
         drifts=False,
     )
     return Finding(
-        id="execution-role-missing",
+        EXECUTION_ROLE_MISSING,
         title=t("The task definition's execution role does not exist"),
         why=t(
             "ECS assumes this role to pull the image and read the secrets; without it "
@@ -182,7 +199,7 @@ def _no_role(case: Case, definition: Definition) -> Finding:
 
 def _no_trust(case: Case, role: Role) -> Finding:
     return Finding(
-        id="execution-role-not-trusted",
+        EXECUTION_ROLE_NOT_TRUSTED,
         title=t("ECS cannot assume the execution role"),
         why=t(
             "ECS assumes this role to pull the image and read the secrets; without it "
@@ -217,7 +234,7 @@ def task_role(case: Case) -> Iterator[Finding]:
     name, lack = definition.task_role.rpartition("/")[2], Lack(Need(READ_IT, arn, "secret"), found)
     refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
     yield Finding(
-        id="task-role-cannot-read-secret",
+        TASK_ROLE_CANNOT_READ_SECRET,
         kind="cause" if refused else "warning",
         title=t("The task role has no permission to read the secret of the database"),
         why=t(

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 
 from tools.diagnosis.case import FAILED_DEPLOYMENT, Case
+from tools.diagnosis.catalogue import FAILED, OUTCOME, START, TASKS_NODE, TO_DATABASE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix, try_again
 from tools.diagnosis.known_causes import logged_cause
 from tools.diagnosis.log_lines import Raised, raised
@@ -14,6 +15,17 @@ from tools.doctor.checks import containers, stages
 from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.records import PauseHook
+
+SERVICE_GOING = Facts("service-going", 11, {WHOLE})
+# A schedule or Application Auto Scaling may start tasks again.
+SCALED_TO_ZERO = Facts("scaled-to-zero", 12, {TASKS_NODE})
+# The command may have needed what was not there for a while.
+DEPLOY_COMMAND_FAILED = Facts("deploy-command-failed", 51, {TASKS_NODE}, {START, TO_DATABASE})
+NOT_DEPLOYED = Facts("not-deployed", 52, {WHOLE}, {"deploy-command-failed"}, repeats=True)
+ROLL_OUT_FAILED = Facts("roll-out-failed", 80, {WHOLE}, FAILED, subject=OUTCOME, blocks=False)
+ROLLED_BACK = Facts("rolled-back", 80, {WHOLE}, FAILED, subject=OUTCOME, blocks=False)
+ROLL_OUT_GOING_ON = Facts("roll-out-going-on", 82, {WHOLE}, subject=OUTCOME)
+DEPLOYED_AFTER = Facts("deployed-after", 83, {WHOLE}, subject=OUTCOME)
 
 BREAKER = "tasks failed to start"
 ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
@@ -39,7 +51,7 @@ def scaled_down(case: Case) -> Iterator[Finding]:
         # The program has just deployed the 0, and the stack file says otherwise.
         fix = case.deploy(t("Correct desired_count in infra/service.py, and deploy:"))
     yield Finding(
-        id="scaled-to-zero",
+        SCALED_TO_ZERO,
         title=t("The service is set to run no task"),
         why=t("With a desired count of 0 the load balancer has no target: it answers 503."),
         seen=(
@@ -67,7 +79,7 @@ def draining(case: Case) -> Iterator[Finding]:
     service = case.service
     if service is not None and service.status != "ACTIVE":
         yield Finding(
-            id="service-going",
+            SERVICE_GOING,
             title=t("The service is {status}", status=service.status),
             why=t("ECS is deleting it: it stops its tasks and starts none."),
             seen=(
@@ -94,7 +106,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
     lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
     mistake = None if _by_breaker(ends) else raised(lines)
     yield Finding(
-        id="rolled-back" if case.rolled_back else "roll-out-failed",
+        ROLLED_BACK if case.rolled_back else ROLL_OUT_FAILED,
         title=title,
         why=_why(case, ends),
         seen=(seen, mistake.text) if mistake else (seen,),
@@ -193,7 +205,7 @@ def deploy_command(case: Case) -> Iterator[Finding]:
         )
     cause = logged_cause(case.lines(task))
     yield Finding(
-        id="deploy-command-failed",
+        DEPLOY_COMMAND_FAILED,
         title=title,
         why=t(
             "It must succeed before ECS gets {revision}: the service was not changed.",
@@ -210,7 +222,7 @@ def deploy_command(case: Case) -> Iterator[Finding]:
             ),
         ),
         evidence=containers.last_lines(case, task, cause),
-    )  # fmt: skip
+    )
 
 
 def not_deployed(case: Case) -> Iterator[Finding]:
@@ -225,7 +237,7 @@ def not_deployed(case: Case) -> Iterator[Finding]:
     seen += [t("Task {task} runs deployCommand.", task=each.short) for each in running]
     stack = case.now.names.stack
     yield Finding(
-        id="not-deployed",
+        NOT_DEPLOYED,
         kind="note" if running else "cause",
         title=t("ECS was never told to deploy {wanted}", wanted=definition.revision),
         why=t(
@@ -244,7 +256,7 @@ def deployed_after(case: Case) -> Iterator[Finding]:
         return
     values = {"newest": newest.revision, "running": definition.revision}
     yield Finding(
-        id="deployed-after",
+        DEPLOYED_AFTER,
         kind="note",
         title=t("{running} was deployed after {newest}, the newest revision", **values),
         why=t(
@@ -270,7 +282,7 @@ def in_progress(case: Case) -> Iterator[Finding]:
         yield _waits(case, traffic.hook)
         return
     yield Finding(
-        id="roll-out-going-on",
+        ROLL_OUT_GOING_ON,
         kind="warning" if primary.failed else "note",
         title=t("A roll-out is in progress"),
         why=t("ECS starts new tasks, waits until they are healthy, and then stops the old ones."),
@@ -295,7 +307,7 @@ def _waits(case: Case, hook: PauseHook) -> Finding:
         Fix(t("Or go back at once:"), (f"./careapp rollback -s {stack}",)),
     )
     return Finding(
-        id="roll-out-going-on",
+        ROLL_OUT_GOING_ON,
         kind="note",
         title=t("A roll-out waits for an answer"),
         why=t(

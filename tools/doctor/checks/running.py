@@ -9,6 +9,15 @@ from datetime import datetime, timedelta
 
 from stack.image import APP_FOLDER
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import (
+    APP,
+    DATABASE,
+    NO_DATABASE,
+    NO_PASSWORD,
+    PAGE,
+    TASKS_NODE,
+    Facts,
+)
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, requests
@@ -18,6 +27,27 @@ from tools.snapshot.cloudwatch import Minute
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Task
 from tools.snapshot.task_logs import AWAY, BACK, MIGRATED, UNMIGRATED, Line
+
+NO_DATA = NO_DATABASE | {APP, "app-database-away"}
+"""Why a running app gets nothing out of its database."""
+
+NO_PAGE = NO_DATA | {
+    *("app-raises", "task-role-cannot-read-secret", "page-waits-for-database"),
+    *("no-listener", "no-rule-forwards", "rule-in-the-way", "target-protocol"),
+}
+"""Why a visitor gets an error in place of the page."""
+
+APP_CANNOT_MIGRATE = Facts("app-cannot-migrate", 45, {TASKS_NODE}, NO_DATABASE, subject=APP)
+APP_DATABASE_AWAY = Facts("app-database-away", 47, {DATABASE}, NO_PASSWORD | {APP}, warms_up=True)
+PAGE_WAITS_FOR_DATABASE = Facts(
+    "page-waits-for-database", 62, {DATABASE}, NO_DATA, subject=PAGE, warms_up=True
+)
+APP_RAISES = Facts("app-raises", 63, {TASKS_NODE}, NO_DATA)
+PAGE_ERRORS = Facts("page-errors", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE)
+PAGE_SILENT = Facts("page-silent", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE)
+PAGE_UNAVAILABLE = Facts("page-unavailable", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE, warms_up=True)
+APP_REQUESTS_FAIL = Facts("app-requests-fail", 67, {TASKS_NODE}, NO_DATA | {PAGE})
+APP_REQUESTS_FAILED = Facts("app-requests-failed", 67, {TASKS_NODE})
 
 FAILURES_IN_A_ROW = 3
 """Requests in a row that must fail before that is a cause; as often the smoke test asks."""
@@ -47,7 +77,7 @@ def database(case: Case) -> Iterator[Finding]:
 
 def _known_cause(case: Case, task: Task, cause: LoggedCause) -> Finding:
     return Finding(
-        id=f"app-{cause.known.id}",
+        cause.known.running,
         title=cause.title,
         why=databases.why(case, cause),
         seen=(_log_says_so(task), *databases.measured(case, cause.known)),
@@ -66,7 +96,7 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
     if reason := fields.get("reason"):
         seen.append(verbatim(reason.splitlines()[0]))
     return Finding(
-        id="app-database-away",
+        APP_DATABASE_AWAY,
         title=t("The app has lost its database connection and has not reconnected"),
         why=t("/health does not use the database, so ECS keeps the task; the pages answer 503."),
         seen=tuple(seen),
@@ -110,7 +140,7 @@ def _unmigrated(case: Case, line: Line) -> Finding:
         title = t("The app cannot migrate its database: {words}", words=first)
         text = t("Correct what PostgreSQL names, and deploy:")
     return Finding(
-        id="app-cannot-migrate",
+        APP_CANNOT_MIGRATE,
         title=title,
         why=t("The app keeps running, but pages that need the migration fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),
@@ -222,10 +252,10 @@ def _failing(
     cause: bool,
 ) -> Finding:
     # What the app raises explains the page's own error; without it the page explains the requests.
-    fails = "app-raises" if mistake else "app-requests-fail"
+    fails = APP_RAISES if mistake else APP_REQUESTS_FAIL
     lines = _lines_of_failure(case, path)
     return Finding(
-        id=fails if cause else "app-requests-failed",
+        fails if cause else APP_REQUESTS_FAILED,
         kind="cause" if cause else "warning",
         title=title,
         why=t("The health check uses another path, so the targets stay healthy."),
@@ -263,7 +293,7 @@ def slow_database(case: Case) -> Iterator[Finding]:
     if not slow or raised(each for each in lines[slow[-1] + 1 :]):
         return
     yield Finding(
-        id="page-waits-for-database",
+        PAGE_WAITS_FOR_DATABASE,
         title=t("The page {path} waits for the database, which takes too long", path=page.path),
         why=t("Another session holds a lock that its statement needs, or the statement is slow."),
         seen=(
@@ -294,7 +324,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     lines = _lines_of_failure(case, page.path)
     mistake = raised(each.text for each in lines)
     yield Finding(
-        id=_id(page),
+        _facts(page),
         title=_title(page),
         why=t(
             "The health check uses {check} only, so the targets are healthy; users get an error.",
@@ -309,10 +339,10 @@ def page_fails(case: Case) -> Iterator[Finding]:
     )
 
 
-def _id(page: Page) -> str:
+def _facts(page: Page) -> Facts:
     if page.status == 0:
-        return "page-silent"
-    return "page-unavailable" if page.status == UNAVAILABLE else "page-errors"
+        return PAGE_SILENT
+    return PAGE_UNAVAILABLE if page.status == UNAVAILABLE else PAGE_ERRORS
 
 
 def _title(page: Page) -> Text:

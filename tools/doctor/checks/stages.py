@@ -6,11 +6,23 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import FORWARD, TASKS_NODE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.rds import GOING_OFF, RESUME_FIRST, keeps_snapshot
 from tools.snapshot.records import Task
+
+STACK_PAUSED = Facts("stack-paused", 0, {WHOLE})
+ECS_OFF = Facts("ecs-off", 1, {WHOLE})
+STACK_MISSING = Facts("stack-missing", 1, {WHOLE}, certain=True)
+# For a moment ECS may not show a new service, or still show one that is replaced.
+SERVICE_MISSING = Facts("service-missing", 10, {WHOLE})
+SCALED_TO_ZERO_BY_SCHEDULE = Facts("scaled-to-zero-by-schedule", 12, {TASKS_NODE})
+SCALED_TO_ZERO_IN_HOURS = Facts("scaled-to-zero-in-hours", 12, {TASKS_NODE})
+# ECS registers the task that replaces it.
+TARGET_DEREGISTERED = Facts("target-deregistered", 33, {FORWARD})
+STOPPED_BY_HAND = Facts("stopped-by-hand", 74, {TASKS_NODE})
 
 NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
 
@@ -62,7 +74,7 @@ def _no_stack(case: Case) -> Finding:
         "Or look in another region or account: aws:region and aws:profile in the stack file."
     )
     return Finding(
-        id="stack-missing",
+        STACK_MISSING,
         title=t("There is no stack {prefix} in {region}", prefix=names.prefix, region=region),
         why=t("Neither its load balancer nor its target group nor its database exists."),
         fixes=(Fix(t("Create it:"), (f"pulumi up -s {names.stack}",)), Fix(elsewhere)),
@@ -72,7 +84,7 @@ def _no_stack(case: Case) -> Finding:
 def _no_service(case: Case) -> Finding:
     names = case.now.names
     return Finding(
-        id="service-missing",
+        SERVICE_MISSING,
         title=t("The service {name} does not exist", name=names.service),
         why=t("ecsEnabled is true in the stack file, and ECS has no such service."),
         seen=(t("Cluster {cluster} holds no service of that name.", cluster=names.cluster),),
@@ -88,7 +100,7 @@ def _off(case: Case) -> Finding:
         f"pulumi up -s {name}",
     )
     return Finding(
-        id="ecs-off",
+        ECS_OFF,
         kind="note",
         title=t("ECS is off: the load balancer answers 503 and says so"),
         why=t("ecsEnabled is false in the stack file. That is stage 1."),
@@ -110,7 +122,7 @@ def paused(case: Case) -> Iterator[Finding]:
     if keeps_snapshot(case.now.settings):
         seen.append(RESUME_FIRST)
     yield Finding(
-        id="stack-paused",
+        STACK_PAUSED,
         kind="note",
         title=t("The stack is paused"),
         why=t("./careapp pause stopped it at {time}.", time=zoned_time(pause.since)),
@@ -141,16 +153,19 @@ def scaled_to_zero(case: Case, hours: str) -> Finding:
     seen = (t("The desired count is 0, and the stack file has a schedule."),)
     if in_hours(case):
         return Finding(
-            id="scaled-to-zero-in-hours",
-            title=t("No task runs within the service's hours, {hours} ({zone})", hours=hours,
-                    zone=zone),
-            why=t("The desired count was set to 0 outside the schedule, which starts the "
-"service again when the next hours begin."),
+            SCALED_TO_ZERO_IN_HOURS,
+            title=t(
+                "No task runs within the service's hours, {hours} ({zone})", hours=hours, zone=zone
+            ),
+            why=t(
+                "The desired count was set to 0 outside the schedule, which starts the service again when the "
+                "next hours begin."
+            ),
             seen=seen,
             fixes=(fix,),
-        )  # fmt: skip
+        )
     return Finding(
-        id="scaled-to-zero-by-schedule",
+        SCALED_TO_ZERO_BY_SCHEDULE,
         kind="warning",
         title=t(
             "The service runs no task outside its hours, {hours} ({zone})", hours=hours, zone=zone
@@ -195,23 +210,32 @@ def stopped_by_hand(case: Case) -> Iterator[Finding]:
         return
     stack = case.now.names.stack
     yield Finding(
-        id="stopped-by-hand",
-        title=t("{count} task was stopped with StopTask within the last hour",
-"{count} tasks were stopped with StopTask within the last hour", count=len(by_hand)),
+        STOPPED_BY_HAND,
+        title=t(
+            "{count} task was stopped with StopTask within the last hour",
+            "{count} tasks were stopped with StopTask within the last hour",
+            count=len(by_hand),
+        ),
         why=t(
             "A user or a program called StopTask: ECS itself uses another stop code. "
             "ECS starts replacements; until they are healthy, fewer tasks serve requests."
         ),
         seen=tuple(
-            t("Task {task}: {code}, {reason}", task=each.short, code=each.stop_code,
-              reason=each.reason or "-")
+            t(
+                "Task {task}: {code}, {reason}",
+                task=each.short,
+                code=each.stop_code,
+                reason=each.reason or "-",
+            )
             for each in by_hand[:3]
         ),
         fixes=(
-            Fix(t("Wait until the new ones are healthy:"), (f"./careapp status --watch -s {stack}",)),
+            Fix(
+                t("Wait until the new ones are healthy:"), (f"./careapp status --watch -s {stack}",)
+            ),
             Fix(t("Or, if no task is to run for a while:"), (f"./careapp pause -s {stack}",)),
         ),
-    )  # fmt: skip
+    )
 
 
 def deregistered(case: Case) -> Iterator[Finding]:
@@ -225,7 +249,7 @@ def deregistered(case: Case) -> Iterator[Finding]:
     if not lost or group.arn not in service.target_groups:
         return
     yield Finding(
-        id="target-deregistered",
+        TARGET_DEREGISTERED,
         title=t(
             "{count} running task is not registered with the load balancer",
             "{count} running tasks are not registered with the load balancer",

@@ -35,9 +35,10 @@ def _role(role_arn: str) -> Any:
 
 
 def _boundary(role_arn: str) -> Document | None:
-    """Return the policy that is the role's permissions boundary; None if it has none.
+    """Return the policy that is the role's permissions boundary; None if it has none, or moto does not know it.
 
-    In place of one of the user's account there is a policy that limits nothing (boundaries.py).
+    moto knows AWS's own policies. In place of one of the user's account there is a policy that limits nothing
+    (boundaries.py).
     """
     with hooks.LOCK:
         role = _role(role_arn)

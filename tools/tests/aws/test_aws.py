@@ -116,7 +116,7 @@ SAID = {
     "loop": ("credentials", "The AWS configuration cannot be used: "),
     "sso": ("expired", "The AWS SSO session has expired."),
     "half an sso": ("credentials", "The AWS configuration cannot be used: "),
-}  # fmt: skip
+}
 
 
 @pytest.fixture

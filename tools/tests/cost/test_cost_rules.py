@@ -159,7 +159,8 @@ def test_a_sum_is_the_same_in_whatever_order_the_engine_planned_its_resources():
 
 def test_every_rule_has_a_case():
     tried = {each.short for resources, _ in CASES.values() for each in resources}
-    assert set(RULES) - tried == {"budgets:BudgetAction", "s3:BucketV2"}
+    untried = set(RULES) - tried - {"budgets:BudgetAction", "s3:BucketV2"}
+    assert untried == set(), f"each rule of tools/cost has a case in CASES of {__file__}"
 
 
 def test_image_pulls_go_through_nat_gateways_in_equal_shares():

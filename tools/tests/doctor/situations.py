@@ -285,14 +285,10 @@ SITUATIONS = {
     ),
     "health-host": a.unhealthy(f"{FAILED_WITH}: [400]"),
     "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
-    "health-matcher": a.unhealthy(
-        f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")
-    ),
+    "health-matcher": a.unhealthy(f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")),
     "health-slow": a.unhealthy("Request timed out", reason="Target.Timeout"),
     "health-protocol": a.unhealthy("Health checks failed", group=a.target_group(protocol="HTTPS")),
-    "slow-start": a.failing(
-        a.ended(ILL, code=143), service=a.going(events=(a.failed_check(),))
-    ),
+    "slow-start": a.failing(a.ended(ILL, code=143), service=a.going(events=(a.failed_check(),))),
     "rolled-back": a.failing(rolled_back=True),
     "roll-out-failed": a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))),
     "roll-out-going-on": a.stack(
@@ -302,7 +298,8 @@ SITUATIONS = {
     "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
     "workers-die": a.stack(
         logs=replace(
-            a.logs(), lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)}
+            a.logs(),
+            lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)},
         )
     ),
     "spot-interrupted": a.stack(
@@ -310,7 +307,7 @@ SITUATIONS = {
     ),
     "targets-unhealthy": a.unhealthy(f"{FAILED_WITH}: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
-}  # fmt: skip
+}
 
 KINDS = {
     "scaled-to-zero-by-schedule": "warning",

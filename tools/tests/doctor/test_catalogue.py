@@ -1,108 +1,66 @@
-"""The catalogue of findings: its rows are those that the checks make; and what each breaks on a request's path."""
+"""What is always true of the findings that the checks declare; and what each breaks on a request's path."""
 
-import ast
-import re
 from dataclasses import replace
-from pathlib import Path
+from inspect import ismodule
 
 import pytest
 
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import ACCOUNT, CATALOGUE, OUTCOME, REASONS, WHOLE, row
-from tools.diagnosis.findings import Finding
+from tools.diagnosis.catalogue import OUTCOME, REASONS, WHOLE, Facts
 from tools.diagnosis.known_causes import KNOWN
 from tools.diagnosis.request_path import CONNECTIONS, NODES, request_path, target_of
 from tools.doctor import checks
 from tools.doctor.checks import permissions
 from tools.doctor.diagnose import judge
-from tools.i18n import t
 from tools.preflight import account
 from tools.snapshot.elb import Target
 from tools.snapshot.records import Part
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import CRASHED, SITUATIONS
 
-FILES = [*Path(checks.__file__).parent.glob("*.py"), Path(account.__file__)]
-ENDS = {
-    "app-": [each.id for each in KNOWN if each.about == "database"],
-    "crash-": [each.id for each in KNOWN],
-    "execution-role-cannot-": permissions.TITLES,
-    "quota-": re.findall(r'"(L-[0-9A-F]{8})"', Path(account.__file__).read_text()),
-    "service-role-": [each.partition(".")[0] for each in account.ROLES],
-}
-"""How the ids go on that the checks put together, by how they begin."""
+
+def declared(module):
+    """The facts that a file declares."""
+    return {each for each in vars(module).values() if isinstance(each, Facts)}
 
 
-def nodes(kind):
-    for file in FILES:
-        yield from (
-            each for each in ast.walk(ast.parse(file.read_text())) if isinstance(each, kind)
-        )
+ACCOUNT = declared(account)
+OF_LOG = {each.crash for each in KNOWN} | {e.running for e in KNOWN if e.about == "database"}
+OF_CHECKS = set.union(*(declared(each) for each in vars(checks).values() if ismodule(each)))
+ALL = {*ACCOUNT, *OF_LOG, *OF_CHECKS, *permissions.LACKING.values()}
+BY_ID = {each.id: each for each in sorted(ALL, key=lambda each: each.id)}
 
 
-def ids(value):
-    """The ids that an expression stands for, as far as they are written in it."""
-    if isinstance(value, ast.IfExp):
-        return ids(value.body) | ids(value.orelse)
-    if isinstance(value, ast.JoinedStr):
-        begin = value.values[0].value
-        return {f"{begin}{end}" for end in ENDS[begin]}
-    return {value.value} if isinstance(value, ast.Constant) else set()
+def test_every_finding_has_an_id_of_its_own_and_a_situation():
+    assert len(BY_ID) == len(ALL)
+    shown = {each.id for each in ALL - OF_LOG - ACCOUNT}
+    assert shown == set(SITUATIONS) - {each.id for each in OF_LOG}, (
+        "each finding of tools/doctor/checks has a stack that shows it in situations.py, beside this file"
+    )
 
 
-def test_every_id_that_a_check_gives_a_finding_has_a_row():
-    made = set()
-    for call in nodes(ast.Call):
-        if getattr(call.func, "id", "") == "Finding":
-            made |= ids(next(each.value for each in call.keywords if each.arg == "id"))
-    assert len(made) > 60
-    assert made - set(CATALOGUE) == set()
-
-
-def test_every_row_is_of_a_finding_that_some_check_makes():
-    made = {each.value for each in nodes(ast.Constant) if isinstance(each.value, str)}
-    for text in nodes(ast.JoinedStr):
-        if getattr(text.values[0], "value", None) in ENDS:
-            made |= ids(text)
-    assert set(CATALOGUE) - made == set()
-    assert len(CATALOGUE) == len(REASONS) + len(OUTCOME)
-
-
-def test_every_row_has_a_situation_but_those_of_log_lines_and_of_an_empty_account():
-    read = {f"{begin}{each.id}" for begin in ("app-", "crash-") for each in KNOWN}
-    assert set(CATALOGUE) - set(SITUATIONS) - read == {each.id for each in ACCOUNT}
-
-
-def test_a_finding_with_an_unknown_id_cannot_be_made():
-    with pytest.raises(LookupError, match="surprise: no row"):
-        Finding(id="surprise", title=t("the page"), why=t("the page"))
-
-
-@pytest.mark.parametrize("row", CATALOGUE.values(), ids=CATALOGUE)
-def test_a_finding_is_explained_by_deeper_ones_alone(row):
-    assert all(CATALOGUE[each].depth < row.depth for each in row.explained_by)
-    assert row.explained_by or not row.repeats
+@pytest.mark.parametrize("facts", BY_ID.values(), ids=BY_ID)
+def test_a_finding_is_explained_by_deeper_ones_alone(facts):
+    assert set(facts.explained_by) <= {*BY_ID, *REASONS}, "neither an id nor a subject"
+    deeper = [each.id for each in ALL if each.explains(facts) and each.depth >= facts.depth]
+    assert deeper == [], f"a finding that explains {facts.id} has a depth below {facts.depth}"
+    assert facts.explained_by or not facts.repeats
 
 
 def test_what_may_pass_is_not_called_certain():
     """A roll-out that is given up for one of these might have become healthy."""
     for name in (
         *("cannot-place-tasks", "fargate-quota", "database-away", "slow-start", "health-slow"),
-        *(
-            "health-errors",
-            "page-unavailable",
-            "crash-database-refused",
-            "crash",
-            "balancer-not-active",
-        ),
-        *(each.id for each in (*ACCOUNT, *OUTCOME)),
+        *("health-errors", "page-unavailable", "crash-database-refused", "crash"),
+        *("balancer-not-active", *(each.id for each in ALL if each.subject == OUTCOME)),
+        *(each.id for each in ACCOUNT),
     ):
-        assert not CATALOGUE[name].certain, name
+        assert not BY_ID[name].certain, name
     for name in (
         *("health-path-missing", "image-missing", "secret-missing", "execution-role-cannot-secret"),
         *("log-group-missing", "port-mismatch", "crash-module-missing", "crash-by-program"),
     ):
-        assert CATALOGUE[name].certain, name
+        assert BY_ID[name].certain, name
 
 
 def links(snapshot):
@@ -123,7 +81,7 @@ def test_of_a_healthy_stack_every_place_is_open():
 
 @pytest.mark.parametrize("finding", SITUATIONS)
 def test_every_finding_shows_at_its_place(finding):
-    found = row(finding).places
+    found = BY_ID[finding].places
     assert set(found) <= {*CONNECTIONS, *NODES, WHOLE}
     snapshot = SITUATIONS[finding]
     known = {each.id: each.kind for each in judge(snapshot).findings}
@@ -134,9 +92,9 @@ def test_every_finding_shows_at_its_place(finding):
 @pytest.mark.parametrize("known", KNOWN, ids=lambda each: each.id)
 def test_what_the_log_says_of_the_database_breaks_the_hop_to_it(known):
     if known.about == "database":
-        assert row(f"crash-{known.id}").places == row(f"app-{known.id}").places == {"database"}
+        assert known.crash.places == known.running.places == {"database"}
     else:
-        assert row(f"crash-{known.id}").places == {"tasks-node"}
+        assert known.crash.places == {"tasks-node"}
 
 
 def test_the_first_cause_is_a_broken_hop_s_reason():

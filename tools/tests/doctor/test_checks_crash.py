@@ -182,7 +182,7 @@ def test_an_exception_of_the_app_is_the_headline_with_its_file_as_in_the_image(t
 )
 def test_only_an_error_of_the_program_itself_is_certain_to_come_again(error, id_, certain):
     first = findings(crashed(*trace(error)))[0]
-    assert (first.id, first.row.certain) == (id_, certain)
+    assert (first.id, first.facts.certain) == (id_, certain)
 
 
 def test_a_missing_module_is_told_with_the_line_that_wants_it():
@@ -344,7 +344,7 @@ def test_a_worker_that_was_killed_is_a_cause_of_a_steady_service_for_an_hour(
     snapshot = a.stack(service=service, logs=logs)
     assert causes(snapshot) == found
     for each in judge(snapshot).causes:
-        assert (each.row.blocks, each.evidence) == (False, (KILLED,))
+        assert (each.facts.blocks, each.evidence) == (False, (KILLED,))
         assert "docs/runbook.md" in str(each.fixes[0].text)
 
 

@@ -199,9 +199,10 @@ def test_a_running_app_that_refuses_and_does_not_say_where_it_listens_is_likely_
     found = findings(a.unhealthy("Health checks failed", lines=["Booting"]))
     assert [each.id for each in found if each.kind == "cause"] == ["wrong-address-likely"]
     assert "the app answers inside the task" in str(found[0].seen[1])
-    assert not found[0].row.certain
-    unknown = a.unhealthy("Health checks failed", lines=["Booting"],
-                          tasks=(a.task(health="UNKNOWN"),))  # fmt: skip
+    assert not found[0].facts.certain
+    unknown = a.unhealthy(
+        "Health checks failed", lines=["Booting"], tasks=(a.task(health="UNKNOWN"),)
+    )
     kinds = {each.id: each.kind for each in findings(unknown)}
     assert (kinds["slow-start"], kinds["wrong-address-likely"]) == ("cause", "warning")
 

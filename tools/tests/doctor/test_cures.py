@@ -166,8 +166,9 @@ def test_a_variable_tells_of_the_host_header_only_by_its_own_status(code, variab
 def test_a_400_without_a_reason_is_most_often_the_host_header_and_open_hosts_are_not_blamed():
     found = findings(a.unhealthy(f"{FAILED_WITH}: [400]", main=env(ALLOWED_HOSTS="*")))[0]
     assert (found.id, "Most often the app refuses the Host header" in str(found.why)) == (
-        "health-host", True,
-    )  # fmt: skip
+        "health-host",
+        True,
+    )
 
 
 def test_a_count_of_0_that_stands_in_the_program_is_told_with_its_file():

@@ -62,8 +62,9 @@ def test_the_end_of_an_earlier_roll_out_is_not_quoted_for_this_one():
     older = a.event("(deployment ecs-svc/0) deployment failed: alarm detected.", -9000)
     first = findings(with_events(ended, a.event(FAILED, -100), older))[0]
     assert (first.id, [each for each in first.evidence if "ecs-svc/0" in each]) == (
-        "roll-out-failed", [],
-    )  # fmt: skip
+        "roll-out-failed",
+        [],
+    )
 
 
 def test_a_failed_deployment_of_another_revision_does_not_fail_this_one():

@@ -84,9 +84,10 @@ def test_a_refusal_and_a_boundary_are_told_after_what_a_policy_can_give():
     [found] = judge(denied).causes
     assert str(found.fixes[0].text).startswith("Remove the Deny of ecr:")
     bound = a.stack(
-        execution=bare(a.policy(a.TOKEN, a.PULL, a.WRITE, a.READ),
-                       boundary=a.policy(a.TOKEN, a.PULL, a.WRITE))
-    )  # fmt: skip
+        execution=bare(
+            a.policy(a.TOKEN, a.PULL, a.WRITE, a.READ), boundary=a.policy(a.TOKEN, a.PULL, a.WRITE)
+        )
+    )
     [found] = judge(bound).causes
     text = "Add secretsmanager:GetSecretValue to the role's permissions boundary."
     assert str(found.fixes[0].text) == text

@@ -124,8 +124,9 @@ def test_events_of_the_version_that_runs_are_not_quoted_for_one_that_ecs_never_g
 
 
 def test_before_the_first_roll_out_the_command_is_named_and_not_the_missing_service():
-    first = a.stage1(a.choices(deployCommand=COMMAND), command_tasks=(command_task(),),
-                     logs=a.logs(b=["no"]))  # fmt: skip
+    first = a.stage1(
+        a.choices(deployCommand=COMMAND), command_tasks=(command_task(),), logs=a.logs(b=["no"])
+    )
     [found] = findings(first)
     assert (found.id, found.evidence) == ("deploy-command-failed", ("no",))
 

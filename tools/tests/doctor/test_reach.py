@@ -118,7 +118,7 @@ def test_open_acls_drop_nothing():
         (OPEN, (rule(90, 5000, allow=False), rule(100)), [("egress", WIDE, 90)]),
         ((rule(90, 3000), rule(100, 3001, allow=False)), OPEN, []),
     ],
-)  # fmt: skip
+)
 def test_numbers_decide_and_answers_need_the_ephemeral_ports(ingress, egress, dropped):
     found = to_task(private=acl(ingress, egress))
     assert [(each.direction, each.ports, each.number) for each in found] == dropped

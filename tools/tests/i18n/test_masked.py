@@ -11,6 +11,7 @@ from tools.command_line import print_json
 from tools.database.commands import answered
 from tools.database.queries import Answer
 from tools.diagnosis.findings import Diagnosis, Finding
+from tools.doctor.checks.running import APP_RAISES
 from tools.doctor.screen import as_dict, plain
 from tools.i18n import t
 from tools.local_cloud import console
@@ -26,7 +27,7 @@ LONG = "redis://app:" + "p9w" * 200 + "@h/0"
 
 def diagnosis():
     finding = Finding(
-        id="app-raises",
+        APP_RAISES,
         title=t("the page"),
         why=t("{what}", what=URL),
         seen=(t("{what}", what=URL),),

@@ -42,7 +42,9 @@ def test_an_edit_that_no_longer_fits_is_refused_with_what_it_looks_for(tmp_path)
 
 def test_the_table_in_the_docs_has_every_fault():
     table = (ROOT / "docs" / "faults.md").read_text()
-    assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == list(FAULTS)
+    assert re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE) == list(FAULTS), (
+        "the table of docs/faults.md has the faults of tools/rehearsal/faults.py, in their order"
+    )
 
 
 def test_an_edit_taken_back_leaves_the_file_as_it_was(tmp_path):

@@ -123,7 +123,7 @@ def test_the_page_works_or_up_is_red_and_what_the_doctor_prints_mends_it(running
             assert running.works, f"green with a dead page: {running.page()}"
             found = running.diagnosis()
             # For an hour the doctor remembers the tasks that have died; `up` is green with that.
-            assert not [each for each in found.causes if each.row.blocks], plain(found)
+            assert not [each for each in found.causes if each.facts.blocks], plain(found)
             mended = True
     finally:
         restore(mistakes, file, mended=mended)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.diagnosis.catalogue import PAGE
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import plain
 from tools.i18n import t
@@ -188,7 +189,9 @@ STOPPED = {
     "stoppingAt": NOON + timedelta(seconds=40),
 }
 CERTAIN = sorted(
-    name for name in SITUATIONS if any(each.row.certain for each in judge(SITUATIONS[name]).causes)
+    name
+    for name in SITUATIONS
+    if any(each.facts.certain for each in judge(SITUATIONS[name]).causes)
 )
 MAY_PASS = sorted(SITUATIONS.keys() - set(CERTAIN))
 
@@ -229,7 +232,7 @@ def test_the_second_diagnosis_with_the_same_certain_cause_ends_it(name):
     first, second = judged((FAILING, name), (FAILING, name))
     assert first is None
     assert second.outcome is Outcome.CERTAIN
-    titles = [str(each.title) for each in diagnosis(name).causes if each.row.certain]
+    titles = [str(each.title) for each in diagnosis(name).causes if each.facts.certain]
     assert str(second.text) == (
         f"careapp-poc:7 cannot become healthy, and waiting does not change that: {titles[0]}. "
         f"ECS starts tasks until 3 have failed, at about {AT}, and then rolls back to careapp-poc:6."
@@ -364,7 +367,7 @@ def test_only_a_deployment_that_bakes_is_tried(view):
 
 
 PAGE_FAILS = sorted(
-    name for name in SITUATIONS if {each.id for each in diagnosis(name).findings} & causes.PAGES
+    name for name in SITUATIONS if any(e.facts.subject == PAGE for e in diagnosis(name).findings)
 )
 LASTING = sorted(set(PAGE_FAILS) - {"page-unavailable", "page-waits-for-database"})
 NO_DATABASE = a.stack(

@@ -150,8 +150,9 @@ def test_a_timeline_joins_tasks_events_and_deployments_in_order():
     ),))  # fmt: skip
     found = sorted([*of_service(running), *of_tasks([task])], key=lambda each: each.at)
     assert said(timeline_screen.lines(Timeline(tuple(found), ()))) == [
-        "11-25 11:50:00 deploy   ecs-svc/2 deployment of careapp-poc:7 begins"
-        .replace("ecs-svc/2", "2       "),
+        "11-25 11:50:00 deploy   ecs-svc/2 deployment of careapp-poc:7 begins".replace(
+            "ecs-svc/2", "2       "
+        ),
         "11-25 11:50:00 task     bbbbbbbb created from careapp-poc:7",
         "11-25 11:51:40 deploy   2        deployment of careapp-poc:7: COMPLETED "
         "ECS deployment ecs-svc/2 completed.",
@@ -160,7 +161,7 @@ def test_a_timeline_joins_tasks_events_and_deployments_in_order():
         "(target-group careapp-poc-tg) due to (reason Request timed out).",
         "11-25 11:58:10 task     bbbbbbbb stops: Essential container in task exited",
         "11-25 11:58:20 task     bbbbbbbb stopped; exit codes: app: 1",
-    ]  # fmt: skip
+    ]
     assert [each.bad for each in found] == [False, False, False, False, True, True, True]
 
 

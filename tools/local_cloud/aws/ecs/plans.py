@@ -1,8 +1,8 @@
 """The command and environment of a task's containers, and their trust in the rehearsal's databases.
 
 The rehearsal's certificate authority signs the certificates of the local databases. It is added to
-each file of an image that has the root certificate with which RDS signs a declared database's
-certificate, and to no other file. An app that uses another file refuses the connection here as on
+each .pem, .crt and .cer file of an image that has the root certificate with which RDS signs a
+declared database's certificate, and to no other file. An app that uses another file refuses the connection here as on
 AWS.
 """
 
@@ -194,7 +194,7 @@ def _trusts_rds(file: Path) -> bool:
 
 @cache
 def _bundles(reference: str, folder: Path) -> tuple[tuple[str, Path], ...]:
-    """Copy an image's certificate files out of its working folder and yield their paths inside."""
+    """Return the certificate files of an image's working folder: their paths inside, and copies in ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     asked = ("image", "inspect", "--format", "{{.Config.WorkingDir}}", reference)
     workdir = PurePosixPath(_docker(*asked).decode().strip() or "/")

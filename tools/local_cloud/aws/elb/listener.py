@@ -51,7 +51,11 @@ def choose_rule(rules: Sequence[Rule], request: Request) -> Rule:
 
 
 def matches(condition: Mapping[str, Any], request: Request) -> bool:
-    """Return whether a condition is met. Paths and header values are case-sensitive, hosts are not (ELB user guide)."""
+    """Return whether a condition is met.
+
+    Paths are case-sensitive; hosts, header values and query strings are not (botocore, HostHeaderConditionConfig,
+    HttpHeaderConditionConfig, PathPatternConditionConfig and QueryStringConditionConfig).
+    """
     field = str(condition["Field"])
     match field:
         case "path-pattern":

@@ -252,7 +252,7 @@ SHORTEST_TIMEOUT = 2.0
 """Minimum of real seconds for a command or connection, whose own time is not faster on the clock."""
 
 Address = TaskAddress | None
-"""Returns where a target listens; None if the network does not allow it."""
+"""Where a target listens; None if the network does not allow it."""
 
 
 class HealthChecker:

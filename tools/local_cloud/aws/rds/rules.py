@@ -69,7 +69,8 @@ def make_service_role(calls: Calls) -> None:
 
 
 @before("rds", "CreateDBInstance")
-def password_once(params: Params) -> None:
+def password_and_storage(params: Params) -> None:
+    """Refuse a password that is both given and managed, and less than 20 GiB (API reference, CreateDBInstance)."""
     if params.get("ManageMasterUserPassword") and params.get("MasterUserPassword"):
         raise Refused(
             "InvalidParameterCombination",
