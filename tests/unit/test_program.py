@@ -187,10 +187,12 @@ def test_a_task_keeps_an_idle_connection_longer_than_the_load_balancer(engine, p
     """The other way round ELB answers a request with 502 now and then."""
     program(ecsEnabled="true")
     [container] = json.loads(
-        engine.only("aws:ecs/taskDefinition:TaskDefinition")["containerDefinitions"]
+        engine.inputs("aws:ecs/taskDefinition:TaskDefinition")["careapp-poc-app"][
+            "containerDefinitions"
+        ]
     )
     variables = {each["name"]: each["value"] for each in container["environment"]}
-    idle = engine.only("aws:lb/loadBalancer:LoadBalancer")["idleTimeout"]
+    idle = engine.inputs("aws:lb/loadBalancer:LoadBalancer")["careapp-poc-alb"]["idleTimeout"]
     assert int(variables["KEEP_ALIVE_SECONDS"]) > idle
 
 
