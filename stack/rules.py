@@ -172,9 +172,3 @@ def status_codes(text: str) -> str:
             )
         )
     return text
-
-
-def includes(matcher: str, code: int) -> bool:
-    """Return whether a matcher of `status_codes` includes a status."""
-    spans = [each.partition("-") for each in matcher.split(",")]
-    return any(int(low) <= code <= int(high or low) for low, _, high in spans)

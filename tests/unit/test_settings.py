@@ -224,7 +224,7 @@ def test_every_variable_that_the_stack_sets_is_refused_to_the_app(configured):
     for name in RESERVED:
         for key in ("appVariables", "appSecrets"):
             assert problem(configured, **{key: {name: ARN}}) == (
-                f"{key}: {name} is set by the stack; let the app read it (docs/your-app.md), "
+                f"{key}: {name} is set by the stack; make the app read it (docs/your-app.md), "
                 "or choose another name"
             )
 

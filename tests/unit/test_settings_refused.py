@@ -98,7 +98,7 @@ REFUSED = {
         "ap-northeast-1 is not a zone of ap-northeast-1; its zones are named like ap-northeast-1a"
     ),
     "zones=ap-northeast-1a,ap-northeast-1a": "ap-northeast-1a, ap-northeast-1a contains a zone twice; name each once",
-    "zones=ap-northeast-1a": "ap-northeast-1a has 1 zones, but zoneCount is 2; make them equal",
+    "zones=ap-northeast-1a": "ap-northeast-1a has 1 zone, but zoneCount is 2; make them equal",
     "natStrategy=one": "'one' is unknown; choose one of none, single, onePerAz",
     "databaseInstanceClass=t4g.micro": "'t4g.micro' is not an RDS instance class like db.t4g.micro",
     "databaseFinalSnapshot=a--b": "'a--b' is not lowercase letters and digits, separated by single hyphens",

@@ -42,7 +42,7 @@ DENIED = (
         ("AccessDenied", "no", "denied", "Your AWS identity has no permission for ecs:DescribeServices on *."),
         ("ThrottlingException", "", "throttled",
          "AWS is throttling requests to ecs (ThrottlingException)."),
-        ("OptInRequired", "", "region", "The account may not use ecs in ap-northeast-1."),
+        ("OptInRequired", "", "region", "The account is not allowed to use ecs in ap-northeast-1."),
         ("ClusterNotFoundException", "Cluster not found.", "missing",
          "ecs DescribeServices: Cluster not found."),
         ("ClientException", "Unable to describe task definition.", "missing",
