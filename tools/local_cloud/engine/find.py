@@ -4,6 +4,7 @@ import fcntl
 import os
 import platform
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.error import URLError
 
 from tools.i18n import Refused, Text, joined, said, t, verbatim
 from tools.local_cloud import starter
@@ -20,6 +22,9 @@ from tools.local_cloud.engine.build import EXPECT, build, recipe_version
 from tools.local_cloud.engine.version import REQUIRED, EngineUnavailable, usable, version_of
 from tools.local_cloud.paths import cache, cache_refused
 from tools.signals import terminations_raise
+
+SILENCE_SECONDS = 10.0
+"""How long a host may say nothing before the next source is tried."""
 
 
 class EngineError(Refused):
@@ -155,12 +160,15 @@ class _Search:
         title = t("downloading Pulumi {version}", version=str(wanted))
         with _temporary_folder(cache(self.environ), self.progress) as folder:
             try:
-                with self.progress.phase(title):
+                with self.progress.phase(title), _gives_up():
                     version = VersionInfo.parse(str(wanted))
                     installed = PulumiCommand.install(str(folder), version)
             except subprocess.CalledProcessError as problem:
                 words = problem.output.decode("utf-8", "replace").strip() or str(problem)
                 raise EngineUnavailable(verbatim(words.splitlines()[-1])) from problem
+            except URLError as problem:
+                why = t("get.pulumi.com is not reachable: {why}", why=str(problem.reason))
+                raise EngineUnavailable(why) from problem
             except (OSError, InvalidVersionError) as problem:
                 raise EngineUnavailable(verbatim(str(problem))) from problem
             return self._keep(Path(installed.command))
@@ -182,6 +190,17 @@ class _Search:
         kept.parent.mkdir(exist_ok=True)
         cli.replace(kept)
         return kept
+
+
+@contextmanager
+def _gives_up() -> Iterator[None]:
+    """Let the library give up where a firewall drops its packets; it sets no timeout itself."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 @contextmanager
