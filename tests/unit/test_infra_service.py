@@ -147,9 +147,9 @@ def test_a_setting_changes_the_service(engine, build, changes, inputs):
 
 def tasks(engine):
     """What ECS makes tasks of; it replaces them when one of these changes (API reference, UpdateService)."""
-    service = engine.only(SERVICE)
+    service = engine.inputs(SERVICE)["careapp-poc-service"]
     keys = ("networkConfiguration", "capacityProviderStrategies", "loadBalancers")
-    return [engine.only(DEFINITION), *(service[key] for key in keys)]
+    return [engine.inputs(DEFINITION)["careapp-poc-app"], *(service[key] for key in keys)]
 
 
 BEFORE: dict[tuple[str, ...], Any] = {}
