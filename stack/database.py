@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from stack import rules, service
-from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
 GIB, MIB = 1024**3, 1024**2
@@ -21,27 +20,53 @@ BYTES_A_CONNECTION = 9531392
 MOST_CONNECTIONS = 5000
 """RDS's default: max_connections = LEAST(DBInstanceClassMemory / 9531392, 5000)."""
 
+RESTARTS_DATABASE = Change(
+    "RDS changes the instance at once, and the database is unavailable for minutes; with `databaseMultiAz` only "
+    "during a failover",
+    "RDS がすぐに変更し、データベースは数分間使えない。`databaseMultiAz` ではフェイルオーバーの間だけ",
+)
+"""Source: RDS user guide, "Settings for DB instances" and "Multi-AZ DB instance deployments"."""
+ONLY_GROWS = Change(
+    "grows in place, by 10 % or more; a smaller value is refused, protected or not",
+    "その場で 10 % 以上増やせる。小さい値は、保護の有無にかかわらず拒否される",
+)
+
 DATABASE_INSTANCE_CLASS = Key(
     "databaseInstanceClass",
     "db.t4g.micro",
     rules.pattern(r"db\.[a-z0-9-]+\.[a-z0-9]+", t("an RDS instance class like db.t4g.micro")),
     "RDS instance class",
+    "RDS のインスタンスクラス",
+    example="db.m7g.large",
+    preview="db.t4g.micro",
+    change=RESTARTS_DATABASE,
 )
 DATABASE_STORAGE_GB = Key(
     "databaseStorageGb",
     "20",
-    rules.integer(20, 65536, t(" (GiB of gp3 for PostgreSQL)")),
-    "gp3 storage in GiB; it can grow by 10 % or more and cannot shrink",
+    rules.Integer(20, 65536, t(" (GiB of gp3 for PostgreSQL)")),
+    "gp3 storage in GiB",
+    "gp3 ストレージ（GiB）",
+    example="100",
+    preview="20",
+    change=ONLY_GROWS,
 )
 DATABASE_MULTI_AZ = Key(
-    "databaseMultiAz", "false", rules.boolean, "a standby instance in a second zone"
+    "databaseMultiAz",
+    "false",
+    rules.boolean,
+    "a standby instance in a second zone",
+    "別のゾーンのスタンバイインスタンス",
+    preview="false",
 )
 DATABASE_BACKUP_DAYS = Key(
     "databaseBackupDays",
     "7",
     # Turning backups on or off restarts the instance (RDS user guide, "Backup retention period").
-    rules.integer(1, 35, t(" (0, without backups, would restart the database)")),
+    rules.Integer(1, 35, t(" (0, without backups, would restart the database)")),
     "retention of automated backups in days",
+    "自動バックアップの保持日数",
+    preview="1",
 )
 DATABASE_FINAL_SNAPSHOT = Key(
     "databaseFinalSnapshot",
@@ -53,21 +78,42 @@ DATABASE_FINAL_SNAPSHOT = Key(
         )
     ),
     "end of the final snapshot's name; empty: no final snapshot",
+    "最終スナップショットの名前の末尾。空：最終スナップショットなし",
+    example="last",
+    preview="",
 )
 DATABASE_MONITORING = Key(
     "databaseMonitoringInterval",
     "0",
     rules.one_of((0, 1, 5, 10, 15, 30, 60)),
     "interval of Enhanced Monitoring in seconds; 0: off",
+    "拡張モニタリングの間隔（秒）。0：オフ",
+    example="60",
+    preview="0",
 )
 DATABASE_INSIGHTS = Key(
-    "databaseInsights", "false", rules.boolean, "Database Insights: the load by query"
+    "databaseInsights",
+    "false",
+    rules.boolean,
+    "Database Insights: the load by query",
+    "Database Insights：クエリごとの負荷",
+    preview="false",
 )
 DATABASE_IAM_AUTH = Key(
-    "databaseIamAuth", "false", rules.boolean, "IAM database authentication: log in with a token"
+    "databaseIamAuth",
+    "false",
+    rules.boolean,
+    "IAM database authentication: log in with a token",
+    "IAM データベース認証：トークンでログインする",
 )
 DATABASE_LOGS = Key(
-    "databaseLogs", "false", rules.boolean, "export the database's logs to CloudWatch Logs"
+    "databaseLogs",
+    "false",
+    rules.boolean,
+    "export the database's logs to CloudWatch Logs",
+    "データベースのログを CloudWatch Logs にエクスポートする",
+    preview="false",
+    change=rules.KEPT_LOGS,
 )
 
 
@@ -75,31 +121,16 @@ DATABASE_LOGS = Key(
 class DatabaseSettings:
     """The instance, its backups and its monitoring."""
 
-    instance_class: str
-    storage_gb: int
-    multi_az: bool
-    backup_days: int
-    final_snapshot: str
-    monitoring_interval: int
-    insights: bool
-    iam_auth: bool
-    logs: bool
-    log_days: int
-
-    @classmethod
-    def load(cls, read: Reader) -> DatabaseSettings:
-        return cls(
-            instance_class=read(DATABASE_INSTANCE_CLASS),
-            storage_gb=read(DATABASE_STORAGE_GB),
-            multi_az=read(DATABASE_MULTI_AZ),
-            backup_days=read(DATABASE_BACKUP_DAYS),
-            final_snapshot=read(DATABASE_FINAL_SNAPSHOT),
-            monitoring_interval=read(DATABASE_MONITORING),
-            insights=read(DATABASE_INSIGHTS),
-            iam_auth=read(DATABASE_IAM_AUTH),
-            logs=read(DATABASE_LOGS),
-            log_days=read(service.LOG_RETENTION_DAYS),
-        )
+    instance_class: str = value_of(DATABASE_INSTANCE_CLASS)
+    storage_gb: int = value_of(DATABASE_STORAGE_GB)
+    multi_az: bool = value_of(DATABASE_MULTI_AZ)
+    backup_days: int = value_of(DATABASE_BACKUP_DAYS)
+    final_snapshot: str = value_of(DATABASE_FINAL_SNAPSHOT)
+    monitoring_interval: int = value_of(DATABASE_MONITORING)
+    insights: bool = value_of(DATABASE_INSIGHTS)
+    iam_auth: bool = value_of(DATABASE_IAM_AUTH)
+    logs: bool = value_of(DATABASE_LOGS)
+    log_days: int = value_of(service.LOG_RETENTION_DAYS)
 
 
 def database_memory(instance_class: str) -> int:

@@ -6,9 +6,9 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from stack.names import StackNames
 from stack.rules import Key
@@ -251,6 +251,11 @@ class Reader:
             self.problems[key.name] = said(wrong)
             return key.rule(key.default)
 
+    def record(self, kind: type[T], **others: Any) -> T:
+        """Return a record: `others`, and the values of the keys of its other fields (`value_of`)."""
+        keys = {each.name: each.metadata.get("key") for each in fields(cast(Any, kind))}
+        return kind(**{name: self(key) for name, key in keys.items() if key} | others)
+
     def text(self, key: Key[Any]) -> str:
         """Return the text in the stack file, or the key's default."""
         return self.file.values.get(self._full(key), key.default).strip()
@@ -292,11 +297,14 @@ class Reader:
             return otherwise
 
     def finish(self, names: StackNames, keys: Sequence[Key[Any]]) -> None:
-        """Check the resources' names and the key names. Raises StackError that names every problem."""
+        """Check the resources' names and the key names. Raises StackError: every problem in the keys' order."""
         self.problems |= names.problems()
-        self._check_unknown_keys([key.name for key in keys])
+        known = [key.name for key in keys]
+        self._check_unknown_keys(known)
         if self.problems:
-            raise refused(self.file.stack, self.problems)
+            others = [name for name in self.problems if name not in known]
+            ordered = [*others, *(name for name in known if name in self.problems)]
+            raise refused(self.file.stack, {name: self.problems[name] for name in ordered})
 
     def _check_unknown_keys(self, known: Sequence[str]) -> None:
         for full in sorted(self.file.values):

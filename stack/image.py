@@ -11,7 +11,7 @@ from pathlib import Path
 from stack import rules
 from stack.file import Reader
 from stack.names import CONTAINER
-from stack.rules import Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
 APP_FOLDER = Key(
@@ -21,6 +21,9 @@ APP_FOLDER = Key(
         r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*", t("a folder below the project's folder, like webapp")
     ),
     "folder of the app and its Dockerfile, below the project's folder (docs/your-app.md)",
+    "アプリと Dockerfile のフォルダー。プロジェクトのフォルダーの下に置く（docs/your-app.ja.md）",
+    example="examples/flaskr",
+    change=rules.NEW_IMAGE,
 )
 APP_DOCKERFILE = Key(
     "appDockerfile",
@@ -30,24 +33,36 @@ APP_DOCKERFILE = Key(
         t("a file below the app's folder, like docker/Dockerfile"),
     ),
     "the Dockerfile, in `appFolder`",
+    "`appFolder` にある Dockerfile の名前",
+    example="docker/Dockerfile",
+    change=rules.NEW_IMAGE,
 )
 APP_TARGET = Key(
     "appTarget",
     "",
     rules.optional(rules.pattern(r"[A-Za-z0-9][\w.-]*", t("the name of a stage, like production"))),
     "stage of the Dockerfile that is built, as `docker build --target` names it; empty: the last one",
+    "ビルドする Dockerfile のステージ（`docker build --target` と同じ）。空なら最後のステージ",
+    example="production",
+    change=rules.NEW_IMAGE,
 )
 APP_CONNECTIONS = Key(
     "appConnections",
     "4",
-    rules.integer(1, 50, t(" connections")),
+    rules.Integer(1, 50, t(" connections")),
     "database connections that one worker of the app keeps at most (`DB_POOL_SIZE`)",
+    "アプリの各ワーカーが保持するデータベース接続の最大数（`DB_POOL_SIZE`）",
+    change=rules.NEW_TASKS,
 )
 HEALTH_COMMAND = Key(
     "healthCommand",
     "",
     str,
     "shell command of the container health check, in addition to the load balancer's; empty: none",
+    "ロードバランサーのヘルスチェックに加えて実行する、コンテナのヘルスチェックのシェルコマンド。"
+    "空：なし",
+    example="true",
+    change=rules.NEW_TASKS,
 )
 
 
@@ -88,6 +103,9 @@ DEPLOY_COMMAND = Key(
     words,
     "command in a task of its own before the service gets another task definition, like a migration; "
     "it must hold no secret, as ECS shows it; empty: none",
+    "サービスのタスク定義が変わる前に、単独のタスクで実行するコマンド（マイグレーションなど）。"
+    "ECS に表示されるので、シークレットを含めてはならない。空：なし",
+    example="true",
 )
 
 
@@ -161,14 +179,22 @@ PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
 CPU_ARCHITECTURE = Key(
     "cpuArchitecture",
     "X86_64",
-    rules.choice(PLATFORMS),
+    rules.Choice(PLATFORMS),
     "CPU architecture of the image and the task",
+    "イメージとタスクの CPU アーキテクチャ",
+    example="ARM64",
+    change=rules.NEW_IMAGE,
 )
 IMAGES_KEPT = Key(
     "imagesKept",
     "10",
-    rules.integer(2, 1000),
+    rules.Integer(2, 1000),
     "number of tagged images that ECR keeps for rollbacks",
+    "ロールバックのために ECR に残すタグ付きイメージの数",
+    change=Change(
+        "the repository's lifecycle policy is replaced; the repository stays",
+        "リポジトリのライフサイクルポリシーが置き換わり、リポジトリは残る",
+    ),
 )
 IMAGE_REVISION = Key(
     "imageRevision",
@@ -177,6 +203,9 @@ IMAGE_REVISION = Key(
         r"[A-Za-z0-9_.-]{1,64}", t("1 to 64 letters, digits, dots, hyphens or underscores")
     ),
     "part of the image's tag; change it to build and push the same sources again",
+    "イメージのタグの一部。同じソースをもう一度ビルドしてプッシュするときに変更する",
+    example="2",
+    change=rules.NEW_IMAGE,
 )
 
 
@@ -185,13 +214,13 @@ class ImageSettings:
     """The sources and platform of the app's image, and how many images ECR keeps."""
 
     folder: Path
-    file: str = APP_DOCKERFILE.default
+    file: str = value_of(APP_DOCKERFILE)
     """The Dockerfile in the folder."""
-    target: str = ""
+    target: str = value_of(APP_TARGET)
     """The stage that is built; empty: the last one."""
-    architecture: str
-    revision: str
-    kept: int
+    architecture: str = value_of(CPU_ARCHITECTURE)
+    revision: str = value_of(IMAGE_REVISION)
+    kept: int = value_of(IMAGES_KEPT)
 
     @property
     def next_revision(self) -> str:
@@ -201,11 +230,7 @@ class ImageSettings:
 
     @classmethod
     def load(cls, read: Reader) -> ImageSettings:
-        return cls(
+        return read.record(
+            cls,
             folder=folder(read),
-            file=read(APP_DOCKERFILE),
-            target=read(APP_TARGET),
-            architecture=read(CPU_ARCHITECTURE),
-            revision=read(IMAGE_REVISION),
-            kept=read(IMAGES_KEPT),
         )

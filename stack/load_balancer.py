@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stack import rules
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Key, value_of
 from tools.i18n import t
 
 IDLE_SECONDS = 60
@@ -20,9 +20,16 @@ HEALTH_PATH = Key(
     "/health",
     rules.pattern(r"/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters")),
     "path of the load balancer's health check",
+    "ロードバランサーのヘルスチェックのパス",
+    example="/health/db",
 )
 HEALTH_MATCHER = Key(
-    "healthMatcher", "200", rules.status_codes, "status codes of a healthy response"
+    "healthMatcher",
+    "200",
+    rules.status_codes,
+    "status codes of a healthy response",
+    "正常とみなすステータスコード",
+    example="200-299",
 )
 SMOKE_PATH = Key(
     "smokePath",
@@ -31,48 +38,67 @@ SMOKE_PATH = Key(
         r"|/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters, or empty")
     ),
     "page that `pulumi up` requests after a deployment, as a browser does; empty: none",
+    "デプロイ後に `pulumi up` がブラウザと同じようにリクエストするページ。空：なし",
+    example="/health",
 )
 SMOKE_MATCHER = Key(
     "smokeMatcher",
     "200-299",
     rules.status_codes,
     "status codes that `smokePath` must answer with, at the end of its redirects",
+    "`smokePath` がリダイレクトをたどった先で返すべきステータスコード",
+    example="200-399",
 )
 SMOKE_REQUESTS = Key(
     "smokeRequests",
     "10",
-    rules.integer(1, 100),
-    "requests for `smokePath` that a new version must answer before users' requests go to it; not with `rolling`",
+    rules.Integer(1, 100),
+    "requests for `smokePath` that a new version must answer before users' requests go to it; not "
+    "with `rolling`",
+    "利用者のリクエストを渡す前に、新しいバージョンが応えるべき `smokePath` へのリクエストの数。"
+    "`rolling` では使わない",
 )
 HEALTH_INTERVAL = Key(
-    "healthInterval", "10", rules.integer(5, 300, t(" seconds")), "seconds between health checks"
+    "healthInterval",
+    "10",
+    rules.Integer(5, 300, t(" seconds")),
+    "seconds between health checks",
+    "ヘルスチェックの間隔（秒）",
 )
 HEALTH_TIMEOUT = Key(
     "healthTimeout",
     "5",
-    rules.integer(2, 120, t(" seconds")),
+    rules.Integer(2, 120, t(" seconds")),
     "seconds to wait for a response; less than `healthInterval`",
+    "応答を待つ秒数。`healthInterval` より短くする",
 )
 HEALTHY_THRESHOLD = Key(
     "healthyThreshold",
     "2",
-    rules.integer(2, 10),
+    rules.Integer(2, 10),
     "successful checks after which an unhealthy task is healthy",
+    "異常なタスクが正常になるまでの連続成功回数",
 )
 UNHEALTHY_THRESHOLD = Key(
-    "unhealthyThreshold", "3", rules.integer(2, 10), "failed checks after which a task is unhealthy"
+    "unhealthyThreshold",
+    "3",
+    rules.Integer(2, 10),
+    "failed checks after which a task is unhealthy",
+    "タスクが異常になるまでの連続失敗回数",
 )
 HEALTH_GRACE_PERIOD = Key(
     "healthGracePeriod",
     "60",
-    rules.integer(0, 7200, t(" seconds")),
+    rules.Integer(0, 7200, t(" seconds")),
     "seconds after a task's start in which ECS ignores failed health checks",
+    "タスクの起動後、ECS がヘルスチェックの失敗を無視する秒数",
 )
 DEREGISTRATION_DELAY = Key(
     "deregistrationDelay",
     "15",
-    rules.integer(0, 3600, t(" seconds")),
+    rules.Integer(0, 3600, t(" seconds")),
     "seconds that a deregistered task has to finish its requests",
+    "登録解除されたタスクが処理中のリクエストを終えるまでの秒数",
 )
 
 
@@ -80,16 +106,16 @@ DEREGISTRATION_DELAY = Key(
 class HealthSettings:
     """The load balancer's health check, and the page that the roll-out gate requests; times in seconds."""
 
-    path: str
-    matcher: str
+    path: str = value_of(HEALTH_PATH)
+    matcher: str = value_of(HEALTH_MATCHER)
     interval: int
     timeout: int
-    healthy: int
-    unhealthy: int
-    deregistration_delay: int
-    smoke_path: str
-    smoke_matcher: str
-    smoke_requests: int
+    healthy: int = value_of(HEALTHY_THRESHOLD)
+    unhealthy: int = value_of(UNHEALTHY_THRESHOLD)
+    deregistration_delay: int = value_of(DEREGISTRATION_DELAY)
+    smoke_path: str = value_of(SMOKE_PATH)
+    smoke_matcher: str = value_of(SMOKE_MATCHER)
+    smoke_requests: int = value_of(SMOKE_REQUESTS)
 
     @property
     def notice(self) -> int:
@@ -115,17 +141,10 @@ class HealthSettings:
                 )
             return timeout
 
-        return cls(
-            path=read(HEALTH_PATH),
-            matcher=read(HEALTH_MATCHER),
+        return read.record(
+            cls,
             interval=interval,
             timeout=read.together(shorter, HEALTH_TIMEOUT, HEALTH_INTERVAL, otherwise=timeout),
-            healthy=read(HEALTHY_THRESHOLD),
-            unhealthy=read(UNHEALTHY_THRESHOLD),
-            deregistration_delay=read(DEREGISTRATION_DELAY),
-            smoke_path=read(SMOKE_PATH),
-            smoke_matcher=read(SMOKE_MATCHER),
-            smoke_requests=read(SMOKE_REQUESTS),
         )
 
 
@@ -137,6 +156,9 @@ CERTIFICATE_ARN = Key(
         t("an ACM certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
     ),
     "ARN of an ACM certificate in the stack's region, for HTTPS; empty: HTTP",
+    "HTTPS に使う、スタックのリージョンの ACM 証明書の ARN。空：HTTP",
+    example="arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
+    preview="",
 )
 DOMAIN_NAME = Key(
     "domainName",
@@ -146,12 +168,18 @@ DOMAIN_NAME = Key(
         t("a domain name like app.example.com in lowercase, at most 64 characters long"),
     ),
     "domain name for HTTPS; its certificate and DNS records are created in `hostedZoneId`",
+    "HTTPS のドメイン名。証明書と DNS レコードを `hostedZoneId` に作成する",
+    example="app.example.com",
+    preview="",
 )
 HOSTED_ZONE_ID = Key(
     "hostedZoneId",
     "",
     rules.pattern(r"|Z[A-Z0-9]{1,31}", t("the ID of a Route 53 hosted zone like Z0123456789ABC")),
     "ID of the Route 53 hosted zone of `domainName`",
+    "`domainName` の Route 53 ホストゾーンの ID",
+    example="Z0123456789ABC",
+    preview="",
 )
 
 

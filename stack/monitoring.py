@@ -6,12 +6,26 @@ from dataclasses import dataclass
 
 from stack import database, rules, service
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Key, value_of
 from tools.i18n import t
 
-FLOW_LOGS = Key("flowLogs", "false", rules.boolean, "VPC flow logs of rejected traffic")
+FLOW_LOGS = Key(
+    "flowLogs",
+    "false",
+    rules.boolean,
+    "VPC flow logs of rejected traffic",
+    "拒否されたトラフィックの VPC フローログ",
+    preview="false",
+    change=rules.KEPT_LOGS,
+)
 ACCESS_LOGS = Key(
-    "accessLogs", "false", rules.boolean, "access logs of the load balancer in an S3 bucket"
+    "accessLogs",
+    "false",
+    rules.boolean,
+    "access logs of the load balancer in an S3 bucket",
+    "ロードバランサーのアクセスログ（S3 バケット）",
+    preview="false",
+    change=rules.KEPT_LOGS,
 )
 
 
@@ -19,21 +33,18 @@ ACCESS_LOGS = Key(
 class LogSettings:
     """Which logs are written, and their retention in days."""
 
-    flow: bool
-    access: bool
-    days: int
-
-    @classmethod
-    def load(cls, read: Reader) -> LogSettings:
-        return cls(
-            flow=read(FLOW_LOGS),
-            access=read(ACCESS_LOGS),
-            days=read(service.LOG_RETENTION_DAYS),
-        )
+    flow: bool = value_of(FLOW_LOGS)
+    access: bool = value_of(ACCESS_LOGS)
+    days: int = value_of(service.LOG_RETENTION_DAYS)
 
 
 ALARMS_ENABLED = Key(
-    "alarmsEnabled", "true", rules.boolean, "CloudWatch alarms and their SNS topic"
+    "alarmsEnabled",
+    "true",
+    rules.boolean,
+    "CloudWatch alarms and their SNS topic",
+    "CloudWatch アラームとその SNS トピック",
+    preview="false",
 )
 ALARM_EMAIL = Key(
     "alarmEmail",
@@ -42,20 +53,33 @@ ALARM_EMAIL = Key(
         rules.pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+", t("an e-mail address like team@example.com"))
     ),
     "e-mail address for alarms, which has to confirm; empty: none",
+    "アラームの通知先メールアドレス（購読の確認が必要）。空：なし",
+    example="team@example.com",
+    preview="",
 )
 DEPLOY_ERROR_PERCENT = Key(
     "deployErrorPercent",
     "10",
-    rules.integer(0, 99, t(" percent")),
+    rules.Integer(0, 99, t(" percent")),
     "share of 5xx responses above which ECS rolls a deployment back; 0: never",
+    "5xx レスポンスの割合（%）。これを超えると ECS がデプロイをロールバックする。0：しない",
 )
 DEPLOY_LATENCY_SECONDS = Key(
     "deployLatencySeconds",
     "5",
-    rules.integer(0, 3600, t(" seconds")),
+    rules.Integer(0, 3600, t(" seconds")),
     "response time of the slowest 5 % above which ECS rolls a deployment back; 0: never",
+    "遅いほうから 5 % のレスポンスにかかる秒数。これを超えると ECS がデプロイをロールバックする。"
+    "0：しない",
 )
-DASHBOARD_ENABLED = Key("dashboardEnabled", "true", rules.boolean, "the CloudWatch dashboard")
+DASHBOARD_ENABLED = Key(
+    "dashboardEnabled",
+    "true",
+    rules.boolean,
+    "the CloudWatch dashboard",
+    "CloudWatch ダッシュボード",
+    preview="false",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +90,10 @@ class MonitoringSettings:
     """
 
     alarms: bool
-    email: str
+    email: str = value_of(ALARM_EMAIL)
     dashboard: bool
-    error_percent: int
-    latency: int
+    error_percent: int = value_of(DEPLOY_ERROR_PERCENT)
+    latency: int = value_of(DEPLOY_LATENCY_SECONDS)
 
     @property
     def deployment_alarms(self) -> bool:
@@ -86,10 +110,8 @@ class MonitoringSettings:
                 database.DATABASE_INSTANCE_CLASS,
                 otherwise=0,
             )
-        return cls(
+        return read.record(
+            cls,
             alarms=alarms,
-            email=read(ALARM_EMAIL),
             dashboard=dashboard,
-            error_percent=read(DEPLOY_ERROR_PERCENT),
-            latency=read(DEPLOY_LATENCY_SECONDS),
         )

@@ -9,30 +9,64 @@ from ipaddress import IPv4Network
 
 from stack import rules
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
+FIXED = Change(
+    "refused, protected or not, as AWS cannot change the range or a zone in use: "
+    "[a subnet group cannot change its VPC](https://github.com/hashicorp/terraform-provider-aws/issues/27459). "
+    "The output `kept` has the current values; for others `pulumi destroy` first",
+    "保護の有無にかかわらず拒否される。AWS は範囲も使用中のゾーンも変えられない："
+    "[サブネットグループの VPC は変えられない](https://github.com/hashicorp/terraform-provider-aws/issues/27459)。"
+    "今の値は出力 `kept` にある。別の値にするには、先に `pulumi destroy`",
+)
+
 VPC_CIDR = Key(
-    "vpcCidr", "10.0.0.0/16", rules.private_range, "private CIDR range of the VPC, /16 to /19"
+    "vpcCidr",
+    "10.0.0.0/16",
+    rules.private_range,
+    "private CIDR range of the VPC, /16 to /19",
+    "VPC のプライベート CIDR 範囲（/16 から /19）",
+    example="10.1.0.0/16",
+    change=FIXED,
 )
 ZONE_COUNT = Key(
     "zoneCount",
     "2",
-    rules.integer(2, 3, t(" (RDS and the load balancer need two)")),
-    "number of availability zones, 2 or 3; a third one can be added and removed",
+    rules.Integer(2, 3, t(" (RDS and the load balancer need two)")),
+    "number of availability zones",
+    "アベイラビリティーゾーンの数",
+    change=Change(
+        "a third zone is added or removed, and the service replaces its tasks; the database is always in the "
+        "first two",
+        "三つ目のゾーンが増減し、サービスがタスクを入れ替える。データベースは常に先頭の二つにある",
+        new_tasks=True,
+    ),
 )
 ZONES = Key(
     "zones",
     "",
     rules.names,
-    "zone names, comma-separated; empty: those that the stack has, of a new stack the account's first "
-    "`zoneCount`; a zone in use cannot be replaced",
+    "zone names, comma-separated; empty: those that the stack has, of a new stack the account's "
+    "first `zoneCount`",
+    "ゾーン名（カンマ区切り）。空：スタックが持つゾーン。新しいスタックではアカウントの先頭から "
+    "`zoneCount` 個",
+    example="ap-northeast-1c,ap-northeast-1d",
+    change=FIXED,
 )
 NAT_STRATEGY = Key(
     "natStrategy",
     "single",
-    rules.choice(("none", "single", "onePerAz")),
+    rules.Choice(("none", "single", "onePerAz")),
     "NAT gateways of the private subnets; with `none` tasks run in public subnets with a public IP",
+    "プライベートサブネットの NAT ゲートウェイ。"
+    "`none` ではタスクがパブリック IP を持ち、パブリックサブネットで動く",
+    example="onePerAz",
+    preview="none",
+    change=Change(
+        "NAT gateways are added or deleted; to and from `none` the service replaces its tasks",
+        "NAT ゲートウェイが増減する。`none` との間の変更では、サービスがタスクを入れ替える",
+    ),
 )
 
 
@@ -40,25 +74,21 @@ NAT_STRATEGY = Key(
 class NetworkSettings:
     """The VPC's range, its zones, and the NAT strategy: none, single or onePerAz."""
 
-    cidr: IPv4Network
-    zone_count: int
+    cidr: IPv4Network = value_of(VPC_CIDR)  # noqa: RUF009 - a field
+    zone_count: int = value_of(ZONE_COUNT)
     zones: tuple[str, ...]
     """The zones that the stack file names; empty: ``choose_zones`` chooses them."""
-    nat: str
+    nat: str = value_of(NAT_STRATEGY)
 
     @classmethod
     def load(cls, read: Reader, region: str) -> NetworkSettings:
         count, names = read(ZONE_COUNT), read(ZONES)
-        return cls(
-            cidr=read(VPC_CIDR),
-            zone_count=count,
-            zones=read.together(
-                lambda: named_zones(region, count, names), ZONES, ZONE_COUNT, otherwise=()
+        zones: tuple[str, ...] = ()
+        if region:
+            zones = read.together(
+                lambda: named_zones(region, count, names), ZONES, ZONE_COUNT, otherwise=zones
             )
-            if region
-            else (),
-            nat=read(NAT_STRATEGY),
-        )
+        return read.record(cls, zones=zones)
 
 
 def choose_zones(

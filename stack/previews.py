@@ -4,55 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from stack import rules
 from stack.container import APP_SECRETS, PASSWORD
-from stack.file import StackFile, read
-from stack.rules import Key
-from tools.i18n import t
+from stack.file import StackFile, full_key, read
+from stack.settings import KEYS, PERMISSIONS_BOUNDARY
 
-PREVIEW_HOURS = Key(
-    "previewHours",
-    "8",
-    rules.integer(1, 168, t(" hours")),
-    "hours that a pull request's stack stands after its last update; only `poc`'s file counts",
-)
 PREFIX = "pr-"
 """How the name of a pull request's stack begins."""
 MODEL = "poc"
 """The stack whose settings are copied."""
-CHEAPEST: Mapping[str, str] = {
-    "ecsEnabled": "true",
-    "protect": "false",
-    "natStrategy": "none",
-    "databaseInstanceClass": "db.t4g.micro",
-    "databaseStorageGb": "20",
-    "databaseMultiAz": "false",
-    "databaseBackupDays": "1",
-    "databaseFinalSnapshot": "",
-    "databaseMonitoringInterval": "0",
-    "databaseInsights": "false",
-    "databaseLogs": "false",
-    "desiredCount": "1",
-    "fargateSpot": "true",
-    "containerInsights": "false",
-    "flowLogs": "false",
-    "accessLogs": "false",
-    "alarmsEnabled": "false",
-    "dashboardEnabled": "false",
-    "bastionEnabled": "false",
-}
-"""What a pull request's stack has whatever the model has: stage 2, and the least that is billed."""
-LEFT_OUT = (
-    # The domain is the model's, and the role may change no record and no certificate.
-    *("certificateArn", "domainName", "hostedZoneId"),
-    *("alarmEmail", "schedule", "minCount", "maxCount"),
-)
-"""Settings of the model that a pull request's stack has with their defaults."""
 
 
 def role(project: str) -> str:
@@ -77,14 +40,13 @@ def settings_of(number: int, folder: Path) -> StackFile:
     Encrypted values are left out: they are encrypted for the model's stack. Raises StackError.
     """
     model = read(MODEL, folder)
-    left_out = {f"{model.project}:{name}" for name in LEFT_OUT}
-    kept = {key: text for key, text in model.values.items() if key not in left_out}
-    cheapest = {**CHEAPEST, "permissionsBoundary": f"{role(model.project)}-boundary"}
-    changed = {f"{model.project}:{name}": text for name, text in cheapest.items()}
-    secrets = f"{model.project}:{APP_SECRETS.name}"
-    if secrets in kept:
-        kept[secrets] = _own_secrets(kept[secrets])
-    return replace(model, stack=name_of(number), values=kept | changed, encrypted=frozenset())
+    cheapest = {key.name: key.preview for key in KEYS if key.preview is not None}
+    cheapest[PERMISSIONS_BOUNDARY.name] = f"{role(model.project)}-boundary"
+    values = {**model.values, **{full_key(model.project, key): cheapest[key] for key in cheapest}}
+    secrets = full_key(model.project, APP_SECRETS.name)
+    if secrets in values:
+        values[secrets] = _own_secrets(values[secrets])
+    return replace(model, stack=name_of(number), values=values, encrypted=frozenset())
 
 
 def _own_secrets(text: str) -> str:

@@ -1,10 +1,10 @@
-"""The key of a setting, and the rules that turn its text into a value or raise ValueError."""
+"""The declaration of a setting, and the rules that turn its text into a value or raise ValueError."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
@@ -21,19 +21,77 @@ SIZES = {"widest": WIDEST, "narrowest": NARROWEST}
 
 
 @dataclass(frozen=True)
+class Change:
+    """What another value of a setting does to a running stack, in English and in Japanese."""
+
+    english: str
+    japanese: str
+    new_tasks: bool = False
+    """Whether the service replaces its tasks."""
+
+
+IN_PLACE = Change(
+    "changes in place, and no task is replaced", "その場で変わり、タスクは入れ替わらない"
+)
+NEW_TASKS = Change(
+    "the service replaces its tasks, as for a new version",
+    "新しいバージョンのときと同じように、サービスがタスクを入れ替える",
+    new_tasks=True,
+)
+NEW_IMAGE = Change(
+    "a new image is built, and the service replaces its tasks",
+    "新しいイメージをビルドし、サービスがタスクを入れ替える",
+    new_tasks=True,
+)
+
+KEPT_LOGS = Change(
+    "`true` to `false` is refused with `protect`, as the logs would be deleted: first `pulumi config set protect "
+    "false` and `pulumi up`",
+    "`true` から `false` は、`protect` ではログが削除されるため拒否される。先に `pulumi config set protect false` と "
+    "`pulumi up`",
+)
+
+
+@dataclass(frozen=True)
 class Key(Generic[T]):
-    """One setting. `default` is text as in a stack file."""
+    """The declaration of one setting; `default`, `example` and `preview` are texts as in a stack file.
+
+    Pulumi.yaml and docs/settings.md are written from it, and the tests change every setting by it. Which
+    resources and rights a setting needs is not declared: tests/engine changes each one and sees it.
+    """
 
     name: str
     default: str
     rule: Callable[[str], T]
     meaning: str
+    japanese: str
+    """The meaning in Japanese."""
+    example: str = ""
+    """Another value, which poc accepts; needless for a boolean, and for a number if the next one is accepted."""
+    preview: str | None = None
+    """The value in the stack of a pull request; None: the model's."""
+    change: Change = IN_PLACE
+
+    def another(self, than: str) -> str:
+        """Return a value that is not the given one: the example, or the default."""
+        example = self.example
+        if self.kind == "boolean":
+            example = "false" if self.default == "true" else "true"
+        elif not example:
+            example = str(int(self.default) + 1)
+        return example if example != than else self.default
 
     @property
     def kind(self) -> str:
         """The type in Pulumi's project schema."""
         kinds: dict[type, str] = {bool: "boolean", int: "integer", dict: "object"}
         return kinds.get(type(self.rule(self.default)), "string")
+
+
+def value_of(key: Key[T]) -> T:
+    """Return the field of a record that has the key's value (`Reader.record`)."""
+    found: T = field(metadata={"key": key})
+    return found
 
 
 def boolean(text: str) -> bool:
@@ -43,45 +101,42 @@ def boolean(text: str) -> bool:
     return text == "true"
 
 
-def integer(low: int, high: int, unit: Text | str = "") -> Callable[[str], int]:
-    """Return the rule of an integer from `low` to `high`; `unit` ends the error's text."""
+@dataclass(frozen=True)
+class Integer:
+    """The rule of an integer from `low` to `high`; `unit` ends the error's text."""
 
-    def rule(text: str) -> int:
+    low: int
+    high: int
+    unit: Text | str = ""
+
+    def __call__(self, text: str) -> int:
+        bounds = {"low": self.low, "high": self.high, "unit": self.unit}
         if not re.fullmatch(r"[+-]?[0-9]+", text):
             raise ValueError(
                 t(
                     "{text!r} is not a whole number; it must be {low} to {high}{unit}",
                     text=text,
-                    low=low,
-                    high=high,
-                    unit=unit,
+                    **bounds,
                 )
             )
-        if not low <= int(text) <= high:
-            raise ValueError(
-                t(
-                    "{text} is outside {low} to {high}{unit}",
-                    text=text,
-                    low=low,
-                    high=high,
-                    unit=unit,
-                )
-            )
+        if not self.low <= int(text) <= self.high:
+            raise ValueError(t("{text} is outside {low} to {high}{unit}", text=text, **bounds))
         return int(text)
 
-    return rule
 
+@dataclass(frozen=True)
+class Choice:
+    """The rule of one of several texts."""
 
-def choice(options: Collection[str]) -> Callable[[str], str]:
-    def rule(text: str) -> str:
-        if text not in options:
-            known = ", ".join(options)
+    options: Collection[str]
+
+    def __call__(self, text: str) -> str:
+        if text not in self.options:
+            known = ", ".join(self.options)
             raise ValueError(
                 t("{text!r} is unknown; choose one of {known}", text=text, known=known)
             )
         return text
-
-    return rule
 
 
 def one_of(numbers: Collection[int]) -> Callable[[str], int]:
@@ -172,9 +227,3 @@ def status_codes(text: str) -> str:
             )
         )
     return text
-
-
-def includes(matcher: str, code: int) -> bool:
-    """Return whether a matcher of `status_codes` includes a status."""
-    spans = [each.partition("-") for each in matcher.split(",")]
-    return any(int(low) <= code <= int(high or low) for low, _, high in spans)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from stack import container, image, load_balancer, rules
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Key, value_of
 from stack.scaling import ScalingSettings
 from stack.shifting import DeploymentSettings
 from tools.i18n import Text, t
@@ -40,44 +40,69 @@ LOG_DAYS = (
 CONTAINER_PORT = Key(
     "containerPort",
     "3000",
-    rules.integer(1024, 65535, t(" (below 1024 needs root, and the container runs as user 10001)")),
+    rules.Integer(1024, 65535, t(" (below 1024 needs root, and the container runs as user 10001)")),
     "port that the app listens on",
+    "アプリが待ち受けるポート",
+    change=rules.NEW_TASKS,
 )
 TASK_CPU = Key(
     "taskCpu",
     "256",
-    rules.integer(min(MEMORY_BY_CPU), max(MEMORY_BY_CPU)),
+    rules.Integer(min(MEMORY_BY_CPU), max(MEMORY_BY_CPU)),
     "task CPU in units; 1024 units are one vCPU",
+    "タスクの CPU ユニット。1024 ユニットが vCPU 一つ分",
+    example="1024",
+    change=rules.NEW_TASKS,
 )
 TASK_MEMORY = Key(
     "taskMemory",
     "512",
-    rules.integer(MEMORY_BY_CPU[256][0], MEMORY_BY_CPU[32768][-1]),
+    rules.Integer(MEMORY_BY_CPU[256][0], MEMORY_BY_CPU[32768][-1]),
     "task memory in MiB; Fargate allows certain pairs with `taskCpu`",
+    "タスクのメモリ（MiB）。Fargate では `taskCpu` との組み合わせが決まっている",
+    example="2048",
+    change=rules.NEW_TASKS,
 )
 DESIRED_COUNT = Key(
     "desiredCount",
     "1",
-    rules.integer(0, 100),
+    rules.Integer(0, 100),
     "number of tasks; with scaling (`maxCount`) only for a new service",
+    "タスクの数。スケーリング（`maxCount`）を使う場合は、サービスの作成時だけ有効",
+    preview="1",
 )
 FARGATE_SPOT = Key(
     "fargateSpot",
     "false",
     rules.boolean,
     "tasks on Fargate Spot, up to 70 % cheaper; AWS may stop them with two minutes' notice",
+    "タスクを Fargate Spot で実行する。最大 70 % 安いが、AWS が二分前の通知で停止することがある",
+    preview="true",
+    change=rules.NEW_TASKS,
 )
 EXEC_ENABLED = Key(
     "execEnabled",
     "false",
     rules.boolean,
     "allow `aws ecs execute-command`; the container's root file system becomes writable",
+    "`aws ecs execute-command` を許可する。コンテナのルートファイルシステムが書き込み可能になる",
+    change=rules.NEW_TASKS,
 )
 CONTAINER_INSIGHTS = Key(
-    "containerInsights", "false", rules.boolean, "CloudWatch Container Insights (billed per metric)"
+    "containerInsights",
+    "false",
+    rules.boolean,
+    "CloudWatch Container Insights (billed per metric)",
+    "CloudWatch Container Insights（メトリクスごとに課金）",
+    preview="false",
 )
 LOG_RETENTION_DAYS = Key(
-    "logRetentionDays", "30", rules.one_of(LOG_DAYS), "retention of logs in days"
+    "logRetentionDays",
+    "30",
+    rules.one_of(LOG_DAYS),
+    "retention of logs in days",
+    "ログの保持日数",
+    example="60",
 )
 
 
@@ -85,29 +110,29 @@ LOG_RETENTION_DAYS = Key(
 class ServiceSettings:
     """The task and the number of tasks: `cpu` in 1/1024 vCPU, `memory` in MiB, grace in seconds."""
 
-    port: int
+    port: int = value_of(CONTAINER_PORT)
     variables: Mapping[str, str]
     """As the stack file has them, with placeholders."""
     secrets: Mapping[str, str]
     """Name and ARN."""
     passwords: tuple[str, ...]
     """The app's variables that have the database's password."""
-    connections: int
+    connections: int = value_of(image.APP_CONNECTIONS)
     """The most database connections of one worker's pool."""
-    health_command: str
+    health_command: str = value_of(image.HEALTH_COMMAND)
     deploy_command: tuple[str, ...]
     """The words of the command; empty: none."""
     cpu: int
     memory: int
-    architecture: str
+    architecture: str = value_of(image.CPU_ARCHITECTURE)
     desired_count: int
     scaling: ScalingSettings
     deployment: DeploymentSettings
-    spot: bool
-    exec_enabled: bool
-    insights: bool
-    log_days: int
-    grace_period: int
+    spot: bool = value_of(FARGATE_SPOT)
+    exec_enabled: bool = value_of(EXEC_ENABLED)
+    insights: bool = value_of(CONTAINER_INSIGHTS)
+    log_days: int = value_of(LOG_RETENTION_DAYS)
+    grace_period: int = value_of(load_balancer.HEALTH_GRACE_PERIOD)
 
     @property
     def workers(self) -> int:
@@ -125,13 +150,11 @@ class ServiceSettings:
         scaling = ScalingSettings.load(read, desired)
         secrets = container.secrets(read)
         cpu = read.together(lambda: checked_cpu(cpu), TASK_CPU, otherwise=cpu)
-        return cls(
-            port=read(CONTAINER_PORT),
+        return read.record(
+            cls,
             variables=container.variables(read),
             secrets={name: arn for name, arn in secrets.items() if arn != container.PASSWORD},
             passwords=tuple(name for name, arn in secrets.items() if arn == container.PASSWORD),
-            connections=read(image.APP_CONNECTIONS),
-            health_command=read(image.HEALTH_COMMAND),
             deploy_command=image.deploy_command(read),
             cpu=cpu,
             memory=read.together(
@@ -140,15 +163,9 @@ class ServiceSettings:
                 TASK_CPU,
                 otherwise=memory,
             ),
-            architecture=read(image.CPU_ARCHITECTURE),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
             deployment=DeploymentSettings.load(read, scaling.requests),
-            spot=read(FARGATE_SPOT),
-            exec_enabled=read(EXEC_ENABLED),
-            insights=read(CONTAINER_INSIGHTS),
-            log_days=read(LOG_RETENTION_DAYS),
-            grace_period=read(load_balancer.HEALTH_GRACE_PERIOD),
         )
 
 

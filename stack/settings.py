@@ -15,7 +15,6 @@ from stack import (
     load_balancer,
     monitoring,
     network,
-    previews,
     rules,
     scaling,
     service,
@@ -29,31 +28,54 @@ from stack.load_balancer import HealthSettings, HttpsSettings
 from stack.monitoring import LogSettings, MonitoringSettings
 from stack.names import StackNames
 from stack.network import NetworkSettings
-from stack.rules import Key
+from stack.rules import Change, Key, value_of
 from stack.service import ServiceSettings
 from stack.sizes import Sizes
 from tools.i18n import t
 
 ECS_ENABLED = Key(
-    "ecsEnabled", "false", rules.boolean, "stage 2: run the app on ECS; false deletes ECS again"
+    "ecsEnabled",
+    "false",
+    rules.boolean,
+    "stage 2: run the app on ECS",
+    "ステージ 2：アプリを ECS で実行する",
+    preview="true",
+    change=Change(
+        "`true` only adds resources; `false` deletes them again, and is refused with `protect`",
+        "`true` はリソースを追加するだけで、`false` はそれらを削除する。ただし `protect` では拒否される",
+    ),
 )
 PROTECT = Key(
     "protect",
     "true",
     rules.boolean,
     "refuse to delete the database and other resources of value; keep the images in ECR",
+    "データベースなど価値のあるリソースの削除を拒否し、ECR のイメージを残す",
+    preview="false",
 )
 PERMISSIONS_BOUNDARY = Key(
     "permissionsBoundary",
     "",
     rules.optional(rules.pattern(r"[A-Za-z0-9+=,.@_-]{1,128}", t("the name of an IAM policy"))),
     "name of an IAM policy that is the permissions boundary of every role; empty: none",
+    "すべてのロールのアクセス許可の境界にする IAM ポリシーの名前。空：なし",
+    example="boundary",
 )
 BASTION_ENABLED = Key(
     "bastionEnabled",
     "false",
     rules.boolean,
     "an EC2 instance to reach the database through, by Session Manager",
+    "Session Manager でデータベースに接続するための EC2 インスタンス",
+    preview="false",
+)
+
+PREVIEW_HOURS = Key(
+    "previewHours",
+    "8",
+    rules.Integer(1, 168, t(" hours")),
+    "hours that a pull request's stack stands after its last update; only `poc`'s file counts",
+    "プルリクエストのスタックを、最後の更新から何時間後に削除するか。`poc` のファイルから読む",
 )
 
 PARTS = (network, database, image, container, service, shifting, scaling, load_balancer, monitoring)
@@ -62,7 +84,7 @@ KEYS: tuple[Key[Any], ...] = (
     *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),
     *(key for part in PARTS for key in vars(part).values() if isinstance(key, Key)),
     BASTION_ENABLED,
-    previews.PREVIEW_HOURS,
+    PREVIEW_HOURS,
 )
 """Every key of a stack file, in the order of the documents."""
 
@@ -76,13 +98,13 @@ class Settings:
     region: str
     profile: str | None = None
     """The profile of ~/.aws/config in the stack file."""
-    ecs_enabled: bool
-    protect: bool
-    boundary: str
+    ecs_enabled: bool = value_of(ECS_ENABLED)
+    protect: bool = value_of(PROTECT)
+    boundary: str = value_of(PERMISSIONS_BOUNDARY)
     """The name of the roles' permissions boundary, or empty."""
-    rollout_minutes: int
-    bastion_enabled: bool
-    preview_hours: int
+    rollout_minutes: int = value_of(shifting.ROLLOUT_TIMEOUT)
+    bastion_enabled: bool = value_of(BASTION_ENABLED)
+    preview_hours: int = value_of(PREVIEW_HOURS)
     """Hours in which a pull request's stack is destroyed after its last update."""
     network: NetworkSettings
     database: DatabaseSettings
@@ -153,24 +175,19 @@ class Settings:
         """
         read = Reader(given, sources=sources)
         region = read.region()
-        settings = cls(
+        settings = read.record(
+            cls,
             project=given.project,
             stack=given.stack,
             region=region,
             profile=given.profile,
-            ecs_enabled=read(ECS_ENABLED),
-            protect=read(PROTECT),
-            boundary=read(PERMISSIONS_BOUNDARY),
-            rollout_minutes=read(shifting.ROLLOUT_TIMEOUT),
-            bastion_enabled=read(BASTION_ENABLED),
-            preview_hours=read(previews.PREVIEW_HOURS),
             network=NetworkSettings.load(read, region),
-            database=DatabaseSettings.load(read),
+            database=read.record(DatabaseSettings),
             image=ImageSettings.load(read),
             health=HealthSettings.load(read),
             https=HttpsSettings.load(read, region),
             service=ServiceSettings.load(read),
-            logs=LogSettings.load(read),
+            logs=read.record(LogSettings),
             monitoring=MonitoringSettings.load(read),
             folder=given.folder,
             texts={key.name: read.text(key) for key in KEYS},

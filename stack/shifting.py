@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stack import rules, scaling
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Change, Key
 from tools.i18n import t
 
 ROLLING, CANARY, LINEAR, BLUE_GREEN = "rolling", "canary", "linear", "blueGreen"
@@ -36,37 +36,54 @@ PUSH_MINUTES = 60
 The rest is for the image, a new database and a lock. A test compares it with .github/workflows.
 """
 
+WITHOUT_SERVICE = Change(
+    "in place between `canary`, `linear` and `blueGreen`; to and from `rolling` refused while the service runs: "
+    "first `ecsEnabled false`",
+    "`canary`、`linear`、`blueGreen` の間ではその場で変わる。サービスが動いている間、`rolling` との切り替えは"
+    "拒否される。先に `ecsEnabled false`",
+)
+
 DEPLOY_STRATEGY = Key(
     "deployStrategy",
     ROLLING,
-    rules.choice(STRATEGIES),
+    rules.Choice(STRATEGIES),
     "how a new version gets its requests: `rolling`, `canary`, `linear` or `blueGreen`",
+    "新しいバージョンへのリクエストの渡し方：`rolling`、`canary`、`linear`、`blueGreen`",
+    example="blueGreen",
+    change=WITHOUT_SERVICE,
 )
 SHIFT_PERCENT = Key(
     "shiftPercent",
     "10",
-    rules.integer(1, 99, t(" percent")),
+    rules.Integer(1, 99, t(" percent")),
     "share of the requests that a new version gets first (`canary`), or with each step (`linear`)",
+    "新しいバージョンが最初に受けるリクエストの割合（`canary`）、または一段ごとに増える割合（`linear`）、"
+    "単位は %",
 )
 SHIFT_MINUTES = Key(
     "shiftMinutes",
     "5",
-    rules.integer(0, LONGEST_WAIT, t(" minutes")),
+    rules.Integer(0, LONGEST_WAIT, t(" minutes")),
     "minutes that ECS waits before the rest (`canary`), or before the next step (`linear`)",
+    "ECS が残りを移すまで（`canary`）、または次の段まで（`linear`）待つ分数",
 )
 BAKE_MINUTES = Key(
     "bakeMinutes",
     "5",
-    rules.integer(0, LONGEST_WAIT, t(" minutes")),
-    "minutes that ECS watches a new version that gets all requests, ready to go back; its alarms need 5",
+    rules.Integer(0, LONGEST_WAIT, t(" minutes")),
+    "minutes that ECS watches a new version that gets all requests, ready to go back; its alarms "
+    "need 5",
+    "すべてのリクエストを受けた新しいバージョンを、ECS が元に戻せる状態で見守る分数。アラームには 5 "
+    "分が必要",
 )
 """Five are longer than the alarms take: two periods of a minute, and up to 3 min 20 s, measured on AWS, until
 the load balancer's metrics are in CloudWatch."""
 ROLLOUT_TIMEOUT = Key(
     "rolloutTimeoutMinutes",
     "15",
-    rules.integer(1, LONGEST_WAIT, t(" minutes")),
+    rules.Integer(1, LONGEST_WAIT, t(" minutes")),
     "minutes after which an unfinished roll-out fails `pulumi up`",
+    "この分数で終わらないロールアウトは `pulumi up` の失敗になる",
 )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
@@ -14,6 +15,8 @@ from tools.i18n import Refused, Text, t
 
 if TYPE_CHECKING:
     import pulumi
+
+T = TypeVar("T")
 
 PASSING_CODES = frozenset(
     {"InternalError", "InternalFailure", "ServerException", "ServiceUnavailable"}
@@ -42,16 +45,61 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
+def reads(look: Callable[[], T], pace: Pace, say: Callable[[Text], object]) -> Iterator[T]:
+    """Yield what ``look`` returns, again and again at one pace.
+
+    A problem that may pass is shown. Raises AwsProblem for any other, and for the last of FAILED_READS in a row.
+    """
+    blind = 0
+    while True:
+        try:
+            found = look()
+        except AwsProblem as problem:
+            blind += 1
+            if not may_pass(problem) or blind >= FAILED_READS:
+                raise
+            say(t("AWS does not answer for now: {problem}", problem=problem.text))
+        else:
+            blind = 0
+            yield found
+        time.sleep(pace.poll)
+
+
+async def reads_in_thread(
+    look: Callable[[], T], pace: Pace, say: Callable[[Text], object]
+) -> AsyncIterator[T]:
+    """Yield the same beside an event loop. ``say`` is called in the loop's thread."""
+    import asyncio  # commands without a loop do not need it
+
+    loop = asyncio.get_running_loop()
+    found = reads(look, pace, lambda text: loop.call_soon_threadsafe(say, text))
+    while True:
+        yield await asyncio.to_thread(next, found)
+
+
+@dataclass
+class Shown:
+    """Shows a state when it has changed, and an unchanged one every half minute. ``limit`` is in seconds."""
+
+    say: Callable[[Text], object]
+    limit: float
+    said: Text | None = None
+    said_at: float = 0.0
+
+    def show(self, state: Text, elapsed: float) -> None:
+        """Show the state, with the seconds that have passed."""
+        if state != self.said or elapsed - self.said_at >= QUIET_SECONDS:
+            self.said, self.said_at = state, elapsed
+            self.say(timed(state, elapsed, self.limit))
+
+
+@dataclass
 class Waiting:
     """Waits for a state, reading at one pace. Limits are in minutes of AWS's clock."""
 
-    def __init__(
-        self,
-        say: Callable[[Text], None],
-        pace: Pace,
-        now: Callable[[], float] = local_cloud.monotonic,
-    ) -> None:
-        self.say, self.pace, self._now = say, pace, now
+    say: Callable[[Text], object]
+    pace: Pace
+    now: Callable[[], float] = local_cloud.monotonic
 
     @classmethod
     def printing(cls, as_json: bool = False) -> Waiting:
@@ -64,20 +112,12 @@ class Waiting:
 
         Raises Refused with its last text when the limit has passed, and AwsProblem.
         """
-        begun, limit, blind = self._now(), 60 * minutes, 0
-        said, said_at = Text(""), 0.0
-        while True:
-            elapsed = (self._now() - begun) * self.pace.speed
-            try:
-                left, blind = look(), 0
-            except AwsProblem as problem:
-                blind += 1
-                if not may_pass(problem) or blind >= FAILED_READS:
-                    raise
-                left = t("AWS does not answer for now: {problem}", problem=problem.text)
+        begun, shown = self.now(), Shown(self.say, 60 * minutes)
+        for left in reads(look, self.pace, self.say):
             if left is None:
                 return
-            if elapsed > limit:
+            elapsed = (self.now() - begun) * self.pace.speed
+            if elapsed > shown.limit:
                 raise Refused(
                     t(
                         "After {minutes} minutes {left}; ./careapp doctor says why, and the same command goes on.",
@@ -85,10 +125,7 @@ class Waiting:
                         left=left,
                     )
                 )
-            if left != said or elapsed - said_at >= QUIET_SECONDS:
-                said, said_at = left, elapsed
-                self.say(timed(left, elapsed, limit))
-            time.sleep(self.pace.poll)
+            shown.show(left, elapsed)
 
 
 class Changes:

@@ -111,8 +111,8 @@ BREAKAGES = (
     # What a stack file may say.
     Breakage(
         "stack/rules.py",
-        "if not low <= int(text) <= high:",
-        "if not low <= int(text):",
+        "if not self.low <= int(text) <= self.high:",
+        "if not self.low <= int(text):",
         "tests/unit/test_settings_refused.py::test_a_number_may_be_at_its_bounds_and_not_beyond",
     ),
     Breakage(
@@ -161,7 +161,7 @@ BREAKAGES = (
     ),
     Breakage(
         "tools/rollout/health_change.py",
-        "not includes(after.matcher, status)",
+        "not matches(status, after.matcher)",
         "False",
         "tools/tests/rollout/test_health_change.py::test_another_path_is_refused_with_the_three_updates_that_work",
     ),
@@ -191,9 +191,9 @@ BREAKAGES = (
     ),
     # The local cloud.
     Breakage(
-        "tools/local_cloud/aws/ecs/state.py",
-        "return min(max(share, 3), 200)",
-        "return min(max(share, 3), 100)",
+        "tools/shared/aws_rules.py",
+        "return min(200, max(3,",
+        "return min(100, max(3,",
         "tools/tests/local_cloud/dataplane/test_scheduler_properties.py::test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200",
     ),
     Breakage(

@@ -8,32 +8,27 @@ from dataclasses import dataclass, field, replace
 import pytest
 from botocore.client import BaseClient
 
+from stack.settings import KEYS
 from tests.support.delivery import Delivery, iam
+from tests.support.every_setting import ELSEWHERE
 from tests.support.iam_policies import Call, allowed, calls_of
 from tests.support.local_stack import local_stack
 from tools.shared.policy_evaluation import permits
 
 ZONE = "Z0123456789ABC"
 EVERYTHING = {
-    "bastionEnabled": "true",
-    "flowLogs": "true",
-    "accessLogs": "true",
-    "databaseMonitoringInterval": "60",
-    "databaseLogs": "true",
-    "maxCount": "3",
-    "schedule": "mon-fri 08:00-20:00",
-    "alarmEmail": "team@example.com",
-    "domainName": "app.example.com",
-    "hostedZoneId": ZONE,
-    "databaseFinalSnapshot": "final",
-    "deployCommand": "true",
+    key.name: "true" if key.kind == "boolean" else key.another(key.default)
+    for key in KEYS
+    if key.name not in {"zones", "certificateArn", "permissionsBoundary", *ELSEWHERE}
 }
+EVERYTHING |= {"domainName": "app.example.com", "hostedZoneId": ZONE}
+"""Everything on: a right that another setting needs is missed here."""
 CHANGED = {
     "taskCpu": "512",
     "taskMemory": "1024",
     "deregistrationDelay": "20",
     "databaseBackupDays": "2",
-    "logRetentionDays": "60",
+    "logRetentionDays": "90",
     "maxCount": "0",
     "schedule": "",
     "alarmEmail": "",
@@ -76,7 +71,7 @@ def live(folder, delivery):
         patch.setattr(BaseClient, "_make_api_call", recorded)
         stack.up(permissionsBoundary=name, protect="false", ecsEnabled="true", **EVERYTHING)
         stack.up(**CHANGED)
-        stack.up(ecsEnabled="false", deployStrategy="canary", rolloutTimeoutMinutes="20")
+        stack.up(ecsEnabled="false", deployStrategy="canary", rolloutTimeoutMinutes="25")
         stack.up(ecsEnabled="true")
         stack.pulumi.run("refresh", "--stack", stack.name, "--yes")
         stack.destroy()

@@ -5,38 +5,70 @@ from __future__ import annotations
 import pytest
 
 from tests.support.every_setting import (
-    CHANGES,
     ELSEWHERE,
+    FIXED,
+    KEPT,
     ONE_WAY,
     allow_boundary,
+    changes,
     left_to_do,
+    others,
     refused_preview,
     values,
 )
 from tests.support.local_stack import local_stack
 
-HAD, PROD = values("poc"), values("prod")
-UNPROTECTED = {"flowLogs": "true", "accessLogs": "true", "databaseLogs": "true", "protect": "true"}
+HAD, OTHERS = values("poc"), others("poc")
+UNPROTECTED = {key: OTHERS[key] for key in (*KEPT, "protect")}
 """What only an unprotected stack gives up again; and the protection itself."""
-WANTED = {
-    key: PROD[key] if value == HAD[key] else value for key, value in (CHANGES | UNPROTECTED).items()
-}
-REFUSED = {"vpcCidr": "10.1.0.0/16", "zones": "ap-northeast-1c,ap-northeast-1d"}
+WANTED = changes("poc") | UNPROTECTED
+REFUSED = {key: OTHERS[key] for key in FIXED}
 STORAGE = {"databaseStorageGb": HAD["databaseStorageGb"]}
 """It was made larger, and storage only grows."""
 
 
+PORT, ANOTHER = "            port=TARGET_PORT,", "            port=TARGET_PORT + 1,"
+
+
+def leads(calls):
+    """The target group's port, and whether the rule and the service lead to it."""
+    [group] = calls("elbv2", "describe_target_groups", {})["TargetGroups"]
+    arn, balancer = group["TargetGroupArn"], {"LoadBalancerArn": group["LoadBalancerArns"][0]}
+    [listener] = calls("elbv2", "describe_listeners", balancer)["Listeners"]
+    rules = calls("elbv2", "describe_rules", {"ListenerArn": listener["ListenerArn"]})["Rules"]
+    rule = next(each for each in rules if each["Priority"] == "100")
+    where = {"cluster": "careapp-poc-cluster", "services": ["careapp-poc-service"]}
+    [service] = calls("ecs", "describe_services", where)["services"]
+    return (
+        group["Port"],
+        rule["Actions"][0]["TargetGroupArn"] == arn,
+        [each["targetGroupArn"] for each in service["loadBalancers"]] == [arn],
+    )
+
+
 class Life:
-    """Stage 2, every setting changed and put back, and what was refused before anything was made."""
+    """Stage 2, every setting changed and put back, then the target group's port; and what was refused.
+
+    The service is created without alarms, which are there when the settings are put back.
+    """
 
     def __init__(self, stack):
-        stack.up(ecsEnabled="true")
+        self.created = stack.up(ecsEnabled="true", alarmsEnabled="false").steps
         allow_boundary(stack)
         self.changed = stack.up(**WANTED, **ONE_WAY)
+        [self.database] = stack.calls("rds", "describe_db_instances", {})["DBInstances"]
+        [alb] = stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
+        asked = {"LoadBalancerArn": alb["LoadBalancerArn"]}
+        held = stack.calls("elbv2", "describe_load_balancer_attributes", asked)["Attributes"]
+        self.balancer = {pair["Key"]: pair["Value"] for pair in held}
         self.after_change = left_to_do(stack)
         stack.up(protect="false")  # what lies in a log group or a bucket is let go of only then
         self.back = stack.up(**{key: HAD[key] for key in WANTED})
         self.after_back = left_to_do(stack)
+        self.moved, self.leads = {}, {}
+        for port, old, new in ((81, PORT, ANOTHER), (80, ANOTHER, PORT)):
+            stack.edit("infra/load_balancer.py", old, new)
+            self.moved[port], self.leads[port] = stack.up().steps, leads(stack.calls)
         state = stack.state()
         self.refused = {
             key: refused_preview(stack, {key: value}) for key, value in (REFUSED | STORAGE).items()
@@ -60,6 +92,17 @@ def test_every_setting_is_changed_here_or_where_it_is_said():
     assert [key for key, value in (WANTED | ONE_WAY).items() if HAD[key] == value] == []
 
 
+def test_the_database_and_the_load_balancer_are_what_the_settings_say(life):
+    database, balancer = life.database, life.balancer
+    assert database["MonitoringInterval"] == 60
+    assert database["MultiAZ"] is True
+    assert database["IAMDatabaseAuthenticationEnabled"] is True
+    assert database["PerformanceInsightsEnabled"] is True
+    assert sorted(database["EnabledCloudwatchLogsExports"]) == ["postgresql", "upgrade"]
+    assert balancer["access_logs.s3.enabled"] == "true"
+    assert balancer["access_logs.s3.bucket"].startswith("careapp-poc-access-logs-")
+
+
 def test_nothing_is_left_to_change_after_all_of_them_changed_and_after_they_were_put_back(life):
     assert (life.after_change, life.after_back) == ([], [])
 
@@ -67,8 +110,25 @@ def test_nothing_is_left_to_change_after_all_of_them_changed_and_after_they_were
 @pytest.mark.parametrize("key", [*REFUSED, *STORAGE])
 def test_what_a_stack_keeps_is_not_changed_but_refused_before_anything_is_made(life, key):
     assert f"{key}: {(REFUSED | STORAGE)[key]} is refused: this stack has" in life.refused[key]
-    assert "`pulumi destroy` first" in life.refused[key]
+    assert ("`pulumi destroy` first" in life.refused[key]) == (key in REFUSED)
     assert life.untouched
+
+
+def test_a_service_is_created_without_alarms(life):
+    created = [each for each in life.created if each.startswith("create")]
+    assert [each for each in created if "aws:ecs/service:Service" in each]
+    assert [each for each in created if "MetricAlarm" in each] == []
+
+
+def test_the_rule_goes_before_the_target_group_that_elb_would_not_delete_under_it(life):
+    gone = [each.split(" ", 1)[1] for each in life.moved[81] if each.startswith("delete")]
+    ends = [each.rsplit(" ", 1)[1] for each in gone]
+    assert ends.index("careapp-poc-app") < ends.index("careapp-poc-tg")
+
+
+@pytest.mark.parametrize("port", [81, 80])
+def test_another_target_group_and_its_undoing_succeed_and_all_lead_to_the_new_one(life, port):
+    assert life.leads[port] == (port, True, True)
 
 
 def test_a_destroy_then_leaves_nothing(life):

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.every_setting import CHANGES as EVERYWHERE
 from tests.support.every_setting import (
     ELSEWHERE,
+    KEPT,
     ONE_WAY,
     allow_boundary,
+    changes,
     left_to_do,
     refused_preview,
     values,
@@ -26,10 +27,10 @@ from tools.snapshot.rds import Pause
 
 REGION = "us-east-1"
 """Its zones differ between accounts, and S3 creates buckets in it by other parameters."""
-CHANGES = EVERYWHERE | {"certificateArn": f"arn:aws:acm:{REGION}:111122223333:certificate/0a"}
+CHANGES = changes("prod") | {"certificateArn": f"arn:aws:acm:{REGION}:111122223333:certificate/0a"}
 REFUSED = {
     "network": {"vpcCidr": "10.1.0.0/16", "zones": "us-east-1c,us-east-1d"},
-    "logs": {"flowLogs": "false", "accessLogs": "false", "databaseLogs": "false"},
+    "logs": dict.fromkeys(KEPT, "false"),
 }
 """What would lose something of value, refused by the preview."""
 VALUES = values("prod")
@@ -113,8 +114,9 @@ class Life:
     @staticmethod
     def log_a_request(stack):
         """Put an object into the bucket for access logs, which only lifted protection empties."""
-        [bucket] = stack.calls("s3", "list_buckets", {})["Buckets"]
-        log = {"Bucket": bucket["Name"], "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
+        names = [each["Name"] for each in stack.calls("s3", "list_buckets", {})["Buckets"]]
+        bucket = next(each for each in names if each.startswith("careapp-prod-access-logs"))
+        log = {"Bucket": bucket, "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
         stack.calls("s3", "put_object", log)
 
 

@@ -1,4 +1,4 @@
-"""A value for every setting that differs from what each stack file says, to be turned on a running stack."""
+"""Another value of every setting, by its declaration, to be turned on a running stack."""
 
 from __future__ import annotations
 
@@ -6,66 +6,22 @@ import json
 
 import pytest
 
-from stack.settings import Settings
+from stack import network
+from stack.database import DATABASE_STORAGE_GB
+from stack.image import IMAGE_REVISION
+from stack.monitoring import ALARM_EMAIL
+from stack.rules import KEPT_LOGS
+from stack.settings import KEYS, PERMISSIONS_BOUNDARY, Settings
 from tests.support.local_stack import LocalStack
 from tools.local_cloud.engine.pulumi import PulumiFailed
 from tools.local_cloud.paths import ROOT
 
-CHANGES = {
-    "permissionsBoundary": "boundary",
-    "zoneCount": "3",
-    "natStrategy": "single",
-    "databaseInstanceClass": "db.m7g.large",
-    "databaseMultiAz": "false",
-    "databaseBackupDays": "14",
-    "databaseFinalSnapshot": "last",
-    "databaseMonitoringInterval": "0",
-    "databaseInsights": "false",
-    "databaseIamAuth": "false",
-    "cpuArchitecture": "ARM64",
-    "imagesKept": "20",
-    "appConnections": "3",
-    "healthCommand": "true",
-    "deployCommand": "true",
-    "containerPort": "8080",
-    "taskCpu": "1024",
-    "taskMemory": "2048",
-    "desiredCount": "3",
-    "shiftPercent": "20",
-    "shiftMinutes": "2",
-    "bakeMinutes": "3",
-    "rolloutTimeoutMinutes": "20",
-    "fargateSpot": "true",
-    "execEnabled": "true",
-    "containerInsights": "false",
-    "logRetentionDays": "60",
-    "minCount": "3",
-    "maxCount": "4",
-    "scaleCpuTarget": "50",
-    "scaleRequestsPerTarget": "500",
-    "schedule": "mon-sun 00:00-23:59",
-    "scheduleTimeZone": "UTC",
-    "healthPath": "/health/db",
-    "healthMatcher": "200-299",
-    "smokePath": "/health",
-    "smokeMatcher": "200-399",
-    "smokeRequests": "3",
-    "healthInterval": "20",
-    "healthTimeout": "6",
-    "healthyThreshold": "3",
-    "unhealthyThreshold": "4",
-    "healthGracePeriod": "90",
-    "deregistrationDelay": "30",
-    "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
-    "alarmsEnabled": "false",
-    "deployErrorPercent": "25",
-    "deployLatencySeconds": "2",
-    "dashboardEnabled": "false",
-    "bastionEnabled": "true",
-    "previewHours": "24",
+KEPT = {key.name for key in KEYS if key.change == KEPT_LOGS}
+"""What only an unprotected stack turns off again."""
+FIXED = {key.name for key in KEYS if key.change == network.FIXED}
+ONE_WAY = {
+    key.name: key.another(key.default) for key in (DATABASE_STORAGE_GB, IMAGE_REVISION, ALARM_EMAIL)
 }
-"""Values that a running, protected stack takes, and gives up again."""
-ONE_WAY = {"databaseStorageGb": "100", "imageRevision": "2", "alarmEmail": "team@example.com"}
 """RDS never shrinks a database's storage; a pushed tag is never pushed again."""
 ELSEWHERE = (
     *("ecsEnabled", "protect", "deployStrategy"),
@@ -86,9 +42,21 @@ def values(stack: str) -> dict[str, str]:
     return dict(Settings.read(stack, ROOT).texts)
 
 
+def changes(stack: str) -> dict[str, str]:
+    """Return another value for each setting, which the running, protected stack takes and gives up again."""
+    apart = {*KEPT, *FIXED, *ONE_WAY, *ELSEWHERE}
+    return {key: value for key, value in others(stack).items() if key not in apart}
+
+
+def others(stack: str) -> dict[str, str]:
+    """Return another value for each setting than the stack file's."""
+    had = values(stack)
+    return {key.name: key.another(had[key.name]) for key in KEYS}
+
+
 def allow_boundary(stack: LocalStack) -> None:
     """Make the policy that `permissionsBoundary` is turned to."""
-    boundary = {"PolicyName": CHANGES["permissionsBoundary"], "PolicyDocument": ANYTHING}
+    boundary = {"PolicyName": PERMISSIONS_BOUNDARY.example, "PolicyDocument": ANYTHING}
     stack.calls("iam", "create_policy", boundary)
 
 

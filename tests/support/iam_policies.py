@@ -212,7 +212,7 @@ def _known(asked: str, resources: Iterable[str]) -> list[str]:
     found = sorted(each for each in resources if any(fits(each, form) for form in known))
     if not found and asked.partition(":")[2].startswith(("Describe", "List")):
         return ["*"]  # all that there is
-    assert found, f"no resource of {asked} is known"
+    assert found, f"no resource of {asked} is known; NAMED says which parameter names it"
     return found
 
 

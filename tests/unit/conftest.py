@@ -56,9 +56,9 @@ SECRET_ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1
 ANSWERS: dict[str, dict[str, Any]] = {
     "awsx:ec2:Vpc": {
         "vpcId": "vpc-1",
-        "publicSubnetIds": ["public-1", "public-2"],
-        "privateSubnetIds": ["private-1", "private-2"],
-        "isolatedSubnetIds": ["database-1", "database-2"],
+        "publicSubnetIds": ["public-1", "public-2", "public-3"],
+        "privateSubnetIds": ["private-1", "private-2", "private-3"],
+        "isolatedSubnetIds": ["database-1", "database-2", "database-3"],
         "routes": [],
         "routeTableAssociations": [],
     },
@@ -91,6 +91,15 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "docker:index/image:Image": {"repoDigest": DIGEST},
 }
 """What AWS adds to each type's inputs, as far as another resource reads it."""
+
+
+def answers(args: pulumi.runtime.MockResourceArgs) -> dict[str, Any]:
+    """Return the ANSWERS to a resource; a VPC has a subnet of each kind in each of its zones."""
+    zones = len(args.inputs.get("availabilityZoneNames", ()))
+    return {
+        key: value[:zones] if key.endswith("SubnetIds") else value
+        for key, value in ANSWERS.get(args.typ, {}).items()
+    }
 
 
 class Monitor(MockMonitor):
@@ -131,7 +140,7 @@ class Engine(pulumi.runtime.Mocks):
         identity = f"{args.typ.rpartition(':')[2]}/{args.name}"  # names repeat across types
         computed = {"arn": f"arn:{identity}", "name": f"{args.name}-made-up"}
         kept = args.inputs if args.custom else {}  # a component's outputs are not its inputs
-        return identity, {**computed, **kept, **ANSWERS.get(args.typ, {})}
+        return identity, {**computed, **kept, **answers(args)}
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         if args.token not in self.lookups:
@@ -158,11 +167,6 @@ class Engine(pulumi.runtime.Mocks):
         """The inputs of each resource of one type, by logical name."""
         return {made.name: made.inputs for made in self.made if made.typ == kind}
 
-    def only(self, kind: str) -> dict[str, Any]:
-        """The inputs of the one resource of its type."""
-        [inputs] = self.inputs(kind).values()
-        return inputs
-
     def request(self, kind: str, name: str) -> Any:
         """What the program asked the engine for, options included."""
         return self.monitor.requests[kind, name]
@@ -180,6 +184,19 @@ class Engine(pulumi.runtime.Mocks):
             for urn in urns
             if ":infra:" not in last_type(urn) and "careapp:infra:" not in urn.split("::")[2]
         ]
+
+
+FOR_SCALING = {"maxCount": "4"}
+DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
+NEEDS = {
+    "taskCpu": {"taskMemory": "2048"},
+    "minCount": FOR_SCALING,
+    "scaleCpuTarget": FOR_SCALING,
+    "scaleRequestsPerTarget": FOR_SCALING,
+    "domainName": DOMAIN,
+    "hostedZoneId": DOMAIN,
+}
+"""What another value of a setting needs of others."""
 
 
 def of(

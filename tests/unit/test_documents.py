@@ -9,9 +9,8 @@ from urllib.parse import unquote
 import boto3
 import pytest
 
-from stack.__main__ import table
 from stack.container import RESERVED
-from tests.documents import commands, local_cloud, scale
+from tests.documents import commands, local_cloud, scale, settings
 from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs
 from tests.documents.typed import typed, unknown
@@ -151,16 +150,10 @@ def test_every_command_of_a_page_is_one_with_these_options(page):
     assert [told for words in typed(page, "./careapp") if (told := unknown(words))] == []
 
 
-def rows(markdown):
-    return re.findall(r"^\| `\w+` \|.*$", markdown, re.MULTILINE)
-
-
-def test_the_page_describes_every_setting_and_nothing_else():
-    expected = rows(table())
-    assert expected
-    assert rows((ROOT / "docs" / "settings.md").read_text()) == expected, (
-        "put the output of `python -m stack` into docs/settings.md"
-    )
+def test_pulumi_yaml_and_both_pages_have_what_the_settings_declare():
+    assert settings.PROJECT.read_text() == settings.project(), "run `python -m tests.documents`"
+    for path in settings.PAGES:
+        assert path.read_text() == settings.page(path), "run `python -m tests.documents`"
 
 
 @pytest.mark.parametrize("pair", pairs(), ids=lambda pair: name_of(pair[0]))

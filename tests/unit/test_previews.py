@@ -11,7 +11,7 @@ import yaml
 from policy.controls import left_out
 from stack import previews
 from stack.file import StackError, read
-from stack.settings import KEYS, Settings
+from stack.settings import Settings
 from tests.unit.conftest import network
 from tools.local_cloud.paths import ROOT
 from tools.snapshot.rds import keeps_snapshot
@@ -92,14 +92,6 @@ def test_a_preview_of_the_committed_poc_can_be_deployed():
 def test_a_model_that_is_missing_is_one_sentence(tmp_path):
     with pytest.raises(StackError, match=r"Pulumi\.poc\.yaml"):
         previews.write(7, tmp_path)
-
-
-def test_every_setting_that_is_set_or_left_out_exists_and_is_named_once():
-    named = [*previews.CHEAPEST, *previews.LEFT_OUT]
-    assert {*named} <= {key.name for key in KEYS}
-    assert len(named) == len({*named}), (
-        "a setting is in CHEAPEST or in LEFT_OUT of stack/previews.py"
-    )
 
 
 def test_a_paused_one_can_be_destroyed_for_it_keeps_no_final_snapshot(tmp_path):

@@ -166,6 +166,78 @@ def test_stage_two_only_adds_and_follows_its_service_into_its_target_group(engin
     assert changes.last is None
 
 
+ON = dict.fromkeys(("flowLogs", "accessLogs", "databaseLogs", "databaseInsights"), "true")
+ON |= {"databaseMonitoringInterval": "60", "databaseIamAuth": "true", "databaseMultiAz": "true"}
+ON |= {"databaseFinalSnapshot": "last", "dashboardEnabled": "false", "bastionEnabled": "false"}
+OFF = {"alarmsEnabled": "false", "bastionEnabled": "true"}
+COME = named(
+    "AccessLogs FlowLogs Notices ServiceMonitoring",
+    {
+        "aws:cloudwatch/eventRule:EventRule": "rollout-failed",
+        "aws:cloudwatch/eventTarget:EventTarget": "rollout-failed",
+        "aws:cloudwatch/logGroup:LogGroup": "database-postgresql database-upgrade flow",
+        "aws:cloudwatch/metricAlarm:MetricAlarm": (
+            "app-errors database-connections database-cpu database-memory database-storage "
+            "deployment-errors deployment-latency page-errors page-latency service-cpu "
+            "service-memory service-running targets-unhealthy"
+        ),
+        "aws:ec2/flowLog:FlowLog": "flow",
+        "aws:iam/role:Role": "database-monitoring flow",
+        "aws:iam/rolePolicy:RolePolicy": "flow",
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "database-monitoring",
+        "aws:kms/key:Key": "alarms",
+        **{
+            f"aws:s3/bucket{each}": "access-logs"
+            for each in (
+                ":Bucket",
+                "LifecycleConfiguration:BucketLifecycleConfiguration",
+                "Policy:BucketPolicy",
+                "PublicAccessBlock:BucketPublicAccessBlock",
+                "ServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+            )
+        },
+        "aws:sns/topic:Topic": "alarms",
+        "aws:sns/topicPolicy:TopicPolicy": "alarms",
+    },
+)
+GO = named(
+    "Bastion",
+    {
+        "aws:cloudwatch/dashboard:Dashboard": ".",
+        "aws:ec2/instance:Instance": "bastion",
+        "aws:ec2/securityGroup:SecurityGroup": "bastion",
+        "aws:iam/instanceProfile:InstanceProfile": "bastion",
+        "aws:iam/role:Role": "bastion",
+        "aws:iam/rolePolicy:RolePolicy": "bastion",
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
+            "bastion-to-database-5432 bastion-to-internet-443"
+        ),
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "database-from-bastion-5432",
+    },
+)
+CHANGE = named(
+    "",
+    {
+        "aws:ecs/service:Service": "service",  # which names the alarms of its deployments
+        "aws:lb/loadBalancer:LoadBalancer": "alb",
+        "aws:rds/instance:Instance": "database",
+    },
+)
+
+
+def test_precautions_and_alarms_come_and_dashboard_and_bastion_go_and_nothing_else_changes(
+    engine, program
+):
+    program(ecsEnabled="true", **OFF)
+    before = inputs(engine)
+    engine.made.clear()
+    program(ecsEnabled="true", **ON)
+    after = inputs(engine)
+    assert after.keys() - before.keys() == COME
+    assert before.keys() - after.keys() == GO
+    assert {key for key in after if key in before and after[key] != before[key]} == CHANGE
+
+
 def test_everything_on_adds_in_stage_two_what_belongs_there(engine, program):
     """Scaling to stage two, HTTPS to stage one."""
     on = {"domainName": "app.example.com", "hostedZoneId": "Z01", "maxCount": "4"}
@@ -187,10 +259,12 @@ def test_a_task_keeps_an_idle_connection_longer_than_the_load_balancer(engine, p
     """The other way round ELB answers a request with 502 now and then."""
     program(ecsEnabled="true")
     [container] = json.loads(
-        engine.only("aws:ecs/taskDefinition:TaskDefinition")["containerDefinitions"]
+        engine.inputs("aws:ecs/taskDefinition:TaskDefinition")["careapp-poc-app"][
+            "containerDefinitions"
+        ]
     )
     variables = {each["name"]: each["value"] for each in container["environment"]}
-    idle = engine.only("aws:lb/loadBalancer:LoadBalancer")["idleTimeout"]
+    idle = engine.inputs("aws:lb/loadBalancer:LoadBalancer")["careapp-poc-alb"]["idleTimeout"]
     assert int(variables["KEEP_ALIVE_SECONDS"]) > idle
 
 
@@ -249,7 +323,10 @@ def test_a_new_stack_gets_the_first_zones_of_its_account_which_differ_between_ac
 ):
     engine.lookups[ZONES] = {"names": ["us-east-1f", "us-east-1b", "us-east-1d"]}
     assert program(region="us-east-1")["kept"]["zones"] == ["us-east-1b", "us-east-1d"]
-    assert engine.only("awsx:ec2:Vpc")["availabilityZoneNames"] == ["us-east-1b", "us-east-1d"]
+    assert engine.inputs("awsx:ec2:Vpc")["careapp-poc"]["availabilityZoneNames"] == [
+        "us-east-1b",
+        "us-east-1d",
+    ]
 
 
 def test_a_zone_that_aws_adds_or_closes_moves_no_subnet(engine, program):

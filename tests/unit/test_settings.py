@@ -4,180 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, is_dataclass
-from datetime import time
-from ipaddress import IPv4Network
-from pathlib import Path
 
 import pytest
 
 from stack.container import RESERVED
-from stack.database import DatabaseSettings
-from stack.file import StackError
-from stack.image import ImageSettings
-from stack.load_balancer import HealthSettings, HttpsSettings
-from stack.monitoring import LogSettings, MonitoringSettings
+from stack.file import StackError, StackFile
 from stack.names import StackNames
-from stack.network import NetworkSettings
-from stack.scaling import Hours, ScalingSettings
-from stack.service import ServiceSettings
+from stack.scaling import Hours
 from stack.settings import KEYS, Settings
-from stack.shifting import DeploymentSettings
-
-
-def test_a_stack_file_need_only_name_the_region(configured):
-    assert configured() == Settings(
-        project="careapp",
-        stack="poc",
-        region="ap-northeast-1",
-        ecs_enabled=False,
-        protect=True,
-        boundary="",
-        rollout_minutes=15,
-        bastion_enabled=False,
-        preview_hours=8,
-        network=NetworkSettings(
-            cidr=IPv4Network("10.0.0.0/16"),
-            zone_count=2,
-            zones=(),
-            nat="single",
-        ),
-        database=DatabaseSettings(
-            instance_class="db.t4g.micro",
-            storage_gb=20,
-            multi_az=False,
-            backup_days=7,
-            final_snapshot="final",
-            monitoring_interval=0,
-            insights=False,
-            iam_auth=False,
-            logs=False,
-            log_days=30,
-        ),
-        image=ImageSettings(folder=Path("webapp"), architecture="X86_64", revision="1", kept=10),
-        health=HealthSettings(
-            path="/health",
-            matcher="200",
-            interval=10,
-            timeout=5,
-            healthy=2,
-            unhealthy=3,
-            deregistration_delay=15,
-            smoke_path="/",
-            smoke_matcher="200-299",
-            smoke_requests=10,
-        ),
-        https=HttpsSettings(certificate_arn="", domain="", zone_id=""),
-        service=ServiceSettings(
-            port=3000,
-            variables={},
-            secrets={},
-            passwords=(),
-            connections=4,
-            health_command="",
-            deploy_command=(),
-            cpu=256,
-            memory=512,
-            architecture="X86_64",
-            desired_count=1,
-            scaling=ScalingSettings(
-                minimum=1, maximum=1, cpu=0, requests=0, hours=None, time_zone="Asia/Tokyo"
-            ),
-            deployment=DeploymentSettings(strategy="rolling", percent=10, minutes=5, bake=5),
-            spot=False,
-            exec_enabled=False,
-            insights=False,
-            log_days=30,
-            grace_period=60,
-        ),
-        logs=LogSettings(flow=False, access=False, days=30),
-        monitoring=MonitoringSettings(
-            alarms=True, email="", dashboard=True, error_percent=10, latency=5
-        ),
-    )
-
-
-SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:key-AbCdEf:k::"
-
-
-EVERY = {
-    "ecsEnabled": ("true", "ecs_enabled", True),
-    "protect": ("false", "protect", False),
-    "permissionsBoundary": ("a-policy", "boundary", "a-policy"),
-    "vpcCidr": ("172.16.0.0/18", "network.cidr", IPv4Network("172.16.0.0/18")),
-    "zoneCount": ("3", "network.zone_count", 3),
-    "zones": (
-        "ap-northeast-1d, ap-northeast-1c,ap-northeast-1a",
-        "network.zones",
-        ("ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"),
-    ),
-    "natStrategy": ("onePerAz", "network.nat", "onePerAz"),
-    "databaseInstanceClass": ("db.m7g.large", "database.instance_class", "db.m7g.large"),
-    "databaseStorageGb": ("100", "database.storage_gb", 100),
-    "databaseMultiAz": ("true", "database.multi_az", True),
-    "databaseBackupDays": ("35", "database.backup_days", 35),
-    "databaseFinalSnapshot": ("before-2027", "database.final_snapshot", "before-2027"),
-    "databaseMonitoringInterval": ("15", "database.monitoring_interval", 15),
-    "databaseInsights": ("true", "database.insights", True),
-    "databaseIamAuth": ("true", "database.iam_auth", True),
-    "databaseLogs": ("true", "database.logs", True),
-    "appVariables": ('{"GREETING": "hello"}', "service.variables", {"GREETING": "hello"}),
-    "appSecrets": (json.dumps({"API_KEY": SECRET}), "service.secrets", {"API_KEY": SECRET}),
-    "appConnections": ("6", "service.connections", 6),
-    "healthCommand": ("true", "service.health_command", "true"),
-    "deployCommand": (
-        "flask db \"say 'hello'\"",
-        "service.deploy_command",
-        ("flask", "db", "say 'hello'"),
-    ),
-    "cpuArchitecture": ("ARM64", "image.architecture service.architecture", "ARM64"),
-    "imagesKept": ("30", "image.kept", 30),
-    "imageRevision": ("2026-11", "image.revision", "2026-11"),
-    "containerPort": ("8080", "service.port", 8080),
-    "taskCpu": ("1024", "service.cpu", 1024),
-    "taskMemory": ("3072", "service.memory", 3072),
-    "desiredCount": ("4", "service.desired_count", 4),
-    "minCount": ("2", "service.scaling.minimum", 2),
-    "maxCount": ("9", "service.scaling.maximum", 9),
-    "scaleCpuTarget": ("70", "service.scaling.cpu", 70),
-    "scaleRequestsPerTarget": ("500", "service.scaling.requests", 500),
-    "schedule": (
-        "mon-sat 07:30-22:05",
-        "service.scaling.hours",
-        Hours(text="mon-sat 07:30-22:05", days="MON-SAT", start=time(7, 30), stop=time(22, 5)),
-    ),
-    "scheduleTimeZone": ("Europe/Berlin", "service.scaling.time_zone", "Europe/Berlin"),
-    "rolloutTimeoutMinutes": ("40", "rollout_minutes", 40),
-    "shiftPercent": ("20", "service.deployment.percent", 20),
-    "shiftMinutes": ("1", "service.deployment.minutes", 1),
-    "bakeMinutes": ("3", "service.deployment.bake", 3),
-    "fargateSpot": ("true", "service.spot", True),
-    "execEnabled": ("true", "service.exec_enabled", True),
-    "containerInsights": ("true", "service.insights", True),
-    "logRetentionDays": ("365", "service.log_days database.log_days logs.days", 365),
-    "healthPath": ("/live?x=1", "health.path", "/live?x=1"),
-    "healthMatcher": ("200-299", "health.matcher", "200-299"),
-    "smokePath": ("/shop", "health.smoke_path", "/shop"),
-    "smokeMatcher": ("200-299,401", "health.smoke_matcher", "200-299,401"),
-    "smokeRequests": ("3", "health.smoke_requests", 3),
-    "healthInterval": ("20", "health.interval", 20),
-    "healthTimeout": ("7", "health.timeout", 7),
-    "healthyThreshold": ("4", "health.healthy", 4),
-    "unhealthyThreshold": ("6", "health.unhealthy", 6),
-    "healthGracePeriod": ("90", "service.grace_period", 90),
-    "deregistrationDelay": ("0", "health.deregistration_delay", 0),
-    "flowLogs": ("true", "logs.flow", True),
-    "accessLogs": ("true", "logs.access", True),
-    "alarmsEnabled": ("false", "monitoring.alarms", False),
-    "bastionEnabled": ("true", "bastion_enabled", True),
-    "alarmEmail": ("team@example.com", "monitoring.email", "team@example.com"),
-    "deployErrorPercent": ("25", "monitoring.error_percent", 25),
-    "deployLatencySeconds": ("2", "monitoring.latency", 2),
-    "dashboardEnabled": ("false", "monitoring.dashboard", False),
-    "domainName": ("app.example.com", "https.domain", "app.example.com"),
-    "hostedZoneId": ("Z0123456789ABC", "https.zone_id", "Z0123456789ABC"),
-    "previewHours": ("24", "preview_hours", 24),
-}
-"""For each key a text, the fields of the record that it changes, and their value."""
+from tests.unit.conftest import DOMAIN, NEEDS
 
 
 def flat(record, path=""):
@@ -192,12 +27,27 @@ def flat(record, path=""):
     return found
 
 
-def test_every_key_reaches_the_record(configured):
-    loaded = configured(**{key: text for key, (text, _, _) in EVERY.items()})
-    changed = {path: value for _, paths, value in EVERY.values() for path in paths.split()}
-    assert flat(loaded) == flat(configured()) | changed
-    elsewhere = {"appFolder", "appDockerfile", "appTarget", "certificateArn", "deployStrategy"}
-    assert elsewhere == {key.name for key in KEYS} - {*EVERY}
+def loaded(**ours):
+    """Return the record of a stack file whose app's sources need not exist."""
+    values = {f"careapp:{key}": text for key, text in ours.items()}
+    values["aws:region"] = "ap-northeast-1"
+    return flat(Settings.of(StackFile(project="careapp", stack="poc", values=values)))
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_every_key_reaches_the_record_by_its_default_and_by_another_value(key):
+    text, needs = key.another(key.default), NEEDS.get(key.name, {})
+    before = loaded(**({} if needs is DOMAIN else needs))
+    after = loaded(**needs | {key.name: text})
+    changed = [path for path in after if after[path] != before[path]]
+    assert str(key.rule(key.default)) in [str(before[path]) for path in changed]
+    assert str(key.rule(text)) in [str(after[path]) for path in changed]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_another_value_is_never_the_given_one(key):
+    other = key.another(key.default)
+    assert (other != key.default, key.another(other)) == (True, key.default)
 
 
 def test_names_and_tags_follow_project_and_stack(configured):

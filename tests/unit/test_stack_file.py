@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pulumi
@@ -158,13 +157,6 @@ STACKS = sorted(file.name.split(".")[1] for file in ROOT.glob("Pulumi.*.yaml"))
 PROJECT = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
 
 
-def as_text(value):
-    """A value of a stack file as Pulumi hands it to the program."""
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
 def test_the_project_is_a_python_program_with_its_own_environment():
     assert PROJECT["name"] == "careapp"
     assert PROJECT["runtime"] == {
@@ -175,14 +167,6 @@ def test_the_project_is_a_python_program_with_its_own_environment():
 
 def test_pulumi_refuses_a_version_of_its_own_that_the_program_cannot_be_run_with():
     assert PROJECT["requiredPulumiVersion"] == f">={MINIMUM} <{BELOW}"
-
-
-def test_every_setting_is_declared_with_its_type_default_and_meaning():
-    declared = {
-        name: (declaration["type"], as_text(declaration["default"]), declaration["description"])
-        for name, declaration in PROJECT["config"].items()
-    }
-    assert declared == {key.name: (key.kind, key.default, key.meaning) for key in KEYS}
 
 
 def test_a_declaration_holds_only_what_pulumi_allows():

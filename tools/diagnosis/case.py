@@ -14,15 +14,14 @@ from tools.diagnosis.log_lines import Raised
 from tools.i18n import Text, t
 from tools.screen import short_time
 from tools.snapshot import Snapshot
-from tools.snapshot.elb import Check, Target
+from tools.snapshot.elb import Check
 from tools.snapshot.rds import Pause
-from tools.snapshot.records import Definition, Deployment, Event, Service, Task
+from tools.snapshot.records import Definition, Task
+from tools.snapshot.rollout import Rollout
 from tools.snapshot.task_logs import Line
 from tools.snapshot.vpc import Network
 
-UNHEALTHY = re.compile(
-    r"\(task (?P<task>\w+)\).* is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$"
-)
+UNHEALTHY = re.compile(r" is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$")
 
 LACKS_RIGHT = re.compile(
     r"permission denied for (?P<kind>table|view|sequence|schema|relation) \"?(?P<name>[\w.$-]+)"
@@ -34,20 +33,23 @@ RIGHTS = {
     "schema": ("USAGE", "SCHEMA"),
 }
 
-STEADY = re.compile(r"has reached a steady state|deployment completed")
-FAILED_DEPLOYMENT = "deployment failed"
-"""ECS's words in events of the service."""
 
-
-@dataclass(frozen=True)
-class Case:
-    """A snapshot, and what the checks derive from it."""
+class Case(Rollout):
+    """The roll-out of a snapshot, the snapshot itself, and what the checks derive from both."""
 
     now: Snapshot
 
-    @property
-    def service(self) -> Service | None:
-        return self.now.service.value
+    def __init__(self, now: Snapshot) -> None:
+        super().__init__(
+            expected=now.wanted or "",
+            service=now.service.value,
+            tasks=now.tasks.value or (),
+            targets=now.targets.value or (),
+            rollback_reason=now.rollback_reason.value or "",
+            not_deployed=now.was_deployed.value is False,
+            unread=any(each.problem for each in (now.tasks, now.group, now.targets)),
+        )
+        object.__setattr__(self, "now", now)
 
     @property
     def moment(self) -> datetime:
@@ -62,7 +64,7 @@ class Case:
     @cached_property
     def definition(self) -> Definition | None:
         """Return the task definition that is expected to run."""
-        return (self.now.definitions.value or {}).get(self.now.wanted or "")
+        return (self.now.definitions.value or {}).get(self.expected)
 
     @property
     def paused(self) -> Pause | None:
@@ -83,112 +85,6 @@ class Case:
         settings = self.now.settings
         return HEALTH_PATH.default if settings.webapp else settings.health.path
 
-    @property
-    def primary(self) -> Deployment | None:
-        return self.service.primary if self.service else None
-
-    @cached_property
-    def deployment_tasks(self) -> tuple[Task, ...]:
-        """Return the tasks of the newest deployment of the expected revision, newest first."""
-        wanted = [each for each in self.now.tasks.value or () if each.definition == self.now.wanted]
-        primary = self.primary
-        if primary and not self.rolled_back:
-            return tuple(each for each in wanted if each.started_by == primary.id)
-        others = [each for each in wanted if not primary or each.started_by != primary.id]
-        return tuple(each for each in others if each.started_by == others[0].started_by)
-
-    @cached_property
-    def failed_tasks(self) -> tuple[Task, ...]:
-        """Return those of `deployment_tasks` that were not stopped by a user, a scaling activity or a deployment."""
-        return tuple(each for each in self.deployment_tasks if each.failed)
-
-    @cached_property
-    def active_tasks(self) -> tuple[Task, ...]:
-        """Return those of `deployment_tasks` that are not stopped or stopping."""
-        return tuple(each for each in self.deployment_tasks if not each.over)
-
-    @cached_property
-    def targets(self) -> tuple[Target, ...]:
-        """Return the registered targets of tasks that are not stopped or stopping."""
-        kept = {each.address for each in self.now.tasks.value or () if not each.over}
-        return tuple(each for each in self.now.targets.value or () if each.address in kept)
-
-    @property
-    def rolled_back(self) -> bool:
-        """Return whether ECS rolled back: the primary deployment is of another revision, or of an earlier service."""
-        if self.primary is None or not self.now.wanted:
-            return False
-        if self.not_deployed:
-            return False
-        return bool(self.now.rollback_reason.value) or self.primary.definition != self.now.wanted
-
-    @property
-    def not_deployed(self) -> bool:
-        """Return whether the expected revision is known never to have been given to ECS, which runs another one."""
-        return self.now.was_deployed.value is False
-
-    @cached_property
-    def events(self) -> tuple[Event, ...]:
-        """Return ECS's events about the roll-out of the expected revision, newest first.
-
-        ECS keeps the last hundred events, which may be days old. Those before the service was last steady are
-        of another roll-out, or of what it has got over.
-        """
-        since, service = self._since, self.service
-        if since is None or service is None:
-            return ()
-        return tuple(each for each in service.events if each.at >= since)
-
-    @property
-    def _since(self) -> datetime | None:
-        """Return when the roll-out began, or the service was last steady; None where that is not known."""
-        service, primary = self.service, self.primary
-        if service is None or primary is None or self.not_deployed:
-            return None
-        steady = [each.at for each in service.events if STEADY.search(each.message)]
-        if not self.rolled_back:
-            return max([primary.created, *steady])
-        created = [each.created for each in self.deployment_tasks if each.created]
-        failed = [each.at for each in service.events if FAILED_DEPLOYMENT in each.message]
-        if created or not failed:
-            return min(created, default=None)
-        # ECS has forgotten the tasks: what came before the failure, back to the last steady state.
-        return max((each for each in steady if each < max(failed)), default=max(failed))
-
-    @property
-    def steady(self) -> bool:
-        """Return whether the expected revision runs at its desired count, and every target is healthy."""
-        return self._steadiness is True
-
-    @property
-    def unsteady(self) -> bool:
-        """Return whether it is known not to be steady; False where the tasks or targets could not be read."""
-        return self._steadiness is False
-
-    @cached_property
-    def _steadiness(self) -> bool | None:
-        """Return whether the service is steady; None where that could not be read."""
-        service, primary, now = self.service, self.primary, self.now
-        if service is None or primary is None or self.rolled_back or service.desired == 0:
-            return False
-        if self.not_deployed:
-            return False
-        if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
-            return False
-        wanted = service.desired if service.targets else 0
-        if sum(each.state == "healthy" for each in self.targets) >= wanted:
-            return True
-        unread = now.tasks.problem or now.group.problem or now.targets.problem
-        return None if unread else False
-
-    @cached_property
-    def unfinished(self) -> bool:
-        """Return whether a roll-out is in progress with fewer healthy targets than the desired count."""
-        service, primary = self.service, self.primary
-        if service is None or primary is None or primary.rollout != "IN_PROGRESS":
-            return False
-        return sum(each.state == "healthy" for each in self.targets) < service.desired
-
     @cached_property
     def failed_checks(self) -> tuple[FailedCheck, ...]:
         """Return failed health checks of the expected revision: of current targets, then from ECS's events."""
@@ -199,7 +95,7 @@ class Case:
             failed_check(
                 each.description or each.reason, f"{each.address}:{each.port} {each.state}: "
             )
-            for each in self.targets
+            for each in self.task_targets
             if each.state == "unhealthy" and each.address in mine
         ]
         return tuple([*found, *self._reported()])
@@ -213,12 +109,11 @@ class Case:
         mine = {each.id for each in self.deployment_tasks}
         # ECS forgets stopped tasks after an hour; its events tell of them for longer.
         forgotten = not mine and not self.rolled_back
-        known = self.service.events if self.service else ()
-        for event in self.events if forgotten else known:
+        for event in self.events:
             match = UNHEALTHY.search(event.message)
-            if match and (forgotten or match["task"] in mine):
+            if match and (forgotten or event.task in mine):
                 yield failed_check(
-                    match["why"], f"{short_time(event.at, self.now.at)} task {match['task'][:8]}: "
+                    match["why"], f"{short_time(event.at, self.now.at)} task {event.task[:8]}: "
                 )
 
     @cached_property
@@ -227,8 +122,7 @@ class Case:
 
         After a rollback those are of an earlier revision.
         """
-        running = tuple(each for each in self.now.tasks.value or () if not each.over)
-        answering = running if self.rolled_back else self.active_tasks
+        answering = self.current_tasks if self.rolled_back else self.active_tasks
         return tuple(each for task in answering for each in self.lines(task))
 
     def lines(self, task: Task) -> tuple[Line, ...]:
@@ -258,11 +152,6 @@ class Case:
         return tuple(dict.fromkeys(found[-most:]))
 
     @property
-    def given_up(self) -> bool:
-        """Return whether ECS has stopped trying the expected revision."""
-        return self.rolled_back or bool(self.primary and self.primary.rollout == "FAILED")
-
-    @property
     def retry_command(self) -> str:
         """Return the command that makes ECS try the expected revision again, with the stack file's health check.
 
@@ -284,7 +173,7 @@ class Case:
 
     def retry_if_fixed(self) -> tuple[Fix, ...]:
         """Return the fix for a cause that may be fixed already: ECS has given up and does not try again."""
-        if not self.given_up or any(each.state == "unhealthy" for each in self.targets):
+        if not self.given_up or any(each.state == "unhealthy" for each in self.task_targets):
             return ()
         text = t(
             "If the cause was fixed after the last try ({time}), let ECS try again:",

@@ -92,20 +92,15 @@ def _working(place: str, case: Case) -> Status:
     tried = case.active_tasks or case.failed_tasks
     if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not tried:
         return Status(place, WAITING, t("There is no task yet."))
-    if place == DATABASE and not _may_connect(case):
+    if place == DATABASE and not case.current_tasks:
         state = OFF if case.given_up else WAITING
         return Status(place, state, t("No running task connects to the database."))
     return Status(place, OPEN, WORKING[place](case))
 
 
-def _may_connect(case: Case) -> bool:
-    """Return whether there is a task, of any revision, that may connect to the database."""
-    return any(not each.over for each in case.now.tasks.value or ())
-
-
 def _forward(case: Case) -> Status:
     counts = {
-        "healthy": sum(each.state == "healthy" for each in case.targets),
+        "healthy": sum(each.state == "healthy" for each in case.task_targets),
         "desired": case.service.desired if case.service else 0,
     }
     enough = counts["healthy"] >= counts["desired"]
@@ -185,9 +180,7 @@ WORKING = {
 
 def target_of(case: Case, task: Task) -> Status:
     """Return the target health of one task."""
-    target = next(
-        (each for each in case.now.targets.value or () if each.address == task.address), None
-    )
+    target = next((each for each in case.targets if each.address == task.address), None)
     if target is None:
         return Status(task.short, OFF, t("not a target"))
     state = {"healthy": OPEN, "unhealthy": BLOCKED}.get(target.state, WAITING)

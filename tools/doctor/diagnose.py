@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from stack.names import StackNames
 from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
@@ -51,10 +49,9 @@ OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page")
 
 
 def diagnose(
-    names: StackNames,
+    settings: Settings,
     session: Session,
     *,
-    folder: Path | None = None,
     wanted: str | None = None,
     url: str = "",
     gone: Sequence[Deletion] = (),
@@ -64,10 +61,10 @@ def diagnose(
 
     ``url`` is the output ``pageUrl``; without one it is what the settings make of it. The diagnosis lists the
     parts that could not be read. ``gone`` is judged as if it were deleted; ``page`` is an answer of the page that is
-    there already. Raises StackError for an invalid stack file.
+    there already.
     """
-    settings = Settings.read(names.stack, folder or Path())
-    return judge(without(gather(names, session, settings, wanted, page, url), gone))
+    now = gather(settings, session, wanted, page, url)
+    return judge(without(now, gone))
 
 
 def judge(now: Snapshot) -> Diagnosis:

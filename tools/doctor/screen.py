@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stack.file import names_of
+from stack.settings import Settings
 from tools.aws import local_cloud
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json, raise_if_blind
@@ -180,8 +180,8 @@ def run(stack: str, folder: Path, as_json: bool) -> int:
     """Diagnose a stack, print the diagnosis and return its exit code."""
 
     def work() -> int:
-        session = Session.of_stack(stack, folder)
-        found = diagnose(names_of(stack, folder), session, folder=folder)
+        settings = Settings.read(stack, folder)
+        found = diagnose(settings, Session(settings.region, settings.profile))
         raise_if_blind(each.problem for each in found.unread)
         if as_json:
             print_json(as_dict(found))

@@ -14,10 +14,9 @@ from tools.aws.session import Session
 from tools.diagnosis.case import Case
 from tools.doctor.checks.databases import PASSING, USABLE
 from tools.i18n import Refused, Text, t
-from tools.snapshot import rds
+from tools.snapshot import overview, rds
 from tools.snapshot.rds import Database, Pause, keeps_snapshot
 from tools.snapshot.records import Service
-from tools.watch.status import overview
 
 SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
 
@@ -67,7 +66,7 @@ class PausableStack:
 
     def read(self) -> StackState:
         """Return the current state. Raises Refused without a database."""
-        now = overview(self.names, self.session, self.settings)
+        now = overview(self.settings, self.session)
         for part in (now.database, now.service, now.tasks, now.targets):
             if part.problem:
                 raise part.problem

@@ -172,7 +172,7 @@ def check(names: StackNames, session: Session, folder: Path) -> Preflight:
 
     Raises StackError for an unusable stack file, and AwsProblem where AWS does not accept the credentials.
     """
-    now = gather(names, session, Settings.read(names.stack, folder))
+    now = gather(Settings.read(names.stack, folder), session)
     if stages.stage(Case(now)) == stages.NOTHING:
         return tick_account(Account(session, now))
     return tick(now)

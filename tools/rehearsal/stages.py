@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from stack.file import names_of
 from stack.names import StackNames
-from stack.rules import includes
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
 from tools.i18n import Text, said, t
@@ -23,6 +22,7 @@ from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
 from tools.local_cloud.run.client import Facts
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.faults import Fault
+from tools.shared.aws_rules import matches
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 UPDATE = t("An update of the app (pulumi up)")
@@ -229,7 +229,7 @@ class Rehearsal:
         url = page.url.rstrip("/") + path
         while True:
             status, body, ended = page.get(url, host)
-            if includes(matcher, status) or urlsplit(ended).hostname != urlsplit(url).hostname:
+            if matches(status, matcher) or urlsplit(ended).hostname != urlsplit(url).hostname:
                 return status
             if time.monotonic() - begun > PAGE_LIMIT:
                 raise RehearsalFailed(

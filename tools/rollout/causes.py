@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tools.aws.pace import Pace
@@ -17,18 +16,24 @@ from tools.diagnosis.catalogue import PAGE
 from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.text import undiagnosed
 from tools.rollout.verdict import Outcome, Verdict
-from tools.rollout.view import Expected, View
+from tools.rollout.view import Expected
 from tools.screen import short_time
-from tools.snapshot.records import Task, short
+from tools.shared.aws_rules import breaker_limit
+from tools.snapshot.records import Task
+from tools.snapshot.rollout import Rollout
+from tools.waiting import reads_in_thread
 
 if TYPE_CHECKING:
+    from stack.settings import Settings
     from tools.aws.session import Session
     from tools.diagnosis.findings import Diagnosis, Finding, Unread
     from tools.rollout.held import Held
     from tools.snapshot.deletions import Deletion
-    from tools.snapshot.elb import Page
-    from tools.snapshot.records import Part, PauseHook
+    from tools.snapshot.records import PauseHook
 
+
+Diagnose = Callable[..., "Diagnosis"]
+"""The doctor's function for one stack; it takes ``gone`` and ``page``, as `tools.doctor.diagnose.diagnose` does."""
 
 NO_TASK = "scaled-to-zero"
 
@@ -57,46 +62,32 @@ class Log(Protocol):
     def warning(self, text: Text) -> None: ...
 
 
-async def causes(
-    stack: str, session: Session, log: Log, expected: Expected, counts: Collection[int]
-) -> str:
+async def causes(diagnose: Diagnose, log: Log, counts: Collection[int]) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
     A desired count of 0 is a cause unless 0 is among the ``counts`` of the stack file. Two
     diagnoses have to agree, for AWS is eventually consistent. The revision runs: a doctor that
     fails or may not read everything is shown and does not make `pulumi up` red.
     """
-    try:
-        found = await _settled(stack, session, expected, counts)
-    except Exception as mistake:
-        log.lasting(undiagnosed(mistake))
-        return ""
-    if _reasons(found, counts):
-        from tools.doctor.screen import plain
+    from tools.doctor.screen import plain
 
+    found = await _settled(diagnose, log, counts)
+    if found and _reasons(found, counts):
         return plain(found)
-    _report(found, log)
+    if found:
+        _report(found, log)
     return ""
 
 
 async def causes_after_deletion(
-    stack: str,
-    session: Session,
-    log: Log,
-    expected: Expected,
-    counts: Collection[int],
-    gone: Sequence[Deletion],
+    stack: str, diagnose: Diagnose, log: Log, counts: Collection[int], gone: Sequence[Deletion]
 ) -> str:
     """Return the doctor's screen when it would find a cause once ``gone`` is deleted, else ""."""
     from tools.diagnosis.findings import Fix
     from tools.doctor.screen import plain
 
-    try:
-        found = await _settled(stack, session, expected, counts, gone)
-    except Exception as mistake:
-        log.lasting(undiagnosed(mistake))
-        return ""
-    if not _reasons(found, counts):
+    found = await _settled(partial(diagnose, gone=gone), log, counts)
+    if not found or not _reasons(found, counts):
         return ""
     # A refresh restores only what the program declares.
     back = Fix(
@@ -110,25 +101,23 @@ async def causes_after_deletion(
     return plain(replace(found, findings=tuple(findings), page=None))
 
 
-async def _settled(
-    stack: str,
-    session: Session,
-    expected: Expected,
-    counts: Collection[int],
-    gone: Sequence[Deletion] = (),
-) -> Diagnosis:
-    """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up."""
-    begun, pace = time.monotonic(), Pace.of()
-    look = partial(diagnosed, stack, session, expected, gone)
-    found = await asyncio.to_thread(look)
-    again = bool(_reasons(found, counts))
-    while again:
-        await asyncio.sleep(pace.poll)
-        found = await asyncio.to_thread(look)
-        reasons = _reasons(found, counts)
-        warming_up = bool(reasons) and all(each.facts.warms_up for each in reasons)
-        again = warming_up and time.monotonic() - begun < WARM_UP_SECONDS
-    return found
+async def _settled(diagnose: Diagnose, log: Log, counts: Collection[int]) -> Diagnosis | None:
+    """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up.
+
+    None where the doctor failed, which is logged.
+    """
+    begun, second = time.monotonic(), False
+    try:
+        async for found in reads_in_thread(diagnose, Pace.of(), log.lasting):
+            reasons = _reasons(found, counts)
+            early = time.monotonic() - begun < WARM_UP_SECONDS
+            warming_up = early and all(each.facts.warms_up for each in reasons)
+            if not reasons or (second and not warming_up):
+                return found
+            second = True
+    except Exception as mistake:
+        log.lasting(undiagnosed(mistake))
+    return None
 
 
 def _report(found: Diagnosis, log: Log) -> None:
@@ -185,35 +174,23 @@ def _unread(found: Diagnosis) -> Iterator[Text]:
         )
 
 
-def diagnosis(stack: str, session: Session) -> str:
+def diagnosis(settings: Settings, session: Session) -> str:
     """Return the doctor's screen, or why the doctor failed: the failed roll-out must still be reported."""
+    from tools.doctor.diagnose import diagnose
     from tools.doctor.screen import plain
 
     try:
-        return plain(diagnosed(stack, session))
+        return plain(diagnose(settings, session))
     except Exception as mistake:
         return str(undiagnosed(mistake))
 
 
-def diagnosed(
-    stack: str,
-    session: Session,
-    expected: Expected | None = None,
-    gone: Sequence[Deletion] = (),
-    page: Part[Page] | None = None,
-) -> Diagnosis:
-    """Diagnose a stack, as it is once ``gone`` is deleted.
-
-    ``expected`` has the task definition that has to run, and the page's URL. ``page`` is an answer that is there.
-    """
-    from stack.file import names_of
+def diagnose_expected(settings: Settings, session: Session, expected: Expected) -> Diagnose:
+    """Return the doctor's function, told which task definition has to run and the page's URL."""
     from tools.doctor.diagnose import diagnose
 
-    names = names_of(stack, Path())
-    if expected is None:
-        return diagnose(names, session)
     wanted, url = expected.definition, expected.page_url
-    return diagnose(names, session, wanted=wanted, url=url, gone=gone, page=page)
+    return partial(diagnose, settings, session, wanted=wanted, url=url)
 
 
 class Certainty:
@@ -222,7 +199,7 @@ class Certainty:
     def __init__(
         self,
         expected: Expected,
-        diagnose: Callable[[], Diagnosis],
+        diagnose: Diagnose,
         page_worked: bool = False,
         held: Held | None = None,
     ) -> None:
@@ -235,16 +212,16 @@ class Certainty:
         """When the first of the diagnoses was made that in a row have found the page failing."""
         self._older: frozenset[str] | None = None
 
-    async def judge(self, view: View | None) -> Verdict | None:
+    async def judge(self, view: Rollout) -> Verdict | None:
         """Return the verdict of a roll-out that cannot succeed, or whose page fails; None for any other.
 
         Raises what the doctor raises.
         """
-        if view is not None and self._held and (hook := view.hook(self._expected.definition)):
+        if self._held and (hook := view.hook):
             return await self._judge_held(self._held, hook)
-        if view is not None and view.bakes(self._expected.definition):
+        if view.bakes:
             return None if self._passed else await self._judge_pages()
-        if view is None or not self._failed(view) or view.serving(self._expected.definition):
+        if not self._failed(view) or view.serving:
             self._before = frozenset()
             return None
         return await self._judge_failures(view)
@@ -292,7 +269,7 @@ class Certainty:
         self._before = frozenset(each.id for each in found)
         return agreed
 
-    async def _judge_failures(self, view: View) -> Verdict | None:
+    async def _judge_failures(self, view: Rollout) -> Verdict | None:
         """Judge failed tasks, of which none is healthy, by the causes that are certain."""
         diagnosis = await asyncio.to_thread(self._diagnose)
         agreed = self._agreed([each for each in diagnosis.causes if each.facts.certain])
@@ -302,11 +279,11 @@ class Certainty:
             "{revision} cannot become healthy, and waiting does not change that: {cause}. {ecs}",
             revision=self._expected.revision,
             cause=agreed[0].title,
-            ecs=what_ecs_does(view, self._expected),
+            ecs=what_ecs_does(view),
         )
         return Verdict(outcome=Outcome.CERTAIN, text=text, diagnosis=diagnosis)
 
-    def _failed(self, view: View) -> list[Task]:
+    def _failed(self, view: Rollout) -> list[Task]:
         """Return the tasks that failed under what this update deploys.
 
         A task that runs or has stopped at the first look is older: what failed it, like the health
@@ -316,7 +293,7 @@ class Certainty:
             self._older = frozenset(
                 task.arn for task in view.tasks if task.status == "RUNNING" or task.over
             )
-        failed = view.failed(self._expected.definition)
+        failed = (*view.failed_tasks, *view.replaced_tasks)
         return [task for task in failed if task.arn not in self._older]
 
 
@@ -339,30 +316,19 @@ def _root(failure: Finding, diagnosis: Diagnosis) -> Finding:
     return failure if failure.kind == "cause" else next(explaining, failure)
 
 
-def failures_until_ecs_gives_up(desired: int) -> int:
-    """Return at how many failed tasks ECS's circuit breaker ends a deployment.
-
-    Half of the desired count, at least 3 and at most 200 (Amazon ECS developer guide, "How the
-    Amazon ECS deployment circuit breaker detects failures"; API reference,
-    DeploymentCircuitBreaker).
-    """
-    return min(200, max(3, math.ceil(desired / 2)))
-
-
-def what_ecs_does(view: View, expected: Expected) -> Text:
+def what_ecs_does(view: Rollout) -> Text:
     """Return what ECS does next with a deployment whose tasks fail, and about when."""
-    if view.service.strategy in WITHOUT_BREAKER:
+    if view.service and view.service.strategy in WITHOUT_BREAKER:
         return t(
             "No request goes to it. ECS does not give it up: it starts tasks until the next `pulumi up`, "
             "or `./careapp rollback`."
         )
-    limit = failures_until_ecs_gives_up(view.desired)
-    older = [each for each in view.service.deployments if each.definition != expected.definition]
-    values: dict[str, str | int] = {"limit": limit, "time": _about(view, expected, limit)}
-    if older:
+    limit = breaker_limit(view.desired)
+    values: dict[str, str | int] = {"limit": limit, "time": _about(view, limit)}
+    if older := view.other_deployments:
         return t(
             "ECS starts tasks until {limit} have failed, at about {time}, and then rolls back to {older}.",
-            older=short(older[0].definition),
+            older=older[0].revision,
             **values,
         )
     return t(
@@ -370,12 +336,10 @@ def what_ecs_does(view: View, expected: Expected) -> Text:
     )
 
 
-def _about(view: View, expected: Expected, limit: int) -> str:
+def _about(view: Rollout, limit: int) -> str:
     """Return when the limit is reached if each further round of tasks takes as long as the first one."""
-    mine, failed = view.of(expected.definition), view.failed(expected.definition)
-    newest = max(
-        filter(None, (each.created for each in view.started(expected.definition))), default=None
-    )
+    mine, failed = view.deployment, (*view.failed_tasks, *view.replaced_tasks)
+    newest = max(filter(None, (each.created for each in view.deployment_tasks)), default=None)
     # A task that ECS is replacing has not ended: the newest task is its replacement.
     ends = sorted(filter(None, (each.ended or newest for each in failed)))
     if mine is None or not ends:

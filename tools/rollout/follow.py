@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from tools.aws import local_cloud
@@ -16,10 +16,11 @@ from tools.i18n import Text, t
 from tools.rollout import text as words
 from tools.rollout.text import undiagnosed
 from tools.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
-from tools.rollout.view import Expected, View, look
+from tools.rollout.view import Expected, look
 from tools.screen import short_time
 from tools.snapshot.records import Event
-from tools.waiting import FAILED_READS, QUIET_SECONDS, Changes, may_pass, timed
+from tools.snapshot.rollout import Rollout
+from tools.waiting import Changes, Shown, may_pass, reads_in_thread
 
 if TYPE_CHECKING:
     from tools.rollout.causes import Certainty
@@ -37,39 +38,32 @@ class Progress(Protocol):
 
 @dataclass
 class Reporter:
-    """Shows what has changed, and an unchanged state every half minute."""
+    """Shows the state, and each new event once."""
 
     progress: Progress
-    expected: Expected
-    said: Text | None = None
-    said_at: float = 0.0
+    state: Shown
     since: datetime | None = None
     shown: set[str] = field(default_factory=set)
 
-    def report(self, view: View | None, verdict: Verdict, elapsed: float, limit: float) -> None:
+    def report(self, view: Rollout, verdict: Verdict, elapsed: float) -> None:
         for event in self._news(view):
             self.progress.lasting(
                 t("{at} ECS: {message}", at=short_time(event.at), message=event.message)
             )
-        line = words.progress(view, self.expected, verdict)
-        if line == self.said and elapsed - self.said_at < QUIET_SECONDS:
-            return
-        self.said, self.said_at = line, elapsed
-        self.progress.moment(timed(line, elapsed, limit))
+        self.state.show(words.progress(view, verdict), elapsed)
 
-    def _news(self, view: View | None) -> list[Event]:
+    def _news(self, view: Rollout) -> list[Event]:
         """Return the new events of this roll-out, without those of an earlier one."""
-        mine = view.of(self.expected.definition) if view else None
-        if view is None or (self.since is None and mine is None):
-            return []
+        events, mine = view.service.events if view.service else (), view.deployment
         if self.since is None and mine is not None:
             self.since = mine.created
             if mine.rollout == "COMPLETED":
-                self.shown |= {event.id for event in view.events}
+                self.shown |= {event.id for event in events}
+        since = self.since
         news = [
             event
-            for event in view.events
-            if self.since is not None and event.at >= self.since and event.id not in self.shown
+            for event in sorted(events, key=lambda event: event.at)
+            if since is not None and event.at >= since and event.id not in self.shown
         ]
         self.shown |= {event.id for event in news}
         return news
@@ -89,28 +83,21 @@ async def follow(
 
     With ``certainty`` a roll-out that cannot succeed ends before ECS gives it up.
     """
-    reporter, memory, blind, begun = Reporter(progress, expected), Memory(), 0, now()
-    while True:
-        try:
-            view = await asyncio.to_thread(look, session, expected)
-        except AwsProblem as problem:
-            blind += 1
-            if not may_pass(problem) or blind >= FAILED_READS:
-                raise
-            progress.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
-        else:
-            blind, elapsed = 0, (now() - begun) * pace.speed
-            noticed = patience.notified_at(changes.last if changes else None, begun, pace.speed)
-            verdict, memory = judge(view, expected, memory, elapsed, patience, noticed)
-            if certainty and not verdict.final:
-                verdict = await _certain(certainty, view, progress) or verdict
-            reporter.report(view, verdict, elapsed, patience.limit)
-            if verdict.final:
-                return End(verdict, view)
-        await asyncio.sleep(pace.poll)
+    reporter = Reporter(progress, Shown(progress.moment, patience.limit))
+    memory, begun = Memory(), now()
+    async for view in reads_in_thread(partial(look, session, expected), pace, progress.moment):
+        elapsed = (now() - begun) * pace.speed
+        noticed = patience.notified_at(changes.last if changes else None, begun, pace.speed)
+        verdict, memory = judge(view, expected, memory, elapsed, patience, noticed)
+        if certainty and not verdict.final:
+            verdict = await _certain(certainty, view, progress) or verdict
+        reporter.report(view, verdict, elapsed)
+        if verdict.final:
+            break
+    return End(verdict, view)
 
 
-async def _certain(certainty: Certainty, view: View | None, progress: Progress) -> Verdict | None:
+async def _certain(certainty: Certainty, view: Rollout, progress: Progress) -> Verdict | None:
     try:
         return await certainty.judge(view)
     except AwsProblem as problem:

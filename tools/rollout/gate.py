@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pulumi
@@ -81,7 +80,6 @@ async def _wait(
     """Follow the roll-out. Return whether there was one."""
     arns = await pulumi.Output.all(
         # Outputs of the service: they exist only when it is part of this update.
-        cluster=service.cluster,
         service=service.id,
         definition=service.task_definition,
         target_group=balancer.target_group_arn,
@@ -90,6 +88,7 @@ async def _wait(
     if not arns:
         pulumi.log.warn(str(NOT_PART), service)
         return False
+    del arns["service"]
     try:
         await _follow(arns, settings, changes, Log(service))
         return True
@@ -103,7 +102,7 @@ async def _wait(
 async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, log: Log) -> None:
     from tools.aws.session import Session
     from tools.rollout import text as words
-    from tools.rollout.causes import Certainty, causes, causes_after_deletion, diagnosed
+    from tools.rollout.causes import Certainty, causes, causes_after_deletion, diagnose_expected
     from tools.rollout.follow import follow, succeeded
     from tools.rollout.held import Held
     from tools.rollout.verdict import Patience
@@ -113,29 +112,27 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
         pace = Pace.of()
     except Refused as refusal:
         raise RolloutFailed(str(refusal.text)) from None
-    expected, counts = Expected(**arns), settings.service.scaling.counts
+    expected, counts = Expected(names=settings.names, **arns), settings.service.scaling.counts
     session = Session(settings.region, settings.profile)
     try:
         patience = Patience.of(pace, settings.rollout_minutes, settings.health.notice)
-        stack = pulumi.get_stack()
-        look = partial(diagnosed, stack, session, expected)
-        held = Held(session, settings, expected.page_url, log, partial(look, ()))
-        certainty = Certainty(expected, look, changes.page_worked, held)
+        diagnose = diagnose_expected(settings, session, expected)
+        held = Held(session, settings, expected.page_url, log, diagnose)
+        certainty = Certainty(expected, diagnose, changes.page_worked, held)
         end = await follow(session, expected, patience, pace, log, changes, certainty)
     except AwsProblem as problem:
         raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
     if not succeeded(end):
         raise RolloutFailed(await _why(end, expected, session, log, settings))
     log.moment(end.verdict.text)
-    desired = end.view.desired if end.view else 0
-    if note := words.another_count(desired, counts, expected, session.place):
+    if note := words.another_count(end.view.desired, counts, expected, session.place):
         log.lasting(note)
-    found = await causes(stack, session, log, expected, counts)
+    found = await causes(diagnose, log, counts)
     if found:
         worked = changes.page_worked
         raise RolloutFailed(words.running_with_a_cause(end, expected, found, page_worked=worked))
     if gone := tuple(_pending(changes)):
-        found = await causes_after_deletion(stack, session, log, expected, counts, gone)
+        found = await causes_after_deletion(settings.stack, diagnose, log, counts, gone)
         if found:
             raise RolloutFailed(words.would_delete(expected, found))
 
@@ -149,18 +146,18 @@ async def _why(end: End, expected: Expected, session: Session, log: Log, setting
     from tools.rollout.verdict import Outcome
     from tools.rollout.view import is_deregistered
 
-    found, deregistered, stack, back = "", False, pulumi.get_stack(), None
+    found, deregistered, back = "", False, None
     if end.verdict.outcome is Outcome.WRONG:
         back = await undo(session, settings.names, log.moment, settings.rollout_minutes)
     if end.verdict.diagnosis:
         found = plain(end.verdict.diagnosis)
     elif end.verdict.outcome in words.WORTH_A_DIAGNOSIS:
         log.moment(t("it failed; reading the cause"))
-        found = await asyncio.to_thread(diagnosis, stack, session)
+        found = await asyncio.to_thread(diagnosis, settings, session)
         # An error here must not hide the failed roll-out.
         with contextlib.suppress(AwsProblem):
             deregistered = await asyncio.to_thread(is_deregistered, session, expected.definition)
-    return words.failed(end, expected, found, stack, deregistered=deregistered, back=back)
+    return words.failed(end, expected, found, settings.stack, deregistered=deregistered, back=back)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from stack.rules import includes
 from tools.aws.errors import AwsProblem
 from tools.i18n import Text, t
+from tools.shared.aws_rules import matches
 
 if TYPE_CHECKING:
     from stack.settings import Settings
@@ -58,7 +58,7 @@ def refuse_outage(settings: Settings, changes: Changes) -> None:
                 )
             )
         )
-    elif before is not None and status is not None and not includes(after.matcher, status):
+    elif before is not None and status is not None and not matches(status, after.matcher):
         raise pulumi.RunError(str(_refusal(before, after, status)))
 
 

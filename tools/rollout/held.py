@@ -18,7 +18,6 @@ from tools.snapshot.records import Part, PauseHook
 
 if TYPE_CHECKING:
     from tools.diagnosis.findings import Diagnosis
-    from tools.snapshot.elb import Page
 
 
 class Log(Protocol):
@@ -50,7 +49,7 @@ class Held:
     settings: Settings
     page_url: str
     log: Log
-    diagnose: Callable[[Part[Page]], Diagnosis]
+    diagnose: Callable[..., Diagnosis]
     answered: set[str] = field(default_factory=set)
     """The hooks that were answered: ECS may show one for a moment longer."""
 
@@ -86,7 +85,7 @@ class Held:
         before = pages.page(balancer, self.settings, self.page_url)
         return Look(
             t("its page {path} fails as it did before", path=health.smoke_path),
-            self.diagnose(Part(found)),
+            self.diagnose(page=Part(found)),
             worked=before is not None and not before.fails,
         )
 

@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from tools.command_line import FAILED, INTERRUPTED, exit_code_of
 from tools.doctor.checks.load_balancer import WATCHED
 from tools.doctor.screen import plain
 from tools.i18n import Refused, Text, t
-from tools.rollout.causes import Certainty, diagnosed, diagnosis
+from tools.rollout.causes import Certainty, diagnose_expected, diagnosis
 from tools.rollout.follow import follow, succeeded
 from tools.rollout.held import Held
 from tools.rollout.rollback import undo
@@ -77,12 +76,7 @@ def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
     _refuse_unless_deployed(session, names, service, definition.arn)
     grace = settings.service.grace_period
     return Retry(
-        expected=Expected(
-            cluster=names.cluster,
-            service=names.service,
-            definition=definition.arn,
-            target_group=group.arn,
-        ),
+        expected=Expected(names=names, definition=definition.arn, target_group=group.arn),
         check=_differing(settings, group),
         grace=grace if grace != service.grace else None,
         alternate=(service.alternate,) if service.alternate else (),
@@ -93,10 +87,9 @@ def _refuse_unless_deployed(
     session: Session, names: StackNames, service: Service, definition: str
 ) -> None:
     """Raise Refused for a task definition that ECS has never deployed: its deployCommand has not succeeded."""
-    where = {"cluster": names.cluster, "service": names.service}
     if any(each.definition == definition for each in service.deployments):
         return
-    if not ecs.was_deployed(session, where, definition):
+    if not ecs.was_deployed(session, names, definition):
         raise Refused(
             t(
                 "ECS was never told to deploy {revision}, so there is nothing to try again: `pulumi up` ended "
@@ -130,8 +123,8 @@ def start(session: Session, retry: Retry) -> None:
     session.call(
         "ecs",
         "update_service",
-        cluster=expected.cluster,
-        service=expected.service,
+        cluster=expected.names.cluster,
+        service=expected.names.service,
         taskDefinition=expected.definition,
         forceNewDeployment=True,
         **more,
@@ -185,9 +178,9 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
     expected, pace, stack = retry.expected, Pace.of(), settings.stack
     patience = Patience.of(pace, settings.rollout_minutes, 0)
-    look = partial(diagnosed, stack, session, expected)
-    held = Held(session, settings, expected.page_url, screen, partial(look, ()))
-    certainty = Certainty(expected, look, held=held)
+    diagnose = diagnose_expected(settings, session, expected)
+    held = Held(session, settings, expected.page_url, screen, diagnose)
+    certainty = Certainty(expected, diagnose, held=held)
     try:
         end = asyncio.run(follow(session, expected, patience, pace, screen, certainty=certainty))
     except KeyboardInterrupt:
@@ -196,7 +189,7 @@ def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen
     if succeeded(end):
         screen.lasting(end.verdict.text)
         return 0
-    why = plain(end.verdict.diagnosis) if end.verdict.diagnosis else diagnosis(stack, session)
+    why = plain(end.verdict.diagnosis) if end.verdict.diagnosis else diagnosis(settings, session)
     back = None
     if end.verdict.outcome is Outcome.WRONG:
         minutes = settings.rollout_minutes

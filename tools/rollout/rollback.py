@@ -50,7 +50,7 @@ def find(session: Session, names: StackNames) -> Stoppable | None:
 
     Raises Refused when ECS has no earlier version to go back to.
     """
-    rows = ecs.service_deployments(session, {"cluster": names.cluster, "service": names.service})
+    rows = ecs.service_deployments(session, names)
     if not rows or rows[0]["status"] not in STARTED | ENDING:
         return None
     found = Stoppable(

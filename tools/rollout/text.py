@@ -9,19 +9,19 @@ from tools.aws.session import Place
 from tools.diagnosis.findings import try_again
 from tools.i18n import Text, t
 from tools.rollout.verdict import End, Outcome, Verdict
-from tools.rollout.view import Expected, View
-from tools.snapshot.records import short
+from tools.rollout.view import Expected
+from tools.snapshot.rollout import Rollout
 
 
-def progress(view: View | None, expected: Expected, verdict: Verdict) -> Text:
+def progress(view: Rollout, verdict: Verdict) -> Text:
     """Return the state in a line, without the time: an equal line means that nothing has changed."""
-    if view is None:
+    if view.service is None:
         return verdict.text
-    mine = view.of(expected.definition)
+    mine = view.deployment
     return t(
         "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; "
         "targets {targets}; {why}",
-        revision=expected.revision,
+        revision=view.revision,
         running=mine.running if mine else 0,
         desired=view.desired,
         pending=mine.pending if mine else 0,
@@ -46,8 +46,8 @@ def another_count(
         desired=desired,
         counts=spelled(counts),
         command=place.complete(
-            f"aws ecs update-service --cluster {short(expected.cluster)} "
-            f"--service {short(expected.service)} --desired-count {nearest}"
+            f"aws ecs update-service --cluster {expected.names.cluster} "
+            f"--service {expected.names.service} --desired-count {nearest}"
         ),
     )
 
@@ -62,7 +62,7 @@ def spelled(counts: Collection[int]) -> str:
     return ", ".join([*zero, span])
 
 
-def targets(view: View) -> str:
+def targets(view: Rollout) -> str:
     """Count the states of the targets: `1 healthy, 2 unhealthy (Target.Timeout)`."""
     if not view.targets:
         return "0"
@@ -102,7 +102,7 @@ def running_with_a_cause(
         "{revision} runs and its targets are healthy, but the doctor finds a cause that must be removed",
         revision=expected.revision,
     )
-    if end.view and end.view.desired == 0:
+    if end.view.desired == 0:
         head = t(
             "{revision} is deployed, but the desired count is 0, and the stack file says more",
             revision=expected.revision,
@@ -148,7 +148,7 @@ def failed(
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
     what_to_do = _register_again(expected) if deregistered else _what_to_do(end, expected, stack)
-    serving = back or _serving(end.view, expected)
+    serving = back or _serving(end.view)
     if serving is not None:
         head = f"{head}\n{serving!s}"
     return _block(head, diagnosis, str(what_to_do))
@@ -158,19 +158,13 @@ def _block(*parts: str) -> str:
     return "\n\n".join(part.strip("\n") for part in parts if part.strip())
 
 
-def _serving(view: View | None, expected: Expected) -> Text | None:
-    if view is None:
-        return None
-    others = [
-        each
-        for each in view.service.deployments
-        if each.definition != expected.definition and each.running
-    ]
+def _serving(view: Rollout) -> Text | None:
+    others = [each for each in view.other_deployments if each.running]
     if not others:
         return None
     return t(
         "Still running: {revision} (running tasks: {running}, desired: {desired}).",
-        revision=short(others[0].definition),
+        revision=others[0].revision,
         running=others[0].running,
         # The deployment's own count may be 0 already: it is the one that is replaced.
         desired=view.desired,
@@ -194,7 +188,7 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
             "What to do: wait for the other deployment, agree on one version, then `pulumi up "
             "--refresh` rolls this program's version out."
         )
-    if verdict.outcome is Outcome.ROLLED_BACK and end.view and end.view.rollback_reason:
+    if verdict.outcome is Outcome.ROLLED_BACK and end.view.rollback_reason:
         return t(
             "What to do: remove the cause above, let ECS try again, and have Pulumi compare the "
             "service with what this stack declares:\n"

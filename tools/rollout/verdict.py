@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from tools.aws.pace import Pace
 from tools.i18n import Text, t
-from tools.rollout.view import Expected, View
+from tools.rollout.view import Expected
 from tools.screen import short_time
-from tools.snapshot.records import Deployment, Traffic, short
+from tools.snapshot.records import Deployment, Traffic
+from tools.snapshot.rollout import Rollout
 
 if TYPE_CHECKING:
     from tools.diagnosis.findings import Diagnosis
@@ -45,19 +46,19 @@ class Verdict:
         return self.outcome is not Outcome.GOING
 
 
-def judge_view(view: View | None, expected: Expected, *, sure: bool) -> Verdict:
+def judge_view(view: Rollout, expected: Expected, *, sure: bool) -> Verdict:
     """Judge one read. Until `sure`, ECS may not show the service or the deployment yet."""
-    if view is None:
+    if view.service is None:
         return _deleted(expected) if sure else going(t("ECS does not show the service yet"))
-    mine, primary = view.of(expected.definition), view.primary
+    mine, primary = view.deployment, view.primary
     if mine is not None and mine.rollout == "FAILED":
-        return _failed(view, expected, mine)
+        return _failed(view, mine)
     if mine is not None and mine.primary:
-        missing = _missing_part(view, expected, mine)
-        if missing is None and view.rollback_reason:
-            return _rolled_back_to_itself(view, expected)
+        missing = _missing_part(view, mine)
+        if missing is None and view.rolled_back:
+            return _rolled_back_to_itself(view)
         if missing is None:
-            return Verdict(outcome=Outcome.RUNS, text=_runs(view, expected))
+            return Verdict(outcome=Outcome.RUNS, text=_runs(view))
         return going(missing)
     if primary is None or not sure:
         return going(t("ECS does not show the new deployment yet"))
@@ -68,24 +69,24 @@ def going(why: Text) -> Verdict:
     return Verdict(outcome=Outcome.GOING, text=why)
 
 
-def _missing_part(view: View, expected: Expected, mine: Deployment) -> Text | None:
+def _missing_part(view: Rollout, mine: Deployment) -> Text | None:
     """Return what keeps the primary deployment of the revision from being complete; None when nothing does."""
-    running = view.running(expected.definition)
+    running = view.running_tasks
     if mine.running < view.desired or len(running) < view.desired:
         ready = min(mine.running, len(running))
         return t("{ready} of {desired} tasks run", ready=ready, desired=view.desired)
-    healthy = view.serving(expected.definition)
+    healthy = view.serving
     if healthy < view.desired:
         return t(
             "{ready} of {desired} tasks are healthy in the target group",
             ready=healthy,
             desired=view.desired,
         )
-    if traffic := view.service.traffic:
-        return shifted(traffic, expected.revision)
-    if view.bakes(expected.definition):
+    if traffic := view.traffic:
+        return shifted(traffic, view.revision)
+    if view.bakes:
         return t("all tasks serve; ECS watches the deployment before it calls it completed")
-    if mine.rollout != "COMPLETED" or mine.pending or view.service.running > view.desired:
+    if mine.rollout != "COMPLETED" or mine.pending or view.running > view.desired:
         return t("ECS has not called the deployment completed yet")
     return None
 
@@ -115,29 +116,28 @@ def shifted(traffic: Traffic, revision: str) -> Text:
 def _deleted(expected: Expected) -> Verdict:
     text = t(
         "service {service} does not exist any more; it was deleted outside of this stack",
-        service=short(expected.service),
+        service=expected.names.service,
     )
     return Verdict(outcome=Outcome.DELETED, text=text)
 
 
-def _failed(view: View, expected: Expected, mine: Deployment) -> Verdict:
-    primary = view.primary
-    if primary is not None and not mine.primary:
+def _failed(view: Rollout, mine: Deployment) -> Verdict:
+    if view.primary is not None and view.rolled_back:
         text = t(
             "ECS gave {revision} up and went back to {other}: {reason}",
-            revision=expected.revision,
-            other=short(primary.definition),
-            reason=mine.reason or primary.reason,
+            revision=view.revision,
+            other=view.primary.revision,
+            reason=mine.reason or view.primary.reason,
         )
         return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
-    text = t("ECS gave {revision} up: {reason}", revision=expected.revision, reason=mine.reason)
+    text = t("ECS gave {revision} up: {reason}", revision=view.revision, reason=mine.reason)
     return Verdict(outcome=Outcome.GAVE_UP, text=text)
 
 
-def _rolled_back_to_itself(view: View, expected: Expected) -> Verdict:
+def _rolled_back_to_itself(view: Rollout) -> Verdict:
     text = t(
         "{revision} runs, but ECS rolled the other changes of the service back: {reason}",
-        revision=expected.revision,
+        revision=view.revision,
         reason=view.rollback_reason,
     )
     return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
@@ -145,7 +145,7 @@ def _rolled_back_to_itself(view: View, expected: Expected) -> Verdict:
 
 def _replaced(expected: Expected, primary: Deployment) -> Verdict:
     """Judge a service whose PRIMARY deployment is of another revision: an older one means a rollback."""
-    other = short(primary.definition)
+    other = primary.revision
     if _is_newer(primary.definition, expected.definition):
         text = t(
             "{other} has replaced {revision}: another update deploys to this service",
@@ -167,15 +167,15 @@ def _is_newer(one: str, other: str) -> bool:
     return family == same and int(number) > int(bound)
 
 
-def _runs(view: View, expected: Expected) -> Text:
+def _runs(view: Rollout) -> Text:
     if view.desired == 0:
         return t(
             "{revision} is deployed; the desired count is 0, so there is nothing to wait for",
-            revision=expected.revision,
+            revision=view.revision,
         )
     return t(
         "{revision} runs: {desired} of {desired} tasks, all healthy in the target group",
-        revision=expected.revision,
+        revision=view.revision,
         desired=view.desired,
     )
 
@@ -189,7 +189,7 @@ class End:
     """How a roll-out ended, with the last read."""
 
     verdict: Verdict
-    view: View | None
+    view: Rollout
 
 
 SETTLE_READS = 5
@@ -240,7 +240,7 @@ class Memory:
 
 
 def judge(
-    view: View | None,
+    view: Rollout,
     expected: Expected,
     memory: Memory,
     elapsed: float,
@@ -252,15 +252,15 @@ def judge(
     `noticed`: this update has changed something between the load balancer and the tasks, and
     healthy targets count only after this many seconds.
     """
-    appeared = memory.appeared or (view is not None and view.of(expected.definition) is not None)
+    appeared = memory.appeared or view.deployment is not None
     found = judge_view(view, expected, sure=appeared or elapsed >= patience.settle)
     verdict = found
     if noticed is not None:
-        verdict = _after_a_change(found, view, expected, memory, elapsed < noticed)
+        verdict = _after_a_change(found, view, memory, elapsed < noticed)
     memory = Memory(
         appeared=appeared,
         ran=memory.ran or found.outcome is Outcome.RUNS,
-        ended=_since(memory.ended, elapsed) if _has_ended(view, expected) else None,
+        ended=_since(memory.ended, elapsed) if _has_ended(view) else None,
         outcome=verdict.outcome,
         reads=memory.reads + 1 if verdict.outcome is memory.outcome else 1,
     )
@@ -276,24 +276,22 @@ def _since(before: float | None, elapsed: float) -> float:
     return elapsed if before is None else before
 
 
-def _has_ended(view: View | None, expected: Expected) -> bool:
+def _has_ended(view: Rollout) -> bool:
     """Return whether the deployment has completed: from then on ECS replaces tasks and never gives up."""
-    mine = view.of(expected.definition) if view else None
+    mine = view.deployment
     return mine is not None and mine.primary and mine.rollout == "COMPLETED"
 
 
-def _after_a_change(
-    found: Verdict, view: View | None, expected: Expected, memory: Memory, early: bool
-) -> Verdict:
+def _after_a_change(found: Verdict, view: Rollout, memory: Memory, early: bool) -> Verdict:
     """Judge a read after a change between the load balancer and tasks that ran before it."""
     if found.outcome is Outcome.RUNS and early:
         return going(t("{what}; the load balancer checks what was changed", what=found.text))
-    unhealthy = view is not None and any(each.state == "unhealthy" for each in view.targets)
+    unhealthy = any(each.state == "unhealthy" for each in view.targets)
     if found.final or not memory.ran or not unhealthy:
         return found
     text = t(
         "{revision} ran until this update changed the path to its tasks: {why}",
-        revision=expected.revision,
+        revision=view.revision,
         why=found.text,
     )
     return Verdict(outcome=Outcome.BECAME_UNHEALTHY, text=text)

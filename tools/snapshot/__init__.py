@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, TypeVar
 
 from stack.names import StackNames
@@ -95,9 +96,8 @@ class Snapshot:
 
 
 def gather(
-    names: StackNames,
-    session: Session,
     settings: Settings,
+    session: Session,
     wanted: str | None = None,
     page: Part[Page] | None = None,
     url: str = "",
@@ -108,243 +108,268 @@ def gather(
     ``page`` is an earlier answer of the page, for callers that read often: each request counts as a visit.
     """
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
-        return _Gathering(names, session, settings, wanted, page, url, pool).snapshot()
+        reader = _Reader(settings, session, pool, wanted=wanted, page=page, url=url)
+        parts = reader.read(ALL)
+        return Snapshot(
+            names=settings.names,
+            place=session.place,
+            settings=settings,
+            authorities=rds_certificates.carried(settings),
+            wanted=reader.definition.arn if reader.definition else None,
+            by_program=wanted is not None,
+            output_url=url,
+            **parts,
+        )
 
 
-class _Gathering:
+def overview(settings: Settings, session: Session) -> Snapshot:
+    """Read the parts that the status shows. What ECS deploys is what is expected to run."""
+    with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
+        reader = _Reader(settings, session, pool, full=False)
+        parts = reader.read(STATUS)
+        primary = reader.running.primary if reader.running else None
+        return Snapshot(
+            names=settings.names,
+            place=session.place,
+            settings=settings,
+            wanted=primary.definition if primary else None,
+            **parts,
+        )
+
+
+STATUS = ("service", "tasks", "balancer", "database", "alarms", "group", "targets")
+"""The parts that the status shows, those that need no other part first."""
+
+ALL = (
+    *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
+    *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
+    *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
+)
+
+
+class _Reader:
+    """Asks AWS for the parts of a snapshot: each when it is first needed, and not again.
+
+    Unless ``full``, listeners come without their rules, and the database without its parameters.
+    """
+
     def __init__(
         self,
-        names: StackNames,
-        session: Session,
         settings: Settings,
-        wanted: str | None,
-        page: Part[Page] | None,
-        url: str,
+        session: Session,
         pool: ThreadPoolExecutor,
+        *,
+        wanted: str | None = None,
+        page: Part[Page] | None = None,
+        url: str = "",
+        full: bool = True,
     ) -> None:
-        self.names, self.session, self.settings, self.wanted = names, session, settings, wanted
-        self._known_page, self._url, self._pool = page, url, pool
+        self.settings, self.names, self.session = settings, settings.names, session
+        self.wanted, self.full, self._pool = wanted, full, pool
+        self._known_page, self._url = page, url
 
-    def ask(self, question: Callable[..., T | None], *arguments: Any) -> Future[Part[T]]:
+    def read(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return these parts, after all of them have been asked for."""
+        asked = {name: getattr(self, name) for name in names}
+        return {name: each.result() for name, each in asked.items()}
+
+    def _ask(self, question: Callable[..., T | None], *arguments: Any) -> Future[Part[T]]:
         return self._pool.submit(read_part, question, self.session, *arguments)
 
-    def snapshot(self) -> Snapshot:
-        names = self.names
-        service = self.ask(ecs.service, names)
-        tasks = self.ask(ecs.tasks, names)
-        newest = self.ask(ecs.definition, names.family)
-        group = self.ask(elb.target_group, names.target_group)
-        balancer = self.ask(elb.balancer, names.balancer)
-        database = self.ask(rds.database, names.database)
-        alarms = self.ask(cloudwatch.alarms, names.prefix)
-        group = self._serving(group, balancer)
-        targets = self._targets(group, service)
-        network = self._network(group, balancer)
-        page = self._page(balancer.result().value, targets.result().value or ())
-        running, latest = service.result(), newest.result()
-        rollback_reason = self._rollback_reason(running.value)
-        ended_by = self._ended_by(running.value)
-        was_deployed = self._was_deployed(running.value, latest.value)
-        command_tasks = self._command_tasks(running, was_deployed.result(), latest.value)
-        measured = self._measured(running.value, balancer.result().value, group.result().value)
-        quota = self.ask(cloudwatch.quota, names, bool(running.value and running.value.spot))
-        known = self._definitions(running.value, tasks.result().value or (), latest.value)
-        definition = self._expected(
-            running.value, known.value or {}, latest.value, was_deployed.result()
-        )
-        commands = command_tasks.result().value or ()
-        stored = self._stored(definition, known.value or {}, tasks.result().value or (), commands)
-        if definition is None and (found := database.result().value) and found.secret:
-            planned = self.settings.service.secrets.values()
-            stored["secrets"] = self.ask(task_inputs.secrets, [found.secret, *planned])
-        return Snapshot(
-            names=names,
-            place=self.session.place,
-            settings=self.settings,
-            authorities=rds_certificates.carried(self.settings),
-            at=datetime.now(UTC),
-            wanted=definition.arn if definition else None,
-            by_program=self.wanted is not None,
-            output_url=self._url,
-            service=running,
-            rollback_reason=rollback_reason.result(),
-            was_deployed=was_deployed.result(),
-            command_tasks=command_tasks.result(),
-            ended_by=ended_by.result(),
-            tasks=tasks.result(),
-            newest=latest,
-            definitions=known,
-            group=group.result(),
-            targets=targets.result(),
-            balancer=balancer.result(),
-            page=page.result(),
-            network=network.result(),
-            database=database.result(),
-            alarms=alarms.result(),
-            quota=quota.result(),
-            measured=measured.result(),
-            **{name: each.result() for name, each in stored.items()},
-        )
+    @cached_property
+    def service(self) -> Future[Part[Service]]:
+        return self._ask(ecs.service, self.names)
 
-    def _serving(
-        self, first: Future[Part[TargetGroup]], balancer: Future[Part[Balancer]]
-    ) -> Future[Part[TargetGroup]]:
-        """Return the target group, or, of two that alternate, the one that gets the requests."""
-        if not self.settings.service.deployment.shifts:
+    @cached_property
+    def tasks(self) -> Future[Part[tuple[Task, ...]]]:
+        return self._ask(ecs.tasks, self.names)
+
+    @cached_property
+    def newest(self) -> Future[Part[Definition]]:
+        return self._ask(ecs.definition, self.names.family)
+
+    @cached_property
+    def balancer(self) -> Future[Part[Balancer]]:
+        return self._ask(elb.balancer, self.names.balancer, self.full)
+
+    @cached_property
+    def database(self) -> Future[Part[Database]]:
+        return self._ask(rds.database, self.names.database, self.full)
+
+    @cached_property
+    def alarms(self) -> Future[Part[tuple[Alarm, ...]]]:
+        return self._ask(cloudwatch.alarms, self.names.prefix)
+
+    @cached_property
+    def group(self) -> Future[Part[TargetGroup]]:
+        """Ask for the target group, or, of two that alternate, for the one that gets the requests."""
+        first = self._ask(elb.target_group, self.names.target_group)
+        if not (self.full and self.settings.service.deployment.shifts):
             return first
-        other = self.ask(elb.target_group, self.names.alternate_group).result()
+        other = self._ask(elb.target_group, self.names.alternate_group).result()
         found = first.result()
         if found.value is None or other.value is None:
-            return self._given(Part(found.value, found.problem or other.problem))
+            return _answered(Part(found.value, found.problem or other.problem))
         pair = (found.value, other.value)
-        return self._given(Part(elb.busiest(balancer.result().value, pair)))
+        return _answered(Part(elb.busiest(self.balancer.result().value, pair)))
 
-    def _targets(
-        self, group: Future[Part[TargetGroup]], service: Future[Part[Service]]
-    ) -> Future[Part[tuple[Target, ...]]]:
-        """Read the targets of the target group, or of both that alternate."""
+    @cached_property
+    def targets(self) -> Future[Part[tuple[Target, ...]]]:
+        """Ask for the targets of the target group, or of both that alternate."""
+        group, running = self.group.result(), self.running
+        if group.value is None:
+            return _answered(Part(problem=group.problem))
+        others = running.target_groups if running and running.alternate else ()
+        return self._ask(elb.targets, *dict.fromkeys((group.value.arn, *others)))
 
-        def ask(found: TargetGroup) -> Future[Part[tuple[Target, ...]]]:
-            known = service.result().value
-            groups = known.target_groups if known and known.alternate else ()
-            return self.ask(elb.targets, *dict.fromkeys((found.arn, *groups)))
+    @cached_property
+    def network(self) -> Future[Part[Network]]:
+        group, balancer = self.group.result(), self.balancer.result()
+        found = group.value or balancer.value
+        if found is None:
+            return _answered(Part(problem=group.problem or balancer.problem))
+        return self._ask(vpc.network, found.vpc)
 
-        return self._after(group, ask)
-
-    def _after(
-        self, first: Future[Part[Any]], then: Callable[[Any], Future[Part[T]]]
-    ) -> Future[Part[T]]:
-        """Read what the first answer names; nothing if it names nothing."""
-        found = first.result()
-        return then(found.value) if found.value is not None else self._nothing(found.problem)
-
-    def _nothing(self, problem: AwsProblem | None) -> Future[Part[Any]]:
-        return self._given(Part(problem=problem))
-
-    def _given(self, part: Part[T]) -> Future[Part[T]]:
-        made: Future[Part[T]] = Future()
-        made.set_result(part)
-        return made
-
-    def _page(self, balancer: Balancer | None, targets: Iterable[Target]) -> Future[Part[Page]]:
+    @cached_property
+    def page(self) -> Future[Part[Page]]:
         """Request the page only where a target is healthy: else the load balancer answers 503."""
         if self._known_page is not None:
-            return self._given(self._known_page)
+            return _answered(self._known_page)
+        balancer, targets = self.balancer.result().value, self.targets.result().value or ()
         if balancer is None or all(each.state != "healthy" for each in targets):
-            return self._nothing(None)
+            return _answered(Part())
         return self._pool.submit(read_part, pages.page, balancer, self.settings, self._url)
 
-    def _rollback_reason(self, service: Service | None) -> Future[Part[str]]:
-        """Read the rollback of a completed deployment only: others show their state themselves."""
-        primary = service.primary if service else None
-        if service is None or primary is None or primary.rollout != "COMPLETED":
-            return self._nothing(None)
-        where = {"cluster": self.names.cluster, "service": self.names.service}
-        return self.ask(ecs.rollback_reason, where, primary.definition)
+    @property
+    def running(self) -> Service | None:
+        return self.service.result().value
 
-    def _was_deployed(
-        self, service: Service | None, newest: Definition | None
-    ) -> Future[Part[bool]]:
-        """Read whether the newest task definition was ever deployed, where the service's deployments lack it."""
+    @cached_property
+    def rollback_reason(self) -> Future[Part[str]]:
+        """Ask for the rollback of a completed deployment only: others show their state themselves."""
+        primary = self.running.primary if self.running else None
+        if primary is None or primary.rollout != "COMPLETED":
+            return _answered(Part())
+        return self._ask(ecs.rollback_reason, self.names, primary.definition)
+
+    @cached_property
+    def ended_by(self) -> Future[Part[tuple[str, ...]]]:
+        """Ask for the alarms only when the service's events tell of one."""
+        events = self.running.events if self.running else ()
+        if not any(ALARMED in each.message for each in events):
+            return _answered(Part())
+        return self._ask(ecs.alarms_that_ended, self.names)
+
+    @cached_property
+    def was_deployed(self) -> Future[Part[bool]]:
+        """Ask whether the newest task definition was ever deployed, where the service's deployments lack it."""
+        running, newest = self.running, self.newest.result().value
         # At the end of its `pulumi up` the program has deployed what it expects.
-        if service is None or newest is None or self.wanted is not None:
-            return self._nothing(None)
-        if any(each.definition == newest.arn for each in service.deployments):
-            return self._nothing(None)
-        where = {"cluster": self.names.cluster, "service": self.names.service}
-        return self.ask(ecs.was_deployed, where, newest.arn)
+        if running is None or newest is None or self.wanted is not None:
+            return _answered(Part())
+        if any(each.definition == newest.arn for each in running.deployments):
+            return _answered(Part())
+        return self._ask(ecs.was_deployed, self.names, newest.arn)
 
-    def _command_tasks(
-        self, service: Part[Service], was_deployed: Part[bool], newest: Definition | None
-    ) -> Future[Part[tuple[Task, ...]]]:
-        """Read the tasks of deployCommand, where it has kept the newest task definition from the service."""
-        kept_away = service.absent or was_deployed.value is False
+    @cached_property
+    def command_tasks(self) -> Future[Part[tuple[Task, ...]]]:
+        """Ask for the tasks of deployCommand, where it has kept the newest task definition from the service."""
+        newest = self.newest.result().value
+        kept_away = self.service.result().absent or self.was_deployed.result().value is False
         if not self.settings.service.deploy_command or newest is None or not kept_away:
-            return self._nothing(None)
-        return self.ask(ecs.command_tasks, self.names, newest.arn)
+            return _answered(Part())
+        return self._ask(ecs.command_tasks, self.names, newest.arn)
 
-    def _ended_by(self, service: Service | None) -> Future[Part[tuple[str, ...]]]:
-        """Read the alarms only when the service's events tell of one."""
-        if service is None or not any(ALARMED in each.message for each in service.events):
-            return self._nothing(None)
-        where = {"cluster": self.names.cluster, "service": self.names.service}
-        return self.ask(ecs.alarms_that_ended, where)
+    @cached_property
+    def measured(self) -> Future[Part[Measured]]:
+        """Ask for the metrics while there is a service behind the load balancer."""
+        running = self.running
+        balancer, group = self.balancer.result().value, self.group.result().value
+        if running is None or balancer is None or group is None:
+            return _answered(Part())
+        moment = max([datetime.now(UTC), *(each.at for each in running.events)])
+        database = self.names.database
+        return self._ask(cloudwatch.measured, database, balancer.arn, group.arn, moment)
 
-    def _measured(
-        self, service: Service | None, balancer: Balancer | None, group: TargetGroup | None
-    ) -> Future[Part[Measured]]:
-        """Read the metrics while there is a service behind the load balancer."""
-        if service is None or balancer is None or group is None:
-            return self._nothing(None)
-        moment = max([datetime.now(UTC), *(each.at for each in service.events)])
-        return self.ask(cloudwatch.measured, self.names.database, balancer.arn, group.arn, moment)
+    @cached_property
+    def quota(self) -> Future[Part[Quota]]:
+        spot = bool(self.running and self.running.spot)
+        return self._ask(cloudwatch.quota, self.names, spot)
 
-    def _network(
-        self, group: Future[Part[TargetGroup]], balancer: Future[Part[Balancer]]
-    ) -> Future[Part[Network]]:
-        found = group.result().value or balancer.result().value
-        problem = group.result().problem or balancer.result().problem
-        return self.ask(vpc.network, found.vpc) if found else self._nothing(problem)
-
-    def _definitions(
-        self, service: Service | None, tasks: Iterable[Task], newest: Definition | None
-    ) -> Part[Mapping[str, Definition]]:
+    @cached_property
+    def definitions(self) -> Future[Part[Mapping[str, Definition]]]:
+        """Ask for the task definitions of the deployments and of the tasks, each once."""
+        running, newest = self.running, self.newest.result().value
         arns = [self.wanted] if self.wanted else []
-        arns += [each.definition for each in service.deployments] if service else []
-        arns += [each.definition for each in tasks]
+        arns += [each.definition for each in running.deployments] if running else []
+        arns += [each.definition for each in self.tasks.result().value or ()]
         found = {newest.arn: newest} if newest else {}
         asked = {
-            arn: self.ask(ecs.definition, arn) for arn in dict.fromkeys(arns) if arn not in found
+            arn: self._ask(ecs.definition, arn) for arn in dict.fromkeys(arns) if arn not in found
         }
         for arn, each in asked.items():
             part = each.result()
             if part.problem:
-                return Part(found, part.problem)
+                return _answered(Part(found, part.problem))
             if part.value:
                 found[arn] = part.value
-        return Part(found)
+        return _answered(Part(found))
 
-    def _expected(
-        self,
-        service: Service | None,
-        known: Mapping[str, Definition],
-        newest: Definition | None,
-        was_deployed: Part[bool],
-    ) -> Definition | None:
+    @cached_property
+    def definition(self) -> Definition | None:
         """Return the expected definition: the one given, or the newest while there is a service.
 
         Where ECS had the newest, and then completed a deployment of another one, that one was chosen.
         """
+        running, known = self.running, self.definitions.result().value or {}
         if self.wanted and self.wanted in known:
             return known[self.wanted]
-        if service and service.primary and was_deployed.value:
-            where = {"cluster": self.names.cluster, "service": self.names.service}
-            if self.ask(ecs.completed, where).result().value:
-                return known.get(service.primary.definition)
-        return newest if service else None
+        primary = running.primary if running and self.was_deployed.result().value else None
+        if primary and self._ask(ecs.completed, self.names).result().value:
+            return known.get(primary.definition)
+        return self.newest.result().value if running else None
 
-    def _stored(
-        self,
-        definition: Definition | None,
-        known: Mapping[str, Definition],
-        tasks: tuple[Task, ...],
-        commands: tuple[Task, ...],
-    ) -> dict[str, Future[Part[Any]]]:
-        names = self.names
-        chosen = task_logs.choose_tasks(tasks, definition.arn if definition else "")
-        chosen = [*chosen, *commands[:1]]
-        log_group = (definition.log_group if definition else "") or names.log_group
-        asked: dict[str, Future[Part[Any]]] = {
-            "image": self.ask(
-                task_inputs.image, names.repository, definition.image if definition else None
-            ),
-            "logs": self.ask(task_logs.logs, log_group, chosen, known),
-        }
-        if definition:
-            asked["execution"] = self.ask(task_inputs.role, definition.execution_role)
-            asked["task_role"] = self.ask(task_inputs.role, definition.task_role)
-            asked["secrets"] = self.ask(task_inputs.secrets, list(definition.secrets.values()))
-        return asked
+    @cached_property
+    def image(self) -> Future[Part[Image]]:
+        image = self.definition.image if self.definition else None
+        return self._ask(task_inputs.image, self.names.repository, image)
+
+    @cached_property
+    def logs(self) -> Future[Part[Logs]]:
+        expected, known = self.definition, self.definitions.result().value or {}
+        tasks, commands = self.tasks.result().value or (), self.command_tasks.result().value or ()
+        chosen = task_logs.choose_tasks(tasks, expected.arn if expected else "")
+        group = (expected.log_group if expected else "") or self.names.log_group
+        return self._ask(task_logs.logs, group, [*chosen, *commands[:1]], known)
+
+    @cached_property
+    def execution(self) -> Future[Part[Role]]:
+        return self._role(self.definition.execution_role if self.definition else None)
+
+    @cached_property
+    def task_role(self) -> Future[Part[Role]]:
+        return self._role(self.definition.task_role if self.definition else None)
+
+    def _role(self, arn: str | None) -> Future[Part[Role]]:
+        return _answered(Part()) if arn is None else self._ask(task_inputs.role, arn)
+
+    @cached_property
+    def secrets(self) -> Future[Part[Mapping[str, Secret | None]]]:
+        """Ask for the task definition's secrets; without one for those that it will have."""
+        if self.definition:
+            return self._ask(task_inputs.secrets, list(self.definition.secrets.values()))
+        database = self.database.result().value
+        if database is None or not database.secret:
+            return _answered(Part())
+        planned = self.settings.service.secrets.values()
+        return self._ask(task_inputs.secrets, [database.secret, *planned])
+
+
+def _answered(part: Part[T]) -> Future[Part[T]]:
+    """Return a part that needs no call."""
+    made: Future[Part[T]] = Future()
+    made.set_result(part)
+    return made
 
 
 def read_part(question: Callable[..., T | None], *arguments: Any) -> Part[T]:

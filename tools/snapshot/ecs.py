@@ -20,7 +20,6 @@ from tools.snapshot.records import (
     Sidecar,
     Task,
     Traffic,
-    short,
 )
 
 SPOT = "FARGATE_SPOT"
@@ -49,7 +48,13 @@ def service(session: Session, names: StackNames) -> Service | None:
         "ecs", "describe_services", cluster=names.cluster, services=[names.service]
     )
     found = [each for each in answer["services"] if each["status"] != "INACTIVE"]
-    return with_traffic(session, names.cluster, service_of(found[0])) if found else None
+    if not found:
+        return None
+    known = service_of(found[0])
+    primary = known.primary
+    if known.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
+        return known
+    return replace(known, traffic=_traffic(session, names))
 
 
 def service_of(raw: dict[str, Any]) -> Service:
@@ -114,13 +119,13 @@ def _deployment(raw: dict[str, Any]) -> Deployment:
     )
 
 
-def rollback_reason(session: Session, service: Mapping[str, str], definition: str) -> str:
+def rollback_reason(session: Session, names: StackNames, definition: str) -> str:
     """Return why ECS stopped or rolled back the service's newest deployment; "" unless it was of that revision.
 
     DescribeServices does not tell: after a rollback to a service that differs in, say, its subnets
     alone it shows a completed deployment of that same revision. Raises AwsProblem.
     """
-    rows = service_deployments(session, service)
+    rows = service_deployments(session, names)
     if not rows or not rows[0]["status"].startswith(UNDONE):
         return ""  # ECS keeps none from before October 2024
     if deployed_definition(session, rows[0]) not in ("", definition):
@@ -128,9 +133,9 @@ def rollback_reason(session: Session, service: Mapping[str, str], definition: st
     return str(rows[0].get("statusReason") or rows[0]["status"])
 
 
-def alarms_that_ended(session: Session, service: Mapping[str, str]) -> tuple[str, ...]:
+def alarms_that_ended(session: Session, names: StackNames) -> tuple[str, ...]:
     """Return the alarms that ended the service's newest deployment; none for another end. Raises AwsProblem."""
-    rows = service_deployments(session, service)
+    rows = service_deployments(session, names)
     found = service_deployment(session, rows[0]["serviceDeploymentArn"]) if rows else None
     return tuple(((found or {}).get("alarms") or {}).get("triggeredAlarmNames") or ())
 
@@ -148,14 +153,14 @@ def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     return next((str(each["taskDefinition"]) for each in answer["serviceRevisions"]), "")
 
 
-def was_deployed(session: Session, service: Mapping[str, str], definition: str) -> bool:
+def was_deployed(session: Session, names: StackNames, definition: str) -> bool:
     """Return whether ECS has ever deployed a task definition to the service, as far as it still tells.
 
-    ``service`` has ListServiceDeployments' parameters. `pulumi up` gives the service a new task definition only
+    `pulumi up` gives the service a new task definition only
     after the setting deployCommand has succeeded in a task of it, so this is the record of that success: a
     stopped task is forgotten after an hour. Raises AwsProblem.
     """
-    rows = service_deployments(session, service)
+    rows = service_deployments(session, names)
     revisions = list(dict.fromkeys(each["targetServiceRevisionArn"] for each in rows))
     for start in range(0, len(revisions), REVISIONS_AT_ONCE):
         chosen = revisions[start : start + REVISIONS_AT_ONCE]
@@ -165,9 +170,9 @@ def was_deployed(session: Session, service: Mapping[str, str], definition: str) 
     return False
 
 
-def completed(session: Session, service: Mapping[str, str]) -> bool:
+def completed(session: Session, names: StackNames) -> bool:
     """Return whether ECS has completed the service's newest deployment and not gone back from it. Raises AwsProblem."""
-    rows = service_deployments(session, service)
+    rows = service_deployments(session, names)
     return bool(rows) and rows[0]["status"] == "SUCCESSFUL"
 
 
@@ -191,18 +196,12 @@ def command_tasks(session: Session, names: StackNames, definition: str) -> tuple
     return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
 
 
-def with_traffic(session: Session, cluster: str, service: Service) -> Service:
-    """Return the service with the share of the requests of a deployment in progress. Raises AwsProblem."""
-    primary = service.primary
-    if service.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
-        return service
-    return replace(service, traffic=_traffic(session, cluster, service))
+def _traffic(session: Session, names: StackNames) -> Traffic | None:
+    """Return the share of the requests that a deployment in progress has, and the hook at which it waits.
 
-
-def _traffic(session: Session, cluster: str, service: Service) -> Traffic | None:
-    """Return the share and the waiting hook; None of a first deployment without one: it has nothing to shift."""
-    named = {"cluster": cluster, "service": short(service.arn)}
-    rows = service_deployments(session, named)
+    None of a first deployment without a hook: it has nothing to shift.
+    """
+    rows = service_deployments(session, names)
     going = rows and rows[0]["status"] in GOING
     row = service_deployment(session, rows[0]["serviceDeploymentArn"]) if going else None
     hook = waiting_hook(row) if row else None
@@ -236,9 +235,10 @@ def answer_hook(session: Session, hook: PauseHook, action: str) -> None:
     )
 
 
-def service_deployments(session: Session, service: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """Return ListServiceDeployments' items, the newest first; ``service`` has its parameters. Raises AwsProblem."""
-    asked, rows = dict(service), list[Mapping[str, Any]]()
+def service_deployments(session: Session, names: StackNames) -> list[Mapping[str, Any]]:
+    """Return ListServiceDeployments' items, the newest first. Raises AwsProblem."""
+    asked = {"cluster": names.cluster, "service": names.service}
+    rows: list[Mapping[str, Any]] = []
     while True:
         page = session.call("ecs", "list_service_deployments", **asked)
         rows += page["serviceDeployments"]

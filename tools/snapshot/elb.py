@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stack.names import TEST_RULE_PRIORITY
-from stack.rules import includes
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.shared.aws_rules import matches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ class Page:
         """
         if self.leads_to:
             return self.leads_nowhere
-        return self.status == 0 or self.endless or not includes(self.matcher, self.status)
+        return self.status == 0 or self.endless or not matches(self.status, self.matcher)
 
     @property
     def followed(self) -> bool:

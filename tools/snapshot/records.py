@@ -52,6 +52,22 @@ class Event:
     message: str
     id: str = ""
 
+    @property
+    def deployment(self) -> str:
+        """Return the id of the deployment that it is about, like `ecs-svc/1`; "" where its message names none."""
+        return _named("deployment", self.message)
+
+    @property
+    def task(self) -> str:
+        """Return the id of the task that it is about; "" where its message names none."""
+        return _named("task", self.message)
+
+
+def _named(kind: str, message: str) -> str:
+    # "rolling back to deployment ecs-svc/1", without parentheses, is about the one before.
+    found = re.search(rf"\({kind} ([\w/-]+)\)", message)
+    return found[1] if found else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stack.file import names_of
-from stack.names import StackNames
 from stack.settings import Settings
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json, raise_if_blind
@@ -19,42 +16,9 @@ from tools.doctor.checks.databases import USABLE
 from tools.i18n import Text, t
 from tools.rollout.verdict import shifted
 from tools.screen import Line, display, redraw, short_time, zoned_time
-from tools.snapshot import Snapshot, cloudwatch, ecs, elb, rds, read_part
+from tools.snapshot import Snapshot, overview
 from tools.snapshot.rds import RESUME_FIRST, keeps_snapshot
-from tools.snapshot.records import Deployment, Part, Service, Task
-
-
-def overview(names: StackNames, session: Session, settings: Settings) -> Snapshot:
-    """Return a snapshot with the parts that the status shows; others stay empty."""
-    with ThreadPoolExecutor(6) as pool:
-        service = pool.submit(read_part, ecs.service, session, names)
-        tasks = pool.submit(read_part, ecs.tasks, session, names)
-        group = pool.submit(read_part, elb.target_group, session, names.target_group)
-        balancer = pool.submit(read_part, elb.balancer, session, names.balancer, False)
-        database = pool.submit(read_part, rds.database, session, names.database, False)
-        alarms = pool.submit(read_part, cloudwatch.alarms, session, names.prefix)
-        found, running = group.result(), service.result().value
-        others = running.target_groups if running and running.alternate else ()
-        targets = (
-            pool.submit(read_part, elb.targets, session, *dict.fromkeys((found.value.arn, *others)))
-            if found.value
-            else None
-        )
-    primary = running.primary if running else None
-    return Snapshot(
-        names=names,
-        place=session.place,
-        settings=settings,
-        wanted=primary.definition if primary else None,
-        service=service.result(),
-        tasks=tasks.result(),
-        group=found,
-        balancer=balancer.result(),
-        targets=targets.result() if targets else Part(problem=found.problem),
-        database=database.result(),
-        alarms=alarms.result(),
-    )
-
+from tools.snapshot.records import Deployment, Service, Task
 
 STOPPED_SHOWN = 3
 
@@ -146,9 +110,8 @@ def _deployment(each: Deployment, now: datetime) -> Text:
 
 
 def _tasks(case: Case) -> Iterator[Line]:
-    tasks = case.now.tasks.value or ()
-    targets = {each.address: each for each in case.now.targets.value or ()}
-    for task in (each for each in tasks if not each.over):
+    targets = {each.address: each for each in case.targets}
+    for task in case.current_tasks:
         target = targets.get(task.address)
         state = target.state if target else "-"
         text = t(
@@ -161,7 +124,7 @@ def _tasks(case: Case) -> Iterator[Line]:
             address=task.address or "-",
         )
         yield _row(t("Task"), str(text), STATES.get(state, ""))
-    ended = [each for each in tasks if each.over][:STOPPED_SHOWN]
+    ended = [each for each in case.tasks if each.over][:STOPPED_SHOWN]
     for task in ended:
         yield _row(t("Stopped"), _ended(task, case.now.at), "dim")
 
@@ -260,10 +223,10 @@ def run(stack: str, folder: Path, as_json: bool, every: float | None) -> int:
     """Print the status once, or again every so many seconds; return its exit code."""
 
     def work() -> int:
-        session, names = Session.of_stack(stack, folder), names_of(stack, folder)
+        session = Session.of_stack(stack, folder)
 
         def read() -> Snapshot:
-            return overview(names, session, Settings.read(stack, folder))
+            return overview(Settings.read(stack, folder), session)
 
         if every is not None:
             redraw(lambda: list(lines(read())), every)

@@ -275,13 +275,15 @@ def spot_interrupted(case: Case) -> Iterator[Finding]:
 
 def unhealthy_targets(case: Case) -> Iterator[Finding]:
     """Find unhealthy targets, which get requests only while all targets are unhealthy."""
-    bad = [each for each in case.targets if each.state == "unhealthy"]
+    bad = [each for each in case.task_targets if each.state == "unhealthy"]
     if not bad or not case.unsteady:
         return
     yield Finding(
         TARGETS_UNHEALTHY,
         kind="consequence",
-        title=t("{count} of {all} targets are unhealthy", count=len(bad), all=len(case.targets)),
+        title=t(
+            "{count} of {all} targets are unhealthy", count=len(bad), all=len(case.task_targets)
+        ),
         why=t("The load balancer sends requests to them only while no target is healthy."),
         evidence=tuple(
             f"{each.address}:{each.port} {each.state}: {each.description or each.reason}"
@@ -311,7 +313,7 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
         TOO_FEW_TASKS,
         title=t(
             "{healthy} of {desired} tasks healthy",
-            healthy=sum(each.state == "healthy" for each in case.targets),
+            healthy=sum(each.state == "healthy" for each in case.task_targets),
             desired=service.desired,
         ),
         why=t("ECS has reported no reason yet."),

@@ -20,7 +20,7 @@ from tools.i18n import Text, t
 from tools.screen import short_time, zoned_time
 from tools.shared.rds_roots import root
 from tools.snapshot.rds import Database
-from tools.snapshot.records import Definition, Task
+from tools.snapshot.records import Definition
 from tools.snapshot.task_logs import BACK
 
 DATABASE_SECRET = Facts("database-secret", 25, {SECRETS}, subject=START, certain=True)
@@ -453,7 +453,7 @@ def _other_password(case: Case, cause: LoggedCause) -> Fix:
 def _older_than_password(case: Case, database: Database) -> bool:
     """Return whether the running tasks started before the last rotation; webapp/ reads the password again."""
     secret = (case.now.secrets.value or {}).get(database.secret)
-    started = [each.started for each in _tasks(case)]
+    started = [each.started for each in case.current_tasks]
     if case.now.settings.webapp or secret is None or secret.rotated is None or not started:
         return False
     return all(each is not None and each < secret.rotated for each in started)
@@ -505,7 +505,7 @@ def measured(case: Case, known: Known) -> tuple[Text, ...]:
     if limit := _limit(case):
         seen.append(t("{kind} allows some {limit}.", kind=database.kind, limit=limit))
     if case.now.settings.webapp:
-        tasks = len(_tasks(case))
+        tasks = len(case.current_tasks)
         seen.append(
             t(
                 "{count} task runs; it opens {each} at most.",
@@ -517,10 +517,6 @@ def measured(case: Case, known: Known) -> tuple[Text, ...]:
     return tuple(seen)
 
 
-def _tasks(case: Case) -> list[Task]:
-    return [each for each in case.now.tasks.value or () if not each.over]
-
-
 def _each(definition: Definition) -> int:
     workers = definition.environment.get("WEB_CONCURRENCY", "1")
     pool = definition.environment.get("DB_POOL_SIZE", APP_CONNECTIONS.default)
@@ -529,7 +525,7 @@ def _each(definition: Definition) -> int:
 
 
 def _own(case: Case) -> int:
-    return len(_tasks(case)) * _each(case.definition) if case.definition else 0
+    return len(case.current_tasks) * _each(case.definition) if case.definition else 0
 
 
 def _limit(case: Case) -> int:

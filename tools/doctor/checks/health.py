@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from stack.load_balancer import HEALTH_MATCHER
-from stack.rules import includes
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import FORWARD, Facts
 from tools.diagnosis.findings import Finding, Fix
@@ -14,6 +13,7 @@ from tools.diagnosis.log_lines import asked_path, slowest
 from tools.doctor.checks.databases import away
 from tools.doctor.checks.network_path import task_to_database
 from tools.i18n import Text, joined, t
+from tools.shared.aws_rules import matches
 from tools.snapshot.elb import Check
 
 HEALTH_NEEDS_DATABASE = Facts("health-needs-database", 38, {FORWARD})
@@ -45,7 +45,7 @@ def codes(case: Case) -> Iterator[Finding]:
     tasks = (*case.active_tasks, *case.failed_tasks)
     asked = asked_path((each for task in tasks for each in case.lines(task)), code)
     if case.retry_if_fixed() and (
-        (asked and asked != path) or includes(case.health_check.matcher, code)
+        (asked and asked != path) or matches(code, case.health_check.matcher)
     ):
         yield _before(case, asked or path, code)
         return

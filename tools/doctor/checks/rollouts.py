@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from tools.diagnosis.case import FAILED_DEPLOYMENT, Case
+from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import FAILED, OUTCOME, START, TASKS_NODE, TO_DATABASE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix, try_again
 from tools.diagnosis.known_causes import logged_cause
@@ -15,6 +15,7 @@ from tools.doctor.checks import containers, stages
 from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.records import PauseHook
+from tools.snapshot.rollout import FAILED_DEPLOYMENT
 
 SERVICE_GOING = Facts("service-going", 11, {WHOLE})
 # A schedule or Application Auto Scaling may start tasks again.
@@ -91,16 +92,10 @@ def draining(case: Case) -> Iterator[Finding]:
 
 def rolled_back(case: Case) -> Iterator[Finding]:
     """Find a roll-out that failed or was rolled back."""
-    service, definition = case.service, case.definition
-    if service is None or definition is None or not case.unsteady or case.not_deployed:
+    definition, mine = case.definition, case.deployment
+    if definition is None or not case.unsteady or not case.given_up or case.not_deployed:
         return
-    failed = [
-        each.reason
-        for each in service.deployments
-        if each.rollout == "FAILED" and each.definition == definition.arn
-    ]
-    if not case.rolled_back and not failed:
-        return
+    reason = mine.reason if mine and mine.rollout == "FAILED" else ""
     title, seen = _gone_back(case, definition.revision)
     ends = [each.message for each in case.events if ENDED.search(each.message)]
     lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
@@ -113,7 +108,7 @@ def rolled_back(case: Case) -> Iterator[Finding]:
         fixes=_once_more(case, ends, mistake),
         evidence=(
             *(mistake.frame if mistake else ()),
-            *dict.fromkeys(each for each in (*failed, case.now.rollback_reason.value) if each),
+            *dict.fromkeys(each for each in (reason, case.rollback_reason) if each),
             *ends[:2],
         ),
     )
@@ -149,7 +144,7 @@ def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix
             "Correct what made the tasks fail (./careapp logs --since 2h shows their log), then "
             "let ECS try again:"
         )
-        refresh = (case.refresh_command,) if case.now.rollback_reason.value else ()
+        refresh = (case.refresh_command,) if case.rollback_reason else ()
         return (Fix(text, (case.retry_command, *refresh)),)
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
@@ -278,7 +273,7 @@ def in_progress(case: Case) -> Iterator[Finding]:
     primary = case.primary
     if primary is None or primary.rollout != "IN_PROGRESS" or case.rolled_back:
         return
-    if (traffic := case.service and case.service.traffic) and traffic.hook:
+    if (traffic := case.traffic) and traffic.hook:
         yield _waits(case, traffic.hook)
         return
     yield Finding(

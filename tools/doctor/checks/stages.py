@@ -281,5 +281,5 @@ def _lost(case: Case, task: Task) -> bool:
         return False
     if case.moment - task.started < REGISTERED:
         return False
-    states = [each.state for each in case.now.targets.value or () if each.address == task.address]
+    states = [each.state for each in case.targets if each.address == task.address]
     return all(each == "draining" for each in states)

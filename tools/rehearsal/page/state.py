@@ -98,7 +98,7 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
         "Running tasks: {running} of {desired}. Healthy targets: {healthy}.",
         running=service.running if service else 0,
         desired=service.desired if service else 0,
-        healthy=sum(each.state == "healthy" for each in case.targets),
+        healthy=sum(each.state == "healthy" for each in case.task_targets),
     )
     if diagnosis.incomplete:
         headline = t("Some parts could not be read")
@@ -121,10 +121,9 @@ def links(case: Case, diagnosis: Diagnosis) -> dict[str, Any]:
 
 def tasks(case: Case) -> dict[str, Any]:
     """Tasks that run, each with what the load balancer says of it, and the last ones that ended."""
-    found = case.now.tasks.value or ()
-    ended = [each for each in found if each.over]
+    ended = [each for each in case.tasks if each.over]
     return {
-        "running": [_running(case, each) for each in found if not each.over],
+        "running": [_running(case, each) for each in case.current_tasks],
         "ended": [_ended(each, case.now.at) for each in ended[:STOPPED_SHOWN]],
     }
 

@@ -24,13 +24,12 @@ from tools.diagnosis.findings import Diagnosis
 from tools.doctor.diagnose import judge
 from tools.i18n import verbatim
 from tools.local_cloud.paths import Home
-from tools.snapshot import Snapshot, ecs, gather
+from tools.snapshot import Snapshot, ecs, gather, overview
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Part
 from tools.watch import events, logs
 from tools.watch.events import Event
 from tools.watch.logs import LogQuery
-from tools.watch.status import overview
 
 DELETING = "deleting"
 """Type of a pending operation (Pulumi, apitype.OperationType)."""
@@ -204,14 +203,13 @@ class Watcher:
 
     def _gathered(self, settings: Settings, memory: _Memory) -> tuple[Snapshot, Diagnosis]:
         """Return the snapshot of the doctor, read again after a change or when it is old."""
-        names = settings.names
-        mark = repr(overview(names, self._session, settings))
+        mark = repr(overview(settings, self._session))
         old = time.monotonic() - memory.full >= FULL_EVERY
         last = memory.seen
         if last and last.now and last.diagnosis and mark == memory.mark and not old:
             return last.now, last.diagnosis
         page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
-        now = gather(names, self._session, settings, page=page)
+        now = gather(settings, self._session, page=page)
         memory.mark, memory.full = mark, time.monotonic()
         return now, judge(now)
 

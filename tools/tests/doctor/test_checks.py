@@ -229,8 +229,7 @@ class Asked:
 
 
 def test_the_alarms_are_those_of_the_newest_deployment():
-    where = {"cluster": NAMES.cluster, "service": NAMES.service}
-    assert ecs.alarms_that_ended(Asked(), where) == ("one", "two")
+    assert ecs.alarms_that_ended(Asked(), NAMES) == ("one", "two")
 
 
 def test_a_part_of_the_snapshot_without_an_alarm_is_empty():

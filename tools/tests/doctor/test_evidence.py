@@ -67,9 +67,44 @@ def test_the_end_of_an_earlier_roll_out_is_not_quoted_for_this_one():
     )
 
 
-def test_a_failed_deployment_of_another_revision_does_not_fail_this_one():
+CHECK = "(port 3000) is unhealthy in (target-group x) due to (reason Health checks failed)."
+
+
+@pytest.mark.parametrize(
+    ("message", "quoted_here"),
+    [
+        ("(deployment ecs-svc/2) deployment failed: alarm detected.", True),
+        ("(deployment ecs-svc/1) deployment failed: alarm detected.", False),
+        (f"(task {'b' * 32}) {CHECK}", True),
+        (f"(task {'c' * 32}) {CHECK}", False),
+        ("rolling back to deployment ecs-svc/1.", True),
+        (IMAGE, True),
+    ],
+    ids=["its end", "the end of the one that it replaced", "its task", "a task of that one",
+         "back to which one", "names none"],
+)  # fmt: skip
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_an_event_that_names_another_deployment_or_its_task_is_of_that_one(
+    message, quoted_here, forgotten
+):
+    mine = () if forgotten else (a.ended(CRASHED, code=1, stop=EXITED),)
+    older = a.task("c" * 32, definition=a.OLD, started_by="ecs-svc/1")
+    going = a.failing(*mine, older)
+    assert bool(Case(with_events(going, a.event(message))).events) is quoted_here
+
+
+def test_the_completed_deployment_of_a_rollback_is_not_the_one_that_failed():
+    done = a.event("(deployment ecs-svc/3) deployment completed.", -50)
+    back = with_events(a.failing(rolled_back=True), done, a.event(FAILED, -100))
+    assert [each.deployment for each in Case(back).events] == ["ecs-svc/2"]
+
+
+@pytest.mark.parametrize("definition", [a.OLD, a.NEW])
+def test_a_failed_deployment_of_another_revision_or_of_an_earlier_try_does_not_fail_this_one(
+    definition,
+):
     going = a.deployment(rollout="IN_PROGRESS")
-    failed = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=a.OLD, rollout="FAILED")
+    failed = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=definition, rollout="FAILED")
     snapshot = a.stack(service=a.service(deployments=(going, failed), running=0), targets=())
     assert "roll-out-failed" not in dict(kinds(snapshot))
 

@@ -34,7 +34,7 @@ def test_without_a_stack_each_command_says_what_that_means(run):
 
 @pytest.mark.usefixtures("folder")
 def test_an_empty_account_has_no_problems(session):
-    now = gather(NAMES, session, Settings.read("poc", Path()))
+    now = gather(Settings.read("poc", Path()), session)
     assert set(now.problems()) == {"quota"}
     assert [each.absent for each in (now.service, now.balancer, now.group, now.database)] == [
         True

@@ -18,7 +18,6 @@ import pulumi
 import yaml
 from botocore.exceptions import ClientError
 
-from stack.names import StackNames
 from stack.settings import Settings
 from tools.aws.session import Session
 from tools.diagnosis.findings import Diagnosis, Finding, Fix
@@ -97,8 +96,6 @@ class Running:
         stack = self.stack
         now = stack.one("ecs", "describe_services", cluster=CLUSTER, services=[SERVICE])
         arns = {
-            "cluster": now["clusterArn"],
-            "service": now["serviceArn"],
             "definition": now["taskDefinition"],
             "target_group": stack.group["TargetGroupArn"],
         }
@@ -137,7 +134,7 @@ class Running:
         return [str(each.title) for each in first] == [str(finding.title)]
 
     def diagnosis(self) -> Diagnosis:
-        return diagnose(StackNames("poc", "careapp"), self.session)
+        return diagnose(Settings.read("poc", Path()), self.session)
 
 
 class Mistakes:

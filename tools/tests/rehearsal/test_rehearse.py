@@ -160,7 +160,14 @@ def test_a_dockerfile_with_mistakes_is_refused_before_the_local_cloud_starts(tmp
     )
     with pytest.raises(StackError) as refused:
         rehearse._check_dockerfile(
-            ImageSettings(folder=Path("app"), architecture="X86_64", revision="1", kept=10)
+            ImageSettings(
+                folder=Path("app"),
+                file="Dockerfile",
+                target="",
+                architecture="X86_64",
+                revision="1",
+                kept=10,
+            )
         )
     assert [line.partition(": ")[0] for line in str(refused.value).splitlines()] == [
         "app/Dockerfile:2",

@@ -5,14 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tools.rollout.view import Expected, View
+from stack.names import StackNames
+from tools.rollout.view import Expected
 from tools.snapshot import ecs, elb
+from tools.snapshot.rollout import Rollout
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012"
 OLD, NEW, NEWER = (f"{ARN}:task-definition/careapp-poc:{number}" for number in (6, 7, 8))
 EXPECTED = Expected(
-    cluster=f"{ARN}:cluster/careapp-poc-cluster",
-    service=f"{ARN}:service/careapp-poc-cluster/careapp-poc-service",
+    names=StackNames("poc", "careapp"),
     definition=NEW,
     target_group="arn:aws:elasticloadbalancing:ap-northeast-1:123456789012:targetgroup/careapp-poc-tg/1",
 )
@@ -70,7 +71,7 @@ def service(
     *deployments: Any, desired: int = 2, events: tuple[Any, ...] = (), **changes: Any
 ) -> Any:
     return {
-        "serviceArn": EXPECTED.service,
+        "serviceArn": f"{ARN}:service/careapp-poc-cluster/careapp-poc-service",
         "status": "ACTIVE",
         "desiredCount": desired,
         "runningCount": sum(each["runningCount"] for each in deployments),
@@ -81,15 +82,16 @@ def service(
     } | changes
 
 
-def view(*deployments: Any, tasks: Any = (), targets: Any = (), **changes: Any) -> View:
-    return View(
+def view(*deployments: Any, tasks: Any = (), targets: Any = (), **changes: Any) -> Rollout:
+    return Rollout(
+        expected=NEW,
         service=ecs.service_of(service(*deployments, **changes)),
         tasks=tuple(map(ecs.task_of, tasks)),
         targets=tuple(map(elb.target_of, targets)),
     )
 
 
-def all_well(desired: int = 2) -> View:
+def all_well(desired: int = 2) -> Rollout:
     """The wanted revision on all its tasks, all of them healthy."""
     numbers = range(1, desired + 1)
     return view(

@@ -76,7 +76,7 @@ class New:
     """A version behind the server's test rule, beside the one that users get; looks are taken one by one."""
 
     def __init__(
-        self, server, problem=None, diagnose=lambda _: diagnosis("page-errors"), **settings
+        self, server, problem=None, diagnose=lambda **_: diagnosis("page-errors"), **settings
     ):
         self.server, self.ecs, self.told = server, Ecs(problem), OnTheLoop()
         url = f"http://127.0.0.1:{server.server_port}"
@@ -144,8 +144,8 @@ def test_a_page_that_hangs_is_wrong_whatever_explains_it_if_the_version_before_a
     by_rule.new = [SILENCE]
     seen = []
 
-    def diagnose(part):
-        seen.append(part.value)
+    def diagnose(page):
+        seen.append(page.value)
         return diagnosis("page-silent")
 
     new = New(by_rule, diagnose=diagnose)
@@ -159,7 +159,7 @@ def test_a_page_that_failed_before_too_is_wrong_only_by_the_version_s_own_error(
     by_rule, name, goes_on
 ):
     by_rule.new = by_rule.users = [500]
-    new = New(by_rule, diagnose=lambda _: diagnosis(name))
+    new = New(by_rule, diagnose=lambda **_: diagnosis(name))
     assert new.judge() is None
     assert (new.ecs.answers == CONTINUED) is goes_on
     assert (new.judge() is None) is goes_on
@@ -169,7 +169,7 @@ def test_a_page_that_failed_before_too_is_wrong_only_by_the_version_s_own_error(
 
 def test_a_503_has_time_to_warm_up(by_rule, monkeypatch):
     by_rule.new = [503]
-    new = New(by_rule, diagnose=lambda _: diagnosis("page-unavailable"))
+    new = New(by_rule, diagnose=lambda **_: diagnosis("page-unavailable"))
     assert [new.judge() for _ in range(3)] == [None] * 3
     monkeypatch.setattr(causes, "WARM_UP_SECONDS", 0)
     assert new.judge().outcome is Outcome.WRONG

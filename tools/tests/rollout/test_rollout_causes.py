@@ -17,12 +17,13 @@ from tools.doctor.screen import plain
 from tools.i18n import t
 from tools.rollout import causes
 from tools.rollout import text as words
-from tools.rollout.causes import Certainty, failures_until_ecs_gives_up
+from tools.rollout.causes import Certainty
 from tools.rollout.follow import follow
 from tools.rollout.verdict import Outcome, Patience
 from tools.screen import short_time
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part
+from tools.snapshot.rollout import Rollout
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.doctor.situations import SITUATIONS
@@ -47,14 +48,21 @@ def gate(monkeypatch):
         looks, log = list(snapshots), Told()
         found.log = log
 
-        def diagnosed(_stack, _session, expected, _gone=()):
-            assert expected == EXPECTED
+        def diagnose():
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        monkeypatch.setattr(causes, "diagnosed", diagnosed)
-        return asyncio.run(causes.causes("poc", None, log, EXPECTED, counts)), log.lastings
+        return asyncio.run(causes.causes(diagnose, log, counts)), log.lastings
 
     return found
+
+
+def test_the_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here = replace(EXPECTED, definition=stack.definition)
+    given = a.choices(healthTimeout="4")
+    found = causes.diagnose_expected(given, stack.session, here)()
+    assert "health-check-drifted" in {each.id for each in found.findings}
+    assert "The diagnosis itself failed" not in causes.diagnosis(given, stack.session)
 
 
 def causing(snapshot):
@@ -252,7 +260,7 @@ def test_without_an_older_version_ecs_gives_up():
         ("another deployment's task", view(task(9, **STOPPED | {"startedBy": "ecs-svc/0"}))),
         ("stopped by a person", view(task(9, **STOPPED | {"stopCode": "UserInitiated"}))),
         ("a task serves", view(task(9, **STOPPED), task(1), healthy=1)),
-        ("no service", None),
+        ("no service", Rollout(expected=NEW)),
     ],
 )
 def test_without_a_failed_task_of_this_deployment_nothing_is_certain(why, now):
@@ -319,11 +327,6 @@ def test_one_wrong_read_between_others_is_not_believed(history):
     """AWS is eventually consistent: a role or a secret may be missing in one read, and exist in the next."""
     reads = [(FAILING, name) for pair in history for name in pair]
     assert set(judged(*reads, (answers.all_well(), ""))) == {None}
-
-
-@pytest.mark.parametrize(("desired", "failures"), [(0, 3), (1, 3), (6, 3), (7, 4), (1000, 200)])
-def test_the_circuit_breaker_s_limit_is_half_of_the_desired_count(desired, failures):
-    assert failures_until_ecs_gives_up(desired) == failures
 
 
 def baking(**changes):

@@ -17,6 +17,7 @@ from tools.i18n import Refused, verbatim
 from tools.rollout.follow import follow
 from tools.rollout.verdict import Patience
 from tools.rollout.view import is_deregistered, look
+from tools.snapshot.rollout import Rollout
 from tools.tests.conftest import Told
 from tools.tests.rollout import rollout_answers as answers
 from tools.tests.rollout.rollout_answers import (
@@ -32,6 +33,7 @@ from tools.tests.rollout.rollout_answers import (
 )
 from tools.waiting import Changes
 
+NO_SERVICE, NAMES = Rollout(expected=NEW), EXPECTED.names
 GOOD = service(deployment(NEW, "COMPLETED"))
 ROLLING = service(
     deployment(NEW, "IN_PROGRESS", runningCount=1, pendingCount=1, failedTasks=2),
@@ -113,21 +115,21 @@ def test_one_look_asks_for_the_service_its_tasks_page_by_page_and_its_targets():
     asked = Asked(GOOD)
     assert look(asked, EXPECTED) == answers.all_well()
     assert asked.calls == [
-        ("describe_services", {"cluster": EXPECTED.cluster, "services": [EXPECTED.service]}),
+        ("describe_services", {"cluster": NAMES.cluster, "services": [NAMES.service]}),
         *(
             (
                 "list_tasks",
                 {
                     "desiredStatus": status,
-                    "cluster": EXPECTED.cluster,
-                    "serviceName": "careapp-poc-service",
+                    "cluster": NAMES.cluster,
+                    "serviceName": NAMES.service,
                 },
             )
             for status in ("RUNNING", "STOPPED")
         ),
-        ("describe_tasks", {"cluster": EXPECTED.cluster, "tasks": ["arn:task/1", "arn:task/2"]}),
+        ("describe_tasks", {"cluster": NAMES.cluster, "tasks": ["arn:task/1", "arn:task/2"]}),
         ("describe_target_health", {"TargetGroupArn": EXPECTED.target_group}),
-        ("list_service_deployments", {"cluster": EXPECTED.cluster, "service": EXPECTED.service}),
+        ("list_service_deployments", {"cluster": NAMES.cluster, "service": NAMES.service}),
     ]
 
 
@@ -178,7 +180,7 @@ def test_more_tasks_than_one_call_takes_are_asked_for_in_parts():
 
 @pytest.mark.parametrize("answer", [None, GOOD | {"status": "DRAINING"}, NO_CLUSTER])
 def test_a_service_that_is_not_there_or_goes_is_none(answer):
-    assert look(Asked(answer), EXPECTED) is None
+    assert look(Asked(answer), EXPECTED) == NO_SERVICE
 
 
 def test_what_cannot_be_asked_is_not_taken_for_a_missing_service():

@@ -10,6 +10,7 @@ from tools.aws.session import Place
 from tools.i18n import in_language, verbatim
 from tools.rollout import text as words
 from tools.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
+from tools.snapshot.rollout import Rollout
 from tools.tests.rollout.rollout_answers import (
     EXPECTED,
     NEW,
@@ -24,6 +25,7 @@ from tools.waiting import timed
 
 PLACE = Place(region="ap-northeast-1")
 RETRY = "./careapp retry -s poc"
+NO_SERVICE = Rollout(expected=NEW)
 BACK = view(
     deployment(OLD, "COMPLETED", rolloutStateReason=ROLLING_BACK),
     deployment(NEW, "FAILED", primary=False, runningCount=0),
@@ -35,7 +37,7 @@ def end(seen):
     return End(judge(seen, EXPECTED, memory, 3, Patience(limit=900, settle=15))[0], seen)
 
 
-def ended(outcome, seen=None):
+def ended(outcome, seen=NO_SERVICE):
     return End(Verdict(outcome=outcome, text=verbatim("It failed.")), seen)
 
 
@@ -60,10 +62,10 @@ def test_targets_are_counted_in_elb_s_own_words():
 
 def test_progress_of_a_revision_that_ecs_does_not_show_counts_none_of_its_tasks():
     verdict = Verdict(outcome=Outcome.GOING, text=verbatim("Wait."))
-    assert str(words.progress(view(deployment(OLD, "COMPLETED")), EXPECTED, verdict)) == (
+    assert str(words.progress(view(deployment(OLD, "COMPLETED")), verdict)) == (
         "careapp-poc:7: tasks 0 of 2 running, 0 starting, 0 failed; targets 0; Wait."
     )
-    assert str(words.progress(None, EXPECTED, verdict)) == "Wait."
+    assert str(words.progress(NO_SERVICE, verdict)) == "Wait."
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,9 @@ def test_a_deregistered_revision_is_registered_anew():
 
 
 def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_does_not_run():
-    assert words.running_with_a_cause(ended(Outcome.RUNS), EXPECTED, "THE DIAGNOSIS\n") == (
+    assert words.running_with_a_cause(
+        ended(Outcome.RUNS, all_well()), EXPECTED, "THE DIAGNOSIS\n"
+    ) == (
         "careapp-poc:7 runs and its targets are healthy, but the doctor finds a cause that must be removed\n"
         "\n"
         "THE DIAGNOSIS\n"
@@ -183,7 +187,7 @@ def test_an_app_that_runs_but_cannot_do_its_work_is_told_apart_from_one_that_doe
 
 
 def test_a_page_that_worked_before_and_was_not_rolled_back_is_told_so():
-    end = ended(Outcome.RUNS)
+    end = ended(Outcome.RUNS, all_well())
     assert words.running_with_a_cause(end, EXPECTED, "THE DIAGNOSIS", page_worked=True).endswith(
         "THE DIAGNOSIS\n\n"
         "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version "

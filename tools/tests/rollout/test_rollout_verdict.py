@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tools.rollout.verdict import Memory, Outcome, Patience, judge
+from tools.snapshot.rollout import Rollout
 from tools.tests.rollout.rollout_answers import (
     EXPECTED,
     NEW,
@@ -30,6 +31,7 @@ ROLLED_BACK = view(
     deployment(NEW, "FAILED", primary=False, runningCount=0, failedTasks=3),
 )
 ROLLED_BACK_BEFORE = view(deployment(OLD, "COMPLETED", rolloutStateReason=ROLLING_BACK))
+NO_SERVICE = Rollout(expected=NEW)
 GIVEN_UP = view(deployment(NEW, "FAILED", runningCount=0, failedTasks=3))
 TAKEN_OVER = view(
     deployment(NEWER, "IN_PROGRESS", runningCount=0),
@@ -73,7 +75,7 @@ def test_all_well_is_believed_at_the_second_look_in_a_row(views, last):
          "careapp-poc:8 has replaced careapp-poc:7: another update deploys to this service"),
         (ROLLED_BACK_BEFORE, "rolled back",
          f"ECS runs careapp-poc:6 and not careapp-poc:7, which was rolled back: {ROLLING_BACK}"),
-        (None, "deleted",
+        (NO_SERVICE, "deleted",
          "service careapp-poc-service does not exist any more; it was deleted outside of this stack"),
     ],
     ids=["given up", "rolled back", "taken over", "rolled back, failed one not listed", "deleted"],
@@ -91,7 +93,7 @@ def test_a_failure_that_ecs_names_needs_no_settling(seen):
     assert len(set(outcomes(seen, seen))) == 2
 
 
-@pytest.mark.parametrize("seen", [NOT_SHOWN_YET, None], ids=["old revision", "no service"])
+@pytest.mark.parametrize("seen", [NOT_SHOWN_YET, NO_SERVICE], ids=["old revision", "no service"])
 def test_what_ecs_may_only_not_show_yet_is_no_failure_before_it_has_settled(seen):
     looks = outcomes(*[seen] * 7)  # at 0, 3, 6, 9, 12, 15 and 18 seconds
     assert looks[:6] == ["going"] * 6

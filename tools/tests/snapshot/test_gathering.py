@@ -12,7 +12,7 @@ from stack.settings import Settings
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
 from tools.doctor.diagnose import diagnose
-from tools.snapshot import gather, page
+from tools.snapshot import gather, overview, page
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.elb import Listener, Rule
 from tools.snapshot.records import Part
@@ -23,7 +23,7 @@ from tools.tests.stacks import EVERY
 
 @pytest.fixture
 def now(folder, stack):
-    return gather(NAMES, stack.session, Settings.read("poc", folder))
+    return gather(Settings.read("poc", folder), stack.session)
 
 
 def test_the_service_is_what_was_declared(now, stack):
@@ -55,15 +55,15 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
 def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
     monkeypatch.setattr(page, "page", lambda *asked: asked)
     settings = Settings.read("poc", Path())
-    assert gather(NAMES, stack.session, settings).page == Part()
+    assert gather(settings, stack.session).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
-        asked = gather(NAMES, stack.session, settings, url="http://page")
+        asked = gather(settings, stack.session, url="http://page")
         assert [each.state for each in asked.targets.value] == ["healthy"]
         assert asked.page == Part((asked.balancer.value, settings, "http://page"))
         before = Part("before")
-        assert gather(NAMES, stack.session, settings, page=before).page is before
+        assert gather(settings, stack.session, page=before).page is before
     finally:
         client("elbv2").deregister_targets(TargetGroupArn=stack.group, Targets=target)
 
@@ -109,10 +109,29 @@ def test_only_fargate_s_quota_is_unknown_to_an_account_in_memory(now):
 
 @pytest.mark.usefixtures("folder", "stack")
 def test_no_secret_value_is_ever_asked_for(session, calls):
-    assert "hidden" not in repr(gather(NAMES, session, Settings.read("poc", Path())))
+    assert "hidden" not in repr(gather(Settings.read("poc", Path()), session))
     asked = {operation for operation, _ in calls}
     assert "describe_secret" in asked
     assert "get_secret_value" not in asked
+
+
+@pytest.mark.usefixtures("folder", "stack")
+def test_each_part_is_asked_for_once_and_the_status_asks_only_for_what_it_shows(session, calls):
+    settings = Settings.read("poc", Path())
+    gather(settings, session)
+    assert [each for each in calls if calls.count(each) > 1] == []
+    everything, shown = len(calls), overview(settings, session)
+    assert sorted(operation for operation, _ in calls[everything:]) == [
+        *(
+            "describe_alarms",
+            "describe_db_instances",
+            "describe_listeners",
+            "describe_load_balancers",
+        ),
+        *("describe_services", "describe_target_group_attributes", "describe_target_groups"),
+        *("describe_target_health", "list_tasks", "list_tasks"),
+    ]
+    assert shown.wanted == shown.service.value.primary.definition
 
 
 def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read(folder, stack):
@@ -134,7 +153,7 @@ def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read
             put("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", failed, minutes, **balancer)
     for minutes, count in ((1, 7), (0, 97)):
         put("AWS/RDS", "DatabaseConnections", count, minutes, DBInstanceIdentifier=NAMES.database)
-    found = gather(NAMES, stack.session, Settings.read("poc", folder)).measured.value
+    found = gather(Settings.read("poc", folder), stack.session).measured.value
     assert found == Measured(
         minutes=(Minute(newest - timedelta(minutes=2), 5, 0), Minute(newest, 4, 3)),
         connections=97,
@@ -150,7 +169,7 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
         return original(client, operation, params)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
-    diagnose(NAMES, stack.session, folder=folder)
+    diagnose(Settings.read("poc", folder), stack.session)
     # This stack has neither a certificate nor a log that is longer than what is read of it.
     group = arn("logs", f"log-group:{NAMES.log_group}")
     asked += [

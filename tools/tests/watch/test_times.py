@@ -24,6 +24,7 @@ from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.doctor.test_checks_health import given_up
 from tools.tests.pause.simulated_stack import Simulated
 from tools.tests.rollout import rollout_answers as gate
+from tools.waiting import Shown
 from tools.watch import events as timeline_screen
 from tools.watch import status as status_screen
 from tools.watch.events import Timeline, of_database, of_tasks
@@ -116,7 +117,8 @@ def test_the_gate_is_in_local_time():
     seen = gate.view(
         gate.deployment(gate.NEW, "IN_PROGRESS"), events=(gate.event(1, 0), gate.event(2, -86400))
     )
-    Reporter(told, gate.EXPECTED, since=a.NOW - timedelta(days=2)).report(seen, going, 0, 900)
+    reporter = Reporter(told, Shown(told.moment, 900), since=a.NOW - timedelta(days=2))
+    reporter.report(seen, going, 0)
     assert sorted(told.lastings) == [
         "11-24 21:00:00 ECS: (service careapp-poc-service) event 2.",
         "21:00:00 ECS: (service careapp-poc-service) event 1.",

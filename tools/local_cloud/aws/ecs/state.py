@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tools.local_cloud.aws.ecs import launch_rate
+from tools.shared.aws_rules import breaker_limit
 
 PROVISIONING_SECONDS = 10.0
 """AWS seconds until a task's network interface is attached."""
@@ -38,8 +39,9 @@ class Breaker:
         """Return how many failed tasks fail a deployment (API reference, ServiceDeploymentCircuitBreaker)."""
         if self.kind == "COUNT":
             return self.value
-        share = math.ceil(desired * self.value / 100)
-        return min(max(share, 3), 200) if self.kind == "BOUNDED_PERCENT" else max(share, 1)
+        if self.kind == "BOUNDED_PERCENT":
+            return breaker_limit(desired, self.value)
+        return max(math.ceil(desired * self.value / 100), 1)
 
 
 @dataclass(frozen=True)

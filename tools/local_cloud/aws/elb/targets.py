@@ -10,6 +10,7 @@ from typing import Any
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.hooks import Hooking
 from tools.local_cloud.clock import Clock
+from tools.shared.aws_rules import matches
 
 REGISTERING = ("Elb.RegistrationInProgress", "Target registration is in progress")
 CHECKING = ("Elb.InitialHealthChecking", "Initial health checks in progress")
@@ -60,15 +61,6 @@ def answered(status: int, matcher: str) -> Outcome:
         return PASSED
     words = f"Health checks failed with these codes: [{status}]"
     return Outcome(("Target.ResponseCodeMismatch", words))
-
-
-def matches(status: int, matcher: str) -> bool:
-    """Return whether a status is in a matcher like "200", "200,301" or "200-299"."""
-    for part in matcher.split(","):
-        first, _, last = part.strip().partition("-")
-        if int(first) <= status <= int(last or first):
-            return True
-    return False
 
 
 @dataclass(frozen=True)
