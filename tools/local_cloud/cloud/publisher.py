@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 
 from tools.local_cloud.aws import hooks
@@ -18,7 +17,7 @@ from tools.local_cloud.aws.rds.database import Databases
 from tools.local_cloud.aws.rds.metrics import Instances
 from tools.local_cloud.aws.scaling.tracking import Tracking
 from tools.local_cloud.aws.scheduler.invocations import Invocations
-from tools.local_cloud.clock import Clock
+from tools.local_cloud.clock import Background, Clock
 from tools.local_cloud.machine.processes import ProcessTable
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ SHORTEST = 0.5
 """Real seconds between two measurements, however fast the clock runs."""
 
 
-class Publisher:
+class Publisher(Background):
     """One thread that publishes. A source's error is logged, and is in ``cloud status`` until it works again."""
 
     def __init__(
@@ -38,21 +37,10 @@ class Publisher:
         after: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Set the sources, and a function that is called with each minute after it was published."""
+        super().__init__("metrics")
         self._clock, self._sources, self._after = clock, sources, after
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rehearsal-metrics", daemon=True)
         self._problems: dict[str, str] = {}
         self._minutes = 0
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
 
     def describe(self) -> dict[str, object]:
         """Return the errors for ``cloud status``."""

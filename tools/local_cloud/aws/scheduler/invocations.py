@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
@@ -18,7 +17,7 @@ from tools.local_cloud.aws.hooks import Params, Refused, backend
 from tools.local_cloud.aws.scheduler import target
 from tools.local_cloud.aws.scheduler.expressions import times
 from tools.local_cloud.aws.scheduler.rules import SERVICE
-from tools.local_cloud.clock import Clock
+from tools.local_cloud.clock import Background, Clock
 
 log = logging.getLogger(__name__)
 
@@ -55,25 +54,14 @@ class Invocation:
         return left > 0 and age <= policy["MaximumEventAgeInSeconds"]
 
 
-class Invocations:
+class Invocations(Background):
     """Invokes what is due on the local cloud's clock, in one thread."""
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__("schedules")
         self._clock = clock
         self._waiting: list[Invocation] = []
         self._counts: Counter[tuple[str, str]] = Counter()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rehearsal-schedules", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
 
     def take(self, minute: int) -> Iterator[Datum]:
         """Return the counts since the last call (user guide, "Monitoring … with Amazon CloudWatch")."""
@@ -85,7 +73,7 @@ class Invocations:
             metric = Metric.of("AWS/Scheduler", name, ScheduleGroup=group)
             yield Datum(metric, minute, values, "Count")
 
-    def turn(self, since: datetime, until: datetime) -> None:
+    def advance(self, since: datetime, until: datetime) -> None:
         """Invoke what is due from ``since`` and before ``until``, and repeat what failed before."""
         with hooks.LOCK:
             for schedule in _schedules():
@@ -131,7 +119,7 @@ class Invocations:
         while not self._over.wait(CHECK_SECONDS):
             now = self._clock.now()
             try:
-                self.turn(seen, now)
+                self.advance(seen, now)
             except Exception:
                 log.exception("the schedules of the local cloud failed")
             seen = now

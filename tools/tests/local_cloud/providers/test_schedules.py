@@ -359,7 +359,7 @@ class Cloud:
 
     def pass_time(self, **duration):
         until = self.now + timedelta(**duration)
-        self.invocations.turn(self.now, until)
+        self.invocations.advance(self.now, until)
         self.now = until
 
     def counts(self):
