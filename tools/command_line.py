@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gettext
-import inspect
 import json
 import os
 import sys
@@ -26,26 +25,19 @@ from tools.i18n import (
     language,
     said,
     t,
-    translated,
     verbatim,
 )
 from tools.i18n.masking import mask, mask_data
 from tools.screen import console
+from tools.shared import commands
 
+ECS = "ecsEnabled"
+"""The setting by which the stages differ."""
 LIBRARIES = "libraries"
 """The catalogue of what click itself says, which asks gettext's current domain for it."""
 
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 CANNOT_READ = 2
-
-
-class TranslatedOption(click.Option):
-    """An option whose help is a Text with values instead of a literal."""
-
-    def __init__(self, *words: str, text: Text, **how: object) -> None:
-        super().__init__(*words, **how)  # type: ignore[arg-type]
-        self.text = text
-        self.help = str(text)
 
 
 def language_option() -> click.Option:
@@ -117,20 +109,10 @@ def run(command: click.Command) -> None:
 
 def translate_help(command: click.Command) -> None:
     """Add ``--lang`` to a command and its subcommands and translate their help."""
-    if not any(option.name == "lang" for option in command.params):
-        command.params.append(language_option())
-    if command.help:
-        command.help = translated(inspect.cleandoc(command.help))
-        command.short_help = command.help.partition("\n")[0]
-    for option in command.params:
-        if isinstance(option, TranslatedOption):
-            option.help = str(option.text)
-        elif isinstance(option, click.Option) and option.help:
-            option.help = translated(option.help)
-    below = getattr(command, "commands", {})
-    if isinstance(below, dict):  # those of ./careapp itself are imported one at a time
-        for each in below.values():
-            translate_help(each)
+    for each in commands.below(command):
+        if not any(option.name == "lang" for option in each.params):
+            each.params.append(language_option())
+    commands.translate_help(command)
 
 
 def _run(command: click.Command) -> int:
@@ -189,40 +171,25 @@ def stack_option(command: click.decorators.FC) -> click.decorators.FC:
     )(command)
 
 
-class Whole(click.IntRange):
-    """An integer in a range; the error of a bad value names the range."""
+class Setting(click.ParamType[tuple[str, str]]):
+    """KEY=VALUE, the key as ``pulumi config set`` takes it; ``stages`` says why it cannot be ecsEnabled."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the integer. Raises click.BadParameter."""
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter as wrong:
-            text = t(
-                "{value} is not a whole number {limits}.", value=repr(value), limits=limits(self)
-            )
-            raise click.BadParameter(str(text), ctx, param) from wrong
+    name = "KEY=VALUE"
 
-
-class Number(click.FloatRange):
-    """A number in a range; the error of a bad value names the range."""
+    def __init__(self, stages: Text) -> None:
+        self.stages = stages
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the number. Raises click.BadParameter."""
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter as wrong:
-            text = t("{value} is not a number {limits}.", value=repr(value), limits=limits(self))
-            raise click.BadParameter(str(text), ctx, param) from wrong
-
-
-def limits(kind: click.IntRange | click.FloatRange) -> Text:
-    """Return the range of an option as text."""
-    low, high = kind.min or 0, kind.max
-    if high is None:
-        return t("from {low} up", low=low)
-    return t("from {low} to {high}", low=low, high=high)
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return the key and the value. Raises click.BadParameter."""
+        key, equals, text = str(value).partition("=")
+        if not (key and equals):
+            words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
+            self.fail(str(words), param, ctx)
+        if key.rpartition(":")[2] == ECS:
+            self.fail(str(self.stages), param, ctx)
+        return key, text
 
 
 NO_ACCESS = ("credentials", "expired")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.documents import commands, controls, local_cloud, scale, settings
+from tests.documents import commands, controls, cost, local_cloud, scale, settings
 from tests.documents.markdown import ROOT
 
 settings.write()
@@ -11,3 +11,5 @@ settings.write()
 local_cloud.FILE.write_text(local_cloud.page())
 for name, template in scale.PAGES.items():
     (ROOT / "docs" / name).write_text(scale.page(template))
+for name in cost.PAGES:
+    (ROOT / "docs" / name).write_text(cost.page(name))

@@ -10,10 +10,9 @@ from pathlib import Path
 from stack import database, sizes
 from stack.settings import Settings
 from stack.shifting import MAXIMUM_PERCENT
+from tests.documents.cost import stacks
 from tests.documents.markdown import ROOT
-from tests.support.declared import resources_of
 from tools.cost.bill import Assumptions, Bill
-from tools.cost.graph import Graph, Resource
 from tools.cost.prices import HOURS, NoPrice, PriceBook
 from tools.cost.rules import bill
 
@@ -130,18 +129,6 @@ def _task(stack: str) -> float:
 
 @cache
 def _bill(stack: str) -> Bill:
-    """Price stage 2 of a stack file, as `./careapp cost` does, from the program with Pulumi's mocks."""
-    made = tuple(
-        Resource(
-            type=each.resource_type,
-            name=each.name,
-            urn=each.urn,
-            inputs=each.props,
-            needs=tuple(
-                {other.urn for group in each.property_dependencies.values() for other in group}
-            ),
-        )
-        for each in resources_of(stack)
-        if each.resource_type.startswith(("aws:", "docker:"))
-    )
-    return bill(Graph(made, "ap-northeast-1"), PriceBook.load("ap-northeast-1"), Assumptions())
+    """Return the bill of stage 2 of a stack file, as `./careapp cost` has it."""
+    [graph] = [each.graph for each in stacks() if (each.stack, each.state) == (stack, "stage2")]
+    return bill(graph, PriceBook.load(graph.region), Assumptions())

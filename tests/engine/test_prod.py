@@ -114,8 +114,9 @@ class Life:
     @staticmethod
     def log_a_request(stack):
         """Put an object into the bucket for access logs, which only lifted protection empties."""
-        [bucket] = stack.calls("s3", "list_buckets", {})["Buckets"]
-        log = {"Bucket": bucket["Name"], "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
+        names = [each["Name"] for each in stack.calls("s3", "list_buckets", {})["Buckets"]]
+        bucket = next(each for each in names if each.startswith("careapp-prod-access-logs"))
+        log = {"Bucket": bucket, "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
         stack.calls("s3", "put_object", log)
 
 

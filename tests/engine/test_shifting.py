@@ -47,7 +47,9 @@ class Story:
         return {each["Priority"]: each for each in rules}[str(priority)]
 
     def balancer(self) -> str:
-        [found] = self.stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
+        [found] = self.stack.calls(
+            "elbv2", "describe_load_balancers", {"Names": ["careapp-poc-alb"]}
+        )["LoadBalancers"]
         return str(found["LoadBalancerArn"])
 
     def groups(self) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ NAMES = ("arn", "name", "bucket")
 
 @cache
 def _processes() -> ProcessPoolExecutor:
-    FORKS.set_forkserver_preload([__name__, *PRELOADED])
+    FORKS.set_forkserver_preload([PRELOADED, __name__])
     return ProcessPoolExecutor(os.cpu_count(), mp_context=FORKS, max_tasks_per_child=1)
 
 

@@ -15,19 +15,14 @@ from typing import Any
 from moto.backends import get_backend
 
 from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.rds.rules import make_service_role
-from tools.local_cloud.building.builder import Builder
 from tools.local_cloud.calls import Calls
-from tools.local_cloud.cloud.api import Api
 from tools.local_cloud.engine.find import find_or_get
-from tools.local_cloud.engine.language import Hosts, Language
+from tools.local_cloud.engine.language import Language
 from tools.local_cloud.engine.pulumi import Changes, Pulumi
 from tools.local_cloud.paths import Home
-from tools.local_cloud.providers.aws.provider import AwsServicer
-from tools.local_cloud.providers.awsx import AwsxServicer
-from tools.local_cloud.providers.docker_provider import DockerServicer
 from tools.local_cloud.run.client import Facts
 from tools.local_cloud.run.project import Project, local_cloud_environment
+from tools.local_cloud.run.stand_ins import start_api, start_hosts
 from tools.rehearsal.rehearse import copy_program
 
 Params = dict[str, Any]
@@ -376,43 +371,19 @@ def local_stack(
     # One line for every request would bury what a failing test has to say.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stops:
-        api = Api(region)
-        api.start()
-        stops.callback(api.stop)
         forget_other_stacks()
-        calls = Calls(api.endpoint, region)
-        make_service_role(calls)
+        calls, builder = start_api(region, folder / "images", False, stops)
         ecs = stops.enter_context(scripted_ecs())
-        language = Language(
-            local_cloud_environment(api.endpoint, region, home.facts)
-            | {"CAREAPP_POLL_SECONDS": "0.1", "CAREAPP_CLOCK_SPEED": SPEED}
-        )
-        hosts = Hosts(
-            language,
-            {
-                "aws": AwsServicer(api.endpoint, region),
-                "awsx": AwsxServicer(),
-                "docker": DockerServicer(
-                    Builder(calls, folder / "images", docker=False), lambda: language.folder
-                ),
-            },
-        )
-        hosts.start()
-        stops.callback(hosts.stop)
+        variables = local_cloud_environment(calls.endpoint, region, home.facts)
+        pace = {"CAREAPP_POLL_SECONDS": "0.1", "CAREAPP_CLOCK_SPEED": SPEED}
+        hosts = start_hosts(calls, builder, variables | pace, stops)
         ours = Project(home, source)
         ours.prepare()
-        options = {
-            "region": region,
-            "speed": 20,
-            "port": None,
-            "docker": False,
-            "namespaces": False,
-            "mounts": False,
-        }
+        none = {"docker": False, "namespaces": False, "mounts": False}
+        options = {"region": region, "speed": 20, "port": None, **none}
         facts = Facts(
             {
-                "pid": 0,
-                "endpoint": api.endpoint,
+                "endpoint": calls.endpoint,
                 "environment": hosts.environment,
                 "options": options,
             }
@@ -420,4 +391,4 @@ def local_stack(
         environment = ours.environment(facts, find_or_get()) | ONE_STATE
         pulumi = Pulumi(home.project, environment, quiet=True)
         pulumi.run("stack", "init", stack)
-        yield LocalStack(pulumi, home, source, calls, ecs, language, stack, project)
+        yield LocalStack(pulumi, home, source, calls, ecs, hosts.language, stack, project)

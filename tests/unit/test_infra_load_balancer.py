@@ -115,7 +115,7 @@ def test_health_numbers_are_the_settings(engine, build):
         unhealthyThreshold="6",
         deregistrationDelay="40",
     )
-    made = engine.only(TARGETS)
+    made = engine.inputs(TARGETS)["careapp-poc-tg"]
     assert made["deregistrationDelay"] == 40
     assert made["healthCheck"] == {
         "enabled": True,
@@ -132,7 +132,7 @@ def test_health_numbers_are_the_settings(engine, build):
 
 def test_another_container_port_leaves_the_target_group_as_it_is(engine, build):
     build(containerPort="8080")
-    assert engine.only(TARGETS)["port"] == 80
+    assert engine.inputs(TARGETS)["careapp-poc-tg"]["port"] == 80
 
 
 def test_until_a_rule_forwards_it_says_that_ecs_is_off(engine, build):

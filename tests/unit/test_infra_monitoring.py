@@ -199,8 +199,8 @@ def test_every_alarm_has_a_description_of_its_own(engine, build):
 
 def test_the_topic_is_encrypted_with_a_key_that_the_two_services_may_use(engine, build):
     build()
-    assert engine.only("aws:sns/topic:Topic")["kmsMasterKeyId"] == "key-1"
-    key = engine.only("aws:kms/key:Key")
+    assert engine.inputs("aws:sns/topic:Topic")["careapp-poc-alarms"]["kmsMasterKeyId"] == "key-1"
+    key = engine.inputs("aws:kms/key:Key")["careapp-poc-alarms"]
     administration, use = json.loads(key.pop("policy"))["Statement"]
     assert key == {
         "description": "What the alarms of careapp-poc say",
@@ -221,14 +221,18 @@ def test_the_topic_is_encrypted_with_a_key_that_the_two_services_may_use(engine,
 
 def test_the_key_names_the_role_that_deploys_a_stack_with_that_roles_boundary(engine, build):
     build(permissionsBoundary="careapp-delivery-poc-boundary")
-    administration, _ = json.loads(engine.only("aws:kms/key:Key")["policy"])["Statement"]
+    administration, _ = json.loads(
+        engine.inputs("aws:kms/key:Key")["careapp-poc-alarms"]["policy"]
+    )["Statement"]
     root, role = "arn:aws:iam::123456789012:root", "role/careapp-delivery-poc"
     assert administration["Principal"] == {"AWS": [root, root.replace("root", role)]}
 
 
 def test_only_this_stack_s_alarms_and_eventbridge_may_publish_and_only_over_tls(engine, build):
     build()
-    policy = json.loads(engine.only("aws:sns/topicPolicy:TopicPolicy")["policy"])
+    policy = json.loads(
+        engine.inputs("aws:sns/topicPolicy:TopicPolicy")["careapp-poc-alarms"]["policy"]
+    )
     topic = "arn:Topic/careapp-poc-alarms"
     alarms = "arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:careapp-poc-*"
     publish = {"Action": "sns:Publish", "Resource": topic}
@@ -262,7 +266,7 @@ def test_without_an_address_the_topic_has_no_subscriber(engine, build):
 
 def test_the_address_is_subscribed(engine, build):
     build(alarmEmail="team@example.com")
-    assert engine.only(SUBSCRIPTION) == {
+    assert engine.inputs(SUBSCRIPTION)["careapp-poc-alarms"] == {
         "topic": "arn:Topic/careapp-poc-alarms",
         "protocol": "email",
         "endpoint": "team@example.com",
@@ -271,7 +275,7 @@ def test_the_address_is_subscribed(engine, build):
 
 def test_a_failed_deployment_of_this_service_is_notified(engine, build):
     build(ecsEnabled="true")
-    rule = engine.only("aws:cloudwatch/eventRule:EventRule")
+    rule = engine.inputs("aws:cloudwatch/eventRule:EventRule")["careapp-poc-rollout-failed"]
     assert rule["name"] == "careapp-poc-rollout-failed"
     assert json.loads(rule["eventPattern"]) == {
         "source": ["aws.ecs"],
@@ -279,7 +283,7 @@ def test_a_failed_deployment_of_this_service_is_notified(engine, build):
         "resources": [SERVICE_ARN],
         "detail": {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
     }
-    target = engine.only("aws:cloudwatch/eventTarget:EventTarget")
+    target = engine.inputs("aws:cloudwatch/eventTarget:EventTarget")["careapp-poc-rollout-failed"]
     transformer = target.pop("inputTransformer")
     assert target == {"rule": "careapp-poc-rollout-failed", "targetId": "topic", "arn": "topic"}
     assert transformer["inputPaths"] == {"at": "$.time", "reason": "$.detail.reason"}
@@ -302,12 +306,12 @@ def test_the_dashboard_can_be_turned_off(engine, build):
 
 
 def widgets(engine):
-    return json.loads(engine.only(DASHBOARD)["dashboardBody"])["widgets"]
+    return json.loads(engine.inputs(DASHBOARD)["careapp-poc"]["dashboardBody"])["widgets"]
 
 
 def test_the_graphs_lead_from_the_page_down_to_the_database(engine, build):
     build()
-    made = engine.only(DASHBOARD)
+    made = engine.inputs(DASHBOARD)["careapp-poc"]
     assert made["dashboardName"] == "careapp-poc"
     note, *graphs = widgets(engine)
     assert "./careapp doctor --stack poc" in note["properties"]["markdown"]
@@ -383,7 +387,7 @@ def test_a_graph_names_namespace_metric_and_dimensions(engine, build):
 
 def test_the_dashboard_is_the_same_in_both_stages(engine, build):
     build(ecsEnabled="false")
-    before = engine.only(DASHBOARD)
+    before = engine.inputs(DASHBOARD)["careapp-poc"]
     engine.made.clear()
     build(ecsEnabled="true")
-    assert engine.only(DASHBOARD) == before
+    assert engine.inputs(DASHBOARD)["careapp-poc"] == before

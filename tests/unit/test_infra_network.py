@@ -45,12 +45,12 @@ def test_every_choice_that_awsx_could_change_is_spelled_out(engine, build):
 def test_a_third_zone_moves_no_other(engine, build, count):
     """EC2 would refuse a subnet where another one still lies."""
     build(zoneCount=count)
-    assert engine.only(VPC)["availabilityZoneCidrMask"] == 18
+    assert engine.inputs(VPC)["careapp-poc"]["availabilityZoneCidrMask"] == 18
 
 
 def test_subnets_shrink_with_the_vpc_so_that_three_zones_always_fit(engine, build):
     build(vpcCidr="10.1.32.0/19", zoneCount="3")
-    made = engine.only(VPC)
+    made = engine.inputs(VPC)["careapp-poc"]
     assert [spec["cidrMask"] for spec in made["subnetSpecs"]] == [27, 23, 27]
     assert made["availabilityZoneNames"] == [f"ap-northeast-1{letter}" for letter in "acd"]
     assert made["availabilityZoneCidrMask"] == 21
@@ -70,7 +70,7 @@ def test_subnets_shrink_with_the_vpc_so_that_three_zones_always_fit(engine, buil
 )
 def test_behind_a_nat_gateway_tasks_are_private(engine, build, strategy, awsx, tasks):
     network = build(natStrategy=strategy)
-    assert engine.only(VPC)["natGateways"] == {"strategy": awsx}
+    assert engine.inputs(VPC)["careapp-poc"]["natGateways"] == {"strategy": awsx}
     assert network.tasks_are_public is (strategy == "none")
     assert engine.known(network.task_subnet_ids) == tasks
 
@@ -130,7 +130,7 @@ def test_vpc_and_two_zones_subnets_are_protected_and_a_third_zone_may_go(configu
 
 def test_awsx_s_children_go_through_these_changes(engine, build):
     build()
-    [vpc] = [made for made in engine.made if made.typ == VPC]
+    vpc = next(made for made in engine.made if (made.typ, made.name) == (VPC, NAME))
     names = [transform.__name__ for transform in vpc.transforms]
     assert names == ["no_public_ips", "protect", "order"]
 
@@ -172,12 +172,12 @@ def access(engine):
 
 
 def test_what_the_rules_refuse_is_written_to_a_log_group(flow):
-    assert flow.only("aws:cloudwatch/logGroup:LogGroup") == {
+    assert flow.inputs("aws:cloudwatch/logGroup:LogGroup")["careapp-poc-flow"] == {
         "name": "/vpc/careapp-poc",
         "retentionInDays": 90,
         "tags": LOG_TAGS,
     }
-    assert flow.only("aws:ec2/flowLog:FlowLog") == {
+    assert flow.inputs("aws:ec2/flowLog:FlowLog")["careapp-poc-flow"] == {
         "vpcId": "vpc-1",
         "trafficType": "REJECT",
         "logDestinationType": "cloud-watch-logs",
@@ -188,7 +188,7 @@ def test_what_the_rules_refuse_is_written_to_a_log_group(flow):
 
 
 def test_flow_logs_write_that_group_only_and_nobody_else_takes_their_role(flow):
-    role = flow.only("aws:iam/role:Role")
+    role = flow.inputs("aws:iam/role:Role")["careapp-poc-flow"]
     assert json.loads(role["assumeRolePolicy"])["Statement"] == [
         {
             "Effect": "Allow",
@@ -202,7 +202,7 @@ def test_flow_logs_write_that_group_only_and_nobody_else_takes_their_role(flow):
             },
         }
     ]
-    policy = flow.only("aws:iam/rolePolicy:RolePolicy")
+    policy = flow.inputs("aws:iam/rolePolicy:RolePolicy")["careapp-poc-flow"]
     assert policy["role"] == "careapp-poc-flow-made-up"
     assert json.loads(policy["policy"])["Statement"] == [
         {
@@ -221,7 +221,9 @@ def test_flow_logs_write_that_group_only_and_nobody_else_takes_their_role(flow):
 def test_the_bucket_is_closed_encrypted_and_forgets(engine, access):
     access()
     name = {"bucket": "the-bucket"}
-    assert engine.only("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock") == {
+    assert engine.inputs("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")[
+        "careapp-poc-access-logs"
+    ] == {
         **name,
         "blockPublicAcls": True,
         "blockPublicPolicy": True,
@@ -229,11 +231,15 @@ def test_the_bucket_is_closed_encrypted_and_forgets(engine, access):
         "restrictPublicBuckets": True,
     }
     encryption = "aws:s3/bucketServerSideEncryptionConfiguration"
-    assert engine.only(f"{encryption}:BucketServerSideEncryptionConfiguration") == {
+    assert engine.inputs(f"{encryption}:BucketServerSideEncryptionConfiguration")[
+        "careapp-poc-access-logs"
+    ] == {
         **name,
         "rules": [{"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}],
     }
-    assert engine.only("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration") == {
+    assert engine.inputs("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")[
+        "careapp-poc-access-logs"
+    ] == {
         **name,
         "rules": [
             {
@@ -249,7 +255,7 @@ def test_the_bucket_is_closed_encrypted_and_forgets(engine, access):
 
 def test_elb_alone_may_write_below_this_account_and_nobody_may_come_without_tls(engine, access):
     access()
-    policy = engine.only("aws:s3/bucketPolicy:BucketPolicy")
+    policy = engine.inputs("aws:s3/bucketPolicy:BucketPolicy")["careapp-poc-access-logs"]
     assert policy["bucket"] == "the-bucket"
     bucket = "arn:aws:s3:::the-bucket"
     assert json.loads(policy["policy"])["Statement"] == [
@@ -272,13 +278,16 @@ def test_elb_alone_may_write_below_this_account_and_nobody_may_come_without_tls(
 @pytest.mark.parametrize("protect", [True, False])
 def test_a_bucket_with_logs_in_it_goes_only_where_nothing_is_protected(engine, access, protect):
     access(protect)
-    assert engine.only(BUCKET) == {"forceDestroy": not protect, "tags": LOG_TAGS}
+    assert engine.inputs(BUCKET)["careapp-poc-access-logs"] == {
+        "forceDestroy": not protect,
+        "tags": LOG_TAGS,
+    }
 
 
 def test_the_load_balancer_is_told_the_bucket_once_elb_may_write_to_it(engine, configured):
     settings = configured(accessLogs="true")
     engine.run(lambda: balancer(settings))
-    made = engine.only("aws:lb/loadBalancer:LoadBalancer")
+    made = engine.inputs("aws:lb/loadBalancer:LoadBalancer")["careapp-poc-alb"]
     assert made["accessLogs"] == {"bucket": "the-bucket", "enabled": True}
     waits = engine.request("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb").dependencies
     assert [urn for urn in waits if "bucketPolicy:BucketPolicy" in urn] != []

@@ -38,12 +38,12 @@ def test_tags_are_immutable_images_are_scanned_and_go_with_an_unprotected_stack(
 
 def test_a_protected_stack_keeps_its_images(engine, image):
     image(protect="true")
-    assert engine.only(REPOSITORY)["forceDelete"] is False
+    assert engine.inputs(REPOSITORY)["careapp-poc-app"]["forceDelete"] is False
 
 
 def test_untagged_images_are_dropped_after_a_week_and_tagged_ones_beyond_the_count(engine, image):
     image(imagesKept="12")
-    made = engine.only("aws:ecr/lifecyclePolicy:LifecyclePolicy")
+    made = engine.inputs("aws:ecr/lifecyclePolicy:LifecyclePolicy")["careapp-poc-app"]
     assert made["repository"] == "careapp/hello-ecs"
     assert json.loads(made["policy"]) == {
         "rules": [
@@ -79,7 +79,7 @@ def test_the_image_is_built_for_the_architecture_and_pushed_under_its_content_s_
 ):
     tag = content_tag(checkout / "webapp", {"platform": platform, "revision": "1"})
     assert image(cpuArchitecture=architecture).tag == tag
-    made = engine.only(IMAGE)
+    made = engine.inputs(IMAGE)["careapp-poc-app"]
     assert made == {
         "imageName": f"{URL}:{tag}",
         "build": {
@@ -98,7 +98,7 @@ def test_another_folder_is_built_from_its_own_dockerfile(engine, image, checkout
     (folder / "Dockerfile").write_text("FROM python:3.13-slim\n")
     tag = content_tag(folder, {"platform": "linux/amd64", "revision": "1"})
     assert image(appFolder="apps/mine").tag == tag
-    assert engine.only(IMAGE)["build"] == {
+    assert engine.inputs(IMAGE)["careapp-poc-app"]["build"] == {
         "context": "./apps/mine",
         "dockerfile": "./apps/mine/Dockerfile",
         "platform": "linux/amd64",
@@ -115,7 +115,7 @@ def test_a_stage_and_a_dockerfile_of_another_name_are_built_under_a_tag_of_their
     built = image(appDockerfile="docker/web", appTarget="production")
     other = {"dockerfile": "docker/web", "target": "production"}
     assert built.tag == content_tag(folder, parts | other) != content_tag(folder, parts)
-    assert engine.only(IMAGE)["build"] == {
+    assert engine.inputs(IMAGE)["careapp-poc-app"]["build"] == {
         "context": "./webapp",
         "dockerfile": "./webapp/docker/web",
         "platform": "linux/amd64",

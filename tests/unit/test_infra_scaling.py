@@ -92,7 +92,7 @@ def test_either_target_may_be_off(engine, build, given, policies):
 @pytest.mark.parametrize(("desired", "starts"), [("1", 2), ("3", 3), ("9", 6)])
 def test_a_new_service_starts_within_the_range(engine, build, desired, starts):
     build(desiredCount=desired, minCount="2", maxCount="6")
-    assert engine.only(SERVICE)["desiredCount"] == starts
+    assert engine.inputs(SERVICE)["careapp-poc-service"]["desiredCount"] == starts
 
 
 def test_hours_without_a_range_start_and_stop_the_desired_count(engine, build):
@@ -113,7 +113,9 @@ def test_hours_without_a_range_start_and_stop_the_desired_count(engine, build):
         },
     }
     assert engine.inputs(POLICY) == {}
-    assert engine.only(TARGET)["suspendedState"] == suspended(schedule=False)
+    assert engine.inputs(TARGET)["careapp-poc-service"]["suspendedState"] == suspended(
+        schedule=False
+    )
 
 
 def test_hours_bring_the_range_back(engine, build):

@@ -110,7 +110,7 @@ def bastion(engine, declare):
 
 def test_it_is_small_private_encrypted_and_without_a_key(engine, bastion):
     made = bastion()
-    assert engine.only(INSTANCE) == {
+    assert engine.inputs(INSTANCE)["careapp-poc-bastion"] == {
         "ami": "ami-1",
         "instanceType": "t4g.nano",
         "subnetId": "private-1",
@@ -137,7 +137,7 @@ def test_without_a_nat_gateway_it_goes_where_the_tasks_go_for_else_ssm_never_fin
     engine, bastion
 ):
     bastion(natStrategy="none")
-    made = engine.only(INSTANCE)
+    made = engine.inputs(INSTANCE)["careapp-poc-bastion"]
     assert (made["subnetId"], made["associatePublicIpAddress"]) == ("public-1", True)
 
 
@@ -177,7 +177,7 @@ def test_it_reaches_aws_and_the_database_and_is_reached_by_nobody(engine, bastio
 
 def test_its_role_lets_ssm_manage_it_and_nothing_more(engine, bastion):
     bastion()
-    role = engine.only("aws:iam/role:Role")
+    role = engine.inputs("aws:iam/role:Role")["careapp-poc-bastion"]
     assert json.loads(role["assumeRolePolicy"])["Statement"] == [
         {
             "Effect": "Allow",
@@ -185,7 +185,7 @@ def test_its_role_lets_ssm_manage_it_and_nothing_more(engine, bastion):
             "Action": "sts:AssumeRole",
         }
     ]
-    policy = engine.only("aws:iam/rolePolicy:RolePolicy")
+    policy = engine.inputs("aws:iam/rolePolicy:RolePolicy")["careapp-poc-bastion"]
     assert policy["role"] == "careapp-poc-bastion-made-up"
     assert json.loads(policy["policy"])["Statement"] == [
         {

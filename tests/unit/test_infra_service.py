@@ -60,7 +60,7 @@ def test_the_alarms_of_a_deployment_notify_nobody_and_never_fire_on_missing_data
 )
 def test_without_deployment_alarms_a_service_says_so_and_does_not_wait(engine, build, off):
     build(**off)
-    [service] = engine.inputs(SERVICE).values()
+    service = engine.inputs(SERVICE)["careapp-poc-service"]
     assert engine.inputs(ALARM) == {}
     # An empty list is dropped by the provider (expandAlarms) and then refused by the SDK.
     assert service["alarms"] == {"alarmNames": [WATCHED[0]], "enable": False, "rollback": False}
@@ -141,15 +141,15 @@ def test_the_whole_service(engine, build):
 )
 def test_a_setting_changes_the_service(engine, build, changes, inputs):
     build(**changes)
-    made = engine.only(SERVICE)
+    made = engine.inputs(SERVICE)["careapp-poc-service"]
     assert {key: made[key] for key in inputs} == inputs
 
 
 def tasks(engine):
     """What ECS makes tasks of; it replaces them when one of these changes (API reference, UpdateService)."""
-    service = engine.only(SERVICE)
+    service = engine.inputs(SERVICE)["careapp-poc-service"]
     keys = ("networkConfiguration", "capacityProviderStrategies", "loadBalancers")
-    return [engine.only(DEFINITION), *(service[key] for key in keys)]
+    return [engine.inputs(DEFINITION)["careapp-poc-app"], *(service[key] for key in keys)]
 
 
 BEFORE: dict[tuple[str, ...], Any] = {}
@@ -231,7 +231,7 @@ def test_everything_that_asks_for_the_page_goes_to_the_tasks(engine, build):
 
 def test_the_whole_task_definition(engine, build):
     build()
-    made = engine.only(DEFINITION)
+    made = engine.inputs(DEFINITION)["careapp-poc-app"]
     made.pop("containerDefinitions")
     assert made == {
         "family": "careapp-poc",
@@ -250,16 +250,21 @@ def test_the_whole_task_definition(engine, build):
 
 def test_the_architecture_of_image_and_task_is_one_setting(engine, build):
     build(cpuArchitecture="ARM64", taskCpu="512", taskMemory="1024")
-    made = engine.only(DEFINITION)
+    made = engine.inputs(DEFINITION)["careapp-poc-app"]
     assert made["runtimePlatform"]["cpuArchitecture"] == "ARM64"
-    assert engine.only("docker:index/image:Image")["build"]["platform"] == "linux/arm64"
+    assert (
+        engine.inputs("docker:index/image:Image")["careapp-poc-app"]["build"]["platform"]
+        == "linux/arm64"
+    )
     assert (made["cpu"], made["memory"]) == ("512", "1024")
 
 
 def test_the_log_has_the_note_s_name_and_does_not_grow_for_ever(engine, build):
     build(logRetentionDays="90")
-    assert engine.inputs(LOGS) == {
-        "careapp-poc-app": {"name": "/ecs/careapp-poc", "retentionInDays": 90, "tags": TAGS}
+    assert engine.inputs(LOGS)["careapp-poc-app"] == {
+        "name": "/ecs/careapp-poc",
+        "retentionInDays": 90,
+        "tags": TAGS,
     }
 
 
@@ -296,7 +301,7 @@ APP_SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-
 
 
 def container(engine):
-    [made] = json.loads(engine.only(DEFINITION)["containerDefinitions"])
+    [made] = json.loads(engine.inputs(DEFINITION)["careapp-poc-app"]["containerDefinitions"])
     return made
 
 
@@ -351,7 +356,9 @@ def test_the_port_is_told_to_the_app_to_ecs_and_to_the_load_balancer(engine, bui
     made = container(engine)
     assert made["portMappings"] == [{"containerPort": 8080, "hostPort": 8080, "protocol": "tcp"}]
     assert {"name": "PORT", "value": "8080"} in made["environment"]
-    assert engine.only(SERVICE)["loadBalancers"][0]["containerPort"] == 8080
+    assert (
+        engine.inputs(SERVICE)["careapp-poc-service"]["loadBalancers"][0]["containerPort"] == 8080
+    )
 
 
 def test_a_shell_needs_a_root_file_system_that_can_be_written(engine, build):

@@ -60,7 +60,7 @@ def build(declare):
 )
 def test_a_strategy_is_passed_to_ecs_with_both_target_groups(engine, build, changes, configuration):
     build(**changes)
-    service = engine.only(SERVICE)
+    service = engine.inputs(SERVICE)["careapp-poc-service"]
     hook = {
         "targetType": "PAUSE",
         "lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"],
@@ -148,16 +148,19 @@ def test_ecs_watches_the_errors_of_each_target_group_so_that_the_old_version_hid
     build(deployStrategy="canary")
     names = ("deployment-errors", "deployment-latency")
     both = [f"careapp-poc-{name}{ending}" for ending in ("", "-2") for name in names]
-    assert engine.only(SERVICE)["alarms"]["alarmNames"] == both
+    assert engine.inputs(SERVICE)["careapp-poc-service"]["alarms"]["alarmNames"] == both
     assert set(both) <= set(engine.inputs(ALARM))
 
 
 def test_rolling_has_none_of_it(engine, build):
     build()
-    assert list(engine.inputs(GROUP)) == ["careapp-poc-tg"]
-    assert list(engine.inputs(RULE)) == ["careapp-poc-app"]
+    assert "careapp-poc-tg2" not in engine.inputs(GROUP)
+    assert "careapp-poc-test" not in engine.inputs(RULE)
     assert "careapp-poc-shifting" not in engine.inputs(ROLE)
-    assert engine.only(SERVICE)["deploymentConfiguration"]["strategy"] == "ROLLING"
+    assert (
+        engine.inputs(SERVICE)["careapp-poc-service"]["deploymentConfiguration"]["strategy"]
+        == "ROLLING"
+    )
     assert "careapp-poc-deployment-errors-2" not in engine.inputs(ALARM)
     assert "ignoreChanges" not in {
         field.name for field, _ in engine.request(RULE, "careapp-poc-app").ListFields()

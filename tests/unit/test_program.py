@@ -259,10 +259,12 @@ def test_a_task_keeps_an_idle_connection_longer_than_the_load_balancer(engine, p
     """The other way round ELB answers a request with 502 now and then."""
     program(ecsEnabled="true")
     [container] = json.loads(
-        engine.only("aws:ecs/taskDefinition:TaskDefinition")["containerDefinitions"]
+        engine.inputs("aws:ecs/taskDefinition:TaskDefinition")["careapp-poc-app"][
+            "containerDefinitions"
+        ]
     )
     variables = {each["name"]: each["value"] for each in container["environment"]}
-    idle = engine.only("aws:lb/loadBalancer:LoadBalancer")["idleTimeout"]
+    idle = engine.inputs("aws:lb/loadBalancer:LoadBalancer")["careapp-poc-alb"]["idleTimeout"]
     assert int(variables["KEEP_ALIVE_SECONDS"]) > idle
 
 
@@ -321,7 +323,10 @@ def test_a_new_stack_gets_the_first_zones_of_its_account_which_differ_between_ac
 ):
     engine.lookups[ZONES] = {"names": ["us-east-1f", "us-east-1b", "us-east-1d"]}
     assert program(region="us-east-1")["kept"]["zones"] == ["us-east-1b", "us-east-1d"]
-    assert engine.only("awsx:ec2:Vpc")["availabilityZoneNames"] == ["us-east-1b", "us-east-1d"]
+    assert engine.inputs("awsx:ec2:Vpc")["careapp-poc"]["availabilityZoneNames"] == [
+        "us-east-1b",
+        "us-east-1d",
+    ]
 
 
 def test_a_zone_that_aws_adds_or_closes_moves_no_subnet(engine, program):

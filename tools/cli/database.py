@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from tools.command_line import Whole, stack_option
+from tools.command_line import stack_option
 from tools.i18n import said, t
+from tools.shared.commands import Whole
 
 
 def via_option(command: click.decorators.FC) -> click.decorators.FC:

@@ -8,52 +8,33 @@ from typing import Any
 
 import click
 
-from tools.command_line import Number, Whole, stack_option
+from tools.command_line import ECS, Setting, stack_option
 from tools.i18n import t
-from tools.local_cloud.clock import DEFAULT_SPEED
 from tools.local_cloud.paths import find_home
 from tools.local_cloud.run import shell as commands
+from tools.local_cloud.run.options import options as cloud_options
 from tools.rehearsal import careapp
 from tools.rehearsal.faults import FAULTS
+from tools.shared.commands import Whole
 
-ECS_ENABLED = "ecsEnabled"
+UNTIL = t(
+    "The rehearsal itself sets {key}, which is the difference between the stages: "
+    "--until stage1 leaves stage 2 out.",
+    key=ECS,
+)
 CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port")
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
     """Add the options of a local cloud to a command that can start one."""
-    for option in (
-        click.option(
-            "--tasks",
-            type=click.Choice(["auto", "docker", "process"]),
-            default="auto",
-            show_default=True,
-            help="Run tasks as containers of the built image, or as processes of the image's own "
-            "command; auto takes Docker where an engine can build the image.",
-        ),
-        click.option(
-            "--speed",
-            type=Number(min=1, max=200),
-            default=DEFAULT_SPEED,
-            show_default=True,
-            help="Seconds of AWS's waits that pass in one second; 1 is AWS's own pace.",
-        ),
-        click.option(
-            "--port",
-            type=Whole(0, 65535),
-            default=None,
-            help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
-        ),
-        click.option(
-            "--watch-port",
-            type=Whole(0, 65535),
-            default=None,
-            help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
-            "--port 0. Default: 8081, or any if that is taken.",
-        ),
-    ):
-        command = option(command)
-    return command
+    watch = click.option(
+        "--watch-port",
+        type=Whole(0, 65535),
+        default=None,
+        help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
+        "--port 0. Default: 8081, or any if that is taken.",
+    )
+    return watch(cloud_options(command))
 
 
 def region_options(command: click.decorators.FC) -> click.decorators.FC:
@@ -64,26 +45,6 @@ def region_options(command: click.decorators.FC) -> click.decorators.FC:
     return click.option(
         "-s", "--stack", help="The stack whose region the local cloud has. [default: poc]"
     )(command)
-
-
-def pair(text: str) -> tuple[str, str]:
-    """Return the key and value of `KEY=VALUE`. Raises BadParameter for another text."""
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise click.BadParameter(
-            str(t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=text))
-        )
-    if key.rpartition(":")[2] == ECS_ENABLED:
-        raise click.BadParameter(
-            str(
-                t(
-                    "The rehearsal itself sets {key}, which is the difference between the stages: "
-                    "--until stage1 leaves stage 2 out.",
-                    key=ECS_ENABLED,
-                )
-            )
-        )
-    return key, value
 
 
 @click.command()
@@ -98,8 +59,7 @@ def pair(text: str) -> tuple[str, str]:
     "--config",
     "-c",
     multiple=True,
-    metavar="KEY=VALUE",
-    callback=lambda _context, _option, given: tuple(map(pair, given)),
+    type=Setting(UNTIL),
     help="A setting that changes the stack file's, as in `pulumi up -c`; may be given several times.",
 )
 @click.option(

@@ -77,18 +77,17 @@ def _database(resource: Resource, _: Case) -> Iterator[Use]:
 
 LEFT: dict[str, Rule] = {"rds:Instance": _database}
 
-NOTE_USD = 150
-"""What the hand-over note of 2025-10-04 says that deleting its shared VPC stack saves a month."""
+FORMER_USD = 150
+"""USD a month of the shared VPC stack that the team had before, by its hand-over note of 2025-10-04."""
 
 STAGES = {"stage1": t("stage 1"), "stage2": t("stage 2")}
 
-DESTROYED, DEPLOYED, GIVEN = "destroyed", "deployed", "given"
+DESTROYED, DEPLOYED = "destroyed", "deployed"
 
 WORDS = {
     **STAGES,
     DESTROYED: t("destroyed"),
     DEPLOYED: t("deployed"),
-    GIVEN: t("as given"),
 }
 
 
@@ -101,7 +100,7 @@ class Subject:
     """A key of WORDS."""
     graph: Graph
     changed: bool = False
-    """Whether the settings asked for with --set are in it."""
+    """Whether the settings asked for with -c are in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,12 +137,12 @@ class Comparison:
     """By region."""
     assumed: Assumptions
     settings: tuple[str, ...] = ()
-    """The KEY=VALUE of --set."""
+    """The KEY=VALUE of -c."""
     not_live: tuple[str, ...] = ()
     """Prices that --live could not find at AWS; the table's price stands for them, if it has one."""
 
     def changes(self) -> Iterator[tuple[Column, Column]]:
-        """Yield each column with its counterpart after --set."""
+        """Yield each column with its counterpart with the settings of -c."""
         for column in self.columns:
             for other in self.columns:
                 if (other.stack, other.state) == (column.stack, column.state) and (

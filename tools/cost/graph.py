@@ -1,4 +1,4 @@
-"""Reads a stack's resources from ``pulumi preview --json`` or ``pulumi stack export``."""
+"""A stack's resources, and how they are read from ``pulumi stack export``."""
 
 from __future__ import annotations
 
@@ -6,17 +6,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from stack.file import StackError, read
+from stack.file import StackError
 from tools.i18n import t
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only an update will know (Pulumi's ``plugin.UnknownStringValue``)."""
-
-DELETE_STEPS = {"delete", "delete-replaced", "discard", "read-discard", "remove-pending-replace"}
-"""Steps of a preview after which the resource is no more."""
 
 NAMES = re.compile(r"^(?P<package>[^:]+):(?P<module>[^:/]+)(?:/[^:]+)?:(?P<kind>.+)$")
 
@@ -84,30 +80,9 @@ class Graph:
         return None
 
 
-def read_graph(text: str, name: str) -> Graph:
-    """Return the graph in the output of ``pulumi preview --json`` or ``pulumi stack export``. Raises StackError."""
-    try:
-        data = json.loads(text)
-    except ValueError:
-        data = None
-    if isinstance(data, dict) and isinstance(data.get("deployment"), dict):
-        return _graph(data["deployment"].get("resources") or [])
-    if isinstance(data, dict) and "changeSummary" in data:
-        steps = data.get("steps") or []
-        states = [
-            step.get("newState") or {} for step in steps if step.get("op") not in DELETE_STEPS
-        ]
-        return _graph(states)
-    raise StackError(
-        t(
-            "{name} is not a resource graph: give it what `pulumi preview --json` or "
-            "`pulumi stack export` printed.",
-            name=name,
-        )
-    )
-
-
-def _graph(states: list[dict[str, Any]]) -> Graph:
+def read_state(text: str) -> Graph:
+    """Return the graph in the output of ``pulumi stack export``."""
+    states = json.loads(text)["deployment"].get("resources") or []
     providers = [each for each in states if each.get("type") == "pulumi:providers:aws"]
     regions = [str((each.get("inputs") or {}).get("region") or "") for each in providers]
     return Graph(tuple(_made(states)), next(filter(None, regions), ""))
@@ -132,27 +107,6 @@ def _made(states: list[dict[str, Any]]) -> Iterator[Resource]:
             protect=bool(state.get("protect")),
             retained=bool(state.get("retainOnDelete")),
         )
-
-
-def config_of(stack: str, folder: Path, settings: Mapping[str, str]) -> dict[str, Any]:
-    """Return the configuration in a stack file.
-
-    Raises StackError for encrypted values that ``settings`` do not override.
-    """
-    file = read(stack, folder)
-    config = file.config
-    for key in file.encrypted:
-        if key not in settings:
-            raise StackError(
-                t(
-                    "{key} is encrypted in Pulumi.{stack}.yaml and cannot be read here: "
-                    "give any value for it, --set {key}=x.",
-                    key=key,
-                    stack=stack,
-                )
-            )
-        config[key] = settings[key]
-    return config
 
 
 def export_failed(stack: str, output: str) -> StackError:

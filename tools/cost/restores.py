@@ -46,7 +46,7 @@ DRILL_MINUTES = 30
 
 
 def drills(found: Comparison) -> dict[str, float]:
-    """Return USD of a drill for each stack whose database has a price, without the settings of --set.
+    """Return USD of a drill for each stack whose database has a price, without the settings of -c.
 
     A pull request's stack has no data to restore.
     """

@@ -6,13 +6,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from stack.previews import MODEL
 from tools.cost.bill import GROUPS, Bill
-from tools.cost.comparison import DESTROYED, NOTE_USD, WORDS, Column, Comparison, row_of
+from tools.cost.comparison import DESTROYED, FORMER_USD, WORDS, Column, Comparison, row_of
 from tools.cost.prices import HOURS
 from tools.cost.restores import DRILL_MINUTES, drills
 from tools.cost.rules import FREE
-from tools.i18n import Text, t, verbatim
+from tools.i18n import Text, t
 from tools.screen import Line
 
 FILLS = "█▓▒░▚▞▤·"
@@ -24,10 +23,10 @@ BAR, TITLE, LABEL, CELL = 32, 28, 44, 10
 UNKNOWN_USD = "?"
 """What stands for a sum of which no part has a price."""
 
-WORKING = t("asking Pulumi's engine for the resources")
+WORKING = t("listing the resources")
 
 
-def lines(found: Comparison, prices: bool) -> Iterator[Line]:
+def lines(found: Comparison) -> Iterator[Line]:
     """Yield the lines of the output."""
     yield Line(str(headline(found)), "bold")
     yield Line("")
@@ -37,52 +36,6 @@ def lines(found: Comparison, prices: bool) -> Iterator[Line]:
     yield from _table(found)
     yield from _unpriced(found)
     yield from _basis(found)
-    if prices:
-        yield from _prices(found)
-
-
-def preview_lines(found: Comparison, hours: int, prices: bool) -> Iterator[Line]:
-    """Yield what a pull request's stack costs an hour and in `hours`, part by part; it is the first column."""
-    total = found.columns[0].bill
-    yield Line(
-        str(
-            t(
-                "USD for the stack of a pull request in {region}; price table of {date}",
-                region=", ".join(found.books),
-                date=_dates(found),
-            )
-        ),
-        "bold",
-    )
-    yield Line("")
-    parts = {_label(row): sums[0] / HOURS for row, sums in rows(found).items() if sums[0]}
-    label = max([LABEL, *map(wide, parts)])
-    heads = str(t("an hour")), str(t("{count} hour", "{count} hours", count=hours))
-    cell = max(CELL, *(wide(each) + 2 for each in heads))
-
-    def row(first: str, *cells: str) -> str:
-        return padded(first, label) + "".join(padded(each, cell, right=True) for each in cells)
-
-    yield Line(row(str(t("resource")), *heads), "bold")
-    for first, hour in parts.items():
-        yield Line(row(first, f"{hour:.4f}", f"{hour * hours:.4f}"))
-    whole = _whole(total, f"{total.hour:.4f}"), _whole(total, f"{total.hour * hours:.4f}")
-    yield Line(row(str(t("in all")), *whole), "bold")
-    yield Line("")
-    yield Line(
-        str(
-            t(
-                "Pulumi.{stack}.yaml's previewHours is {hours}: the stack is destroyed that long after its "
-                "last update, or when the pull request is closed or loses its label.",
-                stack=MODEL,
-                hours=hours,
-            )
-        )
-    )
-    yield from _unpriced(found)
-    yield from _basis(found)
-    if prices:
-        yield from _prices(found)
 
 
 def headline(found: Comparison) -> Text:
@@ -112,17 +65,17 @@ def wide(text: str) -> int:
 
 
 def _bars(found: Comparison) -> Iterator[Line]:
-    """Yield a bar for every column, and one for the sum in the hand-over note."""
-    longest = max([NOTE_USD, *(each.bill.month for each in found.columns)])
+    """Yield a bar for every column, and one for the stack that the team had before."""
+    longest = max([FORMER_USD, *(each.bill.month for each in found.columns)])
     for column in found.columns:
         total = column.bill
         month, hour = (_whole(total, text) for text in (f"{total.month:.2f}", f"{total.hour:.4f}"))
         sums = f"{month:>9} {hour:>8}/h  "
         title = padded(str(column.title()), TITLE)
         yield Line(f"{title}{sums}{_bar(column, longest)}", "bold" if total.month else "dim")
-    note = padded(str(t("the hand-over note's saving")), TITLE)
-    length = round(BAR * NOTE_USD / longest)
-    yield Line(f"{note}{NOTE_USD:9.2f} {NOTE_USD / HOURS:8.4f}/h  {'─' * length}", "dim")
+    former = padded(str(t("the former shared VPC stack")), TITLE)
+    length = round(BAR * FORMER_USD / longest)
+    yield Line(f"{former}{FORMER_USD:9.2f} {FORMER_USD / HOURS:8.4f}/h  {'─' * length}", "dim")
     yield Line("")
     legend = [f"{fill} {text!s}" for fill, text in zip(FILLS, GROUPS.values(), strict=True)]
     half = len(legend) // 2
@@ -264,9 +217,9 @@ def remarks(found: Comparison) -> Iterator[Text]:
     if any(each.protected for each in found.columns if each.state == DESTROYED):
         yield t("A protected stack is destroyed only after `pulumi config set protect false`.")
     yield t(
-        "The hand-over note says that deleting its shared VPC stack saves ${note} a month, "
+        "The former shared VPC stack: ${sum} a month by the team's hand-over note of 2025-10-04, "
         "without a breakdown.",
-        note=NOTE_USD,
+        sum=FORMER_USD,
     )
 
 
@@ -274,18 +227,6 @@ def _known(found: Comparison) -> set[tuple[str, str]]:
     """Return region and key of each price that a bill uses."""
     columns = found.columns
     return {(each.region, item.price.key) for each in columns for item in each.bill.items}
-
-
-def _prices(found: Comparison) -> Iterator[Line]:
-    yield Line("")
-    yield Line(str(t("Prices")), "bold")
-    for region, key in sorted(_known(found)):
-        price = found.books[region].price(key)
-        when = t("live") if price.live else verbatim(price.checked)
-        when = when if price.checked else t("not checked")
-        yield Line(
-            f"  {found.price(region, key):28}{price.usd:10.6g} / {price.per:16}{padded(str(when), 12)} {price.page}"
-        )
 
 
 def as_dict(found: Comparison) -> dict[str, Any]:
@@ -296,7 +237,7 @@ def as_dict(found: Comparison) -> dict[str, Any]:
         "settings": list(found.settings),
         "assumptions": {name: value for name, value, _ in found.assumed.described()},
         "averageLcu": found.assumed.average_lcu,
-        "handOverNote": {"month": NOTE_USD},
+        "formerStack": {"month": FORMER_USD},
         "columns": [_column(each) for each in found.columns],
         "changes": [
             {
@@ -354,27 +295,3 @@ def _items(found: Bill) -> list[dict[str, Any]]:
         }
         for item in found.items
     ]
-
-
-def markdown(found: Comparison) -> Iterator[str]:
-    """Yield the README's table: a row for each group, a column for each stack and stage."""
-    columns = found.columns
-    yield f"{headline(found)!s}"
-    yield ""
-    yield "| | " + " | ".join(str(each.title()) for each in columns) + " |"
-    yield "|---" + "|---:" * len(columns) + "|"
-    for group, text in GROUPS.items():
-        sums = [each.bill.of_group(group) for each in columns]
-        if any(sums):
-            yield _row(str(text), [f"{each:.2f}" for each in sums])
-    month, hour = str(t("USD a month")), str(t("USD an hour"))
-    against = str(t("compared with the hand-over note's ${note}", note=NOTE_USD))
-    yield _row(
-        f"**{month}**", [f"**{_whole(each.bill, f'{each.bill.month:.2f}')}**" for each in columns]
-    )
-    yield _row(hour, [_whole(each.bill, f"{each.bill.hour:.3f}") for each in columns])
-    yield _row(against, [f"{each.bill.month - NOTE_USD:+.2f}" for each in columns])
-
-
-def _row(first: str, cells: list[str]) -> str:
-    return f"| {first} | " + " | ".join(cells) + " |"

@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tools.i18n import Refused, said, t, translated
+from tools.i18n import Refused, said, t
 from tools.local_cloud import starter
-from tools.local_cloud.clock import DEFAULT_SPEED
 from tools.local_cloud.run import shell as commands
 from tools.local_cloud.run.client import CloudError
+from tools.local_cloud.run.options import options
 from tools.local_cloud.run.project import PROJECT_FILES
+from tools.shared.commands import translate_help
 
-
-def options(command: click.decorators.FC) -> click.decorators.FC:
-    """Add the options of a command that can start the local cloud."""
-    for option in (
-        click.option("--region", help="The AWS region of the local cloud; a new one needs it."),
-        click.option(
-            "--tasks",
-            type=click.Choice(["auto", "docker", "process"]),
-            default="auto",
-            show_default=True,
-            help="Run ECS tasks as containers, or as processes of the image's own command.",
-        ),
-        click.option(
-            "--speed",
-            type=click.FloatRange(1, 200),
-            default=DEFAULT_SPEED,
-            show_default=True,
-            help="Seconds of AWS's waits that pass in one second.",
-        ),
-        click.option(
-            "--port",
-            type=click.IntRange(0, 65535),
-            help="Loopback port of the first HTTP listener; 0 takes any. Default: 8080, or any if that is taken.",
-        ),
-    ):
-        command = option(command)
-    return command
+region_option = click.option(
+    "--region", help="The AWS region of the local cloud; a new one needs it."
+)
 
 
 def choose(region: str | None) -> commands.RegionChoice:
@@ -78,6 +54,7 @@ def main() -> None:
 
 @main.command()
 @options
+@region_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def start(region: str | None, as_json: bool, **how: Any) -> None:
     """Start the local cloud in the background. Exit code 0: it runs. 1: it does not."""
@@ -99,6 +76,7 @@ def status(as_json: bool) -> None:
 
 @main.command(context_settings={"allow_interspersed_args": False})
 @options
+@region_option
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def shell(command: tuple[str, ...], region: str | None, **how: Any) -> None:
     """Run a shell, or one COMMAND like `pulumi up`, in which pulumi, aws and boto3 use the local cloud.
@@ -108,17 +86,8 @@ def shell(command: tuple[str, ...], region: str | None, **how: Any) -> None:
     sys.exit(commands.shell(list(command), commands.CloudFlags(**how), choose(region)))
 
 
-def translate_help() -> None:
-    """Translate the help of the commands and of their options."""
-    for each in (main, *main.commands.values()):
-        each.help = translated(inspect.cleandoc(each.help or ""))
-        for option in each.params:
-            if isinstance(option, click.Option) and option.help:
-                option.help = translated(option.help)
-
-
 if __name__ == "__main__":
-    translate_help()
+    translate_help(main)
     try:
         main(prog_name=starter.own(Path()).cloud)
     except Refused as problem:

@@ -17,6 +17,27 @@ SHORTEST = 0.01
 """Shortest wait in wall-clock seconds."""
 
 
+class Background:
+    """Work in a thread of its own, `_run`, until `_over` is set."""
+
+    def __init__(self, name: str) -> None:
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"rehearsal-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join(10)
+
+    def _run(self) -> None:
+        raise NotImplementedError
+
+
 class Clock:
     """A clock that starts at the current time and then runs ``speed`` times as fast.
 

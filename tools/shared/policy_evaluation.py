@@ -41,13 +41,17 @@ def permits(
     return decide(policies, action, resource, context) == ALLOWED
 
 
-def trusts(trust_policy: Document, service: str) -> bool:
-    """Return whether a role's trust policy lets an AWS service assume the role."""
+def trusts(trust_policy: Document, service: str, context: Context | None = None) -> bool:
+    """Return whether a role's trust policy lets an AWS service assume the role.
+
+    Without a context, the conditions count as fulfilled.
+    """
     for statement in listed(trust_policy.get("Statement", ())):
         principal = statement.get("Principal", {})
         services = listed(principal.get("Service", ())) if isinstance(principal, Mapping) else "*"
         assumes = _matches(statement.get("Action", ()), "sts:assumerole", fold=True)
-        if statement.get("Effect") == "Allow" and assumes and {service, "*"} & {*services}:
+        named = statement.get("Effect") == "Allow" and assumes and {service, "*"} & {*services}
+        if named and (context is None or _fulfilled(statement.get("Condition", {}), context)):
             return True
     return False
 
@@ -106,6 +110,8 @@ def _compare(operator: str, expected: list[str], value: str | Sequence[str] | No
             return value not in expected
         case "StringLike":
             return isinstance(value, str) and _matches(expected, value)
+        case "ArnEquals" | "ArnLike":  # both take wildcards, which do not reach over a colon
+            return isinstance(value, str) and any(_is_like(each, value) for each in expected)
         case "StringNotLike":  # also true if the request lacks the key
             return not (isinstance(value, str) and _matches(expected, value))
         case "Null":
@@ -113,6 +119,11 @@ def _compare(operator: str, expected: list[str], value: str | Sequence[str] | No
         case "ForAllValues:StringEquals":  # also true if the request lacks the key
             return set([] if value is None else listed(value)) <= set(expected)
     raise LookupError(f"the condition operator {operator} is not evaluated here")
+
+
+def _is_like(pattern: str, arn: str) -> bool:
+    patterns, parts = pattern.split(":", 5), arn.split(":", 5)
+    return len(patterns) == len(parts) and all(map(_matches, patterns, parts))
 
 
 def listed(value: object) -> Sequence[Any]:

@@ -199,6 +199,18 @@ def _failed(answer: Any) -> bool:
     return isinstance(answer, tuple) and isinstance(answer[0], int) and answer[0] >= 400
 
 
+def perform(service: str, action: str, params: Params) -> Params:
+    """Return the answer to a call that AWS makes itself, for which there is an ``instead``. Raises Refused."""
+    call = (service, action)
+    with LOCK:
+        for look in registry.before.get(call, []):
+            look(params)
+        answer = registry.instead[call](params)
+        for act in registry.after.get(call, []):
+            act(params)
+        return answer
+
+
 def install() -> None:
     """Install the hooks in moto. A second call changes nothing."""
     BaseResponse.call_action = _hooked  # type: ignore[method-assign]

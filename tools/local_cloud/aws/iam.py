@@ -29,6 +29,13 @@ def documents_of(role_arn: str) -> list[Document] | None:
         return found + [_parsed(_default(each)) for each in role.managed_policies.values()]
 
 
+def trust_of(role_arn: str) -> Document | None:
+    """Return the trust policy of a role in moto; None if there is no such role."""
+    with hooks.LOCK:
+        role = _role(role_arn)
+        return None if role is None else _parsed(role.assume_role_policy_document)
+
+
 def _role(role_arn: str) -> Any:
     roles = hooks.backend("iam").roles.values()
     return next((each for each in roles if each.arn == role_arn), None)

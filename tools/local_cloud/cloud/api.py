@@ -45,6 +45,7 @@ RELIED_ON = (
     ("moto.cloudwatch.models", "Dimension"),
     ("moto.events.models", "EventPattern.matches_event"),
     ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
+    ("moto.scheduler.models", "EventBridgeSchedulerBackend.get_schedule"),
 )
 
 
@@ -89,7 +90,7 @@ SETTINGS = {
 PARTS = (
     *("boundaries", "ec2.patches", "ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "s3.rules"),
     *("acm", "ecr", "policies", "quotas", "secrets"),
-    *("scaling.rules", "scaling.schedule", "scaling.tracking"),
+    *("scaling.rules", "scaling.schedule", "scaling.tracking", "scheduler.rules"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )
 """Modules that register hooks when they are imported; ``install`` also replaces parts of moto."""

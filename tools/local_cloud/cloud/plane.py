@@ -21,6 +21,7 @@ from tools.local_cloud.aws.hooks import Hooking
 from tools.local_cloud.aws.names import NameProxy, trust_variables
 from tools.local_cloud.aws.rds.database import Databases
 from tools.local_cloud.aws.scaling.schedule import ScheduledScaling
+from tools.local_cloud.aws.scheduler.invocations import Invocations
 from tools.local_cloud.building.builder import LocalImage
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.cloud.publisher import Publisher, publisher
@@ -112,8 +113,11 @@ class DataPlane:
         hours = ScheduledScaling(self._clock)
         self._undo.append(hours.stop)
         hours.start()
+        schedules = Invocations(self._clock)
+        self._undo.append(schedules.stop)
+        schedules.start()
         metrics = self._metrics = publisher(
-            self._clock, traffic, targets, databases, scheduler, runner
+            self._clock, traffic, targets, databases, scheduler, runner, schedules
         )
         self._undo.append(metrics.stop)
         metrics.start()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 
 from tools.local_cloud.aws import hooks
@@ -17,7 +16,8 @@ from tools.local_cloud.aws.elb.targets import Targets
 from tools.local_cloud.aws.rds.database import Databases
 from tools.local_cloud.aws.rds.metrics import Instances
 from tools.local_cloud.aws.scaling.tracking import Tracking
-from tools.local_cloud.clock import Clock
+from tools.local_cloud.aws.scheduler.invocations import Invocations
+from tools.local_cloud.clock import Background, Clock
 from tools.local_cloud.machine.processes import ProcessTable
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ SHORTEST = 0.5
 """Real seconds between two measurements, however fast the clock runs."""
 
 
-class Publisher:
+class Publisher(Background):
     """One thread that publishes. A source's error is logged, and is in ``cloud status`` until it works again."""
 
     def __init__(
@@ -37,21 +37,10 @@ class Publisher:
         after: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Set the sources, and a function that is called with each minute after it was published."""
+        super().__init__("metrics")
         self._clock, self._sources, self._after = clock, sources, after
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rehearsal-metrics", daemon=True)
         self._problems: dict[str, str] = {}
         self._minutes = 0
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
 
     def describe(self) -> dict[str, object]:
         """Return the errors for ``cloud status``."""
@@ -98,6 +87,8 @@ WHEN_IT_HAPPENS = frozenset(
         ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
         ("AWS/ApplicationELB", "TargetConnectionErrorCount"),
         ("AWS/Events", "TriggeredRules"),
+        ("AWS/Scheduler", "InvocationDroppedCount"),
+        ("AWS/Scheduler", "TargetErrorCount"),
     }
 )
 """Metrics that are published only when an event occurs, as on AWS."""
@@ -110,8 +101,9 @@ def publisher(
     databases: Databases,
     scheduler: Scheduler,
     runner: Runner,
+    schedules: Invocations,
 ) -> Publisher:
-    """Return the publisher of load balancers, targets, tasks, databases and rules. It is not started."""
+    """Return the publisher of load balancers, targets, tasks, databases, rules and schedules. It is not started."""
     STORE.clear()
     STORE.now = clock.now
     hosts = Hosts(clock, targets)
@@ -123,7 +115,8 @@ def publisher(
         hosts.take,
         Tasks(services, runner.roots, census).take,
         Instances(databases, census).take,
-        Rules(services).take,
+        Rules(scheduler.all).take,
+        schedules.take,
     )
     tracking = Tracking()
 

@@ -2,22 +2,29 @@
 
 import fcntl
 import os
+import platform
 import shutil
+import socket
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.error import URLError
 
-from tools.i18n import Refused, Text, joined, said, t
+from tools.i18n import Refused, Text, joined, said, t, verbatim
 from tools.local_cloud import starter
 from tools.local_cloud.console import Progress
 from tools.local_cloud.engine.build import EXPECT, build, recipe_version
-from tools.local_cloud.engine.release import RELEASES, download, machine
 from tools.local_cloud.engine.version import REQUIRED, EngineUnavailable, usable, version_of
 from tools.local_cloud.paths import cache, cache_refused
 from tools.signals import terminations_raise
+
+SILENCE_SECONDS = 10.0
+"""How long a host may say nothing before the next source is tried."""
 
 
 class EngineError(Refused):
@@ -27,17 +34,15 @@ class EngineError(Refused):
 def find_or_get(
     progress: Progress | None = None,
     environ: Mapping[str, str] | None = None,
-    releases: tuple[str, ...] = RELEASES,
 ) -> Path:
     """Return the path of a `pulumi` executable that is recent enough for the program.
 
-    In this order: the starter's variable, PATH, the user's cache, Pulumi's release archive, a build from
-    the Go module proxy (minutes, once). Raises EngineError.
+    In this order: the starter's variable, PATH, the user's cache, Pulumi's installer, a build from the Go
+    module proxy (minutes, once). Raises EngineError.
     """
     return _Search(
         Progress() if progress is None else progress,
         os.environ if environ is None else environ,
-        releases,
     ).result()
 
 
@@ -46,11 +51,17 @@ def cached_cli(environ: Mapping[str, str]) -> Path:
     return cache(environ) / f"pulumi-v{recipe_version()}-{machine()}" / "pulumi"
 
 
+def machine() -> str:
+    """Return this machine's name, as Pulumi's archives have it: `linux-x64`, `darwin-arm64`."""
+    names = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}
+    kind = platform.machine().lower()
+    return f"{sys.platform}-{names.get(kind, kind)}"
+
+
 @dataclass
 class _Search:
     progress: Progress
     environ: Mapping[str, str]
-    releases: tuple[str, ...]
     problems: list[Text] = field(default_factory=list)
 
     def result(self) -> Path:
@@ -135,13 +146,32 @@ class _Search:
         with terminations_raise(), _locked(folder, self.progress):
             if cached_cli(self.environ).exists() and (cli := self._try(t("cache"), self._cached)):
                 return cli
-            return self._try(t("release archive"), self._downloaded, tell=True) or self._try(
+            return self._try(t("Pulumi's installer"), self._installed, tell=True) or self._try(
                 t("build"), self._built, tell=True
             )
 
-    def _downloaded(self) -> Path:
+    def _installed(self) -> Path:
+        """Run the installer script of get.pulumi.com, by the library that knows it. It needs curl and tar."""
+        from pulumi.automation import PulumiCommand
+        from pulumi.automation.errors import InvalidVersionError
+        from semver import VersionInfo
+
+        wanted = recipe_version()
+        title = t("downloading Pulumi {version}", version=str(wanted))
         with _temporary_folder(cache(self.environ), self.progress) as folder:
-            return self._keep(download(recipe_version(), folder, self.progress, self.releases))
+            try:
+                with self.progress.phase(title), _gives_up():
+                    version = VersionInfo.parse(str(wanted))
+                    installed = PulumiCommand.install(str(folder), version)
+            except subprocess.CalledProcessError as problem:
+                words = problem.output.decode("utf-8", "replace").strip() or str(problem)
+                raise EngineUnavailable(verbatim(words.splitlines()[-1])) from problem
+            except URLError as problem:
+                why = t("get.pulumi.com is not reachable: {why}", why=str(problem.reason))
+                raise EngineUnavailable(why) from problem
+            except (OSError, InvalidVersionError) as problem:
+                raise EngineUnavailable(verbatim(str(problem))) from problem
+            return self._keep(Path(installed.command))
 
     def _built(self) -> Path:
         self.progress.say(
@@ -160,6 +190,17 @@ class _Search:
         kept.parent.mkdir(exist_ok=True)
         cli.replace(kept)
         return kept
+
+
+@contextmanager
+def _gives_up() -> Iterator[None]:
+    """Let the library give up where a firewall drops its packets; it sets no timeout itself."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(SILENCE_SECONDS)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 @contextmanager

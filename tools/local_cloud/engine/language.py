@@ -211,7 +211,7 @@ class Hosts:
     """One gRPC server per plugin, each on its own loopback port."""
 
     def __init__(self, language: Language, providers: dict[str, Servicer]) -> None:
-        self._language = language
+        self.language = language
         self._servers: list[grpc.Server] = []
         self.environment: dict[str, str] = {}
         self._providers = providers
@@ -224,7 +224,7 @@ class Hosts:
             provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
             ports[name] = self._open(server)
         server = self._new()
-        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(self._language, server)
+        language_pb2_grpc.add_LanguageRuntimeServicer_to_server(self.language, server)
         self.environment = {
             "PULUMI_DEBUG_LANGUAGES": f"python:{self._open(server)}",
             "PULUMI_DEBUG_PROVIDERS": ",".join(f"{name}:{port}" for name, port in ports.items()),
@@ -232,7 +232,7 @@ class Hosts:
 
     def stop(self) -> None:
         """Close the ports and kill the running programs."""
-        self._language.stop()
+        self.language.stop()
         for stopped in [server.stop(grace=1) for server in self._servers]:
             stopped.wait(timeout=2)
 

@@ -30,14 +30,8 @@ ERROR_SHOWN = 32
 
 
 FORKS = multiprocessing.get_context("forkserver")
-# pulumi_aws loads its packages lazily: only the import of something in a package loads it.
-AWS = (
-    *("acm", "appautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "iam", "kms", "lb", "rds"),
-    *("route53", "s3", "sns", "ssm", "vpc"),
-)
-PRELOADED = ["boto3", "docker", "pulumi_docker", *(f"pulumi_aws.{each}.outputs" for each in AWS)]
-FORKS.set_forkserver_preload(PRELOADED)
-"""A fork has these imported already. In a new process their import is most of a program's time."""
+PRELOADED = "tools.local_cloud.engine.preloaded"
+FORKS.set_forkserver_preload([PRELOADED])
 COLLECTING = threading.Lock()
 """A start collects the exit codes of all ended processes. If two threads collect one, the second gets 255."""
 
@@ -119,9 +113,7 @@ def _main(
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     sys.argv = [wanted.program]
-    # A million objects of Pulumi's packages live until the end. Garbage collection over them takes 0.2 s.
-    gc.freeze()
-    gc.set_threshold(100_000)
+    gc.freeze()  # A million objects of Pulumi's packages live until the end. To scan them takes 0.2 s.
     sys.exit(run(wanted))
 
 

@@ -23,6 +23,10 @@ TAGGING: Mapping[str, tuple[str, str, str, str, str]] = {
     "logs": ("tag_resource", "untag_resource", "resourceArn", "tags", ""),
     "cloudwatch": ("tag_resource", "untag_resource", "ResourceARN", "Tags", "Key"),
     "events": ("tag_resource", "untag_resource", "ResourceARN", "Tags", "Key"),
+    "aws:scheduler/scheduleGroup:ScheduleGroup": (
+        *("tag_resource", "untag_resource"),
+        *("ResourceArn", "Tags", "Key"),
+    ),
     "sns": ("tag_resource", "untag_resource", "ResourceArn", "Tags", "Key"),
     "aws:iam/policy:Policy": ("tag_policy", "untag_policy", "PolicyArn", "Tags", "Key"),
     "aws:iam/instanceProfile:InstanceProfile": (

@@ -12,20 +12,16 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from tools.i18n import said, t
 from tools.local_cloud import starter
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.paths import Home, find_home
 from tools.local_cloud.run.client import Options
-
-if TYPE_CHECKING:
-    from tools.local_cloud.building.builder import Builder
-    from tools.local_cloud.engine.language import Hosts
 
 log = logging.getLogger("tools.local_cloud.run.cloud")
 
@@ -43,12 +39,9 @@ class Cloud:
 
     def start(self) -> dict[str, Any]:
         """Start every part and return the facts that clients need. Stop all parts when one fails."""
-        from tools.local_cloud.aws.rds.rules import make_service_role
-        from tools.local_cloud.building.builder import Builder
-        from tools.local_cloud.calls import Calls
-        from tools.local_cloud.cloud.api import Api
         from tools.local_cloud.cloud.plane import DataPlane
         from tools.local_cloud.run.project import local_cloud_environment
+        from tools.local_cloud.run.stand_ins import start_api, start_hosts
 
         with contextlib.ExitStack() as stops:
             folder = self.home.cloud
@@ -59,32 +52,25 @@ class Cloud:
             page = started.beside(self.options.page_port) if started.beside else None
             if page:
                 stops.callback(page.stop)
-            api = Api(self.options.region)
-            api.start()
-            stops.callback(api.stop)
-            calls = Calls(api.endpoint, self.options.region)
-            make_service_role(calls)
-            builder = Builder(calls, folder / "images", docker=self.options.docker)
-            stops.callback(builder.close)
+            region = self.options.region
+            calls, builder = start_api(region, folder / "images", self.options.docker, stops)
             clock = Clock(self.options.speed)
             plane = DataPlane(
                 folder=folder / "data",
                 clock=clock,
                 images=builder.find,
                 port=self.options.port,
-                aws_endpoint=api.endpoint,
+                aws_endpoint=calls.endpoint,
                 namespaces=self.options.namespaces,
                 mounts=self.options.mounts,
             )
             plane.start()
             stops.callback(plane.stop)
-            variables = local_cloud_environment(api.endpoint, self.options.region, self.home.facts)
+            variables = local_cloud_environment(calls.endpoint, region, self.home.facts)
             if page:
-                page.start(self.home.folder, self.options.region, variables)
+                page.start(self.home.folder, region, variables)
             more = started.program_variables(self.options.speed)
-            hosts = self._hosts(api.endpoint, builder, {**variables, **more})
-            hosts.start()
-            stops.callback(hosts.stop)
+            hosts = start_hosts(calls, builder, {**variables, **more}, stops)
             self.describe: Callable[[], dict[str, object]] = lambda: {
                 **plane.describe(),
                 "left_out": builder.left_out,
@@ -93,7 +79,7 @@ class Cloud:
             self._stops = stops.pop_all()
         return {
             "pid": os.getpid(),
-            "endpoint": api.endpoint,
+            "endpoint": calls.endpoint,
             "page": page.url if page else "",
             "environment": {
                 **hosts.environment,
@@ -102,21 +88,6 @@ class Cloud:
             },
             "options": asdict(self.options),
         }
-
-    def _hosts(self, endpoint: str, builder: Builder, variables: Mapping[str, str]) -> Hosts:
-        """Return the language host and the provider hosts that the engine attaches to."""
-        from tools.local_cloud.engine.language import Hosts, Language
-        from tools.local_cloud.providers.aws.provider import AwsServicer
-        from tools.local_cloud.providers.awsx import AwsxServicer
-        from tools.local_cloud.providers.docker_provider import DockerServicer
-
-        language = Language(variables)
-        providers = {
-            "aws": AwsServicer(endpoint, self.options.region, lambda: language.folder),
-            "awsx": AwsxServicer(),
-            "docker": DockerServicer(builder, lambda: language.folder),
-        }
-        return Hosts(language, providers)
 
     def stop(self) -> None:
         """Stop every part in reverse order."""

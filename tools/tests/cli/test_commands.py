@@ -15,8 +15,8 @@ from stack.file import StackError
 from tools import command_line
 from tools.aws.session import Session
 from tools.cli import main
-from tools.command_line import Number, Whole
 from tools.i18n import Refused, t
+from tools.shared.commands import Number, Whole
 from tools.tests.conftest import client
 
 

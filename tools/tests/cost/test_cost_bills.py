@@ -16,10 +16,11 @@ from tools.aws.session import Session
 from tools.cost import prices
 from tools.cost.bill import Assumptions
 from tools.cost.comparison import Subject, after_destroy, books_of, compare, row_of
-from tools.cost.graph import UNKNOWN, UnknownInput, config_of, read_graph
+from tools.cost.graph import UNKNOWN, UnknownInput, read_state
 from tools.cost.prices import CODES, FOLDER, UNITS, NoPrice, PriceBook
 from tools.cost.restores import drills, usd
 from tools.cost.screen import remarks
+from tools.rehearsal.cost import file_of
 from tools.tests.cost.cost_graphs import MICRO, SMALL, exported, graph, made
 
 BOOK = PriceBook.load("ap-northeast-1")
@@ -239,16 +240,9 @@ def test_an_unknown_remainder_is_unpriced():
     ]
 
 
-def test_an_export_and_a_preview_of_the_same_stack_are_the_same_graph():
+def test_a_graph_is_what_the_state_holds():
     resources = [made("Eip", protect=True), made("Database", **MICRO, retained=True)]
-    export = exported(*resources)
-    steps = [{"op": "create", "newState": each} for each in export["deployment"]["resources"]]
-    preview = {"steps": steps, "changeSummary": {"create": 2}}
-    assert (
-        read_graph(json.dumps(export), "x")
-        == read_graph(json.dumps(preview), "x")
-        == graph(*resources, region="")
-    )
+    assert read_state(json.dumps(exported(*resources))) == graph(*resources, region="")
 
 
 def test_components_providers_deleted_and_read_resources_are_not_billed():
@@ -262,19 +256,7 @@ def test_components_providers_deleted_and_read_resources_are_not_billed():
         eip,
     ]
     export = {"deployment": {"resources": more}}
-    assert len(read_graph(json.dumps(export), "x").resources) == 1
-    gone = {"steps": [{"op": "delete", "newState": eip}], "changeSummary": {"delete": 1}}
-    assert read_graph(json.dumps(gone), "x").resources == ()
-
-
-@pytest.mark.parametrize("text", ["", "no JSON", "[]", "{}", '{"deployment": null}'])
-def test_other_text_than_a_graph_is_refused_in_a_sentence(text):
-    with pytest.raises(StackError) as refused:
-        read_graph(text, "file.json")
-    assert str(refused.value) == (
-        "file.json is not a resource graph: give it what `pulumi preview --json` or "
-        "`pulumi stack export` printed."
-    )
+    assert len(read_state(json.dumps(export)).resources) == 1
 
 
 def test_an_unknown_input_raises():
@@ -365,9 +347,9 @@ def test_a_graph_has_the_region_of_its_provider():
         "urn": "u",
         "inputs": {"region": "eu-west-2"},
     }
-    assert read_graph(json.dumps(text), "x").region == ""
+    assert read_state(json.dumps(text)).region == ""
     text["deployment"]["resources"].append(provider)
-    found = read_graph(json.dumps(text), "x")
+    found = read_state(json.dumps(text))
     assert (found.region, [each.kind for each in found]) == ("eu-west-2", ["Eip"])
 
 
@@ -377,10 +359,10 @@ def test_an_encrypted_value_must_be_set(tmp_path):
         "encryptionsalt: v1:x\nconfig:\n  aws:region: ap-northeast-1\n"
         "  careapp:alarmEmail:\n    secure: v1:y\n",
     )
-    with pytest.raises(StackError, match=r"careapp:alarmEmail is encrypted.*--set careapp:alarmE"):
-        config_of("poc", tmp_path, {})
-    given = config_of("poc", tmp_path, {"careapp:alarmEmail": "x"})
-    assert given == {"aws:region": "ap-northeast-1", "careapp:alarmEmail": "x"}
+    with pytest.raises(StackError, match=r"careapp:alarmEmail is encrypted.*-c careapp:alarmE"):
+        file_of("poc", tmp_path, {})
+    given = file_of("poc", tmp_path, {"careapp:alarmEmail": "x"})
+    assert given.values == {"aws:region": "ap-northeast-1", "careapp:alarmEmail": "x"}
 
 
 def test_a_drill_is_priced_for_each_stack_as_it_is():
@@ -392,7 +374,7 @@ def test_a_drill_is_priced_for_each_stack_as_it_is():
         Subject(stack="poc", state="stage2", graph=single),
         Subject(stack="prod", state="stage2", graph=multi),
         Subject(stack="poc", state="stage2", graph=larger, changed=True),
-        Subject(stack="pr-7", state="given", graph=single),
+        Subject(stack="pr-7", state="stage2", graph=single),
         Subject(stack="empty", state="stage2", graph=graph(made("Eip"))),
         Subject(stack="odd", state="stage2", graph=graph(made("Database", **{**small, "allocatedStorage": UNKNOWN}))),
     ]  # fmt: skip

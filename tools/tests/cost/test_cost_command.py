@@ -5,10 +5,9 @@ from functools import partial
 
 import pytest
 
-from tools.cost.comparison import GIVEN, Subject
+from tools.cost.comparison import DEPLOYED, Subject
 from tools.cost.screen import padded, wide
-from tools.rehearsal.cost import reason
-from tools.tests.cost.cost_graphs import MICRO, SMALL, exported, graph, made
+from tools.tests.cost.cost_graphs import MICRO, SMALL, graph, made
 
 
 @pytest.fixture
@@ -17,12 +16,16 @@ def call(run):
 
 
 @pytest.fixture
-def given(folder):
-    """Graphs in files, named so."""
+def given(monkeypatch):
+    """Resources in the states of stacks, by the stacks' names; tests/engine reads real states."""
 
-    def given(name, *resources):
-        (folder / f"{name}.json").write_text(json.dumps(exported(*resources)))
-        return f"--graph={name}.json"
+    def given(region="ap-northeast-1", **stacks):
+        held = [
+            Subject(stack=stack, state=DEPLOYED, graph=graph(*resources, region=region))
+            for stack, resources in stacks.items()
+        ]
+        monkeypatch.setattr("tools.rehearsal.cost.deployed_subjects", lambda *_: held)
+        return "--deployed"
 
     return given
 
@@ -31,19 +34,19 @@ TASKS = [made("TaskDefinition", "app", **SMALL), made("Service", "service")]
 
 
 def test_the_screen_has_a_bar_a_sum_and_every_resource(call, given):
-    code, shown, complaint = call(given("today", made("Eip", "1"), *TASKS))
+    code, shown, complaint = call(given(today=[made("Eip", "1"), *TASKS]))
     assert (code, complaint) == (0, "")
     lines = shown.splitlines()
     assert lines[0] == "USD a month of 730 hours in ap-northeast-1; price table of 2026-10-08"
-    assert lines[2] == "today as given                  14.90   0.0204/h  █░░"
+    assert lines[2] == "today deployed                  14.90   0.0204/h  █░░"
     assert lines[3] == "today destroyed                  0.00   0.0000/h  "
-    assert lines[4].startswith("the hand-over note's saving    150.00   0.2055/h  ───")
+    assert lines[4].startswith("the former shared VPC stack    150.00   0.2055/h  ───")
     assert "Eip 1: public IPv4                                3.65         -" in lines
     assert "in all                                           14.90         -" in lines
 
 
 def test_what_is_assumed_is_stated_and_can_be_set(call, given):
-    file = given("today", *TASKS, made("LoadBalancer", "alb"))
+    file = given(today=[*TASKS, made("LoadBalancer", "alb")])
     before = json.loads(call(file, "--json")[1])["columns"][0]["month"]
     code, shown, _ = call(file, "--requests", "3e6", "--gb-out", "105")
     assert code == 0
@@ -54,10 +57,10 @@ def test_what_is_assumed_is_stated_and_can_be_set(call, given):
 
 
 def test_json_adds_up_and_names_page_and_day_of_each_price(call, given):
-    code, shown, _ = call(given("today", made("Eip", "1"), made("Vpc"), *TASKS), "--json")
+    code, shown, _ = call(given(today=[made("Eip", "1"), made("Vpc"), *TASKS]), "--json")
     found = json.loads(shown)
     column = found["columns"][0]
-    assert (code, column["key"], column["complete"]) == (0, "today given", True)
+    assert (code, column["key"], column["complete"]) == (0, "today deployed", True)
     assert sum(item["month"] for item in column["items"]) == pytest.approx(column["month"])
     assert sum(column["groups"].values()) == pytest.approx(column["month"])
     assert column["hour"] == pytest.approx(column["month"] / 730)
@@ -79,55 +82,45 @@ def test_json_adds_up_and_names_page_and_day_of_each_price(call, given):
 
 def test_an_unpriced_resource_is_listed_with_its_columns_and_exit_code_1(call, given):
     table = {"instanceClass": "db.x", "allocatedStorage": 20, "skipFinalSnapshot": True}
-    file = given("today", made("Database", "database", **{**MICRO, **table}))
+    file = given(today=[made("Database", "database", **{**MICRO, **table})])
     code, shown, _ = call(file)
     assert code == 1
     assert (
         "Not in the sums and not free; the cost is unknown:\n"
         "  aws:rds/instance:Instance careapp-poc-database: "
-        "the price table has no rds-hour:db.x; --live asks AWS (today as given)\n"
+        "the price table has no rds-hour:db.x; --live asks AWS (today deployed)\n"
     ) in shown
     assert json.loads(call(file, "--json")[1])["columns"][0]["complete"] is False
 
 
-def test_a_region_without_prices_is_shown_with_question_marks_and_what_live_does(
-    call, given, folder
-):
-    (folder / "Pulumi.poc.yaml").write_text("config: {aws:region: ca-west-1}")
-    code, shown, _ = call(given("today", made("Eip", "1"), *TASKS))
+def test_a_region_without_prices_is_shown_with_question_marks_and_what_live_does(call, given):
+    code, shown, _ = call(given(region="ca-west-1", today=[made("Eip", "1"), *TASKS]))
     lines = shown.splitlines()
     assert code == 1
     assert lines[0] == "USD a month of 730 hours in ca-west-1; price table of ?"
-    assert lines[2].split() == ["today", "as", "given", "?", "?/h"]
+    assert lines[2].split() == ["today", "deployed", "?", "?/h"]
     assert ["in", "all", "?", "-"] in [each.split() for each in lines]
     assert any(
         each.startswith("?: the table of the region has no price. --live asks") for each in lines
     )
-    (folder / "Pulumi.poc.yaml").write_text("config: {aws:region: eu-central-1}")
-    shown = call(given("today", made("Eip", "1"), made("NatGateway")))[1]
+    shown = call(given(region="eu-central-1", today=[made("Eip", "1"), made("NatGateway")]))[1]
     assert "in all" in shown
     assert ["in", "all", "3.65+?", "-"] in [each.split() for each in shown.splitlines()]
 
 
 def test_a_price_that_was_not_checked_is_named(call, given):
-    file = given("today", made("Instance", "bastion", instanceType="t4g.nano"))
-    shown = call(file, "--prices")[1]
+    shown = call(given(today=[made("Instance", "bastion", instanceType="t4g.nano")]))[1]
     assert "not checked against the Price List API: ebs-gb:gp3, ec2-hour:t4g.nano.\n" in shown
-    (line,) = [each for each in shown.splitlines() if each.startswith("  ec2-hour")]
-    assert line.split() == [
-        "ec2-hour:t4g.nano", "0.0054", "/", "h", "not", "checked",
-        "https://aws.amazon.com/ec2/pricing/on-demand/",
-    ]  # fmt: skip
 
 
 def test_the_output_says_that_protection_must_be_lifted_before_a_destroy(call, given):
     words = "A protected stack is destroyed only after `pulumi config set protect false`."
-    assert words in call(given("today", made("Eip", protect=True)))[1]
-    assert words not in call(given("today", made("Eip")))[1]
+    assert words in call(given(today=[made("Eip", protect=True)]))[1]
+    assert words not in call(given(today=[made("Eip")]))[1]
 
 
 def test_japanese_columns_are_aligned(call, given):
-    shown = call(given("today", made("Eip", "1"), *TASKS), "--lang", "ja")[1]
+    shown = call(given(today=[made("Eip", "1"), *TASKS]), "--lang", "ja")[1]
     assert "ap-northeast-1 での 1 か月" in shown.splitlines()[0]
     (address,) = [each for each in shown.splitlines() if "パブリック IPv4" in each]
     (total,) = [each for each in shown.splitlines() if each.startswith("合計")]
@@ -135,30 +128,9 @@ def test_japanese_columns_are_aligned(call, given):
     assert total == f"{padded('合計', 44)}     14.90         -"
 
 
-@pytest.mark.parametrize(("lang", "total"), [("en", "in all"), ("ja", "合計")])
-def test_a_preview_s_parts_are_priced_by_the_hour_and_for_as_long_as_it_stands(
-    call, folder, monkeypatch, lang, total
-):
-    one = Subject(stack="pr-1", state=GIVEN, graph=graph(made("Eip", "1"), *TASKS))
-    monkeypatch.setattr("tools.rehearsal.cost.preview_subjects", lambda _: [one])
-    (folder / "Pulumi.poc.yaml").write_text(
-        "config: {aws:region: ap-northeast-1, careapp:previewHours: 3}"
-    )
-    code, shown, _ = call("--preview", "--lang", lang)
-    vcpu, memory, address = 0.25 * 0.05056, 0.5 * 0.00553, 0.005
-    lines = [line.split() for line in shown.splitlines()]
-    assert (code, [*total.split(), "0.0204", "0.0612"] in lines) == (0, True)
-    assert vcpu + memory + address == pytest.approx(0.0204, abs=1e-4)
-    if lang == "en":
-        assert ["Eip", "1:", "public", "IPv4", "0.0050", "0.0150"] in lines
-        assert ["resource", "an", "hour", "3", "hours"] in lines
-    found = json.loads(call("--preview", "--json")[1])
-    assert (found["previewHours"], found["columns"][0]["key"]) == (3, "pr-1 given")
-
-
 def test_two_graphs_are_two_columns(call, given):
     one, two = made("Eip", "1"), made("Eip", "2")
-    rows = call(given("one", one), given("two", one, two))[1].splitlines()
+    rows = call(given(one=[one], two=[one, two]))[1].splitlines()
     both = "3.65      3.65         -         -"
     assert f"Eip 1: public IPv4                                {both}" in rows
     assert (
@@ -167,24 +139,13 @@ def test_two_graphs_are_two_columns(call, given):
     )
 
 
-def test_a_file_that_is_no_graph_is_one_sentence_and_exit_code_2(call, folder):
-    (folder / "x.json").write_text("{}")
-    code, shown, complaint = call("--graph", "x.json")
-    assert (code, shown) == (2, "")
-    assert complaint.startswith("careapp: x.json is not a resource graph: ")
-
-
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--set", "natStrategy"], "'natStrategy' is not KEY=VALUE, like natStrategy=none"),
-        (["--set", "=none"], "'=none' is not KEY=VALUE"),
-        (["--set", "ecsEnabled=true"], "ecsEnabled is the difference between the stages"),
-        (["--graph", "Pulumi.yaml", "--set", "a=b"], "--graph, --deployed, --set and --preview"),
-        (["--deployed", "--set", "a=b"], "--graph, --deployed, --set and --preview exclude each"),
-        (["--preview", "--set", "a=b"], "--graph, --deployed, --set and --preview exclude each"),
-        (["--preview", "-s", "prod"], "--preview prices a copy of poc, without --stack"),
-        (["--preview", "--markdown"], "--preview prices a copy of poc, without --stack"),
+        (["-c", "natStrategy"], "'natStrategy' is not KEY=VALUE, like natStrategy=none"),
+        (["-c", "=none"], "'=none' is not KEY=VALUE"),
+        (["-c", "ecsEnabled=true"], "ecsEnabled is the difference between the stages"),
+        (["--deployed", "-c", "a=b"], "--deployed and -c exclude each other"),
         (["--requests", "-1"], "'-1' is not a number from 0 up"),
     ],
 )
@@ -202,22 +163,11 @@ def test_the_width_of_a_text_is_that_on_a_terminal():
 
 def test_the_table_cuts_nothing_and_its_columns_are_aligned(call, given):
     name = "a-role-with-a-very-long-name-that-no-column-is-made-for"
-    shown = call(given("a-long-stack-name", made("Eip", name)), "--lang", "ja")[1].splitlines()
+    shown = call(given(**{"a-long-stack-name": [made("Eip", name)]}), "--lang", "ja")[
+        1
+    ].splitlines()
     (address,) = [each for each in shown if each.startswith("Eip ")]
     at = shown.index(address)
     assert address.startswith(f"Eip {name}: パブリック IPv4 ")
     assert "a-long-stack-name" in shown[at - 2]
     assert len({wide(each) for each in shown[at - 2 : at + 2]}) == 1
-
-
-@pytest.mark.parametrize(
-    ("output", "why"),
-    [
-        ('{"diagnostics": [{"severity": "error", "message": "error: no\\n"}]}', "no"),
-        ('x\n{"diagnostics": [{"severity": "info", "message": "m"}]}\ny', None),
-        ("error: no stack\n", "error: no stack"),
-        ("{ broken }", "{ broken }"),
-    ],
-)
-def test_only_the_errors_of_a_failed_preview_are_shown(output, why):
-    assert reason(output) == (output if why is None else why)

@@ -131,7 +131,7 @@ document = {json.dumps(bastion_policy())!r}
     + """
 import boto3, json
 ec2, iam, rds = map(boto3.client, ("ec2", "iam", "rds"))
-[database] = rds.describe_db_instances()["DBInstances"]
+[database] = rds.describe_db_instances(DBInstanceIdentifier="careapp-poc")["DBInstances"]
 [group] = database["VpcSecurityGroups"]
 vpc = database["DBSubnetGroup"]["VpcId"]
 subnets = ec2.describe_subnets(Filters=[{"Name": "tag:Name", "Values": ["careapp-poc-private-1"]}])
@@ -170,7 +170,7 @@ def python(running, *words):
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 PASSWORD = """
 import boto3, json
-[database] = boto3.client("rds").describe_db_instances()["DBInstances"]
+[database] = boto3.client("rds").describe_db_instances(DBInstanceIdentifier="careapp-poc")["DBInstances"]
 secret = boto3.client("secretsmanager").get_secret_value(
     SecretId=database["MasterUserSecret"]["SecretArn"])
 print(json.loads(secret["SecretString"])["password"])

@@ -30,7 +30,7 @@ service = ecs.describe_services(cluster="careapp-poc-cluster", services=["careap
 group = elb.describe_target_groups(Names=["careapp-poc-tg"])["TargetGroups"][0]["TargetGroupArn"]
 health = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
 events = logs.filter_log_events(logGroupName="/ecs/careapp-poc")["events"]
-[database] = rds.describe_db_instances()["DBInstances"]
+[database] = rds.describe_db_instances(DBInstanceIdentifier="careapp-poc")["DBInstances"]
 tasks = ecs.list_tasks(cluster="careapp-poc-cluster", serviceName="careapp-poc-service")["taskArns"]
 described = ecs.describe_tasks(cluster="careapp-poc-cluster", tasks=tasks)["tasks"]
 print(json.dumps({

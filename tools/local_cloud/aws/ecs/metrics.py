@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.cloudwatch.store import Datum, Metric, Values
+from tools.local_cloud.aws.ecs.records import TaskRecord
 from tools.local_cloud.aws.ecs.scheduler import Managed
 from tools.local_cloud.aws.ecs.state import Deployment
 from tools.local_cloud.machine import processes
@@ -89,10 +92,15 @@ def _insights(record: Any) -> bool:
 
 
 FAILED = "SERVICE_DEPLOYMENT_FAILED"
+NOT_IN_EVENTS = frozenset({"id", "attachment", "healthStatus", "tags"})
+"""Of a task's record: what is not in DescribeTasks, or not in an event."""
 
 
 class Rules:
-    """Matches every failed deployment once against the EventBridge rules."""
+    """Matches every failed deployment and every stopped task once against the EventBridge rules.
+
+    ECS also sends events of tasks in other states. Rules that match those count less here.
+    """
 
     def __init__(self, services: Mapping[str, Managed]) -> None:
         self._services = services
@@ -105,33 +113,71 @@ class Rules:
                 if deployment.rollout == "FAILED" and deployment.id not in self._told:
                     self._told.add(deployment.id)
                     for rule in _matching(_event(managed, deployment)):
-                        metric = Metric.of("AWS/Events", "TriggeredRules", RuleName=rule)
-                        yield Datum(metric, minute, Values.of(1), "Count")
+                        yield _triggered(rule, minute)
+            for shown in list(managed.shown.values()):
+                if shown.last_status == "STOPPED" and shown.id not in self._told:
+                    self._told.add(shown.id)
+                    for rule in _matching(*_task_events(shown)):
+                        yield _triggered(rule, minute)
+
+
+def _triggered(rule: str, minute: int) -> Datum:
+    metric = Metric.of("AWS/Events", "TriggeredRules", RuleName=rule)
+    return Datum(metric, minute, Values.of(1), "Count")
 
 
 def _event(managed: Managed, deployment: Deployment) -> dict[str, Any]:
     """Return the event of a failed deployment (ECS Developer Guide, service deployment state change events)."""
+    detail = {
+        "eventType": "ERROR",
+        "eventName": FAILED,
+        "deploymentId": deployment.id,
+        "reason": deployment.reason,
+    }
+    return _ecs_event("ECS Deployment State Change", str(managed.record.arn), detail)
+
+
+def _ecs_event(kind: str, resource: str, detail: dict[str, Any]) -> dict[str, Any]:
     return {
         "source": "aws.ecs",
-        "detail-type": "ECS Deployment State Change",
+        "detail-type": kind,
         "account": hooks.ACCOUNT,
         "region": hooks.registry.region,
-        "resources": [str(managed.record.arn)],
-        "detail": {
-            "eventType": "ERROR",
-            "eventName": FAILED,
-            "deploymentId": deployment.id,
-            "reason": deployment.reason,
-        },
+        "resources": [resource],
+        "detail": detail,
     }
 
 
-def _matching(event: dict[str, Any]) -> list[str]:
+def _task_events(shown: TaskRecord) -> Iterator[dict[str, Any]]:
+    """Yield the event of a task (ECS Developer Guide, "Amazon ECS task state change events").
+
+    It has the members of DescribeTasks without the health. A pattern matches if it matches one object of each list
+    (EventBridge User Guide, "Arrays in event patterns"), which moto does not do: the event is yielded with each.
+    """
+    known = {_camel(key): value for key, value in vars(shown).items() if value is not None}
+    detail = {key: value for key, value in known.items() if key not in NOT_IN_EVENTS}
+    detail = json.loads(json.dumps(detail, default=lambda moment: moment.isoformat()))
+    objects = {
+        key: value
+        for key, value in detail.items()
+        if isinstance(value, list) and value and isinstance(value[0], dict)
+    }
+    for chosen in itertools.product(*objects.values()):
+        one_of_each = {**detail, **dict(zip(objects, chosen, strict=True))}
+        yield _ecs_event("ECS Task State Change", str(shown.task_arn), one_of_each)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(each.capitalize() for each in rest)
+
+
+def _matching(*events: dict[str, Any]) -> list[str]:
     with hooks.LOCK:
         return [
             str(rule.name)
             for rule in hooks.backend("events").event_buses["default"].rules.values()
             if rule.state == "ENABLED"
             and rule.event_pattern.get_pattern()
-            and rule.event_pattern.matches_event(event)
+            and any(rule.event_pattern.matches_event(each) for each in events)
         ]

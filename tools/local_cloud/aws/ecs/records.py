@@ -62,6 +62,8 @@ def asked_by_run_task(params: hooks.Params) -> tuple[Any, Any]:
         load_balancers=[],
         propagate_tags=params.get("propagateTags") or "NONE",
         tags=params.get("tags") or [],
+        group=params.get("group"),
+        capacity_provider_strategy=params.get("capacityProviderStrategy"),
         overrides={"inferenceAcceleratorOverrides": [], "containerOverrides": [], **overrides},
     )
     return record, definition
@@ -97,7 +99,7 @@ def pending_record(
         task_arn=f"arn:aws:ecs:{region}:{account}:task/{record.cluster_name}/{task.id}",
         cluster_arn=record.cluster_arn,
         task_definition_arn=definition.arn,
-        group=f"service:{service.name}" if service.name else f"family:{definition.family}",
+        group=_group(service, definition, record),
         started_by=task.deployment,
         launch_type=record.launch_type,
         last_status=task.status,
@@ -114,6 +116,12 @@ def pending_record(
         tags=[],
         version=1,
     )
+
+
+def _group(service: Service, definition: Any, record: Any) -> str:
+    """Return a task's group: its service, that of RunTask, or its family (API reference, RunTask)."""
+    own = f"service:{service.name}" if service.name else record.group
+    return own or f"family:{definition.family}"
 
 
 def publish_service(service: Service, record: Any, at: At) -> None:
@@ -268,8 +276,10 @@ def _exec_agent(state: ContainerState, gone: bool) -> dict[str, str]:
 
 
 def _tags(record: Any, definition: Any) -> list[dict[str, str]]:
+    """Return a task's tags: those that are propagated, and RunTask's own, which win (API reference, RunTask)."""
     source = {"SERVICE": record.tags, "TASK_DEFINITION": definition.tags}
-    return [dict(each) for each in source.get(record.propagate_tags, [])]
+    found = [*source.get(record.propagate_tags, []), *(() if record.name else record.tags)]
+    return list({each["key"]: dict(each) for each in found}.values())
 
 
 DEPLOYMENT = {

@@ -40,6 +40,18 @@ before("ecs", "CreateService")(_providers_of_the_cluster)
 before("ecs", "UpdateService")(_providers_of_the_cluster)
 
 
+@before("ecs", "RunTask")
+def launch_type_or_providers(params: Params) -> None:
+    """Refuse both (API reference, RunTask: with a strategy "the launchType parameter must be omitted")."""
+    if params.get("launchType") and params.get("capacityProviderStrategy"):
+        words = "Specifying both a launch type and capacity provider strategy is not supported. "
+        words += "Remove one and try again."
+        raise Refused("InvalidParameterException", words)
+
+
+before("ecs", "RunTask")(_providers_of_the_cluster)
+
+
 @before("ecs", "UpdateService")
 def another_provider_needs_a_deployment(params: Params) -> None:
     if params.get("capacityProviderStrategy") and not params.get("forceNewDeployment"):

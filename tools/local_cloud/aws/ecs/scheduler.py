@@ -317,7 +317,9 @@ class Scheduler:
         managed = Managed(service, record, definition)
         now = self._clock.monotonic()
         revision = Revision(
-            task_definition=str(definition.arn), network=record.network_configuration
+            task_definition=str(definition.arn),
+            network=record.network_configuration,
+            providers=tuple(record.capacity_provider_strategy or ()),
         )
         with hooks.LOCK:
             for task in begin(service, revision, now, count, started_by):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -14,7 +13,7 @@ from zoneinfo import ZoneInfo
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.hooks import Params, Refused, backend, before
 from tools.local_cloud.aws.scaling.rules import SERVICE, enforce
-from tools.local_cloud.clock import Clock
+from tools.local_cloud.clock import Background, Clock
 
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 """The days in AWS's order, numbered 1 to 7 (EventBridge User Guide, cron expressions)."""
@@ -91,23 +90,12 @@ CHECK_SECONDS = 0.2
 """Real seconds between two checks for due actions."""
 
 
-class ScheduledScaling:
-    """Runs scheduled actions on the rehearsal's clock, in one thread."""
+class ScheduledScaling(Background):
+    """Runs scheduled actions on the rehearsal's clock; those that were due before not, as on AWS."""
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__("scaling")
         self._clock = clock
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="rehearsal-scaling", daemon=True)
-
-    def start(self) -> None:
-        """Start. Actions that were due before are not run, as on AWS."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop the thread."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join(10)
 
     def _run(self) -> None:
         seen = self._clock.now()

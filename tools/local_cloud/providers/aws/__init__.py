@@ -18,6 +18,7 @@ from tools.local_cloud.providers.aws import (
     routes,
     s3,
     scaling,
+    scheduler,
     secrets,
     sns,
     ssm,
@@ -26,7 +27,7 @@ from tools.local_cloud.providers.kind import Kind
 
 MODULES = (
     *(cloudwatch, domains, ec2, ecr, ecs, elb, groups),
-    *(iam, kms, rds, routes, s3, scaling, secrets, sns, ssm),
+    *(iam, kms, rds, routes, s3, scaling, scheduler, secrets, sns, ssm),
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""

@@ -35,7 +35,7 @@ from webapp.settings import RDS_BUNDLE
 
 DECLARED_IN = (
     *("acm", "applicationautoscaling", "cloudwatch", "ec2", "ecs", "elbv2", "events", "kms"),
-    *("logs", "rds", "secretsmanager", "servicequotas", "ssm"),
+    *("logs", "rds", "scheduler", "secretsmanager", "servicequotas", "ssm"),
 )
 """The services whose state in moto ends with a cloud."""
 

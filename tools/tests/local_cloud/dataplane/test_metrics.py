@@ -20,6 +20,7 @@ import pytest
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.cloudwatch.store import Datum, Values
 from tools.local_cloud.aws.ecs.metrics import Rules, Tasks
+from tools.local_cloud.aws.ecs.records import TaskRecord
 from tools.local_cloud.aws.elb.listener import View, error_answer
 from tools.local_cloud.aws.elb.metrics import Hosts, Traffic
 from tools.local_cloud.aws.elb.proxy import Client
@@ -279,7 +280,7 @@ def service(desired: int = 2, **more):
     definition = SimpleNamespace(cpu="512", memory="1024")
     placements = {task.id: SimpleNamespace(definition=definition) for task in tasks}
     record = SimpleNamespace(cluster_name="main", arn="arn:service/web")
-    return SimpleNamespace(service=service, placements=placements, record=record)
+    return SimpleNamespace(service=service, placements=placements, record=record, shown={})
 
 
 def test_usage_is_relative_to_the_task_s_size(busy, monkeypatch):
@@ -326,6 +327,20 @@ def test_a_rule_is_triggered_once_by_each_roll_out_of_its_service_that_fails(run
     assert [told(rules.take(0)), told(rules.take(60))] == [triggered, {}]
     for name in ("mine", "other"):
         events.delete_rule(Name=name)
+
+
+def test_a_rule_is_triggered_once_by_a_task_when_it_has_stopped(running):
+    events = running.client("events")
+    pattern = {"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"]}
+    events.put_rule(Name="tasks", EventPattern=json.dumps(pattern))
+    watched, shown = service(), TaskRecord(id="1", task_arn="arn:1", last_status="RUNNING")
+    watched.shown["1"] = shown
+    rules = Rules({"web": watched})
+    assert told(rules.take(0)) == {}
+    shown.last_status = "STOPPED"
+    triggered = {("TriggeredRules", frozenset({("RuleName", "tasks")})): 1}
+    assert [told(rules.take(60)), told(rules.take(120))] == [triggered, {}]
+    events.delete_rule(Name="tasks")
 
 
 @pytest.mark.parametrize(

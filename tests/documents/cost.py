@@ -1,0 +1,103 @@
+"""The tables of docs/cost.md and docs/cost.ja.md: what each stack costs, and what `prod`'s settings add to `poc`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+
+from stack.file import StackFile
+from tests.documents.markdown import ROOT
+from tools.command_line import ECS
+from tools.cost.bill import GROUPS, Assumptions
+from tools.cost.comparison import FORMER_USD, Comparison, Subject, books_of, compare
+from tools.cost.prices import PriceBook
+from tools.cost.rules import bill
+from tools.cost.screen import headline
+from tools.i18n import in_language
+from tools.rehearsal.cost import file_of, graphs, subjects
+
+STACKS = ("poc", "prod")
+PAGES = {
+    "cost.md": (
+        "en",
+        "USD a month",
+        "USD an hour",
+        "compared with the former shared VPC stack's ${}",
+    ),
+    "cost.ja.md": ("ja", "月額 USD", "時間あたり USD", "以前の共有 VPC スタック ${} との差"),
+}
+"""Each page's language, and the words of the first table's last rows."""
+SETTING = re.compile(r"`(\w+) ([^`]*)`")
+
+
+def page(name: str) -> str:
+    """Return a page: its text, with what was calculated in the two tables."""
+    blocks = (ROOT / "docs" / name).read_text().split("\n\n")
+    sums, more = [
+        index for index, block in enumerate(blocks) if block.startswith("|") and "---:" in block
+    ]
+    language, *words = PAGES[name]
+    with in_language(language):
+        blocks[sums - 1] = str(headline(comparison()))
+        blocks[sums] = "\n".join(_sums(comparison(), *words))
+    head, line, *rows = blocks[more].split("\n")
+    prices = added(tuple(map(settings, rows)))
+    rows = [
+        f"{row.rpartition(' | ')[0]} | {price:+.2f} |"
+        for row, price in zip(rows, prices, strict=True)
+    ]
+    blocks[more] = "\n".join([head, line, *rows])
+    return "\n\n".join(blocks)
+
+
+@cache
+def stacks() -> list[Subject]:
+    """Return both stages of both stacks."""
+    return subjects(STACKS, ROOT, {})
+
+
+def comparison() -> Comparison:
+    """Return their bills."""
+    return compare(stacks(), books_of(stacks()), Assumptions())
+
+
+def _sums(found: Comparison, month: str, hour: str, against: str) -> Iterator[str]:
+    """Yield the first table: a row for each group, a column for each stack and stage."""
+    bills = [each.bill for each in found.columns]
+    assert not any(each.unpriced for each in bills), "a sum would be too low"
+    yield "| | " + " | ".join(str(each.title()) for each in found.columns) + " |"
+    yield "|---" + "|---:" * len(bills) + "|"
+    for group, text in GROUPS.items():
+        if any(each.of_group(group) for each in bills):
+            yield _row(str(text), [f"{each.of_group(group):.2f}" for each in bills])
+    yield _row(f"**{month}**", [f"**{each.month:.2f}**" for each in bills])
+    yield _row(hour, [f"{each.hour:.3f}" for each in bills])
+    yield _row(against.format(FORMER_USD), [f"{each.month - FORMER_USD:+.2f}" for each in bills])
+
+
+def _row(first: str, cells: list[str]) -> str:
+    return f"| {first} | " + " | ".join(cells) + " |"
+
+
+Settings = tuple[tuple[str, str], ...]
+
+
+def settings(row: str) -> Settings:
+    """Return key and value of each setting that a row of the second table names."""
+    return tuple(SETTING.findall(row))
+
+
+@cache
+def added(rows: tuple[Settings, ...]) -> list[float]:
+    """Return what the settings of each row add to `poc` in stage 2, in USD a month."""
+    poc = file_of("poc", ROOT, {})
+
+    def changed(row: Settings) -> StackFile:
+        ours = {f"{poc.project}:{key}": value for key, value in ((ECS, "true"), *row)}
+        return replace(poc, values={**poc.values, **ours})
+
+    found = graphs([changed(row) for row in ((), *rows)])
+    base, *others = [bill(each, PriceBook.load(each.region), Assumptions()).month for each in found]
+    return [each - base for each in others]
