@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from stack import image, maps, rules, scaling
 from stack.file import Reader
@@ -16,70 +14,31 @@ from stack.maps import Field
 from stack.rules import Change, Key
 from stack.workers import sizes
 from tools.i18n import t
+from tools.shared.schedule_expressions import each_time, next_time
 
-RATE = re.compile(r"rate\(([1-9][0-9]*) (minutes?|hours?|days?)\)")
-CRON = re.compile(r"cron\(([^()]+)\)")
-AT = re.compile(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)")
-SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 LOOKED_AT = 100
 """Runs from now on whose distances are compared with `timeoutMinutes`."""
 
 
 def expression(text: str) -> str:
-    """Return an expression of EventBridge Scheduler. Raises ValueError (user guide, "Schedule types")."""
-    if RATE.fullmatch(text) or _is_time(text) or _is_cron(text):
-        return text
-    raise ValueError(
-        t(
-            "{text!r} is not an expression of EventBridge Scheduler: cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR) with ? "
-            "as the day or the weekday, like cron(0 3 * * ? *), rate(VALUE UNIT), like rate(1 hour), or "
-            "at(YYYY-MM-DDThh:mm:ss)",
-            text=text,
-        )
-    )
-
-
-def _is_time(text: str) -> bool:
-    found = AT.fullmatch(text)
+    """Return an expression of EventBridge Scheduler. Raises ValueError."""
     try:
-        return bool(found and datetime.fromisoformat(found[1]))
+        next_time(text, "UTC", datetime.now(UTC))
     except ValueError:
-        return False
-
-
-def _is_cron(text: str) -> bool:
-    from aws_croniter import AwsCroniter
-
-    found = CRON.fullmatch(text)
-    try:
-        return bool(found and AwsCroniter(found[1]))
-    except Exception:  # the library raises errors of several kinds, some Exception itself
-        return False
+        raise ValueError(
+            t(
+                "{text!r} is not an expression of EventBridge Scheduler: cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR) with "
+                "? as the day or the weekday, like cron(0 3 * * ? *), rate(VALUE UNIT), like rate(1 hour), or "
+                "at(YYYY-MM-DDThh:mm:ss)",
+                text=text,
+            )
+        ) from None
+    return text
 
 
 def runs(text: str, zone: str, after: datetime) -> Iterator[datetime]:
-    """Yield the times of the next runs after a moment; those of a rate as if it began then."""
-    if found := RATE.fullmatch(text):
-        step = timedelta(seconds=int(found[1]) * SECONDS[found[2].rstrip("s")])
-        while True:
-            after += step
-            yield after
-    elif found := AT.fullmatch(text):
-        moment = datetime.fromisoformat(found[1]).replace(tzinfo=ZoneInfo(zone))
-        if moment > after:
-            yield moment
-    elif found := CRON.fullmatch(text):
-        yield from _cron_runs(found[1], ZoneInfo(zone), after)
-
-
-def _cron_runs(fields: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    from aws_croniter import AwsCroniter
-
-    cron = AwsCroniter(fields)
-    # The library computes in UTC only: the zone's own clock is given to it as if it were UTC.
-    clock = after.astimezone(zone).replace(tzinfo=UTC)
-    while (clock := cron.get_next(clock, 1)[0]) is not None:
-        yield clock.replace(tzinfo=zone)
+    """Yield the times of the next runs from a moment on, in UTC; those of a rate as if it began then."""
+    return each_time(next_time(text, zone, after), after)
 
 
 FIELDS: dict[str, Field[Any]] = {
@@ -158,7 +117,7 @@ def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
 def checked_schedule(job: Job, now: datetime) -> Job:
     """Return the job. Raises ValueError where it never runs, or a run may begin before the last one ends."""
     known = list(islice(runs(job.schedule, job.time_zone, now), LOOKED_AT))
-    if not known and not AT.fullmatch(job.schedule):
+    if not known and not job.schedule.startswith("at("):
         raise ValueError(
             t("{name}: {schedule} has no time in the future", name=job.name, schedule=job.schedule)
         )

@@ -21,7 +21,7 @@ TOOLS = {
 MAY = {
     "__main__": {"infra", "stack", "tools.rollout"},
     "infra": {"stack", *GROUND},
-    "stack": GROUND,
+    "stack": {"tools.shared", *GROUND},
     "policy": {"stack", *GROUND},
     "delivery": {"stack", *GROUND, *TOOLS},
     "webapp": set(),

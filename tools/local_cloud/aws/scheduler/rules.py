@@ -11,8 +11,8 @@ from typing import Any
 from tools.local_cloud.aws import iam
 from tools.local_cloud.aws.cloudwatch.store import STORE
 from tools.local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before
-from tools.local_cloud.aws.scheduler.expressions import next_time
 from tools.shared.policy_evaluation import trusts
+from tools.shared.schedule_expressions import next_time
 
 SERVICE = "scheduler"
 DEFAULT = "default"

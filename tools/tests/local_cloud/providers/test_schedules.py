@@ -15,12 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.scheduler.expressions import next_time, times
+from tools.local_cloud.aws.scheduler.expressions import times
 from tools.local_cloud.aws.scheduler.invocations import Invocations
 from tools.local_cloud.aws.scheduler.rules import NOT_ASSUMED
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.providers import lifecycle
 from tools.local_cloud.providers.aws import KINDS
+from tools.shared.schedule_expressions import next_time
 from tools.tests.local_cloud.providers.conftest import counter, definition, refused
 
 SCHEDULE = KINDS["aws:scheduler/schedule:Schedule"]
