@@ -22,7 +22,7 @@ class ScalingArgs:
     settings: ScalingSettings
     cluster_name: pulumi.Input[str]
     service_name: pulumi.Input[str]
-    balancing: pulumi.Input[str]
+    balancing: pulumi.Input[str] = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import container
+from infra.scaling import Scaling, ScalingArgs
 from infra.service import Service, deployment_settings
 from stack.settings import Settings
 from stack.workers import Worker
@@ -24,7 +25,8 @@ class WorkersArgs:
 class Workers(pulumi.ComponentResource):
     """One ECS service for each entry of `workers`. Each has a task definition of its own, and ECS rolls it back.
 
-    They change after the web service, and so after `deployCommand`. None is protected: it keeps no data.
+    They change after the web service, and so after `deployCommand`. None is protected: it keeps no data. With
+    `schedule` they run in its hours.
     """
 
     services: dict[str, aws.ecs.Service]
@@ -49,7 +51,8 @@ class Workers(pulumi.ComponentResource):
         definition = web.task.process(name, process, (worker.cpu, worker.memory), child)
         options = deployment_settings(settings.service)
         options.pop("health_check_grace_period_seconds")  # ECS refuses it without a load balancer.
-        return aws.ecs.Service(
+        hours = settings.service.scaling.hours if worker.count else None
+        made = aws.ecs.Service(
             name,
             name=name,
             cluster=web.cluster_arn,
@@ -62,6 +65,26 @@ class Workers(pulumi.ComponentResource):
             propagate_tags="SERVICE",
             tags=settings.tags,
             opts=pulumi.ResourceOptions(
-                parent=self, delete_before_replace=True, depends_on=[web.service]
+                parent=self,
+                delete_before_replace=True,
+                depends_on=[web.service],
+                # Application Auto Scaling changes the count; an update must not reset it.
+                ignore_changes=["desiredCount"] if hours else None,
             ),
         )
+        if hours:
+            self._follow_hours(name, made, worker.count, child)
+        return made
+
+    def _follow_hours(
+        self, name: str, service: aws.ecs.Service, count: int, child: pulumi.ResourceOptions
+    ) -> None:
+        """Scale the service to its count in the hours of `schedule`, and to none outside of them."""
+        scaling = self.args.settings.service.scaling
+        args = ScalingArgs(
+            settings=replace(scaling, minimum=count, maximum=count, cpu=0, requests=0),
+            cluster_name=self.args.service.cluster_name,
+            service_name=service.name,
+            tags=self.args.settings.tags,
+        )
+        Scaling(name, args, child)

@@ -12,6 +12,7 @@ from stack import image, maps, rules, scaling
 from stack.file import Reader
 from stack.maps import Field
 from stack.rules import Change, Key
+from stack.service import TASK_CPU, TASK_MEMORY
 from stack.workers import sizes
 from tools.i18n import t
 from tools.shared.schedule_expressions import each_time, next_time
@@ -111,7 +112,9 @@ def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
             for name, each in sorted(found.items())
         )
 
-    return read.together(checked, JOBS, scaling.SCHEDULE_TIME_ZONE, otherwise=())
+    return read.together(
+        checked, JOBS, scaling.SCHEDULE_TIME_ZONE, TASK_CPU, TASK_MEMORY, otherwise=()
+    )
 
 
 def checked_schedule(job: Job, now: datetime) -> Job:

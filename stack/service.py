@@ -179,13 +179,14 @@ def checked_cpu(cpu: int) -> int:
     return cpu
 
 
-def checked_memory(cpu: int, memory: int) -> int:
-    """Return the memory size. Raises ValueError when Fargate does not have it with this CPU size."""
+def checked_memory(cpu: int, memory: int, key: str = "taskCpu") -> int:
+    """Return the memory size. Raises ValueError when Fargate does not have it with this CPU size, which ``key`` sets."""
     if memory not in MEMORY_BY_CPU[cpu]:
         raise ValueError(
             t(
-                "{memory} is not possible with taskCpu {cpu}; choose {sizes}",
+                "{memory} is not possible with {key} {cpu}; choose {sizes}",
                 memory=memory,
+                key=key,
                 cpu=cpu,
                 sizes=_spell(cpu),
             )

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 from stack import database, image, scaling, service, shifting
 from stack.file import Reader
+from stack.jobs import JOBS
 from stack.rules import Key
+from stack.workers import WORKERS
 from tools.i18n import Text, t
 
 TARGETS = 1000
@@ -130,7 +132,7 @@ def check(read: Reader, sizes: Sizes) -> None:
     read.together(
         lambda: checked_peak(sizes),
         *(sizes.key, scaling.MIN_COUNT, image.APP_CONNECTIONS, image.APP_FOLDER),
-        *(service.TASK_CPU, database.DATABASE_INSTANCE_CLASS),
+        *(service.TASK_CPU, database.DATABASE_INSTANCE_CLASS, WORKERS, JOBS),
         otherwise=sizes,
     )
     read.together(
@@ -174,15 +176,17 @@ def checked_peak(sizes: Sizes) -> Sizes:
     )
 
 
-def choices(sizes: Sizes) -> Iterator[str]:
+def choices(sizes: Sizes) -> Iterator[Text | str]:
     """Yield the nearest settings that fit, each by itself.
 
     Where none does, and beyond the targets, also the most tasks that any class allows.
     """
     single = [*_fewer_tasks(sizes), *_fewer_connections(sizes), *_larger_class(sizes)]
     yield from single
+    if sizes.others:
+        yield t("fewer workers and jobs")
     together = " + ".join(_together(sizes))
-    if not single or (sizes.peak > TARGETS and together not in single):
+    if not (single or sizes.others) or (sizes.peak > TARGETS and together not in single):
         yield together
 
 
@@ -201,9 +205,10 @@ def _together(sizes: Sizes) -> Iterator[str]:
         yield f"{database.DATABASE_INSTANCE_CLASS.name} {kind}"
 
 
-def _either(found: list[str]) -> Text | str:
+def _either(found: list[Text | str]) -> Text | str:
     *others, last = found
-    return t("{these} or {last}", these=", ".join(others), last=last) if others else last
+    these = ", ".join(map(str, others))
+    return t("{these} or {last}", these=these, last=last) if others else last
 
 
 def _fewer_tasks(sizes: Sizes) -> Iterator[str]:

@@ -9,7 +9,7 @@ from stack import image, maps, rules
 from stack.file import Reader
 from stack.maps import Field
 from stack.rules import Change, Key
-from stack.service import checked_cpu, checked_memory
+from stack.service import TASK_CPU, TASK_MEMORY, checked_cpu, checked_memory
 from tools.i18n import said, t
 
 MOST = 100
@@ -72,12 +72,12 @@ def workers(read: Reader, cpu: int, memory: int) -> tuple[Worker, ...]:
             for name, each in sorted(found.items())
         )
 
-    return read.together(checked, WORKERS, otherwise=())
+    return read.together(checked, WORKERS, TASK_CPU, TASK_MEMORY, otherwise=())
 
 
 def sizes(name: str, cpu: int, memory: int) -> dict[str, int]:
     """Return a task's `cpu` and `memory`. Raises ValueError where Fargate does not have the pair."""
     try:
-        return {"cpu": checked_cpu(cpu), "memory": checked_memory(cpu, memory)}
+        return {"cpu": checked_cpu(cpu), "memory": checked_memory(cpu, memory, "cpu")}
     except ValueError as wrong:
         raise ValueError(t("{name}: {why}", name=name, why=said(wrong))) from None

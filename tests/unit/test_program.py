@@ -457,7 +457,7 @@ def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
     assert inputs(engine) == {}
 
 
-LONGEST = 60
+LONGEST = 64
 
 
 def test_the_program_reads_like_the_diagram():
