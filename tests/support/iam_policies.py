@@ -112,6 +112,7 @@ NAMED = {
         "FinalDBSnapshotIdentifier": ["snapshot:{}"],
     },
     "secretsmanager": {"SecretId": ["secret:{}"]},
+    "scheduler": {"ScheduleGroup": ["schedule-group/{}"]},
     "sns": {"Name": ["{}"]},
 }
 """Parameters that name a resource, and the end of its ARN; with an `s` they are lists."""
@@ -193,6 +194,8 @@ def _passing(params: Mapping[str, Any]) -> Iterator[Call]:
     for each in params.get("loadBalancers") or ():
         given = each.get("advancedConfiguration") or {}
         passed.append((given.get("roleArn"), "ecs.amazonaws.com"))
+    if "RoleArn" in (params.get("Target") or {}):
+        passed.append((params["Target"]["RoleArn"], "scheduler.amazonaws.com"))
     for role, to in passed:
         if role:
             yield Call("iam:PassRole", role, {"iam:PassedToService": to})
@@ -229,7 +232,11 @@ def _named(service: str, params: Mapping[str, Any]) -> Iterator[str]:
 
 def _by_service(service: str, params: Mapping[str, Any]) -> Iterator[str]:
     """The ARNs whose form is the service's own."""
-    if service == "iam":
+    if service == "scheduler" and "Name" in params:  # a schedule's, or a group's
+        group = params.get("GroupName")
+        name = params["Name"]
+        yield arn(service, f"schedule/{group}/{name}" if group else f"schedule-group/{name}")
+    elif service == "iam":
         kinds = {"RoleName": "role", "InstanceProfileName": "instance-profile"}
         yield from (iam(f"{kinds[key]}/{params[key]}") for key in kinds.keys() & params.keys())
     elif service == "s3":

@@ -24,7 +24,10 @@ KEY, INSTANCE, VPC = (
 SECRET = arn("secretsmanager", "secret:rds!db-0-AbCdEf")
 READ_SECRET = "secretsmanager:GetSecretValue"
 TASK_ROLE = iam("role/careapp-pr-7-task")
-LAMBDA, TASKS = ({"iam:PassedToService": f"{one}.amazonaws.com"} for one in ("lambda", "ecs-tasks"))
+LAMBDA, TASKS, SCHEDULER = (
+    {"iam:PassedToService": f"{one}.amazonaws.com"} for one in ("lambda", "ecs-tasks", "scheduler")
+)
+RUN_TASK = {"ecs:CreateAction": "RunTask"}
 
 
 def state(stack):
@@ -85,6 +88,17 @@ ATTACKS = {
         "pulls prod's image": [
             ("ecr:BatchGetImage", arn("ecr", "repository/careapp-prod/hello-ecs"), HERE)
         ],
+        "runs a job of prod's": [
+            ("ecs:RunTask", arn("ecs", "task-definition/careapp-prod-job-a:1"), within("poc"))
+        ],
+        "runs a job in prod's cluster": [
+            ("ecs:RunTask", arn("ecs", "task-definition/careapp-poc-job-a:1"), within("prod"))
+        ],
+        "runs the web service's task": [
+            ("ecs:RunTask", arn("ecs", "task-definition/careapp-poc:1"), within("poc"))
+        ],
+        "hands a job a role of prod's": [("iam:PassRole", iam("role/careapp-prod-task"), TASKS)],
+        "hands a role to the scheduler": [("iam:PassRole", iam("role/careapp-poc-x"), SCHEDULER)],
     },
     "a deploy": {
         "reads the state of prod": [("s3:GetObject", state("prod"), HERE)],
@@ -97,6 +111,15 @@ ATTACKS = {
         ],
         "runs a task like prod's": [
             ("ecs:RunTask", arn("ecs", "task-definition/careapp-prod:1"), within("poc"))
+        ],
+        "changes a schedule of prod's": [
+            ("scheduler:UpdateSchedule", arn("scheduler", "schedule/careapp-prod/a"), HERE)
+        ],
+        "makes a schedule outside the stack's group": [
+            ("scheduler:CreateSchedule", arn("scheduler", "schedule/default/a"), HERE)
+        ],
+        "hands the scheduler a role outside the stack": [
+            ("iam:PassRole", iam("role/admin"), SCHEDULER)
         ],
         "stops a task of prod's": [
             ("ecs:StopTask", arn("ecs", "task/careapp-prod-cluster/0a"), HERE)
@@ -230,6 +253,9 @@ ATTACKS = {
     "a role of a pull request's stack": {
         "reads the secret of poc's database": [(READ_SECRET, SECRET, database("poc"))],
         "reads a secret of poc's app": [(READ_SECRET, app_secret("poc"), {})],
+        "runs a job in poc's cluster": [
+            ("ecs:RunTask", arn("ecs", "task-definition/careapp-pr-7-job-a:1"), within("poc"))
+        ],
         "pulls poc's image": [
             ("ecr:BatchGetImage", arn("ecr", "repository/careapp/hello-ecs"), {})
         ],
@@ -241,6 +267,9 @@ NEEDED = {
     "a role of the stack": [
         (READ_SECRET, SECRET, database("poc")),
         (READ_SECRET, app_secret("poc"), {}),
+        ("ecs:RunTask", arn("ecs", "task-definition/careapp-poc-job-a:1"), within("poc")),
+        ("ecs:TagResource", arn("ecs", "task/careapp-poc-cluster/0a"), RUN_TASK),
+        ("iam:PassRole", iam("role/careapp-poc-task"), TASKS),
     ],
     "a deploy": [
         ("sns:Unsubscribe", "*", HERE),
@@ -256,8 +285,13 @@ NEEDED = {
         ("ec2:StopInstances", INSTANCE, OURS),
         ("ec2:CreateTags", INSTANCE, {**NEW, "ec2:CreateAction": "RunInstances"}),
         ("iam:CreateRole", iam("role/careapp-poc-x"), bound("poc")),
+        ("iam:PassRole", iam("role/careapp-poc-x"), SCHEDULER),
+        ("scheduler:UpdateSchedule", arn("scheduler", "schedule/careapp-poc/a"), HERE),
     ],
     "a role of a pull request's stack": [
+        ("ecs:RunTask", arn("ecs", "task-definition/careapp-pr-7-job-a:1"), within("pr-7")),
+        ("ecs:TagResource", arn("ecs", "task/careapp-pr-7-cluster/0a"), RUN_TASK),
+        ("iam:PassRole", iam("role/careapp-pr-7-task"), TASKS),
         (READ_SECRET, SECRET, database("pr-7")),
         ("ecr:BatchGetImage", arn("ecr", "repository/careapp-pr-7/hello-ecs"), {}),
         ("logs:PutLogEvents", log("pr-7"), {}),
@@ -329,6 +363,11 @@ def by_name(stack, project="careapp"):
         ("ecs:DeleteCluster", f"cluster/{names.cluster}"),
         ("ecs:UpdateService", f"service/{names.cluster}/{names.service}"),
         ("ecs:RegisterTaskDefinition", f"task-definition/{names.family}:*"),
+        ("ecs:UpdateService", f"service/{names.cluster}/{names.worker('a')}"),
+        ("ecs:RegisterTaskDefinition", f"task-definition/{names.worker('a')}:*"),
+        ("ecs:RegisterTaskDefinition", f"task-definition/{names.job('a')}:*"),
+        ("scheduler:CreateScheduleGroup", f"schedule-group/{names.prefix}"),
+        ("scheduler:CreateSchedule", f"schedule/{names.prefix}/a"),
         ("ecs:StopTask", f"task/{names.cluster}/0a"),
         ("logs:DeleteLogGroup", f"log-group:{names.log_group}"),
         ("logs:GetLogEvents", f"log-group:{names.log_group}:log-stream:a"),
@@ -343,6 +382,7 @@ def by_name(stack, project="careapp"):
         ("iam:PutRolePolicy", role, bound("pr")),
         ("iam:UpdateAssumeRolePolicy", role, {}),
         ("iam:PassRole", role, TASKS),
+        ("iam:PassRole", role, SCHEDULER),
     ]
 
 

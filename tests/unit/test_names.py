@@ -33,6 +33,8 @@ EVERYTHING = {
     "hostedZoneId": "Z0123456789ABC",
     "deployStrategy": "canary",
     "rolloutTimeoutMinutes": "40",
+    "workers": json.dumps({"w" * 20: {"command": "sleep infinity"}}),
+    "jobs": json.dumps({"j" * 20: {"command": "true", "schedule": "rate(1 day)"}}),
 }
 LONGEST = "acme" * 6
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
@@ -52,6 +54,8 @@ LIMITS = {
     "aws:rds/parameterGroup:ParameterGroup": 255,
     "aws:rds/subnetGroup:SubnetGroup": 255,
     "aws:s3/bucket:Bucket": 63,
+    "aws:scheduler/schedule:Schedule": 64,
+    "aws:scheduler/scheduleGroup:ScheduleGroup": 64,
     "aws:sns/topic:Topic": 256,
 }
 """The longest names by type (botocore and the API references; S3 User Guide, "Bucket naming rules")."""

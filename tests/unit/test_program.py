@@ -255,6 +255,53 @@ def test_everything_on_adds_in_stage_two_what_belongs_there(engine, program):
     }
 
 
+MAIL = {"mail": {"command": "celery -A app worker"}}
+REPORT = {"report": {"command": "flask report", "schedule": "rate(1 day)"}}
+WORKER = named(
+    "",
+    {
+        "aws:ecs/service:Service": "worker-mail",
+        "aws:ecs/taskDefinition:TaskDefinition": "worker-mail",
+    },
+)
+JOB = named(
+    "",
+    {
+        "aws:ecs/taskDefinition:TaskDefinition": "job-report",
+        "aws:scheduler/schedule:Schedule": "job-report",
+    },
+)
+WITH_THE_FIRST = named(
+    "Workers Jobs",
+    {
+        "aws:iam/role:Role": "jobs",
+        "aws:iam/rolePolicy:RolePolicy": "jobs",
+        "aws:scheduler/scheduleGroup:ScheduleGroup": "jobs",
+    },
+)
+
+
+def test_workers_and_jobs_belong_to_stage_two_and_each_comes_and_goes_alone(engine, program):
+    """Adding and deleting: what the program declares with it and without it differs by just its own."""
+
+    def declared(workers, jobs, **changes):
+        engine.made.clear()
+        program(workers=json.dumps(workers), jobs=json.dumps(jobs), **changes)
+        return inputs(engine)
+
+    assert declared(MAIL, REPORT, ecsEnabled="false").keys() == STAGE_ONE
+    none, one = declared({}, {}, ecsEnabled="true"), declared(MAIL, REPORT, ecsEnabled="true")
+    assert one.keys() - none.keys() >= WITH_THE_FIRST | WORKER | JOB
+    assert {key: one[key] for key in none} == none
+    two = declared(
+        {**MAIL, "other": MAIL["mail"]}, {**REPORT, "other": REPORT["report"]}, ecsEnabled="true"
+    )
+    assert {(kind, name.rpartition("-")[2]) for kind, name in two.keys() - one.keys()} == {
+        (kind, "other") for kind, _ in WORKER | JOB
+    }
+    assert {key: two[key] for key in one} == one
+
+
 def test_a_task_keeps_an_idle_connection_longer_than_the_load_balancer(engine, program):
     """The other way round ELB answers a request with 502 now and then."""
     program(ecsEnabled="true")
