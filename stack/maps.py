@@ -96,7 +96,11 @@ def _value(name: str, field: str, known: Field[T], given: Mapping[str, object]) 
         raise ValueError(t("{name} has no {field}, which it needs", name=name, field=field))
     if isinstance(value, (list, dict)):
         raise ValueError(
-            t("{name}.{field} has a list or a map as its value; it has one text", name=name, field=field)
+            t(
+                "{name}.{field} has a list or a map as its value; it has one text",
+                name=name,
+                field=field,
+            )
         )
     text = str(value).lower() if isinstance(value, bool) else str(value)
     try:

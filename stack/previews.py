@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stack.container import APP_SECRETS, PASSWORD
 from stack.file import StackFile, full_key, read
+from stack.jobs import JOBS
 from stack.settings import KEYS, PERMISSIONS_BOUNDARY
 
 PREFIX = "pr-"
@@ -43,9 +44,9 @@ def settings_of(number: int, folder: Path) -> StackFile:
     cheapest = {key.name: key.preview for key in KEYS if key.preview is not None}
     cheapest[PERMISSIONS_BOUNDARY.name] = f"{role(model.project)}-boundary"
     values = {**model.values, **{full_key(model.project, key): cheapest[key] for key in cheapest}}
-    secrets = full_key(model.project, APP_SECRETS.name)
-    if secrets in values:
-        values[secrets] = _own_secrets(values[secrets])
+    for key, change in ((APP_SECRETS, _own_secrets), (JOBS, _disabled)):
+        if (full := full_key(model.project, key.name)) in values:
+            values[full] = change(values[full])
     return replace(model, stack=name_of(number), values=values, encrypted=frozenset())
 
 
@@ -59,6 +60,15 @@ def _own_secrets(text: str) -> str:
     except (ValueError, AttributeError):
         return text  # The stack's settings refuse it.
     return json.dumps({name: value for name, value in found if value == PASSWORD})
+
+
+def _disabled(text: str) -> str:
+    """Return the map of `jobs` with every job off: many previews would run each, and send its e-mails."""
+    try:
+        found = json.loads(text).items()
+        return json.dumps({name: {**each, "enabled": False} for name, each in found})
+    except (ValueError, AttributeError, TypeError):
+        return text  # The stack's settings refuse it.
 
 
 def write(number: int, folder: Path) -> Path:

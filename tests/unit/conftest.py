@@ -35,7 +35,13 @@ USED = (
         "ecr.Repository",
     ),
     *("ecs.Cluster", "iam.Role", "kms.Key", "lb.Listener", "rds.Instance", "route53.Record"),
-    *("s3.Bucket", "scheduler.Schedule", "sns.Topic", "ssm.Parameter", "vpc.SecurityGroupIngressRule"),
+    *(
+        "s3.Bucket",
+        "scheduler.Schedule",
+        "sns.Topic",
+        "ssm.Parameter",
+        "vpc.SecurityGroupIngressRule",
+    ),
 )
 """A class of each module of pulumi_aws that the program uses: a module is imported at its first use."""
 

@@ -82,9 +82,7 @@ def test_entries_are_sorted_by_their_names(configured):
     assert [each.name for each in configured(workers=given).workers] == ["a", "b"]
 
 
-NAMES = (
-    "is part of the names of resources; use at most 20 lowercase letters, digits and single hyphens, a letter first"
-)
+NAMES = "is part of the names of resources; use at most 20 lowercase letters, digits and single hyphens, a letter first"
 EXPRESSION = (
     "is not an expression of EventBridge Scheduler: cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR) with ? as the day or the "
     "weekday, like cron(0 3 * * ? *), rate(VALUE UNIT), like rate(1 hour), or at(YYYY-MM-DDThh:mm:ss)"
@@ -171,7 +169,9 @@ def test_a_job_that_ends_before_the_next_run_is_accepted(configured, fields):
 def test_a_command_is_not_encrypted(configured, changes):
     [key] = changes
     [problem] = problems(configured, encrypted=(f"careapp:{key}",), **changes)
-    assert problem.startswith(f"{key}: it is encrypted, but ECS shows a task's command in plain text")
+    assert problem.startswith(
+        f"{key}: it is encrypted, but ECS shows a task's command in plain text"
+    )
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,9 @@ def test_workers_that_the_database_cannot_serve_are_refused_with_the_numbers(con
     ]
 
 
-def test_workers_that_no_database_can_serve_are_refused_without_a_number_that_would_not_help(configured):
+def test_workers_that_no_database_can_serve_are_refused_without_a_number_that_would_not_help(
+    configured,
+):
     given = {name: MAIL | {"count": 100, "cpu": 4096, "memory": 8192} for name in "abc"}
     [problem] = problems(configured, workers=json.dumps(given))
     assert problem.endswith("; choose fewer workers and jobs")
@@ -217,7 +219,9 @@ def test_workers_that_no_database_can_serve_are_refused_without_a_number_that_wo
 
 def test_workers_near_the_limit_are_warned_of(configured):
     [found] = sizes.warnings(configured(**worker(count=7)).sizes)
-    assert str(found).startswith("desiredCount 1: up to 2 tasks during a roll-out can open 98 connect")
+    assert str(found).startswith(
+        "desiredCount 1: up to 2 tasks during a roll-out can open 98 connect"
+    )
 
 
 @pytest.mark.parametrize("name", ["workers", "jobs"])

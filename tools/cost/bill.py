@@ -37,6 +37,7 @@ class Assumptions:
     other_log_gb: float = _said(0.1, t("GB of every other log group"))
     flow_log_gb: float = _said(1, t("GB of flow logs"))
     monitoring_gb: float = _said(0.3, t("GB of RDS enhanced monitoring at 60 s"))
+    job_hours: float = _said(10, t("hours that each job runs"))
     insights_metrics: float = _said(30, t("metrics of Container Insights for a service"))
     bucket_gb: float = _said(1, t("GB in every S3 bucket"))
 

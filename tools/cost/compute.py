@@ -18,14 +18,36 @@ ROOT_GB = 8
 def service(resource: Resource, case: Case) -> Iterator[Use]:
     """Yield vCPU and memory of a service's tasks, on demand or Spot, and their public addresses."""
     definition = case.graph.needed(resource, "ecs:TaskDefinition")
+    hours = tasks(resource, case) * HOURS
+    yield from _fargate(definition, hours, capacity_shares(resource))
+    if public_tasks(resource) and hours:
+        yield Use(what=ADDRESS, group="network", quantity=hours, price="ipv4-hour")
+
+
+def schedule(resource: Resource, case: Case) -> Iterator[Use]:
+    """Yield vCPU and memory of the hours that a schedule's tasks run; none of one that is disabled.
+
+    EventBridge Scheduler's first 14 million invocations a month are free (eventbridge/pricing).
+    """
+    parameters = resource.get("target", {}).get("ecsParameters")
+    if not parameters:
+        raise UnknownUsage(t("no price is known for a schedule that runs no ECS task"))
+    definition = case.graph.needed(resource, "ecs:TaskDefinition")
+    hours = case.assumed.job_hours if resource.get("state", "ENABLED") == "ENABLED" else 0
+    yield from _fargate(definition, hours, capacity_shares(Resource(type="", name="")))
+    if hours and (parameters.get("networkConfiguration") or {}).get("assignPublicIp"):
+        yield Use(what=ADDRESS, group="network", quantity=hours, price="ipv4-hour")
+
+
+def _fargate(definition: Resource | None, hours: float, shares: dict[str, float]) -> Iterator[Use]:
+    """Yield vCPU and memory of a task definition's tasks."""
     if definition is None:
         raise UnknownUsage(t("which task definition it runs is known only after an update"))
     if definition.get("ephemeralStorage"):
         raise UnknownUsage(t("no price is known for more than Fargate's 20 GiB of task storage"))
-    hours = tasks(resource, case) * HOURS
     chip = definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
     vcpu, memory = int(definition.get("cpu")) / 1024, int(definition.get("memory")) / 1024
-    for kind, share in capacity_shares(resource).items():
+    for kind, share in shares.items():
         if share:
             yield Use(
                 what=t("vCPU hours"),
@@ -39,21 +61,27 @@ def service(resource: Resource, case: Case) -> Iterator[Use]:
                 quantity=hours * share * memory,
                 price=f"{kind}-gb:{chip}",
             )
-    if public_tasks(resource) and hours:
-        yield Use(what=ADDRESS, group="network", quantity=hours, price="ipv4-hour")
 
 
 def tasks(resource: Resource, case: Case) -> float:
     """Return the average number of tasks: the scaling minimum if there is one, times its share of the week."""
     targets = [
         each
-        for each in case.graph.all("appautoscaling:Target")
+        for each in _of([resource], case.graph, "appautoscaling:Target")
         if each.get("serviceNamespace") == "ecs"
     ]
     wanted = int(resource.get("desiredCount", 1))
     if targets:
         wanted = max(int(each.get("minCapacity")) for each in targets)
-    return wanted * share_of_week(case.graph)
+    return wanted * share_of_week(_of(targets, case.graph, "appautoscaling:ScheduledAction"))
+
+
+def _of(owners: list[Resource], graph: Graph, short: str) -> list[Resource]:
+    """Return the resources of a type that depend on one of the owners; of a single service, all of them."""
+    found = graph.all(short)
+    if len(graph.all("ecs:Service")) == 1:
+        return found
+    return [each for each in found if any(owner.urn in each.needs for owner in owners)]
 
 
 def capacity_shares(resource: Resource) -> dict[str, float]:
@@ -88,7 +116,11 @@ def instance(resource: Resource, _: Case) -> Iterator[Use]:
         yield Use(what=ADDRESS, group="network", quantity=HOURS, price="ipv4-hour")
 
 
-RULES: dict[str, Rule] = {"ecs:Service": service, "ec2:Instance": instance}
+RULES: dict[str, Rule] = {
+    "ecs:Service": service,
+    "scheduler:Schedule": schedule,
+    "ec2:Instance": instance,
+}
 
 WEEK = 7 * 24 * 60
 """Minutes."""
@@ -99,16 +131,12 @@ CRON = re.compile(r"^cron\((\d+) (\d+) (\S+) \* (\S+) \*\)$")
 """Minute and hour, day of the month, day of the week; every month of every year."""
 
 
-def share_of_week(graph: Graph) -> float:
-    """Return the share of a week in which scheduled actions allow tasks; 1 without any.
+def share_of_week(actions: list[Resource]) -> float:
+    """Return the share of a week in which the scheduled actions allow tasks; 1 without any.
 
     Raises UnknownUsage for a schedule that is not weekly.
     """
-    moments = sorted(
-        moment
-        for action in graph.all("appautoscaling:ScheduledAction")
-        for moment in _moments(action)
-    )
+    moments = sorted(moment for action in actions for moment in _moments(action))
     if not moments:
         return 1
     ends = [*moments[1:], (moments[0][0] + WEEK, True)]

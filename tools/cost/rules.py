@@ -72,6 +72,7 @@ FREE: dict[str, Text] = {
     ),
     **dict.fromkeys(["appautoscaling:Target", "appautoscaling:ScheduledAction"], SCALING),
     "cloudwatch:EventRule": RULE,
+    "scheduler:ScheduleGroup": PART,
     "sns:Topic": TOPIC,
     "route53:Record": RECORD,
     "index:Image": BUILT,

@@ -22,6 +22,7 @@ TYPES = {
     "Target": "aws:appautoscaling/target:Target",
     "Policy": "aws:appautoscaling/policy:Policy",
     "ScheduledAction": "aws:appautoscaling/scheduledAction:ScheduledAction",
+    "Schedule": "aws:scheduler/schedule:Schedule",
     "Certificate": "aws:acm/certificate:Certificate",
     "Zone": "aws:route53/zone:Zone",
     "Bucket": "aws:s3/bucket:Bucket",

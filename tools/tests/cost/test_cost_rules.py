@@ -17,7 +17,21 @@ TASK = made("TaskDefinition", **SMALL)
 ARM = made("TaskDefinition", **SMALL, runtimePlatform={"cpuArchitecture": "ARM64"})
 
 
+RUNS = {"ecsParameters": {"taskCount": 1, "networkConfiguration": {"assignPublicIp": False}}}
+OUTSIDE = {"ecsParameters": {"taskCount": 1, "networkConfiguration": {"assignPublicIp": True}}}
+JOB = {("Schedule", "vCPU hours"): 0.13, ("Schedule", "memory, GB hours"): 0.03}
+
+
 CASES = {
+    "a job that runs ten hours a month": ([TASK, made("Schedule", target=RUNS)], JOB),
+    "a job whose tasks have public addresses": (
+        [TASK, made("Schedule", target=OUTSIDE)],
+        JOB | {("Schedule", "public IPv4"): 0.05},
+    ),
+    "a job that is off": (
+        [TASK, made("Schedule", target=OUTSIDE, state="DISABLED")],
+        dict.fromkeys(JOB, 0),
+    ),
     "an address": ([made("Eip")], {("Eip", "public IPv4"): 3.65}),
     "a NAT gateway that nobody uses": (
         [made("NatGateway")],
@@ -243,7 +257,41 @@ def test_tasks_that_stop_at_night_are_billed_for_the_rest_of_the_week(pairs, hou
     assert paid["fargate-vcpu:X86_64"] == pytest.approx(730 * 0.25 * hours / 168)
 
 
+def test_each_of_two_services_is_billed_by_its_own_tasks_hours_and_definition():
+    small = made("TaskDefinition", **SMALL)
+    large = made("TaskDefinition", "l", cpu="1024", memory="2048")
+    web, worker = (
+        made("Service", needs=[small]),
+        made("Service", "w", needs=[large], desiredCount=3),
+    )
+    range_of_web = made("Target", needs=[web], serviceNamespace="ecs", minCapacity=2)
+    night = made(
+        "ScheduledAction",
+        "s",
+        needs=[range_of_web],
+        schedule="cron(0 0 ? * MON *)",
+        scalableTargetAction=STOP,
+    )
+    day = made(
+        "ScheduledAction",
+        "d",
+        needs=[range_of_web],
+        schedule="cron(0 12 ? * THU *)",
+        scalableTargetAction=START,
+    )
+    found = priced(small, large, web, worker, range_of_web, night, day)
+    paid = {item.resource.name: item.quantity for item in found.items if "vcpu" in item.price.key}
+    assert paid == {
+        "careapp-poc-x": pytest.approx(2 * 730 * 0.25 / 2),
+        "careapp-poc-w": pytest.approx(3 * 730 * 1),
+    }
+
+
 NOBODY_KNOWS = {
+    "a schedule that calls something else": (
+        [made("Schedule", target={"arn": "arn:aws:lambda:x"})],
+        "no price is known for a schedule that runs no ECS task",
+    ),
     "a type that no rule knows": (
         [made("Vpc", "x"), Resource(type="aws:wafv2/webAcl:WebAcl", name="acl")],
         "no price is known for the type aws:wafv2/webAcl:WebAcl",
