@@ -35,8 +35,8 @@ class JobsArgs:
 class Jobs(pulumi.ComponentResource):
     """One schedule for each entry of `jobs`, in a schedule group of the stack, and the role that runs their tasks.
 
-    ECS ends no task by time, so `timeout` of the image (coreutils, busybox) ends the command. The schedules change after
-    the web service, and so after `deployCommand`.
+    ECS ends no task by time, so `timeout` of the image (coreutils, busybox) ends the command. The schedules
+    change after the web service, and so after `deployCommand`.
     """
 
     def __init__(

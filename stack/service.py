@@ -180,7 +180,7 @@ def checked_cpu(cpu: int) -> int:
 
 
 def checked_memory(cpu: int, memory: int, key: str = "taskCpu") -> int:
-    """Return the memory size. Raises ValueError when Fargate does not have it with this CPU size, which ``key`` sets."""
+    """Return the memory size. Raises ValueError when Fargate does not have it with the CPU size of ``key``."""
     if memory not in MEMORY_BY_CPU[cpu]:
         raise ValueError(
             t(

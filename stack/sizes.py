@@ -73,8 +73,12 @@ class Sizes:
     @property
     def vcpus(self) -> float:
         """The vCPUs of these tasks, and of workers and jobs."""
-        others = sum(self._most(count) * cpu for count, cpu in self.others)
-        return (self.peak * self.cpu + others) / service.CPU_UNITS
+        return self.peak * self.cpu / service.CPU_UNITS + self.other_vcpus
+
+    @property
+    def other_vcpus(self) -> float:
+        """The vCPUs of workers and jobs."""
+        return sum(self._most(count) * cpu for count, cpu in self.others) / service.CPU_UNITS
 
     @property
     def connections_a_task(self) -> int:

@@ -36,6 +36,10 @@ config:
   careapp:appSecrets:
     TOKEN: "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/t-AbCdEf"
     PGPASSWORD: ${DB_PASSWORD}
+  careapp:workers: {mail: {command: sleep infinity, count: 2}}
+  careapp:jobs:
+    report: {command: "true", schedule: rate(1 day), enabled: true}
+    sweep: {command: "true", schedule: rate(1 day)}
 """
 """A model that has all that costs, a domain, secrets, and what its app needs."""
 
@@ -83,6 +87,24 @@ def test_a_preview_has_the_bound_of_its_role_and_nothing_that_is_poc_s_alone(mod
     config = yaml.safe_load((model / "Pulumi.pr-7.yaml").read_text())["config"]
     assert config["careapp:appVariables"] == {"MODE": "trial"}  # the other is encrypted
     assert config["careapp:appSecrets"] == {"PGPASSWORD": "${DB_PASSWORD}"}  # its own database's
+
+
+def test_a_preview_runs_the_model_s_workers_and_none_of_its_jobs(model):
+    made = written(model)
+    assert [(each.name, each.count) for each in made.workers] == [("mail", 2)]
+    assert [(each.name, each.enabled) for each in made.jobs] == [
+        ("report", False),
+        ("sweep", False),
+    ]
+
+
+@pytest.mark.parametrize("jobs", ["5", "[a]", "{report: 5}"])
+def test_jobs_that_are_no_map_are_refused_as_those_of_a_preview(model, jobs):
+    file = model / "Pulumi.poc.yaml"
+    head, _, _ = PROUD.partition("  careapp:jobs:")
+    file.write_text(f"{head}  careapp:jobs: {jobs}\n")
+    with pytest.raises(StackError, match=r"stack pr-7 .*\n  jobs: "):
+        written(model)
 
 
 def test_a_preview_of_the_committed_poc_can_be_deployed():

@@ -94,8 +94,8 @@ CPU = "is not a Fargate CPU size; choose one of 256, 512, 1024, 2048, 4096, 8192
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("x", "it is not a map of names; set one field at a time: `pulumi config set --path {key}.NAME.command COMMAND`"),
-        ("[1]", "it is not a map of names; set one field at a time: `pulumi config set --path {key}.NAME.command COMMAND`"),
+        *((text, "it is not a map of names; set one field at a time: `pulumi config set --path {key}.NAME.command "
+           "COMMAND`") for text in ("x", "[1]")),
         ('{"a": "sh"}', "a has no fields; set them one at a time: `pulumi config set --path {key}.a.command COMMAND`"),
         ('{"a": {}}', "a has no command, which it needs"),
         ('{"a": {"command": " "}}', "a.command: it is empty; give the program and its arguments"),
@@ -110,10 +110,11 @@ def test_a_map_that_names_no_processes_is_refused(configured, key, text, says):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"cuont": 2}, "mail.cuont is an unknown field; it has command, count, cpu, memory, stopSeconds; did you mean count?"),
+        ({"cuont": 2}, "mail.cuont is an unknown field; it has command, count, cpu, memory, stopSeconds; did you "
+         "mean count?"),
         ({"zzz": 2}, "mail.zzz is an unknown field; it has command, count, cpu, memory, stopSeconds"),
-        ({"command": "'"}, 'mail.command: "\'" has a quotation mark without its partner, or ends with a backslash; add the '
-         "missing mark, or put a backslash before a mark that is part of a word"),
+        ({"command": "'"}, 'mail.command: "\'" has a quotation mark without its partner, or ends with a backslash; add '
+         "the missing mark, or put a backslash before a mark that is part of a word"),
         ({"count": -1}, "mail.count: -1 is outside 0 to 100"),
         ({"count": 101}, "mail.count: 101 is outside 0 to 100"),
         ({"count": True}, "mail.count: 'true' is not a whole number; it must be 0 to 100"),
@@ -137,12 +138,12 @@ def test_a_worker_that_ecs_would_not_run_is_refused(configured, fields, says):
           for text in ("nightly", "cron(0 3 * * * *)", "cron(61 3 * * ? *)", "rate(0 hours)", "at(tomorrow)")),
         ({"schedule": "cron(0 3 30 2 ? *)"}, "report: cron(0 3 30 2 ? *) has no time in the future"),
         ({"schedule": "cron(0 3 * * ? 2020)"}, "report: cron(0 3 * * ? 2020) has no time in the future"),
-        ({"schedule": "rate(30 minutes)"}, "report: rate(30 minutes) starts a run 30 minutes after the last one, which may take "
-         "timeoutMinutes 60; set a shorter timeoutMinutes or a longer distance"),
-        ({"schedule": "cron(0,10 3 * * ? *)"}, "report: cron(0,10 3 * * ? *) starts a run 10 minutes after the last one, which "
+        ({"schedule": "rate(30 minutes)"}, "report: rate(30 minutes) starts a run 30 minutes after the last one, which "
          "may take timeoutMinutes 60; set a shorter timeoutMinutes or a longer distance"),
-        ({"timeZone": "Japan"}, "report.timeZone: 'Japan' is not a canonical IANA time zone, which AWS requires; write a name "
-         "like Asia/Tokyo, or UTC"),
+        ({"schedule": "cron(0,10 3 * * ? *)"}, "report: cron(0,10 3 * * ? *) starts a run 10 minutes after the last "
+         "one, which may take timeoutMinutes 60; set a shorter timeoutMinutes or a longer distance"),
+        ({"timeZone": "Japan"}, "report.timeZone: 'Japan' is not a canonical IANA time zone, which AWS requires; write "
+         "a name like Asia/Tokyo, or UTC"),
         ({"enabled": "maybe"}, "report.enabled: 'maybe' is neither true nor false"),
         ({"timeoutMinutes": 0}, "report.timeoutMinutes: 0 is outside 1 to 10080 minutes"),
         ({"memory": 700}, "report: 700 is not possible with cpu 256; choose one of 512, 1024, 2048"),

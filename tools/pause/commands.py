@@ -13,7 +13,7 @@ from stack.settings import Settings
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json
 from tools.i18n import Refused, Text, t
-from tools.pause import steps
+from tools.pause import processes, steps
 from tools.pause.state import PausableStack, StackState
 from tools.pause.steps import why_no_task
 from tools.screen import Line, display, zoned_time
@@ -25,7 +25,7 @@ def plan(now: StackState, pausable: PausableStack) -> Iterator[Line]:
     """Yield what a pause will change, for the confirmation."""
     where = t("{prefix} in {region}:", prefix=pausable.names.prefix, region=pausable.session.region)
     yield Line(str(where), "bold")
-    for each in steps.planned_changes(now):
+    for each in (*steps.planned_changes(now), *processes.planned_changes(pausable.settings)):
         yield Line(f"  - {each!s}")
 
 

@@ -14,13 +14,11 @@ from tools.aws.session import Session
 from tools.diagnosis.case import Case
 from tools.doctor.checks.databases import PASSING, USABLE
 from tools.i18n import Refused, Text, t
+from tools.pause import processes
+from tools.pause.processes import DIMENSION, SCALING
 from tools.snapshot import overview, rds
 from tools.snapshot.rds import Database, Pause, keeps_snapshot
 from tools.snapshot.records import Service
-
-SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
-
-DIMENSION = "ecs:service:DesiredCount"
 
 STOPPED = ("stopping", "stopped")
 
@@ -80,13 +78,15 @@ class PausableStack:
                     stack=self.names.stack,
                 )
             )
-        tasks = now.tasks.value or ()
+        left = [each.short for each in now.tasks.value or () if each.status != "STOPPED"]
+        if now.service.value and (self.settings.workers or self.settings.jobs):
+            left += processes.left(self.session, self.names)
         case = Case(now)
         return StackState(
             at=case.moment,
             database=now.database.value,
             service=now.service.value,
-            left=tuple(each.short for each in tasks if each.status != "STOPPED"),
+            left=tuple(left),
             scaled=self._scaled() if now.service.value else None,
             steady=case.steady,
         )
@@ -148,6 +148,14 @@ class PausableStack:
             service=names.service,
             desiredCount=count,
         )
+
+    def stop_others(self) -> None:
+        """Stop the workers and the schedules of jobs."""
+        processes.stop(self.session, self.settings)
+
+    def start_others(self, at: datetime) -> None:
+        """Start the workers and the schedules of jobs as the stack file says, at this time."""
+        processes.start(self.session, self.settings, at)
 
     def call_rds(self, operation: str) -> None:
         """Call ``start_db_instance`` or ``stop_db_instance``."""

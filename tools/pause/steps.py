@@ -138,6 +138,8 @@ def pause(pausable: PausableStack, waiting: Waiting, now: StackState) -> StackSt
         pausable.tag_paused(now.database, Pause.now(_count(pausable, now)))
     if now.suspended is False:
         pausable.suspend_scaling()
+    if now.service is not None:
+        pausable.stop_others()
     waiting.until_done(lambda: _stop_tasks(pausable), TASKS_MINUTES)
     change_database(pausable, waiting, STOP)
     # AWS does not say how soon after the suspension it moves the count into the range.
@@ -202,6 +204,7 @@ def resume(pausable: PausableStack, waiting: Waiting) -> StackState:
         _start_tasks(pausable, waiting, settings, now)
     if now.pause is not None:
         if now.service is not None:
+            pausable.start_others(now.at)
             pausable.set_alarm_actions(True)
         pausable.untag_paused(now.database)
     waiting.until_done(lambda: _not_healthy(pausable, settings), HEALTH_MINUTES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tools.rollout import before_service, gate, health_change
+from tools.rollout import before_service, gate, health_change, paused_schedules
 
 if TYPE_CHECKING:
     import pulumi
@@ -23,6 +23,8 @@ class Update:
     def __init__(self, settings: Settings) -> None:
         self._settings, self._changes = settings, gate.watch()
         health_change.refuse_outage(settings, self._changes)
+        if settings.jobs:
+            paused_schedules.watch(settings)
 
     def hooks(self) -> pulumi.ResourceHookBinding:
         """Return the hooks of the ECS service."""

@@ -98,7 +98,8 @@ def quota(case: Case) -> Iterator[Finding]:
 
     For a while ECS runs up to ``maximumPercent`` of the desired tasks, rounded down (ECS developer guide,
     "Amazon ECS deployment configuration"); the service's own tasks are those that it replaces. With
-    scaling the desired tasks can be as many as `maxCount`.
+    scaling the desired tasks can be as many as `maxCount`. Workers and jobs are counted, too; those of a running stack
+    are among the account's other tasks already, so that the half is left that ECS starts beside them.
     """
     found, definition = case.now.quota.value, case.definition
     cpu = (definition.cpu if definition else case.now.settings.service.cpu) / CPU_UNITS
@@ -109,7 +110,8 @@ def quota(case: Case) -> Iterator[Finding]:
         return
     percent = case.service.maximum if case.service else MAXIMUM_PERCENT
     most = max(count, case.now.settings.sizes.tasks)
-    needed = found.elsewhere + cpu * max(most * percent // 100, most)
+    others = case.now.settings.sizes.other_vcpus / (2 if case.service else 1)
+    needed = found.elsewhere + others + cpu * max(most * percent // 100, most)
     if needed > found.limit:
         yield Finding(
             FARGATE_QUOTA_SMALL,

@@ -158,6 +158,24 @@ def test_the_fix_of_a_small_quota_asks_for_enough_of_the_right_kind():
     )
 
 
+LARGE_WORKER = {"workers": '{"mail": {"command": "sh", "cpu": 4096, "memory": 8192}}'}
+
+
+@pytest.mark.parametrize(
+    ("situation", "kind"),
+    [
+        (lambda settings, quota: a.stage1(settings, quota=quota), "warning"),
+        (lambda settings, quota: a.stack(settings, quota=quota), None),
+        (lambda settings, quota: a.stack(settings, quota=replace(quota, elsewhere=4)), "warning"),
+    ],
+    ids=["before it is deployed", "when it does not run", "when it runs"],
+)
+def test_a_worker_s_new_and_old_task_must_fit_beside_the_web_s(situation, kind):
+    """Of one that runs, AWS counts the old task among the account's tasks."""
+    found = kinds(situation(a.choices(**LARGE_WORKER), Quota(limit=8)))
+    assert dict(found).get("fargate-quota-small") == kind
+
+
 def test_before_ecs_is_on_the_declared_size_must_fit():
     declared = a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3")
     found = kinds(a.stage1(declared, quota=Quota(limit=5)))

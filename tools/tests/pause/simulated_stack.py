@@ -84,6 +84,14 @@ class Simulated(PausableStack):
         assert self.status == "available" or count == 0, "tasks without their database"
         self.count = count
 
+    def stop_others(self):
+        if self.settings.workers:
+            self.record("stop others")
+
+    def start_others(self, at):
+        if self.settings.workers:
+            self.record("start others", at)
+
     def call_rds(self, operation):
         self.record(operation)
         was, becomes = {

@@ -1,0 +1,68 @@
+"""An update of a paused stack: the schedules that it changes stay disabled."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pulumi
+import pytest
+
+from tools.pause import processes
+from tools.rollout import paused_schedules
+from tools.snapshot import rds
+from tools.snapshot.rds import Pause
+from tools.tests import stacks as a
+from tools.tests.conftest import Told
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    """The hook and the transform that are registered."""
+    found = {}
+
+    def register(transform):
+        found["transform"] = transform
+
+    def hook(_name, function):
+        found["hook"] = function
+
+    monkeypatch.setattr(pulumi, "ResourceHook", hook)
+    monkeypatch.setattr(pulumi.runtime, "register_resource_transform", register)
+    paused_schedules.watch(a.choices())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pause", "asked", "told"),
+    [
+        (Pause(a.at(0), 1), [()], ["the stack is paused, so the schedule stays disabled"]),
+        (None, [], []),
+    ],
+)
+def test_a_changed_schedule_is_disabled_where_the_stack_is_paused(
+    watched, monkeypatch, pause, asked, told
+):
+    log, disabled = Told(), []
+    database = replace(a.database(), pause=pause)
+    monkeypatch.setattr(paused_schedules, "Log", lambda _: log)
+    monkeypatch.setattr(paused_schedules, "DependencyResource", lambda urn: urn)
+    monkeypatch.setattr("tools.aws.session.Session", lambda *_: None)
+    monkeypatch.setattr(rds, "database", lambda *_, **__: database)
+    monkeypatch.setattr(
+        processes, "switch_schedules", lambda _session, _names, enabled: disabled.append(enabled)
+    )
+    asyncio.run(watched["hook"](SimpleNamespace(urn="urn")))
+    assert (disabled, log.lastings) == (asked, told)
+
+
+def test_it_watches_schedules_only_when_they_are_created_or_changed(watched):
+    def transformed(kind):
+        opts = pulumi.ResourceOptions()
+        return watched["transform"](SimpleNamespace(type_=kind, props={}, opts=opts))
+
+    assert transformed("aws:ecs/service:Service") is None
+    hooks = transformed("aws:scheduler/schedule:Schedule").opts.hooks
+    assert [len(hooks.after_create), len(hooks.after_update)] == [1, 1]
+    assert (hooks.before_create, hooks.before_delete, hooks.after_delete) == (None, None, None)
