@@ -8,11 +8,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 from typing import Any
 
-from stack import image, maps, rules, scaling
+from stack import image, maps, rules, scaling, service
 from stack.file import Reader
 from stack.maps import Field
 from stack.rules import Change, Key
-from stack.service import TASK_CPU, TASK_MEMORY
 from stack.workers import sizes
 from tools.i18n import t
 from tools.shared.schedule_expressions import each_time, next_time
@@ -113,7 +112,12 @@ def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
         )
 
     return read.together(
-        checked, JOBS, scaling.SCHEDULE_TIME_ZONE, TASK_CPU, TASK_MEMORY, otherwise=()
+        checked,
+        JOBS,
+        scaling.SCHEDULE_TIME_ZONE,
+        service.TASK_CPU,
+        service.TASK_MEMORY,
+        otherwise=(),
     )
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stack import image, maps, rules
+from stack import image, maps, rules, service
 from stack.file import Reader
 from stack.maps import Field
 from stack.rules import Change, Key
-from stack.service import TASK_CPU, TASK_MEMORY, checked_cpu, checked_memory
 from tools.i18n import said, t
 
 MOST = 100
@@ -30,7 +29,7 @@ WORKERS = Key(
     maps.rule_of("workers", FIELDS),
     "processes of the app's image without a page, each an ECS service: `workers.NAME.command`, and `count` (1), `cpu`, "
     "`memory` (those of the web tasks), `stopSeconds` (30) (docs/your-app.md)",
-    "アプリのイメージで動く、ページのないプロセス。それぞれ 1 つの ECS サービス: `workers.NAME.command` と、"
+    "アプリのイメージで動く、ページのないプロセス。それぞれが ECS サービスになる: `workers.NAME.command` と、"
     "`count`（1）、`cpu`、`memory`（Web のタスクと同じ値）、`stopSeconds`（30）（docs/your-app.ja.md）",
     example='{"mail": {"command": "sleep infinity"}}',
     change=Change(
@@ -72,12 +71,15 @@ def workers(read: Reader, cpu: int, memory: int) -> tuple[Worker, ...]:
             for name, each in sorted(found.items())
         )
 
-    return read.together(checked, WORKERS, TASK_CPU, TASK_MEMORY, otherwise=())
+    return read.together(checked, WORKERS, service.TASK_CPU, service.TASK_MEMORY, otherwise=())
 
 
 def sizes(name: str, cpu: int, memory: int) -> dict[str, int]:
     """Return a task's `cpu` and `memory`. Raises ValueError where Fargate does not have the pair."""
     try:
-        return {"cpu": checked_cpu(cpu), "memory": checked_memory(cpu, memory, "cpu")}
+        return {
+            "cpu": service.checked_cpu(cpu),
+            "memory": service.checked_memory(cpu, memory, "cpu"),
+        }
     except ValueError as wrong:
         raise ValueError(t("{name}: {why}", name=name, why=said(wrong))) from None

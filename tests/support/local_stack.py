@@ -290,7 +290,7 @@ In tools/tests/rehearsal it writes it as it does for users; there updates are ki
 """
 TOUCHED = (
     *("applicationautoscaling", "cloudwatch", "ec2", "ecr", "ecs", "elbv2", "events", "iam"),
-    *("kms", "logs", "rds", "route53", "acm", "s3", "secretsmanager", "sns"),
+    *("kms", "logs", "rds", "route53", "acm", "s3", "scheduler", "secretsmanager", "sns"),
 )
 """The services that the program makes something in, by moto's names."""
 
@@ -309,9 +309,19 @@ class LocalStack:
     project: str = "careapp"
 
     def up(self, **config: str) -> Changes:
-        """Set configuration and ``pulumi up``, by one call of the engine."""
-        pairs = (f"--config={key}={value}" for key, value in config.items())
-        return self.pulumi.update("up", self.name, *pairs)
+        """Set configuration and ``pulumi up``, by one call of the engine; an empty map by another one."""
+        pairs = dict(config)
+        for key in [key for key, text in config.items() if text.startswith("{")]:
+            entries = json.loads(pairs.pop(key))
+            pairs |= {
+                f"{key}.{name}.{field}": value
+                for name, fields in entries.items()
+                for field, value in fields.items()
+            }
+            if not entries:
+                self.pulumi.run("config", "rm", key, "--stack", self.name)
+        given = (f"--config={key}={value}" for key, value in pairs.items())
+        return self.pulumi.update("up", self.name, "--config-path", *given)
 
     def configure(self, config: Mapping[str, str]) -> None:
         """Set configuration, by one call of the engine."""

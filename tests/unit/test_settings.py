@@ -50,6 +50,12 @@ def test_every_key_reaches_the_record_by_its_default_and_by_another_value(key):
     assert str(key.rule(text)) in [str(after[path]) for path in changed]
 
 
+def test_each_key_is_declared_once():
+    """A part's own keys are what its module has: it must not import another part's."""
+    names = [key.name for key in KEYS]
+    assert [name for name in names if names.count(name) > 1] == []
+
+
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
 def test_another_value_is_never_the_given_one(key):
     other = key.another(key.default)
