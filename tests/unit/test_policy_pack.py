@@ -21,11 +21,16 @@ from tools.rehearsal.stages import Rehearsal
 
 BY_ID = {control.id: control for control in CONTROLS}
 DOMAIN = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
+PROCESSES = (
+    'workers={"mail": {"command": "sh"}}',
+    'jobs={"report": {"command": "sh", "schedule": "rate(1 day)"}}',
+)
 OPTIONS = (
     DOMAIN,
     ("bastionEnabled=true",),
     ("execEnabled=true",),
     ("natStrategy=none", "bastionEnabled=true"),
+    PROCESSES,
 )
 """Settings on top of `prod` that meet another control, leave one out, or bring resources of their own."""
 ASKED = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
@@ -262,7 +267,7 @@ def of_settings(tmp_path, monkeypatch):
         text = (ROOT / "Pulumi.prod.yaml").read_text()
         for key, said in (setting.split("=") for setting in settings):
             lines = [line for line in text.splitlines() if not line.startswith(f"  {key}:")]
-            text = "\n".join([*lines, f'  {key}: "{said}"\n'])
+            text = "\n".join([*lines, f"  {key}: '{said}'\n"])
         (tmp_path / "Pulumi.prod.yaml").write_text(text)
         (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
         monkeypatch.chdir(tmp_path)
