@@ -19,6 +19,8 @@ from tools.local_cloud.engine import build
 from tools.local_cloud.engine.build import PACKAGE, recipe_version
 from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get
 
+pytestmark = pytest.mark.usefixtures("no_network")
+
 ROOT = Path(__file__).parents[2]
 WANTED = f"v{recipe_version()}"
 ENVIRONMENT = ("GOTOOLCHAIN", "GOWORK", "CGO_ENABLED", "GOOS", "GOFLAGS", "GOPROXY")
