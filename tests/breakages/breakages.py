@@ -123,8 +123,8 @@ BREAKAGES = (
     ),
     Breakage(
         "stack/sizes.py",
-        "return self.peak * self.connections_a_task + OWN_CONNECTIONS",
-        "return self.tasks * self.connections_a_task + OWN_CONNECTIONS",
+        "return self.peak * self.connections_a_task + self.other_connections",
+        "return self.tasks * self.connections_a_task + self.other_connections",
         "tests/unit/test_sizes.py::test_the_peak_counts_old_and_new_tasks_with_all_their_connections",
     ),
     # Policy and delivery.
