@@ -53,10 +53,13 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
+    others = {}
     if settings.workers:
-        parts.append(Workers(name, WorkersArgs(settings=settings, service=service)))
+        workers = Workers(name, WorkersArgs(settings=settings, service=service))
+        parts.append(workers)
+        others = workers.services
     if settings.jobs:
         parts.append(Jobs(name, JobsArgs(settings=settings, service=service)))
-    update.wait_for(service.service, balancer)
+    update.wait_for(service.service, balancer, others)
 
 guards.Protection(name, parts, network.routes, protect=settings.protect)

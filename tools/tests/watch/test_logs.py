@@ -298,7 +298,10 @@ def test_an_invalid_duration_is_refused(run):
 
 def test_previous_is_refused_with_follow(run):
     code, _, complaint = run("logs", "--previous", "--follow")
-    assert (code, "--previous can be combined only with --task and --lines" in complaint) == (
+    assert (
+        code,
+        "--previous can be combined only with --task, --worker and --lines" in complaint,
+    ) == (
         2,
         True,
     )
