@@ -18,7 +18,7 @@ from tools.rollout.verdict import shifted
 from tools.screen import Line, display, redraw, short_time, zoned_time
 from tools.snapshot import Snapshot, overview
 from tools.snapshot.rds import RESUME_FIRST, keeps_snapshot
-from tools.snapshot.records import Deployment, Service, Task
+from tools.snapshot.records import Deployment, Part, Service, Task
 
 STOPPED_SHOWN = 3
 
@@ -191,8 +191,8 @@ def exit_code(now: Snapshot) -> int:
     In a paused stack nothing should run, and outside its hours no task.
     """
     case = Case(now)
-    parts = (now.service, now.tasks, now.group, now.targets, now.database)
-    parts += tuple(part for each in now.workers.values() for part in (each.service, each.tasks))
+    parts: list[Part[Any]] = [now.service, now.tasks, now.group, now.targets, now.database]
+    parts += [part for each in now.workers.values() for part in (each.service, each.tasks)]
     if any(each.problem for each in parts):
         return 2
     if case.paused:
