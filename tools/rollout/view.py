@@ -44,7 +44,7 @@ def look(session: Session, expected: Expected) -> Rollout:
         expected=expected.definition,
         service=service,
         tasks=ecs.tasks(session, names),
-        targets=elb.targets(session, *groups) if groups else (),
+        targets=elb.targets(session, *groups),
         process=names.process,
         at=local_cloud.now() if names.process else None,
     )

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from tools.diagnosis.case import Case
 from tools.diagnosis.request_path import request_path
-from tools.doctor.checks import CHECKS, workers
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import plain
 from tools.snapshot.rds import Pause
-from tools.snapshot.records import Part
 from tools.tests import stacks as a
 
 FULL = "OutOfMemoryError: Container killed due to memory usage"
@@ -99,17 +95,27 @@ def test_a_cause_of_the_whole_stack_is_named_once_and_not_again_for_the_worker()
     ]
 
 
-def test_a_worker_that_ecs_has_rolled_back_is_named_with_both_revisions():
+def rolled_back():
     older = a.MAIL.replace(":3", ":2")
     back = a.worker_service(
         definition=older, deployments=(a.deployment(definition=older, id="ecs-svc/9"),)
     )
-    rolled = a.with_worker(
-        service=back, tasks=(a.task("d" * 32, definition=older, started_by="ecs-svc/9"),)
-    )
+    task = a.task("d" * 32, definition=older, started_by="ecs-svc/9")
+    return a.with_worker(service=back, tasks=(task,))
+
+
+def test_a_worker_that_ecs_has_rolled_back_is_named_with_both_revisions():
     title = "Worker mail: ECS runs careapp-poc-worker-mail:2 instead of careapp-poc-worker-mail:3"
-    assert found(rolled) == [("mail", "rolled-back", title)]
-    assert commands(rolled) == ["./careapp retry --worker mail -s poc"]
+    assert found(rolled_back()) == [("mail", "rolled-back", title)]
+    assert commands(rolled_back()) == ["./careapp retry --worker mail -s poc"]
+
+
+def test_a_cause_of_one_worker_explains_nothing_of_another_one():
+    crashing, [back] = a.crashing_worker(), rolled_back().workers.values()
+    other = replace(back, names=back.names.of_worker("sms"))
+    both = replace(crashing, workers={**crashing.workers, "sms": other})
+    kinds = [(each.process, each.id, each.kind) for each in judge(both).findings]
+    assert kinds == [("mail", "crash", "cause"), ("sms", "rolled-back", "cause")]
 
 
 def test_a_count_that_differs_is_a_warning_and_a_count_of_zero_a_cause_but_in_a_pause():
@@ -152,11 +158,3 @@ def test_a_worker_that_cannot_be_read_is_no_healthy_one():
 def test_before_the_service_is_there_nothing_is_said_of_workers():
     first = replace(a.stage1(a.choices()), workers=a.with_worker(service=None).workers)
     assert [process for process, _, _ in found(first)] == [""]
-
-
-@pytest.mark.parametrize("check", workers.CHECKS, ids=lambda each: each.__name__)
-def test_every_check_of_a_worker_finds_nothing_wrong_with_a_healthy_one(check):
-    [worker] = Case(a.with_worker()).workers
-    assert list(check(worker)) == []
-    assert workers.workers in CHECKS
-    assert Part() == worker.now.group
