@@ -53,13 +53,10 @@ if settings.ecs_enabled:
     pulumi.export("clusterName", service.cluster_name)
     pulumi.export("serviceName", service.service_name)
     pulumi.export("logGroupName", service.log_group_name)
-    others = {}
     if settings.workers:
-        workers = Workers(name, WorkersArgs(settings=settings, service=service))
-        parts.append(workers)
-        others = workers.services
+        parts.append(Workers(name, WorkersArgs(settings=settings, service=service)))
     if settings.jobs:
         parts.append(Jobs(name, JobsArgs(settings=settings, service=service)))
-    update.wait_for(service.service, balancer, others)
+    update.wait_for(service.service, balancer, service.workers)
 
 guards.Protection(name, parts, network.routes, protect=settings.protect)
