@@ -215,7 +215,7 @@ class Certainty:
         held: Held | None = None,
         since: datetime | None = None,
     ) -> None:
-        self._since = since
+        self.since = since
         self._expected, self._diagnose, self._page_worked = expected, diagnose, page_worked
         self._held = held
         self._before: frozenset[str] = frozenset()
@@ -317,7 +317,7 @@ class Certainty:
         check's path, may be what this update has corrected. Of a deployment that this update has made, since
         ``since``, none is.
         """
-        if self._since and view.deployment and view.deployment.created >= self._since:
+        if self.since and view.deployment and view.deployment.created >= self.since:
             self._older = frozenset()
         if self._older is None:
             self._older = frozenset(

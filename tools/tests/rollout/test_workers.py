@@ -10,17 +10,20 @@ from types import SimpleNamespace
 import pulumi
 import pytest
 
+from tools.aws.pace import Pace
 from tools.diagnosis.findings import Finding
 from tools.doctor.checks.containers import CRASH_UNKNOWN
 from tools.i18n import verbatim
 from tools.rollout import gate
 from tools.rollout import text as words
 from tools.rollout.causes import Certainty
+from tools.rollout.follow import follow
 from tools.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
 from tools.rollout.view import Expected, look
 from tools.snapshot import ecs
 from tools.snapshot.rollout import Rollout
 from tools.tests import stacks
+from tools.tests.conftest import Told
 from tools.tests.rollout import rollout_answers as answers
 from tools.tests.rollout.rollout_answers import EXPECTED, NOON, deployment, service, task
 
@@ -102,15 +105,19 @@ class Account:
     """Answers with one worker that runs."""
 
     def __init__(self):
-        self.calls = []
+        self.calls, self.events = [], ()
 
     def call(self, _api, operation, **params):
         self.calls.append((operation, params.get("services") or params.get("service")))
         return {
-            "describe_services": {"services": [service(deployment(NEW, "COMPLETED"), desired=1)]},
+            "describe_services": {"services": [self.service()]},
             "describe_tasks": {"tasks": [started(60)]},
             "list_service_deployments": {"serviceDeployments": []},
         }[operation]
+
+    def service(self):
+        mine = deployment(NEW, "COMPLETED", runningCount=1, desiredCount=1)
+        return service(mine, desired=1, events=self.events)
 
     def all(self, _api, operation, _field, **params):
         self.calls.append((operation, params["serviceName"]))
@@ -125,6 +132,23 @@ def test_one_look_at_a_worker_asks_for_its_service_and_its_tasks_and_for_no_targ
         ("describe_tasks", None), ("list_service_deployments", name),
     ]  # fmt: skip
     assert (seen.process, seen.at is None, len(seen.tasks)) == ("mail", False, 1)
+
+
+@pytest.mark.parametrize(
+    ("since", "events"), [(NOON, ["11-25 12:00:00 ECS: deployment completed"]), (None, [])]
+)
+def test_the_events_of_a_deployment_of_this_update_are_shown_though_it_is_completed(since, events):
+    """A worker is followed after the web service: by then ECS may have completed its deployment."""
+    account, told = Account(), Told()
+    account.events = (answers.event(1, 0, "deployment completed"),)
+
+    async def judged(_view):
+        return None
+
+    certainty = SimpleNamespace(since=since, judge=judged)
+    pace = Pace(poll=1e-6)
+    end = asyncio.run(follow(account, MAIL, PATIENCE, pace, told, certainty=certainty))
+    assert (end.verdict.outcome, told.lastings) == (Outcome.RUNS, events)
 
 
 CRASH = Finding(
