@@ -57,6 +57,6 @@ if settings.ecs_enabled:
         parts.append(Workers(name, WorkersArgs(settings=settings, service=service)))
     if settings.jobs:
         parts.append(Jobs(name, JobsArgs(settings=settings, service=service)))
-    update.wait_for(service.service, balancer)
+    update.wait_for(service.service, balancer, service.workers)
 
 guards.Protection(name, parts, network.routes, protect=settings.protect)

@@ -126,6 +126,8 @@ class Service(pulumi.ComponentResource):
     cluster_arn: pulumi.Output[str]
     task: Task
     network: TaskNetwork
+    workers: dict[str, aws.ecs.Service]
+    """The workers' ECS services by name, which `Workers` adds."""
     shifting: Shifting | None = None
     """What a strategy other than `rolling` needs."""
 
@@ -134,7 +136,7 @@ class Service(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:Service", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.settings, self.tags = args.settings.service, args.settings.tags
+        self.settings, self.tags, self.workers = args.settings.service, args.settings.tags, {}
         cluster, access = self._cluster(name), self._access(name)
         self.task, self.cluster_arn = self._task(name), cluster.arn
         self.network = TaskNetwork(

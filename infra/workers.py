@@ -29,14 +29,13 @@ class Workers(pulumi.ComponentResource):
     `schedule` they run in its hours.
     """
 
-    services: dict[str, aws.ecs.Service]
-
     def __init__(
         self, name: str, args: WorkersArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("careapp:infra:Workers", name, None, opts)
         self.args = args
-        self.services = {each.name: self._service(each) for each in args.settings.workers}
+        for each in args.settings.workers:
+            args.service.workers[each.name] = self._service(each)
         self.register_outputs({})
 
     def _service(self, worker: Worker) -> aws.ecs.Service:

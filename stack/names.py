@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tools.i18n import Text, t
 
@@ -56,6 +56,8 @@ class StackNames:
     stack: str
     project: str
     """The name in Pulumi.yaml."""
+    process: str = ""
+    """The worker whose names `service`, `family` and `streams` are; "" for the web service."""
 
     @property
     def prefix(self) -> str:
@@ -67,16 +69,20 @@ class StackNames:
 
     @property
     def service(self) -> str:
-        return f"{self.prefix}-service"
+        return self.worker(self.process) if self.process else f"{self.prefix}-service"
 
     @property
     def family(self) -> str:
         """The task definition's family."""
-        return self.prefix
+        return self.worker(self.process) if self.process else self.prefix
 
     def worker(self, name: str) -> str:
         """Return the name of a worker's service and of its task definition's family."""
         return f"{self.prefix}-worker-{name}"
+
+    def of_worker(self, name: str) -> StackNames:
+        """Return the names with which a worker is read like the web service."""
+        return replace(self, process=name)
 
     def job(self, name: str) -> str:
         """Return the name of a job's schedule and of its task definition's family."""
@@ -126,7 +132,8 @@ class StackNames:
     @property
     def streams(self) -> str:
         """The prefix of the tasks' log streams (ECS developer guide, awslogs)."""
-        return f"{self.container}/{self.container}"
+        prefix = f"worker-{self.process}" if self.process else self.container
+        return f"{prefix}/{self.container}"
 
     @property
     def repository(self) -> str:

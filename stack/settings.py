@@ -24,7 +24,7 @@ from stack import (
     workers,
 )
 from stack.database import DatabaseSettings
-from stack.file import Reader, StackFile
+from stack.file import Reader, StackError, StackFile
 from stack.image import ImageSettings
 from stack.jobs import Job
 from stack.load_balancer import HealthSettings, HttpsSettings
@@ -143,6 +143,19 @@ class Settings:
     def names(self) -> StackNames:
         """The names of the stack's resources."""
         return StackNames(self.stack, self.project)
+
+    def names_of(self, worker: str) -> StackNames:
+        """Return the names of a worker, or with "" of the web service. Raises StackError for an unknown worker."""
+        known = [each.name for each in self.workers]
+        if worker and worker not in known:
+            raise StackError(
+                t(
+                    "There is no worker {name!r}; the stack file has: {known}.",
+                    name=worker,
+                    known=", ".join(known) or "-",
+                )
+            )
+        return self.names.of_worker(worker)
 
     @property
     def webapp(self) -> bool:

@@ -144,6 +144,8 @@ class Changes:
         """Type and name of what the program declares."""
         self.created: dict[tuple[str, str], Mapping[str, Any]] = {}
         """The outputs of what this update has created, by type and name."""
+        self.begun = local_cloud.now()
+        """When the update began, by AWS's clock."""
         self.page_worked = False
         """Whether the page answered right before this update changed the service; False where it did not."""
 

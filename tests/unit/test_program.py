@@ -157,7 +157,8 @@ def test_stage_two_only_adds_and_follows_its_service_into_its_target_group(engin
         "serviceName": "careapp-poc-service",
         "logGroupName": "/ecs/careapp-poc",
     }
-    [(service, balancer, settings, changes)] = gates
+    [(service, balancer, settings, changes, workers)] = gates
+    assert workers == {}
     assert engine.known(service.urn).endswith("aws:ecs/service:Service::careapp-poc-service")
     assert engine.known(balancer.target_group_arn) == "arn:TargetGroup/careapp-poc-tg"
     assert engine.known(balancer.url) == told["pageUrl"]

@@ -45,7 +45,8 @@ def preflight(stack: str, as_json: bool) -> None:
 @click.command()
 @stack_option
 @click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
-def retry(stack: str, dry_run: bool) -> None:
+@click.option("--worker", default="", help="Of this worker in place of the web service.")
+def retry(stack: str, dry_run: bool, worker: str) -> None:
     """Let ECS retry a roll-out that it has given up, and follow it to the end.
 
     ECS deploys the newest task definition again, with the health check and the grace period that
@@ -57,13 +58,14 @@ def retry(stack: str, dry_run: bool) -> None:
     """
     from tools.rollout import retry
 
-    sys.exit(retry.run(stack, Path(), dry_run))
+    sys.exit(retry.run(stack, Path(), dry_run, worker))
 
 
 @click.command()
 @stack_option
 @click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
-def rollback(stack: str, dry_run: bool) -> None:
+@click.option("--worker", default="", help="Of this worker in place of the web service.")
+def rollback(stack: str, dry_run: bool, worker: str) -> None:
     """End a deployment that ECS has not completed, and follow it back to the version before.
 
     ECS rolls back only what it still deploys. The page stays available: tasks of the version before
@@ -78,7 +80,7 @@ def rollback(stack: str, dry_run: bool) -> None:
     """
     from tools.rollout import rollback
 
-    sys.exit(rollback.run(stack, Path(), dry_run))
+    sys.exit(rollback.run(stack, Path(), dry_run, worker))
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -162,6 +164,7 @@ def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
     '"error" }\'.',
 )
 @click.option("--task", default="", help="Only lines of the task whose ID begins with this.")
+@click.option("--worker", default="", help="Only lines of this worker.")
 @click.option("--raw", is_flag=True, help="Show the lines as they are, with the secrets in them.")
 @click.option(
     "-n",
@@ -180,6 +183,7 @@ def logs(
     previous: bool,
     pattern: str,
     task: str,
+    worker: str,
     raw: bool,
     last: int,
 ) -> None:
@@ -195,10 +199,12 @@ def logs(
     from tools.watch import logs
 
     if previous and (follow or since or pattern):
-        raise click.UsageError(str(t("--previous can be combined only with --task and --lines.")))
+        raise click.UsageError(
+            str(t("--previous can be combined only with --task, --worker and --lines."))
+        )
     query = logs.LogQuery(pattern=pattern, task=task, since=since, last=last)
     show = logs.LogScreen(as_json, raw)
-    sys.exit(logs.run(stack, Path(), show, query, follow, previous))
+    sys.exit(logs.run(stack, Path(), show, query, follow, previous, worker))
 
 
 @click.command()

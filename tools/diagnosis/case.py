@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import cached_property
 
 from stack.load_balancer import HEALTH_PATH
+from stack.workers import Worker
 from tools.diagnosis.findings import Fix, try_again
 from tools.diagnosis.log_lines import Raised
 from tools.i18n import Text, t
@@ -48,8 +49,10 @@ class Case(Rollout):
             rollback_reason=now.rollback_reason.value or "",
             not_deployed=now.was_deployed.value is False,
             unread=any(each.problem for each in (now.tasks, now.group, now.targets)),
+            process=now.names.process,
         )
         object.__setattr__(self, "now", now)
+        object.__setattr__(self, "at", self.moment)
 
     @property
     def moment(self) -> datetime:
@@ -60,6 +63,17 @@ class Case(Rollout):
     @property
     def network(self) -> Network | None:
         return self.now.network.value
+
+    @cached_property
+    def workers(self) -> tuple[Case, ...]:
+        """Return the workers, each as a case of its own."""
+        return tuple(map(Case, self.now.workers.values()))
+
+    @property
+    def worker(self) -> Worker | None:
+        """Return the settings of the worker that this case is about; None for the web service."""
+        known = self.now.settings.workers
+        return next((each for each in known if each.name == self.process), None)
 
     @cached_property
     def definition(self) -> Definition | None:
@@ -157,8 +171,8 @@ class Case(Rollout):
 
         What ECS never got, `pulumi up` deploys: `retry` would skip deployCommand, and refuses.
         """
-        stack = self.now.names.stack
-        return f"pulumi up -s {stack}" if self.not_deployed else try_again(stack)
+        names = self.now.names
+        return f"pulumi up -s {names.stack}" if self.not_deployed else try_again(names)
 
     def then_retry(self) -> tuple[Fix, ...]:
         """Return the fix that starts the roll-out again, where ECS has given up or is backing off."""
@@ -195,6 +209,8 @@ class Case(Rollout):
         """
         stack = self.now.names.stack
         drifted = self.now.settings.texts.get(key) == value
+        if self.process and key in WORKERS_OWN:
+            key, drifted = f"--path workers.{self.process}.{WORKERS_OWN[key]}", False
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
         if retried and (self.given_up or self.failed_tasks):
             commands.append(self.retry_command)
@@ -244,7 +260,12 @@ class Case(Rollout):
 
     def read_log(self) -> Fix:
         """Return the fix that reads the app's log."""
-        return Fix(t("Read the app's log:"), (f"./careapp logs -s {self.now.names.stack}",))
+        return Fix(t("Read the app's log:"), (self.logs_command(),))
+
+    def logs_command(self, *options: str) -> str:
+        """Return the command that shows the log: of a worker its own."""
+        chosen = (*options, *(("--worker", self.process) if self.process else ()))
+        return " ".join(("./careapp logs", *chosen, "-s", self.now.names.stack))
 
     def retry(self) -> Fix:
         """Return the fix for what is corrected already: another try of ECS."""
@@ -299,6 +320,9 @@ class Case(Rollout):
         """Return the command of a refresh."""
         return f"pulumi up --refresh -s {self.now.names.stack}"
 
+
+WORKERS_OWN = {"taskCpu": "cpu", "taskMemory": "memory", "desiredCount": "count"}
+"""The web service's settings, and the fields of `workers.NAME` in their place."""
 
 CODES = re.compile(r"codes: \[(?P<codes>[\d, ]+)\]")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
 from tools.diagnosis.catalogue import Facts
@@ -44,6 +45,8 @@ class Finding:
     seen: tuple[Text, ...] = ()
     fixes: tuple[Fix, ...] = ()
     evidence: tuple[str, ...] = ()
+    process: str = ""
+    """The worker that it is about; "" for the web service and the stack."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evidence", tuple(mask_lines(self.evidence)))
@@ -109,12 +112,13 @@ class Diagnosis:
 
 def ranked(findings: list[Finding]) -> tuple[Finding, ...]:
     """Return causes first, by depth, then in their order; of a finding that two checks made the first one."""
-    once: dict[str, Finding] = {}
+    once: dict[tuple[str, str], Finding] = {}
     for each in findings:
-        once.setdefault(each.id, each)
+        once.setdefault((each.id, each.process), each)
     return tuple(sorted(once.values(), key=lambda each: (KINDS.index(each.kind), each.facts.depth)))
 
 
-def try_again(stack: str) -> str:
+def try_again(names: StackNames) -> str:
     """Return the command with which ECS deploys the newest revision again."""
-    return f"./careapp retry -s {stack}"
+    worker = f"--worker {names.process} " if names.process else ""
+    return f"./careapp retry {worker}-s {names.stack}"

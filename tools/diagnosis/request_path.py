@@ -57,7 +57,7 @@ def request_path(case: Case, diagnosis: Diagnosis) -> dict[str, Status]:
 
 
 def _status_of(place: str, case: Case, diagnosis: Diagnosis) -> Status:
-    here = [each for each in diagnosis.findings if place in each.facts.places]
+    here = [each for each in diagnosis.findings if place in each.facts.places and not each.process]
     wrong = next((each for each in here if each.kind in ("cause", "consequence")), None)
     if wrong:
         return Status(place, BLOCKED, wrong.title)

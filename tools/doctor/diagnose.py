@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from stack.settings import Settings
 from tools.aws.errors import AwsProblem
@@ -56,14 +56,15 @@ def diagnose(
     url: str = "",
     gone: Sequence[Deletion] = (),
     page: Part[Page] | None = None,
+    workers: Mapping[str, str] | None = None,
 ) -> Diagnosis:
     """Return the diagnosis of a stack. ``wanted`` is the ARN of the task definition that is expected to run.
 
     ``url`` is the output ``pageUrl``; without one it is what the settings make of it. The diagnosis lists the
     parts that could not be read. ``gone`` is judged as if it were deleted; ``page`` is an answer of the page that is
-    there already.
+    there already. ``workers`` are the workers to read, with their expected task definitions; without it all.
     """
-    now = gather(settings, session, wanted, page, url)
+    now = gather(settings, session, wanted, page, url, workers)
     return judge(without(now, gone))
 
 
@@ -75,10 +76,17 @@ def judge(now: Snapshot) -> Diagnosis:
         stage=stages.described(case),
         findings=checks.run(case),
         unread=_unread(now),
-        unfinished=case.unfinished,
+        unfinished=any(each.unfinished for each in (case, *case.workers)),
         page=running.page_answer(case),
-        checked=tuple(PARTS[name] for name in PARTS if _was_read(now, name)),
+        checked=(
+            *(PARTS[name] for name in PARTS if _was_read(now, name)),
+            *(_worker(name) for name, seen in now.workers.items() if _was_read(seen, "service")),
+        ),
     )
+
+
+def _worker(name: str) -> Text:
+    return t("the worker {name}", name=name)
 
 
 def _was_read(now: Snapshot, name: str) -> bool:
@@ -88,7 +96,7 @@ def _was_read(now: Snapshot, name: str) -> bool:
 
 def _unread(now: Snapshot) -> tuple[Unread, ...]:
     found = [
-        Unread(PARTS[name], problem, name not in OPTIONAL)
+        Unread(PARTS.get(name) or _worker(name.partition("/")[0]), problem, name not in OPTIONAL)
         for name, problem in now.problems().items()
     ]
     database, image = now.database.value, now.image.value

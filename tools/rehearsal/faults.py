@@ -494,6 +494,25 @@ FAULTS: Mapping[str, Fault] = {
             manual_change=stop_database,
         ),
         Fault(
+            name="worker-crashes",
+            mistake=t("a worker's command gets an option that it does not know; the page works"),
+            config={"workers.mail.command": "sleep infinity"},
+            fixed_in_code=True,
+            edits=change(
+                "infra/workers.py",
+                "command=worker.command,",
+                'command=(*worker.command, "--mailbox=1"),',
+            ),
+        ),
+        Fault(
+            name="worker-out-of-memory",
+            mistake=t("a worker uses more memory than its task has; the page works"),
+            config={
+                "workers.mail.command": "python -c 'import time; mail = b\"x\" * (900 << 20); time.sleep(9e6)'",
+                "workers.mail.memory": "512",
+            },
+        ),
+        Fault(
             name="log-group-missing",
             mistake=t("the task definition names a log group that does not exist"),
             fixed_in_code=True,

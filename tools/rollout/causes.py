@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -39,6 +39,9 @@ NO_TASK = "scaled-to-zero"
 
 WARM_UP_SECONDS = 30.0
 """How long the page may answer 503, in seconds of this machine: an app may wait for its database."""
+
+CRASHES = 2
+"""Tasks of a worker that end by themselves before its roll-out has failed: one may end for a passing reason."""
 
 PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
 
@@ -185,12 +188,20 @@ def diagnosis(settings: Settings, session: Session) -> str:
         return str(undiagnosed(mistake))
 
 
-def diagnose_expected(settings: Settings, session: Session, expected: Expected) -> Diagnose:
-    """Return the doctor's function, told which task definition has to run and the page's URL."""
+def diagnose_expected(
+    settings: Settings,
+    session: Session,
+    expected: Expected,
+    workers: Mapping[str, str] | None = None,
+) -> Diagnose:
+    """Return the doctor's function, told which task definitions have to run and the page's URL.
+
+    ``workers`` are the workers' task definitions; without it no worker is read.
+    """
     from tools.doctor.diagnose import diagnose
 
     wanted, url = expected.definition, expected.page_url
-    return partial(diagnose, settings, session, wanted=wanted, url=url)
+    return partial(diagnose, settings, session, wanted=wanted, url=url, workers=workers or {})
 
 
 class Certainty:
@@ -202,7 +213,9 @@ class Certainty:
         diagnose: Diagnose,
         page_worked: bool = False,
         held: Held | None = None,
+        since: datetime | None = None,
     ) -> None:
+        self.since = since
         self._expected, self._diagnose, self._page_worked = expected, diagnose, page_worked
         self._held = held
         self._before: frozenset[str] = frozenset()
@@ -221,7 +234,7 @@ class Certainty:
             return await self._judge_held(self._held, hook)
         if view.bakes:
             return None if self._passed else await self._judge_pages()
-        if not self._failed(view) or view.serving:
+        if not self._failed(view) or (view.serving and not view.process):
             self._before = frozenset()
             return None
         return await self._judge_failures(view)
@@ -272,7 +285,11 @@ class Certainty:
     async def _judge_failures(self, view: Rollout) -> Verdict | None:
         """Judge failed tasks, of which none is healthy, by the causes that are certain."""
         diagnosis = await asyncio.to_thread(self._diagnose)
-        agreed = self._agreed([each for each in diagnosis.causes if each.facts.certain])
+        mine = [each for each in diagnosis.causes if each.process in ("", view.process)]
+        if (ends := sum(each.ran for each in self._failed(view))) >= CRASHES and view.process:
+            own = next((each for each in mine if each.process), None)
+            return self._crashed(ends, own.title if own else None, diagnosis)
+        agreed = self._agreed([each for each in mine if each.facts.certain])
         if not agreed:
             return None
         text = t(
@@ -283,12 +300,25 @@ class Certainty:
         )
         return Verdict(outcome=Outcome.CERTAIN, text=text, diagnosis=diagnosis)
 
+    def _crashed(self, count: int, cause: Text | None, diagnosis: Diagnosis) -> Verdict:
+        """Return the verdict on a worker whose tasks end by themselves. ECS replaces them without end."""
+        text = t(
+            "{count} tasks of {revision} have ended by themselves, and ECS starts others without end",
+            count=count,
+            revision=self._expected.revision,
+        )
+        text = joined(". ", (text, cause)) if cause else text
+        return Verdict(outcome=Outcome.CERTAIN, text=text, diagnosis=diagnosis)
+
     def _failed(self, view: Rollout) -> list[Task]:
         """Return the tasks that failed under what this update deploys.
 
         A task that runs or has stopped at the first look is older: what failed it, like the health
-        check's path, may be what this update has corrected.
+        check's path, may be what this update has corrected. Of a deployment that this update has made, since
+        ``since``, none is.
         """
+        if self.since and view.deployment and view.deployment.created >= self.since:
+            self._older = frozenset()
         if self._older is None:
             self._older = frozenset(
                 task.arn for task in view.tasks if task.status == "RUNNING" or task.over

@@ -44,6 +44,8 @@ class Reporter:
     state: Shown
     since: datetime | None = None
     shown: set[str] = field(default_factory=set)
+    begun: datetime | None = None
+    """When the update began, as far as it is known: of a deployment since then every event is new."""
 
     def report(self, view: Rollout, verdict: Verdict, elapsed: float) -> None:
         for event in self._news(view):
@@ -57,7 +59,8 @@ class Reporter:
         events, mine = view.service.events if view.service else (), view.deployment
         if self.since is None and mine is not None:
             self.since = mine.created
-            if mine.rollout == "COMPLETED":
+            is_older = self.begun is None or mine.created < self.begun
+            if mine.rollout == "COMPLETED" and is_older:
                 self.shown |= {event.id for event in events}
         since = self.since
         news = [
@@ -83,7 +86,8 @@ async def follow(
 
     With ``certainty`` a roll-out that cannot succeed ends before ECS gives it up.
     """
-    reporter = Reporter(progress, Shown(progress.moment, patience.limit))
+    begun_at = certainty.since if certainty else None
+    reporter = Reporter(progress, Shown(progress.moment, patience.limit), begun=begun_at)
     memory, begun = Memory(), now()
     async for view in reads_in_thread(partial(look, session, expected), pace, progress.moment):
         elapsed = (now() - begun) * pace.speed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,8 +19,10 @@ from tools.waiting import Changes
 if TYPE_CHECKING:
     import pulumi_aws as aws
 
+    from stack.names import StackNames
     from stack.settings import Settings
     from tools.aws.session import Session
+    from tools.rollout.causes import Certainty
     from tools.rollout.verdict import End
     from tools.rollout.view import Expected
     from tools.snapshot.deletions import Deletion
@@ -51,9 +53,13 @@ class Balancer(Protocol):
 
 
 def gate(
-    service: aws.ecs.Service, balancer: Balancer, settings: Settings, changes: Changes
+    service: aws.ecs.Service,
+    balancer: Balancer,
+    settings: Settings,
+    changes: Changes,
+    workers: Mapping[str, aws.ecs.Service],
 ) -> None:
-    """Wait in `pulumi up` until the roll-out of the service has ended. Raises RolloutFailed.
+    """Wait in `pulumi up` until the roll-outs of the service and of the workers have ended. Raises RolloutFailed.
 
     Pulumi runs this after the program has declared everything, on every update, changed or not,
     and records resources and outputs in any case. An interrupt is safe. While it
@@ -63,10 +69,11 @@ def gate(
     It changes one thing: a deployment whose tasks are healthy and whose page fails is stopped while ECS
     still can, for its users get errors; where ECS shifts requests, before the first user gets one. One
     whose tasks fail is not: the tasks before it serve all the time, and where the cause lies outside of
-    the version, its tasks start once it is removed.
+    the version, its tasks start once it is removed. A worker that fails does not roll the web service back:
+    the page serves users, and the worker's own command may be wrong.
     """
     if not pulumi.runtime.is_dry_run():
-        waiting = _wait(service, balancer, settings, changes)
+        waiting = _wait(service, balancer, settings, changes, workers)
         # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
         pulumi.Output.from_input(waiting)  # type: ignore[arg-type]  # mypy cannot infer its U
 
@@ -76,8 +83,9 @@ async def _wait(
     balancer: Balancer,
     settings: Settings,
     changes: Changes,
+    workers: Mapping[str, aws.ecs.Service],
 ) -> bool:
-    """Follow the roll-out. Return whether there was one."""
+    """Follow the roll-outs. Return whether the service was part of the update."""
     arns = await pulumi.Output.all(
         # Outputs of the service: they exist only when it is part of this update.
         service=service.id,
@@ -90,7 +98,7 @@ async def _wait(
         return False
     del arns["service"]
     try:
-        await _follow(arns, settings, changes, Log(service))
+        await _follow(arns, settings, changes, Log(service), workers)
         return True
     except RolloutFailed:
         raise
@@ -99,34 +107,29 @@ async def _wait(
         raise RolloutFailed(f"{BROKEN} {why}") from mistake
 
 
-async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, log: Log) -> None:
+async def _follow(
+    arns: dict[str, str],
+    settings: Settings,
+    changes: Changes,
+    log: Log,
+    workers: Mapping[str, aws.ecs.Service],
+) -> None:
     from tools.aws.session import Session
     from tools.rollout import text as words
     from tools.rollout.causes import Certainty, causes, causes_after_deletion, diagnose_expected
-    from tools.rollout.follow import follow, succeeded
     from tools.rollout.held import Held
-    from tools.rollout.verdict import Patience
     from tools.rollout.view import Expected
 
-    try:
-        pace = Pace.of()
-    except Refused as refusal:
-        raise RolloutFailed(str(refusal.text)) from None
     expected, counts = Expected(names=settings.names, **arns), settings.service.scaling.counts
-    session = Session(settings.region, settings.profile)
-    try:
-        patience = Patience.of(pace, settings.rollout_minutes, settings.health.notice)
-        diagnose = diagnose_expected(settings, session, expected)
-        held = Held(session, settings, expected.page_url, log, diagnose)
-        certainty = Certainty(expected, diagnose, changes.page_worked, held)
-        end = await follow(session, expected, patience, pace, log, changes, certainty)
-    except AwsProblem as problem:
-        raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
-    if not succeeded(end):
-        raise RolloutFailed(await _why(end, expected, session, log, settings))
-    log.moment(end.verdict.text)
-    if note := words.another_count(end.view.desired, counts, expected, session.place):
+    asked = Asked(settings, Session(settings.region, settings.profile))
+    diagnose = diagnose_expected(settings, asked.session, expected)
+    held = Held(asked.session, settings, expected.page_url, log, diagnose)
+    certainty = Certainty(expected, diagnose, changes.page_worked, held)
+    end = await _end(asked, expected, certainty, log, changes)
+    deployed = await _follow_workers(workers, expected, asked, changes)
+    if note := words.another_count(end.view.desired, counts, expected, asked.session.place):
         log.lasting(note)
+    diagnose = diagnose_expected(settings, asked.session, expected, deployed)
     found = await causes(diagnose, log, counts)
     if found:
         worked = changes.page_worked
@@ -135,6 +138,72 @@ async def _follow(arns: dict[str, str], settings: Settings, changes: Changes, lo
         found = await causes_after_deletion(settings.stack, diagnose, log, counts, gone)
         if found:
             raise RolloutFailed(words.would_delete(expected, found))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The stack whose roll-outs are followed, and the session with which AWS is asked."""
+
+    settings: Settings
+    session: Session
+
+
+async def _end(
+    asked: Asked,
+    expected: Expected,
+    certainty: Certainty,
+    log: Log,
+    changes: Changes | None = None,
+) -> End:
+    """Follow one roll-out, and return its end. Raises RolloutFailed where the revision does not run."""
+    from tools.rollout import text as words
+    from tools.rollout.follow import follow, succeeded
+    from tools.rollout.verdict import Patience
+
+    settings, session = asked.settings, asked.session
+    try:
+        pace = Pace.of()
+        notice = settings.health.notice if changes else 0
+        patience = Patience.of(pace, settings.rollout_minutes, notice)
+        end = await follow(session, expected, patience, pace, log, changes, certainty)
+    except Refused as refusal:
+        raise RolloutFailed(str(refusal.text)) from None
+    except AwsProblem as problem:
+        raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
+    if not succeeded(end):
+        raise RolloutFailed(await _why(end, expected, session, log, settings))
+    log.moment(end.verdict.text)
+    return end
+
+
+async def _follow_workers(
+    workers: Mapping[str, aws.ecs.Service], web: Expected, asked: Asked, changes: Changes
+) -> dict[str, str]:
+    """Follow each worker that has tasks, and return the workers' task definitions. Raises RolloutFailed.
+
+    ECS rolls all services out side by side, so one after the other takes no longer.
+    """
+    from tools.rollout.causes import Certainty, diagnose_expected
+    from tools.rollout.view import Expected
+
+    deployed: dict[str, str] = {}
+    counts = {each.name: each.count for each in asked.settings.workers}
+    for name, service in workers.items():
+        arns = await pulumi.Output.all(service.id, service.task_definition).future()
+        if not arns:
+            pulumi.log.warn(str(NOT_PART), service)
+            continue
+        deployed[name] = str(arns[1])
+        if counts[name]:
+            names = asked.settings.names.of_worker(name)
+            expected, mine = (
+                Expected(names=names, definition=deployed[name]),
+                {name: deployed[name]},
+            )
+            diagnose = diagnose_expected(asked.settings, asked.session, web, mine)
+            certainty = Certainty(expected, diagnose, since=changes.begun)
+            await _end(asked, expected, certainty, Log(service))
+    return deployed
 
 
 async def _why(end: End, expected: Expected, session: Session, log: Log, settings: Settings) -> str:
@@ -157,7 +226,7 @@ async def _why(end: End, expected: Expected, session: Session, log: Log, setting
         # An error here must not hide the failed roll-out.
         with contextlib.suppress(AwsProblem):
             deregistered = await asyncio.to_thread(is_deregistered, session, expected.definition)
-    return words.failed(end, expected, found, settings.stack, deregistered=deregistered, back=back)
+    return words.failed(end, expected, found, deregistered=deregistered, back=back)
 
 
 @dataclass(frozen=True)
@@ -186,18 +255,22 @@ The service is one: after a change ECS may still show its last deployment for a 
 """
 
 
-def watch() -> Changes:
-    """Note the changes from now on. Call this before the first resource.
+def watch(names: StackNames) -> Changes:
+    """Note the changes from now on. Call this before the first resource. No request comes to a worker.
 
     A transform, unlike the options of each resource, covers the children of an awsx component, too.
     """
-    changes = Changes(_state())
+    workers = names.worker("")
+    state = _state().items()
+    changes = Changes(
+        {urn: each for urn, each in state if not urn.rpartition("::")[2].startswith(workers)}
+    )
     hook = pulumi.ResourceHook("on-the-path", changes.note)
     created = pulumi.ResourceHook("created-on-the-path", changes.note_created)
     hooks = pulumi.ResourceHookBinding(after_create=[created], after_update=[hook])
 
     def add_hooks(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-        if not args.type_.startswith(ON_THE_PATH):
+        if not args.type_.startswith(ON_THE_PATH) or args.name.startswith(workers):
             return None
         names = (args.name, *_former_names(args.opts.aliases or ()))
         changes.declared.update((args.type_, name) for name in names)

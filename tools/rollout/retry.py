@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tools.command_line import FAILED, INTERRUPTED, exit_code_of
 from tools.doctor.checks.load_balancer import WATCHED
 from tools.doctor.screen import plain
 from tools.i18n import Refused, Text, t
-from tools.rollout.causes import Certainty, diagnose_expected, diagnosis
+from tools.rollout.causes import Certainty, Diagnose, diagnose_expected, diagnosis
 from tools.rollout.follow import follow, succeeded
 from tools.rollout.held import Held
 from tools.rollout.rollback import undo
@@ -43,9 +43,9 @@ PARAMETERS = {
 class Retry:
     """The revision to deploy again, and the settings that AWS gets before: setting -> value."""
 
-    expected: Expected
-    check: Mapping[str, str | int]
-    grace: int | None
+    expected: Expected = field(kw_only=False)
+    check: Mapping[str, str | int] = field(default_factory=dict)
+    grace: int | None = None
     alternate: tuple[str, ...] = ()
     """The target group that alternates with the expected one, if any."""
 
@@ -53,8 +53,10 @@ class Retry:
 def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
     """Read what to deploy again. Raises Refused where there is nothing, and AwsProblem."""
     service = read_existing(ecs.service, session, names)
-    group = read_existing(elb.target_group, session, names.target_group)
-    if service is None or group is None:
+    group = None
+    if not names.process:
+        group = read_existing(elb.target_group, session, names.target_group)
+    if service is None or not (group or names.process):
         raise Refused(
             t(
                 "There is no service {name} with a target group, so there is nothing to try again; "
@@ -74,9 +76,11 @@ def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
         )
     definition = ecs.definition(session, names.family)
     _refuse_unless_deployed(session, names, service, definition.arn)
+    if group is None:
+        return Retry(Expected(names=names, definition=definition.arn))
     grace = settings.service.grace_period
     return Retry(
-        expected=Expected(names=names, definition=definition.arn, target_group=group.arn),
+        Expected(names=names, definition=definition.arn, target_group=group.arn),
         check=_differing(settings, group),
         grace=grace if grace != service.grace else None,
         alternate=(service.alternate,) if service.alternate else (),
@@ -157,13 +161,13 @@ class Screen:
     lasting = moment
 
 
-def run(stack: str, folder: Path, dry_run: bool) -> int:
+def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
     """Deploy again and follow. Return 0: it runs, 1: it does not, 2: AWS could not be read."""
 
     def work() -> int:
         settings = Settings.read(stack, folder)
         session, screen = Session(settings.region, settings.profile), Screen()
-        retry = plan(session, settings.names, settings)
+        retry = plan(session, settings.names_of(worker), settings)
         for each in steps(retry):
             screen.lasting(each)
         if dry_run:
@@ -178,7 +182,7 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
     expected, pace, stack = retry.expected, Pace.of(), settings.stack
     patience = Patience.of(pace, settings.rollout_minutes, 0)
-    diagnose = diagnose_expected(settings, session, expected)
+    diagnose = _doctor(settings, session, expected)
     held = Held(session, settings, expected.page_url, screen, diagnose)
     certainty = Certainty(expected, diagnose, held=held)
     try:
@@ -194,9 +198,19 @@ def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen
     if end.verdict.outcome is Outcome.WRONG:
         minutes = settings.rollout_minutes
         back = asyncio.run(undo(session, settings.names, screen.moment, minutes))
-    text = failed(end, expected, why, stack, deregistered=False, back=back)
+    text = failed(end, expected, why, deregistered=False, back=back)
     print(f"careapp: {text}", file=sys.stderr)
     return FAILED
+
+
+def _doctor(settings: Settings, session: Session, expected: Expected) -> Diagnose:
+    """Return the doctor's function, told which task definition has to run: of a worker, beside the web service's."""
+    worker = expected.names.process
+    if not worker:
+        return diagnose_expected(settings, session, expected)
+    newest = ecs.definition(session, settings.names.family).arn
+    web = Expected(names=settings.names, definition=newest)
+    return diagnose_expected(settings, session, web, {worker: expected.definition})
 
 
 def _interrupted(stack: str) -> Text:

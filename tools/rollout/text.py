@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from tools.aws.session import Place
 from tools.diagnosis.findings import try_again
-from tools.i18n import Text, t
+from tools.i18n import Text, joined, t
 from tools.rollout.verdict import End, Outcome, Verdict
 from tools.rollout.view import Expected
 from tools.snapshot.rollout import Rollout
@@ -18,16 +18,26 @@ def progress(view: Rollout, verdict: Verdict) -> Text:
     if view.service is None:
         return verdict.text
     mine = view.deployment
+    values: dict[str, str | int | Text] = {
+        "revision": view.revision,
+        "running": mine.running if mine else 0,
+        "desired": view.desired,
+        "pending": mine.pending if mine else 0,
+        "why": verdict.text,
+    }
+    if view.process:
+        # ECS counts only tasks that did not start.
+        return t(
+            "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; {why}",
+            failed=len(view.failed_tasks),
+            **values,
+        )
     return t(
         "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; "
         "targets {targets}; {why}",
-        revision=view.revision,
-        running=mine.running if mine else 0,
-        desired=view.desired,
-        pending=mine.pending if mine else 0,
         failed=mine.failed if mine else 0,
         targets=targets(view),
-        why=verdict.text,
+        **values,
     )
 
 
@@ -126,6 +136,8 @@ def would_delete(expected: Expected, found: str) -> str:
     return _block(str(head), found, str(after))
 
 
+WEB_STAYS = t("The web service runs its new version: it is not rolled back with a worker.")
+
 WORTH_A_DIAGNOSIS = frozenset(
     {Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.BECAME_UNHEALTHY, Outcome.TOO_LATE}
 )
@@ -136,7 +148,6 @@ def failed(
     end: End,
     expected: Expected,
     diagnosis: str,
-    stack: str,
     *,
     deregistered: bool,
     back: Text | None = None,
@@ -147,8 +158,10 @@ def failed(
     """
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
-    what_to_do = _register_again(expected) if deregistered else _what_to_do(end, expected, stack)
+    what_to_do = _register_again(expected) if deregistered else _what_to_do(end, expected)
     serving = back or _serving(end.view)
+    if expected.names.process:
+        what_to_do = joined("\n", (what_to_do, WEB_STAYS))
     if serving is not None:
         head = f"{head}\n{serving!s}"
     return _block(head, diagnosis, str(what_to_do))
@@ -179,7 +192,7 @@ def _register_again(expected: Expected) -> Text:
     )
 
 
-def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
+def _what_to_do(end: End, expected: Expected) -> Text:
     verdict = end.verdict
     if verdict.outcome is Outcome.DELETED:
         return t("What to do: `pulumi up --refresh` creates what is missing.")
@@ -195,7 +208,7 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
             "  {command}\n"
             "  pulumi up --refresh\n"
             "Each `pulumi up` fails until that has worked.",
-            command=try_again(stack),
+            command=try_again(expected.names),
         )
     if verdict.outcome is Outcome.BECAME_UNHEALTHY:
         return t(
@@ -217,7 +230,7 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
             "too, because ECR has that image's tag already. Where the cause lies outside of the "
             "app, remove it, and start a new deployment:\n"
             "  {command}",
-            command=try_again(stack),
+            command=try_again(expected.names),
         )
     if verdict.outcome is Outcome.CERTAIN:
         return t(
@@ -225,7 +238,7 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
             "definition, and ECS has given up by then, start a new deployment first:\n"
             "  {command}\n"
             "Each `pulumi up` fails until {revision} runs.",
-            command=try_again(stack),
+            command=try_again(expected.names),
             revision=expected.revision,
         )
     return t(
@@ -233,7 +246,7 @@ def _what_to_do(end: End, expected: Expected, stack: str) -> Text:
         "definition, start a new deployment first, because ECS has given up:\n"
         "  {command}\n"
         "Each `pulumi up` fails until {revision} runs.",
-        command=try_again(stack),
+        command=try_again(expected.names),
         revision=expected.revision,
     )
 

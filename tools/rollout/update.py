@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tools.rollout import before_service, gate, health_change, paused_schedules
@@ -21,7 +22,7 @@ class Update:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._settings, self._changes = settings, gate.watch()
+        self._settings, self._changes = settings, gate.watch(settings.names)
         health_change.refuse_outage(settings, self._changes)
         if settings.jobs:
             paused_schedules.watch(settings)
@@ -30,6 +31,14 @@ class Update:
         """Return the hooks of the ECS service."""
         return before_service.hooks(self._settings, self._changes)
 
-    def wait_for(self, service: aws.ecs.Service, balancer: gate.Balancer) -> None:
-        """Wait for the roll-out once the program has declared everything. Fails `pulumi up` where it fails."""
-        gate.gate(service, balancer, self._settings, self._changes)
+    def wait_for(
+        self,
+        service: aws.ecs.Service,
+        balancer: gate.Balancer,
+        workers: Mapping[str, aws.ecs.Service],
+    ) -> None:
+        """Wait for the roll-outs once the program has declared everything. Fails `pulumi up` where one fails.
+
+        ``workers`` are the workers' services by name.
+        """
+        gate.gate(service, balancer, self._settings, self._changes, workers)

@@ -11,7 +11,7 @@ from tools.i18n import Text, t
 from tools.rollout.view import Expected
 from tools.screen import short_time
 from tools.snapshot.records import Deployment, Traffic
-from tools.snapshot.rollout import Rollout
+from tools.snapshot.rollout import STABLE_SECONDS, Rollout
 
 if TYPE_CHECKING:
     from tools.diagnosis.findings import Diagnosis
@@ -76,6 +76,13 @@ def _missing_part(view: Rollout, mine: Deployment) -> Text | None:
         ready = min(mine.running, len(running))
         return t("{ready} of {desired} tasks run", ready=ready, desired=view.desired)
     healthy = view.serving
+    if healthy < view.desired and view.process:
+        return t(
+            "{ready} of {desired} tasks have run for {seconds} seconds without a failure",
+            ready=healthy,
+            desired=view.desired,
+            seconds=STABLE_SECONDS,
+        )
     if healthy < view.desired:
         return t(
             "{ready} of {desired} tasks are healthy in the target group",
@@ -172,6 +179,13 @@ def _runs(view: Rollout) -> Text:
         return t(
             "{revision} is deployed; the desired count is 0, so there is nothing to wait for",
             revision=view.revision,
+        )
+    if view.process:
+        return t(
+            "{revision} runs: {desired} of {desired} tasks, for {seconds} seconds at least",
+            revision=view.revision,
+            desired=view.desired,
+            seconds=STABLE_SECONDS,
         )
     return t(
         "{revision} runs: {desired} of {desired} tasks, all healthy in the target group",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws import rds_certificates
+from tools.aws import local_cloud, rds_certificates
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place, Session
 from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, vpc
@@ -47,7 +47,7 @@ class Snapshot:
     by_program: bool = False
     output_url: str = ""
     """The output ``pageUrl``, where the program passed it."""
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    at: datetime = field(default_factory=local_cloud.now)
     service: Part[Service] = field(default_factory=Part)
     rollback_reason: Part[str] = field(default_factory=Part)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
@@ -74,6 +74,8 @@ class Snapshot:
     alarms: Part[tuple[Alarm, ...]] = field(default_factory=Part)
     quota: Part[Quota] = field(default_factory=Part)
     measured: Part[Measured] = field(default_factory=Part)
+    workers: Mapping[str, Snapshot] = field(default_factory=dict)
+    """Each worker as a stack of its own: its service, tasks, task definitions and log; the rest is the stack's."""
 
     @property
     def region(self) -> str:
@@ -88,11 +90,22 @@ class Snapshot:
     def problems(self) -> dict[str, AwsProblem]:
         """Return the problems of the parts that could not be read, by the name of the part."""
         parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        for worker, seen in self.workers.items():
+            parts |= {f"{worker}/{name}": getattr(seen, name) for name in WORKER}
         return {
             name: part.problem
             for name, part in parts.items()
             if isinstance(part, Part) and part.problem is not None
         }
+
+    def of_worker(self, name: str, wanted: str | None, **parts: Any) -> Snapshot:
+        """Return this snapshot as that of a worker, which has no load balancer, with these parts of its own."""
+        absent: dict[str, Any] = dict.fromkeys(
+            ("group", "targets", "page", "ended_by", "command_tasks"), Part()
+        )
+        return replace(
+            self, names=self.names.of_worker(name), wanted=wanted, workers={}, **absent, **parts
+        )
 
 
 def gather(
@@ -101,25 +114,42 @@ def gather(
     wanted: str | None = None,
     page: Part[Page] | None = None,
     url: str = "",
+    workers: Mapping[str, str] | None = None,
 ) -> Snapshot:
     """Read all parts from AWS in parallel. A part that could not be read has the problem.
 
     ``url`` is the output ``pageUrl``; without one it is what the settings make of it.
     ``page`` is an earlier answer of the page, for callers that read often: each request counts as a visit.
+    ``workers`` are the workers to read, with the task definitions that are expected to run; without it all.
     """
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
         reader = _Reader(settings, session, pool, wanted=wanted, page=page, url=url)
         parts = reader.read(ALL)
-        return Snapshot(
+        now = Snapshot(
             names=settings.names,
             place=session.place,
             settings=settings,
             authorities=rds_certificates.carried(settings),
-            wanted=reader.definition.arn if reader.definition else None,
+            wanted=reader.expected,
             by_program=wanted is not None,
             output_url=url,
             **parts,
         )
+        return _with_workers(now, reader, workers)
+
+
+def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | None) -> Snapshot:
+    """Return the snapshot with the workers; before stage 2 there are none."""
+    if wanted is None:
+        known = now.settings.workers if now.settings.ecs_enabled else ()
+        wanted = dict.fromkeys((each.name for each in known), "")
+    others = {name: reader.of_worker(name, arn) for name, arn in wanted.items()}
+    parts = WORKER if reader.full else WORKER_STATUS
+    read = {name: each.read(parts) for name, each in others.items()}
+    workers = {
+        name: now.of_worker(name, each.expected, **read[name]) for name, each in others.items()
+    }
+    return replace(now, workers=workers)
 
 
 def overview(settings: Settings, session: Session) -> Snapshot:
@@ -127,14 +157,14 @@ def overview(settings: Settings, session: Session) -> Snapshot:
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
         reader = _Reader(settings, session, pool, full=False)
         parts = reader.read(STATUS)
-        primary = reader.running.primary if reader.running else None
-        return Snapshot(
+        now = Snapshot(
             names=settings.names,
             place=session.place,
             settings=settings,
-            wanted=primary.definition if primary else None,
+            wanted=reader.expected,
             **parts,
         )
+        return _with_workers(now, reader, None)
 
 
 STATUS = ("service", "tasks", "balancer", "database", "alarms", "group", "targets")
@@ -145,6 +175,12 @@ ALL = (
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
 )
+
+
+WORKER = ("service", "tasks", "newest", "rollback_reason", "was_deployed", "definitions", "logs")
+"""The parts that each worker has of its own; the image, the roles and the network are the stack's."""
+
+WORKER_STATUS = ("service", "tasks")
 
 
 class _Reader:
@@ -167,6 +203,14 @@ class _Reader:
         self.settings, self.names, self.session = settings, settings.names, session
         self.wanted, self.full, self._pool = wanted, full, pool
         self._known_page, self._url = page, url
+
+    def of_worker(self, name: str, wanted: str) -> _Reader:
+        """Return the reader of a worker's own parts; without ``wanted`` its newest task definition should run."""
+        made = _Reader(
+            self.settings, self.session, self._pool, wanted=wanted or None, full=self.full
+        )
+        made.names = self.names.of_worker(name)
+        return made
 
     def read(self, names: Iterable[str]) -> dict[str, Any]:
         """Return these parts, after all of them have been asked for."""
@@ -243,6 +287,13 @@ class _Reader:
     @property
     def running(self) -> Service | None:
         return self.service.result().value
+
+    @property
+    def expected(self) -> str | None:
+        """Return the ARN of the task definition that is expected to run: for the status what ECS deploys."""
+        if self.full:
+            return self.definition.arn if self.definition else None
+        return self.running.primary.definition if self.running and self.running.primary else None
 
     @cached_property
     def rollback_reason(self) -> Future[Part[str]]:

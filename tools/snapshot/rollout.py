@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from tools.snapshot.elb import Target
 from tools.snapshot.records import Deployment, Event, PauseHook, Service, Task, Traffic, short
+
+STABLE_SECONDS = 30
+"""AWS seconds for which each of a worker's tasks must have run. ECS calls its deployment completed before: of a task
+without a health check the circuit breaker only asks that it reaches RUNNING (ECS developer guide, "How the Amazon ECS
+deployment circuit breaker detects failures"; aws/containers-roadmap#1206)."""
+STABLE = timedelta(seconds=STABLE_SECONDS)
 
 STEADY = re.compile(r"has reached a steady state|deployment completed")
 FAILED_DEPLOYMENT = "deployment failed"
@@ -35,6 +41,10 @@ class Rollout:
     """Whether the expected revision is known never to have been given to ECS, which runs another one."""
     unread: bool = False
     """Whether tasks or targets could not be read."""
+    process: str = ""
+    """The worker's name; "" for the web service. A worker has no targets."""
+    at: datetime | None = None
+    """When a worker was read, by AWS's clock."""
 
     @property
     def revision(self) -> str:
@@ -120,7 +130,10 @@ class Rollout:
 
     @property
     def serving(self) -> int:
-        """Return how many running tasks of the expected revision are healthy in the target group."""
+        """Return how many running tasks of the expected revision are healthy in the target group.
+
+        Of a worker, which has none, those that have run for STABLE_SECONDS without a failure.
+        """
         return self._serving(self.expected)
 
     @property
@@ -151,6 +164,8 @@ class Rollout:
         mine, service = self.deployment, self.service
         if service is None or mine is None or not mine.primary or mine.rollout != "IN_PROGRESS":
             return False
+        if self.process:
+            return False
         shifted = service.traffic is not None and service.traffic.stage == "BAKE_TIME"
         only = shifted or service.running == service.desired
         return not mine.pending and only and 0 < service.desired == self.serving
@@ -175,7 +190,7 @@ class Rollout:
             return False
         if primary.rollout not in ("COMPLETED", "") or service.running < service.desired:
             return False
-        if self.serving >= (service.desired if service.targets else 0):
+        if self.serving >= (service.desired if service.targets or self.process else 0):
             return True
         return None if self.unread else False
 
@@ -183,7 +198,9 @@ class Rollout:
     def unfinished(self) -> bool:
         """Return whether a roll-out is in progress of which fewer tasks serve than the desired count."""
         primary = self.primary
-        if primary is None or primary.rollout != "IN_PROGRESS":
+        # ECS completes a worker's deployment as soon as its tasks run.
+        going = ("IN_PROGRESS", "COMPLETED") if self.process else ("IN_PROGRESS",)
+        if primary is None or primary.rollout not in going:
             return False
         return self._serving(primary.definition) < self.desired
 
@@ -192,12 +209,25 @@ class Rollout:
         return tuple(each for each in mine if each.status == "RUNNING")
 
     def _serving(self, definition: str) -> int:
+        if self.process:
+            return len(self._stable(definition))
         healthy = {each.address for each in self.targets if each.state == "healthy"}
         # ECS says UNKNOWN of a container without a health check of its own.
         return sum(
             each.health != "UNHEALTHY" and each.address in healthy
             for each in self._running(definition)
         )
+
+    def _stable(self, definition: str) -> list[Task]:
+        """Return the running tasks that have run for STABLE_SECONDS since the last one failed."""
+        failed = max((each.ended for each in self.failed_tasks if each.ended), default=None)
+        return [
+            each
+            for each in self._running(definition)
+            if self.at
+            and each.started
+            and self.at - max(each.started, failed or each.started) >= STABLE
+        ]
 
     @cached_property
     def events(self) -> tuple[Event, ...]:

@@ -308,6 +308,48 @@ def stack(settings=None, authorities=None, **changes):
     )  # fmt: skip
 
 
+MAIL = f"{ECS}:task-definition/careapp-poc-worker-mail:3"
+"""What the worker `mail` runs."""
+
+
+def worker_service(**changes):
+    """The worker's service, which has no target group."""
+    values = {
+        "definition": MAIL, "targets": (), "deployments": (deployment(definition=MAIL),),
+    }  # fmt: skip
+    return service(**{**values, **changes})
+
+
+def with_worker(now=None, wanted=MAIL, **changes):
+    """The healthy stack with a worker `mail`, whose parts can be other ones."""
+    now = now or stack(choices(workers='{"mail": {"command": "sleep infinity"}}'))
+    known = definition(arn=MAIL, log_prefix="worker-mail", ports=(), health=None)
+    values = {
+        "service": worker_service(), "tasks": (task("d" * 32, definition=MAIL),), "newest": known,
+        "definitions": {MAIL: known}, "logs": logs(d=["started"]), "rollback_reason": "",
+        "was_deployed": None, **changes,
+    }  # fmt: skip
+    parts = {
+        name: Part(problem=value) if isinstance(value, AwsProblem) else Part(value)
+        for name, value in values.items()
+    }
+    return replace(now, workers={"mail": now.of_worker("mail", wanted, **parts)})
+
+
+def crashing_worker(*lines, container="", code=1, **changes):
+    """A stack whose worker's tasks end by themselves, with the log lines of the last one."""
+    ends = [
+        ended(
+            "Essential container in task exited", letter * 32, code=code, container=container,
+            stop="EssentialContainerExited", definition=MAIL, stopped=at(-60), stopping=at(-70),
+        )
+        for letter in "ef"
+    ]  # fmt: skip
+    running = task("d" * 32, definition=MAIL, started=at(-10))
+    values = {"tasks": (running, *ends), "logs": logs(e=lines, f=lines)}
+    return with_worker(**{**values, **changes})
+
+
 def stage1(settings=None, **changes):
     """The healthy stack before ECS."""
     nothing = dict.fromkeys(

@@ -14,6 +14,7 @@ from typing import Any
 
 from stack.file import names_of
 from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import exit_code_of
@@ -69,8 +70,9 @@ class Search:
         self._where = {"logGroupName": names.log_group}
         if query.pattern:
             self._where["filterPattern"] = query.pattern
-        if query.task:
-            self._where["logStreamNamePrefix"] = f"{names.streams}/{query.task}"
+        self._prefix = f"{names.streams}/{query.task}" if query.task or names.process else ""
+        if self._prefix:
+            self._where["logStreamNamePrefix"] = self._prefix
 
     def newest(self) -> datetime:
         """Return now, or the time of the last line if that is later: a local cloud's clock runs ahead."""
@@ -122,10 +124,9 @@ class Search:
         try:
             for page in self._session.pages("logs", "filter_log_events", **params):
                 for each in page["events"]:
-                    line = _line(each)
                     # moto does not know the beginning of a stream's name.
-                    if line.task.startswith(self._query.task):
-                        yield line
+                    if each["logStreamName"].startswith(self._prefix):
+                        yield _line(each)
         except AwsProblem as problem:
             if self._query.pattern and problem.code == "InvalidParameterException":
                 raise _no_pattern(self._query.pattern, problem) from problem
@@ -307,12 +308,20 @@ def _read(text: str) -> object:
 
 
 def run(
-    stack: str, folder: Path, screen: LogScreen, query: LogQuery, is_following: bool, last: bool
+    stack: str,
+    folder: Path,
+    screen: LogScreen,
+    query: LogQuery,
+    is_following: bool,
+    last: bool,
+    worker: str,
 ) -> int:
-    """Print log lines, of the task that stopped last or of all tasks, and return 0."""
+    """Print log lines, of the task that stopped last or of all tasks, and return 0. ``worker``: only of its tasks."""
 
     def work() -> int:
         session, names = Session.of_stack(stack, folder), names_of(stack, folder)
+        if worker:
+            names = Settings.read(stack, folder).names_of(worker)
         if last:
             task, found = previous(session, names, query)
             display([screen.ended(task), *screen.lines(found)])

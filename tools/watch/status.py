@@ -18,7 +18,7 @@ from tools.rollout.verdict import shifted
 from tools.screen import Line, display, redraw, short_time, zoned_time
 from tools.snapshot import Snapshot, overview
 from tools.snapshot.rds import RESUME_FIRST, keeps_snapshot
-from tools.snapshot.records import Deployment, Service, Task
+from tools.snapshot.records import Deployment, Part, Service, Task
 
 STOPPED_SHOWN = 3
 
@@ -46,6 +46,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
     if service := now.service.value:
         yield from _service(case, service)
         yield from _tasks(case)
+        yield from (_worker(each) for each in case.workers)
     yield from _database(now)
     yield from _alarms(now)
     for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
@@ -129,6 +130,29 @@ def _tasks(case: Case) -> Iterator[Line]:
         yield _row(t("Stopped"), _ended(task, case.now.at), "dim")
 
 
+def _worker(case: Case) -> Line:
+    service, primary = case.service, case.primary
+    name = f"{t('Worker')!s} {case.process}"
+    if service is None or primary is None:
+        return Line(f"  {name}: {t('none')!s}", "bold red")
+    text = t(
+        "{status}, {running} of {desired} running, {pending} starting, {failed} failed; {revision}: {rollout}",
+        status=service.status,
+        running=service.running,
+        desired=service.desired,
+        pending=service.pending,
+        failed=len(case.failed_tasks),
+        revision=primary.revision,
+        rollout=primary.rollout or "-",
+    )
+    return Line(f"  {name}: {text!s}", "green" if _well(case) else "yellow")
+
+
+def _well(case: Case) -> bool:
+    """Return whether a worker runs, or has no task to run."""
+    return case.steady or bool(case.service and case.service.desired == 0)
+
+
 def _ended(task: Task, now: datetime) -> str:
     codes = [str(each.exit_code) for each in task.containers if each.exit_code is not None]
     moment = f"{short_time(task.stopped, now)} " if task.stopped else ""
@@ -167,7 +191,8 @@ def exit_code(now: Snapshot) -> int:
     In a paused stack nothing should run, and outside its hours no task.
     """
     case = Case(now)
-    parts = (now.service, now.tasks, now.group, now.targets, now.database)
+    parts: list[Part[Any]] = [now.service, now.tasks, now.group, now.targets, now.database]
+    parts += [part for each in now.workers.values() for part in (each.service, each.tasks)]
     if any(each.problem for each in parts):
         return 2
     if case.paused:
@@ -175,6 +200,7 @@ def exit_code(now: Snapshot) -> int:
     stage = stages.stage(case)
     off = not now.settings.ecs_enabled
     well = case.steady or (stage == stages.FIRST and off) or _at_rest(case)
+    well = well and all(map(_well, case.workers))
     database = now.database.value
     return 0 if well and database is not None and database.status in USABLE else 1
 
@@ -200,6 +226,14 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
         "service": plain(service),
         "tasks": plain(now.tasks.value),
         "targets": plain(now.targets.value),
+        "workers": {
+            name: {
+                "steady": Case(each).steady,
+                "service": plain(each.service.value),
+                "tasks": plain(each.tasks.value),
+            }
+            for name, each in now.workers.items()
+        },
         "database": plain(now.database.value),
         "alarms": plain(now.alarms.value),
         "problems": {name: each.as_text() for name, each in now.problems().items()},

@@ -21,6 +21,7 @@ from tools.doctor.checks import (
     rollouts,
     running,
     stages,
+    workers,
 )
 
 CheckOf = Callable[[Case], Iterable[Finding]]
@@ -84,6 +85,7 @@ CHECKS: tuple[CheckOf, ...] = (
     capacity.spot_interrupted,
     capacity.unhealthy_targets,
     capacity.too_few_tasks,
+    workers.workers,
 )
 
 
@@ -98,6 +100,7 @@ def run(case: Case) -> tuple[Finding, ...]:
 
 def _shown(finding: Finding, causes: Iterable[Finding]) -> Iterator[Finding]:
     """Return a finding as the causes leave it: as it is, as their consequence, or not at all."""
+    causes = [each for each in causes if each.process in ("", finding.process)]
     if not any(each.facts.explains(finding.facts) for each in causes):
         yield finding
     elif not finding.facts.repeats:

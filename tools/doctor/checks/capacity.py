@@ -180,7 +180,9 @@ def tasks_died(case: Case) -> Iterator[Finding]:
             "{count} tasks failed within the last hour and were replaced",
             count=len(after),
         ),
-        why=t("The page stayed available if other tasks ran. The cause may occur again."),
+        why=t("ECS starts another one each time. The cause may occur again.")
+        if case.process
+        else t("The page stayed available if other tasks ran. The cause may occur again."),
         seen=tuple(
             t(
                 "Task {task}: {reason}",
@@ -192,7 +194,7 @@ def tasks_died(case: Case) -> Iterator[Finding]:
         fixes=(
             Fix(
                 t("Read the last lines of its log:"),
-                (f"./careapp logs --previous -s {case.now.names.stack}",),
+                (case.logs_command("--previous"),),
             ),
             *((_leak(),) if any(map(_out_of_memory, after)) else ()),
         ),

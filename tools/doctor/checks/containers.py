@@ -83,10 +83,16 @@ def _out_of_memory(
             "Where the containers need more memory than the task has, the kernel kills the process that uses "
             "most. If it is a container's first, the container ends; a worker's server starts another one."
         ),
-        seen=(t("taskMemory is {memory} MiB.", memory=definition.memory), seen),
+        seen=(_size(case, definition.memory), seen),
         fixes=(capacity.more_memory(case, definition.cpu, definition.memory),),
         evidence=evidence,
     )
+
+
+def _size(case: Case, memory: int) -> Text:
+    if case.process:
+        return t("workers.{name}.memory is {memory} MiB.", name=case.process, memory=memory)
+    return t("taskMemory is {memory} MiB.", memory=memory)
 
 
 def crash(case: Case) -> Iterator[Finding]:
@@ -205,7 +211,7 @@ def _fixes(case: Case, cause: LoggedCause | None, mistake: Raised | None) -> tup
         return (case.correct_line(mistake),)
     if cause is None:
         text = t("Fix the error in the last lines of its log, and deploy:")
-        commands = (f"./careapp logs --previous -s {stack}", f"pulumi up -s {stack}")
+        commands = (case.logs_command("--previous"), f"pulumi up -s {stack}")
         return (Fix(text, commands),)
     return known_fixes(case, cause)
 

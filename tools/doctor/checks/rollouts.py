@@ -262,7 +262,7 @@ def deployed_after(case: Case) -> Iterator[Finding]:
         fixes=(
             Fix(
                 t("If {newest} should run, make ECS try it:", newest=newest.revision),
-                (try_again(case.now.names.stack),),
+                (try_again(case.now.names),),
             ),
         ),
     )

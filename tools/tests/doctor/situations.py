@@ -307,6 +307,8 @@ SITUATIONS = {
     ),
     "targets-unhealthy": a.unhealthy(f"{FAILED_WITH}: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
+    "worker-missing": a.with_worker(service=None, tasks=None, wanted=None),
+    "worker-count": a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),
 }
 
 KINDS = {

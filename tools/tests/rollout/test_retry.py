@@ -82,6 +82,24 @@ def test_the_stack_file_s_health_check_and_grace_period_come_before_the_try(
     assert (group["HealthyThresholdCount"], group["UnhealthyThresholdCount"]) == (3, 4)
 
 
+def test_a_worker_is_deployed_again_without_a_target_group(run, folder, ended, updates, stack):
+    name = "careapp-poc-worker-mail"
+    ecs, containers = client("ecs"), [{"name": "app", "image": "x", "memory": 512}]
+    made = ecs.register_task_definition(family=name, containerDefinitions=containers)
+    ecs.create_service(cluster=NAMES.cluster, serviceName=name, taskDefinition=name, desiredCount=1)
+    with (folder / "Pulumi.poc.yaml").open("a") as file:
+        file.write("  careapp:workers:\n    mail: {command: sleep 1}\n")
+    followed = ended(Outcome.RUNS)
+    assert run("retry", "--worker", "mail")[:2] == (0, f"ECS deploys {name}:1 again.\nIt ended.\n")
+    assert updates() == [
+        ("update_service",
+         {"cluster": NAMES.cluster, "service": name, "forceNewDeployment": True,
+          "taskDefinition": made["taskDefinition"]["taskDefinitionArn"]})
+    ]  # fmt: skip
+    assert [each.target_group for each in followed] == [""]
+    ecs.delete_service(cluster=NAMES.cluster, service=name, force=True)
+
+
 def test_a_dry_run_says_what_it_would_do_and_changes_nothing(run, folder, updates, stack):
     declare(folder, healthPath="/other")
     code, shown, _ = run("retry", "--dry-run")

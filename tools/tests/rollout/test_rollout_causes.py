@@ -446,7 +446,7 @@ def test_a_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
 
 def test_the_text_says_what_to_do(monkeypatch):
     end, _ = followed(lambda: diagnosis("image-missing"), FAILS, monkeypatch)
-    shown = words.failed(end, EXPECTED, "THE DIAGNOSIS", "poc", deregistered=False)
+    shown = words.failed(end, EXPECTED, "THE DIAGNOSIS", deregistered=False)
     assert shown.startswith("the roll-out failed: careapp-poc:7 cannot become healthy")
     assert "THE DIAGNOSIS\n\nWhat to do: remove the cause above, then `pulumi up`." in shown
     assert "./careapp retry -s poc" in shown

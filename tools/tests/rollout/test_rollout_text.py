@@ -42,7 +42,7 @@ def ended(outcome, seen=NO_SERVICE):
 
 
 def block(ending, diagnosis="", *, deregistered=False):
-    return words.failed(ending, EXPECTED, diagnosis, "poc", deregistered=deregistered)
+    return words.failed(ending, EXPECTED, diagnosis, deregistered=deregistered)
 
 
 def test_targets_are_counted_in_elb_s_own_words():
@@ -216,7 +216,7 @@ def test_what_nobody_could_see_is_neither_success_nor_failure_of_the_app():
 
 def test_a_failure_is_told_in_japanese_but_for_aws_s_own_words_and_the_commands():
     with in_language("ja"):
-        text = words.failed(end(BACK), EXPECTED, "", "poc", deregistered=False)
+        text = words.failed(end(BACK), EXPECTED, "", deregistered=False)
     assert text.splitlines()[1] == "現在動いている版: careapp-poc:6（実行中のタスク 2、必要数 2）。"  # noqa: RUF001
     assert RETRY in text
     assert "ECS deployment circuit breaker: tasks failed to start." in text

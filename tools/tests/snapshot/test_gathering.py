@@ -134,6 +134,36 @@ def test_each_part_is_asked_for_once_and_the_status_asks_only_for_what_it_shows(
     assert shown.wanted == shown.service.value.primary.definition
 
 
+def test_each_worker_of_the_settings_is_read_like_the_service_and_the_rest_is_the_stack_s(
+    folder, stack, session, calls
+):
+    name, ecs = NAMES.worker("mail"), client("ecs")
+    log = {"logDriver": "awslogs", "options": {"awslogs-group": stack.log_group,
+                                               "awslogs-stream-prefix": "worker-mail"}}  # fmt: skip
+    ecs.register_task_definition(
+        family=name,
+        containerDefinitions=[
+            {"name": "app", "image": "x", "memory": 512, "logConfiguration": log}
+        ],
+    )
+    ecs.create_service(cluster=NAMES.cluster, serviceName=name, taskDefinition=name, desiredCount=2)
+    with (folder / "Pulumi.poc.yaml").open("a") as file:
+        file.write("  careapp:workers:\n    mail: {command: sleep 1}\n")
+    settings = Settings.read("poc", Path())
+    for read in (gather, overview):
+        now = read(settings, session)
+        [mail] = now.workers.values()
+        assert (mail.names.service, mail.service.value.desired) == (name, 2)
+        assert mail.wanted == mail.service.value.primary.definition
+        assert (mail.network, mail.execution, mail.targets) == (
+            now.network, now.execution, Part(),
+        )  # fmt: skip
+    asked = len(calls)
+    assert gather(settings, session, workers={}).workers == {}
+    assert not any(name in str(params) for _, params in calls[asked:])
+    ecs.delete_service(cluster=NAMES.cluster, service=name, force=True)
+
+
 def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read(folder, stack):
     newest = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=1)
 

@@ -126,8 +126,8 @@ def put(stack):
     logs.delete_log_group(logGroupName=group)
     logs.create_log_group(logGroupName=group)
 
-    def put(task, *lines):
-        place = {"logGroupName": group, "logStreamName": f"app/app/{task}"}
+    def put(task, *lines, process="app"):
+        place = {"logGroupName": group, "logStreamName": f"{process}/app/{task}"}
         logs.create_log_stream(**place)
         events = [
             {"timestamp": int((time.time() - 60 * ago) * 1000), "message": text}
@@ -253,6 +253,24 @@ def test_logs_are_limited_filtered_and_chosen(run, put):
     assert len(run("logs", "--since", "2h")[1].splitlines()) == 3
 
 
+def test_the_log_of_a_worker_has_its_lines_only(run, put, folder):
+    declared = "  careapp:workers:\n    mail: {command: sleep 1}\n    mailing: {command: sleep 1}\n"
+    with (folder / "Pulumi.poc.yaml").open("a") as file:
+        file.write(declared)
+    put("a" * 32, (59, "of the page"))
+    put("b" * 32, (58, "of the worker"), process="worker-mail")
+    put("c" * 32, (57, "of another one"), process="worker-mailing")
+    code, shown, _ = run("logs", "--worker", "mail")
+    assert (code, [line.split(" ", 2)[2] for line in shown.splitlines()]) == (
+        0, ["bbbbbbbb of the worker"],
+    )  # fmt: skip
+    assert run("logs", "--worker", "mail", "--task", "a")[1] == ""
+    code, _, complaint = run("logs", "--worker", "post")
+    assert (code, complaint) == (
+        2, "careapp: There is no worker 'post'; the stack file has: mail, mailing.\n",
+    )  # fmt: skip
+
+
 def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, monkeypatch):
     put("a" * 32, (59, "one"))
     asked = []
@@ -298,7 +316,10 @@ def test_an_invalid_duration_is_refused(run):
 
 def test_previous_is_refused_with_follow(run):
     code, _, complaint = run("logs", "--previous", "--follow")
-    assert (code, "--previous can be combined only with --task and --lines" in complaint) == (
+    assert (
+        code,
+        "--previous can be combined only with --task, --worker and --lines" in complaint,
+    ) == (
         2,
         True,
     )

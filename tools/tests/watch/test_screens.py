@@ -142,6 +142,23 @@ def test_the_exit_code_of_status_separates_unhealthy_from_unknown():
     assert status_screen.exit_code(a.stage1(a.choices())) == 1
 
 
+def test_the_status_has_a_line_for_each_worker():
+    name = "careapp-poc-worker-mail:3"
+    for seen, line, code in (
+        (a.with_worker(), f"ACTIVE, 1 of 1 running, 0 starting, 0 failed; {name}: COMPLETED", 0),
+        (a.crashing_worker(),
+         f"ACTIVE, 1 of 1 running, 0 starting, 2 failed; {name}: COMPLETED", 1),
+        (a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),
+         f"ACTIVE, 0 of 0 running, 0 starting, 0 failed; {name}: COMPLETED", 0),
+        (a.with_worker(service=None), "none", 1),
+        (a.with_worker(service=a.DENIED), "none", 2),
+    ):  # fmt: skip
+        assert f"  Worker mail: {line}" in said(status_screen.lines(seen))
+        assert status_screen.exit_code(seen) == code
+    mail = status_screen.as_dict(a.crashing_worker())["workers"]["mail"]
+    assert (mail["steady"], mail["service"]["running"], len(mail["tasks"])) == (False, 1, 3)
+
+
 def test_a_timeline_joins_tasks_events_and_deployments_in_order():
     task = a.ended("Essential container in task exited", code=1)
     running = a.service(events=(a.event(

@@ -28,6 +28,7 @@ from tools.local_cloud.aws.ecs.tasks import (
     healthy,
     listed,
     start,
+    started_well,
     stop_tasks,
     unhealthy_reason,
 )
@@ -37,7 +38,7 @@ def notice_health(tick: Tick) -> None:
     """Record the tasks that became healthy. Each resets the deployment's count of failed tasks."""
     service = tick.service
     for task in service.alive():
-        if not task.was_healthy and healthy(tick, task):
+        if not task.was_healthy and started_well(tick, task):
             task.was_healthy = True
             if service.settings.breaker.reset_on_healthy:
                 for deployment in service.deployments:
@@ -318,7 +319,7 @@ def _settle(tick: Tick) -> None:
         return
     current = [task for task in service.alive() if task.deployment == primary.id]
     whole = len(current) == service.settings.desired and all(
-        healthy(tick, task) for task in current
+        started_well(tick, task) for task in current
     )
     if not whole or unfinished - {primary.id} or any(_draining(task) for task in service.tasks):
         return

@@ -88,6 +88,18 @@ def healthy(tick: Tick, task: Task) -> bool:
     return checks or tick.now - task.started_at >= UNCHECKED_SECONDS
 
 
+def started_well(tick: Tick, task: Task) -> bool:
+    """Return whether the circuit breaker and the end of a deployment ask no more of the task.
+
+    Without any health check it only has to reach RUNNING: "The circuit breaker checks the health checks" of the tasks
+    that run (ECS developer guide, "How the Amazon ECS deployment circuit breaker detects failures"). So a task that
+    exits a second later does not count as failed (aws/containers-roadmap#1206).
+    """
+    if task.revision.ports or task.revision.checks_health:
+        return healthy(tick, task)
+    return task.alive and task.status == "RUNNING" and task.started_at is not None
+
+
 def unhealthy_reason(tick: Tick, task: Task) -> str | None:
     """Return the stopped reason of a running task whose health check failed after the grace period, or None."""
     if not (task.alive and task.started_at is not None):
@@ -247,7 +259,7 @@ def _failed_to_start(tick: Tick, task: Task, reason: str) -> None:
 def _exited(tick: Tick, task: Task) -> None:
     if task.desired == "STOPPED":
         return
-    task.failed = not task.was_healthy
+    task.failed = not (task.was_healthy or started_well(tick, task))
     task.desired, task.stop_code = "STOPPED", "EssentialContainerExited"
     task.stopped_reason, task.stopping_at = "Essential container in task exited", tick.now
     if task.revision.ports and task.started_at is not None:

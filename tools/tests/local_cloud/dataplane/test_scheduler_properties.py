@@ -359,15 +359,37 @@ def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first()
     assert len(alive(world.service)) == 1
 
 
-def test_without_any_check_a_task_counts_after_forty_seconds():
+def without_checks(*updates: str) -> World:
+    """A service without any health check, after updates to these revisions; it has breaker and rollback."""
     world = new_world(lambda _: "good")
-    world.tick(ecs_state.Updated(Settings(desired=1), Revision(task_definition="app:1")))
-    started = None
-    while world.service.primary.rollout == "IN_PROGRESS":
-        world.tick()
-        started = world.service.tasks[0].started_at
-    assert started is not None
-    assert world.service.primary.finished_at == started + 40
+    wanted = Settings(desired=1, breaker=Breaker(enable=True, rollback=True))
+    for each in updates:
+        world.tick(ecs_state.Updated(wanted, Revision(task_definition=each)))
+        world.settle(100)
+    return world
+
+
+def test_without_any_check_a_deployment_is_completed_as_soon_as_its_task_runs():
+    world = without_checks("app:1")
+    assert world.service.primary.finished_at == world.service.tasks[0].started_at
+
+
+def test_without_any_check_an_old_task_is_stopped_once_the_new_one_has_run_for_forty_seconds():
+    world = without_checks("app:1", "app:2")
+    old, new = world.service.tasks
+    assert old.stopping_at == new.started_at + 40
+    assert world.service.primary.rollout == "COMPLETED"
+
+
+def test_without_any_check_a_task_that_exits_counts_for_nothing_and_is_replaced_without_end():
+    world = without_checks("app:1")
+    for _ in range(6):
+        (task,) = alive(world.service)
+        world.tick(ecs_state.Exited(task.id))
+        world.settle(60)  # The next one has run for half a minute.
+    assert (world.service.primary.rollout, world.service.primary.failed_tasks) == ("COMPLETED", 0)
+    assert len(alive(world.service)) == 1
+    assert not any("unable to consistently start" in each for each in world.messages)
 
 
 def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200():
