@@ -56,7 +56,8 @@ if settings.ecs_enabled:
     if settings.workers:
         parts.append(Workers(name, WorkersArgs(settings=settings, service=service)))
     if settings.jobs:
-        parts.append(Jobs(name, JobsArgs(settings=settings, service=service)))
+        jobs = JobsArgs(settings=settings, service=service, topic_arn=monitoring.topic_arn)
+        parts.append(Jobs(name, jobs))
     update.wait_for(service.service, balancer)
 
 guards.Protection(name, parts, network.routes, protect=settings.protect)

@@ -195,7 +195,7 @@ class PlannedRehearsal:
             return 0
         console.print_heading(
             t(
-                "The roll-out succeeded, and processes have died since then. ./careapp shell "
+                "The roll-out succeeded, and something has failed since then. ./careapp shell "
                 "./careapp doctor says why."
             )
         )

@@ -46,12 +46,16 @@ class LogLine:
 
 @dataclass(frozen=True)
 class LogQuery:
-    """Selects log lines: CloudWatch's filter pattern, the prefix of a task id, a duration, a count."""
+    """Selects log lines: CloudWatch's filter pattern, the prefix of a task id, a duration, a count.
+
+    ``streams`` is the prefix of the log streams of a job.
+    """
 
     pattern: str = ""
     task: str = ""
     since: timedelta | None = None
     last: int = 100
+    streams: str = ""
 
 
 def masked(lines: Iterable[LogLine]) -> Iterator[LogLine]:
@@ -69,8 +73,8 @@ class Search:
         self._where = {"logGroupName": names.log_group}
         if query.pattern:
             self._where["filterPattern"] = query.pattern
-        if query.task:
-            self._where["logStreamNamePrefix"] = f"{names.streams}/{query.task}"
+        if query.task or query.streams:
+            self._where["logStreamNamePrefix"] = f"{query.streams or names.streams}/{query.task}"
 
     def newest(self) -> datetime:
         """Return now, or the time of the last line if that is later: a local cloud's clock runs ahead."""
@@ -122,10 +126,9 @@ class Search:
         try:
             for page in self._session.pages("logs", "filter_log_events", **params):
                 for each in page["events"]:
-                    line = _line(each)
                     # moto does not know the beginning of a stream's name.
-                    if line.task.startswith(self._query.task):
-                        yield line
+                    if each["logStreamName"].startswith(self._where.get("logStreamNamePrefix", "")):
+                        yield _line(each)
         except AwsProblem as problem:
             if self._query.pattern and problem.code == "InvalidParameterException":
                 raise _no_pattern(self._query.pattern, problem) from problem

@@ -14,6 +14,7 @@ from tools.doctor.checks import (
     health,
     health_checks,
     inputs,
+    jobs,
     load_balancer,
     network_path,
     outbound,
@@ -84,6 +85,10 @@ CHECKS: tuple[CheckOf, ...] = (
     capacity.spot_interrupted,
     capacity.unhealthy_targets,
     capacity.too_few_tasks,
+    jobs.schedules,
+    jobs.role,
+    jobs.last_runs,
+    jobs.hanging,
 )
 
 
