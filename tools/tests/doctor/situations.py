@@ -12,6 +12,7 @@ from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.task_inputs import Image
 from tools.snapshot.task_logs import Line, Logs
 from tools.tests import stacks as a
+from tools.tests.doctor import job_runs
 
 CRASHED = "Essential container in task exited"
 ILL = f"Task failed ELB health checks in (target-group {a.GROUP_ARN})"
@@ -307,6 +308,7 @@ SITUATIONS = {
     ),
     "targets-unhealthy": a.unhealthy(f"{FAILED_WITH}: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
+    **job_runs.SITUATIONS,
 }
 
 KINDS = {
@@ -316,7 +318,7 @@ KINDS = {
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
-            *("app-requests-failed", "sizes-near"),
+            *("app-requests-failed", "sizes-near", "job-starts-refused", "job-hangs"),
         ),
         "warning",
     ),
