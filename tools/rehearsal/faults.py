@@ -335,8 +335,8 @@ FAULTS: Mapping[str, Fault] = {
             fixed_in_code=True,
             edits=change(
                 "infra/task.py",
-                "return json.dumps([container.container_definition(inputs, self.args.settings)])",
-                "app = container.container_definition(inputs, self.args.settings)\n"
+                "return json.dumps([container.container_definition(inputs, settings, process)])",
+                "app = container.container_definition(inputs, settings, process)\n"
                 '            proxy = {"name": "proxy", "command": ["sh", "-c", "echo no configuration; exit 3"]}\n'
                 '            return json.dumps([app, {**app, **proxy, "portMappings": []}])',
             ),

@@ -94,6 +94,7 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
     for key, value in fault.corrected.items():
         run.say(t("Fix: {key} is set to {value}", key=key, value=value))
         run.set(key, value)
+        run.report.mend["edited"].append(key)
     if not (_run_commands(run, commands) or _succeeds(run)):
         # ECS may have given the deployment up before the fix: then the doctor says to try again.
         again = _first_fix(_doctor(run, CAUSE_FOUND))
