@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from stack.settings import Settings
 from tools import run_task
 from tools.aws.session import Session
+from tools.snapshot import gather
 from tools.snapshot.jobs import Run
+from tools.snapshot.records import Part
 from tools.tests.conftest import NAMES, STACK, client
 from tools.watch import events
 
@@ -241,6 +244,44 @@ def test_events_show_the_runs_of_jobs(run, aws):
             "11-29 05:22:00 job      dddddddd report ended with exit code 4",
         ],
     )
+
+
+def gathered(folder, stack):
+    return gather(Settings.read("poc", folder), stack.session).jobs
+
+
+def test_the_doctor_reads_the_last_lines_of_a_failed_run_and_what_its_role_needs(
+    aws, folder, stack, definition
+):
+    aws.schedule()
+    aws.tasks += [task("a", code=1, taskDefinitionArn=definition)]
+    found = gathered(folder, stack).value
+    assert found.last("report").exit_code == 1
+    assert found.lines == {"a" * 32: ("begins", "ends")}
+    assert found.definitions[definition].execution_role == stack.role
+    assert found.roles == {TARGET["RoleArn"]: None}
+
+
+def test_the_doctor_counts_refused_starts_of_the_stack_s_group_alone(aws, folder, stack):
+    aws.schedule()
+    for group in (NAMES.prefix, NAMES.prefix, "another"):
+        client("cloudwatch").put_metric_data(
+            Namespace="AWS/Scheduler",
+            MetricData=[
+                {
+                    "MetricName": "TargetErrorCount",
+                    "Dimensions": [{"Name": "ScheduleGroup", "Value": group}],
+                    "Value": 1,
+                }
+            ],
+        )
+    assert gathered(folder, stack).value.refused == 2
+
+
+def test_without_jobs_in_the_stack_file_the_doctor_asks_for_none(aws, folder, stack):
+    (folder / "Pulumi.poc.yaml").write_text(STACK)
+    assert gathered(folder, stack) == Part()
+    assert "get_schedule" not in [name for name, _ in aws.asked]
 
 
 def test_a_run_that_did_not_start_is_a_bad_event():
