@@ -67,7 +67,7 @@ def test_what_the_page_needs_is_not_deleted_and_the_update_is_red_until_it_is_ba
     for edit, _, _ in TAKEN_OUT.values():
         stack.edit(*edit)
     for said in (refused(stack), refused(stack)):
-        assert "this update would delete what its page needs; it was ended before that" in said
+        assert "this update would delete what its page needs; it was stopped before that" in said
         assert [what for what, (_, _, title) in TAKEN_OUT.items() if title not in said] == []
         assert [what for what, (_, label, _) in TAKEN_OUT.items() if label not in said] == []
         assert "--refresh" not in said

@@ -22,7 +22,7 @@ HAD, OTHERS = values("poc"), others("poc")
 UNPROTECTED = {key: OTHERS[key] for key in (*KEPT, "protect")}
 """What only an unprotected stack gives up again; and the protection itself."""
 WANTED = changes("poc") | UNPROTECTED
-REFUSED = {key: OTHERS[key] for key in FIXED}
+REFUSED = {key: OTHERS[key] for key in sorted(FIXED)}
 STORAGE = {"databaseStorageGb": HAD["databaseStorageGb"]}
 """It was made larger, and storage only grows."""
 

@@ -70,8 +70,8 @@ def told() -> Told:
     return Told()
 
 
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None:
     """A proxy that refuses every connection, here and in the processes of ``environ``."""
     environ["https_proxy"] = "http://127.0.0.1:9"
     monkeypatch.setenv("https_proxy", environ["https_proxy"])

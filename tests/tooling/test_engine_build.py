@@ -19,6 +19,8 @@ from tools.local_cloud.engine import build
 from tools.local_cloud.engine.build import PACKAGE, recipe_version
 from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get
 
+pytestmark = pytest.mark.usefixtures("no_network")
+
 ROOT = Path(__file__).parents[2]
 WANTED = f"v{recipe_version()}"
 ENVIRONMENT = ("GOTOOLCHAIN", "GOWORK", "CGO_ENABLED", "GOOS", "GOFLAGS", "GOPROXY")
@@ -258,8 +260,10 @@ def test_the_steps_that_take_long_tell_how_far_they_are(script, environ, told):
     script("go", FAKE_GO)
     told.patience = 0.2
     find_or_get(told, {**environ, "NOTES": environ["HOME"], "SLOW": "0.8"})
-    assert told.lines[0].startswith("Pulumi's installer: ")
-    assert told.lines[1] == (
+    # On a busy machine the installer takes longer than that, too.
+    others = [line for line in told.lines if not line.startswith("downloading Pulumi")]
+    assert others[0].startswith("Pulumi's installer: ")
+    assert others[1] == (
         f"building Pulumi {WANTED[1:]} from its source instead: about 6 minutes on 2 cores, once"
     )
     compiling = [line for line in told.lines if line.startswith("compiling")]

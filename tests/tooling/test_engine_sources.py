@@ -19,6 +19,8 @@ from tools.local_cloud.engine.build import recipe_version
 from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get, machine
 from tools.local_cloud.engine.version import MINIMUM, Version, version_of
 
+pytestmark = pytest.mark.usefixtures("no_network")
+
 
 def cache_pulumi(environ: dict[str, str], body: str) -> Path:
     cli = cached_cli(environ)

@@ -62,6 +62,8 @@ def test_run_task_is_called_twenty_times_a_second():
         cluster_name="main",
         cluster_arn="arn:aws:ecs:r:1:cluster/main",
         launch_type="FARGATE",
+        capacity_provider_strategy=None,
+        group=None,
         network_configuration={},
     )
     definition = SimpleNamespace(arn="app:1", family="app", cpu="256", memory="512")
