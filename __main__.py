@@ -56,8 +56,7 @@ if settings.ecs_enabled:
     if settings.workers:
         parts.append(Workers(name, WorkersArgs(settings=settings, service=service)))
     if settings.jobs:
-        jobs = JobsArgs(settings=settings, service=service, topic_arn=monitoring.topic_arn)
-        parts.append(Jobs(name, jobs))
+        parts.append(Jobs(name, JobsArgs(settings=settings, service=service)))
     update.wait_for(service.service, balancer)
 
 guards.Protection(name, parts, network.routes, protect=settings.protect)

@@ -336,7 +336,7 @@ def _running(ecs: Source, tasks: Mapping[str, Metric], settings: ServiceSettings
     return Alarm(**common, metrics=both, expression="desired - running", limit=0)
 
 
-def jobs(group: pulumi.Input[str]) -> tuple[Alarm, ...]:
+def jobs(group: str) -> tuple[Alarm, ...]:
     """Return the alarm on runs of jobs that EventBridge Scheduler has given up, by the name of the schedule group.
 
     It counts a run when the retry policy is exhausted (EventBridge Scheduler User Guide, "Monitoring … with Amazon

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra import alarms, container
+from infra import container
 from infra.iam import role
-from infra.notices import notify_failed_runs
 from infra.service import Service
 from stack.jobs import Job
 from stack.names import StackNames
@@ -27,14 +26,10 @@ own defaults are 185 retries in a day (API reference, RetryPolicy)."""
 
 @dataclass(frozen=True, kw_only=True)
 class JobsArgs:
-    """The stack's settings, and the web service, whose image, roles, network and cluster the jobs share.
-
-    `topic_arn` is None without alarms.
-    """
+    """The stack's settings, and the web service, whose image, roles, network and cluster the jobs share."""
 
     settings: Settings
     service: Service
-    topic_arn: pulumi.Input[str] | None
 
 
 class Jobs(pulumi.ComponentResource):
@@ -54,18 +49,7 @@ class Jobs(pulumi.ComponentResource):
         may_run = self._role(name, group)
         for each in args.settings.jobs:
             self._schedule(each, group, may_run)
-        if args.topic_arn:
-            self._notify(name, group, args.topic_arn)
         self.register_outputs({})
-
-    def _notify(
-        self, name: str, group: aws.scheduler.ScheduleGroup, topic: pulumi.Input[str]
-    ) -> None:
-        """Create the rule for runs that failed, and the alarm for runs that were not started."""
-        settings = self.args.settings
-        tags = settings.tags
-        notify_failed_runs(settings.names.jobs, settings.stack, topic, tags, self.child)
-        alarms.create(name, alarms.jobs(group.name), topic, tags, self.child)
 
     def _role(self, name: str, group: aws.scheduler.ScheduleGroup) -> aws.iam.Role:
         account = aws.get_caller_identity_output().account_id
