@@ -336,6 +336,25 @@ def _running(ecs: Source, tasks: Mapping[str, Metric], settings: ServiceSettings
     return Alarm(**common, metrics=both, expression="desired - running", limit=0)
 
 
+def jobs(group: str) -> tuple[Alarm, ...]:
+    """Return the alarm on runs of jobs that EventBridge Scheduler has given up, by the name of the schedule group.
+
+    It counts a run when the retry policy is exhausted (EventBridge Scheduler User Guide, "Monitoring … with Amazon
+    CloudWatch"); a refused call that a retry makes good is no missed run.
+    """
+    scheduler = Source(namespace="AWS/Scheduler", dimensions={"ScheduleGroup": group})
+    return (
+        Alarm(
+            name="jobs-missed",
+            description="A run of a job could not be started; ./careapp doctor names the cause",
+            metrics=scheduler.one("InvocationDroppedCount", "Sum"),
+            limit=0,
+            periods=1,
+            missing_data="notBreaching",
+        ),
+    )
+
+
 def create(
     prefix: str,
     watched: Iterable[Alarm],

@@ -10,7 +10,13 @@ import pulumi_aws as aws
 
 from infra import alarms, dashboard
 from infra.load_balancer import LoadBalancer
-from infra.notices import Notices, NoticesArgs, notify_failed_deployments, rule_name
+from infra.notices import (
+    Notices,
+    NoticesArgs,
+    notify_failed_deployments,
+    notify_failed_runs,
+    rule_name,
+)
 from infra.service import Service
 from stack.settings import Settings
 
@@ -109,7 +115,7 @@ class ServiceMonitoringArgs:
 
 
 class ServiceMonitoring(pulumi.ComponentResource):
-    """The part of stage 2: alarms on the page and the tasks, and the rule for failed deployments."""
+    """The part of stage 2: alarms on page, tasks and jobs, and the rules for failed deployments and runs of jobs."""
 
     def __init__(
         self, name: str, args: ServiceMonitoringArgs, opts: pulumi.ResourceOptions | None = None
@@ -123,8 +129,13 @@ class ServiceMonitoring(pulumi.ComponentResource):
             *alarms.service(
                 settings.names.cluster, settings.names.service, *targets, settings.service
             ),
+            *(alarms.jobs(name) if settings.jobs else ()),
         )
         alarms.create(name, watched, args.topic_arn, settings.tags, child)
+        if settings.jobs:
+            notify_failed_runs(
+                settings.names.jobs, settings.stack, args.topic_arn, settings.tags, child
+            )
         notify_failed_deployments(
             name,
             settings.stack,

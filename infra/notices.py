@@ -20,7 +20,7 @@ ADMINISTRATION = (
     *("UpdateKeyDescription",),
 )
 PUBLISHERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com")
-"""The services that publish to the topic: alarms, and the rule for failed deployments."""
+"""The services that publish to the topic: alarms, and the rules for failed deployments and jobs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,14 +188,79 @@ def notify_failed_deployments(
         tags=dict(tags),
         opts=opts,
     )
-    aws.cloudwatch.EventTarget(
-        rule_name(prefix),
-        rule=rule.name,
-        target_id="topic",
-        arn=topic_arn,
-        input_transformer=aws.cloudwatch.EventTargetInputTransformerArgs(
-            input_paths={"at": "$.time", "reason": "$.detail.reason"},
-            input_template=notice_text(prefix, stack),
-        ),
+    text = aws.cloudwatch.EventTargetInputTransformerArgs(
+        input_paths={"at": "$.time", "reason": "$.detail.reason"},
+        input_template=notice_text(prefix, stack),
+    )
+    _send(rule_name(prefix), rule, topic_arn, text, opts)
+
+
+def failed_run_pattern(families: str) -> dict[str, object]:
+    """Return the pattern of stopped tasks with another exit code than 0, or with none: the command did not start.
+
+    ``families`` is how the names of their task definitions' families begin. A task that RunTask starts is in the group
+    `family:NAME` (ECS API reference, RunTask). Filters of one field are alternatives, and a field that an event lacks
+    is only matched by "exists" (EventBridge User Guide, "Comparison operators for use in event patterns").
+    """
+    return {
+        "source": ["aws.ecs"],
+        "detail-type": ["ECS Task State Change"],
+        "detail": {
+            "lastStatus": ["STOPPED"],
+            "group": [{"prefix": f"family:{families}"}],
+            "containers": {"exitCode": [{"anything-but": 0}, {"exists": False}]},
+        },
+    }
+
+
+def failed_run_text(families: str, stack: str) -> str:
+    """Return the message about a failed run, as EventBridge's input template.
+
+    An event without an exit code leaves its place empty (EventBridge User Guide, input transformation).
+    """
+    return json.dumps(
+        f"A job failed at <at>: <group>, exit code <code> (none: it did not start). <reason> "
+        f"./careapp jobs logs NAME --stack {stack} shows its log: NAME is what follows {families}. "
+        f"./careapp doctor --stack {stack} names the cause."
+    )
+
+
+def notify_failed_runs(
+    families: str,
+    stack: str,
+    topic_arn: pulumi.Input[str],
+    tags: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Create the EventBridge rule that sends failed runs of jobs to the topic."""
+    name = f"{families}failed"
+    rule = aws.cloudwatch.EventRule(
+        name,
+        name=name,
+        description="A job failed",
+        event_pattern=json.dumps(failed_run_pattern(families)),
+        tags=dict(tags),
         opts=opts,
+    )
+    text = aws.cloudwatch.EventTargetInputTransformerArgs(
+        input_paths={
+            "at": "$.time",
+            "group": "$.detail.group",
+            "code": "$.detail.containers[0].exitCode",
+            "reason": "$.detail.stoppedReason",
+        },
+        input_template=failed_run_text(families, stack),
+    )
+    _send(name, rule, topic_arn, text, opts)
+
+
+def _send(
+    name: str,
+    rule: aws.cloudwatch.EventRule,
+    topic_arn: pulumi.Input[str],
+    text: aws.cloudwatch.EventTargetInputTransformerArgs,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    aws.cloudwatch.EventTarget(
+        name, rule=rule.name, target_id="topic", arn=topic_arn, input_transformer=text, opts=opts
     )

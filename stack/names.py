@@ -88,6 +88,10 @@ class StackNames:
         """Return the name of a job's schedule and of its task definition's family."""
         return f"{self.jobs}{name}"
 
+    def job_streams(self, name: str) -> str:
+        """Return the prefix of the log streams of a job's tasks."""
+        return f"job-{name}/{self.container}"
+
     @property
     def jobs(self) -> str:
         """How the names of the jobs' families begin."""

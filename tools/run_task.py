@@ -18,13 +18,12 @@ from tools.aws.session import Session
 from tools.command_line import INTERRUPTED, exit_code_of
 from tools.i18n import Refused, Text, t
 from tools.snapshot import ecs, rds, read_existing
+from tools.snapshot.jobs import BY_HAND
 from tools.snapshot.rds import GOING_OFF
 from tools.snapshot.records import Container, Definition, Service, Task
 
 NOT_RUN = 125
 """The exit code when the command did not run or could not be followed, as `docker run` has it."""
-
-STARTED_BY = "careapp-run"
 
 POLL_SECONDS = 1.0
 
@@ -34,7 +33,7 @@ VISIBLE_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class OneOff:
-    """A task to run: the service's task definition and network, and the command."""
+    """A task to run: its task definition, the service's network, and the command; () for the definition's own."""
 
     cluster: str
     definition: Definition
@@ -42,8 +41,13 @@ class OneOff:
     command: tuple[str, ...]
 
 
-def planned(session: Session, names: StackNames, command: Sequence[str]) -> OneOff:
-    """Return the task to run, from the service's configuration. Raises Refused in stage 1, and AwsProblem."""
+def planned(
+    session: Session, names: StackNames, command: Sequence[str], definition: str = ""
+) -> OneOff:
+    """Return the task to run, from the service's configuration. Raises Refused in stage 1, and AwsProblem.
+
+    ``definition`` is a task definition in place of the service's.
+    """
     service = read_existing(ecs.service, session, names)
     if service is None:
         raise Refused(
@@ -62,7 +66,7 @@ def planned(session: Session, names: StackNames, command: Sequence[str]) -> OneO
     }
     return OneOff(
         cluster=names.cluster,
-        definition=ecs.definition(session, _running(service)),
+        definition=ecs.definition(session, definition or _running(service)),
         network={"awsvpcConfiguration": network},
         command=tuple(command),
     )
@@ -89,7 +93,7 @@ def _running(service: Service) -> str:
     return serving[0].definition if serving else service.definition
 
 
-def start(session: Session, one_off: OneOff, started_by: str = STARTED_BY) -> str:
+def start(session: Session, one_off: OneOff, started_by: str = BY_HAND) -> str:
     """Start the task and return its ARN. Raises Refused with ECS's reason, and AwsProblem."""
     override = {"name": one_off.definition.container, "command": list(one_off.command)}
     answer = session.call(
@@ -101,7 +105,7 @@ def start(session: Session, one_off: OneOff, started_by: str = STARTED_BY) -> st
         startedBy=started_by,
         clientToken=uuid.uuid4().hex,
         networkConfiguration=one_off.network,
-        overrides={"containerOverrides": [override]},
+        overrides={"containerOverrides": [override] if one_off.command else []},
         propagateTags="TASK_DEFINITION",
     )
     for failure in answer["failures"]:
@@ -209,6 +213,13 @@ def _asked(session: Session, cluster: str, arn: str) -> Task | None:
 
 def run(stack: str, folder: Path, command: Sequence[str]) -> int:
     """Run the command and return its exit code; NOT_RUN when it did not run, 130 after Ctrl-C."""
+    return run_planned(
+        stack, folder, lambda session, settings: planned(session, settings.names, command)
+    )
+
+
+def run_planned(stack: str, folder: Path, plan: Callable[[Session, Settings], OneOff]) -> int:
+    """Run the task that ``plan`` returns; return an exit code like ``run``."""
     codes: list[int] = []
 
     def say(text: Text) -> None:
@@ -217,7 +228,7 @@ def run(stack: str, folder: Path, command: Sequence[str]) -> int:
     def work() -> int:
         settings = Settings.read(stack, folder)
         session = Session(settings.region, settings.profile)
-        one_off = planned(session, settings.names, command)
+        one_off = plan(session, settings)
         check_database(session, settings.names)
         say(t("ECS is starting a task of {revision}; on Fargate that takes about a minute.",
               revision=one_off.definition.arn.rpartition("/")[2]))  # fmt: skip

@@ -27,7 +27,8 @@ HEAD = """# Named faults
 
 What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and what mends it: one rehearsal a row, of
 {day}; `tests/benchmarks/faults.py` makes the table again. In every one `pulumi up` was red, and so was the next one,
-with nothing mended; but for `leak`, which shows only later: `pulumi up` was green, and `./careapp doctor` ended with 1.
+with nothing mended; but for `leak` and those of jobs, which show only later: there `pulumi up` was green, and
+`./careapp doctor` ended with 1.
 Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green,
 the page answered 200, the doctor called the stack healthy, and `pulumi destroy` left nothing. "Red after"
 is AWS's time from the creation of the deployment to the end of `pulumi up`, AWS's waits passing {speed} times faster. A
@@ -86,7 +87,7 @@ def rehearse(name: str) -> str:
 
 def mended(done: dict[str, Any]) -> str:
     """Return the edits and commands of the fix, one a line."""
-    edits = [f"`{file}` put right" for file in done["edited"]]
+    edits = [f"`{each}` put right" for each in done["edited"]]
     commands = [f"`{LONG.sub('…', command)}`" for command in done["commands"]]
     told = [LONG.sub("…", text.rstrip(":")) for text in done["told"]]
     return "<br>".join([*told, *edits, *commands])

@@ -14,7 +14,14 @@ TERMINAL = {"tools.screen", "tools.shared", "tools.signals"}
 """What the local cloud has in common with the other tools; it imports none of ours."""
 TOOLS = {
     *("tools.aws", "tools.command_line", "tools.cost", "tools.database", "tools.diagnosis"),
-    *("tools.doctor", "tools.pause", "tools.preflight", "tools.rollout", "tools.run_task"),
+    *(
+        "tools.doctor",
+        "tools.jobs",
+        "tools.pause",
+        "tools.preflight",
+        "tools.rollout",
+        "tools.run_task",
+    ),
     *("tools.snapshot", "tools.waiting", "tools.watch", *TERMINAL),
 }
 """What a person uses on a stack; the program waits for its roll-out with them."""

@@ -4,12 +4,16 @@ import json
 
 import pulumi
 import pytest
+from moto.events.models import EventPattern
 
 from infra import dashboard
 from infra.monitoring import Monitoring, MonitoringArgs, ServiceMonitoring, ServiceMonitoringArgs
 from tests.unit.conftest import TAGS
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+RULE, TARGET = "aws:cloudwatch/eventRule:EventRule", "aws:cloudwatch/eventTarget:EventTarget"
+DECLARED = json.dumps({"report": {"command": "flask report", "schedule": "cron(0 3 * * ? *)"}})
+WITH_A_JOB = {"ecsEnabled": "true", "jobs": DECLARED}
 DASHBOARD = "aws:cloudwatch/dashboard:Dashboard"
 ALB = {"LoadBalancer": "app/careapp-poc-alb/1"}
 TARGETS = {**ALB, "TargetGroup": "targetgroup/careapp-poc-tg/2"}
@@ -391,3 +395,75 @@ def test_the_dashboard_is_the_same_in_both_stages(engine, build):
     engine.made.clear()
     build(ecsEnabled="true")
     assert engine.inputs(DASHBOARD)["careapp-poc"] == before
+
+
+def stopped(code, **changes):
+    """An event of a task with one container, as ECS sends it; the code of one that did not start is None."""
+    detail = {
+        "lastStatus": "STOPPED",
+        "group": "family:careapp-poc-job-report",
+        # moto compares with one object of a list, as the local cloud gives it.
+        "containers": {"name": "app"} | ({} if code is None else {"exitCode": code}),
+        **changes,
+    }
+    return {"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail}
+
+
+@pytest.mark.parametrize(
+    ("event", "heard"),
+    [
+        (stopped(0), False),
+        (stopped(1), True),
+        (stopped(124), True),
+        (stopped(None), True),
+        (stopped(None, lastStatus="RUNNING"), False),
+        (stopped(1, group="service:careapp-poc-service"), False),
+        (stopped(1, group="family:careapp-prod-job-report"), False),
+        (stopped(1) | {"detail-type": "ECS Service Action"}, False),
+    ],
+)
+def test_a_run_that_ends_otherwise_than_with_0_is_sent_to_the_topic(engine, build, event, heard):
+    build(**WITH_A_JOB)
+    rule = engine.inputs(RULE)["careapp-poc-job-failed"]
+    assert EventPattern.load(rule["eventPattern"]).matches_event(event) is heard
+    assert rule["tags"] == TAGS
+    target = engine.inputs(TARGET)["careapp-poc-job-failed"]
+    assert (target["arn"], target["rule"]) == ("topic", "careapp-poc-job-failed")
+
+
+def test_the_message_names_the_exit_code_and_the_command_that_shows_the_log(engine, build):
+    build(**WITH_A_JOB)
+    target = engine.inputs(TARGET)["careapp-poc-job-failed"]
+    text, paths = (
+        target["inputTransformer"]["inputTemplate"],
+        target["inputTransformer"]["inputPaths"],
+    )
+    assert json.loads(text) == (
+        "A job failed at <at>: <group>, exit code <code> (none: it did not start). <reason> "
+        "./careapp jobs logs NAME --stack poc shows its log: NAME is what follows careapp-poc-job-. "
+        "./careapp doctor --stack poc names the cause."
+    )
+    assert paths == {
+        "at": "$.time",
+        "group": "$.detail.group",
+        "code": "$.detail.containers[0].exitCode",
+        "reason": "$.detail.stoppedReason",
+    }
+
+
+def test_a_run_that_eventbridge_scheduler_gives_up_is_an_alarm(engine, build):
+    build(**WITH_A_JOB)
+    group = ("AWS/Scheduler", {"ScheduleGroup": "careapp-poc"})
+    assert alarms(engine)["jobs-missed"] == single(
+        group, "InvocationDroppedCount", "Sum", ABOVE, 0, 1, "notBreaching"
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"ecsEnabled": "true"}, {"jobs": DECLARED}, {**WITH_A_JOB, "alarmsEnabled": "false"}],
+)
+def test_without_a_job_without_stage_two_or_without_alarms_there_is_neither(engine, build, changes):
+    build(**changes)
+    assert "careapp-poc-job-failed" not in engine.inputs(RULE)
+    assert "jobs-missed" not in alarms(engine)

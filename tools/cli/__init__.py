@@ -24,6 +24,7 @@ MODULES = {
         (
             "doctor",
             "events",
+            "jobs",
             "logs",
             "pause",
             "preflight",

@@ -207,6 +207,83 @@ def logs(
     sys.exit(logs.run(stack, Path(), show, query, follow, previous, worker))
 
 
+@click.group(invoke_without_command=True)
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def jobs(context: click.Context, stack: str, as_json: bool) -> None:
+    """Show each job's schedule, its last runs, and its next run in its time zone and in yours.
+
+    The exit code of a run is known for an hour after its end. What AWS has otherwise than the stack file is said.
+
+    Exit code 0: all well. 1: a last run failed, or a schedule is not that of the stack file. 2: AWS could
+    not be read.
+    """
+    from tools.jobs import commands
+
+    if context.invoked_subcommand is None:
+        sys.exit(commands.show(stack, Path(), as_json))
+    if as_json:
+        raise click.UsageError(str(t("--json belongs after the name of the command.")))
+    if context.get_parameter_source("stack") is not click.core.ParameterSource.DEFAULT:
+        context.default_map = {context.invoked_subcommand: {"stack": stack}}
+
+
+@jobs.command("run")
+@stack_option
+@click.argument("name")
+def run_job(stack: str, name: str) -> None:
+    """Run a job now, as its schedule would: with its task definition and until its timeoutMinutes.
+
+    The command's output goes to standard output, the state of the task to standard error. Ctrl-C stops
+    the task.
+
+    Exit code: that of the command, 124 after timeoutMinutes. 125: it did not run, or could not be
+    followed. 130: interrupted.
+    """
+    from tools.jobs import commands
+
+    sys.exit(commands.run(stack, Path(), name))
+
+
+@jobs.command("logs")
+@stack_option
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
+@click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C.")
+@click.option(
+    "--since",
+    type=Since(),
+    help="Show all lines of the last 90s, 10m, 2h or 1d instead of the last lines.",
+)
+@click.option("--task", default="", help="Only lines of the task whose ID begins with this.")
+@click.option("--raw", is_flag=True, help="Show the lines as they are, with the secrets in them.")
+@click.option(
+    "-n", "--lines", "last", type=Whole(1, 10_000), default=100, show_default=True,
+    help="Number of lines.",
+)  # fmt: skip
+@click.argument("name")
+def job_log(
+    stack: str,
+    as_json: bool,
+    follow: bool,
+    since: timedelta | None,
+    task: str,
+    raw: bool,
+    last: int,
+    name: str,
+) -> None:
+    """Show the log of a job's runs, with secrets masked where they can be recognised.
+
+    Exit code 0: shown. 1: the stack file has no such job. 2: AWS could not be read. 130: --follow ended
+    by Ctrl-C.
+    """
+    from tools.jobs import commands
+    from tools.watch.logs import LogQuery, LogScreen
+
+    query = LogQuery(task=task, since=since, last=last)
+    sys.exit(commands.show_log(stack, Path(), name, LogScreen(as_json, raw), query, follow))
+
+
 @click.command()
 @stack_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -42,9 +42,10 @@ PARTS: dict[str, Text] = {
     "alarms": t("the alarms"),
     "quota": t("Fargate's quota of vCPUs"),
     "measured": t("the metrics"),
+    "jobs": t("the jobs"),
 }
 
-OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page")
+OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page", "jobs")
 """What a healthy stack does not hang on."""
 
 

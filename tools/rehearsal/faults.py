@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stack.image import APP_FOLDER
 from tools.i18n import Text, t
@@ -74,7 +74,8 @@ class Fault:
     ``read_by_webapp``: it sets a variable that only the app in webapp/ reads.
     ``needs_read_only_root``: it is a mistake only where the container's root file system is read-only.
     ``second_release``: it comes with an update of a healthy version, instead of with stage 2.
-    ``shows_later``: `up` succeeds with it, and it fails tasks or processes only after many visits.
+    ``shows_later``: `up` succeeds with it, and it fails tasks or processes only after many visits, or a job.
+    ``corrected``: settings as a person puts them right who reads what the doctor says.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Fault:
     needs_read_only_root: bool = False
     second_release: bool = False
     shows_later: bool = False
+    corrected: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def needs_webapp(self) -> bool:
@@ -154,6 +156,23 @@ def create_other_secret(calls: Calls, _names: StackNames) -> None:
     calls("secretsmanager", "create_secret", secret)
 
 
+def job(name: str, mistake: Text, command: str = "python -V", **changes: Any) -> Fault:
+    """Return a mistake in a job, which runs as soon as it is deployed: a rate counts from the schedule's creation."""
+    return Fault(
+        name=name,
+        mistake=mistake,
+        config={
+            "jobs.report.command": command,
+            "jobs.report.schedule": "rate(1 hour)",
+            "jobs.report.timeoutMinutes": "1",
+        },
+        second_release=True,
+        shows_later=True,
+        **changes,
+    )
+
+
+RUNS = {"jobs.report.command": "python -V"}
 TEAM_B = '{inputs.db_secret_arn.partition("rds!")[0]}team-b/database'
 HEALTH_ASKS_DATABASE = (
     "import psycopg, os; await psycopg.AsyncConnection.connect(host=os.environ['DB_HOST'], "
@@ -316,8 +335,8 @@ FAULTS: Mapping[str, Fault] = {
             fixed_in_code=True,
             edits=change(
                 "infra/task.py",
-                "return json.dumps([container.container_definition(inputs, self.args.settings)])",
-                "app = container.container_definition(inputs, self.args.settings)\n"
+                "return json.dumps([container.container_definition(inputs, settings, process)])",
+                "app = container.container_definition(inputs, settings, process)\n"
                 '            proxy = {"name": "proxy", "command": ["sh", "-c", "echo no configuration; exit 3"]}\n'
                 '            return json.dumps([app, {**app, **proxy, "portMappings": []}])',
             ),
@@ -520,6 +539,33 @@ FAULTS: Mapping[str, Fault] = {
                 "infra/container.py",
                 '"awslogs-group": inputs.log_group,',
                 '"awslogs-group": inputs.log_group + "-app",',
+            ),
+        ),
+        job(
+            "job-command-missing",
+            t("the command of a job does not exist in the image"),
+            "pyhton -V",
+            corrected=RUNS,
+        ),
+        job(
+            "job-fails",
+            t("a job ends with an error"),
+            "python -c 'raise SystemExit(\"there is no report\")'",
+            corrected=RUNS,
+        ),
+        job(
+            "job-hangs",
+            t("a job waits for something that does not come, longer than its timeoutMinutes"),
+            "sleep infinity",
+            corrected=RUNS,
+        ),
+        job(
+            "job-role-denied",
+            t("the role of the schedules has no permission to run tasks"),
+            edits=change(
+                "infra/jobs.py",
+                '        {**allow(family, "ecs:RunTask"), "Condition": in_cluster},\n',
+                "",
             ),
         ),
     )

@@ -7,6 +7,7 @@ import json
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,14 +49,15 @@ def diagnose(run: Rehearsal) -> None:
     run.report.diagnosis = _doctor(run, CAUSE_FOUND)
 
 
-VISITS, ROUNDS = 20, 20
-"""Visits of the page between two diagnoses, and diagnoses."""
+VISITS, LONGEST = 20, 180.0
+"""Visits of the page between two diagnoses, and seconds of this machine until the doctor has to find a cause."""
 
 
 def visit_until_cause(run: Rehearsal) -> None:
     """Visit the page until ``./careapp doctor`` finds a cause, and report it. Raises ``RehearsalFailed``."""
     run.say(t("Visits of the page, until ./careapp doctor finds a cause"))
-    for _ in range(ROUNDS):
+    begun = time.monotonic()
+    while time.monotonic() - begun < LONGEST:
         run.visit(VISITS)
         asked = _ask_doctor(run)
         if asked.returncode == CAUSE_FOUND:
@@ -63,9 +65,8 @@ def visit_until_cause(run: Rehearsal) -> None:
             return
     raise RehearsalFailed(
         t(
-            "after {count} visit the doctor finds no cause: {words}",
-            "after {count} visits the doctor finds no cause: {words}",
-            count=VISITS * ROUNDS,
+            "after visits for {seconds:.0f} s the doctor finds no cause: {words}",
+            seconds=LONGEST,
             words=f"{asked.stdout}{asked.stderr}",
         )
     )
@@ -74,7 +75,8 @@ def visit_until_cause(run: Rehearsal) -> None:
 def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
     """Apply the first finding's fix, and check that ``up`` succeeds.
 
-    For a fix in the program or the app, the fault's edit is reverted before the commands of the fix run.
+    For a fix in the program or the app, the fault's edit is reverted before the commands of the fix run; settings that
+    only a person can correct are set.
     Raises ``RehearsalFailed`` and ``FaultError``.
     """
     fixes = _first_fix(run.report.diagnosis or {})
@@ -89,6 +91,10 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
         if fault.in_app:
             revision = Settings.read(run.stack, run.pulumi.folder).image.next_revision
             commands.insert(0, f"pulumi config set imageRevision {revision} --stack {run.stack}")
+    for key, value in fault.corrected.items():
+        run.say(t("Fix: {key} is set to {value}", key=key, value=value))
+        run.set(key, value)
+        run.report.mend["edited"].append(key)
     if not (_run_commands(run, commands) or _succeeds(run)):
         # ECS may have given the deployment up before the fix: then the doctor says to try again.
         again = _first_fix(_doctor(run, CAUSE_FOUND))

@@ -6,10 +6,10 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stack.file import StackError, StackFile, full_key, read
 from stack.image import APP_FOLDER, ImageSettings
@@ -195,7 +195,7 @@ class PlannedRehearsal:
             return 0
         console.print_heading(
             t(
-                "The roll-out succeeded, and processes have died since then. ./careapp shell "
+                "The roll-out succeeded, and something has failed since then. ./careapp shell "
                 "./careapp doctor says why."
             )
         )
@@ -247,12 +247,18 @@ def check_settings(file: StackFile, given: Sequence[tuple[str, str]]) -> Setting
     """Return the stack file's settings with the changes ``given``, as the program reads them. Raises ``StackError``."""
     values = dict(file.values)
     for key, value in given:
-        key, _, name = key.partition(".")
+        key, *path = key.split(".")
         full = full_key(file.project, key)
-        if name:
-            value = json.dumps({**json.loads(values.get(full, "{}")), name: value})
+        if path:
+            value = json.dumps(_with(json.loads(values.get(full, "{}")), path, value))
         values[full] = value
     return Settings.of(replace(file, values=values), sources=True)
+
+
+def _with(entries: Mapping[str, Any], path: Sequence[str], value: str) -> dict[str, Any]:
+    """Return a map with the value at a path, as `pulumi config set --path` sets it."""
+    name, *rest = path
+    return {**entries, name: _with(entries.get(name, {}), rest, value) if rest else value}
 
 
 def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> int:

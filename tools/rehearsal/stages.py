@@ -74,9 +74,9 @@ class Rehearsal:
         self.say(t("Stage 1: network, database, load balancer, image (ecsEnabled=false)"))
         self.pulumi.run("stack", "init", self.stack)
         for key, value in config:
-            self._set(key, value)
+            self.set(key, value)
         self._make_secrets(calls)
-        self._set("ecsEnabled", "false")
+        self.set("ecsEnabled", "false")
         self._stage("stage1")
         page = self._page()
         status, body, _ = page.get()
@@ -91,7 +91,7 @@ class Rehearsal:
         self.say(t("{url} answers 503: ECS is off, and how to turn it on", url=page.url))
         self._check_redirect(page)
 
-    def _set(self, key: str, value: str) -> None:
+    def set(self, key: str, value: str) -> None:
         """Set a setting, or an entry of a map: `appVariables.NAME`.
 
         Without --plaintext `pulumi` refuses values that look like a secret, for example an ARN.
@@ -117,14 +117,14 @@ class Rehearsal:
             made = calls("secretsmanager", "create_secret", {"Name": name, "SecretString": text})
             for variable, value in named.items():
                 if secret_arn(value) == arn:
-                    self._set(f"appSecrets.{variable}", value.replace(arn, made["ARN"]))
+                    self.set(f"appSecrets.{variable}", value.replace(arn, made["ARN"]))
             self.say(t("The secret {name} has a made-up value here.", name=name))
 
     def stage2(self) -> None:
         """Deploy the ECS part. It must not change stage 1, and the page must answer."""
         self.say(STAGE2)
         begun = time.monotonic()
-        self._set("ecsEnabled", "true")
+        self.set("ecsEnabled", "true")
         changes = self._stage("stage2")
         touched = [step for step in changes.steps if not step.startswith("create ")]
         if touched:
@@ -151,7 +151,7 @@ class Rehearsal:
         Raises ``RehearsalFailed`` when it succeeds.
         """
         self.say(UPDATE if fault.second_release else STAGE2)
-        self._set("ecsEnabled", "true")
+        self.set("ecsEnabled", "true")
         try:
             self._stage("update" if fault.second_release else "stage2")
         except RehearsalFailed as problem:
@@ -166,7 +166,7 @@ class Rehearsal:
         for edit in fault.edits:
             edit.apply(source)
         for key, value in fault.config.items():
-            self._set(key, value)
+            self.set(key, value)
         if fault.manual_change:
             fault.manual_change(calls, self.names)
         self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}
@@ -254,7 +254,7 @@ class Rehearsal:
 
     def _turn_protection_off(self) -> None:
         self.say(t("The stack is protected: pulumi config set protect false, then pulumi up"))
-        self._set("protect", "false")
+        self.set("protect", "false")
         # Without the policy pack: its controls ELB.6 and RDS.8 require the protection.
         changes = self._stage("unprotected", pack=())
         touched = [step for step in changes.steps if not step.startswith("update ")]

@@ -15,9 +15,11 @@ from tools.aws import local_cloud, rds_certificates
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place, Session
 from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, vpc
+from tools.snapshot import jobs as job_runs
 from tools.snapshot import page as pages
 from tools.snapshot.cloudwatch import Alarm, Measured, Quota
 from tools.snapshot.elb import Balancer, Page, Target, TargetGroup
+from tools.snapshot.jobs import Jobs
 from tools.snapshot.rds import Database
 from tools.snapshot.records import ALARMED, Definition, Part, Service, Task
 from tools.snapshot.task_inputs import Image, Role, Secret
@@ -76,6 +78,8 @@ class Snapshot:
     measured: Part[Measured] = field(default_factory=Part)
     workers: Mapping[str, Snapshot] = field(default_factory=dict)
     """Each worker as a stack of its own: its service, tasks, task definitions and log; the rest is the stack's."""
+    jobs: Part[Jobs] = field(default_factory=Part)
+    """The jobs, where the stack file has some."""
 
     @property
     def region(self) -> str:
@@ -174,6 +178,7 @@ ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
+    "jobs",
 )
 
 
@@ -346,6 +351,14 @@ class _Reader:
     def quota(self) -> Future[Part[Quota]]:
         spot = bool(self.running and self.running.spot)
         return self._ask(cloudwatch.quota, self.names, spot)
+
+    @cached_property
+    def jobs(self) -> Future[Part[Jobs]]:
+        """Ask for the jobs of the stack file, which belong to stage 2."""
+        declared = [each.name for each in self.settings.jobs]
+        if not (declared and self.settings.ecs_enabled):
+            return _answered(Part())
+        return self._ask(job_runs.jobs, self.names, declared)
 
     @cached_property
     def definitions(self) -> Future[Part[Mapping[str, Definition]]]:

@@ -181,19 +181,23 @@ def command_tasks(session: Session, names: StackNames, definition: str) -> tuple
 
     Of the stopped ones those of the last hour. Raises AwsProblem.
     """
-    asked = {"cluster": names.cluster, "family": names.family}
+    found = [
+        each
+        for each in tasks_of_family(session, names, names.family)
+        if each.started_by == DEPLOY_COMMAND_TASK and each.definition == definition
+    ]
+    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+
+
+def tasks_of_family(session: Session, names: StackNames, family: str) -> list[Task]:
+    """Return a family's tasks that run or stopped within the hour. Raises AwsProblem."""
+    asked = {"cluster": names.cluster, "family": family}
     arns = [
         arn
         for status in ("RUNNING", "STOPPED")
         for arn in session.all("ecs", "list_tasks", "taskArns", desiredStatus=status, **asked)
     ]
-    found = [task_of(each) for each in described(session, names.cluster, arns)]
-    found = [
-        each
-        for each in found
-        if each.started_by == DEPLOY_COMMAND_TASK and each.definition == definition
-    ]
-    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+    return [task_of(each) for each in described(session, names.cluster, arns)]
 
 
 def _traffic(session: Session, names: StackNames) -> Traffic | None:

@@ -1,29 +1,31 @@
-"""Merges deployments, tasks, service events, targets, scaling, database events and log lines into one timeline."""
+"""Merges what happens to the service, its tasks, its jobs and its database, and log lines, into one timeline."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from stack.file import names_of
 from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import CANNOT_READ, exit_code_of, print_json, raise_if_blind
 from tools.i18n import Text, t, verbatim
 from tools.screen import Line, dated_time, display
 from tools.snapshot import ecs, rds, read_part
+from tools.snapshot import jobs as job_runs
 from tools.snapshot.ecs import Activity
+from tools.snapshot.jobs import Run
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Deployment, Part, Service, Task
 from tools.watch.logs import LogQuery, Search, masked
 
-KINDS = ("deployment", "task", "service", "target", "scaling", "database", "log")
+KINDS = ("deployment", "task", "service", "target", "scaling", "job", "database", "log")
 
 ABOUT_TARGETS = re.compile(r"is unhealthy in|registered \d+ targets|deregistered \d+ targets")
 
@@ -58,20 +60,28 @@ class Timeline:
     problems: tuple[AwsProblem, ...]
 
 
-def timeline(session: Session, names: StackNames, since: timedelta | None, log: bool) -> Timeline:
-    """Return the events within ``since`` of the newest one, or all that AWS still has."""
+def timeline(
+    session: Session,
+    names: StackNames,
+    since: timedelta | None,
+    log: bool,
+    jobs: Sequence[str] = (),
+) -> Timeline:
+    """Return the events within ``since`` of the newest one, or all that AWS still has; also of these jobs."""
     with ThreadPoolExecutor(4) as pool:
         service = pool.submit(read_part, ecs.service, session, names)
         tasks = pool.submit(read_part, ecs.tasks, session, names)
         scaled = pool.submit(read_part, ecs.scaling_activities, session, names)
         database = pool.submit(read_part, rds.database, session, names.database)
+        runs = pool.submit(read_part, job_runs.runs, session, names, jobs)
     parts: list[Part[object]] = [
         each.result()  # type: ignore[misc]
-        for each in (service, tasks, scaled, database)
+        for each in (service, tasks, scaled, database, runs)
     ]
     found = list(of_service(service.result().value))
     found += of_scaling(scaled.result().value or ())
     found += of_tasks(tasks.result().value or ())
+    found += of_jobs(runs.result().value or ())
     found += of_database(database.result().value)
     if log:
         lines = read_part(_lines, session, names, _floor(found, since))
@@ -160,6 +170,21 @@ def of_scaling(activities: Iterable[Activity]) -> Iterator[Event]:
         yield Event(each.at, "scaling", "", verbatim(f"{each.text} ({cause})"), each.failed)
 
 
+def of_jobs(runs: Iterable[Run]) -> Iterator[Event]:
+    """Yield the starts and ends of the runs of jobs."""
+    for each in runs:
+        who = each.task[:8]
+        if each.started is not None:
+            yield Event(each.started, "job", who, t("{job} started", job=each.job))
+        if each.ended is None:
+            continue
+        if each.exit_code is None:
+            text = t("{job} did not start: {reason}", job=each.job, reason=short(each.reason))
+        else:
+            text = t("{job} ended with exit code {code}", job=each.job, code=each.exit_code)
+        yield Event(each.ended, "job", who, text, each.failed)
+
+
 def of_database(database: Database | None) -> Iterator[Event]:
     """Yield RDS's events, which are read only for a database that is not available."""
     for each in database.events if database else ():
@@ -181,6 +206,7 @@ LABELS = {
     "service": t("service"),
     "target": t("target"),
     "scaling": t("scaling"),
+    "job": t("job"),
     "database": t("database"),
     "log": t("log"),
 }
@@ -226,8 +252,9 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
 
     def work() -> int:
-        names = names_of(stack, folder)
-        found = timeline(Session.of_stack(stack, folder), names, since, log)
+        settings = Settings.read(stack, folder)
+        session, jobs = Session.of_stack(stack, folder), [each.name for each in settings.jobs]
+        found = timeline(session, settings.names, since, log, jobs)
         raise_if_blind(found.problems)
         if as_json:
             print_json(as_dicts(found))

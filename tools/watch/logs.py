@@ -47,12 +47,16 @@ class LogLine:
 
 @dataclass(frozen=True)
 class LogQuery:
-    """Selects log lines: CloudWatch's filter pattern, the prefix of a task id, a duration, a count."""
+    """Selects log lines: CloudWatch's filter pattern, the prefix of a task id, a duration, a count.
+
+    ``streams`` is the prefix of the log streams of a job.
+    """
 
     pattern: str = ""
     task: str = ""
     since: timedelta | None = None
     last: int = 100
+    streams: str = ""
 
 
 def masked(lines: Iterable[LogLine]) -> Iterator[LogLine]:
@@ -70,7 +74,8 @@ class Search:
         self._where = {"logGroupName": names.log_group}
         if query.pattern:
             self._where["filterPattern"] = query.pattern
-        self._prefix = f"{names.streams}/{query.task}" if query.task or names.process else ""
+        streams = query.streams or (names.streams if query.task or names.process else "")
+        self._prefix = f"{streams}/{query.task}" if streams else ""
         if self._prefix:
             self._where["logStreamNamePrefix"] = self._prefix
 

@@ -14,6 +14,7 @@ from tools.doctor.checks import (
     health,
     health_checks,
     inputs,
+    jobs,
     load_balancer,
     network_path,
     outbound,
@@ -86,6 +87,10 @@ CHECKS: tuple[CheckOf, ...] = (
     capacity.unhealthy_targets,
     capacity.too_few_tasks,
     workers.workers,
+    jobs.schedules,
+    jobs.role,
+    jobs.last_runs,
+    jobs.hanging,
 )
 
 

@@ -123,7 +123,7 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
             "stream before the container starts. Without these permissions no task "
             "starts."
         ),
-        seen=tuple(_verdict(name, each) for each in lacks if each.need.purpose == purpose),
+        seen=tuple(verdict(name, each) for each in lacks if each.need.purpose == purpose),
         fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
         evidence=case.stop_reasons(REFUSED),
     )
@@ -158,7 +158,8 @@ def _owns(case: Case, need: Need) -> bool:
     return need.resource == "*" or need.resource.endswith(f":repository/{names.repository}")
 
 
-def _verdict(role: str, lack: Lack) -> Text:
+def verdict(role: str, lack: Lack) -> Text:
+    """Return what the role does not allow, and by which document."""
     named = {"role": role, "action": lack.need.action, "resource": lack.resource}
     if lack.verdict == DENIED:
         return t("A policy of {role} denies {action} on {resource}.", **named)
@@ -242,7 +243,7 @@ def task_role(case: Case) -> Iterator[Finding]:
             "one with its task role; without the permission it loses the database "
             "until it is replaced."
         ),
-        seen=(_verdict(name or "-", lack),),
+        seen=(verdict(name or "-", lack),),
         fixes=(*given(name, [lack]), case.or_restore()) if role else (case.restore(),),
         evidence=refused,
     )

@@ -12,6 +12,7 @@ from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.task_inputs import Image
 from tools.snapshot.task_logs import Line, Logs
 from tools.tests import stacks as a
+from tools.tests.doctor import job_runs
 
 CRASHED = "Essential container in task exited"
 ILL = f"Task failed ELB health checks in (target-group {a.GROUP_ARN})"
@@ -309,6 +310,7 @@ SITUATIONS = {
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
     "worker-missing": a.with_worker(service=None, tasks=None, wanted=None),
     "worker-count": a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),
+    **job_runs.SITUATIONS,
 }
 
 KINDS = {
@@ -318,7 +320,7 @@ KINDS = {
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
-            *("app-requests-failed", "sizes-near"),
+            *("app-requests-failed", "sizes-near", "job-starts-refused", "job-hangs"),
         ),
         "warning",
     ),

@@ -13,11 +13,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from stack.file import StackError
+from stack.file import StackError, read
 from tools.local_cloud.paths import ROOT
 from tools.local_cloud.run.client import Options
 from tools.rehearsal.faults import FAULTS, Edit, FaultError
-from tools.rehearsal.rehearse import _check_root
+from tools.rehearsal.rehearse import _check_root, check_settings
 
 NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
 
@@ -32,6 +32,14 @@ def test_a_faults_edits_fit_the_program_as_it_is_and_leave_it_python(name, tmp_p
         text = (tmp_path / edit.file).read_text()
         if edit.file.endswith(".py"):
             compile(text, edit.file, "exec")
+
+
+@pytest.mark.parametrize("name", sorted(name for name, each in FAULTS.items() if each.config))
+def test_a_fault_s_settings_and_those_that_correct_it_are_ones_of_the_stack_file(name):
+    file, fault = read("poc", ROOT), FAULTS[name]
+    wrong = check_settings(file, tuple(fault.config.items()))
+    right = check_settings(file, tuple({**fault.config, **fault.corrected}.items()))
+    assert (wrong == right) == (not fault.corrected)
 
 
 def test_an_edit_that_no_longer_fits_is_refused_with_what_it_looks_for(tmp_path):

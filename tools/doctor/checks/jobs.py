@@ -1,0 +1,254 @@
+"""Check the jobs: their schedules, the role that starts their tasks, and their last runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+
+from stack.jobs import Job
+from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import JOB, START, TO_DATABASE, WHOLE, Facts
+from tools.diagnosis.findings import Finding, Fix
+from tools.doctor.checks import permissions
+from tools.doctor.checks.containers import EXIT_CODES
+from tools.doctor.checks.permissions import Lack, Need
+from tools.i18n import Text, t
+from tools.screen import short_time
+from tools.shared.policy_evaluation import ALLOWED, trusts
+from tools.snapshot.jobs import Jobs, Run, Schedule, differences
+from tools.snapshot.task_inputs import Role
+
+# A job that fails leaves the page as it is.
+Of = partial(Facts, places={WHOLE}, subject=JOB, blocks=False)
+SCHEDULE_DIFFERS = Of("job-schedule-differs", 68)
+ROLE_DENIED = Of("job-role-denied", 68)
+STARTS_REFUSED = Of("job-starts-refused", 68)
+NOT_STARTED = Of("job-not-started", 69, explained_by={START})
+COMMAND_MISSING = Of("job-command-missing", 69)
+TIMED_OUT = Of("job-timed-out", 69, explained_by={TO_DATABASE})
+FAILED = Of("job-failed", 69, explained_by={TO_DATABASE})
+HANGS = Of("job-hangs", 69)
+
+SCHEDULER = "scheduler.amazonaws.com"
+NOT_FOUND, TIMEOUT, KILLED = 127, 124, 137
+"""Exit codes of a command that does not exist, of coreutils' `timeout`, and after its SIGKILL."""
+
+
+def _jobs(case: Case) -> Jobs:
+    """Return the jobs; none without the service, with which they come."""
+    return (case.now.jobs.value if case.service else None) or Jobs()
+
+
+def schedules(case: Case) -> Iterator[Finding]:
+    """Find jobs whose schedule is missing, disabled or another one than the stack file's."""
+    jobs, seen = _jobs(case), list[Text]()
+    for each in case.now.settings.jobs:
+        schedule = jobs.schedules.get(each.name)
+        if schedule and case.paused:
+            schedule = replace(schedule, enabled=each.enabled)
+        seen += differences(each, schedule) if each.name in jobs.schedules else ()
+    if seen:
+        yield Finding(
+            SCHEDULE_DIFFERS,
+            title=t("A job's schedule on AWS is not that of the stack file"),
+            why=t("EventBridge Scheduler starts a job by the schedule that AWS has."),
+            seen=tuple(seen),
+            fixes=(case.restore(),),
+        )
+
+
+def role(case: Case) -> Iterator[Finding]:
+    """Check that the role of the schedules may run the jobs' tasks and pass the tasks' roles."""
+    jobs = _jobs(case)
+    known = [each for each in jobs.schedules.values() if each]
+    for arn in dict.fromkeys(each.role for each in known):
+        mine = [each for each in known if each.role == arn]
+        found = _role_denied(case, jobs, arn, mine)
+        if found:
+            yield found
+            return
+    if jobs.refused:
+        yield _refused(case, jobs.refused)
+
+
+def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) -> Finding | None:
+    found, name = jobs.roles.get(arn), arn.rpartition("/")[2]
+    if found is None:
+        seen: tuple[Text, ...] = (t("The role {role} does not exist.", role=name),)
+        fixes: tuple[Fix, ...] = (case.restore(),)
+    elif not trusts(found.trust, SCHEDULER):
+        words = t("The trust policy of {role} does not let {service} assume it.",
+                  role=name, service=SCHEDULER)  # fmt: skip
+        seen, fixes = (words,), (case.restore(),)
+    else:
+        lacks = _lacks(found, jobs, schedules)
+        if not lacks:
+            return None
+        seen = tuple(permissions.verdict(name, each) for each in lacks)
+        fixes = (*permissions.given(name, lacks), case.or_restore())
+    return Finding(
+        ROLE_DENIED,
+        title=t("The role of the schedules may not start the jobs"),
+        why=t(
+            "With this role EventBridge Scheduler runs the tasks of the jobs and passes them their two roles. Without "
+            "it no job starts, and EventBridge Scheduler gives each run up after its last retry."
+        ),
+        seen=seen,
+        fixes=fixes,
+    )
+
+
+def _lacks(found: Role, jobs: Jobs, schedules: list[Schedule]) -> list[Lack]:
+    needs = dict.fromkeys(need for each in schedules for need in _needs(jobs, each))
+    decided = ((need, permissions.decided(found, need.action, need.resource)) for need in needs)
+    return [Lack(need, verdict) for need, verdict in decided if verdict != ALLOWED]
+
+
+def _needs(jobs: Jobs, schedule: Schedule) -> Iterator[Need]:
+    """Yield what a schedule's role does (ECS developer guide, "Amazon ECS EventBridge IAM Role")."""
+    yield Need("ecs:RunTask", schedule.definition, "job")
+    definition = jobs.definitions[schedule.definition]
+    for passed in filter(None, (definition.execution_role, definition.task_role)):
+        yield Need("iam:PassRole", passed, "job")
+    yield Need("ecs:TagResource", f"{schedule.cluster.replace(':cluster/', ':task/')}/*", "job")
+
+
+def _refused(case: Case, count: int) -> Finding:
+    return Finding(
+        STARTS_REFUSED,
+        kind="warning",
+        title=t("Starts of jobs were refused within the last hour"),
+        why=t(
+            "EventBridge Scheduler may run and pass what it needs now. It tries a refused start three times again; "
+            "quotas and throttling pass, too."
+        ),
+        seen=(t("AWS/Scheduler TargetErrorCount: {count}.", count=count),),
+        fixes=(
+            Fix(t("See which runs are missing:"), (f"./careapp jobs -s {case.now.names.stack}",)),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the last run of a job ended: the finding's facts, its title, and what to do."""
+
+    facts: Facts
+    title: Text
+    todo: Text
+
+
+def last_runs(case: Case) -> Iterator[Finding]:
+    """Find jobs whose last run failed, one finding for each way to end."""
+    jobs, by_way = _jobs(case), dict[Facts, list[tuple[Job, Run, Ended]]]()
+    for job in case.now.settings.jobs:
+        run = jobs.last(job.name)
+        if run is not None and run.failed:
+            way = _way(case.now.names.stack, job, run)
+            by_way.setdefault(way.facts, []).append((job, run, way))
+    for facts, failed in by_way.items():
+        yield Finding(
+            facts,
+            title=failed[0][2].title,
+            why=t(
+                "The stack file says what it runs, and until when. ECS keeps its exit code for an hour."
+            ),
+            seen=tuple(_seen(case, job, run) for job, run, _ in failed),
+            fixes=tuple(_fixes(case, failed)),
+            evidence=tuple(line for _, run, _ in failed for line in _evidence(jobs, run)),
+        )
+
+
+def _way(stack: str, job: Job, run: Run) -> Ended:
+    longest = timedelta(minutes=job.timeout_minutes)
+    late = run.exit_code == KILLED and run.took is not None and run.took >= longest
+    named = {"job": job.name, "stack": stack}
+    if run.exit_code is None:
+        return Ended(
+            NOT_STARTED,
+            t("A run of the job {job} could not start", **named),
+            t("Correct what ECS names, and try the job {job}:", **named),
+        )
+    if run.exit_code == NOT_FOUND:
+        return Ended(
+            COMMAND_MISSING,
+            t("The command of the job {job} does not exist in the image", **named),
+            t(
+                "Correct jobs.{job}.command, or install its program in the image, deploy, and try it:",
+                **named,
+            ),
+        )
+    if run.exit_code == TIMEOUT or late:
+        return Ended(
+            TIMED_OUT,
+            t("The job {job} was stopped after its timeoutMinutes", **named),
+            t(
+                "Correct what it waits for (./careapp jobs logs {job} -s {stack}), or give it more "
+                "jobs.{job}.timeoutMinutes, deploy, and try it:",
+                **named,
+            ),
+        )
+    return Ended(
+        FAILED,
+        t("The last run of the job {job} failed", **named),
+        t(
+            "Correct it (./careapp jobs logs {job} -s {stack} has its whole log), deploy, and try it:",
+            **named,
+        ),
+    )
+
+
+def _seen(case: Case, job: Job, run: Run) -> Text:
+    meaning = EXIT_CODES.get(run.exit_code) if run.exit_code is not None else None
+    if run.exit_code == TIMEOUT:
+        meaning = t("it was not over after {minutes} minutes", minutes=job.timeout_minutes)
+    return t(
+        "{job}, ended at {time}: exit code {code} ({meaning}).",
+        job=job.name,
+        time=short_time(run.ended, case.moment) if run.ended else "-",
+        code="-" if run.exit_code is None else run.exit_code,
+        meaning=meaning or run.reason or "-",
+    )
+
+
+def _fixes(case: Case, failed: list[tuple[Job, Run, Ended]]) -> Iterator[Fix]:
+    stack = case.now.names.stack
+    for number, (job, _, way) in enumerate(failed):
+        commands = (f"pulumi up -s {stack}", f"./careapp jobs run {job.name} -s {stack}")
+        yield Fix(way.todo, commands, then=number > 0)
+
+
+def _evidence(jobs: Jobs, run: Run) -> Iterator[str]:
+    if run.reason:
+        yield run.reason
+    yield from jobs.lines.get(run.task, ())
+
+
+def hanging(case: Case) -> Iterator[Finding]:
+    """Find runs that have taken more than half of their time."""
+    jobs = _jobs(case)
+    declared: Mapping[str, Job] = {each.name: each for each in case.now.settings.jobs}
+    moments = [case.moment, *(each.ended or each.started for each in jobs.runs)]
+    now = max(each for each in moments if each)
+    seen, first = list[Text](), ""
+    for run in jobs.runs:
+        if run.ended or run.started is None:
+            continue
+        took, longest = now - run.started, declared[run.job].timeout_minutes
+        if took > timedelta(minutes=longest) / 2:
+            first = first or run.job
+            minutes = int(took.total_seconds() // 60)
+            seen.append(t("{job} has run for {minutes} of at most {longest} minutes (task {task}).",
+                          job=run.job, minutes=minutes, longest=longest, task=run.task[:8]))  # fmt: skip
+    if seen:
+        stack = case.now.names.stack
+        yield Finding(
+            HANGS,
+            kind="warning",
+            title=t("A job has taken more than half of its time"),
+            why=t("After timeoutMinutes it is stopped, with exit code 124."),
+            seen=tuple(seen),
+            fixes=(Fix(t("See what it does:"), (f"./careapp jobs logs {first} -s {stack}",)),),
+        )

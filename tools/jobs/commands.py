@@ -1,0 +1,222 @@
+"""``./careapp jobs``: each job's schedule, last and next runs; a run by hand; the log of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from stack.jobs import Job
+from stack.settings import Settings
+from tools import run_task
+from tools.aws.session import Session
+from tools.command_line import exit_code_of, print_json
+from tools.i18n import Refused, Text, joined, t
+from tools.run_task import OneOff
+from tools.screen import Line, dated_time, display
+from tools.snapshot import jobs as known
+from tools.snapshot import read_existing
+from tools.snapshot.jobs import Run, Schedule
+from tools.watch import logs
+from tools.watch.logs import LogQuery, LogScreen
+
+SHOWN = 5
+"""Runs of each job."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A job of the stack file, what differs from it on AWS, its last runs, newest first, and its next run."""
+
+    job: Job
+    differences: tuple[Text, ...]
+    runs: tuple[Run, ...]
+    next: datetime | None
+
+    @property
+    def well(self) -> bool:
+        """Return whether AWS has it as declared, and its last run is not known to have failed."""
+        last = next((each for each in self.runs if each.ended), None)
+        return not self.differences and not (last and last.failed)
+
+
+def read(session: Session, settings: Settings) -> list[Row]:
+    """Return the jobs of the stack file. Raises AwsProblem."""
+    names, declared = settings.names, [each.name for each in settings.jobs]
+    schedules = known.schedules(session, names, declared)
+    # Without a cluster or a log group nothing has run.
+    by_ecs = read_existing(known.runs, session, names, declared) or ()
+    by_log = read_existing(known.logged_runs, session, names, declared) or ()
+    of_ecs = {each.task for each in by_ecs}
+    runs = (*by_ecs, *(each for each in by_log if each.task not in of_ecs))
+    now = _moment(runs, schedules.values())
+    return [_row(each, schedules[each.name], runs, now) for each in settings.jobs]
+
+
+def _row(job: Job, schedule: Schedule | None, runs: Sequence[Run], now: datetime) -> Row:
+    mine = tuple(each for each in runs if each.job == job.name)
+    return Row(
+        job=job,
+        differences=tuple(known.differences(job, schedule)),
+        runs=mine[:SHOWN],
+        next=schedule.next_run(now) if schedule else None,
+    )
+
+
+def _moment(runs: Sequence[Run], schedules: Any) -> datetime:
+    """Return now, or the newest time that AWS tells if that is later: a local cloud's clock runs ahead."""
+    times = [each.ended or each.started for each in runs]
+    times += [each.changed for each in schedules if each]
+    return max([datetime.now(UTC), *(each for each in times if each)])
+
+
+def lines(rows: Sequence[Row], stack: str) -> Iterator[Line]:
+    """Yield the screen."""
+    if not rows:
+        yield Line(str(t("The stack file has no jobs (jobs.NAME.command, docs/your-app.md).")))
+    for row in rows:
+        job = row.job
+        yield Line(f"{job.name}  {job.schedule}  {job.time_zone}", "bold")
+        for text in row.differences:
+            yield Line(f"  {text!s}", "red")
+        if row.differences:
+            words = t("`pulumi up -s {stack}`, or `./careapp resume -s {stack}` of a paused stack, restores it.",
+                      stack=stack)  # fmt: skip
+            yield Line(f"  {words!s}")
+        yield Line(f"  {_next(row)!s}")
+        if not row.runs:
+            yield Line(f"  {t('No run is known.')!s}", "dim")
+        for run in row.runs:
+            yield Line(f"  {_run(run)!s}", "red" if run.failed else "")
+
+
+def _next(row: Row) -> Text:
+    if row.next is None:
+        return t("No next run.")
+    there = row.next.astimezone(ZoneInfo(row.job.time_zone))
+    return t(
+        "Next run: {there} in {zone}, {here} here.",
+        there=f"{there:%Y-%m-%d %H:%M %Z}",
+        zone=row.job.time_zone,
+        here=f"{row.next.astimezone():%Y-%m-%d %H:%M %Z}",
+    )
+
+
+def _run(run: Run) -> Text:
+    begun = dated_time(run.at) if run.at else "-"
+    values = {"time": begun, "task": run.task[:8], "took": _duration(run.took)}
+    hand = (t("by hand"),) if run.by_hand else ()
+    if not run.known:
+        said = t("{time} {task} {took:>9}  exit code ? (ECS forgets it after an hour)", **values)
+    elif run.ended is None:
+        said = t("{time} {task} runs", **values)
+    elif run.exit_code is None:
+        said = t("{time} {task} did not start: {reason}", reason=run.reason or "-", **values)
+    else:
+        said = t("{time} {task} {took:>9}  exit code {code}", code=run.exit_code, **values)
+    return joined("  ", (said, *hand))
+
+
+def _duration(took: timedelta | None) -> str:
+    if took is None:
+        return "-"
+    minutes, seconds = divmod(round(took.total_seconds()), 60)
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+def as_dict(rows: Sequence[Row], stack: str) -> dict[str, Any]:
+    """Return the jobs for scripts; times as ISO 8601."""
+    return {"stack": stack, "jobs": [_job_dict(each) for each in rows]}
+
+
+def _job_dict(row: Row) -> dict[str, Any]:
+    return {
+        "name": row.job.name,
+        "schedule": row.job.schedule,
+        "timeZone": row.job.time_zone,
+        "enabled": row.job.enabled,
+        "differences": [str(each) for each in row.differences],
+        "next": row.next.isoformat() if row.next else None,
+        "runs": [
+            {
+                "task": each.task,
+                "started": each.started.isoformat() if each.started else None,
+                "ended": each.ended.isoformat() if each.ended else None,
+                "seconds": each.took.total_seconds() if each.took else None,
+                "exitCode": each.exit_code,
+                "known": each.known,
+                "reason": each.reason,
+                "byHand": each.by_hand,
+            }
+            for each in row.runs
+        ],
+    }
+
+
+def show(stack: str, folder: Path, as_json: bool) -> int:
+    """Print the jobs; return 0, or 1 where one is not as declared or its last run failed."""
+
+    def work() -> int:
+        settings = Settings.read(stack, folder)
+        rows = read(Session(settings.region, settings.profile), settings)
+        if as_json:
+            print_json(as_dict(rows, settings.names.prefix))
+        else:
+            display(lines(rows, stack))
+        return 0 if all(each.well for each in rows) else 1
+
+    return exit_code_of(work)
+
+
+def declared(settings: Settings, name: str) -> Job:
+    """Return a job of the stack file. Raises Refused."""
+    for each in settings.jobs:
+        if each.name == name:
+            return each
+    raise Refused(
+        t(
+            "The stack {stack} has no job {name}; its stack file has: {known}.",
+            stack=settings.stack,
+            name=name,
+            known=", ".join(each.name for each in settings.jobs) or "-",
+        )
+    )
+
+
+def run(stack: str, folder: Path, name: str) -> int:
+    """Run a job now, as its schedule would; return the command's exit code, like ``./careapp run``."""
+
+    def plan(session: Session, settings: Settings) -> OneOff:
+        names = settings.names
+        job = declared(settings, name)
+        schedule = known.schedules(session, names, [job.name])[job.name]
+        if schedule is None:
+            raise Refused(
+                t(
+                    "The job {name} is not on AWS yet: `pulumi up -s {stack}` first.",
+                    name=name,
+                    stack=stack,
+                )
+            )
+        return run_task.planned(session, names, (), schedule.definition)
+
+    return run_task.run_planned(stack, folder, plan)
+
+
+def show_log(
+    stack: str, folder: Path, name: str, screen: LogScreen, query: LogQuery, is_following: bool
+) -> int:
+    """Print log lines of a job and return 0."""
+
+    def work() -> int:
+        settings = Settings.read(stack, folder)
+        streams = settings.names.job_streams(declared(settings, name).name)
+        session = Session(settings.region, settings.profile)
+        find = logs.follow if is_following else logs.read
+        display(screen.lines(find(session, settings.names, replace(query, streams=streams))))
+        return 0
+
+    return exit_code_of(work)

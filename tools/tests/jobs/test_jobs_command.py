@@ -1,0 +1,293 @@
+"""`./careapp jobs`: what ran, what comes, what differs; a run by hand; the log of a job."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from stack.settings import Settings
+from tools import run_task
+from tools.aws.session import Session
+from tools.snapshot import gather
+from tools.snapshot.jobs import Run
+from tools.snapshot.records import Part
+from tools.tests.conftest import NAMES, STACK, client
+from tools.watch import events
+
+NOW = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
+CRON = "cron(0 3 * * ? *)"
+REPORT = "  careapp:jobs:\n    report:\n      command: flask report\n      schedule: " + CRON + "\n"
+ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task/careapp-poc-cluster/"
+TARGET = {
+    "RoleArn": "arn:aws:iam::123456789012:role/careapp-poc-jobs",
+    "Arn": "arn:aws:ecs:ap-northeast-1:123456789012:cluster/careapp-poc-cluster",
+}
+
+
+def task(letter, status="STOPPED", code=None, **changes):
+    """DescribeTasks' answer: a run that began 40 min ago and took two."""
+    container = {"name": NAMES.container, "lastStatus": status}
+    ends = {"stoppingAt": NOW - timedelta(minutes=38), "stoppedAt": NOW - timedelta(minutes=37)}
+    return {
+        "taskArn": ARN + letter * 32,
+        "taskDefinitionArn": "arn:x:task-definition/careapp-poc-job-report:1",
+        "lastStatus": status,
+        "desiredStatus": "RUNNING" if status == "RUNNING" else "STOPPED",
+        "startedBy": "chronos-schedule/report",
+        "startedAt": NOW - timedelta(minutes=40),
+        **(ends if status == "STOPPED" else {}),
+        "containers": [container if code is None else {**container, "exitCode": code}],
+        **changes,
+    }
+
+
+@pytest.fixture(scope="module")
+def definition(stack):
+    """The job's task definition, its schedule group, and a log group with a run of yesterday."""
+    client("scheduler").create_schedule_group(Name=NAMES.prefix)
+    log = {"awslogs-group": NAMES.log_group, "awslogs-region": "x"}
+    made = client("ecs").register_task_definition(
+        family=NAMES.job("report"),
+        cpu="256",
+        memory="512",
+        executionRoleArn=stack.role,
+        containerDefinitions=[
+            {
+                "name": NAMES.container,
+                "image": "x",
+                "logConfiguration": {
+                    "logDriver": "awslogs",
+                    "options": {**log, "awslogs-stream-prefix": "job-report"},
+                },
+            }
+        ],
+    )["taskDefinition"]["taskDefinitionArn"]
+    for name, minutes, *lines in (
+        ("job-report/app/" + "a" * 32, 9 * 60, "begins", "ends"),
+        ("job-other/app/" + "b" * 32, 8 * 60, "of another job"),
+        ("app/app/" + "c" * 32, 7 * 60, "of the web server"),
+    ):
+        place = {"logGroupName": NAMES.log_group, "logStreamName": name}
+        client("logs").create_log_stream(**place)
+        begun = int((datetime.now(UTC) - timedelta(minutes=minutes)).timestamp() * 1000)
+        written = [{"timestamp": begun + 60_000 * n, "message": x} for n, x in enumerate(lines)]
+        client("logs").put_log_events(**place, logEvents=written)
+    return made
+
+
+@pytest.fixture
+def aws(definition, folder, monkeypatch):
+    """Schedule the job as declared, unless a test says more, and script ECS's tasks; keep what was asked."""
+    (folder / "Pulumi.poc.yaml").write_text(STACK + REPORT)
+    tasks, asked = [], []
+    call, every = Session.call, Session.all
+
+    def scripted(self, service, operation, /, **params):
+        asked.append((operation, params))
+        if operation == "describe_tasks":
+            return {"tasks": [each for each in tasks if each["taskArn"] in params["tasks"]]}
+        if operation == "run_task":
+            return {"tasks": [tasks[0]], "failures": []}
+        return call(self, service, operation, **params)
+
+    def listed(self, service, operation, key, **params):
+        if operation != "list_tasks":
+            return every(self, service, operation, key, **params)
+        if params.get("family") != "careapp-poc-job-report":
+            return []
+        wanted = params["desiredStatus"]
+        return [each["taskArn"] for each in tasks if each["desiredStatus"] == wanted]
+
+    monkeypatch.setattr(Session, "call", scripted)
+    monkeypatch.setattr(Session, "all", listed)
+    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.0)
+
+    class Made:
+        """What the tests change, and what was asked."""
+
+    made = Made()
+    made.tasks, made.asked = tasks, asked
+
+    def schedule(**changes):
+        client("scheduler").create_schedule(
+            **{
+                "GroupName": NAMES.prefix,
+                "Name": "report",
+                "ScheduleExpression": CRON,
+                "ScheduleExpressionTimezone": "Asia/Tokyo",
+                "FlexibleTimeWindow": {"Mode": "OFF"},
+                "Target": {**TARGET, "EcsParameters": {"TaskDefinitionArn": definition}},
+                **changes,
+            }
+        )
+
+    made.schedule = schedule
+    yield made
+    if client("scheduler").list_schedules(GroupName=NAMES.prefix)["Schedules"]:
+        client("scheduler").delete_schedule(GroupName=NAMES.prefix, Name="report")
+
+
+def test_a_job_s_runs_and_its_next_one_in_both_time_zones(run, aws, clock_in):
+    clock_in("UTC")
+    aws.schedule()
+    going = {"startedBy": "careapp-run", "startedAt": NOW - timedelta(minutes=30)}
+    aws.tasks += [task("e", code=0), task("d", "RUNNING", **going)]
+    code, shown, _ = run("jobs")
+    head, following, *runs = shown.splitlines()
+    assert (code, head) == (0, "report  cron(0 3 * * ? *)  Asia/Tokyo")
+    assert following.startswith("  Next run: 20")
+    assert following.endswith("18:00 UTC here.")
+    assert " 03:00 JST in Asia/Tokyo, " in following
+    assert runs[:2] == [
+        "  11-29 05:30:00 dddddddd runs  by hand",
+        "  11-29 05:20:00 eeeeeeee 2 min 00 s  exit code 0",
+    ]
+
+
+def test_of_an_older_run_the_log_tells_the_times_and_no_exit_code(run, aws):
+    aws.schedule()
+    code, shown, _ = run("jobs", "--json")
+    [job] = json.loads(shown)["jobs"]
+    [found] = job["runs"]
+    assert (code, found["task"], found["seconds"]) == (0, "a" * 32, 60.0)
+    assert (found["exitCode"], found["known"]) == (None, False)
+    assert "exit code ? (ECS forgets it after an hour)" in run("jobs")[1]
+
+
+def test_a_task_that_ecs_knows_is_not_told_again_by_its_log(run, aws):
+    aws.schedule()
+    aws.tasks += [task("a", code=3)]
+    code, shown, _ = run("jobs", "--json")
+    [found] = json.loads(shown)["jobs"][0]["runs"]
+    assert (code, found["exitCode"], found["seconds"]) == (1, 3, 120.0)
+
+
+def test_a_run_that_did_not_start_is_said_with_ecs_s_reason(run, aws):
+    aws.schedule()
+    aws.tasks += [task("d", stoppedReason="CannotPullContainerError: x", startedAt=None)]
+    code, shown, _ = run("jobs")
+    assert (code, "dddddddd did not start: CannotPullContainerError: x" in shown) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (None, "report is in the stack file and not on AWS"),
+        ({"State": "DISABLED"}, "the schedule of report is DISABLED on AWS"),
+        (
+            {"ScheduleExpression": "rate(1 day)", "ScheduleExpressionTimezone": "UTC"},
+            "report runs by rate(1 day) UTC on AWS, and by cron(0 3 * * ? *) Asia/Tokyo in the stack file",
+        ),
+    ],
+)
+def test_what_aws_has_otherwise_is_said_with_the_way_out(run, aws, changes, words):
+    if changes is not None:
+        aws.schedule(**changes)
+    code, shown, _ = run("jobs", "-s", "poc")
+    assert (code, f"  {words}\n" in shown, "`pulumi up -s poc`" in shown) == (1, True, True)
+
+
+def test_a_rate_counts_from_the_schedule_s_last_change(run, aws):
+    aws.schedule(ScheduleExpression="rate(2 hours)")
+    changed = client("scheduler").get_schedule(GroupName=NAMES.prefix, Name="report")
+    [job] = json.loads(run("jobs", "--json")[1])["jobs"]
+    following = datetime.fromisoformat(job["next"])
+    assert following - changed["LastModificationDate"] in (timedelta(0), timedelta(hours=2))
+
+
+def test_a_run_by_hand_is_a_task_of_the_schedule_s_definition_with_its_own_command(
+    run, aws, definition
+):
+    aws.schedule()
+    aws.tasks += [task("d", code=4)]
+    code, _, said = run("jobs", "run", "report")
+    [asked] = [params for name, params in aws.asked if name == "run_task"]
+    assert asked["taskDefinition"] == definition
+    assert asked["overrides"] == {"containerOverrides": []}
+    assert (code, "The command ended with exit code 4." in said) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("report", "The job report is not on AWS yet: `pulumi up -s poc` first."),
+        ("raport", "The stack poc has no job raport; its stack file has: report."),
+    ],
+)
+def test_a_job_that_cannot_run_is_refused(run, aws, name, words):
+    code, _, complaint = run("jobs", "run", name)
+    assert (code, complaint) == (125, f"careapp: {words}\n")
+
+
+def test_the_log_of_a_job_has_its_own_streams_only(run, aws):
+    code, shown, _ = run("jobs", "logs", "report")
+    assert (code, [each[-6:] for each in shown.splitlines()]) == (0, ["begins", "a ends"])
+    assert run("jobs", "logs", "report", "--task", "b")[1] == ""
+    assert run("jobs", "logs", "nightly")[0] == 1
+
+
+def test_the_stack_may_stand_before_the_subcommand(run, aws):
+    assert "Pulumi.prod.yaml" in run("jobs", "-s", "prod", "logs", "report")[2]
+    code, _, complaint = run("jobs", "--json", "logs", "report")
+    assert (code, "--json belongs after the name of the command" in complaint) == (2, True)
+
+
+def test_events_show_the_runs_of_jobs(run, aws):
+    aws.schedule()
+    aws.tasks += [task("d", code=4)]
+    code, shown, _ = run("events")
+    told = [each for each in shown.splitlines() if " job " in each]
+    assert (code, told) == (
+        0,
+        [
+            "11-29 05:20:00 job      dddddddd report started",
+            "11-29 05:22:00 job      dddddddd report ended with exit code 4",
+        ],
+    )
+
+
+def gathered(folder, stack):
+    return gather(Settings.read("poc", folder), stack.session).jobs
+
+
+def test_the_doctor_reads_the_last_lines_of_a_failed_run_and_what_its_role_needs(
+    aws, folder, stack, definition
+):
+    aws.schedule()
+    aws.tasks += [task("a", code=1, taskDefinitionArn=definition)]
+    found = gathered(folder, stack).value
+    assert found.last("report").exit_code == 1
+    assert found.lines == {"a" * 32: ("begins", "ends")}
+    assert found.definitions[definition].execution_role == stack.role
+    assert found.roles == {TARGET["RoleArn"]: None}
+
+
+def test_the_doctor_counts_refused_starts_of_the_stack_s_group_alone(aws, folder, stack):
+    aws.schedule()
+    for group in (NAMES.prefix, NAMES.prefix, "another"):
+        client("cloudwatch").put_metric_data(
+            Namespace="AWS/Scheduler",
+            MetricData=[
+                {
+                    "MetricName": "TargetErrorCount",
+                    "Dimensions": [{"Name": "ScheduleGroup", "Value": group}],
+                    "Value": 1,
+                }
+            ],
+        )
+    assert gathered(folder, stack).value.refused == 2
+
+
+def test_without_jobs_in_the_stack_file_the_doctor_asks_for_none(aws, folder, stack):
+    (folder / "Pulumi.poc.yaml").write_text(STACK)
+    assert gathered(folder, stack) == Part()
+    assert "get_schedule" not in [name for name, _ in aws.asked]
+
+
+def test_a_run_that_did_not_start_is_a_bad_event():
+    ended = Run(job="report", task="d" * 32, ended=NOW, reason="CannotPullContainerError: x")
+    [event] = events.of_jobs([ended])
+    assert (event.bad, str(event.text)) == (
+        True,
+        "report did not start: CannotPullContainerError: x",
+    )
