@@ -135,7 +135,7 @@ def run(stack: str, *settings: str) -> list[dict[str, Any]]:
         organization="organization",
     )
     pulumi.runtime.set_all_config(settings_of(stack, *settings))
-    gate.watch = lambda: None  # the recorder knows no transforms
+    gate.watch = lambda *_: None  # the recorder knows no transforms
     paused_schedules.watch = lambda _: None
     gate.gate = lambda *_: None  # nothing rolls out here
     health_change.refuse_outage = lambda *_: None  # nor has anything before
