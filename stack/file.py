@@ -151,16 +151,11 @@ def other_credentials(config: Collection[str]) -> dict[str, Text]:
 
 def refused(stack: str, problems: Mapping[str, Text]) -> StackError:
     """Return the error that names every problem of a stack's settings, each by its key."""
-    count = len(problems)
-    head = (
-        t("the settings of stack {stack} are invalid (1 problem):", stack=stack)
-        if count == 1
-        else t(
-            "the settings of stack {stack} are invalid ({count} problem):",
-            "the settings of stack {stack} are invalid ({count} problems):",
-            stack=stack,
-            count=count,
-        )
+    head = t(
+        "the settings of stack {stack} are invalid ({count} problem):",
+        "the settings of stack {stack} are invalid ({count} problems):",
+        stack=stack,
+        count=len(problems),
     )
     lines = [
         head,

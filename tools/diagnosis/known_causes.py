@@ -486,7 +486,7 @@ class LoggedCause:
         return self._filled(self.known.fix)
 
     def _filled(self, text: Text) -> Text:
-        return Text(text.template, (*text.values, ("what", self.what)))
+        return replace(text, values=(*text.values, ("what", self.what)))
 
 
 def logged_cause(lines: Sequence[Line]) -> LoggedCause | None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -175,4 +176,4 @@ def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
     )
     how = t(" ({how})", how=hint) if hint else ""
     values = (("package", found["package"]), ("place", next(places, "-")), ("hint", how))
-    return Text(text.template, values)
+    return replace(text, values=values)
