@@ -2,7 +2,7 @@
 
 import pulumi
 
-from infra import config, guards
+from infra import config, guards, login
 from infra.bastion import Bastion, BastionArgs
 from infra.database import Database, DatabaseArgs
 from infra.jobs import Jobs, JobsArgs
@@ -17,6 +17,7 @@ from tools.rollout.update import Update
 settings = config.load()
 name = settings.names.prefix
 kept = guards.begin(settings)
+endpoints = login.discover(settings)
 update = Update(settings)
 
 network = Network(name, NetworkArgs(settings=settings, zones=kept["zones"]))
@@ -46,6 +47,7 @@ if settings.ecs_enabled:
         image=image,
         database=database,
         balancer=balancer,
+        endpoints=endpoints,
         hooks=update.hooks(),
     )
     service = Service(name, args)
@@ -57,6 +59,6 @@ if settings.ecs_enabled:
         parts.append(Workers(name, WorkersArgs(settings=settings, service=service)))
     if settings.jobs:
         parts.append(Jobs(name, JobsArgs(settings=settings, service=service)))
-    update.wait_for(service.service, balancer, service.workers)
+    update.wait_for(service.service, balancer, service.workers, service.login_rule_arn)
 
 guards.Protection(name, parts, network.routes, protect=settings.protect)

@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from infra import alarms
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
+from infra.login import Endpoints, Login, authenticate
 from infra.network import Network
 from infra.registry import AppImage
 from infra.scaling import Scaling, ScalingArgs
@@ -99,6 +100,8 @@ class ServiceArgs:
     image: AppImage
     database: Database
     balancer: LoadBalancer
+    endpoints: Endpoints | None = None
+    """Those of the provider at which users log in; None without a login."""
     hooks: pulumi.ResourceHookBinding | None = None
     """What the engine runs before it creates or changes the ECS service."""
 
@@ -130,6 +133,8 @@ class Service(pulumi.ComponentResource):
     """The workers' ECS services by name, which `Workers` adds."""
     shifting: Shifting | None = None
     """What a strategy other than `rolling` needs."""
+    login_rule_arn: pulumi.Output[str] | None = None
+    """The listener rule with which users log in; None without a login."""
 
     def __init__(
         self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None
@@ -199,7 +204,16 @@ class Service(pulumi.ComponentResource):
         action = aws.lb.ListenerRuleActionArgs(
             type="forward", target_group_arn=balancer.target_group_arn
         )
-        return listener_rule(name, balancer, [action], self.child)
+        login, endpoints = self.args.settings.login, self.args.endpoints
+        if endpoints is None:
+            return listener_rule(name, balancer, [action], self.child)
+        action.order = 2
+        ready = pulumi.ResourceOptions(
+            parent=self, depends_on=[Login(name, balancer, login, endpoints, self.child)]
+        )
+        rule = listener_rule(name, balancer, [authenticate(login, endpoints), action], ready)
+        self.login_rule_arn = rule.arn
+        return rule
 
     def _service(self, name: str, ready: Sequence[pulumi.Resource]) -> aws.ecs.Service:
         args, settings = self.args, self.settings

@@ -12,6 +12,8 @@ DEPLOY_COMMAND_TASK = "careapp-deploy"
 """`startedBy` of the tasks that run the setting deployCommand."""
 RULE_PRIORITY = 100
 """The priority of stage 2's listener rule."""
+PUBLIC_RULE_PRIORITY = 90
+"""The priority of the rule for the paths that need no login: ELB asks it before that of stage 2."""
 TEST_RULE_PRIORITY = 50
 """The priority of the rule that leads to a new version before users' requests do: ELB asks it first."""
 TEST_HEADER = "X-Test-Release"

@@ -14,6 +14,7 @@ from stack import (
     image,
     jobs,
     load_balancer,
+    login,
     monitoring,
     network,
     rules,
@@ -28,6 +29,7 @@ from stack.file import Reader, StackError, StackFile
 from stack.image import ImageSettings
 from stack.jobs import Job
 from stack.load_balancer import HealthSettings, HttpsSettings
+from stack.login import LoginSettings
 from stack.monitoring import LogSettings, MonitoringSettings
 from stack.names import StackNames
 from stack.network import NetworkSettings
@@ -94,6 +96,7 @@ PARTS = (
         shifting,
         scaling,
         load_balancer,
+        login,
     ),
     monitoring,
 )
@@ -129,6 +132,7 @@ class Settings:
     image: ImageSettings
     health: HealthSettings
     https: HttpsSettings
+    login: LoginSettings
     service: ServiceSettings
     workers: tuple[Worker, ...] = ()
     jobs: tuple[Job, ...] = ()
@@ -210,6 +214,8 @@ class Settings:
         """
         read = Reader(given, sources=sources)
         region, tasks = read.region(), ServiceSettings.load(read)
+        https = HttpsSettings.load(read, region)
+        by_push = read(PERMISSIONS_BOUNDARY).startswith(f"{given.project}-delivery-")
         settings = read.record(
             cls,
             project=given.project,
@@ -220,7 +226,13 @@ class Settings:
             database=read.record(DatabaseSettings),
             image=ImageSettings.load(read),
             health=HealthSettings.load(read),
-            https=HttpsSettings.load(read, region),
+            https=https,
+            login=LoginSettings.load(
+                read,
+                https=https.enabled,
+                strategy=tasks.deployment.strategy,
+                owner=f"{given.project}-{given.stack}/login" if by_push else "",
+            ),
             service=tasks,
             workers=workers.workers(read, tasks.cpu, tasks.memory),
             jobs=jobs.jobs(read, tasks.cpu, tasks.memory),

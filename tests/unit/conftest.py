@@ -17,6 +17,7 @@ from pulumi.runtime.mocks import MockMonitor
 from infra.bastion import Bastion, BastionArgs
 from infra.database import Database, DatabaseArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
+from infra.login import Endpoints
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
@@ -194,7 +195,19 @@ class Engine(pulumi.runtime.Mocks):
 
 FOR_SCALING = {"maxCount": "4"}
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
+LOGIN = {
+    "loginIssuer": "https://login.example.com",
+    "loginClientId": "careapp",
+    "loginSecretArn": "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf",
+    **DOMAIN,
+}
+ENDPOINTS = Endpoints(
+    authorization_endpoint="https://login.example.com/authorize",
+    token_endpoint="https://tokens.example.com:8443/token",
+    userinfo_endpoint="https://login.example.com/userinfo",
+)
 NEEDS = {
+    **{key: LOGIN for key in LOGIN if key.startswith("login")},
     "taskCpu": {"taskMemory": "2048"},
     "minCount": FOR_SCALING,
     "scaleCpuTarget": FOR_SCALING,
@@ -254,6 +267,7 @@ def service(settings: Settings) -> Service:
         database=database(settings, around),
         image=image(settings),
         balancer=entrance,
+        endpoints=ENDPOINTS if settings.login.enabled else None,
     )
     return Service(NAME, args)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tools.rollout import before_service, gate, health_change, paused_schedules
+from tools.rollout import before_service, gate, health_change, login_secret, paused_schedules
 
 if TYPE_CHECKING:
     import pulumi
@@ -36,9 +36,12 @@ class Update:
         service: aws.ecs.Service,
         balancer: gate.Balancer,
         workers: Mapping[str, aws.ecs.Service],
+        login_rule_arn: pulumi.Output[str] | None,
     ) -> None:
         """Wait for the roll-outs once the program has declared everything. Fails `pulumi up` where one fails.
 
-        ``workers`` are the workers' services by name.
+        ``workers`` are the workers' services by name. The rule with which users log in gets its secret.
         """
+        if login_rule_arn is not None:
+            login_secret.send(self._settings, login_rule_arn)
         gate.gate(service, balancer, self._settings, self._changes, workers)

@@ -1,0 +1,163 @@
+"""Login at the load balancer: the provider's discovery document, and what the listener rules need of it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.request
+from dataclasses import dataclass, fields
+from urllib.parse import urlsplit
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.listeners import HTTPS
+from infra.load_balancer import LoadBalancer
+from infra.security_groups import ANYWHERE
+from stack.login import LoginSettings
+from stack.names import PUBLIC_RULE_PRIORITY
+from stack.settings import Settings
+from tools.i18n import Text, t, verbatim
+
+DISCOVERY = "/.well-known/openid-configuration"
+"""OpenID Connect Discovery 1.0, section 4."""
+DISCOVERY_SECONDS = 10
+LARGEST = 1 << 20
+SECRET_COMES_LATER = "set-by-pulumi-up-from-loginSecretArn"  # noqa: S105 - it stands for the secret
+"""What the state has in the client secret's place; `tools.rollout.login_secret` sends ELB the secret itself."""
+SECONDS = 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """The endpoints of a discovery document that ELB uses, by the document's names."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    userinfo_endpoint: str
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports to which the load balancer itself connects."""
+        asked = (self.token_endpoint, self.userinfo_endpoint)
+        return sorted({urlsplit(each).port or HTTPS for each in asked})
+
+
+def discover(settings: Settings) -> Endpoints | None:
+    """Return the provider's endpoints as its discovery document has them now; None without a service or a login.
+
+    Call it before the first resource. Raises RunError that names the issuer.
+    """
+    if not (settings.ecs_enabled and settings.login.enabled):
+        return None
+    return _read(settings.login)
+
+
+def _read(settings: LoginSettings) -> Endpoints:
+    url = settings.issuer.removesuffix("/") + DISCOVERY
+    try:
+        with urllib.request.urlopen(url, timeout=DISCOVERY_SECONDS) as answer:  # noqa: S310 - https, by its rule
+            found = json.loads(answer.read(LARGEST))
+    except (OSError, http.client.HTTPException, ValueError) as problem:
+        why = verbatim(str(problem) or type(problem).__name__)
+        raise _unusable(settings, url, why) from None
+    if not isinstance(found, dict):
+        raise _unusable(settings, url, t("it is not a JSON object"))
+    if found.get("issuer") != settings.issuer:
+        raise _unusable(settings, url, t("its issuer is {other!r}", other=str(found.get("issuer"))))
+    return _endpoints(settings, url, found)
+
+
+def _endpoints(settings: LoginSettings, url: str, found: dict[str, object]) -> Endpoints:
+    known: dict[str, str] = {}
+    for name in (each.name for each in fields(Endpoints)):
+        value = found.get(name)
+        if not isinstance(value, str) or urlsplit(value).scheme != "https":
+            why = t(
+                "its {name} is {value!r}, which is no URL of https", name=name, value=str(value)
+            )
+            raise _unusable(settings, url, why)
+        known[name] = value
+    return Endpoints(**known)
+
+
+def _unusable(settings: LoginSettings, url: str, why: Text) -> pulumi.RunError:
+    words = t(
+        "loginIssuer: {issuer} cannot be used: {url}: {why}. Nothing was changed. Write the issuer as the provider's "
+        'discovery document has it, or turn the login off: `pulumi config set loginIssuer ""`, and the same for '
+        "loginClientId and loginSecretArn.",
+        issuer=settings.issuer,
+        url=url,
+        why=why,
+    )
+    return pulumi.RunError(str(words))
+
+
+def authenticate(settings: LoginSettings, endpoints: Endpoints) -> aws.lb.ListenerRuleActionArgs:
+    """Return the action that logs users in, the first of its rule."""
+    return aws.lb.ListenerRuleActionArgs(
+        type="authenticate-oidc",
+        order=1,
+        authenticate_oidc=aws.lb.ListenerRuleActionAuthenticateOidcArgs(
+            issuer=settings.issuer,
+            authorization_endpoint=endpoints.authorization_endpoint,
+            token_endpoint=endpoints.token_endpoint,
+            user_info_endpoint=endpoints.userinfo_endpoint,
+            client_id=settings.client_id,
+            client_secret=SECRET_COMES_LATER,
+            scope=settings.scopes,
+            session_timeout=settings.hours * SECONDS,
+            on_unauthenticated_request="authenticate",
+        ),
+    )
+
+
+class Login(pulumi.ComponentResource):
+    """What must be there before a rule logs users in: the way to the provider, and the rule of the public paths."""
+
+    def __init__(
+        self,
+        name: str,
+        balancer: LoadBalancer,
+        settings: LoginSettings,
+        endpoints: Endpoints,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("careapp:infra:Login", name, None, opts)
+        self.balancer, self.child = balancer, pulumi.ResourceOptions(parent=self)
+        for port in endpoints.ports:
+            self._reach(name, port)
+        self._public(name, settings)
+        self.register_outputs({})
+
+    def _reach(self, name: str, port: int) -> None:
+        """Let the load balancer reach the provider, whose addresses change."""
+        aws.vpc.SecurityGroupEgressRule(
+            f"{name}-alb-to-login-{port}",
+            security_group_id=self.balancer.security_group_id,
+            description="To the provider of the login",
+            cidr_ipv4=ANYWHERE,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            tags=self.balancer.tags,
+            opts=self.child,
+        )
+
+    def _public(self, name: str, settings: LoginSettings) -> None:
+        # Its listener ARN depends on the target group as that of the rule for the app does (infra/shifting.py).
+        arns = pulumi.Output.all(self.balancer.listener_arn, self.balancer.target_group_arn)
+        paths = aws.lb.ListenerRuleConditionPathPatternArgs(values=list(settings.public))
+        aws.lb.ListenerRule(
+            f"{name}-public",
+            listener_arn=arns.apply(lambda both: str(both[0])),
+            priority=PUBLIC_RULE_PRIORITY,
+            conditions=[aws.lb.ListenerRuleConditionArgs(path_pattern=paths)],
+            actions=[
+                aws.lb.ListenerRuleActionArgs(
+                    type="forward", target_group_arn=self.balancer.target_group_arn
+                )
+            ],
+            tags=self.balancer.tags,
+            opts=self.child,
+        )

@@ -1,0 +1,257 @@
+"""Login at the load balancer by OpenID Connect: its keys and record."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from urllib.parse import urlsplit
+
+from stack import load_balancer, rules, shifting
+from stack.container import ARN
+from stack.file import Reader
+from stack.rules import Change, Key
+from tools.i18n import t
+
+CALLBACK_PATH = "/oauth2/idpresponse"
+"""Where the provider sends users back to: ELB answers it (ELB user guide, "Authenticate users")."""
+MOST_PATHS = 5
+"""ELB's quota of condition values in a rule."""
+PATTERN = re.compile(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}")
+"""A path pattern as ELB takes it (API reference, RuleCondition)."""
+
+
+def issuer(text: str) -> str:
+    """Return an issuer's URL. Raises ValueError for one that OpenID Connect or ELB does not take.
+
+    HTTPS: API reference, AuthenticateOidcActionConfig. No query or fragment: OpenID Connect Core 1.0, section 2.
+    """
+    url = urlsplit(text)
+    if text and (url.scheme != "https" or not url.hostname or url.query or url.fragment):
+        raise ValueError(
+            t(
+                "{text!r} is not an issuer; write the provider's URL, which begins with https:// and has neither ? "
+                "nor #, as in its discovery document: https://login.example.com",
+                text=text,
+            )
+        )
+    return text
+
+
+def scopes(text: str) -> str:
+    """Return the scopes. Raises ValueError without `openid`: ELB needs an ID token, and answers 401 without one."""
+    if "openid" not in text.split():
+        raise ValueError(
+            t("{text!r} has no openid, without which the provider sends no ID token", text=text)
+        )
+    return " ".join(text.split())
+
+
+def paths(text: str) -> tuple[str, ...]:
+    """Return the path patterns of a comma-separated list. Raises ValueError for what ELB or a login refuses."""
+    found = rules.names(text)
+    for each in found:
+        if not PATTERN.fullmatch(each):
+            raise ValueError(
+                t(
+                    "{path!r} is not a path that begins with /, at most 128 characters; * and ? are wildcards",
+                    path=each,
+                )
+            )
+        if covers(each, CALLBACK_PATH):
+            raise ValueError(
+                t(
+                    "{path} covers {callback}, with which a login ends; write narrower paths",
+                    path=each,
+                    callback=CALLBACK_PATH,
+                )
+            )
+    if len(found) > MOST_PATHS:
+        raise ValueError(
+            t(
+                "{count} paths are more than the {most} values that a rule of the load balancer takes; use "
+                "wildcards, like /assets/*",
+                count=len(found),
+                most=MOST_PATHS,
+            )
+        )
+    return found
+
+
+def covers(pattern: str, path: str) -> bool:
+    """Return whether ELB's path pattern matches the path, without its query. Paths are case-sensitive."""
+    return fnmatchcase(path.partition("?")[0], pattern.replace("[", "[[]"))
+
+
+TOGETHER = Change(
+    "changes in place: users log in before their next request; from empty to a value, and back, only the rules change",
+    "その場で変わる。利用者は次のリクエストの前にログインする。空との切り替えで変わるのはルールだけ",
+)
+LOGIN_ISSUER = Key(
+    "loginIssuer",
+    "",
+    issuer,
+    "issuer of the OpenID Connect provider at which users log in, as in its discovery document; empty: no login",
+    "利用者がログインする OpenID Connect プロバイダーの発行者。ディスカバリードキュメントのとおり。空：なし",
+    example="https://login.example.com",
+    preview="",
+    change=TOGETHER,
+)
+LOGIN_CLIENT_ID = Key(
+    "loginClientId",
+    "",
+    rules.pattern(r"[!-~]{0,256}", t("a client ID as the provider shows it")),
+    "client ID of the load balancer at the provider",
+    "プロバイダーでのロードバランサーのクライアント ID",
+    example="careapp",
+    preview="",
+)
+LOGIN_SECRET_ARN = Key(
+    "loginSecretArn",
+    "",
+    rules.pattern(
+        rf"|{ARN.pattern}",
+        t(
+            "the complete ARN of a Secrets Manager secret, with or without a JSON key: "
+            "arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::"
+        ),
+    ),
+    "ARN of the Secrets Manager secret that is the client's secret, with or without `:KEY::`",
+    "クライアントシークレットを持つ Secrets Manager のシークレットの ARN（`:KEY::` は任意）",
+    example="arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf",
+    preview="",
+)
+LOGIN_SCOPES = Key(
+    "loginScopes",
+    "openid email",
+    scopes,
+    "scopes that the load balancer asks for; `openid` is one of them",
+    "ロードバランサーが要求するスコープ。`openid` を含める",
+    example="openid email profile",
+)
+SESSION_HOURS = Key(
+    "sessionHours",
+    "12",
+    rules.Integer(1, 168, t(" hours")),
+    "hours after which a user logs in again",
+    "利用者が再びログインするまでの時間",
+)
+PUBLIC_PATHS = Key(
+    "publicPaths",
+    "",
+    paths,
+    "paths that need no login, separated by commas, with `*` and `?`; empty: `healthPath`",
+    "ログインなしで開けるパス。カンマで区切り、`*` と `?` を使える。空：`healthPath`",
+    example="/health,/static/*",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginSettings:
+    """The provider and the load balancer's client there; without an issuer nobody logs in."""
+
+    issuer: str = ""
+    client_id: str = ""
+    secret_arn: str = ""
+    scopes: str = LOGIN_SCOPES.default
+    hours: int = 12
+    public: tuple[str, ...] = ()
+    """Path patterns that need no login."""
+
+    @property
+    def enabled(self) -> bool:
+        return bool(self.issuer)
+
+    def protects(self, path: str) -> bool:
+        """Return whether a path needs a login."""
+        return self.enabled and not any(covers(each, path) for each in self.public)
+
+    @classmethod
+    def load(cls, read: Reader, *, https: bool, strategy: str, owner: str) -> LoginSettings:
+        """Read the keys. ``owner`` begins the name of a secret that GitHub Actions may read; "" on other stacks."""
+        public = read(PUBLIC_PATHS)
+        if read(LOGIN_ISSUER) and not public:
+            health = read.text(load_balancer.HEALTH_PATH).partition("?")[0]
+            public = read.together(
+                lambda: paths(health), PUBLIC_PATHS, load_balancer.HEALTH_PATH, otherwise=()
+            )
+        given = cls(
+            issuer=read(LOGIN_ISSUER),
+            client_id=read(LOGIN_CLIENT_ID),
+            secret_arn=read(LOGIN_SECRET_ARN),
+            scopes=read(LOGIN_SCOPES),
+            hours=read(SESSION_HOURS),
+            public=public,
+        )
+
+        def check() -> None:
+            given.check_complete()
+            given.check_https(https)
+            given.check_strategy(strategy)
+
+        keys = (LOGIN_ISSUER, LOGIN_CLIENT_ID, LOGIN_SECRET_ARN)
+        others = (
+            load_balancer.CERTIFICATE_ARN,
+            load_balancer.DOMAIN_NAME,
+            shifting.DEPLOY_STRATEGY,
+        )
+        read.together(check, *keys, *others, otherwise=None)
+        read.together(lambda: given.check_owner(owner), LOGIN_SECRET_ARN, otherwise=None)
+        return given
+
+    def check_complete(self) -> None:
+        """Raise ValueError unless issuer, client and secret are all set, or none is."""
+        values = {
+            LOGIN_ISSUER.name: self.issuer,
+            LOGIN_CLIENT_ID.name: self.client_id,
+            LOGIN_SECRET_ARN.name: self.secret_arn,
+        }
+        missing = ", ".join(name for name, value in values.items() if not value)
+        if any(values.values()) and missing:
+            raise ValueError(
+                t(
+                    "a login needs {all}; {missing} is not set: `pulumi config set --plaintext KEY VALUE`",
+                    all=", ".join(values),
+                    missing=missing,
+                )
+            )
+
+    def check_https(self, https: bool) -> None:
+        """Raise ValueError without HTTPS: ELB logs users in on HTTPS listeners only ("Authenticate users")."""
+        if self.enabled and not https:
+            raise ValueError(
+                t(
+                    "{issuer} is set and the stack has no HTTPS, without which the load balancer logs nobody in; set "
+                    "domainName with hostedZoneId, or certificateArn",
+                    issuer=self.issuer,
+                )
+            )
+
+    def check_strategy(self, strategy: str) -> None:
+        """Raise ValueError with a strategy that shifts requests.
+
+        An edition of the ECS developer guide ("Application Load Balancer resources for blue/green deployments")
+        says that a deployment fails where rules authenticate; the newer one says nothing about it.
+        """
+        if self.enabled and strategy != shifting.ROLLING:
+            raise ValueError(
+                t(
+                    "{issuer} is set together with deployStrategy {strategy}: ECS rewrites the rule with which users "
+                    "log in, and AWS does not say that it keeps the login; set deployStrategy rolling, or no login",
+                    issuer=self.issuer,
+                    strategy=strategy,
+                )
+            )
+
+    def check_owner(self, owner: str) -> None:
+        """Raise ValueError for a secret that the role of GitHub Actions may not read (delivery/template.yaml)."""
+        name = self.secret_arn.split(":")[6] if self.secret_arn else ""
+        if owner and name and not re.fullmatch(rf"{re.escape(owner)}-[A-Za-z0-9]{{6}}", name):
+            raise ValueError(
+                t(
+                    "{name} is not the secret that GitHub Actions may read (permissionsBoundary); create it with "
+                    "the name {owner}",
+                    name=name,
+                    owner=owner,
+                )
+            )

@@ -1,0 +1,209 @@
+"""Login at the load balancer: the discovery document, the rules, and what the state has of the secret."""
+
+from __future__ import annotations
+
+import io
+import json
+import urllib.request
+from functools import partial
+
+import pulumi
+import pytest
+
+from infra import login
+from stack.file import StackError
+from tests.unit.conftest import DOMAIN, ENDPOINTS, LOGIN, TAGS, service
+from tests.unit.test_infra_shifting import FIRST, RULE
+
+EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+ISSUER = LOGIN["loginIssuer"]
+DOCUMENT = {"issuer": ISSUER, **vars(ENDPOINTS)}
+
+
+@pytest.fixture
+def build(declare):
+    return partial(declare, service)
+
+
+def test_users_log_in_before_the_rule_forwards_and_the_public_paths_do_not(engine, build):
+    build(**LOGIN, sessionHours="2", publicPaths="/health,/static/*")
+    rules = engine.inputs(RULE)
+    assert rules["careapp-poc-app"]["actions"] == [
+        {
+            "type": "authenticate-oidc",
+            "order": 1,
+            "authenticateOidc": {
+                "issuer": ISSUER,
+                "authorizationEndpoint": ENDPOINTS.authorization_endpoint,
+                "tokenEndpoint": ENDPOINTS.token_endpoint,
+                "userInfoEndpoint": ENDPOINTS.userinfo_endpoint,
+                "clientId": "careapp",
+                "clientSecret": login.SECRET_COMES_LATER,
+                "scope": "openid email",
+                "sessionTimeout": 7200,
+                "onUnauthenticatedRequest": "authenticate",
+            },
+        },
+        {"type": "forward", "order": 2, "targetGroupArn": FIRST},
+    ]
+    public = rules["careapp-poc-public"]
+    assert public["conditions"] == [{"pathPattern": {"values": ["/health", "/static/*"]}}]
+    assert public["actions"] == [{"type": "forward", "targetGroupArn": FIRST}]
+    assert public["priority"] < rules["careapp-poc-app"]["priority"]
+    assert public["tags"] == TAGS
+
+
+def test_the_way_to_the_provider_and_the_public_paths_are_there_first(engine, build):
+    build(**LOGIN)
+    made = engine.inputs(EGRESS)
+    for port in (443, 8443):
+        rule = made[f"careapp-poc-alb-to-login-{port}"]
+        assert (rule["fromPort"], rule["toPort"], rule["cidrIpv4"]) == (port, port, "0.0.0.0/0")
+        assert rule["securityGroupId"] == "SecurityGroup/careapp-poc-alb"
+    urns = engine.request(RULE, "careapp-poc-app").dependencies
+    first = {urn.rpartition("$")[2] for urn in urns}
+    assert {f"{RULE}::careapp-poc-public", f"{EGRESS}::careapp-poc-alb-to-login-443"} <= first
+
+
+def test_without_a_login_the_one_rule_forwards_as_before(engine, build):
+    build()
+    assert list(engine.inputs(RULE)) == ["careapp-poc-app"]
+    assert engine.inputs(RULE)["careapp-poc-app"]["actions"] == [
+        {"type": "forward", "targetGroupArn": FIRST}
+    ]
+    assert [each for each in engine.inputs(EGRESS) if "login" in each] == []
+
+
+def test_the_health_check_s_path_is_public_unless_others_are(configured):
+    assert configured(**LOGIN, healthPath="/live?full=1").login.public == ("/live",)
+    settings = configured(**LOGIN, publicPaths="/static/*, /live").login
+    assert settings.public == ("/static/*", "/live")
+    paths = ("/static/a.css", "/live?x=1", "/Live", "/")
+    assert [settings.protects(each) for each in paths] == [False, False, True, True]
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """Answer for the issuer; the list of what was asked."""
+    asked = []
+
+    def answer(given):
+        def opened(url, timeout):
+            asked.append((url, timeout))
+            if isinstance(given, Exception):
+                raise given
+            return io.BytesIO(given if isinstance(given, bytes) else json.dumps(given).encode())
+
+        monkeypatch.setattr(urllib.request, "urlopen", opened)
+        return asked
+
+    return answer
+
+
+@pytest.mark.parametrize("issuer", [ISSUER, f"{ISSUER}/", f"{ISSUER}/realms/a"])
+def test_the_endpoints_are_those_of_the_discovery_document(answers, configured, issuer):
+    asked = answers(DOCUMENT | {"issuer": issuer})
+    assert (
+        login.discover(configured(**LOGIN | {"loginIssuer": issuer}, ecsEnabled="true"))
+        == ENDPOINTS
+    )
+    assert [url for url, _ in asked] == [f"{issuer.rstrip('/')}/.well-known/openid-configuration"]
+
+
+def test_without_a_login_or_a_service_nobody_is_asked(answers, configured):
+    asked = answers(OSError())
+    assert login.discover(configured(ecsEnabled="true")) is None
+    assert login.discover(configured(**LOGIN)) is None
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (OSError("no such host"), "no such host"),
+        (b"<html>", "Expecting value"),
+        ([], "it is not a JSON object"),
+        (DOCUMENT | {"issuer": f"{ISSUER}/"}, f"its issuer is '{ISSUER}/'"),
+        (
+            {key: DOCUMENT[key] for key in DOCUMENT if key != "userinfo_endpoint"},
+            "its userinfo_endpoint is 'None', which is no URL of https",
+        ),
+        (
+            DOCUMENT | {"token_endpoint": "http://login.example.com/token"},
+            "its token_endpoint is 'http://login.example.com/token', which is no URL of https",
+        ),
+    ],
+)
+def test_a_document_that_cannot_be_used_stops_the_update_and_names_the_issuer(
+    answers, configured, given, why
+):
+    answers(given)
+    with pytest.raises(pulumi.RunError) as refused:
+        login.discover(configured(**LOGIN, ecsEnabled="true"))
+    text = str(refused.value)
+    assert text.startswith(f"loginIssuer: {ISSUER} cannot be used: {ISSUER}/.well-known/")
+    assert f": {why}" in text
+    assert "Nothing was changed." in text
+
+
+HTTP = {key: value for key, value in LOGIN.items() if key not in DOMAIN}
+REFUSED = [
+    (
+        {"loginIssuer": "http://login.example.com"},
+        "loginIssuer: 'http://login.example.com' is not an issuer; write the provider's URL, which begins with https://",
+    ),
+    (
+        {"loginIssuer": f"{ISSUER}?tenant=a"},
+        f"loginIssuer: '{ISSUER}?tenant=a' is not an issuer;",
+    ),
+    (
+        {**LOGIN, "loginClientId": ""},
+        "loginIssuer: a login needs loginIssuer, loginClientId, loginSecretArn; loginClientId is not set:",
+    ),
+    (
+        {"loginClientId": "careapp"},
+        "loginIssuer: a login needs loginIssuer, loginClientId, loginSecretArn; loginIssuer, loginSecretArn is not set",
+    ),
+    (HTTP, f"loginIssuer: {ISSUER} is set and the stack has no HTTPS"),
+    (
+        {**LOGIN, "deployStrategy": "canary", "rolloutTimeoutMinutes": "60"},
+        f"loginIssuer: {ISSUER} is set together with deployStrategy canary:",
+    ),
+    (
+        {**LOGIN, "loginSecretArn": "s3cret"},
+        "loginSecretArn: 's3cret' is not the complete ARN of a Secrets Manager secret",
+    ),
+    ({**LOGIN, "loginScopes": "email"}, "loginScopes: 'email' has no openid,"),
+    ({**LOGIN, "publicPaths": "static"}, "publicPaths: 'static' is not a path that begins with /"),
+    ({**LOGIN, "publicPaths": "/*"}, "publicPaths: /* covers /oauth2/idpresponse,"),
+    (
+        {**LOGIN, "publicPaths": "/a,/b,/c,/d,/e,/f"},
+        "publicPaths: 6 paths are more than the 5 values that a rule of the load balancer takes",
+    ),
+    (
+        {**LOGIN, "healthPath": "/he%20alth"},
+        "publicPaths: '/he%20alth' is not a path that begins with /",
+    ),
+    (
+        {
+            **LOGIN,
+            "loginSecretArn": LOGIN["loginSecretArn"].replace("careapp-poc/login", "sso"),
+            "permissionsBoundary": "careapp-delivery-poc-boundary",
+        },
+        "loginSecretArn: sso-AbCdEf is not the secret that GitHub Actions may read (permissionsBoundary); create it "
+        "with the name careapp-poc/login",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "says"), REFUSED, ids=[says for _, says in REFUSED])
+def test_a_login_that_could_not_work_is_refused_with_the_way_out(configured, given, says):
+    with pytest.raises(StackError) as refused:
+        configured(**given)
+    [problem] = [line.strip() for line in str(refused.value).splitlines()[1:-1]]
+    assert problem.startswith(says)
+
+
+def test_a_secret_that_github_actions_may_read_is_accepted(configured):
+    boundary = "careapp-delivery-poc-boundary"
+    assert configured(**LOGIN, permissionsBoundary=boundary).login.enabled

@@ -1,0 +1,88 @@
+"""Sends the load balancer the client secret with which it logs users in, so that no state has it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from stack.statements import secret_arn, secret_key
+from tools.aws.errors import AwsProblem
+from tools.i18n import said, t
+
+if TYPE_CHECKING:
+    from stack.settings import Settings
+    from tools.aws.session import Session
+
+OIDC = "authenticate-oidc"
+
+
+class NoSecret(ValueError):
+    """The secret has no text, or lacks the key that the setting names."""
+
+
+def send(settings: Settings, rule_arn: pulumi.Output[str]) -> None:
+    """Send the secret in Secrets Manager to ELB, once the rule exists; in each `pulumi up`, never in a preview.
+
+    ELB never returns it (API reference, DescribeRules), so nobody can tell whether it has the current one. The
+    role of a preview runs code that nobody has reviewed, and reads the state: so it must be in neither.
+    Raises RunError when the program waits for its outputs.
+    """
+    if pulumi.runtime.is_dry_run():
+        return
+
+    async def sent(arn: str) -> bool:
+        from tools.aws.session import Session
+
+        session = Session(settings.region, settings.profile)
+        try:
+            secret = await asyncio.to_thread(read, session, settings.login.secret_arn)
+            await asyncio.to_thread(replace, session, arn, secret)
+        except (AwsProblem, NoSecret) as problem:
+            why = problem.as_text() if isinstance(problem, AwsProblem) else said(problem)
+            raise pulumi.RunError(
+                str(
+                    t(
+                        "nobody can log in: the load balancer did not get the secret of loginSecretArn {arn}: {why}",
+                        arn=settings.login.secret_arn,
+                        why=why,
+                    )
+                )
+            ) from None
+        return True
+
+    rule_arn.apply(sent)  # type: ignore[arg-type]  # mypy cannot infer its U
+
+
+def replace(session: Session, rule_arn: str, secret: str) -> None:
+    """Give the rule's login the secret, and change nothing else of it. Raises AwsProblem."""
+    [rule] = session.call("elbv2", "describe_rules", RuleArns=[rule_arn])["Rules"]
+    actions = [_with_secret(each, secret) for each in rule["Actions"]]
+    session.call("elbv2", "modify_rule", RuleArn=rule_arn, Actions=actions)
+
+
+def _with_secret(action: dict[str, Any], secret: str) -> dict[str, Any]:
+    if action["Type"] != OIDC:
+        return action
+    return {
+        **action,
+        "AuthenticateOidcConfig": {**action["AuthenticateOidcConfig"], "ClientSecret": secret},
+    }
+
+
+def read(session: Session, value_from: str) -> str:
+    """Return the secret, or the value of the key that ``value_from`` names. Raises AwsProblem and NoSecret."""
+    found = session.call("secretsmanager", "get_secret_value", SecretId=secret_arn(value_from)).get(
+        "SecretString", ""
+    )
+    key = secret_key(value_from)
+    if key:
+        try:
+            found = json.loads(found)[key]
+        except (ValueError, TypeError, KeyError):
+            raise NoSecret(t("it is no JSON object with the key {key}", key=key)) from None
+    if not found or not isinstance(found, str):
+        raise NoSecret(t("it has no text"))
+    return found
