@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable, Iterable
 from importlib import metadata
+from typing import Any
 
 from tools.i18n import t
 from tools.local_cloud.aws import absent, hooks
@@ -20,6 +22,8 @@ RELIED_ON = (
     ("moto.core.exceptions", "ServiceException"),
     ("moto.backends", "get_backend"),
     ("moto.elbv2.models", "FakeTargetGroup.health_for"),
+    ("moto.elbv2.models", "ELBv2Backend.create_rule"),
+    ("moto.elbv2.models", "ELBv2Backend.modify_rule"),
     ("moto.elbv2.models", "FakeHealthStatus"),
     ("moto.acm.models", "CertBundle.describe"),
     ("moto.route53.models", "create_route53_zone_id"),
@@ -97,6 +101,28 @@ PARTS = (
 NEVER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 
 
+PUBLIC_KEYS = "/public-keys.auth.elb/"
+"""The path below which the public key of a load balancer's signature is, by its id."""
+
+
+def with_public_keys(moto: Any) -> Callable[..., Iterable[bytes]]:
+    """Return the application that answers for `public-keys.auth.elb.REGION.amazonaws.com`, and else as moto."""
+    from tools.local_cloud.aws.elb.login import SIGNER
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        path = str(environ.get("PATH_INFO", ""))
+        if not path.startswith(PUBLIC_KEYS):
+            answered: Iterable[bytes] = moto(environ, start)
+            return answered
+        known = path == PUBLIC_KEYS + SIGNER.kid
+        body = SIGNER.public_key if known else b""
+        length = ("Content-Length", str(len(body)))
+        start("200 OK" if known else "404 Not Found", [("Content-Type", "text/plain"), length])
+        return [body]
+
+    return answer
+
+
 class Api:
     """moto with the rehearsal's hooks, on one loopback port."""
 
@@ -122,6 +148,8 @@ class Api:
                 part.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
         self._server.start()
+        server: Any = self._server._server
+        server.app = with_public_keys(server.app)
         host, bound = self._server.get_host_and_port()
         self.endpoint = f"http://{host}:{bound}"
 

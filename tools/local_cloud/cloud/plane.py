@@ -26,6 +26,7 @@ from tools.local_cloud.building.builder import LocalImage
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.cloud.publisher import Publisher, publisher
 from tools.local_cloud.cloud.sessions import Sessions
+from tools.local_cloud.identity_provider import IdentityProvider
 from tools.local_cloud.machine.authority import Authority
 from tools.local_cloud.machine.guardian import FOLDER, Guardian
 from tools.local_cloud.machine.processes import readable_by_all, unprivileged_account
@@ -62,6 +63,7 @@ class DataPlane:
         """The file with the certificate authority that clients of the databases trust."""
         self.shell: dict[str, str] = {}
         """The variables with which HTTP clients in the shell reach load balancers by their names."""
+        self._provider: IdentityProvider | None = None
         self._balancer: Balancer | None = None
         self._databases: Databases | None = None
         self._scheduler: Scheduler | None = None
@@ -86,6 +88,9 @@ class DataPlane:
         self._undo.append(self._loop.stop)
         authority = Authority(folder)
         self.authorities = authority.path
+        provider = self._provider = IdentityProvider(authority)
+        provider.start()
+        self._undo.append(provider.stop)
         databases = self._databases = Databases(folder, authority, self._guardian)
         targets, traffic = Targets(self._clock), Traffic(self._clock)
         network = TaskNetwork(
@@ -162,6 +167,7 @@ class DataPlane:
             "listeners": self._balancer.describe(),
             "databases": self._databases.describe(),
             "tasks": tasks,
+            "issuer": self._provider.issuer if self._provider else "",
             "metrics": self._metrics.describe() if self._metrics else {},
         }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,12 @@ class Authority:
         self.path = folder / "rehearsal-ca.pem"
         self._authority.cert_pem.write_to_path(self.path)
         self.path.chmod(0o644)
+
+    def trust(self) -> ssl.SSLContext:
+        """Return the context of a client that trusts this authority in addition to the usual ones."""
+        context = ssl.create_default_context()
+        context.load_verify_locations(self.path)
+        return context
 
     def issue(self, names: Sequence[str]) -> tuple[bytes, bytes]:
         """Return a certificate for ``names`` (DNS names or IP addresses) and its key, both PEM."""

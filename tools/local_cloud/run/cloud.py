@@ -70,7 +70,9 @@ class Cloud:
             if page:
                 page.start(self.home.folder, region, variables)
             more = started.program_variables(self.options.speed)
-            hosts = start_hosts(calls, builder, {**variables, **more}, stops)
+            # The program may ask the local cloud's identity provider, which has a certificate of its authority.
+            trust = {name: plane.shell[name] for name in ("SSL_CERT_FILE",)}
+            hosts = start_hosts(calls, builder, {**variables, **more, **trust}, stops)
             self.describe: Callable[[], dict[str, object]] = lambda: {
                 **plane.describe(),
                 "left_out": builder.left_out,

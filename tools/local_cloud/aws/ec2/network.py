@@ -172,7 +172,7 @@ def load_balancer_endpoints(balancer: Any) -> list[Endpoint]:
             address=subnet.cidr.network_address + RESERVED_FIRST,
             groups=groups,
             subnet=str(subnet.id),
-            public=balancer.scheme == "internet-facing",
+            public=balancer.scheme != "internal",  # The default is internet-facing.
             ephemeral=firewall.WIDE,
         )
         for subnet in balancer.subnets

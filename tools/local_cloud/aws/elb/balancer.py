@@ -29,6 +29,7 @@ from tools.local_cloud.aws.elb.listener import (
     redirect_location,
     secure,
 )
+from tools.local_cloud.aws.elb.login import Login, config_of
 from tools.local_cloud.aws.elb.metrics import Traffic, balanced
 from tools.local_cloud.aws.elb.proxy import Client
 from tools.local_cloud.aws.elb.targets import Target, Targets, choose
@@ -66,7 +67,10 @@ Find = Callable[[str], Reached | None]
 class Forwarding:
     """Routes requests, and returns where targets listen on this machine."""
 
-    def __init__(self, clock: Clock, targets: Targets, find: Find, standing: Standing) -> None:
+    def __init__(
+        self, clock: Clock, targets: Targets, find: Find, standing: Standing, login: Login
+    ) -> None:
+        self._login = login
         self._targets, self._find_task, self._standing = targets, find, standing
         self._turns: dict[str, int] = {}
         self._credits: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
@@ -77,7 +81,12 @@ class Forwarding:
     async def decide(self, view: View, request: Request) -> Answer | Upstream:
         """Return the balancer's own response, or a target to forward to."""
         rule = choose_rule(view.rules, request)
-        action = rule.actions[-1]
+        action, user = rule.actions[-1], []
+        if config := config_of(rule):
+            found = await self._login.decide(config, view, request)
+            if isinstance(found, Answer):
+                return found
+            user = found
         match action["Type"]:
             case "fixed-response":
                 return fixed_answer(action["FixedResponseConfig"])
@@ -86,7 +95,10 @@ class Forwarding:
                 location = redirect_location(config, request, view.protocol, view.port)
                 return redirect_answer(config, self._on_this_machine(view, location))
             case "forward":
-                return self._forward(action)
+                target = self._forward(action)
+                if isinstance(target, Upstream):
+                    target.headers = user
+                return target
         return error_answer(500)
 
     def _forward(self, action: Mapping[str, Any]) -> Answer | Upstream:
@@ -200,7 +212,8 @@ class Balancer:
         self._authority, self._wanted = authority, port
         self._listening: dict[str, Listening] = {}
         self._changing = asyncio.Lock()
-        self.forwarding = Forwarding(clock, targets, find, self._standing)
+        login = Login(clock, traffic, authority.trust())
+        self.forwarding = Forwarding(clock, targets, find, self._standing, login)
 
     def start(self, hooking: Hooking) -> None:
         """Check the port and register the hooks. Raises PortTaken."""

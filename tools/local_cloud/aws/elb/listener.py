@@ -247,6 +247,7 @@ REASONS = {
     460: "Client Closed Request",
     503: "Service Temporarily Unavailable",
     504: "Gateway Time-out",
+    561: "Unauthorized",
 }
 
 

@@ -145,6 +145,8 @@ class Client:
             view.port,
             view.drop_invalid_headers,
         )
+        ours = {name for name, _ in decided.headers}
+        headers = [each for each in headers if each[0].lower() not in ours] + decided.headers
         headers += framing(event.headers.raw_items())
         self._traffic.chosen(view.balancer, decided.group)
         await self._relay(view, event, decided, headers)

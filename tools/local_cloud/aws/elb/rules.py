@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from moto.elbv2 import models
+
 from tools.local_cloud.aws.ec2.rules import internet_gateway
 from tools.local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before
 
@@ -52,6 +54,97 @@ def one_listener_a_port(params: Params) -> None:
     if params.get("Protocol") == "HTTPS" and not params.get("Certificates"):
         words = "A certificate must be specified for HTTPS listeners"
         raise Refused("CertificateNotFound", words)
+
+
+OIDC = "authenticate-oidc"
+OIDC_DEFAULTS: dict[str, Any] = {
+    "SessionCookieName": "AWSELBAuthSessionCookie",
+    "Scope": "openid",
+    "SessionTimeout": 604800,
+    "OnUnauthenticatedRequest": "authenticate",
+}
+"""API reference, AuthenticateOidcActionConfig. ELB describes them, too."""
+OIDC_URLS = ("Issuer", "AuthorizationEndpoint", "TokenEndpoint", "UserInfoEndpoint")
+
+
+def logins(actions: list[dict[str, Any]], before: list[dict[str, Any]], protocol: str) -> None:
+    """Complete the login actions of a rule with ELB's defaults and the secret that it keeps.
+
+    ``before`` are the rule's actions until now. Raises Refused for what the API reference (Action,
+    AuthenticateOidcActionConfig) does not allow; the words are ours but for the secret's (amazon.aws issue 1877).
+    """
+    if len(actions) > 1 and len({each.get("Order") for each in actions} - {None}) < len(actions):
+        raise _wrong("Each of several actions needs an order of its own")
+    for each in (each for each in actions if each["Type"] == OIDC):
+        if protocol != "HTTPS":
+            raise _wrong(f"Actions of type '{OIDC}' need an HTTPS listener")
+        if max(actions, key=lambda one: int(one.get("Order", 0))) is each:
+            raise _wrong("The last action must be forward, redirect or fixed-response")
+        _login(each["AuthenticateOidcConfig"], before)
+
+
+def _login(config: dict[str, Any], before: list[dict[str, Any]]) -> None:
+    for name in OIDC_URLS:
+        if not str(config.get(name, "")).startswith("https://"):
+            raise _wrong(f"{name} must be a full URL, including the HTTPS protocol")
+    keep = str(config.pop("UseExistingClientSecret", False)).lower() == "true"
+    if keep and config.get("ClientSecret"):
+        raise _wrong(
+            "You cannot both specify a client secret and set UseExistingClientSecret to true"
+        )
+    known = [
+        each["AuthenticateOidcConfig"]["ClientSecret"] for each in before if each["Type"] == OIDC
+    ]
+    if keep and known:
+        config["ClientSecret"] = known[0]
+    if not config.get("ClientSecret"):
+        raise _wrong("A client secret must be specified")
+    for name, value in OIDC_DEFAULTS.items():
+        config.setdefault(name, value)
+
+
+def _wrong(words: str) -> Refused:
+    return Refused("InvalidLoadBalancerAction", words)
+
+
+_create, _modify = models.ELBv2Backend.create_rule, models.ELBv2Backend.modify_rule
+
+
+def install() -> None:
+    """Make moto keep the login actions of rules as ELB does, and never describe their secret."""
+    models.ELBv2Backend.create_rule = _created  # type: ignore[assignment, method-assign]
+    models.ELBv2Backend.modify_rule = _modified  # type: ignore[method-assign]
+
+
+def _created(self: Any, listener_arn: str, **params: Any) -> Any:
+    logins(params["actions"], [], _protocol(self, listener_arn))
+    return _without_secret(_create(self, listener_arn, **params))
+
+
+def _modified(self: Any, rule_arn: str, conditions: Any, actions: Any) -> Any:
+    [rule] = self.describe_rules(listener_arn=None, rule_arns=[rule_arn])
+    logins(actions, [each.data for each in rule.actions], _protocol(self, rule.listener_arn))
+    return _without_secret(_modify(self, rule_arn, conditions, actions))
+
+
+def _without_secret(rule: Any) -> Any:
+    for action in (each for each in rule.actions if each.type == OIDC):
+        shown = dict(action.data["AuthenticateOidcConfig"])
+        shown.pop("ClientSecret")
+        action.AuthenticateOidcConfig = shown  # `data`, by which the balancer works, keeps it.
+    return rule
+
+
+@before("elbv2", "CreateListener")
+@before("elbv2", "ModifyListener")
+def no_login_by_default(params: Params) -> None:
+    if any(each["Type"] == OIDC for each in params.get("DefaultActions") or []):
+        raise NotImplementedError("a login in a listener's default action")
+
+
+def _protocol(elb: Any, listener_arn: str) -> str:
+    [listener] = elb.describe_listeners(None, [listener_arn])
+    return str(listener.protocol)
 
 
 def _health_check(params: Params) -> None:

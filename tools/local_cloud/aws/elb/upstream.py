@@ -145,6 +145,8 @@ class Upstream:
     ) -> None:
         self._pool, self._target, self._address, self._tls = pool, target, address, tls
         self.group = target.group
+        self.headers: list[tuple[bytes, bytes]] = []
+        """Headers about the user, in the place of those with the same names that the client sent."""
         self.asked_at: float | None = None
         """The time when the request was sent, by the monotonic clock; None if no connection could be made."""
 

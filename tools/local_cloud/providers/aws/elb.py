@@ -11,7 +11,6 @@ from tools.local_cloud.providers.kind import (
     Values,
     attributes,
     modify,
-    path,
 )
 from tools.local_cloud.providers.lifecycle import clean
 
@@ -209,7 +208,7 @@ def _condition(condition: Values) -> Values:
 
 def _rule(inputs: Values) -> Values:
     conditions = [_condition(condition) for condition in inputs["conditions"]]
-    actions = [_weighted(action) for action in _actions(inputs["actions"])]
+    actions = [_login(_weighted(action)) for action in _actions(inputs["actions"])]
     return {**inputs, "conditions": conditions, "actions": actions}
 
 
@@ -223,19 +222,41 @@ def _weighted(action: Values) -> Values:
     return {**rest, "forwardConfig": {"targetGroups": pairs}}
 
 
-def _actions_in_elb(_: Subject, found: Values) -> list[Values]:
-    """Return the rule's actions in ELB as inputs. Only a forward's weights change outside the program."""
-    forward = found["Actions"][0].get("ForwardConfig")
+def _login(action: Values) -> Values:
+    """Convert ``authenticateOidc``, which has another name in ELB."""
+    if "authenticateOidc" not in action:
+        return action
+    rest = {name: value for name, value in action.items() if name != "authenticateOidc"}
+    return {**rest, "authenticateOidcConfig": clean(action["authenticateOidc"])}
+
+
+def _actions_in_elb(subject: Subject, found: Values) -> list[Values]:
+    """Return the rule's actions in ELB as inputs; of a forward's weights and of a login what changes outside."""
+    declared: list[Values] = subject.inputs["actions"]
+    return [
+        _action_in_elb(each, declared[at] if at < len(declared) else {})
+        for at, each in enumerate(found["Actions"])
+    ]
+
+
+def _action_in_elb(found: Values, declared: Values) -> Values:
+    action: Values = {"type": found["Type"]}
+    if declared.get("order"):
+        action["order"] = found["Order"]
+    if oidc := found.get("AuthenticateOidcConfig"):
+        # The provider keeps the secret of its state: ELB does not return it (elbv2/listener_rule.go).
+        mine = clean(declared.get("authenticateOidc") or {})
+        now = {name[0].lower() + name[1:]: value for name, value in oidc.items()}
+        kept = {name: now.get(name) for name in mine if name != "clientSecret"}
+        return {**action, "authenticateOidc": kept | {"clientSecret": mine.get("clientSecret")}}
+    forward = found.get("ForwardConfig")
     if forward is None:
-        actions: list[Values] = path(
-            "Actions[].{type: Type, targetGroupArn: TargetGroupArn}", found
-        )
-        return actions
+        return {**action, "targetGroupArn": found.get("TargetGroupArn")}
     pairs = [
         {"arn": each["TargetGroupArn"], "weight": each["Weight"]}
         for each in forward["TargetGroups"]
     ]
-    return [{"type": "forward", "forward": {"targetGroups": pairs}}]
+    return {**action, "forward": {"targetGroups": pairs}}
 
 
 def _conditions_in_elb(subject: Subject, found: Values) -> list[Values]:
