@@ -30,6 +30,7 @@ class ContainerInputs:
     db_name: str
     db_user: str
     db_secret_arn: str
+    balancer_arn: str
     log_group: str
     region: str
 
@@ -112,6 +113,7 @@ def environment(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str,
         "DB_SECRET_ARN": inputs.db_secret_arn,
         "DB_USER": inputs.db_user,
         "KEEP_ALIVE_SECONDS": str(KEEP_ALIVE_SECONDS),
+        "LOAD_BALANCER_ARN": inputs.balancer_arn,
         "PORT": str(settings.port),
         "WEB_CONCURRENCY": str(settings.workers),
     }

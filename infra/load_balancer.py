@@ -37,6 +37,7 @@ class LoadBalancer(pulumi.ComponentResource):
     ECS on only adds resources.
     """
 
+    arn: pulumi.Output[str]
     dns_name: pulumi.Output[str]
     url: pulumi.Output[str]
     security_group_id: pulumi.Output[str]
@@ -62,7 +63,7 @@ class LoadBalancer(pulumi.ComponentResource):
         self.settings, self.tags = args.settings, args.settings.tags
         security_group = self._security_group(name)
         balancer = self._balancer(name, security_group)
-        self.dns_name = balancer.dns_name
+        self.arn, self.dns_name = balancer.arn, balancer.dns_name
         self.security_group_id = security_group.id
         listeners = self._listeners(name)
         self.listener_arn = listeners.create(balancer).arn

@@ -179,6 +179,7 @@ class Service(pulumi.ComponentResource):
             region=self.args.settings.region,
             image=self.args.image,
             database=self.args.database,
+            balancer=self.args.balancer,
             names=self.args.settings.names,
             tags=self.tags,
         )

@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from infra import container
 from infra.database import Database
 from infra.iam import TaskRoles, TaskRolesArgs
+from infra.load_balancer import LoadBalancer
 from infra.registry import AppImage
 from stack.names import StackNames
 from stack.service import ServiceSettings
@@ -20,13 +21,14 @@ from stack.statements import secret_arn
 
 @dataclass(frozen=True, kw_only=True)
 class TaskArgs:
-    """The names, settings, image and database of the task."""
+    """The names, settings, image, database and load balancer of the task."""
 
     names: StackNames
     settings: ServiceSettings
     region: str
     image: AppImage
     database: Database
+    balancer: LoadBalancer
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -119,7 +121,7 @@ class Task(pulumi.ComponentResource):
     ) -> pulumi.Output[str]:
         image, database = self.args.image, self.args.database
 
-        def text(digest: str, host: str, secret_arn: str, log: str) -> str:
+        def text(digest: str, host: str, secret_arn: str, log: str, balancer: str) -> str:
             inputs = container.ContainerInputs(
                 image=digest,
                 version=image.tag,
@@ -128,11 +130,16 @@ class Task(pulumi.ComponentResource):
                 db_name=database.db_name,
                 db_user=database.username,
                 db_secret_arn=secret_arn,
+                balancer_arn=balancer,
                 log_group=log,
                 region=self.args.region,
             )
             return json.dumps([container.container_definition(inputs, settings, process)])
 
         return pulumi.Output.all(
-            image.digest, database.address, database.secret_arn, self.log_group_name
+            image.digest,
+            database.address,
+            database.secret_arn,
+            self.log_group_name,
+            self.args.balancer.arn,
         ).apply(lambda known: text(*known))

@@ -14,7 +14,7 @@ from tools.i18n import t
 
 RESERVED = frozenset(
     {
-        *("APP_VERSION", "KEEP_ALIVE_SECONDS", "PORT", "WEB_CONCURRENCY"),
+        *("APP_VERSION", "KEEP_ALIVE_SECONDS", "LOAD_BALANCER_ARN", "PORT", "WEB_CONCURRENCY"),
         *(
             "DB_HOST",
             "DB_NAME",

@@ -20,7 +20,7 @@ def create_app(settings: "Settings | None" = None) -> Flask:
     """
     # Imported here: gunicorn's main process imports this package and must not import the pages, which
     # it could not reload.
-    from webapp import db, errors, logs, pages, task, texts
+    from webapp import db, errors, login, logs, pages, task, texts
     from webapp.settings import Settings
 
     settings = settings or Settings.load(os.environ)
@@ -37,6 +37,7 @@ def create_app(settings: "Settings | None" = None) -> Flask:
     errors.init_app(app)
     texts.init_app(app)
     task.init_app(app, settings.metadata_uri)
+    login.init_app(app, settings.load_balancer)
     db.init_app(app, settings)
     app.register_blueprint(pages.bp)
     return app

@@ -21,6 +21,10 @@ PORT_SLIP = re.compile(r"[0-9A-Za-z]{1,7}")
 HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 SECRET_ARN = re.compile(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[\w/+=.@!-]+")
 
+LOAD_BALANCER_ARN = re.compile(
+    r"arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:loadbalancer/app/[\w./-]+"
+)
+
 
 class SettingsError(Exception):
     """Environment variables are missing or invalid; the text names every problem."""
@@ -52,6 +56,8 @@ class Settings:
     db_sslmode: str
     db_sslrootcert: Path
     metadata_uri: str | None
+    load_balancer: str | None
+    """The ARN of the load balancer whose signed claims are believed."""
 
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> Self:
@@ -148,6 +154,12 @@ def _secret_arn(value: str) -> str:
     return value
 
 
+def _load_balancer(value: str) -> str:
+    if not LOAD_BALANCER_ARN.fullmatch(value):
+        raise ValueError("the ARN of an Application Load Balancer")
+    return value
+
+
 def _http_address(value: str) -> str:
     if not re.fullmatch(r"https?://[!-~]+", value):
         raise ValueError("an http address")
@@ -183,6 +195,7 @@ VARIABLES: Mapping[str, tuple[str, Callable[[str], Any], str | None]] = {
     ),
     "db_sslrootcert": ("DB_SSLROOTCERT", _readable_file, str(RDS_BUNDLE)),
     "metadata_uri": ("ECS_CONTAINER_METADATA_URI_V4", _http_address, None),
+    "load_balancer": ("LOAD_BALANCER_ARN", _load_balancer, None),
 }
 """By field of Settings: the variable, its parser and its default."""
 REQUIRED = ("DB_HOST", "DB_NAME", "DB_USER")

@@ -324,6 +324,7 @@ def test_the_whole_container(engine, build):
             {"name": "DB_SECRET_ARN", "value": SECRET_ARN},
             {"name": "DB_USER", "value": "postgres"},
             {"name": "KEEP_ALIVE_SECONDS", "value": "75"},
+            {"name": "LOAD_BALANCER_ARN", "value": "arn:LoadBalancer/careapp-poc-alb"},
             {"name": "PORT", "value": "3000"},
             {"name": "WEB_CONCURRENCY", "value": "1"},
         ],

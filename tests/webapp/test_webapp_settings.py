@@ -22,6 +22,9 @@ from webapp.settings import RDS_BUNDLE, Settings, SettingsError
 from webapp.task import Task
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-0a1b-Ab12Cd"
+BALANCER = (
+    "arn:aws:elasticloadbalancing:ap-northeast-1:123456789012:loadbalancer/app/careapp-poc-alb/50dc"
+)
 COMPLETE = {
     "DB_HOST": "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com",
     "DB_NAME": "careapp",
@@ -34,6 +37,7 @@ NAMES = st.sampled_from(
         *("BIND_HOST", "PORT", "WEB_CONCURRENCY", "LOG_LEVEL", "APP_VERSION", "DB_HOST", "DB_PORT"),
         *("DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SECRET_ARN", "DB_SSLMODE", "DB_SSLROOTCERT"),
         *("DB_POOL_SIZE", "KEEP_ALIVE_SECONDS", "ECS_CONTAINER_METADATA_URI_V4"),
+        "LOAD_BALANCER_ARN",
     ]
 )
 
@@ -69,6 +73,7 @@ def test_what_a_task_must_be_told_is_enough():
         db_sslmode="verify-full",
         db_sslrootcert=RDS_BUNDLE,
         metadata_uri=None,
+        load_balancer=None,
     )
 
 
@@ -91,6 +96,7 @@ def test_every_variable_is_taken(tmp_path):
         "DB_SSLMODE": "require",
         "DB_SSLROOTCERT": str(bundle),
         "ECS_CONTAINER_METADATA_URI_V4": "http://169.254.170.2/v4/abc-123/",
+        "LOAD_BALANCER_ARN": BALANCER,
     }
     assert Settings.load(environ) == Settings(
         bind_host="127.0.1.7",
@@ -109,6 +115,7 @@ def test_every_variable_is_taken(tmp_path):
         db_sslmode="require",
         db_sslrootcert=bundle,
         metadata_uri="http://169.254.170.2/v4/abc-123",
+        load_balancer=BALANCER,
     )
 
 
@@ -122,6 +129,7 @@ def test_all_that_is_missing_is_named_at_once():
 
 
 SHOWN = {
+    "LOAD_BALANCER_ARN=alb": "the ARN of an Application Load Balancer",
     "PORT=0": "a port (1 to 65535)",
     "PORT=65536": "a port (1 to 65535)",
     "PORT= 80": "a port (1 to 65535)",

@@ -123,7 +123,9 @@ class IdentityProvider:
             LOOPBACK, 0, self._answer, threaded=True, request_handler=Quiet, ssl_context=self._tls()
         )
         self._server, self.issuer = server, f"https://{NAME}:{server.port}"
-        threading.Thread(target=server.serve_forever, name="identity-provider", daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, args=(0.1,), name="identity-provider", daemon=True
+        ).start()
 
     def stop(self) -> None:
         """Close the port."""

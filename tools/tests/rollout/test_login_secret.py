@@ -1,0 +1,64 @@
+"""The client secret on its way from Secrets Manager to the load balancer, past the state."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tools.rollout import login_secret
+from tools.rollout.login_secret import NoSecret
+
+ARN = "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf"
+FORWARD = {"Type": "forward", "TargetGroupArn": "tg", "Order": 2}
+LOGIN = {
+    "Type": "authenticate-oidc",
+    "Order": 1,
+    "AuthenticateOidcConfig": {"Issuer": "https://a.example", "ClientId": "c", "Scope": "openid"},
+}
+
+
+class Session:
+    """AWS, with one secret and one rule."""
+
+    def __init__(self, secret):
+        self.secret, self.sent = secret, []
+
+    def call(self, service, operation, /, **params):
+        if operation == "get_secret_value":
+            assert (service, params) == ("secretsmanager", {"SecretId": ARN})
+            return {"SecretString": self.secret} if self.secret is not None else {}
+        if operation == "describe_rules":
+            assert params == {"RuleArns": ["rule"]}
+            return {"Rules": [{"Actions": [LOGIN, FORWARD]}]}
+        self.sent.append((service, operation, params))
+        return {}
+
+
+def test_the_rule_keeps_all_else_and_gets_the_secret():
+    session = Session("s3cret")
+    login_secret.replace(session, "rule", login_secret.read(session, ARN))
+    config = {**LOGIN["AuthenticateOidcConfig"], "ClientSecret": "s3cret"}
+    actions = [{**LOGIN, "AuthenticateOidcConfig": config}, FORWARD]
+    assert session.sent == [("elbv2", "modify_rule", {"RuleArn": "rule", "Actions": actions})]
+
+
+def test_one_key_of_a_json_secret_is_enough():
+    session = Session(json.dumps({"client": "s3cret", "other": "x"}))
+    assert login_secret.read(session, f"{ARN}:client::") == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("secret", "value_from", "why"),
+    [
+        (None, ARN, "it has no text"),
+        ("", ARN, "it has no text"),
+        ("s3cret", f"{ARN}:client::", "it is no JSON object with the key client"),
+        ('{"other": "s3cret"}', f"{ARN}:client::", "it is no JSON object with the key client"),
+        ('{"client": {"a": "s3cret"}}', f"{ARN}:client::", "it has no text"),
+    ],
+)
+def test_a_secret_without_a_text_is_refused_and_not_shown(secret, value_from, why):
+    with pytest.raises(NoSecret) as refused:
+        login_secret.read(Session(secret), value_from)
+    assert str(refused.value) == why
