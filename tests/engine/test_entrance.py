@@ -1,4 +1,4 @@
-"""HTTPS, scaling and the kind of capacity, turned on and off on a running stack by the real engine."""
+"""HTTPS, scaling, the kind of capacity and a login, turned on and off on a running stack by the real engine."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from infra.login import SECRET_COMES_LATER
+from tests.support.identity import identity_provider, login_of, login_settings
 from tests.support.local_stack import LocalStack, local_stack
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.scaling import schedule
@@ -34,6 +36,8 @@ class Story:
     counts: dict[str, int] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)
     provider: dict[str, Any] = field(default_factory=dict)
+    logins: list[dict[str, Any]] = field(default_factory=list)
+    state: str = ""
 
     def step(self, name: str, **config: str) -> None:
         stack = self.stack
@@ -73,7 +77,8 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    with local_stack(tmp_path_factory.mktemp("entrance")) as stack:
+    folder = tmp_path_factory.mktemp("entrance")
+    with identity_provider(folder) as provider, local_stack(folder) as stack:
         story = Story(stack)
         story.step("plain", ecsEnabled="true")
         story.step("own certificate", certificateArn=ARN)
@@ -95,6 +100,15 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.refresh("refreshed")
         story.step("spot, no nat", fargateSpot="true", natStrategy="none")
         story.step("on demand, nat", fargateSpot="false", natStrategy="single")
+        settings = login_settings(stack.calls, provider, "secret-of-may")
+        story.step("login", certificateArn=ARN, **settings)
+        held = [login_of(stack.calls)]
+        name = {"SecretId": settings["loginSecretArn"], "SecretString": "secret-of-june"}
+        stack.calls("secretsmanager", "put_secret_value", name)
+        story.step("login again")
+        story.logins = [*held, login_of(stack.calls)]
+        story.state = stack.state()
+        story.step("login off", **dict.fromkeys(settings, ""))
         yield story
 
 
@@ -251,3 +265,33 @@ def test_capacity_and_nat_gateway_change_the_service_in_place(story, name, provi
     done = [" ".join(step.split()[:2]) for step in steps(story, name)]
     assert done == [*(f"{verb} {kind}" for kind in NAT), "update Service"]
     assert [each["capacityProvider"] for each in story.provider[name]] == [provider]
+
+
+def test_a_login_comes_in_place(story):
+    steps_done = steps(story, "login")
+    port = next(each.rpartition("-")[2] for each in steps_done if "alb-to-login" in each)
+    assert steps_done == [
+        "create Listener careapp-poc-https",
+        "create ListenerRule careapp-poc-public",
+        f"create SecurityGroupEgressRule careapp-poc-alb-to-login-{port}",
+        "create SecurityGroupIngressRule careapp-poc-internet-to-alb-443",
+        "replace ListenerRule careapp-poc-app",
+        "update Listener careapp-poc-http",
+    ]
+
+
+def test_the_load_balancer_has_the_secret_of_each_up_and_the_state_none(story):
+    """Whether nothing else is to be changed or not."""
+    assert steps(story, "login again") == []
+    assert [each["ClientSecret"] for each in story.logins] == ["secret-of-may", "secret-of-june"]
+    assert story.logins[0]["SessionTimeout"] == 12 * 3600
+    assert SECRET_COMES_LATER in story.state
+    assert "secret-of" not in story.state
+
+
+def test_a_login_goes_in_place(story):
+    assert [each.rstrip("0123456789") for each in steps(story, "login off")] == [
+        "delete ListenerRule careapp-poc-public",
+        "delete SecurityGroupEgressRule careapp-poc-alb-to-login-",
+        "update ListenerRule careapp-poc-app",
+    ]

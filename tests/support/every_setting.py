@@ -25,10 +25,10 @@ ONE_WAY = {
 """RDS never shrinks a database's storage; a pushed tag is never pushed again."""
 ELSEWHERE = (
     *("ecsEnabled", "protect", "deployStrategy"),
-    *("domainName", "hostedZoneId"),
+    *("domainName", "hostedZoneId", "loginIssuer", "loginClientId", "loginSecretArn"),
     *("appFolder", "appDockerfile", "appTarget", "appVariables", "appSecrets"),
 )
-"""By a life's own steps; by test_shifting; by test_entrance, which has the zone; by test_rehearse."""
+"""By a life's own steps; by test_shifting; by test_entrance, which has the zone and a provider; by test_rehearse."""
 ANYTHING = json.dumps(
     {
         "Version": "2012-10-17",
