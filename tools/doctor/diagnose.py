@@ -43,9 +43,10 @@ PARTS: dict[str, Text] = {
     "quota": t("Fargate's quota of vCPUs"),
     "measured": t("the metrics"),
     "jobs": t("the jobs"),
+    "login": t("the provider of the login"),
 }
 
-OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page", "jobs")
+OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page", "jobs", "login")
 """What a healthy stack does not hang on."""
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from stack.statements import secret_arn, secret_key
 from tools.aws.errors import AwsProblem
 from tools.i18n import said, t
 
@@ -17,10 +15,6 @@ if TYPE_CHECKING:
     from tools.aws.session import Session
 
 OIDC = "authenticate-oidc"
-
-
-class NoSecret(ValueError):
-    """The secret has no text, or lacks the key that the setting names."""
 
 
 def send(settings: Settings, rule_arn: pulumi.Output[str]) -> None:
@@ -35,10 +29,11 @@ def send(settings: Settings, rule_arn: pulumi.Output[str]) -> None:
 
     async def sent(arn: str) -> bool:
         from tools.aws.session import Session
+        from tools.snapshot.login import NoSecret, client_secret
 
         session = Session(settings.region, settings.profile)
         try:
-            secret = await asyncio.to_thread(read, session, settings.login.secret_arn)
+            secret = await asyncio.to_thread(client_secret, session, settings.login.secret_arn)
             await asyncio.to_thread(replace, session, arn, secret)
         except (AwsProblem, NoSecret) as problem:
             why = problem.as_text() if isinstance(problem, AwsProblem) else said(problem)
@@ -70,19 +65,3 @@ def _with_secret(action: dict[str, Any], secret: str) -> dict[str, Any]:
         **action,
         "AuthenticateOidcConfig": {**action["AuthenticateOidcConfig"], "ClientSecret": secret},
     }
-
-
-def read(session: Session, value_from: str) -> str:
-    """Return the secret, or the value of the key that ``value_from`` names. Raises AwsProblem and NoSecret."""
-    found = session.call("secretsmanager", "get_secret_value", SecretId=secret_arn(value_from)).get(
-        "SecretString", ""
-    )
-    key = secret_key(value_from)
-    if key:
-        try:
-            found = json.loads(found)[key]
-        except (ValueError, TypeError, KeyError):
-            raise NoSecret(t("it is no JSON object with the key {key}", key=key)) from None
-    if not found or not isinstance(found, str):
-        raise NoSecret(t("it has no text"))
-    return found

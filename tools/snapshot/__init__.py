@@ -16,10 +16,12 @@ from tools.aws.errors import AwsProblem
 from tools.aws.session import Place, Session
 from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, vpc
 from tools.snapshot import jobs as job_runs
+from tools.snapshot import login as logins
 from tools.snapshot import page as pages
 from tools.snapshot.cloudwatch import Alarm, Measured, Quota
 from tools.snapshot.elb import Balancer, Page, Target, TargetGroup
 from tools.snapshot.jobs import Jobs
+from tools.snapshot.login import Provider
 from tools.snapshot.rds import Database
 from tools.snapshot.records import ALARMED, Definition, Part, Service, Task
 from tools.snapshot.task_inputs import Image, Role, Secret
@@ -80,6 +82,8 @@ class Snapshot:
     """Each worker as a stack of its own: its service, tasks, task definitions and log; the rest is the stack's."""
     jobs: Part[Jobs] = field(default_factory=Part)
     """The jobs, where the stack file has some."""
+    login: Part[Provider] = field(default_factory=Part)
+    """What the provider says to the load balancer's client, where users log in."""
 
     @property
     def region(self) -> str:
@@ -178,7 +182,7 @@ ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
-    "jobs",
+    *("jobs", "login"),
 )
 
 
@@ -288,6 +292,16 @@ class _Reader:
         if balancer is None or all(each.state != "healthy" for each in targets):
             return _answered(Part())
         return self._pool.submit(read_part, pages.page, balancer, self.settings, self._url)
+
+    @cached_property
+    def login(self) -> Future[Part[Provider]]:
+        """Ask the provider at which users log in, where the load balancer has a login."""
+        balancer = self.balancer.result().value
+        oidc = elb.login(balancer) if balancer and self.settings.login.enabled else None
+        if balancer is None or oidc is None:
+            return _answered(Part())
+        url = self._url or self.settings.https.url(balancer.dns)
+        return self._ask(logins.provider, oidc, self.settings.login.secret_arn, url)
 
     @property
     def running(self) -> Service | None:

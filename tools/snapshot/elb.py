@@ -64,6 +64,22 @@ class Condition:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Oidc:
+    """The login of a rule: what ELB tells of it, which is all but the client's secret."""
+
+    authorization: str
+    token: str
+    userinfo: str
+    client: str
+    scope: str
+
+    @property
+    def ports(self) -> list[int]:
+        """The ports to which the load balancer itself connects."""
+        return sorted({urlsplit(each).port or 443 for each in (self.token, self.userinfo)})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rule:
     """A listener's rule: the target groups that it forwards to, or its other action.
 
@@ -76,6 +92,7 @@ class Rule:
     groups: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
     arn: str = ""
+    login: Oidc | None = None
 
     @property
     def default(self) -> bool:
@@ -129,7 +146,8 @@ class Page:
 
     ``status`` is 0 where no answer came, and ``problem`` says why. ``ended_at`` is the URL of the answer.
     ``leads_to`` is where it redirects to another host, and ``endless`` says that its redirects do not
-    end. ``database`` is the status of ``/health/db``, None where that was not asked.
+    end. ``login`` says that the load balancer asks who the user is, so that nothing of the page was seen.
+    ``database`` is the status of ``/health/db``, None where that was not asked.
     """
 
     url: str
@@ -141,6 +159,7 @@ class Page:
     leads_to: str = ""
     endless: bool = False
     tries: int = 1
+    login: bool = False
     database: int | None = None
 
     @property
@@ -150,7 +169,7 @@ class Page:
         A redirect to another host is an answer, unless users cannot open that host.
         """
         if self.leads_to:
-            return self.leads_nowhere
+            return self.leads_nowhere and not self.login
         return self.status == 0 or self.endless or not matches(self.status, self.matcher)
 
     @property
@@ -292,6 +311,23 @@ def _rule(raw: dict[str, Any]) -> Rule:
         groups=tuple(dict.fromkeys(each for each in groups if each)),
         conditions=tuple(_condition(each) for each in raw.get("Conditions", ())),
         arn=raw.get("RuleArn", ""),
+        login=next(
+            (_oidc(each["AuthenticateOidcConfig"]) for each in actions if _logs_in(each)), None
+        ),
+    )
+
+
+def _logs_in(action: dict[str, Any]) -> bool:
+    return bool(action["Type"] == "authenticate-oidc")
+
+
+def _oidc(raw: dict[str, Any]) -> Oidc:
+    return Oidc(
+        authorization=raw["AuthorizationEndpoint"],
+        token=raw["TokenEndpoint"],
+        userinfo=raw["UserInfoEndpoint"],
+        client=raw["ClientId"],
+        scope=raw.get("Scope", ""),
     )
 
 
@@ -330,6 +366,12 @@ def serving(balancer: Balancer) -> Listener | None:
     found = [each for each in balancer.listeners if each.protocol in usual]
     found.sort(key=lambda each: (each.protocol != "HTTPS", each.port != usual[each.protocol]))
     return found[0] if found else None
+
+
+def login(balancer: Balancer) -> Oidc | None:
+    """Return the login of the page's listener; None without one."""
+    listener = serving(balancer)
+    return next((each.login for each in listener.rules if each.login), None) if listener else None
 
 
 def test_value(balancer: Balancer) -> str | None:

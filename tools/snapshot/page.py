@@ -11,8 +11,9 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+from stack.login import CALLBACK_PATH, LoginSettings
 from stack.settings import Settings
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
@@ -82,7 +83,7 @@ def page(
         found = _get_page(browser, found)
         while found.tries < requests and not found.fails:
             found = _tried(browser, found)
-        if found.status and settings.webapp:
+        if found.status and settings.webapp and not settings.login.protects(DATABASE_PATH):
             answer = browser.get(f"{base}{DATABASE_PATH}", DATABASE_SECONDS)
             found = replace(found, database=answer.status)
         return found
@@ -123,7 +124,15 @@ def _get_page(browser: _Browser, found: Page) -> Page:
 
 def _tried(browser: _Browser, found: Page) -> Page:
     answer = browser.get(found.url, _answer_seconds())
-    return replace(found, tries=found.tries + 1, **vars(answer))
+    asks = browser.login.protects(found.path) and is_login(answer.leads_to, browser.login)
+    return replace(found, tries=found.tries + 1, login=asks, **vars(answer))
+
+
+def is_login(url: str, login: LoginSettings) -> bool:
+    """Return whether a redirect of the load balancer leads to the provider, for the stack's client."""
+    asked = parse_qs(urlsplit(url).query)
+    back = urlsplit(asked.get("redirect_uri", [""])[0])
+    return asked.get("client_id") == [login.client_id] and back.path == CALLBACK_PATH
 
 
 def _answer_seconds() -> float:
@@ -147,7 +156,7 @@ class _Browser:
 
     def __init__(self, balancer: Balancer, settings: Settings, headers: Mapping[str, str]) -> None:
         self.balancer, self.headers = balancer, headers
-        self.domain = settings.https.domain
+        self.domain, self.login = settings.https.domain, settings.login
 
     def get(self, url: str, seconds: float, *, follow: bool = True) -> _Answer:
         """Return the answer, at the end of the redirects if they are to be followed. Raises Unreachable."""

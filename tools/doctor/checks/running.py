@@ -412,7 +412,14 @@ def page_answer(case: Case) -> Text | None:
     if page is None or page.fails:
         return None
     said = t("GET {path} answers {status}.", path=page.path, status=page.status)
-    if page.leads_to:
+    if page.login:
+        said = t(
+            "GET {path} asks to log in at {issuer}, so nothing of the page itself was seen; to have it seen, set "
+            "smokePath to one of publicPaths.",
+            path=page.path,
+            issuer=case.now.settings.login.issuer,
+        )
+    elif page.leads_to:
         said = t("GET {path} redirects to {url}.", path=page.path, url=page.leads_to)
     elif page.followed:
         said = t(

@@ -67,12 +67,12 @@ class Cloud:
             plane.start()
             stops.callback(plane.stop)
             variables = local_cloud_environment(calls.endpoint, region, self.home.facts)
+            # The local cloud's identity provider has a certificate of its authority.
+            variables["SSL_CERT_FILE"] = plane.shell["SSL_CERT_FILE"]
             if page:
                 page.start(self.home.folder, region, variables)
             more = started.program_variables(self.options.speed)
-            # The program may ask the local cloud's identity provider, which has a certificate of its authority.
-            trust = {name: plane.shell[name] for name in ("SSL_CERT_FILE",)}
-            hosts = start_hosts(calls, builder, {**variables, **more, **trust}, stops)
+            hosts = start_hosts(calls, builder, {**variables, **more}, stops)
             self.describe: Callable[[], dict[str, object]] = lambda: {
                 **plane.describe(),
                 "left_out": builder.left_out,

@@ -6,7 +6,8 @@ from ipaddress import IPv4Network
 
 from tools.doctor.diagnose import judge
 from tools.snapshot.cloudwatch import Quota
-from tools.snapshot.elb import Certificate, Rule
+from tools.snapshot.elb import Certificate, Oidc, Rule
+from tools.snapshot.login import Provider
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.task_inputs import Image
@@ -114,7 +115,59 @@ def command_task(code=1, **changes):
     return a.ended(CRASHED, code=code, stop=EXITED, started_by="careapp-deploy", **changes)
 
 
+LOGIN = a.choices(
+    loginIssuer="https://login.example.com",
+    loginClientId="careapp",
+    loginSecretArn=f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:careapp-poc/login-AbCdEf",
+    domainName="app.example.com",
+    hostedZoneId="Z0123456789ABC",
+)
+PROVIDER = Provider(
+    callback="https://app.example.com/oauth2/idpresponse",
+    client="careapp",
+    status=200,
+    error="invalid_grant",
+)
+
+
+def logs_in(provider=PROVIDER, alb_out=(3000, 443), page=None, **changes):
+    """A healthy stack with a login; what the provider says, and to where the load balancer may connect."""
+    oidc = Oidc(
+        authorization="https://login.example.com/authorize",
+        token="https://login.example.com/token",
+        userinfo="https://login.example.com/userinfo",
+        client="careapp",
+        scope="openid email",
+    )
+    [plain] = a.balancer().listeners
+    first, *others = plain.rules
+    listener = {"port": 443, "protocol": "HTTPS", "arn": "listener"}
+    asks = a.page(
+        302, leads_to="https://login.example.com/authorize?a=b", login=True, database=None
+    )
+    out = tuple(
+        a.permission(
+            port, ["sg-app"] if port == 3000 else (), networks=() if port == 3000 else a.ANYWHERE
+        )
+        for port in alb_out
+    )
+    return a.stack(
+        LOGIN,
+        balancer=a.entrance(replace(first, login=oidc), *others, **listener),
+        network=a.network(
+            groups=a.groups(alb_in=(a.permission(443, networks=a.ANYWHERE),), alb_out=out)
+        ),
+        page=page or asks,
+        login=provider,
+        **changes,
+    )
+
+
 SITUATIONS = {
+    "login-cut-off": logs_in(alb_out=(3000,)),
+    "login-not-asked": logs_in(page=a.page()),
+    "login-client-refused": logs_in(replace(PROVIDER, error="invalid_client")),
+    "login-redirect-refused": logs_in(replace(PROVIDER, status=400)),
     "stack-missing": a.stage1(
         balancer=None, group=None, database=None, network=None, image=None, secrets=None
     ),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tools.rollout import login_secret
-from tools.rollout.login_secret import NoSecret
+from tools.snapshot.login import NoSecret, client_secret
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf"
 FORWARD = {"Type": "forward", "TargetGroupArn": "tg", "Order": 2}
@@ -37,7 +37,7 @@ class Session:
 
 def test_the_rule_keeps_all_else_and_gets_the_secret():
     session = Session("s3cret")
-    login_secret.replace(session, "rule", login_secret.read(session, ARN))
+    login_secret.replace(session, "rule", client_secret(session, ARN))
     config = {**LOGIN["AuthenticateOidcConfig"], "ClientSecret": "s3cret"}
     actions = [{**LOGIN, "AuthenticateOidcConfig": config}, FORWARD]
     assert session.sent == [("elbv2", "modify_rule", {"RuleArn": "rule", "Actions": actions})]
@@ -45,7 +45,7 @@ def test_the_rule_keeps_all_else_and_gets_the_secret():
 
 def test_one_key_of_a_json_secret_is_enough():
     session = Session(json.dumps({"client": "s3cret", "other": "x"}))
-    assert login_secret.read(session, f"{ARN}:client::") == "s3cret"
+    assert client_secret(session, f"{ARN}:client::") == "s3cret"
 
 
 @pytest.mark.parametrize(
@@ -60,5 +60,5 @@ def test_one_key_of_a_json_secret_is_enough():
 )
 def test_a_secret_without_a_text_is_refused_and_not_shown(secret, value_from, why):
     with pytest.raises(NoSecret) as refused:
-        login_secret.read(Session(secret), value_from)
+        client_secret(Session(secret), value_from)
     assert str(refused.value) == why
