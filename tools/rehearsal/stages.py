@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
+import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stack.file import names_of
+from stack.login import CALLBACK_PATH
 from stack.names import StackNames
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
@@ -90,6 +93,7 @@ class Rehearsal:
             )
         self.say(t("{url} answers 503: ECS is off, and how to turn it on", url=page.url))
         self._check_redirect(page)
+        self._register_login(page, calls)
 
     def set(self, key: str, value: str) -> None:
         """Set a setting, or an entry of a map: `appVariables.NAME`.
@@ -119,6 +123,31 @@ class Rehearsal:
                 if secret_arn(value) == arn:
                     self.set(f"appSecrets.{variable}", value.replace(arn, made["ARN"]))
             self.say(t("The secret {name} has a made-up value here.", name=name))
+
+    def _register_login(self, page: Page, calls: Calls) -> None:
+        """Let users log in at the local cloud's provider: that of the settings knows no address of this machine.
+
+        The secret of its client takes the name of the settings'.
+        """
+        settings = Settings.read(self.stack, self.pulumi.folder)
+        if not settings.login.enabled:
+            return
+        issuer = str(self.facts().state["issuer"])
+        hosts = (page.url, f"https://{self._host(settings)}")
+        body = json.dumps({"redirect_uris": [f"{each}{CALLBACK_PATH}" for each in hosts]}).encode()
+        asked = urllib.request.Request(  # noqa: S310 - a loopback address
+            f"{issuer}/register", body, {"Content-Type": "application/json"}
+        )
+        trust = ssl.create_default_context(cafile=page.authority)
+        with urllib.request.urlopen(asked, timeout=10, context=trust) as answer:  # noqa: S310
+            client = json.load(answer)
+        name = secret_arn(settings.login.secret_arn).rpartition(":")[2].rpartition("-")[0]
+        secret = {"Name": name, "SecretString": client["client_secret"]}
+        made = calls("secretsmanager", "create_secret", secret)
+        self.set("loginIssuer", issuer)
+        self.set("loginClientId", client["client_id"])
+        self.set("loginSecretArn", made["ARN"])
+        self.say(t("Users log in at {issuer} here, with any e-mail address.", issuer=issuer))
 
     def stage2(self) -> None:
         """Deploy the ECS part. It must not change stage 1, and the page must answer."""
@@ -229,7 +258,12 @@ class Rehearsal:
         url = page.url.rstrip("/") + path
         while True:
             status, body, ended = page.get(url, host)
-            if matches(status, matcher) or urlsplit(ended).hostname != urlsplit(url).hostname:
+            elsewhere = urlsplit(ended).hostname != urlsplit(url).hostname
+            if settings.login.protects(path):
+                answers = ended.startswith(f"{settings.login.issuer}/")
+            else:
+                answers = matches(status, matcher) or elsewhere
+            if answers:
                 return status
             if time.monotonic() - begun > PAGE_LIMIT:
                 raise RehearsalFailed(
