@@ -53,6 +53,10 @@ def app_secret(stack):
     return arn("secretsmanager", f"secret:careapp-{stack}/k-AbCdEf")
 
 
+def login_secret(stack):
+    return arn("secretsmanager", f"secret:careapp-{stack}/login-AbCdEf")
+
+
 def log(stack):
     return arn("logs", f"log-group:/ecs/careapp-{stack}:log-stream:a")
 
@@ -75,8 +79,12 @@ ATTACKS = {
         "gets a token of the registry": [("ecr:GetAuthorizationToken", "*", HERE)],
         "writes the state": [("s3:PutObject", state("poc"), HERE)],
         "reads the database's secret": [(READ_SECRET, SECRET, HERE | database("poc"))],
+        "reads the login's secret": [(READ_SECRET, login_secret("poc"), HERE)],
     },
-    "a drift check": {"reads the state of prod": [("s3:GetObject", state("prod"), HERE)]},
+    "a drift check": {
+        "reads the state of prod": [("s3:GetObject", state("prod"), HERE)],
+        "reads the login's secret": [(READ_SECRET, login_secret("poc"), HERE)],
+    },
     "a role of the stack": {
         "reads the secret of prod's database": [(READ_SECRET, SECRET, HERE | database("prod"))],
         "reads a secret that is no database's": [
@@ -194,6 +202,11 @@ ATTACKS = {
             ("s3:GetObject", "arn:aws:s3:::careapp-prod-access-logs-1/one.log.gz", HERE)
         ],
         "reads the database's secret": [(READ_SECRET, SECRET, HERE | database("poc"))],
+        "reads a secret of the app": [(READ_SECRET, app_secret("poc"), HERE)],
+        "reads the secret of prod's login": [(READ_SECRET, login_secret("prod"), HERE)],
+        "reads a secret whose name begins as the login's": [
+            (READ_SECRET, login_secret("poc").replace("login", "login-of-others"), HERE)
+        ],
         "deletes a database whose name begins alike": [
             ("rds:DeleteDBInstance", arn("rds", "db:careapp-poc2"), HERE)
         ],
@@ -246,6 +259,7 @@ ATTACKS = {
             ("ecs:TagResource", arn("ecs", "task/careapp-pr-7-cluster/0a"), HERE)
         ],
         "reads a database's password": [(READ_SECRET, SECRET, database("pr-7"))],
+        "reads the secret of poc's login": [(READ_SECRET, login_secret("poc"), HERE)],
         "restores prod's snapshot": [
             ("rds:RestoreDBInstanceFromDBSnapshot", arn("rds", "snapshot:careapp-prod-final"), HERE)
         ],
@@ -287,6 +301,7 @@ NEEDED = {
         ("iam:CreateRole", iam("role/careapp-poc-x"), bound("poc")),
         ("iam:PassRole", iam("role/careapp-poc-x"), SCHEDULER),
         ("scheduler:UpdateSchedule", arn("scheduler", "schedule/careapp-poc/a"), HERE),
+        (READ_SECRET, login_secret("poc"), HERE),
     ],
     "a role of a pull request's stack": [
         ("ecs:RunTask", arn("ecs", "task-definition/careapp-pr-7-job-a:1"), within("pr-7")),
