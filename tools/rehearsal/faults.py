@@ -156,6 +156,21 @@ def create_other_secret(calls: Calls, _names: StackNames) -> None:
     calls("secretsmanager", "create_secret", secret)
 
 
+def store_another_secret(calls: Calls, names: StackNames) -> None:
+    """Store the secret of another client, as a person does who copies the wrong line."""
+    secret = {"SecretId": f"{names.prefix}/login", "SecretString": "of-another-client"}
+    calls("secretsmanager", "put_secret_value", secret)
+
+
+LOGIN = {
+    "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
+    "loginIssuer": "https://login.example.com",
+    "loginClientId": "client",
+    "loginSecretArn": "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf",
+}
+"""A login, at the local cloud's provider."""
+
+
 def job(name: str, mistake: Text, command: str = "python -V", **changes: Any) -> Fault:
     """Return a mistake in a job, which runs as soon as it is deployed: a rate counts from the schedule's creation."""
     return Fault(
@@ -539,6 +554,23 @@ FAULTS: Mapping[str, Fault] = {
                 "infra/container.py",
                 '"awslogs-group": inputs.log_group,',
                 '"awslogs-group": inputs.log_group + "-app",',
+            ),
+        ),
+        Fault(
+            name="login-secret",
+            mistake=t("the secret of the login is that of another client"),
+            config=LOGIN,
+            manual_change=store_another_secret,
+        ),
+        Fault(
+            name="login-cut-off",
+            mistake=t("the load balancer may not connect to the provider of the login"),
+            config=LOGIN,
+            fixed_in_code=True,
+            edits=change(
+                "infra/login.py",
+                "            from_port=port,\n            to_port=port,\n",
+                "            from_port=port + 1,\n            to_port=port + 1,\n",
             ),
         ),
         job(

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from stack.file import names_of
-from stack.login import CALLBACK_PATH
+from stack.login import CALLBACK_PATH, LOGIN_ISSUER
 from stack.names import StackNames
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
@@ -26,6 +26,7 @@ from tools.local_cloud.run.client import Facts
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.faults import Fault
 from tools.shared.aws_rules import matches
+from tools.snapshot.login import CLIENT_SECRET_FILE
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 UPDATE = t("An update of the app (pulumi up)")
@@ -127,7 +128,8 @@ class Rehearsal:
     def _register_login(self, page: Page, calls: Calls) -> None:
         """Let users log in at the local cloud's provider: that of the settings knows no address of this machine.
 
-        The secret of its client takes the name of the settings'.
+        The secret of its client takes the name of the settings', and stands in a file of the project's folder, as a
+        person has it who reads it from the provider's page.
         """
         settings = Settings.read(self.stack, self.pulumi.folder)
         if not settings.login.enabled:
@@ -138,12 +140,15 @@ class Rehearsal:
         asked = urllib.request.Request(  # noqa: S310 - a loopback address
             f"{issuer}/register", body, {"Content-Type": "application/json"}
         )
-        trust = ssl.create_default_context(cafile=page.authority)
+        trust = ssl.create_default_context(cafile=self.facts().environment["SSL_CERT_FILE"])
         with urllib.request.urlopen(asked, timeout=10, context=trust) as answer:  # noqa: S310
             client = json.load(answer)
         name = secret_arn(settings.login.secret_arn).rpartition(":")[2].rpartition("-")[0]
         secret = {"Name": name, "SecretString": client["client_secret"]}
         made = calls("secretsmanager", "create_secret", secret)
+        file = self.pulumi.folder / CLIENT_SECRET_FILE
+        file.touch(mode=0o600)
+        file.write_text(client["client_secret"])
         self.set("loginIssuer", issuer)
         self.set("loginClientId", client["client_id"])
         self.set("loginSecretArn", made["ARN"])
@@ -196,6 +201,8 @@ class Rehearsal:
             edit.apply(source)
         for key, value in fault.config.items():
             self.set(key, value)
+        if LOGIN_ISSUER.name in fault.config:
+            self._register_login(self._page(), calls)
         if fault.manual_change:
             fault.manual_change(calls, self.names)
         self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}

@@ -18,6 +18,8 @@ from tools.i18n import t
 from tools.snapshot.elb import Oidc
 
 SECONDS = 10
+CLIENT_SECRET_FILE = "secret.txt"  # noqa: S105 - its name
+"""The file from which the fix stores a secret: no command may have it in its arguments."""
 NO_CODE = "no-such-code-careapp-doctor"
 """A code that no provider has issued: with the right secret it is the code that is refused (RFC 6749, 5.2)."""
 

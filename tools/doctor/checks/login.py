@@ -11,6 +11,7 @@ from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import ANYWHERE, Side, missing_rules
 from tools.i18n import t, verbatim
 from tools.snapshot import elb
+from tools.snapshot.login import CLIENT_SECRET_FILE
 
 LOGIN_CUT_OFF = Facts("login-cut-off", 31, {BALANCER_NODE}, certain=True)
 LOGIN_NOT_ASKED = Facts("login-not-asked", 32, {INTERNET})
@@ -76,9 +77,7 @@ def client(case: Case) -> Iterator[Finding]:
     if provider is None or provider.error != INVALID_CLIENT:
         return
     arn = secret_arn(case.now.settings.login.secret_arn)
-    stored = (
-        f"aws secretsmanager put-secret-value --secret-id {arn} --secret-string file://secret.txt"
-    )
+    stored = f"aws secretsmanager put-secret-value --secret-id {arn} --secret-string file://{CLIENT_SECRET_FILE}"
     text = t(
         "Store the secret of client {client} as the provider shows it, from a file, and give it to the load balancer:",
         client=provider.client,

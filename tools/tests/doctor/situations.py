@@ -165,7 +165,7 @@ def logs_in(provider=PROVIDER, alb_out=(3000, 443), page=None, **changes):
 
 SITUATIONS = {
     "login-cut-off": logs_in(alb_out=(3000,)),
-    "login-not-asked": logs_in(page=a.page(database=None)),
+    "login-not-asked": logs_in(page=a.page(203, database=None)),
     "login-client-refused": logs_in(replace(PROVIDER, error="invalid_client")),
     "login-redirect-refused": logs_in(replace(PROVIDER, status=400)),
     "stack-missing": a.stage1(
