@@ -1,7 +1,5 @@
 """What the doctor says of jobs: their schedules, their role, and how their last runs ended."""
 
-from dataclasses import replace
-
 import pytest
 
 from tools.doctor.diagnose import judge
