@@ -237,7 +237,7 @@ def run_job(stack: str, name: str) -> None:
     The command's output goes to standard output, the state of the task to standard error. Ctrl-C stops
     the task.
 
-    Exit code: that of the command, 124 after timeoutMinutes. 125: it did not run, or could not be
+    Exit code: that of the command, 124 (busybox: 143) after timeoutMinutes. 125: it did not run, or could not be
     followed. 130: interrupted.
     """
     from tools.jobs import commands

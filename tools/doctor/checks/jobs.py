@@ -31,8 +31,10 @@ TIMED_OUT = Of("job-timed-out", 69, explained_by={TO_DATABASE})
 FAILED = Of("job-failed", 69, explained_by={TO_DATABASE})
 
 SCHEDULER = "scheduler.amazonaws.com"
-NOT_FOUND, TIMEOUT, KILLED = 127, 124, 137
-"""Exit codes of a command that does not exist, of coreutils' `timeout`, and after its SIGKILL."""
+NOT_FOUND, TIMEOUT = 127, 124
+"""Exit codes of a command that does not exist, and of coreutils' `timeout`."""
+ENDED = (143, 137)
+"""Those of a command that a SIGTERM, then SIGKILL, ended: busybox' `timeout` returns the first in place of 124."""
 
 
 def _jobs(case: Case) -> Jobs:
@@ -179,7 +181,7 @@ def last_runs(case: Case) -> Iterator[Finding]:
 
 def _end(job: Job, run: Run) -> Facts:
     longest = timedelta(minutes=job.timeout_minutes)
-    late = run.exit_code == KILLED and run.took is not None and run.took >= longest
+    late = run.exit_code in ENDED and run.took is not None and run.took >= longest
     if run.exit_code is None:
         return NOT_STARTED
     if run.exit_code == NOT_FOUND:

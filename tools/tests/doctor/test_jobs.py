@@ -36,9 +36,11 @@ def test_the_last_run_s_exit_code_names_the_cause(code, finding, seen):
     assert found.fixes[0].commands == TRY
 
 
-def test_a_kill_after_the_time_out_is_a_time_out():
-    [found] = findings(stack(run(137, started=a.at(-2000))))
-    assert found.id == "job-timed-out"
+@pytest.mark.parametrize(("code", "started", "found"), [
+    (137, -2000, "job-timed-out"), (143, -2000, "job-timed-out"), (143, -300, "job-failed"),
+])  # fmt: skip
+def test_a_signal_at_the_end_of_its_time_is_a_time_out(code, started, found):
+    assert [each.id for each in findings(stack(run(code, started=a.at(started))))] == [found]
 
 
 def test_what_did_not_start_is_said_in_ecs_s_words():
