@@ -95,7 +95,6 @@ CHECKS: tuple[CheckOf, ...] = (
     jobs.schedules,
     jobs.role,
     jobs.last_runs,
-    jobs.hanging,
 )
 
 
