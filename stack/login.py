@@ -167,8 +167,7 @@ class LoginSettings:
         return self.enabled and not any(covers(each, path) for each in self.public)
 
     @classmethod
-    def load(cls, read: Reader, *, https: bool, strategy: str, owner: str) -> LoginSettings:
-        """Read the keys. ``owner`` begins the name of a secret that GitHub Actions may read; "" on other stacks."""
+    def load(cls, read: Reader, *, https: bool, strategy: str) -> LoginSettings:
         public = read(PUBLIC_PATHS)
         if read(LOGIN_ISSUER) and not public:
             health = read.text(load_balancer.HEALTH_PATH).partition("?")[0]
@@ -196,7 +195,6 @@ class LoginSettings:
             shifting.DEPLOY_STRATEGY,
         )
         read.together(check, *keys, *others, otherwise=None)
-        read.together(lambda: given.check_owner(owner), LOGIN_SECRET_ARN, otherwise=None)
         return given
 
     def check_complete(self) -> None:
@@ -240,18 +238,5 @@ class LoginSettings:
                     "log in, and AWS does not say that it keeps the login; set deployStrategy rolling, or no login",
                     issuer=self.issuer,
                     strategy=strategy,
-                )
-            )
-
-    def check_owner(self, owner: str) -> None:
-        """Raise ValueError for a secret that the role of GitHub Actions may not read (delivery/template.yaml)."""
-        name = self.secret_arn.split(":")[6] if self.secret_arn else ""
-        if owner and name and not re.fullmatch(rf"{re.escape(owner)}-[A-Za-z0-9]{{6}}", name):
-            raise ValueError(
-                t(
-                    "{name} is not the secret that GitHub Actions may read (permissionsBoundary); create it with "
-                    "the name {owner}",
-                    name=name,
-                    owner=owner,
                 )
             )

@@ -215,7 +215,6 @@ class Settings:
         read = Reader(given, sources=sources)
         region, tasks = read.region(), ServiceSettings.load(read)
         https = HttpsSettings.load(read, region)
-        by_push = read(PERMISSIONS_BOUNDARY).startswith(f"{given.project}-delivery-")
         settings = read.record(
             cls,
             project=given.project,
@@ -231,7 +230,6 @@ class Settings:
                 read,
                 https=https.enabled,
                 strategy=tasks.deployment.strategy,
-                owner=f"{given.project}-{given.stack}/login" if by_push else "",
             ),
             service=tasks,
             workers=workers.workers(read, tasks.cpu, tasks.memory),

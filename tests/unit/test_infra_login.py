@@ -184,15 +184,6 @@ REFUSED = [
         {**LOGIN, "healthPath": "/he%20alth"},
         "publicPaths: '/he%20alth' is not a path that begins with /",
     ),
-    (
-        {
-            **LOGIN,
-            "loginSecretArn": LOGIN["loginSecretArn"].replace("careapp-poc/login", "sso"),
-            "permissionsBoundary": "careapp-delivery-poc-boundary",
-        },
-        "loginSecretArn: sso-AbCdEf is not the secret that GitHub Actions may read (permissionsBoundary); create it "
-        "with the name careapp-poc/login",
-    ),
 ]
 
 
@@ -202,8 +193,3 @@ def test_a_login_that_could_not_work_is_refused_with_the_way_out(configured, giv
         configured(**given)
     [problem] = [line.strip() for line in str(refused.value).splitlines()[1:-1]]
     assert problem.startswith(says)
-
-
-def test_a_secret_that_github_actions_may_read_is_accepted(configured):
-    boundary = "careapp-delivery-poc-boundary"
-    assert configured(**LOGIN, permissionsBoundary=boundary).login.enabled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pulumi
 import pytest
 
 from tools.rollout import login_secret
@@ -62,3 +63,17 @@ def test_a_secret_without_a_text_is_refused_and_not_shown(secret, value_from, wh
     with pytest.raises(NoSecret) as refused:
         client_secret(Session(secret), value_from)
     assert str(refused.value) == why
+
+
+def test_a_preview_reads_no_secret_and_sends_nothing(monkeypatch):
+    """Its role reads code that nobody has reviewed."""
+    asked = []
+
+    class Arn:
+        def apply(self, function):
+            asked.append(function)
+
+    for dry_run in (True, False):
+        monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda dry_run=dry_run: dry_run)
+        login_secret.send(None, Arn())
+        assert len(asked) == (0 if dry_run else 1)

@@ -186,6 +186,34 @@ def test_a_page_that_redirects_once_for_its_cookie_is_well(server):
     assert len(server.asked) == 4, "a cookie of the visit before was sent"
 
 
+LOGIN = {
+    "loginIssuer": "https://login.example.com",
+    "loginClientId": "c",
+    "loginSecretArn": "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf",
+    "domainName": DOMAIN,
+    "hostedZoneId": "Z0123456789ABC",
+}
+ASKS = f"https://localhost/authorize?client_id=c&redirect_uri=https://{DOMAIN}/oauth2/idpresponse"
+
+
+@pytest.mark.parametrize(
+    ("settings", "place", "login", "fails"),
+    [
+        (LOGIN, ASKS, True, False),
+        (LOGIN, ASKS.replace("client_id=c", "client_id=d"), False, True),
+        (LOGIN | {"publicPaths": "/"}, ASKS, False, True),
+        ({}, ASKS, False, True),
+    ],
+    ids=["asks to log in", "another client", "a public path", "no login"],
+)
+def test_a_request_to_log_in_is_no_broken_page(server, settings, place, login, fails):
+    """Even where no user could open the place, as that of a provider of this machine."""
+    server.pages = {"/": to(place)}
+    found = ask(server, **settings)
+    assert (found.login, found.fails) == (login, fails)
+    assert (found.database is None) == bool(settings)
+
+
 @pytest.mark.parametrize(
     ("place", "fails"),
     [

@@ -212,7 +212,7 @@ class Balancer:
         self._authority, self._wanted = authority, port
         self._listening: dict[str, Listening] = {}
         self._changing = asyncio.Lock()
-        login = Login(clock, traffic, authority.trust())
+        login = Login(clock, authority.trust())
         self.forwarding = Forwarding(clock, targets, find, self._standing, login)
 
     def start(self, hooking: Hooking) -> None:

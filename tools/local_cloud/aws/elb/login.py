@@ -31,7 +31,6 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from tools.local_cloud.aws.ec2.firewall import INTERNET, allows
 from tools.local_cloud.aws.ec2.network import load_balancer_endpoints, read_map
 from tools.local_cloud.aws.elb.listener import Answer, Request, Rule, View, error_answer
-from tools.local_cloud.aws.elb.metrics import Traffic
 from tools.local_cloud.aws.elb.rules import OIDC
 from tools.local_cloud.clock import Clock
 
@@ -52,11 +51,11 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Failed(Exception):
-    """A login that ends with an error page: its status, and the metric that counts it."""
+    """A login that ends with an error page."""
 
-    def __init__(self, status: int, metric: str = "ELBAuthError") -> None:
+    def __init__(self, status: int) -> None:
         super().__init__(status)
-        self.status, self.metric = status, metric
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -103,8 +102,8 @@ def config_of(rule: Rule) -> Mapping[str, Any] | None:
 class Login:
     """Logs users in. The trust of its connections to providers is ``trust``."""
 
-    def __init__(self, clock: Clock, traffic: Traffic, trust: ssl.SSLContext) -> None:
-        self._clock, self._traffic, self._trust = clock, traffic, trust
+    def __init__(self, clock: Clock, trust: ssl.SSLContext) -> None:
+        self._clock, self._trust = clock, trust
         self._box = Fernet(Fernet.generate_key())
 
     async def decide(
@@ -124,7 +123,6 @@ class Login:
                     return error_answer(401)
             return self._begin(config, request)
         except Failed as failed:
-            self._traffic.login(view.balancer, failed.metric)
             return error_answer(failed.status)
 
     def _begin(self, config: Mapping[str, Any], request: Request) -> Answer:
@@ -152,16 +150,15 @@ class Login:
         state = self._open(given.get("state", "")) or {}
         late = time.monotonic() - state.get("at", 0.0) > LOGIN_SECONDS
         if late or not state or _cookies(request).get(NONCE) != state["nonce"]:
-            raise Failed(401, "ELBAuthFailure")
+            raise Failed(401)
         if "error" in given:
             denied = given["error"] == "access_denied"
-            raise Failed(401 if denied else 561, "ELBAuthFailure")
+            raise Failed(401 if denied else 561)
         if "code" not in given:
-            raise Failed(401, "ELBAuthFailure")
+            raise Failed(401)
         session = await self._exchange(
             config, view, f"https://{request.host}{CALLBACK}", given["code"]
         )
-        self._traffic.login(view.balancer, "ELBAuthSuccess")
         return _redirect(state["to"], self._session_cookies(config, session))
 
     async def _exchange(
@@ -176,7 +173,7 @@ class Login:
         bearer = {"Authorization": f"Bearer {token}"}
         claims = await self._ask(config["UserInfoEndpoint"], view, bearer, None)
         if len(json.dumps(claims)) + len(token) > MOST_BYTES:
-            raise Failed(401, "ELBAuthUserClaimsSizeExceeded")
+            raise Failed(401)
         return Session(claims, token)
 
     async def _ask(

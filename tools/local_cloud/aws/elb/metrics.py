@@ -59,10 +59,6 @@ class Traffic:
         if status >= 500:
             self._add("HTTPCode_ELB_5XX_Count", 1, balancer)
 
-    def login(self, balancer: Any, metric: str) -> None:
-        """Count the end of a login: ELBAuthSuccess, or why it failed."""
-        self._add(metric, 1, balancer)
-
     def chosen(self, balancer: Any, group: str) -> None:
         """Count a request for which a target was chosen. CloudWatch counts only those."""
         self._both("RequestCount", 1, balancer, group)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import urllib.error
+import urllib.request
 from copy import deepcopy
 
 import pytest
 
 from tools.local_cloud.aws import hooks
+from tools.local_cloud.aws.elb.login import SIGNER
 from tools.tests.local_cloud.providers.conftest import refused
 
 URL = "https://login.example.com"
@@ -92,3 +95,11 @@ def test_the_defaults_are_told_and_the_secret_is_kept_and_never_told(calls, list
     nothing = [login(ClientSecret=None), ANSWER]
     error = refused(calls, "elbv2", "modify_rule", {**change, "Actions": nothing})
     assert error["Message"] == "A client secret must be specified"
+
+
+def test_the_public_key_of_the_signature_is_where_tasks_find_aws(calls):
+    url = f"{calls.endpoint}/public-keys.auth.elb/{SIGNER.kid}"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        assert answer.read() == SIGNER.public_key
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{url}x", timeout=5)
