@@ -141,7 +141,9 @@ def test_a_user_logs_in_once_and_the_app_gets_signed_claims(door):
     assert (ended.status, ended.to) == (302, page)
     cookie = browser.cookies()[COOKIE]
     assert (cookie.secure, cookie.path, USER in cookie.value) == (True, "/", False)
-    got = headers_of(browser.open(page, **{"X-Amzn-Oidc-Identity": "mallory"}))
+    answer = browser.open(page, **{"X-Amzn-Oidc-Identity": "mallory"})
+    assert "mallory" not in answer.text
+    got = headers_of(answer)
     assert got["x-amzn-oidc-identity"] == USER
     assert got["x-amzn-oidc-accesstoken"] in door.provider.tokens
     header = jwt.get_unverified_header(got["x-amzn-oidc-data"])
