@@ -29,6 +29,9 @@ config:
   careapp:permissionsBoundary: careapp-delivery-poc-boundary
   careapp:domainName: app.example.com
   careapp:hostedZoneId: Z0123456789ABC
+  careapp:loginIssuer: https://login.example.com
+  careapp:loginClientId: careapp
+  careapp:loginSecretArn: "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/login-AbCdEf"
   careapp:taskCpu: "512"
   careapp:taskMemory: "1024"
   careapp:healthPath: /live
@@ -143,3 +146,8 @@ def test_only_a_preview_leaves_the_default_group_as_aws_made_it(engine, stack, c
 def test_a_preview_leaves_out_the_controls_of_poc_and_that_one():
     assert left_out("pr-7").keys() - left_out("poc").keys() == {"EC2.2"}
     assert left_out("pr-x") == left_out("prod")
+
+
+def test_it_runs_without_the_login_whose_secret_it_may_not_read(model):
+    assert "careapp:loginIssuer" in read("poc", model).values
+    assert not written(model).login.enabled
