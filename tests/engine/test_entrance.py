@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from infra.login import SECRET_COMES_LATER
-from tests.support.identity import identity_provider, login_of, login_settings
+from tests.support.identity import change_secret, identity_provider, login_of, login_settings
 from tests.support.local_stack import LocalStack, local_stack
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.scaling import schedule
@@ -100,11 +100,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.refresh("refreshed")
         story.step("spot, no nat", fargateSpot="true", natStrategy="none")
         story.step("on demand, nat", fargateSpot="false", natStrategy="single")
-        settings = login_settings(stack.calls, provider, "secret-of-may")
+        url = story.pages["own certificate"]
+        settings = login_settings(stack.calls, provider, url, "secret-of-may")
         story.step("login", certificateArn=ARN, **settings)
         held = [login_of(stack.calls)]
-        name = {"SecretId": settings["loginSecretArn"], "SecretString": "secret-of-june"}
-        stack.calls("secretsmanager", "put_secret_value", name)
+        change_secret(stack.calls, provider, settings, "secret-of-june")
         story.step("login again")
         story.logins = [*held, login_of(stack.calls)]
         story.state = stack.state()

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from stack.login import CALLBACK_PATH
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.elb.login import OIDC
 from tools.local_cloud.aws.names import trust_variables
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.identity_provider import IdentityProvider
 from tools.local_cloud.machine.authority import Authority
-
-CALLBACK = "https://localhost/oauth2/idpresponse"
 
 
 @contextlib.contextmanager
@@ -33,15 +33,29 @@ def identity_provider(folder: Path) -> Iterator[IdentityProvider]:
 
 
 def login_settings(
-    calls: Calls, provider: IdentityProvider, secret: str, name: str = "careapp-poc/login"
+    calls: Calls, provider: IdentityProvider, url: str, secret: str
 ) -> dict[str, str]:
-    """Register a client, store a secret for it, and return the settings."""
-    made = calls("secretsmanager", "create_secret", {"Name": name, "SecretString": secret})
-    return {
+    """Register the client of a page's URL, store its secret, and return the settings."""
+    client = provider.register(f"{url}{CALLBACK_PATH}")
+    asked = {"Name": "careapp-poc/login", "SecretString": secret}
+    made = calls("secretsmanager", "create_secret", asked)
+    settings = {
         "loginIssuer": provider.issuer,
-        "loginClientId": provider.register(CALLBACK).client_id,
+        "loginClientId": client.client_id,
         "loginSecretArn": made["ARN"],
     }
+    change_secret(calls, provider, settings, secret)
+    return settings
+
+
+def change_secret(
+    calls: Calls, provider: IdentityProvider, settings: dict[str, str], secret: str
+) -> None:
+    """Let the client have another secret, at the provider and in Secrets Manager."""
+    client = provider.clients[settings["loginClientId"]]
+    provider.clients[client.client_id] = replace(client, client_secret=secret)
+    stored = {"SecretId": settings["loginSecretArn"], "SecretString": secret}
+    calls("secretsmanager", "put_secret_value", stored)
 
 
 def login_of(calls: Calls) -> dict[str, Any]:
