@@ -76,7 +76,7 @@ def door(running):
 
     def ask():
         found = running.plane.describe()["listeners"]
-        return [each for each in found if each["declared"] == "HTTPS:443"]
+        return [each for each in found if each["arn"] == listener]
 
     at = until(ask)[0]
     provider = running.plane._provider

@@ -28,6 +28,8 @@ ANSWER = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "404"}
 def listener(calls, balancer):
     """Create a listener of a protocol."""
 
+    arns = []
+
     def made(protocol):
         arn = {"LoadBalancerArn": balancer}
         certificate = {
@@ -35,9 +37,12 @@ def listener(calls, balancer):
         }
         more = {"Certificates": [certificate]} if protocol == "HTTPS" else {}
         params = {"Protocol": protocol, "Port": 443, "DefaultActions": [ANSWER], **arn, **more}
-        return calls("elbv2", "create_listener", params)["Listeners"][0]["ListenerArn"]
+        arns.append(calls("elbv2", "create_listener", params)["Listeners"][0]["ListenerArn"])
+        return arns[-1]
 
-    return made
+    yield made
+    for each in arns:
+        calls("elbv2", "delete_listener", {"ListenerArn": each})
 
 
 def login(order=1, **changes):
