@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stack import (
+    allowed_cidrs,
     container,
     database,
     file,
@@ -23,6 +24,7 @@ from stack import (
     sizes,
     workers,
 )
+from stack.allowed_cidrs import ALLOWED_CIDRS, Allowed
 from stack.database import DatabaseSettings
 from stack.file import Reader, StackError, StackFile
 from stack.image import ImageSettings
@@ -94,6 +96,7 @@ PARTS = (
         shifting,
         scaling,
         load_balancer,
+        allowed_cidrs,
     ),
     monitoring,
 )
@@ -129,6 +132,8 @@ class Settings:
     image: ImageSettings
     health: HealthSettings
     https: HttpsSettings
+    allowed: Allowed = value_of(ALLOWED_CIDRS)
+    """Who may reach the load balancer."""
     service: ServiceSettings
     workers: tuple[Worker, ...] = ()
     jobs: tuple[Job, ...] = ()

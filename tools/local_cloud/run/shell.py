@@ -29,6 +29,7 @@ class CloudFlags:
     speed: float
     port: int | None
     watch_port: int | None = None
+    client: str = ""
 
     def options(self, region: str) -> Options:
         """Decide how tasks run, print the decision and return the local cloud's options."""
@@ -48,6 +49,7 @@ class CloudFlags:
             namespaces=not docker and refused is None,
             mounts=not docker and writable is None,
             watch_port=self.watch_port,
+            client=self.client,
         )
 
 
