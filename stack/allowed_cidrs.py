@@ -67,12 +67,16 @@ def allowed(text: str) -> Allowed:
     """Return the clients of a comma-separated list."""
     entries = rules.names(text)
     if not entries:
-        raise ValueError(t("it names no network, so no client could reach the page; 0.0.0.0/0 is everyone"))
+        raise ValueError(
+            t("it names no network, so no client could reach the page; 0.0.0.0/0 is everyone")
+        )
     networks = tuple(_network(each) for each in entries if not each.startswith("pl-"))
     lists = tuple(_prefix_list(each) for each in entries if each.startswith("pl-"))
     found = Allowed(networks, lists)
     if found.everyone and len(entries) > 1:
-        raise ValueError(t("0.0.0.0/0 is everyone, so the other entries have no effect; delete it, or them"))
+        raise ValueError(
+            t("0.0.0.0/0 is everyone, so the other entries have no effect; delete it, or them")
+        )
     for index, each in enumerate((*networks, *lists)):
         if each in (*networks, *lists)[:index]:
             raise ValueError(t("{entry} is there twice; delete one", entry=str(each)))

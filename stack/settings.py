@@ -132,7 +132,7 @@ class Settings:
     image: ImageSettings
     health: HealthSettings
     https: HttpsSettings
-    allowed: Allowed = value_of(ALLOWED_CIDRS)
+    allowed: Allowed = value_of(ALLOWED_CIDRS)  # noqa: RUF009 - a field
     """Who may reach the load balancer."""
     service: ServiceSettings
     workers: tuple[Worker, ...] = ()

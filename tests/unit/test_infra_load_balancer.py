@@ -90,7 +90,13 @@ def test_each_allowed_client_has_a_rule_of_its_own_on_each_port(engine, build):
     found = engine.inputs(RULE)
     peers = ("cidrIpv4", "prefixListId", "fromPort", "toPort", "description")
     assert {name: tuple(each.get(key) for key in peers) for name, each in found.items()} == {
-        f"careapp-poc-{name}-to-alb-{port}": (cidr, listed, port, port, f"{protocol} from {cidr or listed}")
+        f"careapp-poc-{name}-to-alb-{port}": (
+            cidr,
+            listed,
+            port,
+            port,
+            f"{protocol} from {cidr or listed}",
+        )
         for protocol, port in (("HTTP", 80), ("HTTPS", 443))
         for name, cidr, listed in (
             ("203.0.113.7-32", "203.0.113.7/32", None),

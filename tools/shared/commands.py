@@ -82,7 +82,9 @@ class Address(click.ParamType):
             return str(IPv4Address(value)) if value else ""
         except ValueError:
             self.fail(
-                str(t("{value} is not an IPv4 address like 198.51.100.7.", value=repr(value))), param, ctx
+                str(t("{value} is not an IPv4 address like 198.51.100.7.", value=repr(value))),
+                param,
+                ctx,
             )
 
 

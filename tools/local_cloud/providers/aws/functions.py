@@ -240,7 +240,11 @@ def prefix_list(calls: Calls, asked: Values) -> Values:
     params |= {"PrefixListIds": [asked["id"]]} if asked.get("id") else {}
     found = calls("ec2", "describe_managed_prefix_lists", params)["PrefixLists"]
     if len(found) != 1:
-        words = "multiple EC2 Managed Prefix Lists matched" if found else "no matching EC2 Managed Prefix List found"
+        words = (
+            "multiple EC2 Managed Prefix Lists matched"
+            if found
+            else "no matching EC2 Managed Prefix List found"
+        )
         raise ValueError(words)
     [held] = found
     only = {"PrefixListId": held["PrefixListId"]}
