@@ -57,7 +57,7 @@ def _weight(prefix_list: str) -> int:
             "allowedCidrs: the prefix list {id} cannot be read: {why}. Nothing was changed. `aws ec2 "
             "describe-managed-prefix-lists` shows those of the region.",
             id=prefix_list,
-            why=str(problem),
+            why=str(problem).rpartition(": ")[2],
         )
         raise pulumi.RunError(str(words)) from problem
     if found.address_family != "IPv4":

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tools.snapshot.page import Redirects
 
@@ -19,17 +20,20 @@ class Page:
     authority: str = ""
     plain: str = ""
     """The URL of the HTTP listener that must redirect to it; "" when there is none."""
+    is_open: bool = True
+    """Whether the load balancer lets its clients in."""
 
     @classmethod
-    def of(cls, listeners: Sequence[Mapping[str, str]]) -> Page | None:
+    def of(cls, listeners: Sequence[Mapping[str, Any]]) -> Page | None:
         """Return the page of the local cloud's listeners, or None without a listener."""
         secure = [each for each in listeners if each.get("authority")]
-        plain = [each["url"] for each in listeners if not each.get("authority")]
+        plain = [each for each in listeners if not each.get("authority")]
+        http = plain[0]["url"] if plain else ""
         if secure:
-            return cls(secure[0]["url"], secure[0]["authority"], plain[0] if plain else "")
-        return cls(plain[0]) if plain else None
+            return cls(secure[0]["url"], secure[0]["authority"], http, secure[0]["open"])
+        return cls(http, is_open=plain[0]["open"]) if plain else None
 
-    def get(self, url: str = "", host: str = "") -> tuple[int, str, str]:
+    def get(self, url: str = "", host: str = "", seconds: float = 10) -> tuple[int, str, str]:
         """Return status, text and final URL. Without a trusted answer return status 0 and the reason.
 
         ``host`` is the name that users open. Of a redirect to another host, return it and where it leads.
@@ -41,7 +45,7 @@ class Page:
         )
         asked = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310 - a loopback address
         try:
-            with opener.open(asked, timeout=10) as answer:
+            with opener.open(asked, timeout=seconds) as answer:
                 return answer.status, answer.read().decode(errors="replace"), answer.url
         except urllib.error.HTTPError as answer:
             with answer:

@@ -30,6 +30,10 @@ MADE_UP = "made-up-in-the-rehearsal"
 POLICY_PACK = ("--policy-pack", "policy")
 PAGE_LIMIT = 120.0
 """Seconds within which the page must answer after stage 2 was deployed."""
+LISTED = "192.0.2.0/24"
+"""The made-up content of a prefix list (an address range reserved for documentation)."""
+STRANGER_SECONDS = 3.0
+"""How long a client that must not get in waits for an answer."""
 Say = Callable[[Text], None]
 
 
@@ -76,8 +80,11 @@ class Rehearsal:
         for key, value in config:
             self.set(key, value)
         self._make_secrets(calls)
+        self._make_prefix_lists(calls)
         self.set("ecsEnabled", "false")
         self._stage("stage1")
+        if self._keeps_stranger_out():
+            return
         page = self._page()
         status, body, _ = page.get()
         if status != 503 or "ecsEnabled" not in body:
@@ -105,7 +112,7 @@ class Rehearsal:
         The secrets of the settings exist only in the user's AWS account. Each local value is made up and has
         every key that the settings name.
         """
-        named = Settings.read(self.stack, self.pulumi.folder).service.secrets
+        named = self._settings.service.secrets
         keys: dict[str, list[str]] = {}
         for value in named.values():
             keys.setdefault(secret_arn(value), []).append(secret_key(value))
@@ -120,6 +127,25 @@ class Rehearsal:
                     self.set(f"appSecrets.{variable}", value.replace(arn, made["ARN"]))
             self.say(t("The secret {name} has a made-up value here.", name=name))
 
+    def _make_prefix_lists(self, calls: Calls) -> None:
+        """Create a local prefix list for each of ``allowedCidrs``, and change the setting to its id.
+
+        Those of the settings exist only in the user's AWS account.
+        """
+        allowed = self._settings.allowed
+        text = str(allowed)
+        for each in allowed.prefix_lists:
+            clients = {"MaxEntries": 1, "AddressFamily": "IPv4", "Entries": [{"Cidr": LISTED}]}
+            named = {"PrefixListName": each, **clients}
+            made = calls("ec2", "create_managed_prefix_list", named)["PrefixList"]["PrefixListId"]
+            text = text.replace(each, made)
+            words = t(
+                "The prefix list {id} is {made} here, with {cidr}.", id=each, made=made, cidr=LISTED
+            )
+            self.say(words)
+        if allowed.prefix_lists:
+            self.set("allowedCidrs", text)
+
     def stage2(self) -> None:
         """Deploy the ECS part. It must not change stage 1, and the page must answer."""
         self.say(STAGE2)
@@ -131,6 +157,8 @@ class Rehearsal:
             raise RehearsalFailed(
                 t("stage 2 must only create resources; it did: {steps}", steps="; ".join(touched))
             )
+        if self._keeps_stranger_out():
+            return
         page = self._page()
         status = self.wait_for_page()
         seconds = round(time.monotonic() - begun, 2)
@@ -143,7 +171,8 @@ class Rehearsal:
         """Deploy an update of the app. The page must answer."""
         self.say(UPDATE)
         self._stage("update")
-        self.wait_for_page()
+        if not self._keeps_stranger_out():
+            self.wait_for_page()
 
     def fail(self, fault: Fault) -> Text:
         """Deploy the ECS part, or an update, with ``fault``, and return the error.
@@ -222,7 +251,7 @@ class Rehearsal:
         Request `smokePath`, or without one the health check's path. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``.
         """
         page, begun = self._page(), time.monotonic()
-        settings = Settings.read(self.stack, self.pulumi.folder)
+        settings = self._settings
         health, host = settings.health, self._host(settings)
         path = health.smoke_path or health.path
         matcher = health.smoke_matcher if health.smoke_path else health.matcher
@@ -243,6 +272,43 @@ class Rehearsal:
                     )
                 )
             time.sleep(0.1)
+
+    def _keeps_stranger_out(self) -> bool:
+        """Return whether the client of `--from` must get no answer, and got none.
+
+        Who is in a prefix list only the local cloud knows. Raises ``RehearsalFailed`` for an answer.
+        """
+        client, allowed = self.facts().options.client, self._settings.allowed
+        if not client or allowed.has(client):
+            return False
+        page = self._page()
+        if allowed.prefix_lists and page.is_open:
+            return False
+        status, body, _ = page.get(seconds=STRANGER_SECONDS)
+        if status:
+            raise RehearsalFailed(
+                t(
+                    "{client} is not in allowedCidrs ({allowed}), and {url} answered it {status}: {body}",
+                    client=client,
+                    allowed=str(allowed),
+                    url=page.url,
+                    status=status,
+                    body=body[:200],
+                )
+            )
+        self.say(
+            t(
+                "{url} does not answer {client}, which is not in allowedCidrs ({allowed})",
+                client=client,
+                allowed=str(allowed),
+                url=page.url,
+            )
+        )
+        return True
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings.read(self.stack, self.pulumi.folder)
 
     def _host(self, settings: Settings) -> str:
         """Return the name that users open."""
