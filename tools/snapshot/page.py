@@ -199,7 +199,7 @@ class _Browser:
                 raise Unreachable(t("the local cloud does not listen for it"))
             address, authority = place[:2], place[2]
             if not place[3]:
-                raise Unreachable(t("timed out")) from TimeoutError()
+                raise Unreachable("timed out") from TimeoutError()
         elif _proxy(scheme, address[0]):
             raise Unreachable(t("a proxy is set in the environment, and NO_PROXY does not name it"))
         trust = self._trust(authority) if scheme == "https" else None
