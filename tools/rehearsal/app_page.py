@@ -7,7 +7,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tools.snapshot.page import Redirects
 
@@ -20,18 +19,15 @@ class Page:
     authority: str = ""
     plain: str = ""
     """The URL of the HTTP listener that must redirect to it; "" when there is none."""
-    is_open: bool = True
-    """Whether the load balancer lets its clients in."""
 
     @classmethod
-    def of(cls, listeners: Sequence[Mapping[str, Any]]) -> Page | None:
+    def of(cls, listeners: Sequence[Mapping[str, str]]) -> Page | None:
         """Return the page of the local cloud's listeners, or None without a listener."""
         secure = [each for each in listeners if each.get("authority")]
-        plain = [each for each in listeners if not each.get("authority")]
-        http = plain[0]["url"] if plain else ""
+        plain = [each["url"] for each in listeners if not each.get("authority")]
         if secure:
-            return cls(secure[0]["url"], secure[0]["authority"], http, secure[0]["open"])
-        return cls(http, is_open=plain[0]["open"]) if plain else None
+            return cls(secure[0]["url"], secure[0]["authority"], plain[0] if plain else "")
+        return cls(plain[0]) if plain else None
 
     def get(self, url: str = "", host: str = "", seconds: float = 10) -> tuple[int, str, str]:
         """Return status, text and final URL. Without a trusted answer return status 0 and the reason.
