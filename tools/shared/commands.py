@@ -71,7 +71,7 @@ class Number(click.FloatRange):
             raise click.BadParameter(str(text), ctx, param) from wrong
 
 
-class Address(click.ParamType):
+class Address(click.ParamType[str]):
     """An IPv4 address, as text."""
 
     name = "address"

@@ -21,7 +21,7 @@ def install() -> None:
     EC2Backend.create_default_vpc = _default_vpc  # type: ignore[method-assign,assignment]
     Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
     NetworkInterface.association = property(_known_association)  # type: ignore[assignment]
-    SecurityGroupRule.__init__ = _new_rule  # type: ignore[method-assign]
+    SecurityGroupRule.__init__ = _new_rule  # type: ignore[method-assign,assignment]
     SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
     SecurityGroupRule.__eq__ = _same_rule  # type: ignore[method-assign]
 
