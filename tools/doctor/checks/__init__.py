@@ -90,7 +90,6 @@ CHECKS: tuple[CheckOf, ...] = (
     jobs.schedules,
     jobs.role,
     jobs.last_runs,
-    jobs.hanging,
 )
 
 

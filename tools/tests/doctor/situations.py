@@ -326,7 +326,7 @@ KINDS = {
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
-            *("app-requests-failed", "sizes-near", "job-starts-refused", "job-hangs"),
+            *("app-requests-failed", "sizes-near", "job-starts-refused"),
             "balancer-lets-more-in",
         ),
         "warning",
