@@ -250,7 +250,7 @@ class Balancer:
             "balancer": each.arn.split("/")[2],
             "declared": f"{protocol}:{port}",
             "url": f"{protocol.lower()}://localhost:{each.port}",
-            "open": view is not None and view.open_to_clients,
+            "open": view is None or view.open_to_clients,
             **trust,
         }
 
