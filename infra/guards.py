@@ -32,8 +32,19 @@ def _refuse_too_many_rules(settings: Settings) -> None:
     if count <= USUAL_RULES:
         return
     service, code = RULES_QUOTA
-    quota = int(aws.servicequotas.get_service_quota(service_code=service, quota_code=code).value)
-    if count > quota:
+    try:
+        found = aws.servicequotas.get_service_quota(service_code=service, quota_code=code)
+    except Exception as problem:
+        words = t(
+            "allowedCidrs needs {count} inbound rules, and the quota of a security group, usually {usual}, could not "
+            "be read: {why}",
+            count=count,
+            usual=USUAL_RULES,
+            why=str(problem).rpartition(": ")[2],
+        )
+        pulumi.log.warn(str(words))
+        return
+    if count > (quota := int(found.value)):
         words = t(
             "allowedCidrs needs {count} inbound rules of the load balancer's security group (each entry one for each "
             "of the ports {ports}, a prefix list as many as its maximum number of entries), and the account's quota "

@@ -456,6 +456,20 @@ def test_rules_beyond_the_account_s_quota_are_refused_before_anything_is_made(
     program(**settings)
 
 
+def test_a_quota_that_may_not_be_read_is_said_and_ec2_decides(engine, program, monkeypatch):
+    def call(args, asked=engine.call):
+        if args.token == QUOTA:
+            raise NotFound
+        return asked(args)
+
+    said = []
+    monkeypatch.setattr(engine, "call", call)
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    program(allowedCidrs=addresses(61))
+    [words] = [each for each in said if "allowedCidrs" in each]
+    assert words.startswith("allowedCidrs needs 61 inbound rules, and the quota of a security group")
+
+
 def test_the_quota_is_not_asked_for_where_the_usual_one_is_enough(engine, program):
     engine.lookups[LIST] = clients()
     program(allowedCidrs=f"pl-01234567,{addresses(5)}")
