@@ -467,7 +467,9 @@ def test_a_quota_that_may_not_be_read_is_said_and_ec2_decides(engine, program, m
     monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
     program(allowedCidrs=addresses(61))
     [words] = [each for each in said if "allowedCidrs" in each]
-    assert words.startswith("allowedCidrs needs 61 inbound rules, and the quota of a security group")
+    assert words.startswith(
+        "allowedCidrs needs 61 inbound rules, and the quota of a security group"
+    )
 
 
 def test_the_quota_is_not_asked_for_where_the_usual_one_is_enough(engine, program):
