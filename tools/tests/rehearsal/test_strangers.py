@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import click
 import pytest
 
+from tools.local_cloud.run import shell
+from tools.local_cloud.run.client import CloudError
 from tools.rehearsal import stages
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed
 from tools.shared.commands import Address
@@ -53,6 +55,14 @@ def test_a_stranger_with_an_answer_is_a_failure(tmp_path, listener, monkeypatch)
     monkeypatch.setattr(stages.Page, "get", lambda *_, **__: (200, "hello", ""))
     with pytest.raises(RehearsalFailed, match=r"answers 200 to 203\.0\.113\.9, which is not in"):
         rehearsal(tmp_path, listener, "203.0.113.9", [])._keeps_stranger_out()
+
+
+def test_a_local_cloud_that_runs_keeps_its_clients_address(monkeypatch):
+    options = SimpleNamespace(region="x", client="198.51.100.7")
+    monkeypatch.setattr(shell.client, "find", lambda _: SimpleNamespace(options=options))
+    flags = shell.CloudFlags(tasks="process", speed=1, port=0, client="203.0.113.9")
+    with pytest.raises(CloudError, match=r"runs without --from 203\.0\.113\.9; end it"):
+        shell.shell(["true"], flags, shell.RegionChoice(None, str))
 
 
 @pytest.mark.parametrize("text", ["home", "2001:db8::1", "198.51.100.0/24"])
