@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
 from stack.network import choose_zones
 from stack.settings import Settings
 from stack.shifting import ROLLING
@@ -17,10 +18,67 @@ from tools.i18n import Text, joined, said, t
 def begin(settings: Settings) -> dict[str, Any]:
     """Prepare the stack before its first resource, and return the unchangeable settings, to be exported.
 
-    Raises RunError when one of them was changed.
+    Raises RunError when one of them was changed, or allowedCidrs needs more rules than the account may have.
     """
     _set_permissions_boundary(settings.boundary)
+    _refuse_too_many_rules(settings)
     return _refuse_impossible_changes(settings)
+
+
+def _refuse_too_many_rules(settings: Settings) -> None:
+    """Raise RunError where allowedCidrs does not fit into one security group, or names an unusable prefix list."""
+    ports = list(settings.https.ports.values())
+    count = settings.allowed.rules(_weight) * len(ports)
+    if count <= USUAL_RULES:
+        return
+    service, code = RULES_QUOTA
+    try:
+        found = aws.servicequotas.get_service_quota(service_code=service, quota_code=code)
+    except Exception as problem:
+        words = t(
+            "allowedCidrs needs {count} inbound rules, and the quota of a security group, usually {usual}, could not "
+            "be read: {why}",
+            count=count,
+            usual=USUAL_RULES,
+            why=str(problem).rpartition(": ")[2],
+        )
+        pulumi.log.warn(str(words))
+        return
+    if count > (quota := int(found.value)):
+        words = t(
+            "allowedCidrs needs {count} inbound rules of the load balancer's security group (each entry one for each "
+            "of the ports {ports}, a prefix list as many as its maximum number of entries), and the account's quota "
+            "is {quota}. Nothing was changed. Give fewer entries, or request more: aws service-quotas "
+            "request-service-quota-increase --service-code {service} --quota-code {code} --desired-value {count}",
+            count=count,
+            ports=", ".join(map(str, ports)),
+            quota=quota,
+            service=service,
+            code=code,
+        )
+        raise pulumi.RunError(str(words))
+
+
+def _weight(prefix_list: str) -> int:
+    """Return how many rules a prefix list counts for. Raises RunError where no rule can use it."""
+    try:
+        found = aws.ec2.get_managed_prefix_list(id=prefix_list)
+    except Exception as problem:
+        words = t(
+            "allowedCidrs: the prefix list {id} cannot be read: {why}. Nothing was changed. `aws ec2 "
+            "describe-managed-prefix-lists` shows those of the region.",
+            id=prefix_list,
+            why=str(problem).rpartition(": ")[2],
+        )
+        raise pulumi.RunError(str(words)) from problem
+    if found.address_family != "IPv4":
+        words = t(
+            "allowedCidrs: the prefix list {id} has IPv6 ranges, and the load balancer has IPv4 addresses only. "
+            "Nothing was changed. Delete the entry.",
+            id=prefix_list,
+        )
+        raise pulumi.RunError(str(words))
+    return weight(found.name, found.max_entries)
 
 
 def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from stack.load_balancer import HttpsSettings
+from stack.load_balancer import HTTP, HTTPS, HttpsSettings
 
 NO_SERVICE = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><title>ECS is off</title>
@@ -98,7 +98,6 @@ class Certificate(pulumi.ComponentResource):
         )
 
 
-HTTP, HTTPS = 80, 443
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 """TLS 1.2 and 1.3 (ELB user guide, "Security policies"; control ELB.17 accepts it)."""
 

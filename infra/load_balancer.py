@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from infra.listeners import HTTP, HTTPS, Listeners
+from infra.listeners import Listeners
 from infra.logs import AccessLogs, AccessLogsArgs
 from infra.network import Network
+from stack.allowed_cidrs import EVERYONE
 from stack.load_balancer import IDLE_SECONDS
 from stack.settings import Settings
 
-ANYWHERE = "0.0.0.0/0"
 TARGET_PORT = 80
 """A required argument that ECS does not use: it registers each task with the container's port.
 
@@ -81,29 +81,46 @@ class LoadBalancer(pulumi.ComponentResource):
     def _security_group(self, name: str) -> aws.ec2.SecurityGroup:
         group = aws.ec2.SecurityGroup(
             f"{name}-alb",
-            description="The load balancer; open to the internet",
+            description="The load balancer",
             vpc_id=self.args.network.vpc_id,
             # A rule added outside Pulumi would make EC2 refuse to delete the group.
             revoke_rules_on_delete=True,
             tags={**self.tags, "Name": f"{name}-alb"},
-            opts=self.child,
+            # EC2 cannot change a description: a stack that has another one keeps its group.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["description"]),
         )
-        self._allow(name, group, "HTTP", HTTP)
-        if self.settings.https.enabled:
-            self._allow(name, group, "HTTPS", HTTPS)
+        for protocol, port in self.settings.https.ports.items():
+            for network in map(str, self.settings.allowed.networks):
+                self._allow(name, group, protocol, port, network, cidr_ipv4=network)
+            for each in self.settings.allowed.prefix_lists:
+                self._allow(name, group, protocol, port, each, prefix_list_id=each)
         return group
 
-    def _allow(self, name: str, group: aws.ec2.SecurityGroup, protocol: str, port: int) -> None:
+    def _allow(
+        self,
+        name: str,
+        group: aws.ec2.SecurityGroup,
+        protocol: str,
+        port: int,
+        client: str,
+        **peer: str,
+    ) -> None:
+        """Create the rule of one entry and port.
+
+        The entry is in its name: when the setting changes, an entry that stays keeps its rule, and Pulumi creates the
+        rules of new entries before it deletes those of old ones.
+        """
+        source, who = ("internet", "anywhere") if client == str(EVERYONE) else (client, client)
         aws.vpc.SecurityGroupIngressRule(
-            f"{name}-internet-to-alb-{port}",
+            f"{name}-{source.replace('/', '-')}-to-alb-{port}",
             security_group_id=group.id,
-            description=f"{protocol} from anywhere",
-            cidr_ipv4=ANYWHERE,
+            description=f"{protocol} from {who}",
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
             tags=self.tags,
             opts=self.child,
+            **peer,
         )
 
     def _balancer(self, name: str, group: aws.ec2.SecurityGroup) -> aws.lb.LoadBalancer:

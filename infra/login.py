@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_aws as aws
 
-from infra.listeners import HTTPS
 from infra.load_balancer import LoadBalancer
 from infra.security_groups import ANYWHERE
+from stack.load_balancer import HTTPS
 from stack.login import LoginSettings
 from stack.names import PUBLIC_RULE_PRIORITY
 from stack.settings import Settings

@@ -15,6 +15,9 @@ KEEP_ALIVE_SECONDS = IDLE_SECONDS + 15
 """How long the app must keep one. A request that the load balancer sends while the app closes the connection gets 502
 (User Guide for Application Load Balancers, "Troubleshoot your Application Load Balancers", HTTP 502)."""
 
+HTTP, HTTPS = 80, 443
+"""The listeners' ports."""
+
 HEALTH_PATH = Key(
     "healthPath",
     "/health",
@@ -194,6 +197,11 @@ class HttpsSettings:
     @property
     def enabled(self) -> bool:
         return bool(self.certificate_arn or self.domain)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The listeners' ports, by protocol. With HTTPS the HTTP listener redirects to it."""
+        return {"HTTP": HTTP, **({"HTTPS": HTTPS} if self.enabled else {})}
 
     def url(self, balancer: str) -> str:
         """Return the page's URL, without a path; ``balancer`` is the load balancer's DNS name."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stack import (
+    allowed_cidrs,
     container,
     database,
     file,
@@ -24,6 +25,7 @@ from stack import (
     sizes,
     workers,
 )
+from stack.allowed_cidrs import ALLOWED_CIDRS, Allowed
 from stack.database import DatabaseSettings
 from stack.file import Reader, StackError, StackFile
 from stack.image import ImageSettings
@@ -97,6 +99,7 @@ PARTS = (
         scaling,
         load_balancer,
         login,
+        allowed_cidrs,
     ),
     monitoring,
 )
@@ -133,6 +136,8 @@ class Settings:
     health: HealthSettings
     https: HttpsSettings
     login: LoginSettings
+    allowed: Allowed = value_of(ALLOWED_CIDRS)  # noqa: RUF009 - a field
+    """Who may reach the load balancer."""
     service: ServiceSettings
     workers: tuple[Worker, ...] = ()
     jobs: tuple[Job, ...] = ()

@@ -36,6 +36,7 @@ CHANGED = {
     "domainName": "",
     "hostedZoneId": "",
 }
+CLOUDFRONT = "com.amazonaws.global.cloudfront.origin-facing"
 LIVES = (("careapp", "poc"), ("acme", "prod"))
 ALL = [(project, stack) for project in ("careapp", "acme") for stack in ("poc", "prod")]
 
@@ -70,7 +71,9 @@ def live(folder, delivery):
         stack.calls("iam", "create_policy", {"PolicyName": name, "PolicyDocument": document})
         patch.setattr(BaseClient, "_make_api_call", recorded)
         stack.up(permissionsBoundary=name, protect="false", ecsEnabled="true", **EVERYTHING)
-        stack.up(**CHANGED)
+        filters = [{"Name": "prefix-list-name", "Values": [CLOUDFRONT]}]
+        found = stack.calls("ec2", "describe_managed_prefix_lists", {"Filters": filters})
+        stack.up(**CHANGED, allowedCidrs=found["PrefixLists"][0]["PrefixListId"])
         stack.up(ecsEnabled="false", deployStrategy="canary", rolloutTimeoutMinutes="25")
         stack.up(ecsEnabled="true")
         stack.pulumi.run("refresh", "--stack", stack.name, "--yes")
@@ -92,7 +95,9 @@ def short(calls):
 
 
 def test_a_deploy_may_do_all_that_it_does(life):
-    assert len({call.action for call in life.calls}) > 120
+    asked = {call.action for call in life.calls}
+    assert len(asked) > 120
+    assert "ec2:GetManagedPrefixListEntries" in asked
     assert short(call for call in life.calls if not allowed(life.delivery.deploy, call)) == []
 
 

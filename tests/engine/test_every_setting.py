@@ -107,6 +107,15 @@ def test_nothing_is_left_to_change_after_all_of_them_changed_and_after_they_were
     assert (life.after_change, life.after_back) == ([], [])
 
 
+def test_rules_of_new_clients_are_made_before_those_of_former_ones_go_in_both_directions(life):
+    """At each moment the clients of one of the two settings get in; with HTTPS on two ports."""
+    for steps, made, gone in ((life.changed.steps, 4, 1), (life.back.steps, 1, 4)):
+        rules = [each for each in steps if "IngressRule" in each and "-to-alb-" in each]
+        done = [each.split()[0] for each in rules]
+        assert done == ["create"] * made + ["delete"] * gone, rules
+    assert "lets more clients in" not in life.changed.said, "the gate warns of a rule that goes"
+
+
 @pytest.mark.parametrize("key", [*REFUSED, *STORAGE])
 def test_what_a_stack_keeps_is_not_changed_but_refused_before_anything_is_made(life, key):
     assert f"{key}: {(REFUSED | STORAGE)[key]} is refused: this stack has" in life.refused[key]

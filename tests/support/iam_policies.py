@@ -119,7 +119,7 @@ NAMED = {
 IDS = {
     **{"vpc": "vpc", "subnet": "subnet", "igw": "internet-gateway", "nat": "natgateway"},
     **{"eipalloc": "elastic-ip", "rtb": "route-table", "sg": "security-group", "i": "instance"},
-    **{"sgr": "security-group-rule", "fl": "vpc-flow-log", "ami": "image"},
+    **{"sgr": "security-group-rule", "fl": "vpc-flow-log", "ami": "image", "pl": "prefix-list"},
 }
 """What EC2's ids begin with, and the resource type in their ARN."""
 NEW = {

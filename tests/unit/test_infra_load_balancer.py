@@ -59,7 +59,7 @@ def test_its_security_group_lets_http_in_and_nothing_out(engine, build):
     build()
     assert engine.inputs("aws:ec2/securityGroup:SecurityGroup") == {
         "careapp-poc-alb": {
-            "description": "The load balancer; open to the internet",
+            "description": "The load balancer",
             "vpcId": "vpc-1",
             "revokeRulesOnDelete": True,
             "tags": {**TAGS, "Name": "careapp-poc-alb"},
@@ -77,6 +77,33 @@ def test_its_security_group_lets_http_in_and_nothing_out(engine, build):
         }
     }
     assert engine.inputs("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule") == {}
+
+
+def test_a_security_group_keeps_its_description_as_another_one_would_replace_it(engine, build):
+    build()
+    group = engine.request("aws:ec2/securityGroup:SecurityGroup", "careapp-poc-alb")
+    assert list(group.ignoreChanges) == ["description"]
+
+
+def test_each_allowed_client_has_a_rule_of_its_own_on_each_port(engine, build):
+    build(allowedCidrs="203.0.113.7, 198.51.100.0/24,pl-0123456789abcdef0", certificateArn=ARN)
+    found = engine.inputs(RULE)
+    peers = ("cidrIpv4", "prefixListId", "fromPort", "toPort", "description")
+    assert {name: tuple(each.get(key) for key in peers) for name, each in found.items()} == {
+        f"careapp-poc-{name}-to-alb-{port}": (
+            cidr,
+            listed,
+            port,
+            port,
+            f"{protocol} from {cidr or listed}",
+        )
+        for protocol, port in (("HTTP", 80), ("HTTPS", 443))
+        for name, cidr, listed in (
+            ("203.0.113.7-32", "203.0.113.7/32", None),
+            ("198.51.100.0-24", "198.51.100.0/24", None),
+            ("pl-0123456789abcdef0", None, "pl-0123456789abcdef0"),
+        )
+    }
 
 
 def test_every_health_number_is_explicit(engine, build):

@@ -5,6 +5,7 @@ import re
 import runpy
 from pathlib import Path
 
+import grpc
 import pulumi
 import pytest
 
@@ -408,6 +409,99 @@ def test_zones_that_the_account_does_not_have_are_refused(engine, program, chang
     with pytest.raises(pulumi.RunError) as refused:
         program(**change)
     assert str(refused.value) == words
+    assert inputs(engine) == {}
+
+
+QUOTA, LIST = (
+    "aws:servicequotas/getServiceQuota:getServiceQuota",
+    "aws:ec2/getManagedPrefixList:getManagedPrefixList",
+)
+HTTPS = {"certificateArn": "arn:aws:acm:ap-northeast-1:123456789012:certificate/0a"}
+
+
+def addresses(count):
+    return ",".join(f"198.51.100.{number}" for number in range(count))
+
+
+def clients(entries=0, address_family="IPv4"):
+    """A prefix list with so many entries at most; 0 is CloudFront's, which has 55."""
+    name = "office" if entries else "com.amazonaws.global.cloudfront.origin-facing"
+    return {"addressFamily": address_family, "maxEntries": entries, "name": name}
+
+
+@pytest.mark.parametrize(
+    ("settings", "found", "rules"),
+    [
+        ({"allowedCidrs": addresses(61)}, None, (61, "80")),
+        ({"allowedCidrs": addresses(31), **HTTPS}, None, (62, "80, 443")),
+        ({"allowedCidrs": "pl-01234567", **HTTPS}, clients(), (110, "80, 443")),
+        ({"allowedCidrs": "pl-01234567,203.0.113.7"}, clients(60), (61, "80")),
+    ],
+)
+def test_rules_beyond_the_account_s_quota_are_refused_before_anything_is_made(
+    engine, program, settings, found, rules
+):
+    count, ports = rules
+    engine.lookups |= {QUOTA: {"value": 60.0}, LIST: found}
+    with pytest.raises(pulumi.RunError) as refused:
+        program(**settings)
+    words = str(refused.value)
+    assert words.startswith(
+        f"allowedCidrs needs {count} inbound rules of the load balancer's security group"
+    )
+    assert f"each of the ports {ports}, a prefix" in words
+    assert words.endswith(f"--service-code vpc --quota-code L-0EA8095F --desired-value {count}")
+    assert inputs(engine) == {}
+    engine.lookups[QUOTA] = {"value": float(count)}
+    program(**settings)
+
+
+def test_a_quota_that_may_not_be_read_is_said_and_ec2_decides(engine, program, monkeypatch):
+    def call(args, asked=engine.call):
+        if args.token == QUOTA:
+            raise NotFound
+        return asked(args)
+
+    said = []
+    monkeypatch.setattr(engine, "call", call)
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    program(allowedCidrs=addresses(61))
+    [words] = [each for each in said if "allowedCidrs" in each]
+    assert words.startswith(
+        "allowedCidrs needs 61 inbound rules, and the quota of a security group"
+    )
+
+
+def test_the_quota_is_not_asked_for_where_the_usual_one_is_enough(engine, program):
+    engine.lookups[LIST] = clients()
+    program(allowedCidrs=f"pl-01234567,{addresses(5)}")
+    program(allowedCidrs=addresses(30), **HTTPS)
+
+
+class NotFound(grpc.RpcError):
+    """The provider's answer, as the engine passes it on."""
+
+    def code(self):
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self):
+        return "no matching EC2 Managed Prefix List found"
+
+
+def test_a_prefix_list_that_no_rule_can_use_is_refused(engine, program, monkeypatch):
+    begin = "^allowedCidrs: the prefix list pl-01234567"
+    engine.lookups[LIST] = clients(5, "IPv6")
+    with pytest.raises(pulumi.RunError, match=f"{begin} has IPv6 ranges, and the load balancer"):
+        program(allowedCidrs="pl-01234567")
+
+    def call(args, asked=engine.call):
+        if args.token == LIST:
+            raise NotFound
+        return asked(args)
+
+    monkeypatch.setattr(engine, "call", call)
+    with pytest.raises(pulumi.RunError, match=f"{begin} cannot be read: .*no matching EC2 Managed"):
+        program(allowedCidrs="pl-01234567")
     assert inputs(engine) == {}
 
 

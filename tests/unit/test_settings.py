@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 
 import pytest
 
+from stack.allowed_cidrs import Allowed
 from stack.container import RESERVED
 from stack.file import StackError, StackFile
 from stack.names import StackNames
@@ -20,7 +21,7 @@ def flat(record, path=""):
     found = {}
     for field in (each for each in fields(record) if each.compare):
         value = getattr(record, field.name)
-        if is_dataclass(value) and not isinstance(value, Hours):
+        if is_dataclass(value) and not isinstance(value, (Allowed, Hours)):
             found |= flat(value, f"{path}{field.name}.")
         else:
             found[path + field.name] = value

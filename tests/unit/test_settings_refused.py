@@ -7,6 +7,7 @@ import boto3
 import pulumi_aws.config
 import pytest
 
+from stack.allowed_cidrs import weight
 from stack.file import OTHER_CREDENTIALS, StackError
 from stack.rules import Integer
 from stack.settings import KEYS
@@ -310,3 +311,66 @@ def test_a_stack_whose_name_cannot_name_resources_is_refused(configured, stack, 
 @pytest.mark.parametrize("stack", ["prod", "pr-2", "a2", "t" * 20])
 def test_a_stack_whose_name_can_name_resources_is_accepted(configured, stack):
     assert configured(stack=stack).names.prefix == f"careapp-{stack}"
+
+
+V6 = "and the load balancer has IPv4 addresses only, so no client comes from there; delete it"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (" ,", "it names no network, so no client could reach the page; 0.0.0.0/0 is everyone"),
+        (
+            "office",
+            "'office' is neither an address, nor a range like 203.0.113.0/24, nor the ID of a prefix list",
+        ),
+        (
+            "203.0.113.9/24",
+            "203.0.113.9/24 is not the first address of its range; write 203.0.113.0/24, or 203.0.113.9 for that "
+            "one alone",
+        ),
+        ("2001:db8::/32", f"2001:db8::/32 is IPv6, {V6}"),
+        ("::/0", f"::/0 is IPv6, {V6}"),
+        (
+            "10.1.0.0/16",
+            "10.1.0.0/16 is private, and the load balancer sees a client's public address; write that, which "
+            "`curl https://checkip.amazonaws.com` shows there",
+        ),
+        ("pl-office", "'pl-office' is not the ID of a prefix list like pl-0123456789abcdef0"),
+        ("203.0.113.7,203.0.113.7/32", "203.0.113.7/32 is there twice; delete one"),
+        ("pl-01234567,pl-01234567", "pl-01234567 is there twice; delete one"),
+        (
+            "203.0.113.7,203.0.113.0/24",
+            "203.0.113.7/32 is a part of 203.0.113.0/24, which allows it already; delete one of them",
+        ),
+        (
+            "0.0.0.0/0,pl-01234567",
+            "0.0.0.0/0 is everyone, so the other entries have no effect; delete it, or them",
+        ),
+    ],
+)
+def test_a_client_that_no_rule_can_let_in_or_that_is_in_already_is_refused(configured, text, why):
+    assert problems(configured, allowedCidrs=text) == [f"allowedCidrs: {why}"]
+
+
+def test_clients_are_addresses_ranges_and_prefix_lists(configured):
+    found = configured(allowedCidrs="203.0.113.7, 198.51.100.0/24 ,pl-01234567").allowed
+    assert str(found) == "203.0.113.7/32, 198.51.100.0/24, pl-01234567"
+    assert (found.everyone, configured().allowed.everyone) == (False, True)
+    assert [found.has(each) for each in ("198.51.100.9", "203.0.113.7", "203.0.113.8")] == [
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "most", "counts"),
+    [
+        ("com.amazonaws.global.cloudfront.origin-facing", 0, 55),
+        ("com.amazonaws.ap-northeast-1.s3", 0, 1),
+        ("office", 20, 20),
+    ],
+)
+def test_a_prefix_list_counts_for_its_weight(name, most, counts):
+    assert weight(name, most) == counts

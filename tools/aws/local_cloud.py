@@ -57,12 +57,12 @@ def now() -> datetime:
     return datetime.fromisoformat(found["time"]) if "time" in found else datetime.now(UTC)
 
 
-def listener(arn: str) -> tuple[str, int, str | None] | None:
-    """Return host, port and CA file of a listener in the local cloud."""
+def listener(arn: str) -> tuple[str, int, str | None, bool] | None:
+    """Return host, port and CA file of a listener in the local cloud, and whether it lets its clients in."""
     for each in _facts().get("state", {}).get("listeners", ()):
         if each["arn"] == arn:
             url = urlsplit(each["url"])
-            return str(url.hostname), int(url.port or 0), each.get("authority")
+            return str(url.hostname), int(url.port or 0), each.get("authority"), each["open"]
     return None
 
 

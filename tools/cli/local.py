@@ -22,7 +22,7 @@ UNTIL = t(
     "--until stage1 leaves stage 2 out.",
     key=ECS,
 )
-CLOUD_OPTIONS = ("tasks", "speed", "port", "watch_port")
+CLOUD_OPTIONS = ("tasks", "speed", "port", "client", "watch_port")
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, collapse_addresses
 
+from stack.allowed_cidrs import Allowed
 from tools.snapshot.vpc import AclEntry, Group, Network, Permission, Route
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
@@ -73,11 +74,56 @@ def _carries(rule: Permission, port: int) -> bool:
 def allows_any_inbound(network: Network, ids: Iterable[str], port: int) -> bool:
     """Return whether a rule of the security groups allows any inbound IPv4 TCP to ``port``."""
     return any(
-        _carries(rule, port) and (rule.networks or rule.groups or rule.prefix_lists)
-        for group in ids
-        if group in network.groups
-        for rule in network.groups[group].ingress
+        rule.networks or rule.groups or rule.prefix_lists
+        for _, rule in _inbound(network, ids, port)
     )
+
+
+@dataclass(frozen=True)
+class WiderRule:
+    """A peer of an inbound rule that nobody allowed: a network, or the id of a prefix list or a security group."""
+
+    group: str
+    rule: Permission
+    peer: str
+
+
+def not_let_in(network: Network, ids: Iterable[str], port: int, allowed: Allowed) -> list[str]:
+    """Return the allowed networks and prefix lists from which no rule of the security groups allows TCP to ``port``."""
+    rules = [rule for _, rule in _inbound(network, ids, port)]
+    networks = list(collapse_addresses(each for rule in rules for each in rule.networks))
+    if ANYWHERE in networks:
+        return []
+    lists = {each for rule in rules for each in rule.prefix_lists}
+    missing = [each for each in allowed.networks if not any(map(each.subnet_of, networks))]
+    return [*map(str, missing), *(each for each in allowed.prefix_lists if each not in lists)]
+
+
+def wider_rules(
+    network: Network, ids: Iterable[str], port: int, allowed: Allowed
+) -> tuple[WiderRule, ...]:
+    """Return the rules by which the security groups let more clients in to ``port`` than those allowed."""
+    if allowed.everyone:
+        return ()
+    networks = list(collapse_addresses(allowed.networks))
+    return tuple(
+        WiderRule(group, rule, str(peer))
+        for group, rule in _inbound(network, ids, port)
+        for peer in (*rule.networks, *rule.prefix_lists, *rule.groups)
+        if not (
+            any(map(peer.subnet_of, networks))
+            if isinstance(peer, IPv4Network)
+            else peer in allowed.prefix_lists
+        )
+    )
+
+
+def _inbound(network: Network, ids: Iterable[str], port: int) -> Iterator[tuple[str, Permission]]:
+    """Yield the inbound rules for TCP to ``port``, each with its group's id."""
+    for group in ids:
+        for rule in network.groups.get(group, Group(id=group, name=group)).ingress:
+            if _carries(rule, port):
+                yield group, rule
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,10 @@ def _balancer(case: Case) -> Text:
 def _ports(case: Case) -> Text:
     found = case.now.balancer.value
     ports = ", ".join(f"{each.protocol} {each.port}" for each in found.listeners) if found else ""
-    return t("Open to the internet: {ports}.", ports=ports or "-")
+    allowed = case.now.settings.allowed
+    if allowed.everyone:
+        return t("Open to the internet: {ports}.", ports=ports or "-")
+    return t("Open to {allowed}: {ports}.", allowed=str(allowed), ports=ports or "-")
 
 
 def _status(case: Case) -> Text:

@@ -29,7 +29,7 @@ class Page:
             return cls(secure[0]["url"], secure[0]["authority"], plain[0] if plain else "")
         return cls(plain[0]) if plain else None
 
-    def get(self, url: str = "", host: str = "") -> tuple[int, str, str]:
+    def get(self, url: str = "", host: str = "", seconds: float = 10) -> tuple[int, str, str]:
         """Return status, text and final URL. Without a trusted answer return status 0 and the reason.
 
         ``host`` is the name that users open. Of a redirect to another host, return it and where it leads.
@@ -41,7 +41,7 @@ class Page:
         )
         asked = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310 - a loopback address
         try:
-            with opener.open(asked, timeout=10) as answer:
+            with opener.open(asked, timeout=seconds) as answer:
                 return answer.status, answer.read().decode(errors="replace"), answer.url
         except urllib.error.HTTPError as answer:
             with answer:

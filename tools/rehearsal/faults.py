@@ -139,6 +139,19 @@ def add_catch_all_rule(calls: Calls, names: StackNames) -> None:
     calls("elbv2", "create_rule", rule)
 
 
+def shut_clients_out(calls: Calls, names: StackNames) -> None:
+    """Revoke the inbound rules of the load balancer's security group."""
+    name = {"Names": [names.balancer]}
+    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
+    group = {"Name": "group-id", "Values": found["SecurityGroups"]}
+    rules = calls("ec2", "describe_security_group_rules", {"Filters": [group]})[
+        "SecurityGroupRules"
+    ]
+    ids = [each["SecurityGroupRuleId"] for each in rules if not each["IsEgress"]]
+    where = {"GroupId": found["SecurityGroups"][0], "SecurityGroupRuleIds": ids}
+    calls("ec2", "revoke_security_group_ingress", where)
+
+
 def before_health_answer(line: str) -> tuple[Edit, ...]:
     """Return the edit that runs ``line`` before the app answers /health."""
     return change(FRONT, HEALTH_ANSWER, f"            {line}\n{HEALTH_ANSWER}")
@@ -399,6 +412,13 @@ FAULTS: Mapping[str, Fault] = {
             name="rule-shadowed",
             mistake=t("another listener rule, with a lower priority number, matches every path"),
             manual_change=add_catch_all_rule,
+        ),
+        Fault(
+            name="clients-shut-out",
+            mistake=t(
+                "the load balancer's security group lost its rules for the clients of allowedCidrs"
+            ),
+            manual_change=shut_clients_out,
         ),
         Fault(
             name="page-raises",

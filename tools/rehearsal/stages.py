@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from stack.file import names_of
-from stack.login import CALLBACK_PATH, LOGIN_ISSUER
+from stack.login import LOGIN_ISSUER
 from stack.names import StackNames
 from stack.settings import Settings
-from stack.statements import secret_arn, secret_key
 from tools.i18n import Text, said, t
 from tools.i18n.masking import mask_data
 from tools.local_cloud.calls import Calls
@@ -26,17 +24,18 @@ from tools.local_cloud.console import duration
 from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
 from tools.local_cloud.paths import ROOT
 from tools.local_cloud.run.client import Facts
+from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.faults import Fault
 from tools.shared.aws_rules import matches
-from tools.snapshot.login import CLIENT_SECRET_FILE
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
 UPDATE = t("An update of the app (pulumi up)")
-MADE_UP = "made-up-in-the-rehearsal"
 POLICY_PACK = ("--policy-pack", "policy")
 PAGE_LIMIT = 120.0
 """Seconds within which the page must answer after stage 2 was deployed."""
+STRANGER_SECONDS = 3.0
+"""How long a client that must not get in waits for an answer."""
 Say = Callable[[Text], None]
 
 
@@ -84,10 +83,14 @@ class Rehearsal:
         self.pulumi.run("stack", "init", self.stack)
         for key, value in config:
             self.set(key, value)
-        self._make_secrets(calls)
+        stand_ins.make_secrets(self, calls)
+        stand_ins.make_prefix_lists(self, calls)
         self.set("ecsEnabled", "false")
         self._stage("stage1")
         page = self._page()
+        stand_ins.register_login(self, page, calls)
+        if self._keeps_stranger_out():
+            return
         status, body, _ = page.get()
         if status != 503 or "ecsEnabled" not in body:
             raise RehearsalFailed(
@@ -99,7 +102,6 @@ class Rehearsal:
             )
         self.say(t("{url} answers 503: ECS is off, and how to turn it on", url=page.url))
         self._check_redirect(page)
-        self._register_login(page, calls)
 
     def set(self, key: str, value: str) -> None:
         """Set a setting, or an entry of a map: `appVariables.NAME`.
@@ -108,56 +110,6 @@ class Rehearsal:
         """
         path = ["--plaintext", *(["--path"] if "." in key else [])]
         self.pulumi.run("config", "set", *path, key, value, "--stack", self.stack)
-
-    def _make_secrets(self, calls: Calls) -> None:
-        """Create a local secret for each of ``appSecrets``, and change the settings to its ARN.
-
-        The secrets of the settings exist only in the user's AWS account. Each local value is made up and has
-        every key that the settings name.
-        """
-        named = Settings.read(self.stack, self.pulumi.folder).service.secrets
-        keys: dict[str, list[str]] = {}
-        for value in named.values():
-            keys.setdefault(secret_arn(value), []).append(secret_key(value))
-        for arn, wanted in keys.items():
-            text = (
-                json.dumps(dict.fromkeys(filter(None, wanted), MADE_UP)) if any(wanted) else MADE_UP
-            )
-            name = arn.rpartition(":")[2].rpartition("-")[0]
-            made = calls("secretsmanager", "create_secret", {"Name": name, "SecretString": text})
-            for variable, value in named.items():
-                if secret_arn(value) == arn:
-                    self.set(f"appSecrets.{variable}", value.replace(arn, made["ARN"]))
-            self.say(t("The secret {name} has a made-up value here.", name=name))
-
-    def _register_login(self, page: Page, calls: Calls) -> None:
-        """Let users log in at the local cloud's provider: that of the settings knows no address of this machine.
-
-        The secret of its client takes the name of the settings', and stands in a file of the project's folder, as a
-        person has it who reads it from the provider's page.
-        """
-        settings = Settings.read(self.stack, self.pulumi.folder)
-        if not settings.login.enabled:
-            return
-        issuer = str(self.facts().state["issuer"])
-        hosts = (page.url, f"https://{self._host(settings)}")
-        body = json.dumps({"redirect_uris": [f"{each}{CALLBACK_PATH}" for each in hosts]}).encode()
-        asked = urllib.request.Request(  # noqa: S310 - a loopback address
-            f"{issuer}/register", body, {"Content-Type": "application/json"}
-        )
-        trust = ssl.create_default_context(cafile=self.facts().environment["SSL_CERT_FILE"])
-        with urllib.request.urlopen(asked, timeout=10, context=trust) as answer:  # noqa: S310
-            client = json.load(answer)
-        name = secret_arn(settings.login.secret_arn).rpartition(":")[2].rpartition("-")[0]
-        secret = {"Name": name, "SecretString": client["client_secret"]}
-        made = calls("secretsmanager", "create_secret", secret)
-        file = self.pulumi.folder / CLIENT_SECRET_FILE
-        file.touch(mode=0o600)
-        file.write_text(client["client_secret"])
-        self.set("loginIssuer", issuer)
-        self.set("loginClientId", client["client_id"])
-        self.set("loginSecretArn", made["ARN"])
-        self.say(t("Users log in at {issuer} here, with any e-mail address.", issuer=issuer))
 
     def stage2(self) -> None:
         """Deploy the ECS part. It must not change stage 1, and the page must answer."""
@@ -170,6 +122,8 @@ class Rehearsal:
             raise RehearsalFailed(
                 t("stage 2 must only create resources; it did: {steps}", steps="; ".join(touched))
             )
+        if self._keeps_stranger_out():
+            return
         page = self._page()
         status = self.wait_for_page()
         seconds = round(time.monotonic() - begun, 2)
@@ -180,8 +134,7 @@ class Rehearsal:
 
     def run_jobs(self) -> None:
         """Run each job once that is not disabled. Raises ``RehearsalFailed`` where one fails."""
-        declared = Settings.read(self.stack, self.pulumi.folder).jobs
-        for job in (each for each in declared if each.enabled):
+        for job in (each for each in self.settings.jobs if each.enabled):
             self.say(t("The job {name}, once (./careapp jobs run {name})", name=job.name))
             done = self.careapp("jobs", "run", job.name)
             self.report.jobs = {**(self.report.jobs or {}), job.name: done.returncode}
@@ -210,7 +163,8 @@ class Rehearsal:
         """Deploy an update of the app. The page must answer."""
         self.say(UPDATE)
         self._stage("update")
-        self.wait_for_page()
+        if not self._keeps_stranger_out():
+            self.wait_for_page()
 
     def fail(self, fault: Fault) -> Text:
         """Deploy the ECS part, or an update, with ``fault``, and return the error.
@@ -235,7 +189,7 @@ class Rehearsal:
         for key, value in fault.config.items():
             self.set(key, value)
         if LOGIN_ISSUER.name in fault.config:
-            self._register_login(self._page(), calls)
+            stand_ins.register_login(self, self._page(), calls)
         if fault.manual_change:
             fault.manual_change(calls, self.names)
         self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}
@@ -291,8 +245,8 @@ class Rehearsal:
         Request `smokePath`, or without one the health check's path. Raises ``RehearsalFailed`` after ``PAGE_LIMIT``.
         """
         page, begun = self._page(), time.monotonic()
-        settings = Settings.read(self.stack, self.pulumi.folder)
-        health, host = settings.health, self._host(settings)
+        settings = self.settings
+        health, host = settings.health, self.host(settings)
         path = health.smoke_path or health.path
         matcher = health.smoke_matcher if health.smoke_path else health.matcher
         url = page.url.rstrip("/") + path
@@ -318,7 +272,34 @@ class Rehearsal:
                 )
             time.sleep(0.1)
 
-    def _host(self, settings: Settings) -> str:
+    def _keeps_stranger_out(self) -> bool:
+        """Return whether the client of `--from` must get no answer, and got none. Raises ``RehearsalFailed``."""
+        client, allowed = self.facts().options.client, self.settings.allowed
+        listed = IPv4Network(stand_ins.LISTED) if allowed.prefix_lists else None
+        if not client or allowed.has(client) or (listed and IPv4Address(client) in listed):
+            return False
+        page = self._page()
+        status, *_ = page.get(seconds=STRANGER_SECONDS)
+        words = {"client": client, "allowed": str(allowed), "url": page.url}
+        if status:
+            raise RehearsalFailed(
+                t(
+                    "{url} answers {status} to {client}, which is not in allowedCidrs ({allowed})",
+                    status=status,
+                    **words,
+                )
+            )
+        self.say(
+            t("{url} does not answer {client}, which is not in allowedCidrs ({allowed})", **words)
+        )
+        return True
+
+    @property
+    def settings(self) -> Settings:
+        """The stack file's settings as they are now."""
+        return Settings.read(self.stack, self.pulumi.folder)
+
+    def host(self, settings: Settings) -> str:
         """Return the name that users open."""
         facts = self.facts()
         calls = Calls(facts.endpoint, facts.options.region)

@@ -49,6 +49,7 @@ WITHOUT_BREAKER = ("CANARY", "LINEAR")
 """Strategies for which the circuit breaker is not documented (Amazon ECS developer guide, "Deployment
 failure detection", names rolling update and blue/green deployments)."""
 
+LETS_MORE_IN = "balancer-lets-more-in"
 PAGE_FAILS = "page-errors"
 WRONG = frozenset({"app-raises", PAGE_FAILS})
 """The root causes of a failing page that are the version's own, whether the page worked before or not.
@@ -65,10 +66,13 @@ class Log(Protocol):
     def warning(self, text: Text) -> None: ...
 
 
-async def causes(diagnose: Diagnose, log: Log, counts: Collection[int]) -> str:
+async def causes(
+    diagnose: Diagnose, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
+) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
-    A desired count of 0 is a cause unless 0 is among the ``counts`` of the stack file. Two
+    ``gone`` is what this update will delete: rules for other clients than allowedCidrs are there until then. A
+    desired count of 0 is a cause unless 0 is among the ``counts`` of the stack file. Two
     diagnoses have to agree, for AWS is eventually consistent. The revision runs: a doctor that
     fails or may not read everything is shown and does not make `pulumi up` red.
     """
@@ -78,6 +82,9 @@ async def causes(diagnose: Diagnose, log: Log, counts: Collection[int]) -> str:
     if found and _reasons(found, counts):
         return plain(found)
     if found:
+        if any("Ingress" in each.kind for each in gone):
+            left = tuple(each for each in found.findings if each.id != LETS_MORE_IN)
+            found = replace(found, findings=left)
         _report(found, log)
     return ""
 

@@ -130,7 +130,7 @@ async def _follow(
     if note := words.another_count(end.view.desired, counts, expected, asked.session.place):
         log.lasting(note)
     diagnose = diagnose_expected(settings, asked.session, expected, deployed)
-    found = await causes(diagnose, log, counts)
+    found = await causes(diagnose, log, counts, tuple(_pending(changes)))
     if found:
         worked = changes.page_worked
         raise RolloutFailed(words.running_with_a_cause(end, expected, found, page_worked=worked))

@@ -88,7 +88,7 @@ def page(
             found = replace(found, database=answer.status)
         return found
     except Unreachable as problem:
-        raise _unreachable(found.url, problem) from None
+        raise _unreachable(found.url, problem, settings) from None
 
 
 def status(balancer: Balancer, settings: Settings, path: str) -> int:
@@ -100,15 +100,20 @@ def status(balancer: Balancer, settings: Settings, path: str) -> int:
     try:
         return _Browser(balancer, settings, {}).get(url, _answer_seconds(), follow=False).status
     except Unreachable as problem:
-        raise _unreachable(url, problem) from None
+        raise _unreachable(url, problem, settings) from None
 
 
-def _unreachable(url: str, problem: Unreachable) -> AwsProblem:
-    return AwsProblem(
-        "unreachable",
-        t("{url} cannot be reached from here: {why}.", url=url, why=said(problem)),
-        t("Open it in a browser, or run the command where it can be reached."),
-    )
+def _unreachable(url: str, problem: Unreachable, settings: Settings) -> AwsProblem:
+    text = t("{url} cannot be reached from here: {why}.", url=url, why=said(problem))
+    # A security group drops what it does not allow, so the connection times out.
+    if not settings.allowed.everyone and isinstance(problem.__cause__, TimeoutError):
+        text = t(
+            "{text} allowedCidrs is {allowed}: this machine may be outside.",
+            text=text,
+            allowed=str(settings.allowed),
+        )
+    way_out = t("Open it in a browser, or run the command where it can be reached.")
+    return AwsProblem("unreachable", text, way_out)
 
 
 def _get_page(browser: _Browser, found: Page) -> Page:
@@ -202,6 +207,8 @@ class _Browser:
             if place is None:
                 raise Unreachable(t("the local cloud does not listen for it"))
             address, authority = place[:2], place[2]
+            if not place[3]:
+                raise Unreachable("timed out") from TimeoutError()
         elif _proxy(scheme, address[0]):
             raise Unreachable(t("a proxy is set in the environment, and NO_PROXY does not name it"))
         trust = self._trust(authority) if scheme == "https" else None

@@ -76,6 +76,8 @@ def _page(now: Snapshot) -> Line:
     words = now.page_url
     if balancer.state not in ("active", ""):
         words += f" ({balancer.state})"
+    if not (allowed := now.settings.allowed).everyone:
+        words = str(t("{page} for {allowed}", page=words, allowed=str(allowed)))
     return _row(t("Page"), words)
 
 

@@ -11,7 +11,6 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import DATABASE, FORWARD, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import (
-    ANYWHERE,
     CLIENTS,
     INTERNET,
     LINUX,
@@ -19,15 +18,18 @@ from tools.diagnosis.reachability import (
     AclDenial,
     MissingRule,
     Side,
+    WiderRule,
     acl_denials,
     acl_ends,
     addresses,
     allows_any_inbound,
     missing_rules,
+    not_let_in,
+    wider_rules,
 )
 from tools.i18n import Text, t, verbatim
 from tools.snapshot import elb
-from tools.snapshot.vpc import Network
+from tools.snapshot.vpc import Network, Permission
 
 BALANCER_CANNOT_REACH_TASK = Facts("balancer-cannot-reach-task", 30, {FORWARD}, certain=True)
 BALANCER_LETS_NOBODY_IN = Facts(
@@ -38,7 +40,7 @@ TASK_CANNOT_REACH_DATABASE = Facts(
     "task-cannot-reach-database", 42, {DATABASE}, subject=TO_DATABASE, certain=True
 )
 
-ANYONE = Side((), (ANYWHERE,))
+BALANCER_LETS_MORE_IN = Facts("balancer-lets-more-in", 34, {catalogue.INTERNET})
 
 DROPPED = t(
     "A security group drops a connection that it does not allow: the health check "
@@ -145,15 +147,21 @@ def task_to_database(case: Case) -> Iterator[Finding]:
 
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
-    """Check that an internet-facing load balancer accepts connections from all addresses; from none is a cause."""
-    network, balancer = case.network, case.now.balancer.value
+    """Check that an internet-facing load balancer accepts connections from allowedCidrs; from nobody is a cause."""
+    network, balancer, allowed = case.network, case.now.balancer.value, case.now.settings.allowed
     if network is None or balancer is None or balancer.scheme != "internet-facing":
         return
-    target = Side(balancer.groups, addresses(network, balancer.subnets))
     nodes, serving = acl_ends(network, balancer.subnets), elb.serving(balancer)
+    ports = [each.port for each in balancer.listeners]
+    missed = {
+        port: not_let_in(network, balancer.groups, port, allowed) if balancer.groups else []
+        for port in ports
+    }
+    found = (wider_rules(network, balancer.groups, port, allowed) for port in ports)
+    if wider := tuple(dict.fromkeys(each for rules in found for each in rules)):
+        yield _lets_more_in(case, network, wider, repair=any(missed.values()))
     for listener in balancer.listeners:
-        port = listener.port
-        missing = missing_rules(network, ANYONE, target, port)
+        port, missing = listener.port, missed[listener.port]
         denials = acl_denials(network, [INTERNET], nodes, port, CLIENTS)
         if not missing and not denials:
             continue
@@ -162,7 +170,7 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
         closed = listener == serving and (
             shut or not allows_any_inbound(network, balancer.groups, port)
         )
-        rules = (_missing(each, network, ANYONE, target, port) for each in missing)
+        rules = (_no_inbound(network, balancer.groups[0], port, each) for each in missing)
         yield Finding(
             BALANCER_LETS_NOBODY_IN if closed else INTERNET_CANNOT_REACH_BALANCER,
             kind="cause" if closed else "warning",
@@ -171,16 +179,62 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             else t("Some clients cannot reach the load balancer on port {port}", port=port),
             why=t("Requests from addresses that no rule allows time out."),
             seen=(*rules, *acl_sentences(denials, network)),
-            fixes=(*_entrance(case, missing, port), *acl_fixes(denials, network)),
+            fixes=(
+                *_entrance(case, balancer.groups[:1], missing, port),
+                *acl_fixes(denials, network),
+            ),
         )
 
 
-def _entrance(case: Case, missing: tuple[MissingRule, ...], port: int) -> tuple[Fix, ...]:
-    commands = [_authorize("ingress", each.group, port, f"cidr={ANYWHERE}") for each in missing]
+def _entrance(
+    case: Case, groups: tuple[str, ...], missing: Sequence[str], port: int
+) -> tuple[Fix, ...]:
+    commands = [_authorize("ingress", group, port, each) for group in groups for each in missing]
     if not commands:
         return ()
     text = t("Or open the port, if the page is public and the program does not declare it:")
     return (case.restore(), Fix(text, tuple(commands)))
+
+
+def _lets_more_in(
+    case: Case, network: Network, wider: Sequence[WiderRule], *, repair: bool
+) -> Finding:
+    """Return the finding of rules that are wider than the setting; ``repair``: rules of the setting are missing, too.
+
+    Those are made first: to revoke a rule before would shut clients out.
+    """
+    fix = case.refresh(
+        t("Let Pulumi make the missing rules, and delete those that it has made for other clients:")
+    )
+    if not repair:
+        revoked = (
+            _rule_command("revoke", "ingress", each.group, _ports_of(each.rule), each.peer)
+            for each in wider
+        )
+        fix = Fix(t("Delete what allowedCidrs does not name:"), tuple(revoked))
+    return Finding(
+        BALANCER_LETS_MORE_IN,
+        kind="warning",
+        title=t("The load balancer lets more clients in than allowedCidrs"),
+        why=t("Rules of security groups add up, and Pulumi leaves one that it has not made."),
+        seen=tuple(
+            t(
+                "Security group {own} has an inbound rule from {peer} ({ports}); allowedCidrs is {allowed}.",
+                own=verbatim(_label(network, each.group)),
+                ports=_ports_of(each.rule),
+                peer=each.peer,
+                allowed=str(case.now.settings.allowed),
+            )
+            for each in wider
+        ),
+        fixes=(fix,),
+    )
+
+
+def _ports_of(rule: Permission) -> str:
+    """Return a rule's protocol and ports, as the AWS CLI has them."""
+    ports = "" if rule.protocol == "-1" else f",FromPort={rule.first},ToPort={rule.last}"
+    return f"IpProtocol={rule.protocol}{ports}"
 
 
 def lacking(
@@ -202,11 +256,15 @@ def _missing(each: MissingRule, network: Network, source: Side, target: Side, po
             port=port,
             peer=_named(network, target),
         )
+    return _no_inbound(network, each.group, port, _named(network, source))
+
+
+def _no_inbound(network: Network, group: str, port: int, peer: str) -> Text:
     return t(
         "Security group {own} has no inbound rule for TCP {port} from {peer}.",
-        own=own,
+        own=verbatim(_label(network, group)),
         port=port,
-        peer=_named(network, source),
+        peer=peer,
     )
 
 
@@ -221,19 +279,21 @@ def _label(network: Network, group: str) -> str:
 
 def _authorize_peer(each: MissingRule, source: Side, target: Side, port: int) -> str:
     peer = target if each.direction == "egress" else source
-    return _authorize(each.direction, each.group, port, f"group={peer.groups[0]}")
+    return _authorize(each.direction, each.group, port, peer.groups[0])
 
 
 def _authorize(direction: str, group: str, port: int, peer: str) -> str:
-    kind, _, value = peer.partition("=")
-    who = (
-        f"UserIdGroupPairs=[{{GroupId={value}}}]"
-        if kind == "group"
-        else f"IpRanges=[{{CidrIp={value}}}]"
-    )
+    ports = f"IpProtocol=tcp,FromPort={port},ToPort={port}"
+    return _rule_command("authorize", direction, group, ports, peer)
+
+
+def _rule_command(verb: str, direction: str, group: str, ports: str, peer: str) -> str:
+    """Return the command for one rule; ``peer`` is a network, or the id of a security group or a prefix list."""
+    members = {"sg": "UserIdGroupPairs=[{GroupId=", "pl": "PrefixListIds=[{PrefixListId="}
+    who = members.get(peer.partition("-")[0], "IpRanges=[{CidrIp=") + peer + "}]"
     return (
-        f"aws ec2 authorize-security-group-{direction} --group-id {group} --ip-permissions "
-        f"'IpProtocol=tcp,FromPort={port},ToPort={port},{who}'"
+        f"aws ec2 {verb}-security-group-{direction} --group-id {group} --ip-permissions "
+        f"'{ports},{who}'"
     )
 
 

@@ -38,7 +38,8 @@ class DataPlane:
 
     ``folder`` is for its files. ``images`` returns the image of a reference or raises
     ImageNotFound. ``port`` is where the first HTTP:80 listener listens (None: 8080 if free, else
-    any). ``aws_endpoint`` is moto's address. With ``namespaces`` every task has a network
+    any). ``client`` is the address of all clients of load balancers, or "" for any that may reach them.
+    ``aws_endpoint`` is moto's address. With ``namespaces`` every task has a network
     namespace, with ``mounts`` every container a mount namespace.
     """
 
@@ -49,12 +50,13 @@ class DataPlane:
         clock: Clock,
         images: Callable[[str], LocalImage],
         port: int | None,
+        client: str = "",
         aws_endpoint: str,
         namespaces: bool,
         mounts: bool,
     ) -> None:
         self._given, self._clock, self._images = folder, clock, images
-        self._port, self._aws_endpoint = port, aws_endpoint
+        self._port, self._client, self._aws_endpoint = port, client, aws_endpoint
         self._namespaces, self._mounts = namespaces, mounts
         self._hooking, self._guardian, self._loop = Hooking(), Guardian(), Loop()
         self._undo: list[Callable[[], None]] = []
@@ -97,7 +99,14 @@ class DataPlane:
             self._loop, addresses, databases, self._aws_endpoint, mounts=self._mounts
         )
         balancer = self._balancer = Balancer(
-            self._loop, self._clock, targets, network.find, authority, self._port, traffic
+            self._loop,
+            self._clock,
+            targets,
+            network.find,
+            authority,
+            self._port,
+            traffic,
+            self._client,
         )
         balancer.start(self._hooking)
         self._undo.append(lambda: self._loop.run(balancer.stop()))

@@ -41,6 +41,8 @@ class Options:
     namespaces: bool
     mounts: bool
     watch_port: int | None = None
+    client: str = ""
+    """The address of all clients of load balancers; "": any that may reach them."""
 
     @property
     def page_port(self) -> int | None:

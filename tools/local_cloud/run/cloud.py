@@ -60,6 +60,7 @@ class Cloud:
                 clock=clock,
                 images=builder.find,
                 port=self.options.port,
+                client=self.options.client,
                 aws_endpoint=calls.endpoint,
                 namespaces=self.options.namespaces,
                 mounts=self.options.mounts,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from tools.local_cloud.clock import DEFAULT_SPEED
-from tools.shared.commands import Number, Whole
+from tools.shared.commands import Address, Number, Whole
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
@@ -31,6 +31,14 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
             type=Whole(0, 65535),
             default=None,
             help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
+        ),
+        click.option(
+            "--from",
+            "client",
+            type=Address(),
+            default="",
+            help="Address from which every request to a load balancer comes, to see who gets in: the security "
+            "groups and network ACLs judge it. Default: one that they let in, if there is one.",
         ),
     ):
         command = option(command)

@@ -29,6 +29,7 @@ class CloudFlags:
     speed: float
     port: int | None
     watch_port: int | None = None
+    client: str = ""
 
     def options(self, region: str) -> Options:
         """Decide how tasks run, print the decision and return the local cloud's options."""
@@ -48,6 +49,7 @@ class CloudFlags:
             namespaces=not docker and refused is None,
             mounts=not docker and writable is None,
             watch_port=self.watch_port,
+            client=self.client,
         )
 
 
@@ -104,6 +106,14 @@ def shell(command: list[str], flags: CloudFlags, choice: RegionChoice) -> int:
     facts = client.find(home)
     region = facts.options.region if facts else choice.read()
     choice.check(region)
+    if facts and flags.client not in ("", facts.options.client):
+        raise CloudError(
+            t(
+                "the local cloud runs without --from {client}; end it and its stacks: {cloud} stop",
+                client=flags.client,
+                cloud=starter.current().cloud,
+            )
+        )
     project = current_project(home, running=facts is not None)
     project.prepare()
     words = command or [os.environ.get("SHELL", "/bin/sh")]

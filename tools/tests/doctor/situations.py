@@ -248,6 +248,12 @@ SITUATIONS = {
     "internet-cannot-reach-balancer": a.stack(
         network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
     ),
+    "balancer-lets-more-in": a.stack(
+        settings=a.choices(allowedCidrs="203.0.113.0/24"),
+        network=rules(
+            alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"), *a.ANYWHERE)),)
+        ),
+    ),
     "page-waits-for-database": a.stack(
         page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])
     ),
@@ -374,6 +380,7 @@ KINDS = {
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
             *("app-requests-failed", "sizes-near", "job-starts-refused"),
+            "balancer-lets-more-in",
         ),
         "warning",
     ),

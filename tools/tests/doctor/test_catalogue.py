@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from inspect import ismodule
+from ipaddress import IPv4Network
 
 import pytest
 
@@ -76,6 +77,18 @@ def test_of_a_healthy_stack_every_place_is_open():
     said = {name: str(each.reason) for name, each in links(a.stack()).items()}
     assert said["forward"] == "GET /health answers 200."
     assert said["internet"] == "Open to the internet: HTTP 80."
+    some = links(a.stack(settings=a.choices(allowedCidrs="203.0.113.0/24")))["internet"]
+    assert (some.state, str(some.reason)) == (
+        "warned",
+        "The load balancer lets more clients in than allowedCidrs",
+    )
+    only = a.network(
+        groups=a.groups(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
+    )
+    some = links(a.stack(settings=a.choices(allowedCidrs="203.0.113.0/24"), network=only))[
+        "internet"
+    ]
+    assert (some.state, str(some.reason)) == ("open", "Open to 203.0.113.0/24: HTTP 80.")
     assert said["database"] == "Security groups allow TCP 5432; TLS is required."
 
 

@@ -227,6 +227,79 @@ def test_doctor_warns_where_an_acl_keeps_everybody_from_the_balancer():
     assert "outbound rule * denies TCP 32768-65535 to 0.0.0.0/0" in str(found.seen[0])
 
 
+HALVES = tuple(IPv4Network(each) for each in ("198.51.100.0/25", "198.51.100.128/25"))
+SOME = {"allowedCidrs": "198.51.100.0/24,203.0.113.7,pl-01234567"}
+ONE = IPv4Network("203.0.113.7")
+
+
+def let_in(*rules, **settings):
+    """What the doctor finds at a load balancer with these inbound rules."""
+    net = a.network(groups=a.groups(alb_in=rules))
+    return judge(a.stack(network=net, settings=a.choices(**settings))).findings
+
+
+def test_a_rule_for_the_ports_of_two_listeners_is_named_and_revoked_once():
+    [http] = a.balancer().listeners
+    both = a.balancer(listeners=(http, replace(http, arn="other", port=443)))
+    net = a.network(groups=a.groups(alb_in=(Permission(protocol="-1", networks=(ANYWHERE,)),)))
+    found = judge(a.stack(balancer=both, network=net, settings=a.choices(**SOME))).findings
+    [wider] = [each for each in found if each.id == "balancer-lets-more-in"]
+    assert (len(wider.seen), len(wider.fixes[0].commands)) == (1, 1)
+
+
+def on_80(*networks, lists=(), groups=()):
+    return replace(a.permission(80, groups, networks), prefix_lists=tuple(lists))
+
+
+def test_rules_that_are_the_setting_s_or_together_as_wide_are_right():
+    assert let_in(on_80(*HALVES, ONE, lists=["pl-01234567"]), **SOME) == ()
+    assert let_in(on_80(ANYWHERE)) == let_in(on_80(ANYWHERE, lists=["pl-9"], groups=APP)) == ()
+
+
+def test_each_allowed_client_without_a_rule_is_named_with_the_cure():
+    [found] = let_in(on_80(HALVES[0]), **SOME)
+    assert (found.id, found.kind) == ("internet-cannot-reach-balancer", "warning")
+    missing = ("198.51.100.0/24", "203.0.113.7/32", "pl-01234567")
+    lacks = "Security group sg-alb (careapp-poc-alb) has no inbound rule for TCP 80 from"
+    assert [str(each) for each in found.seen] == [f"{lacks} {each}." for each in missing]
+    restored, opened = found.fixes
+    assert restored.commands == ("pulumi up --refresh -s poc",)
+    assert [each.rpartition("ToPort=80,")[2] for each in opened.commands] == [
+        "IpRanges=[{CidrIp=198.51.100.0/24}]'",
+        "IpRanges=[{CidrIp=203.0.113.7/32}]'",
+        "PrefixListIds=[{PrefixListId=pl-01234567}]'",
+    ]
+
+
+def test_a_rule_that_is_wider_than_the_setting_is_named_and_revoked_as_it_is():
+    every = Permission(protocol="-1", networks=(ANYWHERE,))
+    right = on_80(*HALVES, ONE, lists=["pl-01234567"])
+    [found] = let_in(right, every, on_80(lists=["pl-9"], groups=APP), **SOME)
+    assert (found.id, found.kind) == ("balancer-lets-more-in", "warning")
+    assert "rule from 0.0.0.0/0 (IpProtocol=-1); allowedCidrs is 198.51.100.0/24, 203." in str(
+        found.seen[0]
+    )
+    [fix] = found.fixes
+    revoke = "aws ec2 revoke-security-group-ingress --region ap-northeast-1 --group-id sg-alb"
+    tcp = "IpProtocol=tcp,FromPort=80,ToPort=80"
+    assert fix.commands == tuple(
+        f"{revoke} --ip-permissions '{each}'"
+        for each in (
+            "IpProtocol=-1,IpRanges=[{CidrIp=0.0.0.0/0}]",
+            f"{tcp},PrefixListIds=[{{PrefixListId=pl-9}}]",
+            f"{tcp},UserIdGroupPairs=[{{GroupId=sg-app}}]",
+        )
+    )
+
+
+def test_before_a_wide_rule_is_revoked_the_missing_ones_are_made():
+    more, some = let_in(on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME)
+    assert {more.id, some.id} == {"balancer-lets-more-in", "internet-cannot-reach-balancer"}
+    for each in (more, some):
+        assert each.fixes[0].commands == ("pulumi up --refresh -s poc",)
+    assert not any("revoke" in one for each in more.fixes for one in each.commands)
+
+
 def test_before_the_first_number_there_is_no_room_and_the_rule_must_go():
     net = network(private=acl((rule(1, 3000, allow=False), rule(100))))
     (fix,) = network_path.acl_fixes(to_task(private=net.subnets["private-1"].acl), net)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -58,6 +59,7 @@ EXAMPLE = (
     *("appVariables.GREETING=hello", f"appSecrets.SECRET_KEY={SECRET}"),
 )
 """What docs/your-app.md sets for the example, which does not start without its variable and its secret."""
+LIST = "pl-0123456789abcdef0"
 AS_OTHERS_WRITE_IT = (
     *("appDockerfile=docker/web", "appTarget=Production", "appSecrets.PGPASSWORD=${DB_PASSWORD}"),
     "appVariables.DATABASE_URL=postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}",
@@ -109,11 +111,12 @@ def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_ano
         stack_file.read_text().replace("region: ap-northeast-1", f"region: {REGION}")
     )
     as_others_write_it(acme.project / "examples" / "flaskr")
-    given = (*HTTPS, *EXAMPLE, *AS_OTHERS_WRITE_IT, *PROCESSES)
+    clients = f"allowedCidrs=198.51.100.0/24,{LIST}"
+    given = (*HTTPS, *EXAMPLE, *AS_OTHERS_WRITE_IT, *PROCESSES, clients)
     settings = [word for each in given for word in ("-c", each)]
     done = acme.run(
         *("rehearse", "-s", "poc", "--exit", "--tasks", "process", "--port", "0"),
-        *("--json", str(file), *settings),
+        *("--json", str(file), "--from", "192.0.2.9", *settings),
         umask=OWN,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -136,6 +139,10 @@ def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_ano
     assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
     assert '"https://app.example.com"' in done.stdout
     assert "The secret acme-poc/flaskr has a made-up value here." in done.stdout
+    made = re.search(
+        rf"The prefix list {LIST} is (pl-\w+) here, with 192\.0\.2\.0/24\.", done.stdout
+    )
+    assert made, "so a client of --from that is in it gets in"
     assert "acme-poc-service" in done.stdout
     assert "careapp-poc" not in done.stdout
     assert_nothing_left(acme)

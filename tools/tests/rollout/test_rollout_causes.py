@@ -21,6 +21,7 @@ from tools.rollout.causes import Certainty
 from tools.rollout.follow import follow
 from tools.rollout.verdict import Outcome, Patience
 from tools.screen import short_time
+from tools.snapshot.deletions import Deletion
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part
 from tools.snapshot.rollout import Rollout
@@ -46,14 +47,14 @@ def gate(monkeypatch):
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
     monkeypatch.setattr(causes, "WARM_UP_SECONDS", 0.05)
 
-    def found(*snapshots, counts=(1,)):
+    def found(*snapshots, counts=(1,), gone=()):
         looks, log = list(snapshots), Told()
         found.log = log
 
         def diagnose():
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        return asyncio.run(causes.causes(diagnose, log, counts)), log.lastings
+        return asyncio.run(causes.causes(diagnose, log, counts, gone)), log.lastings
 
     return found
 
@@ -93,6 +94,17 @@ def test_tasks_that_died_before_are_no_reason(gate):
         "2 tasks failed within the last hour and were replaced: Read the last lines of its log: "
         "./careapp logs --previous -s poc"
     ]
+
+
+def test_a_rule_that_this_update_is_about_to_delete_is_no_warning(gate):
+    wider = SITUATIONS["balancer-lets-more-in"]
+    rule, route = (
+        Deletion(f"aws:{kind}", "old", {})
+        for kind in ("vpc/securityGroupIngressRule:SecurityGroupIngressRule", "ec2/route:Route")
+    )
+    for gone, count in (((), 1), ((route,), 1), ((route, rule), 0)):
+        assert gate(wider, gone=gone)[0] == ""
+        assert len(gate.log.warnings) == count
 
 
 def test_a_cause_that_the_next_look_does_not_show_is_none(gate):

@@ -210,7 +210,7 @@ class Program:
             outcome = ends_of.get(expected.names.process, Outcome.RUNS)
             return End(Verdict(outcome=outcome, text=verbatim("so")), view(started(60)))
 
-        async def causes(diagnose, _log, _counts):
+        async def causes(diagnose, _log, _counts, _gone):
             self.read.append(diagnose.keywords["workers"])
             return ""
 

@@ -333,7 +333,7 @@ def authority(tmp_path):
 def secure(server, authority, tmp_path, monkeypatch):
     """Serves HTTPS with a certificate for a name, and is what a local cloud's facts lead to."""
 
-    def serve(name, trusted=True):
+    def serve(name, trusted=True, is_open=True):
         certificate, key = authority.issue([name])
         (tmp_path / "server.pem").write_bytes(certificate + key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -343,7 +343,7 @@ def secure(server, authority, tmp_path, monkeypatch):
         )
         trust = {"authority": str(authority.path)} if trusted else {}
         url = f"https://127.0.0.1:{server.server_port}"
-        listeners = [{"arn": "arn:listener", "url": url, **trust}]
+        listeners = [{"arn": "arn:listener", "url": url, "open": is_open, **trust}]
         (tmp_path / "cloud.json").write_text(json.dumps({"state": {"listeners": listeners}}))
         monkeypatch.setenv(local_cloud.FACTS, str(tmp_path / "cloud.json"))
         [listener] = server.of("HTTPS").listeners
@@ -384,6 +384,28 @@ def test_a_listener_that_the_local_cloud_does_not_have_says_nothing_about_the_pa
 ):
     monkeypatch.setenv(local_cloud.FACTS, str(tmp_path / "none.json"))
     assert "the local cloud does not listen for it" in problem(server.there)
+
+
+OUTSIDE = "allowedCidrs is 198.51.100.0/24: this machine may be outside."
+
+
+def test_a_machine_that_may_be_outside_of_the_allowed_networks_is_told_so(secure, monkeypatch):
+    own = {"certificateArn": "arn:aws:acm:ap-northeast-1:123456789012:certificate/0a"}
+    some = {**own, "allowedCidrs": "198.51.100.0/24"}
+    closed = secure("other.example.com", is_open=False)
+    assert "outside" not in problem(closed, **own)
+    words = problem(closed, **some)
+    assert words.endswith(f"cannot be reached from here: timed out. {OUTSIDE}")
+    monkeypatch.delenv(local_cloud.FACTS)
+
+    def drops(*_):
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(page.socket, "create_connection", drops)
+    aws = replace(closed, dns="127.0.0.1")
+    assert problem(aws, **some).endswith(f": timed out. {OUTSIDE}")
+    nameless = replace(closed, dns="x.invalid")
+    assert "outside" not in problem(nameless, **some)
 
 
 def test_the_doctor_says_what_the_page_answers():

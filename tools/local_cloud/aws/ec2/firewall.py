@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -191,6 +191,24 @@ class Map:
 
 INTERNET = Endpoint(address=IPv4Address("203.0.113.10"), ephemeral=CLIENTS)
 """A host on the internet (an address reserved for documentation)."""
+PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+"""Addresses that no host on the internet has (RFC 1918)."""
+
+
+def clients(network: Map, node: Endpoint, address: str) -> Iterator[Endpoint]:
+    """Yield the host on the internet that connects to a node, by its address.
+
+    With "" it may be any that a rule of the node's security groups names: INTERNET, or the first of a rule's network.
+    """
+    if address:
+        yield replace(INTERNET, address=IPv4Address(address))
+        return
+    yield INTERNET
+    for each in node.groups & network.groups.keys():
+        for rule in network.groups[each].ingress:
+            for named in rule.networks:
+                if not any(named.subnet_of(private) for private in PRIVATE):
+                    yield replace(INTERNET, address=named.network_address)
 
 
 def allows(network: Map, source: Endpoint, destination: Endpoint, port: int) -> bool:

@@ -24,8 +24,8 @@ def read_map() -> Map:
         ec2 = hooks.backend("ec2")
         groups = {
             str(group.id): Group(
-                ingress=tuple(_rule(rule) for rule in group.ingress_rules),
-                egress=tuple(_rule(rule) for rule in group.egress_rules),
+                ingress=tuple(_rule(ec2, rule) for rule in group.ingress_rules),
+                egress=tuple(_rule(ec2, rule) for rule in group.egress_rules),
             )
             for per_vpc in ec2.groups.values()
             for group in per_vpc.values()
@@ -50,15 +50,24 @@ def _without_dns(ec2: Any, subnets: Mapping[str, Any]) -> dict[str, IPv4Address]
     }
 
 
-def _rule(rule: Any) -> Rule:
+def _rule(ec2: Any, rule: Any) -> Rule:
     cidr, group = rule.ip_range.get("CidrIp"), rule.source_group.get("GroupId")
     return Rule(
         protocol=str(rule.ip_protocol),
         first_port=rule.from_port,
         last_port=rule.to_port,
-        networks=(IPv4Network(cidr),) if cidr else (),
+        networks=(IPv4Network(cidr),) if cidr else _listed(ec2, rule),
         groups=frozenset({group} if group else ()),
     )
+
+
+def _listed(ec2: Any, rule: Any) -> tuple[IPv4Network, ...]:
+    """Return the networks of a rule's prefix list, of its newest version."""
+    known = ec2.managed_prefix_lists.get(rule.prefix_list_id)
+    if known is None or known.address_family != "IPv4":
+        return ()
+    entries = list(known.entries.values())[-1] if known.entries else ()
+    return tuple(IPv4Network(each["Cidr"]) for each in entries)
 
 
 def _routes(ec2: Any, subnet: Any) -> tuple[Route, ...]:

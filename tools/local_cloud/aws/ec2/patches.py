@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from moto.ec2.models import EC2Backend
@@ -12,6 +13,7 @@ from moto.ec2.models.vpcs import VPC
 
 _association = NetworkInterface.association
 _create_default_vpc = EC2Backend.create_default_vpc
+_make_rule = SecurityGroupRule.__init__
 
 
 def install() -> None:
@@ -19,6 +21,7 @@ def install() -> None:
     EC2Backend.create_default_vpc = _default_vpc  # type: ignore[method-assign,assignment]
     Instance.security_groups = property(_groups, _set_groups)  # type: ignore[assignment]
     NetworkInterface.association = property(_known_association)  # type: ignore[assignment]
+    SecurityGroupRule.__init__ = _new_rule  # type: ignore[method-assign,assignment]
     SecurityGroupRule.description = property(_description)  # type: ignore[assignment]
     SecurityGroupRule.__eq__ = _same_rule  # type: ignore[method-assign]
 
@@ -55,6 +58,18 @@ def _set_groups(instance: Instance, groups: Any) -> None:
 def _known_association(interface: NetworkInterface) -> Any:
     """Return the interface's public address, or None, which EC2 leaves out; moto answers an empty element."""
     return _association.fget(interface) or None  # type: ignore[attr-defined]
+
+
+def _new_rule(rule: SecurityGroupRule, *args: Any, **named: Any) -> None:
+    """Keep the description of a rule for a prefix list, which moto drops."""
+    _make_rule(rule, *args, **named)
+    listed = dict(zip(RULE_ARGUMENTS, args, strict=False)) | named
+    words = (listed.get("prefix_list_id") or {}).get("Description")
+    if words:
+        rule.ip_range["Description"] = words
+
+
+RULE_ARGUMENTS = tuple(signature(_make_rule).parameters)[1:]
 
 
 def _description(rule: SecurityGroupRule) -> str | None:

@@ -146,6 +146,47 @@ def _refuse_duplicates(params: Params, direction: str) -> None:
                 )
 
 
+MOST_RULES = 60
+"""The default of the quota (VPC user guide, "Amazon VPC quotas"), which moto has, too."""
+PREFIX_LIST_WEIGHTS = {
+    "cloudfront.origin-facing": 55,
+    "groundstation": 5,
+    "vpc-lattice": 10,
+}
+"""How many rules AWS's own prefix lists count for, where not 1 (VPC user guide, "AWS-managed prefix list weight")."""
+
+
+@before("ec2", "AuthorizeSecurityGroupIngress")
+def ingress_fits(params: Params) -> None:
+    """Refuse a prefix list that does not exist, and rules beyond the quota.
+
+    A prefix list counts for its maximum number of entries (VPC user guide, "Amazon VPC quotas"); to moto it counts for
+    nothing. The quota of IPv4 and of IPv6 is separate there, and here one.
+    """
+    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
+    asked = [each for one in params.get("IpPermissions") or () for each in _peers(one)]
+    if group is None:
+        return
+    held = [rule.prefix_list_id or "" for rule in group.ingress_rules]
+    if sum(map(_weight, [*held, *asked])) > MOST_RULES:
+        raise Refused(
+            "RulesPerSecurityGroupLimitExceeded",
+            "The maximum number of rules per security group has been reached.",
+        )
+
+
+def _weight(peer: str) -> int:
+    if not peer.startswith("pl-"):
+        return 1
+    known = backend("ec2").managed_prefix_lists.get(peer)
+    if known is None:
+        words = f"The prefix list ID '{peer}' does not exist"
+        raise Refused("InvalidPrefixListID.NotFound", words)
+    weights = PREFIX_LIST_WEIGHTS.items()
+    ends = (each for end, each in weights if known.prefix_list_name.endswith(f".{end}"))
+    return int(known.max_entries or next(ends, 1))
+
+
 def _peers(asked: Params) -> Iterator[str]:
     """Yield the peers that an IpPermission names (botocore)."""
     for members, name in (

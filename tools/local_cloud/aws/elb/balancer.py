@@ -207,8 +207,9 @@ class Balancer:
         authority: Authority,
         port: int | None,
         traffic: Traffic,
+        client: str,
     ) -> None:
-        self._loop, self._traffic = loop, traffic
+        self._loop, self._traffic, self._client = loop, traffic, client
         self._authority, self._wanted = authority, port
         self._listening: dict[str, Listening] = {}
         self._changing = asyncio.Lock()
@@ -254,7 +255,7 @@ class Balancer:
         return None
 
     def _described(self, each: Listening) -> dict[str, object]:
-        protocol, port = each.declared.endpoint
+        (protocol, port), view = each.declared.endpoint, self._view(each)
         trust = {"authority": str(self._authority.path)} if protocol == "HTTPS" else {}
         return {
             "arn": each.arn,
@@ -262,6 +263,7 @@ class Balancer:
             "balancer": each.arn.split("/")[2],
             "declared": f"{protocol}:{port}",
             "url": f"{protocol.lower()}://localhost:{each.port}",
+            "open": view is None or view.open_to_clients,
             **trust,
         }
 
@@ -326,7 +328,7 @@ class Balancer:
     async def _serve(
         self, each: Listening, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        client = Client(reader, writer, self.forwarding.decide, self._traffic)
+        client = Client(reader, writer, self.forwarding.decide, self._traffic, self._client)
         task = asyncio.current_task()
         if task is not None:
             each.clients.add(task)
@@ -345,15 +347,15 @@ class Balancer:
         now = time.monotonic()
         if now - each.read_at > FRESH_SECONDS and hooks.LOCK.acquire(timeout=FRESH_SECONDS):
             try:
-                each.view, each.read_at = _read(each.arn), now
+                each.view, each.read_at = _read(each.arn, self._client), now
             finally:
                 hooks.LOCK.release()
         return each.view
 
 
-def _read(arn: str) -> View | None:
+def _read(arn: str, client: str) -> View | None:
     for balancer in hooks.backend("elbv2").load_balancers.values():
         listener = balancer.listeners.get(arn)
         if listener is not None:
-            return read_view(balancer, listener, read_map())
+            return read_view(balancer, listener, read_map(), client)
     return None

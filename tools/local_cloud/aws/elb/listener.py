@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.ec2.firewall import INTERNET, Map, allows
+from tools.local_cloud.aws.ec2.firewall import Map, allows, clients
 from tools.local_cloud.aws.ec2.network import load_balancer_endpoints
 from tools.local_cloud.machine.authority import Authority
 
@@ -146,8 +146,8 @@ class View:
     certificate_names: tuple[str, ...] = ()
 
 
-def read_view(balancer: Any, listener: Any, network: Map) -> View:
-    """Return the view of one listener."""
+def read_view(balancer: Any, listener: Any, network: Map, client: str = "") -> View:
+    """Return the view of one listener. ``client`` is the clients' address (`firewall.clients`)."""
     attributes: Mapping[str, str] = balancer.attrs
     port = int(listener.port)
     nodes = load_balancer_endpoints(balancer)
@@ -157,7 +157,11 @@ def read_view(balancer: Any, listener: Any, network: Map) -> View:
         port=port,
         rules=tuple(_rule(rule) for rule in listener.rules.values()),
         balancer=balancer,
-        open_to_clients=any(allows(network, INTERNET, node, port) for node in nodes),
+        open_to_clients=any(
+            allows(network, each, node, port)
+            for node in nodes
+            for each in clients(network, node, client)
+        ),
         idle_seconds=float(attributes.get("idle_timeout.timeout_seconds", DEFAULT_IDLE_SECONDS)),
         drop_invalid_headers=attributes.get("routing.http.drop_invalid_header_fields.enabled")
         == "true",

@@ -103,11 +103,12 @@ class Client:
         writer: asyncio.StreamWriter,
         decide: Decide,
         traffic: Traffic,
+        address: str = "",
     ) -> None:
         self._reader, self._writer, self._decide = reader, writer, decide
         self._traffic = traffic
         self._wire = h11.Connection(h11.SERVER, max_incomplete_event_size=CHUNK)
-        self._address = str(writer.get_extra_info("peername")[0])
+        self._address = address or str(writer.get_extra_info("peername")[0])
 
     async def serve(self, view: Callable[[], View | None]) -> None:
         """Answer requests with the listener's view at the time of each, however long its connection is open."""

@@ -231,8 +231,67 @@ def parameter(calls: Calls, asked: Values) -> Values:
     }
 
 
+def prefix_list(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.ec2.get_managed_prefix_list`` (terraform-provider-aws, vpc_managed_prefix_list_data_source.go).
+
+    AWS's own lists have no maximum, which is 0 then.
+    """
+    params: Values = {"Filters": _filters(asked, prefix_list_name=asked.get("name"))}
+    params |= {"PrefixListIds": [asked["id"]]} if asked.get("id") else {}
+    found = calls("ec2", "describe_managed_prefix_lists", params)["PrefixLists"]
+    if len(found) != 1:
+        words = (
+            "multiple EC2 Managed Prefix Lists matched"
+            if found
+            else "no matching EC2 Managed Prefix List found"
+        )
+        raise ValueError(words)
+    [held] = found
+    only = {"PrefixListId": held["PrefixListId"]}
+    entries = calls("ec2", "get_managed_prefix_list_entries", only)["Entries"]
+    return {
+        "id": held["PrefixListId"],
+        "addressFamily": held["AddressFamily"],
+        "arn": held["PrefixListArn"],
+        "entries": [
+            {"cidr": each["Cidr"], "description": each.get("Description") or ""} for each in entries
+        ],
+        "maxEntries": held.get("MaxEntries") or 0,
+        "name": held["PrefixListName"],
+        "ownerId": held["OwnerId"],
+        "region": calls.region,
+        "tags": _tags(held),
+        "version": held.get("Version") or 0,
+    }
+
+
+def service_quota(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.servicequotas.get_service_quota`` by code, with the default where the account has no value.
+
+    terraform-provider-aws, service_quota_data_source.go, asks for the default first.
+    """
+    named = {"ServiceCode": asked["serviceCode"], "QuotaCode": asked["quotaCode"]}
+    usual = calls("service-quotas", "get_aws_default_service_quota", named)["Quota"]
+    held = calls("service-quotas", "get_service_quota", named)["Quota"]
+    return {
+        "id": held["QuotaArn"],
+        "adjustable": held["Adjustable"],
+        "arn": held["QuotaArn"],
+        "defaultValue": usual["Value"],
+        "globalQuota": held["GlobalQuota"],
+        "quotaCode": held["QuotaCode"],
+        "quotaName": held["QuotaName"],
+        "region": calls.region,
+        "serviceCode": held["ServiceCode"],
+        "serviceName": held["ServiceName"],
+        "usageMetrics": [],
+        "value": held["Value"],
+    }
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "aws:ec2/getAmi:getAmi": ami,
+    "aws:ec2/getManagedPrefixList:getManagedPrefixList": prefix_list,
     "aws:ec2/getSubnets:getSubnets": subnets,
     "aws:ec2/getVpc:getVpc": vpc,
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": ecr_token,
@@ -240,6 +299,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
     "aws:index/getPartition:getPartition": partition,
     "aws:index/getRegion:getRegion": region,
+    "aws:servicequotas/getServiceQuota:getServiceQuota": service_quota,
     "aws:ssm/getParameter:getParameter": parameter,
 }
 """Every function of the stand-in, by its token."""

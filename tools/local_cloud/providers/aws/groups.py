@@ -245,6 +245,8 @@ def _permission(inputs: Values) -> Values:
         permission["IpRanges"] = [{"CidrIp": inputs["cidrIpv4"], **described}]
     if inputs.get("cidrIpv6"):
         permission["Ipv6Ranges"] = [{"CidrIpv6": inputs["cidrIpv6"], **described}]
+    if inputs.get("prefixListId"):
+        permission["PrefixListIds"] = [{"PrefixListId": inputs["prefixListId"], **described}]
     return permission
 
 
@@ -276,6 +278,7 @@ def _change_rule(subject: Subject) -> None:
         "ToPort": _port(inputs, "toPort"),
         "CidrIpv4": inputs.get("cidrIpv4"),
         "CidrIpv6": inputs.get("cidrIpv6"),
+        "PrefixListId": inputs.get("prefixListId"),
         "ReferencedGroupId": inputs.get("referencedSecurityGroupId"),
         "Description": inputs.get("description"),
     }

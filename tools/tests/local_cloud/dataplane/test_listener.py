@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tools.local_cloud.aws.elb.balancer import FRESH_SECONDS
+
 
 @contextmanager
 def connection(stack, timeout: float = 10) -> Iterator[http.client.HTTPConnection]:
@@ -66,6 +68,60 @@ def test_the_target_gets_the_forwarded_headers_and_the_clients_own_host(running)
         },
     )
     assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", trace)
+
+
+def entered(stack) -> str:
+    """Return the address that the app sees of a client, or "" where the load balancer does not answer."""
+    try:
+        with connection(stack, timeout=1) as made:
+            made.request("GET", "/headers")
+            held = json.loads(made.getresponse().read())
+    except TimeoutError:
+        return ""
+    return {name.lower(): value for name, value in held}["x-forwarded-for"]
+
+
+def test_a_client_gets_in_by_a_rule_for_its_address_alone(running):
+    """Without an address of its own it counts as one that a rule lets in."""
+    stack, balancer = running, running.plane._balancer
+    listed = {"PrefixListName": "clients", "MaxEntries": 1, "AddressFamily": "IPv4"}
+    clients = stack.ec2.create_managed_prefix_list(**listed, Entries=[{"Cidr": "203.0.113.10/32"}])[
+        "PrefixList"
+    ]["PrefixListId"]
+    by_list = {
+        "IpProtocol": "tcp",
+        "FromPort": 80,
+        "ToPort": 80,
+        "PrefixListIds": [{"PrefixListId": clients}],
+    }
+    where = {"GroupId": stack.ids["alb-sg"], "IpPermissions": [by_list]}
+
+    def seen(client):
+        balancer._client = client
+        time.sleep(2 * FRESH_SECONDS)
+        [listener] = stack.plane.describe()["listeners"]
+        found = entered(stack)
+        assert listener["open"] is bool(found)
+        return found
+
+    stack.forbid("alb-sg", 80, cidr="0.0.0.0/0")
+    try:
+        assert [seen(each) for each in ("", "198.51.100.7")] == ["", ""]
+        stack.allow("alb-sg", 80, cidr="10.0.0.0/8")
+        assert seen("") == "", "a host on the internet has no private address"
+        stack.allow("alb-sg", 80, cidr="198.51.100.0/24")
+        allowed = ["198.51.100.7", "203.0.113.10", ""]
+        assert [seen(each) for each in allowed] == ["198.51.100.7", "", "127.0.0.1"]
+        stack.ec2.authorize_security_group_ingress(**where)
+        assert [seen(each) for each in allowed] == ["198.51.100.7", "203.0.113.10", "127.0.0.1"]
+        stack.forbid("alb-sg", 80, cidr="198.51.100.0/24")
+        assert [seen(each) for each in allowed] == ["", "203.0.113.10", "127.0.0.1"]
+        stack.ec2.revoke_security_group_ingress(**where)
+    finally:
+        balancer._client = ""
+        stack.forbid("alb-sg", 80, cidr="10.0.0.0/8")
+        stack.allow("alb-sg", 80, cidr="0.0.0.0/0")
+        time.sleep(2 * FRESH_SECONDS)
 
 
 def by_name(stack, url: str, body: bytes | None = None):

@@ -125,3 +125,27 @@ def test_docker_logs_in_to_ecr_by_the_token(calls):
     assert found["userName"] == "AWS"
     assert found["proxyEndpoint"].endswith(f".dkr.ecr.{calls.region}.amazonaws.com")
     assert found["password"]
+
+
+LIST, QUOTA = (
+    "aws:ec2/getManagedPrefixList:getManagedPrefixList",
+    "aws:servicequotas/getServiceQuota:getServiceQuota",
+)
+
+
+def test_a_prefix_list_is_found_by_id_and_by_name_with_its_weight(calls):
+    office = {"PrefixListName": "office", "MaxEntries": 3, "AddressFamily": "IPv4"}
+    entries = [{"Cidr": "203.0.113.0/24", "Description": "Osaka"}]
+    made = calls("ec2", "create_managed_prefix_list", {**office, "Entries": entries})["PrefixList"]
+    found = ask(calls, LIST, id=made["PrefixListId"])
+    assert (found["name"], found["maxEntries"], found["addressFamily"]) == ("office", 3, "IPv4")
+    assert found["entries"] == [{"cidr": "203.0.113.0/24", "description": "Osaka"}]
+    aws = ask(calls, LIST, name="com.amazonaws.global.cloudfront.origin-facing")
+    assert (aws["ownerId"], aws["maxEntries"], bool(aws["entries"])) == ("AWS", 0, True)
+    with pytest.raises(ValueError, match="no matching EC2 Managed Prefix List found"):
+        ask(calls, LIST, id="pl-0123456789abcdef0")
+
+
+def test_a_quota_is_found_by_its_code(calls):
+    found = ask(calls, QUOTA, serviceCode="vpc", quotaCode="L-0EA8095F")
+    assert (found["value"], found["defaultValue"], found["adjustable"]) == (60.0, 60.0, True)

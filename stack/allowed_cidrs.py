@@ -1,0 +1,166 @@
+"""Who may reach the load balancer: addresses, ranges and prefix lists, each a rule of its security group."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
+
+from stack import rules
+from stack.rules import PRIVATE_RANGES, Change, Key
+from tools.i18n import t
+
+EVERYONE = IPv4Network("0.0.0.0/0")
+PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8}([0-9a-f]{9})?")
+
+RULES_QUOTA = ("vpc", "L-0EA8095F")
+"""Service and code of the quota of inbound rules of a security group, which can be raised."""
+USUAL_RULES = 60
+"""Its default (VPC user guide, "Amazon VPC quotas")."""
+WEIGHTS = {
+    "cloudfront.origin-facing": 55,
+    "dynamodb": 1,
+    "ec2-instance-connect": 2,
+    "groundstation": 5,
+    "route53-healthchecks": 25,
+    "s3": 1,
+    "s3express": 6,
+    "vpc-lattice": 10,
+}
+"""How many rules a prefix list of AWS counts for, by the end of its name (VPC user guide, "AWS-managed prefix list
+weight"). One of a customer counts for its maximum number of entries (the same, "Amazon VPC quotas")."""
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """The clients that may reach the load balancer."""
+
+    networks: tuple[IPv4Network, ...]
+    prefix_lists: tuple[str, ...] = ()
+
+    @property
+    def everyone(self) -> bool:
+        return EVERYONE in self.networks
+
+    def __str__(self) -> str:
+        return ", ".join([*map(str, self.networks), *self.prefix_lists])
+
+    def has(self, client: str) -> bool:
+        """Return whether an address is in one of the networks. What is in a prefix list is not known here."""
+        return any(IPv4Address(client) in each for each in self.networks)
+
+    def rules(self, weight: Callable[[str], int]) -> int:
+        """Return how many rules of a security group they count for, per port; ``weight`` is a prefix list's."""
+        return len(self.networks) + sum(map(weight, self.prefix_lists))
+
+
+def weight(name: str, most_entries: int) -> int:
+    """Return how many rules a prefix list counts for. ``most_entries`` is 0 for AWS's own.
+
+    One of AWS's that is not in WEIGHTS counts as 1: too small a number is refused by EC2, too large a one only here.
+    """
+    return most_entries or next((WEIGHTS[end] for end in WEIGHTS if name.endswith(f".{end}")), 1)
+
+
+def allowed(text: str) -> Allowed:
+    """Return the clients of a comma-separated list."""
+    entries = rules.names(text)
+    if not entries:
+        raise ValueError(
+            t("it names no network, so no client could reach the page; 0.0.0.0/0 is everyone")
+        )
+    networks = tuple(_network(each) for each in entries if not each.startswith("pl-"))
+    lists = tuple(_prefix_list(each) for each in entries if each.startswith("pl-"))
+    found = Allowed(networks, lists)
+    if found.everyone and len(entries) > 1:
+        raise ValueError(
+            t("0.0.0.0/0 is everyone, so the other entries have no effect; delete it, or them")
+        )
+    for index, each in enumerate((*networks, *lists)):
+        if each in (*networks, *lists)[:index]:
+            raise ValueError(t("{entry} is there twice; delete one", entry=str(each)))
+    for inner in networks:
+        for outer in networks:
+            if inner != outer and inner.subnet_of(outer):
+                raise ValueError(
+                    t(
+                        "{inner} is a part of {outer}, which allows it already; delete one of them",
+                        inner=str(inner),
+                        outer=str(outer),
+                    )
+                )
+    return found
+
+
+def _prefix_list(text: str) -> str:
+    if not PREFIX_LIST.fullmatch(text):
+        raise ValueError(
+            t("{text!r} is not the ID of a prefix list like pl-0123456789abcdef0", text=text)
+        )
+    return text
+
+
+def _network(text: str) -> IPv4Network:
+    """Return a network that a client on the internet can be in. Raises ValueError."""
+    if _is_v6(text):
+        raise ValueError(
+            t(
+                "{text} is IPv6, and the load balancer has IPv4 addresses only, so no client comes from there; "
+                "delete it",
+                text=text,
+            )
+        )
+    try:
+        network = IPv4Network(text, strict=False)
+    except ValueError as wrong:
+        raise ValueError(
+            t(
+                "{text!r} is neither an address, nor a range like 203.0.113.0/24, nor the ID of a prefix list",
+                text=text,
+            )
+        ) from wrong
+    if IPv4Address(text.partition("/")[0]) != network.network_address:
+        raise ValueError(
+            t(
+                "{text} is not the first address of its range; write {network}, or {address} for that one alone",
+                text=text,
+                network=str(network),
+                address=text.partition("/")[0],
+            )
+        )
+    if any(network.subnet_of(private) for private in PRIVATE_RANGES):
+        raise ValueError(
+            t(
+                "{text} is private, and the load balancer sees a client's public address; write that, which "
+                "`curl https://checkip.amazonaws.com` shows there",
+                text=text,
+            )
+        )
+    return network
+
+
+def _is_v6(text: str) -> bool:
+    try:
+        IPv6Network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+ALLOWED_CIDRS = Key(
+    "allowedCidrs",
+    str(EVERYONE),
+    allowed,
+    "who may reach the page: IPv4 addresses, ranges and IDs of prefix lists (`pl-…`), comma-separated; `0.0.0.0/0`: "
+    "everyone",
+    "ページに接続できるクライアント。IPv4 アドレス、範囲、プレフィックスリストの ID（`pl-…`）をカンマ区切りで書く。"
+    "`0.0.0.0/0`：すべて",
+    example="198.51.100.0/24,203.0.113.7",
+    change=Change(
+        "the rules of new entries are made before those of former ones are deleted, so the page stays reachable; both "
+        "together must fit into the quota",
+        "新しい項目のルールを作ってから、なくなった項目のルールを削除するので、ページには接続でき続ける。両方を合わせて"
+        "クォータに収まること",
+    ),
+)

@@ -1,0 +1,72 @@
+"""`rehearse --from ADDRESS`: a client that allowedCidrs does not name must get no answer."""
+
+from __future__ import annotations
+
+import socket
+from types import SimpleNamespace
+
+import click
+import pytest
+
+from tools.local_cloud.run import shell
+from tools.local_cloud.run.client import CloudError
+from tools.rehearsal import stages
+from tools.rehearsal.stages import Rehearsal, RehearsalFailed
+from tools.shared.commands import Address
+
+ALLOWED = "198.51.100.0/24,pl-01234567"
+
+
+@pytest.fixture
+def listener():
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+def rehearsal(folder, listener, client, said):
+    (folder / "Pulumi.yaml").write_text("name: careapp\n")
+    config = f"config:\n  aws:region: ap-northeast-1\n  allowedCidrs: {ALLOWED}\n"
+    (folder / "Pulumi.poc.yaml").write_text(config)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    facts = SimpleNamespace(
+        options=SimpleNamespace(client=client), state={"listeners": [{"url": url}]}
+    )
+    pulumi = SimpleNamespace(folder=folder)
+    return Rehearsal(pulumi, "poc", lambda: facts, lambda text: said.append(str(text)))
+
+
+def test_a_stranger_without_an_answer_is_as_it_must_be(tmp_path, listener, monkeypatch):
+    monkeypatch.setattr(stages, "STRANGER_SECONDS", 0.1)
+    said = []
+    assert rehearsal(tmp_path, listener, "203.0.113.9", said)._keeps_stranger_out()
+    [line] = said
+    assert line.endswith(
+        "does not answer 203.0.113.9, which is not in allowedCidrs (198.51.100.0/24, pl-01234567)"
+    )
+
+
+@pytest.mark.parametrize("client", ["", "198.51.100.7", "192.0.2.9"])
+def test_who_is_allowed_is_asked_as_ever(tmp_path, listener, client):
+    """The last one is in the made-up content of the prefix list."""
+    assert not rehearsal(tmp_path, listener, client, [])._keeps_stranger_out()
+
+
+def test_a_stranger_with_an_answer_is_a_failure(tmp_path, listener, monkeypatch):
+    monkeypatch.setattr(stages.Page, "get", lambda *_, **__: (200, "hello", ""))
+    with pytest.raises(RehearsalFailed, match=r"answers 200 to 203\.0\.113\.9, which is not in"):
+        rehearsal(tmp_path, listener, "203.0.113.9", [])._keeps_stranger_out()
+
+
+def test_a_local_cloud_that_runs_keeps_its_clients_address(monkeypatch):
+    options = SimpleNamespace(region="x", client="198.51.100.7")
+    monkeypatch.setattr(shell.client, "find", lambda _: SimpleNamespace(options=options))
+    flags = shell.CloudFlags(tasks="process", speed=1, port=0, client="203.0.113.9")
+    with pytest.raises(CloudError, match=r"runs without --from 203\.0\.113\.9; end it"):
+        shell.shell(["true"], flags, shell.RegionChoice(None, str))
+
+
+@pytest.mark.parametrize("text", ["home", "2001:db8::1", "198.51.100.0/24"])
+def test_an_address_that_is_none_is_refused(text):
+    with pytest.raises(click.BadParameter, match="is not an IPv4 address like"):
+        Address().convert(text, None, None)
+    assert Address().convert("198.51.100.7", None, None) == "198.51.100.7"
