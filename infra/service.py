@@ -18,6 +18,7 @@ from infra.scaling import Scaling, ScalingArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
 from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task, TaskArgs
+from infra.uploads import Uploads
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
@@ -99,6 +100,7 @@ class ServiceArgs:
     image: AppImage
     database: Database
     balancer: LoadBalancer
+    uploads: Uploads | None = None
     hooks: pulumi.ResourceHookBinding | None = None
     """What the engine runs before it creates or changes the ECS service."""
 
@@ -174,6 +176,7 @@ class Service(pulumi.ComponentResource):
             region=self.args.settings.region,
             image=self.args.image,
             database=self.args.database,
+            uploads=self.args.uploads,
             names=self.args.settings.names,
             tags=self.tags,
         )

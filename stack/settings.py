@@ -21,6 +21,7 @@ from stack import (
     service,
     shifting,
     sizes,
+    uploads,
     workers,
 )
 from stack.database import DatabaseSettings
@@ -89,6 +90,7 @@ PARTS = (
         image,
         container,
         service,
+        uploads,
         workers,
         jobs,
         shifting,
@@ -122,6 +124,7 @@ class Settings:
     """The name of the roles' permissions boundary, or empty."""
     rollout_minutes: int = value_of(shifting.ROLLOUT_TIMEOUT)
     bastion_enabled: bool = value_of(BASTION_ENABLED)
+    uploads_enabled: bool = value_of(uploads.UPLOADS_ENABLED)
     preview_hours: int = value_of(PREVIEW_HOURS)
     """Hours in which a pull request's stack is destroyed after its last update."""
     network: NetworkSettings

@@ -20,6 +20,7 @@ from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
+from infra.uploads import Uploads, UploadsArgs
 from stack.file import StackFile
 from stack.settings import Settings
 
@@ -238,6 +239,11 @@ def image(settings: Settings) -> AppImage:
     return AppImage(NAME, AppImageArgs(settings=settings))
 
 
+def uploads(settings: Settings, within: Network | None = None) -> Uploads:
+    around = within or network(settings)
+    return Uploads(NAME, UploadsArgs(settings=settings, network=around))
+
+
 def bastion(settings: Settings) -> Bastion:
     around = network(settings)
     args = BastionArgs(settings=settings, network=around, database=database(settings, around))
@@ -254,6 +260,7 @@ def service(settings: Settings) -> Service:
         database=database(settings, around),
         image=image(settings),
         balancer=entrance,
+        uploads=uploads(settings, around) if settings.uploads_enabled else None,
     )
     return Service(NAME, args)
 
