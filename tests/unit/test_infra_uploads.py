@@ -19,7 +19,7 @@ LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 def test_the_bucket_is_closed_encrypted_its_owner_s_and_takes_no_request_without_tls(
     engine, declare
 ):
-    declare(uploads)
+    declare(uploads, protect="false")
     of_bucket = {
         made.typ.rpartition(":")[2]: made.inputs
         for made in engine.made
@@ -115,6 +115,8 @@ def test_a_variable_of_the_app_s_own_may_have_the_bucket_s_name(engine, declare)
 
 def test_the_bucket_s_placeholder_is_refused_where_there_is_no_bucket():
     own = json.dumps({"WHERE": "s3://${UPLOADS_BUCKET}", "TEXT": "$${UPLOADS_BUCKET}"})
-    with pytest.raises(StackError, match="WHERE has .*`pulumi config set uploadsEnabled true` adds"):
+    with pytest.raises(
+        StackError, match=r"WHERE has .*`pulumi config set uploadsEnabled true` adds"
+    ):
         of(appVariables=own)
     assert of(appVariables=json.dumps({"TEXT": "$${UPLOADS_BUCKET}"})).uploads_enabled is False

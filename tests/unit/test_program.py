@@ -199,6 +199,7 @@ COME = named(
             )
         },
         "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "uploads",
+        "aws:s3/bucketVersioning:BucketVersioning": "uploads",
         "aws:ec2/vpcEndpoint:VpcEndpoint": "s3",
         "aws:sns/topic:Topic": "alarms",
         "aws:sns/topicPolicy:TopicPolicy": "alarms",
@@ -511,7 +512,7 @@ def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
     assert inputs(engine) == {}
 
 
-LONGEST = 64
+LONGEST = 70
 
 
 def test_the_program_reads_like_the_diagram():
