@@ -55,12 +55,10 @@ def task_policy(secret_arn: str, bucket_arn: str = "", *, exec_enabled: bool) ->
     which boto3 aborts after an error: all but the abortion are `s3:PutObject` (S3 User Guide, "Multipart upload API
     and permissions"). ECS Exec needs the channels (ECS Developer Guide, "ECS Exec").
     """
+    secret = allow(secret_arn, "secretsmanager:GetSecretValue")
     files = [allow(bucket_arn, "s3:ListBucket"), allow(f"{bucket_arn}/*", *OBJECTS)]
-    return policy(
-        allow(secret_arn, "secretsmanager:GetSecretValue"),
-        *(files if bucket_arn else []),
-        *([allow("*", *CHANNELS)] if exec_enabled else []),
-    )
+    channels = [allow("*", *CHANNELS)] if exec_enabled else []
+    return policy(secret, *(files if bucket_arn else []), *channels)
 
 
 def bastion_policy() -> Policy:

@@ -103,7 +103,7 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
         words = "The specified method is not allowed against this resource."
         raise hooks.Refused("MethodNotAllowed", words)
     policy = _policy(request.bucket)
-    context = {"aws:SecureTransport": "true"}
+    context = {"aws:SecureTransport": "true", "aws:ResourceAccount": hooks.ACCOUNT}
     for name, key in (("prefix", "s3:prefix"), ("delimiter", "s3:delimiter")):
         if name in request.parameters:
             context[key] = request.parameters[name]
