@@ -43,9 +43,10 @@ PARTS: dict[str, Text] = {
     "quota": t("Fargate's quota of vCPUs"),
     "measured": t("the metrics"),
     "jobs": t("the jobs"),
+    "uploads": t("the bucket for the app's files"),
 }
 
-OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page", "jobs")
+OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page", "jobs", "uploads")
 """What a healthy stack does not hang on."""
 
 

@@ -22,6 +22,7 @@ from tools.doctor.checks import (
     rollouts,
     running,
     stages,
+    uploads,
     workers,
 )
 
@@ -64,6 +65,8 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.address,
     databases.tls,
     databases.authority,
+    uploads.bucket,
+    uploads.task_role,
     containers.memory,
     containers.crash,
     running.database,

@@ -11,6 +11,7 @@ from tools.snapshot.rds import Pause
 from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.task_inputs import Image
 from tools.snapshot.task_logs import Line, Logs
+from tools.snapshot.uploads import Bucket
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 
@@ -112,6 +113,23 @@ def not_deployed(*commands, settings=None, **changes):
 def command_task(code=1, **changes):
     """A task in which `pulumi up` ran deployCommand."""
     return a.ended(CRASHED, code=code, stop=EXITED, started_by="careapp-deploy", **changes)
+
+
+FILES = "careapp-poc-uploads-1a2b3c4"
+BUCKET = f"arn:aws:s3:::{FILES}"
+WRITE_FILES = (
+    *(a.READ, a.allow(BUCKET, "s3:ListBucket")),
+    a.allow(f"{BUCKET}/*", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+)
+
+
+HELD = Bucket(name=FILES, region=a.REGION)
+
+
+def with_bucket(bucket=HELD, **changes):
+    """A stack whose tasks know a bucket, which the task role may use."""
+    values = {"main": env(UPLOADS_BUCKET=FILES), "task_role": a.role(*WRITE_FILES), **changes}
+    return a.stack(uploads=bucket, **values)
 
 
 SITUATIONS = {
@@ -218,6 +236,9 @@ SITUATIONS = {
             env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}
         )
     ),
+    "uploads-bucket-missing": with_bucket(Bucket(name=FILES)),
+    "uploads-role-refused": with_bucket(task_role=a.role(a.READ, a.allow(BUCKET, "s3:ListBucket"))),
+    "uploads-another-region": with_bucket(main=env(UPLOADS_BUCKET=FILES, AWS_REGION="us-east-1")),
     "database-variables": crashed(code=2, main=env(DB_HOST=None, DB_HOSTNAME=a.HOST)),
     "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
     "out-of-memory": a.failing(
@@ -321,6 +342,7 @@ KINDS = {
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
             *("app-requests-failed", "sizes-near", "job-starts-refused", "job-hangs"),
+            *("uploads-role-refused", "uploads-another-region"),
         ),
         "warning",
     ),

@@ -30,7 +30,14 @@ def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
     diagnosis = judge(a.stack())
     assert (diagnosis.findings, diagnosis.unread, diagnosis.healthy) == ((), (), True)
     unchecked = {name for name, part in PARTS.items() if part not in diagnosis.checked}
-    assert unchecked == {"rollback_reason", "was_deployed", "command_tasks", "ended_by", "jobs"}
+    assert unchecked == {
+        "rollback_reason",
+        "was_deployed",
+        "command_tasks",
+        "ended_by",
+        "jobs",
+        "uploads",
+    }
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
