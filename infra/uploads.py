@@ -37,7 +37,8 @@ class Uploads(pulumi.ComponentResource):
     billed; the endpoint is free (VPC User Guide, "Gateway endpoints"). Tasks need no other security-group rule: S3's
     addresses stay the public ones, and HTTPS to these is allowed. The endpoint's policy allows everything, since
     layers come from buckets of AWS's; the task role is the limit. Without this setting there is no endpoint: it
-    would save a few cents, and interrupts open connections to S3 when it is added (same guide).
+    would save a few cents, and adding it can interrupt open connections to S3 (ECR User Guide, "Interface VPC
+    endpoints", considerations).
     """
 
     bucket: pulumi.Output[str]
