@@ -123,7 +123,7 @@ class Jobs(pulumi.ComponentResource):
 
 
 def limited(job: Job) -> tuple[str, ...]:
-    """Return the command under `timeout`, which ends it with exit code 124."""
+    """Return the command under `timeout`, which ends it with exit code 124 (coreutils) or 143 (busybox)."""
     return ("timeout", "-k", str(KILL_SECONDS), str(60 * job.timeout_minutes), *job.command)
 
 

@@ -50,18 +50,26 @@ def page() -> str:
 
 
 def exit_codes() -> dict[str, dict[int, str]]:
-    """Return every command's exit codes and their meanings; a command whose help names none has its group's."""
+    """Return every command's exit codes and their meanings.
+
+    A command whose help names none has those of its group, unless that is a command itself.
+    """
     found: dict[str, dict[int, str]] = {}
-    for words, command in commands().items():
+    known = commands()
+    groups = {words for words, each in known.items() if _only_groups(each)}
+    for words, command in known.items():
         text = command.help or ""
         paragraph = PARAGRAPH.search(text)
         if paragraph:
             pairs = CODE.findall(paragraph[1])
             found[words] = {int(code): " ".join(meaning.split()) for code, meaning in pairs}
-        elif words.rpartition(" ")[0] in found:
+        elif words.rpartition(" ")[0] in found.keys() & groups:
             found[words] = found[words.rpartition(" ")[0]]
-    groups = {words.rpartition(" ")[0] for words in found}
     return {words: codes for words, codes in found.items() if words not in groups}
+
+
+def _only_groups(command: click.Command) -> bool:
+    return isinstance(command, click.Group) and not command.invoke_without_command
 
 
 def _row(words: str, codes: dict[int, str]) -> str:

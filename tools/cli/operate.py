@@ -64,8 +64,7 @@ def retry(stack: str, dry_run: bool, worker: str) -> None:
 @click.command()
 @stack_option
 @click.option("--dry-run", is_flag=True, help="Show the changes without making them.")
-@click.option("--worker", default="", help="Of this worker in place of the web service.")
-def rollback(stack: str, dry_run: bool, worker: str) -> None:
+def rollback(stack: str, dry_run: bool) -> None:
     """End a deployment that ECS has not completed, and follow it back to the version before.
 
     ECS rolls back only what it still deploys. The page stays available: tasks of the version before
@@ -80,7 +79,7 @@ def rollback(stack: str, dry_run: bool, worker: str) -> None:
     """
     from tools.rollout import rollback
 
-    sys.exit(rollback.run(stack, Path(), dry_run, worker))
+    sys.exit(rollback.run(stack, Path(), dry_run))
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -238,7 +237,7 @@ def run_job(stack: str, name: str) -> None:
     The command's output goes to standard output, the state of the task to standard error. Ctrl-C stops
     the task.
 
-    Exit code: that of the command, 124 after timeoutMinutes. 125: it did not run, or could not be
+    Exit code: that of the command, 124 (busybox: 143) after timeoutMinutes. 125: it did not run, or could not be
     followed. 130: interrupted.
     """
     from tools.jobs import commands

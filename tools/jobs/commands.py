@@ -25,6 +25,7 @@ from tools.watch.logs import LogQuery, LogScreen
 
 SHOWN = 5
 """Runs of each job."""
+NO_RUN = t("No run is known.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +89,9 @@ def lines(rows: Sequence[Row], stack: str) -> Iterator[Line]:
             yield Line(f"  {words!s}")
         yield Line(f"  {_next(row)!s}")
         if not row.runs:
-            yield Line(f"  {t('No run is known.')!s}", "dim")
+            yield Line(f"  {NO_RUN!s}", "dim")
         for run in row.runs:
-            yield Line(f"  {_run(run)!s}", "red" if run.failed else "")
+            yield Line(f"  {run_text(run)!s}", "red" if run.failed else "")
 
 
 def _next(row: Row) -> Text:
@@ -105,7 +106,8 @@ def _next(row: Row) -> Text:
     )
 
 
-def _run(run: Run) -> Text:
+def run_text(run: Run) -> Text:
+    """Return a run in one line: when it began, its task, how long it took, and how it ended."""
     begun = dated_time(run.at) if run.at else "-"
     values = {"time": begun, "task": run.task[:8], "took": _duration(run.took)}
     hand = (t("by hand"),) if run.by_hand else ()

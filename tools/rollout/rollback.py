@@ -195,13 +195,13 @@ async def undo(
         )
 
 
-def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
+def run(stack: str, folder: Path, dry_run: bool) -> int:
     """Roll back and follow. Return 0: the version before runs, 1: it does not, 2: AWS could not be read."""
 
     def work() -> int:
         settings = Settings.read(stack, folder)
         session = Session(settings.region, settings.profile)
-        names = settings.names_of(worker)
+        names = settings.names
         found = find(session, names)
         if found is None:
             raise Refused(

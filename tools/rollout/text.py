@@ -136,7 +136,7 @@ def would_delete(expected: Expected, found: str) -> str:
     return _block(str(head), found, str(after))
 
 
-WEB_STAYS = t("The web service runs its new version: it is not rolled back with a worker.")
+WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
 
 WORTH_A_DIAGNOSIS = frozenset(
     {Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.BECAME_UNHEALTHY, Outcome.TOO_LATE}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -65,27 +65,33 @@ def timeline(
     names: StackNames,
     since: timedelta | None,
     log: bool,
+    *,
+    workers: Sequence[str] = (),
     jobs: Sequence[str] = (),
 ) -> Timeline:
-    """Return the events within ``since`` of the newest one, or all that AWS still has; also of these jobs."""
+    """Return the events within ``since`` of the newest one, or all that AWS still has.
+
+    They are those of the web service, the database and these workers and jobs.
+    """
+    services = [names, *map(names.of_worker, workers)]
     with ThreadPoolExecutor(4) as pool:
-        service = pool.submit(read_part, ecs.service, session, names)
-        tasks = pool.submit(read_part, ecs.tasks, session, names)
+        service = [pool.submit(read_part, ecs.service, session, each) for each in services]
+        tasks = [pool.submit(read_part, ecs.tasks, session, each) for each in services]
         scaled = pool.submit(read_part, ecs.scaling_activities, session, names)
         database = pool.submit(read_part, rds.database, session, names.database)
         runs = pool.submit(read_part, job_runs.runs, session, names, jobs)
-    parts: list[Part[object]] = [
-        each.result()  # type: ignore[misc]
-        for each in (service, tasks, scaled, database, runs)
-    ]
-    found = list(of_service(service.result().value))
+    futures: list[Future[Any]] = [*service, *tasks, scaled, database, runs]
+    parts: list[Part[Any]] = [each.result() for each in futures]
+    found: list[Event] = []
+    for each, seen, started in zip(services, service, tasks, strict=True):
+        found += of_service(seen.result().value, each.process)
+        found += of_tasks(started.result().value or ())
     found += of_scaling(scaled.result().value or ())
-    found += of_tasks(tasks.result().value or ())
     found += of_jobs(runs.result().value or ())
     found += of_database(database.result().value)
     if log:
         lines = read_part(_lines, session, names, _floor(found, since))
-        parts += [lines]  # type: ignore[list-item]
+        parts += [lines]
         found += lines.value or ()
     problems = tuple(each.problem for each in parts if each.problem)
     return Timeline(tuple(_recent(found, since)), problems)
@@ -104,10 +110,10 @@ def _recent(found: Iterable[Event], since: timedelta | None) -> list[Event]:
     return [each for each in ordered if each.at >= ordered[-1].at - since]
 
 
-def of_service(service: Service | None) -> Iterator[Event]:
-    """Yield the service's deployments and events."""
+def of_service(service: Service | None, worker: str = "") -> Iterator[Event]:
+    """Yield the service's deployments and events; the texts of a worker's events begin with its name."""
     for event in service.events if service else ():
-        words = SUBJECT.sub("", event.message)
+        words = SUBJECT.sub(f"{worker}: " if worker else "", event.message)
         kind = "target" if ABOUT_TARGETS.search(words) else "service"
         task = TASK.search(words)
         bad = "unhealthy" in words or "failed" in words or "unable" in words
@@ -253,8 +259,14 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
 
     def work() -> int:
         settings = Settings.read(stack, folder)
-        session, jobs = Session.of_stack(stack, folder), [each.name for each in settings.jobs]
-        found = timeline(session, settings.names, since, log, jobs)
+        found = timeline(
+            Session.of_stack(stack, folder),
+            settings.names,
+            since,
+            log,
+            workers=[each.name for each in settings.workers],
+            jobs=[each.name for each in settings.jobs],
+        )
         raise_if_blind(found.problems)
         if as_json:
             print_json(as_dicts(found))

@@ -46,7 +46,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
     if service := now.service.value:
         yield from _service(case, service)
         yield from _tasks(case)
-        yield from (_worker(each) for each in case.workers)
+        yield from map(_worker, case.workers)
     yield from _database(now)
     yield from _alarms(now)
     for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
@@ -131,11 +131,16 @@ def _tasks(case: Case) -> Iterator[Line]:
 
 
 def _worker(case: Case) -> Line:
+    style = "green" if _well(case) else "yellow" if case.service else "bold red"
+    return Line(f"  {t('Worker')!s} {case.process}: {worker(case)!s}", style)
+
+
+def worker(case: Case) -> Text:
+    """Return a worker's state."""
     service, primary = case.service, case.primary
-    name = f"{t('Worker')!s} {case.process}"
     if service is None or primary is None:
-        return Line(f"  {name}: {t('none')!s}", "bold red")
-    text = t(
+        return t("none")
+    return t(
         "{status}, {running} of {desired} running, {pending} starting, {failed} failed; {revision}: {rollout}",
         status=service.status,
         running=service.running,
@@ -145,7 +150,6 @@ def _worker(case: Case) -> Line:
         revision=primary.revision,
         rollout=primary.rollout or "-",
     )
-    return Line(f"  {name}: {text!s}", "green" if _well(case) else "yellow")
 
 
 def _well(case: Case) -> bool:

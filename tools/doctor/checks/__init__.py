@@ -93,7 +93,6 @@ CHECKS: tuple[CheckOf, ...] = (
     jobs.schedules,
     jobs.role,
     jobs.last_runs,
-    jobs.hanging,
 )
 
 

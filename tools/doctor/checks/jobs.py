@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -29,11 +29,12 @@ NOT_STARTED = Of("job-not-started", 69, explained_by={START})
 COMMAND_MISSING = Of("job-command-missing", 69)
 TIMED_OUT = Of("job-timed-out", 69, explained_by={TO_DATABASE})
 FAILED = Of("job-failed", 69, explained_by={TO_DATABASE})
-HANGS = Of("job-hangs", 69)
 
 SCHEDULER = "scheduler.amazonaws.com"
-NOT_FOUND, TIMEOUT, KILLED = 127, 124, 137
-"""Exit codes of a command that does not exist, of coreutils' `timeout`, and after its SIGKILL."""
+NOT_FOUND, TIMEOUT = 127, 124
+"""Exit codes of a command that does not exist, and of coreutils' `timeout`."""
+ENDED = (143, 137)
+"""Those of a command that a SIGTERM, then SIGKILL, ended: busybox' `timeout` returns the first in place of 124."""
 
 
 def _jobs(case: Case) -> Jobs:
@@ -131,73 +132,65 @@ def _refused(case: Case, count: int) -> Finding:
     )
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How the last run of a job ended: the finding's facts, its title, and what to do."""
-
-    facts: Facts
-    title: Text
-    todo: Text
+WORDS = {
+    NOT_STARTED: (
+        t("A run of the job {job} could not start"),
+        t("Correct what ECS names, and try the job {job}:"),
+    ),
+    COMMAND_MISSING: (
+        t("The command of the job {job} does not exist in the image"),
+        t("Correct jobs.{job}.command, or install its program in the image, deploy, and try it:"),
+    ),
+    TIMED_OUT: (
+        t("The job {job} was stopped after its timeoutMinutes"),
+        t(
+            "Correct what it waits for (./careapp jobs logs {job} -s {stack}), or give it more "
+            "jobs.{job}.timeoutMinutes, deploy, and try it:"
+        ),
+    ),
+    FAILED: (
+        t("The last run of the job {job} failed"),
+        t(
+            "Correct it (./careapp jobs logs {job} -s {stack} has its whole log), deploy, and try it:"
+        ),
+    ),
+}
+"""How a run ended: the title, and what to do before the next try."""
 
 
 def last_runs(case: Case) -> Iterator[Finding]:
     """Find jobs whose last run failed, one finding for each way to end."""
-    jobs, by_way = _jobs(case), dict[Facts, list[tuple[Job, Run, Ended]]]()
+    jobs, by_end = _jobs(case), dict[Facts, list[tuple[Job, Run]]]()
     for job in case.now.settings.jobs:
         run = jobs.last(job.name)
         if run is not None and run.failed:
-            way = _way(case.now.names.stack, job, run)
-            by_way.setdefault(way.facts, []).append((job, run, way))
-    for facts, failed in by_way.items():
+            by_end.setdefault(_end(job, run), []).append((job, run))
+    for facts, failed in by_end.items():
+        title, _ = WORDS[facts]
         yield Finding(
             facts,
-            title=failed[0][2].title,
+            title=_about(title, case, failed[0][0]),
             why=t(
                 "The stack file says what it runs, and until when. ECS keeps its exit code for an hour."
             ),
-            seen=tuple(_seen(case, job, run) for job, run, _ in failed),
-            fixes=tuple(_fixes(case, failed)),
-            evidence=tuple(line for _, run, _ in failed for line in _evidence(jobs, run)),
+            seen=tuple(_seen(case, job, run) for job, run in failed),
+            fixes=tuple(_fixes(case, facts, failed)),
+            evidence=tuple(line for _, run in failed for line in _evidence(jobs, run)),
         )
 
 
-def _way(stack: str, job: Job, run: Run) -> Ended:
+def _end(job: Job, run: Run) -> Facts:
     longest = timedelta(minutes=job.timeout_minutes)
-    late = run.exit_code == KILLED and run.took is not None and run.took >= longest
-    named = {"job": job.name, "stack": stack}
+    late = run.exit_code in ENDED and run.took is not None and run.took >= longest
     if run.exit_code is None:
-        return Ended(
-            NOT_STARTED,
-            t("A run of the job {job} could not start", **named),
-            t("Correct what ECS names, and try the job {job}:", **named),
-        )
+        return NOT_STARTED
     if run.exit_code == NOT_FOUND:
-        return Ended(
-            COMMAND_MISSING,
-            t("The command of the job {job} does not exist in the image", **named),
-            t(
-                "Correct jobs.{job}.command, or install its program in the image, deploy, and try it:",
-                **named,
-            ),
-        )
-    if run.exit_code == TIMEOUT or late:
-        return Ended(
-            TIMED_OUT,
-            t("The job {job} was stopped after its timeoutMinutes", **named),
-            t(
-                "Correct what it waits for (./careapp jobs logs {job} -s {stack}), or give it more "
-                "jobs.{job}.timeoutMinutes, deploy, and try it:",
-                **named,
-            ),
-        )
-    return Ended(
-        FAILED,
-        t("The last run of the job {job} failed", **named),
-        t(
-            "Correct it (./careapp jobs logs {job} -s {stack} has its whole log), deploy, and try it:",
-            **named,
-        ),
-    )
+        return COMMAND_MISSING
+    return TIMED_OUT if run.exit_code == TIMEOUT or late else FAILED
+
+
+def _about(text: Text, case: Case, job: Job) -> Text:
+    return replace(text, values=(("job", job.name), ("stack", case.now.names.stack)))
 
 
 def _seen(case: Case, job: Job, run: Run) -> Text:
@@ -213,42 +206,14 @@ def _seen(case: Case, job: Job, run: Run) -> Text:
     )
 
 
-def _fixes(case: Case, failed: list[tuple[Job, Run, Ended]]) -> Iterator[Fix]:
-    stack = case.now.names.stack
-    for number, (job, _, way) in enumerate(failed):
+def _fixes(case: Case, facts: Facts, failed: list[tuple[Job, Run]]) -> Iterator[Fix]:
+    stack, (_, todo) = case.now.names.stack, WORDS[facts]
+    for number, (job, _) in enumerate(failed):
         commands = (f"pulumi up -s {stack}", f"./careapp jobs run {job.name} -s {stack}")
-        yield Fix(way.todo, commands, then=number > 0)
+        yield Fix(_about(todo, case, job), commands, then=number > 0)
 
 
 def _evidence(jobs: Jobs, run: Run) -> Iterator[str]:
     if run.reason:
         yield run.reason
     yield from jobs.lines.get(run.task, ())
-
-
-def hanging(case: Case) -> Iterator[Finding]:
-    """Find runs that have taken more than half of their time."""
-    jobs = _jobs(case)
-    declared: Mapping[str, Job] = {each.name: each for each in case.now.settings.jobs}
-    moments = [case.moment, *(each.ended or each.started for each in jobs.runs)]
-    now = max(each for each in moments if each)
-    seen, first = list[Text](), ""
-    for run in jobs.runs:
-        if run.ended or run.started is None:
-            continue
-        took, longest = now - run.started, declared[run.job].timeout_minutes
-        if took > timedelta(minutes=longest) / 2:
-            first = first or run.job
-            minutes = int(took.total_seconds() // 60)
-            seen.append(t("{job} has run for {minutes} of at most {longest} minutes (task {task}).",
-                          job=run.job, minutes=minutes, longest=longest, task=run.task[:8]))  # fmt: skip
-    if seen:
-        stack = case.now.names.stack
-        yield Finding(
-            HANGS,
-            kind="warning",
-            title=t("A job has taken more than half of its time"),
-            why=t("After timeoutMinutes it is stopped, with exit code 124."),
-            seen=tuple(seen),
-            fixes=(Fix(t("See what it does:"), (f"./careapp jobs logs {first} -s {stack}",)),),
-        )

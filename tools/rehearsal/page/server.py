@@ -96,6 +96,7 @@ LABELS: dict[str, Text] = {
     "revision": t("Revision"),
     "ended": t("Ended tasks"),
     "time": t("Time"),
+    "processes": t("Workers and jobs"),
     "exit": t("Exit code"),
     "version": t("Version"),
     "class": t("Class"),

@@ -13,14 +13,16 @@ from tools.diagnosis.log_lines import parsed
 from tools.diagnosis.request_path import request_path, target_of
 from tools.doctor import screen as doctor
 from tools.doctor.checks import stages
-from tools.i18n import Text, t, verbatim
+from tools.i18n import Text, joined, t, verbatim
+from tools.jobs.commands import NO_RUN, run_text
 from tools.rehearsal.page.watching import Seen, Work
 from tools.rollout.verdict import shifted
 from tools.screen import short_time
 from tools.snapshot.elb import Rule
+from tools.snapshot.jobs import Jobs
 from tools.snapshot.records import Deployment, Service, Task
 from tools.watch.events import LABELS, Event, short
-from tools.watch.status import plain
+from tools.watch.status import plain, worker
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,17 @@ def database(case: Case) -> dict[str, Any] | None:
     }
 
 
+def processes(case: Case) -> list[dict[str, str]]:
+    """Each worker with its state, and each job with its schedule and its last run."""
+    jobs = case.now.jobs.value or Jobs()
+    found = [(each.process, worker(each)) for each in case.workers]
+    for name, schedule in jobs.schedules.items():
+        last = next((run_text(each) for each in jobs.runs if each.job == name), NO_RUN)
+        words = schedule.expression if schedule else "-"
+        found.append((name, joined(". ", (verbatim(words), last))))
+    return [{"name": name, "text": str(text)} for name, text in found]
+
+
 def stores(case: Case) -> dict[str, Any]:
     """What a task is started from: image, names of secrets, log group."""
     image, held, log = case.now.image.value, case.now.secrets.value, case.now.logs.value
@@ -297,6 +310,7 @@ def state(seen: Seen) -> dict[str, Any]:
         "balancer": balancer(case),
         "group": group(case),
         "tasks": tasks(case),
+        "processes": processes(case),
         "database": database(case),
         "stores": stores(case),
         "alarms": alarms(case),

@@ -217,10 +217,17 @@ class Watcher:
         found = [
             *events.of_service(now.service.value),
             *events.of_tasks(now.tasks.value or ()),
+            *self._of_processes(now),
             *events.of_database(now.database.value),
             *(self._of_service(now.names) if now.service.value else ()),
         ]
         return tuple(sorted(found, key=lambda each: each.at))
+
+    def _of_processes(self, now: Snapshot) -> Iterator[Event]:
+        for name, worker in now.workers.items():
+            yield from events.of_service(worker.service.value, name)
+            yield from events.of_tasks(worker.tasks.value or ())
+        yield from events.of_jobs(now.jobs.value.runs if now.jobs.value else ())
 
     def _of_service(self, names: StackNames) -> Iterator[Event]:
         """Yield what is asked for by itself; `./careapp events` says what cannot be read."""

@@ -82,5 +82,4 @@ SITUATIONS = {
     "job-command-missing": stack(run(127)),
     "job-timed-out": stack(run(124)),
     "job-failed": stack(run(1), lines={"d" * 32: ("ValueError: no report",)}),
-    "job-hangs": stack(run(None, started=a.at(-1000), ended=None)),
 }

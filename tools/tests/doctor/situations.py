@@ -341,7 +341,7 @@ KINDS = {
         (
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
-            *("app-requests-failed", "sizes-near", "job-starts-refused", "job-hangs"),
+            *("app-requests-failed", "sizes-near", "job-starts-refused"),
             *("uploads-role-refused", "uploads-another-region"),
         ),
         "warning",

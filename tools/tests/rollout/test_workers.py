@@ -195,9 +195,7 @@ def test_a_failed_worker_says_that_the_web_version_stays_and_tries_itself_again(
     text = words.failed(end, MAIL, "THE DIAGNOSIS", deregistered=False)
     assert text.startswith("the roll-out failed: ECS gave it up\n\nTHE DIAGNOSIS\n\nWhat to do:")
     assert "  ./careapp retry --worker mail -s poc\n" in text
-    assert text.endswith(
-        "\nThe web service runs its new version: it is not rolled back with a worker."
-    )
+    assert text.endswith("\nThe web service stays as it is: it is not rolled back with a worker.")
 
 
 class Program:

@@ -5,13 +5,17 @@ import json
 import pytest
 
 from tools.aws.local_cloud import FACTS
+from tools.diagnosis.case import Case
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import as_dict, plain
 from tools.i18n import in_language
+from tools.rehearsal.page import state as page
 from tools.snapshot import ecs
+from tools.snapshot.records import Event
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES
+from tools.tests.doctor import job_runs
 from tools.tests.doctor.situations import crashed
 from tools.tests.snapshot.test_records import Answering
 from tools.watch import events as timeline_screen
@@ -221,3 +225,20 @@ def test_a_timeline_shows_the_scaling_activities_and_their_causes():
 
 def test_an_empty_timeline_says_so():
     assert said(timeline_screen.lines(Timeline((), ()))) == ["AWS has no events of this stack."]
+
+
+def test_the_page_has_a_line_for_each_worker_and_job():
+    now = a.with_worker(job_runs.stack(job_runs.run(1)))
+    mail, report = page.processes(Case(now))
+    assert (mail["name"], report["name"]) == ("mail", "report")
+    assert mail["text"].endswith("careapp-poc-worker-mail:3: COMPLETED")
+    assert report["text"].startswith("cron(0 3 * * ? *). ")
+    assert report["text"].endswith("exit code 1")
+    [never] = page.processes(Case(job_runs.stack()))
+    assert never["text"] == "cron(0 3 * * ? *). No run is known."
+
+
+def test_the_events_of_a_worker_begin_with_its_name():
+    told = Event(a.NOW, "(service careapp-poc-worker-mail) has reached a steady state.")
+    [found] = of_service(a.worker_service(events=(told,), deployments=()), "mail")
+    assert str(found.text) == "mail: has reached a steady state."
