@@ -216,7 +216,7 @@ def variables(read: Reader) -> Mapping[str, str]:
             )
         return found
 
-    named = read.together(plain, APP_VARIABLES, otherwise=found)
+    named: Mapping[str, str] = read.together(plain, APP_VARIABLES, otherwise=found)
     if not read(uploads.UPLOADS_ENABLED):
         read.together(
             lambda: _without_bucket(named), APP_VARIABLES, uploads.UPLOADS_ENABLED, otherwise=None
