@@ -29,16 +29,11 @@ class Uploads(pulumi.ComponentResource):
     """A private bucket, which only the task role's own policy opens (infra/iam.py), and a gateway endpoint for S3.
 
     It belongs to stage 1, as the database does, so that turning ECS off deletes no files. With `protect` it has
-    versions and is kept; without it a destroy deletes it with all files. Its name ends with random digits: the names
-    of all accounts are in one namespace, and that of a deleted bucket may stay taken (S3 User Guide, "Deleting a
-    general purpose bucket").
+    versions and is kept; without it a destroy deletes it with all files. Its name ends with random digits: that of
+    a deleted bucket may stay taken (S3 User Guide, "Deleting a general purpose bucket"). Reasons: docs/decisions.md, 25.
 
-    Through the endpoint files and image layers, which ECR keeps in S3, do not pass a NAT gateway, whose traffic is
-    billed; the endpoint is free (VPC User Guide, "Gateway endpoints"). Tasks need no other security-group rule: S3's
-    addresses stay the public ones, and HTTPS to these is allowed. The endpoint's policy allows everything, since
-    layers come from buckets of AWS's; the task role is the limit. Without this setting there is no endpoint: it
-    would save a few cents, and adding it can interrupt open connections to S3 (ECR User Guide, "Interface VPC
-    endpoints", considerations).
+    Files and image layers, which ECR keeps in S3, pass the free endpoint and no NAT gateway. S3's addresses stay the
+    public ones (VPC User Guide, "Gateway endpoints"), so the tasks' rule for HTTPS allows them.
     """
 
     bucket: pulumi.Output[str]
