@@ -30,7 +30,8 @@ class Uploads(pulumi.ComponentResource):
 
     It belongs to stage 1, as the database does, so that turning ECS off deletes no files. With `protect` it has
     versions and is kept; without it a destroy deletes it with all files. Its name ends with random digits: that of
-    a deleted bucket may stay taken (S3 User Guide, "Deleting a general purpose bucket"). Reasons: docs/decisions.md, 25.
+    a deleted bucket may stay taken (S3 User Guide, "Deleting a general purpose bucket"). The reasons are in
+    docs/decisions.md, 25.
 
     Files and image layers, which ECR keeps in S3, pass the free endpoint and no NAT gateway. S3's addresses stay the
     public ones (VPC User Guide, "Gateway endpoints"), so the tasks' rule for HTTPS allows them.

@@ -9,7 +9,7 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks.permissions import Lack, Need, decided, given, verdict
-from tools.i18n import Text, t
+from tools.i18n import t
 from tools.shared.policy_evaluation import ALLOWED, NOT_ALLOWED
 from tools.snapshot.uploads import Bucket
 
@@ -134,12 +134,8 @@ def task_role(case: Case) -> Iterator[Finding]:
         kind="cause" if refused else "warning",
         title=t("The task role has no permission for the app's files"),
         why=t("The app reaches its bucket with this role; S3 refuses what no policy of it allows."),
-        seen=tuple(_verdicts(name, lacks)),
+        seen=tuple(verdict(name or "-", each) for each in lacks),
         fixes=(*given(name, lacks), case.or_restore()) if role else (case.restore(),),
         evidence=refused,
     )
 
-
-def _verdicts(name: str, lacks: list[Lack]) -> Iterator[Text]:
-    for each in lacks:
-        yield verdict(name or "-", each)
