@@ -138,4 +138,3 @@ def task_role(case: Case) -> Iterator[Finding]:
         fixes=(*given(name, lacks), case.or_restore()) if role else (case.restore(),),
         evidence=refused,
     )
-
