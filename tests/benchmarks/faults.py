@@ -41,7 +41,7 @@ first findings.
 """
 LONG = re.compile(
     r"arn:aws:elasticloadbalancing:\S+|(?<=sg-)[0-9a-f]{17}|(?<=rtb-)[0-9a-f]{8,17}"
-    r"|(?<=-execution-)[0-9a-f]{7}|(?<=rds!db-)[0-9a-f-]{36}-\w{6}|(?<=/proxy/)[0-9a-f]{32}"
+    r"|(?<=-execution-)[0-9a-f]{7}|(?<=poc-jobs-)[0-9a-f]{7}|(?<=rds!db-)[0-9a-f-]{36}-\w{6}|(?<=/proxy/)[0-9a-f]{32}"
 )
 """Identifiers that AWS generates for each stack."""
 

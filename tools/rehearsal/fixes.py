@@ -6,7 +6,6 @@ import difflib
 import json
 import shlex
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ def visit_until_cause(run: Rehearsal) -> None:
     begun = time.monotonic()
     while time.monotonic() - begun < LONGEST:
         run.visit(VISITS)
-        asked = _ask_doctor(run)
+        asked = run.careapp("doctor", "--json")
         if asked.returncode == CAUSE_FOUND:
             run.report.diagnosis = json.loads(asked.stdout)
             return
@@ -211,7 +210,7 @@ def _check_success(run: Rehearsal) -> None:
 
 
 def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
-    asked = _ask_doctor(run)
+    asked = run.careapp("doctor", "--json")
     if asked.returncode != expected:
         raise RehearsalFailed(
             t(
@@ -223,15 +222,3 @@ def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
         )
     found: dict[str, Any] = json.loads(asked.stdout)
     return found
-
-
-def _ask_doctor(run: Rehearsal) -> subprocess.CompletedProcess[str]:
-    """Run ``./careapp doctor --json``."""
-    return subprocess.run(
-        [sys.executable, "-m", "tools.cli", "doctor", "--json", "--stack", run.stack],
-        cwd=run.pulumi.folder,
-        env={**run.pulumi.environment, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )

@@ -161,6 +161,7 @@ class PlannedRehearsal:
             return 0
         if self.plan.fault is None:
             self.run.stage2()
+            self.run.run_jobs()
             return 0
         if self.plan.fault.second_release:
             self.run.stage2()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ from tools.i18n.masking import mask_data
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.console import duration
 from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
+from tools.local_cloud.paths import ROOT
 from tools.local_cloud.run.client import Facts
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.faults import Fault
@@ -43,6 +46,8 @@ class Report:
 
     stages: list[dict[str, Any]] = field(default_factory=list)
     page: dict[str, Any] | None = None
+    jobs: dict[str, int] | None = None
+    """The exit codes of the jobs, by name."""
     destroy: dict[str, Any] | None = None
     fault: dict[str, str] | None = None
     aws_seconds: int | None = None
@@ -138,6 +143,34 @@ class Rehearsal:
         if page.authority:
             self.report.page["authority"] = page.authority
         self._check_redirect(page)
+
+    def run_jobs(self) -> None:
+        """Run each job once that is not disabled. Raises ``RehearsalFailed`` where one fails."""
+        declared = Settings.read(self.stack, self.pulumi.folder).jobs
+        for job in (each for each in declared if each.enabled):
+            self.say(t("The job {name}, once (./careapp jobs run {name})", name=job.name))
+            done = self.careapp("jobs", "run", job.name)
+            self.report.jobs = {**(self.report.jobs or {}), job.name: done.returncode}
+            if done.returncode:
+                raise RehearsalFailed(
+                    t(
+                        "the job {name} ended with exit code {code}: {words}",
+                        name=job.name,
+                        code=done.returncode,
+                        words=f"{done.stdout}{done.stderr}".strip(),
+                    )
+                )
+
+    def careapp(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ``./careapp`` on the stack."""
+        return subprocess.run(
+            [sys.executable, "-m", "tools.cli", *words, "--stack", self.stack],
+            cwd=self.pulumi.folder,
+            env={**self.pulumi.environment, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def update(self) -> None:
         """Deploy an update of the app. The page must answer."""

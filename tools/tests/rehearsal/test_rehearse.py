@@ -118,6 +118,16 @@ def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path
         assert not state.exists()
 
 
+PROCESSES = (
+    "workers.greet.command=python -m flaskr.worker",
+    "jobs.routes.command=flask --app flaskr routes",
+    "jobs.routes.schedule=cron(0 3 * * ? *)",
+    "jobs.off.command=false",
+    "jobs.off.schedule=rate(1 day)",
+    "jobs.off.enabled=false",
+)
+
+
 def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_another_app_by_https(
     acme, tmp_path
 ):
@@ -127,7 +137,7 @@ def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_ano
         stack_file.read_text().replace("region: ap-northeast-1", f"region: {REGION}")
     )
     as_others_write_it(acme.project / "examples" / "flaskr")
-    given = (*HTTPS, *EXAMPLE, *AS_OTHERS_WRITE_IT)
+    given = (*HTTPS, *EXAMPLE, *AS_OTHERS_WRITE_IT, *PROCESSES)
     settings = [word for each in given for word in ("-c", each)]
     done = acme.run(
         *("rehearse", "-s", "poc", "--exit", "--tasks", "process", "--port", "0"),
@@ -147,6 +157,9 @@ def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_ano
     page = report["page"]
     assert page["url"].startswith("https://localhost:")
     assert page["status"] == 200
+    assert report["jobs"] == {"routes": 0}
+    assert "The job off" not in done.stdout
+    assert "acme-poc-worker-greet:1 runs: 1 of 1 tasks" in done.stdout
     assert f"redirects to {page['url']}" in done.stdout
     assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
     assert '"https://app.example.com"' in done.stdout
