@@ -41,6 +41,7 @@ RELIED_ON = (
     ("moto.rds.models", "RDSBackend.modify_db_subnet_group"),
     ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
     ("moto.ecs.models", "EC2ContainerServiceBackend.describe_task_definition"),
+    ("moto.ecs.models", "EC2ContainerServiceBackend.list_services"),
     ("moto.applicationautoscaling.responses", "_build_policy"),
     ("moto.applicationautoscaling.models", "FakeApplicationAutoscalingPolicy.create_alarms"),
     ("moto.cloudwatch.models", "Dimension"),

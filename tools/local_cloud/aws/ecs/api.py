@@ -200,6 +200,7 @@ class EcsApi:
             "CreateService": self._create,
             "UpdateService": self._update,
             "DeleteService": self._delete,
+            "ListServices": self._list_services,
             "ListTasks": self._list_tasks,
             "DescribeTasks": self._describe_tasks,
             "RunTask": self._run_task,
@@ -251,6 +252,13 @@ class EcsApi:
             )
         self._scheduler.act(managed, ecs_state.Deleted())
         return {"service": managed.record}
+
+    def _list_services(self, params: hooks.Params) -> hooks.Params:
+        """List the services that are not deleted: a draining one is not listed (API reference, DeleteService)."""
+        chosen = (params.get(each) for each in ("schedulingStrategy", "launchType"))
+        arns = hooks.backend("ecs").list_services(params.get("cluster", "default"), *chosen)
+        known = self._scheduler.services
+        return {"serviceArns": [arn for arn in arns if known[arn].service.status == "ACTIVE"]}
 
     def _list_tasks(self, params: hooks.Params) -> hooks.Params:
         wanted = params.get("desiredStatus", "RUNNING")

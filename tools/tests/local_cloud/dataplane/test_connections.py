@@ -318,7 +318,18 @@ def without_exec(stack) -> Iterator[str]:
     try:
         yield target(stack, "plain")
     finally:
+        assert "plain" in listed(stack)
         stack.ecs.delete_service(cluster="main", service="plain", force=True)
+        # Its task still runs: a service that drains is not listed, and is described.
+        assert "plain" not in listed(stack)
+        [left] = stack.ecs.describe_services(cluster="main", services=["plain"])["services"]
+        assert left["status"] == "DRAINING"
+
+
+def listed(stack):
+    return {
+        each.rpartition("/")[2] for each in stack.ecs.list_services(cluster="main")["serviceArns"]
+    }
 
 
 @pytest.mark.parametrize(
