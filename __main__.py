@@ -11,6 +11,7 @@ from infra.monitoring import Monitoring, MonitoringArgs
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
+from infra.uploads import Uploads, UploadsArgs
 from infra.workers import Workers, WorkersArgs
 from tools.rollout.update import Update
 
@@ -35,6 +36,12 @@ pulumi.export("databaseEndpoint", database.address)
 pulumi.export("databaseSecretArn", database.secret_arn)
 pulumi.export("targetGroupArn", balancer.target_group_arn)
 
+uploads = None
+if settings.uploads_enabled:
+    uploads = Uploads(name, UploadsArgs(settings=settings, network=network))
+    parts.append(uploads)
+    pulumi.export("uploadsBucket", uploads.bucket)
+
 if settings.bastion_enabled:
     bastion = Bastion(name, BastionArgs(settings=settings, network=network, database=database))
     parts.append(bastion)
@@ -48,6 +55,7 @@ if settings.ecs_enabled:
         database=database,
         balancer=balancer,
         endpoints=endpoints,
+        uploads=uploads,
         hooks=update.hooks(),
     )
     service = Service(name, args)

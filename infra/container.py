@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from stack import uploads
 from stack.container import filled
 from stack.load_balancer import KEEP_ALIVE_SECONDS
 from stack.names import CONTAINER
@@ -33,6 +34,8 @@ class ContainerInputs:
     balancer_arn: str
     log_group: str
     region: str
+    uploads_bucket: str = ""
+    """Empty without `uploadsEnabled`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +107,8 @@ def environment(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str,
 
     It has the secret's ARN besides the password, because RDS rotates the password.
     """
-    return {
+    files = {uploads.VARIABLE: inputs.uploads_bucket} if inputs.uploads_bucket else {}
+    return files | {
         "APP_VERSION": inputs.version,
         "DB_HOST": inputs.db_host,
         "DB_NAME": inputs.db_name,

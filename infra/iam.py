@@ -21,6 +21,9 @@ CHANNELS = of(
 AGENT = (*of("ssm", "UpdateInstanceInformation"), *CHANNELS)
 """The actions that the SSM Agent needs for Session Manager, as in AWS's AWSCloud9SSMInstanceProfile."""
 
+OBJECTS = of("s3", "GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload")
+"""What the app does with its files."""
+
 
 def execution_policy(
     repository_arn: str, log_group_arn: str, secret_arn: str, *, app_secrets: Sequence[str] = ()
@@ -45,14 +48,17 @@ def execution_policy(
     )
 
 
-def task_policy(secret_arn: str, *, exec_enabled: bool) -> Policy:
+def task_policy(secret_arn: str, bucket_arn: str = "", *, exec_enabled: bool) -> Policy:
     """Return the task role's policy: read the database's secret again after RDS has rotated it.
 
-    ECS Exec needs the channels (ECS Developer Guide, "ECS Exec").
+    With a bucket the role may list it, and read, write and delete its objects. A large file is written in parts,
+    which boto3 aborts after an error: all but the abortion are `s3:PutObject` (S3 User Guide, "Multipart upload API
+    and permissions"). ECS Exec needs the channels (ECS Developer Guide, "ECS Exec").
     """
-    channels = allow("*", *CHANNELS)
     secret = allow(secret_arn, "secretsmanager:GetSecretValue")
-    return policy(secret, channels) if exec_enabled else policy(secret)
+    files = [allow(bucket_arn, "s3:ListBucket"), allow(f"{bucket_arn}/*", *OBJECTS)]
+    channels = [allow("*", *CHANNELS)] if exec_enabled else []
+    return policy(secret, *(files if bucket_arn else []), *channels)
 
 
 def bastion_policy() -> Policy:
@@ -87,6 +93,8 @@ class TaskRolesArgs:
     app_secrets: Sequence[str] = ()
     """ARNs of the app's own secrets."""
     exec_enabled: bool
+    bucket_arn: pulumi.Input[str] = ""
+    """The bucket of the app's files; empty without one."""
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -112,8 +120,8 @@ class TaskRoles(pulumi.ComponentResource):
         )
         self.task_arn = self._role(
             f"{name}-task",
-            pulumi.Output.from_input(args.secret_arn).apply(
-                lambda arn: json.dumps(task_policy(arn, exec_enabled=args.exec_enabled))
+            pulumi.Output.all(args.secret_arn, args.bucket_arn).apply(
+                lambda arns: json.dumps(task_policy(*arns, exec_enabled=args.exec_enabled))
             ),
         )
         self.register_outputs({"execution_arn": self.execution_arn, "task_arn": self.task_arn})

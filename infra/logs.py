@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+from infra import buckets
 from infra.iam import role
 from stack.statements import Policy, allow, of, policy, trusted, without_tls
 
 DELIVERY = "logdelivery.elasticloadbalancing.amazonaws.com"
 """ELB's log delivery service in every region (Application Load Balancers guide, "Enable access logs")."""
-INCOMPLETE_UPLOAD_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class AccessLogs(pulumi.ComponentResource):
             tags=dict(args.tags),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
-        self._block_public_access(bucket)
+        buckets.make_private(self.role, bucket, self.child)
         self._expire(bucket)
         account = aws.get_caller_identity_output().account_id
         policy = aws.s3.BucketPolicy(
@@ -62,38 +62,13 @@ class AccessLogs(pulumi.ComponentResource):
         self.bucket = policy.bucket
         self.register_outputs({"bucket": self.bucket})
 
-    def _block_public_access(self, bucket: aws.s3.Bucket) -> None:
-        aws.s3.BucketPublicAccessBlock(
-            self.role,
-            bucket=bucket.bucket,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-            opts=self.child,
-        )
-        aws.s3.BucketServerSideEncryptionConfiguration(
-            self.role,
-            bucket=bucket.bucket,
-            rules=[
-                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
-                    apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                        sse_algorithm="AES256"
-                    )
-                )
-            ],
-            opts=self.child,
-        )
-
     def _expire(self, bucket: aws.s3.Bucket) -> None:
         lifecycle = aws.s3.BucketLifecycleConfigurationRuleArgs(
             id="forget",
             status="Enabled",
             filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
             expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=self.args.days),
-            abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-                days_after_initiation=INCOMPLETE_UPLOAD_DAYS
-            ),
+            abort_incomplete_multipart_upload=buckets.ABORT,
         )
         aws.s3.BucketLifecycleConfiguration(
             self.role, bucket=bucket.bucket, rules=[lifecycle], opts=self.child

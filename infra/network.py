@@ -50,6 +50,7 @@ class Network(pulumi.ComponentResource):
     public_subnet_ids: pulumi.Output[Sequence[str]]
     database_subnet_ids: pulumi.Output[Sequence[str]]
     task_subnet_ids: pulumi.Output[Sequence[str]]
+    task_route_table_ids: pulumi.Output[list[str]]
     tasks_are_public: bool
     routes: pulumi.Output[list[pulumi.Resource]]
     """The resources that awsx creates last; all its others are dependencies of these.
@@ -75,6 +76,7 @@ class Network(pulumi.ComponentResource):
         self.task_subnet_ids = (
             self.vpc.public_subnet_ids if self.tasks_are_public else self.vpc.private_subnet_ids
         )
+        self.task_route_table_ids = self._task_route_tables()
         self.routes = pulumi.Output.all(self.vpc.routes, self.vpc.route_table_associations).apply(
             lambda made: [*made[0], *made[1]]
         )
@@ -85,6 +87,15 @@ class Network(pulumi.ComponentResource):
         if args.settings.logs.flow:
             self._log(name)
         self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})
+
+    def _task_route_tables(self) -> pulumi.Output[list[str]]:
+        """Return the route tables of the tasks' subnets, in a fixed order; awsx makes one for each subnet."""
+        pairs = self.vpc.route_table_associations.apply(
+            lambda made: [pulumi.Output.all(each.subnet_id, each.route_table_id) for each in made]
+        )
+        return pulumi.Output.all(pairs, self.task_subnet_ids).apply(
+            lambda known: sorted(table for subnet, table in known[0] if subnet in known[1])
+        )
 
     def _close_default_group(self, name: str) -> None:
         aws.ec2.DefaultSecurityGroup(

@@ -19,6 +19,7 @@ from infra.scaling import Scaling, ScalingArgs
 from infra.security_groups import TaskAccess, TaskAccessArgs
 from infra.shifting import Shifting, configuration, listener_rule
 from infra.task import Task, TaskArgs
+from infra.uploads import Uploads
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
 from stack.settings import Settings
@@ -102,6 +103,7 @@ class ServiceArgs:
     balancer: LoadBalancer
     endpoints: Endpoints | None = None
     """Those of the provider at which users log in; None without a login."""
+    uploads: Uploads | None = None
     hooks: pulumi.ResourceHookBinding | None = None
     """What the engine runs before it creates or changes the ECS service."""
 
@@ -180,6 +182,7 @@ class Service(pulumi.ComponentResource):
             image=self.args.image,
             database=self.args.database,
             balancer=self.args.balancer,
+            uploads=self.args.uploads,
             names=self.args.settings.names,
             tags=self.tags,
         )

@@ -14,6 +14,7 @@ from infra.database import Database
 from infra.iam import TaskRoles, TaskRolesArgs
 from infra.load_balancer import LoadBalancer
 from infra.registry import AppImage
+from infra.uploads import Uploads
 from stack.names import StackNames
 from stack.service import ServiceSettings
 from stack.statements import secret_arn
@@ -29,6 +30,7 @@ class TaskArgs:
     image: AppImage
     database: Database
     balancer: LoadBalancer
+    uploads: Uploads | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +74,7 @@ class Task(pulumi.ComponentResource):
             secret_arn=self.args.database.secret_arn,
             app_secrets=sorted({secret_arn(each) for each in self.args.settings.secrets.values()}),
             exec_enabled=self.args.settings.exec_enabled,
+            bucket_arn=self.args.uploads.bucket_arn if self.args.uploads else "",
             tags=self.args.tags,
         )
         return TaskRoles(name, args, self.child)
@@ -119,9 +122,11 @@ class Task(pulumi.ComponentResource):
     def _container(
         self, process: container.Process | None, settings: ServiceSettings
     ) -> pulumi.Output[str]:
-        image, database = self.args.image, self.args.database
+        image, database, uploads = self.args.image, self.args.database, self.args.uploads
 
-        def text(digest: str, host: str, secret_arn: str, log: str, balancer: str) -> str:
+        def text(
+            digest: str, host: str, secret_arn: str, log: str, balancer: str, bucket: str
+        ) -> str:
             inputs = container.ContainerInputs(
                 image=digest,
                 version=image.tag,
@@ -133,13 +138,12 @@ class Task(pulumi.ComponentResource):
                 balancer_arn=balancer,
                 log_group=log,
                 region=self.args.region,
+                uploads_bucket=bucket,
             )
             return json.dumps([container.container_definition(inputs, settings, process)])
 
         return pulumi.Output.all(
-            image.digest,
-            database.address,
-            database.secret_arn,
-            self.log_group_name,
+            *(image.digest, database.address, database.secret_arn, self.log_group_name),
             self.args.balancer.arn,
+            uploads.bucket if uploads else "",
         ).apply(lambda known: text(*known))

@@ -1,4 +1,4 @@
-"""Controls of RDS, of the secret that it manages, and of the S3 bucket for access logs."""
+"""Controls of RDS, of the secret that it manages, and of the S3 buckets."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 
-from stack import rules
+from stack import rules, uploads
 from stack.file import Reader
 from stack.rules import Key
 from tools.i18n import t
@@ -24,6 +24,7 @@ RESERVED = frozenset(
             "DB_SECRET_ARN",
             "DB_USER",
         ),
+        uploads.VARIABLE,
     }
 )
 """Variables that the task definition sets; a test compares the two."""
@@ -215,7 +216,27 @@ def variables(read: Reader) -> Mapping[str, str]:
             )
         return found
 
-    return read.together(plain, APP_VARIABLES, otherwise=found)
+    named: Mapping[str, str] = read.together(plain, APP_VARIABLES, otherwise=found)
+    if not read(uploads.UPLOADS_ENABLED):
+        read.together(
+            lambda: _without_bucket(named), APP_VARIABLES, uploads.UPLOADS_ENABLED, otherwise=None
+        )
+    return named
+
+
+def _without_bucket(named: Mapping[str, str]) -> None:
+    """Raise ValueError when a variable has the bucket's placeholder: the stack has no bucket."""
+    for name, text in named.items():
+        for found in PLACEHOLDER.finditer(text):
+            if not found["escaped"] and found["name"] == uploads.VARIABLE:
+                raise ValueError(
+                    t(
+                        "{name} has {placeholder}, and this stack has no bucket; "
+                        "`pulumi config set uploadsEnabled true` adds one",
+                        name=name,
+                        placeholder=found[0],
+                    )
+                )
 
 
 def secrets(read: Reader) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ from stack import (
     service,
     shifting,
     sizes,
+    uploads,
     workers,
 )
 from stack.allowed_cidrs import ALLOWED_CIDRS, Allowed
@@ -93,6 +94,7 @@ PARTS = (
         image,
         container,
         service,
+        uploads,
         workers,
         jobs,
         shifting,
@@ -128,6 +130,7 @@ class Settings:
     """The name of the roles' permissions boundary, or empty."""
     rollout_minutes: int = value_of(shifting.ROLLOUT_TIMEOUT)
     bastion_enabled: bool = value_of(BASTION_ENABLED)
+    uploads_enabled: bool = value_of(uploads.UPLOADS_ENABLED)
     preview_hours: int = value_of(PREVIEW_HOURS)
     """Hours in which a pull request's stack is destroyed after its last update."""
     network: NetworkSettings

@@ -103,7 +103,8 @@ def test_a_deploy_may_do_all_that_it_does(life):
 
 def test_a_drift_check_may_look_at_all_of_it_and_change_none_of_it(life):
     drift = life.delivery.documents(f"{life.delivery.project}-delivery-{life.delivery.stack}-drift")
-    looks = [call for call in life.calls if call.reads]
+    # Only a destroy lists the versions of a bucket's objects, to delete them.
+    looks = [call for call in life.calls if call.reads and call.action != "s3:ListBucketVersions"]
     assert short(call for call in looks if not allowed(drift, call)) == []
     changes = [replace(call, granted=()) for call in life.calls if not call.reads]
     assert len(changes) > 100

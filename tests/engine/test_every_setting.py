@@ -46,6 +46,14 @@ def leads(calls):
     )
 
 
+def endpoint(calls):
+    """The route tables of the gateway endpoint, and those of the private subnets."""
+    [found] = calls("ec2", "describe_vpc_endpoints", {})["VpcEndpoints"]
+    named = [{"Name": "tag:Name", "Values": ["careapp-poc-private-*"]}]
+    tables = calls("ec2", "describe_route_tables", {"Filters": named})["RouteTables"]
+    return sorted(found["RouteTableIds"]), sorted(each["RouteTableId"] for each in tables)
+
+
 class Life:
     """Stage 2, every setting changed and put back, then the target group's port; and what was refused.
 
@@ -61,6 +69,7 @@ class Life:
         asked = {"LoadBalancerArn": alb["LoadBalancerArn"]}
         held = stack.calls("elbv2", "describe_load_balancer_attributes", asked)["Attributes"]
         self.balancer = {pair["Key"]: pair["Value"] for pair in held}
+        self.endpoint, self.private = endpoint(stack.calls)
         self.after_change = left_to_do(stack)
         stack.up(protect="false")  # what lies in a log group or a bucket is let go of only then
         self.back = stack.up(**{key: HAD[key] for key in WANTED})
@@ -101,6 +110,11 @@ def test_the_database_and_the_load_balancer_are_what_the_settings_say(life):
     assert sorted(database["EnabledCloudwatchLogsExports"]) == ["postgresql", "upgrade"]
     assert balancer["access_logs.s3.enabled"] == "true"
     assert balancer["access_logs.s3.bucket"].startswith("careapp-poc-access-logs-")
+
+
+def test_the_gateway_endpoint_is_in_the_route_tables_of_the_tasks_subnets_and_in_no_other(life):
+    assert life.endpoint == life.private
+    assert len(life.private) == 3
 
 
 def test_nothing_is_left_to_change_after_all_of_them_changed_and_after_they_were_put_back(life):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from stack.uploads import UPLOADS_ENABLED
 from tests.support.every_setting import (
     ELSEWHERE,
     KEPT,
@@ -25,12 +26,14 @@ from tools.local_cloud.engine.pulumi import PulumiFailed
 from tools.local_cloud.providers import lifecycle
 from tools.snapshot.rds import Pause
 
+UPLOADS = UPLOADS_ENABLED.name
 REGION = "us-east-1"
 """Its zones differ between accounts, and S3 creates buckets in it by other parameters."""
 CHANGES = changes("prod") | {"certificateArn": f"arn:aws:acm:{REGION}:111122223333:certificate/0a"}
 REFUSED = {
     "network": {"vpcCidr": "10.1.0.0/16", "zones": "us-east-1c,us-east-1d"},
-    "logs": dict.fromkeys(KEPT, "false"),
+    "logs": dict.fromkeys(KEPT - {UPLOADS}, "false"),
+    "files": {UPLOADS: "false"},
 }
 """What would lose something of value, refused by the preview."""
 VALUES = values("prod")
@@ -90,12 +93,13 @@ class Life:
         pack = ("--policy-pack", "policy")  # a control that is violated ends both of these
         self.preview = stack.pulumi.run("preview", "--stack", stack.name, *pack)
         with slow_internet_gateway():
-            self.first = stack.up(ecsEnabled="false")
+            self.first = stack.up(ecsEnabled="false", **{UPLOADS: "true"})
         self.gateways = stack.calls("ec2", "describe_nat_gateways", {})["NatGateways"]
         self.zones = stack.outputs()["kept"]["zones"]
         stack.configure({"ecsEnabled": "true"})
         self.second = stack.pulumi.update("up", stack.name, *pack)
         self.lost = {name: refused_preview(stack, config) for name, config in REFUSED.items()}
+        stack.configure({UPLOADS: "true"})  # what a preview refused is put back to the stack file's
         allow_boundary(stack)
         self.changed = stack.up(**CHANGES, **ONE_WAY)
         self.after_change = left_to_do(stack)
@@ -103,7 +107,7 @@ class Life:
         before = urns(stack)
         self.refused = refused_destroy(stack)
         self.deleted_by_refused = before - urns(stack)
-        self.log_a_request(stack)
+        self.keep_objects(stack)
         stack.configure({"protect": "false"})
         self.lifted = left_to_do(stack)
         self.destroyed = stack.destroy()
@@ -112,12 +116,19 @@ class Life:
         self.snapshots = snapshots(stack)
 
     @staticmethod
-    def log_a_request(stack):
-        """Put an object into the bucket for access logs, which only lifted protection empties."""
+    def keep_objects(stack):
+        """Put objects into both buckets, which only lifted protection empties: in one with versions and a marker."""
         names = [each["Name"] for each in stack.calls("s3", "list_buckets", {})["Buckets"]]
-        bucket = next(each for each in names if each.startswith("careapp-prod-access-logs"))
-        log = {"Bucket": bucket, "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
+        logs, files = (
+            next(each for each in names if each.startswith(f"careapp-prod-{kind}"))
+            for kind in ("access-logs", "uploads")
+        )
+        log = {"Bucket": logs, "Key": "AWSLogs/one.log.gz", "Body": b"a request"}
         stack.calls("s3", "put_object", log)
+        for body in (b"first", b"second"):
+            stack.calls("s3", "put_object", {"Bucket": files, "Key": "a", "Body": body})
+        stack.calls("s3", "delete_object", {"Bucket": files, "Key": "a"})
+        assert len(stack.calls("s3", "list_object_versions", {"Bucket": files})["Versions"]) == 2
 
 
 class PausedLife:
@@ -241,6 +252,7 @@ def test_nothing_is_left_to_change_then(life):
         ("logs", 'LogGroup::careapp-prod-flow" cannot be deleted'),
         ("logs", 'Bucket::careapp-prod-access-logs" cannot be deleted'),
         ("logs", 'LogGroup::careapp-prod-database-postgresql" cannot be deleted'),
+        ("files", 'Bucket::careapp-prod-uploads" cannot be deleted'),
     ],
 )
 def test_a_change_that_would_lose_something_of_value_is_refused_before_anything_is_made(
@@ -264,6 +276,7 @@ def test_lifting_the_protection_only_updates_what_was_protected_on_aws_too(life)
         "update aws:lb/loadBalancer:LoadBalancer",
         "update aws:rds/instance:Instance",
         "update aws:s3/bucket:Bucket",
+        "delete aws:s3/bucketVersioning:BucketVersioning",  # which suspends it: what is there stays
     }
 
 

@@ -30,6 +30,7 @@ NAMED = (
     ("database", "rds", "describe_db_instances", "DBInstances[].DBInstanceIdentifier"),
     ("balancer", "elbv2", "describe_load_balancers", "LoadBalancers[].LoadBalancerName"),
     ("groups", "elbv2", "describe_target_groups", "TargetGroups[].TargetGroupName"),
+    ("bucket", "s3", "list_buckets", "Buckets[].Name"),
     ("role", "iam", "list_roles", "Roles[].RoleName"),
     ("repository", "ecr", "describe_repositories", "repositories[].repositoryName"),
 )
@@ -114,6 +115,9 @@ def story(tmp_path_factory):
     with local_stack(folder / "cloud", project="acme") as stack:
         careapp = Project(Home(folder / "careapp"))
         careapp.prepare()
+        # The right to a bucket is missed here, if the role lacks it.
+        with (careapp.home.project / "Pulumi.poc.yaml").open("a") as model:
+            model.write('  careapp:uploadsEnabled: "true"\n')
 
         def shell(*words):
             return subprocess.run(
@@ -149,8 +153,8 @@ def story(tmp_path_factory):
 
 def test_a_preview_is_put_up_whole_and_its_comment_has_address_and_cost(story):
     made, before = story.held["put up"]["pr-7"], story.held["put up"]["acme"]
-    kinds = ("vpcs", "database", "balancer", "repository", "cluster")
-    assert [made[kind] for kind in kinds] == [1] * 5
+    kinds = ("vpcs", "database", "balancer", "repository", "cluster", "bucket")
+    assert [made[kind] for kind in kinds] == [1] * 6
     assert (made["nat"], before["nat"]) == (0, 1)
     text = story.ran["put up"]["Put up"].outputs["text"]
     assert text.startswith("### pr-7 stands\n\nPage: http://")

@@ -82,10 +82,11 @@ class Delivery:
 
     def documents(self, name: str) -> list[Any]:
         """The policies of the role that is called that."""
-        arns = self.role(name)["ManagedPolicyArns"]
+        role = self.role(name)
         held = [each for each in self.resources.values() if "ManagedPolicyName" in each]
         by_arn = {_policy_arn(each["ManagedPolicyName"]): each["PolicyDocument"] for each in held}
-        return [by_arn[arn] for arn in arns]
+        own = [each["PolicyDocument"] for each in role.get("Policies", [])]
+        return [by_arn[arn] for arn in role["ManagedPolicyArns"]] + own
 
     @property
     def deploy(self) -> list[Any]:

@@ -12,11 +12,12 @@ from stack.image import IMAGE_REVISION
 from stack.monitoring import ALARM_EMAIL
 from stack.rules import KEPT_LOGS
 from stack.settings import KEYS, PERMISSIONS_BOUNDARY, Settings
+from stack.uploads import KEPT_FILES
 from tests.support.local_stack import LocalStack
 from tools.local_cloud.engine.pulumi import PulumiFailed
 from tools.local_cloud.paths import ROOT
 
-KEPT = {key.name for key in KEYS if key.change == KEPT_LOGS}
+KEPT = {key.name for key in KEYS if key.change in (KEPT_LOGS, KEPT_FILES)}
 """What only an unprotected stack turns off again."""
 FIXED = {key.name for key in KEYS if key.change == network.FIXED}
 ONE_WAY = {

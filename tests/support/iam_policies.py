@@ -80,6 +80,7 @@ RENAMED = {
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
+    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
     "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
     "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
     "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
@@ -119,7 +120,8 @@ NAMED = {
 IDS = {
     **{"vpc": "vpc", "subnet": "subnet", "igw": "internet-gateway", "nat": "natgateway"},
     **{"eipalloc": "elastic-ip", "rtb": "route-table", "sg": "security-group", "i": "instance"},
-    **{"sgr": "security-group-rule", "fl": "vpc-flow-log", "ami": "image", "pl": "prefix-list"},
+    **{"vpce": "vpc-endpoint", "sgr": "security-group-rule", "fl": "vpc-flow-log", "ami": "image"},
+    "pl": "prefix-list",
 }
 """What EC2's ids begin with, and the resource type in their ARN."""
 NEW = {

@@ -21,6 +21,7 @@ from infra.login import Endpoints
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
 from infra.service import Service, ServiceArgs
+from infra.uploads import Uploads, UploadsArgs
 from stack.file import StackFile
 from stack.settings import Settings
 
@@ -251,6 +252,11 @@ def image(settings: Settings) -> AppImage:
     return AppImage(NAME, AppImageArgs(settings=settings))
 
 
+def uploads(settings: Settings, within: Network | None = None) -> Uploads:
+    around = within or network(settings)
+    return Uploads(NAME, UploadsArgs(settings=settings, network=around))
+
+
 def bastion(settings: Settings) -> Bastion:
     around = network(settings)
     args = BastionArgs(settings=settings, network=around, database=database(settings, around))
@@ -268,6 +274,7 @@ def service(settings: Settings) -> Service:
         image=image(settings),
         balancer=entrance,
         endpoints=ENDPOINTS if settings.login.enabled else None,
+        uploads=uploads(settings, around) if settings.uploads_enabled else None,
     )
     return Service(NAME, args)
 

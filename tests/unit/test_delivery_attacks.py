@@ -57,6 +57,14 @@ def login_secret(stack):
     return arn("secretsmanager", f"secret:careapp-{stack}/login-AbCdEf")
 
 
+def files(stack, key="/invoice.pdf"):
+    return f"arn:aws:s3:::careapp-{stack}-uploads-1{key}"
+
+
+OWN, OTHERS = ({"aws:ResourceAccount": each} for each in ("123456789012", "999999999999"))
+"""Buckets of this account and of another one, which may have any name that is free."""
+
+
 def log(stack):
     return arn("logs", f"log-group:/ecs/careapp-{stack}:log-stream:a")
 
@@ -80,8 +88,11 @@ ATTACKS = {
         "writes the state": [("s3:PutObject", state("poc"), HERE)],
         "reads the database's secret": [(READ_SECRET, SECRET, HERE | database("poc"))],
         "reads the login's secret": [(READ_SECRET, login_secret("poc"), HERE)],
+        "reads a file of the app's": [("s3:GetObject", files("poc"), HERE | OWN)],
+        "lists the files of the app": [("s3:ListBucket", files("poc", ""), HERE | OWN)],
     },
     "a drift check": {
+        "reads a file of the app's": [("s3:GetObject", files("poc"), HERE | OWN)],
         "reads the state of prod": [("s3:GetObject", state("prod"), HERE)],
         "reads the login's secret": [(READ_SECRET, login_secret("poc"), HERE)],
     },
@@ -91,6 +102,15 @@ ATTACKS = {
             (READ_SECRET, arn("secretsmanager", "secret:other-AbCdEf"), HERE)
         ],
         "reads a secret of prod's app": [(READ_SECRET, app_secret("prod"), HERE)],
+        "reads a file of prod's app": [("s3:GetObject", files("prod"), HERE | OWN)],
+        "lists the files of prod's app": [("s3:ListBucket", files("prod", ""), HERE | OWN)],
+        "takes files to a bucket of another account": [
+            ("s3:PutObject", files("poc"), HERE | OTHERS)
+        ],
+        "deletes the bucket": [("s3:DeleteBucket", files("poc", ""), HERE | OWN)],
+        "reads the access logs": [
+            ("s3:GetObject", "arn:aws:s3:::careapp-poc-access-logs-1/a", HERE | OWN)
+        ],
         "reads prod's log": [("logs:GetLogEvents", log("prod"), HERE)],
         "writes into prod's log": [("logs:PutLogEvents", log("prod"), HERE)],
         "pulls prod's image": [
@@ -198,6 +218,12 @@ ATTACKS = {
         "takes another role": [("sts:AssumeRole", iam("role/admin"), {})],
         "opens the state's bucket": [("s3:PutBucketPolicy", f"arn:aws:s3:::{POC.bucket}", HERE)],
         "deletes the state's bucket": [("s3:DeleteBucket", f"arn:aws:s3:::{POC.bucket}", HERE)],
+        "reads a file of the app's": [("s3:GetObject", files("poc"), HERE | OWN)],
+        "deletes a file of prod's": [("s3:DeleteObject", files("prod"), HERE | OWN)],
+        "puts an endpoint into prod's network": [
+            ("ec2:CreateVpcEndpoint", arn("ec2", "vpc-endpoint/*"), NEW),
+            ("ec2:CreateVpcEndpoint", VPC, PRODS),
+        ],
         "reads prod's access logs": [
             ("s3:GetObject", "arn:aws:s3:::careapp-prod-access-logs-1/one.log.gz", HERE)
         ],
@@ -260,12 +286,15 @@ ATTACKS = {
         ],
         "reads a database's password": [(READ_SECRET, SECRET, database("pr-7"))],
         "reads the secret of poc's login": [(READ_SECRET, login_secret("poc"), HERE)],
+        "deletes poc's files": [("s3:DeleteObject", files("poc"), HERE | OWN)],
+        "reads a file": [("s3:GetObject", files("pr-7"), HERE | OWN)],
         "restores prod's snapshot": [
             ("rds:RestoreDBInstanceFromDBSnapshot", arn("rds", "snapshot:careapp-prod-final"), HERE)
         ],
     },
     "a role of a pull request's stack": {
         "reads the secret of poc's database": [(READ_SECRET, SECRET, database("poc"))],
+        "reads a file of poc's app": [("s3:GetObject", files("poc"), OWN)],
         "reads a secret of poc's app": [(READ_SECRET, app_secret("poc"), {})],
         "runs a job in poc's cluster": [
             ("ecs:RunTask", arn("ecs", "task-definition/careapp-pr-7-job-a:1"), within("poc"))
@@ -279,6 +308,8 @@ ATTACKS = {
 NEEDED = {
     "a preview": [("kms:Decrypt", POC.key_arn, HERE)],
     "a role of the stack": [
+        ("s3:PutObject", files("poc"), HERE | OWN),
+        ("s3:ListBucket", files("poc", ""), HERE | OWN),
         (READ_SECRET, SECRET, database("poc")),
         (READ_SECRET, app_secret("poc"), {}),
         ("ecs:RunTask", arn("ecs", "task-definition/careapp-poc-job-a:1"), within("poc")),
@@ -304,6 +335,7 @@ NEEDED = {
         (READ_SECRET, login_secret("poc"), HERE),
     ],
     "a role of a pull request's stack": [
+        ("s3:PutObject", files("pr-7"), OWN),
         ("ecs:RunTask", arn("ecs", "task-definition/careapp-pr-7-job-a:1"), within("pr-7")),
         ("ecs:TagResource", arn("ecs", "task/careapp-pr-7-cluster/0a"), RUN_TASK),
         ("iam:PassRole", iam("role/careapp-pr-7-task"), TASKS),
@@ -350,14 +382,19 @@ CREATED_BY = {
     "internet-gateway": "CreateInternetGateway",
     "route-table": "CreateRouteTable",
     "security-group": "CreateSecurityGroup",
+    "vpc-endpoint": "CreateVpcEndpoint",
     "security-group-rule": "AuthorizeSecurityGroupIngress",
 }
 CHANGED_BY = {
     # What is new in the last three of a VPC is named by its own ARN; the VPC is there already.
-    "vpc": "DeleteVpc ModifyVpcAttribute CreateSecurityGroup CreateSubnet CreateRouteTable",
+    "vpc": (
+        "DeleteVpc ModifyVpcAttribute CreateSecurityGroup CreateSubnet CreateRouteTable "
+        "CreateVpcEndpoint"
+    ),
+    "vpc-endpoint": "DeleteVpcEndpoints ModifyVpcEndpoint",
     "subnet": "DeleteSubnet",
     "internet-gateway": "DetachInternetGateway",
-    "route-table": "CreateRoute DeleteRouteTable",
+    "route-table": "CreateRoute CreateVpcEndpoint DeleteRouteTable ModifyVpcEndpoint",
     "security-group": (
         "AuthorizeSecurityGroupIngress RevokeSecurityGroupEgress DeleteSecurityGroup"
     ),
@@ -463,7 +500,10 @@ def test_a_tag_on_what_is_new_opens_nothing_of_another_s_and_nothing_untagged(de
     keys = asking(stack) | tagged(tag)
     calls = {
         "security-group": "AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RunInstances",
-        "vpc": "CreateSecurityGroup CreateSubnet CreateRouteTable CreateFlowLogs",
+        "vpc": (
+            "CreateSecurityGroup CreateSubnet CreateRouteTable CreateFlowLogs CreateVpcEndpoint"
+        ),
+        "route-table": "CreateVpcEndpoint ModifyVpcEndpoint",
         "subnet": "CreateNatGateway CreateFlowLogs RunInstances",
         "natgateway": "CreateFlowLogs",
         "elastic-ip": "CreateNatGateway ReleaseAddress DisassociateAddress",

@@ -17,7 +17,7 @@ LIMIT = 6_144
 """Characters, without blanks, of one managed policy (IAM quotas)."""
 DESCRIPTION = re.compile(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]{0,1000}")
 """What IAM takes as a description (IAM API, CreateRole)."""
-EVERYWHERE = ("aws:RequestedRegion", "aws:ViaAWSService")
+EVERYWHERE = ("aws:RequestedRegion", "aws:ResourceAccount", "aws:ViaAWSService")
 """Condition keys of every request, which the reference does not list (IAM User Guide, "global condition keys")."""
 IDS = "octo-org@12/careapp@345"
 BOTH = [Delivery.of(stack, HostedZone="Z0123456789ABC") for stack in ("poc", "prod")]

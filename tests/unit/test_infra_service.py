@@ -345,7 +345,7 @@ def test_the_whole_container(engine, build):
 
 
 def test_every_variable_that_the_stack_sets_is_one_that_a_stack_file_may_not(engine, build):
-    build()
+    build(uploadsEnabled="true")
     made = container(engine)
     assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED, (
         "RESERVED of stack/container.py has the variables of infra/container.py"

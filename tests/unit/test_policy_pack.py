@@ -28,7 +28,7 @@ PROCESSES = (
 OPTIONS = (
     DOMAIN,
     ("bastionEnabled=true",),
-    ("execEnabled=true",),
+    ("execEnabled=true", "uploadsEnabled=true"),
     ("natStrategy=none", "bastionEnabled=true"),
     PROCESSES,
 )

@@ -171,9 +171,10 @@ def test_stage_two_only_adds_and_follows_its_service_into_its_target_group(engin
 ON = dict.fromkeys(("flowLogs", "accessLogs", "databaseLogs", "databaseInsights"), "true")
 ON |= {"databaseMonitoringInterval": "60", "databaseIamAuth": "true", "databaseMultiAz": "true"}
 ON |= {"databaseFinalSnapshot": "last", "dashboardEnabled": "false", "bastionEnabled": "false"}
+ON |= {"uploadsEnabled": "true"}
 OFF = {"alarmsEnabled": "false", "bastionEnabled": "true"}
 COME = named(
-    "AccessLogs FlowLogs Notices ServiceMonitoring",
+    "AccessLogs FlowLogs Notices ServiceMonitoring Uploads",
     {
         "aws:cloudwatch/eventRule:EventRule": "rollout-failed",
         "aws:cloudwatch/eventTarget:EventTarget": "rollout-failed",
@@ -189,7 +190,7 @@ COME = named(
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment": "database-monitoring",
         "aws:kms/key:Key": "alarms",
         **{
-            f"aws:s3/bucket{each}": "access-logs"
+            f"aws:s3/bucket{each}": "access-logs uploads"
             for each in (
                 ":Bucket",
                 "LifecycleConfiguration:BucketLifecycleConfiguration",
@@ -198,6 +199,9 @@ COME = named(
                 "ServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
             )
         },
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "uploads",
+        "aws:s3/bucketVersioning:BucketVersioning": "uploads",
+        "aws:ec2/vpcEndpoint:VpcEndpoint": "s3",
         "aws:sns/topic:Topic": "alarms",
         "aws:sns/topicPolicy:TopicPolicy": "alarms",
     },
@@ -221,6 +225,8 @@ CHANGE = named(
     "",
     {
         "aws:ecs/service:Service": "service",  # which names the alarms of its deployments
+        "aws:ecs/taskDefinition:TaskDefinition": "app",  # which names the bucket
+        "aws:iam/rolePolicy:RolePolicy": "task",
         "aws:lb/loadBalancer:LoadBalancer": "alb",
         "aws:rds/instance:Instance": "database",
     },
@@ -559,7 +565,7 @@ def test_security_groups_are_described_in_the_letters_that_ec2_allows(engine, pr
 
 def test_a_protected_stack_protects_what_is_of_value_and_lets_the_rest_change(engine, program):
     """The VPC and two zones' subnets, too, which awsx makes (test_infra_network). HTTPS can be turned off."""
-    on = {"flowLogs": "true", "accessLogs": "true", "databaseLogs": "true"}
+    on = dict.fromkeys(("flowLogs", "accessLogs", "databaseLogs", "uploadsEnabled"), "true")
     on |= {"domainName": "app.example.com", "hostedZoneId": "Z01"}
     program(ecsEnabled="true", protect="true", databaseMonitoringInterval="60", **on)
     protected = {key for key, request in engine.monitor.requests.items() if request.protect}
@@ -569,6 +575,7 @@ def test_a_protected_stack_protects_what_is_of_value_and_lets_the_rest_change(en
         ("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb"),
         ("aws:ecs/service:Service", "careapp-poc-service"),
         ("aws:s3/bucket:Bucket", "careapp-poc-access-logs"),
+        ("aws:s3/bucket:Bucket", "careapp-poc-uploads"),
         ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-flow"),
         ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-database-postgresql"),
         ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-database-upgrade"),
@@ -580,7 +587,7 @@ def test_everything_stands_behind_the_protection(engine, program):
     """Pulumi deletes what is not protected, even when it refuses the rest, unless something depends on it."""
     program(
         **{"ecsEnabled": "true", "protect": "true", "bastionEnabled": "true"},
-        **{"flowLogs": "true", "accessLogs": "true"},
+        **{"flowLogs": "true", "accessLogs": "true", "uploadsEnabled": "true"},
     )
     key = ("careapp:infra:Protection", "careapp-poc")
     urns = engine.monitor.requests[key].dependencies
@@ -599,7 +606,7 @@ def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
     assert inputs(engine) == {}
 
 
-LONGEST = 64
+LONGEST = 75
 
 
 def test_the_program_reads_like_the_diagram():

@@ -192,6 +192,7 @@ def test_prod_takes_every_precaution_that_a_setting_offers():
     declined = {"execEnabled": "the container's root file system stays read-only"}
     declined |= {"ecsEnabled": "stage 1 comes first", "bastionEnabled": "only while it is used"}
     declined |= {"fargateSpot": "AWS may stop every task at once"}
+    declined |= {"uploadsEnabled": "the app that comes with the project keeps no files"}
     taken = {name for name, text in prod.texts.items() if text == "true"}
     assert offered - taken <= set(declined)
     assert prod.network.nat == "onePerAz"

@@ -14,6 +14,8 @@ HOURLY = t("hours")
 
 ADDRESS = t("public IPv4")
 
+BESIDE_NAT = t("GB of S3, which do not pass NAT")
+
 
 def nat(_: Resource, case: Case) -> Iterator[Use]:
     """Yield a NAT gateway's hours, and its share of the traffic of tasks in private subnets."""
@@ -24,12 +26,27 @@ def nat(_: Resource, case: Case) -> Iterator[Use]:
 
 
 def through_nat(case: Case) -> float:
-    """Return GB a month: an image pull for every task start, and the log. Responses leave by the load balancer."""
+    """Return GB a month: an image pull for every task start, and the log. Responses leave by the load balancer.
+
+    Image layers come from S3, and pass a gateway endpoint of S3 if there is one (ECR user guide, "Amazon ECR
+    interface VPC endpoints", "Create the Amazon S3 gateway endpoint").
+    """
     services = [each for each in case.graph.all("ecs:Service") if not public_tasks(each)]
     if not services:
         return 0
     assumed = case.assumed
-    return assumed.image_gb * assumed.starts + assumed.log_gb
+    pulled = 0 if s3_endpoints(case.graph) else assumed.image_gb * assumed.starts
+    return pulled + assumed.log_gb
+
+
+def s3_endpoints(graph: Graph) -> list[Resource]:
+    """Return the gateway endpoints for S3."""
+    return [
+        each
+        for each in graph.all("ec2:VpcEndpoint")
+        if str(each.inputs.get("serviceName")).endswith(".s3")
+        and each.get("vpcEndpointType", "Gateway") == "Gateway"
+    ]
 
 
 def public_tasks(service: Resource) -> bool:
@@ -44,8 +61,10 @@ def address(_: Resource, __: Case) -> Iterator[Use]:
 
 
 def endpoint(resource: Resource, case: Case) -> Iterator[Use]:
-    """Yield the hours of an interface endpoint in each zone. A gateway endpoint is free."""
+    """Yield the hours of an interface endpoint in each zone. A gateway endpoint is free, whatever passes it."""
     if resource.get("vpcEndpointType", "Gateway") == "Gateway":
+        if resource in s3_endpoints(case.graph):
+            yield Use(what=BESIDE_NAT, group="network", quantity=0, price="nat-gb")
         return
     zones = count_of(resource, "subnetIds", len(zones_of(case.graph)))
     yield Use(what=HOURLY, group="network", quantity=HOURS * zones, price="endpoint-hour")

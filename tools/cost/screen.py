@@ -9,6 +9,7 @@ from typing import Any
 from tools.cost.bill import GROUPS, Bill
 from tools.cost.comparison import DESTROYED, FORMER_USD, WORDS, Column, Comparison, row_of
 from tools.cost.prices import HOURS
+from tools.cost.resources import BESIDE_NAT
 from tools.cost.restores import DRILL_MINUTES, drills
 from tools.cost.rules import FREE
 from tools.i18n import Text, t
@@ -189,6 +190,12 @@ def remarks(found: Comparison) -> Iterator[Text]:
             minutes=DRILL_MINUTES,
             costs=", ".join(f"{stack} ${usd:.3f}" for stack, usd in costs.items()),
         )
+    if saved := _beside_nat(found):
+        yield t(
+            "The gateway endpoint for S3 is free. Each GB of files and image layers that passes it saves the NAT "
+            "gateway's price: {prices}.",
+            prices=", ".join(f"{region} ${usd:.3f}" for region, usd in saved.items()),
+        )
     yield t(
         "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
         "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
@@ -221,6 +228,17 @@ def remarks(found: Comparison) -> Iterator[Text]:
         "without a breakdown.",
         sum=FORMER_USD,
     )
+
+
+def _beside_nat(found: Comparison) -> dict[str, float]:
+    """Return the USD of a GB through NAT, by region, where a stack has a NAT gateway and S3's gateway endpoint."""
+    return {
+        each.region: item.price.usd
+        for each in found.columns
+        for item in each.bill.items
+        if item.what is BESIDE_NAT
+        and any(one.resource.short == "ec2:NatGateway" for one in each.bill.items)
+    }
 
 
 def _known(found: Comparison) -> set[tuple[str, str]]:

@@ -250,8 +250,18 @@ def plan(made: Restore, words: Text) -> Iterator[Line]:
         t("from then on until its new tasks run, the app has no database"),
         *_two_updates(made),
         t("what was written later than the restored data is in {old} only", old=made.old),
+        *_files(made),
     ):  # fmt: skip
         yield Line(f"  - {each!s}")
+
+
+def _files(made: Restore) -> Iterator[Text]:
+    """Yield what a restore does not cover: the files in the bucket."""
+    if made.settings.uploads_enabled:
+        yield t(
+            "the app's files in the bucket stay as they are: restored rows can name files that were deleted since, and "
+            "newer files have no row (docs/runbook.md, section 9)"
+        )
 
 
 def _two_updates(made: Restore) -> Iterator[Text]:

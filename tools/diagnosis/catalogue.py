@@ -35,8 +35,8 @@ class Facts:
     stands first in CHECKS does.
 
     Up to 18 stack, account and capacity; 19 to 29 what a task needs to start; 30 to 34 load balancer; 38 to 47
-    database; 50 to 52 the app's end; 57 to 67 health check and pages; 68 and 69 the jobs; from 70 on what
-    only follows from a cause.
+    database; 48 and 49 the app's files; 50 to 52 the app's end; 57 to 67 health check and pages; 68 and 69 the
+    jobs; from 70 on what only follows from a cause.
     """
     places: Collection[str] = field(hash=False)
     """Where on the path from a browser to the database it shows."""

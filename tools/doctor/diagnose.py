@@ -44,9 +44,10 @@ PARTS: dict[str, Text] = {
     "measured": t("the metrics"),
     "jobs": t("the jobs"),
     "login": t("the provider of the login"),
+    "uploads": t("the bucket for the app's files"),
 }
 
-OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page", "jobs", "login")
+OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page", "jobs", "login", "uploads")
 """What a healthy stack does not hang on."""
 
 

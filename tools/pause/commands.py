@@ -27,6 +27,11 @@ def plan(now: StackState, pausable: PausableStack) -> Iterator[Line]:
     yield Line(str(where), "bold")
     for each in (*steps.planned_changes(now), *processes.planned_changes(pausable.settings)):
         yield Line(f"  - {each!s}")
+    if pausable.settings.uploads_enabled:
+        files = t(
+            "the bucket with the app's files stays, and signed addresses of its files stay valid"
+        )
+        yield Line(f"  - {files!s}")
 
 
 def lines(now: StackState, pausable: PausableStack) -> Iterator[Line]:

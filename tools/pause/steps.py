@@ -186,6 +186,8 @@ def still_costs(now: StackState, settings: Settings) -> Iterator[Text]:
     yield t("images in ECR, logs, alarms")
     if settings.bastion_enabled:
         yield t("the bastion")
+    if settings.uploads_enabled:
+        yield t("the bucket with the app's files")
 
 
 HEALTH_MINUTES = 15

@@ -121,10 +121,15 @@ def service_roles(account: Account) -> Iterator[Finding]:
 
 
 def quotas(account: Account) -> Iterator[Finding]:
-    """Check that the VPC, its NAT gateways and their addresses fit into the quotas."""
+    """Check that the VPC, its gateway endpoint, its NAT gateways and their addresses fit into the quotas."""
     ec2, wanted = account.session, account.nat_gateways
     vpcs = len(ec2.all("ec2", "describe_vpcs", "Vpcs"))
     yield from _quota(account, "vpc", "L-F678F1CE", t("VPCs in the region"), vpcs, 1)
+    if account.now.settings.uploads_enabled:
+        kind = [{"Name": "vpc-endpoint-type", "Values": ["Gateway"]}]
+        used = len(ec2.all("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=kind))
+        name = t("gateway endpoints in the region")
+        yield from _quota(account, "vpc", "L-1B52E74A", name, used, 1)
     if not wanted:
         return
     addresses = len(ec2.call("ec2", "describe_addresses")["Addresses"])

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from stack.names import StackNames
 from stack.settings import Settings
+from stack.uploads import VARIABLE as UPLOADS_BUCKET
 from tools.aws import local_cloud, rds_certificates
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place, Session
@@ -26,6 +27,7 @@ from tools.snapshot.rds import Database
 from tools.snapshot.records import ALARMED, Definition, Part, Service, Task
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Logs
+from tools.snapshot.uploads import Bucket, bucket
 from tools.snapshot.vpc import Network
 
 T = TypeVar("T")
@@ -84,6 +86,8 @@ class Snapshot:
     """The jobs, where the stack file has some."""
     login: Part[Provider] = field(default_factory=Part)
     """What the provider says to the load balancer's client, where users log in."""
+    uploads: Part[Bucket] = field(default_factory=Part)
+    """The bucket that the task definition names for the app's files."""
 
     @property
     def region(self) -> str:
@@ -182,7 +186,7 @@ ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
-    *("jobs", "login"),
+    *("jobs", "login", "uploads"),
 )
 
 
@@ -373,6 +377,12 @@ class _Reader:
         if not (declared and self.settings.ecs_enabled):
             return _answered(Part())
         return self._ask(job_runs.jobs, self.names, declared)
+
+    @cached_property
+    def uploads(self) -> Future[Part[Bucket]]:
+        """Ask for the bucket of the app's files, if the task definition names one."""
+        name = self.definition.environment.get(UPLOADS_BUCKET) if self.definition else None
+        return self._ask(bucket, name) if name else _answered(Part())
 
     @cached_property
     def definitions(self) -> Future[Part[Mapping[str, Definition]]]:

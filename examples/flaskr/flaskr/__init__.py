@@ -7,6 +7,8 @@ import boto3
 import psycopg
 from flask import Flask, session
 
+from flaskr import pictures
+
 
 def connect():
     """Connect to the database. RDS changes the password every 7 days: then the secret is read again."""
@@ -24,6 +26,8 @@ def create_app():
     app = Flask(__name__)
     app.secret_key = os.environ["SECRET_KEY"]  # appSecrets
     greeting = os.environ["GREETING"]  # appVariables
+    if "UPLOADS_BUCKET" in os.environ:  # uploadsEnabled
+        app.register_blueprint(pictures.views)
 
     @app.get("/up")
     def up():

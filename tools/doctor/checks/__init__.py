@@ -23,6 +23,7 @@ from tools.doctor.checks import (
     rollouts,
     running,
     stages,
+    uploads,
     workers,
 )
 
@@ -69,6 +70,8 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.address,
     databases.tls,
     databases.authority,
+    uploads.bucket,
+    uploads.task_role,
     containers.memory,
     containers.crash,
     running.database,

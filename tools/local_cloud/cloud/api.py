@@ -37,6 +37,7 @@ RELIED_ON = (
     ("moto.iam.access_control", "IAMPolicy.is_action_permitted"),
     ("moto.s3.models", "FakeBucket.get_permission"),
     ("moto.s3.models", "FakeBucket.__init__"),
+    ("moto.s3.models", "FakeBucket.is_versioned"),
     ("moto.s3.responses", "S3Response._bucket_response"),
     ("moto.s3.responses", "S3Response._key_response"),
     ("moto.s3.responses", "S3Response.parse_key_name"),

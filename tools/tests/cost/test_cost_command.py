@@ -45,6 +45,15 @@ def test_the_screen_has_a_bar_a_sum_and_every_resource(call, given):
     assert "in all                                           14.90         -" in lines
 
 
+def test_what_a_gateway_endpoint_for_s3_saves_is_said_where_there_is_nat(call, given):
+    endpoint = made("VpcEndpoint", "s3", serviceName="com.amazonaws.ap-northeast-1.s3")
+    words = "Each GB of files and image layers that passes it saves the NAT gateway's price: ap-northeast-1 $0.062."
+    for with_nat in (True, False):
+        nat = [made("NatGateway", "1")] if with_nat else []
+        assert (words in call(given(today=[*TASKS, endpoint, *nat]))[1]) is with_nat
+    assert words not in call(given(today=[*TASKS, made("NatGateway", "1")]))[1]
+
+
 def test_what_is_assumed_is_stated_and_can_be_set(call, given):
     file = given(today=[*TASKS, made("LoadBalancer", "alb")])
     before = json.loads(call(file, "--json")[1])["columns"][0]["month"]

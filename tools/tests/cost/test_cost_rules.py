@@ -21,6 +21,12 @@ RUNS = {"ecsParameters": {"taskCount": 1, "networkConfiguration": {"assignPublic
 OUTSIDE = {"ecsParameters": {"taskCount": 1, "networkConfiguration": {"assignPublicIp": True}}}
 JOB = {("Schedule", "vCPU hours"): 0.13, ("Schedule", "memory, GB hours"): 0.03}
 
+NAT_TASK = [TASK, made("NatGateway"), made("Service", desiredCount=1)]
+S3_GATEWAY = made(
+    "VpcEndpoint", vpcEndpointType="Gateway", serviceName="com.amazonaws.ap-northeast-1.s3"
+)
+IN_PRIVATE = {("Service", "vCPU hours"): 9.23, ("Service", "memory, GB hours"): 2.02}
+
 
 CASES = {
     "a job that runs ten hours a month": ([TASK, made("Schedule", target=RUNS)], JOB),
@@ -46,6 +52,23 @@ CASES = {
         {("VpcEndpoint", "hours"): 20.44},
     ),
     "a gateway endpoint": ([made("VpcEndpoint", vpcEndpointType="Gateway")], {}),
+    "a gateway endpoint for S3, past which the image is pulled": (
+        [*NAT_TASK, S3_GATEWAY],
+        {
+            ("NatGateway", "hours"): 45.26,
+            ("NatGateway", "GB through it"): 0.03,
+            ("VpcEndpoint", "GB of S3, which do not pass NAT"): 0,
+            **IN_PRIVATE,
+        },
+    ),
+    "the same stack without it": (
+        NAT_TASK,
+        {
+            ("NatGateway", "hours"): 45.26,
+            ("NatGateway", "GB through it"): 0.4,
+            **IN_PRIVATE,
+        },
+    ),
     "a hosted zone": ([made("Zone")], {("Zone", "hosted zone"): 0.5}),
     "a public certificate": ([made("Certificate", domainName="example.com")], {}),
     "an internet-facing balancer": (

@@ -203,6 +203,13 @@ def test_the_first_update_neither_waits_with_the_old_tasks_nor_rolls_back_to_the
     choices(**{"rolloutTimeoutMinutes": "60", **changes, **first})
 
 
+@pytest.mark.parametrize("on", ["true", "false"])
+def test_the_plan_says_that_the_app_s_files_are_not_restored(made, on):
+    made = Restore(made.session, choices(uploadsEnabled=on), made.waiting, Pulumi())
+    said = "\n".join(each.text for each in restore.plan(made, t("s")))
+    assert ("the app's files in the bucket stay as they are" in said) is (on == "true")
+
+
 def test_a_name_that_rds_has_not_freed_yet_is_asked_for_again(made, monkeypatch):
     call, refused = made.session.call, []
 

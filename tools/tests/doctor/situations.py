@@ -12,6 +12,7 @@ from tools.snapshot.rds import Pause
 from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.task_inputs import Image
 from tools.snapshot.task_logs import Line, Logs
+from tools.snapshot.uploads import Bucket
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 
@@ -163,6 +164,23 @@ def logs_in(provider=PROVIDER, alb_out=(3000, 443), page=None, **changes):
     )
 
 
+FILES = "careapp-poc-uploads-1a2b3c4"
+BUCKET = f"arn:aws:s3:::{FILES}"
+WRITE_FILES = (
+    *(a.READ, a.allow(BUCKET, "s3:ListBucket")),
+    a.allow(f"{BUCKET}/*", "s3:GetObject", "s3:PutObject", "s3:DeleteObject"),
+)
+
+
+HELD = Bucket(name=FILES, region=a.REGION)
+
+
+def with_bucket(bucket=HELD, **changes):
+    """A stack whose tasks know a bucket, which the task role may use."""
+    values = {"main": env(UPLOADS_BUCKET=FILES), "task_role": a.role(*WRITE_FILES), **changes}
+    return a.stack(uploads=bucket, **values)
+
+
 SITUATIONS = {
     "login-cut-off": logs_in(alb_out=(3000,)),
     "login-not-asked": logs_in(page=a.page(203, database=None)),
@@ -277,6 +295,9 @@ SITUATIONS = {
             env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}
         )
     ),
+    "uploads-bucket-missing": with_bucket(Bucket(name=FILES)),
+    "uploads-role-refused": with_bucket(task_role=a.role(a.READ, a.allow(BUCKET, "s3:ListBucket"))),
+    "uploads-another-region": with_bucket(main=env(UPLOADS_BUCKET=FILES, AWS_REGION="us-east-1")),
     "database-variables": crashed(code=2, main=env(DB_HOST=None, DB_HOSTNAME=a.HOST)),
     "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
     "out-of-memory": a.failing(
@@ -381,6 +402,7 @@ KINDS = {
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
             *("app-requests-failed", "sizes-near", "job-starts-refused"),
             "balancer-lets-more-in",
+            *("uploads-role-refused", "uploads-another-region"),
         ),
         "warning",
     ),

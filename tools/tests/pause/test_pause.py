@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -218,6 +219,18 @@ def test_the_list_of_costs_follows_the_settings():
     assert "the database's storage, 20 GB in each of two zones, and its backups" in costs(True)
     assert costs(natStrategy="none")[1].startswith("the database's storage")
     assert costs(bastionEnabled="true")[-1] == "the bastion"
+    assert costs(uploadsEnabled="true")[-1] == "the bucket with the app's files"
+
+
+@pytest.mark.parametrize("on", ["true", "false"])
+def test_the_plan_says_that_files_stay_and_can_still_be_fetched_by_signed_addresses(on):
+    pausable = Simulated(uploadsEnabled=on)
+    pausable.session = SimpleNamespace(region=a.REGION)
+    said = [each.text for each in screen.plan(pausable.read(), pausable)]
+    words = (
+        "  - the bucket with the app's files stays, and signed addresses of its files stay valid"
+    )
+    assert (words in said) is (on == "true")
 
 
 def test_the_day_on_which_aws_starts_the_database_is_what_aws_says():

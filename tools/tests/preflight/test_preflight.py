@@ -57,6 +57,7 @@ def tools(tmp_path, monkeypatch):
 def quotas(monkeypatch):
     """Service Quotas' answers by code; moto knows neither Fargate's nor EC2's."""
     values = {"L-F678F1CE": 5.0, "L-0263D0A3": 5.0, "L-FE5A380F": 5.0, "L-3032A538": 6.0}
+    values["L-1B52E74A"] = 20.0
     call = Session.call
 
     def answered(self, service, operation, /, **params):
@@ -104,13 +105,15 @@ def test_a_new_account_lacks_the_role_that_the_databases_subnet_group_needs(run)
     assert "--aws-service-name rds.amazonaws.com" in shown
 
 
-@pytest.mark.usefixtures("ready")
-def test_a_quota_that_is_used_up_is_named_with_the_request_for_more(run, quotas):
-    used_up = ("L-F678F1CE", "L-0263D0A3", "L-FE5A380F")
+def test_a_quota_that_is_used_up_is_named_with_the_request_for_more(run, ready, quotas):
+    used_up = ("L-F678F1CE", "L-0263D0A3", "L-FE5A380F", "L-1B52E74A")
+    quotas["L-1B52E74A"] = 0.0
+    assert run("preflight")[0] == 0, "without uploadsEnabled there is no gateway endpoint"
+    ready("careapp:uploadsEnabled: true")
     quotas.update(dict.fromkeys(used_up, 0.0))
     ended, shown, _ = run("preflight")
     assert (ended, marks(shown)[5]) == (1, "✗")
-    assert [f"--quota-code {code} --desired-value" in shown for code in used_up] == [True] * 3
+    assert [f"--quota-code {code} --desired-value" in shown for code in used_up] == [True] * 4
 
 
 @pytest.mark.usefixtures("ready")

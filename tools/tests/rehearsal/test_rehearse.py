@@ -61,18 +61,46 @@ EXAMPLE = (
 """What docs/your-app.md sets for the example, which does not start without its variable and its secret."""
 LIST = "pl-0123456789abcdef0"
 AS_OTHERS_WRITE_IT = (
+    "uploadsEnabled=true",
     *("appDockerfile=docker/web", "appTarget=Production", "appSecrets.PGPASSWORD=${DB_PASSWORD}"),
     "appVariables.DATABASE_URL=postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}",
 )
 
 
+KEEPS_A_PICTURE = """\
+        import io, re, botocore
+        browser = app.test_client()
+        sent = {"picture": (io.BytesIO(b"a picture"), "a.png", "image/png")}
+        assert browser.post("/pictures/", data=sent).status_code == 302
+        path = re.findall(r'src="(.+?)"', browser.get("/pictures/").text)[0]
+        assert browser.get(path).data == b"a picture"
+        refused = (
+            lambda s3: s3.list_buckets(),
+            lambda s3: s3.delete_bucket(Bucket=os.environ["UPLOADS_BUCKET"]),
+        )
+        for ask in refused:
+            try:
+                ask(boto3.client("s3"))
+            except botocore.exceptions.ClientError as problem:
+                assert problem.response["Error"]["Code"] == "AccessDenied", problem
+            else:
+                raise AssertionError("the task role allows too much")
+"""
+"""The page answers only where the task can keep a picture, read it back, and do no more in S3."""
+
+
 def as_others_write_it(folder):
-    """Let the example read a DATABASE_URL, and build a stage of a Dockerfile of another name, which is not the last."""
+    """Let the example read a DATABASE_URL, and build a stage of a Dockerfile of another name, which is not the last.
+
+    Its page keeps a picture in the bucket first.
+    """
     app, dockerfile = folder / "flaskr" / "__init__.py", folder / "Dockerfile"
     text = app.read_text()
     begin, end = text.index("def connect"), text.index("def create_app")
     connect = 'def connect():\n    return psycopg.connect(os.environ["DATABASE_URL"])\n\n\n'
     app.write_text(text[:begin] + connect + text[end:])
+    keeps = f"def index():\n{KEEPS_A_PICTURE}"
+    app.write_text(app.read_text().replace("def index():\n", keeps, 1))
     (folder / "docker").mkdir()
     stages = dockerfile.read_text().replace("slim\n", "slim AS production\n", 1)
     (folder / "docker" / "web").write_text(f"{stages}FROM node AS tools\nCMD node\n")

@@ -4,18 +4,23 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
+from unittest.mock import Mock
 
+import boto3
 import pytest
 from botocore.client import BaseClient
 
 from stack.settings import Settings
 from tests.support.delivery import Delivery, arn, iam
 from tests.support.iam_policies import Call, allowed, calls_of
+from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import diagnose
-from tools.snapshot import gather, overview, page
+from tools.i18n import t
+from tools.snapshot import gather, overview, page, uploads
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.elb import Listener, Rule
 from tools.snapshot.records import Part
+from tools.snapshot.uploads import Bucket
 from tools.snapshot.vpc import network
 from tools.tests.conftest import NAMES, client
 from tools.tests.stacks import EVERY
@@ -49,6 +54,37 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
         ),
     )
     assert (now.group.value.check.path, now.group.value.deregistration) == ("/health", 300)
+
+
+def test_a_bucket_is_read_with_its_region_and_a_missing_one_is_told_from_a_refused_one(
+    stack, session, monkeypatch
+):
+    elsewhere, place = (
+        boto3.client("s3", "eu-west-1"),
+        {"LocationConstraint": "eu-west-1"},
+    )
+    elsewhere.create_bucket(Bucket="elsewhere", CreateBucketConfiguration=place)
+    assert uploads.bucket(session, "elsewhere") == Bucket(name="elsewhere", region="eu-west-1")
+    assert uploads.bucket(session, "careapp-poc-none") == Bucket(name="careapp-poc-none")
+    refusal = AwsProblem("refused", t("no"), t("ask"), code="403")
+    monkeypatch.setattr(session, "call", Mock(side_effect=refusal))
+    with pytest.raises(AwsProblem, match="no"):
+        uploads.bucket(session, "another-account-s")
+
+
+def test_a_gateway_endpoint_is_no_route_to_the_internet(stack, session):
+    """Its route has a prefix list in place of a range."""
+    made = {"VpcId": stack.vpc, "ServiceName": f"com.amazonaws.{session.region}.s3"}
+    tables = {"RouteTableIds": [stack.private_table]}
+    ec2 = client("ec2")
+    before = network(session, stack.vpc)
+    endpoint = ec2.create_vpc_endpoint(**made, **tables, VpcEndpointType="Gateway")["VpcEndpoint"]
+    try:
+        asked = ec2.describe_route_tables(**tables)["RouteTables"][0]["Routes"]
+        assert [each["GatewayId"] for each in asked if each.get("DestinationPrefixListId")]
+        assert network(session, stack.vpc) == before
+    finally:
+        ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint["VpcEndpointId"]])
 
 
 @pytest.mark.usefixtures("folder")
@@ -200,7 +236,9 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
     diagnose(Settings.read("poc", folder), stack.session)
-    # This stack has neither a certificate nor a log that is longer than what is read of it.
+    # This stack has no certificate, no bucket, and no log that is longer than what is read of it.
+    bucket = {"Bucket": "careapp-poc-uploads-1a2b3c4"}
+    asked += calls_of("s3", "HeadBucket", bucket, role)
     group = arn("logs", f"log-group:{NAMES.log_group}")
     asked += [
         Call("acm:DescribeCertificate", arn("acm", "certificate/1")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tools.local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, instead
@@ -33,6 +33,37 @@ def subnet_unused(params: Params) -> None:
     if in_use:
         words = f"The subnet '{subnet}' has dependencies and cannot be deleted."
         raise Refused("DependencyViolation", words)
+
+
+@before("ec2", "CreateVpcEndpoint")
+def gateway_endpoint_is_new(params: Params) -> None:
+    """Refuse a second route to a service in one table (error message: eksctl-io/eksctl issue 2510)."""
+    if params.get("VpcEndpointType", "Gateway") == "Gateway":
+        _refuse_second_route(params["ServiceName"], params.get("RouteTableIds") or ())
+
+
+@before("ec2", "ModifyVpcEndpoint")
+def gateway_endpoint_has_routes(params: Params) -> None:
+    """Add and remove the endpoint's routes together with its route tables; moto changes the tables only."""
+    ec2 = backend("ec2")
+    [endpoint] = ec2.describe_vpc_endpoints([params["VpcEndpointId"]])
+    added, prefixes = params.get("AddRouteTableIds") or (), endpoint.destination_prefix_list_id
+    _refuse_second_route(endpoint.service_name, added)
+    for table in added:
+        ec2.create_route(table, None, destination_prefix_list_id=prefixes, gateway_id=endpoint.id)
+    for table in params.get("RemoveRouteTableIds") or ():
+        ec2.delete_route(table, None, destination_prefix_list_id=prefixes)
+
+
+def _refuse_second_route(service: str, tables: Iterable[str]) -> None:
+    for other in backend("ec2").vpc_end_points.values():
+        taken = set(tables) & set(other.route_table_ids or ())
+        if other.state != "deleted" and other.service_name == service and taken:
+            words = (
+                f"route table {min(taken)} already has a route with destination-prefix-list-id "
+                f"{other.destination_prefix_list_id}"
+            )
+            raise Refused("RouteAlreadyExists", words)
 
 
 @after("ec2", "RunInstances")

@@ -32,10 +32,20 @@ Respond = Callable[[S3Response, Any, str], Any]
 def install() -> None:
     """Replace moto's evaluation of bucket policies, and check tasks' requests."""
     FakeBucket.get_permission = get_permission  # type: ignore[method-assign,assignment]
+    FakeBucket.is_versioned = property(_has_versions)  # type: ignore[method-assign,assignment]
     for name in ("_bucket_response", "_key_response"):
         respond = getattr(S3Response, name)
         if not hasattr(respond, "checks_tasks"):
             setattr(S3Response, name, _checked(respond))
+
+
+def _has_versions(bucket: FakeBucket) -> bool:
+    """Return whether the bucket has versions. moto forgets all of them when versioning is suspended.
+
+    S3 keeps them (S3 User Guide, "Working with objects in a versioning-suspended bucket"). What is written then
+    is one version there, named null, and here each time another one.
+    """
+    return bucket.versioning_status in ("Enabled", "Suspended")
 
 
 def get_permission(bucket: FakeBucket, action: str, resource: str) -> Any:
@@ -93,7 +103,7 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
         words = "The specified method is not allowed against this resource."
         raise hooks.Refused("MethodNotAllowed", words)
     policy = _policy(request.bucket)
-    context = {"aws:SecureTransport": "true"}
+    context = {"aws:SecureTransport": "true", "aws:ResourceAccount": hooks.ACCOUNT}
     for name, key in (("prefix", "s3:prefix"), ("delimiter", "s3:delimiter")):
         if name in request.parameters:
             context[key] = request.parameters[name]

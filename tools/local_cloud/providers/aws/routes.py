@@ -1,4 +1,4 @@
-"""Route tables, their routes and their associations."""
+"""Route tables, their routes and associations, and the VPC endpoints that add routes to them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def _ends(subject: Subject, routes: Any) -> Ends:
 def _in_ec2(subject: Subject, found: Values) -> Any:
     """Return the inline routes: the program's own where EC2 has the same, else EC2's without the local one."""
     declared = subject.inputs.get("routes")
-    held = [each for each in found["Routes"] if each.get("GatewayId") != "local"]
+    # A gateway endpoint's route belongs to the endpoint (terraform-provider-aws, flattenRoutes).
+    gateways = [(each, each.get("GatewayId", "")) for each in found["Routes"]]
+    held = [each for each, by in gateways if by != "local" and not by.startswith("vpce-")]
     lead: Ends = {}
     for route in held:
         ends = [
@@ -168,4 +170,29 @@ ROUTE = Kind(
     outputs={"state": "State"},
 )
 
-KINDS = (ROUTE_TABLE, ROUTE_TABLE_ASSOCIATION, ROUTE)
+
+def _change_tables(subject: Subject) -> None:
+    """Add and remove the endpoint's route tables that differ."""
+    olds, news = (set(each.get("routeTableIds") or ()) for each in (subject.before, subject.inputs))
+    changes = {"AddRouteTableIds": sorted(news - olds), "RemoveRouteTableIds": sorted(olds - news)}
+    subject.call("modify_vpc_endpoint", **{name: ids for name, ids in changes.items() if ids})
+
+
+ENDPOINT = Kind(
+    token="aws:ec2/vpcEndpoint:VpcEndpoint",
+    service="ec2",
+    identity="VpcEndpointId",
+    create="create_vpc_endpoint",
+    identity_from="VpcEndpoint.VpcEndpointId",
+    read="describe_vpc_endpoints",
+    # EC2 describes a deleted endpoint for a while.
+    found="VpcEndpoints[?State!='deleted'] | [0]",
+    delete="delete_vpc_endpoints",
+    replaces=frozenset({"vpcId", "serviceName", "vpcEndpointType"}),
+    settings=(Setting(inputs=("routeTableIds",), apply=_change_tables, on_create=False),),
+    outputs={"arn": arn("vpc-endpoint"), "ownerId": "OwnerId", "state": "State"},
+    tag_type="vpc-endpoint",
+    ready=("State", "available"),
+)
+
+KINDS = (ROUTE_TABLE, ROUTE_TABLE_ASSOCIATION, ROUTE, ENDPOINT)

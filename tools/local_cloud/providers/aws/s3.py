@@ -40,10 +40,18 @@ def _there(subject: Subject) -> Values:
 
 
 def _remove(subject: Subject) -> None:
-    """Delete the bucket. With ``forceDestroy`` empty it first: S3 deletes only an empty bucket."""
+    """Delete the bucket. With ``forceDestroy`` empty it first, also of versions and markers: S3 keeps a full one.
+
+    terraform-provider-aws, s3/bucket.go, resourceBucketDelete.
+    """
     if subject.inputs.get("forceDestroy"):
-        for item in subject.call("list_objects_v2").get("Contents", ()):
-            subject.call("delete_object", Key=item["Key"])
+        for page in (
+            subject.calls.client("s3")
+            .get_paginator("list_object_versions")
+            .paginate(Bucket=subject.name)
+        ):
+            for item in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                subject.call("delete_object", Key=item["Key"], VersionId=item["VersionId"])
     subject.call("delete_bucket")
 
 
@@ -67,7 +75,9 @@ BUCKET = Kind(
 Part = Callable[[Values], Values]
 
 
-def _part(token: str, what: str, absent: str, member: str, part: Part, *inputs: str) -> Kind:
+def _part(
+    token: str, what: str, absent: str, member: str, part: Part, *inputs: str, **more: Any
+) -> Kind:
     """Return the kind of a resource that is one setting of a bucket, with the bucket's name as its id."""
 
     def put(calls: Calls, _: Kind, given: Values) -> str:
@@ -80,6 +90,7 @@ def _part(token: str, what: str, absent: str, member: str, part: Part, *inputs: 
         put(subject.calls, subject.kind, subject.inputs)
 
     delete = what.removesuffix("_configuration") if "lifecycle" in what else what
+    ends = more or {"delete": f"delete_{delete}"}
     return Kind(
         token=token,
         service="s3",
@@ -88,11 +99,11 @@ def _part(token: str, what: str, absent: str, member: str, part: Part, *inputs: 
         on_create=put,
         read=f"get_{what}",
         found="@",
-        delete=f"delete_{delete}",
         replaces=frozenset({"bucket"}),
         ignored={"bucket": "sent by put"},
         settings=(Setting(inputs=inputs, apply=put_again, on_create=False),),
         absent=("NoSuchBucket", absent),
+        **ends,
     )
 
 
@@ -138,6 +149,30 @@ LIFECYCLE = _part(
     "LifecycleConfiguration",
     _lifecycle,
     "rules",
+)
+OWNERSHIP = _part(
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+    "bucket_ownership_controls",
+    "OwnershipControlsNotFoundError",
+    "OwnershipControls",
+    lambda inputs: {"rules": [inputs["rule"]]},
+    "rule",
+)
+
+
+def _suspend(subject: Subject) -> None:
+    """Suspend versioning, which cannot be turned off (terraform-provider-aws, resourceBucketVersioningDelete)."""
+    subject.call("put_bucket_versioning", VersioningConfiguration={"Status": "Suspended"})
+
+
+VERSIONING = _part(
+    "aws:s3/bucketVersioning:BucketVersioning",
+    "bucket_versioning",
+    "",
+    "VersioningConfiguration",
+    lambda inputs: inputs["versioningConfiguration"],
+    "versioningConfiguration",
+    on_delete=_suspend,
 )
 
 
@@ -271,4 +306,7 @@ OBJECTS = tuple(
     for token in OBJECT_ACLS
 )
 
-KINDS = (BUCKET, PUBLIC_ACCESS, ENCRYPTION, LIFECYCLE, POLICY, *OBJECTS)
+KINDS = (
+    *(BUCKET, PUBLIC_ACCESS, ENCRYPTION, LIFECYCLE, OWNERSHIP, VERSIONING, POLICY),
+    *OBJECTS,
+)

@@ -172,6 +172,46 @@ def test_an_inline_route_leads_to_another_gateway(calls, vpc, monkeypatch):
     assert sent == ["replace_route"]
 
 
+def test_a_gateway_endpoint_has_a_route_in_each_of_its_tables_which_are_none_of_the_table_s_own(
+    calls, vpc
+):
+    """The provider leaves them out of the table's inline routes (terraform-provider-aws, flattenRoutes)."""
+    door = gateway(calls, vpc)
+    own = [{"cidrBlock": "0.0.0.0/0", "gatewayId": door}]
+    tables = [make(calls, routes.ROUTE_TABLE, vpcId=vpc, routes=own)[0] for _ in range(2)]
+    s3 = "com.amazonaws.ap-northeast-1.s3"
+    given = {"vpcId": vpc, "serviceName": s3, "vpcEndpointType": "Gateway", "tags": {"a": "1"}}
+
+    def leading():
+        asked = calls("ec2", "describe_route_tables", {"RouteTableIds": tables})["RouteTables"]
+        return {
+            table["RouteTableId"]
+            for table in asked
+            for each in table["Routes"]
+            if each.get("GatewayId") == endpoint and each["DestinationPrefixListId"]
+        }
+
+    old, new = ({**given, "routeTableIds": [each]} for each in tables)
+    endpoint, made = make(calls, routes.ENDPOINT, **old)
+    assert (made["state"], made["arn"].rpartition(":")[2]) == (
+        "available",
+        f"vpc-endpoint/{endpoint}",
+    )
+    assert leading() == {tables[0]}
+    read = lifecycle.read(calls, routes.ROUTE_TABLE, tables[0], {"vpcId": vpc, "routes": own})
+    assert read["routes"] == own
+    params = {"VpcId": vpc, "ServiceName": s3, "RouteTableIds": tables}
+    error = refused(calls, "ec2", "create_vpc_endpoint", params)
+    assert error["Code"] == "RouteAlreadyExists"
+    lifecycle.update(calls, routes.ENDPOINT, endpoint, old, {**new, "tags": {"a": "2"}})
+    assert leading() == {tables[1]}
+    lifecycle.delete(calls, routes.ENDPOINT, endpoint, new)
+    assert leading() == set()
+    assert lifecycle.read(calls, routes.ENDPOINT, endpoint, new) is None
+    for table in tables:
+        calls("ec2", "delete_route_table", {"RouteTableId": table})
+
+
 @pytest.mark.parametrize(
     ("route", "problem"),
     [

@@ -30,6 +30,7 @@ CLOUDFORMATION = {
     "aws:ec2/securityGroup:SecurityGroup": f"{EC2}::SecurityGroup",
     "aws:ec2/subnet:Subnet": f"{EC2}::Subnet",
     "aws:ec2/vpc:Vpc": f"{EC2}::VPC",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": f"{EC2}::VPCEndpoint",
     "aws:ecr/repository:Repository": "AWS::ECR::Repository",
     "aws:ecs/cluster:Cluster": "AWS::ECS::Cluster",
     "aws:ecs/clusterCapacityProviders:ClusterCapacityProviders": (
@@ -69,7 +70,9 @@ NO_SCHEMA = {
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "part of AWS::S3::Bucket",
     "aws:s3/bucketObject:BucketObject": "CloudFormation uploads no objects",
     "aws:s3/bucketObjectv2:BucketObjectv2": "CloudFormation uploads no objects",
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "part of AWS::S3::Bucket",
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "part of AWS::S3::Bucket",
+    "aws:s3/bucketVersioning:BucketVersioning": "part of AWS::S3::Bucket",
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
         "part of AWS::S3::Bucket"
     ),

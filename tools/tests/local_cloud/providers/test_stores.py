@@ -181,6 +181,41 @@ def test_another_source_is_refused(calls, bucket, given, words):
         make(calls, OBJECT, bucket=bucket, key="k", **given)
 
 
+def test_a_bucket_with_versions_is_emptied_of_all_of_them_and_keeps_them_without_force(calls):
+    """S3 deletes only a bucket without versions and markers (API reference, DeleteBucket)."""
+    name, _ = make(calls, s3.BUCKET, bucket=unique("bucket"))
+    on = {"bucket": name, "versioningConfiguration": {"status": "Enabled"}}
+    make(calls, s3.VERSIONING, **on)
+    for number in ("one", "two"):
+        calls("s3", "put_object", {"Bucket": name, "Key": "a", "Body": number})
+    calls("s3", "delete_object", {"Bucket": name, "Key": "a"})
+    assert "Contents" not in calls("s3", "list_objects_v2", {"Bucket": name})
+    with pytest.raises(ClientError, match="BucketNotEmpty"):
+        lifecycle.delete(calls, s3.BUCKET, name, {"bucket": name})
+    lifecycle.delete(calls, s3.VERSIONING, name, on)
+    assert calls("s3", "get_bucket_versioning", {"Bucket": name})["Status"] == "Suspended"
+    assert len(calls("s3", "list_object_versions", {"Bucket": name})["Versions"]) == 2
+    lifecycle.delete(calls, s3.BUCKET, name, {"bucket": name, "forceDestroy": True})
+    assert lifecycle.read(calls, s3.BUCKET, name, {"bucket": name}) is None
+
+
+def test_the_owner_of_a_bucket_is_required_changed_and_no_longer_required(calls, bucket):
+    def held():
+        found = calls("s3", "get_bucket_ownership_controls", {"Bucket": bucket})
+        return found["OwnershipControls"]["Rules"][0]["ObjectOwnership"]
+
+    old, new = (
+        {"bucket": bucket, "rule": {"objectOwnership": each}}
+        for each in ("BucketOwnerEnforced", "BucketOwnerPreferred")
+    )
+    make(calls, s3.OWNERSHIP, **old)
+    assert held() == "BucketOwnerEnforced"
+    lifecycle.update(calls, s3.OWNERSHIP, bucket, old, new)
+    assert held() == "BucketOwnerPreferred"
+    lifecycle.delete(calls, s3.OWNERSHIP, bucket, new)
+    assert lifecycle.read(calls, s3.OWNERSHIP, bucket, new) is None
+
+
 def test_a_new_bucket_takes_no_acl_that_gives_others_access(calls, bucket):
     """S3 User Guide, "Controlling ownership of objects and disabling ACLs": they are off in each new bucket."""
     where = {"Bucket": bucket, "Key": "k"}

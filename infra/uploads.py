@@ -1,0 +1,128 @@
+"""The S3 bucket for the app's files, and the VPC's gateway endpoint for S3."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import buckets
+from infra.network import Network
+from stack.settings import Settings
+from stack.statements import policy, without_tls
+
+OLD_VERSION_DAYS = 30
+"""How long a file that was overwritten or deleted can be brought back, where the bucket has versions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadsArgs:
+    """The stack's settings, and the network from which the tasks reach the bucket."""
+
+    settings: Settings
+    network: Network
+
+
+class Uploads(pulumi.ComponentResource):
+    """A private bucket, which only the task role's own policy opens (infra/iam.py), and a gateway endpoint for S3.
+
+    It belongs to stage 1, as the database does, so that turning ECS off deletes no files. With `protect` it has
+    versions and is kept; without it a destroy deletes it with all files. Its name ends with random digits: that of
+    a deleted bucket may stay taken (S3 User Guide, "Deleting a general purpose bucket"). The reasons are in
+    docs/decisions.md, 27.
+
+    Files and image layers, which ECR keeps in S3, pass the free endpoint and no NAT gateway. S3's addresses stay the
+    public ones (VPC User Guide, "Gateway endpoints"), so the tasks' rule for HTTPS allows them.
+    """
+
+    bucket: pulumi.Output[str]
+    bucket_arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: UploadsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("careapp:infra:Uploads", name, None, opts)
+        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+        self.role, self.tags = f"{name}-uploads", args.settings.tags
+        bucket = self._bucket()
+        self._endpoint(name)
+        self.bucket, self.bucket_arn = bucket.bucket, bucket.arn
+        self.register_outputs({"bucket": self.bucket})
+
+    def _bucket(self) -> aws.s3.Bucket:
+        protect = self.args.settings.protect
+        bucket = aws.s3.Bucket(
+            self.role,
+            force_destroy=not protect,
+            tags=self.tags,
+            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+        )
+        buckets.make_private(self.role, bucket, self.child)
+        self._require_owner_and_tls(bucket)
+        self._expire(bucket, [self._keep_versions(bucket)] if protect else [])
+        return bucket
+
+    def _require_owner_and_tls(self, bucket: aws.s3.Bucket) -> None:
+        """Turn ACLs off, and refuse requests without TLS."""
+        aws.s3.BucketOwnershipControls(
+            self.role,
+            bucket=bucket.bucket,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=self.child,
+        )
+        aws.s3.BucketPolicy(
+            self.role,
+            bucket=bucket.bucket,
+            policy=bucket.arn.apply(
+                lambda arn: json.dumps(policy(without_tls([arn, f"{arn}/*"], "s3:*")))
+            ),
+            opts=self.child,
+        )
+
+    def _keep_versions(self, bucket: aws.s3.Bucket) -> aws.s3.BucketVersioning:
+        return aws.s3.BucketVersioning(
+            self.role,
+            bucket=bucket.bucket,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(
+                status="Enabled"
+            ),
+            opts=self.child,
+        )
+
+    def _expire(self, bucket: aws.s3.Bucket, before: list[pulumi.Resource]) -> None:
+        """Delete broken uploads, old versions, and the markers of deleted files that have no version left.
+
+        The rule is the same without versions: a bucket that had them once keeps those that it has.
+        """
+        rule = aws.s3.BucketLifecycleConfigurationRuleArgs(
+            id="tidy",
+            status="Enabled",
+            filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+            expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(
+                expired_object_delete_marker=True
+            ),
+            noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                noncurrent_days=OLD_VERSION_DAYS
+            ),
+            abort_incomplete_multipart_upload=buckets.ABORT,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            self.role,
+            bucket=bucket.bucket,
+            rules=[rule],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+        )
+
+    def _endpoint(self, name: str) -> None:
+        network = self.args.network
+        aws.ec2.VpcEndpoint(
+            f"{name}-s3",
+            vpc_id=network.vpc_id,
+            service_name=f"com.amazonaws.{self.args.settings.region}.s3",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=network.task_route_table_ids,
+            tags={**self.tags, "Name": f"{name}-s3"},
+            opts=self.child,
+        )

@@ -1,0 +1,25 @@
+"""The S3 bucket for the app's files: its key, and the variable with which the app finds it."""
+
+from __future__ import annotations
+
+from stack import rules
+from stack.rules import Change, Key
+
+VARIABLE = "UPLOADS_BUCKET"
+"""The variable of every task that has the bucket's name."""
+
+KEPT_FILES = Change(
+    "`true` adds the bucket, and the service replaces its tasks. `false` is refused with `protect`; without it the "
+    "bucket **and all files in it** are deleted: [copy them first](runbook.md#the-apps-files)",
+    "`true` でバケットが追加され、サービスがタスクを入れ替える。`false` は `protect` では拒否される。保護がなければ"
+    "バケットと**その中の全ファイル**が削除されるので、[先にコピーする](runbook.ja.md#アプリのファイル)",
+    new_tasks=True,
+)
+UPLOADS_ENABLED = Key(
+    "uploadsEnabled",
+    "false",
+    rules.boolean,
+    "an S3 bucket for the app's files, which its tasks find in `UPLOADS_BUCKET` (docs/your-app.md)",
+    "アプリのファイルを置く S3 バケット。タスクは `UPLOADS_BUCKET` でその名前を知る（docs/your-app.ja.md）",
+    change=KEPT_FILES,
+)
