@@ -18,7 +18,8 @@ from tests.image.containers import run_once
 from tests.image.docker_engine import Engine
 from tools.local_cloud.paths import ROOT
 
-MAX_ABOVE_BASE = 60e6  # bytes
+MAX_ABOVE_BASE = 80e6
+"""Bytes. Cryptography, which checks the signature of a login, is 14 MB of them."""
 FOR_THE_BUILD_ALONE = {
     "Dockerfile",
     ".dockerignore",
@@ -92,7 +93,7 @@ def run_python(image: Image, code: str) -> str:
     return printed
 
 
-def test_the_image_is_at_most_60_mb_above_its_base(engine: Engine, image: Image) -> None:
+def test_the_image_is_not_much_above_its_base(engine: Engine, image: Image) -> None:
     base = int(engine.inspect("image", base_image.TAG)["Size"])
     assert image.bytes() - base <= MAX_ABOVE_BASE
 
