@@ -138,3 +138,18 @@ def test_a_bad_setting_is_what_the_program_says_of_it_and_nothing_more():
 def test_a_look_up_that_only_aws_can_answer_is_refused_with_the_way_out():
     with pytest.raises(pulumi.RunError, match=r"by aws:ec2/getAmi:getAmi, .* by --deployed"):
         Answers("ap-northeast-1").call(MockCallArgs("aws:ec2/getAmi:getAmi", {}, ""))
+
+
+def test_what_a_login_and_a_prefix_list_add_is_free_and_nobody_is_asked_for_it():
+    https = {
+        "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
+        "ecsEnabled": "true",
+    }
+    more = {
+        "allowedCidrs": "pl-01234567",
+        "loginIssuer": "https://login.invalid",
+        "loginClientId": "careapp",
+        "loginSecretArn": "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf",
+    }
+    without, with_both = graphs([poc(**https), poc(**https, **more)])
+    assert without == with_both

@@ -21,7 +21,9 @@ from pulumi.runtime import MockCallArgs, MockResourceArgs
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.rpc import UNKNOWN
 
-from stack.file import StackError, StackFile
+from stack.allowed_cidrs import ALLOWED_CIDRS
+from stack.file import StackError, StackFile, full_key
+from stack.login import LOGIN_CLIENT_ID, LOGIN_ISSUER, LOGIN_SECRET_ARN
 from tools.cost.graph import Graph, Resource
 from tools.i18n import t, verbatim
 from tools.local_cloud.providers import awsx
@@ -31,6 +33,8 @@ from tools.rehearsal.careapp import ROOT
 
 LETTERS = "abcdef"
 """Of zones. An account has some of them in a region; which ones changes no price."""
+ASK_OTHERS = (ALLOWED_CIDRS, LOGIN_ISSUER, LOGIN_CLIENT_ID, LOGIN_SECRET_ARN)
+"""Settings for which the program asks the account or a provider. The rules that they add cost nothing."""
 ACCOUNT, PARAMETER = "123456789012", "ami-0123456789abcdef0"
 
 
@@ -135,7 +139,9 @@ def graph(file: StackFile) -> Graph:
         organization="organization",
         logger=_silent(),
     )
-    pulumi.runtime.set_all_config(dict(file.values))
+    left_out = {full_key(file.project, each.name) for each in ASK_OTHERS}
+    config = {key: value for key, value in file.values.items() if key not in left_out}
+    pulumi.runtime.set_all_config(config)
     try:
         pulumi.runtime.test(_run_program)()  # type: ignore[no-untyped-call]
     except pulumi.RunError as problem:
