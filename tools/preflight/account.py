@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 
-from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
 from stack.network import choose_zones
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
@@ -27,7 +26,6 @@ DOCKER_MISSING = Facts("docker-missing", 1, {WHOLE})
 PULUMI_MISSING = Facts("pulumi-missing", 1, {WHOLE})
 PULUMI_OLD = Facts("pulumi-old", 1, {WHOLE})
 ZONES_MISSING = Facts("zones-missing", 2, {WHOLE})
-PREFIX_LIST_MISSING = Facts("prefix-list-missing", 5, {WHOLE})
 NAMES_TAKEN = Facts("names-taken", 8, {WHOLE})
 
 ROLES = ("rds.amazonaws.com", "ecs.amazonaws.com")
@@ -146,30 +144,6 @@ def quotas(account: Account) -> Iterator[Finding]:
         return  # `zones` reports it
     most = max(by_zone[zone] for zone in chosen[:wanted])
     yield from _quota(account, "vpc", "L-FE5A380F", t("NAT gateways in a zone"), most, 1)
-
-
-def clients(account: Account) -> Iterator[Finding]:
-    """Check that the prefix lists of allowedCidrs exist, and that its rules fit into one security group."""
-    settings, weights = account.now.settings, {}
-    for each in settings.allowed.prefix_lists:
-        only = [{"Name": "prefix-list-id", "Values": [each]}]
-        found = account.session.all(
-            "ec2", "describe_managed_prefix_lists", "PrefixLists", Filters=only
-        )
-        if found:
-            name, most = found[0]["PrefixListName"], found[0].get("MaxEntries") or 0
-            weights[each] = weight(name, most)
-            continue
-        yield Finding(
-            PREFIX_LIST_MISSING,
-            title=t("The region has no prefix list {id}", id=each),
-            why=t("allowedCidrs names it, and EC2 refuses a rule for it."),
-            fixes=(Fix(t("Name one of these:"), ("aws ec2 describe-managed-prefix-lists",)),),
-        )
-    count = settings.allowed.rules(lambda each: weights.get(each, 0)) * len(settings.https.ports)
-    if count > USUAL_RULES:
-        name = t("inbound rules of a security group")
-        yield from _quota(account, *RULES_QUOTA, name, 0, count)
 
 
 def _quota(
@@ -301,7 +275,6 @@ ITEMS = (
     Item(t("The region has the zones of the stack file"), zones),
     Item(t("The service-linked roles exist"), service_roles),
     Item(t("VPCs, NAT gateways and addresses fit into the quotas"), quotas, essential=False),
-    Item(t("The rules of allowedCidrs fit into one security group"), clients),
     Item(t("Fargate's quota has room for a roll-out"), fargate, essential=False),
     Item(t("The database and the load balancer have room for a roll-out"), sizes),
     Item(t("The stack's names are free"), names),
