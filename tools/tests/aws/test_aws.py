@@ -245,7 +245,10 @@ def test_every_command_of_every_diagnosis_names_region_and_profile():
         assert set(screen) <= set(data), name
         for command in data:
             options = given(command)
-            assert (options["--region"], options["--profile"]) == ("eu-west-1", "work"), command
+            # A bucket that is left in another region is read and deleted there.
+            its_own = a.REGION if command.startswith("aws s3 ") else "eu-west-1"
+            assert options["--region"] in ("eu-west-1", its_own), command
+            assert options["--profile"] == "work", command
             known.add(" ".join(shlex.split(command)[1:3]))
     assert {"ecs update-service", "ec2 authorize-security-group-ingress", "rds wait"} <= known
 

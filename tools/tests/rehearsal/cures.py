@@ -103,7 +103,7 @@ class Running:
         changes.last = time.monotonic()
         settings = replace(Settings.read("poc", Path()), rollout_minutes=60)
         try:
-            asyncio.run(gate._follow(arns, settings, changes, Told()))
+            asyncio.run(gate._follow(arns, settings, changes, Told(), {}))
         except gate.RolloutFailed as failed:
             return str(failed)
         return ""
