@@ -184,7 +184,8 @@ PREFIX_LIST_WEIGHTS = {
     "groundstation": 5,
     "vpc-lattice": 10,
 }
-"""How many rules those of AWS's prefix lists that moto has count for, where not 1 (VPC user guide, "AWS-managed prefix list weight")."""
+"""How many rules AWS's own prefix lists count for, of those that moto has, where not 1 (VPC user guide, "AWS-managed
+prefix list weight")."""
 
 
 @before("ec2", "AuthorizeSecurityGroupIngress")
