@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
+from stack.names import CONTAINER
 from stack.statements import Policy, policy, without_tls
 
 DELETION_WINDOW_DAYS = 7
@@ -200,7 +201,9 @@ def failed_run_pattern(families: str) -> dict[str, object]:
 
     ``families`` is how the names of their task definitions' families begin. A task that RunTask starts is in the group
     `family:NAME` (ECS API reference, RunTask). Filters of one field are alternatives, and a field that an event lacks
-    is only matched by "exists" (EventBridge User Guide, "Comparison operators for use in event patterns").
+    is only matched by "exists" (EventBridge User Guide, "Comparison operators for use in event patterns"). Name and
+    code are of one container (aws/event-ruler, README, "JSON Array Matching"): the end of one that AWS adds to the
+    task, such as GuardDuty's agent, is no failure.
     """
     return {
         "source": ["aws.ecs"],
@@ -208,7 +211,10 @@ def failed_run_pattern(families: str) -> dict[str, object]:
         "detail": {
             "lastStatus": ["STOPPED"],
             "group": [{"prefix": f"family:{families}"}],
-            "containers": {"exitCode": [{"anything-but": 0}, {"exists": False}]},
+            "containers": {
+                "name": [CONTAINER],
+                "exitCode": [{"anything-but": 0}, {"exists": False}],
+            },
         },
     }
 

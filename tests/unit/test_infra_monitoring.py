@@ -418,6 +418,7 @@ def stopped(code, **changes):
         (stopped(None), True),
         (stopped(None, lastStatus="RUNNING"), False),
         (stopped(1, group="service:careapp-poc-service"), False),
+        (stopped(1, containers={"name": "aws-guardduty-agent-1a", "exitCode": 137}), False),
         (stopped(1, group="family:careapp-prod-job-report"), False),
         (stopped(1) | {"detail-type": "ECS Service Action"}, False),
     ],
