@@ -74,7 +74,7 @@ def _moment(runs: Sequence[Run], schedules: Any) -> datetime:
     return max([datetime.now(UTC), *(each for each in times if each)])
 
 
-def lines(rows: Sequence[Row], stack: str) -> Iterator[Line]:
+def lines(rows: Sequence[Row], settings: Settings) -> Iterator[Line]:
     """Yield the screen."""
     if not rows:
         yield Line(str(t("The stack file has no jobs (jobs.NAME.command, docs/your-app.md).")))
@@ -84,14 +84,28 @@ def lines(rows: Sequence[Row], stack: str) -> Iterator[Line]:
         for text in row.differences:
             yield Line(f"  {text!s}", "red")
         if row.differences:
-            words = t("`pulumi up -s {stack}`, or `./careapp resume -s {stack}` of a paused stack, restores it.",
-                      stack=stack)  # fmt: skip
-            yield Line(f"  {words!s}")
+            yield Line(f"  {_restored(settings)!s}")
         yield Line(f"  {_next(row)!s}")
         if not row.runs:
             yield Line(f"  {NO_RUN!s}", "dim")
         for run in row.runs:
             yield Line(f"  {run_text(run)!s}", "red" if run.failed else "")
+
+
+def _restored(settings: Settings) -> Text:
+    if not settings.ecs_enabled:
+        return _stage2(settings)
+    return t(
+        "`pulumi up -s {stack}`, or `./careapp resume -s {stack}` of a paused stack, restores it.",
+        stack=settings.stack,
+    )
+
+
+def _stage2(settings: Settings) -> Text:
+    return t(
+        "Jobs belong to stage 2: `pulumi config set ecsEnabled true -s {stack}`, then `pulumi up`.",
+        stack=settings.stack,
+    )
 
 
 def _next(row: Row) -> Text:
@@ -167,7 +181,7 @@ def show(stack: str, folder: Path, as_json: bool) -> int:
         if as_json:
             print_json(as_dict(rows, settings.names.prefix))
         else:
-            display(lines(rows, stack))
+            display(lines(rows, settings))
         return 0 if all(each.well for each in rows) else 1
 
     return exit_code_of(work)
@@ -194,6 +208,8 @@ def run(stack: str, folder: Path, name: str) -> int:
     def plan(session: Session, settings: Settings) -> OneOff:
         names = settings.names
         job = declared(settings, name)
+        if not settings.ecs_enabled:
+            raise Refused(_stage2(settings))
         schedule = known.schedules(session, names, [job.name])[job.name]
         if schedule is None:
             raise Refused(

@@ -141,7 +141,8 @@ class Rehearsal:
             if done.returncode:
                 raise RehearsalFailed(
                     t(
-                        "the job {name} ended with exit code {code}: {words}",
+                        "the job {name} ended with exit code {code}; correct it, or leave it out with "
+                        "-c jobs.{name}.enabled=false. {words}",
                         name=job.name,
                         code=done.returncode,
                         words=f"{done.stdout}{done.stderr}".strip(),

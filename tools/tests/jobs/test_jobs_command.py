@@ -187,6 +187,16 @@ def test_what_aws_has_otherwise_is_said_with_the_way_out(run, aws, changes, word
     assert (code, f"  {words}\n" in shown, "`pulumi up -s poc`" in shown) == (1, True, True)
 
 
+def test_without_stage_2_the_way_out_is_to_turn_it_on(run, aws, folder):
+    file = folder / "Pulumi.poc.yaml"
+    file.write_text(file.read_text().replace("ecsEnabled: 'true'", "ecsEnabled: 'false'"))
+    words = "Jobs belong to stage 2: `pulumi config set ecsEnabled true -s poc`, then `pulumi up`."
+    code, shown, _ = run("jobs")
+    assert (code, words in shown, "restores it" in shown) == (1, True, False)
+    code, _, complaint = run("jobs", "run", "report")
+    assert (code, complaint) == (125, f"careapp: {words}\n")
+
+
 def test_a_rate_counts_from_the_schedule_s_last_change(run, aws):
     aws.schedule(ScheduleExpression="rate(2 hours)")
     changed = client("scheduler").get_schedule(GroupName=NAMES.prefix, Name="report")
