@@ -13,8 +13,7 @@ import pulumi_aws as aws
 
 from infra.load_balancer import LoadBalancer
 from infra.security_groups import ANYWHERE
-from stack.load_balancer import HTTPS
-from stack.login import LoginSettings
+from stack.login import LoginSettings, ports
 from stack.names import PUBLIC_RULE_PRIORITY
 from stack.settings import Settings
 from tools.i18n import Text, t, verbatim
@@ -39,8 +38,7 @@ class Endpoints:
     @property
     def ports(self) -> list[int]:
         """The ports to which the load balancer itself connects."""
-        asked = (self.token_endpoint, self.userinfo_endpoint)
-        return sorted({urlsplit(each).port or HTTPS for each in asked})
+        return ports(self.token_endpoint, self.userinfo_endpoint)
 
 
 def discover(settings: Settings) -> Endpoints | None:

@@ -12,7 +12,7 @@ from stack import image, maps, rules, scaling, service
 from stack.file import Reader
 from stack.maps import Field
 from stack.rules import Change, Key
-from stack.workers import sizes
+from stack.workers import SIZES, sizes
 from tools.i18n import t
 from tools.shared.schedule_expressions import each_time, next_time
 
@@ -45,8 +45,7 @@ FIELDS: dict[str, Field[Any]] = {
     "command": Field(image.command),
     "schedule": Field(expression),
     "timeZone": Field(scaling.time_zone, inherited=True),
-    "cpu": Field(rules.Integer(256, 32768), inherited=True),
-    "memory": Field(rules.Integer(512, 249856), inherited=True),
+    **SIZES,
     "enabled": Field(rules.boolean, "true"),
     "timeoutMinutes": Field(rules.Integer(1, 10080, t(" minutes")), "60"),
 }

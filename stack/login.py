@@ -78,6 +78,11 @@ def paths(text: str) -> tuple[str, ...]:
     return found
 
 
+def ports(*urls: str) -> list[int]:
+    """Return the ports to which the load balancer connects for these URLs."""
+    return sorted({urlsplit(each).port or load_balancer.HTTPS for each in urls})
+
+
 def covers(pattern: str, path: str) -> bool:
     """Return whether ELB's path pattern matches the path, without its query. Paths are case-sensitive."""
     return fnmatchcase(path.partition("?")[0], pattern.replace("[", "[[]"))

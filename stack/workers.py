@@ -15,11 +15,14 @@ MOST = 100
 STOP_SECONDS = (2, 120)
 """Fargate's limits of a container's `stopTimeout` (API reference, ContainerDefinition; 120 s at most)."""
 
+SIZES: dict[str, Field[Any]] = {
+    "cpu": Field(rules.Integer(256, 32768), inherited=True),
+    "memory": Field(rules.Integer(512, 249856), inherited=True),
+}
 FIELDS: dict[str, Field[Any]] = {
     "command": Field(image.command),
     "count": Field(rules.Integer(0, MOST), "1"),
-    "cpu": Field(rules.Integer(256, 32768), inherited=True),
-    "memory": Field(rules.Integer(512, 249856), inherited=True),
+    **SIZES,
     "stopSeconds": Field(rules.Integer(*STOP_SECONDS, t(" seconds")), "30"),
 }
 

@@ -145,15 +145,38 @@ def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
     sys.exit(status.run(stack, Path(), as_json, again))
 
 
+LOG_OPTIONS = (
+    click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line."),
+    click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C."),
+    click.option(
+        "--since",
+        type=Since(),
+        help="Show all lines of the last 90s, 10m, 2h or 1d instead of the last lines.",
+    ),
+    click.option("--task", default="", help="Only lines of the task whose ID begins with this."),
+    click.option(
+        "--raw", is_flag=True, help="Show the lines as they are, with the secrets in them."
+    ),
+    click.option(
+        *("-n", "--lines", "last"),
+        type=Whole(1, 10_000),
+        default=100,
+        show_default=True,
+        help="Number of lines.",
+    ),
+)
+
+
+def log_options(command: click.decorators.FC) -> click.decorators.FC:
+    """Add the options of a command that shows log lines."""
+    for option in reversed(LOG_OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command()
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-@click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C.")
-@click.option(
-    "--since",
-    type=Since(),
-    help="Show all lines of the last 90s, 10m, 2h or 1d instead of the last lines.",
-)
+@log_options
 @click.option("--previous", is_flag=True, help="Show the last lines of the task that stopped last.")
 @click.option(
     "--filter",
@@ -162,18 +185,7 @@ def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
     help="Only lines that match a filter pattern of CloudWatch Logs: words, or '{ $.level = "
     '"error" }\'.',
 )
-@click.option("--task", default="", help="Only lines of the task whose ID begins with this.")
 @click.option("--worker", default="", help="Only lines of this worker.")
-@click.option("--raw", is_flag=True, help="Show the lines as they are, with the secrets in them.")
-@click.option(
-    "-n",
-    "--lines",
-    "last",
-    type=Whole(1, 10_000),
-    default=100,
-    show_default=True,
-    help="Number of lines.",
-)
 def logs(
     stack: str,
     as_json: bool,
@@ -247,19 +259,7 @@ def run_job(stack: str, name: str) -> None:
 
 @jobs.command("logs")
 @stack_option
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line.")
-@click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C.")
-@click.option(
-    "--since",
-    type=Since(),
-    help="Show all lines of the last 90s, 10m, 2h or 1d instead of the last lines.",
-)
-@click.option("--task", default="", help="Only lines of the task whose ID begins with this.")
-@click.option("--raw", is_flag=True, help="Show the lines as they are, with the secrets in them.")
-@click.option(
-    "-n", "--lines", "last", type=Whole(1, 10_000), default=100, show_default=True,
-    help="Number of lines.",
-)  # fmt: skip
+@log_options
 @click.argument("name")
 def job_log(
     stack: str,

@@ -130,11 +130,12 @@ async def _follow(
     if note := words.another_count(end.view.desired, counts, expected, asked.session.place):
         log.lasting(note)
     diagnose = diagnose_expected(settings, asked.session, expected, deployed)
-    found = await causes(diagnose, log, counts, tuple(_pending(changes)))
+    gone = tuple(_pending(changes))
+    found = await causes(diagnose, log, counts, gone)
     if found:
         worked = changes.page_worked
         raise RolloutFailed(words.running_with_a_cause(end, expected, found, page_worked=worked))
-    if gone := tuple(_pending(changes)):
+    if gone:
         found = await causes_after_deletion(settings.stack, diagnose, log, counts, gone)
         if found:
             raise RolloutFailed(words.would_delete(expected, found))

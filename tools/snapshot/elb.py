@@ -9,6 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from stack.login import ports
 from stack.names import TEST_RULE_PRIORITY
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
@@ -76,7 +77,7 @@ class Oidc:
     @property
     def ports(self) -> list[int]:
         """The ports to which the load balancer itself connects."""
-        return sorted({urlsplit(each).port or 443 for each in (self.token, self.userinfo)})
+        return ports(self.token, self.userinfo)
 
 
 @dataclass(frozen=True, kw_only=True)
