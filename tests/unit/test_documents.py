@@ -20,9 +20,6 @@ from tools.cli import main
 from tools.shared.rds_roots import names
 
 README = Page(ROOT / "README.md")
-CHANGELOG = Page(ROOT / "CHANGELOG.md")
-KINDS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
-"""Keep a Changelog 1.1.0, "Types of changes"."""
 
 
 def name_of(page: Page) -> str:
@@ -105,20 +102,6 @@ def test_every_command_is_in_the_readme():
     said = " ".join(README.spans)
     missing = [name for name in main.commands if not re.search(rf"\b{name}\b", said)]
     assert missing == [], "README.md has each command of ./careapp between backticks"
-
-
-def test_the_changelog_is_kept():
-    text = CHANGELOG.path.read_text()
-    headings = [(heading.level, heading.text) for heading in CHANGELOG.headings]
-    assert headings[:2] == [(1, "Changelog"), (2, "[Unreleased]")]
-    versions = [words for level, words in headings if level == 2]
-    kept = r"\[Unreleased\]|\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}"
-    assert [words for words in versions if not re.fullmatch(kept, words)] == []
-    assert {words for level, words in headings if level == 3} <= set(KINDS)
-    begin = re.findall(r"^- (.{1,24})", text, re.MULTILINE)
-    assert [each for each in begin if begin.count(each) > 1] == [], (
-        "CHANGELOG.md: entries that begin with the same 24 letters: is it one change twice?"
-    )
 
 
 NAMES = ("alb", "tg", "service")
