@@ -12,7 +12,7 @@ from tools.cli import main
 HEAD = """\
 # Commands
 
-`./careapp COMMAND --help` has the options and examples. `python -m tests.documents` writes this page from the same texts.
+A command's `--help` has its options and examples. `python -m tests.documents` writes this page from the same texts.
 
 | `./careapp …` | purpose | exit codes |
 |---|---|---|

@@ -84,11 +84,11 @@ def test_the_page_of_commands_is_what_they_say_of_themselves():
     assert written == commands.page(), "run `python -m tests.documents`"
 
 
-def test_the_table_of_the_local_cloud_has_its_types_and_functions():
+def test_the_local_cloud_s_readme_lists_types_and_functions():
     written = local_cloud.FILE.read_text()
     assert written == local_cloud.page(), "run `python -m tests.documents`"
-    assert "\n| `aws.ec2.Vpc` | ec2: create_vpc |" in written
-    assert "\n| `aws.get_availability_zones` |" in written
+    assert "\n| `aws.rds` | `Instance`, `ParameterGroup`, `SubnetGroup` |\n" in written
+    assert "\n| `aws` | `get_availability_zones`, " in written
 
 
 @pytest.mark.slow
