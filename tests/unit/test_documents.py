@@ -104,27 +104,14 @@ def test_every_command_is_in_the_readme():
     assert missing == [], "README.md has each command of ./careapp between backticks"
 
 
-NAMES = ("alb", "tg", "service")
-STAGE_2 = {"poc": 1, "prod": 2}
-"""The stacks, and the place of their diagram of stage 2."""
-
-
-def drawn(language):
-    page = Page(ROOT / "docs" / f"architecture{language}.md")
-    return [block.text for block in page.blocks if block.language == "mermaid"]
-
-
-def test_both_languages_have_the_same_diagrams():
-    assert drawn("") == drawn(".ja")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("stack", STAGE_2)
-def test_every_name_of_a_diagram_is_one_of_the_program(stack):
-    diagram = drawn("")[STAGE_2[stack]]
-    named = set(re.findall(rf"careapp-{stack}[\w-]*|careapp/[\w-]+|/ecs/[\w-]+", diagram))
-    declared = json.dumps([one.props for one in resources_of(stack)])
-    assert {f"careapp-{stack}-{part}" for part in NAMES} | {f"/ecs/careapp-{stack}"} <= named
+def test_names_of_the_diagram_are_those_of_the_program():
+    blocks = Page(ROOT / "docs" / "architecture.md").blocks
+    [diagram] = [block.text for block in blocks if block.language == "mermaid"]
+    named = set(re.findall(r"careapp-poc[\w-]*|careapp/[\w-]+|/ecs/[\w-]+", diagram))
+    declared = json.dumps([one.props for one in resources_of("poc")])
+    parts = {f"careapp-poc-{part}" for part in ("alb", "tg", "service")}
+    assert parts | {"/ecs/careapp-poc"} <= named
     assert {name for name in named if f'"{name}"' not in declared.replace("\\", "")} == set()
 
 
