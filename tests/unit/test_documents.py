@@ -42,6 +42,13 @@ def test_no_link_is_dead(page):
     assert [link for link in page.links if dead(page, link)] == []
 
 
+def test_texts_name_pages_and_headings_that_exist():
+    texts = "".join(path.read_text() for path in ROOT.glob("tools/i18n/locale/**/*.po"))
+    named = set(re.findall(r"docs/[\w.-]+\.md(?:#[\w-]+)?", texts))
+    assert len(named) > 5
+    assert {link for link in named if dead(README, link)} == set()
+
+
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_no_page_names_a_page_or_folder_that_is_not_there(page):
     named = re.findall(
