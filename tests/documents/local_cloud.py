@@ -37,8 +37,8 @@ def _rows(names: Iterable[str]) -> Iterator[str]:
     for name in sorted(names):
         module, _, last = name.rpartition(".")
         modules[module].append(f"`{last}`")
-    for module, last in modules.items():
-        yield f"| `{module}` | {', '.join(last)} |\n"
+    for module, its in modules.items():
+        yield f"| `{module}` | {', '.join(its)} |\n"
 
 
 def python_name(token: str) -> str:
