@@ -67,14 +67,17 @@ async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
     from tools.aws.pace import Pace
     from tools.aws.session import Session
     from tools.run_task import check_database
+    from tools.snapshot.stack_secrets import learn
 
     loop = asyncio.get_running_loop()
 
+    session, speed = Session(settings.region, settings.profile), Pace.of().speed
+
     def say(text: Text) -> None:
+        learn(session, settings.names)  # The text may be a line of the command's log.
         loop.call_soon_threadsafe(log.moment, text)
 
     try:
-        session, speed = Session(settings.region, settings.profile), Pace.of().speed
         await asyncio.to_thread(check_database, session, settings.names)
         run = Run(session, settings.service.deploy_command, settings.rollout_minutes, speed, say)
         # The engine may send SIGINT before it kills the program after a Ctrl-C.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tools.snapshot.ecs import Activity
 from tools.snapshot.jobs import Run
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Deployment, Part, Service, Task
+from tools.snapshot.stack_secrets import learn_aloud
 from tools.watch.logs import LogQuery, Search, masked
 
 KINDS = ("deployment", "task", "service", "target", "scaling", "job", "database", "log")
@@ -198,7 +200,8 @@ def of_database(database: Database | None) -> Iterator[Event]:
 
 
 def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple[Event, ...]:
-    lines = masked(Search(session, names, LogQuery(last=LOG_LINES)).latest(floor))
+    found = Search(session, names, LogQuery(last=LOG_LINES)).latest(floor)
+    lines = masked(found, partial(learn_aloud, session, names))
     return tuple(
         Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip())) for each in lines
     )
@@ -259,8 +262,9 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
 
     def work() -> int:
         settings = Settings.read(stack, folder)
+        session = Session.of_stack(stack, folder)
         found = timeline(
-            Session.of_stack(stack, folder),
+            session,
             settings.names,
             since,
             log,
@@ -268,6 +272,7 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
             jobs=[each.name for each in settings.jobs],
         )
         raise_if_blind(found.problems)
+        learn_aloud(session, settings.names, settings.login.secret_arn)
         if as_json:
             print_json(as_dicts(found))
         else:
