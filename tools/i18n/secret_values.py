@@ -107,7 +107,7 @@ def _letter(letter: str, count: int, outside: bool) -> str:
         return r"(?:\\+|(?i:%(?:25)*5c)+)"
     quoted = re.escape(html.escape(letter))
     forms = [
-        *{" ": [r"\+"], "\t": [r"\\+t"], "'": ["'(?:\"'\"|\\\\')'"]}.get(letter, []),
+        *{" ": [r"\+", "%(?:25)*2b"], "\t": [r"\\+t"], "'": ["'(?:\"'\"|\\\\')'"]}.get(letter, []),
         "".join(f"%(?:25)*{byte:02x}" for byte in letter.encode()),
         re.sub("(....)", r"\\\\+u\1", letter.encode("utf-16-be").hex()),
         *(rf"&#(?:0*{ord(letter)}|x0*{ord(letter):x});", quoted),

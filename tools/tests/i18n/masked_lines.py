@@ -60,8 +60,6 @@ NAMED = {
     "Japanese, full width": "トークン\uff1a¤",
     "mysql, the short option": "mysql -h db.example -u app -p¤ shop",
     "subprocess, the short option": "Command '['mysqldump', '-uapp', '-p¤', 'shop']' returned non-zero exit status 1.",
-    "a name and its value on two lines": 'password":\n"¤"',
-    "YAML on two lines": "password:\n  ¤",
 }
 
 TOKENS = {
