@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
-from typing import Any
 from urllib.parse import unquote
 
 ORDINARY = re.compile(r".{0,5}|[A-Za-z ._-]{0,11}|[\d ,.:_-]{0,11}")
@@ -30,35 +29,23 @@ URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s/:@]*:(\S+)@[^\s@]*")
 
 
 def values(name: str, text: str, key: str = "") -> Iterator[str]:
-    """Yield what is secret in the text of a secret: of a URL the password, of JSON each field, else each line.
+    """Yield what is secret in the text of a secret: of a URL the password, of a JSON object its fields, else each line.
 
     ``name`` is the variable that gets the text, or the value of ``key`` in it.
     """
+    fields: list[tuple[str, object]] = []
     try:
-        found = json.loads(text)
+        json.loads(text, object_pairs_hook=fields.extend)
     except ValueError:
-        found = text
+        fields = []
     if key:
-        name, found = key, found.get(key, "") if isinstance(found, dict) else ""
-    elif not isinstance(found, (dict, list)):
-        found = text
-    for field, value in _fields(name, found):
-        url = URL.fullmatch(value)
-        for each in (url[1], unquote(url[1])) if url else value.splitlines():
-            if not (SHOWN.search(field) or ORDINARY.fullmatch(each) or "-----" in each):
-                yield each
-
-
-def _fields(name: str, value: Any) -> Iterator[tuple[str, str]]:
-    """Yield the texts and numbers in a value of JSON with the names of their fields."""
-    if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _fields(str(key), each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _fields(name, each)
-    else:
-        yield name, str(value)
+        fields = [each for each in fields if each[0] == key]
+    for field, value in fields if fields or key else [(name, text)]:
+        for item in value if isinstance(value, list) else [value]:
+            url = URL.fullmatch(str(item))
+            for each in (url[1], unquote(url[1])) if url else str(item).splitlines():
+                if not (SHOWN.search(field) or ORDINARY.fullmatch(each) or "-----" in each):
+                    yield each
 
 
 class SecretValues:
@@ -89,7 +76,11 @@ def _forms(value: str) -> Iterator[tuple[str, re.Pattern[str]]]:
     runs = [(letter, len(list(run))) for letter, run in groupby(value)]
     letters = [_letter(*run, at in (0, len(runs) - 1)) for at, run in enumerate(runs)]
     yield _longest(value), re.compile("".join(letters))
-    for inner in _base64(value.encode()):
+    for before in range(3):
+        # Within a longer text's base64 (RFC 4648) what comes before moves the bits by 0, 2 or 4. The characters that
+        # only the value decides stay the same; one at either side may have some of its bits.
+        whole = base64.b64encode(bytes(before) + value.encode() + bytes(2)).decode()
+        inner = whole[-(-8 * before // 6) : 8 * (before + len(value.encode())) // 6]
         either = inner.replace("+", "[+-]").replace("/", "[/_]")
         yield _longest(inner), re.compile(rf"[\w+/-]?{either}[\w+/-]?=*")
 
@@ -116,13 +107,3 @@ def _letter(letter: str, count: int, outside: bool) -> str:
     # SQL, CSV and printf double a character; at its ends a value has the quotes of others beside it.
     most = count if outside else 2 * count
     return f"(?i:{'|'.join(forms)}){{{count},{most}}}"
-
-
-def _base64(value: bytes) -> Iterator[str]:
-    """Yield what a longer text's base64 has of a value (RFC 4648).
-
-    What comes before moves its bits by 0, 2 or 4: the characters that only the value decides stay the same.
-    """
-    for before in range(3):
-        text = base64.b64encode(bytes(before) + value + bytes(2)).decode()
-        yield text[-(-8 * before // 6) : 8 * (before + len(value)) // 6]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from tools.doctor.checks import (
     permissions,
     stages,
 )
-from tools.doctor.diagnose import judge, mask_values
+from tools.doctor.diagnose import judge
 from tools.i18n import Text, t
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
@@ -175,8 +175,7 @@ def check(names: StackNames, session: Session, folder: Path) -> Preflight:
     now = gather(Settings.read(names.stack, folder), session)
     if stages.stage(Case(now)) == stages.NOTHING:
         return tick_account(Account(session, now))
-    found = tick(now)
-    return replace(found, diagnosis=mask_values(found.diagnosis, now.settings, session))
+    return tick(now)
 
 
 def tick_account(account: Account) -> Preflight:

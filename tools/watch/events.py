@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,8 +199,7 @@ def of_database(database: Database | None) -> Iterator[Event]:
 
 
 def _lines(session: Session, names: StackNames, floor: datetime | None) -> tuple[Event, ...]:
-    found = Search(session, names, LogQuery(last=LOG_LINES)).latest(floor)
-    lines = masked(found, partial(learn_aloud, session, names))
+    lines = masked(Search(session, names, LogQuery(last=LOG_LINES)).latest(floor))
     return tuple(
         Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip())) for each in lines
     )
@@ -263,6 +261,7 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
     def work() -> int:
         settings = Settings.read(stack, folder)
         session = Session.of_stack(stack, folder)
+        learn_aloud(session, settings.names, settings.login.secret_arn)
         found = timeline(
             session,
             settings.names,
@@ -272,7 +271,6 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
             jobs=[each.name for each in settings.jobs],
         )
         raise_if_blind(found.problems)
-        learn_aloud(session, settings.names, settings.login.secret_arn)
         if as_json:
             print_json(as_dicts(found))
         else:

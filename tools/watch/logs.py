@@ -61,10 +61,12 @@ class LogQuery:
     streams: str = ""
 
 
-def masked(lines: Iterable[LogLine], learn: Callable[[], object]) -> Iterator[LogLine]:
+def masked(
+    lines: Iterable[LogLine], learn: Callable[[], object] = lambda: None
+) -> Iterator[LogLine]:
     """Yield the lines with secrets masked; each task's lines are one log.
 
-    ``learn`` is called before each line: it reads the values of the stack's secrets (tools/snapshot/stack_secrets.py).
+    ``learn`` reads the values of secrets, before each line: one may be rotated while the log is followed.
     """
     logs = defaultdict[str, Lines](Lines)
     for each in lines:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from tools.aws.local_cloud import ROOT
 from tools.aws.session import Session
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Diagnosis
-from tools.doctor.diagnose import judge, mask_values
+from tools.doctor.diagnose import judge
 from tools.i18n import verbatim
 from tools.local_cloud.paths import Home
 from tools.snapshot import Snapshot, ecs, gather, overview
@@ -213,7 +212,8 @@ class Watcher:
         page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
         now = gather(settings, self._session, page=page)
         memory.mark, memory.full = mark, time.monotonic()
-        return now, mask_values(judge(now), settings, self._session)
+        learn(self._session, settings.names, settings.login.secret_arn)
+        return now, judge(now)
 
     def _events(self, now: Snapshot) -> tuple[Event, ...]:
         found = [
@@ -239,10 +239,10 @@ class Watcher:
 
     def _lines(self, names: StackNames) -> Iterator[Event]:
         try:
-            found = logs.read(self._session, names, LogQuery(last=LOG_LINES))
+            lines = logs.masked(logs.read(self._session, names, LogQuery(last=LOG_LINES)))
         except AwsProblem:
             return  # There is no log yet, or it is why the doctor finds something.
-        for each in logs.masked(found, partial(learn, self._session, names)):
+        for each in lines:
             yield Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip()))
 
 
