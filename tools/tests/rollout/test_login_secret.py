@@ -73,7 +73,7 @@ def test_a_preview_reads_no_secret_and_sends_nothing(monkeypatch):
         def apply(self, function):
             asked.append(function)
 
-    monkeypatch.setattr(pulumi.Output, "all", lambda *arns: Arns())
+    monkeypatch.setattr(pulumi.Output, "all", lambda *_: Arns())
 
     for dry_run in (True, False):
         monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda dry_run=dry_run: dry_run)

@@ -54,9 +54,9 @@ def matches(condition: Mapping[str, Any], request: Request) -> bool:
     """Return whether a condition is met.
 
     Paths are case-sensitive; hosts, header values and query strings are not (botocore, HostHeaderConditionConfig,
-    HttpHeaderConditionConfig, PathPatternConditionConfig and QueryStringConditionConfig). ELB compares a path after "URI
-    normalization" (user guide, "Condition types for listener rules") and does not say which. Here it is decoded, and
-    its dots and double slashes stay, so that a rule must refuse them.
+    HttpHeaderConditionConfig, PathPatternConditionConfig and QueryStringConditionConfig). ELB compares a path after
+    "URI normalization" (user guide, "Condition types for listener rules") and does not say which. Here it is decoded;
+    its dots and double slashes stay, so that a rule has to stop them.
     """
     field = str(condition["Field"])
     match field:
