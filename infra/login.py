@@ -115,7 +115,7 @@ DOTS = ("/*..*", "/*//*")
 """Paths that an app may read as another one: `/static/../x` is `/x` to it, and begins like a public path.
 
 ELB takes no `%` in a pattern, and five wildcards in a rule. It compares patterns after "URI normalization" (ELB user
-guide, "Condition types for listener rules"), which decodes `%2e` (RFC 3986, section 6.2.2.2); it does not say what else.
+guide, "Condition types for listener rules"), which decodes `%2e` (RFC 3986, section 6.2.2.2).
 """
 
 
