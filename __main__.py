@@ -67,6 +67,6 @@ if settings.ecs_enabled:
         parts.append(Workers(name, WorkersArgs(settings=settings, service=service)))
     if settings.jobs:
         parts.append(Jobs(name, JobsArgs(settings=settings, service=service)))
-    update.wait_for(service.service, balancer, service.workers, service.login_rule_arn)
+    update.wait_for(service.service, balancer, service.workers, service.login_rule_arns)
 
 guards.Protection(name, parts, network.routes, protect=settings.protect)

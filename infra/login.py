@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ import pulumi_aws as aws
 from infra.load_balancer import LoadBalancer
 from infra.security_groups import ANYWHERE
 from stack.login import LoginSettings, ports
-from stack.names import PUBLIC_RULE_PRIORITY
+from stack.names import DOTS_RULE_PRIORITY, PUBLIC_RULE_PRIORITY
 from stack.settings import Settings
 from tools.i18n import Text, t, verbatim
 
@@ -110,8 +111,19 @@ def authenticate(settings: LoginSettings, endpoints: Endpoints) -> aws.lb.Listen
     )
 
 
+DOTS = ("/*..*", "/*//*")
+"""Paths that an app may read as another one: `/static/../x` is `/x` to it, and begins like a public path.
+
+ELB takes no `%` in a pattern, and five wildcards in a rule. It compares patterns after "URI normalization" (ELB user
+guide, "Condition types for listener rules"), which decodes `%2e` (RFC 3986, section 6.2.2.2).
+"""
+
+
 class Login(pulumi.ComponentResource):
-    """What must be there before a rule logs users in: the way to the provider, and the rule of the public paths."""
+    """What must be there before a rule logs users in: the way to the provider, and the rules of the public paths."""
+
+    rule_arn: pulumi.Output[str]
+    """The rule that asks for a login on paths with dots; it needs the client secret as well."""
 
     def __init__(
         self,
@@ -125,7 +137,11 @@ class Login(pulumi.ComponentResource):
         self.balancer, self.child = balancer, pulumi.ResourceOptions(parent=self)
         for port in endpoints.ports:
             self._reach(name, port)
-        self._public(name, settings)
+        login = authenticate(settings, endpoints)
+        dots = self._rule(f"{name}-dots", DOTS_RULE_PRIORITY, DOTS, self.child, login)
+        after = pulumi.ResourceOptions(parent=self, depends_on=[dots])
+        self._rule(f"{name}-public", PUBLIC_RULE_PRIORITY, settings.public, after)
+        self.rule_arn = dots.arn
         self.register_outputs({})
 
     def _reach(self, name: str, port: int) -> None:
@@ -142,20 +158,29 @@ class Login(pulumi.ComponentResource):
             opts=self.child,
         )
 
-    def _public(self, name: str, settings: LoginSettings) -> None:
+    def _rule(
+        self,
+        name: str,
+        priority: int,
+        patterns: Sequence[str],
+        opts: pulumi.ResourceOptions,
+        *before: aws.lb.ListenerRuleActionArgs,
+    ) -> aws.lb.ListenerRule:
+        """Create the rule that forwards requests for these paths to the tasks, after the actions ``before``."""
         # Its listener ARN depends on the target group as that of the rule for the app does (infra/shifting.py).
         arns = pulumi.Output.all(self.balancer.listener_arn, self.balancer.target_group_arn)
-        paths = aws.lb.ListenerRuleConditionPathPatternArgs(values=list(settings.public))
-        aws.lb.ListenerRule(
-            f"{name}-public",
+        paths = aws.lb.ListenerRuleConditionPathPatternArgs(values=list(patterns))
+        forward = aws.lb.ListenerRuleActionArgs(
+            type="forward",
+            target_group_arn=self.balancer.target_group_arn,
+            order=len(before) + 1 if before else None,
+        )
+        return aws.lb.ListenerRule(
+            name,
             listener_arn=arns.apply(lambda both: str(both[0])),
-            priority=PUBLIC_RULE_PRIORITY,
+            priority=priority,
             conditions=[aws.lb.ListenerRuleConditionArgs(path_pattern=paths)],
-            actions=[
-                aws.lb.ListenerRuleActionArgs(
-                    type="forward", target_group_arn=self.balancer.target_group_arn
-                )
-            ],
+            actions=[*before, forward],
             tags=self.balancer.tags,
-            opts=self.child,
+            opts=opts,
         )

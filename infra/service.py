@@ -135,8 +135,8 @@ class Service(pulumi.ComponentResource):
     """The workers' ECS services by name, which `Workers` adds."""
     shifting: Shifting | None = None
     """What a strategy other than `rolling` needs."""
-    login_rule_arn: pulumi.Output[str] | None = None
-    """The listener rule with which users log in; None without a login."""
+    login_rule_arns: Sequence[pulumi.Output[str]] = ()
+    """The listener rules with which users log in; none without a login."""
 
     def __init__(
         self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None
@@ -212,11 +212,10 @@ class Service(pulumi.ComponentResource):
         if endpoints is None:
             return listener_rule(name, balancer, [action], self.child)
         action.order = 2
-        ready = pulumi.ResourceOptions(
-            parent=self, depends_on=[Login(name, balancer, login, endpoints, self.child)]
-        )
+        before = Login(name, balancer, login, endpoints, self.child)
+        ready = pulumi.ResourceOptions(parent=self, depends_on=[before])
         rule = listener_rule(name, balancer, [authenticate(login, endpoints), action], ready)
-        self.login_rule_arn = rule.arn
+        self.login_rule_arns = (before.rule_arn, rule.arn)
         return rule
 
     def _service(self, name: str, ready: Sequence[pulumi.Resource]) -> aws.ecs.Service:

@@ -15,8 +15,8 @@ from tools.i18n import t
 
 CALLBACK_PATH = "/oauth2/idpresponse"
 """Where the provider sends users back to: ELB answers it (ELB user guide, "Authenticate users")."""
-MOST_PATHS = 5
-"""ELB's quota of condition values in a rule."""
+MOST_PATHS = MOST_WILDCARDS = 5
+"""ELB's quotas of condition values and of wildcards in a rule."""
 PATTERN = re.compile(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}")
 """A path pattern as ELB takes it (API reference, RuleCondition)."""
 
@@ -73,6 +73,14 @@ def paths(text: str) -> tuple[str, ...]:
                 "wildcards, like /assets/*",
                 count=len(found),
                 most=MOST_PATHS,
+            )
+        )
+    if (wildcards := sum(each.count("*") + each.count("?") for each in found)) > MOST_WILDCARDS:
+        raise ValueError(
+            t(
+                "{count} wildcards are more than the {most} that a rule of the load balancer takes",
+                count=wildcards,
+                most=MOST_WILDCARDS,
             )
         )
     return found

@@ -14,6 +14,8 @@ RULE_PRIORITY = 100
 """The priority of stage 2's listener rule."""
 PUBLIC_RULE_PRIORITY = 90
 """The priority of the rule for the paths that need no login: ELB asks it before that of stage 2."""
+DOTS_RULE_PRIORITY = 80
+"""The priority of the rule that asks for a login on paths with dots, before that for the paths that need none."""
 TEST_RULE_PRIORITY = 50
 """The priority of the rule that leads to a new version before users' requests do: ELB asks it first."""
 TEST_HEADER = "X-Test-Release"

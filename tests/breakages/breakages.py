@@ -32,7 +32,7 @@ BREAKAGES = (
     # The program and its components.
     Breakage(
         "__main__.py",
-        "    update.wait_for(service.service, balancer, service.workers, service.login_rule_arn)\n",
+        "    update.wait_for(service.service, balancer, service.workers, service.login_rule_arns)\n",
         "",
         REHEARSAL,
     ),

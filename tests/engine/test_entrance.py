@@ -272,6 +272,7 @@ def test_a_login_comes_in_place(story):
     port = next(each.rpartition("-")[2] for each in steps_done if "alb-to-login" in each)
     assert steps_done == [
         "create Listener careapp-poc-https",
+        "create ListenerRule careapp-poc-dots",
         "create ListenerRule careapp-poc-public",
         f"create SecurityGroupEgressRule careapp-poc-alb-to-login-{port}",
         "create SecurityGroupIngressRule careapp-poc-internet-to-alb-443",
@@ -291,6 +292,7 @@ def test_the_load_balancer_has_the_secret_of_each_up_and_the_state_none(story):
 
 def test_a_login_goes_in_place(story):
     assert [each.rstrip("0123456789") for each in steps(story, "login off")] == [
+        "delete ListenerRule careapp-poc-dots",
         "delete ListenerRule careapp-poc-public",
         "delete SecurityGroupEgressRule careapp-poc-alb-to-login-",
         "update ListenerRule careapp-poc-app",

@@ -59,12 +59,13 @@ def change_secret(
 
 
 def login_of(calls: Calls) -> dict[str, Any]:
-    """Return the login of the stack's rule as the load balancer has it, with its secret."""
+    """Return the login of the stack's two rules as the load balancer has it, with its secret."""
     [balancer] = calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
     where = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
     listeners = calls("elbv2", "describe_listeners", where)["Listeners"]
     elb = hooks.backend("elbv2")
     rules = [rule for each in listeners for rule in elb.describe_rules(each["ListenerArn"], None)]
     actions = [action.data for rule in rules for action in rule.actions if action.type == OIDC]
-    [config] = [each["AuthenticateOidcConfig"] for each in actions]
-    return dict(config)
+    first, second = (each["AuthenticateOidcConfig"] for each in actions)
+    assert first == second
+    return dict(first)

@@ -12,6 +12,7 @@ import pytest
 
 from infra import login
 from stack.file import StackError
+from stack.login import MOST_WILDCARDS, covers
 from tests.unit.conftest import DOMAIN, ENDPOINTS, LOGIN, TAGS, service
 from tests.unit.test_infra_shifting import FIRST, RULE
 
@@ -51,6 +52,26 @@ def test_users_log_in_before_the_rule_forwards_and_the_public_paths_do_not(engin
     assert public["actions"] == [{"type": "forward", "targetGroupArn": FIRST}]
     assert public["priority"] < rules["careapp-poc-app"]["priority"]
     assert public["tags"] == TAGS
+
+
+def test_paths_with_dots_ask_for_the_login_before_the_public_ones(engine, build):
+    build(**LOGIN, publicPaths="/static/*")
+    rules = engine.inputs(RULE)
+    dots = rules["careapp-poc-dots"]
+    assert dots["actions"] == rules["careapp-poc-app"]["actions"]
+    assert dots["priority"] < rules["careapp-poc-public"]["priority"]
+    [condition] = dots["conditions"]
+    patterns = condition["pathPattern"]["values"]
+    assert sum(each.count("*") for each in patterns) <= MOST_WILDCARDS
+    login = ("/static/../x", "/static/..%2fx", "/static/x%2f..%2fy", "/static//x", "/static/..")
+    for path in login:
+        assert any(covers(each, path) for each in patterns), path
+    for path in ("/static/app.css", "/static/a.b.js", "/"):
+        assert not any(covers(each, path) for each in patterns), path
+    after = {
+        urn.rpartition("::")[2] for urn in engine.request(RULE, "careapp-poc-public").dependencies
+    }
+    assert "careapp-poc-dots" in after
 
 
 def test_the_way_to_the_provider_and_the_public_paths_are_there_first(engine, build):
@@ -179,6 +200,10 @@ REFUSED = [
     (
         {**LOGIN, "publicPaths": "/a,/b,/c,/d,/e,/f"},
         "publicPaths: 6 paths are more than the 5 values that a rule of the load balancer takes",
+    ),
+    (
+        {**LOGIN, "publicPaths": "/a/*,/b/*/c/*,/d/??/*"},
+        "publicPaths: 6 wildcards are more than the 5 that a rule of the load balancer takes",
     ),
     (
         {**LOGIN, "healthPath": "/he%20alth"},

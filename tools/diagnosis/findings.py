@@ -34,8 +34,7 @@ class Fix:
 class Finding:
     """A cause, a warning, a consequence or a note.
 
-    It is a cause unless ``kind`` says otherwise. ``evidence`` are AWS's and the app's own words,
-    with secrets masked.
+    It is a cause unless ``kind`` says otherwise. ``evidence`` are AWS's and the app's own words.
     """
 
     facts: Facts = field(kw_only=False)
@@ -48,8 +47,10 @@ class Finding:
     process: str = ""
     """The worker that it is about; "" for the web service and the stack."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "evidence", tuple(mask_lines(self.evidence)))
+    @property
+    def masked_evidence(self) -> tuple[str, ...]:
+        """Return the evidence with secrets masked, as it is shown."""
+        return tuple(mask_lines(self.evidence))
 
     @property
     def id(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from stack.settings import Settings
 from tools.aws.errors import AwsProblem
@@ -16,6 +17,7 @@ from tools.snapshot import Snapshot, gather
 from tools.snapshot.deletions import Deletion, without
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Part
+from tools.snapshot.stack_secrets import learn
 
 PAGE = t("the page")
 
@@ -68,7 +70,19 @@ def diagnose(
     there already. ``workers`` are the workers to read, with their expected task definitions; without it all.
     """
     now = gather(settings, session, wanted, page, url, workers)
-    return judge(without(now, gone))
+    return mask_values(judge(without(now, gone)), settings, session)
+
+
+def mask_values(found: Diagnosis, settings: Settings, session: Session) -> Diagnosis:
+    """Have the values of the stack's secrets masked where a diagnosis shows text of the app or of AWS.
+
+    The diagnosis that is returned says which could not be read.
+    """
+    if all(each.kind == "note" and not each.evidence for each in found.findings):
+        return found
+    problem = learn(session, settings.names, settings.login.secret_arn)
+    unread = (Unread(t("the value of a secret"), problem, essential=False),) if problem else ()
+    return replace(found, unread=(*found.unread, *unread))
 
 
 def judge(now: Snapshot) -> Diagnosis:

@@ -99,7 +99,7 @@ def _body(finding: Finding, full: bool) -> Iterator[Line]:
     for text in finding.seen:
         yield Line(f"   {text!s}")
     if not full:
-        for words in finding.evidence[:2]:
+        for words in finding.masked_evidence[:2]:
             yield Line(f"   | {_short(words)}", "dim")
         return
     yield Line(f"   {_label(t('Why'))}{finding.why!s}")
@@ -107,7 +107,7 @@ def _body(finding: Finding, full: bool) -> Iterator[Line]:
         yield Line(f"   {_label(t('Do'))}{fix.text!s}", "green")
         for command in fix.commands:
             yield Line(f"       {command}", "bold")
-    for words in finding.evidence[:LINES]:
+    for words in finding.masked_evidence[:LINES]:
         yield Line(f"   | {_short(words)}", "dim")
 
 
@@ -172,7 +172,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
             {"text": str(each.text), "commands": list(each.commands), "then": each.then}
             for each in finding.fixes
         ],
-        "evidence": list(finding.evidence),
+        "evidence": list(finding.masked_evidence),
     }
 
 

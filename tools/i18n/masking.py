@@ -1,7 +1,8 @@
 """Masks secrets in text that leaves careapp: log lines, errors of libraries, words of AWS.
 
-It goes by how libraries, servers and AWS write a secret, and cannot know one that stands alone. What is compared or
-parsed is not masked: `Text`, `tools.screen.Line`, `Finding` and the JSON of commands and page mask what they show.
+The values of the stack's secrets are masked wherever they stand. For others, and where they may not be read, it goes by
+how libraries, servers and AWS write a secret, and cannot know one that stands alone. What is compared or parsed is not
+masked: `Text`, `tools.screen.Line`, `Finding` and the JSON of commands and page mask what they show.
 """
 
 from __future__ import annotations
@@ -10,6 +11,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
+
+from tools.i18n.secret_values import SecretValues
+
+VALUES = SecretValues()
+"""The values of the stack's secrets, once they were read (tools/snapshot/stack_secrets.py)."""
 
 MASK = "***"
 """SQLAlchemy and GitHub write a secret so."""
@@ -170,8 +176,28 @@ RULES: tuple[Rule, ...] = (
         _spoken,
     ),
     _rule(NAMES, rf"<[\w:.-]{{0,40}}?{KEY}>(?P<v>[^<]+)(?=</)"),
-    # SQL: ALTER USER … PASSWORD '…'.
-    _rule("password", r"\bpassword\s+e?(?P<q>')(?P<v>(?:''|[^'])+)'"),
+    # SQL: ALTER USER … PASSWORD '…'; sentences.
+    _rule("pass", r"\bpass(?:word|wd)\s+e?(?P<q>['\"])(?P<v>(?:(?P=q){2}|(?!(?P=q)).)+)(?P=q)"),
+    _rule(
+        NAMES,
+        rf"{KEY}(?:\s+(?:for|of)(?:\s+user)?\s+\S{{1,64}})?\s+(?:is|was)\s+['\"]?"
+        r"(?P<v>(?=\S*\d)(?=\S*[a-z])[^\s'\"]{6,})",
+    ),
+    _rule(
+        "パスワード シークレット トークン",
+        r"(?:パスワード|シークレット|トークン)\s?[:=\uff1a\uff1d]\s*(?P<v>[!#-&(-~]{4,})",
+        _spoken,
+    ),
+    # In a URL that is a value in another, and in base64: `password` at each of three alignments.
+    _rule(NAMES, rf"{KEY}%3d(?P<v>(?:(?!%26)[^\s'\"&])+)"),
+    _rule(
+        "cgfzc3dvcmq bhc3n3b3jk wyxnzd29yz",
+        r"(?P<v>[\w+/-]{0,256}(?-i:cGFzc3dvcmQ|Bhc3N3b3Jk|wYXNzd29yZ)[\w+/-]*=*)",
+    ),
+    _rule(
+        "mysql mariadb sshpass",
+        r"\b(?:mysql|mariadb|sshpass)[^\n]{0,200}?[\s'\"](?-i:-p)(?P<v>[^\s'\"]+)",
+    ),
     # Headers.
     _rule(
         "authorization",
@@ -234,6 +260,7 @@ TOKENS = re.compile(
 
 def mask(text: str) -> str:
     """Return the text without the secrets that it shows: `postgresql://postgres:***@db.example/careapp`."""
+    text = VALUES.mask(text, MASK)
     low = text.lower()
     for rule in RULES:
         if any(hint in low for hint in rule.hints):
@@ -273,12 +300,15 @@ ALONE = re.compile(r"\s*(?![0-9a-fA-F]+\s*$)(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[A-Za-
 """A line of a PEM block whose beginning was not read (RFC 7468: 64 characters); a digest is hexadecimal."""
 LONGEST = 200
 """Lines of a PEM block; an RSA key of 8192 bits has 101."""
+BEFORE = re.compile(rf"{KEY}(?:{QUOTE})?\s*[:=]\s*$", re.I)
+"""The end of a line whose value is the next line, if that is one word."""
 
 
 @dataclass
 class Lines:
-    """Masks the lines of one log in their order: a private key is one over many lines."""
+    """Masks the lines of one log in their order: a private key has many, a name and its value can have two."""
 
+    _name: str = field(default="", init=False)
     _block: str = field(default="", init=False)
     _left: int = field(default=0, init=False)
 
@@ -295,7 +325,10 @@ class Lines:
         for begun in BEGIN.finditer(line):
             if END not in line[begun.end() :]:
                 self._block, self._left = begun["what"], LONGEST
-        return mask(line)
+        before = f"{self._name}\n" if self._name and len(line.split()) == 1 else ""
+        found = BEFORE.search(line)
+        self._name = found[0] if found else ""
+        return mask(before + line)[len(before) :]
 
 
 def mask_lines(lines: Iterable[str]) -> Iterator[str]:

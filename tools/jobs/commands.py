@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from tools.screen import Line, dated_time, display
 from tools.snapshot import jobs as known
 from tools.snapshot import read_existing
 from tools.snapshot.jobs import Run, Schedule
+from tools.snapshot.stack_secrets import learn_aloud
 from tools.watch import logs
 from tools.watch.logs import LogQuery, LogScreen
 
@@ -234,7 +236,8 @@ def show_log(
         streams = settings.names.job_streams(declared(settings, name).name)
         session = Session(settings.region, settings.profile)
         find = logs.follow if is_following else logs.read
-        display(screen.lines(find(session, settings.names, replace(query, streams=streams))))
+        found = find(session, settings.names, replace(query, streams=streams))
+        display(screen.lines(found, partial(learn_aloud, session, settings.names)))
         return 0
 
     return exit_code_of(work)

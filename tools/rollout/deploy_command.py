@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -67,6 +68,7 @@ async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
     from tools.aws.pace import Pace
     from tools.aws.session import Session
     from tools.run_task import check_database
+    from tools.snapshot.stack_secrets import learn
 
     loop = asyncio.get_running_loop()
 
@@ -77,6 +79,7 @@ async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
         session, speed = Session(settings.region, settings.profile), Pace.of().speed
         await asyncio.to_thread(check_database, session, settings.names)
         run = Run(session, settings.service.deploy_command, settings.rollout_minutes, speed, say)
+        run.learn = partial(learn, session, settings.names)
         # The engine may send SIGINT before it kills the program after a Ctrl-C.
         loop.add_signal_handler(signal.SIGINT, run.interrupt)
         try:
@@ -104,8 +107,11 @@ class Run:
     minutes: int
     speed: float
     say: Callable[[Text], None]
+    unread: AwsProblem | None = None
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
     why_stopped: Text | None = None
+    learn: Callable[[], AwsProblem | None] = lambda: None
+    """Reads the values to mask in the log, or returns why one could not be read."""
 
     def to_end(self, inputs: Mapping[str, Any]) -> Text:
         """Run the command with the inputs of the ECS service. Return how it ended.
@@ -143,6 +149,7 @@ class Run:
 
     def _show(self, line: str) -> None:
         self.lines.append(line)
+        self.unread = self.learn()
         self.say(verbatim(line))
 
     def _planned(self, inputs: Mapping[str, Any]) -> OneOff:
@@ -189,7 +196,9 @@ class Run:
     def _with_lines(self, how: Text) -> Text:
         if not self.lines:
             return how
-        lines = verbatim("\n".join(f"  {line}" for line in self.lines))
+        said = [f"  {line}" for line in self.lines]
+        said += [self.unread.as_text()] if self.unread else []
+        lines = verbatim("\n".join(said))
         return t("{how}\nThe last lines of its log:\n{lines}", how=how, lines=lines)
 
 

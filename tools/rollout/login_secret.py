@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
 OIDC = "authenticate-oidc"
 
 
-def send(settings: Settings, rule_arn: pulumi.Output[str]) -> None:
-    """Send the secret in Secrets Manager to ELB, once the rule exists; in each `pulumi up`, never in a preview.
+def send(settings: Settings, rule_arns: Sequence[pulumi.Output[str]]) -> None:
+    """Send the secret in Secrets Manager to ELB, once the rules exist; in each `pulumi up`, never in a preview.
 
     ELB never returns it (API reference, DescribeRules), so nobody can tell whether it has the current one. The
     role of a preview runs code that nobody has reviewed, and reads the state: so it must be in neither.
@@ -27,14 +28,15 @@ def send(settings: Settings, rule_arn: pulumi.Output[str]) -> None:
     if pulumi.runtime.is_dry_run():
         return
 
-    async def sent(arn: str) -> bool:
+    async def sent(arns: Sequence[str]) -> bool:
         from tools.aws.session import Session
         from tools.snapshot.login import NoSecret, client_secret
 
         session = Session(settings.region, settings.profile)
         try:
             secret = await asyncio.to_thread(client_secret, session, settings.login.secret_arn)
-            await asyncio.to_thread(replace, session, arn, secret)
+            for arn in arns:
+                await asyncio.to_thread(replace, session, arn, secret)
         except (AwsProblem, NoSecret) as problem:
             why = problem.as_text() if isinstance(problem, AwsProblem) else said(problem)
             raise pulumi.RunError(
@@ -48,7 +50,7 @@ def send(settings: Settings, rule_arn: pulumi.Output[str]) -> None:
             ) from None
         return True
 
-    rule_arn.apply(sent)  # type: ignore[arg-type]  # mypy cannot infer its U
+    pulumi.Output.all(*rule_arns).apply(sent)  # type: ignore[arg-type]  # mypy cannot infer its U
 
 
 def replace(session: Session, rule_arn: str, secret: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tools.rollout import before_service, gate, health_change, login_secret, paused_schedules
@@ -36,12 +36,12 @@ class Update:
         service: aws.ecs.Service,
         balancer: gate.Balancer,
         workers: Mapping[str, aws.ecs.Service],
-        login_rule_arn: pulumi.Output[str] | None,
+        login_rule_arns: Sequence[pulumi.Output[str]],
     ) -> None:
         """Wait for the roll-outs once the program has declared everything. Fails `pulumi up` where one fails.
 
-        ``workers`` are the workers' services by name. The rule with which users log in gets its secret.
+        ``workers`` are the workers' services by name. The rules with which users log in get their secret.
         """
-        if login_rule_arn is not None:
-            login_secret.send(self._settings, login_rule_arn)
+        if login_rule_arns:
+            login_secret.send(self._settings, login_rule_arns)
         gate.gate(service, balancer, self._settings, self._changes, workers)

@@ -16,6 +16,8 @@ from tests.support.loaded import load
 from tools import waiting
 from tools.aws.pace import Pace
 from tools.aws.session import Session
+from tools.i18n.masking import VALUES
+from tools.snapshot import stack_secrets
 from tools.tests import stacks as a
 from tools.waiting import Waiting
 
@@ -45,6 +47,15 @@ def clock_in():
         put("UTC")
         yield put
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def _without_known_values(monkeypatch):
+    """Each test begins without values of secrets that another has read."""
+    monkeypatch.setattr(VALUES, "_values", frozenset())
+    monkeypatch.setattr(VALUES, "_forms", ())
+    monkeypatch.setattr(stack_secrets, "_READ", {})
+    monkeypatch.setattr(stack_secrets, "_SAID", set())
 
 
 @pytest.fixture

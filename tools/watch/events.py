@@ -23,6 +23,7 @@ from tools.snapshot.ecs import Activity
 from tools.snapshot.jobs import Run
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Deployment, Part, Service, Task
+from tools.snapshot.stack_secrets import learn_aloud
 from tools.watch.logs import LogQuery, Search, masked
 
 KINDS = ("deployment", "task", "service", "target", "scaling", "job", "database", "log")
@@ -259,8 +260,10 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
 
     def work() -> int:
         settings = Settings.read(stack, folder)
+        session = Session.of_stack(stack, folder)
+        learn_aloud(session, settings.names, settings.login.secret_arn)
         found = timeline(
-            Session.of_stack(stack, folder),
+            session,
             settings.names,
             since,
             log,

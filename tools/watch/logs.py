@@ -9,6 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tools.i18n.masking import Lines
 from tools.screen import Line, dated_time, display
 from tools.snapshot import ecs, task_logs
 from tools.snapshot.records import Task
+from tools.snapshot.stack_secrets import learn_aloud
 from tools.snapshot.task_logs import at
 
 SPANS = (
@@ -59,10 +61,16 @@ class LogQuery:
     streams: str = ""
 
 
-def masked(lines: Iterable[LogLine]) -> Iterator[LogLine]:
-    """Yield the lines with secrets masked; each task's lines are one log."""
+def masked(
+    lines: Iterable[LogLine], learn: Callable[[], object] = lambda: None
+) -> Iterator[LogLine]:
+    """Yield the lines with secrets masked; each task's lines are one log.
+
+    ``learn`` reads the values of secrets, before each line: one may be rotated while the log is followed.
+    """
     logs = defaultdict[str, Lines](Lines)
     for each in lines:
+        learn()
         yield replace(each, text=logs[each.task].mask(each.text))
 
 
@@ -273,9 +281,9 @@ class LogScreen:
     as_json: bool = False
     raw: bool = False
 
-    def lines(self, found: Iterable[LogLine]) -> Iterator[Line]:
-        """Yield log lines."""
-        return map(self._line, found if self.raw else masked(found))
+    def lines(self, found: Iterable[LogLine], learn: Callable[[], object]) -> Iterator[Line]:
+        """Yield log lines; ``learn`` as `masked` takes it."""
+        return map(self._line, found if self.raw else masked(found, learn))
 
     def _line(self, each: LogLine) -> Line:
         text = each.text.rstrip()
@@ -327,12 +335,13 @@ def run(
         session, names = Session.of_stack(stack, folder), names_of(stack, folder)
         if worker:
             names = Settings.read(stack, folder).names_of(worker)
+        learn = partial(learn_aloud, session, names)
         if last:
             task, found = previous(session, names, query)
-            display([screen.ended(task), *screen.lines(found)])
+            display([screen.ended(task), *screen.lines(found, learn)])
             return 0
         show = follow if is_following else read
-        display(screen.lines(show(session, names, query)))
+        display(screen.lines(show(session, names, query), learn))
         return 0
 
     return exit_code_of(work)

@@ -27,6 +27,7 @@ from tools.local_cloud.paths import Home
 from tools.snapshot import Snapshot, ecs, gather, overview
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Part
+from tools.snapshot.stack_secrets import learn
 from tools.watch import events, logs
 from tools.watch.events import Event
 from tools.watch.logs import LogQuery
@@ -211,6 +212,7 @@ class Watcher:
         page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
         now = gather(settings, self._session, page=page)
         memory.mark, memory.full = mark, time.monotonic()
+        learn(self._session, settings.names, settings.login.secret_arn)
         return now, judge(now)
 
     def _events(self, now: Snapshot) -> tuple[Event, ...]:

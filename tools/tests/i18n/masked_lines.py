@@ -5,6 +5,8 @@ psycopg 3.3.9, psycopg2 2.9.13, asyncpg 0.32.0, Django 5.2.19, pydantic 2.14.4, 
 kombu 5.7.0, Flask 3.1.3.
 """
 
+import base64
+
 # ruff: noqa: E501 - lines as they are printed
 
 URLS = {
@@ -51,6 +53,13 @@ NAMED = {
     "pydantic, SecretStr made from a value": "Settings(password=SecretStr('¤'))",
     "a masked one before it": "Settings(password=<REDACTED>,token=¤)",
     "Rails": "SECRET_KEY_BASE=¤",
+    "PostgreSQL, with the password": 'FATAL: password authentication failed for user "bob" (password "¤")',
+    "a sentence": "the client_secret is ¤ now",
+    "a sentence with the user": "Password for user bob is ¤",
+    "Japanese": "パスワード: ¤",
+    "Japanese, full width": "トークン\uff1a¤",
+    "mysql, the short option": "mysql -h db.example -u app -p¤ shop",
+    "subprocess, the short option": "Command '['mysqldump', '-uapp', '-p¤', 'shop']' returned non-zero exit status 1.",
 }
 
 TOKENS = {
@@ -110,6 +119,14 @@ PARTS = {
         "hpRHIctdxFmV6IhdLVa8fcyuxToih",
     ),
     "GitHub": ("remote: ghp_" + "a1B2" * 9 + " was revoked", "a1B2a1B2"),
+    "a URL in a URL": ("GET /login?next=%2Fin%3Fpassword%3DKx7pW9qz%26a%3D1 302", "Kx7pW9qz"),
+    **{
+        f"base64, {before!r} before it": (
+            f"body {base64.b64encode(f'{before}password=Kx7pW9qz'.encode()).decode()} was refused",
+            base64.b64encode(f"{before}password=Kx7pW9qz".encode()).decode()[-12:],
+        )
+        for before in ("", "x", "xy")
+    },
     "Stripe": ("Invalid API Key provided: sk_" + "live_" + "a1B2" * 6, "a1B2a1B2"),
 }
 """What is not a whole secret that any value could stand for: the line, and what must be gone."""
@@ -164,6 +181,12 @@ KEPT = (
     'WWW-Authenticate: Bearer realm="api", error="invalid_token"',
     "Authorization header is missing",
     "PWD=/app OLDPWD=/",
+    "the token is invalid, and the password is too short",
+    "パスワード: 必須です",
+    "パスワードは 8 文字以上です",
+    "mysql -h db.example -P 3306 --port=3306 shop",
+    "docker run -p8080:80 careapp",
+    "the key of secret careapp/key is us-east-1",
     "pulumi config set --secret dbPassword",
     "docker login --username AWS --password-stdin 123456789012.dkr.ecr.ap-northeast-1.amazonaws.com",
     "-----BEGIN CERTIFICATE-----\nMIIDXTCCAkWgAwIBAgIJAJC1HiIAZAiIMA0GCSqGSIb3DQEBBQUAMEUxCzAJBgNV\n-----END CERTIFICATE-----",

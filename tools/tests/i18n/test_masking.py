@@ -95,6 +95,15 @@ def test_the_lines_of_a_key_are_masked_where_its_beginning_was_not_read():
     assert list(mask_lines([KEY[1], digest])) == [MASK, digest]
 
 
+@pytest.mark.parametrize("lines", [['{"password":', '"Kx7pW9qz"}'], ["password:", "  Kx7pW9qz"]])
+def test_a_value_on_the_line_after_its_name_is_masked(lines):
+    shown = list(mask_lines(lines))
+    assert shown[0] == lines[0]
+    assert "Kx7pW9qz" not in shown[1]
+    other = ["Invalid token:", "10.0.0.7 - - GET /"]
+    assert list(mask_lines(other)) == other
+
+
 def test_a_masked_line_of_json_is_still_json():
     line = {"message": "x", "password": 'a"b\\', "token": 7777, "url": "redis://:p@h/0", "n": 1}
     shown = json.loads(mask(json.dumps(line)))

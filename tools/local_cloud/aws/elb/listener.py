@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ec2.firewall import Map, allows, clients
@@ -54,12 +54,14 @@ def matches(condition: Mapping[str, Any], request: Request) -> bool:
     """Return whether a condition is met.
 
     Paths are case-sensitive; hosts, header values and query strings are not (botocore, HostHeaderConditionConfig,
-    HttpHeaderConditionConfig, PathPatternConditionConfig and QueryStringConditionConfig).
+    HttpHeaderConditionConfig, PathPatternConditionConfig and QueryStringConditionConfig). ELB compares a path after
+    "URI normalization" (user guide, "Condition types for listener rules") and does not say which. Here it is decoded;
+    its dots and double slashes stay, so that a rule has to stop them.
     """
     field = str(condition["Field"])
     match field:
         case "path-pattern":
-            return _like(request.path, _values(condition, "PathPatternConfig"))
+            return _like(unquote(request.path), _values(condition, "PathPatternConfig"))
         case "host-header":
             patterns = [each.lower() for each in _values(condition, "HostHeaderConfig")]
             return _like(request.host.lower().rsplit(":", 1)[0], patterns)

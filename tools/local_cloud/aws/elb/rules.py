@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from moto.elbv2 import models
@@ -54,6 +55,32 @@ def one_listener_a_port(params: Params) -> None:
     if params.get("Protocol") == "HTTPS" and not params.get("Certificates"):
         words = "A certificate must be specified for HTTPS listeners"
         raise Refused("CertificateNotFound", words)
+
+
+PATH_PATTERN = re.compile(r"[A-Za-z0-9_.$/~\"'@:+&*?-]*")
+MOST_WILDCARDS = 5
+
+
+@before("elbv2", "CreateRule")
+@before("elbv2", "ModifyRule")
+def path_patterns(params: Params) -> None:
+    """Refuse patterns that ELB does not take (user guide, "Condition types for listener rules").
+
+    The first message is of aws-cli issue 9792; the second is made after the one for values, of aws-cdk issue 10065.
+    """
+    patterns = [
+        value
+        for each in params.get("Conditions") or []
+        if each["Field"] == "path-pattern"
+        for value in (each.get("PathPatternConfig") or each)["Values"]
+    ]
+    for value in patterns:
+        if not PATH_PATTERN.fullmatch(value):
+            words = f"Condition value '{value}' contains a character that is not valid"
+            raise Refused("ValidationError", words)
+    if sum(value.count("*") + value.count("?") for value in patterns) > MOST_WILDCARDS:
+        words = f"A rule can only have '{MOST_WILDCARDS}' condition wildcards"
+        raise Refused("ValidationError", words)
 
 
 OIDC = "authenticate-oidc"

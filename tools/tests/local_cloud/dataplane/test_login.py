@@ -60,7 +60,7 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def door(running):
-    """The running stack with a login on all paths but /public."""
+    """The running stack with a login on all paths but those that begin with /public and have no dots."""
     acm.install()
     rules.install()
     elb, ids = running.elb, running.ids
@@ -101,7 +101,9 @@ def door(running):
         return elb.create_rule(**asked, Actions=actions)["Rules"][0]["RuleArn"]
 
     made = rule(100, "/*", actions())
-    rule(90, "/public", [forward])
+    rule(90, "/public*", [forward])
+    for priority, path in ((80, "/*..*"), (81, "/*//*")):
+        rule(priority, path, actions())
     context = provider.authority.trust()
     return SimpleNamespace(
         url=at["url"],
@@ -155,6 +157,15 @@ def test_a_user_logs_in_once_and_the_app_gets_signed_claims(door):
     assert got["x-amzn-oidc-data"].split(".")[1].endswith("="), "ELB keeps the padding"
     claims = jwt.decode(got["x-amzn-oidc-data"], SIGNER.public_key, algorithms=["ES256"])
     assert claims == {"sub": USER, "email": USER}
+
+
+@pytest.mark.parametrize(
+    "path", ["/public/../x", "/public/%2e%2E/x", "/public/a%2f..%2fx", "/public//x"]
+)
+def test_a_path_with_dots_below_a_public_one_needs_the_login(door, path):
+    answer = door.browser().open(f"{door.url}{path}")
+    assert (answer.status, answer.to.startswith(door.provider.issuer)) == (302, True)
+    assert door.browser().open(f"{door.url}/public/app.v2.css").status != 302
 
 
 def test_a_public_path_needs_no_login_and_its_headers_are_the_client_s_own(door):

@@ -51,6 +51,7 @@ def condition(field: str, config: str, **values) -> dict[str, Any]:
         ({"Field": "path-pattern", "Values": ["/SHOP/*"]}, False),
         ({"Field": "path-pattern", "Values": ["/shop/item?"]}, True),
         ({"Field": "path-pattern", "Values": ["/shop/item[s]"]}, False),
+        ({"Field": "path-pattern", "Values": ["/shop/item"]}, False),
         (condition("path-pattern", "PathPatternConfig", Values=["/x", "/shop/items"]), True),
         (condition("host-header", "HostHeaderConfig", Values=["SHOP.example"]), True),
         (condition("host-header", "HostHeaderConfig", Values=["*.shop.example"]), False),

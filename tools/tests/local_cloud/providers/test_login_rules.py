@@ -77,6 +77,23 @@ def test_a_rule_that_could_log_nobody_in_is_refused(calls, listener, protocol, a
     assert words in error["Message"]
 
 
+@pytest.mark.parametrize(
+    ("patterns", "words"),
+    [
+        (["/*%2e*"], "Condition value '/*%2e*' contains a character that is not valid"),
+        (["/*a*", "/*b*", "/??"], "A rule can only have '5' condition wildcards"),
+    ],
+)
+def test_a_path_pattern_that_elb_does_not_take_is_refused(calls, listener, patterns, words):
+    asked = rule(listener("HTTP"), {**ANSWER, "Order": 1})
+    for condition in (
+        {"Field": "path-pattern", "PathPatternConfig": {"Values": patterns}},
+        {"Field": "path-pattern", "Values": patterns},
+    ):
+        error = refused(calls, "elbv2", "create_rule", {**asked, "Conditions": [condition]})
+        assert (error["Code"], error["Message"]) == ("ValidationError", words)
+
+
 def test_the_defaults_are_told_and_the_secret_is_kept_and_never_told(calls, listener):
     arn = listener("HTTPS")
     [made] = calls("elbv2", "create_rule", rule(arn, login(), ANSWER))["Rules"]

@@ -1,0 +1,109 @@
+"""Masks known values of secrets wherever they stand: plain, escaped, in a URL, in HTML, in quotes, in base64.
+
+The values stay in the memory of this process: nothing here shows, returns or stores one.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from urllib.parse import unquote
+
+ORDINARY = re.compile(r".{0,5}|[A-Za-z ._-]{0,11}|[\d ,.:_-]{0,11}")
+"""Values that are masked by no value: of up to 5 characters, and words and numbers of up to 11.
+
+`postgres`, `true` or `8080` stand in a log for other reasons, and masking them would hide the cause.
+"""
+
+SHOWN = re.compile(
+    r"(?:^|[_-])(?:db)?(?:user(?:name)?|host(?:name)?|port|engine|name|database|region|e?mail)$|identifier$|arn$",
+    re.I,
+)
+"""Names of values that a secret holds beside the password (Secrets Manager user guide, "JSON structure of secrets")."""
+
+URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s/:@]*:(\S+)@[^\s@]*")
+
+
+def values(name: str, text: str, key: str = "") -> Iterator[str]:
+    """Yield what is secret in the text of a secret: of a URL the password, of a JSON object its fields, else each line.
+
+    ``name`` is the variable that gets the text, or the value of ``key`` in it.
+    """
+    fields: list[tuple[str, object]] = []
+    try:
+        json.loads(text, object_pairs_hook=fields.extend)
+    except ValueError:
+        fields = []
+    if key:
+        fields = [each for each in fields if each[0] == key]
+    for field, value in fields if fields or key else [(name, text)]:
+        for item in value if isinstance(value, list) else [value]:
+            url = URL.fullmatch(str(item))
+            for each in (url[1], unquote(url[1])) if url else str(item).splitlines():
+                if not (SHOWN.search(field) or ORDINARY.fullmatch(each) or "-----" in each):
+                    yield each
+
+
+class SecretValues:
+    """Values to mask. One that was rotated stays among them: older lines of a log have it."""
+
+    def __init__(self) -> None:
+        self._values: frozenset[str] = frozenset()
+        self._forms: tuple[tuple[str, re.Pattern[str]], ...] = ()
+
+    def add(self, found: Iterable[str]) -> None:
+        """Have these values masked from now on, in every thread."""
+        known = self._values.union(found)
+        if known != self._values:
+            longest = sorted(known, key=len, reverse=True)
+            self._forms = tuple(form for value in longest for form in _forms(value))
+            self._values = known
+
+    def mask(self, text: str, mask: str) -> str:
+        """Return the text with ``mask`` in place of the values."""
+        for part, pattern in self._forms:
+            if part in text:
+                text = pattern.sub(lambda _: mask, text)
+        return text
+
+
+def _forms(value: str) -> Iterator[tuple[str, re.Pattern[str]]]:
+    """Yield the patterns of a value, letter by letter and in base64, each with a part that every match has."""
+    runs = [(letter, len(list(run))) for letter, run in groupby(value)]
+    letters = [_letter(*run, at in (0, len(runs) - 1)) for at, run in enumerate(runs)]
+    yield _longest(value), re.compile("".join(letters))
+    for before in range(3):
+        # Within a longer text's base64 (RFC 4648) what comes before moves the bits by 0, 2 or 4. The characters that
+        # only the value decides stay the same; one at either side may have some of its bits.
+        whole = base64.b64encode(bytes(before) + value.encode() + bytes(2)).decode()
+        inner = whole[-(-8 * before // 6) : 8 * (before + len(value.encode())) // 6]
+        either = inner.replace("+", "[+-]").replace("/", "[/_]")
+        yield _longest(inner), re.compile(rf"[\w+/-]?{either}[\w+/-]?=*")
+
+
+def _longest(text: str) -> str:
+    """Return the longest part that no encoding changes."""
+    return max(re.findall(r"[A-Za-z0-9]+", text), key=len, default="")
+
+
+def _letter(letter: str, count: int, outside: bool) -> str:
+    """Return the pattern of a run of one character as JSON, URLs, HTML, SQL, printf and shells write it."""
+    if letter.isascii() and letter.isalnum():
+        return letter * count
+    if letter == "\\":
+        return r"(?:\\+|(?i:%(?:25)*5c)+)"
+    quoted = re.escape(html.escape(letter))
+    forms = [
+        *{" ": [r"\+", "%(?:25)*2b"], "\t": [r"\\+t"], "'": ["'(?:\"'\"|\\\\')'"]}.get(letter, []),
+        "".join(f"%(?:25)*{byte:02x}" for byte in letter.encode()),
+        re.sub("(....)", r"\\\\+u\1", letter.encode("utf-16-be").hex()),
+        *(rf"&#(?:0*{ord(letter)}|x0*{ord(letter):x});", quoted),
+        rf"\\*{re.escape(letter)}",
+    ]
+    # SQL, CSV and printf double a character; at its ends a value has the quotes of others beside it.
+    most = count if outside else 2 * count
+    return f"(?i:{'|'.join(forms)}){{{count},{most}}}"

@@ -1,0 +1,123 @@
+"""A known value is masked in each encoding, and a value that is an ordinary word is not masked at all."""
+
+import base64
+import html
+import json
+import shlex
+import string
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tools.i18n.secret_values import SecretValues, values
+
+LETTERS = string.ascii_letters + string.digits + string.punctuation + " éü漢😀"
+SECRETS = st.text(LETTERS, min_size=6, max_size=40).map(lambda text: f"a{text}7Z")
+"""No word and no number; its ends are letters, so that what is left of it can be compared."""
+
+
+def in_json(text):
+    return json.dumps(text)[1:-1]
+
+
+ENCODINGS = {
+    "plain": str,
+    "URL, a path": quote,
+    "URL, everything": lambda text: quote(text, safe=""),
+    "URL, a form": quote_plus,
+    "URL in a URL": lambda text: quote(quote_plus(text), safe=""),
+    "JSON": in_json,
+    "JSON in JSON": lambda text: in_json(in_json(text)),
+    "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    "JSON of Go": lambda text: in_json(text).replace("<", "\\u003c").replace("&", "\\u0026"),
+    "HTML": html.escape,
+    "a shell": lambda text: shlex.quote(f" {text}")[2:-1],
+    "SQL": lambda text: text.replace("'", "''"),
+    "printf": lambda text: text.replace("%", "%%"),
+    "Python": lambda text: repr(f"{text}'")[1:-1].removesuffix("'").removesuffix("\\"),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODINGS.values(), ids=ENCODINGS)
+@given(SECRETS)
+@example("a'\"\\ +/%&<é😀7Z")
+def test_a_value_is_masked_in_each_encoding(encode, secret):
+    known = SecretValues()
+    known.add([secret])
+    assert known.mask(f"sent {encode(secret)}.", "***") == "sent ***."
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+@given(
+    SECRETS,
+    st.sampled_from(["", "x", "xy", "user:", "password="]),
+    st.sampled_from(["", "&", "&a=b"]),
+)
+def test_a_value_is_masked_in_base64_at_each_alignment(encode, secret, before, after):
+    known = SecretValues()
+    known.add([secret])
+    whole = encode(f"{before}{secret}{after}".encode()).decode()
+    left = known.mask(f"sent {whole}.", "***").removeprefix("sent ").removesuffix(".")
+    head, _, tail = left.partition("***")
+    assert left != whole
+    # What is left has no bit of the secret.
+    assert 6 * len(head) <= 8 * len(before)
+    assert 6 * len(tail.rstrip("=")) <= 8 * len(after)
+
+
+@pytest.mark.slow
+@given(st.lists(SECRETS, min_size=2, max_size=5), st.text(LETTERS))
+def test_masking_values_twice_changes_no_more(secrets, text):
+    known = SecretValues()
+    known.add([*secrets, secrets[0][:-2]])
+    shown = known.mask(" ".join((*secrets, text)), "***")
+    assert known.mask(shown, "***") == shown
+    assert [each for each in secrets if each in shown] == []
+
+
+KEY = (
+    "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkq7\nhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----\n"
+)
+SECRET = {
+    "username": "careapp_app",
+    "password": "Zq7!xw-31",
+    "host": "db1.example.com",
+    "port": 5432,
+    "dbInstanceIdentifier": "careapp-poc-1a",
+    "keys": ["Kx7pW9qz", None, True],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key", "found"),
+    [
+        ("API_KEY", "Kx7pW9qz", "", ["Kx7pW9qz"]),
+        ("API_KEY", "correcthorsebattery", "", ["correcthorsebattery"]),
+        ("API_KEY", "123456789012", "", ["123456789012"]),
+        ("API_KEY", "Kx7pW", "", []),
+        ("DEBUG", "true", "", []),
+        ("DB", "postgres", "", []),
+        ("MODE", "careapp-poc", "", []),
+        ("PIN", "48151623", "", []),
+        ("DB_USER", "careapp_app1", "", []),
+        ("DB_HOST", "db1.example.com", "", []),
+        ("DB_PASSWORD", json.dumps(SECRET), "password", ["Zq7!xw-31"]),
+        ("LOGIN", json.dumps(SECRET), "username", []),
+        ("X", json.dumps(SECRET), "missing", []),
+        ("X", "no JSON 7", "password", []),
+        ("ALL", json.dumps(SECRET), "", ["Zq7!xw-31", "Kx7pW9qz"]),
+        ("DATABASE_URL", "postgresql://app:p%40s7w-rd@db1.example/c", "", ["p%40s7w-rd", "p@s7w-rd"]),
+        ("HOOK", "https://hooks.example/T0/B1/x9y8", "", ["https://hooks.example/T0/B1/x9y8"]),
+        ("KEY", KEY, "", ["MIIEvQIBADANBgkq7", "hkiG9w0BAQEFAASC"]),
+    ],
+)  # fmt: skip
+def test_a_secret_has_the_values_that_are_no_ordinary_words(name, text, key, found):
+    assert list(values(name, text, key)) == found
+
+
+def test_known_values_are_not_in_the_repr():
+    known = SecretValues()
+    known.add(["Kx7pW9qz"])
+    assert "Kx7pW9qz" not in repr(known) + str(known)
