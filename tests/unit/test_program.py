@@ -153,6 +153,7 @@ def test_stage_two_only_adds_and_follows_its_service_into_its_target_group(engin
     assert {key: after[key] for key in before} == before
     assert told == {
         **STAGE_ONE_OUTPUTS,
+        "kept": KEPT | {"protected": ["ecsEnabled"]},
         "stage": 2,
         "clusterName": "careapp-poc-cluster",
         "serviceName": "careapp-poc-service",
