@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import pulumi
@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
 from stack.network import choose_zones
-from stack.settings import Settings
+from stack.settings import KEYS, Settings
 from stack.shifting import ROLLING
 from tools.i18n import Text, joined, said, t
 
@@ -99,6 +99,8 @@ def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
         "zones": _zones(settings, kept.get("zones", [])),
         "databaseStorageGb": settings.database.storage_gb,
     }
+    if settings.protected:
+        new["protected"] = settings.protected
     old = kept or new
     problems: list[Text] = []
     if new["vpcCidr"] != old["vpcCidr"]:
@@ -114,6 +116,7 @@ def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
                 old=size,
             )
         )
+    problems += _losses(settings, old.get("protected", ()))
     if settings.ecs_enabled:
         new |= _entrance(settings)
         if last.get("stage") == 2:
@@ -121,6 +124,24 @@ def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     if problems:
         raise pulumi.RunError(str(joined("\n", problems)))
     return new
+
+
+def _losses(settings: Settings, protected: Collection[str]) -> Iterator[Text]:
+    """Yield what is refused because it would delete something that the last update protected.
+
+    The engine refuses to delete a protected resource, too, but only after everything around it: where no preview came
+    first it has then updated the service and deleted alarms, roles and other dependents.
+    """
+    for key in KEYS:
+        lost = key.change.loses
+        if lost and key.name in protected and settings.texts[key.name] != "true":
+            yield t(
+                "{key}: false is refused: it would delete {what}, which `protect` protects. Nothing was changed. "
+                "`pulumi config set {key} true` restores the value. To delete it: restore the value, `pulumi config "
+                "set protect false` and `pulumi up`, then `pulumi config set {key} false` and `pulumi up`.",
+                key=key.name,
+                what=lost,
+            )
 
 
 def _moved(region: str, kept: Sequence[str]) -> Text | None:
@@ -217,6 +238,16 @@ def _cannot_change_running(key: str, new: str, old: str) -> Text:
         old=old,
         way=_WITHOUT_SERVICE,
     )
+
+
+def with_children(
+    opts: pulumi.ResourceOptions | None, *, protect: bool
+) -> pulumi.ResourceOptions | None:
+    """Return a component's options with which it is protected together with everything in it.
+
+    A bucket that is kept without its policy, its encryption or its versions has lost what it was kept for.
+    """
+    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=protect))
 
 
 class Protection(pulumi.ComponentResource):

@@ -10,6 +10,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import buckets
+from infra.guards import with_children
 from infra.iam import role
 from stack.statements import Policy, allow, of, policy, trusted, without_tls
 
@@ -38,6 +39,7 @@ class AccessLogs(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: AccessLogsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        opts = with_children(opts, protect=args.protect)
         super().__init__("careapp:infra:AccessLogs", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         self.role = f"{name}-access-logs"
@@ -45,7 +47,7 @@ class AccessLogs(pulumi.ComponentResource):
             self.role,
             force_destroy=not args.protect,
             tags=dict(args.tags),
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
+            opts=self.child,
         )
         buckets.make_private(self.role, bucket, self.child)
         self._expire(bucket)
@@ -107,6 +109,7 @@ class FlowLogs(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: FlowLogsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        opts = with_children(opts, protect=args.protect)
         super().__init__("careapp:infra:FlowLogs", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         group = aws.cloudwatch.LogGroup(
@@ -114,9 +117,7 @@ class FlowLogs(pulumi.ComponentResource):
             name=f"/vpc/{name}",
             retention_in_days=args.days,
             tags=dict(args.tags),
-            opts=pulumi.ResourceOptions(
-                parent=self, protect=args.protect, delete_before_replace=True
-            ),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         aws.ec2.FlowLog(
             f"{name}-flow",

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import buckets
+from infra.guards import with_children
 from infra.network import Network
 from stack.settings import Settings
 from stack.statements import policy, without_tls
@@ -29,9 +30,9 @@ class Uploads(pulumi.ComponentResource):
     """A private bucket, which only the task role's own policy opens (infra/iam.py), and a gateway endpoint for S3.
 
     It belongs to stage 1, as the database does, so that turning ECS off deletes no files. With `protect` it has
-    versions and is kept; without it a destroy deletes it with all files. Its name ends with random digits: that of
-    a deleted bucket may stay taken (S3 User Guide, "Deleting a general purpose bucket"). The reasons are in
-    docs/decisions.md, 27.
+    versions and is kept, with all that closes it; without it a destroy deletes it with all files. Its name ends
+    with random digits: that of a deleted bucket may stay taken (S3 User Guide, "Deleting a general purpose
+    bucket"). The reasons are in docs/decisions.md, 27.
 
     Files and image layers, which ECR keeps in S3, pass the free endpoint and no NAT gateway. S3's addresses stay the
     public ones (VPC User Guide, "Gateway endpoints"), so the tasks' rule for HTTPS allows them.
@@ -43,6 +44,7 @@ class Uploads(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: UploadsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
+        opts = with_children(opts, protect=args.settings.protect)
         super().__init__("careapp:infra:Uploads", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
         self.role, self.tags = f"{name}-uploads", args.settings.tags
@@ -54,14 +56,11 @@ class Uploads(pulumi.ComponentResource):
     def _bucket(self) -> aws.s3.Bucket:
         protect = self.args.settings.protect
         bucket = aws.s3.Bucket(
-            self.role,
-            force_destroy=not protect,
-            tags=self.tags,
-            opts=pulumi.ResourceOptions(parent=self, protect=protect),
+            self.role, force_destroy=not protect, tags=self.tags, opts=self.child
         )
         buckets.make_private(self.role, bucket, self.child)
         self._require_owner_and_tls(bucket)
-        self._expire(bucket, [self._keep_versions(bucket)] if protect else [])
+        self._expire(bucket, self._keep_versions(bucket, "Enabled" if protect else "Suspended"))
         return bucket
 
     def _require_owner_and_tls(self, bucket: aws.s3.Bucket) -> None:
@@ -81,17 +80,18 @@ class Uploads(pulumi.ComponentResource):
             opts=self.child,
         )
 
-    def _keep_versions(self, bucket: aws.s3.Bucket) -> aws.s3.BucketVersioning:
+    def _keep_versions(self, bucket: aws.s3.Bucket, status: str) -> aws.s3.BucketVersioning:
+        """Keep the versions of files, or no further ones: S3 cannot return to a bucket without versioning."""
         return aws.s3.BucketVersioning(
             self.role,
             bucket=bucket.bucket,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(
-                status="Enabled"
+                status=status
             ),
             opts=self.child,
         )
 
-    def _expire(self, bucket: aws.s3.Bucket, before: list[pulumi.Resource]) -> None:
+    def _expire(self, bucket: aws.s3.Bucket, versions: pulumi.Resource) -> None:
         """Delete broken uploads, old versions, and the markers of deleted files that have no version left.
 
         The rule is the same without versions: a bucket that had them once keeps those that it has.
@@ -112,7 +112,7 @@ class Uploads(pulumi.ComponentResource):
             self.role,
             bucket=bucket.bucket,
             rules=[rule],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=before),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versions]),
         )
 
     def _endpoint(self, name: str) -> None:

@@ -28,6 +28,8 @@ class Change:
     japanese: str
     new_tasks: bool = False
     """Whether the service replaces its tasks."""
+    loses: Text | None = None
+    """What `false` deletes. With `protect` that is refused."""
 
 
 IN_PLACE = Change(
@@ -49,6 +51,7 @@ KEPT_LOGS = Change(
     "false` and `pulumi up`",
     "`true` から `false` は、`protect` ではログが削除されるため拒否される。先に `pulumi config set protect false` と "
     "`pulumi up`",
+    loses=t("the logs"),
 )
 
 

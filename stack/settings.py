@@ -52,6 +52,7 @@ ECS_ENABLED = Key(
     change=Change(
         "`true` only adds resources; `false` deletes them again, and is refused with `protect`",
         "`true` はリソースを追加するだけで、`false` はそれらを削除する。ただし `protect` では拒否される",
+        loses=t("the ECS service"),
     ),
 )
 PROTECT = Key(
@@ -208,6 +209,12 @@ class Settings:
     def tags(self) -> dict[str, str]:
         """The tags of every resource that supports tags."""
         return {"project": self.project, "stack": self.stack, "managed-by": "pulumi"}
+
+    @property
+    def protected(self) -> list[str]:
+        """The keys that cannot be turned off before `protect` is."""
+        on = [key.name for key in KEYS if key.change.loses and self.texts[key.name] == "true"]
+        return on if self.protect else []
 
     @classmethod
     def read(cls, stack: str, folder: Path) -> Settings:

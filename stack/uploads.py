@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from stack import rules
 from stack.rules import Change, Key
+from tools.i18n import t
 
 VARIABLE = "UPLOADS_BUCKET"
 """The variable of every task that has the bucket's name."""
@@ -14,6 +15,7 @@ KEPT_FILES = Change(
     "`true` でバケットが追加され、サービスがタスクを入れ替える。`false` は `protect` では拒否される。保護がなければ"
     "バケットと**その中の全ファイル**が削除されるので、[先にコピーする](runbook.ja.md#アプリのファイル)",
     new_tasks=True,
+    loses=t("the bucket with all the app's files"),
 )
 UPLOADS_ENABLED = Key(
     "uploadsEnabled",

@@ -249,10 +249,10 @@ def test_nothing_is_left_to_change_then(life):
     [
         ("network", "vpcCidr: 10.1.0.0/16 is refused: this stack has 10.0.0.0/16"),
         ("network", "zones: us-east-1c,us-east-1d is refused: this stack has"),
-        ("logs", 'LogGroup::careapp-prod-flow" cannot be deleted'),
-        ("logs", 'Bucket::careapp-prod-access-logs" cannot be deleted'),
-        ("logs", 'LogGroup::careapp-prod-database-postgresql" cannot be deleted'),
-        ("files", 'Bucket::careapp-prod-uploads" cannot be deleted'),
+        ("logs", "flowLogs: false is refused: it would delete the logs"),
+        ("logs", "accessLogs: false is refused"),
+        ("logs", "databaseLogs: false is refused"),
+        ("files", "uploadsEnabled: false is refused"),
     ],
 )
 def test_a_change_that_would_lose_something_of_value_is_refused_before_anything_is_made(
@@ -276,7 +276,7 @@ def test_lifting_the_protection_only_updates_what_was_protected_on_aws_too(life)
         "update aws:lb/loadBalancer:LoadBalancer",
         "update aws:rds/instance:Instance",
         "update aws:s3/bucket:Bucket",
-        "delete aws:s3/bucketVersioning:BucketVersioning",  # which suspends it: what is there stays
+        "update aws:s3/bucketVersioning:BucketVersioning",  # suspended: what is there stays
     }
 
 

@@ -153,6 +153,7 @@ def test_stage_two_only_adds_and_follows_its_service_into_its_target_group(engin
     assert {key: after[key] for key in before} == before
     assert told == {
         **STAGE_ONE_OUTPUTS,
+        "kept": KEPT | {"protected": ["ecsEnabled"]},
         "stage": 2,
         "clusterName": "careapp-poc-cluster",
         "serviceName": "careapp-poc-service",
@@ -569,18 +570,33 @@ def test_a_protected_stack_protects_what_is_of_value_and_lets_the_rest_change(en
     on |= {"domainName": "app.example.com", "hostedZoneId": "Z01"}
     program(ecsEnabled="true", protect="true", databaseMonitoringInterval="60", **on)
     protected = {key for key, request in engine.monitor.requests.items() if request.protect}
-    assert protected == {
+    whole = {"careapp-poc-access-logs", "careapp-poc-uploads", "careapp-poc-flow", "careapp-poc-s3"}
+    of_whole = {kind for kind, name in engine.monitor.requests if name in whole}
+    assert of_whole - {kind for kind, name in protected if name in whole} == set()
+    assert {(kind, name) for kind, name in protected if name not in whole} == {
         ("aws:rds/instance:Instance", "careapp-poc-database"),
         ("aws:ecr/repository:Repository", "careapp-poc-app"),
         ("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb"),
         ("aws:ecs/service:Service", "careapp-poc-service"),
-        ("aws:s3/bucket:Bucket", "careapp-poc-access-logs"),
-        ("aws:s3/bucket:Bucket", "careapp-poc-uploads"),
-        ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-flow"),
         ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-database-postgresql"),
         ("aws:cloudwatch/logGroup:LogGroup", "careapp-poc-database-upgrade"),
-        ("careapp:infra:Protection", "careapp-poc"),
+        *(
+            (f"careapp:infra:{each}", "careapp-poc")
+            for each in ("Protection", "Uploads", "AccessLogs", "FlowLogs")
+        ),
     }
+
+
+@pytest.mark.parametrize("key", ["ecsEnabled", "databaseLogs", "uploadsEnabled", "flowLogs"])
+def test_what_was_protected_is_turned_off_only_after_the_protection(engine, program, key):
+    on = program(protect="true", **{key: "true"})["kept"]
+    assert on == KEPT | {"protected": [key]}
+    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": on}}
+    before = inputs(engine)
+    with pytest.raises(pulumi.RunError, match=f"^{key}: false is refused: it would delete the "):
+        program(protect="false", **{key: "false"})
+    assert inputs(engine) == before
+    assert program(protect="false", **{key: "true"})["kept"] == KEPT
 
 
 def test_everything_stands_behind_the_protection(engine, program):

@@ -47,6 +47,7 @@ PARTS: dict[str, Text] = {
     "jobs": t("the jobs"),
     "login": t("the provider of the login"),
     "uploads": t("the bucket for the app's files"),
+    "remains": t("what is left of the stack"),
 }
 
 OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page", "jobs", "login", "uploads")

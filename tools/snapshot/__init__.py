@@ -25,6 +25,7 @@ from tools.snapshot.jobs import Jobs
 from tools.snapshot.login import Provider
 from tools.snapshot.rds import Database
 from tools.snapshot.records import ALARMED, Definition, Part, Service, Task
+from tools.snapshot.remains import Remains, remains
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Logs
 from tools.snapshot.uploads import Bucket, bucket
@@ -88,6 +89,8 @@ class Snapshot:
     """What the provider says to the load balancer's client, where users log in."""
     uploads: Part[Bucket] = field(default_factory=Part)
     """The bucket that the task definition names for the app's files."""
+    remains: Part[Remains] = field(default_factory=Part)
+    """What else there is, where the stack has neither service nor load balancer nor database."""
 
     @property
     def region(self) -> str:
@@ -179,14 +182,14 @@ def overview(settings: Settings, session: Session) -> Snapshot:
         return _with_workers(now, reader, None)
 
 
-STATUS = ("service", "tasks", "balancer", "database", "alarms", "group", "targets")
+STATUS = ("service", "tasks", "balancer", "database", "alarms", "group", "targets", "remains")
 """The parts that the status shows, those that need no other part first."""
 
 ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
-    *("jobs", "login", "uploads"),
+    *("jobs", "login", "uploads", "remains"),
 )
 
 
@@ -383,6 +386,14 @@ class _Reader:
         """Ask for the bucket of the app's files, if the task definition names one."""
         name = self.definition.environment.get(UPLOADS_BUCKET) if self.definition else None
         return self._ask(bucket, name) if name else _answered(Part())
+
+    @cached_property
+    def remains(self) -> Future[Part[Remains]]:
+        """Ask for the rest of a stack whose main parts are gone."""
+        main = (self.service, self.balancer, self.group, self.database)
+        if not all(each.result().absent for each in main):
+            return _answered(Part())
+        return self._ask(remains, self.settings)
 
     @cached_property
     def definitions(self) -> Future[Part[Mapping[str, Definition]]]:

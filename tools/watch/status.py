@@ -33,7 +33,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
     stage = str(stages.described(case))
     yield Line(f"{now.names.prefix} · {stage} · {now.region}", "bold")
     if stages.stage(case) == stages.NOTHING:
-        yield Line(f"  {t('Create it: pulumi up -s {stack}', stack=now.names.stack)!s}")
+        yield from _nothing(case)
         return
     if pause := case.paused:
         since = t("since {time}; ./careapp resume", time=zoned_time(pause.since))
@@ -51,6 +51,19 @@ def lines(now: Snapshot) -> Iterator[Line]:
     yield from _alarms(now)
     for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
         yield Line(f"  {t('Not read:')!s} {words}", "yellow")
+
+
+def _nothing(case: Case) -> Iterator[Line]:
+    """Yield what is left of the stack and how that ends, or how the stack is created."""
+    stack = case.now.names.stack
+    if found := stages.left(case):
+        yield _row(t("Left"), ", ".join(found.resources), "yellow")
+        for each in found.holders:
+            yield Line(f"    {stages.holds(each)!s}", "yellow")
+            if each.command:
+                yield Line(f"    {case.now.place.complete(each.command)}")
+        yield Line(f"  {t('End it: pulumi destroy -s {stack}', stack=stack)!s}")
+    yield Line(f"  {t('Create it: pulumi up -s {stack}', stack=stack)!s}")
 
 
 def _row(name: Text, words: str, style: str = "") -> Line:
@@ -242,6 +255,7 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
         },
         "database": plain(now.database.value),
         "alarms": plain(now.alarms.value),
+        "left": plain(stages.left(case)),
         "problems": {name: each.as_text() for name, each in now.problems().items()},
     }
 

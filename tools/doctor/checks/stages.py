@@ -12,10 +12,12 @@ from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.rds import GOING_OFF, RESUME_FIRST, keeps_snapshot
 from tools.snapshot.records import Task
+from tools.snapshot.remains import Holder, Remains
 
 STACK_PAUSED = Facts("stack-paused", 0, {WHOLE})
 ECS_OFF = Facts("ecs-off", 1, {WHOLE})
 STACK_MISSING = Facts("stack-missing", 1, {WHOLE}, certain=True)
+STACK_LEFT = Facts("stack-left", 1, {WHOLE}, certain=True)
 # For a moment ECS may not show a new service, or still show one that is replaced.
 SERVICE_MISSING = Facts("service-missing", 10, {WHOLE})
 SCALED_TO_ZERO_BY_SCHEDULE = Facts("scaled-to-zero-by-schedule", 12, {TASKS_NODE})
@@ -52,13 +54,24 @@ STAGES = {
 
 def described(case: Case) -> Text:
     """Return the stage in words."""
-    return STAGES[stage(case)]
+    now = stage(case)
+    if now == NOTHING and left(case):
+        return t("only parts of it are there, without load balancer and database")
+    return STAGES[now]
+
+
+def left(case: Case) -> Remains | None:
+    """Return what is left of a stack whose main parts are gone; None where nothing is."""
+    found = case.now.remains.value
+    return found if found and found.resources else None
 
 
 def missing(case: Case) -> Iterator[Finding]:
     """Find a missing stack, or a stage that the stack file declares and AWS does not have."""
     now = stage(case)
-    if now == NOTHING:
+    if now == NOTHING and (found := left(case)):
+        yield _left(case, found)
+    elif now == NOTHING:
         yield _no_stack(case)
     elif now == FIRST and case.now.settings.ecs_enabled:
         # A deployCommand that failed has a finding of its own: the service is made after it.
@@ -78,6 +91,38 @@ def _no_stack(case: Case) -> Finding:
         title=t("There is no stack {prefix} in {region}", prefix=names.prefix, region=region),
         why=t("Neither its load balancer nor its target group nor its database exists."),
         fixes=(Fix(t("Create it:"), (f"pulumi up -s {names.stack}",)), Fix(elsewhere)),
+    )
+
+
+def _left(case: Case, found: Remains) -> Finding:
+    names = case.now.names
+    commands = tuple(each.command for each in found.holders if each.command)
+    fixes = (
+        Fix(t("Delete what is not the stack's, if nobody needs it:"), commands),
+        Fix(t("Then end the destroy:"), (f"pulumi destroy -s {names.stack}",)),
+        Fix(t("Or complete the stack:"), (f"pulumi up -s {names.stack}",)),
+    )
+    return Finding(
+        STACK_LEFT,
+        title=t(
+            "Only parts of {prefix} are there: a destroy or an up did not end", prefix=names.prefix
+        ),
+        why=t("Neither its load balancer nor its target group nor its database exists."),
+        seen=(
+            t("Left: {resources}.", resources=", ".join(found.resources)),
+            *(holds(each) for each in found.holders),
+        ),
+        fixes=fixes if commands else fixes[1:],
+    )
+
+
+def holds(holder: Holder) -> Text:
+    """Return that a resource of others is in the way of a destroy."""
+    return t(
+        "{id} is in its VPC and not the stack's ({description}): EC2 does not delete the VPC before it "
+        "(DependencyViolation).",
+        id=holder.id,
+        description=holder.description or "-",
     )
 
 

@@ -10,6 +10,7 @@ from tools.snapshot.elb import Certificate, Oidc, Rule
 from tools.snapshot.login import Provider
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Container, ContainerHealth, Sidecar
+from tools.snapshot.remains import Holder, Remains
 from tools.snapshot.task_inputs import Image
 from tools.snapshot.task_logs import Line, Logs
 from tools.snapshot.uploads import Bucket
@@ -188,6 +189,16 @@ SITUATIONS = {
     "login-redirect-refused": logs_in(replace(PROVIDER, status=400)),
     "stack-missing": a.stage1(
         balancer=None, group=None, database=None, network=None, image=None, secrets=None
+    ),
+    "stack-left": a.stage1(
+        **dict.fromkeys(("balancer", "group", "database", "network", "image", "secrets")),
+        remains=Remains(
+            resources=("ec2 vpc-1", "ecr careapp/hello-ecs"),
+            holders=(
+                Holder(id="eni-1", description="Interface for NAT Gateway nat-1"),
+                Holder(id="rtb-1", command="aws ec2 delete-route-table --route-table-id rtb-1"),
+            ),
+        ),
     ),
     "service-missing": a.stage1(a.choices()),
     "ecs-off": a.stage1(),

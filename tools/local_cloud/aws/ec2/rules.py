@@ -17,6 +17,13 @@ def nat_needs_internet_gateway(_params: Params) -> None:
         made.failure_message = f"Network {made.vpc_id} has no Internet gateway attached"
 
 
+@after("ec2", "DeleteNatGateway")
+def interface_ends_with_the_gateway(params: Params) -> None:
+    """Delete the gateway's network interface, which moto keeps."""
+    ec2 = backend("ec2")
+    ec2.enis.pop(ec2.nat_gateways[params["NatGatewayId"]]._eni.id, None)
+
+
 def internet_gateway(vpc_id: str) -> bool:
     """Return whether an internet gateway is attached to the VPC."""
     gateways = backend("ec2").internet_gateways.values()
@@ -30,8 +37,24 @@ def subnet_unused(params: Params) -> None:
     gateways = backend("ec2").nat_gateways.values()
     in_use = any(subnet in [held.id for held in balancer.subnets] for balancer in balancers)
     in_use |= any(nat.subnet_id == subnet and nat.state != "deleted" for nat in gateways)
+    in_use |= any(each.subnet.id == subnet for each in backend("ec2").enis.values())
     if in_use:
         words = f"The subnet '{subnet}' has dependencies and cannot be deleted."
+        raise Refused("DependencyViolation", words)
+
+
+@before("ec2", "DeleteVpc")
+def vpc_unused(params: Params) -> None:
+    """Refuse to delete a VPC with gateways, groups or network ACLs (EC2, DeleteVpc); moto asks for the others."""
+    vpc, ec2 = params["VpcId"], backend("ec2")
+    chosen = {"vpc-id": [vpc]}
+    groups = [
+        each for each in ec2.describe_security_groups(filters=chosen) if each.name != "default"
+    ]
+    acls = [each for each in ec2.describe_network_acls(filters=chosen) if not each.default]
+    ends = [each for each in ec2.vpc_end_points.values() if each.vpc_id == vpc]
+    if groups or acls or internet_gateway(vpc) or any(each.state != "deleted" for each in ends):
+        words = f"The vpc '{vpc}' has dependencies and cannot be deleted."
         raise Refused("DependencyViolation", words)
 
 
@@ -110,7 +133,7 @@ def _vpcs_with_public_addresses() -> Iterator[str]:
     for balancer in backend("elbv2").load_balancers.values():
         if balancer.scheme != "internal":
             yield balancer.vpc_id
-    # moto keeps the interface of a deleted NAT gateway with its address.
+    # One of a gateway that failed has an address and is not attached.
     of_gateways = {gateway._eni.id for gateway in gateways}
     for interface in ec2.enis.values():
         if interface.public_ip and interface.id not in of_gateways:

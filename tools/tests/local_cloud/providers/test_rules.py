@@ -207,6 +207,50 @@ def test_a_subnet_with_a_balancer_in_it_stays(calls, subnets):
     assert error["Code"] == "DependencyViolation"
 
 
+@pytest.mark.parametrize(
+    ("operation", "more"),
+    [
+        ("create_security_group", {"GroupName": "theirs", "Description": "theirs"}),
+        ("create_network_acl", {}),
+        ("create_route_table", {}),
+        ("create_vpc_endpoint", {"ServiceName": "com.amazonaws.eu-west-1.s3"}),
+    ],
+)
+def test_a_vpc_with_something_in_it_stays(calls, operation, more):
+    """EC2 API reference, DeleteVpc."""
+    made = calls("ec2", "create_vpc", {"CidrBlock": "10.9.0.0/16"})["Vpc"]
+    vpc = {"VpcId": made["VpcId"]}
+    calls("ec2", operation, vpc | more)
+    error = refused(calls, "ec2", "delete_vpc", vpc)
+    assert error["Code"] == "DependencyViolation"
+    assert "has dependencies and cannot be deleted" in error["Message"]
+
+
+def test_a_vpc_with_an_internet_gateway_stays_and_goes_without(calls):
+    vpc = {"VpcId": calls("ec2", "create_vpc", {"CidrBlock": "10.9.0.0/16"})["Vpc"]["VpcId"]}
+    made = calls("ec2", "create_internet_gateway", {})["InternetGateway"]
+    attached = {"InternetGatewayId": made["InternetGatewayId"], **vpc}
+    calls("ec2", "attach_internet_gateway", attached)
+    assert refused(calls, "ec2", "delete_vpc", vpc)["Code"] == "DependencyViolation"
+    calls("ec2", "detach_internet_gateway", attached)
+    calls("ec2", "delete_vpc", vpc)
+
+
+def test_a_subnet_with_an_interface_in_it_stays(calls, vpc):
+    [subnet] = subnets_of(calls, vpc, "a")
+    calls("ec2", "create_network_interface", {"SubnetId": subnet})
+    error = refused(calls, "ec2", "delete_subnet", {"SubnetId": subnet})
+    assert error["Code"] == "DependencyViolation"
+
+
+def test_a_nat_gateway_takes_its_interface_with_it(calls, vpc):
+    made = nat_gateway(calls, vpc)
+    inside = {"Filters": [{"Name": "vpc-id", "Values": [vpc]}]}
+    assert len(calls("ec2", "describe_network_interfaces", inside)["NetworkInterfaces"]) == 1
+    delete_nat_gateway(calls, made)
+    assert calls("ec2", "describe_network_interfaces", inside)["NetworkInterfaces"] == []
+
+
 def delete_nat_gateway(calls, made):
     calls("ec2", "delete_nat_gateway", {"NatGatewayId": made[0]})
 

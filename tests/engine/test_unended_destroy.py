@@ -1,0 +1,81 @@
+"""A destroy that ends half-way: what is left, what of others holds it, and the commands that end it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.local_stack import LocalStack, local_stack
+from tools.local_cloud.engine.pulumi import PulumiFailed
+
+
+def ops(stack: LocalStack, *command: str) -> str:
+    """Run one of the commands that operate a stack, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.cli", *command, "-s", stack.name],
+        cwd=stack.pulumi.folder,
+        env=stack.pulumi.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    return done.stdout
+
+
+class Others:
+    """What somebody else has made in the stack's VPC."""
+
+    def __init__(self, stack: LocalStack) -> None:
+        named = [{"Name": "tag:stack", "Values": [stack.name]}]
+        calls = stack.calls
+        [vpc] = calls("ec2", "describe_vpcs", {"Filters": named})["Vpcs"]
+        self.vpc = vpc["VpcId"]
+        subnets = calls("ec2", "describe_subnets", {"Filters": named})["Subnets"]
+        at = {"SubnetId": subnets[0]["SubnetId"], "Description": "somebody's function"}
+        card = calls("ec2", "create_network_interface", at)["NetworkInterface"]
+        table = calls("ec2", "create_route_table", {"VpcId": self.vpc})["RouteTable"]
+        group = {"GroupName": "theirs", "Description": "theirs", "VpcId": self.vpc}
+        self.ids = {
+            "network-interface": card["NetworkInterfaceId"],
+            "route-table": table["RouteTableId"],
+            "security-group": calls("ec2", "create_security_group", group)["GroupId"],
+        }
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with local_stack(tmp_path_factory.mktemp("unended")) as stack:
+        yield stack
+
+
+def test_status_and_doctor_say_what_is_left_what_holds_it_and_how_it_ends(stack):
+    stack.up()
+    others = Others(stack)
+    with pytest.raises(PulumiFailed, match="DependencyViolation"):
+        stack.destroy()
+    assert stack.resources()
+    status, doctor = ops(stack, "status"), ops(stack, "doctor")
+    found = json.loads(ops(stack, "status", "--json"))["left"]
+    assert f"ec2 {others.vpc}" in found["resources"]
+    for said in (status, doctor):
+        assert "only parts of it are there" in said
+        assert [each for each in found["resources"] if each not in said] == []
+        assert [each for each in others.ids.values() if f"{each} is in its VPC" not in said] == []
+        assert "somebody's function" in said
+        assert "pulumi destroy -s poc" in said
+        assert "nothing is there" not in said
+        assert "There is no stack" not in said
+    found = re.findall(r"aws ec2 delete-([a-z-]+) .*--([a-z-]+-id) (\S+)", doctor)
+    assert [(kind, held) for kind, _, held in found] == list(others.ids.items())
+    for kind, option, held in found:
+        word = "".join(each.title() for each in option.split("-"))
+        stack.calls("ec2", f"delete_{kind.replace('-', '_')}", {word: held})
+    stack.destroy()
+    assert stack.resources() == []
+    assert "nothing is there" in ops(stack, "status")
+    assert "There is no stack careapp-poc" in ops(stack, "doctor")
