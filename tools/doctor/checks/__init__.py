@@ -8,6 +8,7 @@ from dataclasses import replace
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, ranked
 from tools.doctor.checks import (
+    assets,
     capacity,
     containers,
     databases,
@@ -82,6 +83,7 @@ CHECKS: tuple[CheckOf, ...] = (
     health.timeouts,
     running.slow_database,
     running.page_fails,
+    assets.fail,
     health_checks.refused,
     stages.stopped_by_hand,
     rollouts.deploy_command,

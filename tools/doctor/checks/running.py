@@ -61,7 +61,7 @@ def database(case: Case) -> Iterator[Finding]:
     Only the app in webapp/ says so. Of another one, a page that answers takes back what its log said before.
     """
     page = case.now.page.value
-    if not case.now.settings.webapp and page is not None and not page.fails:
+    if not case.now.settings.webapp and page is not None and not page.missing:
         return
     for task in case.active_tasks:
         lines = _current_lines(case, task)
@@ -285,7 +285,7 @@ END_OPEN = (
 def slow_database(case: Case) -> Iterator[Finding]:
     """Find a page that fails because a statement of it was cancelled: it is slow, or waits for a lock."""
     page = case.now.page.value
-    if page is None or not page.fails:
+    if page is None or not page.missing:
         return
     lines = [each.text for each in _lines_of_failure(case, page.path)]
     slow = [number for number, each in enumerate(lines) if SLOW.search(each)]
@@ -319,7 +319,7 @@ UNAVAILABLE = 503
 def page_fails(case: Case) -> Iterator[Finding]:
     """Find a page that fails while the targets are healthy."""
     page = case.now.page.value
-    if page is None or not page.fails:
+    if page is None or not page.missing:
         return
     lines = _lines_of_failure(case, page.path)
     mistake = raised(each.text for each in lines)

@@ -279,6 +279,10 @@ SITUATIONS = {
         balancer=a.entrance(port=8080),
         page=a.page(0, problem="the load balancer has no listener on port 80"),
     ),
+    "page-lost-assets": a.stack(
+        page=a.page(assets={"/app.css": 404}, assets_before={"/app.css": 200})
+    ),
+    "page-assets-fail": a.stack(page=a.page(assets={"/app.js": 0, "/app.css": 200})),
     "page-errors": a.stack(page=a.page(500)),
     "page-unavailable": a.stack(page=a.page(503)),
     "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),
@@ -401,7 +405,7 @@ KINDS = {
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
             *("app-requests-failed", "sizes-near", "job-starts-refused"),
-            "balancer-lets-more-in",
+            *("balancer-lets-more-in", "page-assets-fail"),
             *("uploads-role-refused", "uploads-another-region"),
         ),
         "warning",
