@@ -202,10 +202,12 @@ def job(name: str, mistake: Text, command: str = "python -V", **changes: Any) ->
 
 RUNS = {"jobs.report.command": "python -V"}
 TEAM_B = '{inputs.db_secret_arn.partition("rds!")[0]}team-b/database'
+FROM_ENVIRONMENT = (
+    "host=os.environ['DB_HOST'], dbname=os.environ['DB_NAME'], user=os.environ['DB_USER'], "
+    "password=os.environ['DB_PASSWORD'], connect_timeout=3"
+)
 HEALTH_ASKS_DATABASE = (
-    "import psycopg, os; await psycopg.AsyncConnection.connect(host=os.environ['DB_HOST'], "
-    "dbname=os.environ['DB_NAME'], user=os.environ['DB_USER'], password=os.environ['DB_PASSWORD'], "
-    "connect_timeout=3)"
+    f"import psycopg, os; await psycopg.AsyncConnection.connect({FROM_ENVIRONMENT})"
 )
 REDIRECT = '            await answer(send, 301, b"", (b"location", b"/healthz"))\n'
 PAGE_RAISES = change("webapp/pages.py", "{book.visits:,}", "{book.visit:,}")
@@ -487,6 +489,32 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
+            name="update-claims-gzip",
+            mistake=t(
+                "an update of a healthy version: the page says that it is compressed, and is not"
+            ),
+            fixed_in_code=True,
+            second_release=True,
+            edits=change(
+                "webapp/pages.py",
+                "visit=visit, count=count)\n",
+                'visit=visit, count=count), {"Content-Encoding": "gzip"}\n',
+            ),
+        ),
+        Fault(
+            name="update-loses-stylesheet",
+            mistake=t(
+                "an update of a healthy version: the stylesheet to which the page links was moved"
+            ),
+            fixed_in_code=True,
+            second_release=True,
+            edits=change(
+                "webapp/__init__.py",
+                "app = Flask(__name__)\n",
+                'app = Flask(__name__, static_folder="assets", static_url_path="/static")\n',
+            ),
+        ),
+        Fault(
             name="out-of-memory",
             mistake=t("the app uses more memory than the task has"),
             edits=change(
@@ -503,6 +531,19 @@ FAULTS: Mapping[str, Fault] = {
             second_release=True,
             shows_later=True,
             edits=before_page("globals().setdefault('seen', []).append(b'x' * (16 << 20))"),
+        ),
+        Fault(
+            name="connection-leak",
+            mistake=t(
+                "an update of a healthy version: the app opens a database connection on each visit, and closes none"
+            ),
+            fixed_in_code=True,
+            second_release=True,
+            shows_later=True,
+            edits=before_page(
+                "import os, psycopg; globals().setdefault('open_', []).append(psycopg.connect("
+                f"{FROM_ENVIRONMENT}))"
+            ),
         ),
         Fault(
             name="image-missing",

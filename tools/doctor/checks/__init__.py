@@ -10,6 +10,7 @@ from tools.diagnosis.findings import Finding, ranked
 from tools.doctor.checks import (
     assets,
     capacity,
+    connections,
     containers,
     databases,
     health,
@@ -71,6 +72,7 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.address,
     databases.tls,
     databases.authority,
+    connections.open_connections,
     uploads.bucket,
     uploads.task_role,
     containers.memory,
