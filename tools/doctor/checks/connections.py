@@ -1,4 +1,7 @@
-"""Check how many connections the database has: an app that leaks some works until there are no more."""
+"""Check how many connections the database has, and end those whose locks others wait for.
+
+An app that leaks connections works until there are no more.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,26 @@ CONNECTION_LEAK = Facts("connection-leak", 47, {DATABASE}, blocks=False)
 
 LATE = timedelta(minutes=5)
 """How long after its end a task's connections may be in the newest value: RDS publishes one a minute, later."""
+
+OPEN = (
+    "SELECT pid, usename, now() - xact_start AS open_for, state, left(query, 60) AS query, (SELECT "
+    "string_agg(DISTINCT relation::regclass::text, ' ') FROM pg_locks WHERE pg_locks.pid = pg_stat_activity.pid) AS "
+    "locked, pg_blocking_pids(pid) AS waits_for FROM pg_stat_activity WHERE datname = current_database() AND "
+    "xact_start IS NOT NULL ORDER BY xact_start"
+)
+# Which session holds the lock shows only while another one waits for it; an open transaction shows always.
+END_OPEN = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND pid <> pg_backend_pid() AND xact_start < now() - interval '10 seconds'"
+)
+
+
+def end_transactions(case: Case) -> Fix:
+    """Return the fix that lists the open transactions with the tables that they lock, and ends the old ones."""
+    return Fix(
+        t("List the open transactions, and end those of more than 10 s if none of them is needed:"),
+        case.psql(OPEN, END_OPEN),
+    )
 
 
 def open_connections(case: Case) -> Iterator[Finding]:
