@@ -123,6 +123,24 @@ def stop_database(calls: Calls, names: StackNames) -> None:
     calls("rds", "stop_db_instance", name)
 
 
+def read_and_stay(calls: Calls, names: StackNames) -> None:
+    """Start a task that reads a table in a transaction and leaves it open, as a person's session does."""
+    where = {"cluster": names.cluster, "services": [names.service]}
+    [service] = calls("ecs", "describe_services", where)["services"]
+    connect = f"import os, psycopg, time; session = psycopg.connect({FROM_ENVIRONMENT})"
+    read = f"{connect}; session.execute('TABLE visits'); time.sleep(9e6)"
+    task = {
+        "cluster": names.cluster,
+        "taskDefinition": service["taskDefinition"],
+        "launchType": "FARGATE",
+        "networkConfiguration": service["networkConfiguration"],
+        "overrides": {
+            "containerOverrides": [{"name": names.container, "command": ["python", "-c", read]}]
+        },
+    }
+    calls("ecs", "run_task", task)
+
+
 def add_catch_all_rule(calls: Calls, names: StackNames) -> None:
     """Create a listener rule with a lower priority number that matches every path."""
     name = {"Names": [names.balancer]}
@@ -587,6 +605,20 @@ FAULTS: Mapping[str, Fault] = {
             name="db-stopped",
             mistake=t("the database is stopped"),
             manual_change=stop_database,
+        ),
+        Fault(
+            name="command-waits-for-lock",
+            mistake=t(
+                "deployCommand changes a table that a person's open transaction has read, so that it waits"
+            ),
+            config={
+                "deployCommand": f'python -c "import os, psycopg; psycopg.connect({FROM_ENVIRONMENT}, '
+                "autocommit=True).execute('ALTER TABLE visits ADD IF NOT EXISTS page text')\"",
+                "imageRevision": "9",
+            },
+            manual_change=read_and_stay,
+            read_by_webapp=True,
+            second_release=True,
         ),
         Fault(
             name="worker-crashes",
