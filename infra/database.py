@@ -193,6 +193,7 @@ class Database(pulumi.ComponentResource):
     def _parameter_group(self, name: str) -> aws.rds.ParameterGroup:
         return aws.rds.ParameterGroup(
             f"{name}-database",
+            # The provider replaces the group for another description, so this one stays.
             description="PostgreSQL that refuses connections without TLS",
             family=f"postgres{VERSION}",
             parameters=[
@@ -201,7 +202,15 @@ class Database(pulumi.ComponentResource):
                 # (terraform-provider-aws issue 39252).
                 aws.rds.ParameterGroupParameterArgs(
                     name="rds.force_ssl", value="1", apply_method="pending-reboot"
-                )
+                ),
+                # Milliseconds. By default PostgreSQL does not notice that the client of a statement is gone, so that
+                # of a task that was stopped goes on, and keeps or waits for its locks (RDS user guide, "Dead
+                # connection handling in PostgreSQL").
+                aws.rds.ParameterGroupParameterArgs(
+                    name="client_connection_check_interval",
+                    value="10000",
+                    apply_method="immediate",
+                ),
             ],
             tags=self.tags,
             opts=self.child,

@@ -68,6 +68,9 @@ HEALTH_COMMAND = Key(
 
 STAGE = re.compile(r"(?im)^[ \t]*FROM[ \t].*[ \t]AS[ \t]+(\S+)")
 """A stage's name in a Dockerfile."""
+LOCK_TIMEOUT = "-c lock_timeout=10s"
+"""PGOPTIONS of deployCommand's task, which libpq gives to each session: a statement that waits for a lock makes all
+later ones on the table wait behind it, those of the pages, too (PostgreSQL documentation, "Explicit Locking")."""
 LONGEST_OVERRIDE = 8192
 """Characters of RunTask's `overrides`, JSON's own included (API reference, RunTask)."""
 
@@ -84,8 +87,9 @@ def words(text: str) -> tuple[str, ...]:
                 text=text,
             )
         ) from None
-    override = {"containerOverrides": [{"name": CONTAINER, "command": found}]}
-    if (length := len(json.dumps(override))) > LONGEST_OVERRIDE:
+    variables = [{"name": "PGOPTIONS", "value": LOCK_TIMEOUT}]
+    container = {"name": CONTAINER, "command": found, "environment": variables}
+    if (length := len(json.dumps({"containerOverrides": [container]}))) > LONGEST_OVERRIDE:
         raise ValueError(
             t(
                 "the command takes {length} characters of RunTask's overrides, and ECS allows {longest}; "

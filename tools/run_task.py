@@ -6,8 +6,8 @@ import sys
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,16 @@ VISIBLE_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class OneOff:
-    """A task to run: its task definition, the service's network, and the command; () for the definition's own."""
+    """A task to run: its task definition, the service's network, and the command; () for the definition's own.
+
+    ``environment`` are variables beside those of the task definition, or in their place.
+    """
 
     cluster: str
     definition: Definition
     network: dict[str, Any]
     command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def planned(
@@ -95,7 +99,10 @@ def _running(service: Service) -> str:
 
 def start(session: Session, one_off: OneOff, started_by: str = BY_HAND) -> str:
     """Start the task and return its ARN. Raises Refused with ECS's reason, and AwsProblem."""
-    override = {"name": one_off.definition.container, "command": list(one_off.command)}
+    override: dict[str, Any] = {"name": one_off.definition.container}
+    override |= {"command": list(one_off.command)} if one_off.command else {}
+    variables = [{"name": name, "value": value} for name, value in one_off.environment.items()]
+    override |= {"environment": variables} if variables else {}
     answer = session.call(
         "ecs",
         "run_task",
@@ -105,7 +112,7 @@ def start(session: Session, one_off: OneOff, started_by: str = BY_HAND) -> str:
         startedBy=started_by,
         clientToken=uuid.uuid4().hex,
         networkConfiguration=one_off.network,
-        overrides={"containerOverrides": [override] if one_off.command else []},
+        overrides={"containerOverrides": [override] if len(override) > 1 else []},
         propagateTags="TASK_DEFINITION",
     )
     for failure in answer["failures"]:

@@ -16,6 +16,8 @@ from tools.i18n import Refused, Text, t
 if TYPE_CHECKING:
     import pulumi
 
+    from tools.snapshot.elb import Page
+
 T = TypeVar("T")
 
 PASSING_CODES = frozenset(
@@ -146,8 +148,13 @@ class Changes:
         """The outputs of what this update has created, by type and name."""
         self.begun = local_cloud.now()
         """When the update began, by AWS's clock."""
-        self.page_worked = False
-        """Whether the page answered right before this update changed the service; False where it did not."""
+        self.page_before: Page | None = None
+        """The page right before this update changed the service; None where that is not known."""
+
+    @property
+    def page_worked(self) -> bool:
+        """Return whether the page answered right before this update changed the service."""
+        return self.page_before is not None and not self.page_before.fails
 
     def note(self, _changed: pulumi.ResourceHookArgs) -> None:
         """Note a change, as a resource hook. A preview runs no hooks."""

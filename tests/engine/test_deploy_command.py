@@ -86,7 +86,9 @@ def test_it_runs_as_the_new_version_while_the_old_one_serves(story):
     assert [each.rpartition("/")[2] for each in ran.serving] == ["careapp-poc:1"]
     assert story["update"].serving == ["careapp-poc:2"]
     words = ran.asked["overrides"]["containerOverrides"]
-    assert words == [{"name": "app", "command": ["flask", "--app", "webapp", "db upgrade"]}]
+    options = {"name": "PGOPTIONS", "value": "-c lock_timeout=10s"}
+    command = ["flask", "--app", "webapp", "db upgrade"]
+    assert words == [{"name": "app", "command": command, "environment": [options]}]
     network = ran.asked["networkConfiguration"]["awsvpcConfiguration"]
     assert len(network["subnets"]) == 2
     assert (len(network["securityGroups"]), network["assignPublicIp"]) == (1, "DISABLED")

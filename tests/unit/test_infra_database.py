@@ -163,7 +163,12 @@ def test_it_refuses_connections_without_tls_and_stands_in_the_isolated_subnets(e
             "description": "PostgreSQL that refuses connections without TLS",
             "family": "postgres17",
             "parameters": [
-                {"name": "rds.force_ssl", "value": "1", "applyMethod": "pending-reboot"}
+                {"name": "rds.force_ssl", "value": "1", "applyMethod": "pending-reboot"},
+                {
+                    "name": "client_connection_check_interval",
+                    "value": "10000",
+                    "applyMethod": "immediate",
+                },
             ],
             "tags": TAGS,
         }

@@ -29,6 +29,9 @@ def killed_workers(lines: Iterable[Line]) -> tuple[str, ...]:
     return tuple(found)
 
 
+LOCK_WAIT = "canceling statement due to lock timeout"
+"""PostgreSQL's words (errcode 55P03) for a statement that waited for a lock longer than lock_timeout."""
+
 SERVERS = re.compile(
     r"(?:Listening at|(?:Uvicorn r|R)unning on|Serving on|Starting development server at):? (?=https?://)(?P<places>.*)"
 )

@@ -63,14 +63,16 @@ def diagnose(
     gone: Sequence[Deletion] = (),
     page: Part[Page] | None = None,
     workers: Mapping[str, str] | None = None,
+    page_before: Page | None = None,
 ) -> Diagnosis:
     """Return the diagnosis of a stack. ``wanted`` is the ARN of the task definition that is expected to run.
 
     ``url`` is the output ``pageUrl``; without one it is what the settings make of it. The diagnosis lists the
     parts that could not be read. ``gone`` is judged as if it were deleted; ``page`` is an answer of the page that is
-    there already. ``workers`` are the workers to read, with their expected task definitions; without it all.
+    there already, and ``page_before`` the page before this update. ``workers`` are the workers to read, with their
+    expected task definitions; without it all.
     """
-    now = gather(settings, session, wanted, page, url, workers)
+    now = gather(settings, session, wanted, page, url, workers, page_before)
     return mask_values(judge(without(now, gone)), settings, session)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.snapshot.page import Redirects
+import httpx
+
+from tools.snapshot.browser import REDIRECTS, request_to_same_host
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,16 @@ class Page:
 
         ``host`` is the name that users open. Of a redirect to another host, return it and where it leads.
         """
-        url, redirects = url or self.url, Redirects()
-        trust = ssl.create_default_context(cafile=self.authority) if self.authority else None
-        opener = urllib.request.build_opener(
-            urllib.request.HTTPSHandler(context=trust), urllib.request.ProxyHandler({}), redirects
-        )
-        asked = urllib.request.Request(url, headers={"Host": host} if host else {})  # noqa: S310 - a loopback address
+        trust = ssl.create_default_context(cafile=self.authority) if self.authority else False
+        url = url or self.url
         try:
-            with opener.open(asked, timeout=seconds) as answer:
-                return answer.status, answer.read().decode(errors="replace"), answer.url
-        except urllib.error.HTTPError as answer:
-            with answer:
-                text = answer.read().decode(errors="replace")
-                return answer.code, text, redirects.leads_to or answer.url
-        except OSError as problem:
+            with httpx.Client(verify=trust, timeout=seconds, trust_env=False) as client:
+                answer = client.get(url, headers={"Host": host} if host else {})
+                for _ in range(REDIRECTS):
+                    if not (following := request_to_same_host(answer)):
+                        break
+                    answer = client.send(following)
+        except httpx.HTTPError as problem:
             return 0, str(problem), url
+        there = answer.next_request
+        return answer.status_code, answer.text, str(there.url if there else answer.url)

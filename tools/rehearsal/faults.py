@@ -123,6 +123,24 @@ def stop_database(calls: Calls, names: StackNames) -> None:
     calls("rds", "stop_db_instance", name)
 
 
+def read_and_stay(calls: Calls, names: StackNames) -> None:
+    """Start a task that reads a table in a transaction and leaves it open, as a person's session does."""
+    where = {"cluster": names.cluster, "services": [names.service]}
+    [service] = calls("ecs", "describe_services", where)["services"]
+    connect = f"import os, psycopg, time; session = psycopg.connect({FROM_ENVIRONMENT})"
+    read = f"{connect}; session.execute('TABLE visits'); time.sleep(9e6)"
+    task = {
+        "cluster": names.cluster,
+        "taskDefinition": service["taskDefinition"],
+        "launchType": "FARGATE",
+        "networkConfiguration": service["networkConfiguration"],
+        "overrides": {
+            "containerOverrides": [{"name": names.container, "command": ["python", "-c", read]}]
+        },
+    }
+    calls("ecs", "run_task", task)
+
+
 def add_catch_all_rule(calls: Calls, names: StackNames) -> None:
     """Create a listener rule with a lower priority number that matches every path."""
     name = {"Names": [names.balancer]}
@@ -202,10 +220,12 @@ def job(name: str, mistake: Text, command: str = "python -V", **changes: Any) ->
 
 RUNS = {"jobs.report.command": "python -V"}
 TEAM_B = '{inputs.db_secret_arn.partition("rds!")[0]}team-b/database'
+FROM_ENVIRONMENT = (
+    "host=os.environ['DB_HOST'], dbname=os.environ['DB_NAME'], user=os.environ['DB_USER'], "
+    "password=os.environ['DB_PASSWORD'], connect_timeout=3"
+)
 HEALTH_ASKS_DATABASE = (
-    "import psycopg, os; await psycopg.AsyncConnection.connect(host=os.environ['DB_HOST'], "
-    "dbname=os.environ['DB_NAME'], user=os.environ['DB_USER'], password=os.environ['DB_PASSWORD'], "
-    "connect_timeout=3)"
+    f"import psycopg, os; await psycopg.AsyncConnection.connect({FROM_ENVIRONMENT})"
 )
 REDIRECT = '            await answer(send, 301, b"", (b"location", b"/healthz"))\n'
 PAGE_RAISES = change("webapp/pages.py", "{book.visits:,}", "{book.visit:,}")
@@ -487,6 +507,32 @@ FAULTS: Mapping[str, Fault] = {
             ),
         ),
         Fault(
+            name="update-claims-gzip",
+            mistake=t(
+                "an update of a healthy version: the page says that it is compressed, and is not"
+            ),
+            fixed_in_code=True,
+            second_release=True,
+            edits=change(
+                "webapp/pages.py",
+                "visit=visit, count=count)\n",
+                'visit=visit, count=count), {"Content-Encoding": "gzip"}\n',
+            ),
+        ),
+        Fault(
+            name="update-loses-stylesheet",
+            mistake=t(
+                "an update of a healthy version: the stylesheet to which the page links was moved"
+            ),
+            fixed_in_code=True,
+            second_release=True,
+            edits=change(
+                "webapp/__init__.py",
+                "app = Flask(__name__)\n",
+                'app = Flask(__name__, static_folder="assets", static_url_path="/static")\n',
+            ),
+        ),
+        Fault(
             name="out-of-memory",
             mistake=t("the app uses more memory than the task has"),
             edits=change(
@@ -503,6 +549,19 @@ FAULTS: Mapping[str, Fault] = {
             second_release=True,
             shows_later=True,
             edits=before_page("globals().setdefault('seen', []).append(b'x' * (16 << 20))"),
+        ),
+        Fault(
+            name="connection-leak",
+            mistake=t(
+                "an update of a healthy version: the app opens a database connection on each visit, and closes none"
+            ),
+            fixed_in_code=True,
+            second_release=True,
+            shows_later=True,
+            edits=before_page(
+                "import os, psycopg; globals().setdefault('open_', []).append(psycopg.connect("
+                f"{FROM_ENVIRONMENT}))"
+            ),
         ),
         Fault(
             name="image-missing",
@@ -546,6 +605,20 @@ FAULTS: Mapping[str, Fault] = {
             name="db-stopped",
             mistake=t("the database is stopped"),
             manual_change=stop_database,
+        ),
+        Fault(
+            name="command-waits-for-lock",
+            mistake=t(
+                "deployCommand changes a table that a person's open transaction has read, so that it waits"
+            ),
+            config={
+                "deployCommand": f'python -c "import os, psycopg; psycopg.connect({FROM_ENVIRONMENT}, '
+                "autocommit=True).execute('ALTER TABLE visits ADD IF NOT EXISTS page text')\"",
+                "imageRevision": "9",
+            },
+            manual_change=read_and_stay,
+            read_by_webapp=True,
+            second_release=True,
         ),
         Fault(
             name="worker-crashes",

@@ -45,19 +45,11 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
     counts as one that did not work, and the gate rolls back only errors that are the version's own.
     """
 
-    def works() -> bool:
-        from tools.aws.session import Session
-        from tools.snapshot import elb
-        from tools.snapshot.page import page
-
-        session = Session(settings.region, settings.profile)
-        balancer = elb.balancer(session, settings.names.balancer, rules=False)
-        found = page(balancer, settings) if balancer else None
-        return found is not None and not found.fails
-
     async def request(given: pulumi.ResourceHookArgs) -> None:
+        from tools.snapshot.page import page_before
+
         try:
-            changes.page_worked = await asyncio.to_thread(works)
+            changes.page_before = await asyncio.to_thread(page_before, settings)
         except Exception as mistake:
             why = mistake.text if isinstance(mistake, AwsProblem) else verbatim(repr(mistake))
             words = t("it is not known whether the page worked before this update: {why}", why=why)

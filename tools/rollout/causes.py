@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tools.diagnosis.findings import Diagnosis, Finding, Unread
     from tools.rollout.held import Held
     from tools.snapshot.deletions import Deletion
+    from tools.snapshot.elb import Page
     from tools.snapshot.records import PauseHook
 
 
@@ -200,15 +201,25 @@ def diagnose_expected(
     session: Session,
     expected: Expected,
     workers: Mapping[str, str] | None = None,
+    page_before: Page | None = None,
 ) -> Diagnose:
     """Return the doctor's function, told which task definitions have to run and the page's URL.
 
-    ``workers`` are the workers' task definitions; without it no worker is read.
+    ``workers`` are the workers' task definitions; without it no worker is read. ``page_before`` is the page before
+    this update.
     """
     from tools.doctor.diagnose import diagnose
 
     wanted, url = expected.definition, expected.page_url
-    return partial(diagnose, settings, session, wanted=wanted, url=url, workers=workers or {})
+    return partial(
+        diagnose,
+        settings,
+        session,
+        wanted=wanted,
+        url=url,
+        workers=workers or {},
+        page_before=page_before,
+    )
 
 
 class Certainty:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pulumi
 from pulumi.resource import DependencyResource
 
+from stack.image import LOCK_TIMEOUT
 from stack.names import DEPLOY_COMMAND_TASK
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from stack.settings import Settings
     from tools.aws.session import Session
     from tools.run_task import OneOff
+    from tools.snapshot.records import Definition
 
 
 # The functions import what they need, because a preview needs none of it.
+
+PGOPTIONS = "PGOPTIONS"
 
 LAST_LINES = 10
 """Lines of the command's log in the text of a failure."""
@@ -156,14 +160,16 @@ class Run:
         from tools.run_task import OneOff
         from tools.snapshot import ecs
 
+        definition = ecs.definition(self.session, inputs["taskDefinition"])
         network = dict(inputs["networkConfiguration"])
         public = network.pop("assignPublicIp", False)
         network = {**network, "assignPublicIp": "ENABLED" if public else "DISABLED"}
         return OneOff(
             cluster=inputs["cluster"],
-            definition=ecs.definition(self.session, inputs["taskDefinition"]),
+            definition=definition,
             network={"awsvpcConfiguration": network},
             command=self.command,
+            environment=with_lock_timeout(definition),
         )
 
     def _stop_left_over(self, one_off: OneOff) -> None:
@@ -194,12 +200,32 @@ class Run:
                 time.sleep(POLL_SECONDS)
 
     def _with_lines(self, how: Text) -> Text:
+        from tools.diagnosis.log_lines import LOCK_WAIT
+
+        if any(LOCK_WAIT in line for line in self.lines):
+            how = t(
+                "{how}\nAnother session's open transaction held a lock that it needed for longer than lock_timeout "
+                "allows. `./careapp doctor` has the commands that list and end it.",
+                how=how,
+            )
         if not self.lines:
             return how
         said = [f"  {line}" for line in self.lines]
         said += [self.unread.as_text()] if self.unread else []
         lines = verbatim("\n".join(said))
         return t("{how}\nThe last lines of its log:\n{lines}", how=how, lines=lines)
+
+
+def with_lock_timeout(definition: Definition) -> dict[str, str]:
+    """Return PGOPTIONS with a lock_timeout, before the app's own options: of two values PostgreSQL takes the last.
+
+    Where they are a secret their text is not known, so they stay as they are. A client that is given `options` in its
+    DSN does not read PGOPTIONS (PostgreSQL documentation, "Environment Variables" of libpq).
+    """
+    if PGOPTIONS in definition.secrets:
+        return {}
+    own = definition.environment.get(PGOPTIONS, "")
+    return {PGOPTIONS: f"{LOCK_TIMEOUT} {own}".rstrip()}
 
 
 def _how(code: int | None, reason: Text, names: Mapping[str, str]) -> Text:

@@ -122,14 +122,15 @@ async def _follow(
 
     expected, counts = Expected(names=settings.names, **arns), settings.service.scaling.counts
     asked = Asked(settings, Session(settings.region, settings.profile))
-    diagnose = diagnose_expected(settings, asked.session, expected)
+    before = changes.page_before
+    diagnose = diagnose_expected(settings, asked.session, expected, page_before=before)
     held = Held(asked.session, settings, expected.page_url, log, diagnose)
     certainty = Certainty(expected, diagnose, changes.page_worked, held)
     end = await _end(asked, expected, certainty, log, changes)
     deployed = await _follow_workers(workers, expected, asked, changes)
     if note := words.another_count(end.view.desired, counts, expected, asked.session.place):
         log.lasting(note)
-    diagnose = diagnose_expected(settings, asked.session, expected, deployed)
+    diagnose = diagnose_expected(settings, asked.session, expected, deployed, before)
     gone = tuple(_pending(changes))
     found = await causes(diagnose, log, counts, gone)
     if found:

@@ -73,7 +73,8 @@ class Held:
     def _ask(self, balancer: elb.Balancer, headers: dict[str, str]) -> Look:
         health = self.settings.health
         requests = health.smoke_requests
-        found = pages.page(balancer, self.settings, self.page_url, headers, requests)
+        before = pages.page(balancer, self.settings, self.page_url)
+        found = pages.page(balancer, self.settings, self.page_url, headers, requests, before)
         if found is None or not found.fails:
             words = t(
                 "its page {path} answered {count} of {count} request",
@@ -82,7 +83,6 @@ class Held:
                 count=requests,
             )
             return Look(words)
-        before = pages.page(balancer, self.settings, self.page_url)
         return Look(
             t("its page {path} fails as it did before", path=health.smoke_path),
             self.diagnose(page=Part(found)),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from stack.names import StackNames
@@ -18,7 +18,6 @@ from tools.aws.session import Place, Session
 from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, vpc
 from tools.snapshot import jobs as job_runs
 from tools.snapshot import login as logins
-from tools.snapshot import page as pages
 from tools.snapshot.cloudwatch import Alarm, Measured, Quota
 from tools.snapshot.elb import Balancer, Page, Target, TargetGroup
 from tools.snapshot.jobs import Jobs
@@ -130,15 +129,18 @@ def gather(
     page: Part[Page] | None = None,
     url: str = "",
     workers: Mapping[str, str] | None = None,
+    page_before: Page | None = None,
 ) -> Snapshot:
     """Read all parts from AWS in parallel. A part that could not be read has the problem.
 
     ``url`` is the output ``pageUrl``; without one it is what the settings make of it.
-    ``page`` is an earlier answer of the page, for callers that read often: each request counts as a visit.
+    ``page`` is an earlier answer of the page, for callers that read often: each request counts as a visit;
+    ``page_before`` is the page before this update.
     ``workers`` are the workers to read, with the task definitions that are expected to run; without it all.
     """
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
         reader = _Reader(settings, session, pool, wanted=wanted, page=page, url=url)
+        reader.page_before = page_before
         parts = reader.read(ALL)
         now = Snapshot(
             names=settings.names,
@@ -219,6 +221,7 @@ class _Reader:
         self.settings, self.names, self.session = settings, settings.names, session
         self.wanted, self.full, self._pool = wanted, full, pool
         self._known_page, self._url = page, url
+        self.page_before: Page | None = None
 
     def of_worker(self, name: str, wanted: str) -> _Reader:
         """Return the reader of a worker's own parts; without ``wanted`` its newest task definition should run."""
@@ -298,7 +301,10 @@ class _Reader:
         balancer, targets = self.balancer.result().value, self.targets.result().value or ()
         if balancer is None or all(each.state != "healthy" for each in targets):
             return _answered(Part())
-        return self._pool.submit(read_part, pages.page, balancer, self.settings, self._url)
+        from tools.snapshot.page import page  # the status does not need its HTTP client
+
+        asked = partial(page, balancer, self.settings, self._url, before=self.page_before)
+        return self._pool.submit(read_part, asked)
 
     @cached_property
     def login(self) -> Future[Part[Provider]]:

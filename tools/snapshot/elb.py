@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
 from typing import Any
@@ -148,7 +148,8 @@ class Page:
     ``status`` is 0 where no answer came, and ``problem`` says why. ``ended_at`` is the URL of the answer.
     ``leads_to`` is where it redirects to another host, and ``endless`` says that its redirects do not
     end. ``login`` says that the load balancer asks who the user is, so that nothing of the page was seen.
-    ``database`` is the status of ``/health/db``, None where that was not asked.
+    ``database`` is the status of ``/health/db``, None where that was not asked. ``assets`` are the statuses of its
+    stylesheets and scripts by their paths, and ``assets_before`` those of before this update, where that is known.
     """
 
     url: str
@@ -162,9 +163,16 @@ class Page:
     tries: int = 1
     login: bool = False
     database: int | None = None
+    assets: Mapping[str, int] = field(default_factory=dict)
+    assets_before: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def fails(self) -> bool:
+        """Return whether users do not get the page, or not what it had before this update."""
+        return self.missing or bool(self.lost_assets)
+
+    @property
+    def missing(self) -> bool:
         """Return whether users do not get the page: no answer, or one that ``smokeMatcher`` does not have.
 
         A redirect to another host is an answer, unless users cannot open that host.
@@ -172,6 +180,17 @@ class Page:
         if self.leads_to:
             return self.leads_nowhere and not self.login
         return self.status == 0 or self.endless or not matches(self.status, self.matcher)
+
+    @property
+    def failing_assets(self) -> dict[str, int]:
+        """Return the stylesheets and scripts that do not answer, with their statuses."""
+        return {path: status for path, status in self.assets.items() if not 200 <= status < 400}
+
+    @property
+    def lost_assets(self) -> dict[str, int]:
+        """Return those of them that answered before this update."""
+        answered = {p for p, status in self.assets_before.items() if 200 <= status < 400}
+        return {path: status for path, status in self.failing_assets.items() if path in answered}
 
     @property
     def followed(self) -> bool:

@@ -8,7 +8,9 @@ from dataclasses import replace
 from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Finding, ranked
 from tools.doctor.checks import (
+    assets,
     capacity,
+    connections,
     containers,
     databases,
     health,
@@ -70,6 +72,7 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.address,
     databases.tls,
     databases.authority,
+    connections.open_connections,
     uploads.bucket,
     uploads.task_role,
     containers.memory,
@@ -82,6 +85,7 @@ CHECKS: tuple[CheckOf, ...] = (
     health.timeouts,
     running.slow_database,
     running.page_fails,
+    assets.fail,
     health_checks.refused,
     stages.stopped_by_hand,
     rollouts.deploy_command,

@@ -474,13 +474,13 @@ def why(case: Case, cause: LoggedCause) -> Text:
 
     How many another app than the one in webapp/ opens is not known.
     """
-    known, own, limit = cause.known, _own(case), _limit(case)
+    known, own, most = cause.known, _own(case), limit(case)
     count = case.now.measured.value.connections if case.now.measured.value else None
     if _is_another_host(case, cause):
         return ANOTHER_HOST
-    if known.id != FULL or not limit or not case.now.settings.webapp:
+    if known.id != FULL or not most or not case.now.settings.webapp:
         return known.why
-    if own >= limit:
+    if own >= most:
         return t(
             "The tasks of this stack may open more connections than the instance class allows."
         )
@@ -495,29 +495,30 @@ def why(case: Case, cause: LoggedCause) -> Text:
 
 def measured(case: Case, known: Known) -> tuple[Text, ...]:
     """Return the numbers of connections: open, allowed, and what the tasks of the stack may open."""
+    return tuple(numbers(case)) if known.id == FULL else ()
+
+
+def numbers(case: Case) -> Iterator[Text]:
+    """Yield how many connections are open and allowed, and how many the tasks of the app in webapp/ may open."""
     database, definition = case.now.database.value, case.definition
-    if known.id != FULL or database is None or definition is None:
-        return ()
-    seen = []
+    if database is None or definition is None:
+        return
     count = case.now.measured.value.connections if case.now.measured.value else None
     if count is not None:
-        seen.append(t("DatabaseConnections is {count} (CloudWatch).", count=count))
-    if limit := _limit(case):
-        seen.append(t("{kind} allows some {limit}.", kind=database.kind, limit=limit))
+        yield t("DatabaseConnections is {count} (CloudWatch).", count=count)
+    if most := limit(case):
+        yield t("{kind} allows some {limit}.", kind=database.kind, limit=most)
     if case.now.settings.webapp:
-        tasks = len(case.current_tasks)
-        seen.append(
-            t(
-                "{count} task runs; it opens {each} at most.",
-                "{count} tasks run; each opens {each} at most.",
-                count=tasks,
-                each=_each(definition),
-            )
+        yield t(
+            "{count} task runs; it opens {each} at most.",
+            "{count} tasks run; each opens {each} at most.",
+            count=len(case.current_tasks),
+            each=pools_of_task(definition),
         )
-    return tuple(seen)
 
 
-def _each(definition: Definition) -> int:
+def pools_of_task(definition: Definition) -> int:
+    """Return the most connections that a task of the app in webapp/ opens."""
     workers = definition.environment.get("WEB_CONCURRENCY", "1")
     pool = definition.environment.get("DB_POOL_SIZE", APP_CONNECTIONS.default)
     each = int(pool if pool.isdigit() else APP_CONNECTIONS.default) + SPARE_CONNECTIONS
@@ -525,10 +526,10 @@ def _each(definition: Definition) -> int:
 
 
 def _own(case: Case) -> int:
-    return len(case.current_tasks) * _each(case.definition) if case.definition else 0
+    return len(case.current_tasks) * pools_of_task(case.definition) if case.definition else 0
 
 
-def _limit(case: Case) -> int:
+def limit(case: Case) -> int:
     """Return RDS's default of max_connections; 0 for an unknown instance class."""
     database = case.now.database.value
     try:

@@ -10,8 +10,8 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import FAILED, OUTCOME, START, TASKS_NODE, TO_DATABASE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix, try_again
 from tools.diagnosis.known_causes import logged_cause
-from tools.diagnosis.log_lines import Raised, raised
-from tools.doctor.checks import containers, stages
+from tools.diagnosis.log_lines import LOCK_WAIT, Raised, raised
+from tools.doctor.checks import connections, containers, stages
 from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.records import PauseHook
@@ -198,7 +198,18 @@ def deploy_command(case: Case) -> Iterator[Finding]:
         title = t(
             "deployCommand ended with exit code {code}: {command}", code=code, command=command
         )
-    cause = logged_cause(case.lines(task))
+    cause, deploy = logged_cause(case.lines(task)), (f"pulumi up -s {stack}",)
+    seen = [t("Task {task} ran it for `pulumi up`: {reason}", task=task.short, reason=task.reason)]
+    fixes = [Fix(t("Correct the command, or what it needs; `pulumi up` runs it again:"), deploy)]
+    if any(LOCK_WAIT in each.text for each in case.lines(task)):
+        seen.append(
+            t(
+                "It waited for a lock of another session's open transaction, for longer than its lock_timeout; "
+                "meanwhile the pages waited behind it."
+            )
+        )
+        again = Fix(t("Then let `pulumi up` run it again:"), deploy, then=True)
+        fixes = [connections.end_transactions(case), again]
     yield Finding(
         DEPLOY_COMMAND_FAILED,
         title=title,
@@ -206,16 +217,8 @@ def deploy_command(case: Case) -> Iterator[Finding]:
             "It must succeed before ECS gets {revision}: the service was not changed.",
             revision=task.revision,
         ),
-        seen=(
-            *((cause.title,) if cause else ()),
-            t("Task {task} ran it for `pulumi up`: {reason}", task=task.short, reason=task.reason),
-        ),
-        fixes=(
-            Fix(
-                t("Correct the command, or what it needs; `pulumi up` runs it again:"),
-                (f"pulumi up -s {stack}",),
-            ),
-        ),
+        seen=(*((cause.title,) if cause else ()), *seen),
+        fixes=tuple(fixes),
         evidence=containers.last_lines(case, task, cause),
     )
 

@@ -21,7 +21,7 @@ from tools.diagnosis.catalogue import (
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, requests
-from tools.doctor.checks import databases
+from tools.doctor.checks import connections, databases
 from tools.i18n import Text, joined, t, verbatim
 from tools.snapshot.cloudwatch import Minute
 from tools.snapshot.elb import Page
@@ -61,7 +61,7 @@ def database(case: Case) -> Iterator[Finding]:
     Only the app in webapp/ says so. Of another one, a page that answers takes back what its log said before.
     """
     page = case.now.page.value
-    if not case.now.settings.webapp and page is not None and not page.fails:
+    if not case.now.settings.webapp and page is not None and not page.missing:
         return
     for task in case.active_tasks:
         lines = _current_lines(case, task)
@@ -271,21 +271,11 @@ SLOW = re.compile(
 """What the app in webapp/ says of a statement that was cancelled, and PostgreSQL's own words (errcodes 57014, 55P03
 and 40P01)."""
 
-OPEN = (
-    "SELECT pid, usename, now() - xact_start AS open_for, state, left(query, 60) AS query FROM pg_stat_activity "
-    "WHERE datname = current_database() AND xact_start IS NOT NULL ORDER BY xact_start"
-)
-# Which session holds the lock shows only while another one waits for it; an open transaction shows always.
-END_OPEN = (
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
-    "AND pid <> pg_backend_pid() AND xact_start < now() - interval '10 seconds'"
-)
-
 
 def slow_database(case: Case) -> Iterator[Finding]:
     """Find a page that fails because a statement of it was cancelled: it is slow, or waits for a lock."""
     page = case.now.page.value
-    if page is None or not page.fails:
+    if page is None or not page.missing:
         return
     lines = [each.text for each in _lines_of_failure(case, page.path)]
     slow = [number for number, each in enumerate(lines) if SLOW.search(each)]
@@ -300,12 +290,7 @@ def slow_database(case: Case) -> Iterator[Finding]:
             t("The log says so after the last request for {path} that ended well.", path=page.path),
         ),
         fixes=(
-            Fix(
-                t(
-                    "List the open transactions, and end those of more than 10 s if none of them is needed:"
-                ),
-                case.psql(OPEN, END_OPEN),
-            ),
+            connections.end_transactions(case),
             Fix(t("Where none is open, make the statement faster, by an index for example.")),
         ),
         evidence=(lines[slow[-1]],),
@@ -319,7 +304,7 @@ UNAVAILABLE = 503
 def page_fails(case: Case) -> Iterator[Finding]:
     """Find a page that fails while the targets are healthy."""
     page = case.now.page.value
-    if page is None or not page.fails:
+    if page is None or not page.missing:
         return
     lines = _lines_of_failure(case, page.path)
     mistake = raised(each.text for each in lines)

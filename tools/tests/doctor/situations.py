@@ -5,7 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 from tools.doctor.diagnose import judge
-from tools.snapshot.cloudwatch import Quota
+from tools.snapshot.cloudwatch import Measured, Quota
 from tools.snapshot.elb import Certificate, Oidc, Rule
 from tools.snapshot.login import Provider
 from tools.snapshot.rds import Pause
@@ -290,6 +290,15 @@ SITUATIONS = {
         balancer=a.entrance(port=8080),
         page=a.page(0, problem="the load balancer has no listener on port 80"),
     ),
+    "connection-leak": a.stack(measured=Measured(connections=40)),
+    "connections-near": a.stack(
+        measured=Measured(connections=90),
+        tasks=tuple(a.task(f"{each:032}") for each in range(20)),
+    ),
+    "page-lost-assets": a.stack(
+        page=a.page(assets={"/app.css": 404}, assets_before={"/app.css": 200})
+    ),
+    "page-assets-fail": a.stack(page=a.page(assets={"/app.js": 0, "/app.css": 200})),
     "page-errors": a.stack(page=a.page(500)),
     "page-unavailable": a.stack(page=a.page(503)),
     "page-silent": a.stack(page=a.page(0, problem="timed out after 10 s", database=None)),
@@ -412,7 +421,8 @@ KINDS = {
             *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
             *("health-check-off", "health-check-drifted", "spot-interrupted"),
             *("app-requests-failed", "sizes-near", "job-starts-refused"),
-            "balancer-lets-more-in",
+            *("balancer-lets-more-in", "page-assets-fail"),
+            *("connection-leak", "connections-near"),
             *("uploads-role-refused", "uploads-another-region"),
         ),
         "warning",

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stack.settings import Settings
+from tools.doctor.checks import connections
 from tools.snapshot import gather
 from tools.snapshot.records import Part
 from tools.tests import stacks as a
@@ -89,6 +90,16 @@ def test_the_first_cause_is_the_failed_command_with_its_last_lines():
     )  # fmt: skip
     assert str(found.title) == f"deployCommand ended with exit code 3: {COMMAND}"
     assert [each.commands for each in found.fixes] == [("pulumi up -s poc",)]
+
+
+def test_a_command_that_waited_for_a_lock_has_the_commands_that_end_the_transaction():
+    lines = ["psycopg.errors.LockNotAvailable: canceling statement due to lock timeout"]
+    settings = a.choices(deployCommand=COMMAND, bastionEnabled="true")
+    [found] = findings(not_deployed(command_task(1), settings=settings, logs=a.logs(b=lines)))
+    assert "It waited for a lock" in str(found.seen[-1])
+    ask, end = found.fixes[0].commands
+    assert (connections.OPEN in ask, connections.END_OPEN in end) == (True, True)
+    assert (found.fixes[1].commands, found.fixes[1].then) == (("pulumi up -s poc",), True)
 
 
 def test_a_cause_below_the_command_comes_first_and_no_command_is_a_retry():

@@ -12,7 +12,7 @@ from tools.diagnosis.log_lines import raised
 from tools.doctor.checks import databases
 from tools.doctor.diagnose import judge
 from tools.preflight.checklist import BAD, GOOD, tick
-from tools.snapshot import page
+from tools.snapshot import browser, page
 from tools.snapshot.records import Part
 from tools.snapshot.task_inputs import Role, Secret
 from tools.tests import stacks as a
@@ -353,8 +353,8 @@ def test_a_page_that_answers_takes_back_what_another_app_s_log_says_of_the_datab
 
 def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
     asked = []
-    answer = page._Answer(status=200)
-    monkeypatch.setattr(page._Browser, "get", lambda _, url, __: asked.append(url) or answer)
+    answer = browser.Answer(status=200, ended_at="http://app.example/")
+    monkeypatch.setattr(browser.Browser, "get", lambda _, url, __: asked.append(url) or answer)
     for declared in (a.choices(), settings()):
         page.page(a.balancer(), declared)
     assert [urlsplit(each).path for each in asked] == ["/", "/health/db", "/"]

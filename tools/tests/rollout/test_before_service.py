@@ -75,6 +75,7 @@ def noted(made, monkeypatch):
         monkeypatch.setattr("tools.snapshot.page.page", page)
         before_service.hooks(a.choices(), changes)
         asyncio.run(made["pageBefore"](SimpleNamespace(urn="urn")))
+        assert changes.page_before in (answer, None)
         return changes.page_worked, told.lastings
 
     return run

@@ -111,7 +111,7 @@ def by_rule(server, monkeypatch):
 def test_a_page_that_answers_every_request_lets_ecs_go_on(by_rule):
     new = New(by_rule, smokeRequests="7")
     assert new.judge() is None
-    assert by_rule.asked_by_rule == ["drawn"] * 7
+    assert by_rule.asked_by_rule == [None, *["drawn"] * 7]
     assert new.ecs.answers == CONTINUED
     assert new.told.lastings == [
         "before any request of a user: its page / answered 7 of 7 requests; ECS goes on with it"
@@ -127,6 +127,21 @@ def test_one_request_of_ten_that_fails_twice_is_wrong_before_any_user_meets_it(b
     found = new.judge()
     assert (found.outcome, found.diagnosis) == (Outcome.WRONG, diagnosis("page-errors"))
     assert new.ecs.answers == []
+
+
+def test_a_stylesheet_that_only_the_version_before_has_fails_the_new_one(by_rule):
+    def css(answering):
+        answering.say(404 if answering.headers[TEST_HEADER] else 200)
+
+    links = test_page.html(b"<link rel=stylesheet href=/app.css>")
+    by_rule.pages = {"/": links, "/app.css": css}
+    new = New(by_rule, diagnose=lambda page: judge(a.stack(page=page.value)))
+    assert new.judge() is None
+    verdict = new.judge()
+    assert verdict.outcome is Outcome.WRONG
+    assert "/app.css of the page / fails, and answered before this update" in str(verdict.text)
+    by_rule.pages = {"/": links, "/app.css": test_page.answer(404)}
+    assert New(by_rule).judge() is None
 
 
 def test_a_page_that_fails_once_and_then_works_goes_on(by_rule):

@@ -266,7 +266,12 @@ def test_a_command_that_succeeds_is_one_line_that_stays(up, ecs, log, stack):
         "assignPublicIp": "ENABLED",
     }
     [override] = asked["overrides"]["containerOverrides"]
-    assert override == {"name": "app", "command": ["flask", "db upgrade"]}
+    options = {"name": "PGOPTIONS", "value": "-c lock_timeout=10s"}
+    assert override == {
+        "name": "app",
+        "command": ["flask", "db upgrade"],
+        "environment": [options],
+    }
     assert log.moments == [
         "01234567 of careapp-poc:1: RUNNING",
         "one",
@@ -275,6 +280,31 @@ def test_a_command_that_succeeds_is_one_line_that_stays(up, ecs, log, stack):
     assert log.lastings == [
         "deployCommand: flask 'db upgrade' ended with exit code 0 in 01234567 of careapp-poc:1"
     ]
+
+
+@pytest.mark.parametrize(
+    ("definition", "options"),
+    [
+        ({}, "-c lock_timeout=10s"),
+        (
+            {"environment": {"PGOPTIONS": "-c lock_timeout=1min"}},
+            "-c lock_timeout=10s -c lock_timeout=1min",
+        ),
+        ({"secrets": {"PGOPTIONS": "arn:x"}}, None),
+    ],
+)
+def test_the_lock_timeout_stands_before_the_app_s_own_options(definition, options):
+    found = deploy_command.with_lock_timeout(a.definition(**definition))
+    assert found.get("PGOPTIONS") == options
+
+
+def test_a_lock_that_another_session_holds_is_named_with_the_way_out(up, ecs):
+    ecs[0]["describe_tasks"] = [described(task("STOPPED", 1, stoppedReason="Essential"))]
+    why = "another session's open transaction held a lock"
+    for line, named in (("LockNotAvailable: canceling statement due to lock timeout", True),
+                        ("canceling statement due to statement timeout", False)):  # fmt: skip
+        ecs[0]["get_log_events"] = [page("a", line), page("a")]
+        assert (why in red(up).lower()) is named
 
 
 def test_a_command_that_fails_is_red_with_exit_code_reason_and_last_lines(up, ecs, log):

@@ -89,15 +89,15 @@ def test_a_gateway_endpoint_is_no_route_to_the_internet(stack, session):
 
 @pytest.mark.usefixtures("folder")
 def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
-    monkeypatch.setattr(page, "page", lambda *asked: asked)
+    monkeypatch.setattr(page, "page", lambda *asked, before: (*asked, before))
     settings = Settings.read("poc", Path())
     assert gather(settings, stack.session).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
-        asked = gather(settings, stack.session, url="http://page")
+        asked = gather(settings, stack.session, url="http://page", page_before="before")
         assert [each.state for each in asked.targets.value] == ["healthy"]
-        assert asked.page == Part((asked.balancer.value, settings, "http://page"))
+        assert asked.page == Part((asked.balancer.value, settings, "http://page", "before"))
         before = Part("before")
         assert gather(settings, stack.session, page=before).page is before
     finally:

@@ -1,9 +1,11 @@
 """The page is asked for through the load balancer's own address, as a visitor does it."""
 
+import gzip
 import json
 import socket
 import ssl
 import threading
+import zlib
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Network
@@ -88,10 +90,10 @@ def server(monkeypatch):
     server.server_close()
 
 
-def ask(server, balancer=None, **settings):
+def ask(server, balancer=None, before=None, **settings):
     """What the page answers where the program's pageUrl names the server's port."""
     url = f"http://127.0.0.1:{server.server_port}" if balancer is None else ""
-    return page.page(balancer or server.there, a.choices(**settings), url)
+    return page.page(balancer or server.there, a.choices(**settings), url, before=before)
 
 
 def problem(balancer, **settings):
@@ -129,7 +131,7 @@ def test_one_answer_of_the_matcher_ends_it_well(server, answers, status, tries, 
     server.answers = answers
     found = ask(server)
     assert (found.status, found.tries, found.fails) == (status, tries, fails)
-    closed = "Remote end closed connection without response"
+    closed = "Server disconnected without sending a response."
     assert found.problem == (closed if answers == [HANGS_UP] else "")
 
 
@@ -155,6 +157,16 @@ def to(place, status=302, **headers):
 
 def answer(status):
     return lambda answering: answering.say(status)
+
+
+def html(body, **headers):
+    """A page of HTML."""
+
+    def made(answering):
+        answering.say(200, length=len(body), Content_Type="text/html", **headers)
+        answering.wfile.write(body)
+
+    return made
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -253,9 +265,108 @@ def test_an_answer_that_breaks_off_or_stalls_is_none(server, monkeypatch):
     server.pages = {"/": lambda answering: answering.say(200, length=9)}
     found = ask(server)
     assert (found.status, found.fails) == (0, True)
-    assert "IncompleteRead" in found.problem
+    assert "without sending complete message body" in found.problem
     server.pages = {"/": lambda answering: (answering.say(200, length=9), stall(60))}
     assert ask(server).problem == "timed out after 0.3 s"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "fails"),
+    [
+        ("gzip", gzip.compress(b"<p>"), False),
+        ("deflate", zlib.compress(b"<p>"), False),
+        ("gzip", b"<h1>plain text</h1>", True),
+        ("deflate", b"<h1>plain text</h1>", True),
+        ("gzip", zlib.compress(b"<p>"), True),
+    ],
+)
+def test_a_body_without_the_encoding_of_its_header_fails(server, encoding, body, fails):
+    server.pages = {"/": html(body, Content_Encoding=encoding)}
+    found = ask(server)
+    assert (found.status, found.fails, found.tries) == ((0, True, 3) if fails else (200, False, 1))
+    words = f"its Content-Encoding is {encoding}, and its body is not (Error -3 "
+    assert found.problem.startswith(words) == fails
+
+
+def test_the_request_accepts_only_encodings_that_it_decodes(server):
+    given = []
+    server.pages = {"/": lambda answering: (given.append(answering.headers), answering.say(200))}
+    ask(server)
+    assert (given[0]["Accept-Encoding"], given[0]["Accept"][:9]) == ("gzip, deflate", "text/html")
+
+
+def test_a_stream_without_end_is_read_to_the_limit_of_time_or_size(server, monkeypatch):
+    def stream(pause):
+        def answer(answering):
+            answering.send_response(200)
+            answering.end_headers()
+            while not server.released.wait(pause):
+                answering.wfile.write(b"x" * (1 << 16 if not pause else 1))
+
+        return answer
+
+    server.pages = {"/": stream(0), "/slow": stream(0.05)}
+    assert (ask(server).status, ask(server).fails) == (200, False)
+    monkeypatch.setattr(page, "ANSWER_SECONDS", 0.3)
+    found = ask(server, smokePath="/slow")
+    assert (found.status, found.problem) == (0, "timed out after 0.3 s")
+
+
+CSS, JS = "/static/app.css", "/static/app.js?v=1"
+LINKS = f"""<head><link rel="stylesheet" href="{CSS}#top"><link rel=icon href=/favicon.ico>
+<script src="{JS}"></script><script>let a = "<script src=/no.js>"</script><!-- <script src=/no.js></script> -->
+<script src="https://cdn.example.com/x.js"></script><script src="{JS}"></script></head>""".encode()
+
+
+def test_stylesheets_and_scripts_of_the_page_s_host_are_loaded_once_as_the_page(server):
+    cookies = []
+
+    def css(answering):
+        cookies.append((answering.headers["Cookie"], answering.headers["X-Test"]))
+        answering.say(200)
+
+    server.pages = {"/": html(LINKS, Set_Cookie="seen=1"), CSS: css, JS: answer(404)}
+    url = f"http://127.0.0.1:{server.server_port}"
+    found = page.page(server.there, a.choices(), url, {"X-Test": "new"})
+    assert found.assets == {CSS: 200, JS: 404}
+    assert ([path for path, _ in server.asked], cookies) == (["/", CSS, JS], [("seen=1", "new")])
+    assert (found.failing_assets, found.lost_assets, found.fails) == ({JS: 404}, {}, False)
+
+
+def test_an_asset_fails_the_page_only_where_it_answered_before(server):
+    server.pages = {"/": html(LINKS), CSS: answer(200), JS: answer(404)}
+    before = ask(server)
+    server.pages |= {CSS: answer(404)}
+    found = ask(server, before=before)
+    assert (found.tries, found.fails, found.missing) == (3, True, False)
+    assert found.lost_assets == {CSS: 404}
+    server.pages |= {"/": html(b"<p>")}
+    assert ask(server, before=before).fails is False
+
+
+def test_the_links_of_a_page_are_relative_to_its_base_and_to_its_last_redirect(server):
+    links = b"<base href=/deep/><script src=a.js></script><script src=../b.js></script>"
+    server.pages = {"/": to("/home/"), "/home/": html(links)}
+    assert list(ask(server).assets) == ["/deep/a.js", "/b.js"]
+    server.pages |= {"/home/": html(b"<script src=c.js></script>")}
+    assert list(ask(server).assets) == ["/home/c.js"]
+
+
+@pytest.mark.parametrize(
+    "link", ["data:text/css," + "a" * 70_000, "http://[", "http://a:b/", "javascript:void(0)", ""]
+)
+def test_a_link_that_no_server_answers_is_left_out(server, link):
+    server.pages = {"/": html(f'<link rel=stylesheet href="{link}">'.encode())}
+    assert (ask(server).assets, ask(server).fails) == ({}, False)
+
+
+def test_the_assets_are_a_handful_and_may_take_as_long_as_the_page(server, monkeypatch):
+    many = "".join(f"<script src=/{number}.js></script>" for number in range(20))
+    server.pages = {"/": html(many.encode())}
+    assert len(ask(server).assets) == page.MOST_ASSETS
+    monkeypatch.setattr(page, "ANSWER_SECONDS", 0.3)
+    server.pages |= {"/0.js": lambda _: server.released.wait(60)}
+    assert ask(server).assets == {"/0.js": 0}
 
 
 def test_silence_is_asked_once_and_the_database_not_at_all(server, monkeypatch):
@@ -398,10 +509,11 @@ def test_a_machine_that_may_be_outside_of_the_allowed_networks_is_told_so(secure
     assert words.endswith(f"cannot be reached from here: timed out. {OUTSIDE}")
     monkeypatch.delenv(local_cloud.FACTS)
 
-    def drops(*_):
+    def drops(address, *_, **__):
+        socket.getaddrinfo(*address)
         raise TimeoutError("timed out")
 
-    monkeypatch.setattr(page.socket, "create_connection", drops)
+    monkeypatch.setattr(socket, "create_connection", drops)
     aws = replace(closed, dns="127.0.0.1")
     assert problem(aws, **some).endswith(f": timed out. {OUTSIDE}")
     nameless = replace(closed, dns="x.invalid")

@@ -1,0 +1,237 @@
+"""An HTTP client that requests URLs of one load balancer as a browser does, at the load balancer's own address."""
+
+from __future__ import annotations
+
+import ssl
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+import httpx
+
+from tools.aws import local_cloud
+from tools.i18n import t
+from tools.snapshot.elb import Balancer
+
+CONNECT_SECONDS = 2.5
+"""How long an address of the load balancer may take to accept a connection, and then to answer the TLS handshake."""
+
+REDIRECTS = 20
+"""How many redirects a browser follows before it gives up (Fetch standard, "HTTP-redirect fetch")."""
+
+MOST_BYTES = 1 << 20
+"""How much of a page is read: enough to see an answer that breaks off or stalls."""
+
+HEADERS = {
+    "User-Agent": "careapp-doctor",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+}
+"""What a browser accepts; httpx adds the encodings that it decodes."""
+
+UNKNOWN_ISSUER = range(18, 22)
+"""OpenSSL's codes for a certificate whose issuer is not known here (x509_vfy.h), as behind a
+company's proxy that reads HTTPS, or in a Python without certificates."""
+
+
+class Unreachable(Exception):
+    """The load balancer cannot be reached from here; the text says why."""
+
+
+class NoListener(Exception):
+    """The load balancer does not listen on a URL's port, wherever that is opened from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """The answer to a request, at the end of its redirects."""
+
+    status: int = 0
+    problem: str = ""
+    ended_at: str = ""
+    leads_to: str = ""
+    endless: bool = False
+    html: str = ""
+
+
+class Browser:
+    """Requests URLs of one load balancer. It has no cookies at first, and keeps those that it gets.
+
+    ``domain`` is the name that its certificate must have. With a ``certificateArn`` alone the name that users open
+    is not known, so nothing is verified.
+    """
+
+    def __init__(self, balancer: Balancer, domain: str, headers: Mapping[str, str]) -> None:
+        # Without the environment: a proxy would answer in the page's place, and .netrc would log in.
+        self._client = httpx.Client(
+            transport=_Transport(balancer, domain), headers={**HEADERS, **headers}, trust_env=False
+        )
+
+    def get(self, url: str, seconds: float, *, follow: bool = True) -> Answer:
+        """Return the answer, at the end of the redirects to the same host if they are to be followed.
+
+        Raises Unreachable.
+        """
+        deadline = time.monotonic() + seconds
+        ended_at = ""
+        try:
+            request = self._client.build_request("GET", url)
+            for _ in range(REDIRECTS + 1):
+                answer, text = self._send(request, deadline)
+                following = request_to_same_host(answer) if follow else None
+                if following is None:
+                    break
+                request, ended_at = following, str(following.url)
+        except httpx.TimeoutException:
+            return Answer(problem=f"timed out after {seconds:g} s", ended_at=ended_at)
+        except (httpx.HTTPError, httpx.InvalidURL, NoListener) as problem:
+            return Answer(problem=str(problem) or type(problem).__name__, ended_at=ended_at)
+        there = answer.next_request
+        return Answer(
+            status=answer.status_code,
+            ended_at=str(answer.url),
+            leads_to=str(there.url) if there and follow and not following else "",
+            endless=following is not None,
+            html=text,
+        )
+
+    def _send(self, request: httpx.Request, deadline: float) -> tuple[httpx.Response, str]:
+        """Return the answer, and its text if it is HTML. Raises HTTPError where it stalls, breaks off, or does not
+        have the Content-Encoding that it says.
+        """
+        left = max(deadline - time.monotonic(), 0.1)
+        request.extensions["timeout"] = httpx.Timeout(left, connect=CONNECT_SECONDS).as_dict()
+        answer, body = self._client.send(request, stream=True), bytearray()
+        try:
+            for part in answer.iter_bytes():
+                body += part
+                if time.monotonic() > deadline:
+                    raise httpx.ReadTimeout("")
+                if len(body) >= MOST_BYTES:
+                    break
+        except httpx.DecodingError as problem:
+            encoding = answer.headers["Content-Encoding"]
+            text = t("its Content-Encoding is {encoding}, and its body is not", encoding=encoding)
+            raise httpx.DecodingError(f"{text} ({problem})") from problem
+        finally:
+            answer.close()
+        is_html = "html" in answer.headers.get("Content-Type", "")
+        return answer, body.decode(errors="replace") if is_html else ""
+
+
+def request_to_same_host(answer: httpx.Response) -> httpx.Request | None:
+    """Return the request to which an answer redirects; None where that is another host's, or no redirect."""
+    there = answer.next_request
+    if there and there.url.host == answer.url.host and there.url.scheme in ("http", "https"):
+        return there
+    return None
+
+
+class _Transport(httpx.BaseTransport):
+    """Connects to the load balancer for any name, so that a name in a URL need not be known to the DNS here."""
+
+    def __init__(self, balancer: Balancer, domain: str) -> None:
+        self.balancer, self.domain = balancer, domain
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the answer. Raises Unreachable and NoListener, and TransportError once there is a connection."""
+        url, events = request.url, list[str]()
+        host, port, authority = self._address(url)
+        extensions = {"sni_hostname": url.host, "trace": lambda event, _: events.append(event)}
+        sent = httpx.Request(
+            request.method,
+            url.copy_with(host=host, port=port),
+            headers=request.headers,
+            extensions={**request.extensions, **extensions},
+        )
+        trust = self._trust(authority) if url.scheme == "https" else False
+        # One connection a request: a load balancer's idle ones would stay open.
+        only = httpx.Limits(max_keepalive_connections=0)
+        try:
+            return httpx.HTTPTransport(trust, trust_env=False, limits=only).handle_request(sent)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
+            if why := _unreachable(problem, events):
+                raise Unreachable(why) from _root(problem)
+            raise
+
+    def _address(self, url: httpx.URL) -> tuple[str, int, str | None]:
+        """Return the host and port that answer for a URL, and their CA file in the local cloud."""
+        port = url.port or (443 if url.scheme == "https" else 80)
+        listener = next((each for each in self.balancer.listeners if each.port == port), None)
+        if listener is None:
+            raise NoListener(t("the load balancer has no listener on port {port}", port=port))
+        if local_cloud.facts_file():
+            place = local_cloud.listener(listener.arn)
+            if place is None:
+                raise Unreachable(t("the local cloud does not listen for it"))
+            if not place[3]:
+                raise Unreachable("timed out") from TimeoutError()
+            return place[:3]
+        if _proxy(url.scheme, self.balancer.dns):
+            raise Unreachable(t("a proxy is set in the environment, and NO_PROXY does not name it"))
+        return self.balancer.dns, port, None
+
+    def _trust(self, authority: str | None) -> ssl.SSLContext:
+        trust = ssl.create_default_context(cafile=authority)
+        if not self.domain:
+            trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+        return trust
+
+
+def _proxy(scheme: str, host: str) -> bool:
+    """Return whether a request to a host goes through a proxy, which may answer instead."""
+    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
+
+
+def _root(problem: BaseException) -> BaseException:
+    """Return the error of the socket, which httpcore keeps as the context of its own."""
+    return _root(problem.__context__) if problem.__context__ else problem
+
+
+def _unreachable(problem: Exception, events: list[str]) -> str:
+    """Return why the load balancer cannot be reached from here; "" where it answered, and wrongly."""
+    root = _root(problem)
+    if isinstance(root, ssl.SSLCertVerificationError) and root.verify_code in UNKNOWN_ISSUER:
+        return str(root.verify_message)
+    if "connection.connect_tcp.complete" in events:
+        return ""
+    return getattr(root, "strerror", None) or str(root)
+
+
+class _Links(HTMLParser):
+    """Collects the URLs of a page's stylesheets and scripts, and of its base."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.base = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what the browser loads for this element."""
+        given = {name: value or "" for name, value in attrs}
+        if tag == "base":
+            self.base = self.base or given.get("href", "")
+        if tag == "link" and "stylesheet" in given.get("rel", "").lower().split():
+            self.found.append(given.get("href", ""))
+        if tag == "script":
+            self.found.append(given.get("src", ""))
+
+
+def assets(answer: Answer) -> Iterator[str]:
+    """Yield the URLs of an HTML page's stylesheets and scripts that are on its own host, each once."""
+    links = _Links(answer.html)
+    base = _joined(httpx.URL(answer.ended_at), links.base)
+    urls = dict.fromkeys(_joined(base, each) for each in links.found if each)
+    for url in urls:
+        if url.host == httpx.URL(answer.ended_at).host and url.scheme in ("http", "https"):
+            yield str(url)
+
+
+def _joined(base: httpx.URL, link: str) -> httpx.URL:
+    """Return the URL of a link on a page; an empty one where it is none, or a picture's worth of data."""
+    try:
+        return base.join(link).copy_with(fragment=None)
+    except httpx.InvalidURL:
+        return httpx.URL()
