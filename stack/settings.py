@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -248,13 +248,14 @@ class Settings:
             texts={key.name: read.text(key) for key in KEYS},
         )
         sizes.check(read, settings.sizes)
+        limit = settings.rollout_minutes
+        minutes = limit or max(shifting.USUAL_MINUTES, settings.sizes.minutes)
         if settings.by_push:
             read.together(
-                lambda: shifting.checked_push(
-                    settings.rollout_minutes, int(bool(settings.service.deploy_command))
-                ),
-                *(shifting.ROLLOUT_TIMEOUT, image.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
-                otherwise=settings.rollout_minutes,
+                lambda: shifting.checked_push(minutes, int(bool(tasks.deploy_command))),
+                shifting.ROLLOUT_TIMEOUT if limit else shifting.DEPLOY_STRATEGY,
+                *(image.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
+                otherwise=minutes,
             )
         read.finish(settings.names, KEYS)
-        return settings
+        return replace(settings, rollout_minutes=minutes)
