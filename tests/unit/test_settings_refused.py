@@ -213,13 +213,13 @@ REFUSED = {
         "tasks a minute, and 10 minutes are for their start; set 25 or more, or 0, which is always enough"
     ),
     "rolloutTimeoutMinutes=61; permissionsBoundary=careapp-delivery-poc-boundary": (
-        "61 minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in the "
-        "middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
+        "61 minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in "
+        "the middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
         "again; set rolloutTimeoutMinutes to 60 or less, and shorter waits if it refuses that"
     ),
     "rolloutTimeoutMinutes=31; deployCommand=migrate; permissionsBoundary=careapp-delivery-pr-boundary": (
-        "31 minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in the "
-        "middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
+        "31 minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in "
+        "the middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
         "again; set rolloutTimeoutMinutes to 30 or less, and shorter waits if it refuses that"
     ),
     "deployStrategy=linear; deployCommand=migrate; permissionsBoundary=careapp-delivery-poc-boundary": (
