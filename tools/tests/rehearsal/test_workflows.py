@@ -1,4 +1,4 @@
-"""Every step of every workflow, run as GitHub would (of pull requests' stacks: tests/engine/test_pull_requests.py).
+"""Every step of every workflow, run as GitHub would.
 
 Roles are not taken: the local cloud does not ask who calls (tests/engine/test_delivery_rights.py does).
 """
