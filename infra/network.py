@@ -11,7 +11,6 @@ import pulumi_aws as aws
 import pulumi_awsx as awsx
 
 from infra.logs import FlowLogs, FlowLogsArgs
-from stack import previews
 from stack.settings import Settings
 from tools.i18n import t
 
@@ -38,7 +37,7 @@ class NetworkArgs:
 
 
 class Network(pulumi.ComponentResource):
-    """A VPC by awsx, with a default security group without rules (but for a pull request's stack).
+    """A VPC by awsx, with a default security group without rules.
 
     Subnet strategy and masks are explicit: awsx has changed its defaults before, and another default
     would replace subnets. Tasks must reach ECR, CloudWatch Logs and Secrets Manager. Without a NAT
@@ -80,10 +79,7 @@ class Network(pulumi.ComponentResource):
         self.routes = pulumi.Output.all(self.vpc.routes, self.vpc.route_table_associations).apply(
             lambda made: [*made[0], *made[1]]
         )
-        # The role of pull requests' stacks may change no group without the stack's tag, and AWS makes this one
-        # without tags (delivery/pull_requests.yaml). Nothing is in it.
-        if previews.number_of(args.settings.stack) is None:
-            self._close_default_group(name)
+        self._close_default_group(name)
         if args.settings.logs.flow:
             self._log(name)
         self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})

@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker as docker
+from pulumi.output import UNKNOWN
 
 from infra.container import USER
-from infra.image_tag import content_tag
-from stack.image import APP_DOCKERFILE, PLATFORMS
+from infra.image_tag import choose_tag, hash_sources
+from stack.image import PLATFORMS
 from stack.settings import Settings
 from tools.i18n import t
 
+IMAGE = "docker:index/image:Image"
 UNTAGGED_DAYS = 7
 DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")
 
 
 @dataclass(frozen=True, kw_only=True)
 class AppImageArgs:
-    """The settings of the image."""
+    """The settings of the image, and the resources of the state before this update by URN."""
 
     settings: Settings
+    before: Mapping[str, Mapping[str, Any]]
 
 
 class AppImage(pulumi.ComponentResource):
-    """The app's image, whose tag is a hash of its sources.
+    """The app's image, whose tag begins with a hash of its sources.
 
-    Unchanged sources are not built again. Changed sources get a new tag and a new digest, which the
-    task definition names. Tags are immutable: ECR refuses an existing tag, even for the same image
-    (github.com/aws/containers-roadmap/issues/2179). After a return to earlier sources, or an
-    interrupted push, change `imageRevision`.
+    Unchanged sources are not built again: the tag is that of the state. Changed sources, also a return to earlier
+    ones, get a new tag and a digest, which the task definition names. Tags are immutable in ECR.
     """
 
     tag: str
@@ -47,18 +50,17 @@ class AppImage(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:AppImage", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        platform = PLATFORMS[args.settings.image.architecture]
         image = args.settings.image
-        parts = {"platform": platform, "revision": image.revision}
-        # The sources have neither; the usual ones are no part, so that the tags of running stacks stay.
-        parts |= {"target": image.target} if image.target else {}
-        parts |= {"dockerfile": image.file} if image.file != APP_DOCKERFILE.default else {}
-        _check_tmp_volume(image.folder / image.file)
-        self.tag = content_tag(image.folder, parts)
+        dockerfile = image.folder / image.file
+        _check_tmp_volume(dockerfile)
+        build, last = self._build(), _last_tag(args.before, f"{name}-app")
+        # .dockerignore may exclude the Dockerfile, which is sent to the builder nevertheless.
+        parts = {**build, "revision": image.revision, "content": dockerfile.read_text()}
+        self.tag = choose_tag(hash_sources(image.folder, parts), last)
         repository = self._repository(name)
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn
-        self.digest = self._image(name, repository, platform).repo_digest
+        self.digest = self._image(name, build, new=self.tag != last).repo_digest
         self.register_outputs({"repository_url": self.repository_url, "digest": self.digest})
 
     def _repository(self, name: str) -> aws.ecr.Repository:
@@ -84,7 +86,18 @@ class AppImage(pulumi.ComponentResource):
         )
         return repository
 
-    def _image(self, name: str, repository: aws.ecr.Repository, platform: str) -> docker.Image:
+    def _build(self) -> dict[str, Any]:
+        """Return the arguments of the build, all of which the tag covers: pulumi-docker builds again if one changes."""
+        image = self.args.settings.image
+        context = f"./{image.folder}"
+        build = {
+            "context": context,
+            "dockerfile": f"{context}/{image.file}",
+            "platform": PLATFORMS[image.architecture],
+        }
+        return build | ({"target": image.target} if image.target else {})
+
+    def _image(self, name: str, build: Mapping[str, Any], *, new: bool) -> docker.Image:
         """Build the image and push it with the credentials of Docker's configuration.
 
         No `registry` argument: its token would be stored in the state, where each preview could read
@@ -92,21 +105,27 @@ class AppImage(pulumi.ComponentResource):
         image's host from Docker's configuration and its credential helpers (pulumi-docker 4,
         provider/image.go, getRegistryAuth).
         """
-        image = self.args.settings.image
-        context = f"./{image.folder}"
+        planned = new and pulumi.runtime.is_dry_run()
+        # An update runs the program again, at another moment, and must do what the preview has planned.
+        image_name = self.repository_url.apply(
+            lambda url: cast(str, UNKNOWN) if planned else f"{url}:{self.tag}"
+        )
         return docker.Image(
             f"{name}-app",
-            image_name=pulumi.Output.concat(repository.repository_url, ":", self.tag),
-            build=docker.DockerBuildArgs(
-                context=context,
-                dockerfile=f"{context}/{image.file}",
-                platform=platform,
-                target=image.target or None,
-            ),
+            image_name=image_name,
+            build=docker.DockerBuildArgs(**build),
             build_on_preview=False,
             skip_push=False,
             opts=self.child,
         )
+
+
+def _last_tag(resources: Mapping[str, Mapping[str, Any]], name: str) -> str:
+    """Return the tag of the image that the last update pushed; "" if there was none."""
+    for urn, each in resources.items():
+        if each["type"] == IMAGE and urn.endswith(f"::{name}"):
+            return str(each["outputs"]["imageName"]).rpartition(":")[2]
+    return ""
 
 
 def _check_tmp_volume(file: Path) -> None:

@@ -21,7 +21,6 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UnknownValueError
 
-from stack import previews
 from stack.settings import Settings
 
 GUIDE = "https://docs.aws.amazon.com/securityhub/latest/userguide"
@@ -132,8 +131,7 @@ def reasons() -> Mapping[str, Any]:
 def left_out(stack: str) -> Mapping[str, str]:
     """Return the controls that a stack leaves out, with the reasons."""
     written = reasons()
-    section = stack if previews.number_of(stack) is None else f"{previews.PREFIX}*"
-    chosen: dict[str, str] = dict(written["every stack"]) | written["stacks"].get(section, {})
+    chosen: dict[str, str] = dict(written["every stack"]) | written["stacks"].get(stack, {})
     for conditions, controls in written["settings"].items():
         if set(conditions.split()) <= _settings(stack):
             chosen |= controls

@@ -38,7 +38,6 @@ DATABASE_INSTANCE_CLASS = Key(
     "RDS instance class",
     "RDS のインスタンスクラス",
     example="db.m7g.large",
-    preview="db.t4g.micro",
     change=RESTARTS_DATABASE,
 )
 DATABASE_STORAGE_GB = Key(
@@ -48,7 +47,6 @@ DATABASE_STORAGE_GB = Key(
     "gp3 storage in GiB",
     "gp3 ストレージ（GiB）",
     example="100",
-    preview="20",
     change=ONLY_GROWS,
 )
 DATABASE_MULTI_AZ = Key(
@@ -57,7 +55,6 @@ DATABASE_MULTI_AZ = Key(
     rules.boolean,
     "a standby instance in a second zone",
     "別のゾーンのスタンバイインスタンス",
-    preview="false",
 )
 DATABASE_BACKUP_DAYS = Key(
     "databaseBackupDays",
@@ -66,7 +63,6 @@ DATABASE_BACKUP_DAYS = Key(
     rules.Integer(1, 35, t(" (0, without backups, would restart the database)")),
     "retention of automated backups in days",
     "自動バックアップの保持日数",
-    preview="1",
 )
 DATABASE_FINAL_SNAPSHOT = Key(
     "databaseFinalSnapshot",
@@ -80,7 +76,6 @@ DATABASE_FINAL_SNAPSHOT = Key(
     "end of the final snapshot's name; empty: no final snapshot",
     "最終スナップショットの名前の末尾。空：最終スナップショットなし",
     example="last",
-    preview="",
 )
 DATABASE_MONITORING = Key(
     "databaseMonitoringInterval",
@@ -89,7 +84,6 @@ DATABASE_MONITORING = Key(
     "interval of Enhanced Monitoring in seconds; 0: off",
     "拡張モニタリングの間隔（秒）。0：オフ",
     example="60",
-    preview="0",
 )
 DATABASE_INSIGHTS = Key(
     "databaseInsights",
@@ -97,7 +91,6 @@ DATABASE_INSIGHTS = Key(
     rules.boolean,
     "Database Insights: the load by query",
     "Database Insights：クエリごとの負荷",
-    preview="false",
 )
 DATABASE_IAM_AUTH = Key(
     "databaseIamAuth",
@@ -112,7 +105,6 @@ DATABASE_LOGS = Key(
     rules.boolean,
     "export the database's logs to CloudWatch Logs",
     "データベースのログを CloudWatch Logs にエクスポートする",
-    preview="false",
     change=rules.KEPT_LOGS,
 )
 

@@ -214,8 +214,8 @@ IMAGE_REVISION = Key(
     rules.pattern(
         r"[A-Za-z0-9_.-]{1,64}", t("1 to 64 letters, digits, dots, hyphens or underscores")
     ),
-    "part of the image's tag; change it to build and push the same sources again",
-    "イメージのタグの一部。同じソースをもう一度ビルドしてプッシュするときに変更する",
+    "change it to build and push unchanged sources again, for a newer base image",
+    "変更すると、同じソースをもう一度ビルドしてプッシュする。ベースイメージを新しくするときなどに使う",
     example="2",
     change=rules.NEW_IMAGE,
 )
@@ -236,7 +236,7 @@ class ImageSettings:
 
     @property
     def next_revision(self) -> str:
-        """Return an `imageRevision` with which the same sources have another tag."""
+        """Return an `imageRevision` with which the same sources are built again."""
         now = self.revision
         return str(int(now) + 1) if now.isdigit() else f"{now}-again"
 

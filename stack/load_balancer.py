@@ -161,7 +161,6 @@ CERTIFICATE_ARN = Key(
     "ARN of an ACM certificate in the stack's region, for HTTPS; empty: HTTP",
     "HTTPS に使う、スタックのリージョンの ACM 証明書の ARN。空：HTTP",
     example="arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
-    preview="",
 )
 DOMAIN_NAME = Key(
     "domainName",
@@ -173,7 +172,6 @@ DOMAIN_NAME = Key(
     "domain name for HTTPS; its certificate and DNS records are created in `hostedZoneId`",
     "HTTPS のドメイン名。証明書と DNS レコードを `hostedZoneId` に作成する",
     example="app.example.com",
-    preview="",
 )
 HOSTED_ZONE_ID = Key(
     "hostedZoneId",
@@ -182,7 +180,6 @@ HOSTED_ZONE_ID = Key(
     "ID of the Route 53 hosted zone of `domainName`",
     "`domainName` の Route 53 ホストゾーンの ID",
     example="Z0123456789ABC",
-    preview="",
 )
 
 

@@ -107,7 +107,6 @@ LOGIN_ISSUER = Key(
     "issuer of the OpenID Connect provider at which users log in, as in its discovery document; empty: no login",
     "利用者がログインする OpenID Connect プロバイダーの発行者。ディスカバリードキュメントのとおり。空：なし",
     example="https://login.example.com",
-    preview="",
     change=TOGETHER,
 )
 LOGIN_CLIENT_ID = Key(
@@ -117,7 +116,6 @@ LOGIN_CLIENT_ID = Key(
     "client ID of the load balancer at the provider",
     "プロバイダーでのロードバランサーのクライアント ID",
     example="careapp",
-    preview="",
 )
 LOGIN_SECRET_ARN = Key(
     "loginSecretArn",
@@ -132,7 +130,6 @@ LOGIN_SECRET_ARN = Key(
     "ARN of the Secrets Manager secret that is the client's secret, with or without `:KEY::`",
     "クライアントシークレットを持つ Secrets Manager のシークレットの ARN（`:KEY::` は任意）",
     example="arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf",
-    preview="",
 )
 LOGIN_SCOPES = Key(
     "loginScopes",

@@ -15,7 +15,6 @@ FLOW_LOGS = Key(
     rules.boolean,
     "VPC flow logs of rejected traffic",
     "拒否されたトラフィックの VPC フローログ",
-    preview="false",
     change=rules.KEPT_LOGS,
 )
 ACCESS_LOGS = Key(
@@ -24,7 +23,6 @@ ACCESS_LOGS = Key(
     rules.boolean,
     "access logs of the load balancer in an S3 bucket",
     "ロードバランサーのアクセスログ（S3 バケット）",
-    preview="false",
     change=rules.KEPT_LOGS,
 )
 
@@ -44,7 +42,6 @@ ALARMS_ENABLED = Key(
     rules.boolean,
     "CloudWatch alarms and their SNS topic",
     "CloudWatch アラームとその SNS トピック",
-    preview="false",
 )
 ALARM_EMAIL = Key(
     "alarmEmail",
@@ -55,7 +52,6 @@ ALARM_EMAIL = Key(
     "e-mail address for alarms, which has to confirm; empty: none",
     "アラームの通知先メールアドレス（購読の確認が必要）。空：なし",
     example="team@example.com",
-    preview="",
 )
 DEPLOY_ERROR_PERCENT = Key(
     "deployErrorPercent",
@@ -78,7 +74,6 @@ DASHBOARD_ENABLED = Key(
     rules.boolean,
     "the CloudWatch dashboard",
     "CloudWatch ダッシュボード",
-    preview="false",
 )
 
 

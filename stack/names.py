@@ -31,13 +31,11 @@ LONGEST_PREFIX = 32 - len("-alb")
 REFUSED_BEGINNINGS = ("internal", "sg", "sthree", "amzn-s3-demo")
 """First words that ELB (API reference, CreateLoadBalancer), EC2 (CreateSecurityGroup) and S3 (User Guide,
 "General purpose bucket naming rules") refuse, with a hyphen after them."""
-TAKEN_WORDS = ("poc", "prod", "pr", "delivery", "state")
+TAKEN_WORDS = ("poc", "prod", "delivery", "state")
 """Words with which the names of another project's stacks and of its delivery (delivery/) go on.
 
 The roles of a project `shop` may change what begins with `shop-poc-`, so a project `shop-poc` would be theirs.
 """
-OF_PULL_REQUEST = r"pr-[1-9][0-9]*"
-"""Stacks with a hyphen: no project's name ends with `-pr`."""
 DATABASES = ("rdsadmin", "template0", "template1")
 """Databases that each instance of RDS for PostgreSQL has from the start."""
 WORDS = """
@@ -160,7 +158,7 @@ class StackNames:
                 )
             }
         head, hyphen, rest = self.stack.rpartition("-")
-        if hyphen and not re.fullmatch(OF_PULL_REQUEST, self.stack):
+        if hyphen:
             return {
                 "stack": t(
                     "{stack} has a hyphen, and the resources of the stack {rest} of a project {other} would have "

@@ -62,7 +62,6 @@ NAT_STRATEGY = Key(
     "プライベートサブネットの NAT ゲートウェイ。"
     "`none` ではタスクがパブリック IP を持ち、パブリックサブネットで動く",
     example="onePerAz",
-    preview="none",
     change=Change(
         "NAT gateways are added or deleted; to and from `none` the service replaces its tasks",
         "NAT ゲートウェイが増減する。`none` との間の変更では、サービスがタスクを入れ替える",

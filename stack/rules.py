@@ -57,7 +57,7 @@ KEPT_LOGS = Change(
 
 @dataclass(frozen=True)
 class Key(Generic[T]):
-    """The declaration of one setting; `default`, `example` and `preview` are texts as in a stack file.
+    """The declaration of one setting; `default` and `example` are texts as in a stack file.
 
     Pulumi.yaml and docs/settings.md are written from it, and the tests change every setting by it. Which
     resources and rights a setting needs is not declared: tests/engine changes each one and sees it.
@@ -71,8 +71,6 @@ class Key(Generic[T]):
     """The meaning in Japanese."""
     example: str = ""
     """Another value, which poc accepts; needless for a boolean, and for a number if the next one is accepted."""
-    preview: str | None = None
-    """The value in the stack of a pull request; None: the model's."""
     change: Change = IN_PLACE
 
     def another(self, than: str) -> str:

@@ -122,7 +122,6 @@ MIN_COUNT = Key(
     rules.Integer(1, MOST),
     "minimum number of tasks with scaling",
     "スケーリング時のタスクの最小数",
-    preview="1",
 )
 MAX_COUNT = Key(
     "maxCount",
@@ -131,7 +130,6 @@ MAX_COUNT = Key(
     "maximum number of tasks with scaling; 0: scaling is off and `desiredCount` tasks run",
     "スケーリング時のタスクの最大数。0：スケーリングはオフで、`desiredCount` 個のタスクが動く",
     example="4",
-    preview="0",
 )
 SCALE_CPU_TARGET = Key(
     "scaleCpuTarget",
@@ -154,7 +152,6 @@ SCHEDULE = Key(
     "days and hours in which tasks run, like `mon-fri 08:00-20:00`; empty: always",
     "タスクを実行する曜日と時刻（`mon-fri 08:00-20:00` など）。空：常時",
     example="mon-sun 00:00-23:59",
-    preview="",
 )
 SCHEDULE_TIME_ZONE = Key(
     "scheduleTimeZone",

@@ -69,7 +69,6 @@ DESIRED_COUNT = Key(
     rules.Integer(0, 100),
     "number of tasks; with scaling (`maxCount`) only for a new service",
     "タスクの数。スケーリング（`maxCount`）を使う場合は、サービスの作成時だけ有効",
-    preview="1",
 )
 FARGATE_SPOT = Key(
     "fargateSpot",
@@ -77,7 +76,6 @@ FARGATE_SPOT = Key(
     rules.boolean,
     "tasks on Fargate Spot, up to 70 % cheaper; AWS may stop them with two minutes' notice",
     "タスクを Fargate Spot で実行する。最大 70 % 安いが、AWS が二分前の通知で停止することがある",
-    preview="true",
     change=rules.NEW_TASKS,
 )
 EXEC_ENABLED = Key(
@@ -94,7 +92,6 @@ CONTAINER_INSIGHTS = Key(
     rules.boolean,
     "CloudWatch Container Insights (billed per metric)",
     "CloudWatch Container Insights（メトリクスごとに課金）",
-    preview="false",
 )
 LOG_RETENTION_DAYS = Key(
     "logRetentionDays",

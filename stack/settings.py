@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,6 @@ ECS_ENABLED = Key(
     rules.boolean,
     "stage 2: run the app on ECS",
     "ステージ 2：アプリを ECS で実行する",
-    preview="true",
     change=Change(
         "`true` only adds resources; `false` deletes them again, and is refused with `protect`",
         "`true` はリソースを追加するだけで、`false` はそれらを削除する。ただし `protect` では拒否される",
@@ -61,7 +60,6 @@ PROTECT = Key(
     rules.boolean,
     "refuse to delete the database and other resources of value; keep the images in ECR",
     "データベースなど価値のあるリソースの削除を拒否し、ECR のイメージを残す",
-    preview="false",
 )
 PERMISSIONS_BOUNDARY = Key(
     "permissionsBoundary",
@@ -77,15 +75,6 @@ BASTION_ENABLED = Key(
     rules.boolean,
     "an EC2 instance to reach the database through, by Session Manager",
     "Session Manager でデータベースに接続するための EC2 インスタンス",
-    preview="false",
-)
-
-PREVIEW_HOURS = Key(
-    "previewHours",
-    "8",
-    rules.Integer(1, 168, t(" hours")),
-    "hours that a pull request's stack stands after its last update; only `poc`'s file counts",
-    "プルリクエストのスタックを、最後の更新から何時間後に削除するか。`poc` のファイルから読む",
 )
 
 PARTS = (
@@ -111,7 +100,6 @@ KEYS: tuple[Key[Any], ...] = (
     *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),
     *(key for part in PARTS for key in vars(part).values() if isinstance(key, Key)),
     BASTION_ENABLED,
-    PREVIEW_HOURS,
 )
 """Every key of a stack file, in the order of the documents."""
 
@@ -132,8 +120,6 @@ class Settings:
     rollout_minutes: int = value_of(shifting.ROLLOUT_TIMEOUT)
     bastion_enabled: bool = value_of(BASTION_ENABLED)
     uploads_enabled: bool = value_of(uploads.UPLOADS_ENABLED)
-    preview_hours: int = value_of(PREVIEW_HOURS)
-    """Hours in which a pull request's stack is destroyed after its last update."""
     network: NetworkSettings
     database: DatabaseSettings
     image: ImageSettings
@@ -255,13 +241,14 @@ class Settings:
             texts={key.name: read.text(key) for key in KEYS},
         )
         sizes.check(read, settings.sizes)
+        limit = settings.rollout_minutes
+        minutes = limit or max(shifting.USUAL_MINUTES, settings.sizes.minutes)
         if settings.by_push:
             read.together(
-                lambda: shifting.checked_push(
-                    settings.rollout_minutes, int(bool(settings.service.deploy_command))
-                ),
-                *(shifting.ROLLOUT_TIMEOUT, image.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
-                otherwise=settings.rollout_minutes,
+                lambda: shifting.checked_push(minutes, int(bool(tasks.deploy_command))),
+                shifting.ROLLOUT_TIMEOUT if limit else shifting.DEPLOY_STRATEGY,
+                *(image.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
+                otherwise=minutes,
             )
         read.finish(settings.names, KEYS)
-        return settings
+        return replace(settings, rollout_minutes=minutes)

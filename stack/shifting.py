@@ -23,6 +23,8 @@ LONGEST_WAIT = 1440
 """Minutes: ECS's limit of each wait (botocore, CanaryConfiguration, LinearConfiguration), and ours of all."""
 SMALLEST_STEP = 3
 """Percent: ECS's limit of a linear step (botocore, LinearConfiguration)."""
+USUAL_MINUTES = 15
+"""The least that `rolloutTimeoutMinutes` is where it is not set."""
 START_MINUTES = 10
 """What `rolloutTimeoutMinutes` leaves for the start of the new tasks, in addition to the waits.
 
@@ -80,10 +82,13 @@ BAKE_MINUTES = Key(
 the load balancer's metrics are in CloudWatch."""
 ROLLOUT_TIMEOUT = Key(
     "rolloutTimeoutMinutes",
-    "15",
-    rules.Integer(1, LONGEST_WAIT, t(" minutes")),
-    "minutes after which an unfinished roll-out fails `pulumi up`",
-    "この分数で終わらないロールアウトは `pulumi up` の失敗になる",
+    "0",
+    rules.Integer(0, LONGEST_WAIT, t(" minutes")),
+    "minutes after which an unfinished roll-out fails `pulumi up`; 0: 15, or as many as the waits of "
+    "`deployStrategy` and the number of tasks need",
+    "この分数で終わらないロールアウトは `pulumi up` の失敗になる。0 は 15 分、または `deployStrategy` の待ち時間と"
+    "タスク数に必要な分数",
+    example="20",
 )
 
 
@@ -124,12 +129,6 @@ class DeploymentSettings:
             minutes=read(SHIFT_MINUTES),
             bake=read(BAKE_MINUTES),
         )
-        limit = read(ROLLOUT_TIMEOUT)
-        read.together(
-            lambda: checked_limit(limit, settings),
-            *(ROLLOUT_TIMEOUT, DEPLOY_STRATEGY, SHIFT_PERCENT, SHIFT_MINUTES, BAKE_MINUTES),
-            otherwise=limit,
-        )
         read.together(
             lambda: checked_requests(requests, settings),
             *(scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY),
@@ -151,34 +150,18 @@ def checked_percent(percent: int, strategy: str) -> int:
     return percent
 
 
-def checked_limit(limit: int, settings: DeploymentSettings) -> int:
-    """Return rolloutTimeoutMinutes. Raises ValueError when no deployment could end within it."""
-    if settings.shifts and limit < (least := settings.wait + START_MINUTES):
-        raise ValueError(
-            t(
-                "{limit} is too short for deployStrategy {strategy}: ECS waits {wait} minutes "
-                "(shiftMinutes, bakeMinutes), and its tasks have to start; set {least} or more, or "
-                "shorter waits",
-                limit=limit,
-                strategy=settings.strategy,
-                wait=settings.wait,
-                least=least,
-            )
-        )
-    return limit
-
-
 def checked_push(limit: int, commands: int) -> int:
-    """Return rolloutTimeoutMinutes. Raises ValueError when a deploy by push may take longer than its job.
+    """Return the minutes of a roll-out. Raises ValueError when a deploy by push may take longer than its job.
 
     The limit counts for the roll-out, and once more for the task of deployCommand: ``commands`` is 1 or 0.
     """
     if limit * (1 + commands) > PUSH_MINUTES:
         raise ValueError(
             t(
-                "{limit} is too long for a stack that GitHub Actions deploys (permissionsBoundary): the job "
+                "{limit} minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job "
                 "ends first, in the middle of `pulumi up`. It has {minutes} minutes for the roll-out and "
-                "for deployCommand, which may take as long again; set {most} or less",
+                "for deployCommand, which may take as long again; set rolloutTimeoutMinutes to {most} or less, and "
+                "shorter waits if it refuses that",
                 limit=limit,
                 minutes=PUSH_MINUTES,
                 most=PUSH_MINUTES // (1 + commands),

@@ -56,7 +56,7 @@ class Sizes:
     wait: int
     """What ECS waits while all tasks are healthy."""
     limit: int
-    """`rolloutTimeoutMinutes`."""
+    """`rolloutTimeoutMinutes`; 0: as many as the roll-out needs."""
     others: tuple[tuple[int, int], ...] = ()
     """Number and CPU units of the tasks of each worker and job."""
 
@@ -117,8 +117,9 @@ class Sizes:
 
     @property
     def minutes(self) -> int:
-        """The least minutes of a roll-out, as far as the number of tasks makes it longer; else 0."""
-        return self.launch + shifting.START_MINUTES + self.wait if self.launch else 0
+        """The least minutes of a roll-out, as far as waits and the number of tasks make it longer; else 0."""
+        longer = self.launch + self.wait
+        return longer + shifting.START_MINUTES if longer else 0
 
     @property
     def fits(self) -> bool:
@@ -142,6 +143,7 @@ def check(read: Reader, sizes: Sizes) -> None:
     read.together(
         lambda: checked_time(sizes),
         *(shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY),
+        *(shifting.SHIFT_PERCENT, shifting.SHIFT_MINUTES, shifting.BAKE_MINUTES),
         otherwise=sizes,
     )
 
@@ -237,17 +239,18 @@ def _larger_class(sizes: Sizes) -> Iterator[str]:
 
 
 def checked_time(sizes: Sizes) -> Sizes:
-    """Return the sizes. Raises ValueError when so many tasks cannot be launched within the limit."""
-    if sizes.limit < sizes.minutes:
+    """Return the sizes. Raises ValueError when no roll-out could end within the limit."""
+    if 0 < sizes.limit < sizes.minutes:
         raise ValueError(
             t(
-                "{limit} is too short for {tasks} tasks: ECS launches {rate} a minute, {start} minutes "
-                "are for their start and {wait} for waits; set {least} or more, or fewer tasks",
+                "{limit} is too short: ECS waits {wait} minutes (deployStrategy, shiftMinutes, bakeMinutes) and "
+                "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
+                "or more, or 0, which is always enough",
                 limit=sizes.limit,
-                tasks=sizes.tasks,
-                rate=LAUNCHES_A_MINUTE,
-                start=shifting.START_MINUTES,
                 wait=sizes.wait,
+                rate=LAUNCHES_A_MINUTE,
+                tasks=sizes.tasks,
+                start=shifting.START_MINUTES,
                 least=sizes.minutes,
             )
         )
@@ -276,15 +279,6 @@ def warnings(sizes: Sizes) -> Iterator[Text]:
             needed=sizes.connections,
             allowed=sizes.allowed,
             kind=sizes.instance_class,
-        )
-    if _near(sizes.minutes, sizes.limit):
-        yield t(
-            "{key} {tasks}: a roll-out takes at least {least} of the {limit} minutes of "
-            "rolloutTimeoutMinutes. Raise it.",
-            key=sizes.key.name,
-            tasks=sizes.tasks,
-            least=sizes.minutes,
-            limit=sizes.limit,
         )
 
 

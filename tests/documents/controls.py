@@ -14,7 +14,7 @@ HEAD = """\
 The controls of the standard [AWS Foundational Security Best Practices][fsbp] that apply to the stacks' resources, and
 three controls of NIST SP 800-53 for CloudWatch. `policy/` checks them: with `--policy-pack policy`, a violated control
 stops `pulumi up` before it changes anything. `policy/left_out.yaml` lists the controls that a stack leaves out, with
-the reasons; the stacks of pull requests leave out those of `poc` and EC2.2, other stacks have the rules of `prod`.
+the reasons; other stacks have the rules of `prod`.
 Controls of services that no stack uses, of the account and of run time are not listed. `python -m tests.documents`
 writes this page.
 

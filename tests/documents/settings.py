@@ -33,7 +33,7 @@ class Words:
 
 PAGES = {
     ROOT / "docs" / "settings.md": Words(
-        settings="| key | meaning | default | other values | pull request |",
+        settings="| key | meaning | default | other values |",
         changes="| setting | what a running stack does with another value |",
         others="all others",
         empty="empty",
@@ -43,7 +43,7 @@ PAGES = {
         change=lambda change: change.english,
     ),
     ROOT / "docs" / "settings.ja.md": Words(
-        settings="| キー | 意味 | 既定値 | ほかの値 | プルリクエスト |",
+        settings="| キー | 意味 | 既定値 | ほかの値 |",
         changes="| 設定 | 別の値にしたとき、動いているスタックに起きること |",
         others="ほかのすべて",
         empty="空",
@@ -89,8 +89,7 @@ def page(path: Path) -> str:
 
 def _settings(words: Words) -> Iterator[str]:
     for key in KEYS:
-        preview = "" if key.preview is None else _value(key.preview, words)
-        cells = (words.meaning(key), _value(key.default, words), _others(key, words), preview)
+        cells = (words.meaning(key), _value(key.default, words), _others(key, words))
         yield f"| `{key.name}` | {' | '.join(cells)} |\n"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -26,6 +27,18 @@ class Journey:
         self.did[name] = self.stack.up(**config)
         self.states[name] = self.stack.state()
 
+    def step_as_planned(self, name: str) -> None:
+        """A step that does nothing but what the preview before it has planned."""
+        plan = str(self.stack.home.project / "plan.json")
+        self.stack.pulumi.run("preview", "--save-plan", plan, "--stack", self.stack.name)
+        self.did[name] = self.stack.pulumi.update("up", self.stack.name, "--plan", plan)
+        self.states[name] = self.stack.state()
+
+    def tag(self, name: str) -> str:
+        """The tag of the image that the state has after a step."""
+        [image] = re.findall(r'"baseImageName": ?"[^"]+:([^":]+)"', self.states[name])
+        return str(image)
+
     def attempt(self, name: str, **config: str) -> None:
         """A step that must fail; what it printed is kept."""
         try:
@@ -48,7 +61,12 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         another.write_text("# Another version of the app.\n")
         journey.step("new app version")
         another.unlink()
-        journey.attempt("sources of the first version")
+        journey.step_as_planned("sources of the first version")
+        before = stack.state()
+        another.write_text("# A third version of the app.\n")
+        journey.step("pushed, and killed before its state")
+        stack.state_file.write_text(before)
+        journey.step("after a kill")
         more = {"containerPort": "8081", "taskCpu": "512", "taskMemory": "1024"}
         journey.step("another revision, port and size", imageRevision="2", **more)
         journey.step("back to stage 1", ecsEnabled="false")

@@ -56,21 +56,33 @@ def test_a_second_up_changes_nothing(journey):
     assert did.unchanged == journey.did["stage 2"].created + journey.did["stage 2"].unchanged
 
 
+NEW_VERSION = [
+    "create-replacement aws:ecs/taskDefinition:TaskDefinition careapp-poc-app",
+    "delete-replaced aws:ecs/taskDefinition:TaskDefinition careapp-poc-app",
+    "replace aws:ecs/taskDefinition:TaskDefinition careapp-poc-app",
+    "update aws:ecs/service:Service careapp-poc-service",
+    "update docker:index/image:Image careapp-poc-app",
+]
+
+
 def test_a_new_app_version_replaces_the_task_definition_and_updates_the_service_only(journey):
-    assert sorted(set(journey.did["new app version"].steps)) == [
-        "create-replacement aws:ecs/taskDefinition:TaskDefinition careapp-poc-app",
-        "delete-replaced aws:ecs/taskDefinition:TaskDefinition careapp-poc-app",
-        "replace aws:ecs/taskDefinition:TaskDefinition careapp-poc-app",
-        "update aws:ecs/service:Service careapp-poc-service",
-        "update docker:index/image:Image careapp-poc-app",
-    ]
+    assert sorted(set(journey.did["new app version"].steps)) == NEW_VERSION
 
 
-def test_sources_of_an_earlier_image_are_refused_until_the_image_revision_changes(journey):
-    said = " ".join(journey.refused["sources of the first version"].split())
-    assert "tag invalid: The image tag '" in said
-    assert "cannot be overwritten because the repository is immutable." in said
-    assert "Traceback" not in said
+def test_earlier_sources_are_a_version_like_any_other(journey):
+    assert sorted(set(journey.did["sources of the first version"].steps)) == NEW_VERSION
+    first, again = (journey.tag(each) for each in ("stage 1", "sources of the first version"))
+    assert first != again
+    assert first.partition("-")[0] == again.partition("-")[0]
+
+
+def test_a_push_whose_update_was_killed_is_made_again(journey):
+    assert sorted(set(journey.did["after a kill"].steps)) == NEW_VERSION
+    killed, again = (
+        journey.tag(each) for each in ("pushed, and killed before its state", "after a kill")
+    )
+    assert killed != again
+    assert killed.partition("-")[0] == again.partition("-")[0]
 
 
 def test_another_image_revision_port_and_size_roll_through(journey):

@@ -14,9 +14,6 @@ from cfnlint.decode import cfn_yaml
 from tools.local_cloud.paths import ROOT
 
 TEMPLATE = ROOT / "delivery" / "template.yaml"
-PULL_REQUESTS = ROOT / "delivery" / "pull_requests.yaml"
-TEMPLATES = {"poc": TEMPLATE, "prod": TEMPLATE, "pr": PULL_REQUESTS}
-"""The template of each stack; `pr` are the stacks of pull requests."""
 ACCOUNT, REGION = "123456789012", "ap-northeast-1"
 REPOSITORY = "octo-org/careapp"
 NOTHING = object()
@@ -33,10 +30,8 @@ class Delivery:
     @classmethod
     def of(cls, stack: str, **more: str) -> Delivery:
         """With the template's defaults for all but the project, the stack, the repository and `more`."""
-        named = {"Project": "careapp"}
-        if TEMPLATES[stack] == TEMPLATE:
-            named["Stack"] = stack
-        return cls(stack, {**named, "Repository": REPOSITORY, **more})
+        named = {"Project": "careapp", "Stack": stack, "Repository": REPOSITORY}
+        return cls(stack, {**named, **more})
 
     @property
     def project(self) -> str:
@@ -44,7 +39,7 @@ class Delivery:
 
     @cached_property
     def _template(self) -> Any:
-        return cfn_yaml.load(str(TEMPLATES[self.stack]))
+        return cfn_yaml.load(str(TEMPLATE))
 
     @cached_property
     def resources(self) -> dict[str, Any]:

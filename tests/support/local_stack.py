@@ -339,9 +339,13 @@ class LocalStack:
         assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
         path.write_text(text.replace(old, new))
 
+    @property
+    def state_file(self) -> Path:
+        return self.home.state / f".pulumi/stacks/{self.project}/{self.name}.json"
+
     def state(self) -> str:
         """The stack's state file, as it lies on the disk."""
-        return (self.home.state / f".pulumi/stacks/{self.project}/{self.name}.json").read_text()
+        return self.state_file.read_text()
 
     def resources(self) -> list[Params]:
         """The resources in the state file, without the stack itself; no command of the engine takes a moment."""

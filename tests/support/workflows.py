@@ -26,9 +26,6 @@ ROLES = {
     ("deploy", "poc"): "CAREAPP_POC_ROLE",
     ("deploy", "prod"): "CAREAPP_PROD_ROLE",
     ("destroy", "poc"): "CAREAPP_POC_ROLE",
-    **dict.fromkeys(
-        (("pull-request-stack", job) for job in ("up", "down", "sweep")), "CAREAPP_PR_ROLE"
-    ),
 }
 """The variable of the role in AWS that a job takes; every other job takes none."""
 EXPRESSION = re.compile(r"\$\{\{\s*([\w.-]+)(?:\s*\|\| '[^']*')?\s*\}\}")

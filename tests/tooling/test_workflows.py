@@ -13,19 +13,17 @@ from tools.cli.tests import FOLDERS
 from tools.local_cloud.engine.build import recipe_version
 
 HOUR = 3_600
-DEPLOYING = {("deploy", "poc"), ("deploy", "prod"), ("pull-request-stack", "up")}
+DEPLOYING = {("deploy", "poc"), ("deploy", "prod")}
 
 
 def test_no_workflow_has_a_right_and_each_job_has_the_least():
-    assert [content["permissions"] for content in workflows().values()] == [{}] * 7
+    assert [content["permissions"] for content in workflows().values()] == [{}] * 6
     for workflow, name, job in jobs():
         expected = {"contents": "read"}
         if (workflow, name) in ROLES:
             expected["id-token"] = "write"
         if workflow == "comment":
             expected = {"pull-requests": "write"}
-        if (workflow, name) == ("pull-request-stack", "labelled"):
-            expected = {"pull-requests": "read"}
         assert job["permissions"] == expected, (workflow, name)
     for _, _, job in calls():
         called = "comment" if job["uses"].endswith("/comment.yml") else "ci"
@@ -52,7 +50,7 @@ def test_the_way_into_aws_is_a_role_of_the_job_and_no_stored_key():
 
 
 def stack_of(variable):
-    return next((name for name in ("PROD", "PR") if f"_{name}_" in variable), "POC")
+    return "PROD" if "_PROD_" in variable else "POC"
 
 
 def held_for(variable):
@@ -84,10 +82,6 @@ def test_a_forks_pull_request_gets_no_credentials():
     own = "github.event.pull_request.head.repo.full_name == github.repository"
     assert own in workflows()["preview"]["jobs"]["preview"]["if"]
     assert "needs.preview.result != 'skipped'" in workflows()["preview"]["jobs"]["comment"]["if"]
-    for name in ("up", "down"):
-        assert own in workflows()["pull-request-stack"]["jobs"][name]["if"]
-    # On a schedule there is no pull request; the sweep takes the stacks that are there.
-    assert "needs" in workflows()["pull-request-stack"]["jobs"]["sweep"]
 
 
 def test_no_job_that_has_a_way_into_aws_can_write_to_github():
@@ -100,11 +94,9 @@ def test_no_job_that_has_a_way_into_aws_can_write_to_github():
 def test_no_code_of_the_repository_runs_where_a_comment_is_written():
     [job] = workflows()["comment"]["jobs"].values()
     assert all(step["run"].startswith("gh ") for step in job["steps"])
-    [listing] = workflows()["pull-request-stack"]["jobs"]["labelled"]["steps"]
-    assert listing["run"].startswith("gh pr list --label preview --state open ")
 
 
-def test_each_topic_has_a_comment_of_its_own():
+def test_the_preview_is_the_comment():
     said = {
         (workflow, name): (job["with"]["topic"], job["with"]["number"], job["with"]["text"])
         for workflow, name, job in calls()
@@ -113,88 +105,8 @@ def test_each_topic_has_a_comment_of_its_own():
     number = "${{ github.event.pull_request.number }}"
     assert {key: each[:2] for key, each in said.items()} == {
         ("preview", "comment"): ("preview", number),
-        ("pull-request-stack", "comment"): ("stack", number),
-        ("pull-request-stack", "tell"): ("stack", "${{ matrix.number }}"),
     }
     assert said["preview", "comment"][2].startswith("${{ needs.preview.outputs.text || ")
-    both = "${{ needs.up.outputs.text || needs.down.outputs.text || "
-    assert said["pull-request-stack", "comment"][2].startswith(both)
-
-
-STACK = workflows()["pull-request-stack"]
-
-
-def decided(job, **event):
-    """Whether a job's `if` holds for an event, judged as GitHub does: `&&`, `||`, `==`, contains()."""
-    given = {
-        "vars.CAREAPP_PR_ROLE": "arn",
-        "github.event_name": "pull_request",
-        "github.repository": "o/r",
-        "github.event.pull_request.head.repo.full_name": "o/r",
-        "github.event.pull_request.state": "open",
-        "github.event.pull_request.labels.*.name": ["preview"],
-        "github.event.action": "synchronize",
-        "github.event.label.name": "",
-        **{key.replace("__", "."): value for key, value in event.items()},
-    }
-    text = STACK["jobs"][job]["if"].replace("&&", " and ").replace("||", " or ")
-    text = re.sub(r"contains\(([^,]+), ('\w+')\)", r"(\2 in \1)", text)
-    for name in sorted(given, key=len, reverse=True):
-        text = re.sub(rf"(?<![\w.]){re.escape(name)}(?![\w.*])", repr(given[name]), text)
-    return bool(eval(" ".join(text.split()), {"__builtins__": {}}))  # noqa: S307
-
-
-EVENTS = {
-    "a push with the label": ({}, ["up"]),
-    "a push without": ({"labels": []}, []),
-    "the label is set": ({"action": "labeled", "label": "preview"}, ["up"]),
-    "another label is set": ({"action": "labeled", "label": "bug"}, []),
-    "the label goes": ({"action": "unlabeled", "label": "preview", "labels": []}, ["down"]),
-    "another label goes": ({"action": "unlabeled", "label": "bug"}, []),
-    "it is closed": ({"action": "closed", "state": "closed"}, ["down"]),
-    "it is closed without the label": ({"action": "closed", "state": "closed", "labels": []}, []),
-    "it is opened again": ({"action": "reopened"}, ["up"]),
-    "a push to a closed one": ({"state": "closed"}, []),
-    "a fork's push": ({"head": "fork/r"}, []),
-    "a fork's is closed": ({"head": "fork/r", "action": "closed", "state": "closed"}, []),
-    "a repository without the role": ({"role": ""}, []),
-}
-KEYS = {
-    "action": "github.event.action",
-    "label": "github.event.label.name",
-    "labels": "github.event.pull_request.labels.*.name",
-    "state": "github.event.pull_request.state",
-    "head": "github.event.pull_request.head.repo.full_name",
-    "role": "vars.CAREAPP_PR_ROLE",
-}
-
-
-@pytest.mark.parametrize("event", EVENTS)
-def test_a_pull_request_s_stack_stands_by_its_label(event):
-    changed, jobs_run = EVENTS[event]
-    given = {KEYS[key]: value for key, value in changed.items()}
-    assert [job for job in ("up", "down") if decided(job, **given)] == jobs_run
-    assert not decided("labelled", **given)
-
-
-def test_the_sweep_runs_by_schedule_and_by_hand():
-    assert set(STACK["on"]) == {"pull_request", "schedule", "workflow_dispatch"}
-    assert set(STACK["on"]["pull_request"]["types"]) == {
-        *("labeled", "unlabeled", "synchronize", "reopened", "closed")
-    }
-    for name in ("schedule", "workflow_dispatch"):
-        assert decided("labelled", **{"github.event_name": name})
-    assert STACK["jobs"]["sweep"]["needs"] == "labelled"
-
-
-def test_what_destroys_runs_the_code_of_the_default_branch():
-    """And a pull request cannot give itself more time: the sweep reads the branch's previewHours."""
-    refs = {
-        name: [step["with"].get("ref") for step in used(STACK["jobs"][name], "actions/checkout")]
-        for name in ("up", "down", "sweep")
-    }
-    branch = "${{ github.event.repository.default_branch }}"
-    assert refs == {"up": [None], "down": [branch], "sweep": [None]}
 
 
 def test_pulumi_is_the_version_that_the_rehearsal_runs():
@@ -247,9 +159,7 @@ ONE_AT_A_TIME = {
     ("drift", "prod"): "prod",
 }
 VARIABLES = {
-    name: value
-    for stack in ("poc", "prod", "pr")
-    for name, value in Delivery.of(stack).variables.items()
+    name: value for stack in ("poc", "prod") for name, value in Delivery.of(stack).variables.items()
 }
 SWITCH = "CAREAPP_NIGHTLY_DESTROY"
 
@@ -261,8 +171,6 @@ def test_a_job_in_aws_is_skipped_until_the_repository_has_its_role():
         for workflow, name, job in jobs()
     }
     found = {key: names - {SWITCH} for key, names in deciding.items() if names}
-    # What it lists is only for the sweep.
-    assert found.pop(("pull-request-stack", "labelled")) == {"CAREAPP_PR_ROLE"}
     assert found == {key: {role} for key, role in ROLES.items()}
     assert "--env" not in PAGE.read_text()
 
@@ -306,17 +214,6 @@ def test_one_run_per_stack_at_a_time_and_none_is_cancelled():
             key: {"group": group, "cancel-in-progress": False, "queue": "max"}
             for key, group in ONE_AT_A_TIME.items()
         },
-        # Without a queue the last one of those that wait runs, and decides.
-        **{
-            ("pull-request-stack", name): {
-                "group": f"pr-{group}",
-                "cancel-in-progress": False,
-            }
-            for name, group in {
-                **dict.fromkeys(("up", "down"), "${{ github.event.pull_request.number }}"),
-                **{"labelled": "labelled", "sweep": "sweep"},
-            }.items()
-        },
     }
     for name in ("deploy", "destroy", "drift"):
         assert "concurrency" not in workflows()[name]
@@ -359,8 +256,6 @@ def test_each_job_takes_the_variables_of_its_own_stack():
 
 def test_a_job_logs_docker_in_before_it_pushes_an_image():
     """The token is in Docker's configuration and not in the state, which previews read."""
-    names = [step.name for step in steps() if step.key[:2] == ("pull-request-stack", "up")]
-    assert names == ["Log in to ECR", "Put up", "Why it failed"]
     for name in ("poc", "prod"):
         names = [step.name for step in steps() if step.key[:2] == ("deploy", name)]
         assert names == ["Log in to ECR", "Choose the stack", "Deploy", "Why it failed"]

@@ -148,7 +148,11 @@ class Engine(pulumi.runtime.Mocks):
         identity = f"{args.typ.rpartition(':')[2]}/{args.name}"  # names repeat across types
         computed = {"arn": f"arn:{identity}", "name": f"{args.name}-made-up"}
         kept = args.inputs if args.custom else {}  # a component's outputs are not its inputs
-        return identity, {**computed, **kept, **answers(args)}
+        outputs = {**computed, **kept, **answers(args)}
+        if args.typ == "docker:index/image:Image":  # the next program finds its tag in the state
+            state = self.lookups["pulumi:pulumi:readStackResourceOutputs"]["outputs"]
+            state[f"{args.typ}::{args.name}"] = {"type": args.typ, "outputs": outputs}
+        return identity, outputs
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> dict[str, Any]:
         if args.token not in self.lookups:
@@ -248,8 +252,16 @@ def balancer(settings: Settings) -> LoadBalancer:
     return LoadBalancer(NAME, LoadBalancerArgs(settings=settings, network=network(settings)))
 
 
-def image(settings: Settings) -> AppImage:
-    return AppImage(NAME, AppImageArgs(settings=settings))
+def image(settings: Settings, tag: str = "") -> AppImage:
+    """The image of a stack whose last update pushed it under a tag."""
+    before = {}
+    if tag:
+        urn = (
+            f"urn:pulumi:poc::careapp::careapp:infra:AppImage$docker:index/image:Image::{NAME}-app"
+        )
+        outputs = {"imageName": f"123456789012.dkr.example/careapp/hello-ecs:{tag}"}
+        before[urn] = {"type": "docker:index/image:Image", "outputs": outputs}
+    return AppImage(NAME, AppImageArgs(settings=settings, before=before))
 
 
 def uploads(settings: Settings, within: Network | None = None) -> Uploads:

@@ -8,7 +8,7 @@ from stack.names import StackNames
 from tests.support.delivery import REGION, Delivery, arn, iam
 from tools.shared.policy_evaluation import permits
 
-POC, PROD, PULL_REQUESTS = (Delivery.of(stack) for stack in ("poc", "prod", "pr"))
+POC, PROD = BOTH = [Delivery.of(stack) for stack in ("poc", "prod")]
 HERE = {"aws:RequestedRegion": REGION}
 NEW = {**HERE, "aws:RequestTag/stack": "poc", "aws:RequestTag/project": "careapp"}
 KEY_TAGS = {**NEW, "aws:TagKeys": ["stack", "project"]}
@@ -23,7 +23,6 @@ KEY, INSTANCE, VPC = (
 )
 SECRET = arn("secretsmanager", "secret:rds!db-0-AbCdEf")
 READ_SECRET = "secretsmanager:GetSecretValue"
-TASK_ROLE = iam("role/careapp-pr-7-task")
 LAMBDA, TASKS, SCHEDULER = (
     {"iam:PassedToService": f"{one}.amazonaws.com"} for one in ("lambda", "ecs-tasks", "scheduler")
 )
@@ -247,63 +246,6 @@ ATTACKS = {
             ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/ZOTHER", {})
         ],
     },
-    "a pull request": {
-        "reads the state of poc": [("s3:GetObject", state("poc"), HERE)],
-        "writes the state of prod": [("s3:PutObject", state("prod"), HERE)],
-        "decrypts the state of poc": [("kms:Decrypt", arn("kms", "key/poc-key"), HERE)],
-        "makes a key": [("kms:CreateKey", "*", asking("pr-7"))],
-        "tags a key": [("kms:TagResource", arn("kms", "key/x"), asking("pr-7"))],
-        "starts an instance": [("ec2:RunInstances", arn("ec2", "instance/*"), asking("pr-7"))],
-        "makes a NAT gateway": [
-            ("ec2:CreateNatGateway", arn("ec2", "natgateway/*"), asking("pr-7"))
-        ],
-        "takes an address": [("ec2:AllocateAddress", arn("ec2", "elastic-ip/*"), asking("pr-7"))],
-        "ends a subscription": [("sns:Unsubscribe", "*", HERE)],
-        "changes a record": [
-            ("route53:ChangeResourceRecordSets", "arn:aws:route53:::hostedzone/Z1", {})
-        ],
-        "makes a role of its own kind": [
-            ("iam:CreateRole", iam("role/careapp-delivery-pr2"), bound("pr"))
-        ],
-        "makes a role without the bound": [("iam:CreateRole", TASK_ROLE, {})],
-        "makes a role with poc's bound": [("iam:CreateRole", TASK_ROLE, bound("poc"))],
-        "takes the bound from a role": [
-            ("iam:DeleteRolePermissionsBoundary", TASK_ROLE, bound("pr"))
-        ],
-        "widens the bound": [
-            ("iam:CreatePolicyVersion", iam("policy/careapp-delivery-pr-boundary"), {})
-        ],
-        "makes itself trust others": [
-            ("iam:UpdateAssumeRolePolicy", iam("role/careapp-delivery-pr"), {})
-        ],
-        "takes another role": [("sts:AssumeRole", iam("role/careapp-delivery-prod"), {})],
-        "hands a role to Lambda": [("iam:PassRole", TASK_ROLE, LAMBDA)],
-        "runs its task in poc's cluster": [
-            ("ecs:RunTask", arn("ecs", "task-definition/careapp-pr-7:1"), within("poc"))
-        ],
-        "tags a task that runs": [
-            ("ecs:TagResource", arn("ecs", "task/careapp-pr-7-cluster/0a"), HERE)
-        ],
-        "reads a database's password": [(READ_SECRET, SECRET, database("pr-7"))],
-        "reads the secret of poc's login": [(READ_SECRET, login_secret("poc"), HERE)],
-        "deletes poc's files": [("s3:DeleteObject", files("poc"), HERE | OWN)],
-        "reads a file": [("s3:GetObject", files("pr-7"), HERE | OWN)],
-        "restores prod's snapshot": [
-            ("rds:RestoreDBInstanceFromDBSnapshot", arn("rds", "snapshot:careapp-prod-final"), HERE)
-        ],
-    },
-    "a role of a pull request's stack": {
-        "reads the secret of poc's database": [(READ_SECRET, SECRET, database("poc"))],
-        "reads a file of poc's app": [("s3:GetObject", files("poc"), OWN)],
-        "reads a secret of poc's app": [(READ_SECRET, app_secret("poc"), {})],
-        "runs a job in poc's cluster": [
-            ("ecs:RunTask", arn("ecs", "task-definition/careapp-pr-7-job-a:1"), within("poc"))
-        ],
-        "pulls poc's image": [
-            ("ecr:BatchGetImage", arn("ecr", "repository/careapp/hello-ecs"), {})
-        ],
-        "writes into prod's log": [("logs:PutLogEvents", log("prod"), {})],
-    },
 }
 NEEDED = {
     "a preview": [("kms:Decrypt", POC.key_arn, HERE)],
@@ -334,23 +276,12 @@ NEEDED = {
         ("scheduler:UpdateSchedule", arn("scheduler", "schedule/careapp-poc/a"), HERE),
         (READ_SECRET, login_secret("poc"), HERE),
     ],
-    "a role of a pull request's stack": [
-        ("s3:PutObject", files("pr-7"), OWN),
-        ("ecs:RunTask", arn("ecs", "task-definition/careapp-pr-7-job-a:1"), within("pr-7")),
-        ("ecs:TagResource", arn("ecs", "task/careapp-pr-7-cluster/0a"), RUN_TASK),
-        ("iam:PassRole", iam("role/careapp-pr-7-task"), TASKS),
-        (READ_SECRET, SECRET, database("pr-7")),
-        ("ecr:BatchGetImage", arn("ecr", "repository/careapp-pr-7/hello-ecs"), {}),
-        ("logs:PutLogEvents", log("pr-7"), {}),
-    ],
 }
 DOCUMENTS = {
     "a preview": POC.documents("careapp-delivery-preview"),
     "a drift check": POC.documents("careapp-delivery-poc-drift"),
     "a role of the stack": [POC.boundary],
     "a deploy": POC.deploy,
-    "a pull request": PULL_REQUESTS.deploy,
-    "a role of a pull request's stack": [PULL_REQUESTS.boundary],
 }
 
 
@@ -375,7 +306,6 @@ def test_what_the_stack_needs_does(role, call):
     assert permits(DOCUMENTS[role], *call)
 
 
-PULL_REQUEST = PULL_REQUESTS.deploy
 CREATED_BY = {
     "vpc": "CreateVpc",
     "subnet": "CreateSubnet",
@@ -430,8 +360,8 @@ def by_name(stack, project="careapp"):
     return [
         *((action, arn(action.split(":")[0], resource), HERE) for action, resource in here),
         ("ecs:RunTask", arn("ecs", f"task-definition/{names.family}:1"), within(stack)),
-        ("iam:CreateRole", role, bound("pr")),
-        ("iam:PutRolePolicy", role, bound("pr")),
+        ("iam:CreateRole", role, bound(stack)),
+        ("iam:PutRolePolicy", role, bound(stack)),
         ("iam:UpdateAssumeRolePolicy", role, {}),
         ("iam:PassRole", role, TASKS),
         ("iam:PassRole", role, SCHEDULER),
@@ -447,7 +377,7 @@ def by_tag(stack):
     ]
 
 
-def allowed(calls, documents=PULL_REQUEST):
+def allowed(calls, documents):
     return [
         (action, resource)
         for action, resource, keys in calls
@@ -455,48 +385,37 @@ def allowed(calls, documents=PULL_REQUEST):
     ]
 
 
-@pytest.mark.parametrize("stack", ["pr-7", "pr-12345"])
-def test_it_can_change_a_pull_request_s_stack(stack):
-    calls = [*by_name(stack), *by_tag(stack)]
-    assert allowed(calls) == [call[:2] for call in calls]
+@pytest.mark.parametrize("delivery", BOTH, ids=lambda each: each.stack)
+def test_a_deploy_can_change_its_own_stack(delivery):
+    calls = [*by_name(delivery.stack), *by_tag(delivery.stack)]
+    assert allowed(calls, delivery.deploy) == [call[:2] for call in calls]
 
 
-@pytest.mark.parametrize("stack", ["poc", "prod", "prx-7", "prod-pr-7"])
-def test_it_can_change_nothing_of_another_stack(stack):
-    assert allowed([*by_name(stack), *by_tag(stack)]) == []
+@pytest.mark.parametrize("stack", ["prod", "pocx", "try", "prod-poc"])
+def test_a_deploy_can_change_nothing_of_another_stack(stack):
+    assert allowed([*by_name(stack), *by_tag(stack)], POC.deploy) == []
 
 
-def test_another_stack_s_tag_denies_what_the_name_allows():
-    calls = [(action, resource, tagged("poc")) for action, resource, _ in by_name("pr-7")]
-    assert allowed(calls) == []
-
-
-@pytest.mark.parametrize("delivery", [POC, PROD, PULL_REQUESTS], ids=lambda each: each.stack)
+@pytest.mark.parametrize("delivery", BOTH, ids=lambda each: each.stack)
 def test_no_deploy_can_change_anything_of_ec2_without_the_stack_s_tag(delivery):
     """AWS makes a default group, a main route table and a default network without tags."""
     assert allowed([*by_tag(None), *by_tag("network-team")], delivery.deploy) == []
 
 
-@pytest.mark.parametrize("delivery", [POC, PROD, PULL_REQUESTS], ids=lambda each: each.stack)
+@pytest.mark.parametrize("delivery", BOTH, ids=lambda each: each.stack)
 def test_no_deploy_can_change_anything_of_another_project(delivery):
     """By its names; where AWS gives them, by its tags, though the stack's name is the same."""
-    stack = "pr-7" if delivery is PULL_REQUESTS else delivery.stack
+    stack = delivery.stack
     acmes = {"aws:ResourceTag/project": "acme"}
     tagged_so = [(action, resource, {**keys, **acmes}) for action, resource, keys in by_tag(stack)]
     assert allowed([*by_name(stack, "acme"), *tagged_so], delivery.deploy) == []
 
 
-@pytest.mark.parametrize("stack", ["poc", "prod"])
-def test_a_deploy_can_change_its_own_network(stack):
-    calls = by_tag(stack)
-    assert allowed(calls, Delivery.of(stack).deploy) == [call[:2] for call in calls]
-
-
 @pytest.mark.parametrize("tag", ["network-team", None])
-@pytest.mark.parametrize("delivery", [POC, PROD, PULL_REQUESTS], ids=lambda each: each.stack)
+@pytest.mark.parametrize("delivery", BOTH, ids=lambda each: each.stack)
 def test_a_tag_on_what_is_new_opens_nothing_of_another_s_and_nothing_untagged(delivery, tag):
     """RequestTag is in the context of every resource of the call, the group that is there included."""
-    stack = "pr-7" if delivery is PULL_REQUESTS else delivery.stack
+    stack = delivery.stack
     keys = asking(stack) | tagged(tag)
     calls = {
         "security-group": "AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RunInstances",
@@ -522,13 +441,12 @@ def test_a_tag_on_what_is_new_opens_nothing_of_another_s_and_nothing_untagged(de
 
 
 @pytest.mark.parametrize(("kind", "creating"), CREATED_BY.items())
-def test_ec2_is_tagged_only_by_the_call_that_creates_it(kind, creating):
+def test_ec2_is_tagged_as_the_stack_s_own_by_the_call_that_creates_it(kind, creating):
     new, there = arn("ec2", f"{kind}/*"), arn("ec2", f"{kind}/x-1")
-    assert permits(PULL_REQUEST, "ec2:CreateTags", new, asking("pr-7", creating))
-    assert not permits(PULL_REQUEST, "ec2:CreateTags", new, asking("poc", creating))
-    for stack in ("pr-7", "poc", None):
-        for action in ("ec2:CreateTags", "ec2:DeleteTags"):
-            assert not permits(PULL_REQUEST, action, there, asking("pr-7") | tagged(stack))
-    assert permits(PULL_REQUEST, f"ec2:{creating}", new, asking("pr-7"))
-    assert not permits(PULL_REQUEST, f"ec2:{creating}", new, asking("prod"))
-    assert not permits(PULL_REQUEST, f"ec2:{creating}", new, HERE)
+    assert permits(POC.deploy, "ec2:CreateTags", new, asking("poc", creating))
+    assert not permits(POC.deploy, "ec2:CreateTags", new, asking("prod", creating))
+    for action in ("ec2:CreateTags", "ec2:DeleteTags"):
+        assert not permits(POC.deploy, action, there, asking("poc") | tagged("prod"))
+    assert permits(POC.deploy, f"ec2:{creating}", new, asking("poc"))
+    assert not permits(POC.deploy, f"ec2:{creating}", new, asking("prod"))
+    assert not permits(POC.deploy, f"ec2:{creating}", new, HERE)

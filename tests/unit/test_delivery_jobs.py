@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -189,129 +187,31 @@ def test_a_long_preview_keeps_its_end_and_fits_into_comment_and_variable(job):
     assert (name, job.output.read_text().splitlines()[-1]) == ("text", end)
 
 
-def history(hours, kind="update"):
-    """What `pulumi stack history --json` says of an update that began hours ago."""
-    began = datetime.now(UTC) - timedelta(hours=hours)
-    return [{"kind": kind, "startTime": began.strftime("%Y-%m-%dT%H:%M:%S.000Z")}]
-
-
 @pytest.fixture
-def standing(job, monkeypatch, tmp_path):
-    """Put stacks of pull requests into the bucket, each with its history; destroys run `script`."""
+def folder(monkeypatch, tmp_path):
+    """The folder of a project."""
     (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
-    (tmp_path / "Pulumi.poc.yaml").write_text(
-        "config: {aws:region: ap-northeast-1, careapp:previewHours: 3}"
-    )
-    monkeypatch.chdir(tmp_path)
-
-    def standing(histories, script='echo "$@" >> words'):
-        job.deployed()
-        for stack, held in histories.items():
-            for name in (f"{stack}.json", f"{stack}.json.bak"):
-                key = f".pulumi/stacks/careapp/{name}"
-                s3().put_object(Bucket=BUCKET, Key=key, Body=b"{}")
-            (tmp_path / f"{stack}.history").write_text(json.dumps(held))
-        told = '"stack history") cat "$4.history" ;;'
-        job.on_path("pulumi", f'case "$1 $2" in {told} "destroy "*) {script} ;; *) exit 9 ;; esac')
-
-    return standing
-
-
-def outputs(job):
-    found = re.findall(r"^(\w+)<<(\w+)\n(.*?)\n\2$", job.output.read_text(), re.M | re.S)
-    return {name: text for name, _, text in found}
-
-
-def test_the_sweep_destroys_what_is_closed_or_over_its_time_and_nothing_else(
-    job, standing, tmp_path
-):
-    stacks = {"pr-7": history(1), "pr-8": history(3), "pr-9": history(2), "pr-10": history(1, "x")}
-    standing({**stacks, "prod": history(99), "pr-x": history(99)})
-    assert job.run("sweep", "--labelled", "[8, 9, 10, 11]").exit_code == 0
-    destroyed = [line.split()[2] for line in (tmp_path / "words").read_text().splitlines()]
-    assert destroyed == ["pr-7", "pr-8", "pr-10"]
-    assert {each["number"]: each["text"].partition(": ")[2] for each in told(job)} == {
-        7: "its pull request is closed or has no label `preview`.",
-        8: "its 3 hours after the last update are over.",
-        10: "it was never deployed whole.",
-    }
-
-
-def told(job):
-    return json.loads(outputs(job)["comments"])
-
-
-def test_the_sweep_of_another_project_leaves_these_alone(job, standing, tmp_path):
-    standing({"pr-7": history(9)})
-    (tmp_path / "Pulumi.yaml").write_text("name: acme\n")
     (tmp_path / "Pulumi.poc.yaml").write_text("config: {aws:region: ap-northeast-1}")
-    assert job.run("sweep", "--labelled", "[]").exit_code == 0
-    assert told(job) == []
-    assert list(delivery.stacks("pr-7")) == []
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def test_a_stack_that_is_being_worked_on_is_left_to_the_next_sweep(job, standing):
-    standing({"pr-7": history(9)}, "echo error: the stack is currently locked by 1 lock; exit 255")
-    assert job.run("sweep", "--labelled", "[]").exit_code == 0
-    assert told(job) == []
-    assert job.summary.read_text().startswith("### pr-7 is busy\n")
+@pytest.mark.usefixtures("folder")
+def test_a_stack_that_was_removed_has_no_state(job):
+    """Removing a stack leaves `.json.bak`."""
+    job.deployed()
+    for name in ("old.json.bak", "prod.json"):
+        s3().put_object(Bucket=BUCKET, Key=f".pulumi/stacks/careapp/{name}", Body=b"{}")
+    s3().put_object(Bucket=BUCKET, Key=".pulumi/stacks/acme/other.json", Body=b"{}")
+    assert list(delivery.stacks()) == ["poc", "prod"]
 
 
-def test_a_destroy_that_fails_is_red_and_stops_no_other(job, standing):
-    standing({"pr-7": history(9), "pr-8": history(9)}, '[ "$3" = pr-8 ] || { echo no; exit 4; }')
-    assert job.run("sweep", "--labelled", "[]").exit_code == 1
-    first, second = (each["text"].splitlines()[0] for each in told(job))
-    assert (first, second) == ("### pr-7 could not be destroyed", "### pr-8 is destroyed")
-    assert job.run("destroy", "--pull-request", "7").exit_code == 4
-
-
-def test_a_stack_that_was_removed_is_not_asked_of_pulumi(job, standing):
-    """Removing a stack leaves `.json.bak`, which is no state."""
-    standing({})
-    key = ".pulumi/stacks/careapp/pr-7.json.bak"
-    s3().put_object(Bucket=BUCKET, Key=key, Body=b"{}")
-    assert list(delivery.stacks("pr-7")) == []
-    assert job.run("destroy", "--pull-request", "7").exit_code == 0
-    assert outputs(job)["text"] == "### pr-7 does not stand"
-    assert job.run("sweep", "--labelled", "[]").exit_code == 0
-
-
-def test_a_preview_that_fails_is_red_and_says_that_what_was_made_is_billed(
-    job, standing, monkeypatch
-):
-    standing({})
-    monkeypatch.setenv("CAREAPP_KEY", "awskms://alias/careapp-delivery-pr")
-    job.on_path("pulumi", '[ "$1" = stack ] || { echo broken; exit 3; }')
-    assert job.run("up", "--pull-request", "7").exit_code == 3
-    text = outputs(job)["text"]
-    assert text.startswith("### pr-7 could not be deployed\n")
-    assert "broken" in text
-    assert "What was made of it is billed. It is destroyed 3 hours after its last update" in text
-
-
-def test_a_poc_without_a_file_is_one_sentence(job, standing, monkeypatch, tmp_path):
-    standing({})
-    monkeypatch.setenv("CAREAPP_KEY", "awskms://alias/careapp-delivery-pr")
-    (tmp_path / "Pulumi.poc.yaml").unlink()
-    done = job.run("up", "--pull-request", "7")
-    assert (done.exit_code, done.output.count("\n")) == (1, 1)
-    assert done.output.startswith("Error: ")
-
-
-BACKEND = "PULUMI_BACKEND_URL (CAREAPP_…_STATE)"
-MISSING = {
-    "preview --stack poc": BACKEND,
-    "drift --stack poc": BACKEND,
-    "up --pull-request 7": f"{BACKEND}, CAREAPP_KEY (CAREAPP_…_KEY)",
-    "destroy --pull-request 7": BACKEND,
-    "sweep --labelled []": BACKEND,
-}
-"""The steps that need the workflow's variables, and those that a shell without any lacks."""
-OF_NONE = {"destroyable", "login", "why"}
+WITH_A_BACKEND, WITHOUT = {"drift", "preview"}, {"destroyable", "login", "why"}
+"""The steps that need the workflow's variable, and those that a shell without any lacks."""
 
 
 def test_every_step_is_one_that_needs_variables_or_one_that_needs_none():
-    assert {each.split()[0] for each in MISSING} | OF_NONE == set(delivery.delivery.commands)
+    assert set(delivery.delivery.commands) == WITH_A_BACKEND | WITHOUT
 
 
 def typed(monkeypatch, capsys, words):
@@ -322,48 +222,32 @@ def typed(monkeypatch, capsys, words):
     return ended.value.code, capsys.readouterr().err
 
 
-@pytest.mark.parametrize("step", MISSING)
-def test_a_step_without_its_variables_says_which_and_who_sets_them(
-    job, standing, monkeypatch, capsys, step
-):
-    standing({})
-    for name in ("PULUMI_BACKEND_URL", "CAREAPP_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    code, said = typed(monkeypatch, capsys, step.split())
-    assert code == 2
-    assert said == (
-        f"careapp: Not set: {MISSING[step]}. The workflow sets each from the repository's variable in brackets, "
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("step", sorted(WITH_A_BACKEND))
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_step_without_its_variable_says_who_sets_it(job, monkeypatch, capsys, step, value):
+    """An expression of a variable that does not exist is empty text (GitHub Docs, "Variables")."""
+    job.deployed()
+    monkeypatch.delenv("PULUMI_BACKEND_URL")
+    if value is not None:
+        monkeypatch.setenv("PULUMI_BACKEND_URL", value)
+    assert typed(monkeypatch, capsys, [step, "--stack", "poc"]) == (
+        2,
+        "careapp: PULUMI_BACKEND_URL is not set. The workflow sets it from the repository's variable CAREAPP_…_STATE, "
         "whose value the CloudFormation stack puts out (docs/delivery.md, step 2); export it to run this step "
-        "yourself. ./careapp shell sets both for the local cloud.\n"
+        "yourself. ./careapp shell sets it for the local cloud.\n",
     )
 
 
-def test_a_variable_that_github_leaves_empty_is_missing(job, standing, monkeypatch, capsys):
-    """An expression of a variable that does not exist is empty text (GitHub Docs, "Variables")."""
-    standing({})
-    monkeypatch.setenv("CAREAPP_KEY", "")
-    code, said = typed(monkeypatch, capsys, ["up", "--pull-request", "7"])
-    assert (code, said.partition(". ")[0]) == (2, "careapp: Not set: CAREAPP_KEY (CAREAPP_…_KEY)")
-
-
-@pytest.mark.parametrize("text", ["", "7,8", '{"a": 1}', '["7"]'])
-def test_a_list_of_pull_requests_that_is_none_is_refused(job, standing, monkeypatch, capsys, text):
-    standing({"pr-7": history(9)})
-    code, said = typed(monkeypatch, capsys, ["sweep", "--labelled", text])
-    assert code == 2
-    assert f"{text!r} is not a JSON list of numbers, such as [7, 12]" in said
-
-
 @pytest.fixture
-def paused(standing, tmp_path):
+def paused(job, folder):
     """Put a database that is stopped into AWS, and its settings into poc's file."""
 
     def paused(snapshot, stop=True):
-        standing({})
+        job.deployed()
         keys = "aws:region: ap-northeast-1, careapp:protect: 'false'"
         text = f"config: {{{keys}, careapp:databaseFinalSnapshot: {snapshot!r}}}"
-        (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
-        (tmp_path / "Pulumi.poc.yaml").write_text(text)
+        (folder / "Pulumi.poc.yaml").write_text(text)
         rds = delivery.boto3.client("rds")
         name = {"DBInstanceIdentifier": "careapp-poc"}
         login = {"MasterUsername": "postgres", "MasterUserPassword": "long-enough-1"}
@@ -401,19 +285,21 @@ def test_a_database_that_could_not_be_read_is_not_called_running(job, paused, mo
     assert (code, said.count("Traceback")) == (2, 0)
 
 
-def test_a_stack_that_is_gone_can_be_destroyed_again(job, standing):
-    standing({})
+@pytest.mark.usefixtures("folder")
+def test_a_stack_that_is_gone_can_be_destroyed_again(job):
+    job.deployed()
     assert job.run("destroyable", "--stack", "poc").exit_code == 0
 
 
-def test_without_a_job_the_result_is_printed(job, standing, monkeypatch):
-    standing({})
+@pytest.mark.usefixtures("folder")
+def test_without_a_job_the_result_is_printed(job, monkeypatch):
+    make_bucket()
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
-    assert job.run("destroy", "--pull-request", "7").output == "### pr-7 does not stand\n"
+    said = "### poc is not deployed: there is no drift\n"
+    assert job.run("drift", "--stack", "poc").output == said
 
 
 def test_the_stacks_of_another_backend_are_those_that_pulumi_lists(job, monkeypatch):
     monkeypatch.setenv("PULUMI_BACKEND_URL", "file:///somewhere")
-    job.on_path("pulumi", """echo '[{"name": "poc"}, {"name": "pr-7"}, {"name": "pr-71"}]'""")
-    assert list(delivery.stacks("pr-7.json")) == ["pr-7"]
-    assert list(delivery.stacks("pr-")) == ["pr-7", "pr-71"]
+    job.on_path("pulumi", """echo '[{"name": "poc"}, {"name": "try"}]'""")
+    assert list(delivery.stacks()) == ["poc", "try"]

@@ -14,11 +14,8 @@ from tests.support.iam_policies import fits, forms, rows, spelled_out
 from tools.shared.policy_evaluation import permits
 
 DELIVERIES = {stack: Delivery.of(stack, HostedZone="Z1") for stack in ("poc", "prod")}
-DELIVERIES["pr"] = Delivery.of("pr")
-OTHER = {"poc": "prod", "prod": "poc", "pr": "poc"}
+OTHER = {"poc": "prod", "prod": "poc"}
 """The stack that a role of this one must not change, or lock its role out of."""
-VALUES = {"poc": "poc", "prod": "prod", "pr": "pr-7"}
-"""The value of the tag `stack` by which each template knows its own."""
 
 
 def foreign(stack: str) -> dict[str, dict[str, str]]:
@@ -27,13 +24,13 @@ def foreign(stack: str) -> dict[str, dict[str, str]]:
         "without tags": {},
         "another team's": {"project": "other", "Name": "other"},
         "the key of a state": {"project": "careapp-delivery"},
-        "another stack's": {"project": "careapp", "stack": VALUES[OTHER[stack]]},
+        "another stack's": {"project": "careapp", "stack": OTHER[stack]},
     }
 
 
 def requests(stack: str) -> list[dict[str, str]]:
     """The tags of a request: to own the resource by them, or to make another role's Deny match."""
-    own, others = {"stack": VALUES[stack]}, {"stack": VALUES[OTHER[stack]]}
+    own, others = {"stack": stack}, {"stack": OTHER[stack]}
     return [{"project": "careapp", **own}, own, {"project": "careapp", **others}]
 
 

@@ -9,7 +9,7 @@ import re
 import pytest
 from cfnlint.api import lint_file
 
-from tests.support.delivery import TEMPLATES, Delivery, iam
+from tests.support.delivery import TEMPLATE, Delivery, iam
 from tests.support.iam_policies import fits, forms, rows, spelled_out
 from tools.local_cloud.paths import ROOT
 
@@ -21,14 +21,12 @@ EVERYWHERE = ("aws:RequestedRegion", "aws:ResourceAccount", "aws:ViaAWSService")
 """Condition keys of every request, which the reference does not list (IAM User Guide, "global condition keys")."""
 IDS = "octo-org@12/careapp@345"
 BOTH = [Delivery.of(stack, HostedZone="Z0123456789ABC") for stack in ("poc", "prod")]
-PULL_REQUESTS = Delivery.of("pr")
-ALL = [*BOTH, PULL_REQUESTS]
 
 
 def policies():
     return [
         (each["ManagedPolicyName"], each["PolicyDocument"])
-        for delivery in ALL
+        for delivery in BOTH
         for each in delivery.resources.values()
         if "ManagedPolicyName" in each
     ]
@@ -56,12 +54,11 @@ def allowing():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("template", sorted({*TEMPLATES.values()}), ids=lambda each: each.stem)
-def test_cfn_lint_finds_nothing_and_cloudformation_takes_it_without_a_bucket(template):
+def test_cfn_lint_finds_nothing_and_cloudformation_takes_it_without_a_bucket():
     """51,200 bytes (CloudFormation User Guide, "Understand CloudFormation quotas", template body)."""
-    assert lint_file(template) == []
-    assert template.stat().st_size <= 51_200, (
-        f"{template.name} is too long for `aws cloudformation deploy` without a bucket: shorten it"
+    assert lint_file(TEMPLATE) == []
+    assert TEMPLATE.stat().st_size <= 51_200, (
+        f"{TEMPLATE.name} is too long for `aws cloudformation deploy` without a bucket: shorten it"
     )
 
 
@@ -102,16 +99,15 @@ def test_every_policy_and_description_fits_into_iams_limits():
     assert {name: size for name, size in sizes.items() if size > LIMIT} == {}
     told = [
         str(each["Description"])
-        for delivery in ALL
+        for delivery in BOTH
         for each in delivery.resources.values()
         if "Description" in each
     ]
     assert [each for each in told if not DESCRIPTION.fullmatch(each)] == []
 
 
-@pytest.mark.parametrize("delivery", [BOTH[0], PULL_REQUESTS], ids=lambda each: each.stack)
-def test_the_state_stays_when_the_stack_of_cloudformation_goes(delivery):
-    template = delivery._template["Resources"]
+def test_the_state_stays_when_the_stack_of_cloudformation_goes():
+    template = BOTH[0]._template["Resources"]
     kept = {name for name, each in template.items() if each.get("DeletionPolicy") == "Retain"}
     assert kept == {"StateKey", "StateKeyAlias", "StateBucket", "StateBucketPolicy"}
 
@@ -157,9 +153,8 @@ TRUSTED = {
     ("poc", "careapp-delivery-poc-drift"): MAIN,
     ("prod", "careapp-delivery-prod"): PROD,
     ("prod", "careapp-delivery-prod-drift"): MAIN,
-    ("pr", "careapp-delivery-pr"): (PULL, MAIN),
 }
-"""The ends of the subjects that each role trusts; the sweep of pull requests' stacks runs on main."""
+"""The end of the subjects that each role trusts."""
 
 
 def trusted(document, subject, audience="sts.amazonaws.com"):
@@ -176,21 +171,20 @@ def trusted(document, subject, audience="sts.amazonaws.com"):
 
 
 @pytest.mark.parametrize(("ids", "starts"), [("", [SHORT]), (IDS, [SHORT, LONG])])
-@pytest.mark.parametrize(("role", "ends"), TRUSTED.items())
-def test_a_role_trusts_certain_tokens_of_one_repository(role, ends, ids, starts):
+@pytest.mark.parametrize(("role", "end"), TRUSTED.items())
+def test_a_role_trusts_certain_tokens_of_one_repository(role, end, ids, starts):
     stack, name = role
-    ends = ends if isinstance(ends, tuple) else (ends,)
     document = Delivery.of(stack, RepositoryIds=ids).role(name)["AssumeRolePolicyDocument"]
     every = itertools.product([SHORT, LONG, *STRANGERS], ENDS)
-    who = {f"{start}:{end}" for start, end in every if trusted(document, f"{start}:{end}")}
-    assert who == {f"{start}:{end}" for start in starts for end in ends}
-    assert not trusted(document, f"{SHORT}:{ends[0]}", audience="https://github.com/octo-org")
+    who = {":".join(each) for each in every if trusted(document, ":".join(each))}
+    assert who == {f"{start}:{end}" for start in starts}
+    assert not trusted(document, f"{SHORT}:{end}", audience="https://github.com/octo-org")
 
 
 def test_those_are_all_the_roles():
     roles = {
         (delivery.stack, each["RoleName"])
-        for delivery in ALL
+        for delivery in BOTH
         for each in delivery.resources.values()
         if "RoleName" in each
     }
@@ -207,8 +201,7 @@ def test_those_are_all_the_roles():
     ],
 )
 def test_a_parameter_that_could_mean_more_than_one_thing_is_refused(parameter, refused):
-    parameters = [each._template["Parameters"].get(parameter) for each in (BOTH[0], PULL_REQUESTS)]
-    [pattern] = {each["AllowedPattern"] for each in parameters if each}
+    pattern = BOTH[0]._template["Parameters"][parameter]["AllowedPattern"]
     assert [each for each in refused if re.search(pattern, each)] == []
     good = {"Repository": "octo-org/careapp", "RepositoryIds": IDS, "Branch": "release/1.x"}
     assert re.search(pattern, good.get(parameter, "Z0123456789ABC"))
@@ -216,5 +209,4 @@ def test_a_parameter_that_could_mean_more_than_one_thing_is_refused(parameter, r
 
 def test_the_documents_name_every_parameter():
     page = (ROOT / "docs" / "delivery.md").read_text()
-    for delivery in (BOTH[0], PULL_REQUESTS):
-        assert [name for name in delivery._template["Parameters"] if f"`{name}" not in page] == []
+    assert [name for name in BOTH[0]._template["Parameters"] if f"`{name}" not in page] == []

@@ -1,15 +1,17 @@
-"""The app's image: its repository, its build, and the tag that is a hash of its sources."""
+"""The app's image: its repository, its build, and the tag that begins with a hash of its sources."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
 
-from infra.image_tag import content_tag
+from infra.image_tag import choose_tag, hash_sources
 from tests.unit import conftest
 from tests.unit.conftest import TAGS
 
@@ -20,7 +22,10 @@ URL = "123456789012.dkr.example/careapp/hello-ecs"
 
 @pytest.fixture
 def image(declare):
-    return partial(declare, conftest.image)
+    def image(tag="", **settings):
+        return declare(partial(conftest.image, tag=tag), **settings)
+
+    return image
 
 
 def test_tags_are_immutable_images_are_scanned_and_go_with_an_unprotected_stack(engine, image):
@@ -71,56 +76,64 @@ def test_untagged_images_are_dropped_after_a_week_and_tagged_ones_beyond_the_cou
     }
 
 
+BUILD = {
+    "context": "./webapp",
+    "dockerfile": "./webapp/Dockerfile",
+    "platform": "linux/amd64",
+}
+
+
+def built(engine):
+    """The name of the image without its tag, and the arguments of its build."""
+    made = engine.inputs(IMAGE)["careapp-poc-app"]
+    assert (made["buildOnPreview"], made["skipPush"]) == (False, False)
+    return made["imageName"].rpartition(":")[0], made["build"]
+
+
 @pytest.mark.parametrize(
     ("architecture", "platform"), [("X86_64", "linux/amd64"), ("ARM64", "linux/arm64")]
 )
-def test_the_image_is_built_for_the_architecture_and_pushed_under_its_content_s_tag(
-    engine, image, checkout, architecture, platform
-):
-    tag = content_tag(checkout / "webapp", {"platform": platform, "revision": "1"})
-    assert image(cpuArchitecture=architecture).tag == tag
-    made = engine.inputs(IMAGE)["careapp-poc-app"]
-    assert made == {
-        "imageName": f"{URL}:{tag}",
-        "build": {
-            "context": "./webapp",
-            "dockerfile": "./webapp/Dockerfile",
-            "platform": platform,
-        },
-        "buildOnPreview": False,
-        "skipPush": False,
-    }
+def test_image_is_built_for_the_architecture(engine, image, architecture, platform):
+    made = image(cpuArchitecture=architecture)
+    assert re.fullmatch("[0-9a-f]{16}-[0-9]{8}T[0-9]{6}", made.tag)
+    assert engine.inputs(IMAGE)["careapp-poc-app"]["imageName"] == f"{URL}:{made.tag}"
+    assert built(engine) == (URL, {**BUILD, "platform": platform})
 
 
 def test_another_folder_is_built_from_its_own_dockerfile(engine, image, checkout):
     folder = checkout / "apps" / "mine"
     folder.mkdir(parents=True)
     (folder / "Dockerfile").write_text("FROM python:3.13-slim\n")
-    tag = content_tag(folder, {"platform": "linux/amd64", "revision": "1"})
-    assert image(appFolder="apps/mine").tag == tag
-    assert engine.inputs(IMAGE)["careapp-poc-app"]["build"] == {
-        "context": "./apps/mine",
-        "dockerfile": "./apps/mine/Dockerfile",
-        "platform": "linux/amd64",
-    }
+    image(appFolder="apps/mine")
+    place = {"context": "./apps/mine", "dockerfile": "./apps/mine/Dockerfile"}
+    assert built(engine) == (URL, {**BUILD, **place})
 
 
-def test_a_stage_and_a_dockerfile_of_another_name_are_built_under_a_tag_of_their_own(
-    engine, image, checkout
-):
-    folder = checkout / "webapp"
-    (folder / "docker").mkdir()
-    (folder / "docker" / "web").write_text("FROM python AS production\nVOLUME /tmp\nFROM python\n")
-    parts = {"platform": "linux/amd64", "revision": "1"}
-    built = image(appDockerfile="docker/web", appTarget="production")
-    other = {"dockerfile": "docker/web", "target": "production"}
-    assert built.tag == content_tag(folder, parts | other) != content_tag(folder, parts)
-    assert engine.inputs(IMAGE)["careapp-poc-app"]["build"] == {
-        "context": "./webapp",
-        "dockerfile": "./webapp/docker/web",
-        "platform": "linux/amd64",
-        "target": "production",
-    }
+@pytest.fixture
+def docker(checkout):
+    """A folder with a Dockerfile of another name, which the build context leaves out."""
+    folder = checkout / "webapp" / "docker"
+    folder.mkdir()
+    (folder / "web").write_text("FROM python AS production\nVOLUME /tmp\nFROM python\n")
+    with (checkout / "webapp" / ".dockerignore").open("a") as file:
+        file.write("\ndocker\n")
+    return folder
+
+
+STAGE = {"appDockerfile": "docker/web", "appTarget": "production"}
+
+
+@pytest.mark.usefixtures("docker")
+def test_a_stage_and_a_dockerfile_of_another_name_are_built(engine, image):
+    image(**STAGE)
+    named = {"dockerfile": "./webapp/docker/web", "target": "production"}
+    assert built(engine) == (URL, {**BUILD, **named})
+
+
+def test_a_dockerfile_that_the_context_leaves_out_changes_the_tag(image, docker):
+    before = image(**STAGE).tag
+    (docker / "web").write_text((docker / "web").read_text() + "USER 10001\n")
+    assert image(**STAGE, tag=before).tag != before
 
 
 @pytest.mark.parametrize(
@@ -139,7 +152,42 @@ def test_an_image_in_which_the_app_could_write_nowhere_is_warned_of(
 
 
 def test_another_revision_is_another_tag_for_the_same_sources(image):
-    assert image(imageRevision="1").tag != image(imageRevision="2").tag
+    before = image(imageRevision="1").tag
+    assert image(imageRevision="2", tag=before).tag != before
+
+
+OF_THE_BUILD = (
+    {"cpuArchitecture": "ARM64"},
+    {"appDockerfile": "Other"},
+    {"appTarget": "production"},
+    {"appFolder": "other"},
+)
+
+
+@pytest.mark.parametrize("setting", OF_THE_BUILD, ids=lambda setting: "".join(setting))
+def test_each_setting_of_the_build_changes_the_tag(image, checkout, setting):
+    """pulumi-docker builds and pushes again after each of them."""
+    dockerfile = checkout / "webapp" / "Dockerfile"
+    dockerfile.write_text("FROM python AS production\nVOLUME /tmp\n")
+    shutil.copy(dockerfile, dockerfile.with_name("Other"))
+    before = image().tag
+    shutil.copytree(checkout / "webapp", checkout / "other", symlinks=True)
+    assert image(tag=before).tag == before
+    assert image(**setting, tag=before).tag.partition("-")[0] != before.partition("-")[0]
+
+
+def test_unchanged_sources_keep_the_whole_tag_of_their_build(image):
+    before = f"{image().tag.partition('-')[0]}-20260102T030405"
+    assert image(tag=before).tag == before
+
+
+def test_other_sources_get_a_tag_that_no_build_had():
+    earlier, tags = "0123456789abcdef", {"fedcba9876543210-20260102T030405", ""}
+    for last in tags:
+        begun = datetime.now(UTC).replace(microsecond=0)
+        sources, _, moment = choose_tag(earlier, last).partition("-")
+        assert sources == earlier
+        assert begun <= datetime.strptime(f"{moment}Z", "%Y%m%dT%H%M%S%z") <= datetime.now(UTC)
 
 
 def test_it_tells_the_digest_that_a_task_runs(engine, image):
@@ -166,12 +214,12 @@ def folder(tmp_path):
 
 @pytest.fixture
 def before(folder):
-    return content_tag(folder, PARTS)
+    return hash_sources(folder, PARTS)
 
 
 def test_it_is_sixteen_hexadecimal_digits_and_the_same_each_time(folder, before):
     assert re.fullmatch("[0-9a-f]{16}", before)
-    assert content_tag(folder, PARTS) == before
+    assert hash_sources(folder, PARTS) == before
 
 
 def link(folder, target):
@@ -204,7 +252,7 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_it_changes_with(folder, before, change):
     change(folder)
-    assert content_tag(folder, PARTS) != before
+    assert hash_sources(folder, PARTS) != before
 
 
 @pytest.mark.parametrize(
@@ -212,7 +260,7 @@ def test_it_changes_with(folder, before, change):
     [{"platform": "linux/arm64"}, {}, {**PARTS, "revision": "2"}, {"platfor": "mlinux/amd64"}],
 )
 def test_it_changes_with_platform_and_arguments(folder, before, parts):
-    assert content_tag(folder, parts) != before
+    assert hash_sources(folder, parts) != before
 
 
 def rubbish(folder):
@@ -233,12 +281,12 @@ SAME = {
 @pytest.mark.parametrize("change", SAME.values(), ids=SAME)
 def test_it_does_not_change_with(folder, before, change):
     change(folder)
-    assert content_tag(folder, PARTS) == before
+    assert hash_sources(folder, PARTS) == before
 
 
 def test_it_is_the_same_wherever_the_folder_lies(folder, before, tmp_path_factory):
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "webapp"
     folder.rename(elsewhere)
-    assert content_tag(elsewhere, PARTS) == before
+    assert hash_sources(elsewhere, PARTS) == before
     (elsewhere.parent / "linked").symlink_to(elsewhere)
-    assert content_tag(elsewhere.parent / "linked", PARTS) == before
+    assert hash_sources(elsewhere.parent / "linked", PARTS) == before

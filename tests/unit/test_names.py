@@ -9,7 +9,6 @@ from pathlib import Path
 import pulumi
 import pytest
 
-from stack import previews
 from stack.file import StackError, names_of, project_of, read
 from stack.names import StackNames
 from stack.settings import Settings
@@ -103,7 +102,7 @@ def test_all_that_is_made_bears_the_project_s_name_and_the_longest_one_fits(prog
     assert max(count for (kind, _), count in lengths.items() if kind == BALANCER) == 32
 
 
-@pytest.mark.parametrize("stack", ["poc", "prod", "pr"])
+@pytest.mark.parametrize("stack", ["poc", "prod"])
 def test_the_longest_name_fits_the_delivery(stack):
     """63 characters of a bucket with the longest region, 64 of a role."""
     delivery = Delivery.of(stack, Project=LONGEST)
@@ -130,7 +129,6 @@ def test_a_name_that_aws_accepts_everywhere_is_accepted(configured, name):
         ("internal", "AWS keeps names that begin with internal-, sg-, sthree-, amzn-s3-demo- to itself"),
         ("sg-shop", "AWS keeps names that begin with"),
         ("acme-poc", "the names of acme's resources begin with acme-poc"),
-        ("acme-pr-shop", "use another word than pr in Pulumi.yaml"),
         ("acme-delivery", "use another word than delivery"),
         ("order", "PostgreSQL keeps this word to itself; change it in Pulumi.yaml, for instance to order-app"),
         ("current-date", "PostgreSQL keeps this word to itself"),
@@ -146,14 +144,14 @@ def test_a_name_that_cannot_name_resources_is_refused_with_the_rule(configured, 
 
 
 def test_no_two_stacks_of_two_projects_have_the_same_names(configured):
-    for prefix in ("acme-shop-dev", "acme-shop-pr-7", "acme-pr-7", "a-b-c-d"):
+    for prefix in ("acme-shop-dev", "acme-pr-a7", "a-b-c-d"):
         words, accepted = prefix.split("-"), []
         for at in range(1, len(words)):
             project, stack = "-".join(words[:at]), "-".join(words[at:])
             try:
                 accepted.append(configured(project=project, stack=stack).names)
             except StackError as refused:
-                assert "has a hyphen" in str(refused) or "use another word than pr" in str(refused)  # noqa: PT017
+                assert "has a hyphen" in str(refused)  # noqa: PT017
         [names] = accepted
         assert names.prefix == prefix
     with pytest.raises(StackError) as refused:
@@ -166,7 +164,7 @@ def test_no_two_stacks_of_two_projects_have_the_same_names(configured):
 
 def test_no_two_projects_have_the_name_of_a_delivery_s_pattern(configured):
     """What the templates' roles may change begins with these; no project that is accepted begins so."""
-    for word in ("poc", "prod", "pr", "delivery", "state"):
+    for word in ("poc", "prod", "delivery", "state"):
         with pytest.raises(StackError):
             configured(project=f"acme-{word}")
 
@@ -230,11 +228,3 @@ def test_a_folder_without_a_name_is_refused(tmp_path, text, told):
         (tmp_path / "Pulumi.yaml").write_text(text)
     with pytest.raises(StackError, match=told):
         project_of(tmp_path)
-
-
-def test_the_stack_of_a_pull_request_has_the_boundary_of_its_own_project(acme):
-    found = previews.settings_of(7, acme("  healthPath: /up\n  alarmEmail: a@b.c\n"))
-    assert found.values["acme:permissionsBoundary"] == "acme-delivery-pr-boundary"
-    assert found.values["acme:healthPath"] == "/up"
-    assert found.values["acme:alarmEmail"] == ""
-    assert {key.partition(":")[0] for key in found.values} == {"aws", "acme"}

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from operator import attrgetter
 
 import boto3
 import pulumi_aws.config
@@ -9,7 +10,7 @@ import pytest
 
 from stack.allowed_cidrs import weight
 from stack.file import OTHER_CREDENTIALS, StackError
-from stack.rules import Integer
+from stack.rules import Choice, Integer
 from stack.settings import KEYS
 
 
@@ -26,6 +27,7 @@ INTEGERS = {
 PAIR = ("taskCpu", "taskMemory")
 """Fargate has only some sizes between their bounds."""
 ENOUGH = {"databaseInstanceClass": "db.m7g.4xlarge"}
+LARGE = {"databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "2"}
 ROOM = {
     "healthInterval": {"healthTimeout": "4"},
     "healthTimeout": {"healthInterval": "300"},
@@ -48,6 +50,48 @@ def test_a_number_may_be_at_its_bounds_and_not_beyond(configured, key):
 
 def test_a_rolling_deployment_needs_no_time_for_waits(configured):
     assert configured(rolloutTimeoutMinutes="1", shiftMinutes="60").rollout_minutes == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "minutes"),
+    [
+        ({}, 15),
+        ({"deployStrategy": "blueGreen"}, 15),
+        ({"deployStrategy": "canary"}, 20),
+        ({"deployStrategy": "linear"}, 60),
+        ({"deployStrategy": "canary", "shiftMinutes": "60"}, 75),
+        ({"deployStrategy": "canary", "maxCount": "101", **LARGE}, 21),
+        ({"deployStrategy": "canary", "rolloutTimeoutMinutes": "30"}, 30),
+    ],
+    ids=str,
+)
+def test_the_limit_of_a_rollout_is_as_long_as_it_needs(configured, changes, minutes):
+    assert configured(**changes).rollout_minutes == minutes
+
+
+def documented(key):
+    """The values that docs/settings.md has for a key."""
+    rule = key.rule
+    numbers = map(str, (rule.low, rule.high)) if isinstance(rule, Integer) else ()
+    choices = rule.options if isinstance(rule, Choice) else ()
+    return {key.default, key.another(key.default), *numbers, *choices}
+
+
+OF_SEVERAL = ("taskCpu", "healthInterval", "loginClientId", "loginSecretArn", "appDockerfile")
+"""What is nothing without another: Fargate's pairs, a time below another one, a login, a file of a folder."""
+
+
+@pytest.mark.parametrize(
+    "key", [key for key in KEYS if key.name not in OF_SEVERAL], ids=attrgetter("name")
+)
+def test_a_refusal_names_the_setting_that_was_set(configured, key):
+    """A default is never refused: whatever one setting says, the others need no change."""
+    for value in documented(key):
+        try:
+            configured(**{key.name: value})
+        except StackError as refused:
+            [problem] = str(refused).splitlines()[1:-1]
+            assert problem.startswith(f"  {key.name}: "), value
 
 
 BOOLEANS = [key.name for key in KEYS if key.kind == "boolean"]
@@ -161,22 +205,27 @@ REFUSED = {
         "2 is less than the 3 percent that ECS requires of a linear step"
     ),
     "rolloutTimeoutMinutes=19; deployStrategy=canary": (
-        "19 is too short for deployStrategy canary: ECS waits 10 minutes (shiftMinutes, bakeMinutes), and its "
-        "tasks have to start; set 20 or more, or shorter waits"
+        "19 is too short: ECS waits 10 minutes (deployStrategy, shiftMinutes, bakeMinutes) and launches 500 of the 1 "
+        "tasks a minute, and 10 minutes are for their start; set 20 or more, or 0, which is always enough"
     ),
     "rolloutTimeoutMinutes=15; deployStrategy=linear; shiftPercent=34": (
-        "15 is too short for deployStrategy linear: ECS waits 15 minutes (shiftMinutes, bakeMinutes), and its "
-        "tasks have to start; set 25 or more, or shorter waits"
+        "15 is too short: ECS waits 15 minutes (deployStrategy, shiftMinutes, bakeMinutes) and launches 500 of the 1 "
+        "tasks a minute, and 10 minutes are for their start; set 25 or more, or 0, which is always enough"
     ),
     "rolloutTimeoutMinutes=61; permissionsBoundary=careapp-delivery-poc-boundary": (
-        "61 is too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in the "
-        "middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
-        "again; set 60 or less"
+        "61 minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in "
+        "the middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
+        "again; set rolloutTimeoutMinutes to 60 or less, and shorter waits if it refuses that"
     ),
-    "rolloutTimeoutMinutes=31; deployCommand=migrate; permissionsBoundary=careapp-delivery-pr-boundary": (
-        "31 is too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in the "
-        "middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
-        "again; set 30 or less"
+    "rolloutTimeoutMinutes=31; deployCommand=migrate; permissionsBoundary=careapp-delivery-poc-boundary": (
+        "31 minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in "
+        "the middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
+        "again; set rolloutTimeoutMinutes to 30 or less, and shorter waits if it refuses that"
+    ),
+    "deployStrategy=linear; deployCommand=migrate; permissionsBoundary=careapp-delivery-poc-boundary": (
+        "60 minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in "
+        "the middle of `pulumi up`. It has 60 minutes for the roll-out and for deployCommand, which may take as long "
+        "again; set rolloutTimeoutMinutes to 30 or less, and shorter waits if it refuses that"
     ),
     "scaleRequestsPerTarget=100; deployStrategy=blueGreen; maxCount=3": (
         "100 counts the requests of one target group, and deployStrategy blueGreen moves them between two; scale "
@@ -308,7 +357,7 @@ def test_a_stack_whose_name_cannot_name_resources_is_refused(configured, stack, 
     assert problems(configured, stack=stack) == [says]
 
 
-@pytest.mark.parametrize("stack", ["prod", "pr-2", "a2", "t" * 20])
+@pytest.mark.parametrize("stack", ["prod", "a2", "t" * 20])
 def test_a_stack_whose_name_can_name_resources_is_accepted(configured, stack):
     assert configured(stack=stack).names.prefix == f"careapp-{stack}"
 

@@ -86,8 +86,8 @@ TOO_MANY_TARGETS = (
     "has at most 1000; choose maxCount 500"
 )
 TOO_SHORT = (
-    "20 is too short for 101 tasks: ECS launches 500 a minute, 10 minutes are for their start and 10 "
-    "for waits; set 21 or more, or fewer tasks"
+    "20 is too short: ECS waits 10 minutes (deployStrategy, shiftMinutes, bakeMinutes) and launches 500 of the 101 "
+    "tasks a minute, and 10 minutes are for their start; set 21 or more, or 0, which is always enough"
 )
 
 
@@ -158,9 +158,6 @@ def test_a_problem_of_a_part_hides_what_cannot_be_counted(configured):
         ({"desiredCount": "7"}, 1),
         ({"maxCount": "400", "databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "1"}, 0),
         ({"maxCount": "401", "databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "1"}, 1),
-        ({"maxCount": "101", "rolloutTimeoutMinutes": "14", **LARGE}, 0),
-        ({"maxCount": "101", "rolloutTimeoutMinutes": "13", **LARGE}, 1),
-        ({"maxCount": "100", "rolloutTimeoutMinutes": "13", **LARGE}, 0),
     ],
     ids=str,
 )
@@ -169,14 +166,13 @@ def test_above_four_fifths_of_a_limit_there_is_a_warning(configured, changes, co
 
 
 def test_the_warnings_name_setting_numbers_and_way_out(configured):
-    changes = {"maxCount": "430", "rolloutTimeoutMinutes": "12", "appConnections": "3"}
+    changes = {"maxCount": "430", "appConnections": "3"}
     assert near(configured, **changes, databaseInstanceClass="db.r7g.2xlarge") == [
         "maxCount 430: up to 860 tasks during a roll-out are targets of one load balancer, which has "
         "at most 1000. Another load balancer needs another stack (docs/scale.md).",
         "maxCount 430: up to 860 tasks during a roll-out can open 4302 connections. db.r7g.2xlarge "
         "allows at most 4995, and RDS may allow fewer. Lower appConnections, or choose a larger "
         "databaseInstanceClass.",
-        "maxCount 430: a roll-out takes at least 11 of the 12 minutes of rolloutTimeoutMinutes. Raise it.",
     ]
 
 

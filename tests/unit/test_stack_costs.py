@@ -25,8 +25,8 @@ BOOK = PriceBook.load("ap-northeast-1")
 
 @pytest.fixture(scope="module")
 def found():
-    """Every stack of a file in both stages, and the stack of a pull request."""
-    return [*cost.stacks(), *subjects(["pr-1"], ROOT, {})]
+    """Every stack of a file in both stages."""
+    return cost.stacks()
 
 
 @pytest.fixture(scope="module")
@@ -69,26 +69,6 @@ def test_the_readme_s_round_sums_are_those(bills):
     poc = f"`poc` costs about USD {sums['pocstage2']:.0f} a month with stage 2 and {sums['pocstage1']:.0f}"
     for words in (poc, f"`prod` about USD {sums['prodstage2']:.0f}:"):
         assert words in (ROOT / "README.md").read_text()
-
-
-@pytest.mark.parametrize(
-    ("page", "said"),
-    [
-        ("delivery.md", "USD {:.3f} an hour, {:.2f} for {} hours"),
-        ("delivery.ja.md", "1 時間 USD {0:.3f}、{2} 時間で {1:.2f}"),
-    ],
-)
-def test_a_pull_request_s_stack_costs_what_the_documents_say(bills, page, said):
-    hour, hours = bills["pr-1", "stage2"].hour, Settings.read("poc", ROOT).preview_hours
-    assert said.format(hour, hour * hours, hours) in (ROOT / "docs" / page).read_text()
-
-
-def test_a_pull_request_s_stack_is_stage_2_in_its_cheapest_form(found, bills):
-    (graph,) = (each.graph for each in found if (each.stack, each.state) == ("pr-1", "stage2"))
-    kinds = {each.short for each in graph}
-    assert "ecs:Service" in kinds
-    assert kinds.isdisjoint({"ec2:NatGateway", "ec2:Eip", "cloudwatch:MetricAlarm", "kms:Key"})
-    assert bills["pr-1", "stage2"].month < 0.6 * bills["poc", "stage2"].month
 
 
 def test_another_region_is_a_setting_with_its_own_zones_and_prices():

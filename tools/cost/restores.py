@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from stack import previews
 from tools.cost.comparison import Comparison
 from tools.cost.graph import Resource, UnknownInput
 from tools.cost.prices import HOURS, NoPrice, PriceBook
@@ -46,13 +45,10 @@ DRILL_MINUTES = 30
 
 
 def drills(found: Comparison) -> dict[str, float]:
-    """Return USD of a drill for each stack whose database has a price, without the settings of -c.
-
-    A pull request's stack has no data to restore.
-    """
+    """Return USD of a drill for each stack whose database has a price, without the settings of -c."""
     costs: dict[str, float] = {}
     for column in found.columns:
-        for item in column.bill.items if previews.number_of(column.stack) is None else ():
+        for item in column.bill.items:
             if item.price.key.startswith(("rds-hour:", "rds-multi-az-hour:")):
                 with suppress(NoPrice, UnknownInput):
                     costs.setdefault(

@@ -51,8 +51,7 @@ CAREAPP = starter.Starter(
         "curl and Python reach the page by its pageUrl; a browser finds it at the address that "
         "./careapp cloud status prints."
     ),
-    # The key of new states is for the workflows' steps (delivery/cli.py); on AWS it is one of KMS.
-    variables=lambda facts: {local_cloud.FACTS: str(facts), "CAREAPP_KEY": "passphrase"},
+    variables=lambda facts: {local_cloud.FACTS: str(facts)},
     program_variables=lambda speed: {
         "CAREAPP_CLOCK_SPEED": str(speed),
         "CAREAPP_POLL_SECONDS": GATE_POLL,

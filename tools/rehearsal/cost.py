@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 
-from stack import previews
 from stack.file import StackError, StackFile, full_key, project_of, read
 from tools.command_line import ECS, Setting, exit_code_of
 from tools.cost.bill import Assumptions
@@ -70,13 +69,7 @@ def _graph(file: StackFile) -> Graph:
 
 
 def file_of(stack: str, folder: Path, settings: Mapping[str, str]) -> StackFile:
-    """Return a stack's file; for the stack of a pull request without one, the file that it would get.
-
-    Raises StackError for encrypted values that ``settings`` do not replace.
-    """
-    number = previews.number_of(stack)
-    if number and not (folder / f"Pulumi.{stack}.yaml").exists():
-        return previews.settings_of(number, folder)
+    """Return a stack's file. Raises StackError for encrypted values that ``settings`` do not replace."""
     file = read(stack, folder)
     for key in file.encrypted:
         if key not in settings:
@@ -168,7 +161,6 @@ def cost(
       ./careapp cost -c natStrategy=none        how a setting changes the cost
       ./careapp cost --requests 3e6 --gb-out 50 with other traffic
       ./careapp cost --deployed -s prod         the resources in the stack's state
-      ./careapp cost -s pr-1                    a pull request's stack (docs/delivery.md)
 
     Exit code 0: every resource has a price. 1: a resource has none. 2: the resources could not be read.
     """

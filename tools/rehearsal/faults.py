@@ -93,12 +93,9 @@ class Fault:
     @property
     def needs_webapp(self) -> bool:
         """Whether it works only with the app in webapp/."""
-        return self.read_by_webapp or self.in_app
-
-    @property
-    def in_app(self) -> bool:
-        """Whether it changes the app: once reverted, its sources are those of an image whose tag ECR has."""
-        return any(each.file.startswith(f"{APP_FOLDER.default}/") for each in self.edits)
+        return self.read_by_webapp or any(
+            each.file.startswith(f"{APP_FOLDER.default}/") for each in self.edits
+        )
 
 
 def delete_default_route(calls: Calls, names: StackNames) -> None:
@@ -574,8 +571,8 @@ FAULTS: Mapping[str, Fault] = {
             fixed_in_code=True,
             edits=change(
                 "infra/registry.py",
-                "platform = PLATFORMS[args.settings.image.architecture]",
-                'platform = "linux/arm64"',
+                "PLATFORMS[image.architecture]",
+                '"linux/arm64"',
             ),
         ),
         Fault(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stack.settings import Settings
 from tools.i18n import said, t
 from tools.local_cloud.engine.pulumi import PulumiFailed
 from tools.rehearsal.careapp import ROOT
@@ -87,9 +86,6 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
             run.say(t("Fix: the mistake in {file} is reverted", file=edit.file))
             edit.revert(source)
             run.report.mend["edited"].append(edit.file)
-        if fault.in_app:
-            revision = Settings.read(run.stack, run.pulumi.folder).image.next_revision
-            commands.insert(0, f"pulumi config set imageRevision {revision} --stack {run.stack}")
     for key, value in fault.corrected.items():
         run.say(t("Fix: {key} is set to {value}", key=key, value=value))
         run.set(key, value)

@@ -76,14 +76,6 @@ def print_edits(fault: Fault, source: Path, stack: str) -> None:
         for line in change.diff:
             console.print_line(f"  {line}")
     if fault.edits and stack:
-        if fault.in_app:
-            console.print_line(
-                t(
-                    "ECR has the tag of the sources without it, so first: "
-                    "./careapp shell pulumi config set imageRevision 2 -s {stack}",
-                    stack=stack,
-                )
-            )
         console.print_line(
             t("Fix it there, then: ./careapp shell pulumi up -s {stack}", stack=stack)
         )

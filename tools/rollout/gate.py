@@ -257,15 +257,20 @@ The service is one: after a change ECS may still show its last deployment for a 
 """
 
 
-def watch(names: StackNames) -> Changes:
+def watch(names: StackNames, resources: Mapping[str, Mapping[str, Any]]) -> Changes:
     """Note the changes from now on. Call this before the first resource. No request comes to a worker.
 
+    ``resources`` are those of the state before this update, by URN.
     A transform, unlike the options of each resource, covers the children of an awsx component, too.
     """
     workers = names.worker("")
-    state = _state().items()
     changes = Changes(
-        {urn: each for urn, each in state if not urn.rpartition("::")[2].startswith(workers)}
+        {
+            urn: each
+            for urn, each in resources.items()
+            if each["type"].startswith(ON_THE_PATH)
+            and not urn.rpartition("::")[2].startswith(workers)
+        }
     )
     hook = pulumi.ResourceHook("on-the-path", changes.note)
     created = pulumi.ResourceHook("created-on-the-path", changes.note_created)
@@ -281,18 +286,6 @@ def watch(names: StackNames) -> Changes:
 
     pulumi.runtime.register_resource_transform(add_hooks)
     return changes
-
-
-def _state() -> dict[str, dict[str, Any]]:
-    """Return type and outputs of the resources on the path before this update, by URN.
-
-    It calls the engine's function for that (pulumi/pkg/resource/deploy/builtins.go), which leaves out what
-    an earlier update has replaced and not deleted yet.
-    """
-    stack = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
-    asked = {"stackName": stack}
-    found = pulumi.runtime.invoke("pulumi:pulumi:readStackResourceOutputs", asked).value["outputs"]
-    return {urn: each for urn, each in found.items() if each["type"].startswith(ON_THE_PATH)}
 
 
 def _former_names(aliases: Iterable[object]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tools.rollout import before_service, gate, health_change, login_secret, paused_schedules
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 class Update:
     """Notes what the update changes, and waits at its end until the service runs what it deploys.
 
-    Create it before the first resource. Raises RunError where the new health check would take down the
-    tasks that run.
+    Create it before the first resource, with the resources of the state (infra/state.py).
+    Raises RunError where the new health check would take down the tasks that run.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings, self._changes = settings, gate.watch(settings.names)
+    def __init__(self, settings: Settings, resources: Mapping[str, Mapping[str, Any]]) -> None:
+        self._settings, self._changes = settings, gate.watch(settings.names, resources)
         health_change.refuse_outage(settings, self._changes)
         if settings.jobs:
             paused_schedules.watch(settings)

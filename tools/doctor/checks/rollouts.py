@@ -148,10 +148,7 @@ def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix
         return (Fix(text, (case.retry_command, *refresh)),)
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
-    text = t(
-        "Correct the app, and deploy. To go back to the sources of an earlier image, change "
-        "imageRevision, too, because ECR has that image's tag already:"
-    )
+    text = t("Correct the app, or take its change back, and deploy:")
     otherwise = t(
         "If the cause lay outside of the app, as a lock in the database does, and is fixed, let ECS try again:"
     )

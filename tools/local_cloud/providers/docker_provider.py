@@ -16,6 +16,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from tools.i18n import said
 from tools.local_cloud.building.builder import Builder, Wanted
 from tools.local_cloud.building.dockerfile import DockerfileError, left_out
+from tools.local_cloud.building.files import fingerprint
 from tools.local_cloud.providers.servicer import (
     Servicer,
     Values,
@@ -58,6 +59,10 @@ class DockerServicer(Servicer):
         ]
         if not (failures or self._builder.docker):
             failures = self._read(self._wanted(inputs), request.urn)
+        if not failures and (wanted := self._wanted(inputs)).file.is_file():
+            # A change of it alone builds and pushes again, under the same name (pulumi-docker 4, provider.go, Check).
+            digest = fingerprint(wanted.context, {"Dockerfile": wanted.file.read_text()})
+            request.news["build"]["contextDigest"] = digest
         return pb.CheckResponse(inputs=request.news, failures=failures)
 
     def _read(self, wanted: Wanted, urn: str) -> list[Any]:

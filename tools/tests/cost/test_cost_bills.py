@@ -374,7 +374,6 @@ def test_a_drill_is_priced_for_each_stack_as_it_is():
         Subject(stack="poc", state="stage2", graph=single),
         Subject(stack="prod", state="stage2", graph=multi),
         Subject(stack="poc", state="stage2", graph=larger, changed=True),
-        Subject(stack="pr-7", state="stage2", graph=single),
         Subject(stack="empty", state="stage2", graph=graph(made("Eip"))),
         Subject(stack="odd", state="stage2", graph=graph(made("Database", **{**small, "allocatedStorage": UNKNOWN}))),
     ]  # fmt: skip

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psycopg
 import pulumi
-import yaml
 from botocore.exceptions import ClientError
 
 from stack.settings import Settings
@@ -109,13 +108,10 @@ class Running:
         return ""
 
     def reset_settings(self, text: str) -> bool:
-        """Give the stack file its former text, but for the image: ECR has the old tag. Return whether it differed."""
-        now = self.stack_file.read_text()
-        if now == text:
+        """Give the stack file its former text. Return whether it differed."""
+        if self.stack_file.read_text() == text:
             return False
         self.stack_file.write_text(text)
-        if revision := yaml.safe_load(now)["config"].get("careapp:imageRevision"):
-            self.pulumi("config", "set", "imageRevision", str(revision))
         return True
 
     def page(self) -> list[int]:

@@ -138,10 +138,6 @@ def test_a_bad_version_over_a_good_one_is_rolled_back_and_the_page_never_fails(r
 
 
 def test_the_good_version_makes_it_green_again(running):
-    refused = up(running)
-    assert "cannot be overwritten because the repository is immutable" in refused.stdout
-    assert refused.returncode != 0, "ECR has the good version's tag"
-    running.shell("pulumi", "config", "set", "imageRevision", "3")
     done = up(running)
     assert done.returncode == 0, done.stdout + done.stderr
     with load(running) as visitors:

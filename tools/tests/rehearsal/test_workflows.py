@@ -1,4 +1,4 @@
-"""Every step of every workflow, run as GitHub would (of pull requests' stacks: tests/engine/test_pull_requests.py).
+"""Every step of every workflow, run as GitHub would.
 
 Roles are not taken: the local cloud does not ask who calls (tests/engine/test_delivery_rights.py does).
 """
@@ -181,7 +181,7 @@ def test_nothing_is_left_after_a_destroy(story):
     assert count("deleted", told["destroy"]["Destroy"]) == sum(created)
 
 
-ELSEWHERE = [step for step in steps() if step.workflow in ("ci", "pull-request-stack")]
+ELSEWHERE = [step for step in steps() if step.workflow == "ci"]
 """CI's are calls of `./careapp test` and `rehearse`, which run as they are: tests/tooling/test_workflows.py."""
 
 

@@ -221,12 +221,12 @@ def test_state_is_shown_in_words_not_by_colour_alone():
 
 
 def test_the_app_s_page_is_that_of_the_stack_that_is_shown(tmp_path):
-    """A local cloud with a pull request's stack beside poc has two load balancers."""
+    """A local cloud with another stack beside poc has two load balancers."""
     home = Home(tmp_path)
     listeners = [
         {"balancer": f"careapp-{stack}-alb", "url": f"http://localhost:{port}"}
-        for stack, port in (("poc", 8080), ("pr-12", 43229))
+        for stack, port in (("poc", 8080), ("try", 43229))
     ]
     home.facts.write_text(json.dumps({"state": {"listeners": listeners}}))
-    shown = [app_address(home, stack) for stack in ("poc", "pr-12", "prod")]
+    shown = [app_address(home, stack) for stack in ("poc", "try", "prod")]
     assert shown == ["http://localhost:8080", "http://localhost:43229", ""]

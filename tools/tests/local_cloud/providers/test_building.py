@@ -398,13 +398,13 @@ def checked(builder, folder, engine):
     inputs = struct_pb2.Struct()
     inputs.update({"imageName": "name:1", "build": build})
     urn = "urn:pulumi:poc::careapp::docker:index/image:Image::app"
-    return servicer.Check(provider_pb2.CheckRequest(urn=urn, news=inputs), None).failures
+    return servicer.Check(provider_pb2.CheckRequest(urn=urn, news=inputs), None)
 
 
 def test_a_preview_says_what_is_left_out_and_is_red_where_an_update_would_be(built, app, engine):
     builder, _, _ = built
     (app / "Dockerfile").write_text(f"{APP}RUN apt-get update\n")
-    assert not checked(builder, app.parent, engine)
+    assert not checked(builder, app.parent, engine).failures
     assert engine.said == [
         (
             engine_pb2.WARNING,
@@ -413,12 +413,27 @@ def test_a_preview_says_what_is_left_out_and_is_red_where_an_update_would_be(bui
         )
     ]
     (app / "Dockerfile").write_text(f"{APP}COPPY x\nRUN pip instal y\n")
-    [failure] = checked(builder, app.parent, engine)
+    [failure] = checked(builder, app.parent, engine).failures
     assert [line.partition(": ")[0] for line in failure.reason.splitlines()] == [
         "context/Dockerfile:12",
         "context/Dockerfile:13",
     ]
     assert len(engine.said) == 1
+
+
+def test_sources_that_changed_under_the_same_name_are_built_again(built, app, engine):
+    def inputs():
+        return checked(built[0], app.parent, engine).inputs
+
+    first, again = inputs(), inputs()
+    (app / "more.py").write_text("")
+    changed = inputs()
+    provider = DockerServicer(built[0], lambda: app.parent)
+    answers = [
+        provider.Diff(provider_pb2.DiffRequest(old_inputs=first, news=news), None).diffs
+        for news in (again, changed)
+    ]
+    assert answers == [[], ["build"]]
 
 
 def test_the_folders_of_editable_projects_are_found_in_a_venv(tmp_path):

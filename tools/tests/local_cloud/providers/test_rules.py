@@ -414,7 +414,7 @@ def test_a_rule_that_the_group_has_is_refused_whatever_its_description(
 
 def test_a_service_that_moto_cannot_load_answers_with_an_error_of_aws(calls):
     """Without the packages of its extra, moto's server answers with an HTML page and 500."""
-    params = {"StackName": "careapp-delivery-pr", "ChangeSetName": "one"}
+    params = {"StackName": "careapp-delivery-poc", "ChangeSetName": "one"}
     error = refused(calls, "cloudformation", "create_change_set", params)
     assert (error["Code"], error["Message"]) == (
         "UnsupportedOperation",
