@@ -166,7 +166,7 @@ def changes(said: str) -> str:
 def up(number: int) -> None:
     """Put up the stack of a pull request, or update it.
 
-    Address and cost are written to the job's summary and the output `text`. CAREAPP_KEY is the key of
+    The address is written to the job's summary and the output `text`. CAREAPP_KEY is the key of
     the stack's secrets.
 
     Exit code 0: it stands. Any other: that of pulumi.
@@ -180,9 +180,7 @@ def up(number: int) -> None:
         end = f"What was made of it is billed. {_end()}"
         add_to_summary(f"### {stack} could not be deployed\n\n{folded(said)}\n\n{end}")
     else:
-        add_to_summary(
-            f"### {stack} stands\n\nPage: {_output(stack, 'pageUrl')}\n\n{_cost(stack)} {_end()}"
-        )
+        add_to_summary(f"### {stack} stands\n\nPage: {_output(stack, 'pageUrl')}\n\n{_end()}")
     sys.exit(code)
 
 
@@ -339,18 +337,6 @@ def _end() -> str:
 def _output(stack: str, name: str) -> str:
     words = ["pulumi", "stack", "output", name, "--stack", stack, "--non-interactive"]
     return subprocess.check_output(words, text=True).strip()
-
-
-def _cost(stack: str) -> str:
-    """Return what the resources in the state cost, by the price table of `./careapp cost`."""
-    words = [sys.executable, "-m", "tools.cli", "cost", "--deployed", "--stack", stack, "--json"]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
-    if done.returncode not in (0, 1):  # 1: a resource has no price
-        return "What it costs could not be calculated; the job's log says why."
-    column = json.loads(done.stdout)["columns"][0]
-    about = "About" if column["complete"] else "At least"
-    hour, hours = column["hour"], _hours()
-    return f"{about} USD {hour:.3f} an hour, {hour * hours:.2f} for {hours} hours."
 
 
 def resources(stack: str) -> int | None:

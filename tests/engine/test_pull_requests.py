@@ -151,14 +151,13 @@ def story(tmp_path_factory):
         yield story
 
 
-def test_a_preview_is_put_up_whole_and_its_comment_has_address_and_cost(story):
+def test_a_preview_is_put_up_whole_and_its_comment_has_its_address(story):
     made, before = story.held["put up"]["pr-7"], story.held["put up"]["acme"]
     kinds = ("vpcs", "database", "balancer", "repository", "cluster", "bucket")
     assert [made[kind] for kind in kinds] == [1] * 6
     assert (made["nat"], before["nat"]) == (0, 1)
     text = story.ran["put up"]["Put up"].outputs["text"]
     assert text.startswith("### pr-7 stands\n\nPage: http://")
-    assert "\n\nAbout USD 0.07" in text
     assert "for 8 hours. It is destroyed 8 hours after its last update, or when" in text
 
 

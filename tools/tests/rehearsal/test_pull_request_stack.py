@@ -64,7 +64,6 @@ def test_cloudformation_is_not_there_and_says_so_as_aws_does(cloud):
 def test_a_stack_s_life_as_it_is_typed(cloud):
     said = typed(cloud, "./careapp delivery up --pull-request 12")
     assert "### pr-12 stands\n\nPage: http://careapp-pr-12-alb-" in said
-    assert re.search(r"About USD 0\.0\d+ an hour, 0\.\d\d for 8 hours\.", said)
     # Two load balancers in one local cloud: each page is its own stack's.
     its, poc = page(cloud, "pr-12"), page(cloud, "poc")
     assert "<h1>Hello ECS</h1>" in its
