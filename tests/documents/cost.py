@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 
-from stack.file import StackFile
 from tests.documents.markdown import ROOT
 from tools.command_line import ECS
 from tools.cost.bill import GROUPS, Assumptions
-from tools.cost.comparison import FORMER_USD, Comparison, Subject, books_of, compare
 from tools.cost.prices import PriceBook
 from tools.cost.rules import bill
-from tools.cost.screen import headline
+from tools.cost.screen import Comparison, headline, left_over
 from tools.i18n import in_language
-from tools.rehearsal.cost import file_of, graphs, subjects
+from tools.rehearsal.cost import compare, file_of, graphs, with_values
 
 STACKS = ("poc", "prod")
 PAGES = {
-    "cost.md": (
-        "en",
-        "USD a month",
-        "USD an hour",
-        "compared with the former shared VPC stack's ${}",
-    ),
-    "cost.ja.md": ("ja", "月額 USD", "時間あたり USD", "以前の共有 VPC スタック ${} との差"),
+    "cost.md": ("en", "USD a month", "USD an hour"),
+    "cost.ja.md": ("ja", "月額 USD", "時間あたり USD"),
 }
 """Each page's language, and the words of the first table's last rows."""
 SETTING = re.compile(r"`(\w+) ([^`]*)`")
@@ -42,6 +34,7 @@ def page(name: str) -> str:
     with in_language(language):
         blocks[sums - 1] = str(headline(comparison()))
         blocks[sums] = "\n".join(_sums(comparison(), *words))
+        blocks[sums + 1] = str(left_over(comparison()))
     head, line, *rows = blocks[more].split("\n")
     prices = added(tuple(map(settings, rows)))
     rows = [
@@ -53,28 +46,22 @@ def page(name: str) -> str:
 
 
 @cache
-def stacks() -> list[Subject]:
-    """Return both stages of both stacks."""
-    return subjects(STACKS, ROOT, {})
-
-
 def comparison() -> Comparison:
-    """Return their bills."""
-    return compare(stacks(), books_of(stacks()), Assumptions())
+    """Return both stages of both stacks."""
+    return compare(STACKS, ROOT, {}, Assumptions())
 
 
-def _sums(found: Comparison, month: str, hour: str, against: str) -> Iterator[str]:
+def _sums(found: Comparison, month: str, hour: str) -> Iterator[str]:
     """Yield the first table: a row for each group, a column for each stack and stage."""
     bills = [each.bill for each in found.columns]
     assert not any(each.unpriced for each in bills), "a sum would be too low"
-    yield "| | " + " | ".join(str(each.title()) for each in found.columns) + " |"
+    yield "| | " + " | ".join(each.title() for each in found.columns) + " |"
     yield "|---" + "|---:" * len(bills) + "|"
     for group, text in GROUPS.items():
         if any(each.of_group(group) for each in bills):
             yield _row(str(text), [f"{each.of_group(group):.2f}" for each in bills])
     yield _row(f"**{month}**", [f"**{each.month:.2f}**" for each in bills])
     yield _row(hour, [f"{each.hour:.3f}" for each in bills])
-    yield _row(against.format(FORMER_USD), [f"{each.month - FORMER_USD:+.2f}" for each in bills])
 
 
 def _row(first: str, cells: list[str]) -> str:
@@ -94,10 +81,7 @@ def added(rows: tuple[Settings, ...]) -> list[float]:
     """Return what the settings of each row add to `poc` in stage 2, in USD a month."""
     poc = file_of("poc", ROOT, {})
 
-    def changed(row: Settings) -> StackFile:
-        ours = {f"{poc.project}:{key}": value for key, value in ((ECS, "true"), *row)}
-        return replace(poc, values={**poc.values, **ours})
-
-    found = graphs([changed(row) for row in ((), *rows)])
-    base, *others = [bill(each, PriceBook.load(each.region), Assumptions()).month for each in found]
+    files = [with_values(poc, {f"{poc.project}:{k}": v for k, v in row}) for row in ((), *rows)]
+    found = graphs([with_values(each, {f"{poc.project}:{ECS}": "true"}) for each in files])
+    base, *others = [bill(each, PriceBook(each.region), Assumptions()).month for each in found]
     return [each - base for each in others]

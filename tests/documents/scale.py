@@ -10,11 +10,11 @@ from pathlib import Path
 from stack import database, sizes
 from stack.settings import Settings
 from stack.shifting import MAXIMUM_PERCENT
-from tests.documents.cost import stacks
+from tests.documents.cost import comparison
 from tests.documents.markdown import ROOT
-from tools.cost.bill import Assumptions, Bill
-from tools.cost.prices import HOURS, NoPrice, PriceBook
-from tools.cost.rules import bill
+from tools.cost.bill import Bill
+from tools.cost.graph import NoPrice
+from tools.cost.prices import HOURS, PriceBook
 
 PAGES = {"scale.md": "scale.txt", "scale.ja.md": "scale.ja.txt"}
 """Each page's template."""
@@ -33,7 +33,7 @@ def page(template: str) -> str:
 @cache
 def numbers() -> dict[str, object]:
     """Return what the templates name."""
-    book = PriceBook.load("ap-northeast-1")
+    book = PriceBook("ap-northeast-1")
     at_targets = replace(_settings("prod").sizes, tasks=sizes.TARGETS * 100 // MAXIMUM_PERCENT)
     return {
         **_stack("poc"),
@@ -108,7 +108,7 @@ def _row(kind: str) -> str:
 
 def _price(key: str) -> str:
     try:
-        return _usd(PriceBook.load("ap-northeast-1").price(key).usd * HOURS)
+        return _usd(PriceBook("ap-northeast-1").price(key).usd * HOURS)
     except NoPrice:
         return "?"
 
@@ -130,5 +130,6 @@ def _task(stack: str) -> float:
 @cache
 def _bill(stack: str) -> Bill:
     """Return the bill of stage 2 of a stack file, as `./careapp cost` has it."""
-    [graph] = [each.graph for each in stacks() if (each.stack, each.state) == (stack, "stage2")]
-    return bill(graph, PriceBook.load(graph.region), Assumptions())
+    return next(
+        each.bill for each in comparison().columns if (each.stack, each.stage) == (stack, "stage2")
+    )

@@ -148,7 +148,7 @@ class PausedLife:
         stack.up(protect="false")
         self.paused = ops(stack, "pause", "--yes")
         made = stack.calls("rds", "stop_db_instance", named)["DBInstance"]
-        tags = Pause(datetime.now(UTC), 2).tags()
+        tags = Pause(datetime.now(UTC)).tags()
         tagged = {"ResourceName": made["DBInstanceArn"], "Tags": tags}
         stack.calls("rds", "add_tags_to_resource", tagged)
         self.refused = refused_destroy(stack)

@@ -25,7 +25,7 @@ Start = Callable[..., Container]
 TaskRole = dict[str, str]
 CA_IN_CONTAINER = "/run/rds-ca.pem"
 START_SECONDS = 30
-"""Generous: tests/benchmarks/webapp.py measures the real time."""
+"""Generous: tests/benchmarks/README.md has the measured time."""
 ROLE_KEYS = {
     "AccessKeyId": "ASIATASKROLE",
     "SecretAccessKey": "task-role-secret",

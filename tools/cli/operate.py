@@ -319,7 +319,7 @@ def pause(stack: str, as_json: bool, yes: bool) -> None:
 @stack_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
 def resume(stack: str, as_json: bool) -> None:
-    """Start the database, then as many tasks as ran before, and wait until they are healthy.
+    """Start the database, then the tasks of the stack file, and wait until they are healthy.
 
     Exit code 0: the app runs, or the schedule allows no task now. 1: not in time. 2: AWS could not be
     read. 130: interrupted.

@@ -1,315 +1,199 @@
-"""Prints a cost comparison: bars, a table of resources, assumptions and prices."""
+"""Prints what stacks cost: a table of resources, what settings change, what a destroy leaves, and what is assumed."""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from tools.cost.bill import GROUPS, Bill
-from tools.cost.comparison import DESTROYED, FORMER_USD, WORDS, Column, Comparison, row_of
-from tools.cost.prices import HOURS
-from tools.cost.resources import BESIDE_NAT
-from tools.cost.restores import DRILL_MINUTES, drills
-from tools.cost.rules import FREE
+from rich.cells import cell_len
+
+from tools.cost.bill import GROUPS, Assumptions, Bill, Item
+from tools.cost.prices import HOURS, PriceBook
 from tools.i18n import Text, t
 from tools.screen import Line
 
-FILLS = "█▓▒░▚▞▤·"
-"""What a bar is filled with, a character for each of GROUPS."""
+STAGES = {"stage1": t("stage 1"), "stage2": t("stage 2")}
+LABEL, CELL = 44, 10
+"""Least widths in characters."""
 
-BAR, TITLE, LABEL, CELL = 32, 28, 44, 10
-"""Widths in characters; those of the table, LABEL and CELL, are the least."""
 
-UNKNOWN_USD = "?"
-"""What stands for a sum of which no part has a price."""
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What a stack costs in one of STAGES, what stays billed after its destroy, and whether -c changed it."""
 
-WORKING = t("listing the resources")
+    stack: str
+    stage: str
+    changed: bool
+    bill: Bill
+    left: Bill
+
+    def title(self) -> str:
+        """Return the title for people."""
+        changed = f", {t('changed')!s}" if self.changed else ""
+        return f"{self.stack} {STAGES[self.stage]!s}{changed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """The columns, and what they are calculated with: price books by region, assumptions, the KEY=VALUE of -c."""
+
+    columns: tuple[Column, ...]
+    books: dict[str, PriceBook]
+    assumed: Assumptions
+    settings: tuple[str, ...] = ()
+
+    def changes(self) -> Iterator[tuple[Column, Column]]:
+        """Yield each column without and with the settings of -c."""
+        before = {(each.stack, each.stage): each for each in self.columns if not each.changed}
+        for column in self.columns:
+            if column.changed:
+                yield before[column.stack, column.stage], column
 
 
 def lines(found: Comparison) -> Iterator[Line]:
     """Yield the lines of the output."""
     yield Line(str(headline(found)), "bold")
     yield Line("")
-    yield from _bars(found)
-    yield from _changes(found)
-    yield Line("")
     yield from _table(found)
-    yield from _unpriced(found)
-    yield from _basis(found)
+    yield Line("")
+    for before, after in found.changes():
+        usd = after.bill.month - before.bill.month
+        unsure = "?" if before.bill.unpriced or after.bill.unpriced else ""
+        text = t(
+            "{column}: {month} a month, {hour} an hour",
+            column=before.title(),
+            month=f"{usd:+.2f}{unsure}",
+            hour=f"{usd / HOURS:+.4f}{unsure}",
+        )
+        style = "green" if usd < 0 else "yellow" if usd > 0 else ""
+        yield Line(f"{', '.join(found.settings)}, {text!s}", style)
+    yield Line(str(left_over(found)))
+    if unpriced := dict.fromkeys(text for each in found.columns for text in _unpriced(each)):
+        yield Line(str(t("Not in the sums and not free; the cost is unknown:")), "red")
+        yield from (Line(f"  {text}", "red") for text in unpriced)
+    yield Line("")
+    yield Line(str(t("Assumed for a month (each is an option, see --help):")), "bold")
+    for name, value, text in found.assumed.described():
+        yield Line(f"  --{name.replace('_', '-'):18}{value:>10,.10g}  {text!s}")
+    yield from (Line(str(text), "dim") for text in _remarks(found))
 
 
 def headline(found: Comparison) -> Text:
     """Return unit, regions and dates of the prices."""
-    return t(
-        "USD a month of {hours} hours in {region}; price table of {date}",
-        hours=HOURS,
-        region=", ".join(found.books),
-        date=_dates(found),
-    )
-
-
-def _dates(found: Comparison) -> str:
-    """Return the date of each region's price table, "?" for a region without one."""
-    return ", ".join(book.date or UNKNOWN_USD for book in found.books.values())
-
-
-def padded(text: str, width: int, right: bool = False) -> str:
-    """Return the text padded to a width in terminal columns; never cut."""
-    gap = " " * (width - wide(text))
-    return gap + text if right else text + gap
-
-
-def wide(text: str) -> int:
-    """Return the width in terminal columns: a Japanese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(each) in "WF" else 1 for each in text)
-
-
-def _bars(found: Comparison) -> Iterator[Line]:
-    """Yield a bar for every column, and one for the stack that the team had before."""
-    longest = max([FORMER_USD, *(each.bill.month for each in found.columns)])
-    for column in found.columns:
-        total = column.bill
-        month, hour = (_whole(total, text) for text in (f"{total.month:.2f}", f"{total.hour:.4f}"))
-        sums = f"{month:>9} {hour:>8}/h  "
-        title = padded(str(column.title()), TITLE)
-        yield Line(f"{title}{sums}{_bar(column, longest)}", "bold" if total.month else "dim")
-    former = padded(str(t("the former shared VPC stack")), TITLE)
-    length = round(BAR * FORMER_USD / longest)
-    yield Line(f"{former}{FORMER_USD:9.2f} {FORMER_USD / HOURS:8.4f}/h  {'─' * length}", "dim")
-    yield Line("")
-    legend = [f"{fill} {text!s}" for fill, text in zip(FILLS, GROUPS.values(), strict=True)]
-    half = len(legend) // 2
-    yield Line("  ".join(legend[:half]), "dim")
-    yield Line("  ".join(legend[half:]), "dim")
-
-
-def _bar(column: Column, longest: float) -> str:
-    drawn, reached = "", 0.0
-    for fill, group in zip(FILLS, GROUPS, strict=True):
-        reached += column.bill.of_group(group)
-        drawn += fill * (round(BAR * reached / longest) - len(drawn))
-    return drawn
-
-
-def _changes(found: Comparison) -> Iterator[Line]:
-    pairs = list(found.changes())
-    if not pairs:
-        return
-    yield Line("")
-    yield Line(str(t("With {settings}:", settings=", ".join(found.settings))), "bold")
-    for before, after in pairs:
-        difference = after.bill.month - before.bill.month
-        style = "green" if difference < 0 else "yellow" if difference > 0 else ""
-        yield Line(
-            f"  {padded(str(before.title()), TITLE - 2)}{difference:+9.2f} "
-            f"{difference / HOURS:+8.4f}/h",
-            style,
-        )
-
-
-def rows(found: Comparison) -> dict[tuple[str, str, Text], list[float]]:
-    """Return the cost in each column of every line of the bills, in the order of GROUPS."""
-    table: dict[tuple[str, tuple[str, str, Text]], list[float]] = {}
-    for index, column in enumerate(found.columns):
-        for item in column.bill.items:
-            key = (item.group, (*row_of(item), item.what))
-            table.setdefault(key, [0.0] * len(found.columns))[index] += item.usd
-    order = list(GROUPS)
-    return {
-        row: table[group, row]
-        for group, row in sorted(table, key=lambda each: order.index(each[0]))
-    }
+    tables = ", ".join(f"{region} {book.date}" for region, book in found.books.items())
+    return t("USD a month of {hours} hours; price table: {tables}", hours=HOURS, tables=tables)
 
 
 def _table(found: Comparison) -> Iterator[Line]:
-    heads = [(str(t("resource")), [each.stack for each in found.columns])]
-    heads.append(("", [str(WORDS[each.state]) for each in found.columns]))
-    if found.settings:
-        word = str(t("changed"))
-        heads.append(("", [word if each.changed else "" for each in found.columns]))
-    labelled = {_label(row): sums for row, sums in rows(found).items()}
-    label = max([LABEL, *map(wide, labelled)])
-    cell = max([CELL, *(wide(each) + 1 for _, cells in heads for each in cells)])
-
-    def row(first: str, cells: Sequence[str]) -> str:
-        return padded(first, label) + "".join(padded(each, cell, right=True) for each in cells)
-
-    yield from (Line(row(*each), "bold") for each in heads)
-    yield from (Line(row(first, [*map(_sum, sums)])) for first, sums in labelled.items())
-    totals = [_whole(column.bill, _sum(column.bill.month)) for column in found.columns]
-    yield Line(row(str(t("in all")), totals), "bold")
-
-
-def _label(row: tuple[str, str, Text]) -> str:
-    """Return the words for a row: type, role, and what is billed of it."""
-    kind, role, what = row
-    return f"{' '.join(filter(None, (kind, role)))}: {what!s}"
+    columns = found.columns
+    rows = [("", [each.stack for each in columns])]
+    rows.append((str(t("resource")), [str(STAGES[each.stage]) for each in columns]))
+    rows.append(("", [str(t("changed")) if each.changed else "" for each in columns]))
+    for label, sums in _sums(found).items():
+        rows.append((label, [f"{usd:.2f}" if usd else "-" for usd in sums]))
+    rows.append((str(t("USD a month")), [_whole(each.bill, ".2f") for each in columns]))
+    rows.append((str(t("USD an hour")), [_whole(each.bill, ".4f", HOURS) for each in columns]))
+    first = max(LABEL, *(cell_len(label) for label, _ in rows))
+    width = max(CELL, *(cell_len(each) + 1 for _, cells in rows for each in cells))
+    for index, (label, cells) in enumerate(rows):
+        text = label + " " * (first - cell_len(label))
+        text += "".join(" " * (width - cell_len(each)) + each for each in cells)
+        if text.strip():
+            yield Line(text, "bold" if index < 3 or index >= len(rows) - 2 else "")
 
 
-def _sum(usd: float) -> str:
-    return f"{usd:.2f}" if usd else "-"
+def _sums(found: Comparison) -> dict[str, list[float]]:
+    """Return the cost in each column of every line of the bills, in the order of GROUPS."""
+    sums: dict[tuple[int, str], list[float]] = {}
+    for index, each in enumerate(found.columns):
+        for item in each.bill.items:
+            key = list(GROUPS).index(item.use.group), _label(item)
+            sums.setdefault(key, [0.0] * len(found.columns))[index] += item.usd
+    return {label: sums[order, label] for order, label in sorted(sums, key=lambda key: key[0])}
 
 
-def _whole(found: Bill, text: str) -> str:
+def _label(item: Item) -> str:
+    """Return type, role and what is billed of it, the same in every stack.
+
+    ``infra`` names a resource project, stack and role; a URN contains the first two (Pulumi's documentation,
+    "Resource names").
+    """
+    stack, project, *_ = item.resource.urn.removeprefix("urn:pulumi:").split("::")
+    role = item.resource.name.removeprefix(f"{project}-{stack}").removeprefix("-")
+    return f"{' '.join(filter(None, (item.resource.kind, role)))}: {item.use.what!s}"
+
+
+def _whole(found: Bill, form: str, parts: int = 1) -> str:
     """Return the sum of a bill, with "?" in its place or after it where parts have no price."""
+    text = format(found.month / parts, form)
     if not found.unpriced:
         return text
-    return f"{text}+{UNKNOWN_USD}" if found.items else UNKNOWN_USD
+    return f"{text}+?" if found.items else "?"
 
 
-def _unpriced(found: Comparison) -> Iterator[Line]:
-    """Yield each unpriced resource once, with the columns that lack it."""
-    seen: dict[str, list[str]] = {}
-    for column in found.columns:
-        for each in column.bill.unpriced:
-            text = f"{each.resource.type} {each.resource.name}: {each.why!s}"
-            seen.setdefault(text, []).append(str(column.title()))
-    if seen:
-        yield Line("")
-        yield Line(str(t("Not in the sums and not free; the cost is unknown:")), "red")
-    for text, columns in seen.items():
-        yield Line(f"  {text} ({', '.join(columns)})", "red")
+def left_over(found: Comparison) -> Text:
+    """Return what stays billed after a destroy of each stack, with the settings of -c where there are some."""
+    kept = {each.stack: _whole(each.left, ".2f") for each in found.columns if each.left.items}
+    if not kept:
+        return t("Nothing stays billed after a destroy.")
+    return t(
+        "Billed after a destroy, for the snapshot and, until they expire, the backups: {stacks} a month.",
+        stacks=", ".join(f"{stack} {usd}" for stack, usd in kept.items()),
+    )
 
 
-def _basis(found: Comparison) -> Iterator[Line]:
-    yield Line("")
-    yield Line(str(t("Assumed for a month (each is an option, see --help):")), "bold")
-    for name, value, text in found.assumed.described():
-        shown = f"{value:,.10g}" if value >= 0 else f"{found.assumed.average_lcu:.3g}"
-        yield Line(f"  --{name.replace('_', '-'):18}{shown:>10}  {text!s}")
-    for text in remarks(found):
-        yield Line(str(text), "dim")
+def _unpriced(column: Column) -> list[str]:
+    unpriced = (*column.bill.unpriced, *column.left.unpriced)
+    return [f"{each.type} {each.name}: {why!s}" for each, why in unpriced]
 
 
-def remarks(found: Comparison) -> Iterator[Text]:
-    """Yield what the sums leave out."""
-    if costs := drills(found):
-        yield t(
-            "Once: a drill of a restore (./careapp db drill) of {minutes} minutes costs {costs}.",
-            minutes=DRILL_MINUTES,
-            costs=", ".join(f"{stack} ${usd:.3f}" for stack, usd in costs.items()),
-        )
-    if saved := _beside_nat(found):
-        yield t(
-            "The gateway endpoint for S3 is free. Each GB of files and image layers that passes it saves the NAT "
-            "gateway's price: {prices}.",
-            prices=", ".join(f"{region} ${usd:.3f}" for region, usd in saved.items()),
-        )
+def _remarks(found: Comparison) -> Iterator[Text]:
+    """Yield what the sums leave out, and which prices are less sure."""
     yield t(
         "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
         "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
     )
-    unchecked = sorted(
-        found.price(region, key)
-        for region, key in _known(found)
-        if not found.books[region].price(key).checked
-    )
-    if unchecked:
+    items = [item for each in found.columns for item in (*each.bill.items, *each.left.items)]
+    if keys := sorted({each.price.key for each in items if not each.price.checked}):
         yield t(
             "From AWS's public pages, not checked against the Price List API: {keys}.",
-            keys=", ".join(unchecked),
+            keys=", ".join(keys),
         )
-    if found.not_live:
+    live = any(book.session for book in found.books.values())
+    if keys := sorted({each.price.key for each in items if live and not each.price.live}):
         yield t(
             "Not found in the Price List API; the table's price is used: {keys}.",
-            keys=", ".join(found.not_live),
+            keys=", ".join(keys),
         )
-    elif any(each.bill.unpriced for each in found.columns):
-        yield t(
-            "{sign}: the table of the region has no price. --live asks AWS's Price List API for the prices of "
-            "every region; it is free and needs credentials.",
-            sign=UNKNOWN_USD,
-        )
-    if any(each.protected for each in found.columns if each.state == DESTROYED):
-        yield t("A protected stack is destroyed only after `pulumi config set protect false`.")
-    yield t(
-        "The former shared VPC stack: ${sum} a month by the team's hand-over note of 2025-10-04, "
-        "without a breakdown.",
-        sum=FORMER_USD,
-    )
-
-
-def _beside_nat(found: Comparison) -> dict[str, float]:
-    """Return the USD of a GB through NAT, by region, where a stack has a NAT gateway and S3's gateway endpoint."""
-    return {
-        each.region: item.price.usd
-        for each in found.columns
-        for item in each.bill.items
-        if item.what is BESIDE_NAT
-        and any(one.resource.short == "ec2:NatGateway" for one in each.bill.items)
-    }
-
-
-def _known(found: Comparison) -> set[tuple[str, str]]:
-    """Return region and key of each price that a bill uses."""
-    columns = found.columns
-    return {(each.region, item.price.key) for each in columns for item in each.bill.items}
 
 
 def as_dict(found: Comparison) -> dict[str, Any]:
     """Return the comparison for scripts. Sums are in USD, not rounded."""
     return {
-        "priceTables": {region: book.date or None for region, book in found.books.items()},
-        "hoursOfMonth": HOURS,
-        "settings": list(found.settings),
-        "assumptions": {name: value for name, value, _ in found.assumed.described()},
-        "averageLcu": found.assumed.average_lcu,
-        "formerStack": {"month": FORMER_USD},
-        "columns": [_column(each) for each in found.columns],
-        "changes": [
-            {
-                "stack": before.stack,
-                "state": before.state,
-                "month": after.bill.month - before.bill.month,
-                "hour": after.bill.hour - before.bill.hour,
-            }
+        "assumptions": asdict(found.assumed),
+        "settings": found.settings,
+        "changes": {
+            before.title(): after.bill.month - before.bill.month
             for before, after in found.changes()
-        ],
-        "prices": [
-            {"region": region, **vars(found.books[region].price(key))}
-            for region, key in sorted(_known(found))
-        ],
-        "notFoundLive": list(found.not_live),
-        "drills": drills(found),
-    }
-
-
-def _column(column: Column) -> dict[str, Any]:
-    found = column.bill
-    return {
-        "key": column.key,
-        "stack": column.stack,
-        "region": column.region,
-        "state": column.state,
-        "changed": column.changed,
-        "protected": column.protected,
-        "month": found.month,
-        "hour": found.hour,
-        "complete": not found.unpriced,
-        "groups": {group: found.of_group(group) for group in GROUPS},
-        "items": _items(found),
-        "unpriced": [
-            {"type": each.resource.type, "name": each.resource.name, "why": str(each.why)}
-            for each in found.unpriced
-        ],
-        "free": [
-            {"type": each.type, "name": each.name, "why": str(FREE[each.short])}
-            for each in found.free
+        },
+        "columns": [
+            {
+                "stack": each.stack,
+                "stage": each.stage,
+                "changed": each.changed,
+                "month": each.bill.month,
+                "hour": each.bill.hour,
+                "afterDestroy": each.left.month,
+                "items": [*map(_item, each.bill.items)],
+                "unpriced": _unpriced(each),
+            }
+            for each in found.columns
         ],
     }
 
 
-def _items(found: Bill) -> list[dict[str, Any]]:
-    return [
-        {
-            "type": item.resource.type,
-            "name": item.resource.name,
-            "what": str(item.what),
-            "group": item.group,
-            "quantity": item.quantity,
-            "price": item.price.key,
-            "month": item.usd,
-        }
-        for item in found.items
-    ]
+def _item(item: Item) -> dict[str, Any]:
+    resource, use = item.resource, {**vars(item.use), "what": str(item.use.what)}
+    price = vars(item.price)
+    return {"type": resource.type, "name": resource.name, "month": item.usd, **use, "price": price}

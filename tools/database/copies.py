@@ -276,7 +276,7 @@ def _tags(original: Mapping[str, Any], source: Source) -> list[dict[str, str]]:
     kept = [
         each
         for each in original.get("TagList", ())
-        if not each["Key"].startswith("aws:") and each["Key"] not in (rds.AT, rds.COUNT, PURPOSE)
+        if not each["Key"].startswith("aws:") and each["Key"] not in (rds.AT, PURPOSE)
     ]
     # The characters that a tag's value may have (RDS user guide, "Tagging Amazon RDS resources").
     words = source.snapshot or source.moment.isoformat()

@@ -16,7 +16,6 @@ from stack.names import StackNames
 from tools.aws import local_cloud
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json
-from tools.cost import restores
 from tools.database import contents, copies, queries
 from tools.database.commands import answered, silent
 from tools.database.contents import Contents
@@ -53,13 +52,12 @@ class Content:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """The result of a drill. ``seconds`` is how long the restore took, ``usd`` the cost; None: unknown."""
+    """The result of a drill. ``seconds`` is how long the restore took."""
 
     source: Source
     restored: Content
     original: Content
     seconds: float
-    usd: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,6 @@ class Drill:
             restored=restored,
             original=now,
             seconds=took,
-            usd=restores.cost(self.session.region, self.original, seconds(), standby=False),
         )
 
     @contextmanager
@@ -181,21 +178,15 @@ def lines(report: Report, identifier: str) -> Iterator[Line]:
     )
     yield Line(str(done), "bold green")
     yield Line(str(t("{id} is deleted.", id=identifier)))
-    if report.usd is None:
-        yield Line(str(t("The price table does not know what the drill cost.")))
-    else:
-        cost = t("The drill cost about ${usd}.", usd=f"{report.usd:.3f}")
-        yield Line(str(cost))
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """Return the result for scripts; times as ISO 8601, the cost in USD."""
+    """Return the result for scripts; times as ISO 8601."""
     tables = {**report.original.tables, **report.restored.tables}
     return {
         "snapshot": report.source.snapshot or None,
         "of": report.source.moment.isoformat(),
         "seconds": round(report.seconds),
-        "usd": report.usd,
         "tables": {
             name: {"restored": _table(report.restored, name), "now": _table(report.original, name)}
             for name in sorted(tables)

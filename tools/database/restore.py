@@ -16,7 +16,6 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import exit_code_of
-from tools.cost import restores
 from tools.database import copies, queries
 from tools.database.copies import Source
 from tools.database.pulumi_state import PulumiStack
@@ -282,14 +281,7 @@ def closing(made: Restore, now: Instances) -> Iterator[Line]:
     yield Line(str(t("{id} is restored.", id=made.name)), "bold green")
     if now.before is None:
         return
-    monthly = restores.month(made.session.region, now.before)
-    kept = t("{old} runs on with the data from before.", old=made.old)
-    if monthly is not None:
-        kept = t(
-            "{old} runs on with the data from before, for about ${usd} a month.",
-            old=made.old,
-            usd=f"{monthly:.2f}",
-        )
+    kept = t("{old} runs on with the data from before, and is billed.", old=made.old)
     yield Line(str(kept), "yellow")
     yield Line(
         str(t("When it is not needed any more: {command}", command=made.deletion(now.before)))

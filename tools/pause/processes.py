@@ -1,8 +1,9 @@
-"""Stops and starts a stack's workers, and the schedules of its jobs."""
+"""Stops and starts the tasks of a stack: those of its services, and the schedules of its jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,106 +11,110 @@ from stack.names import StackNames
 from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from tools.i18n import Text, t
 from tools.snapshot.ecs import described
 
-DIMENSION = "ecs:service:DesiredCount"
-SCALING = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+SCALING = "application-autoscaling"
+WHERE = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
+DYNAMIC = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended")
+SCHEDULED = "ScheduledScalingSuspended"
 GIVEN_BY_AWS = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
 """What GetSchedule returns and UpdateSchedule, which replaces the whole schedule, does not take."""
 
 
-def planned_changes(settings: Settings) -> Iterator[Text]:
-    """Yield what a pause stops besides the web service."""
-    if settings.workers:
-        names = ", ".join(each.name for each in settings.workers)
-        yield t("the workers stop: {names}", names=names)
-    if settings.jobs:
-        names = ", ".join(each.name for each in settings.jobs)
-        yield t(
-            "the schedules of the jobs are disabled: {names}; a run that has begun is waited for",
-            names=names,
-        )
+@dataclass(frozen=True)
+class Count:
+    """A service's desired count, the range of its scalable target, and what of its scaling is suspended."""
+
+    desired: int
+    low: int
+    high: int
+    suspended: dict[str, bool]
 
 
-def stop(session: Session, settings: Settings) -> None:
-    """Disable the schedules and set the workers' desired counts to 0. Raises AwsProblem."""
-    switch_schedules(session, settings.names, ())
-    _scale(session, settings, {}, suspended=True)
+STOPPED = Count(0, 0, 0, dict.fromkeys((*DYNAMIC, SCHEDULED), True))
+"""Neither load nor schedule starts a task."""
 
 
-def start(session: Session, settings: Settings, at: datetime) -> None:
-    """Set the workers' counts and the schedules' states to the stack file's. Raises AwsProblem.
+def declared(settings: Settings, at: datetime) -> dict[str, Count]:
+    """Return what infra/scaling.py declares for the services at a time, by their names; 0 outside the hours."""
+    scaling, names = settings.service.scaling, settings.names
+    inside = scaling.includes(at)
+    suspended = {**dict.fromkeys(DYNAMIC, False), SCHEDULED: scaling.hours is None}
 
-    What the stack file has no more stays stopped: the next `pulumi up` deletes it. Outside the hours of `schedule` its
-    scheduled actions start the workers.
-    """
-    hours = settings.service.scaling.includes(at)
-    counts = {each.name: each.count for each in settings.workers if hours}
-    _scale(session, settings, counts, suspended=False)
-    switch_schedules(session, settings.names, {each.name for each in settings.jobs if each.enabled})
+    def count(low: int, high: int) -> Count:
+        return Count(low, low, high, suspended) if inside else Count(0, 0, 0, suspended)
 
-
-def switch_schedules(session: Session, names: StackNames, enabled: Collection[str]) -> None:
-    """Enable these schedules and disable the others. Raises AwsProblem."""
-    for name in _schedules(session, names):
-        place = {"GroupName": names.prefix, "Name": name}
-        found = session.call("scheduler", "get_schedule", **place)
-        state = "ENABLED" if name in enabled else "DISABLED"
-        if found["State"] != state:
-            kept = {key: found[key] for key in found if key not in GIVEN_BY_AWS}
-            session.call("scheduler", "update_schedule", **{**kept, "State": state})
+    web = settings.service.least_count
+    found = {names.service: count(web, max(web, scaling.maximum if scaling.enabled else web))}
+    return found | {
+        names.worker(each.name): count(each.count, each.count) for each in settings.workers
+    }
 
 
-def _schedules(session: Session, names: StackNames) -> list[str]:
+def services(session: Session, names: StackNames) -> dict[str, dict[str, Any]]:
+    """Return the web service and the workers by name; none in stage 1. Raises AwsProblem."""
+    arns = _all(session, "ecs", "list_services", "serviceArns", cluster=names.cluster)
+    ours = (names.service, names.worker(""))
+    called = [each for arn in arns if (each := arn.rpartition("/")[2]).startswith(ours)]
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(called), 10):  # DescribeServices takes ten
+        chosen = called[start : start + 10]
+        answer = session.call("ecs", "describe_services", cluster=names.cluster, services=chosen)
+        found += answer["services"]
+    return {each["serviceName"]: each for each in found if each["status"] == "ACTIVE"}
+
+
+def _all(session: Session, service: str, operation: str, key: str, **asked: Any) -> list[Any]:
+    """Return what AWS lists; nothing of a cluster or a group of schedules that is not there."""
     try:
-        found = session.all("scheduler", "list_schedules", "Schedules", GroupName=names.prefix)
+        return list(session.all(service, operation, key, **asked))
     except AwsProblem as problem:
         if problem.kind != "missing":
             raise
         return []
-    return [each["Name"] for each in found]
 
 
-def _scale(
-    session: Session, settings: Settings, counts: Mapping[str, int], *, suspended: bool
-) -> None:
-    """Set the counts of the workers that exist; 0 of those without one.
+def scale(session: Session, names: StackNames, name: str, count: Count) -> None:
+    """Set a service's desired count, and range and suspension of its scalable target, if it has one.
 
-    Where they follow hours their scalable targets are set, too: RegisterScalableTarget moves the count into the range.
+    RegisterScalableTarget moves the count into the range at once, so the count is set first. Raises AwsProblem.
     """
-    names, scaled = settings.names, settings.service.scaling.hours is not None
-    for name in workers(session, names):
-        count = counts.get(name, 0)
-        where = {"cluster": names.cluster, "service": names.worker(name)}
-        if scaled:
-            session.call(
-                "application-autoscaling",
-                "register_scalable_target",
-                ServiceNamespace="ecs",
-                ResourceId=f"service/{names.cluster}/{names.worker(name)}",
-                ScalableDimension=DIMENSION,
-                MinCapacity=count,
-                MaxCapacity=count,
-                SuspendedState=dict.fromkeys(SCALING, suspended),
-            )
-        session.call("ecs", "update_service", **where, desiredCount=count)
+    session.call(
+        "ecs", "update_service", cluster=names.cluster, service=name, desiredCount=count.desired
+    )
+    where = {**WHERE, "ResourceId": f"service/{names.cluster}/{name}"}
+    asked = {"ServiceNamespace": "ecs", "ResourceIds": [where["ResourceId"]]}
+    if session.all(SCALING, "describe_scalable_targets", "ScalableTargets", **asked):
+        session.call(
+            SCALING,
+            "register_scalable_target",
+            **where,
+            MinCapacity=count.low,
+            MaxCapacity=count.high,
+            SuspendedState=count.suspended,
+        )
 
 
-def workers(session: Session, names: StackNames) -> list[str]:
-    """Return the names of the workers whose services exist. Raises AwsProblem."""
-    arns = session.all("ecs", "list_services", "serviceArns", cluster=names.cluster)
-    prefix = names.worker("")
-    found = (arn.rpartition("/")[2] for arn in arns)
-    return sorted(each.removeprefix(prefix) for each in found if each.startswith(prefix))
+def switch_schedules(session: Session, names: StackNames, enabled: Collection[str]) -> None:
+    """Enable these schedules of jobs and disable the others. Raises AwsProblem."""
+    found = _all(session, "scheduler", "list_schedules", "Schedules", GroupName=names.prefix)
+    for name in (each["Name"] for each in found):
+        place = {"GroupName": names.prefix, "Name": name}
+        schedule = session.call("scheduler", "get_schedule", **place)
+        state = "ENABLED" if name in enabled else "DISABLED"
+        if schedule["State"] != state:
+            kept = {key: schedule[key] for key in schedule if key not in GIVEN_BY_AWS}
+            session.call("scheduler", "update_schedule", **{**kept, "State": state})
 
 
-def left(session: Session, names: StackNames) -> Iterator[str]:
-    """Yield the ids of tasks of the cluster, other than the web service's, that have not stopped. Raises AwsProblem."""
-    arns: list[str] = []
-    for status in ("RUNNING", "STOPPED"):
-        asked: dict[str, Any] = {"cluster": names.cluster, "desiredStatus": status}
-        arns += session.all("ecs", "list_tasks", "taskArns", **asked)
-    for each in described(session, names.cluster, arns):
-        if each["lastStatus"] != "STOPPED" and each.get("group") != f"service:{names.service}":
-            yield each["taskArn"].rpartition("/")[2]
+def left(session: Session, names: StackNames) -> int:
+    """Return how many tasks of the cluster have not stopped. Raises AwsProblem."""
+    arns = [
+        arn
+        for status in ("RUNNING", "STOPPED")
+        for arn in _all(
+            session, "ecs", "list_tasks", "taskArns", cluster=names.cluster, desiredStatus=status
+        )
+    ]
+    tasks = described(session, names.cluster, arns)
+    return len([each for each in tasks if each["lastStatus"] != "STOPPED"])

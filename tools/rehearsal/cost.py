@@ -13,16 +13,16 @@ from pathlib import Path
 import click
 
 from stack.file import StackError, StackFile, full_key, project_of, read
+from tools.aws.session import Session
 from tools.command_line import ECS, Setting, exit_code_of
 from tools.cost.bill import Assumptions
-from tools.cost.comparison import DEPLOYED, STAGES, Comparison, Subject, books_of, compare
-from tools.cost.graph import Graph, export_failed, read_state
-from tools.cost.screen import WORKING, as_dict, lines
-from tools.i18n import Text, said, t
+from tools.cost.graph import Graph
+from tools.cost.prices import PriceBook, api_session
+from tools.cost.rules import bill, left
+from tools.cost.screen import STAGES, Column, Comparison, as_dict, lines
+from tools.i18n import t
 from tools.local_cloud.console import Progress
-from tools.local_cloud.engine.find import EngineError, find_or_get
 from tools.local_cloud.engine.program import FORKS, PRELOADED
-from tools.local_cloud.engine.pulumi import Pulumi, PulumiFailed
 from tools.rehearsal.careapp import ROOT
 from tools.screen import display
 from tools.shared.commands import Number, TranslatedOption
@@ -32,26 +32,49 @@ STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
 BOTH_STAGES = t("ecsEnabled is the difference between the stages, and both are shown.")
 
 
-def subjects(stacks: Sequence[str], folder: Path, settings: Mapping[str, str]) -> list[Subject]:
-    """Return both stages of every stack with the file's settings, and with ``settings`` if any. Raises StackError."""
-    ecs = full_key(project_of(folder), ECS)
-    files = {stack: file_of(stack, folder, settings) for stack in stacks}
+def compare(
+    stacks: Sequence[str],
+    folder: Path,
+    settings: Mapping[str, str],
+    assumed: Assumptions,
+    session: Session | None = None,
+) -> Comparison:
+    """Price both stages of every stack with its file's settings, and with ``settings`` if any.
+
+    Raises StackError, and with a session to the Price List API AwsProblem.
+    """
     variants = [
         (stack, stage, changed)
         for stack in stacks
         for changed in ([False, True] if settings else [False])
         for stage in STAGES
     ]
-
-    def file(stack: str, stage: str, changed: bool) -> StackFile:
-        more = {ecs: STAGES_OF_ECS[stage], **(settings if changed else {})}
-        return replace(files[stack], values={**files[stack].values, **more})
-
-    found = graphs([file(*each) for each in variants])
-    return [
-        Subject(stack=stack, state=stage, graph=graph, changed=changed)
+    ecs = full_key(project_of(folder), ECS)
+    files = {stack: file_of(stack, folder, settings) for stack in stacks}
+    found = graphs(
+        [
+            with_values(files[stack], {ecs: STAGES_OF_ECS[stage], **(settings if changed else {})})
+            for stack, stage, changed in variants
+        ]
+    )
+    books = {region: PriceBook(region, session) for region in sorted({g.region for g in found})}
+    columns = [
+        Column(
+            stack=stack,
+            stage=stage,
+            changed=changed,
+            bill=bill(graph, books[graph.region], assumed),
+            left=left(graph, books[graph.region], assumed),
+        )
         for (stack, stage, changed), graph in zip(variants, found, strict=True)
     ]
+    named = tuple(f"{key.rpartition(':')[2]}={value}" for key, value in settings.items())
+    return Comparison(columns=tuple(columns), books=books, assumed=assumed, settings=named)
+
+
+def with_values(file: StackFile, values: Mapping[str, str]) -> StackFile:
+    """Return a stack file with other values."""
+    return replace(file, values={**file.values, **values})
 
 
 def graphs(files: Sequence[StackFile]) -> list[Graph]:
@@ -85,44 +108,16 @@ def file_of(stack: str, folder: Path, settings: Mapping[str, str]) -> StackFile:
     return replace(file, values={**file.values, **known}, encrypted=frozenset())
 
 
-def deployed_subjects(stacks: Sequence[str], folder: Path) -> list[Subject]:
-    """Return the resources in the state of each stack, from the user's backend. Raises StackError."""
-    try:
-        engine = find_or_get()
-    except EngineError as problem:
-        raise StackError(said(problem)) from problem  # exit code 2
-    pulumi = Pulumi(folder, {**os.environ, "PATH": _path(engine)}, quiet=True)
-    found = []
-    for stack in stacks:
-        try:
-            state = pulumi.run("stack", "export", "--stack", stack)
-        except PulumiFailed as problem:
-            raise export_failed(stack, problem.output) from problem
-        graph = read_state(state)
-        if not graph.region:
-            graph = replace(graph, region=read(stack, folder).region or "")
-        found.append(Subject(stack=stack, state=DEPLOYED, graph=graph))
-    return found
-
-
-def _path(engine: Path) -> str:
-    return os.pathsep.join([str(engine.parent), os.environ.get("PATH", os.defpath)])
-
-
-def _help(text: Text, default: float) -> Text:
-    usual = f" [{default:g}]" if default >= 0 else ""
-    return t("Assumed for a month: {text}{usual}.", text=text, usual=usual)
-
-
 def assumptions(command: click.decorators.FC) -> click.decorators.FC:
     """Add an option for each assumption."""
     for each in reversed(fields(Assumptions)):
-        command = click.option(
-            f"--{each.name.replace('_', '-')}",
-            type=Number(min=0),
-            cls=TranslatedOption,
-            text=_help(each.metadata["text"], float(each.default)),
-        )(command)
+        text = t(
+            "Assumed for a month: {text} [{usual:g}].",
+            text=each.metadata["text"],
+            usual=each.default,
+        )
+        name = f"--{each.name.replace('_', '-')}"
+        command = click.option(name, type=Number(min=0), cls=TranslatedOption, text=text)(command)
     return command
 
 
@@ -132,14 +127,15 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
     "--stack",
     "stacks",
     multiple=True,
-    help="Only this stack; may be given again. [all; with -c and --deployed the first]",
+    help="Only this stack; may be given again. [all; with -c the first]",
 )
 @click.option(
-    "-c", "--config", "settings", type=Setting(BOTH_STAGES), multiple=True,
+    "-c",
+    "--config",
+    "settings",
+    type=Setting(BOTH_STAGES),
+    multiple=True,
     help="Show how another setting changes the cost, e.g. natStrategy=none; may be given again.",
-)  # fmt: skip
-@click.option(
-    "--deployed", is_flag=True, help="Price the resources in the stack's state (stack export)."
 )
 @click.option("--live", is_flag=True, help="Prices from AWS's Price List API; needs credentials.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every price and its page.")
@@ -147,7 +143,6 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
 def cost(
     stacks: tuple[str, ...],
     settings: tuple[tuple[str, str], ...],
-    deployed: bool,
     live: bool,
     as_json: bool,
     **assumed: float | None,
@@ -157,55 +152,26 @@ def cost(
     The program lists the resources on this machine, without an AWS account.
 
     \b
-      ./careapp cost                            every stack file, stage 1 and 2, and destroyed
+      ./careapp cost                            every stack file, stage 1 and 2
       ./careapp cost -c natStrategy=none        how a setting changes the cost
       ./careapp cost --requests 3e6 --gb-out 50 with other traffic
-      ./careapp cost --deployed -s prod         the resources in the stack's state
 
     Exit code 0: every resource has a price. 1: a resource has none. 2: the resources could not be read.
     """
-    if deployed and settings:
-        raise click.UsageError(str(t("--deployed and -c exclude each other.")))
     given = {name: value for name, value in assumed.items() if value is not None}
 
     def work() -> int:
         folder = Path() if Path("Pulumi.yaml").exists() else ROOT
-        project = project_of(folder)
-        changed = {full_key(project, key): text for key, text in settings}
-        which = stacks or _default(folder, deployed or bool(settings))
-        with terminations_raise(), Progress().phase(str(WORKING)):
-            graphs = (
-                deployed_subjects(which, folder) if deployed else subjects(which, folder, changed)
-            )
-        changes = [f"{key.removeprefix(f'{project}:')}={value}" for key, value in settings]
-        found = compare(graphs, books_of(graphs), replace(Assumptions(), **given), changes)
-        if live:
-            found = _with_live_prices(found, which, folder, graphs)
+        changed = {full_key(project_of(folder), key): text for key, text in settings}
+        files = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
+        which = stacks or tuple(files[:1] if settings else files) or ("poc",)
+        session = api_session(read(which[0], folder).profile) if live else None
+        with terminations_raise(), Progress().phase(str(t("listing the resources"))):
+            found = compare(which, folder, changed, replace(Assumptions(), **given), session)
         if as_json:
             print(json.dumps(as_dict(found), ensure_ascii=False, indent=2))
         else:
             display(lines(found))
-        return int(any(column.bill.unpriced for column in found.columns))
+        return int(any(each.bill.unpriced or each.left.unpriced for each in found.columns))
 
     sys.exit(exit_code_of(work))
-
-
-def _default(folder: Path, one: bool) -> tuple[str, ...]:
-    """Return all stacks that have a file; with -c and --deployed only the first one."""
-    found = sorted(each.name.split(".")[1] for each in folder.glob("Pulumi.*.yaml"))
-    return tuple(found[:1] if one else found) or ("poc",)
-
-
-def _with_live_prices(
-    found: Comparison, stacks: Sequence[str], folder: Path, graphs: Sequence[Subject]
-) -> Comparison:
-    """Return the comparison with the current prices of AWS's Price List API, where it has them."""
-    from tools.cost.prices import api_session, look_up
-
-    session, missing, books = api_session(stacks[0], folder), list[str](), {}
-    for region, book in found.books.items():
-        prices, absent = look_up(session, book, found.needed(region))
-        books[region] = book.updated(prices)
-        missing += [found.price(region, key) for key in absent]
-    again = compare(graphs, books, found.assumed, found.settings)
-    return replace(again, not_live=tuple(missing))

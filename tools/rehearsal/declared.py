@@ -64,8 +64,8 @@ class Answers(pulumi.runtime.Mocks):
             raise pulumi.RunError(
                 str(
                     t(
-                        "the program asks AWS by {token}, whose answer is known only there: price the deployed "
-                        "stack by --deployed.",
+                        "the program asks AWS by {token}, whose answer is known only there; "
+                        "give the value as a setting to price the stack.",
                         token=args.token,
                     )
                 )
@@ -93,8 +93,6 @@ class Monitor(MockMonitor):
                 urn=answer.urn,
                 inputs=inputs,
                 needs=tuple(request.dependencies),
-                protect=request.protect,
-                retained=request.retainOnDelete,
             )
             self.declared.append(made)
         return answer

@@ -1,4 +1,4 @@
-"""The database as a frozen record, how it is read, and the tags of a pause on it."""
+"""The database as a frozen record, how it is read, and the tag of a pause on it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.aws.session import Session
 from tools.i18n import t
 from tools.snapshot.task_logs import Line
 
-AT, COUNT = "careapp:paused-at", "careapp:paused-count"
+AT = "careapp:paused-at"
 
 DAYS_STOPPED = timedelta(days=7)
 """After so long AWS starts a stopped DB instance by itself (RDS user guide, "Stopping an Amazon
@@ -26,22 +26,18 @@ GOING_OFF = frozenset({"stopping", "stopped", "starting"})
 
 @dataclass(frozen=True)
 class Pause:
-    """When a stack was paused, and its desired count then; None in stage 1."""
+    """When a stack was paused."""
 
     since: datetime
-    count: int | None
 
     @classmethod
-    def now(cls, count: int | None) -> Pause:
+    def now(cls) -> Pause:
         """Return a pause that begins now."""
-        return cls(datetime.now(UTC).replace(microsecond=0), count)
+        return cls(datetime.now(UTC).replace(microsecond=0))
 
     def tags(self) -> list[dict[str, str]]:
-        """Return the pause as RDS tags."""
-        found = {AT: self.since.isoformat()}
-        if self.count is not None:
-            found[COUNT] = str(self.count)
-        return [{"Key": key, "Value": value} for key, value in found.items()]
+        """Return the pause as a tag of RDS."""
+        return [{"Key": AT, "Value": self.since.isoformat()}]
 
 
 def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
@@ -54,8 +50,7 @@ def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
     except ValueError:
         # A tag that a person changed: the pause counts, not its time.
         since = datetime.fromtimestamp(0, UTC)
-    count = found.get(COUNT, "")
-    return Pause(since, int(count) if count.isdigit() else None)
+    return Pause(since)
 
 
 def keeps_snapshot(settings: Settings) -> bool:
@@ -78,9 +73,8 @@ RESUME_FIRST = t(
 class Database:
     """The DB instance. ``force_ssl`` is None where its parameters could not be read.
 
-    ``replicas`` are its read replicas, ``source`` is the instance that it replicates; ``starts`` is when AWS
-    starts it automatically; ``pause`` is set while the stack is paused; ``authority`` is RDS's identifier
-    of the CA that signed its certificate; ``protected`` is RDS's deletion protection.
+    ``starts`` is when AWS starts it automatically; ``pause`` is set while the stack is paused; ``authority`` is
+    RDS's identifier of the CA that signed its certificate; ``protected`` is RDS's deletion protection.
     """
 
     id: str
@@ -99,8 +93,6 @@ class Database:
     storage_gb: int = 0
     events: tuple[Line, ...] = ()
     arn: str = ""
-    replicas: tuple[str, ...] = ()
-    source: str = ""
     starts: datetime | None = None
     pause: Pause | None = None
     authority: str = ""
@@ -145,8 +137,6 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         storage_gb=raw.get("AllocatedStorage", 0),
         events=_events(session, identifier) if full and status != "available" else (),
         arn=raw.get("DBInstanceArn", ""),
-        replicas=tuple(raw.get("ReadReplicaDBInstanceIdentifiers", ())),
-        source=raw.get("ReadReplicaSourceDBInstanceIdentifier", ""),
         starts=raw.get("AutomaticRestartTime"),
         pause=read(raw.get("TagList", ())),
         authority=raw.get("CACertificateIdentifier", ""),

@@ -96,7 +96,7 @@ SETTINGS = {
 PARTS = (
     *("boundaries", "ec2.patches", "ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "s3.rules"),
     *("acm", "ecr", "policies", "quotas", "secrets"),
-    *("scaling.rules", "scaling.schedule", "scaling.tracking", "scheduler.rules"),
+    *("scaling.rules", "scaling.schedule", "scheduler.rules"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )
 """Modules that register hooks when they are imported; ``install`` also replaces parts of moto."""

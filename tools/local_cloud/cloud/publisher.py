@@ -15,7 +15,7 @@ from tools.local_cloud.aws.elb.metrics import Hosts, Traffic
 from tools.local_cloud.aws.elb.targets import Targets
 from tools.local_cloud.aws.rds.database import Databases
 from tools.local_cloud.aws.rds.metrics import Instances
-from tools.local_cloud.aws.scaling.tracking import Tracking
+from tools.local_cloud.aws.scaling.rules import ACTIVITIES
 from tools.local_cloud.aws.scheduler.invocations import Invocations
 from tools.local_cloud.clock import Background, Clock
 from tools.local_cloud.machine.processes import ProcessTable
@@ -118,10 +118,5 @@ def publisher(
         Rules(scheduler.all).take,
         schedules.take,
     )
-    tracking = Tracking()
-
-    def after(minute: int) -> None:
-        evaluate(minute)
-        tracking.follow(minute)
-
-    return Publisher(clock, sources, after)
+    ACTIVITIES.clear()
+    return Publisher(clock, sources, evaluate)

@@ -168,7 +168,7 @@ def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certif
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (a.database(status="stopped", pause=Pause(a.NOW, 1)), "./careapp resume -s poc` first"),
+        (a.database(status="stopped", pause=Pause(a.NOW)), "./careapp resume -s poc` first"),
         (a.database(status="stopped"), "is stopped and accepts no connections; `./careapp doctor"),
         (None, "There is no database careapp-poc in ap-northeast-1"),
     ],

@@ -106,7 +106,7 @@ def test_the_restored_instance_gets_the_name_and_the_old_one_stays(made):
     assert (after.source, after.current["MasterUserSecret"]["SecretStatus"]) == (None, "active")
     assert [line.text for line in restore.closing(made, now)] == [
         f"{NAME} is restored.",
-        f"{OLD} runs on with the data from before, for about $21.41 a month.",
+        f"{OLD} runs on with the data from before, and is billed.",
         "When it is not needed any more: aws rds delete-db-instance --region ap-northeast-1 "
         f"--db-instance-identifier {OLD} --skip-final-snapshot",
     ]

@@ -306,7 +306,7 @@ SITUATIONS = {
     "database-away": a.stack(database=a.database(status="stopped")),
     "stack-paused": a.stack(
         service=a.service(desired=0, running=0),
-        database=a.database(status="stopped", pause=Pause(a.NOW, 1)),
+        database=a.database(status="stopped", pause=Pause(a.NOW)),
     ),
     "database-full": a.stack(database=a.database(status="storage-full")),
     "database-address": a.stack(main=env(DB_HOST="other.example")),

@@ -56,7 +56,7 @@ def test_a_finding_says_what_was_seen_and_how_to_mend_it(name):
 
 def test_a_database_that_aws_started_again_on_a_paused_stack_is_told():
     [found] = findings(
-        a.stack(service=a.service(desired=0, running=0), database=a.database(pause=Pause(a.NOW, 1)))
+        a.stack(service=a.service(desired=0, running=0), database=a.database(pause=Pause(a.NOW)))
     )
     assert found.id == "stack-paused"
     assert "AWS starts a stopped database automatically after seven days." in map(str, found.seen)
@@ -65,19 +65,19 @@ def test_a_database_that_aws_started_again_on_a_paused_stack_is_told():
 
 def test_doctor_says_that_a_paused_stack_with_a_final_snapshot_cannot_be_destroyed():
     paused = {"service": a.service(desired=0, running=0)}
-    paused["database"] = a.database(status="stopped", pause=Pause(a.NOW, 1))
+    paused["database"] = a.database(status="stopped", pause=Pause(a.NOW))
     for kept, told in (("", False), ("final", True)):
         [found] = findings(a.stack(**paused, settings=a.choices(databaseFinalSnapshot=kept)))
         assert any(str(each) == str(RESUME_FIRST) for each in found.seen) is told
 
 
 def test_a_stack_whose_tasks_run_again_is_not_paused_whatever_the_tags_say():
-    found = findings(a.stack(database=a.database(status="stopped", pause=Pause(a.NOW, 1))))
+    found = findings(a.stack(database=a.database(status="stopped", pause=Pause(a.NOW))))
     assert [each.id for each in found] == ["database-away"]
 
 
 def test_a_paused_stack_s_other_causes_are_still_told():
-    database = a.database(status="failed", pause=Pause(a.NOW, 1))
+    database = a.database(status="failed", pause=Pause(a.NOW))
     found = findings(a.stack(service=a.service(desired=0, running=0), database=database))
     assert found[0].id == "database-away"
 

@@ -93,7 +93,7 @@ def test_a_schedule_that_is_not_the_stack_file_s_is_restored(found, words):
 def test_in_a_paused_stack_a_disabled_schedule_is_no_finding():
     paused = {
         "service": a.service(desired=0, running=0),
-        "database": a.database(status="stopped", pause=Pause(a.NOW, 1)),
+        "database": a.database(status="stopped", pause=Pause(a.NOW)),
     }
     found = kinds(stack(schedule=schedule(enabled=False), others=paused))
     assert found == [("stack-paused", "note")]

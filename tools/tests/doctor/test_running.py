@@ -260,7 +260,7 @@ def test_a_clock_that_runs_ahead_tells_the_time():
 
 def test_a_pause_within_the_hours_is_meant():
     settings = a.choices(schedule="mon-fri 08:00-22:00")
-    database = a.database(status="stopped", pause=Pause(a.NOW, 1))
+    database = a.database(status="stopped", pause=Pause(a.NOW))
     snapshot = a.stack(settings, database=database, **NONE_RUN)
     assert kinds(snapshot) == [("stack-paused", "note")]
 

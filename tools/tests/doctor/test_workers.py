@@ -137,7 +137,7 @@ def test_a_count_that_differs_is_a_warning_and_a_count_of_zero_a_cause_but_in_a_
     paused = a.stack(
         a.choices(workers='{"mail": {"command": "sleep infinity"}}'),
         service=a.service(desired=0, running=0), tasks=(), targets=(),
-        database=a.database(status="stopped", pause=Pause(a.at(-600), 1)),
+        database=a.database(status="stopped", pause=Pause(a.at(-600))),
     )  # fmt: skip
     assert found(a.with_worker(paused, **none)) == []
 

@@ -37,7 +37,7 @@ def watched(monkeypatch):
 @pytest.mark.parametrize(
     ("pause", "asked", "told"),
     [
-        (Pause(a.at(0), 1), [()], ["the stack is paused, so the schedule stays disabled"]),
+        (Pause(a.at(0)), [()], ["the stack is paused, so the schedule stays disabled"]),
         (None, [], []),
     ],
 )

@@ -129,7 +129,7 @@ def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
 
 
 def test_a_pause_is_told_and_leaves_it_green(gate):
-    database = a.database(status="stopped", pause=Pause(a.NOW, 1))
+    database = a.database(status="stopped", pause=Pause(a.NOW))
     paused = a.stack(service=a.service(desired=0, running=0), database=database, page=None)
     assert gate(paused) == ("", [str(causes.PAUSED)])
 

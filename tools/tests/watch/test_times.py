@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from tools import screen
-from tools.aws.session import Session
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import plain
 from tools.i18n import verbatim
@@ -22,7 +21,6 @@ from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.doctor.test_checks_health import given_up
-from tools.tests.pause.simulated_stack import Simulated
 from tools.tests.rollout import rollout_answers as gate
 from tools.waiting import Shown
 from tools.watch import events as timeline_screen
@@ -83,11 +81,8 @@ def test_a_pause_and_its_end_name_the_time_zone():
     paused = SITUATIONS["stack-paused"]
     assert "JST; ./careapp resume" in said(status_screen.lines(paused))[1]
     assert str(judge(paused).findings[0].why).endswith("stopped it at 2026-11-25 21:00 JST.")
-    now = Simulated().read()
-    now = replace(now, database=replace(now.database, starts=a.NOW, pause=Pause(a.NOW, 1)))
-    pausable = Simulated()
-    pausable.session = Session(a.REGION)
-    text = "\n".join(said(pause_screen.lines(now, pausable)))
+    database = a.database(starts=a.NOW, pause=Pause(a.NOW))
+    text = "\n".join(said(pause_screen._paused(a.choices(), database)))
     assert "AWS starts the database automatically on 2026-11-25 21:00 JST" in text
 
 
@@ -139,7 +134,7 @@ def test_the_rehearsal_s_page_is_in_local_time():
 def test_times_for_scripts_are_iso_8601_with_an_offset():
     plain = status_screen.as_dict(a.stack())
     assert plain["service"]["deployments"][0]["updated"] == "2026-11-25T11:51:40+00:00"
-    assert status_screen.plain(Pause(a.NOW, 1))["since"] == "2026-11-25T12:00:00+00:00"
+    assert status_screen.plain(Pause(a.NOW))["since"] == "2026-11-25T12:00:00+00:00"
 
 
 def test_the_stopped_task_and_its_lines_have_the_same_id():

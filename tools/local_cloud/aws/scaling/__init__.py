@@ -1,1 +1,1 @@
-"""Application Auto Scaling: AWS's rules that moto lacks, scheduled actions, and target tracking."""
+"""Application Auto Scaling: AWS's rules that moto lacks, and scheduled actions."""

@@ -1,4 +1,6 @@
-"""AWS's rules for Application Auto Scaling that moto lacks: a target's range and tags, and its activities.
+"""AWS's rules for Application Auto Scaling that moto lacks: a target's range and tags, policies, and activities.
+
+A policy is declared and checked; nothing is scaled by load, and a policy has no alarms.
 
 An activity is a change of a service's desired count, with the cause. The texts are those of the examples in
 Application Auto Scaling's user guide, "Scaling activities", and of the AWS CLI's reference,
@@ -7,6 +9,7 @@ Application Auto Scaling's user guide, "Scaling activities", and of the AWS CLI'
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -180,12 +183,48 @@ def move_into_range(params: Params) -> None:
         enforce(targets[params["ResourceId"]])
 
 
+LABEL = re.compile(r"app/[^/]+/[0-9a-f]+/targetgroup/[^/]+/[0-9a-f]+")
+"""The end of a load balancer's ARN and that of a target group's (API reference, PredefinedMetricSpecification)."""
+
+
 @before(SERVICE, "PutScalingPolicy")
-def delete_alarms_of_changed_policy(params: Params) -> None:
-    """Delete the alarms of a policy that is changed; moto creates new ones and keeps the old."""
+def policy_is_complete(params: Params) -> None:
+    """Refuse a policy without its target, one without what its metric needs, and a second one for a metric.
+
+    AWS's words: ansible/ansible#35632 and hashicorp/terraform-provider-aws#41179; those for a label are not documented.
+    """
+    place = [params[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")]
+    if place[1] not in backend(SERVICE).targets.get(place[2], {}):
+        words = "No scalable target registered for service namespace: {}, resource ID: {}, scalable dimension: {}"
+        raise Refused("ObjectNotFoundException", words.format(*place))
+    metric = _metric(params.get("TargetTrackingScalingPolicyConfiguration"))
+    if metric.get("PredefinedMetricType") == "ALBRequestCountPerTarget" and not LABEL.fullmatch(
+        metric.get("ResourceLabel") or ""
+    ):
+        words = f"Invalid resource label: {metric.get('ResourceLabel')}"
+        raise Refused("ValidationException", words)
+    others = [
+        _metric(each.target_tracking_scaling_policy_configuration)
+        for each in backend(SERVICE).policies.values()
+        if each.resource_id == place[1] and each.policy_name != params["PolicyName"]
+    ]
+    if metric and metric in others:
+        words = "Only one TargetTrackingScaling policy for a given metric specification is allowed."
+        raise Refused("ValidationException", words)
+
+
+def _metric(configuration: Params | None) -> Params:
+    """Return the predefined metric of a target-tracking configuration; empty without one."""
+    found: Params = (configuration or {}).get("PredefinedMetricSpecification") or {}
+    return found
+
+
+@after(SERVICE, "PutScalingPolicy")
+def without_alarms(_: Params) -> None:
+    """Delete the alarms that moto gives a policy: their metric and threshold are not AWS's."""
     for policy in backend(SERVICE).policies.values():
-        if (policy.policy_name, policy.resource_id) == (params["PolicyName"], params["ResourceId"]):
-            policy.delete_alarms(ACCOUNT, registry.region)
+        policy.delete_alarms(ACCOUNT, registry.region)
+        policy.alarms = []
 
 
 @after(SERVICE, "DeregisterScalableTarget")

@@ -1,67 +1,28 @@
-"""Scheduled actions of Application Auto Scaling: cron expressions, and the thread that runs what is due."""
+"""Scheduled actions of Application Auto Scaling, and the thread that runs what is due."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.hooks import Params, Refused, backend, before
 from tools.local_cloud.aws.scaling.rules import SERVICE, enforce
 from tools.local_cloud.clock import Background, Clock
-
-DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-"""The days in AWS's order, numbered 1 to 7 (EventBridge User Guide, cron expressions)."""
-
-
-@dataclass(frozen=True)
-class Cron:
-    """A weekly schedule: one time on some days, which are numbered as by ``date.weekday``."""
-
-    at: time
-    days: frozenset[int]
-
-    @classmethod
-    def read(cls, text: str) -> Cron:
-        """Read ``cron(M H ? * DAYS *)`` with days by name. Raises ValueError for any other schedule, also for valid
-        ones."""
-        found = re.fullmatch(r"cron\((\d{1,2}) (\d{1,2}) \? \* ([A-Z,-]+) \*\)", text)
-        if found is None:
-            raise ValueError(text)
-        named: set[int] = set()
-        for part in found[3].split(","):
-            first, _, last = part.partition("-")
-            between = range(DAYS.index(first), DAYS.index(last or first) + 1)
-            # AWS does not document a range of days that goes backwards.
-            if not between:
-                raise ValueError(text)
-            named |= {(number - 1) % len(DAYS) for number in between}
-        return cls(time(int(found[2]), int(found[1])), frozenset(named))
-
-    def last_due(self, since: datetime, until: datetime, zone: str) -> datetime | None:
-        """Return the last time it was due after ``since`` and not after ``until``, or None."""
-        day = until.astimezone(ZoneInfo(zone)).date()
-        while True:
-            moment = datetime.combine(day, self.at, ZoneInfo(zone))
-            if moment <= since:
-                return None
-            if moment <= until and day.weekday() in self.days:
-                return moment
-            day -= timedelta(days=1)
+from tools.shared.schedule_expressions import each_time, next_time
 
 
 @before(SERVICE, "PutScheduledAction")
 def schedule_is_understood(params: Params) -> None:
+    """Refuse a schedule or time zone that is none. AWS does not document the message."""
+    schedule, zone = str(params.get("Schedule", "")), params.get("Timezone") or "UTC"
     try:
-        Cron.read(str(params.get("Schedule", "")))
-        ZoneInfo(params.get("Timezone") or "UTC")
-    except (ValueError, KeyError) as wrong:
-        words = f"the rehearsal does not understand this schedule: {wrong}"
+        next_time(schedule, zone, datetime.now(UTC))
+    except (ValueError, LookupError, OSError):
+        words = f"Invalid schedule {schedule} or time zone {zone}"
         raise Refused("ValidationException", words) from None
 
 
@@ -70,14 +31,22 @@ def run_due(since: datetime, until: datetime) -> None:
     scaling = backend(SERVICE)
     due = []
     for action in scaling.scheduled_actions:
-        moment = Cron.read(action.schedule).last_due(since, until, action.timezone or "UTC")
+        moments = _due(action, since, until)
         target = scaling.targets.get(action.scalable_dimension, {}).get(action.resource_id)
-        if moment is not None and target is not None and not _suspended(target):
-            due.append((moment, action, target))
+        if moments and target is not None and not _suspended(target):
+            due.append((moments[-1], action, target))
     for _, action, target in sorted(due, key=lambda each: each[0]):
         wanted: Mapping[str, int] = action.scalable_target_action
         target.update(wanted.get("MinCapacity"), wanted.get("MaxCapacity"), None)
         enforce(target)
+
+
+def _due(action: Any, since: datetime, until: datetime) -> list[datetime]:
+    """Return the times of moto's record of an action after ``since`` and not after ``until``."""
+    created = datetime.fromtimestamp(action.creation_time, UTC)
+    following = next_time(action.schedule, action.timezone or "UTC", created)
+    every = each_time(following, since + timedelta.resolution)
+    return list(takewhile(lambda moment: moment <= until, every))
 
 
 def _suspended(target: Any) -> bool:

@@ -56,7 +56,7 @@ VERDICTS = {
     "paused": (
         a.stack(
             service=a.service(desired=0, running=0),
-            database=a.database(status="stopped", pause=Pause(a.NOW, 1)),
+            database=a.database(status="stopped", pause=Pause(a.NOW)),
         ),
         Work(project="careapp", stack="poc"),
         "calm",
