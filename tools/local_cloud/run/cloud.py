@@ -21,6 +21,7 @@ from tools.i18n import said, t
 from tools.local_cloud import starter
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.paths import Home, find_home
+from tools.local_cloud.problems import PROBLEMS
 from tools.local_cloud.run.client import Options
 
 log = logging.getLogger("tools.local_cloud.run.cloud")
@@ -148,11 +149,20 @@ def serve(home: Home, options: Options, stop: threading.Event) -> None:
     facts = cloud.start()
     # moto's and botocore's modules live until the end; garbage collection need not walk them again and again.
     gc.freeze()
+    state: dict[str, object] = {}
     try:
         while True:
-            _link_new(home)
-            now = {"state": cloud.describe(), "time": cloud.now().isoformat()}
-            _write(home.facts, {**facts, **now})
+            # A state that cannot be read is the last one that could.
+            with PROBLEMS.caught("the link of the program's new files"):
+                _link_new(home)
+            with PROBLEMS.caught("the description of the state"):
+                state = cloud.describe()
+            now = {
+                "state": {**state, "problems": PROBLEMS.texts()},
+                "time": cloud.now().isoformat(),
+            }
+            with PROBLEMS.caught("the file of the state"):
+                _write(home.facts, {**facts, **now})
             if stop.wait(0.5):
                 break
     finally:
@@ -164,11 +174,8 @@ def _link_new(home: Home) -> None:
     """Link what was made in the program's folder since the last look, so that an open shell and `pulumi` see it."""
     from tools.local_cloud.run.project import current_project
 
-    try:
-        if home.project.is_dir():
-            current_project(home, running=True).link()
-    except OSError:
-        log.exception("the project's folder could not be linked")
+    if home.project.is_dir():
+        current_project(home, running=True).link()
 
 
 def _write(file: Path, facts: dict[str, Any]) -> None:

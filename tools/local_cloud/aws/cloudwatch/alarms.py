@@ -10,6 +10,7 @@ from typing import Any
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.cloudwatch.queries import answers
 from tools.local_cloud.aws.cloudwatch.store import MINUTE, STORE, moment
+from tools.local_cloud.problems import PROBLEMS
 
 OK, ALARM, INSUFFICIENT = "OK", "ALARM", "INSUFFICIENT_DATA"
 MORE = 2
@@ -100,9 +101,10 @@ _kept: dict[str, Any] = {}
 def evaluate(minute: int) -> None:
     """Evaluate every metric alarm over the periods that end with this minute."""
     with hooks.LOCK:
-        for alarm in hooks.backend("cloudwatch").alarms.values():
+        for alarm in list(hooks.backend("cloudwatch").alarms.values()):
             if alarm.rule is None:
-                _evaluate(alarm, minute + MINUTE)
+                with PROBLEMS.caught(f"the evaluation of the alarm {alarm.name}"):
+                    _evaluate(alarm, minute + MINUTE)
 
 
 def _evaluate(alarm: Any, end: int) -> None:

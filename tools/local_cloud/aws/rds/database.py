@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -21,6 +20,7 @@ from tools.local_cloud.aws.rds.backups import Backups, Origin
 from tools.local_cloud.aws.rds.postgres import Postgres
 from tools.local_cloud.machine.authority import Authority
 from tools.local_cloud.machine.guardian import GROUP, Guardian
+from tools.local_cloud.problems import PROBLEMS
 
 OWN = frozenset(
     {
@@ -60,9 +60,6 @@ def read(declared: Mapping[str, str], family: str) -> Parameters:
         else:
             settings[name] = value
     return Parameters(settings, force, tuple(left))
-
-
-log = logging.getLogger(__name__)
 
 
 class Databases:
@@ -125,10 +122,8 @@ class Databases:
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
-            try:
+            with PROBLEMS.caught("a change of a database"):
                 work()
-            except Exception:
-                log.exception("a change of the database failed")
 
     def _created(self, instance: Any, origin: Origin | None = None) -> None:
         if instance.engine == "postgres":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.hooks import Params, Refused, backend, before
 from tools.local_cloud.aws.scaling.rules import SERVICE, enforce
 from tools.local_cloud.clock import Background, Clock
+from tools.local_cloud.problems import PROBLEMS
 
 DAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 """The days in AWS's order, numbered 1 to 7 (EventBridge User Guide, cron expressions)."""
@@ -84,8 +84,6 @@ def _suspended(target: Any) -> bool:
     return bool((target.suspended_state or {}).get("ScheduledScalingSuspended"))
 
 
-log = logging.getLogger(__name__)
-
 CHECK_SECONDS = 0.2
 """Real seconds between two checks for due actions."""
 
@@ -101,9 +99,6 @@ class ScheduledScaling(Background):
         seen = self._clock.now()
         while not self._over.wait(CHECK_SECONDS):
             now = self._clock.now()
-            try:
-                with hooks.LOCK:
-                    run_due(seen, now)
-            except Exception:
-                log.exception("a scheduled action of the rehearsal failed")
+            with PROBLEMS.caught("the scheduled actions"), hooks.LOCK:
+                run_due(seen, now)
             seen = now
