@@ -26,8 +26,12 @@ RELIED_ON = (
     ("moto.elbv2.models", "ELBv2Backend.modify_rule"),
     ("moto.elbv2.models", "FakeHealthStatus"),
     ("moto.acm.models", "CertBundle.describe"),
+    ("moto.route53.models", "ChangeList.has_insert_or_update"),
     ("moto.route53.models", "create_route53_zone_id"),
+    ("moto.secretsmanager.models", "SecretsManagerBackend.rotate_secret"),
     ("moto.ec2.models", "EC2Backend.create_default_vpc"),
+    ("moto.ec2.models", "EC2Backend.create_nat_gateway"),
+    ("moto.ec2.models", "EC2Backend.create_vpc_endpoint"),
     ("moto.ec2.models.elastic_network_interfaces", "NetworkInterface.association"),
     ("moto.ec2.models.instances", "Instance.prep_nics"),
     ("moto.ec2.models.security_groups", "SecurityGroup.get_rule"),
@@ -94,8 +98,17 @@ SETTINGS = {
     "AWS_EC2_METADATA_DISABLED": "true",
 }
 PARTS = (
-    *("boundaries", "ec2.patches", "ec2.rules", "ecs.rules", "elb.rules", "rds.rules", "s3.rules"),
-    *("acm", "ecr", "policies", "quotas", "secrets"),
+    *(
+        "boundaries",
+        "ec2.interfaces",
+        "ec2.patches",
+        "ec2.rules",
+        "ecs.rules",
+        "elb.rules",
+        "rds.rules",
+        "s3.rules",
+    ),
+    *("acm", "ecr", "policies", "quotas", "route53", "secrets"),
     *("scaling.rules", "scaling.schedule", "scaling.tracking", "scheduler.rules"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )

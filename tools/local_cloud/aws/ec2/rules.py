@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from tools.local_cloud.aws.ec2 import interfaces
 from tools.local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, instead
 
 
@@ -15,6 +16,19 @@ def nat_needs_internet_gateway(_params: Params) -> None:
     if made.connectivity_type != "private" and not internet_gateway(made.vpc_id):
         made.state, made.failure_code = "failed", "Gateway.NotAttached"
         made.failure_message = f"Network {made.vpc_id} has no Internet gateway attached"
+        interfaces.release(made)
+
+
+@after("ec2", "DeleteNatGateway")
+def interface_goes_with_the_nat_gateway(params: Params) -> None:
+    """Release the gateway's interface and address, which moto keeps (VPC user guide, "Delete a NAT gateway")."""
+    interfaces.release(backend("ec2").nat_gateways[params["NatGatewayId"]])
+
+
+@after("ec2", "ModifyVpcEndpoint")
+def changed_endpoint_has_interfaces(params: Params) -> None:
+    """Place the interfaces of a changed endpoint."""
+    interfaces.of_endpoint(backend("ec2").vpc_end_points[params["VpcEndpointId"]])
 
 
 def internet_gateway(vpc_id: str) -> bool:
@@ -102,18 +116,11 @@ def no_public_address_left(params: Params) -> None:
 
 def _vpcs_with_public_addresses() -> Iterator[str]:
     """Return the VPC of each public address that is in use."""
-    ec2 = backend("ec2")
-    gateways = ec2.nat_gateways.values()
-    for gateway in gateways:
-        if gateway.connectivity_type != "private" and gateway.state == "available":
-            yield gateway.vpc_id
     for balancer in backend("elbv2").load_balancers.values():
         if balancer.scheme != "internal":
             yield balancer.vpc_id
-    # moto keeps the interface of a deleted NAT gateway with its address.
-    of_gateways = {gateway._eni.id for gateway in gateways}
-    for interface in ec2.enis.values():
-        if interface.public_ip and interface.id not in of_gateways:
+    for interface in backend("ec2").enis.values():
+        if interface.public_ip:
             yield interface.subnet.vpc_id
 
 

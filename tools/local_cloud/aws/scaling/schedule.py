@@ -57,12 +57,26 @@ class Cron:
 
 @before(SERVICE, "PutScheduledAction")
 def schedule_is_understood(params: Params) -> None:
+    """Refuse a schedule that does not run here. A change keeps what it does not name (API reference)."""
+    named = tuple(params[name] for name in NAMED)
+    known = [each for each in backend(SERVICE).scheduled_actions if _named(each) == named]
+    kept = known[0].schedule if known else ""
     try:
-        Cron.read(str(params.get("Schedule", "")))
+        Cron.read(str(params.get("Schedule") or kept))
         ZoneInfo(params.get("Timezone") or "UTC")
     except (ValueError, KeyError) as wrong:
         words = f"the rehearsal does not understand this schedule: {wrong}"
         raise Refused("ValidationException", words) from None
+
+
+NAMED = ("ServiceNamespace", "ScheduledActionName", "ResourceId", "ScalableDimension")
+
+
+def _named(action: Any) -> tuple[str, ...]:
+    return (
+        *(action.service_namespace, action.scheduled_action_name),
+        *(action.resource_id, action.scalable_dimension),
+    )
 
 
 def run_due(since: datetime, until: datetime) -> None:
