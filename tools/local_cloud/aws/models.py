@@ -81,9 +81,7 @@ def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str
         yield from _of_items(service, shape.value, list(value.values()), path, "Map value")
 
 
-def _of_items(
-    service: str, shape: Shape, items: list[Any], path: str, what: str
-) -> Iterator[str]:
+def _of_items(service: str, shape: Shape, items: list[Any], path: str, what: str) -> Iterator[str]:
     """Yield the problems of structures by their numbers; those of other items are one for all of them."""
     if not _is_constrained(service, shape):
         return
@@ -143,7 +141,9 @@ def _inside(service: str, name: str) -> tuple[Shape, ...]:
         if shape.name not in found:
             found[shape.name] = shape
             left += getattr(shape, "members", {}).values()
-            left += [getattr(shape, part) for part in ("member", "key", "value") if hasattr(shape, part)]
+            left += [
+                getattr(shape, part) for part in ("member", "key", "value") if hasattr(shape, part)
+            ]
     return tuple(found.values())
 
 

@@ -25,7 +25,7 @@ class Judged(ChangeList):
     def __contains__(self, item: Any) -> bool:
         return False
 
-    def has_insert_or_update(self, new_rr_set: dict[str, Any]) -> bool:
+    def has_insert_or_update(self, new_rr_set: dict[str, Any]) -> bool:  # noqa: ARG002 - moto's
         """Return True, for moto refuses to delete what it does not find here."""
         return True
 

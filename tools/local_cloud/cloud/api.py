@@ -100,15 +100,19 @@ SETTINGS = {
 PARTS = (
     *(
         "boundaries",
+        "ec2.endpoints",
         "ec2.interfaces",
         "ec2.patches",
+        "ec2.prefix_lists",
         "ec2.rules",
         "ecs.rules",
         "elb.rules",
+        "rds.offers",
         "rds.rules",
         "s3.rules",
     ),
     *("acm", "ecr", "policies", "quotas", "route53", "secrets"),
+    *("kms", "sns"),
     *("scaling.rules", "scaling.schedule", "scaling.tracking", "scheduler.rules"),
     *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
 )

@@ -150,11 +150,12 @@ def serve(home: Home, options: Options, stop: threading.Event) -> None:
     # moto's and botocore's modules live until the end; garbage collection need not walk them again and again.
     gc.freeze()
     state: dict[str, object] = {}
+    linked: Seen = ()
     try:
         while True:
             # A state that cannot be read is the last one that could.
             with PROBLEMS.caught("the link of the program's new files"):
-                _link_new(home)
+                linked = _link_new(home, linked)
             with PROBLEMS.caught("the description of the state"):
                 state = cloud.describe()
             now = {
@@ -170,12 +171,32 @@ def serve(home: Home, options: Options, stop: threading.Event) -> None:
         home.facts.unlink(missing_ok=True)
 
 
-def _link_new(home: Home) -> None:
-    """Link what was made in the program's folder since the last look, so that an open shell and `pulumi` see it."""
-    from tools.local_cloud.run.project import current_project
+Seen = tuple[object, ...]
 
-    if home.project.is_dir():
-        current_project(home, running=True).link()
+
+def _link_new(home: Home, seen: Seen) -> Seen:
+    """Link what was made in the program's folder since the last look, so that an open shell and `pulumi` see it.
+
+    Returns what the folders and the program's file look like; nothing is done while they are as in ``seen``.
+    """
+    from tools.local_cloud.run.project import PROJECT_FILES, current_project
+
+    if not home.project.is_dir():
+        return ()
+    project = current_project(home, running=True)
+    sources = (project.source, *(project.source / name for name in PROJECT_FILES))
+    now = (str(project.source), *map(_changed, sources))
+    if (*now, _changed(home.project)) != seen:
+        project.link()
+    return (*now, _changed(home.project))
+
+
+def _changed(path: Path) -> int:
+    """Return when a file, or the list of a folder's entries, was changed; 0 if it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _write(file: Path, facts: dict[str, Any]) -> None:

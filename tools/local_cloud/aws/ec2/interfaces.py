@@ -17,8 +17,8 @@ _create_vpc_endpoint = EC2Backend.create_vpc_endpoint
 
 def install() -> None:
     """Place the interfaces of what moto makes, before it answers. A second call changes nothing."""
-    EC2Backend.create_nat_gateway = _new_nat_gateway  # type: ignore[method-assign]
-    EC2Backend.create_vpc_endpoint = _new_vpc_endpoint  # type: ignore[method-assign]
+    EC2Backend.create_nat_gateway = _new_nat_gateway  # type: ignore[method-assign,assignment]
+    EC2Backend.create_vpc_endpoint = _new_vpc_endpoint  # type: ignore[method-assign,assignment]
 
 
 def _new_nat_gateway(ec2: EC2Backend, *args: Any, **named: Any) -> NatGateway:

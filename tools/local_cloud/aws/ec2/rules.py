@@ -6,7 +6,15 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tools.local_cloud.aws.ec2 import interfaces
-from tools.local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, instead
+from tools.local_cloud.aws.hooks import (
+    ACCOUNT,
+    Params,
+    Refused,
+    after,
+    backend,
+    before,
+    instead,
+)
 
 
 @after("ec2", "CreateNatGateway")
@@ -35,6 +43,16 @@ def internet_gateway(vpc_id: str) -> bool:
     """Return whether an internet gateway is attached to the VPC."""
     gateways = backend("ec2").internet_gateways.values()
     return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
+
+
+@before("ec2", "AssociateRouteTable")
+def subnet_has_one_route_table(params: Params) -> None:
+    """Refuse a second association of a subnet. Error message: hashicorp/terraform-provider-aws issue 38960."""
+    subnet, asked = params.get("SubnetId"), params["RouteTableId"]
+    for table in backend("ec2").route_tables.values():
+        if subnet and table.id != asked and subnet in table._associations.values():
+            words = f"the specified association for route table {asked} conflicts with an existing association"
+            raise Refused("Resource.AlreadyAssociated", words)
 
 
 @before("ec2", "DeleteSubnet")

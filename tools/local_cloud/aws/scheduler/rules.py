@@ -57,6 +57,9 @@ def schedule_is_valid(params: Params) -> None:
         raise _invalid(f"Invalid Schedule Expression {expression}.") from None
     if not may_assume(params["Target"]["RoleArn"], group):
         raise _invalid(NOT_ASSUMED)
+    start, end = (params.get(f"{name}Date") for name in ("Start", "End"))
+    if start and end and start >= end:
+        raise _invalid("The StartDate must come before the EndDate.")
 
 
 @before(SERVICE, "CreateSchedule")
@@ -114,6 +117,14 @@ def group_once(params: Params) -> None:
     """Refuse a group that exists; moto would replace it and lose its schedules."""
     if params["Name"] in backend(SERVICE).schedule_groups:
         raise Refused("ConflictException", f"Schedule group {params['Name']} already exists.")
+
+
+@before(SERVICE, "ListTagsForResource")
+@before(SERVICE, "TagResource")
+@before(SERVICE, "UntagResource")
+def tagged_group(params: Params) -> None:
+    """Refuse the tags of a group that does not exist; moto keeps tags for any ARN."""
+    _group(str(params["ResourceArn"]).rpartition("/")[2])
 
 
 @before(SERVICE, "DeleteScheduleGroup")

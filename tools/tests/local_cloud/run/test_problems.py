@@ -56,7 +56,7 @@ def test_a_problem_is_logged_once_and_stays_until_the_work_succeeds(caplog):
 class Broken:
     """A cloud whose state cannot be read after the first time."""
 
-    def __init__(self, home: Home, options: Options) -> None:
+    def __init__(self, *_: object) -> None:
         self.reads = 0
 
     def start(self) -> dict[str, Any]:
