@@ -14,6 +14,8 @@ from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
+from tools.local_cloud.aws import models
+
 log = logging.getLogger(__name__)
 FILTER = re.compile("filter '.*?'")
 """What moto says of a filter that it lacks."""
@@ -168,11 +170,9 @@ def _judge(response: BaseResponse, action: str) -> None:
 
 
 def _answer(response: BaseResponse, call: Call) -> Any:
-    hooked = call in registry.before or call in registry.instead or call in registry.after
-    if not hooked:
-        return _call_action(response)
     response.parse_parameters(response.normalized_request)
     params: Params = _botocore_shaped(response.params)
+    check(call, params)
     for look in registry.before.get(call, []):
         look(params)
     if call in registry.instead:
@@ -182,6 +182,12 @@ def _answer(response: BaseResponse, call: Call) -> Any:
         for act in registry.after.get(call, []):
             act(params)
     return answer
+
+
+def check(call: Call, params: Params) -> None:
+    """Raise ``Refused`` if the parameters break botocore's model."""
+    if (words := models.problem(*call, params)) is not None:
+        raise Refused(models.CODES.get(call[0], "ValidationException"), words)
 
 
 def _botocore_shaped(value: Any) -> Any:
@@ -203,6 +209,7 @@ def perform(service: str, action: str, params: Params) -> Params:
     """Return the answer to a call that AWS makes itself, for which there is an ``instead``. Raises Refused."""
     call = (service, action)
     with LOCK:
+        check(call, params)
         for look in registry.before.get(call, []):
             look(params)
         answer = registry.instead[call](params)

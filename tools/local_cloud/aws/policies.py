@@ -1,8 +1,65 @@
-"""IAM's rules about managed policies that moto lacks."""
+"""IAM's rules about managed policies and trust policies that moto lacks."""
 
 from __future__ import annotations
 
-from tools.local_cloud.aws.hooks import Params, Refused, backend, before
+import json
+import re
+from collections.abc import Iterator
+
+from moto.iam import models
+
+from tools.local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before
+from tools.shared.policy_evaluation import listed
+
+LINKED = {"rds": "RDS", "ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
+"""How the names of service-linked roles end (IAM user guide, "AWS services that work with IAM")."""
+
+
+def install() -> None:
+    """Name service-linked roles as AWS does. The hooks are registered by the import."""
+    models.SERVICE_NAME_CONVERSION.update(LINKED)
+
+
+@before("iam", "CreateRole")
+def new_trust(params: Params) -> None:
+    """Refuse a trust policy that is none."""
+    _check_trust(params["AssumeRolePolicyDocument"])
+
+
+@before("iam", "UpdateAssumeRolePolicy")
+def changed_trust(params: Params) -> None:
+    """Refuse a trust policy that is none."""
+    _check_trust(params["PolicyDocument"])
+
+
+def _check_trust(text: str) -> None:
+    """Refuse a policy without statements, and a principal that does not exist.
+
+    Error message of the second: hashicorp/terraform-provider-aws issue 8905. IAM looks up the principals of other
+    accounts, too, which are not known here.
+    """
+    try:
+        policy = json.loads(text)
+    except ValueError:
+        policy = None
+    if not isinstance(policy, dict):
+        raise Refused("MalformedPolicyDocument", "This policy contains invalid Json")
+    if "Statement" not in policy:
+        raise Refused("MalformedPolicyDocument", "Syntax errors in policy.")
+    iam = backend("iam")
+    known = {each.arn for each in [*iam.roles.values(), *iam.users.values()]}
+    for principal in _principals(policy):
+        own = re.fullmatch(rf"arn:aws:iam::{ACCOUNT}:(role|user)/.+", principal)
+        if own and principal not in known:
+            words = f'Invalid principal in policy: "AWS":"{principal}"'
+            raise Refused("MalformedPolicyDocument", words)
+
+
+def _principals(policy: Params) -> Iterator[str]:
+    for each in listed(policy["Statement"]):
+        principal = each.get("Principal", {})
+        if isinstance(principal, dict):
+            yield from map(str, listed(principal.get("AWS", ())))
 
 
 @before("iam", "DeletePolicy")

@@ -31,6 +31,7 @@ from tools.local_cloud.machine.authority import Authority
 from tools.local_cloud.machine.guardian import FOLDER, Guardian
 from tools.local_cloud.machine.processes import readable_by_all, unprivileged_account
 from tools.local_cloud.machine.sockets import Loop
+from tools.local_cloud.problems import PROBLEMS
 
 
 class DataPlane:
@@ -80,6 +81,7 @@ class DataPlane:
             raise
 
     def _start(self) -> None:
+        PROBLEMS.clear()
         addresses = None if self._namespaces else Addresses()
         if addresses:
             addresses.check()

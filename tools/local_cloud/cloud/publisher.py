@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 
 from tools.local_cloud.aws import hooks
@@ -19,16 +18,14 @@ from tools.local_cloud.aws.scaling.rules import ACTIVITIES
 from tools.local_cloud.aws.scheduler.invocations import Invocations
 from tools.local_cloud.clock import Background, Clock
 from tools.local_cloud.machine.processes import ProcessTable
-
-log = logging.getLogger(__name__)
-
+from tools.local_cloud.problems import PROBLEMS
 
 SHORTEST = 0.5
 """Real seconds between two measurements, however fast the clock runs."""
 
 
 class Publisher(Background):
-    """One thread that publishes. A source's error is logged, and is in ``cloud status`` until it works again."""
+    """One thread that publishes. A source's error hides no other source."""
 
     def __init__(
         self,
@@ -39,26 +36,21 @@ class Publisher(Background):
         """Set the sources, and a function that is called with each minute after it was published."""
         super().__init__("metrics")
         self._clock, self._sources, self._after = clock, sources, after
-        self._problems: dict[str, str] = {}
         self._minutes = 0
 
     def describe(self) -> dict[str, object]:
-        """Return the errors for ``cloud status``."""
-        return {"minutes": self._minutes, "problems": list(self._problems.values())}
+        """Return the number of published minutes for ``cloud status``."""
+        return {"minutes": self._minutes}
 
     def publish(self, minute: int) -> None:
         """Publish the values of a minute that is over."""
         for each in (*self._sources, self._evaluate):
             name = getattr(each, "__qualname__", repr(each))
-            try:
+            with PROBLEMS.caught(name):
                 found = list(each(minute) or ())
                 with hooks.LOCK:
                     for datum in found:
                         STORE.put(*datum)
-                self._problems.pop(name, None)
-            except Exception as problem:
-                log.exception("metrics of the rehearsal could not be published")
-                self._problems[name] = f"{name}: {type(problem).__name__}: {problem}"
         self._minutes += 1
 
     def _evaluate(self, minute: int) -> None:

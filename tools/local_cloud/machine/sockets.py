@@ -11,6 +11,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from tools.local_cloud.problems import PROBLEMS
+
 T = TypeVar("T")
 
 
@@ -31,10 +33,13 @@ class Loop:
 
     def run(self, work: Coroutine[Any, Any, T], timeout: float = 10.0) -> T:
         """Run a coroutine on the loop and return its result. Waits at most ``timeout`` real seconds."""
-        return self.begin(work).result(timeout)
+        return self._submit(work).result(timeout)
 
-    def begin(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
         """Start a coroutine on the loop without waiting for it."""
+        self._submit(_caught(work))
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         if self._loop is None:
             work.close()
             raise RuntimeError("the data plane is not started")
@@ -50,6 +55,11 @@ class Loop:
         thread.join(5)
         loop.close()
         self._loop = self._thread = None
+
+
+async def _caught(work: Coroutine[Any, Any, None]) -> None:
+    with PROBLEMS.caught(work.__qualname__):
+        await work
 
 
 async def _cancel_all() -> None:

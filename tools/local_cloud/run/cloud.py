@@ -21,6 +21,7 @@ from tools.i18n import said, t
 from tools.local_cloud import starter
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.paths import Home, find_home
+from tools.local_cloud.problems import PROBLEMS
 from tools.local_cloud.run.client import Options
 
 log = logging.getLogger("tools.local_cloud.run.cloud")
@@ -148,11 +149,21 @@ def serve(home: Home, options: Options, stop: threading.Event) -> None:
     facts = cloud.start()
     # moto's and botocore's modules live until the end; garbage collection need not walk them again and again.
     gc.freeze()
+    state: dict[str, object] = {}
+    linked: Seen = ()
     try:
         while True:
-            _link_new(home)
-            now = {"state": cloud.describe(), "time": cloud.now().isoformat()}
-            _write(home.facts, {**facts, **now})
+            # A state that cannot be read is the last one that could.
+            with PROBLEMS.caught("the link of the program's new files"):
+                linked = _link_new(home, linked)
+            with PROBLEMS.caught("the description of the state"):
+                state = cloud.describe()
+            now = {
+                "state": {**state, "problems": PROBLEMS.texts()},
+                "time": cloud.now().isoformat(),
+            }
+            with PROBLEMS.caught("the file of the state"):
+                _write(home.facts, {**facts, **now})
             if stop.wait(0.5):
                 break
     finally:
@@ -160,15 +171,32 @@ def serve(home: Home, options: Options, stop: threading.Event) -> None:
         home.facts.unlink(missing_ok=True)
 
 
-def _link_new(home: Home) -> None:
-    """Link what was made in the program's folder since the last look, so that an open shell and `pulumi` see it."""
-    from tools.local_cloud.run.project import current_project
+Seen = tuple[object, ...]
 
+
+def _link_new(home: Home, seen: Seen) -> Seen:
+    """Link what was made in the program's folder since the last look, so that an open shell and `pulumi` see it.
+
+    Returns what the folders and the program's file look like; nothing is done while they are as in ``seen``.
+    """
+    from tools.local_cloud.run.project import PROJECT_FILES, current_project
+
+    if not home.project.is_dir():
+        return ()
+    project = current_project(home, running=True)
+    sources = (project.source, *(project.source / name for name in PROJECT_FILES))
+    now = (str(project.source), *map(_changed, sources))
+    if (*now, _changed(home.project)) != seen:
+        project.link()
+    return (*now, _changed(home.project))
+
+
+def _changed(path: Path) -> int:
+    """Return when a file, or the list of a folder's entries, was changed; 0 if it is not there."""
     try:
-        if home.project.is_dir():
-            current_project(home, running=True).link()
+        return path.stat().st_mtime_ns
     except OSError:
-        log.exception("the project's folder could not be linked")
+        return 0
 
 
 def _write(file: Path, facts: dict[str, Any]) -> None:

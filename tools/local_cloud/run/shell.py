@@ -279,4 +279,4 @@ def _content(state: Mapping[str, Any]) -> Iterator[Text]:
     metrics = state.get("metrics") or {}
     if minutes := metrics.get("minutes"):
         yield t("metrics of {minutes} minutes (AWS's time)", minutes=minutes)
-    yield from map(verbatim, metrics.get("problems", ()))
+    yield from map(verbatim, state.get("problems", ()))

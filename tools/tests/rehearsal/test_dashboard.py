@@ -115,4 +115,4 @@ def test_every_alarm_says_what_its_metric_says(running, cloudwatch):
     quiet = dict.fromkeys(states(), "OK") | {"database-memory": "INSUFFICIENT_DATA"}
     assert len(quiet) > 1
     until(lambda: states() == quiet)
-    assert running.facts()["state"]["metrics"]["problems"] == []
+    assert running.facts()["state"]["problems"] == []

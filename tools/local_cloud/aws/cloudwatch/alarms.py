@@ -10,6 +10,7 @@ from typing import Any
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.cloudwatch.queries import answers
 from tools.local_cloud.aws.cloudwatch.store import MINUTE, STORE, moment
+from tools.local_cloud.problems import PROBLEMS
 
 OK, ALARM, INSUFFICIENT = "OK", "ALARM", "INSUFFICIENT_DATA"
 MORE = 2
@@ -78,6 +79,28 @@ class Condition:
 NEW = "Unchecked: Initial alarm creation"
 
 
+HIGH_RESOLUTION = (10, 20, 30)
+HOUR, DAY = 3600, 86400
+
+
+@hooks.before("cloudwatch", "PutMetricAlarm")
+def period_fits(params: hooks.Params) -> None:
+    """Refuse a period that is none of CloudWatch's, and an evaluation that is too long (API reference, Period)."""
+    stats = [each["MetricStat"] for each in params.get("Metrics") or () if each.get("MetricStat")]
+    periods = [int(each["Period"]) for each in (params, *stats) if each.get("Period")]
+    for period in periods:
+        if period % MINUTE and period not in HIGH_RESOLUTION:
+            words = f"Period {period} must be 10, 20, 30 or a multiple of 60"
+            raise hooks.Refused("ValidationError", words)
+        most, name = (7 * DAY, "a week") if period >= HOUR else (DAY, "a day")
+        if period * int(params["EvaluationPeriods"]) > most:
+            raise hooks.Refused(
+                "ValidationError",
+                f"Metrics cannot be checked across more than {name} "
+                f"(EvaluationPeriods * Period must be <= {most}).",
+            )
+
+
 @hooks.before("cloudwatch", "PutMetricAlarm")
 def remember_state(params: hooks.Params) -> None:
     """Set a new alarm to INSUFFICIENT_DATA; a changed one keeps its state (API reference, PutMetricAlarm)."""
@@ -100,9 +123,10 @@ _kept: dict[str, Any] = {}
 def evaluate(minute: int) -> None:
     """Evaluate every metric alarm over the periods that end with this minute."""
     with hooks.LOCK:
-        for alarm in hooks.backend("cloudwatch").alarms.values():
+        for alarm in list(hooks.backend("cloudwatch").alarms.values()):
             if alarm.rule is None:
-                _evaluate(alarm, minute + MINUTE)
+                with PROBLEMS.caught(f"the evaluation of the alarm {alarm.name}"):
+                    _evaluate(alarm, minute + MINUTE)
 
 
 def _evaluate(alarm: Any, end: int) -> None:

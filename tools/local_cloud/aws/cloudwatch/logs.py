@@ -59,6 +59,26 @@ def pattern_is_of_words(params: Params) -> None:
         )
 
 
+RETENTION = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""Days (API reference, PutRetentionPolicy)."""
+
+
+@before("logs", "PutRetentionPolicy")
+def retention_is_one_of_these(params: Params) -> None:
+    """Refuse another number of days, in the form of the model's errors, which does not have the rule."""
+    days = int(params["retentionInDays"])
+    if days not in RETENTION:
+        known = ", ".join(map(str, RETENTION))
+        raise Refused(
+            "InvalidParameterException",
+            f"1 validation error detected: Value '{days}' at 'retentionInDays' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{known}]",
+        )
+
+
 LONGEST_LINE = 256 * 1024
 """CloudWatch's limit for an event, in bytes."""
 

@@ -126,7 +126,7 @@ def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -
         subnet = ec2.get_subnet(subnet_id)
         interface = ec2.create_network_interface(
             subnet,
-            str(_free(ec2, subnet)),
+            str(free_address(ec2, subnet)),
             group_ids=list(group_ids),
             description=words,
             delete_on_termination=True,
@@ -137,7 +137,7 @@ def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -
         return interface
 
 
-def _free(ec2: Any, subnet: Any) -> IPv4Address:
+def free_address(ec2: Any, subnet: Any) -> IPv4Address:
     """Return the first free address after the last one used, so that an address is not reused at once."""
     taken = {each.private_ip_address for each in ec2.enis.values()}
     taken |= {

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tools.local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, instead
+from tools.local_cloud.aws.ec2 import interfaces
+from tools.local_cloud.aws.hooks import (
+    ACCOUNT,
+    Params,
+    Refused,
+    after,
+    backend,
+    before,
+    instead,
+)
 
 
 @after("ec2", "CreateNatGateway")
@@ -15,19 +24,35 @@ def nat_needs_internet_gateway(_params: Params) -> None:
     if made.connectivity_type != "private" and not internet_gateway(made.vpc_id):
         made.state, made.failure_code = "failed", "Gateway.NotAttached"
         made.failure_message = f"Network {made.vpc_id} has no Internet gateway attached"
+        interfaces.release(made)
 
 
 @after("ec2", "DeleteNatGateway")
-def interface_ends_with_the_gateway(params: Params) -> None:
-    """Delete the gateway's network interface, which moto keeps."""
-    ec2 = backend("ec2")
-    ec2.enis.pop(ec2.nat_gateways[params["NatGatewayId"]]._eni.id, None)
+def interface_goes_with_the_nat_gateway(params: Params) -> None:
+    """Release the gateway's interface and address, which moto keeps (VPC user guide, "Delete a NAT gateway")."""
+    interfaces.release(backend("ec2").nat_gateways[params["NatGatewayId"]])
+
+
+@after("ec2", "ModifyVpcEndpoint")
+def changed_endpoint_has_interfaces(params: Params) -> None:
+    """Place the interfaces of a changed endpoint."""
+    interfaces.of_endpoint(backend("ec2").vpc_end_points[params["VpcEndpointId"]])
 
 
 def internet_gateway(vpc_id: str) -> bool:
     """Return whether an internet gateway is attached to the VPC."""
     gateways = backend("ec2").internet_gateways.values()
     return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
+
+
+@before("ec2", "AssociateRouteTable")
+def subnet_has_one_route_table(params: Params) -> None:
+    """Refuse a second association of a subnet. Error message: hashicorp/terraform-provider-aws issue 38960."""
+    subnet, asked = params.get("SubnetId"), params["RouteTableId"]
+    for table in backend("ec2").route_tables.values():
+        if subnet and table.id != asked and subnet in table._associations.values():
+            words = f"the specified association for route table {asked} conflicts with an existing association"
+            raise Refused("Resource.AlreadyAssociated", words)
 
 
 @before("ec2", "DeleteSubnet")
@@ -125,18 +150,11 @@ def no_public_address_left(params: Params) -> None:
 
 def _vpcs_with_public_addresses() -> Iterator[str]:
     """Return the VPC of each public address that is in use."""
-    ec2 = backend("ec2")
-    gateways = ec2.nat_gateways.values()
-    for gateway in gateways:
-        if gateway.connectivity_type != "private" and gateway.state == "available":
-            yield gateway.vpc_id
     for balancer in backend("elbv2").load_balancers.values():
         if balancer.scheme != "internal":
             yield balancer.vpc_id
-    # One of a gateway that failed has an address and is not attached.
-    of_gateways = {gateway._eni.id for gateway in gateways}
-    for interface in ec2.enis.values():
-        if interface.public_ip and interface.id not in of_gateways:
+    for interface in backend("ec2").enis.values():
+        if interface.public_ip:
             yield interface.subnet.vpc_id
 
 

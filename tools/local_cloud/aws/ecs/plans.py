@@ -225,6 +225,7 @@ def prepare(
     checks = StartChecks(
         placement.task, placement.definition, read_map(), endpoint_of(placement.interface)
     )
+    checks.roles()
     plans = []
     for definition, state in zip(
         placement.definition.container_definitions, placement.containers, strict=True

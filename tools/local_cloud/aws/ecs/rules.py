@@ -85,6 +85,45 @@ def fargate_size(params: Params) -> None:
         raise Refused("ClientException", "Fargate only supports network mode \u2018awsvpc\u2019.")
 
 
+LONGEST_STOP = 120
+"""Seconds (API reference, ContainerDefinition, stopTimeout). AWS does not document the message."""
+
+
+@before("ecs", "RegisterTaskDefinition")
+def fargate_containers(params: Params) -> None:
+    """Refuse what Fargate needs an execution role for without one, and a stop timeout that is too long."""
+    if "FARGATE" not in (params.get("requiresCompatibilities") or []):
+        return
+    for each in params["containerDefinitions"]:
+        if not params.get("executionRoleArn"):
+            _needs_no_role(each)
+        if int(each.get("stopTimeout") or 0) > LONGEST_STOP:
+            words = (
+                f"The stopTimeout of the container {each['name']} must be at most {LONGEST_STOP}"
+            )
+            raise Refused("ClientException", f"{words} seconds on Fargate.")
+
+
+def _needs_no_role(container: Params) -> None:
+    """Messages: virtual-kubelet/virtual-kubelet issue 193, hashicorp/terraform-provider-aws issue 3051."""
+    words = "Fargate requires task definition to have execution role ARN to support "
+    if (container.get("logConfiguration") or {}).get("logDriver") == "awslogs":
+        raise Refused("ClientException", f"{words}log driver awslogs.")
+    if ".dkr.ecr." in str(container.get("image")):
+        raise Refused("ClientException", f"{words}ECR images.")
+
+
+@before("ecs", "CreateService")
+@before("ecs", "UpdateService")
+def a_deployment_can_move(params: Params) -> None:
+    """Refuse a rolling deployment that may neither start nor stop a task (ECS, DeploymentConfiguration)."""
+    given = params.get("deploymentConfiguration") or {}
+    rolling = given.get("strategy", "ROLLING") == "ROLLING"
+    if rolling and given.get("maximumPercent") == given.get("minimumHealthyPercent") == 100:
+        words = "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments."
+        raise Refused("InvalidParameterException", words)
+
+
 def newest_active(self: EC2ContainerServiceBackend, task_definition_str: str) -> TaskDefinition:
     """Return a task definition; a family's name means its newest ACTIVE revision.
 

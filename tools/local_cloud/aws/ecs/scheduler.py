@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 import uuid
@@ -37,6 +36,7 @@ from tools.local_cloud.aws.ecs.state import Revision, Service, Settings
 from tools.local_cloud.aws.ecs.tasks import begin
 from tools.local_cloud.aws.elb.targets import Target, Targets
 from tools.local_cloud.clock import Clock
+from tools.local_cloud.problems import PROBLEMS
 
 
 @dataclass(eq=False)
@@ -134,8 +134,6 @@ def alarms_read(service: Service) -> list[ecs_state.AlarmsRead]:
     return [ecs_state.AlarmsRead(frozenset(n for n, state in states.items() if state == "ALARM"))]
 
 
-log = logging.getLogger(__name__)
-
 WORKERS = 8
 
 
@@ -207,10 +205,8 @@ class TaskWork:
                 self._network.release(managed.placements.pop(action.task))
 
     def _guarded(self, work: Callable[..., None], *arguments: object) -> None:
-        try:
+        with PROBLEMS.caught("work on a task"):
             work(*arguments)
-        except Exception:
-            log.exception("work on a task of the rehearsal failed")
 
     def _launch(self, managed: Managed, placement: Placement) -> None:
         try:
@@ -348,13 +344,13 @@ class Scheduler:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            try:
+            with PROBLEMS.caught("a step of the service scheduler"):
                 self.turn(TICK_SECONDS)
-            except Exception:
-                log.exception("a step of the service scheduler failed")
 
     def turn(self, patience: float) -> None:
         """Process the events of all services and carry out the actions. Waits real seconds for a first event."""
+        self._targets.expire()
+        self._network.refresh()
         gathered: dict[Managed, list[ecs_state.Event]] = {}
         try:
             managed, event = self._happened.get(timeout=patience)
@@ -364,12 +360,12 @@ class Scheduler:
                 gathered.setdefault(managed, []).append(event)
         except queue.Empty:
             pass
-        self._targets.expire()
-        self._network.refresh()
-        for managed in list(self.all.values()):
-            self.act(managed, *gathered.get(managed, ()), *alarms_read(managed.service))
+        for key, managed in list(self.all.items()):
+            with PROBLEMS.caught(f"the scheduler's step for {key}"):
+                self.act(managed, *gathered.get(managed, ()), *alarms_read(managed.service))
         for first, managed in list(self.one_offs.items()):
             if not managed.service.tasks:
                 del self.one_offs[first]
         while not self._wanted.empty():
-            self._work.do(*self._wanted.get())
+            with PROBLEMS.caught("an action of the scheduler"):
+                self._work.do(*self._wanted.get())

@@ -30,8 +30,6 @@ STAGES = (
 """The stages in their order (botocore, ServiceDeploymentLifecycleStage), without RECONCILE_SERVICE."""
 PAUSES = frozenset({stage for stage in STAGES if stage.startswith(("PRE_", "POST_"))})
 """The stages at which a pause hook holds a deployment here."""
-LONGEST = 20160
-"""Minutes that a hook may wait (botocore, DeploymentLifecycleHookTimeoutConfiguration)."""
 
 
 def pauses_of(declared: Mapping[str, Any]) -> tuple[Pause, ...]:
@@ -60,10 +58,6 @@ def check(configuration: Mapping[str, Any]) -> None:
             raise hooks.Refused("UnsupportedFeatureException", words)
         for stage in each["lifecycleStages"]:
             _check_stage(str(stage))
-        minutes = int((each.get("timeoutConfiguration") or {}).get("timeoutInMinutes", 1440))
-        if not 1 <= minutes <= LONGEST:
-            words = f"timeoutInMinutes {minutes} is not between 1 and {LONGEST}."
-            raise hooks.Refused("InvalidParameterException", words)
 
 
 def _check_stage(stage: str) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ec2.firewall import Endpoint, Map
 from tools.local_cloud.aws.ec2.network import reaches
-from tools.local_cloud.aws.iam import documents_of, refusal
+from tools.local_cloud.aws.iam import arn, refusal, trust_of
 from tools.local_cloud.building.builder import ImageNotFound, LocalImage
+from tools.shared.policy_evaluation import trusts
 
 PULL = "ResourceInitializationError: unable to pull secrets or registry auth: "
 RETRIEVAL = f"{PULL}execution resource retrieval failed: "
@@ -31,6 +32,19 @@ class StartChecks:
         self._task, self._definition = task_id, definition
         self._network, self._source = network, source
         self._role = getattr(definition, "execution_role_arn", None)
+
+    def roles(self) -> None:
+        """Check that ECS can assume the task's roles. Raises CannotStart.
+
+        Error message: telia-oss/terraform-aws-ecs-fargate pull request 58. On AWS it is an event of the service.
+        """
+        for role in (self._role, getattr(self._definition, "task_role_arn", None)):
+            if role and not _is_trusted(role):
+                raise CannotStart(
+                    f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that"
+                    " the role being passed has the proper trust relationship and permissions and that your IAM user"
+                    " has permissions to pass this role."
+                )
 
     def pull(self, reference: str, images: Callable[[str], LocalImage]) -> LocalImage:
         """Return the image if the task can pull it. Raises CannotStart."""
@@ -166,9 +180,17 @@ class StartChecks:
     def _denied(self, action: str, resource: str) -> str | None:
         if self._role is None:
             return f"no execution role is set, which {action} needs"
-        if documents_of(self._role) is None:
-            return f"ECS was unable to assume the role '{self._role}'"
         return refusal(self._role, self._task, action, resource)
+
+
+TASKS = "ecs-tasks.amazonaws.com"
+
+
+def _is_trusted(role: str) -> bool:
+    """Return whether ECS may assume a role for the account's tasks (ECS developer guide, "Task IAM role")."""
+    trust, source = trust_of(role), arn("ecs", "*")
+    context = {"aws:SourceAccount": hooks.ACCOUNT, "aws:SourceArn": source}
+    return trust is not None and trusts(trust, TASKS, context)
 
 
 def _refusal(operation: str, problem: str) -> str:

@@ -40,6 +40,7 @@ from tools.local_cloud.clock import Clock
 from tools.local_cloud.machine.authority import Authority
 from tools.local_cloud.machine.namespaces import TaskAddress
 from tools.local_cloud.machine.sockets import LOOPBACK, Loop, is_free
+from tools.local_cloud.problems import PROBLEMS
 
 FRESH_SECONDS = 0.1
 """Maximum age of the network's data, in real seconds."""
@@ -244,7 +245,7 @@ class Balancer:
 
     def describe(self) -> list[dict[str, object]]:
         """Return the listeners for ``cloud status``; those with HTTPS have the authority's file."""
-        return [self._described(each) for each in self._listening.values()]
+        return [self._described(each) for each in list(self._listening.values())]
 
     def port_of(self, name: str, port: int) -> int | None:
         """Return the local port of the listener with that DNS name and declared, or local, port."""
@@ -268,7 +269,8 @@ class Balancer:
         }
 
     def _standing(self) -> list[tuple[tuple[str, int], int, View | None]]:
-        return [(each.declared.endpoint, each.port, each.view) for each in self._listening.values()]
+        listening = list(self._listening.values())
+        return [(each.declared.endpoint, each.port, each.view) for each in listening]
 
     async def _follow(self) -> None:
         async with self._changing:
@@ -284,10 +286,8 @@ class Balancer:
                     continue
                 if old is not None:
                     await self._close(self._listening.pop(arn))
-                try:
+                with PROBLEMS.caught(f"the listener {arn}"):
                     await self._open(arn, what)
-                except OSError:
-                    log.exception("the rehearsal cannot listen for %s", arn)
 
     async def _open(self, arn: str, declared: Declared) -> None:
         each = Listening(arn, 0, declared)

@@ -24,6 +24,7 @@ from tools.local_cloud.aws.elb.targets import (
 )
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.machine.namespaces import TaskAddress
+from tools.local_cloud.problems import PROBLEMS
 
 CHUNK = 65536
 CONNECT_SECONDS = 10.0
@@ -257,6 +258,10 @@ Address = TaskAddress | None
 """Where a target listens; None if the network does not allow it."""
 
 
+UNKNOWN_INTERVAL = 5.0
+"""Seconds of AWS's time between two looks for a target's group that is not there."""
+
+
 class HealthChecker:
     """Checks every target as its group declares it, on the data plane's loop."""
 
@@ -268,14 +273,18 @@ class HealthChecker:
     async def watch(self, target: Target) -> None:
         """Check ``target`` until it is deregistered."""
         while not target.gone and target.draining_until is None:
-            check = self._check(target)
-            if check is None or not check.enabled:
-                await self._clock.pause(check.interval if check else 5.0)
-                continue
+            pause = UNKNOWN_INTERVAL
+            with PROBLEMS.caught("a health check"):
+                if (check := self._check(target)) is not None:
+                    pause = check.interval
+                    await self._watch(target, check)
+            await self._clock.pause(pause)
+
+    async def _watch(self, target: Target, check: Check) -> None:
+        if check.enabled:
             self._targets.check(target, target.health.begin())
             outcome = await self._probe(target, check)
             self._targets.check(target, target.health.after(outcome, check))
-            await self._clock.pause(check.interval)
 
     def _check(self, target: Target) -> Check | None:
         group = hooks.backend("elbv2").target_groups.get(target.group)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.rds.models import RDSBackend
+from moto.secretsmanager.models import SecretsManagerBackend
 
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ec2.firewall import Endpoint, Map, allows
@@ -21,6 +21,7 @@ from tools.local_cloud.aws.rds.backups import Backups, Origin
 from tools.local_cloud.aws.rds.postgres import Postgres
 from tools.local_cloud.machine.authority import Authority
 from tools.local_cloud.machine.guardian import GROUP, Guardian
+from tools.local_cloud.problems import PROBLEMS
 
 OWN = frozenset(
     {
@@ -62,9 +63,6 @@ def read(declared: Mapping[str, str], family: str) -> Parameters:
     return Parameters(settings, force, tuple(left))
 
 
-log = logging.getLogger(__name__)
-
-
 class Databases:
     """The DB instances and their servers. One thread carries out slow work in the order of the calls."""
 
@@ -89,7 +87,7 @@ class Databases:
         hooking.after("rds", "StartDBInstance", self._start_asked)
         hooking.after("rds", "RebootDBInstance", self._rebooted)
         hooking.after("rds", "ModifyDBParameterGroup", self._parameters_changed)
-        hooking.after("secretsmanager", "RotateSecret", self._rotated)
+        hooking.patch(SecretsManagerBackend, "rotate_secret", self._rotation())
         self._thread.start()
 
     def stop(self) -> None:
@@ -125,10 +123,8 @@ class Databases:
 
     def _run(self) -> None:
         while (work := self._work.get()) is not None:
-            try:
+            with PROBLEMS.caught("a change of a database"):
                 work()
-            except Exception:
-                log.exception("a change of the database failed")
 
     def _created(self, instance: Any, origin: Origin | None = None) -> None:
         if instance.engine == "postgres":
@@ -243,8 +239,7 @@ class Databases:
             return
         instance = _find(params["DBInstanceIdentifier"])
         if params.get("RotateMasterUserPassword"):
-            self._rotate(instance, None)
-            return
+            return  # moto has called `rotate_secret`.
         with hooks.LOCK:
             declared = self._declared(instance)
             word = patches.current(instance)
@@ -283,15 +278,38 @@ class Databases:
                 same = {"DBInstanceIdentifier": instance.db_instance_identifier}
                 self._modified(same)
 
-    def _rotated(self, params: hooks.Params) -> None:
-        secret = hooks.backend("secretsmanager").secrets[params["SecretId"]]
-        for instance in hooks.backend("rds").databases.values():
-            managed = getattr(instance, "master_user_secret", None)
-            if managed is not None and managed.secret is secret:
-                patches.undo_moto(secret)
-                self._rotate(instance, params.get("ClientRequestToken"))
+    def _rotation(self) -> Callable[..., Any]:
+        """Return RotateSecret: moto's, but for a secret that RDS manages.
 
-    def _rotate(self, instance: Any, version: str | None) -> None:
+        Without RotateImmediately the rotation waits for the next window, and only its schedule changes (API
+        reference, RotateSecret). moto would make an empty version AWSCURRENT.
+        """
+        moto = SecretsManagerBackend.rotate_secret
+
+        def rotate_secret(
+            backend: Any,
+            secret_id: str,
+            client_request_token: str | None = None,
+            rotation_lambda_arn: str | None = None,
+            rotation_rules: dict[str, Any] | None = None,
+            rotate_immediately: bool = True,
+        ) -> Any:
+            secret = backend.secrets.get(secret_id)
+            instance = _managing(secret)
+            if instance is None:
+                return moto(
+                    *(backend, secret_id, client_request_token),
+                    *(rotation_lambda_arn, rotation_rules, rotate_immediately),
+                )
+            patches.keep_schedule(secret, rotation_rules)
+            version = None
+            if rotate_immediately:
+                version = self._rotate(instance, client_request_token)
+            return secret.to_short_dict(version_id=version)
+
+        return rotate_secret
+
+    def _rotate(self, instance: Any, version: str | None) -> str:
         made, word = patches.begin_rotation(instance, version)
 
         def change(server: Postgres) -> None:
@@ -300,6 +318,7 @@ class Databases:
 
         same = {"DBInstanceIdentifier": instance.db_instance_identifier}
         self._later(same, "resetting-master-credentials", change, "available")
+        return made
 
     def _later(
         self, params: hooks.Params, now: str, work: Callable[[Postgres], None], after: str
@@ -346,6 +365,15 @@ def open_port(databases: Databases, instance: Any, source: Endpoint, network: Ma
         return None
     reached = allows(network, source, database_endpoint(instance), int(instance.port))
     return server.port if reached else None
+
+
+def _managing(secret: Any) -> Any:
+    """Return the instance whose master password is in a secret, or None."""
+    for instance in hooks.backend("rds").databases.values():
+        managed = getattr(instance, "master_user_secret", None)
+        if secret is not None and managed is not None and managed.secret is secret:
+            return instance
+    return None
 
 
 def _resource(server: Postgres) -> str:

@@ -39,6 +39,9 @@ def secret_string(username: str, word: str) -> str:
     return json.dumps({"username": username, "password": word})
 
 
+ROTATION_DAYS = 7
+"""RDS rotates a managed secret every seven days by default (RDS user guide, "Password management")."""
+make_secret = MasterUserSecret._create_secret
 HOSTED_ZONE = "Z24O6O9L7SGTNB"
 """The hosted zone of RDS endpoints in ap-northeast-1."""
 
@@ -68,10 +71,17 @@ def apply(hooking: Hooking, create: Callable[..., Any], created: Callable[[Any],
     def secret(managed: Any) -> str:
         return secret_string(str(managed.resource.master_username), password())
 
+    def managed_secret(managed: Any, kms_key_id: str | None) -> Any:
+        made = make_secret(managed, kms_key_id)
+        made.rotation_requested = made.rotation_enabled = True
+        made.auto_rotate_after_days = ROTATION_DAYS
+        return made
+
     hooking.patch(RDSBackend, "create_db_instance", create_db_instance)
     hooking.patch(DBInstance, "address", property(address))
     hooking.patch(DBInstance, "endpoint", property(place))
     hooking.patch(MasterUserSecret, "_generate_secret_string", secret)
+    hooking.patch(MasterUserSecret, "_create_secret", managed_secret)
 
 
 def current(instance: Any) -> str:
@@ -106,6 +116,9 @@ def finish_rotation(instance: Any, version: str) -> None:
             _drop(each, "AWSPREVIOUS")
         before = _current_version(secret)
         before["version_stages"] = ["AWSPREVIOUS"]
+        # A version without a label is deprecated, and deleted (Secrets Manager user guide, "Secret versions").
+        for key in [key for key, each in secret.versions.items() if not each["version_stages"]]:
+            del secret.versions[key]
         after = secret.versions[version]
         after["version_stages"] = ["AWSCURRENT"]
         secret.secret_string = after["secret_string"]
@@ -113,14 +126,12 @@ def finish_rotation(instance: Any, version: str) -> None:
         secret.last_rotation_date = secret.last_changed_date = int(time.time())
 
 
-def undo_moto(secret: Any) -> None:
-    """Undo moto's rotation, which makes an empty version AWSCURRENT before the database has the new password."""
-    empty = [key for key, each in secret.versions.items() if "secret_string" not in each]
-    for key in empty:
-        del secret.versions[key]
-    newest = list(secret.versions.values())[-1]
-    newest["version_stages"] = ["AWSCURRENT"]
-    secret.set_default_version_id(newest["version_id"])
+def keep_schedule(secret: Any, rules: dict[str, Any] | None) -> None:
+    """Keep the schedule of a managed secret's rotation, which moto drops or half keeps."""
+    days = (rules or {}).get("AutomaticallyAfterDays")
+    if days is not None:
+        secret.auto_rotate_after_days = int(days)
+        secret.next_rotation_date = int(time.time()) + int(days) * 86400
 
 
 def _current_version(secret: Any) -> dict[str, Any]:

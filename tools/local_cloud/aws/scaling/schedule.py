@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
@@ -12,18 +11,35 @@ from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.hooks import Params, Refused, backend, before
 from tools.local_cloud.aws.scaling.rules import SERVICE, enforce
 from tools.local_cloud.clock import Background, Clock
+from tools.local_cloud.problems import PROBLEMS
 from tools.shared.schedule_expressions import each_time, next_time
 
 
 @before(SERVICE, "PutScheduledAction")
 def schedule_is_understood(params: Params) -> None:
-    """Refuse a schedule or time zone that is none. AWS does not document the message."""
-    schedule, zone = str(params.get("Schedule", "")), params.get("Timezone") or "UTC"
+    """Refuse a schedule or time zone that is none; AWS does not document the message.
+
+    A change keeps what it does not name (API reference).
+    """
+    named = tuple(params[name] for name in NAMED)
+    known = [each for each in backend(SERVICE).scheduled_actions if _named(each) == named]
+    schedule = str(params.get("Schedule") or (known[0].schedule if known else ""))
+    zone = params.get("Timezone") or "UTC"
     try:
         next_time(schedule, zone, datetime.now(UTC))
     except (ValueError, LookupError, OSError):
         words = f"Invalid schedule {schedule} or time zone {zone}"
         raise Refused("ValidationException", words) from None
+
+
+NAMED = ("ServiceNamespace", "ScheduledActionName", "ResourceId", "ScalableDimension")
+
+
+def _named(action: Any) -> tuple[str, ...]:
+    return (
+        *(action.service_namespace, action.scheduled_action_name),
+        *(action.resource_id, action.scalable_dimension),
+    )
 
 
 def run_due(since: datetime, until: datetime) -> None:
@@ -53,8 +69,6 @@ def _suspended(target: Any) -> bool:
     return bool((target.suspended_state or {}).get("ScheduledScalingSuspended"))
 
 
-log = logging.getLogger(__name__)
-
 CHECK_SECONDS = 0.2
 """Real seconds between two checks for due actions."""
 
@@ -70,9 +84,6 @@ class ScheduledScaling(Background):
         seen = self._clock.now()
         while not self._over.wait(CHECK_SECONDS):
             now = self._clock.now()
-            try:
-                with hooks.LOCK:
-                    run_due(seen, now)
-            except Exception:
-                log.exception("a scheduled action of the rehearsal failed")
+            with PROBLEMS.caught("the scheduled actions"), hooks.LOCK:
+                run_due(seen, now)
             seen = now

@@ -18,6 +18,7 @@ from tools.local_cloud.aws.scheduler import target
 from tools.local_cloud.aws.scheduler.expressions import times
 from tools.local_cloud.aws.scheduler.rules import SERVICE
 from tools.local_cloud.clock import Background, Clock
+from tools.local_cloud.problems import PROBLEMS
 
 log = logging.getLogger(__name__)
 
@@ -118,10 +119,8 @@ class Invocations(Background):
         seen = self._clock.now()
         while not self._over.wait(CHECK_SECONDS):
             now = self._clock.now()
-            try:
+            with PROBLEMS.caught("the schedules"):
                 self.advance(seen, now)
-            except Exception:
-                log.exception("the schedules of the local cloud failed")
             seen = now
 
 

@@ -19,7 +19,7 @@ DEFAULT = "default"
 """The group of schedules that name none."""
 PRINCIPAL = "scheduler.amazonaws.com"
 RETRY = {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 185}
-"""The default retry policy, and its greatest values (API reference, RetryPolicy)."""
+"""The default retry policy (API reference, RetryPolicy)."""
 NOT_ASSUMED = (
     "The execution role you provide must allow AWS EventBridge Scheduler to assume the role."
 )
@@ -55,19 +55,11 @@ def schedule_is_valid(params: Params) -> None:
         next_time(expression, "UTC", datetime.now(UTC))
     except (ValueError, OverflowError):
         raise _invalid(f"Invalid Schedule Expression {expression}.") from None
-    _retries_in_range(params["Target"].get("RetryPolicy") or {})
     if not may_assume(params["Target"]["RoleArn"], group):
         raise _invalid(NOT_ASSUMED)
-
-
-def _retries_in_range(policy: Params) -> None:
-    for name, most in RETRY.items():
-        if policy.get(name, 0) > most:
-            raise _invalid(
-                f"1 validation error detected: Value '{policy[name]}' at 'target.retryPolicy."
-                f"{name[0].lower()}{name[1:]}' failed to satisfy constraint: Member must have value "
-                f"less than or equal to {most}"
-            )
+    start, end = (params.get(f"{name}Date") for name in ("Start", "End"))
+    if start and end and start >= end:
+        raise _invalid("The StartDate must come before the EndDate.")
 
 
 @before(SERVICE, "CreateSchedule")
@@ -125,6 +117,14 @@ def group_once(params: Params) -> None:
     """Refuse a group that exists; moto would replace it and lose its schedules."""
     if params["Name"] in backend(SERVICE).schedule_groups:
         raise Refused("ConflictException", f"Schedule group {params['Name']} already exists.")
+
+
+@before(SERVICE, "ListTagsForResource")
+@before(SERVICE, "TagResource")
+@before(SERVICE, "UntagResource")
+def tagged_group(params: Params) -> None:
+    """Refuse the tags of a group that does not exist; moto keeps tags for any ARN."""
+    _group(str(params["ResourceArn"]).rpartition("/")[2])
 
 
 @before(SERVICE, "DeleteScheduleGroup")

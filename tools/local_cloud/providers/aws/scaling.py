@@ -68,7 +68,11 @@ ACTION = Kind(
     delete="delete_scheduled_action",
     replaces=PLACE | {"name"},
     prepare=renamed({"name": "scheduledActionName"}),
-    settings=(_put("put_scheduled_action", "schedule", "timezone", "scalableTargetAction"),),
+    # As the provider, which sends what changed (terraform-provider-aws, appautoscaling/scheduled_action.go).
+    settings=tuple(
+        _put("put_scheduled_action", name)
+        for name in ("schedule", "timezone", "scalableTargetAction")
+    ),
     outputs={"arn": "ScheduledActionARN", "name": "ScheduledActionName"},
     absent=("ObjectNotFoundException", "ValidationException"),
 )

@@ -31,6 +31,7 @@ from tools.local_cloud.clock import Clock
 from tools.local_cloud.cloud.publisher import Publisher
 from tools.local_cloud.machine import processes
 from tools.local_cloud.machine.namespaces import TaskAddress
+from tools.local_cloud.problems import PROBLEMS
 from tools.tests.local_cloud.dataplane.conftest import serving
 from tools.tests.local_cloud.dataplane.stack import Stack, until
 from tools.tests.local_cloud.dataplane.test_listener import ask
@@ -109,7 +110,7 @@ def test_each_running_task_is_one_sample_of_cpu_and_memory(running):
 
 def test_publishing_is_shown_and_takes_next_to_nothing(running):
     shown = running.plane.describe()["metrics"]
-    assert shown["problems"] == []
+    assert PROBLEMS.texts() == []
     assert shown["minutes"] > 0
 
 
@@ -376,11 +377,11 @@ def test_a_source_that_fails_is_shown_until_it_works_and_hides_no_other(caplog):
 
     publisher = Publisher(Clock(1), [first, second])
     publisher.publish(60)
-    assert publisher.describe()["problems"] == [f"{first.__qualname__}: OSError: no such process"]
-    assert "could not be published" in caplog.text
+    assert PROBLEMS.texts() == [f"{first.__qualname__}: OSError: no such process"]
+    assert f"{first.__qualname__} failed" in caplog.text
     broken.clear()
     publisher.publish(120)
-    assert publisher.describe() == {"minutes": 2, "problems": []}
+    assert (publisher.describe(), PROBLEMS.texts()) == ({"minutes": 2}, [])
     assert minutes == [60, 120]
 
 

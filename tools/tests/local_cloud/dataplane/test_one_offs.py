@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from tools.local_cloud.aws.s3 import rules
 from tools.tests.local_cloud.dataplane.conftest import own_mounts
-from tools.tests.local_cloud.dataplane.declarations import REGION, REPOSITORY
+from tools.tests.local_cloud.dataplane.declarations import REGION, REPOSITORY, TRUST
 
 SAY = "import os; print('hello from', os.environ['APP_VERSION'], os.environ['ONCE']); raise SystemExit(3)"
 ALL = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -277,6 +277,19 @@ def test_a_task_that_cannot_start_stops_in_aws_own_words(not_started, name):
     task = not_started[name]
     assert (task["stopCode"], task["stoppedReason"]) == ("TaskFailedToStart", REASONS[name])
     assert "exitCode" not in task["containers"][0]
+
+
+@pytest.mark.parametrize("name", ["execution", "task"])
+def test_a_task_starts_only_with_roles_that_ecs_may_assume(running, name):
+    lambdas = TRUST.replace("ecs-tasks.amazonaws.com", "lambda.amazonaws.com")
+    assert lambdas != TRUST
+    running.iam.update_assume_role_policy(RoleName=name, PolicyDocument=lambdas)
+    try:
+        task = running.until_task(run_task(running, "true"), "STOPPED")
+    finally:
+        running.iam.update_assume_role_policy(RoleName=name, PolicyDocument=TRUST)
+    begin = f"ECS was unable to assume the role '{running.ids[f'{name}-role']}' that was provided"
+    assert (task["stopCode"], task["stoppedReason"][: len(begin)]) == ("TaskFailedToStart", begin)
 
 
 def test_without_the_vpcs_dns_a_task_does_not_find_the_registry(running):

@@ -143,6 +143,47 @@ def test_a_rotation_changes_the_secret_and_the_servers_password(stack):
         stack.connect(password=before)
 
 
+def described(stack) -> dict[str, Any]:
+    return stack.sm.describe_secret(SecretId=stack.ids["db"]["MasterUserSecret"]["SecretArn"])
+
+
+def test_a_managed_secret_is_rotated_every_seven_days(stack):
+    secret = described(stack)
+    assert (secret["RotationEnabled"], secret["OwningService"]) == (True, "rds")
+    assert secret["RotationRules"] == {"AutomaticallyAfterDays": 7}
+
+
+def test_a_rotation_that_is_not_immediate_changes_only_the_schedule(stack):
+    before, arn = stack.password(), stack.ids["db"]["MasterUserSecret"]["SecretArn"]
+    rules = {"AutomaticallyAfterDays": 30}
+    stack.sm.rotate_secret(SecretId=arn, RotateImmediately=False, RotationRules=rules)
+    assert described(stack)["RotationRules"] == rules
+    assert stack.password() == before
+    [database] = stack.rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"]
+    assert database["DBInstanceStatus"] == "available"
+    stack.connect().close()
+
+
+def test_a_secret_keeps_no_version_without_a_label(stack):
+    arn = stack.ids["db"]["MasterUserSecret"]["SecretArn"]
+    for _ in range(2):
+        before = stack.password()
+        stack.sm.rotate_secret(SecretId=arn)
+        stack.until(lambda before=before: stack.password() != before)
+    stages = sorted(described(stack)["VersionIdsToStages"].values())
+    assert stages == [["AWSCURRENT"], ["AWSPREVIOUS"]]
+
+
+def test_rds_itself_rotates_the_password(stack):
+    before = stack.password()
+    stack.rds.modify_db_instance(
+        DBInstanceIdentifier=DATABASE, RotateMasterUserPassword=True, ApplyImmediately=True
+    )
+    stack.until(lambda: stack.password() != before)
+    stack.until_database("available")
+    stack.connect().close()
+
+
 def test_a_stopped_instance_has_no_server_and_a_started_one_its_data(stack):
     with stack.connect() as made:
         made.execute("CREATE TABLE kept AS SELECT 7 AS n")

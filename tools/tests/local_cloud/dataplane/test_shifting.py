@@ -275,7 +275,7 @@ def test_a_hook_that_is_answered_with_rollback_or_by_nobody_costs_users_nothing(
         ({"lifecycleStages": ["PRODUCTION_TRAFFIC_SHIFT"]}, "not supported at the lifecycle stage"),
         ({"lifecycleStages": ["RECONCILE_SERVICE"]}, "has no pause at the lifecycle stage RECONC"),
         ({"targetType": "AWS_LAMBDA"}, "none of AWS_LAMBDA"),
-        ({"timeoutConfiguration": {"timeoutInMinutes": 20161}}, "20161 is not between 1 and 20160"),
+        ({"timeoutConfiguration": {"timeoutInMinutes": 20161}}, "less than or equal to 20160"),
     ],
 )
 def test_a_hook_that_ecs_or_the_local_one_does_not_take_is_refused(cloud, change, says):

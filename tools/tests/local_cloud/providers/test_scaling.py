@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from tools.local_cloud.aws.scaling import schedule
 from tools.local_cloud.providers import lifecycle
 from tools.local_cloud.providers.aws import KINDS
-from tools.tests.local_cloud.providers.conftest import counter, definition
+from tools.tests.local_cloud.providers.conftest import counter, definition, refused
 
 TARGET = KINDS["aws:appautoscaling/target:Target"]
 POLICY = KINDS["aws:appautoscaling/policy:Policy"]
@@ -157,6 +157,21 @@ REQUESTS = {
 }
 
 
+def test_a_scheduled_action_keeps_what_a_change_does_not_name(calls, place):
+    """PutScheduledAction: "specify the parameters that you want to change" (API reference)."""
+    lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
+    named = {"ScheduledActionName": "kept", **capital(place)}
+    night = {"Schedule": "cron(0 19 ? * MON *)", "Timezone": "Asia/Tokyo"}
+    action = {"ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 1}}
+    assert "understand" in refused(calls, SCALING, "put_scheduled_action", named)["Message"]
+    calls(SCALING, "put_scheduled_action", named | night | action)
+    more = {"ScalableTargetAction": {"MinCapacity": 2, "MaxCapacity": 3}}
+    calls(SCALING, "put_scheduled_action", named | more)
+    asked = {"ServiceNamespace": "ecs", "ResourceId": place["resourceId"]}
+    [found] = calls(SCALING, "describe_scheduled_actions", asked)["ScheduledActions"]
+    assert {name: found[name] for name in (*night, *more)} == night | more
+
+
 def test_a_policy_is_found_by_its_name_and_its_whole_resource(calls, place):
     """DescribeScalingPolicies filters by PolicyNames (API reference); another service's name may begin the same."""
     lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
@@ -216,7 +231,8 @@ def test_a_target_s_tags_are_those_of_its_creation_until_they_are_changed(calls,
     lifecycle.update(calls, TARGET, identity, before, {**before, "tags": {"stack": "prod"}})
     assert tags() == {"stack": "prod"}
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        calls(SCALING, "list_tags_for_resource", {"ResourceARN": "arn:aws:none"})
+        none = "arn:aws:application-autoscaling:eu-west-1:123456789012:scalable-target/0ab"
+        calls(SCALING, "list_tags_for_resource", {"ResourceARN": none})
 
 
 def test_the_hours_stop_and_start_the_service(calls, service, place):

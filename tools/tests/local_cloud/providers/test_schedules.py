@@ -26,6 +26,7 @@ from tools.tests.local_cloud.providers.conftest import counter, definition, refu
 
 SCHEDULE = KINDS["aws:scheduler/schedule:Schedule"]
 GROUP = KINDS["aws:scheduler/scheduleGroup:ScheduleGroup"]
+QUEUE = "arn:aws:sqs:eu-west-1:123456789012:dead"
 ANCHOR = datetime(2026, 11, 28, 12, 0, 30, tzinfo=UTC)  # a Saturday
 
 
@@ -319,7 +320,7 @@ def test_a_role_for_the_group_is_assumed(calls, cluster, role):
         ({"groupName": "none"}, "ResourceNotFoundException.*Schedule group none does not exist"),
         ({"flexibleTimeWindow": {"mode": "FLEXIBLE"}}, "window with the mode FLEXIBLE, only OFF"),
         ({"target": {"retryPolicy": {"maximumRetryAttempts": 186}}}, "less than or equal to 185"),
-        ({"target": {"deadLetterConfig": {"arn": "arn:aws:sqs:x"}}}, "queue arn:aws:sqs:x: it has"),
+        ({"target": {"deadLetterConfig": {"arn": QUEUE}}}, f"queue {QUEUE}: it has"),
         ({"target": {"arn": "arn:aws:lambda:x"}}, "target arn:aws:lambda:x: it starts only ECS"),
         ({"target": {"ecsParameters": None}}, "it starts only ECS tasks, with EcsParameters"),
     ],

@@ -1,0 +1,185 @@
+"""Checks parameters by botocore's models: patterns, lengths, ranges and enumerations.
+
+botocore's client checks none of the patterns and enumerations, and moto few of them. ``NOT_ENFORCED`` has the rules
+that AWS does not keep to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from botocore.model import Shape
+from moto.core.utils import get_service_model
+
+NOT_ENFORCED: Mapping[tuple[str, str], str] = {}
+"""Rules of the models that AWS does not enforce, by service and shape, each with the reason."""
+CODES = {
+    **dict.fromkeys(("cloudwatch", "elbv2", "iam", "rds", "sts"), "ValidationError"),
+    **dict.fromkeys(("ecr", "ecs", "logs"), "InvalidParameterException"),
+    **{"ec2": "InvalidParameterValue", "route53": "InvalidInput", "sns": "InvalidParameter"},
+}
+"""The services' error codes for a parameter that breaks its model, where not ValidationException."""
+JAVA = {
+    r"\p{L}\p{M}\p{N}\p{P}\p{S}\p{Zs}": r"\x20-\U0010FFFF",
+    r"\p{L}\p{Z}\p{N}\p{P}\p{M}": r"\x20-\U0010FFFF",
+    r"\p{L}\p{Z}\p{N}": r"\w\s",
+    r"\p{Print}+": r"[\x20-\x7e]+",
+    r"\p{ASCII}+": r"[\x00-\x7f]+",
+    r"\p{Alnum}": "a-zA-Z0-9",
+    r"\uD800\uDC00-\uDBFF\uDFFF": r"\U00010000-\U0010FFFF",
+    r"[\w-": r"[\w\-",
+}
+"""What the models' patterns, which are Java's, have and Python's `re` has not, with what stands for it here."""
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A rule of a shape: what AWS says of it, and whether a value keeps to it."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def problem(service: str, operation: str, params: Mapping[str, Any]) -> str | None:
+    """Return AWS's message for parameters that break the model of their operation, or None.
+
+    Its form: hashicorp/terraform-provider-aws issue 36076, aws/serverless-application-model issue 182.
+    """
+    shape = _input(service, operation)
+    found = list(_problems(service, shape, params, "")) if shape is not None else []
+    plural = "s" if len(found) > 1 else ""
+    return f"{len(found)} validation error{plural} detected: {'; '.join(found)}" if found else None
+
+
+@cache
+def _input(service: str, operation: str) -> Shape | None:
+    """Return the shape of an operation's parameters, or None if it has no rule."""
+    model = get_service_model(service)
+    if operation not in model.operation_names:
+        return None
+    shape: Shape | None = model.operation_model(operation).input_shape
+    return shape if shape is not None and _is_constrained(service, shape) else None
+
+
+def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str]:
+    """Yield the problems of a value: those of its own shape, then those of its parts."""
+    for rule in _constraints(service, shape):
+        if not rule.holds(value):
+            yield f"{_value(value)}at '{path}' failed to satisfy constraint: {rule.words}"
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        for name, member in _members(service, shape):
+            if value.get(name) is not None:
+                yield from _problems(service, member, value[name], _joined(path, name))
+    elif shape.type_name == "list" and isinstance(value, list):
+        yield from _of_items(service, shape.member, value, path, "Member")
+    elif shape.type_name == "map" and isinstance(value, Mapping):
+        yield from _of_items(service, shape.key, list(value), path, "Map keys")
+        yield from _of_items(service, shape.value, list(value.values()), path, "Map value")
+
+
+def _of_items(service: str, shape: Shape, items: list[Any], path: str, what: str) -> Iterator[str]:
+    """Yield the problems of structures by their numbers; those of other items are one for all of them."""
+    if not _is_constrained(service, shape):
+        return
+    if shape.type_name == "structure":
+        for number, each in enumerate(items, 1):
+            yield from _problems(service, shape, each, f"{path}.{number}.member")
+        return
+    rules = _constraints(service, shape)
+    if not all(rule.holds(each) for rule in rules for each in items):
+        words = ", ".join(rule.words for rule in rules)
+        shown = f"Value '[{', '.join(map(str, items))}]' "
+        yield f"{shown}at '{path}' failed to satisfy constraint: {what} must satisfy constraint: [{words}]"
+
+
+def _joined(path: str, name: str) -> str:
+    member = name[:1].lower() + name[1:]
+    return f"{path}.{member}" if path else member
+
+
+def _value(value: Any) -> str:
+    return "Value " if isinstance(value, list | Mapping | bytes) else f"Value '{value}' "
+
+
+@cache
+def _named(service: str, name: str) -> Shape:
+    shape: Shape = get_service_model(service).shape_for(name)
+    return shape
+
+
+def _members(service: str, shape: Shape) -> tuple[tuple[str, Shape], ...]:
+    """Return the members of a structure that have rules."""
+    return _members_of(service, shape.name)
+
+
+@cache
+def _members_of(service: str, name: str) -> tuple[tuple[str, Shape], ...]:
+    members = _named(service, name).members.items()
+    return tuple((key, each) for key, each in members if _is_constrained(service, each))
+
+
+def _is_constrained(service: str, shape: Shape) -> bool:
+    """Return whether a shape, or one inside it, has a rule."""
+    return _has_rules(service, shape.name)
+
+
+@cache
+def _has_rules(service: str, name: str) -> bool:
+    return any(_constraints(service, each) for each in _inside(service, name))
+
+
+def _inside(service: str, name: str) -> tuple[Shape, ...]:
+    """Return a shape and all shapes inside it, each once: some contain themselves."""
+    found: dict[str, Shape] = {}
+    left = [_named(service, name)]
+    while left:
+        shape = left.pop()
+        if shape.name not in found:
+            found[shape.name] = shape
+            left += getattr(shape, "members", {}).values()
+            left += [
+                getattr(shape, part) for part in ("member", "key", "value") if hasattr(shape, part)
+            ]
+    return tuple(found.values())
+
+
+def _constraints(service: str, shape: Shape) -> tuple[Constraint, ...]:
+    return _constraints_of(service, shape.name)
+
+
+@cache
+def _constraints_of(service: str, name: str) -> tuple[Constraint, ...]:
+    if (service, name) in NOT_ENFORCED:
+        return ()
+    return tuple(_made(_named(service, name)))
+
+
+def _made(shape: Shape) -> Iterator[Constraint]:
+    """Yield a shape's rules."""
+    rules, sized = shape.metadata, shape.type_name in ("string", "list", "map", "blob")
+    measure: Callable[[Any], float] = len if sized else float
+    verb = "have length" if sized else "have value"
+    if (most := rules.get("max")) is not None:
+        words = f"Member must {verb} less than or equal to {most}"
+        yield Constraint(words, lambda value: measure(value) <= most)
+    if (least := rules.get("min")) is not None:
+        words = f"Member must {verb} greater than or equal to {least}"
+        yield Constraint(words, lambda value: measure(value) >= least)
+    if values := rules.get("enum"):
+        words = f"Member must satisfy enum value set: [{', '.join(values)}]"
+        yield Constraint(words, lambda value: str(value) in values)
+    if pattern := rules.get("pattern"):
+        compiled = compiled_pattern(pattern)
+        words = f"Member must satisfy regular expression pattern: {pattern}"
+        yield Constraint(words, lambda value: compiled.fullmatch(str(value)) is not None)
+
+
+def compiled_pattern(pattern: str) -> re.Pattern[str]:
+    """Return a pattern of the models."""
+    for java, python in JAVA.items():
+        pattern = pattern.replace(java, python)
+    return re.compile(pattern, re.DOTALL)

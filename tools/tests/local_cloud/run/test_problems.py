@@ -1,0 +1,169 @@
+"""An exception in one loop of the local cloud: logged, in its status, and the end of nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tools.local_cloud.aws.ecs.scheduler import Managed, Scheduler
+from tools.local_cloud.aws.elb.balancer import Balancer
+from tools.local_cloud.aws.elb.upstream import HealthChecker
+from tools.local_cloud.clock import Clock
+from tools.local_cloud.machine.sockets import Loop
+from tools.local_cloud.paths import Home
+from tools.local_cloud.problems import PROBLEMS, Problems
+from tools.local_cloud.run import cloud, shell
+from tools.local_cloud.run.client import Options
+
+
+@pytest.fixture(autouse=True)
+def _none_left():
+    PROBLEMS.clear()
+    yield
+    PROBLEMS.clear()
+
+
+def until(reached, seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_problem_is_logged_once_and_stays_until_the_work_succeeds(caplog):
+    problems = Problems()
+    for _ in range(3):
+        with problems.caught("a step"):
+            raise OSError("no such process")
+    assert problems.texts() == ["a step: OSError: no such process"]
+    assert [each.getMessage() for each in caplog.records] == ["a step failed"]
+    with problems.caught("another step"):
+        pass
+    assert problems.texts() == ["a step: OSError: no such process"]
+    with problems.caught("a step"):
+        pass
+    assert problems.texts() == []
+
+
+class Broken:
+    """A cloud whose state cannot be read after the first time."""
+
+    def __init__(self, *_: object) -> None:
+        self.reads = 0
+
+    def start(self) -> dict[str, Any]:
+        return {"pid": 1}
+
+    def stop(self) -> None:
+        pass
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def describe(self) -> dict[str, object]:
+        self.reads += 1
+        if self.reads > 1:
+            raise RuntimeError("dictionary changed size during iteration")
+        return {"listeners": [{"port": 80}]}
+
+
+def test_a_state_that_cannot_be_read_does_not_end_the_local_cloud(tmp_path, monkeypatch):
+    monkeypatch.setattr(cloud, "Cloud", Broken)
+    monkeypatch.setattr(cloud.gc, "freeze", lambda: None)
+    home, stop = Home(tmp_path), threading.Event()
+    options = Options(
+        region="eu-west-1", speed=20, port=0, docker=False, namespaces=False, mounts=False
+    )
+    thread = threading.Thread(target=cloud.serve, args=(home, options, stop), daemon=True)
+    thread.start()
+
+    def state() -> dict[str, Any]:
+        try:
+            return dict(json.loads(home.facts.read_text())["state"])
+        except FileNotFoundError:
+            return {}
+
+    until(lambda: state().get("problems"))
+    [problem] = state()["problems"]
+    assert problem.endswith("RuntimeError: dictionary changed size during iteration")
+    assert state()["listeners"] == [{"port": 80}], "the last state that could be read"
+    assert problem in map(str, shell._content({"problems": [problem]}))
+    assert thread.is_alive()
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_listener_that_is_made_while_the_others_are_described(monkeypatch):
+    """The loop of the network adds a listener while the main thread describes them."""
+    balancer = Balancer.__new__(Balancer)
+    balancer._listening = {"first": SimpleNamespace(arn="first")}
+
+    def described(each: Any) -> dict[str, object]:
+        balancer._listening["second"] = SimpleNamespace(arn="second")
+        return {"arn": each.arn}
+
+    monkeypatch.setattr(balancer, "_described", described)
+    assert balancer.describe() == [{"arn": "first"}]
+    assert len(balancer.describe()) == 2
+
+
+def test_work_on_the_network_s_loop_that_fails_is_a_problem():
+    async def work() -> None:
+        raise KeyError("a listener")
+
+    loop = Loop()
+    loop.start()
+    try:
+        loop.begin(work())
+        until(PROBLEMS.texts)
+    finally:
+        loop.stop()
+    assert PROBLEMS.texts()[0].endswith("work: KeyError: 'a listener'")
+
+
+def test_a_health_check_that_raises_is_made_again(monkeypatch):
+    target = SimpleNamespace(gone=False, draining_until=None, id="10.0.0.4", port=80)
+    checks = []
+
+    def check(_: Any) -> None:
+        checks.append(1)
+        if len(checks) == 1:
+            raise KeyError("a group")
+        target.gone = True
+
+    checker = HealthChecker(Clock(1000), SimpleNamespace(), lambda *_: None)
+    monkeypatch.setattr(checker, "_check", check)
+    asyncio.run(checker.watch(target))
+    assert len(checks) == 2
+    assert PROBLEMS.texts() == []
+
+
+def test_a_service_whose_step_raises_does_not_stop_another(monkeypatch, caplog):
+    """A step of the scheduler with two services, one of which cannot be read."""
+    caplog.set_level(logging.ERROR)
+    nothing = SimpleNamespace(expire=lambda: None, refresh=lambda: None)
+    scheduler = Scheduler(Clock(20), nothing, nothing, SimpleNamespace())
+    stepped = []
+    for name in ("bad", "good"):
+        alarms = SimpleNamespace(names=())
+        service = SimpleNamespace(name=name, tasks=[], settings=SimpleNamespace(alarms=alarms))
+        scheduler.services[name] = Managed(service, None)
+
+    def act(managed: Any, *_: Any) -> None:
+        if managed.service.name == "bad":
+            raise ValueError("a record")
+        stepped.append(managed.service.name)
+
+    monkeypatch.setattr(scheduler, "act", act)
+    scheduler.turn(0.01)
+    assert stepped == ["good"]
+    assert PROBLEMS.texts() == ["the scheduler's step for bad: ValueError: a record"]
