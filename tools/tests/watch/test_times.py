@@ -72,7 +72,7 @@ def test_status_and_log_are_in_local_time():
     assert screen[3].endswith("since 20:51:40")
     assert screen[5].startswith("  Stopped: 20:58:20 bbbbbbbb")
     log = LogScreen()
-    [line] = log.lines([LogLine(a.NOW, "b" * 32, "hello")])
+    [line] = log.lines([LogLine(a.NOW, "b" * 32, "hello")], lambda: None)
     assert line.text == "11-25 21:00:00 bbbbbbbb hello"
     assert "stopped at 11-25 20:58:20" in log.ended(a.ended(CRASHED)).text
 
@@ -139,6 +139,6 @@ def test_times_for_scripts_are_iso_8601_with_an_offset():
 
 def test_the_stopped_task_and_its_lines_have_the_same_id():
     task, screen = a.ended(CRASHED, code=1), LogScreen(as_json=True)
-    [line] = screen.lines([LogLine(a.NOW, task.id, "bye")])
+    [line] = screen.lines([LogLine(a.NOW, task.id, "bye")], lambda: None)
     said = [screen.ended(task).text, line.text]
     assert [json.loads(each)["task"] for each in said] == ["b" * 32] * 2
