@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
+
 from policy import CONTROLS
 from policy.controls import Control, left_out, reasons
 
@@ -20,16 +23,33 @@ writes this page.
 | control | requirement | cost | `poc` | `prod` |
 |---|---|---|---|---|
 """
+MET = "\nMet by both, without a cost:\n\n"
 
 
 def page() -> str:
-    """Return the whole page."""
-    return HEAD + "".join(_row(control) for control in CONTROLS)
+    """Return the page: a table of the controls that cost or are left out, and a list of the others."""
+    met = [control for control in CONTROLS if _is_met(control)]
+    rows = (_row(control) for control in CONTROLS if control not in met)
+    services = groupby(met, lambda control: control.id.partition(".")[0])
+    return "".join((HEAD, *rows, MET, *(_line(controls) for _, controls in services)))
+
+
+def _is_met(control: Control) -> bool:
+    return not control.cost and {_verdict(control, "poc"), _verdict(control, "prod")} == {"met"}
+
+
+def _line(controls: Iterable[Control]) -> str:
+    return f"- {'; '.join(f'{_link(control)} {control.text}' for control in controls)}\n"
+
+
+def _link(control: Control) -> str:
+    return f"[{control.id}]({control.url})"
 
 
 def _row(control: Control) -> str:
-    cells = " | ".join(_verdict(control, stack) for stack in ("poc", "prod"))
-    return f"| [{control.id}]({control.url}) | {control.text} | {control.cost} | {cells} |\n"
+    poc, prod = _verdict(control, "poc"), _verdict(control, "prod")
+    cells = (_link(control), control.text, control.cost, poc, "the same" if prod == poc else prod)
+    return f"| {' | '.join(cells)} |\n"
 
 
 def _verdict(control: Control, stack: str) -> str:

@@ -1,9 +1,10 @@
-"""tools/local_cloud/README.md: its last section is the table of types, written from the stand-ins."""
+"""tools/local_cloud/README.md: its last section lists types and functions, written from the stand-ins."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 from tests.documents.markdown import ROOT
 from tools.local_cloud.providers.aws import KINDS
@@ -16,29 +17,28 @@ HEADING = "## Types\n"
 INTRODUCTION = """
 `python -m tests.documents` writes this section from the code.
 
-| type | created by |
+| module | types |
 |---|---|
 """
-FUNCTIONS_HEAD = "\n| function |\n|---|\n"
+FUNCTIONS_HEAD = "\n| module | functions |\n|---|---|\n"
 
 
 def page() -> str:
     """Return the whole page: what is written by hand, and the tables."""
-    return FILE.read_text().partition(HEADING)[0] + HEADING + INTRODUCTION + "".join(_lines())
+    types = map(python_name, (*(kind.token for kind in KINDS.values()), VPC, IMAGE))
+    functions = map(function_name, FUNCTIONS)
+    written = FILE.read_text().partition(HEADING)[0] + HEADING
+    return "".join((written, INTRODUCTION, *_rows(types), FUNCTIONS_HEAD, *_rows(functions)))
 
 
-def _lines() -> Iterator[str]:
-    rows = {
-        python_name(each.token): f"{each.service}: {each.create}" for each in KINDS.values()
-    } | {
-        python_name(VPC): "its children, which are types of this table",
-        python_name(IMAGE): "a build of the Dockerfile, and ecr: put_image",
-    }
-    for name, made in sorted(rows.items()):
-        yield f"| `{name}` | {made} |\n"
-    yield FUNCTIONS_HEAD
-    for token in sorted(FUNCTIONS):
-        yield f"| `{function_name(token)}` |\n"
+def _rows(names: Iterable[str]) -> Iterator[str]:
+    """Yield a row for each module with what it has."""
+    modules: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        module, _, last = name.rpartition(".")
+        modules[module].append(f"`{last}`")
+    for module, its in modules.items():
+        yield f"| `{module}` | {', '.join(its)} |\n"
 
 
 def python_name(token: str) -> str:

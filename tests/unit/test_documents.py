@@ -20,9 +20,6 @@ from tools.cli import main
 from tools.shared.rds_roots import names
 
 README = Page(ROOT / "README.md")
-CHANGELOG = Page(ROOT / "CHANGELOG.md")
-KINDS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
-"""Keep a Changelog 1.1.0, "Types of changes"."""
 
 
 def name_of(page: Page) -> str:
@@ -43,6 +40,13 @@ def dead(page: Page, link: str) -> bool:
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_no_link_is_dead(page):
     assert [link for link in page.links if dead(page, link)] == []
+
+
+def test_texts_name_pages_and_headings_that_exist():
+    texts = "".join(path.read_text() for path in ROOT.glob("tools/i18n/locale/**/*.po"))
+    named = set(re.findall(r"docs/[\w.-]+\.md(?:#[\w-]+)?", texts))
+    assert len(named) > 5
+    assert {link for link in named if dead(README, link)} == set()
 
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
@@ -87,11 +91,11 @@ def test_the_page_of_commands_is_what_they_say_of_themselves():
     assert written == commands.page(), "run `python -m tests.documents`"
 
 
-def test_the_table_of_the_local_cloud_has_its_types_and_functions():
+def test_the_local_cloud_s_readme_lists_types_and_functions():
     written = local_cloud.FILE.read_text()
     assert written == local_cloud.page(), "run `python -m tests.documents`"
-    assert "\n| `aws.ec2.Vpc` | ec2: create_vpc |" in written
-    assert "\n| `aws.get_availability_zones` |" in written
+    assert "\n| `aws.rds` | `Instance`, `ParameterGroup`, `SubnetGroup` |\n" in written
+    assert "\n| `aws` | `get_availability_zones`, " in written
 
 
 @pytest.mark.slow
@@ -107,41 +111,14 @@ def test_every_command_is_in_the_readme():
     assert missing == [], "README.md has each command of ./careapp between backticks"
 
 
-def test_the_changelog_is_kept():
-    text = CHANGELOG.path.read_text()
-    headings = [(heading.level, heading.text) for heading in CHANGELOG.headings]
-    assert headings[:2] == [(1, "Changelog"), (2, "[Unreleased]")]
-    versions = [words for level, words in headings if level == 2]
-    kept = r"\[Unreleased\]|\[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}"
-    assert [words for words in versions if not re.fullmatch(kept, words)] == []
-    assert {words for level, words in headings if level == 3} <= set(KINDS)
-    begin = re.findall(r"^- (.{1,24})", text, re.MULTILINE)
-    assert [each for each in begin if begin.count(each) > 1] == [], (
-        "CHANGELOG.md: entries that begin with the same 24 letters: is it one change twice?"
-    )
-
-
-NAMES = ("alb", "tg", "service")
-STAGE_2 = {"poc": 1, "prod": 2}
-"""The stacks, and the place of their diagram of stage 2."""
-
-
-def drawn(language):
-    page = Page(ROOT / "docs" / f"architecture{language}.md")
-    return [block.text for block in page.blocks if block.language == "mermaid"]
-
-
-def test_both_languages_have_the_same_diagrams():
-    assert drawn("") == drawn(".ja")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("stack", STAGE_2)
-def test_every_name_of_a_diagram_is_one_of_the_program(stack):
-    diagram = drawn("")[STAGE_2[stack]]
-    named = set(re.findall(rf"careapp-{stack}[\w-]*|careapp/[\w-]+|/ecs/[\w-]+", diagram))
-    declared = json.dumps([one.props for one in resources_of(stack)])
-    assert {f"careapp-{stack}-{part}" for part in NAMES} | {f"/ecs/careapp-{stack}"} <= named
+def test_names_of_the_diagram_are_those_of_the_program():
+    blocks = Page(ROOT / "docs" / "architecture.md").blocks
+    [diagram] = [block.text for block in blocks if block.language == "mermaid"]
+    named = set(re.findall(r"careapp-poc[\w-]*|careapp/[\w-]+|/ecs/[\w-]+", diagram))
+    declared = json.dumps([one.props for one in resources_of("poc")])
+    parts = {f"careapp-poc-{part}" for part in ("alb", "tg", "service")}
+    assert parts | {"/ecs/careapp-poc"} <= named
     assert {name for name in named if f'"{name}"' not in declared.replace("\\", "")} == set()
 
 

@@ -1,0 +1,60 @@
+"""The size of the house: ``python -m tests.sizes`` prints its lines by part, beside those of a day to compare with.
+
+A figure to be looked at, no limit: a feature says what it takes away (CONTRIBUTING.md).
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from pathlib import PurePosixPath
+
+from tools.local_cloud.paths import ROOT
+
+PROGRAM = ("__main__.py", "delivery", "infra", "policy", "stack", "webapp")
+BEFORE = {
+    "program": 11_264,
+    "tools": 26_965,
+    "local cloud": 24_844,
+    "tests": 54_024,
+    "documents": 6_927,
+}
+DAY = "2026-11-29"
+"""The day on which the parts had the lines of ``BEFORE``."""
+
+
+def part(file: PurePosixPath) -> str | None:
+    """Return the part to which a file of the repository belongs; None for what is neither Python nor a document."""
+    if file.suffix == ".md":
+        return "documents"
+    if file.suffix != ".py":
+        return None
+    if "tests" in file.parts:
+        return "tests"
+    if file.parts[0] in PROGRAM:
+        return "program"
+    return "local cloud" if file.parts[:2] == ("tools", "local_cloud") else "tools"
+
+
+def lines() -> Counter[str]:
+    """Return the lines of each part's files that Git knows."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout
+    sizes: Counter[str] = Counter()
+    for name in filter(None, names.split("\0")):
+        if (kind := part(PurePosixPath(name))) and (ROOT / name).is_file():
+            sizes[kind] += (ROOT / name).read_bytes().count(b"\n")
+    return sizes
+
+
+def main() -> None:
+    """Print the table."""
+    now = lines()
+    print(f"{'lines':<14}{'now':>8}{DAY:>14}{'change':>9}")
+    for name, before in BEFORE.items():
+        print(f"{name:<14}{now[name]:>8,}{before:>14,}{now[name] - before:>+9,}")
+
+
+if __name__ == "__main__":
+    main()
