@@ -27,8 +27,8 @@ HEAD = """# Named faults
 
 What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and what mends it: one rehearsal a row, of
 {day}; `tests/benchmarks/faults.py` makes the table again. In every one `pulumi up` was red, and so was the next one,
-with nothing mended; but for `leak` and those of jobs, which show only later: there `pulumi up` was green, and
-`./careapp doctor` ended with 1.
+with nothing mended; but for `leak`, `connection-leak` and those of jobs, which show only later: there `pulumi up` was
+green, and `./careapp doctor` ended with 1.
 Then what the doctor's first finding says was done (the fourth column), and `pulumi up` was green,
 the page answered 200, the doctor called the stack healthy, and `pulumi destroy` left nothing. "Red after"
 is AWS's time from the creation of the deployment to the end of `pulumi up`, AWS's waits passing {speed} times faster. A

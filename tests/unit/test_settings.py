@@ -10,6 +10,7 @@ import pytest
 from stack.allowed_cidrs import Allowed
 from stack.container import RESERVED
 from stack.file import StackError, StackFile
+from stack.image import LOCK_TIMEOUT
 from stack.names import StackNames
 from stack.scaling import Hours
 from stack.settings import KEYS, Settings
@@ -168,7 +169,8 @@ def test_a_deploy_command_with_an_open_quotation_is_refused(configured):
 
 
 def test_a_deploy_command_is_as_long_as_ecs_allows(configured):
-    around = len('{"containerOverrides": [{"name": "app", "command": [""]}]}')
+    options = f'"environment": [{{"name": "PGOPTIONS", "value": "{LOCK_TIMEOUT}"}}]'
+    around = len(f'{{"containerOverrides": [{{"name": "app", "command": [""], {options}}}]}}')
     longest = "x" * (8192 - around)
     assert configured(deployCommand=longest).service.deploy_command == (longest,)
     with pytest.raises(

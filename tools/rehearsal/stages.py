@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,8 @@ class Rehearsal:
     def __init__(self, pulumi: Pulumi, stack: str, facts: Callable[[], Facts], say: Say) -> None:
         self.pulumi, self.stack, self.facts, self.say = pulumi, stack, facts, say
         self.report = Report()
+        self.begun: datetime | None = None
+        """When a mistake was made, by AWS's clock."""
 
     @property
     def names(self) -> StackNames:
@@ -185,6 +188,7 @@ class Rehearsal:
     def make_mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
         """Apply ``fault``, before the roll-out that it makes fail. Raises ``FaultError``."""
         self.say(t("Mistake ({name}): {mistake}", name=fault.name, mistake=fault.mistake))
+        self.begun = self.facts().time
         for edit in fault.edits:
             edit.apply(source)
         for key, value in fault.config.items():
@@ -198,7 +202,7 @@ class Rehearsal:
     def measure_on_aws(self, calls: Calls) -> None:
         """Report after which time `up` was red, in AWS's time from the deployment's creation.
 
-        The local cloud writes its time every half second of this machine.
+        The local cloud writes its time every half second of this machine. A failed deployCommand begins no deployment.
         """
         asked = {"cluster": self.names.cluster, "services": [self.names.service]}
         services = calls("ecs", "describe_services", asked)["services"]
@@ -207,6 +211,8 @@ class Rehearsal:
         where = {"cluster": asked["cluster"], "service": services[0]["serviceName"]}
         # After a rollback the service's own deployment is an older one.
         [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
+        if self.begun and newest["createdAt"] < self.begun:
+            return
         took = (self.facts().time - newest["createdAt"]).total_seconds()
         self.report.aws_seconds = round(took)
         self.say(t("On AWS `pulumi up` would have failed after {time}.", time=duration(took)))

@@ -4,6 +4,8 @@ import gzip
 import json
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import zlib
 from dataclasses import replace
@@ -367,6 +369,13 @@ def test_the_assets_are_a_handful_and_may_take_as_long_as_the_page(server, monke
     monkeypatch.setattr(page, "ANSWER_SECONDS", 0.3)
     server.pages |= {"/0.js": lambda _: server.released.wait(60)}
     assert ask(server).assets == {"/0.js": 0}
+
+
+def test_the_http_client_is_loaded_only_for_a_page():
+    """It takes 0.2 s, which a preview, the status and an update without a page do not spend."""
+    names = "tools.snapshot", "tools.rollout.gate", "tools.rollout.before_service", "tools.watch"
+    code = f"import sys, {', '.join(names)}; sys.exit('httpx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_silence_is_asked_once_and_the_database_not_at_all(server, monkeypatch):
