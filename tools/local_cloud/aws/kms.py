@@ -16,6 +16,7 @@ def install() -> None:
     KmsBackend.create_key = _with_defaults  # type: ignore[method-assign,assignment]
 
 
-def _with_defaults(self: KmsBackend, *given: Any) -> Any:
+def _with_defaults(self: KmsBackend, *given: Any, **named: Any) -> Any:
+    """Complete the arguments of CreateKey; moto itself names those of AWS's own keys."""
     filled = [DEFAULTS.get(place) if value is None else value for place, value in enumerate(given)]
-    return _create_key(self, *filled)
+    return _create_key(self, *filled, **named)
