@@ -13,9 +13,10 @@ DEFAULTS = {1: "ENCRYPT_DECRYPT", 2: "SYMMETRIC_DEFAULT", 5: False}
 
 def install() -> None:
     """Give new keys their defaults. A second call changes nothing."""
-    KmsBackend.create_key = _with_defaults  # type: ignore[method-assign,assignment]
+    KmsBackend.create_key = _with_defaults  # type: ignore[method-assign]
 
 
-def _with_defaults(self: KmsBackend, *given: Any) -> Any:
+def _with_defaults(self: KmsBackend, *given: Any, **named: Any) -> Any:
+    """Complete the arguments of CreateKey; moto itself names those of AWS's own keys."""
     filled = [DEFAULTS.get(place) if value is None else value for place, value in enumerate(given)]
-    return _create_key(self, *filled)
+    return _create_key(self, *filled, **named)

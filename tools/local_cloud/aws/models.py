@@ -15,7 +15,12 @@ from typing import Any
 from botocore.model import Shape
 from moto.core.utils import get_service_model
 
-NOT_ENFORCED: Mapping[tuple[str, str], str] = {}
+NOT_ENFORCED: Mapping[tuple[str, str], str] = {
+    (
+        "ec2",
+        "InstanceType",
+    ): "EC2 has new types before botocore's model has them; moto refuses what it lacks",
+}
 """Rules of the models that AWS does not enforce, by service and shape, each with the reason."""
 CODES = {
     **dict.fromkeys(("cloudwatch", "elbv2", "iam", "rds", "sts"), "ValidationError"),

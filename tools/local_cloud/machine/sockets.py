@@ -58,7 +58,7 @@ class Loop:
 
 
 async def _caught(work: Coroutine[Any, Any, None]) -> None:
-    with PROBLEMS.caught(work.__qualname__):
+    with PROBLEMS.caught(getattr(work, "__qualname__", "work on the network")):
         await work
 
 

@@ -94,10 +94,7 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
         body=response.body if isinstance(response.body, bytes) else response.body.encode(),
     )
     _refuse_acl(request)
-    if request.operation == "CreateBucket":
-        policies.check_name(request.bucket)
-    elif request.operation == "PutBucketPolicy":
-        policies.check(request.bucket, request.body)
+    _refuse_bucket(request)
     caller = hooks.registry.callers.get(_access_key(response, request))
     if caller is None:
         return frozenset()
@@ -143,6 +140,17 @@ def _refuse_acl(request: Request) -> None:
     found = hooks.backend("s3").buckets.get(request.bucket)
     if found is not None and (found.ownership_rule or ENFORCED) == ENFORCED:
         raise hooks.Refused("AccessControlListNotSupported", "The bucket does not allow ACLs")
+
+
+def _refuse_bucket(request: Request) -> None:
+    """Refuse a bucket's name or policy, and an operation that moto would answer as CreateBucket."""
+    if request.operation == "CreateBucket":
+        policies.check_name(request.bucket)
+    elif request.operation == "PutBucketPolicy":
+        policies.check(request.bucket, request.body)
+    elif request.operation == "PutBucketRequestPayment":
+        words = "the local cloud does not implement s3:PutBucketRequestPayment"
+        raise hooks.Refused("NotImplemented", words)
 
 
 def _access_key(response: S3Response, request: Request) -> str:

@@ -67,6 +67,15 @@ ECR = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/app:1"
             *("ClientException", "at most 120 seconds"),
         ),
         (
+            *("ecs", "create_service"),
+            {
+                "serviceName": "app",
+                "taskDefinition": "app",
+                "deploymentConfiguration": {"maximumPercent": 100, "minimumHealthyPercent": 100},
+            },
+            *("InvalidParameterException", "Both maximumPercent and minimumHealthyPercent cannot"),
+        ),
+        (
             *("rds", "create_db_instance", database("x", DBInstanceClass="db.nosuch.micro")),
             *("InvalidParameterValue", "Invalid DB Instance class: db.nosuch.micro"),
         ),
@@ -200,6 +209,22 @@ def test_a_bucket_policy_has_what_it_needs(calls, bucket):
         asked = {"Bucket": bucket, "Policy": text}
         error = refused(calls, "s3", "put_bucket_policy", asked)
         assert (error["Code"], error["Message"]) == ("MalformedPolicy", words)
+
+
+def test_an_operation_of_s3_that_moto_lacks_is_not_answered_as_another_one(calls, bucket):
+    asked = {"Bucket": bucket, "RequestPaymentConfiguration": {"Payer": "Requester"}}
+    assert refused(calls, "s3", "put_bucket_request_payment", asked)["Code"] == "NotImplemented"
+
+
+def test_a_role_s_trust_is_checked_when_it_is_changed(calls):
+    name = f"trusted{next(counter)}"
+    good = {"RoleName": name, "AssumeRolePolicyDocument": trust({"Service": "ec2.amazonaws.com"})}
+    calls("iam", "create_role", good)
+    bad = {"RoleName": name, "PolicyDocument": trust({"AWS": ROLE})}
+    error = refused(calls, "iam", "update_assume_role_policy", bad)
+    assert error["Code"] == "MalformedPolicyDocument"
+    own = ROLE.replace("none", name)
+    calls("iam", "update_assume_role_policy", {**bad, "PolicyDocument": trust({"AWS": own})})
 
 
 def test_a_topic_s_policy_has_a_statement(calls):

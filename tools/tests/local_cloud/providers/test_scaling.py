@@ -230,8 +230,8 @@ def test_a_target_s_tags_are_those_of_its_creation_until_they_are_changed(calls,
     assert tags() == before["tags"]
     lifecycle.update(calls, TARGET, identity, before, {**before, "tags": {"stack": "prod"}})
     assert tags() == {"stack": "prod"}
+    none = "arn:aws:application-autoscaling:eu-west-1:123456789012:scalable-target/0ab"
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        none = "arn:aws:application-autoscaling:eu-west-1:123456789012:scalable-target/0ab"
         calls(SCALING, "list_tags_for_resource", {"ResourceARN": none})
 
 

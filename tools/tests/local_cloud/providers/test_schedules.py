@@ -320,6 +320,12 @@ def test_a_role_for_the_group_is_assumed(calls, cluster, role):
         ({"groupName": "none"}, "ResourceNotFoundException.*Schedule group none does not exist"),
         ({"flexibleTimeWindow": {"mode": "FLEXIBLE"}}, "window with the mode FLEXIBLE, only OFF"),
         ({"target": {"retryPolicy": {"maximumRetryAttempts": 186}}}, "less than or equal to 185"),
+        ({"name": "x" * 65}, "'name' failed to satisfy constraint: Member must have length"),
+        ({"name": "a b"}, "'name' failed to satisfy constraint: Member must satisfy regular"),
+        (
+            {"startDate": "2026-12-02T00:00:00Z", "endDate": "2026-12-01T00:00:00Z"},
+            "The StartDate must come before the EndDate",
+        ),
         ({"target": {"deadLetterConfig": {"arn": QUEUE}}}, f"queue {QUEUE}: it has"),
         ({"target": {"arn": "arn:aws:lambda:x"}}, "target arn:aws:lambda:x: it starts only ECS"),
         ({"target": {"ecsParameters": None}}, "it starts only ECS tasks, with EcsParameters"),

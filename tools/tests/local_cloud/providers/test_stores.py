@@ -16,6 +16,7 @@ from tools.tests.local_cloud.providers.conftest import counter, refused
 
 OBJECT = KINDS["aws:s3/bucketObject:BucketObject"]
 OBJECT_V2 = KINDS["aws:s3/bucketObjectv2:BucketObjectv2"]
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
 def make(calls, kind, **inputs):
@@ -264,7 +265,7 @@ def test_a_policy_that_is_attached_cannot_be_deleted(calls):
     """IAM API reference, DeletePolicy: DeleteConflict."""
     arn, _ = make(calls, iam.MANAGED_POLICY, name=unique("policy"), policy=document("s3:GetObject"))
     role = unique("role")
-    calls("iam", "create_role", {"RoleName": role, "AssumeRolePolicyDocument": "{}"})
+    calls("iam", "create_role", {"RoleName": role, "AssumeRolePolicyDocument": TRUST})
     attachment = {"RoleName": role, "PolicyArn": arn}
     calls("iam", "attach_role_policy", attachment)
     error = refused(calls, "iam", "delete_policy", {"PolicyArn": arn})
@@ -279,7 +280,7 @@ def test_a_policy_that_is_attached_cannot_be_deleted(calls):
 
 def test_an_instance_profile_has_its_own_tags_changed(calls):
     role = unique("role")
-    calls("iam", "create_role", {"RoleName": role, "AssumeRolePolicyDocument": "{}"})
+    calls("iam", "create_role", {"RoleName": role, "AssumeRolePolicyDocument": TRUST})
     old = {"name": unique("profile"), "role": role, "tags": {"a": "1"}}
     name, _ = make(calls, iam.INSTANCE_PROFILE, **old)
     lifecycle.update(calls, iam.INSTANCE_PROFILE, name, old, {**old, "tags": {"b": "2"}})

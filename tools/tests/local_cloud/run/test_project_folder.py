@@ -147,3 +147,17 @@ def test_a_running_local_cloud_links_what_the_checkout_gets(
     finally:
         stop.set()
         serving.join()
+
+
+def test_the_folder_is_linked_again_only_after_a_change(checkout, monkeypatch):
+    home, links = Home(checkout / ".rehearsal"), []
+    Project(home).prepare()
+    link = Project.link
+    monkeypatch.setattr(Project, "link", lambda self: (links.append(1), link(self)))
+    seen = cloud._link_new(home, ())
+    assert cloud._link_new(home, seen) == seen
+    assert len(links) == 1
+    (checkout / "later.py").touch()
+    assert cloud._link_new(home, seen) != seen
+    assert (home.project / "later.py").is_symlink()
+    assert len(links) == 2
