@@ -154,7 +154,7 @@ BREAKAGES = (
         "tools/tests/rollout/test_rollout_verdict.py::test_the_limit_ends_what_does_not_end_by_itself_and_says_what_lacks",
     ),
     Breakage(
-        "tools/rollout/held.py",
+        "tools/rollout/look.py",
         "if found is None or not found.fails:",
         "if True:",
         "tools/tests/rollout/test_held.py::test_one_request_of_ten_that_fails_twice_is_wrong_before_any_user_meets_it",

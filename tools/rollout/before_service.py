@@ -12,7 +12,7 @@ from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.i18n import t, verbatim
 from tools.rollout import deploy_command
-from tools.rollout.gate import Log
+from tools.rollout.log import Log
 from tools.waiting import Changes
 
 if TYPE_CHECKING:

@@ -1,20 +1,27 @@
-"""Judges a roll-out from what ECS and Elastic Load Balancing have said so far."""
+"""Judges what ECS and Elastic Load Balancing say of a roll-out: the outcome of each look, and the limits of time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from tools.aws.pace import Pace
 from tools.i18n import Text, t
-from tools.rollout.view import Expected
+from tools.rollout.look import Expected, Seen
 from tools.screen import short_time
-from tools.snapshot.records import Deployment, Traffic
+from tools.snapshot.records import Deployment, PauseHook, Traffic
 from tools.snapshot.rollout import STABLE_SECONDS, Rollout
 
 if TYPE_CHECKING:
     from tools.diagnosis.findings import Diagnosis
+
+READS_UNTIL_SURE = 2
+"""Reads in a row that must agree: ECS is eventually consistent, and may show an older state for a moment."""
+
+SETTLE_READS = 5
+"""Reads in which ECS may not show an update yet."""
 
 
 class Outcome(Enum):
@@ -34,16 +41,121 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """An outcome, with the reason in a sentence."""
+    """An outcome, with the reason in a sentence, and what is to be done now."""
 
     outcome: Outcome
     text: Text
     diagnosis: Diagnosis | None = None
     """The diagnosis that an outcome of CERTAIN or WRONG rests on."""
+    go_on: PauseHook | None = None
+    """The hook at which ECS is to go on."""
+    stop: bool = False
+    """Whether ECS is to roll back."""
 
     @property
     def final(self) -> bool:
         return self.outcome is not Outcome.GOING
+
+
+@dataclass(frozen=True)
+class End:
+    """How a roll-out ended, with the last read."""
+
+    verdict: Verdict
+    view: Rollout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """Limits of time, in seconds of AWS's clock.
+
+    `settle`: how long ECS may show the state before the update (it is eventually consistent).
+    `notice`: how long the load balancer takes to call a target unhealthy after a change.
+    """
+
+    limit: float
+    settle: float
+    notice: float = 0.0
+
+    @classmethod
+    def of(cls, pace: Pace, minutes: float, notice: float) -> Patience:
+        """Return the limits for a roll-out of ``minutes``; ``notice`` is in seconds, both of AWS's clock."""
+        settle = SETTLE_READS * pace.poll * pace.speed
+        return cls(limit=60 * minutes, settle=settle, notice=notice)
+
+    @property
+    def recovery(self) -> float:
+        """Return how long tasks may take to recover once the deployment has completed."""
+        return self.limit / 3
+
+    def notified_at(self, changed: float | None, begun: float, speed: float) -> float | None:
+        """Return how many seconds after `begun` the load balancer has noticed a change; None without one."""
+        return None if changed is None else (changed - begun) * speed + self.notice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What is known of a roll-out before the first look."""
+
+    expected: Expected
+    patience: Patience
+    since: datetime | None = None
+    """When the update began: of a deployment since then every task and event is new. None where that is not known."""
+    page_worked: bool = False
+    """Whether the page answered right before the update changed the service."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What earlier looks have shown."""
+
+    appeared: bool = False
+    """Whether the revision has had a deployment."""
+    ran: bool = False
+    """Whether it has run."""
+    ended: float | None = None
+    """Since when looks in a row have shown a completed deployment."""
+    outcome: Outcome = Outcome.GOING
+    reads: int = 0
+    """How many looks in a row have shown `outcome`."""
+    older: frozenset[str] | None = None
+    """The tasks that were there at the first look; None before it."""
+    certain: frozenset[str] = frozenset()
+    """The causes that are certain, in the diagnosis before."""
+    passed: bool = False
+    """Whether the page of the healthy tasks has answered."""
+    failing: float | None = None
+    """This machine's clock at the first of the looks that in a row have found the page failing."""
+    answered: frozenset[str] = frozenset()
+    """The hooks that were answered: ECS may show one for a moment longer."""
+
+
+def judge_ecs(seen: Seen, history: History, terms: Terms) -> tuple[Verdict, History]:
+    """Judge what ECS and the load balancer say.
+
+    `noticed`: this update has changed something between the load balancer and the tasks, and
+    healthy targets count only after this many seconds.
+    """
+    view, expected, patience = seen.view, terms.expected, terms.patience
+    appeared = history.appeared or view.deployment is not None
+    found = judge_view(view, expected, sure=appeared or seen.at >= patience.settle)
+    verdict = found
+    if seen.noticed is not None:
+        verdict = _after_a_change(found, view, history, seen.at < seen.noticed)
+    history = replace(
+        history,
+        appeared=appeared,
+        ran=history.ran or found.outcome is Outcome.RUNS,
+        ended=_since(history.ended, seen.at) if _has_ended(view) else None,
+        outcome=verdict.outcome,
+        reads=history.reads + 1 if verdict.outcome is history.outcome else 1,
+    )
+    if not verdict.final:
+        return _in_time(verdict, expected, history, seen.at, patience), history
+    if history.reads < READS_UNTIL_SURE:
+        # Even past the limit: one more read costs less than a wrong answer.
+        verdict = going(t("reading once more to be sure: {what}", what=verdict.text))
+    return verdict, history
 
 
 def judge_view(view: Rollout, expected: Expected, *, sure: bool) -> Verdict:
@@ -194,98 +306,6 @@ def _runs(view: Rollout) -> Text:
     )
 
 
-READS_UNTIL_SURE = 2
-"""Reads in a row that must agree: ECS is eventually consistent, and may show an older state for a moment."""
-
-
-@dataclass(frozen=True)
-class End:
-    """How a roll-out ended, with the last read."""
-
-    verdict: Verdict
-    view: Rollout
-
-
-SETTLE_READS = 5
-"""Reads in which ECS may not show an update yet."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """Limits of time, in seconds of AWS's clock.
-
-    `settle`: how long ECS may show the state before the update (it is eventually consistent).
-    `notice`: how long the load balancer takes to call a target unhealthy after a change.
-    """
-
-    limit: float
-    settle: float
-    notice: float = 0.0
-
-    @classmethod
-    def of(cls, pace: Pace, minutes: float, notice: float) -> Patience:
-        """Return the limits for a roll-out of ``minutes``; ``notice`` is in seconds, both of AWS's clock."""
-        settle = SETTLE_READS * pace.poll * pace.speed
-        return cls(limit=60 * minutes, settle=settle, notice=notice)
-
-    @property
-    def recovery(self) -> float:
-        """Return how long tasks may take to recover once the deployment has completed."""
-        return self.limit / 3
-
-    def notified_at(self, changed: float | None, begun: float, speed: float) -> float | None:
-        """Return how many seconds after `begun` the load balancer has noticed a change; None without one."""
-        return None if changed is None else (changed - begun) * speed + self.notice
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory:
-    """What earlier reads have shown."""
-
-    appeared: bool = False
-    """Whether the revision has had a deployment."""
-    ran: bool = False
-    """Whether it has run."""
-    ended: float | None = None
-    """Since when reads in a row have shown a completed deployment."""
-    outcome: Outcome = Outcome.GOING
-    reads: int = 0
-    """How many reads in a row have shown `outcome`."""
-
-
-def judge(
-    view: Rollout,
-    expected: Expected,
-    memory: Memory,
-    elapsed: float,
-    patience: Patience,
-    noticed: float | None = None,
-) -> tuple[Verdict, Memory]:
-    """Return the verdict after one more read (None: no such service), and what to remember.
-
-    `noticed`: this update has changed something between the load balancer and the tasks, and
-    healthy targets count only after this many seconds.
-    """
-    appeared = memory.appeared or view.deployment is not None
-    found = judge_view(view, expected, sure=appeared or elapsed >= patience.settle)
-    verdict = found
-    if noticed is not None:
-        verdict = _after_a_change(found, view, memory, elapsed < noticed)
-    memory = Memory(
-        appeared=appeared,
-        ran=memory.ran or found.outcome is Outcome.RUNS,
-        ended=_since(memory.ended, elapsed) if _has_ended(view) else None,
-        outcome=verdict.outcome,
-        reads=memory.reads + 1 if verdict.outcome is memory.outcome else 1,
-    )
-    if not verdict.final:
-        return _in_time(verdict, expected, memory, elapsed, patience), memory
-    if memory.reads < READS_UNTIL_SURE:
-        # Even past the limit: one more read costs less than a wrong answer.
-        verdict = going(t("reading once more to be sure: {what}", what=verdict.text))
-    return verdict, memory
-
-
 def _since(before: float | None, elapsed: float) -> float:
     return elapsed if before is None else before
 
@@ -296,12 +316,12 @@ def _has_ended(view: Rollout) -> bool:
     return mine is not None and mine.primary and mine.rollout == "COMPLETED"
 
 
-def _after_a_change(found: Verdict, view: Rollout, memory: Memory, early: bool) -> Verdict:
+def _after_a_change(found: Verdict, view: Rollout, history: History, early: bool) -> Verdict:
     """Judge a read after a change between the load balancer and tasks that ran before it."""
     if found.outcome is Outcome.RUNS and early:
         return going(t("{what}; the load balancer checks what was changed", what=found.text))
     unhealthy = any(each.state == "unhealthy" for each in view.targets)
-    if found.final or not memory.ran or not unhealthy:
+    if found.final or not history.ran or not unhealthy:
         return found
     text = t(
         "{revision} ran until this update changed the path to its tasks: {why}",
@@ -312,10 +332,10 @@ def _after_a_change(found: Verdict, view: Rollout, memory: Memory, early: bool) 
 
 
 def _in_time(
-    verdict: Verdict, expected: Expected, memory: Memory, elapsed: float, patience: Patience
+    verdict: Verdict, expected: Expected, history: History, elapsed: float, patience: Patience
 ) -> Verdict:
     """Return the verdict, or that a limit has passed."""
-    if memory.ended is not None and elapsed - memory.ended >= patience.recovery:
+    if history.ended is not None and elapsed - history.ended >= patience.recovery:
         text = t(
             "{revision} was rolled out, but does not recover within {minutes} minutes: {why}",
             **_lasting(verdict, expected, patience.recovery),

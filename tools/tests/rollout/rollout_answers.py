@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stack.names import StackNames
-from tools.rollout.view import Expected
+from tools.rollout.judge import asks, judge
+from tools.rollout.look import Answer, Expected, Reader, Seen
+from tools.rollout.verdict import History, Patience, Terms, Verdict
 from tools.snapshot import ecs, elb
 from tools.snapshot.rollout import Rollout
 
@@ -24,6 +27,41 @@ REASONS = {
     "FAILED": "ECS deployment circuit breaker: tasks failed to start.",
 }
 ROLLING_BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
+
+
+PATIENCE = Patience(limit=900, settle=15)
+
+
+def judged(
+    *looks: Rollout | Seen,
+    every: float = 3.0,
+    answer: Any = None,
+    expected: Expected = EXPECTED,
+    patience: Patience = PATIENCE,
+    **known: Any,
+) -> list[Verdict]:
+    """One verdict a look, the looks `every` seconds apart; `answer` is asked where the gate asks something."""
+    terms, history, given = Terms(expected=expected, patience=patience, **known), History(), []
+    for number, look in enumerate(looks):
+        seen = Seen(view=look, at=number * every) if isinstance(look, Rollout) else look
+        question = asks(seen, history, terms)
+        if question and answer and seen.answer is None:
+            seen = replace(seen, answer=answer(question, seen.view))
+        verdict, history = judge(seen, history, terms)
+        if verdict.go_on:
+            history = replace(history, answered=history.answered | {verdict.go_on.id})
+        given.append(verdict)
+    return given
+
+
+def told(diagnosis: Any) -> Answer:
+    """What the doctor says, or of a page that fails."""
+    return Answer(diagnosis=diagnosis)
+
+
+def reader(session: Any, diagnose: Any = None, settings: Any = None) -> Reader:
+    """The reader of the expected revision."""
+    return Reader(session, settings, EXPECTED, diagnose)
 
 
 def deployment(definition: str, rollout: str, *, primary: bool = True, **changes: Any) -> Any:

@@ -6,8 +6,8 @@ import pytest
 
 from tools.aws.errors import AwsProblem
 from tools.i18n import verbatim
+from tools.rollout import act, gate
 from tools.rollout import retry as retrying
-from tools.rollout import rollback
 from tools.rollout.verdict import End, Outcome, Verdict
 from tools.snapshot.rollout import Rollout
 from tools.tests import stacks as a
@@ -26,12 +26,12 @@ def ended(monkeypatch):
     followed = []
 
     def end(outcome, text="It ended."):
-        async def follow(_session, expected, *_rest, certainty):
-            followed.append(expected)
+        async def follow(reader, *_rest):
+            followed.append(reader.expected)
             return End(Verdict(outcome=outcome, text=verbatim(text)), Rollout())
 
         monkeypatch.setattr(retrying, "follow", follow)
-        monkeypatch.setattr(retrying, "diagnosis", lambda *_: "THE DIAGNOSIS")
+        monkeypatch.setattr(gate, "_diagnosis", lambda _: "THE DIAGNOSIS")
         return followed
 
     return end
@@ -122,7 +122,7 @@ def test_a_try_that_fails_ends_with_the_cause_and_exit_code_1(run, ended, update
 
 
 def test_an_interrupt_leaves_the_roll_out_to_ecs_and_says_where_to_watch(run, monkeypatch, updates):
-    async def follow(*_, certainty):
+    async def follow(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(retrying, "follow", follow)
@@ -277,7 +277,7 @@ def test_a_rollback_that_fails_ends_with_the_reason_of_ecs(run, ecs):
 
 def test_without_a_service_there_is_nothing_to_roll_back(run, ecs, monkeypatch):
     ecs("SUCCESSFUL")
-    monkeypatch.setattr("tools.rollout.rollback.read_existing", lambda *_: None)
+    monkeypatch.setattr("tools.rollout.act.read_existing", lambda *_: None)
     code, _, complaint = run("rollback")
     assert (code, f"There is no service {NAMES.service}" in complaint) == (1, True)
 
@@ -285,9 +285,7 @@ def test_without_a_service_there_is_nothing_to_roll_back(run, ecs, monkeypatch):
 def undone(stack):
     """What the gate's own rollback returns, and what it shows meanwhile."""
     shown = []
-    text = asyncio.run(
-        rollback.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15)
-    )
+    text = asyncio.run(act.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15))
     return str(text), shown
 
 
@@ -319,7 +317,7 @@ def test_the_gate_names_the_command_where_it_may_not_roll_back(ecs, stack, monke
     def denied(*_):
         raise problem
 
-    monkeypatch.setattr(rollback, "stop", denied)
+    monkeypatch.setattr(act, "stop", denied)
     assert undone(stack)[0] == (
         "It was not rolled back: You may not. Ask. Then: ./careapp rollback -s poc"
     )

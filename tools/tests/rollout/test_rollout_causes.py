@@ -15,11 +15,12 @@ from tools.diagnosis.catalogue import PAGE
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import plain
 from tools.i18n import t
-from tools.rollout import causes
-from tools.rollout import text as words
-from tools.rollout.causes import Certainty
-from tools.rollout.follow import follow
-from tools.rollout.verdict import Outcome, Patience
+from tools.rollout import gate as gate_loop
+from tools.rollout import judge as rules
+from tools.rollout import say as words
+from tools.rollout.gate import follow
+from tools.rollout.look import Reader
+from tools.rollout.verdict import Outcome, Terms
 from tools.screen import short_time
 from tools.snapshot.deletions import Deletion
 from tools.snapshot.rds import Pause
@@ -45,7 +46,7 @@ UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try agai
 def gate(monkeypatch):
     """Asks the gate for causes while doctor sees one snapshot after the other; the screen, the log."""
     monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
-    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 0.05)
+    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 0.05)
 
     def found(*snapshots, counts=(1,), gone=()):
         looks, log = list(snapshots), Told()
@@ -54,7 +55,7 @@ def gate(monkeypatch):
         def diagnose():
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        return asyncio.run(causes.causes(diagnose, log, counts, gone)), log.lastings
+        return asyncio.run(gate_loop.causes(diagnose, log, counts, gone)), log.lastings
 
     return found
 
@@ -63,9 +64,10 @@ def test_the_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_p
     monkeypatch.chdir(tmp_path)
     here = replace(EXPECTED, definition=stack.definition)
     given = a.choices(healthTimeout="4")
-    found = causes.diagnose_expected(given, stack.session, here)()
+    reader = Reader.of(stack.session, given, here)
+    found = reader.diagnose()
     assert "health-check-drifted" in {each.id for each in found.findings}
-    assert "The diagnosis itself failed" not in causes.diagnosis(given, stack.session)
+    assert "The diagnosis itself failed" not in gate_loop._diagnosis(reader)
 
 
 def causing(snapshot):
@@ -131,7 +133,7 @@ def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
 def test_a_pause_is_told_and_leaves_it_green(gate):
     database = a.database(status="stopped", pause=Pause(a.NOW, 1))
     paused = a.stack(service=a.service(desired=0, running=0), database=database, page=None)
-    assert gate(paused) == ("", [str(causes.PAUSED)])
+    assert gate(paused) == ("", [str(words.PAUSED)])
 
 
 def test_no_task_is_red_unless_the_stack_file_asks_for_none(gate):
@@ -165,19 +167,19 @@ def test_an_error_of_the_page_is_red_at_the_second_look(gate):
 
 
 def test_a_page_that_answers_503_has_time_to_warm_up(gate, monkeypatch):
-    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 60)
+    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 60)
     warming = a.stack(page=a.page(503))
     assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
 
 
 def test_an_app_that_has_yet_to_find_its_database_has_the_same_time(gate, monkeypatch):
-    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 60)
+    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 60)
     warming = replace(SITUATIONS["app-database-away"], page=Part(a.page(503)))
     assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
 
 
 def test_the_gate_ends_with_the_first_look_that_finds_the_page_well(gate, monkeypatch):
-    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 60)
+    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 60)
     # A third look would find an error.
     assert gate(a.stack(page=a.page(503)), a.stack(), a.stack(page=a.page(500)))[0] == ""
 
@@ -187,7 +189,7 @@ def test_a_page_that_still_answers_503_after_that_is_red(gate):
 
 
 def test_a_503_with_a_deeper_cause_has_no_time_to_warm_up(gate, monkeypatch):
-    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 60)
+    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 60)
     stopped = a.stack(page=a.page(503), database=a.database(status="stopped"))
     screen = gate(stopped, stopped, a.stack())[0]
     assert "1. [cause] The database is stopped" in screen
@@ -240,13 +242,15 @@ def diagnosis(name):
 def judged(*reads, first=STARTING, page_worked=False):
     """Judge (view, situation) pairs one after the other, after a first look; the verdicts."""
     found = [diagnosis(each) if isinstance(each, str) else judge(each) for _, each in reads]
-    certainty = Certainty(EXPECTED, lambda: found.pop(0), page_worked)
-
-    async def each():
-        assert await certainty.judge(first) is None
-        return [await certainty.judge(now) for now, _ in reads]
-
-    return asyncio.run(each())
+    verdicts = answers.judged(
+        first,
+        *(now for now, _ in reads),
+        answer=lambda *_: answers.told(found.pop(0)),
+        page_worked=page_worked,
+    )
+    assert not verdicts[0].final
+    early = (Outcome.CERTAIN, Outcome.WRONG)
+    return [each if each.outcome in early else None for each in verdicts[1:]]
 
 
 @pytest.mark.parametrize("name", CERTAIN)
@@ -410,7 +414,7 @@ def test_a_hang_that_the_database_explains_names_the_database():
 @pytest.mark.parametrize("name", ["page-unavailable", "page-waits-for-database"])
 def test_one_that_may_warm_up_is_wrong_only_once_its_time_has_passed(name, monkeypatch):
     assert judged(*[(baking(), name)] * 5, page_worked=True) == [None] * 5
-    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 0)
+    monkeypatch.setattr(rules, "WARM_UP_SECONDS", 0)
     _, second = judged(*[(baking(), name)] * 2, page_worked=True)
     assert second.outcome is Outcome.WRONG
 
@@ -434,12 +438,9 @@ FAILS = [STARTING, FAILING, FAILING]
 
 def followed(diagnose, reads, monkeypatch):
     looks = list(reads)
-    monkeypatch.setattr("tools.rollout.follow.look", lambda *_: looks.pop(0))
-    told, pace = Told(), Pace(poll=0.001)
-    ending = follow(
-        None, EXPECTED, Patience(limit=900, settle=15), pace, told,
-        certainty=Certainty(EXPECTED, diagnose),
-    )  # fmt: skip
+    monkeypatch.setattr("tools.rollout.look.look", lambda *_: looks.pop(0))
+    told, terms = Told(), Terms(expected=EXPECTED, patience=answers.PATIENCE)
+    ending = follow(answers.reader(None, diagnose), terms, Pace(poll=0.001), told)
     return asyncio.run(ending), told.moments
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from tools.diagnosis.case import Case
 from tools.doctor.checks import load_balancer
-from tools.rollout.causes import what_ecs_does
+from tools.rollout.judge import what_ecs_does
+from tools.rollout.look import look
 from tools.rollout.verdict import Outcome, judge_view
-from tools.rollout.view import look
 from tools.snapshot import ecs, elb
 from tools.snapshot.records import Traffic
 from tools.tests import stacks as a
