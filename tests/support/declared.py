@@ -137,7 +137,7 @@ def run(stack: str, *settings: str) -> list[dict[str, Any]]:
     pulumi.runtime.set_all_config(settings_of(stack, *settings))
     update.watch = lambda *_: None  # the recorder knows no transforms
     paused_schedules.watch = lambda _: None
-    update.wait = lambda *_: None  # nothing rolls out here
+    update.Update.wait_for = lambda *_: None  # nothing rolls out here
     health_change.refuse_outage = lambda *_: None  # nor has anything before
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
     return recorder.declared

@@ -65,7 +65,7 @@ LIMITS = {
 def program(engine, checkout, monkeypatch):
     """Runs __main__ as a project of another name, with everything on; gives what it made."""
     assert (checkout / "webapp").is_dir()
-    monkeypatch.setattr(update, "wait", lambda *_: None)
+    monkeypatch.setattr(update.Update, "wait_for", lambda *_: None)
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
 
     def run(project):

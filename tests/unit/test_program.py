@@ -110,7 +110,11 @@ STAGE_ONE_OUTPUTS = {
 def gates(monkeypatch):
     """The roll-outs that the program asks to be followed; none is."""
     asked = []
-    monkeypatch.setattr(update, "wait", lambda *given: asked.append(given))
+
+    def wait_for(self, service, balancer, workers, _rule):
+        asked.append((service, balancer, self._settings, self._changes, workers))
+
+    monkeypatch.setattr(update.Update, "wait_for", wait_for)
     return asked
 
 

@@ -24,6 +24,10 @@ ENDING = frozenset({"STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRES
 Source: ECS developer guide, "Stopping Amazon ECS service deployments".
 """
 
+MOVED_ON = frozenset({"ConflictException", "InvalidParameterException"})
+"""How ECS refuses to go on with, or to stop, a deployment that it has ended meanwhile (ECS API reference,
+ContinueServiceDeployment and StopServiceDeployment)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stoppable:
@@ -35,6 +39,8 @@ class Stoppable:
     definition: str
     hook: PauseHook | None = None
     """The hook at which it waits for an answer."""
+    first: bool = False
+    """Whether ECS has no earlier version to go back to."""
 
     @property
     def revision(self) -> str:
@@ -42,10 +48,10 @@ class Stoppable:
         return short(self.definition)
 
 
-def find(session: Session, names: StackNames) -> Stoppable | None:
+def find(session: Session, names: StackNames, *, first: bool = False) -> Stoppable | None:
     """Return the deployment under way; None without one. Raises AwsProblem.
 
-    Raises Refused when ECS has no earlier version to go back to.
+    Raises Refused when ECS has no earlier version to go back to, unless a ``first`` deployment may be ended, too.
     """
     rows = ecs.service_deployments(session, names)
     if not rows or rows[0]["status"] not in STARTED | ENDING:
@@ -57,16 +63,17 @@ def find(session: Session, names: StackNames) -> Stoppable | None:
         status=rows[0]["status"],
         definition=ecs.deployed_definition(session, rows[0]),
         hook=ecs.waiting_hook(row),
+        first=not row.get("sourceServiceRevisions"),
     )
-    if not row.get("sourceServiceRevisions"):
-        raise Refused(
-            t(
-                "No deployment before {revision} was completed, so ECS has no version to go back to. "
-                "Correct the program, then `pulumi up`.",
-                revision=found.revision,
-            )
+    if first or not found.first:
+        return found
+    raise Refused(
+        t(
+            "No deployment before {revision} was completed, so ECS has no version to go back to. "
+            "Correct the program, then `pulumi up`.",
+            revision=found.revision,
         )
-    return found
+    )
 
 
 def _row(session: Session, arn: str, names: StackNames) -> Mapping[str, Any]:
@@ -75,6 +82,20 @@ def _row(session: Session, arn: str, names: StackNames) -> Mapping[str, Any]:
     if row is None:
         raise Refused(_no_service(names))
     return row
+
+
+def go_on(session: Session, hook: PauseHook, *, again: bool) -> bool:
+    """Let ECS give the version its requests. Return whether it had waited for that. Raises AwsProblem.
+
+    ``again``: ECS has refused the answer before, and shows the hook nevertheless.
+    """
+    try:
+        ecs.answer_hook(session, hook, "CONTINUE")
+    except AwsProblem as problem:
+        if again or problem.code not in MOVED_ON:
+            raise
+        return False
+    return True
 
 
 def stop(session: Session, found: Stoppable) -> None:
@@ -112,7 +133,15 @@ def wait(session: Session, found: Stoppable, waiting: Waiting, minutes: float) -
                     reason=row.get("statusReason") or "-",
                 )
             )
-        return _progress(primary(session, found.names), found)
+        now = primary(session, found.names)
+        if now.definition == found.definition:
+            return t("ECS begins to roll {revision} back", revision=found.revision)
+        return t(
+            "ECS rolls back to {older}: {running} of {desired} tasks run",
+            older=now.revision,
+            running=now.running,
+            desired=now.desired,
+        )
 
     waiting.until_done(left, minutes)
     return primary(session, found.names)
@@ -126,32 +155,38 @@ def primary(session: Session, names: StackNames) -> Deployment:
     return service.primary
 
 
-def _progress(now: Deployment, found: Stoppable) -> Text:
-    if now.definition == found.definition:
-        return t("ECS begins to roll {revision} back", revision=found.revision)
-    return t(
-        "ECS rolls back to {older}: {running} of {desired} tasks run",
-        older=now.revision,
-        running=now.running,
-        desired=now.desired,
-    )
-
-
 async def undo(
-    session: Session, names: StackNames, progress: Callable[[Text], None], minutes: float
+    session: Session,
+    names: StackNames,
+    progress: Callable[[Text], None],
+    minutes: float,
+    *,
+    first: bool = False,
 ) -> Text:
-    """Let ECS roll the deployment under way back; return what runs then, or why it was not."""
+    """Let ECS roll the deployment under way back; return what runs then, or why it was not.
+
+    ``first``: a first deployment is ended, too, so that ECS starts no more tasks.
+    """
     loop = asyncio.get_running_loop()
 
-    def pass_on(text: Text) -> None:
-        loop.call_soon_threadsafe(progress, text)
-
     def work() -> Text:
-        found = find(session, names)
+        found = find(session, names, first=first)
         if found is None:
-            return NOT_ROLLED_BACK
-        stop(session, found)
-        waiting = Waiting(pass_on, Pace.of())
+            return _ended(session, names)
+        try:
+            stop(session, found)
+        except AwsProblem as problem:
+            # ECS was faster.
+            if problem.code not in MOVED_ON:
+                raise
+            return _ended(session, names)
+        if found.first:
+            return t(
+                "ECS was told to end the deployment of {revision}, so that it starts no more tasks. No version before "
+                "it was completed, so none runs.",
+                revision=found.revision,
+            )
+        waiting = Waiting(lambda text: loop.call_soon_threadsafe(progress, text), Pace.of())
         return t(
             "ECS was told to roll {revision} back: {now}",
             revision=found.revision,
@@ -168,6 +203,18 @@ async def undo(
             problem=problem.as_text(),
             stack=names.stack,
         )
+
+
+def _ended(session: Session, names: StackNames) -> Text:
+    """Return how ECS has ended the newest deployment by itself."""
+    rows = ecs.service_deployments(session, names)
+    if not rows or not rows[0]["status"].startswith(ecs.UNDONE):
+        return NOT_ROLLED_BACK
+    return t(
+        "ECS has ended the deployment by itself: {reason} {now}",
+        reason=rows[0].get("statusReason") or rows[0]["status"],
+        now=runs_now(primary(session, names)),
+    )
 
 
 def _no_service(names: StackNames) -> Text:

@@ -27,9 +27,7 @@ No call tells whether ECS knows a role. For the role of a task a second try afte
 
 
 def hooks(settings: Settings, changes: Changes) -> pulumi.ResourceHookBinding:
-    """Return the hooks of the ECS service: a request for the page, the wait for the role that shifts requests, and
-    `deployCommand`.
-    """
+    """Return the service's hooks: a request for the page, the wait for the role that shifts, `deployCommand`."""
     command = deploy_command.hooks(settings)
     wait = _wait_for_role() if settings.service.deployment.shifts else []
     page = _request_page(settings, changes) if settings.health.smoke_path else []

@@ -12,20 +12,39 @@ from functools import partial
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.diagnosis.catalogue import OUTCOME
 from tools.diagnosis.findings import Diagnosis, Fix
 from tools.doctor.diagnose import diagnose
 from tools.doctor.screen import plain
 from tools.i18n import t
 from tools.rollout import say
-from tools.rollout.act import undo
+from tools.rollout.act import go_on, undo
 from tools.rollout.judge import WARM_UP_SECONDS, asks, judge, reasons
-from tools.rollout.look import Answer, Diagnose, Question, Reader, Seen, is_deregistered
+from tools.rollout.look import Answer, Diagnose, Reader, Seen, is_deregistered
 from tools.rollout.say import Log
-from tools.rollout.verdict import End, History, Outcome, Terms, Verdict
-from tools.snapshot import ecs
+from tools.rollout.verdict import End, History, Outcome, Patience, Terms, Verdict
 from tools.snapshot.deletions import Deletion
 from tools.snapshot.records import PauseHook
 from tools.waiting import Changes, Shown, may_pass, reads_in_thread
+
+
+async def roll_out(reader: Reader, log: Log, changes: Changes | None = None) -> tuple[End, str]:
+    """Follow a roll-out to its end. Return it, and where the revision does not run why. Raises Refused and AwsProblem.
+
+    ``changes`` are those of `pulumi up`. No request comes to a worker.
+    """
+    pace, settings, web = Pace.of(), reader.settings, not reader.expected.names.process
+    notice = settings.health.notice if changes and web else 0
+    terms = Terms(
+        expected=reader.expected,
+        patience=Patience.of(pace, settings.rollout_minutes, notice),
+        since=changes.begun if changes else None,
+    )
+    end = await follow(reader, terms, pace, log, changes if web else None)
+    if end.verdict.outcome is not Outcome.RUNS:
+        return end, await _why(end, reader, log)
+    log.moment(end.verdict.text)
+    return end, ""
 
 
 async def follow(
@@ -38,10 +57,12 @@ async def follow(
 ) -> End:
     """Look, judge, act and say until the verdict is final. Raises AwsProblem when AWS cannot be asked."""
     reporter = say.Reporter(log, Shown(log.moment, terms.patience.limit), begun=terms.since)
-    turns, begun = Turns(reader, terms, log), now()
+    history = History(passed=bool(changes and changes.page_worked))
+    turns, begun = Turns(reader, terms, log, history), now()
     async for view in reads_in_thread(reader.view, pace, log.moment):
         at, changed = (now() - begun) * pace.speed, changes.last if changes else None
-        noticed = terms.patience.notified_at(changed, begun, pace.speed)
+        changed = None if changed is None else (changed - begun) * pace.speed
+        noticed = None if changed is None else changed + terms.patience.notice
         verdict = await turns.take(Seen(view=view, at=at, moment=time.monotonic(), noticed=noticed))
         reporter.report(view, verdict, at)
         if verdict.final:
@@ -57,54 +78,61 @@ class Turns:
     terms: Terms
     log: Log
     history: History = field(default_factory=History)
+    refused: set[str] = field(default_factory=set)  # the hooks whose answer ECS has refused
 
     async def take(self, seen: Seen) -> Verdict:
         """Ask what the look has to ask, judge it, and let ECS go on. Raises AwsProblem where AWS refuses that."""
         try:
             if question := asks(seen, self.history, self.terms):
-                answer = await self._ask(question, seen)
+                answer = await asyncio.to_thread(self.reader.ask, question, seen.view)
                 seen = replace(seen, answer=answer)
-            verdict, self.history = judge(seen, self.history, self.terms)
+            verdict, history = judge(seen, self.history, self.terms)
             if verdict.go_on and seen.answer:
-                await self._go_on(verdict.go_on, seen.answer)
+                history = await self._go_on(verdict.go_on, seen.answer, history)
+            self.history = history
+            return verdict
         except AwsProblem as problem:
-            # ECS was not told to go on.
             if not may_pass(problem):
                 raise
+            # ECS was not told to go on.
             self.log.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
-            verdict, self.history = judge(replace(seen, answer=None), self.history, self.terms)
+        except Exception as mistake:
+            # Without a diagnosis ECS's own verdict is waited for.
+            self.log.moment(say.undiagnosed(mistake))
+        verdict, self.history = judge(replace(seen, answer=None), self.history, self.terms)
         return verdict
 
-    async def _ask(self, question: Question, seen: Seen) -> Answer | None:
-        """Return the answer; None where the doctor fails: then ECS's own verdict is waited for."""
-        try:
-            return await asyncio.to_thread(self.reader.ask, question, seen.view)
-        except AwsProblem:
-            raise
-        except Exception as mistake:
-            self.log.moment(say.undiagnosed(mistake))
-            return None
-
-    async def _go_on(self, hook: PauseHook, answer: Answer) -> None:
-        """Let ECS give the version its requests, and say so."""
-        await asyncio.to_thread(ecs.answer_hook, self.reader.session, hook, "CONTINUE")
-        self.history = replace(self.history, answered=self.history.answered | {hook.id})
+    async def _go_on(self, hook: PauseHook, answer: Answer, history: History) -> History:
+        """Let ECS give the version its requests, say so, and return what to remember."""
+        again = hook.id in self.refused
+        if not await asyncio.to_thread(go_on, self.reader.session, hook, again=again):
+            self.refused.add(hook.id)
+            self.log.moment(t("ECS has not waited for the answer; reading what it does"))
+            return history
         if answer.page:
             # Pulumi's log needs the event loop's thread.
             self.log.lasting(
                 t("before any request of a user: {what}; ECS goes on with it", what=answer.page)
             )
+        return replace(history, answered=history.answered | {hook.id})
 
 
-async def why(end: End, reader: Reader, log: Log) -> str:
+async def _why(end: End, reader: Reader, log: Log) -> str:
     """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
     verdict, expected, settings = end.verdict, reader.expected, reader.settings
-    found, deregistered, back = "", False, None
+    found, deregistered, back, diagnosis = "", False, None, verdict.diagnosis
     if verdict.stop:
-        back = await undo(reader.session, expected.names, log.moment, settings.rollout_minutes)
-    if verdict.diagnosis:
-        found = plain(verdict.diagnosis)
-    elif verdict.outcome in say.WORTH_A_DIAGNOSIS:
+        first = verdict.outcome is Outcome.CERTAIN
+        back = await undo(
+            reader.session, expected.names, log.moment, settings.rollout_minutes, first=first
+        )
+        if diagnosis:
+            # What it says of the roll-out was before that.
+            left = tuple(each for each in diagnosis.findings if each.facts.subject != OUTCOME)
+            diagnosis = replace(diagnosis, findings=left)
+    if diagnosis:
+        found = plain(diagnosis)
+    elif verdict.outcome not in (Outcome.DELETED, Outcome.REPLACED):  # these are the cause
         log.moment(t("it failed; reading the cause"))
         found = await asyncio.to_thread(_diagnosis, reader)
         # An error here must not hide the failed roll-out.
@@ -123,11 +151,6 @@ def _diagnosis(reader: Reader) -> str:
         return str(say.undiagnosed(mistake))
 
 
-def succeeded(end: End) -> bool:
-    """Return whether the revision runs."""
-    return end.verdict.outcome is Outcome.RUNS
-
-
 async def causes(
     ask: Diagnose, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
 ) -> str:
@@ -140,10 +163,7 @@ async def causes(
     if found and reasons(found, counts):
         return plain(found)
     if found:
-        if any("Ingress" in each.kind for each in gone):
-            left = tuple(each for each in found.findings if each.id != say.LETS_MORE_IN)
-            found = replace(found, findings=left)
-        say.warnings(found, log)
+        say.warnings(found, log, closes=any("Ingress" in each.kind for each in gone))
     return ""
 
 
@@ -155,15 +175,14 @@ async def causes_after_deletion(
     if not found or not reasons(found, counts):
         return ""
     # A refresh restores only what the program declares.
-    back = Fix(
-        t(
-            "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
-            names=", ".join(each.label for each in gone),
-        ),
-        (f"pulumi up -s {stack}",),
+    names = ", ".join(each.label for each in gone)
+    text = t(
+        "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
+        names=names,
     )
-    findings = (replace(each, fixes=(back,) if each.fixes else ()) for each in found.causes)
-    return plain(replace(found, findings=tuple(findings), page=None))
+    back = (Fix(text, (f"pulumi up -s {stack}",)),)
+    findings = tuple(replace(each, fixes=back if each.fixes else ()) for each in found.causes)
+    return plain(replace(found, findings=findings, page=None))
 
 
 async def _settled(ask: Diagnose, log: Log, counts: Collection[int]) -> Diagnosis | None:

@@ -13,9 +13,9 @@ from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Text, t
-from tools.snapshot import ecs, elb, read_existing
+from tools.snapshot import cloudwatch, ecs, elb, read_existing
 from tools.snapshot import page as pages
-from tools.snapshot.records import Part, short
+from tools.snapshot.records import ALARMED, Part, short
 from tools.snapshot.rollout import Rollout
 
 if TYPE_CHECKING:
@@ -107,15 +107,8 @@ class Reader:
         """
         from tools.doctor.diagnose import diagnose
 
-        page, told = web or expected, workers or {}
-        ask = partial(
-            diagnose,
-            settings,
-            session,
-            wanted=page.definition,
-            url=page.page_url,
-            workers=told,
-        )
+        page, ask = web or expected, partial(diagnose, settings, session, workers=workers or {})
+        ask = partial(ask, wanted=page.definition, url=page.page_url)
         return cls(session, settings, expected, ask)
 
     def view(self) -> Rollout:
@@ -180,6 +173,8 @@ def look(session: Session, expected: Expected) -> Rollout:
         process=names.process,
         at=local_cloud.now() if names.process else None,
     )
+    if seen.given_up and any(ALARMED in each.message for each in service.events):
+        return replace(seen, alarmed=cloudwatch.alarms_that_ended(session, names))
     if seen.rolled_back or seen.primary is None or seen.primary.rollout != "COMPLETED":
         return seen
     return replace(seen, rollback_reason=ecs.rollback_reason(session, names, expected.definition))

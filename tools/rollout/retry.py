@@ -11,14 +11,12 @@ from typing import Any
 
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.command_line import FAILED, INTERRUPTED, exit_code_of
 from tools.doctor.checks.load_balancer import WATCHED
 from tools.i18n import Refused, Text, t
-from tools.rollout.gate import follow, succeeded, why
+from tools.rollout.gate import roll_out
 from tools.rollout.look import Expected, Reader
-from tools.rollout.verdict import Patience, Terms
 from tools.snapshot import ecs, elb, read_existing
 from tools.snapshot.elb import TargetGroup
 from tools.snapshot.records import Service, short
@@ -175,33 +173,22 @@ def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
 
 
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
-    expected, pace, web = retry.expected, Pace.of(), None
-    told = {}
+    expected = retry.expected
+    web, workers = None, {}
     if worker := expected.names.process:
         newest = ecs.definition(session, settings.names.family).arn
-        web, told = Expected(names=settings.names, definition=newest), {worker: expected.definition}
-    reader = Reader.of(session, settings, expected, web, told)
-    terms = Terms(expected=expected, patience=Patience.of(pace, settings.rollout_minutes, 0))
-
-    async def work() -> str:
-        end = await follow(reader, terms, pace, screen)
-        if succeeded(end):
-            screen.lasting(end.verdict.text)
-            return ""
-        return await why(end, reader, screen)
-
+        web = Expected(names=settings.names, definition=newest)
+        workers = {worker: expected.definition}
     try:
-        failure = asyncio.run(work())
+        reader = Reader.of(session, settings, expected, web, workers)
+        _, why = asyncio.run(roll_out(reader, screen))
     except KeyboardInterrupt:
-        print(f"careapp: {_interrupted(settings.stack)!s}", file=sys.stderr)
+        text = t(
+            "not following any more; ECS goes on with the roll-out: `./careapp status -w -s {stack}` shows it.",
+            stack=settings.stack,
+        )
+        print(f"careapp: {text!s}", file=sys.stderr)
         return INTERRUPTED
-    if failure:
-        print(f"careapp: {failure}", file=sys.stderr)
-    return FAILED if failure else 0
-
-
-def _interrupted(stack: str) -> Text:
-    return t(
-        "not following any more; ECS goes on with the roll-out: `./careapp status -w -s {stack}` shows it.",
-        stack=stack,
-    )
+    if why:
+        print(f"careapp: {why}", file=sys.stderr)
+    return FAILED if why else 0

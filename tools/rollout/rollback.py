@@ -8,7 +8,7 @@ from stack.settings import Settings
 from tools.aws.session import Session
 from tools.command_line import exit_code_of
 from tools.i18n import Refused, Text, t
-from tools.rollout.act import Stoppable, find, primary, stop, wait
+from tools.rollout.act import find, primary, stop, wait
 from tools.rollout.say import runs_now
 from tools.waiting import Waiting
 
@@ -38,21 +38,18 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
             return 0
         stop(session, found)
         _print(runs_now(wait(session, found, Waiting.printing(), settings.rollout_minutes)))
-        _print(_still_declared(found, stack))
+        _print(
+            t(
+                "The program still declares what {revision} runs: each `pulumi up` fails, and one "
+                "with --refresh deploys it again. Put the earlier version back in the program, as "
+                "section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
+                revision=found.revision,
+                stack=stack,
+            )
+        )
         return 0
 
     return exit_code_of(work)
-
-
-def _still_declared(found: Stoppable, stack: str) -> Text:
-    """Return that the program still declares the version that was rolled back, and what to do."""
-    return t(
-        "The program still declares what {revision} runs: each `pulumi up` fails, and one "
-        "with --refresh deploys it again. Put the earlier version back in the program, as "
-        "section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
-        revision=found.revision,
-        stack=stack,
-    )
 
 
 def _print(text: Text) -> None:

@@ -23,16 +23,13 @@ LETS_MORE_IN = "balancer-lets-more-in"
 
 
 class Log(Protocol):
-    """Shows what happens."""
+    """Shows what happens: a line that the next one replaces, one that stays, a warning."""
 
-    def moment(self, text: Text) -> None:
-        """Show a line that the next one replaces."""
+    def moment(self, text: Text) -> None: ...
 
-    def lasting(self, text: Text) -> None:
-        """Show a line that stays."""
+    def lasting(self, text: Text) -> None: ...
 
-    def warning(self, text: Text) -> None:
-        """Show a warning."""
+    def warning(self, text: Text) -> None: ...
 
 
 @dataclass
@@ -81,19 +78,19 @@ def progress(view: Rollout, verdict: Verdict) -> Text:
         "running": mine.running if mine else 0,
         "desired": view.desired,
         "pending": mine.pending if mine else 0,
+        "failed": mine.failed if mine else 0,
         "why": verdict.text,
     }
     if view.process:
         # ECS counts only tasks that did not start.
+        values["failed"] = len(view.failed_tasks)
         return t(
             "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; {why}",
-            failed=len(view.failed_tasks),
             **values,
         )
     return t(
         "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; "
         "targets {targets}; {why}",
-        failed=mine.failed if mine else 0,
         targets=targets(view),
         **values,
     )
@@ -196,11 +193,6 @@ def would_delete(expected: Expected, found: str) -> str:
 
 WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
 
-WORTH_A_DIAGNOSIS = frozenset(
-    {Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.BECAME_UNHEALTHY, Outcome.TOO_LATE}
-)
-"""Outcomes that need the doctor; a deleted service, for example, is the cause itself."""
-
 
 def failed(
     end: End,
@@ -216,7 +208,13 @@ def failed(
     """
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
-    what_to_do = _register_again(expected) if deregistered else _what_to_do(end, expected)
+    what_to_do = _what_to_do(end, expected)
+    if deregistered:
+        what_to_do = t(
+            "What to do: {revision} was deregistered, so ECS does not deploy it any more. "
+            "`pulumi up --refresh` registers a new revision and rolls it out.",
+            revision=expected.revision,
+        )
     serving = back or _serving(end.view)
     if expected.names.process:
         what_to_do = joined("\n", (what_to_do, WEB_STAYS))
@@ -242,14 +240,6 @@ def _serving(view: Rollout) -> Text | None:
     )
 
 
-def _register_again(expected: Expected) -> Text:
-    return t(
-        "What to do: {revision} was deregistered, so ECS does not deploy it any more. "
-        "`pulumi up --refresh` registers a new revision and rolls it out.",
-        revision=expected.revision,
-    )
-
-
 def _what_to_do(end: End, expected: Expected) -> Text:
     verdict = end.verdict
     if verdict.outcome is Outcome.DELETED:
@@ -268,7 +258,7 @@ def _what_to_do(end: End, expected: Expected) -> Text:
             "Each `pulumi up` fails until that has worked.",
             command=try_again(expected.names),
         )
-    if verdict.outcome is Outcome.BECAME_UNHEALTHY:
+    if verdict.outcome in (Outcome.BECAME_UNHEALTHY, Outcome.OUTSIDE):
         return t(
             "What to do: remove the cause above, then `pulumi up`. Each one fails until "
             "{revision} runs.",
@@ -290,18 +280,9 @@ def _what_to_do(end: End, expected: Expected) -> Text:
             "  {command}",
             command=try_again(expected.names),
         )
-    if verdict.outcome is Outcome.CERTAIN:
-        return t(
-            "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-            "definition, and ECS has given up by then, start a new deployment first:\n"
-            "  {command}\n"
-            "Each `pulumi up` fails until {revision} runs.",
-            command=try_again(expected.names),
-            revision=expected.revision,
-        )
     return t(
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-        "definition, start a new deployment first, because ECS has given up:\n"
+        "definition, and ECS has given up by then, start a new deployment first:\n"
         "  {command}\n"
         "Each `pulumi up` fails until {revision} runs.",
         command=try_again(expected.names),
@@ -325,13 +306,18 @@ def runs_now(now: Deployment) -> Text:
     )
 
 
-def warnings(found: Diagnosis, log: Log) -> None:
-    """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page."""
+def warnings(found: Diagnosis, log: Log, *, closes: bool) -> None:
+    """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page.
+
+    ``closes``: this update deletes rules of security groups, so no warning of them is due.
+    """
     from tools.doctor.diagnose import PAGE as PAGE_PART
 
     for each in found.findings:
         if each.id == "stack-paused":
             log.lasting(PAUSED)
+        if closes and each.id == LETS_MORE_IN:
+            continue
         if each.kind == "warning" or (each.kind == "cause" and not each.facts.blocks):
             log.warning(_warned(each))
     for text in _not_read(found):

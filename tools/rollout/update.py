@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pulumi
 
 from tools.aws.errors import AwsProblem
-from tools.aws.pace import Pace
 from tools.i18n import Refused, t
 from tools.rollout import before_service, health_change, login_secret, paused_schedules
 from tools.rollout.log import Log, RolloutFailed
@@ -67,68 +66,52 @@ class Update:
         workers: Mapping[str, aws.ecs.Service],
         login_rule_arn: pulumi.Output[str] | None,
     ) -> None:
-        """Wait for the roll-outs once the program has declared everything. Fails `pulumi up` where one fails.
+        """Wait in `pulumi up` until the roll-outs of service and workers have ended. Fails it where one fails.
 
+        Pulumi runs this after the program has declared everything, on every update, changed or not,
+        and records resources and outputs in any case. An interrupt is safe. While it
+        waits the engine keeps replaced resources: a rollback finds its revision. The desired count is
+        that of the service, because scaling changes it; one that the stack file does not allow is logged.
         ``workers`` are the workers' services by name. The rule with which users log in gets its secret.
+
+        It changes one thing: it lets ECS roll a deployment back, while the tasks before it serve. It does so where
+        the page of healthy tasks fails, for users get errors; where ECS shifts requests, before the first user gets
+        one. It does so, too, where tasks fail and ECS's circuit breaker does not watch. A worker that fails does not
+        roll the web service back: the page serves users, and the worker's own command may be wrong.
         """
         if login_rule_arn is not None:
             login_secret.send(self._settings, login_rule_arn)
-        wait(service, balancer, self._settings, self._changes, workers)
+        if not pulumi.runtime.is_dry_run():
+            # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
+            waiting = self._wait(service, balancer, workers)
+            pulumi.Output.from_input(waiting)  # type: ignore[arg-type]  # mypy cannot infer its U
 
-
-def wait(
-    service: aws.ecs.Service,
-    balancer: Balancer,
-    settings: Settings,
-    changes: Changes,
-    workers: Mapping[str, aws.ecs.Service],
-) -> None:
-    """Wait in `pulumi up` until the roll-outs of the service and of the workers have ended. Raises RolloutFailed.
-
-    Pulumi runs this after the program has declared everything, on every update, changed or not,
-    and records resources and outputs in any case. An interrupt is safe. While it
-    waits the engine keeps replaced resources: a rollback finds its revision. The desired count is
-    that of the service, because scaling changes it; one that the stack file does not allow is logged.
-
-    It changes one thing: a deployment whose tasks are healthy and whose page fails is stopped while ECS
-    still can, for its users get errors; where ECS shifts requests, before the first user gets one. One
-    whose tasks fail is not: the tasks before it serve all the time, and where the cause lies outside of
-    the version, its tasks start once it is removed. A worker that fails does not roll the web service back:
-    the page serves users, and the worker's own command may be wrong.
-    """
-    if not pulumi.runtime.is_dry_run():
-        waiting = _wait(service, balancer, settings, changes, workers)
-        # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
-        pulumi.Output.from_input(waiting)  # type: ignore[arg-type]  # mypy cannot infer its U
-
-
-async def _wait(
-    service: aws.ecs.Service,
-    balancer: Balancer,
-    settings: Settings,
-    changes: Changes,
-    workers: Mapping[str, aws.ecs.Service],
-) -> bool:
-    """Follow the roll-outs. Return whether the service was part of the update."""
-    arns = await pulumi.Output.all(
-        # Outputs of the service: they exist only when it is part of this update.
-        service=service.id,
-        definition=service.task_definition,
-        target_group=balancer.target_group_arn,
-        page_url=balancer.url,
-    ).future()
-    if not arns:
-        pulumi.log.warn(str(NOT_PART), service)
-        return False
-    del arns["service"]
-    try:
-        await follow_all(arns, settings, changes, Log(service), workers)
-        return True
-    except RolloutFailed:
-        raise
-    except Exception as mistake:
-        why = f"{type(mistake).__name__}: {mistake}"
-        raise RolloutFailed(f"{BROKEN} {why}") from mistake
+    async def _wait(
+        self,
+        service: aws.ecs.Service,
+        balancer: Balancer,
+        workers: Mapping[str, aws.ecs.Service],
+    ) -> bool:
+        """Follow the roll-outs. Return whether the service was part of the update."""
+        arns = await pulumi.Output.all(
+            # Outputs of the service: they exist only when it is part of this update.
+            service=service.id,
+            definition=service.task_definition,
+            target_group=balancer.target_group_arn,
+            page_url=balancer.url,
+        ).future()
+        if not arns:
+            pulumi.log.warn(str(NOT_PART), service)
+            return False
+        del arns["service"]
+        try:
+            await follow_all(arns, self._settings, self._changes, Log(service), workers)
+            return True
+        except RolloutFailed:
+            raise
+        except Exception as mistake:
+            why = f"{type(mistake).__name__}: {mistake}"
+            raise RolloutFailed(f"{BROKEN} {why}") from mistake
 
 
 async def follow_all(
@@ -175,27 +158,15 @@ async def follow_all(
 async def _end(reader: Reader, log: Log, changes: Changes) -> End:
     """Follow one roll-out, and return its end. Raises RolloutFailed where the revision does not run."""
     from tools.rollout import gate, say
-    from tools.rollout.verdict import Patience, Terms
 
-    expected, settings = reader.expected, reader.settings
-    worker = bool(expected.names.process)
     try:
-        pace = Pace.of()
-        notice = 0 if worker else settings.health.notice
-        terms = Terms(
-            expected=expected,
-            patience=Patience.of(pace, settings.rollout_minutes, notice),
-            since=changes.begun,
-            page_worked=changes.page_worked and not worker,
-        )
-        end = await gate.follow(reader, terms, pace, log, None if worker else changes)
+        end, why = await gate.roll_out(reader, log, changes)
     except Refused as refusal:
         raise RolloutFailed(str(refusal.text)) from None
     except AwsProblem as problem:
-        raise RolloutFailed(say.unconfirmed(expected, problem.as_text())) from problem
-    if not gate.succeeded(end):
-        raise RolloutFailed(await gate.why(end, reader, log))
-    log.moment(end.verdict.text)
+        raise RolloutFailed(say.unconfirmed(reader.expected, problem.as_text())) from problem
+    if why:
+        raise RolloutFailed(why)
     return end
 
 

@@ -226,6 +226,15 @@ def test_an_answer_that_aws_refuses_ends_the_command_and_a_passing_problem_does_
     assert new.told.moments == ["AWS does not answer for now: Rate exceeded."]
 
 
+def test_an_answer_that_comes_too_late_lets_the_gate_read_what_ecs_has_done(by_rule):
+    late = AwsProblem("refused", t("No action is awaited."), t("See."), "InvalidParameterException")
+    new = New(by_rule, late)
+    assert new.judge() is None
+    assert new.told.moments == ["ECS has not waited for the answer; reading what it does"]
+    with pytest.raises(AwsProblem, match="No action is awaited"):
+        new.judge()
+
+
 def test_the_gate_and_status_say_for_how_long_ecs_waits():
     verdict = judge_view(
         paused(

@@ -30,7 +30,7 @@ def ended(monkeypatch):
             followed.append(reader.expected)
             return End(Verdict(outcome=outcome, text=verbatim(text)), Rollout())
 
-        monkeypatch.setattr(retrying, "follow", follow)
+        monkeypatch.setattr(gate, "follow", follow)
         monkeypatch.setattr(gate, "_diagnosis", lambda _: "THE DIAGNOSIS")
         return followed
 
@@ -125,7 +125,7 @@ def test_an_interrupt_leaves_the_roll_out_to_ecs_and_says_where_to_watch(run, mo
     async def follow(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(retrying, "follow", follow)
+    monkeypatch.setattr(gate, "follow", follow)
     code, _, complaint = run("retry")
     assert (code, updates()[-1][0]) == (130, "update_service")
     assert "./careapp status -w -s poc" in complaint
@@ -179,7 +179,7 @@ def ecs(monkeypatch, stack):
             "list_service_deployments": lambda: {
                 "serviceDeployments": [
                     deployment("SUCCESSFUL", created=1),
-                    *(deployment(each) for each in left[:1]),
+                    *(deployment(each, **more) for each in left[:1]),
                 ]
             },
             "describe_service_revisions": lambda: {"serviceRevisions": [{"taskDefinition": BAD}]},
@@ -295,6 +295,30 @@ def test_the_gate_stops_a_deployment_and_says_what_runs(ecs, stack):
     assert stopped == STOPPED
     assert text == "ECS was told to roll careapp-poc:7 back: careapp-poc:6 runs: 2 of 2 tasks."
     assert [untimed(each) for each in shown] == [GOING_BACK]
+
+
+REFUSED = AwsProblem("refused", verbatim("Too late."), verbatim("See."), "ConflictException")
+
+
+def test_a_stop_that_comes_too_late_says_what_ecs_did_and_why(ecs, stack, monkeypatch):
+    ecs("IN_PROGRESS", "IN_PROGRESS", statusReason="Rolled back because of active alarms.")
+
+    def refused(*_):
+        ecs("ROLLBACK_SUCCESSFUL", statusReason="Rolled back because of active alarms.")
+        raise REFUSED
+
+    monkeypatch.setattr(act, "stop", refused)
+    assert undone(stack)[0] == (
+        "ECS has ended the deployment by itself: Rolled back because of active alarms. "
+        "careapp-poc:6 runs: 2 of 2 tasks."
+    )
+
+
+def test_a_first_deployment_that_nobody_else_ends_is_ended(ecs, stack):
+    stopped = ecs("IN_PROGRESS", sourceServiceRevisions=[])
+    text = asyncio.run(act.undo(stack.session, NAMES, print, 15, first=True))
+    assert stopped == STOPPED
+    assert str(text).startswith("ECS was told to end the deployment of careapp-poc:7")
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_a_rolled_back_roll_out_says_what_happened_what_runs_why_and_what_to_do(
         "  in lines\n"
         "\n"
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-        "definition, start a new deployment first, because ECS has given up:\n"
+        "definition, and ECS has given up by then, start a new deployment first:\n"
         f"  {RETRY}\n"
         "Each `pulumi up` fails until careapp-poc:7 runs."
     )
