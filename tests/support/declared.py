@@ -23,7 +23,7 @@ from stack.file import read
 from tests.unit.conftest import Engine
 from tools.local_cloud.engine.program import FORKS, PRELOADED
 from tools.local_cloud.providers.awsx import Builder, Child
-from tools.rollout import gate, health_change, paused_schedules
+from tools.rollout import health_change, paused_schedules, update
 
 ROOT = Path(__file__).parents[2]
 VPC = "awsx:ec2:Vpc"
@@ -135,9 +135,9 @@ def run(stack: str, *settings: str) -> list[dict[str, Any]]:
         organization="organization",
     )
     pulumi.runtime.set_all_config(settings_of(stack, *settings))
-    gate.watch = lambda *_: None  # the recorder knows no transforms
+    update.watch = lambda *_: None  # the recorder knows no transforms
     paused_schedules.watch = lambda _: None
-    gate.gate = lambda *_: None  # nothing rolls out here
+    update.Update.wait_for = lambda *_: None  # nothing rolls out here
     health_change.refuse_outage = lambda *_: None  # nor has anything before
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
     return recorder.declared

@@ -14,7 +14,7 @@ from stack.names import StackNames
 from stack.settings import Settings
 from tests.support.delivery import Delivery
 from tests.unit import conftest
-from tools.rollout import gate
+from tools.rollout import update
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = {
@@ -64,7 +64,7 @@ LIMITS = {
 def program(engine, checkout, monkeypatch):
     """Runs __main__ as a project of another name, with everything on; gives what it made."""
     assert (checkout / "webapp").is_dir()
-    monkeypatch.setattr(gate, "gate", lambda *_: None)
+    monkeypatch.setattr(update.Update, "wait_for", lambda *_: None)
     engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
 
     def run(project):

@@ -10,7 +10,7 @@ import pulumi
 import pytest
 
 from tests.unit.conftest import ZONES
-from tools.rollout import gate
+from tools.rollout import update
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,7 +110,11 @@ STAGE_ONE_OUTPUTS = {
 def gates(monkeypatch):
     """The roll-outs that the program asks to be followed; none is."""
     asked = []
-    monkeypatch.setattr(gate, "gate", lambda *given: asked.append(given))
+
+    def wait_for(self, service, balancer, workers, _rule):
+        asked.append((service, balancer, self._settings, self._changes, workers))
+
+    monkeypatch.setattr(update.Update, "wait_for", wait_for)
     return asked
 
 

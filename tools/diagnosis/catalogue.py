@@ -55,6 +55,9 @@ class Facts:
     False where any case of it may pass: what starts, is throttled or full, or fails under load alone.
     """
 
+    outside: bool = False
+    """Whether its cause lies outside of the version that is deployed: the version before has it as well."""
+
     def explains(self, other: Facts) -> bool:
         """Return whether ``other`` is a consequence beside a cause of this type."""
         return self.id in other.explained_by or self.subject in other.explained_by

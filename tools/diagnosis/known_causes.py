@@ -39,6 +39,7 @@ class Known:
     vague: bool = False
     certain: bool = False
     explained_by: Collection[str] = ()
+    outside: bool = False
 
     @property
     def crash(self) -> Facts:
@@ -52,8 +53,15 @@ class Known:
         return self._facts(f"app-{self.id}", 45, DATABASE, APP)
 
     def _facts(self, id_: str, depth: int, place: str, subject: str) -> Facts:
-        explained = self.explained_by
-        return Facts(id_, depth, {place}, explained, subject=subject, certain=self.certain)
+        return Facts(
+            id_,
+            depth,
+            {place},
+            self.explained_by,
+            subject=subject,
+            certain=self.certain,
+            outside=self.outside,
+        )
 
 
 def _known(
@@ -67,10 +75,12 @@ def _known(
     vague: bool = False,
     certain: bool = False,
     explained_by: Collection[str] = (),
+    outside: bool = False,
 ) -> Known:
     """Return a known cause; what the log says of the database is by default explained by what keeps the app out."""
     reasons = explained_by or (NO_DATABASE if about == "database" else ())
-    return Known(id_, re.compile(pattern, re.I), title, why, fix, about, vague, certain, reasons)
+    compiled = re.compile(pattern, re.I)
+    return Known(id_, compiled, title, why, fix, about, vague, certain, reasons, outside)
 
 
 DATABASE_URL = t(
@@ -352,6 +362,7 @@ KNOWN = (
         "database",
         # RDS may just have changed it: the next task reads the new one.
         explained_by=NO_PASSWORD,
+        outside=True,
     ),
     _known(
         "no-tls",

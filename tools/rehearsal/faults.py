@@ -73,7 +73,7 @@ class Fault:
     ``fixed_in_code``: only an edit of the program or the app fixes it.
     ``read_by_webapp``: it sets a variable that only the app in webapp/ reads.
     ``needs_read_only_root``: it is a mistake only where the container's root file system is read-only.
-    ``second_release``: it comes with an update of a healthy version, instead of with stage 2.
+    ``second_release``: it comes with an update of a healthy version, instead of with stage 2; its settings do not.
     ``shows_later``: `up` succeeds with it, and it fails tasks or processes only after many visits, or a job.
     ``corrected``: settings as a person puts them right who reads what the doctor says.
     """
@@ -167,6 +167,15 @@ def shut_clients_out(calls: Calls, names: StackNames) -> None:
     calls("ec2", "revoke_security_group_ingress", where)
 
 
+def delete_listeners(calls: Calls, names: StackNames) -> None:
+    """Delete the listeners of the load balancer, and with them their rules."""
+    name = {"Names": [names.balancer]}
+    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
+    where = {"LoadBalancerArn": found["LoadBalancerArn"]}
+    for each in calls("elbv2", "describe_listeners", where)["Listeners"]:
+        calls("elbv2", "delete_listener", {"ListenerArn": each["ListenerArn"]})
+
+
 def before_health_answer(line: str) -> tuple[Edit, ...]:
     """Return the edit that runs ``line`` before the app answers /health."""
     return change(FRONT, HEALTH_ANSWER, f"            {line}\n{HEALTH_ANSWER}")
@@ -189,6 +198,9 @@ def store_another_secret(calls: Calls, names: StackNames) -> None:
     secret = {"SecretId": f"{names.prefix}/login", "SecretString": "of-another-client"}
     calls("secretsmanager", "put_secret_value", secret)
 
+
+CANARY = {"deployStrategy": "canary", "shiftMinutes": "1", "bakeMinutes": "1", "smokeRequests": "5"}
+"""The settings of a canary."""
 
 LOGIN = {
     "certificateArn": "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
@@ -528,6 +540,37 @@ FAULTS: Mapping[str, Fault] = {
                 "app = Flask(__name__)\n",
                 'app = Flask(__name__, static_folder="assets", static_url_path="/static")\n',
             ),
+        ),
+        Fault(
+            name="canary-raises-at-import",
+            mistake=t("a canary: the app raises an error while it is imported"),
+            config=CANARY,
+            fixed_in_code=True,
+            second_release=True,
+            edits=change(
+                "webapp/__init__.py",
+                "from flask import Flask\n",
+                'from flask import Flask\n\nraise RuntimeError("nobody tried this")\n',
+            ),
+        ),
+        Fault(
+            name="page-fails-later",
+            mistake=t(
+                "a canary: the page answers 429 after a few requests, as a rate limiter does"
+            ),
+            config=CANARY,
+            fixed_in_code=True,
+            second_release=True,
+            edits=before_page(
+                "from flask import abort; globals().setdefault('seen', []).append(1); len(seen) < 6 or abort(429)"
+            ),
+        ),
+        Fault(
+            name="listener-deleted",
+            mistake=t("somebody deleted the load balancer's listener; an update follows"),
+            second_release=True,
+            manual_change=delete_listeners,
+            edits=change("webapp/pages.py", VISIT, f"{VISIT}    # Another release.\n"),
         ),
         Fault(
             name="out-of-memory",

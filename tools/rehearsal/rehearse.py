@@ -148,7 +148,9 @@ class PlannedRehearsal:
         return status
 
     def _deploy(self) -> int:
-        self.run.stage1(self.plan.config, self.calls)
+        fault = self.plan.fault
+        before = tuple(fault.config.items()) if fault and fault.second_release else ()
+        self.run.stage1((*self.plan.config, *before), self.calls)
         if self.plan.until == "stage1":
             return 0
         if self.plan.fault is None:

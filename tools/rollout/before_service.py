@@ -12,7 +12,7 @@ from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.i18n import t, verbatim
 from tools.rollout import deploy_command
-from tools.rollout.gate import Log
+from tools.rollout.log import Log
 from tools.waiting import Changes
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ No call tells whether ECS knows a role. For the role of a task a second try afte
 
 
 def hooks(settings: Settings, changes: Changes) -> pulumi.ResourceHookBinding:
-    """Return the hooks of the ECS service: a request for the page, the wait for the role that shifts requests, and
-    `deployCommand`.
-    """
+    """Return the service's hooks: a request for the page, the wait for the role that shifts, `deployCommand`."""
     command = deploy_command.hooks(settings)
     wait = _wait_for_role() if settings.service.deployment.shifts else []
     page = _request_page(settings, changes) if settings.health.smoke_path else []

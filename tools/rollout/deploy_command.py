@@ -20,7 +20,7 @@ from stack.names import DEPLOY_COMMAND_TASK
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.i18n import Refused, Text, t, verbatim
-from tools.rollout.gate import Log, RolloutFailed
+from tools.rollout.log import Log, RolloutFailed
 
 if TYPE_CHECKING:
     from stack.settings import Settings

@@ -1,315 +1,204 @@
-"""The roll-out gate: `pulumi up` is green only when the revision that it deploys runs and is healthy."""
+"""The gate: one loop that looks, judges, acts and says until a roll-out has ended, and the doctor's word at its end."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-import pulumi
-
+from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
-from tools.i18n import Refused, Text, t
-from tools.i18n.masking import mask
-from tools.waiting import Changes
-
-if TYPE_CHECKING:
-    import pulumi_aws as aws
-
-    from stack.names import StackNames
-    from stack.settings import Settings
-    from tools.aws.session import Session
-    from tools.rollout.causes import Certainty
-    from tools.rollout.verdict import End
-    from tools.rollout.view import Expected
-    from tools.snapshot.deletions import Deletion
-
-
-# The functions import what they need, because a preview needs none of it.
-
-NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
-
-BROKEN = t("it is not known whether the app runs: the roll-out gate itself failed:")
+from tools.diagnosis.catalogue import OUTCOME
+from tools.diagnosis.findings import Diagnosis, Fix
+from tools.doctor.diagnose import diagnose
+from tools.doctor.screen import plain
+from tools.i18n import t
+from tools.rollout import say
+from tools.rollout.act import go_on, undo
+from tools.rollout.judge import WARM_UP_SECONDS, asks, judge, reasons
+from tools.rollout.look import Answer, Diagnose, Reader, Seen, is_deregistered
+from tools.rollout.say import Log
+from tools.rollout.verdict import End, History, Outcome, Patience, Terms, Verdict
+from tools.snapshot.deletions import Deletion
+from tools.snapshot.records import PauseHook
+from tools.waiting import Changes, Shown, may_pass, reads_in_thread
 
 
-class RolloutFailed(pulumi.RunError):
-    """The revision does not run, or its roll-out could not be read.
+async def roll_out(reader: Reader, log: Log, changes: Changes | None = None) -> tuple[End, str]:
+    """Follow a roll-out to its end. Return it, and where the revision does not run why. Raises Refused and AwsProblem.
 
-    A RunError: Pulumi prints its text without a traceback and fails the command. Secrets are masked.
+    ``changes`` are those of `pulumi up`. No request comes to a worker.
     """
-
-    def __init__(self, text: str) -> None:
-        super().__init__(mask(text))
-
-
-class Balancer(Protocol):
-    """The load balancer's outputs that the gate reads."""
-
-    target_group_arn: pulumi.Output[str]
-    url: pulumi.Output[str]
-
-
-def gate(
-    service: aws.ecs.Service,
-    balancer: Balancer,
-    settings: Settings,
-    changes: Changes,
-    workers: Mapping[str, aws.ecs.Service],
-) -> None:
-    """Wait in `pulumi up` until the roll-outs of the service and of the workers have ended. Raises RolloutFailed.
-
-    Pulumi runs this after the program has declared everything, on every update, changed or not,
-    and records resources and outputs in any case. An interrupt is safe. While it
-    waits the engine keeps replaced resources: a rollback finds its revision. The desired count is
-    that of the service, because scaling changes it; one that the stack file does not allow is logged.
-
-    It changes one thing: a deployment whose tasks are healthy and whose page fails is stopped while ECS
-    still can, for its users get errors; where ECS shifts requests, before the first user gets one. One
-    whose tasks fail is not: the tasks before it serve all the time, and where the cause lies outside of
-    the version, its tasks start once it is removed. A worker that fails does not roll the web service back:
-    the page serves users, and the worker's own command may be wrong.
-    """
-    if not pulumi.runtime.is_dry_run():
-        waiting = _wait(service, balancer, settings, changes, workers)
-        # pulumi.run would do as well, but an interrupt would then lose the stack's outputs.
-        pulumi.Output.from_input(waiting)  # type: ignore[arg-type]  # mypy cannot infer its U
+    pace, settings, web = Pace.of(), reader.settings, not reader.expected.names.process
+    notice = settings.health.notice if changes and web else 0
+    terms = Terms(
+        expected=reader.expected,
+        patience=Patience.of(pace, settings.rollout_minutes, notice),
+        since=changes.begun if changes else None,
+    )
+    end = await follow(reader, terms, pace, log, changes if web else None)
+    if end.verdict.outcome is not Outcome.RUNS:
+        return end, await _why(end, reader, log)
+    log.moment(end.verdict.text)
+    return end, ""
 
 
-async def _wait(
-    service: aws.ecs.Service,
-    balancer: Balancer,
-    settings: Settings,
-    changes: Changes,
-    workers: Mapping[str, aws.ecs.Service],
-) -> bool:
-    """Follow the roll-outs. Return whether the service was part of the update."""
-    arns = await pulumi.Output.all(
-        # Outputs of the service: they exist only when it is part of this update.
-        service=service.id,
-        definition=service.task_definition,
-        target_group=balancer.target_group_arn,
-        page_url=balancer.url,
-    ).future()
-    if not arns:
-        pulumi.log.warn(str(NOT_PART), service)
-        return False
-    del arns["service"]
-    try:
-        await _follow(arns, settings, changes, Log(service), workers)
-        return True
-    except RolloutFailed:
-        raise
-    except Exception as mistake:
-        why = f"{type(mistake).__name__}: {mistake}"
-        raise RolloutFailed(f"{BROKEN} {why}") from mistake
-
-
-async def _follow(
-    arns: dict[str, str],
-    settings: Settings,
-    changes: Changes,
-    log: Log,
-    workers: Mapping[str, aws.ecs.Service],
-) -> None:
-    from tools.aws.session import Session
-    from tools.rollout import text as words
-    from tools.rollout.causes import Certainty, causes, causes_after_deletion, diagnose_expected
-    from tools.rollout.held import Held
-    from tools.rollout.view import Expected
-
-    expected, counts = Expected(names=settings.names, **arns), settings.service.scaling.counts
-    asked = Asked(settings, Session(settings.region, settings.profile))
-    before = changes.page_before
-    diagnose = diagnose_expected(settings, asked.session, expected, page_before=before)
-    held = Held(asked.session, settings, expected.page_url, log, diagnose)
-    certainty = Certainty(expected, diagnose, changes.page_worked, held)
-    end = await _end(asked, expected, certainty, log, changes)
-    deployed = await _follow_workers(workers, expected, asked, changes)
-    if note := words.another_count(end.view.desired, counts, expected, asked.session.place):
-        log.lasting(note)
-    diagnose = diagnose_expected(settings, asked.session, expected, deployed, before)
-    gone = tuple(_pending(changes))
-    found = await causes(diagnose, log, counts, gone)
-    if found:
-        worked = changes.page_worked
-        raise RolloutFailed(words.running_with_a_cause(end, expected, found, page_worked=worked))
-    if gone:
-        found = await causes_after_deletion(settings.stack, diagnose, log, counts, gone)
-        if found:
-            raise RolloutFailed(words.would_delete(expected, found))
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The stack whose roll-outs are followed, and the session with which AWS is asked."""
-
-    settings: Settings
-    session: Session
-
-
-async def _end(
-    asked: Asked,
-    expected: Expected,
-    certainty: Certainty,
+async def follow(
+    reader: Reader,
+    terms: Terms,
+    pace: Pace,
     log: Log,
     changes: Changes | None = None,
+    now: Callable[[], float] = local_cloud.monotonic,
 ) -> End:
-    """Follow one roll-out, and return its end. Raises RolloutFailed where the revision does not run."""
-    from tools.rollout import text as words
-    from tools.rollout.follow import follow, succeeded
-    from tools.rollout.verdict import Patience
-
-    settings, session = asked.settings, asked.session
-    try:
-        pace = Pace.of()
-        notice = settings.health.notice if changes else 0
-        patience = Patience.of(pace, settings.rollout_minutes, notice)
-        end = await follow(session, expected, patience, pace, log, changes, certainty)
-    except Refused as refusal:
-        raise RolloutFailed(str(refusal.text)) from None
-    except AwsProblem as problem:
-        raise RolloutFailed(words.unconfirmed(expected, problem.as_text())) from problem
-    if not succeeded(end):
-        raise RolloutFailed(await _why(end, expected, session, log, settings))
-    log.moment(end.verdict.text)
-    return end
+    """Look, judge, act and say until the verdict is final. Raises AwsProblem when AWS cannot be asked."""
+    reporter = say.Reporter(log, Shown(log.moment, terms.patience.limit), begun=terms.since)
+    history = History(passed=bool(changes and changes.page_worked))
+    turns, begun = Turns(reader, terms, log, history), now()
+    async for view in reads_in_thread(reader.view, pace, log.moment):
+        at, changed = (now() - begun) * pace.speed, changes.last if changes else None
+        changed = None if changed is None else (changed - begun) * pace.speed
+        noticed = None if changed is None else changed + terms.patience.notice
+        verdict = await turns.take(Seen(view=view, at=at, moment=time.monotonic(), noticed=noticed))
+        reporter.report(view, verdict, at)
+        if verdict.final:
+            break
+    return End(verdict, view)
 
 
-async def _follow_workers(
-    workers: Mapping[str, aws.ecs.Service], web: Expected, asked: Asked, changes: Changes
-) -> dict[str, str]:
-    """Follow each worker that has tasks, and return the workers' task definitions. Raises RolloutFailed.
+@dataclass
+class Turns:
+    """The loop's turns, each with what those before it have shown."""
 
-    ECS rolls all services out side by side, so one after the other takes no longer.
-    """
-    from tools.rollout.causes import Certainty, diagnose_expected
-    from tools.rollout.view import Expected
+    reader: Reader
+    terms: Terms
+    log: Log
+    history: History = field(default_factory=History)
+    refused: set[str] = field(default_factory=set)  # the hooks whose answer ECS has refused
 
-    deployed: dict[str, str] = {}
-    counts = {each.name: each.count for each in asked.settings.workers}
-    for name, service in workers.items():
-        arns = await pulumi.Output.all(service.id, service.task_definition).future()
-        if not arns:
-            pulumi.log.warn(str(NOT_PART), service)
-            continue
-        deployed[name] = str(arns[1])
-        if counts[name]:
-            names = asked.settings.names.of_worker(name)
-            expected, mine = (
-                Expected(names=names, definition=deployed[name]),
-                {name: deployed[name]},
+    async def take(self, seen: Seen) -> Verdict:
+        """Ask what the look has to ask, judge it, and let ECS go on. Raises AwsProblem where AWS refuses that."""
+        try:
+            if question := asks(seen, self.history, self.terms):
+                answer = await asyncio.to_thread(self.reader.ask, question, seen.view)
+                seen = replace(seen, answer=answer)
+            verdict, history = judge(seen, self.history, self.terms)
+            if verdict.go_on and seen.answer:
+                history = await self._go_on(verdict.go_on, seen.answer, history)
+            self.history = history
+            return verdict
+        except AwsProblem as problem:
+            if not may_pass(problem):
+                raise
+            # ECS was not told to go on.
+            self.log.moment(t("AWS does not answer for now: {problem}", problem=problem.text))
+        except Exception as mistake:
+            # Without a diagnosis ECS's own verdict is waited for.
+            self.log.moment(say.undiagnosed(mistake))
+        verdict, self.history = judge(replace(seen, answer=None), self.history, self.terms)
+        return verdict
+
+    async def _go_on(self, hook: PauseHook, answer: Answer, history: History) -> History:
+        """Let ECS give the version its requests, say so, and return what to remember."""
+        again = hook.id in self.refused
+        if not await asyncio.to_thread(go_on, self.reader.session, hook, again=again):
+            self.refused.add(hook.id)
+            self.log.moment(t("ECS has not waited for the answer; reading what it does"))
+            return history
+        if answer.page:
+            # Pulumi's log needs the event loop's thread.
+            self.log.lasting(
+                t("before any request of a user: {what}; ECS goes on with it", what=answer.page)
             )
-            diagnose = diagnose_expected(asked.settings, asked.session, web, mine)
-            certainty = Certainty(expected, diagnose, since=changes.begun)
-            await _end(asked, expected, certainty, Log(service))
-    return deployed
+        return replace(history, answered=history.answered | {hook.id})
 
 
-async def _why(end: End, expected: Expected, session: Session, log: Log, settings: Settings) -> str:
-    """Return the text that a failed roll-out ends with. ECS rolls back a version that is healthy and wrong."""
-    from tools.doctor.screen import plain
-    from tools.rollout import text as words
-    from tools.rollout.causes import diagnosis
-    from tools.rollout.rollback import undo
-    from tools.rollout.verdict import Outcome
-    from tools.rollout.view import is_deregistered
-
-    found, deregistered, back = "", False, None
-    if end.verdict.outcome is Outcome.WRONG:
-        back = await undo(session, settings.names, log.moment, settings.rollout_minutes)
-    if end.verdict.diagnosis:
-        found = plain(end.verdict.diagnosis)
-    elif end.verdict.outcome in words.WORTH_A_DIAGNOSIS:
+async def _why(end: End, reader: Reader, log: Log) -> str:
+    """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
+    verdict, expected, settings = end.verdict, reader.expected, reader.settings
+    found, deregistered, back, diagnosis = "", False, None, verdict.diagnosis
+    if verdict.stop:
+        first = verdict.outcome is Outcome.CERTAIN
+        back = await undo(
+            reader.session, expected.names, log.moment, settings.rollout_minutes, first=first
+        )
+        if diagnosis:
+            # What it says of the roll-out was before that.
+            left = tuple(each for each in diagnosis.findings if each.facts.subject != OUTCOME)
+            diagnosis = replace(diagnosis, findings=left)
+    if diagnosis:
+        found = plain(diagnosis)
+    elif verdict.outcome not in (Outcome.DELETED, Outcome.REPLACED):  # these are the cause
         log.moment(t("it failed; reading the cause"))
-        found = await asyncio.to_thread(diagnosis, settings, session)
+        found = await asyncio.to_thread(_diagnosis, reader)
         # An error here must not hide the failed roll-out.
         with contextlib.suppress(AwsProblem):
-            deregistered = await asyncio.to_thread(is_deregistered, session, expected.definition)
-    return words.failed(end, expected, found, deregistered=deregistered, back=back)
+            deregistered = await asyncio.to_thread(
+                is_deregistered, reader.session, expected.definition
+            )
+    return say.failed(end, expected, found, deregistered=deregistered, back=back)
 
 
-@dataclass(frozen=True)
-class Log:
-    """Pulumi's log of the service. The engine shows an ephemeral line beside the resource."""
-
-    resource: pulumi.Resource
-
-    def moment(self, text: Text) -> None:
-        """Show a line that the next one replaces."""
-        pulumi.log.info(str(text), self.resource, ephemeral=True)
-
-    def lasting(self, text: Text) -> None:
-        """Show a line that stays."""
-        pulumi.log.info(str(text), self.resource)
-
-    def warning(self, text: Text) -> None:
-        """Show a warning."""
-        pulumi.log.warn(str(text), self.resource)
+def _diagnosis(reader: Reader) -> str:
+    """Return the doctor's screen, or why the doctor failed: the failed roll-out must still be reported."""
+    try:
+        return plain(diagnose(reader.settings, reader.session))
+    except Exception as mistake:
+        return str(say.undiagnosed(mistake))
 
 
-ON_THE_PATH = ("aws:alb/", "aws:ec2/", "aws:ecs/service:", "aws:lb/", "aws:vpc/")
-"""Types that decide whether the load balancer reaches a task, and with which request.
+async def causes(
+    ask: Diagnose, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
+) -> str:
+    """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
-The service is one: after a change ECS may still show its last deployment for a moment.
-"""
-
-
-def watch(names: StackNames, resources: Mapping[str, Mapping[str, Any]]) -> Changes:
-    """Note the changes from now on. Call this before the first resource. No request comes to a worker.
-
-    ``resources`` are those of the state before this update, by URN.
-    A transform, unlike the options of each resource, covers the children of an awsx component, too.
+    ``gone`` is what this update will delete: rules for other clients than allowedCidrs are there until then. The
+    revision runs: a doctor that fails or may not read everything is shown and does not make `pulumi up` red.
     """
-    workers = names.worker("")
-    changes = Changes(
-        {
-            urn: each
-            for urn, each in resources.items()
-            if each["type"].startswith(ON_THE_PATH)
-            and not urn.rpartition("::")[2].startswith(workers)
-        }
+    found = await _settled(ask, log, counts)
+    if found and reasons(found, counts):
+        return plain(found)
+    if found:
+        say.warnings(found, log, closes=any("Ingress" in each.kind for each in gone))
+    return ""
+
+
+async def causes_after_deletion(
+    stack: str, ask: Diagnose, log: Log, counts: Collection[int], gone: Sequence[Deletion]
+) -> str:
+    """Return the doctor's screen when it would find a cause once ``gone`` is deleted, else ""."""
+    found = await _settled(partial(ask, gone=gone), log, counts)
+    if not found or not reasons(found, counts):
+        return ""
+    # A refresh restores only what the program declares.
+    names = ", ".join(each.label for each in gone)
+    text = t(
+        "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
+        names=names,
     )
-    hook = pulumi.ResourceHook("on-the-path", changes.note)
-    created = pulumi.ResourceHook("created-on-the-path", changes.note_created)
-    hooks = pulumi.ResourceHookBinding(after_create=[created], after_update=[hook])
-
-    def add_hooks(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-        if not args.type_.startswith(ON_THE_PATH) or args.name.startswith(workers):
-            return None
-        names = (args.name, *_former_names(args.opts.aliases or ()))
-        changes.declared.update((args.type_, name) for name in names)
-        opts = pulumi.ResourceOptions.merge(args.opts, pulumi.ResourceOptions(hooks=hooks))
-        return pulumi.ResourceTransformResult(args.props, opts)
-
-    pulumi.runtime.register_resource_transform(add_hooks)
-    return changes
+    back = (Fix(text, (f"pulumi up -s {stack}",)),)
+    findings = tuple(replace(each, fixes=back if each.fixes else ()) for each in found.causes)
+    return plain(replace(found, findings=findings, page=None))
 
 
-def _former_names(aliases: Iterable[object]) -> Iterator[str]:
-    """Return the names that a resource had before: under one of them it is in the state."""
-    for each in aliases:
-        if isinstance(each, pulumi.Alias):
-            if isinstance(each.name, str):
-                yield each.name
-        elif isinstance(each, str):
-            yield each.rpartition("::")[2]
+async def _settled(ask: Diagnose, log: Log, counts: Collection[int]) -> Diagnosis | None:
+    """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up.
 
-
-def _pending(changes: Changes) -> Iterator[Deletion]:
-    """Return what Pulumi deletes on the path after the program has ended.
-
-    That is what the program no longer declares, and the old one of each resource that it has replaced.
+    AWS is eventually consistent. None where the doctor failed, which is logged.
     """
-    from tools.snapshot.deletions import Deletion
-
-    for urn, each in changes.state.items():
-        old = Deletion(each["type"], urn.rpartition("::")[2], each["outputs"])
-        key = (old.kind, old.name)
-        new = changes.created.get(key)
-        if key not in changes.declared or (
-            new is not None and Deletion(*key, new).identity != old.identity
-        ):
-            yield old
+    begun, second = time.monotonic(), False
+    try:
+        async for found in reads_in_thread(ask, Pace.of(), log.lasting):
+            blocking = reasons(found, counts)
+            early = time.monotonic() - begun < WARM_UP_SECONDS
+            warming_up = early and all(each.facts.warms_up for each in blocking)
+            if not blocking or (second and not warming_up):
+                return found
+            second = True
+    except Exception as mistake:
+        log.lasting(say.undiagnosed(mistake))
+    return None

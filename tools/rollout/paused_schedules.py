@@ -9,7 +9,7 @@ import pulumi
 from pulumi.resource import DependencyResource
 
 from tools.i18n import t
-from tools.rollout.gate import Log
+from tools.rollout.log import Log
 
 if TYPE_CHECKING:
     from stack.settings import Settings

@@ -11,19 +11,12 @@ from typing import Any
 
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.command_line import FAILED, INTERRUPTED, exit_code_of
 from tools.doctor.checks.load_balancer import WATCHED
-from tools.doctor.screen import plain
 from tools.i18n import Refused, Text, t
-from tools.rollout.causes import Certainty, Diagnose, diagnose_expected, diagnosis
-from tools.rollout.follow import follow, succeeded
-from tools.rollout.held import Held
-from tools.rollout.rollback import undo
-from tools.rollout.text import failed
-from tools.rollout.verdict import Outcome, Patience
-from tools.rollout.view import Expected
+from tools.rollout.gate import roll_out
+from tools.rollout.look import Expected, Reader
 from tools.snapshot import ecs, elb, read_existing
 from tools.snapshot.elb import TargetGroup
 from tools.snapshot.records import Service, short
@@ -158,7 +151,7 @@ class Screen:
         """Print a line."""
         print(str(text), flush=True)
 
-    lasting = moment
+    lasting = warning = moment
 
 
 def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
@@ -180,41 +173,22 @@ def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
 
 
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
-    expected, pace, stack = retry.expected, Pace.of(), settings.stack
-    patience = Patience.of(pace, settings.rollout_minutes, 0)
-    diagnose = _doctor(settings, session, expected)
-    held = Held(session, settings, expected.page_url, screen, diagnose)
-    certainty = Certainty(expected, diagnose, held=held)
+    expected = retry.expected
+    web, workers = None, {}
+    if worker := expected.names.process:
+        newest = ecs.definition(session, settings.names.family).arn
+        web = Expected(names=settings.names, definition=newest)
+        workers = {worker: expected.definition}
     try:
-        end = asyncio.run(follow(session, expected, patience, pace, screen, certainty=certainty))
+        reader = Reader.of(session, settings, expected, web, workers)
+        _, why = asyncio.run(roll_out(reader, screen))
     except KeyboardInterrupt:
-        print(f"careapp: {_interrupted(stack)!s}", file=sys.stderr)
+        text = t(
+            "not following any more; ECS goes on with the roll-out: `./careapp status -w -s {stack}` shows it.",
+            stack=settings.stack,
+        )
+        print(f"careapp: {text!s}", file=sys.stderr)
         return INTERRUPTED
-    if succeeded(end):
-        screen.lasting(end.verdict.text)
-        return 0
-    why = plain(end.verdict.diagnosis) if end.verdict.diagnosis else diagnosis(settings, session)
-    back = None
-    if end.verdict.outcome is Outcome.WRONG:
-        minutes = settings.rollout_minutes
-        back = asyncio.run(undo(session, settings.names, screen.moment, minutes))
-    text = failed(end, expected, why, deregistered=False, back=back)
-    print(f"careapp: {text}", file=sys.stderr)
-    return FAILED
-
-
-def _doctor(settings: Settings, session: Session, expected: Expected) -> Diagnose:
-    """Return the doctor's function, told which task definition has to run: of a worker, beside the web service's."""
-    worker = expected.names.process
-    if not worker:
-        return diagnose_expected(settings, session, expected)
-    newest = ecs.definition(session, settings.names.family).arn
-    web = Expected(names=settings.names, definition=newest)
-    return diagnose_expected(settings, session, web, {worker: expected.definition})
-
-
-def _interrupted(stack: str) -> Text:
-    return t(
-        "not following any more; ECS goes on with the roll-out: `./careapp status -w -s {stack}` shows it.",
-        stack=stack,
-    )
+    if why:
+        print(f"careapp: {why}", file=sys.stderr)
+    return FAILED if why else 0

@@ -2,197 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
-from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.command_line import exit_code_of
-from tools.i18n import Refused, Text, said, t
-from tools.rollout.text import NOT_ROLLED_BACK
-from tools.snapshot import ecs, read_existing
-from tools.snapshot.records import Deployment, PauseHook, short
+from tools.i18n import Refused, Text, t
+from tools.rollout.act import find, primary, stop, wait
+from tools.rollout.say import runs_now
 from tools.waiting import Waiting
-
-STARTED = frozenset(ecs.GOING)
-ENDING = frozenset({"STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS"})
-"""Statuses in which a service deployment can be stopped; in those of ENDING ECS already ends it.
-
-Source: ECS developer guide, "Stopping Amazon ECS service deployments".
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stoppable:
-    """A service deployment that ECS can roll back."""
-
-    names: StackNames
-    arn: str
-    status: str
-    definition: str
-    hook: PauseHook | None = None
-    """The hook at which it waits for an answer."""
-
-    @property
-    def revision(self) -> str:
-        """Return family and number of its task definition, like `careapp-poc:7`."""
-        return short(self.definition)
-
-
-def find(session: Session, names: StackNames) -> Stoppable | None:
-    """Return the deployment under way; None without one. Raises AwsProblem.
-
-    Raises Refused when ECS has no earlier version to go back to.
-    """
-    rows = ecs.service_deployments(session, names)
-    if not rows or rows[0]["status"] not in STARTED | ENDING:
-        return None
-    found = Stoppable(
-        names=names,
-        arn=rows[0]["serviceDeploymentArn"],
-        status=rows[0]["status"],
-        definition=ecs.deployed_definition(session, rows[0]),
-    )
-    row = _row(session, found)
-    if not row.get("sourceServiceRevisions"):
-        raise Refused(
-            t(
-                "No deployment before {revision} was completed, so ECS has no version to go back to. "
-                "Correct the program, then `pulumi up`.",
-                revision=found.revision,
-            )
-        )
-    return replace(found, hook=ecs.waiting_hook(row))
-
-
-def _row(session: Session, found: Stoppable) -> Mapping[str, Any]:
-    """Return DescribeServiceDeployments' item. Raises Refused without one, and AwsProblem."""
-    row = ecs.service_deployment(session, found.arn)
-    if row is None:
-        raise Refused(_no_service(found.names))
-    return row
-
-
-def stop(session: Session, found: Stoppable) -> None:
-    """Let ECS roll the deployment back, unless it does already. Raises AwsProblem.
-
-    One that waits for an answer gets it.
-    """
-    if found.status not in STARTED:
-        return
-    if found.hook:
-        ecs.answer_hook(session, found.hook, "ROLLBACK")
-    else:
-        session.call(
-            "ecs", "stop_service_deployment", serviceDeploymentArn=found.arn, stopType="ROLLBACK"
-        )
-
-
-def wait(session: Session, found: Stoppable, waiting: Waiting, minutes: float) -> Deployment:
-    """Wait until the version before serves, and return its deployment. ``minutes`` are AWS's.
-
-    Raises Refused when ECS could not roll back, or not in time, and AwsProblem.
-    """
-
-    def look() -> Text | None:
-        row = _row(session, found)
-        if row["status"] == "ROLLBACK_SUCCESSFUL":
-            return None
-        if row["status"] not in STARTED | ENDING:
-            raise Refused(
-                t(
-                    "{revision} was not rolled back: ECS says {status}: {reason} ./careapp doctor finds "
-                    "the cause.",
-                    revision=found.revision,
-                    status=row["status"],
-                    reason=row.get("statusReason") or "-",
-                )
-            )
-        return _progress(_primary(session, found.names), found)
-
-    waiting.until_done(look, minutes)
-    return _primary(session, found.names)
-
-
-def _primary(session: Session, names: StackNames) -> Deployment:
-    service = read_existing(ecs.service, session, names)
-    if service is None or service.primary is None:
-        raise Refused(_no_service(names))
-    return service.primary
-
-
-def _progress(primary: Deployment, found: Stoppable) -> Text:
-    if primary.definition == found.definition:
-        return t("ECS begins to roll {revision} back", revision=found.revision)
-    return t(
-        "ECS rolls back to {older}: {running} of {desired} tasks run",
-        older=primary.revision,
-        running=primary.running,
-        desired=primary.desired,
-    )
-
-
-def runs_now(primary: Deployment) -> Text:
-    """Return what runs after a rollback."""
-    return t(
-        "{older} runs: {running} of {desired} tasks.",
-        older=primary.revision,
-        running=primary.running,
-        desired=primary.desired,
-    )
-
-
-def still_declared(found: Stoppable, stack: str) -> Text:
-    """Return that the program still declares the version that was rolled back, and what to do."""
-    return t(
-        "The program still declares what {revision} runs: each `pulumi up` fails, and one "
-        "with --refresh deploys it again. Put the earlier version back in the program, as "
-        "section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
-        revision=found.revision,
-        stack=stack,
-    )
-
-
-async def undo(
-    session: Session, names: StackNames, progress: Callable[[Text], None], minutes: float
-) -> Text:
-    """Let ECS roll back a version that is healthy and wrong; return what runs then, or why it was not.
-
-    The version serves errors, and ECS would go on with it unless an alarm sees that.
-    """
-    loop = asyncio.get_running_loop()
-
-    def pass_on(text: Text) -> None:
-        loop.call_soon_threadsafe(progress, text)
-
-    def work() -> Text:
-        found = find(session, names)
-        if found is None:
-            return NOT_ROLLED_BACK
-        stop(session, found)
-        waiting = Waiting(pass_on, Pace.of())
-        return t(
-            "ECS was told to roll {revision} back: {now}",
-            revision=found.revision,
-            now=runs_now(wait(session, found, waiting, minutes)),
-        )
-
-    try:
-        return await asyncio.to_thread(work)
-    except Refused as refusal:
-        return said(refusal)
-    except AwsProblem as problem:
-        return t(
-            "It was not rolled back: {problem} Then: ./careapp rollback -s {stack}",
-            problem=problem.as_text(),
-            stack=names.stack,
-        )
 
 
 def run(stack: str, folder: Path, dry_run: bool) -> int:
@@ -210,32 +28,29 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
                     "only what it still deploys. To go back to an earlier version, put it back in the program, "
                     "as section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
                     name=names.service,
-                    revision=_primary(session, names).revision,
+                    revision=primary(session, names).revision,
                     stack=names.stack,
                 )
             )
-        say(t("ECS rolls {revision} back.", revision=found.revision))
+        _print(t("ECS rolls {revision} back.", revision=found.revision))
         if dry_run:
-            say(t("--dry-run: nothing was changed."))
+            _print(t("--dry-run: nothing was changed."))
             return 0
         stop(session, found)
-        primary = wait(session, found, Waiting.printing(), settings.rollout_minutes)
-        say(runs_now(primary))
-        say(still_declared(found, stack))
+        _print(runs_now(wait(session, found, Waiting.printing(), settings.rollout_minutes)))
+        _print(
+            t(
+                "The program still declares what {revision} runs: each `pulumi up` fails, and one "
+                "with --refresh deploys it again. Put the earlier version back in the program, as "
+                "section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
+                revision=found.revision,
+                stack=stack,
+            )
+        )
         return 0
 
     return exit_code_of(work)
 
 
-def say(text: Text) -> None:
-    """Print a line."""
+def _print(text: Text) -> None:
     print(str(text), flush=True)
-
-
-def _no_service(names: StackNames) -> Text:
-    return t(
-        "There is no service {name}, so there is nothing to roll back; "
-        "`./careapp doctor -s {stack}` says what is missing.",
-        name=names.service,
-        stack=names.stack,
-    )

@@ -1,20 +1,27 @@
-"""Judges a roll-out from what ECS and Elastic Load Balancing have said so far."""
+"""Judges what ECS and Elastic Load Balancing say of a roll-out: the outcome of each look, and the limits of time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from tools.aws.pace import Pace
 from tools.i18n import Text, t
-from tools.rollout.view import Expected
+from tools.rollout.look import Expected, Seen
 from tools.screen import short_time
-from tools.snapshot.records import Deployment, Traffic
+from tools.snapshot.records import Deployment, PauseHook, Traffic
 from tools.snapshot.rollout import STABLE_SECONDS, Rollout
 
 if TYPE_CHECKING:
     from tools.diagnosis.findings import Diagnosis
+
+READS_UNTIL_SURE = 2
+"""Reads in a row that must agree: ECS is eventually consistent, and may show an older state for a moment."""
+
+SETTLE_READS = 5
+"""Reads in which ECS may not show an update yet."""
 
 
 class Outcome(Enum):
@@ -26,47 +33,185 @@ class Outcome(Enum):
     ROLLED_BACK = "rolled back"
     CERTAIN = "certain to fail"
     WRONG = "healthy and wrong"
+    OUTSIDE = "healthy, and the cause lies outside"
     BECAME_UNHEALTHY = "became unhealthy"
     REPLACED = "replaced"
     DELETED = "deleted"
     TOO_LATE = "too late"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Verdict:
-    """An outcome, with the reason in a sentence."""
+    """An outcome, with the reason in a sentence, and what is to be done now."""
 
     outcome: Outcome
     text: Text
     diagnosis: Diagnosis | None = None
-    """The diagnosis that an outcome of CERTAIN or WRONG rests on."""
+    """The diagnosis that an outcome of CERTAIN, WRONG or OUTSIDE rests on."""
+    go_on: PauseHook | None = None
+    """The hook at which ECS is to go on."""
+    stop: bool = False
+    """Whether ECS is to roll back."""
 
     @property
     def final(self) -> bool:
         return self.outcome is not Outcome.GOING
 
 
+@dataclass(frozen=True)
+class End:
+    """How a roll-out ended, with the last read."""
+
+    verdict: Verdict
+    view: Rollout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """Limits of time, in seconds of AWS's clock.
+
+    `settle`: how long ECS may show the state before the update (it is eventually consistent).
+    `notice`: how long the load balancer takes to call a target unhealthy after a change.
+    """
+
+    limit: float
+    settle: float
+    notice: float = 0.0
+
+    @classmethod
+    def of(cls, pace: Pace, minutes: float, notice: float) -> Patience:
+        """Return the limits for a roll-out of ``minutes``; ``notice`` is in seconds, both of AWS's clock."""
+        settle = SETTLE_READS * pace.poll * pace.speed
+        return cls(limit=60 * minutes, settle=settle, notice=notice)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What is known of a roll-out before the first look."""
+
+    expected: Expected
+    patience: Patience
+    since: datetime | None = None
+    """When the update began: of a deployment since then every task and event is new. None where that is not known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """What earlier looks have shown."""
+
+    appeared: bool = False
+    """Whether the revision has had a deployment."""
+    ran: bool = False
+    """Whether it has run."""
+    ended: float | None = None
+    """Since when looks in a row have shown a completed deployment."""
+    outcome: Outcome = Outcome.GOING
+    reads: int = 0
+    """How many looks in a row have shown `outcome`."""
+    older: frozenset[str] | None = None
+    """The tasks that were there at the first look; None before it."""
+    certain: frozenset[str] = frozenset()
+    """The causes that are certain, in the diagnosis before."""
+    moved: float = 0.0
+    """When something has moved last, or the doctor was asked why nothing does."""
+    state: object = None
+    """What ECS and the load balancer have shown last."""
+    passed: bool = False
+    """Whether the page has answered, right before the update or since."""
+    page_at: float | None = None
+    """When the page was requested last."""
+    failing: float | None = None
+    """This machine's clock at the first of the looks that in a row have found the page failing."""
+    answered: frozenset[str] = frozenset()
+    """The hooks that were answered: ECS may show one for a moment longer."""
+
+
+def judge_ecs(seen: Seen, history: History, terms: Terms) -> tuple[Verdict, History]:
+    """Judge what ECS and the load balancer say. After a change healthy targets count once the latter has noticed it."""
+    view, expected, patience = seen.view, terms.expected, terms.patience
+    appeared = history.appeared or view.deployment is not None
+    found = verdict = judge_view(view, expected, sure=appeared or seen.at >= patience.settle)
+    mine = view.deployment
+    # From then on ECS replaces tasks and never gives up.
+    done = mine is not None and mine.primary and mine.rollout == "COMPLETED"
+    if seen.noticed is not None:
+        verdict = _after_a_change(found, view, history, seen.at < seen.noticed)
+    history = replace(
+        history,
+        appeared=appeared,
+        ran=history.ran or found.outcome is Outcome.RUNS,
+        ended=(seen.at if history.ended is None else history.ended) if done else None,
+        outcome=verdict.outcome,
+        reads=history.reads + 1 if verdict.outcome is history.outcome else 1,
+    )
+    if not verdict.final:
+        return _in_time(verdict, view, history, seen.at, patience), history
+    if history.reads < READS_UNTIL_SURE:
+        # Even past the limit: one more read costs less than a wrong answer.
+        verdict = going(t("reading once more to be sure: {what}", what=verdict.text))
+    return verdict, history
+
+
 def judge_view(view: Rollout, expected: Expected, *, sure: bool) -> Verdict:
     """Judge one read. Until `sure`, ECS may not show the service or the deployment yet."""
+    mine, primary, names = view.deployment, view.primary, expected.names
     if view.service is None:
-        return _deleted(expected) if sure else going(t("ECS does not show the service yet"))
-    mine, primary = view.deployment, view.primary
+        text = t(
+            "service {service} does not exist any more; it was deleted outside of this stack",
+            service=names.service,
+        )
+        return (
+            Verdict(Outcome.DELETED, text)
+            if sure
+            else going(t("ECS does not show the service yet"))
+        )
     if mine is not None and mine.rollout == "FAILED":
-        return _failed(view, mine)
+        return _given_up(view, mine.reason)
     if mine is not None and mine.primary:
-        missing = _missing_part(view, mine)
-        if missing is None and view.rolled_back:
-            return _rolled_back_to_itself(view)
-        if missing is None:
-            return Verdict(outcome=Outcome.RUNS, text=_runs(view))
-        return going(missing)
+        if missing := _missing_part(view, mine):
+            return going(missing)
+        return _given_up(view, "") if view.rolled_back else Verdict(Outcome.RUNS, _runs(view))
     if primary is None or not sure:
         return going(t("ECS does not show the new deployment yet"))
-    return _replaced(expected, primary)
+    if not _is_newer(primary.definition, expected.definition):
+        return _given_up(view, "")
+    text = t(
+        "{other} has replaced {revision}: another update deploys to this service",
+        other=primary.revision,
+        revision=view.revision,
+    )
+    return Verdict(Outcome.REPLACED, text)
 
 
 def going(why: Text) -> Verdict:
-    return Verdict(outcome=Outcome.GOING, text=why)
+    return Verdict(Outcome.GOING, why)
+
+
+def _given_up(view: Rollout, reason: str) -> Verdict:
+    """Judge a revision that ECS has given up. An alarm is judged by the version whose targets it measures."""
+    revision, primary = view.revision, view.primary
+    if primary is None or not view.rolled_back:
+        text = t("ECS gave {revision} up: {reason}", revision=revision, reason=reason)
+        return Verdict(Outcome.GAVE_UP, text)
+    values = {"revision": revision, "other": primary.revision, "reason": reason or primary.reason}
+    if view.alarmed.blameless:
+        text = t(
+            "ECS rolled {revision} back because of the alarm {names}. It measures the targets of the version before, "
+            "not those of {revision}: this release was not at fault",
+            revision=revision,
+            names=", ".join(view.alarmed.names),
+        )
+    elif primary.definition == view.expected:
+        text = t(
+            "{revision} runs, but ECS rolled the other changes of the service back: {reason}",
+            revision=revision,
+            reason=view.rollback_reason,
+        )
+    elif reason:
+        text = t("ECS gave {revision} up and went back to {other}: {reason}", **values)
+    else:
+        text = t("ECS runs {other} and not {revision}, which was rolled back: {reason}", **values)
+    return Verdict(Outcome.ROLLED_BACK, text)
 
 
 def _missing_part(view: Rollout, mine: Deployment) -> Text | None:
@@ -120,55 +265,6 @@ def shifted(traffic: Traffic, revision: str) -> Text:
     )
 
 
-def _deleted(expected: Expected) -> Verdict:
-    text = t(
-        "service {service} does not exist any more; it was deleted outside of this stack",
-        service=expected.names.service,
-    )
-    return Verdict(outcome=Outcome.DELETED, text=text)
-
-
-def _failed(view: Rollout, mine: Deployment) -> Verdict:
-    if view.primary is not None and view.rolled_back:
-        text = t(
-            "ECS gave {revision} up and went back to {other}: {reason}",
-            revision=view.revision,
-            other=view.primary.revision,
-            reason=mine.reason or view.primary.reason,
-        )
-        return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
-    text = t("ECS gave {revision} up: {reason}", revision=view.revision, reason=mine.reason)
-    return Verdict(outcome=Outcome.GAVE_UP, text=text)
-
-
-def _rolled_back_to_itself(view: Rollout) -> Verdict:
-    text = t(
-        "{revision} runs, but ECS rolled the other changes of the service back: {reason}",
-        revision=view.revision,
-        reason=view.rollback_reason,
-    )
-    return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
-
-
-def _replaced(expected: Expected, primary: Deployment) -> Verdict:
-    """Judge a service whose PRIMARY deployment is of another revision: an older one means a rollback."""
-    other = primary.revision
-    if _is_newer(primary.definition, expected.definition):
-        text = t(
-            "{other} has replaced {revision}: another update deploys to this service",
-            other=other,
-            revision=expected.revision,
-        )
-        return Verdict(outcome=Outcome.REPLACED, text=text)
-    text = t(
-        "ECS runs {other} and not {revision}, which was rolled back: {reason}",
-        other=other,
-        revision=expected.revision,
-        reason=primary.reason,
-    )
-    return Verdict(outcome=Outcome.ROLLED_BACK, text=text)
-
-
 def _is_newer(one: str, other: str) -> bool:
     (family, _, number), (same, _, bound) = one.rpartition(":"), other.rpartition(":")
     return family == same and int(number) > int(bound)
@@ -194,145 +290,41 @@ def _runs(view: Rollout) -> Text:
     )
 
 
-READS_UNTIL_SURE = 2
-"""Reads in a row that must agree: ECS is eventually consistent, and may show an older state for a moment."""
-
-
-@dataclass(frozen=True)
-class End:
-    """How a roll-out ended, with the last read."""
-
-    verdict: Verdict
-    view: Rollout
-
-
-SETTLE_READS = 5
-"""Reads in which ECS may not show an update yet."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Patience:
-    """Limits of time, in seconds of AWS's clock.
-
-    `settle`: how long ECS may show the state before the update (it is eventually consistent).
-    `notice`: how long the load balancer takes to call a target unhealthy after a change.
-    """
-
-    limit: float
-    settle: float
-    notice: float = 0.0
-
-    @classmethod
-    def of(cls, pace: Pace, minutes: float, notice: float) -> Patience:
-        """Return the limits for a roll-out of ``minutes``; ``notice`` is in seconds, both of AWS's clock."""
-        settle = SETTLE_READS * pace.poll * pace.speed
-        return cls(limit=60 * minutes, settle=settle, notice=notice)
-
-    @property
-    def recovery(self) -> float:
-        """Return how long tasks may take to recover once the deployment has completed."""
-        return self.limit / 3
-
-    def notified_at(self, changed: float | None, begun: float, speed: float) -> float | None:
-        """Return how many seconds after `begun` the load balancer has noticed a change; None without one."""
-        return None if changed is None else (changed - begun) * speed + self.notice
-
-
-@dataclass(frozen=True, kw_only=True)
-class Memory:
-    """What earlier reads have shown."""
-
-    appeared: bool = False
-    """Whether the revision has had a deployment."""
-    ran: bool = False
-    """Whether it has run."""
-    ended: float | None = None
-    """Since when reads in a row have shown a completed deployment."""
-    outcome: Outcome = Outcome.GOING
-    reads: int = 0
-    """How many reads in a row have shown `outcome`."""
-
-
-def judge(
-    view: Rollout,
-    expected: Expected,
-    memory: Memory,
-    elapsed: float,
-    patience: Patience,
-    noticed: float | None = None,
-) -> tuple[Verdict, Memory]:
-    """Return the verdict after one more read (None: no such service), and what to remember.
-
-    `noticed`: this update has changed something between the load balancer and the tasks, and
-    healthy targets count only after this many seconds.
-    """
-    appeared = memory.appeared or view.deployment is not None
-    found = judge_view(view, expected, sure=appeared or elapsed >= patience.settle)
-    verdict = found
-    if noticed is not None:
-        verdict = _after_a_change(found, view, memory, elapsed < noticed)
-    memory = Memory(
-        appeared=appeared,
-        ran=memory.ran or found.outcome is Outcome.RUNS,
-        ended=_since(memory.ended, elapsed) if _has_ended(view) else None,
-        outcome=verdict.outcome,
-        reads=memory.reads + 1 if verdict.outcome is memory.outcome else 1,
-    )
-    if not verdict.final:
-        return _in_time(verdict, expected, memory, elapsed, patience), memory
-    if memory.reads < READS_UNTIL_SURE:
-        # Even past the limit: one more read costs less than a wrong answer.
-        verdict = going(t("reading once more to be sure: {what}", what=verdict.text))
-    return verdict, memory
-
-
-def _since(before: float | None, elapsed: float) -> float:
-    return elapsed if before is None else before
-
-
-def _has_ended(view: Rollout) -> bool:
-    """Return whether the deployment has completed: from then on ECS replaces tasks and never gives up."""
-    mine = view.deployment
-    return mine is not None and mine.primary and mine.rollout == "COMPLETED"
-
-
-def _after_a_change(found: Verdict, view: Rollout, memory: Memory, early: bool) -> Verdict:
+def _after_a_change(found: Verdict, view: Rollout, history: History, early: bool) -> Verdict:
     """Judge a read after a change between the load balancer and tasks that ran before it."""
     if found.outcome is Outcome.RUNS and early:
         return going(t("{what}; the load balancer checks what was changed", what=found.text))
     unhealthy = any(each.state == "unhealthy" for each in view.targets)
-    if found.final or not memory.ran or not unhealthy:
+    if found.final or not history.ran or not unhealthy:
         return found
     text = t(
         "{revision} ran until this update changed the path to its tasks: {why}",
         revision=view.revision,
         why=found.text,
     )
-    return Verdict(outcome=Outcome.BECAME_UNHEALTHY, text=text)
+    return Verdict(Outcome.BECAME_UNHEALTHY, text)
 
 
 def _in_time(
-    verdict: Verdict, expected: Expected, memory: Memory, elapsed: float, patience: Patience
+    verdict: Verdict, view: Rollout, history: History, at: float, limit: Patience
 ) -> Verdict:
     """Return the verdict, or that a limit has passed."""
-    if memory.ended is not None and elapsed - memory.ended >= patience.recovery:
-        text = t(
-            "{revision} was rolled out, but does not recover within {minutes} minutes: {why}",
-            **_lasting(verdict, expected, patience.recovery),
-        )
-        return Verdict(outcome=Outcome.BECAME_UNHEALTHY, text=text)
-    if elapsed < patience.limit:
+    recovery = limit.limit / 3  # of tasks that fail once the deployment has completed
+    late = history.ended is not None and at - history.ended >= recovery
+    if not late and at < limit.limit:
         return verdict
-    text = t(
-        "{revision} does not run after {minutes} minutes: {why}",
-        **_lasting(verdict, expected, patience.limit),
-    )
-    return Verdict(outcome=Outcome.TOO_LATE, text=text)
-
-
-def _lasting(verdict: Verdict, expected: Expected, seconds: float) -> dict[str, str | Text]:
-    return {
-        "revision": expected.revision,
+    seconds = recovery if late else limit.limit
+    values: dict[str, str | Text] = {
+        "revision": view.revision,
         "minutes": f"{seconds / 60:.3g}",
         "why": verdict.text,
     }
+    if late:
+        text = t(
+            "{revision} was rolled out, but does not recover within {minutes} minutes: {why}",
+            **values,
+        )
+        return Verdict(Outcome.BECAME_UNHEALTHY, text)
+    return Verdict(
+        Outcome.TOO_LATE, t("{revision} does not run after {minutes} minutes: {why}", **values)
+    )

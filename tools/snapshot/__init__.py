@@ -23,7 +23,7 @@ from tools.snapshot.elb import Balancer, Page, Target, TargetGroup
 from tools.snapshot.jobs import Jobs
 from tools.snapshot.login import Provider
 from tools.snapshot.rds import Database
-from tools.snapshot.records import ALARMED, Definition, Part, Service, Task
+from tools.snapshot.records import ALARMED, Alarmed, Definition, Part, Service, Task
 from tools.snapshot.remains import Remains, remains
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Logs
@@ -61,7 +61,7 @@ class Snapshot:
     """Whether ECS has ever deployed the family's newest task definition; read where the service runs another one."""
     command_tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
     """The tasks in which `pulumi up` ran deployCommand with a task definition that was not deployed, newest first."""
-    ended_by: Part[tuple[str, ...]] = field(default_factory=Part)
+    ended_by: Part[Alarmed] = field(default_factory=Part)
     """The alarms that ended the newest deployment."""
     tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
     newest: Part[Definition] = field(default_factory=Part)
@@ -336,12 +336,12 @@ class _Reader:
         return self._ask(ecs.rollback_reason, self.names, primary.definition)
 
     @cached_property
-    def ended_by(self) -> Future[Part[tuple[str, ...]]]:
+    def ended_by(self) -> Future[Part[Alarmed]]:
         """Ask for the alarms only when the service's events tell of one."""
         events = self.running.events if self.running else ()
         if not any(ALARMED in each.message for each in events):
             return _answered(Part())
-        return self._ask(ecs.alarms_that_ended, self.names)
+        return self._ask(cloudwatch.alarms_that_ended, self.names)
 
     @cached_property
     def was_deployed(self) -> Future[Part[bool]]:

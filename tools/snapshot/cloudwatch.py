@@ -12,6 +12,7 @@ from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import t
 from tools.snapshot import ecs
+from tools.snapshot.records import Alarmed
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,30 @@ def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
         for page in session.pages("cloudwatch", "describe_alarms", AlarmNamePrefix=f"{prefix}-")
         for each in [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
     )
+
+
+def alarms_that_ended(session: Session, names: StackNames) -> Alarmed:
+    """Return the alarms that ended the service's newest deployment; none for another end. Raises AwsProblem."""
+    rows = ecs.service_deployments(session, names)
+    found = ecs.service_deployment(session, rows[0]["serviceDeploymentArn"]) if rows else None
+    ended = tuple(((found or {}).get("alarms") or {}).get("triggeredAlarmNames") or ())
+    if not ended:
+        return Alarmed()
+    mine = ecs.groups_of(session, rows[0]["targetServiceRevisionArn"])
+    known = session.call("cloudwatch", "describe_alarms", AlarmNames=list(ended))["MetricAlarms"]
+    watched = [_groups(each) for each in known]
+    # An alarm names a target group by the last part of its ARN.
+    elsewhere = all(
+        group and not any(map(arn.endswith, group)) for group in watched for arn in mine
+    )
+    return Alarmed(ended, blameless=bool(mine and watched and elsewhere))
+
+
+def _groups(alarm: Mapping[str, Any]) -> list[str]:
+    """Return the target groups whose metrics an alarm watches, as `targetgroup/NAME/ID`."""
+    metrics = [each.get("MetricStat", {}).get("Metric", {}) for each in alarm.get("Metrics", ())]
+    dimensions = [pair for each in (alarm, *metrics) for pair in each.get("Dimensions", ())]
+    return [each["Value"] for each in dimensions if each["Name"] == "TargetGroup"]
 
 
 def quota(session: Session, names: StackNames, spot: bool) -> Quota:

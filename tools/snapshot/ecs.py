@@ -133,11 +133,15 @@ def rollback_reason(session: Session, names: StackNames, definition: str) -> str
     return str(rows[0].get("statusReason") or rows[0]["status"])
 
 
-def alarms_that_ended(session: Session, names: StackNames) -> tuple[str, ...]:
-    """Return the alarms that ended the service's newest deployment; none for another end. Raises AwsProblem."""
-    rows = service_deployments(session, names)
-    found = service_deployment(session, rows[0]["serviceDeploymentArn"]) if rows else None
-    return tuple(((found or {}).get("alarms") or {}).get("triggeredAlarmNames") or ())
+def groups_of(session: Session, revision: str) -> tuple[str, ...]:
+    """Return the target groups of a service revision's tasks, by ARN; of one that shifts no requests none.
+
+    Raises AwsProblem.
+    """
+    answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=[revision])
+    resolved = [each.get("resolvedConfiguration") or {} for each in answer["serviceRevisions"]]
+    balancers = [each for found in resolved for each in found.get("loadBalancers", ())]
+    return tuple(each["targetGroupArn"] for each in balancers if each.get("targetGroupArn"))
 
 
 def service_deployment(session: Session, arn: str) -> Mapping[str, Any] | None:

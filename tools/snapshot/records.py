@@ -45,6 +45,17 @@ class Part(Generic[T]):
 
 
 @dataclass(frozen=True)
+class Alarmed:
+    """The alarms that have ended a deployment.
+
+    ``blameless`` says that they measure the targets of the version before, and none of the version that was deployed.
+    """
+
+    names: tuple[str, ...] = ()
+    blameless: bool = False
+
+
+@dataclass(frozen=True)
 class Event:
     """A service event."""
 

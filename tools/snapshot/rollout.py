@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
 from tools.snapshot.elb import Target
-from tools.snapshot.records import Deployment, Event, PauseHook, Service, Task, Traffic, short
+from tools.snapshot.records import (
+    Alarmed,
+    Deployment,
+    Event,
+    PauseHook,
+    Service,
+    Task,
+    Traffic,
+    short,
+)
 
 STABLE_SECONDS = 30
 """AWS seconds for which each of a worker's tasks must have run. ECS calls its deployment completed before: of a task
 without a health check the circuit breaker only asks that it reaches RUNNING (ECS developer guide, "How the Amazon ECS
 deployment circuit breaker detects failures"; aws/containers-roadmap#1206)."""
 STABLE = timedelta(seconds=STABLE_SECONDS)
+
+SHIFTING = ("PRODUCTION_TRAFFIC_SHIFT", "POST_PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME")
+"""Stages in which the new version gets requests of users, and the old tasks still run (botocore)."""
 
 STEADY = re.compile(r"has reached a steady state|deployment completed")
 FAILED_DEPLOYMENT = "deployment failed"
@@ -45,6 +57,8 @@ class Rollout:
     """The worker's name; "" for the web service. A worker has no targets."""
     at: datetime | None = None
     """When a worker was read, by AWS's clock."""
+    alarmed: Alarmed = field(default_factory=Alarmed)
+    """The alarms that have ended the service's newest deployment, if any did."""
 
     @property
     def revision(self) -> str:
@@ -112,6 +126,12 @@ class Rollout:
         return tuple(each for each in self.deployment_tasks if not each.over)
 
     @property
+    def unhealthy_tasks(self) -> tuple[Task, ...]:
+        """Return those of `active_tasks` that the load balancer calls unhealthy, in their grace period or after it."""
+        unhealthy = {each.address for each in self.targets if each.state == "unhealthy"}
+        return tuple(each for each in self.active_tasks if each.address in unhealthy)
+
+    @property
     def replaced_tasks(self) -> tuple[Task, ...]:
         """Return the unhealthy ones of `active_tasks` for which ECS has started a replacement.
 
@@ -119,9 +139,7 @@ class Rollout:
         percent has room for both (ECS API reference, DeploymentConfiguration, maximumPercent).
         Within the grace period it starts none.
         """
-        unhealthy = {each.address for each in self.targets if each.state == "unhealthy"}
-        spare = len(self.active_tasks) > self.desired
-        return tuple(each for each in self.active_tasks if spare and each.address in unhealthy)
+        return self.unhealthy_tasks if len(self.active_tasks) > self.desired else ()
 
     @property
     def running_tasks(self) -> tuple[Task, ...]:
@@ -151,6 +169,21 @@ class Rollout:
     def traffic(self) -> Traffic | None:
         """Return how far the deployment in progress has shifted the requests."""
         return self.service.traffic if self.service else None
+
+    @property
+    def breaks(self) -> bool:
+        """Return whether ECS's circuit breaker ends a deployment of it that fails.
+
+        "The deployment circuit breaker can only be used for services using the rolling update (ECS) deployment type"
+        (ECS API reference, DeploymentCircuitBreaker).
+        """
+        return self.service is None or self.service.strategy == "ROLLING"
+
+    @property
+    def shifts(self) -> bool:
+        """Return whether users' requests go to the expected revision, and ECS can still give them to the one before."""
+        mine, traffic = self.deployment, self.traffic
+        return bool(mine and mine.primary and traffic and traffic.stage in SHIFTING)
 
     @property
     def hook(self) -> PauseHook | None:

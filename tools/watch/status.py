@@ -105,6 +105,10 @@ def _service(case: Case, service: Service) -> Iterator[Line]:
     yield _row(t("Service"), str(text), "green" if case.steady else "yellow")
     if (traffic := service.traffic) and service.primary:
         yield Line(f"    {shifted(traffic, service.primary.revision)!s}", "yellow")
+    if not case.breaks and case.unfinished and service.primary and service.primary.failed:
+        command = f"./careapp rollback -s {case.now.names.stack}"
+        text = t("ECS's circuit breaker does not end such a deployment: {command}", command=command)
+        yield Line(f"    {text!s}", "yellow")
     for each in service.deployments:
         yield Line(f"    {_deployment(each, case.now.at)!s}", ROLLOUTS.get(each.rollout, ""))
         if each.rollout == "FAILED" and each.reason:

@@ -25,11 +25,13 @@ from tools.snapshot.task_logs import BACK
 
 DATABASE_SECRET = Facts("database-secret", 25, {SECRETS}, subject=START, certain=True)
 # A database may be starting, and RDS may give a full one more storage (MaxAllocatedStorage).
-DATABASE_AWAY = Facts("database-away", 40, {DATABASE_NODE}, subject=TO_DATABASE)
-DATABASE_FULL = Facts("database-full", 40, {DATABASE_NODE}, subject=TO_DATABASE)
-DATABASE_MISSING = Facts("database-missing", 40, {DATABASE_NODE}, subject=TO_DATABASE, certain=True)
+DATABASE_AWAY = Facts("database-away", 40, {DATABASE_NODE}, subject=TO_DATABASE, outside=True)
+DATABASE_FULL = Facts("database-full", 40, {DATABASE_NODE}, subject=TO_DATABASE, outside=True)
+DATABASE_MISSING = Facts(
+    "database-missing", 40, {DATABASE_NODE}, subject=TO_DATABASE, certain=True, outside=True
+)
 DATABASE_CERTIFICATE_OUT_OF_TIME = Facts(
-    "database-certificate-out-of-time", 41, {DATABASE}, subject=TO_DATABASE
+    "database-certificate-out-of-time", 41, {DATABASE}, subject=TO_DATABASE, outside=True
 )
 DATABASE_AUTHORITY = Facts("database-authority", 42, {DATABASE}, subject=TO_DATABASE, certain=True)
 DATABASE_VARIABLES = Facts("database-variables", 42, {DATABASE}, subject=TO_DATABASE, certain=True)

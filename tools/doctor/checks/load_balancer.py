@@ -16,17 +16,17 @@ from tools.snapshot import elb
 from tools.snapshot.elb import Balancer, Listener, Rule, TargetGroup
 from tools.snapshot.vpc import Network
 
-NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True)
-BALANCER_CUT_OFF = Facts("balancer-cut-off", 31, {BALANCER_NODE}, certain=True)
-BALANCER_MISSING = Facts("balancer-missing", 31, {BALANCER_NODE}, certain=True)
+NO_LISTENER = Facts("no-listener", 30, {INTERNET}, certain=True, outside=True)
+BALANCER_CUT_OFF = Facts("balancer-cut-off", 31, {BALANCER_NODE}, certain=True, outside=True)
+BALANCER_MISSING = Facts("balancer-missing", 31, {BALANCER_NODE}, certain=True, outside=True)
 # A load balancer may be provisioning, a certificate in validation.
-BALANCER_NOT_ACTIVE = Facts("balancer-not-active", 31, {BALANCER_NODE})
-CERTIFICATE_NOT_VALID = Facts("certificate-not-valid", 31, {INTERNET})
-NO_RULE_FORWARDS = Facts("no-rule-forwards", 32, {FORWARD}, certain=True)
-RULE_IN_THE_WAY = Facts("rule-in-the-way", 32, {FORWARD}, certain=True)
-RULE_TAKEN = Facts("rule-taken", 32, {FORWARD}, certain=True)
+BALANCER_NOT_ACTIVE = Facts("balancer-not-active", 31, {BALANCER_NODE}, outside=True)
+CERTIFICATE_NOT_VALID = Facts("certificate-not-valid", 31, {INTERNET}, outside=True)
+NO_RULE_FORWARDS = Facts("no-rule-forwards", 32, {FORWARD}, certain=True, outside=True)
+RULE_IN_THE_WAY = Facts("rule-in-the-way", 32, {FORWARD}, certain=True, outside=True)
+RULE_TAKEN = Facts("rule-taken", 32, {FORWARD}, certain=True, outside=True)
 SERVICE_NOT_ATTACHED = Facts("service-not-attached", 32, {FORWARD}, certain=True)
-TARGET_GROUP_MISSING = Facts("target-group-missing", 32, {FORWARD}, certain=True)
+TARGET_GROUP_MISSING = Facts("target-group-missing", 32, {FORWARD}, certain=True, outside=True)
 HEALTH_CHECK_OFF = Facts("health-check-off", 33, {FORWARD})
 TARGET_PROTOCOL = Facts("target-protocol", 57, {FORWARD}, certain=True)
 HEALTH_CHECK_DRIFTED = Facts("health-check-drifted", 61, {FORWARD})
@@ -51,7 +51,10 @@ def listener(case: Case) -> Iterator[Finding]:
                 ports=", ".join(map(str, ports)) or "-",
             ),
         ),
-        fixes=case.correct_program(
+        # The program declares one, so somebody has deleted it.
+        fixes=(case.restore(),)
+        if not ports
+        else case.correct_program(
             t(
                 "In infra/listeners.py, set the port of the page's listener to {port}, and deploy:",
                 port=port,

@@ -31,13 +31,27 @@ from tools.i18n import Text, t, verbatim
 from tools.snapshot import elb
 from tools.snapshot.vpc import Network, Permission
 
-BALANCER_CANNOT_REACH_TASK = Facts("balancer-cannot-reach-task", 30, {FORWARD}, certain=True)
-BALANCER_LETS_NOBODY_IN = Facts(
-    "balancer-lets-nobody-in", 31, {catalogue.INTERNET}, {"no-listener"}, certain=True
+BALANCER_CANNOT_REACH_TASK = Facts(
+    "balancer-cannot-reach-task", 30, {FORWARD}, certain=True, outside=True
 )
-INTERNET_CANNOT_REACH_BALANCER = Facts("internet-cannot-reach-balancer", 34, {catalogue.INTERNET})
+BALANCER_LETS_NOBODY_IN = Facts(
+    "balancer-lets-nobody-in",
+    31,
+    {catalogue.INTERNET},
+    {"no-listener"},
+    certain=True,
+    outside=True,
+)
+INTERNET_CANNOT_REACH_BALANCER = Facts(
+    "internet-cannot-reach-balancer", 34, {catalogue.INTERNET}, outside=True
+)
 TASK_CANNOT_REACH_DATABASE = Facts(
-    "task-cannot-reach-database", 42, {DATABASE}, subject=TO_DATABASE, certain=True
+    "task-cannot-reach-database",
+    42,
+    {DATABASE},
+    subject=TO_DATABASE,
+    certain=True,
+    outside=True,
 )
 
 BALANCER_LETS_MORE_IN = Facts("balancer-lets-more-in", 34, {catalogue.INTERNET})

@@ -38,7 +38,7 @@ LACKING = {
 }
 """By what the execution role is needed for."""
 # The execution role reads the password for the next task all the same.
-TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS})
+TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS}, outside=True)
 
 PULL = ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability")
 

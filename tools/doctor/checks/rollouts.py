@@ -126,11 +126,18 @@ def _why(case: Case, ends: list[str]) -> Text:
             "The deployment circuit breaker ends a roll-out after a few failed tasks "
             "(three for a desired count of up to six)."
         )
-    if alarms := case.now.ended_by.value:
+    if (ended := case.now.ended_by.value) and ended.names:
+        names = ", ".join(ended.names)
+        if ended.blameless:
+            return t(
+                "ECS rolls a deployment back when the alarm {names} goes to ALARM. It measures the targets of the "
+                "version before: this release was not at fault.",
+                names=names,
+            )
         return t(
             "The tasks were healthy, and their responses set the alarm {names} to ALARM: ECS "
             "rolls such a deployment back.",
-            names=", ".join(alarms),
+            names=names,
         )
     return t(
         "The tasks were healthy. The deployment was stopped: by the end of `pulumi up`, which "
@@ -146,6 +153,12 @@ def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix
         )
         refresh = (case.refresh_command,) if case.rollback_reason else ()
         return (Fix(text, (case.retry_command, *refresh)),)
+    if (ended := case.now.ended_by.value) and ended.blameless:
+        text = t(
+            "See why the version before set off {names}, then let ECS try again:",
+            names=", ".join(ended.names),
+        )
+        return (Fix(text, (case.retry_command, f"pulumi up -s {case.now.names.stack}")),)
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
     text = t("Correct the app, or take its change back, and deploy:")
@@ -290,8 +303,24 @@ def in_progress(case: Case) -> Iterator[Finding]:
                 failed=primary.failed,
             ),
         ),
-        fixes=(Fix(t("Watch it:"), (f"./careapp status --watch -s {case.now.names.stack}",)),),
+        fixes=(
+            *_ends(case),
+            Fix(t("Watch it:"), (f"./careapp status --watch -s {case.now.names.stack}",)),
+        ),
     )
+
+
+def _ends(case: Case) -> Iterator[Fix]:
+    """Yield how a deployment is ended whose tasks fail and that ECS's circuit breaker does not watch."""
+    stack, primary = case.now.names.stack, case.primary
+    if case.breaks or primary is None or not primary.failed or case.now.by_program:
+        return
+    if case.other_deployments:
+        text = t("ECS's circuit breaker does not end such a deployment. Go back:")
+        yield Fix(text, (f"./careapp rollback -s {stack}",))
+    else:
+        text = t("ECS's circuit breaker does not end such a deployment; `pulumi up` does:")
+        yield Fix(text, (f"pulumi up -s {stack}",))
 
 
 def _waits(case: Case, hook: PauseHook) -> Finding:

@@ -8,10 +8,10 @@ import pytest
 from stack import sizes
 from stack.settings import Settings
 from tools.doctor.diagnose import PARTS, judge
-from tools.snapshot import ecs
+from tools.snapshot import cloudwatch
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.rds import RESUME_FIRST, Pause
-from tools.snapshot.records import Part
+from tools.snapshot.records import Alarmed, Part
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES
 from tools.tests.doctor.situations import (
@@ -204,7 +204,7 @@ def rolled_back(*messages, **changes):
 
 
 def test_the_alarm_that_ended_the_deployment_is_named_with_the_app_s_own_error():
-    found = rolled_back(ALARMED, TRIPPED, ended_by=("careapp-poc-deployment-errors",))
+    found = rolled_back(ALARMED, TRIPPED, ended_by=Alarmed(("careapp-poc-deployment-errors",)))
     assert "set the alarm careapp-poc-deployment-errors to ALARM" in str(found.why)
     assert "AttributeError" in str(found.seen[1])
     assert found.fixes[0].commands == ("pulumi up -s poc",)
@@ -235,13 +235,32 @@ def test_failed_tasks_are_the_circuit_breaker_s_and_are_tried_again(messages):
 
 
 class Asked:
-    """Answers about service deployments, of which the newest was ended by an alarm."""
+    """Answers about service deployments, of which the newest was ended by alarms that watch these target groups."""
+
+    def __init__(self, *watched, mine="tg-2/b"):
+        self.watched, self.mine = watched, mine
 
     def call(self, _service, operation, **params):
         if operation == "list_service_deployments":
             assert params == {"cluster": NAMES.cluster, "service": NAMES.service}
-            rows = [{"serviceDeploymentArn": f"arn:{day}", "createdAt": day} for day in (1, 3, 2)]
+            rows = [
+                {
+                    "serviceDeploymentArn": f"arn:{day}",
+                    "createdAt": day,
+                    "targetServiceRevisionArn": f"arn:r{day}",
+                }
+                for day in (1, 3, 2)
+            ]
             return {"serviceDeployments": rows}
+        if operation == "describe_service_revisions":
+            assert params == {"serviceRevisionArns": ["arn:r3"]}
+            balancers = (
+                [{"targetGroupArn": f"arn:aws:x:targetgroup/{self.mine}"}] if self.mine else []
+            )
+            return {"serviceRevisions": [{"resolvedConfiguration": {"loadBalancers": balancers}}]}
+        if operation == "describe_alarms":
+            assert params == {"AlarmNames": ["one", "two"]}
+            return {"MetricAlarms": [*map(watching, self.watched)]}
         assert (operation, params) == (
             "describe_service_deployments",
             {"serviceDeploymentArns": ["arn:3"]},
@@ -249,9 +268,68 @@ class Asked:
         return {"serviceDeployments": [{"alarms": {"triggeredAlarmNames": ["one", "two"]}}]}
 
 
-def test_the_alarms_are_those_of_the_newest_deployment():
-    assert ecs.alarms_that_ended(Asked(), NAMES) == ("one", "two")
+def watching(group):
+    """An alarm on an expression of a target group's metric; "" for one that watches none."""
+    dimensions = [{"Name": "LoadBalancer", "Value": "app/alb/1"}]
+    dimensions += [{"Name": "TargetGroup", "Value": f"targetgroup/{group}"}] if group else []
+    metric = {"MetricStat": {"Metric": {"Dimensions": dimensions}}}
+    return {"Metrics": [{"Expression": "errors / requests"}, metric]}
+
+
+@pytest.mark.parametrize(
+    ("watched", "mine", "blameless"),
+    [
+        (("tg-1/a",), "tg-2/b", True),
+        (("tg-2/b",), "tg-2/b", False),
+        (("tg-1/a", "tg-2/b"), "tg-2/b", False),
+        (("tg-1/a", ""), "tg-2/b", False),
+        (("tg-1/a",), "", False),
+        ((), "tg-2/b", False),
+    ],
+    ids=[
+        "the old version's",
+        "its own",
+        "both",
+        "one of none",
+        "no group is known",
+        "alarms are gone",
+    ],
+)
+def test_the_alarms_of_the_newest_deployment_blame_the_version_they_measure(
+    watched, mine, blameless
+):
+    found = cloudwatch.alarms_that_ended(Asked(*watched, mine=mine), NAMES)
+    assert found == Alarmed(("one", "two"), blameless)
+
+
+def test_an_alarm_of_the_old_version_s_targets_blames_no_release():
+    found = rolled_back(ALARMED, ended_by=Alarmed(("careapp-poc-deployment-errors",), True))
+    assert str(found.why).endswith("this release was not at fault.")
+    assert [each.commands for each in found.fixes] == [
+        ("./careapp retry -s poc", "pulumi up -s poc")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("older", "command"), [(True, "./careapp rollback -s poc"), (False, "pulumi up -s poc")]
+)
+def test_a_canary_whose_tasks_fail_is_ended_by_the_first_command(older, command):
+    deployments = (
+        a.deployment(rollout="IN_PROGRESS", failed=9),
+        a.deployment(definition=a.OLD, status="ACTIVE"),
+    )
+    going = a.service(deployments=deployments[: 1 + older], strategy="CANARY")
+    found = next(
+        each for each in judge(a.stack(service=going)).findings if each.id == "roll-out-going-on"
+    )
+    assert found.fixes[0].commands == (command,)
 
 
 def test_a_part_of_the_snapshot_without_an_alarm_is_empty():
     assert a.stack().ended_by == Part()
+
+
+def test_a_load_balancer_without_a_listener_gets_it_back_from_pulumi():
+    gone = replace(a.balancer(), listeners=())
+    found = next(e for e in judge(a.stack(balancer=gone)).findings if e.id == "no-listener")
+    assert found.fixes[0].commands == ("pulumi up --refresh -s poc",)

@@ -16,7 +16,7 @@ from tools.doctor.screen import as_dict, plain
 from tools.i18n import t
 from tools.local_cloud import console
 from tools.rehearsal.stages import Report
-from tools.rollout.gate import RolloutFailed
+from tools.rollout.log import RolloutFailed
 from tools.screen import Line, display
 
 URL = "redis://app:p9w@h/0"

@@ -27,7 +27,8 @@ from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.run.client import require
 from tools.local_cloud.run.project import Project
 from tools.rehearsal.app_page import Page
-from tools.rollout import gate
+from tools.rollout import update
+from tools.rollout.log import RolloutFailed
 from tools.tests.rehearsal.conftest import Careapp
 from tools.tests.rehearsal.mistakes import CLUSTER, SERVICE, Edit, Stack, Undo
 from tools.waiting import Changes
@@ -102,8 +103,8 @@ class Running:
         changes.last = time.monotonic()
         settings = replace(Settings.read("poc", Path()), rollout_minutes=60)
         try:
-            asyncio.run(gate._follow(arns, settings, changes, Told(), {}))
-        except gate.RolloutFailed as failed:
+            asyncio.run(update.follow_all(arns, settings, changes, Told(), {}))
+        except RolloutFailed as failed:
             return str(failed)
         return ""
 

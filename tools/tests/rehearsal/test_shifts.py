@@ -114,3 +114,28 @@ def test_a_killed_up_leaves_the_users_alone_and_the_next_one_goes_on(canary):
     assert service(canary)["taskDefinition"] == before
     assert failed(visitors) == {}
     assert {len(visitor.versions) for visitor in visitors} == {1}
+
+
+def test_a_version_that_raises_is_ended_by_the_next_up_where_one_was_killed(canary):
+    """ECS's circuit breaker does not watch a canary: ECS starts tasks without end."""
+    before = service(canary)["taskDefinition"]
+    break_app(canary, "canary-raises-at-import")
+    with load(canary) as visitors:
+        killed = canary.start("shell", "--tasks", "process", "--port", "0", "--", *UP)
+        until(
+            lambda: deployment(canary)["deploymentCircuitBreaker"]["failureCount"], 180, "a failure"
+        )
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+        killed.stdout.close()
+        status = canary.shell("./careapp", "status", "-s", "poc").stdout
+        canary.shell("pulumi", "cancel", "-s", "poc", "--yes")
+        again = up(canary)
+    mend_app(canary, "canary-raises-at-import")
+    assert "ECS's circuit breaker does not end such a deployment: ./careapp rollback" in status
+    assert again.returncode != 0
+    assert "ECS was told to roll" in again.stdout, again.stdout
+    assert "nobody tried this" in again.stdout
+    until(lambda: deployment(canary)["status"] == "ROLLBACK_SUCCESSFUL", 60, "the rollback")
+    assert service(canary)["taskDefinition"] == before
+    assert failed(visitors) == {}

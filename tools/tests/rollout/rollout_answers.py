@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 from stack.names import StackNames
-from tools.rollout.view import Expected
+from tools.diagnosis.catalogue import PAGE
+from tools.rollout.judge import asks, judge
+from tools.rollout.look import Answer, Expected, Reader, Seen
+from tools.rollout.verdict import History, Patience, Terms, Verdict
 from tools.snapshot import ecs, elb
 from tools.snapshot.rollout import Rollout
+from tools.tests.stacks import choices
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012"
 OLD, NEW, NEWER = (f"{ARN}:task-definition/careapp-poc:{number}" for number in (6, 7, 8))
@@ -24,6 +30,44 @@ REASONS = {
     "FAILED": "ECS deployment circuit breaker: tasks failed to start.",
 }
 ROLLING_BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
+
+
+PATIENCE = Patience(limit=900, settle=15)
+
+
+def judged(
+    *looks: Rollout | Seen,
+    every: float = 3.0,
+    answer: Any = None,
+    expected: Expected = EXPECTED,
+    patience: Patience = PATIENCE,
+    page_worked: bool = False,
+    **known: Any,
+) -> list[Verdict]:
+    """One verdict a look, the looks `every` seconds apart; `answer` is asked where the gate asks something."""
+    terms = Terms(expected=expected, patience=patience, **known)
+    history, given = History(passed=page_worked), []
+    for number, look in enumerate(looks):
+        seen = Seen(view=look, at=number * every) if isinstance(look, Rollout) else look
+        question = asks(seen, history, terms)
+        if question and answer and seen.answer is None:
+            seen = replace(seen, answer=answer(question, seen.view))
+        verdict, history = judge(seen, history, terms)
+        if verdict.go_on:
+            history = replace(history, answered=history.answered | {verdict.go_on.id})
+        given.append(verdict)
+    return given
+
+
+def told(diagnosis: Any) -> Answer:
+    """What the doctor says, or the page with what he says of it."""
+    findings = getattr(diagnosis, "findings", ())
+    return Answer(diagnosis=diagnosis, works=all(each.facts.subject != PAGE for each in findings))
+
+
+def reader(session: Any, diagnose: Any = lambda: SimpleNamespace(causes=())) -> Reader:
+    """The reader of the expected revision, with a doctor who finds nothing."""
+    return Reader(session, choices(), EXPECTED, diagnose)
 
 
 def deployment(definition: str, rollout: str, *, primary: bool = True, **changes: Any) -> Any:

@@ -1,6 +1,7 @@
 """A version that waits at its pause hook: its page is asked by the test rule, and the hook is answered."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,12 +10,11 @@ from stack.names import TEST_HEADER, TEST_RULE_PRIORITY, StackNames
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import judge
 from tools.i18n import t
-from tools.rollout import causes
-from tools.rollout.causes import Certainty
-from tools.rollout.follow import _certain
-from tools.rollout.held import Held
-from tools.rollout.rollback import Stoppable, stop
-from tools.rollout.verdict import Outcome, judge_view
+from tools.rollout import judge as rules
+from tools.rollout.act import Stoppable, stop
+from tools.rollout.gate import Turns
+from tools.rollout.look import Reader, Seen
+from tools.rollout.verdict import Outcome, Terms, judge_view
 from tools.snapshot import elb, page
 from tools.snapshot.records import PauseHook, Traffic
 from tools.tests import stacks as a
@@ -80,11 +80,14 @@ class New:
     ):
         self.server, self.ecs, self.told = server, Ecs(problem), OnTheLoop()
         url = f"http://127.0.0.1:{server.server_port}"
-        held = Held(self.ecs, a.choices(**settings), url, self.told, diagnose)
-        self.certainty = Certainty(EXPECTED, lambda: pytest.fail("not by this rule"), held=held)
+        expected = replace(EXPECTED, page_url=url)
+        reader = Reader(self.ecs, a.choices(**settings), expected, diagnose)
+        terms = Terms(expected=expected, patience=answers.PATIENCE)
+        self.turns = Turns(reader, terms, self.told)
 
     def judge(self, hook=HOOK):
-        return asyncio.run(self.certainty.judge(paused(hook)))
+        verdict = asyncio.run(self.turns.take(Seen(view=paused(hook), moment=time.monotonic())))
+        return verdict if verdict.final else None
 
 
 @pytest.fixture
@@ -186,7 +189,7 @@ def test_a_503_has_time_to_warm_up(by_rule, monkeypatch):
     by_rule.new = [503]
     new = New(by_rule, diagnose=lambda **_: diagnosis("page-unavailable"))
     assert [new.judge() for _ in range(3)] == [None] * 3
-    monkeypatch.setattr(causes, "WARM_UP_SECONDS", 0)
+    monkeypatch.setattr(rules, "WARM_UP_SECONDS", 0)
     assert new.judge().outcome is Outcome.WRONG
 
 
@@ -231,11 +234,20 @@ def paused_listeners(balancer):
 def test_an_answer_that_aws_refuses_ends_the_command_and_a_passing_problem_does_not(by_rule):
     refused = AwsProblem("refused", t("me may not ecs:ContinueServiceDeployment."), t("Allow it."))
     with pytest.raises(AwsProblem, match="ContinueServiceDeployment"):
-        asyncio.run(_certain(New(by_rule, refused).certainty, paused(), Told()))
+        New(by_rule, refused).judge()
     throttled = AwsProblem("throttled", t("Rate exceeded."), t("Try again."))
-    told = Told()
-    assert asyncio.run(_certain(New(by_rule, throttled).certainty, paused(), told)) is None
-    assert told.moments == ["AWS does not answer for now: Rate exceeded."]
+    new = New(by_rule, throttled)
+    assert new.judge() is None
+    assert new.told.moments == ["AWS does not answer for now: Rate exceeded."]
+
+
+def test_an_answer_that_comes_too_late_lets_the_gate_read_what_ecs_has_done(by_rule):
+    late = AwsProblem("refused", t("No action is awaited."), t("See."), "InvalidParameterException")
+    new = New(by_rule, late)
+    assert new.judge() is None
+    assert new.told.moments == ["ECS has not waited for the answer; reading what it does"]
+    with pytest.raises(AwsProblem, match="No action is awaited"):
+        new.judge()
 
 
 def test_the_gate_and_status_say_for_how_long_ecs_waits():

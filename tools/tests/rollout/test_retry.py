@@ -6,8 +6,8 @@ import pytest
 
 from tools.aws.errors import AwsProblem
 from tools.i18n import verbatim
+from tools.rollout import act, gate
 from tools.rollout import retry as retrying
-from tools.rollout import rollback
 from tools.rollout.verdict import End, Outcome, Verdict
 from tools.snapshot.rollout import Rollout
 from tools.tests import stacks as a
@@ -26,12 +26,12 @@ def ended(monkeypatch):
     followed = []
 
     def end(outcome, text="It ended."):
-        async def follow(_session, expected, *_rest, certainty):
-            followed.append(expected)
+        async def follow(reader, *_rest):
+            followed.append(reader.expected)
             return End(Verdict(outcome=outcome, text=verbatim(text)), Rollout())
 
-        monkeypatch.setattr(retrying, "follow", follow)
-        monkeypatch.setattr(retrying, "diagnosis", lambda *_: "THE DIAGNOSIS")
+        monkeypatch.setattr(gate, "follow", follow)
+        monkeypatch.setattr(gate, "_diagnosis", lambda _: "THE DIAGNOSIS")
         return followed
 
     return end
@@ -122,10 +122,10 @@ def test_a_try_that_fails_ends_with_the_cause_and_exit_code_1(run, ended, update
 
 
 def test_an_interrupt_leaves_the_roll_out_to_ecs_and_says_where_to_watch(run, monkeypatch, updates):
-    async def follow(*_, certainty):
+    async def follow(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(retrying, "follow", follow)
+    monkeypatch.setattr(gate, "follow", follow)
     code, _, complaint = run("retry")
     assert (code, updates()[-1][0]) == (130, "update_service")
     assert "./careapp status -w -s poc" in complaint
@@ -179,7 +179,7 @@ def ecs(monkeypatch, stack):
             "list_service_deployments": lambda: {
                 "serviceDeployments": [
                     deployment("SUCCESSFUL", created=1),
-                    *(deployment(each) for each in left[:1]),
+                    *(deployment(each, **more) for each in left[:1]),
                 ]
             },
             "describe_service_revisions": lambda: {"serviceRevisions": [{"taskDefinition": BAD}]},
@@ -277,7 +277,7 @@ def test_a_rollback_that_fails_ends_with_the_reason_of_ecs(run, ecs):
 
 def test_without_a_service_there_is_nothing_to_roll_back(run, ecs, monkeypatch):
     ecs("SUCCESSFUL")
-    monkeypatch.setattr("tools.rollout.rollback.read_existing", lambda *_: None)
+    monkeypatch.setattr("tools.rollout.act.read_existing", lambda *_: None)
     code, _, complaint = run("rollback")
     assert (code, f"There is no service {NAMES.service}" in complaint) == (1, True)
 
@@ -285,9 +285,7 @@ def test_without_a_service_there_is_nothing_to_roll_back(run, ecs, monkeypatch):
 def undone(stack):
     """What the gate's own rollback returns, and what it shows meanwhile."""
     shown = []
-    text = asyncio.run(
-        rollback.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15)
-    )
+    text = asyncio.run(act.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15))
     return str(text), shown
 
 
@@ -297,6 +295,30 @@ def test_the_gate_stops_a_deployment_and_says_what_runs(ecs, stack):
     assert stopped == STOPPED
     assert text == "ECS was told to roll careapp-poc:7 back: careapp-poc:6 runs: 2 of 2 tasks."
     assert [untimed(each) for each in shown] == [GOING_BACK]
+
+
+REFUSED = AwsProblem("refused", verbatim("Too late."), verbatim("See."), "ConflictException")
+
+
+def test_a_stop_that_comes_too_late_says_what_ecs_did_and_why(ecs, stack, monkeypatch):
+    ecs("IN_PROGRESS", "IN_PROGRESS", statusReason="Rolled back because of active alarms.")
+
+    def refused(*_):
+        ecs("ROLLBACK_SUCCESSFUL", statusReason="Rolled back because of active alarms.")
+        raise REFUSED
+
+    monkeypatch.setattr(act, "stop", refused)
+    assert undone(stack)[0] == (
+        "ECS has ended the deployment by itself: Rolled back because of active alarms. "
+        "careapp-poc:6 runs: 2 of 2 tasks."
+    )
+
+
+def test_a_first_deployment_that_nobody_else_ends_is_ended(ecs, stack):
+    stopped = ecs("IN_PROGRESS", sourceServiceRevisions=[])
+    text = asyncio.run(act.undo(stack.session, NAMES, print, 15, first=True))
+    assert stopped == STOPPED
+    assert str(text).startswith("ECS was told to end the deployment of careapp-poc:7")
 
 
 @pytest.mark.parametrize(
@@ -319,7 +341,7 @@ def test_the_gate_names_the_command_where_it_may_not_roll_back(ecs, stack, monke
     def denied(*_):
         raise problem
 
-    monkeypatch.setattr(rollback, "stop", denied)
+    monkeypatch.setattr(act, "stop", denied)
     assert undone(stack)[0] == (
         "It was not rolled back: You may not. Ask. Then: ./careapp rollback -s poc"
     )

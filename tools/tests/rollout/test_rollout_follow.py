@@ -14,9 +14,9 @@ from tools.aws import local_cloud, session
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.i18n import Refused, verbatim
-from tools.rollout.follow import follow
-from tools.rollout.verdict import Patience
-from tools.rollout.view import is_deregistered, look
+from tools.rollout.gate import follow
+from tools.rollout.look import is_deregistered, look
+from tools.rollout.verdict import Patience, Terms
 from tools.snapshot.rollout import Rollout
 from tools.tests.conftest import Told
 from tools.tests.rollout import rollout_answers as answers
@@ -27,6 +27,7 @@ from tools.tests.rollout.rollout_answers import (
     OLD,
     deployment,
     event,
+    reader,
     service,
     target,
     task,
@@ -100,9 +101,8 @@ def followed(*looks, seconds=3.0, limit=900.0, speed=1.0, changed=None, asked=No
     told, ticks, changes = Told(), iter(range(10_000)), Changes()
     changes.last = changed
     ending = follow(
-        asked or Asked(*looks),
-        EXPECTED,
-        Patience(limit=limit, settle=15, notice=40),
+        reader(asked or Asked(*looks)),
+        Terms(expected=EXPECTED, patience=Patience(limit=limit, settle=15, notice=40)),
         Pace(poll=1e-6, speed=speed),
         told,
         changes,
@@ -217,7 +217,11 @@ def test_credentials_that_fail_half_way_end_it_at_once(problem):
     with pytest.raises(AwsProblem, match=str(problem.text)):
         asyncio.run(
             follow(
-                asked, EXPECTED, Patience(limit=900, settle=15), Pace(poll=1e-6), told, Changes()
+                reader(asked),
+                Terms(expected=EXPECTED, patience=answers.PATIENCE),
+                Pace(poll=1e-6),
+                told,
+                Changes(),
             )
         )
     assert len([call for call in asked.calls if call[0] == "describe_services"]) == 2

@@ -8,8 +8,8 @@ import pytest
 
 from tools.aws.session import Place
 from tools.i18n import in_language, verbatim
-from tools.rollout import text as words
-from tools.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
+from tools.rollout import say as words
+from tools.rollout.verdict import End, Outcome, Verdict
 from tools.snapshot.rollout import Rollout
 from tools.tests.rollout.rollout_answers import (
     EXPECTED,
@@ -18,6 +18,7 @@ from tools.tests.rollout.rollout_answers import (
     ROLLING_BACK,
     all_well,
     deployment,
+    judged,
     target,
     view,
 )
@@ -33,8 +34,7 @@ BACK = view(
 
 
 def end(seen):
-    _, memory = judge(seen, EXPECTED, Memory(), 0, Patience(limit=900, settle=15))
-    return End(judge(seen, EXPECTED, memory, 3, Patience(limit=900, settle=15))[0], seen)
+    return End(judged(seen, seen)[-1], seen)
 
 
 def ended(outcome, seen=NO_SERVICE):
@@ -108,7 +108,7 @@ def test_a_rolled_back_roll_out_says_what_happened_what_runs_why_and_what_to_do(
         "  in lines\n"
         "\n"
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-        "definition, start a new deployment first, because ECS has given up:\n"
+        "definition, and ECS has given up by then, start a new deployment first:\n"
         f"  {RETRY}\n"
         "Each `pulumi up` fails until careapp-poc:7 runs."
     )

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tools.rollout.verdict import Memory, Outcome, Patience, judge
+from tools.rollout.look import Seen
+from tools.rollout.verdict import Outcome, Patience
 from tools.snapshot.rollout import Rollout
 from tools.tests.rollout.rollout_answers import (
-    EXPECTED,
     NEW,
     NEWER,
     OLD,
     ROLLING_BACK,
     all_well,
     deployment,
+    judged,
     target,
     task,
     view,
 )
 
-PATIENCE = Patience(limit=900, settle=15)
 BREAKER = "ECS deployment circuit breaker: tasks failed to start."
 STARTED = view(
     deployment(NEW, "IN_PROGRESS", runningCount=0, pendingCount=2),
@@ -41,11 +41,8 @@ TAKEN_OVER = view(
 
 def verdicts(*views, every=3.0, told=None):
     """One verdict for each look, the looks `every` seconds apart."""
-    memory, given = Memory(), []
-    for number, seen in enumerate(views):
-        verdict, memory = judge(seen, EXPECTED, memory, number * every, PATIENCE, told)
-        given.append(verdict)
-    return given
+    looks = (Seen(view=each, at=number * every, noticed=told) for number, each in enumerate(views))
+    return judged(*looks)
 
 
 def outcomes(*views, every=3.0, told=None):
@@ -121,7 +118,8 @@ def test_the_limit_ends_what_does_not_end_by_itself_and_says_what_lacks():
 
 
 def test_a_limit_in_parts_of_a_minute_is_said_so():
-    verdict, _ = judge(STARTED, EXPECTED, Memory(), 100, Patience(limit=90, settle=15))
+    patience = Patience(limit=90, settle=15)
+    [verdict] = judged(Seen(view=STARTED, at=100), patience=patience)
     assert "after 1.5 minutes" in str(verdict.text)
 
 

@@ -11,7 +11,7 @@ from tools import run_task
 from tools.aws.errors import AwsProblem
 from tools.i18n import verbatim
 from tools.rollout import deploy_command
-from tools.rollout.gate import RolloutFailed
+from tools.rollout.log import RolloutFailed
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Told, client
 

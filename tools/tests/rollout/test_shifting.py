@@ -8,9 +8,8 @@ import pytest
 
 from tools.diagnosis.case import Case
 from tools.doctor.checks import load_balancer
-from tools.rollout.causes import what_ecs_does
+from tools.rollout.look import look
 from tools.rollout.verdict import Outcome, judge_view
-from tools.rollout.view import look
 from tools.snapshot import ecs, elb
 from tools.snapshot.records import Traffic
 from tools.tests import stacks as a
@@ -108,14 +107,6 @@ def test_the_gate_requests_the_page_when_the_new_version_alone_answers_it(stage,
     assert serving(stage, 50.0).bakes is alone
 
 
-def test_a_canary_that_fails_is_not_said_to_be_given_up():
-    assert "until 3 have failed" in str(what_ecs_does(view(*BOTH)))
-    assert str(what_ecs_does(view(*BOTH, **CANARY))) == (
-        "No request goes to it. ECS does not give it up: it starts tasks until the next `pulumi up`, "
-        "or `./careapp rollback`."
-    )
-
-
 def group(number: int) -> elb.TargetGroup:
     return replace(a.target_group(), arn=f"arn:{number}", name=f"tg{number}")
 
@@ -149,3 +140,14 @@ def test_the_status_says_how_many_requests_go_to_the_new_version():
     )
     shown = [str(each.text) for each in lines(a.stack(service=known))]
     assert "    careapp-poc:7 gets 10 % of the requests" in shown
+
+
+@pytest.mark.parametrize(("failed", "strategy"), [(3, "CANARY"), (0, "CANARY"), (3, "ROLLING")])
+def test_the_status_offers_to_end_a_deployment_that_ecs_does_not(failed, strategy):
+    changes = {**CANARY, "deploymentConfiguration": {"strategy": strategy}}
+    known = ecs.service_of(
+        service(deployment(NEW, "IN_PROGRESS", failedTasks=failed), BOTH[1], **changes)
+    )
+    shown = [str(each.text) for each in lines(a.stack(service=known))]
+    offer = "    ECS's circuit breaker does not end such a deployment: ./careapp rollback -s poc"
+    assert (offer in shown) is (failed > 0 and strategy == "CANARY")

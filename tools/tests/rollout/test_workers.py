@@ -14,22 +14,22 @@ from tools.aws.pace import Pace
 from tools.diagnosis.findings import Finding
 from tools.doctor.checks.containers import CRASH_UNKNOWN
 from tools.i18n import verbatim
-from tools.rollout import gate
-from tools.rollout import text as words
-from tools.rollout.causes import Certainty
-from tools.rollout.follow import follow
-from tools.rollout.verdict import End, Memory, Outcome, Patience, Verdict, judge
-from tools.rollout.view import Expected, look
+from tools.rollout import say as words
+from tools.rollout import update
+from tools.rollout.gate import follow
+from tools.rollout.log import Log, RolloutFailed
+from tools.rollout.look import Expected, Reader, look
+from tools.rollout.verdict import End, Outcome, Terms, Verdict
 from tools.snapshot import ecs
 from tools.snapshot.rollout import Rollout
 from tools.tests import stacks
 from tools.tests.conftest import Told
 from tools.tests.rollout import rollout_answers as answers
 from tools.tests.rollout.rollout_answers import EXPECTED, NOON, deployment, service, task
+from tools.waiting import Changes
 
 NEW = f"{answers.ARN}:task-definition/careapp-poc-worker-mail:7"
 MAIL = Expected(names=EXPECTED.names.of_worker("mail"), definition=NEW)
-PATIENCE = Patience(limit=900, settle=15)
 RAN = {"startedBy": "ecs-svc/1"}
 
 
@@ -60,11 +60,7 @@ def view(*tasks, rollout="COMPLETED", **changes):
 
 
 def ends(*views, every=3.0):
-    memory, found = Memory(), []
-    for number, seen in enumerate(views):
-        verdict, memory = judge(seen, MAIL, memory, number * every, PATIENCE)
-        found.append(verdict)
-    return found
+    return answers.judged(*views, every=every, expected=MAIL)
 
 
 @pytest.mark.parametrize(
@@ -142,12 +138,8 @@ def test_the_events_of_a_deployment_of_this_update_are_shown_though_it_is_comple
     account, told = Account(), Told()
     account.events = (answers.event(1, 0, "deployment completed"),)
 
-    async def judged(_view):
-        return None
-
-    certainty = SimpleNamespace(since=since, judge=judged)
-    pace = Pace(poll=1e-6)
-    end = asyncio.run(follow(account, MAIL, PATIENCE, pace, told, certainty=certainty))
+    terms = Terms(expected=MAIL, patience=answers.PATIENCE, since=since)
+    end = asyncio.run(follow(Reader(account, None, MAIL, None), terms, Pace(poll=1e-6), told))
     assert (end.verdict.outcome, told.lastings) == (Outcome.RUNS, events)
 
 
@@ -159,8 +151,10 @@ CRASH = Finding(
 def certain(*views, since=None):
     """The gate's early verdicts on a worker whose doctor finds a crash."""
     found = SimpleNamespace(causes=(CRASH,))
-    certainty = Certainty(MAIL, lambda: found, since=since)
-    return [asyncio.run(certainty.judge(each)) for each in views]
+    given = answers.judged(
+        *views, answer=lambda *_: answers.told(found), expected=MAIL, since=since
+    )
+    return [each if each.final else None for each in given]
 
 
 def test_two_tasks_that_end_by_themselves_are_certain_and_the_doctor_says_why():
@@ -205,7 +199,8 @@ class Program:
         self.followed, self.read, ends_of = [], [], dict(ends_of)
         self.settings = stacks.choices(workers=workers)
 
-        async def follow(_session, expected, *_others, **_more):
+        async def follow(reader, *_others):
+            expected = reader.expected
             self.followed.append(expected.revision)
             outcome = ends_of.get(expected.names.process, Outcome.RUNS)
             return End(Verdict(outcome=outcome, text=verbatim("so")), view(started(60)))
@@ -214,18 +209,18 @@ class Program:
             self.read.append(diagnose.keywords["workers"])
             return ""
 
-        monkeypatch.setattr("tools.rollout.follow.follow", follow)
-        monkeypatch.setattr("tools.rollout.causes.causes", causes)
-        monkeypatch.setattr("tools.rollout.causes.diagnosis", lambda *_: "THE DIAGNOSIS")
-        monkeypatch.setattr("tools.rollout.view.is_deregistered", lambda *_: False)
+        monkeypatch.setattr("tools.rollout.gate.follow", follow)
+        monkeypatch.setattr("tools.rollout.gate.causes", causes)
+        monkeypatch.setattr("tools.rollout.gate._diagnosis", lambda _: "THE DIAGNOSIS")
+        monkeypatch.setattr("tools.rollout.gate.is_deregistered", lambda *_: False)
         monkeypatch.setattr(pulumi.log, "info", lambda *_others, **_more: None)
 
     def run(self):
         async def work():
             known = {each.name: made(each.name) for each in self.settings.workers}
             arns = {"definition": answers.NEW, "target_group": "group", "page_url": "http://page"}
-            changes = gate.Changes()
-            await gate._follow(arns, self.settings, changes, gate.Log(None), known)
+            changes = Changes()
+            await update.follow_all(arns, self.settings, changes, Log(None), known)
 
         asyncio.run(work())
 
@@ -253,7 +248,7 @@ def test_the_web_service_is_followed_first_then_each_worker_with_tasks_then_the_
 
 def test_a_worker_that_fails_makes_the_update_red_and_the_next_one_is_not_waited_for(monkeypatch):
     program = Program(monkeypatch, TWO, {"mail": Outcome.BECAME_UNHEALTHY})
-    with pytest.raises(gate.RolloutFailed, match="THE DIAGNOSIS"):
+    with pytest.raises(RolloutFailed, match="THE DIAGNOSIS"):
         program.run()
     assert program.followed == ["careapp-poc:7", "careapp-poc-worker-mail:7"]
     assert program.read == []

@@ -13,7 +13,7 @@ from tools.i18n import verbatim
 from tools.pause import commands as pause_screen
 from tools.rehearsal.page import state
 from tools.rehearsal.page.state import tasks
-from tools.rollout.follow import Reporter
+from tools.rollout.say import Reporter
 from tools.rollout.verdict import Outcome, Verdict
 from tools.snapshot.rds import Pause
 from tools.snapshot.task_logs import Line

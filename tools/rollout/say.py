@@ -1,16 +1,71 @@
-"""The messages of a roll-out: its progress, and the text that a failed one ends with."""
+"""Says what happens in a roll-out: its progress, what stays, and the text that a failed one ends with."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
 
 from tools.aws.session import Place
-from tools.diagnosis.findings import try_again
-from tools.i18n import Text, joined, t
+from tools.diagnosis.findings import Diagnosis, Finding, Unread, try_again
+from tools.i18n import Text, joined, t, verbatim
+from tools.rollout.look import Expected
 from tools.rollout.verdict import End, Outcome, Verdict
-from tools.rollout.view import Expected
+from tools.screen import short_time
+from tools.snapshot.records import Deployment, Event
 from tools.snapshot.rollout import Rollout
+from tools.waiting import Shown
+
+PAUSED = t("the stack is paused and stays so: no task runs; ./careapp resume brings it back")
+LETS_MORE_IN = "balancer-lets-more-in"
+
+
+class Log(Protocol):
+    """Shows what happens: a line that the next one replaces, one that stays, a warning."""
+
+    def moment(self, text: Text) -> None: ...
+
+    def lasting(self, text: Text) -> None: ...
+
+    def warning(self, text: Text) -> None: ...
+
+
+@dataclass
+class Reporter:
+    """Shows the state, and each new event once."""
+
+    log: Log
+    state: Shown
+    since: datetime | None = None
+    shown: set[str] = field(default_factory=set)
+    begun: datetime | None = None
+    """When the update began, as far as it is known: of a deployment since then every event is new."""
+
+    def report(self, view: Rollout, verdict: Verdict, elapsed: float) -> None:
+        for event in self._news(view):
+            self.log.lasting(
+                t("{at} ECS: {message}", at=short_time(event.at), message=event.message)
+            )
+        self.state.show(progress(view, verdict), elapsed)
+
+    def _news(self, view: Rollout) -> list[Event]:
+        """Return the new events of this roll-out, without those of an earlier one."""
+        events, mine = view.service.events if view.service else (), view.deployment
+        if self.since is None and mine is not None:
+            self.since = mine.created
+            is_older = self.begun is None or mine.created < self.begun
+            if mine.rollout == "COMPLETED" and is_older:
+                self.shown |= {event.id for event in events}
+        since = self.since
+        news = [
+            event
+            for event in sorted(events, key=lambda event: event.at)
+            if since is not None and event.at >= since and event.id not in self.shown
+        ]
+        self.shown |= {event.id for event in news}
+        return news
 
 
 def progress(view: Rollout, verdict: Verdict) -> Text:
@@ -23,19 +78,19 @@ def progress(view: Rollout, verdict: Verdict) -> Text:
         "running": mine.running if mine else 0,
         "desired": view.desired,
         "pending": mine.pending if mine else 0,
+        "failed": mine.failed if mine else 0,
         "why": verdict.text,
     }
     if view.process:
         # ECS counts only tasks that did not start.
+        values["failed"] = len(view.failed_tasks)
         return t(
             "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; {why}",
-            failed=len(view.failed_tasks),
             **values,
         )
     return t(
         "{revision}: tasks {running} of {desired} running, {pending} starting, {failed} failed; "
         "targets {targets}; {why}",
-        failed=mine.failed if mine else 0,
         targets=targets(view),
         **values,
     )
@@ -138,11 +193,6 @@ def would_delete(expected: Expected, found: str) -> str:
 
 WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
 
-WORTH_A_DIAGNOSIS = frozenset(
-    {Outcome.GAVE_UP, Outcome.ROLLED_BACK, Outcome.BECAME_UNHEALTHY, Outcome.TOO_LATE}
-)
-"""Outcomes that need the doctor; a deleted service, for example, is the cause itself."""
-
 
 def failed(
     end: End,
@@ -158,7 +208,13 @@ def failed(
     """
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
-    what_to_do = _register_again(expected) if deregistered else _what_to_do(end, expected)
+    what_to_do = _what_to_do(end, expected)
+    if deregistered:
+        what_to_do = t(
+            "What to do: {revision} was deregistered, so ECS does not deploy it any more. "
+            "`pulumi up --refresh` registers a new revision and rolls it out.",
+            revision=expected.revision,
+        )
     serving = back or _serving(end.view)
     if expected.names.process:
         what_to_do = joined("\n", (what_to_do, WEB_STAYS))
@@ -184,14 +240,6 @@ def _serving(view: Rollout) -> Text | None:
     )
 
 
-def _register_again(expected: Expected) -> Text:
-    return t(
-        "What to do: {revision} was deregistered, so ECS does not deploy it any more. "
-        "`pulumi up --refresh` registers a new revision and rolls it out.",
-        revision=expected.revision,
-    )
-
-
 def _what_to_do(end: End, expected: Expected) -> Text:
     verdict = end.verdict
     if verdict.outcome is Outcome.DELETED:
@@ -210,7 +258,7 @@ def _what_to_do(end: End, expected: Expected) -> Text:
             "Each `pulumi up` fails until that has worked.",
             command=try_again(expected.names),
         )
-    if verdict.outcome is Outcome.BECAME_UNHEALTHY:
+    if verdict.outcome in (Outcome.BECAME_UNHEALTHY, Outcome.OUTSIDE):
         return t(
             "What to do: remove the cause above, then `pulumi up`. Each one fails until "
             "{revision} runs.",
@@ -232,18 +280,9 @@ def _what_to_do(end: End, expected: Expected) -> Text:
             "  {command}",
             command=try_again(expected.names),
         )
-    if verdict.outcome is Outcome.CERTAIN:
-        return t(
-            "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-            "definition, and ECS has given up by then, start a new deployment first:\n"
-            "  {command}\n"
-            "Each `pulumi up` fails until {revision} runs.",
-            command=try_again(expected.names),
-            revision=expected.revision,
-        )
     return t(
         "What to do: remove the cause above, then `pulumi up`. Where that makes no new task "
-        "definition, start a new deployment first, because ECS has given up:\n"
+        "definition, and ECS has given up by then, start a new deployment first:\n"
         "  {command}\n"
         "Each `pulumi up` fails until {revision} runs.",
         command=try_again(expected.names),
@@ -255,3 +294,62 @@ def undiagnosed(mistake: Exception) -> Text:
     """Return that the doctor itself failed, with the error."""
     why = f"{type(mistake).__name__}: {mistake}"
     return t("The diagnosis itself failed ({why}); try `./careapp doctor`.", why=why)
+
+
+def runs_now(now: Deployment) -> Text:
+    """Return what runs after a rollback."""
+    return t(
+        "{older} runs: {running} of {desired} tasks.",
+        older=now.revision,
+        running=now.running,
+        desired=now.desired,
+    )
+
+
+def warnings(found: Diagnosis, log: Log, *, closes: bool) -> None:
+    """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page.
+
+    ``closes``: this update deletes rules of security groups, so no warning of them is due.
+    """
+    from tools.doctor.diagnose import PAGE as PAGE_PART
+
+    for each in found.findings:
+        if each.id == "stack-paused":
+            log.lasting(PAUSED)
+        if closes and each.id == LETS_MORE_IN:
+            continue
+        if each.kind == "warning" or (each.kind == "cause" and not each.facts.blocks):
+            log.warning(_warned(each))
+    for text in _not_read(found):
+        log.lasting(text)
+    for unread in found.unread:
+        if unread.part == PAGE_PART:
+            log.lasting(t("the page was not requested: {problem}", problem=unread.problem.text))
+    if found.page:
+        log.lasting(found.page)
+
+
+def _warned(finding: Finding) -> Text:
+    """Return a warning in one line: its title, and its first fix with the commands."""
+    parts = [finding.title]
+    for fix in finding.fixes[:1]:
+        commands = verbatim(" && ".join(fix.commands))
+        parts.append(joined(" ", (fix.text, commands)) if fix.commands else fix.text)
+    return joined(": ", parts)
+
+
+def _not_read(found: Diagnosis) -> Iterator[Text]:
+    """Return the essential parts that could not be read, each reason once."""
+    by_reason: dict[str, list[Unread]] = {}
+    for each in found.unread:
+        if each.essential:
+            by_reason.setdefault(str(each.problem), []).append(each)
+    for together in by_reason.values():
+        problem = together[0].problem
+        yield t(
+            "it runs, but the doctor could not read everything. Not read: {parts}. {problem} "
+            "{way_out}",
+            parts=joined(", ", (each.part for each in together)),
+            problem=problem.text,
+            way_out=problem.way_out,
+        )
