@@ -275,7 +275,7 @@ def test_an_answer_that_breaks_off_or_stalls_is_none(server, monkeypatch):
 @pytest.mark.parametrize(
     ("encoding", "body", "fails"),
     [
-        ("gzip", gzip.compress(b"<p>"), False),
+        ("gzip", gzip.compress(b"<p>", mtime=0), False),
         ("deflate", zlib.compress(b"<p>"), False),
         ("gzip", b"<h1>plain text</h1>", True),
         ("deflate", b"<h1>plain text</h1>", True),
