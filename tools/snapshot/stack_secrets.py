@@ -46,7 +46,9 @@ def learn(session: Session, names: StackNames, *others: str) -> AwsProblem | Non
 def learn_aloud(session: Session, names: StackNames, *others: str) -> None:
     """Like `learn`; print on standard error, once, why a value is masked by patterns alone."""
     problem = learn(session, names, *others)
-    if problem and (text := problem.as_text()) not in _SAID:
+    if problem is None or problem.kind in ("credentials", "expired"):
+        return  # Without credentials the command itself says so, and shows nothing.
+    if (text := problem.as_text()) not in _SAID:
         _SAID.add(text)
         print(text, file=sys.stderr)
 

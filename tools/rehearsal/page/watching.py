@@ -187,6 +187,7 @@ class Watcher:
             settings = Settings.read(stack, self._home.project)
         except StackError:
             return Seen(at=at, work=work, stacks=stacks)
+        learn(self._session, settings.names, settings.login.secret_arn)
         now, diagnosis = self._gathered(settings, memory)
         return Seen(
             at=at,
@@ -212,7 +213,6 @@ class Watcher:
         page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
         now = gather(settings, self._session, page=page)
         memory.mark, memory.full = mark, time.monotonic()
-        learn(self._session, settings.names, settings.login.secret_arn)
         return now, judge(now)
 
     def _events(self, now: Snapshot) -> tuple[Event, ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from tools import run_task
 from tools.aws.errors import AwsProblem
-from tools.i18n import verbatim
+from tools.i18n import t, verbatim
 from tools.rollout import deploy_command
 from tools.rollout.log import RolloutFailed
 from tools.tests import stacks as a
@@ -389,3 +389,20 @@ def test_the_task_of_an_interrupted_up_is_stopped_first(up, ecs, monkeypatch, st
     assert asked == [(("ecs", "list_tasks", "taskArns"), wanted)]
     order = [(name, params.get("task")) for name, params in ecs[1] if name.endswith("_task")]
     assert order == [("stop_task", f"{ARN}-left"), ("run_task", None)]
+
+
+def test_the_log_of_deploy_command_is_masked_or_says_what_is_not():
+    asked, shown = [], []
+    refused = AwsProblem("denied", t("No permission for x."), t("Patterns alone mask it."))
+
+    def learn():
+        asked.append(len(shown))
+        return refused
+
+    run = deploy_command.Run(None, ("x",), 1, 1.0, shown.append, learn=learn)
+    assert str(run._with_lines(t("it failed"))) == "it failed"
+    run._show("a line")
+    assert (asked, str(shown[0])) == ([0], "a line"), "the values are read before the line is shown"
+    assert str(run._with_lines(t("it failed"))) == (
+        "it failed\nThe last lines of its log:\n  a line\nNo permission for x. Patterns alone mask it."
+    )

@@ -246,4 +246,6 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
     ]
     documents = Delivery.of("poc").deploy
     assert len({call.action for call in asked}) > 20
-    assert sorted({call.action for call in asked if not allowed(documents, call)}) == []
+    # It may read no secret of the app: patterns alone mask those in the job's summary, which says so.
+    refused = {call.action for call in asked if not allowed(documents, call)}
+    assert refused == {"secretsmanager:GetSecretValue"}

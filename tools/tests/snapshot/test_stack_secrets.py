@@ -141,6 +141,17 @@ def test_a_rotated_value_is_masked_after_a_minute(stored, session, monkeypatch, 
     assert (mask(PASSWORD), mask(NEXT), len(reads(calls))) == ("***", "***", 4)
 
 
+def test_missing_credentials_are_not_said_twice(folder, run, monkeypatch):
+    gone = AwsProblem("credentials", t("There are no credentials."), t("Log in."))
+
+    def refuse(*_, **__):
+        raise gone
+
+    monkeypatch.setattr(Session, "call", refuse)
+    monkeypatch.setattr(Session, "pages", refuse)
+    assert run("events")[1:] == ("", "careapp: There are no credentials. Log in.\n")
+
+
 def finding(**changes):
     made = Finding(APP_RAISES, title=t("the page"), why=t("why"), evidence=(LINES[1],))
     return replace(made, **changes)
