@@ -71,7 +71,7 @@ def test_connections_that_cloudwatch_does_not_have_say_nothing():
     assert of(None) == []
 
 
-def test_the_finding_has_the_numbers_the_addresses_and_the_question():
+def test_the_finding_has_numbers_addresses_and_the_question():
     [found] = findings(stack(40))
     assert (
         str(found.title) == "The database has 40 connections, and the tasks' pools have at most 8"

@@ -92,7 +92,7 @@ def test_the_first_cause_is_the_failed_command_with_its_last_lines():
     assert [each.commands for each in found.fixes] == [("pulumi up -s poc",)]
 
 
-def test_a_command_that_waited_for_a_lock_has_the_commands_that_end_the_transaction():
+def test_a_command_that_waited_for_a_lock_has_a_way_out():
     lines = ["psycopg.errors.LockNotAvailable: canceling statement due to lock timeout"]
     settings = a.choices(deployCommand=COMMAND, bastionEnabled="true")
     [found] = findings(not_deployed(command_task(1), settings=settings, logs=a.logs(b=lines)))

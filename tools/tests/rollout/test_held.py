@@ -132,7 +132,7 @@ def test_one_request_of_ten_that_fails_twice_is_wrong_before_any_user_meets_it(b
     assert new.ecs.answers == []
 
 
-def test_a_stylesheet_that_only_the_version_before_has_fails_the_new_one(by_rule):
+def test_a_stylesheet_that_the_new_version_lacks_fails_it(by_rule):
     def css(answering):
         answering.say(404 if answering.headers[TEST_HEADER] else 200)
 

@@ -298,7 +298,7 @@ def test_the_lock_timeout_stands_before_the_app_s_own_options(definition, option
     assert found.get("PGOPTIONS") == options
 
 
-def test_a_lock_that_another_session_holds_is_named_with_the_way_out(up, ecs):
+def test_a_lock_of_another_session_is_named_with_the_way_out(up, ecs):
     ecs[0]["describe_tasks"] = [described(task("STOPPED", 1, stoppedReason="Essential"))]
     why = "another session's open transaction held a lock"
     for line, named in (("LockNotAvailable: canceling statement due to lock timeout", True),

@@ -297,7 +297,7 @@ def test_the_request_accepts_only_encodings_that_it_decodes(server):
     assert (given[0]["Accept-Encoding"], given[0]["Accept"][:9]) == ("gzip, deflate", "text/html")
 
 
-def test_a_stream_without_end_is_read_to_the_limit_of_time_or_size(server, monkeypatch):
+def test_a_stream_without_end_is_read_to_a_limit(server, monkeypatch):
     def stream(pause):
         def answer(answering):
             answering.send_response(200)
@@ -320,7 +320,7 @@ LINKS = f"""<head><link rel="stylesheet" href="{CSS}#top"><link rel=icon href=/f
 <script src="https://cdn.example.com/x.js"></script><script src="{JS}"></script></head>""".encode()
 
 
-def test_stylesheets_and_scripts_of_the_page_s_host_are_loaded_once_as_the_page(server):
+def test_assets_of_the_page_s_own_host_are_loaded_once(server):
     cookies = []
 
     def css(answering):
@@ -346,7 +346,7 @@ def test_an_asset_fails_the_page_only_where_it_answered_before(server):
     assert ask(server, before=before).fails is False
 
 
-def test_the_links_of_a_page_are_relative_to_its_base_and_to_its_last_redirect(server):
+def test_links_are_relative_to_the_base_and_the_last_redirect(server):
     links = b"<base href=/deep/><script src=a.js></script><script src=../b.js></script>"
     server.pages = {"/": to("/home/"), "/home/": html(links)}
     assert list(ask(server).assets) == ["/deep/a.js", "/b.js"]
@@ -362,7 +362,7 @@ def test_a_link_that_no_server_answers_is_left_out(server, link):
     assert (ask(server).assets, ask(server).fails) == ({}, False)
 
 
-def test_the_assets_are_a_handful_and_may_take_as_long_as_the_page(server, monkeypatch):
+def test_assets_are_limited_in_number_and_time(server, monkeypatch):
     many = "".join(f"<script src=/{number}.js></script>" for number in range(20))
     server.pages = {"/": html(many.encode())}
     assert len(ask(server).assets) == page.MOST_ASSETS

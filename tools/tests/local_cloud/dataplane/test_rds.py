@@ -374,9 +374,7 @@ def locked(stack, session) -> Iterator[Any]:
 ALTER = "ALTER TABLE guests ADD IF NOT EXISTS age int"
 
 
-def test_a_statement_gives_up_a_lock_by_pgoptions_and_the_way_out_ends_its_holder(
-    stack, locked, session, monkeypatch
-):
+def test_a_statement_gives_up_a_lock_and_the_way_out_frees_it(stack, locked, session, monkeypatch):
     with monkeypatch.context() as variables:
         variables.setenv("PGOPTIONS", LOCK_TIMEOUT.replace("10s", "100ms"))
         with stack.connect() as waiting, pytest.raises(psycopg.errors.LockNotAvailable) as given_up:
