@@ -211,6 +211,9 @@ def test_a_policy_is_checked(calls, place):
     put_policy(calls, place, "cpu", CPU)
     with pytest.raises(ClientError, match="Only one TargetTrackingScaling policy"):
         put_policy(calls, place, "other", CPU)
+    asked = {"ServiceNamespace": "ecs", "ResourceId": place["resourceId"]}
+    [policy] = calls(SCALING, "describe_scaling_policies", asked)["ScalingPolicies"]
+    assert (policy["PolicyName"], policy["Alarms"]) == ("cpu", [])
 
 
 def capital(place):
