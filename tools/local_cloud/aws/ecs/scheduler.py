@@ -349,8 +349,6 @@ class Scheduler:
 
     def turn(self, patience: float) -> None:
         """Process the events of all services and carry out the actions. Waits real seconds for a first event."""
-        self._targets.expire()
-        self._network.refresh()
         gathered: dict[Managed, list[ecs_state.Event]] = {}
         try:
             managed, event = self._happened.get(timeout=patience)
@@ -360,6 +358,9 @@ class Scheduler:
                 gathered.setdefault(managed, []).append(event)
         except queue.Empty:
             pass
+        with PROBLEMS.caught("the scheduler's targets and listeners"):
+            self._targets.expire()
+            self._network.refresh()
         for key, managed in list(self.all.items()):
             with PROBLEMS.caught(f"the scheduler's step for {key}"):
                 self.act(managed, *gathered.get(managed, ()), *alarms_read(managed.service))
