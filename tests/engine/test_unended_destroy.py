@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.local_stack import LocalStack, local_stack
 from tools.local_cloud.engine.pulumi import PulumiFailed
+from tools.local_cloud.providers.aws import ec2
 
 
 def ops(stack: LocalStack, *command: str) -> str:
@@ -53,7 +54,8 @@ def stack(tmp_path_factory):
         yield stack
 
 
-def test_status_and_doctor_say_what_is_left_what_holds_it_and_how_it_ends(stack):
+def test_status_and_doctor_say_what_is_left_what_holds_it_and_how_it_ends(stack, monkeypatch):
+    monkeypatch.setattr(ec2, "DETACH_SECONDS", 0.3)
     stack.up()
     others = Others(stack)
     with pytest.raises(PulumiFailed, match="DependencyViolation"):

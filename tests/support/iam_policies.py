@@ -73,6 +73,7 @@ PREFIXES = {
 }
 RENAMED = {
     "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListBuckets": "s3:ListAllMyBuckets",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:ListObjectVersions": "s3:ListBucketVersions",
     "s3:HeadObject": "s3:GetObject",
@@ -241,7 +242,7 @@ def _by_service(service: str, params: Mapping[str, Any]) -> Iterator[str]:
     elif service == "iam":
         kinds = {"RoleName": "role", "InstanceProfileName": "instance-profile"}
         yield from (iam(f"{kinds[key]}/{params[key]}") for key in kinds.keys() & params.keys())
-    elif service == "s3":
+    elif service == "s3" and "Bucket" in params:
         yield f"arn:aws:s3:::{params['Bucket']}{'/' * ('Key' in params)}{params.get('Key', '')}"
     elif service == "route53":
         yield f"arn:aws:route53:::hostedzone/{params['HostedZoneId'].rpartition('/')[2]}"

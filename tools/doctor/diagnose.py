@@ -50,7 +50,10 @@ PARTS: dict[str, Text] = {
     "remains": t("what is left of the stack"),
 }
 
-OPTIONAL = ("alarms", "ended_by", "quota", "measured", "page", "jobs", "login", "uploads")
+OPTIONAL = (
+    *("alarms", "ended_by", "quota", "measured", "page", "jobs", "login", "uploads"),
+    "remains",
+)
 """What a healthy stack does not hang on."""
 
 

@@ -20,6 +20,7 @@ from tools.snapshot import gather, overview, page, uploads
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.elb import Listener, Rule
 from tools.snapshot.records import Part
+from tools.snapshot.remains import remains
 from tools.snapshot.uploads import Bucket
 from tools.snapshot.vpc import network
 from tools.tests.conftest import NAMES, client
@@ -236,6 +237,7 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
     diagnose(Settings.read("poc", folder), stack.session)
+    remains(stack.session, Settings.read("poc", folder))
     # This stack has no certificate, no bucket, and no log that is longer than what is read of it.
     bucket = {"Bucket": "careapp-poc-uploads-1a2b3c4"}
     asked += calls_of("s3", "HeadBucket", bucket, role)

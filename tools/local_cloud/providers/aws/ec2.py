@@ -67,6 +67,12 @@ VPC = Kind(
     tag_type="vpc",
 )
 
+
+def _remove_subnet(subject: Subject) -> None:
+    """Delete a subnet. The provider retries while interfaces of stopped tasks are in it (vpc_subnet.go)."""
+    _until_free(subject, "delete_subnet")
+
+
 SUBNET = Kind(
     token="aws:ec2/subnet:Subnet",
     service="ec2",
@@ -75,7 +81,7 @@ SUBNET = Kind(
     identity_from="Subnet.SubnetId",
     read="describe_subnets",
     found="Subnets[0]",
-    delete="delete_subnet",
+    on_delete=_remove_subnet,
     replaces=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
     settings=(
         one_by_one("modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"),
@@ -92,21 +98,23 @@ def _detach(subject: Subject) -> None:
     ECS stops keep theirs for a while.
     """
     answer = subject.call("describe_internet_gateways")
-    end = time.monotonic() + DETACH_SECONDS
     for attached in path("InternetGateways[0].Attachments", answer) or []:
-        while not _detached(subject, attached["VpcId"], time.monotonic() > end):
+        _until_free(subject, "detach_internet_gateway", VpcId=attached["VpcId"])
+
+
+def _until_free(subject: Subject, operation: str, **params: str) -> None:
+    """Call an operation again while EC2 refuses it for something in use. The last try raises the error."""
+    end = time.monotonic() + DETACH_SECONDS
+    while True:
+        last = time.monotonic() > end
+        try:
+            subject.call(operation, **params)
+        except ClientError as refused:
+            if last or refused.response["Error"]["Code"] != "DependencyViolation":
+                raise
             time.sleep(0.1)
-
-
-def _detached(subject: Subject, vpc: str, last: bool) -> bool:
-    """Return whether it was detached. The last try raises the error."""
-    try:
-        subject.call("detach_internet_gateway", VpcId=vpc)
-    except ClientError as refused:
-        if last or refused.response["Error"]["Code"] != "DependencyViolation":
-            raise
-        return False
-    return True
+        else:
+            return
 
 
 def _attach(subject: Subject) -> None:
