@@ -373,7 +373,7 @@ def test_assets_are_limited_in_number_and_time(server, monkeypatch):
 
 def test_the_http_client_is_loaded_only_for_a_page():
     """It takes 0.2 s, which a preview, the status and an update without a page do not spend."""
-    names = "tools.snapshot", "tools.rollout.gate", "tools.rollout.before_service", "tools.watch"
+    names = "tools.snapshot", "tools.rollout.update", "tools.watch"
     code = f"import sys, {', '.join(names)}; sys.exit('httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

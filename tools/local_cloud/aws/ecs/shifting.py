@@ -22,9 +22,10 @@ from tools.local_cloud.aws.iam import refusal
 
 MINUTE = 60.0
 ALL = 100
-BREAKS = ("ROLLING", "BLUE_GREEN")
-"""The strategies for which the deployment circuit breaker is documented (ECS developer guide,
-"Deployment failure detection"). The page does not name the others, so here it is off with them."""
+BREAKS = ("ROLLING",)
+"""The strategies with which the deployment circuit breaker ends a deployment (ECS API reference,
+DeploymentCircuitBreaker). The developer guide, "Deployment failure detection", names blue/green, too: where AWS's pages
+differ, nothing is ended here."""
 
 
 def steps_of(declared: Mapping[str, Any]) -> tuple[Step, ...]:
