@@ -530,7 +530,6 @@ EDITS: tuple[Edit, ...] = (
         "another processor", lambda new, _: new["runtimePlatform"].update(cpuArchitecture="ARM64")
     ),
     revision("an essential sidecar that ends", essential_sidecar),
-    revision("no execution role", lambda new, _: new.pop("executionRoleArn")),
     revision("no task role", lambda new, _: new.pop("taskRoleArn")),
     # The target group and the listener.
     target_group(HealthCheckPath="/nowhere"),
