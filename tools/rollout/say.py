@@ -273,10 +273,9 @@ def _what_to_do(end: End, expected: Expected) -> Text:
         )
     if verdict.outcome is Outcome.WRONG:
         return t(
-            "What to do: correct the app, then `pulumi up`. Each one fails until the program's "
-            "version runs. To go back to the sources of an earlier image, change imageRevision, "
-            "too, because ECR has that image's tag already. Where the cause lies outside of the "
-            "app, remove it, and start a new deployment:\n"
+            "What to do: correct the app, or take its change back, then `pulumi up`. Each one fails until the "
+            "program's version runs. Where the cause lies outside of the app, remove it, and start a new "
+            "deployment:\n"
             "  {command}",
             command=try_again(expected.names),
         )
