@@ -94,6 +94,11 @@ def mended(done: dict[str, Any]) -> str:
     return "<br>".join([*told, *edits, *commands])
 
 
+def after_rows(page: str) -> str:
+    """Return what tests/benchmarks/releases.py has measured, which follows the rows on the page."""
+    return "\n## " + page.partition("\n## ")[2]
+
+
 def main() -> int:
     names = sys.argv[1:] or list(FAULTS)
     rows, unlike = [], []
@@ -108,7 +113,8 @@ def main() -> int:
     if unlike:
         sys.exit("\n".join(unlike))
     if not sys.argv[1:]:
-        (ROOT / "docs" / "faults.md").write_text(text)
+        page = ROOT / "docs" / "faults.md"
+        page.write_text(text + after_rows(page.read_text()))
     return 0
 
 
