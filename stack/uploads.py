@@ -11,9 +11,9 @@ VARIABLE = "UPLOADS_BUCKET"
 
 KEPT_FILES = Change(
     "`true` adds the bucket, and the service replaces its tasks. `false` is refused with `protect`; without it the "
-    "bucket **and all files in it** are deleted: [copy them first](runbook.md#the-apps-files)",
+    "bucket **and all files in it** are deleted: [copy them first](operate.md#the-apps-files)",
     "`true` でバケットが追加され、サービスがタスクを入れ替える。`false` は `protect` では拒否される。保護がなければ"
-    "バケットと**その中の全ファイル**が削除されるので、[先にコピーする](runbook.ja.md#アプリのファイル)",
+    "バケットと**その中の全ファイル**が削除されるので、[先にコピーする](operate.ja.md#アプリのファイル)",
     new_tasks=True,
     loses=t("the bucket with all the app's files"),
 )

@@ -71,7 +71,7 @@ def rollback(stack: str, dry_run: bool) -> None:
     take over before the others stop. Ctrl-C ends this command, not the rollback.
 
     Afterwards the program still declares the newer version. Put the earlier one back there, as
-    section 7 of docs/runbook.md says, then `pulumi up`. The same two steps go back when no deployment
+    docs/repair.md#go-back says, then `pulumi up`. The same two steps go back when no deployment
     is under way.
 
     Exit code 0: the version before runs. 1: it does not, or no deployment is under way. 2: AWS could

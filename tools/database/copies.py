@@ -108,7 +108,7 @@ def _check_version(
     if _major(old) == _major(new):
         return
     name, identifier = str(snapshot["DBSnapshotIdentifier"]), original["DBInstanceIdentifier"]
-    way = t("Upgrade the database first: runbook, section 9.")
+    way = t("Upgrade the database first: docs/operate.md#from-postgresql-17-to-18")
     if _major(old) < _major(new):
         copy = f"{name.removeprefix('rds:')}-{_major(new)}"
         commands = (

@@ -259,7 +259,7 @@ def _files(made: Restore) -> Iterator[Text]:
     if made.settings.uploads_enabled:
         yield t(
             "the app's files in the bucket stay as they are: restored rows can name files that were deleted since, and "
-            "newer files have no row (docs/runbook.md, section 9)"
+            "newer files have no row (docs/operate.md#the-apps-files)"
         )
 
 

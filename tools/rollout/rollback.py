@@ -26,7 +26,7 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
                 t(
                     "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
                     "only what it still deploys. To go back to an earlier version, put it back in the program, "
-                    "as section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
+                    "as docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
                     name=names.service,
                     revision=primary(session, names).revision,
                     stack=names.stack,
@@ -42,7 +42,7 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
             t(
                 "The program still declares what {revision} runs: each `pulumi up` fails, and one "
                 "with --refresh deploys it again. Put the earlier version back in the program, as "
-                "section 7 of docs/runbook.md says, then `pulumi up -s {stack}`.",
+                "docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
                 revision=found.revision,
                 stack=stack,
             )

@@ -152,7 +152,7 @@ def unconfirmed(expected: Expected, problem: str) -> str:
 
 NOT_ROLLED_BACK = t(
     "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version back in "
-    "the program, as section 7 of docs/runbook.md says; then `pulumi up`."
+    "the program, as docs/repair.md#go-back says; then `pulumi up`."
 )
 
 

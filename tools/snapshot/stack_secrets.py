@@ -20,7 +20,7 @@ from tools.snapshot import ecs, read_part
 SECONDS = 60.0
 """How long values count as the current ones, in seconds of this machine: RDS rotates its own every week."""
 
-PATTERNS_ALONE = t("Patterns alone mask its value (docs/runbook.md, section 5).")
+PATTERNS_ALONE = t("Patterns alone mask its value (docs/operate.md#watch).")
 
 _LOCK = threading.Lock()
 _READ: dict[tuple[str, ...], tuple[float, AwsProblem | None]] = {}

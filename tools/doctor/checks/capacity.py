@@ -210,7 +210,7 @@ def _leak() -> Fix:
     return Fix(
         t(
             "It ran out of memory only after it had become healthy: under load, or by a leak. "
-            "Section 6 of docs/runbook.md says how to tell, and how to find a leak: more taskMemory "
+            "docs/repair.md#a-task-is-unhealthy says how to tell, and how to find a leak: more taskMemory "
             "would only delay the next end."
         )
     )

@@ -261,7 +261,10 @@ COPYING = (
 
 @pytest.mark.parametrize(
     ("version", "words"),
-    [("16.9", COPYING), ("18.1", "of PostgreSQL 18.1, .* Upgrade the database first: runbook")],
+    [
+        ("16.9", COPYING),
+        ("18.1", "of PostgreSQL 18.1, .* Upgrade the database first: docs/operate"),
+    ],
 )
 def test_a_snapshot_of_another_major_version_is_refused_before_anything_is_made(
     made, snapshot, version, words

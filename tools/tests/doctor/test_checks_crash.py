@@ -345,7 +345,7 @@ def test_a_worker_that_was_killed_is_a_cause_of_a_steady_service_for_an_hour(
     assert causes(snapshot) == found
     for each in judge(snapshot).causes:
         assert (each.facts.blocks, each.evidence) == (False, (KILLED,))
-        assert "docs/runbook.md" in str(each.fixes[0].text)
+        assert "docs/repair.md" in str(each.fixes[0].text)
 
 
 def test_a_misspelt_worker_class_is_in_the_title():

@@ -285,7 +285,7 @@ def test_one_task_that_died_since_the_deployment_is_a_cause_and_a_leak_is_not_cu
     found = judge(a.stack(tasks=(a.task(), died)))
     assert ([each.id for each in found.causes], found.exit_code) == (["tasks-die"], 1)
     [cause] = found.causes
-    assert "by a leak. Section 6 of docs/runbook.md" in str(cause.fixes[1].text)
+    assert "by a leak. docs/repair.md" in str(cause.fixes[1].text)
     assert "taskMemory" not in "".join(each for fix in cause.fixes for each in fix.commands)
     before = replace(died, stopping=a.at(-700), stopped=a.at(-690))
     assert judge(a.stack(tasks=(a.task(), before))).exit_code == 0

@@ -20,9 +20,11 @@ from tools.local_cloud.paths import ROOT
 from tools.local_cloud.run.client import find, require
 from tools.tests.rehearsal.conftest import Careapp
 
+RUNBOOK = ("docs/first-deploy", "docs/repair", "docs/operate")
+"""The pages of the runbook as they are typed: the last one ends with `pulumi destroy`."""
 PAIRS = [
     (page, *both)
-    for page in ("README", "docs/runbook")
+    for page in ("README", *RUNBOOK)
     for both in zip(
         consoles(Page(ROOT / f"{page}.md")), consoles(Page(ROOT / f"{page}.ja.md")), strict=True
     )
@@ -109,9 +111,9 @@ def name_of(pair: tuple[str, Console, Console]) -> str:
     return f"{pair[0]}, line {pair[1].line}: {pair[1].commands[0].words.splitlines()[0][:40]}"
 
 
-def rehearsed(page: str) -> list[tuple[str, Console, Console]]:
-    """A page's blocks that are typed."""
-    return [pair for pair in PAIRS if pair[0] == page and not pair[1].reason]
+def rehearsed(*names: str) -> list[tuple[str, Console, Console]]:
+    """Return the blocks of pages that are typed."""
+    return [pair for pair in PAIRS if pair[0] in names and not pair[1].reason]
 
 
 def check_command(terminal: Terminal, command: Command, locale: str) -> None:

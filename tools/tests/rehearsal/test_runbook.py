@@ -18,6 +18,7 @@ import pytest
 from tools.tests.rehearsal.conftest import Careapp
 from tools.tests.rehearsal.terminal import (
     PAIRS,
+    RUNBOOK,
     check,
     name_of,
     open_terminal,
@@ -143,7 +144,7 @@ def terminal(tmp_path_factory):
         yield terminal
 
 
-@pytest.mark.parametrize("pair", rehearsed("docs/runbook"), ids=name_of)
+@pytest.mark.parametrize("pair", rehearsed(*RUNBOOK), ids=name_of)
 def test_every_command_does_and_prints_what_the_page_says(terminal, pair):
     _, english, japanese = pair
     if any(command.words.startswith(LOCKED) for command in english.commands):

@@ -228,7 +228,7 @@ def test_ecs_is_asked_once_and_followed_until_the_version_before_serves(run, ecs
     assert [untimed(each) for each in progress] == [GOING_BACK]
     assert runs == "careapp-poc:6 runs: 2 of 2 tasks."
     assert declared.startswith("The program still declares what careapp-poc:7 runs: ")
-    assert declared.endswith("section 7 of docs/runbook.md says, then `pulumi up -s poc`.")
+    assert declared.endswith("docs/repair.md#go-back says, then `pulumi up -s poc`.")
 
 
 def test_a_rollback_that_ecs_has_begun_itself_is_only_followed(run, ecs):
@@ -253,7 +253,7 @@ def test_without_a_deployment_under_way_it_says_how_to_go_back(run, ecs, status)
     assert complaint == (
         "careapp: No deployment of the service careapp-poc-service is under way: it runs "
         "careapp-poc:7, and ECS rolls back only what it still deploys. To go back to an earlier "
-        "version, put it back in the program, as section 7 of docs/runbook.md says, then "
+        "version, put it back in the program, as docs/repair.md#go-back says, then "
         "`pulumi up -s poc`.\n"
     )
 

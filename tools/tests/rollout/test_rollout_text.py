@@ -191,7 +191,7 @@ def test_a_page_that_worked_before_and_was_not_rolled_back_is_told_so():
     assert words.running_with_a_cause(end, EXPECTED, "THE DIAGNOSIS", page_worked=True).endswith(
         "THE DIAGNOSIS\n\n"
         "ECS has completed the deployment, so it was not rolled back. Correct it, or put the earlier version "
-        "back in the program, as section 7 of docs/runbook.md says; then `pulumi up`.\n\n"
+        "back in the program, as docs/repair.md#go-back says; then `pulumi up`.\n\n"
         "The changes are recorded. Each `pulumi up` fails until the cause is removed."
     )
 

@@ -63,7 +63,7 @@ RDS = "rds.amazonaws.com"
 
 
 def make_service_role(calls: Calls) -> None:
-    """Create the service-linked role that the runbook creates in a new account before stage 1."""
+    """Create the service-linked role that docs/first-deploy.md creates in a new account before stage 1."""
     calls("iam", "create_service_linked_role", {"AWSServiceName": RDS})
 
 
