@@ -87,7 +87,7 @@ def _row(session: Session, arn: str, names: StackNames) -> Mapping[str, Any]:
 def go_on(session: Session, hook: PauseHook, *, again: bool) -> bool:
     """Let ECS give the version its requests. Return whether it had waited for that. Raises AwsProblem.
 
-    ``again``: ECS has refused the answer before, and shows the hook nevertheless.
+    ``again``: ECS has refused the answer several times, and shows the hook nevertheless.
     """
     try:
         ecs.answer_hook(session, hook, "CONTINUE")
@@ -98,19 +98,26 @@ def go_on(session: Session, hook: PauseHook, *, again: bool) -> bool:
     return True
 
 
-def stop(session: Session, found: Stoppable) -> None:
-    """Let ECS roll the deployment back, unless it does already. Raises AwsProblem.
+def stop(session: Session, found: Stoppable) -> bool:
+    """Let ECS roll the deployment back, unless it does already. Return False where ECS has ended it meanwhile.
 
-    One that waits for an answer gets it.
+    One that waits for an answer gets it. Raises AwsProblem.
     """
     if found.status not in STARTED:
-        return
-    if found.hook:
-        ecs.answer_hook(session, found.hook, "ROLLBACK")
-    else:
-        session.call(
-            "ecs", "stop_service_deployment", serviceDeploymentArn=found.arn, stopType="ROLLBACK"
-        )
+        return True
+    try:
+        if found.hook:
+            ecs.answer_hook(session, found.hook, "ROLLBACK")
+        else:
+            asked = {"serviceDeploymentArn": found.arn, "stopType": "ROLLBACK"}
+            session.call("ecs", "stop_service_deployment", **asked)
+    except AwsProblem as problem:
+        rows = ecs.service_deployments(session, found.names)
+        goes_on = bool(rows) and rows[0]["status"] in STARTED
+        if goes_on or problem.code not in MOVED_ON:
+            raise
+        return False
+    return True
 
 
 def wait(session: Session, found: Stoppable, waiting: Waiting, minutes: float) -> Deployment:
@@ -173,12 +180,7 @@ async def undo(
         found = find(session, names, first=first)
         if found is None:
             return _ended(session, names)
-        try:
-            stop(session, found)
-        except AwsProblem as problem:
-            # ECS was faster.
-            if problem.code not in MOVED_ON:
-                raise
+        if not stop(session, found):
             return _ended(session, names)
         if found.first:
             return t(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,7 +23,7 @@ from tools.rollout.act import go_on, undo
 from tools.rollout.judge import WARM_UP_SECONDS, asks, judge, reasons
 from tools.rollout.look import Answer, Diagnose, Reader, Seen, is_deregistered
 from tools.rollout.say import Log
-from tools.rollout.verdict import End, History, Outcome, Patience, Terms, Verdict
+from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
 from tools.snapshot.deletions import Deletion
 from tools.snapshot.records import PauseHook
 from tools.waiting import Changes, Shown, may_pass, reads_in_thread
@@ -78,7 +79,9 @@ class Turns:
     terms: Terms
     log: Log
     history: History = field(default_factory=History)
-    refused: set[str] = field(default_factory=set)  # the hooks whose answer ECS has refused
+    refused: Counter[str] = field(
+        default_factory=Counter
+    )  # how often ECS has refused a hook's answer
 
     async def take(self, seen: Seen) -> Verdict:
         """Ask what the look has to ask, judge it, and let ECS go on. Raises AwsProblem where AWS refuses that."""
@@ -104,9 +107,9 @@ class Turns:
 
     async def _go_on(self, hook: PauseHook, answer: Answer, history: History) -> History:
         """Let ECS give the version its requests, say so, and return what to remember."""
-        again = hook.id in self.refused
+        again = self.refused[hook.id] >= SETTLE_READS
         if not await asyncio.to_thread(go_on, self.reader.session, hook, again=again):
-            self.refused.add(hook.id)
+            self.refused[hook.id] += 1
             self.log.moment(t("ECS has not waited for the answer; reading what it does"))
             return history
         if answer.page:

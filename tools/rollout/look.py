@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -14,7 +15,6 @@ from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Text, t
 from tools.snapshot import cloudwatch, ecs, elb, read_existing
-from tools.snapshot import page as pages
 from tools.snapshot.records import ALARMED, Part, short
 from tools.snapshot.rollout import Rollout
 
@@ -142,6 +142,8 @@ class Reader:
     def _page(
         self, balancer: elb.Balancer, headers: Mapping[str, str], hook: PauseHook | None
     ) -> Answer:
+        from tools.snapshot import page as pages  # the status does not need its HTTP client
+
         health, url = self.settings.health, self.expected.page_url
         requests = health.smoke_requests if hook else 1
         before = pages.page(balancer, self.settings, url) if hook else self.page_before
@@ -178,7 +180,10 @@ def look(session: Session, expected: Expected) -> Rollout:
         at=local_cloud.now() if names.process else None,
     )
     if seen.given_up and any(ALARMED in each.message for each in service.events):
-        return replace(seen, alarmed=cloudwatch.alarms_that_ended(session, names))
+        # An error here must not hide the rollback.
+        with contextlib.suppress(AwsProblem):
+            seen = replace(seen, alarmed=cloudwatch.alarms_that_ended(session, names))
+        return seen
     if seen.rolled_back or seen.primary is None or seen.primary.rollout != "COMPLETED":
         return seen
     return replace(seen, rollback_reason=ecs.rollback_reason(session, names, expected.definition))

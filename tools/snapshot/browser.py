@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import time
 import urllib.request
@@ -206,7 +207,9 @@ class _Links(HTMLParser):
         super().__init__()
         self.found: list[str] = []
         self.base = ""
-        self.feed(html)
+        # It raises AssertionError on a declaration that it does not know, such as `<![ x`; browsers skip that.
+        with contextlib.suppress(AssertionError):
+            self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note what the browser loads for this element."""
@@ -232,6 +235,6 @@ def assets(answer: Answer) -> Iterator[str]:
 def _joined(base: httpx.URL, link: str) -> httpx.URL:
     """Return the URL of a link on a page; an empty one where it is none, or a picture's worth of data."""
     try:
-        return base.join(link).copy_with(fragment=None)
+        return base.join(link.strip()).copy_with(fragment=None)
     except httpx.InvalidURL:
         return httpx.URL()

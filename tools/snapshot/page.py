@@ -34,6 +34,7 @@ PAUSE = 0.3
 """Seconds between two tries."""
 
 MOST_ASSETS = 8
+LEAST_SHARE = 4
 """How many stylesheets and scripts of the page are requested. All of them together may take as long as the page."""
 
 DATABASE_PATH = "/health/db"
@@ -140,7 +141,8 @@ def _load_assets(browser: Browser, answer: Answer) -> dict[str, int]:
     found: dict[str, int] = {}
     deadline = time.monotonic() + _answer_seconds()
     for url in islice(assets(answer), MOST_ASSETS):
-        if (left := deadline - time.monotonic()) <= 0:
+        left = deadline - time.monotonic()
+        if left < _answer_seconds() / LEAST_SHARE:  # too short to say that it does not answer
             break
         path = urlsplit(url)._replace(scheme="", netloc="").geturl()
         loaded = browser.get(url, left)

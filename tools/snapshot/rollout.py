@@ -89,9 +89,9 @@ class Rollout:
 
     @property
     def other_deployments(self) -> tuple[Deployment, ...]:
-        """Return the deployments of other revisions."""
-        known = self.service.deployments if self.service else ()
-        return tuple(each for each in known if each.definition != self.expected)
+        """Return the other deployments, to which ECS can go back; `retry` makes one of the same revision."""
+        known, mine = self.service.deployments if self.service else (), self.deployment
+        return tuple(each for each in known if each is not mine)
 
     @property
     def rolled_back(self) -> bool:

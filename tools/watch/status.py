@@ -106,7 +106,8 @@ def _service(case: Case, service: Service) -> Iterator[Line]:
     if (traffic := service.traffic) and service.primary:
         yield Line(f"    {shifted(traffic, service.primary.revision)!s}", "yellow")
     if not case.breaks and case.unfinished and service.primary and service.primary.failed:
-        command = f"./careapp rollback -s {case.now.names.stack}"
+        back = "./careapp rollback" if case.other_deployments else "pulumi up"
+        command = f"{back} -s {case.now.names.stack}"
         text = t("ECS's circuit breaker does not end such a deployment: {command}", command=command)
         yield Line(f"    {text!s}", "yellow")
     for each in service.deployments:

@@ -14,7 +14,7 @@ from tools.rollout import judge as rules
 from tools.rollout.act import Stoppable, stop
 from tools.rollout.gate import Turns
 from tools.rollout.look import Reader, Seen
-from tools.rollout.verdict import Outcome, Terms, judge_view
+from tools.rollout.verdict import SETTLE_READS, Outcome, Terms, judge_view
 from tools.snapshot import elb, page
 from tools.snapshot.records import PauseHook, Traffic
 from tools.tests import stacks as a
@@ -244,8 +244,9 @@ def test_an_answer_that_aws_refuses_ends_the_command_and_a_passing_problem_does_
 def test_an_answer_that_comes_too_late_lets_the_gate_read_what_ecs_has_done(by_rule):
     late = AwsProblem("refused", t("No action is awaited."), t("See."), "InvalidParameterException")
     new = New(by_rule, late)
-    assert new.judge() is None
-    assert new.told.moments == ["ECS has not waited for the answer; reading what it does"]
+    for _ in range(SETTLE_READS):  # ECS may show the hook for a moment longer
+        assert new.judge() is None
+    assert set(new.told.moments) == {"ECS has not waited for the answer; reading what it does"}
     with pytest.raises(AwsProblem, match="No action is awaited"):
         new.judge()
 

@@ -173,7 +173,7 @@ def ecs(monkeypatch, stack):
     monkeypatch.setattr("tools.waiting.time.sleep", lambda _: None)
     call, stopped = stack.session.__class__.call, []
 
-    def script(*statuses, serves=GOOD, **more):
+    def script(*statuses, serves=GOOD, on_stop=lambda: None, **more):
         left = list(statuses)
         answers = {
             "list_service_deployments": lambda: {
@@ -194,6 +194,7 @@ def ecs(monkeypatch, stack):
         def scripted(self, service, operation, /, **params):
             if operation == "stop_service_deployment":
                 stopped.append(params)
+                on_stop()
             if operation in answers:
                 return answers[operation]()
             answer = call(self, service, operation, **params)
@@ -300,18 +301,24 @@ def test_the_gate_stops_a_deployment_and_says_what_runs(ecs, stack):
 REFUSED = AwsProblem("refused", verbatim("Too late."), verbatim("See."), "ConflictException")
 
 
-def test_a_stop_that_comes_too_late_says_what_ecs_did_and_why(ecs, stack, monkeypatch):
-    ecs("IN_PROGRESS", "IN_PROGRESS", statusReason="Rolled back because of active alarms.")
-
-    def refused(*_):
+def test_a_stop_that_comes_too_late_says_what_ecs_did_and_why(ecs, stack):
+    def refuse():
         ecs("ROLLBACK_SUCCESSFUL", statusReason="Rolled back because of active alarms.")
         raise REFUSED
 
-    monkeypatch.setattr(act, "stop", refused)
+    ecs("IN_PROGRESS", "IN_PROGRESS", on_stop=refuse)
     assert undone(stack)[0] == (
         "ECS has ended the deployment by itself: Rolled back because of active alarms. "
         "careapp-poc:6 runs: 2 of 2 tasks."
     )
+
+
+def test_a_stop_that_ecs_refuses_while_it_goes_on_is_told(ecs, stack):
+    def refuse():
+        raise REFUSED
+
+    ecs("IN_PROGRESS", on_stop=refuse)
+    assert undone(stack)[0].startswith("It was not rolled back: Too late.")
 
 
 def test_a_first_deployment_that_nobody_else_ends_is_ended(ecs, stack):

@@ -416,10 +416,17 @@ HANGS = "careapp-poc:7: its tasks are healthy, but its page fails: The database 
 
 
 @pytest.mark.parametrize(
-    ("old", "outcome", "stop"), [(2, Outcome.WRONG, True), (0, Outcome.OUTSIDE, False)]
+    ("revision", "old", "outcome", "stop"),
+    [
+        (OLD, 2, Outcome.WRONG, True),
+        (OLD, 0, Outcome.OUTSIDE, False),
+        (NEW, 2, Outcome.WRONG, True),  # as `retry` makes it
+    ],
 )
-def test_a_cause_outside_of_the_version_is_rolled_back_while_old_tasks_serve(old, outcome, stop):
-    before = deployment(OLD, "COMPLETED", primary=False, runningCount=old)
+def test_a_cause_outside_of_the_version_is_rolled_back_while_old_tasks_serve(
+    revision, old, outcome, stop
+):
+    before = deployment(revision, "COMPLETED", primary=False, runningCount=old)
     now = baking()
     both = replace(
         now.service,

@@ -151,3 +151,9 @@ def test_the_status_offers_to_end_a_deployment_that_ecs_does_not(failed, strateg
     shown = [str(each.text) for each in lines(a.stack(service=known))]
     offer = "    ECS's circuit breaker does not end such a deployment: ./careapp rollback -s poc"
     assert (offer in shown) is (failed > 0 and strategy == "CANARY")
+
+
+def test_the_status_offers_no_rollback_of_a_first_deployment():
+    known = ecs.service_of(service(deployment(NEW, "IN_PROGRESS", failedTasks=3), **CANARY))
+    shown = [str(each.text) for each in lines(a.stack(service=known))]
+    assert "    ECS's circuit breaker does not end such a deployment: pulumi up -s poc" in shown

@@ -362,6 +362,11 @@ def test_a_link_that_no_server_answers_is_left_out(server, link):
     assert (ask(server).assets, ask(server).fails) == ({}, False)
 
 
+def test_a_page_that_the_parser_does_not_know_answers_with_its_links_so_far(server):
+    server.pages = {"/": html(b"<script src=/a.js></script><p>a <![ b</p>"), "/a.js": answer(200)}
+    assert (ask(server).assets, ask(server).fails) == ({"/a.js": 200}, False)
+
+
 def test_assets_are_limited_in_number_and_time(server, monkeypatch):
     many = "".join(f"<script src=/{number}.js></script>" for number in range(20))
     server.pages = {"/": html(many.encode())}
@@ -373,7 +378,7 @@ def test_assets_are_limited_in_number_and_time(server, monkeypatch):
 
 def test_the_http_client_is_loaded_only_for_a_page():
     """It takes 0.2 s, which a preview, the status and an update without a page do not spend."""
-    names = "tools.snapshot", "tools.rollout.update", "tools.watch"
+    names = "tools.snapshot", "tools.rollout.update", "tools.watch.status"
     code = f"import sys, {', '.join(names)}; sys.exit('httpx' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
