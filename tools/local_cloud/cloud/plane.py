@@ -29,9 +29,9 @@ from tools.local_cloud.cloud.sessions import Sessions
 from tools.local_cloud.identity_provider import IdentityProvider
 from tools.local_cloud.machine.authority import Authority
 from tools.local_cloud.machine.guardian import FOLDER, Guardian
+from tools.local_cloud.machine.problems import PROBLEMS
 from tools.local_cloud.machine.processes import readable_by_all, unprivileged_account
 from tools.local_cloud.machine.sockets import Loop
-from tools.local_cloud.problems import PROBLEMS
 
 
 class DataPlane:

@@ -17,8 +17,8 @@ from tools.local_cloud.aws.rds.metrics import Instances
 from tools.local_cloud.aws.scaling.rules import ACTIVITIES
 from tools.local_cloud.aws.scheduler.invocations import Invocations
 from tools.local_cloud.clock import Background, Clock
+from tools.local_cloud.machine.problems import PROBLEMS
 from tools.local_cloud.machine.processes import ProcessTable
-from tools.local_cloud.problems import PROBLEMS
 
 SHORTEST = 0.5
 """Real seconds between two measurements, however fast the clock runs."""

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from tools.local_cloud.problems import PROBLEMS
+from tools.local_cloud.machine.problems import PROBLEMS
 
 T = TypeVar("T")
 

@@ -20,8 +20,8 @@ from typing import IO, Any
 from tools.i18n import said, t
 from tools.local_cloud import starter
 from tools.local_cloud.clock import Clock
+from tools.local_cloud.machine.problems import PROBLEMS
 from tools.local_cloud.paths import Home, find_home
-from tools.local_cloud.problems import PROBLEMS
 from tools.local_cloud.run.client import Options
 
 log = logging.getLogger("tools.local_cloud.run.cloud")

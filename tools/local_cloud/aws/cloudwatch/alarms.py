@@ -10,7 +10,7 @@ from typing import Any
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.cloudwatch.queries import answers
 from tools.local_cloud.aws.cloudwatch.store import MINUTE, STORE, moment
-from tools.local_cloud.problems import PROBLEMS
+from tools.local_cloud.machine.problems import PROBLEMS
 
 OK, ALARM, INSUFFICIENT = "OK", "ALARM", "INSUFFICIENT_DATA"
 MORE = 2

@@ -36,7 +36,7 @@ from tools.local_cloud.aws.ecs.state import Revision, Service, Settings
 from tools.local_cloud.aws.ecs.tasks import begin
 from tools.local_cloud.aws.elb.targets import Target, Targets
 from tools.local_cloud.clock import Clock
-from tools.local_cloud.problems import PROBLEMS
+from tools.local_cloud.machine.problems import PROBLEMS
 
 
 @dataclass(eq=False)

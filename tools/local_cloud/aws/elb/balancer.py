@@ -39,8 +39,8 @@ from tools.local_cloud.aws.names import host_names_of
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.machine.authority import Authority
 from tools.local_cloud.machine.namespaces import TaskAddress
+from tools.local_cloud.machine.problems import PROBLEMS
 from tools.local_cloud.machine.sockets import LOOPBACK, Loop, is_free
-from tools.local_cloud.problems import PROBLEMS
 
 FRESH_SECONDS = 0.1
 """Maximum age of the network's data, in real seconds."""

@@ -24,7 +24,7 @@ from tools.local_cloud.aws.elb.targets import (
 )
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.machine.namespaces import TaskAddress
-from tools.local_cloud.problems import PROBLEMS
+from tools.local_cloud.machine.problems import PROBLEMS
 
 CHUNK = 65536
 CONNECT_SECONDS = 10.0

@@ -21,7 +21,7 @@ from tools.local_cloud.aws.rds.backups import Backups, Origin
 from tools.local_cloud.aws.rds.postgres import Postgres
 from tools.local_cloud.machine.authority import Authority
 from tools.local_cloud.machine.guardian import GROUP, Guardian
-from tools.local_cloud.problems import PROBLEMS
+from tools.local_cloud.machine.problems import PROBLEMS
 
 OWN = frozenset(
     {

@@ -11,7 +11,7 @@ from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.hooks import Params, Refused, backend, before
 from tools.local_cloud.aws.scaling.rules import SERVICE, enforce
 from tools.local_cloud.clock import Background, Clock
-from tools.local_cloud.problems import PROBLEMS
+from tools.local_cloud.machine.problems import PROBLEMS
 from tools.shared.schedule_expressions import each_time, next_time
 
 

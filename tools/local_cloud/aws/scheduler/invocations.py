@@ -18,7 +18,7 @@ from tools.local_cloud.aws.scheduler import target
 from tools.local_cloud.aws.scheduler.expressions import times
 from tools.local_cloud.aws.scheduler.rules import SERVICE
 from tools.local_cloud.clock import Background, Clock
-from tools.local_cloud.problems import PROBLEMS
+from tools.local_cloud.machine.problems import PROBLEMS
 
 log = logging.getLogger(__name__)
 

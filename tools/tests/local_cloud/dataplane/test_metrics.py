@@ -31,7 +31,7 @@ from tools.local_cloud.clock import Clock
 from tools.local_cloud.cloud.publisher import Publisher
 from tools.local_cloud.machine import processes
 from tools.local_cloud.machine.namespaces import TaskAddress
-from tools.local_cloud.problems import PROBLEMS
+from tools.local_cloud.machine.problems import PROBLEMS
 from tools.tests.local_cloud.dataplane.conftest import serving
 from tools.tests.local_cloud.dataplane.stack import Stack, until
 from tools.tests.local_cloud.dataplane.test_listener import ask

@@ -17,9 +17,9 @@ from tools.local_cloud.aws.ecs.scheduler import Managed, Scheduler
 from tools.local_cloud.aws.elb.balancer import Balancer
 from tools.local_cloud.aws.elb.upstream import HealthChecker
 from tools.local_cloud.clock import Clock
+from tools.local_cloud.machine.problems import PROBLEMS, Problems
 from tools.local_cloud.machine.sockets import Loop
 from tools.local_cloud.paths import Home
-from tools.local_cloud.problems import PROBLEMS, Problems
 from tools.local_cloud.run import cloud, shell
 from tools.local_cloud.run.client import Options
 
