@@ -16,7 +16,7 @@ from tools.i18n import t
 CALLBACK_PATH = "/oauth2/idpresponse"
 """Where the provider sends users back to: ELB answers it (ELB user guide, "Authenticate users")."""
 MOST_PATHS = MOST_WILDCARDS = 5
-"""ELB's quotas of condition values and of wildcards in a rule."""
+"""ELB's quotas of condition values and of wildcards in a rule; AWS's pages have five and six wildcards."""
 PATTERN = re.compile(r"/[A-Za-z0-9_.$/~\"'@:+&*?-]{0,127}")
 """A path pattern as ELB takes it (API reference, RuleCondition)."""
 

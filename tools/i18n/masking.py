@@ -181,7 +181,8 @@ RULES: tuple[Rule, ...] = (
     _rule(
         NAMES,
         rf"{KEY}(?:\s+(?:for|of)(?:\s+user)?\s+\S{{1,64}})?\s+(?:is|was)\s+['\"]?"
-        r"(?P<v>(?=\S*\d)(?=\S*[a-z])[^\s'\"]{6,})",
+        # Neither a path nor an identifier like `i-0123`.
+        r"(?P<v>(?!/|(?-i:[a-z0-9]+(?:-[a-z0-9]+)+)[.,;:)]*(?:\s|$))(?=\S*\d)(?=\S*[a-z])[^\s'\"]{6,})",
     ),
     _rule(
         "パスワード シークレット トークン",
@@ -192,11 +193,11 @@ RULES: tuple[Rule, ...] = (
     _rule(NAMES, rf"{KEY}%3d(?P<v>(?:(?!%26)[^\s'\"&])+)"),
     _rule(
         "cgfzc3dvcmq bhc3n3b3jk wyxnzd29yz",
-        r"(?P<v>[\w+/-]{0,256}(?-i:cGFzc3dvcmQ|Bhc3N3b3Jk|wYXNzd29yZ)[\w+/-]*=*)",
+        r"(?P<v>[\w+-]{0,256}(?-i:cGFzc3dvcmQ|Bhc3N3b3Jk|wYXNzd29yZ)[\w+/-]*=*)",
     ),
     _rule(
         "mysql mariadb sshpass",
-        r"\b(?:mysql|mariadb|sshpass)[^\n]{0,200}?[\s'\"](?-i:-p)(?P<v>[^\s'\"]+)",
+        r"\b(?:mysql|mariadb|sshpass)[^\n]{0,200}?[\s'\"](?-i:-p)(?!(?:ort|rotocol|refix|id|ip)\b)(?P<v>[^\s'\"]+)",
     ),
     # Headers.
     _rule(
@@ -301,7 +302,7 @@ ALONE = re.compile(r"\s*(?![0-9a-fA-F]+\s*$)(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[A-Za-
 LONGEST = 200
 """Lines of a PEM block; an RSA key of 8192 bits has 101."""
 BEFORE = re.compile(rf"{KEY}(?:{QUOTE})?\s*[:=]\s*$", re.I)
-"""The end of a line whose value is the next line, if that is one word."""
+"""The end of a line whose value is the next line, if that is one word with a digit: others are a log's own."""
 
 
 @dataclass
@@ -325,7 +326,8 @@ class Lines:
         for begun in BEGIN.finditer(line):
             if END not in line[begun.end() :]:
                 self._block, self._left = begun["what"], LONGEST
-        before = f"{self._name}\n" if self._name and len(line.split()) == 1 else ""
+        value = len(line.split()) == 1 and re.search(r"\d", line)
+        before = f"{self._name}\n" if self._name and value else ""
         found = BEFORE.search(line)
         self._name = found[0] if found else ""
         return mask(before + line)[len(before) :]

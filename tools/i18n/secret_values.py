@@ -25,6 +25,10 @@ SHOWN = re.compile(
 )
 """Names of values that a secret holds beside the password (Secrets Manager user guide, "JSON structure of secrets")."""
 
+MOST_BACKSLASHES = 32
+"""Backslashes before a character in JSON in JSON, five times: each level doubles them."""
+ESCAPES = rf"\\{{1,{MOST_BACKSLASHES}}}+"
+
 URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s/:@]*:(\S+)@[^\s@]*")
 
 
@@ -38,8 +42,10 @@ def values(name: str, text: str, key: str = "") -> Iterator[str]:
         json.loads(text, object_pairs_hook=fields.extend)
     except ValueError:
         fields = []
-    if key:
-        fields = [each for each in fields if each[0] == key]
+    chosen = [each for each in fields if each[0] == key]
+    # Of an object its fields were noted, and its own value is None.
+    if key and not any(value is None for _, value in chosen):
+        fields = chosen
     for field, value in fields if fields or key else [(name, text)]:
         for item in value if isinstance(value, list) else [value]:
             url = URL.fullmatch(str(item))
@@ -95,14 +101,20 @@ def _letter(letter: str, count: int, outside: bool) -> str:
     if letter.isascii() and letter.isalnum():
         return letter * count
     if letter == "\\":
-        return r"(?:\\+|(?i:%(?:25)*5c)+)"
+        # Bounded, as the forms of the next letter may begin with backslashes, and a run has too many ways to share it.
+        most = MOST_BACKSLASHES * count
+        return rf"(?:\\{{1,{most}}}|(?i:%(?:25)*5c){{1,{most}}})"
     quoted = re.escape(html.escape(letter))
     forms = [
-        *{" ": [r"\+", "%(?:25)*2b"], "\t": [r"\\+t"], "'": ["'(?:\"'\"|\\\\')'"]}.get(letter, []),
+        *{
+            " ": [r"\+", "%(?:25)*2b"],
+            "\t": [f"{ESCAPES}t"],
+            "'": ["'(?:\"'\"|\\\\')'"],
+        }.get(letter, []),
         "".join(f"%(?:25)*{byte:02x}" for byte in letter.encode()),
-        re.sub("(....)", r"\\\\+u\1", letter.encode("utf-16-be").hex()),
+        re.sub("....", lambda code: f"{ESCAPES}u{code[0]}", letter.encode("utf-16-be").hex()),
         *(rf"&#(?:0*{ord(letter)}|x0*{ord(letter):x});", quoted),
-        rf"\\*{re.escape(letter)}",
+        f"(?:{ESCAPES})?{re.escape(letter)}",
     ]
     # SQL, CSV and printf double a character; at its ends a value has the quotes of others beside it.
     most = count if outside else 2 * count

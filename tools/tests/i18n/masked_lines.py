@@ -132,6 +132,10 @@ PARTS = {
 """What is not a whole secret that any value could stand for: the line, and what must be gone."""
 
 KEPT = (
+    "pip install mysql-connector-python -prefix /x",
+    "The secret is /careapp/poc/login-2",
+    "the client token is i-0123456789abcdef0",
+    "the secret is rotated-every-7-days.",
     'FATAL:  password authentication failed for user "postgres"',
     'connection to server at "db.example" (10.0.1.7), port 5432 failed: fe_sendauth: no password supplied',
     "GET /reset-password?next=/ 200",

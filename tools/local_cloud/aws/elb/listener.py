@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+import re
 import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -50,18 +51,23 @@ def choose_rule(rules: Sequence[Rule], request: Request) -> Rule:
     )
 
 
+UNRESERVED = re.compile("%(?:2[DE]|5F|7E|3[0-9]|[46][1-9A-F]|[57][0-9A])", re.I)
+"""The codes of characters that a URL has as they are (RFC 3986, section 2.3)."""
+
+
 def matches(condition: Mapping[str, Any], request: Request) -> bool:
     """Return whether a condition is met.
 
     Paths are case-sensitive; hosts, header values and query strings are not (botocore, HostHeaderConditionConfig,
     HttpHeaderConditionConfig, PathPatternConditionConfig and QueryStringConditionConfig). ELB compares a path after
-    "URI normalization" (user guide, "Condition types for listener rules") and does not say which. Here it is decoded;
-    its dots and double slashes stay, so that a rule has to stop them.
+    "URI normalization" (user guide, "Condition types for listener rules") and does not say which. Here what need not be
+    encoded is decoded (RFC 3986, section 6.2.2.2); dots and double slashes stay, so that a rule has to stop them.
     """
     field = str(condition["Field"])
     match field:
         case "path-pattern":
-            return _like(unquote(request.path), _values(condition, "PathPatternConfig"))
+            path = UNRESERVED.sub(lambda found: unquote(found[0]), request.path)
+            return _like(path, _values(condition, "PathPatternConfig"))
         case "host-header":
             patterns = [each.lower() for each in _values(condition, "HostHeaderConfig")]
             return _like(request.host.lower().rsplit(":", 1)[0], patterns)

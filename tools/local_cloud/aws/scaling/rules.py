@@ -187,16 +187,21 @@ LABEL = re.compile(r"app/[^/]+/[0-9a-f]+/targetgroup/[^/]+/[0-9a-f]+")
 """The end of a load balancer's ARN and that of a target group's (API reference, PredefinedMetricSpecification)."""
 
 
+def refuse_without_target(params: Params) -> None:
+    """Refuse what belongs to a scalable target that was not registered (API reference, ObjectNotFoundException)."""
+    place = [params[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")]
+    if place[1] not in backend(SERVICE).targets.get(place[2], {}):
+        words = "No scalable target registered for service namespace: {}, resource ID: {}, scalable dimension: {}"
+        raise Refused("ObjectNotFoundException", words.format(*place))
+
+
 @before(SERVICE, "PutScalingPolicy")
 def policy_is_complete(params: Params) -> None:
     """Refuse a policy without its target, one without what its metric needs, and a second one for a metric.
 
     AWS's words: ansible/ansible#35632 and hashicorp/terraform-provider-aws#41179; those for a label are not documented.
     """
-    place = [params[key] for key in ("ServiceNamespace", "ResourceId", "ScalableDimension")]
-    if place[1] not in backend(SERVICE).targets.get(place[2], {}):
-        words = "No scalable target registered for service namespace: {}, resource ID: {}, scalable dimension: {}"
-        raise Refused("ObjectNotFoundException", words.format(*place))
+    refuse_without_target(params)
     metric = _metric(params.get("TargetTrackingScalingPolicyConfiguration"))
     if metric.get("PredefinedMetricType") == "ALBRequestCountPerTarget" and not LABEL.fullmatch(
         metric.get("ResourceLabel") or ""
@@ -206,7 +211,7 @@ def policy_is_complete(params: Params) -> None:
     others = [
         _metric(each.target_tracking_scaling_policy_configuration)
         for each in backend(SERVICE).policies.values()
-        if each.resource_id == place[1] and each.policy_name != params["PolicyName"]
+        if each.resource_id == params["ResourceId"] and each.policy_name != params["PolicyName"]
     ]
     if metric and metric in others:
         words = "Only one TargetTrackingScaling policy for a given metric specification is allowed."

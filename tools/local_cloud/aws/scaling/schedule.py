@@ -9,7 +9,7 @@ from typing import Any
 
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.hooks import Params, Refused, backend, before
-from tools.local_cloud.aws.scaling.rules import SERVICE, enforce
+from tools.local_cloud.aws.scaling.rules import SERVICE, enforce, refuse_without_target
 from tools.local_cloud.clock import Background, Clock
 from tools.local_cloud.machine.problems import PROBLEMS
 from tools.shared.schedule_expressions import each_time, next_time
@@ -21,13 +21,14 @@ def schedule_is_understood(params: Params) -> None:
 
     A change keeps what it does not name (API reference).
     """
+    refuse_without_target(params)
     named = tuple(params[name] for name in NAMED)
     known = [each for each in backend(SERVICE).scheduled_actions if _named(each) == named]
     schedule = str(params.get("Schedule") or (known[0].schedule if known else ""))
     zone = params.get("Timezone") or "UTC"
     try:
         next_time(schedule, zone, datetime.now(UTC))
-    except (ValueError, LookupError, OSError):
+    except (ValueError, LookupError, OSError, OverflowError):
         words = f"Invalid schedule {schedule} or time zone {zone}"
         raise Refused("ValidationException", words) from None
 

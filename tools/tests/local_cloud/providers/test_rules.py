@@ -213,7 +213,7 @@ def test_a_subnet_with_a_balancer_in_it_stays(calls, subnets):
         ("create_security_group", {"GroupName": "theirs", "Description": "theirs"}),
         ("create_network_acl", {}),
         ("create_route_table", {}),
-        ("create_vpc_endpoint", {"ServiceName": "com.amazonaws.eu-west-1.s3"}),
+        ("create_vpc_endpoint", {"ServiceName": "com.amazonaws.ap-northeast-1.s3"}),
     ],
 )
 def test_a_vpc_with_something_in_it_stays(calls, operation, more):

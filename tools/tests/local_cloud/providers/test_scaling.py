@@ -159,11 +159,13 @@ REQUESTS = {
 
 def test_a_scheduled_action_keeps_what_a_change_does_not_name(calls, place):
     """PutScheduledAction: "specify the parameters that you want to change" (API reference)."""
-    lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
     named = {"ScheduledActionName": "kept", **capital(place)}
+    error = refused(calls, SCALING, "put_scheduled_action", named)
+    assert error["Code"] == "ObjectNotFoundException"
+    lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
     night = {"Schedule": "cron(0 19 ? * MON *)", "Timezone": "Asia/Tokyo"}
     action = {"ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 1}}
-    assert "understand" in refused(calls, SCALING, "put_scheduled_action", named)["Message"]
+    assert "Invalid schedule" in refused(calls, SCALING, "put_scheduled_action", named)["Message"]
     calls(SCALING, "put_scheduled_action", named | night | action)
     more = {"ScalableTargetAction": {"MinCapacity": 2, "MaxCapacity": 3}}
     calls(SCALING, "put_scheduled_action", named | more)
