@@ -121,11 +121,21 @@ def stop_database(calls: Calls, names: StackNames) -> None:
 
 
 def read_and_stay(calls: Calls, names: StackNames) -> None:
-    """Start a task that reads a table in a transaction and leaves it open, as a person's session does."""
+    """Read a table in a transaction and leave it open, as a person's session does."""
+    run_sql(calls, names, "TABLE visits")
+
+
+def change_password(calls: Calls, names: StackNames) -> None:
+    """Change the password of the app's user without the secret."""
+    run_sql(calls, names, "ALTER USER CURRENT_USER PASSWORD $$of-another-secret$$; COMMIT")
+
+
+def run_sql(calls: Calls, names: StackNames, sql: str) -> None:
+    """Start a task whose session stays open after this."""
     where = {"cluster": names.cluster, "services": [names.service]}
     [service] = calls("ecs", "describe_services", where)["services"]
     connect = f"import os, psycopg, time; session = psycopg.connect({FROM_ENVIRONMENT})"
-    read = f"{connect}; session.execute('TABLE visits'); time.sleep(9e6)"
+    read = f"{connect}; session.execute('{sql}'); time.sleep(9e6)"
     task = {
         "cluster": names.cluster,
         "taskDefinition": service["taskDefinition"],
@@ -570,6 +580,13 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("somebody deleted the load balancer's listener; an update follows"),
             second_release=True,
             manual_change=delete_listeners,
+            edits=change("webapp/pages.py", VISIT, f"{VISIT}    # Another release.\n"),
+        ),
+        Fault(
+            name="password-changed",
+            mistake=t("somebody changed the database's password by hand; an update follows"),
+            second_release=True,
+            manual_change=change_password,
             edits=change("webapp/pages.py", VISIT, f"{VISIT}    # Another release.\n"),
         ),
         Fault(

@@ -184,6 +184,49 @@ def test_rds_itself_rotates_the_password(stack):
     stack.connect().close()
 
 
+@pytest.fixture
+def locked(stack, session) -> Iterator[Any]:
+    """Holds the lock of a table; the session with the open transaction."""
+    session.execute("CREATE TABLE IF NOT EXISTS guests (name text)")
+    holder = stack.connect(autocommit=False)
+    holder.execute("LOCK TABLE guests")
+    yield holder
+    holder.close()
+
+
+ALTER = "ALTER TABLE guests ADD IF NOT EXISTS age int"
+
+
+def test_a_statement_gives_up_a_lock_and_the_way_out_frees_it(stack, locked, session, monkeypatch):
+    with monkeypatch.context() as variables:
+        variables.setenv("PGOPTIONS", LOCK_TIMEOUT.replace("10s", "100ms"))
+        with stack.connect() as waiting, pytest.raises(psycopg.errors.LockNotAvailable) as given_up:
+            waiting.execute(ALTER)
+    assert LOCK_WAIT in str(given_up.value)
+    pid = locked.info.backend_pid
+    cursor = session.execute(connections.OPEN)
+    [row] = [dict(zip([e.name for e in cursor.description], each, strict=True)) for each in cursor
+             if each[0] == pid]  # fmt: skip
+    assert (row["state"], row["locked"], row["waits_for"]) == ("idle in transaction", "guests", [])
+    session.execute(connections.END_OPEN.replace("10 seconds", "0 seconds"))
+    session.execute(ALTER)
+
+
+def test_a_client_that_is_gone_stops_waiting_for_a_lock(stack, locked, session):
+    def waits(pid: int) -> bool:
+        asked = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+        [(count,)] = session.execute(asked, (pid,)).fetchall()
+        return bool(count)
+
+    parameters(stack, client_connection_check_interval="100")
+    waiting = stack.connect()
+    pid = waiting.info.backend_pid
+    waiting.pgconn.send_query(ALTER.encode())
+    stack.until(lambda: waits(pid), what="the lock is waited for")
+    waiting.close()
+    stack.until(lambda: not waits(pid), what="the server has noticed that its client is gone")
+
+
 def test_a_stopped_instance_has_no_server_and_a_started_one_its_data(stack):
     with stack.connect() as made:
         made.execute("CREATE TABLE kept AS SELECT 7 AS n")
@@ -359,46 +402,3 @@ def test_deleting_the_instance_ends_the_server_and_its_secret(stack):
     with pytest.raises(stack.sm.exceptions.ResourceNotFoundException):
         stack.sm.get_secret_value(SecretId=arn)
     stack.until(lambda: not list(stack.plane._given.glob("*/postgres-careapp-poc")))
-
-
-@pytest.fixture
-def locked(stack, session) -> Iterator[Any]:
-    """Holds the lock of a table; the session with the open transaction."""
-    session.execute("CREATE TABLE IF NOT EXISTS guests (name text)")
-    holder = stack.connect(autocommit=False)
-    holder.execute("LOCK TABLE guests")
-    yield holder
-    holder.close()
-
-
-ALTER = "ALTER TABLE guests ADD IF NOT EXISTS age int"
-
-
-def test_a_statement_gives_up_a_lock_and_the_way_out_frees_it(stack, locked, session, monkeypatch):
-    with monkeypatch.context() as variables:
-        variables.setenv("PGOPTIONS", LOCK_TIMEOUT.replace("10s", "100ms"))
-        with stack.connect() as waiting, pytest.raises(psycopg.errors.LockNotAvailable) as given_up:
-            waiting.execute(ALTER)
-    assert LOCK_WAIT in str(given_up.value)
-    pid = locked.info.backend_pid
-    cursor = session.execute(connections.OPEN)
-    [row] = [dict(zip([e.name for e in cursor.description], each, strict=True)) for each in cursor
-             if each[0] == pid]  # fmt: skip
-    assert (row["state"], row["locked"], row["waits_for"]) == ("idle in transaction", "guests", [])
-    session.execute(connections.END_OPEN.replace("10 seconds", "0 seconds"))
-    session.execute(ALTER)
-
-
-def test_a_client_that_is_gone_stops_waiting_for_a_lock(stack, locked, session):
-    def waits(pid: int) -> bool:
-        asked = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
-        [(count,)] = session.execute(asked, (pid,)).fetchall()
-        return bool(count)
-
-    parameters(stack, client_connection_check_interval="100")
-    waiting = stack.connect()
-    pid = waiting.info.backend_pid
-    waiting.pgconn.send_query(ALTER.encode())
-    stack.until(lambda: waits(pid), what="the lock is waited for")
-    waiting.close()
-    stack.until(lambda: not waits(pid), what="the server has noticed that its client is gone")
