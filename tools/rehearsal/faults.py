@@ -73,7 +73,8 @@ class Fault:
     ``fixed_in_code``: only an edit of the program or the app fixes it.
     ``read_by_webapp``: it sets a variable that only the app in webapp/ reads.
     ``needs_read_only_root``: it is a mistake only where the container's root file system is read-only.
-    ``second_release``: it comes with an update of a healthy version, instead of with stage 2; its settings do not.
+    ``second_release``: it comes with an update of a healthy version, instead of with stage 2.
+    ``before``: settings of the stack, which are no mistake.
     ``shows_later``: `up` succeeds with it, and it fails tasks or processes only after many visits, or a job.
     ``corrected``: settings as a person puts them right who reads what the doctor says.
     """
@@ -81,6 +82,7 @@ class Fault:
     name: str
     mistake: Text
     config: Mapping[str, str] = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
     manual_change: ManualChange | None = None
     fixed_in_code: bool = False
@@ -121,8 +123,9 @@ def stop_database(calls: Calls, names: StackNames) -> None:
 
 
 def read_and_stay(calls: Calls, names: StackNames) -> None:
-    """Read a table in a transaction and leave it open, as a person's session does."""
-    run_sql(calls, names, "TABLE visits")
+    """Read a table in a transaction and leave it open until it is ended, as a person's session does."""
+    stay = "import select; select.select([session], [], [])"
+    run_sql(calls, names, "TABLE visits", stay)
 
 
 def change_password(calls: Calls, names: StackNames) -> None:
@@ -130,19 +133,19 @@ def change_password(calls: Calls, names: StackNames) -> None:
     run_sql(calls, names, "ALTER USER CURRENT_USER PASSWORD $$of-another-secret$$; COMMIT")
 
 
-def run_sql(calls: Calls, names: StackNames, sql: str) -> None:
-    """Start a task whose session stays open after this."""
+def run_sql(calls: Calls, names: StackNames, sql: str, after: str = "") -> None:
+    """Start a task that runs this in a session, and then a line of Python."""
     where = {"cluster": names.cluster, "services": [names.service]}
     [service] = calls("ecs", "describe_services", where)["services"]
-    connect = f"import os, psycopg, time; session = psycopg.connect({FROM_ENVIRONMENT})"
-    read = f"{connect}; session.execute('{sql}'); time.sleep(9e6)"
+    connect = f"import os, psycopg; session = psycopg.connect({FROM_ENVIRONMENT})"
+    run = f"{connect}; session.execute('{sql}'); {after}"
     task = {
         "cluster": names.cluster,
         "taskDefinition": service["taskDefinition"],
         "launchType": "FARGATE",
         "networkConfiguration": service["networkConfiguration"],
         "overrides": {
-            "containerOverrides": [{"name": names.container, "command": ["python", "-c", read]}]
+            "containerOverrides": [{"name": names.container, "command": ["python", "-c", run]}]
         },
     }
     calls("ecs", "run_task", task)
@@ -554,7 +557,7 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="canary-raises-at-import",
             mistake=t("a canary: the app raises an error while it is imported"),
-            config=CANARY,
+            before=CANARY,
             fixed_in_code=True,
             second_release=True,
             edits=change(
@@ -568,7 +571,7 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t(
                 "a canary: the page answers 429 after a few requests, as a rate limiter does"
             ),
-            config=CANARY,
+            before=CANARY,
             fixed_in_code=True,
             second_release=True,
             edits=before_page(

@@ -149,7 +149,7 @@ class PlannedRehearsal:
 
     def _deploy(self) -> int:
         fault = self.plan.fault
-        before = tuple(fault.config.items()) if fault and fault.second_release else ()
+        before = tuple(fault.before.items()) if fault else ()
         self.run.stage1((*self.plan.config, *before), self.calls)
         if self.plan.until == "stage1":
             return 0

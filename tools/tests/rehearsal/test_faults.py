@@ -34,11 +34,14 @@ def test_a_faults_edits_fit_the_program_as_it_is_and_leave_it_python(name, tmp_p
             compile(text, edit.file, "exec")
 
 
-@pytest.mark.parametrize("name", sorted(name for name, each in FAULTS.items() if each.config))
+@pytest.mark.parametrize(
+    "name", sorted(name for name, each in FAULTS.items() if each.config or each.before)
+)
 def test_a_fault_s_settings_and_those_that_correct_it_are_ones_of_the_stack_file(name):
     file, fault = read("poc", ROOT), FAULTS[name]
-    wrong = check_settings(file, tuple(fault.config.items()))
-    right = check_settings(file, tuple({**fault.config, **fault.corrected}.items()))
+    given = {**fault.before, **fault.config}
+    wrong = check_settings(file, tuple(given.items()))
+    right = check_settings(file, tuple({**given, **fault.corrected}.items()))
     assert (wrong == right) == (not fault.corrected)
 
 
