@@ -236,7 +236,7 @@ def main() -> int:
                 if stack.up(deployStrategy=strategy) or stack.up(ecsEnabled="true"):
                     sys.exit((home / "output.log").read_text()[-4000:])
                 cells = [released(stack, edits) for edits in VERSIONS.values()]
-                rows.append(f"| `{strategy}` | {' | '.join(cells)} | {paused(stack)} |")
+                rows.append(f"| {strategy} | {' | '.join(cells)} | {paused(stack)} |")
                 print(rows[-1], file=sys.stderr, flush=True)
         finally:
             if os.environ.get("KEEP_LOG"):
