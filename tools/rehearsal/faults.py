@@ -212,6 +212,9 @@ def store_another_secret(calls: Calls, names: StackNames) -> None:
     calls("secretsmanager", "put_secret_value", secret)
 
 
+ANOTHER_RELEASE = change("webapp/pages.py", VISIT, f"{VISIT}    # Another release.\n")
+"""A harmless edit, for mistakes that lie outside of the version."""
+
 CANARY = {"deployStrategy": "canary", "shiftMinutes": "1", "bakeMinutes": "1", "smokeRequests": "5"}
 """The settings of a canary."""
 
@@ -583,14 +586,14 @@ FAULTS: Mapping[str, Fault] = {
             mistake=t("somebody deleted the load balancer's listener; an update follows"),
             second_release=True,
             manual_change=delete_listeners,
-            edits=change("webapp/pages.py", VISIT, f"{VISIT}    # Another release.\n"),
+            edits=ANOTHER_RELEASE,
         ),
         Fault(
             name="password-changed",
             mistake=t("somebody changed the database's password by hand; an update follows"),
             second_release=True,
             manual_change=change_password,
-            edits=change("webapp/pages.py", VISIT, f"{VISIT}    # Another release.\n"),
+            edits=ANOTHER_RELEASE,
         ),
         Fault(
             name="out-of-memory",

@@ -34,8 +34,10 @@ PAUSE = 0.3
 """Seconds between two tries."""
 
 MOST_ASSETS = 8
-LEAST_SHARE = 4
 """How many stylesheets and scripts of the page are requested. All of them together may take as long as the page."""
+
+LEAST_SHARE = 4
+"""The part of that time, a quarter, that must be left for an asset before it can be said not to answer."""
 
 DATABASE_PATH = "/health/db"
 

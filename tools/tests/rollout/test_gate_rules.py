@@ -21,7 +21,7 @@ from tools.tests.rollout.rollout_answers import (
     task,
     told,
 )
-from tools.tests.rollout.test_rollout_causes import STOPPED, diagnosis
+from tools.tests.rollout.test_judge import STOPPED, diagnosis
 
 CERTAIN, WRONG, GOING = Outcome.CERTAIN, Outcome.WRONG, Outcome.GOING
 BEFORE = deployment(OLD, "COMPLETED", primary=False, id="ecs-svc/0")

@@ -21,7 +21,7 @@ from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.rollout import rollout_answers as answers
 from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment
-from tools.tests.rollout.test_rollout_causes import diagnosis
+from tools.tests.rollout.test_judge import diagnosis
 from tools.tests.snapshot import test_page
 from tools.tests.snapshot.test_page import SILENCE
 
