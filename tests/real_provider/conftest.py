@@ -1,0 +1,142 @@
+"""Each stack's declarations by HashiCorp's own provider, once in a local cloud of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack.settings import KEYS
+from tests.real_provider.terraform import VERSION, Terraform, plugins
+from tests.real_provider.translate import resources, translate
+from tests.support.every_setting import allow_boundary, changes, values
+from tests.support.local_stack import REGION, LocalStack, local_stack
+from tools.local_cloud.paths import ROOT, Home
+from tools.local_cloud.run import client
+from tools.local_cloud.run.project import local_cloud_environment
+from tools.rehearsal.careapp import CAREAPP
+
+Json = dict[str, Any]
+
+LEFT_OUT = {"aws_ecs_service": {"deploymentConfiguration"}}
+"""What 5.100 cannot express: deployment strategies, their hooks and test rules. test_what_it_lacks has the rest of the proof."""
+STACKS = ("poc", "prod")
+
+
+def everything(stack: str) -> dict[str, str]:
+    """Return the settings that turn on what the stack's file leaves off."""
+    had = values(stack)
+    another = {key.name: key.another(had[key.name]) for key in KEYS}
+    on = {key: text for key, text in another.items() if text == "true" or text.startswith("{")}
+    on["ecsEnabled"] = "true"
+    return on | {"maxCount": "4", "schedule": another["schedule"], "alarmEmail": another["alarmEmail"]}
+
+
+@dataclass
+class Life:
+    """What a stack declared, and what the provider made of it: created, changed in one plan, destroyed."""
+
+    declared: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
+    left: dict[str, str] = field(default_factory=dict)
+    previewed: dict[str, str] = field(default_factory=dict)
+    planned: dict[str, str] = field(default_factory=dict)
+    after: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Declared:
+    """The states before and after a change, and Pulumi's steps between them."""
+
+    first: Json
+    second: Json
+    steps: tuple[str, ...]
+
+
+def declare(stack: LocalStack) -> Declared:
+    """Return a whole stack's states with everything on, and after every setting that may change has changed."""
+    allow_boundary(stack)
+    on = everything(stack.name) if stack.name == "prod" else {"ecsEnabled": "true"}
+    stack.up(**on)
+    first = json.loads(stack.state())
+    other = {key: text for key, text in changes(stack.name).items() if key not in on}
+    done = stack.up(**other)
+    return Declared(first, json.loads(stack.state()), done.steps)
+
+
+@contextmanager
+def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
+    """A local cloud of its own; yields the variables that lead clients to it."""
+    home = Home(folder)
+    cloud = [sys.executable, "-m", "tools.cli", "cloud"]
+    environment = {**os.environ, CAREAPP.home_variable: str(folder)}
+    options = ("--region", REGION, "--port", "0", "--speed", "50")
+    subprocess.run([*cloud, "start", *options], cwd=ROOT, env=environment, check=True)
+    try:
+        yield local_cloud_environment(client.require(home).endpoint, REGION, home.facts)
+    finally:
+        subprocess.run([*cloud, "stop"], cwd=ROOT, env=environment, check=True)
+
+
+@pytest.fixture(scope="module", params=STACKS)
+def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Life:
+    folder: Path = tmp_path_factory.mktemp("real")
+    with local_stack(folder / "stack", request.param) as stack:
+        declared = declare(stack)
+    with local_cloud(folder / "home") as environment:
+        terraform = Terraform(folder / "terraform", environment, REGION)
+        terraform.start()
+        return live(terraform, declared)
+
+
+def live(terraform: Terraform, declared: Declared) -> Life:
+    """Create, plan, plan the change, destroy."""
+    schemas, life = terraform.schemas, Life()
+    address = {each.urn: each.address for each in resources(declared.first, schemas)}
+    life.declared = set(address.values())
+    terraform.configure(translate(declared.first, schemas, LEFT_OUT))
+    terraform.apply()
+    life.held, life.left = set(terraform.held()), terraform.plan()
+    terraform.configure(translate(declared.second, schemas, LEFT_OUT))
+    life.planned = terraform.plan()
+    life.previewed = previewed(declared, schemas)
+    terraform.destroy()
+    life.after = set(terraform.held())
+    return life
+
+
+def previewed(declared: Declared, schemas: Json) -> dict[str, str]:
+    """Return Pulumi's steps by Terraform's addresses and words."""
+    every = {
+        (each.urn.rsplit("::", 2)[-2].rsplit("$", 1)[-1], each.urn.rsplit("::", 1)[1]): each.address
+        for state in (declared.first, declared.second)
+        for each in resources(state, schemas)
+    }
+    found = {}
+    for step in declared.steps:
+        op, kind, name = step.split(" ", 2)
+        if (kind, name) in every:
+            found[every[kind, name]] = "replace" if "replac" in op else op
+    return found
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip where the provider is not to be had: without Terraform, or without the plug-in and its registry."""
+    reason = ""
+    if shutil.which("terraform") is None:
+        reason = "needs terraform"
+    elif plugins() is None and "TF_PLUGIN_DIR" not in os.environ and not os.environ.get("CI"):
+        reason = f"needs the provider hashicorp/aws {VERSION}"
+    if reason:
+        for item in items:
+            if "real_provider" in str(item.path):
+                item.add_marker(pytest.mark.skip(reason=reason))
