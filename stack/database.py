@@ -78,33 +78,11 @@ DATABASE_FINAL_SNAPSHOT = Key(
     example="last",
 )
 DATABASE_MONITORING = Key(
-    "databaseMonitoringInterval",
-    "0",
-    rules.one_of((0, 1, 5, 10, 15, 30, 60)),
-    "interval of Enhanced Monitoring in seconds; 0: off",
-    "拡張モニタリングの間隔（秒）。0：オフ",
-    example="60",
-)
-DATABASE_INSIGHTS = Key(
-    "databaseInsights",
+    "databaseMonitoring",
     "false",
     rules.boolean,
-    "Database Insights: the load by query",
-    "Database Insights：クエリごとの負荷",
-)
-DATABASE_IAM_AUTH = Key(
-    "databaseIamAuth",
-    "false",
-    rules.boolean,
-    "IAM database authentication: log in with a token",
-    "IAM データベース認証：トークンでログインする",
-)
-DATABASE_LOGS = Key(
-    "databaseLogs",
-    "false",
-    rules.boolean,
-    "export the database's logs to CloudWatch Logs",
-    "データベースのログを CloudWatch Logs にエクスポートする",
+    "Enhanced Monitoring, Database Insights (the load by query), and the database's logs in CloudWatch Logs",
+    "拡張モニタリング、Database Insights（クエリごとの負荷）、CloudWatch Logs へのデータベースのログの書き出し",
     change=rules.KEPT_LOGS,
 )
 
@@ -118,10 +96,7 @@ class DatabaseSettings:
     multi_az: bool = value_of(DATABASE_MULTI_AZ)
     backup_days: int = value_of(DATABASE_BACKUP_DAYS)
     final_snapshot: str = value_of(DATABASE_FINAL_SNAPSHOT)
-    monitoring_interval: int = value_of(DATABASE_MONITORING)
-    insights: bool = value_of(DATABASE_INSIGHTS)
-    iam_auth: bool = value_of(DATABASE_IAM_AUTH)
-    logs: bool = value_of(DATABASE_LOGS)
+    monitoring: bool = value_of(DATABASE_MONITORING)
     log_days: int = value_of(service.LOG_RETENTION_DAYS)
 
 
@@ -140,7 +115,7 @@ def database_memory(instance_class: str) -> int:
     raise ValueError(
         t(
             "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
-            "of the families t, m, r or c, or set alarmsEnabled and dashboardEnabled to false",
+            "of the families t, m, r or c, or set alarmsEnabled to false",
             instance_class=instance_class,
         )
     )

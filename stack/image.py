@@ -1,4 +1,4 @@
-"""The app: the keys of its folder and image, its command and its container health check."""
+"""The app: the keys of its folder, its image and its command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from stack import rules
 from stack.file import Reader
 from stack.names import CONTAINER
-from stack.rules import Change, Key, value_of
+from stack.rules import Key, value_of
 from tools.i18n import t
 
 APP_FOLDER = Key(
@@ -52,16 +52,6 @@ APP_CONNECTIONS = Key(
     rules.Integer(1, 50, t(" connections")),
     "database connections that one worker of the app keeps at most (`DB_POOL_SIZE`)",
     "アプリの各ワーカーが保持するデータベース接続の最大数（`DB_POOL_SIZE`）",
-    change=rules.NEW_TASKS,
-)
-HEALTH_COMMAND = Key(
-    "healthCommand",
-    "",
-    str,
-    "shell command of the container health check, in addition to the load balancer's; empty: none",
-    "ロードバランサーのヘルスチェックに加えて実行する、コンテナのヘルスチェックのシェルコマンド。"
-    "空：なし",
-    example="true",
     change=rules.NEW_TASKS,
 )
 
@@ -197,17 +187,6 @@ CPU_ARCHITECTURE = Key(
     example="ARM64",
     change=rules.NEW_IMAGE,
 )
-IMAGES_KEPT = Key(
-    "imagesKept",
-    "10",
-    rules.Integer(2, 1000),
-    "number of tagged images that ECR keeps for rollbacks",
-    "ロールバックのために ECR に残すタグ付きイメージの数",
-    change=Change(
-        "the repository's lifecycle policy is replaced; the repository stays",
-        "リポジトリのライフサイクルポリシーが置き換わり、リポジトリは残る",
-    ),
-)
 IMAGE_REVISION = Key(
     "imageRevision",
     "1",
@@ -223,7 +202,7 @@ IMAGE_REVISION = Key(
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSettings:
-    """The sources and platform of the app's image, and how many images ECR keeps."""
+    """The sources and platform of the app's image."""
 
     folder: Path
     file: str = value_of(APP_DOCKERFILE)
@@ -232,7 +211,6 @@ class ImageSettings:
     """The stage that is built; empty: the last one."""
     architecture: str = value_of(CPU_ARCHITECTURE)
     revision: str = value_of(IMAGE_REVISION)
-    kept: int = value_of(IMAGES_KEPT)
 
     @property
     def next_revision(self) -> str:
@@ -242,7 +220,4 @@ class ImageSettings:
 
     @classmethod
     def load(cls, read: Reader) -> ImageSettings:
-        return read.record(
-            cls,
-            folder=folder(read),
-        )
+        return read.record(cls, folder=folder(read))

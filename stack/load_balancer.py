@@ -17,6 +17,8 @@ KEEP_ALIVE_SECONDS = IDLE_SECONDS + 15
 
 HTTP, HTTPS = 80, 443
 """The listeners' ports."""
+SMOKE_REQUESTS = 10
+"""Requests for `smokePath` that a new version must answer before users' requests go to it; not with `rolling`."""
 
 HEALTH_PATH = Key(
     "healthPath",
@@ -52,56 +54,12 @@ SMOKE_MATCHER = Key(
     "`smokePath` がリダイレクトをたどった先で返すべきステータスコード",
     example="200-399",
 )
-SMOKE_REQUESTS = Key(
-    "smokeRequests",
-    "10",
-    rules.Integer(1, 100),
-    "requests for `smokePath` that a new version must answer before users' requests go to it; not "
-    "with `rolling`",
-    "利用者のリクエストを渡す前に、新しいバージョンが応えるべき `smokePath` へのリクエストの数。"
-    "`rolling` では使わない",
-)
-HEALTH_INTERVAL = Key(
-    "healthInterval",
-    "10",
-    rules.Integer(5, 300, t(" seconds")),
-    "seconds between health checks",
-    "ヘルスチェックの間隔（秒）",
-)
-HEALTH_TIMEOUT = Key(
-    "healthTimeout",
-    "5",
-    rules.Integer(2, 120, t(" seconds")),
-    "seconds to wait for a response; less than `healthInterval`",
-    "応答を待つ秒数。`healthInterval` より短くする",
-)
-HEALTHY_THRESHOLD = Key(
-    "healthyThreshold",
-    "2",
-    rules.Integer(2, 10),
-    "successful checks after which an unhealthy task is healthy",
-    "異常なタスクが正常になるまでの連続成功回数",
-)
-UNHEALTHY_THRESHOLD = Key(
-    "unhealthyThreshold",
-    "3",
-    rules.Integer(2, 10),
-    "failed checks after which a task is unhealthy",
-    "タスクが異常になるまでの連続失敗回数",
-)
 HEALTH_GRACE_PERIOD = Key(
     "healthGracePeriod",
     "60",
     rules.Integer(0, 7200, t(" seconds")),
     "seconds after a task's start in which ECS ignores failed health checks",
     "タスクの起動後、ECS がヘルスチェックの失敗を無視する秒数",
-)
-DEREGISTRATION_DELAY = Key(
-    "deregistrationDelay",
-    "15",
-    rules.Integer(0, 3600, t(" seconds")),
-    "seconds that a deregistered task has to finish its requests",
-    "登録解除されたタスクが処理中のリクエストを終えるまでの秒数",
 )
 
 
@@ -111,14 +69,14 @@ class HealthSettings:
 
     path: str = value_of(HEALTH_PATH)
     matcher: str = value_of(HEALTH_MATCHER)
-    interval: int
-    timeout: int
-    healthy: int = value_of(HEALTHY_THRESHOLD)
-    unhealthy: int = value_of(UNHEALTHY_THRESHOLD)
-    deregistration_delay: int = value_of(DEREGISTRATION_DELAY)
+    interval: int = 10
+    timeout: int = 5
+    """Less than the interval, which ELB requires."""
+    healthy: int = 2
+    unhealthy: int = 3
+    """How many checks in a row make a task healthy, or unhealthy."""
     smoke_path: str = value_of(SMOKE_PATH)
     smoke_matcher: str = value_of(SMOKE_MATCHER)
-    smoke_requests: int = value_of(SMOKE_REQUESTS)
 
     @property
     def notice(self) -> int:
@@ -127,28 +85,6 @@ class HealthSettings:
         The failed checks, and up to one interval before the first of them.
         """
         return self.interval * (self.unhealthy + 1)
-
-    @classmethod
-    def load(cls, read: Reader) -> HealthSettings:
-        interval, timeout = read(HEALTH_INTERVAL), read(HEALTH_TIMEOUT)
-
-        def shorter() -> int:
-            if timeout >= interval:
-                raise ValueError(
-                    t(
-                        "{timeout} is not less than healthInterval {interval}, which ELB refuses; "
-                        "lower one or raise the other",
-                        timeout=timeout,
-                        interval=interval,
-                    )
-                )
-            return timeout
-
-        return read.record(
-            cls,
-            interval=interval,
-            timeout=read.together(shorter, HEALTH_TIMEOUT, HEALTH_INTERVAL, otherwise=timeout),
-        )
 
 
 CERTIFICATE_ARN = Key(

@@ -38,15 +38,6 @@ def issuer(text: str) -> str:
     return text
 
 
-def scopes(text: str) -> str:
-    """Return the scopes. Raises ValueError without `openid`: ELB needs an ID token, and answers 401 without one."""
-    if "openid" not in text.split():
-        raise ValueError(
-            t("{text!r} has no openid, without which the provider sends no ID token", text=text)
-        )
-    return " ".join(text.split())
-
-
 def paths(text: str) -> tuple[str, ...]:
     """Return the path patterns of a comma-separated list. Raises ValueError for what ELB or a login refuses."""
     found = rules.names(text)
@@ -131,21 +122,6 @@ LOGIN_SECRET_ARN = Key(
     "クライアントシークレットを持つ Secrets Manager のシークレットの ARN（`:KEY::` は任意）",
     example="arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf",
 )
-LOGIN_SCOPES = Key(
-    "loginScopes",
-    "openid email",
-    scopes,
-    "scopes that the load balancer asks for; `openid` is one of them",
-    "ロードバランサーが要求するスコープ。`openid` を含める",
-    example="openid email profile",
-)
-SESSION_HOURS = Key(
-    "sessionHours",
-    "12",
-    rules.Integer(1, 168, t(" hours")),
-    "hours after which a user logs in again",
-    "利用者が再びログインするまでの時間",
-)
 PUBLIC_PATHS = Key(
     "publicPaths",
     "",
@@ -163,8 +139,6 @@ class LoginSettings:
     issuer: str = ""
     client_id: str = ""
     secret_arn: str = ""
-    scopes: str = LOGIN_SCOPES.default
-    hours: int = 12
     public: tuple[str, ...] = ()
     """Path patterns that need no login."""
 
@@ -188,8 +162,6 @@ class LoginSettings:
             issuer=read(LOGIN_ISSUER),
             client_id=read(LOGIN_CLIENT_ID),
             secret_arn=read(LOGIN_SECRET_ARN),
-            scopes=read(LOGIN_SCOPES),
-            hours=read(SESSION_HOURS),
             public=public,
         )
 

@@ -9,30 +9,21 @@ from stack.file import Reader
 from stack.rules import Key, value_of
 from tools.i18n import t
 
-FLOW_LOGS = Key(
-    "flowLogs",
+TRAFFIC_LOGS = Key(
+    "trafficLogs",
     "false",
     rules.boolean,
-    "VPC flow logs of rejected traffic",
-    "拒否されたトラフィックの VPC フローログ",
-    change=rules.KEPT_LOGS,
-)
-ACCESS_LOGS = Key(
-    "accessLogs",
-    "false",
-    rules.boolean,
-    "access logs of the load balancer in an S3 bucket",
-    "ロードバランサーのアクセスログ（S3 バケット）",
+    "VPC flow logs of rejected traffic, and the load balancer's access logs in an S3 bucket",
+    "拒否されたトラフィックの VPC フローログと、ロードバランサーのアクセスログ（S3 バケット）",
     change=rules.KEPT_LOGS,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogSettings:
-    """Which logs are written, and their retention in days."""
+    """Whether traffic is logged, and the retention of logs in days."""
 
-    flow: bool = value_of(FLOW_LOGS)
-    access: bool = value_of(ACCESS_LOGS)
+    traffic: bool = value_of(TRAFFIC_LOGS)
     days: int = value_of(service.LOG_RETENTION_DAYS)
 
 
@@ -40,8 +31,8 @@ ALARMS_ENABLED = Key(
     "alarmsEnabled",
     "true",
     rules.boolean,
-    "CloudWatch alarms and their SNS topic",
-    "CloudWatch アラームとその SNS トピック",
+    "CloudWatch alarms, their SNS topic, and the dashboard",
+    "CloudWatch アラームとその SNS トピック、ダッシュボード",
 )
 ALARM_EMAIL = Key(
     "alarmEmail",
@@ -68,13 +59,6 @@ DEPLOY_LATENCY_SECONDS = Key(
     "遅いほうから 5 % のレスポンスにかかる秒数。これを超えると ECS がデプロイをロールバックする。"
     "0：しない",
 )
-DASHBOARD_ENABLED = Key(
-    "dashboardEnabled",
-    "true",
-    rules.boolean,
-    "the CloudWatch dashboard",
-    "CloudWatch ダッシュボード",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +70,6 @@ class MonitoringSettings:
 
     alarms: bool
     email: str = value_of(ALARM_EMAIL)
-    dashboard: bool
     error_percent: int = value_of(DEPLOY_ERROR_PERCENT)
     latency: int = value_of(DEPLOY_LATENCY_SECONDS)
 
@@ -97,16 +80,12 @@ class MonitoringSettings:
 
     @classmethod
     def load(cls, read: Reader) -> MonitoringSettings:
-        alarms, dashboard = read(ALARMS_ENABLED), read(DASHBOARD_ENABLED)
+        alarms = read(ALARMS_ENABLED)
         instance_class = read(database.DATABASE_INSTANCE_CLASS)
-        if alarms or dashboard:
+        if alarms:
             read.together(
                 lambda: database.database_memory(instance_class),
                 database.DATABASE_INSTANCE_CLASS,
                 otherwise=0,
             )
-        return read.record(
-            cls,
-            alarms=alarms,
-            dashboard=dashboard,
-        )
+        return read.record(cls, alarms=alarms)

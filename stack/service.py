@@ -86,13 +86,6 @@ EXEC_ENABLED = Key(
     "`aws ecs execute-command` を許可する。コンテナのルートファイルシステムが書き込み可能になる",
     change=rules.NEW_TASKS,
 )
-CONTAINER_INSIGHTS = Key(
-    "containerInsights",
-    "false",
-    rules.boolean,
-    "CloudWatch Container Insights (billed per metric)",
-    "CloudWatch Container Insights（メトリクスごとに課金）",
-)
 LOG_RETENTION_DAYS = Key(
     "logRetentionDays",
     "30",
@@ -116,7 +109,6 @@ class ServiceSettings:
     """The app's variables that have the database's password."""
     connections: int = value_of(image.APP_CONNECTIONS)
     """The most database connections of one worker's pool."""
-    health_command: str = value_of(image.HEALTH_COMMAND)
     deploy_command: tuple[str, ...]
     """The words of the command; empty: none."""
     cpu: int
@@ -127,7 +119,6 @@ class ServiceSettings:
     deployment: DeploymentSettings
     spot: bool = value_of(FARGATE_SPOT)
     exec_enabled: bool = value_of(EXEC_ENABLED)
-    insights: bool = value_of(CONTAINER_INSIGHTS)
     log_days: int = value_of(LOG_RETENTION_DAYS)
     grace_period: int = value_of(load_balancer.HEALTH_GRACE_PERIOD)
 

@@ -225,7 +225,7 @@ class Settings:
             network=NetworkSettings.load(read, region),
             database=read.record(DatabaseSettings),
             image=ImageSettings.load(read),
-            health=HealthSettings.load(read),
+            health=read.record(HealthSettings),
             https=https,
             login=LoginSettings.load(
                 read,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stack import rules, scaling
 from stack.file import Reader
-from stack.rules import Change, Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
 ROLLING, CANARY, LINEAR, BLUE_GREEN = "rolling", "canary", "linear", "blueGreen"
@@ -21,8 +21,11 @@ keep both sets until they end (ECS developer guide, "Amazon ECS deployment strat
 """
 LONGEST_WAIT = 1440
 """Minutes: ECS's limit of each wait (botocore, CanaryConfiguration, LinearConfiguration), and ours of all."""
-SMALLEST_STEP = 3
-"""Percent: ECS's limit of a linear step (botocore, LinearConfiguration)."""
+SHIFT_PERCENT = 10
+"""Share of the requests that a new version gets first (canary), or with each step (linear).
+
+ECS requires 3 or more of a linear step (botocore, LinearConfiguration).
+"""
 USUAL_MINUTES = 15
 """The least that `rolloutTimeoutMinutes` is where it is not set."""
 START_MINUTES = 10
@@ -54,29 +57,12 @@ DEPLOY_STRATEGY = Key(
     example="blueGreen",
     change=WITHOUT_SERVICE,
 )
-SHIFT_PERCENT = Key(
-    "shiftPercent",
-    "10",
-    rules.Integer(1, 99, t(" percent")),
-    "share of the requests that a new version gets first (`canary`), or with each step (`linear`)",
-    "新しいバージョンが最初に受けるリクエストの割合（`canary`）、または一段ごとに増える割合（`linear`）、"
-    "単位は %",
-)
-SHIFT_MINUTES = Key(
-    "shiftMinutes",
-    "5",
-    rules.Integer(0, LONGEST_WAIT, t(" minutes")),
-    "minutes that ECS waits before the rest (`canary`), or before the next step (`linear`)",
-    "ECS が残りを移すまで（`canary`）、または次の段まで（`linear`）待つ分数",
-)
 BAKE_MINUTES = Key(
     "bakeMinutes",
     "5",
     rules.Integer(0, LONGEST_WAIT, t(" minutes")),
-    "minutes that ECS watches a new version that gets all requests, ready to go back; its alarms "
-    "need 5",
-    "すべてのリクエストを受けた新しいバージョンを、ECS が元に戻せる状態で見守る分数。アラームには 5 "
-    "分が必要",
+    "minutes that ECS watches a new version after each shift of requests, ready to go back; its alarms need 5",
+    "リクエストを移すたびに、ECS が新しいバージョンを元に戻せる状態で見守る分数。アラームには 5 分が必要",
 )
 """Five are longer than the alarms take: two periods of a minute, and up to 3 min 20 s, measured on AWS, until
 the load balancer's metrics are in CloudWatch."""
@@ -94,12 +80,10 @@ ROLLOUT_TIMEOUT = Key(
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentSettings:
-    """The strategy of deployments. `percent`, `minutes` and `bake` are those of the keys."""
+    """The strategy of deployments, and the minutes after each shift."""
 
-    strategy: str = ROLLING
-    percent: int = 10
-    minutes: int = 5
-    bake: int = 5
+    strategy: str = value_of(DEPLOY_STRATEGY)
+    bake: int = value_of(BAKE_MINUTES)
 
     @property
     def shifts(self) -> bool:
@@ -112,42 +96,19 @@ class DeploymentSettings:
 
         There is no wait after the last linear step but the bake time (botocore, LinearConfiguration).
         """
-        steps = {CANARY: 1, LINEAR: math.ceil(100 / self.percent) - 1}.get(self.strategy, 0)
-        return steps * self.minutes + self.bake if self.shifts else 0
+        shifts = {CANARY: 2, LINEAR: math.ceil(100 / SHIFT_PERCENT), BLUE_GREEN: 1}
+        return shifts.get(self.strategy, 0) * self.bake
 
     @classmethod
     def load(cls, read: Reader, requests: int) -> DeploymentSettings:
         """Read the keys; ``requests`` is the target of scaling by requests."""
-        strategy, percent = read(DEPLOY_STRATEGY), read(SHIFT_PERCENT)
-        settings = cls(
-            strategy=strategy,
-            percent=read.together(
-                lambda: checked_percent(percent, strategy),
-                *(SHIFT_PERCENT, DEPLOY_STRATEGY),
-                otherwise=percent,
-            ),
-            minutes=read(SHIFT_MINUTES),
-            bake=read(BAKE_MINUTES),
-        )
+        settings = read.record(cls)
         read.together(
             lambda: checked_requests(requests, settings),
             *(scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY),
             otherwise=requests,
         )
         return settings
-
-
-def checked_percent(percent: int, strategy: str) -> int:
-    """Return shiftPercent. Raises ValueError when ECS does not take so small a linear step."""
-    if strategy == LINEAR and percent < SMALLEST_STEP:
-        raise ValueError(
-            t(
-                "{percent} is less than the {least} percent that ECS requires of a linear step",
-                percent=percent,
-                least=SMALLEST_STEP,
-            )
-        )
-    return percent
 
 
 def checked_push(limit: int, commands: int) -> int:

@@ -142,8 +142,7 @@ def check(read: Reader, sizes: Sizes) -> None:
     )
     read.together(
         lambda: checked_time(sizes),
-        *(shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY),
-        *(shifting.SHIFT_PERCENT, shifting.SHIFT_MINUTES, shifting.BAKE_MINUTES),
+        *(shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY, shifting.BAKE_MINUTES),
         otherwise=sizes,
     )
 
@@ -243,7 +242,7 @@ def checked_time(sizes: Sizes) -> Sizes:
     if 0 < sizes.limit < sizes.minutes:
         raise ValueError(
             t(
-                "{limit} is too short: ECS waits {wait} minutes (deployStrategy, shiftMinutes, bakeMinutes) and "
+                "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
                 "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
                 "or more, or 0, which is always enough",
                 limit=sizes.limit,

@@ -249,9 +249,8 @@ def test_nothing_is_left_to_change_then(life):
     [
         ("network", "vpcCidr: 10.1.0.0/16 is refused: this stack has 10.0.0.0/16"),
         ("network", "zones: us-east-1c,us-east-1d is refused: this stack has"),
-        ("logs", "flowLogs: false is refused: it would delete the logs"),
-        ("logs", "accessLogs: false is refused"),
-        ("logs", "databaseLogs: false is refused"),
+        ("logs", "trafficLogs: false is refused: it would delete the logs"),
+        ("logs", "databaseMonitoring: false is refused"),
         ("files", "uploadsEnabled: false is refused"),
     ],
 )
