@@ -97,9 +97,8 @@ PARTS = (
 )
 
 KEYS: tuple[Key[Any], ...] = (
-    *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),
+    *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY, BASTION_ENABLED),
     *(key for part in PARTS for key in vars(part).values() if isinstance(key, Key)),
-    BASTION_ENABLED,
 )
 """Every key of a stack file, in the order of the documents."""
 
