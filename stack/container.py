@@ -184,8 +184,6 @@ APP_VARIABLES = Key(
     entries("appVariables", plain_text),
     "environment variables of the app: `pulumi config set --path appVariables.NAME VALUE`; a value "
     "may name those of the stack, like `${DB_HOST}` (docs/your-app.md)",
-    "アプリの環境変数：`pulumi config set --path appVariables.NAME VALUE`。"
-    "値には `${DB_HOST}` のように、スタックの変数を書ける（docs/your-app.ja.md）",
     example='{"GREETING": "hello"}',
     change=rules.NEW_TASKS,
 )
@@ -195,8 +193,6 @@ APP_SECRETS = Key(
     entries("appSecrets", secret_arn),
     "environment variables of the app from Secrets Manager: name and ARN, with or without `:KEY::`, "
     "or `${DB_PASSWORD}`",
-    "Secrets Manager から読むアプリの環境変数：変数名と ARN（`:KEY::` は任意）、または "
-    "`${DB_PASSWORD}`",
     example='{"API_KEY": "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:key-AbCdEf"}',
     change=rules.NEW_TASKS,
 )

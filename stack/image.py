@@ -21,7 +21,6 @@ APP_FOLDER = Key(
         r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*", t("a folder below the project's folder, like webapp")
     ),
     "folder of the app and its Dockerfile, below the project's folder (docs/your-app.md)",
-    "アプリと Dockerfile のフォルダー。プロジェクトのフォルダーの下に置く（docs/your-app.ja.md）",
     example="examples/flaskr",
     change=rules.NEW_IMAGE,
 )
@@ -33,7 +32,6 @@ APP_DOCKERFILE = Key(
         t("a file below the app's folder, like docker/Dockerfile"),
     ),
     "the Dockerfile, in `appFolder`",
-    "`appFolder` にある Dockerfile の名前",
     example="docker/Dockerfile",
     change=rules.NEW_IMAGE,
 )
@@ -42,7 +40,6 @@ APP_TARGET = Key(
     "",
     rules.optional(rules.pattern(r"[A-Za-z0-9][\w.-]*", t("the name of a stage, like production"))),
     "stage of the Dockerfile that is built, as `docker build --target` names it; empty: the last one",
-    "ビルドする Dockerfile のステージ（`docker build --target` と同じ）。空なら最後のステージ",
     example="production",
     change=rules.NEW_IMAGE,
 )
@@ -51,7 +48,6 @@ APP_CONNECTIONS = Key(
     "4",
     rules.Integer(1, 50, t(" connections")),
     "database connections that one worker of the app keeps at most (`DB_POOL_SIZE`)",
-    "アプリの各ワーカーが保持するデータベース接続の最大数（`DB_POOL_SIZE`）",
     change=rules.NEW_TASKS,
 )
 
@@ -110,8 +106,6 @@ DEPLOY_COMMAND = Key(
     words,
     "command in a task of its own before the service gets another task definition, like a migration; "
     "it must hold no secret, as ECS shows it; empty: none",
-    "サービスのタスク定義が変わる前に、単独のタスクで実行するコマンド（マイグレーションなど）。"
-    "ECS に表示されるので、シークレットを含めてはならない。空：なし",
     example="true",
 )
 
@@ -183,7 +177,6 @@ CPU_ARCHITECTURE = Key(
     "X86_64",
     rules.Choice(PLATFORMS),
     "CPU architecture of the image and the task",
-    "イメージとタスクの CPU アーキテクチャ",
     example="ARM64",
     change=rules.NEW_IMAGE,
 )
@@ -194,7 +187,6 @@ IMAGE_REVISION = Key(
         r"[A-Za-z0-9_.-]{1,64}", t("1 to 64 letters, digits, dots, hyphens or underscores")
     ),
     "change it to build and push unchanged sources again, for a newer base image",
-    "変更すると、同じソースをもう一度ビルドしてプッシュする。ベースイメージを新しくするときなどに使う",
     example="2",
     change=rules.NEW_IMAGE,
 )

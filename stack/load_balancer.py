@@ -25,7 +25,6 @@ HEALTH_PATH = Key(
     "/health",
     rules.pattern(r"/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters")),
     "path of the load balancer's health check",
-    "ロードバランサーのヘルスチェックのパス",
     example="/health/db",
 )
 HEALTH_MATCHER = Key(
@@ -33,7 +32,6 @@ HEALTH_MATCHER = Key(
     "200",
     rules.status_codes,
     "status codes of a healthy response",
-    "正常とみなすステータスコード",
     example="200-299",
 )
 SMOKE_PATH = Key(
@@ -43,7 +41,6 @@ SMOKE_PATH = Key(
         r"|/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters, or empty")
     ),
     "page that `pulumi up` requests after a deployment, as a browser does; empty: none",
-    "デプロイ後に `pulumi up` がブラウザと同じようにリクエストするページ。空：なし",
     example="/health",
 )
 SMOKE_MATCHER = Key(
@@ -51,7 +48,6 @@ SMOKE_MATCHER = Key(
     "200-299",
     rules.status_codes,
     "status codes that `smokePath` must answer with, at the end of its redirects",
-    "`smokePath` がリダイレクトをたどった先で返すべきステータスコード",
     example="200-399",
 )
 HEALTH_GRACE_PERIOD = Key(
@@ -59,7 +55,6 @@ HEALTH_GRACE_PERIOD = Key(
     "60",
     rules.Integer(0, 7200, t(" seconds")),
     "seconds after a task's start in which ECS ignores failed health checks",
-    "タスクの起動後、ECS がヘルスチェックの失敗を無視する秒数",
 )
 
 
@@ -95,7 +90,6 @@ CERTIFICATE_ARN = Key(
         t("an ACM certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
     ),
     "ARN of an ACM certificate in the stack's region, for HTTPS; empty: HTTP",
-    "HTTPS に使う、スタックのリージョンの ACM 証明書の ARN。空：HTTP",
     example="arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
 )
 DOMAIN_NAME = Key(
@@ -106,7 +100,6 @@ DOMAIN_NAME = Key(
         t("a domain name like app.example.com in lowercase, at most 64 characters long"),
     ),
     "domain name for HTTPS; its certificate and DNS records are created in `hostedZoneId`",
-    "HTTPS のドメイン名。証明書と DNS レコードを `hostedZoneId` に作成する",
     example="app.example.com",
 )
 HOSTED_ZONE_ID = Key(
@@ -114,7 +107,6 @@ HOSTED_ZONE_ID = Key(
     "",
     rules.pattern(r"|Z[A-Z0-9]{1,31}", t("the ID of a Route 53 hosted zone like Z0123456789ABC")),
     "ID of the Route 53 hosted zone of `domainName`",
-    "`domainName` の Route 53 ホストゾーンの ID",
     example="Z0123456789ABC",
 )
 

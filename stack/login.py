@@ -89,14 +89,12 @@ def covers(pattern: str, path: str) -> bool:
 
 TOGETHER = Change(
     "changes in place: users log in before their next request; from empty to a value, and back, only the rules change",
-    "その場で変わる。利用者は次のリクエストの前にログインする。空との切り替えで変わるのはルールだけ",
 )
 LOGIN_ISSUER = Key(
     "loginIssuer",
     "",
     issuer,
     "issuer of the OpenID Connect provider at which users log in, as in its discovery document; empty: no login",
-    "利用者がログインする OpenID Connect プロバイダーの発行者。ディスカバリードキュメントのとおり。空：なし",
     example="https://login.example.com",
     change=TOGETHER,
 )
@@ -105,7 +103,6 @@ LOGIN_CLIENT_ID = Key(
     "",
     rules.pattern(r"[!-~]{0,256}", t("a client ID as the provider shows it")),
     "client ID of the load balancer at the provider",
-    "プロバイダーでのロードバランサーのクライアント ID",
     example="careapp",
 )
 LOGIN_SECRET_ARN = Key(
@@ -119,7 +116,6 @@ LOGIN_SECRET_ARN = Key(
         ),
     ),
     "ARN of the Secrets Manager secret that is the client's secret, with or without `:KEY::`",
-    "クライアントシークレットを持つ Secrets Manager のシークレットの ARN（`:KEY::` は任意）",
     example="arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf",
 )
 PUBLIC_PATHS = Key(
@@ -127,7 +123,6 @@ PUBLIC_PATHS = Key(
     "",
     paths,
     "paths that need no login, separated by commas, with `*` and `?`; empty: `healthPath`",
-    "ログインなしで開けるパス。カンマで区切り、`*` と `?` を使える。空：`healthPath`",
     example="/health,/static/*",
 )
 

@@ -14,7 +14,6 @@ TRAFFIC_LOGS = Key(
     "false",
     rules.boolean,
     "VPC flow logs of rejected traffic, and the load balancer's access logs in an S3 bucket",
-    "拒否されたトラフィックの VPC フローログと、ロードバランサーのアクセスログ（S3 バケット）",
     change=rules.KEPT_LOGS,
 )
 
@@ -32,7 +31,6 @@ ALARMS_ENABLED = Key(
     "true",
     rules.boolean,
     "CloudWatch alarms, their SNS topic, and the dashboard",
-    "CloudWatch アラームとその SNS トピック、ダッシュボード",
 )
 ALARM_EMAIL = Key(
     "alarmEmail",
@@ -41,7 +39,6 @@ ALARM_EMAIL = Key(
         rules.pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+", t("an e-mail address like team@example.com"))
     ),
     "e-mail address for alarms, which has to confirm; empty: none",
-    "アラームの通知先メールアドレス（購読の確認が必要）。空：なし",
     example="team@example.com",
 )
 DEPLOY_ERROR_PERCENT = Key(
@@ -49,15 +46,12 @@ DEPLOY_ERROR_PERCENT = Key(
     "10",
     rules.Integer(0, 99, t(" percent")),
     "share of 5xx responses above which ECS rolls a deployment back; 0: never",
-    "5xx レスポンスの割合（%）。これを超えると ECS がデプロイをロールバックする。0：しない",
 )
 DEPLOY_LATENCY_SECONDS = Key(
     "deployLatencySeconds",
     "5",
     rules.Integer(0, 3600, t(" seconds")),
     "response time of the slowest 5 % above which ECS rolls a deployment back; 0: never",
-    "遅いほうから 5 % のレスポンスにかかる秒数。これを超えると ECS がデプロイをロールバックする。"
-    "0：しない",
 )
 
 

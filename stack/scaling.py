@@ -121,14 +121,12 @@ MIN_COUNT = Key(
     "1",
     rules.Integer(1, MOST),
     "minimum number of tasks with scaling",
-    "スケーリング時のタスクの最小数",
 )
 MAX_COUNT = Key(
     "maxCount",
     "0",
     rules.Integer(0, MOST, t(" (0 turns scaling off)")),
     "maximum number of tasks with scaling; 0: scaling is off and `desiredCount` tasks run",
-    "スケーリング時のタスクの最大数。0：スケーリングはオフで、`desiredCount` 個のタスクが動く",
     example="4",
 )
 SCALE_CPU_TARGET = Key(
@@ -136,21 +134,18 @@ SCALE_CPU_TARGET = Key(
     "60",
     rules.Integer(0, 90, t(" percent (0 turns it off)")),
     "target of the tasks' average CPU in percent; 0: off",
-    "タスクの平均 CPU 使用率の目標値（%）。0：オフ",
 )
 SCALE_REQUESTS_PER_TARGET = Key(
     "scaleRequestsPerTarget",
     "0",
     rules.Integer(0, 1_000_000, t(" a minute (0 turns it off)")),
     "target of requests per task and minute; 0: off",
-    "タスクあたり毎分のリクエスト数の目標値。0：オフ",
 )
 SCHEDULE = Key(
     "schedule",
     "",
     hours,
     "days and hours in which tasks run, like `mon-fri 08:00-20:00`; empty: always",
-    "タスクを実行する曜日と時刻（`mon-fri 08:00-20:00` など）。空：常時",
     example="mon-sun 00:00-23:59",
 )
 SCHEDULE_TIME_ZONE = Key(
@@ -158,7 +153,6 @@ SCHEDULE_TIME_ZONE = Key(
     "Asia/Tokyo",
     time_zone,
     "IANA time zone of `schedule`",
-    "`schedule` の IANA タイムゾーン",
     example="UTC",
 )
 

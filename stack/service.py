@@ -42,7 +42,6 @@ CONTAINER_PORT = Key(
     "3000",
     rules.Integer(1024, 65535, t(" (below 1024 needs root, and the container runs as user 10001)")),
     "port that the app listens on",
-    "アプリが待ち受けるポート",
     change=rules.NEW_TASKS,
 )
 TASK_CPU = Key(
@@ -50,7 +49,6 @@ TASK_CPU = Key(
     "256",
     rules.Integer(min(MEMORY_BY_CPU), max(MEMORY_BY_CPU)),
     "task CPU in units; 1024 units are one vCPU",
-    "タスクの CPU ユニット。1024 ユニットが vCPU 一つ分",
     example="1024",
     change=rules.NEW_TASKS,
 )
@@ -59,7 +57,6 @@ TASK_MEMORY = Key(
     "512",
     rules.Integer(MEMORY_BY_CPU[256][0], MEMORY_BY_CPU[32768][-1]),
     "task memory in MiB; Fargate allows certain pairs with `taskCpu`",
-    "タスクのメモリ（MiB）。Fargate では `taskCpu` との組み合わせが決まっている",
     example="2048",
     change=rules.NEW_TASKS,
 )
@@ -68,14 +65,12 @@ DESIRED_COUNT = Key(
     "1",
     rules.Integer(0, 100),
     "number of tasks; with scaling (`maxCount`) only for a new service",
-    "タスクの数。スケーリング（`maxCount`）を使う場合は、サービスの作成時だけ有効",
 )
 FARGATE_SPOT = Key(
     "fargateSpot",
     "false",
     rules.boolean,
     "tasks on Fargate Spot, up to 70 % cheaper; AWS may stop them with two minutes' notice",
-    "タスクを Fargate Spot で実行する。最大 70 % 安いが、AWS が二分前の通知で停止することがある",
     change=rules.NEW_TASKS,
 )
 EXEC_ENABLED = Key(
@@ -83,7 +78,6 @@ EXEC_ENABLED = Key(
     "false",
     rules.boolean,
     "allow `aws ecs execute-command`; the container's root file system becomes writable",
-    "`aws ecs execute-command` を許可する。コンテナのルートファイルシステムが書き込み可能になる",
     change=rules.NEW_TASKS,
 )
 LOG_RETENTION_DAYS = Key(
@@ -91,7 +85,6 @@ LOG_RETENTION_DAYS = Key(
     "30",
     rules.one_of(LOG_DAYS),
     "retention of logs in days",
-    "ログの保持日数",
     example="60",
 )
 

@@ -44,8 +44,6 @@ The rest is for the image, a new database and a lock. A test compares it with .g
 WITHOUT_SERVICE = Change(
     "in place between `canary`, `linear` and `blueGreen`; to and from `rolling` refused while the service runs: "
     "first `ecsEnabled false`",
-    "`canary`、`linear`、`blueGreen` の間ではその場で変わる。サービスが動いている間、`rolling` との切り替えは"
-    "拒否される。先に `ecsEnabled false`",
 )
 
 DEPLOY_STRATEGY = Key(
@@ -53,7 +51,6 @@ DEPLOY_STRATEGY = Key(
     ROLLING,
     rules.Choice(STRATEGIES),
     "how a new version gets its requests: `rolling`, `canary`, `linear` or `blueGreen`",
-    "新しいバージョンへのリクエストの渡し方：`rolling`、`canary`、`linear`、`blueGreen`",
     example="blueGreen",
     change=WITHOUT_SERVICE,
 )
@@ -62,7 +59,6 @@ BAKE_MINUTES = Key(
     "5",
     rules.Integer(0, LONGEST_WAIT, t(" minutes")),
     "minutes that ECS watches a new version after each shift of requests, ready to go back; its alarms need 5",
-    "リクエストを移すたびに、ECS が新しいバージョンを元に戻せる状態で見守る分数。アラームには 5 分が必要",
 )
 """Five are longer than the alarms take: two periods of a minute, and up to 3 min 20 s, measured on AWS, until
 the load balancer's metrics are in CloudWatch."""
@@ -72,8 +68,6 @@ ROLLOUT_TIMEOUT = Key(
     rules.Integer(0, LONGEST_WAIT, t(" minutes")),
     "minutes after which an unfinished roll-out fails `pulumi up`; 0: 15, or as many as the waits of "
     "`deployStrategy` and the number of tasks need",
-    "この分数で終わらないロールアウトは `pulumi up` の失敗になる。0 は 15 分、または `deployStrategy` の待ち時間と"
-    "タスク数に必要な分数",
     example="20",
 )
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stack.rules import IN_PLACE, Change, Choice, Integer, Key
+from stack.rules import IN_PLACE, Choice, Integer, Key
 from stack.settings import KEYS
 from tests.documents.markdown import ROOT
+from tools.i18n import LANGUAGES, in_language, translated
 
 PROJECT = ROOT / "Pulumi.yaml"
 CHOSEN = (
@@ -52,9 +53,7 @@ class Words:
     empty: str
     span: str
     gap: str
-    meaning: Callable[[Key[Any]], str]
-    change: Callable[[Change], str]
-    subject: Callable[[tuple[str, str]], str]
+    language: str
 
 
 PAGES = {
@@ -65,9 +64,7 @@ PAGES = {
         empty="empty",
         span="{low} to {high}",
         gap=", ",
-        meaning=lambda key: key.meaning,
-        change=lambda change: change.english,
-        subject=lambda names: names[0],
+        language="en",
     ),
     ROOT / "docs" / "settings.ja.md": Words(
         settings="| キー | 意味 | 既定値 | ほかの値 |",
@@ -76,9 +73,7 @@ PAGES = {
         empty="空",
         span="{low} から {high}",
         gap="、",
-        meaning=lambda key: key.japanese,
-        change=lambda change: change.japanese,
-        subject=lambda names: names[1],
+        language="ja",
     ),
 }
 
@@ -107,7 +102,12 @@ def _declaration(key: Key[Any]) -> str:
 def page(path: Path) -> str:
     """Return a page with its tables: of each setting up to the next section, and of changes. The rest is by hand."""
     words = PAGES[path]
-    head, _, rest = path.read_text().partition(words.settings)
+    with in_language(words.language):
+        return _page(path.read_text(), words)
+
+
+def _page(text: str, words: Words) -> str:
+    head, _, rest = text.partition(words.settings)
     rest = rest[rest.index("\n## ") :]
     head, _, rest = f"{head}{_settings(words)}{rest}".partition(words.changes)
     changes = "".join(_changes(words))
@@ -119,7 +119,7 @@ def _settings(words: Words) -> str:
     tables: dict[str, list[Key[Any]]] = {}
     for key in KEYS:
         if key.name in SUBJECTS:
-            tables[words.subject(SUBJECTS[key.name])] = keys = []
+            tables[SUBJECTS[key.name][LANGUAGES.index(words.language)]] = keys = []
         if key.name not in CHOSEN:
             keys.append(key)
     parts = [f"### {subject}\n\n{_table(keys, words)}" for subject, keys in tables.items()]
@@ -128,7 +128,7 @@ def _settings(words: Words) -> str:
 
 def _table(keys: Iterable[Key[Any]], words: Words) -> str:
     rows = (
-        f"| `{key.name}` | {words.meaning(key)} | {_value(key.default, words)} | {_others(key, words)} |\n"
+        f"| `{key.name}` | {translated(key.meaning)} | {_value(key.default, words)} | {_others(key, words)} |\n"
         for key in keys
     )
     return f"{words.settings}\n|---|---|---|---|\n{''.join(rows)}"
@@ -151,5 +151,5 @@ def _others(key: Key[Any], words: Words) -> str:
 def _changes(words: Words) -> Iterator[str]:
     for change in dict.fromkeys(key.change for key in KEYS if key.change != IN_PLACE):
         names = words.gap.join(f"`{key.name}`" for key in KEYS if key.change == change)
-        yield f"| {names} | {words.change(change)} |\n"
-    yield f"| {words.others} | {words.change(IN_PLACE)} |\n"
+        yield f"| {names} | {translated(change.text)} |\n"
+    yield f"| {words.others} | {translated(IN_PLACE.text)} |\n"

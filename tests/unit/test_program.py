@@ -181,6 +181,7 @@ OFF = {"alarmsEnabled": "false", "bastionEnabled": "true"}
 COME = named(
     "AccessLogs FlowLogs Notices ServiceMonitoring Uploads",
     {
+        "aws:cloudwatch/dashboard:Dashboard": ".",
         "aws:cloudwatch/eventRule:EventRule": "rollout-failed",
         "aws:cloudwatch/eventTarget:EventTarget": "rollout-failed",
         "aws:cloudwatch/logGroup:LogGroup": "database-postgresql database-upgrade flow",
@@ -214,7 +215,6 @@ COME = named(
 GO = named(
     "Bastion",
     {
-        "aws:cloudwatch/dashboard:Dashboard": ".",
         "aws:ec2/instance:Instance": "bastion",
         "aws:ec2/securityGroup:SecurityGroup": "bastion",
         "aws:iam/instanceProfile:InstanceProfile": "bastion",
@@ -238,9 +238,7 @@ CHANGE = named(
 )
 
 
-def test_precautions_and_alarms_come_and_dashboard_and_bastion_go_and_nothing_else_changes(
-    engine, program
-):
+def test_precautions_and_alarms_come_and_the_bastion_goes_alone(engine, program):
     program(ecsEnabled="true", **OFF)
     before = inputs(engine)
     engine.made.clear()
