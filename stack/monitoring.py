@@ -62,7 +62,7 @@ class MonitoringSettings:
     `error_percent` and `latency` (seconds) are the limits of the deployment alarms; 0 is none.
     """
 
-    alarms: bool
+    alarms: bool = value_of(ALARMS_ENABLED)
     email: str = value_of(ALARM_EMAIL)
     error_percent: int = value_of(DEPLOY_ERROR_PERCENT)
     latency: int = value_of(DEPLOY_LATENCY_SECONDS)
@@ -74,12 +74,11 @@ class MonitoringSettings:
 
     @classmethod
     def load(cls, read: Reader) -> MonitoringSettings:
-        alarms = read(ALARMS_ENABLED)
-        instance_class = read(database.DATABASE_INSTANCE_CLASS)
-        if alarms:
+        settings, instance_class = read.record(cls), read(database.DATABASE_INSTANCE_CLASS)
+        if settings.alarms:
             read.together(
                 lambda: database.database_memory(instance_class),
                 database.DATABASE_INSTANCE_CLASS,
                 otherwise=0,
             )
-        return read.record(cls, alarms=alarms)
+        return settings
