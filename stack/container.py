@@ -202,7 +202,7 @@ def variables(read: Reader) -> Mapping[str, str]:
     """Return the app's variables. An encrypted one is refused: the task definition shows it in plain text."""
     found = read(APP_VARIABLES)
 
-    def plain() -> Mapping[str, str]:
+    def plain() -> None:
         if read.is_encrypted(APP_VARIABLES):
             raise ValueError(
                 t(
@@ -210,14 +210,11 @@ def variables(read: Reader) -> Mapping[str, str]:
                     "store it in Secrets Manager and set its ARN in appSecrets"
                 )
             )
-        return found
 
-    named: Mapping[str, str] = read.together(plain, APP_VARIABLES, otherwise=found)
+    read.check(plain, APP_VARIABLES)
     if not read(uploads.UPLOADS_ENABLED):
-        read.together(
-            lambda: _without_bucket(named), APP_VARIABLES, uploads.UPLOADS_ENABLED, otherwise=None
-        )
-    return named
+        read.check(lambda: _without_bucket(found), APP_VARIABLES, uploads.UPLOADS_ENABLED)
+    return found
 
 
 def _without_bucket(named: Mapping[str, str]) -> None:
@@ -239,7 +236,7 @@ def secrets(read: Reader) -> Mapping[str, str]:
     """Return the app's secrets. ECS refuses a name that is also a variable's (API reference, Secret)."""
     found, others = read(APP_SECRETS), read(APP_VARIABLES)
 
-    def apart() -> Mapping[str, str]:
+    def apart() -> None:
         if both := sorted(found.keys() & others.keys()):
             raise ValueError(
                 t(
@@ -249,6 +246,6 @@ def secrets(read: Reader) -> Mapping[str, str]:
                     name=both[0],
                 )
             )
-        return found
 
-    return read.together(apart, APP_SECRETS, APP_VARIABLES, otherwise=found)
+    read.check(apart, APP_SECRETS, APP_VARIABLES)
+    return found

@@ -115,7 +115,7 @@ def folder(read: Reader) -> Path:
     named, dockerfile, target = read(APP_FOLDER), read(APP_DOCKERFILE), read(APP_TARGET)
     file = read.file.folder / named / dockerfile
 
-    def checked() -> Path:
+    def there() -> None:
         if read.sources and not file.is_file():
             raise ValueError(
                 t(
@@ -125,9 +125,8 @@ def folder(read: Reader) -> Path:
                     file=dockerfile,
                 )
             )
-        return Path(named)
 
-    def ignored() -> str:
+    def ignored() -> None:
         if read.sources and file.with_name(f"{file.name}.dockerignore").is_file():
             raise ValueError(
                 t(
@@ -136,9 +135,8 @@ def folder(read: Reader) -> Path:
                     folder=named,
                 )
             )
-        return dockerfile
 
-    def known() -> str:
+    def known() -> None:
         names = STAGE.findall(file.read_text()) if read.sources and target else [target]
         if target.lower() not in map(str.lower, names):
             raise ValueError(
@@ -150,24 +148,23 @@ def folder(read: Reader) -> Path:
                     names=", ".join(names) or t("no stage with a name"),
                 )
             )
-        return target
 
-    found = read.together(checked, APP_FOLDER, APP_DOCKERFILE, otherwise=Path(named))
-    read.together(ignored, APP_DOCKERFILE, APP_FOLDER, otherwise=dockerfile)
-    read.together(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE, otherwise=target)
-    return found
+    read.check(there, APP_FOLDER, APP_DOCKERFILE)
+    read.check(ignored, APP_DOCKERFILE, APP_FOLDER)
+    read.check(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE)
+    return Path(named)
 
 
 def deploy_command(read: Reader) -> tuple[str, ...]:
     """Return the words of the command. An encrypted one is refused: the task shows it in plain text."""
     found = read(DEPLOY_COMMAND)
 
-    def plain() -> tuple[str, ...]:
+    def plain() -> None:
         if read.is_encrypted(DEPLOY_COMMAND):
             raise ValueError(ENCRYPTED)
-        return found
 
-    return read.together(plain, DEPLOY_COMMAND, otherwise=found)
+    read.check(plain, DEPLOY_COMMAND)
+    return found
 
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}

@@ -106,14 +106,8 @@ def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
             for name, each in sorted(found.items())
         )
 
-    return read.together(
-        checked,
-        JOBS,
-        scaling.SCHEDULE_TIME_ZONE,
-        service.TASK_CPU,
-        service.TASK_MEMORY,
-        otherwise=(),
-    )
+    others = (scaling.SCHEDULE_TIME_ZONE, service.TASK_CPU, service.TASK_MEMORY)
+    return read.together(checked, JOBS, *others, otherwise=())
 
 
 def checked_schedule(job: Job, now: datetime) -> Job:

@@ -115,9 +115,9 @@ HOSTED_ZONE_ID = Key(
 class HttpsSettings:
     """An existing certificate, or a domain name and its zone for a new one, or neither: HTTP."""
 
-    certificate_arn: str = ""
-    domain: str = ""
-    zone_id: str = ""
+    certificate_arn: str = value_of(CERTIFICATE_ARN)
+    domain: str = value_of(DOMAIN_NAME)
+    zone_id: str = value_of(HOSTED_ZONE_ID)
 
     @property
     def enabled(self) -> bool:
@@ -135,19 +135,14 @@ class HttpsSettings:
 
     @classmethod
     def load(cls, read: Reader, region: str) -> HttpsSettings:
-        keys = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID)
-        arn, domain, zone = (read(key) for key in keys)
-        given = cls(certificate_arn=arn, domain=domain, zone_id=zone)
-        return cls(
-            certificate_arn=read.together(
-                lambda: given.checked_certificate(region), *keys, otherwise=arn
-            ),
-            domain=read.together(given.checked_domain, DOMAIN_NAME, *keys, otherwise=domain),
-            zone_id=read.together(given.checked_zone, HOSTED_ZONE_ID, *keys, otherwise=zone),
-        )
+        keys, given = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID), read.record(cls)
+        read.check(lambda: given.check_certificate(region), *keys)
+        read.check(given.check_domain, DOMAIN_NAME, *keys)
+        read.check(given.check_zone, HOSTED_ZONE_ID, *keys)
+        return given
 
-    def checked_certificate(self, region: str) -> str:
-        """Return the certificate. Raises ValueError for another region, or beside a domain name."""
+    def check_certificate(self, region: str) -> None:
+        """Raise ValueError for a certificate of another region, or beside a domain name."""
         arn, other = self.certificate_arn, self.domain or self.zone_id
         if arn and region and arn.split(":")[3] != region:
             raise ValueError(
@@ -168,10 +163,9 @@ class HttpsSettings:
                     other=other,
                 )
             )
-        return arn
 
-    def checked_domain(self) -> str:
-        """Return the domain name. Raises ValueError without a zone."""
+    def check_domain(self) -> None:
+        """Raise ValueError for a domain name without a zone."""
         if self.domain and not self.zone_id:
             raise ValueError(
                 t(
@@ -180,12 +174,10 @@ class HttpsSettings:
                     domain=self.domain,
                 )
             )
-        return self.domain
 
-    def checked_zone(self) -> str:
-        """Return the zone. Raises ValueError without a domain name."""
+    def check_zone(self) -> None:
+        """Raise ValueError for a zone without a domain name."""
         if self.zone_id and not self.domain:
             raise ValueError(
                 t("{zone} is set without a domain name; set domainName, too", zone=self.zone_id)
             )
-        return self.zone_id

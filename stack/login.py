@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from stack import load_balancer, rules, shifting
 from stack.container import ARN
 from stack.file import Reader
-from stack.rules import Change, Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
 CALLBACK_PATH = "/oauth2/idpresponse"
@@ -131,9 +131,9 @@ PUBLIC_PATHS = Key(
 class LoginSettings:
     """The provider and the load balancer's client there; without an issuer nobody logs in."""
 
-    issuer: str = ""
-    client_id: str = ""
-    secret_arn: str = ""
+    issuer: str = value_of(LOGIN_ISSUER)
+    client_id: str = value_of(LOGIN_CLIENT_ID)
+    secret_arn: str = value_of(LOGIN_SECRET_ARN)
     public: tuple[str, ...] = ()
     """Path patterns that need no login."""
 
@@ -153,12 +153,7 @@ class LoginSettings:
             public = read.together(
                 lambda: paths(health), PUBLIC_PATHS, load_balancer.HEALTH_PATH, otherwise=()
             )
-        given = cls(
-            issuer=read(LOGIN_ISSUER),
-            client_id=read(LOGIN_CLIENT_ID),
-            secret_arn=read(LOGIN_SECRET_ARN),
-            public=public,
-        )
+        given = read.record(cls, public=public)
 
         def check() -> None:
             given.check_complete()
@@ -171,7 +166,7 @@ class LoginSettings:
             load_balancer.DOMAIN_NAME,
             shifting.DEPLOY_STRATEGY,
         )
-        read.together(check, *keys, *others, otherwise=None)
+        read.check(check, *keys, *others)
         return given
 
     def check_complete(self) -> None:

@@ -76,9 +76,6 @@ class MonitoringSettings:
     def load(cls, read: Reader) -> MonitoringSettings:
         settings, instance_class = read.record(cls), read(database.DATABASE_INSTANCE_CLASS)
         if settings.alarms:
-            read.together(
-                lambda: database.database_memory(instance_class),
-                database.DATABASE_INSTANCE_CLASS,
-                otherwise=0,
-            )
+            key = database.DATABASE_INSTANCE_CLASS
+            read.check(lambda: database.database_memory(instance_class), key)
         return settings

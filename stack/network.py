@@ -64,19 +64,16 @@ class NetworkSettings:
 
     cidr: IPv4Network = value_of(VPC_CIDR)  # noqa: RUF009 - a field
     zone_count: int = value_of(ZONE_COUNT)
-    zones: tuple[str, ...]
+    zones: tuple[str, ...] = value_of(ZONES)
     """The zones that the stack file names; empty: ``choose_zones`` chooses them."""
     nat: str = value_of(NAT_STRATEGY)
 
     @classmethod
     def load(cls, read: Reader, region: str) -> NetworkSettings:
         count, names = read(ZONE_COUNT), read(ZONES)
-        zones: tuple[str, ...] = ()
         if region:
-            zones = read.together(
-                lambda: named_zones(region, count, names), ZONES, ZONE_COUNT, otherwise=zones
-            )
-        return read.record(cls, zones=zones)
+            read.check(lambda: check_zones(region, count, names), ZONES, ZONE_COUNT)
+        return read.record(cls)
 
 
 def choose_zones(
@@ -121,8 +118,8 @@ def choose_zones(
     return (*zones, *added)
 
 
-def named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the zones that a stack file names. Raises ValueError for zones of another region."""
+def check_zones(region: str, count: int, names: tuple[str, ...]) -> None:
+    """Raise ValueError where a stack file names zones of another region, one twice, or another number."""
     for name in names:
         if not re.fullmatch(re.escape(region) + "[a-z]", name):
             raise ValueError(
@@ -144,4 +141,3 @@ def named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, .
                 wanted=count,
             )
         )
-    return names

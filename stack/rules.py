@@ -82,8 +82,8 @@ class Key(Generic[T]):
 
 
 def value_of(key: Key[T]) -> T:
-    """Return the field of a record that has the key's value (`Reader.record`)."""
-    found: T = field(metadata={"key": key})
+    """Return the field of a record that has the key's value (`Reader.record`), without one its default."""
+    found: T = field(default_factory=lambda: key.rule(key.default), metadata={"key": key})
     return found
 
 

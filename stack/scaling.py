@@ -188,38 +188,30 @@ class ScalingSettings:
     def load(cls, read: Reader, desired: int) -> ScalingSettings:
         low, high, when = read(MIN_COUNT), read(MAX_COUNT), read(SCHEDULE)
         cpu, requests = read(SCALE_CPU_TARGET), read(SCALE_REQUESTS_PER_TARGET)
-        least = read.together(
-            lambda: checked_minimum(low, high), MIN_COUNT, MAX_COUNT, otherwise=low
-        )
-        most = read.together(
-            lambda: checked_maximum(high, cpu, requests),
-            *(MAX_COUNT, SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET),
-            otherwise=high,
-        )
-        hours = read.together(
-            lambda: checked_hours(when, most or desired), SCHEDULE, MAX_COUNT, otherwise=when
-        )
+        targets = (SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET)
+        read.check(lambda: check_minimum(low, high), MIN_COUNT, MAX_COUNT)
+        read.check(lambda: check_maximum(high, cpu, requests), MAX_COUNT, *targets)
+        read.check(lambda: check_hours(when, high or desired), SCHEDULE, MAX_COUNT)
         return cls(
-            minimum=least if most else desired,
-            maximum=most or desired,
-            cpu=cpu if most else 0,
-            requests=requests if most else 0,
-            hours=hours,
+            minimum=low if high else desired,
+            maximum=high or desired,
+            cpu=cpu if high else 0,
+            requests=requests if high else 0,
+            hours=when,
             time_zone=read(SCHEDULE_TIME_ZONE),
         )
 
 
-def checked_minimum(low: int, high: int) -> int:
-    """Return minCount. Raises ValueError when it is above maxCount."""
+def check_minimum(low: int, high: int) -> None:
+    """Raise ValueError when minCount is above maxCount."""
     if high and low > high:
         raise ValueError(
             t("{low} is above maxCount {high}; lower one or raise the other", low=low, high=high)
         )
-    return low
 
 
-def checked_maximum(high: int, cpu: int, requests: int) -> int:
-    """Return maxCount. Raises ValueError when no target is set."""
+def check_maximum(high: int, cpu: int, requests: int) -> None:
+    """Raise ValueError when maxCount is set without a target."""
     if high and not (cpu or requests):
         raise ValueError(
             t(
@@ -228,13 +220,11 @@ def checked_maximum(high: int, cpu: int, requests: int) -> int:
                 high=high,
             )
         )
-    return high
 
 
-def checked_hours(when: Hours | None, tasks: int) -> Hours | None:
-    """Return the hours. Raises ValueError when no task would run in them."""
+def check_hours(when: Hours | None, tasks: int) -> None:
+    """Raise ValueError when no task would run in the hours."""
     if when and not tasks:
         raise ValueError(
             t("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)
         )
-    return when

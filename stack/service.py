@@ -104,8 +104,8 @@ class ServiceSettings:
     """The most database connections of one worker's pool."""
     deploy_command: tuple[str, ...]
     """The words of the command; empty: none."""
-    cpu: int
-    memory: int
+    cpu: int = value_of(TASK_CPU)
+    memory: int = value_of(TASK_MEMORY)
     architecture: str = value_of(image.CPU_ARCHITECTURE)
     desired_count: int
     scaling: ScalingSettings
@@ -130,20 +130,14 @@ class ServiceSettings:
         cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)
         scaling = ScalingSettings.load(read, desired)
         secrets = container.secrets(read)
-        cpu = read.together(lambda: checked_cpu(cpu), TASK_CPU, otherwise=cpu)
+        read.check(lambda: checked_cpu(cpu), TASK_CPU)
+        read.check(lambda: checked_memory(cpu, memory), TASK_MEMORY, TASK_CPU)
         return read.record(
             cls,
             variables=container.variables(read),
             secrets={name: arn for name, arn in secrets.items() if arn != container.PASSWORD},
             passwords=tuple(name for name, arn in secrets.items() if arn == container.PASSWORD),
             deploy_command=image.deploy_command(read),
-            cpu=cpu,
-            memory=read.together(
-                lambda: checked_memory(cpu, memory),
-                TASK_MEMORY,
-                TASK_CPU,
-                otherwise=memory,
-            ),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
             deployment=DeploymentSettings.load(read, scaling.requests),

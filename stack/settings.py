@@ -238,11 +238,10 @@ class Settings:
         limit = settings.rollout_minutes
         minutes = limit or max(shifting.USUAL_MINUTES, settings.sizes.minutes)
         if settings.by_push:
-            read.together(
-                lambda: shifting.checked_push(minutes, int(bool(tasks.deploy_command))),
+            read.check(
+                lambda: shifting.check_push(minutes, int(bool(tasks.deploy_command))),
                 shifting.ROLLOUT_TIMEOUT if limit else shifting.DEPLOY_STRATEGY,
                 *(image.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
-                otherwise=minutes,
             )
         read.finish(settings.names, KEYS)
         return replace(settings, rollout_minutes=minutes)

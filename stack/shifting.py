@@ -97,16 +97,13 @@ class DeploymentSettings:
     def load(cls, read: Reader, requests: int) -> DeploymentSettings:
         """Read the keys; ``requests`` is the target of scaling by requests."""
         settings = read.record(cls)
-        read.together(
-            lambda: checked_requests(requests, settings),
-            *(scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY),
-            otherwise=requests,
-        )
+        keys = (scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY)
+        read.check(lambda: check_requests(requests, settings), *keys)
         return settings
 
 
-def checked_push(limit: int, commands: int) -> int:
-    """Return the minutes of a roll-out. Raises ValueError when a deploy by push may take longer than its job.
+def check_push(limit: int, commands: int) -> None:
+    """Raise ValueError when a deploy by push may take longer than its job.
 
     The limit counts for the roll-out, and once more for the task of deployCommand: ``commands`` is 1 or 0.
     """
@@ -122,11 +119,10 @@ def checked_push(limit: int, commands: int) -> int:
                 most=PUSH_MINUTES // (1 + commands),
             )
         )
-    return limit
 
 
-def checked_requests(requests: int, deployment: DeploymentSettings) -> int:
-    """Return scaleRequestsPerTarget. Raises ValueError when the requests move between target groups.
+def check_requests(requests: int, deployment: DeploymentSettings) -> None:
+    """Raise ValueError when scaleRequestsPerTarget is set and the requests move between target groups.
 
     The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
     """
@@ -139,4 +135,3 @@ def checked_requests(requests: int, deployment: DeploymentSettings) -> int:
                 strategy=deployment.strategy,
             )
         )
-    return requests
