@@ -2,7 +2,7 @@
 
 A message without Japanese is shown in English: neither fails a test, so that a change can come in English only.
 
-Messages stand in calls of ``t`` and in the help of commands.
+Messages stand in calls of ``t``, in the help of commands and in the settings.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
+from stack.settings import KEYS
 from tools.i18n import DOMAIN, LOCALE
 from tools.local_cloud.paths import ROOT
 
@@ -26,7 +27,7 @@ SOURCES = tuple(
 
 def messages(places: Sequence[Path] = SOURCES) -> set[str]:
     """Return every message of the files and folders. Raises ValueError for a ``t`` of what is no literal."""
-    found: set[str] = set()
+    found = {each for key in KEYS for each in (key.meaning, key.change.text)}
     for place in places:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             tree = ast.parse(file.read_text())

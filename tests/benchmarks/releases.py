@@ -35,7 +35,6 @@ EVERY = 0.1
 PATIENCE = 60.0
 """Seconds after which a visitor gives up, as ELB does by its idle timeout."""
 WAITS = {
-    "shiftMinutes": "1",
     "rolloutTimeoutMinutes": "30",
     "natStrategy": "none",
 }

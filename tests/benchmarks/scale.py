@@ -21,7 +21,7 @@ from moto import mock_aws
 from stack import sizes
 from stack.service import CPU_UNITS
 from stack.settings import Settings
-from stack.shifting import CANARY, ROLLING, STRATEGIES, DeploymentSettings
+from stack.shifting import CANARY, ROLLING, SHIFT_PERCENT, STRATEGIES, DeploymentSettings
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ecs.api import EcsApi
 from tools.local_cloud.aws.ecs.network import TaskNetwork
@@ -290,8 +290,8 @@ def in_api(settings: DeploymentSettings) -> dict[str, object]:
     if settings.strategy != CANARY:
         return {}
     canary = {
-        "canaryPercent": float(settings.percent),
-        "canaryBakeTimeInMinutes": settings.minutes,
+        "canaryPercent": float(SHIFT_PERCENT),
+        "canaryBakeTimeInMinutes": settings.bake,
     }
     return {
         "strategy": STRATEGIES[CANARY],

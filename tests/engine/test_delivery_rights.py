@@ -26,7 +26,7 @@ EVERYTHING |= {"domainName": "app.example.com", "hostedZoneId": ZONE}
 CHANGED = {
     "taskCpu": "512",
     "taskMemory": "1024",
-    "deregistrationDelay": "20",
+    "healthMatcher": "200-399",
     "databaseBackupDays": "2",
     "logRetentionDays": "90",
     "maxCount": "0",

@@ -105,7 +105,6 @@ def test_the_database_and_the_load_balancer_are_what_the_settings_say(life):
     database, balancer = life.database, life.balancer
     assert database["MonitoringInterval"] == 60
     assert database["MultiAZ"] is True
-    assert database["IAMDatabaseAuthenticationEnabled"] is True
     assert database["PerformanceInsightsEnabled"] is True
     assert sorted(database["EnabledCloudwatchLogsExports"]) == ["postgresql", "upgrade"]
     assert balancer["access_logs.s3.enabled"] == "true"

@@ -233,7 +233,6 @@ def test_a_running_protected_stack_takes_every_change_and_replaces_nothing_of_va
     """RDS gives no subnet away in which the database may live: its subnet group stays as it is."""
     done = getattr(life, step)
     assert replaced(done) == {
-        "aws:ecr/lifecyclePolicy:LifecyclePolicy",
         "aws:ecs/taskDefinition:TaskDefinition",
         "aws:lb/listenerRule:ListenerRule",
     }
@@ -249,9 +248,8 @@ def test_nothing_is_left_to_change_then(life):
     [
         ("network", "vpcCidr: 10.1.0.0/16 is refused: this stack has 10.0.0.0/16"),
         ("network", "zones: us-east-1c,us-east-1d is refused: this stack has"),
-        ("logs", "flowLogs: false is refused: it would delete the logs"),
-        ("logs", "accessLogs: false is refused"),
-        ("logs", "databaseLogs: false is refused"),
+        ("logs", "trafficLogs: false is refused: it would delete the logs"),
+        ("logs", "databaseMonitoring: false is refused"),
         ("files", "uploadsEnabled: false is refused"),
     ],
 )

@@ -87,19 +87,19 @@ ROWS = {
     "access logs": Row(
         bucket("access-logs"),
         tuple(f":{each}::{NAME}-access-logs" for each in OF_A_BUCKET),
-        "accessLogs",
-        ("infra/load_balancer.py", "if not logs.access:", "if logs:"),
+        "trafficLogs",
+        ("infra/load_balancer.py", "if not logs.traffic:", "if logs:"),
     ),
     "flow log": Row(
         reads(LOG_GROUPS, ("ec2", "describe_flow_logs")),
         tuple(f":{each}::{NAME}-flow" for each in ("LogGroup", "FlowLog", "Role", "RolePolicy")),
-        "flowLogs",
-        ("infra/network.py", "if args.settings.logs.flow:", "if None:"),
+        "trafficLogs",
+        ("infra/network.py", "if args.settings.logs.traffic:", "if None:"),
     ),
     "database's logs": Row(
         reads(LOG_GROUPS),
         (f":LogGroup::{NAME}-database-postgresql", f":LogGroup::{NAME}-database-upgrade"),
-        "databaseLogs",
+        "databaseMonitoring",
     ),
     "database": Row(
         reads(

@@ -119,7 +119,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         ecs.settle(SERVICE, again=True)
         story.up("after a retry")
         story.up("new version fails", taskMemory="1024")
-        story.up("another setting changes", healthInterval="15")
+        story.up("another setting changes", logRetentionDays="60")
         ecs.settle(SERVICE, again=True)
         story.up("new version runs")
         ecs.falls_ill = True

@@ -88,7 +88,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         story.shift()
         story.up("after a deployment")
         story.drift()
-        story.up("linear", deployStrategy="linear", shiftPercent="25", shiftMinutes="1")
+        story.up("linear", deployStrategy="linear", bakeMinutes="1")
         story.values.append(story.test_value())
         story.up("rolling while it runs", deployStrategy="rolling")
         story.up("https", deployStrategy="linear", domainName="a.example.com", hostedZoneId="Z1")

@@ -152,3 +152,11 @@ def test_the_regions_whose_roots_the_image_lacks_are_named(page):
     text = (ROOT / page).read_text().partition(BUNDLE)[2].partition("README")[0]
     lacking = set(re.findall(r"[a-z]{2}-[a-z]+-\d", text))
     assert lacking == set(boto3.Session().get_available_regions("rds")) - held
+
+
+def test_constants_that_are_documented_stand_in_their_file():
+    rows = re.findall(r"\| `(\w+)` in `([\w/.]+)` \|", (ROOT / "docs/make-it-yours.md").read_text())
+    assert len(rows) > 5
+    assert [
+        row for row in rows if not re.search(rf"\b{row[0]}\b", (ROOT / row[1]).read_text())
+    ] == []

@@ -44,7 +44,6 @@ def test_a_database_without_a_final_snapshot_goes_without_leaving_anything_bille
             "allowMajorVersionUpgrade": True,
             "monitoringInterval": 0,
             "performanceInsightsEnabled": False,
-            "iamDatabaseAuthenticationEnabled": False,
             "deletionProtection": False,
             "skipFinalSnapshot": True,
             "deleteAutomatedBackups": True,
@@ -68,18 +67,12 @@ def test_a_database_without_a_final_snapshot_goes_without_leaving_anything_bille
             },
         ),
         (
+            {"databaseMonitoring": "true"},
             {
-                "databaseMonitoringInterval": "30",
-                "databaseInsights": "true",
-                "databaseIamAuth": "true",
-                "databaseLogs": "true",
-            },
-            {
-                "monitoringInterval": 30,
+                "monitoringInterval": 60,
                 "monitoringRoleArn": "arn:Role/careapp-poc-database-monitoring",
                 "performanceInsightsEnabled": True,
                 "performanceInsightsRetentionPeriod": 7,
-                "iamDatabaseAuthenticationEnabled": True,
                 "enabledCloudwatchLogsExports": ["postgresql", "upgrade"],
             },
         ),
@@ -119,7 +112,7 @@ def test_the_last_snapshot_is_taken_however_the_protection_was_lifted(engine, bu
 
 
 def test_the_log_groups_are_there_before_rds_would_make_its_own(engine, build):
-    build(databaseLogs="true", logRetentionDays="90")
+    build(databaseMonitoring="true", logRetentionDays="90")
     assert engine.inputs("aws:cloudwatch/logGroup:LogGroup") == {
         f"careapp-poc-database-{log}": {
             "name": f"/aws/rds/instance/careapp-poc/{log}",
@@ -133,7 +126,7 @@ def test_the_log_groups_are_there_before_rds_would_make_its_own(engine, build):
 
 
 def test_only_rds_s_monitoring_of_this_account_takes_its_role(engine, build):
-    build(databaseMonitoringInterval="60")
+    build(databaseMonitoring="true")
     role = engine.inputs("aws:iam/role:Role")["careapp-poc-database-monitoring"]
     assert json.loads(role["assumeRolePolicy"])["Statement"] == [
         {

@@ -27,7 +27,7 @@ def build(declare):
 
 
 def test_users_log_in_before_the_rule_forwards_and_the_public_paths_do_not(engine, build):
-    build(**LOGIN, sessionHours="2", publicPaths="/health,/static/*")
+    build(**LOGIN, publicPaths="/health,/static/*")
     rules = engine.inputs(RULE)
     assert rules["careapp-poc-app"]["actions"] == [
         {
@@ -41,7 +41,7 @@ def test_users_log_in_before_the_rule_forwards_and_the_public_paths_do_not(engin
                 "clientId": "careapp",
                 "clientSecret": login.SECRET_COMES_LATER,
                 "scope": "openid email",
-                "sessionTimeout": 7200,
+                "sessionTimeout": 43200,
                 "onUnauthenticatedRequest": "authenticate",
             },
         },
@@ -194,7 +194,6 @@ REFUSED = [
         {**LOGIN, "loginSecretArn": "s3cret"},
         "loginSecretArn: 's3cret' is not the complete ARN of a Secrets Manager secret",
     ),
-    ({**LOGIN, "loginScopes": "email"}, "loginScopes: 'email' has no openid,"),
     ({**LOGIN, "publicPaths": "static"}, "publicPaths: 'static' is not a path that begins with /"),
     ({**LOGIN, "publicPaths": "/*"}, "publicPaths: /* covers /oauth2/idpresponse,"),
     (

@@ -135,28 +135,6 @@ def query(name, namespace, metric, stat, dimensions, period):
     return {"id": name, "metric": {**named, "stat": stat, "period": period}}
 
 
-def test_container_insights_provides_the_desired_count(engine, build):
-    build(ecsEnabled="true", containerInsights="true", desiredCount="4")
-    named = ("ECS/ContainerInsights",)
-    assert alarms(engine)["service-running"] == {
-        "comparisonOperator": ABOVE,
-        "threshold": 0,
-        "evaluationPeriods": 10,
-        "datapointsToAlarm": 10,
-        "treatMissingData": "missing",
-        "metricQueries": [
-            query("desired", *named, "DesiredTaskCount", "Minimum", ECS, 60),
-            query("running", *named, "RunningTaskCount", "Maximum", ECS, 60),
-            {
-                "id": "result",
-                "expression": "desired - running",
-                "label": "service-running",
-                "returnData": True,
-            },
-        ],
-    }
-
-
 @pytest.mark.parametrize(
     ("settings", "desired", "actions"),
     [
@@ -167,16 +145,14 @@ def test_container_insights_provides_the_desired_count(engine, build):
         ({"minCount": "2", "maxCount": "6", "schedule": "sat 08:00-20:00"}, 2, []),
     ],
 )
-@pytest.mark.parametrize("insights", ["false", "true"])
 def test_missing_data_is_notified_unless_no_task_is_desired(
-    engine, build, settings, desired, actions, insights
+    engine, build, settings, desired, actions
 ):
     """By the transition to INSUFFICIENT_DATA. A new alarm starts there, so it does not notify."""
-    build(ecsEnabled="true", containerInsights=insights, **settings)
+    build(ecsEnabled="true", **settings)
     made = alarms(engine)["service-running"]
     assert made["treatMissingData"] == "missing"
-    if insights == "false":
-        assert (made["metricName"], made["threshold"]) == ("HealthyHostCount", desired)
+    assert (made["metricName"], made["threshold"]) == ("HealthyHostCount", desired)
     every = engine.inputs(ALARM)
     assert every.pop("careapp-poc-service-running")["insufficientDataActions"] == actions
     assert all(inputs["insufficientDataActions"] == [] for inputs in every.values())
@@ -298,15 +274,10 @@ def test_a_failed_deployment_of_this_service_is_notified(engine, build):
     )
 
 
-def test_alarms_can_be_turned_off_and_the_dashboard_stays(engine, build):
+def test_alarms_can_be_turned_off_with_the_dashboard(engine, build):
     made = build(alarmsEnabled="false", ecsEnabled="true")
     assert made.topic_arn is None
-    assert {each.typ for each in engine.made if each.custom} == {DASHBOARD}
-
-
-def test_the_dashboard_can_be_turned_off(engine, build):
-    build(dashboardEnabled="false")
-    assert engine.inputs(DASHBOARD) == {}
+    assert [each.name for each in engine.made if each.custom] == []
 
 
 def widgets(engine):

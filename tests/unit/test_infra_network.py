@@ -285,7 +285,7 @@ def test_a_bucket_with_logs_in_it_goes_only_where_nothing_is_protected(engine, a
 
 
 def test_the_load_balancer_is_told_the_bucket_once_elb_may_write_to_it(engine, configured):
-    settings = configured(accessLogs="true")
+    settings = configured(trafficLogs="true")
     engine.run(lambda: balancer(settings))
     made = engine.inputs("aws:lb/loadBalancer:LoadBalancer")["careapp-poc-alb"]
     assert made["accessLogs"] == {"bucket": "the-bucket", "enabled": True}

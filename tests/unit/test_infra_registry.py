@@ -47,7 +47,7 @@ def test_a_protected_stack_keeps_its_images(engine, image):
 
 
 def test_untagged_images_are_dropped_after_a_week_and_tagged_ones_beyond_the_count(engine, image):
-    image(imagesKept="12")
+    image()
     made = engine.inputs("aws:ecr/lifecyclePolicy:LifecyclePolicy")["careapp-poc-app"]
     assert made["repository"] == "careapp/hello-ecs"
     assert json.loads(made["policy"]) == {
@@ -68,7 +68,7 @@ def test_untagged_images_are_dropped_after_a_week_and_tagged_ones_beyond_the_cou
                     "tagStatus": "tagged",
                     "tagPatternList": ["*"],
                     "countType": "imageCountMoreThan",
-                    "countNumber": 12,
+                    "countNumber": 30,
                 },
                 "action": {"type": "expire"},
             },

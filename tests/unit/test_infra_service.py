@@ -268,13 +268,12 @@ def test_the_log_has_the_note_s_name_and_does_not_grow_for_ever(engine, build):
     }
 
 
-@pytest.mark.parametrize(("setting", "value"), [("false", "disabled"), ("true", "enabled")])
-def test_the_cluster_has_the_note_s_name_and_insights_by_choice(engine, build, setting, value):
-    build(containerInsights=setting)
+def test_the_cluster_has_the_note_s_name_and_no_insights(engine, build):
+    build()
     assert engine.inputs(CLUSTER) == {
         "careapp-poc-cluster": {
             "name": "careapp-poc-cluster",
-            "settings": [{"name": "containerInsights", "value": value}],
+            "settings": [{"name": "containerInsights", "value": "disabled"}],
             "tags": TAGS,
         }
     }
@@ -413,17 +412,6 @@ def test_the_app_s_variables_name_the_database_s_values_and_a_secret_its_passwor
         {"name": name, "valueFrom": f"{SECRET_ARN}:password::"}
         for name in ("DB_PASSWORD", "PGPASSWORD")
     ]
-
-
-def test_ecs_asks_inside_the_container_only_what_the_stack_file_says(engine, build):
-    build(healthCommand="wget -q localhost:3000/up")
-    assert container(engine)["healthCheck"] == {
-        "command": ["CMD-SHELL", "wget -q localhost:3000/up"],
-        "interval": 15,
-        "timeout": 5,
-        "retries": 3,
-        "startPeriod": 30,
-    }
 
 
 def test_user_and_group_are_those_of_the_image_and_neither_is_root():

@@ -40,11 +40,11 @@ def build(declare):
     ("changes", "configuration"),
     [
         (
-            {"deployStrategy": "canary", "shiftPercent": "20", "shiftMinutes": "3"},
+            {"deployStrategy": "canary", "bakeMinutes": "3"},
             {
                 "strategy": "CANARY",
-                "bakeTimeInMinutes": "5",
-                "canaryConfiguration": {"canaryPercent": 20.0, "canaryBakeTimeInMinutes": "3"},
+                "bakeTimeInMinutes": "3",
+                "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": "3"},
             },
         ),
         (
@@ -52,7 +52,7 @@ def build(declare):
             {
                 "strategy": "LINEAR",
                 "bakeTimeInMinutes": "0",
-                "linearConfiguration": {"stepPercent": 10.0, "stepBakeTimeInMinutes": "5"},
+                "linearConfiguration": {"stepPercent": 10.0, "stepBakeTimeInMinutes": "0"},
             },
         ),
         ({"deployStrategy": "blueGreen"}, {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": "5"}),

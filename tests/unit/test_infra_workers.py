@@ -75,7 +75,7 @@ def test_a_worker_changes_after_the_web_service_and_so_after_the_deploy_command(
     assert f"{SERVICE}::careapp-poc-service" in {urn.rpartition("$")[2] for urn in urns}
 
 
-@pytest.mark.parametrize("changes", [{}, {"healthCommand": "true", "execEnabled": "true"}])
+@pytest.mark.parametrize("changes", [{}, {"execEnabled": "true"}])
 def test_a_worker_s_container_differs_from_the_web_s_in_its_command_and_stream_only(
     engine, build, changes
 ):
@@ -86,7 +86,7 @@ def test_a_worker_s_container_differs_from_the_web_s_in_its_command_and_stream_o
     assert ours["portMappings"] == []
     assert ours["logConfiguration"]["options"].pop("awslogs-stream-prefix") == "worker-mail"
     assert web["logConfiguration"]["options"].pop("awslogs-stream-prefix") == "app"
-    for own in ("command", "stopTimeout", "portMappings", "healthCheck"):
+    for own in ("command", "stopTimeout", "portMappings"):
         ours.pop(own, None)
         web.pop(own, None)
     assert ours == web  # The image's digest, variables, secrets, user, file system and log group.

@@ -20,10 +20,8 @@ ROOT = Path(__file__).parents[2]
 EVERYTHING = {
     "ecsEnabled": "true",
     "bastionEnabled": "true",
-    "flowLogs": "true",
-    "accessLogs": "true",
-    "databaseMonitoringInterval": "60",
-    "databaseLogs": "true",
+    "trafficLogs": "true",
+    "databaseMonitoring": "true",
     "databaseFinalSnapshot": "final",
     "maxCount": "3",
     "schedule": "mon-fri 08:00-20:00",

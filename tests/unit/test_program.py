@@ -173,14 +173,15 @@ def test_stage_two_only_adds_and_follows_its_service_into_its_target_group(engin
     assert changes.last is None
 
 
-ON = dict.fromkeys(("flowLogs", "accessLogs", "databaseLogs", "databaseInsights"), "true")
-ON |= {"databaseMonitoringInterval": "60", "databaseIamAuth": "true", "databaseMultiAz": "true"}
-ON |= {"databaseFinalSnapshot": "last", "dashboardEnabled": "false", "bastionEnabled": "false"}
-ON |= {"uploadsEnabled": "true"}
+ON = dict.fromkeys(
+    ("trafficLogs", "databaseMonitoring", "databaseMultiAz", "uploadsEnabled"), "true"
+)
+ON |= {"databaseFinalSnapshot": "last", "bastionEnabled": "false"}
 OFF = {"alarmsEnabled": "false", "bastionEnabled": "true"}
 COME = named(
     "AccessLogs FlowLogs Notices ServiceMonitoring Uploads",
     {
+        "aws:cloudwatch/dashboard:Dashboard": ".",
         "aws:cloudwatch/eventRule:EventRule": "rollout-failed",
         "aws:cloudwatch/eventTarget:EventTarget": "rollout-failed",
         "aws:cloudwatch/logGroup:LogGroup": "database-postgresql database-upgrade flow",
@@ -214,7 +215,6 @@ COME = named(
 GO = named(
     "Bastion",
     {
-        "aws:cloudwatch/dashboard:Dashboard": ".",
         "aws:ec2/instance:Instance": "bastion",
         "aws:ec2/securityGroup:SecurityGroup": "bastion",
         "aws:iam/instanceProfile:InstanceProfile": "bastion",
@@ -238,9 +238,7 @@ CHANGE = named(
 )
 
 
-def test_precautions_and_alarms_come_and_dashboard_and_bastion_go_and_nothing_else_changes(
-    engine, program
-):
+def test_precautions_and_alarms_come_and_the_bastion_goes_alone(engine, program):
     program(ecsEnabled="true", **OFF)
     before = inputs(engine)
     engine.made.clear()
@@ -340,7 +338,7 @@ def test_logs_are_added_and_nothing_else_is_changed_but_who_writes_them(engine, 
     program()
     before = inputs(engine)
     engine.made.clear()
-    program(flowLogs="true", accessLogs="true")
+    program(trafficLogs="true")
     after = inputs(engine)
     changed = {key for key in before if after[key] != before[key]}
     assert changed == {("aws:lb/loadBalancer:LoadBalancer", "careapp-poc-alb")}
@@ -543,7 +541,7 @@ def test_the_bastion_is_apart_from_both_stages_and_its_id_is_told(engine, progra
 
 
 def test_everything_that_can_carries_the_stack_s_tags(engine, program):
-    program(ecsEnabled="true", flowLogs="true", accessLogs="true", bastionEnabled="true")
+    program(ecsEnabled="true", trafficLogs="true", bastionEnabled="true")
     tags = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}
     bare = [
         (made.typ, made.name)
@@ -570,9 +568,9 @@ def test_security_groups_are_described_in_the_letters_that_ec2_allows(engine, pr
 
 def test_a_protected_stack_protects_what_is_of_value_and_lets_the_rest_change(engine, program):
     """The VPC and two zones' subnets, too, which awsx makes (test_infra_network). HTTPS can be turned off."""
-    on = dict.fromkeys(("flowLogs", "accessLogs", "databaseLogs", "uploadsEnabled"), "true")
+    on = dict.fromkeys(("trafficLogs", "databaseMonitoring", "uploadsEnabled"), "true")
     on |= {"domainName": "app.example.com", "hostedZoneId": "Z01"}
-    program(ecsEnabled="true", protect="true", databaseMonitoringInterval="60", **on)
+    program(ecsEnabled="true", protect="true", **on)
     protected = {key for key, request in engine.monitor.requests.items() if request.protect}
     whole = {"careapp-poc-access-logs", "careapp-poc-uploads", "careapp-poc-flow", "careapp-poc-s3"}
     of_whole = {kind for kind, name in engine.monitor.requests if name in whole}
@@ -591,7 +589,9 @@ def test_a_protected_stack_protects_what_is_of_value_and_lets_the_rest_change(en
     }
 
 
-@pytest.mark.parametrize("key", ["ecsEnabled", "databaseLogs", "uploadsEnabled", "flowLogs"])
+@pytest.mark.parametrize(
+    "key", ["ecsEnabled", "databaseMonitoring", "uploadsEnabled", "trafficLogs"]
+)
 def test_what_was_protected_is_turned_off_only_after_the_protection(engine, program, key):
     on = program(protect="true", **{key: "true"})["kept"]
     assert on == KEPT | {"protected": [key]}
@@ -607,7 +607,7 @@ def test_everything_stands_behind_the_protection(engine, program):
     """Pulumi deletes what is not protected, even when it refuses the rest, unless something depends on it."""
     program(
         **{"ecsEnabled": "true", "protect": "true", "bastionEnabled": "true"},
-        **{"flowLogs": "true", "accessLogs": "true", "uploadsEnabled": "true"},
+        **{"trafficLogs": "true", "uploadsEnabled": "true"},
     )
     key = ("careapp:infra:Protection", "careapp-poc")
     urns = engine.monitor.requests[key].dependencies
@@ -643,8 +643,8 @@ def roles(program, engine):
 
     def roles(**changes):
         program(
-            **{"ecsEnabled": "true", "bastionEnabled": "true", "flowLogs": "true"},
-            **{"databaseMonitoringInterval": "60", **changes},
+            **{"ecsEnabled": "true", "bastionEnabled": "true", "trafficLogs": "true"},
+            **{"databaseMonitoring": "true", **changes},
         )
         return engine.inputs("aws:iam/role:Role").values()
 

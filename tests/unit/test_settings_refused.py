@@ -29,13 +29,11 @@ PAIR = ("taskCpu", "taskMemory")
 ENOUGH = {"databaseInstanceClass": "db.m7g.4xlarge"}
 LARGE = {"databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "2"}
 ROOM = {
-    "healthInterval": {"healthTimeout": "4"},
-    "healthTimeout": {"healthInterval": "300"},
     "appConnections": ENOUGH,
     "desiredCount": ENOUGH,
     "maxCount": {**ENOUGH, "appConnections": "2"},
 }
-"""What a key's bounds need of others: times that differ, connections for all tasks."""
+"""What a key's bounds need of others: connections for all tasks."""
 
 
 @pytest.mark.parametrize("key", [key for key in INTEGERS if key not in PAIR])
@@ -49,7 +47,7 @@ def test_a_number_may_be_at_its_bounds_and_not_beyond(configured, key):
 
 
 def test_a_rolling_deployment_needs_no_time_for_waits(configured):
-    assert configured(rolloutTimeoutMinutes="1", shiftMinutes="60").rollout_minutes == 1
+    assert configured(rolloutTimeoutMinutes="1", bakeMinutes="60").rollout_minutes == 1
 
 
 @pytest.mark.parametrize(
@@ -59,7 +57,7 @@ def test_a_rolling_deployment_needs_no_time_for_waits(configured):
         ({"deployStrategy": "blueGreen"}, 15),
         ({"deployStrategy": "canary"}, 20),
         ({"deployStrategy": "linear"}, 60),
-        ({"deployStrategy": "canary", "shiftMinutes": "60"}, 75),
+        ({"deployStrategy": "canary", "bakeMinutes": "60"}, 130),
         ({"deployStrategy": "canary", "maxCount": "101", **LARGE}, 21),
         ({"deployStrategy": "canary", "rolloutTimeoutMinutes": "30"}, 30),
     ],
@@ -77,8 +75,8 @@ def documented(key):
     return {key.default, key.another(key.default), *numbers, *choices}
 
 
-OF_SEVERAL = ("taskCpu", "healthInterval", "loginClientId", "loginSecretArn", "appDockerfile")
-"""What is nothing without another: Fargate's pairs, a time below another one, a login, a file of a folder."""
+OF_SEVERAL = ("taskCpu", "loginClientId", "loginSecretArn", "appDockerfile")
+"""What is nothing without another: Fargate's pairs, a login, a file of a folder."""
 
 
 @pytest.mark.parametrize(
@@ -191,26 +189,21 @@ REFUSED = {
     "healthPath=health": "'health' is not a path that begins with /, at most 1024 characters",
     "smokePath=shop": "'shop' is not a path that begins with /, at most 1024 characters, or empty",
     "healthMatcher=200-500": "'200-500' is not a code from 200 to 499, a list (200,204) or a range (200-299)",
-    "healthTimeout=10": "10 is not less than healthInterval 10, which ELB refuses; lower one or raise the other",
     "alarmEmail=nobody": "'nobody' is not an e-mail address like team@example.com",
     "databaseInstanceClass=db.z1d.large": (
         "the memory of db.z1d.large is unknown, and the memory alarm needs it; choose a class of the families t, "
-        "m, r or c, or set alarmsEnabled and dashboardEnabled to false"
+        "m, r or c, or set alarmsEnabled to false"
     ),
-    "databaseMonitoringInterval=20": "'20' is not one of 0, 1, 5, 10, 15, 30, 60",
     "desiredcount=2": "is an unknown key; did you mean desiredCount?",
     "colour=red": "is an unknown key; Pulumi.yaml lists all keys",
     "deployStrategy=green": "'green' is unknown; choose one of rolling, canary, linear, blueGreen",
-    "shiftPercent=2; deployStrategy=linear; rolloutTimeoutMinutes=1000": (
-        "2 is less than the 3 percent that ECS requires of a linear step"
-    ),
     "rolloutTimeoutMinutes=19; deployStrategy=canary": (
-        "19 is too short: ECS waits 10 minutes (deployStrategy, shiftMinutes, bakeMinutes) and launches 500 of the 1 "
+        "19 is too short: ECS waits 10 minutes (deployStrategy, bakeMinutes) and launches 500 of the 1 "
         "tasks a minute, and 10 minutes are for their start; set 20 or more, or 0, which is always enough"
     ),
-    "rolloutTimeoutMinutes=15; deployStrategy=linear; shiftPercent=34": (
-        "15 is too short: ECS waits 15 minutes (deployStrategy, shiftMinutes, bakeMinutes) and launches 500 of the 1 "
-        "tasks a minute, and 10 minutes are for their start; set 25 or more, or 0, which is always enough"
+    "rolloutTimeoutMinutes=19; deployStrategy=linear; bakeMinutes=1": (
+        "19 is too short: ECS waits 10 minutes (deployStrategy, bakeMinutes) and launches 500 of the 1 "
+        "tasks a minute, and 10 minutes are for their start; set 20 or more, or 0, which is always enough"
     ),
     "rolloutTimeoutMinutes=61; permissionsBoundary=careapp-delivery-poc-boundary": (
         "61 minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job ends first, in "
@@ -260,14 +253,13 @@ def test_what_elb_takes_for_status_codes_is_accepted(configured, codes):
 
 def test_all_problems_are_told_at_once_under_one_heading_with_the_way_out(configured):
     with pytest.raises(StackError) as refused:
-        configured(zoneCount="9", protect="maybe", healthTimeout="60", taskMemory="1")
+        configured(zoneCount="9", protect="maybe", healthPath="up", taskMemory="1")
     assert str(refused.value).splitlines() == [
         "the settings of stack poc are invalid (4 problems):",
         "  protect: 'maybe' is neither true nor false",
         "  zoneCount: 9 is outside 2 to 3 (RDS and the load balancer need two)",
         "  taskMemory: 1 is outside 512 to 249856",
-        "  healthTimeout: 60 is not less than healthInterval 10, which ELB refuses; "
-        "lower one or raise the other",
+        "  healthPath: 'up' is not a path that begins with /, at most 1024 characters",
         "Nothing was changed. `pulumi config set KEY VALUE` sets a key.",
     ]
 
@@ -278,10 +270,6 @@ def test_a_single_problem_is_not_called_problems(configured):
 
 
 def test_a_refused_key_is_not_blamed_twice(configured):
-    assert problems(configured, healthInterval="x", healthTimeout="200") == [
-        "healthInterval: 'x' is not a whole number; it must be 5 to 300 seconds",
-        "healthTimeout: 200 is outside 2 to 120 seconds",
-    ]
     assert problems(configured, taskCpu="300", taskMemory="513") == [
         "taskCpu: 300 is not a Fargate CPU size; "
         "choose one of 256, 512, 1024, 2048, 4096, 8192, 16384, 32768"

@@ -86,7 +86,7 @@ TOO_MANY_TARGETS = (
     "has at most 1000; choose maxCount 500"
 )
 TOO_SHORT = (
-    "20 is too short: ECS waits 10 minutes (deployStrategy, shiftMinutes, bakeMinutes) and launches 500 of the 101 "
+    "20 is too short: ECS waits 10 minutes (deployStrategy, bakeMinutes) and launches 500 of the 101 "
     "tasks a minute, and 10 minutes are for their start; set 21 or more, or 0, which is always enough"
 )
 
@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers(configured, changes, says
     ids=str,
 )
 def test_every_named_choice_fits_and_the_next_one_would_not(configured, changes):
-    changes = {"alarmsEnabled": "false", "dashboardEnabled": "false", **changes}
+    changes = {"alarmsEnabled": "false", **changes}
     [text] = refused(configured, **changes).values()
     found = chosen(text)
     assert found
@@ -181,7 +181,6 @@ def test_a_class_whose_memory_is_unknown_has_the_most_connections_of_rds(configu
         databaseInstanceClass="db.unknown.large",
         desiredCount="100",
         alarmsEnabled="false",
-        dashboardEnabled="false",
     ).sizes
     assert (found.allowed, list(sizes.warnings(found))) == (4995, [])
 

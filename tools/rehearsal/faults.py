@@ -215,7 +215,7 @@ def store_another_secret(calls: Calls, names: StackNames) -> None:
 ANOTHER_RELEASE = change("webapp/pages.py", VISIT, f"{VISIT}    # Another release.\n")
 """A harmless edit, for mistakes that lie outside of the version."""
 
-CANARY = {"deployStrategy": "canary", "shiftMinutes": "1", "bakeMinutes": "1", "smokeRequests": "5"}
+CANARY = {"deployStrategy": "canary", "bakeMinutes": "1"}
 """The settings of a canary."""
 
 LOGIN = {
@@ -451,7 +451,12 @@ FAULTS: Mapping[str, Fault] = {
         Fault(
             name="healthcheck-command",
             mistake=t("the container health check runs a module that the image does not have"),
-            config={"healthCommand": "python -m webapp.health"},
+            fixed_in_code=True,
+            edits=change(
+                "infra/container.py",
+                '{"portMappings": [port]}',
+                '{"portMappings": [port], "healthCheck": {"command": ["CMD-SHELL", "python -m webapp.health"]}}',
+            ),
         ),
         Fault(
             name="rule-shadowed",

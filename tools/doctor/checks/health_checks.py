@@ -258,20 +258,14 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
             ),
             t("ECS does not log the output of the command."),
         ),
-        fixes=(_left_to_balancer(case),),
+        fixes=case.correct_program(
+            t(
+                "In infra/container.py, delete healthCheck, so that only the load balancer checks, or give it a "
+                "command that the image has; then deploy:"
+            )
+        ),
         evidence=evidence,
     )
-
-
-def _left_to_balancer(case: Case) -> Fix:
-    stack = case.now.names.stack
-    text = t(
-        "Remove healthCommand, so that only the load balancer checks, or set it to a "
-        "command that the image has; then deploy:"
-    )
-    removed = [f"pulumi config rm healthCommand -s {stack}"]
-    declared = bool(case.now.settings.service.health_command)
-    return Fix(text, tuple([*(removed if declared else []), f"pulumi up -s {stack}"]))
 
 
 def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:

@@ -169,7 +169,7 @@ def test_after_an_interrupt_between_the_two_updates_both_are_run_again(made, mon
     assert (made.read().source, made.pulumi.done[-2:]) == (None, [FIRST, ("up",)])
 
 
-SHIFTS = {"shiftPercent": "99", "shiftMinutes": "0", "bakeMinutes": "0"}
+SHIFTS = {"deployStrategy": "blueGreen", "bakeMinutes": "0"}
 NO_ALARMS = {"deployErrorPercent": "0", "deployLatencySeconds": "0"}
 QUIET = {"deployErrorPercent": "0", "deployLatencySeconds": "0"}
 LINEAR = {"deployStrategy": "linear", "rolloutTimeoutMinutes": "60"}
@@ -434,12 +434,15 @@ def test_settings_of_one_update_are_written_into_a_copy_of_the_stack_file(pulumi
     """An interrupt must not leave them in the stack file."""
     file = pulumi.folder / "Pulumi.poc.yaml"
     file.write_text("config: {}\n")
-    pulumi.up({"shiftMinutes": "0", "bakeMinutes": "0"})
+    pulumi.up(SHIFTS)
     pulumi.up({})
     plain = "up --refresh --yes --skip-preview -s poc"
     first, second = (pulumi.folder / "argv").read_text().splitlines()
     head, copy, *rest = first.removeprefix(f"{plain} ").split()
-    assert (head, rest) == ("--config-file", ["--config=shiftMinutes=0", "--config=bakeMinutes=0"])
+    assert (head, rest) == (
+        "--config-file",
+        ["--config=deployStrategy=blueGreen", "--config=bakeMinutes=0"],
+    )
     assert copy.endswith("/Pulumi.poc.yaml")
     assert (copy != str(file), Path(copy).exists()) == (True, False)
     assert (second, file.read_text()) == (plain, "config: {}\n")

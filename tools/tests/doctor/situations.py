@@ -244,7 +244,7 @@ SITUATIONS = {
     "target-group-missing": a.stack(group=None),
     "service-not-attached": a.stack(service=a.service(targets=())),
     "health-check-off": a.stack(group=a.target_group(enabled=False)),
-    "health-check-drifted": a.stack(a.choices(healthTimeout="4")),
+    "health-check-drifted": a.stack(group=a.target_group(timeout=4)),
     "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
     "database-certificate-out-of-time": a.stack(

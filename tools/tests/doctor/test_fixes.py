@@ -237,7 +237,7 @@ def test_a_container_check_that_fails_while_the_load_balancer_is_content_is_name
     assert str(found.title) == (
         "The container's health check fails: curl -f http://localhost:3000/health"
     )
-    assert "healthCommand" in str(found.fixes[0].text)
+    assert "healthCheck" in str(found.fixes[0].text)
     assert found.evidence == ("Task failed container health checks",)
 
 

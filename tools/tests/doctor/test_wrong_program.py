@@ -286,11 +286,6 @@ FIRST_COMMANDS = {
         a.stack(settings({"DB_SSLMODE": "disable"}), main=env(DB_SSLMODE="disable")),
         ("database-wants-tls", "pulumi config set --path appVariables.DB_SSLMODE verify-full -s poc"),
     ),
-    "a health command that fails": (
-        a.failing(a.ended("Task failed container health checks", code=143),
-                  settings=settings(healthCommand="curl localhost")),
-        ("container-check-failed", "pulumi config rm healthCommand -s poc"),
-    ),
     "another good status": (
         health_check(204, "/up"), ("health-matcher", "pulumi config set healthMatcher 204 -s poc"),
     ),

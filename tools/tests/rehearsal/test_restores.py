@@ -119,7 +119,7 @@ def test_a_restore_that_was_interrupted_goes_on_and_the_app_has_its_rows_again(
     said = ops(running, "db", "restore", "--yes")
     assert f"Going on with the restore of {moment[:10]}" in said
     assert f"{NAME} is restored." in said
-    assert "The tasks have the restored database. A second `pulumi up` sets shiftPercent" in said
+    assert "The tasks have the restored database. A second `pulumi up` sets deployStrategy" in said
     assert f"{OLD} runs on with the data from before, and is billed." in said
     assert "Hello ECS" in page(running)
     assert sorted(databases(running)) == [NAME, OLD]

@@ -19,9 +19,7 @@ from tools.tests.rehearsal.test_updates import failed, load, service, up
 SETTINGS = {
     "ecsEnabled": "true",
     "deployStrategy": "canary",
-    "shiftMinutes": "1",
     "bakeMinutes": "1",
-    "smokeRequests": "5",
 }
 
 

@@ -62,7 +62,7 @@ def gate(monkeypatch):
 def test_the_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     here = replace(EXPECTED, definition=stack.definition)
-    given = a.choices(healthTimeout="4")
+    given = a.choices(healthMatcher="204")
     reader = Reader.of(stack.session, given, here)
     found = reader.diagnose()
     assert "health-check-drifted" in {each.id for each in found.findings}

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stack.load_balancer import SMOKE_REQUESTS
 from stack.names import TEST_HEADER, TEST_RULE_PRIORITY, StackNames
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import judge
@@ -112,12 +113,12 @@ def by_rule(server, monkeypatch):
 
 
 def test_a_page_that_answers_every_request_lets_ecs_go_on(by_rule):
-    new = New(by_rule, smokeRequests="7")
+    new = New(by_rule)
     assert new.judge() is None
-    assert by_rule.asked_by_rule == [None, *["drawn"] * 7]
+    assert by_rule.asked_by_rule == [None, *["drawn"] * SMOKE_REQUESTS]
     assert new.ecs.answers == CONTINUED
     assert new.told.lastings == [
-        "before any request of a user: its page / answered 7 of 7 requests; ECS goes on with it"
+        "before any request of a user: its page / answered 10 of 10 requests; ECS goes on with it"
     ]
     assert new.judge() is None
     assert new.ecs.answers == CONTINUED, "a hook that ECS still shows is answered once"

@@ -14,9 +14,7 @@ from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, REGION, client
 
 SETTINGS = {
-    "healthPath": "/health", "healthMatcher": "200-299", "healthInterval": "20",
-    "healthTimeout": "10", "healthyThreshold": "3", "unhealthyThreshold": "4",
-    "healthGracePeriod": "90",
+    "healthPath": "/health", "healthMatcher": "200-299", "healthGracePeriod": "90",
 }  # fmt: skip
 
 
@@ -78,8 +76,8 @@ def test_the_stack_file_s_health_check_and_grace_period_come_before_the_try(
     assert updates()[1][1]["healthCheckGracePeriodSeconds"] == 90
     group = client("elbv2").describe_target_groups(TargetGroupArns=[stack.group])["TargetGroups"][0]
     assert group["Matcher"] == {"HttpCode": "200-299"}
-    assert (group["HealthCheckIntervalSeconds"], group["HealthCheckTimeoutSeconds"]) == (20, 10)
-    assert (group["HealthyThresholdCount"], group["UnhealthyThresholdCount"]) == (3, 4)
+    assert (group["HealthCheckIntervalSeconds"], group["HealthCheckTimeoutSeconds"]) == (10, 5)
+    assert (group["HealthyThresholdCount"], group["UnhealthyThresholdCount"]) == (2, 3)
 
 
 def test_a_worker_is_deployed_again_without_a_target_group(run, folder, ended, updates, stack):
@@ -104,7 +102,7 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(run, folder, update
     declare(folder, healthPath="/other")
     code, shown, _ = run("retry", "--dry-run")
     assert (code, updates()) == (0, [])
-    path = "The health check of the target group gets healthPath /other, as the stack file says."
+    path = "The health check of the target group gets healthPath /other, as it is declared."
     assert path in shown.splitlines()
     assert shown.splitlines()[-2:] == [
         "ECS deploys careapp-poc:1 again.",
@@ -143,10 +141,9 @@ def test_without_a_service_or_a_task_to_run_there_is_nothing_to_try(run, stack, 
 
 
 def test_every_declared_setting_of_the_health_check_has_a_parameter():
-    check = {"healthPath": "/up", "healthMatcher": "204", "healthInterval": "20"}
-    check |= {"healthTimeout": "7", "healthyThreshold": "7", "unhealthyThreshold": "7"}
-    group = a.target_group()
-    assert retrying._differing(a.choices(**check), group).keys() == retrying.PARAMETERS.keys()
+    other = {"interval": 20, "timeout": 7, "healthy": 7, "unhealthy": 7}
+    group = a.target_group(path="/up", matcher="204", **other)
+    assert retrying._differing(a.choices(), group).keys() == retrying.PARAMETERS.keys()
 
 
 SERVICE = "careapp-poc-cluster/careapp-poc-service"
