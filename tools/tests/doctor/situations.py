@@ -413,24 +413,6 @@ SITUATIONS = {
     **job_runs.SITUATIONS,
 }
 
-KINDS = {
-    "scaled-to-zero-by-schedule": "warning",
-    **dict.fromkeys(("ecs-off", "roll-out-going-on", "deployed-after", "stack-paused"), "note"),
-    **dict.fromkeys(
-        (
-            *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
-            *("health-check-off", "health-check-drifted", "spot-interrupted"),
-            *("app-requests-failed", "sizes-near", "job-starts-refused"),
-            *("balancer-lets-more-in", "page-assets-fail"),
-            *("connection-leak", "connections-near"),
-            *("uploads-role-refused", "uploads-another-region"),
-        ),
-        "warning",
-    ),
-}
-AMONG = {"targets-unhealthy"}
-"""Findings that are never the root cause."""
-
 
 def findings(snapshot):
     return judge(snapshot).findings

@@ -20,7 +20,7 @@ from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.doctor.situations import SITUATIONS
-from tools.tests.doctor.test_checks_health import given_up
+from tools.tests.doctor.variants.health import given_up
 from tools.tests.rollout import rollout_answers as gate
 from tools.waiting import Shown
 from tools.watch import events as timeline_screen
