@@ -82,7 +82,7 @@ ODD = a.database(kind="db.z9.odd")
 
 def connections(count, *declared, tasks=1, other=None, **changes):
     """The database has so many connections while so many tasks run, and another one."""
-    running = tuple(a.task(f"{each:032}") for each in range(tasks))
+    running = (a.task(), *(a.task(f"{each:032}") for each in range(tasks - 1)))
     return a.stack(
         *declared,
         measured=Measured(connections=count),
@@ -216,8 +216,10 @@ VARIANTS = {
     "connection-leak: one more than a pool": connections(9),
     "nothing: as many connections as three pools": connections(20, tasks=3),
     "connection-leak: one more than three pools": connections(21, tasks=3),
-    "nothing: a task that stopped just now": connections(14, other=scaled_in(-290)),
-    "connection-leak: a task that stopped before": connections(14, other=scaled_in(-310)),
+    "tasks-die: just now": connections(14, other=scaled_in(-290)),
+    "tasks-die, connection-leak: a task that stopped before": connections(
+        14, other=scaled_in(-310)
+    ),
     "nothing: a larger pool": connections(13, main=WIDE_POOL),
     "connection-leak: a larger pool": connections(14, main=WIDE_POOL),
     "nothing: as many connections as a pool and a worker": connections(

@@ -50,7 +50,14 @@ def tick_of(hours, zone="Asia/Tokyo"):
     return a.stack(a.choices(schedule=hours, scheduleTimeZone=zone, desiredCount="2"), **NONE_RUN)
 
 
-TWO, TIGHT = {"desired": 2, "running": 2}, {"desired": 2, "running": 2, "maximum": 150}
+def two_tasks(**service):
+    """Two tasks that are healthy."""
+    targets = [Target(address=each.address, port=3000, state="healthy") for each in TWO_TASKS]
+    running = a.service(desired=2, running=2, **service)
+    return {"service": running, "tasks": TWO_TASKS, "targets": tuple(targets)}
+
+
+TWO, TIGHT = two_tasks(), two_tasks(maximum=150)
 QUOTAS = {
     "nothing: two tasks and two new ones fit": (Quota(limit=1.0), TWO),
     "fargate-quota-small: two tasks and two new ones": (Quota(limit=0.99), TWO),
@@ -69,7 +76,7 @@ def scaling(limit, most):
         taskCpu="512", taskMemory="1024", minCount="2", maxCount=most, scaleCpuTarget="60"
     )
     main = a.definition(cpu=512, memory=1024)
-    return a.stack(settings, quota=Quota(limit=limit), main=main, service=a.service(**TWO))
+    return a.stack(settings, quota=Quota(limit=limit), main=main, **TWO)
 
 
 BY_SCHEDULE = (
@@ -135,14 +142,13 @@ VARIANTS = {
     "database-away: tasks run again": a.stack(database=STOPPED),
     "database-away: in a pause": a.stack(**QUIET, database=a.database(status="failed", pause=Pause(a.NOW))),
     **{
-        name: a.stack(quota=quota, service=a.service(**counts))
-        for name, (quota, counts) in QUOTAS.items()
+        name: a.stack(quota=quota, **running) for name, (quota, running) in QUOTAS.items()
     },
     "nothing: the most tasks fit": scaling(6, "6"),
     "fargate-quota-small: more than the most tasks": scaling(6, "7"),
     "fargate-quota-small: a smaller quota": scaling(5.9, "6"),
     # Of a worker that runs, AWS counts the old task among the account's tasks.
-    "fargate-quota-small: a worker before it is deployed": a.stage1(
+    "service-missing, fargate-quota-small: a worker, too": a.stage1(
         LARGE_WORKER, quota=Quota(limit=8)
     ),
     "nothing: a worker that does not run yet": a.stack(LARGE_WORKER, quota=Quota(limit=8)),
