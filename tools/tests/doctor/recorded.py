@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
@@ -99,21 +100,41 @@ def section(name: str) -> str:
     return "\n".join(lines)
 
 
-@cache
-def recorded() -> dict[str, str]:
-    """Return the sections of the files by their names."""
-    text = "\n".join((FOLDER / file).read_text().rstrip("\n") for file in FILES)
-    _, *sections = f"\n{text}".split(f"\n{HEAD}")
+def read(file: Path) -> dict[str, str]:
+    """Return the sections of a file by their names."""
+    _, *sections = f"\n{file.read_text().rstrip()}".split(f"\n{HEAD}")
     return {name: said for name, _, said in (each.partition("\n") for each in sections)}
 
 
-def main() -> None:
-    os.environ["TZ"] = "UTC"
+def write(file: Path, sections: Mapping[str, str]) -> None:
+    """Write sections, which ``read`` returns."""
+    file.write_text("".join(f"{HEAD}{name}\n{text}\n" for name, text in sections.items()))
+
+
+@contextmanager
+def clock(zone: str) -> Iterator[None]:
+    """Set this machine's clock to a time zone, by POSIX's spelling."""
+    before = os.environ.get("TZ", "UTC")
+    os.environ["TZ"] = zone
     time.tzset()
+    try:
+        yield
+    finally:
+        os.environ["TZ"] = before
+        time.tzset()
+
+
+@cache
+def recorded() -> dict[str, str]:
+    """Return what was recorded of every situation, by its name."""
+    return {name: said for file in FILES for name, said in read(FOLDER / file).items()}
+
+
+def main() -> None:
     for file, names in FILES.items():
-        said = {name: section(name) for name in names}
-        written = (f"{HEAD}{name}\n{text}\n" for name, text in said.items() if text != HEALTHY)
-        (FOLDER / file).write_text("".join(written))
+        with clock("UTC"):
+            said = {name: section(name) for name in names}
+        write(FOLDER / file, {name: text for name, text in said.items() if text != HEALTHY})
 
 
 if __name__ == "__main__":
