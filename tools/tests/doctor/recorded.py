@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from tools.diagnosis.catalogue import Facts
-from tools.diagnosis.findings import Finding, Fix
+from tools.diagnosis.findings import Diagnosis, Finding, Fix
 from tools.doctor.diagnose import judge
 from tools.i18n import in_language
 from tools.snapshot import Snapshot
@@ -45,9 +45,15 @@ def ids(name: str) -> list[str]:
     return [] if found == ["nothing"] else found
 
 
+@cache
+def diagnosis_of(name: str) -> Diagnosis:
+    return judge(ALL[name])
+
+
 def finding_of(name: str) -> Finding | None:
     """Return the finding that a situation is about."""
-    return next((each for each in judge(ALL[name]).findings if each.id in ids(name)[-1:]), None)
+    found = diagnosis_of(name).findings
+    return next((each for each in found if each.id in ids(name)[-1:]), None)
 
 
 @cache
@@ -87,7 +93,7 @@ def in_both_languages(finding: Finding) -> Iterator[str]:
 
 def section(name: str) -> str:
     """Return what the doctor says of the finding that a situation is about, its other findings and exit code."""
-    diagnosis, finding = judge(ALL[name]), finding_of(name)
+    diagnosis, finding = diagnosis_of(name), finding_of(name)
     lines: list[str] = []
     with in_language("en"):
         if finding and name in SITUATIONS:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from tools.doctor.diagnose import judge
-from tools.tests.doctor.recorded import ALL, HEALTHY, ids, recorded, section
-from tools.tests.doctor.situations import OTHER_SECRET, SITUATIONS, findings
+from tools.tests.doctor.recorded import ALL, HEALTHY, diagnosis_of, ids, recorded, section
+from tools.tests.doctor.situations import OTHER_SECRET, SITUATIONS
 
 NEVER_FIRST = {"targets-unhealthy"}
 WITHOUT_EVIDENCE = {
@@ -26,7 +25,7 @@ def test_findings_txt_has_no_other_situation():
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_first_findings_are_those_of_the_name(name):
-    expected, found = ids(name), [each.id for each in findings(ALL[name])]
+    expected, found = ids(name), [each.id for each in diagnosis_of(name).findings]
     if name in NEVER_FIRST:
         assert name in found
     else:
@@ -35,14 +34,14 @@ def test_the_first_findings_are_those_of_the_name(name):
 
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_a_finding_says_what_was_seen_and_how_to_mend_it(name):
-    finding = next(each for each in findings(SITUATIONS[name]) if each.id == name)
+    finding = next(each for each in diagnosis_of(name).findings if each.id == name)
     assert finding.seen or finding.evidence or name in WITHOUT_EVIDENCE
     assert finding.fixes or name in WITHOUT_FIX
 
 
 def test_no_first_fix_is_an_alternative():
-    for name, snapshot in ALL.items():
-        for each in judge(snapshot).findings:
+    for name in ALL:
+        for each in diagnosis_of(name).findings:
             if each.fixes and each.id not in {"cannot-place-tasks", "deploy-command-failed"}:
                 first = each.fixes[0]
                 assert not str(first.text).startswith("Or "), name
@@ -50,7 +49,7 @@ def test_no_first_fix_is_an_alternative():
 
 
 def test_permissions_for_what_another_team_has_are_never_proposed():
-    for name, snapshot in ALL.items():
-        fixes = [fix for each in judge(snapshot).findings for fix in each.fixes]
+    for name in ALL:
+        fixes = [fix for each in diagnosis_of(name).findings for fix in each.fixes]
         granted = [one for fix in fixes for one in fix.commands if "put-role-policy" in one]
         assert not [one for one in granted if OTHER_SECRET in one or "team-b/app" in one], name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tools.aws.errors import AwsProblem
+from tools.i18n import t
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.elb import Target
 from tools.snapshot.rds import Pause
@@ -32,6 +34,7 @@ from tools.tests.doctor.situations import (
 
 QUIET = {"service": a.service(desired=0, running=0)}
 STOPPED = a.database(status="stopped", pause=Pause(a.NOW))
+UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
 PAUSED = {**QUIET, "database": STOPPED}
 PROVISIONING = a.task(status="PROVISIONING", started=None, health="UNKNOWN", address="")
 TWO_TASKS = (a.task(), a.task("c" * 32, address="10.0.16.5"))
@@ -129,6 +132,7 @@ VARIANTS = {
     "nothing: healthy": a.stack(),
     "nothing: a role that cannot be read": a.stack(execution=a.DENIED),
     "nothing: quota and alarms that cannot be read": a.stack(quota=a.DENIED, alarms=a.DENIED),
+    "nothing: a page that cannot be reached": a.stack(page=UNREACHABLE),
     "nothing: metrics that cannot be read": a.stack(measured=a.DENIED),
     "balancer-cannot-reach-task: beside a role that cannot be read": a.stack(
         execution=a.DENIED, network=rules(app_in=())
