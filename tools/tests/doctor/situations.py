@@ -414,6 +414,11 @@ SITUATIONS = {
 }
 
 
+def named(finding, table, make):
+    """Variants of a finding by their names, each made of what the table has."""
+    return {f"{finding}: {name}": make(each) for name, each in table.items()}
+
+
 def findings(snapshot):
     return judge(snapshot).findings
 

@@ -8,7 +8,7 @@ from tools.snapshot.elb import Target
 from tools.snapshot.records import Part
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, rules
+from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules
 
 NO_ANSWER = "Health checks failed"
 HELTH = {"settings": a.choices(healthPath="/helth"), "group": a.target_group(path="/helth")}
@@ -147,12 +147,9 @@ VARIANTS = {
             "Listening at: http://0.0.0.0:8080 (7)",
         ]
     ),
-    **{f"wrong-address: {name}": silent(lines) for name, lines in ELSEWHERE.items()},
-    **{f"too-few-tasks, targets-unhealthy: {name}": silent(lines) for name, lines in HERE.items()},
-    **{
-        f"health-host: {name}": answers(code, lines=[a.LISTENS, line])
-        for name, (code, line) in HOST_LINES.items()
-    },
+    **named("wrong-address", ELSEWHERE, silent),
+    **named("too-few-tasks, targets-unhealthy", HERE, silent),
+    **named("health-host", HOST_LINES, lambda each: answers(each[0], lines=[a.LISTENS, each[1]])),
     "health-host: DJANGO_ALLOWED_HOSTS": answers(
         400, main=env(DJANGO_ALLOWED_HOSTS="www.example.com")
     ),

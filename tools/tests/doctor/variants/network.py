@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from tools.snapshot.elb import Certificate, Condition, Listener, Rule
 from tools.snapshot.vpc import Acl, AclEntry, Endpoint, Nat, Permission
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import NO_ROUTE, crashed, rules
+from tools.tests.doctor.situations import NO_ROUTE, crashed, named, rules
 
 ANYWHERE = IPv4Network("0.0.0.0/0")
 PRIVATE = IPv4Network("10.0.16.0/20")
@@ -141,7 +141,14 @@ def https(*rules, open_=(80, 443), **changes):
     return a.stack(balancer=a.balancer(listeners=(http, secure)), network=a.network(groups=groups))
 
 
-HOSTS = ("app.example.com", "*.example.com")
+HOSTS = {each: ("host-header", (each,)) for each in ("app.example.com", "*.example.com")}
+BAD = ("EXPIRED", "FAILED", "PENDING_VALIDATION")
+
+
+def certified(status):
+    return https(OURS, DEFAULT, certificate=Certificate(CERTIFICATE, status))
+
+
 ON_8080 = a.network(groups=a.groups(alb_in=(a.permission(8080, networks=a.ANYWHERE),)))
 VARIANTS = {
     "balancer-cannot-reach-task: no inbound rule": a.stack(network=rules(app_in=())),
@@ -196,15 +203,10 @@ VARIANTS = {
     "balancer-lets-nobody-in: another port": let_in(a.permission(8080, networks=a.ANYWHERE)),
     "balancer-lets-nobody-in: no address": let_in(a.permission(80)),
     "internet-cannot-reach-balancer: a port that redirects": https(OURS, DEFAULT, open_=(443,)),
-    **{
-        # In whatever order ELB lists them: the number counts.
-        f"rule-in-the-way: {name}": listening(OURS, each, DEFAULT)
-        for name, each in IN_FRONT.items()
-    },
-    **{f"nothing: a rule, {name}": listening(each, OURS, DEFAULT) for name, each in HARMLESS.items()},
-    **{
-        f"no-rule-forwards: {name}": listening(each, DEFAULT) for name, each in NOT_THE_PAGE.items()
-    },
+    # In whatever order ELB lists them: the number counts.
+    **named("rule-in-the-way", IN_FRONT, lambda each: listening(OURS, each, DEFAULT)),
+    **named("nothing", HARMLESS, lambda each: listening(each, OURS, DEFAULT)),
+    **named("no-rule-forwards", NOT_THE_PAGE, lambda each: listening(each, DEFAULT)),
     "rule-in-the-way, no-rule-forwards: a forward to no target group": listening(
         rule(100, PAGE, action="forward"), DEFAULT
     ),
@@ -216,37 +218,19 @@ VARIANTS = {
         replace(OURS, priority="default", conditions=())
     ),
     "nothing: the declared domain": listening(
-        ours(100, ("host-header", HOSTS[:1])), DEFAULT, settings=DOMAIN
+        ours(100, HOSTS["app.example.com"]), DEFAULT, settings=DOMAIN
     ),
     "no-rule-forwards: a domain that is not declared": listening(
-        ours(100, ("host-header", HOSTS[:1])), DEFAULT
+        ours(100, HOSTS["app.example.com"]), DEFAULT
     ),
-    **{
-        f"nothing: {host} with a certificate of one's own": listening(
-            ours(100, ("host-header", (host,))), DEFAULT, settings=OWN_CERTIFICATE
-        )
-        for host in HOSTS
-    },
-    **{
-        f"nothing: another rule for {host}": listening(
-            rule(1, ("host-header", (host,))), OURS, DEFAULT, settings=OWN_CERTIFICATE
-        )
-        for host in HOSTS
-    },
+    **named("nothing: ours for", HOSTS, lambda host: listening(
+        ours(100, host), DEFAULT, settings=OWN_CERTIFICATE)),
+    **named("nothing: another's for", HOSTS, lambda host: listening(
+        rule(1, host), OURS, DEFAULT, settings=OWN_CERTIFICATE)),
     "nothing: HTTPS": https(OURS, DEFAULT),
     "no-rule-forwards: HTTPS": https(DEFAULT),
-    **{
-        f"nothing: a certificate that is {status or 'not read'}": https(
-            OURS, DEFAULT, certificate=Certificate(CERTIFICATE, status)
-        )
-        for status in ("ISSUED", "")
-    },
-    **{
-        f"certificate-not-valid: {status}": https(
-            OURS, DEFAULT, certificate=Certificate(CERTIFICATE, status)
-        )
-        for status in ("EXPIRED", "FAILED", "PENDING_VALIDATION")
-    },
+    **named("nothing: a certificate", {"issued": "ISSUED", "not read": ""}, certified),
+    **named("certificate-not-valid", {each: each for each in BAD}, certified),
     "balancer-missing: stage 1": a.stage1(balancer=None),
     "nothing: a load balancer that cannot be read": a.stack(balancer=a.DENIED),
     "no-listener: no listener at all": a.stack(balancer=replace(a.balancer(), listeners=())),

@@ -69,27 +69,6 @@ WORKER_CLASS = (
     "]",
 )
 """As gunicorn 27 says it."""
-CRASHES = {
-    "module-missing": "ModuleNotFoundError: No module named 'flask'",
-    "variable-missing": '{"message": "careapp cannot start: DB_HOST is missing"}',
-    "worker-class": "Error: class uri 'asgii' invalid or not found: ",
-    "setting-wrong": "careapp cannot start: PORT is 'x', which is not a port",
-    "address-in-use": "[Errno 98] Address already in use",
-    "read-only-root": "OSError: [Errno 30] Read-only file system: '/app/x'",
-    "sqlite": "(sqlite3.OperationalError) attempt to write a readonly database",
-    "permission": "PermissionError: [Errno 13] Permission denied: '/app/x'",
-    "wrong-password": 'FATAL:  password authentication failed for user "postgres"',
-    "no-tls": 'FATAL: no pg_hba.conf entry for host "10.0.16.4", no encryption',
-    "pg-hba": 'FATAL: no pg_hba.conf entry for host "10.0.16.4"',
-    "certificate": "SSL error: certificate verify failed",
-    "database-unknown": 'FATAL: database "other" does not exist',
-    "too-many-connections": "FATAL: remaining connection slots are reserved",
-    "database-timeout": "connection timeout expired",
-    "database-refused": 'connection to server at "x", port 5432 failed: Connection refused',
-    "worker-killed": "Worker (pid:7) was sent SIGKILL! Perhaps out of memory?",
-    "worker-timeout": "[CRITICAL] WORKER TIMEOUT (pid:7)",
-}
-"""A line of a log, by the cause that it names."""
 EXITS = {
     "sidecar-exited": ((1, 0, True), (1, 137, False), (0, 0, True), (143, 143, True), (2, 1, True)),
     "crash": ((0, 1, False), (143, 3, False), (0, 0, False)),
@@ -198,10 +177,6 @@ NEW_BESIDE_OLD = {
     ),
 }
 VARIANTS = {
-    **{
-        f"crash-{cause}: its line": crashed("starting", line, "Shutting down: Master")
-        for cause, line in CRASHES.items()
-    },
     **{
         f"{first}: sidecar {sidecar}, app {app}{', after SIGTERM' if told else ''}": sidecar_exited(
             sidecar, app, *[TERM] * told
