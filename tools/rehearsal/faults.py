@@ -148,42 +148,45 @@ def run_sql(calls: Calls, names: StackNames, sql: str, after: str = "") -> None:
     calls("ecs", "run_task", task)
 
 
+def balancer_of(calls: Calls, names: StackNames) -> dict[str, Any]:
+    """Return the load balancer."""
+    found = calls("elbv2", "describe_load_balancers", {"Names": [names.balancer]})
+    balancer: dict[str, Any] = found["LoadBalancers"][0]
+    return balancer
+
+
+def listeners_of(calls: Calls, names: StackNames) -> list[dict[str, str]]:
+    """Return the ARNs of the load balancer's listeners, as a call takes them."""
+    where = {"LoadBalancerArn": balancer_of(calls, names)["LoadBalancerArn"]}
+    listeners = calls("elbv2", "describe_listeners", where)["Listeners"]
+    return [{"ListenerArn": each["ListenerArn"]} for each in listeners]
+
+
 def add_catch_all_rule(calls: Calls, names: StackNames) -> None:
     """Create a listener rule with a lower priority number that matches every path."""
-    name = {"Names": [names.balancer]}
-    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
-    where = {"LoadBalancerArn": found["LoadBalancerArn"]}
-    listener = calls("elbv2", "describe_listeners", where)["Listeners"][0]["ListenerArn"]
     answer = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "not here"}
     rule = {
-        "ListenerArn": listener,
         "Priority": 1,
         "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
         "Actions": [{"Type": "fixed-response", "FixedResponseConfig": answer}],
     }
-    calls("elbv2", "create_rule", rule)
+    calls("elbv2", "create_rule", {**listeners_of(calls, names)[0], **rule})
 
 
 def shut_clients_out(calls: Calls, names: StackNames) -> None:
     """Revoke the inbound rules of the load balancer's security group."""
-    name = {"Names": [names.balancer]}
-    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
-    group = {"Name": "group-id", "Values": found["SecurityGroups"]}
-    rules = calls("ec2", "describe_security_group_rules", {"Filters": [group]})[
-        "SecurityGroupRules"
-    ]
+    groups = balancer_of(calls, names)["SecurityGroups"]
+    where = {"Filters": [{"Name": "group-id", "Values": groups}]}
+    rules = calls("ec2", "describe_security_group_rules", where)["SecurityGroupRules"]
     ids = [each["SecurityGroupRuleId"] for each in rules if not each["IsEgress"]]
-    where = {"GroupId": found["SecurityGroups"][0], "SecurityGroupRuleIds": ids}
-    calls("ec2", "revoke_security_group_ingress", where)
+    revoked = {"GroupId": groups[0], "SecurityGroupRuleIds": ids}
+    calls("ec2", "revoke_security_group_ingress", revoked)
 
 
 def delete_listeners(calls: Calls, names: StackNames) -> None:
     """Delete the listeners of the load balancer, and with them their rules."""
-    name = {"Names": [names.balancer]}
-    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
-    where = {"LoadBalancerArn": found["LoadBalancerArn"]}
-    for each in calls("elbv2", "describe_listeners", where)["Listeners"]:
-        calls("elbv2", "delete_listener", {"ListenerArn": each["ListenerArn"]})
+    for listener in listeners_of(calls, names):
+        calls("elbv2", "delete_listener", listener)
 
 
 def before_health_answer(line: str) -> Edit:
