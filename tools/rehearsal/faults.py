@@ -665,6 +665,13 @@ _ALL = (
         config={"workers.mail.command": "sleep infinity"},
     ),
     Fault(
+        "worker-ends",
+        "process-ends",
+        t("a worker's command ends at once, without an error; the page works"),
+        config={"workers.mail.command": "python -V"},
+        corrected={"workers.mail.command": "sleep infinity"},
+    ),
+    Fault(
         "worker-out-of-memory",
         "out-of-memory",
         t("a worker uses more memory than its task has; the page works"),

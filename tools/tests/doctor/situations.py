@@ -25,9 +25,11 @@ NO_ROUTE = a.subnet("private-1", "10.0.16.0/20")
 INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
 
 
-def crashed(*lines, code=1, rolled_back=False, **changes):
+def crashed(*lines, code=1, rolled_back=False, serving=(), **changes):
+    """A task has ended with this log; after a rollback an older version serves, with its own."""
     task = a.ended(CRASHED, code=code, stop=EXITED)
-    return a.failing(task, rolled_back=rolled_back, logs=a.logs(b=list(lines)), **changes)
+    logs = a.logs(b=list(lines), **({"c": list(serving)} if serving else {}))
+    return a.failing(task, rolled_back=rolled_back or bool(serving), logs=logs, **changes)
 
 
 PROXY = Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy")
@@ -333,6 +335,7 @@ SITUATIONS = {
     "not-deployed": not_deployed(),
     "deployed-after": a.stack(newest=a.definition(arn=a.NEW.replace(":7", ":8"))),
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
+    "process-ends": crashed("3 reports sent", code=0),
     "crash-by-program": crashed(*trace("NameError: name 'x' is not defined")),
     "app-wrong-password": a.stack(
         logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])

@@ -71,9 +71,13 @@ WORKER_CLASS = (
 """As gunicorn 27 says it."""
 EXITS = {
     "sidecar-exited": ((1, 0, True), (1, 137, False), (0, 0, True), (143, 143, True), (2, 1, True)),
-    "crash": ((0, 1, False), (143, 3, False), (0, 0, False)),
+    "crash": ((0, 1, False), (143, 3, False)),
+    "process-ends": ((0, 0, False),),
 }
 """By the container that exited first: the exit codes of a sidecar and of the app, and whether the app was told to."""
+CONTROL = "[2026-11-28 18:25:54 +0000] [7] [ERROR] Control server error: [Errno 30] Read-only file system: '/.gunicorn'"
+"""What gunicorn 27 says in every task whose root is read-only."""
+NO_CACHE = "[28/Nov/2026 18:25] PermissionError: [Errno 13] Permission denied: '/app/cache'"
 TERM = "[INFO] Handling signal: term"
 KILLED = "[ERROR] Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"
 FULL = "OutOfMemoryError: Container killed due to memory usage"
@@ -184,6 +188,17 @@ VARIANTS = {
         for first, exits in EXITS.items()
         for sidecar, app, told in exits
     },
+    "crash-by-program: behind gunicorn's control socket": crashed(CONTROL, *SYNTAX),
+    "crash-by-program: behind what the version before writes, too": crashed(
+        *(NO_CACHE, *SYNTAX), serving=[NO_CACHE]
+    ),
+    "crash-permission: what the version before does not write": crashed(
+        *(NO_CACHE, *SYNTAX), serving=["another line"]
+    ),
+    "crash-wrong-password: of the version before, too": crashed(REFUSED, serving=[REFUSED]),
+    "crash: exit 0 with an error in its log": crashed("ERROR: no broker", code=0),
+    "crash: exit 3 of a shell script": crashed("no configuration", code=3),
+    "crash: exit 3 of gunicorn": crashed("[7] [ERROR] Reason: Worker failed to boot.", code=3),
     "crash-by-program: a type error": crashed(*trace("TypeError: create() takes 0 arguments")),
     "image-architecture: exec format error": crashed(
         "exec /usr/bin/python: exec format error", code=255
