@@ -1,7 +1,7 @@
 """Messages of libraries and servers with a known cause, and the cause that a log ends with.
 
 Flask, Flask-Migrate, Alembic, SQLAlchemy, Django, Celery, gunicorn, uWSGI, Waitress and Uvicorn, as they say it
-themselves: tools/tests/doctor/logged.py has their real lines, with the versions.
+themselves: tools/tests/doctor/logged.txt has their real lines, logged.py the versions.
 """
 
 from __future__ import annotations

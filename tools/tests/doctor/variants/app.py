@@ -174,26 +174,19 @@ VARIANTS = {
     "app-requests-fail: the newest": said(*[asked("/", 200)] * 50, *UNAVAILABLE),
     "nothing: recovered": said(*[asked("/", 500)] * 50, asked("/", 200)),
     "app-requests-failed: one among many": said(
-        *[asked("/", 200)] * 50, asked("/rare", 500), *[asked("/", 200)] * 50
-    ),
-    "app-requests-fail: one page of two": said(
-        *[asked("/page", 500)] * 3, *[asked("/other", 200)] * 9
-    ),
+        *[asked("/", 200)] * 50, asked("/rare", 500), *[asked("/", 200)] * 50),
+    "app-requests-fail: one page of two": said(*[asked("/page", 500)] * 3, *[asked("/other", 200)] * 9),
     "app-requests-fail: with queries": said(*(asked(f"/?n={number}", 500) for number in range(3))),
     "nothing: not found": said(*[asked("/", 404)] * 9),
     "app-requests-fail: another server's log": said(
-        *['10.0.0.1 - - [x] "GET / HTTP/1.1" 500 3 "-" "curl"'] * 3
-    ),
+        *['10.0.0.1 - - [x] "GET / HTTP/1.1" 500 3 "-" "curl"'] * 3),
     "app-raises: the page, too": said(*[RAISED, asked("/", 500)] * 3, page=a.page(500)),
     "page-errors: raised": said(NO_VISIT, asked("/", 500), page=a.page(500, tries=3, database=500)),
-    "page-errors: redirects without end": a.stack(
-        page=a.page(301, matcher="200-399", endless=True)
-    ),
+    "page-errors: redirects without end": a.stack(page=a.page(301, matcher="200-399", endless=True)),
     "page-unavailable: before its requests": said(*UNAVAILABLE, page=a.page(503)),
     "nothing: another deployment's log": a.stack(
         tasks=(a.task(), a.task("c" * 32, started_by="ecs-svc/1", definition=a.OLD)),
-        logs=a.logs(a=[a.LISTENS], c=[LOST, UNMIGRATED, *FAILS]),
-    ),
+        logs=a.logs(a=[a.LISTENS], c=[LOST, UNMIGRATED, *FAILS])),
     "app-requests-fail: the last two minutes": counted((4, 0), (2, 2), (1, 1)),
     "app-requests-failed: some of a minute's": counted((4, 0), (4, 1)),
     "app-requests-failed: too few": counted((2, 2)),
@@ -203,37 +196,27 @@ VARIANTS = {
     "app-too-many-connections: of others": full(101),
     "app-too-many-connections: a bastion": full(101, settings=a.choices(bastionEnabled="true")),
     "app-too-many-connections: exec": full(101, settings=a.choices(execEnabled="true")),
-    "app-too-many-connections: a larger pool": full(
-        101, main=env(DB_POOL_SIZE="9", WEB_CONCURRENCY="2")
-    ),
+    "app-too-many-connections: a larger pool": full(101, main=env(DB_POOL_SIZE="9", WEB_CONCURRENCY="2")),
     "app-too-many-connections: a number that is not known": full(None),
     "app-too-many-connections: many tasks": full(112, tasks=(a.task(), *MANY)),
-    "app-too-many-connections: a class that is not known": full(
-        112, database=a.database(kind="db.z9.odd")
-    ),
+    "app-too-many-connections: a class that is not known": full(112, database=a.database(kind="db.z9.odd")),
     # A task of the app in webapp/ opens 6; 2 are the doctor's own.
     "nothing: as many connections as a pool": connections(8),
     "connection-leak: one more than a pool": connections(9),
     "nothing: as many connections as three pools": connections(20, tasks=3),
     "connection-leak: one more than three pools": connections(21, tasks=3),
     "tasks-die: just now": connections(14, other=scaled_in(-290)),
-    "tasks-die, connection-leak: a task that stopped before": connections(
-        14, other=scaled_in(-310)
-    ),
+    "tasks-die, connection-leak: a task that stopped before": connections(14, other=scaled_in(-310)),
     "nothing: a larger pool": connections(13, main=WIDE_POOL),
     "connection-leak: a larger pool": connections(14, main=WIDE_POOL),
     "nothing: as many connections as a pool and a worker": connections(
-        6 + WORKER.sizes.other_connections, WORKER
-    ),
+        6 + WORKER.sizes.other_connections, WORKER),
     "connection-leak: one more than a pool and a worker": connections(
-        7 + WORKER.sizes.other_connections, WORKER
-    ),
+        7 + WORKER.sizes.other_connections, WORKER),
     "nothing: connections below 80 %": connections(NEARLY - 1, OTHER_APP),
     "connections-near: of another app": connections(NEARLY, OTHER_APP),
     "connections-near: of many tasks": connections(NEARLY, tasks=20),
-    "nothing: connections of a class that is not known": connections(
-        NEARLY, OTHER_APP, database=ODD
-    ),
+    "nothing: connections of a class that is not known": connections(NEARLY, OTHER_APP, database=ODD),
     "nothing: connections that are not known": connections(None),
     "app-too-many-connections: of another app, full": connections(110, OTHER_APP, **FULL_LOG),
     "connections-near: nearly full": connections(110, OTHER_APP),
@@ -241,42 +224,27 @@ VARIANTS = {
     "nothing: the password of before an answer": said("connection timeout expired", FOUND),
     "page-errors: a traceback of before an answer": said(*AFTER_A_FAULT, *FAILS, page=a.page(500)),
     "page-waits-for-database: after another fault": said(
-        *AFTER_A_FAULT, *[SLOW, asked("/", 503)] * 3, page=a.page(503)
-    ),
+        *AFTER_A_FAULT, *[SLOW, asked("/", 503)] * 3, page=a.page(503)),
     "page-waits-for-database: psycopg's words": said(
-        "psycopg.errors.LockNotAvailable: canceling statement due to lock timeout",
-        page=a.page(503),
-    ),
+        "psycopg.errors.LockNotAvailable: canceling statement due to lock timeout", page=a.page(503)),
     "page-unavailable: raised since a lock": said(SLOW, *OLD, page=a.page(503)),
     "page-unavailable: an answer since a lock": said(SLOW, asked("/", 200), page=a.page(503)),
     "page-waits-for-database: after a rollback": a.failing(
-        SCALED,
-        rolled_back=True,
-        logs=a.logs(b=[a.LISTENS], c=[a.LISTENS, *[SLOW, asked("/", 503)] * 3]),
-        page=a.page(503),
-    ),
+        SCALED, rolled_back=True, logs=a.logs(b=[a.LISTENS], c=[a.LISTENS, *[SLOW, asked("/", 503)] * 3]),
+        page=a.page(503)),
     "roll-out-going-on: a crash of another version": a.failing(OLD_CRASH, logs=a.logs(c=list(OLD))),
     "cannot-place-tasks: an image": unable(IMAGE),
-    "roll-out-going-on: an event of 100 s before it": with_events(
-        unable(IMAGE), a.event(IMAGE, -700)
-    ),
-    "roll-out-going-on: an event of days ago": with_events(
-        unable(IMAGE), a.event(IMAGE, -3 * 24 * 3600)
-    ),
+    "roll-out-going-on: an event of 100 s before it": with_events(unable(IMAGE), a.event(IMAGE, -700)),
+    "roll-out-going-on: an event of days ago": with_events(unable(IMAGE), a.event(IMAGE, -3 * 24 * 3600)),
     "too-few-tasks: steady since the event": with_events(
-        COMPLETED, a.event(STEADY, -200), a.event(IMAGE, -300)
-    ),
+        COMPLETED, a.event(STEADY, -200), a.event(IMAGE, -300)),
     "cannot-place-tasks: since it was steady": with_events(
-        COMPLETED, a.event(IMAGE, -100), a.event(STEADY, -200)
-    ),
+        COMPLETED, a.event(IMAGE, -100), a.event(STEADY, -200)),
     "rolled-back: events of another day": with_events(
-        a.failing(rolled_back=True), a.event("was unable to place a task. Reason: x", -90100)
-    ),
+        a.failing(rolled_back=True), a.event("was unable to place a task. Reason: x", -90100)),
     "roll-out-failed: the end of an earlier one": with_events(
-        a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))),
-        a.event(FAILED, -100),
-        a.event("(deployment ecs-svc/0) deployment failed: alarm detected.", -9000),
-    ),
+        a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))), a.event(FAILED, -100),
+        a.event("(deployment ecs-svc/0) deployment failed: alarm detected.", -9000)),
     **{
         f"roll-out-going-on: a failed deployment of {name}": a.stack(
             service=a.service(
@@ -293,11 +261,9 @@ VARIANTS = {
         for name, definition in (("another revision", a.OLD), ("an earlier try", a.NEW))
     },
     "database-certificate-out-of-time: expired": untrusted(
-        "[SSL] certificate verify failed: certificate has expired (_ssl.c:1000)"
-    ),
+        "[SSL] certificate verify failed: certificate has expired (_ssl.c:1000)"),
     "database-certificate-out-of-time: not yet valid": untrusted(
-        "[SSL] certificate verify failed: certificate is not yet valid (_ssl.c:1000)"
-    ),
+        "[SSL] certificate verify failed: certificate is not yet valid (_ssl.c:1000)"),
     "database-certificate-out-of-time: by RDS's date": untrusted(UNTRUSTED, a.at(-60)),
     "database-authority: of another authority": untrusted(UNTRUSTED, a.at(60)),
     **{
@@ -306,37 +272,26 @@ VARIANTS = {
         for where, now in lacks(words).items()
     },
     "app-cannot-migrate: in a schema as the database's user": said(
-        json.dumps(json.loads(UNMIGRATED) | {"reason": "permission denied for schema public"})
-    ),
+        json.dumps(json.loads(UNMIGRATED) | {"reason": "permission denied for schema public"})),
     "database-variables, crash: a right of the database's user": crashed(
         *trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits"),
-        main=env(DB_USER=None),
-    ),
+        main=env(DB_USER=None)),
     "app-wrong-password: of the database's user": said(REFUSED),
     "app-wrong-password: of another user": said(REFUSED.replace("postgres", "app")),
     "app-wrong-password: the page, too": a.stack(logs=a.logs(a=[REFUSED]), page=a.page(503)),
-    "database-away: the page, too": a.stack(
-        database=a.database(status="stopped"), page=a.page(503)
-    ),
+    "database-away: the page, too": a.stack(database=a.database(status="stopped"), page=a.page(503)),
     "subnets-full: beside the page": a.stack(
-        page=a.page(500),
-        network=a.network(replace(a.network().subnets["private-1"], free=1)),
-    ),
+        page=a.page(500), network=a.network(replace(a.network().subnets["private-1"], free=1))),
     "database-secret: another that may be read": foreign(
-        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET)}, execution=BARE
-    ),
-    "database-secret: another that is missing": foreign(
-        secrets={OTHER_SECRET: None}, execution=BARE
-    ),
+        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET)}, execution=BARE),
+    "database-secret: another that is missing": foreign(secrets={OTHER_SECRET: None}, execution=BARE),
     "database-secret: another without the key": foreign(
-        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET, keys=frozenset({"pin"}))}, execution=BARE
-    ),
+        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET, keys=frozenset({"pin"}))}, execution=BARE),
     "database-secret: refused": foreign(logs=a.logs(a=[a.LISTENS, REFUSED])),
     "database-secret: denied": DENIED,
     "database-secret: denied, given up": replace(DENIED, service=Part(a.going("FAILED"))),
     "task-role-cannot-read-secret: an ARN without its random end": a.stack(
-        main=env(DB_SECRET_ARN=a.SECRET[:-7])
-    ),
+        main=env(DB_SECRET_ARN=a.SECRET[:-7])),
     "execution-role-cannot-secret: of another team": a.stack(main=TWO_SECRETS),
     "execution-role-cannot-pull: of another team": a.stack(main=OTHER_IMAGE),
     "execution-role-cannot-secret: its own and another": a.stack(main=TWO_SECRETS, execution=BARE),
@@ -351,4 +306,4 @@ VARIANTS = {
         for name in ("DB_NAME", "DB_PORT")
     },
     "nothing: an app that needs no DB_HOST": a.stack(main=env(DB_HOST=None)),
-}
+}  # fmt: skip

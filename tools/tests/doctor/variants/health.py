@@ -89,80 +89,54 @@ LATE = Line(a.at(-570 + 90), a.LISTENS)
 OUT = {"targets": (Target(address="10.0.16.4", port=3000, state="draining"),)}
 VARIANTS = {
     "health-slow: without a check of the container": replace(
-        SITUATIONS["health-slow"], definitions=Part(UNCHECKED)
-    ),
+        SITUATIONS["health-slow"], definitions=Part(UNCHECKED)),
     "health-slow: measured in the log": a.unhealthy(
-        "Request timed out",
-        "Target.Timeout",
-        [a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}'],
-    ),
+        "Request timed out", "Target.Timeout",
+        [a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}']),
     "health-needs-database: a rule keeps it away": answers(
-        503, network=rules(db_in=()), group=a.target_group(path="/health/db")
-    ),
+        503, network=rules(db_in=()), group=a.target_group(path="/health/db")),
     "health-path-missing: a setting": answers(404, **HELTH),
     "health-path-missing: a setting, given up": a.failing(
-        a.ended(ILL, code=0),
-        service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
-        **HELTH,
-    ),
+        a.ended(ILL, code=0), service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
+        **HELTH),
     "health-check-mended: by the app's log": given_up(
-        '{"message": "request", "path": "/helth", "status": 404}'
-    ),
+        '{"message": "request", "path": "/helth", "status": 404}'),
     "health-check-mended: by gunicorn's log": given_up(
-        '127.0.0.1 - - [x] "GET /helth HTTP/1.1" 404 21 "-" "ELB-HealthChecker/2.0"'
-    ),
+        '127.0.0.1 - - [x] "GET /helth HTTP/1.1" 404 21 "-" "ELB-HealthChecker/2.0"'),
     "health-check-mended: the matcher": MATCHER,
-    "health-matcher: after the roll-out": replace(
-        MATCHER, group=Part(a.target_group(matcher="204,301-302"))
-    ),
+    "health-matcher: after the roll-out": replace(MATCHER, group=Part(a.target_group(matcher="204,301-302"))),
     "health-path-missing: given up": given_up("nothing"),
     "health-path-missing: tasks that ECS has forgotten": FORGOTTEN,
     "roll-out-failed: events of an earlier roll-out": replace(
-        FORGOTTEN, service=Part(replace(FORGOTTEN.service.value, events=(EARLIER,)))
-    ),
+        FORGOTTEN, service=Part(replace(FORGOTTEN.service.value, events=(EARLIER,)))),
     "slow-start: rolled back": replace(
-        ROLLED_BACK,
-        service=Part(replace(ROLLED_BACK.service.value, events=(a.failed_check(),))),
-    ),
+        ROLLED_BACK, service=Part(replace(ROLLED_BACK.service.value, events=(a.failed_check(),)))),
     "slow-start: measured": silent(logs=replace(a.logs(), lines={"a" * 32: (LATE,)})),
     "slow-start: longer than a roll-out": replace(
-        SITUATIONS["slow-start"], settings=a.choices(rolloutTimeoutMinutes="10")
-    ),
+        SITUATIONS["slow-start"], settings=a.choices(rolloutTimeoutMinutes="10")),
     "slow-start: a silent log": slow(**{"importing": -228, "loading the model": -225}),
     "slow-start: errors before the last lines": silent(
         ["ERROR: the cache is cold", *("]", "(see https://example.com/errors)") * 4],
-        tasks=(a.task(health="UNKNOWN"),),
-    ),
-    "slow-start: without a healthy container": silent(
-        ["Booting"], tasks=(a.task(health="UNKNOWN"),)
-    ),
+        tasks=(a.task(health="UNKNOWN"),)),
+    "slow-start: without a healthy container": silent(["Booting"], tasks=(a.task(health="UNKNOWN"),)),
     "slow-start: the load balancer and the container's check": a.failing(
-        a.ended("Task failed container health checks", code=143),
-        service=a.going(events=(a.failed_check(),)),
-    ),
+        a.ended("Task failed container health checks", code=143), service=a.going(events=(a.failed_check(),))),
     "port-mismatch: by the app's log": silent(["Listening at: http://0.0.0.0:8080 (7)"]),
     "port-mismatch: a socket against the app's words": silent(
         [
             '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
-            "Listening at: http://0.0.0.0:8080 (7)",
-        ]
-    ),
+            "Listening at: http://0.0.0.0:8080 (7)"]),
     **named("wrong-address", ELSEWHERE, silent),
     **named("too-few-tasks, targets-unhealthy", HERE, silent),
     **named("health-host", HOST_LINES, lambda each: answers(each[0], lines=[a.LISTENS, each[1]])),
-    "health-host: DJANGO_ALLOWED_HOSTS": answers(
-        400, main=env(DJANGO_ALLOWED_HOSTS="www.example.com")
-    ),
+    "health-host: DJANGO_ALLOWED_HOSTS": answers(400, main=env(DJANGO_ALLOWED_HOSTS="www.example.com")),
     "health-host: SERVER_NAME": answers(404, main=env(SERVER_NAME="www.example.com")),
     "health-host: open hosts": answers(400, main=env(ALLOWED_HOSTS="*")),
     "health-path-missing: ALLOWED_HOSTS": answers(404, main=env(ALLOWED_HOSTS="www.example.com")),
     "health-forbidden: ALLOWED_HOSTS": answers(403, main=env(ALLOWED_HOSTS="www.example.com")),
     "balancer-cannot-reach-task: a time-out": a.unhealthy(
-        "Request timed out", "Target.Timeout", network=rules(alb_out=())
-    ),
+        "Request timed out", "Target.Timeout", network=rules(alb_out=())),
     "target-deregistered: draining": a.stack(**OUT),
-    "too-few-tasks: a task that has just started": a.stack(
-        tasks=(a.task(started=a.at(-20)),), targets=()
-    ),
+    "too-few-tasks: a task that has just started": a.stack(tasks=(a.task(started=a.at(-20)),), targets=()),
     "roll-out-going-on: not registered yet": a.stack(service=a.going(running=1), targets=()),
-}
+}  # fmt: skip

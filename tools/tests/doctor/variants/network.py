@@ -154,8 +154,7 @@ VARIANTS = {
     "balancer-cannot-reach-task: no inbound rule": a.stack(network=rules(app_in=())),
     "task-https-closed: no outbound rule": a.stack(network=rules(app_out=())),
     "task-cannot-reach-database: the app times out": crashed(
-        "connection timeout expired", network=rules(db_in=())
-    ),
+        "connection timeout expired", network=rules(db_in=())),
     "task-cannot-reach-aws: no route": cut_off(NO_ROUTE),
     "task-cannot-reach-aws: a black hole": cut_off(leading("nat", "nat-1", "blackhole")),
     "task-cannot-reach-aws: no such NAT gateway": cut_off(leading("nat", "nat-9")),
@@ -164,25 +163,17 @@ VARIANTS = {
     "task-cannot-reach-aws: a NAT gateway of the database's": cut_off(subnet="database-1"),
     "task-cannot-reach-aws: a NAT gateway of its own subnet": cut_off(subnet="private-1"),
     "nothing: a public address": a.stack(
-        network=a.network(leading("igw", "igw-1")), service=a.service(public_ip=True)
-    ),
+        network=a.network(leading("igw", "igw-1")), service=a.service(public_ip=True)),
     "nothing: endpoints in place of a NAT gateway": a.stack(
-        network=a.network(NO_ROUTE, endpoints=DOORS, groups=OPEN_DOORS)
-    ),
+        network=a.network(NO_ROUTE, endpoints=DOORS, groups=OPEN_DOORS)),
     "task-cannot-reach-aws: an endpoint too few": a.stack(
-        network=a.network(NO_ROUTE, endpoints=DOORS[1:], groups=OPEN_DOORS)
-    ),
+        network=a.network(NO_ROUTE, endpoints=DOORS[1:], groups=OPEN_DOORS)),
     "vpc-without-dns: stage 1": a.stage1(network=a.network(dns=False)),
-    "vpc-without-dns: the app's log": a.stack(
-        network=a.network(dns=False), logs=a.logs(a=[NO_NAME])
-    ),
+    "vpc-without-dns: the app's log": a.stack(network=a.network(dns=False), logs=a.logs(a=[NO_NAME])),
     "balancer-cannot-reach-task: a network ACL": a.stack(network=with_acls(private=DENIES)),
     "balancer-cannot-reach-task: a rule and an ACL": a.stack(
-        network=replace(with_acls(private=DENIES), groups=a.groups(app_in=()))
-    ),
-    "task-cannot-reach-database: an ACL in both directions": a.stack(
-        network=with_acls(database=acl((), ()))
-    ),
+        network=replace(with_acls(private=DENIES), groups=a.groups(app_in=()))),
+    "task-cannot-reach-database: an ACL in both directions": a.stack(network=with_acls(database=acl((), ()))),
     "task-cannot-reach-aws: a network ACL": a.stack(network=FROM_AWS),
     "task-cannot-reach-aws: a network ACL in stage 1": a.stage1(network=FROM_AWS),
     "internet-cannot-reach-balancer: a network ACL": a.stack(network=with_acls(public=TO_CLIENTS)),
@@ -192,14 +183,11 @@ VARIANTS = {
     "nothing: open to all, twice": let_in(on_80(ANYWHERE, lists=["pl-9"], groups=("sg-app",))),
     "internet-cannot-reach-balancer: three of three": let_in(on_80(HALVES[0]), **SOME),
     "balancer-lets-more-in: three rules": let_in(
-        RIGHT, EVERYTHING, on_80(lists=["pl-9"], groups=("sg-app",)), **SOME
-    ),
+        RIGHT, EVERYTHING, on_80(lists=["pl-9"], groups=("sg-app",)), **SOME),
     "balancer-lets-more-in: before others are missing": let_in(
-        on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME
-    ),
+        on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME),
     "balancer-lets-more-in, internet-cannot-reach-balancer: both": let_in(
-        on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME
-    ),
+        on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME),
     "balancer-lets-nobody-in: another port": let_in(a.permission(8080, networks=a.ANYWHERE)),
     "balancer-lets-nobody-in: no address": let_in(a.permission(80)),
     "internet-cannot-reach-balancer: a port that redirects": https(OURS, DEFAULT, open_=(443,)),
@@ -208,21 +196,13 @@ VARIANTS = {
     **named("nothing", HARMLESS, lambda each: listening(each, OURS, DEFAULT)),
     **named("no-rule-forwards", NOT_THE_PAGE, lambda each: listening(each, DEFAULT)),
     "rule-in-the-way, no-rule-forwards: a forward to no target group": listening(
-        rule(100, PAGE, action="forward"), DEFAULT
-    ),
-    "nothing: a rule for the office before another": listening(
-        ours(1, *OFFICE), rule(2, PAGE), DEFAULT
-    ),
+        rule(100, PAGE, action="forward"), DEFAULT),
+    "nothing: a rule for the office before another": listening(ours(1, *OFFICE), rule(2, PAGE), DEFAULT),
     "nothing: a rule for the office": listening(ours(1, *OFFICE), DEFAULT),
-    "nothing: a default rule that forwards": listening(
-        replace(OURS, priority="default", conditions=())
-    ),
-    "nothing: the declared domain": listening(
-        ours(100, HOSTS["app.example.com"]), DEFAULT, settings=DOMAIN
-    ),
+    "nothing: a default rule that forwards": listening(replace(OURS, priority="default", conditions=())),
+    "nothing: the declared domain": listening(ours(100, HOSTS["app.example.com"]), DEFAULT, settings=DOMAIN),
     "no-rule-forwards: a domain that is not declared": listening(
-        ours(100, HOSTS["app.example.com"]), DEFAULT
-    ),
+        ours(100, HOSTS["app.example.com"]), DEFAULT),
     **named("nothing: ours for", HOSTS, lambda host: listening(
         ours(100, host), DEFAULT, settings=OWN_CERTIFICATE)),
     **named("nothing: another's for", HOSTS, lambda host: listening(
@@ -235,8 +215,7 @@ VARIANTS = {
     "nothing: a load balancer that cannot be read": a.stack(balancer=a.DENIED),
     "no-listener: no listener at all": a.stack(balancer=replace(a.balancer(), listeners=())),
     "no-listener: another port, open": a.stack(
-        balancer=a.entrance(port=8080), page=a.page(0), network=ON_8080
-    ),
+        balancer=a.entrance(port=8080), page=a.page(0), network=ON_8080),
     "rule-in-the-way: in stage 1": a.stage1(balancer=a.entrance(
         rule("7", PAGE, action="redirect"), Rule(priority="default", action="fixed-response"))),
     "rule-taken: another path": a.stage1(balancer=a.entrance(

@@ -89,57 +89,36 @@ VARIANTS = {
     "app-wrong-password: rotated before": rotated(-900, **MINE),
     "app-wrong-password: webapp reads it again": rotated(-300),
     "crash-migration-exists: retried for ever": a.unhealthy(
-        "Health checks failed",
-        lines=["INFO  [alembic] 0", *RETRIED * 3],
-        tasks=(a.task(health="UNKNOWN"),),
-    ),
+        "Health checks failed", lines=["INFO  [alembic] 0", *RETRIED * 3], tasks=(a.task(health="UNKNOWN"),)),
     "database-secret: the app's own name of it": a.stack(
         a.choices(**MINE, appSecrets='{"PGPASSWORD": "${DB_PASSWORD}"}'),
-        main=a.definition(secrets=OLD_NAMES),
-    ),
-    "secret-missing: of appSecrets": a.stack(
-        WITH_KEY, main=OWN, secrets=LACKING, execution=MAY_READ
-    ),
+        main=a.definition(secrets=OLD_NAMES)),
+    "secret-missing: of appSecrets": a.stack(WITH_KEY, main=OWN, secrets=LACKING, execution=MAY_READ),
     "secret-missing: of appSecrets before stage 2": a.stage1(
-        settings(secrets={"API_KEY": f"{ARN}:key::"}, ecsEnabled="false"), secrets=LACKING
-    ),
+        settings(secrets={"API_KEY": f"{ARN}:key::"}, ecsEnabled="false"), secrets=LACKING),
     "secret-key-missing: of appSecrets": a.failing(
-        a.ended(NO_KEY, stop="TaskFailedToStart"), settings=WITH_KEY, main=OWN, execution=MAY_READ
-    ),
+        a.ended(NO_KEY, stop="TaskFailedToStart"), settings=WITH_KEY, main=OWN, execution=MAY_READ),
     "execution-role-cannot-secret: of appSecrets": a.stack(WITH_KEY, main=OWN),
     "wrong-address: of appVariables": a.unhealthy(
-        "Health checks failed",
-        main=env(HOST="127.0.0.1"),
-        settings=settings({"HOST": "127.0.0.1"}),
-        lines=["Listening at: http://127.0.0.1:3000 (7)"],
-    ),
+        "Health checks failed", main=env(HOST="127.0.0.1"), settings=settings({"HOST": "127.0.0.1"}),
+        lines=["Listening at: http://127.0.0.1:3000 (7)"]),
     "crash-no-temporary-folder: another app": crashed(NO_FOLDER, settings=settings()),
     "health-path-missing: the usual path": health_check(404, "/health"),
     "health-path-missing: the declared path": health_check(404, "/up"),
-    "health-needs-database: by another path": health_check(
-        500, "/up", database=a.database(status="stopped")
-    ),
+    "health-needs-database: by another path": health_check(500, "/up", database=a.database(status="stopped")),
     "health-matcher: another good status": health_check(204, "/up"),
     "database-wants-tls: of appVariables": a.stack(
-        settings({"DB_SSLMODE": "disable"}), main=env(DB_SSLMODE="disable")
-    ),
+        settings({"DB_SSLMODE": "disable"}), main=env(DB_SSLMODE="disable")),
     "container-check-failed: a setting": a.failing(
         a.ended("Task failed container health checks", code=143),
-        settings=settings(healthCommand="curl localhost"),
-    ),
+        settings=settings(healthCommand="curl localhost")),
     "database-authority: another image": a.stack(
-        settings(),
-        logs=a.logs(a=[f"connection failed: {UNTRUSTED}"]),
-        database=a.database(authority="rds-ca-rsa2048-g1"),
-    ),
+        settings(), logs=a.logs(a=[f"connection failed: {UNTRUSTED}"]),
+        database=a.database(authority="rds-ca-rsa2048-g1")),
     "nothing: a page that answers": a.stack(settings(), logs=a.logs(a=[REFUSED])),
-    "app-wrong-password: a page that fails": a.stack(
-        settings(), logs=a.logs(a=[REFUSED]), page=a.page(500)
-    ),
+    "app-wrong-password: a page that fails": a.stack(settings(), logs=a.logs(a=[REFUSED]), page=a.page(500)),
     "crash: only webapp demands DB_HOST": crashed(
-        main=a.definition(environment={"PORT": "3000"}), settings=settings()
-    ),
+        main=a.definition(environment={"PORT": "3000"}), settings=settings()),
     "app-too-many-connections: of another app": a.stack(
-        settings(), logs=a.logs(a=["FATAL: sorry, too many clients already"]), page=a.page(500)
-    ),
-}
+        settings(), logs=a.logs(a=["FATAL: sorry, too many clients already"]), page=a.page(500)),
+}  # fmt: skip

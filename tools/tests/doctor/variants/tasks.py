@@ -190,27 +190,21 @@ VARIANTS = {
     },
     "crash-by-program: behind gunicorn's control socket": crashed(CONTROL, *SYNTAX),
     "crash-by-program: behind what the version before writes, too": crashed(
-        *(NO_CACHE, *SYNTAX), serving=[NO_CACHE]
-    ),
+        *(NO_CACHE, *SYNTAX), serving=[NO_CACHE]),
     "crash-permission: what the version before does not write": crashed(
-        *(NO_CACHE, *SYNTAX), serving=["another line"]
-    ),
+        *(NO_CACHE, *SYNTAX), serving=["another line"]),
     "crash-wrong-password: of the version before, too": crashed(REFUSED, serving=[REFUSED]),
     "crash: exit 0 with an error in its log": crashed("ERROR: no broker", code=0),
     "crash: exit 3 of a shell script": crashed("no configuration", code=3),
     "crash: exit 3 of gunicorn": crashed("[7] [ERROR] Reason: Worker failed to boot.", code=3),
     "crash-by-program: a type error": crashed(*trace("TypeError: create() takes 0 arguments")),
-    "image-architecture: exec format error": crashed(
-        "exec /usr/bin/python: exec format error", code=255
-    ),
+    "image-architecture: exec format error": crashed("exec /usr/bin/python: exec format error", code=255),
     "image-architecture: the task's processor": a.stack(main=a.definition(architecture="ARM64")),
     "image-architecture: the program's processor": replace(
-        a.stack(main=a.definition(architecture="ARM64")), by_program=True
-    ),
+        a.stack(main=a.definition(architecture="ARM64")), by_program=True),
     "crash-variable-missing: rolled back": crashed("KeyError: 'DB_HOST'", rolled_back=True),
     "crash-variable-missing: the old version serves on": a.stack(
-        **NEW_BESIDE_OLD, logs=a.logs(b=["KeyError: 'DB_HOST'"])
-    ),
+        **NEW_BESIDE_OLD, logs=a.logs(b=["KeyError: 'DB_HOST'"])),
     "task-start-mended: rolled back to the same revision": BLIND,
     "task-start-mended, rolled-back: to the same revision": BLIND,
     "nothing: a task of before the last deployment": replace(BLIND, rollback_reason=Part("")),
@@ -226,18 +220,13 @@ VARIANTS = {
     "crash-worker-class: its traceback": crashed(*WORKER_CLASS),
     "task-cannot-reach-aws: ECS's words": never_started(
         f"{INIT}There is a connection issue between the task and AWS Secrets Manager.",
-        network=a.network(NO_ROUTE),
-    ),
+        network=a.network(NO_ROUTE)),
     "secret-key-missing: keys that cannot be read": never_started(
         f"{INIT}retrieved secret from Secrets Manager did not contain json key password",
-        secrets={a.SECRET: Secret(arn=a.SECRET)},
-    ),
+        secrets={a.SECRET: Secret(arn=a.SECRET)}),
     "secret-key-missing: RDS's own": a.stack(
-        secrets={a.SECRET: Secret(arn=a.SECRET, managed="rds", keys=frozenset({"username"}))}
-    ),
-    "secret-missing: marked for deletion": a.stack(
-        secrets={a.SECRET: Secret(arn=a.SECRET, deleted=a.NOW)}
-    ),
+        secrets={a.SECRET: Secret(arn=a.SECRET, managed="rds", keys=frozenset({"username"}))}),
+    "secret-missing: marked for deletion": a.stack(secrets={a.SECRET: Secret(arn=a.SECRET, deleted=a.NOW)}),
     "nothing: a failure before the service was steady": a.stack(
         tasks=(
             a.task(),
@@ -247,36 +236,22 @@ VARIANTS = {
     ),
     "nothing: tasks that ECS or a person ended": a.stack(
         tasks=(
-            a.task(),
-            a.ended("Scaling activity initiated by (deployment ecs-svc/2)"),
+            a.task(), a.ended("Scaling activity initiated by (deployment ecs-svc/2)"),
             a.ended("bye", name="d" * 32, stop="UserInitiated"),
             a.ended(
                 "Service web: ECS is performing maintenance on the underlying infrastructure hosting the task.",
-                name="e" * 32,
-            ),
-        )
-    ),
+                name="e" * 32))),
     "task-role-cannot-read-secret: the app was refused": a.stack(
-        task_role=a.role(a.TOKEN), logs=a.logs(a=[a.LISTENS, GETS, REFUSED])
-    ),
-    "app-wrong-password: a task role that may read": a.stack(
-        logs=a.logs(a=[a.LISTENS, GETS, REFUSED])
-    ),
-    "crash: a sidecar that is not essential": sidecar_exited(
-        1, 0, sidecar=replace(PROXY, essential=False)
-    ),
+        task_role=a.role(a.TOKEN), logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
+    "app-wrong-password: a task role that may read": a.stack(logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
+    "crash: a sidecar that is not essential": sidecar_exited(1, 0, sidecar=replace(PROXY, essential=False)),
     "out-of-memory: no answer in time": a.unhealthy(
-        "Request timed out", "Target.Timeout", [a.LISTENS, KILLED]
-    ),
-    "out-of-memory: no answer": a.unhealthy(
-        "Health checks failed", lines=["Booting worker", KILLED]
-    ),
+        "Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
+    "out-of-memory: no answer": a.unhealthy("Health checks failed", lines=["Booting worker", KILLED]),
     "out-of-memory: stopped by its own check": a.failing(
-        a.ended("Task failed container health checks", code=0), logs=a.logs(b=[a.LISTENS, KILLED])
-    ),
+        a.ended("Task failed container health checks", code=0), logs=a.logs(b=[a.LISTENS, KILLED])),
     "health-slow: gunicorn kills a slow worker": a.unhealthy(
-        "Request timed out", lines=[a.LISTENS, "[CRITICAL] WORKER TIMEOUT (pid:7)", KILLED]
-    ),
+        "Request timed out", lines=[a.LISTENS, "[CRITICAL] WORKER TIMEOUT (pid:7)", KILLED]),
     "out-of-memory: the smallest task": starved(256, 512),
     "out-of-memory: more than its CPU takes": starved(256, 2048),
     "fargate-quota-small, out-of-memory: 8 vCPU": starved(8192, 61440, **LARGE),
@@ -286,64 +261,43 @@ VARIANTS = {
     "nothing: killed more than an hour ago": leaking(-9000, -3700),
     "tasks-die: out of memory": a.stack(tasks=(a.task(), DIED)),
     "nothing: out of memory before the deployment": a.stack(
-        tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))
-    ),
+        tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))),
     "tasks-die: beside an interruption": a.stack(
-        tasks=(a.task(), INTERRUPTED[0], a.ended(CRASHED, name="d" * 32, code=1))
-    ),
-    "spot-interrupted: twice": a.stack(
-        a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)
-    ),
+        tasks=(a.task(), INTERRUPTED[0], a.ended(CRASHED, name="d" * 32, code=1))),
+    "spot-interrupted: twice": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
     "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
     "rolled-back: stopped": rolled_back(STOPPED),
     "rolled-back: for a missing right": rolled_back(STOPPED, logs=a.logs(b=[a.LISTENS, *NO_RIGHT])),
     "rolled-back: by the circuit breaker": rolled_back(TRIPPED, ALARMED),
     "rolled-back: without events": rolled_back(),
-    "rolled-back: by an alarm of the old version": rolled_back(
-        ALARMED, ended_by=Alarmed((ALARM,), True)
-    ),
+    "rolled-back: by an alarm of the old version": rolled_back(ALARMED, ended_by=Alarmed((ALARM,), True)),
     "roll-out-going-on: a canary over an older version": canary(True),
     "roll-out-going-on: a canary alone": canary(False),
     "execution-role-cannot-pull: no token": a.stack(execution=bare(a.PULL, a.WRITE, a.READ)),
     "execution-role-cannot-secret: other rights": a.stack(execution=bare(a.TOKEN, a.PULL, a.WRITE)),
-    "execution-role-cannot-pull: a refusal": a.stack(
-        execution=bare(a.TOKEN, a.WRITE, a.READ, DENY)
-    ),
+    "execution-role-cannot-pull: a refusal": a.stack(execution=bare(a.TOKEN, a.WRITE, a.READ, DENY)),
     "execution-role-cannot-secret: a boundary": a.stack(
-        execution=bare(
-            a.TOKEN, a.PULL, a.WRITE, a.READ, boundary=a.policy(a.TOKEN, a.PULL, a.WRITE)
-        )
-    ),
-    "execution-role-cannot-log: a refusal of another": a.stack(
-        execution=bare(a.TOKEN, a.READ, DENY)
-    ),
+        execution=bare(a.TOKEN, a.PULL, a.WRITE, a.READ, boundary=a.policy(a.TOKEN, a.PULL, a.WRITE))),
+    "execution-role-cannot-log: a refusal of another": a.stack(execution=bare(a.TOKEN, a.READ, DENY)),
     "execution-role-missing: after the roll-out": a.stack(
-        service=a.going("FAILED"), targets=(), execution=None
-    ),
+        service=a.going("FAILED"), targets=(), execution=None),
     "execution-role-not-trusted: after the roll-out": a.stack(
-        service=a.going("FAILED"), targets=(), execution=a.role(trust={"Statement": []})
-    ),
-    "execution-role-missing: none is named": a.stack(
-        main=a.definition(execution_role=""), execution=None
-    ),
+        service=a.going("FAILED"), targets=(), execution=a.role(trust={"Statement": []})),
+    "execution-role-missing: none is named": a.stack(main=a.definition(execution_role=""), execution=None),
     "secret-missing: after the roll-out": a.stack(
-        service=a.going("FAILED"), targets=(), secrets={a.SECRET: None}
-    ),
+        service=a.going("FAILED"), targets=(), secrets={a.SECRET: None}),
     "image-missing: no repository": a.stack(image=None),
     "image-missing: another repository": a.stack(image=None, main=OTHER_IMAGE),
     "image-missing: another repository, emptied": a.stack(
-        image=Image(repository="other", present=False), main=OTHER_IMAGE
-    ),
+        image=Image(repository="other", present=False), main=OTHER_IMAGE),
     "stopped-by-hand: after the roll-out": by_hand(),
     "stopped-by-hand: during the roll-out": by_hand("IN_PROGRESS"),
     "stopped-by-hand: with a reason": by_hand(reason="maintenance of the rack"),
     "nothing: stopped by hand and replaced": a.stack(
-        tasks=(a.task(), a.ended("Task stopped by user", stop="UserInitiated"))
-    ),
+        tasks=(a.task(), a.ended("Task stopped by user", stop="UserInitiated"))),
     "task-start-mended: a log group that was put right": start_failed(),
     "task-cannot-start: while ECS tries": start_failed("IN_PROGRESS"),
     "execution-role-cannot-log: while ECS has given up": start_failed(
-        execution=a.role(a.TOKEN, a.PULL, a.READ)
-    ),
+        execution=a.role(a.TOKEN, a.PULL, a.READ)),
     "task-cannot-start: a role that cannot be read": start_failed(execution=a.DENIED),
-}
+}  # fmt: skip
