@@ -507,19 +507,15 @@ EDITS: tuple[Edit, ...] = (
     container("a command that fails", command=["python", "-c", "raise SystemExit('no')"]),
     container(
         "a health check that is not there",
-        healthCheck={"command": ["CMD-SHELL", "curl -f http://localhost:3000/health"]},
-    ),
+        healthCheck={"command": ["CMD-SHELL", "curl -f http://localhost:3000/health"]}),
     container(
         "a health check of another path",
-        healthCheck={"command": ["CMD", "python", "-c", "raise SystemExit(1)"]},
-    ),
+        healthCheck={"command": ["CMD", "python", "-c", "raise SystemExit(1)"]}),
     secret("a key that the secret lacks", lambda stack: f"{stack.secret}:passwd::"),
     secret("another team's secret", other_secret),
     secret("a secret that is not there", lambda stack: f"{stack.secret[:-6]}-AbCdEf:password::"),
     log_option("awslogs-group", "/ecs/another"),
-    revision(
-        "another processor", lambda new, _: new["runtimePlatform"].update(cpuArchitecture="ARM64")
-    ),
+    revision("another processor", lambda new, _: new["runtimePlatform"].update(cpuArchitecture="ARM64")),
     revision("an essential sidecar that ends", essential_sidecar),
     revision("no task role", lambda new, _: new.pop("taskRoleArn")),
     # The target group and the listener.
@@ -533,13 +529,8 @@ EDITS: tuple[Edit, ...] = (
     by_hand("rule-shadowed", delete_first_rule, rolls=False),
     # The service.
     Edit("service: no tasks", no_tasks, rolls=False),
-    service(
-        "the load balancer's security group",
-        securityGroups=lambda stack: [stack.groups["balancer"]],
-    ),
-    service(
-        "the database's security group", securityGroups=lambda stack: [stack.groups["database"]]
-    ),
+    service("the load balancer's security group", securityGroups=lambda stack: [stack.groups["balancer"]],),
+    service("the database's security group", securityGroups=lambda stack: [stack.groups["database"]]),
     service("a public address", assignPublicIp="ENABLED"),
     # The network.
     firewall("balancer", "egress", 3000),
@@ -560,9 +551,7 @@ EDITS: tuple[Edit, ...] = (
     no_policy("taskRoleArn", "the task role without its policy"),
     secret_value("the secret without a password", lambda held: {"username": held["username"]}),
     secret_value(
-        "the secret with another password",
-        lambda held: {**held, "password": "not-of-this-database"},
-    ),
+        "the secret with another password", lambda held: {**held, "password": "not-of-this-database"}),
     by_hand("db-stopped", start_database, database_is("stopped")),
     # The app, in the files of its image.
     *(app(name, *FAULTS[name].edits) for name in APP_FAULTS),
@@ -578,5 +567,5 @@ EDITS: tuple[Edit, ...] = (
     setting("containerPort", "8000"),
     setting("execEnabled", "true"),
     setting("natStrategy", "none"),
-)
+)  # fmt: skip
 """Every edit; the test takes some of them, or all."""
