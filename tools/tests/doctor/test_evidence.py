@@ -7,6 +7,7 @@ import pytest
 from tools.diagnosis.case import Case
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import CRASHED, EXITED
+from tools.tests.doctor.variants import VARIANTS
 from tools.tests.doctor.variants.app import FAILED, IMAGE, STEADY, with_events
 
 
@@ -53,3 +54,7 @@ def test_the_completed_deployment_of_a_rollback_is_not_the_one_that_failed():
     done = a.event("(deployment ecs-svc/3) deployment completed.", -50)
     back = with_events(a.failing(rolled_back=True), done, a.event(FAILED, -100))
     assert [each.deployment for each in Case(back).events] == ["ecs-svc/2"]
+
+
+def test_tasks_that_spot_interrupts_have_not_failed():
+    assert Case(VARIANTS["spot-interrupted: twice"]).failed_tasks == ()
