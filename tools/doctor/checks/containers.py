@@ -22,7 +22,7 @@ SIDECAR_EXITED = Facts("sidecar-exited", 51, {TASKS_NODE}, subject=CRASH)
 CRASH_UNKNOWN = Facts("crash", 52, {TASKS_NODE}, subject=CRASH)
 PROCESS_ENDS = Facts("process-ends", 52, {TASKS_NODE}, subject=CRASH)
 CRASH_BY_PROGRAM = Facts("crash-by-program", 52, {TASKS_NODE}, subject=CRASH, certain=True)
-TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeats=True)
+TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeats=True, result=True)
 TASK_START_MENDED = Facts("task-start-mended", 70, {TASKS_NODE})
 
 EXITED = "EssentialContainerExited"

@@ -27,6 +27,7 @@ FILES = {"findings.txt": SITUATIONS, "variants.txt": VARIANTS}
 ALL: dict[str, Snapshot] = {**SITUATIONS, **VARIANTS}
 HEAD = "=== "
 FACTS: dict[str, Callable[[Facts], bool]] = {
+    "what happened": lambda facts: facts.result,
     "certain": lambda facts: facts.certain,
     "leaves up green": lambda facts: not facts.blocks,
     "may pass while it warms up": lambda facts: facts.warms_up,

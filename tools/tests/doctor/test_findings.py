@@ -2,6 +2,7 @@
 
 import pytest
 
+from tools.doctor.screen import plain
 from tools.tests.doctor.recorded import ALL, HEALTHY, diagnosis_of, ids, recorded, section
 from tools.tests.doctor.situations import OTHER_SECRET, SITUATIONS
 
@@ -53,3 +54,10 @@ def test_permissions_for_what_another_team_has_are_never_proposed():
         fixes = [fix for each in diagnosis_of(name).findings for fix in each.fixes]
         granted = [one for fix in fixes for one in fix.commands if "put-role-policy" in one]
         assert not [one for one in granted if OTHER_SECRET in one or "team-b/app" in one], name
+
+
+def test_what_came_of_a_cause_is_never_called_one():
+    for name in ALL:
+        results = [each for each in diagnosis_of(name).findings if each.facts.result]
+        text = plain(diagnosis_of(name)) if results else ""
+        assert not [each.id for each in results if f"[cause] {each.title!s}" in text], name

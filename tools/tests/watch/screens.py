@@ -73,6 +73,8 @@ DIAGNOSES = {
         database=a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
     ),
     "the last try": VARIANTS["health-path-missing: given up"],
+    "rolled back, and it is not known why": SITUATIONS["rolled-back"],
+    "a task that cannot start": SITUATIONS["task-cannot-start"],
     "an event": a.stack(
         service=a.service(running=0, events=(UNHEALTHY,)),
         tasks=(a.ended("Task failed ELB health checks", code=143),),
