@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from stack.load_balancer import SMOKE_MATCHER
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import judge
@@ -113,42 +114,30 @@ def test_the_page_is_asked_for_at_the_load_balancer_s_own_address(server):
 
 
 @pytest.mark.parametrize(
-    ("answers", "status", "tries", "fails"),
+    ("answers", "matcher", "status", "tries", "fails"),
     [
-        ([200], 200, 1, False),
-        ([302], 302, 3, True),
-        ([404], 404, 3, True),
-        ([400], 400, 3, True),
-        ([401], 401, 3, True),
-        ([500, 502, 200], 200, 3, False),
-        ([404, 200], 200, 2, False),
-        ([500, 500, 503, 200], 503, 3, True),
-        ([HANGS_UP], 0, 3, True),
-    ],
-    ids=["well", "a redirect to nowhere", "not found", "another host", "a login", "passes",
-         "not found yet", "three in a row", "hangs up"],
-)  # fmt: skip
-def test_one_answer_of_the_matcher_ends_it_well(server, answers, status, tries, fails):
-    server.answers = answers
-    found = ask(server)
-    assert (found.status, found.tries, found.fails) == (status, tries, fails)
-    closed = "Server disconnected without sending a response."
-    assert found.problem == (closed if answers == [HANGS_UP] else "")
-
-
-@pytest.mark.parametrize(
-    ("matcher", "status", "fails"),
-    [
-        ("200-299,401", 401, False),
-        ("200-299,401", 403, True),
-        ("403", 403, False),
-        ("204", 200, True),
+        ([200], "", 200, 1, False),
+        ([302], "", 302, 3, True),
+        ([404], "", 404, 3, True),
+        ([400], "", 400, 3, True),
+        ([401], "", 401, 3, True),
+        ([500, 502, 200], "", 200, 3, False),
+        ([404, 200], "", 200, 2, False),
+        ([500, 500, 503, 200], "", 503, 3, True),
+        ([HANGS_UP], "", 0, 3, True),
+        ([401], "200-299,401", 401, 1, False),
+        ([403], "200-299,401", 403, 3, True),
+        ([403], "403", 403, 1, False),
+        ([200], "204", 200, 3, True),
     ],
 )
-def test_the_settings_matcher_decides(server, matcher, status, fails):
-    server.answers = [status]
-    found = ask(server, smokeMatcher=matcher)
-    assert (found.status, found.matcher, found.fails) == (status, matcher, fails)
+def test_one_answer_of_the_matcher_ends_it_well(server, answers, matcher, status, tries, fails):
+    server.answers = list(answers)
+    found = ask(server, **({"smokeMatcher": matcher} if matcher else {}))
+    assert (found.status, found.tries, found.fails) == (status, tries, fails)
+    assert found.matcher == (matcher or SMOKE_MATCHER.default)
+    closed = "Server disconnected without sending a response."
+    assert found.problem == (closed if answers == [HANGS_UP] else "")
 
 
 def to(place, status=302, **headers):

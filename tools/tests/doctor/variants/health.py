@@ -90,9 +90,9 @@ OUT = {"targets": (Target(address="10.0.16.4", port=3000, state="draining"),)}
 VARIANTS = {
     "health-slow: without a check of the container": replace(
         SITUATIONS["health-slow"], definitions=Part(UNCHECKED)),
-    "health-slow: measured in the log": a.unhealthy(
-        "Request timed out", "Target.Timeout",
-        [a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}']),
+    "health-slow: measured in the log": a.unhealthy("Request timed out", "Target.Timeout", [
+        a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}',
+        '{"message": "request", "path": "/reports", "duration_ms": 9100}']),
     "health-needs-database: a rule keeps it away": answers(
         503, network=rules(db_in=()), group=a.target_group(path="/health/db")),
     "health-path-missing: a setting": answers(404, **HELTH),
