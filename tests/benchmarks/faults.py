@@ -80,7 +80,10 @@ def rehearse(name: str) -> str:
     if done.returncode != 0 or not seen["mend"]["green"] or not red:
         raise Unlike(f"{name}: exit {done.returncode}\n{done.stdout[-2000:]}{done.stderr}")
     print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-    first = seen["diagnosis"]["findings"][0]["title"]
+    found = seen["diagnosis"]["findings"][0]
+    if found["id"] != FAULTS[name].cause:
+        raise Unlike(f"{name}: the first finding is {found['id']}, not {FAULTS[name].cause}")
+    first = found["title"]
     took = duration(seen["aws_seconds"]) if "aws_seconds" in seen else "none began"
     took = "green: it shows later" if FAULTS[name].shows_later else took
     return f"| `{name}` | {FAULTS[name].mistake} | {first} | {mended(seen['mend'])} | {took} |\n"

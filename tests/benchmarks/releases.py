@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.paths import ROOT
-from tools.rehearsal.faults import FAULTS, Edit, before_page, change
+from tools.rehearsal.faults import FAULTS, Edit, before_page
 
 SPEED, REGION = 5.0, "ap-northeast-1"
 EVERY = 0.1
@@ -42,17 +42,21 @@ BAKE = {"rolling": "5"}
 """Minutes for which ECS watches a version that the gate may still roll back; the others look before that."""
 STRATEGIES = ("rolling", "canary", "linear", "blueGreen")
 VERSIONS: dict[str, tuple[Edit, ...]] = {
-    "its page raises": before_page("1 / 0"),
+    "its page raises": (before_page("1 / 0"),),
     "its page hangs": FAULTS["update-hangs"].edits,
     "its page answers 404": FAULTS["update-moves-page"].edits,
-    "its page fails after 15 s": before_page(
-        "import time; from flask import abort; "
-        "globals().setdefault('end', time.time() + 15) > time.time() or abort(429)"
+    "its page fails after 15 s": (
+        before_page(
+            "import time; from flask import abort; "
+            "globals().setdefault('end', time.time() + 15) > time.time() or abort(429)"
+        ),
     ),
     "its encoding is wrong": FAULTS["update-claims-gzip"].edits,
     "it raises at import": FAULTS["canary-raises-at-import"].edits,
-    "without the variable of its database": change(
-        "infra/container.py", '        "DB_HOST": inputs.db_host,\n', "        # no DB_HOST\n"
+    "without the variable of its database": (
+        Edit(
+            "infra/container.py", '        "DB_HOST": inputs.db_host,\n', "        # no DB_HOST\n"
+        ),
     ),
 }
 

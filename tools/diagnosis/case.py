@@ -139,6 +139,12 @@ class Case(Rollout):
         answering = self.current_tasks if self.rolled_back else self.active_tasks
         return tuple(each for task in answering for each in self.lines(task))
 
+    @cached_property
+    def serving_lines(self) -> tuple[Line, ...]:
+        """Return the log lines that were read of the tasks of other revisions, which serve."""
+        others = (each for each in self.current_tasks if each.definition != self.expected)
+        return tuple(line for task in others for line in self.lines(task))
+
     def lines(self, task: Task) -> tuple[Line, ...]:
         """Return a task's log lines that were read."""
         logs = self.now.logs.value

@@ -69,7 +69,7 @@ def refused(case: Case) -> Iterator[Finding]:
         yield _elsewhere_likely(case, task, evidence)
         return
     for task in case.failed_tasks or case.active_tasks:
-        if (cause := logged_cause(case.lines(task))) is not None:
+        if (cause := logged_cause(case.lines(task), case.serving_lines)) is not None:
             yield _never_listens(case, task, cause, evidence)
             return
         yield _not_allowed(case, task, evidence)
