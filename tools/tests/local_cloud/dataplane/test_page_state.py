@@ -199,7 +199,9 @@ def test_labels_are_in_the_page_s_language():
     assert english != japanese
 
 
-def test_engine_s_lock_and_checkpoint_show_its_work(tmp_path):
+@pytest.fixture
+def work(tmp_path):
+    """Return a function that writes the engine's lock and checkpoint, and returns its work as the page reads it."""
     engine = EngineWork(Home(tmp_path))
 
     def work(resources, *pending, pid=None):
@@ -207,17 +209,23 @@ def test_engine_s_lock_and_checkpoint_show_its_work(tmp_path):
         return engine.of("poc")
 
     assert (engine.stacks(), engine.of("poc")) == ((), IDLE)
-    busy, own = replace(IDLE, busy=True, resources=3), os.getpid()
-    assert work(3, "creating", pid=own) == busy
-    assert work(2, "deleting", pid=own).removing is False, "an update that deletes, too"
-    assert work(2) == replace(IDLE, resources=2)
+    yield work
     assert engine.stacks() == ("poc",)
-    assert work(9, pid=own).removing is False
-    assert work(8, "deleting", pid=own).removing is True, "a destroy only deletes"
-    assert work(7, pid=own).removing is True, "between two operations it goes on"
+
+
+def test_engine_s_lock_and_checkpoint_show_its_work(work):
+    assert work(3, "creating", pid=os.getpid()) == replace(IDLE, busy=True, resources=3)
+    assert work(2, "deleting", pid=os.getpid()).removing is False, "an update that deletes, too"
+    assert work(2) == replace(IDLE, resources=2)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     assert work(3, pid=dead.pid).busy is False
+
+
+def test_engine_that_only_deletes_destroys(work):
+    assert work(9, pid=os.getpid()).removing is False
+    assert work(8, "deleting", pid=os.getpid()).removing is True
+    assert work(7, pid=os.getpid()).removing is True, "between two operations it goes on"
 
 
 def test_checkpoint_that_is_being_written_is_no_trouble(tmp_path):
