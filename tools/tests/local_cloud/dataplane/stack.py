@@ -97,6 +97,17 @@ class Load:
         self._thread.join(10)
 
 
+@contextmanager
+def loaded(url: str, *versions: str) -> Iterator[None]:
+    """Request the page all the time: no request fails, and these versions answer."""
+    load = Load(url)
+    try:
+        yield
+    finally:
+        load.stop()
+    assert (load.failed, load.versions) == ([], set(versions))
+
+
 class Stack(Declarations):
     """The stack that tests declare, and short ways to read and change its state."""
 
@@ -341,7 +352,7 @@ class Stack(Declarations):
 
     def environment(self) -> dict[str, str]:
         """Return the environment of the app's process."""
-        return dict(json.loads(self.page("/env"))["env"])
+        return dict(json.loads(self.page("/env")))
 
     def listener(self, protocol: str = "HTTP") -> dict[str, Any]:
         """Wait for a listener of a protocol and return how it is shown."""

@@ -79,7 +79,7 @@ def test_client_gets_in_by_a_rule_for_its_address(running):
         time.sleep(2 * FRESH_SECONDS)
         [listener] = stack.plane.describe()["listeners"]
         try:
-            found = received(stack, timeout=1)["x-forwarded-for"]
+            found = received(stack, timeout=10 if listener["open"] else 0.3)["x-forwarded-for"]
         except TimeoutError:
             found = ""
         assert listener["open"] is bool(found)

@@ -164,7 +164,7 @@ def test_stop_task_s_reason_is_kept(running):
 
 
 def test_task_that_ignores_sigterm_is_killed_with_137(running):
-    definition = define(running, "stubborn", environment={"STUBBORN": "1"}, stopTimeout=10)
+    definition = define(running, "stubborn", environment={"STUBBORN": "1"}, stopTimeout=2)
     arn = run_task(running, taskDefinition=definition)
     running.until_task(arn, "RUNNING")
     running.until_line(arn, "listening")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import timedelta
 from unittest.mock import ANY
 
-from tools.tests.local_cloud.dataplane.stack import Load, fetch, refusal, until
+from tools.tests.local_cloud.dataplane.stack import Load, fetch, loaded, refusal, until
 
 
 def words(cloud) -> list[str]:
@@ -74,17 +73,6 @@ def test_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running):
     assert running.deployments()[0]["status"] == "SUCCESSFUL"
 
 
-@contextmanager
-def loaded(cloud, *versions: str):
-    """Request the page all the time: no request fails, and only these versions answer."""
-    load = Load(cloud.url())
-    try:
-        yield
-    finally:
-        load.stop()
-    assert (load.failed, load.versions) == ([], set(versions))
-
-
 def until_rolled_back(cloud, before: str):
     """Wait until the deployment with this id is the completed one again, and only its tasks are left."""
 
@@ -98,7 +86,7 @@ def until_rolled_back(cloud, before: str):
 
 def test_bad_version_over_a_good_one_rolls_back_and_no_request_fails(running):
     first, before = running.describe()["taskDefinition"], running.primary()["id"]
-    with loaded(running, "v1"):
+    with loaded(running.url(), "v1"):
         crashing = running.release("v2", CRASH="1")
         until_rolled_back(running, before)
     assert running.describe()["taskDefinition"] == first
@@ -110,7 +98,7 @@ def test_bad_version_over_a_good_one_rolls_back_and_no_request_fails(running):
 
 def test_stopped_deployment_rolls_back_and_no_request_fails(running):
     before, states = running.primary()["id"], []
-    with loaded(running, "v1"):
+    with loaded(running.url(), "v1"):
         running.release("v2", HEALTHY_PATH="/other")
         arn = running.deployments()[0]["serviceDeploymentArn"]
         assert running.roll_back() == {"serviceDeploymentArn": arn, "ResponseMetadata": ANY}
@@ -134,7 +122,7 @@ def test_stopped_deployment_rolls_back_and_no_request_fails(running):
 def test_good_version_over_a_good_one_rolls_and_no_request_fails(running):
     running.update(desiredCount=2)
     old = [task["taskArn"] for task in running.whole(2)]
-    with loaded(running, "v1", "v2"):
+    with loaded(running.url(), "v1", "v2"):
         second = running.release("v2")
         done = running.rolled_out()
         running.until(lambda: "v2" in running.page(), what="the new version")

@@ -8,14 +8,13 @@ from __future__ import annotations
 import time
 import urllib.request
 from collections import Counter
-from contextlib import contextmanager
 
 import pytest
 
 from tools.local_cloud.aws.ecs.shifting import PROPAGATION
 from tools.tests.local_cloud.dataplane.conftest import at_speed
 from tools.tests.local_cloud.dataplane.declarations import DEPLOYMENT
-from tools.tests.local_cloud.dataplane.stack import Load, refusal, until
+from tools.tests.local_cloud.dataplane.stack import loaded, refusal, until
 
 SPEED = 20.0
 
@@ -109,16 +108,6 @@ class Shifting:
 
         until(failed, what="failed tasks, more than a circuit breaker would let pass")
 
-    @contextmanager
-    def load(self, *versions: str):
-        """Request the page all the time: no request fails, and these versions answer."""
-        load = Load(self.url())
-        try:
-            yield
-        finally:
-            load.stop()
-        assert (load.failed, load.versions) == ([], set(versions))
-
 
 @pytest.fixture(scope="module")
 def module():
@@ -151,7 +140,7 @@ def shifting(module):
 
 
 def test_canary_moves_the_requests_step_by_step_and_back(shifting):
-    with shifting.load(shifting.now, "v2", "v3"):
+    with loaded(shifting.url(), shifting.now, "v2", "v3"):
         shifting.begin(CANARY, "v2")
         shifting.until_share(10)
         assert len(shifting.tasks()) == 4
@@ -222,7 +211,7 @@ def test_blue_green_moves_all_requests_at_once_and_keeps_the_old_tasks(shifting)
     shifting.rolled_out()
     assert time.monotonic() - shifted >= 60 / SPEED
 
-    with shifting.load("v6"):
+    with loaded(shifting.url(), "v6"):
         shifting.release_unhealthy("v7")
         assert shifting.deployment()["status"] == "IN_PROGRESS"
         shifting.roll_back()
@@ -260,7 +249,7 @@ def test_hook_shows_the_new_version_to_the_test_rule_until_answered(shifting):
 
 
 def test_hook_that_ends_in_a_rollback_costs_users_nothing(shifting):
-    with shifting.load(shifting.now):
+    with loaded(shifting.url(), shifting.now):
         shifting.begin(PAUSED, "v11")
         shifting.answer("ROLLBACK")
         shifting.until_rolled_back()
