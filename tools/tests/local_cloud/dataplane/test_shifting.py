@@ -11,7 +11,6 @@ from collections import Counter
 
 import pytest
 
-from tools.local_cloud.aws.ecs.shifting import PROPAGATION
 from tools.tests.local_cloud.dataplane.conftest import at_speed
 from tools.tests.local_cloud.dataplane.declarations import DEPLOYMENT
 from tools.tests.local_cloud.dataplane.stack import loaded, refusal, until
@@ -286,13 +285,15 @@ def test_hook_that_ecs_or_the_local_one_does_not_take_is_refused(shifting, chang
 
 def test_role_that_is_new_or_may_not_change_the_rule_is_refused(shifting):
     ids = shifting.ids
-    arn = shifting.shifting_role("narrow", ids["rule"], f"{ids['test-rule']}x")
-    problem = refused(shifting, CANARY, shifting.shifting(roleArn=arn))
+    new = shifting.shifting_role("new", ids["rule"], ids["test-rule"])
+    problem = refused(shifting, CANARY, shifting.shifting(roleArn=new))
     assert problem.code == "InvalidParameterException"
-    words = "due to missing permissions on ECS Infrastructure Role 'arn:aws:iam::123456789012:role/narrow'"
+    words = (
+        "due to missing permissions on ECS Infrastructure Role 'arn:aws:iam::123456789012:role/new'"
+    )
     assert f"ECS was unable to manage the ELB resources {words}" in problem.message
-    time.sleep(shifting.clock.wall(PROPAGATION) + 0.1)
-    problem = refused(shifting, CANARY, shifting.shifting(roleArn=arn))
+    narrow = shifting.shifting_role("narrow", ids["rule"], f"{ids['test-rule']}x")
+    problem = refused(shifting, CANARY, shifting.shifting(roleArn=narrow))
     assert "not authorized to perform: elasticloadbalancing:Modify" in problem.message
 
 
