@@ -70,7 +70,7 @@ VPC = Kind(
 
 def _remove_subnet(subject: Subject) -> None:
     """Delete a subnet. The provider retries while interfaces of stopped tasks are in it (vpc_subnet.go)."""
-    _until_free(subject, "delete_subnet")
+    until_free(subject, "delete_subnet")
 
 
 SUBNET = Kind(
@@ -99,10 +99,10 @@ def _detach(subject: Subject) -> None:
     """
     answer = subject.call("describe_internet_gateways")
     for attached in path("InternetGateways[0].Attachments", answer) or []:
-        _until_free(subject, "detach_internet_gateway", VpcId=attached["VpcId"])
+        until_free(subject, "detach_internet_gateway", VpcId=attached["VpcId"])
 
 
-def _until_free(subject: Subject, operation: str, **params: str) -> None:
+def until_free(subject: Subject, operation: str, **params: str) -> None:
     """Call an operation again while EC2 refuses it for something in use. The last try raises the error."""
     end = time.monotonic() + DETACH_SECONDS
     while True:

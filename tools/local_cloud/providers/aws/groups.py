@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from tools.local_cloud.calls import Calls, UnknownInput
-from tools.local_cloud.providers.aws.ec2 import arn
+from tools.local_cloud.providers.aws.ec2 import arn, until_free
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, path
 from tools.local_cloud.providers.lifecycle import tag_list
 
@@ -147,15 +145,14 @@ def _close(calls: Calls, group: str) -> None:
 
 
 def _remove_group(subject: Subject) -> None:
-    """Delete the group. As in the provider, rules that refer to it are revoked only with ``revokeRulesOnDelete``."""
-    try:
-        subject.call("delete_security_group")
-    except ClientError as problem:
-        revoking = subject.inputs.get("revokeRulesOnDelete")
-        if not revoking or problem.response["Error"]["Code"] != "DependencyViolation":
-            raise
+    """Delete the group, as soon as no network interface has it: those of stopped tasks keep theirs for a while.
+
+    As in the provider, rules that refer to it are revoked only with ``revokeRulesOnDelete``
+    (terraform-provider-aws, resourceSecurityGroupDelete).
+    """
+    if subject.inputs.get("revokeRulesOnDelete"):
         _forget(subject.calls, subject.identity)
-        subject.call("delete_security_group")
+    until_free(subject, "delete_security_group")
 
 
 def _forget(calls: Calls, group: str) -> None:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from infra.logs import access_logs_policy
 from tools.local_cloud.providers import lifecycle
-from tools.local_cloud.providers.aws import KINDS
+from tools.local_cloud.providers.aws import KINDS, ec2
 from tools.local_cloud.providers.aws.groups import GROUP
 from tools.local_cloud.providers.aws.iam import ROLE
 from tools.tests.local_cloud.providers.conftest import REGION, counter
@@ -219,7 +219,8 @@ def role(calls):
     return "held"
 
 
-def test_a_group_that_a_rule_names_stays(calls, group):
+def test_a_group_that_a_rule_names_stays(calls, group, monkeypatch):
+    monkeypatch.setattr(ec2, "DETACH_SECONDS", 0.3)
     with pytest.raises(ClientError, match=f"resource {group} has a dependent object"):
         lifecycle.delete(calls, GROUP, group, {"name": "named"})
     lifecycle.delete(calls, GROUP, group, {"name": "named", "revokeRulesOnDelete": True})

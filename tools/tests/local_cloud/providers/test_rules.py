@@ -14,6 +14,7 @@ from tools.local_cloud.aws import quotas
 from tools.local_cloud.providers import lifecycle
 from tools.local_cloud.providers.aws import ec2
 from tools.local_cloud.providers.aws.ec2 import NAT_GATEWAY
+from tools.local_cloud.providers.aws.groups import GROUP
 from tools.tests.local_cloud.providers.conftest import (
     counter,
     database,
@@ -234,6 +235,43 @@ def test_a_vpc_with_an_internet_gateway_stays_and_goes_without(calls):
     assert refused(calls, "ec2", "delete_vpc", vpc)["Code"] == "DependencyViolation"
     calls("ec2", "detach_internet_gateway", attached)
     calls("ec2", "delete_vpc", vpc)
+
+
+def with_interface(calls, subnets, group):
+    params = {"SubnetId": subnets[0], "Groups": [group]}
+    card = calls("ec2", "create_network_interface", params)["NetworkInterface"]
+    return "ec2", "delete_network_interface", {"NetworkInterfaceId": card["NetworkInterfaceId"]}
+
+
+def with_balancer(calls, subnets, group):
+    params = {"Name": f"b{next(counter)}", "Subnets": subnets[:2], "SecurityGroups": [group]}
+    [made] = calls("elbv2", "create_load_balancer", params)["LoadBalancers"]
+    return "elbv2", "delete_load_balancer", {"LoadBalancerArn": made["LoadBalancerArn"]}
+
+
+def with_database(calls, _, group):
+    name = f"d{next(counter)}"
+    calls("rds", "create_db_instance", database(name, VpcSecurityGroupIds=[group]))
+    named = {"DBInstanceIdentifier": name, "SkipFinalSnapshot": True}
+    return "rds", "delete_db_instance", named
+
+
+@pytest.mark.parametrize("use", [with_interface, with_balancer, with_database])
+def test_security_group_in_use_stays_and_the_provider_waits(calls, vpc, subnets, monkeypatch, use):
+    """EC2 API reference, DeleteSecurityGroup: refused with DependencyViolation."""
+    named = {"GroupName": f"g{next(counter)}", "Description": "used", "VpcId": vpc}
+    group = calls("ec2", "create_security_group", named)["GroupId"]
+    release = use(calls, subnets, group)
+    monkeypatch.setattr(ec2, "DETACH_SECONDS", 0.3)
+    with pytest.raises(ClientError, match=f"DependencyViolation.*{group} has a dependent object"):
+        lifecycle.delete(calls, GROUP, group, {"name": named["GroupName"]})
+    monkeypatch.setattr(ec2, "DETACH_SECONDS", 30.0)
+    with ThreadPoolExecutor(1) as beside:
+        deleting = beside.submit(lifecycle.delete, calls, GROUP, group, {"name": "used"})
+        with pytest.raises(TimeoutError):
+            deleting.result(0.2)
+        calls(*release)
+        deleting.result(30)
 
 
 def test_a_subnet_with_an_interface_in_it_stays(calls, vpc):
