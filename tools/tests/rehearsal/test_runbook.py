@@ -113,7 +113,6 @@ REPEATABLE = tuple(
         "logs",
         "db check",
         "db psql",
-        "db tunnel",
         "db drill",
         "rehearse",
         "pause",
