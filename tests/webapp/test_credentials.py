@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
 import time
@@ -92,12 +91,6 @@ def test_a_failed_look_up_is_not_repeated_in_the_same_burst():
 
 def test_where_there_is_no_secret_a_refusal_stays_one():
     assert Credentials(OLD, None).replace(OLD) is None
-
-
-@pytest.mark.slow
-def test_rds_s_secret_is_read(vault):
-    arn = vault.store(json.dumps({"username": "postgres", "password": 'p"w'}))
-    assert SecretsManager(arn)() == Login("postgres", 'p"w')
 
 
 @pytest.mark.slow

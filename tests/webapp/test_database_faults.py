@@ -231,21 +231,6 @@ def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(serve, 
     assert health.quantile(1) < LIMIT
 
 
-@pytest.mark.slow
-def test_the_page_comes_back_by_itself_after_a_restart(serve, postgres):
-    server = serve()
-    server.wait_for("/", 200)
-    with Watch(server, "/health") as health:
-        postgres.stop()
-        server.wait_for("/health/db", 500, 3)
-        assert server.get("/").status == 503
-        postgres.start()
-        assert server.wait_for("/", 200) < BACK
-        assert server.wait_for("/health/db", 200) < BACK
-    assert (health.statuses(), health.errors) == ({200}, [])
-    eventually(lambda: server.messages().count("database connected") == 2, 2)
-
-
 # Fails while the table `trouble` exists.
 FAILING = """
 DO $$ BEGIN

@@ -249,8 +249,3 @@ def test_health_is_a_short_answer(client, method, body):
     answer = client.open("/health", method=method)
     assert (answer.status_code, answer.text) == (200, body)
     assert answer.headers["Content-Type"] == "application/json"
-
-
-def test_health_db_says_exactly_that_it_is_connected(client):
-    answer = client.get("/health/db")
-    assert (answer.status_code, answer.text) == (200, '{"status":"healthy","db":"connected"}')
