@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pytest
+
 from tests.image.docker_engine import Engine
 from tests.webapp.dependencies import free_port
+from tests.webapp.serving import eventually
 
 LOOPBACK = "127.0.0.1"
 USER = "10001:10001"
@@ -19,10 +21,6 @@ AS_ON_FARGATE = (
     *("--read-only", "--tmpfs", "/tmp", "--user", USER),  # noqa: S108 (inside the container)
     *("--cpus", "0.25", "--memory", "512m", "--network", "host"),
 )
-
-
-class NotReady(Exception):
-    """A container did not answer as expected in time. The message has its log."""
 
 
 @dataclass(frozen=True)
@@ -53,19 +51,21 @@ class Container:
             connection.close()
 
     def wait_for(self, path: str, status: int, seconds: float = 15) -> None:
-        """Request a path until its status is this one; raise NotReady after `seconds`."""
-        deadline = time.monotonic() + seconds
+        """Request a path until its status is this one."""
         answer: Answer | Exception | None = None
-        while time.monotonic() < deadline:
+
+        def answered() -> bool:
+            nonlocal answer
             try:
                 answer = self.get(path)
             except (OSError, http.client.HTTPException) as refused:
                 answer = refused
-            else:
-                if answer.status == status:
-                    return
-            time.sleep(0.05)
-        raise NotReady(f"{path} answers {answer}; the log says:\n{self.logs()}")
+            return isinstance(answer, Answer) and answer.status == status
+
+        try:
+            eventually(answered, seconds)
+        except AssertionError:
+            pytest.fail(f"{path} answers {answer}; the log says:\n{self.logs()}")
 
     def logs(self) -> str:
         """Return its output, stdout before stderr."""
