@@ -83,7 +83,6 @@ class Postgres:
         self.set_password(self.password)
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
         log = str(self.data / "server.log")
         self._run("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-t", "30", "start")
 
@@ -104,7 +103,6 @@ class Postgres:
                 os.kill(int(pid), number)
 
     def connect(self, database: str = "careapp") -> psycopg.Connection[Any]:
-        """A connection as keeper, in autocommit mode."""
         return psycopg.connect(
             host=self.address,
             port=self.port,
@@ -116,7 +114,6 @@ class Postgres:
         )
 
     def execute(self, statement: str) -> list[Any]:
-        """The rows of a statement that keeper runs."""
         with self.connect() as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
@@ -128,7 +125,6 @@ class Postgres:
         self.password = password
 
     def empty(self) -> None:
-        """Leave no table in the database."""
         self.execute("DROP SCHEMA public CASCADE")
         self.execute("CREATE SCHEMA public AUTHORIZATION postgres")
 
@@ -147,7 +143,6 @@ class Postgres:
         self.signal(signal.SIGCONT)
 
     def heal(self) -> None:
-        """Undo whatever a test did to it."""
         if not (self.data / "postmaster.pid").exists():
             self.start()
         self.signal(signal.SIGCONT)
@@ -211,16 +206,10 @@ class Vault:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
-        self._client: Any = boto3.client(
-            "secretsmanager",
-            region_name=REGION,
-            endpoint_url=endpoint,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        self._client: Any = boto3.client("secretsmanager", REGION, endpoint_url=endpoint, **keys)
 
     def store(self, text: str) -> str:
-        """Keep a new secret, and return its ARN."""
         name = f"rds!db-{time.monotonic_ns()}"
         return str(self._client.create_secret(Name=name, SecretString=text)["ARN"])
 
@@ -229,7 +218,6 @@ class Vault:
         return self.store(json.dumps({"username": "postgres", "password": password}))
 
     def rotate(self, arn: str, password: str) -> None:
-        """Give the secret a new version."""
         text = json.dumps({"username": "postgres", "password": password})
         self._client.put_secret_value(SecretId=arn, SecretString=text)
 
