@@ -11,8 +11,8 @@ import pytest
 
 from tests.image.building import Image
 from tests.image.conftest import START_SECONDS, Database, Start
-from tests.image.containers import Answer
 from tests.support.memory import EATEN, EATER
+from tests.webapp.serving import eventually
 from tools.local_cloud.aws.ecs.containers import DockerContainer
 from tools.local_cloud.aws.ecs.plans import plan
 from tools.local_cloud.building.builder import LocalImage
@@ -35,11 +35,9 @@ def test_without_a_database_the_page_fails_and_health_does_not(
 ) -> None:
     container = start(variables, ("--health-interval", "1s"))
     container.wait_for("/", 503)
-    assert container.get("/health") == Answer(200, '{"status":"healthy"}')
-    deadline = time.monotonic() + START_SECONDS
-    while container.health() == "starting" and time.monotonic() < deadline:
-        time.sleep(0.2)
-    assert container.health() == "healthy"
+    health = container.get("/health")
+    assert (health.status, health.body) == (200, b'{"status":"healthy"}')
+    eventually(lambda: container.health() == "healthy", START_SECONDS)
 
 
 def test_it_runs_as_user_and_group_10001_can_write_to_tmp_alone_and_stops_at_once(
@@ -97,8 +95,8 @@ def test_the_page_is_served_from_a_database_that_refuses_plain_connections(
     container.wait_for("/", 200)
     assert container.get("/health/db").status == 200
     assert container.stop() == 0
-    assert container.logs() != ""
-    assert database.server.password not in container.logs()
+    assert container.text() != ""
+    assert database.server.password not in container.text()
 
 
 def test_the_bundle_in_the_image_does_not_vouch_for_another_authority_s_server(
@@ -109,4 +107,4 @@ def test_the_bundle_in_the_image_does_not_vouch_for_another_authority_s_server(
     container = start(given)
     container.wait_for("/", 503)
     assert container.get("/health/db").status == 500
-    assert "certificate verify failed" in container.logs()
+    assert "certificate verify failed" in container.text()

@@ -61,24 +61,16 @@ class Answer:
     seconds: float
 
 
-class Server:
-    """A running server; everything that it prints is in `output`."""
+class Client:
+    """Asks what listens on a port of this machine."""
 
-    def __init__(
-        self, environ: Mapping[str, str], port: int, output: Path, options: tuple[str, ...] = ()
-    ) -> None:
-        self.port = port
-        self.output = output
-        with output.open("wb") as file:
-            self.process = subprocess.Popen(
-                [*COMMAND, *options],
-                cwd=ROOT,
-                env=dict(environ),
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
+    port: int
 
-    def get(self, path: str, timeout: float = 10, **headers: str) -> Answer:
+    def text(self) -> str:
+        """What it has printed."""
+        raise NotImplementedError
+
+    def get(self, path: str, timeout: float = 20, **headers: str) -> Answer:
         """Ask on a connection of its own; `_` in the names of headers stands for `-`."""
         began = time.monotonic()
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
@@ -94,13 +86,32 @@ class Server:
     def answers(self, path: str, status: int) -> bool:
         try:
             return self.get(path).status == status
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
-    def wait_for(self, path: str, status: int, within: float = 10) -> float:
-        return eventually(
-            lambda: self.answers(path, status), within, f"{path} {status}\n{self.text()}"
-        )
+    def wait_for(self, path: str, status: int, within: float = 15) -> float:
+        try:
+            return eventually(lambda: self.answers(path, status), within, f"{path} {status}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.text()}") from None
+
+
+class Server(Client):
+    """A running server; everything that it prints is in `output`."""
+
+    def __init__(
+        self, environ: Mapping[str, str], port: int, output: Path, options: tuple[str, ...] = ()
+    ) -> None:
+        self.port = port
+        self.output = output
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                [*COMMAND, *options],
+                cwd=ROOT,
+                env=dict(environ),
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
