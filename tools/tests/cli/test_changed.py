@@ -50,7 +50,7 @@ def test_a_changed_file_is_tested_by_the_files_that_use_it(repository, changed, 
     assert shown(using(repository, [changed])) == expected
 
 
-def test_touched_files_are_those_since_main_and_those_git_does_not_know(repository):
+def test_touched_files_are_those_since_main_and_unknown_ones(repository):
     def git(*words):
         own = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
         subprocess.run(["git", *own, *words], cwd=repository, check=True, capture_output=True)

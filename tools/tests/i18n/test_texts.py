@@ -60,7 +60,7 @@ def test_a_message_without_japanese_is_listed_and_shown_in_english():
         assert str(Text("new and {how}", (("how", t("cause")),))) == "new and 原因"
 
 
-def test_missing_messages_are_added_empty_after_the_one_before_them_in_the_code():
+def test_missing_messages_are_added_empty_at_their_place():
     old = '# A\nmsgid ""\nmsgstr ""\n\nmsgid "b"\nmsgstr "B"\n\nmsgid "a"\nmsgstr "A"\n'
     new = added(old, [["b", 'the "new"\n{x}', "b"], ["other", "a"]])
     found = read_po(io.BytesIO(new.encode()))
