@@ -87,7 +87,7 @@ NEXT = "trying the next source"
         ),
     ],
 )
-def test_sources_have_their_order_and_what_does_not_fit_is_named(
+def test_sources_have_an_order_and_what_does_not_fit_is_named(
     script, environ, told, on_path, named, taken, said
 ):
     found = {"pulumi": script("pulumi", on_path)}
