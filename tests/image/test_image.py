@@ -107,7 +107,7 @@ def test_the_sdk_in_the_image_knows_the_services_that_the_app_calls_and_no_other
 
 def test_the_image_says_how_it_is_to_be_run(image: Image) -> None:
     config = image.engine.inspect("image", image.tag)["Config"]
-    expected = {
+    expected: dict[str, object] = {
         "User": "10001:10001",
         "WorkingDir": "/app",
         "Entrypoint": None,

@@ -98,7 +98,7 @@ NAMES = st.sampled_from([*EVERY, "DB_PASSWORD"])
 
 def test_every_variable_is_taken():
     found = Settings.load({name: text for name, (text, _, _) in EVERY.items()})
-    fields = {field: value for _, field, value in EVERY.values()}
+    fields: dict[str, Any] = {field: value for _, field, value in EVERY.values()}
     assert found == Settings(**fields, db_password=None)
 
 
