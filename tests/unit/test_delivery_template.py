@@ -209,4 +209,4 @@ def test_a_parameter_that_could_mean_more_than_one_thing_is_refused(parameter, r
 
 def test_the_documents_name_every_parameter():
     page = (ROOT / "docs" / "delivery.md").read_text()
-    assert [name for name in BOTH[0]._template["Parameters"] if f"`{name}" not in page] == []
+    assert [name for name in BOTH[0]._template["Parameters"] if f"`{name}`" not in page] == []

@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from stack.container import RESERVED
-from tests.documents import commands, local_cloud, scale, settings
+from tests.documents import local_cloud, scale, settings
 from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs
 from tests.documents.typed import typed, unknown
@@ -59,13 +59,6 @@ def test_no_page_names_a_page_or_folder_that_is_not_there(page):
     assert missing == [], f"{name_of(page)} names these between backticks: correct the names"
 
 
-@pytest.mark.parametrize("name", ["docs/your-app.md", "docs/your-app.ja.md"])
-def test_the_example_in_the_docs_is_the_one_that_is_rehearsed(name):
-    folder, text = ROOT / "examples" / "flaskr", (ROOT / name).read_text()
-    for language, file in (("python", "flaskr/__init__.py"), ("dockerfile", "Dockerfile")):
-        assert f"```{language}\n{(folder / file).read_text()}```\n" in text
-
-
 def test_the_docs_name_every_variable_that_the_stack_sets():
     named = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs" / "your-app.md").read_text()))
     assert RESERVED - named == set(), (
@@ -84,11 +77,6 @@ def test_every_page_in_docs_is_reached_from_the_readme():
                 waiting.append(Page(target))
     docs = {page.path for page in pages() if page.path.is_relative_to(ROOT / "docs")}
     assert docs - reached == set(), "link these from README.md, or from a page that it links"
-
-
-def test_the_page_of_commands_is_what_they_say_of_themselves():
-    written = (ROOT / "docs" / "commands.md").read_text()
-    assert written == commands.page(), "run `python -m tests.documents`"
 
 
 def test_the_local_cloud_s_readme_lists_types_and_functions():
