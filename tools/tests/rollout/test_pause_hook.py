@@ -20,8 +20,8 @@ from tools.snapshot.records import PauseHook, Traffic
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.rollout import rollout_answers as answers
+from tools.tests.rollout.judge_rows import diagnosis
 from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment
-from tools.tests.rollout.test_judge import diagnosis
 from tools.tests.snapshot import test_page
 from tools.tests.snapshot.test_page import SILENCE
 
