@@ -181,7 +181,6 @@ def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_ano
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("--exit -c natStrategy", "'natStrategy' is not KEY=VALUE, like natStrategy=none"),
         ("--exit -c bogus=1", "bogus: is an unknown key; Pulumi.yaml lists all keys"),
         ("--exit -c careapp:ecsEnabled=false", "--until stage1 leaves stage 2 out"),
         ("--exit -c appFolder=docs", "appFolder: docs/Dockerfile does not exist"),
