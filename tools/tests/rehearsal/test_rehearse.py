@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -296,9 +297,18 @@ def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud
     assert "cloud stop" not in done.stderr
 
 
-def test_a_local_cloud_survives_its_clients_and_ends_when_told_but_not_under_a_rehearsal(careapp):
-    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
-    before = careapp.facts()["pid"]
+def watched(done):
+    return re.search(r"watch it at (http://localhost:\d+)", done.stdout)[1]
+
+
+def test_local_cloud_survives_its_clients_and_ends_when_told(careapp):
+    started = careapp.run("cloud", "start", "--tasks", "process", "--port", "0")
+    assert started.returncode == 0, started.stderr
+    before, url = careapp.facts()["pid"], watched(started)
+    assert watched(careapp.run("cloud", "status")) == url == careapp.facts()["page"]
+    assert url != "http://localhost:8081", "--port 0 takes any port for both"
+    with urllib.request.urlopen(f"{url}/state", timeout=10) as answer:
+        assert json.load(answer)["verdict"]["headline"] == "Nothing is deployed"
     second = careapp.run("rehearse", "--exit", "--tasks", "process")
     assert second.returncode == 1
     assert "a local cloud already runs in" in second.stderr
@@ -317,6 +327,8 @@ def test_a_local_cloud_survives_its_clients_and_ends_when_told_but_not_under_a_r
     assert careapp.run("cloud", "status").returncode == 0
     assert careapp.run("cloud", "stop").returncode == 0
     assert careapp.run("cloud", "status").returncode == 1
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
     assert_nothing_left(careapp)
 
 
