@@ -1,8 +1,13 @@
-"""A damaged database: a drill shows what a backup has, a restore brings it back, typed in ``./careapp shell``."""
+"""The database through a bastion: a query, a tunnel, a drill of a backup, a restore, a rule that is missing."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -25,6 +30,51 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
 
 def databases(running: Careapp) -> list[str]:
     return [each["id"] for each in running.facts()["state"]["databases"]]
+
+
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+PASSWORD = """
+import boto3, json
+[database] = boto3.client("rds").describe_db_instances(DBInstanceIdentifier="careapp-poc")["DBInstances"]
+secret = boto3.client("secretsmanager").get_secret_value(
+    SecretId=database["MasterUserSecret"]["SecretArn"])
+print(json.loads(secret["SecretString"])["password"])
+"""
+
+
+def test_tunnel_leads_to_the_database_until_ctrl_c(running: Careapp) -> None:
+    """Neither screen nor process list has the password."""
+    held = running.start_inside(sys.executable, "-m", "tools.cli", "db", "tunnel")
+    lines = list(iter(held.stdout.readline, "Ctrl-C closes the tunnel.\n"))
+    [port] = [int(each.partition("=")[2]) for each in lines if each.startswith("  port=")]
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as near:
+        near.sendall(SSL_REQUEST)
+        assert near.recv(1) == b"S"
+    password = running.python(PASSWORD).strip()
+    processes = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout
+    assert "session-manager-plugin" in processes or "session_plugin.py" in processes
+    assert len(password) == 28
+    assert password not in processes + "".join(lines)
+    os.killpg(held.pid, signal.SIGINT)
+    assert held.wait(20) == 0
+    held.stdout.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_database_is_reached_through_the_bastion(running: Careapp) -> None:
+    seen = json.loads(running.tool("db", "check", "--json", "--rounds", "5").stdout)
+    assert seen["through"].startswith("bastion i-")
+    assert seen["version"].startswith("PostgreSQL 17")
+    assert (seen["user"], seen["database"]) == ("postgres", "careapp")
+    assert (seen["tls"], seen["verified"]) == ("TLSv1.3", "verify-full")
+    assert 0 < seen["p50_ms"] <= seen["slowest_ms"]
+    asked = running.tool("db", "psql", "-c", "SELECT count(*) > 0 AS visited FROM visits")
+    assert "visited" in asked.stdout
+    bare = ("env", f"PATH={running.home.programs}", sys.executable, "-m", "tools.cli", "db", "psql")
+    done = running.expect(0, *bare, "-c", "SELECT 1 AS one, NULL AS none")
+    assert done.stdout == "one | none\n----+-----\n1   |\n"
+    assert "psql is not on PATH" in running.expect(1, *bare).stderr
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +150,26 @@ def test_old_instance_is_deleted_before_another_restore(running: Careapp, moment
     said = running.tool("db", "restore", "--time", moment, "--yes", code=1).stderr
     command = f"aws rds delete-db-instance --region ap-northeast-1 --db-instance-identifier {OLD}"
     assert f"{OLD} is still there from an earlier restore; delete it first: {command}" in said
+
+
+CLOSE = """
+import boto3
+ec2 = boto3.client("ec2")
+groups = ec2.describe_security_groups()["SecurityGroups"]
+database, bastion = (
+    next(each["GroupId"] for each in groups if each["GroupName"].startswith(f"careapp-poc-{name}"))
+    for name in ("database", "bastion")
+)
+rule = dict(IpProtocol="tcp", FromPort=5432, ToPort=5432, UserIdGroupPairs=[{"GroupId": bastion}])
+ec2.revoke_security_group_ingress(GroupId=database, IpPermissions=[rule])
+print(database)
+"""
+
+
+def test_rule_that_is_missing_is_named_with_its_command(running: Careapp) -> None:
+    """The last test of this file: it leaves the stack like that."""
+    group = running.python(CLOSE).strip()
+    said = running.tool("db", "check", code=1).stderr
+    assert f"Security group {group} (careapp-poc-database" in said
+    assert "has no inbound rule for TCP 5432" in said
+    assert "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id" in said
