@@ -10,9 +10,10 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,20 @@ from tools.local_cloud.run.client import find, require
 from tools.local_cloud.run.project import current_project
 
 UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+
+
+def background(words: Sequence[str], **more: Any) -> subprocess.Popen[str]:
+    """A process in a process group of its own, as a terminal would start it; its outputs are one."""
+    return subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # A test run in the background of a shell ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **more,
+    )
 
 
 class Careapp:
@@ -43,18 +58,8 @@ class Careapp:
         )
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """In the background, in a process group of its own, as a terminal would start it."""
-        return subprocess.Popen(
-            self.command(*words),
-            cwd=self.project,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            # A test run in the background of a shell ignores SIGINT, and so would its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        """In the background."""
+        return background(self.command(*words), cwd=self.project, env=self.environment)
 
     def shell_command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``./careapp shell -- WORDS``."""
