@@ -22,12 +22,6 @@ from tools.tests.conftest import Told
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.rollout.rollout_answers import EXPECTED
 
-EXCUSED = {
-    *("too-few-tasks", "rolled-back", "roll-out-failed"),
-    *("fargate-quota-small", "subnets-full", "tasks-die", "workers-die"),
-    *("job-schedule-differs", "job-role-denied", "job-not-started", "job-command-missing"),
-    *("job-timed-out", "job-failed"),
-}
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
 WELL, WARMING = a.stack(), a.stack(page=a.page(503))
 FAILING, STOPPED = a.stack(page=a.page(500)), a.database(status="stopped")
@@ -68,9 +62,9 @@ def test_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path,
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
-def test_causes_are_red_but_those_that_are_excused(gate, name):
+def test_causes_that_block_are_red(gate, name):
     found = judge(SITUATIONS[name])
-    red = {each.id for each in found.causes} - EXCUSED
+    red = any(each.facts.blocks for each in found.causes)
     assert gate(SITUATIONS[name])[0] == (plain(found) if red else "")
 
 
