@@ -127,7 +127,7 @@ def test_preview_is_one_comment_that_is_rewritten(story):
     assert "not deployed yet" in told["preview of nothing"]["Preview"].summary
     preview = told["preview"]["Preview"]
     head, *_ = preview.summary.splitlines()
-    assert re.fullmatch(r"### Preview of poc: .*\+- 1 to replace", head)
+    assert re.fullmatch(r"### Preview of poc: .*\+- 1 to replace.*", head)
     assert preview.outputs["text"] == preview.summary.rstrip("\n")
     assert "aws:ecs/taskDefinition:TaskDefinition" in preview.summary
     mark, first, second = "<!-- careapp preview -->", told["first comment"], told["second comment"]
