@@ -185,6 +185,7 @@ CUT_OFF = a.network(a.subnet("private-1", "10.0.16.0/20"))
 TLS = replace(a.target_group(), protocol="HTTPS")
 NO_LOGS = Logs(group="/ecs/careapp-poc", exists=False)
 IMAGE = "The image is in ECR, for the task's processor"
+SECRETS = "The secrets of the database and of the app are there"
 ROUTES = "The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"
 
 
