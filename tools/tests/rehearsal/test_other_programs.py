@@ -113,7 +113,7 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     shop.pulumi("stack", "init", "dev")
     shop.pulumi("config", "set", "aws:region", "eu-west-1")
     shop.pulumi("config", "set", "--secret", "word", "open-sesame")
-    assert f"virtualenv: {shop.venv} is no virtual environment" in shop.pulumi(*UP, code=255)
+    assert f"virtualenv: {shop.venv} is no virtual environment" in shop.pulumi(*UP, code=1)
     # Links to the packages of this one are much faster than an installation.
     packages = shop.make_venv()
     for each in (each for each in PACKAGES.iterdir() if each.suffix != ".pth"):
