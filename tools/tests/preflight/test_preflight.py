@@ -197,7 +197,7 @@ ROUTES = "The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"
         (
             a.stage1(secrets={a.SECRET: None}),
             "secret-missing",
-            ["The secret of the database exists"],
+            [SECRETS],
         ),
         (a.stack(logs=NO_LOGS), "log-group-missing", ["The log group is there"]),
     ],
