@@ -63,7 +63,7 @@ BREAKAGES = (
         "tools/rollout/verdict.py",
         'if mine is not None and mine.rollout == "FAILED":',
         "if False:",
-        "tools/tests/rollout/test_rollout_verdict.py::test_a_failure_is_believed_at_the_second_look_once_the_revision_had_appeared",
+        "tools/tests/rollout/test_judge.py::test_verdict_of_the_last_look",
     ),
     Breakage(
         "tools/diagnosis/reachability.py",

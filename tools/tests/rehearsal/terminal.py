@@ -18,7 +18,7 @@ from tests.documents.markdown import Page
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.paths import ROOT
 from tools.local_cloud.run.client import find, require
-from tools.tests.rehearsal.conftest import Careapp
+from tools.tests.rehearsal.conftest import Careapp, background
 
 RUNBOOK = ("docs/first-deploy", "docs/repair", "docs/operate")
 """The pages of the runbook as they are typed: the last one ends with `pulumi destroy`."""
@@ -46,16 +46,8 @@ class Terminal:
 
     def type(self, command: Command, locale: str) -> tuple[int, str]:
         """The exit code and all that is printed. Ctrl-C comes when the page's lines are there."""
-        with subprocess.Popen(
-            ["sh", "-c", command.words],
-            **self._where(command.words, locale),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            # A test run in the background of a shell ignores SIGINT, and so would its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        ) as process:
+        where = self._where(command.words, locale)
+        with background(["sh", "-c", command.words], **where) as process:
             if command.interrupted:
                 return 0, self._held(process, command)
             output, _ = process.communicate(timeout=300)

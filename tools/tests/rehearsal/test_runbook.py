@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.tests.rehearsal.conftest import Careapp
+from tools.tests.rehearsal.conftest import UP, Careapp
 from tools.tests.rehearsal.terminal import (
     PAIRS,
     RUNBOOK,
@@ -26,7 +26,6 @@ from tools.tests.rehearsal.terminal import (
     runs_here,
 )
 
-UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
 SWITCH = ("pulumi", "config", "set", "ecsEnabled", "-s", "poc")
 TRIES = 5
 
@@ -40,8 +39,7 @@ def kill_while_creating(careapp: Careapp, resource: str, made: Callable[[], bool
     """
     for _ in range(TRIES):
         for words in ((*SWITCH, "false"), UP, (*SWITCH, "true")):
-            done = careapp.shell(*words)
-            assert done.returncode == 0, done.stdout + done.stderr
+            careapp.expect(0, *words)
         # One resource at a time, so that no other one is half made.
         how = ("shell", "--tasks", "process", "--port", "0", "--")
         with subprocess.Popen(
@@ -105,20 +103,9 @@ def _pending(careapp: Careapp) -> str:
 
 REPEATABLE = tuple(
     f"./careapp {name}"
-    for name in (
-        "status",
-        "doctor",
-        "preflight",
-        "events",
-        "logs",
-        "db check",
-        "db psql",
-        "db drill",
-        "rehearse",
-        "pause",
-        "resume",
-    )
-)
+    for name in ("status", "doctor", "preflight", "events", "logs", "rehearse", "pause", "resume",
+                 "db check", "db psql", "db drill")
+)  # fmt: skip
 """What may be typed once more in Japanese, for it leaves all as it was."""
 LOCKED = "pulumi cancel"
 """The block with this command is typed after a `pulumi up` that was killed."""
