@@ -6,9 +6,11 @@ import itertools
 import json
 import logging
 from functools import partial
+from pathlib import Path
 from threading import Event
 
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 
 from tests.support.loaded import load
@@ -65,14 +67,21 @@ def aws(calls):
     return Aws(calls)
 
 
+def recorded(name):
+    """A table of ``recorded/``."""
+    return yaml.safe_load((Path(__file__).parent / "recorded" / f"{name}.yaml").read_text())
+
+
 def unique(word):
     return f"{word}-{next(counter)}"
 
 
 def where(**values):
-    """The filters of a ``describe`` operation of EC2: ``vpc_id="vpc-1"``."""
-    named = {name.replace("_", "-"): value for name, value in values.items()}
-    return [{"Name": name, "Values": [value]} for name, value in named.items()]
+    """The filters of a ``describe`` operation of EC2: ``attachment__vpc_id`` is ``attachment.vpc-id``."""
+    return [
+        {"Name": name.replace("__", ".").replace("_", "-"), "Values": [value]}
+        for name, value in values.items()
+    ]
 
 
 def document(*statements):
@@ -116,10 +125,10 @@ class Made:
     def read(self):
         return lifecycle.read(self.calls, self.kind, self.id, self.inputs)
 
-    def delete(self):
-        """Delete it; it is gone then."""
+    def delete(self, *, stays=False):
+        """Delete it by the stand-in; it is gone then, unless AWS keeps it."""
         lifecycle.delete(self.calls, self.kind, self.id, self.inputs)
-        assert self.read() is None
+        assert (self.read() is not None) is stays
 
 
 @pytest.fixture
@@ -146,7 +155,7 @@ def closed_vpc(aws):
 
 def gateway_of(aws, vpc):
     """The internet gateway of a VPC, as the parameters that name both."""
-    [found] = aws.ec2.describe_internet_gateways(Filters=where(attachment_vpc_id=vpc)) or [None]
+    [found] = aws.ec2.describe_internet_gateways(Filters=where(attachment__vpc_id=vpc))
     return {"InternetGatewayId": found["InternetGatewayId"], "VpcId": vpc}
 
 
