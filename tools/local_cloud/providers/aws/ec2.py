@@ -188,7 +188,7 @@ def _flow_log(inputs: Values) -> Values:
 def _make_flow_log(calls: Calls, kind: Kind, inputs: Values) -> str:
     untagged = {name: value for name, value in inputs.items() if name != "tags"}
     params = calls.convert("ec2", kind.create, untagged)
-    pairs = tag_list(inputs.get("tags") or {}, "Key")
+    pairs = tag_list(inputs.get("tags") or {})
     params["TagSpecifications"] = [{"ResourceType": "vpc-flow-log", "Tags": pairs}]
     answer = calls("ec2", kind.create, params)
     if answer["Unsuccessful"]:
