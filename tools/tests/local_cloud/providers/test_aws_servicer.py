@@ -83,8 +83,9 @@ class Engine:
         known = {"old_inputs": struct(now["inputs"]), "properties": now["outputs"]}
         self.servicer.Delete(pb.DeleteRequest(id=identity, urn=now["urn"], **known), self)
 
-    def diff(self, short, olds, news, **more):
-        request = pb.DiffRequest(urn=self.urn(short), old_inputs=struct(olds), news=struct(news))
+    def diff(self, short, before, after, **more):
+        known = {"old_inputs": struct(before), "news": struct(after)}
+        request = pb.DiffRequest(urn=self.urn(short), **known)
         request.MergeFrom(pb.DiffRequest(**more))
         return self.servicer.Diff(request, self)
 
@@ -238,7 +239,7 @@ CIDR, PEER = {"cidrIpv4": "10.0.0.0/16"}, {"referencedSecurityGroupId": "sg-1"}
         ("ecr/lifecyclePolicy", {"policy": "old"}, {"policy": "new"}, "policy", True),
         # With a name from the provider it goes after its replacement has come.
         ("rds/parameterGroup", OWN | {"name": "t-1", "family": "postgres17"},
-         {"name": "t-1", "family": "postgres18"}, "family", False),
+         OWN | {"name": "t-1", "family": "postgres18"}, "family", False),
         # pulumi_aws, InstanceRootBlockDeviceArgs: `encrypted` and `kms_key_id` require replacement.
         (INSTANCE, {"rootBlockDevice": ENCRYPTED}, {"rootBlockDevice": {}}, "rootBlockDevice", False),
         (INSTANCE, {"rootBlockDevice": ENCRYPTED}, {"rootBlockDevice": {**ENCRYPTED, "kmsKeyId": "k"}},
