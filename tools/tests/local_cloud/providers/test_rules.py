@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network
@@ -24,9 +25,9 @@ from tools.tests.local_cloud.providers.conftest import (
 
 IMAGE = {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1}
 DEPENDS = "DependencyViolation"
-MANIFEST = (
-    '{"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json"}'
-)
+MEDIA = "application/vnd.docker.distribution.manifest.v2+json"
+LAYERS = [{"digest": "sha256:0"}]
+MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": MEDIA, "config": {}, "layers": LAYERS})
 
 
 @pytest.fixture
