@@ -38,7 +38,8 @@ def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, 
     add, remove = TAGGING.get(kind.token) or TAGGING[kind.service]
     named = subject.identity if kind.service in ("ec2", "iam", "kms") else arn
     removed = sorted(set(old) - set(new))
-    for operation, value in ((remove, removed), (add, new)):
+    changes: tuple[tuple[str, Any], ...] = ((remove, removed), (add, new))
+    for operation, value in changes:
         shapes = _model(subject.calls, kind, operation).input_shape.members
         target, tags = (name for name in shapes if name != "DryRun")
         if value and value is removed and shapes[tags].member.type_name == "structure":
