@@ -82,7 +82,8 @@ def test_every_page_in_docs_is_reached_from_the_readme():
 def test_the_local_cloud_s_readme_lists_types_and_functions():
     written = local_cloud.FILE.read_text()
     assert written == local_cloud.page(), "run `python -m tests.documents`"
-    assert "\n| `aws.rds` | `Instance`, `ParameterGroup`, `SubnetGroup` |\n" in written
+    assert "| `aws.rds` | `Instance` (address, arn, " in written
+    assert ", `SubnetGroup` (arn, name, vpc_id) |\n" in written
     assert "\n| `aws` | `get_availability_zones`, " in written
 
 

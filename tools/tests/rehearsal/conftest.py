@@ -161,7 +161,7 @@ def _twin(file: Path, template: Path, folder: Path) -> bytes:
 
 def new_project(template: Path, folder: Path, home: Path) -> None:
     """Run ``pulumi new``; its language host is the rehearsal's, as everywhere here."""
-    hosts = Hosts(Language(os.environ), {})
+    hosts = Hosts(Language(os.environ, {}), {})
     hosts.start()
     try:
         told = {"PULUMI_HOME": str(home / "pulumi"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
