@@ -1,16 +1,18 @@
-"""The resources that the program declares with one stack's settings, as a policy pack is passed them.
+"""What the program declares with a stack's settings in stage 2, run against Pulumi's mocks.
 
-The program runs in stage 2 with `Pulumi.STACK.yaml` and the settings, against Pulumi's mocks. A process for
-each, as Pulumi's runtime is global, forked from one that has imported Pulumi's packages.
+A process for each run, as Pulumi's runtime is global, forked from one that has imported Pulumi's packages.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import re
 import runpy
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,10 @@ import pulumi
 from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
-from stack.file import read
-from tests.unit.conftest import Engine
+from infra import image_tag, login
+from stack.file import StackError, read
+from stack.settings import KEYS, Settings
+from tests.unit.conftest import ENDPOINTS, Engine, OneMoment
 from tools.local_cloud.engine.program import FORKS, PRELOADED
 from tools.local_cloud.providers.awsx import Builder, Child
 from tools.rollout import health_change, paused_schedules, update
@@ -29,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 VPC = "awsx:ec2:Vpc"
 NAMES = ("arn", "name", "bucket")
 """Outputs by which other resources point at one."""
+STAGE_2 = "ecsEnabled=true"
 
 
 @cache
@@ -38,11 +43,55 @@ def _processes() -> ProcessPoolExecutor:
 
 
 @cache
+def begun(stack: str, *settings: str) -> Future[dict[str, Any]]:
+    """Start a run of the program with a stack file and settings like ``key=value``."""
+    return _processes().submit(run, stack, *settings)
+
+
+def declared(stack: str, *settings: str) -> dict[str, Any]:
+    """Return the run's resources, outputs and components. Raises what the program raises."""
+    return begun(stack, *settings).result()
+
+
+@cache
+def variants(stack: str) -> dict[str, tuple[str, ...]]:
+    """Return for each key the settings that give it another value than a stack file.
+
+    None of them are returned where the refusal of the value names no other key, as that of a missing file.
+    """
+    return {key.name: _with_another(stack, key.name) for key in KEYS}
+
+
+def _with_another(stack: str, key: str) -> tuple[str, ...]:
+    """Return another value of a key, and of the keys that it needs: those that the refusal names."""
+    had = dict(Settings.read(stack, ROOT).texts) | {"ecsEnabled": "true"}
+    examples = {each.name: each.another(had[each.name]) for each in KEYS}
+    given = {key: examples[key]}
+    while said := problem(stack, given):
+        needed = [name for name in re.findall(r"\w+", said) if name in examples.keys() - given]
+        if not needed:
+            return ()
+        given[needed[0]] = examples[needed[0]]
+    return tuple(f"{name}={value}" for name, value in given.items())
+
+
+def problem(stack: str, settings: Mapping[str, str]) -> str:
+    """Return the first problem of a stack file with these settings; "" if there is none."""
+    file = read(stack, ROOT)
+    ours = {f"careapp:{key}": value for key, value in settings.items()}
+    try:
+        Settings.of(replace(file, values={**file.values, **ours}), sources=True)
+    except StackError as refused:
+        return str(refused).splitlines()[1].strip()
+    return ""
+
+
+@cache
 def resources_of(stack: str, *settings: str) -> list[PolicyResource]:
-    """Run the program and return what it declares. Raises what the program raises."""
-    declared = _processes().submit(run, stack, *settings).result()
-    made = [resource(one["kind"], one["name"], stack, **one["inputs"]) for one in declared]
-    names = [set(one["known_as"]) for one in declared]
+    """Return what the program declares, as a policy pack is passed it."""
+    found = declared(stack, *settings)["resources"]
+    made = [resource(one["kind"], one["name"], stack, **one["inputs"]) for one in found]
+    names = [set(one["known_as"]) for one in found]
     for each in made:
         each.property_dependencies = {
             key: [other for other, known_as in zip(made, names, strict=True) if known_as & said]
@@ -59,18 +108,18 @@ def resource(kind: str, name: str = "it", stack: str = "prod", /, **props: Any) 
     return PolicyResource(kind, props, urn, name, options, None, None, [], {})
 
 
+def document(*allowed: str, resource: str = "arn:aws:s3:::it/*", **more: Any) -> str:
+    """Return a policy of one statement that allows the actions, with `more` in the statement."""
+    statement = {"Effect": "Allow", "Action": [*allowed], "Resource": resource, **more}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def _strings(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _strings(item)
-
-
-def settings_of(stack: str, *changes: str) -> dict[str, str]:
-    """Return a stack file's settings, with stage 2 turned on, as it has every resource, and `changes`."""
-    ours = dict(change.split("=", 1) for change in ("ecsEnabled=true", *changes))
-    return {**read(stack, ROOT).values, **{f"careapp:{key}": value for key, value in ours.items()}}
 
 
 class Recorder(Engine):
@@ -93,6 +142,34 @@ class Recorder(Engine):
             # The others are the children themselves, which Pulumi's mocks would have to know.
             state |= {key: value for key, value in built.items() if key.endswith(("Id", "Ids"))}
         return identity, state
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Return the resources with their options; the children of the VPC have none."""
+        return [each | self._options(each["kind"], each["name"]) for each in self.declared]
+
+    def _options(self, kind: str, name: str) -> dict[str, Any]:
+        request = self.monitor.requests.get((kind, name))
+        if request is None:
+            return {"parent": VPC, "options": {}, "needs": []}
+        by_inputs = {urn for each in request.propertyDependencies.values() for urn in each.urns}
+        options = {
+            "protect": request.protect,
+            "deleteBeforeReplace": request.deleteBeforeReplace,
+            "ignoreChanges": list(request.ignoreChanges),
+            "hooks": [*request.hooks.before_create, *request.hooks.before_update],
+            "after": sorted(_short(urn) for urn in {*request.dependencies} - by_inputs),
+        }
+        return {
+            "parent": request.parent.split("::")[2].rpartition("$")[2].rpartition(":")[2],
+            "options": {key: value for key, value in options.items() if value},
+            "needs": sorted(map(_short, request.dependencies)),
+        }
+
+
+def _short(urn: str) -> str:
+    """Return type and name of a resource, without module and parents."""
+    _, _, kind, name = urn.split("::")
+    return f"{kind.rpartition(':')[2]} {name}"
 
 
 class Children:
@@ -122,8 +199,8 @@ class Children:
         return Child(urn=identity, identity=identity, outputs=state)
 
 
-def run(stack: str, *settings: str) -> list[dict[str, Any]]:
-    """Return a stack's resources as plain data, from a run in this process."""
+def run(stack: str, *settings: str) -> dict[str, Any]:
+    """Return what a stack declares as plain data, from a run in this process."""
     asyncio.set_event_loop(asyncio.new_event_loop())
     recorder = Recorder()
     pulumi.runtime.set_mocks(
@@ -134,10 +211,20 @@ def run(stack: str, *settings: str) -> list[dict[str, Any]]:
         monitor=recorder.monitor,
         organization="organization",
     )
-    pulumi.runtime.set_all_config(settings_of(stack, *settings))
+    ours = dict(each.split("=", 1) for each in (STAGE_2, *settings))
+    values = {**read(stack, ROOT).values, **{f"careapp:{key}": ours[key] for key in ours}}
+    pulumi.runtime.set_all_config(values)
+    outputs: dict[str, Any] = {}
+    pulumi.export = outputs.__setitem__
+    image_tag.datetime = OneMoment
+    login.discover = lambda settings: ENDPOINTS if settings.login.enabled else None
     update.watch = lambda *_: None  # the recorder knows no transforms
     paused_schedules.watch = lambda _: None
     update.Update.wait_for = lambda *_: None  # nothing rolls out here
     health_change.refuse_outage = lambda *_: None  # nor has anything before
     recorder.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
-    return recorder.declared
+    return {
+        "resources": recorder.resources(),
+        "outputs": recorder.known(pulumi.Output.all(**outputs)),
+        "loose": [*recorder.orphans(), *recorder.unfinished()],
+    }

@@ -1,49 +1,28 @@
-"""Each policy passes what meets its control and reports what does not; the stacks meet all but those left out."""
+"""Each policy passes what meets its control and reports what does not; test_declared has the stacks."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pulumi_policy import ResourceValidationArgs, StackValidationArgs, StackValidationPolicy
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from policy import CONTROLS, controls
-from policy.controls import as_policy, left_out, violators
+from policy.controls import as_policy, left_out
 from tests.documents.controls import page
-from tests.support.declared import ROOT, resource, resources_of
+from tests.support.declared import ROOT, document, resource
 from tools.local_cloud.engine.pulumi import Changes, Pulumi
 from tools.local_cloud.run.client import Facts
 from tools.rehearsal.stages import Rehearsal
 
 BY_ID = {control.id: control for control in CONTROLS}
-DOMAIN = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
-PROCESSES = (
-    'workers={"mail": {"command": "sh"}}',
-    'jobs={"report": {"command": "sh", "schedule": "rate(1 day)"}}',
-)
-OPTIONS = (
-    DOMAIN,
-    ("bastionEnabled=true",),
-    ("execEnabled=true", "uploadsEnabled=true"),
-    ("natStrategy=none", "bastionEnabled=true"),
-    PROCESSES,
-)
-"""Settings on top of `prod` that meet another control, leave one out, or bring resources of their own."""
-ASKED = [("poc",), ("prod",), *(("prod", *option) for option in OPTIONS)]
 
 
 def containers(good, bad):
     """Two task definitions; in the bad one the second of two containers is at fault."""
     return tuple({"containerDefinitions": json.dumps([good, one])} for one in (good, bad))
-
-
-def document(*allowed, resource="arn:aws:s3:::it/*", **more):
-    statement = {"Effect": "Allow", "Action": [*allowed], "Resource": resource, **more}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def policies(good, bad):
@@ -252,41 +231,6 @@ ALSO_WRONG = {
 """Other properties, or stacks, that violate a control."""
 
 
-@pytest.fixture(scope="module")
-def declared():
-    """Run the program for the stacks and for the settings at the same time."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda words: resources_of(*words), ASKED))
-
-
-@pytest.fixture
-def of_settings(tmp_path, monkeypatch):
-    """Return what `prod` leaves out when its stack file has further settings."""
-
-    def of(*settings):
-        text = (ROOT / "Pulumi.prod.yaml").read_text()
-        for key, said in (setting.split("=") for setting in settings):
-            lines = [line for line in text.splitlines() if not line.startswith(f"  {key}:")]
-            text = "\n".join([*lines, f"  {key}: '{said}'\n"])
-        (tmp_path / "Pulumi.prod.yaml").write_text(text)
-        (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
-        monkeypatch.chdir(tmp_path)
-        left_out.cache_clear()
-        return left_out("prod")
-
-    yield of
-    left_out.cache_clear()
-
-
-def failing(resources):
-    return {control.id for control in CONTROLS if violators(control, resources)}
-
-
-def concerned(resources):
-    kinds = {one.resource_type for one in resources}
-    return {control.id for control in CONTROLS if kinds & {*control.kinds}}
-
-
 def reported(control_id, *resources):
     """What the control's policy reports when the engine asks it, on plain dicts: each resource's name."""
     policy = as_policy(BY_ID[control_id])
@@ -379,24 +323,6 @@ def test_a_stack_without_a_section_of_its_own_has_the_rules_of_prod():
     asked = {name: single("RDS.5", bad, name) for name in ("poc", "prod", "copied")}
     found = {name: reported("RDS.5", one) for name, one in asked.items()}
     assert found == {"poc": [], "prod": ["it"], "copied": ["it"]}
-
-
-@pytest.mark.parametrize("stack", ["poc", "prod"])
-def test_a_stack_meets_every_control_but_those_left_out_and_none_of_those(declared, stack):
-    resources = resources_of(stack)
-    assert failing(resources) == left_out(stack).keys() & concerned(resources)
-
-
-@pytest.mark.parametrize("option", OPTIONS, ids=" ".join)
-def test_a_setting_leaves_out_what_is_said_of_it_and_nothing_else(declared, of_settings, option):
-    resources = resources_of("prod", *option)
-    met = {"ELB.1"} if option == DOMAIN else set()
-    assert failing(resources) == (of_settings(*option).keys() & concerned(resources)) - met
-
-
-def test_each_control_concerns_a_resource_of_some_stack(declared):
-    found = {each for words in ASKED for each in concerned(resources_of(*words))}
-    assert found == BY_ID.keys()
 
 
 def test_what_is_left_out_somewhere_is_a_control():

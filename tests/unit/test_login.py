@@ -1,11 +1,10 @@
-"""Login at the load balancer: the discovery document, the rules, and what the state has of the secret."""
+"""Login at the load balancer: the discovery document, the paths, and what is refused."""
 
 from __future__ import annotations
 
 import io
 import json
 import urllib.request
-from functools import partial
 
 import pulumi
 import pytest
@@ -13,54 +12,19 @@ import pytest
 from infra import login
 from stack.file import StackError
 from stack.login import MOST_WILDCARDS, covers
-from tests.unit.conftest import DOMAIN, ENDPOINTS, LOGIN, TAGS, service
-from tests.unit.test_infra_shifting import FIRST, RULE
+from tests.unit.conftest import DOMAIN, ENDPOINTS, LOGIN, service
 
-EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 ISSUER = LOGIN["loginIssuer"]
 DOCUMENT = {"issuer": ISSUER, **vars(ENDPOINTS)}
 
 
-@pytest.fixture
-def build(declare):
-    return partial(declare, service)
-
-
-def test_users_log_in_before_the_rule_forwards_and_the_public_paths_do_not(engine, build):
-    build(**LOGIN, sessionHours="2", publicPaths="/health,/static/*")
-    rules = engine.inputs(RULE)
-    assert rules["careapp-poc-app"]["actions"] == [
-        {
-            "type": "authenticate-oidc",
-            "order": 1,
-            "authenticateOidc": {
-                "issuer": ISSUER,
-                "authorizationEndpoint": ENDPOINTS.authorization_endpoint,
-                "tokenEndpoint": ENDPOINTS.token_endpoint,
-                "userInfoEndpoint": ENDPOINTS.userinfo_endpoint,
-                "clientId": "careapp",
-                "clientSecret": login.SECRET_COMES_LATER,
-                "scope": "openid email",
-                "sessionTimeout": 7200,
-                "onUnauthenticatedRequest": "authenticate",
-            },
-        },
-        {"type": "forward", "order": 2, "targetGroupArn": FIRST},
-    ]
-    public = rules["careapp-poc-public"]
-    assert public["conditions"] == [{"pathPattern": {"values": ["/health", "/static/*"]}}]
-    assert public["actions"] == [{"type": "forward", "targetGroupArn": FIRST}]
-    assert public["priority"] < rules["careapp-poc-app"]["priority"]
-    assert public["tags"] == TAGS
-
-
-def test_paths_with_dots_ask_for_the_login_before_the_public_ones(engine, build):
-    build(**LOGIN, publicPaths="/static/*")
-    rules = engine.inputs(RULE)
-    dots = rules["careapp-poc-dots"]
-    assert dots["actions"] == rules["careapp-poc-app"]["actions"]
-    assert dots["priority"] < rules["careapp-poc-public"]["priority"]
-    [condition] = dots["conditions"]
+def test_paths_with_dots_ask_for_the_login(engine, declare):
+    declare(service, **LOGIN, publicPaths="/static/*")
+    rules = engine.inputs("aws:lb/listenerRule:ListenerRule")
+    assert rules["careapp-poc-dots"]["actions"] == rules["careapp-poc-app"]["actions"]
+    order = [rules[f"careapp-poc-{each}"]["priority"] for each in ("dots", "public", "app")]
+    assert order == sorted(order)
+    [condition] = rules["careapp-poc-dots"]["conditions"]
     patterns = condition["pathPattern"]["values"]
     assert sum(each.count("*") for each in patterns) <= MOST_WILDCARDS
     login = ("/static/../x", "/static/..%2fx", "/static/x%2f..%2fy", "/static//x", "/static/..")
@@ -68,31 +32,6 @@ def test_paths_with_dots_ask_for_the_login_before_the_public_ones(engine, build)
         assert any(covers(each, path) for each in patterns), path
     for path in ("/static/app.css", "/static/a.b.js", "/"):
         assert not any(covers(each, path) for each in patterns), path
-    after = {
-        urn.rpartition("::")[2] for urn in engine.request(RULE, "careapp-poc-public").dependencies
-    }
-    assert "careapp-poc-dots" in after
-
-
-def test_the_way_to_the_provider_and_the_public_paths_are_there_first(engine, build):
-    build(**LOGIN)
-    made = engine.inputs(EGRESS)
-    for port in (443, 8443):
-        rule = made[f"careapp-poc-alb-to-login-{port}"]
-        assert (rule["fromPort"], rule["toPort"], rule["cidrIpv4"]) == (port, port, "0.0.0.0/0")
-        assert rule["securityGroupId"] == "SecurityGroup/careapp-poc-alb"
-    urns = engine.request(RULE, "careapp-poc-app").dependencies
-    first = {urn.rpartition("$")[2] for urn in urns}
-    assert {f"{RULE}::careapp-poc-public", f"{EGRESS}::careapp-poc-alb-to-login-443"} <= first
-
-
-def test_without_a_login_the_one_rule_forwards_as_before(engine, build):
-    build()
-    assert list(engine.inputs(RULE)) == ["careapp-poc-app"]
-    assert engine.inputs(RULE)["careapp-poc-app"]["actions"] == [
-        {"type": "forward", "targetGroupArn": FIRST}
-    ]
-    assert [each for each in engine.inputs(EGRESS) if "login" in each] == []
 
 
 def test_the_health_check_s_path_is_public_unless_others_are(configured):
