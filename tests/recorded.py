@@ -1,7 +1,8 @@
-"""Writes the records of what the program declares: `python -m tests.recorded`. A change of them is read as a diff.
+"""Writes the records of what the program declares and says: `python -m tests.recorded`. Read their diff.
 
 `poc.yaml` has the resources of stage 2 by their components, with inputs and options; `prod.yaml` has what is otherwise
 in prod, `settings.yaml` what another value of each setting changes, and `together.yaml` what several change in poc.
+`refused.yaml` has refused stack files and what is said of them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from tests.support import refusals
 from tests.support.declared import ROOT, VPC, begun, declared, variants
 
 FOLDER = ROOT / "tests" / "unit" / "recorded"
@@ -44,6 +46,10 @@ TOGETHER = {
     "clients by HTTPS": (
         "allowedCidrs=203.0.113.7,pl-0123456789abcdef0",
         "certificateArn=arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
+    ),
+    "deployed by push": (
+        "permissionsBoundary=careapp-delivery-poc-boundary",
+        "alarmEmail=team@example.com",
     ),
     "another small network": ("vpcCidr=10.1.32.0/19", "zoneCount=3"),
 }
@@ -125,8 +131,8 @@ def records() -> dict[str, str]:
         begun(*run)
     poc, prod = (resources(declared(stack)) for stack in ("poc", "prod"))
     of_each = {
-        " ".join(each) or f"{name} needs a file": changes(prod, resources(declared("prod", *each)))
-        for name, each in every.items()
+        " ".join(each): changes(prod, resources(declared("prod", *each)))
+        for each in dict.fromkeys(every.values())
     }
     of_several = {
         name: changes(poc, resources(declared("poc", *each))) for name, each in TOGETHER.items()
@@ -146,12 +152,19 @@ class Dumper(yaml.SafeDumper):
         return True
 
 
-def text(record: dict[str, Any]) -> str:
+def text(record: Any) -> str:
     """Return a record as YAML, with small maps and lists on one line."""
-    return yaml.dump(record, Dumper=Dumper, sort_keys=False, default_flow_style=None, width=140)
+    return yaml.dump(
+        record,
+        Dumper=Dumper,
+        sort_keys=False,
+        default_flow_style=None,
+        width=140,
+        allow_unicode=True,
+    )
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
     for name, record in records().items():
         (FOLDER / name).write_text(record)
+    refusals.FILE.write_text(text([refusals.said(each) for each in refusals.cases()]))

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import runpy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -57,33 +57,40 @@ def declared(stack: str, *settings: str) -> dict[str, Any]:
 def variants(stack: str) -> dict[str, tuple[str, ...]]:
     """Return for each key the settings that give it another value than a stack file.
 
-    None of them are returned where the refusal of the value names no other key, as that of a missing file.
+    A key is left out where the refusal of its value names no other key, as that of a missing file.
     """
-    return {key.name: _with_another(stack, key.name) for key in KEYS}
-
-
-def _with_another(stack: str, key: str) -> tuple[str, ...]:
-    """Return another value of a key, and of the keys that it needs: those that the refusal names."""
-    had = dict(Settings.read(stack, ROOT).texts) | {"ecsEnabled": "true"}
-    examples = {each.name: each.another(had[each.name]) for each in KEYS}
-    given = {key: examples[key]}
-    while said := problem(stack, given):
-        needed = [name for name in re.findall(r"\w+", said) if name in examples.keys() - given]
-        if not needed:
-            return ()
-        given[needed[0]] = examples[needed[0]]
-    return tuple(f"{name}={value}" for name, value in given.items())
-
-
-def problem(stack: str, settings: Mapping[str, str]) -> str:
-    """Return the first problem of a stack file with these settings; "" if there is none."""
     file = read(stack, ROOT)
-    ours = {f"careapp:{key}": value for key, value in settings.items()}
-    try:
-        Settings.of(replace(file, values={**file.values, **ours}), sources=True)
-    except StackError as refused:
-        return str(refused).splitlines()[1].strip()
-    return ""
+    had = dict(Settings.read(stack, ROOT).texts) | {"ecsEnabled": "true"}
+
+    def check(values: Mapping[str, str]) -> object:
+        ours = {f"careapp:{key}": value for key, value in values.items()}
+        return Settings.of(replace(file, values={**file.values, **ours}), sources=True)
+
+    found = {key.name: with_another(key.name, had, check) for key in KEYS}
+    return {
+        name: tuple(f"{key}={each[key]}" for key in sorted(each))
+        for name, each in found.items()
+        if each
+    }
+
+
+def with_another(
+    key: str, had: Mapping[str, str], check: Callable[[Mapping[str, str]], object]
+) -> dict[str, str]:
+    """Return another value of a key, and of the keys that it needs: those that the refusal names; {} without any."""
+    examples = {each.name: each.another(had.get(each.name, each.default)) for each in KEYS}
+    given = {key: examples[key]}
+    while True:
+        try:
+            check(given)
+        except StackError as refused:
+            words = re.findall(r"\w+", str(refused).splitlines()[1])
+            needed = [name for name in words if name in examples.keys() - given]
+            if not needed:
+                return {}
+            given[needed[0]] = examples[needed[0]]
+        else:
+            return given
 
 
 @cache

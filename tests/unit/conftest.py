@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from operator import attrgetter
@@ -15,7 +16,6 @@ import pytest
 from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.mocks import MockMonitor
 
-from infra.bastion import Bastion, BastionArgs
 from infra.database import Database, DatabaseArgs
 from infra.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.login import Endpoints
@@ -29,34 +29,19 @@ from stack.settings import Settings
 # A servicer lists itself before it has these, and a mocked resource of another thread may look there then.
 _CallbackServicer._transforms = {}
 
-USED = (
-    *(
-        "acm.Certificate",
-        "appautoscaling.Target",
-        "cloudwatch.Dashboard",
-        "ec2.Vpc",
-        "ecr.Repository",
-    ),
-    *("ecs.Cluster", "iam.Role", "kms.Key", "lb.Listener", "rds.Instance", "route53.Record"),
-    *(
-        "s3.Bucket",
-        "scheduler.Schedule",
-        "sns.Topic",
-        "ssm.Parameter",
-        "vpc.SecurityGroupIngressRule",
-    ),
-)
-"""A class of each module of pulumi_aws that the program uses: a module is imported at its first use."""
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _loaded(pytestconfig: pytest.Config) -> None:
     """Import what the first tests of a process would import for all, where a test has but a second."""
-    for name in USED if pytestconfig.getini("quick_seconds") == "1" else ():
-        attrgetter(name)(pulumi_aws)
+    if pytestconfig.getini("quick_seconds") == "1":
+        # pulumi_aws imports a module at the first use of one of its classes.
+        text = "".join(path.read_text() for path in (ROOT / "infra").glob("*.py"))
+        for name in set(re.findall(r"\baws\.([a-z0-9]+\.[A-Z]\w+)\(", text)):
+            attrgetter(name)(pulumi_aws)
 
 
 T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
 
 NAME = "careapp-poc"
 TAGS = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}
@@ -203,7 +188,6 @@ class Engine(pulumi.runtime.Mocks):
         ]
 
 
-FOR_SCALING = {"maxCount": "4"}
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 LOGIN = {
     "loginIssuer": "https://login.example.com",
@@ -216,16 +200,6 @@ ENDPOINTS = Endpoints(
     token_endpoint="https://tokens.example.com:8443/token",
     userinfo_endpoint="https://login.example.com/userinfo",
 )
-NEEDS = {
-    **{key: LOGIN for key in LOGIN if key.startswith("login")},
-    "taskCpu": {"taskMemory": "2048"},
-    "minCount": FOR_SCALING,
-    "scaleCpuTarget": FOR_SCALING,
-    "scaleRequestsPerTarget": FOR_SCALING,
-    "domainName": DOMAIN,
-    "hostedZoneId": DOMAIN,
-}
-"""What another value of a setting needs of others."""
 
 
 def of(
@@ -272,12 +246,6 @@ def image(settings: Settings, tag: str = "") -> AppImage:
 def uploads(settings: Settings, within: Network | None = None) -> Uploads:
     around = within or network(settings)
     return Uploads(NAME, UploadsArgs(settings=settings, network=around))
-
-
-def bastion(settings: Settings) -> Bastion:
-    around = network(settings)
-    args = BastionArgs(settings=settings, network=around, database=database(settings, around))
-    return Bastion(NAME, args)
 
 
 def service(settings: Settings) -> Service:

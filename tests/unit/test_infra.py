@@ -18,10 +18,9 @@ from infra.listeners import NO_SERVICE
 from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
 from infra.workers import Workers, WorkersArgs
-from stack.file import StackError
 from stack.scaling import ScalingSettings, hours, time_zone
 from tests.support.declared import ROOT
-from tests.unit.conftest import NAME, SECRET_ARN, network, of, service
+from tests.unit.conftest import NAME, SECRET_ARN, network, service
 from tools.shared.policy_evaluation import permits
 
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
@@ -206,15 +205,6 @@ def test_the_task_role_may_list_the_bucket_and_use_its_files_and_no_more(engine,
     others = ("s3:DeleteBucket", "s3:PutBucketPolicy", "s3:DeleteObjectVersion", "s3:PutObjectAcl")
     assert [one for one in others for at in (arn, f"{arn}/a") if permits(policies, one, at)] == []
     assert not permits(policies, "s3:GetObject", "arn:aws:s3:::the-bucket-2/a/file")
-
-
-def test_the_bucket_s_placeholder_is_refused_where_there_is_no_bucket():
-    own = json.dumps({"WHERE": "s3://${UPLOADS_BUCKET}", "TEXT": "$${UPLOADS_BUCKET}"})
-    with pytest.raises(
-        StackError, match=r"WHERE has .*`pulumi config set uploadsEnabled true` adds"
-    ):
-        of(appVariables=own)
-    assert of(appVariables=json.dumps({"TEXT": "$${UPLOADS_BUCKET}"})).uploads_enabled is False
 
 
 # Scaling.

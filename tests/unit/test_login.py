@@ -10,9 +10,8 @@ import pulumi
 import pytest
 
 from infra import login
-from stack.file import StackError
 from stack.login import MOST_WILDCARDS, covers
-from tests.unit.conftest import DOMAIN, ENDPOINTS, LOGIN, service
+from tests.unit.conftest import ENDPOINTS, LOGIN, service
 
 ISSUER = LOGIN["loginIssuer"]
 DOCUMENT = {"issuer": ISSUER, **vars(ENDPOINTS)}
@@ -104,56 +103,3 @@ def test_a_document_that_cannot_be_used_stops_the_update_and_names_the_issuer(
     assert text.startswith(f"loginIssuer: {ISSUER} cannot be used: {ISSUER}/.well-known/")
     assert f": {why}" in text
     assert "Nothing was changed." in text
-
-
-HTTP = {key: value for key, value in LOGIN.items() if key not in DOMAIN}
-REFUSED = [
-    (
-        {"loginIssuer": "http://login.example.com"},
-        "loginIssuer: 'http://login.example.com' is not an issuer; write the provider's URL, which begins with https://",
-    ),
-    (
-        {"loginIssuer": f"{ISSUER}?tenant=a"},
-        f"loginIssuer: '{ISSUER}?tenant=a' is not an issuer;",
-    ),
-    (
-        {**LOGIN, "loginClientId": ""},
-        "loginIssuer: a login needs loginIssuer, loginClientId, loginSecretArn; loginClientId is not set:",
-    ),
-    (
-        {"loginClientId": "careapp"},
-        "loginIssuer: a login needs loginIssuer, loginClientId, loginSecretArn; loginIssuer, loginSecretArn is not set",
-    ),
-    (HTTP, f"loginIssuer: {ISSUER} is set and the stack has no HTTPS"),
-    (
-        {**LOGIN, "deployStrategy": "canary", "rolloutTimeoutMinutes": "60"},
-        f"loginIssuer: {ISSUER} is set together with deployStrategy canary:",
-    ),
-    (
-        {**LOGIN, "loginSecretArn": "s3cret"},
-        "loginSecretArn: 's3cret' is not the complete ARN of a Secrets Manager secret",
-    ),
-    ({**LOGIN, "loginScopes": "email"}, "loginScopes: 'email' has no openid,"),
-    ({**LOGIN, "publicPaths": "static"}, "publicPaths: 'static' is not a path that begins with /"),
-    ({**LOGIN, "publicPaths": "/*"}, "publicPaths: /* covers /oauth2/idpresponse,"),
-    (
-        {**LOGIN, "publicPaths": "/a,/b,/c,/d,/e,/f"},
-        "publicPaths: 6 paths are more than the 5 values that a rule of the load balancer takes",
-    ),
-    (
-        {**LOGIN, "publicPaths": "/a/*,/b/*/c/*,/d/??/*"},
-        "publicPaths: 6 wildcards are more than the 5 that a rule of the load balancer takes",
-    ),
-    (
-        {**LOGIN, "healthPath": "/he%20alth"},
-        "publicPaths: '/he%20alth' is not a path that begins with /",
-    ),
-]
-
-
-@pytest.mark.parametrize(("given", "says"), REFUSED, ids=[says for _, says in REFUSED])
-def test_a_login_that_could_not_work_is_refused_with_the_way_out(configured, given, says):
-    with pytest.raises(StackError) as refused:
-        configured(**given)
-    [problem] = [line.strip() for line in str(refused.value).splitlines()[1:-1]]
-    assert problem.startswith(says)
