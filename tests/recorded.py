@@ -22,11 +22,12 @@ SECRET = "4dabf18193072939515e22adb298388d"
 """How a secret goes to the engine (pulumi/sdk/go/common/resource/sig)."""
 CHANGING = {r"[0-9a-f]{16}-[0-9]{8}T[0-9]{6}": "TAG", r"\b[0-9a-f]{64}\b": "RANDOM"}
 """What is another one in each run, or after each change of the app's sources."""
-MAIL = '{"mail": {"command": "celery -A app worker", "count": 2, "cpu": 2048, "memory": 4096, "stopSeconds": 90}}'
-REPORT = (
-    '{"report": {"command": "flask report --all", "schedule": "rate(1 day)", "timeZone": "UTC", "enabled": false, '
-    '"cpu": 512, "memory": 1024, "timeoutMinutes": 5}}'
-)
+SIZES = {"cpu": 2048, "memory": 4096}
+MAIL = {"command": "celery -A app worker", "count": 2, "stopSeconds": 90, **SIZES}
+REPORT = {"command": "flask report --all", "schedule": "rate(1 day)", "timeZone": "UTC", **SIZES}
+WORKERS = json.dumps({"mail-of-this-company": MAIL})
+JOBS = json.dumps({"report-of-yesterdays": REPORT | {"enabled": False, "timeoutMinutes": 5}})
+"""The longest names."""
 TOGETHER = {
     "hours without a range": ("desiredCount=2", "schedule=mon-fri 08:00-20:30"),
     "hours without a task": (
@@ -41,8 +42,8 @@ TOGETHER = {
     "canary": ("deployStrategy=canary", "shiftPercent=20", "healthPath=/live"),
     "linear": ("deployStrategy=linear", "rolloutTimeoutMinutes=120", "alarmsEnabled=false"),
     "striped storage": ("databaseStorageGb=400", "databaseFinalSnapshot=last", "protect=true"),
-    "processes": (f"workers={MAIL}", f"jobs={REPORT}", "schedule=mon-fri 08:00-20:30"),
-    "processes without alarms": (f"jobs={REPORT}", "alarmsEnabled=false", "execEnabled=true"),
+    "processes": (f"workers={WORKERS}", f"jobs={JOBS}", "schedule=mon-fri 08:00-20:30"),
+    "processes without alarms": (f"jobs={JOBS}", "alarmsEnabled=false", "execEnabled=true"),
     "clients by HTTPS": (
         "allowedCidrs=203.0.113.7,pl-0123456789abcdef0",
         "certificateArn=arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
@@ -167,4 +168,4 @@ def text(record: Any) -> str:
 if __name__ == "__main__":
     for name, record in records().items():
         (FOLDER / name).write_text(record)
-    refusals.FILE.write_text(text([refusals.said(each) for each in refusals.cases()]))
+    refusals.FILE.write_text(text(list(refusals.renewed())))

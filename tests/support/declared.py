@@ -24,6 +24,7 @@ from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOp
 from infra import image_tag, login
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings
+from tests.unit import conftest
 from tests.unit.conftest import ENDPOINTS, Engine, OneMoment
 from tools.local_cloud.engine.program import FORKS, PRELOADED
 from tools.local_cloud.providers.awsx import Builder, Child
@@ -34,6 +35,7 @@ VPC = "awsx:ec2:Vpc"
 NAMES = ("arn", "name", "bucket")
 """Outputs by which other resources point at one."""
 STAGE_2 = "ecsEnabled=true"
+PROJECT = "careapp"
 
 
 @cache
@@ -43,9 +45,9 @@ def _processes() -> ProcessPoolExecutor:
 
 
 @cache
-def begun(stack: str, *settings: str) -> Future[dict[str, Any]]:
+def begun(stack: str, *settings: str, project: str = PROJECT) -> Future[dict[str, Any]]:
     """Start a run of the program with a stack file and settings like ``key=value``."""
-    return _processes().submit(run, stack, *settings)
+    return _processes().submit(run, project, stack, *settings)
 
 
 def declared(stack: str, *settings: str) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def variants(stack: str) -> dict[str, tuple[str, ...]]:
     had = dict(Settings.read(stack, ROOT).texts) | {"ecsEnabled": "true"}
 
     def check(values: Mapping[str, str]) -> object:
-        ours = {f"careapp:{key}": value for key, value in values.items()}
+        ours = {f"{PROJECT}:{key}": value for key, value in values.items()}
         return Settings.of(replace(file, values={**file.values, **ours}), sources=True)
 
     found = {key.name: with_another(key.name, had, check) for key in KEYS}
@@ -136,7 +138,14 @@ class Recorder(Engine):
     def __init__(self) -> None:
         super().__init__()
         self.declared: list[dict[str, Any]] = []
-        self.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+        self.lookups |= {
+            "aws:ssm/getParameter:getParameter": {"insecureValue": "ami-1"},
+            "aws:ec2/getManagedPrefixList:getManagedPrefixList": {
+                "addressFamily": "IPv4",
+                "maxEntries": 5,
+                "name": "office",
+            },
+        }
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         identity, state = super().new_resource(args)
@@ -206,21 +215,22 @@ class Children:
         return Child(urn=identity, identity=identity, outputs=state)
 
 
-def run(stack: str, *settings: str) -> dict[str, Any]:
+def run(project: str, stack: str, *settings: str) -> dict[str, Any]:
     """Return what a stack declares as plain data, from a run in this process."""
     asyncio.set_event_loop(asyncio.new_event_loop())
     recorder = Recorder()
     pulumi.runtime.set_mocks(
         recorder,
-        project="careapp",
+        project=project,
         stack=stack,
         preview=False,
         monitor=recorder.monitor,
         organization="organization",
     )
     ours = dict(each.split("=", 1) for each in (STAGE_2, *settings))
-    values = {**read(stack, ROOT).values, **{f"careapp:{key}": ours[key] for key in ours}}
-    pulumi.runtime.set_all_config(values)
+    values = {**read(stack, ROOT).values, **{f"{PROJECT}:{key}": ours[key] for key in ours}}
+    pulumi.runtime.set_all_config(json.loads(json.dumps(values).replace(PROJECT, project)))
+    conftest.ANSWERS = json.loads(json.dumps(conftest.ANSWERS).replace(PROJECT, project))
     outputs: dict[str, Any] = {}
     pulumi.export = outputs.__setitem__
     image_tag.datetime = OneMoment

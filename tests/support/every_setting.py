@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,9 +14,11 @@ from stack.monitoring import ALARM_EMAIL
 from stack.rules import KEPT_LOGS
 from stack.settings import KEYS, PERMISSIONS_BOUNDARY, Settings
 from stack.uploads import KEPT_FILES
-from tests.support.local_stack import LocalStack
 from tools.local_cloud.engine.pulumi import PulumiFailed
 from tools.local_cloud.paths import ROOT
+
+if TYPE_CHECKING:
+    from tests.support.local_stack import LocalStack
 
 KEPT = {key.name for key in KEYS if key.change in (KEPT_LOGS, KEPT_FILES)}
 """What only an unprotected stack turns off again."""
@@ -30,6 +33,12 @@ ELSEWHERE = (
     *("appFolder", "appDockerfile", "appTarget", "appVariables", "appSecrets"),
 )
 """By a life's own steps; by test_shifting; by test_entrance, which has the zone and a provider; by test_rehearse."""
+ON = {
+    key.name: "true" if key.kind == "boolean" else key.another(key.default)
+    for key in KEYS
+    if key.name not in {"zones", "certificateArn", "permissionsBoundary", *ELSEWHERE}
+}
+"""Everything on."""
 ANYTHING = json.dumps(
     {
         "Version": "2012-10-17",

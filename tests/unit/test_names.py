@@ -3,101 +3,66 @@
 from __future__ import annotations
 
 import json
-import runpy
-from pathlib import Path
 
-import pulumi
 import pytest
 
 from stack.file import StackError, names_of, project_of, read
 from stack.names import StackNames
 from stack.settings import Settings
+from tests.support.declared import begun
 from tests.support.delivery import Delivery
-from tests.unit import conftest
-from tools.rollout import update
+from tests.support.every_setting import ON
 
-ROOT = Path(__file__).parents[2]
-EVERYTHING = {
-    "ecsEnabled": "true",
-    "bastionEnabled": "true",
-    "flowLogs": "true",
-    "accessLogs": "true",
-    "databaseMonitoringInterval": "60",
-    "databaseLogs": "true",
-    "databaseFinalSnapshot": "final",
-    "maxCount": "3",
-    "schedule": "mon-fri 08:00-20:00",
-    "alarmEmail": "team@example.com",
-    "domainName": "app.example.com",
-    "hostedZoneId": "Z0123456789ABC",
-    "deployStrategy": "canary",
-    "rolloutTimeoutMinutes": "40",
-    "workers": json.dumps({"w" * 20: {"command": "sleep infinity"}}),
-    "jobs": json.dumps({"j" * 20: {"command": "true", "schedule": "rate(1 day)"}}),
-}
 LONGEST = "acme" * 6
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 LIMITS = {
     "aws:cloudwatch/eventRule:EventRule": 64,
-    "aws:cloudwatch/metricAlarm:MetricAlarm": 255,
-    "aws:ec2/securityGroup:SecurityGroup": 255,
-    "aws:ecr/repository:Repository": 256,
-    "aws:ecs/cluster:Cluster": 255,
-    "aws:ecs/service:Service": 255,
-    "aws:ecs/taskDefinition:TaskDefinition": 255,
     "aws:iam/instanceProfile:InstanceProfile": 128,
     "aws:iam/role:Role": 64,
     BALANCER: 32,
     "aws:lb/targetGroup:TargetGroup": 32,
     "aws:rds/instance:Instance": 63,
-    "aws:rds/parameterGroup:ParameterGroup": 255,
-    "aws:rds/subnetGroup:SubnetGroup": 255,
     "aws:s3/bucket:Bucket": 63,
     "aws:scheduler/schedule:Schedule": 64,
     "aws:scheduler/scheduleGroup:ScheduleGroup": 64,
-    "aws:sns/topic:Topic": 256,
 }
 """The longest names by type (botocore and the API references; S3 User Guide, "Bucket naming rules")."""
-
-
-@pytest.fixture
-def program(engine, checkout, monkeypatch):
-    """Runs __main__ as a project of another name, with everything on; gives what it made."""
-    assert (checkout / "webapp").is_dir()
-    monkeypatch.setattr(update.Update, "wait_for", lambda *_: None)
-    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
-
-    def run(project):
-        monkeypatch.setattr(pulumi, "get_project", lambda: project)
-        answers = json.dumps(conftest.ANSWERS).replace("careapp", project)
-        monkeypatch.setattr(conftest, "ANSWERS", json.loads(answers))
-        engine.configure({"aws:region": "ap-northeast-1"}, **EVERYTHING)
-        engine.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
-        return [made for made in engine.made if made.custom]
-
-    return run
+OTHERS = 255
+"""Of all other types."""
+EVERYTHING = {
+    **ON,
+    "deployStrategy": "canary",
+    "rolloutTimeoutMinutes": "40",
+    "scaleRequestsPerTarget": "0",
+    "domainName": "app.example.com",
+    "hostedZoneId": "Z0123456789ABC",
+    "workers": json.dumps({"w" * 20: {"command": "sleep infinity"}}),
+    "jobs": json.dumps({"j" * 20: {"command": "true", "schedule": "rate(1 day)"}}),
+}
 
 
 def own_name(made):
     """The name that AWS gets: the program's, or Pulumi's own, which is eight characters longer."""
-    given = [made.inputs.get(key) for key in ("identifier", "family", "name")]
-    return next(filter(None, given), made.name + "-1234567")
+    given = [made["inputs"].get(key) for key in ("identifier", "family", "name")]
+    return next(filter(None, given), made["name"] + "-1234567")
 
 
 @pytest.mark.slow
-def test_all_that_is_made_bears_the_project_s_name_and_the_longest_one_fits(program):
+def test_all_that_is_made_bears_the_project_s_name_and_the_longest_one_fits():
     """Printed commands have the tool's name, ``./careapp``."""
-    made = program(LONGEST)
+    words = (f"{key}={value}" for key, value in EVERYTHING.items())
+    made = begun("poc", *words, project=LONGEST).result()["resources"]
+    made = [each for each in made if not each["kind"].startswith("careapp:")]
     wrong = {
-        (each.typ, each.name, key)
+        (each["name"], key)
         for each in made
-        for key, value in {"": each.name, **each.inputs}.items()
+        for key, value in {"": each["name"], **each["inputs"]}.items()
         if "careapp" in json.dumps(value).replace("./careapp", "")
     }
     assert wrong == set()
-    assert {each.name for each in made if not each.name.startswith(f"{LONGEST}-poc")} == set()
-    lengths = {(each.typ, each.name): len(own_name(each)) for each in made}
-    assert [each for each in lengths if lengths[each] > LIMITS.get(each[0], 1000)] == []
+    assert [each["name"] for each in made if not each["name"].startswith(f"{LONGEST}-poc")] == []
+    lengths = {(each["kind"], each["name"]): len(own_name(each)) for each in made}
+    assert [each for each in lengths if lengths[each] > LIMITS.get(each[0], OTHERS)] == []
     assert set(LIMITS) <= {kind for kind, _ in lengths}
     assert max(count for (kind, _), count in lengths.items() if kind == BALANCER) == 32
 
