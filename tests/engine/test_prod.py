@@ -13,12 +13,12 @@ import pytest
 from stack.uploads import UPLOADS_ENABLED
 from tests.support.every_setting import (
     ELSEWHERE,
+    FIXED,
     KEPT,
     ONE_WAY,
     allow_boundary,
     changes,
     left_to_do,
-    refused_preview,
     values,
 )
 from tests.support.local_stack import local_stack
@@ -30,12 +30,6 @@ UPLOADS = UPLOADS_ENABLED.name
 REGION = "us-east-1"
 """Its zones differ between accounts, and S3 creates buckets in it by other parameters."""
 CHANGES = changes("prod") | {"certificateArn": f"arn:aws:acm:{REGION}:111122223333:certificate/0a"}
-REFUSED = {
-    "network": {"vpcCidr": "10.1.0.0/16", "zones": "us-east-1c,us-east-1d"},
-    "logs": dict.fromkeys(KEPT - {UPLOADS}, "false"),
-    "files": {UPLOADS: "false"},
-}
-"""What would lose something of value, refused by the preview."""
 VALUES = values("prod")
 
 
@@ -98,8 +92,6 @@ class Life:
         self.zones = stack.outputs()["kept"]["zones"]
         stack.configure({"ecsEnabled": "true"})
         self.second = stack.pulumi.update("up", stack.name, *pack)
-        self.lost = {name: refused_preview(stack, config) for name, config in REFUSED.items()}
-        stack.configure({UPLOADS: "true"})  # what a preview refused is put back to the stack file's
         allow_boundary(stack)
         self.changed = stack.up(**CHANGES, **ONE_WAY)
         self.after_change = left_to_do(stack)
@@ -201,9 +193,9 @@ def replaced(changes):
 
 
 def test_every_setting_is_changed_here_or_where_it_is_said():
-    refused = [key for config in REFUSED.values() for key in config]
+    refused = {*KEPT, *FIXED}
     assert sorted([*CHANGES, *ONE_WAY, *refused, *ELSEWHERE]) == sorted(VALUES), (
-        "each setting stands once in the tables of tests/support/every_setting.py, or in REFUSED here"
+        "each setting stands once in the tables of tests/support/every_setting.py"
     )
     same = {key for key, value in (CHANGES | ONE_WAY).items() if VALUES[key] == value}
     assert same == set()
@@ -244,28 +236,8 @@ def test_nothing_is_left_to_change_then(life):
     assert life.after_change == []
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ("network", "vpcCidr: 10.1.0.0/16 is refused: this stack has 10.0.0.0/16"),
-        ("network", "zones: us-east-1c,us-east-1d is refused: this stack has"),
-        ("logs", "flowLogs: false is refused: it would delete the logs"),
-        ("logs", "accessLogs: false is refused"),
-        ("logs", "databaseLogs: false is refused"),
-        ("files", "uploadsEnabled: false is refused"),
-    ],
-)
-def test_a_change_that_would_lose_something_of_value_is_refused_before_anything_is_made(
-    life, change, words
-):
-    assert words in life.lost[change]
-
-
-def test_destroying_it_while_it_is_protected_is_refused(life):
+def test_destroying_it_while_it_is_protected_is_refused_and_deletes_nothing(life):
     assert "protect" in life.refused
-
-
-def test_a_destroy_that_is_refused_deletes_nothing(life):
     assert life.deleted_by_refused == set()
 
 

@@ -165,7 +165,7 @@ def by_name(stack, project="careapp"):
     ]
     return [
         *((action, arn(action.split(":")[0], resource), HERE) for action, resource in here),
-        ("ecs:RunTask", arn("ecs", f"task-definition/{names.family}:1"), within(stack)),
+        ("ecs:RunTask", arn("ecs", f"task-definition/{names.family}:1"), HERE | within(stack)),
         ("iam:CreateRole", role, bound(stack)),
         ("iam:PutRolePolicy", role, bound(stack)),
         ("iam:UpdateAssumeRolePolicy", role, {}),
