@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import runpy
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from operator import attrgetter
@@ -16,15 +17,13 @@ import pytest
 from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.mocks import MockMonitor
 
-from infra.database import Database, DatabaseArgs
-from infra.load_balancer import LoadBalancer, LoadBalancerArgs
+from infra import login
 from infra.login import Endpoints
 from infra.network import Network, NetworkArgs
 from infra.registry import AppImage, AppImageArgs
-from infra.service import Service, ServiceArgs
-from infra.uploads import Uploads, UploadsArgs
 from stack.file import StackFile
 from stack.settings import Settings
+from tools.rollout.update import Update
 
 # A servicer lists itself before it has these, and a mocked resource of another thread may look there then.
 _CallbackServicer._transforms = {}
@@ -222,15 +221,6 @@ def network(settings: Settings) -> Network:
     return Network(NAME, NetworkArgs(settings=settings, zones=zones))
 
 
-def database(settings: Settings, within: Network | None = None) -> Database:
-    around = within or network(settings)
-    return Database(NAME, DatabaseArgs(settings=settings, network=around))
-
-
-def balancer(settings: Settings) -> LoadBalancer:
-    return LoadBalancer(NAME, LoadBalancerArgs(settings=settings, network=network(settings)))
-
-
 def image(settings: Settings, tag: str = "") -> AppImage:
     """The image of a stack whose last update pushed it under a tag."""
     before = {}
@@ -241,27 +231,6 @@ def image(settings: Settings, tag: str = "") -> AppImage:
         outputs = {"imageName": f"123456789012.dkr.example/careapp/hello-ecs:{tag}"}
         before[urn] = {"type": "docker:index/image:Image", "outputs": outputs}
     return AppImage(NAME, AppImageArgs(settings=settings, before=before))
-
-
-def uploads(settings: Settings, within: Network | None = None) -> Uploads:
-    around = within or network(settings)
-    return Uploads(NAME, UploadsArgs(settings=settings, network=around))
-
-
-def service(settings: Settings) -> Service:
-    """A service with its neighbours, as __main__ puts them together."""
-    entrance = balancer(settings)
-    around = entrance.args.network
-    args = ServiceArgs(
-        settings=settings,
-        network=around,
-        database=database(settings, around),
-        image=image(settings),
-        balancer=entrance,
-        endpoints=ENDPOINTS if settings.login.enabled else None,
-        uploads=uploads(settings, around) if settings.uploads_enabled else None,
-    )
-    return Service(NAME, args)
 
 
 def last_type(urn: str) -> str:
@@ -336,3 +305,33 @@ def declare(engine: Engine, checkout: Path) -> Callable[..., Any]:
         return engine.run(lambda: part(settings))
 
     return declare
+
+
+@pytest.fixture
+def gates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The roll-outs that the program asks to be followed; none is."""
+    asked: list[tuple[Any, ...]] = []
+
+    def wait_for(self: Update, service: Any, balancer: Any, workers: Any, _rules: Any) -> None:
+        asked.append((service, balancer, self._settings, self._changes, workers))
+
+    monkeypatch.setattr(Update, "wait_for", wait_for)
+    return asked
+
+
+@pytest.fixture
+def program(
+    engine: Engine, checkout: Path, monkeypatch: pytest.MonkeyPatch, gates: list[tuple[Any, ...]]
+) -> Callable[..., Any]:
+    """Runs __main__ with a stack file's keys and gives what it exported."""
+    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+    monkeypatch.setattr(login, "discover", lambda given: ENDPOINTS if given.login.enabled else None)
+
+    def run(region: str = "ap-northeast-1", **changes: str) -> Any:
+        outputs: dict[str, Any] = {}
+        monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
+        engine.configure({"aws:region": region}, **changes)
+        engine.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
+        return engine.known(pulumi.Output.all(**outputs))
+
+    return run

@@ -13,14 +13,12 @@ from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
 from infra.container import USER
 from infra.database import secret_arn_of
-from infra.jobs import Jobs, JobsArgs
 from infra.listeners import NO_SERVICE
 from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
-from infra.workers import Workers, WorkersArgs
 from stack.scaling import ScalingSettings, hours, time_zone
 from tests.support.declared import ROOT
-from tests.unit.conftest import NAME, SECRET_ARN, network, service
+from tests.unit.conftest import NAME, SECRET_ARN, network
 from tools.shared.policy_evaluation import permits
 
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
@@ -111,17 +109,17 @@ def test_user_and_group_are_those_of_the_image_and_neither_is_root():
     assert len(user.split(":")) == 2
 
 
-def test_where_the_container_may_write_the_image_declares_a_volume(engine, declare):
+def test_where_the_container_may_write_the_image_declares_a_volume(engine, program):
     """On Fargate a bind mount belongs to root, mode 0755, unless the image says VOLUME.
 
     Then it takes the folder's own mode (ECS Developer Guide, "Use bind mounts with Amazon ECS").
     """
-    declare(service)
+    program(ecsEnabled="true")
     declared = re.findall(r'^VOLUME \["([^"]+)"\]', DOCKERFILE, re.MULTILINE)
     assert declared == [mount["containerPath"] for mount in container(engine)["mountPoints"]]
 
 
-def test_the_app_s_variables_and_secrets_name_the_stack_s(engine, declare):
+def test_the_app_s_variables_and_secrets_name_the_stack_s(engine, program):
     variables = {
         "DATABASE_URL": "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require",
         "FORMAT": "$${DB_HOST} $DB_HOST ${",
@@ -131,12 +129,8 @@ def test_the_app_s_variables_and_secrets_name_the_stack_s(engine, declare):
     }
     secret = f"{SECRET_ARN.replace('rds!db-1-abcdef', 'careapp-poc/key-AbCdEf')}"
     named = {"PGPASSWORD": "${DB_PASSWORD}", "API_KEY": secret, "SALT": f"{secret}:salt::"}
-    declare(
-        service,
-        appVariables=json.dumps(variables),
-        appSecrets=json.dumps(named),
-        uploadsEnabled="true",
-    )
+    both = {"appVariables": json.dumps(variables), "appSecrets": json.dumps(named)}
+    program(ecsEnabled="true", uploadsEnabled="true", **both)
     made = container(engine)
     values = {each["name"]: each["value"] for each in made["environment"]}
     expected = {
@@ -160,43 +154,34 @@ def test_the_app_s_variables_and_secrets_name_the_stack_s(engine, declare):
 
 
 PROCESSES = {
-    "worker-mail": (Workers, WorkersArgs, "workers", {"command": "celery -A app worker"}),
-    "job-report": (Jobs, JobsArgs, "jobs", {"command": "flask x", "schedule": "rate(1 day)"}),
+    "workers": '{"mail": {"command": "celery -A app worker"}}',
+    "jobs": '{"report": {"command": "flask report", "schedule": "rate(1 day)"}}',
 }
 
 
-@pytest.mark.parametrize("name", PROCESSES)
-@pytest.mark.parametrize("changes", [{}, {"healthCommand": "true", "execEnabled": "true"}])
-def test_a_process_differs_from_the_web_s_container_in_what_is_its_own(
-    engine, declare, name, changes
-):
-    kind, args, key, fields = PROCESSES[name]
-
-    def stage(settings):
-        return kind(NAME, args(settings=settings, service=service(settings)))
-
-    declare(stage, **{key: json.dumps({name.partition("-")[2]: fields})}, **changes)
-    ours, web = container(engine, f"{NAME}-{name}"), container(engine)
-    streams = [
-        each["logConfiguration"]["options"].pop("awslogs-stream-prefix") for each in (ours, web)
-    ]
-    assert streams == [name, "app"]
-    for own in ("command", "stopTimeout", "portMappings", "healthCheck"):
-        ours.pop(own, None)
-        web.pop(own, None)
-    assert ours == web  # The image's digest, variables, secrets, user, file system and log group.
+@pytest.mark.parametrize("changes", [{}, {"execEnabled": "true"}])
+def test_a_process_differs_from_the_web_s_container_in_what_is_its_own(engine, program, changes):
+    program(ecsEnabled="true", **PROCESSES, **changes)
     made = engine.inputs(DEFINITION)
-    same = ("executionRoleArn", "taskRoleArn", "runtimePlatform", "volumes", "skipDestroy", "tags")
-    ours, web = made[f"{NAME}-{name}"], made[f"{NAME}-app"]
-    assert {each: ours.get(each) for each in same} == {each: web[each] for each in same}
+    for name in ("worker-mail", "job-report"):
+        ours, web = container(engine, f"{NAME}-{name}"), container(engine)
+        logs = [each["logConfiguration"]["options"] for each in (ours, web)]
+        assert [each.pop("awslogs-stream-prefix") for each in logs] == [name, "app"]
+        for own in ("command", "stopTimeout", "portMappings", "healthCheck"):
+            ours.pop(own, None)
+            web.pop(own, None)
+        assert ours == web  # The image's digest, variables, secrets, user, file system and logs.
+        same = ("executionRoleArn", "taskRoleArn", "runtimePlatform", "volumes", "tags")
+        ours, web = made[f"{NAME}-{name}"], made[f"{NAME}-app"]
+        assert {each: ours.get(each) for each in same} == {each: web[each] for each in same}
 
 
 # The uploads.
 
 
-def test_the_task_role_may_list_the_bucket_and_use_its_files_and_no_more(engine, declare):
+def test_the_task_role_may_list_the_bucket_and_use_its_files_and_no_more(engine, program):
     arn = "arn:aws:s3:::the-bucket"
-    declare(service, uploadsEnabled="true")
+    program(ecsEnabled="true", uploadsEnabled="true")
     made = engine.inputs("aws:iam/rolePolicy:RolePolicy")
     policies = [json.loads(made[f"{NAME}-task"]["policy"])]
     own = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")

@@ -11,14 +11,14 @@ import pytest
 
 from infra import login
 from stack.login import MOST_WILDCARDS, covers
-from tests.unit.conftest import ENDPOINTS, LOGIN, service
+from tests.unit.conftest import ENDPOINTS, LOGIN
 
 ISSUER = LOGIN["loginIssuer"]
 DOCUMENT = {"issuer": ISSUER, **vars(ENDPOINTS)}
 
 
-def test_paths_with_dots_ask_for_the_login(engine, declare):
-    declare(service, **LOGIN, publicPaths="/static/*")
+def test_paths_with_dots_ask_for_the_login(engine, program):
+    program(**LOGIN, publicPaths="/static/*", ecsEnabled="true")
     rules = engine.inputs("aws:lb/listenerRule:ListenerRule")
     assert rules["careapp-poc-dots"]["actions"] == rules["careapp-poc-app"]["actions"]
     order = [rules[f"careapp-poc-{each}"]["priority"] for each in ("dots", "public", "app")]

@@ -1,52 +1,16 @@
 """The program as a whole: what it follows, warns of and refuses; what it declares is recorded (test_declared)."""
 
-import runpy
-from pathlib import Path
-
 import grpc
 import pulumi
 import pytest
 
-from tests.unit.conftest import ZONES
-from tools.rollout import update
-
-ROOT = Path(__file__).parents[2]
-
+from tests.unit.conftest import ROOT, ZONES
 
 KEPT = {
     "vpcCidr": "10.0.0.0/16",
     "zones": ["ap-northeast-1a", "ap-northeast-1c"],
     "databaseStorageGb": 20,
 }
-
-
-@pytest.fixture
-def gates(monkeypatch):
-    """The roll-outs that the program asks to be followed; none is."""
-    asked = []
-
-    def wait_for(self, service, balancer, workers, _rule):
-        asked.append((service, balancer, self._settings, self._changes, workers))
-
-    monkeypatch.setattr(update.Update, "wait_for", wait_for)
-    return asked
-
-
-@pytest.fixture
-def program(engine, checkout, monkeypatch, gates):
-    """Runs __main__ with a stack file's keys and gives what it exported."""
-    assert (checkout / "webapp").is_dir()
-    assert gates == []
-    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
-
-    def run(region="ap-northeast-1", **changes):
-        outputs = {}
-        monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
-        engine.configure({"aws:region": region}, **changes)
-        engine.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
-        return engine.known(pulumi.Output.all(**outputs))
-
-    return run
 
 
 def inputs(engine):
