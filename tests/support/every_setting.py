@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import pytest
-
 from stack import network
 from stack.database import DATABASE_STORAGE_GB
 from stack.image import IMAGE_REVISION
@@ -14,7 +12,6 @@ from stack.monitoring import ALARM_EMAIL
 from stack.rules import KEPT_LOGS
 from stack.settings import KEYS, PERMISSIONS_BOUNDARY, Settings
 from stack.uploads import KEPT_FILES
-from tools.local_cloud.engine.pulumi import PulumiFailed
 from tools.local_cloud.paths import ROOT
 
 if TYPE_CHECKING:
@@ -74,15 +71,3 @@ def left_to_do(stack: LocalStack) -> list[str]:
     """What an `up` with a refresh still does."""
     steps = stack.pulumi.update("up", stack.name, "--refresh").steps
     return [step for step in steps if not step.startswith("refresh ")]
-
-
-def refused_preview(stack: LocalStack, config: dict[str, str]) -> str:
-    """What the preview of a change says that must be refused; the settings are put back."""
-    before = values(stack.name)
-    stack.configure(config)
-    try:
-        with pytest.raises(PulumiFailed) as refused:
-            stack.pulumi.run("preview", "--stack", stack.name)
-    finally:
-        stack.configure({key: before[key] for key in config})
-    return refused.value.output
