@@ -1,8 +1,8 @@
 """Writes the records of what the program declares and says: `python -m tests.recorded`. Read their diff.
 
 `poc.yaml` has the resources of stage 2 by their components, with inputs and options; `prod.yaml` has what is otherwise
-in prod, `settings.yaml` what another value of each setting changes, and `together.yaml` what several change in poc.
-`refused.yaml` has refused stack files and what is said of them.
+in prod, `settings.yaml` what another value of each setting changes, and `together.yaml` what several change in poc (a
+new case is a `set:` there). `refused.yaml` has refused stack files and what is said of them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import yaml
@@ -25,39 +26,21 @@ SECRET = "4dabf18193072939515e22adb298388d"
 """How a secret goes to the engine (pulumi/sdk/go/common/resource/sig)."""
 CHANGING = {r"[0-9a-f]{16}-[0-9]{8}T[0-9]{6}": "TAG", r"\b[0-9a-f]{64}\b": "RANDOM"}
 """What is another one in each run, or after each change of the app's sources."""
-SIZES = {"cpu": 2048, "memory": 4096}
-MAIL = {"command": "celery -A app worker", "count": 2, "stopSeconds": 90, **SIZES}
-REPORT = {"command": "flask report --all", "schedule": "rate(1 day)", "timeZone": "UTC", **SIZES}
-WORKERS = json.dumps({"mail-of-this-company": MAIL})
-JOBS = json.dumps({"report-of-yesterdays": REPORT | {"enabled": False, "timeoutMinutes": 5}})
-"""The longest names."""
-TOGETHER = {
-    "hours without a range": ("desiredCount=2", "schedule=mon-fri 08:00-20:30"),
-    "hours without a task": (
-        "desiredCount=0",
-        'workers={"mail": {"command": "sh", "count": 0}}',
-        "maxCount=2",
-        "schedule=sat 08:00-09:00",
-    ),
-    "requests alone": ("maxCount=2", "scaleCpuTarget=0", "scaleRequestsPerTarget=100"),
-    "no deployment alarms": ("deployErrorPercent=0", "deployLatencySeconds=0"),
-    "public tasks on spot": ("natStrategy=none", "fargateSpot=true", "bastionEnabled=true"),
-    "canary": ("deployStrategy=canary", "shiftPercent=20", "healthPath=/live"),
-    "linear": ("deployStrategy=linear", "rolloutTimeoutMinutes=120", "alarmsEnabled=false"),
-    "striped storage": ("databaseStorageGb=400", "databaseFinalSnapshot=last", "protect=true"),
-    "processes": (f"workers={WORKERS}", f"jobs={JOBS}", "schedule=mon-fri 08:00-20:30"),
-    "processes without alarms": (f"jobs={JOBS}", "alarmsEnabled=false", "execEnabled=true"),
-    "clients by HTTPS": (
-        "allowedCidrs=203.0.113.7,pl-0123456789abcdef0",
-        "certificateArn=arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
-    ),
-    "deployed by push": (
-        "permissionsBoundary=careapp-delivery-poc-boundary",
-        "alarmEmail=team@example.com",
-    ),
-    "another small network": ("vpcCidr=10.1.32.0/19", "zoneCount=3"),
-}
-"""Settings whose effects depend on each other."""
+
+
+@cache
+def together() -> dict[str, dict[str, Any]]:
+    """Return the settings of `together.yaml`, whose effects depend on each other, by their names."""
+    record = yaml.load((FOLDER / "together.yaml").read_text(), yaml.CSafeLoader)
+    return {name: each["set"] for name, each in record.items()}
+
+
+def run_of(settings: dict[str, Any]) -> tuple[str, ...]:
+    """Return the run of poc with settings; a map is written as one."""
+    texts = {
+        key: each if isinstance(each, str) else json.dumps(each) for key, each in settings.items()
+    }
+    return ("poc", *(f"{key}={text}" for key, text in texts.items()))
 
 
 def plain(value: Any) -> Any:
@@ -131,7 +114,7 @@ def records() -> dict[str, str]:
     """Return every record by the name of its file."""
     every = variants("prod")
     runs = [("poc",), ("prod",), *(("prod", *each) for each in every.values())]
-    for run in [*runs, *(("poc", *each) for each in TOGETHER.values())]:
+    for run in [*runs, *map(run_of, together().values())]:
         begun(*run)
     poc, prod = (resources(declared(stack)) for stack in ("poc", "prod"))
     of_each = {
@@ -139,7 +122,8 @@ def records() -> dict[str, str]:
         for each in dict.fromkeys(every.values())
     }
     of_several = {
-        name: changes(poc, resources(declared("poc", *each))) for name, each in TOGETHER.items()
+        name: {"set": each} | changes(poc, resources(declared(*run_of(each))))
+        for name, each in together().items()
     }
     return {
         "poc.yaml": text(poc),

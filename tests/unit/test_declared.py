@@ -17,7 +17,7 @@ from policy.access import Statement, statements
 from policy.controls import left_out, violators
 from stack.container import RESERVED
 from stack.settings import KEYS
-from tests.recorded import FOLDER, TOGETHER, records, resources
+from tests.recorded import FOLDER, records, resources, run_of, together
 from tests.support.declared import begun, declared, document, resource, resources_of, variants
 
 PROD, POC = ("prod",), ("poc",)
@@ -38,7 +38,7 @@ def runs():
     """Return the stack and the settings of every run."""
     yield from (POC, PROD)
     yield from (("prod", *each) for each in variants("prod").values())
-    yield from (("poc", *each) for each in TOGETHER.values())
+    yield from map(run_of, together().values())
 
 
 def every(kind=""):
