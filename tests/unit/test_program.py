@@ -4,6 +4,7 @@ import grpc
 import pulumi
 import pytest
 
+from stack.settings import KEYS
 from tests.unit.conftest import ROOT, ZONES
 
 KEPT = {
@@ -42,29 +43,55 @@ def test_settings_near_a_limit_are_warned_of(program, monkeypatch, count, warned
     assert len([each for each in said if each.startswith(f"desiredCount {count}: ")]) == warned
 
 
+@pytest.fixture
+def refused(engine, program):
+    """Says with what the program refuses settings, before it declares anything."""
+
+    def refused(**changes):
+        with pytest.raises(pulumi.RunError) as problem:
+            program(**changes)
+        assert inputs(engine) == {}
+        return str(problem.value)
+
+    return refused
+
+
+@pytest.fixture
+def had(engine):
+    """Lays down what the last update had."""
+
+    def had(**more):
+        engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": KEPT | more}}
+
+    return had
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("key", "value", "before"),
     [
-        {"vpcCidr": "10.1.0.0/16"},
-        {"zones": "ap-northeast-1c,ap-northeast-1a"},
-        {"zones": "ap-northeast-1a,ap-northeast-1d"},
-        {"databaseStorageGb": "20"},
+        ("vpcCidr", "10.1.0.0/16", {}),
+        ("zones", "ap-northeast-1c,ap-northeast-1a", {}),
+        ("zones", "ap-northeast-1a,ap-northeast-1d", {}),
+        ("databaseStorageGb", "20", {"databaseStorageGb": 100}),
     ],
 )
-def test_what_the_last_update_had_and_aws_cannot_change_is_refused(engine, program, change):
-    had = KEPT | ({"databaseStorageGb": 100} if "databaseStorageGb" in change else {})
-    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": had}}
-    [(key, value)] = change.items()
-    with pytest.raises(pulumi.RunError, match=f"^{key}: {value} is refused: this stack has"):
-        program(**change)
-    assert inputs(engine) == {}
+def test_what_the_last_update_had_and_aws_cannot_change_is_refused(
+    had, refused, key, value, before
+):
+    had(**before)
+    assert refused(**{key: value}).startswith(f"{key}: {value} is refused: this stack has")
+
+
+def test_a_stack_does_not_move_to_another_region(had, refused):
+    had()
+    assert refused(region="eu-central-1").startswith("aws:region: eu-central-1 is refused")
 
 
 @pytest.mark.parametrize(
     "change", [{}, {"databaseStorageGb": "30"}, {"zoneCount": "3"}, {"natStrategy": "none"}]
 )
-def test_what_may_change_is_no_move(engine, program, change):
-    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": KEPT}}
+def test_what_may_change_is_no_move(had, program, change):
+    had()
     told = program(**change)["kept"]
     assert told["databaseStorageGb"] == int(change.get("databaseStorageGb", 20))
     assert len(told["zones"]) == int(change.get("zoneCount", 2))
@@ -75,44 +102,30 @@ def test_a_new_stack_gets_the_first_zones_of_its_account_which_differ_between_ac
 ):
     engine.lookups[ZONES] = {"names": ["us-east-1f", "us-east-1b", "us-east-1d"]}
     assert program(region="us-east-1")["kept"]["zones"] == ["us-east-1b", "us-east-1d"]
-    assert engine.inputs("awsx:ec2:Vpc")["careapp-poc"]["availabilityZoneNames"] == [
-        "us-east-1b",
-        "us-east-1d",
-    ]
 
 
-def test_a_zone_that_aws_adds_or_closes_moves_no_subnet(engine, program):
-    """A stack has its zones until it is destroyed; only a third one is asked for."""
-    had = {"zones": ["ap-northeast-1b", "ap-northeast-1c"]}
-    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": KEPT | had}}
-    assert program(zoneCount="3")["kept"]["zones"] == [*had["zones"], "ap-northeast-1a"]
+def test_a_zone_that_aws_adds_or_closes_moves_no_subnet(engine, had, program):
+    """A stack has its zones until it is destroyed; only a third one is asked for, and given up again."""
+    zones = ["ap-northeast-1b", "ap-northeast-1c"]
+    had(zones=zones)
+    assert program(zoneCount="3")["kept"]["zones"] == [*zones, "ap-northeast-1a"]
     del engine.lookups[ZONES]
-    assert program()["kept"]["zones"] == had["zones"]
-    assert program(zones=",".join(had["zones"]))["kept"]["zones"] == had["zones"]
+    assert program()["kept"]["zones"] == zones
+    assert program(zones=",".join(zones))["kept"]["zones"] == zones
+    had(zones=[*zones, "ap-northeast-1a"])
+    assert program()["kept"]["zones"] == zones
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (
-            {"zones": "ap-northeast-1a,ap-northeast-1b"},
-            "zones: the account has no availability zone ap-northeast-1b in ap-northeast-1; it has "
-            "ap-northeast-1a, ap-northeast-1c, ap-northeast-1d. Nothing was changed.",
-        ),
-        (
-            {"region": "us-west-1", "zoneCount": "3"},
-            "zoneCount: the account has 2 availability zones in us-west-1 (us-west-1a, us-west-1c), and "
-            "zoneCount is 3; set a smaller number, or another aws:region. Nothing was changed.",
-        ),
-    ],
-)
-def test_zones_that_the_account_does_not_have_are_refused(engine, program, change, words):
-    if "region" in change:
-        engine.lookups[ZONES] = {"names": ["us-west-1c", "us-west-1a"]}
-    with pytest.raises(pulumi.RunError) as refused:
-        program(**change)
-    assert str(refused.value) == words
-    assert inputs(engine) == {}
+def test_zones_that_the_account_does_not_have_are_refused(engine, refused):
+    assert refused(zones="ap-northeast-1a,ap-northeast-1b") == (
+        "zones: the account has no availability zone ap-northeast-1b in ap-northeast-1; it has ap-northeast-1a, "
+        "ap-northeast-1c, ap-northeast-1d. Nothing was changed."
+    )
+    engine.lookups[ZONES] = {"names": ["us-west-1c", "us-west-1a"]}
+    assert refused(region="us-west-1", zoneCount="3") == (
+        "zoneCount: the account has 2 availability zones in us-west-1 (us-west-1a, us-west-1c), and zoneCount is 3; "
+        "set a smaller number, or another aws:region. Nothing was changed."
+    )
 
 
 QUOTA, LIST = (
@@ -133,46 +146,26 @@ def clients(entries=0, address_family="IPv4"):
 
 
 @pytest.mark.parametrize(
-    ("settings", "found", "rules"),
+    ("settings", "found", "count", "ports"),
     [
-        ({"allowedCidrs": addresses(61)}, None, (61, "80")),
-        ({"allowedCidrs": addresses(31), **HTTPS}, None, (62, "80, 443")),
-        ({"allowedCidrs": "pl-01234567", **HTTPS}, clients(), (110, "80, 443")),
-        ({"allowedCidrs": "pl-01234567,203.0.113.7"}, clients(60), (61, "80")),
+        ({"allowedCidrs": addresses(61)}, None, 61, "80"),
+        ({"allowedCidrs": addresses(31), **HTTPS}, None, 62, "80, 443"),
+        ({"allowedCidrs": "pl-01234567", **HTTPS}, clients(), 110, "80, 443"),
+        ({"allowedCidrs": "pl-01234567,203.0.113.7"}, clients(60), 61, "80"),
     ],
 )
-def test_rules_beyond_the_account_s_quota_are_refused_before_anything_is_made(
-    engine, program, settings, found, rules
+def test_rules_beyond_the_account_s_quota_are_refused(
+    engine, program, refused, settings, found, count, ports
 ):
-    count, ports = rules
     engine.lookups |= {QUOTA: {"value": 60.0}, LIST: found}
-    with pytest.raises(pulumi.RunError) as refused:
-        program(**settings)
-    words = str(refused.value)
+    words = refused(**settings)
     assert words.startswith(
         f"allowedCidrs needs {count} inbound rules of the load balancer's security group"
     )
     assert f"each of the ports {ports}, a prefix" in words
     assert words.endswith(f"--service-code vpc --quota-code L-0EA8095F --desired-value {count}")
-    assert inputs(engine) == {}
     engine.lookups[QUOTA] = {"value": float(count)}
     program(**settings)
-
-
-def test_a_quota_that_may_not_be_read_is_said_and_ec2_decides(engine, program, monkeypatch):
-    def call(args, asked=engine.call):
-        if args.token == QUOTA:
-            raise NotFound
-        return asked(args)
-
-    said = []
-    monkeypatch.setattr(engine, "call", call)
-    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
-    program(allowedCidrs=addresses(61))
-    [words] = [each for each in said if "allowedCidrs" in each]
-    assert words.startswith(
-        "allowedCidrs needs 61 inbound rules, and the quota of a security group"
-    )
 
 
 def test_the_quota_is_not_asked_for_where_the_usual_one_is_enough(engine, program):
@@ -191,41 +184,49 @@ class NotFound(grpc.RpcError):
         return "no matching EC2 Managed Prefix List found"
 
 
-def test_a_prefix_list_that_no_rule_can_use_is_refused(engine, program, monkeypatch):
-    begin = "^allowedCidrs: the prefix list pl-01234567"
-    engine.lookups[LIST] = clients(5, "IPv6")
-    with pytest.raises(pulumi.RunError, match=f"{begin} has IPv6 ranges, and the load balancer"):
-        program(allowedCidrs="pl-01234567")
+@pytest.fixture
+def not_found(engine, monkeypatch):
+    """Has AWS refuse the look-ups of the quota and of the prefix list."""
 
     def call(args, asked=engine.call):
-        if args.token == LIST:
+        if args.token in (QUOTA, LIST):
             raise NotFound
         return asked(args)
 
     monkeypatch.setattr(engine, "call", call)
-    with pytest.raises(pulumi.RunError, match=f"{begin} cannot be read: .*no matching EC2 Managed"):
-        program(allowedCidrs="pl-01234567")
-    assert inputs(engine) == {}
 
 
-def test_a_stack_does_not_move_to_another_region(engine, program):
-    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": KEPT}}
-    with pytest.raises(pulumi.RunError, match=r"^aws:region: eu-central-1 is refused"):
-        program(region="eu-central-1")
-    assert inputs(engine) == {}
+@pytest.mark.usefixtures("not_found")
+def test_a_quota_that_may_not_be_read_is_said_and_ec2_decides(program, monkeypatch):
+    said = []
+    monkeypatch.setattr(pulumi.log, "warn", lambda text, *_: said.append(text))
+    program(allowedCidrs=addresses(61))
+    begin = "allowedCidrs needs 61 inbound rules, and the quota of a security group"
+    [words] = [each for each in said if "allowedCidrs" in each]
+    assert words.startswith(begin)
 
 
-def test_a_third_zone_is_given_up_again(engine, program):
-    three = {"zones": [*KEPT["zones"], "ap-northeast-1d"]}
-    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": KEPT | three}}
-    assert program()["kept"] == KEPT
+PREFIX_LIST = "allowedCidrs: the prefix list pl-01234567"
 
 
-@pytest.mark.parametrize("key", ["ecsEnabled", "databaseLogs", "uploadsEnabled", "flowLogs"])
-def test_what_was_protected_is_turned_off_only_after_the_protection(engine, program, key):
+def test_a_prefix_list_of_ipv6_is_refused(engine, refused):
+    engine.lookups[LIST] = clients(5, "IPv6")
+    words = refused(allowedCidrs="pl-01234567")
+    assert words.startswith(f"{PREFIX_LIST} has IPv6 ranges, and the load balancer")
+
+
+@pytest.mark.usefixtures("not_found")
+def test_a_prefix_list_that_cannot_be_read_is_refused(refused):
+    words = refused(allowedCidrs="pl-01234567")
+    assert words.startswith(f"{PREFIX_LIST} cannot be read: ")
+    assert "no matching EC2 Managed" in words
+
+
+@pytest.mark.parametrize("key", [key.name for key in KEYS if key.change.loses])
+def test_what_was_protected_is_turned_off_only_after_the_protection(engine, had, program, key):
     on = program(protect="true", **{key: "true"})["kept"]
     assert on == KEPT | {"protected": [key]}
-    engine.lookups["pulumi:pulumi:readStackOutputs"] = {"outputs": {"kept": on}}
+    had(**on)
     before = inputs(engine)
     with pytest.raises(pulumi.RunError, match=f"^{key}: false is refused: it would delete the "):
         program(protect="false", **{key: "false"})
@@ -233,10 +234,8 @@ def test_what_was_protected_is_turned_off_only_after_the_protection(engine, prog
     assert program(protect="false", **{key: "true"})["kept"] == KEPT
 
 
-def test_with_settings_that_cannot_be_used_nothing_is_declared(engine, program):
-    with pytest.raises(pulumi.RunError, match="zoneCount: 9 is outside 2 to 3"):
-        program(zoneCount="9")
-    assert inputs(engine) == {}
+def test_with_settings_that_cannot_be_used_nothing_is_declared(refused):
+    assert "zoneCount: 9 is outside 2 to 3" in refused(zoneCount="9")
 
 
 LONGEST = 75
