@@ -10,7 +10,6 @@ import pytest
 from tests.support.local_stack import LocalStack, OneOff, local_stack
 from tools.local_cloud.engine.pulumi import PulumiFailed
 
-SERVICE = "careapp-poc-service"
 COMMAND = "flask --app webapp 'db upgrade'"
 DEFINITION = "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/careapp-poc:1"
 LEFT, BY_HAND = (
@@ -53,9 +52,8 @@ class Story:
     def keep(self, name: str, failed: bool, said: str, before: set[str]) -> None:
         one_offs = self.stack.ecs.one_offs
         ran = [each for arn, each in one_offs.items() if arn not in before]
-        asked = {"cluster": "careapp-poc-cluster", "services": [SERVICE]}
-        found = self.stack.calls("ecs", "describe_services", asked)["services"]
-        serving = [each["taskDefinition"].rpartition("/")[2] for each in found]
+        found = self.stack.service()
+        serving = [found["taskDefinition"].rpartition("/")[2]] if found else []
         self.steps[name] = Seen(failed, said, ran, serving)
 
 

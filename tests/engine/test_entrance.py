@@ -49,17 +49,11 @@ class Story:
         groups = stack.calls("elbv2", "describe_target_groups", {})["TargetGroups"]
         self.standing[name] = balancers[0]["LoadBalancerArn"], groups[0]["TargetGroupArn"]
         self.counts[name] = self.count()
-        self.provider[name] = self.service().get("capacityProviderStrategy", [])
-
-    def service(self) -> dict[str, Any]:
-        """The service as ECS describes it; {} without one."""
-        asked = {"cluster": "careapp-poc-cluster", "services": ["careapp-poc-service"]}
-        found = self.stack.calls("ecs", "describe_services", asked)["services"]
-        return found[0] if found else {}
+        self.provider[name] = stack.service().get("capacityProviderStrategy", [])
 
     def count(self) -> int:
         """What the service wants; -1 without one."""
-        return int(self.service().get("desiredCount", -1))
+        return int(self.stack.service().get("desiredCount", -1))
 
     def refresh(self, name: str) -> None:
         self.did[name] = self.stack.pulumi.update("up", self.stack.name, "--refresh")

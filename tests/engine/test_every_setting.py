@@ -26,20 +26,12 @@ WANTED = changes("poc") | UNPROTECTED
 PORT, ANOTHER = "            port=TARGET_PORT,", "            port=TARGET_PORT + 1,"
 
 
-def leads(calls):
+def leads(stack):
     """The target group's port, and whether the rule and the service lead to it."""
-    [group] = calls("elbv2", "describe_target_groups", {})["TargetGroups"]
-    arn, balancer = group["TargetGroupArn"], {"LoadBalancerArn": group["LoadBalancerArns"][0]}
-    [listener] = calls("elbv2", "describe_listeners", balancer)["Listeners"]
-    rules = calls("elbv2", "describe_rules", {"ListenerArn": listener["ListenerArn"]})["Rules"]
-    rule = next(each for each in rules if each["Priority"] == "100")
-    where = {"cluster": "careapp-poc-cluster", "services": ["careapp-poc-service"]}
-    [service] = calls("ecs", "describe_services", where)["services"]
-    return (
-        group["Port"],
-        rule["Actions"][0]["TargetGroupArn"] == arn,
-        [each["targetGroupArn"] for each in service["loadBalancers"]] == [arn],
-    )
+    [group] = stack.calls("elbv2", "describe_target_groups", {})["TargetGroups"]
+    arn, rule = group["TargetGroupArn"], stack.rules()["100"]
+    registered = [each["targetGroupArn"] for each in stack.service()["loadBalancers"]]
+    return group["Port"], rule["Actions"][0]["TargetGroupArn"] == arn, registered == [arn]
 
 
 def endpoint(calls):
@@ -68,8 +60,8 @@ class Life:
         self.moved, self.leads = {}, {}
         for port, old, new in ((81, PORT, ANOTHER), (80, ANOTHER, PORT)):
             stack.edit("infra/load_balancer.py", old, new)
-            self.moved[port], self.leads[port] = stack.up().steps, leads(stack.calls)
-        self.destroyed = stack.destroy()
+            self.moved[port], self.leads[port] = stack.up().steps, leads(stack)
+        stack.destroy()
         self.left = stack.resources()
 
 

@@ -36,22 +36,10 @@ class Story:
         with contextlib.suppress(LookupError):
             self.weights[name] = [each["Weight"] for each in self.groups()]
 
-    def rule(self, priority: int = RULE_PRIORITY) -> dict[str, Any]:
-        [listener] = self.stack.calls(
-            "elbv2", "describe_listeners", {"LoadBalancerArn": self.balancer()}
-        )["Listeners"]
-        asked = {"ListenerArn": listener["ListenerArn"]}
-        rules = self.stack.calls("elbv2", "describe_rules", asked)["Rules"]
-        return {each["Priority"]: each for each in rules}[str(priority)]
-
-    def balancer(self) -> str:
-        [found] = self.stack.calls(
-            "elbv2", "describe_load_balancers", {"Names": ["careapp-poc-alb"]}
-        )["LoadBalancers"]
-        return str(found["LoadBalancerArn"])
-
     def groups(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.rule()["Actions"][0]["ForwardConfig"]["TargetGroups"]
+        found: list[dict[str, Any]] = self.stack.rules()[str(RULE_PRIORITY)]["Actions"][0][
+            "ForwardConfig"
+        ]["TargetGroups"]
         return found
 
     def shift(self) -> None:
@@ -59,13 +47,12 @@ class Story:
         first, second = (each["TargetGroupArn"] for each in self.groups())
         groups = [{"TargetGroupArn": first, "Weight": 0}, {"TargetGroupArn": second, "Weight": 100}]
         action = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
-        self.stack.calls(
-            "elbv2", "modify_rule", {"RuleArn": self.rule()["RuleArn"], "Actions": [action]}
-        )
+        rule = self.stack.rules()[str(RULE_PRIORITY)]["RuleArn"]
+        self.stack.calls("elbv2", "modify_rule", {"RuleArn": rule, "Actions": [action]})
 
     def test_value(self) -> str:
         """Return what a request to the test rule has to name."""
-        [condition] = self.rule(TEST_RULE_PRIORITY)["Conditions"]
+        [condition] = self.stack.rules()[str(TEST_RULE_PRIORITY)]["Conditions"]
         [value] = condition["HttpHeaderConfig"]["Values"]
         return str(value)
 

@@ -339,6 +339,22 @@ class LocalStack:
         assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
         path.write_text(text.replace(old, new))
 
+    def service(self) -> Params:
+        """Return the web service as ECS describes it; {} without one."""
+        names = f"{self.project}-{self.name}"
+        asked = {"cluster": f"{names}-cluster", "services": [f"{names}-service"]}
+        found = self.calls("ecs", "describe_services", asked)["services"]
+        return dict(found[0]) if found else {}
+
+    def rules(self) -> dict[str, Params]:
+        """Return the rules of the load balancer's listener by their priority."""
+        [balancer] = self.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
+        asked = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
+        [listener] = self.calls("elbv2", "describe_listeners", asked)["Listeners"]
+        asked = {"ListenerArn": listener["ListenerArn"]}
+        rules = self.calls("elbv2", "describe_rules", asked)["Rules"]
+        return {each["Priority"]: each for each in rules}
+
     @property
     def state_file(self) -> Path:
         return self.home.state / f".pulumi/stacks/{self.project}/{self.name}.json"
