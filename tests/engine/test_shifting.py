@@ -36,10 +36,11 @@ class Story:
         with contextlib.suppress(LookupError):
             self.weights[name] = [each["Weight"] for each in self.groups()]
 
+    def rule(self) -> dict[str, Any]:
+        return self.stack.rules()[str(RULE_PRIORITY)]
+
     def groups(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = self.stack.rules()[str(RULE_PRIORITY)]["Actions"][0][
-            "ForwardConfig"
-        ]["TargetGroups"]
+        found: list[dict[str, Any]] = self.rule()["Actions"][0]["ForwardConfig"]["TargetGroups"]
         return found
 
     def shift(self) -> None:
@@ -47,8 +48,8 @@ class Story:
         first, second = (each["TargetGroupArn"] for each in self.groups())
         groups = [{"TargetGroupArn": first, "Weight": 0}, {"TargetGroupArn": second, "Weight": 100}]
         action = {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
-        rule = self.stack.rules()[str(RULE_PRIORITY)]["RuleArn"]
-        self.stack.calls("elbv2", "modify_rule", {"RuleArn": rule, "Actions": [action]})
+        rule = {"RuleArn": self.rule()["RuleArn"]}
+        self.stack.calls("elbv2", "modify_rule", {**rule, "Actions": [action]})
 
     def test_value(self) -> str:
         """Return what a request to the test rule has to name."""
