@@ -112,59 +112,16 @@ def test_what_the_stack_needs_does(role):
     assert refused == []
 
 
-CREATED_BY = {
-    "vpc": "CreateVpc",
-    "subnet": "CreateSubnet",
-    "internet-gateway": "CreateInternetGateway",
-    "route-table": "CreateRouteTable",
-    "security-group": "CreateSecurityGroup",
-    "vpc-endpoint": "CreateVpcEndpoint",
-    "security-group-rule": "AuthorizeSecurityGroupIngress",
-}
-CHANGED_BY = {
-    # What is new in the last three of a VPC is named by its own ARN; the VPC is there already.
-    "vpc": (
-        "DeleteVpc ModifyVpcAttribute CreateSecurityGroup CreateSubnet CreateRouteTable "
-        "CreateVpcEndpoint"
-    ),
-    "vpc-endpoint": "DeleteVpcEndpoints ModifyVpcEndpoint",
-    "subnet": "DeleteSubnet",
-    "internet-gateway": "DetachInternetGateway",
-    "route-table": "CreateRoute CreateVpcEndpoint DeleteRouteTable ModifyVpcEndpoint",
-    "security-group": (
-        "AuthorizeSecurityGroupIngress RevokeSecurityGroupEgress DeleteSecurityGroup"
-    ),
-    "security-group-rule": "ModifySecurityGroupRules",
-}
-
-
 def by_name(stack, project="careapp"):
     """A change of each kind of resource that a stack names."""
     names = StackNames(stack, project)
-    role, balancer = iam(f"role/{names.prefix}-task"), f"app/{names.balancer}/0a"
-    here = [
-        ("rds:DeleteDBInstance", f"db:{names.database}"),
-        ("rds:ModifyDBParameterGroup", f"pg:{names.prefix}-postgres17"),
-        ("rds:DeleteDBSubnetGroup", f"subgrp:{names.prefix}-database"),
-        ("ecr:PutImage", f"repository/{names.repository}"),
-        ("ecr:DeleteRepository", f"repository/{names.repository}"),
-        ("ecs:DeleteCluster", f"cluster/{names.cluster}"),
-        ("ecs:UpdateService", f"service/{names.cluster}/{names.service}"),
-        ("ecs:RegisterTaskDefinition", f"task-definition/{names.family}:*"),
-        ("ecs:UpdateService", f"service/{names.cluster}/{names.worker('a')}"),
-        ("ecs:RegisterTaskDefinition", f"task-definition/{names.worker('a')}:*"),
-        ("ecs:RegisterTaskDefinition", f"task-definition/{names.job('a')}:*"),
-        ("scheduler:CreateScheduleGroup", f"schedule-group/{names.prefix}"),
-        ("scheduler:CreateSchedule", f"schedule/{names.prefix}/a"),
-        ("ecs:StopTask", f"task/{names.cluster}/0a"),
-        ("logs:DeleteLogGroup", f"log-group:{names.log_group}"),
-        ("logs:GetLogEvents", f"log-group:{names.log_group}:log-stream:a"),
-        ("elasticloadbalancing:DeleteLoadBalancer", f"loadbalancer/{balancer}"),
-        ("elasticloadbalancing:ModifyListener", f"listener/{balancer}/1b"),
-        ("elasticloadbalancing:DeleteTargetGroup", f"targetgroup/{names.target_group}/0a"),
+    role = iam(f"role/{names.prefix}-task")
+    named = [
+        call(line.format(names=names, job=names.job("a"), worker=names.worker("a")))
+        for line in SAID["by name"]
     ]
     return [
-        *((action, arn(action.split(":")[0], resource), HERE) for action, resource in here),
+        *named,
         ("ecs:RunTask", arn("ecs", f"task-definition/{names.family}:1"), HERE | within(stack)),
         ("iam:CreateRole", role, bound(stack)),
         ("iam:PutRolePolicy", role, bound(stack)),
@@ -174,13 +131,18 @@ def by_name(stack, project="careapp"):
     ]
 
 
-def by_tag(stack):
-    """A change of each kind of resource of EC2 that the stack uses, whose names AWS gives."""
+def of_ec2(table, keys):
+    """The calls of a table of attacks.yaml, each of EC2's actions on a resource that is there."""
     return [
-        (f"ec2:{action}", arn("ec2", f"{kind}/x-1"), tagged(stack))
-        for kind, actions in CHANGED_BY.items()
+        (f"ec2:{action}", arn("ec2", f"{kind}/x-1"), keys)
+        for kind, actions in SAID[table].items()
         for action in actions.split()
     ]
+
+
+def by_tag(stack):
+    """A change of each kind of resource of EC2 that the stack uses, whose names AWS gives."""
+    return of_ec2("by tag", tagged(stack))
 
 
 def allowed(calls, documents):
@@ -222,31 +184,11 @@ def test_no_deploy_can_change_anything_of_another_project(delivery):
 def test_a_tag_on_what_is_new_opens_nothing_of_another_s_and_nothing_untagged(delivery, tag):
     """RequestTag is in the context of every resource of the call, the group that is there included."""
     stack = delivery.stack
-    keys = asking(stack) | tagged(tag)
-    calls = {
-        "security-group": "AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RunInstances",
-        "vpc": (
-            "CreateSecurityGroup CreateSubnet CreateRouteTable CreateFlowLogs CreateVpcEndpoint"
-        ),
-        "route-table": "CreateVpcEndpoint ModifyVpcEndpoint",
-        "subnet": "CreateNatGateway CreateFlowLogs RunInstances",
-        "natgateway": "CreateFlowLogs",
-        "elastic-ip": "CreateNatGateway ReleaseAddress DisassociateAddress",
-    }
-    assert (
-        allowed(
-            [
-                (f"ec2:{action}", arn("ec2", f"{kind}/x-1"), keys)
-                for kind, actions in calls.items()
-                for action in actions.split()
-            ],
-            delivery.deploy,
-        )
-        == []
-    )
+    calls = of_ec2("beside what is new", asking(stack) | tagged(tag))
+    assert allowed(calls, delivery.deploy) == []
 
 
-@pytest.mark.parametrize(("kind", "creating"), CREATED_BY.items())
+@pytest.mark.parametrize(("kind", "creating"), SAID["created by"].items())
 def test_ec2_is_tagged_as_the_stack_s_own_by_the_call_that_creates_it(kind, creating):
     new, there = arn("ec2", f"{kind}/*"), arn("ec2", f"{kind}/x-1")
     assert permits(POC.deploy, "ec2:CreateTags", new, asking("poc", creating))
