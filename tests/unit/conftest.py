@@ -19,8 +19,6 @@ from pulumi.runtime.mocks import MockMonitor
 
 from infra import login
 from infra.login import Endpoints
-from infra.network import Network, NetworkArgs
-from infra.registry import AppImage, AppImageArgs
 from stack.file import StackFile
 from stack.settings import Settings
 from tools.rollout.update import Update
@@ -44,7 +42,6 @@ ROOT = Path(__file__).parents[2]
 
 NAME = "careapp-poc"
 TAGS = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}
-DIGEST = "123456789012.dkr.example/careapp/hello-ecs@sha256:0123"
 SECRET_ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-abcdef"
 ANSWERS: dict[str, dict[str, Any]] = {
     "awsx:ec2:Vpc": {
@@ -81,7 +78,9 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "aws:kms/key:Key": {"keyId": "key-1"},
     "aws:s3/bucket:Bucket": {"bucket": "the-bucket", "arn": "arn:aws:s3:::the-bucket"},
-    "docker:index/image:Image": {"repoDigest": DIGEST},
+    "docker:index/image:Image": {
+        "repoDigest": "123456789012.dkr.example/careapp/hello-ecs@sha256:0123"
+    },
 }
 """What AWS adds to each type's inputs, as far as another resource reads it."""
 
@@ -216,23 +215,6 @@ def of(
     )
 
 
-def network(settings: Settings) -> Network:
-    zones = [settings.region + letter for letter in "acd"[: settings.network.zone_count]]
-    return Network(NAME, NetworkArgs(settings=settings, zones=zones))
-
-
-def image(settings: Settings, tag: str = "") -> AppImage:
-    """The image of a stack whose last update pushed it under a tag."""
-    before = {}
-    if tag:
-        urn = (
-            f"urn:pulumi:poc::careapp::careapp:infra:AppImage$docker:index/image:Image::{NAME}-app"
-        )
-        outputs = {"imageName": f"123456789012.dkr.example/careapp/hello-ecs:{tag}"}
-        before[urn] = {"type": "docker:index/image:Image", "outputs": outputs}
-    return AppImage(NAME, AppImageArgs(settings=settings, before=before))
-
-
 def last_type(urn: str) -> str:
     return urn.split("::")[2].rpartition("$")[2]
 
@@ -294,17 +276,6 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "webapp" / "Dockerfile").write_text("FROM scratch\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def declare(engine: Engine, checkout: Path) -> Callable[..., Any]:
-    """Declare a part of the stack with the settings of a stack file that says only what the test says."""
-
-    def declare(part: Callable[[Settings], T], **changes: str) -> T:
-        settings = of(**changes)
-        return engine.run(lambda: part(settings))
-
-    return declare
 
 
 @pytest.fixture

@@ -6,21 +6,26 @@ import os
 import re
 import shutil
 from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 
 from infra.image_tag import choose_tag, hash_sources
-from tests.unit import conftest
+from infra.registry import AppImage, AppImageArgs
+from tests.unit.conftest import NAME, of
 
 IMAGE = "docker:index/image:Image"
 URL = "123456789012.dkr.example/careapp/hello-ecs"
 
 
 @pytest.fixture
-def image(declare):
-    def image(tag="", **settings):
-        return declare(partial(conftest.image, tag=tag), **settings)
+def image(engine, checkout):
+    """Declares the image of a stack whose last update pushed it under a tag."""
+
+    def image(tag="", **changes):
+        last = {"type": IMAGE, "outputs": {"imageName": f"{URL}:{tag}"}}
+        urn = f"urn:pulumi:poc::careapp::careapp:infra:AppImage${IMAGE}::{NAME}-app"
+        args = AppImageArgs(settings=of(**changes), before={urn: last} if tag else {})
+        return engine.run(lambda: AppImage(NAME, args))
 
     return image
 

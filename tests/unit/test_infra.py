@@ -18,7 +18,7 @@ from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
 from stack.scaling import ScalingSettings, hours, time_zone
 from tests.support.declared import ROOT
-from tests.unit.conftest import NAME, SECRET_ARN, network
+from tests.unit.conftest import NAME, SECRET_ARN
 from tools.shared.policy_evaluation import permits
 
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
@@ -64,8 +64,8 @@ def test_vpc_and_two_zones_subnets_are_protected_and_a_third_zone_may_go(configu
     assert protected("aws:ec2/natGateway:NatGateway", f"{NAME}-1") is False
 
 
-def test_awsx_s_children_go_through_these_changes(engine, declare):
-    declare(network)
+def test_awsx_s_children_go_through_these_changes(engine, program):
+    program()
     vpc = next(made for made in engine.made if (made.typ, made.name) == ("awsx:ec2:Vpc", NAME))
     names = [transform.__name__ for transform in vpc.transforms]
     assert names == ["no_public_ips", "protect", "order"]
