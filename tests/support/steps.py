@@ -16,8 +16,8 @@ from tools.local_cloud.engine.pulumi import Changes
 
 FOLDER = Path(__file__).parents[1] / "engine" / "recorded"
 RECORD = "CAREAPP_RECORD"
-MANY = 60
-"""Steps from which on only their number is recorded: a whole stack, whose resources unit/recorded has."""
+MANY = 24
+"""Steps from which on only their number is recorded: a stage, whose resources unit/recorded has."""
 
 
 def done(changes: Changes) -> list[str]:
