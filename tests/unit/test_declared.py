@@ -88,17 +88,13 @@ def test_workers_and_jobs_change_nothing_else():
 
 def tasks(run):
     """Return what ECS replaces tasks for when it changes (API reference, UpdateService)."""
-    found = {each["name"]: each["inputs"] for each in declared(*run)["resources"]}
-    service, definition = found.get("careapp-prod-service"), declared(*run)["resources"]
+    found = {(each["kind"], each["name"]): each["inputs"] for each in declared(*run)["resources"]}
+    service = found[SERVICE, "careapp-prod-service"]
     keys = ("networkConfiguration", "capacityProviderStrategies", "loadBalancers")
-    [web] = [
-        each["inputs"]
-        for each in definition
-        if (each["kind"], each["name"]) == (DEFINITION, "careapp-prod-app")
-    ]
-    return [web, *(service[key] for key in keys)]
+    return [found[DEFINITION, "careapp-prod-app"], *(service[key] for key in keys)]
 
 
+KEY = {key.name: key for key in KEYS}
 REFUSED_WHILE_IT_RUNS = ("ecsEnabled", "deployStrategy")
 NEED_A_FILE = ("appDockerfile", "appTarget")
 """Their other value is one of another Dockerfile (test_image_tag)."""
@@ -113,9 +109,6 @@ def test_tasks_are_replaced_by_the_settings_that_say_so(key):
     words = variants("prod")[key.name]
     needs = [KEY[each.partition("=")[0]] for each in words]
     assert (tasks(("prod", *words)) != tasks(PROD)) == any(each.change.new_tasks for each in needs)
-
-
-KEY = {key.name: key for key in KEYS}
 
 
 def has_tags(kind):
@@ -215,62 +208,39 @@ def test_the_dashboard_s_graphs_fill_each_row_without_overlap():
     assert len(cells) == len(set(cells)) == dashboard.WIDTH * height
 
 
-WAITS = {
-    (
-        "careapp-prod-alb",
-        "for the internet gateway: the VPC's outputs come when all of it stands",
-    ): {
-        "Vpc careapp-prod",
-        "BucketPolicy careapp-prod-access-logs",
-    },
-    ("careapp-prod-database", "for log groups that RDS would make itself, without a retention"): {
-        "LogGroup careapp-prod-database-postgresql",
-        "LogGroup careapp-prod-database-upgrade",
-    },
-    ("careapp-prod-https", "until the certificate is issued"): {
-        "CertificateValidation careapp-prod-certificate"
-    },
-    (
-        "careapp-prod-service",
-        "until its target group is in use, its roles may act, its ways are open",
-    ): {
-        "ClusterCapacityProviders careapp-prod-cluster",
-        "ListenerRule careapp-prod-app",
-        "RolePolicy careapp-prod-execution",
-        "RolePolicy careapp-prod-task",
-        "SecurityGroupEgressRule careapp-prod-alb-to-app-3000",
-        "SecurityGroupEgressRule careapp-prod-app-to-internet-443",
-        "SecurityGroupIngressRule careapp-prod-app-from-alb-3000",
-        "SecurityGroupIngressRule careapp-prod-database-from-app-5432",
-        "Vpc careapp-prod",
-    },
-    ("careapp-prod-app", "until who need not log in, and the way to the provider, are there"): {
-        "ListenerRule careapp-prod-public",
-        "SecurityGroupEgressRule careapp-prod-alb-to-login-443",
-    },
-    ("careapp-prod-public", "until no path with dots gets past the login"): {
-        "ListenerRule careapp-prod-dots"
-    },
-    ("careapp-prod-uploads", "for versions, whose lifecycle it is"): {
-        "BucketVersioning careapp-prod-uploads"
-    },
-    ("careapp-prod-worker-mail", "for the web service, and so for the deploy command"): {
-        "Service careapp-prod-service"
-    },
-    ("careapp-prod-job-report", "for the web service"): {"Service careapp-prod-service"},
-}
+WAITS = """
+alb: Vpc, BucketPolicy access-logs
+database: LogGroup database-postgresql, LogGroup database-upgrade
+https: CertificateValidation certificate
+service: Vpc, ClusterCapacityProviders cluster, ListenerRule app, RolePolicy execution, RolePolicy task
+service: SecurityGroupEgressRule alb-to-app-3000, SecurityGroupIngressRule app-from-alb-3000
+service: SecurityGroupEgressRule app-to-internet-443, SecurityGroupIngressRule database-from-app-5432
+app: ListenerRule public, SecurityGroupEgressRule alb-to-login-443
+public: ListenerRule dots
+uploads: BucketVersioning uploads
+worker-mail: Service service
+job-report: Service service
+"""
+"""What must be there before a resource is made.
+
+The load balancer needs the internet gateway, and the VPC's outputs come when all of it stands; ELB must be allowed to
+write before it is told to. RDS would make its log groups itself, without a retention. The service starts when its
+target group is in use, its roles may act and its ways are open; workers and jobs after it, and so after the deploy
+command. Users are sent to log in when the way to the provider, and the rules for who need not, are there.
+"""
 
 
-@pytest.mark.parametrize(("what", "needs"), WAITS.items(), ids=lambda each: " waits ".join(each))
-def test_a_resource_waits(what, needs):
+@pytest.mark.parametrize("line", WAITS.split("\n")[1:-1])
+def test_a_resource_waits_for_what_it_needs(line):
+    name, _, needs = line.partition(": ")
     keys = ("loginIssuer", "domainName", "uploadsEnabled", "workers", "jobs")
     found = [
-        set(each["needs"])
+        {need.replace(" careapp-prod-", " ").replace(" careapp-prod", "") for need in each["needs"]}
         for key in keys
         for each in declared("prod", *variants("prod")[key])["resources"]
-        if each["name"] == what[0]
+        if each["name"] == f"careapp-prod-{name}"
     ]
-    assert any(needs <= each for each in found), max(found, key=len)
+    assert any(set(needs.split(", ")) <= each for each in found), max(found, key=len)
 
 
 def protected(run):
@@ -282,7 +252,7 @@ def protected(run):
 
 
 def test_protect_protects_what_is_of_value_and_lets_the_rest_change():
-    """The VPC and two zones' subnets, too, which awsx makes (test_infra_network)."""
+    """The VPC and two zones' subnets, too, which awsx makes (test_infra)."""
     words = variants("prod")
     whole = (
         "careapp-prod-access-logs",
