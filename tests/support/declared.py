@@ -6,6 +6,7 @@ A process for each run, as Pulumi's runtime is global, forked from one that has 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -217,6 +218,7 @@ class Children:
 
 def run(project: str, stack: str, *settings: str) -> dict[str, Any]:
     """Return what a stack declares as plain data, from a run in this process."""
+    gc.freeze()  # A million objects of Pulumi's packages live until the end; to scan them takes 0.2 s.
     asyncio.set_event_loop(asyncio.new_event_loop())
     recorder = Recorder()
     pulumi.runtime.set_mocks(
