@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -138,15 +136,15 @@ class PausedLife:
         self.deleted_by_refused = before - urns(stack)
         stack.calls("rds", "start_db_instance", named)
         stack.up(protect="false")
-        self.paused = ops(stack, "pause", "--yes")
+        self.paused = stack.careapp("pause", "--yes")
         made = stack.calls("rds", "stop_db_instance", named)["DBInstance"]
         tags = Pause(datetime.now(UTC)).tags()
         tagged = {"ResourceName": made["DBInstanceArn"], "Tags": tags}
         stack.calls("rds", "add_tags_to_resource", tagged)
         self.refused = refused_destroy(stack)
         self.kept = {resource["type"] for resource in stack.resources()}
-        self.doctor = ops(stack, "doctor")
-        self.resumed = ops(stack, "resume")
+        self.doctor = stack.careapp("doctor")
+        self.resumed = stack.careapp("resume")
         stack.destroy()
         self.left = stack.resources()
         self.snapshots = snapshots(stack)
@@ -157,18 +155,6 @@ def refused_destroy(stack):
     with pytest.raises(PulumiFailed) as refused:
         stack.destroy()
     return refused.value.output
-
-
-def ops(stack, *command):
-    """Run one of the commands that operate a stack, and return what it prints."""
-    return subprocess.run(
-        [sys.executable, "-m", "tools.cli", *command, "-s", stack.name],
-        cwd=stack.pulumi.folder,
-        env=stack.pulumi.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")

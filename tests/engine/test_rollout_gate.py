@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.support.local_stack import SPEED, LocalStack, local_stack
-from tools.local_cloud.engine.pulumi import PulumiFailed
 
 UP = ("up", "--yes", "--skip-preview")
 SERVICE = "careapp-poc-service"
@@ -48,11 +47,8 @@ class Story:
 
     def do(self, name: str, *command: str) -> None:
         self.stack.ecs.asked.clear()
-        begun, status, said = time.monotonic(), 0, ""
-        try:
-            said = self.stack.pulumi.run(*command, "--stack", self.stack.name)
-        except PulumiFailed as failed:
-            status, said = failed.status, failed.output
+        begun = time.monotonic()
+        status, said = self.stack.attempt(*command)
         self.keep(name, status, said, time.monotonic() - begun)
 
     def up(self, name: str, **config: str) -> None:

@@ -6,6 +6,8 @@ import contextlib
 import json
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +20,7 @@ from tools.local_cloud.aws import hooks
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.engine.language import Language
-from tools.local_cloud.engine.pulumi import Changes, Pulumi
+from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
 from tools.local_cloud.paths import Home
 from tools.local_cloud.run.client import Facts
 from tools.local_cloud.run.project import Project, local_cloud_environment
@@ -338,6 +340,24 @@ class LocalStack:
         text = path.read_text()
         assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
         path.write_text(text.replace(old, new))
+
+    def attempt(self, *command: str) -> tuple[int, str]:
+        """Run a command of the engine; return its exit code and what it says."""
+        try:
+            return 0, self.pulumi.run(*command, "--stack", self.name)
+        except PulumiFailed as failed:
+            return failed.status, failed.output
+
+    def careapp(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the commands that operate a stack."""
+        return subprocess.run(
+            [sys.executable, "-m", "tools.cli", *command, "-s", self.name],
+            cwd=self.pulumi.folder,
+            env=self.pulumi.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def service(self) -> Params:
         """Return the web service as ECS describes it; {} without one."""
