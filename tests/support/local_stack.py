@@ -432,11 +432,7 @@ def local_stack(
         none = {"docker": False, "namespaces": False, "mounts": False}
         options = {"region": region, "speed": 20, "port": None, **none}
         facts = Facts(
-            {
-                "endpoint": calls.endpoint,
-                "environment": hosts.environment,
-                "options": options,
-            }
+            {"endpoint": calls.endpoint, "environment": hosts.environment, "options": options}
         )
         environment = ours.environment(facts, find_or_get()) | ONE_STATE
         pulumi = Pulumi(home.project, environment, quiet=True)

@@ -307,7 +307,7 @@ AWS's documentation has with "*" alone."""
 DESCRIBES = re.compile(r"elasticloadbalancing:Describe\w+")
 """Of these AWS knows no resources either."""
 PATTERNS = {
-    "kms:GenerateDataKey*": "SNS asks for GenerateDataKey and for GenerateDataKeyWithoutPlaintext",
+    "kms:GenerateDataKey*": "SNS asks for GenerateDataKey and for GenerateDataKeyWithoutPlaintext"
 }
 """Actions with a "*" in them that say no more than what is needed."""
 KEY_TYPE, ROLE_POLICY = "aws:kms/key:Key", "aws:iam/rolePolicy:RolePolicy"
@@ -316,7 +316,7 @@ OWN = {KEY_TYPE: 'in a key\'s own policy "*" is that key (KMS Developer Guide)'}
 MANAGED = {
     "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole": (
         "RDS takes this one; it writes to the log groups RDSOSMetrics only"
-    ),
+    )
 }
 """AWS's own policies that a role may bear."""
 

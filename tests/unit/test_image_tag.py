@@ -30,11 +30,7 @@ def image(engine, checkout):
     return image
 
 
-BUILD = {
-    "context": "./webapp",
-    "dockerfile": "./webapp/Dockerfile",
-    "platform": "linux/amd64",
-}
+BUILD = {"context": "./webapp", "dockerfile": "./webapp/Dockerfile", "platform": "linux/amd64"}
 
 
 def built(engine):

@@ -55,10 +55,7 @@ def beside(id_, kind, key, good, bad=None):
 
 def bucket_policy(id_, bad):
     good = document(
-        "s3:*",
-        Effect="Deny",
-        Principal="*",
-        Condition={"Bool": {"aws:SecureTransport": "false"}},
+        "s3:*", Effect="Deny", Principal="*", Condition={"Bool": {"aws:SecureTransport": "false"}}
     )
     return beside(
         id_, "aws:s3/bucketPolicy:BucketPolicy", "bucket", {"policy": good}, {"policy": bad}

@@ -105,8 +105,7 @@ def test_every_named_choice_fits_and_the_next_one_would_not(configured, changes)
         if len(choice) == 1 and numbers:
             [(key, value)] = numbers.items()
             assert not replace(
-                settings.sizes,
-                **{"pool" if key == "appConnections" else "tasks": int(value) + 1},
+                settings.sizes, **{"pool" if key == "appConnections" else "tasks": int(value) + 1}
             ).fits
 
 
