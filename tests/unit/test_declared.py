@@ -118,6 +118,7 @@ def test_tasks_are_replaced_by_the_settings_that_say_so(key):
     assert (tasks(("prod", *words)) != tasks(PROD)) == any(each.change.new_tasks for each in needs)
 
 
+@cache
 def has_tags(kind):
     """Whether the provider's resource takes tags, as its class says."""
     _, module, name = kind.split(":")
