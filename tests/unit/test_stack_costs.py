@@ -52,7 +52,7 @@ def test_the_rows_of_the_page_are_the_settings_by_which_the_stacks_differ():
     ("key", "value", "stage1", "stage2"),
     [
         ("careapp:jobs", json.dumps(JOBS), 0, 11.35),  # with the alarm of a run that was missed
-        ("aws:region", "us-east-1", -20.97, -23.45),
+        ("aws:region", "us-east-1", -21.17, -23.65),
         ("careapp:bastionEnabled", "true", 4.71, 4.71),
     ],
 )
