@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.support.local_stack import LocalStack, local_stack
-from tools.local_cloud.engine.pulumi import PulumiFailed
 
 NAME = "careapp-prod"
 PASSING = ("ResponseMetadata", "LatestRestorableTime", "lastEvaluatedAt")
@@ -150,12 +149,8 @@ class Protected:
 
     def attempt(self, verb: str, *more: str) -> str:
         """Run pulumi without a preview; return what it says when it fails, and "" otherwise."""
-        always = ("--stack", self.stack.name, "--yes", "--skip-preview")
-        try:
-            self.stack.pulumi.run(verb, *always, *more)
-        except PulumiFailed as failed:
-            return failed.output
-        return ""
+        status, said = self.stack.attempt(verb, "--yes", "--skip-preview", *more)
+        return said if status else ""
 
     def held(self, row: Row) -> Any:
         """Return what AWS and the state hold of a row."""

@@ -93,10 +93,6 @@ class Bill:
         """Return average USD an hour."""
         return self.month / HOURS
 
-    def of_group(self, group: str) -> float:
-        """Return USD a month of one of GROUPS."""
-        return math.fsum(item.usd for item in self.items if item.use.group == group)
-
 
 @dataclass(frozen=True)
 class Case:

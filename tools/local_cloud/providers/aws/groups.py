@@ -129,7 +129,7 @@ def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
     if inputs.get("vpcId"):
         params["VpcId"] = inputs["vpcId"]
     if inputs.get("tags"):
-        pairs = tag_list(inputs["tags"], "Key")
+        pairs = tag_list(inputs["tags"])
         params["TagSpecifications"] = [{"ResourceType": "security-group", "Tags": pairs}]
     group = str(calls("ec2", "create_security_group", params)["GroupId"])
     _close(calls, group)
@@ -202,7 +202,7 @@ def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
     answer = calls("ec2", "describe_security_groups", {"Filters": wanted})
     group = str(answer["SecurityGroups"][0]["GroupId"])
     if tags := inputs.get("tags"):
-        pairs = tag_list(tags, "Key")
+        pairs = tag_list(tags)
         calls("ec2", "create_tags", {"Resources": [group], "Tags": pairs})
     _close(calls, group)
     return group
@@ -253,7 +253,7 @@ def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
         "IpPermissions": [_permission(inputs)],
     }
     if inputs.get("tags"):
-        pairs = tag_list(inputs["tags"], "Key")
+        pairs = tag_list(inputs["tags"])
         params["TagSpecifications"] = [{"ResourceType": "security-group-rule", "Tags": pairs}]
     answer = calls("ec2", kind.create, params)
     return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])

@@ -1,86 +1,36 @@
-"""The app's image: its repository, its build, and the tag that begins with a hash of its sources."""
+"""The app's image: its build, and the tag that begins with a hash of its sources."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 
 from infra.image_tag import choose_tag, hash_sources
-from tests.unit import conftest
-from tests.unit.conftest import TAGS
+from infra.registry import AppImage, AppImageArgs
+from tests.unit.conftest import NAME, of
 
 IMAGE = "docker:index/image:Image"
-REPOSITORY = "aws:ecr/repository:Repository"
 URL = "123456789012.dkr.example/careapp/hello-ecs"
 
 
 @pytest.fixture
-def image(declare):
-    def image(tag="", **settings):
-        return declare(partial(conftest.image, tag=tag), **settings)
+def image(engine, checkout):
+    """Declares the image of a stack whose last update pushed it under a tag."""
+
+    def image(tag="", **changes):
+        last = {"type": IMAGE, "outputs": {"imageName": f"{URL}:{tag}"}}
+        urn = f"urn:pulumi:poc::careapp::careapp:infra:AppImage${IMAGE}::{NAME}-app"
+        args = AppImageArgs(settings=of(**changes), before={urn: last} if tag else {})
+        return engine.run(lambda: AppImage(NAME, args))
 
     return image
 
 
-def test_tags_are_immutable_images_are_scanned_and_go_with_an_unprotected_stack(engine, image):
-    image(protect="false")
-    assert engine.inputs(REPOSITORY) == {
-        "careapp-poc-app": {
-            "name": "careapp/hello-ecs",
-            "imageTagMutability": "IMMUTABLE",
-            "imageScanningConfiguration": {"scanOnPush": True},
-            "forceDelete": True,
-            "tags": TAGS,
-        }
-    }
-
-
-def test_a_protected_stack_keeps_its_images(engine, image):
-    image(protect="true")
-    assert engine.inputs(REPOSITORY)["careapp-poc-app"]["forceDelete"] is False
-
-
-def test_untagged_images_are_dropped_after_a_week_and_tagged_ones_beyond_the_count(engine, image):
-    image()
-    made = engine.inputs("aws:ecr/lifecyclePolicy:LifecyclePolicy")["careapp-poc-app"]
-    assert made["repository"] == "careapp/hello-ecs"
-    assert json.loads(made["policy"]) == {
-        "rules": [
-            {
-                "rulePriority": 1,
-                "selection": {
-                    "tagStatus": "untagged",
-                    "countType": "sinceImagePushed",
-                    "countUnit": "days",
-                    "countNumber": 7,
-                },
-                "action": {"type": "expire"},
-            },
-            {
-                "rulePriority": 2,
-                "selection": {
-                    "tagStatus": "tagged",
-                    "tagPatternList": ["*"],
-                    "countType": "imageCountMoreThan",
-                    "countNumber": 30,
-                },
-                "action": {"type": "expire"},
-            },
-        ]
-    }
-
-
-BUILD = {
-    "context": "./webapp",
-    "dockerfile": "./webapp/Dockerfile",
-    "platform": "linux/amd64",
-}
+BUILD = {"context": "./webapp", "dockerfile": "./webapp/Dockerfile", "platform": "linux/amd64"}
 
 
 def built(engine):
@@ -90,23 +40,15 @@ def built(engine):
     return made["imageName"].rpartition(":")[0], made["build"]
 
 
-@pytest.mark.parametrize(
-    ("architecture", "platform"), [("X86_64", "linux/amd64"), ("ARM64", "linux/arm64")]
-)
-def test_image_is_built_for_the_architecture(engine, image, architecture, platform):
-    made = image(cpuArchitecture=architecture)
-    assert re.fullmatch("[0-9a-f]{16}-[0-9]{8}T[0-9]{6}", made.tag)
-    assert engine.inputs(IMAGE)["careapp-poc-app"]["imageName"] == f"{URL}:{made.tag}"
-    assert built(engine) == (URL, {**BUILD, "platform": platform})
-
-
-def test_another_folder_is_built_from_its_own_dockerfile(engine, image, checkout):
+def test_image_is_built_for_the_architecture_from_its_own_folder(engine, image, checkout):
     folder = checkout / "apps" / "mine"
     folder.mkdir(parents=True)
     (folder / "Dockerfile").write_text("FROM python:3.13-slim\n")
-    image(appFolder="apps/mine")
+    made = image(appFolder="apps/mine", cpuArchitecture="ARM64")
+    assert re.fullmatch("[0-9a-f]{16}-[0-9]{8}T[0-9]{6}", made.tag)
+    assert engine.inputs(IMAGE)["careapp-poc-app"]["imageName"] == f"{URL}:{made.tag}"
     place = {"context": "./apps/mine", "dockerfile": "./apps/mine/Dockerfile"}
-    assert built(engine) == (URL, {**BUILD, **place})
+    assert built(engine) == (URL, {**place, "platform": "linux/arm64"})
 
 
 @pytest.fixture
@@ -190,13 +132,6 @@ def test_other_sources_get_a_tag_that_no_build_had():
         assert begun <= datetime.strptime(f"{moment}Z", "%Y%m%dT%H%M%S%z") <= datetime.now(UTC)
 
 
-def test_it_tells_the_digest_that_a_task_runs(engine, image):
-    image = image()
-    assert engine.known(image.digest) == f"{URL}@sha256:0123"
-    assert engine.known(image.repository_url) == URL
-    assert engine.known(image.repository_arn) == "arn:Repository/careapp-poc-app"
-
-
 PARTS = {"platform": "linux/amd64"}
 
 
@@ -255,10 +190,13 @@ def test_it_changes_with(folder, before, change):
     assert hash_sources(folder, PARTS) != before
 
 
-@pytest.mark.parametrize(
-    "parts",
-    [{"platform": "linux/arm64"}, {}, {**PARTS, "revision": "2"}, {"platfor": "mlinux/amd64"}],
+OTHER_PARTS = (
+    *({"platform": "linux/arm64"}, {}, {**PARTS, "revision": "2"}),
+    {"platfor": "mlinux/amd64"},
 )
+
+
+@pytest.mark.parametrize("parts", OTHER_PARTS, ids=str)
 def test_it_changes_with_platform_and_arguments(folder, before, parts):
     assert hash_sources(folder, parts) != before
 
