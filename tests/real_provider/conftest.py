@@ -36,7 +36,8 @@ def everything(stack: str) -> dict[str, str]:
     """Return the settings that turn on what the stack's file leaves off."""
     had = values(stack)
     another = {key.name: key.another(had[key.name]) for key in KEYS}
-    on = {key: text for key, text in another.items() if text == "true"} | {"ecsEnabled": "true"}
+    on = {key: text for key, text in another.items() if text == "true"}
+    on |= {"ecsEnabled": "true", "protect": "false"}  # or it could not be destroyed
     on |= {key: another[key] for key in ("workers", "jobs")}
     return on | {"maxCount": "4", "schedule": another["schedule"], "alarmEmail": another["alarmEmail"]}
 

@@ -12,7 +12,10 @@ Json = dict[str, Any]
 PREFIXES = {"rds": "db", "lb": "lb"}
 """Pulumi's modules that Terraform calls otherwise; of most types the module is part of the name, or it is left out."""
 NAMES = {"aws:lb/loadBalancer:LoadBalancer": "aws_lb"}
-RENAMED = {"aws_cloudwatch_metric_alarm": {"name": "alarm_name"}}
+RENAMED = {
+    "aws_cloudwatch_metric_alarm": {"name": "alarm_name"},
+    "aws_sns_topic_subscription": {"topic": "topic_arn"},
+}
 """Inputs that pulumi_aws calls otherwise."""
 OF_THE_ACCOUNT = {"owner_id", "registry_id", "tags_all"}
 """Computed, but known before: a reference to them would replace the account's number in every ARN."""
