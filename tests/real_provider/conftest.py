@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from stack.settings import KEYS
-from tests.real_provider.terraform import VERSION, Terraform, plugins
+from tests.real_provider.terraform import Terraform, TerraformMissing
 from tests.real_provider.translate import resources, translate
 from tests.support.every_setting import allow_boundary, changes, values
 from tests.support.local_stack import REGION, LocalStack, local_stack
@@ -28,7 +27,7 @@ from tools.rehearsal.careapp import CAREAPP
 Json = dict[str, Any]
 
 LEFT_OUT = {"aws_ecs_service": {"deploymentConfiguration"}}
-"""What 5.100 cannot express: deployment strategies, their hooks and test rules. test_what_it_lacks has the rest of the proof."""
+"""What 5.100 cannot express: deployment strategies, their hooks and test rules."""
 STACKS = ("poc", "prod")
 
 
@@ -39,13 +38,18 @@ def everything(stack: str) -> dict[str, str]:
     on = {key: text for key, text in another.items() if text == "true"}
     on |= {"ecsEnabled": "true", "protect": "false"}  # or it could not be destroyed
     on |= {key: another[key] for key in ("workers", "jobs")}
-    return on | {"maxCount": "4", "schedule": another["schedule"], "alarmEmail": another["alarmEmail"]}
+    return on | {
+        "maxCount": "4",
+        "schedule": another["schedule"],
+        "alarmEmail": another["alarmEmail"],
+    }
 
 
 @dataclass
 class Life:
     """What a stack declared, and what the provider made of it: created, changed in one plan, destroyed."""
 
+    stack: str
     declared: set[str] = field(default_factory=set)
     held: set[str] = field(default_factory=set)
     left: dict[str, str] = field(default_factory=dict)
@@ -58,6 +62,7 @@ class Life:
 class Declared:
     """The states before and after a change, and Pulumi's steps between them."""
 
+    stack: str
     first: Json
     second: Json
     steps: tuple[str, ...]
@@ -71,7 +76,7 @@ def declare(stack: LocalStack) -> Declared:
     first = json.loads(stack.state())
     other = {key: text for key, text in changes(stack.name).items() if key not in on}
     done = stack.up(**other)
-    return Declared(first, json.loads(stack.state()), done.steps)
+    return Declared(stack.name, first, json.loads(stack.state()), done.steps)
 
 
 @contextmanager
@@ -91,17 +96,20 @@ def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
 @pytest.fixture(scope="module", params=STACKS)
 def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Life:
     folder: Path = tmp_path_factory.mktemp("real")
+    installed = Terraform(folder / "terraform", {**os.environ}, REGION)
+    try:
+        installed.start()
+    except TerraformMissing as missing:
+        pytest.skip(str(missing))
     with local_stack(folder / "stack", request.param) as stack:
         declared = declare(stack)
     with local_cloud(folder / "home") as environment:
-        terraform = Terraform(folder / "terraform", environment, REGION)
-        terraform.start()
-        return live(terraform, declared)
+        return live(replace(installed, environment=environment), declared)
 
 
 def live(terraform: Terraform, declared: Declared) -> Life:
     """Create, plan, plan the change, destroy."""
-    schemas, life = terraform.schemas, Life()
+    schemas, life = terraform.schemas, Life(declared.stack)
     address = {each.urn: each.address for each in resources(declared.first, schemas)}
     life.declared = set(address.values())
     terraform.configure(translate(declared.first, schemas, LEFT_OUT))
@@ -128,16 +136,3 @@ def previewed(declared: Declared, schemas: Json) -> dict[str, str]:
         if (kind, name) in every:
             found[every[kind, name]] = "replace" if "replac" in op else op
     return found
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip where the provider is not to be had: without Terraform, or without the plug-in and its registry."""
-    reason = ""
-    if shutil.which("terraform") is None:
-        reason = "needs terraform"
-    elif plugins() is None and "TF_PLUGIN_DIR" not in os.environ and not os.environ.get("CI"):
-        reason = f"needs the provider hashicorp/aws {VERSION}"
-    if reason:
-        for item in items:
-            if "real_provider" in str(item.path):
-                item.add_marker(pytest.mark.skip(reason=reason))

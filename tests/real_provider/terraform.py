@@ -21,6 +21,10 @@ VARIABLE = "TF_PLUGIN_DIR"
 FOLDERS = ("/opt", "/usr/share", "/usr/local/share", "~/.terraform.d")
 
 
+class TerraformMissing(Exception):
+    """Terraform, or the provider, is neither here nor to be had."""
+
+
 class TerraformFailed(Exception):
     """A command of Terraform's that ended with an error, and what it printed."""
 
@@ -46,11 +50,16 @@ class Terraform:
     region: str
 
     def start(self) -> None:
-        """Install the provider. Raises TerraformFailed where it can neither be found nor be had."""
+        """Install the provider. Raises TerraformMissing where it can neither be found nor be had."""
+        if shutil.which("terraform") is None:
+            raise TerraformMissing("needs terraform")
         self.folder.mkdir(parents=True)
         self.configure({})
         found = plugins()
-        self.run("init", *([f"-plugin-dir={found}"] if found else []))
+        try:
+            self.run("init", *([f"-plugin-dir={found}"] if found else []))
+        except TerraformFailed as failed:
+            raise TerraformMissing(f"needs the provider {SOURCE} {VERSION}: {failed}") from failed
 
     def configure(self, resource: Json) -> None:
         """Declare these resources and no others."""
@@ -87,7 +96,7 @@ class Terraform:
 
     def run(self, *words: str) -> str:
         done = subprocess.run(
-            [shutil.which("terraform") or "terraform", words[0], *_quiet(words[0]), *words[1:]],
+            ["terraform", words[0], *_quiet(words[0]), *words[1:]],
             cwd=self.folder,
             env={**self.environment, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1"},
             stdin=subprocess.DEVNULL,
@@ -96,7 +105,9 @@ class Terraform:
             check=False,
         )
         if done.returncode:
-            raise TerraformFailed(f"terraform {' '.join(words)}: {done.stdout[-2000:]}\n{done.stderr}")
+            raise TerraformFailed(
+                f"terraform {' '.join(words)}: {done.stdout[-2000:]}\n{done.stderr}"
+            )
         return done.stdout
 
 

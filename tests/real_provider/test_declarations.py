@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tools.local_cloud.paths import ROOT
+
 pytestmark = pytest.mark.slow
 
 
@@ -27,3 +29,10 @@ def test_a_change_of_all_settings_is_planned_as_pulumi_did_it(life):
 
 def test_a_destroy_leaves_nothing(life):
     assert life.after == set()
+
+
+def test_the_readme_has_the_number_of_resources(life):
+    """In both languages, from this run."""
+    number = f"{life.stack} {len(life.declared)}"
+    for page in ("README.md", "README.ja.md"):
+        assert number in (ROOT / page).read_text().replace("`", ""), number

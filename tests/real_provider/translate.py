@@ -108,7 +108,9 @@ def _block(where: str, given: Json, block: Json, known: Mapping[str, str]) -> Js
             raise NotExpressed(f"{where}: {key} = {value!r}")
         if name in blocks:
             inner = value if isinstance(value, list) else [value]
-            body[name] = [_block(f"{where}.{name}", one, blocks[name]["block"], known) for one in inner]
+            body[name] = [
+                _block(f"{where}.{name}", one, blocks[name]["block"], known) for one in inner
+            ]
         else:
             body[name] = _value(value, attributes[name].get("type"), known)
     return body
@@ -157,7 +159,12 @@ def _chosen(resource: Resource, block: Json) -> Iterator[tuple[str, str]]:
 
 
 def _texts(value: Any, form: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str) and len(value) > 11 and re.search(r"\d", value) and not value.isdigit():
+    if (
+        isinstance(value, str)
+        and len(value) > 11
+        and re.search(r"\d", value)
+        and not value.isdigit()
+    ):
         yield value, path
     elif isinstance(value, list) and isinstance(form, list) and form[0] == "list":
         for index, one in enumerate(value):

@@ -29,8 +29,8 @@ FOLDERS = {
 """The folders of tests by their names."""
 ALONE = ("browser", "dataplane", "providers", "rehearsal")
 """Folders of tools/tests/ with a process of their own: the local cloud's patches stay in moto."""
-SHARED = ("image", "browser")
-"""Folders with one browser, or one Docker engine, for all of their tests.
+SHARED = ("image", "browser", "real_provider")
+"""Folders with one browser, one Docker engine, or one local cloud, for all of their tests.
 
 They wait more than they compute, so ``--all`` runs them beside the others.
 """
