@@ -79,14 +79,14 @@ class Terraform:
         return dict(told["provider_schemas"][SOURCE]["resource_schemas"])
 
     def apply(self) -> None:
-        self.run("apply", "-auto-approve", "-parallelism=30")
+        self.run("apply", "-auto-approve")
 
     def destroy(self) -> None:
-        self.run("destroy", "-auto-approve", "-parallelism=30")
+        self.run("destroy", "-auto-approve")
 
     def plan(self) -> dict[str, str]:
         """Return what is left to do: ``create``, ``update``, ``delete`` or ``replace`` for each address."""
-        self.run("plan", "-out=plan", "-parallelism=30")
+        self.run("plan", "-out=plan")
         told = json.loads(self.run("show", "-json", "plan"))
         return dict(_actions(told["resource_changes"]))
 
