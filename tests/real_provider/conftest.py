@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +46,20 @@ def everything(stack: str) -> dict[str, str]:
     }
 
 
-@dataclass
+@dataclass(frozen=True)
 class Life:
     """What a stack declared, and what the provider made of it: created, changed in one plan, destroyed."""
 
     stack: str
-    declared: set[str] = field(default_factory=set)
-    held: set[str] = field(default_factory=set)
-    left: dict[str, str] = field(default_factory=dict)
-    previewed: dict[str, str] = field(default_factory=dict)
-    planned: dict[str, str] = field(default_factory=dict)
-    after: set[str] = field(default_factory=set)
+    declared: set[str]
+    held: set[str]
+    left: dict[str, str]
+    previewed: dict[str, str]
+    planned: dict[str, str]
+    after: set[str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Declared:
     """The states before and after a change, and Pulumi's steps between them."""
 
@@ -110,18 +110,22 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def live(terraform: Terraform, declared: Declared) -> Life:
     """Create, plan, plan the change, destroy."""
-    schemas, life = terraform.schemas, Life(declared.stack)
-    address = {each.urn: each.address for each in resources(declared.first, schemas)}
-    life.declared = set(address.values())
+    schemas = terraform.schemas
     terraform.configure(translate(declared.first, schemas, LEFT_OUT))
     terraform.apply()
-    life.held, life.left = set(terraform.held()), terraform.plan()
+    held, left = set(terraform.held()), terraform.plan()
     terraform.configure(translate(declared.second, schemas, LEFT_OUT))
-    life.planned = terraform.plan()
-    life.previewed = previewed(declared, schemas)
+    planned = terraform.plan()
     terraform.destroy()
-    life.after = set(terraform.held())
-    return life
+    return Life(
+        stack=declared.stack,
+        declared={each.address for each in resources(declared.first, schemas)},
+        held=held,
+        left=left,
+        previewed=previewed(declared, schemas),
+        planned=planned,
+        after=set(terraform.held()),
+    )
 
 
 def previewed(declared: Declared, schemas: Json) -> dict[str, str]:

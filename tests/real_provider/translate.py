@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tools.local_cloud.providers.aws import snake
+
 Json = dict[str, Any]
 
 PREFIXES = {"rds": "db", "lb": "lb"}
@@ -40,11 +42,6 @@ class Resource:
 
 class NotExpressed(Exception):
     """An input that the provider's schema lacks."""
-
-
-def snake(name: str) -> str:
-    """Return Terraform's spelling of a word of Pulumi's."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def terraform_type(token: str, schemas: Mapping[str, Json]) -> str:
