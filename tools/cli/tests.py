@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -45,7 +46,7 @@ SLOWEST = 10
 STOPPED, CALLED_WRONGLY, NONE_CHOSEN = 2, 4, 5
 """pytest's exit codes after Ctrl-C, for a usage error, and when no test was collected."""
 REHEARSAL = ("rehearse", "--exit", "--break", "health-path", "--mend", "--port", "0")
-"""With what the small size ends: both stages, the page, a mistake, the doctor's cure, the end."""
+"""What the small size has besides: both stages, the page, a mistake, the doctor's cure, the end."""
 LEFT_OUT = f"""\
 Left out: {", ".join(FOLDERS[each] for each in sorted(SLOW))}, and single tests that take more than a second.
   ./careapp test --all      runs everything that this machine can run
@@ -88,11 +89,15 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
             str(t("--all runs everything: it takes no folder and no option of pytest."))
         )
     small = not (everything or folders or paths)
-    if small:
-        folders = [each for each in FOLDERS if each not in SLOW]
-    if everything or (small and not rest) or not set(folders).isdisjoint(SLOW):
+    whole = everything or (small and not rest)
+    if whole or not set(folders).isdisjoint(SLOW):
         find_or_get()  # here its progress is visible
-    codes = side_by_side() if everything else in_turn(folders, rest, small)
+    if whole:
+        codes = whole_size() if everything else small_size()
+    elif small:
+        codes = in_turn([each for each in FOLDERS if each not in SLOW], [*QUICK, *rest], False)
+    else:
+        codes = in_turn(folders, rest, not rest)
     code = ended(codes)
     if small:
         print(LEFT_OUT)
@@ -135,38 +140,67 @@ def titled(folders: Sequence[str]) -> str:
     return " ".join(FOLDERS[each] for each in folders) or "tests"
 
 
-def in_turn(folders: Sequence[str], rest: Sequence[str], small: bool) -> dict[str, int]:
-    """Run folders one after the other, and what the small size ends with. Return their exit codes."""
+def in_turn(folders: Sequence[str], options: Sequence[str], several: bool) -> dict[str, int]:
+    """Run folders one after the other, and show what they print. Return their exit codes."""
     codes: dict[str, int] = {}
-    options = [*QUICK, *rest] if small else rest
     for each in runs(folders) or [()]:
         title = titled(each)
         print(f"== {title}", flush=True)
-        several = 1 if rest else processes(each)
-        codes[title] = run_in_front(pytest(each, several, options), os.environ, ROOT)
+        command = pytest(each, processes(each) if several else 1, options)
+        codes[title] = run_in_front(command, os.environ, ROOT)
         if codes[title] in (STOPPED, CALLED_WRONGLY):
-            return codes
-    if small and not rest:
-        codes["the rehearsal"] = rehearse()
+            break
     return codes
 
 
-def side_by_side() -> dict[str, int]:
-    """Run all folders, those with one process beside the others. Print what each says at its end; return exit codes."""
+@dataclass(frozen=True)
+class Run:
+    """A command that runs beside others: its title, and the variables that it has besides."""
+
+    title: str
+    command: Sequence[str]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def small_size() -> dict[str, int]:
+    """Run the quick tests, and a whole rehearsal beside whatever the user has up. Return their exit codes."""
+    folders = runs([each for each in FOLDERS if each not in SLOW])
+    waiting = [each for each in folders if each[0] in WAITING]
+    others = [each for each in folders if each[0] not in WAITING]
+    with tempfile.TemporaryDirectory(prefix="careapp-test-") as home:
+        command = [sys.executable, "-m", "tools.cli", *REHEARSAL]
+        rehearsal = Run(f"./careapp {' '.join(REHEARSAL)}", command, {"CAREAPP_HOME": home})
+        waits = [Run(titled(each), pytest(each, 1, QUICK)) for each in waiting]
+        computes = [Run(titled(each), pytest(each, processes(each), QUICK)) for each in others]
+        return side_by_side([rehearsal, *waits], computes)
+
+
+def whole_size() -> dict[str, int]:
+    """Run all folders, those with one process beside the others. Return their exit codes."""
+    options = (f"--durations={SLOWEST}",)
+    everything = runs(list(FOLDERS))
+    lanes: tuple[list[Run], list[Run]] = ([], [])
+    for each in everything:
+        run = Run(titled(each), pytest(each, processes(each), options))
+        lanes[each[0] not in SHARED].append(run)
+    return side_by_side(*lanes)
+
+
+def side_by_side(*lanes: Sequence[Run]) -> dict[str, int]:
+    """Run the commands of a lane in turn, the lanes beside each other. Print what each says; return exit codes."""
     codes: dict[str, int] = {}
     running: set[str] = set()
 
-    def run(lane: Sequence[tuple[str, ...]]) -> None:
-        for folders in lane:
+    def go(lane: Sequence[Run]) -> None:
+        for run in lane:
             if STOPPED in codes.values():
                 return
-            title = titled(folders)
-            running.add(title)
+            running.add(run.title)
             phase.detail = f"{len(codes)} done, now {' and '.join(sorted(running))}"
-            words = pytest(folders, processes(folders), (f"--durations={SLOWEST}",))
             with tempfile.TemporaryFile() as said:
                 code = subprocess.run(
-                    words,
+                    run.command,
+                    env={**os.environ, **run.variables},
                     cwd=ROOT,
                     stdin=subprocess.DEVNULL,
                     stdout=said,
@@ -175,29 +209,18 @@ def side_by_side() -> dict[str, int]:
                 ).returncode
                 said.seek(0)
                 text = said.read().decode(errors="replace")
-            codes[title] = code
-            running.remove(title)
-            print(f"== {title}\n{text}", flush=True)
+            codes[run.title] = code
+            running.remove(run.title)
+            print(f"== {run.title}\n{text}", flush=True)
 
-    everything = runs(list(FOLDERS))
-    waiting = [each for each in everything if each[0] in SHARED]
-    others = [each for each in everything if each[0] not in SHARED]
     with (
         interrupts_left_to_children(),
-        Progress(every=60).phase(f"{len(everything)} runs of tests") as phase,
+        Progress(every=60).phase(f"{sum(map(len, lanes))} runs of tests") as phase,
         ThreadPoolExecutor() as pool,
     ):
-        for lane in [pool.submit(run, each) for each in (waiting, others)]:
+        for lane in [pool.submit(go, each) for each in lanes]:
             lane.result()
     return codes
-
-
-def rehearse() -> int:
-    """Run a whole rehearsal beside whatever the user has up, and return its exit code."""
-    print(f"== ./careapp {' '.join(REHEARSAL)}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="careapp-test-") as home:
-        command = [sys.executable, "-m", "tools.cli", *REHEARSAL]
-        return run_in_front(command, {**os.environ, "CAREAPP_HOME": home}, ROOT)
 
 
 def pytest(folders: Sequence[str], several: int, options: Sequence[str]) -> list[str]:

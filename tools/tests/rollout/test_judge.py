@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.diagnosis.catalogue import PAGE
@@ -111,7 +111,6 @@ def test_page_that_may_warm_up_is_wrong_after_its_time(name, monkeypatch):
     assert doctors(name, page_worked=True)[1].outcome is WRONG
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([FAILS, UNFAILED["nothing"], SERVES]),
                           st.sampled_from(MAY_PASS)), max_size=12))  # fmt: skip
 def test_causes_that_may_pass_are_never_certain(history):
@@ -119,7 +118,6 @@ def test_causes_that_may_pass_are_never_certain(history):
     assert set(doctors((*(name for _, name in history), ""), looks)) == {None}
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(SURE), st.sampled_from(MAY_PASS)), max_size=6))
 def test_one_wrong_read_between_others_is_not_believed(history):
     """AWS is eventually consistent: a role or a secret may be missing in one read, and exist in the next."""

@@ -147,7 +147,7 @@ def settled(shape: Settings, fates: Any = lambda _: "good", seconds: float = 300
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(shapes, events, st.lists(st.sampled_from(FATES), min_size=1, max_size=12))
 def test_no_history_breaks_the_rules(shape, history, fates):
     cycle = itertools.cycle(fates)
@@ -189,7 +189,7 @@ def test_no_history_breaks_the_rules(shape, history, fates):
         assert len(world.service.deployments) == 1
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(shapes, st.integers(1, 3))
 def test_deployment_that_is_good_never_goes_below_the_minimum(shape, rolls):
     world = settled(shape, seconds=200)
@@ -203,7 +203,7 @@ def test_deployment_that_is_good_never_goes_below_the_minimum(shape, rolls):
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shapes, st.sampled_from(["sick", "crash", "no start"]))
 def test_deployment_that_is_bad_fails_and_rolls_back_if_declared(shape, fate):
     world = settled(shape)
