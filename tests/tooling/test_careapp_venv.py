@@ -58,7 +58,8 @@ def tree(tmp_path: Path) -> Tree:
     return Tree(tmp_path)
 
 
-VENV, BASE, DEV = "venv", "requirements.txt", "requirements-dev.txt"
+VENV, BASE = "venv", "requirements.txt"
+CLOUD, DEV = "requirements-local-cloud.txt", "requirements-dev.txt"
 
 
 def steps(tree: Tree) -> list[str]:
@@ -73,8 +74,8 @@ def steps(tree: Tree) -> list[str]:
 
 @pytest.mark.slow
 def test_the_first_command_makes_it_of_hashed_wheels_and_the_second_finds_it(tree):
-    code, out, err = tree.call("rehearse")
-    assert (code, out) == (0, f"['rehearse'] {tree.folder}/.venv\n")
+    code, out, err = tree.call("status")
+    assert (code, out) == (0, f"['status'] {tree.folder}/.venv\n")
     assert err.splitlines() == [
         f"careapp: making .venv with Python 3.{MINOR} …",
         "careapp: installing requirements.txt …",
@@ -85,18 +86,20 @@ def test_the_first_command_makes_it_of_hashed_wheels_and_the_second_finds_it(tre
         f"--require-hashes -r {tree.folder}/requirements.txt",
     ]
     assert steps(tree) == [VENV, BASE]
-    assert tree.call("rehearse") == (0, f"['rehearse'] {tree.folder}/.venv\n", "")
+    assert tree.call("status") == (0, f"['status'] {tree.folder}/.venv\n", "")
     assert steps(tree) == []
 
 
 @pytest.mark.slow
-def test_only_the_tests_bring_the_lock_of_the_developers_tools(tree):
-    tree.call("cloud")
+def test_a_command_brings_the_locks_of_its_part(tree):
+    tree.call("status")
     assert steps(tree) == [VENV, BASE]
-    assert tree.call("test")[:2] == (0, f"['test'] {tree.folder}/.venv\n")
+    tree.call("rehearse")
+    assert steps(tree) == [CLOUD]
+    assert tree.call("--lang", "ja", "test")[0] == 0
     assert steps(tree) == [DEV]
-    tree.call("cloud")
-    tree.call("test")
+    for command in ("status", "cloud", "cost", "test"):
+        tree.call(command)
     assert steps(tree) == []
 
 
@@ -105,7 +108,7 @@ def test_a_changed_lock_is_installed_again_and_nothing_else_is(tree):
     tree.call("test")
     steps(tree)
     (tree.folder / DEV).write_text("# another\n")
-    tree.call("cloud")
+    tree.call("status")
     assert steps(tree) == []
     tree.call("test")
     assert steps(tree) == [DEV]
@@ -122,25 +125,25 @@ def test_another_python_or_another_place_means_another_venv(tree):
     assert notes.read_text() == f"{MINOR} {tree.folder}\n"
     notes.write_text(f"10 {tree.folder}\n")
     tree.call("test")
-    assert steps(tree) == [VENV, BASE, DEV]
+    assert steps(tree) == [VENV, BASE, CLOUD, DEV]
     tree.folder = tree.folder.rename(tree.base / "moved")
-    assert tree.call("cloud")[1] == f"['cloud'] {tree.base}/moved/.venv\n"
+    assert tree.call("status")[1] == f"['status'] {tree.base}/moved/.venv\n"
     assert steps(tree) == [VENV, BASE]
 
 
 @pytest.mark.slow
 def test_a_venv_whose_python_is_gone_is_made_anew(tree):
-    tree.call("cloud")
+    tree.call("status")
     steps(tree)
     (tree.folder / ".venv" / "bin" / "python").unlink()
-    assert tree.call("cloud")[0] == 0
+    assert tree.call("status")[0] == 0
     assert steps(tree) == [VENV, BASE]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
 def test_a_venv_that_was_interrupted_is_never_used(tree, kind):
-    process = tree.start("cloud", SLOW="pip")
+    process = tree.start("status", SLOW="pip")
     slow = tree.base / "slow"
     deadline = time.monotonic() + 60
     while not (slow.exists() and slow.read_text().strip()):
@@ -152,13 +155,13 @@ def test_a_venv_that_was_interrupted_is_never_used(tree, kind):
     if kind == signal.SIGINT:  # the killed one may wait for a parent that asks
         assert not running(int(slow.read_text()))
     steps(tree)
-    assert tree.call("cloud")[:2] == (0, f"['cloud'] {tree.folder}/.venv\n")
+    assert tree.call("status")[:2] == (0, f"['status'] {tree.folder}/.venv\n")
     assert steps(tree) == [VENV, BASE]
 
 
 @pytest.mark.slow
 def test_a_failed_install_shows_the_installers_words_and_is_done_again(tree):
-    code, out, err = tree.call("cloud", BREAK="pip")
+    code, out, err = tree.call("status", BREAK="pip")
     log = tree.folder / ".venv" / ".careapp" / "install.log"
     assert (code, out) == (1, "")
     assert err.splitlines()[-3:] == [
@@ -167,15 +170,15 @@ def test_a_failed_install_shows_the_installers_words_and_is_done_again(tree):
         "  Way out: fix what it says (network, proxy, disk) and run the same command again.",
     ]
     steps(tree)
-    assert tree.call("cloud")[0] == 0
+    assert tree.call("status")[0] == 0
     assert steps(tree) == [VENV, BASE]
 
 
 @pytest.mark.slow
 def test_of_two_at_once_one_makes_it_and_the_other_waits(tree):
-    both = [tree.start("cloud", PAUSE="pip") for _ in range(2)]
+    both = [tree.start("status", PAUSE="pip") for _ in range(2)]
     answers = [process.communicate(timeout=300) for process in both]
-    assert [out for out, _ in answers] == [f"['cloud'] {tree.folder}/.venv\n"] * 2
+    assert [out for out, _ in answers] == [f"['status'] {tree.folder}/.venv\n"] * 2
     assert steps(tree) == [VENV, BASE]
     waited = "careapp: another careapp is at work on .venv; waiting for it\n"
     assert sorted(waited in err for _, err in answers) == [False, True]
@@ -190,7 +193,7 @@ def test_a_command_that_runs_on_does_not_hold_the_lock(tree):
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"
     (tree.folder / BASE).write_text("# another\n")
-    assert tree.call("cloud")[:2] == (0, "up\n")
+    assert tree.call("status")[:2] == (0, "up\n")
     process.kill()
     process.communicate()
 
@@ -204,7 +207,7 @@ def test_shims_that_fail_and_old_pythons_are_passed_over(tree):
     tree.executable("python3", f'exec {PYTHON} "$@"')
     del tree.env["PYTHON"]
     tree.executable("uv", FAKE_UV.replace("$PYTHON", PYTHON))
-    assert tree.call("cloud")[0] == 0
+    assert tree.call("status")[0] == 0
     assert f"--python {PYTHON} " in (tree.base / "uv").read_text()
 
 
@@ -220,7 +223,7 @@ def test_without_a_fitting_python_each_one_found_is_named_with_its_reason(tree):
     (tree.executable.folder / "uv").unlink()
     no_pip = f'case "$*" in *ensurepip*) exit 1 ;; *) echo 11 {tree.executable.folder}/python3.11 ;; esac'
     tree.executable("python3.11", no_pip)
-    assert tree.call("cloud") == (
+    assert tree.call("status") == (
         1,
         "",
         "careapp: no Python 3.11 or newer that can make a venv.\n"
@@ -231,11 +234,11 @@ def test_without_a_fitting_python_each_one_found_is_named_with_its_reason(tree):
     )
     assert not (tree.folder / ".venv").exists()
     assert (
-        "venv を作れる Python 3.11 以降がありません。" in tree.call("cloud", LANG="ja_JP.UTF-8")[2]
+        "venv を作れる Python 3.11 以降がありません。" in tree.call("status", LANG="ja_JP.UTF-8")[2]
     )
 
 
 def test_a_python_that_is_named_is_used_or_refused_but_never_replaced(tree):
-    code, _, err = tree.call("cloud", PYTHON="/bin/false")
+    code, _, err = tree.call("status", PYTHON="/bin/false")
     assert (code, err.splitlines()[1]) == (1, "  Found: /bin/false (does not run),")
     assert steps(tree) == []

@@ -21,7 +21,7 @@ def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
 
 
 LOCKS = (
-    *("requirements.txt", "requirements-dev.txt"),
+    *("requirements.txt", "requirements-local-cloud.txt", "requirements-dev.txt"),
     *("webapp/requirements.txt", "tools/local_cloud/gomod/requirements.txt"),
 )
 
@@ -51,9 +51,11 @@ def test_a_lock_has_a_hash_for_each_package_and_names_no_address_and_no_path(loc
 
 def test_the_locks_hold_what_pyproject_names_and_agree_with_each_other():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    base, dev = locked("requirements.txt"), locked("requirements-dev.txt")
-    assert named(project["project"]["dependencies"]) - base.keys() == set()
-    assert named(project["dependency-groups"]["dev"]) - dev.keys() == set()
-    both = base.keys() & dev.keys()
-    assert both
-    assert {name: base[name] for name in both} == {name: dev[name] for name in both}
+    groups = project["dependency-groups"]
+    names = [project["project"]["dependencies"], groups["local-cloud"], groups["dev"]]
+    versions: dict[str, str] = {}
+    for lock, packages in zip(LOCKS, names, strict=False):
+        assert named(packages) - locked(lock).keys() == set()
+        both = versions.keys() & locked(lock).keys()
+        assert {name: versions[name] for name in both} == {n: locked(lock)[n] for n in both}
+        versions |= locked(lock)

@@ -1,0 +1,102 @@
+"""The packages of `pulumi up` and of the tools on AWS are those of requirements.txt alone."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+
+import pytest
+
+from tests.unit.test_imports import APART, MAY, ROOT, files_of
+
+LOCKS = ("requirements.txt", "requirements-local-cloud.txt")
+WITH_LOCAL_CLOUD = {"tools.local_cloud", "tools.rehearsal"}
+OURS = {each.name.removesuffix(".py") for each in ROOT.iterdir()}
+
+
+def distribution(name: str) -> str:
+    """The name of a distribution as the locks spell it."""
+    return re.sub(r"[._-]+", "-", name).lower()
+
+
+def locked(*locks: str) -> set[str]:
+    """The distributions of the lock files."""
+    texts = [(ROOT / lock).read_text() for lock in locks]
+    return {name for text in texts for name in re.findall(r"^([a-z0-9._-]+)==", text, re.MULTILINE)}
+
+
+def imported(package: str) -> set[str]:
+    """What a package of ours imports, wherever in its files: the names at the top of what is not ours."""
+    names: set[str] = set()
+    for path in files_of(package):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names.add(node.module or "")
+    return {name.partition(".")[0] for name in names} - OURS - sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("package", sorted(MAY.keys() - {"webapp"}))
+def test_imports_are_in_the_lock_of_their_part(package):
+    allowed = locked(*LOCKS[: 2 if package in WITH_LOCAL_CLOUD else 1])
+    owners = packages_distributions()
+    assert {
+        name
+        for name in imported(package)
+        if allowed.isdisjoint(distribution(each) for each in owners.get(name, ()))
+    } == set()
+
+
+ALONE = """
+import asyncio, importlib, re, runpy, sys
+from importlib.metadata import packages_distributions
+
+allowed, modules = (set(each.split(",")) for each in sys.argv[1:3])
+owners = {
+    name: {re.sub("[._-]+", "-", each).lower() for each in several}
+    for name, several in packages_distributions().items()
+}
+
+class Absent:
+    def find_spec(name, path=None, target=None):
+        if not owners.get(name.partition(".")[0], allowed) & allowed:
+            raise ModuleNotFoundError(f"No module named {name!r} in requirements.txt", name=name)
+
+sys.meta_path.insert(0, Absent)
+for name in sorted(modules):
+    importlib.import_module(name)
+
+import pulumi
+from tests.unit.conftest import Engine
+from tools.rollout.update import Update
+
+asyncio.set_event_loop(asyncio.new_event_loop())
+engine = Engine()
+pulumi.runtime.set_mocks(engine, project="careapp", stack="poc", monitor=engine.monitor, organization="o")
+Update.wait_for = lambda *_: None  # nothing rolls out here
+engine.configure({"aws:region": "ap-northeast-1"}, ecsEnabled="true")
+engine.run(lambda: runpy.run_path("__main__.py", run_name="__main__"))
+print(len(engine.made), "moto" in sys.modules, "flask" in sys.modules)
+"""
+TESTS = {"pytest", "pluggy", "iniconfig", "packaging", "pygments"}
+"""What the mocks of these tests import besides."""
+
+
+def test_program_and_tools_run_with_requirements_txt_alone():
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for package in MAY.keys() - APART - {"__main__", "webapp"} | {"tools.i18n"}
+        for path in files_of(package)
+        if path.name != "__main__.py"
+    ]
+    modules += [f"tools.cli.{name}" for name in ("database", "operate")]
+    words = [sys.executable, "-c", ALONE, ",".join(locked(LOCKS[0]) | TESTS), ",".join(modules)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    count, *others = done.stdout.split()
+    assert int(count) > 60
+    assert others == ["False", "False"]
