@@ -244,12 +244,15 @@ class EcsApi:
         return {"service": record}
 
     def _delete(self, params: hooks.Params) -> hooks.Params:
-        managed = self._service(params)
+        """Delete a service, unless its requests shift (terraform-provider-aws, ecs/service.go, which retries)."""
+        managed, why = self._service(params), ""
         if managed.service.settings.desired > 0 and not params.get("force"):
-            raise hooks.Refused(
-                "InvalidParameterException",
-                "The service cannot be stopped while it is scaled above 0.",
-            )
+            why = "it is scaled above 0"
+        elif managed.service.deployments and shifting.source(managed.service) is not None:
+            why = "deployments are active"
+        if why:
+            words = f"The service cannot be stopped while {why}."
+            raise hooks.Refused("InvalidParameterException", words)
         self._scheduler.act(managed, ecs_state.Deleted())
         return {"service": managed.record}
 
