@@ -14,7 +14,6 @@ from tools.local_cloud.aws.hooks import (
     after,
     backend,
     before,
-    instead,
 )
 
 
@@ -319,40 +318,6 @@ def peer_is_changed(params: Params) -> None:
         if network := request.get("CidrIpv6"):
             rule.ip_range["CidrIpv6"] = network
         rule.prefix_list_id = request.get("PrefixListId") or rule.prefix_list_id
-
-
-FILTERS = {
-    "group-id": "GroupId",
-    "group-name": "GroupName",
-    "description": "Description",
-    "owner-id": "OwnerId",
-    "primary-vpc-id": "PrimaryVpcId",
-}
-"""Filters of GetSecurityGroupsForVpc without those of tags, and the members that they compare (botocore)."""
-
-
-@instead("ec2", "GetSecurityGroupsForVpc")
-def groups_for_vpc(params: Params) -> Params:
-    """Return the security groups of a VPC, all on one page. No VPC here shares groups of another one."""
-    ec2, vpc = backend("ec2"), params["VpcId"]
-    ec2.get_vpc(vpc)  # raises InvalidVpcID.NotFound
-    found = [
-        {
-            "GroupId": each.id,
-            "GroupName": each.name,
-            "Description": each.description,
-            "OwnerId": ACCOUNT,
-            "PrimaryVpcId": vpc,
-            "Tags": each.get_tags(),
-        }
-        for each in ec2.groups[vpc].values()
-    ]
-    for wanted in params.get("Filters") or []:
-        if wanted["Name"] not in FILTERS:
-            words = f"The filter '{wanted['Name']}' is invalid"
-            raise Refused("InvalidParameterValue", words)
-        found = [each for each in found if each[FILTERS[wanted["Name"]]] in wanted["Values"]]
-    return {"SecurityGroupForVpcs": found}
 
 
 def _changes(params: Params) -> Iterator[tuple[Any, Params]]:
