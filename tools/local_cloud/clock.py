@@ -25,11 +25,9 @@ class Background:
         self._thread = threading.Thread(target=self._run, name=f"rehearsal-{name}", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(10)

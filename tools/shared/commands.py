@@ -22,7 +22,6 @@ class TranslatedOption(click.Option):
 
 
 def below(command: click.Command) -> Iterator[click.Command]:
-    """Yield a command and its subcommands."""
     yield command
     subcommands = getattr(command, "commands", {})
     if isinstance(subcommands, dict):  # those of ./careapp itself are imported one at a time

@@ -233,11 +233,9 @@ class Hooking:
         self._undo: list[Callable[[], None]] = []
 
     def before(self, service: str, action: str, handler: Handler) -> None:
-        """Register a function that runs before moto's."""
         self._add(registry.before, (service, action), handler)
 
     def after(self, service: str, action: str, handler: Handler) -> None:
-        """Register a function that runs after moto's."""
         self._add(registry.after, (service, action), handler)
 
     def instead(self, service: str, action: str, handler: Handler) -> None:

@@ -179,7 +179,6 @@ class TaskRole:
 
     @property
     def exists(self) -> bool:
-        """Return whether the role exists."""
         return documents_of(self.arn) is not None
 
     def refusal(

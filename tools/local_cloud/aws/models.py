@@ -164,7 +164,6 @@ def _constraints_of(service: str, name: str) -> tuple[Constraint, ...]:
 
 
 def _made(shape: Shape) -> Iterator[Constraint]:
-    """Yield a shape's rules."""
     rules, sized = shape.metadata, shape.type_name in ("string", "list", "map", "blob")
     measure: Callable[[Any], float] = len if sized else float
     verb = "have length" if sized else "have value"

@@ -22,13 +22,11 @@ def install() -> None:
 
 @before("iam", "CreateRole")
 def new_trust(params: Params) -> None:
-    """Refuse a trust policy that is none."""
     _check_trust(params["AssumeRolePolicyDocument"])
 
 
 @before("iam", "UpdateAssumeRolePolicy")
 def changed_trust(params: Params) -> None:
-    """Refuse a trust policy that is none."""
     _check_trust(params["PolicyDocument"])
 
 

@@ -118,7 +118,6 @@ class Api:
         self.endpoint = f"http://{host}:{bound}"
 
     def stop(self) -> None:
-        """Close the port."""
         self._server.stop()
 
 

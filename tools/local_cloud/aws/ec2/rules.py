@@ -35,7 +35,6 @@ def interface_goes_with_the_nat_gateway(params: Params) -> None:
 
 @after("ec2", "ModifyVpcEndpoint")
 def changed_endpoint_has_interfaces(params: Params) -> None:
-    """Place the interfaces of a changed endpoint."""
     interfaces.of_endpoint(backend("ec2").vpc_end_points[params["VpcEndpointId"]])
 
 

@@ -47,13 +47,11 @@ def deployment_status(deployment: Deployment) -> tuple[str, str | None]:
 
 
 def deployment_arn(record: Any, deployment: Deployment) -> str:
-    """Return a service deployment's ARN."""
     base = str(record.arn).replace(":service/", ":service-deployment/")
     return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
 
 
 def revision_arn(record: Any, deployment: Deployment) -> str:
-    """Return a service revision's ARN."""
     base = str(record.arn).replace(":service/", ":service-revision/")
     return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
 
@@ -195,7 +193,6 @@ class EcsApi:
         self._scheduler = scheduler
 
     def start(self, hooking: Hooking) -> None:
-        """Register the hooks."""
         answers = {
             "CreateService": self._create,
             "UpdateService": self._update,

@@ -48,7 +48,6 @@ class Metadata:
         self._server = await asyncio.start_server(self._serve, sock=listener)
 
     async def stop(self) -> None:
-        """Close the listener."""
         if self._server is not None:
             self._server.close()
 
@@ -166,7 +165,6 @@ class TaskNetwork:
         self._database_ports: set[int] = set()
 
     def find(self, private_address: str) -> Placement | None:
-        """Return the placement with that private address."""
         return self._by_address.get(private_address)
 
     def give(

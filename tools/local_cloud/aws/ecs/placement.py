@@ -76,7 +76,6 @@ class Placement:
 
     @property
     def zone(self) -> str:
-        """Return the availability zone."""
         return str(self.interface.availability_zone)
 
 
@@ -163,6 +162,5 @@ class Addresses:
         )
 
     def give_back(self, address: str) -> None:
-        """Make an address available again."""
         with self._lock:
             self._taken.discard(IPv4Address(address))

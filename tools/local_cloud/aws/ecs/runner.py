@@ -151,7 +151,6 @@ class Runner:
         rmtree(run.folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """Kill every task."""
         for task, run in list(self._runs.items()):
             for _, _, running, _ in run.parts:
                 running.signal(signal.SIGKILL)

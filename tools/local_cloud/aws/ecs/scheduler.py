@@ -267,7 +267,6 @@ class Scheduler:
         listen(targets, network, runner, self.all, self.tell)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -339,7 +338,6 @@ class Scheduler:
             managed.publish(self.at)
 
     def tell(self, managed: Managed, event: ecs_state.Event) -> None:
-        """Queue an event for the next step."""
         self._happened.put((managed, event))
 
     def _run(self) -> None:

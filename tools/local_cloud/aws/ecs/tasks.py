@@ -46,7 +46,6 @@ class Tick:
 
 
 def listed(tasks: Sequence[Task]) -> str:
-    """Return tasks as ECS's events list them."""
     return " ".join(f"(task {task.id})" for task in tasks)
 
 
@@ -183,7 +182,6 @@ def end_containers(tick: Tick, task: Task) -> None:
 
 
 def enter(tick: Tick, task: Task, status: str) -> None:
-    """Set a task's status and its time."""
     task.status, task.since = status, tick.now
 
 

@@ -237,7 +237,6 @@ class Balancer:
         self._loop.begin(self._follow())
 
     async def stop(self) -> None:
-        """Close every listener and connection."""
         async with self._changing:
             for each in list(self._listening.values()):
                 await self._close(each)

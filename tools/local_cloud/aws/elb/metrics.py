@@ -70,7 +70,6 @@ class Traffic:
             self._both("HTTPCode_Target_5XX_Count", 1, balancer, group)
 
     def unreached(self, balancer: Any, group: str) -> None:
-        """Count a failed connection to a target."""
         self._both("TargetConnectionErrorCount", 1, balancer, group)
 
     def no_tls(self, balancer: Any, group: str) -> None:
@@ -132,7 +131,6 @@ class Hosts:
         self._seen = Counts[tuple[str, str]](clock)
 
     def look(self, group: str) -> None:
-        """Count a group's targets now."""
         states = self._states(group)
         for name, state in COUNTED.items() if states else ():
             self._seen.add((name, group), states.count(state))

@@ -48,7 +48,6 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Return whether the check passed."""
         return self.why is None
 
 
@@ -126,7 +125,6 @@ class Target:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Return what identifies the target."""
         return self.group, self.id, self.port
 
 

@@ -128,7 +128,6 @@ class Pool:
         wire.close()
 
     def close(self) -> None:
-        """Close all connections."""
         for kept in self._free.values():
             for wire in kept:
                 wire.close()

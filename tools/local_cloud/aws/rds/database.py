@@ -75,7 +75,6 @@ class Databases:
         self._thread = threading.Thread(target=self._run, name="rehearsal-rds", daemon=True)
 
     def start(self, hooking: Hooking) -> None:
-        """Register the hooks and start the thread."""
         create = RDSBackend.create_db_instance
         patches.apply(hooking, create, self._created)
         backups.apply(hooking, create, self._created, self._backups)
@@ -91,7 +90,6 @@ class Databases:
         self._thread.start()
 
     def stop(self) -> None:
-        """End every server and delete its files."""
         if self._thread.is_alive():
             self._work.put(None)
             self._thread.join(40)
@@ -100,7 +98,6 @@ class Databases:
         self._backups.remove()
 
     def server(self, identifier: str) -> Postgres | None:
-        """Return the server of an instance, or None."""
         return self._servers.get(identifier)
 
     def describe(self) -> list[dict[str, object]]:

@@ -49,7 +49,6 @@ class Activity:
     status: str = IN_PROGRESS
 
     def end(self, status: str) -> None:
-        """End the activity now."""
         self.status, self.ended = status, STORE.now()
 
     def described(self) -> Params:
@@ -147,20 +146,17 @@ def _tags(params: Params) -> dict[str, str]:
 
 @instead(SERVICE, "ListTagsForResource")
 def list_tags(params: Params) -> Params:
-    """Return the tags of a scalable target."""
     return {"Tags": _tags(params)}
 
 
 @instead(SERVICE, "TagResource")
 def tag(params: Params) -> Params:
-    """Add tags to a scalable target, or change them."""
     _tags(params).update(params["Tags"])
     return {}
 
 
 @instead(SERVICE, "UntagResource")
 def untag(params: Params) -> Params:
-    """Remove tags from a scalable target."""
     tags = _tags(params)
     for key in params["TagKeys"]:
         tags.pop(key, None)
@@ -246,7 +242,6 @@ def delete_dependents(params: Params) -> None:
 
 
 def clamp(target: Any, count: int) -> int:
-    """Return the count within the target's range."""
     return max(int(target.min_capacity), min(count, int(target.max_capacity)))
 
 

@@ -42,7 +42,6 @@ class Invocation:
 
     @property
     def group(self) -> str:
-        """Return the name of the schedule's group."""
         return str(self.schedule.group_name)
 
     def retry(self, now: datetime) -> bool:
