@@ -8,13 +8,16 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
 from tools.local_cloud.aws import models
+
+if TYPE_CHECKING:
+    from tools.local_cloud.aws.iam import TaskRole
 
 log = logging.getLogger(__name__)
 FILTER = re.compile("filter '.*?'")
@@ -41,26 +44,6 @@ class Refused(Exception):
 Instead = Callable[[Params], "Params"]
 
 
-class Caller(Protocol):
-    """Whoever signs with one access key, and what IAM allows it."""
-
-    @property
-    def exists(self) -> bool:
-        """Return whether its role exists."""
-
-    def check(self, service: str, action: str, params: Params) -> None:
-        """Check a call by the service's name in IAM, the action and the parameters. Raises ``Refused``."""
-
-    def refusal(
-        self,
-        action: str,
-        resource: str,
-        policy: Mapping[str, Any] | None = None,
-        context: Mapping[str, Any] | None = None,
-    ) -> str | None:
-        """Return IAM's error message if neither its policies nor the resource's allow the action."""
-
-
 @dataclass
 class Registry:
     """The hooks of each call, and the region whose backends the rehearsal reads.
@@ -73,7 +56,7 @@ class Registry:
     instead: dict[Call, Instead]
     after: dict[Call, list[Before]]
     unsupported: set[Call]
-    callers: dict[str, Caller]
+    callers: dict[str, TaskRole]
     region: str = "ap-northeast-1"
 
 

@@ -21,23 +21,15 @@ def install() -> None:
 
 
 @before("iam", "CreateRole")
-def new_trust(params: Params) -> None:
-    _check_trust(params["AssumeRolePolicyDocument"])
-
-
 @before("iam", "UpdateAssumeRolePolicy")
-def changed_trust(params: Params) -> None:
-    _check_trust(params["PolicyDocument"])
-
-
-def _check_trust(text: str) -> None:
+def trust_is_one(params: Params) -> None:
     """Refuse a policy without statements, and a principal that does not exist.
 
     Error message of the second: hashicorp/terraform-provider-aws issue 8905. IAM looks up the principals of other
     accounts, too, which are not known here.
     """
     try:
-        policy = json.loads(text)
+        policy = json.loads(params.get("AssumeRolePolicyDocument") or params["PolicyDocument"])
     except ValueError:
         policy = None
     if not isinstance(policy, dict):
@@ -62,19 +54,13 @@ def _principals(policy: Params) -> Iterator[str]:
 
 @before("iam", "DeletePolicy")
 def policy_unused(params: Params) -> None:
-    """Refuse to delete a policy that is attached to something (IAM API reference, DeletePolicy)."""
+    """Refuse to delete a policy that is attached, or has versions besides the default one (API reference)."""
     policy = backend("iam").managed_policies.get(params["PolicyArn"])
+    words = ""
     if policy is not None and policy.attachment_count:
-        raise Refused("DeleteConflict", "Cannot delete a policy attached to entities.")
-
-
-@before("iam", "DeletePolicy")
-def only_one_version(params: Params) -> None:
-    """Refuse to delete a policy that has other versions than the default one (same page)."""
-    policy = backend("iam").managed_policies.get(params["PolicyArn"])
-    if policy is not None and len(policy.versions) > 1:
-        raise Refused(
-            "DeleteConflict",
-            "This policy has more than one version. Before you delete a policy, you must delete the policy's "
-            "versions. The default version is deleted with the policy.",
-        )
+        words = "Cannot delete a policy attached to entities."
+    elif policy is not None and len(policy.versions) > 1:
+        words = "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+        words += "versions. The default version is deleted with the policy."
+    if words:
+        raise Refused("DeleteConflict", words)

@@ -47,12 +47,15 @@ def deployment_status(deployment: Deployment) -> tuple[str, str | None]:
 
 
 def deployment_arn(record: Any, deployment: Deployment) -> str:
-    base = str(record.arn).replace(":service/", ":service-deployment/")
-    return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
+    return _arn(record, deployment, "service-deployment")
 
 
 def revision_arn(record: Any, deployment: Deployment) -> str:
-    base = str(record.arn).replace(":service/", ":service-revision/")
+    return _arn(record, deployment, "service-revision")
+
+
+def _arn(record: Any, deployment: Deployment, kind: str) -> str:
+    base = str(record.arn).replace(":service/", f":{kind}/")
     return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
 
 

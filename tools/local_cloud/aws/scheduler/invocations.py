@@ -17,13 +17,9 @@ from tools.local_cloud.aws.hooks import Params, Refused, backend
 from tools.local_cloud.aws.scheduler import target
 from tools.local_cloud.aws.scheduler.expressions import times
 from tools.local_cloud.aws.scheduler.rules import SERVICE
-from tools.local_cloud.clock import Background, Clock
-from tools.local_cloud.machine.problems import PROBLEMS
 
 log = logging.getLogger(__name__)
 
-CHECK_SECONDS = 0.2
-"""Real seconds between two checks for due schedules. AWS's precision is 60 s of its own time."""
 LONGEST_WAIT = 480
 """AWS's seconds. AWS documents only "exponential backoff": the waits double from one second up to this, with which
 the 185 attempts of the default policy take the 24 hours of its other limit."""
@@ -54,12 +50,10 @@ class Invocation:
         return left > 0 and age <= policy["MaximumEventAgeInSeconds"]
 
 
-class Invocations(Background):
-    """Invokes what is due on the local cloud's clock, in one thread."""
+class Invocations:
+    """Invokes what is due on the local cloud's clock."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__("schedules")
-        self._clock = clock
+    def __init__(self) -> None:
         self._waiting: list[Invocation] = []
         self._counts: Counter[tuple[str, str]] = Counter()
 
@@ -113,14 +107,6 @@ class Invocations(Background):
             deletes = schedule.action_after_completion == "DELETE" and id(schedule) not in busy
             if deletes and schedule.state == "ENABLED" and not any(times(schedule, now)):
                 backend(SERVICE).delete_schedule(schedule.group_name, schedule.name)
-
-    def _run(self) -> None:
-        seen = self._clock.now()
-        while not self._over.wait(CHECK_SECONDS):
-            now = self._clock.now()
-            with PROBLEMS.caught("the schedules"):
-                self.advance(seen, now)
-            seen = now
 
 
 def _schedules() -> list[Any]:
