@@ -45,7 +45,7 @@ def _boundary(role_arn: str) -> Document | None:
     """Return the policy that is the role's permissions boundary; None if it has none, or moto does not know it.
 
     moto knows AWS's own policies. In place of one of the user's account there is a policy that limits nothing
-    (boundaries.py).
+    (policies.py).
     """
     with hooks.LOCK:
         role = _role(role_arn)

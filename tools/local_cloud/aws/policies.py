@@ -1,4 +1,4 @@
-"""IAM's rules about managed policies and trust policies that moto lacks."""
+"""IAM's rules about managed policies, boundaries and trust policies that moto lacks."""
 
 from __future__ import annotations
 
@@ -64,3 +64,26 @@ def policy_unused(params: Params) -> None:
         words += "versions. The default version is deleted with the policy."
     if words:
         raise Refused("DeleteConflict", words)
+
+
+UNLIMITED = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}],
+    }
+)
+
+
+@before("iam", "CreateRole")
+@before("iam", "PutRolePermissionsBoundary")
+def make_boundary(params: Params) -> None:
+    """Make a policy that limits nothing in place of a boundary that is missing.
+
+    IAM refuses such a role (IAM API, CreateRole: NoSuchEntity). A program names the boundary that
+    somebody else has made in its account, and must be deployable here, too.
+    """
+    arn, iam = params.get("PermissionsBoundary", ""), backend("iam")
+    own = f"arn:aws:iam::{ACCOUNT}:policy/"
+    if arn.startswith(own) and arn not in iam.managed_policies:
+        name = arn.removeprefix(own)
+        iam.create_policy("", "/", UNLIMITED, name, [])

@@ -44,8 +44,6 @@ SETTINGS = {
 }
 PARTS = (
     *(
-        "boundaries",
-        "ec2.endpoints",
         "ec2.interfaces",
         "ec2.patches",
         "ec2.prefix_lists",

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from moto.ec2.models.vpcs import AWS_ENDPOINT_SERVICES, COVERED_ENDPOINT_SERVICES
+
 from tools.local_cloud.aws.ec2 import interfaces
 from tools.local_cloud.aws.hooks import (
     ACCOUNT,
@@ -14,6 +16,7 @@ from tools.local_cloud.aws.hooks import (
     after,
     backend,
     before,
+    registry,
 )
 
 
@@ -80,6 +83,18 @@ def vpc_unused(params: Params) -> None:
     if groups or acls or internet_gateway(vpc) or any(each.state != "deleted" for each in ends):
         words = f"The vpc '{vpc}' has dependencies and cannot be deleted."
         raise Refused("DependencyViolation", words)
+
+
+@before("ec2", "CreateVpcEndpoint")
+def service_exists(params: Params) -> None:
+    """Refuse a service that AWS does not have in the region, by moto's list of them.
+
+    Error message: terraform-aws-modules/terraform-aws-vpc issue 481.
+    """
+    name, names = params["ServiceName"], {*AWS_ENDPOINT_SERVICES, *COVERED_ENDPOINT_SERVICES}
+    if name not in {f"com.amazonaws.{registry.region}.{each}" for each in names}:
+        words = f"The Vpc Endpoint Service '{name}' does not exist"
+        raise Refused("InvalidServiceName", words)
 
 
 @before("ec2", "CreateVpcEndpoint")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tools.local_cloud.aws import hooks
@@ -307,14 +307,18 @@ class EcsApi:
         }
 
     def _describe_deployments(self, params: hooks.Params) -> hooks.Params:
-        rows = {}
+        rows = {
+            deployment_arn(managed.record, each): describe_deployment(
+                managed.service, managed.record, each, self._scheduler.at
+            )
+            for managed, each in self._history()
+        }
+        return _picked("serviceDeployments", rows, params["serviceDeploymentArns"])
+
+    def _history(self) -> Iterator[tuple[Managed, Deployment]]:
         for managed in self._scheduler.services.values():
             for each in managed.service.history:
-                arn = deployment_arn(managed.record, each)
-                rows[arn] = describe_deployment(
-                    managed.service, managed.record, each, self._scheduler.at
-                )
-        return _picked("serviceDeployments", rows, params["serviceDeploymentArns"])
+                yield managed, each
 
     def _stop_deployment(self, params: hooks.Params) -> hooks.Params:
         """Request a rollback. The API has ABORT, too, but its reference calls only ROLLBACK valid.
@@ -346,20 +350,20 @@ class EcsApi:
         return {"serviceDeploymentArn": arn}
 
     def _deployment(self, arn: str) -> tuple[Managed, Deployment]:
-        for managed in self._scheduler.services.values():
-            for each in managed.service.history:
-                if deployment_arn(managed.record, each) == arn:
-                    return managed, each
+        for managed, each in self._history():
+            if deployment_arn(managed.record, each) == arn:
+                return managed, each
         raise hooks.Refused(
             "ServiceDeploymentNotFoundException", "The service deployment was not found."
         )
 
     def _describe_revisions(self, params: hooks.Params) -> hooks.Params:
-        rows = {}
-        for managed in self._scheduler.services.values():
-            for each in managed.service.history:
-                arn = revision_arn(managed.record, each)
-                rows[arn] = describe_revision(managed.record, each, self._scheduler.at)
+        rows = {
+            revision_arn(managed.record, each): describe_revision(
+                managed.record, each, self._scheduler.at
+            )
+            for managed, each in self._history()
+        }
         return _picked("serviceRevisions", rows, params["serviceRevisionArns"])
 
     def _service(self, params: hooks.Params) -> Managed:

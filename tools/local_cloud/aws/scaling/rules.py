@@ -237,7 +237,6 @@ def delete_dependents(params: Params) -> None:
     ]
     for key, policy in list(scaling.policies.items()):
         if policy.resource_id == resource:
-            policy.delete_alarms(ACCOUNT, registry.region)
             del scaling.policies[key]
 
 
