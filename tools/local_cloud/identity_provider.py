@@ -165,7 +165,6 @@ class Quiet(WSGIRequestHandler):
 
 
 def make_app(provider: IdentityProvider) -> Flask:
-    """Return the provider's pages and endpoints."""
     from flask import Flask, jsonify, request
     from joserfc.jwk import RSAKey
 

@@ -101,7 +101,6 @@ def _naming(role_arn: str, policy: Document | None) -> Iterator[Document]:
 
 
 def _default(policy: Any) -> object:
-    """Return the text of a managed policy's default version."""
     return next(each.document for each in policy.versions if each.is_default)
 
 
@@ -144,7 +143,6 @@ def resources(service: str, params: hooks.Params) -> list[str]:
 
 
 def arn(service: str, end: str) -> str:
-    """Return an ARN of the local cloud's region and account."""
     return f"arn:aws:{service}:{hooks.registry.region}:{hooks.ACCOUNT}:{end}"
 
 

@@ -157,7 +157,6 @@ class DataPlane:
             self._folder = None
 
     def describe(self) -> dict[str, object]:
-        """Return the running listeners, databases and tasks."""
         if self._folder is None or not (self._balancer and self._databases and self._scheduler):
             return {"listeners": [], "databases": [], "tasks": []}
         tasks = [

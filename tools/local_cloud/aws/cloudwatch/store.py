@@ -140,7 +140,6 @@ class Store:
         return {begin: value for begin, value in shown.items() if value is not None}
 
     def metrics(self) -> Iterator[Metric]:
-        """Return every metric that has values."""
         yield from self._lines
 
     def clear(self) -> None:

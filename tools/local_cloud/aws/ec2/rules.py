@@ -42,7 +42,6 @@ def changed_endpoint_has_interfaces(params: Params) -> None:
 
 
 def internet_gateway(vpc_id: str) -> bool:
-    """Return whether an internet gateway is attached to the VPC."""
     gateways = backend("ec2").internet_gateways.values()
     return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
 
@@ -163,7 +162,6 @@ def no_public_address_left(params: Params) -> None:
 
 
 def _vpcs_with_public_addresses() -> Iterator[str]:
-    """Return the VPC of each public address that is in use."""
     for balancer in backend("elbv2").load_balancers.values():
         if balancer.scheme != "internal":
             yield balancer.vpc_id
@@ -282,7 +280,6 @@ def _weight(peer: str) -> int:
 
 
 def _peers(asked: Params) -> Iterator[str]:
-    """Yield the peers that an IpPermission names (botocore)."""
     for members, name in (
         ("UserIdGroupPairs", "GroupId"),
         ("IpRanges", "CidrIp"),

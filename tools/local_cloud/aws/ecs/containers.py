@@ -214,7 +214,6 @@ def _group(group: int) -> list[int]:
 
 
 def _use_more(pids: Sequence[int], limit: int) -> bool:
-    """Return whether processes use more than ``limit`` bytes of memory."""
     # The kernel knows the resident pages; it counts the shared ones on demand, which takes it milliseconds.
     return resident_bytes(pids) > limit and memory_bytes(pids) > limit
 
@@ -261,7 +260,6 @@ class DockerContainer:
         return self._root or None
 
     def wait(self) -> int:
-        """Wait for the end, remove the container and return the exit code."""
         code = self._process.wait()
         if code == KILLED and self._inspect("{{.State.OOMKilled}}") == "true":
             self.reason = OUT_OF_MEMORY

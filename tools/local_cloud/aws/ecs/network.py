@@ -247,7 +247,6 @@ class TaskNetwork:
             self._listen(placement, port, partial(self._database, placement, port))
 
     def release(self, placement: Placement) -> None:
-        """Close the listeners and delete the network interface."""
         self._by_address.pop(placement.private_address, None)
         metadata = self._metadata.pop(placement.task, None)
         if metadata is not None:
@@ -302,7 +301,6 @@ def _database_ports() -> set[int]:
 
 
 def _values(definition: Any) -> set[str]:
-    """Return the values of all environment variables of a task."""
     return {
         str(variable.get("value"))
         for container in definition.container_definitions

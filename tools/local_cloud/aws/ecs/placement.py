@@ -70,7 +70,6 @@ class Placement:
 
     @property
     def arn(self) -> str:
-        """Return the task's ARN, in the region of its interface."""
         region, account = self.interface.ec2_backend.region_name, self.interface.owner_id
         return f"arn:aws:ecs:{region}:{account}:task/{self.cluster}/{self.task}"
 

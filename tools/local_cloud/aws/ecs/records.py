@@ -355,7 +355,6 @@ def keep_settings(service: Any, params: hooks.Params) -> bool:
 
 
 def settings_of(service: Any) -> Settings:
-    """Return the service's settings for the scheduler."""
     declared = service.deployment_configuration
     return Settings(
         desired=int(service.desired_count),

@@ -253,7 +253,6 @@ def stop_signal(name: str) -> int:
 
 
 def _starting(run: _Run) -> Iterator[starts.Container]:
-    """Return the containers that declare a port."""
     parts = zip(run.placement.definition.container_definitions, run.parts, strict=True)
     for definition, (_, _, running, _) in parts:
         ports = [int(each["containerPort"]) for each in definition.get("portMappings") or ()]

@@ -173,7 +173,6 @@ def _stop(tick: Tick, task: Task) -> None:
 
 
 def end_containers(tick: Tick, task: Task) -> None:
-    """Stop the containers of a task that is to stop."""
     if task.launching and not task.ended:
         enter(tick, task, "STOPPING")
         tick.actions.append(Kill(task.id))

@@ -153,7 +153,6 @@ def _speaks_tls(group: str) -> bool:
 
 
 def _nodes(group: str) -> list[Endpoint]:
-    """Return the nodes of every load balancer that uses the target group."""
     users = [balancer for balancer, arn in balanced() if arn == group]
     return [node for balancer in users for node in load_balancer_endpoints(balancer)]
 

@@ -273,7 +273,6 @@ class Answer:
 
 
 def reason(status: int) -> str:
-    """Return a status's reason phrase, as in an ALB's responses."""
     if status in REASONS:
         return REASONS[status]
     try:

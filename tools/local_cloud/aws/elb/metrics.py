@@ -26,7 +26,6 @@ class Counts(Generic[K]):
         self._counted: dict[tuple[int, K], Values] = {}
 
     def add(self, key: K, value: float) -> None:
-        """Add a value at the current time."""
         minute = minute_of(self._clock.now().timestamp())
         with self._lock:
             self._counted.setdefault((minute, key), Values()).add(value)
@@ -73,7 +72,6 @@ class Traffic:
         self._both("TargetConnectionErrorCount", 1, balancer, group)
 
     def no_tls(self, balancer: Any, group: str) -> None:
-        """Count a connection to a target without a TLS session."""
         self._both("TargetTLSNegotiationErrorCount", 1, balancer, group)
 
     def take(self, minute: int) -> Iterator[Datum]:

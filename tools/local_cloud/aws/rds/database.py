@@ -168,7 +168,6 @@ class Databases:
         return self._authority.issue([patches.address(instance), "localhost", "127.0.0.1"])
 
     def _of_resource(self, resource: str) -> Postgres | None:
-        """Return the server of the instance with that DbiResourceId."""
         with hooks.LOCK:
             instances = list(hooks.backend("rds").databases.values())
         found = [each for each in instances if each.dbi_resource_id == resource]
@@ -349,7 +348,6 @@ class Databases:
 
 
 def database_names() -> list[str]:
-    """Return the names of the endpoints of all DB instances."""
     with hooks.LOCK:
         instances = list(hooks.backend("rds").databases.values())
     return [patches.address(each) for each in instances]

@@ -164,7 +164,6 @@ class Request:
 
 
 def arn(bucket: str, key: str = "") -> str:
-    """Return the ARN of a bucket, or of an object in it."""
     return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
 
 

@@ -92,7 +92,6 @@ def begin_activity(target: Any, count: int, cause: str) -> None:
 
 
 def settle_activities() -> None:
-    """End the activities whose number of tasks runs."""
     for each in ACTIVITIES:
         service = service_of(each.target) if each.status == IN_PROGRESS else None
         if service is not None and service.running_count == each.count:
@@ -259,7 +258,6 @@ def enforce(target: Any) -> None:
 
 
 def set_count(cluster: str, name: str, count: int) -> None:
-    """Set a service's desired count as UpdateService does."""
     call, params = ("ecs", "UpdateService"), {"cluster": cluster, "service": name}
     if call in registry.instead:
         registry.instead[call]({**params, "desiredCount": count})
