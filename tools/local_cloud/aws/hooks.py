@@ -55,12 +55,11 @@ class Registry:
     before: dict[Call, list[Before]]
     instead: dict[Call, Instead]
     after: dict[Call, list[Before]]
-    unsupported: set[Call]
     callers: dict[str, TaskRole]
     region: str = "ap-northeast-1"
 
 
-registry = Registry({}, {}, {}, set(), {})
+registry = Registry({}, {}, {}, {})
 
 
 def before(service: str, action: str) -> Callable[[H], H]:
@@ -121,7 +120,6 @@ def _hooked(self: BaseResponse) -> Any:
         except Refused as refused:
             problem = service_error(call[0], refused.code, refused.message)
         except NotImplementedError as lacking:
-            registry.unsupported.add(call)
             words = f"the rehearsal does not implement {call[0]}:{call[1]}"
             if found := FILTER.search(str(lacking)):
                 words += f" with the {found[0]}"
@@ -215,11 +213,9 @@ class Hooking:
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
 
-    def before(self, service: str, action: str, handler: Handler) -> None:
-        self._add(registry.before, (service, action), handler)
-
     def after(self, service: str, action: str, handler: Handler) -> None:
-        self._add(registry.after, (service, action), handler)
+        after(service, action)(handler)
+        self._undo.append(lambda: registry.after[service, action].remove(handler))
 
     def instead(self, service: str, action: str, handler: Handler) -> None:
         """Register a function that answers instead of moto."""
@@ -237,7 +233,3 @@ class Hooking:
         with LOCK:
             while self._undo:
                 self._undo.pop()()
-
-    def _add(self, table: dict[Call, list[Before]], call: Call, handler: Handler) -> None:
-        table.setdefault(call, []).append(handler)
-        self._undo.append(lambda: table[call].remove(handler))

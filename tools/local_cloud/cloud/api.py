@@ -46,7 +46,6 @@ PARTS = (
     *(
         "ec2.interfaces",
         "ec2.patches",
-        "ec2.prefix_lists",
         "ec2.rules",
         "ecs.rules",
         "elb.rules",

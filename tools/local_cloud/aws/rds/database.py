@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +83,12 @@ class Databases:
         hooking.after("rds", "DeleteDBInstance", self._deleted)
         hooking.after("rds", "CreateDBSnapshot", self._snapshot_asked)
         hooking.after("rds", "DeleteDBSnapshot", lambda _: self._work.put(self._backups.sweep))
-        hooking.after("rds", "StopDBInstance", self._stop_asked)
-        hooking.after("rds", "StartDBInstance", self._start_asked)
-        hooking.after("rds", "RebootDBInstance", self._rebooted)
+        for action, now, work, after in (
+            ("StopDBInstance", "stopping", self._halt, "stopped"),
+            ("StartDBInstance", "starting", self._launch, "available"),
+            ("RebootDBInstance", "rebooting", self._restart, "available"),
+        ):
+            hooking.after("rds", action, partial(self._later, now=now, work=work, after=after))
         hooking.after("rds", "ModifyDBParameterGroup", self._parameters_changed)
         hooking.patch(SecretsManagerBackend, "rotate_secret", self._rotation())
         self._thread.start()
@@ -195,6 +199,10 @@ class Databases:
         if pid:
             self._guardian.forget(GROUP, pid)
 
+    def _restart(self, server: Postgres) -> None:
+        self._halt(server)
+        self._launch(server)
+
     def _remove(self, identifier: str) -> None:
         server = self._servers.pop(identifier, None)
         if server is not None:
@@ -215,19 +223,6 @@ class Databases:
             self._backups.sweep()
 
         self._work.put(delete)
-
-    def _stop_asked(self, params: hooks.Params) -> None:
-        self._later(params, "stopping", self._halt, "stopped")
-
-    def _start_asked(self, params: hooks.Params) -> None:
-        self._later(params, "starting", self._launch, "available")
-
-    def _rebooted(self, params: hooks.Params) -> None:
-        def again(server: Postgres) -> None:
-            self._halt(server)
-            self._launch(server)
-
-        self._later(params, "rebooting", again, "available")
 
     def _modified(self, params: hooks.Params) -> None:
         if params.get("NewDBInstanceIdentifier"):

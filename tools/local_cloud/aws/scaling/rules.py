@@ -239,17 +239,13 @@ def delete_dependents(params: Params) -> None:
             del scaling.policies[key]
 
 
-def clamp(target: Any, count: int) -> int:
-    return max(int(target.min_capacity), min(count, int(target.max_capacity)))
-
-
 def enforce(target: Any) -> None:
     """Move the service's count into its target's range with an UpdateService call."""
     service = service_of(target)
     if service is None:
         return
     now = int(service.desired_count)
-    count = clamp(target, now)
+    count = max(int(target.min_capacity), min(now, int(target.max_capacity)))
     if count != now:
         bound = "minimum" if count > now else "maximum"
         begin_activity(target, count, f"{bound} capacity was set to {count}")

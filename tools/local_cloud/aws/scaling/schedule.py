@@ -49,7 +49,9 @@ def run_due(since: datetime, until: datetime) -> None:
         for action in scaling.scheduled_actions:
             moments = _due(action, since, until)
             target = scaling.targets.get(action.scalable_dimension, {}).get(action.resource_id)
-            if moments and target is not None and not _suspended(target):
+            if not moments or target is None:
+                continue
+            if not (target.suspended_state or {}).get("ScheduledScalingSuspended"):
                 due.append((moments[-1], action, target))
         for _, action, target in sorted(due, key=lambda each: each[0]):
             wanted: Mapping[str, int] = action.scalable_target_action
@@ -63,7 +65,3 @@ def _due(action: Any, since: datetime, until: datetime) -> list[datetime]:
     following = next_time(action.schedule, action.timezone or "UTC", created)
     every = each_time(following, since + timedelta.resolution)
     return list(takewhile(lambda moment: moment <= until, every))
-
-
-def _suspended(target: Any) -> bool:
-    return bool((target.suspended_state or {}).get("ScheduledScalingSuspended"))

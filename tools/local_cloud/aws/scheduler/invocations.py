@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -15,8 +15,8 @@ from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.cloudwatch.store import Datum, Metric, Values
 from tools.local_cloud.aws.hooks import Params, Refused, backend
 from tools.local_cloud.aws.scheduler import target
-from tools.local_cloud.aws.scheduler.expressions import times
 from tools.local_cloud.aws.scheduler.rules import SERVICE
+from tools.shared.schedule_expressions import each_time, next_time
 
 log = logging.getLogger(__name__)
 
@@ -121,3 +121,22 @@ def _due(schedule: Any, since: datetime, until: datetime) -> Iterator[Invocation
     changed = datetime.fromtimestamp(schedule.last_modified_date, since.tzinfo)
     for due in takewhile(lambda moment: moment < until, times(schedule, max(since, changed))):
         yield Invocation(schedule, deepcopy(schedule.target), due, due)
+
+
+def times(schedule: Any, since: datetime) -> Iterator[datetime]:
+    """Yield the times of moto's record of a schedule at or after ``since``.
+
+    Without a start date a rate counts from the schedule's creation or last change, at which it invokes its target
+    for the first time. A one-time schedule ignores both dates (API reference, CreateSchedule).
+    """
+    once = schedule.schedule_expression.startswith("at(")
+    start, end = (
+        None if once or given is None else datetime.fromtimestamp(float(given), UTC)
+        for given in (schedule.start_date, schedule.end_date)
+    )
+    anchor = start or datetime.fromtimestamp(schedule.last_modified_date, UTC)
+    following = next_time(
+        schedule.schedule_expression, schedule.schedule_expression_timezone, anchor
+    )
+    every = each_time(following, max(since, start) if start else since)
+    yield from takewhile(lambda moment: end is None or moment <= end, every)

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.scheduler.expressions import times
-from tools.local_cloud.aws.scheduler.invocations import Invocations
+from tools.local_cloud.aws.scheduler.invocations import Invocations, times
 from tools.local_cloud.aws.scheduler.rules import NOT_ASSUMED
 from tools.shared.schedule_expressions import next_time
 from tools.tests.local_cloud.providers.conftest import (
