@@ -109,7 +109,7 @@ class Shifting:
 
 
 @pytest.fixture(scope="module")
-def running():
+def module():
     """A stack whose first version was paused, too, and whose hook was answered."""
     for stack in at_speed(SPEED):
         stack.everything()
@@ -125,17 +125,17 @@ def running():
 
 
 @pytest.fixture
-def shifting(running):
+def shifting(module):
     """The service with its version rolled out in one of the target groups; ``idle`` is the index of the other."""
-    running.rolled_out()
-    until(lambda: len(running.tasks()) == 2, what="the tasks of one version")
-    running.idle = running.weights().index(0)
-    running.now = running.page().split()[0]
-    running.old = running.describe()["taskDefinition"]
-    yield running
-    running.update(healthCheckGracePeriodSeconds=60)
-    if running.primary()["rolloutState"] != "COMPLETED":
-        running.roll_back()
+    module.rolled_out()
+    until(lambda: len(module.tasks()) == 2, what="the tasks of one version")
+    module.idle = module.weights().index(0)
+    module.now = module.page().split()[0]
+    module.old = module.describe()["taskDefinition"]
+    yield module
+    module.update(healthCheckGracePeriodSeconds=60)
+    if module.primary()["rolloutState"] != "COMPLETED":
+        module.roll_back()
 
 
 def test_canary_moves_the_requests_step_by_step_and_back(shifting):
