@@ -15,6 +15,8 @@ from tools.tests.local_cloud.dataplane.conftest import at_speed
 from tools.tests.local_cloud.dataplane.declarations import DEPLOYMENT
 from tools.tests.local_cloud.dataplane.stack import loaded, refusal, until
 
+pytestmark = pytest.mark.slow
+
 SPEED = 20.0
 
 
