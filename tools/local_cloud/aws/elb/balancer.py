@@ -8,13 +8,12 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from tools.i18n import t
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ec2.firewall import Endpoint, allows
 from tools.local_cloud.aws.ec2.network import endpoint_of, load_balancer_endpoints, read_map
-from tools.local_cloud.aws.ecs.placement import Placement
 from tools.local_cloud.aws.elb.listener import (
     Answer,
     Declared,
@@ -51,8 +50,19 @@ Standing = Callable[[], Iterable[tuple[tuple[str, int], int, View | None]]]
 """Every listener's declared protocol and port, its local port, and its view."""
 
 
-Find = Callable[[str], Placement | None]
-"""Returns the task that has a private address of the VPC."""
+class Reached(Protocol):
+    """What a registered address belongs to."""
+
+    @property
+    def interface(self) -> Any:
+        """Return moto's network interface."""
+
+    def at(self, port: int) -> TaskAddress:
+        """Return where it listens on ``port``."""
+
+
+Find = Callable[[str], Reached | None]
+"""Returns what has a private address of the VPC."""
 
 
 class Forwarding:

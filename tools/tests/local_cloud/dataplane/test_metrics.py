@@ -185,7 +185,7 @@ def test_target_that_is_unhealthy_for_a_moment_is_not_missed(monkeypatch):
     monkeypatch.setattr("tools.local_cloud.aws.elb.metrics.balanced", lambda: balanced)
     targets.on_health = lambda target: hosts.look(target.group)
     with hooks.LOCK:
-        one = targets.register(GROUP, "10.0.0.1", 3000, 0)
+        one = targets.register(GROUP, "10.0.0.1", 3000)
     for state in ("healthy", "unhealthy", "healthy"):
         targets.check(one, Health(state))
     found = list(hosts.take(this_minute(clock)))
