@@ -44,6 +44,7 @@ SETTINGS = {
 }
 PARTS = (
     *(
+        "ec2.endpoints",
         "ec2.interfaces",
         "ec2.patches",
         "ec2.rules",

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from moto.ec2.models.vpcs import AWS_ENDPOINT_SERVICES, COVERED_ENDPOINT_SERVICES
-
 from tools.local_cloud.aws.ec2 import interfaces
 from tools.local_cloud.aws.hooks import (
     ACCOUNT,
@@ -16,7 +14,7 @@ from tools.local_cloud.aws.hooks import (
     after,
     backend,
     before,
-    registry,
+    instead,
 )
 
 
@@ -82,18 +80,6 @@ def vpc_unused(params: Params) -> None:
     if groups or acls or internet_gateway(vpc) or any(each.state != "deleted" for each in ends):
         words = f"The vpc '{vpc}' has dependencies and cannot be deleted."
         raise Refused("DependencyViolation", words)
-
-
-@before("ec2", "CreateVpcEndpoint")
-def service_exists(params: Params) -> None:
-    """Refuse a service that AWS does not have in the region, by moto's list of them.
-
-    Error message: terraform-aws-modules/terraform-aws-vpc issue 481.
-    """
-    name, names = params["ServiceName"], {*AWS_ENDPOINT_SERVICES, *COVERED_ENDPOINT_SERVICES}
-    if name not in {f"com.amazonaws.{registry.region}.{each}" for each in names}:
-        words = f"The Vpc Endpoint Service '{name}' does not exist"
-        raise Refused("InvalidServiceName", words)
 
 
 @before("ec2", "CreateVpcEndpoint")
@@ -329,6 +315,40 @@ def peer_is_changed(params: Params) -> None:
         if network := request.get("CidrIpv6"):
             rule.ip_range["CidrIpv6"] = network
         rule.prefix_list_id = request.get("PrefixListId") or rule.prefix_list_id
+
+
+FILTERS = {
+    "group-id": "GroupId",
+    "group-name": "GroupName",
+    "description": "Description",
+    "owner-id": "OwnerId",
+    "primary-vpc-id": "PrimaryVpcId",
+}
+"""Filters of GetSecurityGroupsForVpc without those of tags, and the members that they compare (botocore)."""
+
+
+@instead("ec2", "GetSecurityGroupsForVpc")
+def groups_for_vpc(params: Params) -> Params:
+    """Return the security groups of a VPC, all on one page. No VPC here shares groups of another one."""
+    ec2, vpc = backend("ec2"), params["VpcId"]
+    ec2.get_vpc(vpc)  # raises InvalidVpcID.NotFound
+    found = [
+        {
+            "GroupId": each.id,
+            "GroupName": each.name,
+            "Description": each.description,
+            "OwnerId": ACCOUNT,
+            "PrimaryVpcId": vpc,
+            "Tags": each.get_tags(),
+        }
+        for each in ec2.groups[vpc].values()
+    ]
+    for wanted in params.get("Filters") or []:
+        if wanted["Name"] not in FILTERS:
+            words = f"The filter '{wanted['Name']}' is invalid"
+            raise Refused("InvalidParameterValue", words)
+        found = [each for each in found if each[FILTERS[wanted["Name"]]] in wanted["Values"]]
+    return {"SecurityGroupForVpcs": found}
 
 
 def _changes(params: Params) -> Iterator[tuple[Any, Params]]:

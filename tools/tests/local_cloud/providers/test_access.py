@@ -137,6 +137,21 @@ def test_the_same_permission_twice_in_one_call_is_refused(aws, make_group):
     refused(aws.ec2.authorize_security_group_ingress, "InvalidParameterValue", words, **params)
 
 
+def test_the_groups_of_a_vpc_are_listed_and_filtered(aws, make_group, closed_vpc):
+    made = {make_group() for _ in range(2)}
+    list_groups = aws.ec2.get_security_groups_for_vpc
+
+    def listed(**filters):
+        found = list_groups(VpcId=closed_vpc, Filters=where(**filters))
+        assert {each["PrimaryVpcId"] for each in found} <= {closed_vpc}
+        return {each["GroupId"] for each in found}
+
+    assert made < listed()  # the VPC's default group, too
+    assert listed(group_id=min(made)) == {min(made)}
+    refused(list_groups, "InvalidVpcID.NotFound", VpcId="vpc-0")
+    refused(listed, "InvalidParameterValue", color="red")
+
+
 @pytest.mark.parametrize("public", [True, False])
 def test_an_instance_has_the_groups_of_its_interface(aws, make_group, subnets, public):
     groups = [make_group(), make_group()]

