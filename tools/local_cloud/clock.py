@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from tools.i18n import t
+from tools.local_cloud.machine.problems import PROBLEMS
 
 DEFAULT_SPEED = 20.0
 """AWS seconds per wall-clock second: a health-check interval of 10 s takes half a second."""
 SHORTEST = 0.01
 """Shortest wait in wall-clock seconds."""
+CHECK_SECONDS = 0.2
+"""Wall-clock seconds between two checks for what is due. AWS's precision is 60 s of its own time."""
 
 
 class Background:
@@ -25,17 +28,31 @@ class Background:
         self._thread = threading.Thread(target=self._run, name=f"rehearsal-{name}", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(10)
 
     def _run(self) -> None:
         raise NotImplementedError
+
+
+class Due(Background):
+    """Does what is due on a clock: calls ``work`` with the end of its last call, and with the time now."""
+
+    def __init__(self, name: str, clock: Clock, work: Callable[[datetime, datetime], None]) -> None:
+        super().__init__(name)
+        self._name, self._clock, self._work = name, clock, work
+
+    def _run(self) -> None:
+        seen = self._clock.now()
+        while not self._over.wait(CHECK_SECONDS):
+            now = self._clock.now()
+            with PROBLEMS.caught(f"the {self._name}"):
+                self._work(seen, now)
+            seen = now
 
 
 class Clock:

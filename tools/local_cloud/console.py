@@ -24,12 +24,10 @@ err = console(stderr=True)
 
 
 def print_heading(text: Text | str) -> None:
-    """Print the heading of a step."""
     out.print(f"\n[bold]{escape(mask(str(text)))}[/bold]", soft_wrap=True)
 
 
 def print_line(text: Text | str) -> None:
-    """Print a line of a result."""
     out.print(escape(mask(str(text))), soft_wrap=True)
 
 

@@ -118,7 +118,6 @@ class IdentityProvider:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
-        """Listen on a free port, with HTTPS."""
         server = make_server(
             LOOPBACK, 0, self._answer, threaded=True, request_handler=Quiet, ssl_context=self._tls()
         )
@@ -128,7 +127,6 @@ class IdentityProvider:
         ).start()
 
     def stop(self) -> None:
-        """Close the port."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -167,7 +165,6 @@ class Quiet(WSGIRequestHandler):
 
 
 def make_app(provider: IdentityProvider) -> Flask:
-    """Return the provider's pages and endpoints."""
     from flask import Flask, jsonify, request
     from joserfc.jwk import RSAKey
 

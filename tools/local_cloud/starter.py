@@ -91,7 +91,6 @@ _used: list[Starter] = []
 
 
 def use(starter: Starter) -> None:
-    """Set the starter of this process."""
     _used[:] = [starter]
 
 

@@ -22,7 +22,6 @@ class TranslatedOption(click.Option):
 
 
 def below(command: click.Command) -> Iterator[click.Command]:
-    """Yield a command and its subcommands."""
     yield command
     subcommands = getattr(command, "commands", {})
     if isinstance(subcommands, dict):  # those of ./careapp itself are imported one at a time
@@ -47,7 +46,6 @@ class Whole(click.IntRange):
     """An integer in a range; the error of a bad value names the range."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the integer. Raises click.BadParameter."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as wrong:
@@ -63,7 +61,6 @@ class Number(click.FloatRange):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Return the number. Raises click.BadParameter."""
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as wrong:
@@ -77,7 +74,6 @@ class Address(click.ParamType[str]):
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the address, or "" for none. Raises click.BadParameter."""
         try:
             return str(IPv4Address(value)) if value else ""
         except ValueError:
@@ -89,7 +85,6 @@ class Address(click.ParamType[str]):
 
 
 def limits(kind: click.IntRange | click.FloatRange) -> Text:
-    """Return the range of an option as text."""
     low, high = kind.min or 0, kind.max
     if high is None:
         return t("from {low} up", low=low)

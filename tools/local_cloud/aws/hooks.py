@@ -8,13 +8,16 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
 from tools.local_cloud.aws import models
+
+if TYPE_CHECKING:
+    from tools.local_cloud.aws.iam import TaskRole
 
 log = logging.getLogger(__name__)
 FILTER = re.compile("filter '.*?'")
@@ -41,26 +44,6 @@ class Refused(Exception):
 Instead = Callable[[Params], "Params"]
 
 
-class Caller(Protocol):
-    """Whoever signs with one access key, and what IAM allows it."""
-
-    @property
-    def exists(self) -> bool:
-        """Return whether its role exists."""
-
-    def check(self, service: str, action: str, params: Params) -> None:
-        """Check a call by the service's name in IAM, the action and the parameters. Raises ``Refused``."""
-
-    def refusal(
-        self,
-        action: str,
-        resource: str,
-        policy: Mapping[str, Any] | None = None,
-        context: Mapping[str, Any] | None = None,
-    ) -> str | None:
-        """Return IAM's error message if neither its policies nor the resource's allow the action."""
-
-
 @dataclass
 class Registry:
     """The hooks of each call, and the region whose backends the rehearsal reads.
@@ -72,12 +55,11 @@ class Registry:
     before: dict[Call, list[Before]]
     instead: dict[Call, Instead]
     after: dict[Call, list[Before]]
-    unsupported: set[Call]
-    callers: dict[str, Caller]
+    callers: dict[str, TaskRole]
     region: str = "ap-northeast-1"
 
 
-registry = Registry({}, {}, {}, set(), {})
+registry = Registry({}, {}, {}, {})
 
 
 def before(service: str, action: str) -> Callable[[H], H]:
@@ -138,7 +120,6 @@ def _hooked(self: BaseResponse) -> Any:
         except Refused as refused:
             problem = service_error(call[0], refused.code, refused.message)
         except NotImplementedError as lacking:
-            registry.unsupported.add(call)
             words = f"the rehearsal does not implement {call[0]}:{call[1]}"
             if found := FILTER.search(str(lacking)):
                 words += f" with the {found[0]}"
@@ -232,13 +213,9 @@ class Hooking:
     def __init__(self) -> None:
         self._undo: list[Callable[[], None]] = []
 
-    def before(self, service: str, action: str, handler: Handler) -> None:
-        """Register a function that runs before moto's."""
-        self._add(registry.before, (service, action), handler)
-
     def after(self, service: str, action: str, handler: Handler) -> None:
-        """Register a function that runs after moto's."""
-        self._add(registry.after, (service, action), handler)
+        after(service, action)(handler)
+        self._undo.append(lambda: registry.after[service, action].remove(handler))
 
     def instead(self, service: str, action: str, handler: Handler) -> None:
         """Register a function that answers instead of moto."""
@@ -256,7 +233,3 @@ class Hooking:
         with LOCK:
             while self._undo:
                 self._undo.pop()()
-
-    def _add(self, table: dict[Call, list[Before]], call: Call, handler: Handler) -> None:
-        table.setdefault(call, []).append(handler)
-        self._undo.append(lambda: table[call].remove(handler))

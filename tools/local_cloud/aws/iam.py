@@ -45,7 +45,7 @@ def _boundary(role_arn: str) -> Document | None:
     """Return the policy that is the role's permissions boundary; None if it has none, or moto does not know it.
 
     moto knows AWS's own policies. In place of one of the user's account there is a policy that limits nothing
-    (boundaries.py).
+    (policies.py).
     """
     with hooks.LOCK:
         role = _role(role_arn)
@@ -101,7 +101,6 @@ def _naming(role_arn: str, policy: Document | None) -> Iterator[Document]:
 
 
 def _default(policy: Any) -> object:
-    """Return the text of a managed policy's default version."""
     return next(each.document for each in policy.versions if each.is_default)
 
 
@@ -144,7 +143,6 @@ def resources(service: str, params: hooks.Params) -> list[str]:
 
 
 def arn(service: str, end: str) -> str:
-    """Return an ARN of the local cloud's region and account."""
     return f"arn:aws:{service}:{hooks.registry.region}:{hooks.ACCOUNT}:{end}"
 
 
@@ -179,7 +177,6 @@ class TaskRole:
 
     @property
     def exists(self) -> bool:
-        """Return whether the role exists."""
         return documents_of(self.arn) is not None
 
     def refusal(

@@ -67,16 +67,16 @@ def _input(service: str, operation: str) -> Shape | None:
     if operation not in model.operation_names:
         return None
     shape: Shape | None = model.operation_model(operation).input_shape
-    return shape if shape is not None and _is_constrained(service, shape) else None
+    return shape if shape is not None and _is_constrained(service, shape.name) else None
 
 
 def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str]:
     """Yield the problems of a value: those of its own shape, then those of its parts."""
-    for rule in _constraints(service, shape):
+    for rule in _constraints(service, shape.name):
         if not rule.holds(value):
             yield f"{_value(value)}at '{path}' failed to satisfy constraint: {rule.words}"
     if shape.type_name == "structure" and isinstance(value, Mapping):
-        for name, member in _members(service, shape):
+        for name, member in _members(service, shape.name):
             if value.get(name) is not None:
                 yield from _problems(service, member, value[name], _joined(path, name))
     elif shape.type_name == "list" and isinstance(value, list):
@@ -88,13 +88,13 @@ def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str
 
 def _of_items(service: str, shape: Shape, items: list[Any], path: str, what: str) -> Iterator[str]:
     """Yield the problems of structures by their numbers; those of other items are one for all of them."""
-    if not _is_constrained(service, shape):
+    if not _is_constrained(service, shape.name):
         return
     if shape.type_name == "structure":
         for number, each in enumerate(items, 1):
             yield from _problems(service, shape, each, f"{path}.{number}.member")
         return
-    rules = _constraints(service, shape)
+    rules = _constraints(service, shape.name)
     if not all(rule.holds(each) for rule in rules for each in items):
         words = ", ".join(rule.words for rule in rules)
         shown = f"Value '[{', '.join(map(str, items))}]' "
@@ -116,25 +116,17 @@ def _named(service: str, name: str) -> Shape:
     return shape
 
 
-def _members(service: str, shape: Shape) -> tuple[tuple[str, Shape], ...]:
+@cache
+def _members(service: str, name: str) -> tuple[tuple[str, Shape], ...]:
     """Return the members of a structure that have rules."""
-    return _members_of(service, shape.name)
-
-
-@cache
-def _members_of(service: str, name: str) -> tuple[tuple[str, Shape], ...]:
     members = _named(service, name).members.items()
-    return tuple((key, each) for key, each in members if _is_constrained(service, each))
-
-
-def _is_constrained(service: str, shape: Shape) -> bool:
-    """Return whether a shape, or one inside it, has a rule."""
-    return _has_rules(service, shape.name)
+    return tuple((key, each) for key, each in members if _is_constrained(service, each.name))
 
 
 @cache
-def _has_rules(service: str, name: str) -> bool:
-    return any(_constraints(service, each) for each in _inside(service, name))
+def _is_constrained(service: str, name: str) -> bool:
+    """Return whether a shape, or one inside it, has a rule."""
+    return any(_constraints(service, each.name) for each in _inside(service, name))
 
 
 def _inside(service: str, name: str) -> tuple[Shape, ...]:
@@ -152,19 +144,14 @@ def _inside(service: str, name: str) -> tuple[Shape, ...]:
     return tuple(found.values())
 
 
-def _constraints(service: str, shape: Shape) -> tuple[Constraint, ...]:
-    return _constraints_of(service, shape.name)
-
-
 @cache
-def _constraints_of(service: str, name: str) -> tuple[Constraint, ...]:
+def _constraints(service: str, name: str) -> tuple[Constraint, ...]:
     if (service, name) in NOT_ENFORCED:
         return ()
     return tuple(_made(_named(service, name)))
 
 
 def _made(shape: Shape) -> Iterator[Constraint]:
-    """Yield a shape's rules."""
     rules, sized = shape.metadata, shape.type_name in ("string", "list", "map", "blob")
     measure: Callable[[Any], float] = len if sized else float
     verb = "have length" if sized else "have value"

@@ -44,7 +44,6 @@ class NameProxy:
         return {"http_proxy": url, "https_proxy": url, "no_proxy": ",".join(without)}
 
     def stop(self) -> None:
-        """Stop accepting connections."""
         if self._server is not None:
             self._server.close()
 

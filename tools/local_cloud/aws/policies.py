@@ -1,4 +1,4 @@
-"""IAM's rules about managed policies and trust policies that moto lacks."""
+"""IAM's rules about managed policies, boundaries and trust policies that moto lacks."""
 
 from __future__ import annotations
 
@@ -21,25 +21,15 @@ def install() -> None:
 
 
 @before("iam", "CreateRole")
-def new_trust(params: Params) -> None:
-    """Refuse a trust policy that is none."""
-    _check_trust(params["AssumeRolePolicyDocument"])
-
-
 @before("iam", "UpdateAssumeRolePolicy")
-def changed_trust(params: Params) -> None:
-    """Refuse a trust policy that is none."""
-    _check_trust(params["PolicyDocument"])
-
-
-def _check_trust(text: str) -> None:
+def trust_is_one(params: Params) -> None:
     """Refuse a policy without statements, and a principal that does not exist.
 
     Error message of the second: hashicorp/terraform-provider-aws issue 8905. IAM looks up the principals of other
     accounts, too, which are not known here.
     """
     try:
-        policy = json.loads(text)
+        policy = json.loads(params.get("AssumeRolePolicyDocument") or params["PolicyDocument"])
     except ValueError:
         policy = None
     if not isinstance(policy, dict):
@@ -64,19 +54,36 @@ def _principals(policy: Params) -> Iterator[str]:
 
 @before("iam", "DeletePolicy")
 def policy_unused(params: Params) -> None:
-    """Refuse to delete a policy that is attached to something (IAM API reference, DeletePolicy)."""
+    """Refuse to delete a policy that is attached, or has versions besides the default one (API reference)."""
     policy = backend("iam").managed_policies.get(params["PolicyArn"])
+    words = ""
     if policy is not None and policy.attachment_count:
-        raise Refused("DeleteConflict", "Cannot delete a policy attached to entities.")
+        words = "Cannot delete a policy attached to entities."
+    elif policy is not None and len(policy.versions) > 1:
+        words = "This policy has more than one version. Before you delete a policy, you must delete the policy's "
+        words += "versions. The default version is deleted with the policy."
+    if words:
+        raise Refused("DeleteConflict", words)
 
 
-@before("iam", "DeletePolicy")
-def only_one_version(params: Params) -> None:
-    """Refuse to delete a policy that has other versions than the default one (same page)."""
-    policy = backend("iam").managed_policies.get(params["PolicyArn"])
-    if policy is not None and len(policy.versions) > 1:
-        raise Refused(
-            "DeleteConflict",
-            "This policy has more than one version. Before you delete a policy, you must delete the policy's "
-            "versions. The default version is deleted with the policy.",
-        )
+UNLIMITED = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}],
+    }
+)
+
+
+@before("iam", "CreateRole")
+@before("iam", "PutRolePermissionsBoundary")
+def make_boundary(params: Params) -> None:
+    """Make a policy that limits nothing in place of a boundary that is missing.
+
+    IAM refuses such a role (IAM API, CreateRole: NoSuchEntity). A program names the boundary that
+    somebody else has made in its account, and must be deployable here, too.
+    """
+    arn, iam = params.get("PermissionsBoundary", ""), backend("iam")
+    own = f"arn:aws:iam::{ACCOUNT}:policy/"
+    if arn.startswith(own) and arn not in iam.managed_policies:
+        name = arn.removeprefix(own)
+        iam.create_policy("", "/", UNLIMITED, name, [])

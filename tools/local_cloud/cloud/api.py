@@ -14,78 +14,23 @@ from tools.local_cloud.aws import absent, hooks
 VERSION = "5.2.5"
 """The version of moto that the rehearsal was written for."""
 
-RELIED_ON = (
-    ("moto.core.responses", "BaseResponse.call_action"),
-    ("moto.core.responses", "BaseResponse.parse_parameters"),
-    ("moto.core.responses", "BaseResponse.serialized"),
-    ("moto.core.responses", "ActionResult"),
-    ("moto.core.exceptions", "ServiceException"),
-    ("moto.backends", "get_backend"),
-    ("moto.elbv2.models", "FakeTargetGroup.health_for"),
-    ("moto.elbv2.models", "ELBv2Backend.create_rule"),
-    ("moto.elbv2.models", "ELBv2Backend.modify_rule"),
-    ("moto.elbv2.models", "FakeHealthStatus"),
-    ("moto.acm.models", "CertBundle.describe"),
-    ("moto.route53.models", "ChangeList.has_insert_or_update"),
-    ("moto.route53.models", "create_route53_zone_id"),
-    ("moto.secretsmanager.models", "SecretsManagerBackend.rotate_secret"),
-    ("moto.ec2.models", "EC2Backend.create_default_vpc"),
-    ("moto.ec2.models", "EC2Backend.create_nat_gateway"),
-    ("moto.ec2.models", "EC2Backend.create_vpc_endpoint"),
-    ("moto.ec2.models.elastic_network_interfaces", "NetworkInterface.association"),
-    ("moto.ec2.models.instances", "Instance.prep_nics"),
-    ("moto.ec2.models.security_groups", "SecurityGroup.get_rule"),
-    ("moto.ec2.models.security_groups", "SecurityGroupRule.description"),
-    ("moto.ec2.models.instance_types", "INSTANCE_TYPE_OFFERINGS"),
-    ("moto.logs.models", "LogGroup.filter_log_events"),
-    ("moto.iam.access_control", "IAMPolicy.is_action_permitted"),
-    ("moto.s3.models", "FakeBucket.get_permission"),
-    ("moto.s3.models", "FakeBucket.__init__"),
-    ("moto.s3.models", "FakeBucket.is_versioned"),
-    ("moto.s3.responses", "S3Response._bucket_response"),
-    ("moto.s3.responses", "S3Response._key_response"),
-    ("moto.s3.responses", "S3Response.parse_key_name"),
-    ("moto.rds.models", "DBInstance.save_automated_backup"),
-    ("moto.rds.models", "RDSBackend.modify_db_subnet_group"),
-    ("moto.servicequotas.resources.default_quotas.vpc", "VPC_DEFAULT_QUOTAS"),
-    ("moto.ecs.models", "EC2ContainerServiceBackend.describe_task_definition"),
-    ("moto.ecs.models", "EC2ContainerServiceBackend.list_services"),
-    ("moto.applicationautoscaling.responses", "_build_policy"),
-    ("moto.applicationautoscaling.models", "FakeApplicationAutoscalingPolicy.create_alarms"),
-    ("moto.cloudwatch.models", "Dimension"),
-    ("moto.events.models", "EventPattern.matches_event"),
-    ("moto.rds.models", "MasterUserSecret._generate_secret_string"),
-    ("moto.scheduler.models", "EventBridgeSchedulerBackend.get_schedule"),
-)
-
 
 class WrongMoto(Exception):
     """The installed moto is not the version that the rehearsal was written for."""
 
 
 def check_moto() -> None:
-    """Raise ``WrongMoto`` if a part of moto that the rehearsal uses is missing."""
+    """Raise ``WrongMoto`` for another version, of which parts that are replaced here may differ."""
     installed = metadata.version("moto")
-    missing = [f"{module}.{name}" for module, name in RELIED_ON if not _exists(module, name)]
-    if installed != VERSION or missing:
+    if installed != VERSION:
         raise WrongMoto(
             t(
-                "moto {installed} is installed, the local cloud needs {version}; missing: {missing}. "
+                "moto {installed} is installed, the local cloud needs {version}. "
                 "Install the versions of its lock file again",
                 installed=installed,
                 version=VERSION,
-                missing=", ".join(missing) or "-",
             )
         )
-
-
-def _exists(module: str, name: str) -> bool:
-    found: object = importlib.import_module(module)
-    for part in name.split("."):
-        if not hasattr(found, part):
-            return False
-        found = getattr(found, part)
-    return True
 
 
 SETTINGS = {
@@ -99,11 +44,9 @@ SETTINGS = {
 }
 PARTS = (
     *(
-        "boundaries",
         "ec2.endpoints",
         "ec2.interfaces",
         "ec2.patches",
-        "ec2.prefix_lists",
         "ec2.rules",
         "ecs.rules",
         "elb.rules",
@@ -173,7 +116,6 @@ class Api:
         self.endpoint = f"http://{host}:{bound}"
 
     def stop(self) -> None:
-        """Close the port."""
         self._server.stop()
 
 

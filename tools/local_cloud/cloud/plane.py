@@ -20,10 +20,10 @@ from tools.local_cloud.aws.elb.upstream import HealthChecker
 from tools.local_cloud.aws.hooks import Hooking
 from tools.local_cloud.aws.names import NameProxy, trust_variables
 from tools.local_cloud.aws.rds.database import Databases
-from tools.local_cloud.aws.scaling.schedule import ScheduledScaling
+from tools.local_cloud.aws.scaling.schedule import run_due
 from tools.local_cloud.aws.scheduler.invocations import Invocations
 from tools.local_cloud.building.builder import LocalImage
-from tools.local_cloud.clock import Clock
+from tools.local_cloud.clock import Clock, Due
 from tools.local_cloud.cloud.publisher import Publisher, publisher
 from tools.local_cloud.cloud.sessions import Sessions
 from tools.local_cloud.identity_provider import IdentityProvider
@@ -126,12 +126,11 @@ class DataPlane:
         self._undo.append(sessions.stop)
         sessions.start(self._hooking)
         scheduler.start()
-        hours = ScheduledScaling(self._clock)
-        self._undo.append(hours.stop)
-        hours.start()
-        schedules = Invocations(self._clock)
-        self._undo.append(schedules.stop)
-        schedules.start()
+        schedules = Invocations()
+        for name, work in {"scheduled actions": run_due, "schedules": schedules.advance}.items():
+            due = Due(name, self._clock, work)
+            self._undo.append(due.stop)
+            due.start()
         metrics = self._metrics = publisher(
             self._clock, traffic, targets, databases, scheduler, runner, schedules
         )
@@ -158,7 +157,6 @@ class DataPlane:
             self._folder = None
 
     def describe(self) -> dict[str, object]:
-        """Return the running listeners, databases and tasks."""
         if self._folder is None or not (self._balancer and self._databases and self._scheduler):
             return {"listeners": [], "databases": [], "tasks": []}
         tasks = [

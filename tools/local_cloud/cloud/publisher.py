@@ -39,11 +39,9 @@ class Publisher(Background):
         self._minutes = 0
 
     def describe(self) -> dict[str, object]:
-        """Return the number of published minutes for ``cloud status``."""
         return {"minutes": self._minutes}
 
     def publish(self, minute: int) -> None:
-        """Publish the values of a minute that is over."""
         for each in (*self._sources, self._evaluate):
             name = getattr(each, "__qualname__", repr(each))
             with PROBLEMS.caught(name):

@@ -100,12 +100,10 @@ class Sessions:
         self._ports: dict[str, Forwarder] = {}
 
     def start(self, hooking: Hooking) -> None:
-        """Register the hooks."""
         hooking.instead("ssm", "StartSession", self._start)
         hooking.instead("ssm", "TerminateSession", self._terminate)
 
     def stop(self) -> None:
-        """Close all sessions' ports."""
         for session in list(self._ports):
             self._loop.run(self._ports.pop(session).stop())
 

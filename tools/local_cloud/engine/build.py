@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,55 +65,28 @@ def _watched(
     on_line: Callable[[str], None],
 ) -> tuple[deque[str], int]:
     last: deque[str] = deque(maxlen=LAST_LINES)
-    with _signals_delayed() as deliver:
-        try:
-            child = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-                start_new_session=True,
-            )
-        except OSError as problem:
-            raise Failed(
-                t("{program} does not start: {why}", program=command[0], why=str(problem))
-            ) from problem
-        with _ended(child):
-            deliver()
-            assert child.stderr is not None  # noqa: S101 - a pipe was asked for
-            for line in child.stderr:
-                last.append(line.rstrip("\n"))
-                on_line(last[-1])
-            return last, child.wait()
-
-
-@contextmanager
-def _signals_delayed() -> Iterator[Callable[[], None]]:
-    """Delay signals that would unwind the stack until the caller delivers them, once.
-
-    A signal that arrives while a child is being started would leave that child without a parent.
-    """
-    received: list[int] = []
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if callable(signal.getsignal(kind)):
-                before[kind] = signal.signal(kind, lambda number, _: received.append(number))
-
-    def deliver() -> None:
-        while before:
-            signal.signal(*before.popitem())
-        while received:
-            os.kill(os.getpid(), received.pop())
-
     try:
-        yield deliver
-    finally:
-        deliver()
+        child = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as problem:
+        raise Failed(
+            t("{program} does not start: {why}", program=command[0], why=str(problem))
+        ) from problem
+    with _ended(child):
+        assert child.stderr is not None  # noqa: S101 - a pipe was asked for
+        for line in child.stderr:
+            last.append(line.rstrip("\n"))
+            on_line(last[-1])
+        return last, child.wait()
 
 
 @contextmanager

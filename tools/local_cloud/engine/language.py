@@ -144,7 +144,6 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         return empty_pb2.Empty()
 
     def stop(self) -> None:
-        """Kill the running programs."""
         with self._lock:
             for child in self._running:
                 child.kill()
@@ -235,7 +234,6 @@ class Hosts:
         }
 
     def stop(self) -> None:
-        """Close the ports and kill the running programs."""
         self.language.stop()
         for stopped in [server.stop(grace=1) for server in self._servers]:
             stopped.wait(timeout=2)

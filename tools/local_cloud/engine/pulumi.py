@@ -111,7 +111,6 @@ class Pulumi:
             return replace(count(events.read_text(), seconds), said=output)
 
     def exists(self, stack: str) -> bool:
-        """Return whether the state has the stack."""
         known = json.loads(self.run("stack", "ls", "--json"))
         return stack in {item["name"] for item in known}
 

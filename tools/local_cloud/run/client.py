@@ -66,7 +66,6 @@ class Facts:
 
     @property
     def endpoint(self) -> str:
-        """The URL of the AWS API."""
         return str(self.data["endpoint"])
 
     @property

@@ -94,7 +94,6 @@ class Cloud:
         }
 
     def stop(self) -> None:
-        """Stop every part in reverse order."""
         self._stops.close()
 
 

@@ -9,7 +9,6 @@ from tools.shared.commands import Address, Number, Whole
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
-    """Add the options to a command."""
     for option in (
         click.option(
             "--tasks",

@@ -10,7 +10,6 @@ import secrets
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -200,7 +199,7 @@ def local_cloud_environment(endpoint: str, region: str, facts: Path) -> dict[str
     cannot be resolved.
     """
     return {
-        **_without_aws(os.environ),
+        **{name: value for name, value in os.environ.items() if not name.startswith(REMOVED)},
         **dict.fromkeys(("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), "rehearsal"),  # not checked
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -211,7 +210,3 @@ def local_cloud_environment(endpoint: str, region: str, facts: Path) -> dict[str
         "AWS_PAGER": "",
         **starter.current().variables(facts),
     }
-
-
-def _without_aws(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith(REMOVED)}

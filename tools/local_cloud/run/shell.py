@@ -90,13 +90,11 @@ class NoSuchProgram(Refused):
 
 
 def print_page(facts: client.Facts) -> None:
-    """Print where the starter's own page is, if it has one."""
     if facts.page:
         console.print_line(page_line(facts))
 
 
 def page_line(facts: client.Facts) -> Text:
-    """Return the line with the URL of the starter's own page."""
     return t("watch it at {page}", page=facts.page)
 
 
@@ -172,7 +170,6 @@ def _is_installed(program: str, project: Project) -> bool:
 
 
 def _print_welcome(project: Project, path: str) -> None:
-    """Print what the user can do in the shell."""
     aws, started = shutil.which("aws", path=path), starter.current()
     found = ("pulumi", *(["aws"] if aws else []), *([] if started.in_place else ["python (boto3)"]))
     programs = verbatim(", ".join(found))
@@ -199,7 +196,6 @@ def _print_welcome(project: Project, path: str) -> None:
 
 
 def cloud_start(flags: CloudFlags, choice: RegionChoice, as_json: bool) -> int:
-    """Start the local cloud and print its addresses."""
     home, region = find_home(), choice.read()
     _forget_ended_cloud(Project(home))
     facts = client.start(home, flags.options(region))

@@ -37,7 +37,6 @@ class Condition:
 
     @property
     def range(self) -> int:
-        """Return the number of periods that are read."""
         return self.periods + MORE
 
     def state(self, points: Points, now: str) -> str:

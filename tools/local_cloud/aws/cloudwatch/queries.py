@@ -111,7 +111,6 @@ def put(params: Params) -> Params:
 
 
 def _metric(params: Params) -> Metric:
-    """Return a metric from its names in the API."""
     return Metric(params["Namespace"], params["MetricName"], named(params.get("Dimensions") or ()))
 
 
@@ -197,7 +196,6 @@ def _result(query: Any, series: Series, newest_first: bool) -> Params:
 
 @instead("cloudwatch", "GetMetricStatistics")
 def get_statistics(params: Params) -> Params:
-    """Return the statistics of one metric, including percentiles."""
     metric = _metric(params)
     seconds = range(int(params["StartTime"].timestamp()), math.ceil(params["EndTime"].timestamp()))
     times = _periods(seconds, int(params["Period"]))

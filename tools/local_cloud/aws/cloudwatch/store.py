@@ -26,7 +26,6 @@ class Metric(NamedTuple):
 
     @classmethod
     def of(cls, namespace: str, name: str, **dimensions: str) -> Metric:
-        """Return the metric with these dimensions."""
         return cls(namespace, name, frozenset(dimensions.items()))
 
 
@@ -42,7 +41,6 @@ class Values:
 
     @classmethod
     def of(cls, *values: float) -> Values:
-        """Return the record of single values."""
         made = cls()
         for value in values:
             made.add(value)
@@ -57,7 +55,6 @@ class Values:
             self.spread[near] = self.spread.get(near, 0.0) + times
 
     def merge(self, other: Values) -> None:
-        """Add the values of another record."""
         self.count, self.sum = self.count + other.count, self.sum + other.sum
         self.least, self.most = min(self.least, other.least), max(self.most, other.most)
         if self.spread is None or other.spread is None:
@@ -122,7 +119,6 @@ class Store:
             del line.minutes[oldest]
 
     def unit(self, metric: Metric) -> str:
-        """Return the unit of the metric's last value."""
         return self._lines.get(metric, NO_LINE).unit
 
     def periods(self, metric: Metric, times: range) -> dict[int, Values]:
@@ -144,11 +140,9 @@ class Store:
         return {begin: value for begin, value in shown.items() if value is not None}
 
     def metrics(self) -> Iterator[Metric]:
-        """Return every metric that has values."""
         yield from self._lines
 
     def clear(self) -> None:
-        """Delete all data and reset the clock."""
         self._lines.clear()
         self.now = wall
 
@@ -163,12 +157,10 @@ STORE = Store()
 
 
 def named(dimensions: Iterable[Mapping[str, str]]) -> frozenset[tuple[str, str]]:
-    """Return dimensions as in the API."""
     return frozenset((each["Name"], each["Value"]) for each in dimensions)
 
 
 def minute_of(seconds: float) -> int:
-    """Return the beginning of the minute of a time."""
     return int(seconds) // MINUTE * MINUTE
 
 

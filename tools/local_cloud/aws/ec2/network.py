@@ -80,7 +80,6 @@ def _routes(ec2: Any, subnet: Any) -> tuple[Route, ...]:
 
 
 def _nat(ec2: Any, route: Any) -> firewall.Stop | None:
-    """Return the place of the route's NAT gateway."""
     gateway = route.nat_gateway and ec2.nat_gateways.get(route.nat_gateway.id)
     if not gateway:
         return None

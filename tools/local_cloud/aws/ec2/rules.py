@@ -1,4 +1,4 @@
-"""AWS's rules for VPCs and security groups that moto lacks: resources in use, and changes of rules."""
+"""AWS's rules for VPCs, security groups and prefix lists that moto lacks: resources in use, and changes of rules."""
 
 from __future__ import annotations
 
@@ -36,12 +36,10 @@ def interface_goes_with_the_nat_gateway(params: Params) -> None:
 
 @after("ec2", "ModifyVpcEndpoint")
 def changed_endpoint_has_interfaces(params: Params) -> None:
-    """Place the interfaces of a changed endpoint."""
     interfaces.of_endpoint(backend("ec2").vpc_end_points[params["VpcEndpointId"]])
 
 
 def internet_gateway(vpc_id: str) -> bool:
-    """Return whether an internet gateway is attached to the VPC."""
     gateways = backend("ec2").internet_gateways.values()
     return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
 
@@ -150,7 +148,6 @@ def no_public_address_left(params: Params) -> None:
 
 
 def _vpcs_with_public_addresses() -> Iterator[str]:
-    """Return the VPC of each public address that is in use."""
     for balancer in backend("elbv2").load_balancers.values():
         if balancer.scheme != "internal":
             yield balancer.vpc_id
@@ -269,7 +266,6 @@ def _weight(peer: str) -> int:
 
 
 def _peers(asked: Params) -> Iterator[str]:
-    """Yield the peers that an IpPermission names (botocore)."""
     for members, name in (
         ("UserIdGroupPairs", "GroupId"),
         ("IpRanges", "CidrIp"),
@@ -369,3 +365,43 @@ def _kind(rule: Any) -> str:
     if rule.prefix_list_id:
         return "PrefixListId"
     return "CidrIpv6" if rule.cidr_ipv6 else "CidrIpv4"
+
+
+@before("ec2", "CreateManagedPrefixList")
+def entries_fit(params: Params) -> None:
+    """Refuse more entries than the new list may have."""
+    _check_size(len(params.get("Entries") or ()), int(params["MaxEntries"]))
+
+
+@before("ec2", "ModifyManagedPrefixList")
+def changed_entries_fit(params: Params) -> None:
+    """Refuse a change of another version, or with more entries than the list may have.
+
+    Error message of the first: hashicorp/terraform-provider-aws issue 43528. AWS documents no other one of these.
+    """
+    known = backend("ec2").managed_prefix_lists.get(params["PrefixListId"])
+    if known is None:
+        return
+    added, removed = ((params.get(f"{verb}Entries") or []) for verb in ("Add", "Remove"))
+    if (added or removed) and int(params.get("CurrentVersion") or 0) != known.version:
+        words = "The prefix list has the incorrect version number."
+        raise Refused("PrefixListVersionMismatch", words)
+    held = {each["Cidr"] for each in known.entries.get(known.version, ())}
+    after = held - {each["Cidr"] for each in removed} | {each["Cidr"] for each in added}
+    _check_size(len(after), int(known.max_entries or len(after)))
+
+
+def _check_size(count: int, most: int) -> None:
+    if count > most:
+        words = f"The prefix list may have {most} entries at most, not {count}."
+        raise Refused("PrefixListMaxEntriesExceeded", words)
+
+
+@before("ec2", "DeleteManagedPrefixList")
+def prefix_list_unused(params: Params) -> None:
+    """Refuse to delete a list that a rule names: "You must first remove all references" (botocore)."""
+    name = params["PrefixListId"]
+    for group in backend("ec2").describe_security_groups():
+        if name in {rule.prefix_list_id for rule in (*group.ingress_rules, *group.egress_rules)}:
+            words = f"The prefix list '{name}' is in use by the security group '{group.id}'."
+            raise Refused("DependencyViolation", words)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tools.local_cloud.aws import hooks
@@ -47,14 +47,15 @@ def deployment_status(deployment: Deployment) -> tuple[str, str | None]:
 
 
 def deployment_arn(record: Any, deployment: Deployment) -> str:
-    """Return a service deployment's ARN."""
-    base = str(record.arn).replace(":service/", ":service-deployment/")
-    return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
+    return _arn(record, deployment, "service-deployment")
 
 
 def revision_arn(record: Any, deployment: Deployment) -> str:
-    """Return a service revision's ARN."""
-    base = str(record.arn).replace(":service/", ":service-revision/")
+    return _arn(record, deployment, "service-revision")
+
+
+def _arn(record: Any, deployment: Deployment, kind: str) -> str:
+    base = str(record.arn).replace(":service/", f":{kind}/")
     return f"{base}/{deployment.id.removeprefix('ecs-svc/')}"
 
 
@@ -195,7 +196,6 @@ class EcsApi:
         self._scheduler = scheduler
 
     def start(self, hooking: Hooking) -> None:
-        """Register the hooks."""
         answers = {
             "CreateService": self._create,
             "UpdateService": self._update,
@@ -244,12 +244,15 @@ class EcsApi:
         return {"service": record}
 
     def _delete(self, params: hooks.Params) -> hooks.Params:
-        managed = self._service(params)
+        """Delete a service, unless its requests shift (terraform-provider-aws, ecs/service.go, which retries)."""
+        managed, why = self._service(params), ""
         if managed.service.settings.desired > 0 and not params.get("force"):
-            raise hooks.Refused(
-                "InvalidParameterException",
-                "The service cannot be stopped while it is scaled above 0.",
-            )
+            why = "it is scaled above 0"
+        elif managed.service.deployments and shifting.source(managed.service) is not None:
+            why = "deployments are active"
+        if why:
+            words = f"The service cannot be stopped while {why}."
+            raise hooks.Refused("InvalidParameterException", words)
         self._scheduler.act(managed, ecs_state.Deleted())
         return {"service": managed.record}
 
@@ -304,14 +307,18 @@ class EcsApi:
         }
 
     def _describe_deployments(self, params: hooks.Params) -> hooks.Params:
-        rows = {}
+        rows = {
+            deployment_arn(managed.record, each): describe_deployment(
+                managed.service, managed.record, each, self._scheduler.at
+            )
+            for managed, each in self._history()
+        }
+        return _picked("serviceDeployments", rows, params["serviceDeploymentArns"])
+
+    def _history(self) -> Iterator[tuple[Managed, Deployment]]:
         for managed in self._scheduler.services.values():
             for each in managed.service.history:
-                arn = deployment_arn(managed.record, each)
-                rows[arn] = describe_deployment(
-                    managed.service, managed.record, each, self._scheduler.at
-                )
-        return _picked("serviceDeployments", rows, params["serviceDeploymentArns"])
+                yield managed, each
 
     def _stop_deployment(self, params: hooks.Params) -> hooks.Params:
         """Request a rollback. The API has ABORT, too, but its reference calls only ROLLBACK valid.
@@ -343,20 +350,20 @@ class EcsApi:
         return {"serviceDeploymentArn": arn}
 
     def _deployment(self, arn: str) -> tuple[Managed, Deployment]:
-        for managed in self._scheduler.services.values():
-            for each in managed.service.history:
-                if deployment_arn(managed.record, each) == arn:
-                    return managed, each
+        for managed, each in self._history():
+            if deployment_arn(managed.record, each) == arn:
+                return managed, each
         raise hooks.Refused(
             "ServiceDeploymentNotFoundException", "The service deployment was not found."
         )
 
     def _describe_revisions(self, params: hooks.Params) -> hooks.Params:
-        rows = {}
-        for managed in self._scheduler.services.values():
-            for each in managed.service.history:
-                arn = revision_arn(managed.record, each)
-                rows[arn] = describe_revision(managed.record, each, self._scheduler.at)
+        rows = {
+            revision_arn(managed.record, each): describe_revision(
+                managed.record, each, self._scheduler.at
+            )
+            for managed, each in self._history()
+        }
         return _picked("serviceRevisions", rows, params["serviceRevisionArns"])
 
     def _service(self, params: hooks.Params) -> Managed:

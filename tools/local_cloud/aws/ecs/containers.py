@@ -87,7 +87,6 @@ class Process:
         self.output: IO[bytes] = self._process.stdout
 
     def _find(self, name: str) -> Path | None:
-        """Return a program's file on this machine."""
         outside = self._plan.image.outside
         if "/" in name:
             path = self._plan.cwd / outside(name)
@@ -132,11 +131,9 @@ class Process:
         return namespace.command_prefix(self._account, self._mounts, folder)
 
     def root(self) -> int | None:
-        """Return the process's id."""
         return self.pid
 
     def wait(self) -> int:
-        """Wait for the end and return the exit code."""
         if self._memory:
             threading.Thread(target=self._limit, daemon=True, name="rehearsal-memory").start()
         code = self._process.wait()
@@ -145,7 +142,6 @@ class Process:
         return code if code >= 0 else 128 - code
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process group."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
 
@@ -218,7 +214,6 @@ def _group(group: int) -> list[int]:
 
 
 def _use_more(pids: Sequence[int], limit: int) -> bool:
-    """Return whether processes use more than ``limit`` bytes of memory."""
     # The kernel knows the resident pages; it counts the shared ones on demand, which takes it milliseconds.
     return resident_bytes(pids) > limit and memory_bytes(pids) > limit
 
@@ -265,7 +260,6 @@ class DockerContainer:
         return self._root or None
 
     def wait(self) -> int:
-        """Wait for the end, remove the container and return the exit code."""
         code = self._process.wait()
         if code == KILLED and self._inspect("{{.State.OOMKilled}}") == "true":
             self.reason = OUT_OF_MEMORY
@@ -280,13 +274,11 @@ class DockerContainer:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
     def signal(self, number: int) -> None:
-        """Send a signal to the container."""
         subprocess.run(
             ["docker", "kill", "--signal", str(number), self.name], capture_output=True, check=False
         )
 
     def check(self, argv: Sequence[str], timeout: float) -> int | None:
-        """Run a health-check command with `docker exec`."""
         try:
             done = subprocess.run(
                 ["docker", "exec", self.name, *argv],

@@ -88,7 +88,6 @@ def volume_mode(plan: Plan, volume: Volume) -> int:
 
 
 def docker_volumes(plan: Plan) -> list[str]:
-    """Return docker's arguments for the volumes of a container."""
     return [
         part
         for each in plan.volumes
@@ -118,6 +117,5 @@ def _root(image: LocalImage) -> Path:
 
 
 def _needed(image: LocalImage) -> set[Path]:
-    """Return the folders of an image's files, packages and interpreter."""
     python = [image.python.parent, Path(sys.base_prefix)] if image.python else []
     return {_root(image), *(each.resolve() for each in python)}

@@ -35,5 +35,4 @@ def of_service() -> Bucket:
 
 
 def of_run_task() -> Bucket:
-    """Return the bucket of the calls of RunTask."""
     return Bucket(RUN_TASK_A_SECOND, RUN_TASK_A_SECOND)

@@ -35,7 +35,6 @@ class Tasks:
         self._meter = processes.Meter()
 
     def take(self, minute: int) -> Iterator[Datum]:
-        """Return the values of every service."""
         every = self._census.now()
         for managed in list(self._services.values()):
             yield from self._used(managed, minute, every)
@@ -107,7 +106,6 @@ class Rules:
         self._told: set[str] = set()
 
     def take(self, minute: int) -> Iterator[Datum]:
-        """Return the rules that matched since the last minute."""
         for managed in list(self._services.values()):
             for deployment in [*managed.service.deployments, *managed.service.history]:
                 if deployment.rollout == "FAILED" and deployment.id not in self._told:

@@ -48,7 +48,6 @@ class Metadata:
         self._server = await asyncio.start_server(self._serve, sock=listener)
 
     async def stop(self) -> None:
-        """Close the listener."""
         if self._server is not None:
             self._server.close()
 
@@ -166,7 +165,6 @@ class TaskNetwork:
         self._database_ports: set[int] = set()
 
     def find(self, private_address: str) -> Placement | None:
-        """Return the placement with that private address."""
         return self._by_address.get(private_address)
 
     def give(
@@ -249,7 +247,6 @@ class TaskNetwork:
             self._listen(placement, port, partial(self._database, placement, port))
 
     def release(self, placement: Placement) -> None:
-        """Close the listeners and delete the network interface."""
         self._by_address.pop(placement.private_address, None)
         metadata = self._metadata.pop(placement.task, None)
         if metadata is not None:
@@ -304,7 +301,6 @@ def _database_ports() -> set[int]:
 
 
 def _values(definition: Any) -> set[str]:
-    """Return the values of all environment variables of a task."""
     return {
         str(variable.get("value"))
         for container in definition.container_definitions

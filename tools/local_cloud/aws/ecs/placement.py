@@ -70,13 +70,11 @@ class Placement:
 
     @property
     def arn(self) -> str:
-        """Return the task's ARN, in the region of its interface."""
         region, account = self.interface.ec2_backend.region_name, self.interface.owner_id
         return f"arn:aws:ecs:{region}:{account}:task/{self.cluster}/{self.task}"
 
     @property
     def zone(self) -> str:
-        """Return the availability zone."""
         return str(self.interface.availability_zone)
 
 
@@ -163,6 +161,5 @@ class Addresses:
         )
 
     def give_back(self, address: str) -> None:
-        """Make an address available again."""
         with self._lock:
             self._taken.discard(IPv4Address(address))

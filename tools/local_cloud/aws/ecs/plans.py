@@ -74,7 +74,8 @@ def plan(
     The environment has only the variables of the image, the task definition, its secrets and the
     platform. Without an ``own_root`` the container finds the image's files by paths of this machine.
     """
-    outside = _as_it_is if own_root else image.outside
+    # In a root of its own a container has the image's paths.
+    outside = str if own_root else image.outside
     mounted = _volumes(definition)
     _make_volume_folders(image, mounted)
     declared = {str(each["name"]): str(each["value"]) for each in definition["environment"]}
@@ -100,11 +101,6 @@ def plan(
         log_group=log[0] if log else None,
         log_stream=log[1] if log else None,
     )
-
-
-def _as_it_is(text: str) -> str:
-    """Return the text as it is: in a root of its own a container has the image's paths."""
-    return text
 
 
 def _volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:

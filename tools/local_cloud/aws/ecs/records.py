@@ -125,7 +125,6 @@ def _group(service: Service, definition: Any, record: Any) -> str:
 
 
 def publish_service(service: Service, record: Any, at: At) -> None:
-    """Update moto's service."""
     record.status = service.status
     record.desired_count = service.settings.desired if service.status == "ACTIVE" else 0
     record.running_count = _running(service.tasks)
@@ -356,7 +355,6 @@ def keep_settings(service: Any, params: hooks.Params) -> bool:
 
 
 def settings_of(service: Any) -> Settings:
-    """Return the service's settings for the scheduler."""
     declared = service.deployment_configuration
     return Settings(
         desired=int(service.desired_count),

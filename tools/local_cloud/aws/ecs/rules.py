@@ -19,7 +19,6 @@ def install() -> None:
 
 @instead("ecs", "UpdateClusterSettings")
 def update_cluster_settings(params: Params) -> Params:
-    """Change a cluster's settings and return the cluster."""
     changed = backend("ecs").update_cluster(
         params["cluster"].rpartition("/")[2], params["settings"], None, None
     )

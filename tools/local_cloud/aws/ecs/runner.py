@@ -151,7 +151,6 @@ class Runner:
         rmtree(run.folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """Kill every task."""
         for task, run in list(self._runs.items()):
             for _, _, running, _ in run.parts:
                 running.signal(signal.SIGKILL)
@@ -254,7 +253,6 @@ def stop_signal(name: str) -> int:
 
 
 def _starting(run: _Run) -> Iterator[starts.Container]:
-    """Return the containers that declare a port."""
     parts = zip(run.placement.definition.container_definitions, run.parts, strict=True)
     for definition, (_, _, running, _) in parts:
         ports = [int(each["containerPort"]) for each in definition.get("portMappings") or ()]

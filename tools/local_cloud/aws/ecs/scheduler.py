@@ -78,8 +78,6 @@ Services = Mapping[str, Managed]
 def listen(
     targets: Targets, network: TaskNetwork, runner: Runner, services: Services, tell: Tell
 ) -> None:
-    """Register callbacks for the events of targets, containers and networks."""
-
     def exited(task: str) -> None:
         if (managed := owner(services, task)) is not None:
             tell(managed, ecs_state.Exited(task))
@@ -104,7 +102,6 @@ def listen(
 
 
 def owner(services: Services, task: str) -> Managed | None:
-    """Return the service of a task that has a placement."""
     return next((each for each in list(services.values()) if task in each.placements), None)
 
 
@@ -153,7 +150,6 @@ class TaskWork:
         self._tell, self._at, self._pool = tell, at, pool
 
     def stop(self, services: Iterable[Managed]) -> None:
-        """Stop every task and free every address."""
         self._runner.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
         # A task may have been starting while the others were stopped.
@@ -267,11 +263,9 @@ class Scheduler:
         listen(targets, network, runner, self.all, self.tell)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread, stop every task and free every address."""
         self._over.set()
         if self._thread.is_alive():
             self._thread.join(20)
@@ -282,7 +276,6 @@ class Scheduler:
         return None if seconds is None else self._epoch + timedelta(seconds=seconds)
 
     def find(self, task: str) -> Found | None:
-        """Return the placement of a task and its record in moto."""
         for managed in list(self.all.values()):
             placement, shown = managed.placements.get(task), managed.shown.get(task)
             if placement is not None and shown is not None:
@@ -290,7 +283,6 @@ class Scheduler:
         return None
 
     def adopt(self, record: Any) -> Managed:
-        """Take over a new service from moto."""
         definition = hooks.backend("ecs").describe_task_definition(record.task_definition)
         service = Service(
             name=record.name,
@@ -339,7 +331,6 @@ class Scheduler:
             managed.publish(self.at)
 
     def tell(self, managed: Managed, event: ecs_state.Event) -> None:
-        """Queue an event for the next step."""
         self._happened.put((managed, event))
 
     def _run(self) -> None:

@@ -47,7 +47,6 @@ def notice_health(tick: Tick) -> None:
 
 
 def check_breaker(tick: Tick) -> None:
-    """Fail the deployment if the circuit breaker's threshold is reached."""
     service, primary = tick.service, tick.service.primary
     breaker = service.settings.breaker
     if primary.rollout != "IN_PROGRESS" or not breaker.enable or service.status != "ACTIVE":

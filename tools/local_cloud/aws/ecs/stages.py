@@ -70,7 +70,6 @@ def _check_stage(stage: str) -> None:
 
 
 def has_come_to(deployment: Deployment, stage: str) -> bool:
-    """Return whether a deployment has come to a stage."""
     return bool(deployment.stage) and STAGES.index(deployment.stage) >= STAGES.index(stage)
 
 
@@ -132,12 +131,10 @@ def _passed(tick: Tick) -> bool:
 
 
 def awaiting(deployment: Deployment) -> Iterator[Hook]:
-    """Yield the hooks that wait for an answer."""
     return (each for each in deployment.hooks if each.status == "AWAITING_ACTION")
 
 
 def answer(tick: Tick, hook_id: str, action: str) -> None:
-    """Process an answer to a hook of the primary deployment."""
     for each in awaiting(tick.service.primary):
         if each.id == hook_id:
             each.status = "SUCCEEDED" if action == "CONTINUE" else "FAILED"

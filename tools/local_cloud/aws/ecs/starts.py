@@ -79,7 +79,6 @@ class Container:
         return self._used > before or any(each.state in WORKING for each in found)
 
     def close(self) -> None:
-        """Close the connection."""
         if self._probe is not None:
             self._probe.close()
 

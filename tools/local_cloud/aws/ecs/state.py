@@ -279,11 +279,9 @@ class Service:
 
     @property
     def primary(self) -> Deployment:
-        """Return the newest deployment."""
         return self.deployments[0]
 
     def task(self, task_id: str) -> Task | None:
-        """Return the task with that id, or None."""
         return next((task for task in self.tasks if task.id == task_id), None)
 
     def alive(self) -> list[Task]:

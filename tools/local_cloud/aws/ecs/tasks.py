@@ -46,7 +46,6 @@ class Tick:
 
 
 def listed(tasks: Sequence[Task]) -> str:
-    """Return tasks as ECS's events list them."""
     return " ".join(f"(task {task.id})" for task in tasks)
 
 
@@ -174,7 +173,6 @@ def _stop(tick: Tick, task: Task) -> None:
 
 
 def end_containers(tick: Tick, task: Task) -> None:
-    """Stop the containers of a task that is to stop."""
     if task.launching and not task.ended:
         enter(tick, task, "STOPPING")
         tick.actions.append(Kill(task.id))
@@ -183,7 +181,6 @@ def end_containers(tick: Tick, task: Task) -> None:
 
 
 def enter(tick: Tick, task: Task, status: str) -> None:
-    """Set a task's status and its time."""
     task.status, task.since = status, tick.now
 
 

@@ -163,7 +163,6 @@ def _speaks_tls(group: str) -> bool:
 
 
 def _nodes(group: str) -> list[Endpoint]:
-    """Return the nodes of every load balancer that uses the target group."""
     users = [balancer for balancer, arn in balanced() if arn == group]
     return [node for balancer in users for node in load_balancer_endpoints(balancer)]
 
@@ -237,7 +236,6 @@ class Balancer:
         self._loop.begin(self._follow())
 
     async def stop(self) -> None:
-        """Close every listener and connection."""
         async with self._changing:
             for each in list(self._listening.values()):
                 await self._close(each)

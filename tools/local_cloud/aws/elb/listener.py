@@ -273,7 +273,6 @@ class Answer:
 
 
 def reason(status: int) -> str:
-    """Return a status's reason phrase, as in an ALB's responses."""
     if status in REASONS:
         return REASONS[status]
     try:
@@ -283,7 +282,6 @@ def reason(status: int) -> str:
 
 
 def error_answer(status: int) -> Answer:
-    """Return an ALB's error page."""
     title = f"{status} {reason(status)}"
     body = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
@@ -293,14 +291,12 @@ def error_answer(status: int) -> Answer:
 
 
 def fixed_answer(config: Mapping[str, Any]) -> Answer:
-    """Return the response of a fixed-response action."""
     body = str(config.get("MessageBody") or "").encode()
     content_type = str(config.get("ContentType") or "text/plain")
     return _answer(int(config["StatusCode"]), f"{content_type}; charset=utf-8", body)
 
 
 def redirect_answer(config: Mapping[str, Any], location: str) -> Answer:
-    """Return the response of a redirect action."""
     status = int(str(config["StatusCode"]).removeprefix("HTTP_"))
     page = error_answer(status)
     return Answer(status, (*page.headers, ("Location", location)), page.body)

@@ -26,7 +26,6 @@ class Counts(Generic[K]):
         self._counted: dict[tuple[int, K], Values] = {}
 
     def add(self, key: K, value: float) -> None:
-        """Add a value at the current time."""
         minute = minute_of(self._clock.now().timestamp())
         with self._lock:
             self._counted.setdefault((minute, key), Values()).add(value)
@@ -70,11 +69,9 @@ class Traffic:
             self._both("HTTPCode_Target_5XX_Count", 1, balancer, group)
 
     def unreached(self, balancer: Any, group: str) -> None:
-        """Count a failed connection to a target."""
         self._both("TargetConnectionErrorCount", 1, balancer, group)
 
     def no_tls(self, balancer: Any, group: str) -> None:
-        """Count a connection to a target without a TLS session."""
         self._both("TargetTLSNegotiationErrorCount", 1, balancer, group)
 
     def take(self, minute: int) -> Iterator[Datum]:
@@ -132,7 +129,6 @@ class Hosts:
         self._seen = Counts[tuple[str, str]](clock)
 
     def look(self, group: str) -> None:
-        """Count a group's targets now."""
         states = self._states(group)
         for name, state in COUNTED.items() if states else ():
             self._seen.add((name, group), states.count(state))

@@ -272,6 +272,5 @@ class Client:
         )
 
     def close(self) -> None:
-        """Close the connection."""
         with suppress(OSError):
             self._writer.close()

@@ -48,7 +48,6 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Return whether the check passed."""
         return self.why is None
 
 
@@ -126,7 +125,6 @@ class Target:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """Return what identifies the target."""
         return self.group, self.id, self.port
 
 
@@ -194,7 +192,6 @@ class Targets:
             return (group, address, port) not in self._all
 
     def check(self, target: Target, health: Health) -> None:
-        """Store the health after a check."""
         with self._lock:
             changed, moved = target.health != health, target.health.state != health.state
             target.health = health
@@ -279,7 +276,6 @@ def _group(arn: str) -> Any:
 
 
 def check_of(group: Any) -> Check:
-    """Return a target group's health check as declared in moto."""
     matcher = getattr(group, "matcher", None) or {}
     return Check(
         protocol=str(group.health_check_protocol or "HTTP"),

@@ -128,7 +128,6 @@ class Pool:
         wire.close()
 
     def close(self) -> None:
-        """Close all connections."""
         for kept in self._free.values():
             for wire in kept:
                 wire.close()
@@ -272,13 +271,16 @@ class HealthChecker:
 
     async def watch(self, target: Target) -> None:
         """Check ``target`` until it is deregistered."""
+        work = f"the health check of {target.id}:{target.port}"
         while not target.gone and target.draining_until is None:
             pause = UNKNOWN_INTERVAL
-            with PROBLEMS.caught("a health check"):
+            with PROBLEMS.caught(work):
                 if (check := self._check(target)) is not None:
                     pause = check.interval
                     await self._watch(target, check)
             await self._clock.pause(pause)
+        with PROBLEMS.caught(work):
+            pass  # It has ended, and its problem with it.
 
     async def _watch(self, target: Target, check: Check) -> None:
         if check.enabled:

@@ -85,7 +85,6 @@ class Backups:
             shutil.rmtree(self._bases.pop(name).folder, ignore_errors=True)
 
     def remove(self) -> None:
-        """Delete all copies and logs."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def restore(self, origin: Origin, source: Postgres | None, target: Postgres) -> None:

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,6 @@ class Databases:
         self._thread = threading.Thread(target=self._run, name="rehearsal-rds", daemon=True)
 
     def start(self, hooking: Hooking) -> None:
-        """Register the hooks and start the thread."""
         create = RDSBackend.create_db_instance
         patches.apply(hooking, create, self._created)
         backups.apply(hooking, create, self._created, self._backups)
@@ -83,15 +83,17 @@ class Databases:
         hooking.after("rds", "DeleteDBInstance", self._deleted)
         hooking.after("rds", "CreateDBSnapshot", self._snapshot_asked)
         hooking.after("rds", "DeleteDBSnapshot", lambda _: self._work.put(self._backups.sweep))
-        hooking.after("rds", "StopDBInstance", self._stop_asked)
-        hooking.after("rds", "StartDBInstance", self._start_asked)
-        hooking.after("rds", "RebootDBInstance", self._rebooted)
+        for action, now, work, after in (
+            ("StopDBInstance", "stopping", self._halt, "stopped"),
+            ("StartDBInstance", "starting", self._launch, "available"),
+            ("RebootDBInstance", "rebooting", self._restart, "available"),
+        ):
+            hooking.after("rds", action, partial(self._later, now=now, work=work, after=after))
         hooking.after("rds", "ModifyDBParameterGroup", self._parameters_changed)
         hooking.patch(SecretsManagerBackend, "rotate_secret", self._rotation())
         self._thread.start()
 
     def stop(self) -> None:
-        """End every server and delete its files."""
         if self._thread.is_alive():
             self._work.put(None)
             self._thread.join(40)
@@ -100,7 +102,6 @@ class Databases:
         self._backups.remove()
 
     def server(self, identifier: str) -> Postgres | None:
-        """Return the server of an instance, or None."""
         return self._servers.get(identifier)
 
     def describe(self) -> list[dict[str, object]]:
@@ -171,7 +172,6 @@ class Databases:
         return self._authority.issue([patches.address(instance), "localhost", "127.0.0.1"])
 
     def _of_resource(self, resource: str) -> Postgres | None:
-        """Return the server of the instance with that DbiResourceId."""
         with hooks.LOCK:
             instances = list(hooks.backend("rds").databases.values())
         found = [each for each in instances if each.dbi_resource_id == resource]
@@ -199,6 +199,10 @@ class Databases:
         if pid:
             self._guardian.forget(GROUP, pid)
 
+    def _restart(self, server: Postgres) -> None:
+        self._halt(server)
+        self._launch(server)
+
     def _remove(self, identifier: str) -> None:
         server = self._servers.pop(identifier, None)
         if server is not None:
@@ -219,19 +223,6 @@ class Databases:
             self._backups.sweep()
 
         self._work.put(delete)
-
-    def _stop_asked(self, params: hooks.Params) -> None:
-        self._later(params, "stopping", self._halt, "stopped")
-
-    def _start_asked(self, params: hooks.Params) -> None:
-        self._later(params, "starting", self._launch, "available")
-
-    def _rebooted(self, params: hooks.Params) -> None:
-        def again(server: Postgres) -> None:
-            self._halt(server)
-            self._launch(server)
-
-        self._later(params, "rebooting", again, "available")
 
     def _modified(self, params: hooks.Params) -> None:
         if params.get("NewDBInstanceIdentifier"):
@@ -352,7 +343,6 @@ class Databases:
 
 
 def database_names() -> list[str]:
-    """Return the names of the endpoints of all DB instances."""
     with hooks.LOCK:
         instances = list(hooks.backend("rds").databases.values())
     return [patches.address(each) for each in instances]

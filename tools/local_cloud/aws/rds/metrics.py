@@ -36,7 +36,6 @@ class Instances:
         self._sizes: dict[Path, tuple[float, int]] = {}
 
     def take(self, minute: int) -> Iterator[Datum]:
-        """Return the values of every instance."""
         every = self._census.now()
         for name, instance in list(hooks.backend("rds").databases.items()):
             server = self._databases.server(name)

@@ -27,8 +27,8 @@ def install() -> None:
     DBInstance.default_engine_versions[ENGINE] = VERSION
     DBInstance.engine_version = property(_version, _set_version)  # type: ignore[assignment]
     DBInstance.allocated_storage = property(_storage, _set_storage)  # type: ignore[assignment]
-    DBInstance.iops = property(_get_iops, _set_iops)  # type: ignore[assignment]
-    DBInstance.storage_throughput = property(_throughput, _set_throughput)  # type: ignore[assignment]
+    DBInstance.iops = _given_or_gp3(_iops, 0)  # type: ignore[assignment]
+    DBInstance.storage_throughput = _given_or_gp3("_storage_throughput", 1)  # type: ignore[assignment]
     utils.get_overlap_between_two_date_ranges = _real_overlap  # type: ignore[assignment]
 
 
@@ -68,20 +68,16 @@ def _gp3(instance: DBInstance, number: int) -> int | None:
     return BASELINE[instance.allocated_storage >= 400][number]
 
 
-def _get_iops(instance: DBInstance) -> Any:
-    return vars(instance).get(_iops) or _gp3(instance, 0)
+def _given_or_gp3(name: str, number: int) -> property:
+    """Return a property that is gp3's where an instance is given none."""
 
+    def read(instance: DBInstance) -> Any:
+        return vars(instance).get(name) or _gp3(instance, number)
 
-def _set_iops(instance: DBInstance, value: Any) -> None:
-    vars(instance)[_iops] = value
+    def write(instance: DBInstance, value: Any) -> None:
+        vars(instance)[name] = value
 
-
-def _throughput(instance: DBInstance) -> Any:
-    return vars(instance).get("_storage_throughput") or _gp3(instance, 1)
-
-
-def _set_throughput(instance: DBInstance, value: Any) -> None:
-    vars(instance)["_storage_throughput"] = value
+    return property(read, write)
 
 
 @before("rds", "CreateDBInstance")

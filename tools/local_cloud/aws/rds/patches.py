@@ -47,7 +47,6 @@ HOSTED_ZONE = "Z24O6O9L7SGTNB"
 
 
 def address(instance: Any) -> str:
-    """Return the endpoint's DNS name."""
     return endpoint(instance.db_instance_identifier, hooks.ACCOUNT, instance.region)
 
 

@@ -52,7 +52,6 @@ class Postgres:
 
     @property
     def data(self) -> Path:
-        """Return the data directory."""
         return self.folder / "data"
 
     def create(self) -> None:
@@ -185,12 +184,10 @@ class Postgres:
         self.execute(sql.SQL("SELECT pg_logical_emit_message(true, 'restore', '')"))
 
     def remove(self) -> None:
-        """Stop the server and delete its files."""
         self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def connect(self) -> psycopg.Connection[Any]:
-        """Return a connection as the superuser."""
         return psycopg.connect(
             host="127.0.0.1",
             port=self.port,
@@ -203,7 +200,6 @@ class Postgres:
         )
 
     def execute(self, *statements: sql.SQL | sql.Composed) -> None:
-        """Run statements as the superuser."""
         with self.connect() as connection:
             for statement in statements:
                 connection.execute(statement)
@@ -307,6 +303,5 @@ def add_master(server: Postgres, name: str, password: str, database: str | None)
 
 
 def set_password(server: Postgres, name: str, password: str) -> None:
-    """Change a role's password."""
     words = sql.SQL("ALTER ROLE {} PASSWORD {}")
     server.execute(words.format(sql.Identifier(name), sql.Literal(password)))

@@ -128,7 +128,6 @@ def parameters_fit_the_snapshot(params: Params) -> None:
 
 @before("rds", "ModifyDBInstance")
 def new_name_is_free(params: Params) -> None:
-    """Refuse a new identifier that another instance has."""
     name = str(params.get("NewDBInstanceIdentifier") or "").lower()
     if name in backend("rds").databases:
         raise Refused("DBInstanceAlreadyExists", f"DB instance {name} already exists.")
@@ -236,7 +235,6 @@ def subnets_of_databases_stay(params: Params) -> None:
 
 
 def _databases_in(group: str) -> list[str]:
-    """Return the identifiers of the databases that use a subnet group."""
     databases = backend("rds").databases.values()
     return [
         each.db_instance_identifier for each in databases if each._db_subnet_group_name == group

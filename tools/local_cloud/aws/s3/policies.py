@@ -34,7 +34,6 @@ to your Amazon S3 storage", "The meaning of public")."""
 
 
 def check_name(bucket: str) -> None:
-    """Refuse a bucket's name that breaks S3's rules."""
     if not NAME.fullmatch(bucket) or bucket.endswith(SUFFIXES):
         raise Refused("InvalidBucketName", "The specified bucket is not valid.")
 

@@ -15,6 +15,8 @@ from moto.core.utils import get_service_model
 
 from tools.shared.policy_evaluation import listed
 
+OF_SEVERAL = ("Analytics", "IntelligentTiering", "Inventory", "Metrics")
+"""The configurations of which a bucket has several."""
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ListAllMyBuckets": ("ListBuckets",),
     "ListBucket": ("HeadBucket", "ListObjects", "ListObjectsV2"),
@@ -29,39 +31,13 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "DeleteObject": ("DeleteObjects",),
     "GetAccelerateConfiguration": ("GetBucketAccelerateConfiguration",),
     "PutAccelerateConfiguration": ("PutBucketAccelerateConfiguration",),
-    "GetAnalyticsConfiguration": (
-        *("GetBucketAnalyticsConfiguration", "ListBucketAnalyticsConfigurations"),
-    ),
-    "PutAnalyticsConfiguration": (
-        *("PutBucketAnalyticsConfiguration", "DeleteBucketAnalyticsConfiguration"),
-    ),
     "GetBucketCORS": ("GetBucketCors",),
     "PutBucketCORS": ("PutBucketCors", "DeleteBucketCors"),
     "GetEncryptionConfiguration": ("GetBucketEncryption",),
     "PutEncryptionConfiguration": ("PutBucketEncryption", "DeleteBucketEncryption"),
-    "GetIntelligentTieringConfiguration": (
-        "GetBucketIntelligentTieringConfiguration",
-        "ListBucketIntelligentTieringConfigurations",
-    ),
-    "PutIntelligentTieringConfiguration": (
-        "PutBucketIntelligentTieringConfiguration",
-        "DeleteBucketIntelligentTieringConfiguration",
-    ),
-    "GetInventoryConfiguration": (
-        *("GetBucketInventoryConfiguration", "ListBucketInventoryConfigurations"),
-    ),
-    "PutInventoryConfiguration": (
-        *("PutBucketInventoryConfiguration", "DeleteBucketInventoryConfiguration"),
-    ),
     "GetLifecycleConfiguration": ("GetBucketLifecycle", "GetBucketLifecycleConfiguration"),
     "PutLifecycleConfiguration": (
         *("PutBucketLifecycle", "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle"),
-    ),
-    "GetMetricsConfiguration": (
-        *("GetBucketMetricsConfiguration", "ListBucketMetricsConfigurations"),
-    ),
-    "PutMetricsConfiguration": (
-        *("PutBucketMetricsConfiguration", "DeleteBucketMetricsConfiguration"),
     ),
     "GetBucketNotification": ("GetBucketNotificationConfiguration",),
     "PutBucketNotification": ("PutBucketNotificationConfiguration",),
@@ -73,9 +49,17 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "PutBucketTagging": ("DeleteBucketTagging",),
     "GetReplicationConfiguration": ("GetBucketReplication",),
     "PutReplicationConfiguration": ("PutBucketReplication", "DeleteBucketReplication"),
-    "CreateBucketMetadataTableConfiguration": ("CreateBucketMetadataConfiguration",),
-    "GetBucketMetadataTableConfiguration": ("GetBucketMetadataConfiguration",),
-    "DeleteBucketMetadataTableConfiguration": ("DeleteBucketMetadataConfiguration",),
+    **{
+        f"{verb}BucketMetadataTableConfiguration": (f"{verb}BucketMetadataConfiguration",)
+        for verb in ("Create", "Get", "Delete")
+    },
+    **{
+        f"{verb}{each}Configuration": (
+            *(f"{verb}Bucket{each}Configuration", f"{other}Bucket{each}Configuration{end}"),
+        )
+        for verb, other, end in (("Get", "List", "s"), ("Put", "Delete", ""))
+        for each in OF_SEVERAL
+    },
 }
 """The actions with the operations that have another name. Any other operation has the action's name."""
 ACTION_OF = {operation: action for action, listed in ACTIONS.items() for operation in listed}
@@ -164,7 +148,6 @@ class Request:
 
 
 def arn(bucket: str, key: str = "") -> str:
-    """Return the ARN of a bucket, or of an object in it."""
     return f"arn:aws:s3:::{bucket}/{key}" if key else f"arn:aws:s3:::{bucket}"
 
 

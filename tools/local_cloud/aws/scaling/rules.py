@@ -49,7 +49,6 @@ class Activity:
     status: str = IN_PROGRESS
 
     def end(self, status: str) -> None:
-        """End the activity now."""
         self.status, self.ended = status, STORE.now()
 
     def described(self) -> Params:
@@ -93,7 +92,6 @@ def begin_activity(target: Any, count: int, cause: str) -> None:
 
 
 def settle_activities() -> None:
-    """End the activities whose number of tasks runs."""
     for each in ACTIVITIES:
         service = service_of(each.target) if each.status == IN_PROGRESS else None
         if service is not None and service.running_count == each.count:
@@ -147,20 +145,17 @@ def _tags(params: Params) -> dict[str, str]:
 
 @instead(SERVICE, "ListTagsForResource")
 def list_tags(params: Params) -> Params:
-    """Return the tags of a scalable target."""
     return {"Tags": _tags(params)}
 
 
 @instead(SERVICE, "TagResource")
 def tag(params: Params) -> Params:
-    """Add tags to a scalable target, or change them."""
     _tags(params).update(params["Tags"])
     return {}
 
 
 @instead(SERVICE, "UntagResource")
 def untag(params: Params) -> Params:
-    """Remove tags from a scalable target."""
     tags = _tags(params)
     for key in params["TagKeys"]:
         tags.pop(key, None)
@@ -241,13 +236,7 @@ def delete_dependents(params: Params) -> None:
     ]
     for key, policy in list(scaling.policies.items()):
         if policy.resource_id == resource:
-            policy.delete_alarms(ACCOUNT, registry.region)
             del scaling.policies[key]
-
-
-def clamp(target: Any, count: int) -> int:
-    """Return the count within the target's range."""
-    return max(int(target.min_capacity), min(count, int(target.max_capacity)))
 
 
 def enforce(target: Any) -> None:
@@ -256,7 +245,7 @@ def enforce(target: Any) -> None:
     if service is None:
         return
     now = int(service.desired_count)
-    count = clamp(target, now)
+    count = max(int(target.min_capacity), min(now, int(target.max_capacity)))
     if count != now:
         bound = "minimum" if count > now else "maximum"
         begin_activity(target, count, f"{bound} capacity was set to {count}")
@@ -265,7 +254,6 @@ def enforce(target: Any) -> None:
 
 
 def set_count(cluster: str, name: str, count: int) -> None:
-    """Set a service's desired count as UpdateService does."""
     call, params = ("ecs", "UpdateService"), {"cluster": cluster, "service": name}
     if call in registry.instead:
         registry.instead[call]({**params, "desiredCount": count})

@@ -1,4 +1,4 @@
-"""Scheduled actions of Application Auto Scaling, and the thread that runs what is due."""
+"""Scheduled actions of Application Auto Scaling."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.hooks import Params, Refused, backend, before
 from tools.local_cloud.aws.scaling.rules import SERVICE, enforce, refuse_without_target
-from tools.local_cloud.clock import Background, Clock
-from tools.local_cloud.machine.problems import PROBLEMS
 from tools.shared.schedule_expressions import each_time, next_time
 
 
@@ -45,17 +43,20 @@ def _named(action: Any) -> tuple[str, ...]:
 
 def run_due(since: datetime, until: datetime) -> None:
     """Run every scheduled action that was due after ``since`` and not after ``until``, in order of time."""
-    scaling = backend(SERVICE)
-    due = []
-    for action in scaling.scheduled_actions:
-        moments = _due(action, since, until)
-        target = scaling.targets.get(action.scalable_dimension, {}).get(action.resource_id)
-        if moments and target is not None and not _suspended(target):
-            due.append((moments[-1], action, target))
-    for _, action, target in sorted(due, key=lambda each: each[0]):
-        wanted: Mapping[str, int] = action.scalable_target_action
-        target.update(wanted.get("MinCapacity"), wanted.get("MaxCapacity"), None)
-        enforce(target)
+    with hooks.LOCK:
+        scaling = backend(SERVICE)
+        due = []
+        for action in scaling.scheduled_actions:
+            moments = _due(action, since, until)
+            target = scaling.targets.get(action.scalable_dimension, {}).get(action.resource_id)
+            if not moments or target is None:
+                continue
+            if not (target.suspended_state or {}).get("ScheduledScalingSuspended"):
+                due.append((moments[-1], action, target))
+        for _, action, target in sorted(due, key=lambda each: each[0]):
+            wanted: Mapping[str, int] = action.scalable_target_action
+            target.update(wanted.get("MinCapacity"), wanted.get("MaxCapacity"), None)
+            enforce(target)
 
 
 def _due(action: Any, since: datetime, until: datetime) -> list[datetime]:
@@ -64,27 +65,3 @@ def _due(action: Any, since: datetime, until: datetime) -> list[datetime]:
     following = next_time(action.schedule, action.timezone or "UTC", created)
     every = each_time(following, since + timedelta.resolution)
     return list(takewhile(lambda moment: moment <= until, every))
-
-
-def _suspended(target: Any) -> bool:
-    return bool((target.suspended_state or {}).get("ScheduledScalingSuspended"))
-
-
-CHECK_SECONDS = 0.2
-"""Real seconds between two checks for due actions."""
-
-
-class ScheduledScaling(Background):
-    """Runs scheduled actions on the rehearsal's clock; those that were due before not, as on AWS."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__("scaling")
-        self._clock = clock
-
-    def _run(self) -> None:
-        seen = self._clock.now()
-        while not self._over.wait(CHECK_SECONDS):
-            now = self._clock.now()
-            with PROBLEMS.caught("the scheduled actions"), hooks.LOCK:
-                run_due(seen, now)
-            seen = now

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -15,15 +15,11 @@ from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.cloudwatch.store import Datum, Metric, Values
 from tools.local_cloud.aws.hooks import Params, Refused, backend
 from tools.local_cloud.aws.scheduler import target
-from tools.local_cloud.aws.scheduler.expressions import times
 from tools.local_cloud.aws.scheduler.rules import SERVICE
-from tools.local_cloud.clock import Background, Clock
-from tools.local_cloud.machine.problems import PROBLEMS
+from tools.shared.schedule_expressions import each_time, next_time
 
 log = logging.getLogger(__name__)
 
-CHECK_SECONDS = 0.2
-"""Real seconds between two checks for due schedules. AWS's precision is 60 s of its own time."""
 LONGEST_WAIT = 480
 """AWS's seconds. AWS documents only "exponential backoff": the waits double from one second up to this, with which
 the 185 attempts of the default policy take the 24 hours of its other limit."""
@@ -42,7 +38,6 @@ class Invocation:
 
     @property
     def group(self) -> str:
-        """Return the name of the schedule's group."""
         return str(self.schedule.group_name)
 
     def retry(self, now: datetime) -> bool:
@@ -55,12 +50,10 @@ class Invocation:
         return left > 0 and age <= policy["MaximumEventAgeInSeconds"]
 
 
-class Invocations(Background):
-    """Invokes what is due on the local cloud's clock, in one thread."""
+class Invocations:
+    """Invokes what is due on the local cloud's clock."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__("schedules")
-        self._clock = clock
+    def __init__(self) -> None:
         self._waiting: list[Invocation] = []
         self._counts: Counter[tuple[str, str]] = Counter()
 
@@ -115,14 +108,6 @@ class Invocations(Background):
             if deletes and schedule.state == "ENABLED" and not any(times(schedule, now)):
                 backend(SERVICE).delete_schedule(schedule.group_name, schedule.name)
 
-    def _run(self) -> None:
-        seen = self._clock.now()
-        while not self._over.wait(CHECK_SECONDS):
-            now = self._clock.now()
-            with PROBLEMS.caught("the schedules"):
-                self.advance(seen, now)
-            seen = now
-
 
 def _schedules() -> list[Any]:
     groups = backend(SERVICE).schedule_groups.values()
@@ -136,3 +121,22 @@ def _due(schedule: Any, since: datetime, until: datetime) -> Iterator[Invocation
     changed = datetime.fromtimestamp(schedule.last_modified_date, since.tzinfo)
     for due in takewhile(lambda moment: moment < until, times(schedule, max(since, changed))):
         yield Invocation(schedule, deepcopy(schedule.target), due, due)
+
+
+def times(schedule: Any, since: datetime) -> Iterator[datetime]:
+    """Yield the times of moto's record of a schedule at or after ``since``.
+
+    Without a start date a rate counts from the schedule's creation or last change, at which it invokes its target
+    for the first time. A one-time schedule ignores both dates (API reference, CreateSchedule).
+    """
+    once = schedule.schedule_expression.startswith("at(")
+    start, end = (
+        None if once or given is None else datetime.fromtimestamp(float(given), UTC)
+        for given in (schedule.start_date, schedule.end_date)
+    )
+    anchor = start or datetime.fromtimestamp(schedule.last_modified_date, UTC)
+    following = next_time(
+        schedule.schedule_expression, schedule.schedule_expression_timezone, anchor
+    )
+    every = each_time(following, max(since, start) if start else since)
+    yield from takewhile(lambda moment: end is None or moment <= end, every)

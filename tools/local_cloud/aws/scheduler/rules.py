@@ -101,13 +101,11 @@ def _keep(params: Params) -> Any:
 
 @after(SERVICE, "UpdateSchedule")
 def keep_changed(params: Params) -> None:
-    """Keep what moto drops."""
     _keep(params)
 
 
 @after(SERVICE, "CreateSchedule")
 def keep_created(params: Params) -> None:
-    """Keep what moto drops."""
     schedule = _keep(params)
     schedule.creation_date = schedule.last_modified_date
 

@@ -7,6 +7,8 @@ import time
 from threading import Event
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, path, renamed
 from tools.local_cloud.providers.lifecycle import NotReady, describe
 
@@ -241,10 +243,23 @@ def _all_running(subject: Subject) -> bool:
     )
 
 
+def _delete_service(subject: Subject) -> None:
+    """Delete the service. The provider retries for 20 minutes while its requests shift (ecs/service.go)."""
+    deadline = time.monotonic() + STEADY_SECONDS
+    while True:
+        try:
+            subject.call("delete_service", force=True)
+            return
+        except ClientError as refused:
+            if "deployments are active" not in str(refused) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def _remove_service(subject: Subject) -> None:
     """Scale to 0, delete, and wait for the deletion, as the provider does."""
     subject.call("update_service", desiredCount=0)
-    subject.call("delete_service", force=True)
+    _delete_service(subject)
     deadline = time.monotonic() + LIMIT
     while time.monotonic() < deadline:
         found: list[Any] = subject.call("describe_services")["services"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -29,6 +31,8 @@ from tools.local_cloud.building.builder import ImageNotFound, LocalImage
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.cloud.plane import DataPlane
 from tools.local_cloud.machine import namespaces
+from tools.local_cloud.machine.processes import readable_by_all
+from tools.local_cloud.paths import ROOT
 from tools.tests.local_cloud.dataplane.declarations import REPOSITORY
 from tools.tests.local_cloud.dataplane.stack import Stack
 from webapp.settings import RDS_BUNDLE
@@ -101,6 +105,23 @@ def own_networks() -> bool:
 def own_mounts() -> bool:
     """Return whether this machine allows mount namespaces."""
     return own_networks() and namespaces.mount_refusal() is None
+
+
+def run_as_nobody(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python program as the user nobody, if the tests run as root; for any other user, other tests show it."""
+    python = which("python3", path="/usr/bin")
+    if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
+        pytest.skip("needs root, a system's Python, and a checkout that every user may read")
+    return subprocess.run(
+        [python, "-c", f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{program}", *arguments],
+        capture_output=True,
+        text=True,
+        user="nobody",
+        group="nogroup",
+        extra_groups=[],
+        cwd="/",
+        check=False,
+    )
 
 
 def at_speed(speed: float, own: bool | None = None) -> Iterator[Stack]:

@@ -19,13 +19,12 @@ import pytest
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.cloudwatch.store import Datum, Values
 from tools.local_cloud.aws.ecs.metrics import Rules, Tasks
-from tools.local_cloud.aws.ecs.records import TaskRecord
 from tools.local_cloud.aws.elb.listener import View, error_answer
 from tools.local_cloud.aws.elb.metrics import Hosts, Traffic
 from tools.local_cloud.aws.elb.proxy import Client
 from tools.local_cloud.aws.elb.targets import Health, Target, Targets
 from tools.local_cloud.aws.elb.upstream import Pool, Upstream, Wire
-from tools.local_cloud.aws.rds.metrics import CLIENT, processors
+from tools.local_cloud.aws.rds.metrics import processors
 from tools.local_cloud.clock import Clock
 from tools.local_cloud.cloud.publisher import Publisher
 from tools.local_cloud.machine import processes
@@ -286,30 +285,6 @@ def test_rule_is_triggered_once_by_a_failed_roll_out_of_its_service(put_rule):
     rolls = [SimpleNamespace(id=state, rollout=state, reason="") for state in states]
     rules = Rules({"web": service(deployments=rolls, history=rolls)})
     assert [told(rules.take(0)), told(rules.take(60))] == [triggered("mine"), {}]
-
-
-def test_rule_is_triggered_once_by_a_task_when_it_has_stopped(put_rule):
-    put_rule("tasks", **{"detail-type": ["ECS Task State Change"]})
-    watched, shown = service(), TaskRecord(id="1", task_arn="arn:1", last_status="RUNNING")
-    watched.shown["1"] = shown
-    rules = Rules({"web": watched})
-    assert told(rules.take(0)) == {}
-    shown.last_status = "STOPPED"
-    assert [told(rules.take(60)), told(rules.take(120))] == [triggered("tasks"), {}]
-
-
-@pytest.mark.parametrize(
-    ("title", "user"),
-    [
-        (b"postgres: careapp_app careapp 127.0.0.1(44322) idle\0", b"careapp_app"),
-        (b"postgres: main: postgres careapp ::1(5) SELECT\0", b"postgres"),
-        (b"postgres: autovacuum launcher \0", None),
-        (b"postgres: checkpointer \0", None),
-    ],
-)
-def test_session_is_known_by_its_process_s_title(title, user):
-    found = CLIENT.match(title)
-    assert (found and found[1]) == user
 
 
 def test_instance_class_has_the_cpus_of_ec2_s_type():

@@ -26,7 +26,6 @@ from tools.tests.local_cloud.dataplane.stack import changed, refusal
 
 SAY = "import os; print('hello from', os.environ['APP_VERSION'], os.environ['ONCE']); raise SystemExit(3)"
 ALL = "import json, os; print(json.dumps(dict(os.environ)))"
-SLEEP = "import time; print('sleeping', flush=True); time.sleep(600)"
 
 
 def run_task(cloud, *command: str, container: str = "app", **change) -> str:
@@ -153,14 +152,6 @@ def test_s3_gives_a_task_what_its_role_allows(running):
     assert "(AccessDenied) when calling the PutObject operation: User: " in last
     assert f"assumed-role/task/{arn.rpartition('/')[2]} is not authorized" in last
     assert 'on resource: "arn:aws:s3:::app-uploads/secret/one" because no identity-based' in last
-
-
-def test_stop_task_s_reason_is_kept(running):
-    arn = run_task(running, "python3", "-c", SLEEP)
-    running.until_task(arn, "RUNNING")
-    running.until_line(arn, "sleeping")
-    running.stop_task(arn, reason="Ctrl-C")
-    assert end(running.until_task(arn, "STOPPED")) == ("UserInitiated", "Ctrl-C", 143)
 
 
 def test_task_that_ignores_sigterm_is_killed_with_137(running):

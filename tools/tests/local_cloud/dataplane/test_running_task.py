@@ -12,12 +12,9 @@ import pytest
 from stack.names import StackNames
 from tools.aws.session import Session
 from tools.local_cloud.aws import quotas
-from tools.local_cloud.aws.ecs.network import credentials
 from tools.snapshot import cloudwatch
 from tools.snapshot.cloudwatch import Quota
 from tools.tests.local_cloud.dataplane.conftest import own_networks
-from tools.tests.local_cloud.dataplane.declarations import policy, statement
-from tools.tests.local_cloud.dataplane.stack import refusal
 
 FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
 
@@ -138,63 +135,6 @@ def test_request_in_flight_is_finished_while_its_target_drains(running):
         "Description": "Target deregistration is in progress",
     }
     running.whole()
-
-
-READ = "secretsmanager:GetSecretValue"
-
-
-@pytest.fixture
-def task(running):
-    """Return clients with the credentials of the running task."""
-    name = running.only_task()["taskArn"].rpartition("/")[2]
-    keys = credentials(running.plane._scheduler.find(name)[0])
-
-    def client(service: str):
-        return running.client(
-            service,
-            aws_access_key_id=keys["AccessKeyId"],
-            aws_secret_access_key=keys["SecretAccessKey"],
-            aws_session_token=keys["Token"],
-        )
-
-    client.id = name  # type: ignore[attr-defined]
-    return client
-
-
-@pytest.fixture
-def secret(running):
-    arn = running.sm.create_secret(Name="database", SecretString="{}")["ARN"]
-    yield arn
-    running.sm.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
-
-
-@pytest.fixture
-def allow(running):
-    yield lambda action, resource: running.grant("task", policy(statement(action, resource)))
-    running.iam.delete_role_policy(RoleName="task", PolicyName="test")
-
-
-def test_call_that_the_task_role_does_not_allow_has_iam_s_message(task, secret, allow):
-    allow(READ, f"{secret}-another")
-    user = f"arn:aws:sts::123456789012:assumed-role/task/{task.id}"
-    refused = refusal(task("secretsmanager").get_secret_value, SecretId="database")
-    assert refused.code == "AccessDeniedException"
-    assert refused.message == (
-        f"User: {user} is not authorized to perform: {READ} on resource: {secret} because no"
-        f" identity-based policy allows the {READ} action"
-    )
-    assert refusal(task("rds").describe_db_instances).code == "AccessDenied"
-    assert refusal(task("ec2").describe_vpcs).code == "UnauthorizedOperation"
-
-
-def test_call_that_the_task_role_allows_is_answered(running, task, secret, allow):
-    allow(READ, secret)
-    assert task("secretsmanager").get_secret_value(SecretId=secret)["SecretString"] == "{}"
-    allow("cloudwatch:PutMetricData", "*")
-    task("cloudwatch").put_metric_data(Namespace="app", MetricData=[{"MetricName": "orders"}])
-    assert refusal(task("secretsmanager").get_secret_value, SecretId=secret)
-    assert running.sm.get_secret_value(SecretId=secret)["SecretString"] == "{}", "other credentials"
-    assert task("sts").get_caller_identity()["Account"] == "123456789012"
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,9 @@ def test_canary_that_bakes_gets_a_tenth_and_old_tasks_are_replaced(shifting):
     groups = [each["resolvedConfiguration"]["loadBalancers"][0]["targetGroupArn"] for each in found]
     both = [shifting.ids["tg"], shifting.ids["tg2"]]
     assert groups == [both[shifting.idle], both[1 - shifting.idle]]
+    refused = refusal(shifting.ecs.delete_service, cluster="main", service="web", force=True)
+    words = "The service cannot be stopped while deployments are active."
+    assert (refused.code, refused.message) == ("InvalidParameterException", words)
 
     shifting.stop_task(min(before))
 

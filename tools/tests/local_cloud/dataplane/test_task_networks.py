@@ -1,16 +1,10 @@
 """A task's network namespace, and its address on a machine that refuses namespaces."""
 
-import os
-import subprocess
-from shutil import which
-
 import pytest
 
 from tools.local_cloud.aws.ecs import starts
 from tools.local_cloud.machine import namespaces
-from tools.local_cloud.machine.processes import readable_by_all
-from tools.local_cloud.paths import ROOT
-from tools.tests.local_cloud.dataplane.conftest import at_speed, own_networks
+from tools.tests.local_cloud.dataplane.conftest import at_speed, own_networks, run_as_nobody
 
 own = pytest.mark.skipif(not own_networks(), reason="this machine refuses network namespaces")
 
@@ -55,9 +49,8 @@ def test_tasks_without_namespaces_listen_on_the_addresses_in_bind_host(shared):
     assert shared.until_unhealthy() == FAILED
 
 
-UNPRIVILEGED = f"""
-import subprocess, sys
-sys.path.insert(0, {str(ROOT)!r})
+UNPRIVILEGED = """
+import subprocess
 from tools.local_cloud.machine.namespaces import Namespace, refusal
 print(refusal())
 both = [Namespace([address]) for address in ("10.0.16.4", "10.0.16.5")]
@@ -82,20 +75,7 @@ for each in both:
 @pytest.mark.slow
 @own
 def test_unprivileged_user_runs_two_apps_on_one_port_at_once():
-    """Runs as the user nobody if the tests run as root; for any other user, all tests above show it."""
-    python = which("python3", path="/usr/bin")
-    if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
-        pytest.skip("needs root, a system's Python, and a checkout that every user may read")
-    done = subprocess.run(
-        [python, "-c", UNPRIVILEGED],
-        capture_output=True,
-        text=True,
-        user="nobody",
-        group="nogroup",
-        extra_groups=[],
-        cwd="/",
-        check=False,
-    )
+    done = run_as_nobody(UNPRIVILEGED)
     assert done.stdout.split() == ["None", "0", "0", "nobody"], done.stderr
 
 

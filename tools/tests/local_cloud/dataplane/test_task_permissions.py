@@ -310,3 +310,29 @@ def test_resource_of_other_services_is_the_one_that_is_named(task, allow):
     assert (wrong[1], "parameter/other because" in wrong[2]) == ("AccessDeniedException", True)
     wrong = refused(task("dynamodb").get_item, TableName="orders", Key={"id": {"S": "1"}})
     assert f"on resource: arn:aws:dynamodb:{region}:table/orders because" in wrong[2]
+
+
+@pytest.fixture
+def secret(owner):
+    arn = owner.sm.create_secret(Name="database", SecretString="{}")["ARN"]
+    yield arn
+    owner.sm.delete_secret(SecretId=arn, ForceDeleteWithoutRecovery=True)
+
+
+def test_secret_that_is_named_is_the_one_of_its_arn(task, secret, allow, owner):
+    read, asked = "secretsmanager:GetSecretValue", {"SecretId": "database"}
+    allow((read, f"{secret}-another"))
+    get = task("secretsmanager").get_secret_value
+    says = f"User: {USER} is not authorized to perform: {read} on resource: {secret} {NO_POLICY} the {read} action"
+    assert refused(get, **asked)[1:] == ("AccessDeniedException", says)
+    assert owner.sm.get_secret_value(**asked)["SecretString"] == "{}", "other credentials"
+    allow((read, secret))
+    assert get(**asked)["SecretString"] == "{}"
+
+
+def test_call_has_its_service_s_name_and_code_in_iam(task, allow):
+    allow(("cloudwatch:PutMetricData", "*"))
+    task("cloudwatch").put_metric_data(Namespace="app", MetricData=[{"MetricName": "orders"}])
+    assert task("sts").get_caller_identity()["Account"] == "123456789012", "needs no permission"
+    assert refused(task("rds").describe_db_instances)[1] == "AccessDenied"
+    assert refused(task("ec2").describe_vpcs)[1] == "UnauthorizedOperation"

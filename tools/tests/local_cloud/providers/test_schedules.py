@@ -14,10 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.scheduler.expressions import times
-from tools.local_cloud.aws.scheduler.invocations import Invocations
+from tools.local_cloud.aws.scheduler.invocations import Invocations, times
 from tools.local_cloud.aws.scheduler.rules import NOT_ASSUMED
-from tools.local_cloud.clock import Clock
 from tools.shared.schedule_expressions import next_time
 from tools.tests.local_cloud.providers.conftest import (
     ACCOUNT,
@@ -245,7 +243,7 @@ class Cloud:
         self.made = made
         group, _, name = made.id.partition("/")
         self.schedule = hooks.backend("scheduler").get_schedule(group, name)
-        self.invocations, self.asked = Invocations(Clock()), []
+        self.invocations, self.asked = Invocations(), []
         self.now = datetime.fromtimestamp(self.schedule.last_modified_date, UTC)
         self.refusal = None
 

@@ -9,6 +9,7 @@ from threading import Event
 from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tools.local_cloud.providers.aws import ecs
 from tools.local_cloud.providers.kind import Subject
@@ -74,3 +75,18 @@ def test_a_service_that_never_gets_there_fails_in_the_end(monkeypatch):
     monkeypatch.setattr(ecs, "STEADY_SECONDS", 0.2)
     with pytest.raises(NotReady, match="service is not steady after"):
         wait(Ecs("IN_PROGRESS"))
+
+
+def test_service_whose_requests_shift_is_deleted_once_they_have():
+    answers = ["The service cannot be stopped while deployments are active."] * 2 + [""]
+
+    class Shifting(Ecs):
+        def __call__(self, _service, operation, _params):
+            if operation == "delete_service" and (words := answers.pop(0)):
+                error = {"Code": "InvalidParameterException", "Message": words}
+                raise ClientError({"Error": error}, "DeleteService")
+            return {"services": []}
+
+    subject = Subject(kind=ecs.SERVICE, calls=Shifting(), identity="service", inputs={})
+    ecs._remove_service(subject)
+    assert answers == []

@@ -96,20 +96,27 @@ def test_work_on_the_network_s_loop_that_fails_is_a_problem():
     assert PROBLEMS.texts()[0].endswith("work: KeyError: 'a listener'")
 
 
-def test_health_check_that_raises_is_made_again(monkeypatch):
-    target = SimpleNamespace(gone=False, draining_until=None, id="10.0.0.4", port=80)
-    checks = []
+def test_health_check_that_raises_is_named_until_it_ends(monkeypatch):
+    bad, good = (
+        SimpleNamespace(gone=False, draining_until=None, id=f"10.0.0.{number}", port=80)
+        for number in (4, 5)
+    )
+    seen: list[list[str]] = []
 
-    def check(_: Any) -> None:
-        checks.append(1)
-        if len(checks) == 1:
+    def check(target: Any) -> None:
+        if target is bad:
             raise KeyError("a group")
-        target.gone = True
+        seen.append(PROBLEMS.texts())
+        bad.gone = good.gone = len(seen) == 3
 
     checker = HealthChecker(Clock(1000), SimpleNamespace(), lambda *_: None)
     monkeypatch.setattr(checker, "_check", check)
-    asyncio.run(checker.watch(target))
-    assert len(checks) == 2
+
+    async def both() -> None:
+        await asyncio.gather(checker.watch(bad), checker.watch(good))
+
+    asyncio.run(both())
+    assert seen == [["the health check of 10.0.0.4:80: KeyError: 'a group'"]] * 3
     assert PROBLEMS.texts() == []
 
 
