@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from stack import rules, uploads
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Invalid, Key
 from tools.i18n import t
 
 RESERVED = frozenset(
@@ -58,12 +58,10 @@ def entries(key: str, check: Callable[[str, str], str]) -> Callable[[str], dict[
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise ValueError(
-                t(
-                    "it is not a map of names to values; set one entry at a time: "
-                    "`pulumi config set --plaintext --path {key}.NAME VALUE`",
-                    key=key,
-                )
+            raise Invalid(
+                "it is not a map of names to values; set one entry at a time: "
+                "`pulumi config set --plaintext --path {key}.NAME VALUE`",
+                key=key,
             )
         for name in found:
             _check_name(name)
@@ -74,20 +72,16 @@ def entries(key: str, check: Callable[[str, str], str]) -> Callable[[str], dict[
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise ValueError(
-            t(
-                "{name!r} is not a variable name; use letters, digits and underscores, and do not "
-                "start with a digit",
-                name=name,
-            )
+        raise Invalid(
+            "{name!r} is not a variable name; use letters, digits and underscores, and do not "
+            "start with a digit",
+            name=name,
         )
     if name in RESERVED:
-        raise ValueError(
-            t(
-                "{name} is set by the stack; make the app read it (docs/your-app.md), or choose "
-                "another name",
-                name=name,
-            )
+        raise Invalid(
+            "{name} is set by the stack; make the app read it (docs/your-app.md), or choose "
+            "another name",
+            name=name,
         )
 
 
@@ -96,9 +90,7 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, (str, int, float)):
-        raise ValueError(
-            t("{name} has a list or a map as its value; a variable has one text", name=name)
-        )
+        raise Invalid("{name} has a list or a map as its value; a variable has one text", name=name)
     return str(value)
 
 
@@ -112,15 +104,13 @@ def plain_text(name: str, text: str) -> str:
 
 def _check_placeholder(name: str, wanted: str) -> None:
     if f"${{{wanted}}}" == PASSWORD:
-        raise ValueError(
-            t(
-                "{name} has {password}, and the task definition shows variables in plain text; set a variable that is "
-                "the password alone by `pulumi config set --plaintext --path appSecrets.{name} '{password}'`; leave "
-                "the password out of a URL, where the app uses libpq, and set it by `pulumi config set --plaintext "
-                "--path appSecrets.PGPASSWORD '{password}'` (docs/your-app.md)",
-                name=name,
-                password=PASSWORD,
-            )
+        raise Invalid(
+            "{name} has {password}, and the task definition shows variables in plain text; set a variable that is "
+            "the password alone by `pulumi config set --plaintext --path appSecrets.{name} '{password}'`; leave "
+            "the password out of a URL, where the app uses libpq, and set it by `pulumi config set --plaintext "
+            "--path appSecrets.PGPASSWORD '{password}'` (docs/your-app.md)",
+            name=name,
+            password=PASSWORD,
         )
     if wanted not in RESERVED:
         near = get_close_matches(wanted.upper(), PLAIN, 1)
@@ -154,26 +144,22 @@ def secret_arn(name: str, text: str) -> str:
     if text == PASSWORD:
         return text
     if PLACEHOLDER.search(text):
-        raise ValueError(
-            t(
-                "{name} has a placeholder, and of the stack's values appSecrets takes {password} alone, as the whole "
-                "value; set others in appVariables",
-                name=name,
-                password=PASSWORD,
-            )
+        raise Invalid(
+            "{name} has a placeholder, and of the stack's values appSecrets takes {password} alone, as the whole "
+            "value; set others in appVariables",
+            name=name,
+            password=PASSWORD,
         )
     if not ARN.fullmatch(text):
-        raise ValueError(
-            t(
-                "{name} has a value of {count} character, which is not the complete ARN of a Secrets "
-                "Manager secret, as `aws secretsmanager describe-secret` shows it, with or without a "
-                "JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
-                "{name} has a value of {count} characters, which is not the complete ARN of a "
-                "Secrets Manager secret, as `aws secretsmanager describe-secret` shows it, with or "
-                "without a JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
-                name=name,
-                count=len(text),
-            )
+        raise Invalid(
+            "{name} has a value of {count} character, which is not the complete ARN of a Secrets "
+            "Manager secret, as `aws secretsmanager describe-secret` shows it, with or without a "
+            "JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
+            "{name} has a value of {count} characters, which is not the complete ARN of a "
+            "Secrets Manager secret, as `aws secretsmanager describe-secret` shows it, with or "
+            "without a JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
+            name=name,
+            count=len(text),
         )
     return text
 
@@ -204,11 +190,9 @@ def variables(read: Reader) -> Mapping[str, str]:
 
     def plain() -> None:
         if read.is_encrypted(APP_VARIABLES):
-            raise ValueError(
-                t(
-                    "a value is encrypted, but the task definition shows variables in plain text; "
-                    "store it in Secrets Manager and set its ARN in appSecrets"
-                )
+            raise Invalid(
+                "a value is encrypted, but the task definition shows variables in plain text; "
+                "store it in Secrets Manager and set its ARN in appSecrets"
             )
 
     read.check(plain, APP_VARIABLES)
@@ -222,13 +206,11 @@ def _without_bucket(named: Mapping[str, str]) -> None:
     for name, text in named.items():
         for found in PLACEHOLDER.finditer(text):
             if not found["escaped"] and found["name"] == uploads.VARIABLE:
-                raise ValueError(
-                    t(
-                        "{name} has {placeholder}, and this stack has no bucket; "
-                        "`pulumi config set uploadsEnabled true` adds one",
-                        name=name,
-                        placeholder=found[0],
-                    )
+                raise Invalid(
+                    "{name} has {placeholder}, and this stack has no bucket; "
+                    "`pulumi config set uploadsEnabled true` adds one",
+                    name=name,
+                    placeholder=found[0],
                 )
 
 
@@ -238,13 +220,11 @@ def secrets(read: Reader) -> Mapping[str, str]:
 
     def apart() -> None:
         if both := sorted(found.keys() & others.keys()):
-            raise ValueError(
-                t(
-                    "{names} is in appVariables, too; remove it from one of the two: "
-                    "`pulumi config rm --path appVariables.{name}`",
-                    names=", ".join(both),
-                    name=both[0],
-                )
+            raise Invalid(
+                "{names} is in appVariables, too; remove it from one of the two: "
+                "`pulumi config rm --path appVariables.{name}`",
+                names=", ".join(both),
+                name=both[0],
             )
 
     read.check(apart, APP_SECRETS, APP_VARIABLES)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from stack import rules, service
-from stack.rules import Change, Key, value_of
+from stack.rules import Change, Invalid, Key, value_of
 from tools.i18n import t
 
 GIB, MIB = 1024**3, 1024**2
@@ -104,12 +104,10 @@ def database_memory(instance_class: str) -> int:
             return large * 2 * int(found[2] or 1)
         if found[3] in BELOW_LARGE:
             return large // BELOW_LARGE[found[3]]
-    raise ValueError(
-        t(
-            "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
-            "of the families t, m, r or c, or set alarmsEnabled to false",
-            instance_class=instance_class,
-        )
+    raise Invalid(
+        "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
+        "of the families t, m, r or c, or set alarmsEnabled to false",
+        instance_class=instance_class,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
+from stack.rules import Invalid
 from tools.i18n import Text, said, t
 
 T = TypeVar("T")
@@ -43,33 +44,27 @@ def _map(key: str, text: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise ValueError(
-            t(
-                "it is not a map of names; set one field at a time: "
-                "`pulumi config set --path {key}.NAME.command COMMAND`",
-                key=key,
-            )
+        raise Invalid(
+            "it is not a map of names; set one field at a time: "
+            "`pulumi config set --path {key}.NAME.command COMMAND`",
+            key=key,
         )
     return found
 
 
 def _entry(key: str, name: str, given: object, fields: Mapping[str, Field[Any]]) -> dict[str, Any]:
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME or "--" in name:
-        raise ValueError(
-            t(
-                "{name!r} is part of the names of resources; use at most {longest} lowercase letters, digits and "
-                "single hyphens, a letter first",
-                name=name,
-                longest=LONGEST_NAME,
-            )
+        raise Invalid(
+            "{name!r} is part of the names of resources; use at most {longest} lowercase letters, digits and "
+            "single hyphens, a letter first",
+            name=name,
+            longest=LONGEST_NAME,
         )
     if not isinstance(given, dict):
-        raise ValueError(
-            t(
-                "{name} has no fields; set them one at a time: `pulumi config set --path {key}.{name}.command COMMAND`",
-                name=name,
-                key=key,
-            )
+        raise Invalid(
+            "{name} has no fields; set them one at a time: `pulumi config set --path {key}.{name}.command COMMAND`",
+            name=name,
+            key=key,
         )
     for field in given:
         if field not in fields:
@@ -93,19 +88,15 @@ def _value(name: str, field: str, known: Field[T], given: Mapping[str, object]) 
         return None
     value = given.get(field, known.default)
     if value is None:
-        raise ValueError(t("{name} has no {field}, which it needs", name=name, field=field))
+        raise Invalid("{name} has no {field}, which it needs", name=name, field=field)
     if isinstance(value, (list, dict)):
-        raise ValueError(
-            t(
-                "{name}.{field} has a list or a map as its value; it has one text",
-                name=name,
-                field=field,
-            )
+        raise Invalid(
+            "{name}.{field} has a list or a map as its value; it has one text",
+            name=name,
+            field=field,
         )
     text = str(value).lower() if isinstance(value, bool) else str(value)
     try:
         return known.rule(text)
     except ValueError as wrong:
-        raise ValueError(
-            t("{name}.{field}: {why}", name=name, field=field, why=said(wrong))
-        ) from None
+        raise Invalid("{name}.{field}: {why}", name=name, field=field, why=said(wrong)) from None

@@ -8,9 +8,17 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
-from tools.i18n import Text, t
+from tools.i18n import Text, Value, t
 
 T = TypeVar("T")
+
+
+class Invalid(ValueError):
+    """A setting is invalid. It is raised with a message and its values, like `t`."""
+
+    def __init__(self, template: str, plural: str = "", /, **values: Value) -> None:
+        super().__init__(Text(template, tuple(values.items()), plural))
+
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """RFC 1918."""
@@ -90,7 +98,7 @@ def value_of(key: Key[T]) -> T:
 def boolean(text: str) -> bool:
     # The engine accepts no other spelling for a key of type boolean in Pulumi.yaml.
     if text not in ("true", "false"):
-        raise ValueError(t("{text!r} is neither true nor false", text=text))
+        raise Invalid("{text!r} is neither true nor false", text=text)
     return text == "true"
 
 
@@ -105,15 +113,13 @@ class Integer:
     def __call__(self, text: str) -> int:
         bounds = {"low": self.low, "high": self.high, "unit": self.unit}
         if not re.fullmatch(r"[+-]?[0-9]+", text):
-            raise ValueError(
-                t(
-                    "{text!r} is not a whole number; it must be {low} to {high}{unit}",
-                    text=text,
-                    **bounds,
-                )
+            raise Invalid(
+                "{text!r} is not a whole number; it must be {low} to {high}{unit}",
+                text=text,
+                **bounds,
             )
         if not self.low <= int(text) <= self.high:
-            raise ValueError(t("{text} is outside {low} to {high}{unit}", text=text, **bounds))
+            raise Invalid("{text} is outside {low} to {high}{unit}", text=text, **bounds)
         return int(text)
 
 
@@ -126,9 +132,7 @@ class Choice:
     def __call__(self, text: str) -> str:
         if text not in self.options:
             known = ", ".join(self.options)
-            raise ValueError(
-                t("{text!r} is unknown; choose one of {known}", text=text, known=known)
-            )
+            raise Invalid("{text!r} is unknown; choose one of {known}", text=text, known=known)
         return text
 
 
@@ -136,7 +140,7 @@ def one_of(numbers: Collection[int]) -> Callable[[str], int]:
     def rule(text: str) -> int:
         if not text.isdecimal() or int(text) not in numbers:
             known = ", ".join(map(str, numbers))
-            raise ValueError(t("{text!r} is not one of {known}", text=text, known=known))
+            raise Invalid("{text!r} is not one of {known}", text=text, known=known)
         return int(text)
 
     return rule
@@ -147,7 +151,7 @@ def pattern(expression: str, meaning: Text) -> Callable[[str], str]:
 
     def rule(text: str) -> str:
         if not re.fullmatch(expression, text):
-            raise ValueError(t("{text!r} is not {meaning}", text=text, meaning=meaning))
+            raise Invalid("{text!r} is not {meaning}", text=text, meaning=meaning)
         return text
 
     return rule
@@ -171,39 +175,25 @@ def private_range(text: str) -> IPv4Network:
     try:
         network = IPv4Network(text, strict=False)
     except ValueError as wrong:
-        raise ValueError(
-            t("{text!r} is not an address range like 10.0.0.0/16", text=text)
-        ) from wrong
+        raise Invalid("{text!r} is not an address range like 10.0.0.0/16", text=text) from wrong
     if "/" not in text:
-        raise ValueError(t("{text} has no prefix length; write e.g. {text}/16", text=text))
+        raise Invalid("{text} has no prefix length; write e.g. {text}/16", text=text)
     if str(network) != text:
-        raise ValueError(
-            t(
-                "{text} is not the first address of its range; write {network}",
-                text=text,
-                network=str(network),
-            )
+        raise Invalid(
+            "{text} is not the first address of its range; write {network}",
+            text=text,
+            network=str(network),
         )
     if network.prefixlen < WIDEST:
-        raise ValueError(
-            t(
-                "{text} is larger than a VPC can be; use /{widest} to /{narrowest}",
-                text=text,
-                **SIZES,
-            )
+        raise Invalid(
+            "{text} is larger than a VPC can be; use /{widest} to /{narrowest}", text=text, **SIZES
         )
     if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
         ranges = ", ".join(map(str, PRIVATE_RANGES))
-        raise ValueError(
-            t("{text} is not private; use a part of {ranges}", text=text, ranges=ranges)
-        )
+        raise Invalid("{text} is not private; use a part of {ranges}", text=text, ranges=ranges)
     if network.prefixlen > NARROWEST:
-        raise ValueError(
-            t(
-                "{text} is too small for the subnets; use /{widest} to /{narrowest}",
-                text=text,
-                **SIZES,
-            )
+        raise Invalid(
+            "{text} is too small for the subnets; use /{widest} to /{narrowest}", text=text, **SIZES
         )
     return network
 
@@ -213,10 +203,8 @@ def status_codes(text: str) -> str:
     spans = [re.fullmatch(r"(\d{3})(?:-(\d{3}))?", part) for part in text.split(",")]
     bounds = [(int(span[1]), int(span[2] or span[1])) for span in spans if span]
     if len(bounds) < len(spans) or not all(200 <= low <= high <= 499 for low, high in bounds):
-        raise ValueError(
-            t(
-                "{text!r} is not a code from 200 to 499, a list (200,204) or a range (200-299)",
-                text=text,
-            )
+        raise Invalid(
+            "{text!r} is not a code from 200 to 499, a list (200,204) or a range (200-299)",
+            text=text,
         )
     return text

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from stack import container, image, load_balancer, rules
 from stack.file import Reader
-from stack.rules import Key, value_of
+from stack.rules import Invalid, Key, value_of
 from stack.scaling import ScalingSettings
 from stack.shifting import DeploymentSettings
 from tools.i18n import Text, t
@@ -148,8 +148,8 @@ def checked_cpu(cpu: int) -> int:
     """Return the CPU size. Raises ValueError when Fargate does not have it."""
     if cpu not in MEMORY_BY_CPU:
         sizes = ", ".join(map(str, MEMORY_BY_CPU))
-        raise ValueError(
-            t("{cpu} is not a Fargate CPU size; choose one of {sizes}", cpu=cpu, sizes=sizes)
+        raise Invalid(
+            "{cpu} is not a Fargate CPU size; choose one of {sizes}", cpu=cpu, sizes=sizes
         )
     return cpu
 
@@ -157,14 +157,12 @@ def checked_cpu(cpu: int) -> int:
 def checked_memory(cpu: int, memory: int, key: str = "taskCpu") -> int:
     """Return the memory size. Raises ValueError when Fargate does not have it with the CPU size of ``key``."""
     if memory not in MEMORY_BY_CPU[cpu]:
-        raise ValueError(
-            t(
-                "{memory} is not possible with {key} {cpu}; choose {sizes}",
-                memory=memory,
-                key=key,
-                cpu=cpu,
-                sizes=_spell(cpu),
-            )
+        raise Invalid(
+            "{memory} is not possible with {key} {cpu}; choose {sizes}",
+            memory=memory,
+            key=key,
+            cpu=cpu,
+            sizes=_spell(cpu),
         )
     return memory
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from stack import database, image, scaling, service, shifting
 from stack.file import Reader
 from stack.jobs import JOBS
-from stack.rules import Key
+from stack.rules import Invalid, Key
 from stack.workers import WORKERS
 from tools.i18n import Text, t
 
@@ -151,31 +151,27 @@ def check_peak(sizes: Sizes) -> None:
         return
     found = _either(list(choices(sizes)))
     if sizes.peak > TARGETS:
-        raise ValueError(
-            t(
-                "{tasks} is too many: up to {peak} tasks during a roll-out are targets of one load "
-                "balancer, which has at most {limit}; choose {choices}",
-                tasks=sizes.tasks,
-                peak=sizes.peak,
-                limit=TARGETS,
-                choices=found,
-            )
-        )
-    raise ValueError(
-        t(
-            "{tasks} is too many: up to {peak} tasks during a roll-out can open {needed} connections "
-            "({workers} x {each} each, and {own} others), and {kind} allows at most {allowed}; choose "
-            "{choices}",
+        raise Invalid(
+            "{tasks} is too many: up to {peak} tasks during a roll-out are targets of one load "
+            "balancer, which has at most {limit}; choose {choices}",
             tasks=sizes.tasks,
-            needed=sizes.connections,
             peak=sizes.peak,
-            workers=sizes.workers,
-            each=sizes.pool + sizes.spare,
-            own=sizes.other_connections,
-            kind=sizes.instance_class,
-            allowed=sizes.allowed,
+            limit=TARGETS,
             choices=found,
         )
+    raise Invalid(
+        "{tasks} is too many: up to {peak} tasks during a roll-out can open {needed} connections "
+        "({workers} x {each} each, and {own} others), and {kind} allows at most {allowed}; choose "
+        "{choices}",
+        tasks=sizes.tasks,
+        needed=sizes.connections,
+        peak=sizes.peak,
+        workers=sizes.workers,
+        each=sizes.pool + sizes.spare,
+        own=sizes.other_connections,
+        kind=sizes.instance_class,
+        allowed=sizes.allowed,
+        choices=found,
     )
 
 
@@ -238,18 +234,16 @@ def _larger_class(sizes: Sizes) -> Iterator[str]:
 def check_time(sizes: Sizes) -> None:
     """Raise ValueError when no roll-out could end within the limit."""
     if 0 < sizes.limit < sizes.minutes:
-        raise ValueError(
-            t(
-                "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
-                "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
-                "or more, or 0, which is always enough",
-                limit=sizes.limit,
-                wait=sizes.wait,
-                rate=LAUNCHES_A_MINUTE,
-                tasks=sizes.tasks,
-                start=shifting.START_MINUTES,
-                least=sizes.minutes,
-            )
+        raise Invalid(
+            "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
+            "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
+            "or more, or 0, which is always enough",
+            limit=sizes.limit,
+            wait=sizes.wait,
+            rate=LAUNCHES_A_MINUTE,
+            tasks=sizes.tasks,
+            start=shifting.START_MINUTES,
+            least=sizes.minutes,
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from stack import image, maps, rules, service
 from stack.file import Reader
 from stack.maps import Field
-from stack.rules import Change, Key
+from stack.rules import Change, Invalid, Key
 from tools.i18n import said, t
 
 MOST = 100
@@ -81,4 +81,4 @@ def sizes(name: str, cpu: int, memory: int) -> dict[str, int]:
             "memory": service.checked_memory(cpu, memory, "cpu"),
         }
     except ValueError as wrong:
-        raise ValueError(t("{name}: {why}", name=name, why=said(wrong))) from None
+        raise Invalid("{name}: {why}", name=name, why=said(wrong)) from None
