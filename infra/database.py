@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
+from infra.component import Component
 from infra.iam import role
 from infra.network import Network
 from stack.database import DatabaseSettings
@@ -96,15 +96,7 @@ STRIPED_GB = 400
 """From this size on RDS stripes gp3 storage over four volumes (RDS user guide, "gp3 storage")."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatabaseArgs:
-    """The stack's settings and its network."""
-
-    settings: Settings
-    network: Network
-
-
-class Database(pulumi.ComponentResource):
+class Database(Component):
     """An RDS for PostgreSQL instance in isolated subnets that accepts only TLS connections.
 
     RDS creates the master password, stores it in Secrets Manager and rotates it every 7 days. It is
@@ -119,16 +111,13 @@ class Database(pulumi.ComponentResource):
     secret_arn: pulumi.Output[str]
     security_group_id: pulumi.Output[str]
 
-    def __init__(
-        self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("careapp:infra:Database", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.tags, self.db_name = args.settings.tags, args.settings.names.database_name
+    def __init__(self, name: str, settings: Settings, network: Network) -> None:
+        super().__init__(name, settings)
+        self.network, self.db_name = network, settings.names.database_name
         group = aws.ec2.SecurityGroup(
             f"{name}-database",
             description="The database; tasks are let in one by one",
-            vpc_id=args.network.vpc_id,
+            vpc_id=network.vpc_id,
             # A rule added outside Pulumi would make EC2 refuse to delete the group.
             revoke_rules_on_delete=True,
             tags={**self.tags, "Name": f"{name}-database"},
@@ -141,13 +130,13 @@ class Database(pulumi.ComponentResource):
         self.register_outputs({"address": self.address, "secret_arn": self.secret_arn})
 
     def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
-        settings, protect = self.args.settings.database, self.args.settings.protect
+        settings, protect = self.settings.database, self.settings.protect
         subnets = self._subnet_group(name).name
         protected = pulumi.ResourceOptions(parent=self, protect=protect)
         logs = log_groups(name, settings, self.tags, protected)
         return aws.rds.Instance(
             f"{name}-database",
-            identifier=self.args.settings.names.database,
+            identifier=self.settings.names.database,
             engine="postgres",
             engine_version=VERSION,
             instance_class=settings.instance_class,
@@ -181,7 +170,7 @@ class Database(pulumi.ComponentResource):
         return aws.rds.SubnetGroup(
             f"{name}-database",
             description="Subnets without a way out",
-            subnet_ids=self.args.network.database_subnet_ids.apply(lambda ids: ids[:ZONES]),
+            subnet_ids=self.network.database_subnet_ids.apply(lambda ids: ids[:ZONES]),
             tags=self.tags,
             opts=self.child,
         )

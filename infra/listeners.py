@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from stack.load_balancer import HTTP, HTTPS, HttpsSettings
+from infra.component import Component
+from stack.load_balancer import HTTP, HTTPS
+from stack.settings import Settings
 
 NO_SERVICE = """\
 <!doctype html><html lang="en"><meta charset="utf-8"><title>ECS is off</title>
@@ -45,34 +46,22 @@ def to_https(port: int) -> aws.lb.ListenerDefaultActionArgs:
 RECORD_TTL = 60
 
 
-@dataclass(frozen=True, kw_only=True)
-class CertificateArgs:
-    """The domain name, and the Route 53 zone of its validation record."""
-
-    domain: str
-    zone_id: str
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-class Certificate(pulumi.ComponentResource):
-    """An ACM certificate validated by DNS; ACM renews it as long as the record exists."""
+class Certificate(Component):
+    """An ACM certificate of `domainName`, validated by DNS; ACM renews it as long as the record exists."""
 
     arn: pulumi.Output[str]
     """Known after the certificate is issued: a listener refuses a certificate that is not."""
 
-    def __init__(
-        self, name: str, args: CertificateArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("careapp:infra:Certificate", name, None, opts)
-        self.child = pulumi.ResourceOptions(parent=self)
+    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(name, settings, opts)
         certificate = aws.acm.Certificate(
             f"{name}-certificate",
-            domain_name=args.domain,
+            domain_name=settings.https.domain,
             validation_method="DNS",
-            tags=dict(args.tags),
+            tags=self.tags,
             opts=self.child,
         )
-        record = self._record(name, args, certificate)
+        record = self._record(name, certificate)
         self.arn = aws.acm.CertificateValidation(
             f"{name}-certificate",
             certificate_arn=certificate.arn,
@@ -81,13 +70,11 @@ class Certificate(pulumi.ComponentResource):
         ).certificate_arn
         self.register_outputs({"arn": self.arn})
 
-    def _record(
-        self, name: str, args: CertificateArgs, certificate: aws.acm.Certificate
-    ) -> aws.route53.Record:
+    def _record(self, name: str, certificate: aws.acm.Certificate) -> aws.route53.Record:
         option = certificate.domain_validation_options[0]
         return aws.route53.Record(
             f"{name}-certificate",
-            zone_id=args.zone_id,
+            zone_id=self.settings.https.zone_id,
             name=option.resource_record_name,
             type=option.resource_record_type,
             records=[option.resource_record_value],
@@ -110,13 +97,12 @@ class Listeners:
     """
 
     prefix: str
-    https: HttpsSettings
+    settings: Settings
     opts: pulumi.ResourceOptions
-    tags: Mapping[str, str] = field(default_factory=dict)
 
     def create(self, balancer: aws.lb.LoadBalancer) -> aws.lb.Listener:
         """Create the listeners and return the one that serves the page."""
-        if not self.https.enabled:
+        if not self.settings.https.enabled:
             return self._http(balancer, ecs_is_off())
         self._http(balancer, to_https(HTTPS))
         return aws.lb.Listener(
@@ -131,20 +117,21 @@ class Listeners:
 
     def url(self, balancer: aws.lb.LoadBalancer) -> pulumi.Output[str]:
         """Return the page's URL. For a domain name, create its alias record to the load balancer."""
-        if not self.https.domain:
-            return balancer.dns_name.apply(self.https.url)
+        https = self.settings.https
+        if not https.domain:
+            return balancer.dns_name.apply(https.url)
         alias = aws.route53.RecordAliasArgs(
             name=balancer.dns_name, zone_id=balancer.zone_id, evaluate_target_health=False
         )
         record = aws.route53.Record(
             f"{self.prefix}-page",
-            zone_id=self.https.zone_id,
-            name=self.https.domain,
+            zone_id=https.zone_id,
+            name=https.domain,
             type="A",
             aliases=[alias],
             opts=self.opts,
         )
-        return record.name.apply(self.https.url)
+        return record.name.apply(https.url)
 
     def _http(
         self, balancer: aws.lb.LoadBalancer, action: aws.lb.ListenerDefaultActionArgs
@@ -163,12 +150,12 @@ class Listeners:
         return {
             "load_balancer_arn": balancer.arn,
             "default_actions": [action],
-            "tags": dict(self.tags),
+            "tags": self.settings.tags,
         }
 
     def _certificate_arn(self) -> pulumi.Input[str]:
         """Return the ARN of the certificate of the settings, or of a new one for the domain name."""
-        if not self.https.domain:
-            return self.https.certificate_arn
-        args = CertificateArgs(domain=self.https.domain, zone_id=self.https.zone_id, tags=self.tags)
-        return Certificate(self.prefix, args, self.opts).arn
+        https = self.settings.https
+        if not https.domain:
+            return https.certificate_arn
+        return Certificate(self.prefix, self.settings, self.opts).arn

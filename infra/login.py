@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component
 from infra.load_balancer import LoadBalancer
 from infra.security_groups import ANYWHERE
 from stack.login import LoginSettings, ports
@@ -122,7 +123,7 @@ guide, "Condition types for listener rules"), which decodes `%2e` (RFC 3986, sec
 """
 
 
-class Login(pulumi.ComponentResource):
+class Login(Component):
     """What must be there before a rule logs users in: the way to the provider, and the rules of the public paths."""
 
     rule_arn: pulumi.Output[str]
@@ -131,19 +132,19 @@ class Login(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
+        settings: Settings,
         balancer: LoadBalancer,
-        settings: LoginSettings,
         endpoints: Endpoints,
-        opts: pulumi.ResourceOptions | None = None,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("careapp:infra:Login", name, None, opts)
-        self.balancer, self.child = balancer, pulumi.ResourceOptions(parent=self)
+        super().__init__(name, settings, opts)
+        self.balancer = balancer
         for port in endpoints.ports:
             self._reach(name, port)
-        login = authenticate(settings, endpoints)
+        login = authenticate(settings.login, endpoints)
         dots = self._rule(f"{name}-dots", DOTS_RULE_PRIORITY, DOTS, self.child, login)
         after = pulumi.ResourceOptions(parent=self, depends_on=[dots])
-        self._rule(f"{name}-public", PUBLIC_RULE_PRIORITY, settings.public, after)
+        self._rule(f"{name}-public", PUBLIC_RULE_PRIORITY, settings.login.public, after)
         self.rule_arn = dots.arn
         self.register_outputs({})
 
@@ -157,7 +158,7 @@ class Login(pulumi.ComponentResource):
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
-            tags=self.balancer.tags,
+            tags=self.tags,
             opts=self.child,
         )
 
@@ -184,6 +185,6 @@ class Login(pulumi.ComponentResource):
             priority=priority,
             conditions=[aws.lb.ListenerRuleConditionArgs(path_pattern=paths)],
             actions=[*before, forward],
-            tags=self.balancer.tags,
+            tags=self.tags,
             opts=opts,
         )
