@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
@@ -25,55 +25,6 @@ MONITORING_SECONDS = 60
 FREE_DAYS = 7
 """Retention of Performance Insights that is free of charge."""
 ENHANCED = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
-
-
-def monitoring_arguments(
-    name: str, settings: DatabaseSettings, tags: Mapping[str, str], opts: pulumi.ResourceOptions
-) -> dict[str, Any]:
-    """Return the instance's arguments for Enhanced Monitoring, Performance Insights and log exports."""
-    if not settings.monitoring:
-        return {"monitoring_interval": 0, "performance_insights_enabled": False}
-    return {
-        "monitoring_interval": MONITORING_SECONDS,
-        "monitoring_role_arn": _monitoring_role(name, tags, opts),
-        "performance_insights_enabled": True,
-        "performance_insights_retention_period": FREE_DAYS,
-        "enabled_cloudwatch_logs_exports": list(LOGS),
-    }
-
-
-def log_groups(
-    name: str, settings: DatabaseSettings, tags: Mapping[str, str], opts: pulumi.ResourceOptions
-) -> Sequence[aws.cloudwatch.LogGroup]:
-    """Return the log groups of the exported logs.
-
-    RDS would create them without a retention period, and would not delete them with the instance.
-    """
-    return [
-        aws.cloudwatch.LogGroup(
-            f"{name}-database-{log}",
-            name=f"/aws/rds/instance/{name}/{log}",
-            retention_in_days=settings.log_days,
-            tags=dict(tags),
-            opts=pulumi.ResourceOptions.merge(
-                opts, pulumi.ResourceOptions(delete_before_replace=True)
-            ),
-        )
-        for log in (LOGS if settings.monitoring else ())
-    ]
-
-
-def _monitoring_role(
-    name: str, tags: Mapping[str, str], opts: pulumi.ResourceOptions
-) -> pulumi.Output[str]:
-    """Return the ARN of the role that Enhanced Monitoring uses."""
-    account = aws.get_caller_identity_output().account_id
-    trust = account.apply(lambda known: json.dumps(monitoring_trust(known)))
-    made = role(f"{name}-database-monitoring", trust, tags, opts)
-    attached = aws.iam.RolePolicyAttachment(
-        f"{name}-database-monitoring", role=made.name, policy_arn=ENHANCED, opts=opts
-    )
-    return pulumi.Output.all(made.arn, attached.id).apply(lambda known: str(known[0]))
 
 
 def monitoring_trust(account: str) -> Policy:
@@ -132,8 +83,7 @@ class Database(Component):
     def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
         settings, protect = self.settings.database, self.settings.protect
         subnets = self._subnet_group(name).name
-        protected = pulumi.ResourceOptions(parent=self, protect=protect)
-        logs = log_groups(name, settings, self.tags, protected)
+        logs = self._log_groups(name)
         return aws.rds.Instance(
             f"{name}-database",
             identifier=self.settings.names.database,
@@ -158,13 +108,51 @@ class Database(Component):
             auto_minor_version_upgrade=True,
             # RDS refuses another major VERSION without it.
             allow_major_version_upgrade=True,
-            **monitoring_arguments(name, settings, self.tags, self.child),
+            **self._monitoring(name),
             **_deletion(subnets, settings, protect),
             tags=self.tags,
             opts=pulumi.ResourceOptions(
-                parent=self, protect=protect, delete_before_replace=True, depends_on=list(logs)
+                parent=self, protect=protect, delete_before_replace=True, depends_on=logs
             ),
         )
+
+    def _monitoring(self, name: str) -> dict[str, Any]:
+        """Return the arguments for Enhanced Monitoring, Performance Insights and log exports."""
+        if not self.settings.database.monitoring:
+            return {"monitoring_interval": 0, "performance_insights_enabled": False}
+        account = aws.get_caller_identity_output().account_id
+        trust = account.apply(lambda known: json.dumps(monitoring_trust(known)))
+        made = role(f"{name}-database-monitoring", trust, self.tags, self.child)
+        attached = aws.iam.RolePolicyAttachment(
+            f"{name}-database-monitoring", role=made.name, policy_arn=ENHANCED, opts=self.child
+        )
+        return {
+            "monitoring_interval": MONITORING_SECONDS,
+            # Known only after the role has its policy.
+            "monitoring_role_arn": pulumi.Output.all(made.arn, attached.id)[0],
+            "performance_insights_enabled": True,
+            "performance_insights_retention_period": FREE_DAYS,
+            "enabled_cloudwatch_logs_exports": list(LOGS),
+        }
+
+    def _log_groups(self, name: str) -> list[aws.cloudwatch.LogGroup]:
+        """Return the log groups of the exported logs.
+
+        RDS would create them without a retention period, and would not delete them with the instance.
+        """
+        protect, database = self.settings.protect, self.settings.database
+        return [
+            aws.cloudwatch.LogGroup(
+                f"{name}-database-{log}",
+                name=f"/aws/rds/instance/{name}/{log}",
+                retention_in_days=database.log_days,
+                tags=self.tags,
+                opts=pulumi.ResourceOptions(
+                    parent=self, protect=protect, delete_before_replace=True
+                ),
+            )
+            for log in (LOGS if database.monitoring else ())
+        ]
 
     def _subnet_group(self, name: str) -> aws.rds.SubnetGroup:
         return aws.rds.SubnetGroup(

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from infra import alarms, dashboard
 from infra.component import Component
 from infra.load_balancer import LoadBalancer
-from infra.notices import Notices, notify_failed_deployments, notify_failed_runs, rule_name
+from infra.notices import Notices, notify_failed_deployments, notify_failed_runs
 from infra.service import Service
 from stack.settings import Settings
 
@@ -47,27 +47,13 @@ class Monitoring(Component):
         return topic
 
     def _dashboard(self, name: str) -> None:
-        settings = self.settings
-
         def text(balancer: str, *groups: str) -> str:
-            watched = dashboard.Watched(
-                stack=settings.stack,
-                region=settings.region,
-                balancer=balancer,
-                target_groups=groups,
-                database=settings.names.database,
-                cluster=settings.names.cluster,
-                service=settings.names.service,
-                rule=rule_name(name),
-            )
             every = (
                 *alarms.page(balancer, groups),
-                *alarms.service(
-                    watched.cluster, watched.service, balancer, groups, settings.service
-                ),
-                *alarms.database(name, settings.database),
+                *alarms.service(balancer, groups, self.settings),
+                *alarms.database(name, self.settings.database),
             )
-            return json.dumps(dashboard.body(watched, every))
+            return json.dumps(dashboard.body(self.settings, balancer, groups, every))
 
         known = pulumi.Output.all(self.balancer.arn_suffix, *self.balancer.group_suffixes)
         aws.cloudwatch.Dashboard(
@@ -93,9 +79,7 @@ class ServiceMonitoring(Component):
         targets = balancer.arn_suffix, balancer.group_suffixes
         watched = (
             *alarms.page(*targets),
-            *alarms.service(
-                settings.names.cluster, settings.names.service, *targets, settings.service
-            ),
+            *alarms.service(*targets, settings),
             *(alarms.jobs(name) if settings.jobs else ()),
         )
         alarms.create(name, watched, topic_arn, self.tags, self.child)

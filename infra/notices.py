@@ -132,46 +132,38 @@ def rule_name(prefix: str) -> str:
     return f"{prefix}-rollout-failed"
 
 
-def event_pattern(service_arn: str) -> dict[str, object]:
-    """Return the pattern of this service's failed deployments."""
-    return {
-        "source": ["aws.ecs"],
-        "detail-type": ["ECS Deployment State Change"],
-        "resources": [service_arn],
-        "detail": {"eventName": [FAILED]},
-    }
-
-
-def notice_text(prefix: str, stack: str) -> str:
-    """Return the message as EventBridge's input template: a JSON string with its placeholders."""
-    return json.dumps(
-        f"A deployment of {prefix} failed at <at>: <reason> ECS rolls back to the last "
-        "completed deployment, unless this was the first one. "
-        f"./careapp doctor --stack {stack} names the cause."
-    )
-
-
 def notify_failed_deployments(
     settings: Settings,
     service_arn: pulumi.Output[str],
     topic_arn: pulumi.Input[str],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Create the EventBridge rule that sends failed deployments to the topic."""
+    """Create the EventBridge rule that sends failed deployments of the service to the topic."""
     prefix = settings.names.prefix
     rule = aws.cloudwatch.EventRule(
         rule_name(prefix),
         name=rule_name(prefix),
         description=f"A roll-out of {prefix} failed",
-        event_pattern=service_arn.apply(lambda arn: json.dumps(event_pattern(arn))),
+        event_pattern=service_arn.apply(
+            lambda arn: json.dumps(
+                {
+                    "source": ["aws.ecs"],
+                    "detail-type": ["ECS Deployment State Change"],
+                    "resources": [arn],
+                    "detail": {"eventName": [FAILED]},
+                }
+            )
+        ),
         tags=settings.tags,
         opts=opts,
     )
-    text = aws.cloudwatch.EventTargetInputTransformerArgs(
-        input_paths={"at": "$.time", "reason": "$.detail.reason"},
-        input_template=notice_text(prefix, settings.stack),
+    text = (
+        f"A deployment of {prefix} failed at <at>: <reason> ECS rolls back to the last "
+        "completed deployment, unless this was the first one. "
+        f"./careapp doctor --stack {settings.stack} names the cause."
     )
-    _send(rule_name(prefix), rule, topic_arn, text, opts)
+    paths = {"at": "$.time", "reason": "$.detail.reason"}
+    _send(rule_name(prefix), rule, topic_arn, text, paths, opts)
 
 
 def failed_run_pattern(families: str) -> dict[str, object]:
@@ -197,23 +189,14 @@ def failed_run_pattern(families: str) -> dict[str, object]:
     }
 
 
-def failed_run_text(families: str, stack: str) -> str:
-    """Return the message about a failed run, as EventBridge's input template.
-
-    An event without an exit code leaves its place empty (EventBridge User Guide, input transformation).
-    """
-    return json.dumps(
-        f"A job failed at <at>: <group>, exit code <code> (none: it did not start). <reason> "
-        f"./careapp jobs logs NAME --stack {stack} shows its log: NAME is what follows {families}. "
-        f"./careapp doctor --stack {stack} names the cause."
-    )
-
-
 def notify_failed_runs(
     settings: Settings, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
 ) -> None:
-    """Create the EventBridge rule that sends failed runs of jobs to the topic."""
-    families = settings.names.jobs
+    """Create the EventBridge rule that sends failed runs of jobs to the topic.
+
+    An event without an exit code leaves its place empty (EventBridge User Guide, input transformation).
+    """
+    families, stack = settings.names.jobs, settings.stack
     name = f"{families}failed"
     rule = aws.cloudwatch.EventRule(
         name,
@@ -223,25 +206,37 @@ def notify_failed_runs(
         tags=settings.tags,
         opts=opts,
     )
-    text = aws.cloudwatch.EventTargetInputTransformerArgs(
-        input_paths={
-            "at": "$.time",
-            "group": "$.detail.group",
-            "code": "$.detail.containers[0].exitCode",
-            "reason": "$.detail.stoppedReason",
-        },
-        input_template=failed_run_text(families, settings.stack),
+    text = (
+        f"A job failed at <at>: <group>, exit code <code> (none: it did not start). <reason> "
+        f"./careapp jobs logs NAME --stack {stack} shows its log: NAME is what follows {families}. "
+        f"./careapp doctor --stack {stack} names the cause."
     )
-    _send(name, rule, topic_arn, text, opts)
+    paths = {
+        "at": "$.time",
+        "group": "$.detail.group",
+        "code": "$.detail.containers[0].exitCode",
+        "reason": "$.detail.stoppedReason",
+    }
+    _send(name, rule, topic_arn, text, paths, opts)
 
 
 def _send(
     name: str,
     rule: aws.cloudwatch.EventRule,
     topic_arn: pulumi.Input[str],
-    text: aws.cloudwatch.EventTargetInputTransformerArgs,
+    text: str,
+    paths: dict[str, str],
     opts: pulumi.ResourceOptions,
 ) -> None:
+    """Send the rule's events as this text, with the values of ``paths`` in its placeholders."""
     aws.cloudwatch.EventTarget(
-        name, rule=rule.name, target_id="topic", arn=topic_arn, input_transformer=text, opts=opts
+        name,
+        rule=rule.name,
+        target_id="topic",
+        arn=topic_arn,
+        # The template is a JSON string.
+        input_transformer=aws.cloudwatch.EventTargetInputTransformerArgs(
+            input_paths=paths, input_template=json.dumps(text)
+        ),
+        opts=opts,
     )

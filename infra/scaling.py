@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
@@ -36,14 +38,19 @@ class Scaling(Component):
         super().__init__(name, settings, opts)
         self.scaling, self.service = scaling, service
         target = self._target(name)
+        self.scaled: dict[str, Any] = {
+            "service_namespace": target.service_namespace,
+            "scalable_dimension": target.scalable_dimension,
+            "resource_id": target.resource_id,
+        }
         if scaling.cpu:
-            self._track(f"{name}-cpu", target, "ECSServiceAverageCPUUtilization", scaling.cpu)
+            self._track(f"{name}-cpu", "ECSServiceAverageCPUUtilization", scaling.cpu)
         if scaling.requests:
             metric = "ALBRequestCountPerTarget"
-            self._track(f"{name}-requests", target, metric, scaling.requests, balancing)
+            self._track(f"{name}-requests", metric, scaling.requests, balancing)
         if hours := scaling.hours:
-            self._at(f"{name}-start", target, hours.starts, scaling.minimum, scaling.maximum)
-            self._at(f"{name}-stop", target, hours.stops, 0, 0)
+            self._at(f"{name}-start", hours.starts, scaling.minimum, scaling.maximum)
+            self._at(f"{name}-stop", hours.stops, 0, 0)
         self.register_outputs({})
 
     def _target(self, name: str) -> aws.appautoscaling.Target:
@@ -71,7 +78,6 @@ class Scaling(Component):
     def _track(
         self,
         name: str,
-        target: aws.appautoscaling.Target,
         metric: str,
         value: int,
         label: pulumi.Input[str] | None = None,
@@ -80,9 +86,7 @@ class Scaling(Component):
             name,
             name=name,
             policy_type="TargetTrackingScaling",
-            service_namespace=target.service_namespace,
-            scalable_dimension=target.scalable_dimension,
-            resource_id=target.resource_id,
+            **self.scaled,
             target_tracking_scaling_policy_configuration={
                 "predefined_metric_specification": {
                     "predefined_metric_type": metric,
@@ -95,15 +99,11 @@ class Scaling(Component):
             opts=self.child,
         )
 
-    def _at(
-        self, name: str, target: aws.appautoscaling.Target, when: str, low: int, high: int
-    ) -> None:
+    def _at(self, name: str, when: str, low: int, high: int) -> None:
         aws.appautoscaling.ScheduledAction(
             name,
             name=name,
-            service_namespace=target.service_namespace,
-            scalable_dimension=target.scalable_dimension,
-            resource_id=target.resource_id,
+            **self.scaled,
             schedule=when,
             timezone=self.scaling.time_zone,
             scalable_target_action=aws.appautoscaling.ScheduledActionScalableTargetActionArgs(

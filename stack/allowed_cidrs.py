@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 from stack import rules
 from stack.rules import PRIVATE_RANGES, Change, Invalid, Key
@@ -100,19 +100,19 @@ def _prefix_list(text: str) -> str:
 
 def _network(text: str) -> IPv4Network:
     """Return a network that a client on the internet can be in. Raises ValueError."""
-    if _is_v6(text):
-        raise Invalid(
-            "{text} is IPv6, and the load balancer has IPv4 addresses only, so no client comes from there; "
-            "delete it",
-            text=text,
-        )
     try:
-        network = IPv4Network(text, strict=False)
+        network = ip_network(text, strict=False)
     except ValueError as wrong:
         raise Invalid(
             "{text!r} is neither an address, nor a range like 203.0.113.0/24, nor the ID of a prefix list",
             text=text,
         ) from wrong
+    if isinstance(network, IPv6Network):
+        raise Invalid(
+            "{text} is IPv6, and the load balancer has IPv4 addresses only, so no client comes from there; "
+            "delete it",
+            text=text,
+        )
     if IPv4Address(text.partition("/")[0]) != network.network_address:
         raise Invalid(
             "{text} is not the first address of its range; write {network}, or {address} for that one alone",
@@ -127,14 +127,6 @@ def _network(text: str) -> IPv4Network:
             text=text,
         )
     return network
-
-
-def _is_v6(text: str) -> bool:
-    try:
-        IPv6Network(text, strict=False)
-    except ValueError:
-        return False
-    return True
 
 
 ALLOWED_CIDRS = Key(

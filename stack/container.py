@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 
-from stack import rules, uploads
+from stack import maps, rules, uploads
 from stack.file import Reader
 from stack.rules import Invalid, Key
 from tools.i18n import t
@@ -53,16 +51,12 @@ def entries(key: str, check: Callable[[str, str], str]) -> Callable[[str], dict[
     """
 
     def rule(text: str) -> dict[str, str]:
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise Invalid(
-                "it is not a map of names to values; set one entry at a time: "
-                "`pulumi config set --plaintext --path {key}.NAME VALUE`",
-                key=key,
-            )
+        otherwise = t(
+            "it is not a map of names to values; set one entry at a time: "
+            "`pulumi config set --plaintext --path {key}.NAME VALUE`",
+            key=key,
+        )
+        found = maps.decoded(text, otherwise)
         for name in found:
             _check_name(name)
         return {name: check(name, _text(name, value)) for name, value in found.items()}
@@ -86,12 +80,9 @@ def _check_name(name: str) -> None:
 
 
 def _text(name: str, value: object) -> str:
-    """Return a value as text: Pulumi stores `true` and `3` as boolean and number."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, (str, int, float)):
-        raise Invalid("{name} has a list or a map as its value; a variable has one text", name=name)
-    return str(value)
+    return maps.one_text(
+        value, t("{name} has a list or a map as its value; a variable has one text", name=name)
+    )
 
 
 def plain_text(name: str, text: str) -> str:
@@ -113,7 +104,6 @@ def _check_placeholder(name: str, wanted: str) -> None:
             password=PASSWORD,
         )
     if wanted not in RESERVED:
-        near = get_close_matches(wanted.upper(), PLAIN, 1)
         rule = t(
             "{name} has {placeholder}, which the stack does not know; it knows {known}; {escaped} is the text "
             "{placeholder} itself",
@@ -122,9 +112,7 @@ def _check_placeholder(name: str, wanted: str) -> None:
             escaped=f"$${{{wanted}}}",
             known=", ".join(PLAIN),
         )
-        raise ValueError(
-            t("{rule}; did you mean {near}?", rule=rule, near=near[0]) if near else rule
-        )
+        raise ValueError(rules.with_nearest(rule, wanted.upper(), PLAIN))
 
 
 def filled(text: str, known: Mapping[str, str]) -> str:
@@ -172,6 +160,10 @@ APP_VARIABLES = Key(
     "may name those of the stack, like `${DB_HOST}` (docs/your-app.md)",
     example='{"GREETING": "hello"}',
     change=rules.NEW_TASKS,
+    shown=t(
+        "a value is encrypted, but the task definition shows variables in plain text; "
+        "store it in Secrets Manager and set its ARN in appSecrets"
+    ),
 )
 APP_SECRETS = Key(
     "appSecrets",
@@ -185,17 +177,8 @@ APP_SECRETS = Key(
 
 
 def variables(read: Reader) -> Mapping[str, str]:
-    """Return the app's variables. An encrypted one is refused: the task definition shows it in plain text."""
+    """Return the app's variables."""
     found = read(APP_VARIABLES)
-
-    def plain() -> None:
-        if read.is_encrypted(APP_VARIABLES):
-            raise Invalid(
-                "a value is encrypted, but the task definition shows variables in plain text; "
-                "store it in Secrets Manager and set its ARN in appSecrets"
-            )
-
-    read.check(plain, APP_VARIABLES)
     if not read(uploads.UPLOADS_ENABLED):
         read.check(lambda: _without_bucket(found), APP_VARIABLES, uploads.UPLOADS_ENABLED)
     return found

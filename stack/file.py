@@ -241,6 +241,8 @@ class Reader:
     def __call__(self, key: Key[T]) -> T:
         """Return the key's value; after a problem its default, so that reading continues."""
         try:
+            if key.shown and self._full(key) in self.file.encrypted:
+                raise ValueError(key.shown)
             return key.rule(self.text(key))
         except ValueError as wrong:
             self.problems[key.name] = said(wrong)
@@ -254,10 +256,6 @@ class Reader:
     def text(self, key: Key[Any]) -> str:
         """Return the text in the stack file, or the key's default."""
         return self.file.values.get(self._full(key), key.default).strip()
-
-    def is_encrypted(self, key: Key[Any]) -> bool:
-        """Return whether the key's value, or a part of it, is encrypted."""
-        return self._full(key) in self.file.encrypted
 
     def _full(self, key: Key[Any]) -> str:
         return full_key(self.file.project, key.name)

@@ -91,11 +91,6 @@ def command(text: str) -> tuple[str, ...]:
     return found
 
 
-ENCRYPTED = t(
-    "it is encrypted, but ECS shows a task's command in plain text; make the command read the secret from a "
-    "variable of appSecrets, and set the command with --plaintext"
-)
-
 DEPLOY_COMMAND = Key(
     "deployCommand",
     "",
@@ -103,6 +98,7 @@ DEPLOY_COMMAND = Key(
     "command in a task of its own before the service gets another task definition, like a migration; "
     "it must hold no secret, as ECS shows it; empty: none",
     example="true",
+    shown=rules.SHOWN,
 )
 
 
@@ -143,18 +139,6 @@ def folder(read: Reader) -> Path:
     read.check(ignored, APP_DOCKERFILE, APP_FOLDER)
     read.check(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE)
     return Path(named)
-
-
-def deploy_command(read: Reader) -> tuple[str, ...]:
-    """Return the words of the command. An encrypted one is refused: the task shows it in plain text."""
-    found = read(DEPLOY_COMMAND)
-
-    def plain() -> None:
-        if read.is_encrypted(DEPLOY_COMMAND):
-            raise ValueError(ENCRYPTED)
-
-    read.check(plain, DEPLOY_COMMAND)
-    return found
 
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}

@@ -60,6 +60,7 @@ JOBS = Key(
         "a new entry only adds its schedule, and one that is taken away deletes only that; a run that has begun ends "
         "as it was",
     ),
+    shown=rules.SHOWN,
 )
 
 
@@ -86,8 +87,6 @@ def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
     found, zone = read(JOBS), read(scaling.SCHEDULE_TIME_ZONE)
 
     def checked() -> tuple[Job, ...]:
-        if read.is_encrypted(JOBS):
-            raise ValueError(image.ENCRYPTED)
         return tuple(
             checked_schedule(
                 Job(

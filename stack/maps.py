@@ -6,10 +6,9 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
-from stack.rules import Invalid
+from stack.rules import Invalid, with_nearest
 from tools.i18n import Text, said, t
 
 T = TypeVar("T")
@@ -33,23 +32,33 @@ def rule_of(
     """Return the rule of a map from names to records with these fields. Pulumi passes it as JSON."""
 
     def rule(text: str) -> dict[str, dict[str, Any]]:
-        return {name: _entry(key, name, each, fields) for name, each in _map(key, text).items()}
+        otherwise = t(
+            "it is not a map of names; set one field at a time: "
+            "`pulumi config set --path {key}.NAME.command COMMAND`",
+            key=key,
+        )
+        found = decoded(text, otherwise)
+        return {name: _entry(key, name, each, fields) for name, each in found.items()}
 
     return rule
 
 
-def _map(key: str, text: str) -> dict[str, Any]:
+def decoded(text: str, otherwise: Text) -> dict[str, Any]:
+    """Return a map, which Pulumi passes as JSON. Raises ValueError with ``otherwise`` for what is no map."""
     try:
         found = json.loads(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Invalid(
-            "it is not a map of names; set one field at a time: "
-            "`pulumi config set --path {key}.NAME.command COMMAND`",
-            key=key,
-        )
+        raise ValueError(otherwise)
     return found
+
+
+def one_text(value: object, otherwise: Text) -> str:
+    """Return a value as text: Pulumi stores `true` and `3` as boolean and number. Raises ValueError for others."""
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(otherwise)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _entry(key: str, name: str, given: object, fields: Mapping[str, Field[Any]]) -> dict[str, Any]:
@@ -68,19 +77,14 @@ def _entry(key: str, name: str, given: object, fields: Mapping[str, Field[Any]])
         )
     for field in given:
         if field not in fields:
-            raise ValueError(_unknown(name, field, fields))
+            rule = t(
+                "{name}.{field} is an unknown field; it has {known}",
+                name=name,
+                field=field,
+                known=", ".join(fields),
+            )
+            raise ValueError(with_nearest(rule, field, fields))
     return {field: _value(name, field, each, given) for field, each in fields.items()}
-
-
-def _unknown(name: str, field: str, fields: Mapping[str, Field[Any]]) -> Text:
-    rule = t(
-        "{name}.{field} is an unknown field; it has {known}",
-        name=name,
-        field=field,
-        known=", ".join(fields),
-    )
-    near = get_close_matches(field, fields, 1)
-    return t("{rule}; did you mean {near}?", rule=rule, near=near[0]) if near else rule
 
 
 def _value(name: str, field: str, known: Field[T], given: Mapping[str, object]) -> T | None:
@@ -89,13 +93,14 @@ def _value(name: str, field: str, known: Field[T], given: Mapping[str, object]) 
     value = given.get(field, known.default)
     if value is None:
         raise Invalid("{name} has no {field}, which it needs", name=name, field=field)
-    if isinstance(value, (list, dict)):
-        raise Invalid(
+    text = one_text(
+        value,
+        t(
             "{name}.{field} has a list or a map as its value; it has one text",
             name=name,
             field=field,
-        )
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+        ),
+    )
     try:
         return known.rule(text)
     except ValueError as wrong:

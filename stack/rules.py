@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
@@ -72,6 +73,8 @@ class Key(Generic[T]):
     example: str = ""
     """Another value, which poc accepts; needless for a boolean, and for a number if the next one is accepted."""
     change: Change = IN_PLACE
+    shown: Text | None = None
+    """Why an encrypted value is refused: AWS shows the value in plain text."""
 
     def another(self, than: str) -> str:
         """Return a value that is not the given one: the example, or the default."""
@@ -87,6 +90,13 @@ class Key(Generic[T]):
         """The type in Pulumi's project schema."""
         kinds: dict[type, str] = {bool: "boolean", int: "integer", dict: "object"}
         return kinds.get(type(self.rule(self.default)), "string")
+
+
+SHOWN = t(
+    "it is encrypted, but ECS shows a task's command in plain text; make the command read the secret from a "
+    "variable of appSecrets, and set the command with --plaintext"
+)
+"""Of a command."""
 
 
 def value_of(key: Key[T]) -> T:
@@ -155,6 +165,12 @@ def pattern(expression: str, meaning: Text) -> Callable[[str], str]:
         return text
 
     return rule
+
+
+def with_nearest(problem: Text, name: str, known: Collection[str]) -> Text:
+    """Return the problem of an unknown name, with the one that is most like it, if one is."""
+    near = get_close_matches(name, known, 1)
+    return t("{rule}; did you mean {near}?", rule=problem, near=near[0]) if near else problem
 
 
 def optional(rule: Callable[[str], str]) -> Callable[[str], str]:

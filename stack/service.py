@@ -102,7 +102,7 @@ class ServiceSettings:
     """The app's variables that have the database's password."""
     connections: int = value_of(image.APP_CONNECTIONS)
     """The most database connections of one worker's pool."""
-    deploy_command: tuple[str, ...]
+    deploy_command: tuple[str, ...] = value_of(image.DEPLOY_COMMAND)
     """The words of the command; empty: none."""
     cpu: int = value_of(TASK_CPU)
     memory: int = value_of(TASK_MEMORY)
@@ -137,7 +137,6 @@ class ServiceSettings:
             variables=container.variables(read),
             secrets={name: arn for name, arn in secrets.items() if arn != container.PASSWORD},
             passwords=tuple(name for name, arn in secrets.items() if arn == container.PASSWORD),
-            deploy_command=image.deploy_command(read),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
             deployment=DeploymentSettings.load(read, scaling.requests),

@@ -37,6 +37,7 @@ WORKERS = Key(
         "a new entry only adds its service, and one that is taken away deletes only that; a changed one replaces "
         "that worker's tasks",
     ),
+    shown=rules.SHOWN,
 )
 
 
@@ -57,8 +58,6 @@ def workers(read: Reader, cpu: int, memory: int) -> tuple[Worker, ...]:
     found = read(WORKERS)
 
     def checked() -> tuple[Worker, ...]:
-        if read.is_encrypted(WORKERS):
-            raise ValueError(image.ENCRYPTED)
         return tuple(
             Worker(
                 name=name,
