@@ -306,6 +306,13 @@ class Reader:
         for full in sorted(self.file.values):
             namespace, _, name = full.partition(":")
             if namespace == self.file.project and name not in known:
+                if name.partition(".")[0] in known:
+                    self.problems[name] = t(
+                        "has to be set with --path, as a part of a map: first `pulumi config rm {name}`, then "
+                        "`pulumi config set --path {name} VALUE`",
+                        name=name,
+                    )
+                    continue
                 near = difflib.get_close_matches(name, known, n=1)
                 self.problems[name] = (
                     t("is an unknown key; did you mean {near}?", near=near[0])

@@ -169,7 +169,7 @@ class LoginSettings:
         missing = ", ".join(name for name, value in values.items() if not value)
         if any(values.values()) and missing:
             raise Invalid(
-                "a login needs {all}; {missing} is not set: `pulumi config set --plaintext KEY VALUE`",
+                "a login needs {all}; not set: {missing}. `pulumi config set --plaintext KEY VALUE`",
                 all=", ".join(values),
                 missing=missing,
             )

@@ -161,8 +161,8 @@ def check_peak(sizes: Sizes) -> None:
         )
     raise Invalid(
         "{tasks} is too many: up to {peak} tasks during a roll-out can open {needed} connections "
-        "({workers} x {each} each, and {own} others), and {kind} allows at most {allowed}; choose "
-        "{choices}",
+        "({workers} x {each} each, and {own} of workers, jobs and commands, which count, too), and {kind} "
+        "allows at most {allowed}; choose {choices}",
         tasks=sizes.tasks,
         needed=sizes.connections,
         peak=sizes.peak,
