@@ -2,7 +2,7 @@
 
 import pulumi
 
-from infra import config, guards, login, state
+from infra import config, guards, login
 from infra.bastion import Bastion
 from infra.database import Database
 from infra.jobs import Jobs
@@ -19,7 +19,7 @@ settings = config.load()
 name = settings.names.prefix
 kept = guards.begin(settings)
 endpoints = login.discover(settings)
-before = state.resources()
+before = config.resources()
 update = Update(settings, before)
 
 network = Network(name, settings, kept["zones"])

@@ -258,10 +258,7 @@ def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> I
             **common,
             name=f"{DEPLOYMENT}-latency{ending}",
             description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
-            metrics={
-                "latency": targets.metric("TargetResponseTime", "p95"),
-                "requests": requests,
-            },
+            metrics={"latency": targets.metric("TargetResponseTime", "p95"), "requests": requests},
             expression=f"IF(requests >= {ENOUGH}, latency, 0)",
             limit=settings.latency,
         )

@@ -70,10 +70,7 @@ class Bastion(Component):
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
             ),
             root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
-                encrypted=True,
-                volume_type="gp3",
-                volume_size=ROOT_GIB,
-                delete_on_termination=True,
+                encrypted=True, volume_type="gp3", volume_size=ROOT_GIB, delete_on_termination=True
             ),
             tags={**self.tags, "Name": self.role},
             # AWS names a new image every few weeks; that must not replace a bastion in use.

@@ -16,14 +16,13 @@ WIDTH, HEIGHT = 24, 6
 Widget: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Graph:
-    """One graph: its title and its metrics by label."""
+    """One graph: its title, the label of the left axis, and its metrics by label."""
 
     title: str
+    left: str
     lines: Mapping[str, Metric]
-    left: str = ""
-    """The label of the left axis."""
 
 
 def body(
@@ -62,24 +61,20 @@ def _page(balancer: str) -> tuple[Graph, ...]:
     alb = _source("AWS/ApplicationELB", LoadBalancer=balancer)
     return (
         Graph(
-            title="Page: errors",
-            left="responses a minute",
-            lines={
+            "Page: errors",
+            "responses a minute",
+            {
                 "by the load balancer": alb.metric("HTTPCode_ELB_5XX_Count", "Sum"),
                 "by the app": alb.metric("HTTPCode_Target_5XX_Count", "Sum"),
                 "app not reached": alb.metric("TargetConnectionErrorCount", "Sum"),
             },
         ),
         Graph(
-            title="Page: response time",
-            left="seconds",
-            lines={each: alb.metric("TargetResponseTime", each) for each in ("p50", "p95", "p99")},
+            "Page: response time",
+            "seconds",
+            {each: alb.metric("TargetResponseTime", each) for each in ("p50", "p95", "p99")},
         ),
-        Graph(
-            title="Page: requests",
-            left="a minute",
-            lines={"requests": alb.metric("RequestCount", "Sum")},
-        ),
+        Graph("Page: requests", "a minute", {"requests": alb.metric("RequestCount", "Sum")}),
     )
 
 
@@ -87,24 +82,18 @@ def _tasks(names: StackNames, balancer: str, groups: Sequence[str]) -> tuple[Gra
     ecs = _source("AWS/ECS", ClusterName=names.cluster, ServiceName=names.service)
     rule = _source("AWS/Events", RuleName=rule_name(names.prefix))
     return (
-        Graph(title="Targets", left="tasks", lines=_targets(balancer, groups)),
+        Graph("Targets", "tasks", _targets(balancer, groups)),
         Graph(
-            title="Tasks: CPU and memory",
-            left="% of the task's",
-            lines={
+            "Tasks: CPU and memory",
+            "% of the task's",
+            {
                 "CPU": ecs.metric("CPUUtilization", "Average"),
                 "memory": ecs.metric("MemoryUtilization", "Maximum"),
             },
         ),
+        Graph("Running tasks", "tasks", {"running": ecs.metric("CPUUtilization", "SampleCount")}),
         Graph(
-            title="Running tasks",
-            left="tasks",
-            lines={"running": ecs.metric("CPUUtilization", "SampleCount")},
-        ),
-        Graph(
-            title="Failed deployments",
-            left="deployments",
-            lines={"failed": rule.metric("TriggeredRules", "Sum")},
+            "Failed deployments", "deployments", {"failed": rule.metric("TriggeredRules", "Sum")}
         ),
     )
 
@@ -129,7 +118,7 @@ def _database(identifier: str) -> tuple[Graph, ...]:
         ("Database: free storage", "bytes", "free", "FreeStorageSpace", "Minimum"),
     )
     return tuple(
-        Graph(title=title, left=left, lines={label: rds.metric(name, statistic)})
+        Graph(title, left, {label: rds.metric(name, statistic)})
         for title, left, label, name, statistic in shown
     )
 

@@ -180,9 +180,7 @@ class Database(Component):
                 # of a task that was stopped goes on, and keeps or waits for its locks (RDS user guide, "Dead
                 # connection handling in PostgreSQL").
                 aws.rds.ParameterGroupParameterArgs(
-                    name="client_connection_check_interval",
-                    value="10000",
-                    apply_method="immediate",
+                    name="client_connection_check_interval", value="10000", apply_method="immediate"
                 ),
             ],
             tags=self.tags,

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra import state
+from infra import config
 from infra.component import Component
 from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
 from stack.network import choose_zones
@@ -92,7 +92,7 @@ def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     storage capacity"). Another region would replace everything, the database too. A zone can be added
     at the end, and removed again.
     """
-    last = state.outputs()
+    last = config.outputs()
     kept: dict[str, Any] = last.get("kept") or {}
     if moved := _moved(settings.region, kept.get("zones", [])):
         raise pulumi.RunError(str(moved))

@@ -67,7 +67,7 @@ class Jobs(Component):
     ) -> None:
         web, name = self.web, self.settings.names.job(job.name)
         process = container.Process(name=f"job-{job.name}", command=limited(job))
-        definition = web.task.process(name, process, (job.cpu, job.memory), self.child)
+        definition = web.task.definition(name, name, self.child, process, (job.cpu, job.memory))
         aws.scheduler.Schedule(
             name,
             name=job.name,
@@ -90,16 +90,13 @@ class Jobs(Component):
     def _task(
         self, definition: aws.ecs.TaskDefinition
     ) -> aws.scheduler.ScheduleTargetEcsParametersArgs:
-        network = self.web.network
         return aws.scheduler.ScheduleTargetEcsParametersArgs(
             task_definition_arn=definition.arn,
             task_count=1,
             launch_type="FARGATE",
             platform_version="LATEST",
             network_configuration=aws.scheduler.ScheduleTargetEcsParametersNetworkConfigurationArgs(
-                subnets=network.subnets,
-                security_groups=network.security_groups,
-                assign_public_ip=network.assign_public_ip,
+                **self.web.network
             ),
             enable_ecs_managed_tags=True,
             propagate_tags="TASK_DEFINITION",

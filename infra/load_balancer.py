@@ -5,8 +5,8 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from infra import listeners
 from infra.component import Component
-from infra.listeners import Listeners
 from infra.logs import AccessLogs
 from infra.network import Network
 from stack.allowed_cidrs import EVERYONE
@@ -55,9 +55,8 @@ class LoadBalancer(Component):
         balancer = self._balancer(name, security_group)
         self.arn, self.dns_name = balancer.arn, balancer.dns_name
         self.security_group_id = security_group.id
-        listeners = Listeners(prefix=name, settings=settings, opts=self.child)
-        self.listener_arn = listeners.create(balancer).arn
-        self.url = listeners.url(balancer)
+        self.listener_arn = listeners.create(name, settings, balancer, self.child).arn
+        self.url = listeners.page_url(name, settings, balancer, self.child)
         names = settings.names
         group = self._target_group(f"{name}-tg", names.target_group)
         self.target_group_arn = group.arn
@@ -157,6 +156,31 @@ class LoadBalancer(Component):
             ),
             tags=self.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+
+    def rule(
+        self,
+        name: str,
+        priority: int,
+        condition: aws.lb.ListenerRuleConditionArgs,
+        actions: list[aws.lb.ListenerRuleActionArgs],
+        opts: pulumi.ResourceOptions,
+    ) -> aws.lb.ListenerRule:
+        """Create a listener rule that forwards to the tasks.
+
+        ECS refuses a target group that no load balancer uses. ELB does not delete a target group that a
+        rule refers to (API reference, DeleteTargetGroup: ResourceInUse). So the rule must be replaced
+        with the target group: its listener ARN, which forces replacement, depends on the target group.
+        """
+        arns = pulumi.Output.all(self.listener_arn, self.target_group_arn)
+        return aws.lb.ListenerRule(
+            name,
+            listener_arn=arns.apply(lambda both: str(both[0])),
+            priority=priority,
+            conditions=[condition],
+            actions=actions,
+            tags=self.tags,
+            opts=opts,
         )
 
     def _access_logs(self, name: str) -> aws.lb.LoadBalancerAccessLogsArgs | None:

@@ -51,24 +51,21 @@ def discover(settings: Settings) -> Endpoints | None:
 
     Call it before the first resource. Raises RunError that names the issuer.
     """
-    if not (settings.ecs_enabled and settings.login.enabled):
+    login = settings.login
+    if not (settings.ecs_enabled and login.enabled):
         return None
-    return _read(settings.login)
-
-
-def _read(settings: LoginSettings) -> Endpoints:
-    url = settings.issuer.removesuffix("/") + DISCOVERY
+    url = login.issuer.removesuffix("/") + DISCOVERY
     try:
         with urllib.request.urlopen(url, timeout=DISCOVERY_SECONDS) as answer:  # noqa: S310 - https, by its rule
             found = json.loads(answer.read(LARGEST))
     except (OSError, http.client.HTTPException, ValueError) as problem:
         why = verbatim(str(problem) or type(problem).__name__)
-        raise _unusable(settings, url, why) from None
+        raise _unusable(login, url, why) from None
     if not isinstance(found, dict):
-        raise _unusable(settings, url, t("it is not a JSON object"))
-    if found.get("issuer") != settings.issuer:
-        raise _unusable(settings, url, t("its issuer is {other!r}", other=str(found.get("issuer"))))
-    return _endpoints(settings, url, found)
+        raise _unusable(login, url, t("it is not a JSON object"))
+    if found.get("issuer") != login.issuer:
+        raise _unusable(login, url, t("its issuer is {other!r}", other=str(found.get("issuer"))))
+    return _endpoints(login, url, found)
 
 
 def _endpoints(settings: LoginSettings, url: str, found: dict[str, object]) -> Endpoints:
@@ -171,20 +168,11 @@ class Login(Component):
         *before: aws.lb.ListenerRuleActionArgs,
     ) -> aws.lb.ListenerRule:
         """Create the rule that forwards requests for these paths to the tasks, after the actions ``before``."""
-        # Its listener ARN depends on the target group as that of the rule for the app does (infra/shifting.py).
-        arns = pulumi.Output.all(self.balancer.listener_arn, self.balancer.target_group_arn)
         paths = aws.lb.ListenerRuleConditionPathPatternArgs(values=list(patterns))
         forward = aws.lb.ListenerRuleActionArgs(
             type="forward",
             target_group_arn=self.balancer.target_group_arn,
             order=len(before) + 1 if before else None,
         )
-        return aws.lb.ListenerRule(
-            name,
-            listener_arn=arns.apply(lambda both: str(both[0])),
-            priority=priority,
-            conditions=[aws.lb.ListenerRuleConditionArgs(path_pattern=paths)],
-            actions=[*before, forward],
-            tags=self.tags,
-            opts=opts,
-        )
+        condition = aws.lb.ListenerRuleConditionArgs(path_pattern=paths)
+        return self.balancer.rule(name, priority, condition, [*before, forward], opts)

@@ -29,11 +29,9 @@ class AccessLogs(Component):
     def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions) -> None:
         super().__init__(name, settings, opts, protect=settings.protect)
         self.role = f"{name}-access-logs"
-        bucket = aws.s3.Bucket(
-            self.role, force_destroy=not settings.protect, tags=self.tags, opts=self.child
-        )
-        buckets.make_private(self.role, bucket, self.child)
-        self._expire(bucket)
+        bucket = buckets.private(self.role, settings, self.child)
+        days = aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=settings.logs.days)
+        buckets.expire(self.role, bucket, "forget", self.child, expiration=days)
         account = aws.get_caller_identity_output().account_id
         policy = aws.s3.BucketPolicy(
             self.role,
@@ -46,19 +44,6 @@ class AccessLogs(Component):
         # ELB tests its access when logging is turned on, so the load balancer depends on the policy.
         self.bucket = policy.bucket
         self.register_outputs({"bucket": self.bucket})
-
-    def _expire(self, bucket: aws.s3.Bucket) -> None:
-        days = self.settings.logs.days
-        lifecycle = aws.s3.BucketLifecycleConfigurationRuleArgs(
-            id="forget",
-            status="Enabled",
-            filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
-            expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=days),
-            abort_incomplete_multipart_upload=buckets.ABORT,
-        )
-        aws.s3.BucketLifecycleConfiguration(
-            self.role, bucket=bucket.bucket, rules=[lifecycle], opts=self.child
-        )
 
 
 def access_logs_policy(bucket_arn: str, account: str) -> Policy:
@@ -80,11 +65,7 @@ class FlowLogs(Component):
     """
 
     def __init__(
-        self,
-        name: str,
-        settings: Settings,
-        vpc_id: pulumi.Input[str],
-        opts: pulumi.ResourceOptions,
+        self, name: str, settings: Settings, vpc_id: pulumi.Input[str], opts: pulumi.ResourceOptions
     ) -> None:
         super().__init__(name, settings, opts, protect=settings.protect)
         group = aws.cloudwatch.LogGroup(
@@ -94,26 +75,21 @@ class FlowLogs(Component):
             tags=self.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
+        account = aws.get_caller_identity_output().account_id
+        trust = account.apply(lambda known: json.dumps(flow_logs_trust(known, settings.region)))
+        allowed = group.arn.apply(lambda arn: json.dumps(flow_logs_policy(arn)))
         aws.ec2.FlowLog(
             f"{name}-flow",
             vpc_id=vpc_id,
             traffic_type="REJECT",
             log_destination_type="cloud-watch-logs",
             log_destination=group.arn,
-            iam_role_arn=self._role(name, group.arn),
+            # EC2 does not test the role when it creates the flow log; the ARN is known after the policy.
+            iam_role_arn=role_arn(f"{name}-flow", trust, allowed, self.tags, self.child),
             tags={**self.tags, "Name": f"{name}-flow"},
             opts=self.child,
         )
         self.register_outputs({})
-
-    def _role(self, name: str, group_arn: pulumi.Output[str]) -> pulumi.Output[str]:
-        account = aws.get_caller_identity_output().account_id
-        trust = account.apply(
-            lambda known: json.dumps(flow_logs_trust(known, self.settings.region))
-        )
-        allowed = group_arn.apply(lambda arn: json.dumps(flow_logs_policy(arn)))
-        # EC2 does not test the role when it creates the flow log; the ARN is known after the policy.
-        return role_arn(f"{name}-flow", trust, allowed, self.tags, self.child)
 
 
 def flow_logs_trust(account: str, region: str) -> Policy:

@@ -28,7 +28,9 @@ class Monitoring(Component):
         self.balancer = balancer
         self.topic_arn = None
         if settings.monitoring.alarms:
-            self.topic_arn = self._alarms(name)
+            self.topic_arn = Notices(name, settings, self.child).topic_arn
+            watched = alarms.database(name, settings.database)
+            alarms.create(name, watched, self.topic_arn, self.tags, self.child)
             self._dashboard(name)
         self.register_outputs({"topic_arn": self.topic_arn})
 
@@ -39,12 +41,6 @@ class Monitoring(Component):
         return [
             ServiceMonitoring(name, self.settings, self.balancer, service.service, self.topic_arn)
         ]
-
-    def _alarms(self, name: str) -> pulumi.Output[str]:
-        topic = Notices(name, self.settings, self.child).topic_arn
-        watched = alarms.database(name, self.settings.database)
-        alarms.create(name, watched, topic, self.tags, self.child)
-        return topic
 
     def _dashboard(self, name: str) -> None:
         def text(balancer: str, *groups: str) -> str:

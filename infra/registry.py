@@ -143,10 +143,7 @@ def _check_tmp_volume(file: Path) -> None:
 
 
 def lifecycle() -> dict[str, object]:
-    """Return the ECR lifecycle policy.
-
-    ECR deletes untagged images after a week, and tagged images when IMAGES_KEPT newer ones exist.
-    """
+    """Return the ECR lifecycle policy, which deletes untagged images by age and tagged ones by number."""
     untagged = {
         "tagStatus": "untagged",
         "countType": "sinceImagePushed",

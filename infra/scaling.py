@@ -76,11 +76,7 @@ class Scaling(Component):
         )
 
     def _track(
-        self,
-        name: str,
-        metric: str,
-        value: int,
-        label: pulumi.Input[str] | None = None,
+        self, name: str, metric: str, value: int, label: pulumi.Input[str] | None = None
     ) -> None:
         aws.appautoscaling.Policy(
             name,

@@ -31,18 +31,6 @@ CONTAINER_INSIGHTS = "disabled"
 """Or `enabled`: metrics of each task, which are billed by the metric. Without it ECS reports CPU and memory."""
 
 
-def capacity_providers(
-    name: str, cluster: aws.ecs.Cluster, opts: pulumi.ResourceOptions
-) -> aws.ecs.ClusterCapacityProviders:
-    """Associate both capacity providers with the cluster: a service can use no others."""
-    return aws.ecs.ClusterCapacityProviders(
-        f"{name}-cluster",
-        cluster_name=cluster.name,
-        capacity_providers=[ON_DEMAND, SPOT],
-        opts=opts,
-    )
-
-
 def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
     """Return the service's arguments for capacity providers, deployments and rollback.
 
@@ -110,15 +98,6 @@ class ServiceArgs:
     """What the engine runs before it creates or changes the ECS service."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskNetwork:
-    """The network of the tasks, which workers and jobs share."""
-
-    subnets: pulumi.Input[Sequence[pulumi.Input[str]]]
-    security_groups: list[pulumi.Input[str]]
-    assign_public_ip: bool
-
-
 class Service(Component):
     """The ECS service behind the load balancer.
 
@@ -132,7 +111,8 @@ class Service(Component):
     log_group_name: pulumi.Output[str]
     cluster_arn: pulumi.Output[str]
     task: Task
-    network: TaskNetwork
+    network: dict[str, Any]
+    """Subnets, security groups and whether there is a public address, of web tasks, workers and jobs."""
     workers: dict[str, aws.ecs.Service]
     """The workers' ECS services by name, which `Workers` adds."""
     shifting: Shifting | None = None
@@ -147,12 +127,18 @@ class Service(Component):
         access = TaskAccess(name, settings, args.network, balancer, database, self.child)
         parts = args.image, database, balancer, args.uploads
         self.task, self.cluster_arn = Task(name, settings, *parts, self.child), cluster.arn
-        self.network = TaskNetwork(
-            subnets=args.network.task_subnet_ids,
-            security_groups=[access.security_group_id],
-            assign_public_ip=args.network.tasks_are_public,
+        self.network = {
+            "subnets": args.network.task_subnet_ids,
+            "security_groups": [access.security_group_id],
+            "assign_public_ip": args.network.tasks_are_public,
+        }
+        # A service can use only the capacity providers that its cluster has.
+        capacity = aws.ecs.ClusterCapacityProviders(
+            f"{name}-cluster",
+            cluster_name=cluster.name,
+            capacity_providers=[ON_DEMAND, SPOT],
+            opts=self.child,
         )
-        capacity = capacity_providers(name, cluster, self.child)
         self.service = self._service(name, [self._forward(name), access, self.task, capacity])
         self.cluster_name = cluster.name
         self.service_name = self.service.name
@@ -206,7 +192,7 @@ class Service(Component):
             cluster=self.cluster_arn,
             task_definition=self.task.definition_arn,
             desired_count=settings.desired_count,
-            network_configuration=self.network_configuration,
+            network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(**self.network),
             load_balancers=[self._registration()],
             **deployment_settings(settings),
             **strategy(name, self._alarms(name), settings.deployment, minutes),
@@ -223,15 +209,6 @@ class Service(Component):
                 ignore_changes=["desiredCount"] if settings.scaling.enabled else None,
                 hooks=self.args.hooks,
             ),
-        )
-
-    @property
-    def network_configuration(self) -> aws.ecs.ServiceNetworkConfigurationArgs:
-        """Return the network of the tasks, as ECS services take it."""
-        return aws.ecs.ServiceNetworkConfigurationArgs(
-            subnets=self.network.subnets,
-            security_groups=self.network.security_groups,
-            assign_public_ip=self.network.assign_public_ip,
         )
 
     def _alarms(self, name: str) -> list[pulumi.Output[str]]:

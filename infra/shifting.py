@@ -15,14 +15,7 @@ from infra.iam import role_arn
 from infra.load_balancer import LoadBalancer
 from stack.names import RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
 from stack.settings import Settings
-from stack.shifting import (
-    BLUE_GREEN,
-    CANARY,
-    LINEAR,
-    SHIFT_PERCENT,
-    STRATEGIES,
-    DeploymentSettings,
-)
+from stack.shifting import BLUE_GREEN, CANARY, LINEAR, SHIFT_PERCENT, STRATEGIES, DeploymentSettings
 from stack.statements import Policy, allow, of, policy, trusted
 
 ECS = trusted("ecs.amazonaws.com")
@@ -83,12 +76,6 @@ def configuration(
     )
 
 
-def any_path() -> aws.lb.ListenerRuleConditionArgs:
-    """Return the condition that every request meets."""
-    paths = aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
-    return aws.lb.ListenerRuleConditionArgs(path_pattern=paths)
-
-
 def with_test_header() -> aws.lb.ListenerRuleConditionArgs:
     """Return the condition that a request meets which names the test rule's value.
 
@@ -109,22 +96,12 @@ def listener_rule(
     *,
     test: bool = False,
 ) -> aws.lb.ListenerRule:
-    """Create the listener rule that forwards users' requests to the tasks, or that of the ``test`` requests.
-
-    ECS refuses a target group that no load balancer uses. ELB does not delete a target group that a
-    rule refers to (API reference, DeleteTargetGroup: ResourceInUse). So the rule must be replaced
-    with the target group: its listener ARN, which forces replacement, depends on the target group.
-    """
-    arns = pulumi.Output.all(balancer.listener_arn, balancer.target_group_arn)
-    return aws.lb.ListenerRule(
-        f"{name}-test" if test else f"{name}-app",
-        listener_arn=arns.apply(lambda both: str(both[0])),
-        priority=TEST_RULE_PRIORITY if test else RULE_PRIORITY,
-        conditions=[with_test_header()] if test else [any_path()],
-        actions=actions,
-        tags=balancer.tags,
-        opts=opts,
-    )
+    """Create the listener rule that forwards users' requests to the tasks, or that of the ``test`` requests."""
+    if test:
+        return balancer.rule(f"{name}-test", TEST_RULE_PRIORITY, with_test_header(), actions, opts)
+    every = aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
+    condition = aws.lb.ListenerRuleConditionArgs(path_pattern=every)
+    return balancer.rule(f"{name}-app", RULE_PRIORITY, condition, actions, opts)
 
 
 class Shifting(Component):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -22,7 +23,7 @@ from stack.settings import Settings
 class Task(Component):
     """The web service's task definition, which names the image by digest: a changed image is a new revision.
 
-    `process` makes those of workers and jobs, with the same image, variables, roles and log group.
+    `definition` makes those of workers and jobs, with the same image, variables, roles and log group.
     """
 
     log_group_name: pulumi.Output[str]
@@ -52,23 +53,13 @@ class Task(Component):
         arns = image.repository_arn, log_group.arn, database.secret_arn, bucket
         self.roles = TaskRoles(name, settings, *arns, self.child)
         self.log_group_name = log_group.name
-        definition = self._definition(f"{name}-app", settings.names.family, self.child)
+        definition = self.definition(f"{name}-app", settings.names.family, self.child)
         self.definition_arn = definition.arn
         self.register_outputs(
             {"log_group_name": self.log_group_name, "definition_arn": self.definition_arn}
         )
 
-    def process(
-        self,
-        name: str,
-        process: container.Process,
-        size: tuple[int, int],
-        opts: pulumi.ResourceOptions,
-    ) -> aws.ecs.TaskDefinition:
-        """Create the task definition of another process: `size` is its CPU units and its MiB."""
-        return self._definition(name, name, opts, process, size)
-
-    def _definition(
+    def definition(
         self,
         name: str,
         family: str,
@@ -76,6 +67,7 @@ class Task(Component):
         process: container.Process | None = None,
         size: tuple[int, int] | None = None,
     ) -> aws.ecs.TaskDefinition:
+        """Create a task definition: of another process with its CPU units and MiB, ``size``, or of the web server."""
         settings = self.settings.service
         cpu, memory = size or (settings.cpu, settings.memory)
         return aws.ecs.TaskDefinition(
@@ -101,28 +93,20 @@ class Task(Component):
     def _container(
         self, process: container.Process | None, settings: ServiceSettings
     ) -> pulumi.Output[str]:
-        image, database, uploads = self.image, self.database, self.uploads
-
-        def text(
-            digest: str, host: str, secret_arn: str, log: str, balancer: str, bucket: str
-        ) -> str:
-            inputs = container.ContainerInputs(
-                image=digest,
-                version=image.tag,
-                db_host=host,
-                db_port=database.port,
-                db_name=database.db_name,
-                db_user=database.username,
-                db_secret_arn=secret_arn,
-                balancer_arn=balancer,
-                log_group=log,
-                region=self.settings.region,
-                uploads_bucket=bucket,
-            )
+        def text(known: dict[str, Any]) -> str:
+            inputs = container.ContainerInputs(**known)
             return json.dumps([container.container_definition(inputs, settings, process)])
 
         return pulumi.Output.all(
-            *(image.digest, database.address, database.secret_arn, self.log_group_name),
-            self.balancer.arn,
-            uploads.bucket if uploads else "",
-        ).apply(lambda known: text(*known))
+            image=self.image.digest,
+            version=self.image.tag,
+            db_host=self.database.address,
+            db_port=self.database.port,
+            db_name=self.database.db_name,
+            db_user=self.database.username,
+            db_secret_arn=self.database.secret_arn,
+            balancer_arn=self.balancer.arn,
+            log_group=self.log_group_name,
+            region=self.settings.region,
+            uploads_bucket=self.uploads.bucket if self.uploads else "",
+        ).apply(text)

@@ -35,20 +35,12 @@ class Uploads(Component):
     def __init__(self, name: str, settings: Settings, network: Network) -> None:
         super().__init__(name, settings, protect=settings.protect)
         self.role = f"{name}-uploads"
-        bucket = self._bucket()
+        bucket = buckets.private(self.role, settings, self.child)
+        self._require_owner_and_tls(bucket)
+        self._expire(bucket, self._keep_versions(bucket))
         self._endpoint(name, network)
         self.bucket, self.bucket_arn = bucket.bucket, bucket.arn
         self.register_outputs({"bucket": self.bucket})
-
-    def _bucket(self) -> aws.s3.Bucket:
-        protect = self.settings.protect
-        bucket = aws.s3.Bucket(
-            self.role, force_destroy=not protect, tags=self.tags, opts=self.child
-        )
-        buckets.make_private(self.role, bucket, self.child)
-        self._require_owner_and_tls(bucket)
-        self._expire(bucket, self._keep_versions(bucket, "Enabled" if protect else "Suspended"))
-        return bucket
 
     def _require_owner_and_tls(self, bucket: aws.s3.Bucket) -> None:
         """Turn ACLs off, and refuse requests without TLS."""
@@ -67,8 +59,9 @@ class Uploads(Component):
             opts=self.child,
         )
 
-    def _keep_versions(self, bucket: aws.s3.Bucket, status: str) -> aws.s3.BucketVersioning:
+    def _keep_versions(self, bucket: aws.s3.Bucket) -> aws.s3.BucketVersioning:
         """Keep the versions of files, or no further ones: S3 cannot return to a bucket without versioning."""
+        status = "Enabled" if self.settings.protect else "Suspended"
         return aws.s3.BucketVersioning(
             self.role,
             bucket=bucket.bucket,
@@ -83,23 +76,17 @@ class Uploads(Component):
 
         The rule is the same without versions: a bucket that had them once keeps those that it has.
         """
-        rule = aws.s3.BucketLifecycleConfigurationRuleArgs(
-            id="tidy",
-            status="Enabled",
-            filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+        buckets.expire(
+            self.role,
+            bucket,
+            "tidy",
+            pulumi.ResourceOptions(parent=self, depends_on=[versions]),
             expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(
                 expired_object_delete_marker=True
             ),
             noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
                 noncurrent_days=OLD_VERSION_DAYS
             ),
-            abort_incomplete_multipart_upload=buckets.ABORT,
-        )
-        aws.s3.BucketLifecycleConfiguration(
-            self.role,
-            bucket=bucket.bucket,
-            rules=[rule],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versions]),
         )
 
     def _endpoint(self, name: str, network: Network) -> None:

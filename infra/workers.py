@@ -34,11 +34,11 @@ class Workers(Component):
         settings = self.settings
         name = settings.names.worker(worker.name)
         process = container.Process(
-            name=f"worker-{worker.name}",
-            command=worker.command,
-            stop_seconds=worker.stop_seconds,
+            name=f"worker-{worker.name}", command=worker.command, stop_seconds=worker.stop_seconds
         )
-        definition = web.task.process(name, process, (worker.cpu, worker.memory), self.child)
+        definition = web.task.definition(
+            name, name, self.child, process, (worker.cpu, worker.memory)
+        )
         options = deployment_settings(settings.service)
         options.pop("health_check_grace_period_seconds")  # ECS refuses it without a load balancer.
         hours = settings.service.scaling.hours if worker.count else None
@@ -48,7 +48,7 @@ class Workers(Component):
             cluster=web.cluster_arn,
             task_definition=definition.arn,
             desired_count=worker.count,
-            network_configuration=web.network_configuration,
+            network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(**web.network),
             **options,
             enable_execute_command=settings.service.exec_enabled,
             enable_ecs_managed_tags=True,

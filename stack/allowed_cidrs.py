@@ -138,6 +138,6 @@ ALLOWED_CIDRS = Key(
     example="198.51.100.0/24,203.0.113.7",
     change=Change(
         "the rules of new entries are made before those of former ones are deleted, so the page stays reachable; both "
-        "together must fit into the quota",
+        "together must fit into the quota"
     ),
 )

@@ -13,16 +13,8 @@ from tools.i18n import t
 RESERVED = frozenset(
     {
         *("APP_VERSION", "KEEP_ALIVE_SECONDS", "LOAD_BALANCER_ARN", "PORT", "WEB_CONCURRENCY"),
-        *(
-            "DB_HOST",
-            "DB_NAME",
-            "DB_PASSWORD",
-            "DB_POOL_SIZE",
-            "DB_PORT",
-            "DB_SECRET_ARN",
-            "DB_USER",
-        ),
-        uploads.VARIABLE,
+        *("DB_HOST", "DB_NAME", "DB_PASSWORD", "DB_POOL_SIZE", "DB_PORT", "DB_SECRET_ARN"),
+        *("DB_USER", uploads.VARIABLE),
     }
 )
 """Variables that the task definition sets; a test compares the two."""
@@ -87,10 +79,14 @@ def _text(name: str, value: object) -> str:
 
 def plain_text(name: str, text: str) -> str:
     """Return the text of a variable. Raises ValueError for a placeholder that is unknown, or the password's."""
-    for found in PLACEHOLDER.finditer(text):
-        if not found["escaped"]:
-            _check_placeholder(name, found["name"])
+    for wanted in _placeholders(text):
+        _check_placeholder(name, wanted)
     return text
+
+
+def _placeholders(text: str) -> list[str]:
+    """Return the names of the variables of the stack that a value has."""
+    return [found["name"] for found in PLACEHOLDER.finditer(text) if not found["escaped"]]
 
 
 def _check_placeholder(name: str, wanted: str) -> None:
@@ -187,14 +183,13 @@ def variables(read: Reader) -> Mapping[str, str]:
 def _without_bucket(named: Mapping[str, str]) -> None:
     """Raise ValueError when a variable has the bucket's placeholder: the stack has no bucket."""
     for name, text in named.items():
-        for found in PLACEHOLDER.finditer(text):
-            if not found["escaped"] and found["name"] == uploads.VARIABLE:
-                raise Invalid(
-                    "{name} has {placeholder}, and this stack has no bucket; "
-                    "`pulumi config set uploadsEnabled true` adds one",
-                    name=name,
-                    placeholder=found[0],
-                )
+        if uploads.VARIABLE in _placeholders(text):
+            raise Invalid(
+                "{name} has {placeholder}, and this stack has no bucket; "
+                "`pulumi config set uploadsEnabled true` adds one",
+                name=name,
+                placeholder=f"${{{uploads.VARIABLE}}}",
+            )
 
 
 def secrets(read: Reader) -> Mapping[str, str]:

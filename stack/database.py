@@ -22,12 +22,10 @@ MOST_CONNECTIONS = 5000
 
 RESTARTS_DATABASE = Change(
     "RDS changes the instance at once, and the database is unavailable for minutes; with `databaseMultiAz` only "
-    "during a failover",
+    "during a failover"
 )
 """Source: RDS user guide, "Settings for DB instances" and "Multi-AZ DB instance deployments"."""
-ONLY_GROWS = Change(
-    "grows in place, by 10 % or more; a smaller value is refused, protected or not",
-)
+ONLY_GROWS = Change("grows in place, by 10 % or more; a smaller value is refused, protected or not")
 
 DATABASE_INSTANCE_CLASS = Key(
     "databaseInstanceClass",
@@ -46,10 +44,7 @@ DATABASE_STORAGE_GB = Key(
     change=ONLY_GROWS,
 )
 DATABASE_MULTI_AZ = Key(
-    "databaseMultiAz",
-    "false",
-    rules.boolean,
-    "a standby instance in a second zone",
+    "databaseMultiAz", "false", rules.boolean, "a standby instance in a second zone"
 )
 DATABASE_BACKUP_DAYS = Key(
     "databaseBackupDays",

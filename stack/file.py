@@ -85,16 +85,8 @@ def read(stack: str, folder: Path) -> StackFile:
     name = project_of(folder)
     given: Mapping[str, Any] = _load(file).get("config") or {}
     config = {full_key(name, key): each for key, each in given.items()}
-    if len(config) < len(given):
-        raise refused(
-            stack,
-            {
-                key: TWICE
-                for key in given
-                if full_key(name, key) != key and full_key(name, key) in given
-            },
-        )
-    if problems := other_credentials(config):
+    twice = {key: TWICE for key in given if ":" not in key and full_key(name, key) in given}
+    if problems := twice or other_credentials(config):
         raise refused(stack, problems)
     return StackFile(
         project=name,

@@ -58,7 +58,7 @@ JOBS = Key(
     example='{"report": {"command": "true", "schedule": "cron(0 3 * * ? *)"}}',
     change=Change(
         "a new entry only adds its schedule, and one that is taken away deletes only that; a run that has begun ends "
-        "as it was",
+        "as it was"
     ),
     shown=rules.SHOWN,
 )

@@ -78,7 +78,7 @@ def covers(pattern: str, path: str) -> bool:
 
 
 TOGETHER = Change(
-    "changes in place: users log in before their next request; from empty to a value, and back, only the rules change",
+    "changes in place: users log in before their next request; from empty to a value, and back, only the rules change"
 )
 LOGIN_ISSUER = Key(
     "loginIssuer",
@@ -145,22 +145,18 @@ class LoginSettings:
             )
         given = read.record(cls, public=public)
 
-        def check() -> None:
-            given.check_complete()
-            given.check_https(https)
-            given.check_strategy(strategy)
-
-        keys = (LOGIN_ISSUER, LOGIN_CLIENT_ID, LOGIN_SECRET_ARN)
-        others = (
-            load_balancer.CERTIFICATE_ARN,
-            load_balancer.DOMAIN_NAME,
-            shifting.DEPLOY_STRATEGY,
-        )
-        read.check(check, *keys, *others)
+        keys = (LOGIN_ISSUER, LOGIN_CLIENT_ID, LOGIN_SECRET_ARN, shifting.DEPLOY_STRATEGY)
+        others = (load_balancer.CERTIFICATE_ARN, load_balancer.DOMAIN_NAME)
+        read.check(lambda: given.check(https=https, strategy=strategy), *keys, *others)
         return given
 
-    def check_complete(self) -> None:
-        """Raise ValueError unless issuer, client and secret are all set, or none is."""
+    def check(self, *, https: bool, strategy: str) -> None:
+        """Raise ValueError for a login that lacks a value or HTTPS, or with a strategy that shifts requests.
+
+        ELB logs users in on HTTPS listeners only ("Authenticate users"). An edition of the ECS developer guide
+        ("Application Load Balancer resources for blue/green deployments") says that a deployment fails where rules
+        authenticate; the newer one says nothing about it.
+        """
         values = {
             LOGIN_ISSUER.name: self.issuer,
             LOGIN_CLIENT_ID.name: self.client_id,
@@ -173,22 +169,12 @@ class LoginSettings:
                 all=", ".join(values),
                 missing=missing,
             )
-
-    def check_https(self, https: bool) -> None:
-        """Raise ValueError without HTTPS: ELB logs users in on HTTPS listeners only ("Authenticate users")."""
         if self.enabled and not https:
             raise Invalid(
                 "{issuer} is set and the stack has no HTTPS, without which the load balancer logs nobody in; set "
                 "domainName with hostedZoneId, or certificateArn",
                 issuer=self.issuer,
             )
-
-    def check_strategy(self, strategy: str) -> None:
-        """Raise ValueError with a strategy that shifts requests.
-
-        An edition of the ECS developer guide ("Application Load Balancer resources for blue/green deployments")
-        says that a deployment fails where rules authenticate; the newer one says nothing about it.
-        """
         if self.enabled and strategy != shifting.ROLLING:
             raise Invalid(
                 "{issuer} is set together with deployStrategy {strategy}: ECS rewrites the rule with which users "

@@ -15,7 +15,7 @@ from tools.i18n import t
 FIXED = Change(
     "refused, protected or not, as AWS cannot change the range or a zone in use: "
     "[a subnet group cannot change its VPC](https://github.com/hashicorp/terraform-provider-aws/issues/27459). "
-    "The output `kept` has the current values; for others `pulumi destroy` first",
+    "The output `kept` has the current values; for others `pulumi destroy` first"
 )
 
 VPC_CIDR = Key(
@@ -53,7 +53,7 @@ NAT_STRATEGY = Key(
     "NAT gateways of the private subnets; with `none` tasks run in public subnets with a public IP",
     example="onePerAz",
     change=Change(
-        "NAT gateways are added or deleted; to and from `none` the service replaces its tasks",
+        "NAT gateways are added or deleted; to and from `none` the service replaces its tasks"
     ),
 )
 
@@ -77,10 +77,7 @@ class NetworkSettings:
 
 
 def choose_zones(
-    network: NetworkSettings,
-    region: str,
-    kept: Sequence[str],
-    offered: Callable[[], Sequence[str]],
+    network: NetworkSettings, region: str, kept: Sequence[str], offered: Callable[[], Sequence[str]]
 ) -> tuple[str, ...]:
     """Return the stack's zones: those that its file names, or else those that it has, ``kept``.
 

@@ -41,14 +41,8 @@ class Change:
 
 
 IN_PLACE = Change("changes in place, and no task is replaced")
-NEW_TASKS = Change(
-    "the service replaces its tasks, as for a new version",
-    new_tasks=True,
-)
-NEW_IMAGE = Change(
-    "a new image is built, and the service replaces its tasks",
-    new_tasks=True,
-)
+NEW_TASKS = Change("the service replaces its tasks, as for a new version", new_tasks=True)
+NEW_IMAGE = Change("a new image is built, and the service replaces its tasks", new_tasks=True)
 
 KEPT_LOGS = Change(
     "`true` to `false` is refused with `protect`, as the logs would be deleted: first `pulumi config set protect "

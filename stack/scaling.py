@@ -112,12 +112,7 @@ def time_zone(text: str) -> str:
     return text
 
 
-MIN_COUNT = Key(
-    "minCount",
-    "1",
-    rules.Integer(1, MOST),
-    "minimum number of tasks with scaling",
-)
+MIN_COUNT = Key("minCount", "1", rules.Integer(1, MOST), "minimum number of tasks with scaling")
 MAX_COUNT = Key(
     "maxCount",
     "0",
@@ -145,11 +140,7 @@ SCHEDULE = Key(
     example="mon-sun 00:00-23:59",
 )
 SCHEDULE_TIME_ZONE = Key(
-    "scheduleTimeZone",
-    "Asia/Tokyo",
-    time_zone,
-    "IANA time zone of `schedule`",
-    example="UTC",
+    "scheduleTimeZone", "Asia/Tokyo", time_zone, "IANA time zone of `schedule`", example="UTC"
 )
 
 

@@ -81,11 +81,7 @@ EXEC_ENABLED = Key(
     change=rules.NEW_TASKS,
 )
 LOG_RETENTION_DAYS = Key(
-    "logRetentionDays",
-    "30",
-    rules.one_of(LOG_DAYS),
-    "retention of logs in days",
-    example="60",
+    "logRetentionDays", "30", rules.one_of(LOG_DAYS), "retention of logs in days", example="60"
 )
 
 
@@ -171,10 +167,7 @@ def _spell(cpu: int) -> Text:
     if len(sizes) <= 4:
         return t("one of {sizes}", sizes=", ".join(map(str, sizes)))
     return t(
-        "{low} to {high} in steps of {step}",
-        low=sizes[0],
-        high=sizes[-1],
-        step=sizes[1] - sizes[0],
+        "{low} to {high} in steps of {step}", low=sizes[0], high=sizes[-1], step=sizes[1] - sizes[0]
     )
 
 

@@ -43,7 +43,7 @@ The rest is for the image, a new database and a lock. A test compares it with .g
 
 WITHOUT_SERVICE = Change(
     "in place between `canary`, `linear` and `blueGreen`; to and from `rolling` refused while the service runs: "
-    "first `ecsEnabled false`",
+    "first `ecsEnabled false`"
 )
 
 DEPLOY_STRATEGY = Key(

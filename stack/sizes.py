@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
 
 from stack import database, image, scaling, service, shifting
 from stack.file import Reader
@@ -180,7 +182,21 @@ def choices(sizes: Sizes) -> Iterator[Text | str]:
 
     Where none does, and beyond the targets, also the most tasks that any class allows.
     """
-    single = [*_fewer_tasks(sizes), *_fewer_connections(sizes), *_larger_class(sizes)]
+    # Without scaling `least` is the number of tasks itself.
+    least = sizes.least if sizes.scaled else 1
+    nearest: tuple[tuple[str, Key[Any], Iterable[Any]], ...] = (
+        ("tasks", sizes.key, range(scaling.MOST, least - 1, -1)),
+        ("pool", image.APP_CONNECTIONS, range(sizes.pool - 1, 0, -1)),
+        (
+            "instance_class",
+            database.DATABASE_INSTANCE_CLASS,
+            database.larger_classes(sizes.instance_class),
+        ),
+    )
+    single = []
+    for name, key, values in nearest:
+        found = (each for each in values if replace(sizes, **{name: each}).fits)
+        single += [f"{key.name} {each}" for each in islice(found, 1)]
     yield from single
     if sizes.others:
         yield t("fewer workers and jobs")
@@ -208,27 +224,6 @@ def _either(found: list[Text | str]) -> Text | str:
     *others, last = found
     these = ", ".join(map(str, others))
     return t("{these} or {last}", these=these, last=last) if others else last
-
-
-def _fewer_tasks(sizes: Sizes) -> Iterator[str]:
-    most = sizes.most_tasks()
-    # Without scaling `least` is the number of tasks itself.
-    if most >= (sizes.least if sizes.scaled else 1):
-        yield f"{sizes.key.name} {most}"
-
-
-def _fewer_connections(sizes: Sizes) -> Iterator[str]:
-    numbers = range(sizes.pool - 1, 0, -1)
-    found = next((each for each in numbers if replace(sizes, pool=each).fits), None)
-    if found:
-        yield f"{image.APP_CONNECTIONS.name} {found}"
-
-
-def _larger_class(sizes: Sizes) -> Iterator[str]:
-    kinds = database.larger_classes(sizes.instance_class)
-    found = next((each for each in kinds if replace(sizes, instance_class=each).fits), None)
-    if found:
-        yield f"{database.DATABASE_INSTANCE_CLASS.name} {found}"
 
 
 def check_time(sizes: Sizes) -> None:

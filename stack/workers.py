@@ -35,7 +35,7 @@ WORKERS = Key(
     example='{"mail": {"command": "sleep infinity"}}',
     change=Change(
         "a new entry only adds its service, and one that is taken away deletes only that; a changed one replaces "
-        "that worker's tasks",
+        "that worker's tasks"
     ),
     shown=rules.SHOWN,
 )

@@ -386,7 +386,7 @@ _ALL = (
         PAGE_RAISES),
     in_code(
         "listener-moves", "no-listener", t("the listener is on port 8080, and pageUrl names no port"),
-        Edit("infra/listeners.py", "            port=HTTP,\n", "            port=8080,\n")),
+        Edit("infra/listeners.py", "        port=HTTP,\n", "        port=8080,\n")),
     update(
         "update-moves-page",
         t("an update of a healthy version: / answers 404, because its route was renamed"),
