@@ -13,6 +13,7 @@ from stack.database import DatabaseSettings, connections, free_memory, free_stor
 from stack.monitoring import MonitoringSettings
 from stack.names import DEPLOYMENT, PAGE_ERRORS, RUNNING
 from stack.service import ServiceSettings, task_memory
+from stack.settings import Settings
 
 MINUTE = 60
 ERRORS = f"{DEPLOYMENT}-errors"
@@ -257,27 +258,19 @@ def _deployment(targets: Source, ending: str, settings: MonitoringSettings) -> I
             **common,
             name=f"{DEPLOYMENT}-latency{ending}",
             description="ECS rolls a deployment back: the slowest 5 % of the responses take too long",
-            metrics={
-                "latency": targets.metric("TargetResponseTime", "p95"),
-                "requests": requests,
-            },
+            metrics={"latency": targets.metric("TargetResponseTime", "p95"), "requests": requests},
             expression=f"IF(requests >= {ENOUGH}, latency, 0)",
             limit=settings.latency,
         )
 
 
-def service(
-    cluster: str,
-    name: str,
-    balancer: pulumi.Input[str],
-    groups: Groups,
-    settings: ServiceSettings,
-) -> tuple[Alarm, ...]:
+def service(balancer: pulumi.Input[str], groups: Groups, settings: Settings) -> tuple[Alarm, ...]:
     """Return the service's alarms: CPU, memory and the number of running tasks.
 
     Missing data of CPU and memory is notBreaching: otherwise each start of `schedule` would notify OK.
     """
-    dimensions = {"ClusterName": cluster, "ServiceName": name}
+    names = settings.names
+    dimensions = {"ClusterName": names.cluster, "ServiceName": names.service}
     ecs = Source(namespace="AWS/ECS", dimensions=dimensions)
     return (
         Alarm(
@@ -292,10 +285,10 @@ def service(
             name="service-memory",
             description="The tasks are near their memory limit, where ECS kills them; raise taskMemory",
             metrics=ecs.one("MemoryUtilization", "Maximum"),
-            limit=task_memory(settings.memory),
+            limit=task_memory(settings.service.memory),
             missing_data="notBreaching",
         ),
-        _running(_running_tasks(ecs, balancer, groups), settings),
+        _running(_running_tasks(ecs, balancer, groups), settings.service),
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component
 from infra.database import Database
 from infra.iam import bastion_policy, role
 from infra.network import Network
@@ -23,16 +23,7 @@ IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"
 EC2 = trusted("ec2.amazonaws.com")
 
 
-@dataclass(frozen=True, kw_only=True)
-class BastionArgs:
-    """The stack's settings, its network and its database."""
-
-    settings: Settings
-    network: Network
-    database: Database
-
-
-class Bastion(pulumi.ComponentResource):
+class Bastion(Component):
     """An instance managed by SSM: no ingress rule, no key pair, egress to the database.
 
     It must reach SSM. So it runs where the tasks run: in a private subnet, or without a NAT gateway in
@@ -41,24 +32,19 @@ class Bastion(pulumi.ComponentResource):
 
     instance_id: pulumi.Output[str]
 
-    def __init__(
-        self, name: str, args: BastionArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("careapp:infra:Bastion", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.role, self.tags = f"{name}-bastion", args.settings.tags
+    def __init__(self, name: str, settings: Settings, network: Network, database: Database) -> None:
+        super().__init__(name, settings)
+        self.network, self.role = network, f"{name}-bastion"
         group = aws.ec2.SecurityGroup(
             self.role,
             description="The bastion; nobody connects to it",
-            vpc_id=args.network.vpc_id,
+            vpc_id=network.vpc_id,
             tags={**self.tags, "Name": self.role},
             opts=self.child,
         )
         rules = SecurityGroupRules(prefix=name, opts=self.child, tags=self.tags)
         rules.allow_https("bastion", group.id)
-        rules.connect(
-            "bastion", group.id, "database", args.database.security_group_id, args.database.port
-        )
+        rules.connect("bastion", group.id, "database", database.security_group_id, database.port)
         self.instance_id = self._instance(group.id, self._profile()).id
         self.register_outputs({"instance_id": self.instance_id})
 
@@ -72,23 +58,19 @@ class Bastion(pulumi.ComponentResource):
         ).name
 
     def _instance(self, group: pulumi.Output[str], profile: pulumi.Output[str]) -> aws.ec2.Instance:
-        network = self.args.network
         return aws.ec2.Instance(
             self.role,
             ami=aws.ssm.get_parameter_output(name=IMAGE).insecure_value,
             instance_type=INSTANCE_TYPE,
-            subnet_id=network.task_subnet_ids[0],
-            associate_public_ip_address=network.tasks_are_public,
+            subnet_id=self.network.task_subnet_ids[0],
+            associate_public_ip_address=self.network.tasks_are_public,
             vpc_security_group_ids=[group],
             iam_instance_profile=profile,
             metadata_options=aws.ec2.InstanceMetadataOptionsArgs(
                 http_endpoint="enabled", http_tokens="required", http_put_response_hop_limit=1
             ),
             root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
-                encrypted=True,
-                volume_type="gp3",
-                volume_size=ROOT_GIB,
-                delete_on_termination=True,
+                encrypted=True, volume_type="gp3", volume_size=ROOT_GIB, delete_on_termination=True
             ),
             tags={**self.tags, "Name": self.role},
             # AWS names a new image every few weeks; that must not replace a bastion in use.

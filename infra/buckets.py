@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
+from stack.settings import Settings
+
 INCOMPLETE_UPLOAD_DAYS = 7
-ABORT = aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
-    days_after_initiation=INCOMPLETE_UPLOAD_DAYS
-)
-"""Part of a lifecycle rule. Parts of an upload that was never completed are billed, and no listing shows them."""
+"""Parts of an upload that was never completed are billed, and no listing shows them."""
 
 
-def make_private(name: str, bucket: aws.s3.Bucket, opts: pulumi.ResourceOptions) -> None:
-    """Block public access to the bucket, and encrypt it with SSE-S3.
+def private(name: str, settings: Settings, opts: pulumi.ResourceOptions) -> aws.s3.Bucket:
+    """Create a bucket without public access, encrypted with SSE-S3.
 
     SSE-S3 is free and needs no right of its own; a KMS key costs by the month and by the request.
     """
+    bucket = aws.s3.Bucket(name, force_destroy=not settings.protect, tags=settings.tags, opts=opts)
     aws.s3.BucketPublicAccessBlock(
         name,
         bucket=bucket.bucket,
@@ -38,3 +40,20 @@ def make_private(name: str, bucket: aws.s3.Bucket, opts: pulumi.ResourceOptions)
         ],
         opts=opts,
     )
+    return bucket
+
+
+def expire(
+    name: str, bucket: aws.s3.Bucket, rule: str, opts: pulumi.ResourceOptions, **ends: Any
+) -> None:
+    """Create the bucket's lifecycle rule: broken uploads end after a week, and objects as ``ends`` says."""
+    lifecycle = aws.s3.BucketLifecycleConfigurationRuleArgs(
+        id=rule,
+        status="Enabled",
+        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+        abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+            days_after_initiation=INCOMPLETE_UPLOAD_DAYS
+        ),
+        **ends,
+    )
+    aws.s3.BucketLifecycleConfiguration(name, bucket=bucket.bucket, rules=[lifecycle], opts=opts)

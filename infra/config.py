@@ -1,6 +1,8 @@
-"""Reads the configuration that the engine passes into Settings."""
+"""What the engine passes to the program: the configuration, and the state from before this update."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pulumi
 from pulumi.runtime.config import CONFIG, is_config_secret
@@ -30,3 +32,24 @@ def load() -> Settings:
     for warning in sizes.warnings(settings.sizes):
         pulumi.log.warn(str(warning))
     return settings
+
+
+def outputs() -> dict[str, Any]:
+    """Return the outputs of the stack's last update; empty for a new stack."""
+    return _read("readStackOutputs", "name")
+
+
+def resources() -> dict[str, dict[str, Any]]:
+    """Return `type` and `outputs` of each resource, by URN, without those that are replaced and not deleted yet."""
+    return _read("readStackResourceOutputs", "stackName")
+
+
+def _read(function: str, argument: str) -> dict[str, Any]:
+    """Call a function of the engine about this stack (pulumi/pkg/resource/deploy/builtins.go).
+
+    A pulumi.StackReference would be a resource of the stack, and its outputs are not known synchronously.
+    """
+    stack = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
+    answer = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", {argument: stack})
+    found: dict[str, Any] = answer.value["outputs"]
+    return found

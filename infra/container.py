@@ -55,6 +55,10 @@ def container_definition(
     variables = {name: filled(text, plain) for name, text in settings.variables.items()} | plain
     password = f"{inputs.db_secret_arn}:password::"
     secrets = {**settings.secrets, **dict.fromkeys(("DB_PASSWORD", *settings.passwords), password)}
+    port = {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
+    own: dict[str, object] = {"portMappings": [port]}
+    if process:
+        own = {"portMappings": [], "command": list(process.command)}
     return {
         "name": CONTAINER,
         "image": inputs.image,
@@ -62,7 +66,7 @@ def container_definition(
         "user": USER,
         # ECS Exec installs its agent in the container's root file system.
         "readonlyRootFilesystem": not settings.exec_enabled,
-        **(_other(process) if process else _web(settings)),
+        **own,
         "mountPoints": [{"sourceVolume": TMP_VOLUME, "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
         "environment": _named(variables, "value"),
         "secrets": _named(secrets, "valueFrom"),
@@ -79,15 +83,6 @@ def container_definition(
             },
         },
     }
-
-
-def _web(settings: ServiceSettings) -> dict[str, object]:
-    port = {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
-    return {"portMappings": [port]}
-
-
-def _other(process: Process) -> dict[str, object]:
-    return {"portMappings": [], "command": list(process.command)}
 
 
 def environment(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str, str]:

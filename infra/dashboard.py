@@ -7,49 +7,41 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from infra.alarms import MINUTE, Alarm, Metric, Source
+from infra.notices import rule_name
+from stack.names import StackNames
+from stack.settings import Settings
 
 WIDTH, HEIGHT = 24, 6
 """Columns of a CloudWatch dashboard, and rows of a graph (Dashboard Body Structure)."""
 Widget: TypeAlias = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Watched:
-    """The names in the metrics' dimensions.
-
-    They are fixed and known before ECS exists, so that turning ECS on does not change the dashboard.
-    """
-
-    stack: str
-    region: str
-    balancer: str
-    target_groups: Sequence[str]
-    database: str
-    cluster: str
-    service: str
-    rule: str
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Graph:
-    """One graph: its title and its metrics by label."""
+    """One graph: its title, the label of the left axis, and its metrics by label."""
 
     title: str
+    left: str
     lines: Mapping[str, Metric]
-    left: str = ""
-    """The label of the left axis."""
 
 
-def body(watched: Watched, alarms: Sequence[Alarm]) -> dict[str, Any]:
-    """Return the dashboard body; a graph has a horizontal line at the limit of its alarm."""
-    rows = (_page(watched), _tasks(watched), _database(watched))
-    widgets = [_note(watched.stack)]
+def body(
+    settings: Settings, balancer: str, groups: Sequence[str], alarms: Sequence[Alarm]
+) -> dict[str, Any]:
+    """Return the dashboard body; a graph has a horizontal line at the limit of its alarm.
+
+    The names in the metrics' dimensions are known before ECS exists, so that turning ECS on does not change it.
+    ``balancer`` and ``groups`` are the ARN suffixes of the load balancer and of its target groups.
+    """
+    names = settings.names
+    rows = (_page(balancer), _tasks(names, balancer, groups), _database(names.database))
+    widgets = [_note(settings.stack)]
     top = HEIGHT // 3
     for row in rows:
         width = WIDTH // len(row)
         for column, graph in enumerate(row):
             position = {"x": column * width, "y": top, "width": width, "height": HEIGHT}
-            widgets.append({**position, **_widget(graph, watched.region, alarms)})
+            widgets.append({**position, **_widget(graph, settings.region, alarms)})
         top += HEIGHT
     return {"start": "-PT3H", "widgets": widgets}
 
@@ -65,77 +57,60 @@ def _note(stack: str) -> Widget:
     return {"type": "text", **position, "properties": {"markdown": text}}
 
 
-def _page(watched: Watched) -> tuple[Graph, ...]:
-    alb = _source("AWS/ApplicationELB", LoadBalancer=watched.balancer)
+def _page(balancer: str) -> tuple[Graph, ...]:
+    alb = _source("AWS/ApplicationELB", LoadBalancer=balancer)
     return (
         Graph(
-            title="Page: errors",
-            left="responses a minute",
-            lines={
+            "Page: errors",
+            "responses a minute",
+            {
                 "by the load balancer": alb.metric("HTTPCode_ELB_5XX_Count", "Sum"),
                 "by the app": alb.metric("HTTPCode_Target_5XX_Count", "Sum"),
                 "app not reached": alb.metric("TargetConnectionErrorCount", "Sum"),
             },
         ),
         Graph(
-            title="Page: response time",
-            left="seconds",
-            lines={
-                name: alb.metric("TargetResponseTime", statistic)
-                for name, statistic in (("p50", "p50"), ("p95", "p95"), ("p99", "p99"))
-            },
+            "Page: response time",
+            "seconds",
+            {each: alb.metric("TargetResponseTime", each) for each in ("p50", "p95", "p99")},
         ),
-        Graph(
-            title="Page: requests",
-            left="a minute",
-            lines={"requests": alb.metric("RequestCount", "Sum")},
-        ),
+        Graph("Page: requests", "a minute", {"requests": alb.metric("RequestCount", "Sum")}),
     )
 
 
-def _tasks(watched: Watched) -> tuple[Graph, ...]:
-    ecs = _source("AWS/ECS", ClusterName=watched.cluster, ServiceName=watched.service)
-    rule = _source("AWS/Events", RuleName=watched.rule)
+def _tasks(names: StackNames, balancer: str, groups: Sequence[str]) -> tuple[Graph, ...]:
+    ecs = _source("AWS/ECS", ClusterName=names.cluster, ServiceName=names.service)
+    rule = _source("AWS/Events", RuleName=rule_name(names.prefix))
     return (
+        Graph("Targets", "tasks", _targets(balancer, groups)),
         Graph(
-            title="Targets",
-            left="tasks",
-            lines=_targets(watched),
-        ),
-        Graph(
-            title="Tasks: CPU and memory",
-            left="% of the task's",
-            lines={
+            "Tasks: CPU and memory",
+            "% of the task's",
+            {
                 "CPU": ecs.metric("CPUUtilization", "Average"),
                 "memory": ecs.metric("MemoryUtilization", "Maximum"),
             },
         ),
+        Graph("Running tasks", "tasks", {"running": ecs.metric("CPUUtilization", "SampleCount")}),
         Graph(
-            title="Running tasks",
-            left="tasks",
-            lines={"running": ecs.metric("CPUUtilization", "SampleCount")},
-        ),
-        Graph(
-            title="Failed deployments",
-            left="deployments",
-            lines={"failed": rule.metric("TriggeredRules", "Sum")},
+            "Failed deployments", "deployments", {"failed": rule.metric("TriggeredRules", "Sum")}
         ),
     )
 
 
-def _targets(watched: Watched) -> dict[str, Metric]:
+def _targets(balancer: str, groups: Sequence[str]) -> dict[str, Metric]:
     """Return the lines of the target group, or of both."""
     lines: dict[str, Metric] = {}
-    for number, group in enumerate(watched.target_groups, start=1):
-        targets = _source("AWS/ApplicationELB", LoadBalancer=watched.balancer, TargetGroup=group)
-        place = f", target group {number}" if len(watched.target_groups) > 1 else ""
+    for number, group in enumerate(groups, start=1):
+        targets = _source("AWS/ApplicationELB", LoadBalancer=balancer, TargetGroup=group)
+        place = f", target group {number}" if len(groups) > 1 else ""
         lines[f"healthy{place}"] = targets.metric("HealthyHostCount", "Minimum")
         lines[f"unhealthy{place}"] = targets.metric("UnHealthyHostCount", "Maximum")
     return lines
 
 
-def _database(watched: Watched) -> tuple[Graph, ...]:
-    rds = _source("AWS/RDS", DBInstanceIdentifier=watched.database)
+def _database(identifier: str) -> tuple[Graph, ...]:
+    rds = _source("AWS/RDS", DBInstanceIdentifier=identifier)
     shown = (
         ("Database: CPU", "% of its CPUs", "used", "CPUUtilization", "Average"),
         ("Database: connections", "connections", "open", "DatabaseConnections", "Maximum"),
@@ -143,7 +118,7 @@ def _database(watched: Watched) -> tuple[Graph, ...]:
         ("Database: free storage", "bytes", "free", "FreeStorageSpace", "Minimum"),
     )
     return tuple(
-        Graph(title=title, left=left, lines={label: rds.metric(name, statistic)})
+        Graph(title, left, {label: rds.metric(name, statistic)})
         for title, left, label, name, statistic in shown
     )
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 from pulumi_aws.rds.outputs import InstanceMasterUserSecret
 
+from infra.component import Component
 from infra.iam import role
 from infra.network import Network
 from stack.database import DatabaseSettings
@@ -25,55 +25,6 @@ MONITORING_SECONDS = 60
 FREE_DAYS = 7
 """Retention of Performance Insights that is free of charge."""
 ENHANCED = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
-
-
-def monitoring_arguments(
-    name: str, settings: DatabaseSettings, tags: Mapping[str, str], opts: pulumi.ResourceOptions
-) -> dict[str, Any]:
-    """Return the instance's arguments for Enhanced Monitoring, Performance Insights and log exports."""
-    if not settings.monitoring:
-        return {"monitoring_interval": 0, "performance_insights_enabled": False}
-    return {
-        "monitoring_interval": MONITORING_SECONDS,
-        "monitoring_role_arn": _monitoring_role(name, tags, opts),
-        "performance_insights_enabled": True,
-        "performance_insights_retention_period": FREE_DAYS,
-        "enabled_cloudwatch_logs_exports": list(LOGS),
-    }
-
-
-def log_groups(
-    name: str, settings: DatabaseSettings, tags: Mapping[str, str], opts: pulumi.ResourceOptions
-) -> Sequence[aws.cloudwatch.LogGroup]:
-    """Return the log groups of the exported logs.
-
-    RDS would create them without a retention period, and would not delete them with the instance.
-    """
-    return [
-        aws.cloudwatch.LogGroup(
-            f"{name}-database-{log}",
-            name=f"/aws/rds/instance/{name}/{log}",
-            retention_in_days=settings.log_days,
-            tags=dict(tags),
-            opts=pulumi.ResourceOptions.merge(
-                opts, pulumi.ResourceOptions(delete_before_replace=True)
-            ),
-        )
-        for log in (LOGS if settings.monitoring else ())
-    ]
-
-
-def _monitoring_role(
-    name: str, tags: Mapping[str, str], opts: pulumi.ResourceOptions
-) -> pulumi.Output[str]:
-    """Return the ARN of the role that Enhanced Monitoring uses."""
-    account = aws.get_caller_identity_output().account_id
-    trust = account.apply(lambda known: json.dumps(monitoring_trust(known)))
-    made = role(f"{name}-database-monitoring", trust, tags, opts)
-    attached = aws.iam.RolePolicyAttachment(
-        f"{name}-database-monitoring", role=made.name, policy_arn=ENHANCED, opts=opts
-    )
-    return pulumi.Output.all(made.arn, attached.id).apply(lambda known: str(known[0]))
 
 
 def monitoring_trust(account: str) -> Policy:
@@ -96,15 +47,7 @@ STRIPED_GB = 400
 """From this size on RDS stripes gp3 storage over four volumes (RDS user guide, "gp3 storage")."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DatabaseArgs:
-    """The stack's settings and its network."""
-
-    settings: Settings
-    network: Network
-
-
-class Database(pulumi.ComponentResource):
+class Database(Component):
     """An RDS for PostgreSQL instance in isolated subnets that accepts only TLS connections.
 
     RDS creates the master password, stores it in Secrets Manager and rotates it every 7 days. It is
@@ -119,16 +62,13 @@ class Database(pulumi.ComponentResource):
     secret_arn: pulumi.Output[str]
     security_group_id: pulumi.Output[str]
 
-    def __init__(
-        self, name: str, args: DatabaseArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("careapp:infra:Database", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.tags, self.db_name = args.settings.tags, args.settings.names.database_name
+    def __init__(self, name: str, settings: Settings, network: Network) -> None:
+        super().__init__(name, settings)
+        self.network, self.db_name = network, settings.names.database_name
         group = aws.ec2.SecurityGroup(
             f"{name}-database",
             description="The database; tasks are let in one by one",
-            vpc_id=args.network.vpc_id,
+            vpc_id=network.vpc_id,
             # A rule added outside Pulumi would make EC2 refuse to delete the group.
             revoke_rules_on_delete=True,
             tags={**self.tags, "Name": f"{name}-database"},
@@ -141,13 +81,12 @@ class Database(pulumi.ComponentResource):
         self.register_outputs({"address": self.address, "secret_arn": self.secret_arn})
 
     def _instance(self, name: str, group: aws.ec2.SecurityGroup) -> aws.rds.Instance:
-        settings, protect = self.args.settings.database, self.args.settings.protect
+        settings, protect = self.settings.database, self.settings.protect
         subnets = self._subnet_group(name).name
-        protected = pulumi.ResourceOptions(parent=self, protect=protect)
-        logs = log_groups(name, settings, self.tags, protected)
+        logs = self._log_groups(name)
         return aws.rds.Instance(
             f"{name}-database",
-            identifier=self.args.settings.names.database,
+            identifier=self.settings.names.database,
             engine="postgres",
             engine_version=VERSION,
             instance_class=settings.instance_class,
@@ -169,19 +108,57 @@ class Database(pulumi.ComponentResource):
             auto_minor_version_upgrade=True,
             # RDS refuses another major VERSION without it.
             allow_major_version_upgrade=True,
-            **monitoring_arguments(name, settings, self.tags, self.child),
+            **self._monitoring(name),
             **_deletion(subnets, settings, protect),
             tags=self.tags,
             opts=pulumi.ResourceOptions(
-                parent=self, protect=protect, delete_before_replace=True, depends_on=list(logs)
+                parent=self, protect=protect, delete_before_replace=True, depends_on=logs
             ),
         )
+
+    def _monitoring(self, name: str) -> dict[str, Any]:
+        """Return the arguments for Enhanced Monitoring, Performance Insights and log exports."""
+        if not self.settings.database.monitoring:
+            return {"monitoring_interval": 0, "performance_insights_enabled": False}
+        account = aws.get_caller_identity_output().account_id
+        trust = account.apply(lambda known: json.dumps(monitoring_trust(known)))
+        made = role(f"{name}-database-monitoring", trust, self.tags, self.child)
+        attached = aws.iam.RolePolicyAttachment(
+            f"{name}-database-monitoring", role=made.name, policy_arn=ENHANCED, opts=self.child
+        )
+        return {
+            "monitoring_interval": MONITORING_SECONDS,
+            # Known only after the role has its policy.
+            "monitoring_role_arn": pulumi.Output.all(made.arn, attached.id)[0],
+            "performance_insights_enabled": True,
+            "performance_insights_retention_period": FREE_DAYS,
+            "enabled_cloudwatch_logs_exports": list(LOGS),
+        }
+
+    def _log_groups(self, name: str) -> list[aws.cloudwatch.LogGroup]:
+        """Return the log groups of the exported logs.
+
+        RDS would create them without a retention period, and would not delete them with the instance.
+        """
+        protect, database = self.settings.protect, self.settings.database
+        return [
+            aws.cloudwatch.LogGroup(
+                f"{name}-database-{log}",
+                name=f"/aws/rds/instance/{name}/{log}",
+                retention_in_days=database.log_days,
+                tags=self.tags,
+                opts=pulumi.ResourceOptions(
+                    parent=self, protect=protect, delete_before_replace=True
+                ),
+            )
+            for log in (LOGS if database.monitoring else ())
+        ]
 
     def _subnet_group(self, name: str) -> aws.rds.SubnetGroup:
         return aws.rds.SubnetGroup(
             f"{name}-database",
             description="Subnets without a way out",
-            subnet_ids=self.args.network.database_subnet_ids.apply(lambda ids: ids[:ZONES]),
+            subnet_ids=self.network.database_subnet_ids.apply(lambda ids: ids[:ZONES]),
             tags=self.tags,
             opts=self.child,
         )
@@ -203,9 +180,7 @@ class Database(pulumi.ComponentResource):
                 # of a task that was stopped goes on, and keeps or waits for its locks (RDS user guide, "Dead
                 # connection handling in PostgreSQL").
                 aws.rds.ParameterGroupParameterArgs(
-                    name="client_connection_check_interval",
-                    value="10000",
-                    apply_method="immediate",
+                    name="client_connection_check_interval", value="10000", apply_method="immediate"
                 ),
             ],
             tags=self.tags,

@@ -8,7 +8,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra import state
+from infra import config
+from infra.component import Component
 from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
 from stack.network import choose_zones
 from stack.settings import KEYS, Settings
@@ -91,7 +92,7 @@ def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
     storage capacity"). Another region would replace everything, the database too. A zone can be added
     at the end, and removed again.
     """
-    last = state.outputs()
+    last = config.outputs()
     kept: dict[str, Any] = last.get("kept") or {}
     if moved := _moved(settings.region, kept.get("zones", [])):
         raise pulumi.RunError(str(moved))
@@ -229,17 +230,7 @@ def _cannot_change_running(key: str, new: str, old: str) -> Text:
     )
 
 
-def with_children(
-    opts: pulumi.ResourceOptions | None, *, protect: bool
-) -> pulumi.ResourceOptions | None:
-    """Return a component's options with which it is protected together with everything in it.
-
-    A bucket that is kept without its policy, its encryption or its versions has lost what it was kept for.
-    """
-    return pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=protect))
-
-
-class Protection(pulumi.ComponentResource):
+class Protection(Component):
     """A protected resource that depends on every component, so that a refused destroy deletes nothing.
 
     `pulumi destroy` deletes dependents first and refuses a protected resource, but continues with
@@ -250,14 +241,12 @@ class Protection(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
+        settings: Settings,
         parts: Sequence[pulumi.Resource],
         routes: pulumi.Output[list[pulumi.Resource]],
-        *,
-        protect: bool,
     ) -> None:
-        depends_on = routes.apply(lambda made: [*parts, *made])
-        opts = pulumi.ResourceOptions(protect=protect, depends_on=depends_on)
-        super().__init__("careapp:infra:Protection", name, None, opts)
+        opts = pulumi.ResourceOptions(depends_on=routes.apply(lambda made: [*parts, *made]))
+        super().__init__(name, settings, opts, protect=settings.protect)
         self.register_outputs({})
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
 
-from stack.statements import Policy, allow, of, policy, trusted
+from infra.component import Component
+from stack.settings import Settings
+from stack.statements import Policy, allow, of, policy, secret_arn, trusted
 
 ECS_TASKS = trusted("ecs-tasks.amazonaws.com")
 """The trust policy of both task roles."""
@@ -83,50 +84,48 @@ def role(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskRolesArgs:
-    """The resources that the roles may use."""
+def role_arn(
+    name: str,
+    trust: pulumi.Input[str],
+    allowed: pulumi.Input[str],
+    tags: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> pulumi.Output[str]:
+    """Create a role with an inline policy, and return its ARN, which is known only after the role has the policy.
 
-    repository_arn: pulumi.Input[str]
-    log_group_arn: pulumi.Input[str]
-    secret_arn: pulumi.Input[str]
-    app_secrets: Sequence[str] = ()
-    """ARNs of the app's own secrets."""
-    exec_enabled: bool
-    bucket_arn: pulumi.Input[str] = ""
-    """The bucket of the app's files; empty without one."""
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-class TaskRoles(pulumi.ComponentResource):
-    """The execution role, with which ECS starts a task, and the task role, which the app uses.
-
-    The policies are inline: they are deleted with the role and cannot be attached to another one.
+    An inline policy is deleted with its role and cannot be attached to another one.
     """
+    made = role(name, trust, tags, opts)
+    attached = aws.iam.RolePolicy(name, role=made.name, policy=allowed, opts=opts)
+    return pulumi.Output.all(made.arn, attached.id).apply(lambda known: str(known[0]))
+
+
+class TaskRoles(Component):
+    """The execution role, with which ECS starts a task, and the task role, which the app uses."""
 
     execution_arn: pulumi.Output[str]
     task_arn: pulumi.Output[str]
 
     def __init__(
-        self, name: str, args: TaskRolesArgs, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        settings: Settings,
+        repository_arn: pulumi.Input[str],
+        log_group_arn: pulumi.Input[str],
+        db_secret_arn: pulumi.Input[str],
+        bucket_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("careapp:infra:TaskRoles", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.execution_arn = self._role(
-            f"{name}-execution",
-            pulumi.Output.all(args.repository_arn, args.log_group_arn, args.secret_arn).apply(
-                lambda arns: json.dumps(execution_policy(*arns, app_secrets=args.app_secrets))
-            ),
+        """Create the roles; ``bucket_arn`` is that of the app's files, or empty."""
+        super().__init__(name, settings, opts)
+        app, trust = settings.service, json.dumps(ECS_TASKS)
+        app_secrets = sorted({secret_arn(each) for each in app.secrets.values()})
+        start = pulumi.Output.all(repository_arn, log_group_arn, db_secret_arn).apply(
+            lambda arns: json.dumps(execution_policy(*arns, app_secrets=app_secrets))
         )
-        self.task_arn = self._role(
-            f"{name}-task",
-            pulumi.Output.all(args.secret_arn, args.bucket_arn).apply(
-                lambda arns: json.dumps(task_policy(*arns, exec_enabled=args.exec_enabled))
-            ),
+        run = pulumi.Output.all(db_secret_arn, bucket_arn).apply(
+            lambda arns: json.dumps(task_policy(*arns, exec_enabled=app.exec_enabled))
         )
+        self.execution_arn = role_arn(f"{name}-execution", trust, start, self.tags, self.child)
+        self.task_arn = role_arn(f"{name}-task", trust, run, self.tags, self.child)
         self.register_outputs({"execution_arn": self.execution_arn, "task_arn": self.task_arn})
-
-    def _role(self, name: str, policy: pulumi.Output[str]) -> pulumi.Output[str]:
-        made = role(name, json.dumps(ECS_TASKS), self.args.tags, self.child)
-        aws.iam.RolePolicy(name, role=made.name, policy=policy, opts=self.child)
-        return made.arn

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import container
-from infra.iam import role
+from infra.component import Component
+from infra.iam import role_arn
 from infra.service import Service
 from stack.jobs import Job
 from stack.names import StackNames
@@ -24,37 +24,28 @@ RETRIES, OLDEST_SECONDS = 3, 600
 own defaults are 185 retries in a day (API reference, RetryPolicy)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class JobsArgs:
-    """The stack's settings, and the web service, whose image, roles, network and cluster the jobs share."""
-
-    settings: Settings
-    service: Service
-
-
-class Jobs(pulumi.ComponentResource):
+class Jobs(Component):
     """One schedule for each entry of `jobs`, in a schedule group of the stack, and the role that runs their tasks.
+
+    They share the image, the roles, the network and the cluster of the web service, ``web``.
 
     ECS ends no task by time, so `timeout` of the image (coreutils, busybox) ends the command. The schedules
     change after the web service, and so after `deployCommand`.
     """
 
-    def __init__(
-        self, name: str, args: JobsArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("careapp:infra:Jobs", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+    def __init__(self, name: str, settings: Settings, web: Service) -> None:
+        super().__init__(name, settings)
+        self.web = web
         group = aws.scheduler.ScheduleGroup(
-            f"{name}-jobs", name=name, tags=args.settings.tags, opts=self.child
+            f"{name}-jobs", name=name, tags=self.tags, opts=self.child
         )
         may_run = self._role(name, group)
-        for each in args.settings.jobs:
+        for each in settings.jobs:
             self._schedule(each, group, may_run)
         self.register_outputs({})
 
-    def _role(self, name: str, group: aws.scheduler.ScheduleGroup) -> aws.iam.Role:
-        account = aws.get_caller_identity_output().account_id
-        web, names = self.args.service, self.args.settings.names
+    def _role(self, name: str, group: aws.scheduler.ScheduleGroup) -> pulumi.Output[str]:
+        account, web = aws.get_caller_identity_output().account_id, self.web
         trust = pulumi.Output.all(account, group.arn).apply(
             lambda known: json.dumps(
                 trusted(
@@ -63,27 +54,20 @@ class Jobs(pulumi.ComponentResource):
                 )
             )
         )
-        made = role(f"{name}-jobs", trust, self.args.settings.tags, self.child)
         roles = [web.task.roles.execution_arn, web.task.roles.task_arn]
-        aws.iam.RolePolicy(
-            f"{name}-jobs",
-            role=made.name,
-            policy=pulumi.Output.all(account, web.cluster_arn, *roles).apply(
-                lambda known: json.dumps(
-                    run_policy(self.args.settings.region, names, known[0], known[1], known[2:])
-                )
-            ),
-            opts=self.child,
+        allowed = pulumi.Output.all(account, web.cluster_arn, *roles).apply(
+            lambda known: json.dumps(
+                run_policy(self.settings.region, self.settings.names, known[0], known[1], known[2:])
+            )
         )
-        return made
+        return role_arn(f"{name}-jobs", trust, allowed, self.tags, self.child)
 
     def _schedule(
-        self, job: Job, group: aws.scheduler.ScheduleGroup, may_run: aws.iam.Role
+        self, job: Job, group: aws.scheduler.ScheduleGroup, may_run: pulumi.Output[str]
     ) -> None:
-        web, settings = self.args.service, self.args.settings
-        name = settings.names.job(job.name)
+        web, name = self.web, self.settings.names.job(job.name)
         process = container.Process(name=f"job-{job.name}", command=limited(job))
-        definition = web.task.process(name, process, (job.cpu, job.memory), self.child)
+        definition = web.task.definition(name, name, self.child, process, (job.cpu, job.memory))
         aws.scheduler.Schedule(
             name,
             name=job.name,
@@ -94,7 +78,7 @@ class Jobs(pulumi.ComponentResource):
             flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
             target=aws.scheduler.ScheduleTargetArgs(
                 arn=web.cluster_arn,
-                role_arn=may_run.arn,
+                role_arn=may_run,
                 retry_policy=aws.scheduler.ScheduleTargetRetryPolicyArgs(
                     maximum_retry_attempts=RETRIES, maximum_event_age_in_seconds=OLDEST_SECONDS
                 ),
@@ -106,16 +90,13 @@ class Jobs(pulumi.ComponentResource):
     def _task(
         self, definition: aws.ecs.TaskDefinition
     ) -> aws.scheduler.ScheduleTargetEcsParametersArgs:
-        network = self.args.service.network
         return aws.scheduler.ScheduleTargetEcsParametersArgs(
             task_definition_arn=definition.arn,
             task_count=1,
             launch_type="FARGATE",
             platform_version="LATEST",
             network_configuration=aws.scheduler.ScheduleTargetEcsParametersNetworkConfigurationArgs(
-                subnets=network.subnets,
-                security_groups=network.security_groups,
-                assign_public_ip=network.assign_public_ip,
+                **self.web.network
             ),
             enable_ecs_managed_tags=True,
             propagate_tags="TASK_DEFINITION",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pulumi
 import pulumi_aws as aws
 
-from infra.listeners import Listeners
-from infra.logs import AccessLogs, AccessLogsArgs
+from infra import listeners
+from infra.component import Component
+from infra.logs import AccessLogs
 from infra.network import Network
 from stack.allowed_cidrs import EVERYONE
 from stack.load_balancer import IDLE_SECONDS
@@ -24,15 +23,7 @@ DEREGISTRATION_SECONDS = 15
 """How long a task that is being stopped has to finish its requests."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LoadBalancerArgs:
-    """The stack's settings and its network."""
-
-    settings: Settings
-    network: Network
-
-
-class LoadBalancer(pulumi.ComponentResource):
+class LoadBalancer(Component):
     """An internet-facing load balancer whose default action is a 503 page.
 
     Stage 2 adds a listener rule that forwards to the tasks. The default action stays, so that turning
@@ -57,24 +48,20 @@ class LoadBalancer(pulumi.ComponentResource):
         second = [self.alternate.arn_suffix] if self.alternate else []
         return [self.target_group_suffix, *second]
 
-    def __init__(
-        self, name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("careapp:infra:LoadBalancer", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.settings, self.tags = args.settings, args.settings.tags
+    def __init__(self, name: str, settings: Settings, network: Network) -> None:
+        super().__init__(name, settings)
+        self.network = network
         security_group = self._security_group(name)
         balancer = self._balancer(name, security_group)
         self.arn, self.dns_name = balancer.arn, balancer.dns_name
         self.security_group_id = security_group.id
-        listeners = self._listeners(name)
-        self.listener_arn = listeners.create(balancer).arn
-        self.url = listeners.url(balancer)
-        names = self.settings.names
+        self.listener_arn = listeners.create(name, settings, balancer, self.child).arn
+        self.url = listeners.page_url(name, settings, balancer, self.child)
+        names = settings.names
         group = self._target_group(f"{name}-tg", names.target_group)
         self.target_group_arn = group.arn
         self.arn_suffix, self.target_group_suffix = balancer.arn_suffix, group.arn_suffix
-        if self.settings.service.deployment.shifts:
+        if settings.service.deployment.shifts:
             self.alternate = self._target_group(f"{name}-tg2", names.alternate_group)
         self.register_outputs(
             {"dns_name": self.dns_name, "target_group_arn": self.target_group_arn}
@@ -84,7 +71,7 @@ class LoadBalancer(pulumi.ComponentResource):
         group = aws.ec2.SecurityGroup(
             f"{name}-alb",
             description="The load balancer",
-            vpc_id=self.args.network.vpc_id,
+            vpc_id=self.network.vpc_id,
             # A rule added outside Pulumi would make EC2 refuse to delete the group.
             revoke_rules_on_delete=True,
             tags={**self.tags, "Name": f"{name}-alb"},
@@ -132,7 +119,7 @@ class LoadBalancer(pulumi.ComponentResource):
             load_balancer_type="application",
             internal=False,
             ip_address_type="ipv4",
-            subnets=self.args.network.public_subnet_ids,
+            subnets=self.network.public_subnet_ids,
             security_groups=[group.id],
             idle_timeout=IDLE_SECONDS,
             drop_invalid_header_fields=True,
@@ -154,7 +141,7 @@ class LoadBalancer(pulumi.ComponentResource):
             target_type="ip",
             protocol="HTTP",
             port=TARGET_PORT,
-            vpc_id=self.args.network.vpc_id,
+            vpc_id=self.network.vpc_id,
             deregistration_delay=DEREGISTRATION_SECONDS,
             health_check=aws.lb.TargetGroupHealthCheckArgs(
                 enabled=True,
@@ -171,13 +158,33 @@ class LoadBalancer(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
-    def _access_logs(self, name: str) -> aws.lb.LoadBalancerAccessLogsArgs | None:
-        logs = self.settings.logs
-        if not logs.traffic:
-            return None
-        args = AccessLogsArgs(days=logs.days, protect=self.settings.protect, tags=self.tags)
-        access_logs = AccessLogs(name, args, self.child)
-        return aws.lb.LoadBalancerAccessLogsArgs(bucket=access_logs.bucket, enabled=True)
+    def rule(
+        self,
+        name: str,
+        priority: int,
+        condition: aws.lb.ListenerRuleConditionArgs,
+        actions: list[aws.lb.ListenerRuleActionArgs],
+        opts: pulumi.ResourceOptions,
+    ) -> aws.lb.ListenerRule:
+        """Create a listener rule that forwards to the tasks.
 
-    def _listeners(self, name: str) -> Listeners:
-        return Listeners(prefix=name, https=self.settings.https, opts=self.child, tags=self.tags)
+        ECS refuses a target group that no load balancer uses. ELB does not delete a target group that a
+        rule refers to (API reference, DeleteTargetGroup: ResourceInUse). So the rule must be replaced
+        with the target group: its listener ARN, which forces replacement, depends on the target group.
+        """
+        arns = pulumi.Output.all(self.listener_arn, self.target_group_arn)
+        return aws.lb.ListenerRule(
+            name,
+            listener_arn=arns.apply(lambda both: str(both[0])),
+            priority=priority,
+            conditions=[condition],
+            actions=actions,
+            tags=self.tags,
+            opts=opts,
+        )
+
+    def _access_logs(self, name: str) -> aws.lb.LoadBalancerAccessLogsArgs | None:
+        if not self.settings.logs.traffic:
+            return None
+        bucket = AccessLogs(name, self.settings, self.child).bucket
+        return aws.lb.LoadBalancerAccessLogsArgs(bucket=bucket, enabled=True)

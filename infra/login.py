@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component
 from infra.load_balancer import LoadBalancer
 from infra.security_groups import ANYWHERE
 from stack.login import LoginSettings, ports
@@ -50,24 +51,21 @@ def discover(settings: Settings) -> Endpoints | None:
 
     Call it before the first resource. Raises RunError that names the issuer.
     """
-    if not (settings.ecs_enabled and settings.login.enabled):
+    login = settings.login
+    if not (settings.ecs_enabled and login.enabled):
         return None
-    return _read(settings.login)
-
-
-def _read(settings: LoginSettings) -> Endpoints:
-    url = settings.issuer.removesuffix("/") + DISCOVERY
+    url = login.issuer.removesuffix("/") + DISCOVERY
     try:
         with urllib.request.urlopen(url, timeout=DISCOVERY_SECONDS) as answer:  # noqa: S310 - https, by its rule
             found = json.loads(answer.read(LARGEST))
     except (OSError, http.client.HTTPException, ValueError) as problem:
         why = verbatim(str(problem) or type(problem).__name__)
-        raise _unusable(settings, url, why) from None
+        raise _unusable(login, url, why) from None
     if not isinstance(found, dict):
-        raise _unusable(settings, url, t("it is not a JSON object"))
-    if found.get("issuer") != settings.issuer:
-        raise _unusable(settings, url, t("its issuer is {other!r}", other=str(found.get("issuer"))))
-    return _endpoints(settings, url, found)
+        raise _unusable(login, url, t("it is not a JSON object"))
+    if found.get("issuer") != login.issuer:
+        raise _unusable(login, url, t("its issuer is {other!r}", other=str(found.get("issuer"))))
+    return _endpoints(login, url, found)
 
 
 def _endpoints(settings: LoginSettings, url: str, found: dict[str, object]) -> Endpoints:
@@ -122,7 +120,7 @@ guide, "Condition types for listener rules"), which decodes `%2e` (RFC 3986, sec
 """
 
 
-class Login(pulumi.ComponentResource):
+class Login(Component):
     """What must be there before a rule logs users in: the way to the provider, and the rules of the public paths."""
 
     rule_arn: pulumi.Output[str]
@@ -131,19 +129,19 @@ class Login(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
+        settings: Settings,
         balancer: LoadBalancer,
-        settings: LoginSettings,
         endpoints: Endpoints,
-        opts: pulumi.ResourceOptions | None = None,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("careapp:infra:Login", name, None, opts)
-        self.balancer, self.child = balancer, pulumi.ResourceOptions(parent=self)
+        super().__init__(name, settings, opts)
+        self.balancer = balancer
         for port in endpoints.ports:
             self._reach(name, port)
-        login = authenticate(settings, endpoints)
+        login = authenticate(settings.login, endpoints)
         dots = self._rule(f"{name}-dots", DOTS_RULE_PRIORITY, DOTS, self.child, login)
         after = pulumi.ResourceOptions(parent=self, depends_on=[dots])
-        self._rule(f"{name}-public", PUBLIC_RULE_PRIORITY, settings.public, after)
+        self._rule(f"{name}-public", PUBLIC_RULE_PRIORITY, settings.login.public, after)
         self.rule_arn = dots.arn
         self.register_outputs({})
 
@@ -157,7 +155,7 @@ class Login(pulumi.ComponentResource):
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
-            tags=self.balancer.tags,
+            tags=self.tags,
             opts=self.child,
         )
 
@@ -170,20 +168,11 @@ class Login(pulumi.ComponentResource):
         *before: aws.lb.ListenerRuleActionArgs,
     ) -> aws.lb.ListenerRule:
         """Create the rule that forwards requests for these paths to the tasks, after the actions ``before``."""
-        # Its listener ARN depends on the target group as that of the rule for the app does (infra/shifting.py).
-        arns = pulumi.Output.all(self.balancer.listener_arn, self.balancer.target_group_arn)
         paths = aws.lb.ListenerRuleConditionPathPatternArgs(values=list(patterns))
         forward = aws.lb.ListenerRuleActionArgs(
             type="forward",
             target_group_arn=self.balancer.target_group_arn,
             order=len(before) + 1 if before else None,
         )
-        return aws.lb.ListenerRule(
-            name,
-            listener_arn=arns.apply(lambda both: str(both[0])),
-            priority=priority,
-            conditions=[aws.lb.ListenerRuleConditionArgs(path_pattern=paths)],
-            actions=[*before, forward],
-            tags=self.balancer.tags,
-            opts=opts,
-        )
+        condition = aws.lb.ListenerRuleConditionArgs(path_pattern=paths)
+        return self.balancer.rule(name, priority, condition, [*before, forward], opts)

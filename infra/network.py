@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
 
-from infra.logs import FlowLogs, FlowLogsArgs
+from infra.component import Component
+from infra.logs import FlowLogs
 from stack.settings import Settings
 from tools.i18n import t
 
@@ -28,15 +28,7 @@ ATTACH_SECONDS = 300
 """How long a NAT gateway waits for the internet gateway, which EC2 creates in a few seconds."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkArgs:
-    """The settings of the network, and the zones that were chosen for the stack."""
-
-    settings: Settings
-    zones: Sequence[str]
-
-
-class Network(pulumi.ComponentResource):
+class Network(Component):
     """A VPC by awsx, with a default security group without rules.
 
     Subnet strategy and masks are explicit: awsx has changed its defaults before, and another default
@@ -57,21 +49,19 @@ class Network(pulumi.ComponentResource):
     The engine does not extend a dependency on awsx's component to the component's children.
     """
 
-    def __init__(
-        self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("careapp:infra:Network", name, None, opts)
-        self.args = args
+    def __init__(self, name: str, settings: Settings, zones: Sequence[str]) -> None:
+        super().__init__(name, settings)
         transforms: list[pulumi.ResourceTransform] = [
             no_public_ips,
-            protect_subnets(args.settings),
+            protect_subnets(settings),
             InternetGatewayFirst().order,
         ]
-        self.vpc = _vpc(name, args, pulumi.ResourceOptions(parent=self, transforms=transforms))
+        opts = pulumi.ResourceOptions(parent=self, transforms=transforms)
+        self.vpc = _vpc(name, settings, zones, opts)
         self.vpc_id = self.vpc.vpc_id
         self.public_subnet_ids = self.vpc.public_subnet_ids
         self.database_subnet_ids = self.vpc.isolated_subnet_ids
-        self.tasks_are_public = args.settings.network.nat == "none"
+        self.tasks_are_public = settings.network.nat == "none"
         self.task_subnet_ids = (
             self.vpc.public_subnet_ids if self.tasks_are_public else self.vpc.private_subnet_ids
         )
@@ -80,8 +70,8 @@ class Network(pulumi.ComponentResource):
             lambda made: [*made[0], *made[1]]
         )
         self._close_default_group(name)
-        if args.settings.logs.traffic:
-            self._log(name)
+        if settings.logs.traffic:
+            FlowLogs(name, settings, self.vpc_id, self.child)
         self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})
 
     def _task_route_tables(self) -> pulumi.Output[list[str]]:
@@ -99,20 +89,9 @@ class Network(pulumi.ComponentResource):
             vpc_id=self.vpc_id,
             ingress=[],
             egress=[],
-            tags={**self.args.settings.tags, "Name": f"{name}-default-closed"},
-            opts=pulumi.ResourceOptions(parent=self),
+            tags={**self.tags, "Name": f"{name}-default-closed"},
+            opts=self.child,
         )
-
-    def _log(self, name: str) -> None:
-        settings = self.args.settings
-        args = FlowLogsArgs(
-            vpc_id=self.vpc_id,
-            region=settings.region,
-            days=settings.logs.days,
-            protect=settings.protect,
-            tags=settings.tags,
-        )
-        FlowLogs(name, args, pulumi.ResourceOptions(parent=self))
 
 
 def no_public_ips(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -202,15 +181,17 @@ class InternetGatewayFirst:
             ) from None
 
 
-def _vpc(name: str, args: NetworkArgs, opts: pulumi.ResourceOptions) -> awsx.ec2.Vpc:
-    network = args.settings.network
+def _vpc(
+    name: str, settings: Settings, zones: Sequence[str], opts: pulumi.ResourceOptions
+) -> awsx.ec2.Vpc:
+    network = settings.network
     prefix = network.cidr.prefixlen
     kinds = awsx.ec2.SubnetType
     return awsx.ec2.Vpc(
         name,
         cidr_block=str(network.cidr),
         enable_dns_hostnames=True,
-        availability_zone_names=list(args.zones),
+        availability_zone_names=list(zones),
         # A quarter of the VPC for each zone. With a mask by the number of zones, a third zone would
         # move the subnets of the second one onto ranges that are still in use.
         availability_zone_cidr_mask=prefix + ZONE_BITS,
@@ -224,6 +205,6 @@ def _vpc(name: str, args: NetworkArgs, opts: pulumi.ResourceOptions) -> awsx.ec2
             )
         ],
         nat_gateways=awsx.ec2.NatGatewayConfigurationArgs(strategy=NAT[network.nat]),
-        tags=args.settings.tags,
+        tags=settings.tags,
         opts=opts,
     )

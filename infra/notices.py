@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component
 from stack.names import CONTAINER
+from stack.settings import Settings
 from stack.statements import Policy, policy, without_tls
 
 DELETION_WINDOW_DAYS = 7
@@ -24,20 +24,7 @@ PUBLISHERS = ("cloudwatch.amazonaws.com", "events.amazonaws.com")
 """The services that publish to the topic: alarms, and the rules for failed deployments and jobs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoticesArgs:
-    """The topic's settings. With an empty `email` the topic has no subscriber.
-
-    `deployer` is the name of the role that GitHub Actions deploys the stack with, or empty.
-    """
-
-    region: str
-    email: str
-    deployer: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-class Notices(pulumi.ComponentResource):
+class Notices(Component):
     """An SNS topic that only this stack's alarms and its EventBridge rule may publish to.
 
     It is encrypted with a customer managed key. The policy of the AWS managed key for SNS does not
@@ -48,49 +35,40 @@ class Notices(pulumi.ComponentResource):
 
     topic_arn: pulumi.Output[str]
 
-    def __init__(
-        self, name: str, args: NoticesArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("careapp:infra:Notices", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
+    def __init__(self, name: str, settings: Settings, opts: pulumi.ResourceOptions) -> None:
+        super().__init__(name, settings, opts)
         account = aws.get_caller_identity_output().account_id
         topic = aws.sns.Topic(
             f"{name}-alarms",
             name=f"{name}-alarms",
             kms_master_key_id=self._key(name, account).key_id,
-            tags=dict(args.tags),
+            tags=self.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         aws.sns.TopicPolicy(
             f"{name}-alarms",
             arn=topic.arn,
             policy=pulumi.Output.all(topic.arn, account).apply(
-                lambda known: json.dumps(topic_policy(known[0], known[1], args.region, name))
+                lambda known: json.dumps(topic_policy(known[0], known[1], settings.region, name))
             ),
             opts=self.child,
         )
         self.topic_arn = topic.arn
-        if args.email:
-            self._subscribe(name)
+        if email := settings.monitoring.email:
+            aws.sns.TopicSubscription(
+                f"{name}-alarms", topic=topic.arn, protocol="email", endpoint=email, opts=self.child
+            )
         self.register_outputs({"topic_arn": self.topic_arn})
 
-    def _subscribe(self, name: str) -> None:
-        aws.sns.TopicSubscription(
-            f"{name}-alarms",
-            topic=self.topic_arn,
-            protocol="email",
-            endpoint=self.args.email,
-            opts=self.child,
-        )
-
     def _key(self, name: str, account: pulumi.Output[str]) -> aws.kms.Key:
+        deployer = self.settings.deployer
         return aws.kms.Key(
             f"{name}-alarms",
             description=f"What the alarms of {name} say",
-            policy=account.apply(lambda known: json.dumps(key_policy(known, self.args.deployer))),
+            policy=account.apply(lambda known: json.dumps(key_policy(known, deployer))),
             enable_key_rotation=True,
             deletion_window_in_days=DELETION_WINDOW_DAYS,
-            tags=dict(self.args.tags),
+            tags=self.tags,
             opts=self.child,
         )
 
@@ -98,9 +76,10 @@ class Notices(pulumi.ComponentResource):
 def key_policy(account: str, deployer: str) -> Policy:
     """Return the key policy: the two services may encrypt, the account and `deployer` administer.
 
-    `deployer` is a principal here, because its own policy cannot be limited to this key: a role that
-    may tag new keys may tag every key (delivery/template.yaml). The resource "*" in a key policy is
-    the key itself. There is no condition for EventBridge, which sends no context key for it.
+    `deployer` is the name of the role that GitHub Actions deploys the stack with, or empty. It is a principal here,
+    because its own policy cannot be limited to this key: a role that may tag new keys may tag every key
+    (delivery/template.yaml). The resource "*" in a key policy is the key itself. There is no condition for
+    EventBridge, which sends no context key for it.
     """
     principals = [f"arn:aws:iam::{account}:root"]
     if deployer:
@@ -153,47 +132,38 @@ def rule_name(prefix: str) -> str:
     return f"{prefix}-rollout-failed"
 
 
-def event_pattern(service_arn: str) -> dict[str, object]:
-    """Return the pattern of this service's failed deployments."""
-    return {
-        "source": ["aws.ecs"],
-        "detail-type": ["ECS Deployment State Change"],
-        "resources": [service_arn],
-        "detail": {"eventName": [FAILED]},
-    }
-
-
-def notice_text(prefix: str, stack: str) -> str:
-    """Return the message as EventBridge's input template: a JSON string with its placeholders."""
-    return json.dumps(
-        f"A deployment of {prefix} failed at <at>: <reason> ECS rolls back to the last "
-        "completed deployment, unless this was the first one. "
-        f"./careapp doctor --stack {stack} names the cause."
-    )
-
-
 def notify_failed_deployments(
-    prefix: str,
-    stack: str,
+    settings: Settings,
     service_arn: pulumi.Output[str],
     topic_arn: pulumi.Input[str],
-    tags: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Create the EventBridge rule that sends failed deployments to the topic."""
+    """Create the EventBridge rule that sends failed deployments of the service to the topic."""
+    prefix = settings.names.prefix
     rule = aws.cloudwatch.EventRule(
         rule_name(prefix),
         name=rule_name(prefix),
         description=f"A roll-out of {prefix} failed",
-        event_pattern=service_arn.apply(lambda arn: json.dumps(event_pattern(arn))),
-        tags=dict(tags),
+        event_pattern=service_arn.apply(
+            lambda arn: json.dumps(
+                {
+                    "source": ["aws.ecs"],
+                    "detail-type": ["ECS Deployment State Change"],
+                    "resources": [arn],
+                    "detail": {"eventName": [FAILED]},
+                }
+            )
+        ),
+        tags=settings.tags,
         opts=opts,
     )
-    text = aws.cloudwatch.EventTargetInputTransformerArgs(
-        input_paths={"at": "$.time", "reason": "$.detail.reason"},
-        input_template=notice_text(prefix, stack),
+    text = (
+        f"A deployment of {prefix} failed at <at>: <reason> ECS rolls back to the last "
+        "completed deployment, unless this was the first one. "
+        f"./careapp doctor --stack {settings.stack} names the cause."
     )
-    _send(rule_name(prefix), rule, topic_arn, text, opts)
+    paths = {"at": "$.time", "reason": "$.detail.reason"}
+    _send(rule_name(prefix), rule, topic_arn, text, paths, opts)
 
 
 def failed_run_pattern(families: str) -> dict[str, object]:
@@ -219,54 +189,54 @@ def failed_run_pattern(families: str) -> dict[str, object]:
     }
 
 
-def failed_run_text(families: str, stack: str) -> str:
-    """Return the message about a failed run, as EventBridge's input template.
+def notify_failed_runs(
+    settings: Settings, topic_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> None:
+    """Create the EventBridge rule that sends failed runs of jobs to the topic.
 
     An event without an exit code leaves its place empty (EventBridge User Guide, input transformation).
     """
-    return json.dumps(
-        f"A job failed at <at>: <group>, exit code <code> (none: it did not start). <reason> "
-        f"./careapp jobs logs NAME --stack {stack} shows its log: NAME is what follows {families}. "
-        f"./careapp doctor --stack {stack} names the cause."
-    )
-
-
-def notify_failed_runs(
-    families: str,
-    stack: str,
-    topic_arn: pulumi.Input[str],
-    tags: Mapping[str, str],
-    opts: pulumi.ResourceOptions,
-) -> None:
-    """Create the EventBridge rule that sends failed runs of jobs to the topic."""
+    families, stack = settings.names.jobs, settings.stack
     name = f"{families}failed"
     rule = aws.cloudwatch.EventRule(
         name,
         name=name,
         description="A job failed",
         event_pattern=json.dumps(failed_run_pattern(families)),
-        tags=dict(tags),
+        tags=settings.tags,
         opts=opts,
     )
-    text = aws.cloudwatch.EventTargetInputTransformerArgs(
-        input_paths={
-            "at": "$.time",
-            "group": "$.detail.group",
-            "code": "$.detail.containers[0].exitCode",
-            "reason": "$.detail.stoppedReason",
-        },
-        input_template=failed_run_text(families, stack),
+    text = (
+        f"A job failed at <at>: <group>, exit code <code> (none: it did not start). <reason> "
+        f"./careapp jobs logs NAME --stack {stack} shows its log: NAME is what follows {families}. "
+        f"./careapp doctor --stack {stack} names the cause."
     )
-    _send(name, rule, topic_arn, text, opts)
+    paths = {
+        "at": "$.time",
+        "group": "$.detail.group",
+        "code": "$.detail.containers[0].exitCode",
+        "reason": "$.detail.stoppedReason",
+    }
+    _send(name, rule, topic_arn, text, paths, opts)
 
 
 def _send(
     name: str,
     rule: aws.cloudwatch.EventRule,
     topic_arn: pulumi.Input[str],
-    text: aws.cloudwatch.EventTargetInputTransformerArgs,
+    text: str,
+    paths: dict[str, str],
     opts: pulumi.ResourceOptions,
 ) -> None:
+    """Send the rule's events as this text, with the values of ``paths`` in its placeholders."""
     aws.cloudwatch.EventTarget(
-        name, rule=rule.name, target_id="topic", arn=topic_arn, input_transformer=text, opts=opts
+        name,
+        rule=rule.name,
+        target_id="topic",
+        arn=topic_arn,
+        # The template is a JSON string.
+        input_transformer=aws.cloudwatch.EventTargetInputTransformerArgs(
+            input_paths=paths, input_template=json.dumps(text)
+        ),
+        opts=opts,
     )

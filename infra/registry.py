@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ import pulumi_aws as aws
 import pulumi_docker as docker
 from pulumi.output import UNKNOWN
 
+from infra.component import Component
 from infra.container import USER
 from infra.image_tag import choose_tag, hash_sources
 from stack.image import PLATFORMS
@@ -27,19 +27,12 @@ IMAGES_KEPT = 30
 DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")
 
 
-@dataclass(frozen=True, kw_only=True)
-class AppImageArgs:
-    """The settings of the image, and the resources of the state before this update by URN."""
-
-    settings: Settings
-    before: Mapping[str, Mapping[str, Any]]
-
-
-class AppImage(pulumi.ComponentResource):
+class AppImage(Component):
     """The app's image, whose tag begins with a hash of its sources.
 
-    Unchanged sources are not built again: the tag is that of the state. Changed sources, also a return to earlier
-    ones, get a new tag and a digest, which the task definition names. Tags are immutable in ECR.
+    Unchanged sources are not built again: the tag is that of the state, whose resources are ``before``. Changed
+    sources, also a return to earlier ones, get a new tag and a digest, which the task definition names. Tags are
+    immutable in ECR.
     """
 
     tag: str
@@ -48,14 +41,13 @@ class AppImage(pulumi.ComponentResource):
     digest: pulumi.Output[str]
 
     def __init__(
-        self, name: str, args: AppImageArgs, opts: pulumi.ResourceOptions | None = None
+        self, name: str, settings: Settings, before: Mapping[str, Mapping[str, Any]]
     ) -> None:
-        super().__init__("careapp:infra:AppImage", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        image = args.settings.image
+        super().__init__(name, settings)
+        image = settings.image
         dockerfile = image.folder / image.file
         _check_tmp_volume(dockerfile)
-        build, last = self._build(), _last_tag(args.before, f"{name}-app")
+        build, last = self._build(), _last_tag(before, f"{name}-app")
         # .dockerignore may exclude the Dockerfile, which is sent to the builder nevertheless.
         parts = {**build, "revision": image.revision, "content": dockerfile.read_text()}
         self.tag = choose_tag(hash_sources(image.folder, parts), last)
@@ -66,7 +58,7 @@ class AppImage(pulumi.ComponentResource):
         self.register_outputs({"repository_url": self.repository_url, "digest": self.digest})
 
     def _repository(self, name: str) -> aws.ecr.Repository:
-        settings = self.args.settings
+        settings = self.settings
         repository = aws.ecr.Repository(
             f"{name}-app",
             name=settings.names.repository,
@@ -90,7 +82,7 @@ class AppImage(pulumi.ComponentResource):
 
     def _build(self) -> dict[str, Any]:
         """Return the arguments of the build, all of which the tag covers: pulumi-docker builds again if one changes."""
-        image = self.args.settings.image
+        image = self.settings.image
         context = f"./{image.folder}"
         build = {
             "context": context,
@@ -151,10 +143,7 @@ def _check_tmp_volume(file: Path) -> None:
 
 
 def lifecycle() -> dict[str, object]:
-    """Return the ECR lifecycle policy.
-
-    ECR deletes untagged images after a week, and tagged images when IMAGES_KEPT newer ones exist.
-    """
+    """Return the ECR lifecycle policy, which deletes untagged images by age and tagged ones by number."""
     untagged = {
         "tagStatus": "untagged",
         "countType": "sinceImagePushed",

@@ -9,6 +9,12 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from infra.component import Component
+from infra.database import Database
+from infra.load_balancer import LoadBalancer
+from infra.network import Network
+from stack.settings import Settings
+
 ANYWHERE = "0.0.0.0/0"
 HTTPS = 443
 
@@ -65,19 +71,7 @@ class SecurityGroupRules:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskAccessArgs:
-    """The ids and ports of the rules."""
-
-    vpc_id: pulumi.Input[str]
-    balancer_group_id: pulumi.Input[str]
-    database_group_id: pulumi.Input[str]
-    container_port: int
-    database_port: int
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-class TaskAccess(pulumi.ComponentResource):
+class TaskAccess(Component):
     """The task's security group: ingress from the load balancer, egress to the database and HTTPS.
 
     HTTPS is for ECR, CloudWatch Logs and Secrets Manager. DNS needs no rule: security groups do not
@@ -90,23 +84,28 @@ class TaskAccess(pulumi.ComponentResource):
     security_group_id: pulumi.Output[str]
 
     def __init__(
-        self, name: str, args: TaskAccessArgs, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        settings: Settings,
+        network: Network,
+        balancer: LoadBalancer,
+        database: Database,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("careapp:infra:TaskAccess", name, None, opts)
+        super().__init__(name, settings, opts)
         task = aws.ec2.SecurityGroup(
             f"{name}-app",
             description="Tasks of the app",
-            vpc_id=args.vpc_id,
+            vpc_id=network.vpc_id,
             # A rule added outside Pulumi would make EC2 refuse to delete the group.
             revoke_rules_on_delete=True,
-            tags={**args.tags, "Name": f"{name}-app"},
-            opts=pulumi.ResourceOptions(parent=self),
+            tags={**self.tags, "Name": f"{name}-app"},
+            opts=self.child,
         ).id
-        rules = SecurityGroupRules(
-            prefix=name, opts=pulumi.ResourceOptions(parent=self), tags=args.tags
-        )
-        rules.connect("alb", args.balancer_group_id, "app", task, args.container_port)
-        rules.connect("app", task, "database", args.database_group_id, args.database_port)
+        rules = SecurityGroupRules(prefix=name, opts=self.child, tags=self.tags)
+        port, rds = settings.service.port, database.security_group_id
+        rules.connect("alb", balancer.security_group_id, "app", task, port)
+        rules.connect("app", task, "database", rds, database.port)
         rules.allow_https("app", task)
         self.security_group_id = task
         self.register_outputs({"security_group_id": self.security_group_id})

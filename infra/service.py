@@ -10,15 +10,16 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import alarms
+from infra.component import Component
 from infra.database import Database
 from infra.load_balancer import LoadBalancer
 from infra.login import Endpoints, Login, authenticate
 from infra.network import Network
 from infra.registry import AppImage
-from infra.scaling import Scaling, ScalingArgs
-from infra.security_groups import TaskAccess, TaskAccessArgs
+from infra.scaling import Scaling
+from infra.security_groups import TaskAccess
 from infra.shifting import Shifting, configuration, listener_rule
-from infra.task import Task, TaskArgs
+from infra.task import Task
 from infra.uploads import Uploads
 from stack.names import CONTAINER
 from stack.service import ServiceSettings
@@ -28,18 +29,6 @@ from stack.shifting import MAXIMUM_PERCENT, DeploymentSettings
 ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
 CONTAINER_INSIGHTS = "disabled"
 """Or `enabled`: metrics of each task, which are billed by the metric. Without it ECS reports CPU and memory."""
-
-
-def capacity_providers(
-    name: str, cluster: aws.ecs.Cluster, opts: pulumi.ResourceOptions
-) -> aws.ecs.ClusterCapacityProviders:
-    """Associate both capacity providers with the cluster: a service can use no others."""
-    return aws.ecs.ClusterCapacityProviders(
-        f"{name}-cluster",
-        cluster_name=cluster.name,
-        capacity_providers=[ON_DEMAND, SPOT],
-        opts=opts,
-    )
 
 
 def deployment_settings(settings: ServiceSettings) -> dict[str, Any]:
@@ -96,9 +85,8 @@ def strategy(
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceArgs:
-    """The stack's settings and the components that the service uses."""
+    """The components that the service uses."""
 
-    settings: Settings
     network: Network
     image: AppImage
     database: Database
@@ -110,16 +98,7 @@ class ServiceArgs:
     """What the engine runs before it creates or changes the ECS service."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskNetwork:
-    """The network of the tasks, which workers and jobs share."""
-
-    subnets: pulumi.Input[Sequence[pulumi.Input[str]]]
-    security_groups: list[pulumi.Input[str]]
-    assign_public_ip: bool
-
-
-class Service(pulumi.ComponentResource):
+class Service(Component):
     """The ECS service behind the load balancer.
 
     A deployment starts new tasks before it stops old ones, and rolls back automatically when the new
@@ -132,7 +111,8 @@ class Service(pulumi.ComponentResource):
     log_group_name: pulumi.Output[str]
     cluster_arn: pulumi.Output[str]
     task: Task
-    network: TaskNetwork
+    network: dict[str, Any]
+    """Subnets, security groups and whether there is a public address, of web tasks, workers and jobs."""
     workers: dict[str, aws.ecs.Service]
     """The workers' ECS services by name, which `Workers` adds."""
     shifting: Shifting | None = None
@@ -140,20 +120,25 @@ class Service(pulumi.ComponentResource):
     login_rule_arns: Sequence[pulumi.Output[str]] = ()
     """The listener rules with which users log in; none without a login."""
 
-    def __init__(
-        self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("careapp:infra:Service", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.settings, self.tags, self.workers = args.settings.service, args.settings.tags, {}
-        cluster, access = self._cluster(name), self._access(name)
-        self.task, self.cluster_arn = self._task(name), cluster.arn
-        self.network = TaskNetwork(
-            subnets=args.network.task_subnet_ids,
-            security_groups=[access.security_group_id],
-            assign_public_ip=args.network.tasks_are_public,
+    def __init__(self, name: str, settings: Settings, args: ServiceArgs) -> None:
+        super().__init__(name, settings)
+        self.args, self.workers = args, {}
+        cluster, database, balancer = self._cluster(name), args.database, args.balancer
+        access = TaskAccess(name, settings, args.network, balancer, database, self.child)
+        parts = args.image, database, balancer, args.uploads
+        self.task, self.cluster_arn = Task(name, settings, *parts, self.child), cluster.arn
+        self.network = {
+            "subnets": args.network.task_subnet_ids,
+            "security_groups": [access.security_group_id],
+            "assign_public_ip": args.network.tasks_are_public,
+        }
+        # A service can use only the capacity providers that its cluster has.
+        capacity = aws.ecs.ClusterCapacityProviders(
+            f"{name}-cluster",
+            cluster_name=cluster.name,
+            capacity_providers=[ON_DEMAND, SPOT],
+            opts=self.child,
         )
-        capacity = capacity_providers(name, cluster, self.child)
         self.service = self._service(name, [self._forward(name), access, self.task, capacity])
         self.cluster_name = cluster.name
         self.service_name = self.service.name
@@ -170,7 +155,7 @@ class Service(pulumi.ComponentResource):
     def _cluster(self, name: str) -> aws.ecs.Cluster:
         return aws.ecs.Cluster(
             f"{name}-cluster",
-            name=self.args.settings.names.cluster,
+            name=self.settings.names.cluster,
             settings=[
                 aws.ecs.ClusterSettingArgs(name="containerInsights", value=CONTAINER_INSIGHTS)
             ],
@@ -178,85 +163,52 @@ class Service(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
-    def _task(self, name: str) -> Task:
-        args = TaskArgs(
-            settings=self.settings,
-            region=self.args.settings.region,
-            image=self.args.image,
-            database=self.args.database,
-            balancer=self.args.balancer,
-            uploads=self.args.uploads,
-            names=self.args.settings.names,
-            tags=self.tags,
-        )
-        return Task(name, args, self.child)
-
-    def _access(self, name: str) -> TaskAccess:
-        args = TaskAccessArgs(
-            vpc_id=self.args.network.vpc_id,
-            balancer_group_id=self.args.balancer.security_group_id,
-            database_group_id=self.args.database.security_group_id,
-            container_port=self.settings.port,
-            database_port=self.args.database.port,
-            tags=self.tags,
-        )
-        return TaskAccess(name, args, self.child)
-
     def _forward(self, name: str) -> pulumi.Resource:
         """Create the listener rule that forwards to the tasks, and what shifts requests between two versions."""
         balancer = self.args.balancer
         if balancer.alternate:
-            self.shifting = Shifting(name, balancer, balancer.alternate, self.child)
+            groups = balancer, balancer.alternate
+            self.shifting = Shifting(name, self.settings, *groups, self.child)
             return self.shifting
         action = aws.lb.ListenerRuleActionArgs(
             type="forward", target_group_arn=balancer.target_group_arn
         )
-        login, endpoints = self.args.settings.login, self.args.endpoints
+        login, endpoints = self.settings.login, self.args.endpoints
         if endpoints is None:
             return listener_rule(name, balancer, [action], self.child)
         action.order = 2
-        before = Login(name, balancer, login, endpoints, self.child)
+        before = Login(name, self.settings, balancer, endpoints, self.child)
         ready = pulumi.ResourceOptions(parent=self, depends_on=[before])
         rule = listener_rule(name, balancer, [authenticate(login, endpoints), action], ready)
         self.login_rule_arns = (before.rule_arn, rule.arn)
         return rule
 
     def _service(self, name: str, ready: Sequence[pulumi.Resource]) -> aws.ecs.Service:
-        args, settings = self.args, self.settings
+        settings = self.settings.service
+        minutes = self.settings.rollout_minutes
         return aws.ecs.Service(
             f"{name}-service",
-            name=args.settings.names.service,
+            name=self.settings.names.service,
             cluster=self.cluster_arn,
             task_definition=self.task.definition_arn,
             desired_count=settings.desired_count,
-            network_configuration=self.network_configuration,
+            network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(**self.network),
             load_balancers=[self._registration()],
             **deployment_settings(settings),
-            **strategy(
-                name, self._alarms(name), settings.deployment, args.settings.rollout_minutes
-            ),
+            **strategy(name, self._alarms(name), settings.deployment, minutes),
             enable_execute_command=settings.exec_enabled,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
             tags=self.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                protect=args.settings.protect,
+                protect=self.settings.protect,
                 delete_before_replace=True,
                 depends_on=list(ready),
                 # Application Auto Scaling changes the count; an update must not reset it.
                 ignore_changes=["desiredCount"] if settings.scaling.enabled else None,
-                hooks=args.hooks,
+                hooks=self.args.hooks,
             ),
-        )
-
-    @property
-    def network_configuration(self) -> aws.ecs.ServiceNetworkConfigurationArgs:
-        """Return the network of the tasks, as ECS services take it."""
-        return aws.ecs.ServiceNetworkConfigurationArgs(
-            subnets=self.network.subnets,
-            security_groups=self.network.security_groups,
-            assign_public_ip=self.network.assign_public_ip,
         )
 
     def _alarms(self, name: str) -> list[pulumi.Output[str]]:
@@ -264,7 +216,7 @@ class Service(pulumi.ComponentResource):
 
         They notify nobody: ECS reads their state, and the failed deployment is notified.
         """
-        settings, balancer = self.args.settings, self.args.balancer
+        settings, balancer = self.settings, self.args.balancer
         if not settings.monitoring.deployment_alarms:
             return []
         suffixes = balancer.arn_suffix, balancer.group_suffixes
@@ -273,24 +225,17 @@ class Service(pulumi.ComponentResource):
         return [each.name for each in made]
 
     def _scale(self, name: str) -> None:
-        if not self.settings.scaling.enabled:
+        scaling, balancer = self.settings.service.scaling, self.args.balancer
+        if not scaling.enabled:
             return
-        args = ScalingArgs(
-            settings=self.settings.scaling,
-            cluster_name=self.cluster_name,
-            service_name=self.service_name,
-            balancing=pulumi.Output.concat(
-                self.args.balancer.arn_suffix, "/", self.args.balancer.target_group_suffix
-            ),
-            tags=self.tags,
-        )
-        Scaling(name, args, self.child)
+        label = pulumi.Output.concat(balancer.arn_suffix, "/", balancer.target_group_suffix)
+        Scaling(name, self.settings, scaling, self.service, self.child, balancing=label)
 
     def _registration(self) -> aws.ecs.ServiceLoadBalancerArgs:
         """Return the target group, container and port that ECS registers each task with."""
         return aws.ecs.ServiceLoadBalancerArgs(
             target_group_arn=self.args.balancer.target_group_arn,
             container_name=CONTAINER,
-            container_port=self.settings.port,
+            container_port=self.settings.service.port,
             advanced_configuration=self.shifting.registration() if self.shifting else None,
         )

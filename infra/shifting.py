@@ -10,17 +10,12 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from infra.iam import role
+from infra.component import Component
+from infra.iam import role_arn
 from infra.load_balancer import LoadBalancer
 from stack.names import RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
-from stack.shifting import (
-    BLUE_GREEN,
-    CANARY,
-    LINEAR,
-    SHIFT_PERCENT,
-    STRATEGIES,
-    DeploymentSettings,
-)
+from stack.settings import Settings
+from stack.shifting import BLUE_GREEN, CANARY, LINEAR, SHIFT_PERCENT, STRATEGIES, DeploymentSettings
 from stack.statements import Policy, allow, of, policy, trusted
 
 ECS = trusted("ecs.amazonaws.com")
@@ -81,12 +76,6 @@ def configuration(
     )
 
 
-def any_path() -> aws.lb.ListenerRuleConditionArgs:
-    """Return the condition that every request meets."""
-    paths = aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
-    return aws.lb.ListenerRuleConditionArgs(path_pattern=paths)
-
-
 def with_test_header() -> aws.lb.ListenerRuleConditionArgs:
     """Return the condition that a request meets which names the test rule's value.
 
@@ -107,25 +96,15 @@ def listener_rule(
     *,
     test: bool = False,
 ) -> aws.lb.ListenerRule:
-    """Create the listener rule that forwards users' requests to the tasks, or that of the ``test`` requests.
-
-    ECS refuses a target group that no load balancer uses. ELB does not delete a target group that a
-    rule refers to (API reference, DeleteTargetGroup: ResourceInUse). So the rule must be replaced
-    with the target group: its listener ARN, which forces replacement, depends on the target group.
-    """
-    arns = pulumi.Output.all(balancer.listener_arn, balancer.target_group_arn)
-    return aws.lb.ListenerRule(
-        f"{name}-test" if test else f"{name}-app",
-        listener_arn=arns.apply(lambda both: str(both[0])),
-        priority=TEST_RULE_PRIORITY if test else RULE_PRIORITY,
-        conditions=[with_test_header()] if test else [any_path()],
-        actions=actions,
-        tags=balancer.tags,
-        opts=opts,
-    )
+    """Create the listener rule that forwards users' requests to the tasks, or that of the ``test`` requests."""
+    if test:
+        return balancer.rule(f"{name}-test", TEST_RULE_PRIORITY, with_test_header(), actions, opts)
+    every = aws.lb.ListenerRuleConditionPathPatternArgs(values=["/*"])
+    condition = aws.lb.ListenerRuleConditionArgs(path_pattern=every)
+    return balancer.rule(f"{name}-app", RULE_PRIORITY, condition, actions, opts)
 
 
-class Shifting(pulumi.ComponentResource):
+class Shifting(Component):
     """The weighted listener rules of two target groups, and the role with which ECS changes them.
 
     ECS starts each version in the target group that gets no requests, leads the test rule's requests to it, and
@@ -140,16 +119,23 @@ class Shifting(pulumi.ComponentResource):
     def __init__(
         self,
         name: str,
+        settings: Settings,
         balancer: LoadBalancer,
         alternate: aws.lb.TargetGroup,
-        opts: pulumi.ResourceOptions | None = None,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("careapp:infra:Shifting", name, None, opts)
-        self.balancer, self.child = balancer, pulumi.ResourceOptions(parent=self)
+        super().__init__(name, settings, opts)
+        self.balancer = balancer
         self.groups = [balancer.target_group_arn, alternate.arn]
         self.rule_arn = self._rule(name).arn
         self.test_rule_arn = self._rule(name, test=True).arn
-        self.role_arn = self._role(name)
+        allowed = pulumi.Output.all(self.rule_arn, self.test_rule_arn, *self.groups).apply(
+            lambda arns: json.dumps(shifting_policy(arns[2:], arns[:2]))
+        )
+        # ECS must not use the role before it has its policy.
+        self.role_arn = role_arn(
+            f"{name}-shifting", json.dumps(ECS), allowed, self.tags, self.child
+        )
         self.register_outputs({"rule_arn": self.rule_arn, "role_arn": self.role_arn})
 
     def _rule(self, name: str, *, test: bool = False) -> aws.lb.ListenerRule:
@@ -163,17 +149,6 @@ class Shifting(pulumi.ComponentResource):
         opts = pulumi.ResourceOptions(parent=self, ignore_changes=kept)
         action = aws.lb.ListenerRuleActionArgs(type="forward", forward=forward)
         return listener_rule(name, self.balancer, [action], opts, test=test)
-
-    def _role(self, name: str) -> pulumi.Output[str]:
-        made = role(f"{name}-shifting", json.dumps(ECS), self.balancer.tags, self.child)
-        allowed = pulumi.Output.all(self.rule_arn, self.test_rule_arn, *self.groups).apply(
-            lambda arns: json.dumps(shifting_policy(arns[2:], arns[:2]))
-        )
-        written = aws.iam.RolePolicy(
-            f"{name}-shifting", role=made.name, policy=allowed, opts=self.child
-        )
-        # ECS must not use the role before it has its policy.
-        return pulumi.Output.all(made.arn, written.id).apply(lambda both: str(both[0]))
 
     def registration(self) -> aws.ecs.ServiceLoadBalancerAdvancedConfigurationArgs:
         """Return what the service's load balancer configuration names."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from infra import buckets
-from infra.guards import with_children
+from infra.component import Component
 from infra.network import Network
 from stack.settings import Settings
 from stack.statements import policy, without_tls
@@ -18,15 +17,7 @@ OLD_VERSION_DAYS = 30
 """How long a file that was overwritten or deleted can be brought back, where the bucket has versions."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class UploadsArgs:
-    """The stack's settings, and the network from which the tasks reach the bucket."""
-
-    settings: Settings
-    network: Network
-
-
-class Uploads(pulumi.ComponentResource):
+class Uploads(Component):
     """A private bucket, which only the task role's own policy opens (infra/iam.py), and a gateway endpoint for S3.
 
     It belongs to stage 1, as the database does, so that turning ECS off deletes no files. With `protect` it has
@@ -41,27 +32,15 @@ class Uploads(pulumi.ComponentResource):
     bucket: pulumi.Output[str]
     bucket_arn: pulumi.Output[str]
 
-    def __init__(
-        self, name: str, args: UploadsArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        opts = with_children(opts, protect=args.settings.protect)
-        super().__init__("careapp:infra:Uploads", name, None, opts)
-        self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.role, self.tags = f"{name}-uploads", args.settings.tags
-        bucket = self._bucket()
-        self._endpoint(name)
+    def __init__(self, name: str, settings: Settings, network: Network) -> None:
+        super().__init__(name, settings, protect=settings.protect)
+        self.role = f"{name}-uploads"
+        bucket = buckets.private(self.role, settings, self.child)
+        self._require_owner_and_tls(bucket)
+        self._expire(bucket, self._keep_versions(bucket))
+        self._endpoint(name, network)
         self.bucket, self.bucket_arn = bucket.bucket, bucket.arn
         self.register_outputs({"bucket": self.bucket})
-
-    def _bucket(self) -> aws.s3.Bucket:
-        protect = self.args.settings.protect
-        bucket = aws.s3.Bucket(
-            self.role, force_destroy=not protect, tags=self.tags, opts=self.child
-        )
-        buckets.make_private(self.role, bucket, self.child)
-        self._require_owner_and_tls(bucket)
-        self._expire(bucket, self._keep_versions(bucket, "Enabled" if protect else "Suspended"))
-        return bucket
 
     def _require_owner_and_tls(self, bucket: aws.s3.Bucket) -> None:
         """Turn ACLs off, and refuse requests without TLS."""
@@ -80,8 +59,9 @@ class Uploads(pulumi.ComponentResource):
             opts=self.child,
         )
 
-    def _keep_versions(self, bucket: aws.s3.Bucket, status: str) -> aws.s3.BucketVersioning:
+    def _keep_versions(self, bucket: aws.s3.Bucket) -> aws.s3.BucketVersioning:
         """Keep the versions of files, or no further ones: S3 cannot return to a bucket without versioning."""
+        status = "Enabled" if self.settings.protect else "Suspended"
         return aws.s3.BucketVersioning(
             self.role,
             bucket=bucket.bucket,
@@ -96,31 +76,24 @@ class Uploads(pulumi.ComponentResource):
 
         The rule is the same without versions: a bucket that had them once keeps those that it has.
         """
-        rule = aws.s3.BucketLifecycleConfigurationRuleArgs(
-            id="tidy",
-            status="Enabled",
-            filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+        buckets.expire(
+            self.role,
+            bucket,
+            "tidy",
+            pulumi.ResourceOptions(parent=self, depends_on=[versions]),
             expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(
                 expired_object_delete_marker=True
             ),
             noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
                 noncurrent_days=OLD_VERSION_DAYS
             ),
-            abort_incomplete_multipart_upload=buckets.ABORT,
-        )
-        aws.s3.BucketLifecycleConfiguration(
-            self.role,
-            bucket=bucket.bucket,
-            rules=[rule],
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[versions]),
         )
 
-    def _endpoint(self, name: str) -> None:
-        network = self.args.network
+    def _endpoint(self, name: str, network: Network) -> None:
         aws.ec2.VpcEndpoint(
             f"{name}-s3",
             vpc_id=network.vpc_id,
-            service_name=f"com.amazonaws.{self.args.settings.region}.s3",
+            service_name=f"com.amazonaws.{self.settings.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=network.task_route_table_ids,
             tags={**self.tags, "Name": f"{name}-s3"},

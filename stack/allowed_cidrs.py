@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 
 from stack import rules
-from stack.rules import PRIVATE_RANGES, Change, Key
-from tools.i18n import t
+from stack.rules import PRIVATE_RANGES, Change, Invalid, Key
 
 EVERYONE = IPv4Network("0.0.0.0/0")
 PREFIX_LIST = re.compile(r"pl-[0-9a-f]{8}([0-9a-f]{9})?")
@@ -67,85 +66,67 @@ def allowed(text: str) -> Allowed:
     """Return the clients of a comma-separated list."""
     entries = rules.names(text)
     if not entries:
-        raise ValueError(
-            t("it names no network, so no client could reach the page; 0.0.0.0/0 is everyone")
+        raise Invalid(
+            "it names no network, so no client could reach the page; 0.0.0.0/0 is everyone"
         )
     networks = tuple(_network(each) for each in entries if not each.startswith("pl-"))
     lists = tuple(_prefix_list(each) for each in entries if each.startswith("pl-"))
     found = Allowed(networks, lists)
     if found.everyone and len(entries) > 1:
-        raise ValueError(
-            t("0.0.0.0/0 is everyone, so the other entries have no effect; delete it, or them")
+        raise Invalid(
+            "0.0.0.0/0 is everyone, so the other entries have no effect; delete it, or them"
         )
     for index, each in enumerate((*networks, *lists)):
         if each in (*networks, *lists)[:index]:
-            raise ValueError(t("{entry} is there twice; delete one", entry=str(each)))
+            raise Invalid("{entry} is there twice; delete one", entry=str(each))
     for inner in networks:
         for outer in networks:
             if inner != outer and inner.subnet_of(outer):
-                raise ValueError(
-                    t(
-                        "{inner} is a part of {outer}, which allows it already; delete one of them",
-                        inner=str(inner),
-                        outer=str(outer),
-                    )
+                raise Invalid(
+                    "{inner} is a part of {outer}, which allows it already; delete one of them",
+                    inner=str(inner),
+                    outer=str(outer),
                 )
     return found
 
 
 def _prefix_list(text: str) -> str:
     if not PREFIX_LIST.fullmatch(text):
-        raise ValueError(
-            t("{text!r} is not the ID of a prefix list like pl-0123456789abcdef0", text=text)
+        raise Invalid(
+            "{text!r} is not the ID of a prefix list like pl-0123456789abcdef0", text=text
         )
     return text
 
 
 def _network(text: str) -> IPv4Network:
     """Return a network that a client on the internet can be in. Raises ValueError."""
-    if _is_v6(text):
-        raise ValueError(
-            t(
-                "{text} is IPv6, and the load balancer has IPv4 addresses only, so no client comes from there; "
-                "delete it",
-                text=text,
-            )
-        )
     try:
-        network = IPv4Network(text, strict=False)
+        network = ip_network(text, strict=False)
     except ValueError as wrong:
-        raise ValueError(
-            t(
-                "{text!r} is neither an address, nor a range like 203.0.113.0/24, nor the ID of a prefix list",
-                text=text,
-            )
+        raise Invalid(
+            "{text!r} is neither an address, nor a range like 203.0.113.0/24, nor the ID of a prefix list",
+            text=text,
         ) from wrong
+    if isinstance(network, IPv6Network):
+        raise Invalid(
+            "{text} is IPv6, and the load balancer has IPv4 addresses only, so no client comes from there; "
+            "delete it",
+            text=text,
+        )
     if IPv4Address(text.partition("/")[0]) != network.network_address:
-        raise ValueError(
-            t(
-                "{text} is not the first address of its range; write {network}, or {address} for that one alone",
-                text=text,
-                network=str(network),
-                address=text.partition("/")[0],
-            )
+        raise Invalid(
+            "{text} is not the first address of its range; write {network}, or {address} for that one alone",
+            text=text,
+            network=str(network),
+            address=text.partition("/")[0],
         )
     if any(network.subnet_of(private) for private in PRIVATE_RANGES):
-        raise ValueError(
-            t(
-                "{text} is private, and the load balancer sees a client's public address; write that, which "
-                "`curl https://checkip.amazonaws.com` shows there",
-                text=text,
-            )
+        raise Invalid(
+            "{text} is private, and the load balancer sees a client's public address; write that, which "
+            "`curl https://checkip.amazonaws.com` shows there",
+            text=text,
         )
     return network
-
-
-def _is_v6(text: str) -> bool:
-    try:
-        IPv6Network(text, strict=False)
-    except ValueError:
-        return False
-    return True
 
 
 ALLOWED_CIDRS = Key(
@@ -157,6 +138,6 @@ ALLOWED_CIDRS = Key(
     example="198.51.100.0/24,203.0.113.7",
     change=Change(
         "the rules of new entries are made before those of former ones are deleted, so the page stays reachable; both "
-        "together must fit into the quota",
+        "together must fit into the quota"
     ),
 )

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 
-from stack import rules, uploads
+from stack import maps, rules, uploads
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Invalid, Key
 from tools.i18n import t
 
 RESERVED = frozenset(
     {
         *("APP_VERSION", "KEEP_ALIVE_SECONDS", "LOAD_BALANCER_ARN", "PORT", "WEB_CONCURRENCY"),
-        *(
-            "DB_HOST",
-            "DB_NAME",
-            "DB_PASSWORD",
-            "DB_POOL_SIZE",
-            "DB_PORT",
-            "DB_SECRET_ARN",
-            "DB_USER",
-        ),
-        uploads.VARIABLE,
+        *("DB_HOST", "DB_NAME", "DB_PASSWORD", "DB_POOL_SIZE", "DB_PORT", "DB_SECRET_ARN"),
+        *("DB_USER", uploads.VARIABLE),
     }
 )
 """Variables that the task definition sets; a test compares the two."""
@@ -53,18 +43,12 @@ def entries(key: str, check: Callable[[str, str], str]) -> Callable[[str], dict[
     """
 
     def rule(text: str) -> dict[str, str]:
-        try:
-            found = json.loads(text)
-        except ValueError:
-            found = None
-        if not isinstance(found, dict):
-            raise ValueError(
-                t(
-                    "it is not a map of names to values; set one entry at a time: "
-                    "`pulumi config set --plaintext --path {key}.NAME VALUE`",
-                    key=key,
-                )
-            )
+        otherwise = t(
+            "it is not a map of names to values; set one entry at a time: "
+            "`pulumi config set --plaintext --path {key}.NAME VALUE`",
+            key=key,
+        )
+        found = maps.decoded(text, otherwise)
         for name in found:
             _check_name(name)
         return {name: check(name, _text(name, value)) for name, value in found.items()}
@@ -74,56 +58,48 @@ def entries(key: str, check: Callable[[str, str], str]) -> Callable[[str], dict[
 
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name):
-        raise ValueError(
-            t(
-                "{name!r} is not a variable name; use letters, digits and underscores, and do not "
-                "start with a digit",
-                name=name,
-            )
+        raise Invalid(
+            "{name!r} is not a variable name; use letters, digits and underscores, and do not "
+            "start with a digit",
+            name=name,
         )
     if name in RESERVED:
-        raise ValueError(
-            t(
-                "{name} is set by the stack; make the app read it (docs/your-app.md), or choose "
-                "another name",
-                name=name,
-            )
+        raise Invalid(
+            "{name} is set by the stack; make the app read it (docs/your-app.md), or choose "
+            "another name",
+            name=name,
         )
 
 
 def _text(name: str, value: object) -> str:
-    """Return a value as text: Pulumi stores `true` and `3` as boolean and number."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if not isinstance(value, (str, int, float)):
-        raise ValueError(
-            t("{name} has a list or a map as its value; a variable has one text", name=name)
-        )
-    return str(value)
+    return maps.one_text(
+        value, t("{name} has a list or a map as its value; a variable has one text", name=name)
+    )
 
 
 def plain_text(name: str, text: str) -> str:
     """Return the text of a variable. Raises ValueError for a placeholder that is unknown, or the password's."""
-    for found in PLACEHOLDER.finditer(text):
-        if not found["escaped"]:
-            _check_placeholder(name, found["name"])
+    for wanted in _placeholders(text):
+        _check_placeholder(name, wanted)
     return text
+
+
+def _placeholders(text: str) -> list[str]:
+    """Return the names of the variables of the stack that a value has."""
+    return [found["name"] for found in PLACEHOLDER.finditer(text) if not found["escaped"]]
 
 
 def _check_placeholder(name: str, wanted: str) -> None:
     if f"${{{wanted}}}" == PASSWORD:
-        raise ValueError(
-            t(
-                "{name} has {password}, and the task definition shows variables in plain text; set a variable that is "
-                "the password alone by `pulumi config set --plaintext --path appSecrets.{name} '{password}'`; leave "
-                "the password out of a URL, where the app uses libpq, and set it by `pulumi config set --plaintext "
-                "--path appSecrets.PGPASSWORD '{password}'` (docs/your-app.md)",
-                name=name,
-                password=PASSWORD,
-            )
+        raise Invalid(
+            "{name} has {password}, and the task definition shows variables in plain text; set a variable that is "
+            "the password alone by `pulumi config set --plaintext --path appSecrets.{name} '{password}'`; leave "
+            "the password out of a URL, where the app uses libpq, and set it by `pulumi config set --plaintext "
+            "--path appSecrets.PGPASSWORD '{password}'` (docs/your-app.md)",
+            name=name,
+            password=PASSWORD,
         )
     if wanted not in RESERVED:
-        near = get_close_matches(wanted.upper(), PLAIN, 1)
         rule = t(
             "{name} has {placeholder}, which the stack does not know; it knows {known}; {escaped} is the text "
             "{placeholder} itself",
@@ -132,9 +108,7 @@ def _check_placeholder(name: str, wanted: str) -> None:
             escaped=f"$${{{wanted}}}",
             known=", ".join(PLAIN),
         )
-        raise ValueError(
-            t("{rule}; did you mean {near}?", rule=rule, near=near[0]) if near else rule
-        )
+        raise ValueError(rules.with_nearest(rule, wanted.upper(), PLAIN))
 
 
 def filled(text: str, known: Mapping[str, str]) -> str:
@@ -154,26 +128,22 @@ def secret_arn(name: str, text: str) -> str:
     if text == PASSWORD:
         return text
     if PLACEHOLDER.search(text):
-        raise ValueError(
-            t(
-                "{name} has a placeholder, and of the stack's values appSecrets takes {password} alone, as the whole "
-                "value; set others in appVariables",
-                name=name,
-                password=PASSWORD,
-            )
+        raise Invalid(
+            "{name} has a placeholder, and of the stack's values appSecrets takes {password} alone, as the whole "
+            "value; set others in appVariables",
+            name=name,
+            password=PASSWORD,
         )
     if not ARN.fullmatch(text):
-        raise ValueError(
-            t(
-                "{name} has a value of {count} character, which is not the complete ARN of a Secrets "
-                "Manager secret, as `aws secretsmanager describe-secret` shows it, with or without a "
-                "JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
-                "{name} has a value of {count} characters, which is not the complete ARN of a "
-                "Secrets Manager secret, as `aws secretsmanager describe-secret` shows it, with or "
-                "without a JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
-                name=name,
-                count=len(text),
-            )
+        raise Invalid(
+            "{name} has a value of {count} character, which is not the complete ARN of a Secrets "
+            "Manager secret, as `aws secretsmanager describe-secret` shows it, with or without a "
+            "JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
+            "{name} has a value of {count} characters, which is not the complete ARN of a "
+            "Secrets Manager secret, as `aws secretsmanager describe-secret` shows it, with or "
+            "without a JSON key: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX:KEY::",
+            name=name,
+            count=len(text),
         )
     return text
 
@@ -186,6 +156,10 @@ APP_VARIABLES = Key(
     "may name those of the stack, like `${DB_HOST}` (docs/your-app.md)",
     example='{"GREETING": "hello"}',
     change=rules.NEW_TASKS,
+    shown=t(
+        "a value is encrypted, but the task definition shows variables in plain text; "
+        "store it in Secrets Manager and set its ARN in appSecrets"
+    ),
 )
 APP_SECRETS = Key(
     "appSecrets",
@@ -199,19 +173,8 @@ APP_SECRETS = Key(
 
 
 def variables(read: Reader) -> Mapping[str, str]:
-    """Return the app's variables. An encrypted one is refused: the task definition shows it in plain text."""
+    """Return the app's variables."""
     found = read(APP_VARIABLES)
-
-    def plain() -> None:
-        if read.is_encrypted(APP_VARIABLES):
-            raise ValueError(
-                t(
-                    "a value is encrypted, but the task definition shows variables in plain text; "
-                    "store it in Secrets Manager and set its ARN in appSecrets"
-                )
-            )
-
-    read.check(plain, APP_VARIABLES)
     if not read(uploads.UPLOADS_ENABLED):
         read.check(lambda: _without_bucket(found), APP_VARIABLES, uploads.UPLOADS_ENABLED)
     return found
@@ -220,16 +183,13 @@ def variables(read: Reader) -> Mapping[str, str]:
 def _without_bucket(named: Mapping[str, str]) -> None:
     """Raise ValueError when a variable has the bucket's placeholder: the stack has no bucket."""
     for name, text in named.items():
-        for found in PLACEHOLDER.finditer(text):
-            if not found["escaped"] and found["name"] == uploads.VARIABLE:
-                raise ValueError(
-                    t(
-                        "{name} has {placeholder}, and this stack has no bucket; "
-                        "`pulumi config set uploadsEnabled true` adds one",
-                        name=name,
-                        placeholder=found[0],
-                    )
-                )
+        if uploads.VARIABLE in _placeholders(text):
+            raise Invalid(
+                "{name} has {placeholder}, and this stack has no bucket; "
+                "`pulumi config set uploadsEnabled true` adds one",
+                name=name,
+                placeholder=f"${{{uploads.VARIABLE}}}",
+            )
 
 
 def secrets(read: Reader) -> Mapping[str, str]:
@@ -238,13 +198,11 @@ def secrets(read: Reader) -> Mapping[str, str]:
 
     def apart() -> None:
         if both := sorted(found.keys() & others.keys()):
-            raise ValueError(
-                t(
-                    "{names} is in appVariables, too; remove it from one of the two: "
-                    "`pulumi config rm --path appVariables.{name}`",
-                    names=", ".join(both),
-                    name=both[0],
-                )
+            raise Invalid(
+                "{names} is in appVariables, too; remove it from one of the two: "
+                "`pulumi config rm --path appVariables.{name}`",
+                names=", ".join(both),
+                name=both[0],
             )
 
     read.check(apart, APP_SECRETS, APP_VARIABLES)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from stack import rules, service
-from stack.rules import Change, Key, value_of
+from stack.rules import Change, Invalid, Key, value_of
 from tools.i18n import t
 
 GIB, MIB = 1024**3, 1024**2
@@ -22,12 +22,10 @@ MOST_CONNECTIONS = 5000
 
 RESTARTS_DATABASE = Change(
     "RDS changes the instance at once, and the database is unavailable for minutes; with `databaseMultiAz` only "
-    "during a failover",
+    "during a failover"
 )
 """Source: RDS user guide, "Settings for DB instances" and "Multi-AZ DB instance deployments"."""
-ONLY_GROWS = Change(
-    "grows in place, by 10 % or more; a smaller value is refused, protected or not",
-)
+ONLY_GROWS = Change("grows in place, by 10 % or more; a smaller value is refused, protected or not")
 
 DATABASE_INSTANCE_CLASS = Key(
     "databaseInstanceClass",
@@ -46,10 +44,7 @@ DATABASE_STORAGE_GB = Key(
     change=ONLY_GROWS,
 )
 DATABASE_MULTI_AZ = Key(
-    "databaseMultiAz",
-    "false",
-    rules.boolean,
-    "a standby instance in a second zone",
+    "databaseMultiAz", "false", rules.boolean, "a standby instance in a second zone"
 )
 DATABASE_BACKUP_DAYS = Key(
     "databaseBackupDays",
@@ -104,12 +99,10 @@ def database_memory(instance_class: str) -> int:
             return large * 2 * int(found[2] or 1)
         if found[3] in BELOW_LARGE:
             return large // BELOW_LARGE[found[3]]
-    raise ValueError(
-        t(
-            "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
-            "of the families t, m, r or c, or set alarmsEnabled to false",
-            instance_class=instance_class,
-        )
+    raise Invalid(
+        "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
+        "of the families t, m, r or c, or set alarmsEnabled to false",
+        instance_class=instance_class,
     )
 
 

@@ -85,16 +85,8 @@ def read(stack: str, folder: Path) -> StackFile:
     name = project_of(folder)
     given: Mapping[str, Any] = _load(file).get("config") or {}
     config = {full_key(name, key): each for key, each in given.items()}
-    if len(config) < len(given):
-        raise refused(
-            stack,
-            {
-                key: TWICE
-                for key in given
-                if full_key(name, key) != key and full_key(name, key) in given
-            },
-        )
-    if problems := other_credentials(config):
+    twice = {key: TWICE for key in given if ":" not in key and full_key(name, key) in given}
+    if problems := twice or other_credentials(config):
         raise refused(stack, problems)
     return StackFile(
         project=name,
@@ -241,6 +233,8 @@ class Reader:
     def __call__(self, key: Key[T]) -> T:
         """Return the key's value; after a problem its default, so that reading continues."""
         try:
+            if key.shown and self._full(key) in self.file.encrypted:
+                raise ValueError(key.shown)
             return key.rule(self.text(key))
         except ValueError as wrong:
             self.problems[key.name] = said(wrong)
@@ -254,10 +248,6 @@ class Reader:
     def text(self, key: Key[Any]) -> str:
         """Return the text in the stack file, or the key's default."""
         return self.file.values.get(self._full(key), key.default).strip()
-
-    def is_encrypted(self, key: Key[Any]) -> bool:
-        """Return whether the key's value, or a part of it, is encrypted."""
-        return self._full(key) in self.file.encrypted
 
     def _full(self, key: Key[Any]) -> str:
         return full_key(self.file.project, key.name)
@@ -308,6 +298,13 @@ class Reader:
         for full in sorted(self.file.values):
             namespace, _, name = full.partition(":")
             if namespace == self.file.project and name not in known:
+                if name.partition(".")[0] in known:
+                    self.problems[name] = t(
+                        "has to be set with --path, as a part of a map: first `pulumi config rm {name}`, then "
+                        "`pulumi config set --path {name} VALUE`",
+                        name=name,
+                    )
+                    continue
                 near = difflib.get_close_matches(name, known, n=1)
                 self.problems[name] = (
                     t("is an unknown key; did you mean {near}?", near=near[0])

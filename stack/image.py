@@ -11,7 +11,7 @@ from pathlib import Path
 from stack import rules
 from stack.file import Reader
 from stack.names import CONTAINER
-from stack.rules import Key, value_of
+from stack.rules import Invalid, Key, value_of
 from tools.i18n import t
 
 APP_FOLDER = Key(
@@ -66,23 +66,19 @@ def words(text: str) -> tuple[str, ...]:
     try:
         found = shlex.split(text)
     except ValueError:
-        raise ValueError(
-            t(
-                "{text!r} has a quotation mark without its partner, or ends with a backslash; add the "
-                "missing mark, or put a backslash before a mark that is part of a word",
-                text=text,
-            )
+        raise Invalid(
+            "{text!r} has a quotation mark without its partner, or ends with a backslash; add the "
+            "missing mark, or put a backslash before a mark that is part of a word",
+            text=text,
         ) from None
     variables = [{"name": "PGOPTIONS", "value": LOCK_TIMEOUT}]
     container = {"name": CONTAINER, "command": found, "environment": variables}
     if (length := len(json.dumps({"containerOverrides": [container]}))) > LONGEST_OVERRIDE:
-        raise ValueError(
-            t(
-                "the command takes {length} characters of RunTask's overrides, and ECS allows {longest}; "
-                "put it into a script of the image and set the script's name",
-                length=length,
-                longest=LONGEST_OVERRIDE,
-            )
+        raise Invalid(
+            "the command takes {length} characters of RunTask's overrides, and ECS allows {longest}; "
+            "put it into a script of the image and set the script's name",
+            length=length,
+            longest=LONGEST_OVERRIDE,
         )
     return tuple(found)
 
@@ -91,14 +87,9 @@ def command(text: str) -> tuple[str, ...]:
     """Return the words of a command that must have some. Raises ValueError."""
     found = words(text)
     if not found:
-        raise ValueError(t("it is empty; give the program and its arguments"))
+        raise Invalid("it is empty; give the program and its arguments")
     return found
 
-
-ENCRYPTED = t(
-    "it is encrypted, but ECS shows a task's command in plain text; make the command read the secret from a "
-    "variable of appSecrets, and set the command with --plaintext"
-)
 
 DEPLOY_COMMAND = Key(
     "deployCommand",
@@ -107,6 +98,7 @@ DEPLOY_COMMAND = Key(
     "command in a task of its own before the service gets another task definition, like a migration; "
     "it must hold no secret, as ECS shows it; empty: none",
     example="true",
+    shown=rules.SHOWN,
 )
 
 
@@ -117,54 +109,36 @@ def folder(read: Reader) -> Path:
 
     def there() -> None:
         if read.sources and not file.is_file():
-            raise ValueError(
-                t(
-                    "{folder}/{file} does not exist; set appFolder to a folder that has it, or appDockerfile to "
-                    "its name there",
-                    folder=named,
-                    file=dockerfile,
-                )
+            raise Invalid(
+                "{folder}/{file} does not exist; set appFolder to a folder that has it, or appDockerfile to "
+                "its name there",
+                folder=named,
+                file=dockerfile,
             )
 
     def ignored() -> None:
         if read.sources and file.with_name(f"{file.name}.dockerignore").is_file():
-            raise ValueError(
-                t(
-                    "{file}.dockerignore is not read; write it as {folder}/.dockerignore",
-                    file=dockerfile,
-                    folder=named,
-                )
+            raise Invalid(
+                "{file}.dockerignore is not read; write it as {folder}/.dockerignore",
+                file=dockerfile,
+                folder=named,
             )
 
     def known() -> None:
         names = STAGE.findall(file.read_text()) if read.sources and target else [target]
         if target.lower() not in map(str.lower, names):
-            raise ValueError(
-                t(
-                    "{folder}/{file} has no stage {target}; it has {names}",
-                    folder=named,
-                    file=dockerfile,
-                    target=target,
-                    names=", ".join(names) or t("no stage with a name"),
-                )
+            raise Invalid(
+                "{folder}/{file} has no stage {target}; it has {names}",
+                folder=named,
+                file=dockerfile,
+                target=target,
+                names=", ".join(names) or t("no stage with a name"),
             )
 
     read.check(there, APP_FOLDER, APP_DOCKERFILE)
     read.check(ignored, APP_DOCKERFILE, APP_FOLDER)
     read.check(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE)
     return Path(named)
-
-
-def deploy_command(read: Reader) -> tuple[str, ...]:
-    """Return the words of the command. An encrypted one is refused: the task shows it in plain text."""
-    found = read(DEPLOY_COMMAND)
-
-    def plain() -> None:
-        if read.is_encrypted(DEPLOY_COMMAND):
-            raise ValueError(ENCRYPTED)
-
-    read.check(plain, DEPLOY_COMMAND)
-    return found
 
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}

@@ -11,7 +11,7 @@ from typing import Any
 from stack import image, maps, rules, scaling, service
 from stack.file import Reader
 from stack.maps import Field
-from stack.rules import Change, Key
+from stack.rules import Change, Invalid, Key
 from stack.workers import SIZES, sizes
 from tools.i18n import t
 from tools.shared.schedule_expressions import each_time, next_time
@@ -25,13 +25,11 @@ def expression(text: str) -> str:
     try:
         next_time(text, "UTC", datetime.now(UTC))
     except ValueError:
-        raise ValueError(
-            t(
-                "{text!r} is not an expression of EventBridge Scheduler: cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR) with "
-                "? as the day or the weekday, like cron(0 3 * * ? *), rate(VALUE UNIT), like rate(1 hour), or "
-                "at(YYYY-MM-DDThh:mm:ss)",
-                text=text,
-            )
+        raise Invalid(
+            "{text!r} is not an expression of EventBridge Scheduler: cron(MINUTE HOUR DAY MONTH WEEKDAY YEAR) with "
+            "? as the day or the weekday, like cron(0 3 * * ? *), rate(VALUE UNIT), like rate(1 hour), or "
+            "at(YYYY-MM-DDThh:mm:ss)",
+            text=text,
         ) from None
     return text
 
@@ -60,8 +58,9 @@ JOBS = Key(
     example='{"report": {"command": "true", "schedule": "cron(0 3 * * ? *)"}}',
     change=Change(
         "a new entry only adds its schedule, and one that is taken away deletes only that; a run that has begun ends "
-        "as it was",
+        "as it was"
     ),
+    shown=rules.SHOWN,
 )
 
 
@@ -88,8 +87,6 @@ def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
     found, zone = read(JOBS), read(scaling.SCHEDULE_TIME_ZONE)
 
     def checked() -> tuple[Job, ...]:
-        if read.is_encrypted(JOBS):
-            raise ValueError(image.ENCRYPTED)
         return tuple(
             checked_schedule(
                 Job(
@@ -114,19 +111,17 @@ def checked_schedule(job: Job, now: datetime) -> Job:
     """Return the job. Raises ValueError where it never runs, or a run may begin before the last one ends."""
     known = list(islice(runs(job.schedule, job.time_zone, now), LOOKED_AT))
     if not known and not job.schedule.startswith("at("):
-        raise ValueError(
-            t("{name}: {schedule} has no time in the future", name=job.name, schedule=job.schedule)
+        raise Invalid(
+            "{name}: {schedule} has no time in the future", name=job.name, schedule=job.schedule
         )
     shortest = min((later - earlier for earlier, later in pairwise(known)), default=None)
     if shortest and shortest < timedelta(minutes=job.timeout_minutes):
-        raise ValueError(
-            t(
-                "{name}: {schedule} starts a run {minutes} minutes after the last one, which may take "
-                "timeoutMinutes {timeout}; set a shorter timeoutMinutes or a longer distance",
-                name=job.name,
-                schedule=job.schedule,
-                minutes=int(shortest.total_seconds() // 60),
-                timeout=job.timeout_minutes,
-            )
+        raise Invalid(
+            "{name}: {schedule} starts a run {minutes} minutes after the last one, which may take "
+            "timeoutMinutes {timeout}; set a shorter timeoutMinutes or a longer distance",
+            name=job.name,
+            schedule=job.schedule,
+            minutes=int(shortest.total_seconds() // 60),
+            timeout=job.timeout_minutes,
         )
     return job

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stack import rules
 from stack.file import Reader
-from stack.rules import Key, value_of
+from stack.rules import Invalid, Key, value_of
 from tools.i18n import t
 
 IDLE_SECONDS = 60
@@ -145,39 +145,33 @@ class HttpsSettings:
         """Raise ValueError for a certificate of another region, or beside a domain name."""
         arn, other = self.certificate_arn, self.domain or self.zone_id
         if arn and region and arn.split(":")[3] != region:
-            raise ValueError(
-                t(
-                    "{arn} is in {other}, but the load balancer is in {region} and accepts only "
-                    "certificates of its own region; request one there",
-                    arn=arn,
-                    other=arn.split(":")[3],
-                    region=region,
-                )
+            raise Invalid(
+                "{arn} is in {other}, but the load balancer is in {region} and accepts only "
+                "certificates of its own region; request one there",
+                arn=arn,
+                other=arn.split(":")[3],
+                region=region,
             )
         if arn and other:
-            raise ValueError(
-                t(
-                    "{arn} is set together with {other}; keep either certificateArn, or domainName "
-                    "with hostedZoneId",
-                    arn=arn,
-                    other=other,
-                )
+            raise Invalid(
+                "{arn} is set together with {other}; keep either certificateArn, or domainName "
+                "with hostedZoneId",
+                arn=arn,
+                other=other,
             )
 
     def check_domain(self) -> None:
         """Raise ValueError for a domain name without a zone."""
         if self.domain and not self.zone_id:
-            raise ValueError(
-                t(
-                    "{domain} needs the Route 53 hosted zone for its records; set hostedZoneId, or "
-                    "set certificateArn to an existing certificate instead",
-                    domain=self.domain,
-                )
+            raise Invalid(
+                "{domain} needs the Route 53 hosted zone for its records; set hostedZoneId, or "
+                "set certificateArn to an existing certificate instead",
+                domain=self.domain,
             )
 
     def check_zone(self) -> None:
         """Raise ValueError for a zone without a domain name."""
         if self.zone_id and not self.domain:
-            raise ValueError(
-                t("{zone} is set without a domain name; set domainName, too", zone=self.zone_id)
+            raise Invalid(
+                "{zone} is set without a domain name; set domainName, too", zone=self.zone_id
             )

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from stack import load_balancer, rules, shifting
 from stack.container import ARN
 from stack.file import Reader
-from stack.rules import Change, Key, value_of
+from stack.rules import Change, Invalid, Key, value_of
 from tools.i18n import t
 
 CALLBACK_PATH = "/oauth2/idpresponse"
@@ -28,12 +28,10 @@ def issuer(text: str) -> str:
     """
     url = urlsplit(text)
     if text and (url.scheme != "https" or not url.hostname or url.query or url.fragment):
-        raise ValueError(
-            t(
-                "{text!r} is not an issuer; write the provider's URL, which begins with https:// and has neither ? "
-                "nor #, as in its discovery document: https://login.example.com",
-                text=text,
-            )
+        raise Invalid(
+            "{text!r} is not an issuer; write the provider's URL, which begins with https:// and has neither ? "
+            "nor #, as in its discovery document: https://login.example.com",
+            text=text,
         )
     return text
 
@@ -43,36 +41,28 @@ def paths(text: str) -> tuple[str, ...]:
     found = rules.names(text)
     for each in found:
         if not PATTERN.fullmatch(each):
-            raise ValueError(
-                t(
-                    "{path!r} is not a path that begins with /, at most 128 characters; * and ? are wildcards",
-                    path=each,
-                )
+            raise Invalid(
+                "{path!r} is not a path that begins with /, at most 128 characters; * and ? are wildcards",
+                path=each,
             )
         if covers(each, CALLBACK_PATH):
-            raise ValueError(
-                t(
-                    "{path} covers {callback}, with which a login ends; write narrower paths",
-                    path=each,
-                    callback=CALLBACK_PATH,
-                )
+            raise Invalid(
+                "{path} covers {callback}, with which a login ends; write narrower paths",
+                path=each,
+                callback=CALLBACK_PATH,
             )
     if len(found) > MOST_PATHS:
-        raise ValueError(
-            t(
-                "{count} paths are more than the {most} values that a rule of the load balancer takes; use "
-                "wildcards, like /assets/*",
-                count=len(found),
-                most=MOST_PATHS,
-            )
+        raise Invalid(
+            "{count} paths are more than the {most} values that a rule of the load balancer takes; use "
+            "wildcards, like /assets/*",
+            count=len(found),
+            most=MOST_PATHS,
         )
     if (wildcards := sum(each.count("*") + each.count("?") for each in found)) > MOST_WILDCARDS:
-        raise ValueError(
-            t(
-                "{count} wildcards are more than the {most} that a rule of the load balancer takes",
-                count=wildcards,
-                most=MOST_WILDCARDS,
-            )
+        raise Invalid(
+            "{count} wildcards are more than the {most} that a rule of the load balancer takes",
+            count=wildcards,
+            most=MOST_WILDCARDS,
         )
     return found
 
@@ -88,7 +78,7 @@ def covers(pattern: str, path: str) -> bool:
 
 
 TOGETHER = Change(
-    "changes in place: users log in before their next request; from empty to a value, and back, only the rules change",
+    "changes in place: users log in before their next request; from empty to a value, and back, only the rules change"
 )
 LOGIN_ISSUER = Key(
     "loginIssuer",
@@ -155,22 +145,18 @@ class LoginSettings:
             )
         given = read.record(cls, public=public)
 
-        def check() -> None:
-            given.check_complete()
-            given.check_https(https)
-            given.check_strategy(strategy)
-
-        keys = (LOGIN_ISSUER, LOGIN_CLIENT_ID, LOGIN_SECRET_ARN)
-        others = (
-            load_balancer.CERTIFICATE_ARN,
-            load_balancer.DOMAIN_NAME,
-            shifting.DEPLOY_STRATEGY,
-        )
-        read.check(check, *keys, *others)
+        keys = (LOGIN_ISSUER, LOGIN_CLIENT_ID, LOGIN_SECRET_ARN, shifting.DEPLOY_STRATEGY)
+        others = (load_balancer.CERTIFICATE_ARN, load_balancer.DOMAIN_NAME)
+        read.check(lambda: given.check(https=https, strategy=strategy), *keys, *others)
         return given
 
-    def check_complete(self) -> None:
-        """Raise ValueError unless issuer, client and secret are all set, or none is."""
+    def check(self, *, https: bool, strategy: str) -> None:
+        """Raise ValueError for a login that lacks a value or HTTPS, or with a strategy that shifts requests.
+
+        ELB logs users in on HTTPS listeners only ("Authenticate users"). An edition of the ECS developer guide
+        ("Application Load Balancer resources for blue/green deployments") says that a deployment fails where rules
+        authenticate; the newer one says nothing about it.
+        """
         values = {
             LOGIN_ISSUER.name: self.issuer,
             LOGIN_CLIENT_ID.name: self.client_id,
@@ -178,37 +164,21 @@ class LoginSettings:
         }
         missing = ", ".join(name for name, value in values.items() if not value)
         if any(values.values()) and missing:
-            raise ValueError(
-                t(
-                    "a login needs {all}; {missing} is not set: `pulumi config set --plaintext KEY VALUE`",
-                    all=", ".join(values),
-                    missing=missing,
-                )
+            raise Invalid(
+                "a login needs {all}; not set: {missing}. `pulumi config set --plaintext KEY VALUE`",
+                all=", ".join(values),
+                missing=missing,
             )
-
-    def check_https(self, https: bool) -> None:
-        """Raise ValueError without HTTPS: ELB logs users in on HTTPS listeners only ("Authenticate users")."""
         if self.enabled and not https:
-            raise ValueError(
-                t(
-                    "{issuer} is set and the stack has no HTTPS, without which the load balancer logs nobody in; set "
-                    "domainName with hostedZoneId, or certificateArn",
-                    issuer=self.issuer,
-                )
+            raise Invalid(
+                "{issuer} is set and the stack has no HTTPS, without which the load balancer logs nobody in; set "
+                "domainName with hostedZoneId, or certificateArn",
+                issuer=self.issuer,
             )
-
-    def check_strategy(self, strategy: str) -> None:
-        """Raise ValueError with a strategy that shifts requests.
-
-        An edition of the ECS developer guide ("Application Load Balancer resources for blue/green deployments")
-        says that a deployment fails where rules authenticate; the newer one says nothing about it.
-        """
         if self.enabled and strategy != shifting.ROLLING:
-            raise ValueError(
-                t(
-                    "{issuer} is set together with deployStrategy {strategy}: ECS rewrites the rule with which users "
-                    "log in, and AWS does not say that it keeps the login; set deployStrategy rolling, or no login",
-                    issuer=self.issuer,
-                    strategy=strategy,
-                )
+            raise Invalid(
+                "{issuer} is set together with deployStrategy {strategy}: ECS rewrites the rule with which users "
+                "log in, and AWS does not say that it keeps the login; set deployStrategy rolling, or no login",
+                issuer=self.issuer,
+                strategy=strategy,
             )

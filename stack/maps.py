@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Generic, TypeVar
 
+from stack.rules import Invalid, with_nearest
 from tools.i18n import Text, said, t
 
 T = TypeVar("T")
@@ -32,60 +32,59 @@ def rule_of(
     """Return the rule of a map from names to records with these fields. Pulumi passes it as JSON."""
 
     def rule(text: str) -> dict[str, dict[str, Any]]:
-        return {name: _entry(key, name, each, fields) for name, each in _map(key, text).items()}
+        otherwise = t(
+            "it is not a map of names; set one field at a time: "
+            "`pulumi config set --path {key}.NAME.command COMMAND`",
+            key=key,
+        )
+        found = decoded(text, otherwise)
+        return {name: _entry(key, name, each, fields) for name, each in found.items()}
 
     return rule
 
 
-def _map(key: str, text: str) -> dict[str, Any]:
+def decoded(text: str, otherwise: Text) -> dict[str, Any]:
+    """Return a map, which Pulumi passes as JSON. Raises ValueError with ``otherwise`` for what is no map."""
     try:
         found = json.loads(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise ValueError(
-            t(
-                "it is not a map of names; set one field at a time: "
-                "`pulumi config set --path {key}.NAME.command COMMAND`",
-                key=key,
-            )
-        )
+        raise ValueError(otherwise)
     return found
+
+
+def one_text(value: object, otherwise: Text) -> str:
+    """Return a value as text: Pulumi stores `true` and `3` as boolean and number. Raises ValueError for others."""
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(otherwise)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _entry(key: str, name: str, given: object, fields: Mapping[str, Field[Any]]) -> dict[str, Any]:
     if not NAME.fullmatch(name) or len(name) > LONGEST_NAME or "--" in name:
-        raise ValueError(
-            t(
-                "{name!r} is part of the names of resources; use at most {longest} lowercase letters, digits and "
-                "single hyphens, a letter first",
-                name=name,
-                longest=LONGEST_NAME,
-            )
+        raise Invalid(
+            "{name!r} is part of the names of resources; use at most {longest} lowercase letters, digits and "
+            "single hyphens, a letter first",
+            name=name,
+            longest=LONGEST_NAME,
         )
     if not isinstance(given, dict):
-        raise ValueError(
-            t(
-                "{name} has no fields; set them one at a time: `pulumi config set --path {key}.{name}.command COMMAND`",
-                name=name,
-                key=key,
-            )
+        raise Invalid(
+            "{name} has no fields; set them one at a time: `pulumi config set --path {key}.{name}.command COMMAND`",
+            name=name,
+            key=key,
         )
     for field in given:
         if field not in fields:
-            raise ValueError(_unknown(name, field, fields))
+            rule = t(
+                "{name}.{field} is an unknown field; it has {known}",
+                name=name,
+                field=field,
+                known=", ".join(fields),
+            )
+            raise ValueError(with_nearest(rule, field, fields))
     return {field: _value(name, field, each, given) for field, each in fields.items()}
-
-
-def _unknown(name: str, field: str, fields: Mapping[str, Field[Any]]) -> Text:
-    rule = t(
-        "{name}.{field} is an unknown field; it has {known}",
-        name=name,
-        field=field,
-        known=", ".join(fields),
-    )
-    near = get_close_matches(field, fields, 1)
-    return t("{rule}; did you mean {near}?", rule=rule, near=near[0]) if near else rule
 
 
 def _value(name: str, field: str, known: Field[T], given: Mapping[str, object]) -> T | None:
@@ -93,19 +92,16 @@ def _value(name: str, field: str, known: Field[T], given: Mapping[str, object]) 
         return None
     value = given.get(field, known.default)
     if value is None:
-        raise ValueError(t("{name} has no {field}, which it needs", name=name, field=field))
-    if isinstance(value, (list, dict)):
-        raise ValueError(
-            t(
-                "{name}.{field} has a list or a map as its value; it has one text",
-                name=name,
-                field=field,
-            )
-        )
-    text = str(value).lower() if isinstance(value, bool) else str(value)
+        raise Invalid("{name} has no {field}, which it needs", name=name, field=field)
+    text = one_text(
+        value,
+        t(
+            "{name}.{field} has a list or a map as its value; it has one text",
+            name=name,
+            field=field,
+        ),
+    )
     try:
         return known.rule(text)
     except ValueError as wrong:
-        raise ValueError(
-            t("{name}.{field}: {why}", name=name, field=field, why=said(wrong))
-        ) from None
+        raise Invalid("{name}.{field}: {why}", name=name, field=field, why=said(wrong)) from None

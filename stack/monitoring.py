@@ -27,10 +27,7 @@ class LogSettings:
 
 
 ALARMS_ENABLED = Key(
-    "alarmsEnabled",
-    "true",
-    rules.boolean,
-    "CloudWatch alarms, their SNS topic, and the dashboard",
+    "alarmsEnabled", "true", rules.boolean, "CloudWatch alarms, their SNS topic, and the dashboard"
 )
 ALARM_EMAIL = Key(
     "alarmEmail",

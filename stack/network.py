@@ -9,13 +9,13 @@ from ipaddress import IPv4Network
 
 from stack import rules
 from stack.file import Reader
-from stack.rules import Change, Key, value_of
+from stack.rules import Change, Invalid, Key, value_of
 from tools.i18n import t
 
 FIXED = Change(
     "refused, protected or not, as AWS cannot change the range or a zone in use: "
     "[a subnet group cannot change its VPC](https://github.com/hashicorp/terraform-provider-aws/issues/27459). "
-    "The output `kept` has the current values; for others `pulumi destroy` first",
+    "The output `kept` has the current values; for others `pulumi destroy` first"
 )
 
 VPC_CIDR = Key(
@@ -53,7 +53,7 @@ NAT_STRATEGY = Key(
     "NAT gateways of the private subnets; with `none` tasks run in public subnets with a public IP",
     example="onePerAz",
     change=Change(
-        "NAT gateways are added or deleted; to and from `none` the service replaces its tasks",
+        "NAT gateways are added or deleted; to and from `none` the service replaces its tasks"
     ),
 )
 
@@ -77,10 +77,7 @@ class NetworkSettings:
 
 
 def choose_zones(
-    network: NetworkSettings,
-    region: str,
-    kept: Sequence[str],
-    offered: Callable[[], Sequence[str]],
+    network: NetworkSettings, region: str, kept: Sequence[str], offered: Callable[[], Sequence[str]]
 ) -> tuple[str, ...]:
     """Return the stack's zones: those that its file names, or else those that it has, ``kept``.
 
@@ -93,27 +90,23 @@ def choose_zones(
         return zones
     there = sorted(offered())
     if missing := [name for name in zones if name not in there and name not in kept]:
-        raise ValueError(
-            t(
-                "the account has no availability zone {zones} in {region}; it has {there}",
-                zones=", ".join(missing),
-                region=region,
-                there=", ".join(there),
-            )
+        raise Invalid(
+            "the account has no availability zone {zones} in {region}; it has {there}",
+            zones=", ".join(missing),
+            region=region,
+            there=", ".join(there),
         )
     added = [name for name in there if name not in zones][: network.zone_count - len(zones)]
     if len(zones) + len(added) < network.zone_count:
-        raise ValueError(
-            t(
-                "the account has {count} availability zone in {region} ({there}), and zoneCount is "
-                "{wanted}; set a smaller number, or another aws:region",
-                "the account has {count} availability zones in {region} ({there}), and zoneCount is "
-                "{wanted}; set a smaller number, or another aws:region",
-                count=len(there),
-                region=region,
-                there=", ".join(there),
-                wanted=network.zone_count,
-            )
+        raise Invalid(
+            "the account has {count} availability zone in {region} ({there}), and zoneCount is "
+            "{wanted}; set a smaller number, or another aws:region",
+            "the account has {count} availability zones in {region} ({there}), and zoneCount is "
+            "{wanted}; set a smaller number, or another aws:region",
+            count=len(there),
+            region=region,
+            there=", ".join(there),
+            wanted=network.zone_count,
         )
     return (*zones, *added)
 
@@ -122,22 +115,18 @@ def check_zones(region: str, count: int, names: tuple[str, ...]) -> None:
     """Raise ValueError where a stack file names zones of another region, one twice, or another number."""
     for name in names:
         if not re.fullmatch(re.escape(region) + "[a-z]", name):
-            raise ValueError(
-                t(
-                    "{name} is not a zone of {region}; its zones are named like {region}a",
-                    name=name,
-                    region=region,
-                )
+            raise Invalid(
+                "{name} is not a zone of {region}; its zones are named like {region}a",
+                name=name,
+                region=region,
             )
     if len(set(names)) < len(names):
-        raise ValueError(t("{names} contains a zone twice; name each once", names=", ".join(names)))
+        raise Invalid("{names} contains a zone twice; name each once", names=", ".join(names))
     if names and len(names) != count:
-        raise ValueError(
-            t(
-                "{names} has {count} zone, but zoneCount is {wanted}; make them equal",
-                "{names} has {count} zones, but zoneCount is {wanted}; make them equal",
-                names=", ".join(names),
-                count=len(names),
-                wanted=count,
-            )
+        raise Invalid(
+            "{names} has {count} zone, but zoneCount is {wanted}; make them equal",
+            "{names} has {count} zones, but zoneCount is {wanted}; make them equal",
+            names=", ".join(names),
+            count=len(names),
+            wanted=count,
         )

@@ -5,12 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from ipaddress import IPv4Network
 from typing import Generic, TypeVar
 
-from tools.i18n import Text, t
+from tools.i18n import Text, Value, t
 
 T = TypeVar("T")
+
+
+class Invalid(ValueError):
+    """A setting is invalid. It is raised with a message and its values, like `t`."""
+
+    def __init__(self, template: str, plural: str = "", /, **values: Value) -> None:
+        super().__init__(Text(template, tuple(values.items()), plural))
+
 
 PRIVATE_RANGES = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """RFC 1918."""
@@ -32,14 +41,8 @@ class Change:
 
 
 IN_PLACE = Change("changes in place, and no task is replaced")
-NEW_TASKS = Change(
-    "the service replaces its tasks, as for a new version",
-    new_tasks=True,
-)
-NEW_IMAGE = Change(
-    "a new image is built, and the service replaces its tasks",
-    new_tasks=True,
-)
+NEW_TASKS = Change("the service replaces its tasks, as for a new version", new_tasks=True)
+NEW_IMAGE = Change("a new image is built, and the service replaces its tasks", new_tasks=True)
 
 KEPT_LOGS = Change(
     "`true` to `false` is refused with `protect`, as the logs would be deleted: first `pulumi config set protect "
@@ -64,6 +67,8 @@ class Key(Generic[T]):
     example: str = ""
     """Another value, which poc accepts; needless for a boolean, and for a number if the next one is accepted."""
     change: Change = IN_PLACE
+    shown: Text | None = None
+    """Why an encrypted value is refused: AWS shows the value in plain text."""
 
     def another(self, than: str) -> str:
         """Return a value that is not the given one: the example, or the default."""
@@ -81,6 +86,13 @@ class Key(Generic[T]):
         return kinds.get(type(self.rule(self.default)), "string")
 
 
+SHOWN = t(
+    "it is encrypted, but ECS shows a task's command in plain text; make the command read the secret from a "
+    "variable of appSecrets, and set the command with --plaintext"
+)
+"""Of a command."""
+
+
 def value_of(key: Key[T]) -> T:
     """Return the field of a record that has the key's value (`Reader.record`), without one its default."""
     found: T = field(default_factory=lambda: key.rule(key.default), metadata={"key": key})
@@ -90,7 +102,7 @@ def value_of(key: Key[T]) -> T:
 def boolean(text: str) -> bool:
     # The engine accepts no other spelling for a key of type boolean in Pulumi.yaml.
     if text not in ("true", "false"):
-        raise ValueError(t("{text!r} is neither true nor false", text=text))
+        raise Invalid("{text!r} is neither true nor false", text=text)
     return text == "true"
 
 
@@ -105,15 +117,13 @@ class Integer:
     def __call__(self, text: str) -> int:
         bounds = {"low": self.low, "high": self.high, "unit": self.unit}
         if not re.fullmatch(r"[+-]?[0-9]+", text):
-            raise ValueError(
-                t(
-                    "{text!r} is not a whole number; it must be {low} to {high}{unit}",
-                    text=text,
-                    **bounds,
-                )
+            raise Invalid(
+                "{text!r} is not a whole number; it must be {low} to {high}{unit}",
+                text=text,
+                **bounds,
             )
         if not self.low <= int(text) <= self.high:
-            raise ValueError(t("{text} is outside {low} to {high}{unit}", text=text, **bounds))
+            raise Invalid("{text} is outside {low} to {high}{unit}", text=text, **bounds)
         return int(text)
 
 
@@ -126,9 +136,7 @@ class Choice:
     def __call__(self, text: str) -> str:
         if text not in self.options:
             known = ", ".join(self.options)
-            raise ValueError(
-                t("{text!r} is unknown; choose one of {known}", text=text, known=known)
-            )
+            raise Invalid("{text!r} is unknown; choose one of {known}", text=text, known=known)
         return text
 
 
@@ -136,7 +144,7 @@ def one_of(numbers: Collection[int]) -> Callable[[str], int]:
     def rule(text: str) -> int:
         if not text.isdecimal() or int(text) not in numbers:
             known = ", ".join(map(str, numbers))
-            raise ValueError(t("{text!r} is not one of {known}", text=text, known=known))
+            raise Invalid("{text!r} is not one of {known}", text=text, known=known)
         return int(text)
 
     return rule
@@ -147,10 +155,16 @@ def pattern(expression: str, meaning: Text) -> Callable[[str], str]:
 
     def rule(text: str) -> str:
         if not re.fullmatch(expression, text):
-            raise ValueError(t("{text!r} is not {meaning}", text=text, meaning=meaning))
+            raise Invalid("{text!r} is not {meaning}", text=text, meaning=meaning)
         return text
 
     return rule
+
+
+def with_nearest(problem: Text, name: str, known: Collection[str]) -> Text:
+    """Return the problem of an unknown name, with the one that is most like it, if one is."""
+    near = get_close_matches(name, known, 1)
+    return t("{rule}; did you mean {near}?", rule=problem, near=near[0]) if near else problem
 
 
 def optional(rule: Callable[[str], str]) -> Callable[[str], str]:
@@ -171,39 +185,25 @@ def private_range(text: str) -> IPv4Network:
     try:
         network = IPv4Network(text, strict=False)
     except ValueError as wrong:
-        raise ValueError(
-            t("{text!r} is not an address range like 10.0.0.0/16", text=text)
-        ) from wrong
+        raise Invalid("{text!r} is not an address range like 10.0.0.0/16", text=text) from wrong
     if "/" not in text:
-        raise ValueError(t("{text} has no prefix length; write e.g. {text}/16", text=text))
+        raise Invalid("{text} has no prefix length; write e.g. {text}/16", text=text)
     if str(network) != text:
-        raise ValueError(
-            t(
-                "{text} is not the first address of its range; write {network}",
-                text=text,
-                network=str(network),
-            )
+        raise Invalid(
+            "{text} is not the first address of its range; write {network}",
+            text=text,
+            network=str(network),
         )
     if network.prefixlen < WIDEST:
-        raise ValueError(
-            t(
-                "{text} is larger than a VPC can be; use /{widest} to /{narrowest}",
-                text=text,
-                **SIZES,
-            )
+        raise Invalid(
+            "{text} is larger than a VPC can be; use /{widest} to /{narrowest}", text=text, **SIZES
         )
     if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
         ranges = ", ".join(map(str, PRIVATE_RANGES))
-        raise ValueError(
-            t("{text} is not private; use a part of {ranges}", text=text, ranges=ranges)
-        )
+        raise Invalid("{text} is not private; use a part of {ranges}", text=text, ranges=ranges)
     if network.prefixlen > NARROWEST:
-        raise ValueError(
-            t(
-                "{text} is too small for the subnets; use /{widest} to /{narrowest}",
-                text=text,
-                **SIZES,
-            )
+        raise Invalid(
+            "{text} is too small for the subnets; use /{widest} to /{narrowest}", text=text, **SIZES
         )
     return network
 
@@ -213,10 +213,8 @@ def status_codes(text: str) -> str:
     spans = [re.fullmatch(r"(\d{3})(?:-(\d{3}))?", part) for part in text.split(",")]
     bounds = [(int(span[1]), int(span[2] or span[1])) for span in spans if span]
     if len(bounds) < len(spans) or not all(200 <= low <= high <= 499 for low, high in bounds):
-        raise ValueError(
-            t(
-                "{text!r} is not a code from 200 to 499, a list (200,204) or a range (200-299)",
-                text=text,
-            )
+        raise Invalid(
+            "{text!r} is not a code from 200 to 499, a list (200,204) or a range (200-299)",
+            text=text,
         )
     return text

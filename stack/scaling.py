@@ -10,7 +10,7 @@ from datetime import datetime, time
 
 from stack import rules
 from stack.file import Reader
-from stack.rules import Key
+from stack.rules import Invalid, Key
 from tools.i18n import t
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -63,16 +63,14 @@ def hours(text: str) -> Hours | None:
         start, stop = time.fromisoformat(found[2]), time.fromisoformat(found[3])
         days = _days(found[1])
     except ValueError:
-        raise ValueError(
-            t("{text!r} is not days and hours like mon-fri 08:00-20:00", text=text)
+        raise Invalid(
+            "{text!r} is not days and hours like mon-fri 08:00-20:00", text=text
         ) from None
     if start >= stop:
-        raise ValueError(
-            t(
-                "{text!r} does not end after it starts, and both are on the same day; swap the two, "
-                "or end at 23:59",
-                text=text,
-            )
+        raise Invalid(
+            "{text!r} does not end after it starts, and both are on the same day; swap the two, "
+            "or end at 23:59",
+            text=text,
         )
     return Hours(text=text, days=days, start=start, stop=stop)
 
@@ -106,22 +104,15 @@ def time_zone(text: str) -> str:
     area, _, _ = text.partition("/")
     known = zoneinfo.available_timezones()
     if text not in known or (area not in AREAS and text != "UTC"):
-        raise ValueError(
-            t(
-                "{text!r} is not a canonical IANA time zone, which AWS requires; write a name like "
-                "Asia/Tokyo, or UTC",
-                text=text,
-            )
+        raise Invalid(
+            "{text!r} is not a canonical IANA time zone, which AWS requires; write a name like "
+            "Asia/Tokyo, or UTC",
+            text=text,
         )
     return text
 
 
-MIN_COUNT = Key(
-    "minCount",
-    "1",
-    rules.Integer(1, MOST),
-    "minimum number of tasks with scaling",
-)
+MIN_COUNT = Key("minCount", "1", rules.Integer(1, MOST), "minimum number of tasks with scaling")
 MAX_COUNT = Key(
     "maxCount",
     "0",
@@ -149,11 +140,7 @@ SCHEDULE = Key(
     example="mon-sun 00:00-23:59",
 )
 SCHEDULE_TIME_ZONE = Key(
-    "scheduleTimeZone",
-    "Asia/Tokyo",
-    time_zone,
-    "IANA time zone of `schedule`",
-    example="UTC",
+    "scheduleTimeZone", "Asia/Tokyo", time_zone, "IANA time zone of `schedule`", example="UTC"
 )
 
 
@@ -205,26 +192,22 @@ class ScalingSettings:
 def check_minimum(low: int, high: int) -> None:
     """Raise ValueError when minCount is above maxCount."""
     if high and low > high:
-        raise ValueError(
-            t("{low} is above maxCount {high}; lower one or raise the other", low=low, high=high)
+        raise Invalid(
+            "{low} is above maxCount {high}; lower one or raise the other", low=low, high=high
         )
 
 
 def check_maximum(high: int, cpu: int, requests: int) -> None:
     """Raise ValueError when maxCount is set without a target."""
     if high and not (cpu or requests):
-        raise ValueError(
-            t(
-                "{high} has no scaling target; set scaleCpuTarget or scaleRequestsPerTarget, or "
-                "maxCount 0",
-                high=high,
-            )
+        raise Invalid(
+            "{high} has no scaling target; set scaleCpuTarget or scaleRequestsPerTarget, or "
+            "maxCount 0",
+            high=high,
         )
 
 
 def check_hours(when: Hours | None, tasks: int) -> None:
     """Raise ValueError when no task would run in the hours."""
     if when and not tasks:
-        raise ValueError(
-            t("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)
-        )
+        raise Invalid("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)

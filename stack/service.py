@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from stack import container, image, load_balancer, rules
 from stack.file import Reader
-from stack.rules import Key, value_of
+from stack.rules import Invalid, Key, value_of
 from stack.scaling import ScalingSettings
 from stack.shifting import DeploymentSettings
 from tools.i18n import Text, t
@@ -81,11 +81,7 @@ EXEC_ENABLED = Key(
     change=rules.NEW_TASKS,
 )
 LOG_RETENTION_DAYS = Key(
-    "logRetentionDays",
-    "30",
-    rules.one_of(LOG_DAYS),
-    "retention of logs in days",
-    example="60",
+    "logRetentionDays", "30", rules.one_of(LOG_DAYS), "retention of logs in days", example="60"
 )
 
 
@@ -102,7 +98,7 @@ class ServiceSettings:
     """The app's variables that have the database's password."""
     connections: int = value_of(image.APP_CONNECTIONS)
     """The most database connections of one worker's pool."""
-    deploy_command: tuple[str, ...]
+    deploy_command: tuple[str, ...] = value_of(image.DEPLOY_COMMAND)
     """The words of the command; empty: none."""
     cpu: int = value_of(TASK_CPU)
     memory: int = value_of(TASK_MEMORY)
@@ -137,7 +133,6 @@ class ServiceSettings:
             variables=container.variables(read),
             secrets={name: arn for name, arn in secrets.items() if arn != container.PASSWORD},
             passwords=tuple(name for name, arn in secrets.items() if arn == container.PASSWORD),
-            deploy_command=image.deploy_command(read),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
             deployment=DeploymentSettings.load(read, scaling.requests),
@@ -148,8 +143,8 @@ def checked_cpu(cpu: int) -> int:
     """Return the CPU size. Raises ValueError when Fargate does not have it."""
     if cpu not in MEMORY_BY_CPU:
         sizes = ", ".join(map(str, MEMORY_BY_CPU))
-        raise ValueError(
-            t("{cpu} is not a Fargate CPU size; choose one of {sizes}", cpu=cpu, sizes=sizes)
+        raise Invalid(
+            "{cpu} is not a Fargate CPU size; choose one of {sizes}", cpu=cpu, sizes=sizes
         )
     return cpu
 
@@ -157,14 +152,12 @@ def checked_cpu(cpu: int) -> int:
 def checked_memory(cpu: int, memory: int, key: str = "taskCpu") -> int:
     """Return the memory size. Raises ValueError when Fargate does not have it with the CPU size of ``key``."""
     if memory not in MEMORY_BY_CPU[cpu]:
-        raise ValueError(
-            t(
-                "{memory} is not possible with {key} {cpu}; choose {sizes}",
-                memory=memory,
-                key=key,
-                cpu=cpu,
-                sizes=_spell(cpu),
-            )
+        raise Invalid(
+            "{memory} is not possible with {key} {cpu}; choose {sizes}",
+            memory=memory,
+            key=key,
+            cpu=cpu,
+            sizes=_spell(cpu),
         )
     return memory
 
@@ -174,10 +167,7 @@ def _spell(cpu: int) -> Text:
     if len(sizes) <= 4:
         return t("one of {sizes}", sizes=", ".join(map(str, sizes)))
     return t(
-        "{low} to {high} in steps of {step}",
-        low=sizes[0],
-        high=sizes[-1],
-        step=sizes[1] - sizes[0],
+        "{low} to {high} in steps of {step}", low=sizes[0], high=sizes[-1], step=sizes[1] - sizes[0]
     )
 
 

@@ -73,22 +73,8 @@ BASTION_ENABLED = Key(
 )
 
 PARTS = (
-    *(
-        network,
-        database,
-        image,
-        container,
-        service,
-        uploads,
-        workers,
-        jobs,
-        shifting,
-        scaling,
-        load_balancer,
-        login,
-        allowed_cidrs,
-    ),
-    monitoring,
+    *(network, database, image, container, service, uploads, workers, jobs, shifting, scaling),
+    *(load_balancer, login, allowed_cidrs, monitoring),
 )
 
 KEYS: tuple[Key[Any], ...] = (
@@ -221,11 +207,7 @@ class Settings:
             image=ImageSettings.load(read),
             health=read.record(HealthSettings),
             https=https,
-            login=LoginSettings.load(
-                read,
-                https=https.enabled,
-                strategy=tasks.deployment.strategy,
-            ),
+            login=LoginSettings.load(read, https=https.enabled, strategy=tasks.deployment.strategy),
             service=tasks,
             workers=workers.workers(read, tasks.cpu, tasks.memory),
             jobs=jobs.jobs(read, tasks.cpu, tasks.memory),

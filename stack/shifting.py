@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stack import rules, scaling
 from stack.file import Reader
-from stack.rules import Change, Key, value_of
+from stack.rules import Change, Invalid, Key, value_of
 from tools.i18n import t
 
 ROLLING, CANARY, LINEAR, BLUE_GREEN = "rolling", "canary", "linear", "blueGreen"
@@ -43,7 +43,7 @@ The rest is for the image, a new database and a lock. A test compares it with .g
 
 WITHOUT_SERVICE = Change(
     "in place between `canary`, `linear` and `blueGreen`; to and from `rolling` refused while the service runs: "
-    "first `ecsEnabled false`",
+    "first `ecsEnabled false`"
 )
 
 DEPLOY_STRATEGY = Key(
@@ -108,16 +108,14 @@ def check_push(limit: int, commands: int) -> None:
     The limit counts for the roll-out, and once more for the task of deployCommand: ``commands`` is 1 or 0.
     """
     if limit * (1 + commands) > PUSH_MINUTES:
-        raise ValueError(
-            t(
-                "{limit} minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job "
-                "ends first, in the middle of `pulumi up`. It has {minutes} minutes for the roll-out and "
-                "for deployCommand, which may take as long again; set rolloutTimeoutMinutes to {most} or less, and "
-                "shorter waits if it refuses that",
-                limit=limit,
-                minutes=PUSH_MINUTES,
-                most=PUSH_MINUTES // (1 + commands),
-            )
+        raise Invalid(
+            "{limit} minutes are too long for a stack that GitHub Actions deploys (permissionsBoundary): the job "
+            "ends first, in the middle of `pulumi up`. It has {minutes} minutes for the roll-out and "
+            "for deployCommand, which may take as long again; set rolloutTimeoutMinutes to {most} or less, and "
+            "shorter waits if it refuses that",
+            limit=limit,
+            minutes=PUSH_MINUTES,
+            most=PUSH_MINUTES // (1 + commands),
         )
 
 
@@ -127,11 +125,9 @@ def check_requests(requests: int, deployment: DeploymentSettings) -> None:
     The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
     """
     if requests and deployment.shifts:
-        raise ValueError(
-            t(
-                "{requests} counts the requests of one target group, and deployStrategy {strategy} moves "
-                "them between two; scale by scaleCpuTarget, or deploy by rolling",
-                requests=requests,
-                strategy=deployment.strategy,
-            )
+        raise Invalid(
+            "{requests} counts the requests of one target group, and deployStrategy {strategy} moves "
+            "them between two; scale by scaleCpuTarget, or deploy by rolling",
+            requests=requests,
+            strategy=deployment.strategy,
         )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
 
 from stack import database, image, scaling, service, shifting
 from stack.file import Reader
 from stack.jobs import JOBS
-from stack.rules import Key
+from stack.rules import Invalid, Key
 from stack.workers import WORKERS
 from tools.i18n import Text, t
 
@@ -151,31 +153,27 @@ def check_peak(sizes: Sizes) -> None:
         return
     found = _either(list(choices(sizes)))
     if sizes.peak > TARGETS:
-        raise ValueError(
-            t(
-                "{tasks} is too many: up to {peak} tasks during a roll-out are targets of one load "
-                "balancer, which has at most {limit}; choose {choices}",
-                tasks=sizes.tasks,
-                peak=sizes.peak,
-                limit=TARGETS,
-                choices=found,
-            )
-        )
-    raise ValueError(
-        t(
-            "{tasks} is too many: up to {peak} tasks during a roll-out can open {needed} connections "
-            "({workers} x {each} each, and {own} others), and {kind} allows at most {allowed}; choose "
-            "{choices}",
+        raise Invalid(
+            "{tasks} is too many: up to {peak} tasks during a roll-out are targets of one load "
+            "balancer, which has at most {limit}; choose {choices}",
             tasks=sizes.tasks,
-            needed=sizes.connections,
             peak=sizes.peak,
-            workers=sizes.workers,
-            each=sizes.pool + sizes.spare,
-            own=sizes.other_connections,
-            kind=sizes.instance_class,
-            allowed=sizes.allowed,
+            limit=TARGETS,
             choices=found,
         )
+    raise Invalid(
+        "{tasks} is too many: up to {peak} tasks during a roll-out can open {needed} connections "
+        "({workers} x {each} each, and {own} of workers, jobs and commands, which count, too), and {kind} "
+        "allows at most {allowed}; choose {choices}",
+        tasks=sizes.tasks,
+        needed=sizes.connections,
+        peak=sizes.peak,
+        workers=sizes.workers,
+        each=sizes.pool + sizes.spare,
+        own=sizes.other_connections,
+        kind=sizes.instance_class,
+        allowed=sizes.allowed,
+        choices=found,
     )
 
 
@@ -184,7 +182,21 @@ def choices(sizes: Sizes) -> Iterator[Text | str]:
 
     Where none does, and beyond the targets, also the most tasks that any class allows.
     """
-    single = [*_fewer_tasks(sizes), *_fewer_connections(sizes), *_larger_class(sizes)]
+    # Without scaling `least` is the number of tasks itself.
+    least = sizes.least if sizes.scaled else 1
+    nearest: tuple[tuple[str, Key[Any], Iterable[Any]], ...] = (
+        ("tasks", sizes.key, range(scaling.MOST, least - 1, -1)),
+        ("pool", image.APP_CONNECTIONS, range(sizes.pool - 1, 0, -1)),
+        (
+            "instance_class",
+            database.DATABASE_INSTANCE_CLASS,
+            database.larger_classes(sizes.instance_class),
+        ),
+    )
+    single = []
+    for name, key, values in nearest:
+        found = (each for each in values if replace(sizes, **{name: each}).fits)
+        single += [f"{key.name} {each}" for each in islice(found, 1)]
     yield from single
     if sizes.others:
         yield t("fewer workers and jobs")
@@ -214,42 +226,19 @@ def _either(found: list[Text | str]) -> Text | str:
     return t("{these} or {last}", these=these, last=last) if others else last
 
 
-def _fewer_tasks(sizes: Sizes) -> Iterator[str]:
-    most = sizes.most_tasks()
-    # Without scaling `least` is the number of tasks itself.
-    if most >= (sizes.least if sizes.scaled else 1):
-        yield f"{sizes.key.name} {most}"
-
-
-def _fewer_connections(sizes: Sizes) -> Iterator[str]:
-    numbers = range(sizes.pool - 1, 0, -1)
-    found = next((each for each in numbers if replace(sizes, pool=each).fits), None)
-    if found:
-        yield f"{image.APP_CONNECTIONS.name} {found}"
-
-
-def _larger_class(sizes: Sizes) -> Iterator[str]:
-    kinds = database.larger_classes(sizes.instance_class)
-    found = next((each for each in kinds if replace(sizes, instance_class=each).fits), None)
-    if found:
-        yield f"{database.DATABASE_INSTANCE_CLASS.name} {found}"
-
-
 def check_time(sizes: Sizes) -> None:
     """Raise ValueError when no roll-out could end within the limit."""
     if 0 < sizes.limit < sizes.minutes:
-        raise ValueError(
-            t(
-                "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
-                "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
-                "or more, or 0, which is always enough",
-                limit=sizes.limit,
-                wait=sizes.wait,
-                rate=LAUNCHES_A_MINUTE,
-                tasks=sizes.tasks,
-                start=shifting.START_MINUTES,
-                least=sizes.minutes,
-            )
+        raise Invalid(
+            "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
+            "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
+            "or more, or 0, which is always enough",
+            limit=sizes.limit,
+            wait=sizes.wait,
+            rate=LAUNCHES_A_MINUTE,
+            tasks=sizes.tasks,
+            start=shifting.START_MINUTES,
+            least=sizes.minutes,
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from stack import image, maps, rules, service
 from stack.file import Reader
 from stack.maps import Field
-from stack.rules import Change, Key
+from stack.rules import Change, Invalid, Key
 from tools.i18n import said, t
 
 MOST = 100
@@ -35,8 +35,9 @@ WORKERS = Key(
     example='{"mail": {"command": "sleep infinity"}}',
     change=Change(
         "a new entry only adds its service, and one that is taken away deletes only that; a changed one replaces "
-        "that worker's tasks",
+        "that worker's tasks"
     ),
+    shown=rules.SHOWN,
 )
 
 
@@ -57,8 +58,6 @@ def workers(read: Reader, cpu: int, memory: int) -> tuple[Worker, ...]:
     found = read(WORKERS)
 
     def checked() -> tuple[Worker, ...]:
-        if read.is_encrypted(WORKERS):
-            raise ValueError(image.ENCRYPTED)
         return tuple(
             Worker(
                 name=name,
@@ -81,4 +80,4 @@ def sizes(name: str, cpu: int, memory: int) -> dict[str, int]:
             "memory": service.checked_memory(cpu, memory, "cpu"),
         }
     except ValueError as wrong:
-        raise ValueError(t("{name}: {why}", name=name, why=said(wrong))) from None
+        raise Invalid("{name}: {why}", name=name, why=said(wrong)) from None

@@ -4,7 +4,7 @@ With ``--add`` it inserts an empty entry for each missing message, after the one
 
 A message without Japanese is shown in English: neither fails a test, so that a change can come in English only.
 
-Messages stand in calls of ``t``, in the help of commands and in the settings.
+Messages stand in calls of ``t`` and ``Invalid``, in the help of commands and in the settings.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def by_file(places: Sequence[Path] = SOURCES) -> Iterator[list[str]]:
 
 
 def marked(tree: ast.AST, name: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines and templates that are given to ``t``."""
+    """Yield the lines and templates that are given to ``t`` or ``Invalid``."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "t":
+        if isinstance(node, ast.Call) and _name(node.func) in ("t", "Invalid"):
             template = node.args[0] if node.args else None
             if not isinstance(template, ast.Constant):
                 where = f"{name}:{node.lineno}"

@@ -15,15 +15,8 @@ from tools.i18n import LANGUAGES, in_language, translated
 
 PROJECT = ROOT / "Pulumi.yaml"
 CHOSEN = (
-    *(
-        "ecsEnabled",
-        "protect",
-        "databaseInstanceClass",
-        "appFolder",
-        "appVariables",
-        "desiredCount",
-    ),
-    *("healthPath", "domainName", "hostedZoneId", "alarmEmail"),
+    *("ecsEnabled", "protect", "databaseInstanceClass", "appFolder", "appVariables"),
+    *("desiredCount", "healthPath", "domainName", "hostedZoneId", "alarmEmail"),
 )
 """The settings that nearly every stack sets."""
 SUBJECTS = {

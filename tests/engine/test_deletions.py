@@ -16,7 +16,7 @@ TAKEN_OUT = {
     ),
     "the rules between load balancer and tasks": (
         ("infra/security_groups.py",
-         '        rules.connect("alb", args.balancer_group_id, "app", task, args.container_port)\n', ""),
+         '        rules.connect("alb", balancer.security_group_id, "app", task, port)\n', ""),
         "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule careapp-poc-alb-to-app-3000",
         "The load balancer cannot reach the tasks on port 3000",
     ),

@@ -87,13 +87,13 @@ ROWS = {
         bucket("access-logs"),
         tuple(f":{each}::{NAME}-access-logs" for each in OF_A_BUCKET),
         "trafficLogs",
-        ("infra/load_balancer.py", "if not logs.traffic:", "if logs:"),
+        ("infra/load_balancer.py", "if not self.settings.logs.traffic:", "if self:"),
     ),
     "flow log": Row(
         reads(LOG_GROUPS, ("ec2", "describe_flow_logs")),
         tuple(f":{each}::{NAME}-flow" for each in ("LogGroup", "FlowLog", "Role", "RolePolicy")),
         "trafficLogs",
-        ("infra/network.py", "if args.settings.logs.traffic:", "if None:"),
+        ("infra/network.py", "if settings.logs.traffic:", "if None:"),
     ),
     "database's logs": Row(
         reads(LOG_GROUPS),

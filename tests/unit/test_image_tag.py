@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from infra.image_tag import choose_tag, hash_sources
-from infra.registry import AppImage, AppImageArgs
+from infra.registry import AppImage
 from tests.unit.conftest import NAME, of
 
 IMAGE = "docker:index/image:Image"
@@ -24,8 +24,8 @@ def image(engine, checkout):
     def image(tag="", **changes):
         last = {"type": IMAGE, "outputs": {"imageName": f"{URL}:{tag}"}}
         urn = f"urn:pulumi:poc::careapp::careapp:infra:AppImage${IMAGE}::{NAME}-app"
-        args = AppImageArgs(settings=of(**changes), before={urn: last} if tag else {})
-        return engine.run(lambda: AppImage(NAME, args))
+        before = {urn: last} if tag else {}
+        return engine.run(lambda: AppImage(NAME, of(**changes), before))
 
     return image
 

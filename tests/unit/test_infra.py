@@ -33,18 +33,19 @@ def container(engine, name="careapp-poc-app"):
 # The network.
 
 
-def transformed(kind, props):
-    args = pulumi.ResourceTransformArgs(
-        custom=True, type_=kind, name="x", props=props, opts=pulumi.ResourceOptions()
+def through(transform, kind, name="x", **props):
+    """Return what a transform makes of a resource."""
+    opts = pulumi.ResourceOptions()
+    return transform(
+        pulumi.ResourceTransformArgs(custom=True, type_=kind, name=name, props=props, opts=opts)
     )
-    result = no_public_ips(args)
-    return result and result.props
 
 
 def test_no_subnet_hands_out_public_addresses_and_nothing_else_is_changed():
     subnet = {"mapPublicIpOnLaunch": True, "cidrBlock": "10.0.0.0/24"}
-    assert transformed("aws:ec2/subnet:Subnet", subnet) == subnet | {"mapPublicIpOnLaunch": False}
-    assert transformed("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}) is None
+    changed = through(no_public_ips, "aws:ec2/subnet:Subnet", **subnet)
+    assert changed.props == subnet | {"mapPublicIpOnLaunch": False}
+    assert through(no_public_ips, "aws:ec2/vpc:Vpc", cidrBlock="10.0.0.0/16") is None
 
 
 @pytest.mark.parametrize("protect", [True, False])
@@ -52,10 +53,7 @@ def test_vpc_and_two_zones_subnets_are_protected_and_a_third_zone_may_go(configu
     transform = protect_subnets(configured(protect=str(protect).lower()))
 
     def protected(kind, name):
-        args = pulumi.ResourceTransformArgs(
-            custom=True, type_=kind, name=name, props={}, opts=pulumi.ResourceOptions()
-        )
-        return transform(args).opts.protect
+        return through(transform, kind, name).opts.protect
 
     assert protected("aws:ec2/vpc:Vpc", NAME) is protect
     subnet = "aws:ec2/subnet:Subnet"

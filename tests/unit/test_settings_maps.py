@@ -26,17 +26,9 @@ def job(**fields):
 
 
 def test_a_worker_has_the_web_tasks_size_and_one_task(configured):
-    settings = configured(taskCpu="512", taskMemory="1024", **worker())
-    assert settings.workers == (
-        Worker(
-            name="mail",
-            command=("celery", "-A", "app", "worker"),
-            count=1,
-            cpu=512,
-            memory=1024,
-            stop_seconds=30,
-        ),
-    )
+    [found] = configured(taskCpu="512", taskMemory="1024", **worker()).workers
+    own = {"name": "mail", "command": ("celery", "-A", "app", "worker")}
+    assert found == Worker(**own, count=1, cpu=512, memory=1024, stop_seconds=30)
 
 
 def test_each_field_of_a_worker_is_its_own(configured):
@@ -47,20 +39,11 @@ def test_each_field_of_a_worker_is_its_own(configured):
 
 
 def test_a_job_has_the_web_tasks_size_the_schedule_s_zone_and_an_hour(configured):
-    settings = configured(scheduleTimeZone="Europe/Berlin", **job())
-    assert settings.jobs == (
-        Job(
-            name="report",
-            command=("flask", "report", "--yesterday"),
-            schedule="cron(0 3 * * ? *)",
-            time_zone="Europe/Berlin",
-            cpu=256,
-            memory=512,
-            enabled=True,
-            timeout_minutes=60,
-        ),
-    )
-    assert str(settings.jobs[0].next_run(NOW)) == "2026-11-30 02:00:00+00:00"
+    [found] = configured(scheduleTimeZone="Europe/Berlin", **job()).jobs
+    own = {"name": "report", "command": ("flask", "report", "--yesterday")}
+    when = {"schedule": "cron(0 3 * * ? *)", "time_zone": "Europe/Berlin", "enabled": True}
+    assert found == Job(**own, **when, cpu=256, memory=512, timeout_minutes=60)
+    assert str(found.next_run(NOW)) == "2026-11-30 02:00:00+00:00"
 
 
 def test_each_field_of_a_job_is_its_own(configured):

@@ -47,10 +47,6 @@ def test_a_number_may_be_at_its_bounds_and_not_beyond(configured, key):
         assert problem.startswith(f"{key}: {beyond} ")
 
 
-def test_a_rolling_deployment_needs_no_time_for_waits(configured):
-    assert configured(rolloutTimeoutMinutes="1", bakeMinutes="60").rollout_minutes == 1
-
-
 @pytest.mark.parametrize(
     ("changes", "minutes"),
     [
@@ -61,6 +57,13 @@ def test_a_rolling_deployment_needs_no_time_for_waits(configured):
         ({"deployStrategy": "canary", "bakeMinutes": "60"}, 130),
         ({"deployStrategy": "canary", "maxCount": "101", **LARGE}, 21),
         ({"deployStrategy": "canary", "rolloutTimeoutMinutes": "30"}, 30),
+        # Without waits, from a person's own machine, and by push.
+        ({"rolloutTimeoutMinutes": "1", "bakeMinutes": "60"}, 1),
+        ({"rolloutTimeoutMinutes": "1440"}, 1440),
+        (
+            {"rolloutTimeoutMinutes": "60", "permissionsBoundary": "careapp-delivery-poc-boundary"},
+            60,
+        ),
     ],
     ids=str,
 )
@@ -135,12 +138,6 @@ def test_a_number_that_is_not_one_is_refused(configured, key):
     assert problem.startswith(f"{key}: '2.5' is not a whole number; it must be ")
 
 
-def test_a_deploy_from_somebody_s_own_machine_may_take_a_day(configured):
-    assert configured(rolloutTimeoutMinutes="1440").rollout_minutes == 1440
-    by_push = {"permissionsBoundary": "careapp-delivery-poc-boundary"}
-    assert configured(rolloutTimeoutMinutes="60", **by_push).rollout_minutes == 60
-
-
 def test_what_elb_takes_for_status_codes_is_accepted(configured):
     for codes in ("200", "499", "200,204,301", "200-299", "200-299,302"):
         assert configured(healthMatcher=codes).health.matcher == codes
@@ -161,14 +158,10 @@ def test_the_keys_that_give_credentials_are_those_of_the_provider():
     assert keys == set(OTHER_CREDENTIALS)
 
 
-def test_a_profile_and_what_gives_no_credentials_are_accepted(configured):
+def test_other_packages_keys_are_accepted_unless_they_give_credentials(configured):
     others = {"aws:region": "ap-northeast-1", "aws:profile": "me", "aws:maxRetries": "9"}
+    others |= {"docker:host": "unix:///run/docker.sock"}
     assert configured(others) == replace(configured(), profile="me")
-
-
-def test_keys_of_other_packages_are_none_of_our_business(configured):
-    others = {"aws:region": "ap-northeast-1", "docker:host": "unix:///run/docker.sock"}
-    assert configured(others) == configured()
 
 
 def test_clients_are_addresses_ranges_and_prefix_lists(configured):

@@ -59,12 +59,9 @@ def test_without_scaling_the_tasks_are_those_of_desired_count(configured):
     assert configured(desiredCount="3", schedule="mon-fri 08:00-20:00").sizes.tasks == 3
 
 
-def test_the_task_s_variables_say_what_is_counted(configured):
+def test_connections_are_those_of_the_task_s_variables_also_of_another_app(configured):
     service = configured(taskCpu="4096", taskMemory="8192", appConnections="3").service
     assert (service.workers, service.connections) == (4, 3)
-
-
-def test_another_app_has_the_connections_that_its_setting_says(configured):
     found = configured(appFolder="examples/flaskr", desiredCount="5").sizes
     assert found.connections == 10 * 4 + 2
 
@@ -142,11 +139,8 @@ def test_the_warnings_name_setting_numbers_and_way_out(configured):
 
 
 def test_a_class_whose_memory_is_unknown_has_the_most_connections_of_rds(configured):
-    found = configured(
-        databaseInstanceClass="db.unknown.large",
-        desiredCount="100",
-        alarmsEnabled="false",
-    ).sizes
+    unknown = {"databaseInstanceClass": "db.unknown.large", "alarmsEnabled": "false"}
+    found = configured(**unknown, desiredCount="100").sizes
     assert (found.allowed, list(sizes.warnings(found))) == (4995, [])
 
 
@@ -261,11 +255,7 @@ def test_a_class_whose_memory_is_not_known_is_refused_with_the_way_out(instance_
 def test_the_database_s_limits_grow_with_its_class(instance_class, memory, connections):
     assert database.free_memory(instance_class) == memory
     assert database.connections(instance_class) == connections
-
-
-def test_a_fifth_of_the_storage_is_kept_free():
-    assert database.free_storage(20) == 4 * GIB
-    assert database.free_storage(100) == 20 * GIB
+    assert (database.free_storage(20), database.free_storage(100)) == (4 * GIB, 20 * GIB)
 
 
 @pytest.mark.parametrize(("mebibytes", "percent"), [(512, 87), (640, 90), (1024, 90), (8192, 90)])

@@ -278,8 +278,7 @@ _ALL = (
         "alb-cannot-reach-task", "balancer-cannot-reach-task",
         t("the security-group rules between load balancer and task allow another port"),
         Edit(
-            "infra/security_groups.py", '"app", task, args.container_port)',
-            '"app", task, args.container_port + 1)')),
+            "infra/security_groups.py", '"app", task, port)', '"app", task, port + 1)')),
     in_code(
         "https-to-http-app", "target-protocol",
         t("the target group's protocol is HTTPS; the health check and the app speak HTTP"),
@@ -290,8 +289,7 @@ _ALL = (
         "task-cannot-reach-db", "task-cannot-reach-database",
         t("the security-group rules between task and database allow another port"),
         Edit(
-            "infra/security_groups.py", "args.database_group_id, args.database_port)",
-            "args.database_group_id, args.database_port + 1)")),
+            "infra/security_groups.py", "rds, database.port)", "rds, database.port + 1)")),
     Fault(
         "no-nat", "task-cannot-reach-aws", t("the private subnets have no route to the internet"),
         manual_change=delete_default_route),
@@ -388,7 +386,7 @@ _ALL = (
         PAGE_RAISES),
     in_code(
         "listener-moves", "no-listener", t("the listener is on port 8080, and pageUrl names no port"),
-        Edit("infra/listeners.py", "            port=HTTP,\n", "            port=8080,\n")),
+        Edit("infra/listeners.py", "        port=HTTP,\n", "        port=8080,\n")),
     update(
         "update-moves-page",
         t("an update of a healthy version: / answers 404, because its route was renamed"),

@@ -45,7 +45,7 @@ class Balancer(Protocol):
 class Update:
     """Notes what the update changes, and waits at its end until the service runs what it deploys.
 
-    Create it before the first resource, with the resources of the state (infra/state.py). Raises RunError where the
+    Create it before the first resource, with the resources of the state (infra/config.py). Raises RunError where the
     new health check would take down the tasks that run.
     """
 

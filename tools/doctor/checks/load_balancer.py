@@ -379,7 +379,7 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     # A public subnet has lost its route; any other was never meant for a load balancer.
     misplaced = any(not each.startswith(public) for each in names.values())
     text = t(
-        "In infra/load_balancer.py, set subnets=self.args.network.public_subnet_ids on the "
+        "In infra/load_balancer.py, set subnets=self.network.public_subnet_ids on the "
         "load balancer, and deploy:"
     )
     return Finding(
