@@ -129,11 +129,11 @@ LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class TunnelOptions:
-    """The stack, its folder, and the jump host that the tunnel must use; "" for any."""
+    """The stack, its folder, and the jump host that the tunnel must use; None for any."""
 
     stack: str
     folder: Path
-    via: str
+    via: str | None
 
 
 @contextmanager

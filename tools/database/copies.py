@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
@@ -355,8 +354,3 @@ def delete(session: Session, identifier: str, waiting: Waiting) -> None:
         return t("{id} is being deleted", id=identifier)
 
     waiting.until_done(left, MINUTES)
-
-
-def drill_name(names: StackNames) -> str:
-    """Return the identifier of a drill's instance."""
-    return f"{names.database}-drill"
