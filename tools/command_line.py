@@ -107,7 +107,8 @@ def run(command: click.Command) -> None:
     out = sys.stdout  # click replaces it by one whose errors it hides
     code = _run(command)
     try:
-        out.flush()
+        if out:  # None where the output is closed
+            out.flush()
     except BrokenPipeError:
         # Python writes what is left once more at its end, and would end with 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())

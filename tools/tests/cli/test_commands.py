@@ -89,8 +89,11 @@ command_line.run(program)
 @pytest.mark.parametrize("how", ["screen", "json", "--help"])
 def test_output_that_is_not_read_is_exit_code_141(how, monkeypatch):
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
-    command = f'"{sys.executable}" -c "$0" {how} | exec true; exit "${{PIPESTATUS[0]}}"'
-    done = subprocess.run(["bash", "-c", command, PRINTS], stderr=subprocess.PIPE, check=False)
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-c", PRINTS, how]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
     assert (done.returncode, done.stderr) == (141, b"")
 
 
