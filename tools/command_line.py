@@ -104,7 +104,16 @@ def run(command: click.Command) -> None:
     sys.excepthook = print_mistake
     set_language(chosen_language(sys.argv[1:]))
     translate_help(command)
-    sys.exit(_run(command))
+    out = sys.stdout  # click replaces it by one whose errors it hides
+    code = _run(command)
+    try:
+        if out:  # None where the output is closed
+            out.flush()
+    except BrokenPipeError:
+        # Python writes what is left once more at its end, and would end with 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        code = BROKEN_PIPE
+    sys.exit(code)
 
 
 def translate_help(command: click.Command) -> None:
@@ -115,10 +124,12 @@ def translate_help(command: click.Command) -> None:
     commands.translate_help(command)
 
 
-def _run(command: click.Command) -> int:
+def _run(command: click.Command) -> Any:
     try:
         command.main(prog_name="./careapp", complete_var="_CAREAPP_COMPLETE", standalone_mode=False)
         return 0
+    except SystemExit as ended:
+        return ended.code
     except click.UsageError as wrong:
         print_error(_usage(wrong))
         return USAGE
@@ -130,9 +141,6 @@ def _run(command: click.Command) -> int:
         return problem.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return BROKEN_PIPE
 
 
 def print_error(problem: Text) -> None:
@@ -215,7 +223,6 @@ def exit_code_of(work: Callable[[], int], interrupted: Text | None = None) -> in
             print(f"careapp: {interrupted!s}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
         return BROKEN_PIPE
     return CANNOT_READ
 

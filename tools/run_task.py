@@ -190,19 +190,15 @@ class Following:
                 seen = time.monotonic()
             elif time.monotonic() - seen > VISIBLE_SECONDS:
                 raise Refused(t("ECS no longer knows the task {task}.", task=self._arn))
-            if task is not None:
-                self._say_status(task)
+            if task is not None and task.status != self._status:
+                self._status = task.status
+                self._say(t("{task} of {revision}: {status}", task=task.short, revision=task.revision,
+                            status=task.status))  # fmt: skip
             self._show_new()
             time.sleep(POLL_SECONDS)
             if task is not None and task.status == "STOPPED":
                 self._show_new()  # the last lines may reach CloudWatch after the end
                 return task
-
-    def _say_status(self, task: Task) -> None:
-        if task.status != self._status:
-            self._status = task.status
-            self._say(t("{task} of {revision}: {status}", task=task.short, revision=task.revision,
-                        status=task.status))  # fmt: skip
 
     def _show_new(self) -> None:
         for line in self._log.new():

@@ -111,14 +111,21 @@ def test_credentials_that_are_not_there(call, command):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["dev", "cloud start --tasks process"])
-def test_a_port_that_is_taken(call, command):
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("dev", "--port"),
+        ("cloud start --tasks process", "--port"),
+        ("cloud start --tasks process", "--watch-port"),
+    ],
+)
+def test_a_port_that_is_taken(call, command, option):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, shown, complaint = call(f"{command} --port {port}")
+        code, shown, complaint = call(f"{command} {option} {port}")
     assert (code, shown) == (1, "")
-    assert f"port {port} " in first(complaint)
-    assert "--port" in first(complaint).partition(f"port {port} ")[2]
+    assert f"port {port}" in first(complaint)
+    assert option in first(complaint).partition(f"port {port}")[2]
 
 
 @pytest.mark.parametrize(("command", "wanted"), [("rehearse", 1), ("shell", 1)])

@@ -195,15 +195,7 @@ def translate(
         return _no_region(region)
     if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return _unreachable(error, service, region)
-    return (
-        _expired_session(error, profile)
-        or _no_credentials(error, profile)
-        or AwsProblem(
-            "refused",
-            t("{service} could not be called: {said}.", service=service, said=_words(error)),
-            t("Try again; if it fails again, check ~/.aws/config and the AWS_… variables."),
-        )
-    )
+    return _of_botocore(error, service, profile)
 
 
 def _client_error(
@@ -230,54 +222,55 @@ def _words(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
 
 
-def _expired_session(error: Exception, profile: str | None) -> AwsProblem | None:
-    """Return the problem of a session that needs a new login."""
-    from botocore import exceptions as boto
-
-    if isinstance(error, (boto.SSOError, boto.TokenRetrievalError, boto.NoAuthTokenError)):
-        return AwsProblem("expired", t("The AWS SSO session has expired."), log_in(profile))
-    if isinstance(error, boto.RefreshWithMFAUnsupportedError):
-        return AwsProblem("expired", t("The AWS credentials have expired."), log_in(profile))
-    if isinstance(error, boto.LoginInsufficientPermissions):
-        return AwsProblem(
-            "credentials",
-            t("The `aws login` session cannot be renewed."),
-            t(
-                "Allow {action} in IAM, or use another profile.",
-                action="signin:CreateOAuth2Token",
-            ),
-        )
-    if isinstance(error, boto.LoginError):
-        return AwsProblem(
-            "expired",
-            t("The `aws login` session has expired."),
-            log_in(profile, "aws login"),
-        )
-    return None
-
-
-def _no_credentials(error: Exception, profile: str | None) -> AwsProblem | None:
-    """Return the problem of a profile or credential source that gives no credentials.
+def _of_botocore(error: Exception, service: str, profile: str | None) -> AwsProblem:
+    """Return the problem of an error of botocore itself: mostly of a login, a profile or a source of credentials.
 
     The output of a credential process is left out: it may be the credentials themselves.
     """
     from botocore import exceptions as boto
 
-    if isinstance(error, boto.ProfileNotFound):
-        return AwsProblem("credentials", verbatim(f"{error}."), log_in(profile))
-    if isinstance(
-        error,
-        (boto.InvalidConfigError, boto.ConfigParseError, boto.ConfigNotFound, boto.UnknownCredentialError),
-    ):  # fmt: skip
-        words = t("The AWS configuration cannot be used: {said}.", said=_words(error))
-        return AwsProblem("credentials", words, FIX_CONFIGURATION)
-    if isinstance(
-        error,
-        (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError,
-         boto.MetadataRetrievalError),
-    ):  # fmt: skip
-        return AwsProblem("credentials", t("There are no usable AWS credentials."), log_in(profile))
-    return None
+    unusable = t("The AWS configuration cannot be used: {said}.", said=_words(error))
+    other = t("{service} could not be called: {said}.", service=service, said=_words(error))
+    sso = (boto.SSOError, boto.TokenRetrievalError, boto.NoAuthTokenError)
+    mfa = boto.RefreshWithMFAUnsupportedError
+    configuration = (
+        *(boto.InvalidConfigError, boto.ConfigParseError, boto.ConfigNotFound),
+        boto.UnknownCredentialError,
+    )
+    credentials = (
+        *(boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError),
+        boto.MetadataRetrievalError,
+    )
+    known: tuple[tuple[Any, str, Text, Text], ...] = (
+        (sso, "expired", t("The AWS SSO session has expired."), log_in(profile)),
+        (mfa, "expired", t("The AWS credentials have expired."), log_in(profile)),
+        (
+            boto.LoginInsufficientPermissions,
+            "credentials",
+            t("The `aws login` session cannot be renewed."),
+            t("Allow {action} in IAM, or use another profile.", action="signin:CreateOAuth2Token"),
+        ),
+        (
+            boto.LoginError,
+            "expired",
+            t("The `aws login` session has expired."),
+            log_in(profile, "aws login"),
+        ),
+        (boto.ProfileNotFound, "credentials", verbatim(f"{error}."), log_in(profile)),
+        (configuration, "credentials", unusable, FIX_CONFIGURATION),
+        (credentials, "credentials", t("There are no usable AWS credentials."), log_in(profile)),
+        (
+            Exception,
+            "refused",
+            other,
+            t("Try again; if it fails again, check ~/.aws/config and the AWS_… variables."),
+        ),
+    )
+    return next(
+        AwsProblem(kind, text, way_out)
+        for kinds, kind, text, way_out in known
+        if isinstance(error, kinds)
+    )
 
 
 def _no_region(region: str) -> AwsProblem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,12 +16,12 @@ from tools.shared.commands import Whole
 
 def via_option(command: click.decorators.FC) -> click.decorators.FC:
     """Add ``--via`` to a command that opens a tunnel."""
-    return click.option(
+    via = click.option(
         "--via",
         type=click.Choice(["bastion", "task"]),
-        default=None,
         help="Connect through this; by default the bastion if there is one, else a task.",
-    )(command)
+    )
+    return via(command)
 
 
 @click.group()
@@ -47,8 +48,7 @@ def check(stack: str, via: str | None, as_json: bool, rounds: int) -> None:
     """Connect, and show version, TLS and latency."""
     from tools.database import commands
 
-    options = commands.TunnelOptions(stack, Path(), via or "")
-    sys.exit(commands.check(options, as_json, rounds))
+    sys.exit(commands.check(commands.TunnelOptions(stack, Path(), via), as_json, rounds))
 
 
 @db.command()
@@ -68,7 +68,7 @@ def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ..
     """
     from tools.database import commands
 
-    options = commands.TunnelOptions(stack, Path(), via or "")
+    options = commands.TunnelOptions(stack, Path(), via)
     sys.exit(commands.psql(options, question, list(words)))
 
 
@@ -81,7 +81,7 @@ def tunnel(stack: str, via: str | None, as_json: bool, port: int) -> None:
     """Open a port of 127.0.0.1 that leads to the database, until Ctrl-C."""
     from tools.database import commands
 
-    options = commands.TunnelOptions(stack, Path(), via or "")
+    options = commands.TunnelOptions(stack, Path(), via)
     sys.exit(commands.keep_tunnel_open(options, port, as_json))
 
 
@@ -104,16 +104,18 @@ class Moment(click.ParamType[datetime]):
 
 def source_options(command: click.decorators.FC) -> click.decorators.FC:
     """Add ``--time`` and ``--snapshot`` to a command that restores."""
-    snapshot = click.option("--snapshot", default="", help="Restore this snapshot.")
+
+    def alone(context: click.Context, _: click.Parameter, chosen: str) -> str:
+        if chosen and context.params.get("moment"):
+            raise click.UsageError(str(t("--time and --snapshot exclude each other.")))
+        return chosen
+
+    snapshot = click.option("--snapshot", default="", callback=alone, help="Restore this snapshot.")
     moment = click.option(
-        "--time", "moment", type=Moment(), help="Restore this time, like 2026-11-27T12:30."
-    )
+        "--time", "moment", type=Moment(), is_eager=True,  # before --snapshot, which looks at it
+        help="Restore this time, like 2026-11-27T12:30.",
+    )  # fmt: skip
     return moment(snapshot(command))
-
-
-def _check_source(snapshot: str, moment: datetime | None) -> None:
-    if snapshot and moment:
-        raise click.UsageError(str(t("--time and --snapshot exclude each other.")))
 
 
 @db.command()
@@ -124,14 +126,7 @@ def _check_source(snapshot: str, moment: datetime | None) -> None:
     "--query", "question", default="", help="Ask both databases this, too; it can change nothing."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
-def drill(
-    stack: str,
-    via: str | None,
-    snapshot: str,
-    moment: datetime | None,
-    question: str,
-    as_json: bool,
-) -> None:
+def drill(**options: Any) -> None:
     """Try a restore: into a temporary instance, which is compared with the database and deleted.
 
     Without --time and --snapshot the newest snapshot is restored. The stack is not changed. Ctrl-C
@@ -142,24 +137,14 @@ def drill(
     """
     from tools.database import drill
 
-    _check_source(snapshot, moment)
-    options = drill.DrillOptions(
-        stack=stack,
-        folder=Path(),
-        via=via or "",
-        snapshot=snapshot,
-        moment=moment,
-        question=question,
-        as_json=as_json,
-    )
-    sys.exit(drill.drill(options))
+    sys.exit(drill.drill(drill.DrillOptions(folder=Path(), **options)))
 
 
 @db.command()
 @stack_option
 @source_options
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
-def restore(stack: str, snapshot: str, moment: datetime | None, yes: bool) -> None:
+def restore(**options: Any) -> None:
     """Replace the database by a restored one, and keep the old one.
 
     The backup is restored beside the database. Then both are renamed, and `pulumi up --refresh` starts
@@ -171,8 +156,4 @@ def restore(stack: str, snapshot: str, moment: datetime | None, yes: bool) -> No
     """
     from tools.database import restore
 
-    _check_source(snapshot, moment)
-    options = restore.RestoreOptions(
-        stack=stack, folder=Path(), snapshot=snapshot, moment=moment, yes=yes
-    )
-    sys.exit(restore.restore(options))
+    sys.exit(restore.restore(restore.RestoreOptions(folder=Path(), **options)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -125,13 +126,8 @@ class Since(click.ParamType[timedelta]):
 @stack_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-w", "--watch", is_flag=True, help="Update the output until Ctrl-C.")
-@click.option(
-    "--every",
-    type=Number(min=0.5),
-    default=2.0,
-    show_default=True,
-    help="With --watch: seconds between updates.",
-)
+@click.option("--every", type=Number(min=0.5), default=2.0, show_default=True,
+              help="With --watch: seconds between updates.")  # fmt: skip
 def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
     """Show stage, service, deployments, tasks, targets, database, alarms and the page's address.
 
@@ -148,23 +144,14 @@ def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
 LOG_OPTIONS = (
     click.option("--json", "as_json", is_flag=True, help="Print a JSON object a line."),
     click.option("-f", "--follow", is_flag=True, help="Show new lines until Ctrl-C."),
-    click.option(
-        "--since",
-        type=Since(),
-        help="Show all lines of the last 90s, 10m, 2h or 1d instead of the last lines.",
-    ),
+    click.option("--since", type=Since(),
+                 help="Show all lines of the last 90s, 10m, 2h or 1d instead of the last lines."),
     click.option("--task", default="", help="Only lines of the task whose ID begins with this."),
-    click.option(
-        "--raw", is_flag=True, help="Show the lines as they are, with the secrets in them."
-    ),
-    click.option(
-        *("-n", "--lines", "last"),
-        type=Whole(1, 10_000),
-        default=100,
-        show_default=True,
-        help="Number of lines.",
-    ),
-)
+    click.option("--raw", is_flag=True,
+                 help="Show the lines as they are, with the secrets in them."),
+    click.option("-n", "--lines", "last", type=Whole(1, 10_000), default=100, show_default=True,
+                 help="Number of lines."),
+)  # fmt: skip
 
 
 def log_options(command: click.decorators.FC) -> click.decorators.FC:
@@ -187,16 +174,7 @@ def log_options(command: click.decorators.FC) -> click.decorators.FC:
 )
 @click.option("--worker", default="", help="Only lines of this worker.")
 def logs(
-    stack: str,
-    as_json: bool,
-    follow: bool,
-    since: timedelta | None,
-    previous: bool,
-    pattern: str,
-    task: str,
-    worker: str,
-    raw: bool,
-    last: int,
+    stack: str, follow: bool, previous: bool, worker: str, as_json: bool, raw: bool, **query: Any
 ) -> None:
     """Show the app's log, with secrets masked where they can be recognised.
 
@@ -209,13 +187,12 @@ def logs(
     """
     from tools.watch import logs
 
-    if previous and (follow or since or pattern):
+    if previous and (follow or query["since"] or query["pattern"]):
         raise click.UsageError(
             str(t("--previous can be combined only with --task, --worker and --lines."))
         )
-    query = logs.LogQuery(pattern=pattern, task=task, since=since, last=last)
-    show = logs.LogScreen(as_json, raw)
-    sys.exit(logs.run(stack, Path(), show, query, follow, previous, worker))
+    wanted, show = logs.LogQuery(**query), logs.LogScreen(as_json, raw)
+    sys.exit(logs.run(stack, Path(), show, wanted, follow, previous, worker))
 
 
 @click.group(invoke_without_command=True)
@@ -261,16 +238,7 @@ def run_job(stack: str, name: str) -> None:
 @stack_option
 @log_options
 @click.argument("name")
-def job_log(
-    stack: str,
-    as_json: bool,
-    follow: bool,
-    since: timedelta | None,
-    task: str,
-    raw: bool,
-    last: int,
-    name: str,
-) -> None:
+def job_log(stack: str, name: str, follow: bool, as_json: bool, raw: bool, **query: Any) -> None:
     """Show the log of a job's runs, with secrets masked where they can be recognised.
 
     Exit code 0: shown. 1: the stack file has no such job. 2: AWS could not be read. 130: --follow ended
@@ -279,8 +247,8 @@ def job_log(
     from tools.jobs import commands
     from tools.watch.logs import LogQuery, LogScreen
 
-    query = LogQuery(task=task, since=since, last=last)
-    sys.exit(commands.show_log(stack, Path(), name, LogScreen(as_json, raw), query, follow))
+    wanted, show = LogQuery(**query), LogScreen(as_json, raw)
+    sys.exit(commands.show_log(stack, Path(), name, show, wanted, follow))
 
 
 @click.command()

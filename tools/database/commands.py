@@ -22,7 +22,7 @@ from tools.database.queries import LOOPBACK, Answer, CheckResult, Login
 from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
 from tools.diagnosis.reachability import Side, addresses
 from tools.doctor.checks import network_path
-from tools.i18n import Refused, Text, t, verbatim
+from tools.i18n import Refused, t, verbatim
 from tools.i18n.masking import mask
 from tools.screen import Line, display
 from tools.signals import run_in_front, terminations_raise
@@ -32,37 +32,32 @@ from tools.snapshot.rds import Database
 
 def checked(found: CheckResult) -> Iterator[Line]:
     """Yield the output of `db check`."""
-    rows: tuple[tuple[Text, str], ...] = (
-        (t("Endpoint"), f"{found.endpoint}:{found.port}/{found.database}"),
-        (t("Through"), str(found.through)),
+    for name, words in (
+        (t("Endpoint"), verbatim(f"{found.endpoint}:{found.port}/{found.database}")),
+        (t("Through"), found.through),
         (
             t("TLS"),
-            str(
-                t(
-                    "{tls}, {cipher}; certificate and name verified against {authorities}",
-                    tls=found.tls,
-                    cipher=found.cipher,
-                    authorities=found.authorities,
-                )
+            t(
+                "{tls}, {cipher}; certificate and name verified against {authorities}",
+                tls=found.tls,
+                cipher=found.cipher,
+                authorities=found.authorities,
             ),
         ),
-        (t("Server"), found.version),
-        (t("Connected as"), found.user),
+        (t("Server"), verbatim(found.version)),
+        (t("Connected as"), verbatim(found.user)),
         (
             t("Latency"),
-            str(
-                t(
-                    "{p50} ms (median of {rounds} round trips, slowest {slowest} ms; to connect {connect} ms)",
-                    p50=found.p50_ms,
-                    rounds=found.rounds,
-                    slowest=found.slowest_ms,
-                    connect=found.connect_ms,
-                )
+            t(
+                "{p50} ms (median of {rounds} round trips, slowest {slowest} ms; to connect {connect} ms)",
+                p50=found.p50_ms,
+                rounds=found.rounds,
+                slowest=found.slowest_ms,
+                connect=found.connect_ms,
             ),
         ),
-    )
-    for name, words in rows:
-        yield Line(f"{name!s}: {words}")
+    ):
+        yield Line(f"{name!s}: {words!s}")
 
 
 def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
@@ -70,24 +65,17 @@ def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
     head = t("The database is reachable at {address}, through {host}.", address=f"{LOOPBACK}:{tunnel.port}",
              host=tunnel.jump_host.text)  # fmt: skip
     yield Line(str(head), "bold green")
-    for name, words in keywords(who, tunnel.port).items():
+    for name, words in shown_parameters(who, tunnel.port).items():
         yield Line(f"  {name}={words}")
     password = t("The password is in Secrets Manager; ./careapp db psql reads it there.")
     yield Line(str(password))
     yield Line(str(t("Ctrl-C closes the tunnel.")))
 
 
-def keywords(who: Login, port: int) -> dict[str, str]:
-    """Return libpq's parameters for a connection through the tunnel."""
-    return {
-        "host": who.host,
-        "hostaddr": LOOPBACK,
-        "port": str(port),
-        "dbname": who.name,
-        "user": who.user,
-        "sslmode": "verify-full",
-        "sslrootcert": str(who.authorities),
-    }
+def shown_parameters(who: Login, port: int) -> dict[str, str]:
+    """Return libpq's parameters for a connection through the tunnel, without the password."""
+    hidden = ("password", "connect_timeout", "application_name")
+    return {name: text for name, text in who.parameters(port).items() if name not in hidden}
 
 
 def answered(found: Answer) -> Iterator[Line]:
@@ -115,27 +103,24 @@ def silent(session: Session, jump_host: JumpHost, database: Database, said: str)
     source = Side(jump_host.groups, addresses(network, jump_host.subnets))
     target = Side(database.groups, addresses(network, database.subnets))
     lacking = network_path.lacking(network, source, target, database.port)
-    words = " ".join(said.split())
     if not lacking:
         return Refused(
             t(
                 "The connection to the database through {host} failed: {said}; ./careapp doctor "
                 "checks the rest.",
                 host=jump_host.text,
-                said=verbatim(words),
+                said=" ".join(said.split()),
             )
         )
-    return Refused(_closed(session, jump_host, lacking))
-
-
-def _closed(session: Session, jump_host: JumpHost, lacking: tuple[tuple[Text, str], ...]) -> Text:
     rule, command = lacking[0]
-    return t(
-        "The database is not reachable from {host}: {rule} Allow it with `{command}`, or restore "
-        "the declared rules with `pulumi up --refresh`.",
-        host=jump_host.text,
-        rule=rule,
-        command=session.place.complete(command),
+    return Refused(
+        t(
+            "The database is not reachable from {host}: {rule} Allow it with `{command}`, or restore "
+            "the declared rules with `pulumi up --refresh`.",
+            host=jump_host.text,
+            rule=rule,
+            command=session.place.complete(command),
+        )
     )
 
 
@@ -144,11 +129,11 @@ LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class TunnelOptions:
-    """The stack, its folder, and the jump host that the tunnel must use; "" for any."""
+    """The stack, its folder, and the jump host that the tunnel must use; None for any."""
 
     stack: str
     folder: Path
-    via: str
+    via: str | None
 
 
 @contextmanager
@@ -205,7 +190,8 @@ def psql(wanted: TunnelOptions, question: str | None, words: list[str]) -> int:
 
 def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
     try:
-        found = queries.ask(who, tunnel, question)
+        with queries.connected(who, tunnel) as connection:
+            found = queries.answer(connection, question)
     except psycopg.Error as error:
         print(f"careapp: {mask(str(error).strip())}", file=sys.stderr)
         return FAILED
@@ -218,7 +204,7 @@ def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
     # One connection first: psql itself could not say which rule keeps it out.
     queries.connected(who, tunnel).close()
     # In psql a Ctrl-C ends a question, not the session.
-    return run_in_front(command, {**os.environ, **who.libpq(tunnel.port)})
+    return run_in_front(command, {**os.environ, **who.variables(tunnel.port)})
 
 
 def keep_tunnel_open(wanted: TunnelOptions, port: int, as_json: bool) -> int:
@@ -229,7 +215,7 @@ def keep_tunnel_open(wanted: TunnelOptions, port: int, as_json: bool) -> int:
             # Said only of a tunnel that leads somewhere.
             queries.connected(who, held).close()
             if as_json:
-                print(json.dumps(keywords(who, held.port)), flush=True)
+                print(json.dumps(shown_parameters(who, held.port)), flush=True)
             else:
                 display(facts(who, held))
             _until_interrupt(lambda: held.alive)

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tools.database.queries import Answer, Login, NoConnection
+from tools.database import queries
+from tools.database.queries import Answer, Login
 from tools.database.tunnel import Tunnel
 from tools.i18n import Text, t
 from tools.screen import Line, zoned_time
@@ -65,19 +66,12 @@ def _table(connection: psycopg.Connection[Any], name: sql.Identifier, column: st
 def ask(who: Login, tunnel: Tunnel, question: str) -> Answer:
     """Run one statement that changes nothing. Raises NoConnection, and psycopg.Error for what PostgreSQL refuses."""
     with _reading(who, tunnel) as connection:
-        cursor = connection.execute(question.encode())
-        if cursor.description is None:
-            return Answer((), (), cursor.statusmessage or "")
-        columns = tuple(each.name for each in cursor.description)
-        return Answer(columns, tuple(cursor.fetchall()), cursor.statusmessage or "")
+        return queries.answer(connection, question)
 
 
 def _reading(who: Login, tunnel: Tunnel) -> psycopg.Connection[Any]:
-    """Return a connection that sees one moment and can change nothing."""
-    try:
-        connection = psycopg.connect(**who.psycopg(tunnel.port))
-    except psycopg.OperationalError as error:
-        raise NoConnection(str(error)) from None
+    """Return a connection that sees one moment and can change nothing. Raises NoConnection."""
+    connection = queries.connected(who, tunnel, autocommit=False)
     connection.read_only = True
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.execute(f"SET statement_timeout = '{QUESTION_MINUTES}min'")

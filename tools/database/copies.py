@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
@@ -57,14 +56,12 @@ def parse_time(text: str) -> datetime:
 
 def described(session: Session, identifier: str) -> dict[str, Any] | None:
     """Return RDS's description of an instance, or None. Raises AwsProblem."""
-    found: list[dict[str, Any]] = read_existing(_described, session, identifier) or []
-    return found[0] if found else None
-
-
-def _described(session: Session, identifier: str) -> list[dict[str, Any]]:
-    return session.all(
-        "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
+    found = read_existing(
+        lambda: session.all(
+            "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
+        )
     )
+    return found[0] if found else None
 
 
 def choose(
@@ -74,26 +71,20 @@ def choose(
     if moment is not None:
         _check_restorable(session, original, moment)
         return Source(moment)
-    if snapshot:
-        found = read_existing(_named, session, snapshot) or []
-    else:
-        found = _of_instance(session, str(original["DbiResourceId"]))
-    usable = [each for each in found if each["Status"] == "available"]
+    which: dict[str, Any] = {"DBSnapshotIdentifier": snapshot}
+    if not snapshot:
+        # Automated and manual ones, whatever name the instance had then.
+        values = [original["DbiResourceId"]]
+        which = {"Filters": [{"Name": "dbi-resource-id", "Values": values}]}
+    found = read_existing(
+        lambda: session.all("rds", "describe_db_snapshots", "DBSnapshots", **which)
+    )
+    usable = [each for each in found or () if each["Status"] == "available"]
     if not usable:
         raise Refused(_no_snapshot(original, snapshot, session))
     newest = max(usable, key=lambda each: each["SnapshotCreateTime"])
     _check_version(original, newest, session)
     return Source(newest["SnapshotCreateTime"], newest["DBSnapshotIdentifier"])
-
-
-def _named(session: Session, snapshot: str) -> list[dict[str, Any]]:
-    return session.all("rds", "describe_db_snapshots", "DBSnapshots", DBSnapshotIdentifier=snapshot)
-
-
-def _of_instance(session: Session, resource: str) -> list[dict[str, Any]]:
-    """Return the snapshots of an instance, automated and manual ones, whatever name it had then."""
-    filters = [{"Name": "dbi-resource-id", "Values": [resource]}]
-    return session.all("rds", "describe_db_snapshots", "DBSnapshots", Filters=filters)
 
 
 def _check_version(
@@ -146,29 +137,22 @@ def _check_restorable(session: Session, original: Mapping[str, Any], moment: dat
         raise Refused(
             t("{id} has no automated backups, so no time can be restored.", id=identifier)
         )
-    times = {"id": identifier, "moment": moment.isoformat(timespec="seconds")}
-    times["latest"] = latest.isoformat(timespec="seconds")
-    if moment > latest:
-        raise Refused(
-            t(
-                "{moment} is too new: {id} can be restored up to {latest}; RDS saves its log every five "
-                "minutes.",
-                **times,
-            )
-        )
     earliest = _earliest(session, original)
-    if earliest is not None and moment < earliest:
-        raise Refused(
-            t(
-                "{moment} is too old: {id} can be restored to times from {earliest} to {latest}. RDS keeps "
-                "automated backups for {days} days (databaseBackupDays). A snapshot may be older: "
-                "--snapshot, and `{listing}` shows all.",
-                earliest=_next_second(earliest).isoformat(),
-                days=original.get("BackupRetentionPeriod", 0),
-                listing=session.place.complete("aws rds describe-db-snapshots"),
-                **times,
-            )
+    if moment <= latest and (earliest is None or moment >= earliest):
+        return
+    raise Refused(
+        t(
+            "{moment} cannot be restored: {id} can be restored to times from {earliest} to {latest}. RDS saves its log "
+            "every five minutes, and keeps automated backups for {days} days (databaseBackupDays). A snapshot may be "
+            "older: --snapshot, and `{listing}` shows all.",
+            moment=moment.isoformat(timespec="seconds"),
+            id=identifier,
+            earliest=_next_second(earliest).isoformat() if earliest else "?",
+            latest=latest.isoformat(timespec="seconds"),
+            days=original.get("BackupRetentionPeriod", 0),
+            listing=session.place.complete("aws rds describe-db-snapshots"),
         )
+    )
 
 
 def _earliest(session: Session, original: Mapping[str, Any]) -> datetime | None:
@@ -313,7 +297,13 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
         if secret.get("SecretStatus") == "active":
             return None
         if not secret and not asked:
-            _manage_password(session, identifier)
+            session.call(
+                "rds",
+                "modify_db_instance",
+                DBInstanceIdentifier=identifier,
+                ManageMasterUserPassword=True,
+                ApplyImmediately=True,
+            )
             asked = True
         return t("RDS creates the password of {id}", id=identifier)
 
@@ -329,31 +319,16 @@ def _unavailable(session: Session, identifier: str, found: Mapping[str, Any] | N
     status = str((found or {}).get("DBInstanceStatus", "creating"))
     if status == "available":
         return None
-    _check(session, identifier)
-    return t("{id} is {status}", id=identifier, status=status)
-
-
-def _check(session: Session, identifier: str) -> None:
-    """Raise Refused for a status in which an instance stays."""
     database = read_existing(rds.database, session, identifier, False)
     if database is not None and (refused := not_waiting(database)):
         raise refused
-
-
-def _manage_password(session: Session, identifier: str) -> None:
-    session.call(
-        "rds",
-        "modify_db_instance",
-        DBInstanceIdentifier=identifier,
-        ManageMasterUserPassword=True,
-        ApplyImmediately=True,
-    )
+    return t("{id} is {status}", id=identifier, status=status)
 
 
 BUSY = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
 
 
-def delete(session: Session, identifier: str, waiting: Waiting, minutes: float = MINUTES) -> None:
+def delete(session: Session, identifier: str, waiting: Waiting) -> None:
     """Delete an instance without a snapshot and wait until it is gone. Raises Refused and AwsProblem.
 
     RDS deletes automated backups and the managed password's secret with it (RDS user guide, "Password management
@@ -378,9 +353,4 @@ def delete(session: Session, identifier: str, waiting: Waiting, minutes: float =
                     raise
         return t("{id} is being deleted", id=identifier)
 
-    waiting.until_done(left, minutes)
-
-
-def drill_name(names: StackNames) -> str:
-    """Return the identifier of a drill's instance."""
-    return f"{names.database}-drill"
+    waiting.until_done(left, MINUTES)

@@ -35,7 +35,7 @@ class DrillOptions:
 
     stack: str
     folder: Path
-    via: str = ""
+    via: str | None = None
     snapshot: str = ""
     moment: datetime | None = None
     question: str = ""
@@ -72,7 +72,7 @@ class Drill:
 
     @property
     def identifier(self) -> str:
-        return copies.drill_name(self.names)
+        return f"{self.names.database}-drill"
 
     def run(self, source: Source, question: str) -> Report:
         """Restore, compare and delete. Raises Refused and AwsProblem; the instance is deleted then, too."""

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -86,7 +86,14 @@ class PulumiStack:
             )
 
     def _instance(self, exported: Mapping[str, Any]) -> dict[str, Any]:
-        found = [each for each in _instances(exported) if _identifier(each) == self.names.database]
+        # Without those that wait to be deleted.
+        found = [
+            each
+            for each in exported["deployment"].get("resources", ())
+            if each["type"] == INSTANCE
+            and not each.get("delete")
+            and each.get("inputs", {}).get("identifier") == self.names.database
+        ]
         if len(found) != 1:
             raise Refused(
                 t(
@@ -95,7 +102,8 @@ class PulumiStack:
                     id=self.names.database,
                 )
             )
-        return found[0]
+        instance: dict[str, Any] = found[0]
+        return instance
 
     def _export(self) -> dict[str, Any]:
         exported: dict[str, Any] = json.loads(self._pulumi("stack", "export"))
@@ -118,14 +126,3 @@ class PulumiStack:
                 )
             )
         return done.stdout
-
-
-def _instances(exported: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the DB instances of a state without those that wait to be deleted."""
-    for each in exported["deployment"].get("resources", ()):
-        if each["type"] == INSTANCE and not each.get("delete"):
-            yield each
-
-
-def _identifier(resource: Mapping[str, Any]) -> str:
-    return str(resource.get("inputs", {}).get("identifier", ""))

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 import psycopg
+from psycopg.pq import Conninfo
 
 from stack.names import StackNames
 from tools.aws.session import Session
@@ -39,35 +40,26 @@ class Login:
     authorities: Path
     password: str = field(repr=False)
 
-    def libpq(self, local_port: int) -> dict[str, str]:
-        """Return libpq's variables: connect through the tunnel, verify the certificate for the endpoint."""
-        return {
-            "PGHOST": self.host,
-            "PGHOSTADDR": LOOPBACK,
-            "PGPORT": str(local_port),
-            "PGDATABASE": self.name,
-            "PGUSER": self.user,
-            "PGPASSWORD": self.password,
-            "PGSSLMODE": "verify-full",
-            "PGSSLROOTCERT": str(self.authorities),
-            "PGCONNECT_TIMEOUT": str(CONNECT_SECONDS),
-            "PGAPPNAME": "careapp-db",
-        }
-
-    def psycopg(self, local_port: int) -> dict[str, Any]:
-        """Return the same as psycopg's arguments."""
+    def parameters(self, local_port: int) -> dict[str, str]:
+        """Return libpq's parameters: connect through the tunnel, verify the certificate for the endpoint."""
         return {
             "host": self.host,
             "hostaddr": LOOPBACK,
-            "port": local_port,
+            "port": str(local_port),
             "dbname": self.name,
             "user": self.user,
-            "password": self.password,
             "sslmode": "verify-full",
             "sslrootcert": str(self.authorities),
-            "connect_timeout": CONNECT_SECONDS,
+            "password": self.password,
+            "connect_timeout": str(CONNECT_SECONDS),
             "application_name": "careapp-db",
         }
+
+    def variables(self, local_port: int) -> dict[str, str]:
+        """Return the same as libpq's variables."""
+        given = self.parameters(local_port)
+        known = {each.keyword.decode(): each.envvar for each in Conninfo.get_defaults()}
+        return {(known[name] or b"").decode(): value for name, value in given.items()}
 
 
 def database(session: Session, names: StackNames) -> Database:
@@ -119,14 +111,8 @@ def login(session: Session, found: Database) -> Login:
         name=found.name,
         user=str(secret["username"]),
         password=str(secret["password"]),
-        authorities=_authorities(),
+        authorities=Path(os.environ.get("PGSSLROOTCERT") or BUNDLE),
     )
-
-
-def _authorities() -> Path:
-    """Return libpq's PGSSLROOTCERT if it is set; else AWS's bundle."""
-    chosen = os.environ.get("PGSSLROOTCERT")
-    return Path(chosen) if chosen else BUNDLE
 
 
 class NoConnection(Exception):
@@ -156,10 +142,11 @@ class CheckResult:
         return {**asdict(self), "through": str(self.through), "verified": "verify-full"}
 
 
-def connected(login: Login, tunnel: Tunnel) -> psycopg.Connection[Any]:
+def connected(login: Login, tunnel: Tunnel, *, autocommit: bool = True) -> psycopg.Connection[Any]:
     """Return a connection whose certificate was verified for the endpoint's name. Raises NoConnection."""
+    found: dict[str, Any] = {**login.parameters(tunnel.port)}
     try:
-        return psycopg.connect(**login.psycopg(tunnel.port), autocommit=True)
+        return psycopg.connect(**found, autocommit=autocommit)
     except psycopg.OperationalError as error:
         raise NoConnection(str(error)) from None
 
@@ -211,14 +198,12 @@ class Answer:
     status: str
 
 
-def ask(login: Login, tunnel: Tunnel, question: str) -> Answer:
-    """Run one statement. Raises NoConnection, and psycopg.Error for what PostgreSQL refuses."""
-    with connected(login, tunnel) as connection:
-        # As psql -c: several statements at once are one transaction; the last answer counts.
-        cursor = connection.execute(question.encode())
-        while cursor.nextset():
-            pass
-        if cursor.description is None:
-            return Answer((), (), cursor.statusmessage or "")
-        columns = tuple(each.name for each in cursor.description)
-        return Answer(columns, tuple(cursor.fetchall()), cursor.statusmessage or "")
+def answer(connection: psycopg.Connection[Any], question: str) -> Answer:
+    """Run a statement. Raises psycopg.Error for what PostgreSQL refuses."""
+    # As psql -c: several statements at once are one transaction; the last answer counts.
+    cursor = connection.execute(question.encode())
+    while cursor.nextset():
+        pass
+    columns = tuple(each.name for each in cursor.description or ())
+    rows = tuple(cursor.fetchall()) if columns else ()
+    return Answer(columns, rows, cursor.statusmessage or "")

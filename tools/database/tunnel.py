@@ -38,11 +38,11 @@ class JumpHost:
     subnets: tuple[str, ...]
 
 
-def find(session: Session, names: StackNames, via: str = "") -> JumpHost:
+def find(session: Session, names: StackNames, via: str | None = None) -> JumpHost:
     """Return the bastion if there is one, else a task; ``via`` requires one of them. Raises Refused and AwsProblem."""
     problems: list[Text] = []
     for kind, look in ((BASTION, _bastion), (TASK, _task)):
-        if via in ("", kind):
+        if via in (None, kind):
             found = look(session, names)
             if isinstance(found, JumpHost):
                 return found

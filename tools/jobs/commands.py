@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -90,6 +91,8 @@ def lines(rows: Sequence[Row], settings: Settings) -> Iterator[Line]:
         yield Line(f"  {_next(row)!s}")
         if not row.runs:
             yield Line(f"  {NO_RUN!s}", "dim")
+        if (going := sum(each.ended is None for each in row.runs)) > 1:
+            yield Line(f"  {t('{count} runs at the same time.', count=going)!s}", "yellow")
         for run in row.runs:
             yield Line(f"  {run_text(run)!s}", "red" if run.failed else "")
 
@@ -147,7 +150,7 @@ def _duration(took: timedelta | None) -> str:
 
 def as_dict(rows: Sequence[Row], stack: str) -> dict[str, Any]:
     """Return the jobs for scripts; times as ISO 8601."""
-    return {"stack": stack, "jobs": [_job_dict(each) for each in rows]}
+    return {"stack": stack, "jobs": [*map(_job_dict, rows)]}
 
 
 def _job_dict(row: Row) -> dict[str, Any]:
@@ -221,6 +224,10 @@ def run(stack: str, folder: Path, name: str) -> int:
                     stack=stack,
                 )
             )
+        others = read_existing(known.runs, session, names, [name]) or ()
+        if any(each.ended is None for each in others):
+            words = t("The job {name} runs already: both runs go on at the same time.", name=name)
+            print(str(words), file=sys.stderr, flush=True)
         return run_task.planned(session, names, (), schedule.definition)
 
     return run_task.run_planned(stack, folder, plan)

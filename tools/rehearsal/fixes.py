@@ -96,7 +96,7 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
         more = [command for each in again for command in each["commands"]]
         run.report.mend["commands"] += more
         if not _run_commands(run, more):
-            _require_success(run)
+            _succeeds(run, required=True)
     _check_success(run)
 
 
@@ -143,7 +143,15 @@ def _run_command(run: Rehearsal, command: str) -> bool:
         run.pulumi.run(*words[1:])
         return False
     try:
-        _run(run, words)
+        done = subprocess.run(
+            words,
+            cwd=run.pulumi.folder,
+            env=dict(run.pulumi.environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     except FileNotFoundError as problem:
         raise RehearsalFailed(
             t(
@@ -152,47 +160,30 @@ def _run_command(run: Rehearsal, command: str) -> bool:
                 command=command,
             )
         ) from problem
-    return False
-
-
-def _run(run: Rehearsal, words: list[str]) -> None:
-    done = subprocess.run(
-        words,
-        cwd=run.pulumi.folder,
-        env=dict(run.pulumi.environment),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
     if done.returncode:
         raise RehearsalFailed(
             t(
                 "`{command}` ended with {code}: {words}",
-                command=shlex.join(words),
+                command=command,
                 code=done.returncode,
                 words=(done.stderr or done.stdout).strip(),
             )
         )
+    return False
 
 
-def _succeeds(run: Rehearsal) -> bool:
-    try:
-        _require_success(run)
-    except RehearsalFailed as problem:
-        run.say(said(problem))
-        return False
-    return True
-
-
-def _require_success(run: Rehearsal) -> None:
+def _succeeds(run: Rehearsal, *, required: bool = False) -> bool:
+    """Return whether `pulumi up` succeeds. Raises ``RehearsalFailed`` where it is ``required`` to."""
     run.say(t("Again: pulumi up, which must succeed now"))
     try:
         run.pulumi.update("up", run.stack)
     except PulumiFailed as problem:
-        raise RehearsalFailed(
-            t("fixed as the doctor says, and `pulumi up` still fails: {why}", why=said(problem))
-        ) from problem
+        words = t("fixed as the doctor says, and `pulumi up` still fails: {why}", why=said(problem))
+        if required:
+            raise RehearsalFailed(words) from problem
+        run.say(words)
+        return False
+    return True
 
 
 def _check_success(run: Rehearsal) -> None:

@@ -139,7 +139,14 @@ class PlannedRehearsal:
             console.print_line(t("interrupted: destroying"))
             status = 130
         if not client.find(self.home):
-            return self._failed(_ended(self.home))
+            return self._failed(
+                client.CloudError(
+                    t(
+                        "the local cloud has ended, and all resources in it are lost; see {log}",
+                        log=str(self.home.log),
+                    )
+                )
+            )
         try:
             self.run.destroy()
             self.destroyed = True
@@ -174,12 +181,9 @@ class PlannedRehearsal:
             fixes.require_failure(self.run)
             fixes.apply_fix(self.run, fault, self.source)
             return 0
-        console.print_heading(
-            t("The roll-out failed, as expected. ./careapp shell ./careapp doctor says why.")
+        return self._leave_red(
+            t("The roll-out failed, as expected. ./careapp shell ./careapp doctor says why."), error
         )
-        print_edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
-        self.run.report.error = str(error)
-        return 1
 
     def _visit_with(self, fault: Fault) -> int:
         """Deploy an update with a fault that only visits show, and diagnose it. Return the exit code."""
@@ -188,14 +192,20 @@ class PlannedRehearsal:
         if self.plan.mend:
             fixes.apply_fix(self.run, fault, self.source)
             return 0
-        console.print_heading(
+        return self._leave_red(
             t(
                 "The roll-out succeeded, and something has failed since then. ./careapp shell "
                 "./careapp doctor says why."
-            )
+            ),
+            fault.mistake,
         )
-        print_edits(fault, self.source, "" if self.plan.leave else self.plan.stack)
-        self.run.report.error = str(fault.mistake)
+
+    def _leave_red(self, words: Text, error: Text) -> int:
+        """Print how it ended and where the mistake is. Return the exit code."""
+        console.print_heading(words)
+        if self.plan.fault:
+            print_edits(self.plan.fault, self.source, "" if self.plan.leave else self.plan.stack)
+        self.run.report.error = str(error)
         return 1
 
     def _until_interrupt(self) -> None:
@@ -270,7 +280,8 @@ def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> 
                 folder=str(home.folder),
             )
         )
-    options = _check_root(flags.options(settings.region), plan.fault)
+    options = flags.options(settings.region)
+    _check_root(options, plan.fault)
     if not options.docker:
         _check_dockerfile(settings.image)
     project = _new_project(home, plan)
@@ -306,8 +317,8 @@ def _check_dockerfile(image: ImageSettings) -> None:
         raise StackError(said(problem)) from None
 
 
-def _check_root(options: client.Options, fault: Fault | None) -> client.Options:
-    """Return ``options``. Raises ``StackError`` for a fault of a read-only root file system without one."""
+def _check_root(options: client.Options, fault: Fault | None) -> None:
+    """Raise ``StackError`` for a fault of a read-only root file system without one."""
     if fault and fault.needs_read_only_root and not (options.docker or options.mounts):
         raise StackError(
             t(
@@ -315,7 +326,6 @@ def _check_root(options: client.Options, fault: Fault | None) -> client.Options:
                 name=fault.name,
             )
         )
-    return options
 
 
 def _new_project(home: Home, plan: Plan) -> Project:
@@ -344,12 +354,3 @@ def copy_program(target: Path) -> None:
             shutil.copy(origin, target / name)
     for file in ROOT.glob(STACK_FILES):
         shutil.copy(file, target / file.name)
-
-
-def _ended(home: Home) -> client.CloudError:
-    return client.CloudError(
-        t(
-            "the local cloud has ended, and all resources in it are lost; see {log}",
-            log=str(home.log),
-        )
-    )

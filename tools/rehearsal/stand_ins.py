@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import ssl
-import urllib.request
 from typing import TYPE_CHECKING
+
+import httpx
 
 from stack.login import CALLBACK_PATH
 from stack.statements import secret_arn, secret_key
@@ -73,13 +74,10 @@ def register_login(run: Rehearsal, page: Page, calls: Calls) -> None:
         return
     issuer = str(run.facts().state["issuer"])
     hosts = (page.url, f"https://{run.host(settings)}")
-    body = json.dumps({"redirect_uris": [f"{each}{CALLBACK_PATH}" for each in hosts]}).encode()
-    asked = urllib.request.Request(  # noqa: S310 - a loopback address
-        f"{issuer}/register", body, {"Content-Type": "application/json"}
-    )
     trust = ssl.create_default_context(cafile=run.facts().environment["SSL_CERT_FILE"])
-    with urllib.request.urlopen(asked, timeout=10, context=trust) as answer:  # noqa: S310
-        client = json.load(answer)
+    wanted = {"redirect_uris": [f"{each}{CALLBACK_PATH}" for each in hosts]}
+    answer = httpx.post(f"{issuer}/register", json=wanted, verify=trust, trust_env=False)
+    client = answer.raise_for_status().json()
     name = secret_arn(settings.login.secret_arn).rpartition(":")[2].rpartition("-")[0]
     secret = {"Name": name, "SecretString": client["client_secret"]}
     made = calls("secretsmanager", "create_secret", secret)

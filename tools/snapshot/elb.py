@@ -100,12 +100,6 @@ class Rule:
         """Return whether it is the listener's default rule."""
         return self.priority == "default"
 
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """Return the path patterns, of which one must match."""
-        found = (each.values for each in self.conditions if each.field == "path-pattern")
-        return tuple(value for values in found for value in values)
-
 
 @dataclass(frozen=True)
 class Certificate:

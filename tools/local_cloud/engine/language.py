@@ -51,7 +51,8 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         self._engine = ""
         self.folder = Path()
         """The folder of the program that ran last."""
-        self._running: set[Child] = set()
+        self._running: dict[Child, str] = {}
+        """Programs, and the connection of the engine that each belongs to."""
         self._lock = threading.Lock()
 
     def Handshake(self, request: Any, _context: Any) -> Any:
@@ -101,13 +102,14 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             secret_keys=tuple(request.configSecretKeys),
             outputs=self._outputs,
         )
-        self.folder = Path(request.pwd or request.info.program_directory)
+        folder = self.folder = Path(request.pwd or request.info.program_directory)
         try:
             python = interpreter.find(request.info, self.environment)
         except NoInterpreter as problem:
             return language_pb2.RunResponse(error=str(problem.text))
         with grpc.insecure_channel(engine) as channel:
-            status = self._execute(wanted, python, context, engine_pb2_grpc.EngineStub(channel))
+            stub = engine_pb2_grpc.EngineStub(channel)
+            status = self._execute(wanted, python, folder, context, stub)
         if status == 0:
             return language_pb2.RunResponse()
         if status == ERROR_SHOWN:
@@ -138,35 +140,39 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
                 yield language_pb2.RunPluginResponse(stdout=line.encode())
         yield language_pb2.RunPluginResponse(exitcode=child.returncode)
 
-    def Cancel(self, _request: Any, _context: Any) -> Any:
-        """Kill the running programs after a Ctrl-C in ``pulumi``, so that they declare no more resources."""
-        self.stop()
+    def Cancel(self, _request: Any, context: Any) -> Any:
+        """Kill the programs of the ``pulumi`` that got a Ctrl-C, so that they declare no more resources."""
+        self.stop(context.peer())
         return empty_pb2.Empty()
 
-    def stop(self) -> None:
+    def stop(self, engine: str = "") -> None:
+        """Kill the running programs, or only those of one engine's connection."""
         with self._lock:
-            for child in self._running:
-                child.kill()
+            for child, owner in self._running.items():
+                if engine in ("", owner):
+                    child.kill()
 
     @contextmanager
     def _killable(self, child: Child, context: Any) -> Iterator[None]:
         """Let ``stop``, or the end of the engine's call, kill a process during the block."""
         with self._lock:
-            self._running.add(child)
+            self._running[child] = context.peer()
         context.add_callback(child.kill)
         try:
             yield
         finally:
             with self._lock:
-                self._running.discard(child)
+                del self._running[child]
 
-    def _execute(self, wanted: Request, python: Path, context: Any, engine: Any) -> int:
+    def _execute(
+        self, wanted: Request, python: Path, folder: Path, context: Any, engine: Any
+    ) -> int:
         """Run the program with its Python, forward its output to the engine, and return its exit code."""
         (out, out_end), (errors, errors_end) = FORKS.Pipe(duplex=False), FORKS.Pipe(duplex=False)
         environment = {**self.environment, "PULUMI_SKIP_UPDATE_CHECK": "true"}
         with out, errors:
             with out_end, errors_end:
-                child = self._start(wanted, python, environment, out_end, errors_end)
+                child = self._start(wanted, python, folder, environment, out_end, errors_end)
             with self._killable(child, context):
                 readers = [
                     threading.Thread(target=_forward, args=(stream, severity, engine), daemon=True)
@@ -186,15 +192,16 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         self,
         wanted: Request,
         python: Path,
+        folder: Path,
         environment: Mapping[str, str],
         out: Connection,
         errors: Connection,
     ) -> Child:
         """Start the program: in a fork if its Python is this one, which starts it a second sooner."""
         if interpreter.is_own(python):
-            return wanted.start(self.folder, environment, out, errors)
+            return wanted.start(folder, environment, out, errors)
         changed = interpreter.activated(python, environment)
-        return wanted.start_with(python, self.folder, changed, out, errors)
+        return wanted.start_with(python, folder, changed, out, errors)
 
 
 def _forward(stream: IO[str], severity: Any, engine: Any) -> None:

@@ -6,13 +6,11 @@ cloud but the AWS calls it makes, and so that ``ops`` meets an environment that 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 from stack.file import names_of
@@ -20,27 +18,20 @@ from tools.aws.local_cloud import ROOT
 from tools.local_cloud.paths import Home
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The arguments of the page. ``listener`` is the file descriptor of its listening socket."""
-
-    listener: int
-    folder: str
-    region: str
-
-
 def main() -> int:
-    """Serve until standard input, which the local cloud holds open, ends: however that cloud ends."""
-    options = Options(**json.loads(sys.stdin.readline()))
+    """Serve until standard input, which the local cloud holds open, ends: however that cloud ends.
+
+    The arguments are the file descriptor of the listening socket, the home's folder and the region.
+    """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=serve, args=(options,), daemon=True).start()
+    threading.Thread(target=serve, args=sys.argv[1:], daemon=True).start()
     sys.stdin.read()
     return 0
 
 
-def serve(options: Options) -> None:
+def serve(listener: str, folder: str, region: str) -> None:
     """Answer on the socket that was handed over."""
     from werkzeug.serving import make_server
 
@@ -48,10 +39,10 @@ def serve(options: Options) -> None:
     from tools.rehearsal.page.server import create_app
     from tools.rehearsal.page.watching import Watcher
 
-    home = Home(Path(options.folder))
-    watcher = Watcher(home, Session(options.region))
+    home = Home(Path(folder))
+    watcher = Watcher(home, Session(region))
     app = create_app(watcher, lambda stack: app_address(home, stack))
-    make_server("127.0.0.1", 0, app, threaded=True, fd=options.listener).serve_forever()
+    make_server("127.0.0.1", 0, app, threaded=True, fd=int(listener)).serve_forever()
 
 
 def app_address(home: Home, stack: str) -> str:

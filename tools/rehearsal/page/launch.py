@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 from tools.aws.local_cloud import ROOT
 from tools.i18n import t
-from tools.rehearsal.page.__main__ import Options
 
 PORT = 8081
 """Next to the app's own."""
@@ -29,28 +26,20 @@ class Launched:
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
-        self._child: subprocess.Popen[str] | None = None
+        self._child: subprocess.Popen[bytes] | None = None
         self.url = f"http://localhost:{listener.getsockname()[1]}"
 
     def start(self, folder: Path, region: str, environment: Mapping[str, str]) -> None:
         """Hand the socket over; requests wait in it until the process answers."""
-        options = Options(
-            listener=self._listener.fileno(),
-            folder=str(folder),
-            region=region,
-        )
+        number = self._listener.fileno()
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "tools.rehearsal.page"],
+            [sys.executable, "-m", "tools.rehearsal.page", str(number), str(folder), region],
             cwd=ROOT,
             env=dict(environment),
             stdin=subprocess.PIPE,
-            text=True,
-            pass_fds=(self._listener.fileno(),),
+            pass_fds=(number,),
         )
         self._listener.close()
-        assert self._child.stdin is not None  # noqa: S101 - for the type checker; PIPE was asked for
-        self._child.stdin.write(json.dumps(asdict(options)) + "\n")
-        self._child.stdin.flush()
 
     def stop(self) -> None:
         """Close its standard input, at which it ends."""

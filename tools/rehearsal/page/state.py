@@ -18,7 +18,7 @@ from tools.jobs.commands import NO_RUN, run_text
 from tools.rehearsal.page.watching import Seen, Work
 from tools.rollout.verdict import shifted
 from tools.screen import short_time
-from tools.snapshot.elb import Rule
+from tools.snapshot.elb import Condition, Rule
 from tools.snapshot.jobs import Jobs
 from tools.snapshot.records import Deployment, Service, Task
 from tools.watch.events import LABELS, Event, short
@@ -185,9 +185,16 @@ def _rule(rule: Rule) -> dict[str, Any]:
     groups = ", ".join(each.split("/")[1] for each in rule.groups)
     return {
         "priority": rule.priority,
-        "when": ", ".join(rule.paths) or str(t("everything else")),
+        "when": "; ".join(map(_when, rule.conditions)) or str(t("everything else")),
         "then": f"{rule.action} → {groups}" if groups else rule.action,
     }
+
+
+def _when(condition: Condition) -> str:
+    if condition.field == "http-header":
+        return condition.field  # The value that leads to a new version is a secret.
+    values = ", ".join(condition.values)
+    return values if condition.field == "path-pattern" else f"{condition.field}: {values}"
 
 
 def group(case: Case) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,6 @@ class EngineWork:
     def __init__(self, home: Home) -> None:
         self._backend, self.project = home.state / ".pulumi", project_of(ROOT)
         self._done: dict[str, set[str]] = {}
-        self._read: dict[Path, tuple[float, int, set[str]]] = {}
 
     def stacks(self) -> tuple[str, ...]:
         """The stacks that the backend holds, the one that changed last first."""
@@ -62,7 +62,8 @@ class EngineWork:
 
     def of(self, stack: str) -> Work:
         """What is known of a stack; nothing, where the backend does not know it."""
-        resources, pending = self._checkpoint(stack)
+        file = self._backend / "stacks" / self.project / f"{stack}.json"
+        resources, pending = _checkpoint(file, _changed(file))
         lock = next(self._locks(stack), None)
         if lock is None:
             return Work(project=self.project, stack=stack, resources=resources)
@@ -82,16 +83,13 @@ class EngineWork:
             if _alive(content(file).get("pid")):
                 yield file.stem
 
-    def _checkpoint(self, stack: str) -> tuple[int, set[str]]:
-        file = self._backend / "stacks" / self.project / f"{stack}.json"
-        changed = _changed(file)
-        known = self._read.get(file)
-        if known is None or known[0] != changed:
-            latest = (content(file).get("checkpoint") or {}).get("latest") or {}
-            count = len(latest.get("resources") or ())
-            pending = {str(each["type"]) for each in latest.get("pending_operations") or ()}
-            known = self._read[file] = (changed, count, pending)
-        return known[1], known[2]
+
+@lru_cache
+def _checkpoint(file: Path, _changed: float) -> tuple[int, frozenset[str]]:
+    """Return how many resources a stack has, and the types of its pending operations; read once for each change."""
+    latest = (content(file).get("checkpoint") or {}).get("latest") or {}
+    pending = frozenset(str(each["type"]) for each in latest.get("pending_operations") or ())
+    return len(latest.get("resources") or ()), pending
 
 
 def _changed(file: Path) -> float:

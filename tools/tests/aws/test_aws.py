@@ -11,14 +11,11 @@ from botocore import exceptions as boto
 
 from tools.aws.errors import translate
 from tools.aws.session import Place, Session
-from tools.database import commands
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import as_dict, plain
 from tools.i18n import in_language
-from tools.snapshot import vpc
 from tools.tests import stacks as a
 from tools.tests.conftest import REGION
-from tools.tests.database.test_database import JUMP_HOST
 from tools.tests.doctor.situations import SITUATIONS
 
 DENIED = (
@@ -141,8 +138,13 @@ def broken(folder, monkeypatch, tmp_path):
     return make
 
 
-@pytest.mark.parametrize("command", ["status", "doctor", "preflight", "events", "logs"])
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        *((each, "status") for each in BROKEN),
+        *(("sso", each) for each in ("doctor", "preflight", "events", "logs")),
+    ],
+)
 def test_profile_without_credentials_is_one_sentence(run, broken, name, command):
     lines, sentence = BROKEN[name]
     broken(lines)
@@ -226,13 +228,3 @@ def test_profile_of_the_stack_file_is_named_but_not_to_the_local_cloud(monkeypat
     assert Session("eu-west-1", "work").place == WORK
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert Session("eu-west-1", "work").place == Place(region="eu-west-1")
-
-
-def test_command_for_database_access_names_region_and_profile(monkeypatch):
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    network = replace(a.network(), groups={**a.groups(), "sg-b": a.groups()["sg-app"]})
-    monkeypatch.setattr(vpc, "network", lambda *_: network)
-    words = str(
-        commands.silent(Session("eu-west-1", "work"), JUMP_HOST, a.database(), "timeout").text
-    )
-    assert "`aws ec2 authorize-security-group-ingress --region eu-west-1 --profile work " in words

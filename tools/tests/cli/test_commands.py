@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+import subprocess
+import sys
 from datetime import datetime
 
 import click
@@ -68,6 +70,31 @@ def ran(monkeypatch, capsys):
 def test_every_error_has_its_exit_code(ran, how):
     _, code, complaint = ENDS[how]
     assert ran("end", how) == (code, "", complaint)
+
+
+PRINTS = """
+import sys, click
+from tools import command_line
+from tools.command_line import exit_code_of, print_json
+from tools.screen import Line, display
+show = {"screen": lambda: display([Line("a"), Line("b")]), "json": lambda: print_json({"a": 1})}
+@click.command()
+@click.argument("how")
+def program(how):
+    sys.exit(exit_code_of(lambda: show[how]() or 0))
+command_line.run(program)
+"""
+
+
+@pytest.mark.parametrize("how", ["screen", "json", "--help"])
+def test_output_that_is_not_read_is_exit_code_141(how, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-c", PRINTS, how]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 @pytest.mark.parametrize(

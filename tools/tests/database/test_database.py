@@ -142,24 +142,22 @@ def test_an_agent_that_is_not_connected_is_reported_with_its_requirements(instal
         open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
 
 
-def test_libpq_and_psycopg_go_through_the_tunnel_and_check_the_endpoint_s_certificate(
-    aws, monkeypatch
-):
+def test_login_leads_through_the_tunnel_and_checks_the_certificate(aws, monkeypatch):
     monkeypatch.delenv("PGSSLROOTCERT", raising=False)
     secret = json.dumps({"username": "postgres", "password": "hidden"})
     aws.answers["get_secret_value"] = {"SecretString": secret}
     made = queries.login(aws, a.database())
     assert made.password == "hidden"
     assert "hidden" not in repr(made) + str(made)
-    variables, arguments = made.libpq(5433), made.psycopg(5433)
-    names = ("HOST", "HOSTADDR", "PORT", "SSLMODE")
-    expected = (a.HOST, "127.0.0.1", "5433", "verify-full")
+    variables = made.variables(5433)
+    names = ("HOST", "HOSTADDR", "PORT", "SSLMODE", "PASSWORD", "DATABASE")
+    expected = (a.HOST, "127.0.0.1", "5433", "verify-full", "hidden", "careapp")
     assert tuple(variables[f"PG{each}"] for each in names) == expected
-    assert tuple(str(arguments[each.lower()]) for each in names) == expected
+    assert sorted(made.parameters(5433).values()) == sorted(variables.values())
     bundle = Path(variables["PGSSLROOTCERT"]).read_text()
     assert "BEGIN CERTIFICATE" in bundle
     monkeypatch.setenv("PGSSLROOTCERT", "/else/where.pem")
-    assert queries.login(aws, a.database()).libpq(1)["PGSSLROOTCERT"] == "/else/where.pem"
+    assert queries.login(aws, a.database()).variables(1)["PGSSLROOTCERT"] == "/else/where.pem"
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,9 @@ def test_the_tags_of_the_stack_are_copied_and_no_other(made):
 def test_a_time_that_rds_has_not_saved_yet_is_refused(made):
     latest = made.original["LatestRestorableTime"]
     assert copies.choose(made.session, made.original, "", latest).moment == latest
-    with pytest.raises(Refused, match=rf"is too new: {NAME} can be restored up to "):
+    with pytest.raises(
+        Refused, match=rf"cannot be restored: {NAME} can be restored to times from \? to "
+    ):
         copies.choose(made.session, made.original, "", latest + timedelta(seconds=1))
     without = {**made.original, "LatestRestorableTime": None}
     with pytest.raises(Refused, match="has no automated backups"):
@@ -182,10 +184,10 @@ def test_a_time_that_rds_keeps_no_longer_is_refused_with_the_earliest_one(made, 
         copies.choose(made.session, made.original, "", begins - timedelta(days=1))
     latest = made.original["LatestRestorableTime"].isoformat(timespec="seconds")
     assert str(refused.value) == (
-        f"2026-11-19T03:04:05+00:00 is too old: {NAME} can be restored to times from 2026-11-20T03:04:06+00:00 to "
-        f"{latest}. RDS keeps automated backups for {made.original['BackupRetentionPeriod']} days "
-        "(databaseBackupDays). A snapshot may be older: --snapshot, and `aws rds describe-db-snapshots --region "
-        "ap-northeast-1` shows all."
+        f"2026-11-19T03:04:05+00:00 cannot be restored: {NAME} can be restored to times from 2026-11-20T03:04:06+00:00 "
+        f"to {latest}. RDS saves its log every five minutes, and keeps automated backups for "
+        f"{made.original['BackupRetentionPeriod']} days (databaseBackupDays). A snapshot may be older: --snapshot, and "
+        "`aws rds describe-db-snapshots --region ap-northeast-1` shows all."
     )
     assert asked == [{"DbiResourceId": made.original["DbiResourceId"]}] * 2
 

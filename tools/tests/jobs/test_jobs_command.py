@@ -129,6 +129,15 @@ def test_a_job_s_runs_and_its_next_one_in_both_time_zones(run, aws, clock_in):
     ]
 
 
+def test_runs_at_the_same_time_are_said(run, aws):
+    aws.schedule()
+    aws.tasks += [task("f", code=0), task("d", "RUNNING")]
+    assert "same time" not in run("jobs")[1]
+    assert "The job report runs already: both" in run("jobs", "run", "report")[2]
+    aws.tasks += [task("e", "RUNNING")]
+    assert "  2 runs at the same time.\n" in run("jobs")[1]
+
+
 def last_run(run):
     """The only run in the data for scripts, and the exit code."""
     code, shown, _ = run("jobs", "--json")

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -197,12 +196,3 @@ def until_ended(careapp):
     while find(careapp.home):
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def test_a_port_that_is_taken_keeps_the_cloud_from_starting_and_says_why(careapp):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        started = careapp.run("cloud", "start", "--tasks", "process", "--watch-port", port)
-    assert started.returncode == 1
-    assert f"cannot listen on port {port}" in started.stderr
-    assert "--watch-port" in started.stderr

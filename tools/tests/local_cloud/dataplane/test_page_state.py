@@ -16,6 +16,7 @@ from tools.rehearsal.page import server, watching
 from tools.rehearsal.page.state import SHOWN, state
 from tools.rehearsal.page.watching import EngineWork, Work
 from tools.snapshot.ecs import Activity
+from tools.snapshot.elb import Condition, Rule
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import ContainerHealth, Part, Traffic
 from tools.tests import stacks as a
@@ -242,13 +243,25 @@ def test_stack_that_changed_last_comes_first(tmp_path):
     assert EngineWork(Home(tmp_path)).stacks() == ("new", "old")
 
 
+def test_rule_is_shown_with_all_conditions_and_without_secrets():
+    header, host = Condition("http-header", ("p9w",)), Condition("host-header", ("a.example",))
+    conditions = (header, host, a.EVERY)
+    new = Rule(priority="50", action="forward", groups=(a.GROUP_ARN,), conditions=conditions)
+    [listener] = a.balancer().listeners
+    shown = state(seen(a.stack(balancer=a.entrance(new, *listener.rules))))
+    assert [tuple(each.values()) for each in shown["balancer"]["listeners"][0]["rules"]] == [
+        ("50", "http-header; host-header: a.example; /*", "forward → careapp-poc-tg"),
+        ("100", "/*", "forward → careapp-poc-tg"),
+        ("default", "everything else", "fixed-response"),
+    ]
+
+
 def test_tasks_targets_and_parts_are_those_of_the_snapshot():
     gone = a.ended("Essential container in task exited", code=3)
     found = state(seen(a.stack(tasks=(a.task(), gone))))
     [running], [ended] = found["tasks"]["running"], found["tasks"]["ended"]
     assert (running["id"], running["target"]) == ("a" * 8, {"state": "open", "reason": "healthy"})
     assert (ended["id"], ended["codes"]) == ("b" * 8, "3")
-    assert found["balancer"]["listeners"][0]["rules"][0]["then"] == "forward → careapp-poc-tg"
     assert found["group"]["check"].startswith("HTTP /health, expects 200; every 10 s")
     assert found["database"]["status"] == "available"
     bare = replace(a.stage1(), alarms=Part(None), image=Part(None))
