@@ -15,7 +15,7 @@ from stack.uploads import VARIABLE as UPLOADS_BUCKET
 from tools.aws import local_cloud, rds_certificates
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place, Session
-from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, vpc
+from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, verdicts, vpc
 from tools.snapshot import jobs as job_runs
 from tools.snapshot import login as logins
 from tools.snapshot.cloudwatch import Alarm, Measured, Quota
@@ -57,6 +57,8 @@ class Snapshot:
     service: Part[Service] = field(default_factory=Part)
     rollback_reason: Part[str] = field(default_factory=Part)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
+    verdict: Part[str] = field(default_factory=Part)
+    """What `pulumi up` found of the newest deployment, which did not end well, as `tools.diagnosis.kept` writes it."""
     was_deployed: Part[bool] = field(default_factory=Part)
     """Whether ECS has ever deployed the family's newest task definition; read where the service runs another one."""
     command_tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
@@ -156,10 +158,14 @@ def gather(
 
 
 def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | None) -> Snapshot:
-    """Return the snapshot with the workers; before stage 2 there are none."""
+    """Return the snapshot with the workers; before stage 2 there are none.
+
+    Those that the stack file has no more run until the next `pulumi up`.
+    """
     if wanted is None:
         known = now.settings.workers if now.settings.ecs_enabled else ()
-        wanted = dict.fromkeys((each.name for each in known), "")
+        left = read_part(ecs.workers, reader.session, now.names).value or []
+        wanted = dict.fromkeys([*(each.name for each in known), *left], "")
     others = {name: reader.of_worker(name, arn) for name, arn in wanted.items()}
     parts = WORKER if reader.full else WORKER_STATUS
     read = {name: each.read(parts) for name, each in others.items()}
@@ -191,11 +197,14 @@ ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
-    *("jobs", "login", "uploads", "remains"),
+    *("verdict", "jobs", "login", "uploads", "remains"),
 )
 
 
-WORKER = ("service", "tasks", "newest", "rollback_reason", "was_deployed", "definitions", "logs")
+WORKER = (
+    *("service", "tasks", "newest", "rollback_reason", "verdict", "was_deployed", "definitions"),
+    "logs",
+)
 """The parts that each worker has of its own; the image, the roles and the network are the stack's."""
 
 WORKER_STATUS = ("service", "tasks")
@@ -334,6 +343,17 @@ class _Reader:
         if primary is None or primary.rollout != "COMPLETED":
             return _answered(Part())
         return self._ask(ecs.rollback_reason, self.names, primary.definition)
+
+    @cached_property
+    def verdict(self) -> Future[Part[str]]:
+        """Ask for what an earlier `pulumi up` found, where ECS has given up what it deployed."""
+        primary = self.running.primary if self.running else None
+        if primary is None or self.definition is None or self.wanted is not None:
+            return _answered(Part())
+        gone_back = primary.definition != self.definition.arn or self.rollback_reason.result().value
+        if not (gone_back or primary.rollout == "FAILED"):
+            return _answered(Part())
+        return self._ask(verdicts.newest, self.names)
 
     @cached_property
     def ended_by(self) -> Future[Part[Alarmed]]:

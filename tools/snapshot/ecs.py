@@ -20,6 +20,7 @@ from tools.snapshot.records import (
     Sidecar,
     Task,
     Traffic,
+    short,
 )
 
 SPOT = "FARGATE_SPOT"
@@ -55,6 +56,13 @@ def service(session: Session, names: StackNames) -> Service | None:
     if known.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
         return known
     return replace(known, traffic=_traffic(session, names))
+
+
+def workers(session: Session, names: StackNames) -> list[str]:
+    """Return the names of the workers that the cluster has. Raises AwsProblem."""
+    arns = session.all("ecs", "list_services", "serviceArns", cluster=names.cluster)
+    prefix = names.worker("")
+    return [each.removeprefix(prefix) for each in map(short, arns) if each.startswith(prefix)]
 
 
 def service_of(raw: dict[str, Any]) -> Service:
@@ -185,23 +193,26 @@ def command_tasks(session: Session, names: StackNames, definition: str) -> tuple
 
     Of the stopped ones those of the last hour. Raises AwsProblem.
     """
-    found = [
+    return tuple(
         each
-        for each in tasks_of_family(session, names, names.family)
+        for each in tasks_of(session, names, family=names.family)
         if each.started_by == DEPLOY_COMMAND_TASK and each.definition == definition
-    ]
-    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+    )
 
 
-def tasks_of_family(session: Session, names: StackNames, family: str) -> list[Task]:
-    """Return a family's tasks that run or stopped within the hour. Raises AwsProblem."""
-    asked = {"cluster": names.cluster, "family": family}
+def tasks_of(session: Session, names: StackNames, **chosen: str) -> tuple[Task, ...]:
+    """Return the cluster's tasks that run or stopped within the hour, newest first. Raises AwsProblem.
+
+    ``chosen`` is ListTasks' filter: a service or a family; without one all.
+    """
+    asked = {"cluster": names.cluster, **chosen}
     arns = [
         arn
         for status in ("RUNNING", "STOPPED")
         for arn in session.all("ecs", "list_tasks", "taskArns", desiredStatus=status, **asked)
     ]
-    return [task_of(each) for each in described(session, names.cluster, arns)]
+    found = [task_of(each) for each in described(session, names.cluster, arns)]
+    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
 
 
 def _traffic(session: Session, names: StackNames) -> Traffic | None:
@@ -256,19 +267,8 @@ def service_deployments(session: Session, names: StackNames) -> list[Mapping[str
 
 
 def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
-    """Return the running tasks and those that stopped within the hour, newest first. Raises AwsProblem."""
-    arns: list[str] = []
-    for status in ("RUNNING", "STOPPED"):
-        arns += session.all(
-            "ecs",
-            "list_tasks",
-            "taskArns",
-            cluster=names.cluster,
-            serviceName=names.service,
-            desiredStatus=status,
-        )
-    found = [task_of(each) for each in described(session, names.cluster, arns)]
-    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+    """Return the service's running tasks and those that stopped within the hour, newest first. Raises AwsProblem."""
+    return tasks_of(session, names, serviceName=names.service)
 
 
 def task(session: Session, cluster: str, arn: str) -> Task | None:

@@ -155,7 +155,7 @@ def runs(session: Session, names: StackNames, declared: Iterable[str]) -> tuple[
     found = [
         _run(names, job, task)
         for job in declared
-        for task in ecs.tasks_of_family(session, names, names.job(job))
+        for task in ecs.tasks_of(session, names, family=names.job(job))
     ]
     return _newest_first(found)
 
@@ -232,12 +232,12 @@ def _existing_role(session: Session, arn: str) -> Role | None:
         raise
 
 
-def differences(job: Job, schedule: Schedule | None) -> Iterator[Text]:
-    """Yield what differs between a job of the stack file and its schedule on AWS."""
+def differences(job: Job, schedule: Schedule | None, *, paused: bool) -> Iterator[Text]:
+    """Yield what differs between a job of the stack file and its schedule on AWS, which a pause disables."""
     if schedule is None:
         yield t("{job} is in the stack file and not on AWS", job=job.name)
         return
-    if schedule.enabled != job.enabled:
+    if schedule.enabled != job.enabled and not paused:
         state = "ENABLED" if schedule.enabled else "DISABLED"
         yield t("the schedule of {job} is {state} on AWS", job=job.name, state=state)
     declared, found = (job.schedule, job.time_zone), (schedule.expression, schedule.time_zone)
