@@ -177,7 +177,7 @@ RED = {
         "aws elbv2 delete-rule --region ap-northeast-1 --rule-arn arn:aws:elasticloadbalancing:",
     ),
     "limit": (
-        "the roll-out failed: careapp-poc:3 does not run after 15 minutes: 0 of 1 tasks run\n",
+        "the roll-out failed: careapp-poc:3 does not run after 15 min: 0 of 1 tasks run\n",
     ),
     "without credentials": (
         "it is not known whether careapp-poc:3 runs: its roll-out could not be read from AWS\n",

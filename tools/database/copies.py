@@ -11,7 +11,7 @@ from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
-from tools.pause.state import not_waiting
+from tools.pause.steps import refuse_stuck
 from tools.screen import zoned_time
 from tools.snapshot import rds, read_existing
 from tools.snapshot.rds import Database
@@ -336,8 +336,8 @@ def _unavailable(session: Session, identifier: str, found: Mapping[str, Any] | N
 def _check(session: Session, identifier: str) -> None:
     """Raise Refused for a status in which an instance stays."""
     database = read_existing(rds.database, session, identifier, False)
-    if database is not None and (refused := not_waiting(database)):
-        raise refused
+    if database is not None:
+        refuse_stuck(database)
 
 
 def _manage_password(session: Session, identifier: str) -> None:

@@ -25,6 +25,7 @@ from tools.snapshot.uploads import Bucket
 from tools.snapshot.vpc import network
 from tools.tests.conftest import NAMES, client
 from tools.tests.stacks import EVERY
+from tools.watch.status import lines as status_lines
 
 
 @pytest.fixture
@@ -166,7 +167,7 @@ def test_each_part_is_asked_for_once_and_the_status_asks_only_for_what_it_shows(
             "describe_load_balancers",
         ),
         *("describe_services", "describe_target_group_attributes", "describe_target_groups"),
-        *("describe_target_health", "list_tasks", "list_tasks"),
+        *("describe_target_health", "list_services", "list_tasks", "list_tasks"),
     ]
     assert shown.wanted == shown.service.value.primary.definition
 
@@ -195,6 +196,11 @@ def test_each_worker_of_the_settings_is_read_like_the_service_and_the_rest_is_th
         assert (mail.network, mail.execution, mail.targets) == (
             now.network, now.execution, Part(),
         )  # fmt: skip
+    # The stack file has it no more, and it runs until the next `pulumi up`.
+    left = overview(replace(settings, workers=()), session)
+    assert list(left.workers) == ["mail"]
+    [line] = [each.text for each in status_lines(left) if "Worker mail" in each.text]
+    assert line.endswith("; not in the stack file, so `pulumi up` deletes it")
     asked = len(calls)
     assert gather(settings, session, workers={}).workers == {}
     assert not any(name in str(params) for _, params in calls[asked:])
