@@ -23,12 +23,23 @@ from tools.snapshot.elb import Balancer, Page, Target, TargetGroup
 from tools.snapshot.jobs import Jobs
 from tools.snapshot.login import Provider
 from tools.snapshot.rds import Database
-from tools.snapshot.records import ALARMED, Alarmed, Definition, Part, Service, Task
+from tools.snapshot.records import (
+    ALARMED,
+    Alarmed,
+    Definition,
+    Part,
+    Service,
+    Task,
+    read_existing,
+    read_part,
+)
 from tools.snapshot.remains import Remains, remains
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Logs
 from tools.snapshot.uploads import Bucket, bucket
 from tools.snapshot.vpc import Network
+
+__all__ = ["Snapshot", "gather", "overview", "read_existing", "read_part"]
 
 T = TypeVar("T")
 
@@ -143,18 +154,7 @@ def gather(
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
         reader = _Reader(settings, session, pool, wanted=wanted, page=page, url=url)
         reader.page_before = page_before
-        parts = reader.read(ALL)
-        now = Snapshot(
-            names=settings.names,
-            place=session.place,
-            settings=settings,
-            authorities=rds_certificates.carried(settings),
-            wanted=reader.expected,
-            by_program=wanted is not None,
-            output_url=url,
-            **parts,
-        )
-        return _with_workers(now, reader, workers)
+        return _with_workers(reader.snapshot(ALL), reader, workers)
 
 
 def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | None) -> Snapshot:
@@ -179,15 +179,7 @@ def overview(settings: Settings, session: Session) -> Snapshot:
     """Read the parts that the status shows. What ECS deploys is what is expected to run."""
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
         reader = _Reader(settings, session, pool, full=False)
-        parts = reader.read(STATUS)
-        now = Snapshot(
-            names=settings.names,
-            place=session.place,
-            settings=settings,
-            wanted=reader.expected,
-            **parts,
-        )
-        return _with_workers(now, reader, None)
+        return _with_workers(reader.snapshot(STATUS), reader, None)
 
 
 STATUS = ("service", "tasks", "balancer", "database", "alarms", "group", "targets", "remains")
@@ -244,6 +236,20 @@ class _Reader:
         """Return these parts, after all of them have been asked for."""
         asked = {name: getattr(self, name) for name in names}
         return {name: each.result() for name, each in asked.items()}
+
+    def snapshot(self, names: Iterable[str]) -> Snapshot:
+        """Return the snapshot with these parts."""
+        parts = self.read(names)
+        return Snapshot(
+            names=self.names,
+            place=self.session.place,
+            settings=self.settings,
+            authorities=rds_certificates.carried(self.settings) if self.full else None,
+            wanted=self.expected,
+            by_program=self.wanted is not None,
+            output_url=self._url,
+            **parts,
+        )
 
     def _ask(self, question: Callable[..., T | None], *arguments: Any) -> Future[Part[T]]:
         return self._pool.submit(read_part, question, self.session, *arguments)
@@ -495,19 +501,3 @@ def _answered(part: Part[T]) -> Future[Part[T]]:
     made: Future[Part[T]] = Future()
     made.set_result(part)
     return made
-
-
-def read_part(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
-    """Return the answer as a part; a missing resource is an answer too."""
-    try:
-        return Part(question(*arguments))
-    except AwsProblem as problem:
-        return Part() if problem.kind == "missing" else Part(problem=problem)
-
-
-def read_existing(question: Callable[..., T | None], *arguments: Any) -> T | None:
-    """Return the answer, or None for a missing resource. Raises AwsProblem of every other kind."""
-    part = read_part(question, *arguments)
-    if part.problem:
-        raise part.problem
-    return part.value

@@ -146,8 +146,8 @@ def groups_of(session: Session, revision: str) -> tuple[str, ...]:
 
     Raises AwsProblem.
     """
-    answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=[revision])
-    resolved = [each.get("resolvedConfiguration") or {} for each in answer["serviceRevisions"]]
+    found = _revisions(session, [revision])
+    resolved = [each.get("resolvedConfiguration") or {} for each in found]
     balancers = [each for found in resolved for each in found.get("loadBalancers", ())]
     return tuple(each["targetGroupArn"] for each in balancers if each.get("targetGroupArn"))
 
@@ -160,9 +160,8 @@ def service_deployment(session: Session, arn: str) -> Mapping[str, Any] | None:
 
 def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     """Return the task definition that a service deployment deploys; "" if ECS no longer has it."""
-    revision = [row["targetServiceRevisionArn"]]
-    answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=revision)
-    return next((str(each["taskDefinition"]) for each in answer["serviceRevisions"]), "")
+    found = _revisions(session, [row["targetServiceRevisionArn"]])
+    return next((str(each["taskDefinition"]) for each in found), "")
 
 
 def was_deployed(session: Session, names: StackNames, definition: str) -> bool:
@@ -173,13 +172,16 @@ def was_deployed(session: Session, names: StackNames, definition: str) -> bool:
     stopped task is forgotten after an hour. Raises AwsProblem.
     """
     rows = service_deployments(session, names)
-    revisions = list(dict.fromkeys(each["targetServiceRevisionArn"] for each in rows))
-    for start in range(0, len(revisions), REVISIONS_AT_ONCE):
-        chosen = revisions[start : start + REVISIONS_AT_ONCE]
+    arns = list(dict.fromkeys(each["targetServiceRevisionArn"] for each in rows))
+    return any(each["taskDefinition"] == definition for each in _revisions(session, arns))
+
+
+def _revisions(session: Session, arns: list[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield DescribeServiceRevisions' items, without those that ECS no longer has. Raises AwsProblem."""
+    for start in range(0, len(arns), REVISIONS_AT_ONCE):
+        chosen = arns[start : start + REVISIONS_AT_ONCE]
         answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=chosen)
-        if any(each["taskDefinition"] == definition for each in answer["serviceRevisions"]):
-            return True
-    return False
+        yield from answer["serviceRevisions"]
 
 
 def completed(session: Session, names: StackNames) -> bool:
@@ -370,7 +372,6 @@ def _health(raw: dict[str, Any] | None) -> ContainerHealth | None:
         interval=raw.get("interval") or 30,
         timeout=raw.get("timeout") or 5,
         retries=raw.get("retries") or 3,
-        start_period=raw.get("startPeriod") or 0,
     )
 
 

@@ -55,7 +55,7 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
             ),
         ),
     )
-    assert (now.group.value.check.path, now.group.value.deregistration) == ("/health", 300)
+    assert now.group.value.check.path == "/health"
 
 
 def test_a_bucket_is_read_with_its_region_and_a_missing_one_is_told_from_a_refused_one(
@@ -166,7 +166,7 @@ def test_each_part_is_asked_for_once_and_the_status_asks_only_for_what_it_shows(
             "describe_listeners",
             "describe_load_balancers",
         ),
-        *("describe_services", "describe_target_group_attributes", "describe_target_groups"),
+        *("describe_services", "describe_target_groups"),
         *("describe_target_health", "list_services", "list_tasks", "list_tasks"),
     ]
     assert shown.wanted == shown.service.value.primary.definition

@@ -231,7 +231,7 @@ VARIANTS = {
         f"{INIT}retrieved secret from Secrets Manager did not contain json key password",
         secrets={a.SECRET: Secret(arn=a.SECRET)}),
     "secret-key-missing: RDS's own": a.stack(
-        secrets={a.SECRET: Secret(arn=a.SECRET, managed="rds", keys=frozenset({"username"}))}),
+        secrets={a.SECRET: Secret(arn=a.SECRET, keys=frozenset({"username"}))}),
     "secret-missing: marked for deletion": a.stack(secrets={a.SECRET: Secret(arn=a.SECRET, deleted=a.NOW)}),
     "nothing: a failure before the service was steady": a.stack(
         tasks=(
