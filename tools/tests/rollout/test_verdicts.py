@@ -117,3 +117,14 @@ def test_verdict_that_cannot_be_kept_is_told_and_up_says_all_else():
     log, aws = Told(), Aws(("a", "STOPPED"), problem=denied)
     assert "answers with error 500" in up(aws, diagnosis("page-errors"), log)
     assert log.lastings == ["./careapp doctor will not know this cause: You may not."]
+
+
+def test_cloudwatch_keeps_the_verdict_and_logs_leave_it_out(run, stack, monkeypatch):
+    rows = [{"serviceDeploymentArn": f"{ARN}a", "status": "STOPPED"}]
+    monkeypatch.setattr(verdicts.ecs, "service_deployments", lambda *_: rows)
+    assert read_part(verdicts.newest, stack.session, NAMES).absent
+    for words in ("the first verdict", "the second verdict"):
+        verdicts.keep(stack.session, NAMES, words)
+    assert verdicts.newest(stack.session, NAMES) == "the second verdict"
+    code, shown, _ = run("logs")
+    assert (code, "verdict" in shown) == (0, False)
