@@ -89,9 +89,3 @@ def switch_schedules(session: Session, names: StackNames, enabled: Collection[st
 def _schedules(session: Session, names: StackNames) -> list[str]:
     asked = {"GroupName": names.prefix}
     return [e["Name"] for e in session.all("scheduler", "list_schedules", "Schedules", **asked)]
-
-
-def left(session: Session, names: StackNames) -> int:
-    """Return how many tasks of the cluster have not stopped. Raises AwsProblem."""
-    tasks = read_existing(ecs.tasks_of, session, names) or ()
-    return sum(each.status != "STOPPED" for each in tasks)

@@ -13,7 +13,7 @@ from tools.doctor.checks.databases import PASSING, USABLE
 from tools.i18n import Refused, Text, t
 from tools.pause import processes
 from tools.pause.processes import STOPPED, declared, scale, switch_schedules
-from tools.snapshot import overview, rds, read_existing
+from tools.snapshot import ecs, overview, rds, read_existing
 from tools.snapshot.rds import Database, Pause, keeps_snapshot
 from tools.snapshot.records import Service
 from tools.waiting import Waiting
@@ -65,7 +65,7 @@ class Pausable:
             tags = Pause.now().tags()
             self.session.call("rds", "add_tags_to_resource", ResourceName=database.arn, Tags=tags)
         switch_schedules(self.session, names, ())
-        self._switch_alarms("disable_alarm_actions")
+        self.session.call("cloudwatch", "disable_alarm_actions", AlarmNames=self._alarms)
         for name in self.services():
             scale(self.session, names, name, STOPPED)
         self.waiting.until_done(self._stop_tasks, TASKS_MINUTES)
@@ -88,20 +88,21 @@ class Pausable:
         if database.pause is not None:
             jobs = {each.name for each in settings.jobs if each.enabled}
             switch_schedules(self.session, names, jobs)
-            self._switch_alarms("enable_alarm_actions")
+            self.session.call("cloudwatch", "enable_alarm_actions", AlarmNames=self._alarms)
             where = {"ResourceName": database.arn, "TagKeys": [rds.AT]}
             self.session.call("rds", "remove_tags_from_resource", **where)
         self.waiting.until_done(self._not_healthy, HEALTH_MINUTES)
 
-    def _switch_alarms(self, operation: str) -> None:
-        """Switch the alarms that a pause sets off. CloudWatch ignores names without an alarm."""
-        names = list(self.settings.names.alarms_of_a_pause)
-        self.session.call("cloudwatch", operation, AlarmNames=names)
+    @property
+    def _alarms(self) -> list[str]:
+        """The alarms that a pause sets off. CloudWatch ignores names without an alarm."""
+        return list(self.settings.names.alarms_of_a_pause)
 
     def _stop_tasks(self) -> Text | None:
-        """Return what is left to stop."""
-        tasks = processes.left(self.session, self.settings.names)
-        return t("tasks still to stop: {count}", count=tasks) if tasks else None
+        """Return how many of the cluster's tasks have not stopped."""
+        tasks = read_existing(ecs.tasks_of, self.session, self.settings.names) or ()
+        left = sum(each.status != "STOPPED" for each in tasks)
+        return t("tasks still to stop: {count}", count=left) if left else None
 
     def _change_database(self, operation: str, begins: str, ends: set[str]) -> None:
         """Call the operation once RDS accepts it, and wait until it is done."""

@@ -2,15 +2,15 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from tools.i18n import Refused, Text, t
+from tools.i18n import Refused
 from tools.pause import processes, steps
-from tools.pause.processes import declared, services, switch_schedules
+from tools.pause.processes import declared, switch_schedules
 from tools.pause.steps import Pausable, check_pausable
 from tools.snapshot import rds
 from tools.snapshot.rds import Pause
@@ -196,20 +196,19 @@ def test_counts_are_those_of_the_stack_file_at_this_time(choices, at, web, worke
 
 def test_stage_1_has_a_database_only(account, wait):
     session = Session(account)
-    names = type(NAMES)("dev", "careapp")
-    assert services(session, names) == {}
-    assert processes.left(session, names) == 0
-    switch_schedules(session, names, ())
+    empty = Pausable(session, replace(a.choices(), stack="dev"), wait)
+    assert (empty.services(), empty._stop_tasks()) == ({}, None)
+    switch_schedules(session, empty.settings.names, ())
 
 
 def test_tasks_are_waited_for_before_their_database_stops(pausable, monkeypatch, changes):
     stopping = [a.task(status="DEACTIVATING"), a.task(status="STOPPED")]
     looks = iter([stopping, stopping, stopping[1:]])
-    monkeypatch.setattr(processes.ecs, "tasks_of", lambda *_: next(looks))
+    monkeypatch.setattr(steps.ecs, "tasks_of", lambda *_: next(looks))
     pausable.pause()
     assert ("stop_db_instance", None) in changes
     assert next(looks, None) is None
-    monkeypatch.setattr(processes.ecs, "tasks_of", lambda *_: stopping)
+    monkeypatch.setattr(steps.ecs, "tasks_of", lambda *_: stopping)
     monkeypatch.setattr(steps, "TASKS_MINUTES", 0.1)
     with pytest.raises(Refused, match="min tasks still to stop: 1; "):
         pausable.pause()
@@ -245,19 +244,3 @@ def test_the_tag_holds_a_pause_also_one_that_a_person_changed():
     assert rds.read(pause.tags()) == pause
     assert rds.read([{"Key": rds.AT, "Value": "today"}]).since.year == 1970
     assert rds.read([{"Key": "Name", "Value": "x"}]) is None
-
-
-def test_a_wait_survives_temporary_problems_and_ends_with_others(wait):
-    silent = AwsProblem("unreachable", t("ecs does not answer."), t("Wait."))
-    looks = iter([silent, silent, None, AwsProblem("denied", t("You may not."), t("Ask."))])
-
-    def look():
-        found = next(looks)
-        if found:
-            raise found
-
-    wait.until_done(look, 1)
-    assert all(isinstance(each, Text) for each in wait.said)
-    assert "AWS does not answer for now" in str(wait.said[0])
-    with pytest.raises(AwsProblem, match="You may not"):
-        wait.until_done(look, 1)

@@ -97,15 +97,14 @@ def test_a_paused_stack_says_when_rds_starts_and_what_a_destroy_needs(kept, firs
             a.service(desired=0, running=0),
             "careapp-poc runs: 0 of 0 tasks; the database is available. (the stack file's desiredCount is 0)",
         ),
+        (
+            {"schedule": "mon-fri 08:00-20:00"},
+            a.service(desired=0, running=0),
+            "careapp-poc runs: 0 of 0 tasks; the database is available. (it is outside of the hours mon-fri "
+            "08:00-20:00 (Asia/Tokyo), and the schedule starts the tasks)",
+        ),
     ],
 )
-def test_a_resumed_stack_says_how_many_tasks_run_or_why_none(choices, web, said):
-    assert commands._running(a.choices(**choices), a.database(), web).text == said
-
-
-def test_outside_the_hours_the_schedule_is_the_reason(monkeypatch):
+def test_a_resumed_stack_says_how_many_tasks_run_or_why_none(choices, web, said, monkeypatch):
     monkeypatch.setattr(commands.local_cloud, "now", lambda: datetime(2026, 11, 29, tzinfo=UTC))
-    settings = a.choices(schedule="mon-fri 08:00-20:00")
-    web = a.service(desired=0, running=0)
-    shown = commands._running(settings, a.database(), web).text
-    assert "outside of the hours mon-fri 08:00-20:00" in shown
+    assert commands._running(a.choices(**choices), a.database(), web).text == said
