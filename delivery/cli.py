@@ -24,7 +24,7 @@ from tools.aws.session import Session
 from tools.command_line import exit_code_of
 from tools.i18n import Refused, t
 from tools.i18n.masking import Lines, mask, mask_lines
-from tools.pause.state import stopped_database
+from tools.pause.steps import stopped_database
 
 NO_CHANGES_EXPECTED = "no changes were expected"
 """The beginning of the engine's error after `--expect-no-changes`."""

@@ -40,6 +40,8 @@ class StackError(Refused):
     """The stack's file is invalid; ``text`` names the problem and the fix."""
 
     exit_code = 2
+    usable: Any = None
+    """The settings with the defaults of the keys that are wrong, where these alone are what is wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)

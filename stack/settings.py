@@ -225,5 +225,11 @@ class Settings:
                 shifting.ROLLOUT_TIMEOUT if limit else shifting.DEPLOY_STRATEGY,
                 *(image.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
             )
-        read.finish(settings.names, KEYS)
-        return replace(settings, rollout_minutes=minutes)
+        settings = replace(settings, rollout_minutes=minutes)
+        try:
+            read.finish(settings.names, KEYS)
+        except StackError as error:
+            if not any(each in ("name", "stack") or ":" in each for each in read.problems):
+                error.usable = settings
+            raise
+        return settings

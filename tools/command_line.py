@@ -8,8 +8,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,6 +32,9 @@ from tools.i18n import (
 from tools.i18n.masking import mask, mask_data
 from tools.screen import console
 from tools.shared import commands
+
+if TYPE_CHECKING:
+    from stack.settings import Settings
 
 ECS = "ecsEnabled"
 """The setting by which the stages differ."""
@@ -225,6 +230,32 @@ def exit_code_of(work: Callable[[], int], interrupted: Text | None = None) -> in
     except BrokenPipeError:
         return BROKEN_PIPE
     return CANNOT_READ
+
+
+def settings_to_look(stack: str, folder: Path) -> Settings:
+    """Return the settings for a command that shows or stops what AWS has, whatever is wrong in the stack file.
+
+    A wrong key has its default; what is wrong is printed on standard error, once. Raises StackError for a file that
+    does not say which stack it is of, and where that is.
+    """
+    from stack.file import StackError
+    from stack.settings import Settings
+
+    try:
+        return Settings.read(stack, folder)
+    except StackError as error:
+        if error.usable is None:
+            raise
+        _warn(error.text)
+        usable: Settings = error.usable
+        return usable
+
+
+@cache
+def _warn(wrong: Text) -> None:
+    print_error(
+        t("{wrong}\nWhat follows is what AWS has, with the defaults of these keys.", wrong=wrong)
+    )
 
 
 def raise_if_blind(problems: Iterable[AwsProblem]) -> None:

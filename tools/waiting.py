@@ -47,6 +47,12 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
+def duration(seconds: float) -> str:
+    """Return a time that has passed: `6 s`, `2 min 05 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
 def reads(look: Callable[[], T], pace: Pace, say: Callable[[Text], object]) -> Iterator[T]:
     """Yield what ``look`` returns, again and again at one pace.
 
@@ -122,7 +128,7 @@ class Waiting:
             if elapsed > shown.limit:
                 raise Refused(
                     t(
-                        "After {minutes} minutes {left}; ./careapp doctor says why, and the same command goes on.",
+                        "After {minutes} min {left}; ./careapp doctor says why, and the same command goes on.",
                         minutes=int(minutes),
                         left=left,
                     )

@@ -176,9 +176,7 @@ RED = {
         "1. [cause] Another rule of the load balancer handles the requests",
         "aws elbv2 delete-rule --region ap-northeast-1 --rule-arn arn:aws:elasticloadbalancing:",
     ),
-    "limit": (
-        "the roll-out failed: careapp-poc:3 does not run after 15 minutes: 0 of 1 tasks run\n",
-    ),
+    "limit": ("the roll-out failed: careapp-poc:3 does not run after 15 min: 0 of 1 tasks run\n",),
     "without credentials": (
         "it is not known whether careapp-poc:3 runs: its roll-out could not be read from AWS\n",
         "There are no usable AWS credentials. Log in again (`aws sso login`), or name a profile: ",

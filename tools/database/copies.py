@@ -10,7 +10,7 @@ from typing import Any
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
-from tools.pause.state import not_waiting
+from tools.pause.steps import refuse_stuck
 from tools.screen import zoned_time
 from tools.snapshot import rds, read_existing
 from tools.snapshot.rds import Database
@@ -320,8 +320,8 @@ def _unavailable(session: Session, identifier: str, found: Mapping[str, Any] | N
     if status == "available":
         return None
     database = read_existing(rds.database, session, identifier, False)
-    if database is not None and (refused := not_waiting(database)):
-        raise refused
+    if database is not None:
+        refuse_stuck(database)
     return t("{id} is {status}", id=identifier, status=status)
 
 

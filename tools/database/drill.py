@@ -26,7 +26,7 @@ from tools.i18n import Refused, t, verbatim
 from tools.screen import Line, display
 from tools.signals import terminations_raise
 from tools.snapshot.rds import Database
-from tools.waiting import Waiting, clock
+from tools.waiting import Waiting, duration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,10 +171,10 @@ def lines(report: Report, identifier: str) -> Iterator[Line]:
             yield from answered(content.answer)
     yield Line("")
     done = t(
-        "The restore of {source} took {minutes} min; a real one takes as long, and then a roll-out of "
+        "The restore of {source} took {took}; a real one takes as long, and then a roll-out of "
         "the tasks.",
         source=report.source.text,
-        minutes=clock(report.seconds),
+        took=duration(report.seconds),
     )
     yield Line(str(done), "bold green")
     yield Line(str(t("{id} is deleted.", id=identifier)))

@@ -89,7 +89,8 @@ def _working(place: str, case: Case) -> Status:
         return _forward(case)
     if place == TASKS_NODE:
         return _tasks(case)
-    tried = case.active_tasks or case.failed_tasks
+    # After a rollback those of the version before run.
+    tried = case.current_tasks or case.failed_tasks
     if place not in (INTERNET, BALANCER_NODE, DATABASE_NODE) and not tried:
         return Status(place, WAITING, t("There is no task yet."))
     if place == DATABASE and not case.current_tasks:

@@ -31,6 +31,7 @@ PARTS: dict[str, Text] = {
     "balancer": t("the load balancer"),
     "page": PAGE,
     "rollback_reason": t("the service's last deployments"),
+    "verdict": t("what `pulumi up` found"),
     "was_deployed": t("whether the newest task definition was deployed"),
     "command_tasks": t("the tasks of deployCommand"),
     "ended_by": t("the alarms of the last deployment"),
@@ -51,7 +52,7 @@ PARTS: dict[str, Text] = {
 }
 
 OPTIONAL = (
-    *("alarms", "ended_by", "quota", "measured", "page", "jobs", "login", "uploads"),
+    *("verdict", "alarms", "ended_by", "quota", "measured", "page", "jobs", "login", "uploads"),
     "remains",
 )
 """What a healthy stack does not hang on."""

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stack.settings import Settings
 from tools.aws import local_cloud
 from tools.aws.session import Session
-from tools.command_line import exit_code_of, print_json, raise_if_blind
+from tools.command_line import exit_code_of, print_json, raise_if_blind, settings_to_look
 from tools.diagnosis.findings import Diagnosis, Finding, Unread
 from tools.doctor.diagnose import diagnose
 from tools.i18n import Text, language, t
@@ -184,7 +183,7 @@ def run(stack: str, folder: Path, as_json: bool) -> int:
     """Diagnose a stack, print the diagnosis and return its exit code."""
 
     def work() -> int:
-        settings = Settings.read(stack, folder)
+        settings = settings_to_look(stack, folder)
         found = diagnose(settings, Session(settings.region, settings.profile))
         raise_if_blind(each.problem for each in found.unread)
         if as_json:

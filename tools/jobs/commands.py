@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from stack.jobs import Job
 from stack.settings import Settings
 from tools import run_task
 from tools.aws.session import Session
-from tools.command_line import exit_code_of, print_json
+from tools.command_line import exit_code_of, print_json, settings_to_look
 from tools.i18n import Refused, Text, joined, t
 from tools.run_task import OneOff
 from tools.screen import Line, dated_time, display
 from tools.snapshot import jobs as known
-from tools.snapshot import read_existing
+from tools.snapshot import rds, read_existing
 from tools.snapshot.jobs import Run, Schedule
 from tools.snapshot.stack_secrets import learn_aloud
+from tools.waiting import duration
 from tools.watch import logs
 from tools.watch.logs import LogQuery, LogScreen
 
@@ -39,6 +40,8 @@ class Row:
     differences: tuple[Text, ...]
     runs: tuple[Run, ...]
     next: datetime | None
+    paused: bool = False
+    """Whether the stack is paused, which disables every schedule."""
 
     @property
     def well(self) -> bool:
@@ -51,22 +54,26 @@ def read(session: Session, settings: Settings) -> list[Row]:
     """Return the jobs of the stack file. Raises AwsProblem."""
     names, declared = settings.names, [each.name for each in settings.jobs]
     schedules = known.schedules(session, names, declared)
+    database = read_existing(rds.database, session, names.database, False)
     # Without a cluster or a log group nothing has run.
     by_ecs = read_existing(known.runs, session, names, declared) or ()
     by_log = read_existing(known.logged_runs, session, names, declared) or ()
     of_ecs = {each.task for each in by_ecs}
     runs = (*by_ecs, *(each for each in by_log if each.task not in of_ecs))
-    now = _moment(runs, schedules.values())
-    return [_row(each, schedules[each.name], runs, now) for each in settings.jobs]
+    now, paused = _moment(runs, schedules.values()), bool(database and database.pause)
+    return [_row(each, schedules[each.name], runs, now, paused=paused) for each in settings.jobs]
 
 
-def _row(job: Job, schedule: Schedule | None, runs: Sequence[Run], now: datetime) -> Row:
+def _row(
+    job: Job, schedule: Schedule | None, runs: Sequence[Run], now: datetime, *, paused: bool
+) -> Row:
     mine = tuple(each for each in runs if each.job == job.name)
     return Row(
         job=job,
-        differences=tuple(known.differences(job, schedule)),
+        differences=tuple(known.differences(job, schedule, paused=paused)),
         runs=mine[:SHOWN],
         next=schedule.next_run(now) if schedule else None,
+        paused=paused,
     )
 
 
@@ -115,7 +122,7 @@ def _stage2(settings: Settings) -> Text:
 
 def _next(row: Row) -> Text:
     if row.next is None:
-        return t("No next run.")
+        return t("No next run while the stack is paused.") if row.paused else t("No next run.")
     there = row.next.astimezone(ZoneInfo(row.job.time_zone))
     return t(
         "Next run: {there} in {zone}, {here} here.",
@@ -128,7 +135,11 @@ def _next(row: Row) -> Text:
 def run_text(run: Run) -> Text:
     """Return a run in one line: when it began, its task, how long it took, and how it ended."""
     begun = dated_time(run.at) if run.at else "-"
-    values = {"time": begun, "task": run.task[:8], "took": _duration(run.took)}
+    values = {
+        "time": begun,
+        "task": run.task[:8],
+        "took": duration(run.took.total_seconds()) if run.took else "-",
+    }
     hand = (t("by hand"),) if run.by_hand else ()
     if not run.known:
         said = t("{time} {task} {took:>9}  exit code ? (ECS forgets it after an hour)", **values)
@@ -139,13 +150,6 @@ def run_text(run: Run) -> Text:
     else:
         said = t("{time} {task} {took:>9}  exit code {code}", code=run.exit_code, **values)
     return joined("  ", (said, *hand))
-
-
-def _duration(took: timedelta | None) -> str:
-    if took is None:
-        return "-"
-    minutes, seconds = divmod(round(took.total_seconds()), 60)
-    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
 
 
 def as_dict(rows: Sequence[Row], stack: str) -> dict[str, Any]:
@@ -181,7 +185,7 @@ def show(stack: str, folder: Path, as_json: bool) -> int:
     """Print the jobs; return 0, or 1 where one is not as declared or its last run failed."""
 
     def work() -> int:
-        settings = Settings.read(stack, folder)
+        settings = settings_to_look(stack, folder)
         rows = read(Session(settings.region, settings.profile), settings)
         if as_json:
             print_json(as_dict(rows, settings.names.prefix))

@@ -6,35 +6,32 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from stack.settings import Settings
 from tools.aws import local_cloud
 from tools.aws.session import Session
-from tools.command_line import exit_code_of, print_json
+from tools.command_line import FAILED, exit_code_of, print_json, settings_to_look
 from tools.i18n import Refused, Text, t
-from tools.pause.state import check_pausable
-from tools.pause.steps import Pausable, why_no_task
+from tools.pause.steps import Pausable, check_pausable, why_no_task
 from tools.screen import Line, display, zoned_time
 from tools.snapshot.rds import DAYS_STOPPED, RESUME_FIRST, Database, keeps_snapshot
+from tools.snapshot.records import Service
 from tools.waiting import Waiting
-
-NOT_AGREED = 1
 
 
 def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
     """Pause a stack; return 0 paused, 1 refused or not in time, 2 unknown."""
 
     def work() -> int:
-        pausable = _pausable(stack, folder, as_json)
+        pausable = _pausable(settings_to_look(stack, folder), as_json)
         check_pausable(pausable.database(), pausable.settings)
         if not pausable.is_paused():
             if not yes and not _agreed(pausable, as_json):
-                return NOT_AGREED
+                return FAILED
             pausable.pause()
-        return _shown(pausable, as_json)
+        return _show(pausable, as_json)
 
     return exit_code_of(work, _interrupted(stack))
 
@@ -43,15 +40,23 @@ def resume(stack: str, folder: Path, as_json: bool) -> int:
     """Resume a stack; return 0 running, 1 not in time, 2 unknown."""
 
     def work() -> int:
-        pausable = _pausable(stack, folder, as_json)
+        # What the stack file says wrongly must not decide what starts.
+        pausable = _pausable(Settings.read(stack, folder), as_json)
         pausable.resume()
-        return _shown(pausable, as_json)
+        return _show(pausable, as_json)
 
     return exit_code_of(work, _interrupted(stack))
 
 
-def _pausable(stack: str, folder: Path, as_json: bool) -> Pausable:
-    settings = Settings.read(stack, folder)
+def _interrupted(stack: str) -> Text:
+    return t(
+        "interrupted; nothing is lost: continue with `./careapp pause -s {stack}`, or go back "
+        "with `./careapp resume -s {stack}`.",
+        stack=stack,
+    )
+
+
+def _pausable(settings: Settings, as_json: bool) -> Pausable:
     session = Session(settings.region, settings.profile)
     return Pausable(session, settings, Waiting.printing(as_json))
 
@@ -77,21 +82,20 @@ def _agreed(pausable: Pausable, as_json: bool) -> bool:
     return click.confirm(str(t("Continue?")), err=as_json)
 
 
-def _shown(pausable: Pausable, as_json: bool) -> int:
+def _show(pausable: Pausable, as_json: bool) -> int:
     database, names = pausable.database(), pausable.settings.names
-    web = pausable.services().get(names.service, {})
+    web = pausable.services().get(names.service)
     if as_json:
+        starts = _automatic_start(database).isoformat(timespec="seconds")
         print_json(
             {
                 "stack": names.prefix,
                 "region": pausable.session.region,
                 "paused": database.pause is not None,
                 "database": database.status,
-                "desired": web.get("desiredCount"),
-                "running": web.get("runningCount"),
-                "starts_again": _automatic_start(database).isoformat(timespec="seconds")
-                if database.pause
-                else None,
+                "desired": web.desired if web else None,
+                "running": web.running if web else None,
+                "starts_again": starts if database.pause else None,
             }
         )
     elif database.pause:
@@ -116,28 +120,19 @@ def _paused(settings: Settings, database: Database) -> Iterator[Line]:
         stack=stack,
     )
     yield Line(str(again), "yellow")
-    billed = t("All but the tasks and the database's hours is billed: ./careapp cost.")
-    yield Line(str(billed))
+    yield Line(str(t("All but the tasks and the database's hours is billed: ./careapp cost.")))
     yield Line(str(t("Start it again with ./careapp resume -s {stack}.", stack=stack)))
     if keeps_snapshot(settings):
         yield Line(str(RESUME_FIRST), "yellow")
 
 
-def _running(settings: Settings, database: Database, web: dict[str, Any]) -> Line:
+def _running(settings: Settings, database: Database, web: Service | None) -> Line:
     text = t(
         "{prefix} runs: {running} of {desired} tasks; the database is {status}.",
         prefix=settings.names.prefix,
-        running=web.get("runningCount", 0),
-        desired=web.get("desiredCount", 0),
+        running=web.running if web else 0,
+        desired=web.desired if web else 0,
         status=database.status,
     )
     why = why_no_task(settings, local_cloud.now())
     return Line(f"{text!s} ({why!s})" if web and why else str(text), "bold green")
-
-
-def _interrupted(stack: str) -> Text:
-    return t(
-        "interrupted; nothing is lost: continue with `./careapp pause -s {stack}`, or go back "
-        "with `./careapp resume -s {stack}`.",
-        stack=stack,
-    )

@@ -1,21 +1,21 @@
-"""The steps of pause and resume. Each can be repeated, so an interrupt at any point loses nothing."""
+"""The steps of pause and resume, and what refuses them. Each can be repeated: an interrupt loses nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from stack.settings import Settings
 from tools.aws import local_cloud
 from tools.aws.session import Session
 from tools.diagnosis.case import Case
-from tools.doctor.checks.databases import USABLE
-from tools.i18n import Text, t
-from tools.pause.processes import STOPPED, declared, left, scale, services, switch_schedules
-from tools.pause.state import database_of, not_waiting
-from tools.snapshot import overview, rds
-from tools.snapshot.rds import Database, Pause
+from tools.doctor.checks.databases import PASSING, USABLE
+from tools.i18n import Refused, Text, t
+from tools.pause import processes
+from tools.pause.processes import STOPPED, declared, scale, switch_schedules
+from tools.snapshot import ecs, overview, rds, read_existing
+from tools.snapshot.rds import Database, Pause, keeps_snapshot
+from tools.snapshot.records import Service
 from tools.waiting import Waiting
 
 DATABASE_MINUTES, TASKS_MINUTES, HEALTH_MINUTES = 45, 10, 15
@@ -32,16 +32,27 @@ class Pausable:
 
     def database(self) -> Database:
         """Return the database; Refused without one."""
-        return database_of(self.session, self.settings)
+        found = _database(self.session, self.settings)
+        if found is None:
+            raise Refused(
+                t(
+                    "There is no database {id} in {region}: nothing to pause or resume; `pulumi up -s "
+                    "{stack}` creates the stack.",
+                    id=self.settings.names.database,
+                    region=self.session.region,
+                    stack=self.settings.stack,
+                )
+            )
+        return found
 
-    def services(self) -> dict[str, dict[str, Any]]:
+    def services(self) -> dict[str, Service]:
         """Return the web service and the workers by name."""
-        return services(self.session, self.settings.names)
+        return processes.services(self.session, self.settings.names)
 
     def is_paused(self) -> bool:
         """Return whether a pause is complete: nothing is left to stop."""
         database, found = self.database(), self.services().values()
-        running = any(each["desiredCount"] or each["runningCount"] for each in found)
+        running = any(each.desired or each.running for each in found)
         return database.pause is not None and database.status == "stopped" and not running
 
     def pause(self) -> None:
@@ -49,14 +60,14 @@ class Pausable:
 
         The tag is written first, so that `resume`, `status` and `doctor` know of the pause after any interrupt.
         """
-        database = self.database()
+        database, names = self.database(), self.settings.names
         if database.pause is None:
             tags = Pause.now().tags()
             self.session.call("rds", "add_tags_to_resource", ResourceName=database.arn, Tags=tags)
-        switch_schedules(self.session, self.settings.names, ())
-        self._set_alarm_actions(False)
+        switch_schedules(self.session, names, ())
+        self.session.call("cloudwatch", "disable_alarm_actions", AlarmNames=self._alarms)
         for name in self.services():
-            scale(self.session, self.settings.names, name, STOPPED)
+            scale(self.session, names, name, STOPPED)
         self.waiting.until_done(self._stop_tasks, TASKS_MINUTES)
         self._change_database("stop_db_instance", "available", {"stopped"})
 
@@ -69,7 +80,7 @@ class Pausable:
         self._change_database("start_db_instance", "stopped", USABLE)
         database, found = self.database(), self.services()
         web = found.get(names.service)
-        if database.pause is not None or (web and not web["desiredCount"]):
+        if database.pause is not None or (web and not web.desired):
             counts = declared(settings, local_cloud.now())
             for name in found:
                 # What the stack file has no more stays stopped: the next `pulumi up` deletes it.
@@ -77,21 +88,21 @@ class Pausable:
         if database.pause is not None:
             jobs = {each.name for each in settings.jobs if each.enabled}
             switch_schedules(self.session, names, jobs)
-            self._set_alarm_actions(True)
+            self.session.call("cloudwatch", "enable_alarm_actions", AlarmNames=self._alarms)
             where = {"ResourceName": database.arn, "TagKeys": [rds.AT]}
             self.session.call("rds", "remove_tags_from_resource", **where)
         self.waiting.until_done(self._not_healthy, HEALTH_MINUTES)
 
-    def _set_alarm_actions(self, enabled: bool) -> None:
-        """Switch the actions of the alarms that a pause sets off. CloudWatch ignores names without an alarm."""
-        operation = "enable_alarm_actions" if enabled else "disable_alarm_actions"
-        names = list(self.settings.names.alarms_of_a_pause)
-        self.session.call("cloudwatch", operation, AlarmNames=names)
+    @property
+    def _alarms(self) -> list[str]:
+        """The alarms that a pause sets off. CloudWatch ignores names without an alarm."""
+        return list(self.settings.names.alarms_of_a_pause)
 
     def _stop_tasks(self) -> Text | None:
-        """Return what is left to stop."""
-        tasks = left(self.session, self.settings.names)
-        return t("tasks still to stop: {count}", count=tasks) if tasks else None
+        """Return how many of the cluster's tasks have not stopped."""
+        tasks = read_existing(ecs.tasks_of, self.session, self.settings.names) or ()
+        left = sum(each.status != "STOPPED" for each in tasks)
+        return t("tasks still to stop: {count}", count=left) if left else None
 
     def _change_database(self, operation: str, begins: str, ends: set[str]) -> None:
         """Call the operation once RDS accepts it, and wait until it is done."""
@@ -102,8 +113,7 @@ class Pausable:
             database = self.database()
             if database.status in ends:
                 return None
-            if refused := not_waiting(database):
-                raise refused
+            refuse_stuck(database)
             # What RDS does with the instance just now has to end first.
             if database.status == begins and not asked:
                 self.session.call("rds", operation, DBInstanceIdentifier=database.id)
@@ -114,9 +124,8 @@ class Pausable:
 
     def _not_healthy(self) -> Text | None:
         now = overview(self.settings, self.session)
-        for part in (now.service, now.tasks, now.targets):
-            if part.problem:
-                raise part.problem
+        if problem := now.service.problem or now.tasks.problem or now.targets.problem:
+            raise problem
         service, why = now.service.value, why_no_task(self.settings, local_cloud.now())
         if service is None or Case(now).steady or why:
             return None
@@ -136,4 +145,61 @@ def why_no_task(settings: Settings, at: datetime) -> Text | None:
         "it is outside of the hours {hours} ({zone}), and the schedule starts the tasks",
         hours=scaling.hours.text,
         zone=scaling.time_zone,
+    )
+
+
+def _database(session: Session, settings: Settings) -> Database | None:
+    return read_existing(rds.database, session, settings.names.database, False)
+
+
+def refuse_stuck(database: Database) -> None:
+    """Raise Refused for a status that neither accepts an operation nor ends on its own."""
+    if database.status not in USABLE | PASSING | {"stopped"}:
+        raise Refused(
+            t(
+                "The database {id} is {status}, which does not change without action; ./careapp "
+                "doctor shows how to fix it.",
+                id=database.id,
+                status=database.status,
+            )
+        )
+
+
+def check_pausable(database: Database, settings: Settings) -> None:
+    """Raise Refused for a database that cannot be stopped now, or that a destroy could not delete any more.
+
+    RDS does not modify a stopped instance (RDS user guide, limitations of stopping). So protection stays on
+    during a pause, and Pulumi refuses to destroy a protected stack before it deletes anything.
+    """
+    if keeps_snapshot(settings) and not database.protected:
+        name = settings.stack
+        raise Refused(
+            t(
+                "A stack that keeps a final snapshot (databaseFinalSnapshot) can be paused only "
+                "while it is protected: pulumi destroy would delete service and load balancer and "
+                "then fail, because RDS takes no snapshot of a stopped database. Protect it: "
+                "{protect}; or keep no snapshot: {drop}. Nothing was changed.",
+                protect=f"pulumi config set protect true -s {name} && pulumi up -s {name}",
+                drop=f"pulumi config set databaseFinalSnapshot '' -s {name} && pulumi up -s {name}",
+            )
+        )
+    refuse_stuck(database)
+
+
+def stopped_database(session: Session, settings: Settings) -> Text | None:
+    """Return why a destroy of the stack would fail: its database is stopped and keeps a final snapshot.
+
+    RDS takes no snapshot of a stopped DB instance (RDS API, DeleteDBInstance: InvalidDBInstanceState),
+    and `pulumi destroy` asks for it last, when service and load balancer are gone. Raises AwsProblem.
+    """
+    found = _database(session, settings) if keeps_snapshot(settings) else None
+    if found is None or found.status not in ("stopping", "stopped"):
+        return None
+    return t(
+        "The database {id} is {status}, and RDS takes no final snapshot of it (databaseFinalSnapshot): a "
+        "destroy would delete the service and the load balancer, then fail. Start it first: "
+        "./careapp resume -s {stack}",
+        id=found.id,
+        status=found.status,
+        stack=settings.stack,
     )

@@ -14,6 +14,7 @@ from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json, raise_if_blind
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import JOB
 from tools.diagnosis.findings import Diagnosis, Finding, Unread, ranked
 from tools.doctor import screen as body
 from tools.doctor.checks import (
@@ -162,7 +163,7 @@ class Preflight:
     def exit_code(self) -> int:
         """Return 0 when the stage can begin, 1 when something is wrong, 2 when that is unknown."""
         states = {each.state for each in self.items}
-        if BAD in states or self.diagnosis.causes:
+        if BAD in states or any(each.facts.subject != JOB for each in self.diagnosis.causes):
             return 1
         return 2 if any(each.essential for each in self.diagnosis.unread) else 0
 
@@ -254,6 +255,8 @@ def lines(found: Preflight) -> Iterator[Line]:
     )
     if running:
         text = t("Everything is in order, and ECS is already on.")
+        if found.diagnosis.causes:
+            text = t("ECS is already on, and serves; a job needs attention.")
     yield Line(str(text), style)
     yield from body.findings(found.diagnosis)
     yield from body.unread(found.diagnosis.unread)

@@ -12,7 +12,7 @@ from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.i18n import t, verbatim
 from tools.rollout import deploy_command
-from tools.rollout.log import Log
+from tools.rollout.log import Log, RolloutFailed
 from tools.waiting import Changes
 
 if TYPE_CHECKING:
@@ -27,13 +27,34 @@ No call tells whether ECS knows a role. For the role of a task a second try afte
 
 
 def hooks(settings: Settings, changes: Changes) -> pulumi.ResourceHookBinding:
-    """Return the service's hooks: a request for the page, the wait for the role that shifts, `deployCommand`."""
+    """Return the service's hooks: whether it is there, the page, the wait for the role that shifts, `deployCommand`."""
     command = deploy_command.hooks(settings)
     wait = _wait_for_role() if settings.service.deployment.shifts else []
     page = _request_page(settings, changes) if settings.health.smoke_path else []
     return pulumi.ResourceHookBinding(
-        before_create=[*wait, *command], before_update=[*page, *command]
+        before_create=[*wait, *command], before_update=[_find_service(settings), *page, *command]
     )
+
+
+def _find_service(settings: Settings) -> pulumi.ResourceHook:
+    """Return the hook that says what the doctor does of a service that a person has deleted: ECS names no cure."""
+
+    def missing() -> str:
+        from tools.aws.session import Session
+        from tools.doctor.diagnose import diagnose
+        from tools.doctor.screen import plain
+        from tools.snapshot import ecs, read_part
+
+        session = Session(settings.region, settings.profile)
+        found = read_part(ecs.service, session, settings.names)
+        there = found.problem or (found.value and found.value.status == "ACTIVE")
+        return "" if there else plain(diagnose(settings, session))
+
+    async def find(_: pulumi.ResourceHookArgs) -> None:
+        if why := await asyncio.to_thread(missing):
+            raise RolloutFailed(why)
+
+    return pulumi.ResourceHook("serviceThere", find)
 
 
 def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceHook]:

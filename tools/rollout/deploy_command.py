@@ -130,7 +130,7 @@ class Run:
 
         def why_stop() -> str:
             if (local_cloud.monotonic() - begun) * self.speed > 60 * self.minutes:
-                self._stop(t("it had not ended after {minutes} minutes (rolloutTimeoutMinutes)",
+                self._stop(t("it had not ended after {minutes} min (rolloutTimeoutMinutes)",
                              minutes=self.minutes))  # fmt: skip
             return str(self.why_stopped or "")
 

@@ -13,17 +13,19 @@ from functools import partial
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.diagnosis import kept
 from tools.diagnosis.catalogue import OUTCOME
 from tools.diagnosis.findings import Diagnosis, Fix
 from tools.doctor.diagnose import diagnose
 from tools.doctor.screen import plain
-from tools.i18n import t
+from tools.i18n import Text, t
 from tools.rollout import say
 from tools.rollout.act import go_on, undo
 from tools.rollout.judge import WARM_UP_SECONDS, asks, judge, reasons
 from tools.rollout.look import Answer, Diagnose, Reader, Seen, is_deregistered
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
+from tools.snapshot import verdicts
 from tools.snapshot.deletions import Deletion
 from tools.snapshot.records import PauseHook
 from tools.waiting import Changes, Shown, may_pass, reads_in_thread
@@ -123,35 +125,50 @@ class Turns:
 async def _why(end: End, reader: Reader, log: Log) -> str:
     """Roll a version back that is to be stopped, and return the text that a failed roll-out ends with."""
     verdict, expected, settings = end.verdict, reader.expected, reader.settings
-    found, deregistered, back, diagnosis = "", False, None, verdict.diagnosis
+    deregistered, back = False, None
+    diagnosis: Diagnosis | Text | None = verdict.diagnosis
     if verdict.stop:
         first = verdict.outcome is Outcome.CERTAIN
         back = await undo(
             reader.session, expected.names, log.moment, settings.rollout_minutes, first=first
         )
-        if diagnosis:
+        if isinstance(diagnosis, Diagnosis):
             # What it says of the roll-out was before that.
             left = tuple(each for each in diagnosis.findings if each.facts.subject != OUTCOME)
             diagnosis = replace(diagnosis, findings=left)
-    if diagnosis:
-        found = plain(diagnosis)
-    elif verdict.outcome not in (Outcome.DELETED, Outcome.REPLACED):  # these are the cause
+    if diagnosis is None and verdict.outcome is not Outcome.REPLACED:  # that is the cause
         log.moment(t("it failed; reading the cause"))
-        found = await asyncio.to_thread(_diagnosis, reader)
+        diagnosis = await asyncio.to_thread(_diagnosis, reader)
         # An error here must not hide the failed roll-out.
         with contextlib.suppress(AwsProblem):
             deregistered = await asyncio.to_thread(
                 is_deregistered, reader.session, expected.definition
             )
+    if isinstance(diagnosis, Diagnosis):
+        await _keep(diagnosis, reader, log)
+    found = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
     return say.failed(end, expected, found, deregistered=deregistered, back=back)
 
 
-def _diagnosis(reader: Reader) -> str:
-    """Return the doctor's screen, or why the doctor failed: the failed roll-out must still be reported."""
+def _diagnosis(reader: Reader) -> Diagnosis | Text:
+    """Return the diagnosis, or why the doctor failed: the failed roll-out must still be reported."""
     try:
-        return plain(diagnose(reader.settings, reader.session))
+        return diagnose(reader.settings, reader.session)
     except Exception as mistake:
-        return str(say.undiagnosed(mistake))
+        return say.undiagnosed(mistake)
+
+
+async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
+    """Write the first cause where the doctor finds it later: ECS forgets tasks, and the page works again by then."""
+    first = next((each for each in diagnosis.causes if not each.facts.result), None)
+    if first is None:
+        return
+    session, names = reader.session, reader.expected.names
+    try:
+        await asyncio.to_thread(verdicts.keep, session, names, kept.line(first))
+    except AwsProblem as problem:
+        text = t("./careapp doctor will not know this cause: {problem}", problem=problem.text)
+        log.lasting(text)
 
 
 async def causes(

@@ -176,7 +176,8 @@ def look(session: Session, expected: Expected) -> Rollout:
         expected=expected.definition,
         service=service,
         tasks=ecs.tasks(session, names),
-        targets=elb.targets(session, *groups),
+        # A target group that was deleted by hand has none; the doctor is asked why.
+        targets=read_existing(elb.targets, session, *groups) or (),
         process=names.process,
         at=local_cloud.now() if names.process else None,
     )

@@ -321,10 +321,10 @@ def _in_time(
     }
     if late:
         text = t(
-            "{revision} was rolled out, but does not recover within {minutes} minutes: {why}",
+            "{revision} was rolled out, but does not recover within {minutes} min: {why}",
             **values,
         )
         return Verdict(Outcome.BECAME_UNHEALTHY, text)
     return Verdict(
-        Outcome.TOO_LATE, t("{revision} does not run after {minutes} minutes: {why}", **values)
+        Outcome.TOO_LATE, t("{revision} does not run after {minutes} min: {why}", **values)
     )

@@ -15,7 +15,7 @@ from stack.uploads import VARIABLE as UPLOADS_BUCKET
 from tools.aws import local_cloud, rds_certificates
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place, Session
-from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, vpc
+from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, verdicts, vpc
 from tools.snapshot import jobs as job_runs
 from tools.snapshot import login as logins
 from tools.snapshot.cloudwatch import Alarm, Measured, Quota
@@ -23,12 +23,23 @@ from tools.snapshot.elb import Balancer, Page, Target, TargetGroup
 from tools.snapshot.jobs import Jobs
 from tools.snapshot.login import Provider
 from tools.snapshot.rds import Database
-from tools.snapshot.records import ALARMED, Alarmed, Definition, Part, Service, Task
+from tools.snapshot.records import (
+    ALARMED,
+    Alarmed,
+    Definition,
+    Part,
+    Service,
+    Task,
+    read_existing,
+    read_part,
+)
 from tools.snapshot.remains import Remains, remains
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Logs
 from tools.snapshot.uploads import Bucket, bucket
 from tools.snapshot.vpc import Network
+
+__all__ = ["Snapshot", "gather", "overview", "read_existing", "read_part"]
 
 T = TypeVar("T")
 
@@ -57,6 +68,8 @@ class Snapshot:
     service: Part[Service] = field(default_factory=Part)
     rollback_reason: Part[str] = field(default_factory=Part)
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
+    verdict: Part[str] = field(default_factory=Part)
+    """What `pulumi up` found of the newest deployment, which did not end well, as `tools.diagnosis.kept` writes it."""
     was_deployed: Part[bool] = field(default_factory=Part)
     """Whether ECS has ever deployed the family's newest task definition; read where the service runs another one."""
     command_tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
@@ -141,25 +154,18 @@ def gather(
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
         reader = _Reader(settings, session, pool, wanted=wanted, page=page, url=url)
         reader.page_before = page_before
-        parts = reader.read(ALL)
-        now = Snapshot(
-            names=settings.names,
-            place=session.place,
-            settings=settings,
-            authorities=rds_certificates.carried(settings),
-            wanted=reader.expected,
-            by_program=wanted is not None,
-            output_url=url,
-            **parts,
-        )
-        return _with_workers(now, reader, workers)
+        return _with_workers(reader.snapshot(ALL), reader, workers)
 
 
 def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | None) -> Snapshot:
-    """Return the snapshot with the workers; before stage 2 there are none."""
+    """Return the snapshot with the workers; before stage 2 there are none.
+
+    Those that the stack file has no more run until the next `pulumi up`.
+    """
     if wanted is None:
         known = now.settings.workers if now.settings.ecs_enabled else ()
-        wanted = dict.fromkeys((each.name for each in known), "")
+        left = read_part(ecs.workers, reader.session, now.names).value or []
+        wanted = dict.fromkeys([*(each.name for each in known), *left], "")
     others = {name: reader.of_worker(name, arn) for name, arn in wanted.items()}
     parts = WORKER if reader.full else WORKER_STATUS
     read = {name: each.read(parts) for name, each in others.items()}
@@ -173,15 +179,7 @@ def overview(settings: Settings, session: Session) -> Snapshot:
     """Read the parts that the status shows. What ECS deploys is what is expected to run."""
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
         reader = _Reader(settings, session, pool, full=False)
-        parts = reader.read(STATUS)
-        now = Snapshot(
-            names=settings.names,
-            place=session.place,
-            settings=settings,
-            wanted=reader.expected,
-            **parts,
-        )
-        return _with_workers(now, reader, None)
+        return _with_workers(reader.snapshot(STATUS), reader, None)
 
 
 STATUS = ("service", "tasks", "balancer", "database", "alarms", "group", "targets", "remains")
@@ -191,11 +189,14 @@ ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
-    *("jobs", "login", "uploads", "remains"),
+    *("verdict", "jobs", "login", "uploads", "remains"),
 )
 
 
-WORKER = ("service", "tasks", "newest", "rollback_reason", "was_deployed", "definitions", "logs")
+WORKER = (
+    *("service", "tasks", "newest", "rollback_reason", "verdict", "was_deployed", "definitions"),
+    "logs",
+)
 """The parts that each worker has of its own; the image, the roles and the network are the stack's."""
 
 WORKER_STATUS = ("service", "tasks")
@@ -235,6 +236,20 @@ class _Reader:
         """Return these parts, after all of them have been asked for."""
         asked = {name: getattr(self, name) for name in names}
         return {name: each.result() for name, each in asked.items()}
+
+    def snapshot(self, names: Iterable[str]) -> Snapshot:
+        """Return the snapshot with these parts."""
+        parts = self.read(names)
+        return Snapshot(
+            names=self.names,
+            place=self.session.place,
+            settings=self.settings,
+            authorities=rds_certificates.carried(self.settings) if self.full else None,
+            wanted=self.expected,
+            by_program=self.wanted is not None,
+            output_url=self._url,
+            **parts,
+        )
 
     def _ask(self, question: Callable[..., T | None], *arguments: Any) -> Future[Part[T]]:
         return self._pool.submit(read_part, question, self.session, *arguments)
@@ -334,6 +349,17 @@ class _Reader:
         if primary is None or primary.rollout != "COMPLETED":
             return _answered(Part())
         return self._ask(ecs.rollback_reason, self.names, primary.definition)
+
+    @cached_property
+    def verdict(self) -> Future[Part[str]]:
+        """Ask for what an earlier `pulumi up` found, where ECS has given up what it deployed."""
+        primary = self.running.primary if self.running else None
+        if primary is None or self.definition is None or self.wanted is not None:
+            return _answered(Part())
+        gone_back = primary.definition != self.definition.arn or self.rollback_reason.result().value
+        if not (gone_back or primary.rollout == "FAILED"):
+            return _answered(Part())
+        return self._ask(verdicts.newest, self.names)
 
     @cached_property
     def ended_by(self) -> Future[Part[Alarmed]]:
@@ -475,19 +501,3 @@ def _answered(part: Part[T]) -> Future[Part[T]]:
     made: Future[Part[T]] = Future()
     made.set_result(part)
     return made
-
-
-def read_part(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
-    """Return the answer as a part; a missing resource is an answer too."""
-    try:
-        return Part(question(*arguments))
-    except AwsProblem as problem:
-        return Part() if problem.kind == "missing" else Part(problem=problem)
-
-
-def read_existing(question: Callable[..., T | None], *arguments: Any) -> T | None:
-    """Return the answer, or None for a missing resource. Raises AwsProblem of every other kind."""
-    part = read_part(question, *arguments)
-    if part.problem:
-        raise part.problem
-    return part.value

@@ -20,6 +20,7 @@ from tools.snapshot.records import (
     Sidecar,
     Task,
     Traffic,
+    short,
 )
 
 SPOT = "FARGATE_SPOT"
@@ -55,6 +56,13 @@ def service(session: Session, names: StackNames) -> Service | None:
     if known.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
         return known
     return replace(known, traffic=_traffic(session, names))
+
+
+def workers(session: Session, names: StackNames) -> list[str]:
+    """Return the names of the workers that the cluster has. Raises AwsProblem."""
+    arns = session.all("ecs", "list_services", "serviceArns", cluster=names.cluster)
+    prefix = names.worker("")
+    return [each.removeprefix(prefix) for each in map(short, arns) if each.startswith(prefix)]
 
 
 def service_of(raw: dict[str, Any]) -> Service:
@@ -138,8 +146,8 @@ def groups_of(session: Session, revision: str) -> tuple[str, ...]:
 
     Raises AwsProblem.
     """
-    answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=[revision])
-    resolved = [each.get("resolvedConfiguration") or {} for each in answer["serviceRevisions"]]
+    found = _revisions(session, [revision])
+    resolved = [each.get("resolvedConfiguration") or {} for each in found]
     balancers = [each for found in resolved for each in found.get("loadBalancers", ())]
     return tuple(each["targetGroupArn"] for each in balancers if each.get("targetGroupArn"))
 
@@ -152,9 +160,8 @@ def service_deployment(session: Session, arn: str) -> Mapping[str, Any] | None:
 
 def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     """Return the task definition that a service deployment deploys; "" if ECS no longer has it."""
-    revision = [row["targetServiceRevisionArn"]]
-    answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=revision)
-    return next((str(each["taskDefinition"]) for each in answer["serviceRevisions"]), "")
+    found = _revisions(session, [row["targetServiceRevisionArn"]])
+    return next((str(each["taskDefinition"]) for each in found), "")
 
 
 def was_deployed(session: Session, names: StackNames, definition: str) -> bool:
@@ -165,13 +172,16 @@ def was_deployed(session: Session, names: StackNames, definition: str) -> bool:
     stopped task is forgotten after an hour. Raises AwsProblem.
     """
     rows = service_deployments(session, names)
-    revisions = list(dict.fromkeys(each["targetServiceRevisionArn"] for each in rows))
-    for start in range(0, len(revisions), REVISIONS_AT_ONCE):
-        chosen = revisions[start : start + REVISIONS_AT_ONCE]
+    arns = list(dict.fromkeys(each["targetServiceRevisionArn"] for each in rows))
+    return any(each["taskDefinition"] == definition for each in _revisions(session, arns))
+
+
+def _revisions(session: Session, arns: list[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield DescribeServiceRevisions' items, without those that ECS no longer has. Raises AwsProblem."""
+    for start in range(0, len(arns), REVISIONS_AT_ONCE):
+        chosen = arns[start : start + REVISIONS_AT_ONCE]
         answer = session.call("ecs", "describe_service_revisions", serviceRevisionArns=chosen)
-        if any(each["taskDefinition"] == definition for each in answer["serviceRevisions"]):
-            return True
-    return False
+        yield from answer["serviceRevisions"]
 
 
 def completed(session: Session, names: StackNames) -> bool:
@@ -185,23 +195,26 @@ def command_tasks(session: Session, names: StackNames, definition: str) -> tuple
 
     Of the stopped ones those of the last hour. Raises AwsProblem.
     """
-    found = [
+    return tuple(
         each
-        for each in tasks_of_family(session, names, names.family)
+        for each in tasks_of(session, names, family=names.family)
         if each.started_by == DEPLOY_COMMAND_TASK and each.definition == definition
-    ]
-    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+    )
 
 
-def tasks_of_family(session: Session, names: StackNames, family: str) -> list[Task]:
-    """Return a family's tasks that run or stopped within the hour. Raises AwsProblem."""
-    asked = {"cluster": names.cluster, "family": family}
+def tasks_of(session: Session, names: StackNames, **chosen: str) -> tuple[Task, ...]:
+    """Return the cluster's tasks that run or stopped within the hour, newest first. Raises AwsProblem.
+
+    ``chosen`` is ListTasks' filter: a service or a family; without one all.
+    """
+    asked = {"cluster": names.cluster, **chosen}
     arns = [
         arn
         for status in ("RUNNING", "STOPPED")
         for arn in session.all("ecs", "list_tasks", "taskArns", desiredStatus=status, **asked)
     ]
-    return [task_of(each) for each in described(session, names.cluster, arns)]
+    found = [task_of(each) for each in described(session, names.cluster, arns)]
+    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
 
 
 def _traffic(session: Session, names: StackNames) -> Traffic | None:
@@ -256,19 +269,8 @@ def service_deployments(session: Session, names: StackNames) -> list[Mapping[str
 
 
 def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:
-    """Return the running tasks and those that stopped within the hour, newest first. Raises AwsProblem."""
-    arns: list[str] = []
-    for status in ("RUNNING", "STOPPED"):
-        arns += session.all(
-            "ecs",
-            "list_tasks",
-            "taskArns",
-            cluster=names.cluster,
-            serviceName=names.service,
-            desiredStatus=status,
-        )
-    found = [task_of(each) for each in described(session, names.cluster, arns)]
-    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+    """Return the service's running tasks and those that stopped within the hour, newest first. Raises AwsProblem."""
+    return tasks_of(session, names, serviceName=names.service)
 
 
 def task(session: Session, cluster: str, arn: str) -> Task | None:
@@ -370,7 +372,6 @@ def _health(raw: dict[str, Any] | None) -> ContainerHealth | None:
         interval=raw.get("interval") or 30,
         timeout=raw.get("timeout") or 5,
         retries=raw.get("retries") or 3,
-        start_period=raw.get("startPeriod") or 0,
     )
 
 

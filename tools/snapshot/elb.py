@@ -41,8 +41,6 @@ class TargetGroup:
     kind: str
     vpc: str
     check: Check
-    balancers: tuple[str, ...] = ()
-    deregistration: int = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,18 +207,13 @@ def target_group(session: Session, name: str) -> TargetGroup | None:
     if not found:
         return None
     raw = found[0]
-    arn = raw["TargetGroupArn"]
-    answer = session.call("elbv2", "describe_target_group_attributes", TargetGroupArn=arn)
-    attributes = {each["Key"]: each["Value"] for each in answer["Attributes"]}
     return TargetGroup(
-        arn=arn,
+        arn=raw["TargetGroupArn"],
         name=raw["TargetGroupName"],
         protocol=raw.get("Protocol", ""),
         kind=raw.get("TargetType", ""),
         vpc=raw.get("VpcId", ""),
         check=_check(raw),
-        balancers=tuple(raw.get("LoadBalancerArns", ())),
-        deregistration=int(attributes.get("deregistration_delay.timeout_seconds", 300)),
     )
 
 
@@ -326,13 +319,9 @@ def _rule(raw: dict[str, Any]) -> Rule:
         conditions=tuple(_condition(each) for each in raw.get("Conditions", ())),
         arn=raw.get("RuleArn", ""),
         login=next(
-            (_oidc(each["AuthenticateOidcConfig"]) for each in actions if _logs_in(each)), None
+            (_oidc(e["AuthenticateOidcConfig"]) for e in actions if e["Type"] == OIDC), None
         ),
     )
-
-
-def _logs_in(action: dict[str, Any]) -> bool:
-    return bool(action["Type"] == "authenticate-oidc")
 
 
 def _oidc(raw: dict[str, Any]) -> Oidc:
@@ -366,6 +355,7 @@ def _condition(raw: dict[str, Any]) -> Condition:
     return Condition(raw["Field"], tuple(str(each) for each in values))
 
 
+OIDC = "authenticate-oidc"
 PATH, METHOD = "/", "GET"
 
 EVERYBODY = "0.0.0.0/0"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from stack.jobs import Job
 from stack.names import StackNames
-from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Text, t
 from tools.shared.schedule_expressions import next_time
 from tools.snapshot import cloudwatch, ecs, task_inputs, task_logs
-from tools.snapshot.records import Definition, Task
+from tools.snapshot.records import Definition, Task, read_existing
 from tools.snapshot.task_inputs import Role
 
 STREAM_PAGES = 10
@@ -110,13 +109,11 @@ def jobs(session: Session, names: StackNames, declared: Sequence[str]) -> Jobs:
     found = Jobs(schedules=known, runs=runs(session, names, declared))
     failed = [last for each in declared if (last := found.last(each)) and last.failed]
     existing = [each for each in known.values() if each]
-    return Jobs(
-        schedules=known,
-        runs=found.runs,
+    roles = dict.fromkeys(each.role for each in existing)
+    return replace(
+        found,
         lines={each.task: _last_lines(session, names, each) for each in failed},
-        roles={
-            arn: _existing_role(session, arn) for arn in dict.fromkeys(e.role for e in existing)
-        },
+        roles={arn: read_existing(task_inputs.role, session, arn) for arn in roles},
         definitions={
             each.definition: ecs.definition(session, each.definition) for each in existing
         },
@@ -128,16 +125,11 @@ def schedules(
     session: Session, names: StackNames, declared: Iterable[str]
 ) -> dict[str, Schedule | None]:
     """Return the schedules of jobs, by name; None where AWS has none. Raises AwsProblem."""
-    return {each: _schedule(session, names, each) for each in declared}
+    return {each: read_existing(_schedule, session, names, each) for each in declared}
 
 
-def _schedule(session: Session, names: StackNames, name: str) -> Schedule | None:
-    try:
-        raw = session.call("scheduler", "get_schedule", GroupName=names.prefix, Name=name)
-    except AwsProblem as problem:
-        if problem.kind == "missing":
-            return None
-        raise
+def _schedule(session: Session, names: StackNames, name: str) -> Schedule:
+    raw = session.call("scheduler", "get_schedule", GroupName=names.prefix, Name=name)
     target = raw["Target"]
     return Schedule(
         expression=raw["ScheduleExpression"],
@@ -155,7 +147,7 @@ def runs(session: Session, names: StackNames, declared: Iterable[str]) -> tuple[
     found = [
         _run(names, job, task)
         for job in declared
-        for task in ecs.tasks_of_family(session, names, names.job(job))
+        for task in ecs.tasks_of(session, names, family=names.job(job))
     ]
     return _newest_first(found)
 
@@ -214,30 +206,16 @@ def _newest_first(found: Iterable[Run]) -> tuple[Run, ...]:
 
 def _last_lines(session: Session, names: StackNames, run: Run) -> tuple[str, ...]:
     stream = f"{names.job_streams(run.job)}/{run.task}"
-    try:
-        events = task_logs.tail(session, names.log_group, stream, LINES)
-    except AwsProblem as problem:
-        if problem.kind == "missing":
-            return ()
-        raise
-    return tuple(each["message"].rstrip() for each in events)
+    events = read_existing(task_logs.tail, session, names.log_group, stream, LINES)
+    return tuple(each["message"].rstrip() for each in events or ())
 
 
-def _existing_role(session: Session, arn: str) -> Role | None:
-    try:
-        return task_inputs.role(session, arn)
-    except AwsProblem as problem:
-        if problem.kind == "missing":
-            return None
-        raise
-
-
-def differences(job: Job, schedule: Schedule | None) -> Iterator[Text]:
-    """Yield what differs between a job of the stack file and its schedule on AWS."""
+def differences(job: Job, schedule: Schedule | None, *, paused: bool) -> Iterator[Text]:
+    """Yield what differs between a job of the stack file and its schedule on AWS, which a pause disables."""
     if schedule is None:
         yield t("{job} is in the stack file and not on AWS", job=job.name)
         return
-    if schedule.enabled != job.enabled:
+    if schedule.enabled != job.enabled and not paused:
         state = "ENABLED" if schedule.enabled else "DISABLED"
         yield t("the schedule of {job} is {state} on AWS", job=job.name, state=state)
     declared, found = (job.schedule, job.time_zone), (schedule.expression, schedule.time_zone)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tools.aws.errors import AwsProblem
 
@@ -42,6 +42,22 @@ class Part(Generic[T]):
     def absent(self) -> bool:
         """Return whether the resource does not exist."""
         return self.value is None and self.problem is None
+
+
+def read_part(question: Callable[..., T | None], *arguments: Any) -> Part[T]:
+    """Return the answer as a part; a missing resource is an answer too."""
+    try:
+        return Part(question(*arguments))
+    except AwsProblem as problem:
+        return Part() if problem.kind == "missing" else Part(problem=problem)
+
+
+def read_existing(question: Callable[..., T | None], *arguments: Any) -> T | None:
+    """Return the answer, or None for a missing resource. Raises AwsProblem of every other kind."""
+    part = read_part(question, *arguments)
+    if part.problem:
+        raise part.problem
+    return part.value
 
 
 @dataclass(frozen=True)
@@ -98,12 +114,10 @@ class Deployment:
 
     @property
     def primary(self) -> bool:
-        """Return whether it is the service's primary deployment."""
         return self.status == "PRIMARY"
 
     @property
     def revision(self) -> str:
-        """Return its task definition's family and number."""
         return short(self.definition)
 
 
@@ -159,13 +173,11 @@ class Service:
 
     @property
     def target_groups(self) -> tuple[str, ...]:
-        """Return the ARNs of its target groups."""
         both = (*(each[0] for each in self.targets), self.alternate)
         return tuple(each for each in both if each)
 
     @property
     def primary(self) -> Deployment | None:
-        """Return the primary deployment."""
         return next((each for each in self.deployments if each.primary), None)
 
     @property
@@ -213,12 +225,10 @@ class Task:
 
     @property
     def revision(self) -> str:
-        """Return its task definition's family and number."""
         return short(self.definition)
 
     @property
     def short(self) -> str:
-        """Return the first characters of the id."""
         return self.id[:8]
 
     @property
@@ -257,7 +267,6 @@ class ContainerHealth:
     interval: int = 30
     timeout: int = 5
     retries: int = 3
-    start_period: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,7 +306,6 @@ class Definition:
 
     @property
     def revision(self) -> str:
-        """Return family and number, e.g. careapp-poc:3."""
         return short(self.arn)
 
     def stream(self, task_id: str) -> str:

@@ -67,7 +67,6 @@ class Rollout:
 
     @property
     def desired(self) -> int:
-        """Return the desired count of the service."""
         return self.service.desired if self.service else 0
 
     @property
@@ -77,7 +76,6 @@ class Rollout:
 
     @property
     def primary(self) -> Deployment | None:
-        """Return the PRIMARY deployment."""
         return self.service.primary if self.service else None
 
     @property

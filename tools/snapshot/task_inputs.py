@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from stack.statements import secret_arn
-from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.snapshot.records import read_existing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,6 @@ class Secret:
 
     arn: str
     deleted: datetime | None = None
-    managed: str = ""
-    kms_key: str = ""
     rotated: datetime | None = None
     keys: frozenset[str] | None = None
 
@@ -44,7 +42,6 @@ class Image:
     present: bool
     tags: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
-    pushed: datetime | None = None
     size: int = 0
 
 
@@ -79,7 +76,6 @@ def image(session: Session, repository: str, reference: str | None) -> Image | N
         present=True,
         tags=tuple(raw.get("imageTags", ())),
         platforms=_platforms(session, name, raw["imageDigest"]),
-        pushed=raw["imagePushedAt"],
         size=raw.get("imageSizeInBytes", 0),
     )
 
@@ -142,24 +138,16 @@ def _configured(session: Session, name: str, digest: str | None) -> tuple[str, .
 def secrets(session: Session, values: Iterable[str]) -> dict[str, Secret | None]:
     """Return the secrets of a task definition's ``valueFrom``, by ARN. Raises AwsProblem."""
     arns = dict.fromkeys(secret_arn(each) for each in values if ":secretsmanager:" in each)
-    return {arn: _secret(session, arn) for arn in arns}
+    return {arn: read_existing(_secret, session, arn) for arn in arns}
 
 
-def _secret(session: Session, arn: str) -> Secret | None:
-    try:
-        raw = session.call("secretsmanager", "describe_secret", SecretId=arn)
-    except AwsProblem as problem:
-        if problem.kind == "missing":
-            return None
-        raise
-    managed = raw.get("OwningService", "")
+def _secret(session: Session, arn: str) -> Secret:
+    raw = session.call("secretsmanager", "describe_secret", SecretId=arn)
     return Secret(
         arn=raw["ARN"],
         deleted=raw.get("DeletedDate"),
-        managed=managed,
-        kms_key=raw.get("KmsKeyId", ""),
         rotated=raw.get("LastRotatedDate"),
-        keys=RDS_KEYS if managed == "rds" else None,
+        keys=RDS_KEYS if raw.get("OwningService") == "rds" else None,
     )
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from tools.snapshot.records import Definition, Task
+from tools.snapshot.records import Definition, Task, read_existing
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ def logs(
     lines, resumed = {}, {}
     for task in tasks:
         if (known := definitions.get(task.definition)) and known.log_group == group:
-            lines[task.id], gap = _lines(session, group, known.stream(task.id))
+            stream = known.stream(task.id)
+            lines[task.id], gap = read_existing(_lines, session, group, stream) or ((), None)
             if gap:
                 resumed[task.id] = gap
     return Logs(group=group, exists=True, lines=lines, resumed=resumed)
@@ -86,20 +86,15 @@ def logs(
 
 def _lines(session: Session, group: str, stream: str) -> tuple[tuple[Line, ...], datetime | None]:
     """Return a stream's lines, and the time of the first line after a gap between head and tail."""
-    try:
-        events, ended = _pages(session, group, stream, HEAD, head=True)
-        resumed = None
-        if not ended:
-            last = tail(session, group, stream, TAIL)
-            new = [each for each in last if each not in events]
-            if new and len(new) == len(last):
-                resumed = at(new[0]["timestamp"])
-                events = [*events, *_unread(session, group, stream, events, new)]
-            events = [*events, *new]
-    except AwsProblem as problem:
-        if problem.kind == "missing":
-            return (), None
-        raise
+    events, ended = _pages(session, group, stream, HEAD, head=True)
+    resumed = None
+    if not ended:
+        last = tail(session, group, stream, TAIL)
+        new = [each for each in last if each not in events]
+        if new and len(new) == len(last):
+            resumed = at(new[0]["timestamp"])
+            events = [*events, *_unread(session, group, stream, events, new)]
+        events = [*events, *new]
     return tuple(_line(each) for each in events), resumed
 
 

@@ -180,7 +180,6 @@ def target_group(**check):
         check=replace(
             Check(path="/health", interval=10, timeout=5, healthy=2, unhealthy=3), **check
         ),
-        balancers=("alb",), deregistration=15,
     )  # fmt: skip
 
 
@@ -280,9 +279,7 @@ HEALTHY = {
     "execution": role(),
     "task_role": role(READ),
     "image": Image(repository="careapp/hello-ecs", present=True, platforms=("linux/amd64",)),
-    "secrets": {
-        SECRET: Secret(arn=SECRET, managed="rds", keys=frozenset({"username", "password"}))
-    },
+    "secrets": {SECRET: Secret(arn=SECRET, keys=frozenset({"username", "password"}))},
     "logs": logs(a=[LISTENS]),
     "database": database(),
     "alarms": (),

@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from stack.names import StackNames
-from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from tools.command_line import CANNOT_READ, exit_code_of, print_json, raise_if_blind
+from tools.command_line import (
+    CANNOT_READ,
+    exit_code_of,
+    print_json,
+    raise_if_blind,
+    settings_to_look,
+)
 from tools.i18n import Text, t, verbatim
 from tools.screen import Line, dated_time, display
 from tools.snapshot import ecs, rds, read_part
@@ -259,7 +264,7 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
 
     def work() -> int:
-        settings = Settings.read(stack, folder)
+        settings = settings_to_look(stack, folder)
         session = Session.of_stack(stack, folder)
         learn_aloud(session, settings.names, settings.login.secret_arn)
         found = timeline(

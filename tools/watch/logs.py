@@ -26,6 +26,7 @@ from tools.snapshot import ecs, read_existing, task_logs
 from tools.snapshot.records import Task
 from tools.snapshot.stack_secrets import learn_aloud
 from tools.snapshot.task_logs import at
+from tools.snapshot.verdicts import STREAMS as GATE_STREAMS
 
 SPANS = (
     *(timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1)),
@@ -138,7 +139,8 @@ class Search:
             for page in self._session.pages("logs", "filter_log_events", **params):
                 for each in page["events"]:
                     # moto does not know the beginning of a stream's name.
-                    if each["logStreamName"].startswith(self._prefix):
+                    stream = each["logStreamName"]
+                    if stream.startswith(self._prefix) and not stream.startswith(GATE_STREAMS):
                         yield _line(each)
         except AwsProblem as problem:
             if self._query.pattern and problem.code == "InvalidParameterException":

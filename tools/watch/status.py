@@ -7,9 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from stack.settings import Settings
 from tools.aws.session import Session
-from tools.command_line import exit_code_of, print_json, raise_if_blind
+from tools.command_line import exit_code_of, print_json, raise_if_blind, settings_to_look
 from tools.diagnosis.case import Case
 from tools.doctor.checks import stages
 from tools.doctor.checks.databases import USABLE
@@ -152,7 +151,10 @@ def _tasks(case: Case) -> Iterator[Line]:
 
 def _worker(case: Case) -> Line:
     style = "green" if _well(case) else "yellow" if case.service else "bold red"
-    return Line(f"  {t('Worker')!s} {case.process}: {worker(case)!s}", style)
+    words = worker(case)
+    if case.worker is None:
+        words = t("{words}; not in the stack file, so `pulumi up` deletes it", words=words)
+    return Line(f"  {t('Worker')!s} {case.process}: {words!s}", style)
 
 
 def worker(case: Case) -> Text:
@@ -285,7 +287,7 @@ def run(stack: str, folder: Path, as_json: bool, every: float | None) -> int:
         session = Session.of_stack(stack, folder)
 
         def read() -> Snapshot:
-            return overview(Settings.read(stack, folder), session)
+            return overview(settings_to_look(stack, folder), session)
 
         if every is not None:
             redraw(lambda: list(lines(read())), every)

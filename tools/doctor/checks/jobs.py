@@ -46,10 +46,8 @@ def schedules(case: Case) -> Iterator[Finding]:
     """Find jobs whose schedule is missing, disabled or another one than the stack file's."""
     jobs, seen = _jobs(case), list[Text]()
     for each in case.now.settings.jobs:
-        schedule = jobs.schedules.get(each.name)
-        if schedule and case.paused:
-            schedule = replace(schedule, enabled=each.enabled)
-        seen += differences(each, schedule) if each.name in jobs.schedules else ()
+        if each.name in jobs.schedules:
+            seen += differences(each, jobs.schedules[each.name], paused=bool(case.paused))
     if seen:
         yield Finding(
             SCHEDULE_DIFFERS,
@@ -196,7 +194,7 @@ def _about(text: Text, case: Case, job: Job) -> Text:
 def _seen(case: Case, job: Job, run: Run) -> Text:
     meaning = EXIT_CODES.get(run.exit_code) if run.exit_code is not None else None
     if run.exit_code == TIMEOUT:
-        meaning = t("it was not over after {minutes} minutes", minutes=job.timeout_minutes)
+        meaning = t("it was not over after {minutes} min", minutes=job.timeout_minutes)
     return t(
         "{job}, ended at {time}: exit code {code} ({meaning}).",
         job=job.name,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 
+from tools.diagnosis import kept
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import FAILED, OUTCOME, START, TASKS_NODE, TO_DATABASE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix, try_again
 from tools.diagnosis.known_causes import logged_cause
 from tools.diagnosis.log_lines import LOCK_WAIT, Raised, raised
 from tools.doctor.checks import connections, containers, stages
-from tools.i18n import Text, t
+from tools.i18n import Text, joined, t
 from tools.screen import zoned_time
 from tools.snapshot.records import PauseHook
 from tools.snapshot.rollout import FAILED_DEPLOYMENT
@@ -29,6 +31,9 @@ ROLL_OUT_GOING_ON = Facts("roll-out-going-on", 82, {WHOLE}, subject=OUTCOME)
 DEPLOYED_AFTER = Facts("deployed-after", 83, {WHOLE}, subject=OUTCOME)
 
 BREAKER = "tasks failed to start"
+IN_PROGRAM = t(
+    "If `pulumi up` sets it to 0 again, correct desired_count in infra/service.py, and deploy:"
+)
 ENDED = re.compile(rf"{FAILED_DEPLOYMENT}|rolling back to deployment")
 
 
@@ -48,9 +53,6 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     )
     if declared == "0":
         fix = case.configure("desiredCount", "1", t("Set the desired count to 1:"))
-    elif case.now.by_program:
-        # The program has just deployed the 0, and the stack file says otherwise.
-        fix = case.deploy(t("Correct desired_count in infra/service.py, and deploy:"))
     yield Finding(
         SCALED_TO_ZERO,
         title=t("The service is set to run no task"),
@@ -62,17 +64,8 @@ def scaled_down(case: Case) -> Iterator[Finding]:
                 declared=declared,
             ),
         ),
-        fixes=(fix, *_in_program(case)) if declared != "0" else (fix,),
+        fixes=(fix,) if declared == "0" else (fix, case.deploy(IN_PROGRAM)),
     )
-
-
-def _in_program(case: Case) -> Iterator[Fix]:
-    """Yield the fix of a count of 0 that stands in the program: the stack file has another one."""
-    if not case.now.by_program:
-        text = t(
-            "If `pulumi up` sets it to 0 again, correct desired_count in infra/service.py, and deploy:"
-        )
-        yield case.deploy(text)
 
 
 def draining(case: Case) -> Iterator[Finding]:
@@ -96,12 +89,17 @@ def rolled_back(case: Case) -> Iterator[Finding]:
     if definition is None or not case.unsteady or not case.given_up or case.not_deployed:
         return
     reason = mine.reason if mine and mine.rollout == "FAILED" else ""
+    facts = ROLLED_BACK if case.rolled_back else ROLL_OUT_FAILED
     title, seen = _gone_back(case, definition.revision)
+    if cause := kept.finding(case.now.verdict.value or "", replace(facts, result=False)):
+        title = joined(": ", (title, cause.title))
+        yield replace(cause, title=title, seen=(seen, *cause.seen))
+        return
     ends = [each.message for each in case.events if ENDED.search(each.message)]
     lines = (each.text for task in case.deployment_tasks for each in case.lines(task))
     mistake = None if _by_breaker(ends) else raised(lines)
     yield Finding(
-        ROLLED_BACK if case.rolled_back else ROLL_OUT_FAILED,
+        facts,
         title=title,
         why=_why(case, ends),
         seen=(seen, mistake.text) if mistake else (seen,),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import JOB
 from tools.diagnosis.findings import Diagnosis
 from tools.diagnosis.log_lines import parsed
 from tools.diagnosis.request_path import request_path, target_of
@@ -94,6 +95,8 @@ STAGE1 = Verdict(
 def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
     if diagnosis.causes:
         first = diagnosis.causes[0]
+        if first.facts.subject == JOB:  # the page serves, whatever a job does
+            return Verdict("busy", t("careful"), first.title, first.why)
         return Verdict("bad", t("broken"), first.title, first.why)
     service = case.service
     counts = t(

@@ -39,7 +39,8 @@ def history(monkeypatch, stack, calls):
         def scripted(self, service, operation, /, **params):
             if operation == "list_service_deployments":
                 row = {"createdAt": a.NOW, "status": status}
-                rows = [{"targetServiceRevisionArn": arn, **row} for arn in known]
+                keys = ("serviceDeploymentArn", "targetServiceRevisionArn")
+                rows = [{**dict.fromkeys(keys, arn), **row} for arn in known]
                 return {"serviceDeployments": rows}
             if operation == "describe_service_revisions":
                 chosen = params["serviceRevisionArns"]

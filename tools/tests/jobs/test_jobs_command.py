@@ -11,7 +11,9 @@ from tools import run_task
 from tools.aws.session import Session
 from tools.snapshot import gather
 from tools.snapshot.jobs import Run
+from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part
+from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, STACK, client
 from tools.watch import events
 
@@ -162,6 +164,14 @@ def test_run_that_did_not_start_is_said_with_ecs_s_reason(run, aws):
     aws.tasks += [task("d", stoppedReason="CannotPullContainerError: x", startedAt=None)]
     code, shown, _ = run("jobs")
     assert (code, "dddddddd did not start: CannotPullContainerError: x" in shown) == (1, True)
+
+
+def test_job_of_a_paused_stack_is_well(run, aws, monkeypatch):
+    database = a.database(status="stopped", pause=Pause(a.NOW))
+    monkeypatch.setattr("tools.jobs.commands.rds.database", lambda *_: database)
+    aws.schedule(State="DISABLED")
+    code, shown, _ = run("jobs")
+    assert (code, "No next run while the stack is paused." in shown) == (0, True)
 
 
 @pytest.mark.parametrize(

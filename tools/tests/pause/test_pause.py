@@ -2,17 +2,16 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from tools.i18n import Refused, Text, t
-from tools.pause import processes, state, steps
-from tools.pause.processes import declared, services, switch_schedules
-from tools.pause.state import check_pausable
-from tools.pause.steps import Pausable
+from tools.i18n import Refused
+from tools.pause import processes, steps
+from tools.pause.processes import declared, switch_schedules
+from tools.pause.steps import Pausable, check_pausable
 from tools.snapshot import rds
 from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
@@ -182,46 +181,36 @@ def test_a_schedule_is_otherwise_as_it_was(deployed, pausable):
 @pytest.mark.parametrize(
     ("choices", "at", "web", "worker", "scheduled"),
     [
-        ({}, OUTSIDE, (2, 2, 4), 3, True),
-        (OFFICE, INSIDE, (2, 2, 4), 3, False),
-        (OFFICE, OUTSIDE, (0, 0, 0), 0, False),
-        ({"minCount": "1", "maxCount": "0", "scaleCpuTarget": "60"}, INSIDE, (2, 2, 2), 3, True),
+        ({}, OUTSIDE, (2, 4), 3, True),
+        (OFFICE, INSIDE, (2, 4), 3, False),
+        (OFFICE, OUTSIDE, (0, 0), 0, False),
+        ({"minCount": "1", "maxCount": "0", "scaleCpuTarget": "60"}, INSIDE, (2, 2), 3, True),
     ],
 )
 def test_counts_are_those_of_the_stack_file_at_this_time(choices, at, web, worker, scheduled):
     found = declared(a.choices(**{**CHOICES, **choices}), at)
-    assert (found[WEB].desired, found[WEB].low, found[WEB].high) == web
-    assert found[MAIL].desired == worker
+    assert (found[WEB].low, found[WEB].high) == web
+    assert found[MAIL].low == worker
     assert found[WEB].suspended[processes.SCHEDULED] is scheduled
 
 
 def test_stage_1_has_a_database_only(account, wait):
     session = Session(account)
-    names = type(NAMES)("dev", "careapp")
-    assert services(session, names) == {}
-    assert processes.left(session, names) == 0
-    switch_schedules(session, names, ())
-
-
-def test_a_problem_other_than_a_missing_group_is_raised():
-    class Denied:
-        def all(self, *_, **__):
-            raise AwsProblem("denied", t("no permission"), t("ask for it"))
-
-    with pytest.raises(AwsProblem, match="no permission"):
-        switch_schedules(Denied(), NAMES, ())
+    empty = Pausable(session, replace(a.choices(), stack="dev"), wait)
+    assert (empty.services(), empty._stop_tasks()) == ({}, None)
+    switch_schedules(session, empty.settings.names, ())
 
 
 def test_tasks_are_waited_for_before_their_database_stops(pausable, monkeypatch, changes):
-    stopping = [{"lastStatus": "DEACTIVATING"}, {"lastStatus": "STOPPED"}]
-    looks = iter([stopping, stopping, [{"lastStatus": "STOPPED"}]])
-    monkeypatch.setattr(processes, "described", lambda *_: next(looks))
+    stopping = [a.task(status="DEACTIVATING"), a.task(status="STOPPED")]
+    looks = iter([stopping, stopping, stopping[1:]])
+    monkeypatch.setattr(steps.ecs, "tasks_of", lambda *_: next(looks))
     pausable.pause()
     assert ("stop_db_instance", None) in changes
     assert next(looks, None) is None
-    monkeypatch.setattr(processes, "described", lambda *_: stopping)
+    monkeypatch.setattr(steps.ecs, "tasks_of", lambda *_: stopping)
     monkeypatch.setattr(steps, "TASKS_MINUTES", 0.1)
-    with pytest.raises(Refused, match="minutes tasks still to stop: 1; "):
+    with pytest.raises(Refused, match="min tasks still to stop: 1; "):
         pausable.pause()
 
 
@@ -229,7 +218,7 @@ def test_a_busy_database_is_stopped_when_it_is_available_again(pausable, monkeyp
     statuses = iter(["available", "backing-up", "modifying", "available", "stopping", "stopped"])
     found = rds.database(pausable.session, NAMES.database, full=False)
     monkeypatch.setattr(
-        state.rds, "database", lambda *_, **__: a.database(status=next(statuses), arn=found.arn)
+        steps.rds, "database", lambda *_, **__: a.database(status=next(statuses), arn=found.arn)
     )
     pausable.pause()
     assert [each for each, _ in changes].count("stop_db_instance") == 1
@@ -255,19 +244,3 @@ def test_the_tag_holds_a_pause_also_one_that_a_person_changed():
     assert rds.read(pause.tags()) == pause
     assert rds.read([{"Key": rds.AT, "Value": "today"}]).since.year == 1970
     assert rds.read([{"Key": "Name", "Value": "x"}]) is None
-
-
-def test_a_wait_survives_temporary_problems_and_ends_with_others(wait):
-    silent = AwsProblem("unreachable", t("ecs does not answer."), t("Wait."))
-    looks = iter([silent, silent, None, AwsProblem("denied", t("You may not."), t("Ask."))])
-
-    def look():
-        found = next(looks)
-        if found:
-            raise found
-
-    wait.until_done(look, 1)
-    assert all(isinstance(each, Text) for each in wait.said)
-    assert "AWS does not answer for now" in str(wait.said[0])
-    with pytest.raises(AwsProblem, match="You may not"):
-        wait.until_done(look, 1)

@@ -14,7 +14,7 @@ from tools.tests.conftest import Terminal, client
 from tools.watch import status as watch_status
 
 SINCE, STARTS = (datetime(2026, 11, day, 18, 30, tzinfo=UTC) for day in (25, 30))
-WEB = {"runningCount": 2, "desiredCount": 2}
+WEB = a.service(desired=2, running=2)
 
 
 def database_status():
@@ -69,7 +69,7 @@ def test_an_interrupt_says_how_to_continue(run, monkeypatch, stack):
 
 
 def test_a_missing_stack_cannot_be_paused(run, account, monkeypatch):
-    monkeypatch.setattr("tools.pause.state.rds.database", lambda *_, **__: None)
+    monkeypatch.setattr("tools.pause.steps.rds.database", lambda *_, **__: None)
     code, _, complaint = run("pause", "--yes")
     assert code == 1
     assert "There is no database careapp-poc in ap-northeast-1" in complaint
@@ -91,21 +91,20 @@ def test_a_paused_stack_says_when_rds_starts_and_what_a_destroy_needs(kept, firs
     ("choices", "web", "said"),
     [
         ({}, WEB, "careapp-poc runs: 2 of 2 tasks; the database is available."),
-        ({"desiredCount": "0"}, {}, "careapp-poc runs: 0 of 0 tasks; the database is available."),
+        ({"desiredCount": "0"}, None, "careapp-poc runs: 0 of 0 tasks; the database is available."),
         (
             {"desiredCount": "0"},
-            {"runningCount": 0, "desiredCount": 0},
+            a.service(desired=0, running=0),
             "careapp-poc runs: 0 of 0 tasks; the database is available. (the stack file's desiredCount is 0)",
+        ),
+        (
+            {"schedule": "mon-fri 08:00-20:00"},
+            a.service(desired=0, running=0),
+            "careapp-poc runs: 0 of 0 tasks; the database is available. (it is outside of the hours mon-fri "
+            "08:00-20:00 (Asia/Tokyo), and the schedule starts the tasks)",
         ),
     ],
 )
-def test_a_resumed_stack_says_how_many_tasks_run_or_why_none(choices, web, said):
-    assert commands._running(a.choices(**choices), a.database(), web).text == said
-
-
-def test_outside_the_hours_the_schedule_is_the_reason(monkeypatch):
+def test_a_resumed_stack_says_how_many_tasks_run_or_why_none(choices, web, said, monkeypatch):
     monkeypatch.setattr(commands.local_cloud, "now", lambda: datetime(2026, 11, 29, tzinfo=UTC))
-    settings = a.choices(schedule="mon-fri 08:00-20:00")
-    web = {"runningCount": 0, "desiredCount": 0}
-    shown = commands._running(settings, a.database(), web).text
-    assert "outside of the hours mon-fri 08:00-20:00" in shown
+    assert commands._running(a.choices(**choices), a.database(), web).text == said

@@ -16,6 +16,7 @@ from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.task_logs import Logs
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client
+from tools.tests.doctor import job_runs
 
 NO_LOG = (
     "careapp: There is no log group /ecs/careapp-poc: ECS is off, or the log group was deleted. "
@@ -222,6 +223,14 @@ def test_a_warning_does_not_make_a_preflight_unready():
     assert "\n  ! " in text
     assert "\nReady: " in text
     assert "Fargate's quota is too small for a roll-out" in text
+
+
+def test_job_that_failed_does_not_make_a_preflight_unready():
+    found = tick(job_runs.SITUATIONS["job-failed"])
+    assert found.exit_code == 0
+    said = [each.text for each in preflight_screen.lines(found)]
+    assert "ECS is already on, and serves; a job needs attention." in said
+    assert "1. [cause] The last run of the job report failed" in said
 
 
 def test_a_preflight_that_cannot_read_a_part_is_not_ready():

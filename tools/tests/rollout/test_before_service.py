@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pulumi
 import pytest
 
 from tools.aws.errors import AwsProblem
+from tools.doctor.diagnose import judge
+from tools.doctor.screen import plain
 from tools.i18n import t
 from tools.local_cloud.aws.ecs.shifting import PROPAGATION
 from tools.rollout import before_service
+from tools.rollout.log import RolloutFailed
 from tools.snapshot import elb
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
+from tools.tests.doctor.situations import SITUATIONS
 from tools.waiting import Changes
 
 COMMAND, CANARY = (
@@ -52,8 +57,35 @@ def test_a_new_service_waits_for_its_role_and_a_changed_one_s_page_is_requested(
     settings, create, update
 ):
     found = before_service.hooks(a.choices(**settings), Changes())
-    assert (found.before_create, found.before_update) == (create, update)
+    assert (found.before_create, found.before_update) == (create, ["serviceThere", *update])
     assert (found.after_create, found.after_update) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("service", "refused"),
+    [
+        (a.service(), False),
+        (None, True),
+        (a.service(status="DRAINING"), True),
+        (AwsProblem("missing", t("No cluster."), t("-")), True),
+        (AwsProblem("throttled", t("Rate exceeded."), t("-")), False),
+    ],
+)
+def test_service_deleted_by_hand_is_what_the_doctor_says(made, monkeypatch, service, refused):
+    def read(*_):
+        if isinstance(service, Exception):
+            raise service
+        return service
+
+    monkeypatch.setattr("tools.snapshot.ecs.service", read)
+    gone = judge(SITUATIONS["service-missing"])
+    monkeypatch.setattr("tools.doctor.diagnose.diagnose", lambda *_: gone)
+    before_service.hooks(a.choices(), Changes())
+    with pytest.raises(RolloutFailed) if refused else nullcontext() as failed:
+        asyncio.run(made["serviceThere"](None))
+    if refused:
+        assert str(failed.value) == plain(gone)
+        assert "pulumi up --refresh -s poc" in plain(gone)
 
 
 @pytest.fixture

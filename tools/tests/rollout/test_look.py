@@ -109,6 +109,14 @@ def test_service_that_is_not_there_or_goes_is_none(answer):
     assert look(Account(answer), EXPECTED) == NO_SERVICE
 
 
+def test_target_group_that_was_deleted_has_no_target():
+    def missing(_):
+        raise NO_CLUSTER
+
+    seen = look(Account(GOOD, describe_target_health=missing), EXPECTED)
+    assert (seen.targets, len(seen.tasks)) == ((), 2)
+
+
 def test_service_that_cannot_be_asked_for_is_not_a_missing_one():
     with pytest.raises(AwsProblem, match="You may not"):
         look(Account(DENIED), EXPECTED)

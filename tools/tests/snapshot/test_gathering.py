@@ -25,6 +25,7 @@ from tools.snapshot.uploads import Bucket
 from tools.snapshot.vpc import network
 from tools.tests.conftest import NAMES, client
 from tools.tests.stacks import EVERY
+from tools.watch.status import lines as status_lines
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
             ),
         ),
     )
-    assert (now.group.value.check.path, now.group.value.deregistration) == ("/health", 300)
+    assert now.group.value.check.path == "/health"
 
 
 def test_a_bucket_is_read_with_its_region_and_a_missing_one_is_told_from_a_refused_one(
@@ -165,8 +166,8 @@ def test_each_part_is_asked_for_once_and_the_status_asks_only_for_what_it_shows(
             "describe_listeners",
             "describe_load_balancers",
         ),
-        *("describe_services", "describe_target_group_attributes", "describe_target_groups"),
-        *("describe_target_health", "list_tasks", "list_tasks"),
+        *("describe_services", "describe_target_groups"),
+        *("describe_target_health", "list_services", "list_tasks", "list_tasks"),
     ]
     assert shown.wanted == shown.service.value.primary.definition
 
@@ -195,6 +196,11 @@ def test_each_worker_of_the_settings_is_read_like_the_service_and_the_rest_is_th
         assert (mail.network, mail.execution, mail.targets) == (
             now.network, now.execution, Part(),
         )  # fmt: skip
+    # The stack file has it no more, and it runs until the next `pulumi up`.
+    left = overview(replace(settings, workers=()), session)
+    assert list(left.workers) == ["mail"]
+    [line] = [each.text for each in status_lines(left) if "Worker mail" in each.text]
+    assert line.endswith("; not in the stack file, so `pulumi up` deletes it")
     asked = len(calls)
     assert gather(settings, session, workers={}).workers == {}
     assert not any(name in str(params) for _, params in calls[asked:])

@@ -4,12 +4,15 @@ import json
 
 import pytest
 
-from tools import screen
+from tools import command_line, screen
 from tools.aws.local_cloud import FACTS
+from tools.diagnosis.case import Case
+from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS
+from tools.diagnosis.request_path import request_path
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import plain
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import crashed
+from tools.tests.doctor.situations import SITUATIONS, crashed
 from tools.tests.watch.screens import SCREENS, STATUSES, recorded, section
 from tools.watch import status as status_screen
 
@@ -73,3 +76,31 @@ def test_the_status_for_scripts_says_whether_it_is_within_the_hours(hours, insid
 )
 def test_the_exit_code_of_status_separates_unhealthy_from_unknown(snapshot, code):
     assert status_screen.exit_code(snapshot) == code
+
+
+@pytest.mark.usefixtures("stack")
+@pytest.mark.parametrize(
+    "command", [["doctor"], ["status"], ["jobs"], ["events"], ["doctor", "--json"]]
+)
+def test_stack_file_that_is_wrong_blinds_no_command_that_looks(run, folder, command):
+    well = run(*command)
+    with (folder / "Pulumi.poc.yaml").open("a") as file:
+        file.write("  careapp:healthPath: nowhere\n  careapp:tasksCpu: '256'\n")
+    command_line._warn.cache_clear()
+    code, shown, complaint = run(*command)
+    assert (code, len(shown.splitlines())) == (well[0], len(well[1].splitlines()))
+    assert "the settings of stack poc are invalid (2 problems):" in complaint
+    assert complaint.count("What follows is what AWS has") == 1
+
+
+@pytest.mark.usefixtures("stack")
+def test_stack_file_without_a_region_is_refused(run, folder):
+    (folder / "Pulumi.poc.yaml").write_text("config:\n  careapp:healthPath: nowhere\n")
+    code, shown, complaint = run("status")
+    assert (code, shown, "aws:region" in complaint) == (2, "", True)
+
+
+def test_page_of_a_rolled_back_stack_says_that_tasks_run():
+    case = Case(SITUATIONS["rolled-back"])
+    places = request_path(case, judge(case.now))
+    assert {places[each].state for each in (IMAGE, SECRETS, LOGS)} == {"open"}

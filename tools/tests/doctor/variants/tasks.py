@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from tools.diagnosis import kept
+from tools.diagnosis.case import Case
+from tools.doctor.checks import running
 from tools.snapshot.records import Alarmed, Part
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Line
@@ -116,6 +119,7 @@ def rolled_back(*messages, **changes):
     return a.failing(ended, rolled_back=True, **{"service": service, "logs": logs, **changes})
 
 
+REDIRECTS = next(running.page_fails(Case(a.stack(page=a.page(302, endless=True)))))
 STOPPED, ALARMED = "stopped by StopServiceDeployment.", "alarm detected."
 TRIPPED = "tasks failed to start."
 NO_RIGHT = trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits")
@@ -227,7 +231,7 @@ VARIANTS = {
         f"{INIT}retrieved secret from Secrets Manager did not contain json key password",
         secrets={a.SECRET: Secret(arn=a.SECRET)}),
     "secret-key-missing: RDS's own": a.stack(
-        secrets={a.SECRET: Secret(arn=a.SECRET, managed="rds", keys=frozenset({"username"}))}),
+        secrets={a.SECRET: Secret(arn=a.SECRET, keys=frozenset({"username"}))}),
     "secret-missing: marked for deletion": a.stack(secrets={a.SECRET: Secret(arn=a.SECRET, deleted=a.NOW)}),
     "nothing: a failure before the service was steady": a.stack(
         tasks=(
@@ -269,6 +273,7 @@ VARIANTS = {
     "spot-interrupted: twice": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
     "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
     "rolled-back: stopped": rolled_back(STOPPED),
+    "rolled-back: as pulumi up found": rolled_back(STOPPED, verdict=kept.line(REDIRECTS)),
     "rolled-back: for a missing right": rolled_back(STOPPED, logs=a.logs(b=[a.LISTENS, *NO_RIGHT])),
     "rolled-back: by the circuit breaker": rolled_back(TRIPPED, ALARMED),
     "rolled-back: without events": rolled_back(),
