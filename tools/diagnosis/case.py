@@ -140,10 +140,10 @@ class Case(Rollout):
         return tuple(each for task in answering for each in self.lines(task))
 
     @cached_property
-    def serving_lines(self) -> tuple[Line, ...]:
+    def serving_texts(self) -> tuple[str, ...]:
         """Return the log lines that were read of the tasks of other revisions, which serve."""
         others = (each for each in self.current_tasks if each.definition != self.expected)
-        return tuple(line for task in others for line in self.lines(task))
+        return tuple(line.text for task in others for line in self.lines(task))
 
     def lines(self, task: Task) -> tuple[Line, ...]:
         """Return a task's log lines that were read."""

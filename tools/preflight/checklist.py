@@ -93,7 +93,6 @@ ITEMS = (
         t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
         (
             outbound.vpc_dns,
-            outbound.planned_subnets,
             outbound.task_to_aws,
             outbound.free_addresses,
         ),
@@ -116,7 +115,7 @@ ITEMS = (
             "The task definition names this database, its secret, and every variable that the "
             "app requires"
         ),
-        (databases.secret, databases.variables, databases.address, databases.tls),
+        (databases.secret, databases.address),
         ("newest", "database"),
         second=True,
     ),

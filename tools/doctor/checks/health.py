@@ -7,26 +7,28 @@ from collections.abc import Iterator
 
 from stack.load_balancer import HEALTH_MATCHER
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import FORWARD, Facts
+from tools.diagnosis.catalogue import FORWARD, LOG, NO_DATA, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.log_lines import asked_path, slowest
 from tools.doctor.checks.databases import away
-from tools.doctor.checks.network_path import task_to_database
-from tools.i18n import Text, joined, t
+from tools.i18n import Text, t
 from tools.shared.aws_rules import matches
 from tools.snapshot.elb import Check
 
-HEALTH_NEEDS_DATABASE = Facts("health-needs-database", 38, {FORWARD})
 HEALTH_CHECK_MENDED = Facts("health-check-mended", 62, {FORWARD})
 # An app that is warming up may answer 503, a busy one 429.
-HEALTH_ERRORS = Facts("health-errors", 62, {FORWARD})
+HEALTH_ERRORS = Facts("health-errors", 64, {FORWARD}, NO_DATA | {"app-raises"})
 HEALTH_FORBIDDEN = Facts("health-forbidden", 62, {FORWARD}, certain=True)
 HEALTH_HOST = Facts("health-host", 62, {FORWARD})
 HEALTH_MATCHER_DIFFERS = Facts("health-matcher", 62, {FORWARD})
 HEALTH_PATH_MISSING = Facts("health-path-missing", 62, {FORWARD}, certain=True)
 HEALTH_REDIRECTS = Facts("health-redirects", 62, {FORWARD}, certain=True)
 HEALTH_SLOW = Facts(
-    "health-slow", 64, {FORWARD}, {"balancer-cannot-reach-task", "out-of-memory"}, repeats=True
+    "health-slow",
+    64,
+    {FORWARD},
+    {"balancer-cannot-reach-task", "out-of-memory", "app-raises", TO_DATABASE, LOG},
+    repeats=True,
 )
 
 
@@ -107,22 +109,6 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         why = t("The load balancer sends no credentials.")
         title = t("The health check's path {path} requires a login ({code})", path=path, code=code)
         return HEALTH_FORBIDDEN, title, why, (asks,)
-    webapp = case.now.settings.webapp
-    if (
-        code >= 500
-        and (path != right or not webapp)
-        and (away(case) or any(True for _ in task_to_database(case)))
-    ):
-        why = t(
-            "With a health check that needs the database, ECS replaces every task "
-            "while the database is unavailable, and the new tasks fail too."
-        )
-        if webapp:
-            why = joined(" ", (why, t("{right} does not need the database.", right=right)))
-        title = t(
-            "The health check's path {path} needs the database, which is unavailable", path=path
-        )
-        return HEALTH_NEEDS_DATABASE, title, why, (asks,)
     return _other_code(case, check, code, asks)
 
 
@@ -192,6 +178,8 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
         path=path,
         matcher=matcher,
     )
+    if code == TOO_MANY:
+        return HEALTH_MATCHER_DIFFERS, title, why, (limited(case, path),)
     given = HEALTH_MATCHER.default
     if not case.now.settings.webapp and code < 300:
         given = str(code)
@@ -200,6 +188,20 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     text = t("Expect the status that the app returns:")
     fix = case.configure("healthMatcher", given, text, retried=True)
     return HEALTH_MATCHER_DIFFERS, title, why, (fix,)
+
+
+TOO_MANY = 429
+"""The status of a rate limiter (RFC 6585, 4)."""
+
+
+def limited(case: Case, path: str) -> Fix:
+    """Return the fix of a limiter: behind a load balancer all requests come from one address."""
+    text = t(
+        "Make the app's limiter let {path} pass, and count by X-Forwarded-For, which werkzeug's ProxyFix reads: behind "
+        "a load balancer it sees the address of that alone. Then deploy:",
+        path=path,
+    )
+    return case.deploy(text)
 
 
 def _asks(case: Case, right: str, check: Check) -> Fix:

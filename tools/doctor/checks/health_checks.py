@@ -10,25 +10,27 @@ from itertools import pairwise
 from math import ceil
 
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import CRASH, FORWARD, TASKS_NODE, Facts
+from tools.diagnosis.catalogue import CRASH, FORWARD, LOG, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
-from tools.diagnosis.known_causes import LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Listening, errors, listening
-from tools.doctor.checks import containers, databases
+from tools.doctor.checks import containers
 from tools.i18n import Text, t
 from tools.snapshot.elb import Check
 from tools.snapshot.records import ContainerHealth, Definition, Task
 
-NO_ANSWER = {"balancer-cannot-reach-task", "out-of-memory", "port-mismatch", "wrong-address", CRASH}
+NO_ANSWER = {
+    *("balancer-cannot-reach-task", "out-of-memory", "port-mismatch", "wrong-address"),
+    *("app-raises", LOG, CRASH),
+}
 """Why the load balancer gets no answer, however long it waits."""
 
 PORT_MISMATCH = Facts("port-mismatch", 58, {FORWARD}, certain=True)
 # The command fails as well where the app is only slow.
-CONTAINER_CHECK_FAILED = Facts("container-check-failed", 59, {TASKS_NODE}, {"out-of-memory"})
+CONTAINER_CHECK_FAILED = Facts("container-check-failed", 59, {TASKS_NODE}, {"out-of-memory", LOG})
 HEALTH_PROTOCOL = Facts("health-protocol", 60, {FORWARD}, certain=True)
 WRONG_ADDRESS = Facts("wrong-address", 60, {FORWARD}, certain=True)
 # An app that starts slowly refuses, too.
-WRONG_ADDRESS_LIKELY = Facts("wrong-address-likely", 63, {FORWARD}, NO_ANSWER, repeats=True)
+WRONG_ADDRESS_LIKELY = Facts("wrong-address-likely", 64, {FORWARD}, NO_ANSWER, repeats=True)
 SLOW_START = Facts("slow-start", 64, {FORWARD}, NO_ANSWER, repeats=True)
 SLOW_START_MENDED = Facts("slow-start-mended", 64, {FORWARD}, NO_ANSWER, repeats=True)
 
@@ -69,9 +71,6 @@ def refused(case: Case) -> Iterator[Finding]:
         yield _elsewhere_likely(case, task, evidence)
         return
     for task in case.failed_tasks or case.active_tasks:
-        if (cause := logged_cause(case.lines(task), case.serving_lines)) is not None:
-            yield _never_listens(case, task, cause, evidence)
-            return
         yield _not_allowed(case, task, evidence)
         if task.ran:
             yield replace(_elsewhere_likely(case, task, evidence), kind="warning")
@@ -203,7 +202,8 @@ def _reachable(host: str, private_address: str) -> bool:
         address = ip_address(host)
     except ValueError:
         return True  # A name: which address it stands for is not known here.
-    if address.is_unspecified or host == private_address:
+    # On :: alone a server of asyncio, as uvicorn is, takes no IPv4; a health check that fails shows that this one is.
+    if host == private_address or (address.is_unspecified and address.version == 4):
         return True
     return not private_address and not address.is_loopback
 
@@ -277,27 +277,11 @@ def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
     )
     last = [each.text for each in case.lines(task) if containers.WORD.search(each.text)][-4:]
     lines = tuple(dict.fromkeys((*errors(case.lines(task)), *last)))
+    grace = case.service.grace if case.service else 0
+    if lived >= grace >= UNKNOWN:
+        return _hangs(case, grace, (seen, *_pause(case, task)), (*lines, *evidence))
     # How long it would have taken is not known: one generous period tells, and no second is needed.
     return _slow(case, (seen, *_pause(case, task)), max(lived * 3, UNKNOWN), (*lines, *evidence))
-
-
-def _never_listens(
-    case: Case, task: Task, cause: LoggedCause, evidence: tuple[str, ...]
-) -> Finding:
-    """Return the finding of an app that does not listen and logs why: it may try again and again, and never end."""
-    seen = t(
-        "Task {task}: no process listened, and this is in its log: {line}",
-        task=task.short,
-        line=cause.line[:SHOWN],
-    )
-    return Finding(
-        cause.known.crash,
-        title=cause.title,
-        why=databases.why(case, cause),
-        seen=(seen, *databases.measured(case, cause.known)),
-        fixes=(*containers.known_fixes(case, cause), *case.retry_if_fixed()),
-        evidence=(cause.line, *evidence),
-    )
 
 
 def _pause(case: Case, task: Task) -> tuple[Text, ...]:
@@ -337,6 +321,21 @@ def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str
             _wait(case, longer),
             Fix(t("Or make the app listen sooner: move slow work behind the start.")),
         ),
+        evidence=evidence,
+    )
+
+
+def _hangs(case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]) -> Finding:
+    """Return the finding that a long grace period did not help either."""
+    text = t("See where its log stops, correct what the app waits for, and deploy:")
+    return Finding(
+        SLOW_START,
+        title=t("The app does not listen, however long ECS waits"),
+        why=t(
+            "healthGracePeriod is {grace} s: the app hangs rather than starts slowly.", grace=grace
+        ),
+        seen=seen,
+        fixes=(Fix(text, (case.logs_command("--previous"), *case.deploy(text).commands)),),
         evidence=evidence,
     )
 

@@ -48,9 +48,9 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     )
     if declared == "0":
         fix = case.configure("desiredCount", "1", t("Set the desired count to 1:"))
-    elif case.now.by_program:
-        # The program has just deployed the 0, and the stack file says otherwise.
-        fix = case.deploy(t("Correct desired_count in infra/service.py, and deploy:"))
+    again = t(
+        "If `pulumi up` sets it to 0 again, correct desired_count in infra/service.py, and deploy:"
+    )
     yield Finding(
         SCALED_TO_ZERO,
         title=t("The service is set to run no task"),
@@ -62,17 +62,8 @@ def scaled_down(case: Case) -> Iterator[Finding]:
                 declared=declared,
             ),
         ),
-        fixes=(fix, *_in_program(case)) if declared != "0" else (fix,),
+        fixes=(fix, case.deploy(again)) if declared != "0" else (fix,),
     )
-
-
-def _in_program(case: Case) -> Iterator[Fix]:
-    """Yield the fix of a count of 0 that stands in the program: the stack file has another one."""
-    if not case.now.by_program:
-        text = t(
-            "If `pulumi up` sets it to 0 again, correct desired_count in infra/service.py, and deploy:"
-        )
-        yield case.deploy(text)
 
 
 def draining(case: Case) -> Iterator[Finding]:
@@ -208,9 +199,11 @@ def deploy_command(case: Case) -> Iterator[Finding]:
         title = t(
             "deployCommand ended with exit code {code}: {command}", code=code, command=command
         )
-    cause, deploy = logged_cause(case.lines(task)), (f"pulumi up -s {stack}",)
+    cause = logged_cause([each.text for each in case.lines(task)])
+    deploy = (f"pulumi up -s {stack}",)
     seen = [t("Task {task} ran it for `pulumi up`: {reason}", task=task.short, reason=task.reason)]
-    fixes = [Fix(t("Correct the command, or what it needs; `pulumi up` runs it again:"), deploy)]
+    text = t("Correct the command, or what it needs; `pulumi up` runs it again:")
+    fixes = [Fix(cause.fix if cause else text, deploy)]
     if any(LOCK_WAIT in each.text for each in case.lines(task)):
         seen.append(
             t(

@@ -235,8 +235,6 @@ SITUATIONS = {
     "health-check-drifted": a.stack(group=a.target_group(timeout=4)),
     "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
-    "database-certificate-out-of-time": a.stack(
-        logs=a.logs(a=[a.LISTENS, "certificate verify failed: certificate has expired"])),
     "database-authority": a.stack(
         authorities=frozenset({"Amazon Root CA 1"}), database=a.database(authority="rds-ca-rsa2048-g1")),
     "port-mismatch": a.stack(main=env(PORT="8080")),
@@ -257,8 +255,6 @@ SITUATIONS = {
     "balancer-lets-more-in": a.stack(
         settings=a.choices(allowedCidrs="203.0.113.0/24"),
         network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"), *a.ANYWHERE)),))),
-    "page-waits-for-database": a.stack(
-        page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])),
     "no-listener": a.stack(
         balancer=a.entrance(port=8080),
         page=a.page(0, problem="the load balancer has no listener on port 80")),
@@ -281,8 +277,6 @@ SITUATIONS = {
     "uploads-bucket-missing": with_bucket(Bucket(name=FILES)),
     "uploads-role-refused": with_bucket(task_role=a.role(a.READ, a.allow(BUCKET, "s3:ListBucket"))),
     "uploads-another-region": with_bucket(main=env(UPLOADS_BUCKET=FILES, AWS_REGION="us-east-1")),
-    "database-variables": crashed(code=2, main=env(DB_HOST=None, DB_HOSTNAME=a.HOST)),
-    "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
     "out-of-memory": a.failing(
         a.ended(
             CRASHED, code=137, stop=EXITED,
@@ -294,7 +288,7 @@ SITUATIONS = {
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
     "process-ends": crashed("3 reports sent", code=0),
     "crash-by-program": crashed(*trace("NameError: name 'x' is not defined")),
-    "app-wrong-password": a.stack(
+    "log-wrong-password": a.stack(
         logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])),
     "app-database-away": a.stack(logs=a.logs(a=[a.LISTENS, LOST])),
     "app-cannot-migrate": a.stack(logs=a.logs(a=[a.LISTENS, UNMIGRATED])),
@@ -321,9 +315,6 @@ SITUATIONS = {
     "health-redirects": a.unhealthy(f"{FAILED_WITH}: [301]"),
     "health-path-missing": a.unhealthy(f"{FAILED_WITH}: [404]", group=a.target_group(path="/helth")),
     "health-forbidden": a.unhealthy(f"{FAILED_WITH}: [401]"),
-    "health-needs-database": a.unhealthy(
-        f"{FAILED_WITH}: [503]", group=a.target_group(path="/health/db"),
-        database=a.database(status="stopped")),
     "health-host": a.unhealthy(f"{FAILED_WITH}: [400]"),
     "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
     "health-matcher": a.unhealthy(f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")),
@@ -336,7 +327,7 @@ SITUATIONS = {
         service=a.service(deployments=(a.deployment(rollout="IN_PROGRESS"),)), targets=()),
     "cannot-place-tasks": unable("was unable to place a task. Reason: Capacity is unavailable."),
     "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
-    "workers-die": a.stack(
+    "out-of-memory-later": a.stack(
         logs=replace(
             a.logs(), lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)})),
     "spot-interrupted": a.stack(

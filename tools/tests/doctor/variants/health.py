@@ -93,7 +93,7 @@ VARIANTS = {
     "health-slow: measured in the log": a.unhealthy("Request timed out", "Target.Timeout", [
         a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}',
         '{"message": "request", "path": "/reports", "duration_ms": 9100}']),
-    "health-needs-database: a rule keeps it away": answers(
+    "task-cannot-reach-database, health-check-drifted, health-errors: a rule keeps it away": answers(
         503, network=rules(db_in=()), group=a.target_group(path="/health/db")),
     "health-path-missing: a setting": answers(404, **HELTH),
     "health-path-missing: a setting, given up": a.failing(

@@ -194,7 +194,7 @@ VARIANTS = {
     "nothing: jobs that cannot be read": a.stack(jobs=a.DENIED),
     "nothing: a worker": a.with_worker(),
     "crash: a worker": a.crashing_worker("connecting", "ValueError: no broker"),
-    "crash-module-missing: a worker": a.crashing_worker("ModuleNotFoundError: No module named 'celery'"),
+    "log-module-missing: a worker": a.crashing_worker("ModuleNotFoundError: No module named 'celery'"),
     "out-of-memory: a worker": a.crashing_worker(container=FULL, code=137),
     "crash: the web tasks and a worker": replace(WEB, workers=CRASHING.workers),
     "image-missing: a worker, too": a.with_worker(
