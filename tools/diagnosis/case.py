@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -318,6 +318,19 @@ class Case(Rollout):
             "If the program declares this already, AWS differs from it; restore it with Pulumi:"
         )
         return (fix, self.refresh(otherwise))
+
+    def own_tables(self, subnets: Iterable[str]) -> tuple[Fix, ...]:
+        """Return the fix for subnets that have another route table than their own.
+
+        EC2 refuses a second association of a subnet (Resource.AlreadyAssociated), so Pulumi cannot make it before.
+        """
+        known = self.network.subnets if self.network else {}
+        found = [known[each].other_association for each in subnets if each in known]
+        away = [
+            f"aws ec2 disassociate-route-table --association-id {each}" for each in found if each
+        ]
+        text = t("Let Pulumi associate the subnets with their own route tables again:")
+        return (Fix(text, (*away, self.refresh_command)),) if away else ()
 
     def refresh(self, text: Text) -> Fix:
         """Return the fix that lets Pulumi refresh its state and restore what is declared."""

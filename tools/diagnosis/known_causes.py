@@ -371,12 +371,13 @@ KNOWN = (
         "certificate-time",
         # OpenSSL's words (x509_txt.c); libpq leaves them out.
         r"certificate verify failed: certificate (?P<what>has expired|is not yet valid)",
-        t("The database's certificate {what}"),
+        t("The database's certificate is outside its time: it {what}"),
         t(
             "With sslmode verify-full the app refuses such a certificate, whatever its CA bundle holds."
         ),
         t("Have RDS issue a new certificate."),
         about="database",
+        outside=True,
     ),
     Known(
         "certificate",
@@ -508,7 +509,7 @@ class LoggedCause:
         return self._filled(self.known.fix)
 
     def _filled(self, text: Text) -> Text:
-        return replace(text, values=(*text.values, ("what", self.what)))
+        return replace(text, values=(*text.values, ("what", self.what or "-")))
 
 
 HARMLESS = re.compile(r"Control server error: |Failed to start control socket: ")

@@ -79,7 +79,7 @@ ITEMS = (
             load_balancer.balancer,
             load_balancer.certificate,
             network_path.internet_to_balancer,
-            load_balancer.planned_rule,
+            load_balancer.forwarding,
         ),
         ("balancer", "network"),
     ),

@@ -12,7 +12,6 @@ from stack.shifting import MAXIMUM_PERCENT
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import (
     FAILED,
-    FORWARD,
     OUTCOME,
     REASONS,
     START,
@@ -35,7 +34,6 @@ TASKS_DIE = Facts(
     "tasks-die", 75, {TASKS_NODE}, REASONS, subject=OUTCOME, blocks=False, result=True
 )
 SPOT_INTERRUPTED = Facts("spot-interrupted", 76, {TASKS_NODE}, subject=OUTCOME)
-TARGETS_UNHEALTHY = Facts("targets-unhealthy", 90, {FORWARD}, subject=OUTCOME, result=True)
 TOO_FEW_TASKS = Facts(
     "too-few-tasks",
     95,
@@ -230,49 +228,27 @@ def spot_interrupted(case: Case) -> Iterator[Finding]:
     )
 
 
-def unhealthy_targets(case: Case) -> Iterator[Finding]:
-    """Find unhealthy targets, which get requests only while all targets are unhealthy."""
-    bad = [each for each in case.task_targets if each.state == "unhealthy"]
-    if not bad or not case.unsteady:
-        return
-    yield Finding(
-        TARGETS_UNHEALTHY,
-        kind="consequence",
-        title=t(
-            "{count} of {all} targets are unhealthy", count=len(bad), all=len(case.task_targets)
-        ),
-        why=t("The load balancer sends requests to them only while no target is healthy."),
-        evidence=tuple(
-            f"{each.address}:{each.port} {each.state}: {each.description or each.reason}"
-            for each in bad[:4]
-        ),
-    )
-
-
 def too_few_tasks(case: Case) -> Iterator[Finding]:
     """Find fewer tasks than the desired count; only shown where no other finding explains it."""
-    service = case.service
+    service, primary = case.service, case.primary
     if service is None or not case.unsteady or case.rolled_back or service.desired == 0:
         return
-    if case.not_deployed:
+    going = case.unfinished or (primary is not None and primary.rollout == "IN_PROGRESS")
+    if going and not case.failed_tasks and not case.failed_checks:
         return
-    if service.status != "ACTIVE":
+    if case.not_deployed or service.status != "ACTIVE":
         return
-    if (
-        case.primary
-        and case.primary.rollout == "IN_PROGRESS"
-        and not case.failed_tasks
-        and not case.failed_checks
-    ):
-        return
-    words = tuple(dict.fromkeys(each.reason for each in case.failed_tasks[:4]))
+    words = dict.fromkeys(each.reason for each in case.failed_tasks[:4])
+    words = words or dict.fromkeys(each.words for each in case.failed_checks[:4])
+    healthy = sum(each.state == "healthy" for each in case.task_targets)
+    events = Fix(
+        t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
+    )
     yield Finding(
         TOO_FEW_TASKS,
-        title=t(
-            "{healthy} of {desired} tasks healthy",
-            healthy=sum(each.state == "healthy" for each in case.task_targets),
-            desired=service.desired,
-        ),
+        title=t("{running} of {desired} tasks run", running=case.serving, desired=service.desired)
+        if case.process
+        else t("{healthy} of {desired} tasks healthy", healthy=healthy, desired=service.desired),
         why=t("ECS has reported no reason yet."),
         seen=(
             t(
@@ -281,12 +257,8 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
                 pending=service.pending,
             ),
         ),
-        fixes=(
-            Fix(
-                t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
-            ),
-        ),
-        evidence=words or tuple(each.message for each in case.events[:4]),
+        fixes=(case.read_log() if case.process else events,),
+        evidence=tuple(words) or tuple(each.message for each in case.events[:4]),
     )
 
 

@@ -11,7 +11,7 @@ from tools.diagnosis.catalogue import CRASH, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import LoggedCause, logged_cause, own_lines
 from tools.diagnosis.log_lines import errors, killed_workers, raised
-from tools.doctor.checks import capacity, databases, inputs, logged, outbound, permissions
+from tools.doctor.checks import capacity, logged
 from tools.i18n import Text, t, verbatim
 from tools.snapshot.records import Container, Definition, Sidecar, Task
 
@@ -23,7 +23,6 @@ CRASH_UNKNOWN = Facts("crash", 52, {TASKS_NODE}, subject=CRASH)
 PROCESS_ENDS = Facts("process-ends", 52, {TASKS_NODE}, subject=CRASH)
 CRASH_BY_PROGRAM = Facts("crash-by-program", 52, {TASKS_NODE}, subject=CRASH, certain=True)
 TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeats=True, result=True)
-TASK_START_MENDED = Facts("task-start-mended", 70, {TASKS_NODE})
 
 ENDS = t("The app ends right after its start")
 
@@ -292,7 +291,7 @@ def unexplained(case: Case) -> Iterator[Finding]:
     if cause and cause.known.about == "system":
         yield logged.of_log(case, cause, (verbatim(words[0].partition(":")[0]),), words)
     elif words:
-        yield start(case, words) or Finding(
+        yield Finding(
             TASK_CANNOT_START,
             title=t("The tasks cannot start"),
             why=t("ECS gives the reason below."),
@@ -303,42 +302,3 @@ def unexplained(case: Case) -> Iterator[Finding]:
             ),
             evidence=words,
         )
-
-
-LOOKED_AT = re.compile(r"CannotPull|ResourceInitializationError|Task failed to start")
-"""Reasons whose causes the checks below look at: image, secrets, log, rights, and the way to AWS."""
-
-CHECKS = (
-    permissions.execution_role,
-    inputs.image,
-    inputs.secrets,
-    databases.secret,
-    inputs.log_group,
-    outbound.vpc_dns,
-    outbound.task_to_aws,
-)
-
-PARTS = ("execution", "image", "secrets", "logs", "network")
-
-
-def start(case: Case, words: tuple[str, ...]) -> Finding | None:
-    """Return the finding that all inputs of a start are correct now; None where one is not, or was not read."""
-    if not case.given_up or not all(map(LOOKED_AT.match, words)):
-        return None
-    wrong = any(each.kind == "cause" for check in CHECKS for each in check(case))
-    if wrong or any(getattr(case.now, part).problem for part in PARTS):
-        return None
-    return Finding(
-        TASK_START_MENDED,
-        title=t("The cause of the failed starts is fixed, and ECS has not tried again since"),
-        why=t("ECS has given up and starts no more tasks."),
-        seen=(
-            t(
-                "The image, the secrets, the log group, the execution role's permissions "
-                "and the route to AWS are correct now. The last try ended at {time}.",
-                time=case.last_stop,
-            ),
-        ),
-        fixes=(case.retry(),),
-        evidence=words,
-    )

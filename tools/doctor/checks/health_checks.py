@@ -27,12 +27,10 @@ NO_ANSWER = {
 PORT_MISMATCH = Facts("port-mismatch", 58, {FORWARD}, certain=True)
 # The command fails as well where the app is only slow.
 CONTAINER_CHECK_FAILED = Facts("container-check-failed", 59, {TASKS_NODE}, {"out-of-memory", LOG})
-HEALTH_PROTOCOL = Facts("health-protocol", 60, {FORWARD}, certain=True)
 WRONG_ADDRESS = Facts("wrong-address", 60, {FORWARD}, certain=True)
 # An app that starts slowly refuses, too.
 WRONG_ADDRESS_LIKELY = Facts("wrong-address-likely", 64, {FORWARD}, NO_ANSWER, repeats=True)
 SLOW_START = Facts("slow-start", 64, {FORWARD}, NO_ANSWER, repeats=True)
-SLOW_START_MENDED = Facts("slow-start-mended", 64, {FORWARD}, NO_ANSWER, repeats=True)
 
 ROUND = 30
 """Seconds to which a proposed grace period is rounded up."""
@@ -103,17 +101,6 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
                 ),
             ),
             fixes=_ports(case, heard.port, port, check),
-            evidence=(heard.line, *evidence),
-        )
-    elif check.protocol != "HTTP":
-        yield Finding(
-            HEALTH_PROTOCOL,
-            title=t("The health check uses {protocol}, the app HTTP", protocol=check.protocol),
-            why=t("The app does not understand the request and closes the connection."),
-            seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
-            fixes=case.correct_program(
-                t('In infra/load_balancer.py, set protocol="HTTP" on the health check, and deploy:')
-            ),
             evidence=(heard.line, *evidence),
         )
 
@@ -305,20 +292,24 @@ def _pause(case: Case, task: Task) -> tuple[Text, ...]:
 
 def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str, ...]) -> Finding:
     grace = case.service.grace if case.service else 0
+    why = t(
+        "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
+        "the start of a task. Then it stops the task.",
+        grace=grace,
+    )
     if needed <= grace:
-        return _longer_by_now(case, grace, seen, evidence)
-    longer = ceil(needed / ROUND) * ROUND
+        why = t(
+            "The service waits {grace} s by now, and ECS has not tried again since.", grace=grace
+        )
     return Finding(
         SLOW_START,
         title=t("The app starts more slowly than ECS waits"),
-        why=t(
-            "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
-            "the start of a task. Then it stops the task.",
-            grace=grace,
-        ),
+        why=why,
         seen=seen,
-        fixes=(
-            _wait(case, longer),
+        fixes=(case.retry(),)
+        if needed <= grace
+        else (
+            _wait(case, ceil(needed / ROUND) * ROUND),
             Fix(t("Or make the app listen sooner: move slow work behind the start.")),
         ),
         evidence=evidence,
@@ -355,20 +346,6 @@ def _wait(case: Case, grace: int) -> Fix:
         return fix
     longer = f"pulumi config set rolloutTimeoutMinutes {minutes} -s {case.now.names.stack}"
     return replace(fix, commands=(longer, *fix.commands))
-
-
-def _longer_by_now(
-    case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]
-) -> Finding:
-    """Return the finding that the grace period was extended after the last try."""
-    return Finding(
-        SLOW_START_MENDED,
-        title=t("The grace period was made longer, and ECS has not tried again since"),
-        why=t("The service waits {grace} s after a task's start now.", grace=grace),
-        seen=seen,
-        fixes=(case.retry(),),
-        evidence=evidence,
-    )
 
 
 def _last_line(case: Case, task: Task) -> datetime | None:

@@ -127,13 +127,15 @@ def _in_log(task: Task) -> Text:
 def of_log(
     case: Case, cause: LoggedCause, seen: tuple[Text, ...], evidence: tuple[str, ...]
 ) -> Finding:
-    """Return the finding of a cause that a line names."""
+    """Return the finding of a cause that a line names; what only a change of the program mends is deployed."""
+    outside = cause.known.about == "database" and not cause.known.certain
+    again = case.then_retry() if outside else case.retry_if_fixed()
     return Finding(
         cause.known.facts,
         title=cause.title,
         why=ANOTHER_HOST if _is_another_host(case, cause) else cause.known.why,
         seen=(*seen, *_measured(case, cause)),
-        fixes=(*_fixes(case, cause), *case.retry_if_fixed()),
+        fixes=(fix(case, cause), *again),
         evidence=evidence,
     )
 
@@ -151,14 +153,13 @@ def _measured(case: Case, cause: LoggedCause) -> Iterator[Text]:
         )
 
 
-def _fixes(case: Case, cause: LoggedCause) -> tuple[Fix, ...]:
-    """Return the fixes of a cause that the log names; what only a change of the program mends is deployed."""
-    known, database = cause.known, case.now.database.value
-    if known.id == "variable-missing":
-        return (_set_variable(case, cause),)
-    if known.about != "database":
-        return (case.deploy(cause.fix),)
-    return (_of_database(case, cause, database), *case.then_retry())
+def fix(case: Case, cause: LoggedCause) -> Fix:
+    """Return the fix of a cause that the log names."""
+    if cause.known.about == "database":
+        return _of_database(case, cause, case.now.database.value)
+    if cause.known.id == "variable-missing":
+        return _set_variable(case, cause)
+    return case.deploy(cause.fix)
 
 
 def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> Fix:

@@ -169,12 +169,8 @@ def _no_internet(cut_off: NoInternet, network: Network) -> Text:
 
 def _route_fixes(case: Case, network: Network, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
     service, nat = case.service, case.now.settings.network.nat
-    known = (network.subnets[each.subnet] for each in cut_off if each.subnet in network.subnets)
-    if others := [each.other_association for each in known if each.other_association]:
-        # EC2 refuses a second association of a subnet (Resource.AlreadyAssociated), so Pulumi cannot make it before.
-        away = (f"aws ec2 disassociate-route-table --association-id {each}" for each in others)
-        text = t("Let Pulumi associate the subnets with their own route tables again:")
-        return (Fix(text, (*away, case.refresh_command)),)
+    if own := case.own_tables([each.subnet for each in cut_off]):
+        return own
     if service and nat == "none" and any(each.why == "no-public-ip" for each in cut_off):
         return (_public_addresses(case, service), case.or_restore())
     if service and nat == "none":

@@ -10,8 +10,8 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import FAILED, OUTCOME, START, TASKS_NODE, TO_DATABASE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix, try_again
 from tools.diagnosis.known_causes import logged_cause
-from tools.diagnosis.log_lines import LOCK_WAIT, Raised, raised
-from tools.doctor.checks import connections, containers, stages
+from tools.diagnosis.log_lines import Raised, raised
+from tools.doctor.checks import containers, logged, stages
 from tools.i18n import Text, t
 from tools.screen import zoned_time
 from tools.snapshot.records import PauseHook
@@ -38,8 +38,9 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     if service is None or service.desired > 0 or service.status != "ACTIVE" or case.paused:
         return
     declared = case.now.settings.texts["desiredCount"]
-    if hours := case.now.settings.service.scaling.hours:
-        yield stages.scaled_to_zero(case, hours.text)
+    hours = case.now.settings.service.scaling.hours
+    if hours and not stages.in_hours(case):
+        yield stages.scaled_by_schedule(case, hours.text)
         return
     count = stages.desired_count(case)
     fix = Fix(
@@ -203,16 +204,10 @@ def deploy_command(case: Case) -> Iterator[Finding]:
     deploy = (f"pulumi up -s {stack}",)
     seen = [t("Task {task} ran it for `pulumi up`: {reason}", task=task.short, reason=task.reason)]
     text = t("Correct the command, or what it needs; `pulumi up` runs it again:")
-    fixes = [Fix(cause.fix if cause else text, deploy)]
-    if any(LOCK_WAIT in each.text for each in case.lines(task)):
-        seen.append(
-            t(
-                "It waited for a lock of another session's open transaction, for longer than its lock_timeout; "
-                "meanwhile the pages waited behind it."
-            )
-        )
+    fixes = [Fix(text, deploy)]
+    if cause:
         again = Fix(t("Then let `pulumi up` run it again:"), deploy, then=True)
-        fixes = [connections.end_transactions(case), again]
+        fixes = [logged.fix(case, cause), *([again] if cause.known.about == "database" else [])]
     yield Finding(
         DEPLOY_COMMAND_FAILED,
         title=title,

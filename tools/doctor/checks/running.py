@@ -317,7 +317,9 @@ def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
 def _https(case: Case, page: Page) -> Iterator[Fix]:
     """Yield how the load balancer gets the listener to which the page redirects."""
     https, stack = case.now.settings.https, case.now.names.stack
-    if page.leads_to.startswith("https:") and not (https.domain or https.certificate_arn):
+    if (page.leads_to or page.ended_at).startswith("https:") and not (
+        https.domain or https.certificate_arn
+    ):
         text = t(
             "Or give the load balancer a certificate, with which it listens on 443: of ACM's by certificateArn, or "
             "by domainName and hostedZoneId, for which the stack requests one:"

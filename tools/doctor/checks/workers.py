@@ -67,22 +67,6 @@ def _another_count(case: Case) -> Iterator[Finding]:
     )
 
 
-def _too_few_tasks(case: Case) -> Iterator[Finding]:
-    """Find fewer running tasks than the desired count that no other finding explains."""
-    service = case.service
-    if service is None or not case.unsteady or service.desired == 0 or case.rolled_back:
-        return
-    if case.unfinished and not case.failed_tasks:
-        return
-    yield Finding(
-        capacity.TOO_FEW_TASKS,
-        title=t("{running} of {desired} tasks run", running=case.serving, desired=service.desired),
-        why=t("ECS has reported no reason yet."),
-        fixes=(Fix(t("Read its log:"), (case.logs_command(),)),),
-        evidence=tuple(each.message for each in case.events[:4]),
-    )
-
-
 CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     _missing,
     _another_count,
@@ -96,5 +80,5 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     rollouts.in_progress,
     capacity.tasks_died,
     capacity.spot_interrupted,
-    _too_few_tasks,
+    capacity.too_few_tasks,
 )

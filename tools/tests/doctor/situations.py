@@ -203,7 +203,6 @@ SITUATIONS = {
     "service-going": a.stack(service=a.service(status="DRAINING")),
     "scaled-to-zero": a.stack(**NONE_RUN),
     "scaled-to-zero-by-schedule": a.stack(a.choices(schedule="mon-fri 08:00-20:00"), **NONE_RUN),
-    "scaled-to-zero-in-hours": a.stack(a.choices(schedule="mon-fri 08:00-22:00"), **NONE_RUN),
     "fargate-quota": unable(
         "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."),
     "fargate-quota-small": a.stack(quota=Quota(limit=0.2)),
@@ -231,7 +230,6 @@ SITUATIONS = {
         service=a.service(subnets=())),
     "target-group-missing": a.stack(group=None),
     "service-not-attached": a.stack(service=a.service(targets=())),
-    "health-check-off": a.stack(group=a.target_group(enabled=False)),
     "health-check-drifted": a.stack(group=a.target_group(timeout=4)),
     "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
@@ -300,15 +298,10 @@ SITUATIONS = {
         a.ended("Task failed container health checks", code=143), logs=a.logs(b=[a.LISTENS]),
         main=a.definition(
             health=ContainerHealth(command=("CMD-SHELL", "curl -f http://localhost:3000/health")))),
-    "task-start-mended": a.failing(
-        a.ended(INIT + "execution role", stop="TaskFailedToStart"), service=a.going("FAILED")),
-    "slow-start-mended": a.failing(
-        a.ended(ILL, code=143), service=a.going("FAILED", grace=600, events=(a.failed_check(),))),
     "stopped-by-hand": a.stack(
         service=a.service(running=0), tasks=(a.ended("Task stopped by user", stop="UserInitiated", code=0),),
         targets=()),
     "target-deregistered": a.stack(targets=()),
-    "rule-taken": a.stage1(balancer=a.entrance(Rule(priority="100", action="redirect", arn="arn:rule"))),
     "health-check-mended": a.failing(
         a.ended(ILL, code=0), service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
         logs=a.logs(b=['{"path": "/helth", "status": 404}'])),
@@ -319,7 +312,6 @@ SITUATIONS = {
     "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
     "health-matcher": a.unhealthy(f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")),
     "health-slow": a.unhealthy("Request timed out", reason="Target.Timeout"),
-    "health-protocol": a.unhealthy("Health checks failed", group=a.target_group(protocol="HTTPS")),
     "slow-start": a.failing(a.ended(ILL, code=143), service=a.going(events=(a.failed_check(),))),
     "rolled-back": a.failing(rolled_back=True),
     "roll-out-failed": a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))),
@@ -332,7 +324,6 @@ SITUATIONS = {
             a.logs(), lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)})),
     "spot-interrupted": a.stack(
         tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))),
-    "targets-unhealthy": a.unhealthy(f"{FAILED_WITH}: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
     "worker-missing": a.with_worker(service=None, tasks=None, wanted=None),
     "worker-count": a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),

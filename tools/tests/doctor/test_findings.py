@@ -6,12 +6,11 @@ from tools.doctor.screen import plain
 from tools.tests.doctor.recorded import ALL, HEALTHY, diagnosis_of, ids, recorded, section
 from tools.tests.doctor.situations import OTHER_SECRET, SITUATIONS
 
-NEVER_FIRST = {"targets-unhealthy"}
 WITHOUT_EVIDENCE = {
     *("stack-missing", "ecs-off"),
-    *("target-group-missing", "health-check-off", "balancer-not-active"),
+    *("target-group-missing", "balancer-not-active"),
 }
-WITHOUT_FIX = {"targets-unhealthy", "cannot-place-tasks"}
+WITHOUT_FIX = {"cannot-place-tasks"}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -27,10 +26,7 @@ def test_findings_txt_has_no_other_situation():
 @pytest.mark.parametrize("name", ALL)
 def test_the_first_findings_are_those_of_the_name(name):
     expected, found = ids(name), [each.id for each in diagnosis_of(name).findings]
-    if name in NEVER_FIRST:
-        assert name in found
-    else:
-        assert found[: len(expected) or None] == expected
+    assert found[: len(expected) or None] == expected
 
 
 @pytest.mark.parametrize("name", SITUATIONS)

@@ -181,6 +181,10 @@ VARIANTS = {
         *['10.0.0.1 - - [x] "GET / HTTP/1.1" 500 3 "-" "curl"'] * 3),
     "app-raises: the page, too": said(*[RAISED, asked("/", 500)] * 3, page=a.page(500)),
     "page-errors: raised": said(NO_VISIT, asked("/", 500), page=a.page(500, tries=3, database=500)),
+    "page-errors: a limiter": a.stack(page=a.page(429)),
+    "page-errors: another good status": a.stack(page=a.page(204, matcher="200")),
+    "page-silent: https without a listener": a.stack(
+        page=a.page(0, ended_at=f"https://{a.balancer().dns}/", problem="no listener on port 443")),
     "page-errors: redirects without end": a.stack(page=a.page(301, matcher="200-399", endless=True)),
     "page-unavailable: before its requests": said(*UNAVAILABLE, page=a.page(503)),
     "nothing: another deployment's log": a.stack(

@@ -218,8 +218,16 @@ VARIANTS = {
         balancer=a.entrance(port=8080), page=a.page(0), network=ON_8080),
     "rule-in-the-way: in stage 1": a.stage1(balancer=a.entrance(
         rule("7", PAGE, action="redirect"), Rule(priority="default", action="fixed-response"))),
-    "rule-taken: another path": a.stage1(balancer=a.entrance(
+    "rule-in-the-way: of the same number in stage 1": a.stage1(balancer=a.entrance(
         rule("100", ("path-pattern", ("/other",)), action="redirect"),
         Rule(priority="default", action="fixed-response"))),
+    "task-cannot-reach-aws: the public subnets' route table": cut_off(
+        replace(leading("igw", "igw-1"), other_association="rtbassoc-1")),
+    "task-cannot-reach-aws: a route table without a route": cut_off(
+        replace(NO_ROUTE, other_association="rtbassoc-1")),
+    "balancer-cut-off: another route table": a.stack(network=a.network(subnets={
+        **a.network().subnets,
+        "public-1": a.subnet("public-1", "10.0.0.0/24", other_association="rtbassoc-2")}),
+        service=a.service(subnets=())),
     "balancer-cut-off: in private subnets": a.stage1(balancer=a.balancer(subnets=("private-1",))),
 }  # fmt: skip

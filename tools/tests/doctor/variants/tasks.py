@@ -180,6 +180,9 @@ NEW_BESIDE_OLD = {
         a.task(definition=a.OLD, started_by="ecs-svc/1"),
     ),
 }
+NO_PROGRAM = (
+    "CannotStartContainerError: OCI runtime create failed: unable to start container process:"
+)
 VARIANTS = {
     **{
         f"{first}: sidecar {sidecar}, app {app}{', after SIGTERM' if told else ''}": sidecar_exited(
@@ -207,8 +210,8 @@ VARIANTS = {
     "log-variable-missing: rolled back": crashed("KeyError: 'DB_HOST'", rolled_back=True),
     "log-variable-missing: the old version serves on": a.stack(
         **NEW_BESIDE_OLD, logs=a.logs(b=["KeyError: 'DB_HOST'"])),
-    "task-start-mended: rolled back to the same revision": BLIND,
-    "task-start-mended, rolled-back: to the same revision": BLIND,
+    "task-cannot-start: rolled back to the same revision": BLIND,
+    "task-cannot-start, rolled-back: to the same revision": BLIND,
     "nothing: a task of before the last deployment": replace(BLIND, rollback_reason=Part("")),
     "log-module-missing: a traceback in one line of JSON": crashed(*as_json(TRACE)),
     "log-module-missing: cut off by later lines": crashed(*TRACE, *"abcdefgh"),
@@ -297,7 +300,11 @@ VARIANTS = {
     "stopped-by-hand: with a reason": by_hand(reason="maintenance of the rack"),
     "nothing: stopped by hand and replaced": a.stack(
         tasks=(a.task(), a.ended("Task stopped by user", stop="UserInitiated"))),
-    "task-start-mended: a log group that was put right": start_failed(),
+    "log-start-script: a file that the image lacks": never_started(
+        f'{NO_PROGRAM} exec: "/srv/start.sh": stat /srv/start.sh: no such file or directory: unknown'),
+    "log-start-script: a program that the image lacks": never_started(
+        f'{NO_PROGRAM} exec: "gunicorm": executable file not found in $PATH: unknown'),
+    "task-cannot-start: a log group that was put right": start_failed(),
     "task-cannot-start: while ECS tries": start_failed("IN_PROGRESS"),
     "execution-role-cannot-log: while ECS has given up": start_failed(
         execution=a.role(a.TOKEN, a.PULL, a.READ)),
