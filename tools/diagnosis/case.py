@@ -219,11 +219,9 @@ class Case(Rollout):
             key, drifted = f"--path workers.{self.process}.{WORKERS_OWN[key]}", False
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
         last = self.refresh_command if drifted else f"pulumi up -s {stack}"
-        return Fix(text, (*commands, *(self.retry_of_health() if retried else ()), last))
-
-    def retry_of_health(self) -> tuple[str, ...]:
-        """Return the retry with another health check, where tasks have failed with the one before."""
-        return (self.retry_command,) if self.given_up or self.failed_tasks else ()
+        if retried and (self.given_up or self.failed_tasks):
+            commands.append(self.retry_command)
+        return Fix(text, (*commands, last))
 
     def deploy(self, text: Text, *, then: bool = False) -> Fix:
         """Return the fix that deploys what was corrected."""

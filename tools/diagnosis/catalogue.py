@@ -70,7 +70,7 @@ NO_DATABASE = frozenset({"vpc-without-dns", "database-secret", TO_DATABASE})
 
 NO_PASSWORD = NO_DATABASE | {"task-role-cannot-read-secret"}
 
-NO_DATA = NO_DATABASE | {LOG, "app-database-away"}
+NO_DATA = NO_DATABASE | {LOG, "app-database-away", "app-cannot-migrate"}
 """Why a running app gets nothing out of its database."""
 
 REASONS = frozenset({START, TO_DATABASE, LOG, CRASH, PAGE, OTHER})

@@ -55,6 +55,10 @@ DATABASE_URL = t(
     "deploy."
 )
 
+NEW_CERTIFICATE = t(
+    "Have RDS issue a new certificate; with some engine versions the instance restarts:"
+)
+
 ANOTHER_HOST = t(
     "The app reads the host from another variable than DB_HOST, and that one does not have the database's."
 )
@@ -375,7 +379,7 @@ KNOWN = (
         t(
             "With sslmode verify-full the app refuses such a certificate, whatever its CA bundle holds."
         ),
-        t("Have RDS issue a new certificate."),
+        NEW_CERTIFICATE,
         about="database",
         outside=True,
     ),

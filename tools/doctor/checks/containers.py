@@ -205,41 +205,26 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
     if cause:
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
         return logged.of_log(case, cause, tuple(seen), last_lines(case, task, cause))
-    if mistake is None and not errors(case.lines(task)):
-        return _without_error(case, task, container, tuple(seen))
+    facts, title = CRASH_UNKNOWN, ENDS
+    text = t("The last lines of its log show what ran last; correct what ended it, and deploy:")
+    if errors(case.lines(task)):
+        text = t("Fix the error in the last lines of its log, and deploy:")
+    elif container.exit_code == 0:
+        facts = PROCESS_ENDS
+        title = t("The app's process ends, and a service needs one that does not")
+        text = t(
+            "Run a command that does not end, in the foreground (gunicorn without --daemon), and deploy:"
+        )
+    fix = Fix(text, (case.logs_command("--previous"), f"pulumi up -s {case.now.names.stack}"))
+    if mistake:
+        facts = CRASH_BY_PROGRAM if mistake.error in PROGRAM_ERRORS else CRASH_UNKNOWN
+        title, fix = mistake.text, case.correct_line(mistake)
     return Finding(
-        CRASH_BY_PROGRAM if mistake and mistake.error in PROGRAM_ERRORS else CRASH_UNKNOWN,
-        title=mistake.text if mistake else ENDS,
+        facts,
+        title=title,
         why=t("ECS starts another task, which ends as well."),
         seen=tuple(seen),
-        fixes=(
-            case.correct_line(mistake) if mistake else _last_lines_say(case),
-            *case.retry_if_fixed(),
-        ),
-        evidence=last_lines(case, task) or (task.reason,),
-    )
-
-
-def _last_lines_say(case: Case) -> Fix:
-    text = t("Fix the error in the last lines of its log, and deploy:")
-    return Fix(text, (case.logs_command("--previous"), f"pulumi up -s {case.now.names.stack}"))
-
-
-def _without_error(case: Case, task: Task, container: Container, seen: tuple[Text, ...]) -> Finding:
-    """Return the finding of a task whose log names no error."""
-    shown, up = case.logs_command("--previous"), f"pulumi up -s {case.now.names.stack}"
-    ended = container.exit_code == 0
-    title = t("The app's process ends, and a service needs one that does not")
-    text = t(
-        "Run a command that does not end, in the foreground (gunicorn without --daemon), and deploy:"
-    )
-    unsaid = t("The last lines of its log show what ran last; correct what ended it, and deploy:")
-    return Finding(
-        PROCESS_ENDS if ended else CRASH_UNKNOWN,
-        title=title if ended else ENDS,
-        why=t("ECS starts another task, which ends as well."),
-        seen=seen,
-        fixes=(Fix(text if ended else unsaid, (shown, up)), *case.retry_if_fixed()),
+        fixes=(fix, *case.retry_if_fixed()),
         evidence=last_lines(case, task) or (task.reason,),
     )
 

@@ -136,38 +136,35 @@ def address(case: Case) -> Iterator[Finding]:
         "DB_NAME": database.name,
         "DB_USER": database.user,
     }
-    wrong = [
-        name
-        for name, right in wanted.items()
-        if right and definition.environment.get(name) not in (None, right)
-    ]
-    seen: list[Text] = [
-        t(
-            "{variable} is {now} in {revision}; the database has {right}.",
-            variable=name,
-            now=definition.environment[name],
-            revision=definition.revision,
-            right=wanted[name],
-        )
-        for name in wrong
-    ]
-    if seen:
-        yield Finding(
-            DATABASE_ADDRESS,
-            title=t("The task definition names another database"),
-            why=t(
-                "The app connects to the wrong host or database, or as a user that does not exist."
+    known = definition.environment
+    wrong = {
+        name: right for name, right in wanted.items() if right and known.get(name, right) != right
+    }
+    if not wrong:
+        return
+    yield Finding(
+        DATABASE_ADDRESS,
+        title=t("The task definition names another database"),
+        why=t("The app connects to the wrong host or database, or as a user that does not exist."),
+        seen=tuple(
+            t(
+                "{variable} is {now} in {revision}; the database has {right}.",
+                variable=name,
+                now=known[name],
+                revision=definition.revision,
+                right=right,
+            )
+            for name, right in wrong.items()
+        ),
+        fixes=case.correct_program(
+            t(
+                "Set {values} in infra/container.py (environment), and deploy:",
+                values=", ".join(f"{name}={right}" for name, right in wrong.items()),
             ),
-            seen=tuple(seen),
-            fixes=case.correct_program(
-                t(
-                    "Set {values} in infra/container.py (environment), and deploy:",
-                    values=", ".join(f"{name}={wanted[name]}" for name in wrong),
-                ),
-                # RDS changes its port where a person changes it; the others stay for ever.
-                drifts="DB_PORT" in wrong,
-            ),
-        )
+            # RDS changes its port where a person changes it; the others stay for ever.
+            drifts="DB_PORT" in wrong,
+        ),
+    )
 
 
 def other_secrets(case: Case) -> Mapping[str, str]:
@@ -267,9 +264,3 @@ def limit(case: Case) -> int:
         return max_connections(database.kind) if database else 0
     except ValueError:
         return 0
-
-
-def away(case: Case) -> bool:
-    """Return whether the database is known to accept no connections."""
-    found = case.now.database.value
-    return found is not None and found.status not in USABLE

@@ -10,7 +10,6 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import FORWARD, LOG, NO_DATA, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.log_lines import asked_path, slowest
-from tools.doctor.checks.databases import away
 from tools.i18n import Text, t
 from tools.shared.aws_rules import matches
 from tools.snapshot.elb import Check
@@ -56,7 +55,7 @@ def codes(case: Case) -> Iterator[Finding]:
         facts,
         title=title,
         why=why,
-        seen=(seen, *_database(case, code)),
+        seen=(seen,),
         fixes=(*fixes, *case.retry_if_fixed()),
         evidence=tuple(each.words for each in found),
     )
@@ -224,13 +223,6 @@ def _path(case: Case, right: str) -> Fix:
     return case.configure("healthPath", right, t("Check {right}:", right=right), retried=True)
 
 
-def _database(case: Case, code: int) -> tuple[Text, ...]:
-    found = case.now.database.value
-    if code >= 500 and found is not None and away(case):
-        return (t("DB instance {id} is {status}.", id=found.id, status=found.status),)
-    return ()
-
-
 def timeouts(case: Case) -> Iterator[Finding]:
     """Find health checks that time out; beside a blocked connection the finding is left out."""
     found = [each for each in case.failed_checks if each.kind == "timeout"]
@@ -252,25 +244,12 @@ def timeouts(case: Case) -> Iterator[Finding]:
             limit=check.timeout,
         ),
         seen=tuple(seen),
-        fixes=(*_patience(case, check, measured), *case.retry_if_fixed()),
+        fixes=(_patience(case, check), *case.retry_if_fixed()),
         evidence=tuple(each.words for each in found),
     )
 
 
-def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ...]:
-    right = case.health_path
-    wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
-    interval = max(check.interval, wait + 5)
-    quick = case.deploy(t("Make {path} return at once, and deploy:", path=check.path))
-    own = case.definition.health if case.definition else None
-    text = t(
-        "Or wait longer, with checks further apart: in stack/load_balancer.py, set timeout to {wait} and interval to "
-        "{interval} in HealthSettings; then deploy:",
-        wait=wait,
-        interval=interval,
-    )
-    longer = Fix(text, (*case.retry_of_health(), *case.deploy(text).commands))
-    if right and check.path != right:
-        return (_path(case, right), longer)
-    # The container's own check has a limit, too, and may ask the same app.
-    return (quick,) if own and own.timeout < wait else (quick, longer)
+def _patience(case: Case, check: Check) -> Fix:
+    if (right := case.health_path) and check.path != right:
+        return _path(case, right)
+    return case.deploy(t("Make {path} return at once, and deploy:", path=check.path))

@@ -10,7 +10,13 @@ from stack.container import PASSWORD, RESERVED
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import NO_DATA, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
-from tools.diagnosis.known_causes import ANOTHER_HOST, LoggedCause, logged_cause, own_lines
+from tools.diagnosis.known_causes import (
+    ANOTHER_HOST,
+    NEW_CERTIFICATE,
+    LoggedCause,
+    logged_cause,
+    own_lines,
+)
 from tools.diagnosis.log_lines import raised, requests
 from tools.doctor.checks import connections, databases
 from tools.i18n import Text, t
@@ -39,7 +45,10 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
     answers, mine = _page_fails(case) and not task.over, task in case.deployment_tasks
     lines = [each.text for each in current_lines(case, task, page=answers)]
     healthy = () if answers else case.serving_texts
-    cause, seen = logged_cause(lines, healthy), _in_log(task)
+    cause = logged_cause(lines, healthy)
+    seen = t(
+        "This is in the log of task {task} ({revision}).", task=task.short, revision=task.revision
+    )
     checks = tuple(each.words for each in case.failed_checks) if mine else ()
     if cause is not None:
         if _blames(case, task, cause) and not (answers and _raised_since(lines, cause)):
@@ -118,12 +127,6 @@ def _raised_since(lines: list[str], cause: LoggedCause) -> bool:
     return raised(after) is not None and not any(map(CHAINED.search, after))
 
 
-def _in_log(task: Task) -> Text:
-    return t(
-        "This is in the log of task {task} ({revision}).", task=task.short, revision=task.revision
-    )
-
-
 def of_log(
     case: Case, cause: LoggedCause, seen: tuple[Text, ...], evidence: tuple[str, ...]
 ) -> Finding:
@@ -171,7 +174,12 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
     if known.id == "wrong-password":
         return _other_password(case, cause)
     if known.id.startswith("certificate") and database and _is_out_of_time(case, cause, database):
-        return _new_certificate(database)
+        command = (
+            f"aws rds modify-db-instance --db-instance-identifier {database.id} "
+            f"--ca-certificate-identifier {database.authority or 'rds-ca-rsa2048-g1'} "
+            "--certificate-rotation-restart --apply-immediately"
+        )
+        return Fix(NEW_CERTIFICATE, (command,))
     if known.id == "no-tls" and "DB_SSLMODE" in case.now.settings.service.variables:
         change = f"pulumi config set --path appVariables.DB_SSLMODE verify-full -s {stack}"
         text = t("Make the app connect with TLS (sslmode verify-full), and deploy:")
@@ -189,18 +197,6 @@ def _is_out_of_time(case: Case, cause: LoggedCause, database: Database) -> bool:
     """Return whether the certificate has expired, or is not valid yet: libpq leaves out which, and RDS tells."""
     until = database.certified_until
     return cause.known.id == "certificate-time" or (until is not None and until <= case.moment)
-
-
-def _new_certificate(database: Database) -> Fix:
-    command = (
-        f"aws rds modify-db-instance --db-instance-identifier {database.id} "
-        f"--ca-certificate-identifier {database.authority or 'rds-ca-rsa2048-g1'} "
-        "--certificate-rotation-restart --apply-immediately"
-    )
-    return Fix(
-        t("Have RDS issue a new certificate; with some engine versions the instance restarts:"),
-        (command,),
-    )
 
 
 OF_HOST = ("database-elsewhere", "host-unknown")

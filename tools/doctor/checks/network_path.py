@@ -171,20 +171,10 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             why=t("Requests from addresses that no rule allows time out."),
             seen=(*rules, *acl_sentences(denials, network)),
             fixes=(
-                *_entrance(case, balancer.groups[:1], missing, port),
+                *((case.restore(),) if missing and balancer.groups else ()),
                 *acl_fixes(denials, network),
             ),
         )
-
-
-def _entrance(
-    case: Case, groups: tuple[str, ...], missing: Sequence[str], port: int
-) -> tuple[Fix, ...]:
-    commands = [_authorize("ingress", group, port, each) for group in groups for each in missing]
-    if not commands:
-        return ()
-    text = t("Or open the port, if the page is public and the program does not declare it:")
-    return (case.restore(), Fix(text, tuple(commands)))
 
 
 def _lets_more_in(

@@ -37,6 +37,11 @@ LACKING = {
     "pull": Facts("execution-role-cannot-pull", 29, {IMAGE}, subject=START, certain=True),
 }
 """By what the execution role is needed for."""
+TITLES = {
+    "pull": t("The execution role has no permission to pull the image"),
+    "log": t("The execution role has no permission to write the log"),
+    "secret": t("The execution role has no permission to read the secret"),
+}
 # The execution role reads the password for the next task all the same.
 TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS}, outside=True)
 
@@ -101,13 +106,6 @@ def _repository_arn(image: str) -> str:
     account, _, rest = host.partition(".dkr.ecr.")
     name = path.partition("@")[0].partition(":")[0]
     return f"arn:aws:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
-
-
-TITLES = {
-    "pull": t("The execution role has no permission to pull the image"),
-    "log": t("The execution role has no permission to write the log"),
-    "secret": t("The execution role has no permission to read the secret"),
-}
 
 
 def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:

@@ -34,8 +34,10 @@ NO_PAGE = NO_DATA | {
 }
 """Why a visitor gets an error in place of the page."""
 
-APP_CANNOT_MIGRATE = Facts("app-cannot-migrate", 45, {TASKS_NODE}, NO_DATABASE, subject=LOG)
-APP_DATABASE_AWAY = Facts("app-database-away", 47, {DATABASE}, NO_PASSWORD | {LOG}, warms_up=True)
+APP_CANNOT_MIGRATE = Facts("app-cannot-migrate", 45, {TASKS_NODE}, NO_DATABASE)
+APP_DATABASE_AWAY = Facts(
+    "app-database-away", 47, {DATABASE}, NO_PASSWORD | {LOG, "app-cannot-migrate"}, warms_up=True
+)
 PAGE_ERRORS = Facts("page-errors", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE)
 PAGE_SILENT = Facts("page-silent", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE)
 PAGE_UNAVAILABLE = Facts("page-unavailable", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE, warms_up=True)

@@ -253,6 +253,8 @@ SITUATIONS = {
     "balancer-lets-more-in": a.stack(
         settings=a.choices(allowedCidrs="203.0.113.0/24"),
         network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"), *a.ANYWHERE)),))),
+    "log-database-slow": a.stack(
+        page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])),
     "no-listener": a.stack(
         balancer=a.entrance(port=8080),
         page=a.page(0, problem="the load balancer has no listener on port 80")),

@@ -168,14 +168,12 @@ VARIANTS = {
     "app-database-away: away again": said(LOST, FOUND, LOST),
     "nothing: migrated at last": said(UNMIGRATED, MIGRATED),
     "app-cannot-migrate: with its consequences": said(UNMIGRATED, LOST, *UNAVAILABLE),
-    "app-requests-fail: all of three": said(*FAILS),
     "app-requests-failed: two": said(*FAILS[:2]),
     "app-requests-fail: the newest": said(*[asked("/", 200)] * 50, *UNAVAILABLE),
     "nothing: recovered": said(*[asked("/", 500)] * 50, asked("/", 200)),
     "app-requests-failed: one among many": said(
         *[asked("/", 200)] * 50, asked("/rare", 500), *[asked("/", 200)] * 50),
     "app-requests-fail: one page of two": said(*[asked("/page", 500)] * 3, *[asked("/other", 200)] * 9),
-    "app-requests-fail: with queries": said(*(asked(f"/?n={number}", 500) for number in range(3))),
     "nothing: not found": said(*[asked("/", 404)] * 9),
     "app-requests-fail: another server's log": said(
         *['10.0.0.1 - - [x] "GET / HTTP/1.1" 500 3 "-" "curl"'] * 3),
@@ -228,8 +226,6 @@ VARIANTS = {
     "page-errors: a traceback of before an answer": said(*AFTER_A_FAULT, *FAILS, page=a.page(500)),
     "log-database-slow: after another fault": said(
         *AFTER_A_FAULT, *[SLOW, asked("/", 503)] * 3, page=a.page(503)),
-    "log-database-slow: psycopg's words": said(
-        "psycopg.errors.LockNotAvailable: canceling statement due to lock timeout", page=a.page(503)),
     "page-unavailable: raised since a lock": said(SLOW, *OLD, page=a.page(503)),
     "page-unavailable: an answer since a lock": said(SLOW, asked("/", 200), page=a.page(503)),
     "log-database-slow: after a rollback": a.failing(
@@ -237,7 +233,6 @@ VARIANTS = {
         page=a.page(503)),
     "roll-out-going-on: a crash of another version": a.failing(OLD_CRASH, logs=a.logs(c=list(OLD))),
     "cannot-place-tasks: an image": unable(IMAGE),
-    "roll-out-going-on: an event of 100 s before it": with_events(unable(IMAGE), a.event(IMAGE, -700)),
     "roll-out-going-on: an event of days ago": with_events(unable(IMAGE), a.event(IMAGE, -3 * 24 * 3600)),
     "too-few-tasks: steady since the event": with_events(
         COMPLETED, a.event(STEADY, -200), a.event(IMAGE, -300)),
@@ -263,8 +258,6 @@ VARIANTS = {
         )
         for name, definition in (("another revision", a.OLD), ("an earlier try", a.NEW))
     },
-    "log-certificate-time: expired": untrusted(
-        "[SSL] certificate verify failed: certificate has expired (_ssl.c:1000)"),
     "log-certificate-time: not yet valid": untrusted(
         "[SSL] certificate verify failed: certificate is not yet valid (_ssl.c:1000)"),
     "log-certificate: expired by RDS's date": untrusted(UNTRUSTED, a.at(-60)),

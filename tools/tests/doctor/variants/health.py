@@ -109,8 +109,6 @@ VARIANTS = {
     "health-path-missing: a setting, given up": a.failing(
         a.ended(ILL, code=0), service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
         **HELTH),
-    "health-check-mended: by the app's log": given_up(
-        '{"message": "request", "path": "/helth", "status": 404}'),
     "health-check-mended: by gunicorn's log": given_up(
         '127.0.0.1 - - [x] "GET /helth HTTP/1.1" 404 21 "-" "ELB-HealthChecker/2.0"'),
     "health-check-mended: the matcher": MATCHER,

@@ -151,8 +151,6 @@ def certified(status):
 
 ON_8080 = a.network(groups=a.groups(alb_in=(a.permission(8080, networks=a.ANYWHERE),)))
 VARIANTS = {
-    "balancer-cannot-reach-task: no inbound rule": a.stack(network=rules(app_in=())),
-    "task-https-closed: no outbound rule": a.stack(network=rules(app_out=())),
     "task-cannot-reach-database: the app times out": crashed(
         "connection timeout expired", network=rules(db_in=())),
     "task-cannot-reach-aws: no route": cut_off(NO_ROUTE),
@@ -160,7 +158,6 @@ VARIANTS = {
     "task-cannot-reach-aws: no such NAT gateway": cut_off(leading("nat", "nat-9")),
     "task-cannot-reach-aws: an internet gateway": cut_off(leading("igw", "igw-1")),
     "task-cannot-reach-aws: a failed NAT gateway": cut_off(state="failed"),
-    "task-cannot-reach-aws: a NAT gateway of the database's": cut_off(subnet="database-1"),
     "task-cannot-reach-aws: a NAT gateway of its own subnet": cut_off(subnet="private-1"),
     "nothing: a public address": a.stack(
         network=a.network(leading("igw", "igw-1")), service=a.service(public_ip=True)),
@@ -189,7 +186,6 @@ VARIANTS = {
     "balancer-lets-more-in, internet-cannot-reach-balancer: both": let_in(
         on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME),
     "balancer-lets-nobody-in: another port": let_in(a.permission(8080, networks=a.ANYWHERE)),
-    "balancer-lets-nobody-in: no address": let_in(a.permission(80)),
     "internet-cannot-reach-balancer: a port that redirects": https(OURS, DEFAULT, open_=(443,)),
     # In whatever order ELB lists them: the number counts.
     **named("rule-in-the-way", IN_FRONT, lambda each: listening(OURS, each, DEFAULT)),

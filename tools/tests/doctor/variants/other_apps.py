@@ -76,7 +76,6 @@ VARIANTS = {
         for name, log in CAUSES.items()
     },
     **{f"log-variable-missing: {name}": lacks(name) for name in NAMES},
-    "log-variable-missing: GREETING of another app": lacks("GREETING", settings=settings()),
     "log-variable-missing: a secret before": lacks("SIGNATURE_SALT", definitions=BEFORE),
     "log-variable-missing: another project": lacks("SECRET_KEY", "acme"),
     "log-database-elsewhere: localhost": crashed(LOCALHOST, settings=settings()),

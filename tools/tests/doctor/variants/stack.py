@@ -138,7 +138,6 @@ VARIANTS = {
         execution=a.DENIED, network=rules(app_in=())),
     "stack-paused: AWS started its database": a.stack(**QUIET, database=a.database(pause=Pause(a.NOW))),
     "stack-paused: without a final snapshot": a.stack(a.choices(databaseFinalSnapshot=""), **PAUSED),
-    "stack-paused: with a final snapshot": a.stack(a.choices(databaseFinalSnapshot="final"), **PAUSED),
     "stack-paused: within the hours": a.stack(
         a.choices(schedule="mon-fri 08:00-22:00"), database=STOPPED, **NONE_RUN),
     "database-away: tasks run again": a.stack(database=STOPPED),
@@ -159,8 +158,6 @@ VARIANTS = {
     "fargate-quota-small: beside other tasks": a.stack(
         quota=Quota(limit=6, elsewhere=5.6, code="L-36FBB829")),
     "scaled-to-zero: two in the stack file": a.stack(a.choices(desiredCount="2"), **NONE_RUN),
-    "scaled-to-zero: by the program": replace(
-        a.stack(a.choices(desiredCount="2"), **NONE_RUN), by_program=True),
     "scaled-to-zero: by the stack file": a.stack(a.choices(desiredCount="0"), **NONE_RUN),
     **{f"scaled-to-zero-by-schedule: {each}": tick_of(each) for each in BY_SCHEDULE},
     **{f"scaled-to-zero: within {each}": tick_of(each) for each in IN_HOURS},
@@ -233,7 +230,6 @@ VARIANTS = {
     "deploy-command-failed: a lock": not_deployed(command_task(1), settings=BASTION, logs=a.logs(b=[LOCKED])),
     "task-cannot-reach-database: deployCommand": not_deployed(command_task(), network=rules(db_in=())),
     "deploy-command-failed: not started": not_deployed(command_task(None, name="b" * 32)),
-    "not-deployed: deployCommand succeeded": not_deployed(command_task(0)),
     "not-deployed: deployCommand runs": not_deployed(a.task(started_by="careapp-deploy")),
     "not-deployed: events of the version that runs": replace(
         not_deployed(), service=Part(replace(not_deployed().service.value, events=(a.failed_check(),)))),

@@ -203,20 +203,17 @@ VARIANTS = {
     "crash: exit 3 of a shell script": crashed("no configuration", code=3),
     "crash: exit 3 of gunicorn": crashed("[7] [ERROR] Reason: Worker failed to boot.", code=3),
     "crash-by-program: a type error": crashed(*trace("TypeError: create() takes 0 arguments")),
-    "log-exec-format: of the image's platform": crashed("exec /usr/bin/python: exec format error", code=255),
     "image-architecture: the task's processor": a.stack(main=a.definition(architecture="ARM64")),
     "image-architecture: the program's processor": replace(
         a.stack(main=a.definition(architecture="ARM64")), by_program=True),
     "log-variable-missing: rolled back": crashed("KeyError: 'DB_HOST'", rolled_back=True),
     "log-variable-missing: the old version serves on": a.stack(
         **NEW_BESIDE_OLD, logs=a.logs(b=["KeyError: 'DB_HOST'"])),
-    "task-cannot-start: rolled back to the same revision": BLIND,
     "task-cannot-start, rolled-back: to the same revision": BLIND,
     "nothing: a task of before the last deployment": replace(BLIND, rollback_reason=Part("")),
     "log-module-missing: a traceback in one line of JSON": crashed(*as_json(TRACE)),
     "log-module-missing: cut off by later lines": crashed(*TRACE, *"abcdefgh"),
     "log-module-missing: a traceback of a library": crashed(*TRACE[:3], TRACE[-1]),
-    "log-module-missing: a traceback": crashed(*TRACE),
     **{name: crashed(*lines) for name, lines in TRACES.items()},
     **{f"{name} in JSON": crashed(*as_json(lines)) for name, lines in TRACES.items()},
     **{f"crash: ended by signal {code - 128}": crashed("x", code=code) for code in (138, 139, 143)},
@@ -252,7 +249,6 @@ VARIANTS = {
     "process-ends: a sidecar that is not essential": sidecar_exited(1, 0, sidecar=replace(PROXY, essential=False)),
     "out-of-memory: no answer in time": a.unhealthy(
         "Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
-    "out-of-memory: no answer": a.unhealthy("Health checks failed", lines=["Booting worker", KILLED]),
     "out-of-memory: stopped by its own check": a.failing(
         a.ended("Task failed container health checks", code=0), logs=a.logs(b=[a.LISTENS, KILLED])),
     "log-worker-timeout: gunicorn kills a slow worker": a.unhealthy(
@@ -304,9 +300,7 @@ VARIANTS = {
         f'{NO_PROGRAM} exec: "/srv/start.sh": stat /srv/start.sh: no such file or directory: unknown'),
     "log-start-script: a program that the image lacks": never_started(
         f'{NO_PROGRAM} exec: "gunicorm": executable file not found in $PATH: unknown'),
-    "task-cannot-start: a log group that was put right": start_failed(),
     "task-cannot-start: while ECS tries": start_failed("IN_PROGRESS"),
     "execution-role-cannot-log: while ECS has given up": start_failed(
         execution=a.role(a.TOKEN, a.PULL, a.READ)),
-    "task-cannot-start: a role that cannot be read": start_failed(execution=a.DENIED),
 }  # fmt: skip
