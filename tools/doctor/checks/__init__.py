@@ -93,6 +93,7 @@ CHECKS: tuple[CheckOf, ...] = (
     capacity.tasks_died,
     capacity.spot_interrupted,
     capacity.too_few_tasks,
+    workers.another_count,
     workers.workers,
     jobs.schedules,
     jobs.role,

@@ -328,7 +328,7 @@ SITUATIONS = {
         tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
     "worker-missing": a.with_worker(service=None, tasks=None, wanted=None),
-    "worker-count": a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),
+    "count-differs": a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),
     **job_runs.SITUATIONS,
 }  # fmt: skip
 

@@ -45,7 +45,8 @@ def rolling(running=0, desired=1, healthy=(), **changes):
     primary = a.deployment(rollout="IN_PROGRESS", running=running, desired=desired, pending=1)
     service = a.service(running=running, desired=desired, pending=1, deployments=(primary,))
     targets = tuple(Target(address=each, port=3000, state="healthy") for each in healthy)
-    return a.stack(service=service, targets=targets, **changes)
+    settings = a.choices(desiredCount=str(desired))
+    return a.stack(settings, service=service, targets=targets, **changes)
 
 
 def tick_of(hours, zone="Asia/Tokyo"):
@@ -57,9 +58,16 @@ def two_tasks(**service):
     """Two tasks that are healthy."""
     targets = [Target(address=each.address, port=3000, state="healthy") for each in TWO_TASKS]
     running = a.service(desired=2, running=2, **service)
-    return {"service": running, "tasks": TWO_TASKS, "targets": tuple(targets)}
+    two = a.choices(desiredCount="2")
+    return {"settings": two, "service": running, "tasks": TWO_TASKS, "targets": tuple(targets)}
 
 
+FIVE = {
+    "tasks": tuple(a.task(str(each) * 32, address=f"10.0.16.{each}") for each in range(5)),
+    "targets": tuple(
+        Target(address=f"10.0.16.{each}", port=3000, state="healthy") for each in range(5)
+    ),
+}
 TWO, TIGHT = two_tasks(), two_tasks(maximum=150)
 QUOTAS = {
     "nothing: two tasks and two new ones fit": (Quota(limit=1.0), TWO),
@@ -79,7 +87,7 @@ def scaling(limit, most):
         taskCpu="512", taskMemory="1024", minCount="2", maxCount=most, scaleCpuTarget="60"
     )
     main = a.definition(cpu=512, memory=1024)
-    return a.stack(settings, quota=Quota(limit=limit), main=main, **TWO)
+    return a.stack(**{**TWO, "settings": settings}, quota=Quota(limit=limit), main=main)
 
 
 BY_SCHEDULE = (
@@ -199,7 +207,8 @@ VARIANTS = {
     "rolled-back: a worker": rolled_back_worker(),
     "crash: a worker beside one that was rolled back": replace(
         CRASHING, workers={**CRASHING.workers, "sms": replace(BACK, names=BACK.names.of_worker("sms"))}),
-    "worker-count: three": a.with_worker(
+    "count-differs: five tasks": a.stack(service=a.service(desired=5, running=5), **FIVE),
+    "count-differs: three": a.with_worker(
         service=a.worker_service(desired=3, running=3),
         tasks=tuple(a.task(letter * 32, definition=a.MAIL) for letter in "def")),
     "stack-paused: a worker": a.with_worker(
