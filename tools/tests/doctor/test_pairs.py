@@ -17,6 +17,8 @@ ALSO = {
     # Its task is one that failed the roll-out, where the service is not steady.
     "tasks-die": {"crash"},
     "out-of-memory-later": {"out-of-memory"},
+    # After a rollback the tasks that answer have another log.
+    "log-database-slow": {"page-unavailable"},
     # Which secret is the database's, RDS says only of one that exists.
     "database-secret": {"execution-role-cannot-secret"},
 }
