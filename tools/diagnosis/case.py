@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -140,10 +140,10 @@ class Case(Rollout):
         return tuple(each for task in answering for each in self.lines(task))
 
     @cached_property
-    def serving_lines(self) -> tuple[Line, ...]:
+    def serving_texts(self) -> tuple[str, ...]:
         """Return the log lines that were read of the tasks of other revisions, which serve."""
         others = (each for each in self.current_tasks if each.definition != self.expected)
-        return tuple(line for task in others for line in self.lines(task))
+        return tuple(line.text for task in others for line in self.lines(task))
 
     def lines(self, task: Task) -> tuple[Line, ...]:
         """Return a task's log lines that were read."""
@@ -219,11 +219,9 @@ class Case(Rollout):
             key, drifted = f"--path workers.{self.process}.{WORKERS_OWN[key]}", False
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
         last = self.refresh_command if drifted else f"pulumi up -s {stack}"
-        return Fix(text, (*commands, *(self.retry_of_health() if retried else ()), last))
-
-    def retry_of_health(self) -> tuple[str, ...]:
-        """Return the retry with another health check, where tasks have failed with the one before."""
-        return (self.retry_command,) if self.given_up or self.failed_tasks else ()
+        if retried and (self.given_up or self.failed_tasks):
+            commands.append(self.retry_command)
+        return Fix(text, (*commands, last))
 
     def deploy(self, text: Text, *, then: bool = False) -> Fix:
         """Return the fix that deploys what was corrected."""
@@ -318,6 +316,19 @@ class Case(Rollout):
             "If the program declares this already, AWS differs from it; restore it with Pulumi:"
         )
         return (fix, self.refresh(otherwise))
+
+    def own_tables(self, subnets: Iterable[str]) -> tuple[Fix, ...]:
+        """Return the fix for subnets that have another route table than their own.
+
+        EC2 refuses a second association of a subnet (Resource.AlreadyAssociated), so Pulumi cannot make it before.
+        """
+        known = self.network.subnets if self.network else {}
+        found = [known[each].other_association for each in subnets if each in known]
+        away = [
+            f"aws ec2 disassociate-route-table --association-id {each}" for each in found if each
+        ]
+        text = t("Let Pulumi associate the subnets with their own route tables again:")
+        return (Fix(text, (*away, self.refresh_command)),) if away else ()
 
     def refresh(self, text: Text) -> Fix:
         """Return the fix that lets Pulumi refresh its state and restore what is declared."""

@@ -16,7 +16,7 @@ WHOLE = "whole"
 
 START = "a task's start"
 TO_DATABASE = "the way to the database"
-APP = "what a running app says of its database"
+LOG = "what a line of the log names"
 CRASH = "the app's end"
 PAGE = "the page"
 OUTCOME = "the end of a roll-out"
@@ -34,9 +34,9 @@ class Facts:
     """Orders findings of a kind: a lower one is nearer to the root and comes first. At the same depth the check that
     stands first in CHECKS does.
 
-    Up to 18 stack, account and capacity; 19 to 29 what a task needs to start; 30 to 34 load balancer; 38 to 47
-    database; 48 and 49 the app's files; 50 to 52 the app's end; 57 to 67 health check and pages; 68 and 69 the
-    jobs; from 70 on what only follows from a cause.
+    Up to 18 stack, account and capacity; 19 to 29 what a task needs to start; 30 to 34 load balancer; 40 to 47
+    database, 44 memory, 45 a line of the log; 48 and 49 the app's files; 50 to 52 the app's end; 57 to 67 health
+    check and pages; 68 and 69 the jobs; from 70 on what only follows from a cause.
     """
     places: Collection[str] = field(hash=False)
     """Where on the path from a browser to the database it shows."""
@@ -70,7 +70,10 @@ NO_DATABASE = frozenset({"vpc-without-dns", "database-secret", TO_DATABASE})
 
 NO_PASSWORD = NO_DATABASE | {"task-role-cannot-read-secret"}
 
-REASONS = frozenset({START, TO_DATABASE, APP, CRASH, PAGE, OTHER})
+NO_DATA = NO_DATABASE | {LOG, "app-database-away", "app-cannot-migrate"}
+"""Why a running app gets nothing out of its database."""
+
+REASONS = frozenset({START, TO_DATABASE, LOG, CRASH, PAGE, OTHER})
 
 FAILED = REASONS | {"tasks-die"}
 """Why a roll-out fails."""

@@ -7,80 +7,46 @@ themselves: tools/tests/doctor/logged.txt has their real lines, logged.py the ve
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from tools.diagnosis.catalogue import (
-    APP,
-    CRASH,
-    DATABASE,
-    NO_DATABASE,
-    NO_PASSWORD,
-    TASKS_NODE,
-    Facts,
-)
+from tools.diagnosis.catalogue import DATABASE, LOG, NO_DATABASE, NO_PASSWORD, TASKS_NODE, Facts
 from tools.i18n import Text, t
-from tools.snapshot.task_logs import Line
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Known:
     """A cause that a log line identifies, or a line with the one before it where the pattern has a line's end.
 
     ``about`` is app, database or system. A ``vague`` one counts only where the log names no other.
     """
 
-    id: str
-    pattern: re.Pattern[str]
-    title: Text
-    why: Text
-    fix: Text
+    id: str = field(kw_only=False)
+    pattern: str = field(kw_only=False)
+    title: Text = field(kw_only=False)
+    why: Text = field(kw_only=False)
+    fix: Text = field(kw_only=False)
     about: str = "app"
     vague: bool = False
+    warms_up: bool = False
     certain: bool = False
     explained_by: Collection[str] = ()
     outside: bool = False
 
     @property
-    def crash(self) -> Facts:
-        """Return the facts of a task that ended for it, or that never listened."""
-        place = DATABASE if self.about == "database" else TASKS_NODE
-        return self._facts(f"crash-{self.id}", 52, place, CRASH)
-
-    @property
-    def running(self) -> Facts:
-        """Return the facts of a running app that lacks its database for it."""
-        return self._facts(f"app-{self.id}", 45, DATABASE, APP)
-
-    def _facts(self, id_: str, depth: int, place: str, subject: str) -> Facts:
+    def facts(self) -> Facts:
+        """Return the facts of its finding; what keeps the app out explains what the log says of the database."""
+        of_database = self.about == "database"
         return Facts(
-            id_,
-            depth,
-            {place},
-            self.explained_by,
-            subject=subject,
+            f"log-{self.id}",
+            45,
+            {DATABASE if of_database else TASKS_NODE},
+            self.explained_by or (NO_DATABASE if of_database else ()),
+            subject=LOG,
+            warms_up=self.warms_up,
             certain=self.certain,
             outside=self.outside,
         )
-
-
-def _known(
-    id_: str,
-    pattern: str,
-    title: Text,
-    why: Text,
-    fix: Text,
-    about: str = "app",
-    *,
-    vague: bool = False,
-    certain: bool = False,
-    explained_by: Collection[str] = (),
-    outside: bool = False,
-) -> Known:
-    """Return a known cause; what the log says of the database is by default explained by what keeps the app out."""
-    reasons = explained_by or (NO_DATABASE if about == "database" else ())
-    compiled = re.compile(pattern, re.I)
-    return Known(id_, compiled, title, why, fix, about, vague, certain, reasons, outside)
 
 
 DATABASE_URL = t(
@@ -89,11 +55,15 @@ DATABASE_URL = t(
     "deploy."
 )
 
+NEW_CERTIFICATE = t(
+    "Have RDS issue a new certificate; with some engine versions the instance restarts:"
+)
+
 ANOTHER_HOST = t(
     "The app reads the host from another variable than DB_HOST, and that one does not have the database's."
 )
 
-VARIABLE = _known(
+VARIABLE = Known(
     "variable-missing",
     r"(?-i:(?P<what>[A-Z][A-Z0-9_]{2,})) is missing\b|KeyError: '(?-i:(?P<also>[A-Z][A-Z0-9_]{2,}))'"
     # environs, python-decouple, django-environ.
@@ -110,17 +80,34 @@ VARIABLE = _known(
 )
 
 KNOWN = (
-    _known(
+    Known(
+        "start-script",
+        # runc, in its stopped reason of a task or in the log; the kernel says "no such file" of an interpreter, too.
+        r"exec:? \"?(?P<what>[^\s\":]+)\"?: (?:stat \S+: )?(?:no such file or|executable file not|permission denied)"
+        r"|exec (?P<script>\S+\.(?:sh|py)): exec format error|exec user process caused:? \"?no such file",
+        t("The container's start command cannot be run: {what}"),
+        t(
+            "The image has no such program, it is not executable, or the first line of the script names an "
+            "interpreter that the image lacks: most often it ends with CR LF, as editors on Windows write it."
+        ),
+        t(
+            "Have the image hold the file, with chmod +x, LF ends (in .gitattributes `*.sh text eol=lf`) and a first "
+            "line as #!/bin/sh, or correct the command; then deploy:"
+        ),
+        about="system",
+        certain=True,
+    ),
+    Known(
         "exec-format",
         r"exec format error",
         t("The image is built for another processor than the task runs on"),
         t("The processor cannot run the program in the image."),
         t("Set cpuArchitecture in the stack file; it applies to the image and the task."),
-        "system",
+        about="system",
         certain=True,
         explained_by={"image-architecture"},
     ),
-    _known(
+    Known(
         "driver-missing",
         r"ModuleNotFoundError: No module named '(?P<what>psycopg2?)'",
         t("The database's driver is missing in the image: {what}"),
@@ -132,7 +119,7 @@ KNOWN = (
         ),
         certain=True,
     ),
-    _known(
+    Known(
         "module-missing",
         r"ModuleNotFoundError: No module named '?(?P<what>[\w.]+)"
         # waitress-serve, Uvicorn, Celery, `flask --app`, Django.
@@ -147,7 +134,7 @@ KNOWN = (
         ),
         certain=True,
     ),
-    _known(
+    Known(
         "worker-class",
         r"class uri '(?P<what>[^']+)' invalid or not found",
         t("gunicorn has no worker class {what}"),
@@ -160,8 +147,8 @@ KNOWN = (
     ),
     VARIABLE,
     # pydantic-settings names the field in the line before.
-    replace(VARIABLE, pattern=re.compile(r"^(?P<pydantic>\w+)\n  Field required \[type=missing")),
-    _known(
+    replace(VARIABLE, pattern=r"^(?P<pydantic>\w+)\n  Field required \[type=missing"),
+    Known(
         "setting-wrong",
         r"cannot start: (?P<what>[A-Z][A-Z0-9_]+ is [^;\"]+)",
         t("The app refuses a setting: {what}"),
@@ -169,7 +156,7 @@ KNOWN = (
         t("Correct the variable, in appVariables or in infra/container.py, and deploy."),
         certain=True,
     ),
-    _known(
+    Known(
         "address-in-use",
         r"Address already in use|\[Errno 98\]|That port is already in use",
         t("Two processes of the task use the same port"),
@@ -177,7 +164,7 @@ KNOWN = (
         t("Make sure that only one process of the task listens on the port."),
         certain=True,
     ),
-    _known(
+    Known(
         "secret-key-empty",
         r"The SECRET_KEY setting must not be empty",
         t("Django's setting SECRET_KEY is empty"),
@@ -188,7 +175,7 @@ KNOWN = (
         ),
         certain=True,
     ),
-    _known(
+    Known(
         "app-not-found",
         r"Failed to find attribute '(?P<what>\w+)'|Attribute \"(?P<uvicorn>\w+)\" not found in module"
         r"|^\d+\. module '[\w.]+' has no attribute '(?P<waitress>\w+)'",
@@ -197,7 +184,7 @@ KNOWN = (
         t("Correct the name in the image's command, as in `gunicorn MODULE:NAME`, and deploy."),
         certain=True,
     ),
-    _known(
+    Known(
         "app-not-loaded",
         r"unable to load app \d+ \(mountpoint='[^']*'\) \(callable not found or import error\)",
         t("uWSGI does not load the app"),
@@ -205,7 +192,7 @@ KNOWN = (
         t("Correct `module` or `callable` in uWSGI's configuration, and deploy."),
         vague=True,
     ),
-    _known(
+    Known(
         "broker",
         r"consumer: Cannot connect to (?P<what>\w+://\S+?): ",
         t("Celery cannot reach its broker {what}"),
@@ -216,7 +203,7 @@ KNOWN = (
         ),
         # A broker may come later.
     ),
-    _known(
+    Known(
         "migration-exists",
         r"(?P<what>(?:column \\?\"[^\"]+\" of )?relation \\?\"[^\"]+\" already exists)",
         t("A migration creates what the database has already: {what}"),
@@ -230,7 +217,7 @@ KNOWN = (
             "needs what is there, drop it instead. Then deploy."
         ),
     ),
-    _known(
+    Known(
         "migration-unknown",
         r"Can't locate revision identified by '(?P<what>\w+)'",
         t("The database is at migration {what}, which the image does not have"),
@@ -240,7 +227,7 @@ KNOWN = (
             "version first."
         ),
     ),
-    _known(
+    Known(
         "migration-heads",
         r"Multiple head revisions are present"
         r"|multiple leaf nodes in the migration graph",
@@ -252,7 +239,7 @@ KNOWN = (
         ),
         certain=True,
     ),
-    _known(
+    Known(
         "migration-parent",
         r"dependencies reference nonexistent parent node (?P<what>\([^)]+\))"
         r"|Revision (?P<alembic>\w+) referenced from .* is not present",
@@ -261,7 +248,7 @@ KNOWN = (
         t("Add the missing file to the image, or correct the reference, and deploy."),
         certain=True,
     ),
-    _known(
+    Known(
         "migration-history",
         r"InconsistentMigrationHistory: Migration (?P<what>\S+ is applied before its dependency \S+)",
         t("The database's record of migrations contradicts the files: {what}"),
@@ -271,7 +258,7 @@ KNOWN = (
             "migrate --fake APP NAME`. Then deploy."
         ),
     ),
-    _known(
+    Known(
         "no-migrations",
         r"Path doesn't exist: (?P<what>\S+?)\.  Please use the 'init' command",
         t("The image has no folder of migrations: {what}"),
@@ -279,7 +266,7 @@ KNOWN = (
         t("Copy the folder into the image; look into .dockerignore, too. Then deploy."),
         certain=True,
     ),
-    _known(
+    Known(
         "table-missing",
         r"relation \\?\"(?P<what>[^\"\\]+)\\?\" does not exist|no such table: (?P<sqlite>\w+)",
         t("The database has no table {what}"),
@@ -289,7 +276,7 @@ KNOWN = (
             'deployCommand "flask db upgrade"`, and deploy.'
         ),
     ),
-    _known(
+    Known(
         "dialect",
         r"Can't load plugin: sqlalchemy\.dialects:(?P<what>[\w.]+)",
         t("SQLAlchemy does not know the database {what}"),
@@ -299,7 +286,7 @@ KNOWN = (
         t("Make the URL begin with postgresql+psycopg:// or postgresql://, and deploy."),
         certain=True,
     ),
-    _known(
+    Known(
         "database-url",
         r"Could not parse (?:SQLAlchemy|rfc1738) URL|settings\.DATABASES is improperly configured"
         r"|Either 'SQLALCHEMY_DATABASE_URI' or 'SQLALCHEMY_BINDS' must be set",
@@ -309,7 +296,7 @@ KNOWN = (
         certain=True,
         explained_by=NO_DATABASE,
     ),
-    _known(
+    Known(
         "read-only-root",
         r"Read-only file system:? ?'?(?P<what>[^'\"]*)",
         t("The app writes to the read-only root file system: {what}"),
@@ -320,7 +307,7 @@ KNOWN = (
         ),
         certain=True,
     ),
-    _known(
+    Known(
         "sqlite",
         # SQLite's message names no file (sqlite.org/rescode.html, SQLITE_CANTOPEN and SQLITE_READONLY).
         r"sqlite.*(?P<what>unable to open database file|attempt to write a readonly database)",
@@ -334,7 +321,7 @@ KNOWN = (
         ),
         certain=True,
     ),
-    _known(
+    Known(
         "permission",
         r"\[Errno 13\] Permission denied:? ?'?(?P<also>[^'\"]*)",
         t("The app has no permission to write to a path: {what}"),
@@ -342,7 +329,7 @@ KNOWN = (
         t("Make the app write to /tmp, or add a volume in infra/task.py."),
         certain=True,
     ),
-    _known(
+    Known(
         "no-temporary-folder",
         r"No usable temporary directory",
         t("The app has no writable folder for temporary files"),
@@ -350,7 +337,7 @@ KNOWN = (
         t("Add VOLUME /tmp to the Dockerfile and deploy."),
         certain=True,
     ),
-    _known(
+    Known(
         "wrong-password",
         r"password authentication failed for user \\?\"(?P<what>[^\"\\]+)",
         t("The database refuses the password of {what}"),
@@ -359,12 +346,12 @@ KNOWN = (
             "Start new tasks, which read the secret again; if the error persists, let "
             "RDS rotate the password."
         ),
-        "database",
+        about="database",
         # RDS may just have changed it: the next task reads the new one.
         explained_by=NO_PASSWORD,
         outside=True,
     ),
-    _known(
+    Known(
         "no-tls",
         r"no pg_hba\.conf entry .*?(?P<what>no encryption|SSL off)|server does not support SSL",
         t("The app connects without TLS, and the database refuses that"),
@@ -373,18 +360,30 @@ KNOWN = (
             "from PostgreSQL 15 on."
         ),
         t("Remove DB_SSLMODE from the task definition; the app's default is verify-full."),
-        "database",
+        about="database",
         certain=True,
     ),
-    _known(
+    Known(
         "pg-hba",
         r"no pg_hba\.conf entry for (?P<what>[^\"]+)",
         t("The database's pg_hba.conf has no entry for this connection: {what}"),
         t("No rule allows this user, database and address."),
         t("Check DB_USER and DB_NAME, and rds.force_ssl."),
-        "database",
+        about="database",
     ),
-    _known(
+    Known(
+        "certificate-time",
+        # OpenSSL's words (x509_txt.c); libpq leaves them out.
+        r"certificate verify failed: certificate (?P<what>has expired|is not yet valid)",
+        t("The database's certificate is outside its time: it {what}"),
+        t(
+            "With sslmode verify-full the app refuses such a certificate, whatever its CA bundle holds."
+        ),
+        NEW_CERTIFICATE,
+        about="database",
+        outside=True,
+    ),
+    Known(
         "certificate",
         r"certificate verify failed|root certificate file .* does not exist",
         t("The app does not trust the database's certificate"),
@@ -393,32 +392,32 @@ KNOWN = (
             "its CAs from time to time."
         ),
         t(
-            "Renew RDS's CA bundle in the image (in webapp: certs/rds-ca.pem) and deploy; check which "
-            "file the app names (DB_SSLROOTCERT)."
+            "Put RDS's CA bundle of the region (truststore.pki.rds.amazonaws.com; in webapp certs/rds-ca.pem) into "
+            "the image, make the app use that file (DB_SSLROOTCERT), and deploy:"
         ),
-        "database",
+        about="database",
         certain=True,
     ),
-    _known(
+    Known(
         "database-unknown",
         r"database \\?\"(?P<what>[^\"\\]+)\\?\" does not exist",
         t("There is no database named {what}"),
         t("The server exists, but it has no such database."),
         t("Correct DB_NAME in infra/container.py, or create the database."),
-        "database",
+        about="database",
         certain=True,
     ),
-    _known(
+    Known(
         "database-elsewhere",
         r"connection to server at \"(?P<what>localhost|127\.0\.0\.1|::1)\".*(?:refused|Cannot assign)"
         r"|connection to server on socket \"(?P<socket>[^\"]+)\" failed",
         t("The app looks for its database in its own task: {what}"),
         t("DB_HOST is not the instance's endpoint: no task has a database."),
         t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
-        "database",
+        about="database",
         certain=True,
     ),
-    _known(
+    Known(
         "host-unknown",
         r"could not translate host name \\?\"(?P<what>[^\"\\]+)|failed to resolve host '(?P<also>[^']+)"
         # Scripts that wait by netcat: OpenBSD's, busybox's, the traditional one.
@@ -427,10 +426,10 @@ KNOWN = (
         t("The database's host name does not resolve: {what}"),
         t("DB_HOST is misspelt, or the database was recreated under another name."),
         t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
-        "database",
+        about="database",
         # DNS may not have a new name yet.
     ),
-    _known(
+    Known(
         "too-many-connections",
         r"too many (clients|connections)|remaining connection slots are reserved",
         t("The database has no free connection"),
@@ -439,36 +438,53 @@ KNOWN = (
             "End unneeded sessions, run fewer tasks, or set a larger "
             "databaseInstanceClass. This lists the connections by user and address:"
         ),
-        "database",
+        about="database",
     ),
-    _known(
+    Known(
+        "database-slow",
+        # What the app in webapp/ says of a statement that was cancelled, and PostgreSQL's own words (errcodes 57014,
+        # 55P03 and 40P01).
+        r"the database took too long|canceling statement due to (statement|lock) timeout|deadlock detected",
+        t("The app waits for the database, which takes too long"),
+        t("Another session holds a lock that its statement needs, or the statement is slow."),
+        t(
+            "List the open transactions, and end those of more than 10 s if none of them is needed; where none is "
+            "open, make the statement faster, by an index for example:"
+        ),
+        about="database",
+        warms_up=True,
+    ),
+    Known(
         "database-timeout",
         r"connection timeout expired|(could not connect|connection to server).*(timed out|timeout)",
-        t("The app cannot reach the database: the connection times out"),
+        t("The app's connection to the database times out"),
         t(
-            "There is no answer: a security group drops the connection, or the database "
-            "is not running."
+            "There is no answer in time. Where the database runs and the security groups let the tasks in, "
+            "it is busy: by its load, or with what holds a lock."
         ),
-        t("Allow the tasks' security group in the database's security group, on its port."),
-        "database",
+        t(
+            "List what runs in the database, and end what has run for more than 10 s if nobody needs it; where it "
+            "is load, set a larger databaseInstanceClass:"
+        ),
+        about="database",
     ),
-    _known(
+    Known(
         "database-refused",
         r"connection to server.*Connection refused|could not connect.*Connection refused",
         t("The database refuses the connection"),
         t("Its host answers, but no server listens on that port."),
         t("Check DB_PORT and that the database is available."),
-        "database",
+        about="database",
     ),
-    _known(
-        "worker-killed",
-        r"Worker \(pid:\d+\) was sent SIGKILL! Perhaps out of memory|MemoryError",
+    Known(
+        "memory-error",
+        r"MemoryError",
         t("The app runs out of memory"),
         t("The kernel kills a process that uses more memory than the task has."),
         t("Set a larger taskMemory."),
-        "system",
+        about="system",
     ),
-    _known(
+    Known(
         "worker-timeout",
         r"WORKER TIMEOUT",
         t("The app hangs: gunicorn stopped a worker that did not respond"),
@@ -497,33 +513,35 @@ class LoggedCause:
         return self._filled(self.known.fix)
 
     def _filled(self, text: Text) -> Text:
-        return replace(text, values=(*text.values, ("what", self.what)))
+        return replace(text, values=(*text.values, ("what", self.what or "-")))
 
 
 HARMLESS = re.compile(r"Control server error: |Failed to start control socket: ")
 """gunicorn cannot write its control socket where the root is read-only, and says so in every healthy task."""
 
 
-def logged_cause(lines: Sequence[Line], healthy: Sequence[Line] = ()) -> LoggedCause | None:
+def logged_cause(lines: Sequence[str], healthy: Iterable[str] = ()) -> LoggedCause | None:
     """Return the known cause of the last log line that has one.
 
     What ``healthy`` tasks log too ends no task, but for what the database refuses: every version may be refused.
     """
-    survived, vague = {_unnumbered(each.text) for each in healthy}, None
+    survived, vague = set(map(_unnumbered, healthy)), None
     for number in reversed(range(len(lines))):
-        text = lines[number].text
-        before = lines[number - 1].text if number else ""
+        text, two = lines[number], "\n".join(lines[max(number - 1, 0) : number + 1])
         for known in KNOWN:
-            found = known.pattern.search(
-                f"{before}\n{text}" if "\\n" in known.pattern.pattern else text
-            )
-            if found and known.about != "database" and is_survived(text, survived):
+            found = re.search(known.pattern, two if "\\n" in known.pattern else text, re.I)
+            if not found or (known.about != "database" and is_survived(text, survived)):
                 continue
-            if found and known.vague:
-                vague = vague or LoggedCause(known, "", text)
-            elif found:
+            if not known.vague:
                 return LoggedCause(known, _what(found), text)
+            vague = vague or LoggedCause(known, "", text)
     return vague
+
+
+def own_lines(lines: Iterable[str], healthy: Iterable[str]) -> list[str]:
+    """Return the lines that no healthy task logs too."""
+    survived = set(map(_unnumbered, healthy))
+    return [each for each in lines if not is_survived(each, survived)]
 
 
 def is_survived(text: str, survived: Collection[str]) -> bool:

@@ -80,7 +80,7 @@ ITEMS = (
             load_balancer.balancer,
             load_balancer.certificate,
             network_path.internet_to_balancer,
-            load_balancer.planned_rule,
+            load_balancer.forwarding,
         ),
         ("balancer", "network"),
     ),
@@ -94,7 +94,6 @@ ITEMS = (
         t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
         (
             outbound.vpc_dns,
-            outbound.planned_subnets,
             outbound.task_to_aws,
             outbound.free_addresses,
         ),
@@ -117,7 +116,7 @@ ITEMS = (
             "The task definition names this database, its secret, and every variable that the "
             "app requires"
         ),
-        (databases.secret, databases.variables, databases.address, databases.tls),
+        (databases.secret, databases.address),
         ("newest", "database"),
         second=True,
     ),

@@ -326,7 +326,7 @@ _ALL = (
             "webapp/migrations/0002_greetings.sql", "    ('ja', 'こんにちは、ECS');\n",
             "    ('ja', 'こんにちは、ECS');\n" "\nALTER TABLE greetings ADD COLUMN footer text NOT NULL;\n")),
     in_code(
-        "crash-on-start", "crash-module-missing", t("the app needs a module that is not in its lock file"),
+        "crash-on-start", "log-module-missing", t("the app needs a module that is not in its lock file"),
         Edit("webapp/__init__.py", "from flask import Flask\n", "import pandas\nfrom flask import Flask\n",)),
     in_code(
         "sidecar-exits",
@@ -342,7 +342,7 @@ _ALL = (
     ),
     in_code(
         "read-only-root",
-        "crash-read-only-root",
+        "log-read-only-root",
         t("the app opens a log file in its own folder"),
         Edit(
             "webapp/__init__.py",
@@ -434,7 +434,7 @@ _ALL = (
         t("somebody deleted the load balancer's listener; an update follows"), second_release=True,
         manual_change=delete_listeners, edits=(ANOTHER_RELEASE,)),
     Fault(
-        "password-changed", "app-wrong-password",
+        "password-changed", "log-wrong-password",
         t("somebody changed the database's password by hand; an update follows"), second_release=True,
         manual_change=change_password, edits=(ANOTHER_RELEASE,)),
     Fault(
@@ -451,11 +451,11 @@ _ALL = (
         ),
     ),
     in_code(
-        "leak", "workers-die", t("an update of a healthy version: the app leaks some memory on each visit"),
+        "leak", "out-of-memory-later", t("an update of a healthy version: the app leaks some memory on each visit"),
         before_page("globals().setdefault('seen', []).append(b'x' * (16 << 20))"), second_release=True,
         shows_later=True),
     in_code(
-        "connection-leak", "app-too-many-connections",
+        "connection-leak", "log-too-many-connections",
         t(
             "an update of a healthy version: the app opens a database connection on each visit, and closes none"),
         before_page(
@@ -469,12 +469,12 @@ _ALL = (
         t("the image is built for ARM64, the task runs on X86_64"),
         Edit("infra/registry.py", "PLATFORMS[image.architecture]", '"linux/arm64"')),
     in_code(
-        "no-tls", "database-wants-tls", t("the app connects to the database without TLS"),
+        "no-tls", "log-no-tls", t("the app connects to the database without TLS"),
         Edit(
             "infra/container.py", '        "DB_USER": inputs.db_user,\n',
             '        "DB_USER": inputs.db_user,\n        "DB_SSLMODE": "disable",\n'), read_by_webapp=True),
     in_code(
-        "another-authority", "database-authority",
+        "another-authority", "log-certificate",
         t("the app trusts the public certificate authorities, and RDS's is not among them"),
         Edit(
             "webapp/settings.py", 'RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"\n',

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from stack.load_balancer import HEALTH_GRACE_PERIOD
-from tools.diagnosis.catalogue import PAGE
+from tools.diagnosis.catalogue import LOG, PAGE, TASKS_NODE
 from tools.diagnosis.findings import Diagnosis, Finding
 from tools.i18n import Text, joined, t
 from tools.rollout.look import Answer, Question, Seen
@@ -139,7 +139,13 @@ def _page_cause(diagnosis: Diagnosis, *, worked: bool) -> Finding | None:
     if worked:
         return failures[0] if failures else None
     own = any(each.id == PAGE_FAILS for each in failures)
-    return next((each for each in diagnosis.causes[:1] if own and each.id in WRONG), None)
+    return next((each for each in diagnosis.causes[:1] if own and _is_wrong(each)), None)
+
+
+def _is_wrong(cause: Finding) -> bool:
+    """Return whether the version itself is the cause: by the page, or by a line of its log about itself."""
+    facts = cause.facts
+    return cause.id in WRONG or (facts.subject == LOG and TASKS_NODE in facts.places)
 
 
 def _by_doctor(

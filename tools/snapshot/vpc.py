@@ -65,12 +65,16 @@ class Acl:
 
 @dataclass(frozen=True, kw_only=True)
 class Subnet:
-    """A subnet with its routes and its network ACL."""
+    """A subnet with its routes and its network ACL.
+
+    ``other_association`` is that with a route table of another name; "" with its own.
+    """
 
     id: str
     name: str
     network: IPv4Network
     table: str = ""
+    other_association: str = ""
     routes: tuple[Route, ...] = ()
     free: int = 0
     acl: Acl | None = None
@@ -187,13 +191,18 @@ def _subnet(
     raw: dict[str, Any], tables: Sequence[dict[str, Any]], acls: Sequence[dict[str, Any]]
 ) -> Subnet:
     identity = raw["SubnetId"]
-    tags = {each["Key"]: each["Value"] for each in raw.get("Tags", ())}
-    table = _table(identity, tables)
+    name, table = _name(raw), _table(identity, tables)
+    associations = table.get("Associations", ()) if _name(table) != name else ()
     return Subnet(
         id=identity,
-        name=tags.get("Name", identity),
+        name=name or identity,
         network=IPv4Network(raw["CidrBlock"]),
         table=table.get("RouteTableId", ""),
+        other_association="".join(
+            each["RouteTableAssociationId"]
+            for each in associations
+            if each.get("SubnetId") == identity
+        ),
         routes=tuple(
             _route(each) for each in table.get("Routes", ()) if each.get("DestinationCidrBlock")
         ),
@@ -207,6 +216,10 @@ def _subnet(
             None,
         ),
     )
+
+
+def _name(raw: dict[str, Any]) -> str:
+    return next((each["Value"] for each in raw.get("Tags", ()) if each["Key"] == "Name"), "")
 
 
 def _acl(raw: dict[str, Any]) -> Acl:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 
 from stack import sizes
 from stack.service import CPU_UNITS, MEMORY_BY_CPU
@@ -13,7 +12,6 @@ from stack.shifting import MAXIMUM_PERCENT
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import (
     FAILED,
-    FORWARD,
     OUTCOME,
     REASONS,
     START,
@@ -22,10 +20,9 @@ from tools.diagnosis.catalogue import (
     Facts,
 )
 from tools.diagnosis.findings import Finding, Fix
-from tools.diagnosis.log_lines import killed_workers
 from tools.i18n import Text, t
 from tools.snapshot.cloudwatch import Quota
-from tools.snapshot.records import SPOT_INTERRUPTION, Task
+from tools.snapshot.records import SPOT_INTERRUPTION
 
 FARGATE_QUOTA = Facts("fargate-quota", 15, {TASKS_NODE})
 # Only another roll-out would meet these.
@@ -36,9 +33,7 @@ CANNOT_PLACE_TASKS = Facts("cannot-place-tasks", 72, {TASKS_NODE}, {START}, repe
 TASKS_DIE = Facts(
     "tasks-die", 75, {TASKS_NODE}, REASONS, subject=OUTCOME, blocks=False, result=True
 )
-WORKERS_DIE = Facts("workers-die", 75, {TASKS_NODE}, REASONS, subject=OUTCOME, blocks=False)
 SPOT_INTERRUPTED = Facts("spot-interrupted", 76, {TASKS_NODE}, subject=OUTCOME)
-TARGETS_UNHEALTHY = Facts("targets-unhealthy", 90, {FORWARD}, subject=OUTCOME, result=True)
 TOO_FEW_TASKS = Facts(
     "too-few-tasks",
     95,
@@ -199,55 +194,8 @@ def tasks_died(case: Case) -> Iterator[Finding]:
                 t("Read the last lines of its log:"),
                 (case.logs_command("--previous"),),
             ),
-            *((_leak(),) if any(map(_out_of_memory, after)) else ()),
         ),
     )
-
-
-def _out_of_memory(task: Task) -> bool:
-    return any(each.reason.startswith("OutOfMemory") for each in task.containers)
-
-
-def _leak() -> Fix:
-    """Return what to do where memory ran out after the tasks had become healthy."""
-    return Fix(
-        t(
-            "It ran out of memory only after it had become healthy: under load, or by a leak. "
-            "docs/repair.md#a-task-is-unhealthy says how to tell, and how to find a leak: more taskMemory "
-            "would only delay the next end."
-        )
-    )
-
-
-REMEMBERED = timedelta(hours=1)
-"""How long a killed worker is a cause: as long as ECS remembers a stopped task."""
-
-
-def workers_died(case: Case) -> Iterator[Finding]:
-    """Find gunicorn's workers that the kernel killed after the deployment completed: the task itself lives on."""
-    primary = case.primary
-    if not case.steady or primary is None:
-        return
-    since = max(primary.updated, case.moment - REMEMBERED)
-    for task in case.active_tasks:
-        killed = killed_workers(each for each in case.lines(task) if each.at > since)
-        if killed:
-            yield Finding(
-                WORKERS_DIE,
-                title=t(
-                    "{count} of gunicorn's workers was killed within the last hour",
-                    "{count} of gunicorn's workers were killed within the last hour",
-                    count=len(killed),
-                ),
-                why=t(
-                    "The kernel kills the process that uses most when the task's memory is full. The requests "
-                    "that the worker had end with 502, and gunicorn starts another one: the cause may occur again."
-                ),
-                seen=(t("Task {task} is running; this is in its log.", task=task.short),),
-                fixes=(_leak(),),
-                evidence=killed[-3:],
-            )
-            return
 
 
 def spot_interrupted(case: Case) -> Iterator[Finding]:
@@ -280,49 +228,27 @@ def spot_interrupted(case: Case) -> Iterator[Finding]:
     )
 
 
-def unhealthy_targets(case: Case) -> Iterator[Finding]:
-    """Find unhealthy targets, which get requests only while all targets are unhealthy."""
-    bad = [each for each in case.task_targets if each.state == "unhealthy"]
-    if not bad or not case.unsteady:
-        return
-    yield Finding(
-        TARGETS_UNHEALTHY,
-        kind="consequence",
-        title=t(
-            "{count} of {all} targets are unhealthy", count=len(bad), all=len(case.task_targets)
-        ),
-        why=t("The load balancer sends requests to them only while no target is healthy."),
-        evidence=tuple(
-            f"{each.address}:{each.port} {each.state}: {each.description or each.reason}"
-            for each in bad[:4]
-        ),
-    )
-
-
 def too_few_tasks(case: Case) -> Iterator[Finding]:
     """Find fewer tasks than the desired count; only shown where no other finding explains it."""
-    service = case.service
+    service, primary = case.service, case.primary
     if service is None or not case.unsteady or case.rolled_back or service.desired == 0:
         return
-    if case.not_deployed:
+    going = case.unfinished or (primary is not None and primary.rollout == "IN_PROGRESS")
+    if going and not case.failed_tasks and not case.failed_checks:
         return
-    if service.status != "ACTIVE":
+    if case.not_deployed or service.status != "ACTIVE":
         return
-    if (
-        case.primary
-        and case.primary.rollout == "IN_PROGRESS"
-        and not case.failed_tasks
-        and not case.failed_checks
-    ):
-        return
-    words = tuple(dict.fromkeys(each.reason for each in case.failed_tasks[:4]))
+    words = dict.fromkeys(each.reason for each in case.failed_tasks[:4])
+    words = words or dict.fromkeys(each.words for each in case.failed_checks[:4])
+    healthy = sum(each.state == "healthy" for each in case.task_targets)
+    events = Fix(
+        t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
+    )
     yield Finding(
         TOO_FEW_TASKS,
-        title=t(
-            "{healthy} of {desired} tasks healthy",
-            healthy=sum(each.state == "healthy" for each in case.task_targets),
-            desired=service.desired,
-        ),
+        title=t("{running} of {desired} tasks run", running=case.serving, desired=service.desired)
+        if case.process
+        else t("{healthy} of {desired} tasks healthy", healthy=healthy, desired=service.desired),
         why=t("ECS has reported no reason yet."),
         seen=(
             t(
@@ -331,12 +257,8 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
                 pending=service.pending,
             ),
         ),
-        fixes=(
-            Fix(
-                t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
-            ),
-        ),
-        evidence=words or tuple(each.message for each in case.events[:4]),
+        fixes=(case.read_log() if case.process else events,),
+        evidence=tuple(words) or tuple(each.message for each in case.events[:4]),
     )
 
 

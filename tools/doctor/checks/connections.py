@@ -15,7 +15,7 @@ from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks import databases
 from tools.i18n import Text, t
 
-FULL = {f"app-{databases.FULL}"}
+FULL = {f"log-{databases.FULL}"}
 CONNECTIONS_NEAR = Facts("connections-near", 47, {DATABASE_NODE}, FULL, repeats=True, blocks=False)
 CONNECTION_LEAK = Facts("connection-leak", 47, {DATABASE}, blocks=False)
 
@@ -33,14 +33,14 @@ END_OPEN = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
     "AND pid <> pg_backend_pid() AND xact_start < now() - interval '10 seconds'"
 )
+END_THEM = t(
+    "List the open transactions, and end those of more than 10 s if none of them is needed:"
+)
 
 
-def end_transactions(case: Case) -> Fix:
+def end_transactions(case: Case, text: Text = END_THEM) -> Fix:
     """Return the fix that lists the open transactions with the tables that they lock, and ends the old ones."""
-    return Fix(
-        t("List the open transactions, and end those of more than 10 s if none of them is needed:"),
-        case.psql(OPEN, END_OPEN),
-    )
+    return Fix(text, case.psql(OPEN, END_OPEN))
 
 
 def open_connections(case: Case) -> Iterator[Finding]:

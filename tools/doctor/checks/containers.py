@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
-from stack.container import PASSWORD, RESERVED
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import CRASH, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
-from tools.diagnosis.known_causes import VARIABLE, LoggedCause, logged_cause
-from tools.diagnosis.log_lines import Raised, errors, killed_workers, raised
-from tools.doctor.checks import capacity, databases, inputs, outbound, permissions
+from tools.diagnosis.known_causes import LoggedCause, logged_cause, own_lines
+from tools.diagnosis.log_lines import errors, killed_workers, raised
+from tools.doctor.checks import capacity, logged
 from tools.i18n import Text, t, verbatim
-from tools.i18n.masking import names_a_secret
 from tools.snapshot.records import Container, Definition, Sidecar, Task
 
 # Memory may run out under load alone.
-OUT_OF_MEMORY = Facts("out-of-memory", 50, {TASKS_NODE})
+OUT_OF_MEMORY = Facts("out-of-memory", 44, {TASKS_NODE})
+OUT_OF_MEMORY_LATER = Facts("out-of-memory-later", 44, {TASKS_NODE}, blocks=False)
 SIDECAR_EXITED = Facts("sidecar-exited", 51, {TASKS_NODE}, subject=CRASH)
 CRASH_UNKNOWN = Facts("crash", 52, {TASKS_NODE}, subject=CRASH)
 PROCESS_ENDS = Facts("process-ends", 52, {TASKS_NODE}, subject=CRASH)
 CRASH_BY_PROGRAM = Facts("crash-by-program", 52, {TASKS_NODE}, subject=CRASH, certain=True)
 TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeats=True, result=True)
-TASK_START_MENDED = Facts("task-start-mended", 70, {TASKS_NODE})
+
+ENDS = t("The app ends right after its start")
+
+REMEMBERED = timedelta(hours=1)
+"""How long a killed worker is a cause: as long as ECS remembers a stopped task."""
+
+LEAK = t(
+    "It ran out of memory only after it had become healthy: under load, or by a leak. "
+    "docs/repair.md#a-task-is-unhealthy says how to tell, and how to find a leak: more taskMemory "
+    "would only delay the next end."
+)
 
 EXITED = "EssentialContainerExited"
 
@@ -59,18 +69,25 @@ PROGRAM_ERRORS = {
 
 
 def memory(case: Case) -> Iterator[Finding]:
-    """Find a container that was stopped because it ran out of memory, or one whose workers the kernel kills."""
-    if not case.unsteady or case.definition is None:
+    """Find tasks that ran out of memory, and gunicorn's workers that the kernel killed for it.
+
+    Where all is well again, those of the last hour, since the deployment has completed.
+    """
+    primary, steady = case.primary, case.steady
+    if primary is None or case.definition is None or not (steady or case.unsteady):
         return
-    for task in case.failed_tasks:
-        for each in task.containers:
-            if each.reason.startswith("OutOfMemory"):
-                evidence = (each.reason, *last_lines(case, task))
-                yield _out_of_memory(case, case.definition, _exit(task, each), evidence)
-                return
-    for task in (*case.active_tasks, *case.failed_tasks):
-        killed = killed_workers(case.lines(task))
-        if killed and not (task.over and _ended(case, task)):
+    since = max(primary.updated, case.moment - REMEMBERED) if steady else None
+    for task in (*case.failed_tasks, *case.active_tasks):
+        if steady and task.over and (task.ended is None or task.ended <= primary.updated):
+            continue
+        full = [each for each in task.containers if each.reason.startswith("OutOfMemory")]
+        lines = case.lines(task)
+        killed = killed_workers(each for each in lines if since is None or each.at > since)
+        if full:
+            evidence = (full[0].reason, *last_lines(case, task))
+            yield _out_of_memory(case, case.definition, _exit(task, full[0]), evidence)
+            return
+        if killed:
             seen = t("Task {task}: gunicorn reports {count} worker that was killed.",
 "Task {task}: gunicorn reports {count} workers that were killed.",
                      task=task.short, count=len(killed))  # fmt: skip
@@ -81,15 +98,16 @@ def memory(case: Case) -> Iterator[Finding]:
 def _out_of_memory(
     case: Case, definition: Definition, seen: Text, evidence: tuple[str, ...]
 ) -> Finding:
+    fix = capacity.more_memory(case, definition.cpu, definition.memory)
     return Finding(
-        OUT_OF_MEMORY,
+        OUT_OF_MEMORY_LATER if case.steady else OUT_OF_MEMORY,
         title=t("The task runs out of memory"),
         why=t(
             "Where the containers need more memory than the task has, the kernel kills the process that uses "
             "most. If it is a container's first, the container ends; a worker's server starts another one."
         ),
         seen=(_size(case, definition.memory), seen),
-        fixes=(capacity.more_memory(case, definition.cpu, definition.memory),),
+        fixes=(Fix(LEAK) if case.steady else fix,),
         evidence=evidence,
     )
 
@@ -172,10 +190,10 @@ def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidec
 
 
 def _crash(case: Case, task: Task, container: Container) -> Finding:
-    lines = case.lines(task)
-    cause, mistake = logged_cause(lines, case.serving_lines), raised(each.text for each in lines)
+    lines, healthy = [each.text for each in case.lines(task)], case.serving_texts
+    cause, mistake = logged_cause(lines, healthy), raised(own_lines(lines, healthy))
     count = sum(_ended(case, each) is not None for each in case.failed_tasks)
-    seen = [_exit(task, container, by_gunicorn=any(GUNICORN.search(each.text) for each in lines))]
+    seen = [_exit(task, container, by_gunicorn=any(map(GUNICORN.search, lines)))]
     if count > 1:
         seen.append(
             t(
@@ -184,122 +202,31 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
                 count=count,
             )
         )
-    if cause is None and mistake is None and not errors(lines):
-        return _without_error(case, task, container, tuple(seen))
     if cause:
-        seen += databases.measured(case, cause.known)
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
+        return logged.of_log(case, cause, tuple(seen), last_lines(case, task, cause))
+    facts, title = CRASH_UNKNOWN, ENDS
+    text = t("The last lines of its log show what ran last; correct what ended it, and deploy:")
+    if errors(case.lines(task)):
+        text = t("Fix the error in the last lines of its log, and deploy:")
+    elif container.exit_code == 0:
+        facts = PROCESS_ENDS
+        title = t("The app's process ends, and a service needs one that does not")
+        text = t(
+            "Run a command that does not end, in the foreground (gunicorn without --daemon), and deploy:"
+        )
+    fix = Fix(text, (case.logs_command("--previous"), f"pulumi up -s {case.now.names.stack}"))
+    if mistake:
+        facts = CRASH_BY_PROGRAM if mistake.error in PROGRAM_ERRORS else CRASH_UNKNOWN
+        title, fix = mistake.text, case.correct_line(mistake)
     return Finding(
-        _facts(cause, mistake),
-        title=_title(cause, mistake),
-        why=databases.why(case, cause)
-        if cause
-        else t("ECS starts another task, which ends as well."),
-        seen=tuple(seen),
-        fixes=(*_fixes(case, cause, mistake), *case.retry_if_fixed()),
-        evidence=last_lines(case, task, cause) or (task.reason,),
-    )
-
-
-def _without_error(case: Case, task: Task, container: Container, seen: tuple[Text, ...]) -> Finding:
-    """Return the finding of a task whose log names no error."""
-    shown, up = case.logs_command("--previous"), f"pulumi up -s {case.now.names.stack}"
-    ended = container.exit_code == 0
-    title = t("The app's process ends, and a service needs one that does not")
-    text = t(
-        "Run a command that does not end, in the foreground (gunicorn without --daemon), and deploy:"
-    )
-    unsaid = t("The last lines of its log show what ran last; correct what ended it, and deploy:")
-    return Finding(
-        PROCESS_ENDS if ended else CRASH_UNKNOWN,
-        title=title if ended else _title(None, None),
+        facts,
+        title=title,
         why=t("ECS starts another task, which ends as well."),
-        seen=seen,
-        fixes=(Fix(text if ended else unsaid, (shown, up)), *case.retry_if_fixed()),
+        seen=tuple(seen),
+        fixes=(fix, *case.retry_if_fixed()),
         evidence=last_lines(case, task) or (task.reason,),
     )
-
-
-def _facts(cause: LoggedCause | None, mistake: Raised | None) -> Facts:
-    if cause:
-        return cause.known.crash
-    return CRASH_BY_PROGRAM if mistake and mistake.error in PROGRAM_ERRORS else CRASH_UNKNOWN
-
-
-def _title(cause: LoggedCause | None, mistake: Raised | None) -> Text:
-    if cause:
-        return cause.title
-    return mistake.text if mistake else t("The app ends right after its start")
-
-
-def _fixes(case: Case, cause: LoggedCause | None, mistake: Raised | None) -> tuple[Fix, ...]:
-    stack = case.now.names.stack
-    if cause is None and mistake is not None:
-        return (case.correct_line(mistake),)
-    if cause is None:
-        text = t("Fix the error in the last lines of its log, and deploy:")
-        commands = (case.logs_command("--previous"), f"pulumi up -s {stack}")
-        return (Fix(text, commands),)
-    return known_fixes(case, cause)
-
-
-def known_fixes(case: Case, cause: LoggedCause) -> tuple[Fix, ...]:
-    """Return the fixes of a cause that the log names."""
-    if cause.known.about == "database":
-        return (databases.fix(case, cause), *case.then_retry())
-    if cause.known.id == VARIABLE.id:
-        return (_set_variable(case, cause),)
-    return (case.deploy(cause.fix),)
-
-
-ADDRESS = re.compile(r"(DATABASE|DB|POSTGRES\w*|SQLALCHEMY\w*)_(URL|URI|DSN)")
-"""Variables with the whole address of the database. The password, which RDS changes, is not in it."""
-
-
-OF_DATABASE = re.compile(
-    r"(?:\w+_)?(?:DB|DATABASE|SQL|PG|POSTGRES|POSTGRESQL)_?"
-    r"(?:(?P<host>HOST|SERVER)|(?P<port>PORT)|(?P<user>USER|USERNAME)|(?P<name>NAME|DB|DATABASE)"
-    r"|(?P<password>PASSWORD|PASS|PW))"
-)
-"""Variables in which apps expect one part of the database's address."""
-
-
-def _of_database(name: str) -> dict[str, str]:
-    """Return the settings that give a variable its part of the database's address; none for another variable."""
-    if ADDRESS.fullmatch(name):
-        address = "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require"
-        return {name: address, "PGPASSWORD": PASSWORD}
-    found = OF_DATABASE.fullmatch(name)
-    return {name: f"${{DB_{str(found.lastgroup).upper()}}}"} if found else {}
-
-
-def _set_variable(case: Case, cause: LoggedCause) -> Fix:
-    """Return the fix of a missing variable: as a secret where it was one before, or its name is that of one."""
-    stack, name = case.now.names.stack, cause.what
-    before = [
-        each.secrets[name]
-        for each in (case.now.definitions.value or {}).values()
-        if name in each.secrets
-    ]
-    if name in RESERVED:
-        text = t("Set {name} in infra/container.py again, and deploy:", name=name)
-        return case.deploy(text)
-    if values := _of_database(name):
-        text = t("Set it to the stack's value for its database (docs/your-app.md), and deploy:")
-        return Fix(text, databases.set_to_stack_s(case, values))
-    secret = f"pulumi config set --plaintext --path appSecrets.{name} {before[0] if before else 'ARN'} -s {stack}"
-    if before:
-        text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)
-        return Fix(text, (secret, f"pulumi up -s {stack}"))
-    if not names_a_secret(name):
-        return case.deploy(cause.fix)
-    text = t(
-        "{name} is a secret by its name: store it in Secrets Manager, set the ARN that the first command prints, "
-        "and deploy:",
-        name=name,
-    )
-    stored = f"aws secretsmanager create-secret --name {case.now.names.prefix}/{name} --secret-string file://FILE"
-    return Fix(text, (stored, secret, f"pulumi up -s {stack}"))
 
 
 def _exit(task: Task, container: Container, *, by_gunicorn: bool = False) -> Text:
@@ -345,8 +272,11 @@ def unexplained(case: Case) -> Iterator[Finding]:
     )
     never = [each for each in case.failed_tasks if each.stop_code == "TaskFailedToStart"]
     words = words or tuple(dict.fromkeys(each.reason for each in never if each.reason))
-    if words:
-        yield start(case, words) or Finding(
+    cause = logged_cause(words)
+    if cause and cause.known.about == "system":
+        yield logged.of_log(case, cause, (verbatim(words[0].partition(":")[0]),), words)
+    elif words:
+        yield Finding(
             TASK_CANNOT_START,
             title=t("The tasks cannot start"),
             why=t("ECS gives the reason below."),
@@ -357,42 +287,3 @@ def unexplained(case: Case) -> Iterator[Finding]:
             ),
             evidence=words,
         )
-
-
-LOOKED_AT = re.compile(r"CannotPull|ResourceInitializationError|Task failed to start")
-"""Reasons whose causes the checks below look at: image, secrets, log, rights, and the way to AWS."""
-
-CHECKS = (
-    permissions.execution_role,
-    inputs.image,
-    inputs.secrets,
-    databases.secret,
-    inputs.log_group,
-    outbound.vpc_dns,
-    outbound.task_to_aws,
-)
-
-PARTS = ("execution", "image", "secrets", "logs", "network")
-
-
-def start(case: Case, words: tuple[str, ...]) -> Finding | None:
-    """Return the finding that all inputs of a start are correct now; None where one is not, or was not read."""
-    if not case.given_up or not all(map(LOOKED_AT.match, words)):
-        return None
-    wrong = any(each.kind == "cause" for check in CHECKS for each in check(case))
-    if wrong or any(getattr(case.now, part).problem for part in PARTS):
-        return None
-    return Finding(
-        TASK_START_MENDED,
-        title=t("The cause of the failed starts is fixed, and ECS has not tried again since"),
-        why=t("ECS has given up and starts no more tasks."),
-        seen=(
-            t(
-                "The image, the secrets, the log group, the execution role's permissions "
-                "and the route to AWS are correct now. The last try ended at {time}.",
-                time=case.last_stop,
-            ),
-        ),
-        fixes=(case.retry(),),
-        evidence=words,
-    )

@@ -7,26 +7,27 @@ from collections.abc import Iterator
 
 from stack.load_balancer import HEALTH_MATCHER
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import FORWARD, Facts
+from tools.diagnosis.catalogue import FORWARD, LOG, NO_DATA, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.log_lines import asked_path, slowest
-from tools.doctor.checks.databases import away
-from tools.doctor.checks.network_path import task_to_database
-from tools.i18n import Text, joined, t
+from tools.i18n import Text, t
 from tools.shared.aws_rules import matches
 from tools.snapshot.elb import Check
 
-HEALTH_NEEDS_DATABASE = Facts("health-needs-database", 38, {FORWARD})
 HEALTH_CHECK_MENDED = Facts("health-check-mended", 62, {FORWARD})
 # An app that is warming up may answer 503, a busy one 429.
-HEALTH_ERRORS = Facts("health-errors", 62, {FORWARD})
+HEALTH_ERRORS = Facts("health-errors", 64, {FORWARD}, NO_DATA | {"app-raises"})
 HEALTH_FORBIDDEN = Facts("health-forbidden", 62, {FORWARD}, certain=True)
 HEALTH_HOST = Facts("health-host", 62, {FORWARD})
 HEALTH_MATCHER_DIFFERS = Facts("health-matcher", 62, {FORWARD})
 HEALTH_PATH_MISSING = Facts("health-path-missing", 62, {FORWARD}, certain=True)
 HEALTH_REDIRECTS = Facts("health-redirects", 62, {FORWARD}, certain=True)
 HEALTH_SLOW = Facts(
-    "health-slow", 64, {FORWARD}, {"balancer-cannot-reach-task", "out-of-memory"}, repeats=True
+    "health-slow",
+    64,
+    {FORWARD},
+    {"balancer-cannot-reach-task", "out-of-memory", "app-raises", TO_DATABASE, LOG},
+    repeats=True,
 )
 
 
@@ -54,7 +55,7 @@ def codes(case: Case) -> Iterator[Finding]:
         facts,
         title=title,
         why=why,
-        seen=(seen, *_database(case, code)),
+        seen=(seen,),
         fixes=(*fixes, *case.retry_if_fixed()),
         evidence=tuple(each.words for each in found),
     )
@@ -107,22 +108,6 @@ def _answered(case: Case, check: Check, code: int) -> Answer:
         why = t("The load balancer sends no credentials.")
         title = t("The health check's path {path} requires a login ({code})", path=path, code=code)
         return HEALTH_FORBIDDEN, title, why, (asks,)
-    webapp = case.now.settings.webapp
-    if (
-        code >= 500
-        and (path != right or not webapp)
-        and (away(case) or any(True for _ in task_to_database(case)))
-    ):
-        why = t(
-            "With a health check that needs the database, ECS replaces every task "
-            "while the database is unavailable, and the new tasks fail too."
-        )
-        if webapp:
-            why = joined(" ", (why, t("{right} does not need the database.", right=right)))
-        title = t(
-            "The health check's path {path} needs the database, which is unavailable", path=path
-        )
-        return HEALTH_NEEDS_DATABASE, title, why, (asks,)
     return _other_code(case, check, code, asks)
 
 
@@ -192,6 +177,8 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
         path=path,
         matcher=matcher,
     )
+    if code == TOO_MANY:
+        return HEALTH_MATCHER_DIFFERS, title, why, (limited(case, path),)
     given = HEALTH_MATCHER.default
     if not case.now.settings.webapp and code < 300:
         given = str(code)
@@ -200,6 +187,20 @@ def _other_code(case: Case, check: Check, code: int, asks: Fix) -> Answer:
     text = t("Expect the status that the app returns:")
     fix = case.configure("healthMatcher", given, text, retried=True)
     return HEALTH_MATCHER_DIFFERS, title, why, (fix,)
+
+
+TOO_MANY = 429
+"""The status of a rate limiter (RFC 6585, 4)."""
+
+
+def limited(case: Case, path: str) -> Fix:
+    """Return the fix of a limiter: behind a load balancer all requests come from one address."""
+    text = t(
+        "Make the app's limiter let {path} pass, and count by X-Forwarded-For, which werkzeug's ProxyFix reads: behind "
+        "a load balancer it sees the address of that alone. Then deploy:",
+        path=path,
+    )
+    return case.deploy(text)
 
 
 def _asks(case: Case, right: str, check: Check) -> Fix:
@@ -220,13 +221,6 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
 
 def _path(case: Case, right: str) -> Fix:
     return case.configure("healthPath", right, t("Check {right}:", right=right), retried=True)
-
-
-def _database(case: Case, code: int) -> tuple[Text, ...]:
-    found = case.now.database.value
-    if code >= 500 and found is not None and away(case):
-        return (t("DB instance {id} is {status}.", id=found.id, status=found.status),)
-    return ()
 
 
 def timeouts(case: Case) -> Iterator[Finding]:
@@ -250,25 +244,12 @@ def timeouts(case: Case) -> Iterator[Finding]:
             limit=check.timeout,
         ),
         seen=tuple(seen),
-        fixes=(*_patience(case, check, measured), *case.retry_if_fixed()),
+        fixes=(_patience(case, check), *case.retry_if_fixed()),
         evidence=tuple(each.words for each in found),
     )
 
 
-def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ...]:
-    right = case.health_path
-    wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
-    interval = max(check.interval, wait + 5)
-    quick = case.deploy(t("Make {path} return at once, and deploy:", path=check.path))
-    own = case.definition.health if case.definition else None
-    text = t(
-        "Or wait longer, with checks further apart: in stack/load_balancer.py, set timeout to {wait} and interval to "
-        "{interval} in HealthSettings; then deploy:",
-        wait=wait,
-        interval=interval,
-    )
-    longer = Fix(text, (*case.retry_of_health(), *case.deploy(text).commands))
-    if right and check.path != right:
-        return (_path(case, right), longer)
-    # The container's own check has a limit, too, and may ask the same app.
-    return (quick,) if own and own.timeout < wait else (quick, longer)
+def _patience(case: Case, check: Check) -> Fix:
+    if (right := case.health_path) and check.path != right:
+        return _path(case, right)
+    return case.deploy(t("Make {path} return at once, and deploy:", path=check.path))

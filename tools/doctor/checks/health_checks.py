@@ -10,27 +10,27 @@ from itertools import pairwise
 from math import ceil
 
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import CRASH, FORWARD, TASKS_NODE, Facts
+from tools.diagnosis.catalogue import CRASH, FORWARD, LOG, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
-from tools.diagnosis.known_causes import LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Listening, errors, listening
-from tools.doctor.checks import containers, databases
+from tools.doctor.checks import containers
 from tools.i18n import Text, t
 from tools.snapshot.elb import Check
 from tools.snapshot.records import ContainerHealth, Definition, Task
 
-NO_ANSWER = {"balancer-cannot-reach-task", "out-of-memory", "port-mismatch", "wrong-address", CRASH}
+NO_ANSWER = {
+    *("balancer-cannot-reach-task", "out-of-memory", "port-mismatch", "wrong-address"),
+    *("app-raises", LOG, CRASH),
+}
 """Why the load balancer gets no answer, however long it waits."""
 
 PORT_MISMATCH = Facts("port-mismatch", 58, {FORWARD}, certain=True)
 # The command fails as well where the app is only slow.
-CONTAINER_CHECK_FAILED = Facts("container-check-failed", 59, {TASKS_NODE}, {"out-of-memory"})
-HEALTH_PROTOCOL = Facts("health-protocol", 60, {FORWARD}, certain=True)
+CONTAINER_CHECK_FAILED = Facts("container-check-failed", 59, {TASKS_NODE}, {"out-of-memory", LOG})
 WRONG_ADDRESS = Facts("wrong-address", 60, {FORWARD}, certain=True)
 # An app that starts slowly refuses, too.
-WRONG_ADDRESS_LIKELY = Facts("wrong-address-likely", 63, {FORWARD}, NO_ANSWER, repeats=True)
+WRONG_ADDRESS_LIKELY = Facts("wrong-address-likely", 64, {FORWARD}, NO_ANSWER, repeats=True)
 SLOW_START = Facts("slow-start", 64, {FORWARD}, NO_ANSWER, repeats=True)
-SLOW_START_MENDED = Facts("slow-start-mended", 64, {FORWARD}, NO_ANSWER, repeats=True)
 
 ROUND = 30
 """Seconds to which a proposed grace period is rounded up."""
@@ -69,9 +69,6 @@ def refused(case: Case) -> Iterator[Finding]:
         yield _elsewhere_likely(case, task, evidence)
         return
     for task in case.failed_tasks or case.active_tasks:
-        if (cause := logged_cause(case.lines(task), case.serving_lines)) is not None:
-            yield _never_listens(case, task, cause, evidence)
-            return
         yield _not_allowed(case, task, evidence)
         if task.ran:
             yield replace(_elsewhere_likely(case, task, evidence), kind="warning")
@@ -104,17 +101,6 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
                 ),
             ),
             fixes=_ports(case, heard.port, port, check),
-            evidence=(heard.line, *evidence),
-        )
-    elif check.protocol != "HTTP":
-        yield Finding(
-            HEALTH_PROTOCOL,
-            title=t("The health check uses {protocol}, the app HTTP", protocol=check.protocol),
-            why=t("The app does not understand the request and closes the connection."),
-            seen=(t("The target group's health check uses {protocol}.", protocol=check.protocol),),
-            fixes=case.correct_program(
-                t('In infra/load_balancer.py, set protocol="HTTP" on the health check, and deploy:')
-            ),
             evidence=(heard.line, *evidence),
         )
 
@@ -203,7 +189,8 @@ def _reachable(host: str, private_address: str) -> bool:
         address = ip_address(host)
     except ValueError:
         return True  # A name: which address it stands for is not known here.
-    if address.is_unspecified or host == private_address:
+    # On :: alone a server of asyncio, as uvicorn is, takes no IPv4; a health check that fails shows that this one is.
+    if host == private_address or (address.is_unspecified and address.version == 4):
         return True
     return not private_address and not address.is_loopback
 
@@ -277,27 +264,11 @@ def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
     )
     last = [each.text for each in case.lines(task) if containers.WORD.search(each.text)][-4:]
     lines = tuple(dict.fromkeys((*errors(case.lines(task)), *last)))
+    grace = case.service.grace if case.service else 0
+    if lived >= grace >= UNKNOWN:
+        return _hangs(case, grace, (seen, *_pause(case, task)), (*lines, *evidence))
     # How long it would have taken is not known: one generous period tells, and no second is needed.
     return _slow(case, (seen, *_pause(case, task)), max(lived * 3, UNKNOWN), (*lines, *evidence))
-
-
-def _never_listens(
-    case: Case, task: Task, cause: LoggedCause, evidence: tuple[str, ...]
-) -> Finding:
-    """Return the finding of an app that does not listen and logs why: it may try again and again, and never end."""
-    seen = t(
-        "Task {task}: no process listened, and this is in its log: {line}",
-        task=task.short,
-        line=cause.line[:SHOWN],
-    )
-    return Finding(
-        cause.known.crash,
-        title=cause.title,
-        why=databases.why(case, cause),
-        seen=(seen, *databases.measured(case, cause.known)),
-        fixes=(*containers.known_fixes(case, cause), *case.retry_if_fixed()),
-        evidence=(cause.line, *evidence),
-    )
 
 
 def _pause(case: Case, task: Task) -> tuple[Text, ...]:
@@ -321,22 +292,41 @@ def _pause(case: Case, task: Task) -> tuple[Text, ...]:
 
 def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str, ...]) -> Finding:
     grace = case.service.grace if case.service else 0
+    why = t(
+        "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
+        "the start of a task. Then it stops the task.",
+        grace=grace,
+    )
     if needed <= grace:
-        return _longer_by_now(case, grace, seen, evidence)
-    longer = ceil(needed / ROUND) * ROUND
+        why = t(
+            "The service waits {grace} s by now, and ECS has not tried again since.", grace=grace
+        )
     return Finding(
         SLOW_START,
         title=t("The app starts more slowly than ECS waits"),
-        why=t(
-            "ECS ignores failed health checks for healthGracePeriod ({grace} s) after "
-            "the start of a task. Then it stops the task.",
-            grace=grace,
-        ),
+        why=why,
         seen=seen,
-        fixes=(
-            _wait(case, longer),
+        fixes=(case.retry(),)
+        if needed <= grace
+        else (
+            _wait(case, ceil(needed / ROUND) * ROUND),
             Fix(t("Or make the app listen sooner: move slow work behind the start.")),
         ),
+        evidence=evidence,
+    )
+
+
+def _hangs(case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]) -> Finding:
+    """Return the finding that a long grace period did not help either."""
+    text = t("See where its log stops, correct what the app waits for, and deploy:")
+    return Finding(
+        SLOW_START,
+        title=t("The app does not listen, however long ECS waits"),
+        why=t(
+            "healthGracePeriod is {grace} s: the app hangs rather than starts slowly.", grace=grace
+        ),
+        seen=seen,
+        fixes=(Fix(text, (case.logs_command("--previous"), *case.deploy(text).commands)),),
         evidence=evidence,
     )
 
@@ -356,20 +346,6 @@ def _wait(case: Case, grace: int) -> Fix:
         return fix
     longer = f"pulumi config set rolloutTimeoutMinutes {minutes} -s {case.now.names.stack}"
     return replace(fix, commands=(longer, *fix.commands))
-
-
-def _longer_by_now(
-    case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]
-) -> Finding:
-    """Return the finding that the grace period was extended after the last try."""
-    return Finding(
-        SLOW_START_MENDED,
-        title=t("The grace period was made longer, and ECS has not tried again since"),
-        why=t("The service waits {grace} s after a task's start now.", grace=grace),
-        seen=seen,
-        fixes=(case.retry(),),
-        evidence=evidence,
-    )
 
 
 def _last_line(case: Case, task: Task) -> datetime | None:

@@ -21,8 +21,6 @@ SECRET_MISSING = Facts("secret-missing", 26, {SECRETS}, subject=START, certain=T
 IMAGE_ARCHITECTURE = Facts("image-architecture", 28, {IMAGE}, subject=START, certain=True)
 IMAGE_MISSING = Facts("image-missing", 28, {IMAGE}, subject=START, certain=True)
 
-NOT_FOUND = r"(?i)CannotPull(Container|Image)?.*(not found|does not exist|no such)"
-
 WRONG_PLATFORM = r"(?i)matching platform|does not match the (specified|current) platform"
 
 NO_KEY = r"did not contain json key (?P<key>\S+)"
@@ -54,7 +52,7 @@ def image(case: Case) -> Iterator[Finding]:
                 else t("There is no repository for {wanted}.", wanted=wanted),
             ),
             fixes=_own(case) or (_pushed(case, repository=found is not None),),
-            evidence=case.stop_reasons(NOT_FOUND),
+            evidence=case.stop_reasons("CannotPull"),
         )
         return
     yield from _architecture(case, found.platforms)
@@ -87,8 +85,8 @@ def _architecture(case: Case, platforms: tuple[str, ...]) -> Iterator[Finding]:
     definition = case.definition
     architecture = definition.architecture if definition else case.now.settings.image.architecture
     wanted = PLATFORMS.get(architecture, "")
-    messages = case.stop_reasons(WRONG_PLATFORM) + case.matching_lines("(?i)exec format error")
-    if (not platforms or wanted in platforms) and not messages:
+    messages = case.stop_reasons(WRONG_PLATFORM)
+    if wanted in platforms or not (platforms or messages):
         return
     seen = t(
         "The image is for {platforms}, the task runs on {architecture} ({wanted}).",

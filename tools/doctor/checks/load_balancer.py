@@ -24,10 +24,8 @@ BALANCER_NOT_ACTIVE = Facts("balancer-not-active", 31, {BALANCER_NODE}, outside=
 CERTIFICATE_NOT_VALID = Facts("certificate-not-valid", 31, {INTERNET}, outside=True)
 NO_RULE_FORWARDS = Facts("no-rule-forwards", 32, {FORWARD}, certain=True, outside=True)
 RULE_IN_THE_WAY = Facts("rule-in-the-way", 32, {FORWARD}, certain=True, outside=True)
-RULE_TAKEN = Facts("rule-taken", 32, {FORWARD}, certain=True, outside=True)
 SERVICE_NOT_ATTACHED = Facts("service-not-attached", 32, {FORWARD}, certain=True)
 TARGET_GROUP_MISSING = Facts("target-group-missing", 32, {FORWARD}, certain=True, outside=True)
-HEALTH_CHECK_OFF = Facts("health-check-off", 33, {FORWARD})
 TARGET_PROTOCOL = Facts("target-protocol", 57, {FORWARD}, certain=True)
 HEALTH_CHECK_DRIFTED = Facts("health-check-drifted", 61, {FORWARD})
 
@@ -64,65 +62,34 @@ def listener(case: Case) -> Iterator[Finding]:
 
 
 def forwarding(case: Case) -> Iterator[Finding]:
-    """Check that a request to the page is forwarded to the service's target group."""
-    service, balancer, group = case.service, case.now.balancer.value, case.now.group.value
-    if service is None or balancer is None or group is None:
+    """Check that a request to the page is forwarded to the service's target group.
+
+    In stage 1 the rule comes later, and another one must not have its priority or one before.
+    """
+    balancer, group = case.now.balancer.value, case.now.group.value
+    if balancer is None or group is None:
         return
     listener, host = elb.serving(balancer), _host(case, balancer)
     rules = listener.rules if listener else ()
-    first = elb.answering(listener, host, group.arn) if listener else None
+    if case.service is None:
+        before = [
+            each for each in rules if not each.default and int(each.priority) <= RULE_PRIORITY
+        ]
+        first = next((each for each in before if _is_in_the_way(each, host, group)), None)
+    else:
+        first = elb.answering(listener, host, group.arn) if listener else None
     if first is not None and group.arn in first.groups:
         return
     if listener is not None and first is not None and not first.default:
         yield _in_the_way(case, listener, first, group)
     ours = [each for each in rules if group.arn in each.groups]
-    if all(elb.fitting(each, host) is False for each in ours):
+    if case.service and all(elb.fitting(each, host) is False for each in ours):
         yield _none_forwards(case, balancer, listener, group)
 
 
-def planned_rule(case: Case) -> Iterator[Finding]:
-    """Check in stage 1 that the priority of stage 2's rule is free and that no rule before it matches."""
-    balancer, group = case.now.balancer.value, case.now.group.value
-    if case.service is not None or balancer is None or group is None:
-        return
-    listener, host = elb.serving(balancer), _host(case, balancer)
-    for rule in listener.rules if listener else ():
-        if listener is None or rule.default or group.arn in rule.groups:
-            continue
-        if int(rule.priority) == RULE_PRIORITY:
-            yield _taken(listener, rule)
-        elif int(rule.priority) < RULE_PRIORITY and elb.fitting(rule, host):
-            yield _in_the_way(case, listener, rule, group)
-
-
-def _taken(listener: Listener, rule: Rule) -> Finding:
-    return Finding(
-        RULE_TAKEN,
-        title=t("Another rule of the load balancer has the priority of the app's rule"),
-        why=t(
-            "Two rules of a listener cannot have the same priority: stage 2 fails with "
-            "PriorityInUse."
-        ),
-        seen=(
-            t(
-                "Rule {priority} of listener {listener} ({action}) does not belong to this "
-                "program.",
-                priority=rule.priority,
-                listener=_label(listener),
-                action=rule.action,
-            ),
-        ),
-        fixes=(
-            _delete(rule),
-            Fix(
-                t("Or set its priority above {priority}:", priority=RULE_PRIORITY),
-                (
-                    "aws elbv2 set-rule-priorities --rule-priorities "
-                    f"RuleArn={rule.arn},Priority={RULE_PRIORITY + 100}",
-                ),
-            ),
-        ),
-    )
+def _is_in_the_way(rule: Rule, host: str | None, group: TargetGroup) -> bool:
+    taken = int(rule.priority) == RULE_PRIORITY
+    return group.arn not in rule.groups and (taken or bool(elb.fitting(rule, host)))
 
 
 def _delete(rule: Rule) -> Fix:
@@ -139,11 +106,14 @@ def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) 
     return Finding(
         RULE_IN_THE_WAY,
         title=t("Another rule of the load balancer handles the requests"),
-        why=t("Only the matching rule with the lowest priority number handles a request."),
+        why=t(
+            "Only the matching rule with the lowest priority number handles a request, and two cannot have the same "
+            "(PriorityInUse)."
+        ),
         seen=(
             t(
-                "Rule {priority} of listener {listener} ({action}) matches a request to "
-                "the page and does not forward to {group}.",
+                "Rule {priority} of listener {listener} ({action}) is in the way of the app's rule, and does not "
+                "forward to {group}.",
                 priority=rule.priority,
                 listener=_label(listener),
                 action=rule.action,
@@ -238,16 +208,6 @@ def target_group(case: Case) -> Iterator[Finding]:
                 t("In infra/service.py, set this target group on the service, and deploy:")
             ),
         )
-    elif service is not None and not group.check.enabled:
-        yield Finding(
-            HEALTH_CHECK_OFF,
-            kind="warning",
-            title=t("The load balancer's health check is off"),
-            why=t("The load balancer also sends requests to tasks that do not answer."),
-            fixes=case.correct_program(
-                t("In infra/load_balancer.py, set enabled=True on the health check, and deploy:")
-            ),
-        )
 
 
 WATCHED = {
@@ -269,6 +229,8 @@ def health_check_drift(case: Case) -> Iterator[Finding]:
             text = t("{key} is declared as {declared}, but {real} on AWS.", key=key,
                      declared=declared, real=real)  # fmt: skip
             seen.append(text)
+    if not case.health_check.enabled:
+        seen.append(t("It is off: tasks that do not answer get requests, too."))
     if seen:
         yield Finding(
             HEALTH_CHECK_DRIFTED,
@@ -286,20 +248,18 @@ def protocol(case: Case) -> Iterator[Finding]:
     if group is None or not group.check.enabled or group.check.port != "traffic-port":
         return
     asked, checked = group.protocol, group.check.protocol
-    if {asked, checked} != {"HTTP", "HTTPS"} or asked == "HTTP":
-        # An app that fails a health check over HTTPS is a finding of refusals.
+    if {asked, checked} != {"HTTP", "HTTPS"}:
         return
     yield Finding(
         TARGET_PROTOCOL,
         title=t(
-            "The load balancer sends requests over {asked}, and the app uses {checked}",
+            "The load balancer sends requests over {asked}, and health checks over {checked}",
             asked=asked,
             checked=checked,
         ),
         why=t(
-            "The health check uses {checked} and passes. Every request fails in the "
-            "TLS handshake: the load balancer answers 502.",
-            checked=checked,
+            "A port has one protocol: what comes by the other one fails. Every request ends with 502, or no task "
+            "becomes healthy."
         ),
         seen=(
             t(
@@ -309,14 +269,11 @@ def protocol(case: Case) -> Iterator[Finding]:
                 checked=checked,
             ),
         ),
-        fixes=(
-            case.deploy(
-                t(
-                    'In infra/load_balancer.py, set protocol="{checked}" on the target group, and deploy '
-                    "(replaces the target group):",
-                    checked=checked,
-                )
-            ),
+        fixes=case.correct_program(
+            t(
+                'In infra/load_balancer.py, set protocol="HTTP" on the target group (which is replaced) and on its '
+                "health check, and deploy:"
+            )
         ),
     )
 
@@ -395,7 +352,9 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
             )
             for each in lost
         ),
-        fixes=case.correct_program(text) if misplaced else (case.restore(),),
+        fixes=case.correct_program(text)
+        if misplaced
+        else case.own_tables(lost) or (case.restore(),),
     )
 
 

@@ -18,6 +18,7 @@ LOGIN_NOT_ASKED = Facts("login-not-asked", 32, {INTERNET})
 LOGIN_CLIENT_REFUSED = Facts("login-client-refused", 33, {INTERNET})
 LOGIN_REDIRECT_REFUSED = Facts("login-redirect-refused", 33, {INTERNET})
 
+DISCOVERY = "/.well-known/openid-configuration"
 PROVIDER = Side((), (ANYWHERE,))
 INVALID_CLIENT = "invalid_client"
 ANOTHER_CLIENT = Fix(t("If the provider has another client ID, set loginClientId."))
@@ -67,7 +68,18 @@ def not_asked(case: Case) -> Iterator[Finding]:
         ),
         why=t("loginIssuer is set, and {path} is none of publicPaths.", path=page.path),
         seen=(t("GET {path} answers {status}.", path=page.path, status=page.status),),
-        fixes=(case.refresh(t("Restore the listener's rules:")),),
+        fixes=(
+            # The program reads the provider's document before it makes a rule.
+            Fix(
+                t("See that the provider answers, then restore the listener's rules:"),
+                (f"curl -fsS {login.issuer}{DISCOVERY}", case.refresh_command),
+            ),
+            Fix(
+                t(
+                    "If it does not answer, correct loginIssuer first: until then no `pulumi up` can."
+                )
+            ),
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Protocol
 
 from tools.diagnosis import catalogue
@@ -79,64 +79,43 @@ class Placed(Protocol):
     def subnets(self) -> tuple[str, ...]: ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Blocked:
-    """The security groups and network ACLs that block a connection to a port."""
-
-    network: Network
-    source: Side
-    target: Side
-    port: int
-    missing: tuple[MissingRule, ...]
-    denials: tuple[AclDenial, ...]
-
-    def why(self, dropped: Text) -> Text:
-        """Return the reason: ``dropped`` for a security group."""
-        return dropped if self.missing else WHY
-
-    def seen(self) -> tuple[Text, ...]:
-        """Return a sentence for each rule."""
-        rules = lacking(self.network, self.source, self.target, self.port)
-        return (*(text for text, _ in rules), *acl_sentences(self.denials, self.network))
-
-    def fixes(self, case: Case) -> tuple[Fix, ...]:
-        """Return the commands that allow the connection, and what comes after them."""
-        allowed = acl_fixes(self.denials, self.network)
-        restored = (case.restore_rules(),) if self.missing else ()
-        return (*allowed, *restored, *case.then_retry())
-
-
 def _blocked(
-    network: Network, near: Placed, far: Placed, port: int, answers: tuple[int, int]
-) -> Blocked | None:
-    """Return what blocks a connection, whose answers need these ports; None for an open one."""
+    case: Case,
+    ends: tuple[Placed, Placed],
+    port: int,
+    answers: tuple[int, int],
+    finding: Finding,
+) -> Iterator[Finding]:
+    """Yield the finding with the rules that block a connection, whose answers need these ports, and their fixes."""
+    network, (near, far) = case.network or Network(), ends
     source = Side(near.groups, addresses(network, near.subnets))
     target = Side(far.groups, addresses(network, far.subnets))
-    missing = missing_rules(network, source, target, port)
-    ends = acl_ends(network, near.subnets), acl_ends(network, far.subnets)
-    denials = acl_denials(network, *ends, port, answers)
-    if not missing and not denials:
-        return None
-    return Blocked(
-        network=network, source=source, target=target, port=port, missing=missing, denials=denials
-    )
+    missing = lacking(network, source, target, port)
+    places = acl_ends(network, near.subnets), acl_ends(network, far.subnets)
+    denials = acl_denials(network, *places, port, answers)
+    if missing or denials:
+        restored = (case.restore_rules(),) if missing else ()
+        yield replace(
+            finding,
+            why=finding.why if missing else WHY,
+            seen=(*(text for text, _ in missing), *acl_sentences(denials, network)),
+            fixes=(*acl_fixes(denials, network), *restored, *case.then_retry()),
+        )
 
 
 def balancer_to_task(case: Case) -> Iterator[Finding]:
     """Check that the load balancer can connect to the tasks on the container port and the health check's port."""
-    service, network, balancer = case.service, case.network, case.now.balancer.value
-    if service is None or network is None or balancer is None or service.port is None:
+    service, balancer = case.service, case.now.balancer.value
+    if service is None or case.network is None or balancer is None or service.port is None:
         return
     for port in sorted({service.port, _check_port(case, service.port)}):
-        if found := _blocked(network, balancer, service, port, WIDE):
-            yield Finding(
-                BALANCER_CANNOT_REACH_TASK,
-                title=t("The load balancer cannot reach the tasks on port {port}", port=port),
-                why=found.why(DROPPED),
-                seen=found.seen(),
-                fixes=found.fixes(case),
-                evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
-            )
+        finding = Finding(
+            BALANCER_CANNOT_REACH_TASK,
+            title=t("The load balancer cannot reach the tasks on port {port}", port=port),
+            why=DROPPED,
+            evidence=tuple(each.words for each in case.failed_checks if each.kind == "timeout"),
+        )
+        yield from _blocked(case, (balancer, service), port, WIDE, finding)
 
 
 def _check_port(case: Case, traffic: int) -> int:
@@ -146,18 +125,16 @@ def _check_port(case: Case, traffic: int) -> int:
 
 def task_to_database(case: Case) -> Iterator[Finding]:
     """Check that the tasks can connect to the database."""
-    service, network, database = case.service, case.network, case.now.database.value
-    if service is None or network is None or database is None:
+    service, database = case.service, case.now.database.value
+    if service is None or case.network is None or database is None:
         return
-    if found := _blocked(network, service, database, database.port, LINUX):
-        yield Finding(
-            TASK_CANNOT_REACH_DATABASE,
-            title=t("The tasks cannot reach the database on port {port}", port=database.port),
-            why=found.why(WAITS),
-            seen=found.seen(),
-            fixes=found.fixes(case),
-            evidence=case.matching_lines(TIMED_OUT),
-        )
+    finding = Finding(
+        TASK_CANNOT_REACH_DATABASE,
+        title=t("The tasks cannot reach the database on port {port}", port=database.port),
+        why=WAITS,
+        evidence=case.matching_lines(TIMED_OUT),
+    )
+    yield from _blocked(case, (service, database), database.port, LINUX, finding)
 
 
 def internet_to_balancer(case: Case) -> Iterator[Finding]:
@@ -194,20 +171,10 @@ def internet_to_balancer(case: Case) -> Iterator[Finding]:
             why=t("Requests from addresses that no rule allows time out."),
             seen=(*rules, *acl_sentences(denials, network)),
             fixes=(
-                *_entrance(case, balancer.groups[:1], missing, port),
+                *((case.restore(),) if missing and balancer.groups else ()),
                 *acl_fixes(denials, network),
             ),
         )
-
-
-def _entrance(
-    case: Case, groups: tuple[str, ...], missing: Sequence[str], port: int
-) -> tuple[Fix, ...]:
-    commands = [_authorize("ingress", group, port, each) for group in groups for each in missing]
-    if not commands:
-        return ()
-    text = t("Or open the port, if the page is public and the program does not declare it:")
-    return (case.restore(), Fix(text, tuple(commands)))
 
 
 def _lets_more_in(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stack.statements import secret_arn
-from tools.diagnosis import reachability
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
@@ -77,33 +76,45 @@ def vpc_dns(case: Case) -> Iterator[Finding]:
 
 
 def task_to_aws(case: Case) -> Iterator[Finding]:
-    """Check that tasks can reach ECR, CloudWatch Logs and Secrets Manager, which Fargate needs to start them."""
+    """Check that tasks can reach ECR, CloudWatch Logs and Secrets Manager, which Fargate needs to start them.
+
+    In stage 1 these are the future tasks.
+    """
     service, network = case.service, case.network
-    if service is None or network is None:
+    if network is None:
         return
-    if all(has_endpoint(network, service.subnets, service.groups, each) for each in NEEDED):
-        return
-    yield from _routes(case, service, network)
-    yield from _https(case, service, network)
+    if service is None:
+        yield from _routes(case, network, _planned_subnets(case, network))
+    elif not all(has_endpoint(network, service.subnets, service.groups, each) for each in NEEDED):
+        yield from _routes(case, network, service.subnets)
+        yield from _https(case, service, network)
 
 
-def _routes(case: Case, service: Service, network: Network) -> Iterator[Finding]:
-    cut_off = without_internet(network, service.subnets, service.public_ip)
-    if not cut_off:
-        if denials := outbound_denials(network, service.subnets):
-            yield acls_deny(case, network, denials)
-        return
-    yield Finding(
-        TASK_CANNOT_REACH_AWS,
-        title=t("The tasks' subnets have no route to the internet"),
-        why=CANNOT_START,
-        seen=tuple(no_internet_sentence(each, network) for each in cut_off),
-        fixes=_route_fixes(case, cut_off, service),
-        evidence=case.stop_reasons(NO_CONNECTION),
-    )
+def _planned_subnets(case: Case, network: Network) -> tuple[str, ...]:
+    role = "public" if case.now.settings.network.nat == "none" else "private"
+    prefix = f"{case.now.names.prefix}-{role}-"
+    return tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
 
 
-def acls_deny(case: Case, network: Network, found: tuple[AclDenial, ...]) -> Finding:
+def _routes(case: Case, network: Network, subnets: tuple[str, ...]) -> Iterator[Finding]:
+    service = case.service
+    public = service.public_ip if service else case.now.settings.network.nat == "none"
+    cut_off = without_internet(network, subnets, public)
+    if not cut_off and (denials := outbound_denials(network, subnets)):
+        yield _acls_deny(case, network, denials)
+    if cut_off or not (subnets or service):
+        yield Finding(
+            TASK_CANNOT_REACH_AWS,
+            title=t("The tasks' subnets have no route to the internet"),
+            why=CANNOT_START,
+            seen=tuple(_no_internet(each, network) for each in cut_off)
+            or (t("There are no subnets of the tasks."),),
+            fixes=(*_route_fixes(case, network, cut_off), *case.then_retry()),
+            evidence=case.stop_reasons(NO_CONNECTION),
+        )
+
+
+def _acls_deny(case: Case, network: Network, found: tuple[AclDenial, ...]) -> Finding:
     """Return the finding that network ACLs deny the tasks' connections to AWS."""
     return Finding(
         TASK_CANNOT_REACH_AWS,
@@ -115,7 +126,7 @@ def acls_deny(case: Case, network: Network, found: tuple[AclDenial, ...]) -> Fin
     )
 
 
-def no_internet_sentence(cut_off: NoInternet, network: Network) -> Text:
+def _no_internet(cut_off: NoInternet, network: Network) -> Text:
     known = network.subnets.get(cut_off.subnet)
     subnet, target = f"{cut_off.subnet} ({known.name})" if known else cut_off.subnet, cut_off.target
     match cut_off.why:
@@ -156,48 +167,45 @@ def no_internet_sentence(cut_off: NoInternet, network: Network) -> Text:
     )
 
 
-def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...], service: Service) -> tuple[Fix, ...]:
+def _route_fixes(case: Case, network: Network, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
+    service, nat = case.service, case.now.settings.network.nat
+    if own := case.own_tables([each.subnet for each in cut_off]):
+        return own
+    if service and nat == "none" and any(each.why == "no-public-ip" for each in cut_off):
+        return (_public_addresses(case, service), case.or_restore())
+    if service and nat == "none":
+        text = t("Give the private subnets a NAT gateway:")
+        return (case.configure("natStrategy", "single", text),)
+    text = t("Let Pulumi restore the gateways and routes that natStrategy declares:")
+    return (case.refresh(text), *_route_commands(network, cut_off))
+
+
+def _public_addresses(case: Case, service: Service) -> Fix:
     names = case.now.names
-    if any(each.why == "no-public-ip" for each in cut_off):
-        vpc = (
-            f"awsvpcConfiguration={{subnets=[{','.join(service.subnets)}],"
-            f"securityGroups=[{','.join(service.groups)}],assignPublicIp=ENABLED}}"
-        )
-        command = (
-            f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-            f"--network-configuration '{vpc}' --force-new-deployment"
-        )
-        return (Fix(t("Give the tasks public addresses:"), (command,)), case.or_restore())
-    if case.now.settings.network.nat != "none":
-        text = t("Let Pulumi restore the NAT gateway and its routes (natStrategy declares them):")
-        return (
-            case.refresh(text),
-            *route_commands(case, cut_off),
-            *case.then_retry(),
-        )
-    return (
-        case.configure("natStrategy", "single", t("Give the private subnets a NAT gateway:")),
-        *case.then_retry(),
+    vpc = (
+        f"awsvpcConfiguration={{subnets=[{','.join(service.subnets)}],"
+        f"securityGroups=[{','.join(service.groups)}],assignPublicIp=ENABLED}}"
     )
+    command = (
+        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
+        f"--network-configuration '{vpc}' --force-new-deployment"
+    )
+    return Fix(t("Give the tasks public addresses:"), (command,))
 
 
-def route_commands(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
+def _route_commands(network: Network, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
     """Return the commands that add the missing routes to a NAT gateway that is available."""
-    network = case.network
-    alive = (
-        [each.id for each in network.nats.values() if each.state == "available"] if network else []
-    )
+    alive = [each.id for each in network.nats.values() if each.state == "available"]
     lost = [each for each in cut_off if each.why in ("no-route", "blackhole", "nat-missing")]
-    if network is None or not alive or not lost:
+    if not alive or not lost:
         return ()
-    commands = []
-    for each in lost:
-        verb = "create" if each.why == "no-route" else "replace"
-        commands.append(
-            f"aws ec2 {verb}-route --route-table-id {network.subnets[each.subnet].table} "
-            f"--destination-cidr-block 0.0.0.0/0 --nat-gateway-id {alive[0]}"
-        )
-    return (Fix(t("Or only the routes, at once:"), tuple(dict.fromkeys(commands))),)
+    commands = dict.fromkeys(
+        f"aws ec2 {'create' if each.why == 'no-route' else 'replace'}-route "
+        f"--route-table-id {network.subnets[each.subnet].table} "
+        f"--destination-cidr-block 0.0.0.0/0 --nat-gateway-id {alive[0]}"
+        for each in lost
+    )
+    return (Fix(t("Or only the routes, at once:"), tuple(commands)),)
 
 
 def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
@@ -220,36 +228,6 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
         fixes=(case.restore_rules(), *case.then_retry()),
         evidence=case.stop_reasons(NO_CONNECTION),
     )
-
-
-def planned_subnets(case: Case) -> Iterator[Finding]:
-    """Check in stage 1 that the subnets of the future tasks have a route to AWS."""
-    network = case.network
-    if case.service is not None or network is None:
-        return
-    public = case.now.settings.network.nat == "none"
-    role = "public" if public else "private"
-    prefix = f"{case.now.names.prefix}-{role}-"
-    subnets = tuple(each.id for each in network.subnets.values() if each.name.startswith(prefix))
-    cut_off = without_internet(network, subnets, public)
-    if not cut_off and (denials := reachability.outbound_denials(network, subnets)):
-        yield acls_deny(case, network, denials)
-    if cut_off or not subnets:
-        yield Finding(
-            TASK_CANNOT_REACH_AWS,
-            title=t("The tasks' subnets have no route to the internet"),
-            why=CANNOT_START,
-            seen=tuple(no_internet_sentence(each, network) for each in cut_off)
-            or (t("There are no subnets {prefix}*.", prefix=prefix),),
-            fixes=_planned_fixes(case, cut_off, public),
-        )
-
-
-def _planned_fixes(case: Case, cut_off: tuple[NoInternet, ...], public: bool) -> tuple[Fix, ...]:
-    if public or case.now.settings.network.nat != "none":
-        text = t("Let Pulumi restore the gateways and routes that natStrategy declares:")
-        return (case.refresh(text), *route_commands(case, cut_off))
-    return (case.configure("natStrategy", "single", t("Give the private subnets a NAT gateway:")),)
 
 
 def free_addresses(case: Case) -> Iterator[Finding]:

@@ -37,6 +37,11 @@ LACKING = {
     "pull": Facts("execution-role-cannot-pull", 29, {IMAGE}, subject=START, certain=True),
 }
 """By what the execution role is needed for."""
+TITLES = {
+    "pull": t("The execution role has no permission to pull the image"),
+    "log": t("The execution role has no permission to write the log"),
+    "secret": t("The execution role has no permission to read the secret"),
+}
 # The execution role reads the password for the next task all the same.
 TASK_ROLE_CANNOT_READ_SECRET = Facts("task-role-cannot-read-secret", 42, {SECRETS}, outside=True)
 
@@ -59,10 +64,8 @@ def execution_role(case: Case) -> Iterator[Finding]:
     if definition is None or case.now.execution.problem:
         return
     role = case.now.execution.value
-    if role is None:
-        yield _no_role(case, definition)
-    elif not trusts(role.trust, ECS_TASKS):
-        yield _no_trust(case, role)
+    if role is None or not trusts(role.trust, ECS_TASKS):
+        yield _not_assumed(case, definition, role)
     else:
         lacks = [
             Lack(need, found)
@@ -103,13 +106,6 @@ def _repository_arn(image: str) -> str:
     account, _, rest = host.partition(".dkr.ecr.")
     name = path.partition("@")[0].partition(":")[0]
     return f"arn:aws:ecr:{rest.partition('.')[0]}:{account}:repository/{name}"
-
-
-TITLES = {
-    "pull": t("The execution role has no permission to pull the image"),
-    "log": t("The execution role has no permission to write the log"),
-    "secret": t("The execution role has no permission to read the secret"),
-}
 
 
 def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Finding:
@@ -170,7 +166,18 @@ def verdict(role: str, lack: Lack) -> Text:
     return t("No policy of {role} allows {action} on {resource}.", **named)
 
 
-def _no_role(case: Case, definition: Definition) -> Finding:
+def _not_assumed(case: Case, definition: Definition, role: Role | None) -> Finding:
+    """Return the finding of an execution role that does not exist, or that ECS may not assume."""
+    seen = t(
+        "{revision} names {role}.",
+        revision=definition.revision,
+        role=definition.execution_role or "-",
+    )
+    if role:
+        seen = t(
+            "The trust policy of {role} does not let ecs-tasks.amazonaws.com assume it.",
+            role=role.arn.rpartition("/")[2],
+        )
     # Where none is named, another try of the same task definition would fail, too.
     corrected = case.correct_program(
         t(
@@ -180,39 +187,16 @@ def _no_role(case: Case, definition: Definition) -> Finding:
         drifts=False,
     )
     return Finding(
-        EXECUTION_ROLE_MISSING,
-        title=t("The task definition's execution role does not exist"),
+        EXECUTION_ROLE_NOT_TRUSTED if role else EXECUTION_ROLE_MISSING,
+        title=t("ECS cannot assume the execution role")
+        if role
+        else t("The task definition's execution role does not exist"),
         why=t(
             "ECS assumes this role to pull the image and read the secrets; without it "
             "no task starts."
         ),
-        seen=(
-            t(
-                "{revision} names {role}.",
-                revision=definition.revision,
-                role=definition.execution_role or "-",
-            ),
-        ),
+        seen=(seen,),
         fixes=(case.restore(), *case.then_retry()) if definition.execution_role else corrected,
-        evidence=case.stop_reasons(REFUSED),
-    )
-
-
-def _no_trust(case: Case, role: Role) -> Finding:
-    return Finding(
-        EXECUTION_ROLE_NOT_TRUSTED,
-        title=t("ECS cannot assume the execution role"),
-        why=t(
-            "ECS assumes this role to pull the image and read the secrets; without it "
-            "no task starts."
-        ),
-        seen=(
-            t(
-                "The trust policy of {role} does not let ecs-tasks.amazonaws.com assume it.",
-                role=role.arn.rpartition("/")[2],
-            ),
-        ),
-        fixes=(case.restore(), *case.then_retry()),
         evidence=case.stop_reasons(REFUSED),
     )
 

@@ -12,8 +12,8 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import FAILED, OUTCOME, START, TASKS_NODE, TO_DATABASE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix, try_again
 from tools.diagnosis.known_causes import logged_cause
-from tools.diagnosis.log_lines import LOCK_WAIT, Raised, raised
-from tools.doctor.checks import connections, containers, stages
+from tools.diagnosis.log_lines import Raised, raised
+from tools.doctor.checks import containers, logged, stages
 from tools.i18n import Text, joined, t
 from tools.screen import zoned_time
 from tools.snapshot.records import PauseHook
@@ -43,8 +43,9 @@ def scaled_down(case: Case) -> Iterator[Finding]:
     if service is None or service.desired > 0 or service.status != "ACTIVE" or case.paused:
         return
     declared = case.now.settings.texts["desiredCount"]
-    if hours := case.now.settings.service.scaling.hours:
-        yield stages.scaled_to_zero(case, hours.text)
+    hours = case.now.settings.service.scaling.hours
+    if hours and not stages.in_hours(case):
+        yield stages.scaled_by_schedule(case, hours.text)
         return
     count = stages.desired_count(case)
     fix = Fix(
@@ -206,18 +207,14 @@ def deploy_command(case: Case) -> Iterator[Finding]:
         title = t(
             "deployCommand ended with exit code {code}: {command}", code=code, command=command
         )
-    cause, deploy = logged_cause(case.lines(task)), (f"pulumi up -s {stack}",)
+    cause = logged_cause([each.text for each in case.lines(task)])
+    deploy = (f"pulumi up -s {stack}",)
     seen = [t("Task {task} ran it for `pulumi up`: {reason}", task=task.short, reason=task.reason)]
-    fixes = [Fix(t("Correct the command, or what it needs; `pulumi up` runs it again:"), deploy)]
-    if any(LOCK_WAIT in each.text for each in case.lines(task)):
-        seen.append(
-            t(
-                "It waited for a lock of another session's open transaction, for longer than its lock_timeout; "
-                "meanwhile the pages waited behind it."
-            )
-        )
+    text = t("Correct the command, or what it needs; `pulumi up` runs it again:")
+    fixes = [Fix(text, deploy)]
+    if cause:
         again = Fix(t("Then let `pulumi up` run it again:"), deploy, then=True)
-        fixes = [connections.end_transactions(case), again]
+        fixes = [logged.fix(case, cause), *([again] if cause.known.about == "database" else [])]
     yield Finding(
         DEPLOY_COMMAND_FAILED,
         title=title,

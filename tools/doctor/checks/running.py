@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,8 +9,9 @@ from datetime import datetime, timedelta
 from stack.image import APP_FOLDER
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import (
-    APP,
     DATABASE,
+    LOG,
+    NO_DATA,
     NO_DATABASE,
     NO_PASSWORD,
     PAGE,
@@ -19,30 +19,25 @@ from tools.diagnosis.catalogue import (
     Facts,
 )
 from tools.diagnosis.findings import Finding, Fix
-from tools.diagnosis.known_causes import LoggedCause, logged_cause
 from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, requests
-from tools.doctor.checks import connections, databases
+from tools.doctor.checks import health, logged
+from tools.doctor.checks.logged import APP_RAISES
 from tools.i18n import Text, joined, t, verbatim
 from tools.snapshot.cloudwatch import Minute
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Task
-from tools.snapshot.task_logs import AWAY, BACK, MIGRATED, UNMIGRATED, Line
-
-NO_DATA = NO_DATABASE | {APP, "app-database-away"}
-"""Why a running app gets nothing out of its database."""
+from tools.snapshot.task_logs import AWAY, MIGRATED, UNMIGRATED, Line
 
 NO_PAGE = NO_DATA | {
-    *("app-raises", "task-role-cannot-read-secret", "page-waits-for-database"),
+    *("app-raises", "task-role-cannot-read-secret"),
     *("no-listener", "no-rule-forwards", "rule-in-the-way", "target-protocol"),
 }
 """Why a visitor gets an error in place of the page."""
 
-APP_CANNOT_MIGRATE = Facts("app-cannot-migrate", 45, {TASKS_NODE}, NO_DATABASE, subject=APP)
-APP_DATABASE_AWAY = Facts("app-database-away", 47, {DATABASE}, NO_PASSWORD | {APP}, warms_up=True)
-PAGE_WAITS_FOR_DATABASE = Facts(
-    "page-waits-for-database", 62, {DATABASE}, NO_DATA, subject=PAGE, warms_up=True
+APP_CANNOT_MIGRATE = Facts("app-cannot-migrate", 45, {TASKS_NODE}, NO_DATABASE)
+APP_DATABASE_AWAY = Facts(
+    "app-database-away", 47, {DATABASE}, NO_PASSWORD | {LOG, "app-cannot-migrate"}, warms_up=True
 )
-APP_RAISES = Facts("app-raises", 63, {TASKS_NODE}, NO_DATA)
 PAGE_ERRORS = Facts("page-errors", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE)
 PAGE_SILENT = Facts("page-silent", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE)
 PAGE_UNAVAILABLE = Facts("page-unavailable", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE, warms_up=True)
@@ -56,43 +51,20 @@ MINUTE = timedelta(minutes=1)
 
 
 def database(case: Case) -> Iterator[Finding]:
-    """Find a running app that lost its database and has not logged since that it reconnected.
-
-    Only the app in webapp/ says so. Of another one, a page that answers takes back what its log said before.
-    """
+    """Find a running app in webapp/ that lost its database and has not logged since that it reconnected."""
     page = case.now.page.value
     if not case.now.settings.webapp and page is not None and not page.missing:
         return
     for task in case.active_tasks:
-        lines = _current_lines(case, task)
-        cause = logged_cause(lines)
-        if cause is not None and cause.known.about == "database":
-            yield _known_cause(case, task, cause)
-            return
-        lost = [each for each in lines if AWAY in each.text]
+        lost = [each for each in logged.current_lines(case, task) if AWAY in each.text]
         if lost:
             yield _lost(case, task, lost[-1])
             return
 
 
-def _known_cause(case: Case, task: Task, cause: LoggedCause) -> Finding:
-    return Finding(
-        cause.known.running,
-        title=cause.title,
-        why=databases.why(case, cause),
-        seen=(_log_says_so(task), *databases.measured(case, cause.known)),
-        fixes=(databases.fix(case, cause), *case.then_retry()),
-        evidence=(cause.line,),
-    )
-
-
-def _log_says_so(task: Task) -> Text:
-    return t("Task {task} is running; this is in its log.", task=task.short)
-
-
 def _lost(case: Case, task: Task, line: Line) -> Finding:
     fields = parsed(line.text)
-    seen = [_log_says_so(task)]
+    seen = [t("Task {task} is running; this is in its log.", task=task.short)]
     if reason := fields.get("reason"):
         seen.append(verbatim(reason.splitlines()[0]))
     return Finding(
@@ -103,19 +75,6 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
         fixes=(case.read_log(), *case.then_retry()),
         evidence=(line.text,),
     )
-
-
-def _current_lines(case: Case, task: Task) -> tuple[Line, ...]:
-    """Return the lines since the last reconnection.
-
-    Of before a gap only what it says of losing the database: what takes that back was looked for in it.
-    """
-    logs, lines = case.now.logs.value, case.lines(task)
-    resumed = logs.resumed.get(task.id) if logs else None
-    if resumed:
-        lines = tuple(e for e in lines if e.at >= resumed or AWAY in e.text or BACK in e.text)
-    back = [index for index, each in enumerate(lines) if BACK in each.text]
-    return lines[back[-1] + 1 :] if back else lines
 
 
 def migrations(case: Case) -> Iterator[Finding]:
@@ -206,14 +165,9 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
 
 
 def _lines_of_failure(case: Case, path: str) -> tuple[Line, ...]:
-    """Return the running tasks' lines, oldest first, since the last request for ``path`` that ended well.
-
-    What was logged before that, such as a traceback, is of another fault.
-    """
+    """Return the running tasks' lines, oldest first, since the last request for ``path`` that ended well."""
     lines = sorted(case.running_lines, key=lambda each: each.at)
-    asked = [each for each in requests(lines) if each.path == path.partition("?")[0]]
-    well = max((each.at for each in asked if each.status < 500), default=None)
-    return tuple(each for each in lines if well is None or each.at > well)
+    return tuple(logged.since_it_worked(case, path, lines))
 
 
 def _by_metrics(case: Case) -> Iterator[Finding]:
@@ -262,38 +216,6 @@ def _failing(
         seen=seen,
         fixes=(case.correct_line(mistake) if mistake else case.read_log(),),
         evidence=(*(mistake.frame if mistake else ()), *errors(lines)),
-    )
-
-
-SLOW = re.compile(
-    r"the database took too long|canceling statement due to (statement|lock) timeout|deadlock detected"
-)
-"""What the app in webapp/ says of a statement that was cancelled, and PostgreSQL's own words (errcodes 57014, 55P03
-and 40P01)."""
-
-
-def slow_database(case: Case) -> Iterator[Finding]:
-    """Find a page that fails because a statement of it was cancelled: it is slow, or waits for a lock."""
-    page = case.now.page.value
-    if page is None or not page.missing:
-        return
-    lines = [each.text for each in _lines_of_failure(case, page.path)]
-    slow = [number for number, each in enumerate(lines) if SLOW.search(each)]
-    # A traceback after it is of what fails by now; but for one that carries these very words.
-    if not slow or raised(each for each in lines[slow[-1] + 1 :]):
-        return
-    yield Finding(
-        PAGE_WAITS_FOR_DATABASE,
-        title=t("The page {path} waits for the database, which takes too long", path=page.path),
-        why=t("Another session holds a lock that its statement needs, or the statement is slow."),
-        seen=(
-            t("The log says so after the last request for {path} that ended well.", path=page.path),
-        ),
-        fixes=(
-            connections.end_transactions(case),
-            Fix(t("Where none is open, make the statement faster, by an index for example.")),
-        ),
-        evidence=(lines[slow[-1]],),
     )
 
 
@@ -371,7 +293,7 @@ def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
             "If users open another page, set smokePath to it; with an empty value no page is requested."
         )
     )
-    if not 300 <= page.status < 500 and not page.followed:
+    if (page.status >= 500 or not page.status) and not page.followed:
         log = case.read_log()
         mend = t("Fix the error in the app's log, and deploy:")
         return (Fix(mend, (*log.commands, *case.deploy(mend).commands)), other)
@@ -380,15 +302,33 @@ def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
             "Correct the redirect in the app, and deploy. Behind a load balancer the scheme is in "
             "X-Forwarded-Proto, which werkzeug's ProxyFix reads:"
         )
-        return (case.deploy(mend), other)
+        return (case.deploy(mend), *_https(case, page), other)
+    if page.status == health.TOO_MANY:
+        return (health.limited(case, page.path), other)
     mend = t(
         "Make the app answer {path} with {matcher}, and deploy:",
         path=page.path,
         matcher=page.matcher,
     )
+    # A matcher that takes an error would call a dead page green.
     meant = t("If users should get {status} there, allow it:", status=page.status)
     allowed = case.configure("smokeMatcher", f"{page.matcher},{page.status}", meant)
-    return (case.deploy(mend), allowed, other)
+    return (case.deploy(mend), *((allowed,) if page.status < 400 else ()), other)
+
+
+def _https(case: Case, page: Page) -> Iterator[Fix]:
+    """Yield how the load balancer gets the listener to which the page redirects."""
+    https, stack = case.now.settings.https, case.now.names.stack
+    if (page.leads_to or page.ended_at).startswith("https:") and not (
+        https.domain or https.certificate_arn
+    ):
+        text = t(
+            "Or give the load balancer a certificate, with which it listens on 443: of ACM's by certificateArn, or "
+            "by domainName and hostedZoneId, for which the stack requests one:"
+        )
+        yield Fix(
+            text, (f"pulumi config set certificateArn ARN -s {stack}", f"pulumi up -s {stack}")
+        )
 
 
 def page_answer(case: Case) -> Text | None:

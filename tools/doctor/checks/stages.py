@@ -21,7 +21,6 @@ STACK_LEFT = Facts("stack-left", 1, {WHOLE}, certain=True)
 # For a moment ECS may not show a new service, or still show one that is replaced.
 SERVICE_MISSING = Facts("service-missing", 10, {WHOLE})
 SCALED_TO_ZERO_BY_SCHEDULE = Facts("scaled-to-zero-by-schedule", 12, {TASKS_NODE})
-SCALED_TO_ZERO_IN_HOURS = Facts("scaled-to-zero-in-hours", 12, {TASKS_NODE})
 # ECS registers the task that replaces it.
 TARGET_DEREGISTERED = Facts("target-deregistered", 33, {FORWARD})
 STOPPED_BY_HAND = Facts("stopped-by-hand", 74, {TASKS_NODE})
@@ -188,36 +187,24 @@ STARTED_WITHIN = timedelta(minutes=5)
 """Scheduled actions may come late, and ECS needs its time."""
 
 
-def scaled_to_zero(case: Case, hours: str) -> Finding:
-    """Return the finding of a desired count 0 with a schedule: outside the hours expected, within them not."""
-    zone = case.now.settings.service.scaling.time_zone
-    fix = Fix(
-        t("Run a task until the next scheduled stop:"),
-        (set_desired_count(case, desired_count(case)),),
-    )
-    seen = (t("The desired count is 0, and the stack file has a schedule."),)
-    if in_hours(case):
-        return Finding(
-            SCALED_TO_ZERO_IN_HOURS,
-            title=t(
-                "No task runs within the service's hours, {hours} ({zone})", hours=hours, zone=zone
-            ),
-            why=t(
-                "The desired count was set to 0 outside the schedule, which starts the service again when the "
-                "next hours begin."
-            ),
-            seen=seen,
-            fixes=(fix,),
-        )
+def scaled_by_schedule(case: Case, hours: str) -> Finding:
+    """Return the finding of a desired count 0 outside the hours of the schedule."""
     return Finding(
         SCALED_TO_ZERO_BY_SCHEDULE,
         kind="warning",
         title=t(
-            "The service runs no task outside its hours, {hours} ({zone})", hours=hours, zone=zone
+            "The service runs no task outside its hours, {hours} ({zone})",
+            hours=hours,
+            zone=case.now.settings.service.scaling.time_zone,
         ),
         why=t("The schedule starts it again automatically."),
-        seen=seen,
-        fixes=(fix,),
+        seen=(t("The desired count is 0, and the stack file has a schedule."),),
+        fixes=(
+            Fix(
+                t("Run a task until the next scheduled stop:"),
+                (set_desired_count(case, desired_count(case)),),
+            ),
+        ),
     )
 
 

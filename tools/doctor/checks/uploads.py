@@ -79,25 +79,19 @@ def _region(case: Case, found: Bucket) -> Iterator[Finding]:
             "there passes no gateway endpoint."
         ),
         seen=(where, *others),
-        fixes=(_same_region(case, found, own),),
+        fixes=(_same_region(case, own, elsewhere=elsewhere),),
         evidence=said,
     )
 
 
-def _same_region(case: Case, found: Bucket, own: dict[str, str]) -> Fix:
+def _same_region(case: Case, own: dict[str, str], *, elsewhere: bool) -> Fix:
     stack = case.now.names.stack
-    if found.region != case.now.region:
-        there = f"s3://{found.name}"
+    if elsewhere:
         text = t(
-            "Copy its files away and delete it; Pulumi then creates another one in the stack's region:"
+            "Copy its files away (aws s3 sync) and delete it (aws s3 rb); Pulumi then creates another one in the "
+            "stack's region:"
         )
-        commands = (
-            f"aws s3 sync {there} ./uploads --region {found.region}",
-            f"aws s3 rb {there} --force --region {found.region}",
-            case.refresh_command,
-            f"aws s3 sync ./uploads s3://$(pulumi stack output uploadsBucket -s {stack})",
-        )
-        return Fix(text, commands)
+        return case.refresh(text)
     if own:
         removed = [f"pulumi config rm --path appVariables.{each} -s {stack}" for each in own]
         text = t("Leave the region to ECS, which sets it:")

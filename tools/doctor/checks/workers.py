@@ -16,7 +16,7 @@ WORKER_MISSING = Facts(
     "worker-missing", 53, {WHOLE}, {"deploy-command-failed", "not-deployed"}, repeats=True
 )
 # A person or a schedule may set it again.
-WORKER_COUNT = Facts("worker-count", 54, {WHOLE})
+COUNT_DIFFERS = Facts("count-differs", 54, {WHOLE})
 
 
 def workers(case: Case) -> Iterator[Finding]:
@@ -42,50 +42,39 @@ def _missing(case: Case) -> Iterator[Finding]:
         )
 
 
-def _another_count(case: Case) -> Iterator[Finding]:
+def another_count(case: Case) -> Iterator[Finding]:
     """Find a desired count other than the stack file's; in a pause and outside the hours it is 0."""
-    service, worker = case.service, case.worker
-    if service is None or worker is None or service.desired == worker.count:
+    service, settings = case.service, case.now.settings.service
+    count = case.worker.count if case.worker else settings.desired_count
+    if service is None or service.desired == count or service.status != "ACTIVE":
         return
-    hours = case.now.settings.service.scaling.hours
-    if service.desired == 0 and (case.paused or (hours and not stages.in_hours(case))):
+    # Of the web service 0 has a finding of its own, and scaling sets it.
+    if not case.worker and (service.desired == 0 or settings.scaling.enabled):
+        return
+    if service.desired == 0 and (
+        case.paused or (settings.scaling.hours and not stages.in_hours(case))
+    ):
         return
     yield Finding(
-        WORKER_COUNT,
+        COUNT_DIFFERS,
         kind="warning" if service.desired else "cause",
         title=t(
-            "the desired count is {desired}, the stack file says {count}",
+            "{desired} tasks are desired, and the stack file says {count}",
             desired=service.desired,
-            count=worker.count,
+            count=str(count),
         ),
         why=t("It was changed outside Pulumi."),
         seen=(t("{running} tasks run.", running=service.running),),
         fixes=(
-            Fix(t("Set it again:"), (stages.set_desired_count(case, str(worker.count)),)),
+            Fix(t("Set it again:"), (stages.set_desired_count(case, str(count)),)),
             case.configure("desiredCount", str(service.desired), t("Or declare it:")),
         ),
     )
 
 
-def _too_few_tasks(case: Case) -> Iterator[Finding]:
-    """Find fewer running tasks than the desired count that no other finding explains."""
-    service = case.service
-    if service is None or not case.unsteady or service.desired == 0 or case.rolled_back:
-        return
-    if case.unfinished and not case.failed_tasks:
-        return
-    yield Finding(
-        capacity.TOO_FEW_TASKS,
-        title=t("{running} of {desired} tasks run", running=case.serving, desired=service.desired),
-        why=t("ECS has reported no reason yet."),
-        fixes=(Fix(t("Read its log:"), (case.logs_command(),)),),
-        evidence=tuple(each.message for each in case.events[:4]),
-    )
-
-
 CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     _missing,
-    _another_count,
+    another_count,
     capacity.cannot_place,
     containers.memory,
     containers.crash,
@@ -96,5 +85,5 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     rollouts.in_progress,
     capacity.tasks_died,
     capacity.spot_interrupted,
-    _too_few_tasks,
+    capacity.too_few_tasks,
 )

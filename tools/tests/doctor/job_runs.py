@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 from tools.snapshot.jobs import Jobs, Run, Schedule
@@ -12,26 +11,10 @@ from tools.tests import stacks as a
 DEFINITION = f"{a.ECS}:task-definition/careapp-poc-job-report:3"
 CLUSTER = f"{a.ECS}:cluster/careapp-poc-cluster"
 ROLE = f"arn:aws:iam::{a.ACCOUNT}:role/careapp-poc-jobs"
-DECLARED = a.choices(
-    jobs=json.dumps(
-        {
-            "report": {
-                "command": "flask report",
-                "schedule": "cron(0 3 * * ? *)",
-                "timeoutMinutes": 30,
-            }
-        }
-    )
-)
-TRUST = {
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Action": "sts:AssumeRole",
-            "Principal": {"Service": "scheduler.amazonaws.com"},
-        }
-    ]
-}
+REPORT = '{"command": "flask report", "schedule": "cron(0 3 * * ? *)", "timeoutMinutes": 30}'
+DECLARED = a.choices(jobs=f'{{"report": {REPORT}}}')
+SCHEDULER = {"Principal": {"Service": "scheduler.amazonaws.com"}}
+TRUST = {"Statement": [{**a.TRUST["Statement"][0], **SCHEDULER}]}
 MAY = (
     {
         **a.allow(f"{a.ECS}:task-definition/careapp-poc-job-*:*", "ecs:RunTask"),

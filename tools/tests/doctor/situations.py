@@ -203,7 +203,6 @@ SITUATIONS = {
     "service-going": a.stack(service=a.service(status="DRAINING")),
     "scaled-to-zero": a.stack(**NONE_RUN),
     "scaled-to-zero-by-schedule": a.stack(a.choices(schedule="mon-fri 08:00-20:00"), **NONE_RUN),
-    "scaled-to-zero-in-hours": a.stack(a.choices(schedule="mon-fri 08:00-22:00"), **NONE_RUN),
     "fargate-quota": unable(
         "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."),
     "fargate-quota-small": a.stack(quota=Quota(limit=0.2)),
@@ -231,12 +230,9 @@ SITUATIONS = {
         service=a.service(subnets=())),
     "target-group-missing": a.stack(group=None),
     "service-not-attached": a.stack(service=a.service(targets=())),
-    "health-check-off": a.stack(group=a.target_group(enabled=False)),
     "health-check-drifted": a.stack(group=a.target_group(timeout=4)),
     "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
-    "database-certificate-out-of-time": a.stack(
-        logs=a.logs(a=[a.LISTENS, "certificate verify failed: certificate has expired"])),
     "database-authority": a.stack(
         authorities=frozenset({"Amazon Root CA 1"}), database=a.database(authority="rds-ca-rsa2048-g1")),
     "port-mismatch": a.stack(main=env(PORT="8080")),
@@ -257,7 +253,7 @@ SITUATIONS = {
     "balancer-lets-more-in": a.stack(
         settings=a.choices(allowedCidrs="203.0.113.0/24"),
         network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"), *a.ANYWHERE)),))),
-    "page-waits-for-database": a.stack(
+    "log-database-slow": a.stack(
         page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])),
     "no-listener": a.stack(
         balancer=a.entrance(port=8080),
@@ -281,8 +277,6 @@ SITUATIONS = {
     "uploads-bucket-missing": with_bucket(Bucket(name=FILES)),
     "uploads-role-refused": with_bucket(task_role=a.role(a.READ, a.allow(BUCKET, "s3:ListBucket"))),
     "uploads-another-region": with_bucket(main=env(UPLOADS_BUCKET=FILES, AWS_REGION="us-east-1")),
-    "database-variables": crashed(code=2, main=env(DB_HOST=None, DB_HOSTNAME=a.HOST)),
-    "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
     "out-of-memory": a.failing(
         a.ended(
             CRASHED, code=137, stop=EXITED,
@@ -294,7 +288,7 @@ SITUATIONS = {
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
     "process-ends": crashed("3 reports sent", code=0),
     "crash-by-program": crashed(*trace("NameError: name 'x' is not defined")),
-    "app-wrong-password": a.stack(
+    "log-wrong-password": a.stack(
         logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])),
     "app-database-away": a.stack(logs=a.logs(a=[a.LISTENS, LOST])),
     "app-cannot-migrate": a.stack(logs=a.logs(a=[a.LISTENS, UNMIGRATED])),
@@ -306,29 +300,20 @@ SITUATIONS = {
         a.ended("Task failed container health checks", code=143), logs=a.logs(b=[a.LISTENS]),
         main=a.definition(
             health=ContainerHealth(command=("CMD-SHELL", "curl -f http://localhost:3000/health")))),
-    "task-start-mended": a.failing(
-        a.ended(INIT + "execution role", stop="TaskFailedToStart"), service=a.going("FAILED")),
-    "slow-start-mended": a.failing(
-        a.ended(ILL, code=143), service=a.going("FAILED", grace=600, events=(a.failed_check(),))),
     "stopped-by-hand": a.stack(
         service=a.service(running=0), tasks=(a.ended("Task stopped by user", stop="UserInitiated", code=0),),
         targets=()),
     "target-deregistered": a.stack(targets=()),
-    "rule-taken": a.stage1(balancer=a.entrance(Rule(priority="100", action="redirect", arn="arn:rule"))),
     "health-check-mended": a.failing(
         a.ended(ILL, code=0), service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
         logs=a.logs(b=['{"path": "/helth", "status": 404}'])),
     "health-redirects": a.unhealthy(f"{FAILED_WITH}: [301]"),
     "health-path-missing": a.unhealthy(f"{FAILED_WITH}: [404]", group=a.target_group(path="/helth")),
     "health-forbidden": a.unhealthy(f"{FAILED_WITH}: [401]"),
-    "health-needs-database": a.unhealthy(
-        f"{FAILED_WITH}: [503]", group=a.target_group(path="/health/db"),
-        database=a.database(status="stopped")),
     "health-host": a.unhealthy(f"{FAILED_WITH}: [400]"),
     "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
     "health-matcher": a.unhealthy(f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")),
     "health-slow": a.unhealthy("Request timed out", reason="Target.Timeout"),
-    "health-protocol": a.unhealthy("Health checks failed", group=a.target_group(protocol="HTTPS")),
     "slow-start": a.failing(a.ended(ILL, code=143), service=a.going(events=(a.failed_check(),))),
     "rolled-back": a.failing(rolled_back=True),
     "roll-out-failed": a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))),
@@ -336,15 +321,14 @@ SITUATIONS = {
         service=a.service(deployments=(a.deployment(rollout="IN_PROGRESS"),)), targets=()),
     "cannot-place-tasks": unable("was unable to place a task. Reason: Capacity is unavailable."),
     "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
-    "workers-die": a.stack(
+    "out-of-memory-later": a.stack(
         logs=replace(
             a.logs(), lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)})),
     "spot-interrupted": a.stack(
         tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))),
-    "targets-unhealthy": a.unhealthy(f"{FAILED_WITH}: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
     "worker-missing": a.with_worker(service=None, tasks=None, wanted=None),
-    "worker-count": a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),
+    "count-differs": a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),
     **job_runs.SITUATIONS,
 }  # fmt: skip
 

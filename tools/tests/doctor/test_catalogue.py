@@ -26,7 +26,7 @@ def declared(module):
 
 
 ACCOUNT = declared(account)
-OF_LOG = {each.crash for each in KNOWN} | {e.running for e in KNOWN if e.about == "database"}
+OF_LOG = {each.facts for each in KNOWN}
 OF_CHECKS = set.union(*(declared(each) for each in vars(checks).values() if ismodule(each)))
 ALL = {*ACCOUNT, *OF_LOG, *OF_CHECKS, *permissions.LACKING.values()}
 BY_ID = {each.id: each for each in sorted(ALL, key=lambda each: each.id)}
@@ -95,9 +95,9 @@ def test_every_finding_shows_at_its_place(finding):
 @pytest.mark.parametrize("known", KNOWN, ids=lambda each: each.id)
 def test_what_the_log_says_of_the_database_breaks_the_hop_to_it(known):
     if known.about == "database":
-        assert known.crash.places == known.running.places == {"database"}
+        assert known.facts.places == {"database"}
     else:
-        assert known.crash.places == {"tasks-node"}
+        assert known.facts.places == {"tasks-node"}
 
 
 def test_the_first_cause_is_a_broken_hop_s_reason():

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -108,38 +109,36 @@ def test_the_stack_files_fit_into_a_new_account(name):
     assert not found & {"fargate-quota-small", "sizes-near"}
 
 
-class Asked:
-    """Answers about service deployments, of which the newest was ended by alarms that watch these target groups."""
+def asked(*watched, mine):
+    """A session that answers about deployments, the newest of which alarms ended that watch these target groups."""
+    rows = [
+        {
+            "serviceDeploymentArn": f"arn:{day}",
+            "createdAt": day,
+            "targetServiceRevisionArn": f"arn:r{day}",
+        }
+        for day in (1, 3, 2)
+    ]
+    balancers = [{"targetGroupArn": f"arn:aws:x:targetgroup/{mine}"}] if mine else []
+    ended = {"alarms": {"triggeredAlarmNames": ["one", "two"]}}
+    known = {
+        "list_service_deployments": (
+            {"cluster": NAMES.cluster, "service": NAMES.service}, {"serviceDeployments": rows}),
+        "describe_service_deployments": (
+            {"serviceDeploymentArns": ["arn:3"]}, {"serviceDeployments": [ended]}),
+        "describe_service_revisions": (
+            {"serviceRevisionArns": ["arn:r3"]},
+            {"serviceRevisions": [{"resolvedConfiguration": {"loadBalancers": balancers}}]}),
+        "describe_alarms": (
+            {"AlarmNames": ["one", "two"]}, {"MetricAlarms": [*map(watching, watched)]}),
+    }  # fmt: skip
 
-    def __init__(self, *watched, mine="tg-2/b"):
-        self.watched, self.mine = watched, mine
+    def call(_service, operation, **params):
+        expected, answer = known[operation]
+        assert params == expected
+        return answer
 
-    def call(self, _service, operation, **params):
-        if operation == "list_service_deployments":
-            assert params == {"cluster": NAMES.cluster, "service": NAMES.service}
-            rows = [
-                {
-                    "serviceDeploymentArn": f"arn:{day}",
-                    "createdAt": day,
-                    "targetServiceRevisionArn": f"arn:r{day}",
-                }
-                for day in (1, 3, 2)
-            ]
-            return {"serviceDeployments": rows}
-        if operation == "describe_service_revisions":
-            assert params == {"serviceRevisionArns": ["arn:r3"]}
-            balancers = (
-                [{"targetGroupArn": f"arn:aws:x:targetgroup/{self.mine}"}] if self.mine else []
-            )
-            return {"serviceRevisions": [{"resolvedConfiguration": {"loadBalancers": balancers}}]}
-        if operation == "describe_alarms":
-            assert params == {"AlarmNames": ["one", "two"]}
-            return {"MetricAlarms": [*map(watching, self.watched)]}
-        assert (operation, params) == (
-            "describe_service_deployments",
-            {"serviceDeploymentArns": ["arn:3"]},
-        )
-        return {"serviceDeployments": [{"alarms": {"triggeredAlarmNames": ["one", "two"]}}]}
+    return SimpleNamespace(call=call)
 
 
 def watching(group):
@@ -172,5 +171,5 @@ def watching(group):
 def test_the_alarms_of_the_newest_deployment_blame_the_version_they_measure(
     watched, mine, blameless
 ):
-    found = cloudwatch.alarms_that_ended(Asked(*watched, mine=mine), NAMES)
+    found = cloudwatch.alarms_that_ended(asked(*watched, mine=mine), NAMES)
     assert found == Alarmed(("one", "two"), blameless)

@@ -1,33 +1,38 @@
 """The causes that the logs of other people's apps name, by the servers' and libraries' own lines."""
 
 import json
+import os
 import shlex
-from datetime import UTC, datetime
+from dataclasses import replace
+from random import Random
 
 import pytest
 
 from tools.diagnosis.known_causes import logged_cause
 from tools.diagnosis.log_lines import listening, requests
+from tools.snapshot.records import Part
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import BETWEEN_UWSGI, CAUSES, LISTENING, REQUESTS
-from tools.tests.doctor.situations import findings
+from tools.tests.doctor.situations import FAILED_WITH, ILL, crashed, findings
 from tools.tests.doctor.variants import VARIANTS
+from tools.tests.doctor.variants.app import SCALED, with_events
+from tools.tests.doctor.variants.tasks import STOPPED, rolled_back
 
-MOMENT = datetime(2026, 11, 28, 18, 30, tzinfo=UTC)
+SEED = os.environ.get("CAREAPP_MISTAKES_SEED", "36")
 
 
 def lines(*texts):
-    return [Line(MOMENT, each) for each in texts]
+    return [Line(a.NOW, each) for each in texts]
 
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_what_a_server_or_library_says_names_the_cause_by_the_line_that_tells_it(name):
     log = CAUSES[name]
-    found = logged_cause(lines("starting", *log.lines))
+    found = logged_cause(["starting", *log.lines])
     assert found is not None
     assert (found.known.id, found.what, found.line) == log[:3]
-    shown = findings(VARIANTS[f"crash-{log.cause}: {name}"])[0]
+    shown = findings(VARIANTS[f"log-{log.cause}: {name}"])[0]
     assert found.line in shown.evidence
     assert not [each for each in shown.evidence if not each.strip()]
 
@@ -51,13 +56,69 @@ def test_a_request_is_read_from_a_server_s_own_access_log(name):
     assert (found.path, found.status) == (path, status)
 
 
+def written(old, *lines, reason="", **changes):
+    """Tasks of a version that the load balancer fails for a reason, with their log; with an old version or without."""
+    logs = a.logs(b=lines, **({"c": [a.LISTENS]} if old else {}))
+    made = a.failing(a.ended(ILL, code=143), rolled_back=old, logs=logs, **changes)
+    return with_events(made, a.failed_check(reason))
+
+
+def page(status, **changes):
+    return lambda *lines: a.stack(
+        page=a.page(status), logs=a.logs(a=[a.LISTENS, *lines]), **changes
+    )
+
+
+FAILS = {
+    "it ends": crashed,
+    "it ends, an update": lambda *lines: crashed(*lines, serving=[a.LISTENS]),
+    "it never listens": lambda *lines: written(False, *lines, reason="Health checks failed"),
+    "it never listens, an update": lambda *lines: written(True, *lines, reason="Health checks failed"),
+    "its health path": lambda *lines: written(False, a.LISTENS, *lines, reason=f"{FAILED_WITH}: [500]"),
+    "its health path, an update": lambda *lines: written(
+        True, a.LISTENS, *lines, reason=f"{FAILED_WITH}: [503]"),
+    "its late answer": lambda *lines: a.unhealthy(
+        "Request timed out", "Target.Timeout", [a.LISTENS, *lines]),
+    "its container's check": lambda *lines: a.failing(
+        a.ended("Task failed container health checks", code=143), logs=a.logs(b=lines)),
+    "its page": page(500),
+    "its page, unavailable": page(503),
+    "its page, silent": page(0),
+    "another app's page": page(500, settings=a.choices(appFolder="apps/mine")),
+    "its page, of an update": lambda *lines: rolled_back(
+        STOPPED, logs=a.logs(b=[a.LISTENS, *lines], c=[a.LISTENS])),
+    "the old version's page": lambda *lines: a.failing(
+        SCALED, rolled_back=True, logs=a.logs(b=[a.LISTENS], c=[a.LISTENS, *lines]), page=a.page(503)),
+}  # fmt: skip
+"""What fails, with a log."""
+
+
+@pytest.mark.parametrize("failing", FAILS)
+def test_a_line_that_names_the_error_beats_every_guess(failing):
+    """CAREAPP_MISTAKES_SEED draws others."""
+    for name in Random(f"{SEED}{failing}").sample(sorted(CAUSES), 6):  # noqa: S311 - it draws cases
+        first = findings(FAILS[failing](*CAUSES[name].lines))[0]
+        assert (first.id, first.kind) == (f"log-{CAUSES[name].cause}", "cause"), (SEED, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("sqlalchemy password", "log-wrong-password"), ("sqlalchemy table", "health-errors")],
+)
+def test_a_line_of_the_version_that_serves_names_its_database_alone(name, first):
+    """Beside a new version that fails without a word, and a page that was not asked."""
+    now = written(True, a.LISTENS, reason=f"{FAILED_WITH}: [503]")
+    logs = a.logs(b=[a.LISTENS], c=CAUSES[name].lines)
+    assert findings(replace(now, logs=Part(logs)))[0].id == first
+
+
 @pytest.mark.parametrize("word", ["user_id", "missing00000"])
 def test_a_key_in_lower_case_is_no_environment_variable(word):
-    assert logged_cause(lines(f"KeyError: '{word}'")) is None
+    assert logged_cause([f"KeyError: '{word}'"]) is None
 
 
 def test_a_migration_that_is_retried_for_ever_is_no_slow_start():
-    found = findings(VARIANTS["crash-migration-exists: retried for ever"])
+    found = findings(VARIANTS["log-migration-exists: retried for ever"])
     assert "slow-start" not in [each.id for each in found]
     commands = [each for one in found for fix in one.fixes for each in fix.commands]
     assert not [each for each in commands if "healthGracePeriod" in each]
@@ -65,7 +126,7 @@ def test_a_migration_that_is_retried_for_ever_is_no_slow_start():
 
 def test_the_settings_that_the_doctor_names_are_settings():
     for name in ("DATABASE_URL", "SQL_PASSWORD"):
-        *commands, _ = findings(VARIANTS[f"crash-variable-missing: {name}"])[0].fixes[0].commands
+        *commands, _ = findings(VARIANTS[f"log-variable-missing: {name}"])[0].fixes[0].commands
         words = [shlex.split(each) for each in commands]
         given = {each[5].partition(".")[0]: {} for each in words}
         for each in words:

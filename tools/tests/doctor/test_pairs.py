@@ -16,9 +16,9 @@ CAUSES = [name for name, now in SITUATIONS.items() if kinds(now)[0] == (name, "c
 ALSO = {
     # Its task is one that failed the roll-out, where the service is not steady.
     "tasks-die": {"crash"},
-    "workers-die": {"out-of-memory"},
+    "out-of-memory-later": {"out-of-memory"},
     # After a rollback the tasks that answer have another log.
-    "page-waits-for-database": {"page-unavailable"},
+    "log-database-slow": {"page-unavailable"},
     # Which secret is the database's, RDS says only of one that exists.
     "database-secret": {"execution-role-cannot-secret"},
 }

@@ -31,7 +31,7 @@ def beside(other):
     ("snapshot", "state"),
     [
         (VARIANTS["rule-in-the-way: in stage 1"], BAD),
-        (VARIANTS["rule-taken: another path"], BAD),
+        (VARIANTS["rule-in-the-way: of the same number in stage 1"], BAD),
         (VARIANTS["balancer-cut-off: in private subnets"], BAD),
         (beside(rule("101", ("path-pattern", ("/*",)), action="redirect")), GOOD),
         (beside(rule("7", ("path-pattern", ("/other/*",)), action="redirect")), GOOD),

@@ -206,3 +206,14 @@ def dropped_now(stack):
     net = vpc.network(stack.session, stack.vpc)
     near, far = acl_ends(net, [stack.public_a]), acl_ends(net, [stack.private_a])
     return net, acl_denials(net, near, far, 3000, WIDE)
+
+
+@pytest.mark.parametrize(
+    ("name", "association"), [("private-1", ""), ("public-1", "rtbassoc-1"), ("", "rtbassoc-1")]
+)
+def test_route_table_of_another_name_is_not_the_subnet_s_own(name, association):
+    ends = [{"SubnetId": "s", "RouteTableAssociationId": "rtbassoc-1"}]
+    table = {"RouteTableId": "t", "Associations": ends, "Tags": [{"Key": "Name", "Value": name}]}
+    tags = [{"Key": "Name", "Value": "private-1"}]
+    raw = {"SubnetId": "s", "CidrBlock": "10.0.16.0/20", "Tags": tags}
+    assert vpc._subnet(raw, [table], []).other_association == association

@@ -7,19 +7,14 @@ import pytest
 from stack import sizes
 from stack.image import APP_CONNECTIONS
 from tools.diagnosis.log_lines import raised
-from tools.doctor.checks import databases
 from tools.snapshot import browser, page
 from tools.tests import stacks as a
 from tools.tests.doctor.variants.other_apps import settings
 from webapp.db import SPARE_CONNECTIONS
-from webapp.settings import VARIABLES, Settings, SettingsError
+from webapp.settings import VARIABLES
 
 
-def test_the_demanded_variables_and_the_pool_are_the_app_s():
-    with pytest.raises(SettingsError) as refused:
-        Settings.load({})
-    names = {each.partition(" ")[0] for each in refused.value.problems}
-    assert names == {*databases.DEMANDED, "DB_PASSWORD"}
+def test_pool_is_the_app_s():
     assert sizes.SPARE_CONNECTIONS == SPARE_CONNECTIONS
     assert VARIABLES["db_pool_size"][2] == APP_CONNECTIONS.default
 

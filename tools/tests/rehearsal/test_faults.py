@@ -61,7 +61,7 @@ def test_edit_is_taken_back_and_refused_where_it_no_longer_fits(tmp_path):
 
 def test_the_cause_of_a_fault_is_a_finding_that_is_recorded():
     """With its certainty, its sentences and its cure."""
-    known = {each.partition(":")[0] for each in ALL} | {f"app-{each.id}" for each in KNOWN}
+    known = {each.partition(":")[0] for each in ALL} | {each.facts.id for each in KNOWN}
     assert {each.cause for each in FAULTS.values()} <= known
 
 

@@ -88,7 +88,7 @@ def test_certain_cause_ends_it_at_the_second_diagnosis(name):
 
 
 PAGE_FAILS = {n for n in SITUATIONS if any(e.facts.subject == PAGE for e in diagnosis(n).findings)}
-WARMS_UP = {"page-unavailable", "page-waits-for-database"}
+WARMS_UP = {"page-unavailable", "log-database-slow"}
 
 
 @pytest.mark.parametrize("name", SITUATIONS)

@@ -164,12 +164,12 @@ def test_what_the_gap_between_head_and_tail_took_back_is_no_cause(written, sessi
 
 
 def test_what_was_never_taken_back_stays_a_cause(written, session):
-    assert causes(a.stack(logs=written(session, "c", 400, n10=LOST))) == ["app-database-timeout"]
+    assert causes(a.stack(logs=written(session, "c", 400, n10=LOST))) == ["log-database-timeout"]
     assert causes(a.stack(logs=written(session, "d", 400, n10=LOST, n150=FOUND, n200=LOST))) == [
-        "app-database-timeout"
+        "log-database-timeout"
     ]
     assert causes(a.stack(logs=written(session, "e", 400, n10=FOUND, n390=LOST))) == [
-        "app-database-timeout"
+        "log-database-timeout"
     ]
 
 
@@ -204,7 +204,7 @@ def test_an_error_before_a_gap_that_nothing_would_take_back_does_not_count():
     error = 'FATAL: password authentication failed for user "postgres"'
     lines = (Line(a.at(0), error), Line(a.at(100), "fine"))
     held = Logs(group="x", exists=True, lines={"a" * 32: lines})
-    assert causes(a.stack(logs=held)) == ["app-wrong-password"]
+    assert causes(a.stack(logs=held)) == ["log-wrong-password"]
     resumed = replace(held, resumed={"a" * 32: a.at(100)})
     assert causes(a.stack(logs=resumed)) == []
 

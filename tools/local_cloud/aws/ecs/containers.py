@@ -80,7 +80,11 @@ class Process:
             raise CannotRun(_not_found(plan.argv[0]))
         self._account = _account(plan, program)
         self._mounts = _mounts(namespace, binds, plan.image.root)
-        self._process = self._start(plan.argv, program)
+        if _ends_with_cr(program):
+            # The kernel finds no such interpreter, after runc has started the container: it tells the log.
+            self._process = self._start([*NO_INTERPRETER, plan.argv[0]], Path(NO_INTERPRETER[0]))
+        else:
+            self._process = self._start(plan.argv, program)
         self.pid = self._process.pid
         guardian.watch(GROUP, self.pid)
         assert self._process.stdout is not None  # noqa: S101 - PIPE was asked for
@@ -182,6 +186,17 @@ class Process:
                 with suppress(ProcessLookupError):
                     os.kill(largest, signal.SIGKILL)
             time.sleep(LOOK_SECONDS)
+
+
+NO_INTERPRETER = ("/bin/sh", "-c", 'echo "exec $0: no such file or directory"; exit 255')
+"""What runc writes where a script's interpreter does not exist (ericc-ch/copilot-api issue 137)."""
+
+
+def _ends_with_cr(program: Path) -> bool:
+    """Return whether a script's first line ends with CR LF, as editors on Windows write it."""
+    with program.open("rb") as file:
+        first = file.readline(256)
+    return first.startswith(b"#!") and first.endswith(b"\r\n")
 
 
 def _mounts(namespace: Namespace | None, binds: Sequence[Bind], image: Path | None) -> int | None:

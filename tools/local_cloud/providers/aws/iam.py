@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
 
@@ -29,6 +32,13 @@ def _remove_role(subject: Subject) -> None:
     subject.call("delete_role")
 
 
+def _trust_in_iam(subject: Subject, found: Values) -> Any:
+    """Return the trust policy: the program's own where IAM has the same document, else IAM's."""
+    declared, document = subject.inputs["assumeRolePolicy"], found["AssumeRolePolicyDocument"]
+    own = json.loads(declared) if isinstance(declared, str) else declared
+    return declared if own == document else json.dumps(document)
+
+
 ROLE = Kind(
     token="aws:iam/role:Role",
     service="iam",
@@ -48,7 +58,11 @@ ROLE = Kind(
     ),
     autoname="name",
     fixed_name="name",
-    outputs={"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
+    outputs={
+        **{"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
+        "assumeRolePolicy": _trust_in_iam,
+    },
+    read_back=frozenset({"assumeRolePolicy"}),
 )
 
 

@@ -121,7 +121,6 @@ def untrusted(line, until=None):
     """The app does not trust the database's certificate, which is valid until then."""
     return said(
         line,
-        authorities=frozenset({"Amazon Root CA 1"}),
         database=a.database(authority="rds-ca-rsa2048-g1", certified_until=until),
     )
 
@@ -169,19 +168,21 @@ VARIANTS = {
     "app-database-away: away again": said(LOST, FOUND, LOST),
     "nothing: migrated at last": said(UNMIGRATED, MIGRATED),
     "app-cannot-migrate: with its consequences": said(UNMIGRATED, LOST, *UNAVAILABLE),
-    "app-requests-fail: all of three": said(*FAILS),
     "app-requests-failed: two": said(*FAILS[:2]),
     "app-requests-fail: the newest": said(*[asked("/", 200)] * 50, *UNAVAILABLE),
     "nothing: recovered": said(*[asked("/", 500)] * 50, asked("/", 200)),
     "app-requests-failed: one among many": said(
         *[asked("/", 200)] * 50, asked("/rare", 500), *[asked("/", 200)] * 50),
     "app-requests-fail: one page of two": said(*[asked("/page", 500)] * 3, *[asked("/other", 200)] * 9),
-    "app-requests-fail: with queries": said(*(asked(f"/?n={number}", 500) for number in range(3))),
     "nothing: not found": said(*[asked("/", 404)] * 9),
     "app-requests-fail: another server's log": said(
         *['10.0.0.1 - - [x] "GET / HTTP/1.1" 500 3 "-" "curl"'] * 3),
     "app-raises: the page, too": said(*[RAISED, asked("/", 500)] * 3, page=a.page(500)),
     "page-errors: raised": said(NO_VISIT, asked("/", 500), page=a.page(500, tries=3, database=500)),
+    "page-errors: a limiter": a.stack(page=a.page(429)),
+    "page-errors: another good status": a.stack(page=a.page(204, matcher="200")),
+    "page-silent: https without a listener": a.stack(
+        page=a.page(0, ended_at=f"https://{a.balancer().dns}/", problem="no listener on port 443")),
     "page-errors: redirects without end": a.stack(page=a.page(301, matcher="200-399", endless=True)),
     "page-unavailable: before its requests": said(*UNAVAILABLE, page=a.page(503)),
     "nothing: another deployment's log": a.stack(
@@ -193,13 +194,13 @@ VARIANTS = {
     "nothing: minutes of success since": counted((4, 4), (3, 0), (0, 0)),
     "nothing: minutes before the deployment": counted((9, 9), since=-600),
     "nothing: minutes before the log's": counted((9, 9), lines=[asked("/", 200)]),
-    "app-too-many-connections: of others": full(101),
-    "app-too-many-connections: a bastion": full(101, settings=a.choices(bastionEnabled="true")),
-    "app-too-many-connections: exec": full(101, settings=a.choices(execEnabled="true")),
-    "app-too-many-connections: a larger pool": full(101, main=env(DB_POOL_SIZE="9", WEB_CONCURRENCY="2")),
-    "app-too-many-connections: a number that is not known": full(None),
-    "app-too-many-connections: many tasks": full(112, tasks=(a.task(), *MANY)),
-    "app-too-many-connections: a class that is not known": full(112, database=a.database(kind="db.z9.odd")),
+    "log-too-many-connections: of others": full(101),
+    "log-too-many-connections: a bastion": full(101, settings=a.choices(bastionEnabled="true")),
+    "log-too-many-connections: exec": full(101, settings=a.choices(execEnabled="true")),
+    "log-too-many-connections: a larger pool": full(101, main=env(DB_POOL_SIZE="9", WEB_CONCURRENCY="2")),
+    "log-too-many-connections: a number that is not known": full(None),
+    "log-too-many-connections: many tasks": full(112, tasks=(a.task(), *MANY)),
+    "log-too-many-connections: a class that is not known": full(112, database=a.database(kind="db.z9.odd")),
     # A task of the app in webapp/ opens 6; 2 are the doctor's own.
     "nothing: as many connections as a pool": connections(8),
     "connection-leak: one more than a pool": connections(9),
@@ -218,23 +219,20 @@ VARIANTS = {
     "connections-near: of many tasks": connections(NEARLY, tasks=20),
     "nothing: connections of a class that is not known": connections(NEARLY, OTHER_APP, database=ODD),
     "nothing: connections that are not known": connections(None),
-    "app-too-many-connections: of another app, full": connections(110, OTHER_APP, **FULL_LOG),
+    "log-too-many-connections: of another app, full": connections(110, OTHER_APP, **FULL_LOG),
     "connections-near: nearly full": connections(110, OTHER_APP),
-    "app-too-many-connections: with a leak": connections(110, **FULL_LOG),
+    "log-too-many-connections: with a leak": connections(110, **FULL_LOG),
     "nothing: the password of before an answer": said("connection timeout expired", FOUND),
     "page-errors: a traceback of before an answer": said(*AFTER_A_FAULT, *FAILS, page=a.page(500)),
-    "page-waits-for-database: after another fault": said(
+    "log-database-slow: after another fault": said(
         *AFTER_A_FAULT, *[SLOW, asked("/", 503)] * 3, page=a.page(503)),
-    "page-waits-for-database: psycopg's words": said(
-        "psycopg.errors.LockNotAvailable: canceling statement due to lock timeout", page=a.page(503)),
     "page-unavailable: raised since a lock": said(SLOW, *OLD, page=a.page(503)),
     "page-unavailable: an answer since a lock": said(SLOW, asked("/", 200), page=a.page(503)),
-    "page-waits-for-database: after a rollback": a.failing(
+    "log-database-slow: after a rollback": a.failing(
         SCALED, rolled_back=True, logs=a.logs(b=[a.LISTENS], c=[a.LISTENS, *[SLOW, asked("/", 503)] * 3]),
         page=a.page(503)),
     "roll-out-going-on: a crash of another version": a.failing(OLD_CRASH, logs=a.logs(c=list(OLD))),
     "cannot-place-tasks: an image": unable(IMAGE),
-    "roll-out-going-on: an event of 100 s before it": with_events(unable(IMAGE), a.event(IMAGE, -700)),
     "roll-out-going-on: an event of days ago": with_events(unable(IMAGE), a.event(IMAGE, -3 * 24 * 3600)),
     "too-few-tasks: steady since the event": with_events(
         COMPLETED, a.event(STEADY, -200), a.event(IMAGE, -300)),
@@ -260,12 +258,10 @@ VARIANTS = {
         )
         for name, definition in (("another revision", a.OLD), ("an earlier try", a.NEW))
     },
-    "database-certificate-out-of-time: expired": untrusted(
-        "[SSL] certificate verify failed: certificate has expired (_ssl.c:1000)"),
-    "database-certificate-out-of-time: not yet valid": untrusted(
+    "log-certificate-time: not yet valid": untrusted(
         "[SSL] certificate verify failed: certificate is not yet valid (_ssl.c:1000)"),
-    "database-certificate-out-of-time: by RDS's date": untrusted(UNTRUSTED, a.at(-60)),
-    "database-authority: of another authority": untrusted(UNTRUSTED, a.at(60)),
+    "log-certificate: expired by RDS's date": untrusted(UNTRUSTED, a.at(-60)),
+    "log-certificate: of another authority": untrusted(UNTRUSTED, a.at(60)),
     **{
         where.format(name): now
         for name, words in RIGHTS.items()
@@ -273,12 +269,12 @@ VARIANTS = {
     },
     "app-cannot-migrate: in a schema as the database's user": said(
         json.dumps(json.loads(UNMIGRATED) | {"reason": "permission denied for schema public"})),
-    "database-variables, crash: a right of the database's user": crashed(
+    "crash: a right of the database's user": crashed(
         *trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits"),
         main=env(DB_USER=None)),
-    "app-wrong-password: of the database's user": said(REFUSED),
-    "app-wrong-password: of another user": said(REFUSED.replace("postgres", "app")),
-    "app-wrong-password: the page, too": a.stack(logs=a.logs(a=[REFUSED]), page=a.page(503)),
+    "log-wrong-password: of the database's user": said(REFUSED),
+    "log-wrong-password: of another user": said(REFUSED.replace("postgres", "app")),
+    "log-wrong-password: the page, too": a.stack(logs=a.logs(a=[REFUSED]), page=a.page(503)),
     "database-away: the page, too": a.stack(database=a.database(status="stopped"), page=a.page(503)),
     "subnets-full: beside the page": a.stack(
         page=a.page(500), network=a.network(replace(a.network().subnets["private-1"], free=1))),

@@ -8,9 +8,10 @@ from tools.snapshot.elb import Target
 from tools.snapshot.records import Part
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules
+from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules, trace
 
 NO_ANSWER = "Health checks failed"
+NO_CACHE = "redis.exceptions.ConnectionError: Error -2 connecting to redis:6379. Name or service not known."
 HELTH = {"settings": a.choices(healthPath="/helth"), "group": a.target_group(path="/helth")}
 ELSEWHERE = {
     "gunicorn": ["[INFO] Listening at: http://127.0.0.1:3000 (7)"],
@@ -18,6 +19,9 @@ ELSEWHERE = {
     "Flask": [" * Running on http://127.0.0.1:3000"],
     "Uvicorn": ["INFO: Uvicorn running on http://127.0.0.1:3000 (Press CTRL+C to quit)"],
     "Waitress": ["INFO:waitress:Serving on http://localhost:3000"],
+    "IPv6 alone, as asyncio's :: is": [
+        "INFO: Uvicorn running on http://[::]:3000 (Press CTRL+C to quit)"
+    ],
     "IPv6": ["Listening at: http://[::1]:3000 (7)"],
     "another interface": ["Server listening on http://172.17.0.2:3000"],
     "beside metrics": [
@@ -74,6 +78,12 @@ def slow(**times):
     return replace(SITUATIONS["slow-start"], logs=Part(replace(a.logs(), lines={"b" * 32: lines})))
 
 
+def waited(grace):
+    """A task that did not listen in 330 s."""
+    task = a.ended(ILL, code=143, started=a.at(-400), stopping=a.at(-70), stopped=a.at(-60))
+    return a.failing(task, service=a.going(grace=grace, events=(a.failed_check(),)))
+
+
 FORGOTTEN = replace(given_up(), tasks=Part(()))
 EARLIER = replace(FORGOTTEN.service.value.events[0], at=a.at(-700))
 ROLLED_BACK = a.failing(a.ended(ILL, code=143), rolled_back=True)
@@ -93,14 +103,12 @@ VARIANTS = {
     "health-slow: measured in the log": a.unhealthy("Request timed out", "Target.Timeout", [
         a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}',
         '{"message": "request", "path": "/reports", "duration_ms": 9100}']),
-    "health-needs-database: a rule keeps it away": answers(
+    "task-cannot-reach-database, health-check-drifted, health-errors: a rule keeps it away": answers(
         503, network=rules(db_in=()), group=a.target_group(path="/health/db")),
     "health-path-missing: a setting": answers(404, **HELTH),
     "health-path-missing: a setting, given up": a.failing(
         a.ended(ILL, code=0), service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
         **HELTH),
-    "health-check-mended: by the app's log": given_up(
-        '{"message": "request", "path": "/helth", "status": 404}'),
     "health-check-mended: by gunicorn's log": given_up(
         '127.0.0.1 - - [x] "GET /helth HTTP/1.1" 404 21 "-" "ELB-HealthChecker/2.0"'),
     "health-check-mended: the matcher": MATCHER,
@@ -127,8 +135,18 @@ VARIANTS = {
             '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
             "Listening at: http://0.0.0.0:8080 (7)"]),
     **named("wrong-address", ELSEWHERE, silent),
-    **named("too-few-tasks, targets-unhealthy", HERE, silent),
+    **named("too-few-tasks", HERE, silent),
     **named("health-host", HOST_LINES, lambda each: answers(each[0], lines=[a.LISTENS, each[1]])),
+    "health-matcher: a limiter": answers(429),
+    "app-raises: on the health check's path": answers(500, lines=[a.LISTENS, *trace(NO_CACHE)]),
+    "app-raises: again and again, before it listens": silent(
+        [*trace(NO_CACHE)] * 3, tasks=(a.task(health="UNKNOWN"),)),
+    "slow-start: a grace period that is longer by now": a.failing(
+        a.ended(ILL, code=143), service=a.going("FAILED", grace=600, events=(a.failed_check(),))),
+    "slow-start: after a long grace period": waited(300),
+    "slow-start: not as long as the grace period": waited(600),
+    "target-protocol: the health check's": silent(group=a.target_group(protocol="HTTPS")),
+    "health-check-drifted: off": a.stack(group=a.target_group(enabled=False)),
     "health-host: DJANGO_ALLOWED_HOSTS": answers(400, main=env(DJANGO_ALLOWED_HOSTS="www.example.com")),
     "health-host: SERVER_NAME": answers(404, main=env(SERVER_NAME="www.example.com")),
     "health-host: open hosts": answers(400, main=env(ALLOWED_HOSTS="*")),

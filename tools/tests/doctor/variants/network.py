@@ -151,8 +151,6 @@ def certified(status):
 
 ON_8080 = a.network(groups=a.groups(alb_in=(a.permission(8080, networks=a.ANYWHERE),)))
 VARIANTS = {
-    "balancer-cannot-reach-task: no inbound rule": a.stack(network=rules(app_in=())),
-    "task-https-closed: no outbound rule": a.stack(network=rules(app_out=())),
     "task-cannot-reach-database: the app times out": crashed(
         "connection timeout expired", network=rules(db_in=())),
     "task-cannot-reach-aws: no route": cut_off(NO_ROUTE),
@@ -160,7 +158,6 @@ VARIANTS = {
     "task-cannot-reach-aws: no such NAT gateway": cut_off(leading("nat", "nat-9")),
     "task-cannot-reach-aws: an internet gateway": cut_off(leading("igw", "igw-1")),
     "task-cannot-reach-aws: a failed NAT gateway": cut_off(state="failed"),
-    "task-cannot-reach-aws: a NAT gateway of the database's": cut_off(subnet="database-1"),
     "task-cannot-reach-aws: a NAT gateway of its own subnet": cut_off(subnet="private-1"),
     "nothing: a public address": a.stack(
         network=a.network(leading("igw", "igw-1")), service=a.service(public_ip=True)),
@@ -189,7 +186,6 @@ VARIANTS = {
     "balancer-lets-more-in, internet-cannot-reach-balancer: both": let_in(
         on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME),
     "balancer-lets-nobody-in: another port": let_in(a.permission(8080, networks=a.ANYWHERE)),
-    "balancer-lets-nobody-in: no address": let_in(a.permission(80)),
     "internet-cannot-reach-balancer: a port that redirects": https(OURS, DEFAULT, open_=(443,)),
     # In whatever order ELB lists them: the number counts.
     **named("rule-in-the-way", IN_FRONT, lambda each: listening(OURS, each, DEFAULT)),
@@ -218,8 +214,16 @@ VARIANTS = {
         balancer=a.entrance(port=8080), page=a.page(0), network=ON_8080),
     "rule-in-the-way: in stage 1": a.stage1(balancer=a.entrance(
         rule("7", PAGE, action="redirect"), Rule(priority="default", action="fixed-response"))),
-    "rule-taken: another path": a.stage1(balancer=a.entrance(
+    "rule-in-the-way: of the same number in stage 1": a.stage1(balancer=a.entrance(
         rule("100", ("path-pattern", ("/other",)), action="redirect"),
         Rule(priority="default", action="fixed-response"))),
+    "task-cannot-reach-aws: the public subnets' route table": cut_off(
+        replace(leading("igw", "igw-1"), other_association="rtbassoc-1")),
+    "task-cannot-reach-aws: a route table without a route": cut_off(
+        replace(NO_ROUTE, other_association="rtbassoc-1")),
+    "balancer-cut-off: another route table": a.stack(network=a.network(subnets={
+        **a.network().subnets,
+        "public-1": a.subnet("public-1", "10.0.0.0/24", other_association="rtbassoc-2")}),
+        service=a.service(subnets=())),
     "balancer-cut-off: in private subnets": a.stage1(balancer=a.balancer(subnets=("private-1",))),
 }  # fmt: skip

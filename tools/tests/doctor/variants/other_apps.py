@@ -72,23 +72,22 @@ MINE = {"appFolder": "apps/mine"}
 OLD_NAMES = dict.fromkeys(("DB_PASSWORD", "PGPASSWORD"), f"{OTHER_SECRET}:password::")
 VARIANTS = {
     **{
-        f"crash-{log.cause}: {name}": crashed("starting", *log.lines)
+        f"log-{log.cause}: {name}": crashed("starting", *log.lines)
         for name, log in CAUSES.items()
     },
-    **{f"crash-variable-missing: {name}": lacks(name) for name in NAMES},
-    "crash-variable-missing: GREETING of another app": lacks("GREETING", settings=settings()),
-    "crash-variable-missing: a secret before": lacks("SIGNATURE_SALT", definitions=BEFORE),
-    "crash-variable-missing: another project": lacks("SECRET_KEY", "acme"),
-    "crash-database-elsewhere: localhost": crashed(LOCALHOST, settings=settings()),
-    "crash-database-elsewhere: localhost in webapp": crashed(LOCALHOST),
+    **{f"log-variable-missing: {name}": lacks(name) for name in NAMES},
+    "log-variable-missing: a secret before": lacks("SIGNATURE_SALT", definitions=BEFORE),
+    "log-variable-missing: another project": lacks("SECRET_KEY", "acme"),
+    "log-database-elsewhere: localhost": crashed(LOCALHOST, settings=settings()),
+    "log-database-elsewhere: localhost in webapp": crashed(LOCALHOST),
     **{
-        f"crash-host-unknown: {name}": crashed(NO_DB, settings=settings(variables))
+        f"log-host-unknown: {name}": crashed(NO_DB, settings=settings(variables))
         for name, variables in ELSEWHERE.items()
     },
-    "app-wrong-password: rotated since the task's start": rotated(-300, **MINE),
-    "app-wrong-password: rotated before": rotated(-900, **MINE),
-    "app-wrong-password: webapp reads it again": rotated(-300),
-    "crash-migration-exists: retried for ever": a.unhealthy(
+    "log-wrong-password: rotated since the task's start": rotated(-300, **MINE),
+    "log-wrong-password: rotated before": rotated(-900, **MINE),
+    "log-wrong-password: webapp reads it again": rotated(-300),
+    "log-migration-exists: retried for ever": a.unhealthy(
         "Health checks failed", lines=["INFO  [alembic] 0", *RETRIED * 3], tasks=(a.task(health="UNKNOWN"),)),
     "database-secret: the app's own name of it": a.stack(
         a.choices(**MINE, appSecrets='{"PGPASSWORD": "${DB_PASSWORD}"}'),
@@ -102,20 +101,20 @@ VARIANTS = {
     "wrong-address: of appVariables": a.unhealthy(
         "Health checks failed", main=env(HOST="127.0.0.1"), settings=settings({"HOST": "127.0.0.1"}),
         lines=["Listening at: http://127.0.0.1:3000 (7)"]),
-    "crash-no-temporary-folder: another app": crashed(NO_FOLDER, settings=settings()),
+    "log-no-temporary-folder: another app": crashed(NO_FOLDER, settings=settings()),
     "health-path-missing: the usual path": health_check(404, "/health"),
     "health-path-missing: the declared path": health_check(404, "/up"),
-    "health-needs-database: by another path": health_check(500, "/up", database=a.database(status="stopped")),
+    "database-away, health-errors: by another path": health_check(500, "/up", database=a.database(status="stopped")),
     "health-matcher: another good status": health_check(204, "/up"),
-    "database-wants-tls: of appVariables": a.stack(
-        settings({"DB_SSLMODE": "disable"}), main=env(DB_SSLMODE="disable")),
-    "database-authority: another image": a.stack(
-        settings(), logs=a.logs(a=[f"connection failed: {UNTRUSTED}"]),
+    "log-no-tls: of appVariables": crashed(
+        'no pg_hba.conf entry for host "10.0.16.4", no encryption', settings=settings({"DB_SSLMODE": "disable"})),
+    "log-certificate: another image": a.stack(
+        settings(), logs=a.logs(a=[f"connection failed: {UNTRUSTED}"]), page=a.page(500),
         database=a.database(authority="rds-ca-rsa2048-g1")),
     "nothing: a page that answers": a.stack(settings(), logs=a.logs(a=[REFUSED])),
-    "app-wrong-password: a page that fails": a.stack(settings(), logs=a.logs(a=[REFUSED]), page=a.page(500)),
+    "log-wrong-password: a page that fails": a.stack(settings(), logs=a.logs(a=[REFUSED]), page=a.page(500)),
     "crash: only webapp demands DB_HOST": crashed(
         main=a.definition(environment={"PORT": "3000"}), settings=settings()),
-    "app-too-many-connections: of another app": a.stack(
+    "log-too-many-connections: of another app": a.stack(
         settings(), logs=a.logs(a=["FATAL: sorry, too many clients already"]), page=a.page(500)),
 }  # fmt: skip

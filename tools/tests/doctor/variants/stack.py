@@ -45,7 +45,8 @@ def rolling(running=0, desired=1, healthy=(), **changes):
     primary = a.deployment(rollout="IN_PROGRESS", running=running, desired=desired, pending=1)
     service = a.service(running=running, desired=desired, pending=1, deployments=(primary,))
     targets = tuple(Target(address=each, port=3000, state="healthy") for each in healthy)
-    return a.stack(service=service, targets=targets, **changes)
+    settings = a.choices(desiredCount=str(desired))
+    return a.stack(settings, service=service, targets=targets, **changes)
 
 
 def tick_of(hours, zone="Asia/Tokyo"):
@@ -57,9 +58,16 @@ def two_tasks(**service):
     """Two tasks that are healthy."""
     targets = [Target(address=each.address, port=3000, state="healthy") for each in TWO_TASKS]
     running = a.service(desired=2, running=2, **service)
-    return {"service": running, "tasks": TWO_TASKS, "targets": tuple(targets)}
+    two = a.choices(desiredCount="2")
+    return {"settings": two, "service": running, "tasks": TWO_TASKS, "targets": tuple(targets)}
 
 
+FIVE = {
+    "tasks": tuple(a.task(str(each) * 32, address=f"10.0.16.{each}") for each in range(5)),
+    "targets": tuple(
+        Target(address=f"10.0.16.{each}", port=3000, state="healthy") for each in range(5)
+    ),
+}
 TWO, TIGHT = two_tasks(), two_tasks(maximum=150)
 QUOTAS = {
     "nothing: two tasks and two new ones fit": (Quota(limit=1.0), TWO),
@@ -79,7 +87,7 @@ def scaling(limit, most):
         taskCpu="512", taskMemory="1024", minCount="2", maxCount=most, scaleCpuTarget="60"
     )
     main = a.definition(cpu=512, memory=1024)
-    return a.stack(settings, quota=Quota(limit=limit), main=main, **TWO)
+    return a.stack(**{**TWO, "settings": settings}, quota=Quota(limit=limit), main=main)
 
 
 BY_SCHEDULE = (
@@ -138,7 +146,6 @@ VARIANTS = {
         execution=a.DENIED, network=rules(app_in=())),
     "stack-paused: AWS started its database": a.stack(**QUIET, database=a.database(pause=Pause(a.NOW))),
     "stack-paused: without a final snapshot": a.stack(a.choices(databaseFinalSnapshot=""), **PAUSED),
-    "stack-paused: with a final snapshot": a.stack(a.choices(databaseFinalSnapshot="final"), **PAUSED),
     "stack-paused: within the hours": a.stack(
         a.choices(schedule="mon-fri 08:00-22:00"), database=STOPPED, **NONE_RUN),
     "database-away: tasks run again": a.stack(database=STOPPED),
@@ -159,12 +166,10 @@ VARIANTS = {
     "fargate-quota-small: beside other tasks": a.stack(
         quota=Quota(limit=6, elsewhere=5.6, code="L-36FBB829")),
     "scaled-to-zero: two in the stack file": a.stack(a.choices(desiredCount="2"), **NONE_RUN),
-    "scaled-to-zero: by the program": replace(
-        a.stack(a.choices(desiredCount="2"), **NONE_RUN), by_program=True),
     "scaled-to-zero: by the stack file": a.stack(a.choices(desiredCount="0"), **NONE_RUN),
     **{f"scaled-to-zero-by-schedule: {each}": tick_of(each) for each in BY_SCHEDULE},
-    **{f"scaled-to-zero-in-hours: {each}": tick_of(each) for each in IN_HOURS},
-    "scaled-to-zero-in-hours: UTC": tick_of("mon-fri 08:00-20:00", "UTC"),
+    **{f"scaled-to-zero: within {each}": tick_of(each) for each in IN_HOURS},
+    "scaled-to-zero: within hours of UTC": tick_of("mon-fri 08:00-20:00", "UTC"),
     "roll-out-going-on: provisioning": rolling(tasks=(PROVISIONING,)),
     "roll-out-going-on: one of two is healthy": rolling(2, 2, ["10.0.16.4"], tasks=TWO_TASKS),
     "roll-out-going-on: both are healthy": rolling(2, 2, ["10.0.16.4", "10.0.16.5"], tasks=TWO_TASKS),
@@ -194,7 +199,7 @@ VARIANTS = {
     "nothing: jobs that cannot be read": a.stack(jobs=a.DENIED),
     "nothing: a worker": a.with_worker(),
     "crash: a worker": a.crashing_worker("connecting", "ValueError: no broker"),
-    "crash-module-missing: a worker": a.crashing_worker("ModuleNotFoundError: No module named 'celery'"),
+    "log-module-missing: a worker": a.crashing_worker("ModuleNotFoundError: No module named 'celery'"),
     "out-of-memory: a worker": a.crashing_worker(container=FULL, code=137),
     "crash: the web tasks and a worker": replace(WEB, workers=CRASHING.workers),
     "image-missing: a worker, too": a.with_worker(
@@ -202,7 +207,8 @@ VARIANTS = {
     "rolled-back: a worker": rolled_back_worker(),
     "crash: a worker beside one that was rolled back": replace(
         CRASHING, workers={**CRASHING.workers, "sms": replace(BACK, names=BACK.names.of_worker("sms"))}),
-    "worker-count: three": a.with_worker(
+    "count-differs: five tasks": a.stack(service=a.service(desired=5, running=5), **FIVE),
+    "count-differs: three": a.with_worker(
         service=a.worker_service(desired=3, running=3),
         tasks=tuple(a.task(letter * 32, definition=a.MAIL) for letter in "def")),
     "stack-paused: a worker": a.with_worker(
@@ -233,7 +239,6 @@ VARIANTS = {
     "deploy-command-failed: a lock": not_deployed(command_task(1), settings=BASTION, logs=a.logs(b=[LOCKED])),
     "task-cannot-reach-database: deployCommand": not_deployed(command_task(), network=rules(db_in=())),
     "deploy-command-failed: not started": not_deployed(command_task(None, name="b" * 32)),
-    "not-deployed: deployCommand succeeded": not_deployed(command_task(0)),
     "not-deployed: deployCommand runs": not_deployed(a.task(started_by="careapp-deploy")),
     "not-deployed: events of the version that runs": replace(
         not_deployed(), service=Part(replace(not_deployed().service.value, events=(a.failed_check(),)))),

@@ -184,6 +184,9 @@ NEW_BESIDE_OLD = {
         a.task(definition=a.OLD, started_by="ecs-svc/1"),
     ),
 }
+NO_PROGRAM = (
+    "CannotStartContainerError: OCI runtime create failed: unable to start container process:"
+)
 VARIANTS = {
     **{
         f"{first}: sidecar {sidecar}, app {app}{', after SIGTERM' if told else ''}": sidecar_exited(
@@ -193,37 +196,34 @@ VARIANTS = {
         for sidecar, app, told in exits
     },
     "crash-by-program: behind gunicorn's control socket": crashed(CONTROL, *SYNTAX),
-    "crash-read-only-root: another program's control server": crashed(
+    "log-read-only-root: another program's control server": crashed(
         "OSError: [Errno 30] Read-only file system: '/srv/control server'"),
     "crash-by-program: behind what the version before writes, too": crashed(
         *(NO_CACHE, *SYNTAX), serving=[NO_CACHE]),
-    "crash-permission: what the version before does not write": crashed(
+    "log-permission: what the version before does not write": crashed(
         *(NO_CACHE, *SYNTAX), serving=["another line"]),
-    "crash-wrong-password: of the version before, too": crashed(REFUSED, serving=[REFUSED]),
+    "log-wrong-password: of the version before, too": crashed(REFUSED, serving=[REFUSED]),
     "crash: exit 0 with an error in its log": crashed("ERROR: no broker", code=0),
     "crash: exit 3 of a shell script": crashed("no configuration", code=3),
     "crash: exit 3 of gunicorn": crashed("[7] [ERROR] Reason: Worker failed to boot.", code=3),
     "crash-by-program: a type error": crashed(*trace("TypeError: create() takes 0 arguments")),
-    "image-architecture: exec format error": crashed("exec /usr/bin/python: exec format error", code=255),
     "image-architecture: the task's processor": a.stack(main=a.definition(architecture="ARM64")),
     "image-architecture: the program's processor": replace(
         a.stack(main=a.definition(architecture="ARM64")), by_program=True),
-    "crash-variable-missing: rolled back": crashed("KeyError: 'DB_HOST'", rolled_back=True),
-    "crash-variable-missing: the old version serves on": a.stack(
+    "log-variable-missing: rolled back": crashed("KeyError: 'DB_HOST'", rolled_back=True),
+    "log-variable-missing: the old version serves on": a.stack(
         **NEW_BESIDE_OLD, logs=a.logs(b=["KeyError: 'DB_HOST'"])),
-    "task-start-mended: rolled back to the same revision": BLIND,
-    "task-start-mended, rolled-back: to the same revision": BLIND,
+    "task-cannot-start, rolled-back: to the same revision": BLIND,
     "nothing: a task of before the last deployment": replace(BLIND, rollback_reason=Part("")),
-    "crash-module-missing: a traceback in one line of JSON": crashed(*as_json(TRACE)),
-    "crash-module-missing: cut off by later lines": crashed(*TRACE, *"abcdefgh"),
-    "crash-module-missing: a traceback of a library": crashed(*TRACE[:3], TRACE[-1]),
-    "crash-module-missing: a traceback": crashed(*TRACE),
+    "log-module-missing: a traceback in one line of JSON": crashed(*as_json(TRACE)),
+    "log-module-missing: cut off by later lines": crashed(*TRACE, *"abcdefgh"),
+    "log-module-missing: a traceback of a library": crashed(*TRACE[:3], TRACE[-1]),
     **{name: crashed(*lines) for name, lines in TRACES.items()},
     **{f"{name} in JSON": crashed(*as_json(lines)) for name, lines in TRACES.items()},
     **{f"crash: ended by signal {code - 128}": crashed("x", code=code) for code in (138, 139, 143)},
     "crash: refused": crashed(*trace("ConnectionRefusedError: [Errno 111] Connection refused")),
     "crash: a cache that times out": crashed(*trace("TimeoutError: the cache does not answer")),
-    "crash-worker-class: its traceback": crashed(*WORKER_CLASS),
+    "log-worker-class: its traceback": crashed(*WORKER_CLASS),
     "task-cannot-reach-aws: ECS's words": never_started(
         f"{INIT}There is a connection issue between the task and AWS Secrets Manager.",
         network=a.network(NO_ROUTE)),
@@ -249,23 +249,22 @@ VARIANTS = {
                 name="e" * 32))),
     "task-role-cannot-read-secret: the app was refused": a.stack(
         task_role=a.role(a.TOKEN), logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
-    "app-wrong-password: a task role that may read": a.stack(logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
+    "log-wrong-password: a task role that may read": a.stack(logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
     "process-ends: a sidecar that is not essential": sidecar_exited(1, 0, sidecar=replace(PROXY, essential=False)),
     "out-of-memory: no answer in time": a.unhealthy(
         "Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
-    "out-of-memory: no answer": a.unhealthy("Health checks failed", lines=["Booting worker", KILLED]),
     "out-of-memory: stopped by its own check": a.failing(
         a.ended("Task failed container health checks", code=0), logs=a.logs(b=[a.LISTENS, KILLED])),
-    "health-slow: gunicorn kills a slow worker": a.unhealthy(
+    "log-worker-timeout: gunicorn kills a slow worker": a.unhealthy(
         "Request timed out", lines=[a.LISTENS, "[CRITICAL] WORKER TIMEOUT (pid:7)", KILLED]),
     "out-of-memory: the smallest task": starved(256, 512),
     "out-of-memory: more than its CPU takes": starved(256, 2048),
     "fargate-quota-small, out-of-memory: 8 vCPU": starved(8192, 61440, **LARGE),
     "fargate-quota-small, out-of-memory: the largest task": starved(32768, 249856, **LARGE),
     "nothing: killed before the service was steady": leaking(-500, -559),
-    "workers-die: killed since": leaking(-500, -60),
+    "out-of-memory-later: a worker": leaking(-500, -60),
     "nothing: killed more than an hour ago": leaking(-9000, -3700),
-    "tasks-die: out of memory": a.stack(tasks=(a.task(), DIED)),
+    "out-of-memory-later, tasks-die: a task": a.stack(tasks=(a.task(), DIED)),
     "nothing: out of memory before the deployment": a.stack(
         tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))),
     "tasks-die: beside an interruption": a.stack(
@@ -302,9 +301,11 @@ VARIANTS = {
     "stopped-by-hand: with a reason": by_hand(reason="maintenance of the rack"),
     "nothing: stopped by hand and replaced": a.stack(
         tasks=(a.task(), a.ended("Task stopped by user", stop="UserInitiated"))),
-    "task-start-mended: a log group that was put right": start_failed(),
+    "log-start-script: a file that the image lacks": never_started(
+        f'{NO_PROGRAM} exec: "/srv/start.sh": stat /srv/start.sh: no such file or directory: unknown'),
+    "log-start-script: a program that the image lacks": never_started(
+        f'{NO_PROGRAM} exec: "gunicorm": executable file not found in $PATH: unknown'),
     "task-cannot-start: while ECS tries": start_failed("IN_PROGRESS"),
     "execution-role-cannot-log: while ECS has given up": start_failed(
         execution=a.role(a.TOKEN, a.PULL, a.READ)),
-    "task-cannot-start: a role that cannot be read": start_failed(execution=a.DENIED),
 }  # fmt: skip

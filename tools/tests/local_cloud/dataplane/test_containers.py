@@ -147,6 +147,17 @@ def test_memory_beyond_the_limit_kills_the_process_that_uses_most(image, who, co
     assert running.reason == reason
 
 
+def test_start_script_with_cr_lf_ends_as_by_runc(image, tmp_path):
+    script = tmp_path / "start.sh"
+    script.write_bytes(b"#!/bin/sh\r\nexec sleep 9\r\n")
+    script.chmod(0o755)
+    definition = {"name": "app", "environment": [], "command": [str(script)]}
+    running = Process(plan(definition, image, {}, {}, None), Guardian(), None, None)
+    with running.output:
+        assert running.wait() == 255
+        assert running.output.read() == f"exec {script}: no such file or directory\n".encode()
+
+
 def certificates(file: Path) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(file.read_bytes())
 

@@ -18,6 +18,11 @@ from tools.tests.local_cloud.providers.conftest import (
     where,
 )
 
+TRUST = {
+    "Effect": "Allow",
+    "Action": "sts:AssumeRole",
+    "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+}
 INGRESS = "vpc/securityGroupIngressRule"
 
 
@@ -195,6 +200,17 @@ def test_a_role_with_a_policy_stays(aws, make):
     refused(made.delete, "DeleteConflict", "must delete policies first")
     made.inputs["forceDetachPolicies"] = True
     made.delete()
+
+
+def test_trust_policy_by_hand_is_read_and_taken_back(aws, make):
+    made = make("iam/role", name=unique("trusting"), assumeRolePolicy=document(TRUST))
+    assert made.read()["assumeRolePolicy"] == document(TRUST)
+    by_hand = document({**TRUST, "Principal": {"Service": "ec2.amazonaws.com"}})
+    aws.iam.update_assume_role_policy(RoleName=made.id, PolicyDocument=by_hand)
+    made.inputs["assumeRolePolicy"] = made.read()["assumeRolePolicy"]
+    assert json.loads(made.inputs["assumeRolePolicy"]) == json.loads(by_hand)
+    made.change(assumeRolePolicy=document(TRUST))
+    assert made.read()["assumeRolePolicy"] == document(TRUST)
 
 
 def test_a_bucket_s_policy_about_tls_is_met_and_a_deny_holds(aws, make):
