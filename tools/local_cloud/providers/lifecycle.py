@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
-from tools.local_cloud.providers.kind import Kind, Subject, Values, path
+from tools.local_cloud.providers.kind import CHOSEN, Kind, Subject, Values, path
 
 TAGGING: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(
@@ -93,6 +93,8 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
     params, taken = to_parameters(
         _model(calls, kind, kind.create), _creation_inputs(kind, prepared)
     )
+    chosen = {name for name in inputs.get(CHOSEN, ()) if name in kind.defaults}
+    given = {name: value for name, value in prepared.items() if name not in chosen}
     known = ""
     if kind.on_create:
         identity = kind.on_create(calls, kind, prepared)
@@ -109,7 +111,7 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
     try:
         wait(subject, cancel)
         for setting in kind.settings:
-            if setting.on_create and _any_left(setting.inputs, prepared, taken):
+            if setting.on_create and _any_left(setting.inputs, given, taken):
                 setting.apply(subject)
         if kind.follow:
             kind.follow(subject, None, cancel)

@@ -108,6 +108,7 @@ RULE = Kind(
             on_create=False,
         ),
     ),
+    defaults={"eventBusName": "default"},
     autoname="name",
     fixed_name="name",
     outputs={"arn": "Arn", "name": "Name"},
@@ -190,6 +191,7 @@ LOG_GROUP = Kind(
     prepare=renamed({"name": "logGroupName"}),
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("retentionInDays",), apply=_keep),),
+    defaults={"retentionInDays": 0, "skipDestroy": False},
     autoname="name",
     fixed_name="name",
     outputs={

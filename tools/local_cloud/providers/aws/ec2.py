@@ -58,8 +58,8 @@ VPC = Kind(
     found="Vpcs[0]",
     delete="delete_vpc",
     replaces=frozenset({"cidrBlock"}),
-    # pulumi_aws, Vpc: enable_dns_support "defaults to true"; enable_dns_hostnames stays as it is without a value.
-    settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", enableDnsSupport=True),),
+    settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", "enableDnsSupport"),),
+    defaults={"enableDnsSupport": True},
     outputs={
         "arn": arn("vpc"),
         "ownerId": "OwnerId",
@@ -92,6 +92,7 @@ SUBNET = Kind(
     settings=(
         one_by_one("modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"),
     ),
+    defaults={"assignIpv6AddressOnCreation": False, "mapPublicIpOnLaunch": False},
     outputs={"arn": arn("subnet"), "ownerId": "OwnerId"},
     tag_type="subnet",
 )

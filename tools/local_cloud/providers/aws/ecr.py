@@ -6,7 +6,7 @@ from tools.local_cloud.providers.kind import Kind, Setting, Subject, renamed
 
 
 def _remove(subject: Subject) -> None:
-    subject.call("delete_repository", force=subject.inputs["force"])
+    subject.call("delete_repository", force=bool(subject.inputs.get("force")))
 
 
 def _mutability(subject: Subject) -> None:
@@ -32,13 +32,14 @@ REPOSITORY = Kind(
     read="describe_repositories",
     found="repositories[0]",
     replaces=frozenset({"name", "encryptionConfigurations"}),
-    prepare=renamed({"name": "repositoryName", "forceDelete": "force"}, force=False),
+    prepare=renamed({"name": "repositoryName", "forceDelete": "force"}),
     ignored={"force": "used by _remove"},
     settings=(
         Setting(inputs=("imageTagMutability",), apply=_mutability, on_create=False),
         Setting(inputs=("imageScanningConfiguration",), apply=_scanning, on_create=False),
     ),
     on_delete=_remove,
+    defaults={"imageTagMutability": "MUTABLE"},
     autoname="name",
     fixed_name="name",
     outputs={

@@ -113,6 +113,7 @@ TASK_DEFINITION = Kind(
         "skipDestroy": "keeps it when the provider is to delete it",
         "trackLatest": "only tells the provider which revision to compare with",
     },
+    defaults={"skipDestroy": False, "trackLatest": False},
     outputs={
         "arn": "taskDefinitionArn",
         "arnWithoutRevision": lambda _, found: _revision_less(found["taskDefinitionArn"]),
@@ -270,6 +271,11 @@ SERVICE = Kind(
     ),
     prepare=_service,
     ignored=PROVIDER_ONLY,
+    defaults={
+        **{"deploymentMaximumPercent": 200, "deploymentMinimumHealthyPercent": 100},
+        **{"enableEcsManagedTags": False, "enableExecuteCommand": False},
+        **{"schedulingStrategy": "REPLICA", "waitForSteadyState": False},
+    },
     autoname="name",
     fixed_name="name",
     outputs={

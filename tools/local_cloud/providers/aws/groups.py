@@ -96,7 +96,7 @@ def _in_ec2(way: str) -> Callable[[Subject, Values], Any]:
 
     def read(subject: Subject, found: Values) -> Any:
         declared, held = subject.inputs.get(way), set(_held(found, way))
-        if declared is None or _singles(subject, declared) == held:
+        if declared is not None and _singles(subject, declared) == held:
             return declared
         return [
             {"protocol": protocol, "fromPort": first, "toPort": last, kind: [peer]}
@@ -124,7 +124,7 @@ def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
     """
     params: Values = {
         "GroupName": inputs["name"],
-        "Description": inputs.get("description", "Managed by Pulumi"),
+        "Description": inputs["description"],
     }
     if inputs.get("vpcId"):
         params["VpcId"] = inputs["vpcId"]
@@ -182,6 +182,7 @@ GROUP = Kind(
         "revokeRulesOnDelete": "used by _remove_group",
     },
     settings=INLINE_RULES,
+    defaults={"description": "Managed by Pulumi", "revokeRulesOnDelete": False},
     autoname="name",
     outputs=OUTPUTS,
     read_back=frozenset(WAYS),

@@ -46,6 +46,7 @@ ROLE = Kind(
         Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),
         Setting(inputs=("permissionsBoundary",), apply=_bound, on_create=False),
     ),
+    defaults={"forceDetachPolicies": False, "maxSessionDuration": 3600, "path": "/"},
     autoname="name",
     fixed_name="name",
     outputs={"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
@@ -218,9 +219,10 @@ INSTANCE_PROFILE = Kind(
     replaces=frozenset({"name", "namePrefix", "path"}),
     prepare=renamed({"name": "instanceProfileName"}),
     settings=(Setting(inputs=("role",), apply=_change_role, on_create=False),),
+    defaults={"path": "/"},
     autoname="name",
     fixed_name="name",
-    outputs={"arn": "Arn", "name": "InstanceProfileName", "uniqueId": "InstanceProfileId"},
+    outputs={"arn": "Arn", "name": "InstanceProfileName"},
 )
 
 KINDS = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT, MANAGED_POLICY, INSTANCE_PROFILE)

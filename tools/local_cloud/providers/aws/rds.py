@@ -26,10 +26,8 @@ SUBNET_GROUP = Kind(
     delete="delete_db_subnet_group",
     update="modify_db_subnet_group",
     replaces=frozenset({"name", "namePrefix"}),
-    prepare=renamed(
-        {"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"},
-        DBSubnetGroupDescription="Managed by Pulumi",
-    ),
+    prepare=renamed({"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"}),
+    defaults={"description": "Managed by Pulumi"},
     autoname="name",
     fixed_name="name",
     outputs={"arn": "DBSubnetGroupArn", "name": "DBSubnetGroupName", "vpcId": "VpcId"},
@@ -58,12 +56,10 @@ PARAMETER_GROUP = Kind(
     found="DBParameterGroups[0]",
     delete="delete_db_parameter_group",
     replaces=frozenset({"name", "namePrefix", "family", "description"}),
-    prepare=renamed(
-        {"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"},
-        description="Managed by Pulumi",
-    ),
+    prepare=renamed({"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"}),
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("parameters",), apply=_set_parameters),),
+    defaults={"description": "Managed by Pulumi", "skipDestroy": False},
     autoname="name",
     fixed_name="name",
     outputs={"arn": "DBParameterGroupArn", "name": "DBParameterGroupName"},
@@ -123,7 +119,7 @@ def _remove_instance(subject: Subject) -> None:
     inputs = subject.inputs
     params: Values = {
         "SkipFinalSnapshot": bool(inputs.get("skipFinalSnapshot")),
-        "DeleteAutomatedBackups": bool(inputs.get("deleteAutomatedBackups", True)),
+        "DeleteAutomatedBackups": bool(inputs.get("deleteAutomatedBackups")),
     }
     if not params["SkipFinalSnapshot"]:
         if not inputs.get("finalSnapshotIdentifier"):
@@ -183,7 +179,13 @@ INSTANCE = Kind(
             on_create=False,
         ),
     ),
+    defaults={
+        **{"applyImmediately": False, "autoMinorVersionUpgrade": True, "copyTagsToSnapshot": False},
+        **{"dedicatedLogVolume": False, "deleteAutomatedBackups": True, "monitoringInterval": 0},
+        **{"performanceInsightsEnabled": False, "publiclyAccessible": False},
+    },
     autoname="identifier",
+    joint="",
     fixed_name="identifier",
     ready=("DBInstanceStatus", "available"),
     outputs={

@@ -294,7 +294,7 @@ OBJECTS = tuple(
             Setting(inputs=("tags",), apply=_tag_object, on_create=False),
         ),
         autoname="key",
-        suffixed=False,
+        joint=None,
         outputs={
             "arn": lambda subject, _: f"arn:aws:s3:::{subject.inputs['bucket']}/{subject.identity}",
             "contentType": "ContentType",
