@@ -70,7 +70,7 @@ Follow = Callable[[Subject, Values | None, Event], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Inputs that a separate operation sets, after creation and on a change."""
+    """Inputs that a separate operation sets: after creation, if that did not take them, and on a change."""
 
     inputs: tuple[str, ...]
     apply: Apply
@@ -159,6 +159,17 @@ def modify(operation: str, *inputs: str) -> Setting:
         subject.call(operation, **subject.calls.convert(subject.kind.service, operation, chosen))
 
     return Setting(inputs=inputs, apply=apply)
+
+
+def whole(operation: str, *inputs: str) -> Setting:
+    """Return the setting that sends everything when one of ``inputs`` changes, because ``operation`` needs it."""
+
+    def apply(subject: Subject) -> None:
+        service = subject.kind.service
+        params = subject.calls.convert(service, operation, subject.inputs)
+        subject.calls(service, operation, params)
+
+    return Setting(inputs=inputs, apply=apply, on_create=False)
 
 
 def one_by_one(operation: str, *inputs: str) -> Setting:

@@ -34,7 +34,6 @@ CLUSTER = Kind(
     autoname="name",
     fixed_name="name",
     outputs={"arn": "clusterArn", "name": "clusterName"},
-    absent=("ClusterNotFoundException",),
 )
 
 
@@ -74,7 +73,6 @@ PROVIDERS = Kind(
         ),
     ),
     outputs={"clusterName": "clusterName"},
-    absent=("ClusterNotFoundException",),
 )
 
 
@@ -288,7 +286,6 @@ SERVICE = Kind(
     follow=_wait_until_steady,
     repeated=frozenset({"forceNewDeployment"}),
     read_back=frozenset({"desiredCount", "networkConfiguration", "taskDefinition"}),
-    absent=("ServiceNotFoundException", "ClusterNotFoundException"),
 )
 
 KINDS = (CLUSTER, PROVIDERS, TASK_DEFINITION, SERVICE)
