@@ -45,11 +45,6 @@ TOPIC = Kind(
 )
 
 
-def _policy(inputs: Values) -> Values:
-    named = {"topicArn": inputs["arn"], "attributeName": "Policy"}
-    return {**named, "attributeValue": inputs["policy"]}
-
-
 def _only_the_owner(subject: Subject) -> None:
     """Set the policy that allows only the account, as the provider does: a topic always has a policy."""
     owner = {
@@ -75,7 +70,9 @@ POLICY = Kind(
     repeated=frozenset({"attributeName"}),
     on_delete=_only_the_owner,
     replaces=frozenset({"arn"}),
-    prepare=_policy,
+    prepare=lambda inputs: renamed({"arn": "topicArn", "policy": "attributeValue"})(
+        {**inputs, "attributeName": "Policy"}
+    ),
     outputs={"owner": "Owner"},
 )
 
