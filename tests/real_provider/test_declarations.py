@@ -60,7 +60,7 @@ LACKING = {
 """What 5.100 cannot express, with ECS's parameter and pulumi_aws's type: strategies, hooks and test rules."""
 
 
-def test_what_the_provider_lacks_is_known_by_name_to_pulumi_and_ecs(life):
+def test_what_the_provider_lacks_is_known_to_pulumi_and_ecs(life):
     assert {path for path, _ in life.missing} == LACKING.keys()
     request = get_service_model("ecs").operation_model("CreateService").input_shape
     strategies = set()

@@ -257,6 +257,15 @@ def wait(subject: Subject, cancel: Event) -> None:
             raise NotReady(f"{subject.identity} is {state!r}, not {target!r}, after {WAIT:.0f} s")
 
 
+def until_gone(subject: Subject, seconds: float) -> None:
+    """Wait until AWS no longer describes the resource. Raises TimeoutError after wall-clock seconds."""
+    deadline = time.monotonic() + seconds
+    while describe(subject) is not None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{subject.identity} is still there after {seconds:.0f} s")
+        time.sleep(0.1)
+
+
 def reasons(described: Mapping[str, Any]) -> Iterator[str]:
     """Yield why a resource failed: a NAT gateway's code and message, a DB instance's status infos."""
     for key in ("FailureCode", "FailureMessage"):

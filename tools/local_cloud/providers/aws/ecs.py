@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, path, renamed
-from tools.local_cloud.providers.lifecycle import NotReady, describe
+from tools.local_cloud.providers.lifecycle import NotReady, describe, until_gone
 
 LIMIT = 300.0
 """Wall-clock seconds within which a service must stop its tasks."""
@@ -244,13 +244,7 @@ def _remove_service(subject: Subject) -> None:
     """Scale to 0, delete, and wait for the deletion, as the provider does."""
     subject.call("update_service", desiredCount=0)
     subject.call("delete_service", force=True)
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        found: list[Any] = subject.call("describe_services")["services"]
-        if not found or found[0]["status"] == "INACTIVE":
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"service {subject.identity} is still draining after {LIMIT:.0f} s")
+    until_gone(subject, LIMIT)
 
 
 SERVICE = Kind(

@@ -60,6 +60,11 @@ def _after(separator: str) -> Callable[[Calls, str], str]:
     return lambda _, identity: identity.partition(separator)[2]
 
 
+def _look_policy(subject: Subject) -> Values:
+    role, _, name = subject.identity.partition(":")  # An import has nothing but the id.
+    return subject.calls("iam", "get_role_policy", {"RoleName": role, "PolicyName": name})
+
+
 ROLE_POLICY = Kind(
     token="aws:iam/rolePolicy:RolePolicy",
     service="iam",
@@ -68,8 +73,7 @@ ROLE_POLICY = Kind(
     create="put_role_policy",
     identity_from="join(':', [inputs.role, inputs.name])",
     locate=_after(":"),
-    read="get_role_policy",
-    found="@",
+    look=_look_policy,
     update="put_role_policy",
     delete="delete_role_policy",
     replaces=frozenset({"name", "namePrefix", "role"}),

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from threading import Event
-
-from botocore.exceptions import ClientError
 
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
-from tools.local_cloud.providers.lifecycle import wait
+from tools.local_cloud.providers.lifecycle import until_gone, wait
 
 LIMIT = 120.0
 """Wall-clock seconds within which a database must be deleted."""
@@ -126,16 +123,7 @@ def _remove_instance(subject: Subject) -> None:
             raise ValueError("finalSnapshotIdentifier is required when skipFinalSnapshot is false")
         params["FinalDBSnapshotIdentifier"] = inputs["finalSnapshotIdentifier"]
     subject.call("delete_db_instance", **params)
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        try:
-            subject.call("describe_db_instances")
-        except ClientError as problem:
-            if "NotFound" in problem.response["Error"]["Code"]:
-                return
-            raise
-        time.sleep(0.1)
-    raise TimeoutError(f"database {subject.identity} is still there after {LIMIT:.0f} s")
+    until_gone(subject, LIMIT)
 
 
 def _secrets(_: Subject, found: Values) -> list[Values]:
