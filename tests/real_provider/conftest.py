@@ -16,9 +16,11 @@ import pytest
 
 from stack.settings import KEYS
 from tests.real_provider.terraform import Terraform, TerraformMissing
-from tests.real_provider.translate import resources, translate
+from tests.real_provider.translate import Missing, resources, translate
 from tests.support.every_setting import allow_boundary, changes, values
+from tests.support.identity import identity_provider, login_settings
 from tests.support.local_stack import REGION, LocalStack, local_stack
+from tools.local_cloud.identity_provider import IdentityProvider
 from tools.local_cloud.paths import ROOT, Home
 from tools.local_cloud.run import client
 from tools.local_cloud.run.project import local_cloud_environment
@@ -26,42 +28,12 @@ from tools.rehearsal.careapp import CAREAPP
 
 Json = dict[str, Any]
 
-LEFT_OUT = {"aws_ecs_service": {"deploymentConfiguration"}}
-"""What 5.100 cannot express: deployment strategies, their hooks and test rules."""
-STACKS = ("poc", "prod") if os.environ.get("CAREAPP_REAL_PROVIDER") == "all" else ("poc",)
-"""prod takes five minutes, and one of its first creations failed for a reason that is not found yet."""
-
-
-def everything(stack: str) -> dict[str, str]:
-    """Return the settings that turn on what the stack's file leaves off."""
-    had = values(stack)
-    another = {key.name: key.another(had[key.name]) for key in KEYS}
-    on = {key: text for key, text in another.items() if text == "true"}
-    on |= {"ecsEnabled": "true", "protect": "false"}  # or it could not be destroyed
-    on |= {key: another[key] for key in ("workers", "jobs")}
-    return on | {
-        "maxCount": "4",
-        "schedule": another["schedule"],
-        "alarmEmail": another["alarmEmail"],
-    }
-
-
-@dataclass(frozen=True)
-class Life:
-    """What a stack declared, and what the provider made of it: created, changed in one plan, destroyed."""
-
-    stack: str
-    declared: set[str]
-    held: set[str]
-    left: dict[str, str]
-    previewed: dict[str, str]
-    planned: dict[str, str]
-    after: set[str]
+HTTPS = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 
 
 @dataclass(frozen=True)
 class Declared:
-    """The states before and after a change, and Pulumi's steps between them."""
+    """A stack's states before and after a change, and Pulumi's steps between them."""
 
     stack: str
     first: Json
@@ -69,15 +41,55 @@ class Declared:
     steps: tuple[str, ...]
 
 
-def declare(stack: LocalStack) -> Declared:
-    """Return a whole stack's states with everything on, and after every setting that may change has changed."""
+@dataclass(frozen=True)
+class Life:
+    """What both stacks declared, and what the provider made of it: created, changed in one plan, destroyed."""
+
+    declared: set[str]
+    held: set[str]
+    left: dict[str, str]
+    previewed: dict[str, str]
+    planned: dict[str, str]
+    after: set[str]
+    missing: list[Missing]
+
+
+def poc(stack: LocalStack, _: IdentityProvider) -> Declared:
+    """Declare both stages as they stand in the file, but with requests that are shifted; then all that may change."""
+    on = {"ecsEnabled": "true", "deployStrategy": "canary"}
+    # These two change in prod, or are there from the first: a service that shifts refuses them.
+    apart = {"certificateArn", "scaleRequestsPerTarget"}
+    other = {key: text for key, text in changes("poc").items() if key not in apart}
+    return declare(stack, on, other | {"rolloutTimeoutMinutes": "60"})
+
+
+def prod(stack: LocalStack, provider: IdentityProvider) -> Declared:
+    """Declare all that can be turned on: what ``true`` does, workers, jobs, scaling, HTTPS, and a login."""
+    had = values("prod")
+    another = {key.name: key.another(had[key.name]) for key in KEYS}
+    on = {key: text for key, text in another.items() if text == "true"}
+    on |= {"ecsEnabled": "true", "protect": "false"}  # or it could not be destroyed
+    on |= {key: another[key] for key in ("workers", "jobs", "schedule", "alarmEmail")}
+    on |= {"maxCount": "4", **HTTPS}
+    on |= login_settings(stack.calls, provider, f"https://{HTTPS['domainName']}", "secret-of-may")
+    other = {key: text for key, text in changes("prod").items() if key not in on}
+    other.pop("certificateArn")  # The domain name has its own.
+    return declare(stack, on, other)
+
+
+def declare(stack: LocalStack, on: dict[str, str], other: dict[str, str]) -> Declared:
+    """Return a stack's states with the first settings, and after every setting that may change has changed."""
     allow_boundary(stack)
-    on = everything(stack.name) if stack.name == "prod" else {"ecsEnabled": "true"}
     stack.up(**on)
-    first = json.loads(stack.state())
-    other = {key: text for key, text in changes(stack.name).items() if key not in on}
+    first = exported(stack)
     done = stack.up(**other)
-    return Declared(stack.name, first, json.loads(stack.state()), done.steps)
+    return Declared(stack.name, first, exported(stack), done.steps)
+
+
+def exported(stack: LocalStack) -> Json:
+    """Return the stack's state with its secrets."""
+    options = ("--show-secrets", "--stack", stack.name)
+    return dict(json.loads(stack.pulumi.run("stack", "export", *options)))
 
 
 @contextmanager
@@ -94,37 +106,46 @@ def local_cloud(folder: Path) -> Iterator[dict[str, str]]:
         subprocess.run([*cloud, "stop"], cwd=ROOT, env=environment, check=True)
 
 
-@pytest.fixture(scope="module", params=STACKS)
-def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Life:
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
     folder: Path = tmp_path_factory.mktemp("real")
     installed = Terraform(folder / "terraform", {**os.environ}, REGION)
     try:
         installed.start()
     except TerraformMissing as missing:
         pytest.skip(str(missing))
-    with local_stack(folder / "stack", request.param) as stack:
-        declared = declare(stack)
+    declared = []
+    with identity_provider(folder) as provider:
+        for make in (poc, prod):
+            with local_stack(folder / make.__name__, make.__name__) as stack:
+                declared.append(make(stack, provider))
     with local_cloud(folder / "home") as environment:
         return live(replace(installed, environment=environment), declared)
 
 
-def live(terraform: Terraform, declared: Declared) -> Life:
-    """Create, plan, plan the change, destroy."""
+def live(terraform: Terraform, declared: list[Declared]) -> Life:
+    """Create, plan, plan the change, destroy, in one configuration for all."""
     schemas = terraform.schemas
-    terraform.configure(translate(declared.first, schemas, LEFT_OUT))
+    first = [translate(each.first, schemas) for each in declared]
+    missing = terraform.configure(*first)
     terraform.apply()
     held, left = set(terraform.held()), terraform.plan()
-    terraform.configure(translate(declared.second, schemas, LEFT_OUT))
-    planned = terraform.plan()
+    missing += terraform.configure(*(translate(each.second, schemas) for each in declared))
+    planned = terraform.plan("-refresh=false")
+    terraform.configure(
+        *first
+    )  # The order of the second one may be another, in a circle with this one's.
     terraform.destroy()
     return Life(
-        stack=declared.stack,
-        declared={each.address for each in resources(declared.first, schemas)},
+        declared={one.address for each in declared for one in resources(each.first, schemas)},
         held=held,
         left=left,
-        previewed=previewed(declared, schemas),
+        previewed={
+            address: step for each in declared for address, step in previewed(each, schemas).items()
+        },
         planned=planned,
         after=set(terraform.held()),
+        missing=missing,
     )
 
 

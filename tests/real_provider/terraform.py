@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tests.real_provider.translate import Missing
+
 Json = dict[str, Any]
 
 VERSION = "5.100.0"
@@ -54,15 +56,19 @@ class Terraform:
         if shutil.which("terraform") is None:
             raise TerraformMissing("needs terraform")
         self.folder.mkdir(parents=True)
-        self.configure({})
+        self.configure()
         found = plugins()
         try:
             self.run("init", *([f"-plugin-dir={found}"] if found else []))
         except TerraformFailed as failed:
             raise TerraformMissing(f"needs the provider {SOURCE} {VERSION}: {failed}") from failed
 
-    def configure(self, resource: Json) -> None:
-        """Declare these resources and no others."""
+    def configure(self, *translated: tuple[Json, list[Missing]]) -> list[Missing]:
+        """Declare these resources and no others; return what their translations lack."""
+        resource: Json = {}
+        for made, _ in translated:
+            for kind, named in made.items():
+                resource.setdefault(kind, {}).update(named)
         required = {"aws": {"source": "hashicorp/aws", "version": VERSION}}
         provider = {"region": self.region, "s3_use_path_style": True}
         configuration = {
@@ -71,6 +77,7 @@ class Terraform:
             **({"resource": resource} if resource else {}),
         }
         (self.folder / "main.tf.json").write_text(json.dumps(configuration, indent=1))
+        return [each for _, missing in translated for each in missing]
 
     @cached_property
     def schemas(self) -> Json:
@@ -82,11 +89,11 @@ class Terraform:
         self.run("apply", "-auto-approve")
 
     def destroy(self) -> None:
-        self.run("destroy", "-auto-approve")
+        self.run("destroy", "-auto-approve", "-refresh=false")
 
-    def plan(self) -> dict[str, str]:
+    def plan(self, *options: str) -> dict[str, str]:
         """Return what is left to do: ``create``, ``update``, ``delete`` or ``replace`` for each address."""
-        self.run("plan", "-out=plan")
+        self.run("plan", "-out=plan", *options)
         told = json.loads(self.run("show", "-json", "plan"))
         return dict(_actions(told["resource_changes"]))
 

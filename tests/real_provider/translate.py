@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from pulumi.runtime.rpc import _special_sig_key
 
 from tools.local_cloud.providers.aws import snake
 
@@ -21,6 +24,10 @@ RENAMED = {
 """Inputs that pulumi_aws calls otherwise."""
 OF_THE_ACCOUNT = {"owner_id", "registry_id", "tags_all"}
 """Computed, but known before: a reference to them would replace the account's number in every ARN."""
+
+
+Missing = tuple[str, Any]
+"""An input that the provider's schema lacks: its path from the resource type on, and its value."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,6 @@ class Resource:
         return f"{self.type}.{self.name}"
 
 
-class NotExpressed(Exception):
-    """An input that the provider's schema lacks."""
-
-
 def terraform_type(token: str, schemas: Mapping[str, Json]) -> str:
     """Return the resource type that a token of pulumi_aws is made of. Raises KeyError where there is none."""
     module, kind = token.split(":")[1].split("/")[0], snake(token.rsplit(":", 1)[1])
@@ -54,14 +57,16 @@ def terraform_type(token: str, schemas: Mapping[str, Json]) -> str:
 
 def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
     """Return the AWS resources of a state, in the order in which they were made."""
-    held = state["checkpoint"]["latest"]["resources"]
+    held = state["deployment"]["resources"]
     return [
         Resource(
             type=terraform_type(each["type"], schemas),
-            name=re.sub(r"\W", "_", each["urn"].rsplit("::", 1)[1]),
+            name=re.sub(
+                r"\W", "_", f"{each['urn'].split(':')[2]}_{each['urn'].rsplit('::', 1)[1]}"
+            ),
             urn=each["urn"],
-            inputs=each["inputs"],
-            outputs={"id": each["id"], **each["outputs"]},
+            inputs=_plain(each["inputs"]),
+            outputs={"id": each["id"], **_plain(each["outputs"])},
             after=tuple(each.get("dependencies") or ()),
         )
         for each in held
@@ -69,31 +74,39 @@ def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
     ]
 
 
-def translate(state: Json, schemas: Mapping[str, Json], left_out: Mapping[str, set[str]]) -> Json:
-    """Return the ``resource`` part of a Terraform configuration, without the ``left_out`` inputs of a type.
+def _plain(value: Any) -> Any:
+    """Return a value of the state with its secrets as they are."""
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if _special_sig_key in value and "plaintext" in value:
+        return _plain(json.loads(value["plaintext"]))
+    return {name: _plain(each) for name, each in value.items()}
 
-    Raises NotExpressed for another input that the provider does not know.
-    """
+
+def translate(state: Json, schemas: Mapping[str, Json]) -> tuple[Json, list[Missing]]:
+    """Return the ``resource`` part of a Terraform configuration, and the inputs that the schemas lack."""
     every = resources(state, schemas)
     address = {each.urn: each.address for each in every}
     known: dict[str, str] = {}
     made: Json = {}
+    missing: list[Missing] = []
     for each in every:
         block = schemas[each.type]["block"]
-        given = {
-            RENAMED.get(each.type, {}).get(key, key): value
-            for key, value in each.inputs.items()
-            if key not in left_out.get(each.type, ())
-        }
-        body = _block(each.address, given, block, known)
+        renamed = RENAMED.get(each.type, {})
+        given = {renamed.get(key, key): value for key, value in each.inputs.items()}
+        body = _block(each.type, given, block, known, missing)
         if after := [address[urn] for urn in each.after if urn in address]:
             body["depends_on"] = after
         made.setdefault(each.type, {})[each.name] = body
         known |= dict(_chosen(each, block))
-    return made
+    return made, missing
 
 
-def _block(where: str, given: Json, block: Json, known: Mapping[str, str]) -> Json:
+def _block(
+    path: str, given: Json, block: Json, known: Mapping[str, str], missing: list[Missing]
+) -> Json:
     """Return the arguments of one block of the schema."""
     attributes, blocks = block.get("attributes", {}), block.get("block_types", {})
     body: Json = {}
@@ -102,12 +115,11 @@ def _block(where: str, given: Json, block: Json, known: Mapping[str, str]) -> Js
             continue
         name = _named(key, {**attributes, **blocks})
         if name is None:
-            raise NotExpressed(f"{where}: {key} = {value!r}")
-        if name in blocks:
+            missing.append((f"{path}.{snake(key)}", value))
+        elif name in blocks:
             inner = value if isinstance(value, list) else [value]
-            body[name] = [
-                _block(f"{where}.{name}", one, blocks[name]["block"], known) for one in inner
-            ]
+            form = blocks[name]["block"]
+            body[name] = [_block(f"{path}.{name}", one, form, known, missing) for one in inner]
         else:
             body[name] = _value(value, attributes[name].get("type"), known)
     return body

@@ -69,12 +69,8 @@ def _next(start: IPv4Address, mask: int) -> IPv4Network:
 
 VPC = "awsx:ec2:Vpc"
 OF_AWSX = {
-    "availabilityZoneCidrMask",
-    "availabilityZoneNames",
-    "natGateways",
-    "subnetSpecs",
-    "subnetStrategy",
-    "tags",
+    *("availabilityZoneCidrMask", "availabilityZoneNames", "natGateways"),
+    *("subnetSpecs", "subnetStrategy", "tags"),
 }
 """The arguments that awsx uses. All others are passed to ``aws:ec2/vpc:Vpc``."""
 STRATEGIES = {"none", "single", "oneperaz"}

@@ -13,6 +13,8 @@ from botocore.model import StructureShape
 from tools.local_cloud.calls import Calls
 
 Values = dict[str, Any]
+CHOSEN = "__defaults"
+"""The entry of checked inputs with the names of those that the program left out and the provider has set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,7 @@ Follow = Callable[[Subject, Values | None, Event], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """Inputs that a separate operation sets, after creation and on a change."""
+    """Inputs that a separate operation sets: after creation, if that did not take them, and on a change."""
 
     inputs: tuple[str, ...]
     apply: Apply
@@ -87,8 +89,10 @@ class Kind:
     inputs ``one_of`` one is given; another one replaces the resource. ``ignored`` are the inputs that are not sent,
     each with its reason. ``repeated`` are the inputs that are sent with every change.
     ``fixed_name`` is the input that must be unique. ``deletes_first``: only one such resource can exist at a time.
-    With either one the resource is deleted before its replacement is created. Not ``suffixed``: where the program
-    gives no name, it is that of the resource in the program.
+    With either one the resource is deleted before its replacement is created. ``joint``: what stands between the
+    resource's name in the program and a random suffix, where the program gives no name; None: there is no suffix.
+    ``defaults`` are the values of inputs that the program leaves out. They are AWS's own, so that a creation leaves
+    the settings of their own operations out.
     ``follow`` waits after a creation or change until AWS has carried it out. It also gets AWS's description from
     before a change.
     ``read_back`` are the inputs that other clients change in AWS: the value that was read last is compared.
@@ -115,7 +119,8 @@ class Kind:
     settings: tuple[Setting, ...] = ()
     outputs: Mapping[str, str | Callable[[Subject, Values], Any]] = field(default_factory=dict)
     autoname: str | None = None
-    suffixed: bool = True
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    joint: str | None = "-"
     fixed_name: str | None = None
     deletes_first: bool = False
     tag_type: str | None = None
@@ -141,12 +146,9 @@ def path(expression: str, data: Any) -> Any:
     return jmespath.search(expression, data)
 
 
-def renamed(names: Mapping[str, str], **defaults: Any) -> Callable[[Values], Values]:
-    """Return the ``prepare`` that gives inputs AWS's names, and values to those that are not given."""
-    return lambda inputs: {
-        **defaults,
-        **{names.get(name, name): value for name, value in inputs.items()},
-    }
+def renamed(names: Mapping[str, str]) -> Callable[[Values], Values]:
+    """Return the ``prepare`` that gives inputs AWS's names."""
+    return lambda inputs: {names.get(name, name): value for name, value in inputs.items()}
 
 
 def modify(operation: str, *inputs: str) -> Setting:
@@ -159,18 +161,24 @@ def modify(operation: str, *inputs: str) -> Setting:
     return Setting(inputs=inputs, apply=apply)
 
 
-def one_by_one(operation: str, *inputs: str, **defaults: Any) -> Setting:
-    """Return the setting that sends each input in its own call, as EC2's ``modify_*_attribute`` requires.
+def whole(operation: str, *inputs: str) -> Setting:
+    """Return the setting that sends everything when one of ``inputs`` changes, because ``operation`` needs it."""
 
-    ``defaults`` are inputs too, with the values that the provider sends where the program has none.
-    """
-    inputs = (*inputs, *defaults)
+    def apply(subject: Subject) -> None:
+        service = subject.kind.service
+        params = subject.calls.convert(service, operation, subject.inputs)
+        subject.calls(service, operation, params)
+
+    return Setting(inputs=inputs, apply=apply, on_create=False)
+
+
+def one_by_one(operation: str, *inputs: str) -> Setting:
+    """Return the setting that sends each input in its own call, as EC2's ``modify_*_attribute`` requires."""
 
     def apply(subject: Subject) -> None:
         for name in inputs:
-            value = subject.inputs.get(name, defaults.get(name))
-            if value is not None:
-                value = {name: {"value": value}}
+            if subject.inputs.get(name) is not None:
+                value = {name: {"value": subject.inputs[name]}}
                 subject.call(
                     operation, **subject.calls.convert(subject.kind.service, operation, value)
                 )

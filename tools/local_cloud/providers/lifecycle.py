@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
-from tools.local_cloud.providers.kind import Kind, Subject, Values, path
+from tools.local_cloud.providers.kind import CHOSEN, Kind, Subject, Values, path
 
 TAGGING: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(
@@ -93,6 +93,8 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
     params, taken = to_parameters(
         _model(calls, kind, kind.create), _creation_inputs(kind, prepared)
     )
+    chosen = {name for name in inputs.get(CHOSEN, ()) if name in kind.defaults}
+    given = {name: value for name, value in prepared.items() if name not in chosen}
     known = ""
     if kind.on_create:
         identity = kind.on_create(calls, kind, prepared)
@@ -109,7 +111,7 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
     try:
         wait(subject, cancel)
         for setting in kind.settings:
-            if setting.on_create and _any_left(setting.inputs, prepared, taken):
+            if setting.on_create and _any_left(setting.inputs, given, taken):
                 setting.apply(subject)
         if kind.follow:
             kind.follow(subject, None, cancel)
@@ -253,6 +255,15 @@ def wait(subject: Subject, cancel: Event) -> None:
             raise NotReady(f"cancelled while {subject.identity} was {state!r}")
         if time.monotonic() > deadline:
             raise NotReady(f"{subject.identity} is {state!r}, not {target!r}, after {WAIT:.0f} s")
+
+
+def until_gone(subject: Subject, seconds: float) -> None:
+    """Wait until AWS no longer describes the resource. Raises TimeoutError after wall-clock seconds."""
+    deadline = time.monotonic() + seconds
+    while describe(subject) is not None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{subject.identity} is still there after {seconds:.0f} s")
+        time.sleep(0.1)
 
 
 def reasons(described: Mapping[str, Any]) -> Iterator[str]:

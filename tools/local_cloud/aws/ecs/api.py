@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.ecs import records, shifting, stages
+from tools.local_cloud.aws.ecs import records, rules, shifting, stages
 from tools.local_cloud.aws.ecs import state as ecs_state
 from tools.local_cloud.aws.ecs.records import At, TaskRecord
 from tools.local_cloud.aws.ecs.scheduler import Managed, Scheduler
@@ -215,6 +215,9 @@ class EcsApi:
             hooking.instead("ecs", action, answer)
 
     def _create(self, params: hooks.Params) -> hooks.Params:
+        # The SDKs send a request again when its answer was lost; the rule let only such a one pass.
+        if (made := rules.active_service(params)) is not None:
+            return {"service": made}
         name = f"{str(params.get('cluster', 'default')).rsplit('/', 1)[-1]}/{params['serviceName']}"
         for arn, managed in self._scheduler.services.items():
             if arn.endswith(f":service/{name}") and managed.service.status == "DRAINING":

@@ -327,6 +327,7 @@ def create_service(params: hooks.Params) -> Any:
         propagate_tags=params.get("propagateTags") or "NONE",
         role_arn=params.get("role"),
     )
+    service.request = params
     if service.launch_type == "FARGATE":
         service.platform_version = service.platform_version or "LATEST"
     service.platform_family = "Linux"

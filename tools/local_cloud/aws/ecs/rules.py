@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from moto.ecs.exceptions import TaskDefinitionNotFoundException
 from moto.ecs.models import EC2ContainerServiceBackend, TaskDefinition
@@ -140,10 +141,17 @@ def newest_active(self: EC2ContainerServiceBackend, task_definition_str: str) ->
 
 @before("ecs", "CreateService")
 def service_once(params: Params) -> None:
+    """Refuse the name of an active service, unless the request is the one that made it (``clientToken``)."""
+    found = active_service(params)
+    if found and not ("clientToken" in params and getattr(found, "request", None) == params):
+        raise Refused("InvalidParameterException", "Creation of service was not idempotent.")
+
+
+def active_service(params: Params) -> Any:
+    """Return moto's record of the active service with the name in a CreateService, or None."""
     cluster = str(params.get("cluster", "default")).rpartition("/")[2]
     found = backend("ecs").services.get(f"{cluster}:{params['serviceName']}")
-    if found and found.status == "ACTIVE":
-        raise Refused("InvalidParameterException", "Creation of service was not idempotent.")
+    return found if found and found.status == "ACTIVE" else None
 
 
 @before("ecs", "CreateService")

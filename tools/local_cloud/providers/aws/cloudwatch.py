@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.local_cloud.calls import Calls
-from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
+from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed, whole
 
 OF_THE_METRIC = ("namespace", "metricName", "dimensions")
 
@@ -26,38 +26,24 @@ def _alarm(inputs: Values) -> Values:
     return {**rest, "alarmName": inputs["name"]}
 
 
-def _put(calls: Calls, kind: Kind, inputs: Values) -> str:
-    calls(kind.service, kind.create, calls.convert(kind.service, kind.create, inputs))
-    return str(inputs["alarmName"])
-
-
-def _put_again(subject: Subject) -> None:
-    """Put the whole alarm without tags, which CloudWatch ignores for an existing alarm."""
-    untagged = {name: value for name, value in subject.inputs.items() if name != "tags"}
-    _put(subject.calls, subject.kind, untagged)
-
-
 ALARM = Kind(
     token="aws:cloudwatch/metricAlarm:MetricAlarm",
     service="cloudwatch",
     identity="AlarmName",
     create="put_metric_alarm",
-    on_create=_put,
+    identity_from="inputs.name",
     read="describe_alarms",
     found="MetricAlarms[0]",
     delete="delete_alarms",
     replaces=frozenset({"name"}),
     prepare=_alarm,
     settings=(
-        Setting(
-            inputs=(
-                *("actionsEnabled", "alarmActions", "alarmDescription", "comparisonOperator"),
-                *("datapointsToAlarm", "dimensions", "evaluationPeriods", "extendedStatistic"),
-                *("insufficientDataActions", "metricName", "metrics", "namespace", "okActions"),
-                *("period", "statistic", "threshold", "treatMissingData", "unit"),
-            ),
-            apply=_put_again,
-            on_create=False,
+        whole(
+            "put_metric_alarm",
+            *("actionsEnabled", "alarmActions", "alarmDescription", "comparisonOperator"),
+            *("datapointsToAlarm", "dimensions", "evaluationPeriods", "extendedStatistic"),
+            *("insufficientDataActions", "metricName", "metrics", "namespace", "okActions"),
+            *("period", "statistic", "threshold", "treatMissingData", "unit"),
         ),
     ),
     autoname="name",
@@ -81,33 +67,18 @@ DASHBOARD = Kind(
 )
 
 
-def _put_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
-    calls(kind.service, kind.create, calls.convert(kind.service, kind.create, inputs))
-    return str(inputs["name"])
-
-
-def _put_rule_again(subject: Subject) -> None:
-    untagged = {name: value for name, value in subject.inputs.items() if name != "tags"}
-    _put_rule(subject.calls, subject.kind, untagged)
-
-
 RULE = Kind(
     token="aws:cloudwatch/eventRule:EventRule",
     service="events",
     identity="Name",
     create="put_rule",
-    on_create=_put_rule,
+    identity_from="inputs.name",
     read="describe_rule",
     found="@",
     delete="delete_rule",
     replaces=frozenset({"name", "namePrefix", "eventBusName"}),
-    settings=(
-        Setting(
-            inputs=("description", "eventPattern", "scheduleExpression", "state"),
-            apply=_put_rule_again,
-            on_create=False,
-        ),
-    ),
+    settings=(whole("put_rule", "description", "eventPattern", "scheduleExpression", "state"),),
+    defaults={"eventBusName": "default"},
     autoname="name",
     fixed_name="name",
     outputs={"arn": "Arn", "name": "Name"},
@@ -190,6 +161,7 @@ LOG_GROUP = Kind(
     prepare=renamed({"name": "logGroupName"}),
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("retentionInDays",), apply=_keep),),
+    defaults={"retentionInDays": 0, "skipDestroy": False},
     autoname="name",
     fixed_name="name",
     outputs={

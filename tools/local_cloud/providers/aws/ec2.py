@@ -9,9 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.local_cloud.aws.hooks import ACCOUNT
-from tools.local_cloud.calls import Calls
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
-from tools.local_cloud.providers.lifecycle import tag_list
 
 DETACH_SECONDS = 60.0
 """Wall-clock seconds: the provider's 20 minutes at the local cloud's default speed."""
@@ -58,8 +56,8 @@ VPC = Kind(
     found="Vpcs[0]",
     delete="delete_vpc",
     replaces=frozenset({"cidrBlock"}),
-    # pulumi_aws, Vpc: enable_dns_support "defaults to true"; enable_dns_hostnames stays as it is without a value.
-    settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", enableDnsSupport=True),),
+    settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", "enableDnsSupport"),),
+    defaults={"enableDnsSupport": True},
     outputs={
         "arn": arn("vpc"),
         "ownerId": "OwnerId",
@@ -92,6 +90,7 @@ SUBNET = Kind(
     settings=(
         one_by_one("modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"),
     ),
+    defaults={"assignIpv6AddressOnCreation": False, "mapPublicIpOnLaunch": False},
     outputs={"arn": arn("subnet"), "ownerId": "OwnerId"},
     tag_type="subnet",
 )
@@ -185,12 +184,7 @@ def _flow_log(inputs: Values) -> Values:
     return {**rest, "resourceIds": [inputs["vpcId"]], "resourceType": "VPC"}
 
 
-def _make_flow_log(calls: Calls, kind: Kind, inputs: Values) -> str:
-    untagged = {name: value for name, value in inputs.items() if name != "tags"}
-    params = calls.convert("ec2", kind.create, untagged)
-    pairs = tag_list(inputs.get("tags") or {})
-    params["TagSpecifications"] = [{"ResourceType": "vpc-flow-log", "Tags": pairs}]
-    answer = calls("ec2", kind.create, params)
+def _flow_log_id(answer: Values) -> str:
     if answer["Unsuccessful"]:
         raise ValueError(answer["Unsuccessful"][0]["Error"]["Message"])
     return str(answer["FlowLogIds"][0])
@@ -201,7 +195,7 @@ FLOW_LOG = Kind(
     service="ec2",
     identity="FlowLogId",
     create="create_flow_logs",
-    on_create=_make_flow_log,
+    identity_from=_flow_log_id,
     read="describe_flow_logs",
     found="FlowLogs[0]",
     delete="delete_flow_logs",

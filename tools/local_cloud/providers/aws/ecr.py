@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from tools.local_cloud.providers.kind import Kind, Setting, Subject, renamed
+from tools.local_cloud.providers.kind import Kind, Subject, modify, renamed
 
 
 def _remove(subject: Subject) -> None:
-    subject.call("delete_repository", force=subject.inputs["force"])
-
-
-def _mutability(subject: Subject) -> None:
-    subject.call(
-        "put_image_tag_mutability", imageTagMutability=subject.inputs["imageTagMutability"]
-    )
-
-
-def _scanning(subject: Subject) -> None:
-    setting = subject.inputs["imageScanningConfiguration"]
-    subject.call(
-        "put_image_scanning_configuration",
-        imageScanningConfiguration={"scanOnPush": bool(setting["scanOnPush"])},
-    )
+    subject.call("delete_repository", force=bool(subject.inputs.get("force")))
 
 
 REPOSITORY = Kind(
@@ -32,13 +18,14 @@ REPOSITORY = Kind(
     read="describe_repositories",
     found="repositories[0]",
     replaces=frozenset({"name", "encryptionConfigurations"}),
-    prepare=renamed({"name": "repositoryName", "forceDelete": "force"}, force=False),
+    prepare=renamed({"name": "repositoryName", "forceDelete": "force"}),
     ignored={"force": "used by _remove"},
     settings=(
-        Setting(inputs=("imageTagMutability",), apply=_mutability, on_create=False),
-        Setting(inputs=("imageScanningConfiguration",), apply=_scanning, on_create=False),
+        modify("put_image_tag_mutability", "imageTagMutability"),
+        modify("put_image_scanning_configuration", "imageScanningConfiguration"),
     ),
     on_delete=_remove,
+    defaults={"imageTagMutability": "MUTABLE"},
     autoname="name",
     fixed_name="name",
     outputs={

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, path, renamed
-from tools.local_cloud.providers.lifecycle import NotReady, describe
+from tools.local_cloud.providers.lifecycle import NotReady, describe, until_gone
 
 LIMIT = 300.0
 """Wall-clock seconds within which a service must stop its tasks."""
@@ -36,7 +36,6 @@ CLUSTER = Kind(
     autoname="name",
     fixed_name="name",
     outputs={"arn": "clusterArn", "name": "clusterName"},
-    absent=("ClusterNotFoundException",),
 )
 
 
@@ -76,7 +75,6 @@ PROVIDERS = Kind(
         ),
     ),
     outputs={"clusterName": "clusterName"},
-    absent=("ClusterNotFoundException",),
 )
 
 
@@ -115,6 +113,7 @@ TASK_DEFINITION = Kind(
         "skipDestroy": "keeps it when the provider is to delete it",
         "trackLatest": "only tells the provider which revision to compare with",
     },
+    defaults={"skipDestroy": False, "trackLatest": False},
     outputs={
         "arn": "taskDefinitionArn",
         "arnWithoutRevision": lambda _, found: _revision_less(found["taskDefinitionArn"]),
@@ -260,13 +259,7 @@ def _remove_service(subject: Subject) -> None:
     """Scale to 0, delete, and wait for the deletion, as the provider does."""
     subject.call("update_service", desiredCount=0)
     _delete_service(subject)
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        found: list[Any] = subject.call("describe_services")["services"]
-        if not found or found[0]["status"] == "INACTIVE":
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"service {subject.identity} is still draining after {LIMIT:.0f} s")
+    until_gone(subject, LIMIT)
 
 
 SERVICE = Kind(
@@ -285,6 +278,11 @@ SERVICE = Kind(
     ),
     prepare=_service,
     ignored=PROVIDER_ONLY,
+    defaults={
+        **{"deploymentMaximumPercent": 200, "deploymentMinimumHealthyPercent": 100},
+        **{"enableEcsManagedTags": False, "enableExecuteCommand": False},
+        **{"schedulingStrategy": "REPLICA", "waitForSteadyState": False},
+    },
     autoname="name",
     fixed_name="name",
     outputs={
@@ -297,7 +295,6 @@ SERVICE = Kind(
     follow=_wait_until_steady,
     repeated=frozenset({"forceNewDeployment"}),
     read_back=frozenset({"desiredCount", "networkConfiguration", "taskDefinition"}),
-    absent=("ServiceNotFoundException", "ClusterNotFoundException"),
 )
 
 KINDS = (CLUSTER, PROVIDERS, TASK_DEFINITION, SERVICE)

@@ -90,6 +90,11 @@ BALANCER = Kind(
         modify("set_security_groups", "securityGroups"),
         modify("set_subnets", "subnets"),
     ),
+    defaults={
+        **{"desyncMitigationMode": "defensive", "dropInvalidHeaderFields": False},
+        **{"enableDeletionProtection": False, "enableHttp2": True, "idleTimeout": 60},
+        **{"preserveHostHeader": False, "xffHeaderProcessingMode": "append"},
+    },
     autoname="name",
     fixed_name="name",
     ready=("State.Code", "active"),
@@ -143,6 +148,7 @@ TARGET_GROUP = Kind(
     ),
     prepare=_group,
     settings=(attributes("modify_target_group_attributes", GROUP_ATTRIBUTES),),
+    defaults={"slowStart": 0, "targetType": "instance"},
     autoname="name",
     fixed_name="name",
     outputs={

@@ -65,10 +65,22 @@ def vpc(calls: Calls, asked: Values) -> Values:
     )
     only = {"VpcIds": [asked["id"]]} if asked.get("id") else {}
     found = calls("ec2", "describe_vpcs", {"Filters": filters, **only})["Vpcs"]
-    if len(found) != 1:
-        words = "multiple EC2 VPCs matched; use additional constraints to reduce matches to a single EC2 VPC"
-        raise ValueError(words if found else "no matching EC2 VPC found")
-    return _vpc(calls, found[0])
+    return _vpc(calls, _only(found, "EC2 VPC"))
+
+
+def _only(found: list[Values], what: str) -> Values:
+    """Return the only one that was found. Raises ValueError in the provider's words."""
+    if len(found) > 1:
+        reduce = f"use additional constraints to reduce matches to a single {what}"
+        raise ValueError(f"multiple {what}s matched; {reduce}")
+    if not found:
+        raise ValueError(f"no matching {what} found")
+    return found[0]
+
+
+def _named(found: Values, *names: str) -> Values:
+    """Return the outputs that AWS has by the same name."""
+    return {name: found.get(name[0].upper() + name[1:]) for name in names}
 
 
 def _vpc(calls: Calls, found: Values) -> Values:
@@ -87,19 +99,15 @@ def _vpc(calls: Calls, found: Values) -> Values:
     }
     blocks = "[].{associationId: AssociationId, cidrBlock: CidrBlock, state: CidrBlockState.State}"
     return attributes | {
+        **_named(found, "cidrBlock", "dhcpOptionsId", "instanceTenancy", "ownerId", "state"),
         "id": identity,
         "arn": f"arn:aws:ec2:{calls.region}:{ACCOUNT}:vpc/{identity}",
-        "cidrBlock": found["CidrBlock"],
         "cidrBlockAssociations": path(f"CidrBlockAssociationSet{blocks}", found) or [],
         "default": found["IsDefault"],
-        "dhcpOptionsId": found.get("DhcpOptionsId"),
-        "instanceTenancy": found["InstanceTenancy"],
         "ipv6AssociationId": path("Ipv6CidrBlockAssociationSet[0].AssociationId", found) or "",
         "ipv6CidrBlock": path("Ipv6CidrBlockAssociationSet[0].Ipv6CidrBlock", found) or "",
         "mainRouteTableId": path("RouteTables[0].RouteTableId", table),
-        "ownerId": found["OwnerId"],
         "region": calls.region,
-        "state": found["State"],
         "tags": _tags(found),
     }
 
@@ -169,7 +177,7 @@ def _ami(calls: Calls, found: Values) -> Values:
         for each in mappings
         if each["DeviceName"] == root and "Ebs" in each
     ]
-    return {name: found.get(name[0].upper() + name[1:]) for name in AMI} | {
+    return _named(found, *AMI) | {
         "id": found["ImageId"],
         "arn": f"arn:aws:ec2:{calls.region}:{ACCOUNT}:image/{found['ImageId']}",
         "blockDeviceMappings": [
@@ -221,13 +229,10 @@ def parameter(calls: Calls, asked: Values) -> Values:
     found = calls("ssm", "get_parameter", {"Name": asked["name"], "WithDecryption": True})
     held = found["Parameter"]
     return {
+        **_named(held, "name", "type", "value", "version"),
         "id": held["Name"],
-        "name": held["Name"],
         "arn": held["ARN"],
-        "type": held["Type"],
-        "value": held["Value"],
         "insecureValue": held["Value"] if held["Type"] != "SecureString" else "",
-        "version": held["Version"],
     }
 
 
@@ -239,26 +244,18 @@ def prefix_list(calls: Calls, asked: Values) -> Values:
     params: Values = {"Filters": _filters(asked, prefix_list_name=asked.get("name"))}
     params |= {"PrefixListIds": [asked["id"]]} if asked.get("id") else {}
     found = calls("ec2", "describe_managed_prefix_lists", params)["PrefixLists"]
-    if len(found) != 1:
-        words = (
-            "multiple EC2 Managed Prefix Lists matched"
-            if found
-            else "no matching EC2 Managed Prefix List found"
-        )
-        raise ValueError(words)
-    [held] = found
+    held = _only(found, "EC2 Managed Prefix List")
     only = {"PrefixListId": held["PrefixListId"]}
     entries = calls("ec2", "get_managed_prefix_list_entries", only)["Entries"]
     return {
+        **_named(held, "addressFamily", "ownerId"),
         "id": held["PrefixListId"],
-        "addressFamily": held["AddressFamily"],
         "arn": held["PrefixListArn"],
         "entries": [
             {"cidr": each["Cidr"], "description": each.get("Description") or ""} for each in entries
         ],
         "maxEntries": held.get("MaxEntries") or 0,
         "name": held["PrefixListName"],
-        "ownerId": held["OwnerId"],
         "region": calls.region,
         "tags": _tags(held),
         "version": held.get("Version") or 0,
@@ -273,19 +270,15 @@ def service_quota(calls: Calls, asked: Values) -> Values:
     named = {"ServiceCode": asked["serviceCode"], "QuotaCode": asked["quotaCode"]}
     usual = calls("service-quotas", "get_aws_default_service_quota", named)["Quota"]
     held = calls("service-quotas", "get_service_quota", named)["Quota"]
+    quota = _named(held, "adjustable", "globalQuota", "quotaCode", "quotaName", "value")
     return {
+        **quota,
+        **_named(held, "serviceCode", "serviceName"),
         "id": held["QuotaArn"],
-        "adjustable": held["Adjustable"],
         "arn": held["QuotaArn"],
         "defaultValue": usual["Value"],
-        "globalQuota": held["GlobalQuota"],
-        "quotaCode": held["QuotaCode"],
-        "quotaName": held["QuotaName"],
         "region": calls.region,
-        "serviceCode": held["ServiceCode"],
-        "serviceName": held["ServiceName"],
         "usageMetrics": [],
-        "value": held["Value"],
     }
 
 

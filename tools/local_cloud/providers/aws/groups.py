@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.local_cloud.calls import Calls, UnknownInput
 from tools.local_cloud.providers.aws.ec2 import arn, until_free
-from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, path
+from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values
 from tools.local_cloud.providers.lifecycle import tag_list
 
 PEERS = frozenset({"cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId"})
@@ -96,7 +96,7 @@ def _in_ec2(way: str) -> Callable[[Subject, Values], Any]:
 
     def read(subject: Subject, found: Values) -> Any:
         declared, held = subject.inputs.get(way), set(_held(found, way))
-        if declared is None or _singles(subject, declared) == held:
+        if declared is not None and _singles(subject, declared) == held:
             return declared
         return [
             {"protocol": protocol, "fromPort": first, "toPort": last, kind: [peer]}
@@ -124,7 +124,7 @@ def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
     """
     params: Values = {
         "GroupName": inputs["name"],
-        "Description": inputs.get("description", "Managed by Pulumi"),
+        "Description": inputs["description"],
     }
     if inputs.get("vpcId"):
         params["VpcId"] = inputs["vpcId"]
@@ -182,6 +182,7 @@ GROUP = Kind(
         "revokeRulesOnDelete": "used by _remove_group",
     },
     settings=INLINE_RULES,
+    defaults={"description": "Managed by Pulumi", "revokeRulesOnDelete": False},
     autoname="name",
     outputs=OUTPUTS,
     read_back=frozenset(WAYS),
@@ -259,14 +260,6 @@ def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
     return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])
 
 
-def _look_rule(subject: Subject) -> Values | None:
-    rules = {"SecurityGroupRuleIds": [subject.identity]}
-    found: Values | None = path(
-        "SecurityGroupRules[0]", subject.calls("ec2", "describe_security_group_rules", rules)
-    )
-    return found
-
-
 def _change_rule(subject: Subject) -> None:
     inputs = subject.inputs
     request = {
@@ -290,24 +283,17 @@ def _port(inputs: Values, name: str) -> int | None:
     return None if inputs.get(name) is None else int(inputs[name])
 
 
-def _remove_rule(subject: Subject) -> None:
-    params: Any = {
-        "GroupId": subject.inputs["securityGroupId"],
-        "SecurityGroupRuleIds": [subject.identity],
-    }
-    subject.calls("ec2", subject.kind.delete, params)
-
-
 def _rule(token: str, direction: str) -> Kind:
     return Kind(
         token=token,
         service="ec2",
         identity="SecurityGroupRuleId",
+        scope={"GroupId": "securityGroupId"},
         create=f"authorize_security_group_{direction}",
         on_create=_make_rule,
-        look=_look_rule,
+        read="describe_security_group_rules",
+        found="SecurityGroupRules[0]",
         delete=f"revoke_security_group_{direction}",
-        on_delete=_remove_rule,
         replaces=frozenset({"securityGroupId"}),
         one_of=PEERS,
         ignored={"securityGroupId": "sent by _make_rule"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from tools.local_cloud.calls import Calls
@@ -56,6 +57,7 @@ ROLE = Kind(
         Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),
         Setting(inputs=("permissionsBoundary",), apply=_bound, on_create=False),
     ),
+    defaults={"forceDetachPolicies": False, "maxSessionDuration": 3600, "path": "/"},
     autoname="name",
     fixed_name="name",
     outputs={
@@ -66,46 +68,29 @@ ROLE = Kind(
 )
 
 
-def _policy_parts(identity: str) -> tuple[str, str]:
-    role, _, name = identity.partition(":")
-    return role, name
-
-
-def _put_policy(calls: Calls, _: Kind, inputs: Values) -> str:
-    params = {
-        "RoleName": inputs["role"],
-        "PolicyName": inputs["name"],
-        "PolicyDocument": inputs["policy"],
-    }
-    calls("iam", "put_role_policy", params)
-    return f"{inputs['role']}:{inputs['name']}"
+def _after(separator: str) -> Callable[[Calls, str], str]:
+    """Return the function that finds what stands after the role in an id."""
+    return lambda _, identity: identity.partition(separator)[2]
 
 
 def _look_policy(subject: Subject) -> Values:
-    role, name = _policy_parts(subject.identity)
+    role, _, name = subject.identity.partition(":")  # An import has nothing but the id.
     return subject.calls("iam", "get_role_policy", {"RoleName": role, "PolicyName": name})
-
-
-def _rewrite(subject: Subject) -> None:
-    _put_policy(subject.calls, subject.kind, subject.inputs)
-
-
-def _remove_policy(subject: Subject) -> None:
-    role, name = _policy_parts(subject.identity)
-    subject.calls("iam", "delete_role_policy", {"RoleName": role, "PolicyName": name})
 
 
 ROLE_POLICY = Kind(
     token="aws:iam/rolePolicy:RolePolicy",
     service="iam",
     identity="PolicyName",
+    scope={"RoleName": "roleName"},
     create="put_role_policy",
-    on_create=_put_policy,
+    identity_from="join(':', [inputs.role, inputs.name])",
+    locate=_after(":"),
     look=_look_policy,
-    on_delete=_remove_policy,
+    update="put_role_policy",
+    delete="delete_role_policy",
     replaces=frozenset({"name", "namePrefix", "role"}),
-    ignored={"name": "sent by _put_policy", "role": "sent by _put_policy"},
-    settings=(Setting(inputs=("policy",), apply=_rewrite, on_create=False),),
+    prepare=renamed({"name": "policyName", "role": "roleName", "policy": "policyDocument"}),
     autoname="name",
     fixed_name="name",
 )
@@ -164,50 +149,30 @@ MANAGED_POLICY = Kind(
 )
 
 
-def _attach(calls: Calls, _: Kind, inputs: Values) -> str:
-    calls(
-        "iam", "attach_role_policy", {"RoleName": inputs["role"], "PolicyArn": inputs["policyArn"]}
-    )
-    return f"{inputs['role']}/{inputs['policyArn']}"
-
-
 def _look_attachment(subject: Subject) -> Values | None:
-    role, arn = subject.inputs["role"], subject.inputs["policyArn"]
-    answer = subject.calls("iam", "list_attached_role_policies", {"RoleName": role})
-    attached = [policy for policy in answer["AttachedPolicies"] if policy["PolicyArn"] == arn]
-    return dict(attached[0]) if attached else None
-
-
-def _detach(subject: Subject) -> None:
-    params = {"RoleName": subject.inputs["role"], "PolicyArn": subject.inputs["policyArn"]}
-    subject.calls("iam", "detach_role_policy", params)
+    attached = subject.call("list_attached_role_policies")["AttachedPolicies"]
+    return next((dict(each) for each in attached if each["PolicyArn"] == subject.name), None)
 
 
 ROLE_POLICY_ATTACHMENT = Kind(
     token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
     service="iam",
     identity="PolicyArn",
+    scope={"RoleName": "roleName"},
     create="attach_role_policy",
-    on_create=_attach,
+    identity_from="join('/', [inputs.role, inputs.policyArn])",
+    locate=_after("/"),
     look=_look_attachment,
-    on_delete=_detach,
+    delete="detach_role_policy",
     replaces=frozenset({"role", "policyArn"}),
-    ignored={"role": "sent by _attach"},
+    prepare=renamed({"role": "roleName"}),
 )
-
-
-def _make_profile(calls: Calls, kind: Kind, inputs: Values) -> str:
-    given = {name: value for name, value in inputs.items() if name != "role"}
-    calls("iam", kind.create, calls.convert("iam", kind.create, given))
-    name = str(inputs["instanceProfileName"])
-    pair = {"InstanceProfileName": name, "RoleName": inputs["role"]}
-    calls("iam", "add_role_to_instance_profile", pair)
-    return name
 
 
 def _change_role(subject: Subject) -> None:
     _leave_role(subject)
-    subject.call("add_role_to_instance_profile", RoleName=subject.inputs["role"])
+    if subject.inputs.get("role"):
+        subject.call("add_role_to_instance_profile", RoleName=subject.inputs["role"])
 
 
 def _leave_role(subject: Subject) -> None:
@@ -225,16 +190,17 @@ INSTANCE_PROFILE = Kind(
     service="iam",
     identity="InstanceProfileName",
     create="create_instance_profile",
-    on_create=_make_profile,
+    identity_from="InstanceProfile.InstanceProfileName",
     read="get_instance_profile",
     found="InstanceProfile",
     on_delete=_remove_profile,
     replaces=frozenset({"name", "namePrefix", "path"}),
     prepare=renamed({"name": "instanceProfileName"}),
-    settings=(Setting(inputs=("role",), apply=_change_role, on_create=False),),
+    settings=(Setting(inputs=("role",), apply=_change_role),),
+    defaults={"path": "/"},
     autoname="name",
     fixed_name="name",
-    outputs={"arn": "Arn", "name": "InstanceProfileName", "uniqueId": "InstanceProfileId"},
+    outputs={"arn": "Arn", "name": "InstanceProfileName"},
 )
 
 KINDS = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT, MANAGED_POLICY, INSTANCE_PROFILE)

@@ -42,6 +42,10 @@ KEY = Kind(
         Setting(inputs=("policy",), apply=_rewrite, on_create=False),
         Setting(inputs=("enableKeyRotation",), apply=_rotate),
     ),
+    defaults={
+        **{"bypassPolicyLockoutSafetyCheck": False, "enableKeyRotation": False},
+        **{"customerMasterKeySpec": "SYMMETRIC_DEFAULT", "keyUsage": "ENCRYPT_DECRYPT"},
+    },
     outputs={"arn": "Arn", "keyId": "KeyId"},
 )
 

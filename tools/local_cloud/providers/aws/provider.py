@@ -17,7 +17,7 @@ from tools.local_cloud.calls import Calls
 from tools.local_cloud.providers import lifecycle
 from tools.local_cloud.providers.aws import KINDS
 from tools.local_cloud.providers.aws.functions import FUNCTIONS
-from tools.local_cloud.providers.kind import Kind
+from tools.local_cloud.providers.kind import CHOSEN, Kind
 from tools.local_cloud.providers.servicer import (
     Servicer,
     Values,
@@ -41,17 +41,15 @@ def other_region(own: str, region: str) -> str:
     )
 
 
-DEFAULTS = "__defaults"
-"""The list of inputs that the provider itself has set, as in the real provider."""
-
-
 def _current_inputs(kind: Kind, request: Any) -> Values:
     """Return a resource's current inputs. Values that were read from AWS replace those of the program."""
-    read = values(request.olds)
-    return {
-        **values(request.old_inputs),
-        **{name: read[name] for name in kind.read_back if read.get(name) is not None},
-    }
+    return _read_back(kind, values(request.old_inputs), values(request.olds))
+
+
+def _read_back(kind: Kind, inputs: Values, read: Values) -> Values:
+    """Return ``inputs`` with what was read, of those that the program gives."""
+    now = {name: read[name] for name in kind.read_back & set(inputs) if read.get(name) is not None}
+    return {**inputs, **now}
 
 
 def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
@@ -61,7 +59,7 @@ def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
     (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
     """
     name = kind.fixed_name
-    if name is None or name in news.get(DEFAULTS, []):
+    if name is None or name in news.get(CHOSEN, []):
         return False
     return bool(olds.get(name) == news.get(name))
 
@@ -101,8 +99,11 @@ class AwsServicer(Servicer):
     def Check(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
         inputs, olds = values(request.news), values(request.olds)
-        if kind.autoname and kind.autoname not in inputs:
-            inputs |= self._autonamed(kind, request, olds)
+        chosen = dict(kind.defaults)
+        if kind.autoname:
+            chosen[kind.autoname] = self._name(kind, request, olds)
+        chosen = {name: value for name, value in chosen.items() if inputs.get(name) is None}
+        inputs |= {**chosen, CHOSEN: sorted(chosen)}
         failures = []
         if not unknown(inputs):
             failures = [
@@ -114,15 +115,15 @@ class AwsServicer(Servicer):
         return pb.CheckResponse(inputs=struct(inputs), failures=failures)
 
     @staticmethod
-    def _autonamed(kind: Kind, request: Any, olds: Values) -> Values:
-        """Return the resource's name, with a random suffix unless the kind has none. An existing resource keeps it."""
-        name, chosen = str(kind.autoname), request.urn.rpartition("::")[2]
-        if name in olds.get(DEFAULTS, []):
-            return {name: olds[name], DEFAULTS: [name]}
-        if kind.suffixed:
+    def _name(kind: Kind, request: Any, olds: Values) -> str:
+        """Return a name for the resource. An existing one keeps it."""
+        name, chosen = str(kind.autoname), str(request.urn.rpartition("::")[2])
+        if name in olds.get(CHOSEN, []):
+            return str(olds[name])
+        if kind.joint is not None:
             seed = request.randomSeed or request.urn.encode()
-            chosen += f"-{hashlib.sha256(seed).hexdigest()[:7]}"
-        return {name: chosen, DEFAULTS: [name]}
+            chosen += f"{kind.joint}{hashlib.sha256(seed).hexdigest()[:7]}"
+        return chosen
 
     def Diff(self, request: Any, context: Any) -> Any:
         kind = self._kind(request, context)
@@ -187,7 +188,7 @@ class AwsServicer(Servicer):
             fail(context, request.urn, "reading", problem)
         if found is None:
             return pb.ReadResponse()
-        inputs |= {name: found[name] for name in kind.read_back if found.get(name) is not None}
+        inputs = _read_back(kind, inputs, found)
         return pb.ReadResponse(id=request.id, properties=struct(found), inputs=struct(inputs))
 
     def Invoke(self, request: Any, context: Any) -> Any:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from threading import Event
-
-from botocore.exceptions import ClientError
 
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
-from tools.local_cloud.providers.lifecycle import wait
+from tools.local_cloud.providers.lifecycle import until_gone, wait
 
 LIMIT = 120.0
 """Wall-clock seconds within which a database must be deleted."""
@@ -26,10 +23,8 @@ SUBNET_GROUP = Kind(
     delete="delete_db_subnet_group",
     update="modify_db_subnet_group",
     replaces=frozenset({"name", "namePrefix"}),
-    prepare=renamed(
-        {"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"},
-        DBSubnetGroupDescription="Managed by Pulumi",
-    ),
+    prepare=renamed({"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"}),
+    defaults={"description": "Managed by Pulumi"},
     autoname="name",
     fixed_name="name",
     outputs={"arn": "DBSubnetGroupArn", "name": "DBSubnetGroupName", "vpcId": "VpcId"},
@@ -58,12 +53,10 @@ PARAMETER_GROUP = Kind(
     found="DBParameterGroups[0]",
     delete="delete_db_parameter_group",
     replaces=frozenset({"name", "namePrefix", "family", "description"}),
-    prepare=renamed(
-        {"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"},
-        description="Managed by Pulumi",
-    ),
+    prepare=renamed({"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"}),
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("parameters",), apply=_set_parameters),),
+    defaults={"description": "Managed by Pulumi", "skipDestroy": False},
     autoname="name",
     fixed_name="name",
     outputs={"arn": "DBParameterGroupArn", "name": "DBParameterGroupName"},
@@ -123,23 +116,14 @@ def _remove_instance(subject: Subject) -> None:
     inputs = subject.inputs
     params: Values = {
         "SkipFinalSnapshot": bool(inputs.get("skipFinalSnapshot")),
-        "DeleteAutomatedBackups": bool(inputs.get("deleteAutomatedBackups", True)),
+        "DeleteAutomatedBackups": bool(inputs.get("deleteAutomatedBackups")),
     }
     if not params["SkipFinalSnapshot"]:
         if not inputs.get("finalSnapshotIdentifier"):
             raise ValueError("finalSnapshotIdentifier is required when skipFinalSnapshot is false")
         params["FinalDBSnapshotIdentifier"] = inputs["finalSnapshotIdentifier"]
     subject.call("delete_db_instance", **params)
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        try:
-            subject.call("describe_db_instances")
-        except ClientError as problem:
-            if "NotFound" in problem.response["Error"]["Code"]:
-                return
-            raise
-        time.sleep(0.1)
-    raise TimeoutError(f"database {subject.identity} is still there after {LIMIT:.0f} s")
+    until_gone(subject, LIMIT)
 
 
 def _secrets(_: Subject, found: Values) -> list[Values]:
@@ -183,7 +167,13 @@ INSTANCE = Kind(
             on_create=False,
         ),
     ),
+    defaults={
+        **{"applyImmediately": False, "autoMinorVersionUpgrade": True, "copyTagsToSnapshot": False},
+        **{"dedicatedLogVolume": False, "deleteAutomatedBackups": True, "monitoringInterval": 0},
+        **{"performanceInsightsEnabled": False, "publiclyAccessible": False},
+    },
     autoname="identifier",
+    joint="",
     fixed_name="identifier",
     ready=("DBInstanceStatus", "available"),
     outputs={

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from tools.local_cloud.calls import Calls, UnknownInput
+from tools.local_cloud.calls import UnknownInput
 from tools.local_cloud.providers.aws.ec2 import arn
-from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, path
+from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, modify, path
 
 ANYWHERE = "destinationCidrBlock"
 DESTINATIONS = {
@@ -130,8 +130,8 @@ ROUTE_TABLE_ASSOCIATION = Kind(
 )
 
 
-def _make_route(calls: Calls, _: Kind, inputs: Values) -> str:
-    calls("ec2", "create_route", calls.convert("ec2", "create_route", inputs))
+def _route_id(answer: Values) -> str:
+    inputs = answer["inputs"]
     digest = hashlib.sha256(inputs[ANYWHERE].encode()).hexdigest()[:10]
     return f"r-{inputs['routeTableId']}{digest}"
 
@@ -145,28 +145,17 @@ def _route(subject: Subject) -> Values | None:
     return found
 
 
-def _lead(subject: Subject) -> None:
-    values = subject.calls.convert("ec2", "replace_route", subject.inputs)
-    subject.calls("ec2", "replace_route", values)
-
-
-def _remove_route(subject: Subject) -> None:
-    where = {"RouteTableId": subject.inputs["routeTableId"]}
-    subject.calls(
-        "ec2", "delete_route", {**where, "DestinationCidrBlock": subject.inputs[ANYWHERE]}
-    )
-
-
 ROUTE = Kind(
     token="aws:ec2/route:Route",
     service="ec2",
     identity="RouteId",
+    scope={"RouteTableId": "routeTableId", "DestinationCidrBlock": ANYWHERE},
     create="create_route",
-    on_create=_make_route,
+    identity_from=_route_id,
     look=_route,
-    on_delete=_remove_route,
+    delete="delete_route",
     replaces=frozenset({"routeTableId", ANYWHERE}),
-    settings=(Setting(inputs=("gatewayId", "natGatewayId"), apply=_lead, on_create=False),),
+    settings=(modify("replace_route", "gatewayId", "natGatewayId"),),
     outputs={"state": "State"},
 )
 

@@ -34,11 +34,6 @@ def _tag(subject: Subject) -> None:
     subject.call("put_bucket_tagging", Tagging={"TagSet": pairs})
 
 
-def _there(subject: Subject) -> Values:
-    subject.call("head_bucket")
-    return {"name": subject.identity}
-
-
 def _remove(subject: Subject) -> None:
     """Delete the bucket. With ``forceDestroy`` empty it first, also of versions and markers: S3 keeps a full one.
 
@@ -61,14 +56,15 @@ BUCKET = Kind(
     identity="Bucket",
     create="create_bucket",
     on_create=_make,
-    look=_there,
+    read="head_bucket",
+    found="@",
     on_delete=_remove,
     replaces=frozenset({"bucket", "bucketPrefix"}),
     ignored={"forceDestroy": "only tells the provider how to delete"},
     settings=(Setting(inputs=("tags",), apply=_tag),),
     autoname="bucket",
     fixed_name="bucket",
-    outputs={"arn": "join('', ['arn:aws:s3:::', name])"},
+    outputs={"arn": lambda subject, _: f"arn:aws:s3:::{subject.identity}"},
     absent=("404", "NoSuchBucket"),
 )
 
@@ -111,10 +107,6 @@ def _closed(inputs: Values) -> Values:
     return {name: inputs.get(name, False) for name in CLOSED}
 
 
-def _encrypted(inputs: Values) -> Values:
-    return {"rules": inputs["rules"]}
-
-
 def _lifecycle(inputs: Values) -> Values:
     """Convert the two names that S3 spells differently."""
     names = {"id": "ID"}
@@ -139,7 +131,7 @@ ENCRYPTION = _part(
     "bucket_encryption",
     "ServerSideEncryptionConfigurationNotFoundError",
     "ServerSideEncryptionConfiguration",
-    _encrypted,
+    lambda inputs: {"rules": inputs["rules"]},
     "rules",
 )
 LIFECYCLE = _part(
@@ -176,28 +168,17 @@ VERSIONING = _part(
 )
 
 
-def _allow(calls: Calls, _: Kind, inputs: Values) -> str:
-    params = {"Bucket": inputs["bucket"], "Policy": inputs["policy"]}
-    calls("s3", "put_bucket_policy", params)
-    return str(inputs["bucket"])
-
-
-def _allow_again(subject: Subject) -> None:
-    _allow(subject.calls, subject.kind, subject.inputs)
-
-
 POLICY = Kind(
     token="aws:s3/bucketPolicy:BucketPolicy",
     service="s3",
     identity="Bucket",
     create="put_bucket_policy",
-    on_create=_allow,
+    identity_from="inputs.bucket",
     read="get_bucket_policy",
     found="@",
+    update="put_bucket_policy",
     delete="delete_bucket_policy",
     replaces=frozenset({"bucket"}),
-    ignored={"bucket": "sent by _allow"},
-    settings=(Setting(inputs=("policy",), apply=_allow_again, on_create=False),),
     absent=("NoSuchBucket", "NoSuchBucketPolicy"),
 )
 
@@ -294,7 +275,7 @@ OBJECTS = tuple(
             Setting(inputs=("tags",), apply=_tag_object, on_create=False),
         ),
         autoname="key",
-        suffixed=False,
+        joint=None,
         outputs={
             "arn": lambda subject, _: f"arn:aws:s3:::{subject.inputs['bucket']}/{subject.identity}",
             "contentType": "ContentType",

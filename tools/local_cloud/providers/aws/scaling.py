@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from tools.local_cloud.providers.kind import Kind, Setting, Subject, renamed
+from tools.local_cloud.providers.kind import Kind, modify, renamed
 
 SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}
 NAMED = SCOPE | {"ResourceId": "resourceId"}
 PLACE = frozenset({"serviceNamespace", "scalableDimension", "resourceId"})
-
-
-def _put(operation: str, *inputs: str) -> Setting:
-    """Return the setting that sends all of ``inputs`` when one changes, because the operation needs all."""
-
-    def apply(subject: Subject) -> None:
-        said = {name: subject.inputs[name] for name in inputs if name in subject.inputs}
-        service = subject.kind.service
-        subject.call(operation, **subject.calls.convert(service, operation, said))
-
-    return Setting(inputs=inputs, apply=apply, on_create=False)
 
 
 TARGET = Kind(
@@ -32,9 +21,9 @@ TARGET = Kind(
     delete="deregister_scalable_target",
     replaces=PLACE,
     # The provider also sends the range with every change.
-    settings=(_put("register_scalable_target", "minCapacity", "maxCapacity", "suspendedState"),),
+    settings=(modify("register_scalable_target", "minCapacity", "maxCapacity", "suspendedState"),),
     outputs={"arn": "ScalableTargetARN", "resourceId": "ResourceId"},
-    absent=("ObjectNotFoundException", "ValidationException"),
+    absent=("ValidationException",),
 )
 
 POLICY = Kind(
@@ -50,10 +39,10 @@ POLICY = Kind(
     replaces=PLACE | {"name"},
     prepare=renamed({"name": "policyName"}),
     settings=(
-        _put("put_scaling_policy", "policyType", "targetTrackingScalingPolicyConfiguration"),
+        modify("put_scaling_policy", "policyType", "targetTrackingScalingPolicyConfiguration"),
     ),
     outputs={"arn": "PolicyARN", "name": "PolicyName"},
-    absent=("ObjectNotFoundException", "ValidationException"),
+    absent=("ValidationException",),
 )
 
 ACTION = Kind(
@@ -70,11 +59,11 @@ ACTION = Kind(
     prepare=renamed({"name": "scheduledActionName"}),
     # As the provider, which sends what changed (terraform-provider-aws, appautoscaling/scheduled_action.go).
     settings=tuple(
-        _put("put_scheduled_action", name)
+        modify("put_scheduled_action", name)
         for name in ("schedule", "timezone", "scalableTargetAction")
     ),
     outputs={"arn": "ScheduledActionARN", "name": "ScheduledActionName"},
-    absent=("ObjectNotFoundException", "ValidationException"),
+    absent=("ValidationException",),
 )
 
 KINDS = (TARGET, POLICY, ACTION)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values
+from tools.local_cloud.providers.kind import Kind, Values, whole
 
 DEFAULT = "default"
 """The group of a schedule that names none."""
@@ -38,13 +38,6 @@ def _ecs_parameters(given: Values) -> Values:
     return result
 
 
-def _update(subject: Subject) -> None:
-    """Send all inputs: UpdateSchedule sets the others to their defaults."""
-    inputs = {name: value for name, value in subject.inputs.items() if name != "namePrefix"}
-    params = subject.calls.convert(subject.kind.service, "update_schedule", inputs)
-    subject.calls(subject.kind.service, "update_schedule", params)
-
-
 def _identity(answer: Any) -> str:
     """Return GROUP/NAME, the end of the schedule's ARN."""
     return str(answer["ScheduleArn"]).partition(":schedule/")[2]
@@ -64,14 +57,12 @@ SCHEDULE = Kind(
     replaces=frozenset({"name", "groupName"}),
     prepare=_schedule,
     settings=(
-        Setting(
-            inputs=(
-                *("actionAfterCompletion", "description", "endDate", "flexibleTimeWindow"),
-                *("kmsKeyArn", "scheduleExpression", "scheduleExpressionTimezone"),
-                *("startDate", "state", "target"),
-            ),
-            apply=_update,
-            on_create=False,
+        # UpdateSchedule sets what it is not sent to the defaults.
+        whole(
+            "update_schedule",
+            *("actionAfterCompletion", "description", "endDate", "flexibleTimeWindow"),
+            *("kmsKeyArn", "scheduleExpression", "scheduleExpressionTimezone"),
+            *("startDate", "state", "target"),
         ),
     ),
     autoname="name",

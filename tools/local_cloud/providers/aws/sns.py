@@ -6,7 +6,7 @@ import json
 
 from tools.local_cloud.aws.hooks import ACCOUNT
 from tools.local_cloud.calls import Calls
-from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values
+from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
 from tools.local_cloud.providers.lifecycle import tag_list
 
 ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
@@ -45,20 +45,6 @@ TOPIC = Kind(
 )
 
 
-def _allow(calls: Calls, topic: str, policy: str) -> None:
-    params = {"TopicArn": topic, "AttributeName": "Policy", "AttributeValue": policy}
-    calls("sns", "set_topic_attributes", params)
-
-
-def _make_policy(calls: Calls, _: Kind, inputs: Values) -> str:
-    _allow(calls, inputs["arn"], inputs["policy"])
-    return str(inputs["arn"])
-
-
-def _change_policy(subject: Subject) -> None:
-    _make_policy(subject.calls, subject.kind, subject.inputs)
-
-
 def _only_the_owner(subject: Subject) -> None:
     """Set the policy that allows only the account, as the provider does: a topic always has a policy."""
     owner = {
@@ -69,7 +55,7 @@ def _only_the_owner(subject: Subject) -> None:
         "Condition": {"StringEquals": {"AWS:SourceOwner": ACCOUNT}},
     }
     policy = {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [owner]}
-    _allow(subject.calls, subject.identity, json.dumps(policy))
+    subject.call("set_topic_attributes", AttributeName="Policy", AttributeValue=json.dumps(policy))
 
 
 POLICY = Kind(
@@ -77,25 +63,18 @@ POLICY = Kind(
     service="sns",
     identity="TopicArn",
     create="set_topic_attributes",
-    on_create=_make_policy,
+    identity_from="inputs.arn",
     read="get_topic_attributes",
     found="Attributes",
+    update="set_topic_attributes",
+    repeated=frozenset({"attributeName"}),
     on_delete=_only_the_owner,
     replaces=frozenset({"arn"}),
-    ignored={"arn": "sent by _make_policy"},
-    settings=(Setting(inputs=("policy",), apply=_change_policy, on_create=False),),
+    prepare=lambda inputs: renamed({"arn": "topicArn", "policy": "attributeValue"})(
+        {**inputs, "attributeName": "Policy"}
+    ),
     outputs={"owner": "Owner"},
 )
-
-
-def _subscribe(calls: Calls, _: Kind, inputs: Values) -> str:
-    params = {
-        "TopicArn": inputs["topic"],
-        "Protocol": inputs["protocol"],
-        "Endpoint": inputs["endpoint"],
-        "ReturnSubscriptionArn": True,
-    }
-    return str(calls("sns", "subscribe", params)["SubscriptionArn"])
 
 
 SUBSCRIPTION = Kind(
@@ -103,12 +82,14 @@ SUBSCRIPTION = Kind(
     service="sns",
     identity="SubscriptionArn",
     create="subscribe",
-    on_create=_subscribe,
+    identity_from="SubscriptionArn",
     read="get_subscription_attributes",
     found="Attributes",
     delete="unsubscribe",
     replaces=frozenset({"topic", "protocol", "endpoint"}),
-    ignored={"topic": "sent by _subscribe"},
+    prepare=lambda inputs: renamed({"topic": "topicArn"})(
+        {**inputs, "returnSubscriptionArn": True}
+    ),
     outputs={"arn": "SubscriptionArn", "pendingConfirmation": "PendingConfirmation"},
 )
 

@@ -89,7 +89,6 @@ PARAMETER = Kind(
     autoname="name",
     fixed_name="name",
     outputs={"arn": "ARN", "name": "Name", "type": "Type", "version": "Version"},
-    absent=("ParameterNotFound",),
 )
 
 KINDS = (PARAMETER,)

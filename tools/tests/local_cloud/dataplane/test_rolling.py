@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from unittest.mock import ANY
 
@@ -60,6 +61,20 @@ def test_first_roll_out_completes_and_the_page_answers(running):
         "HealthCheckPort": "3000",
         "TargetHealth": {"State": "healthy"},
     }
+
+
+def test_creation_sent_twice_makes_one_service(running):
+    """A client token makes it the same request; another one, or another count, is not."""
+    values = {"serviceName": "twice", "desiredCount": 0, "clientToken": "one"}
+    asked = running.declared("service", taskDefinition=running.task_definition(), **values)
+    with ThreadPoolExecutor() as pool:
+        sent = [pool.submit(running.ecs.create_service, **asked) for _ in range(4)]
+        made = [each.result()["service"] for each in sent]
+    assert len({(each["serviceArn"], each["createdAt"]) for each in made}) == 1
+    for change in ({"clientToken": "other"}, {"desiredCount": 1}):
+        found = refusal(running.ecs.create_service, **{**asked, **change})
+        assert found.message == "Creation of service was not idempotent."
+    running.ecs.delete_service(cluster="main", service="twice")
 
 
 def test_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running):

@@ -112,13 +112,15 @@ class Made:
     """A resource that its stand-in created."""
 
     def __init__(self, calls, short, inputs):
-        self.calls, self.kind, self.inputs = calls, kind(short), inputs
-        self.id, self.outputs = lifecycle.create(calls, self.kind, inputs, Event())
+        self.calls, self.kind = calls, kind(short)
+        self.inputs = {**self.kind.defaults, **inputs}
+        self.id, self.outputs = lifecycle.create(calls, self.kind, self.inputs, Event())
 
     def change(self, **changes):
         """Change inputs; None takes one back."""
         news = {**self.inputs, **changes}
         news = {name: value for name, value in news.items() if value is not None}
+        news = {**self.kind.defaults, **news}
         self.outputs = lifecycle.update(self.calls, self.kind, self.id, self.inputs, news)
         self.inputs = news
 

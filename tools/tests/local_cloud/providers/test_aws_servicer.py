@@ -60,12 +60,14 @@ class Engine:
         """The id and the outputs."""
         request = pb.CreateRequest(urn=self.urn(short), properties=struct(inputs), **more)
         made = self.servicer.Create(request, self)
-        self.state[made.id] = {"urn": self.urn(short), "inputs": inputs, "outputs": made.properties}
+        named = {"short": short, "urn": self.urn(short)}
+        self.state[made.id] = {**named, "inputs": inputs, "outputs": made.properties}
         return made.id, values(made.properties)
 
     def change(self, identity, news):
-        """Change a resource to these inputs."""
+        """Change a resource to these inputs, once they are checked."""
         now = self.state[identity]
+        news, _ = self.check(now["short"], news, now["inputs"])
         old = {"old_inputs": struct(now["inputs"]), "olds": now["outputs"]}
         request = pb.UpdateRequest(id=identity, urn=now["urn"], news=struct(news), **old)
         made = self.servicer.Update(request, self)
@@ -191,7 +193,8 @@ def test_a_service_with_an_empty_list_of_alarms_is_refused(engine, past):
     """The provider drops the list (terraform-provider-aws, expandAlarms), and the SDK requires it."""
     bare = {"name": "app", "cluster": "c", "taskDefinition": "app:1", "desiredCount": 1}
     news = {**bare, "alarms": {"alarmNames": [], "enable": False, "rollback": False}}
-    engine.state["old"] = {"urn": engine.urn(SERVICE), "inputs": bare, "outputs": struct(bare)}
+    known = {"short": SERVICE, "urn": engine.urn(SERVICE), "inputs": bare}
+    engine.state["old"] = {**known, "outputs": struct(bare)}
     with pytest.raises(Aborted, match=r"Missing required parameter .*alarms: \"alarmNames\""):
         engine.change("old", news) if past else engine.create(SERVICE, news)
 
@@ -212,7 +215,7 @@ def test_a_change_that_aws_does_not_carry_out_stays_in_the_state(engine, monkeyp
     def fail(_subject, past, _cancel):
         raise NotReady("it failed" if past else "it is new")
 
-    old = {"name": unique("unsteady"), "retentionInDays": 7}
+    old = {"name": unique("unsteady"), "retentionInDays": 7, "skipDestroy": False}
     made, outputs = engine.create(LOG_GROUP, old)
     failing = replace(kind(LOG_GROUP), follow=fail)
     monkeypatch.setitem(KINDS, failing.token, failing)
@@ -220,7 +223,8 @@ def test_a_change_that_aws_does_not_carry_out_stays_in_the_state(engine, monkeyp
     with pytest.raises(Aborted, match=r"^it failed$"):
         engine.change(made, new)
     failed = engine.init_failed
-    assert (values(failed.inputs), list(failed.reasons)) == (new, ["it failed"])
+    kept = {name: value for name, value in values(failed.inputs).items() if name in new}
+    assert (kept, list(failed.reasons)) == (new, ["it failed"])
     assert values(failed.properties) == {**outputs, "retentionInDays": 30}
     with pytest.raises(Aborted, match=r"^it is new$"):
         engine.create(LOG_GROUP, {"name": unique("unsteady")})

@@ -1,14 +1,31 @@
-"""What a program reads of a resource: an output that AWS has and the stand-in lacks is an error that names it."""
+"""What a program reads of a resource: defaults, ids and outputs in AWS's form; a missing output is an error."""
 
 from __future__ import annotations
 
+import json
+import re
+
 import pulumi
 import pytest
+from pulumi.runtime.proto import provider_pb2
 from pulumi_aws.ec2 import Subnet, Vpc
 
 from tools.local_cloud.engine import program
 from tools.local_cloud.providers import lifecycle
 from tools.local_cloud.providers.aws import OUTPUTS, ec2
+from tools.local_cloud.providers.aws.provider import AwsServicer
+from tools.local_cloud.providers.kind import CHOSEN
+from tools.local_cloud.providers.servicer import struct, values
+from tools.tests.local_cloud.providers.conftest import (
+    ACCOUNT,
+    REGION,
+    allow,
+    definition,
+    document,
+    kind,
+    recorded,
+    unique,
+)
 
 VPC = "aws:ec2/vpc:Vpc"
 
@@ -45,3 +62,63 @@ def test_a_vpc_names_what_ec2_made_with_it(calls, closed_vpc):
     ):
         [only] = calls("ec2", operation, inside)[key]
         assert read[output] == only[name]
+
+
+FACTS = recorded("facts")
+FORMS = {"HEX": "[0-9a-f]{8,17}", "NAME": r"[\w-]+", "ACCOUNT": ACCOUNT, "REGION": REGION}
+
+
+@pytest.fixture
+def declared(make, aws, vpc, subnets):
+    """The inputs of each type with facts, beside its defaults; what it refers to exists."""
+    role = make("iam/role", name=unique("facts"), assumeRolePolicy=document()).id
+    repository = make("ecr/repository", name=unique("facts"), forceDelete=True).id
+    cluster = make("ecs/cluster", name=unique("facts")).id
+    containers = json.dumps([{"name": "app", "image": "app:1"}])
+    task = {**definition(family=unique("facts")), "containerDefinitions": containers}
+    running = make("ecs/taskDefinition", **task).outputs["arn"]
+    balancer = make("lb/loadBalancer", name=unique("facts"), subnets=subnets[:2]).id
+    answer = {"contentType": "text/plain", "statusCode": "200"}
+    expire = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5}
+    rules = [{"rulePriority": 1, "selection": expire, "action": {"type": "expire"}}]
+    network = {"subnets": subnets[:1], "securityGroups": []}
+    return {
+        "cloudwatch/eventRule": {"scheduleExpression": "rate(1 hour)"},
+        "ec2/routeTable": {"vpcId": vpc},
+        "ec2/securityGroup": {"vpcId": vpc},
+        "ec2/subnet": {"vpcId": vpc, "cidrBlock": "10.20.99.0/24"},
+        "ec2/vpc": {"cidrBlock": "10.21.0.0/16"},
+        "ecr/lifecyclePolicy": {"repository": repository, "policy": json.dumps({"rules": rules})},
+        "ecs/service": {"cluster": cluster, "taskDefinition": running, "desiredCount": 0}
+        | {"launchType": "FARGATE", "networkConfiguration": network},
+        "ecs/taskDefinition": task,
+        "iam/instanceProfile": {"role": role},
+        "iam/role": {"assumeRolePolicy": document()},
+        "iam/rolePolicy": {"role": role, "policy": document(allow("s3:GetObject"))},
+        "lb/listener": {"loadBalancerArn": balancer, "port": 80}
+        | {"defaultActions": [{"type": "fixed-response", "fixedResponse": answer}]},
+        "lb/loadBalancer": {"subnets": subnets[:2]},
+        "lb/targetGroup": {"port": 80, "protocol": "HTTP", "vpcId": vpc},
+        "rds/instance": {"engine": "postgres", "instanceClass": "db.t4g.micro"}
+        | {"allocatedStorage": 30, "username": "user", "password": "secret-of-may"},
+    }
+
+
+def test_defaults_ids_and_outputs_are_those_of_the_provider(calls, make, declared):
+    servicer, wrong = AwsServicer(calls.endpoint, REGION), {}
+    for short, facts in FACTS.items():
+        given = struct(declared.get(short, {}))
+        urn = f"urn:pulumi:poc::careapp::{kind(short).token}::{unique('facts')}"
+        asked = provider_pb2.CheckRequest(urn=urn, news=given, randomSeed=urn.encode())
+        inputs = values(servicer.Check(asked, None).inputs)
+        chosen = {name: inputs[name] for name in inputs.pop(CHOSEN) if name != kind(short).autoname}
+        if chosen != facts["defaults"]:
+            wrong[short] = chosen
+        made = make(short, **inputs)
+        for output, form in facts.get("forms", {}).items():
+            found = str(made.id if output == "id" else made.outputs[output])
+            pattern = re.sub("|".join(FORMS), lambda word: FORMS[word[0]], form)
+            if not re.fullmatch(pattern, found):
+                wrong[short, output] = (found, form)
+    assert wrong == {}
+    assert re.fullmatch(r"facts-\d+[0-9a-f]{7}", inputs["identifier"]), "RDS's has no hyphen there"
