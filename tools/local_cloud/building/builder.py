@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,11 +16,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.i18n import t, verbatim
-from tools.local_cloud.building import app_programs, packages, venvs
 from tools.local_cloud.building import dockerfile as reading
+from tools.local_cloud.building import plain
 from tools.local_cloud.building.dockerfile import STOP_SIGNAL, Stage
-from tools.local_cloud.building.files import fingerprint, lay_out, local
+from tools.local_cloud.building.files import fingerprint
+from tools.local_cloud.building.layers import Layers
 from tools.local_cloud.calls import Calls
+from tools.local_cloud.machine.roots import within
 
 
 class ImageNotFound(Exception):
@@ -31,9 +34,10 @@ class LocalImage:
     """An image in the form in which a task is started from it.
 
     ``command`` is the image's CMD, and ``volumes`` are the paths that it declares by VOLUME. Without
-    Docker, ``root`` is the folder in which the image's files are laid out, ``folder`` is the WORKDIR
-    below it, and ``python`` has the programs of its packages. With ``docker`` the reference is the id of an
-    image of the Docker engine, and the other fields describe it.
+    Docker, ``root`` is the folder that a task has as its root, and ``folder`` is the WORKDIR below it.
+    ``python`` is a folder with programs that is put before PATH, where the packages are not in the
+    image. With ``docker`` the reference is the id of an image of the Docker engine, and the other fields
+    describe it.
     """
 
     reference: str
@@ -60,7 +64,7 @@ class LocalImage:
 
     def outside(self, text: str) -> str:
         """Return the text with absolute paths of the image's files replaced by their local paths."""
-        return text if self.root is None else app_programs.outside(self.root, text)
+        return text if self.root is None else plain.outside(self.root, text)
 
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
@@ -96,10 +100,12 @@ class Wanted:
 class Builder:
     """The images of one local cloud, by tag and by digest."""
 
-    def __init__(self, calls: Calls, folder: Path, *, docker: bool) -> None:
+    def __init__(self, calls: Calls, folder: Path, *, docker: bool, mounts: bool = True) -> None:
+        """``mounts`` is whether this machine allows an image to be the root of processes."""
         self._calls, self._folder = calls, folder
         self._images: dict[str, LocalImage] = {}
-        self.docker = docker
+        self._layers = Layers()
+        self.docker, self.mounts = docker, mounts
         self.left_out: list[str] = []
         """What of the last image's Dockerfile is left out without Docker, each with its file and line."""
         self._lock, self._laying_out = threading.Lock(), threading.Lock()
@@ -130,7 +136,8 @@ class Builder:
         return True
 
     def close(self) -> None:
-        """Remove the images' names from the Docker engine. Its build cache stays, as after any build."""
+        """End a build that runs, and remove the images' names from the Docker engine. Build caches stay."""
+        self._layers.stop()
         names = {name for name, image in self._images.items() if image.docker and "@" not in name}
         for name in names:
             subprocess.run(
@@ -154,42 +161,37 @@ class Builder:
         return digest
 
     def _build_without_docker(self, wanted: Wanted) -> LocalImage:
-        """Lay out the copied files in a folder and install the packages in a venv, without Docker."""
         stage = wanted.read()
-        parts = {
-            "platform": wanted.platform,
-            # The Dockerfile may be outside the context.
-            "Dockerfile": wanted.file.read_text(),
-            "target": wanted.target,
-            **wanted.arguments,
-        }
-        key = fingerprint(wanted.context, parts)
-        programs = packages.programs(wanted.context, stage.installs)
-        root = self._laid_out(key[:16], wanted, stage, programs)
-        self.left_out = list(map(str, stage.notices))
-        environment = dict(stage.environment)
-        if projects := venvs.projects(programs, packages.sources()):
-            # An editable project is imported from the image's own files.
-            paths = [*map(str, projects), *filter(None, [environment.get("PYTHONPATH")])]
-            environment["PYTHONPATH"] = os.pathsep.join(paths)
+        # Another command or label makes another image, as with Docker.
+        parts = {"Dockerfile": wanted.file.read_text(), "target": wanted.target, **wanted.arguments}
+        parts["platform"] = wanted.platform
+        programs: Path | None
+        if self.mounts:
+            built = self._layers.build(stage, wanted.context)
+            root, notices, programs = built.root, built.notices, None
+            parts["root"] = built.key
+        else:
+            parts["root"] = fingerprint(wanted.context, parts)
+            root, programs = self._laid_out(parts["root"][:16], wanted, stage)
+            notices = [notice for each in stage.needed for notice in each.notices]
+        self.left_out = list(map(str, notices))
         return LocalImage(
             reference=wanted.name,
-            digest=f"sha256:{key}",
+            digest=f"sha256:{hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()}",
             platform=wanted.platform,
-            folder=local(root, stage.workdir),
-            environment=environment,
+            folder=within(root, str(stage.workdir)),
+            environment=dict(stage.environment),
             command=stage.command,
             entry_point=stage.entry_point,
             user=stage.user,
             python=programs,
-            docker=False,
             root=root,
             volumes=stage.volumes,
             stop_signal=stage.stop_signal,
         )
 
-    def _laid_out(self, key: str, wanted: Wanted, stage: Stage, programs: Path) -> Path:
-        """Return the folder with the image's files, which is made once and appears with all of them.
+    def _laid_out(self, key: str, wanted: Wanted, stage: Stage) -> tuple[Path, Path]:
+        """Return the folder with the image's files, which appears with all of them, and the folder of its programs.
 
         The same content is built again for another tag, while tasks run in this folder.
         """
@@ -198,16 +200,11 @@ class Builder:
             if not root.exists():
                 unfinished = self._folder / f"{key}.part"
                 shutil.rmtree(unfinished, ignore_errors=True)
-                local(unfinished, stage.workdir).mkdir(parents=True, exist_ok=True)
-                app_programs.link(unfinished, programs, stage.venvs, stage.system)
-                done = 0
-                for each in stage.programs:
-                    lay_out(wanted.context, stage.copies[done : each.after], unfinished)
-                    app_programs.run(each, unfinished, programs)
-                    done = each.after
-                lay_out(wanted.context, stage.copies[done:], unfinished)
+                (self._folder / f"{key}.bin").write_text(
+                    str(plain.build(stage, wanted.context, unfinished))
+                )
                 unfinished.rename(root)
-        return root
+        return root, Path((self._folder / f"{key}.bin").read_text())
 
     def _build_with_docker(self, wanted: Wanted) -> LocalImage:
         """Build the Dockerfile with the Docker engine for the requested platform."""

@@ -1,0 +1,404 @@
+"""Makes the root of an image by running its Dockerfile, without Docker: each RUN by its shell, in that root.
+
+A state of a root is kept by a hash of all that made it: the last one, and those after a long RUN. A build goes on from
+the newest of them. Nothing in a root names its place, so that it can be moved.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tools.i18n import Refused, Text, joined, t
+from tools.local_cloud.building import base, files, index, pip_errors
+from tools.local_cloud.building.dockerfile import (
+    Copy,
+    DockerfileError,
+    Folder,
+    Run,
+    Stage,
+    Step,
+    note,
+)
+from tools.local_cloud.building.instructions import shortened
+from tools.local_cloud.machine.namespaces import HOLDER
+from tools.local_cloud.machine.roots import MACHINE, Bind, mountable, within
+from tools.local_cloud.paths import cache, cache_refused
+
+LONG = 2.0
+"""Seconds of a RUN after which the root is kept: a copy takes less."""
+KEY = 24
+"""Characters of a hash in the name of a root."""
+UNUSED_DAYS = 30
+LAST_LINES = 15
+LEFT_OUT = f"{MACHINE}/left-out"
+NOT_FOUND = re.compile(
+    r"(?:^|: )([\w.+-]+): (?:command )?not found|env: .([\w.+-]+).: No such file", re.M
+)
+KNOWN = (
+    *("apt-get", "conda", "curl", "django-admin", "easy_install", "flask", "gunicorn", "mamba"),
+    *("npm", "pip", "pip3", "pipenv", "pixi", "poetry", "python", "python3", "wget"),
+)
+"""A program with one of these names, or one like them, is not taken for that of a package that was left out."""
+RESOLVER = ("/etc/hosts", "/etc/resolv.conf")
+
+
+class RunFailed(Refused):
+    """A RUN failed, which fails a build with Docker, too. The message has its last lines."""
+
+
+class Built(NamedTuple):
+    """The root of an image, its hash, and what is left out of its Dockerfile."""
+
+    root: Path
+    key: str
+    notices: list[Text]
+
+
+class Layers:
+    """The roots of this user's images. ``stop`` ends a build that runs, with its processes."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+        self._lock = threading.RLock()
+
+    def stop(self) -> None:
+        """End what runs. No further RUN begins."""
+        self._stopped = True
+        for process in list(self._running):
+            process.kill()
+
+    def build(self, stage: Stage, context: Path) -> Built:
+        """Return the root of a stage. Raises ``RunFailed``."""
+        folder = cache() / "images"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held = (folder / "lock").open("w")
+        except OSError as problem:
+            raise RunFailed(cache_refused(folder, problem)) from problem
+        with self._lock, held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            return _Build(self, folder, context).stage(stage)
+
+    def run(
+        self, words: list[str], folder: str, environment: Mapping[str, str], binds: list[Bind]
+    ) -> tuple[int, str]:
+        """Run a command in a root. Return its exit code and its output."""
+        if self._stopped:
+            raise RunFailed(t("the build was stopped"))
+        mounts = [
+            (str(each.source), str(each.target), "rw" if each.writable else "ro")
+            for each in mountable(binds)
+        ]
+        order = {
+            "words": words,
+            "folder": folder,
+            "environment": dict(environment),
+            "binds": mounts,
+            "account": files.account(),
+        }
+        with tempfile.TemporaryFile("w+", errors="replace") as output:
+            command = [sys.executable, "-I", "-S", str(HOLDER), "run"]
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                text=True,
+                start_new_session=True,
+            )
+            self._running.add(process)
+            try:
+                process.communicate(json.dumps(order))
+            finally:
+                process.kill()
+                process.wait()
+                self._running.discard(process)
+            output.seek(0)
+            return process.returncode, output.read()
+
+
+class _Build:
+    """One build: the roots of the stages that it needs."""
+
+    def __init__(self, layers: Layers, folder: Path, context: Path) -> None:
+        self.layers, self.folder, self.context = layers, folder, context
+        self.done: dict[int, Built] = {}
+
+    def stage(self, stage: Stage) -> Built:
+        """Return the root of a stage, of which each is built once."""
+        if id(stage) not in self.done:
+            self.done[id(stage)] = self._stage(stage)
+        return self.done[id(stage)]
+
+    def _stage(self, stage: Stage) -> Built:
+        start = self.stage(stage.start) if stage.start else self._base(stage)
+        keys = list(accumulate(stage.steps, self._key, initial=start.key))
+        made = self._place(keys[-1])
+        if not made.exists():
+            number = max(number for number, key in enumerate(keys) if self._place(key).exists())
+            with self._part(self._place(keys[number])) as part:
+                for step, key in zip(stage.steps[number:], keys[number + 1 :], strict=True):
+                    began = time.monotonic()
+                    self._do(step, part, key)
+                    if (
+                        isinstance(step, Run)
+                        and time.monotonic() - began > LONG
+                        and key != keys[-1]
+                    ):
+                        with self._part(part) as kept:
+                            kept.rename(self._place(key))
+                part.rename(made)
+        os.utime(made)
+        notices = [*start.notices, *stage.notices]
+        for step, key in zip(stage.steps, keys[1:], strict=True):
+            if isinstance(step, Copy) and step.stage:
+                notices += self.stage(step.stage).notices
+            if (noted := made / LEFT_OUT / key).exists():
+                notices.append(note(step.place, noted.read_text()))
+        return Built(made, keys[-1], list(dict.fromkeys(notices)))
+
+    def _place(self, key: str) -> Path:
+        return self.folder / key[:KEY]
+
+    def _base(self, stage: Stage) -> Built:
+        """Return the base image of a stage. Its Python is found under the name of its version, too."""
+        kind = (stage.version, "alpine" in stage.base)
+        key = hashlib.sha256(repr((base.version(), kind, files.account())).encode()).hexdigest()
+        made = self._place(key)
+        if not made.exists():
+            self._forget_unused()
+            first = self._base(Stage(environment={})).root if any(kind) else None
+            with self._part(first) as part:
+                if first:
+                    base.adapt(part, *kind)
+                else:
+                    base.make(part, lambda words: self._check(words, part))
+                part.rename(made)
+        os.utime(made)
+        return Built(made, key, [])
+
+    def _check(self, words: list[str], root: Path) -> None:
+        for place in (root, *root.rglob("*")):
+            files.own(place)
+        code, said = self.layers.run(
+            words, "/", {"PATH": os.defpath, "HOME": "/root"}, self._binds(root)
+        )
+        if code:
+            raise RunFailed(
+                t(
+                    "{called} ended with {code}:\n{last}",
+                    called=" ".join(words),
+                    code=code,
+                    last=said,
+                )
+            )
+
+    @contextmanager
+    def _part(self, source: Path | None) -> Iterator[Path]:
+        """Yield a new folder, which may be a copy of another root. It is deleted unless it is renamed."""
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
+        part.chmod(0o755)
+        try:
+            if source:
+                subprocess.run(
+                    ["cp", "-a", f"{source}/.", str(part)], check=True, capture_output=True
+                )
+            yield part
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    def _forget_unused(self) -> None:
+        """Delete roots that were not used for long."""
+        limit = time.time() - UNUSED_DAYS * 24 * 3600
+        for each in self.folder.iterdir():
+            if len(each.name) == KEY and each.stat().st_mtime < limit:
+                shutil.rmtree(each, ignore_errors=True)
+
+    def _key(self, before: str, step: Step) -> str:
+        """Return the hash of a root after a step: of the root before it, and of all that the step reads."""
+        fields: list[Any] = [type(step).__name__]
+        for name, value in vars(step).items():
+            if name == "stage" and value:
+                fields.append(self.stage(value).key)
+            elif name == "mounts":
+                fields += [self._of_mount(mount) for mount in value]
+            elif name not in ("place", "shown"):
+                fields.append((name, value))
+        if isinstance(step, Copy) and step.stage is None:
+            fields += [
+                (target, *files.content(source))
+                for target, source in files.copied(self.context, step)
+            ]
+        return hashlib.sha256(repr((before, fields)).encode()).hexdigest()
+
+    def _of_mount(self, mount: Mapping[str, Any]) -> Any:
+        if mount["type"] != "bind":
+            return mount["type"], mount["target"]
+        if mount["stage"]:
+            return self.stage(mount["stage"]).key, mount["source"], mount["target"]
+        taken = files.copied(self.context, _as_copy(mount))
+        return mount["target"], [(target, *files.content(source)) for target, source in taken]
+
+    def _do(self, step: Step, root: Path, key: str) -> None:
+        if isinstance(step, Folder):
+            files.make_folder(root, step.path)
+        elif isinstance(step, Copy):
+            self._copy(step, root, key)
+        else:
+            self._run(step, root, key)
+
+    def _copy(self, copy: Copy, root: Path, key: str) -> None:
+        if copy.text is not None:
+            files.write(root, copy.target, copy.text)
+        if copy.stage is None:
+            for target, source in files.copied(self.context, copy):
+                if copy.unpacks and files.ARCHIVE.fullmatch(source.name):
+                    files.unpack(
+                        source,
+                        root,
+                        str(Path(target).parent) if copy.target.endswith("/") else target,
+                    )
+                else:
+                    files.put(source, root, target, mode=copy.mode)
+            return
+        origin = self.stage(copy.stage)
+        lacks = []
+        for target, source in files.copied_from(origin.root, copy):
+            if source.exists() or source.is_symlink():
+                files.put(source, root, target, mode=copy.mode, whole=True)
+            else:
+                lacks.append(f"/{source.relative_to(origin.root)}")
+        away = copy.stage.foreign or origin.notices or (origin.root / MACHINE / "lacks").exists()
+        if lacks and not away:
+            rule = t(
+                "{place}: COPY {source}: the stage that it is copied from has no such file",
+                place=copy.place,
+                source=lacks[0],
+            )
+            raise DockerfileError(rule)
+        if lacks:
+            _leave_out(root, key, f"COPY --from {' '.join(lacks)}")
+
+    def _run(self, run: Run, root: Path, key: str) -> None:
+        """Run a RUN. A program that an earlier one could not install is left out, too."""
+        caches, lines = self.folder / "caches", root / LEFT_OUT / "now"
+        files.make_folder(root, f"/{LEFT_OUT}")
+        caches.mkdir(exist_ok=True)
+        files.own(caches)
+        given, binds = index.variables(caches)
+        home = (
+            "/root"
+            if run.user in (None, "", "0", "root")
+            else f"/home/{run.user.partition(':')[0]}"
+        )
+        environment = {"HOME": home, **given, **run.environment}
+        environment["PATH"] = f"{base.STUBS}:{environment.get('PATH', os.defpath)}:{base.LATE}"
+        files.make_folder(root, run.folder)
+        for _ in range(LAST_LINES):
+            lines.unlink(missing_ok=True)
+            with self._mounts(run) as mounts:
+                code, said = self.layers.run(
+                    list(run.words), run.folder, environment, [*self._binds(root), *binds, *mounts]
+                )
+            absent = (
+                NOT_FOUND.search(said)
+                if code == 127 and (root / MACHINE / "lacks").exists()
+                else None
+            )
+            name = (absent[1] or absent[2]) if absent else ""
+            if (
+                not name
+                or get_close_matches(name, KNOWN, 1, 0.8)
+                or (stub := root / base.LATE[1:] / name).exists()
+            ):
+                break
+            shutil.copy(base.HERE / "stubs.sh", stub)
+            stub.chmod(0o755)
+        if code:
+            raise RunFailed(self._failure(run, code, said))
+        if lines.exists():
+            _leave_out(root, key, f"RUN {'; '.join(lines.read_text().splitlines())}")
+            lines.unlink()
+
+    def _failure(self, run: Run, code: int, said: str) -> Text:
+        last = "\n".join(said.splitlines()[-LAST_LINES:])
+        failed = t(
+            "{place}: {command} ended with {code}:\n{last}",
+            place=run.place,
+            command=shortened(run.shown),
+            code=code,
+            last=last,
+        )
+        wrong = pip_errors.wrong_package(
+            said,
+            [
+                self.context / name
+                for name in files.sent_files(self.context)
+                if name.endswith(".txt")
+            ],
+        )
+        return joined("\n", (wrong, failed)) if wrong else failed
+
+    def _binds(self, root: Path) -> list[Bind]:
+        resolver = [
+            Bind(Path(name).resolve(), Path(name), writable=False)
+            for name in RESOLVER
+            if Path(name).exists()
+        ]
+        return [Bind(root, Path("/"), writable=True), *base.binds(root), *resolver]
+
+    @contextmanager
+    def _mounts(self, run: Run) -> Iterator[list[Bind]]:
+        """Yield what the mounts of a RUN are; their files are there during the block. Secrets are not known here."""
+        binds = []
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".part-") as name:
+            for number, mount in enumerate(run.mounts):
+                source, target = Path(name, str(number)), Path(mount["target"])
+                if mount["type"] == "cache":
+                    source = (
+                        self.folder
+                        / "caches"
+                        / hashlib.sha256(mount["target"].encode()).hexdigest()[:16]
+                    )
+                elif mount["type"] == "bind" and mount["stage"]:
+                    source = within(
+                        self.stage(mount["stage"]).root, "/" + mount["source"].lstrip("/")
+                    )
+                elif mount["type"] == "bind":
+                    for place, file in files.copied(self.context, _as_copy(mount)):
+                        files.put(file, Path(name), place)
+                elif mount["type"] != "tmpfs":
+                    continue
+                if not source.exists():
+                    source.mkdir()
+                    files.own(source)
+                binds.append(Bind(source, target, writable=mount["type"] != "bind"))
+            yield binds
+
+
+def _as_copy(mount: Mapping[str, Any]) -> Copy:
+    return Copy(place="", sources=(mount["source"],), target="/0")
+
+
+def _leave_out(root: Path, key: str, text: str) -> None:
+    """Note what a step left out. The number of its line is not kept: it may change."""
+    files.write(root, f"/{LEFT_OUT}/{key}", text)
+    with suppress(OSError):
+        (root / MACHINE / "lacks").touch()
