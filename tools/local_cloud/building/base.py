@@ -40,9 +40,9 @@ def python() -> Path:
 
 
 def version() -> str:
-    """Return what the base is made of: a change of it makes another one."""
-    own = "".join(file.read_text() for file in sorted(HERE.glob("*.sh")))
-    return repr((sys.version, sys.base_prefix, own, Path(__file__).read_text()))
+    """Return what roots are made of and by: a change of it makes other ones."""
+    own = "".join(file.read_text() for file in sorted(HERE.glob("*.*")))
+    return repr((sys.version, sys.base_prefix, own))
 
 
 def make(root: Path, run: Callable[[list[str]], object]) -> None:

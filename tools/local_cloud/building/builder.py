@@ -173,7 +173,9 @@ class Builder:
         else:
             parts["root"] = fingerprint(wanted.context, parts)
             root, programs = self._laid_out(parts["root"][:16], wanted, stage)
-            notices = [notice for each in stage.needed for notice in each.notices]
+            notices = [
+                text for each in stage.needed for text in (*each.other_python, *each.notices)
+            ]
         self.left_out = list(map(str, notices))
         return LocalImage(
             reference=wanted.name,

@@ -102,6 +102,7 @@ class Stage:
     """
 
     base: str = ""
+    place: str = ""
     start: Stage | None = None
     workdir: PurePosixPath = ROOT
     entry_point: tuple[str, ...] = ()
@@ -140,6 +141,19 @@ class Stage:
         """The version of Python that its base image has; "" for one without a number."""
         found = None if self.foreign else VERSION.search(self.base)
         return found[1] if found else ""
+
+    @property
+    def other_python(self) -> list[Text]:
+        """The notice that its base image has another Python than this machine, if it has."""
+        if self.version in ("", RUNNING):
+            return []
+        said = t(
+            "{place}: {image} is run by this machine's Python {version}",
+            place=self.place,
+            image=self.base,
+            version=RUNNING,
+        )
+        return [said]
 
 
 def read(
@@ -262,7 +276,7 @@ class _Reader:
         self.stages |= {each: stage for each in (self.label, str(self.count)) if each}
 
     def _from_image(self, line: Instruction, base: str) -> Stage:
-        stage = Stage(base=base, environment={"PATH": PATH})
+        stage = Stage(base=base, place=line.place, environment={"PATH": PATH})
         if not PYTHON.fullmatch(base):
             near = nearest(base, (*self.stages, "python"))
             rule = t(
@@ -276,15 +290,7 @@ class _Reader:
                 "there is no image {image}: a tag begins with a version, as 3.13-slim", image=base
             )
             return replace(stage, foreign=line.problem(rule))
-        if stage.version in ("", RUNNING):
-            return stage
-        text = t(
-            "{place}: {image} is run by this machine's Python {version}",
-            place=line.place,
-            image=base,
-            version=RUNNING,
-        )
-        return replace(stage, notices=(text,))
+        return stage
 
     def changed(self, stage: Stage, line: Instruction) -> Stage:
         """Return the stage after the instruction."""

@@ -192,7 +192,7 @@ class _Build:
                     base.make(part, lambda words: self._check(words, part))
                 part.rename(made)
         os.utime(made)
-        return Built(made, key, [])
+        return Built(made, key, stage.other_python)
 
     def _check(self, words: list[str], root: Path) -> None:
         for place in (root, *root.rglob("*")):
@@ -285,8 +285,8 @@ class _Build:
                 files.put(source, root, target, mode=copy.mode, whole=True)
             else:
                 lacks.append(f"/{source.relative_to(origin.root)}")
-        away = copy.stage.foreign or origin.notices or (origin.root / MACHINE / "lacks").exists()
-        if lacks and not away:
+        lacking = copy.stage.notices or (origin.root / MACHINE / "lacks").exists()
+        if lacks and not (copy.stage.foreign or lacking):
             rule = t(
                 "{place}: COPY {source}: the stage that it is copied from has no such file",
                 place=copy.place,
