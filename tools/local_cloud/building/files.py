@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -144,8 +145,7 @@ def put(source: Path, root: Path, target: str, *, mode: str = "", whole: bool = 
     if source.is_dir() and not source.is_symlink():
         make_folder(root, target)
         if whole:
-            for each in sorted(source.iterdir()):
-                put(each, root, f"{target.rstrip('/')}/{each.name}", mode=mode, whole=True)
+            copy_folder(source, within(root, target))
         return
     if place.is_dir():
         place = within(root, target) / source.name
@@ -156,6 +156,15 @@ def put(source: Path, root: Path, target: str, *, mode: str = "", whole: bool = 
     if mode and not place.is_symlink():
         place.chmod(int(mode, 8)) if mode.isdigit() else None
     own(place)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy all that a folder has into another one, with owners, modes and links."""
+    # A file is not written to where a link of the image leads.
+    command = ["cp", "-a", "--remove-destination", f"{source}/.", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(done.stderr.strip())
 
 
 def write(root: Path, target: str, text: str) -> None:

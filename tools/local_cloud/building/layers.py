@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import accumulate
 from pathlib import Path
@@ -217,9 +217,7 @@ class _Build:
         part.chmod(0o755)
         try:
             if source:
-                subprocess.run(
-                    ["cp", "-a", f"{source}/.", str(part)], check=True, capture_output=True
-                )
+                files.copy_folder(source, part)
             yield part
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -400,5 +398,4 @@ def _as_copy(mount: Mapping[str, Any]) -> Copy:
 def _leave_out(root: Path, key: str, text: str) -> None:
     """Note what a step left out. The number of its line is not kept: it may change."""
     files.write(root, f"/{LEFT_OUT}/{key}", text)
-    with suppress(OSError):
-        (root / MACHINE / "lacks").touch()
+    files.write(root, f"/{MACHINE}/lacks", "")

@@ -54,12 +54,10 @@ def build(stage: Stage, context: Path, root: Path) -> Path:
                 files.make_folder(folder, step.path)
             elif isinstance(step, Copy):
                 _copy(step, context, folder, roots)
-            elif found := [
-                word for command in _commands(step) for word in _installed(step, command, folder)
-            ]:
-                packages += found
-                programs = venv(packages)
             else:
+                for command in _commands(step):
+                    packages += _installed(step, command, folder)
+                programs = venv(packages)
                 _run(step, folder, programs)
     for folder in set(roots.values()) - {root}:
         shutil.rmtree(folder)
@@ -115,8 +113,11 @@ def _installed(run: Run, command: str, root: Path) -> Iterator[str]:
 
 def venv(packages: Sequence[str]) -> Path:
     """Return the ``bin`` folder of a venv with packages, which is made once. Raises ``RunFailed``."""
+    # A file of requirements may name others beside it.
     contents = [
-        Path(word).read_text() if word.startswith("/") and Path(word).is_file() else word
+        [file.read_text() for file in sorted(Path(word).parent.glob("*.txt"))]
+        if word.startswith("/")
+        else word
         for word in packages
     ]
     key = hashlib.sha256(repr((sys.version, sys.base_prefix, contents)).encode()).hexdigest()[:16]

@@ -34,7 +34,7 @@ chmod | cp | gunzip | install | ln | mv | sed | sha256sum | tar | touch | unzip)
 *)
     case "$name $1" in "apt-get clean" | "apt-get autoremove" | "apt clean" | "apt autoremove") exit ;; esac
     echo "$name $*" >>$noted
-    touch /.machine/lacks
+    [ -e /.machine/lacks ] || : >/.machine/lacks
     case " $* " in
     *" remove "* | *" purge "* | *" del "*) exit ;;
     *netcat*) cp /.machine/nc /usr/local/bin/nc && ln -sf nc /usr/local/bin/netcat ;;

@@ -269,7 +269,11 @@ kill -9 -1
 """
 
 
+OTHER = "FROM python AS other\nRUN mkdir /d && echo other >/d/kept\n"
 LINKS = """COPY hard.sh /
+RUN ln -s OWN/kept /app/kept && ln -s OWN/kept /app/hard.sh
+COPY --from=other /d /app
+COPY hard.sh /app
 RUN sh /hard.sh || true
 RUN ln -sfn OWN /away && ln -sfn OWN /app/away
 COPY requirements.txt /away/
@@ -288,11 +292,11 @@ def test_no_line_changes_this_machine_or_sees_its_user(context, tmp_path):
     before = [(each.stat().st_mtime, each.stat().st_mode) for each in watched]
     user = "nobody" if os.geteuid() == 0 else None
     with subprocess.Popen(["/usr/bin/sleep", "60"], user=user) as other:
-        image = built(context, APP + LINKS.replace("OWN", str(own)) + CMD)
+        image = built(context, OTHER + APP + LINKS.replace("OWN", str(own)) + CMD)
         assert other.poll() is None
         other.kill()
     assert [(each.stat().st_mtime, each.stat().st_mode) for each in watched] == before
-    assert [each.name for each in own.iterdir()] == ["kept"]
+    assert [(each.name, each.read_text()) for each in own.iterdir()] == [("kept", "kept")]
     assert said(image, f"ls {own}") == "deep\nrequirements.txt"
     away = said(image, f"ls {Path(__file__).parents[4]} {Path.home() / '.bashrc'} 2>&1 || true")
     assert away.count("No such file") == 2
