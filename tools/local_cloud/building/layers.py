@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import accumulate
@@ -157,11 +157,8 @@ class _Build:
                 for step, key in zip(stage.steps[number:], keys[number + 1 :], strict=True):
                     began = time.monotonic()
                     self._do(step, part, key)
-                    if (
-                        isinstance(step, Run)
-                        and time.monotonic() - began > LONG
-                        and key != keys[-1]
-                    ):
+                    took = time.monotonic() - began
+                    if isinstance(step, Run) and took > LONG and key != keys[-1]:
                         with self._part(part) as kept:
                             kept.rename(self._place(key))
                 part.rename(made)
@@ -170,7 +167,7 @@ class _Build:
         for step, key in zip(stage.steps, keys[1:], strict=True):
             if isinstance(step, Copy) and step.stage:
                 notices += self.stage(step.stage).notices
-            if (noted := made / LEFT_OUT / key).exists():
+            if (noted := within(made, f"/{LEFT_OUT}/{key}")).exists():
                 notices.append(note(step.place, noted.read_text()))
         return Built(made, keys[-1], list(dict.fromkeys(notices)))
 
@@ -201,13 +198,9 @@ class _Build:
             words, "/", {"PATH": os.defpath, "HOME": "/root"}, self._binds(root)
         )
         if code:
+            called = " ".join(words)
             raise RunFailed(
-                t(
-                    "{called} ended with {code}:\n{last}",
-                    called=" ".join(words),
-                    code=code,
-                    last=said,
-                )
+                t("{called} ended with {code}:\n{last}", called=called, code=code, last=said)
             )
 
     @contextmanager
@@ -240,10 +233,7 @@ class _Build:
             elif name not in ("place", "shown"):
                 fields.append((name, value))
         if isinstance(step, Copy) and step.stage is None:
-            fields += [
-                (target, *files.content(source))
-                for target, source in files.copied(self.context, step)
-            ]
+            fields += _contents(files.copied(self.context, step))
         return hashlib.sha256(repr((before, fields)).encode()).hexdigest()
 
     def _of_mount(self, mount: Mapping[str, Any]) -> Any:
@@ -251,8 +241,7 @@ class _Build:
             return mount["type"], mount["target"]
         if mount["stage"]:
             return self.stage(mount["stage"]).key, mount["source"], mount["target"]
-        taken = files.copied(self.context, _as_copy(mount))
-        return mount["target"], [(target, *files.content(source)) for target, source in taken]
+        return mount["target"], _contents(files.copied(self.context, _as_copy(mount)))
 
     def _do(self, step: Step, root: Path, key: str) -> None:
         if isinstance(step, Folder):
@@ -268,11 +257,8 @@ class _Build:
         if copy.stage is None:
             for target, source in files.copied(self.context, copy):
                 if copy.unpacks and files.ARCHIVE.fullmatch(source.name):
-                    files.unpack(
-                        source,
-                        root,
-                        str(Path(target).parent) if copy.target.endswith("/") else target,
-                    )
+                    folder = copy.target if copy.target.endswith("/") else target
+                    files.unpack(source, root, folder)
                 else:
                     files.put(source, root, target, mode=copy.mode)
             return
@@ -296,70 +282,57 @@ class _Build:
 
     def _run(self, run: Run, root: Path, key: str) -> None:
         """Run a RUN. A program that an earlier one could not install is left out, too."""
-        caches, lines = self.folder / "caches", root / LEFT_OUT / "now"
-        files.make_folder(root, f"/{LEFT_OUT}")
+        for _ in range(LAST_LINES):
+            files.write(root, f"/{LEFT_OUT}/now", "")
+            code, said = self._tried(run, root)
+            absent = NOT_FOUND.search(said) if code == 127 else None
+            if absent is None or not self._stub(root, absent[1] or absent[2]):
+                break
+        if code:
+            raise RunFailed(self._failure(run, code, said))
+        noted = within(root, f"/{LEFT_OUT}/now")
+        if noted.is_file() and (text := noted.read_text()):
+            _leave_out(root, key, f"RUN {'; '.join(text.splitlines())}")
+
+    def _tried(self, run: Run, root: Path) -> tuple[int, str]:
+        caches = self.folder / "caches"
         caches.mkdir(exist_ok=True)
         files.own(caches)
         given, binds = index.variables(caches)
-        home = (
-            "/root"
-            if run.user in (None, "", "0", "root")
-            else f"/home/{run.user.partition(':')[0]}"
-        )
+        user = (run.user or "root").partition(":")[0]
+        home = "/root" if user in ("0", "root") else f"/home/{user}"
         environment = {"HOME": home, **given, **run.environment}
         environment["PATH"] = f"{base.STUBS}:{environment.get('PATH', os.defpath)}:{base.LATE}"
         files.make_folder(root, run.folder)
-        for _ in range(LAST_LINES):
-            lines.unlink(missing_ok=True)
-            with self._mounts(run) as mounts:
-                code, said = self.layers.run(
-                    list(run.words), run.folder, environment, [*self._binds(root), *binds, *mounts]
-                )
-            absent = (
-                NOT_FOUND.search(said)
-                if code == 127 and (root / MACHINE / "lacks").exists()
-                else None
-            )
-            name = (absent[1] or absent[2]) if absent else ""
-            if (
-                not name
-                or get_close_matches(name, KNOWN, 1, 0.8)
-                or (stub := root / base.LATE[1:] / name).exists()
-            ):
-                break
-            shutil.copy(base.HERE / "stubs.sh", stub)
-            stub.chmod(0o755)
-        if code:
-            raise RunFailed(self._failure(run, code, said))
-        if lines.exists():
-            _leave_out(root, key, f"RUN {'; '.join(lines.read_text().splitlines())}")
-            lines.unlink()
+        with self._mounts(run) as mounts:
+            everything = [*self._binds(root), *binds, *mounts]
+            return self.layers.run(list(run.words), run.folder, environment, everything)
+
+    def _stub(self, root: Path, name: str) -> bool:
+        """Make a stub for a program, if it may be one of a package that was left out and has none yet."""
+        stub = within(root, f"{base.LATE}/{name}")
+        lacks = within(root, f"/{MACHINE}/lacks").exists()
+        if not lacks or stub.exists() or get_close_matches(name, KNOWN, 1, 0.8):
+            return False
+        files.write(root, f"{base.LATE}/{name}", (base.HERE / "stubs.sh").read_text())
+        stub.chmod(0o755)
+        return True
 
     def _failure(self, run: Run, code: int, said: str) -> Text:
-        last = "\n".join(said.splitlines()[-LAST_LINES:])
         failed = t(
             "{place}: {command} ended with {code}:\n{last}",
             place=run.place,
             command=shortened(run.shown),
             code=code,
-            last=last,
+            last="\n".join(said.splitlines()[-LAST_LINES:]),
         )
-        wrong = pip_errors.wrong_package(
-            said,
-            [
-                self.context / name
-                for name in files.sent_files(self.context)
-                if name.endswith(".txt")
-            ],
-        )
+        names = [name for name in files.sent_files(self.context) if name.endswith(".txt")]
+        wrong = pip_errors.wrong_package(said, [self.context / name for name in names])
         return joined("\n", (wrong, failed)) if wrong else failed
 
     def _binds(self, root: Path) -> list[Bind]:
-        resolver = [
-            Bind(Path(name).resolve(), Path(name), writable=False)
-            for name in RESOLVER
-            if Path(name).exists()
-        ]
+        there = [Path(name) for name in RESOLVER if Path(name).exists()]
+        resolver = [Bind(file.resolve(), file, writable=False) for file in there]
         return [Bind(root, Path("/"), writable=True), *base.binds(root), *resolver]
 
     @contextmanager
@@ -370,15 +343,10 @@ class _Build:
             for number, mount in enumerate(run.mounts):
                 source, target = Path(name, str(number)), Path(mount["target"])
                 if mount["type"] == "cache":
-                    source = (
-                        self.folder
-                        / "caches"
-                        / hashlib.sha256(mount["target"].encode()).hexdigest()[:16]
-                    )
+                    own = hashlib.sha256(mount["target"].encode()).hexdigest()[:16]
+                    source = self.folder / "caches" / own
                 elif mount["type"] == "bind" and mount["stage"]:
-                    source = within(
-                        self.stage(mount["stage"]).root, "/" + mount["source"].lstrip("/")
-                    )
+                    source = within(self.stage(mount["stage"]).root, f"/{mount['source']}")
                 elif mount["type"] == "bind":
                     for place, file in files.copied(self.context, _as_copy(mount)):
                         files.put(file, Path(name), place)
@@ -389,6 +357,10 @@ class _Build:
                     files.own(source)
                 binds.append(Bind(source, target, writable=mount["type"] != "bind"))
             yield binds
+
+
+def _contents(taken: Iterable[tuple[str, Path]]) -> list[Any]:
+    return [(target, *files.content(source)) for target, source in taken]
 
 
 def _as_copy(mount: Mapping[str, Any]) -> Copy:

@@ -265,6 +265,9 @@ mount -o remount,rw /.machine/usr; umount -l /.machine/usr; umount -l /; mknod /
 unshare -Urm sh -c 'mount -o remount,rw,bind /.machine/usr; touch /.machine/usr/x'
 cat /proc/1/environ /proc/1/root/etc/shadow; ls /proc/1/root{home}
 ln -s {home} /away; ln -s {home} /app/away; mkdir -p /away/made; echo x >/away/written
+rm -rf /.machine/left-out /.machine/late /.machine/lacks
+for each in left-out late lacks; do ln -s {home} /.machine/$each; done
+apt-get update
 kill -9 -1
 """
 
@@ -275,6 +278,7 @@ RUN ln -s OWN/kept /app/kept && ln -s OWN/kept /app/hard.sh
 COPY --from=other /d /app
 COPY hard.sh /app
 RUN sh /hard.sh || true
+RUN apt-get update; not-there-at-all
 RUN ln -sfn OWN /away && ln -sfn OWN /app/away
 COPY requirements.txt /away/
 COPY requirements.txt away/
