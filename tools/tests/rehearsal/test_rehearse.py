@@ -204,7 +204,7 @@ def test_a_dockerfile_with_mistakes_is_refused_before_the_local_cloud_starts(tmp
     monkeypatch.setattr(rehearse, "ROOT", tmp_path)
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "Dockerfile").write_text(
-        "FROM python\nCOPPY . .\nRUN pip instal flask\nCMD x\n"
+        "FROM python\nCOPPY . .\nRNU pip install flask\nCMD x\n"
     )
     with pytest.raises(StackError) as refused:
         rehearse._check_dockerfile(
