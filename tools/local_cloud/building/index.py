@@ -26,65 +26,53 @@ FROM_PIP = (
     ("PIP_CERT", ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")),
 )
 """Variables of other tools that get what pip is told, where nothing else is said."""
-CACHES = {
-    "PIP_CACHE_DIR": "pip",
-    "UV_CACHE_DIR": "uv",
-    "POETRY_CACHE_DIR": "poetry",
-    "PIPENV_CACHE_DIR": "pipenv",
-}
-QUIET = {
+CACHES = ("pip", "uv", "poetry", "pipenv")
+SET = {
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_PROGRESS_BAR": "off",
     "PIP_ROOT_USER_ACTION": "ignore",
     "UV_LINK_MODE": "copy",
+    "DEB_PYTHON_INSTALL_LAYOUT": "deb",
+    **{f"{tool.upper()}_CACHE_DIR": f"/{MACHINE}/cache/{tool}" for tool in CACHES},
 }
-QUIET |= {"DEB_PYTHON_INSTALL_LAYOUT": "deb", "PIP_PROGRESS_BAR": "off"}
 
 
 def variables(caches: Path) -> tuple[dict[str, str], list[Bind]]:
     """Return the variables, and what is mounted for those that name files. ``caches`` has the tools' caches."""
-    found = _of_pip() | {
-        name: value for name, value in os.environ.items() if NETWORK.fullmatch(name) and value
-    }
+    named = {**_of_pip(), **os.environ}
+    found = {name: value for name, value in named.items() if NETWORK.fullmatch(name) and value}
     for name, others in FROM_PIP:
         for other in others if name in found else ():
             found.setdefault(other, found[name])
     binds = [Bind(caches, Path("/", MACHINE, "cache"), writable=True)]
     for name, value in found.items():
-        words = []
-        for word in value.split():
+        words = value.split()
+        for number, word in enumerate(words):
             if word.startswith("/") and Path(word).exists():
                 target = Path("/", MACHINE, "given", str(len(binds)))
                 binds.append(Bind(Path(word), target, writable=False))
-                word = str(target)
-            words.append(word)
+                words[number] = str(target)
         found[name] = " ".join(words)
-    return {
-        **QUIET,
-        **{name: f"/{MACHINE}/cache/{folder}" for name, folder in CACHES.items()},
-        **found,
-    }, binds
+    return {**SET, **found}, binds
 
 
 def _of_pip() -> dict[str, str]:
     """Return what pip's configuration files say, as variables (pip's documentation, "Configuration")."""
     home = Path(os.environ.get("HOME") or "/")
     configured = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    folders = (
+        Path("/etc/xdg/pip"),
+        Path("/etc"),
+        home / ".pip",
+        configured / "pip",
+        Path(sys.prefix),
+    )
     places = [
-        *(Path(each) for each in ("/etc/xdg/pip/pip.conf", "/etc/pip.conf")),
-        home / ".pip/pip.conf",
-    ]
-    places += [
-        configured / "pip/pip.conf",
-        Path(sys.prefix, "pip.conf"),
-        Path(os.environ.get("PIP_CONFIG_FILE") or "/none"),
+        *(folder / "pip.conf" for folder in folders),
+        Path(os.environ.get("PIP_CONFIG_FILE") or "/"),
     ]
     parser = configparser.RawConfigParser()
-    parser.read([each for each in places if os.access(each, os.R_OK) and each.is_file()])
-    pairs = [
-        pair
-        for name in ("global", "install")
-        if parser.has_section(name)
-        for pair in parser.items(name)
-    ]
-    named = {f"PIP_{name.upper().replace('-', '_')}": value for name, value in pairs}
-    return {name: value for name, value in named.items() if NETWORK.fullmatch(name)}
+    parser.read(file for file in places if file.is_file() and os.access(file, os.R_OK))
+    sections = [parser[name] for name in ("global", "install") if name in parser]
+    pairs = [pair for section in sections for pair in section.items()]
+    return {f"PIP_{name.upper().replace('-', '_')}": value for name, value in pairs}

@@ -266,7 +266,7 @@ unshare -Urm sh -c 'mount -o remount,rw,bind /.machine/usr; touch /.machine/usr/
 cat /proc/1/environ /proc/1/root/etc/shadow; ls /proc/1/root{home}
 ln -s {home} /away; ln -s {home} /app/away; mkdir -p /away/made; echo x >/away/written
 rm -rf /.machine/left-out /.machine/late /.machine/lacks
-for each in left-out late lacks; do ln -s {home} /.machine/$each; done
+for each in left-out late; do ln -s {home} /.machine/$each; done
 apt-get update
 kill -9 -1
 """
@@ -301,7 +301,7 @@ def test_no_line_changes_this_machine_or_sees_its_user(context, tmp_path):
         other.kill()
     assert [(each.stat().st_mtime, each.stat().st_mode) for each in watched] == before
     assert [(each.name, each.read_text()) for each in own.iterdir()] == [("kept", "kept")]
-    assert said(image, f"ls {own}") == "deep\nrequirements.txt"
+    assert {"deep", "not-there-at-all", "requirements.txt"} < {*said(image, f"ls {own}").split()}
     away = said(image, f"ls {Path(__file__).parents[4]} {Path.home() / '.bashrc'} 2>&1 || true")
     assert away.count("No such file") == 2
 
