@@ -104,39 +104,25 @@ def copied(context: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
             if (context / inside).is_dir() and not copy.parents:
                 yield copy.target.rstrip("/") or "/", context / inside
             for name in names:
+                path, place = PurePosixPath(name), context / name
                 if any(fnmatchcase(name, pattern) for pattern in copy.excluded):
                     continue
-                path = PurePosixPath(name)
-                if path == inside and not (context / name).is_dir():
-                    shown = name if copy.parents else path.name
-                    yield (
-                        (f"{copy.target}{shown}" if copy.target.endswith("/") else copy.target),
-                        context / name,
-                    )
-                elif path.is_relative_to(inside) and (path != inside or copy.parents):
-                    yield (
-                        str(
-                            PurePosixPath(copy.target)
-                            / (path if copy.parents else path.relative_to(inside))
-                        ),
-                        context / name,
-                    )
+                if copy.parents and path.is_relative_to(inside):
+                    yield str(PurePosixPath(copy.target) / path), place
+                elif path == inside and not place.is_dir():
+                    yield copy.target + path.name * copy.target.endswith("/"), place.resolve()
+                elif inside in path.parents:
+                    yield str(PurePosixPath(copy.target) / path.relative_to(inside)), place
 
 
 def copied_from(root: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
     """Yield each source of a COPY from an earlier stage, of which ``root`` is the folder, and its path in the image."""
     for source in copy.sources:
         found = within(root, "/" + source.lstrip("/"))
-        matches = (
-            sorted(found.parent.glob(found.name))
-            if any(mark in source for mark in WILDCARDS)
-            else [found]
-        )
-        for match in matches:
-            if match.is_dir() or not copy.target.endswith("/"):
-                yield copy.target, match
-            else:
-                yield f"{copy.target}{match.name}", match
+        pattern = any(mark in source for mark in WILDCARDS)
+        for match in sorted(found.parent.glob(found.name)) if pattern else [found]:
+            into = copy.target.endswith("/") and not match.is_dir()
+            yield copy.target + match.name * into, match
 
 
 def put(source: Path, root: Path, target: str, *, mode: str = "", whole: bool = False) -> None:
