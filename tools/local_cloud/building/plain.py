@@ -37,14 +37,12 @@ OTHERS = re.compile(r"\s*(?:uv (?:sync|run)|poetry install|pipenv (?:install|syn
 
 def build(stage: Stage, context: Path, root: Path) -> Path:
     """Make the files of an image below ``root``. Return the folder of its packages' programs. Raises ``RunFailed``."""
-    roots = {
-        id(each): root.with_name(f"{root.name}-{number}")
-        for number, each in enumerate(stage.needed)
-    }
+    needed = stage.needed
+    roots = {id(each): root.with_name(f"{root.name}-{n}") for n, each in enumerate(needed)}
     roots[id(stage)] = root
     packages: list[str] = []
     programs = venv(packages)
-    for each in stage.needed:
+    for each in needed:
         folder = roots[id(each)]
         folder.mkdir(parents=True, exist_ok=True)
         if each.start:
@@ -69,13 +67,9 @@ def _copy(copy: Copy, context: Path, root: Path, roots: Mapping[int, Path]) -> N
     if copy.text is not None:
         files.write(root, copy.target, copy.text)
     origin = roots.get(id(copy.stage))
-    taken = (
-        files.copied_from(origin, copy)
-        if origin
-        else files.copied(context, copy)
-        if not copy.stage
-        else ()
-    )
+    if copy.stage and origin is None:  # uv's
+        return
+    taken = files.copied_from(origin, copy) if origin else files.copied(context, copy)
     for target, source in taken:
         if source.exists():
             files.put(source, root, target, mode=copy.mode, whole=origin is not None)
@@ -99,7 +93,7 @@ def _commands(run: Run) -> Iterator[str]:
 def _installed(run: Run, command: str, root: Path) -> Iterator[str]:
     """Yield what pip is given for a command: packages, and files by their paths below ``root``."""
     found = PIP.match(command)
-    words = iter(shlex.split(found["rest"], comments=True) if found else ())
+    words = iter(_words(found["rest"]) if found else ())
     for word in words:
         option, equals, value = word.partition("=")
         if option in FILE_OPTIONS:
@@ -129,52 +123,44 @@ def venv(packages: Sequence[str]) -> Path:
             fcntl.flock(held, fcntl.LOCK_EX)
             if not ready.exists():
                 shutil.rmtree(made, ignore_errors=True)
-                _call(
-                    [
-                        sys.executable,
-                        "-m",
-                        "venv",
-                        *([] if packages else ["--without-pip"]),
-                        str(made),
-                    ],
-                    packages,
-                )
+                bare = [] if packages else ["--without-pip"]
+                _install([sys.executable, "-m", "venv", *bare, str(made)], packages)
                 if packages:
-                    _call(
-                        [str(made / "bin/python"), "-m", "pip", "install", "--quiet", *packages],
-                        packages,
-                    )
+                    pip = [str(made / "bin/python"), "-m", "pip", "install", "--quiet"]
+                    _install([*pip, *packages], packages)
                 ready.touch()
     except OSError as problem:
         raise RunFailed(cache_refused(cache(), problem)) from problem
     return made / "bin"
 
 
-def _call(words: list[str], packages: Sequence[str]) -> None:
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
-    }
+def _install(words: list[str], packages: Sequence[str]) -> None:
+    others = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+    code, said = _call(words, {name: os.environ[name] for name in os.environ if name not in others})
+    if code:
+        last = "\n".join(said.splitlines()[-LAST_LINES:])
+        called = " ".join(words[1:4])
+        failed = t("{called} ended with {code}:\n{last}", called=called, code=code, last=last)
+        named = [Path(word) for word in packages if word.startswith("/")]
+        wrong = pip_errors.wrong_package(said, named)
+        raise RunFailed(joined("\n", (wrong, failed)) if wrong else failed)
+
+
+def _call(
+    words: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> tuple[int, str]:
+    """Return a program's exit code and what it printed."""
     done = subprocess.run(
         words,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env=environment,
+        cwd=folder,
         check=False,
     )
-    if done.returncode:
-        last = "\n".join(done.stdout.splitlines()[-LAST_LINES:])
-        failed = t(
-            "{called} ended with {code}:\n{last}",
-            called=" ".join(words[1:4]),
-            code=done.returncode,
-            last=last,
-        )
-        named = [Path(word) for word in packages if word.startswith("/")]
-        wrong = pip_errors.wrong_package(done.stdout, named)
-        raise RunFailed(joined("\n", (wrong, failed)) if wrong else failed)
+    return done.returncode, done.stdout
 
 
 def _run(run: Run, root: Path, programs: Path) -> None:
@@ -182,37 +168,32 @@ def _run(run: Run, root: Path, programs: Path) -> None:
     environment = {**run.environment, "PATH": f"{programs}:{os.defpath}", "HOME": str(root)}
     environment = {name: outside(root, value) for name, value in environment.items()}
     for command in _commands(run):
-        words = shlex.split(command, comments=True) if "'" not in command else []
+        words = _words(command)
         while words and re.fullmatch(r"\w+=.*", words[0]):
             name, _, value = words.pop(0).partition("=")
             environment[name] = value
         if len(words) > 1 and PROGRAM.fullmatch(words[0]) and _is_of_app(words, run, root):
-            called = [
-                str(programs / Path(words[0]).name),
-                *(outside(root, word) for word in words[1:]),
-            ]
-            folder = within(root, run.folder)
-            done = subprocess.run(
-                called,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                env=environment,
-                cwd=folder,
-                check=False,
-            )
-            if done.returncode:
-                last = "\n".join(done.stdout.replace(str(root), "").splitlines()[-LAST_LINES:])
+            called = [str(programs / Path(words[0]).name)]
+            called += [outside(root, word) for word in words[1:]]
+            code, said = _call(called, environment, within(root, run.folder))
+            if code:
                 raise RunFailed(
                     t(
                         "{place}: {command} ended with {code}:\n{last}",
                         place=run.place,
                         command=f"RUN {command}",
-                        code=done.returncode,
-                        last=last,
+                        code=code,
+                        last="\n".join(said.replace(str(root), "").splitlines()[-LAST_LINES:]),
                     )
                 )
+
+
+def _words(command: str) -> list[str]:
+    """Return the words of a command; none of a part of one that was split between quotation marks."""
+    try:
+        return shlex.split(command, comments=True)
+    except ValueError:
+        return []
 
 
 def _is_of_app(words: Sequence[str], run: Run, root: Path) -> bool:

@@ -403,4 +403,4 @@ def test_a_package_that_pip_refuses_comes_first_in_the_error(tmp_path):
     file.write_text("no-such-package @ file:///nowhere\ncertifi==9999.1\n")
     said = f"print({VERSION!r}); raise SystemExit(1)"
     with pytest.raises(RunFailed, match=r"^certifi==9999\.1 \(requirements\.txt:2\)"):
-        plain._call([sys.executable, "-c", said], ["-r", str(file)])
+        plain._install([sys.executable, "-c", said], ["-r", str(file)])
