@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from itertools import accumulate
 from pathlib import Path
@@ -44,7 +44,8 @@ LONG = 2.0
 """Seconds of a RUN after which the root is kept: a copy takes less."""
 KEY = 24
 """Characters of a hash in the name of a root."""
-UNUSED_DAYS = 30
+KEPT = 20
+"""Roots that are kept, of some 100 MB each, beside those that a local cloud uses."""
 LAST_LINES = 15
 LEFT_OUT = f"{MACHINE}/left-out"
 NOT_FOUND = re.compile(
@@ -75,6 +76,7 @@ class Layers:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
+        self._used: list[int] = []
         self._stopped = False
         self._lock = threading.RLock()
 
@@ -83,6 +85,8 @@ class Layers:
         self._stopped = True
         for process in list(self._running):
             process.kill()
+        while self._used:
+            os.close(self._used.pop())
 
     def build(self, stage: Stage, context: Path) -> Built:
         """Return the root of a stage. Raises ``RunFailed``."""
@@ -94,7 +98,11 @@ class Layers:
             raise RunFailed(cache_refused(folder, problem)) from problem
         with self._lock, held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            return _Build(self, folder, context).stage(stage)
+            _delete_oldest(folder)
+            built = _Build(self, folder, context).stage(stage)
+            self._used.append(os.open(built.root, os.O_RDONLY))
+            fcntl.flock(self._used[-1], fcntl.LOCK_SH)
+            return built
 
     def run(
         self, words: list[str], folder: str, environment: Mapping[str, str], binds: list[Bind]
@@ -134,6 +142,17 @@ class Layers:
             return process.returncode, output.read()
 
 
+def _delete_oldest(folder: Path) -> None:
+    """Delete the roots that were not used for longest, unless a local cloud has locked them."""
+    roots = [each for each in folder.iterdir() if len(each.name) == KEY]
+    for root in sorted(roots, key=lambda root: root.stat().st_mtime)[:-KEPT]:
+        opened = os.open(root, os.O_RDONLY)
+        with suppress(BlockingIOError):
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(root, ignore_errors=True)
+        os.close(opened)
+
+
 class _Build:
     """One build: the roots of the stages that it needs."""
 
@@ -153,6 +172,7 @@ class _Build:
         made = self._place(keys[-1])
         if not made.exists():
             number = max(number for number, key in enumerate(keys) if self._place(key).exists())
+            os.utime(self._place(keys[number]))
             with self._part(self._place(keys[number])) as part:
                 for step, key in zip(stage.steps[number:], keys[number + 1 :], strict=True):
                     began = time.monotonic()
@@ -180,7 +200,6 @@ class _Build:
         key = hashlib.sha256(repr((base.version(), kind, files.account())).encode()).hexdigest()
         made = self._place(key)
         if not made.exists():
-            self._forget_unused()
             first = self._base(Stage(environment={})).root if any(kind) else None
             with self._part(first) as part:
                 if first:
@@ -214,13 +233,6 @@ class _Build:
             yield part
         finally:
             shutil.rmtree(part, ignore_errors=True)
-
-    def _forget_unused(self) -> None:
-        """Delete roots that were not used for long."""
-        limit = time.time() - UNUSED_DAYS * 24 * 3600
-        for each in self.folder.iterdir():
-            if len(each.name) == KEY and each.stat().st_mtime < limit:
-                shutil.rmtree(each, ignore_errors=True)
 
     def _key(self, before: str, step: Step) -> str:
         """Return the hash of a root after a step: of the root before it, and of all that the step reads."""

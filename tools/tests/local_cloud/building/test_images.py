@@ -257,6 +257,23 @@ def naming(text: str, image: Built) -> str:
     return subprocess.run(search, capture_output=True, text=True, check=False).stdout
 
 
+def test_the_oldest_images_are_deleted_but_not_those_in_use(context, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(layers.base, "make", lambda root, _: (root / "usr").mkdir())
+    monkeypatch.setattr(layers, "KEPT", 1)
+    maker, ended = Layers(), Layers()
+    used = built(context, f"FROM python\nCOPY one*.whl /\n{CMD}", maker)
+    other = built(context, f"FROM python\nCOPY two*.whl /\n{CMD}", ended)
+    ended.stop()
+    whole = f"FROM python\nCOPY . /\n{CMD}"
+    built(context, whole)
+    built(context, whole)
+    assert (used.root.exists(), other.root.exists()) == (True, False)
+    maker.stop()
+    built(context, whole)
+    assert not used.root.exists()
+
+
 HARD = """
 rm -rf /usr/bin/python3 /root/.bashrc /etc/passwd /.machine/usr/bin/env {home}/kept
 touch /.machine/usr/x {home}/x {python}/x
