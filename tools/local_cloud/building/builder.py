@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from tools.i18n import t, verbatim
 from tools.local_cloud.building import dockerfile as reading
 from tools.local_cloud.building import plain
 from tools.local_cloud.building.dockerfile import STOP_SIGNAL, Stage
-from tools.local_cloud.building.files import fingerprint
+from tools.local_cloud.building.files import copy_folder, fingerprint
 from tools.local_cloud.building.layers import Layers
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.machine.roots import within
@@ -165,17 +165,19 @@ class Builder:
         # Another command or label makes another image, as with Docker.
         parts = {"Dockerfile": wanted.file.read_text(), "target": wanted.target, **wanted.arguments}
         parts["platform"] = wanted.platform
-        programs: Path | None
+        programs = None
         if self.mounts:
             built = self._layers.build(stage, wanted.context)
-            root, notices, programs = built.root, built.notices, None
-            parts["root"] = built.key
+            key, notices = built.key, built.notices
+            root = self._laid_out(key, lambda part: copy_folder(built.root, part))
         else:
-            parts["root"] = fingerprint(wanted.context, parts)
-            root, programs = self._laid_out(parts["root"][:16], wanted, stage)
+            key = fingerprint(wanted.context, parts)
             notices = [
                 text for each in stage.needed for text in (*each.other_python, *each.notices)
             ]
+            root = self._laid_out(key, lambda part: plain.build(stage, wanted.context, part))
+            programs = plain.programs(root)
+        parts["root"] = key
         self.left_out = list(map(str, notices))
         return LocalImage(
             reference=wanted.name,
@@ -192,21 +194,21 @@ class Builder:
             stop_signal=stage.stop_signal,
         )
 
-    def _laid_out(self, key: str, wanted: Wanted, stage: Stage) -> tuple[Path, Path]:
-        """Return the folder with the image's files, which appears with all of them, and the folder of its programs.
+    def _laid_out(self, key: str, make: Callable[[Path], object]) -> Path:
+        """Return this cloud's folder with the image's files, which appears with all of them.
 
         The same content is built again for another tag, while tasks run in this folder.
         """
-        root = self._folder / key
+        root = self._folder / key[:16]
         with self._laying_out:
             if not root.exists():
-                unfinished = self._folder / f"{key}.part"
+                unfinished = self._folder / f"{key[:16]}.part"
                 shutil.rmtree(unfinished, ignore_errors=True)
-                (self._folder / f"{key}.bin").write_text(
-                    str(plain.build(stage, wanted.context, unfinished))
-                )
+                unfinished.mkdir(parents=True)
+                unfinished.chmod(0o755)
+                make(unfinished)
                 unfinished.rename(root)
-        return root, Path((self._folder / f"{key}.bin").read_text())
+        return root
 
     def _build_with_docker(self, wanted: Wanted) -> LocalImage:
         """Build the Dockerfile with the Docker engine for the requested platform."""

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import accumulate
 from pathlib import Path
@@ -45,7 +45,7 @@ LONG = 2.0
 KEY = 24
 """Characters of a hash in the name of a root."""
 KEPT = 20
-"""Roots that are kept, of some 100 MB each, beside those that a local cloud uses."""
+"""Roots that are kept, of some 100 MB each."""
 LAST_LINES = 15
 LEFT_OUT = f"{MACHINE}/left-out"
 NOT_FOUND = re.compile(
@@ -76,7 +76,6 @@ class Layers:
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
-        self._used: list[int] = []
         self._stopped = False
         self._lock = threading.RLock()
 
@@ -85,8 +84,6 @@ class Layers:
         self._stopped = True
         for process in list(self._running):
             process.kill()
-        while self._used:
-            os.close(self._used.pop())
 
     def build(self, stage: Stage, context: Path) -> Built:
         """Return the root of a stage. Raises ``RunFailed``."""
@@ -99,10 +96,7 @@ class Layers:
         with self._lock, held:
             fcntl.flock(held, fcntl.LOCK_EX)
             _delete_oldest(folder)
-            built = _Build(self, folder, context).stage(stage)
-            self._used.append(os.open(built.root, os.O_RDONLY))
-            fcntl.flock(self._used[-1], fcntl.LOCK_SH)
-            return built
+            return _Build(self, folder, context).stage(stage)
 
     def run(
         self, words: list[str], folder: str, environment: Mapping[str, str], binds: list[Bind]
@@ -143,14 +137,10 @@ class Layers:
 
 
 def _delete_oldest(folder: Path) -> None:
-    """Delete the roots that were not used for longest, unless a local cloud has locked them."""
+    """Delete the roots that were not used for longest. A local cloud has copies of its own."""
     roots = [each for each in folder.iterdir() if len(each.name) == KEY]
     for root in sorted(roots, key=lambda root: root.stat().st_mtime)[:-KEPT]:
-        opened = os.open(root, os.O_RDONLY)
-        with suppress(BlockingIOError):
-            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(root, ignore_errors=True)
-        os.close(opened)
+        shutil.rmtree(root, ignore_errors=True)
 
 
 class _Build:

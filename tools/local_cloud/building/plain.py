@@ -35,13 +35,20 @@ PROGRAM = re.compile(r"(?:\S*/)?(?:python[\d.]*|flask|django-admin)")
 OTHERS = re.compile(r"\s*(?:uv (?:sync|run)|poetry install|pipenv (?:install|sync))\b")
 
 
-def build(stage: Stage, context: Path, root: Path) -> Path:
-    """Make the files of an image below ``root``. Return the folder of its packages' programs. Raises ``RunFailed``."""
+PROGRAMS = ".programs"
+
+
+def programs(root: Path) -> Path:
+    """Return the folder with the programs of an image's packages."""
+    return (root / PROGRAMS).resolve()
+
+
+def build(stage: Stage, context: Path, root: Path) -> None:
+    """Make the files of an image below ``root``, with a link to its packages' programs. Raises ``RunFailed``."""
     needed = stage.needed
     roots = {id(each): root.with_name(f"{root.name}-{n}") for n, each in enumerate(needed)}
     roots[id(stage)] = root
     packages: list[str] = []
-    programs = venv(packages)
     for each in needed:
         folder = roots[id(each)]
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,11 +62,10 @@ def build(stage: Stage, context: Path, root: Path) -> Path:
             else:
                 for command in _commands(step):
                     packages += _installed(step, command, folder)
-                programs = venv(packages)
-                _run(step, folder, programs)
+                _run(step, folder, venv(packages))
     for folder in set(roots.values()) - {root}:
         shutil.rmtree(folder)
-    return programs
+    (root / PROGRAMS).symlink_to(venv(packages))
 
 
 def _copy(copy: Copy, context: Path, root: Path, roots: Mapping[int, Path]) -> None:

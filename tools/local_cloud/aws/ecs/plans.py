@@ -25,7 +25,7 @@ from tools.local_cloud.aws.ec2.network import endpoint_of, read_map
 from tools.local_cloud.aws.ecs.placement import API_PORT, METADATA_PORT, Placement
 from tools.local_cloud.aws.ecs.start_checks import StartChecks
 from tools.local_cloud.building.builder import LocalImage
-from tools.local_cloud.machine.roots import Bind, within
+from tools.local_cloud.machine.roots import within
 from tools.shared.rds_roots import ROOTS, names, root
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -157,15 +157,6 @@ def add_authority(image: LocalImage, authority: Path) -> None:
                 _replace(file, f"{text.rstrip()}\n{added}", file.stat().st_mode)
 
 
-def trust_binds(image: LocalImage, authority: Path, folder: Path) -> Iterator[Bind]:
-    """Yield what replaces the certificate files of an image in a container. Their texts are in ``folder``."""
-    root = image.root or image.folder
-    for number, file in enumerate(_trusting(image)):
-        both = folder / f"trusted-{number}.pem"
-        _replace(both, f"{file.read_text().rstrip()}\n{authority.read_text()}", 0o644)
-        yield Bind(both, Path("/", file.relative_to(root)), writable=False)
-
-
 def _trusting(image: LocalImage) -> Iterator[Path]:
     """Yield the certificate files of an image in a folder that have the root of each declared database."""
     for folder, _, names_of_files in os.walk(image.root or image.folder):
@@ -249,7 +240,7 @@ def prepare(
         image = checks.pull(state.image, images)
         state.digest = image.digest
         log = _log(checks, definition, placement.task)
-        if not (image.docker or placement.mounts):
+        if not image.docker:
             add_authority(image, authority)
         platform = _platform(placement, definition, folder, docker=image.docker)
         plans.append(plan(definition, image, secrets, platform, log, own_root=placement.mounts))

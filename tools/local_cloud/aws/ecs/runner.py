@@ -17,7 +17,7 @@ from tools.local_cloud.aws.ecs import starts
 from tools.local_cloud.aws.ecs.containers import CannotRun, DockerContainer, Process, Running
 from tools.local_cloud.aws.ecs.file_system import container_binds, docker_volumes, resolver_binds
 from tools.local_cloud.aws.ecs.placement import ContainerState, Placement
-from tools.local_cloud.aws.ecs.plans import Plan, prepare, trust_binds, trust_mounts
+from tools.local_cloud.aws.ecs.plans import Plan, prepare, trust_mounts
 from tools.local_cloud.aws.ecs.start_checks import CannotStart
 from tools.local_cloud.aws.elb.upstream import SHORTEST_TIMEOUT
 from tools.local_cloud.aws.rds.database import database_names
@@ -192,7 +192,6 @@ class Runner:
         if run.placement.mounts:
             names = dict.fromkeys(database_names(), run.placement.platform)
             binds = [*container_binds(each, run.folder), *resolver_binds(run.folder, names)]
-            binds += trust_binds(each.image, self._authority, run.folder)
         return Process(each, self._guardian, memory, run.placement.namespace, binds)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:

@@ -257,21 +257,13 @@ def naming(text: str, image: Built) -> str:
     return subprocess.run(search, capture_output=True, text=True, check=False).stdout
 
 
-def test_the_oldest_images_are_deleted_but_not_those_in_use(context, monkeypatch, tmp_path):
+def test_the_oldest_images_are_deleted(context, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(layers.base, "make", lambda root, _: (root / "usr").mkdir())
-    monkeypatch.setattr(layers, "KEPT", 1)
-    maker, ended = Layers(), Layers()
-    used = built(context, f"FROM python\nCOPY one*.whl /\n{CMD}", maker)
-    other = built(context, f"FROM python\nCOPY two*.whl /\n{CMD}", ended)
-    ended.stop()
-    whole = f"FROM python\nCOPY . /\n{CMD}"
-    built(context, whole)
-    built(context, whole)
-    assert (used.root.exists(), other.root.exists()) == (True, False)
-    maker.stop()
-    built(context, whole)
-    assert not used.root.exists()
+    monkeypatch.setattr(layers, "KEPT", 2)
+    texts = [f"FROM python\nCOPY {name} /\n{CMD}" for name in ("one*.whl", "two*.whl", ".")]
+    first, second, *_ = [built(context, text) for text in (*texts, texts[2])]
+    assert (first.root.exists(), second.root.exists()) == (False, False)
 
 
 HARD = """
