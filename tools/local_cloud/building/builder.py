@@ -165,7 +165,7 @@ class Builder:
         # Another command or label makes another image, as with Docker.
         parts = {"Dockerfile": wanted.file.read_text(), "target": wanted.target, **wanted.arguments}
         parts["platform"] = wanted.platform
-        programs = None
+        programs: Path | None = None
         if self.mounts:
             built = self._layers.build(stage, wanted.context)
             key, notices = built.key, built.notices
