@@ -94,6 +94,12 @@ def _lay_python(target: Path) -> None:
     _link(ours / library, target / library, theirs / library, deep=not compiled)
     (target / "lib" / NAME / "site-packages").mkdir()
     (target / "include" / NAME).symlink_to(theirs / "include" / NAME)
+    if ours == Path("/usr"):
+        # The Python of a distribution installs packages elsewhere, except in a venv.
+        made = "home = /usr/bin\ninclude-system-site-packages = false\n"
+        (target / "pyvenv.cfg").write_text(made)
+        (target.parent / library).unlink()
+        _link(ours / library, target.parent / library, theirs / library, deep=True)
     for shared in (ours / "lib").glob("libpython*"):
         (target / "lib" / shared.name).symlink_to(theirs / "lib" / shared.name)
 
@@ -104,7 +110,8 @@ def _link(source: Path, target: Path, there: Path, *, deep: bool = False) -> Non
     for entry in source.iterdir():
         if entry.name in BESIDE:
             continue
-        if deep and entry.is_dir() and not entry.is_symlink():
+        inner = deep or entry.name.startswith("config-")
+        if inner and entry.is_dir() and not entry.is_symlink():
             _link(entry, target / entry.name, there / entry.name, deep=True)
         else:
             (target / entry.name).symlink_to(there / entry.name)
