@@ -130,8 +130,8 @@ def why(stack: str) -> None:
 
 
 def changes(said: str) -> str:
-    """Return the engine's counts, e.g. `+ 3 to create`."""
-    counts = re.findall(r"^ +([+~-]|\+-) (\d+ to [a-z]+)", said, re.MULTILINE)
+    """Return the engine's counts, e.g. `+ 3 to create`; the engine writes `+-1 to replace` without a space."""
+    counts = re.findall(r"^ +(\+-|[+~-]) ?(\d+ to [a-z]+)", said, re.MULTILINE)
     return ", ".join(f"{sign} {count}" for sign, count in counts) or "no changes"
 
 

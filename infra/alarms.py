@@ -295,7 +295,7 @@ def service(
             limit=task_memory(settings.memory),
             missing_data="notBreaching",
         ),
-        _running(ecs, _running_tasks(ecs, balancer, groups), settings),
+        _running(_running_tasks(ecs, balancer, groups), settings),
     )
 
 
@@ -309,31 +309,24 @@ def _running_tasks(ecs: Source, balancer: pulumi.Input[str], groups: Groups) -> 
     return _targets(balancer, groups[0]).one("HealthyHostCount", "Minimum")
 
 
-def _running(ecs: Source, tasks: Mapping[str, Metric], settings: ServiceSettings) -> Alarm:
-    """Return the alarm for fewer running tasks than desired.
+def _running(tasks: Mapping[str, Metric], settings: ServiceSettings) -> Alarm:
+    """Return the alarm for fewer running tasks than desired; with scaling, than `minCount`.
 
-    Ten minutes are longer than a deployment is below the desired count. Container Insights reports
-    both numbers. Without it the alarm compares the number of ``tasks`` with the setting; with scaling, with
-    `minCount`. When no task runs, neither metric has data (ECS developer guide, "Container Insights",
-    considerations). So missing data is notified, except with a schedule that stops all tasks.
+    Ten minutes are longer than a deployment is below the desired count. When no task runs, the metric of ``tasks``
+    has no data. So missing data is notified, except with a schedule that stops all tasks.
     `./careapp pause` turns the actions off. "targets-unhealthy" is about tasks that run and are
     unhealthy, not about missing tasks.
     """
     desired = settings.least_count
-    common: dict[str, Any] = {
-        "name": RUNNING,
-        "description": "Fewer tasks run than desired; ./careapp doctor names the cause",
-        "periods": 10,
-        "missing_data": "notify" if desired > 0 and settings.scaling.hours is None else "missing",
-    }
-    if not settings.insights:
-        return Alarm(**common, metrics=tasks, limit=desired, over=False)
-    insights = Source(namespace="ECS/ContainerInsights", dimensions=ecs.dimensions)
-    both = {
-        "desired": insights.metric("DesiredTaskCount", "Minimum"),
-        "running": insights.metric("RunningTaskCount", "Maximum"),
-    }
-    return Alarm(**common, metrics=both, expression="desired - running", limit=0)
+    return Alarm(
+        name=RUNNING,
+        description="Fewer tasks run than desired; ./careapp doctor names the cause",
+        metrics=tasks,
+        limit=desired,
+        over=False,
+        periods=10,
+        missing_data="notify" if desired > 0 and settings.scaling.hours is None else "missing",
+    )
 
 
 def jobs(group: str) -> tuple[Alarm, ...]:

@@ -83,23 +83,11 @@ def container_definition(
 
 def _web(settings: ServiceSettings) -> dict[str, object]:
     port = {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
-    return {"portMappings": [port], **health_check(settings.health_command)}
+    return {"portMappings": [port]}
 
 
 def _other(process: Process) -> dict[str, object]:
     return {"portMappings": [], "command": list(process.command)}
-
-
-def health_check(command: str) -> dict[str, object]:
-    """Return the container health check, with times in seconds; empty without a command.
-
-    ECS ignores the image's HEALTHCHECK (API reference, HealthCheck). There is no default command,
-    because which programs the image contains depends on the app.
-    """
-    if not command:
-        return {}
-    check = {"command": ["CMD-SHELL", command], "interval": 15, "timeout": 5, "retries": 3}
-    return {"healthCheck": {**check, "startPeriod": 30}}
 
 
 def environment(inputs: ContainerInputs, settings: ServiceSettings) -> dict[str, str]:

@@ -20,6 +20,8 @@ from tools.i18n import t
 
 LOGS = ("postgresql", "upgrade")
 """The logs that RDS for PostgreSQL can export to CloudWatch (RDS.36)."""
+MONITORING_SECONDS = 60
+"""The interval of Enhanced Monitoring: 1, 5, 10, 15, 30 or 60. Its log is billed by the gigabyte."""
 FREE_DAYS = 7
 """Retention of Performance Insights that is free of charge."""
 ENHANCED = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
@@ -28,22 +30,16 @@ ENHANCED = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole
 def monitoring_arguments(
     name: str, settings: DatabaseSettings, tags: Mapping[str, str], opts: pulumi.ResourceOptions
 ) -> dict[str, Any]:
-    """Return the instance's arguments for monitoring, Performance Insights and log exports.
-
-    An interval of 0 turns Enhanced Monitoring off and deletes its role.
-    """
-    inputs: dict[str, Any] = {
-        "monitoring_interval": settings.monitoring_interval,
-        "performance_insights_enabled": settings.insights,
-        "iam_database_authentication_enabled": settings.iam_auth,
+    """Return the instance's arguments for Enhanced Monitoring, Performance Insights and log exports."""
+    if not settings.monitoring:
+        return {"monitoring_interval": 0, "performance_insights_enabled": False}
+    return {
+        "monitoring_interval": MONITORING_SECONDS,
+        "monitoring_role_arn": _monitoring_role(name, tags, opts),
+        "performance_insights_enabled": True,
+        "performance_insights_retention_period": FREE_DAYS,
+        "enabled_cloudwatch_logs_exports": list(LOGS),
     }
-    if settings.monitoring_interval:
-        inputs["monitoring_role_arn"] = _monitoring_role(name, tags, opts)
-    if settings.insights:
-        inputs["performance_insights_retention_period"] = FREE_DAYS
-    if settings.logs:
-        inputs["enabled_cloudwatch_logs_exports"] = list(LOGS)
-    return inputs
 
 
 def log_groups(
@@ -63,7 +59,7 @@ def log_groups(
                 opts, pulumi.ResourceOptions(delete_before_replace=True)
             ),
         )
-        for log in (LOGS if settings.logs else ())
+        for log in (LOGS if settings.monitoring else ())
     ]
 
 

@@ -20,6 +20,8 @@ TARGET_PORT = 80
 It differs from the container's port on purpose: that port can then change without replacing the
 target group, whose name is fixed and which a listener rule refers to.
 """
+DEREGISTRATION_SECONDS = 15
+"""How long a task that is being stopped has to finish its requests."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +155,7 @@ class LoadBalancer(pulumi.ComponentResource):
             protocol="HTTP",
             port=TARGET_PORT,
             vpc_id=self.args.network.vpc_id,
-            deregistration_delay=health.deregistration_delay,
+            deregistration_delay=DEREGISTRATION_SECONDS,
             health_check=aws.lb.TargetGroupHealthCheckArgs(
                 enabled=True,
                 protocol="HTTP",
@@ -171,7 +173,7 @@ class LoadBalancer(pulumi.ComponentResource):
 
     def _access_logs(self, name: str) -> aws.lb.LoadBalancerAccessLogsArgs | None:
         logs = self.settings.logs
-        if not logs.access:
+        if not logs.traffic:
             return None
         args = AccessLogsArgs(days=logs.days, protect=self.settings.protect, tags=self.tags)
         access_logs = AccessLogs(name, args, self.child)

@@ -25,7 +25,10 @@ DISCOVERY_SECONDS = 10
 LARGEST = 1 << 20
 SECRET_COMES_LATER = "set-by-pulumi-up-from-loginSecretArn"  # noqa: S105 - it stands for the secret
 """What the state has in the client secret's place; `tools.rollout.login_secret` sends ELB the secret itself."""
-SECONDS = 3600
+SCOPES = "openid email"
+"""What the load balancer asks for. Without `openid` the provider sends no ID token, and ELB answers 401."""
+SESSION_SECONDS = 12 * 3600
+"""After which a user logs in again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +107,8 @@ def authenticate(settings: LoginSettings, endpoints: Endpoints) -> aws.lb.Listen
             user_info_endpoint=endpoints.userinfo_endpoint,
             client_id=settings.client_id,
             client_secret=SECRET_COMES_LATER,
-            scope=settings.scopes,
-            session_timeout=settings.hours * SECONDS,
+            scope=SCOPES,
+            session_timeout=SESSION_SECONDS,
             on_unauthenticated_request="authenticate",
         ),
     )

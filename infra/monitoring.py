@@ -42,8 +42,9 @@ class Monitoring(pulumi.ComponentResource):
     ) -> None:
         super().__init__("careapp:infra:Monitoring", name, None, opts)
         self.args, self.child = args, pulumi.ResourceOptions(parent=self)
-        self.topic_arn = self._alarms(name) if args.settings.monitoring.alarms else None
-        if args.settings.monitoring.dashboard:
+        self.topic_arn = None
+        if args.settings.monitoring.alarms:
+            self.topic_arn = self._alarms(name)
             self._dashboard(name)
         self.register_outputs({"topic_arn": self.topic_arn})
 

@@ -80,7 +80,7 @@ class Network(pulumi.ComponentResource):
             lambda made: [*made[0], *made[1]]
         )
         self._close_default_group(name)
-        if args.settings.logs.flow:
+        if args.settings.logs.traffic:
             self._log(name)
         self.register_outputs({"vpc_id": self.vpc_id, "task_subnet_ids": self.task_subnet_ids})
 

@@ -22,6 +22,8 @@ from tools.i18n import t
 
 IMAGE = "docker:index/image:Image"
 UNTAGGED_DAYS = 7
+IMAGES_KEPT = 30
+"""Tagged images that ECR keeps to go back to. Each failed release pushes one, too: the running one must stay."""
 DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")
 
 
@@ -81,7 +83,7 @@ class AppImage(pulumi.ComponentResource):
         aws.ecr.LifecyclePolicy(
             f"{name}-app",
             repository=repository.name,
-            policy=json.dumps(lifecycle(settings.image.kept)),
+            policy=json.dumps(lifecycle()),
             opts=self.child,
         )
         return repository
@@ -148,10 +150,10 @@ def _check_tmp_volume(file: Path) -> None:
         )
 
 
-def lifecycle(kept: int) -> dict[str, object]:
+def lifecycle() -> dict[str, object]:
     """Return the ECR lifecycle policy.
 
-    ECR deletes untagged images after a week, and tagged images when `kept` newer ones exist.
+    ECR deletes untagged images after a week, and tagged images when IMAGES_KEPT newer ones exist.
     """
     untagged = {
         "tagStatus": "untagged",
@@ -163,7 +165,7 @@ def lifecycle(kept: int) -> dict[str, object]:
         "tagStatus": "tagged",
         "tagPatternList": ["*"],
         "countType": "imageCountMoreThan",
-        "countNumber": kept,
+        "countNumber": IMAGES_KEPT,
     }
     return {
         "rules": [

@@ -26,6 +26,8 @@ from stack.settings import Settings
 from stack.shifting import MAXIMUM_PERCENT, DeploymentSettings
 
 ON_DEMAND, SPOT = "FARGATE", "FARGATE_SPOT"
+CONTAINER_INSIGHTS = "disabled"
+"""Or `enabled`: metrics of each task, which are billed by the metric. Without it ECS reports CPU and memory."""
 
 
 def capacity_providers(
@@ -166,11 +168,12 @@ class Service(pulumi.ComponentResource):
         )
 
     def _cluster(self, name: str) -> aws.ecs.Cluster:
-        insights = "enabled" if self.settings.insights else "disabled"
         return aws.ecs.Cluster(
             f"{name}-cluster",
             name=self.args.settings.names.cluster,
-            settings=[aws.ecs.ClusterSettingArgs(name="containerInsights", value=insights)],
+            settings=[
+                aws.ecs.ClusterSettingArgs(name="containerInsights", value=CONTAINER_INSIGHTS)
+            ],
             tags=self.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )

@@ -13,7 +13,14 @@ import pulumi_aws as aws
 from infra.iam import role
 from infra.load_balancer import LoadBalancer
 from stack.names import RULE_PRIORITY, TEST_HEADER, TEST_RULE_PRIORITY
-from stack.shifting import BLUE_GREEN, CANARY, LINEAR, STRATEGIES, DeploymentSettings
+from stack.shifting import (
+    BLUE_GREEN,
+    CANARY,
+    LINEAR,
+    SHIFT_PERCENT,
+    STRATEGIES,
+    DeploymentSettings,
+)
 from stack.statements import Policy, allow, of, policy, trusted
 
 ECS = trusted("ecs.amazonaws.com")
@@ -52,7 +59,7 @@ def configuration(
             timeout_in_minutes=str(limit), action="ROLLBACK"
         ),
     )
-    percent, minutes = float(settings.percent), str(settings.minutes)
+    percent, minutes = float(SHIFT_PERCENT), str(settings.bake)
     steps: dict[str, dict[str, Any]] = {
         CANARY: {
             "canary_configuration": aws.ecs.ServiceDeploymentConfigurationCanaryConfigurationArgs(
@@ -68,7 +75,7 @@ def configuration(
     }
     return aws.ecs.ServiceDeploymentConfigurationArgs(
         strategy=STRATEGIES[settings.strategy],
-        bake_time_in_minutes=str(settings.bake),
+        bake_time_in_minutes=minutes,
         lifecycle_hooks=[hook],
         **steps[settings.strategy],
     )

@@ -154,13 +154,9 @@ ALLOWED_CIDRS = Key(
     allowed,
     "who may reach the page: IPv4 addresses, ranges and IDs of prefix lists (`pl-…`), comma-separated; `0.0.0.0/0`: "
     "everyone",
-    "ページに接続できるクライアント。IPv4 アドレス、範囲、プレフィックスリストの ID（`pl-…`）をカンマ区切りで書く。"
-    "`0.0.0.0/0`：すべて",
     example="198.51.100.0/24,203.0.113.7",
     change=Change(
         "the rules of new entries are made before those of former ones are deleted, so the page stays reachable; both "
         "together must fit into the quota",
-        "新しい項目のルールを作ってから、なくなった項目のルールを削除するので、ページには接続でき続ける。両方を合わせて"
-        "クォータに収まること",
     ),
 )

@@ -184,8 +184,6 @@ APP_VARIABLES = Key(
     entries("appVariables", plain_text),
     "environment variables of the app: `pulumi config set --path appVariables.NAME VALUE`; a value "
     "may name those of the stack, like `${DB_HOST}` (docs/your-app.md)",
-    "アプリの環境変数：`pulumi config set --path appVariables.NAME VALUE`。"
-    "値には `${DB_HOST}` のように、スタックの変数を書ける（docs/your-app.ja.md）",
     example='{"GREETING": "hello"}',
     change=rules.NEW_TASKS,
 )
@@ -195,8 +193,6 @@ APP_SECRETS = Key(
     entries("appSecrets", secret_arn),
     "environment variables of the app from Secrets Manager: name and ARN, with or without `:KEY::`, "
     "or `${DB_PASSWORD}`",
-    "Secrets Manager から読むアプリの環境変数：変数名と ARN（`:KEY::` は任意）、または "
-    "`${DB_PASSWORD}`",
     example='{"API_KEY": "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:key-AbCdEf"}',
     change=rules.NEW_TASKS,
 )
@@ -206,7 +202,7 @@ def variables(read: Reader) -> Mapping[str, str]:
     """Return the app's variables. An encrypted one is refused: the task definition shows it in plain text."""
     found = read(APP_VARIABLES)
 
-    def plain() -> Mapping[str, str]:
+    def plain() -> None:
         if read.is_encrypted(APP_VARIABLES):
             raise ValueError(
                 t(
@@ -214,14 +210,11 @@ def variables(read: Reader) -> Mapping[str, str]:
                     "store it in Secrets Manager and set its ARN in appSecrets"
                 )
             )
-        return found
 
-    named: Mapping[str, str] = read.together(plain, APP_VARIABLES, otherwise=found)
+    read.check(plain, APP_VARIABLES)
     if not read(uploads.UPLOADS_ENABLED):
-        read.together(
-            lambda: _without_bucket(named), APP_VARIABLES, uploads.UPLOADS_ENABLED, otherwise=None
-        )
-    return named
+        read.check(lambda: _without_bucket(found), APP_VARIABLES, uploads.UPLOADS_ENABLED)
+    return found
 
 
 def _without_bucket(named: Mapping[str, str]) -> None:
@@ -243,7 +236,7 @@ def secrets(read: Reader) -> Mapping[str, str]:
     """Return the app's secrets. ECS refuses a name that is also a variable's (API reference, Secret)."""
     found, others = read(APP_SECRETS), read(APP_VARIABLES)
 
-    def apart() -> Mapping[str, str]:
+    def apart() -> None:
         if both := sorted(found.keys() & others.keys()):
             raise ValueError(
                 t(
@@ -253,6 +246,6 @@ def secrets(read: Reader) -> Mapping[str, str]:
                     name=both[0],
                 )
             )
-        return found
 
-    return read.together(apart, APP_SECRETS, APP_VARIABLES, otherwise=found)
+    read.check(apart, APP_SECRETS, APP_VARIABLES)
+    return found

@@ -23,12 +23,10 @@ MOST_CONNECTIONS = 5000
 RESTARTS_DATABASE = Change(
     "RDS changes the instance at once, and the database is unavailable for minutes; with `databaseMultiAz` only "
     "during a failover",
-    "RDS がすぐに変更し、データベースは数分間使えない。`databaseMultiAz` ではフェイルオーバーの間だけ",
 )
 """Source: RDS user guide, "Settings for DB instances" and "Multi-AZ DB instance deployments"."""
 ONLY_GROWS = Change(
     "grows in place, by 10 % or more; a smaller value is refused, protected or not",
-    "その場で 10 % 以上増やせる。小さい値は、保護の有無にかかわらず拒否される",
 )
 
 DATABASE_INSTANCE_CLASS = Key(
@@ -36,7 +34,6 @@ DATABASE_INSTANCE_CLASS = Key(
     "db.t4g.micro",
     rules.pattern(r"db\.[a-z0-9-]+\.[a-z0-9]+", t("an RDS instance class like db.t4g.micro")),
     "RDS instance class",
-    "RDS のインスタンスクラス",
     example="db.m7g.large",
     change=RESTARTS_DATABASE,
 )
@@ -45,7 +42,6 @@ DATABASE_STORAGE_GB = Key(
     "20",
     rules.Integer(20, 65536, t(" (GiB of gp3 for PostgreSQL)")),
     "gp3 storage in GiB",
-    "gp3 ストレージ（GiB）",
     example="100",
     change=ONLY_GROWS,
 )
@@ -54,7 +50,6 @@ DATABASE_MULTI_AZ = Key(
     "false",
     rules.boolean,
     "a standby instance in a second zone",
-    "別のゾーンのスタンバイインスタンス",
 )
 DATABASE_BACKUP_DAYS = Key(
     "databaseBackupDays",
@@ -62,7 +57,6 @@ DATABASE_BACKUP_DAYS = Key(
     # Turning backups on or off restarts the instance (RDS user guide, "Backup retention period").
     rules.Integer(1, 35, t(" (0, without backups, would restart the database)")),
     "retention of automated backups in days",
-    "自動バックアップの保持日数",
 )
 DATABASE_FINAL_SNAPSHOT = Key(
     "databaseFinalSnapshot",
@@ -74,37 +68,13 @@ DATABASE_FINAL_SNAPSHOT = Key(
         )
     ),
     "end of the final snapshot's name; empty: no final snapshot",
-    "最終スナップショットの名前の末尾。空：最終スナップショットなし",
     example="last",
 )
 DATABASE_MONITORING = Key(
-    "databaseMonitoringInterval",
-    "0",
-    rules.one_of((0, 1, 5, 10, 15, 30, 60)),
-    "interval of Enhanced Monitoring in seconds; 0: off",
-    "拡張モニタリングの間隔（秒）。0：オフ",
-    example="60",
-)
-DATABASE_INSIGHTS = Key(
-    "databaseInsights",
+    "databaseMonitoring",
     "false",
     rules.boolean,
-    "Database Insights: the load by query",
-    "Database Insights：クエリごとの負荷",
-)
-DATABASE_IAM_AUTH = Key(
-    "databaseIamAuth",
-    "false",
-    rules.boolean,
-    "IAM database authentication: log in with a token",
-    "IAM データベース認証：トークンでログインする",
-)
-DATABASE_LOGS = Key(
-    "databaseLogs",
-    "false",
-    rules.boolean,
-    "export the database's logs to CloudWatch Logs",
-    "データベースのログを CloudWatch Logs にエクスポートする",
+    "Enhanced Monitoring, Database Insights (the load by query), and the database's logs in CloudWatch Logs",
     change=rules.KEPT_LOGS,
 )
 
@@ -118,10 +88,7 @@ class DatabaseSettings:
     multi_az: bool = value_of(DATABASE_MULTI_AZ)
     backup_days: int = value_of(DATABASE_BACKUP_DAYS)
     final_snapshot: str = value_of(DATABASE_FINAL_SNAPSHOT)
-    monitoring_interval: int = value_of(DATABASE_MONITORING)
-    insights: bool = value_of(DATABASE_INSIGHTS)
-    iam_auth: bool = value_of(DATABASE_IAM_AUTH)
-    logs: bool = value_of(DATABASE_LOGS)
+    monitoring: bool = value_of(DATABASE_MONITORING)
     log_days: int = value_of(service.LOG_RETENTION_DAYS)
 
 
@@ -140,7 +107,7 @@ def database_memory(instance_class: str) -> int:
     raise ValueError(
         t(
             "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
-            "of the families t, m, r or c, or set alarmsEnabled and dashboardEnabled to false",
+            "of the families t, m, r or c, or set alarmsEnabled to false",
             instance_class=instance_class,
         )
     )

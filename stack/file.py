@@ -277,18 +277,21 @@ class Reader:
             )
         return self.file.region or ""
 
-    def together(self, check: Callable[[], T], *parts: Key[Any], otherwise: T) -> T:
-        """Return the result of a check of several keys, or `otherwise` after a problem.
+    def check(self, rule: Callable[[], object], *keys: Key[Any]) -> None:
+        """Check several keys: a ValueError of the rule becomes a problem of the first one.
 
-        A ValueError of the check becomes a problem of the first key. The check is skipped when one of
-        the keys has a problem already.
+        The rule is skipped when one of the keys has a problem already.
         """
-        if any(part.name in self.problems for part in parts):
+        self.together(rule, *keys, otherwise=None)
+
+    def together(self, rule: Callable[[], T], *keys: Key[Any], otherwise: T) -> T:
+        """Return the result of a rule of several keys, likewise, or `otherwise` after a problem."""
+        if any(key.name in self.problems for key in keys):
             return otherwise
         try:
-            return check()
+            return rule()
         except ValueError as wrong:
-            self.problems[parts[0].name] = said(wrong)
+            self.problems[keys[0].name] = said(wrong)
             return otherwise
 
     def finish(self, names: StackNames, keys: Sequence[Key[Any]]) -> None:

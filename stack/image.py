@@ -1,4 +1,4 @@
-"""The app: the keys of its folder and image, its command and its container health check."""
+"""The app: the keys of its folder, its image and its command."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from stack import rules
 from stack.file import Reader
 from stack.names import CONTAINER
-from stack.rules import Change, Key, value_of
+from stack.rules import Key, value_of
 from tools.i18n import t
 
 APP_FOLDER = Key(
@@ -21,7 +21,6 @@ APP_FOLDER = Key(
         r"(?!\.)[\w.-]+(/(?!\.)[\w.-]+)*", t("a folder below the project's folder, like webapp")
     ),
     "folder of the app and its Dockerfile, below the project's folder (docs/your-app.md)",
-    "アプリと Dockerfile のフォルダー。プロジェクトのフォルダーの下に置く（docs/your-app.ja.md）",
     example="examples/flaskr",
     change=rules.NEW_IMAGE,
 )
@@ -33,7 +32,6 @@ APP_DOCKERFILE = Key(
         t("a file below the app's folder, like docker/Dockerfile"),
     ),
     "the Dockerfile, in `appFolder`",
-    "`appFolder` にある Dockerfile の名前",
     example="docker/Dockerfile",
     change=rules.NEW_IMAGE,
 )
@@ -42,7 +40,6 @@ APP_TARGET = Key(
     "",
     rules.optional(rules.pattern(r"[A-Za-z0-9][\w.-]*", t("the name of a stage, like production"))),
     "stage of the Dockerfile that is built, as `docker build --target` names it; empty: the last one",
-    "ビルドする Dockerfile のステージ（`docker build --target` と同じ）。空なら最後のステージ",
     example="production",
     change=rules.NEW_IMAGE,
 )
@@ -51,17 +48,6 @@ APP_CONNECTIONS = Key(
     "4",
     rules.Integer(1, 50, t(" connections")),
     "database connections that one worker of the app keeps at most (`DB_POOL_SIZE`)",
-    "アプリの各ワーカーが保持するデータベース接続の最大数（`DB_POOL_SIZE`）",
-    change=rules.NEW_TASKS,
-)
-HEALTH_COMMAND = Key(
-    "healthCommand",
-    "",
-    str,
-    "shell command of the container health check, in addition to the load balancer's; empty: none",
-    "ロードバランサーのヘルスチェックに加えて実行する、コンテナのヘルスチェックのシェルコマンド。"
-    "空：なし",
-    example="true",
     change=rules.NEW_TASKS,
 )
 
@@ -120,8 +106,6 @@ DEPLOY_COMMAND = Key(
     words,
     "command in a task of its own before the service gets another task definition, like a migration; "
     "it must hold no secret, as ECS shows it; empty: none",
-    "サービスのタスク定義が変わる前に、単独のタスクで実行するコマンド（マイグレーションなど）。"
-    "ECS に表示されるので、シークレットを含めてはならない。空：なし",
     example="true",
 )
 
@@ -131,7 +115,7 @@ def folder(read: Reader) -> Path:
     named, dockerfile, target = read(APP_FOLDER), read(APP_DOCKERFILE), read(APP_TARGET)
     file = read.file.folder / named / dockerfile
 
-    def checked() -> Path:
+    def there() -> None:
         if read.sources and not file.is_file():
             raise ValueError(
                 t(
@@ -141,9 +125,8 @@ def folder(read: Reader) -> Path:
                     file=dockerfile,
                 )
             )
-        return Path(named)
 
-    def ignored() -> str:
+    def ignored() -> None:
         if read.sources and file.with_name(f"{file.name}.dockerignore").is_file():
             raise ValueError(
                 t(
@@ -152,9 +135,8 @@ def folder(read: Reader) -> Path:
                     folder=named,
                 )
             )
-        return dockerfile
 
-    def known() -> str:
+    def known() -> None:
         names = STAGE.findall(file.read_text()) if read.sources and target else [target]
         if target.lower() not in map(str.lower, names):
             raise ValueError(
@@ -166,24 +148,23 @@ def folder(read: Reader) -> Path:
                     names=", ".join(names) or t("no stage with a name"),
                 )
             )
-        return target
 
-    found = read.together(checked, APP_FOLDER, APP_DOCKERFILE, otherwise=Path(named))
-    read.together(ignored, APP_DOCKERFILE, APP_FOLDER, otherwise=dockerfile)
-    read.together(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE, otherwise=target)
-    return found
+    read.check(there, APP_FOLDER, APP_DOCKERFILE)
+    read.check(ignored, APP_DOCKERFILE, APP_FOLDER)
+    read.check(known, APP_TARGET, APP_FOLDER, APP_DOCKERFILE)
+    return Path(named)
 
 
 def deploy_command(read: Reader) -> tuple[str, ...]:
     """Return the words of the command. An encrypted one is refused: the task shows it in plain text."""
     found = read(DEPLOY_COMMAND)
 
-    def plain() -> tuple[str, ...]:
+    def plain() -> None:
         if read.is_encrypted(DEPLOY_COMMAND):
             raise ValueError(ENCRYPTED)
-        return found
 
-    return read.together(plain, DEPLOY_COMMAND, otherwise=found)
+    read.check(plain, DEPLOY_COMMAND)
+    return found
 
 
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
@@ -193,20 +174,8 @@ CPU_ARCHITECTURE = Key(
     "X86_64",
     rules.Choice(PLATFORMS),
     "CPU architecture of the image and the task",
-    "イメージとタスクの CPU アーキテクチャ",
     example="ARM64",
     change=rules.NEW_IMAGE,
-)
-IMAGES_KEPT = Key(
-    "imagesKept",
-    "10",
-    rules.Integer(2, 1000),
-    "number of tagged images that ECR keeps for rollbacks",
-    "ロールバックのために ECR に残すタグ付きイメージの数",
-    change=Change(
-        "the repository's lifecycle policy is replaced; the repository stays",
-        "リポジトリのライフサイクルポリシーが置き換わり、リポジトリは残る",
-    ),
 )
 IMAGE_REVISION = Key(
     "imageRevision",
@@ -215,7 +184,6 @@ IMAGE_REVISION = Key(
         r"[A-Za-z0-9_.-]{1,64}", t("1 to 64 letters, digits, dots, hyphens or underscores")
     ),
     "change it to build and push unchanged sources again, for a newer base image",
-    "変更すると、同じソースをもう一度ビルドしてプッシュする。ベースイメージを新しくするときなどに使う",
     example="2",
     change=rules.NEW_IMAGE,
 )
@@ -223,7 +191,7 @@ IMAGE_REVISION = Key(
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSettings:
-    """The sources and platform of the app's image, and how many images ECR keeps."""
+    """The sources and platform of the app's image."""
 
     folder: Path
     file: str = value_of(APP_DOCKERFILE)
@@ -232,7 +200,6 @@ class ImageSettings:
     """The stage that is built; empty: the last one."""
     architecture: str = value_of(CPU_ARCHITECTURE)
     revision: str = value_of(IMAGE_REVISION)
-    kept: int = value_of(IMAGES_KEPT)
 
     @property
     def next_revision(self) -> str:
@@ -242,7 +209,4 @@ class ImageSettings:
 
     @classmethod
     def load(cls, read: Reader) -> ImageSettings:
-        return read.record(
-            cls,
-            folder=folder(read),
-        )
+        return read.record(cls, folder=folder(read))

@@ -57,14 +57,10 @@ JOBS = Key(
     "commands of the app's image by the clock: `jobs.NAME.command`, `schedule` (EventBridge Scheduler's `cron(…)`, "
     "`rate(…)` or `at(…)`), and `timeZone` (`scheduleTimeZone`), `cpu`, `memory` (those of the web tasks), `enabled` "
     "(true), `timeoutMinutes` (60) (docs/your-app.md)",
-    "アプリのイメージのコマンドを定時に実行する: `jobs.NAME.command`、`schedule`（EventBridge Scheduler の "
-    "`cron(…)`、`rate(…)`、`at(…)`）と、`timeZone`（`scheduleTimeZone`）、`cpu`、`memory`（Web のタスクと同じ値）、"
-    "`enabled`（true）、`timeoutMinutes`（60）（docs/your-app.ja.md）",
     example='{"report": {"command": "true", "schedule": "cron(0 3 * * ? *)"}}',
     change=Change(
         "a new entry only adds its schedule, and one that is taken away deletes only that; a run that has begun ends "
         "as it was",
-        "追加した項目のスケジュールだけが作られ、削除した項目のスケジュールだけが削除される。始まった実行はそのまま続く",
     ),
 )
 
@@ -110,14 +106,8 @@ def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
             for name, each in sorted(found.items())
         )
 
-    return read.together(
-        checked,
-        JOBS,
-        scaling.SCHEDULE_TIME_ZONE,
-        service.TASK_CPU,
-        service.TASK_MEMORY,
-        otherwise=(),
-    )
+    others = (scaling.SCHEDULE_TIME_ZONE, service.TASK_CPU, service.TASK_MEMORY)
+    return read.together(checked, JOBS, *others, otherwise=())
 
 
 def checked_schedule(job: Job, now: datetime) -> Job:

@@ -17,13 +17,14 @@ KEEP_ALIVE_SECONDS = IDLE_SECONDS + 15
 
 HTTP, HTTPS = 80, 443
 """The listeners' ports."""
+SMOKE_REQUESTS = 10
+"""Requests for `smokePath` that a new version must answer before users' requests go to it; not with `rolling`."""
 
 HEALTH_PATH = Key(
     "healthPath",
     "/health",
     rules.pattern(r"/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters")),
     "path of the load balancer's health check",
-    "ロードバランサーのヘルスチェックのパス",
     example="/health/db",
 )
 HEALTH_MATCHER = Key(
@@ -31,7 +32,6 @@ HEALTH_MATCHER = Key(
     "200",
     rules.status_codes,
     "status codes of a healthy response",
-    "正常とみなすステータスコード",
     example="200-299",
 )
 SMOKE_PATH = Key(
@@ -41,7 +41,6 @@ SMOKE_PATH = Key(
         r"|/[!-~]{0,1023}", t("a path that begins with /, at most 1024 characters, or empty")
     ),
     "page that `pulumi up` requests after a deployment, as a browser does; empty: none",
-    "デプロイ後に `pulumi up` がブラウザと同じようにリクエストするページ。空：なし",
     example="/health",
 )
 SMOKE_MATCHER = Key(
@@ -49,59 +48,13 @@ SMOKE_MATCHER = Key(
     "200-299",
     rules.status_codes,
     "status codes that `smokePath` must answer with, at the end of its redirects",
-    "`smokePath` がリダイレクトをたどった先で返すべきステータスコード",
     example="200-399",
-)
-SMOKE_REQUESTS = Key(
-    "smokeRequests",
-    "10",
-    rules.Integer(1, 100),
-    "requests for `smokePath` that a new version must answer before users' requests go to it; not "
-    "with `rolling`",
-    "利用者のリクエストを渡す前に、新しいバージョンが応えるべき `smokePath` へのリクエストの数。"
-    "`rolling` では使わない",
-)
-HEALTH_INTERVAL = Key(
-    "healthInterval",
-    "10",
-    rules.Integer(5, 300, t(" seconds")),
-    "seconds between health checks",
-    "ヘルスチェックの間隔（秒）",
-)
-HEALTH_TIMEOUT = Key(
-    "healthTimeout",
-    "5",
-    rules.Integer(2, 120, t(" seconds")),
-    "seconds to wait for a response; less than `healthInterval`",
-    "応答を待つ秒数。`healthInterval` より短くする",
-)
-HEALTHY_THRESHOLD = Key(
-    "healthyThreshold",
-    "2",
-    rules.Integer(2, 10),
-    "successful checks after which an unhealthy task is healthy",
-    "異常なタスクが正常になるまでの連続成功回数",
-)
-UNHEALTHY_THRESHOLD = Key(
-    "unhealthyThreshold",
-    "3",
-    rules.Integer(2, 10),
-    "failed checks after which a task is unhealthy",
-    "タスクが異常になるまでの連続失敗回数",
 )
 HEALTH_GRACE_PERIOD = Key(
     "healthGracePeriod",
     "60",
     rules.Integer(0, 7200, t(" seconds")),
     "seconds after a task's start in which ECS ignores failed health checks",
-    "タスクの起動後、ECS がヘルスチェックの失敗を無視する秒数",
-)
-DEREGISTRATION_DELAY = Key(
-    "deregistrationDelay",
-    "15",
-    rules.Integer(0, 3600, t(" seconds")),
-    "seconds that a deregistered task has to finish its requests",
-    "登録解除されたタスクが処理中のリクエストを終えるまでの秒数",
 )
 
 
@@ -111,14 +64,14 @@ class HealthSettings:
 
     path: str = value_of(HEALTH_PATH)
     matcher: str = value_of(HEALTH_MATCHER)
-    interval: int
-    timeout: int
-    healthy: int = value_of(HEALTHY_THRESHOLD)
-    unhealthy: int = value_of(UNHEALTHY_THRESHOLD)
-    deregistration_delay: int = value_of(DEREGISTRATION_DELAY)
+    interval: int = 10
+    timeout: int = 5
+    """Less than the interval, which ELB requires."""
+    healthy: int = 2
+    unhealthy: int = 3
+    """How many checks in a row make a task healthy, or unhealthy."""
     smoke_path: str = value_of(SMOKE_PATH)
     smoke_matcher: str = value_of(SMOKE_MATCHER)
-    smoke_requests: int = value_of(SMOKE_REQUESTS)
 
     @property
     def notice(self) -> int:
@@ -127,28 +80,6 @@ class HealthSettings:
         The failed checks, and up to one interval before the first of them.
         """
         return self.interval * (self.unhealthy + 1)
-
-    @classmethod
-    def load(cls, read: Reader) -> HealthSettings:
-        interval, timeout = read(HEALTH_INTERVAL), read(HEALTH_TIMEOUT)
-
-        def shorter() -> int:
-            if timeout >= interval:
-                raise ValueError(
-                    t(
-                        "{timeout} is not less than healthInterval {interval}, which ELB refuses; "
-                        "lower one or raise the other",
-                        timeout=timeout,
-                        interval=interval,
-                    )
-                )
-            return timeout
-
-        return read.record(
-            cls,
-            interval=interval,
-            timeout=read.together(shorter, HEALTH_TIMEOUT, HEALTH_INTERVAL, otherwise=timeout),
-        )
 
 
 CERTIFICATE_ARN = Key(
@@ -159,7 +90,6 @@ CERTIFICATE_ARN = Key(
         t("an ACM certificate's ARN like arn:aws:acm:REGION:ACCOUNT:certificate/ID"),
     ),
     "ARN of an ACM certificate in the stack's region, for HTTPS; empty: HTTP",
-    "HTTPS に使う、スタックのリージョンの ACM 証明書の ARN。空：HTTP",
     example="arn:aws:acm:ap-northeast-1:111122223333:certificate/0a",
 )
 DOMAIN_NAME = Key(
@@ -170,7 +100,6 @@ DOMAIN_NAME = Key(
         t("a domain name like app.example.com in lowercase, at most 64 characters long"),
     ),
     "domain name for HTTPS; its certificate and DNS records are created in `hostedZoneId`",
-    "HTTPS のドメイン名。証明書と DNS レコードを `hostedZoneId` に作成する",
     example="app.example.com",
 )
 HOSTED_ZONE_ID = Key(
@@ -178,7 +107,6 @@ HOSTED_ZONE_ID = Key(
     "",
     rules.pattern(r"|Z[A-Z0-9]{1,31}", t("the ID of a Route 53 hosted zone like Z0123456789ABC")),
     "ID of the Route 53 hosted zone of `domainName`",
-    "`domainName` の Route 53 ホストゾーンの ID",
     example="Z0123456789ABC",
 )
 
@@ -187,9 +115,9 @@ HOSTED_ZONE_ID = Key(
 class HttpsSettings:
     """An existing certificate, or a domain name and its zone for a new one, or neither: HTTP."""
 
-    certificate_arn: str = ""
-    domain: str = ""
-    zone_id: str = ""
+    certificate_arn: str = value_of(CERTIFICATE_ARN)
+    domain: str = value_of(DOMAIN_NAME)
+    zone_id: str = value_of(HOSTED_ZONE_ID)
 
     @property
     def enabled(self) -> bool:
@@ -207,19 +135,14 @@ class HttpsSettings:
 
     @classmethod
     def load(cls, read: Reader, region: str) -> HttpsSettings:
-        keys = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID)
-        arn, domain, zone = (read(key) for key in keys)
-        given = cls(certificate_arn=arn, domain=domain, zone_id=zone)
-        return cls(
-            certificate_arn=read.together(
-                lambda: given.checked_certificate(region), *keys, otherwise=arn
-            ),
-            domain=read.together(given.checked_domain, DOMAIN_NAME, *keys, otherwise=domain),
-            zone_id=read.together(given.checked_zone, HOSTED_ZONE_ID, *keys, otherwise=zone),
-        )
+        keys, given = (CERTIFICATE_ARN, DOMAIN_NAME, HOSTED_ZONE_ID), read.record(cls)
+        read.check(lambda: given.check_certificate(region), *keys)
+        read.check(given.check_domain, DOMAIN_NAME, *keys)
+        read.check(given.check_zone, HOSTED_ZONE_ID, *keys)
+        return given
 
-    def checked_certificate(self, region: str) -> str:
-        """Return the certificate. Raises ValueError for another region, or beside a domain name."""
+    def check_certificate(self, region: str) -> None:
+        """Raise ValueError for a certificate of another region, or beside a domain name."""
         arn, other = self.certificate_arn, self.domain or self.zone_id
         if arn and region and arn.split(":")[3] != region:
             raise ValueError(
@@ -240,10 +163,9 @@ class HttpsSettings:
                     other=other,
                 )
             )
-        return arn
 
-    def checked_domain(self) -> str:
-        """Return the domain name. Raises ValueError without a zone."""
+    def check_domain(self) -> None:
+        """Raise ValueError for a domain name without a zone."""
         if self.domain and not self.zone_id:
             raise ValueError(
                 t(
@@ -252,12 +174,10 @@ class HttpsSettings:
                     domain=self.domain,
                 )
             )
-        return self.domain
 
-    def checked_zone(self) -> str:
-        """Return the zone. Raises ValueError without a domain name."""
+    def check_zone(self) -> None:
+        """Raise ValueError for a zone without a domain name."""
         if self.zone_id and not self.domain:
             raise ValueError(
                 t("{zone} is set without a domain name; set domainName, too", zone=self.zone_id)
             )
-        return self.zone_id

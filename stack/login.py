@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from stack import load_balancer, rules, shifting
 from stack.container import ARN
 from stack.file import Reader
-from stack.rules import Change, Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
 CALLBACK_PATH = "/oauth2/idpresponse"
@@ -36,15 +36,6 @@ def issuer(text: str) -> str:
             )
         )
     return text
-
-
-def scopes(text: str) -> str:
-    """Return the scopes. Raises ValueError without `openid`: ELB needs an ID token, and answers 401 without one."""
-    if "openid" not in text.split():
-        raise ValueError(
-            t("{text!r} has no openid, without which the provider sends no ID token", text=text)
-        )
-    return " ".join(text.split())
 
 
 def paths(text: str) -> tuple[str, ...]:
@@ -98,14 +89,12 @@ def covers(pattern: str, path: str) -> bool:
 
 TOGETHER = Change(
     "changes in place: users log in before their next request; from empty to a value, and back, only the rules change",
-    "その場で変わる。利用者は次のリクエストの前にログインする。空との切り替えで変わるのはルールだけ",
 )
 LOGIN_ISSUER = Key(
     "loginIssuer",
     "",
     issuer,
     "issuer of the OpenID Connect provider at which users log in, as in its discovery document; empty: no login",
-    "利用者がログインする OpenID Connect プロバイダーの発行者。ディスカバリードキュメントのとおり。空：なし",
     example="https://login.example.com",
     change=TOGETHER,
 )
@@ -114,7 +103,6 @@ LOGIN_CLIENT_ID = Key(
     "",
     rules.pattern(r"[!-~]{0,256}", t("a client ID as the provider shows it")),
     "client ID of the load balancer at the provider",
-    "プロバイダーでのロードバランサーのクライアント ID",
     example="careapp",
 )
 LOGIN_SECRET_ARN = Key(
@@ -128,30 +116,13 @@ LOGIN_SECRET_ARN = Key(
         ),
     ),
     "ARN of the Secrets Manager secret that is the client's secret, with or without `:KEY::`",
-    "クライアントシークレットを持つ Secrets Manager のシークレットの ARN（`:KEY::` は任意）",
     example="arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf",
-)
-LOGIN_SCOPES = Key(
-    "loginScopes",
-    "openid email",
-    scopes,
-    "scopes that the load balancer asks for; `openid` is one of them",
-    "ロードバランサーが要求するスコープ。`openid` を含める",
-    example="openid email profile",
-)
-SESSION_HOURS = Key(
-    "sessionHours",
-    "12",
-    rules.Integer(1, 168, t(" hours")),
-    "hours after which a user logs in again",
-    "利用者が再びログインするまでの時間",
 )
 PUBLIC_PATHS = Key(
     "publicPaths",
     "",
     paths,
     "paths that need no login, separated by commas, with `*` and `?`; empty: `healthPath`",
-    "ログインなしで開けるパス。カンマで区切り、`*` と `?` を使える。空：`healthPath`",
     example="/health,/static/*",
 )
 
@@ -160,11 +131,9 @@ PUBLIC_PATHS = Key(
 class LoginSettings:
     """The provider and the load balancer's client there; without an issuer nobody logs in."""
 
-    issuer: str = ""
-    client_id: str = ""
-    secret_arn: str = ""
-    scopes: str = LOGIN_SCOPES.default
-    hours: int = 12
+    issuer: str = value_of(LOGIN_ISSUER)
+    client_id: str = value_of(LOGIN_CLIENT_ID)
+    secret_arn: str = value_of(LOGIN_SECRET_ARN)
     public: tuple[str, ...] = ()
     """Path patterns that need no login."""
 
@@ -184,14 +153,7 @@ class LoginSettings:
             public = read.together(
                 lambda: paths(health), PUBLIC_PATHS, load_balancer.HEALTH_PATH, otherwise=()
             )
-        given = cls(
-            issuer=read(LOGIN_ISSUER),
-            client_id=read(LOGIN_CLIENT_ID),
-            secret_arn=read(LOGIN_SECRET_ARN),
-            scopes=read(LOGIN_SCOPES),
-            hours=read(SESSION_HOURS),
-            public=public,
-        )
+        given = read.record(cls, public=public)
 
         def check() -> None:
             given.check_complete()
@@ -204,7 +166,7 @@ class LoginSettings:
             load_balancer.DOMAIN_NAME,
             shifting.DEPLOY_STRATEGY,
         )
-        read.together(check, *keys, *others, otherwise=None)
+        read.check(check, *keys, *others)
         return given
 
     def check_complete(self) -> None:

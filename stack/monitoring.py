@@ -9,30 +9,20 @@ from stack.file import Reader
 from stack.rules import Key, value_of
 from tools.i18n import t
 
-FLOW_LOGS = Key(
-    "flowLogs",
+TRAFFIC_LOGS = Key(
+    "trafficLogs",
     "false",
     rules.boolean,
-    "VPC flow logs of rejected traffic",
-    "拒否されたトラフィックの VPC フローログ",
-    change=rules.KEPT_LOGS,
-)
-ACCESS_LOGS = Key(
-    "accessLogs",
-    "false",
-    rules.boolean,
-    "access logs of the load balancer in an S3 bucket",
-    "ロードバランサーのアクセスログ（S3 バケット）",
+    "VPC flow logs of rejected traffic, and the load balancer's access logs in an S3 bucket",
     change=rules.KEPT_LOGS,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogSettings:
-    """Which logs are written, and their retention in days."""
+    """Whether traffic is logged, and the retention of logs in days."""
 
-    flow: bool = value_of(FLOW_LOGS)
-    access: bool = value_of(ACCESS_LOGS)
+    traffic: bool = value_of(TRAFFIC_LOGS)
     days: int = value_of(service.LOG_RETENTION_DAYS)
 
 
@@ -40,8 +30,7 @@ ALARMS_ENABLED = Key(
     "alarmsEnabled",
     "true",
     rules.boolean,
-    "CloudWatch alarms and their SNS topic",
-    "CloudWatch アラームとその SNS トピック",
+    "CloudWatch alarms, their SNS topic, and the dashboard",
 )
 ALARM_EMAIL = Key(
     "alarmEmail",
@@ -50,7 +39,6 @@ ALARM_EMAIL = Key(
         rules.pattern(r"[^@\s]+@[^@\s]+\.[^@\s]+", t("an e-mail address like team@example.com"))
     ),
     "e-mail address for alarms, which has to confirm; empty: none",
-    "アラームの通知先メールアドレス（購読の確認が必要）。空：なし",
     example="team@example.com",
 )
 DEPLOY_ERROR_PERCENT = Key(
@@ -58,22 +46,12 @@ DEPLOY_ERROR_PERCENT = Key(
     "10",
     rules.Integer(0, 99, t(" percent")),
     "share of 5xx responses above which ECS rolls a deployment back; 0: never",
-    "5xx レスポンスの割合（%）。これを超えると ECS がデプロイをロールバックする。0：しない",
 )
 DEPLOY_LATENCY_SECONDS = Key(
     "deployLatencySeconds",
     "5",
     rules.Integer(0, 3600, t(" seconds")),
     "response time of the slowest 5 % above which ECS rolls a deployment back; 0: never",
-    "遅いほうから 5 % のレスポンスにかかる秒数。これを超えると ECS がデプロイをロールバックする。"
-    "0：しない",
-)
-DASHBOARD_ENABLED = Key(
-    "dashboardEnabled",
-    "true",
-    rules.boolean,
-    "the CloudWatch dashboard",
-    "CloudWatch ダッシュボード",
 )
 
 
@@ -84,9 +62,8 @@ class MonitoringSettings:
     `error_percent` and `latency` (seconds) are the limits of the deployment alarms; 0 is none.
     """
 
-    alarms: bool
+    alarms: bool = value_of(ALARMS_ENABLED)
     email: str = value_of(ALARM_EMAIL)
-    dashboard: bool
     error_percent: int = value_of(DEPLOY_ERROR_PERCENT)
     latency: int = value_of(DEPLOY_LATENCY_SECONDS)
 
@@ -97,16 +74,8 @@ class MonitoringSettings:
 
     @classmethod
     def load(cls, read: Reader) -> MonitoringSettings:
-        alarms, dashboard = read(ALARMS_ENABLED), read(DASHBOARD_ENABLED)
-        instance_class = read(database.DATABASE_INSTANCE_CLASS)
-        if alarms or dashboard:
-            read.together(
-                lambda: database.database_memory(instance_class),
-                database.DATABASE_INSTANCE_CLASS,
-                otherwise=0,
-            )
-        return read.record(
-            cls,
-            alarms=alarms,
-            dashboard=dashboard,
-        )
+        settings, instance_class = read.record(cls), read(database.DATABASE_INSTANCE_CLASS)
+        if settings.alarms:
+            key = database.DATABASE_INSTANCE_CLASS
+            read.check(lambda: database.database_memory(instance_class), key)
+        return settings

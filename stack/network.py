@@ -16,9 +16,6 @@ FIXED = Change(
     "refused, protected or not, as AWS cannot change the range or a zone in use: "
     "[a subnet group cannot change its VPC](https://github.com/hashicorp/terraform-provider-aws/issues/27459). "
     "The output `kept` has the current values; for others `pulumi destroy` first",
-    "保護の有無にかかわらず拒否される。AWS は範囲も使用中のゾーンも変えられない："
-    "[サブネットグループの VPC は変えられない](https://github.com/hashicorp/terraform-provider-aws/issues/27459)。"
-    "今の値は出力 `kept` にある。別の値にするには、先に `pulumi destroy`",
 )
 
 VPC_CIDR = Key(
@@ -26,7 +23,6 @@ VPC_CIDR = Key(
     "10.0.0.0/16",
     rules.private_range,
     "private CIDR range of the VPC, /16 to /19",
-    "VPC のプライベート CIDR 範囲（/16 から /19）",
     example="10.1.0.0/16",
     change=FIXED,
 )
@@ -35,11 +31,9 @@ ZONE_COUNT = Key(
     "2",
     rules.Integer(2, 3, t(" (RDS and the load balancer need two)")),
     "number of availability zones",
-    "アベイラビリティーゾーンの数",
     change=Change(
         "a third zone is added or removed, and the service replaces its tasks; the database is always in the "
         "first two",
-        "三つ目のゾーンが増減し、サービスがタスクを入れ替える。データベースは常に先頭の二つにある",
         new_tasks=True,
     ),
 )
@@ -49,8 +43,6 @@ ZONES = Key(
     rules.names,
     "zone names, comma-separated; empty: those that the stack has, of a new stack the account's "
     "first `zoneCount`",
-    "ゾーン名（カンマ区切り）。空：スタックが持つゾーン。新しいスタックではアカウントの先頭から "
-    "`zoneCount` 個",
     example="ap-northeast-1c,ap-northeast-1d",
     change=FIXED,
 )
@@ -59,12 +51,9 @@ NAT_STRATEGY = Key(
     "single",
     rules.Choice(("none", "single", "onePerAz")),
     "NAT gateways of the private subnets; with `none` tasks run in public subnets with a public IP",
-    "プライベートサブネットの NAT ゲートウェイ。"
-    "`none` ではタスクがパブリック IP を持ち、パブリックサブネットで動く",
     example="onePerAz",
     change=Change(
         "NAT gateways are added or deleted; to and from `none` the service replaces its tasks",
-        "NAT ゲートウェイが増減する。`none` との間の変更では、サービスがタスクを入れ替える",
     ),
 )
 
@@ -75,19 +64,16 @@ class NetworkSettings:
 
     cidr: IPv4Network = value_of(VPC_CIDR)  # noqa: RUF009 - a field
     zone_count: int = value_of(ZONE_COUNT)
-    zones: tuple[str, ...]
+    zones: tuple[str, ...] = value_of(ZONES)
     """The zones that the stack file names; empty: ``choose_zones`` chooses them."""
     nat: str = value_of(NAT_STRATEGY)
 
     @classmethod
     def load(cls, read: Reader, region: str) -> NetworkSettings:
         count, names = read(ZONE_COUNT), read(ZONES)
-        zones: tuple[str, ...] = ()
         if region:
-            zones = read.together(
-                lambda: named_zones(region, count, names), ZONES, ZONE_COUNT, otherwise=zones
-            )
-        return read.record(cls, zones=zones)
+            read.check(lambda: check_zones(region, count, names), ZONES, ZONE_COUNT)
+        return read.record(cls)
 
 
 def choose_zones(
@@ -132,8 +118,8 @@ def choose_zones(
     return (*zones, *added)
 
 
-def named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the zones that a stack file names. Raises ValueError for zones of another region."""
+def check_zones(region: str, count: int, names: tuple[str, ...]) -> None:
+    """Raise ValueError where a stack file names zones of another region, one twice, or another number."""
     for name in names:
         if not re.fullmatch(re.escape(region) + "[a-z]", name):
             raise ValueError(
@@ -155,4 +141,3 @@ def named_zones(region: str, count: int, names: tuple[str, ...]) -> tuple[str, .
                 wanted=count,
             )
         )
-    return names

@@ -22,35 +22,28 @@ SIZES = {"widest": WIDEST, "narrowest": NARROWEST}
 
 @dataclass(frozen=True)
 class Change:
-    """What another value of a setting does to a running stack, in English and in Japanese."""
+    """What another value of a setting does to a running stack."""
 
-    english: str
-    japanese: str
+    text: str
     new_tasks: bool = False
     """Whether the service replaces its tasks."""
     loses: Text | None = None
     """What `false` deletes. With `protect` that is refused."""
 
 
-IN_PLACE = Change(
-    "changes in place, and no task is replaced", "その場で変わり、タスクは入れ替わらない"
-)
+IN_PLACE = Change("changes in place, and no task is replaced")
 NEW_TASKS = Change(
     "the service replaces its tasks, as for a new version",
-    "新しいバージョンのときと同じように、サービスがタスクを入れ替える",
     new_tasks=True,
 )
 NEW_IMAGE = Change(
     "a new image is built, and the service replaces its tasks",
-    "新しいイメージをビルドし、サービスがタスクを入れ替える",
     new_tasks=True,
 )
 
 KEPT_LOGS = Change(
     "`true` to `false` is refused with `protect`, as the logs would be deleted: first `pulumi config set protect "
     "false` and `pulumi up`",
-    "`true` から `false` は、`protect` ではログが削除されるため拒否される。先に `pulumi config set protect false` と "
-    "`pulumi up`",
     loses=t("the logs"),
 )
 
@@ -67,8 +60,7 @@ class Key(Generic[T]):
     default: str
     rule: Callable[[str], T]
     meaning: str
-    japanese: str
-    """The meaning in Japanese."""
+    """In English; the catalogue has the Japanese, as of `Change.text`."""
     example: str = ""
     """Another value, which poc accepts; needless for a boolean, and for a number if the next one is accepted."""
     change: Change = IN_PLACE
@@ -90,8 +82,8 @@ class Key(Generic[T]):
 
 
 def value_of(key: Key[T]) -> T:
-    """Return the field of a record that has the key's value (`Reader.record`)."""
-    found: T = field(metadata={"key": key})
+    """Return the field of a record that has the key's value (`Reader.record`), without one its default."""
+    found: T = field(default_factory=lambda: key.rule(key.default), metadata={"key": key})
     return found
 
 

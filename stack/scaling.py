@@ -121,14 +121,12 @@ MIN_COUNT = Key(
     "1",
     rules.Integer(1, MOST),
     "minimum number of tasks with scaling",
-    "スケーリング時のタスクの最小数",
 )
 MAX_COUNT = Key(
     "maxCount",
     "0",
     rules.Integer(0, MOST, t(" (0 turns scaling off)")),
     "maximum number of tasks with scaling; 0: scaling is off and `desiredCount` tasks run",
-    "スケーリング時のタスクの最大数。0：スケーリングはオフで、`desiredCount` 個のタスクが動く",
     example="4",
 )
 SCALE_CPU_TARGET = Key(
@@ -136,21 +134,18 @@ SCALE_CPU_TARGET = Key(
     "60",
     rules.Integer(0, 90, t(" percent (0 turns it off)")),
     "target of the tasks' average CPU in percent; 0: off",
-    "タスクの平均 CPU 使用率の目標値（%）。0：オフ",
 )
 SCALE_REQUESTS_PER_TARGET = Key(
     "scaleRequestsPerTarget",
     "0",
     rules.Integer(0, 1_000_000, t(" a minute (0 turns it off)")),
     "target of requests per task and minute; 0: off",
-    "タスクあたり毎分のリクエスト数の目標値。0：オフ",
 )
 SCHEDULE = Key(
     "schedule",
     "",
     hours,
     "days and hours in which tasks run, like `mon-fri 08:00-20:00`; empty: always",
-    "タスクを実行する曜日と時刻（`mon-fri 08:00-20:00` など）。空：常時",
     example="mon-sun 00:00-23:59",
 )
 SCHEDULE_TIME_ZONE = Key(
@@ -158,7 +153,6 @@ SCHEDULE_TIME_ZONE = Key(
     "Asia/Tokyo",
     time_zone,
     "IANA time zone of `schedule`",
-    "`schedule` の IANA タイムゾーン",
     example="UTC",
 )
 
@@ -194,38 +188,30 @@ class ScalingSettings:
     def load(cls, read: Reader, desired: int) -> ScalingSettings:
         low, high, when = read(MIN_COUNT), read(MAX_COUNT), read(SCHEDULE)
         cpu, requests = read(SCALE_CPU_TARGET), read(SCALE_REQUESTS_PER_TARGET)
-        least = read.together(
-            lambda: checked_minimum(low, high), MIN_COUNT, MAX_COUNT, otherwise=low
-        )
-        most = read.together(
-            lambda: checked_maximum(high, cpu, requests),
-            *(MAX_COUNT, SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET),
-            otherwise=high,
-        )
-        hours = read.together(
-            lambda: checked_hours(when, most or desired), SCHEDULE, MAX_COUNT, otherwise=when
-        )
+        targets = (SCALE_CPU_TARGET, SCALE_REQUESTS_PER_TARGET)
+        read.check(lambda: check_minimum(low, high), MIN_COUNT, MAX_COUNT)
+        read.check(lambda: check_maximum(high, cpu, requests), MAX_COUNT, *targets)
+        read.check(lambda: check_hours(when, high or desired), SCHEDULE, MAX_COUNT)
         return cls(
-            minimum=least if most else desired,
-            maximum=most or desired,
-            cpu=cpu if most else 0,
-            requests=requests if most else 0,
-            hours=hours,
+            minimum=low if high else desired,
+            maximum=high or desired,
+            cpu=cpu if high else 0,
+            requests=requests if high else 0,
+            hours=when,
             time_zone=read(SCHEDULE_TIME_ZONE),
         )
 
 
-def checked_minimum(low: int, high: int) -> int:
-    """Return minCount. Raises ValueError when it is above maxCount."""
+def check_minimum(low: int, high: int) -> None:
+    """Raise ValueError when minCount is above maxCount."""
     if high and low > high:
         raise ValueError(
             t("{low} is above maxCount {high}; lower one or raise the other", low=low, high=high)
         )
-    return low
 
 
-def checked_maximum(high: int, cpu: int, requests: int) -> int:
-    """Return maxCount. Raises ValueError when no target is set."""
+def check_maximum(high: int, cpu: int, requests: int) -> None:
+    """Raise ValueError when maxCount is set without a target."""
     if high and not (cpu or requests):
         raise ValueError(
             t(
@@ -234,13 +220,11 @@ def checked_maximum(high: int, cpu: int, requests: int) -> int:
                 high=high,
             )
         )
-    return high
 
 
-def checked_hours(when: Hours | None, tasks: int) -> Hours | None:
-    """Return the hours. Raises ValueError when no task would run in them."""
+def check_hours(when: Hours | None, tasks: int) -> None:
+    """Raise ValueError when no task would run in the hours."""
     if when and not tasks:
         raise ValueError(
             t("{hours!r} starts 0 tasks; set desiredCount or maxCount", hours=when.text)
         )
-    return when

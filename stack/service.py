@@ -42,7 +42,6 @@ CONTAINER_PORT = Key(
     "3000",
     rules.Integer(1024, 65535, t(" (below 1024 needs root, and the container runs as user 10001)")),
     "port that the app listens on",
-    "アプリが待ち受けるポート",
     change=rules.NEW_TASKS,
 )
 TASK_CPU = Key(
@@ -50,7 +49,6 @@ TASK_CPU = Key(
     "256",
     rules.Integer(min(MEMORY_BY_CPU), max(MEMORY_BY_CPU)),
     "task CPU in units; 1024 units are one vCPU",
-    "タスクの CPU ユニット。1024 ユニットが vCPU 一つ分",
     example="1024",
     change=rules.NEW_TASKS,
 )
@@ -59,7 +57,6 @@ TASK_MEMORY = Key(
     "512",
     rules.Integer(MEMORY_BY_CPU[256][0], MEMORY_BY_CPU[32768][-1]),
     "task memory in MiB; Fargate allows certain pairs with `taskCpu`",
-    "タスクのメモリ（MiB）。Fargate では `taskCpu` との組み合わせが決まっている",
     example="2048",
     change=rules.NEW_TASKS,
 )
@@ -68,14 +65,12 @@ DESIRED_COUNT = Key(
     "1",
     rules.Integer(0, 100),
     "number of tasks; with scaling (`maxCount`) only for a new service",
-    "タスクの数。スケーリング（`maxCount`）を使う場合は、サービスの作成時だけ有効",
 )
 FARGATE_SPOT = Key(
     "fargateSpot",
     "false",
     rules.boolean,
     "tasks on Fargate Spot, up to 70 % cheaper; AWS may stop them with two minutes' notice",
-    "タスクを Fargate Spot で実行する。最大 70 % 安いが、AWS が二分前の通知で停止することがある",
     change=rules.NEW_TASKS,
 )
 EXEC_ENABLED = Key(
@@ -83,22 +78,13 @@ EXEC_ENABLED = Key(
     "false",
     rules.boolean,
     "allow `aws ecs execute-command`; the container's root file system becomes writable",
-    "`aws ecs execute-command` を許可する。コンテナのルートファイルシステムが書き込み可能になる",
     change=rules.NEW_TASKS,
-)
-CONTAINER_INSIGHTS = Key(
-    "containerInsights",
-    "false",
-    rules.boolean,
-    "CloudWatch Container Insights (billed per metric)",
-    "CloudWatch Container Insights（メトリクスごとに課金）",
 )
 LOG_RETENTION_DAYS = Key(
     "logRetentionDays",
     "30",
     rules.one_of(LOG_DAYS),
     "retention of logs in days",
-    "ログの保持日数",
     example="60",
 )
 
@@ -116,18 +102,16 @@ class ServiceSettings:
     """The app's variables that have the database's password."""
     connections: int = value_of(image.APP_CONNECTIONS)
     """The most database connections of one worker's pool."""
-    health_command: str = value_of(image.HEALTH_COMMAND)
     deploy_command: tuple[str, ...]
     """The words of the command; empty: none."""
-    cpu: int
-    memory: int
+    cpu: int = value_of(TASK_CPU)
+    memory: int = value_of(TASK_MEMORY)
     architecture: str = value_of(image.CPU_ARCHITECTURE)
     desired_count: int
     scaling: ScalingSettings
     deployment: DeploymentSettings
     spot: bool = value_of(FARGATE_SPOT)
     exec_enabled: bool = value_of(EXEC_ENABLED)
-    insights: bool = value_of(CONTAINER_INSIGHTS)
     log_days: int = value_of(LOG_RETENTION_DAYS)
     grace_period: int = value_of(load_balancer.HEALTH_GRACE_PERIOD)
 
@@ -146,20 +130,14 @@ class ServiceSettings:
         cpu, memory, desired = read(TASK_CPU), read(TASK_MEMORY), read(DESIRED_COUNT)
         scaling = ScalingSettings.load(read, desired)
         secrets = container.secrets(read)
-        cpu = read.together(lambda: checked_cpu(cpu), TASK_CPU, otherwise=cpu)
+        read.check(lambda: checked_cpu(cpu), TASK_CPU)
+        read.check(lambda: checked_memory(cpu, memory), TASK_MEMORY, TASK_CPU)
         return read.record(
             cls,
             variables=container.variables(read),
             secrets={name: arn for name, arn in secrets.items() if arn != container.PASSWORD},
             passwords=tuple(name for name, arn in secrets.items() if arn == container.PASSWORD),
             deploy_command=image.deploy_command(read),
-            cpu=cpu,
-            memory=read.together(
-                lambda: checked_memory(cpu, memory),
-                TASK_MEMORY,
-                TASK_CPU,
-                otherwise=memory,
-            ),
             desired_count=max(scaling.minimum, min(desired, scaling.maximum)),
             scaling=scaling,
             deployment=DeploymentSettings.load(read, scaling.requests),

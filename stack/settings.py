@@ -47,10 +47,8 @@ ECS_ENABLED = Key(
     "false",
     rules.boolean,
     "stage 2: run the app on ECS",
-    "ステージ 2：アプリを ECS で実行する",
     change=Change(
         "`true` only adds resources; `false` deletes them again, and is refused with `protect`",
-        "`true` はリソースを追加するだけで、`false` はそれらを削除する。ただし `protect` では拒否される",
         loses=t("the ECS service"),
     ),
 )
@@ -59,14 +57,12 @@ PROTECT = Key(
     "true",
     rules.boolean,
     "refuse to delete the database and other resources of value; keep the images in ECR",
-    "データベースなど価値のあるリソースの削除を拒否し、ECR のイメージを残す",
 )
 PERMISSIONS_BOUNDARY = Key(
     "permissionsBoundary",
     "",
     rules.optional(rules.pattern(r"[A-Za-z0-9+=,.@_-]{1,128}", t("the name of an IAM policy"))),
     "name of an IAM policy that is the permissions boundary of every role; empty: none",
-    "すべてのロールのアクセス許可の境界にする IAM ポリシーの名前。空：なし",
     example="boundary",
 )
 BASTION_ENABLED = Key(
@@ -74,7 +70,6 @@ BASTION_ENABLED = Key(
     "false",
     rules.boolean,
     "an EC2 instance to reach the database through, by Session Manager",
-    "Session Manager でデータベースに接続するための EC2 インスタンス",
 )
 
 PARTS = (
@@ -97,9 +92,8 @@ PARTS = (
 )
 
 KEYS: tuple[Key[Any], ...] = (
-    *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY),
+    *(ECS_ENABLED, PROTECT, PERMISSIONS_BOUNDARY, BASTION_ENABLED),
     *(key for part in PARTS for key in vars(part).values() if isinstance(key, Key)),
-    BASTION_ENABLED,
 )
 """Every key of a stack file, in the order of the documents."""
 
@@ -225,7 +219,7 @@ class Settings:
             network=NetworkSettings.load(read, region),
             database=read.record(DatabaseSettings),
             image=ImageSettings.load(read),
-            health=HealthSettings.load(read),
+            health=read.record(HealthSettings),
             https=https,
             login=LoginSettings.load(
                 read,
@@ -244,11 +238,10 @@ class Settings:
         limit = settings.rollout_minutes
         minutes = limit or max(shifting.USUAL_MINUTES, settings.sizes.minutes)
         if settings.by_push:
-            read.together(
-                lambda: shifting.checked_push(minutes, int(bool(tasks.deploy_command))),
+            read.check(
+                lambda: shifting.check_push(minutes, int(bool(tasks.deploy_command))),
                 shifting.ROLLOUT_TIMEOUT if limit else shifting.DEPLOY_STRATEGY,
                 *(image.DEPLOY_COMMAND, PERMISSIONS_BOUNDARY),
-                otherwise=minutes,
             )
         read.finish(settings.names, KEYS)
         return replace(settings, rollout_minutes=minutes)

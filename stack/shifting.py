@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stack import rules, scaling
 from stack.file import Reader
-from stack.rules import Change, Key
+from stack.rules import Change, Key, value_of
 from tools.i18n import t
 
 ROLLING, CANARY, LINEAR, BLUE_GREEN = "rolling", "canary", "linear", "blueGreen"
@@ -21,8 +21,11 @@ keep both sets until they end (ECS developer guide, "Amazon ECS deployment strat
 """
 LONGEST_WAIT = 1440
 """Minutes: ECS's limit of each wait (botocore, CanaryConfiguration, LinearConfiguration), and ours of all."""
-SMALLEST_STEP = 3
-"""Percent: ECS's limit of a linear step (botocore, LinearConfiguration)."""
+SHIFT_PERCENT = 10
+"""Share of the requests that a new version gets first (canary), or with each step (linear).
+
+ECS requires 3 or more of a linear step (botocore, LinearConfiguration).
+"""
 USUAL_MINUTES = 15
 """The least that `rolloutTimeoutMinutes` is where it is not set."""
 START_MINUTES = 10
@@ -41,8 +44,6 @@ The rest is for the image, a new database and a lock. A test compares it with .g
 WITHOUT_SERVICE = Change(
     "in place between `canary`, `linear` and `blueGreen`; to and from `rolling` refused while the service runs: "
     "first `ecsEnabled false`",
-    "`canary`、`linear`、`blueGreen` の間ではその場で変わる。サービスが動いている間、`rolling` との切り替えは"
-    "拒否される。先に `ecsEnabled false`",
 )
 
 DEPLOY_STRATEGY = Key(
@@ -50,33 +51,14 @@ DEPLOY_STRATEGY = Key(
     ROLLING,
     rules.Choice(STRATEGIES),
     "how a new version gets its requests: `rolling`, `canary`, `linear` or `blueGreen`",
-    "新しいバージョンへのリクエストの渡し方：`rolling`、`canary`、`linear`、`blueGreen`",
     example="blueGreen",
     change=WITHOUT_SERVICE,
-)
-SHIFT_PERCENT = Key(
-    "shiftPercent",
-    "10",
-    rules.Integer(1, 99, t(" percent")),
-    "share of the requests that a new version gets first (`canary`), or with each step (`linear`)",
-    "新しいバージョンが最初に受けるリクエストの割合（`canary`）、または一段ごとに増える割合（`linear`）、"
-    "単位は %",
-)
-SHIFT_MINUTES = Key(
-    "shiftMinutes",
-    "5",
-    rules.Integer(0, LONGEST_WAIT, t(" minutes")),
-    "minutes that ECS waits before the rest (`canary`), or before the next step (`linear`)",
-    "ECS が残りを移すまで（`canary`）、または次の段まで（`linear`）待つ分数",
 )
 BAKE_MINUTES = Key(
     "bakeMinutes",
     "5",
     rules.Integer(0, LONGEST_WAIT, t(" minutes")),
-    "minutes that ECS watches a new version that gets all requests, ready to go back; its alarms "
-    "need 5",
-    "すべてのリクエストを受けた新しいバージョンを、ECS が元に戻せる状態で見守る分数。アラームには 5 "
-    "分が必要",
+    "minutes that ECS watches a new version after each shift of requests, ready to go back; its alarms need 5",
 )
 """Five are longer than the alarms take: two periods of a minute, and up to 3 min 20 s, measured on AWS, until
 the load balancer's metrics are in CloudWatch."""
@@ -86,20 +68,16 @@ ROLLOUT_TIMEOUT = Key(
     rules.Integer(0, LONGEST_WAIT, t(" minutes")),
     "minutes after which an unfinished roll-out fails `pulumi up`; 0: 15, or as many as the waits of "
     "`deployStrategy` and the number of tasks need",
-    "この分数で終わらないロールアウトは `pulumi up` の失敗になる。0 は 15 分、または `deployStrategy` の待ち時間と"
-    "タスク数に必要な分数",
     example="20",
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeploymentSettings:
-    """The strategy of deployments. `percent`, `minutes` and `bake` are those of the keys."""
+    """The strategy of deployments, and the minutes after each shift."""
 
-    strategy: str = ROLLING
-    percent: int = 10
-    minutes: int = 5
-    bake: int = 5
+    strategy: str = value_of(DEPLOY_STRATEGY)
+    bake: int = value_of(BAKE_MINUTES)
 
     @property
     def shifts(self) -> bool:
@@ -112,46 +90,20 @@ class DeploymentSettings:
 
         There is no wait after the last linear step but the bake time (botocore, LinearConfiguration).
         """
-        steps = {CANARY: 1, LINEAR: math.ceil(100 / self.percent) - 1}.get(self.strategy, 0)
-        return steps * self.minutes + self.bake if self.shifts else 0
+        shifts = {CANARY: 2, LINEAR: math.ceil(100 / SHIFT_PERCENT), BLUE_GREEN: 1}
+        return shifts.get(self.strategy, 0) * self.bake
 
     @classmethod
     def load(cls, read: Reader, requests: int) -> DeploymentSettings:
         """Read the keys; ``requests`` is the target of scaling by requests."""
-        strategy, percent = read(DEPLOY_STRATEGY), read(SHIFT_PERCENT)
-        settings = cls(
-            strategy=strategy,
-            percent=read.together(
-                lambda: checked_percent(percent, strategy),
-                *(SHIFT_PERCENT, DEPLOY_STRATEGY),
-                otherwise=percent,
-            ),
-            minutes=read(SHIFT_MINUTES),
-            bake=read(BAKE_MINUTES),
-        )
-        read.together(
-            lambda: checked_requests(requests, settings),
-            *(scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY),
-            otherwise=requests,
-        )
+        settings = read.record(cls)
+        keys = (scaling.SCALE_REQUESTS_PER_TARGET, DEPLOY_STRATEGY)
+        read.check(lambda: check_requests(requests, settings), *keys)
         return settings
 
 
-def checked_percent(percent: int, strategy: str) -> int:
-    """Return shiftPercent. Raises ValueError when ECS does not take so small a linear step."""
-    if strategy == LINEAR and percent < SMALLEST_STEP:
-        raise ValueError(
-            t(
-                "{percent} is less than the {least} percent that ECS requires of a linear step",
-                percent=percent,
-                least=SMALLEST_STEP,
-            )
-        )
-    return percent
-
-
-def checked_push(limit: int, commands: int) -> int:
-    """Return the minutes of a roll-out. Raises ValueError when a deploy by push may take longer than its job.
+def check_push(limit: int, commands: int) -> None:
+    """Raise ValueError when a deploy by push may take longer than its job.
 
     The limit counts for the roll-out, and once more for the task of deployCommand: ``commands`` is 1 or 0.
     """
@@ -167,11 +119,10 @@ def checked_push(limit: int, commands: int) -> int:
                 most=PUSH_MINUTES // (1 + commands),
             )
         )
-    return limit
 
 
-def checked_requests(requests: int, deployment: DeploymentSettings) -> int:
-    """Return scaleRequestsPerTarget. Raises ValueError when the requests move between target groups.
+def check_requests(requests: int, deployment: DeploymentSettings) -> None:
+    """Raise ValueError when scaleRequestsPerTarget is set and the requests move between target groups.
 
     The metric is of one target group (Application Auto Scaling, PredefinedMetricSpecification).
     """
@@ -184,4 +135,3 @@ def checked_requests(requests: int, deployment: DeploymentSettings) -> int:
                 strategy=deployment.strategy,
             )
         )
-    return requests

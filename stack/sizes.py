@@ -134,24 +134,21 @@ class Sizes:
 
 def check(read: Reader, sizes: Sizes) -> None:
     """Refuse what does not fit: a problem of the number of tasks, and one of `rolloutTimeoutMinutes`."""
-    read.together(
-        lambda: checked_peak(sizes),
+    read.check(
+        lambda: check_peak(sizes),
         *(sizes.key, scaling.MIN_COUNT, image.APP_CONNECTIONS, image.APP_FOLDER),
         *(service.TASK_CPU, database.DATABASE_INSTANCE_CLASS, WORKERS, JOBS),
-        otherwise=sizes,
     )
-    read.together(
-        lambda: checked_time(sizes),
-        *(shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY),
-        *(shifting.SHIFT_PERCENT, shifting.SHIFT_MINUTES, shifting.BAKE_MINUTES),
-        otherwise=sizes,
+    read.check(
+        lambda: check_time(sizes),
+        *(shifting.ROLLOUT_TIMEOUT, sizes.key, shifting.DEPLOY_STRATEGY, shifting.BAKE_MINUTES),
     )
 
 
-def checked_peak(sizes: Sizes) -> Sizes:
-    """Return the sizes. Raises ValueError with the numbers and the nearest choices that fit."""
+def check_peak(sizes: Sizes) -> None:
+    """Raise ValueError where they do not fit, with the numbers and the nearest choices that do."""
     if sizes.fits:
-        return sizes
+        return
     found = _either(list(choices(sizes)))
     if sizes.peak > TARGETS:
         raise ValueError(
@@ -238,12 +235,12 @@ def _larger_class(sizes: Sizes) -> Iterator[str]:
         yield f"{database.DATABASE_INSTANCE_CLASS.name} {found}"
 
 
-def checked_time(sizes: Sizes) -> Sizes:
-    """Return the sizes. Raises ValueError when no roll-out could end within the limit."""
+def check_time(sizes: Sizes) -> None:
+    """Raise ValueError when no roll-out could end within the limit."""
     if 0 < sizes.limit < sizes.minutes:
         raise ValueError(
             t(
-                "{limit} is too short: ECS waits {wait} minutes (deployStrategy, shiftMinutes, bakeMinutes) and "
+                "{limit} is too short: ECS waits {wait} minutes (deployStrategy, bakeMinutes) and "
                 "launches {rate} of the {tasks} tasks a minute, and {start} minutes are for their start; set {least} "
                 "or more, or 0, which is always enough",
                 limit=sizes.limit,
@@ -254,7 +251,6 @@ def checked_time(sizes: Sizes) -> Sizes:
                 least=sizes.minutes,
             )
         )
-    return sizes
 
 
 def warnings(sizes: Sizes) -> Iterator[Text]:

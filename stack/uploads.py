@@ -12,8 +12,6 @@ VARIABLE = "UPLOADS_BUCKET"
 KEPT_FILES = Change(
     "`true` adds the bucket, and the service replaces its tasks. `false` is refused with `protect`; without it the "
     "bucket **and all files in it** are deleted: [copy them first](operate.md#the-apps-files)",
-    "`true` でバケットが追加され、サービスがタスクを入れ替える。`false` は `protect` では拒否される。保護がなければ"
-    "バケットと**その中の全ファイル**が削除されるので、[先にコピーする](operate.ja.md#アプリのファイル)",
     new_tasks=True,
     loses=t("the bucket with all the app's files"),
 )
@@ -22,6 +20,5 @@ UPLOADS_ENABLED = Key(
     "false",
     rules.boolean,
     "an S3 bucket for the app's files, which its tasks find in `UPLOADS_BUCKET` (docs/your-app.md)",
-    "アプリのファイルを置く S3 バケット。タスクは `UPLOADS_BUCKET` でその名前を知る（docs/your-app.ja.md）",
     change=KEPT_FILES,
 )

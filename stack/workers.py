@@ -32,14 +32,10 @@ WORKERS = Key(
     maps.rule_of("workers", FIELDS),
     "processes of the app's image without a page, each an ECS service: `workers.NAME.command`, and `count` (1), `cpu`, "
     "`memory` (those of the web tasks), `stopSeconds` (30) (docs/your-app.md)",
-    "アプリのイメージで動く、ページのないプロセス。それぞれが ECS サービスになる: `workers.NAME.command` と、"
-    "`count`（1）、`cpu`、`memory`（Web のタスクと同じ値）、`stopSeconds`（30）（docs/your-app.ja.md）",
     example='{"mail": {"command": "sleep infinity"}}',
     change=Change(
         "a new entry only adds its service, and one that is taken away deletes only that; a changed one replaces "
         "that worker's tasks",
-        "追加した項目のサービスだけが作られ、削除した項目のサービスだけが削除される。変更した項目は、そのワーカーのタスクだけが"
-        "入れ替わる",
     ),
 )
 

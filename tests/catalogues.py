@@ -1,24 +1,30 @@
 """The Japanese catalogue's upkeep: ``python -m tests.catalogues`` says what is missing and what is left over.
 
+With ``--add`` it inserts an empty entry for each missing message, after the one that stands before it in the code.
+
 A message without Japanese is shown in English: neither fails a test, so that a change can come in English only.
 
-Messages stand in calls of ``t`` and in the help of commands.
+Messages stand in calls of ``t``, in the help of commands and in the settings.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
+import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
+from stack.settings import KEYS
 from tools.i18n import DOMAIN, LOCALE
 from tools.local_cloud.paths import ROOT
 
+LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 SOURCES = tuple(
     ROOT / "tools" / each.name for each in (ROOT / "tools").iterdir() if each.name != "tests"
 ) + tuple(ROOT / name for name in ("delivery", "infra", "stack"))
@@ -26,34 +32,38 @@ SOURCES = tuple(
 
 def messages(places: Sequence[Path] = SOURCES) -> set[str]:
     """Return every message of the files and folders. Raises ValueError for a ``t`` of what is no literal."""
-    found: set[str] = set()
+    return {each for file in by_file(places) for each in file}
+
+
+def by_file(places: Sequence[Path] = SOURCES) -> Iterator[list[str]]:
+    """Yield the messages of the settings, then those of each file in their order."""
+    yield [each for key in KEYS for each in (key.meaning, key.change.text)]
     for place in places:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             tree = ast.parse(file.read_text())
-            found |= set(marked(tree, file.name)) | set(helps(tree))
-    return found
+            yield [text for _, text in sorted((*marked(tree, file.name), *helps(tree)))]
 
 
-def marked(tree: ast.AST, name: str) -> Iterator[str]:
-    """The templates that are given to ``t``."""
+def marked(tree: ast.AST, name: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines and templates that are given to ``t``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "t":
             template = node.args[0] if node.args else None
             if not isinstance(template, ast.Constant):
                 where = f"{name}:{node.lineno}"
                 raise ValueError(f"{where}: t() takes a literal, or no catalogue can know it")
-            yield str(template.value)
+            yield node.lineno, str(template.value)
 
 
-def helps(tree: ast.AST) -> Iterator[str]:
-    """What click shows of a command: its docstring and its options' ``help``."""
+def helps(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield lines and texts that click shows of a command: its docstring and its options' ``help``."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and any(map(_makes_command, node.decorator_list)):
-            yield inspect.cleandoc(ast.get_docstring(node, clean=False) or "")
+            yield node.lineno, inspect.cleandoc(ast.get_docstring(node, clean=False) or "")
         elif isinstance(node, ast.Call) and _name(node.func) in ("option", "Option"):
             for keyword in node.keywords:
                 if keyword.arg == "help" and isinstance(keyword.value, ast.Constant):
-                    yield str(keyword.value.value)
+                    yield node.lineno, str(keyword.value.value)
 
 
 def _makes_command(decorator: ast.expr) -> bool:
@@ -85,9 +95,30 @@ def problems(catalogue: Catalog, said: set[str]) -> Iterator[str]:
         yield f"no longer said: {left!r}"
 
 
+def added(catalogue: str, files: Iterable[Sequence[str]]) -> str:
+    """Return a .po file's text with an empty entry for each message that it lacks."""
+    entries = catalogue.rstrip("\n").split("\n\n")
+    known = [
+        "".join(json.loads(each) for each in LITERAL.findall(entry.partition("\nmsgstr ")[0]))
+        for entry in entries
+    ]
+    for messages_of_file in files:
+        place = len(known)
+        for message in messages_of_file:
+            if message not in known:
+                known.insert(place, message)
+                literal = json.dumps(message, ensure_ascii=False)
+                entries.insert(place, f'msgid {literal}\nmsgstr ""')
+            place = known.index(message) + 1
+    return "\n\n".join(entries) + "\n"
+
+
 def main() -> int:
     """Print the differences; 1 when a message has no translation, or a translation no message."""
-    found = list(problems(read(LOCALE / "ja" / "LC_MESSAGES" / f"{DOMAIN}.po"), messages()))
+    file = LOCALE / "ja" / "LC_MESSAGES" / f"{DOMAIN}.po"
+    if "--add" in sys.argv:
+        file.write_text(added(file.read_text(), by_file()))
+    found = list(problems(read(file), messages()))
     print("\n".join(found), end="\n" if found else "")
     return int(bool(found))
 

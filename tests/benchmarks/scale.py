@@ -21,13 +21,13 @@ from moto import mock_aws
 from stack import sizes
 from stack.service import CPU_UNITS
 from stack.settings import Settings
-from stack.shifting import CANARY, ROLLING, STRATEGIES, DeploymentSettings
+from stack.shifting import CANARY, ROLLING, SHIFT_PERCENT, STRATEGIES, DeploymentSettings
 from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.ecs.api import EcsApi
 from tools.local_cloud.aws.ecs.network import TaskNetwork
 from tools.local_cloud.aws.ecs.placement import Placement
 from tools.local_cloud.aws.ecs.runner import Runner
-from tools.local_cloud.aws.ecs.scheduler import Managed, Scheduler
+from tools.local_cloud.aws.ecs.scheduler import Scheduler
 from tools.local_cloud.aws.ecs.state import Service
 from tools.local_cloud.aws.elb.targets import PASSED, Check, Targets
 from tools.local_cloud.aws.hooks import Hooking
@@ -116,17 +116,10 @@ class SimulatedTasks:
         """Free a placement."""
         self._placements.pop(placement.private_address, None)
 
-    def refresh(self) -> None:
-        """Do nothing: there are no listeners."""
+    def nothing(self, *_: object) -> None:
+        """Do nothing: there are no listeners and no containers."""
 
-    def start(self, placement: Placement) -> None:
-        """Do nothing: no container is started."""
-
-    def end(self, task: str) -> None:
-        """Do nothing: the containers of a task end at once."""
-
-    def stop(self) -> None:
-        """Do nothing."""
+    refresh = start = end = stop = nothing
 
 
 @dataclass(frozen=True)
@@ -176,15 +169,10 @@ class Simulation:
         self._declared = Declarations(cast("Any", None), self.clock, cast("Any", None), {})
 
     @property
-    def managed(self) -> Managed:
-        """Return the scheduler's service."""
-        [managed] = self.scheduler.services.values()
-        return managed
-
-    @property
     def service(self) -> Service:
         """Return the state of the service."""
-        return self.managed.service
+        [managed] = self.scheduler.services.values()
+        return managed.service
 
     def roll_out(self) -> Result:
         """Deploy a first version, then a second one, whose roll-out is the result."""
@@ -213,7 +201,8 @@ class Simulation:
         for target in known:
             self._check(target)
         # DescribeTasks is not called, so the tasks' records are not kept up: that would take most of the time.
-        self.managed.shown.clear()
+        for managed in self.scheduler.services.values():
+            managed.shown.clear()
         self.scheduler.turn(0)
         self.peak = self.peak.with_more(self.service, len(known))
 
@@ -290,8 +279,8 @@ def in_api(settings: DeploymentSettings) -> dict[str, object]:
     if settings.strategy != CANARY:
         return {}
     canary = {
-        "canaryPercent": float(settings.percent),
-        "canaryBakeTimeInMinutes": settings.minutes,
+        "canaryPercent": float(SHIFT_PERCENT),
+        "canaryBakeTimeInMinutes": settings.bake,
     }
     return {
         "strategy": STRATEGIES[CANARY],

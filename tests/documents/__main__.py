@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from tests.documents import commands, controls, cost, local_cloud, scale, settings
+from tests.documents import controls, cost, local_cloud, scale, settings
 from tests.documents.markdown import ROOT
 
 settings.write()
-(ROOT / "docs" / "commands.md").write_text(commands.page())
 (ROOT / "docs" / "controls.md").write_text(controls.page())
 local_cloud.FILE.write_text(local_cloud.page())
 for name, template in scale.PAGES.items():

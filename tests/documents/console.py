@@ -1,7 +1,7 @@
 """The `console` blocks of a page: what is typed after `$`, and what it prints.
 
 In the output "…" stands for what differs from run to run, on a line of its own for any lines. A last
-line `^C` is the reader's Ctrl-C. A block beneath a quotation that begins with `NOT_RUN` is not run.
+line `^C` is the reader's Ctrl-C.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.documents.markdown import Block, Page
+from tests.documents.markdown import Page
 
-NOT_RUN = ("**Not rehearsed**: ", "**リハーサルの対象外**: ")
 INTERRUPT = "^C"
 
 
@@ -27,22 +26,18 @@ class Command:
 
 @dataclass(frozen=True)
 class Console:
-    """A block of commands. `reason` says why it is not run; empty: it is."""
+    """A block of commands, and the line on which it begins."""
 
     commands: tuple[Command, ...]
-    reason: str
     line: int
 
 
 def consoles(page: Page) -> list[Console]:
-    return [_console(block) for block in page.blocks if block.language == "console"]
-
-
-def _console(block: Block) -> Console:
-    reason = next(
-        (block.before.removeprefix(mark) for mark in NOT_RUN if block.before.startswith(mark)), ""
-    )
-    return Console(tuple(_commands(block.text.splitlines())), reason, block.line)
+    return [
+        Console(tuple(_commands(block.text.splitlines())), block.line)
+        for block in page.blocks
+        if block.language == "console"
+    ]
 
 
 def _commands(lines: list[str]) -> Iterator[Command]:

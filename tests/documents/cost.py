@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from functools import cache
 
 from tests.documents.markdown import ROOT
 from tools.command_line import ECS
-from tools.cost.bill import GROUPS, Assumptions
+from tools.cost.bill import GROUPS, Assumptions, Bill
 from tools.cost.prices import PriceBook
 from tools.cost.rules import bill
 from tools.cost.screen import Comparison, headline, left_over
@@ -51,6 +52,11 @@ def comparison() -> Comparison:
     return compare(STACKS, ROOT, {}, Assumptions())
 
 
+def of_group(bill: Bill, group: str) -> float:
+    """Return USD a month of one of GROUPS."""
+    return math.fsum(item.usd for item in bill.items if item.use.group == group)
+
+
 def _sums(found: Comparison, month: str, hour: str) -> Iterator[str]:
     """Yield the first table: a row for each group, a column for each stack and stage."""
     bills = [each.bill for each in found.columns]
@@ -58,8 +64,8 @@ def _sums(found: Comparison, month: str, hour: str) -> Iterator[str]:
     yield "| | " + " | ".join(each.title() for each in found.columns) + " |"
     yield "|---" + "|---:" * len(bills) + "|"
     for group, text in GROUPS.items():
-        if any(each.of_group(group) for each in bills):
-            yield _row(str(text), [f"{each.of_group(group):.2f}" for each in bills])
+        if any(of_group(each, group) for each in bills):
+            yield _row(str(text), [f"{of_group(each, group):.2f}" for each in bills])
     yield _row(f"**{month}**", [f"**{each.month:.2f}**" for each in bills])
     yield _row(hour, [f"{each.hour:.3f}" for each in bills])
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from tests.documents.markdown import ROOT
-from tools.local_cloud.providers.aws import KINDS
+from tools.local_cloud.providers.aws import OUTPUTS
 from tools.local_cloud.providers.aws.provider import FUNCTIONS
 from tools.local_cloud.providers.awsx import VPC
 from tools.local_cloud.providers.docker_provider import IMAGE
@@ -15,7 +15,8 @@ from tools.local_cloud.providers.docker_provider import IMAGE
 FILE = ROOT / "tools" / "local_cloud" / "README.md"
 HEADING = "## Types\n"
 INTRODUCTION = """
-`python -m tests.documents` writes this section from the code.
+`python -m tests.documents` writes this section from the code. In brackets: the outputs besides `id`, `urn` and
+those that are inputs. A program that reads another one fails, in the preview, too, and the error names it.
 
 | module | types |
 |---|---|
@@ -25,18 +26,19 @@ FUNCTIONS_HEAD = "\n| module | functions |\n|---|---|\n"
 
 def page() -> str:
     """Return the whole page: what is written by hand, and the tables."""
-    types = map(python_name, (*(kind.token for kind in KINDS.values()), VPC, IMAGE))
-    functions = map(function_name, FUNCTIONS)
+    types = {python_name(token): outputs for token, outputs in OUTPUTS.items()}
+    types |= {python_name(token): () for token in (VPC, IMAGE)}
+    functions = dict.fromkeys(map(function_name, FUNCTIONS), ())
     written = FILE.read_text().partition(HEADING)[0] + HEADING
     return "".join((written, INTRODUCTION, *_rows(types), FUNCTIONS_HEAD, *_rows(functions)))
 
 
-def _rows(names: Iterable[str]) -> Iterator[str]:
+def _rows(names: Mapping[str, Iterable[str]]) -> Iterator[str]:
     """Yield a row for each module with what it has."""
     modules: dict[str, list[str]] = defaultdict(list)
-    for name in sorted(names):
+    for name, outputs in sorted(names.items()):
         module, _, last = name.rpartition(".")
-        modules[module].append(f"`{last}`")
+        modules[module].append(f"`{last}`" + (f" ({', '.join(outputs)})" if outputs else ""))
     for module, its in modules.items():
         yield f"| `{module}` | {', '.join(its)} |\n"
 

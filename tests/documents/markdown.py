@@ -26,11 +26,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block of code, the paragraph right before it, and the line on which it begins."""
+    """A fenced block of code, and the line on which it begins."""
 
     language: str
     text: str
-    before: str
     line: int
 
 
@@ -66,14 +65,11 @@ class Page:
 
     @cached_property
     def blocks(self) -> list[Block]:
-        found, before = [], ""
-        for token in self.tokens:
-            if token.type == "fence":
-                assert token.map, "a fence has lines"
-                found.append(Block(token.info.strip(), token.content, before, token.map[0] + 1))
-            if token.type in ("inline", "fence"):
-                before = token.content if token.type == "inline" else ""
-        return found
+        return [
+            Block(token.info.strip(), token.content, token.map[0] + 1)
+            for token in self.tokens
+            if token.type == "fence" and token.map
+        ]
 
     @cached_property
     def tables(self) -> list[list[list[str]]]:

@@ -66,11 +66,7 @@ def _bare(block: Block) -> str:
 
 
 def _typed(page: Page) -> list[str]:
-    return [
-        f"{'not run: ' if block.reason else ''}{command.words}"
-        for block in consoles(page)
-        for command in block.commands
-    ]
+    return [command.words for block in consoles(page) for command in block.commands]
 
 
 def _tables(page: Page) -> list[str]:

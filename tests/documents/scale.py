@@ -10,7 +10,7 @@ from pathlib import Path
 from stack import database, sizes
 from stack.settings import Settings
 from stack.shifting import MAXIMUM_PERCENT
-from tests.documents.cost import comparison
+from tests.documents.cost import comparison, of_group
 from tests.documents.markdown import ROOT
 from tools.cost.bill import Bill
 from tools.cost.graph import NoPrice
@@ -124,7 +124,7 @@ def _settings(stack: str) -> Settings:
 
 def _task(stack: str) -> float:
     """Return what one task costs a month."""
-    return _bill(stack).of_group("tasks") / _settings(stack).service.least_count
+    return of_group(_bill(stack), "tasks") / _settings(stack).service.least_count
 
 
 @cache

@@ -3,17 +3,43 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stack.rules import IN_PLACE, Change, Choice, Integer, Key
+from stack.rules import IN_PLACE, Choice, Integer, Key
 from stack.settings import KEYS
 from tests.documents.markdown import ROOT
+from tools.i18n import LANGUAGES, in_language, translated
 
 PROJECT = ROOT / "Pulumi.yaml"
+CHOSEN = (
+    *(
+        "ecsEnabled",
+        "protect",
+        "databaseInstanceClass",
+        "appFolder",
+        "appVariables",
+        "desiredCount",
+    ),
+    *("healthPath", "domainName", "hostedZoneId", "alarmEmail"),
+)
+"""The settings that nearly every stack sets."""
+SUBJECTS = {
+    "ecsEnabled": ("The stack", "スタック"),
+    "vpcCidr": ("Network", "ネットワーク"),
+    "databaseInstanceClass": ("Database", "データベース"),
+    "appFolder": ("The app and its image", "アプリとイメージ"),
+    "containerPort": ("Tasks", "タスク"),
+    "uploadsEnabled": ("Files, workers, jobs", "ファイル、ワーカー、ジョブ"),
+    "deployStrategy": ("Deployments", "デプロイ"),
+    "minCount": ("Scaling and hours", "スケーリングと時間帯"),
+    "healthPath": ("Health check and page", "ヘルスチェックとページ"),
+    "certificateArn": ("HTTPS, login, clients", "HTTPS、ログイン、クライアント"),
+    "trafficLogs": ("Logs and alarms", "ログとアラーム"),
+}
+"""The subjects by their first setting, in English and in Japanese."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +47,13 @@ class Words:
     """The words of a page in its language."""
 
     settings: str
-    """The header of the table of all settings; `changes` is that of what a change does."""
+    """The header of the tables of settings; `changes` is that of what a change does."""
     changes: str
     others: str
     empty: str
     span: str
     gap: str
-    meaning: Callable[[Key[Any]], str]
-    change: Callable[[Change], str]
+    language: str
 
 
 PAGES = {
@@ -39,8 +64,7 @@ PAGES = {
         empty="empty",
         span="{low} to {high}",
         gap=", ",
-        meaning=lambda key: key.meaning,
-        change=lambda change: change.english,
+        language="en",
     ),
     ROOT / "docs" / "settings.ja.md": Words(
         settings="| キー | 意味 | 既定値 | ほかの値 |",
@@ -49,8 +73,7 @@ PAGES = {
         empty="空",
         span="{low} から {high}",
         gap="、",
-        meaning=lambda key: key.japanese,
-        change=lambda change: change.japanese,
+        language="ja",
     ),
 }
 
@@ -77,20 +100,38 @@ def _declaration(key: Key[Any]) -> str:
 
 
 def page(path: Path) -> str:
-    """Return a page with its two tables; the rest is written by hand."""
-    words, text = PAGES[path], path.read_text()
-    for header, rows in ((words.settings, _settings(words)), (words.changes, _changes(words))):
-        before, found, after = text.partition(f"{header}\n")
-        assert found, f"{path.name} has no table with the header {header}"
-        rule = f"|{'---|' * (header.count('|') - 1)}\n"
-        text = before + found + rule + "".join(rows) + re.sub(r"\A(?:\|.*\n)+", "", after)
-    return text
+    """Return a page with its tables: of each setting up to the next section, and of changes. The rest is by hand."""
+    words = PAGES[path]
+    with in_language(words.language):
+        return _page(path.read_text(), words)
 
 
-def _settings(words: Words) -> Iterator[str]:
+def _page(text: str, words: Words) -> str:
+    head, _, rest = text.partition(words.settings)
+    rest = rest[rest.index("\n## ") :]
+    head, _, rest = f"{head}{_settings(words)}{rest}".partition(words.changes)
+    changes = "".join(_changes(words))
+    return f"{head}{words.changes}\n|---|---|\n{changes}" + rest[rest.index("\n\n") + 1 :]
+
+
+def _settings(words: Words) -> str:
+    """Return a table of the chosen settings, and a part with a table of the others for each subject."""
+    tables: dict[str, list[Key[Any]]] = {}
     for key in KEYS:
-        cells = (words.meaning(key), _value(key.default, words), _others(key, words))
-        yield f"| `{key.name}` | {' | '.join(cells)} |\n"
+        if key.name in SUBJECTS:
+            tables[SUBJECTS[key.name][LANGUAGES.index(words.language)]] = keys = []
+        if key.name not in CHOSEN:
+            keys.append(key)
+    parts = [f"### {subject}\n\n{_table(keys, words)}" for subject, keys in tables.items()]
+    return "\n".join([_table([key for key in KEYS if key.name in CHOSEN], words), *parts])
+
+
+def _table(keys: Iterable[Key[Any]], words: Words) -> str:
+    rows = (
+        f"| `{key.name}` | {translated(key.meaning)} | {_value(key.default, words)} | {_others(key, words)} |\n"
+        for key in keys
+    )
+    return f"{words.settings}\n|---|---|---|---|\n{''.join(rows)}"
 
 
 def _value(text: str, words: Words) -> str:
@@ -110,5 +151,5 @@ def _others(key: Key[Any], words: Words) -> str:
 def _changes(words: Words) -> Iterator[str]:
     for change in dict.fromkeys(key.change for key in KEYS if key.change != IN_PLACE):
         names = words.gap.join(f"`{key.name}`" for key in KEYS if key.change == change)
-        yield f"| {names} | {words.change(change)} |\n"
-    yield f"| {words.others} | {words.change(IN_PLACE)} |\n"
+        yield f"| {names} | {translated(change.text)} |\n"
+    yield f"| {words.others} | {translated(IN_PLACE.text)} |\n"

@@ -16,7 +16,7 @@ PLACEHOLDER = re.compile(r"\[?[A-Z]{2,}\]?|…|[A-Z=]+…")
 WORDS = r"""(?:"[^"`\n]*"|'[^'`\n]*'|[^|;&<>`\n])*"""
 """A command up to its end; what ends one does not within quotation marks."""
 OF_THE_SCRIPT = {
-    "test": {"--all"},
+    "test": {"--all", "--changed"},
     "completion": set(),
     "--help": {"--help"},
     "--version": {"--version"},

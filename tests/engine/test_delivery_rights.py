@@ -8,25 +8,19 @@ from dataclasses import dataclass, field, replace
 import pytest
 from botocore.client import BaseClient
 
-from stack.settings import KEYS
 from tests.support.delivery import Delivery, iam
-from tests.support.every_setting import ELSEWHERE
+from tests.support.every_setting import ON
 from tests.support.iam_policies import Call, allowed, calls_of
 from tests.support.local_stack import local_stack
 from tools.shared.policy_evaluation import permits
 
 ZONE = "Z0123456789ABC"
-EVERYTHING = {
-    key.name: "true" if key.kind == "boolean" else key.another(key.default)
-    for key in KEYS
-    if key.name not in {"zones", "certificateArn", "permissionsBoundary", *ELSEWHERE}
-}
-EVERYTHING |= {"domainName": "app.example.com", "hostedZoneId": ZONE}
+EVERYTHING = ON | {"domainName": "app.example.com", "hostedZoneId": ZONE}
 """Everything on: a right that another setting needs is missed here."""
 CHANGED = {
     "taskCpu": "512",
     "taskMemory": "1024",
-    "deregistrationDelay": "20",
+    "healthMatcher": "200-399",
     "databaseBackupDays": "2",
     "logRetentionDays": "90",
     "maxCount": "0",

@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.support.local_stack import LocalStack, OneOff, local_stack
-from tools.local_cloud.engine.pulumi import PulumiFailed
 
-SERVICE = "careapp-poc-service"
 COMMAND = "flask --app webapp 'db upgrade'"
 DEFINITION = "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/careapp-poc:1"
 LEFT, BY_HAND = (
@@ -39,24 +37,17 @@ class Story:
 
     def do(self, name: str, *command: str, **config: str) -> None:
         self.stack.configure(config)
-        before, failed = set(self.stack.ecs.one_offs), False
-        try:
-            said = self.stack.pulumi.run(*command, "--stack", self.stack.name)
-        except PulumiFailed as problem:
-            failed, said = True, problem.output
-        self.keep(name, failed, said, before)
+        before = set(self.stack.ecs.one_offs)
+        status, said = self.stack.attempt(*command)
+        one_offs = self.stack.ecs.one_offs
+        ran = [each for arn, each in one_offs.items() if arn not in before]
+        found = self.stack.service()
+        serving = [found["taskDefinition"].rpartition("/")[2]] if found else []
+        self.steps[name] = Seen(status != 0, said, ran, serving)
 
     def up(self, name: str, exit_code: int = 0, **config: str) -> None:
         self.stack.ecs.exit_code = exit_code
         self.do(name, "up", "--yes", "--skip-preview", **config)
-
-    def keep(self, name: str, failed: bool, said: str, before: set[str]) -> None:
-        one_offs = self.stack.ecs.one_offs
-        ran = [each for arn, each in one_offs.items() if arn not in before]
-        asked = {"cluster": "careapp-poc-cluster", "services": [SERVICE]}
-        found = self.stack.calls("ecs", "describe_services", asked)["services"]
-        serving = [each["taskDefinition"].rpartition("/")[2] for each in found]
-        self.steps[name] = Seen(failed, said, ran, serving)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.support.local_stack import LocalStack, local_stack
-from tools.local_cloud.engine.pulumi import PulumiFailed
 
 NAME = "careapp-prod"
 PASSING = ("ResponseMetadata", "LatestRestorableTime", "lastEvaluatedAt")
@@ -87,19 +86,19 @@ ROWS = {
     "access logs": Row(
         bucket("access-logs"),
         tuple(f":{each}::{NAME}-access-logs" for each in OF_A_BUCKET),
-        "accessLogs",
-        ("infra/load_balancer.py", "if not logs.access:", "if logs:"),
+        "trafficLogs",
+        ("infra/load_balancer.py", "if not logs.traffic:", "if logs:"),
     ),
     "flow log": Row(
         reads(LOG_GROUPS, ("ec2", "describe_flow_logs")),
         tuple(f":{each}::{NAME}-flow" for each in ("LogGroup", "FlowLog", "Role", "RolePolicy")),
-        "flowLogs",
-        ("infra/network.py", "if args.settings.logs.flow:", "if None:"),
+        "trafficLogs",
+        ("infra/network.py", "if args.settings.logs.traffic:", "if None:"),
     ),
     "database's logs": Row(
         reads(LOG_GROUPS),
         (f":LogGroup::{NAME}-database-postgresql", f":LogGroup::{NAME}-database-upgrade"),
-        "databaseLogs",
+        "databaseMonitoring",
     ),
     "database": Row(
         reads(
@@ -150,12 +149,8 @@ class Protected:
 
     def attempt(self, verb: str, *more: str) -> str:
         """Run pulumi without a preview; return what it says when it fails, and "" otherwise."""
-        always = ("--stack", self.stack.name, "--yes", "--skip-preview")
-        try:
-            self.stack.pulumi.run(verb, *always, *more)
-        except PulumiFailed as failed:
-            return failed.output
-        return ""
+        status, said = self.stack.attempt(verb, "--yes", "--skip-preview", *more)
+        return said if status else ""
 
     def held(self, row: Row) -> Any:
         """Return what AWS and the state hold of a row."""

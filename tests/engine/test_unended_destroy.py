@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -16,14 +14,7 @@ from tools.local_cloud.providers.aws import ec2
 
 def ops(stack: LocalStack, *command: str) -> str:
     """Run one of the commands that operate a stack, and return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tools.cli", *command, "-s", stack.name],
-        cwd=stack.pulumi.folder,
-        env=stack.pulumi.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = stack.careapp(*command)
     assert done.returncode == 1, done.stderr
     return done.stdout
 

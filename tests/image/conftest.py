@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.image import base_image, containers, docker_engine
 from tests.image.building import Image, build, checkout, removing
-from tests.image.containers import LOOPBACK, Container
+from tests.image.containers import Container
 from tests.image.docker_engine import DockerUnavailable, Engine
 from tests.webapp.conftest import variables_for
-from tests.webapp.dependencies import Postgres, Vault, open_vault, running
+from tests.webapp.dependencies import Postgres, running
 from tools.local_cloud.machine.authority import Authority
 
 Start = Callable[..., Container]
-TaskRole = dict[str, str]
 CA_IN_CONTAINER = "/run/rds-ca.pem"
 START_SECONDS = 30
-"""Generous: tests/benchmarks/README.md has the measured time."""
-ROLE_KEYS = {
-    "AccessKeyId": "ASIATASKROLE",
-    "SecretAccessKey": "task-role-secret",
-    "Token": "task-role-token",
-    "Expiration": "2099-01-01T00:00:00Z",
-}
+"""Generous: a start takes about two seconds."""
 
 
 @dataclass(frozen=True)
@@ -93,39 +83,6 @@ def database() -> Iterator[Database]:
             variables = variables_for(server, authority) | {"DB_SSLROOTCERT": CA_IN_CONTAINER}
             mount = ("--volume", f"{authority.path}:{CA_IN_CONTAINER}:ro")
             yield Database(server, variables, mount)
-
-
-@pytest.fixture(scope="session")
-def vault() -> Iterator[Vault]:
-    """Return a Secrets Manager."""
-    with open_vault() as opened:
-        yield opened
-
-
-class RoleKeys(BaseHTTPRequestHandler):
-    """Answers as the endpoint for a task role's credentials."""
-
-    def do_GET(self) -> None:
-        body = json.dumps(ROLE_KEYS).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log nothing, to keep pytest's output short."""
-
-
-@pytest.fixture
-def task_role(vault: Vault) -> Iterator[TaskRole]:
-    """Return the variables that Fargate sets for a task with a role, with a full address instead of a relative one."""
-    with ThreadingHTTPServer((LOOPBACK, 0), RoleKeys) as keys:
-        threading.Thread(target=keys.serve_forever, daemon=True).start()
-        yield {
-            "AWS_ENDPOINT_URL": vault.variables["AWS_ENDPOINT_URL"],
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://{LOOPBACK}:{keys.server_port}/role",
-        }
-        keys.shutdown()
 
 
 @pytest.fixture

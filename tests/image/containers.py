@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import http.client
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.image.docker_engine import Engine
 from tests.webapp.dependencies import free_port
+from tests.webapp.serving import Client
 
 LOOPBACK = "127.0.0.1"
 USER = "10001:10001"
@@ -21,53 +20,15 @@ AS_ON_FARGATE = (
 )
 
 
-class NotReady(Exception):
-    """A container did not answer as expected in time. The message has its log."""
-
-
 @dataclass(frozen=True)
-class Answer:
-    """The app's response to one request."""
-
-    status: int
-    body: str
-
-
-@dataclass(frozen=True)
-class Container:
+class Container(Client):
     """A running container whose app listens on a loopback port."""
 
     engine: Engine
     name: str
     port: int
 
-    def get(self, path: str, language: str = "en") -> Answer:
-        """Send a GET request. Raises OSError or http.client.HTTPException without a response."""
-        headers = {"Connection": "close", "Accept-Language": language}
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=20)
-        try:
-            connection.request("GET", path, headers=headers)
-            response = connection.getresponse()
-            return Answer(response.status, response.read().decode())
-        finally:
-            connection.close()
-
-    def wait_for(self, path: str, status: int, seconds: float = 15) -> None:
-        """Request a path until its status is this one; raise NotReady after `seconds`."""
-        deadline = time.monotonic() + seconds
-        answer: Answer | Exception | None = None
-        while time.monotonic() < deadline:
-            try:
-                answer = self.get(path)
-            except (OSError, http.client.HTTPException) as refused:
-                answer = refused
-            else:
-                if answer.status == status:
-                    return
-            time.sleep(0.05)
-        raise NotReady(f"{path} answers {answer}; the log says:\n{self.logs()}")
-
-    def logs(self) -> str:
+    def text(self) -> str:
         """Return its output, stdout before stderr."""
         done = self.engine.attempt("logs", self.name)
         return done.stdout + done.stderr

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-
-import pytest
+from typing import TYPE_CHECKING
 
 from stack import network
 from stack.database import DATABASE_STORAGE_GB
@@ -13,9 +12,10 @@ from stack.monitoring import ALARM_EMAIL
 from stack.rules import KEPT_LOGS
 from stack.settings import KEYS, PERMISSIONS_BOUNDARY, Settings
 from stack.uploads import KEPT_FILES
-from tests.support.local_stack import LocalStack
-from tools.local_cloud.engine.pulumi import PulumiFailed
 from tools.local_cloud.paths import ROOT
+
+if TYPE_CHECKING:
+    from tests.support.local_stack import LocalStack
 
 KEPT = {key.name for key in KEYS if key.change in (KEPT_LOGS, KEPT_FILES)}
 """What only an unprotected stack turns off again."""
@@ -30,11 +30,14 @@ ELSEWHERE = (
     *("appFolder", "appDockerfile", "appTarget", "appVariables", "appSecrets"),
 )
 """By a life's own steps; by test_shifting; by test_entrance, which has the zone and a provider; by test_rehearse."""
+ON = {
+    key.name: "true" if key.kind == "boolean" else key.another(key.default)
+    for key in KEYS
+    if key.name not in {"zones", "certificateArn", "permissionsBoundary", *ELSEWHERE}
+}
+"""Everything on."""
 ANYTHING = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
-    }
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 )
 
 
@@ -65,15 +68,3 @@ def left_to_do(stack: LocalStack) -> list[str]:
     """What an `up` with a refresh still does."""
     steps = stack.pulumi.update("up", stack.name, "--refresh").steps
     return [step for step in steps if not step.startswith("refresh ")]
-
-
-def refused_preview(stack: LocalStack, config: dict[str, str]) -> str:
-    """What the preview of a change says that must be refused; the settings are put back."""
-    before = values(stack.name)
-    stack.configure(config)
-    try:
-        with pytest.raises(PulumiFailed) as refused:
-            stack.pulumi.run("preview", "--stack", stack.name)
-    finally:
-        stack.configure({key: before[key] for key in config})
-    return refused.value.output

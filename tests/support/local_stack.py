@@ -6,6 +6,8 @@ import contextlib
 import json
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +20,7 @@ from tools.local_cloud.aws import hooks
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.engine.language import Language
-from tools.local_cloud.engine.pulumi import Changes, Pulumi
+from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
 from tools.local_cloud.paths import Home
 from tools.local_cloud.run.client import Facts
 from tools.local_cloud.run.project import Project, local_cloud_environment
@@ -339,6 +341,40 @@ class LocalStack:
         assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
         path.write_text(text.replace(old, new))
 
+    def attempt(self, *command: str) -> tuple[int, str]:
+        """Run a command of the engine; return its exit code and what it says."""
+        try:
+            return 0, self.pulumi.run(*command, "--stack", self.name)
+        except PulumiFailed as failed:
+            return failed.status, failed.output
+
+    def careapp(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the commands that operate a stack."""
+        return subprocess.run(
+            [sys.executable, "-m", "tools.cli", *command, "-s", self.name],
+            cwd=self.pulumi.folder,
+            env=self.pulumi.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def service(self) -> Params:
+        """Return the web service as ECS describes it; {} without one."""
+        names = f"{self.project}-{self.name}"
+        asked = {"cluster": f"{names}-cluster", "services": [f"{names}-service"]}
+        found = self.calls("ecs", "describe_services", asked)["services"]
+        return dict(found[0]) if found else {}
+
+    def rules(self) -> dict[str, Params]:
+        """Return the rules of the load balancer's listener by their priority."""
+        [balancer] = self.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
+        asked = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
+        [listener] = self.calls("elbv2", "describe_listeners", asked)["Listeners"]
+        asked = {"ListenerArn": listener["ListenerArn"]}
+        rules = self.calls("elbv2", "describe_rules", asked)["Rules"]
+        return {each["Priority"]: each for each in rules}
+
     @property
     def state_file(self) -> Path:
         return self.home.state / f".pulumi/stacks/{self.project}/{self.name}.json"
@@ -396,11 +432,7 @@ def local_stack(
         none = {"docker": False, "namespaces": False, "mounts": False}
         options = {"region": region, "speed": 20, "port": None, **none}
         facts = Facts(
-            {
-                "endpoint": calls.endpoint,
-                "environment": hosts.environment,
-                "options": options,
-            }
+            {"endpoint": calls.endpoint, "environment": hosts.environment, "options": options}
         )
         environment = ours.environment(facts, find_or_get()) | ONE_STATE
         pulumi = Pulumi(home.project, environment, quiet=True)

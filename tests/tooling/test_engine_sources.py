@@ -56,50 +56,52 @@ def left_in_cache(environ: dict[str, str]) -> list[str]:
     return sorted(path.name for path in Path(environ["HOME"], ".cache", "careapp").iterdir())
 
 
-def test_a_recent_pulumi_on_path_is_taken_without_a_word(script, environ, told):
-    cli = script("pulumi", f"echo v{MINIMUM}")
-    assert find_or_get(told, environ) == cli
-    assert told.lines == []
-    assert list(Path(environ["HOME"]).iterdir()) == []
+RANGE = "3.272.0 or newer, below 4.0.0 is required"
+NEXT = "trying the next source"
 
 
-@pytest.mark.parametrize("version", ["3.271.9", "4.0.0", "2.999.0"])
-def test_a_pulumi_on_path_that_does_not_fit_is_named_and_passed_over(
-    script, environ, told, version
+@pytest.mark.parametrize(
+    ("on_path", "named", "taken", "said"),
+    [
+        (f"echo v{MINIMUM}", "", "pulumi", ""),
+        *(
+            (
+                f"echo v{version}",
+                "",
+                "cache",
+                f"PATH: {{cli}} is version {version}; {RANGE}; {NEXT}",
+            )
+            for version in ("3.271.9", "4.0.0", "2.999.0")
+        ),
+        (
+            "echo first; echo no such version installed >&2; exit 127",
+            "",
+            "cache",
+            f"PATH: `{{cli}} version` exited 127: no such version installed; {NEXT}",
+        ),
+        ("echo v3.274.1", "echo v3.300.0", "mine", ""),
+        (
+            "echo v3.274.1",
+            "echo v3.100.0",
+            "mine",
+            f"CAREAPP_PULUMI: {{cli}} is version 3.100.0; {RANGE}; it is used nevertheless",
+        ),
+    ],
+)
+def test_sources_have_an_order_and_what_does_not_fit_is_named(
+    script, environ, told, on_path, named, taken, said
 ):
-    old = script("pulumi", f"echo v{version}")
-    cached = cache_pulumi(environ, "echo v3.274.1")
-    assert find_or_get(told, environ) == cached
-    assert told.lines == [
-        f"PATH: {old} is version {version}; 3.272.0 or newer, below 4.0.0 is required; trying the next source"
-    ]
-
-
-def test_a_pulumi_on_path_that_fails_is_passed_over_with_its_last_words(script, environ, told):
-    broken = script("pulumi", "echo first; echo no such version installed >&2; exit 127")
-    cached = cache_pulumi(environ, "echo v3.274.1")
-    assert find_or_get(told, environ) == cached
-    assert told.lines == [
-        f"PATH: `{broken} version` exited 127: no such version installed; trying the next source"
-    ]
-
-
-def test_careapp_pulumi_comes_before_path_and_cache(script, environ, told):
-    script("pulumi", "echo v3.274.1")
-    mine = script("mine", "echo v3.300.0")
-    environ["CAREAPP_PULUMI"] = str(mine)
-    assert find_or_get(told, environ) == mine
-    assert told.lines == []
-
-
-def test_careapp_pulumi_is_used_even_if_it_is_old_but_not_in_silence(script, environ, told):
-    mine = script("mine", "echo v3.100.0")
-    environ["CAREAPP_PULUMI"] = str(mine)
-    assert find_or_get(told, environ) == mine
-    assert told.lines == [
-        f"CAREAPP_PULUMI: {mine} is version 3.100.0; 3.272.0 or newer, below 4.0.0 is required; "
-        "it is used nevertheless"
-    ]
+    found = {"pulumi": script("pulumi", on_path)}
+    if named:
+        found["mine"] = script("mine", named)
+        environ["CAREAPP_PULUMI"] = str(found["mine"])
+    if taken == "cache":
+        found["cache"] = cache_pulumi(environ, "echo v3.274.1")
+    assert find_or_get(told, environ) == found[taken]
+    assert told.lines == [said.format(cli=found["mine" if named else "pulumi"])] * bool(said)
+    assert [each.name for each in Path(environ["HOME"]).iterdir()] == [".cache"] * (
+        taken == "cache"
+    )
 
 
 @pytest.mark.parametrize(

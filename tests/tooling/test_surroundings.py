@@ -1,4 +1,4 @@
-"""Machines that lack something: each row of CONTRIBUTING.md's table has its test here or in the file that it names."""
+"""Machines that lack something: Git, a home folder, a user in the list, a umask that lets others read."""
 
 from __future__ import annotations
 

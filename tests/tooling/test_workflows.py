@@ -135,22 +135,6 @@ def test_a_step_is_one_command_and_nothing_is_pasted_into_it(step):
     assert "${{" not in step.script
 
 
-def test_the_documented_table_of_permissions_is_that_of_the_workflows():
-    rows = re.findall(
-        r"^\| ([\w-]+) \| (\w+) \| (\w+) \| (.*: .*) \|$", PAGE.read_text(), re.MULTILINE
-    )
-    expected = [
-        (
-            workflow,
-            name,
-            ROLES.get((workflow, name), "none"),
-            ", ".join(f"{right}: {level}" for right, level in job["permissions"].items()),
-        )
-        for workflow, name, job in jobs()
-    ]
-    assert sorted(rows) == sorted(expected), "correct the table of permissions in docs/delivery.md"
-
-
 ONE_AT_A_TIME = {
     ("deploy", "poc"): "poc",
     ("deploy", "prod"): "prod",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import runpy
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from operator import attrgetter
@@ -15,52 +17,31 @@ import pytest
 from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.mocks import MockMonitor
 
-from infra.bastion import Bastion, BastionArgs
-from infra.database import Database, DatabaseArgs
-from infra.load_balancer import LoadBalancer, LoadBalancerArgs
+from infra import login
 from infra.login import Endpoints
-from infra.network import Network, NetworkArgs
-from infra.registry import AppImage, AppImageArgs
-from infra.service import Service, ServiceArgs
-from infra.uploads import Uploads, UploadsArgs
 from stack.file import StackFile
 from stack.settings import Settings
+from tools.rollout.update import Update
 
 # A servicer lists itself before it has these, and a mocked resource of another thread may look there then.
 _CallbackServicer._transforms = {}
-
-USED = (
-    *(
-        "acm.Certificate",
-        "appautoscaling.Target",
-        "cloudwatch.Dashboard",
-        "ec2.Vpc",
-        "ecr.Repository",
-    ),
-    *("ecs.Cluster", "iam.Role", "kms.Key", "lb.Listener", "rds.Instance", "route53.Record"),
-    *(
-        "s3.Bucket",
-        "scheduler.Schedule",
-        "sns.Topic",
-        "ssm.Parameter",
-        "vpc.SecurityGroupIngressRule",
-    ),
-)
-"""A class of each module of pulumi_aws that the program uses: a module is imported at its first use."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _loaded(pytestconfig: pytest.Config) -> None:
     """Import what the first tests of a process would import for all, where a test has but a second."""
-    for name in USED if pytestconfig.getini("quick_seconds") == "1" else ():
-        attrgetter(name)(pulumi_aws)
+    if pytestconfig.getini("quick_seconds") == "1":
+        # pulumi_aws imports a module at the first use of one of its classes.
+        text = "".join(path.read_text() for path in (ROOT / "infra").glob("*.py"))
+        for name in set(re.findall(r"\baws\.([a-z0-9]+\.[A-Z]\w+)\(", text)):
+            attrgetter(name)(pulumi_aws)
 
 
 T = TypeVar("T")
+ROOT = Path(__file__).parents[2]
 
 NAME = "careapp-poc"
 TAGS = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}
-DIGEST = "123456789012.dkr.example/careapp/hello-ecs@sha256:0123"
 SECRET_ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-abcdef"
 ANSWERS: dict[str, dict[str, Any]] = {
     "awsx:ec2:Vpc": {
@@ -97,7 +78,9 @@ ANSWERS: dict[str, dict[str, Any]] = {
     },
     "aws:kms/key:Key": {"keyId": "key-1"},
     "aws:s3/bucket:Bucket": {"bucket": "the-bucket", "arn": "arn:aws:s3:::the-bucket"},
-    "docker:index/image:Image": {"repoDigest": DIGEST},
+    "docker:index/image:Image": {
+        "repoDigest": "123456789012.dkr.example/careapp/hello-ecs@sha256:0123"
+    },
 }
 """What AWS adds to each type's inputs, as far as another resource reads it."""
 
@@ -203,7 +186,6 @@ class Engine(pulumi.runtime.Mocks):
         ]
 
 
-FOR_SCALING = {"maxCount": "4"}
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 LOGIN = {
     "loginIssuer": "https://login.example.com",
@@ -216,16 +198,6 @@ ENDPOINTS = Endpoints(
     token_endpoint="https://tokens.example.com:8443/token",
     userinfo_endpoint="https://login.example.com/userinfo",
 )
-NEEDS = {
-    **{key: LOGIN for key in LOGIN if key.startswith("login")},
-    "taskCpu": {"taskMemory": "2048"},
-    "minCount": FOR_SCALING,
-    "scaleCpuTarget": FOR_SCALING,
-    "scaleRequestsPerTarget": FOR_SCALING,
-    "domainName": DOMAIN,
-    "hostedZoneId": DOMAIN,
-}
-"""What another value of a setting needs of others."""
 
 
 def of(
@@ -241,59 +213,6 @@ def of(
     return Settings.of(
         StackFile(project=project, stack=stack, values=values, encrypted=encrypted), sources=True
     )
-
-
-def network(settings: Settings) -> Network:
-    zones = [settings.region + letter for letter in "acd"[: settings.network.zone_count]]
-    return Network(NAME, NetworkArgs(settings=settings, zones=zones))
-
-
-def database(settings: Settings, within: Network | None = None) -> Database:
-    around = within or network(settings)
-    return Database(NAME, DatabaseArgs(settings=settings, network=around))
-
-
-def balancer(settings: Settings) -> LoadBalancer:
-    return LoadBalancer(NAME, LoadBalancerArgs(settings=settings, network=network(settings)))
-
-
-def image(settings: Settings, tag: str = "") -> AppImage:
-    """The image of a stack whose last update pushed it under a tag."""
-    before = {}
-    if tag:
-        urn = (
-            f"urn:pulumi:poc::careapp::careapp:infra:AppImage$docker:index/image:Image::{NAME}-app"
-        )
-        outputs = {"imageName": f"123456789012.dkr.example/careapp/hello-ecs:{tag}"}
-        before[urn] = {"type": "docker:index/image:Image", "outputs": outputs}
-    return AppImage(NAME, AppImageArgs(settings=settings, before=before))
-
-
-def uploads(settings: Settings, within: Network | None = None) -> Uploads:
-    around = within or network(settings)
-    return Uploads(NAME, UploadsArgs(settings=settings, network=around))
-
-
-def bastion(settings: Settings) -> Bastion:
-    around = network(settings)
-    args = BastionArgs(settings=settings, network=around, database=database(settings, around))
-    return Bastion(NAME, args)
-
-
-def service(settings: Settings) -> Service:
-    """A service with its neighbours, as __main__ puts them together."""
-    entrance = balancer(settings)
-    around = entrance.args.network
-    args = ServiceArgs(
-        settings=settings,
-        network=around,
-        database=database(settings, around),
-        image=image(settings),
-        balancer=entrance,
-        endpoints=ENDPOINTS if settings.login.enabled else None,
-        uploads=uploads(settings, around) if settings.uploads_enabled else None,
-    )
-    return Service(NAME, args)
 
 
 def last_type(urn: str) -> str:
@@ -360,11 +279,30 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def declare(engine: Engine, checkout: Path) -> Callable[..., Any]:
-    """Declare a part of the stack with the settings of a stack file that says only what the test says."""
+def gates(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The roll-outs that the program asks to be followed; none is."""
+    asked: list[tuple[Any, ...]] = []
 
-    def declare(part: Callable[[Settings], T], **changes: str) -> T:
-        settings = of(**changes)
-        return engine.run(lambda: part(settings))
+    def wait_for(self: Update, service: Any, balancer: Any, workers: Any, _rules: Any) -> None:
+        asked.append((service, balancer, self._settings, self._changes, workers))
 
-    return declare
+    monkeypatch.setattr(Update, "wait_for", wait_for)
+    return asked
+
+
+@pytest.fixture
+def program(
+    engine: Engine, checkout: Path, monkeypatch: pytest.MonkeyPatch, gates: list[tuple[Any, ...]]
+) -> Callable[..., Any]:
+    """Runs __main__ with a stack file's keys and gives what it exported."""
+    engine.lookups["aws:ssm/getParameter:getParameter"] = {"insecureValue": "ami-1"}
+    monkeypatch.setattr(login, "discover", lambda given: ENDPOINTS if given.login.enabled else None)
+
+    def run(region: str = "ap-northeast-1", **changes: str) -> Any:
+        outputs: dict[str, Any] = {}
+        monkeypatch.setattr(pulumi, "export", outputs.__setitem__)
+        engine.configure({"aws:region": region}, **changes)
+        engine.run(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"))
+        return engine.known(pulumi.Output.all(**outputs))
+
+    return run

@@ -73,35 +73,35 @@ def test_docker_is_logged_in_by_standard_input_and_never_by_an_argument(job, tmp
     assert (tmp_path / "given").read_text() == "123456789012-auth-token"
 
 
-def test_a_machine_without_docker_is_told_so(job, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    done = job.run("login")
-    assert (done.exit_code, done.output.startswith("Error: docker is not on PATH")) == (1, True)
+NO_REGION = "No region: pass --region, or set AWS_DEFAULT_REGION.\n"
 
 
-@pytest.mark.parametrize("region", [None, ""])
-def test_a_login_without_a_region_says_how_to_give_one(job, monkeypatch, region):
-    job.on_path("docker", "exit 9")
-    monkeypatch.delenv("AWS_DEFAULT_REGION")
-    if region is not None:
-        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
-    done = job.run("login")
-    told = "Error: No region: pass --region, or set AWS_DEFAULT_REGION.\n"
-    assert (done.exit_code, done.output) == (1, told)
-
-
-def test_a_login_without_credentials_is_one_line(job, monkeypatch):
-    job.on_path("docker", "exit 9")
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    done = job.run("login")
-    told = "Error: ECR returned no token: Unable to locate credentials\n"
-    assert (done.exit_code, done.output) == (1, told)
-
-
-def test_a_login_that_docker_refuses_is_red(job):
+@pytest.mark.parametrize(
+    ("variables", "code", "said"),
+    [
+        ({"PATH": ""}, 1, "docker is not on PATH"),
+        ({"AWS_DEFAULT_REGION": None}, 1, NO_REGION),
+        ({"AWS_DEFAULT_REGION": ""}, 1, NO_REGION),
+        (
+            {"AWS_ACCESS_KEY_ID": None, "AWS_EC2_METADATA_DISABLED": "true"},
+            1,
+            "ECR returned no token: Unable to locate credentials\n",
+        ),
+        ({}, 3, ""),  # Docker itself refuses it.
+    ],
+)
+def test_a_login_that_fails_is_red_and_one_line(job, monkeypatch, variables, code, said):
     job.on_path("docker", "exit 3")
-    assert job.run("login").exit_code == 3
+    for name, value in variables.items():
+        if value is None:
+            monkeypatch.delenv(name)
+        else:
+            monkeypatch.setenv(name, value)
+    done = job.run("login")
+    assert (done.exit_code, done.output.startswith(f"Error: {said}" if said else "")) == (
+        code,
+        True,
+    )
 
 
 def test_a_stack_that_was_never_deployed_is_not_asked_of_pulumi(job):
@@ -115,34 +115,22 @@ def test_a_stack_that_was_never_deployed_is_not_asked_of_pulumi(job):
     assert "poc is not deployed: there is no drift" in job.summary.read_text()
 
 
-def test_a_stack_that_was_destroyed_cannot_drift(job):
+@pytest.mark.parametrize(
+    ("step", "state", "pulumi", "code", "begins", "has"),
+    [
+        ("drift", DOWN, "exit 9", 0, "poc is not deployed: there is no drift\n", ""),
+        ("drift", UP, "echo no credentials; exit 4", 4, "poc: the drift check failed\n", "no credentials"),
+        ("preview", UP, "echo broken >&2; exit 3", 3, "Preview of poc: failed\n", "broken"),
+        ("preview", UP, 'echo "$@"', 0, "Preview of poc", "--policy-pack policy"),
+    ],
+)  # fmt: skip
+def test_a_look_ends_as_pulumi_does_and_says_so(job, step, state, pulumi, code, begins, has):
+    """A check that could not be made is not called drift; a preview passes the policy pack."""
     job.deployed()
-    job.pulumi(DOWN, "exit 9")
-    assert job.run("drift", "--stack", "poc").exit_code == 0
-    assert job.summary.read_text() == "### poc is not deployed: there is no drift\n"
-
-
-def test_a_check_that_could_not_be_made_is_red_and_is_not_called_drift(job):
-    job.deployed()
-    job.pulumi(UP, "echo no credentials; exit 4")
-    done = job.run("drift", "--stack", "poc")
-    assert (done.exit_code, done.output) == (4, "no credentials\n")
-    summary = job.summary.read_text()
-    assert summary.startswith("### poc: the drift check failed\n")
-    assert "no credentials" in summary
-
-
-def test_a_preview_passes_the_policy_pack(job):
-    job.deployed()
-    job.pulumi(UP, 'echo "$@"')
-    assert "--policy-pack policy" in job.run("preview", "--stack", "poc").output
-
-
-def test_a_preview_that_fails_is_red_and_says_so(job):
-    job.deployed()
-    job.pulumi(UP, "echo broken >&2; exit 3")
-    assert job.run("preview", "--stack", "poc").exit_code == 3
-    assert job.summary.read_text().startswith("### Preview of poc: failed\n")
+    job.pulumi(state, pulumi)
+    assert job.run(step, "--stack", "poc").exit_code == code
+    assert job.summary.read_text().startswith(f"### {begins}")
+    assert has in job.summary.read_text()
 
 
 @pytest.mark.parametrize(("doctors", "code"), [(0, 0), (1, 0), (2, 2)])
@@ -206,14 +194,6 @@ def test_a_stack_that_was_removed_has_no_state(job):
     assert list(delivery.stacks()) == ["poc", "prod"]
 
 
-WITH_A_BACKEND, WITHOUT = {"drift", "preview"}, {"destroyable", "login", "why"}
-"""The steps that need the workflow's variable, and those that a shell without any lacks."""
-
-
-def test_every_step_is_one_that_needs_variables_or_one_that_needs_none():
-    assert set(delivery.delivery.commands) == WITH_A_BACKEND | WITHOUT
-
-
 def typed(monkeypatch, capsys, words):
     """Exit code and standard error of `./careapp delivery WORDS`."""
     monkeypatch.setattr(command_line.sys, "argv", ["./careapp", "delivery", *words])
@@ -223,14 +203,11 @@ def typed(monkeypatch, capsys, words):
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("step", sorted(WITH_A_BACKEND))
-@pytest.mark.parametrize("value", [None, ""])
-def test_a_step_without_its_variable_says_who_sets_it(job, monkeypatch, capsys, step, value):
+@pytest.mark.parametrize("step", ["drift", "preview"])
+def test_a_step_without_its_variable_says_who_sets_it(job, monkeypatch, capsys, step):
     """An expression of a variable that does not exist is empty text (GitHub Docs, "Variables")."""
     job.deployed()
-    monkeypatch.delenv("PULUMI_BACKEND_URL")
-    if value is not None:
-        monkeypatch.setenv("PULUMI_BACKEND_URL", value)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "")
     assert typed(monkeypatch, capsys, [step, "--stack", "poc"]) == (
         2,
         "careapp: PULUMI_BACKEND_URL is not set. The workflow sets it from the repository's variable CAREAPP_…_STATE, "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 
@@ -115,17 +114,10 @@ def test_the_state_stays_when_the_stack_of_cloudformation_goes():
 def test_a_provider_and_linked_roles_that_are_there_are_left_alone():
     assert "Provider" in Delivery.of("poc").resources
     assert "Provider" not in Delivery.of("poc", IdentityProvider="existing").resources
-    linked = {
-        "RdsRole": "make",
-        "EcsRole": "make",
-        "LoadBalancerRole": "make",
-        "ScalingRole": "make",
-    }
+    services = ("Rds", "Ecs", "LoadBalancer", "Scaling")
+    linked = {f"{each}Role": "make" for each in services}
     made = Delivery.of("poc", **linked).resources.keys() - Delivery.of("poc").resources.keys()
-    assert made == {
-        *("RdsLinkedRole", "EcsLinkedRole"),
-        *("LoadBalancerLinkedRole", "ScalingLinkedRole"),
-    }
+    assert made == {f"{each}LinkedRole" for each in services}
 
 
 def test_without_a_zone_no_record_and_no_certificate_can_be_made():
@@ -137,16 +129,6 @@ def test_without_a_zone_no_record_and_no_certificate_can_be_made():
 
 SHORT, LONG = "repo:octo-org/careapp", "repo:octo-org@12/careapp@345"
 MAIN, PULL, PROD = "ref:refs/heads/main", "pull_request", "environment:prod"
-STRANGERS = [
-    *("repo:octo-org/other", "repo:evil/careapp", "repo:octo-org/careapp-fork"),
-    *("repo:Octo-Org/careapp", "repo:octo-org@12/careapp@346", "repo:octo-org@13/careapp@345"),
-    "repo:octo-org@12/other@345",
-]
-ENDS = [
-    *(MAIN, PULL, PROD, "environment:poc", "environment:dev", "ref:refs/heads/maintenance"),
-    *("ref:refs/heads/feature/main", "ref:refs/tags/main", "ref:refs/heads/main2"),
-    "environment:prod2",
-]
 TRUSTED = {
     ("poc", "careapp-delivery-preview"): PULL,
     ("poc", "careapp-delivery-poc"): MAIN,
@@ -157,28 +139,25 @@ TRUSTED = {
 """The end of the subjects that each role trusts."""
 
 
-def trusted(document, subject, audience="sts.amazonaws.com"):
-    """Whether a token of GitHub's with these claims may take the role, judged as STS does."""
-    issuer = "token.actions.githubusercontent.com"
-    [statement] = document["Statement"]
-    assert statement["Effect"] == "Allow"
-    assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
-    assert statement["Principal"] == {"Federated": iam(f"oidc-provider/{issuer}")}
-    assert set(statement["Condition"]) == {"StringEquals"}, "a pattern could fit too much"
-    asked = statement["Condition"]["StringEquals"]
-    assert set(asked) == {f"{issuer}:aud", f"{issuer}:sub"}
-    return audience == asked[f"{issuer}:aud"] and subject in asked[f"{issuer}:sub"]
-
-
 @pytest.mark.parametrize(("ids", "starts"), [("", [SHORT]), (IDS, [SHORT, LONG])])
 @pytest.mark.parametrize(("role", "end"), TRUSTED.items())
 def test_a_role_trusts_certain_tokens_of_one_repository(role, end, ids, starts):
+    """By whole subjects: a pattern could fit too much."""
     stack, name = role
+    issuer = "token.actions.githubusercontent.com"
+    subjects = [f"{start}:{end}" for start in starts]
     document = Delivery.of(stack, RepositoryIds=ids).role(name)["AssumeRolePolicyDocument"]
-    every = itertools.product([SHORT, LONG, *STRANGERS], ENDS)
-    who = {":".join(each) for each in every if trusted(document, ":".join(each))}
-    assert who == {f"{start}:{end}" for start in starts}
-    assert not trusted(document, f"{SHORT}:{end}", audience="https://github.com/octo-org")
+    [statement] = document["Statement"]
+    asked = statement["Condition"]["StringEquals"]
+    assert statement == {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRoleWithWebIdentity",
+        "Principal": {"Federated": iam(f"oidc-provider/{issuer}")},
+        "Condition": {"StringEquals": asked},
+    }
+    assert asked.keys() == {f"{issuer}:aud", f"{issuer}:sub"}
+    assert asked[f"{issuer}:aud"] == "sts.amazonaws.com"
+    assert asked[f"{issuer}:sub"] == subjects
 
 
 def test_those_are_all_the_roles():
@@ -209,4 +188,4 @@ def test_a_parameter_that_could_mean_more_than_one_thing_is_refused(parameter, r
 
 def test_the_documents_name_every_parameter():
     page = (ROOT / "docs" / "delivery.md").read_text()
-    assert [name for name in BOTH[0]._template["Parameters"] if f"`{name}" not in page] == []
+    assert [name for name in BOTH[0]._template["Parameters"] if f"`{name}`" not in page] == []

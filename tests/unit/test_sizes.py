@@ -76,36 +76,6 @@ def test_every_strategy_may_run_twice_the_tasks(configured, strategy):
     assert (declared, settings.sizes.peak) == (MAXIMUM_PERCENT, 8)
 
 
-TOO_MANY_CONNECTIONS = (
-    "9 is too many: up to 18 tasks during a roll-out can open 110 connections (1 x 6 each, and 2 "
-    "others), and db.t4g.micro allows at most 107; choose desiredCount 8, appConnections 3 or "
-    "databaseInstanceClass db.t4g.small"
-)
-TOO_MANY_TARGETS = (
-    "501 is too many: up to 1002 tasks during a roll-out are targets of one load balancer, which "
-    "has at most 1000; choose maxCount 500"
-)
-TOO_SHORT = (
-    "20 is too short: ECS waits 10 minutes (deployStrategy, shiftMinutes, bakeMinutes) and launches 500 of the 101 "
-    "tasks a minute, and 10 minutes are for their start; set 21 or more, or 0, which is always enough"
-)
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"desiredCount": "9"}, {"desiredCount": TOO_MANY_CONNECTIONS}),
-        ({"maxCount": "501", **LARGE}, {"maxCount": TOO_MANY_TARGETS}),
-        (
-            {"maxCount": "101", "deployStrategy": "canary", "rolloutTimeoutMinutes": "20", **LARGE},
-            {"rolloutTimeoutMinutes": TOO_SHORT},
-        ),
-    ],
-)
-def test_what_does_not_fit_is_refused_with_the_numbers(configured, changes, says):
-    assert refused(configured, **changes) == says
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -124,7 +94,7 @@ def test_what_does_not_fit_is_refused_with_the_numbers(configured, changes, says
     ids=str,
 )
 def test_every_named_choice_fits_and_the_next_one_would_not(configured, changes):
-    changes = {"alarmsEnabled": "false", "dashboardEnabled": "false", **changes}
+    changes = {"alarmsEnabled": "false", **changes}
     [text] = refused(configured, **changes).values()
     found = chosen(text)
     assert found
@@ -135,8 +105,7 @@ def test_every_named_choice_fits_and_the_next_one_would_not(configured, changes)
         if len(choice) == 1 and numbers:
             [(key, value)] = numbers.items()
             assert not replace(
-                settings.sizes,
-                **{"pool" if key == "appConnections" else "tasks": int(value) + 1},
+                settings.sizes, **{"pool" if key == "appConnections" else "tasks": int(value) + 1}
             ).fits
 
 
@@ -145,10 +114,6 @@ def test_more_tasks_than_any_class_allows_have_one_way_out_of_several_settings(c
     assert chosen(text) == [
         {"minCount": "416", "maxCount": "416", "databaseInstanceClass": "db.m7g.4xlarge"}
     ]
-
-
-def test_a_problem_of_a_part_hides_what_cannot_be_counted(configured):
-    assert list(refused(configured, desiredCount="9", appConnections="0")) == ["appConnections"]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +146,6 @@ def test_a_class_whose_memory_is_unknown_has_the_most_connections_of_rds(configu
         databaseInstanceClass="db.unknown.large",
         desiredCount="100",
         alarmsEnabled="false",
-        dashboardEnabled="false",
     ).sizes
     assert (found.allowed, list(sizes.warnings(found))) == (4995, [])
 

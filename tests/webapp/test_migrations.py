@@ -14,6 +14,7 @@ from tests.webapp.serving import (
     CONNECTED,
     ask,
     assert_away,
+    at_once,
     comes_back,
     database_health,
     eventually,
@@ -93,18 +94,12 @@ def test_one_that_was_changed_later_is_reported_and_not_applied_again(postgres, 
 
 def test_tasks_that_start_together_take_turns(postgres):
     slow = Migration(1, "0001_a.sql", "SELECT pg_sleep(0.2); CREATE TABLE a (x int)")
-    done: list[list[str]] = []
 
-    def run():
+    def run() -> list[str]:
         with postgres.connect() as connection:
-            done.append(migrations.apply(connection, [slow, SECOND]))
+            return migrations.apply(connection, [slow, SECOND])
 
-    threads = [threading.Thread(target=run) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(done) == [[], [], [], ["0001_a.sql", "0002_b.sql"]]
+    assert sorted(at_once(4, run)) == [[], [], [], ["0001_a.sql", "0002_b.sql"]]
     assert tables(postgres) == {"a", "b", "schema_migrations"}
 
 

@@ -93,8 +93,7 @@ def test_a_stop_under_load_loses_no_request_under_way(serve):
         server.terminate()
         began = time.monotonic()
         eventually(lambda: not server.answers("/health", 200), 5, "no new connections")
-        kept.request("GET", "/health")
-        assert kept.getresponse().status == 200
+        assert exchange(kept, "/health") == (200, "close")
         assert [page.result().status for page in pages] == [200] * 24
     assert server.wait() == 0
     assert time.monotonic() - began < 25
@@ -130,12 +129,6 @@ def test_an_idle_connection_is_closed_after_the_seconds_of_its_variable(serve):
     assert exchange(connection, "/health")[0] == 200
     assert connection.sock.recv(1) == b""
     connection.close()
-
-
-def test_a_bad_password_variable_is_not_shown_by_a_failed_start(serve):
-    server = serve(wait=False, DB_PASSWORD="canary-77d1", PORT="http")
-    assert server.wait() == 2
-    assert "canary" not in server.text()
 
 
 @pytest.mark.slow
@@ -214,18 +207,6 @@ def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve):
     began = time.monotonic()
     assert server.wait() == 0
     assert time.monotonic() - began < 15
-
-
-@pytest.mark.slow
-def test_a_request_on_a_kept_connection_is_answered_while_it_stops(serve):
-    server = serve()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port)
-    assert exchange(connection, "/health") == (200, None)
-    server.terminate()
-    time.sleep(0.8)
-    assert exchange(connection, "/health") == (200, "close")
-    connection.close()
-    assert server.wait() == 0
 
 
 def test_a_worker_that_dies_is_replaced(serve):

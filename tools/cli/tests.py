@@ -6,12 +6,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 
+from tools.cli.changed import shown, touched, using
 from tools.cli.sizes import QUICK, SLOW
 from tools.command_line import INTERRUPTED
 from tools.i18n import t
@@ -53,15 +54,17 @@ Left out: {", ".join(FOLDERS[each] for each in sorted(SLOW))}, and single tests 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--all", "everything", is_flag=True, help="Run everything that this machine can run.")
+@click.option("--changed", is_flag=True, help="Run the quick tests that import what was changed.")
 @click.argument(
     "words", nargs=-1, type=click.UNPROCESSED, metavar="[FOLDER]... [PYTEST OPTIONS]..."
 )
-def test(words: tuple[str, ...], everything: bool) -> None:
+def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
     """Run the quick tests and one whole rehearsal, or all tests, or those of the named folders.
 
     \b
       ./careapp test                    before a commit: five minutes; its last lines say what it leaves out
       ./careapp test --all              all that this machine can run; skipped tests give the reason
+      ./careapp test --changed          the quick tests that import what was changed since main, and why
       ./careapp test unit doctor        two folders, whole, of tests/ and of tools/tests/
       ./careapp test doctor -k loop -x  with options of pytest
       ./careapp test doctor -n 4        in four processes
@@ -71,6 +74,8 @@ def test(words: tuple[str, ...], everything: bool) -> None:
 
     Exit code 0: all passed. 1: a test failed. 5: no test was selected. 130: interrupted.
     """
+    if changed:
+        sys.exit(ended(of_changes(words)))
     folders = [word for word in words if word in FOLDERS]
     rest = [word for word in words if word not in FOLDERS]
     paths = any(Path(word.partition("::")[0]).exists() for word in rest)
@@ -84,12 +89,32 @@ def test(words: tuple[str, ...], everything: bool) -> None:
     if everything or (small and not rest) or not set(folders).isdisjoint(SLOW):
         find_or_get()  # here its progress is visible
     codes = side_by_side() if everything else in_turn(folders, rest, small)
-    if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
-        print(f"failed: {', '.join(failed)}")
+    code = ended(codes)
     if small:
         print(LEFT_OUT)
-    ended = set(codes.values()) - {NONE_CHOSEN} or {NONE_CHOSEN}
-    sys.exit(INTERRUPTED if STOPPED in ended else max(ended))
+    sys.exit(code)
+
+
+def ended(codes: Mapping[str, int]) -> int:
+    """Say which runs failed, and return the exit code of all."""
+    if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
+        print(f"failed: {', '.join(failed)}")
+    found = set(codes.values()) - {NONE_CHOSEN} or {NONE_CHOSEN}
+    return INTERRUPTED if STOPPED in found else max(found)
+
+
+def of_changes(rest: Sequence[str]) -> dict[str, int]:
+    """Run the quick tests of the files that use what was changed, and say why. Return the exit codes."""
+    ways = using(ROOT, touched(ROOT))
+    print(shown(ways) or "no test imports what was changed", flush=True)
+    codes: dict[str, int] = {}
+    for folders in runs(sorted({Path(file).parent.name for file in ways})):
+        files = [file for file in ways if Path(file).parent.name in folders]
+        command = pytest((), processes(folders), [*files, *QUICK, *rest])
+        codes[titled(folders)] = run_in_front(command, os.environ, ROOT)
+        if STOPPED in codes.values():
+            break
+    return codes
 
 
 def runs(folders: Sequence[str]) -> list[tuple[str, ...]]:

@@ -72,15 +72,16 @@ def settings_of_the_first_up(settings: Settings) -> dict[str, str]:
 
     The old tasks have no database. While ECS waits, it would send them most of the requests, and their errors
     could set off a deployment alarm: ECS would roll back to them. So it shifts the requests at once, without
-    alarms. 0 is allowed for each wait (botocore, CanaryConfiguration, LinearConfiguration).
+    alarms.
     """
     if not settings.ecs_enabled:
         return {}
     found: dict[str, str] = {}
     if settings.service.deployment.shifts:
-        # The most that a first step may be: a linear deployment then has one.
-        found |= {shifting.SHIFT_PERCENT.name: "99"}
-        found |= {shifting.SHIFT_MINUTES.name: "0", shifting.BAKE_MINUTES.name: "0"}
+        found |= {
+            shifting.DEPLOY_STRATEGY.name: shifting.BLUE_GREEN,
+            shifting.BAKE_MINUTES.name: "0",
+        }
     if settings.monitoring.deployment_alarms:
         found |= {monitoring.DEPLOY_ERROR_PERCENT.name: "0"}
         found |= {monitoring.DEPLOY_LATENCY_SECONDS.name: "0"}

@@ -139,6 +139,12 @@ class Case(Rollout):
         answering = self.current_tasks if self.rolled_back else self.active_tasks
         return tuple(each for task in answering for each in self.lines(task))
 
+    @cached_property
+    def serving_lines(self) -> tuple[Line, ...]:
+        """Return the log lines that were read of the tasks of other revisions, which serve."""
+        others = (each for each in self.current_tasks if each.definition != self.expected)
+        return tuple(line for task in others for line in self.lines(task))
+
     def lines(self, task: Task) -> tuple[Line, ...]:
         """Return a task's log lines that were read."""
         logs = self.now.logs.value
@@ -212,10 +218,12 @@ class Case(Rollout):
         if self.process and key in WORKERS_OWN:
             key, drifted = f"--path workers.{self.process}.{WORKERS_OWN[key]}", False
         commands = [] if drifted else [f"pulumi config set {key} {value} -s {stack}"]
-        if retried and (self.given_up or self.failed_tasks):
-            commands.append(self.retry_command)
-        commands.append(self.refresh_command if drifted else f"pulumi up -s {stack}")
-        return Fix(text, tuple(commands))
+        last = self.refresh_command if drifted else f"pulumi up -s {stack}"
+        return Fix(text, (*commands, *(self.retry_of_health() if retried else ()), last))
+
+    def retry_of_health(self) -> tuple[str, ...]:
+        """Return the retry with another health check, where tasks have failed with the one before."""
+        return (self.retry_command,) if self.given_up or self.failed_tasks else ()
 
     def deploy(self, text: Text, *, then: bool = False) -> Fix:
         """Return the fix that deploys what was corrected."""

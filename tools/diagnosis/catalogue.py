@@ -55,6 +55,8 @@ class Facts:
     False where any case of it may pass: what starts, is throttled or full, or fails under load alone.
     """
 
+    result: bool = False
+    """Whether it says only what came of a cause: where none is known, it is shown as what happened."""
     outside: bool = False
     """Whether its cause lies outside of the version that is deployed: the version before has it as well."""
 

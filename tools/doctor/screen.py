@@ -46,6 +46,8 @@ def findings(diagnosis: Diagnosis) -> Iterator[Line]:
         yield Line("")
         mark = f"{number}." if finding.kind == "cause" else "-"
         kind = str(KINDS[finding.kind])
+        if finding.kind == "cause" and finding.facts.result:
+            kind = str(t("what happened"))
         yield Line(f"{mark} [{kind}] {finding.title!s}", STYLES[finding.kind])
         yield from _body(finding, full=finding.kind != "consequence")
     yield from _left_out(diagnosis)
@@ -73,7 +75,9 @@ def _left_out(diagnosis: Diagnosis) -> Iterator[Line]:
 
 def _headline(diagnosis: Diagnosis) -> Iterator[Line]:
     count = len(diagnosis.causes)
-    if count:
+    if count and all(each.facts.result for each in diagnosis.causes):
+        yield Line(str(t("No cause was found; this is what happened.")), "bold red")
+    elif count:
         text = t("{count} causes found; the first explains most.", count=count)
         yield Line(str(text if count > 1 else t("One cause found.")), "bold red")
     elif diagnosis.healthy:

@@ -256,7 +256,7 @@ TOKENS = re.compile(
     r"|AIza[\w-]{35}|npm_\w{36}|pypi-[\w-]{40,}|pul-[0-9a-f]{40}|SG\.[\w-]{22}\.[\w-]{43}"
     r")"
 )
-"""Tokens by how they begin, written from memory; those in tools/tests/i18n/masked_lines.py are tried."""
+"""Tokens by how they begin, written from memory; those in tools/tests/i18n/masked_lines.json are tried."""
 
 
 def mask(text: str) -> str:

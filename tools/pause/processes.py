@@ -9,8 +9,8 @@ from typing import Any
 
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.snapshot import read_existing
 from tools.snapshot.ecs import described
 
 SCALING = "application-autoscaling"
@@ -66,12 +66,7 @@ def services(session: Session, names: StackNames) -> dict[str, dict[str, Any]]:
 
 def _all(session: Session, service: str, operation: str, key: str, **asked: Any) -> list[Any]:
     """Return what AWS lists; nothing of a cluster or a group of schedules that is not there."""
-    try:
-        return list(session.all(service, operation, key, **asked))
-    except AwsProblem as problem:
-        if problem.kind != "missing":
-            raise
-        return []
+    return read_existing(lambda: list(session.all(service, operation, key, **asked))) or []
 
 
 def scale(session: Session, names: StackNames, name: str, count: Count) -> None:

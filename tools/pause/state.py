@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from stack.settings import Settings
-from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.doctor.checks.databases import PASSING, USABLE
 from tools.i18n import Refused, Text, t
-from tools.snapshot import rds
+from tools.snapshot import rds, read_existing
 from tools.snapshot.rds import Database, keeps_snapshot
 
 STOPPED = ("stopping", "stopped")
@@ -16,7 +15,7 @@ STOPPED = ("stopping", "stopped")
 def database_of(session: Session, settings: Settings) -> Database:
     """Return the stack's database. Raises AwsProblem, and Refused where there is none."""
     name = settings.names.database
-    if (found := _read(session, name)) is None:
+    if (found := read_existing(_read, session, name)) is None:
         raise Refused(
             t(
                 "There is no database {id} in {region}: nothing to pause or resume; `pulumi up -s "
@@ -30,12 +29,7 @@ def database_of(session: Session, settings: Settings) -> Database:
 
 
 def _read(session: Session, name: str) -> Database | None:
-    try:
-        return rds.database(session, name, full=False)
-    except AwsProblem as problem:
-        if problem.kind != "missing":
-            raise
-        return None
+    return rds.database(session, name, full=False)
 
 
 def not_waiting(database: Database) -> Refused | None:
@@ -80,7 +74,9 @@ def stopped_database(session: Session, settings: Settings) -> Text | None:
     RDS takes no snapshot of a stopped DB instance (RDS API, DeleteDBInstance: InvalidDBInstanceState),
     and `pulumi destroy` asks for it last, when service and load balancer are gone. Raises AwsProblem.
     """
-    found = _read(session, settings.names.database) if keeps_snapshot(settings) else None
+    if not keeps_snapshot(settings):
+        return None
+    found = read_existing(_read, session, settings.names.database)
     if found is None or found.status not in STOPPED:
         return None
     return t(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ class FaultError(Exception):
     """A fault cannot be applied: the program does not contain the text that it changes."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Edit:
     """A change of one file of the program or the app. The file must contain ``old`` exactly once."""
 
@@ -54,21 +54,16 @@ class Edit:
 
     def revert(self, source: Path) -> None:
         """Revert the change. Raises ``FaultError``."""
-        Edit(file=self.file, old=self.new, new=self.old).apply(source)
-
-
-def change(file: str, old: str, new: str) -> tuple[Edit, ...]:
-    """Return the edits of a mistake that is one change of one file."""
-    return (Edit(file=file, old=old, new=new),)
+        Edit(self.file, self.new, self.old).apply(source)
 
 
 ManualChange = Callable[["Calls", "StackNames"], None]
 """A function that changes resources in AWS. Its second argument is the stack's names."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Fault:
-    """One mistake: its name, its description and its changes.
+    """One mistake: its name, the id of the doctor's first finding, its description and its changes.
 
     ``fixed_in_code``: only an edit of the program or the app fixes it.
     ``read_by_webapp``: it sets a variable that only the app in webapp/ reads.
@@ -80,7 +75,9 @@ class Fault:
     """
 
     name: str
+    cause: str
     mistake: Text
+    _: KW_ONLY
     config: Mapping[str, str] = field(default_factory=dict)
     before: Mapping[str, str] = field(default_factory=dict)
     edits: tuple[Edit, ...] = ()
@@ -151,52 +148,55 @@ def run_sql(calls: Calls, names: StackNames, sql: str, after: str = "") -> None:
     calls("ecs", "run_task", task)
 
 
+def balancer_of(calls: Calls, names: StackNames) -> dict[str, Any]:
+    """Return the load balancer."""
+    found = calls("elbv2", "describe_load_balancers", {"Names": [names.balancer]})
+    balancer: dict[str, Any] = found["LoadBalancers"][0]
+    return balancer
+
+
+def listeners_of(calls: Calls, names: StackNames) -> list[dict[str, str]]:
+    """Return the ARNs of the load balancer's listeners, as a call takes them."""
+    where = {"LoadBalancerArn": balancer_of(calls, names)["LoadBalancerArn"]}
+    listeners = calls("elbv2", "describe_listeners", where)["Listeners"]
+    return [{"ListenerArn": each["ListenerArn"]} for each in listeners]
+
+
 def add_catch_all_rule(calls: Calls, names: StackNames) -> None:
     """Create a listener rule with a lower priority number that matches every path."""
-    name = {"Names": [names.balancer]}
-    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
-    where = {"LoadBalancerArn": found["LoadBalancerArn"]}
-    listener = calls("elbv2", "describe_listeners", where)["Listeners"][0]["ListenerArn"]
     answer = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": "not here"}
     rule = {
-        "ListenerArn": listener,
         "Priority": 1,
         "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
         "Actions": [{"Type": "fixed-response", "FixedResponseConfig": answer}],
     }
-    calls("elbv2", "create_rule", rule)
+    calls("elbv2", "create_rule", {**listeners_of(calls, names)[0], **rule})
 
 
 def shut_clients_out(calls: Calls, names: StackNames) -> None:
     """Revoke the inbound rules of the load balancer's security group."""
-    name = {"Names": [names.balancer]}
-    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
-    group = {"Name": "group-id", "Values": found["SecurityGroups"]}
-    rules = calls("ec2", "describe_security_group_rules", {"Filters": [group]})[
-        "SecurityGroupRules"
-    ]
+    groups = balancer_of(calls, names)["SecurityGroups"]
+    where = {"Filters": [{"Name": "group-id", "Values": groups}]}
+    rules = calls("ec2", "describe_security_group_rules", where)["SecurityGroupRules"]
     ids = [each["SecurityGroupRuleId"] for each in rules if not each["IsEgress"]]
-    where = {"GroupId": found["SecurityGroups"][0], "SecurityGroupRuleIds": ids}
-    calls("ec2", "revoke_security_group_ingress", where)
+    revoked = {"GroupId": groups[0], "SecurityGroupRuleIds": ids}
+    calls("ec2", "revoke_security_group_ingress", revoked)
 
 
 def delete_listeners(calls: Calls, names: StackNames) -> None:
     """Delete the listeners of the load balancer, and with them their rules."""
-    name = {"Names": [names.balancer]}
-    [found] = calls("elbv2", "describe_load_balancers", name)["LoadBalancers"]
-    where = {"LoadBalancerArn": found["LoadBalancerArn"]}
-    for each in calls("elbv2", "describe_listeners", where)["Listeners"]:
-        calls("elbv2", "delete_listener", {"ListenerArn": each["ListenerArn"]})
+    for listener in listeners_of(calls, names):
+        calls("elbv2", "delete_listener", listener)
 
 
-def before_health_answer(line: str) -> tuple[Edit, ...]:
+def before_health_answer(line: str) -> Edit:
     """Return the edit that runs ``line`` before the app answers /health."""
-    return change(FRONT, HEALTH_ANSWER, f"            {line}\n{HEALTH_ANSWER}")
+    return Edit(FRONT, HEALTH_ANSWER, f"            {line}\n{HEALTH_ANSWER}")
 
 
-def before_page(line: str) -> tuple[Edit, ...]:
+def before_page(line: str) -> Edit:
     """Return the edit that runs ``line`` before the app makes its page."""
-    return change("webapp/pages.py", VISIT, f"    {line}\n{VISIT}")
+    return Edit("webapp/pages.py", VISIT, f"    {line}\n{VISIT}")
 
 
 def create_other_secret(calls: Calls, _names: StackNames) -> None:
@@ -212,10 +212,10 @@ def store_another_secret(calls: Calls, names: StackNames) -> None:
     calls("secretsmanager", "put_secret_value", secret)
 
 
-ANOTHER_RELEASE = change("webapp/pages.py", VISIT, f"{VISIT}    # Another release.\n")
+ANOTHER_RELEASE = Edit("webapp/pages.py", VISIT, f"{VISIT}    # Another release.\n")
 """A harmless edit, for mistakes that lie outside of the version."""
 
-CANARY = {"deployStrategy": "canary", "shiftMinutes": "1", "bakeMinutes": "1", "smokeRequests": "5"}
+CANARY = {"deployStrategy": "canary", "bakeMinutes": "1"}
 """The settings of a canary."""
 
 LOGIN = {
@@ -227,20 +227,24 @@ LOGIN = {
 """A login, at the local cloud's provider."""
 
 
-def job(name: str, mistake: Text, command: str = "python -V", **changes: Any) -> Fault:
+def in_code(name: str, cause: str, mistake: Text, *edits: Edit, **more: Any) -> Fault:
+    """Return a mistake that only an edit of the program or the app fixes."""
+    return Fault(name, cause, mistake, edits=edits, fixed_in_code=True, **more)
+
+
+def update(name: str, mistake: Text, *edits: Edit) -> Fault:
+    """Return a mistake in an update of a healthy version, which the gate rolls back for its page."""
+    return in_code(name, "rolled-back", mistake, *edits, second_release=True)
+
+
+def job(name: str, cause: str, mistake: Text, command: str = "python -V", **more: Any) -> Fault:
     """Return a mistake in a job, which runs as soon as it is deployed: a rate counts from the schedule's creation."""
-    return Fault(
-        name=name,
-        mistake=mistake,
-        config={
-            "jobs.report.command": command,
-            "jobs.report.schedule": "rate(1 hour)",
-            "jobs.report.timeoutMinutes": "1",
-        },
-        second_release=True,
-        shows_later=True,
-        **changes,
-    )
+    config = {
+        "jobs.report.command": command,
+        "jobs.report.schedule": "rate(1 hour)",
+        "jobs.report.timeoutMinutes": "1",
+    }
+    return Fault(name, cause, mistake, config=config, second_release=True, shows_later=True, **more)
 
 
 RUNS = {"jobs.report.command": "python -V"}
@@ -253,509 +257,289 @@ HEALTH_ASKS_DATABASE = (
     f"import psycopg, os; await psycopg.AsyncConnection.connect({FROM_ENVIRONMENT})"
 )
 REDIRECT = '            await answer(send, 301, b"", (b"location", b"/healthz"))\n'
-PAGE_RAISES = change("webapp/pages.py", "{book.visits:,}", "{book.visit:,}")
-FAULTS: Mapping[str, Fault] = {
-    fault.name: fault
-    for fault in (
-        Fault(
-            name="health-path",
-            mistake=t("the health check requests a path that the app does not have"),
-            config={"healthPath": "/healthz"},
+PAGE_RAISES = Edit("webapp/pages.py", "{book.visits:,}", "{book.visit:,}")
+_ALL = (
+    Fault(
+        "health-path", "health-path-missing",
+        t("the health check requests a path that the app does not have"), config={"healthPath": "/healthz"}),
+    Fault(
+        "health-needs-db", "database-away", t("/health queries the database, which is stopped"),
+        manual_change=stop_database, edits=(before_health_answer(HEALTH_ASKS_DATABASE),)),
+    in_code(
+        "port-mismatch", "port-mismatch",
+        t("the app listens on a port other than that of the task definition"),
+        Edit("webapp/gunicorn.conf.py", 'bind = f"{host}:{settings.port}"', 'bind = f"{host}:8000"')),
+    in_code(
+        "listens-on-loopback", "wrong-address", t("the task definition makes the app listen on 127.0.0.1"),
+        Edit(
+            "infra/container.py", '        "DB_USER": inputs.db_user,\n',
+            '        "DB_USER": inputs.db_user,\n        "BIND_HOST": "127.0.0.1",\n'), read_by_webapp=True),
+    in_code(
+        "alb-cannot-reach-task", "balancer-cannot-reach-task",
+        t("the security-group rules between load balancer and task allow another port"),
+        Edit(
+            "infra/security_groups.py", '"app", task, args.container_port)',
+            '"app", task, args.container_port + 1)')),
+    in_code(
+        "https-to-http-app", "target-protocol",
+        t("the target group's protocol is HTTPS; the health check and the app speak HTTP"),
+        Edit(
+            "infra/load_balancer.py", 'protocol="HTTP",\n            port=TARGET_PORT,',
+            'protocol="HTTPS",\n            port=TARGET_PORT,')),
+    in_code(
+        "task-cannot-reach-db", "task-cannot-reach-database",
+        t("the security-group rules between task and database allow another port"),
+        Edit(
+            "infra/security_groups.py", "args.database_group_id, args.database_port)",
+            "args.database_group_id, args.database_port + 1)")),
+    Fault(
+        "no-nat", "task-cannot-reach-aws", t("the private subnets have no route to the internet"),
+        manual_change=delete_default_route),
+    in_code(
+        "no-dns", "vpc-without-dns", t("the VPC's DNS is turned off"),
+        Edit(
+            "infra/network.py", "        enable_dns_hostnames=True,\n",
+            "        enable_dns_hostnames=True,\n        enable_dns_support=False,\n")),
+    in_code(
+        "secret-key", "secret-key-missing",
+        t("the task definition names a key that the secret does not have"),
+        Edit("infra/container.py", "{inputs.db_secret_arn}:password::", "{inputs.db_secret_arn}:passwd::",)),
+    in_code(
+        "another-secret", "database-secret",
+        t("the task definition names another team's secret, which its roles may read"),
+        Edit("infra/container.py", 'f"{inputs.db_secret_arn}:password::"', f"f'{TEAM_B}:password::'"),
+        Edit(
+            "infra/container.py", '"DB_SECRET_ARN": inputs.db_secret_arn,',
+            f"\"DB_SECRET_ARN\": f'{TEAM_B}',"),
+        Edit(
+            "infra/iam.py", '        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
+            '        allow("*", "secretsmanager:GetSecretValue"),\n'),
+        Edit(
+            "infra/iam.py", '    secret = allow(secret_arn, "secretsmanager:GetSecretValue")\n',
+            '    secret = allow("*", "secretsmanager:GetSecretValue")\n'), manual_change=create_other_secret),
+    Fault(
+        "secret-denied", "execution-role-cannot-secret",
+        t("the execution role has no permission to read the secret"),
+        edits=(Edit("infra/iam.py", '        allow(secret_arn, "secretsmanager:GetSecretValue"),\n', ""),)),
+    in_code(
+        "migration-fails", "app-cannot-migrate",
+        t("a migration adds a column without a default to a table that has rows"),
+        Edit(
+            "webapp/migrations/0002_greetings.sql", "    ('ja', 'こんにちは、ECS');\n",
+            "    ('ja', 'こんにちは、ECS');\n" "\nALTER TABLE greetings ADD COLUMN footer text NOT NULL;\n")),
+    in_code(
+        "crash-on-start", "crash-module-missing", t("the app needs a module that is not in its lock file"),
+        Edit("webapp/__init__.py", "from flask import Flask\n", "import pandas\nfrom flask import Flask\n",)),
+    in_code(
+        "sidecar-exits",
+        "sidecar-exited",
+        t("an essential container beside the app ends for lack of its configuration"),
+        Edit(
+            "infra/task.py",
+            "return json.dumps([container.container_definition(inputs, settings, process)])",
+            "app = container.container_definition(inputs, settings, process)\n"
+            '            proxy = {"name": "proxy", "command": ["sh", "-c", "echo no configuration; exit 3"]}\n'
+            '            return json.dumps([app, {**app, **proxy, "portMappings": []}])',
         ),
-        Fault(
-            name="health-needs-db",
-            mistake=t("/health queries the database, which is stopped"),
-            edits=before_health_answer(HEALTH_ASKS_DATABASE),
-            manual_change=stop_database,
+    ),
+    in_code(
+        "read-only-root",
+        "crash-read-only-root",
+        t("the app opens a log file in its own folder"),
+        Edit(
+            "webapp/__init__.py",
+            "    app = Flask(__name__)\n",
+            "    app = Flask(__name__)\n"
+            '    open(os.path.join(os.path.dirname(__file__), "app.log"), "a").close()\n',
         ),
-        Fault(
-            name="port-mismatch",
-            mistake=t("the app listens on a port other than that of the task definition"),
-            fixed_in_code=True,
-            edits=change(
-                "webapp/gunicorn.conf.py",
-                'bind = f"{host}:{settings.port}"',
-                'bind = f"{host}:8000"',
-            ),
-        ),
-        Fault(
-            name="listens-on-loopback",
-            read_by_webapp=True,
-            mistake=t("the task definition makes the app listen on 127.0.0.1"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/container.py",
-                '        "DB_USER": inputs.db_user,\n',
-                '        "DB_USER": inputs.db_user,\n        "BIND_HOST": "127.0.0.1",\n',
-            ),
-        ),
-        Fault(
-            name="alb-cannot-reach-task",
-            mistake=t("the security-group rules between load balancer and task allow another port"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/security_groups.py",
-                '"app", task, args.container_port)',
-                '"app", task, args.container_port + 1)',
-            ),
-        ),
-        Fault(
-            name="https-to-http-app",
-            mistake=t(
-                "the target group's protocol is HTTPS; the health check and the app speak HTTP"
-            ),
-            fixed_in_code=True,
-            edits=change(
-                "infra/load_balancer.py",
-                'protocol="HTTP",\n            port=TARGET_PORT,',
-                'protocol="HTTPS",\n            port=TARGET_PORT,',
-            ),
-        ),
-        Fault(
-            name="task-cannot-reach-db",
-            mistake=t("the security-group rules between task and database allow another port"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/security_groups.py",
-                "args.database_group_id, args.database_port)",
-                "args.database_group_id, args.database_port + 1)",
-            ),
-        ),
-        Fault(
-            name="no-nat",
-            mistake=t("the private subnets have no route to the internet"),
-            manual_change=delete_default_route,
-        ),
-        Fault(
-            name="no-dns",
-            mistake=t("the VPC's DNS is turned off"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/network.py",
-                "        enable_dns_hostnames=True,\n",
-                "        enable_dns_hostnames=True,\n        enable_dns_support=False,\n",
-            ),
-        ),
-        Fault(
-            name="secret-key",
-            mistake=t("the task definition names a key that the secret does not have"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/container.py",
-                "{inputs.db_secret_arn}:password::",
-                "{inputs.db_secret_arn}:passwd::",
-            ),
-        ),
-        Fault(
-            name="another-secret",
-            mistake=t("the task definition names another team's secret, which its roles may read"),
-            fixed_in_code=True,
-            manual_change=create_other_secret,
-            edits=(
-                Edit(
-                    file="infra/container.py",
-                    old='f"{inputs.db_secret_arn}:password::"',
-                    new=f"f'{TEAM_B}:password::'",
-                ),
-                Edit(
-                    file="infra/container.py",
-                    old='"DB_SECRET_ARN": inputs.db_secret_arn,',
-                    new=f"\"DB_SECRET_ARN\": f'{TEAM_B}',",
-                ),
-                Edit(
-                    file="infra/iam.py",
-                    old='        allow(secret_arn, "secretsmanager:GetSecretValue"),\n',
-                    new='        allow("*", "secretsmanager:GetSecretValue"),\n',
-                ),
-                Edit(
-                    file="infra/iam.py",
-                    old='    secret = allow(secret_arn, "secretsmanager:GetSecretValue")\n',
-                    new='    secret = allow("*", "secretsmanager:GetSecretValue")\n',
-                ),
-            ),
-        ),
-        Fault(
-            name="secret-denied",
-            mistake=t("the execution role has no permission to read the secret"),
-            edits=change(
-                "infra/iam.py", '        allow(secret_arn, "secretsmanager:GetSecretValue"),\n', ""
-            ),
-        ),
-        Fault(
-            name="migration-fails",
-            mistake=t("a migration adds a column without a default to a table that has rows"),
-            fixed_in_code=True,
-            edits=change(
-                "webapp/migrations/0002_greetings.sql",
-                "    ('ja', 'こんにちは、ECS');\n",
-                "    ('ja', 'こんにちは、ECS');\n"
-                "\nALTER TABLE greetings ADD COLUMN footer text NOT NULL;\n",
-            ),
-        ),
-        Fault(
-            name="crash-on-start",
-            mistake=t("the app needs a module that is not in its lock file"),
-            fixed_in_code=True,
-            edits=change(
-                "webapp/__init__.py",
-                "from flask import Flask\n",
-                "import pandas\nfrom flask import Flask\n",
-            ),
-        ),
-        Fault(
-            name="sidecar-exits",
-            mistake=t("an essential container beside the app ends for lack of its configuration"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/task.py",
-                "return json.dumps([container.container_definition(inputs, settings, process)])",
-                "app = container.container_definition(inputs, settings, process)\n"
-                '            proxy = {"name": "proxy", "command": ["sh", "-c", "echo no configuration; exit 3"]}\n'
-                '            return json.dumps([app, {**app, **proxy, "portMappings": []}])',
-            ),
-        ),
-        Fault(
-            name="read-only-root",
-            mistake=t("the app opens a log file in its own folder"),
-            fixed_in_code=True,
-            needs_read_only_root=True,
-            edits=change(
-                "webapp/__init__.py",
-                "    app = Flask(__name__)\n",
-                "    app = Flask(__name__)\n"
-                '    open(os.path.join(os.path.dirname(__file__), "app.log"), "a").close()\n',
-            ),
-        ),
-        Fault(
-            # The clock runs 20 times as fast: 10 s are more than three minutes of AWS's time.
-            name="slow-start",
-            mistake=t("the app waits for minutes before it listens, longer than the grace period"),
-            edits=change(
-                "webapp/gunicorn.conf.py",
-                'wsgi_app = "webapp.front:create_front()"',
-                'import time; time.sleep(10)\nwsgi_app = "webapp.front:create_front()"',
-            ),
-        ),
-        Fault(
-            name="slow-health",
-            mistake=t("/health takes longer than the health check waits"),
-            fixed_in_code=True,
-            edits=before_health_answer("import asyncio; await asyncio.sleep(8)"),
-        ),
-        Fault(
-            name="redirecting-health",
-            mistake=t("/health redirects"),
-            fixed_in_code=True,
-            edits=change(FRONT, HEALTH_ANSWER, REDIRECT),
-        ),
-        Fault(
-            name="healthcheck-command",
-            mistake=t("the container health check runs a module that the image does not have"),
-            config={"healthCommand": "python -m webapp.health"},
-        ),
-        Fault(
-            name="rule-shadowed",
-            mistake=t("another listener rule, with a lower priority number, matches every path"),
-            manual_change=add_catch_all_rule,
-        ),
-        Fault(
-            name="clients-shut-out",
-            mistake=t(
-                "the load balancer's security group lost its rules for the clients of allowedCidrs"
-            ),
-            manual_change=shut_clients_out,
-        ),
-        Fault(
-            name="page-raises",
-            mistake=t("the page raises an error; /health answers"),
-            fixed_in_code=True,
-            edits=PAGE_RAISES,
-        ),
-        Fault(
-            name="update-raises",
-            mistake=t("an update of a healthy version: the page raises an error; /health answers"),
-            fixed_in_code=True,
-            second_release=True,
-            edits=PAGE_RAISES,
-        ),
-        Fault(
-            name="listener-moves",
-            mistake=t("the listener is on port 8080, and pageUrl names no port"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/listeners.py", "            port=HTTP,\n", "            port=8080,\n"
-            ),
-        ),
-        Fault(
-            name="update-moves-page",
-            mistake=t(
-                "an update of a healthy version: / answers 404, because its route was renamed"
-            ),
-            fixed_in_code=True,
-            second_release=True,
-            edits=change("webapp/pages.py", '@bp.get("/")', '@bp.get("/home")'),
-        ),
-        Fault(
-            name="update-redirects",
-            mistake=t("an update of a healthy version: the page redirects to itself for ever"),
-            fixed_in_code=True,
-            second_release=True,
-            edits=before_page('from flask import redirect; return redirect("/")'),
-        ),
-        Fault(
-            name="update-refuses-host",
-            mistake=t("an update of a healthy version: the page answers 400 to its own host name"),
-            fixed_in_code=True,
-            second_release=True,
-            edits=before_page(
-                'from flask import abort, request; request.host == "www.example.com" or abort(400)'
-            ),
-        ),
-        Fault(
-            name="update-hangs",
-            mistake=t("an update of a healthy version: the page never answers; /health does"),
-            fixed_in_code=True,
-            second_release=True,
-            edits=before_page("import time; time.sleep(3600)"),
-        ),
-        Fault(
-            name="update-misspells-column",
-            mistake=t(
-                "an update of a healthy version: the page reads a column that does not exist"
-            ),
-            fixed_in_code=True,
-            second_release=True,
-            edits=change(
-                "webapp/pages.py",
-                "SELECT visited_at, language, task",
-                "SELECT visited_on, language, task",
-            ),
-        ),
-        Fault(
-            name="update-claims-gzip",
-            mistake=t(
-                "an update of a healthy version: the page says that it is compressed, and is not"
-            ),
-            fixed_in_code=True,
-            second_release=True,
-            edits=change(
-                "webapp/pages.py",
-                "visit=visit, count=count)\n",
-                'visit=visit, count=count), {"Content-Encoding": "gzip"}\n',
-            ),
-        ),
-        Fault(
-            name="update-loses-stylesheet",
-            mistake=t(
-                "an update of a healthy version: the stylesheet to which the page links was moved"
-            ),
-            fixed_in_code=True,
-            second_release=True,
-            edits=change(
-                "webapp/__init__.py",
-                "app = Flask(__name__)\n",
-                'app = Flask(__name__, static_folder="assets", static_url_path="/static")\n',
-            ),
-        ),
-        Fault(
-            name="canary-raises-at-import",
-            mistake=t("a canary: the app raises an error while it is imported"),
-            before=CANARY,
-            fixed_in_code=True,
-            second_release=True,
-            edits=change(
-                "webapp/__init__.py",
-                "from flask import Flask\n",
-                'from flask import Flask\n\nraise RuntimeError("nobody tried this")\n',
-            ),
-        ),
-        Fault(
-            name="page-fails-later",
-            mistake=t(
-                "a canary: the page answers 429 after a few requests, as a rate limiter does"
-            ),
-            before=CANARY,
-            fixed_in_code=True,
-            second_release=True,
-            edits=before_page(
-                "from flask import abort; globals().setdefault('seen', []).append(1); len(seen) < 6 or abort(429)"
-            ),
-        ),
-        Fault(
-            name="listener-deleted",
-            mistake=t("somebody deleted the load balancer's listener; an update follows"),
-            second_release=True,
-            manual_change=delete_listeners,
-            edits=ANOTHER_RELEASE,
-        ),
-        Fault(
-            name="password-changed",
-            mistake=t("somebody changed the database's password by hand; an update follows"),
-            second_release=True,
-            manual_change=change_password,
-            edits=ANOTHER_RELEASE,
-        ),
-        Fault(
-            name="out-of-memory",
-            mistake=t("the app uses more memory than the task has"),
-            edits=change(
+        needs_read_only_root=True,
+    ),
+    # The clock runs 20 times as fast: 10 s are more than three minutes of AWS's time.
+    Fault(
+        "slow-start", "slow-start",
+        t("the app waits for minutes before it listens, longer than the grace period"),
+        edits=(
+            Edit(
+                "webapp/gunicorn.conf.py", 'wsgi_app = "webapp.front:create_front()"',
+                'import time; time.sleep(10)\nwsgi_app = "webapp.front:create_front()"'),)),
+    in_code(
+        "slow-health", "health-slow", t("/health takes longer than the health check waits"),
+        before_health_answer("import asyncio; await asyncio.sleep(8)")),
+    in_code(
+        "redirecting-health", "health-redirects", t("/health redirects"),
+        Edit(FRONT, HEALTH_ANSWER, REDIRECT)),
+    in_code(
+        "healthcheck-command", "container-check-failed",
+        t("the container health check runs a module that the image does not have"),
+        Edit(
+            "infra/container.py", '{"portMappings": [port]}',
+            '{"portMappings": [port], "healthCheck": {"command": ["CMD-SHELL", "python -m webapp.health"]}}')),
+    Fault(
+        "rule-shadowed", "rule-in-the-way",
+        t("another listener rule, with a lower priority number, matches every path"),
+        manual_change=add_catch_all_rule),
+    Fault(
+        "clients-shut-out", "balancer-lets-nobody-in",
+        t("the load balancer's security group lost its rules for the clients of allowedCidrs"),
+        manual_change=shut_clients_out),
+    in_code("page-raises", "app-raises", t("the page raises an error; /health answers"), PAGE_RAISES),
+    update(
+        "update-raises", t("an update of a healthy version: the page raises an error; /health answers"),
+        PAGE_RAISES),
+    in_code(
+        "listener-moves", "no-listener", t("the listener is on port 8080, and pageUrl names no port"),
+        Edit("infra/listeners.py", "            port=HTTP,\n", "            port=8080,\n")),
+    update(
+        "update-moves-page",
+        t("an update of a healthy version: / answers 404, because its route was renamed"),
+        Edit("webapp/pages.py", '@bp.get("/")', '@bp.get("/home")')),
+    update(
+        "update-redirects", t("an update of a healthy version: the page redirects to itself for ever"),
+        before_page('from flask import redirect; return redirect("/")')),
+    update(
+        "update-refuses-host", t("an update of a healthy version: the page answers 400 to its own host name"),
+        before_page('from flask import abort, request; request.host == "www.example.com" or abort(400)')),
+    update(
+        "update-hangs", t("an update of a healthy version: the page never answers; /health does"),
+        before_page("import time; time.sleep(3600)")),
+    update(
+        "update-misspells-column",
+        t("an update of a healthy version: the page reads a column that does not exist"),
+        Edit("webapp/pages.py", "SELECT visited_at, language, task", "SELECT visited_on, language, task",)),
+    update(
+        "update-claims-gzip",
+        t("an update of a healthy version: the page says that it is compressed, and is not"),
+        Edit(
+            "webapp/pages.py", "visit=visit, count=count)\n",
+            'visit=visit, count=count), {"Content-Encoding": "gzip"}\n')),
+    update(
+        "update-loses-stylesheet",
+        t("an update of a healthy version: the stylesheet to which the page links was moved"),
+        Edit(
+            "webapp/__init__.py", "app = Flask(__name__)\n",
+            'app = Flask(__name__, static_folder="assets", static_url_path="/static")\n')),
+    in_code(
+        "canary-raises-at-import", "crash-by-program",
+        t("a canary: the app raises an error while it is imported"),
+        Edit(
+            "webapp/__init__.py", "from flask import Flask\n",
+            'from flask import Flask\n\nraise RuntimeError("nobody tried this")\n'), before=CANARY,
+        second_release=True),
+    in_code(
+        "page-fails-later", "rolled-back",
+        t("a canary: the page answers 429 after a few requests, as a rate limiter does"),
+        before_page(
+            "from flask import abort; globals().setdefault('seen', []).append(1); len(seen) < 6 or abort(429)"),
+        before=CANARY, second_release=True),
+    Fault(
+        "listener-deleted", "no-listener",
+        t("somebody deleted the load balancer's listener; an update follows"), second_release=True,
+        manual_change=delete_listeners, edits=(ANOTHER_RELEASE,)),
+    Fault(
+        "password-changed", "app-wrong-password",
+        t("somebody changed the database's password by hand; an update follows"), second_release=True,
+        manual_change=change_password, edits=(ANOTHER_RELEASE,)),
+    Fault(
+        "out-of-memory",
+        "out-of-memory",
+        t("the app uses more memory than the task has"),
+        edits=(
+            Edit(
                 "webapp/__init__.py",
                 "    settings = settings or Settings.load(os.environ)\n",
                 "    global model; model = b'x' * (900 << 20)\n"
                 "    settings = settings or Settings.load(os.environ)\n",
             ),
         ),
-        Fault(
-            name="leak",
-            mistake=t("an update of a healthy version: the app leaks some memory on each visit"),
-            fixed_in_code=True,
-            second_release=True,
-            shows_later=True,
-            edits=before_page("globals().setdefault('seen', []).append(b'x' * (16 << 20))"),
+    ),
+    in_code(
+        "leak", "workers-die", t("an update of a healthy version: the app leaks some memory on each visit"),
+        before_page("globals().setdefault('seen', []).append(b'x' * (16 << 20))"), second_release=True,
+        shows_later=True),
+    in_code(
+        "connection-leak", "app-too-many-connections",
+        t(
+            "an update of a healthy version: the app opens a database connection on each visit, and closes none"),
+        before_page(
+            "import os, psycopg; globals().setdefault('open_', []).append(psycopg.connect(" f"{FROM_ENVIRONMENT}))"),
+        second_release=True, shows_later=True),
+    Fault(
+        "image-missing", "image-missing", t("all images in the repository were deleted"),
+        manual_change=delete_images),
+    in_code(
+        "wrong-architecture", "image-architecture",
+        t("the image is built for ARM64, the task runs on X86_64"),
+        Edit("infra/registry.py", "PLATFORMS[image.architecture]", '"linux/arm64"')),
+    in_code(
+        "no-tls", "database-wants-tls", t("the app connects to the database without TLS"),
+        Edit(
+            "infra/container.py", '        "DB_USER": inputs.db_user,\n',
+            '        "DB_USER": inputs.db_user,\n        "DB_SSLMODE": "disable",\n'), read_by_webapp=True),
+    in_code(
+        "another-authority", "database-authority",
+        t("the app trusts the public certificate authorities, and RDS's is not among them"),
+        Edit(
+            "webapp/settings.py", 'RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"\n',
+            'import botocore\nRDS_BUNDLE = Path(botocore.__file__).with_name("cacert.pem")\n')),
+    Fault("db-stopped", "database-away", t("the database is stopped"), manual_change=stop_database),
+    Fault(
+        "command-waits-for-lock",
+        "deploy-command-failed",
+        t(
+            "deployCommand changes a table that a person's open transaction has read, so that it waits"
         ),
-        Fault(
-            name="connection-leak",
-            mistake=t(
-                "an update of a healthy version: the app opens a database connection on each visit, and closes none"
-            ),
-            fixed_in_code=True,
-            second_release=True,
-            shows_later=True,
-            edits=before_page(
-                "import os, psycopg; globals().setdefault('open_', []).append(psycopg.connect("
-                f"{FROM_ENVIRONMENT}))"
-            ),
-        ),
-        Fault(
-            name="image-missing",
-            mistake=t("all images in the repository were deleted"),
-            manual_change=delete_images,
-        ),
-        Fault(
-            name="wrong-architecture",
-            mistake=t("the image is built for ARM64, the task runs on X86_64"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/registry.py",
-                "PLATFORMS[image.architecture]",
-                '"linux/arm64"',
-            ),
-        ),
-        Fault(
-            name="no-tls",
-            read_by_webapp=True,
-            mistake=t("the app connects to the database without TLS"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/container.py",
-                '        "DB_USER": inputs.db_user,\n',
-                '        "DB_USER": inputs.db_user,\n        "DB_SSLMODE": "disable",\n',
-            ),
-        ),
-        Fault(
-            name="another-authority",
-            mistake=t(
-                "the app trusts the public certificate authorities, and RDS's is not among them"
-            ),
-            fixed_in_code=True,
-            edits=change(
-                "webapp/settings.py",
-                'RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"\n',
-                'import botocore\nRDS_BUNDLE = Path(botocore.__file__).with_name("cacert.pem")\n',
-            ),
-        ),
-        Fault(
-            name="db-stopped",
-            mistake=t("the database is stopped"),
-            manual_change=stop_database,
-        ),
-        Fault(
-            name="command-waits-for-lock",
-            mistake=t(
-                "deployCommand changes a table that a person's open transaction has read, so that it waits"
-            ),
-            config={
-                "deployCommand": f'python -c "import os, psycopg; psycopg.connect({FROM_ENVIRONMENT}, '
-                "autocommit=True).execute('ALTER TABLE visits ADD IF NOT EXISTS page text')\"",
-                "imageRevision": "9",
-            },
-            manual_change=read_and_stay,
-            read_by_webapp=True,
-            second_release=True,
-        ),
-        Fault(
-            name="worker-crashes",
-            mistake=t("a worker's command gets an option that it does not know; the page works"),
-            config={"workers.mail.command": "sleep infinity"},
-            fixed_in_code=True,
-            edits=change(
-                "infra/workers.py",
-                "command=worker.command,",
-                'command=(*worker.command, "--mailbox=1"),',
-            ),
-        ),
-        Fault(
-            name="worker-out-of-memory",
-            mistake=t("a worker uses more memory than its task has; the page works"),
-            config={
-                "workers.mail.command": "python -c 'import time; mail = b\"x\" * (900 << 20); time.sleep(9e6)'",
-                "workers.mail.memory": "512",
-            },
-        ),
-        Fault(
-            name="log-group-missing",
-            mistake=t("the task definition names a log group that does not exist"),
-            fixed_in_code=True,
-            edits=change(
-                "infra/container.py",
-                '"awslogs-group": inputs.log_group,',
-                '"awslogs-group": inputs.log_group + "-app",',
-            ),
-        ),
-        Fault(
-            name="login-secret",
-            mistake=t("the secret of the login is that of another client"),
-            config=LOGIN,
-            manual_change=store_another_secret,
-        ),
-        Fault(
-            name="login-cut-off",
-            mistake=t("the load balancer may not connect to the provider of the login"),
-            config=LOGIN,
-            fixed_in_code=True,
-            edits=change(
-                "infra/login.py",
-                "            from_port=port,\n            to_port=port,\n",
-                "            from_port=port + 1,\n            to_port=port + 1,\n",
-            ),
-        ),
-        job(
-            "job-command-missing",
-            t("the command of a job does not exist in the image"),
-            "pyhton -V",
-            corrected=RUNS,
-        ),
-        job(
-            "job-fails",
-            t("a job ends with an error"),
-            "python -c 'raise SystemExit(\"there is no report\")'",
-            corrected=RUNS,
-        ),
-        job(
-            "job-hangs",
-            t("a job waits for something that does not come, longer than its timeoutMinutes"),
-            "sleep infinity",
-            corrected=RUNS,
-        ),
-        job(
-            "job-role-denied",
-            t("the role of the schedules has no permission to run tasks"),
-            edits=change(
-                "infra/jobs.py",
-                '        {**allow(family, "ecs:RunTask"), "Condition": in_cluster},\n',
-                "",
-            ),
-        ),
-    )
-}
+        config={
+            "deployCommand": f'python -c "import os, psycopg; psycopg.connect({FROM_ENVIRONMENT}, '
+            "autocommit=True).execute('ALTER TABLE visits ADD IF NOT EXISTS page text')\"",
+            "imageRevision": "9",
+        },
+        manual_change=read_and_stay,
+        read_by_webapp=True,
+        second_release=True,
+    ),
+    in_code(
+        "worker-crashes", "crash",
+        t("a worker's command gets an option that it does not know; the page works"),
+        Edit("infra/workers.py", "command=worker.command,", 'command=(*worker.command, "--mailbox=1"),',),
+        config={"workers.mail.command": "sleep infinity"}),
+    Fault(
+        "worker-ends", "process-ends", t("a worker's command ends at once, without an error; the page works"),
+        config={"workers.mail.command": "python -V"}, corrected={"workers.mail.command": "sleep infinity"}),
+    Fault(
+        "worker-out-of-memory", "out-of-memory",
+        t("a worker uses more memory than its task has; the page works"),
+        config={
+            "workers.mail.command": "python -c 'import time; mail = b\"x\" * (900 << 20); time.sleep(9e6)'",
+            "workers.mail.memory": "512"}),
+    in_code(
+        "log-group-missing", "log-group-missing",
+        t("the task definition names a log group that does not exist"),
+        Edit(
+            "infra/container.py", '"awslogs-group": inputs.log_group,',
+            '"awslogs-group": inputs.log_group + "-app",')),
+    Fault(
+        "login-secret", "login-client-refused", t("the secret of the login is that of another client"),
+        config=LOGIN, manual_change=store_another_secret),
+    in_code(
+        "login-cut-off", "login-cut-off", t("the load balancer may not connect to the provider of the login"),
+        Edit(
+            "infra/login.py", "            from_port=port,\n            to_port=port,\n",
+            "            from_port=port + 1,\n            to_port=port + 1,\n"), config=LOGIN),
+    job(
+        "job-command-missing", "job-command-missing", t("the command of a job does not exist in the image"),
+        "pyhton -V", corrected=RUNS),
+    job(
+        "job-fails", "job-failed", t("a job ends with an error"),
+        "python -c 'raise SystemExit(\"there is no report\")'", corrected=RUNS),
+    job(
+        "job-hangs", "job-timed-out",
+        t("a job waits for something that does not come, longer than its timeoutMinutes"), "sleep infinity",
+        corrected=RUNS),
+    job(
+        "job-role-denied", "job-role-denied", t("the role of the schedules has no permission to run tasks"),
+        edits=(
+            Edit(
+                "infra/jobs.py", '        {**allow(family, "ecs:RunTask"), "Condition": in_cluster},\n', ""),)),
+)  # fmt: skip
+FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in _ALL}
 """Every fault by its name."""

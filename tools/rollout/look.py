@@ -9,6 +9,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING
 
+from stack.load_balancer import SMOKE_REQUESTS
 from stack.names import TEST_HEADER, StackNames
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
@@ -145,7 +146,7 @@ class Reader:
         from tools.snapshot import page as pages  # the status does not need its HTTP client
 
         health, url = self.settings.health, self.expected.page_url
-        requests = health.smoke_requests if hook else 1
+        requests = SMOKE_REQUESTS if hook else 1
         before = pages.page(balancer, self.settings, url) if hook else self.page_before
         found = pages.page(balancer, self.settings, url, headers, requests, before)
         if found is None or not found.fails:

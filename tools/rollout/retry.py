@@ -1,4 +1,4 @@
-"""Starts a new deployment of the newest revision, with the health check of the stack file."""
+"""Starts a new deployment of the newest revision, with the declared health check."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from tools.snapshot.records import Service, short
 PARAMETERS = {
     "healthPath": "HealthCheckPath",
     "healthMatcher": "Matcher",
-    "healthInterval": "HealthCheckIntervalSeconds",
-    "healthTimeout": "HealthCheckTimeoutSeconds",
-    "healthyThreshold": "HealthyThresholdCount",
-    "unhealthyThreshold": "UnhealthyThresholdCount",
+    "interval": "HealthCheckIntervalSeconds",
+    "timeout": "HealthCheckTimeoutSeconds",
+    "healthy": "HealthyThresholdCount",
+    "unhealthy": "UnhealthyThresholdCount",
 }
-"""Settings of the stack file, and ModifyTargetGroup's parameters (botocore)."""
+"""What WATCHED names, and ModifyTargetGroup's parameters (botocore)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ def _refuse_unless_deployed(
 
 
 def _differing(settings: Settings, group: TargetGroup) -> dict[str, str | int]:
-    """Return the settings of the health check that differ in AWS from the stack file."""
+    """Return the values of the health check that differ in AWS from the declared ones."""
     return {
         key: getattr(settings.health, name)
         for key, name in WATCHED.items()
@@ -132,7 +132,7 @@ def steps(retry: Retry) -> Iterator[Text]:
     """Return what a retry does, in sentences."""
     for key, value in retry.check.items():
         yield t(
-            "The health check of the target group gets {key} {value}, as the stack file says.",
+            "The health check of the target group gets {key} {value}, as it is declared.",
             key=key,
             value=value,
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import boto3
+import jmespath
 import pytest
 from moto import mock_aws
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
@@ -23,6 +25,7 @@ from tools.waiting import Waiting
 
 REGION = "ap-northeast-1"
 NAMES = StackNames("poc", "careapp")
+CALLS = Path(__file__).with_name("stack.json")
 STACK = (
     "config:\n  aws:region: ap-northeast-1\n  careapp:ecsEnabled: 'true'\n"
     "  careapp:databaseFinalSnapshot: ''\n"
@@ -163,179 +166,43 @@ class Made:
     """What a test asks of the made stack."""
 
 
+MANIFEST = {
+    "schemaVersion": 2,
+    "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
+    "manifests": [{"digest": "sha256:1", "platform": {"os": "linux", "architecture": "amd64"}}],
+}
+
+
 @pytest.fixture(scope="module")
 def stack(account):
-    """A stack of both stages; its ids are attributes of the answer."""
+    """A stack of both stages, by the calls of ``stack.json``; its ids are attributes of the answer."""
     made = Made()
-    made.session = Session(account)
-    _network(made)
-    _balancer(made)
-    _roles(made)
-    _stores(made)
-    _service(made)
+    made.session, made.log_group = Session(account), NAMES.log_group
+    made.policy = a.policy(a.allow("*", "*"))
+    made.document, made.manifest = json.dumps(made.policy), json.dumps(MANIFEST)
+    made.trust = json.dumps({"Version": "2012-10-17", **a.TRUST})
+    made.value = json.dumps({"username": "u", "password": "hidden"})
+    for service, operation, params, *kept in json.loads(CALLS.read_text()):
+        answer = getattr(client(service), operation)(**_filled(made, params))
+        for name, path in (kept[0] if kept else {}).items():
+            setattr(made, name, jmespath.search(path, answer))
+        if operation == "create_secret":
+            made.password = f"{made.secret}:password::"
     return made
 
 
-def _network(made):
-    ec2 = client("ec2")
-    made.vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
-    made.gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
-    ec2.attach_internet_gateway(InternetGatewayId=made.gateway, VpcId=made.vpc)
-    for index, (role, zone) in enumerate(
-        (role, zone) for role in ("public", "private", "database") for zone in "ac"
-    ):
-        name = f"{NAMES.prefix}-{role}-{'ac'.index(zone) + 1}"
-        tags = [{"ResourceType": "subnet", "Tags": [{"Key": "Name", "Value": name}]}]
-        found = ec2.create_subnet(
-            VpcId=made.vpc,
-            CidrBlock=f"10.0.{index}.0/24",
-            AvailabilityZone=f"{REGION}{zone}",
-            TagSpecifications=tags,
-        )["Subnet"]["SubnetId"]
-        setattr(made, f"{role}_{zone}", found)
-    _routes(ec2, made)
-    for role in ("alb", "app", "db"):
-        found = ec2.create_security_group(
-            GroupName=f"{NAMES.prefix}-{role}", Description="x", VpcId=made.vpc
-        )["GroupId"]
-        setattr(made, role, found)
-
-
-def _routes(ec2, made):
-    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
-    made.nat = ec2.create_nat_gateway(SubnetId=made.public_a, AllocationId=address)["NatGateway"][
-        "NatGatewayId"
-    ]
-    for role, target in (
-        ("public", {"GatewayId": made.gateway}),
-        ("private", {"NatGatewayId": made.nat}),
-    ):
-        table = ec2.create_route_table(VpcId=made.vpc)["RouteTable"]["RouteTableId"]
-        ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", **target)
-        for zone in "ac":
-            ec2.associate_route_table(RouteTableId=table, SubnetId=getattr(made, f"{role}_{zone}"))
-        setattr(made, f"{role}_table", table)
-
-
-def _balancer(made):
-    elb = client("elbv2")
-    made.balancer = elb.create_load_balancer(
-        Name=NAMES.balancer, Subnets=[made.public_a, made.public_c], SecurityGroups=[made.alb]
-    )["LoadBalancers"][0]["LoadBalancerArn"]
-    made.group = elb.create_target_group(
-        Name=NAMES.target_group,
-        Protocol="HTTP",
-        Port=80,
-        VpcId=made.vpc,
-        TargetType="ip",
-        HealthCheckPath="/health",
-        Matcher={"HttpCode": "200"},
-        HealthCheckIntervalSeconds=10,
-        HealthCheckTimeoutSeconds=5,
-        HealthyThresholdCount=2,
-        UnhealthyThresholdCount=3,
-    )["TargetGroups"][0]["TargetGroupArn"]
-    page = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
-    made.listener = elb.create_listener(
-        LoadBalancerArn=made.balancer, Protocol="HTTP", Port=80, DefaultActions=[page]
-    )["Listeners"][0]["ListenerArn"]
-    elb.create_rule(
-        ListenerArn=made.listener,
-        Priority=100,
-        Conditions=[{"Field": "path-pattern", "Values": ["/*"]}],
-        Actions=[{"Type": "forward", "TargetGroupArn": made.group}],
-    )
-
-
-def _roles(made):
-    iam, name = client("iam"), f"{NAMES.prefix}-execution"
-    trust = json.dumps({"Version": "2012-10-17", **a.TRUST})
-    made.role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    made.policy = a.policy(a.allow("*", "*"))
-    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=json.dumps(made.policy))
-
-
-def _stores(made):
-    client("ecr").create_repository(repositoryName=NAMES.repository)
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.docker.distribution.manifest.list.v2+json",
-        "manifests": [{"digest": "sha256:1", "platform": {"os": "linux", "architecture": "amd64"}}],
-    }
-    client("ecr").put_image(
-        repositoryName=NAMES.repository, imageManifest=json.dumps(manifest), imageTag="one"
-    )
-    made.secret = client("secretsmanager").create_secret(
-        Name="database", SecretString=json.dumps({"username": "u", "password": "hidden"})
-    )["ARN"]
-    made.log_group = NAMES.log_group
-    client("logs").create_log_group(logGroupName=made.log_group)
-    rds = client("rds")
-    rds.create_db_subnet_group(
-        DBSubnetGroupName="database",
-        DBSubnetGroupDescription="x",
-        SubnetIds=[made.database_a, made.database_c],
-    )
-    rds.create_db_instance(
-        DBInstanceIdentifier=NAMES.database,
-        Engine="postgres",
-        EngineVersion="17",
-        DBInstanceClass="db.t4g.micro",
-        AllocatedStorage=20,
-        DBName="careapp",
-        MasterUsername="postgres",
-        MasterUserPassword="throwaway1",
-        DBSubnetGroupName="database",
-        VpcSecurityGroupIds=[made.db],
-    )
-
-
-def _service(made):
-    ecs = client("ecs")
-    ecs.create_cluster(clusterName=NAMES.cluster)
-    made.definition = ecs.register_task_definition(
-        family=NAMES.family,
-        requiresCompatibilities=["FARGATE"],
-        networkMode="awsvpc",
-        cpu="256",
-        memory="512",
-        executionRoleArn=made.role,
-        containerDefinitions=[
-            {
-                "name": NAMES.container,
-                "image": f"123456789012.dkr.ecr.{REGION}.amazonaws.com/{NAMES.repository}:one",
-                "portMappings": [{"containerPort": 3000}],
-                "environment": [{"name": "PORT", "value": "3000"}],
-                "secrets": [{"name": "DB_PASSWORD", "valueFrom": f"{made.secret}:password::"}],
-                "logConfiguration": {
-                    "logDriver": "awslogs",
-                    "options": {
-                        "awslogs-group": NAMES.log_group,
-                        "awslogs-region": REGION,
-                        "awslogs-stream-prefix": "app",
-                    },
-                },
-            }
-        ],
-    )["taskDefinition"]["taskDefinitionArn"]
-    ecs.create_service(
-        cluster=NAMES.cluster,
-        serviceName=NAMES.service,
-        taskDefinition=made.definition,
-        desiredCount=1,
-        launchType="FARGATE",
-        healthCheckGracePeriodSeconds=60,
-        loadBalancers=[
-            {"targetGroupArn": made.group, "containerName": NAMES.container, "containerPort": 3000}
-        ],
-        networkConfiguration={
-            "awsvpcConfiguration": {
-                "subnets": [made.private_a, made.private_c],
-                "securityGroups": [made.app],
-                "assignPublicIp": "DISABLED",
-            }
-        },
-    )
+def _filled(made, value):
+    """Parameters with the stack's ids for ``$name``, and its names for ``{names.name}``."""
+    match value:
+        case str() if value.startswith("$"):
+            return getattr(made, value.removeprefix("$"))
+        case str():
+            return value.format(names=NAMES)
+        case list():
+            return [_filled(made, each) for each in value]
+        case dict():
+            return {key: _filled(made, each) for key, each in value.items()}
+    return value
 
 
 @pytest.fixture

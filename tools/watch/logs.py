@@ -22,7 +22,7 @@ from tools.command_line import exit_code_of
 from tools.i18n import t
 from tools.i18n.masking import Lines
 from tools.screen import Line, dated_time, display
-from tools.snapshot import ecs, task_logs
+from tools.snapshot import ecs, read_existing, task_logs
 from tools.snapshot.records import Task
 from tools.snapshot.stack_secrets import learn_aloud
 from tools.snapshot.task_logs import at
@@ -262,13 +262,8 @@ def previous(session: Session, names: StackNames, query: LogQuery) -> tuple[Task
         )
     task = max(ended, key=lambda each: (each.ran, str(each.stopped)))
     known = ecs.definition(session, task.definition)
-    try:
-        lines = stream_end(session, names, known.stream(task.id), query.last)
-    except AwsProblem as problem:
-        if problem.kind != "missing":
-            raise
-        lines = []
-    return task, lines
+    lines = read_existing(stream_end, session, names, known.stream(task.id), query.last)
+    return task, lines or []
 
 
 BAD = re.compile(r'(?i)"level": "(error|critical)"|\b(error|critical|traceback|exception|fatal)\b')

@@ -33,10 +33,12 @@ FARGATE_QUOTA_SMALL = Facts("fargate-quota-small", 16, {TASKS_NODE}, blocks=Fals
 SIZES_NEAR = Facts("sizes-near", 17, {WHOLE}, blocks=False)
 CANNOT_PLACE_TASKS = Facts("cannot-place-tasks", 72, {TASKS_NODE}, {START}, repeats=True)
 # Targets that are healthy now show that the roll-out got over those that do not block.
-TASKS_DIE = Facts("tasks-die", 75, {TASKS_NODE}, REASONS, subject=OUTCOME, blocks=False)
+TASKS_DIE = Facts(
+    "tasks-die", 75, {TASKS_NODE}, REASONS, subject=OUTCOME, blocks=False, result=True
+)
 WORKERS_DIE = Facts("workers-die", 75, {TASKS_NODE}, REASONS, subject=OUTCOME, blocks=False)
 SPOT_INTERRUPTED = Facts("spot-interrupted", 76, {TASKS_NODE}, subject=OUTCOME)
-TARGETS_UNHEALTHY = Facts("targets-unhealthy", 90, {FORWARD}, subject=OUTCOME)
+TARGETS_UNHEALTHY = Facts("targets-unhealthy", 90, {FORWARD}, subject=OUTCOME, result=True)
 TOO_FEW_TASKS = Facts(
     "too-few-tasks",
     95,
@@ -45,6 +47,7 @@ TOO_FEW_TASKS = Facts(
     subject=OUTCOME,
     repeats=True,
     blocks=False,
+    result=True,
 )
 
 UNABLE = re.compile(

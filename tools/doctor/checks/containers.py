@@ -10,7 +10,7 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import CRASH, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import VARIABLE, LoggedCause, logged_cause
-from tools.diagnosis.log_lines import Raised, killed_workers, raised
+from tools.diagnosis.log_lines import Raised, errors, killed_workers, raised
 from tools.doctor.checks import capacity, databases, inputs, outbound, permissions
 from tools.i18n import Text, t, verbatim
 from tools.i18n.masking import names_a_secret
@@ -20,8 +20,9 @@ from tools.snapshot.records import Container, Definition, Sidecar, Task
 OUT_OF_MEMORY = Facts("out-of-memory", 50, {TASKS_NODE})
 SIDECAR_EXITED = Facts("sidecar-exited", 51, {TASKS_NODE}, subject=CRASH)
 CRASH_UNKNOWN = Facts("crash", 52, {TASKS_NODE}, subject=CRASH)
+PROCESS_ENDS = Facts("process-ends", 52, {TASKS_NODE}, subject=CRASH)
 CRASH_BY_PROGRAM = Facts("crash-by-program", 52, {TASKS_NODE}, subject=CRASH, certain=True)
-TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeats=True)
+TASK_CANNOT_START = Facts("task-cannot-start", 70, {TASKS_NODE}, {START}, repeats=True, result=True)
 TASK_START_MENDED = Facts("task-start-mended", 70, {TASKS_NODE})
 
 EXITED = "EssentialContainerExited"
@@ -35,7 +36,6 @@ EXIT_CODES: dict[int, Text] = {
     0: t("the process ended without an error"),
     1: t("an uncaught error"),
     2: t("usage error: an unknown option or argument"),
-    3: t("gunicorn could not load the app or start its workers"),
     126: t("the command cannot be executed"),
     127: t("the command does not exist in the image"),
     132: t("SIGILL: an instruction that this processor does not support"),
@@ -46,6 +46,11 @@ EXIT_CODES: dict[int, Text] = {
     255: t("an error outside the usual codes"),
 }
 """What a container's exit code means: its own, or 128 and the number of the signal that ended it."""
+
+SIGNALS = 128
+GUNICORN = re.compile(r"\[ERROR\] (?:Reason|Shutting down|Worker \(pid)|gunicorn")
+NOT_LOADED = 3
+"""gunicorn's exit code where it could not load the app or start its workers (gunicorn/arbiter.py)."""
 
 PROGRAM_ERRORS = {
     *("AttributeError", "ImportError", "IndentationError", "NameError", "SyntaxError", "TypeError"),
@@ -167,9 +172,10 @@ def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidec
 
 
 def _crash(case: Case, task: Task, container: Container) -> Finding:
-    cause, mistake = logged_cause(case.lines(task)), raised(each.text for each in case.lines(task))
+    lines = case.lines(task)
+    cause, mistake = logged_cause(lines, case.serving_lines), raised(each.text for each in lines)
     count = sum(_ended(case, each) is not None for each in case.failed_tasks)
-    seen = [_exit(task, container)]
+    seen = [_exit(task, container, by_gunicorn=any(GUNICORN.search(each.text) for each in lines))]
     if count > 1:
         seen.append(
             t(
@@ -178,6 +184,8 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
                 count=count,
             )
         )
+    if cause is None and mistake is None and not errors(lines):
+        return _without_error(case, task, container, tuple(seen))
     if cause:
         seen += databases.measured(case, cause.known)
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
@@ -190,6 +198,25 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         seen=tuple(seen),
         fixes=(*_fixes(case, cause, mistake), *case.retry_if_fixed()),
         evidence=last_lines(case, task, cause) or (task.reason,),
+    )
+
+
+def _without_error(case: Case, task: Task, container: Container, seen: tuple[Text, ...]) -> Finding:
+    """Return the finding of a task whose log names no error."""
+    shown, up = case.logs_command("--previous"), f"pulumi up -s {case.now.names.stack}"
+    ended = container.exit_code == 0
+    title = t("The app's process ends, and a service needs one that does not")
+    text = t(
+        "Run a command that does not end, in the foreground (gunicorn without --daemon), and deploy:"
+    )
+    unsaid = t("The last lines of its log show what ran last; correct what ended it, and deploy:")
+    return Finding(
+        PROCESS_ENDS if ended else CRASH_UNKNOWN,
+        title=title if ended else _title(None, None),
+        why=t("ECS starts another task, which ends as well."),
+        seen=seen,
+        fixes=(Fix(text if ended else unsaid, (shown, up)), *case.retry_if_fixed()),
+        evidence=last_lines(case, task) or (task.reason,),
     )
 
 
@@ -275,7 +302,8 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
     return Fix(text, (stored, secret, f"pulumi up -s {stack}"))
 
 
-def _exit(task: Task, container: Container) -> Text:
+def _exit(task: Task, container: Container, *, by_gunicorn: bool = False) -> Text:
+    """Return how a container ended. Only gunicorn's logs give 3 its meaning; other programs have their own codes."""
     code = container.exit_code
     if code is None:
         return t(
@@ -283,9 +311,11 @@ def _exit(task: Task, container: Container) -> Text:
             task=task.short,
             container=container.name,
         )
-    meaning = EXIT_CODES.get(code) or t(
-        "signal {number}", number=code - 128 if code > 128 else code
-    )
+    meaning = EXIT_CODES.get(code) or t("signal {number}", number=code - 128)
+    if code not in EXIT_CODES and code <= SIGNALS:
+        meaning = t("a code of the program's own")
+    if code == NOT_LOADED and by_gunicorn:
+        meaning = t("gunicorn could not load the app or start its workers")
     return t(
         "Task {task}: container {container} ended with exit code {code} ({meaning}).",
         task=task.short,

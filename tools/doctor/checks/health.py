@@ -246,7 +246,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
         HEALTH_SLOW,
         title=t("The app answers the health check too late"),
         why=t(
-            "The load balancer waits {limit} s (healthTimeout); then the check counts as failed.",
+            "The load balancer waits {limit} s; then the check counts as failed.",
             limit=check.timeout,
         ),
         seen=tuple(seen),
@@ -256,15 +256,18 @@ def timeouts(case: Case) -> Iterator[Finding]:
 
 
 def _patience(case: Case, check: Check, measured: float | None) -> tuple[Fix, ...]:
-    stack, right = case.now.names.stack, case.health_path
+    right = case.health_path
     wait = min(120, max(check.timeout * 3, int((measured or 0) * 2) + 1))
     interval = max(check.interval, wait + 5)
     quick = case.deploy(t("Make {path} return at once, and deploy:", path=check.path))
     own = case.definition.health if case.definition else None
-    text = t("Or wait longer, with checks further apart:")
-    slower = case.configure("healthTimeout", str(wait), text, retried=True)
-    commands = (f"pulumi config set healthInterval {interval} -s {stack}", *slower.commands)
-    longer = Fix(text, commands)
+    text = t(
+        "Or wait longer, with checks further apart: in stack/load_balancer.py, set timeout to {wait} and interval to "
+        "{interval} in HealthSettings; then deploy:",
+        wait=wait,
+        interval=interval,
+    )
+    longer = Fix(text, (*case.retry_of_health(), *case.deploy(text).commands))
     if right and check.path != right:
         return (_path(case, right), longer)
     # The container's own check has a limit, too, and may ask the same app.

@@ -69,7 +69,7 @@ def refused(case: Case) -> Iterator[Finding]:
         yield _elsewhere_likely(case, task, evidence)
         return
     for task in case.failed_tasks or case.active_tasks:
-        if (cause := logged_cause(case.lines(task))) is not None:
+        if (cause := logged_cause(case.lines(task), case.serving_lines)) is not None:
             yield _never_listens(case, task, cause, evidence)
             return
         yield _not_allowed(case, task, evidence)
@@ -258,20 +258,14 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
             ),
             t("ECS does not log the output of the command."),
         ),
-        fixes=(_left_to_balancer(case),),
+        fixes=case.correct_program(
+            t(
+                "In infra/container.py, delete healthCheck, so that only the load balancer checks, or give it a "
+                "command that the image has; then deploy:"
+            )
+        ),
         evidence=evidence,
     )
-
-
-def _left_to_balancer(case: Case) -> Fix:
-    stack = case.now.names.stack
-    text = t(
-        "Remove healthCommand, so that only the load balancer checks, or set it to a "
-        "command that the image has; then deploy:"
-    )
-    removed = [f"pulumi config rm healthCommand -s {stack}"]
-    declared = bool(case.now.settings.service.health_command)
-    return Fix(text, tuple([*(removed if declared else []), f"pulumi up -s {stack}"]))
 
 
 def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:

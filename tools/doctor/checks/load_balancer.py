@@ -253,23 +253,20 @@ def target_group(case: Case) -> Iterator[Finding]:
 WATCHED = {
     "healthPath": "path",
     "healthMatcher": "matcher",
-    "healthInterval": "interval",
-    "healthTimeout": "timeout",
-    "healthyThreshold": "healthy",
-    "unhealthyThreshold": "unhealthy",
+    **{name: name for name in ("interval", "timeout", "healthy", "unhealthy")},
 }
-"""Settings of the stack file, and what the target group's health check calls them."""
+"""Settings of the stack file and constants of `HealthSettings`, and what the snapshot calls them."""
 
 
 def health_check_drift(case: Case) -> Iterator[Finding]:
-    """Check that the target group's health check is that of the stack file."""
+    """Check that the target group's health check is the declared one."""
     if case.health_check is None:
         return
     seen = []
     for key, name in WATCHED.items():
         declared, real = getattr(case.now.settings.health, name), getattr(case.health_check, name)
         if declared != real:
-            text = t("{key} is {declared} in the stack file, but {real} on AWS.", key=key,
+            text = t("{key} is declared as {declared}, but {real} on AWS.", key=key,
                      declared=declared, real=real)  # fmt: skip
             seen.append(text)
     if seen:

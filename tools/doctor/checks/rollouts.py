@@ -23,8 +23,8 @@ SCALED_TO_ZERO = Facts("scaled-to-zero", 12, {TASKS_NODE})
 # The command may have needed what was not there for a while.
 DEPLOY_COMMAND_FAILED = Facts("deploy-command-failed", 51, {TASKS_NODE}, {START, TO_DATABASE})
 NOT_DEPLOYED = Facts("not-deployed", 52, {WHOLE}, {"deploy-command-failed"}, repeats=True)
-ROLL_OUT_FAILED = Facts("roll-out-failed", 80, {WHOLE}, FAILED, subject=OUTCOME, blocks=False)
-ROLLED_BACK = Facts("rolled-back", 80, {WHOLE}, FAILED, subject=OUTCOME, blocks=False)
+ROLL_OUT_FAILED = Facts("roll-out-failed", 80, {WHOLE}, FAILED, OUTCOME, blocks=False, result=True)
+ROLLED_BACK = Facts("rolled-back", 80, {WHOLE}, FAILED, OUTCOME, blocks=False, result=True)
 ROLL_OUT_GOING_ON = Facts("roll-out-going-on", 82, {WHOLE}, subject=OUTCOME)
 DEPLOYED_AFTER = Facts("deployed-after", 83, {WHOLE}, subject=OUTCOME)
 

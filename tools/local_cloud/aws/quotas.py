@@ -10,12 +10,14 @@ from moto.servicequotas.resources.default_quotas.vpc import VPC_DEFAULT_QUOTAS
 
 from tools.local_cloud.aws.hooks import ACCOUNT, Params, Refused, instead, registry
 
-NEW_ACCOUNT = 6.0
-"""vCPUs (AWS General Reference, "AWS Fargate endpoints and quotas", default of both resource counts)."""
-FARGATE = (
-    ("L-3032A538", "Fargate On-Demand vCPU resource count", "Standard/OnDemand"),
-    ("L-36FBB829", "Fargate Spot vCPU resource count", "Standard/Spot"),
+FARGATE, EC2 = "AWS Fargate", "Amazon Elastic Compute Cloud (Amazon EC2)"
+QUOTAS = (
+    ("fargate", FARGATE, "L-3032A538", "Fargate On-Demand vCPU resource count", 6.0),
+    ("fargate", FARGATE, "L-36FBB829", "Fargate Spot vCPU resource count", 6.0),
+    ("ec2", EC2, "L-0263D0A3", "EC2-VPC Elastic IPs", 5.0),
 )
+"""Those of a new account (AWS General Reference, "AWS Fargate endpoints and quotas"; VPC user guide, "Amazon VPC
+quotas")."""
 granted: dict[str, float] = {}
 """Values by quota code that were increased since the local cloud was started."""
 
@@ -25,40 +27,14 @@ def install() -> None:
     granted.clear()
 
 
-def _fargate(code: str, name: str, kind: str, value: float) -> Params:
+def _quota(service: str, title: str, code: str, name: str, value: float) -> Params:
     return {
-        "ServiceCode": "fargate",
-        "ServiceName": "AWS Fargate",
-        "QuotaArn": f"arn:aws:servicequotas:{registry.region}:{ACCOUNT}:fargate/{code}",
+        "ServiceCode": service,
+        "ServiceName": title,
+        "QuotaArn": f"arn:aws:servicequotas:{registry.region}:{ACCOUNT}:{service}/{code}",
         "QuotaCode": code,
         "QuotaName": name,
         "Value": value,
-        "Unit": "None",
-        "Adjustable": True,
-        "GlobalQuota": False,
-        "UsageMetric": {
-            "MetricNamespace": "AWS/Usage",
-            "MetricName": "ResourceCount",
-            "MetricDimensions": {
-                "Class": kind,
-                "Resource": "vCPU",
-                "Service": "Fargate",
-                "Type": "Resource",
-            },
-            "MetricStatisticRecommendation": "Maximum",
-        },
-    }
-
-
-def _addresses() -> Params:
-    """Return AWS's default for Elastic IP addresses (VPC user guide, "Amazon VPC quotas")."""
-    return {
-        "ServiceCode": "ec2",
-        "ServiceName": "Amazon Elastic Compute Cloud (Amazon EC2)",
-        "QuotaArn": f"arn:aws:servicequotas:{registry.region}:{ACCOUNT}:ec2/L-0263D0A3",
-        "QuotaCode": "L-0263D0A3",
-        "QuotaName": "EC2-VPC Elastic IPs",
-        "Value": 5.0,
         "Unit": "None",
         "Adjustable": True,
         "GlobalQuota": False,
@@ -67,14 +43,13 @@ def _addresses() -> Params:
 
 def _of(params: Params, default: bool) -> list[dict[str, Any]]:
     """Return a service's quotas, or with ``default`` those of a new account."""
-    service = params["ServiceCode"]
+    service, values = params["ServiceCode"], {} if default else granted
     if service == "vpc":
         return list(VPC_DEFAULT_QUOTAS)
-    if service == "ec2":
-        return [_addresses()]
-    if service == "fargate":
-        values = {} if default else granted
-        return [_fargate(*each, values.get(each[0], NEW_ACCOUNT)) for each in FARGATE]
+    found = [_quota(*each[:4], values.get(each[2], each[4])) for each in QUOTAS]
+    own = [each for each in found if each["ServiceCode"] == service]
+    if own:
+        return own
     raise Refused(
         "NoSuchResourceException",
         "This service is not available in the current Region. "
@@ -101,13 +76,7 @@ def get_default(params: Params) -> Params:
 
 @instead("service-quotas", "ListServiceQuotas")
 def list_all(params: Params) -> Params:
-    code = params.get("QuotaCode")
-    return {"Quotas": [each for each in _of(params, False) if code in (None, each["QuotaCode"])]}
-
-
-@instead("service-quotas", "ListAWSDefaultServiceQuotas")
-def list_defaults(params: Params) -> Params:
-    return {"Quotas": _of(params, True)}
+    return {"Quotas": _of(params, False)}
 
 
 @instead("service-quotas", "RequestServiceQuotaIncrease")

@@ -43,8 +43,11 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
     Pulumi's own host inherits the environment of ``pulumi``. This one gets it as an argument.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self.environment = dict(environment)
+    def __init__(
+        self, environment: Mapping[str, str], outputs: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        """``outputs`` has those of each type with a stand-in, by their names in Python."""
+        self.environment, self._outputs = dict(environment), dict(outputs)
         self._engine = ""
         self.folder = Path()
         """The folder of the program that ran last."""
@@ -96,6 +99,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
             program=request.info.entry_point or "__main__.py",
             config=dict(request.config),
             secret_keys=tuple(request.configSecretKeys),
+            outputs=self._outputs,
         )
         self.folder = Path(request.pwd or request.info.program_directory)
         try:

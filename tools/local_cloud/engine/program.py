@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import inspect
 import json
 import logging
 import multiprocessing
@@ -50,6 +51,8 @@ class Request:
     program: str
     config: dict[str, str]
     secret_keys: tuple[str, ...]
+    outputs: dict[str, tuple[str, ...]]
+    """The outputs of each type that has a stand-in."""
 
     def start(
         self, folder: Path, environment: Mapping[str, str], out: Connection, errors: Connection
@@ -124,6 +127,7 @@ def run(wanted: Request) -> int:
     # Pulumi's package sends seven debug lines for each resource, one call of the engine each: a tenth of an update's
     # time. The engine shows them with --debug only.
     pulumi.log.debug = lambda *_, **__: None
+    pulumi.get = checked(pulumi.get, wanted.outputs)  # type: ignore[assignment]
     pulumi.runtime.set_all_config(wanted.config, list(wanted.secret_keys))
     pulumi.runtime.configure(
         pulumi.runtime.Settings(
@@ -154,6 +158,26 @@ def run(wanted: Request) -> int:
     finally:
         executor.shutdown(wait=True)
         loop.close()
+
+
+def checked(
+    get: Callable[[Any, str], Any], outputs: Mapping[str, tuple[str, ...]]
+) -> Callable[[Any, str], Any]:
+    """Return ``pulumi.get``, by which the SDKs' classes read outputs, for which a missing one is an error.
+
+    An output that no stand-in returns would be None, and the error would be that of the resource that gets it.
+    """
+
+    def read(holder: Any, name: str) -> Any:
+        token = getattr(holder, "_type", "")
+        if token in outputs and name not in outputs[token]:
+            inputs = inspect.signature(holder._internal_init).parameters
+            if name not in inputs:
+                message = f"the stand-in for {token} has no output {name}"
+                raise NotImplementedError(message)
+        return get(holder, name)
+
+    return read
 
 
 def _execute(program: str) -> None:

@@ -10,64 +10,49 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from tools.local_cloud.calls import Calls, UnknownInput, to_parameters
+from tools.local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
 from tools.local_cloud.providers.kind import Kind, Subject, Values, path
 
-TAGGING: Mapping[str, tuple[str, str, str, str, str]] = {
-    "ec2": ("create_tags", "delete_tags", "Resources", "Tags", "Key"),
-    "elbv2": ("add_tags", "remove_tags", "ResourceArns", "Tags", "Key"),
-    "rds": ("add_tags_to_resource", "remove_tags_from_resource", "ResourceName", "Tags", "Key"),
-    "ecs": ("tag_resource", "untag_resource", "resourceArn", "tags", "key"),
-    "ecr": ("tag_resource", "untag_resource", "resourceArn", "tags", "Key"),
-    "iam": ("tag_role", "untag_role", "RoleName", "Tags", "Key"),
-    "logs": ("tag_resource", "untag_resource", "resourceArn", "tags", ""),
-    "cloudwatch": ("tag_resource", "untag_resource", "ResourceARN", "Tags", "Key"),
-    "events": ("tag_resource", "untag_resource", "ResourceARN", "Tags", "Key"),
-    "aws:scheduler/scheduleGroup:ScheduleGroup": (
-        *("tag_resource", "untag_resource"),
-        *("ResourceArn", "Tags", "Key"),
+TAGGING: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        (
+            *("application-autoscaling", "cloudwatch", "ecr", "ecs", "events", "kms", "logs"),
+            *("secretsmanager", "sns", "aws:scheduler/scheduleGroup:ScheduleGroup"),
+        ),
+        ("tag_resource", "untag_resource"),
     ),
-    "sns": ("tag_resource", "untag_resource", "ResourceArn", "Tags", "Key"),
-    "aws:iam/policy:Policy": ("tag_policy", "untag_policy", "PolicyArn", "Tags", "Key"),
-    "aws:iam/instanceProfile:InstanceProfile": (
-        *("tag_instance_profile", "untag_instance_profile"),
-        *("InstanceProfileName", "Tags", "Key"),
-    ),
-    "kms": ("tag_resource", "untag_resource", "KeyId", "Tags", "TagKey"),
-    "secretsmanager": ("tag_resource", "untag_resource", "SecretId", "Tags", "Key"),
-    "application-autoscaling": ("tag_resource", "untag_resource", "ResourceARN", "Tags", ""),
-    "acm": (
-        *("add_tags_to_certificate", "remove_tags_from_certificate"),
-        *("CertificateArn", "Tags", "Key"),
-    ),
+    "acm": ("add_tags_to_certificate", "remove_tags_from_certificate"),
+    "ec2": ("create_tags", "delete_tags"),
+    "elbv2": ("add_tags", "remove_tags"),
+    "iam": ("tag_role", "untag_role"),
+    "aws:iam/instanceProfile:InstanceProfile": ("tag_instance_profile", "untag_instance_profile"),
+    "aws:iam/policy:Policy": ("tag_policy", "untag_policy"),
+    "rds": ("add_tags_to_resource", "remove_tags_from_resource"),
 }
-"""By service, or by type where a service has several operations: those that add and remove, the parameters of the
-resource and of the tags, and the name of a tag's key."""
+"""The operations that add and remove tags: of a service, or of a type where a service has several."""
 
 
 def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
-    """Change a resource's tags from ``old`` to ``new``."""
-    service = subject.kind.service
-    add, remove, target, member, key = TAGGING.get(subject.kind.token) or TAGGING[service]
-    named: Any = subject.identity if service in ("ec2", "iam", "kms") else arn
-    target_params = {target: [named] if target in ("Resources", "ResourceArns") else named}
+    """Change a resource's tags from ``old`` to ``new``. botocore's models have the form of each operation."""
+    kind = subject.kind
+    add, remove = TAGGING.get(kind.token) or TAGGING[kind.service]
+    named = subject.identity if kind.service in ("ec2", "iam", "kms") else arn
     removed = sorted(set(old) - set(new))
-    if removed and service in ("ec2", "acm"):
-        names = [{"Key": name} for name in removed]
-        subject.calls(service, remove, {**target_params, "Tags": names})
-    elif removed:
-        keys = "tagKeys" if member == "tags" else "TagKeys"
-        subject.calls(service, remove, {**target_params, keys: removed})
-    if new:
-        subject.calls(service, add, {**target_params, member: tag_list(new, key)})
+    changes: tuple[tuple[str, Any], ...] = ((remove, removed), (add, new))
+    for operation, value in changes:
+        shapes = _model(subject.calls, kind, operation).input_shape.members
+        target, tags = (name for name in shapes if name != "DryRun")
+        if value and value is removed and shapes[tags].member.type_name == "structure":
+            value = [{"key": name} for name in removed]
+        if value:
+            whom = [named] if shapes[target].type_name == "list" else named
+            params = {target: whom, tags: to_shape(shapes[tags], value)}
+            subject.calls(kind.service, operation, params)
 
 
-def tag_list(tags: Mapping[str, str], key: str) -> Any:
-    """Return ``tags`` in a service's form: a map, or a list of pairs with the key name ``key``."""
-    if not key:
-        return dict(tags)
-    value = {"Key": "Value", "key": "value", "TagKey": "TagValue"}[key]
-    return [{key: name, value: text} for name, text in sorted(tags.items())]
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return ``tags`` as the list of pairs that most services take."""
+    return [{"Key": name, "Value": text} for name, text in sorted(tags.items())]
 
 
 NEVER = Event()
@@ -113,7 +98,7 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
         identity = kind.on_create(calls, kind, prepared)
     else:
         if kind.tag_type and inputs.get("tags"):
-            pairs = tag_list(inputs["tags"], "Key")
+            pairs = tag_list(inputs["tags"])
             params["TagSpecifications"] = [{"ResourceType": kind.tag_type, "Tags": pairs}]
         answer = {**calls(kind.service, kind.create, params), "inputs": inputs}
         source = kind.identity_from

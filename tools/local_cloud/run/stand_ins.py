@@ -11,6 +11,7 @@ from tools.local_cloud.building.builder import Builder
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.cloud.api import Api
 from tools.local_cloud.engine.language import Hosts, Language
+from tools.local_cloud.providers.aws import OUTPUTS
 from tools.local_cloud.providers.aws.provider import AwsServicer
 from tools.local_cloud.providers.awsx import AwsxServicer
 from tools.local_cloud.providers.docker_provider import DockerServicer
@@ -34,7 +35,7 @@ def start_hosts(
     calls: Calls, builder: Builder, variables: Mapping[str, str], stops: ExitStack
 ) -> Hosts:
     """Start the language host and the provider hosts that the engine attaches to, with the program's variables."""
-    language = Language(variables)
+    language = Language(variables, OUTPUTS)
     providers = {
         "aws": AwsServicer(calls.endpoint, calls.region, lambda: language.folder),
         "awsx": AwsxServicer(),

@@ -101,20 +101,13 @@ def test_a_deletion_that_is_refused_is_told_with_its_command(made, monkeypatch):
     )
 
 
-def test_the_instance_of_a_killed_drill_is_deleted_by_the_next(made):
+def test_instance_of_a_killed_drill_is_deleted_and_no_other(made):
     copies.restore(made.session, made.original, newest(made), COPY, temporary=True)
     made.delete_leftover()
     assert instances() == [NAME]
     assert str(made.waiting.said[0]) == f"{COPY} is left from an earlier drill."
-
-
-def test_an_instance_that_no_drill_created_is_kept(made):
-    client("rds").create_db_instance(
-        DBInstanceIdentifier=COPY,
-        Engine="postgres",
-        DBInstanceClass="db.t4g.micro",
-        AllocatedStorage=20,
-    )
+    own = {"Engine": "postgres", "DBInstanceClass": "db.t4g.micro", "AllocatedStorage": 20}
+    client("rds").create_db_instance(DBInstanceIdentifier=COPY, **own)
     with pytest.raises(Refused, match="so no drill created it"):
         made.delete_leftover()
     assert COPY in instances()
@@ -137,15 +130,10 @@ def test_network_parameters_and_tags_are_those_of_the_database():
         "DeletionProtection": True,
     }
     common = {
-        "DBInstanceClass": "db.m7g.large",
-        "DBSubnetGroupName": "isolated",
-        "DBParameterGroupName": "tls",
-        "VpcSecurityGroupIds": ["sg-1"],
-        "Port": 5433,
-        "PubliclyAccessible": False,
-        "AutoMinorVersionUpgrade": False,
-        "CopyTagsToSnapshot": False,
-        "EnableIAMDatabaseAuthentication": False,
+        **{"DBInstanceClass": "db.m7g.large", "DBSubnetGroupName": "isolated", "Port": 5433},
+        **{"DBParameterGroupName": "tls", "VpcSecurityGroupIds": ["sg-1"]},
+        **{"PubliclyAccessible": False, "AutoMinorVersionUpgrade": False},
+        **{"CopyTagsToSnapshot": False, "EnableIAMDatabaseAuthentication": False},
     }
     temporary = {"MultiAZ": False, "BackupRetentionPeriod": 0}
     lasting = {"MultiAZ": True, "BackupRetentionPeriod": 7, "DeletionProtection": True}

@@ -25,9 +25,11 @@ NO_ROUTE = a.subnet("private-1", "10.0.16.0/20")
 INIT = "ResourceInitializationError: unable to pull secrets or registry auth: "
 
 
-def crashed(*lines, code=1, rolled_back=False, **changes):
+def crashed(*lines, code=1, rolled_back=False, serving=(), **changes):
+    """A task has ended with this log; after a rollback an older version serves, with its own."""
     task = a.ended(CRASHED, code=code, stop=EXITED)
-    return a.failing(task, rolled_back=rolled_back, logs=a.logs(b=list(lines)), **changes)
+    logs = a.logs(b=list(lines), **({"c": list(serving)} if serving else {}))
+    return a.failing(task, rolled_back=rolled_back or bool(serving), logs=logs, **changes)
 
 
 PROXY = Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy")
@@ -188,18 +190,14 @@ SITUATIONS = {
     "login-client-refused": logs_in(replace(PROVIDER, error="invalid_client")),
     "login-redirect-refused": logs_in(replace(PROVIDER, status=400)),
     "stack-missing": a.stage1(
-        balancer=None, group=None, database=None, network=None, image=None, secrets=None
-    ),
+        balancer=None, group=None, database=None, network=None, image=None, secrets=None),
     "stack-left": a.stage1(
         **dict.fromkeys(("balancer", "group", "database", "network", "image", "secrets")),
         remains=Remains(
             resources=("ec2 vpc-1", "ecr careapp/hello-ecs"),
             holders=(
                 Holder(id="eni-1", description="Interface for NAT Gateway nat-1"),
-                Holder(id="rtb-1", command="aws ec2 delete-route-table --route-table-id rtb-1"),
-            ),
-        ),
-    ),
+                Holder(id="rtb-1", command="aws ec2 delete-route-table --route-table-id rtb-1")))),
     "service-missing": a.stage1(a.choices()),
     "ecs-off": a.stage1(),
     "service-going": a.stack(service=a.service(status="DRAINING")),
@@ -207,8 +205,7 @@ SITUATIONS = {
     "scaled-to-zero-by-schedule": a.stack(a.choices(schedule="mon-fri 08:00-20:00"), **NONE_RUN),
     "scaled-to-zero-in-hours": a.stack(a.choices(schedule="mon-fri 08:00-22:00"), **NONE_RUN),
     "fargate-quota": unable(
-        "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."
-    ),
+        "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."),
     "fargate-quota-small": a.stack(quota=Quota(limit=0.2)),
     "sizes-near": a.stack(a.choices(desiredCount="8")),
     "subnets-full": a.stack(network=a.network(replace(a.network().subnets["private-1"], free=1))),
@@ -223,81 +220,52 @@ SITUATIONS = {
     "task-role-cannot-read-secret": a.stack(task_role=a.role(a.TOKEN)),
     "image-missing": a.stack(image=Image(repository="careapp/hello-ecs", present=False)),
     "image-architecture": a.stack(
-        image=Image(repository="careapp/hello-ecs", present=True, platforms=("linux/arm64",))
-    ),
+        image=Image(repository="careapp/hello-ecs", present=True, platforms=("linux/arm64",))),
     "secret-missing": a.stack(secrets={a.SECRET: None}),
-    "secret-key-missing": a.stack(
-        main=a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:passwort::"})
-    ),
+    "secret-key-missing": a.stack(main=a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:passwort::"})),
     "log-group-missing": a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)),
     "balancer-not-active": a.stack(balancer=a.balancer(state="failed")),
     "balancer-cut-off": a.stack(
         network=a.network(
-            subnets={
-                **a.network().subnets,
-                "public-1": a.subnet("public-1", "10.0.0.0/24"),
-            },
-            nats={},
-        ),
-        service=a.service(subnets=()),
-    ),
+            subnets={**a.network().subnets, "public-1": a.subnet("public-1", "10.0.0.0/24"),}, nats={}),
+        service=a.service(subnets=())),
     "target-group-missing": a.stack(group=None),
     "service-not-attached": a.stack(service=a.service(targets=())),
     "health-check-off": a.stack(group=a.target_group(enabled=False)),
-    "health-check-drifted": a.stack(a.choices(healthTimeout="4")),
+    "health-check-drifted": a.stack(group=a.target_group(timeout=4)),
     "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
     "database-certificate-out-of-time": a.stack(
-        logs=a.logs(a=[a.LISTENS, "certificate verify failed: certificate has expired"])
-    ),
+        logs=a.logs(a=[a.LISTENS, "certificate verify failed: certificate has expired"])),
     "database-authority": a.stack(
-        authorities=frozenset({"Amazon Root CA 1"}),
-        database=a.database(authority="rds-ca-rsa2048-g1"),
-    ),
+        authorities=frozenset({"Amazon Root CA 1"}), database=a.database(authority="rds-ca-rsa2048-g1")),
     "port-mismatch": a.stack(main=env(PORT="8080")),
     "wrong-address": a.unhealthy(
-        "Health checks failed",
-        lines=["Listening at: http://127.0.0.1:3000 (7)"],
-        main=env(BIND_HOST="127.0.0.1"),
-    ),
+        "Health checks failed", lines=["Listening at: http://127.0.0.1:3000 (7)"],
+        main=env(BIND_HOST="127.0.0.1")),
     "wrong-address-likely": a.unhealthy("Health checks failed", lines=["Booting"]),
     "balancer-cannot-reach-task": a.stack(network=rules(app_in=())),
     "task-cannot-reach-database": a.stack(network=rules(db_in=())),
     "rule-in-the-way": a.stack(
         balancer=a.entrance(
-            Rule(priority="1", action="fixed-response", arn="arn:rule"),
-            *a.balancer().listeners[0].rules,
-        )
-    ),
-    "certificate-not-valid": a.stack(
-        balancer=a.entrance(certificate=Certificate("arn:c", "EXPIRED"))
-    ),
+            Rule(priority="1", action="fixed-response", arn="arn:rule"), *a.balancer().listeners[0].rules)),
+    "certificate-not-valid": a.stack(balancer=a.entrance(certificate=Certificate("arn:c", "EXPIRED"))),
     "balancer-missing": a.stack(balancer=None),
     "balancer-lets-nobody-in": a.stack(network=rules(alb_in=())),
     "internet-cannot-reach-balancer": a.stack(
-        network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
-    ),
+        network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))),
     "balancer-lets-more-in": a.stack(
         settings=a.choices(allowedCidrs="203.0.113.0/24"),
-        network=rules(
-            alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"), *a.ANYWHERE)),)
-        ),
-    ),
+        network=rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"), *a.ANYWHERE)),))),
     "page-waits-for-database": a.stack(
-        page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])
-    ),
+        page=a.page(503), logs=a.logs(a=[a.LISTENS, '{"message": "the database took too long"}'])),
     "no-listener": a.stack(
         balancer=a.entrance(port=8080),
-        page=a.page(0, problem="the load balancer has no listener on port 80"),
-    ),
+        page=a.page(0, problem="the load balancer has no listener on port 80")),
     "connection-leak": a.stack(measured=Measured(connections=40)),
     "connections-near": a.stack(
-        measured=Measured(connections=90),
-        tasks=tuple(a.task(f"{each:032}") for each in range(20)),
-    ),
-    "page-lost-assets": a.stack(
-        page=a.page(assets={"/app.css": 404}, assets_before={"/app.css": 200})
-    ),
+        measured=Measured(connections=90), tasks=tuple(a.task(f"{each:032}") for each in range(20))),
+    "page-lost-assets": a.stack(page=a.page(assets={"/app.css": 404}, assets_before={"/app.css": 200})),
     "page-assets-fail": a.stack(page=a.page(assets={"/app.js": 0, "/app.css": 200})),
     "page-errors": a.stack(page=a.page(500)),
     "page-unavailable": a.stack(page=a.page(503)),
@@ -305,16 +273,11 @@ SITUATIONS = {
     "database-missing": a.stack(database=None),
     "database-away": a.stack(database=a.database(status="stopped")),
     "stack-paused": a.stack(
-        service=a.service(desired=0, running=0),
-        database=a.database(status="stopped", pause=Pause(a.NOW)),
-    ),
+        service=a.service(desired=0, running=0), database=a.database(status="stopped", pause=Pause(a.NOW))),
     "database-full": a.stack(database=a.database(status="storage-full")),
     "database-address": a.stack(main=env(DB_HOST="other.example")),
     "database-secret": a.stack(
-        main=replace(
-            env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}
-        )
-    ),
+        main=replace(env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"})),
     "uploads-bucket-missing": with_bucket(Bucket(name=FILES)),
     "uploads-role-refused": with_bucket(task_role=a.role(a.READ, a.allow(BUCKET, "s3:ListBucket"))),
     "uploads-another-region": with_bucket(main=env(UPLOADS_BUCKET=FILES, AWS_REGION="us-east-1")),
@@ -322,68 +285,45 @@ SITUATIONS = {
     "database-wants-tls": a.stack(main=env(DB_SSLMODE="disable")),
     "out-of-memory": a.failing(
         a.ended(
-            CRASHED,
-            code=137,
-            stop=EXITED,
-            container="OutOfMemoryError: Container killed due to memory usage",
-        )
-    ),
+            CRASHED, code=137, stop=EXITED,
+            container="OutOfMemoryError: Container killed due to memory usage")),
     "sidecar-exited": sidecar_exited(1, 0),
     "deploy-command-failed": not_deployed(command_task()),
     "not-deployed": not_deployed(),
     "deployed-after": a.stack(newest=a.definition(arn=a.NEW.replace(":7", ":8"))),
     "crash": crashed("Traceback (most recent call last):", "ValueError: what nobody knows"),
+    "process-ends": crashed("3 reports sent", code=0),
     "crash-by-program": crashed(*trace("NameError: name 'x' is not defined")),
     "app-wrong-password": a.stack(
-        logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])
-    ),
+        logs=a.logs(a=[a.LISTENS, 'FATAL: password authentication failed for user "postgres"'])),
     "app-database-away": a.stack(logs=a.logs(a=[a.LISTENS, LOST])),
     "app-cannot-migrate": a.stack(logs=a.logs(a=[a.LISTENS, UNMIGRATED])),
-    "app-raises": a.stack(
-        logs=a.logs(a=[a.LISTENS, *trace("ZeroDivisionError: x"), *[asked("/", 500)] * 3])
-    ),
+    "app-raises": a.stack(logs=a.logs(a=[a.LISTENS, *trace("ZeroDivisionError: x"), *[asked("/", 500)] * 3])),
     "app-requests-fail": a.stack(logs=a.logs(a=[a.LISTENS, *[asked("/", 500)] * 3])),
     "app-requests-failed": a.stack(logs=a.logs(a=[a.LISTENS, asked("/x", 500), asked("/", 200)])),
     "task-cannot-start": never_started("CannotStartContainerError: something new"),
     "container-check-failed": a.failing(
-        a.ended("Task failed container health checks", code=143),
-        logs=a.logs(b=[a.LISTENS]),
+        a.ended("Task failed container health checks", code=143), logs=a.logs(b=[a.LISTENS]),
         main=a.definition(
-            health=ContainerHealth(command=("CMD-SHELL", "curl -f http://localhost:3000/health"))
-        ),
-    ),
+            health=ContainerHealth(command=("CMD-SHELL", "curl -f http://localhost:3000/health")))),
     "task-start-mended": a.failing(
-        a.ended(INIT + "execution role", stop="TaskFailedToStart"),
-        service=a.going("FAILED"),
-    ),
+        a.ended(INIT + "execution role", stop="TaskFailedToStart"), service=a.going("FAILED")),
     "slow-start-mended": a.failing(
-        a.ended(ILL, code=143),
-        service=a.going("FAILED", grace=600, events=(a.failed_check(),)),
-    ),
+        a.ended(ILL, code=143), service=a.going("FAILED", grace=600, events=(a.failed_check(),))),
     "stopped-by-hand": a.stack(
-        service=a.service(running=0),
-        tasks=(a.ended("Task stopped by user", stop="UserInitiated", code=0),),
-        targets=(),
-    ),
+        service=a.service(running=0), tasks=(a.ended("Task stopped by user", stop="UserInitiated", code=0),),
+        targets=()),
     "target-deregistered": a.stack(targets=()),
-    "rule-taken": a.stage1(
-        balancer=a.entrance(Rule(priority="100", action="redirect", arn="arn:rule"))
-    ),
+    "rule-taken": a.stage1(balancer=a.entrance(Rule(priority="100", action="redirect", arn="arn:rule"))),
     "health-check-mended": a.failing(
-        a.ended(ILL, code=0),
-        service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
-        logs=a.logs(b=['{"path": "/helth", "status": 404}']),
-    ),
+        a.ended(ILL, code=0), service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
+        logs=a.logs(b=['{"path": "/helth", "status": 404}'])),
     "health-redirects": a.unhealthy(f"{FAILED_WITH}: [301]"),
-    "health-path-missing": a.unhealthy(
-        f"{FAILED_WITH}: [404]", group=a.target_group(path="/helth")
-    ),
+    "health-path-missing": a.unhealthy(f"{FAILED_WITH}: [404]", group=a.target_group(path="/helth")),
     "health-forbidden": a.unhealthy(f"{FAILED_WITH}: [401]"),
     "health-needs-database": a.unhealthy(
-        f"{FAILED_WITH}: [503]",
-        group=a.target_group(path="/health/db"),
-        database=a.database(status="stopped"),
-    ),
+        f"{FAILED_WITH}: [503]", group=a.target_group(path="/health/db"),
+        database=a.database(status="stopped")),
     "health-host": a.unhealthy(f"{FAILED_WITH}: [400]"),
     "health-errors": a.unhealthy(f"{FAILED_WITH}: [500]"),
     "health-matcher": a.unhealthy(f"{FAILED_WITH}: [200]", group=a.target_group(matcher="204")),
@@ -393,43 +333,25 @@ SITUATIONS = {
     "rolled-back": a.failing(rolled_back=True),
     "roll-out-failed": a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))),
     "roll-out-going-on": a.stack(
-        service=a.service(deployments=(a.deployment(rollout="IN_PROGRESS"),)), targets=()
-    ),
+        service=a.service(deployments=(a.deployment(rollout="IN_PROGRESS"),)), targets=()),
     "cannot-place-tasks": unable("was unable to place a task. Reason: Capacity is unavailable."),
     "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
     "workers-die": a.stack(
         logs=replace(
-            a.logs(),
-            lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)},
-        )
-    ),
+            a.logs(), lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)})),
     "spot-interrupted": a.stack(
-        tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))
-    ),
+        tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))),
     "targets-unhealthy": a.unhealthy(f"{FAILED_WITH}: [404]"),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
     "worker-missing": a.with_worker(service=None, tasks=None, wanted=None),
     "worker-count": a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),
     **job_runs.SITUATIONS,
-}
+}  # fmt: skip
 
-KINDS = {
-    "scaled-to-zero-by-schedule": "warning",
-    **dict.fromkeys(("ecs-off", "roll-out-going-on", "deployed-after", "stack-paused"), "note"),
-    **dict.fromkeys(
-        (
-            *("task-role-cannot-read-secret", "internet-cannot-reach-balancer"),
-            *("health-check-off", "health-check-drifted", "spot-interrupted"),
-            *("app-requests-failed", "sizes-near", "job-starts-refused"),
-            *("balancer-lets-more-in", "page-assets-fail"),
-            *("connection-leak", "connections-near"),
-            *("uploads-role-refused", "uploads-another-region"),
-        ),
-        "warning",
-    ),
-}
-AMONG = {"targets-unhealthy"}
-"""Findings that are never the root cause."""
+
+def named(finding, table, make):
+    """Variants of a finding by their names, each made of what the table has."""
+    return {f"{finding}: {name}": make(each) for name, each in table.items()}
 
 
 def findings(snapshot):

@@ -9,10 +9,10 @@ import pytest
 
 from tools.doctor.diagnose import judge
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import AMONG, KINDS, SITUATIONS
+from tools.tests.doctor.situations import SITUATIONS, kinds
 
 HEALTHY = a.stack()
-CAUSES = [name for name in SITUATIONS if name not in KINDS and name not in AMONG]
+CAUSES = [name for name, now in SITUATIONS.items() if kinds(now)[0] == (name, "cause")]
 ALSO = {
     # Its task is one that failed the roll-out, where the service is not steady.
     "tasks-die": {"crash"},

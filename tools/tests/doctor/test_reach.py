@@ -21,11 +21,13 @@ from tools.diagnosis.reachability import (
     outbound_denials,
 )
 from tools.doctor.checks import network_path
-from tools.doctor.diagnose import judge
 from tools.snapshot import vpc
-from tools.snapshot.vpc import Acl, AclEntry, Permission
+from tools.snapshot.vpc import Permission
 from tools.tests import stacks as a
 from tools.tests.conftest import client
+from tools.tests.doctor.variants.network import ANYWHERE, OPEN, acl
+from tools.tests.doctor.variants.network import entry as rule
+from tools.tests.doctor.variants.network import with_acls as network
 
 APP, NETS = ("sg-app",), (IPv4Network("10.0.16.0/20"),)
 WHOLE, OTHER, PART = (IPv4Network(each) for each in ("10.0.0.0/16", "10.0.0.0/24", "10.0.16.0/24"))
@@ -63,30 +65,7 @@ def test_one_group_of_several_is_enough():
     assert missing_rules(a.network(), *sides, 3000) == ()
 
 
-ANYWHERE = IPv4Network("0.0.0.0/0")
-PUBLIC, PRIVATE, DATABASE = (IPv4Network(each) for each in ("10.0.0.0/24", "10.0.16.0/20", "10.0.32.0/24"))  # fmt: skip
-
-
-def rule(number, first=0, last=None, network=ANYWHERE, allow=True):
-    last = last or (first or 65535)
-    return AclEntry(number=number, allow=allow, network=network, first=first, last=last)
-
-
-OPEN = (rule(100),)
-
-
-def acl(ingress=OPEN, egress=OPEN, name="acl-1"):
-    return Acl(id=name, ingress=tuple(ingress), egress=tuple(egress))
-
-
-def network(**acls):
-    """The healthy network, with ACLs by the first word of the subnet's name."""
-    made = a.network()
-    subnets = {
-        name: replace(each, acl=acls.get(name.partition("-")[0], acl(name="acl-default")))
-        for name, each in made.subnets.items()
-    }
-    return replace(made, subnets=subnets)
+PUBLIC, PRIVATE = (IPv4Network(each) for each in ("10.0.0.0/24", "10.0.16.0/20"))
 
 
 def to_task(**acls):
@@ -167,137 +146,6 @@ def test_a_part_of_the_internet_may_be_kept_out_but_not_all_of_it():
 def test_the_way_out_passes_the_nat_gateway_s_subnet_too(acls, dropped):
     found = outbound_denials(network(**acls), ["private-1"])
     assert [(each.subnet, each.direction, each.ports) for each in found] == dropped
-
-
-def first(network):
-    """Id, kind and what was seen of the first finding with this network, and the finding."""
-    finding = judge(a.stack(network=network)).first
-    return finding.id, finding.kind, [str(each) for each in finding.seen], finding
-
-
-def test_doctor_names_the_acl_between_balancer_and_task():
-    closed = acl((rule(90, 3000, allow=False), rule(100)))
-    id_, kind, seen, finding = first(network(private=closed))
-    assert (id_, kind, finding.why) == ("balancer-cannot-reach-task", "cause", network_path.WHY)
-    assert seen == [
-        "Network ACL acl-1 of subnet private-1 (careapp-poc-private-1): its inbound rule 90 denies "
-        "TCP 3000 from 10.0.0.0/24."
-    ]
-    assert finding.fixes[0].commands == (
-        "aws ec2 create-network-acl-entry --region ap-northeast-1 --network-acl-id acl-1 --ingress --rule-number 89 "
-        "--protocol tcp --port-range From=3000,To=3000 --cidr-block 10.0.0.0/24 --rule-action allow",
-    )
-
-
-def test_doctor_names_the_acl_between_task_and_database_and_both_ways_of_it():
-    id_, kind, seen, finding = first(network(database=acl((), ())))
-    assert (id_, kind, len(seen)) == ("task-cannot-reach-database", "cause", 2)
-    assert seen[1].endswith("its outbound rule * denies TCP 32768-60999 to 10.0.16.0/20.")
-    assert [each.partition("--port-range ")[2] for each in finding.fixes[0].commands] == [
-        "From=5432,To=5432 --cidr-block 10.0.16.0/20 --rule-action allow",
-        "From=32768,To=60999 --cidr-block 10.0.16.0/20 --rule-action allow",
-    ]
-
-
-def test_a_missing_rule_of_a_group_and_an_acl_are_told_together():
-    closed = acl((rule(90, 3000, allow=False), rule(100)))
-    net = replace(network(private=closed), groups=a.groups(app_in=()))
-    _, _, seen, finding = first(net)
-    assert any("Security group" in each for each in seen)
-    assert any("Network ACL" in each for each in seen)
-    commands = [one for each in finding.fixes for one in each.commands]
-    assert any("create-network-acl-entry" in each for each in commands)
-    assert "pulumi up --refresh -s poc" in commands
-
-
-def test_doctor_names_the_acl_that_cuts_tasks_off_from_aws_in_both_stages():
-    net = network(public=acl(ingress=(rule(100, 80), rule(110, *WIDE))))
-    for situation in (a.stack(network=net), a.stage1(network=net)):
-        found = {each.id: each for each in judge(situation).findings}["task-cannot-reach-aws"]
-        assert str(found.title) == "A network ACL blocks the tasks' connections to the internet"
-        assert "public-1" in str(found.seen[0])
-        assert "From=443,To=443 --cidr-block 10.0.16.0/20" in found.fixes[0].commands[0]
-
-
-def test_doctor_warns_where_an_acl_keeps_everybody_from_the_balancer():
-    found = {each.id: each for each in judge(a.stack(network=network(public=acl(egress=(
-        rule(100, 3000), rule(110, 443), rule(120, *WIDE, network=PRIVATE))))
-    )).findings}["internet-cannot-reach-balancer"]  # fmt: skip
-    assert (found.kind, len(found.seen)) == ("warning", 1)
-    assert "outbound rule * denies TCP 32768-65535 to 0.0.0.0/0" in str(found.seen[0])
-
-
-HALVES = tuple(IPv4Network(each) for each in ("198.51.100.0/25", "198.51.100.128/25"))
-SOME = {"allowedCidrs": "198.51.100.0/24,203.0.113.7,pl-01234567"}
-ONE = IPv4Network("203.0.113.7")
-
-
-def let_in(*rules, **settings):
-    """What the doctor finds at a load balancer with these inbound rules."""
-    net = a.network(groups=a.groups(alb_in=rules))
-    return judge(a.stack(network=net, settings=a.choices(**settings))).findings
-
-
-def test_a_rule_for_the_ports_of_two_listeners_is_named_and_revoked_once():
-    [http] = a.balancer().listeners
-    both = a.balancer(listeners=(http, replace(http, arn="other", port=443)))
-    net = a.network(groups=a.groups(alb_in=(Permission(protocol="-1", networks=(ANYWHERE,)),)))
-    found = judge(a.stack(balancer=both, network=net, settings=a.choices(**SOME))).findings
-    [wider] = [each for each in found if each.id == "balancer-lets-more-in"]
-    assert (len(wider.seen), len(wider.fixes[0].commands)) == (1, 1)
-
-
-def on_80(*networks, lists=(), groups=()):
-    return replace(a.permission(80, groups, networks), prefix_lists=tuple(lists))
-
-
-def test_rules_that_are_the_setting_s_or_together_as_wide_are_right():
-    assert let_in(on_80(*HALVES, ONE, lists=["pl-01234567"]), **SOME) == ()
-    assert let_in(on_80(ANYWHERE)) == let_in(on_80(ANYWHERE, lists=["pl-9"], groups=APP)) == ()
-
-
-def test_each_allowed_client_without_a_rule_is_named_with_the_cure():
-    [found] = let_in(on_80(HALVES[0]), **SOME)
-    assert (found.id, found.kind) == ("internet-cannot-reach-balancer", "warning")
-    missing = ("198.51.100.0/24", "203.0.113.7/32", "pl-01234567")
-    lacks = "Security group sg-alb (careapp-poc-alb) has no inbound rule for TCP 80 from"
-    assert [str(each) for each in found.seen] == [f"{lacks} {each}." for each in missing]
-    restored, opened = found.fixes
-    assert restored.commands == ("pulumi up --refresh -s poc",)
-    assert [each.rpartition("ToPort=80,")[2] for each in opened.commands] == [
-        "IpRanges=[{CidrIp=198.51.100.0/24}]'",
-        "IpRanges=[{CidrIp=203.0.113.7/32}]'",
-        "PrefixListIds=[{PrefixListId=pl-01234567}]'",
-    ]
-
-
-def test_a_rule_that_is_wider_than_the_setting_is_named_and_revoked_as_it_is():
-    every = Permission(protocol="-1", networks=(ANYWHERE,))
-    right = on_80(*HALVES, ONE, lists=["pl-01234567"])
-    [found] = let_in(right, every, on_80(lists=["pl-9"], groups=APP), **SOME)
-    assert (found.id, found.kind) == ("balancer-lets-more-in", "warning")
-    assert "rule from 0.0.0.0/0 (IpProtocol=-1); allowedCidrs is 198.51.100.0/24, 203." in str(
-        found.seen[0]
-    )
-    [fix] = found.fixes
-    revoke = "aws ec2 revoke-security-group-ingress --region ap-northeast-1 --group-id sg-alb"
-    tcp = "IpProtocol=tcp,FromPort=80,ToPort=80"
-    assert fix.commands == tuple(
-        f"{revoke} --ip-permissions '{each}'"
-        for each in (
-            "IpProtocol=-1,IpRanges=[{CidrIp=0.0.0.0/0}]",
-            f"{tcp},PrefixListIds=[{{PrefixListId=pl-9}}]",
-            f"{tcp},UserIdGroupPairs=[{{GroupId=sg-app}}]",
-        )
-    )
-
-
-def test_before_a_wide_rule_is_revoked_the_missing_ones_are_made():
-    more, some = let_in(on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME)
-    assert {more.id, some.id} == {"balancer-lets-more-in", "internet-cannot-reach-balancer"}
-    for each in (more, some):
-        assert each.fixes[0].commands == ("pulumi up --refresh -s poc",)
-    assert not any("revoke" in one for each in more.fixes for one in each.commands)
 
 
 def test_before_the_first_number_there_is_no_room_and_the_rule_must_go():

@@ -7,7 +7,7 @@ import string
 import pytest
 from babel.messages.pofile import read_po
 
-from tests.catalogues import catalogues, messages, problems, read
+from tests.catalogues import added, catalogues, messages, problems, read
 from tools.i18n import (
     DOMAIN,
     LANGUAGES,
@@ -60,6 +60,18 @@ def test_a_message_without_japanese_is_listed_and_shown_in_english():
         assert str(Text("new and {how}", (("how", t("cause")),))) == "new and 原因"
 
 
+def test_missing_messages_are_added_empty_at_their_place():
+    old = '# A\nmsgid ""\nmsgstr ""\n\nmsgid "b"\nmsgstr "B"\n\nmsgid "a"\nmsgstr "A"\n'
+    new = added(old, [["b", 'the "new"\n{x}', "b"], ["other", "a"]])
+    found = read_po(io.BytesIO(new.encode()))
+    assert [each.id for each in found if each.id] == ["b", 'the "new"\n{x}', "a", "other"]
+    assert list(problems(found, {"b", "a"})) == [
+        "no longer said: 'other'",
+        "no longer said: 'the \"new\"\\n{x}'",
+    ]
+    assert added(new, [["b", 'the "new"\n{x}']]) == new
+
+
 @CATALOGUES
 def test_a_catalogue_is_read_as_babel_reads_it(file):
     whole = {"": catalogue(file.stem, "ja")[""], **entries(file)}
@@ -69,13 +81,17 @@ def test_a_catalogue_is_read_as_babel_reads_it(file):
 
 def test_a_translation_names_the_same_values():
     [file] = [each for each in catalogues() if each.stem == DOMAIN]
-    wrong = {key: text for key, text in entries(file).items() if fields(key) != fields(text)}
+    wrong = {
+        key: text for key, text in entries(file).items() if text and fields(key) != fields(text)
+    }
     assert wrong == {}, f"{file}: these translations have other {{values}} than their message"
 
 
 @CATALOGUES
 def test_the_japanese_is_japanese(file):
-    wrong = {key for key, text in entries(file).items() if not JAPANESE.search(text)} - SAME
+    wrong = {
+        key for key, text in entries(file).items() if text and not JAPANESE.search(text)
+    } - SAME
     assert wrong == set(), (
         f"{file}: these have no Japanese letter; if that is meant, put them into SAME"
     )

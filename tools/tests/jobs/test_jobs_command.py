@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,22 +46,15 @@ def task(letter, status="STOPPED", code=None, **changes):
 def definition(stack):
     """The job's task definition, its schedule group, and a log group with a run of yesterday."""
     client("scheduler").create_schedule_group(Name=NAMES.prefix)
-    log = {"awslogs-group": NAMES.log_group, "awslogs-region": "x"}
+    options = {"awslogs-group": NAMES.log_group, "awslogs-region": "x"}
+    options["awslogs-stream-prefix"] = "job-report"
+    log = {"logDriver": "awslogs", "options": options}
     made = client("ecs").register_task_definition(
         family=NAMES.job("report"),
         cpu="256",
         memory="512",
         executionRoleArn=stack.role,
-        containerDefinitions=[
-            {
-                "name": NAMES.container,
-                "image": "x",
-                "logConfiguration": {
-                    "logDriver": "awslogs",
-                    "options": {**log, "awslogs-stream-prefix": "job-report"},
-                },
-            }
-        ],
+        containerDefinitions=[{"name": NAMES.container, "image": "x", "logConfiguration": log}],
     )["taskDefinition"]["taskDefinitionArn"]
     for name, minutes, *lines in (
         ("job-report/app/" + "a" * 32, 9 * 60, "begins", "ends"),
@@ -102,27 +96,18 @@ def aws(definition, folder, monkeypatch):
     monkeypatch.setattr(Session, "all", listed)
     monkeypatch.setattr(run_task, "POLL_SECONDS", 0.0)
 
-    class Made:
-        """What the tests change, and what was asked."""
-
-    made = Made()
-    made.tasks, made.asked = tasks, asked
-
     def schedule(**changes):
-        client("scheduler").create_schedule(
-            **{
-                "GroupName": NAMES.prefix,
-                "Name": "report",
-                "ScheduleExpression": CRON,
-                "ScheduleExpressionTimezone": "Asia/Tokyo",
-                "FlexibleTimeWindow": {"Mode": "OFF"},
-                "Target": {**TARGET, "EcsParameters": {"TaskDefinitionArn": definition}},
-                **changes,
-            }
-        )
+        values = {
+            "GroupName": NAMES.prefix,
+            "Name": "report",
+            "ScheduleExpression": CRON,
+            "ScheduleExpressionTimezone": "Asia/Tokyo",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "Target": {**TARGET, "EcsParameters": {"TaskDefinitionArn": definition}},
+        }
+        client("scheduler").create_schedule(**values | changes)
 
-    made.schedule = schedule
-    yield made
+    yield SimpleNamespace(tasks=tasks, asked=asked, schedule=schedule)
     if client("scheduler").list_schedules(GroupName=NAMES.prefix)["Schedules"]:
         client("scheduler").delete_schedule(GroupName=NAMES.prefix, Name="report")
 
@@ -144,25 +129,26 @@ def test_a_job_s_runs_and_its_next_one_in_both_time_zones(run, aws, clock_in):
     ]
 
 
+def last_run(run):
+    """The only run in the data for scripts, and the exit code."""
+    code, shown, _ = run("jobs", "--json")
+    [[found]] = [job["runs"] for job in json.loads(shown)["jobs"]]
+    return code, found
+
+
 def test_of_an_older_run_the_log_tells_the_times_and_no_exit_code(run, aws):
     aws.schedule()
-    code, shown, _ = run("jobs", "--json")
-    [job] = json.loads(shown)["jobs"]
-    [found] = job["runs"]
+    code, found = last_run(run)
     assert (code, found["task"], found["seconds"]) == (0, "a" * 32, 60.0)
     assert (found["exitCode"], found["known"]) == (None, False)
     assert "exit code ? (ECS forgets it after an hour)" in run("jobs")[1]
-
-
-def test_a_task_that_ecs_knows_is_not_told_again_by_its_log(run, aws):
-    aws.schedule()
+    # A task that ECS knows is not told again by its log.
     aws.tasks += [task("a", code=3)]
-    code, shown, _ = run("jobs", "--json")
-    [found] = json.loads(shown)["jobs"][0]["runs"]
+    code, found = last_run(run)
     assert (code, found["exitCode"], found["seconds"]) == (1, 3, 120.0)
 
 
-def test_a_run_that_did_not_start_is_said_with_ecs_s_reason(run, aws):
+def test_run_that_did_not_start_is_said_with_ecs_s_reason(run, aws):
     aws.schedule()
     aws.tasks += [task("d", stoppedReason="CannotPullContainerError: x", startedAt=None)]
     code, shown, _ = run("jobs")
@@ -246,8 +232,7 @@ def test_events_show_the_runs_of_jobs(run, aws):
     aws.schedule()
     aws.tasks += [task("d", code=4)]
     code, shown, _ = run("events")
-    told = [each for each in shown.splitlines() if " job " in each]
-    assert (code, told) == (
+    assert (code, [each for each in shown.splitlines() if " job " in each]) == (
         0,
         [
             "11-29 05:20:00 job      dddddddd report started",
@@ -275,16 +260,9 @@ def test_the_doctor_reads_the_last_lines_of_a_failed_run_and_what_its_role_needs
 def test_the_doctor_counts_refused_starts_of_the_stack_s_group_alone(aws, folder, stack):
     aws.schedule()
     for group in (NAMES.prefix, NAMES.prefix, "another"):
-        client("cloudwatch").put_metric_data(
-            Namespace="AWS/Scheduler",
-            MetricData=[
-                {
-                    "MetricName": "TargetErrorCount",
-                    "Dimensions": [{"Name": "ScheduleGroup", "Value": group}],
-                    "Value": 1,
-                }
-            ],
-        )
+        metric = {"MetricName": "TargetErrorCount", "Value": 1}
+        metric["Dimensions"] = [{"Name": "ScheduleGroup", "Value": group}]
+        client("cloudwatch").put_metric_data(Namespace="AWS/Scheduler", MetricData=[metric])
     assert gathered(folder, stack).value.refused == 2
 
 

@@ -170,11 +170,6 @@ def said(lines):
     return [each.text for each in lines]
 
 
-def bad(preflight):
-    """The lines of a preflight that are not in order."""
-    return [str(each.text) for each in preflight.items if each.state == BAD]
-
-
 def test_a_preflight_before_stage_2_leaves_for_later_what_stage_2_makes():
     found = tick(a.stage1())
     later = [each.state for each in found.items].index(LATER)
@@ -185,26 +180,38 @@ def test_a_preflight_before_stage_2_leaves_for_later_what_stage_2_makes():
     assert "Ready: `pulumi config set ecsEnabled true`, then `pulumi up`." in text
 
 
-def test_a_preflight_names_a_target_group_that_speaks_tls_to_an_app_without():
-    found = tick(a.stage1(group=replace(a.target_group(), protocol="HTTPS")))
-    assert [each.id for each in found.diagnosis.causes] == ["target-protocol"]
-    assert bad(found) == ["The target group speaks the app's protocol"]
+NO_IMAGE = replace(a.HEALTHY["image"], present=False)
+CUT_OFF = a.network(a.subnet("private-1", "10.0.16.0/20"))
+TLS = replace(a.target_group(), protocol="HTTPS")
+NO_LOGS = Logs(group="/ecs/careapp-poc", exists=False)
+IMAGE = "The image is in ECR, for the task's processor"
+SECRETS = "The secrets of the database and of the app are there"
+ROUTES = "The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"
 
 
-def test_a_preflight_finds_the_missing_image_and_the_missing_route():
-    found = tick(a.stage1(image=replace(a.HEALTHY["image"], present=False),
-                          network=a.network(a.subnet("private-1", "10.0.16.0/20"))))  # fmt: skip
-    assert bad(found) == [
-        "The image is in ECR, for the task's processor",
-        "The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs",
-    ]
-    assert (found.exit_code, found.diagnosis.first.id) == (1, "task-cannot-reach-aws")
+@pytest.mark.parametrize(
+    ("now", "first", "lines"),
+    [
+        (a.stage1(group=TLS), "target-protocol", ["The target group speaks the app's protocol"]),
+        (a.stage1(image=NO_IMAGE, network=CUT_OFF), "task-cannot-reach-aws", [IMAGE, ROUTES]),
+        (
+            a.stage1(secrets={a.SECRET: None}),
+            "secret-missing",
+            [SECRETS],
+        ),
+        (a.stack(logs=NO_LOGS), "log-group-missing", ["The log group is there"]),
+    ],
+    ids=["a protocol", "image and route", "a secret", "the log group"],
+)
+def test_preflight_names_what_is_missing(now, first, lines):
+    found = tick(now)
+    bad = [str(each.text) for each in found.items if each.state == BAD]
+    assert (found.exit_code, found.diagnosis.first.id, bad) == (1, first, lines)
 
 
 def test_a_preflight_in_public_subnets_needs_no_nat_gateway():
     settings = a.choices(ecsEnabled="false", natStrategy="none")
-    cut_off = a.network(a.subnet("private-1", "10.0.16.0/20"))
-    assert tick(a.stage1(settings, network=cut_off)).exit_code == 0
+    assert tick(a.stage1(settings, network=CUT_OFF)).exit_code == 0
 
 
 def test_a_warning_does_not_make_a_preflight_unready():
@@ -220,13 +227,3 @@ def test_a_warning_does_not_make_a_preflight_unready():
 def test_a_preflight_that_cannot_read_a_part_is_not_ready():
     found = tick(a.stage1(image=a.DENIED))
     assert (found.items[1].state, found.exit_code) == (UNKNOWN, 2)
-
-
-def test_a_preflight_without_the_database_s_secret_is_not_ready():
-    found = tick(a.stage1(secrets={a.SECRET: None}))
-    assert (found.items[4].state, found.diagnosis.first.id) == (BAD, "secret-missing")
-
-
-def test_a_log_group_that_is_missing_in_stage_2_is_bad():
-    found = tick(a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)))
-    assert bad(found) == ["The log group is there"]

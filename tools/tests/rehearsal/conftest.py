@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +22,22 @@ from tools.local_cloud.engine.language import Hosts, Language
 from tools.local_cloud.paths import ROOT, Home
 from tools.local_cloud.run.client import find, require
 from tools.local_cloud.run.project import current_project
+
+UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+
+
+def background(words: Sequence[str], **more: Any) -> subprocess.Popen[str]:
+    """A process in a process group of its own, as a terminal would start it; its outputs are one."""
+    return subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # A test run in the background of a shell ignores SIGINT, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **more,
+    )
 
 
 class Careapp:
@@ -38,18 +58,8 @@ class Careapp:
         )
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """In the background, in a process group of its own, as a terminal would start it."""
-        return subprocess.Popen(
-            self.command(*words),
-            cwd=self.project,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            # A test run in the background of a shell ignores SIGINT, and so would its children.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        """In the background."""
+        return background(self.command(*words), cwd=self.project, env=self.environment)
 
     def shell_command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``./careapp shell -- WORDS``."""
@@ -74,6 +84,47 @@ class Careapp:
     def facts(self) -> dict:
         """What ``./careapp cloud status --json`` prints (test_shell)."""
         return require(self.home).data
+
+    def tool(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        """Type ``./careapp WORDS`` in an open shell; it ends with this exit code."""
+        return self.expect(code, sys.executable, "-m", "tools.cli", *words)
+
+    def python(self, *words: str) -> str:
+        """Run a program in an open shell, and return what it prints."""
+        return self.expect(0, sys.executable, "-c", *words).stdout
+
+    def expect(self, code: int, *words: str) -> subprocess.CompletedProcess[str]:
+        done = self.shell(*words)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def up(self) -> subprocess.CompletedProcess[str]:
+        return self.shell(*UP)
+
+    def start_inside(self, *words: str) -> subprocess.Popen[str]:
+        """In the background, a command of an open shell."""
+        return self.start("shell", "--tasks", "process", "--port", "0", "--", *words)
+
+    def interrupt(self, beginning: str, *words: str) -> str:
+        """What ``./careapp WORDS`` says that gets a Ctrl-C at the first line that begins so."""
+        with self.start_inside(sys.executable, "-m", "tools.cli", *words) as child:
+            assert child.stdout is not None
+            for line in child.stdout:
+                if re.match(beginning, line):
+                    break
+            os.killpg(child.pid, signal.SIGINT)
+            said = child.communicate(timeout=60)[0]
+        assert child.returncode == 130, said
+        return str(said)
+
+    def page(self, path: str = "/") -> tuple[int, str]:
+        """The status and the text of the app's page."""
+        [listener] = self.facts()["state"]["listeners"]
+        try:
+            with urllib.request.urlopen(listener["url"] + path, timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, ""
 
 
 @pytest.fixture
@@ -110,7 +161,7 @@ def _twin(file: Path, template: Path, folder: Path) -> bytes:
 
 def new_project(template: Path, folder: Path, home: Path) -> None:
     """Run ``pulumi new``; its language host is the rehearsal's, as everywhere here."""
-    hosts = Hosts(Language(os.environ), {})
+    hosts = Hosts(Language(os.environ, {}), {})
     hosts.start()
     try:
         told = {"PULUMI_HOME": str(home / "pulumi"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
@@ -125,17 +176,13 @@ def new_project(template: Path, folder: Path, home: Path) -> None:
         hosts.stop()
 
 
-UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
-
-
 @contextmanager
 def deployed(folder: Path, *commands: tuple[str, ...]) -> Iterator[Careapp]:
     """Yield a local cloud with the stack poc, on which these commands were run."""
     careapp = Careapp(folder)
     try:
         for words in (("pulumi", "stack", "init", "poc"), *commands):
-            done = careapp.shell(*words)
-            assert done.returncode == 0, done.stdout + done.stderr
+            careapp.expect(0, *words)
         yield careapp
     finally:
         careapp.run("cloud", "stop")

@@ -36,9 +36,7 @@ from tools.waiting import Changes
 SPEED = "20"
 QUICK = {
     "ecsEnabled": "true",
-    "unhealthyThreshold": "2",
     "healthGracePeriod": "30",
-    "deregistrationDelay": "1",
 }
 """Settings with which ECS gives a roll-out up soon."""
 YES = ("--yes", "--skip-preview")

@@ -16,14 +16,15 @@ from typing import Any
 
 import psycopg
 
+from stack.names import StackNames
 from tools.local_cloud.calls import Calls
 from tools.local_cloud.paths import Home
 from tools.local_cloud.run.client import require
-from tools.rehearsal.faults import FAULTS
+from tools.rehearsal.faults import FAULTS, create_other_secret
 from tools.rehearsal.faults import Edit as Patch
 
-NAME = "careapp-poc"
-CLUSTER, SERVICE = f"{NAME}-cluster", f"{NAME}-service"
+NAMES = StackNames("poc", "careapp")
+NAME, CLUSTER, SERVICE = NAMES.prefix, NAMES.cluster, NAMES.service
 SERVICE_FIELDS = ("networkConfiguration", "healthCheckGracePeriodSeconds", "desiredCount")
 REVISION_FIELDS = (
     *("family", "cpu", "memory", "networkMode", "requiresCompatibilities", "runtimePlatform"),
@@ -31,6 +32,7 @@ REVISION_FIELDS = (
 )
 
 Undo = Callable[[], object]
+OnStack = Callable[["Stack"], None]
 Definition = dict[str, Any]
 
 
@@ -276,26 +278,51 @@ def listener_rule(name: str, **fields: Any) -> Edit:
     return Edit(f"rule: {name}", make, rolls=False)
 
 
-def shadow(stack: Stack) -> Undo:
-    """A rule of lower number answers everything in place of the tasks."""
-    made = stack.calls(
-        "elbv2",
-        "create_rule",
-        {
-            "ListenerArn": stack.listener["ListenerArn"],
-            "Priority": 1,
-            "Conditions": [{"Field": "path-pattern", "Values": ["/*"]}],
-            "Actions": [CLOSED],
-        },
-    )
-    arn = {"RuleArn": made["Rules"][0]["RuleArn"]}
-    return lambda: stack.calls("elbv2", "delete_rule", arn)
-
-
 CLOSED = {
     "Type": "fixed-response",
     "FixedResponseConfig": {"StatusCode": "503", "ContentType": "text/plain"},
 }
+
+
+def by_hand(fault: str, undo: OnStack, done: OnStack = lambda _: None, **how: Any) -> Edit:
+    """A named fault that a person makes in AWS, with what takes it back, and what waits until it is made."""
+    manual_change = FAULTS[fault].manual_change
+    assert manual_change
+
+    def make(stack: Stack) -> Undo:
+        manual_change(stack.calls, NAMES)
+        done(stack)
+        return lambda: undo(stack)
+
+    return Edit(f"{fault}: {FAULTS[fault].mistake}", make, **how)
+
+
+def refresh(stack: Stack) -> None:
+    """Let Pulumi restore it: made again by hand it would have an id that Pulumi does not know."""
+    stack.pulumi("up", "--yes", "--skip-preview", "--refresh")
+
+
+def delete_first_rule(stack: Stack) -> None:
+    listener = {"ListenerArn": stack.listener["ListenerArn"]}
+    for rule in stack.calls("elbv2", "describe_rules", listener)["Rules"]:
+        if rule["Priority"] == "1":
+            stack.calls("elbv2", "delete_rule", {"RuleArn": rule["RuleArn"]})
+
+
+def database_is(status: str) -> OnStack:
+    """Wait for a status of the database."""
+
+    def wait(stack: Stack) -> None:
+        which = {"DBInstanceIdentifier": NAME}
+        while stack.one("rds", "describe_db_instances", **which)["DBInstanceStatus"] != status:
+            time.sleep(0.1)
+
+    return wait
+
+
+def start_database(stack: Stack) -> None:
+    stack.calls("rds", "start_db_instance", {"DBInstanceIdentifier": NAME})
+    database_is("available")(stack)
 
 
 def service(name: str, **network: Any) -> Edit:
@@ -335,32 +362,12 @@ def firewall(group: str, direction: str, port: int, other_port: int | None = Non
             if other_port:
                 less = {**owner, "IpPermissions": [another]}
                 stack.calls("ec2", f"revoke_security_group_{direction}", less)
-            # Made again by hand it would have an id that Pulumi does not know, and the next change
-            # of the port would find it in the way.
-            stack.pulumi("up", "--yes", "--skip-preview", "--refresh")
+            refresh(stack)
 
         return undo
 
     change = f"is on port {other_port}" if other_port else "is gone"
     return Edit(f"{direction} rule of the {group} for port {port} {change}", make)
-
-
-def no_way_out(stack: Stack) -> Undo:
-    """The private subnets have no default route."""
-    wanted = [{"Name": "association.subnet-id", "Values": stack.subnets}]
-    tables = stack.calls("ec2", "describe_route_tables", {"Filters": wanted})["RouteTables"]
-    gone = []
-    for table in tables:
-        for route in table["Routes"]:
-            if route.get("DestinationCidrBlock") == "0.0.0.0/0":
-                where = {
-                    "RouteTableId": table["RouteTableId"],
-                    "DestinationCidrBlock": "0.0.0.0/0",
-                }
-                stack.calls("ec2", "delete_route", where)
-                gone.append({**where, "NatGatewayId": route["NatGatewayId"]})
-    assert gone, tables
-    return lambda: [stack.calls("ec2", "create_route", each) for each in gone]
 
 
 def no_dns(stack: Stack) -> Undo:
@@ -405,31 +412,15 @@ def secret_value(name: str, change: Callable[[dict[str, str]], Mapping[str, str]
 
 
 def other_secret(stack: Stack) -> str:
-    """A secret of another team, which holds a password that is not this database's."""
-    held = {
-        "Name": "another-team",
-        "SecretString": json.dumps({"username": "u", "password": "not-of-this-database"}),
-    }
-    known = stack.calls("secretsmanager", "list_secrets", {})["SecretList"]
-    found = [each["ARN"] for each in known if each["Name"] == held["Name"]]
-    made = found[0] if found else stack.calls("secretsmanager", "create_secret", held)["ARN"]
-    return f"{made}:password::"
+    """The password in another team's secret, which is not this database's."""
 
+    def arns() -> list[str]:
+        known = stack.calls("secretsmanager", "list_secrets", {})["SecretList"]
+        return [each["ARN"] for each in known if each["Name"].startswith("team-b/")]
 
-def stopped_database(stack: Stack) -> Undo:
-    which = {"DBInstanceIdentifier": NAME}
-
-    def until(status: str) -> None:
-        while stack.one("rds", "describe_db_instances", **which)["DBInstanceStatus"] != status:
-            time.sleep(0.1)
-
-    def undo() -> None:
-        stack.calls("rds", "start_db_instance", which)
-        until("available")
-
-    stack.calls("rds", "stop_db_instance", which)
-    until("stopped")
-    return undo
+    if not arns():
+        create_other_secret(stack.calls, NAMES)
+    return f"{arns()[0]}:password::"
 
 
 def locked_table(stack: Stack) -> Undo:
@@ -519,19 +510,15 @@ EDITS: tuple[Edit, ...] = (
     container("a command that fails", command=["python", "-c", "raise SystemExit('no')"]),
     container(
         "a health check that is not there",
-        healthCheck={"command": ["CMD-SHELL", "curl -f http://localhost:3000/health"]},
-    ),
+        healthCheck={"command": ["CMD-SHELL", "curl -f http://localhost:3000/health"]}),
     container(
         "a health check of another path",
-        healthCheck={"command": ["CMD", "python", "-c", "raise SystemExit(1)"]},
-    ),
+        healthCheck={"command": ["CMD", "python", "-c", "raise SystemExit(1)"]}),
     secret("a key that the secret lacks", lambda stack: f"{stack.secret}:passwd::"),
     secret("another team's secret", other_secret),
     secret("a secret that is not there", lambda stack: f"{stack.secret[:-6]}-AbCdEf:password::"),
     log_option("awslogs-group", "/ecs/another"),
-    revision(
-        "another processor", lambda new, _: new["runtimePlatform"].update(cpuArchitecture="ARM64")
-    ),
+    revision("another processor", lambda new, _: new["runtimePlatform"].update(cpuArchitecture="ARM64")),
     revision("an essential sidecar that ends", essential_sidecar),
     revision("no task role", lambda new, _: new.pop("taskRoleArn")),
     # The target group and the listener.
@@ -542,27 +529,22 @@ EDITS: tuple[Edit, ...] = (
     target_group(Matcher={"HttpCode": "204"}),
     listener_rule("another path", Conditions=[{"Field": "path-pattern", "Values": ["/app/*"]}]),
     listener_rule("a fixed answer", Actions=[CLOSED]),
-    Edit("another rule of lower number", shadow, rolls=False),
+    by_hand("rule-shadowed", delete_first_rule, rolls=False),
     # The service.
     Edit("service: no tasks", no_tasks, rolls=False),
-    service(
-        "the load balancer's security group",
-        securityGroups=lambda stack: [stack.groups["balancer"]],
-    ),
-    service(
-        "the database's security group", securityGroups=lambda stack: [stack.groups["database"]]
-    ),
+    service("the load balancer's security group", securityGroups=lambda stack: [stack.groups["balancer"]],),
+    service("the database's security group", securityGroups=lambda stack: [stack.groups["database"]]),
     service("a public address", assignPublicIp="ENABLED"),
     # The network.
     firewall("balancer", "egress", 3000),
     firewall("balancer", "egress", 3000, 3001),
-    firewall("balancer", "ingress", 80),
+    by_hand("clients-shut-out", refresh),
     firewall("task", "ingress", 3000),
     firewall("task", "egress", 5432),
     firewall("task", "egress", 443),
     firewall("database", "ingress", 5432),
     firewall("database", "ingress", 5432, 5433),
-    Edit("no default route", no_way_out),
+    by_hand("no-nat", refresh),
     Edit("no DNS in the VPC", no_dns),
     # Rights, the database and the secret. Those that need a session with the database come first.
     Edit("a table that another session locks", locked_table, holds=True),
@@ -572,10 +554,8 @@ EDITS: tuple[Edit, ...] = (
     no_policy("taskRoleArn", "the task role without its policy"),
     secret_value("the secret without a password", lambda held: {"username": held["username"]}),
     secret_value(
-        "the secret with another password",
-        lambda held: {**held, "password": "not-of-this-database"},
-    ),
-    Edit("the database stopped", stopped_database),
+        "the secret with another password", lambda held: {**held, "password": "not-of-this-database"}),
+    by_hand("db-stopped", start_database, database_is("stopped")),
     # The app, in the files of its image.
     *(app(name, *FAULTS[name].edits) for name in APP_FAULTS),
     line("pages.py", "from flask import", "from flask import )"),
@@ -590,5 +570,5 @@ EDITS: tuple[Edit, ...] = (
     setting("containerPort", "8000"),
     setting("execEnabled", "true"),
     setting("natStrategy", "none"),
-)
+)  # fmt: skip
 """Every edit; the test takes some of them, or all."""

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tools.local_cloud.paths import ROOT
+from tools.tests.rehearsal.conftest import background
 
 SERVE = """
 import sys
@@ -53,16 +53,8 @@ def app(tmp_path):
     # PostgreSQL does not run as root, and pytest's folders are closed to all others.
     temporary = Path(tempfile.mkdtemp())
     temporary.chmod(0o755)
-    child = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(port), str(copy)],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(temporary)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
+    words = [sys.executable, "-c", SERVE, str(port), str(copy)]
+    child = background(words, cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)})
     yield copy, port, child, temporary
     if child.poll() is None:
         child.send_signal(signal.SIGTERM)

@@ -14,10 +14,12 @@ from urllib.request import urlopen
 import pytest
 
 from stack.file import StackError, read
+from tools.diagnosis.known_causes import KNOWN
 from tools.local_cloud.paths import ROOT
 from tools.local_cloud.run.client import Options
 from tools.rehearsal.faults import FAULTS, Edit, FaultError
 from tools.rehearsal.rehearse import _check_root, check_settings
+from tools.tests.doctor.recorded import ALL
 
 NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
 
@@ -49,6 +51,12 @@ def test_an_edit_that_no_longer_fits_is_refused_with_what_it_looks_for(tmp_path)
     (tmp_path / "file.py").write_text("x = 1\n")
     with pytest.raises(FaultError, match=r"file\.py contains 'y = 1' 0 times, not once"):
         Edit(file="file.py", old="y = 1", new="z = 1").apply(tmp_path)
+
+
+def test_the_cause_of_a_fault_is_a_finding_that_is_recorded():
+    """With its certainty, its sentences and its cure."""
+    known = {each.partition(":")[0] for each in ALL} | {f"app-{each.id}" for each in KNOWN}
+    assert {each.cause for each in FAULTS.values()} <= known
 
 
 def test_the_table_in_the_docs_has_every_fault():
@@ -177,7 +185,7 @@ def test_what_the_doctor_says_mends_what_stays_red(careapp, tmp_path):
     """That of a setting is typed by the runbook's test."""
     code, report = rehearsed(careapp, tmp_path, "--break", "secret-denied", "--mend")
     assert code == 0, report.get("error")
-    assert report["diagnosis"]["findings"][0]["id"] == "execution-role-cannot-secret"
+    assert report["diagnosis"]["findings"][0]["id"] == FAULTS["secret-denied"].cause
     assert report["second_up"] is not None
     assert (report["mend"]["green"], report["mend"]["page"]) == (True, 200)
     assert "error" not in report

@@ -10,18 +10,19 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from stack.file import StackError
-from stack.image import ImageSettings
 from tools.local_cloud.engine.find import find_or_get
 from tools.local_cloud.paths import ROOT, Home
 from tools.rehearsal import rehearse
 from tools.rehearsal.rehearse import Plan, _new_project
 from tools.tests.rehearsal.surroundings import OWN, make_bare
+from tools.tests.stacks import choices
 
 
 def processes(word):
@@ -161,79 +162,55 @@ def test_under_another_name_in_another_region_and_bare_surroundings_it_shows_ano
     assert page["url"].startswith("https://localhost:")
     assert page["status"] == 200
     assert report["jobs"] == {"routes": 0}
-    assert "The job off" not in done.stdout
-    assert "acme-poc-worker-greet:1 runs: 1 of 1 tasks" in done.stdout
-    assert f"redirects to {page['url']}" in done.stdout
-    assert f"curl --cacert {page['authority']} {page['url']}" in done.stdout
-    assert '"https://app.example.com"' in done.stdout
-    assert "The secret acme-poc/flaskr has a made-up value here." in done.stdout
-    made = re.search(
-        rf"The prefix list {LIST} is (pl-\w+) here, with 192\.0\.2\.0/24\.", done.stdout
-    )
-    assert made, "so a client of --from that is in it gets in"
-    assert "acme-poc-service" in done.stdout
-    assert "careapp-poc" not in done.stdout
+    for words in (
+        "acme-poc-worker-greet:1 runs: 1 of 1 tasks",
+        f"redirects to {page['url']}",
+        f"curl --cacert {page['authority']} {page['url']}",
+        '"https://app.example.com"',
+        "The secret acme-poc/flaskr has a made-up value here.",
+        "acme-poc-service",
+    ):
+        assert words in done.stdout
+    for words in ("The job off", "careapp-poc"):
+        assert words not in done.stdout
+    # So a client of --from that is in the prefix list gets in.
+    made_up = rf"The prefix list {LIST} is (pl-\w+) here, with 192\.0\.2\.0/24\."
+    assert re.search(made_up, done.stdout)
     assert_nothing_left(acme)
 
 
-def test_a_setting_that_is_not_one_is_refused_before_anything_starts(careapp):
-    done = careapp.run("rehearse", "--exit", "-c", "natStrategy")
-    assert done.returncode == 2
-    assert "'natStrategy' is not KEY=VALUE, like natStrategy=none" in done.stderr
-
-
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("words", "told"),
     [
-        ("bogus=1", "bogus: is an unknown key; Pulumi.yaml lists all keys"),
-        ("careapp:ecsEnabled=false", "--until stage1 leaves stage 2 out"),
-        ("appFolder=docs", "appFolder: docs/Dockerfile does not exist"),
+        ("--exit -c bogus=1", "bogus: is an unknown key; Pulumi.yaml lists all keys"),
+        ("--exit -c careapp:ecsEnabled=false", "--until stage1 leaves stage 2 out"),
+        ("--exit -c appFolder=docs", "appFolder: docs/Dockerfile does not exist"),
+        (
+            "--break page-raises -c appFolder=examples/flaskr",
+            "--break page-raises is a mistake of the app in webapp/, and the stack runs the app in "
+            "examples/flaskr/.",
+        ),
+        (
+            "--break listens-on-loopback -c appFolder=examples/flaskr",
+            "choose one that fits every app: alb-cannot-reach-task, another-secret",
+        ),
     ],
 )
-def test_settings_that_cannot_be_used_are_refused_before_the_local_cloud_starts(
-    careapp, settings, told
-):
-    given = [word for setting in settings.split() for word in ("-c", setting)]
-    done = careapp.run("rehearse", "--exit", "--tasks", "process", "--port", "0", *given)
-    assert done.returncode == 2
-    assert told in done.stderr
-    assert not careapp.home.log.exists()
+def test_options_that_cannot_be_used_are_refused_at_once(careapp, words, told):
+    done = careapp.run("rehearse", "--tasks", "process", "--port", "0", *words.split())
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+    assert not careapp.home.log.exists(), "the local cloud has started"
 
 
 def test_a_dockerfile_with_mistakes_is_refused_before_the_local_cloud_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(rehearse, "ROOT", tmp_path)
     (tmp_path / "app").mkdir()
-    (tmp_path / "app" / "Dockerfile").write_text(
-        "FROM python\nCOPPY . .\nRNU pip install flask\nCMD x\n"
-    )
+    mistakes = "FROM python\nCOPPY . .\nRNU pip install flask\nCMD x\n"
+    (tmp_path / "app" / "Dockerfile").write_text(mistakes)
     with pytest.raises(StackError) as refused:
-        rehearse._check_dockerfile(
-            ImageSettings(
-                folder=Path("app"),
-                file="Dockerfile",
-                target="",
-                architecture="X86_64",
-                revision="1",
-                kept=10,
-            )
-        )
-    assert [line.partition(": ")[0] for line in str(refused.value).splitlines()] == [
-        "app/Dockerfile:2",
-        "app/Dockerfile:3",
-    ]
-    assert refused.value.exit_code == 2
-
-
-@pytest.mark.parametrize("name", ["page-raises", "listens-on-loopback"])
-def test_a_mistake_of_the_app_that_comes_along_is_refused_where_another_one_runs(careapp, name):
-    done = careapp.run("rehearse", "--break", name, "-c", "appFolder=examples/flaskr")
-    assert done.returncode == 2
-    assert (
-        f"--break {name} is a mistake of the app in webapp/, and the stack runs the app in "
-        "examples/flaskr/." in done.stderr
-    )
-    assert "choose one that fits every app: alb-cannot-reach-task, another-secret" in done.stderr
-    assert not careapp.home.log.exists()
+        rehearse._check_dockerfile(choices(appFolder="app").image)
+    lines = [line.partition(": ")[0] for line in str(refused.value).splitlines()]
+    assert (lines, refused.value.exit_code) == (["app/Dockerfile:2", "app/Dockerfile:3"], 2)
 
 
 STALLING = """#!/bin/sh
@@ -320,9 +297,18 @@ def test_a_rehearsal_beside_another_is_told_who_that_is_and_not_to_end_its_cloud
     assert "cloud stop" not in done.stderr
 
 
-def test_a_local_cloud_survives_its_clients_and_ends_when_told_but_not_under_a_rehearsal(careapp):
-    assert careapp.run("cloud", "start", "--tasks", "process", "--port", "0").returncode == 0
-    before = careapp.facts()["pid"]
+def watched(done):
+    return re.search(r"watch it at (http://localhost:\d+)", done.stdout)[1]
+
+
+def test_local_cloud_survives_its_clients_and_ends_when_told(careapp):
+    started = careapp.run("cloud", "start", "--tasks", "process", "--port", "0")
+    assert started.returncode == 0, started.stderr
+    before, url = careapp.facts()["pid"], watched(started)
+    assert watched(careapp.run("cloud", "status")) == url == careapp.facts()["page"]
+    assert url != "http://localhost:8081", "--port 0 takes any port for both"
+    with urllib.request.urlopen(f"{url}/state", timeout=10) as answer:
+        assert json.load(answer)["verdict"]["headline"] == "Nothing is deployed"
     second = careapp.run("rehearse", "--exit", "--tasks", "process")
     assert second.returncode == 1
     assert "a local cloud already runs in" in second.stderr
@@ -341,6 +327,8 @@ def test_a_local_cloud_survives_its_clients_and_ends_when_told_but_not_under_a_r
     assert careapp.run("cloud", "status").returncode == 0
     assert careapp.run("cloud", "stop").returncode == 0
     assert careapp.run("cloud", "status").returncode == 1
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
     assert_nothing_left(careapp)
 
 

@@ -1,14 +1,14 @@
-"""A damaged database: a drill shows what a backup has, a restore brings it back, typed in ``./careapp shell``."""
+"""The database through a bastion: a query, a tunnel, a drill of a backup, a restore, a rule that is missing."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 
 import pytest
@@ -16,7 +16,6 @@ import pytest
 from tools.tests.rehearsal.conftest import UP, Careapp, deployed
 
 NAME, DRILL, OLD = "careapp-poc", "careapp-poc-drill", "careapp-poc-before-restore"
-SHELL = ("shell", "--tasks", "process", "--port", "0", "--", sys.executable, "-m", "tools.cli")
 
 
 @pytest.fixture(scope="module")
@@ -29,134 +28,148 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
         yield careapp
 
 
-def ops(running: Careapp, *words: str, code: int = 0) -> str:
-    done = running.shell(sys.executable, "-m", "tools.cli", *words)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout
-
-
 def databases(running: Careapp) -> list[str]:
     return [each["id"] for each in running.facts()["state"]["databases"]]
 
 
-def page(running: Careapp) -> str:
-    [listener] = running.facts()["state"]["listeners"]
-    try:
-        with urllib.request.urlopen(listener["url"], timeout=10) as answer:
-            return str(answer.read().decode())
-    except urllib.error.HTTPError as refused:
-        return str(refused.code)
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")
+PASSWORD = """
+import boto3, json
+[database] = boto3.client("rds").describe_db_instances(DBInstanceIdentifier="careapp-poc")["DBInstances"]
+secret = boto3.client("secretsmanager").get_secret_value(
+    SecretId=database["MasterUserSecret"]["SecretArn"])
+print(json.loads(secret["SecretString"])["password"])
+"""
+
+
+def test_tunnel_leads_to_the_database_until_ctrl_c(running: Careapp) -> None:
+    """Neither screen nor process list has the password."""
+    held = running.start_inside(sys.executable, "-m", "tools.cli", "db", "tunnel")
+    lines = list(iter(held.stdout.readline, "Ctrl-C closes the tunnel.\n"))
+    [port] = [int(each.partition("=")[2]) for each in lines if each.startswith("  port=")]
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as near:
+        near.sendall(SSL_REQUEST)
+        assert near.recv(1) == b"S"
+    password = running.python(PASSWORD).strip()
+    processes = subprocess.run(["ps", "axww", "-o", "args"], capture_output=True, text=True).stdout
+    assert "session-manager-plugin" in processes or "session_plugin.py" in processes
+    assert len(password) == 28
+    assert password not in processes + "".join(lines)
+    os.killpg(held.pid, signal.SIGINT)
+    assert held.wait(20) == 0
+    held.stdout.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+def test_database_is_reached_through_the_bastion(running: Careapp) -> None:
+    seen = json.loads(running.tool("db", "check", "--json", "--rounds", "5").stdout)
+    assert seen["through"].startswith("bastion i-")
+    assert seen["version"].startswith("PostgreSQL 17")
+    assert (seen["user"], seen["database"]) == ("postgres", "careapp")
+    assert (seen["tls"], seen["verified"]) == ("TLSv1.3", "verify-full")
+    assert 0 < seen["p50_ms"] <= seen["slowest_ms"]
+    asked = running.tool("db", "psql", "-c", "SELECT count(*) > 0 AS visited FROM visits")
+    assert "visited" in asked.stdout
+    bare = ("env", f"PATH={running.home.programs}", sys.executable, "-m", "tools.cli", "db", "psql")
+    done = running.expect(0, *bare, "-c", "SELECT 1 AS one, NULL AS none")
+    assert done.stdout == "one | none\n----+-----\n1   |\n"
+    assert "psql is not on PATH" in running.expect(1, *bare).stderr
 
 
 @pytest.fixture(scope="module")
 def moment(running: Careapp) -> str:
     """The time before all greetings are deleted."""
-    assert "Hello ECS" in page(running)
-    found = ops(
-        running,
-        "db",
-        "psql",
-        "--",
-        "-Atc",
-        "SELECT to_char(now(), 'YYYY-MM-DD\"T\"HH24:MI:SS.USOF')",
-    )
+    assert "Hello ECS" in running.page()[1]
+    question = "SELECT to_char(now(), 'YYYY-MM-DD\"T\"HH24:MI:SS.USOF')"
+    found = running.tool("db", "psql", "--", "-Atc", question).stdout
     time.sleep(0.1)
-    ops(running, "db", "psql", "-c", "DELETE FROM greetings")
+    running.tool("db", "psql", "-c", "DELETE FROM greetings")
     return found.strip()
 
 
-def test_a_drill_counts_the_rows_of_the_backup_and_of_the_database(
-    running: Careapp, moment: str
-) -> None:
-    question = "SELECT count(*) FROM greetings"
+def test_drill_counts_the_rows_of_backup_and_database(running: Careapp, moment: str) -> None:
+    # A drill changes nothing even when it is asked to.
+    question = "SELECT count(*), current_setting('transaction_read_only') FROM greetings"
     words = ("db", "drill", "--time", moment, "--query", question, "--json")
-    found = json.loads(ops(running, *words))
-    assert {each: found["tables"]["greetings"][each]["rows"] for each in ("restored", "now")} == {
-        "restored": 2,
-        "now": 0,
-    }
-    assert found["answers"] == [[[2]], [[0]]]
+    found = json.loads(running.tool(*words).stdout)
+    rows = {when: table["rows"] for when, table in found["tables"]["greetings"].items()}
+    assert rows == {"restored": 2, "now": 0}
+    assert found["answers"] == [[[2, "on"]], [[0, "on"]]]
     assert found["tables"]["visits"]["restored"]["newest"] is not None
     assert databases(running) == [NAME]
 
 
-def test_a_drill_changes_nothing_even_when_it_is_asked_to(running: Careapp) -> None:
-    words = ("db", "drill", "--query", "CREATE TABLE mine (id int)")
-    done = running.shell(sys.executable, "-m", "tools.cli", *words)
-    assert done.returncode == 1
-    assert "cannot execute CREATE TABLE in a read-only transaction" in done.stderr
-    assert databases(running) == [NAME]
-
-
-def test_ctrl_c_in_a_drill_leaves_no_instance(running: Careapp) -> None:
-    said = interrupted(running, f"{DRILL} is ", "db", "drill")
+def test_drill_that_ctrl_c_ends_leaves_no_instance(running: Careapp) -> None:
+    said = running.interrupt(f"{DRILL} is ", "db", "drill")
     assert f"interrupted; deleting {DRILL}" in said
     assert databases(running) == [NAME]
 
 
-def interrupted(running: Careapp, beginning: str, *words: str) -> str:
-    """What a command says that gets a Ctrl-C at the first line that begins so."""
-    with running.start(*SHELL, *words) as child:
-        assert child.stdout is not None
-        for line in child.stdout:
-            if line.startswith(beginning):
-                break
-        os.killpg(child.pid, signal.SIGINT)
-        said = child.communicate(timeout=60)[0]
-    assert child.returncode == 130, said
-    return str(said)
-
-
-def test_a_restore_that_was_interrupted_goes_on_and_the_app_has_its_rows_again(
-    running: Careapp, moment: str
-) -> None:
-    assert page(running) == "500"
+def test_restore_that_was_interrupted_goes_on(running: Careapp, moment: str) -> None:
+    assert running.page()[0] == 500
     words = ("db", "restore", "--time", moment)
-    done = running.shell(sys.executable, "-m", "tools.cli", *words)
-    assert (done.returncode, "but there is no terminal; use --yes" in done.stderr) == (1, True)
-    said = interrupted(running, f"{NAME} is being renamed to {OLD}", *words, "--yes")
+    assert "but there is no terminal; use --yes" in running.tool(*words, code=1).stderr
+    said = running.interrupt(f"{NAME} is being renamed to {OLD}", *words, "--yes")
     assert "nothing is lost: `./careapp db restore -s poc` goes on" in said
-    said = ops(running, "db", "restore", "--yes")
+    said = running.tool("db", "restore", "--yes").stdout
     assert f"Going on with the restore of {moment[:10]}" in said
     assert f"{NAME} is restored." in said
-    assert "The tasks have the restored database. A second `pulumi up` sets shiftPercent" in said
+    assert "The tasks have the restored database. A second `pulumi up` sets deployStrategy" in said
     assert f"{OLD} runs on with the data from before, and is billed." in said
-    assert "Hello ECS" in page(running)
+    assert "Hello ECS" in running.page()[1]
     assert sorted(databases(running)) == [NAME, OLD]
 
 
-def test_pulumi_owns_the_restored_database(running: Careapp) -> None:
-    state = json.loads(running.shell("pulumi", "stack", "export", "-s", "poc").stdout)
-    resources = state["deployment"]["resources"]
-    [instance] = [each for each in resources if each["type"] == "aws:rds/instance:Instance"]
-    code = f"""
+INSTANCE = f"""
 import boto3
 [found] = boto3.client("rds").describe_db_instances(DBInstanceIdentifier="{NAME}")["DBInstances"]
-print(found["DbiResourceId"], found["MasterUserSecret"]["SecretArn"], len(found["TagList"]))
+print(found["DbiResourceId"], found["MasterUserSecret"]["SecretArn"])
 """
-    done = running.shell(sys.executable, "-c", code)
-    resource, secret, _ = done.stdout.split()
-    assert (instance["id"], instance["outputs"]["resourceId"]) == (resource, resource)
-    assert instance["outputs"]["masterUserSecrets"][0]["secretArn"] == secret
-    code = """
+BAKES = """
 import boto3
 [found] = boto3.client("ecs").describe_services(
     cluster="careapp-poc-cluster", services=["careapp-poc-service"])["services"]
 made = found["deploymentConfiguration"]
 print(made["canaryConfiguration"]["canaryBakeTimeInMinutes"], made["bakeTimeInMinutes"], made["alarms"]["enable"])
 """
-    done = running.shell(sys.executable, "-c", code)
-    assert done.stdout.split() == ["5", "5", "True"], done.stderr
-    preview = running.shell("pulumi", "preview", "--refresh", "--expect-no-changes", "-s", "poc")
-    assert preview.returncode == 0, preview.stdout + preview.stderr
 
 
-def test_the_old_instance_is_deleted_before_another_restore(running: Careapp, moment: str) -> None:
-    done = running.shell(
-        sys.executable, "-m", "tools.cli", "db", "restore", "--time", moment, "--yes"
-    )
-    assert done.returncode == 1
+def test_pulumi_owns_the_restored_database(running: Careapp) -> None:
+    state = json.loads(running.shell("pulumi", "stack", "export", "-s", "poc").stdout)
+    resources = state["deployment"]["resources"]
+    [instance] = [each for each in resources if each["type"] == "aws:rds/instance:Instance"]
+    resource, secret = running.python(INSTANCE).split()
+    assert (instance["id"], instance["outputs"]["resourceId"]) == (resource, resource)
+    assert instance["outputs"]["masterUserSecrets"][0]["secretArn"] == secret
+    assert running.python(BAKES).split() == ["5", "5", "True"]
+    running.expect(0, "pulumi", "preview", "--refresh", "--expect-no-changes", "-s", "poc")
+
+
+def test_old_instance_is_deleted_before_another_restore(running: Careapp, moment: str) -> None:
+    said = running.tool("db", "restore", "--time", moment, "--yes", code=1).stderr
     command = f"aws rds delete-db-instance --region ap-northeast-1 --db-instance-identifier {OLD}"
-    assert (
-        f"{OLD} is still there from an earlier restore; delete it first: {command}" in done.stderr
-    )
+    assert f"{OLD} is still there from an earlier restore; delete it first: {command}" in said
+
+
+CLOSE = """
+import boto3
+ec2 = boto3.client("ec2")
+groups = ec2.describe_security_groups()["SecurityGroups"]
+database, bastion = (
+    next(each["GroupId"] for each in groups if each["GroupName"].startswith(f"careapp-poc-{name}"))
+    for name in ("database", "bastion")
+)
+rule = dict(IpProtocol="tcp", FromPort=5432, ToPort=5432, UserIdGroupPairs=[{"GroupId": bastion}])
+ec2.revoke_security_group_ingress(GroupId=database, IpPermissions=[rule])
+print(database)
+"""
+
+
+def test_rule_that_is_missing_is_named_with_its_command(running: Careapp) -> None:
+    """The last test of this file: it leaves the stack like that."""
+    group = running.python(CLOSE).strip()
+    said = running.tool("db", "check", code=1).stderr
+    assert f"Security group {group} (careapp-poc-database" in said
+    assert "has no inbound rule for TCP 5432" in said
+    assert "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id" in said

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -22,7 +19,6 @@ from tools.local_cloud.run.client import CloudError, find
 from tools.rehearsal.careapp import choose_region
 from tools.tests.rehearsal.test_rehearse import assert_no_process_left
 
-CLUSTER, SERVICE, LOG_GROUP = "careapp-poc-cluster", "careapp-poc-service", "/ecs/careapp-poc"
 BOTO3 = """
 import boto3, json
 ecs, elb, logs, rds = map(boto3.client, ("ecs", "elbv2", "logs", "rds"))
@@ -45,18 +41,6 @@ print(json.dumps({
 """
 
 
-def aws(running, *words):
-    done = running.shell("aws", *words)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def page(running, path="/"):
-    [listener] = running.facts()["state"]["listeners"]
-    with urllib.request.urlopen(listener["url"] + path, timeout=10) as answer:
-        return answer.status, answer.read().decode()
-
-
 def running_tasks(running):
     """The tasks of a service at rest: a roll-out is over, and the tasks before it have left."""
     end = time.monotonic() + 60
@@ -69,9 +53,7 @@ def running_tasks(running):
 
 
 def test_boto3_sees_what_the_note_looks_at(running):
-    done = running.shell(sys.executable, "-c", BOTO3)
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout.splitlines()[-1])
+    seen = json.loads(running.python(BOTO3).splitlines()[-1])
     assert seen["service"] == ["ACTIVE", 1, 1]
     assert seen["rollout"] == "COMPLETED"
     assert seen["health"] == ["healthy"]
@@ -81,30 +63,14 @@ def test_boto3_sees_what_the_note_looks_at(running):
     assert any('"port": 3000' in line or '"port":3000' in line for line in seen["log"])
 
 
-@pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
-def test_the_notes_own_aws_commands_answer(running):
-    query = "services[0].[serviceName,status,runningCount,desiredCount]"
-    words = ("describe-services", "--cluster", CLUSTER, "--services", SERVICE, "--query", query)
-    assert SERVICE in aws(running, "ecs", *words, "--output", "table")
-    query = "TargetGroups[0].TargetGroupArn"
-    words = ("describe-target-groups", "--names", "careapp-poc-tg", "--query", query)
-    group = aws(running, "elbv2", *words, "--output", "text").strip()
-    query = "TargetHealthDescriptions[].[Target.Id,TargetHealth.State,TargetHealth.Reason]"
-    words = ("describe-target-health", "--target-group-arn", group, "--query", query)
-    assert "healthy" in aws(running, "elbv2", *words, "--output", "table")
-    words = ("describe-log-streams", "--log-group-name", LOG_GROUP, "--max-items", "5")
-    assert "app/app/" in aws(running, "logs", *words)
-
-
 def test_the_page_shows_rows_of_the_database_and_who_answered(running):
     tasks = running_tasks(running)
-    status, text = page(running)
+    status, text = running.page()
     assert status == 200
     assert any(task["id"] in text for task in tasks)
-    status, text = page(running, "/health")
-    assert (status, json.loads(text)) == (200, {"status": "healthy"})
-    status, text = page(running, "/health/db")
-    assert (status, json.loads(text)) == (200, {"status": "healthy", "db": "connected"})
+    for path, said in (("/health", {}), ("/health/db", {"db": "connected"})):
+        status, text = running.page(path)
+        assert (status, json.loads(text)) == (200, {"status": "healthy", **said})
 
 
 def test_the_page_s_url_leads_curl_and_python_to_the_page(running):
@@ -114,17 +80,9 @@ def test_the_page_s_url_leads_curl_and_python_to_the_page(running):
     assert done.stdout.count('{"status":"healthy"}') == 2, done.stdout + done.stderr
 
 
-def test_a_second_up_changes_nothing(running):
-    done = running.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "created" not in done.stdout
-    assert "unchanged" in done.stdout
-
-
 @pytest.mark.usefixtures("running")
 def test_the_users_own_stack_file_is_not_written():
-    assert 'ecsEnabled: "true"' not in (ROOT / "Pulumi.poc.yaml").read_text()
-    assert "ecsEnabled: true" not in (ROOT / "Pulumi.poc.yaml").read_text()
+    assert not re.search('ecsEnabled: "?true', (ROOT / "Pulumi.poc.yaml").read_text())
 
 
 def test_a_local_cloud_has_the_region_of_the_stack_s_file_or_the_one_that_is_named(
@@ -153,7 +111,6 @@ def test_a_shell_for_another_region_than_the_local_clouds_is_refused(running):
 
 def test_an_exit_code_comes_through(running):
     assert running.shell_command("sh", "-c", "exit 7").returncode == 7
-    assert running.shell_command("no-such-program").returncode == 127
 
 
 def test_a_program_that_is_not_there_starts_no_local_cloud(careapp):
@@ -213,46 +170,26 @@ def test_a_command_s_own_options_need_no_dashes_before_it(running):
     assert done.stdout == "-s poc --help\n"
 
 
-def watched(text):
-    return re.search(r"watch it at (http://localhost:\d+)", text)[1]
-
-
-def test_the_commands_say_where_it_is_and_it_is_there_before_anything_is_up(careapp):
-    started = careapp.run("cloud", "start", "--tasks", "process", "--port", "0")
-    assert started.returncode == 0, started.stderr
-    url = watched(started.stdout)
-    assert url != "http://localhost:8081", "--port 0 takes any port for both"
-    assert watched(careapp.run("cloud", "status").stdout) == url == careapp.facts()["page"]
-    with urllib.request.urlopen(f"{url}/state", timeout=10) as answer:
-        assert json.load(answer)["verdict"]["headline"] == "Nothing is deployed"
-    assert careapp.run("cloud", "stop").returncode == 0
-    with socket.socket() as probe:
-        assert probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) != 0
-
-
 def test_after_a_kill_a_new_cloud_says_that_the_stacks_are_gone_and_keeps_their_settings(careapp):
     for words in (
         ("stack", "init", "poc"),
         ("config", "set", "desiredCount", "3"),
         ("config", "set", "--secret", "thing", "hidden"),
     ):
-        done = careapp.shell("pulumi", *words)
-        assert done.returncode == 0, done.stderr
-    for start in (("cloud", "start"), ("shell",)):
-        os.kill(careapp.facts()["pid"], signal.SIGKILL)
-        until_ended(careapp)
-        assert_no_process_left(careapp)
-        how = ("--tasks", "process", "--port", "0")
-        told = careapp.run(*start, *how, stdin=subprocess.DEVNULL)
-        assert told.returncode == 0, told.stderr
-        assert "its stacks (poc) no longer exist, and their state is deleted" in told.stderr
-        init, up = re.findall(r"\./careapp (shell pulumi [^,]*?)(?:,|$)", told.stderr, re.MULTILINE)
-        assert (init, up) == ("shell pulumi stack init poc", "shell pulumi up -s poc")
-        again = careapp.run(*init.split())
-        assert again.returncode == 0, again.stderr
-        assert "no longer exist" not in again.stderr
-        assert careapp.shell("pulumi", "config", "get", "desiredCount").stdout == "3\n"
-        assert careapp.shell("pulumi", "config", "get", "thing").stdout == "hidden\n"
+        careapp.expect(0, "pulumi", *words)
+    os.kill(careapp.facts()["pid"], signal.SIGKILL)
+    until_ended(careapp)
+    assert_no_process_left(careapp)
+    told = careapp.run("shell", "--tasks", "process", "--port", "0", stdin=subprocess.DEVNULL)
+    assert told.returncode == 0, told.stderr
+    assert "its stacks (poc) no longer exist, and their state is deleted" in told.stderr
+    init, up = re.findall(r"\./careapp (shell pulumi [^,]*?)(?:,|$)", told.stderr, re.MULTILINE)
+    assert (init, up) == ("shell pulumi stack init poc", "shell pulumi up -s poc")
+    again = careapp.run(*init.split())
+    assert again.returncode == 0, again.stderr
+    assert "no longer exist" not in again.stderr
+    assert careapp.shell("pulumi", "config", "get", "desiredCount").stdout == "3\n"
+    assert careapp.shell("pulumi", "config", "get", "thing").stdout == "hidden\n"
 
 
 def until_ended(careapp):

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -14,26 +15,23 @@ from tools.local_cloud.paths import ROOT
 from tools.rehearsal.faults import FAULTS
 from tools.tests.local_cloud.dataplane.stack import until
 from tools.tests.rehearsal.conftest import UP, deployed
-from tools.tests.rehearsal.test_updates import failed, load, service, up
+from tools.tests.rehearsal.test_updates import definition, failed, load
 
 SETTINGS = {
     "ecsEnabled": "true",
     "deployStrategy": "canary",
-    "shiftMinutes": "1",
     "bakeMinutes": "1",
-    "smokeRequests": "5",
 }
 
 
-def config(key: str, value: str) -> tuple[str, ...]:
-    return ("pulumi", "config", "set", "-s", "poc", key, value)
+CONFIG = ("pulumi", "config", "set", "-s", "poc")
 
 
 @pytest.fixture(scope="module")
 def canary(tmp_path_factory):
     """A local cloud with a stack that deploys as a canary, and a copy of the app that tests may change."""
     folder = tmp_path_factory.mktemp("canary")
-    with deployed(folder, *(config(*each) for each in SETTINGS.items()), UP) as careapp:
+    with deployed(folder, *((*CONFIG, *each) for each in SETTINGS.items()), UP) as careapp:
         link = careapp.home.project / "webapp"
         link.unlink()
         shutil.copytree(ROOT / "webapp", link, ignore=shutil.ignore_patterns("__pycache__"))
@@ -57,20 +55,52 @@ def waits(canary) -> bool:
     }
 
 
-def break_app(canary, name: str) -> None:
-    for edit in FAULTS[name].edits:
-        edit.apply(canary.home.project)
+@contextmanager
+def broken(canary, name: str):
+    """The app with a mistake in it, for as long as the block lasts."""
+    edits, project = FAULTS[name].edits, canary.home.project
+    for edit in edits:
+        edit.apply(project)
+    try:
+        yield
+    finally:
+        for edit in edits:
+            edit.revert(project)
 
 
-def mend_app(canary, name: str) -> None:
-    for edit in FAULTS[name].edits:
-        edit.revert(canary.home.project)
+@contextmanager
+def killed_up(canary, until_when, seconds: float):
+    """A `pulumi up` that is killed at a moment; the lock that stays is taken away afterwards."""
+    child = canary.start_inside(*UP)
+    until(until_when, seconds, "the moment of the kill")
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    try:
+        yield
+    finally:
+        canary.shell("pulumi", "cancel", "-s", "poc", "--yes")
 
 
-def test_a_good_version_is_asked_before_any_user_meets_it_and_none_of_their_requests_fails(canary):
-    canary.shell(*config("imageRevision", "2"))
+@contextmanager
+def unnoticed(canary):
+    """No user's request fails, and the version before serves in the end."""
+    before = definition(canary)
     with load(canary) as visitors:
-        done = up(canary)
+        yield visitors
+    until(lambda: deployment(canary)["status"] == "ROLLBACK_SUCCESSFUL", 60, "the rollback")
+    assert definition(canary) == before
+    assert failed(visitors) == {}
+
+
+def status(canary) -> str:
+    return canary.shell("./careapp", "status", "-s", "poc").stdout
+
+
+def test_good_version_is_asked_before_any_user_meets_it(canary):
+    canary.shell(*CONFIG, "imageRevision", "2")
+    with load(canary) as visitors:
+        done = canary.up()
     assert done.returncode == 0, done.stdout + done.stderr
     said = "before any request of a user: its page / answered 5 of 5 requests"
     assert said in done.stdout, done.stdout
@@ -78,64 +108,39 @@ def test_a_good_version_is_asked_before_any_user_meets_it_and_none_of_their_requ
     assert {len(visitor.versions) for visitor in visitors} != {1}, "nobody saw the new version"
 
 
-def test_a_version_whose_page_hangs_is_rolled_back_before_any_user_meets_it(canary):
-    before = service(canary)["taskDefinition"]
-    break_app(canary, "update-hangs")
-    with load(canary) as visitors:
-        done = up(canary)
-    mend_app(canary, "update-hangs")
+def test_version_whose_page_hangs_is_rolled_back_unnoticed(canary):
+    with broken(canary, "update-hangs"), unnoticed(canary) as visitors:
+        done = canary.up()
     assert done.returncode != 0
     assert "The page / does not answer" in done.stdout, done.stdout
     assert "ECS was told to roll" in done.stdout
-    assert service(canary)["taskDefinition"] == before
-    assert failed(visitors) == {}
     assert {len(visitor.versions) for visitor in visitors} == {1}
 
 
-def test_a_killed_up_leaves_the_users_alone_and_the_next_one_goes_on(canary):
-    before = service(canary)["taskDefinition"]
-    break_app(canary, "update-moves-page")
-    with load(canary) as visitors:
-        killed = canary.start("shell", "--tasks", "process", "--port", "0", "--", *UP)
-        until(lambda: waits(canary), 120, "the hook")
-        os.killpg(killed.pid, signal.SIGKILL)
-        killed.wait()
-        killed.stdout.close()
-        time.sleep(2)
-        if waits(canary):
-            status = canary.shell("./careapp", "status", "-s", "poc").stdout
-            assert "gets no requests of users yet: ECS waits for an answer until" in status
-        # The lock of a killed `up` stays, and Pulumi says so.
-        canary.shell("pulumi", "cancel", "-s", "poc", "--yes")
-        again = up(canary)
+def test_killed_up_leaves_the_users_alone_and_the_next_goes_on(canary):
+    with broken(canary, "update-moves-page"), unnoticed(canary) as visitors:
+        with killed_up(canary, lambda: waits(canary), 120):
+            time.sleep(2)
+            if waits(canary):
+                words = "gets no requests of users yet: ECS waits for an answer until"
+                assert words in status(canary)
+        again = canary.up()
     assert again.returncode != 0
     assert "The page / answers 404, and smokeMatcher expects 200-299" in again.stdout, again.stdout
-    until(lambda: deployment(canary)["status"] == "ROLLBACK_SUCCESSFUL", 60, "the rollback")
-    assert service(canary)["taskDefinition"] == before
-    assert failed(visitors) == {}
     assert {len(visitor.versions) for visitor in visitors} == {1}
 
 
-def test_a_version_that_raises_is_ended_by_the_next_up_where_one_was_killed(canary):
+def test_version_that_raises_is_ended_by_the_up_after_a_killed_one(canary):
     """ECS's circuit breaker does not watch a canary: ECS starts tasks without end."""
-    before = service(canary)["taskDefinition"]
-    break_app(canary, "canary-raises-at-import")
-    with load(canary) as visitors:
-        killed = canary.start("shell", "--tasks", "process", "--port", "0", "--", *UP)
-        until(
-            lambda: deployment(canary)["deploymentCircuitBreaker"]["failureCount"], 180, "a failure"
-        )
-        os.killpg(killed.pid, signal.SIGKILL)
-        killed.wait()
-        killed.stdout.close()
-        status = canary.shell("./careapp", "status", "-s", "poc").stdout
-        canary.shell("pulumi", "cancel", "-s", "poc", "--yes")
-        again = up(canary)
-    mend_app(canary, "canary-raises-at-import")
-    assert "ECS's circuit breaker does not end such a deployment: ./careapp rollback" in status
+
+    def a_task_failed():
+        return deployment(canary)["deploymentCircuitBreaker"]["failureCount"]
+
+    with broken(canary, "canary-raises-at-import"), unnoticed(canary):
+        with killed_up(canary, a_task_failed, 180):
+            endless = "ECS's circuit breaker does not end such a deployment: ./careapp rollback"
+            assert endless in status(canary)
+        again = canary.up()
     assert again.returncode != 0
     assert "ECS was told to roll" in again.stdout, again.stdout
     assert "nobody tried this" in again.stdout
-    until(lambda: deployment(canary)["status"] == "ROLLBACK_SUCCESSFUL", 60, "the rollback")
-    assert service(canary)["taskDefinition"] == before
-    assert failed(visitors) == {}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 from stack.names import StackNames
+from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
 from tools.diagnosis.catalogue import PAGE
 from tools.rollout.judge import asks, judge
-from tools.rollout.look import Answer, Expected, Reader, Seen
+from tools.rollout.look import Answer, Expected, Seen
 from tools.rollout.verdict import History, Patience, Terms, Verdict
 from tools.snapshot import ecs, elb
 from tools.snapshot.rollout import Rollout
-from tools.tests.stacks import choices
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012"
 OLD, NEW, NEWER = (f"{ARN}:task-definition/careapp-poc:{number}" for number in (6, 7, 8))
@@ -30,14 +30,14 @@ REASONS = {
     "FAILED": "ECS deployment circuit breaker: tasks failed to start.",
 }
 ROLLING_BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
-
-
+NO_SERVICE = Rollout(expected=NEW)
 PATIENCE = Patience(limit=900, settle=15)
 
 
 def judged(
-    *looks: Rollout | Seen,
+    *looks: Rollout,
     every: float = 3.0,
+    noticed: float | None = None,
     answer: Any = None,
     expected: Expected = EXPECTED,
     patience: Patience = PATIENCE,
@@ -48,9 +48,8 @@ def judged(
     terms = Terms(expected=expected, patience=patience, **known)
     history, given = History(passed=page_worked), []
     for number, look in enumerate(looks):
-        seen = Seen(view=look, at=number * every) if isinstance(look, Rollout) else look
-        question = asks(seen, history, terms)
-        if question and answer and seen.answer is None:
+        seen = Seen(view=look, at=number * every, noticed=noticed)
+        if answer and (question := asks(seen, history, terms)):
             seen = replace(seen, answer=answer(question, seen.view))
         verdict, history = judge(seen, history, terms)
         if verdict.go_on:
@@ -63,11 +62,6 @@ def told(diagnosis: Any) -> Answer:
     """What the doctor says, or the page with what he says of it."""
     findings = getattr(diagnosis, "findings", ())
     return Answer(diagnosis=diagnosis, works=all(each.facts.subject != PAGE for each in findings))
-
-
-def reader(session: Any, diagnose: Any = lambda: SimpleNamespace(causes=())) -> Reader:
-    """The reader of the expected revision, with a doctor who finds nothing."""
-    return Reader(session, choices(), EXPECTED, diagnose)
 
 
 def deployment(definition: str, rollout: str, *, primary: bool = True, **changes: Any) -> Any:
@@ -144,3 +138,43 @@ def all_well(desired: int = 2) -> Rollout:
         tasks=[task(number) for number in numbers],
         targets=[target(number) for number in numbers],
     )
+
+
+class Account:
+    """AWS by prepared answers, and what was asked of it.
+
+    Each look gets the next service, the last one again and again; a problem is raised.
+    """
+
+    all = Session.all
+
+    def __init__(
+        self, *services: Any, pages: Any = (("arn:task/1",), ("arn:task/2",)), **answers: Any
+    ):
+        self.services, self.page_list, self.calls = list(services), pages, []
+        self.answers = {
+            "describe_tasks": lambda params: {
+                "tasks": [task(int(arn.rpartition("/")[2])) for arn in params["tasks"]]
+            },
+            "describe_target_health": {"TargetHealthDescriptions": [target(1), target(2)]},
+            "list_service_deployments": {"serviceDeployments": []},
+        } | answers
+
+    def call(self, _api: str, operation: str, **params: Any) -> Any:
+        self.calls.append((operation, params))
+        if operation != "describe_services":
+            answer = self.answers[operation]
+            return answer(params) if callable(answer) else answer
+        found = self.services.pop(0) if len(self.services) > 1 else self.services[0]
+        if isinstance(found, AwsProblem):
+            raise found
+        return {"services": [found] if found else [], "failures": []}
+
+    def pages(self, _api: str, operation: str, *, desiredStatus: str, **params: Any) -> Any:
+        self.calls.append((operation, {"desiredStatus": desiredStatus, **params}))
+        yield from (
+            {"taskArns": list(each)} for each in self.page_list if desiredStatus == "RUNNING"
+        )
+
+    def asked(self, operation: str) -> list[Any]:
+        return [params for name, params in self.calls if name == operation]

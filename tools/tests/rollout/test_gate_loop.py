@@ -1,40 +1,41 @@
-"""Following a roll-out: what is asked, told and survived."""
+"""Following a roll-out: how often it looks, what it tells, which problems it survives, and in which order."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from datetime import timedelta
+from types import SimpleNamespace
 
+import pulumi
 import pytest
 
 from tools import screen
-from tools.aws import local_cloud, session
+from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.i18n import Refused, verbatim
+from tools.rollout import update
 from tools.rollout.gate import follow
-from tools.rollout.look import is_deregistered, look
-from tools.rollout.verdict import Patience, Terms
+from tools.rollout.log import Log, RolloutFailed
+from tools.rollout.look import Reader
+from tools.rollout.verdict import End, Outcome, Patience, Terms, Verdict
 from tools.snapshot.rollout import Rollout
+from tools.tests import stacks
 from tools.tests.conftest import Told
+from tools.tests.rollout import judge_rows as rows
 from tools.tests.rollout import rollout_answers as answers
 from tools.tests.rollout.rollout_answers import (
     EXPECTED,
     NEW,
-    NEWER,
     OLD,
+    Account,
     deployment,
     event,
-    reader,
     service,
-    target,
-    task,
 )
 from tools.waiting import Changes
 
-NO_SERVICE, NAMES = Rollout(expected=NEW), EXPECTED.names
 GOOD = service(deployment(NEW, "COMPLETED"))
 ROLLING = service(
     deployment(NEW, "IN_PROGRESS", runningCount=1, pendingCount=1, failedTasks=2),
@@ -44,65 +45,17 @@ THROTTLED = AwsProblem("throttled", verbatim("Too many requests."), verbatim("Wa
 EXPIRED = AwsProblem("expired", verbatim("The credentials have expired."), verbatim("Log in."))
 BROKEN_DOWN = AwsProblem("refused", verbatim("Sorry."), verbatim("Wait."), "ServerException")
 DENIED = AwsProblem("denied", verbatim("You may not."), verbatim("Ask."), "AccessDenied")
-NO_CLUSTER = AwsProblem("missing", verbatim("No cluster."), verbatim("Check the name."))
 
 
-class Asked:
-    """Answers each look in turn, the last one again and again; a problem is raised.
-
-    `history` are the pages of the service's deployments: each row is a status and a revision.
-    """
-
-    def __init__(self, *looks, history=((("SUCCESSFUL", NEW),),)):
-        self.looks, self.history, self.calls = list(looks), history, []
-
-    def call(self, _service, operation, **params):
-        self.calls.append((operation, params))
-        if operation == "describe_services":
-            answer = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
-            if isinstance(answer, AwsProblem):
-                raise answer
-            return {"services": [answer] if answer else [], "failures": []}
-        if operation == "describe_tasks":
-            numbers = [int(arn.rpartition("/")[2]) for arn in params["tasks"]]
-            return {"tasks": [task(number) for number in numbers], "failures": []}
-        if operation == "list_service_deployments":
-            return self.deployments(int(params.get("nextToken", 0)))
-        if operation == "describe_service_revisions":
-            return {"serviceRevisions": [{"taskDefinition": params["serviceRevisionArns"][0]}]}
-        assert operation == "describe_target_health"
-        return {"TargetHealthDescriptions": [target(1), target(2)]}
-
-    def deployments(self, number):
-        rows = [
-            {"status": status, "targetServiceRevisionArn": revision, "statusReason": f"{status}!",
-             "createdAt": a_day(day)}
-            for day, (status, revision) in enumerate(self.history[number], start=10 * number)
-        ]  # fmt: skip
-        more = {"nextToken": str(number + 1)} if number + 1 < len(self.history) else {}
-        return {"serviceDeployments": rows, **more}
-
-    all = session.Session.all
-
-    def pages(self, _service, operation, *, desiredStatus, **params):
-        self.calls.append((operation, {"desiredStatus": desiredStatus, **params}))
-        if desiredStatus == "STOPPED":
-            return
-        yield {"taskArns": ["arn:task/1"]}
-        yield {"taskArns": ["arn:task/2"]}
-
-
-def a_day(number):
-    return answers.NOON + timedelta(days=number)
-
-
-def followed(*looks, seconds=3.0, limit=900.0, speed=1.0, changed=None, asked=None):
+def followed(*services, seconds=3.0, limit=900.0, speed=1.0, changed=None, account=None, **known):
     """The end of a roll-out and what was told, with `seconds` between looks and no real waiting."""
     told, ticks, changes = Told(), iter(range(10_000)), Changes()
     changes.last = changed
+    expected = known.pop("expected", EXPECTED)
+    diagnose = known.pop("diagnose", lambda: SimpleNamespace(causes=()))
     ending = follow(
-        reader(asked or Asked(*looks)),
-        Terms(expected=EXPECTED, patience=Patience(limit=limit, settle=15, notice=40)),
+        Reader(account or Account(*services), None, expected, diagnose),
+        Terms(expected=expected, patience=Patience(limit=limit, settle=15, notice=40), **known),
         Pace(poll=1e-6, speed=speed),
         told,
         changes,
@@ -111,120 +64,25 @@ def followed(*looks, seconds=3.0, limit=900.0, speed=1.0, changed=None, asked=No
     return asyncio.run(ending), told
 
 
-def test_one_look_asks_for_the_service_its_tasks_page_by_page_and_its_targets():
-    asked = Asked(GOOD)
-    assert look(asked, EXPECTED) == answers.all_well()
-    assert asked.calls == [
-        ("describe_services", {"cluster": NAMES.cluster, "services": [NAMES.service]}),
-        *(
-            (
-                "list_tasks",
-                {
-                    "desiredStatus": status,
-                    "cluster": NAMES.cluster,
-                    "serviceName": NAMES.service,
-                },
-            )
-            for status in ("RUNNING", "STOPPED")
-        ),
-        ("describe_tasks", {"cluster": NAMES.cluster, "tasks": ["arn:task/1", "arn:task/2"]}),
-        ("describe_target_health", {"TargetGroupArn": EXPECTED.target_group}),
-        ("list_service_deployments", {"cluster": NAMES.cluster, "service": NAMES.service}),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("history", "undone"),
-    [
-        ([[]], ""),
-        ([[("SUCCESSFUL", NEW)]], ""),
-        ([[("SUCCESSFUL", NEW), ("ROLLBACK_SUCCESSFUL", NEW)]], "ROLLBACK_SUCCESSFUL!"),
-        ([[("STOPPED", NEW)]], "STOPPED!"),
-        ([[("ROLLBACK_SUCCESSFUL", NEW), ("SUCCESSFUL", NEW)]], ""),
-        ([[("ROLLBACK_SUCCESSFUL", NEW)], [("SUCCESSFUL", NEW)]], ""),
-        ([[("SUCCESSFUL", NEW)], [("ROLLBACK_FAILED", NEW)]], "ROLLBACK_FAILED!"),
-        ([[("ROLLBACK_SUCCESSFUL", NEWER)]], ""),
-    ],
-    ids=["none kept", "good", "rolled back", "stopped", "tried again", "again, on another page",
-         "rolled back, on another page", "somebody's other revision"],
-)  # fmt: skip
-def test_the_newest_deployment_of_the_revision_tells_of_a_rollback_to_that_same_one(
-    history, undone
-):
-    assert look(Asked(GOOD, history=history), EXPECTED).rollback_reason == undone
-
-
-def test_a_rollback_to_the_same_revision_is_red():
-    end, _ = followed(asked=Asked(GOOD, history=[[("ROLLBACK_SUCCESSFUL", NEW)]]))
-    assert end.verdict.outcome.value == "rolled back"
-    assert str(end.verdict.text) == (
-        "careapp-poc:7 runs, but ECS rolled the other changes of the service back: "
-        "ROLLBACK_SUCCESSFUL!"
-    )
-
-
-def test_a_roll_out_that_goes_on_needs_no_history():
-    asked = Asked(ROLLING)
-    assert look(asked, EXPECTED).rollback_reason == ""
-    assert "list_service_deployments" not in [operation for operation, _ in asked.calls]
-
-
-def test_more_tasks_than_one_call_takes_are_asked_for_in_parts():
-    asked = Asked(GOOD)
-    many = [{"taskArns": [f"arn:task/{number}" for number in range(230)]}]
-    asked.pages = lambda *_, desiredStatus, **__: many if desiredStatus == "RUNNING" else []
-    assert len(look(asked, EXPECTED).tasks) == 230
-    parts = [params["tasks"] for operation, params in asked.calls if operation == "describe_tasks"]
-    assert [len(part) for part in parts] == [100, 100, 30]
-
-
-@pytest.mark.parametrize("answer", [None, GOOD | {"status": "DRAINING"}, NO_CLUSTER])
-def test_a_service_that_is_not_there_or_goes_is_none(answer):
-    assert look(Asked(answer), EXPECTED) == NO_SERVICE
-
-
-def test_what_cannot_be_asked_is_not_taken_for_a_missing_service():
-    with pytest.raises(AwsProblem, match="You may not"):
-        look(Asked(DENIED), EXPECTED)
-
-
-def test_the_end_carries_what_was_seen_last():
-    end, _ = followed(ROLLING, GOOD)
-    assert (end.verdict.outcome.value, end.view) == ("runs", answers.all_well())
-
-
 @pytest.mark.parametrize("problem", [THROTTLED, BROKEN_DOWN], ids=["throttled", "AWS failed"])
-def test_a_passing_problem_with_aws_is_told_and_waited_out(problem):
+def test_passing_problem_with_aws_is_told_and_waited_out(problem):
     end, told = followed(ROLLING, *[problem] * 4, GOOD)
-    assert end.verdict.outcome.value == "runs"
+    assert (end.verdict.outcome, end.view) == (Outcome.RUNS, answers.all_well())
     assert told.moments.count(f"AWS does not answer for now: {problem.text}") == 4
 
 
-def test_a_problem_that_does_not_pass_ends_it():
+def test_passing_problems_are_counted_in_a_row():
+    assert followed(*[*[THROTTLED] * 4, ROLLING] * 5, GOOD)[0].verdict.outcome is Outcome.RUNS
     with pytest.raises(AwsProblem, match="Too many requests"):
         followed(ROLLING, THROTTLED)
 
 
-def test_passing_problems_are_counted_in_a_row():
-    end, _ = followed(*[*[THROTTLED] * 4, ROLLING] * 5, GOOD)
-    assert end.verdict.outcome.value == "runs"
-
-
 @pytest.mark.parametrize("problem", [EXPIRED, DENIED], ids=["expired", "denied"])
 def test_credentials_that_fail_half_way_end_it_at_once(problem):
-    told = Told()
-    asked = Asked(ROLLING, problem, GOOD)
+    account = Account(ROLLING, problem, GOOD)
     with pytest.raises(AwsProblem, match=str(problem.text)):
-        asyncio.run(
-            follow(
-                reader(asked),
-                Terms(expected=EXPECTED, patience=answers.PATIENCE),
-                Pace(poll=1e-6),
-                told,
-                Changes(),
-            )
-        )
-    assert len([call for call in asked.calls if call[0] == "describe_services"]) == 2
+        followed(account=account)
+    assert len(account.asked("describe_services")) == 2
 
 
 STATE = (
@@ -232,7 +90,7 @@ STATE = (
 )
 
 
-def test_progress_is_told_when_something_moves_or_half_a_minute_has_passed():
+def test_progress_is_told_when_it_moves_or_half_a_minute_has_passed():
     _, told = followed(*[ROLLING] * 22, GOOD)
     times = [line.rpartition(" [")[2] for line in told.moments if line.startswith(STATE)]
     assert times == ["0:00 of 15:00]", "0:30 of 15:00]", "1:00 of 15:00]"]
@@ -242,78 +100,95 @@ def test_progress_is_told_when_something_moves_or_half_a_minute_has_passed():
 def test_times_are_those_of_aws_s_clock():
     end, told = followed(ROLLING, seconds=1.0, limit=120.0, speed=60.0)
     assert told.moments[1].endswith("[1:00 of 2:00]")
-    assert end.verdict.outcome.value == "too late"
+    assert end.verdict.outcome is Outcome.TOO_LATE
 
 
-@pytest.fixture
-def at_noon(monkeypatch):
+OF_A_WORKER = service(
+    deployment(rows.MAIL.definition, "COMPLETED", runningCount=1, desiredCount=1),
+    desired=1,
+    events=(event(1, 0),),
+)
+
+
+@pytest.mark.parametrize(
+    ("looks", "since", "told"),
+    [
+        (
+            [
+                ROLLING | {"events": [event(1, -1), event(2, 0)]},
+                *[ROLLING | {"events": [event(4, 9), event(3, 5), event(1, -1), event(2, 0)]}] * 2,
+                GOOD,
+            ],
+            None,
+            ["12:00:00 event 2", "12:00:05 event 3", "12:00:09 event 4"],
+        ),
+        # The deployment has gone.
+        ([ROLLING, service(deployment(OLD, "COMPLETED"), events=(event(5, 60),))], None, ["12:01:00 event 5"]),
+        ([GOOD | {"events": [event(number, number) for number in range(50)]}], None, []),
+        # A worker is followed after the web service: by then ECS may have completed its deployment.
+        ([OF_A_WORKER], answers.NOON, ["12:00:00 event 1"]),
+        ([OF_A_WORKER], None, []),
+    ],
+    ids=["of this roll-out, once", "after a rollback", "ended long ago", "of this update", "of an earlier one"],
+)  # fmt: skip
+def test_events_of_this_roll_out_are_told(monkeypatch, looks, since, told):
     monkeypatch.setattr(screen, "now", lambda: answers.NOON)
+    known = {}
+    if looks == [OF_A_WORKER]:
+        known = {
+            "expected": rows.MAIL,
+            "account": Account(*looks, describe_tasks={"tasks": [rows.lasted(60)]}),
+        }
+    lines = followed(*looks, since=since, **known)[1].lastings
+    head = "ECS: (service careapp-poc-service) "
+    assert [line.replace(head, "").rstrip(".") for line in lines] == told
 
 
-@pytest.mark.usefixtures("at_noon")
-def test_events_are_told_once_and_only_those_of_this_roll_out():
-    first = ROLLING | {"events": [event(1, -1), event(2, 0)]}
-    then = ROLLING | {"events": [event(4, 9), event(3, 5), event(1, -1), event(2, 0)]}
-    _, told = followed(first, then, then, GOOD)
-    assert told.lastings == [
-        "12:00:00 ECS: (service careapp-poc-service) event 2.",
-        "12:00:05 ECS: (service careapp-poc-service) event 3.",
-        "12:00:09 ECS: (service careapp-poc-service) event 4.",
-    ]
-
-
-@pytest.mark.usefixtures("at_noon")
-def test_events_after_a_rollback_are_told_though_the_deployment_has_gone():
-    back = service(deployment(OLD, "COMPLETED"), events=(event(5, 60),))
-    _, told = followed(ROLLING, back)
-    assert told.lastings == ["12:01:00 ECS: (service careapp-poc-service) event 5."]
-
-
-def test_a_roll_out_that_ended_long_ago_has_no_new_events():
-    _, told = followed(GOOD | {"events": [event(number, number) for number in range(50)]})
-    assert told.lastings == []
-
-
-def test_the_pace_is_calm_unless_a_rehearsal_sets_another():
-    assert Pace.of({}) == Pace(poll=3.0, speed=1.0)
+def test_pace_is_calm_unless_a_rehearsal_sets_another():
     rehearsed = Pace.of({"CAREAPP_POLL_SECONDS": "0.5", "CAREAPP_CLOCK_SPEED": "20"})
-    assert rehearsed == Pace(poll=0.5, speed=20.0)
-
-
-def test_a_limit_is_minutes_and_settling_five_looks_on_aws_s_clock():
+    assert (Pace.of({}), rehearsed) == (Pace(poll=3.0, speed=1.0), Pace(poll=0.5, speed=20.0))
+    # A limit is minutes, and settling five looks on AWS's clock.
     assert Patience.of(Pace(), 15, 40) == Patience(limit=900, settle=15, notice=40)
-    assert Patience.of(Pace(poll=0.5, speed=20), 15, 40) == Patience(
-        limit=900, settle=50, notice=40
-    )
+    assert Patience.of(rehearsed, 15, 40) == Patience(limit=900, settle=50, notice=40)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "fast", "nan", "inf"])
+def test_pace_that_is_none_is_refused(text):
+    with pytest.raises(Refused, match=f"CAREAPP_POLL_SECONDS: '{text}' is not a number above 0"):
+        Pace.of({"CAREAPP_POLL_SECONDS": text})
 
 
 @pytest.mark.parametrize(
     ("changed", "speed", "looks"),
     [(None, 1.0, 2), (-40.0, 1.0, 2), (-30.0, 1.0, 6), (0.0, 1.0, 16), (-1.0, 20.0, 3)],
 )
-def test_a_change_holds_it_for_what_is_left_of_the_load_balancer_s_time(changed, speed, looks):
-    asked = Asked(GOOD)
-    end, _ = followed(asked=asked, changed=changed, speed=speed)
-    assert end.verdict.outcome.value == "runs"
-    assert [operation for operation, _ in asked.calls].count("describe_services") == looks
+def test_change_holds_it_for_what_is_left_of_the_notice(changed, speed, looks):
+    account = Account(GOOD)
+    end, _ = followed(account=account, changed=changed, speed=speed)
+    assert (end.verdict.outcome, len(account.asked("describe_services"))) == (Outcome.RUNS, looks)
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "fast", "nan", "inf"])
-def test_a_pace_that_is_none_is_refused(text):
-    with pytest.raises(Refused, match=f"CAREAPP_POLL_SECONDS: '{text}' is not a number above 0"):
-        Pace.of({"CAREAPP_POLL_SECONDS": text})
+def seen(monkeypatch, diagnose, *looks):
+    """The end of a roll-out with these looks, and what was told."""
+    left = list(looks)
+    monkeypatch.setattr("tools.rollout.look.look", lambda *_: left.pop(0))
+    return followed(diagnose=diagnose)
 
 
-@pytest.mark.parametrize(
-    ("status", "gone"), [("ACTIVE", False), ("INACTIVE", True), ("DELETE_IN_PROGRESS", True)]
-)
-def test_a_revision_that_is_not_active_is_deregistered(status, gone):
-    class Described:
-        def call(self, _service, _operation, *, taskDefinition):
-            assert taskDefinition == NEW
-            return {"taskDefinition": {"status": status}}
+def test_gate_ends_with_the_diagnosis(monkeypatch):
+    found = rows.diagnosis("image-missing")
+    end, _ = seen(monkeypatch, lambda: found, rows.STARTING, rows.FAILS, rows.FAILS)
+    assert (end.verdict.outcome, end.verdict.diagnosis) == (Outcome.CERTAIN, found)
 
-    assert is_deregistered(Described(), NEW) is gone
+
+def test_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
+    def broken():
+        raise ValueError("oops")
+
+    end, told = seen(monkeypatch, broken, rows.STARTING, rows.FAILS, rows.WELL, rows.WELL)
+    assert (end.verdict.outcome, end.verdict.diagnosis) == (Outcome.RUNS, None)
+    failed = "The diagnosis itself failed (ValueError: oops); try `./careapp doctor`."
+    assert failed in told.moments
 
 
 def test_waits_are_measured_on_the_local_cloud_s_own_clock(tmp_path, monkeypatch):
@@ -325,3 +200,65 @@ def test_waits_are_measured_on_the_local_cloud_s_own_clock(tmp_path, monkeypatch
     begun = local_cloud.monotonic()
     facts.write_text(json.dumps(told | {"time": "2026-11-26T12:05:00+00:00"}))
     assert (local_cloud.monotonic() - begun) * 20 == pytest.approx(300)
+
+
+WORKERS = {"mail": {}, "off": {"count": 0}, "sms": {}}
+
+
+@pytest.fixture
+def program(monkeypatch):
+    """Runs a program's update with workers; what the gate followed, and which workers the doctor read last."""
+
+    def run(names, failing=()):
+        read, followed = [], []
+        workers = {name: {"command": "sleep 1", **WORKERS[name]} for name in names}
+        settings = stacks.choices(workers=json.dumps(workers))
+
+        async def follow(reader, *_others):
+            followed.append(reader.expected.revision)
+            bad = reader.expected.names.process in failing
+            outcome = Outcome.BECAME_UNHEALTHY if bad else Outcome.RUNS
+            return End(Verdict(outcome=outcome, text=verbatim("so")), Rollout())
+
+        async def causes(diagnose, *_others):
+            read.append(sorted(diagnose.keywords["workers"]))
+            return ""
+
+        monkeypatch.setattr("tools.rollout.gate.follow", follow)
+        monkeypatch.setattr("tools.rollout.gate.causes", causes)
+        monkeypatch.setattr("tools.rollout.gate._diagnosis", lambda _: "THE DIAGNOSIS")
+        monkeypatch.setattr("tools.rollout.gate.is_deregistered", lambda *_: False)
+        monkeypatch.setattr(pulumi.log, "info", lambda *_others, **_more: None)
+
+        async def work():
+            known = {each.name: made(each.name) for each in settings.workers}
+            arns = {"definition": NEW, "target_group": "group", "page_url": "http://page"}
+            await update.follow_all(arns, settings, Changes(), Log(None), known)
+
+        try:
+            asyncio.run(work())
+        except RolloutFailed as failed:
+            read.append(str(failed))
+        return followed, read
+
+    return run
+
+
+def made(name):
+    """An ECS service of the program, with its outputs."""
+    arn = f"{answers.ARN}:task-definition/careapp-poc-worker-{name}:7"
+    service, definition = map(pulumi.Output.from_input, (f"arn:service/{name}", arn))
+    return SimpleNamespace(id=service, task_definition=definition)
+
+
+WEB, MAIL, SMS = "careapp-poc:7", "careapp-poc-worker-mail:7", "careapp-poc-worker-sms:7"
+
+
+def test_workers_with_tasks_are_followed_after_the_web_service(program):
+    assert program(WORKERS) == ([WEB, MAIL, SMS], [["mail", "off", "sms"]])
+    assert program([]) == ([WEB], [[]])
+
+
+def test_worker_that_fails_makes_the_update_red_at_once(program):
+    followed, [failed] = program(WORKERS, failing=["mail"])
+    assert (followed, "THE DIAGNOSIS" in failed) == ([WEB, MAIL], True)

@@ -56,38 +56,42 @@ def test_what_the_version_that_runs_passes_is_taken(running, wanted, before):
     refuse_outage(a.choices(**wanted), before)
 
 
-def test_another_path_is_refused_with_the_three_updates_that_work(running):
-    with pytest.raises(pulumi.RunError) as refused:
-        refuse_outage(a.choices(healthPath="/up"), changes())
-    said = str(refused.value)
-    assert "healthPath: /up is refused: the version that runs answers /up with 404" in said
-    assert [line.strip() for line in said.splitlines()[1:]] == [
-        "pulumi config set healthPath /health",
-        "pulumi config set healthMatcher 200,404",
-        "pulumi up",
-        "pulumi config set healthPath /up",
-        "pulumi up",
-        "pulumi config set healthMatcher 200",
-        "pulumi up",
-    ]
-
-
-def test_another_matcher_alone_needs_two_updates(running):
-    with pytest.raises(
-        pulumi.RunError, match="the version that answers /health with 204"
-    ) as refused:
-        refuse_outage(a.choices(healthMatcher="204"), changes())
-    assert [line.strip() for line in str(refused.value).splitlines()[1:]] == [
-        "pulumi config set healthMatcher 200,204",
-        "pulumi up",
-        "pulumi config set healthMatcher 204",
-        "pulumi up",
-    ]
-
-
-def test_the_first_of_the_updates_takes_what_the_old_path_answers_too(running):
-    with pytest.raises(pulumi.RunError, match="config set healthMatcher 204,200,404\n"):
-        refuse_outage(a.choices(healthPath="/up"), changes(matcher="204"))
+@pytest.mark.parametrize(
+    ("wanted", "before", "why", "commands"),
+    [
+        (
+            {"healthPath": "/up"},
+            changes(),
+            "healthPath: /up is refused: the version that runs answers /up with 404",
+            "healthPath /health, healthMatcher 200,404; healthPath /up; healthMatcher 200",
+        ),
+        # Another matcher alone needs two updates.
+        (
+            {"healthMatcher": "204"},
+            changes(),
+            "the version that answers /health with 204",
+            "healthMatcher 200,204; healthMatcher 204",
+        ),
+        # The first of the updates takes what the old path answers, too.
+        (
+            {"healthPath": "/up"},
+            changes(matcher="204"),
+            "with 404",
+            "healthPath /health, healthMatcher 204,200,404; healthPath /up; healthMatcher 200",
+        ),
+    ],
+)
+def test_check_that_would_fail_is_refused_with_updates_that_work(
+    running, wanted, before, why, commands
+):
+    with pytest.raises(pulumi.RunError, match=why) as refused:
+        refuse_outage(a.choices(**wanted), before)
+    shown = [line.strip() for line in str(refused.value).splitlines()[1:]]
+    expected = []
+    for update in commands.split("; "):
+        expected += [f"pulumi config set {each}" for each in update.split(", ")]
+        expected.append("pulumi up")
+    assert shown == expected
 
 
 @pytest.mark.parametrize(("path", "answers"), [("/broken", "with 500"), ("/old", "with 302")])

@@ -1,500 +1,155 @@
-"""What the doctor says of a roll-out: it ends one that cannot succeed, and makes one with a cause red."""
+"""The gate's judgement: the rows, every situation of the doctor, and what is asked."""
 
-import asyncio
-from dataclasses import replace
-from datetime import timedelta
-from functools import cache
+from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.aws.errors import AwsProblem
-from tools.aws.pace import Pace
 from tools.diagnosis.catalogue import PAGE
-from tools.doctor.diagnose import judge
-from tools.doctor.screen import plain
-from tools.i18n import t
-from tools.rollout import gate as gate_loop
 from tools.rollout import judge as rules
-from tools.rollout import say as words
-from tools.rollout.gate import follow
-from tools.rollout.look import Reader
-from tools.rollout.verdict import Outcome, Terms
-from tools.snapshot.deletions import Deletion
-from tools.snapshot.rds import Pause
-from tools.snapshot.records import Part, Traffic
+from tools.rollout.look import Question
+from tools.rollout.verdict import Outcome
 from tools.snapshot.rollout import Rollout
-from tools.tests import stacks as a
-from tools.tests.conftest import Told
+from tools.tests import said
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.rollout import rollout_answers as answers
-from tools.tests.rollout.rollout_answers import EXPECTED, NEW, NOON, OLD, deployment, target, task
-
-EXCUSED = {
-    *("too-few-tasks", "rolled-back", "roll-out-failed"),
-    *("fargate-quota-small", "subnets-full", "tasks-die", "workers-die"),
-    *("job-schedule-differs", "job-role-denied", "job-not-started", "job-command-missing"),
-    *("job-timed-out", "job-failed"),
-}
-ANSWERS = "GET / answers 200."
-UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
-
-
-@pytest.fixture
-def gate(monkeypatch):
-    """Asks the gate for causes while doctor sees one snapshot after the other; the screen, the log."""
-    monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
-    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 0.05)
-
-    def found(*snapshots, counts=(1,), gone=()):
-        looks, log = list(snapshots), Told()
-        found.log = log
-
-        def diagnose():
-            return judge(looks.pop(0) if len(looks) > 1 else looks[0])
-
-        return asyncio.run(gate_loop.causes(diagnose, log, counts, gone)), log.lastings
-
-    return found
-
-
-def test_the_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    here = replace(EXPECTED, definition=stack.definition)
-    given = a.choices(healthTimeout="4")
-    reader = Reader.of(stack.session, given, here)
-    found = reader.diagnose()
-    assert "health-check-drifted" in {each.id for each in found.findings}
-    assert "The diagnosis itself failed" not in gate_loop._diagnosis(reader)
-
-
-def causing(snapshot):
-    return {each.id for each in judge(snapshot).causes}
-
-
-@pytest.mark.parametrize("name", [each for each in SITUATIONS if causing(SITUATIONS[each])])
-def test_every_cause_is_red_but_those_that_are_excused(gate, name):
-    screen, _ = gate(SITUATIONS[name])
-    assert bool(screen) == bool(causing(SITUATIONS[name]) - EXCUSED)
-    if screen:
-        assert screen == plain(judge(SITUATIONS[name]))
-
-
-@pytest.mark.parametrize("name", [each for each in SITUATIONS if not causing(SITUATIONS[each])])
-def test_what_is_no_cause_leaves_it_green(gate, name):
-    assert gate(SITUATIONS[name])[0] == ""
-
-
-def test_tasks_that_died_before_are_no_reason(gate):
-    died = [a.ended("Essential container in task exited", name * 32, code=1) for name in "bc"]
-    snapshot = a.stack(tasks=(a.task(), *died))
-    assert causing(snapshot) == {"tasks-die"}
-    assert gate(snapshot) == ("", [ANSWERS])
-    assert gate.log.warnings == [
-        "2 tasks failed within the last hour and were replaced: Read the last lines of its log: "
-        "./careapp logs --previous -s poc"
-    ]
-
-
-def test_a_rule_that_this_update_is_about_to_delete_is_no_warning(gate):
-    wider = SITUATIONS["balancer-lets-more-in"]
-    rule, route = (
-        Deletion(f"aws:{kind}", "old", {})
-        for kind in ("vpc/securityGroupIngressRule:SecurityGroupIngressRule", "ec2/route:Route")
-    )
-    for gone, count in (((), 1), ((route,), 1), ((route, rule), 0)):
-        assert gate(wider, gone=gone)[0] == ""
-        assert len(gate.log.warnings) == count
-
-
-def test_a_cause_that_the_next_look_does_not_show_is_none(gate):
-    closed = a.stack(network=a.network(groups=a.groups(db_in=())))
-    assert gate(closed, a.stack()) == ("", [ANSWERS])
-    assert "The tasks cannot reach the database" in gate(closed, closed)[0]
-
-
-def test_what_could_not_be_looked_at_is_told_and_leaves_it_green(gate):
-    hidden = a.stack(database=a.DENIED, execution=UNREACHABLE, image=UNREACHABLE, quota=a.DENIED)
-    screen, lines = gate(hidden)
-    assert screen == ""
-    assert lines == [
-        "it runs, but the doctor could not read everything. Not read: "
-        "the execution role, the image. AWS did not return it. Try again.",
-        "it runs, but the doctor could not read everything. Not read: "
-        "the database. me has no permission for iam:GetRole on *. Allow iam:GetRole in IAM, or use another "
-        "profile.",
-        ANSWERS,
-    ]
-    assert gate(a.stack(quota=a.DENIED, alarms=a.DENIED)) == ("", [ANSWERS])
-
-
-def test_a_pause_is_told_and_leaves_it_green(gate):
-    database = a.database(status="stopped", pause=Pause(a.NOW))
-    paused = a.stack(service=a.service(desired=0, running=0), database=database, page=None)
-    assert gate(paused) == ("", [str(words.PAUSED)])
-
-
-def test_no_task_is_red_unless_the_stack_file_asks_for_none(gate):
-    screen, _ = gate(SITUATIONS["scaled-to-zero"], counts=(1, 2))
-    assert "The service is set to run no task" in screen
-    assert gate(SITUATIONS["scaled-to-zero"], counts=(0,))[0] == ""
-
-
-def test_what_the_page_answers_is_told_in_a_line(gate):
-    assert gate(a.stack()) == ("", ["GET / answers 200."])
-    assert gate(a.stack(page=a.page(database=500)))[1] == [
-        "GET / answers 200. GET /health/db answers 500."
-    ]
-    to = a.page(ended_at="http://careapp-poc-alb.example/en/")
-    assert gate(a.stack(page=to))[1] == [
-        "GET / leads to http://careapp-poc-alb.example/en/, which answers 200."
-    ]
-    login = a.page(302, leads_to="https://login.example.com/")
-    assert gate(a.stack(page=login))[1] == ["GET / redirects to https://login.example.com/."]
-    assert gate(a.stack(page=None)) == ("", [])
-
-
-def test_a_page_that_cannot_be_reached_from_here_is_told_and_leaves_it_green(gate):
-    screen, lines = gate(a.stack(page=UNREACHABLE))
-    assert (screen, lines) == ("", ["the page was not requested: AWS did not return it."])
-
-
-def test_an_error_of_the_page_is_red_at_the_second_look(gate):
-    failing = a.stack(page=a.page(500))
-    assert "1. [cause] The page / answers with error 500" in gate(failing, failing, a.stack())[0]
-
-
-def test_a_page_that_answers_503_has_time_to_warm_up(gate, monkeypatch):
-    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 60)
-    warming = a.stack(page=a.page(503))
-    assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
-
-
-def test_an_app_that_has_yet_to_find_its_database_has_the_same_time(gate, monkeypatch):
-    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 60)
-    warming = replace(SITUATIONS["app-database-away"], page=Part(a.page(503)))
-    assert gate(*[warming] * 5, a.stack()) == ("", [ANSWERS])
-
-
-def test_the_gate_ends_with_the_first_look_that_finds_the_page_well(gate, monkeypatch):
-    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 60)
-    # A third look would find an error.
-    assert gate(a.stack(page=a.page(503)), a.stack(), a.stack(page=a.page(500)))[0] == ""
-
-
-def test_a_page_that_still_answers_503_after_that_is_red(gate):
-    assert "The page / answers with error 503" in gate(a.stack(page=a.page(503)))[0]
-
-
-def test_a_503_with_a_deeper_cause_has_no_time_to_warm_up(gate, monkeypatch):
-    monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", 60)
-    stopped = a.stack(page=a.page(503), database=a.database(status="stopped"))
-    screen = gate(stopped, stopped, a.stack())[0]
-    assert "1. [cause] The database is stopped" in screen
-    assert "- [consequence] The page / answers with error 503" in screen
-
-
-def test_a_warning_of_a_green_roll_out_is_one_line_with_its_fix(gate):
-    assert gate(SITUATIONS["task-role-cannot-read-secret"]) == ("", [ANSWERS])
-    [warning] = gate.log.warnings
-    head, _, command = warning.partition(" aws ")
-    assert head == "The task role has no permission to read the secret of the database: Allow it:"
-    assert command.startswith("iam put-role-policy ")
-    assert "\n" not in warning
-
-
-STOPPED = {
-    "startedBy": "ecs-svc/1",
-    "lastStatus": "STOPPED",
-    "desiredStatus": "STOPPED",
-    "stoppedReason": "Essential container in task exited",
-    "stoppingAt": NOON + timedelta(seconds=40),
-}
-CERTAIN = sorted(
-    name
-    for name in SITUATIONS
-    if any(each.facts.certain for each in judge(SITUATIONS[name]).causes)
+from tools.tests.rollout.judge_rows import (
+    BAKES,
+    CERTAIN,
+    FAILS,
+    GOING,
+    ROWS,
+    SERVES,
+    STARTING,
+    UNFAILED,
+    WELL,
+    WRONG,
+    diagnosis,
+    finding,
+    shifting,
+    unbroken,
 )
-MAY_PASS = sorted(SITUATIONS.keys() - set(CERTAIN))
+from tools.tests.rollout.rollout_answers import judged
 
 
-def view(*tasks, healthy=0, older=True, failed=1):
-    """A deployment with these tasks, of which so many are healthy targets."""
-    new = deployment(NEW, "IN_PROGRESS", runningCount=0, failedTasks=failed)
-    old = [deployment(OLD, "COMPLETED", primary=False, id="ecs-svc/0")] if older else []
-    targets = [target(number, "healthy") for number in range(1, healthy + 1)]
-    return answers.view(new, *old, tasks=tasks, targets=targets)
+@pytest.mark.parametrize("name", ROWS)
+def test_verdict_of_the_last_look(name):
+    *before, last = ROWS[name].judge()
+    assert {each.outcome for each in before} <= {GOING}
+    assert (last.outcome, last.stop) == (ROWS[name].outcome, ROWS[name].stop)
 
 
-FAILING = view(task(9, **STOPPED))
-STARTING = view(task(9, lastStatus="PENDING", startedBy="ecs-svc/1"), failed=0)
+def test_verdict_is_said_in_a_sentence():
+    given = {name: each.judge()[-1].text for name, each in ROWS.items()}
+    said.check(Path(__file__).parent / "verdicts.txt", {k: v.__str__ for k, v in given.items()})
 
 
-@cache
-def diagnosis(name):
-    """The doctor's diagnosis of a situation; of a healthy stack without a name."""
-    return judge(SITUATIONS[name] if name else a.stack())
-
-
-def judged(*reads, first=STARTING, page_worked=False):
-    """Judge (view, situation) pairs one after the other, after a first look; the verdicts."""
-    found = [diagnosis(each) if isinstance(each, str) else judge(each) for _, each in reads]
-    verdicts = answers.judged(
-        first,
-        *(now for now, _ in reads),
-        answer=lambda *_: answers.told(found.pop(0)),
-        page_worked=page_worked,
-    )
-    assert not verdicts[0].final
-    early = (Outcome.CERTAIN, Outcome.WRONG, Outcome.OUTSIDE)
-    return [each if each.outcome in early else None for each in verdicts[1:]]
-
-
-@pytest.mark.parametrize("name", CERTAIN)
-def test_the_second_diagnosis_with_the_same_certain_cause_ends_it(name):
-    first, second = judged((FAILING, name), (FAILING, name))
-    assert first is None
-    assert second.outcome is Outcome.CERTAIN
-    titles = [str(each.title) for each in diagnosis(name).causes if each.facts.certain]
-    assert str(second.text) == (
-        f"careapp-poc:7 cannot become healthy, and waiting does not change that: {titles[0]}. "
-        f"ECS starts tasks until 3 have failed, and then rolls back to careapp-poc:6."
-    )
-
-
-def test_without_an_older_version_ecs_gives_up():
-    alone = view(task(9, **STOPPED), older=False)
-    _, verdict = judged(*[(alone, "image-missing")] * 2)
-    assert str(verdict.text).endswith("have failed, and then gives up.")
-
-
+@pytest.mark.parametrize("strategy", ["CANARY", "LINEAR", "BLUE_GREEN"])
 @pytest.mark.parametrize(
-    ("why", "now"),
+    ("failed", "cause", "outcome"),
     [
-        ("nothing has failed", view(task(9))),
-        ("another deployment's task", view(task(9, **STOPPED | {"startedBy": "ecs-svc/0"}))),
-        ("stopped by a person", view(task(9, **STOPPED | {"stopCode": "UserInitiated"}))),
-        ("a task serves", view(task(9, **STOPPED), task(1), healthy=1)),
-        ("no service", Rollout(expected=NEW)),
+        ((0, 3), "crash", CERTAIN),
+        ((0, 2), "crash", GOING),
+        ((0, 1, 1), "crash-by-program", CERTAIN),
+        ((0, 1), "crash-by-program", GOING),
+        ((59,), "crash", GOING),  # after an interrupted up
+        ((59, 60), "crash", CERTAIN),
     ],
 )
-def test_without_a_failed_task_of_this_deployment_nothing_is_certain(why, now):
-    assert judged(*[(now, "image-missing")] * 3) == [None] * 3, why
+def test_gate_stops_a_deployment_without_a_breaker(strategy, failed, cause, outcome):
+    looks = [unbroken(each, strategy if each else "CANARY") for each in failed]
+    last = judged(*looks, answer=finding(cause))[-1]
+    assert (last.outcome, last.stop) == (outcome, outcome is CERTAIN)
+    if cause == "crash" and last.stop:
+        assert str(last.text).startswith(f"{failed[-1]} tasks of careapp-poc:7 have failed, and ")
 
 
-@pytest.mark.parametrize("earlier", [task(9, startedBy="ecs-svc/1"), task(9, **STOPPED)])
-def test_a_task_that_this_update_found_there_says_nothing_of_what_it_deploys(earlier):
-    """An update that corrects the health check's path finds tasks that the old path failed."""
-    reads = [(FAILING, "health-path-missing")] * 3
-    assert judged(*reads, first=view(earlier)) == [None] * 3
+def doctors(causes, now=BAKES, count=2, **known):
+    """The early verdicts on looks after a first one, where the doctor finds these situations."""
+    looks = [now] * count if isinstance(now, Rollout) else now
+    given = judged(STARTING, *looks, answer=finding(causes), **known)
+    early = (CERTAIN, WRONG, Outcome.OUTSIDE)
+    return [each if each.outcome in early else None for each in given[1:]]
 
 
-def replacing(state="unhealthy", active=(1, 2), **changes):
-    """One task fails the health check; ECS has started its replacement, and stops it only later."""
-    created = {2: NOON + timedelta(seconds=50)}
-    tasks = [
-        task(number, startedBy="ecs-svc/1", createdAt=created.get(number, NOON))
-        for number in active
-    ]
-    new = deployment(NEW, "IN_PROGRESS", desiredCount=1)
-    return answers.view(new, tasks=tasks, targets=[target(1, state)], desired=1, **changes)
+SURE = sorted(n for n in SITUATIONS if any(e.facts.certain for e in diagnosis(n).causes))
+MAY_PASS = sorted(SITUATIONS.keys() - set(SURE))
 
 
-def test_a_task_that_ecs_replaces_has_failed_before_it_stops():
-    _, verdict = judged(*[(replacing(), "health-path-missing")] * 2)
-    assert verdict.outcome is Outcome.CERTAIN
-    assert str(verdict.text).endswith("have failed, and then gives up.")
+@pytest.mark.parametrize("name", SURE)
+def test_certain_cause_ends_it_at_the_second_diagnosis(name):
+    first, second = doctors(name, FAILS)
+    assert (first, second.outcome) == (None, CERTAIN)
+    title = next(str(each.title) for each in diagnosis(name).causes if each.facts.certain)
+    assert f"does not change that: {title}. ECS starts tasks until 3" in str(second.text)
 
 
-def test_an_unhealthy_task_has_failed_before_ecs_replaces_it():
-    now = replacing(active=(1,))
-    _, verdict = judged(*[(now, "health-path-missing")] * 2)
-    assert (verdict.outcome, verdict.stop) == (Outcome.CERTAIN, False)
-    assert "The health check's path /helth does not exist in the app. ECS starts" in str(
-        verdict.text
-    )
+PAGE_FAILS = {n for n in SITUATIONS if any(e.facts.subject == PAGE for e in diagnosis(n).findings)}
+WARMS_UP = {"page-unavailable", "page-waits-for-database"}
 
 
-PATIENT = replacing(active=(1,), healthCheckGracePeriodSeconds=300)
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_page_of_a_healthy_version_is_wrong_if_it_worked(name):
+    """Where it did not work before, only by the version's own error."""
+    if name != "page-errors":
+        assert doctors(name, count=3) == [None] * 3
+    if name not in PAGE_FAILS or name in WARMS_UP:
+        assert doctors(name, count=3, page_worked=True) == [None] * 3
+    elif name != "no-listener":
+        first, second = doctors(name, page_worked=True)
+        assert (first, second.outcome, second.stop) == (None, WRONG, True)
+        assert second.diagnosis is diagnosis(name)
 
 
-@pytest.mark.parametrize("now", [replacing("initial"), PATIENT])
-def test_a_task_that_may_still_start_is_not_certain(now):
-    assert judged(*[(now, "health-path-missing")] * 3) == [None] * 3
-
-
-def test_two_different_causes_do_not_agree():
-    assert judged((FAILING, "image-missing"), (FAILING, "secret-missing")) == [None, None]
-
-
-def test_a_task_that_became_healthy_meanwhile_starts_the_count_again():
-    missing = "image-missing"
-    serving = view(task(9, **STOPPED), task(1), healthy=1)
-    assert judged((FAILING, missing), (serving, missing), (FAILING, missing)) == [None] * 3
+@pytest.mark.parametrize("name", sorted(WARMS_UP))
+def test_page_that_may_warm_up_is_wrong_after_its_time(name, monkeypatch):
+    assert doctors(name, count=5, page_worked=True) == [None] * 5
+    monkeypatch.setattr(rules, "WARM_UP_SECONDS", 0)
+    assert doctors(name, page_worked=True)[1].outcome is WRONG
 
 
 @settings(deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from([FAILING, view(task(9)), view(task(9, **STOPPED), task(1), healthy=1)]),
-            st.sampled_from(MAY_PASS),
-        ),
-        max_size=12,
-    )
-)
-def test_no_history_of_causes_that_may_pass_is_called_certain(history):
-    assert set(judged(*history, (answers.all_well(), ""))) == {None}
+@given(st.lists(st.tuples(st.sampled_from([FAILS, UNFAILED["nothing"], SERVES]),
+                          st.sampled_from(MAY_PASS)), max_size=12))  # fmt: skip
+def test_causes_that_may_pass_are_never_certain(history):
+    looks = [*(now for now, _ in history), WELL]
+    assert set(doctors((*(name for _, name in history), ""), looks)) == {None}
 
 
 @settings(deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(CERTAIN), st.sampled_from(MAY_PASS)), max_size=6))
+@given(st.lists(st.tuples(st.sampled_from(SURE), st.sampled_from(MAY_PASS)), max_size=6))
 def test_one_wrong_read_between_others_is_not_believed(history):
     """AWS is eventually consistent: a role or a secret may be missing in one read, and exist in the next."""
-    reads = [(FAILING, name) for pair in history for name in pair]
-    assert set(judged(*reads, (answers.all_well(), ""))) == {None}
-
-
-def baking(**changes):
-    """A deployment whose tasks all serve, and which ECS still watches."""
-    primary = deployment(NEW, "IN_PROGRESS", **changes)
-    return answers.view(primary, tasks=[task(1), task(2)], targets=[target(1), target(2)])
-
-
-RAISES = replace(SITUATIONS["app-raises"], page=SITUATIONS["page-errors"].page)
-
-
-@pytest.mark.parametrize("snapshot", [SITUATIONS["page-errors"], RAISES])
-def test_a_healthy_version_whose_page_fails_twice_is_wrong(snapshot):
-    first, second = judged((baking(), snapshot), (baking(), snapshot))
-    assert (first, second.outcome) == (None, Outcome.WRONG)
-    cause = judge(snapshot).causes[0].title
-    assert str(second.text) == f"careapp-poc:7: its tasks are healthy, but its page fails: {cause}"
-
-
-@pytest.mark.parametrize("name", sorted(SITUATIONS.keys() - {"page-errors"}))
-def test_nothing_but_the_page_s_own_error_calls_a_healthy_version_wrong(name):
-    assert judged(*[(baking(), name)] * 3) == [None] * 3
+    causes = [name for pair in history for name in pair]
+    assert set(doctors((*causes, ""), [*[FAILS] * len(causes), WELL])) == {None}
 
 
 @pytest.mark.parametrize(
-    "view",
-    [
-        answers.all_well(),
-        baking(pendingCount=1),
-        answers.view(
-            deployment(NEW, "IN_PROGRESS"),
-            deployment(OLD, "COMPLETED", primary=False, runningCount=1),
-            tasks=[task(1), task(2)],
-            targets=[target(1), target(2)],
-        ),
-        answers.view(deployment(NEW, "IN_PROGRESS"), tasks=[task(1), task(2)], targets=[target(1)]),
-    ],
-)
-def test_only_a_deployment_that_bakes_is_tried(view):
-    assert judged(*[(view, "page-errors")] * 3) == [None] * 3
+    ("stage", "asked"),
+    [("PRODUCTION_TRAFFIC_SHIFT", True), ("POST_PRODUCTION_TRAFFIC_SHIFT", True), ("BAKE_TIME", True),
+     ("CLEAN_UP", False), ("TEST_TRAFFIC_SHIFT", False)],
+)  # fmt: skip
+def test_page_is_asked_by_the_test_rule_until_ecs_lets_go(stage, asked):
+    questions = []
+
+    def answer(question, _):
+        questions.append(question)
+        return answers.told(diagnosis("page-errors"))
+
+    verdict = judged(*[shifting(stage)] * 2, answer=answer, page_worked=True)[-1]
+    assert questions == [Question.TEST_PAGE] * 2 * asked
+    assert (verdict.outcome, verdict.stop) == ((WRONG, True) if asked else (GOING, False))
 
 
-PAGE_FAILS = sorted(
-    name for name in SITUATIONS if any(e.facts.subject == PAGE for e in diagnosis(name).findings)
-)
-LASTING = sorted(set(PAGE_FAILS) - {"page-unavailable", "page-waits-for-database", "no-listener"})
-NO_DATABASE = a.stack(
-    page=SITUATIONS["page-silent"].page.value, database=a.database(status="stopped")
-)
+def test_page_that_answers_is_asked_every_ten_seconds():
+    asked = []
 
+    def answer(question, _):
+        asked.append(question)
+        return answers.told(diagnosis(""))
 
-@pytest.mark.parametrize("name", LASTING)
-def test_a_page_that_worked_before_the_update_and_fails_twice_is_wrong_whatever_the_cause(name):
-    first, second = judged(*[(baking(), name)] * 2, page_worked=True)
-    assert (first, second.outcome, second.stop) == (None, Outcome.WRONG, True)
-    assert second.diagnosis is diagnosis(name)
-
-
-HANGS = "careapp-poc:7: its tasks are healthy, but its page fails: The database is stopped"
-
-
-@pytest.mark.parametrize(
-    ("revision", "old", "outcome", "stop"),
-    [
-        (OLD, 2, Outcome.WRONG, True),
-        (OLD, 0, Outcome.OUTSIDE, False),
-        (NEW, 2, Outcome.WRONG, True),  # as `retry` makes it
-    ],
-)
-def test_a_cause_outside_of_the_version_is_rolled_back_while_old_tasks_serve(
-    revision, old, outcome, stop
-):
-    before = deployment(revision, "COMPLETED", primary=False, runningCount=old)
-    now = baking()
-    both = replace(
-        now.service,
-        deployments=(*now.service.deployments, *answers.view(before).service.deployments),
-        traffic=Traffic("BAKE_TIME", 100.0),
-    )
-    _, second = judged(*[(replace(now, service=both), NO_DATABASE)] * 2, page_worked=True)
-    assert (second.outcome, second.stop) == (outcome, stop)
-    assert str(second.text).startswith(HANGS)
-    assert str(second.text).endswith("a rollback would not help") is not stop
-
-
-@pytest.mark.parametrize("name", ["page-unavailable", "page-waits-for-database"])
-def test_one_that_may_warm_up_is_wrong_only_once_its_time_has_passed(name, monkeypatch):
-    assert judged(*[(baking(), name)] * 5, page_worked=True) == [None] * 5
-    monkeypatch.setattr(rules, "WARM_UP_SECONDS", 0)
-    _, second = judged(*[(baking(), name)] * 2, page_worked=True)
-    assert second.outcome is Outcome.WRONG
-
-
-@pytest.mark.parametrize("name", sorted(SITUATIONS.keys() - set(PAGE_FAILS)))
-def test_a_page_that_worked_and_still_works_is_not_wrong(name):
-    assert judged(*[(baking(), name)] * 3, page_worked=True) == [None] * 3
-
-
-def test_a_failure_that_the_next_look_does_not_show_is_none():
-    reads = [(baking(), "page-silent"), (baking(), "")]
-    assert judged(*reads, page_worked=True) == [None] * 2
-
-
-def test_a_page_that_fails_later_is_wrong_as_long_as_ecs_has_not_let_go():
-    """The page is requested again after ten of AWS's seconds, that is at every fourth look."""
-    first, *others = judged(
-        *[(baking(), each) for each in ("", "page-silent", "page-silent")] + [(baking(), "")] * 4
-    )
-    assert first is None
-    assert [each and each.outcome for each in others[:5]] == [None, None, None, None, Outcome.WRONG]
-
-
-FAILS = [STARTING, FAILING, FAILING]
-
-
-def followed(diagnose, reads, monkeypatch):
-    looks = list(reads)
-    monkeypatch.setattr("tools.rollout.look.look", lambda *_: looks.pop(0))
-    told, terms = Told(), Terms(expected=EXPECTED, patience=answers.PATIENCE)
-    ending = follow(answers.reader(None, diagnose), terms, Pace(poll=0.001), told)
-    return asyncio.run(ending), told.moments
-
-
-def test_the_gate_ends_with_the_diagnosis(monkeypatch):
-    end, _ = followed(lambda: diagnosis("image-missing"), FAILS, monkeypatch)
-    assert end.verdict.outcome is Outcome.CERTAIN
-    assert end.verdict.diagnosis.causes[0].id == "image-missing"
-
-
-def test_a_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
-    def broken():
-        raise ValueError("oops")
-
-    end, lines = followed(broken, [STARTING, FAILING, *[answers.all_well()] * 2], monkeypatch)
-    assert (end.verdict.outcome, end.verdict.diagnosis) == (Outcome.RUNS, None)
-    assert "The diagnosis itself failed (ValueError: oops); try `./careapp doctor`." in lines
-
-
-def test_the_text_says_what_to_do(monkeypatch):
-    end, _ = followed(lambda: diagnosis("image-missing"), FAILS, monkeypatch)
-    shown = words.failed(end, EXPECTED, "THE DIAGNOSIS", deregistered=False)
-    assert shown.startswith("the roll-out failed: careapp-poc:7 cannot become healthy")
-    assert "THE DIAGNOSIS\n\nWhat to do: remove the cause above, then `pulumi up`." in shown
-    assert "./careapp retry -s poc" in shown
+    judged(*[shifting("BAKE_TIME")] * 9, answer=answer, every=5)
+    assert len(asked) == 5

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from stack.load_balancer import SMOKE_REQUESTS
 from stack.names import TEST_HEADER, TEST_RULE_PRIORITY, StackNames
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import judge
@@ -14,14 +15,14 @@ from tools.rollout import judge as rules
 from tools.rollout.act import Stoppable, stop
 from tools.rollout.gate import Turns
 from tools.rollout.look import Reader, Seen
-from tools.rollout.verdict import SETTLE_READS, Outcome, Terms, judge_view
+from tools.rollout.verdict import SETTLE_READS, Outcome, Terms
 from tools.snapshot import elb, page
 from tools.snapshot.records import PauseHook, Traffic
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
 from tools.tests.rollout import rollout_answers as answers
+from tools.tests.rollout.judge_rows import diagnosis
 from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment
-from tools.tests.rollout.test_judge import diagnosis
 from tools.tests.snapshot import test_page
 from tools.tests.snapshot.test_page import SILENCE
 
@@ -112,24 +113,44 @@ def by_rule(server, monkeypatch):
 
 
 def test_a_page_that_answers_every_request_lets_ecs_go_on(by_rule):
-    new = New(by_rule, smokeRequests="7")
+    new = New(by_rule)
     assert new.judge() is None
-    assert by_rule.asked_by_rule == [None, *["drawn"] * 7]
+    assert by_rule.asked_by_rule == [None, *["drawn"] * SMOKE_REQUESTS]
     assert new.ecs.answers == CONTINUED
     assert new.told.lastings == [
-        "before any request of a user: its page / answered 7 of 7 requests; ECS goes on with it"
+        "before any request of a user: its page / answered 10 of 10 requests; ECS goes on with it"
     ]
     assert new.judge() is None
     assert new.ecs.answers == CONTINUED, "a hook that ECS still shows is answered once"
 
 
-def test_one_request_of_ten_that_fails_twice_is_wrong_before_any_user_meets_it(by_rule):
-    by_rule.new = [200] * 4 + [500] + [200] * 8 + [500]
-    new = New(by_rule)
-    assert new.judge() is None
-    found = new.judge()
-    assert (found.outcome, found.diagnosis) == (Outcome.WRONG, diagnosis("page-errors"))
-    assert new.ecs.answers == []
+@pytest.mark.parametrize(
+    ("new", "users", "cause", "answers", "outcome"),
+    [
+        ([200] * 4 + [500] + [200] * 8 + [500], 200, "page-errors", [], Outcome.WRONG),
+        ([500, 500, 500, 200], 200, "page-errors", CONTINUED, None),
+        ([500], 500, "page-silent", CONTINUED, None),
+        ([500], 500, "page-errors", [], Outcome.WRONG),
+        ([503], 200, "page-unavailable", [], None),
+    ],
+    ids=["one request of ten", "fails once", "failed before", "failed before by its own error", "warms up"],
+)  # fmt: skip
+def test_page_that_fails_twice_is_wrong_before_any_user_meets_it(
+    by_rule, monkeypatch, new, users, cause, answers, outcome
+):
+    by_rule.new, by_rule.users = new, [users]
+    version = New(by_rule, diagnose=lambda **_: diagnosis(cause))
+    first, second = version.judge(), version.judge()
+    assert (first, second and second.outcome) == (None, outcome)
+    assert version.ecs.answers == answers
+    if outcome:
+        assert second.diagnosis is diagnosis(cause)
+    failed = "its page / fails as it did before" in "".join(version.told.lastings)
+    assert failed is (cause == "page-silent")
+    if cause == "page-unavailable":
+        assert version.judge() is None
+        monkeypatch.setattr(rules, "WARM_UP_SECONDS", 0)
+        assert version.judge().outcome is Outcome.WRONG
 
 
 def test_a_stylesheet_that_the_new_version_lacks_fails_it(by_rule):
@@ -145,13 +166,6 @@ def test_a_stylesheet_that_the_new_version_lacks_fails_it(by_rule):
     assert "/app.css of the page / fails, and answered before this update" in str(verdict.text)
     by_rule.pages = {"/": links, "/app.css": test_page.answer(404)}
     assert New(by_rule).judge() is None
-
-
-def test_a_page_that_fails_once_and_then_works_goes_on(by_rule):
-    by_rule.new = [500, 500, 500, 200]
-    new = New(by_rule)
-    assert (new.judge(), new.ecs.answers) == (None, [])
-    assert (new.judge(), new.ecs.answers) == (None, CONTINUED)
 
 
 def test_a_page_that_hangs_is_wrong_whatever_explains_it_if_the_version_before_answers(
@@ -170,27 +184,6 @@ def test_a_page_that_hangs_is_wrong_whatever_explains_it_if_the_version_before_a
     assert new.judge() is None
     assert new.judge().outcome is Outcome.WRONG
     assert [each.status for each in seen] == [0, 0], "the doctor judges what the test rule answered"
-
-
-@pytest.mark.parametrize(("name", "goes_on"), [("page-silent", True), ("page-errors", False)])
-def test_a_page_that_failed_before_too_is_wrong_only_by_the_version_s_own_error(
-    by_rule, name, goes_on
-):
-    by_rule.new = by_rule.users = [500]
-    new = New(by_rule, diagnose=lambda **_: diagnosis(name))
-    assert new.judge() is None
-    assert (new.ecs.answers == CONTINUED) is goes_on
-    assert (new.judge() is None) is goes_on
-    if goes_on:
-        assert "its page / fails as it did before" in new.told.lastings[0]
-
-
-def test_a_503_has_time_to_warm_up(by_rule, monkeypatch):
-    by_rule.new = [503]
-    new = New(by_rule, diagnose=lambda **_: diagnosis("page-unavailable"))
-    assert [new.judge() for _ in range(3)] == [None] * 3
-    monkeypatch.setattr(rules, "WARM_UP_SECONDS", 0)
-    assert new.judge().outcome is Outcome.WRONG
 
 
 @pytest.mark.parametrize(
@@ -220,15 +213,12 @@ def test_a_load_balancer_that_cannot_be_reached_or_has_no_test_rule_stops_no_rel
     assert (new.judge(), new.ecs.answers) == (None, CONTINUED)
     assert "has no test rule" in new.told.lastings[0]
 
-    away = replace(without, dns="nowhere.invalid", listeners=paused_listeners(without))
+    there = replace(without.listeners[0], rules=(TEST_RULE,))
+    away = replace(without, dns="nowhere.invalid", listeners=(there,))
     monkeypatch.setattr(elb, "balancer", lambda *_, **__: away)
     new = New(by_rule)
     assert (new.judge(), new.ecs.answers) == (None, CONTINUED)
     assert "its page was not requested: " in new.told.lastings[0]
-
-
-def paused_listeners(balancer):
-    return (replace(balancer.listeners[0], rules=(TEST_RULE,)),)
 
 
 def test_an_answer_that_aws_refuses_ends_the_command_and_a_passing_problem_does_not(by_rule):
@@ -249,19 +239,6 @@ def test_an_answer_that_comes_too_late_lets_the_gate_read_what_ecs_has_done(by_r
     assert set(new.told.moments) == {"ECS has not waited for the answer; reading what it does"}
     with pytest.raises(AwsProblem, match="No action is awaited"):
         new.judge()
-
-
-def test_the_gate_and_status_say_for_how_long_ecs_waits():
-    verdict = judge_view(
-        paused(
-            tasks=[answers.task(1), answers.task(2)],
-            targets=[answers.target(1), answers.target(2)],
-        ),
-        EXPECTED,
-        sure=True,
-    )
-    assert verdict.outcome is Outcome.GOING
-    assert "gets no requests of users yet: ECS waits for an answer until " in str(verdict.text)
 
 
 @pytest.mark.parametrize(("by_program", "commands"), [(False, 2), (True, 0)])

@@ -13,10 +13,9 @@ from tools.snapshot.rollout import Rollout
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, REGION, client
 
+WEB = {"cluster": NAMES.cluster, "service": NAMES.service}
 SETTINGS = {
-    "healthPath": "/health", "healthMatcher": "200-299", "healthInterval": "20",
-    "healthTimeout": "10", "healthyThreshold": "3", "unhealthyThreshold": "4",
-    "healthGracePeriod": "90",
+    "healthPath": "/health", "healthMatcher": "200-299", "healthGracePeriod": "90",
 }  # fmt: skip
 
 
@@ -58,10 +57,8 @@ def test_the_newest_revision_is_deployed_anew_and_its_roll_out_followed(
     assert (code, complaint) == (0, "")
     assert shown == "ECS deploys careapp-poc:1 again.\ncareapp-poc:1 runs.\n"
     assert updates() == [
-        ("update_service",
-         {"cluster": NAMES.cluster, "service": NAMES.service, "taskDefinition": stack.definition,
-          "forceNewDeployment": True})
-    ]  # fmt: skip
+        ("update_service", WEB | {"taskDefinition": stack.definition, "forceNewDeployment": True})
+    ]
     assert [each.target_group for each in followed] == [stack.group]
 
 
@@ -78,24 +75,26 @@ def test_the_stack_file_s_health_check_and_grace_period_come_before_the_try(
     assert updates()[1][1]["healthCheckGracePeriodSeconds"] == 90
     group = client("elbv2").describe_target_groups(TargetGroupArns=[stack.group])["TargetGroups"][0]
     assert group["Matcher"] == {"HttpCode": "200-299"}
-    assert (group["HealthCheckIntervalSeconds"], group["HealthCheckTimeoutSeconds"]) == (20, 10)
-    assert (group["HealthyThresholdCount"], group["UnhealthyThresholdCount"]) == (3, 4)
+    assert (group["HealthCheckIntervalSeconds"], group["HealthCheckTimeoutSeconds"]) == (10, 5)
+    assert (group["HealthyThresholdCount"], group["UnhealthyThresholdCount"]) == (2, 3)
 
 
 def test_a_worker_is_deployed_again_without_a_target_group(run, folder, ended, updates, stack):
     name = "careapp-poc-worker-mail"
     ecs, containers = client("ecs"), [{"name": "app", "image": "x", "memory": 512}]
     made = ecs.register_task_definition(family=name, containerDefinitions=containers)
+    arn = made["taskDefinition"]["taskDefinitionArn"]
     ecs.create_service(cluster=NAMES.cluster, serviceName=name, taskDefinition=name, desiredCount=1)
     with (folder / "Pulumi.poc.yaml").open("a") as file:
         file.write("  careapp:workers:\n    mail: {command: sleep 1}\n")
     followed = ended(Outcome.RUNS)
     assert run("retry", "--worker", "mail")[:2] == (0, f"ECS deploys {name}:1 again.\nIt ended.\n")
     assert updates() == [
-        ("update_service",
-         {"cluster": NAMES.cluster, "service": name, "forceNewDeployment": True,
-          "taskDefinition": made["taskDefinition"]["taskDefinitionArn"]})
-    ]  # fmt: skip
+        (
+            "update_service",
+            WEB | {"service": name, "taskDefinition": arn, "forceNewDeployment": True},
+        )
+    ]
     assert [each.target_group for each in followed] == [""]
     ecs.delete_service(cluster=NAMES.cluster, service=name, force=True)
 
@@ -104,7 +103,7 @@ def test_a_dry_run_says_what_it_would_do_and_changes_nothing(run, folder, update
     declare(folder, healthPath="/other")
     code, shown, _ = run("retry", "--dry-run")
     assert (code, updates()) == (0, [])
-    path = "The health check of the target group gets healthPath /other, as the stack file says."
+    path = "The health check of the target group gets healthPath /other, as it is declared."
     assert path in shown.splitlines()
     assert shown.splitlines()[-2:] == [
         "ECS deploys careapp-poc:1 again.",
@@ -133,20 +132,18 @@ def test_an_interrupt_leaves_the_roll_out_to_ecs_and_says_where_to_watch(run, mo
 
 def test_without_a_service_or_a_task_to_run_there_is_nothing_to_try(run, stack, updates):
     ecs = client("ecs")
-    where = {"cluster": NAMES.cluster, "service": NAMES.service}
-    ecs.update_service(**where, desiredCount=0)
+    ecs.update_service(**WEB, desiredCount=0)
     code, _, complaint = run("retry")
     assert (code, "desired count of the service" in complaint) == (1, True)
-    ecs.update_service(**where, desiredCount=1)
+    ecs.update_service(**WEB, desiredCount=1)
     assert run("retry", "--stack", "poc", "--dry-run")[::2] == (0, "")
     assert updates() == []
 
 
 def test_every_declared_setting_of_the_health_check_has_a_parameter():
-    check = {"healthPath": "/up", "healthMatcher": "204", "healthInterval": "20"}
-    check |= {"healthTimeout": "7", "healthyThreshold": "7", "unhealthyThreshold": "7"}
-    group = a.target_group()
-    assert retrying._differing(a.choices(**check), group).keys() == retrying.PARAMETERS.keys()
+    other = {"interval": 20, "timeout": 7, "healthy": 7, "unhealthy": 7}
+    group = a.target_group(path="/up", matcher="204", **other)
+    assert retrying._differing(a.choices(), group).keys() == retrying.PARAMETERS.keys()
 
 
 SERVICE = "careapp-poc-cluster/careapp-poc-service"
@@ -175,19 +172,18 @@ def ecs(monkeypatch, stack):
 
     def script(*statuses, serves=GOOD, on_stop=lambda: None, **more):
         left = list(statuses)
+
+        def now():
+            return deployment(left.pop(0) if len(left) > 1 else left[0], **more)
+
+        def history():
+            first = [deployment(each, **more) for each in left[:1]]
+            return {"serviceDeployments": [deployment("SUCCESSFUL", created=1), *first]}
+
         answers = {
-            "list_service_deployments": lambda: {
-                "serviceDeployments": [
-                    deployment("SUCCESSFUL", created=1),
-                    *(deployment(each, **more) for each in left[:1]),
-                ]
-            },
+            "list_service_deployments": history,
             "describe_service_revisions": lambda: {"serviceRevisions": [{"taskDefinition": BAD}]},
-            "describe_service_deployments": lambda: {
-                "serviceDeployments": [
-                    deployment(left.pop(0) if len(left) > 1 else left[0], **more)
-                ]
-            },
+            "describe_service_deployments": lambda: {"serviceDeployments": [now()]},
             "stop_service_deployment": lambda: {"serviceDeploymentArn": ARN},
         }
 
@@ -232,65 +228,53 @@ def test_ecs_is_asked_once_and_followed_until_the_version_before_serves(run, ecs
     assert declared.endswith("docs/repair.md#go-back says, then `pulumi up -s poc`.")
 
 
-def test_a_rollback_that_ecs_has_begun_itself_is_only_followed(run, ecs):
-    stopped = ecs("ROLLBACK_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
-    code, shown, _ = run("rollback")
-    assert (code, stopped) == (0, [])
-    assert "careapp-poc:6 runs: 2 of 2 tasks." in shown
+NOT_UNDER_WAY = (
+    "careapp: No deployment of the service careapp-poc-service is under way: it runs careapp-poc:7, and ECS rolls "
+    "back only what it still deploys. To go back to an earlier version, put it back in the program, as "
+    "docs/repair.md#go-back says, then `pulumi up -s poc`.\n"
+)
+ROLLS, FIRST = "ROLLBACK_IN_PROGRESS", {"sourceServiceRevisions": []}
 
 
-def test_a_dry_run_of_a_rollback_changes_nothing(run, ecs):
-    stopped = ecs("IN_PROGRESS")
-    code, shown, _ = run("rollback", "--dry-run")
-    assert (code, stopped) == (0, [])
-    assert shown == "ECS rolls careapp-poc:7 back.\n--dry-run: nothing was changed.\n"
+@pytest.mark.parametrize(
+    ("statuses", "more", "words", "code", "stops", "said"),
+    [
+        ([ROLLS, ROLLS, "ROLLBACK_SUCCESSFUL"], {}, [], 0, [], "careapp-poc:6 runs: 2 of 2 tasks."),
+        (["IN_PROGRESS"], {}, ["--dry-run"], 0, [],
+         "ECS rolls careapp-poc:7 back.\n--dry-run: nothing was changed.\n"),
+        (["SUCCESSFUL"], {"serves": BAD}, [], 1, [], NOT_UNDER_WAY),
+        (["STOPPED"], {"serves": BAD}, [], 1, [], NOT_UNDER_WAY),
+        (["ROLLBACK_SUCCESSFUL"], {"serves": BAD}, [], 1, [], NOT_UNDER_WAY),
+        (["IN_PROGRESS"], FIRST, [], 1, [],
+         "careapp: No deployment before careapp-poc:7 was completed"),
+        (["IN_PROGRESS", ROLLS, "ROLLBACK_FAILED"], {"statusReason": "Tasks failed."}, [], 1, STOPPED,
+         "careapp: careapp-poc:7 was not rolled back: ECS says ROLLBACK_FAILED: Tasks failed. "
+         "./careapp doctor finds the cause.\n"),
+    ],
+    ids=["begun by ECS", "dry run", "completed", "stopped", "rolled back", "a first one", "fails"],
+)  # fmt: skip
+def test_rollback_says_how_it_ended(run, ecs, statuses, more, words, code, stops, said):
+    stopped = ecs(*statuses, **more)
+    found, shown, complaint = run("rollback", *words)
+    assert (found, stopped) == (code, stops)
+    assert said in (complaint if code else shown)
 
 
-@pytest.mark.parametrize("status", ["SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL"])
-def test_without_a_deployment_under_way_it_says_how_to_go_back(run, ecs, status):
-    stopped = ecs(status, serves=BAD)
-    code, shown, complaint = run("rollback")
-    assert (code, shown, stopped) == (1, "", [])
-    assert complaint == (
-        "careapp: No deployment of the service careapp-poc-service is under way: it runs "
-        "careapp-poc:7, and ECS rolls back only what it still deploys. To go back to an earlier "
-        "version, put it back in the program, as docs/repair.md#go-back says, then "
-        "`pulumi up -s poc`.\n"
-    )
-
-
-def test_a_first_deployment_is_left_alone(run, ecs):
-    stopped = ecs("IN_PROGRESS", sourceServiceRevisions=[])
-    code, _, complaint = run("rollback")
-    assert (code, stopped) == (1, [])
-    assert complaint.startswith("careapp: No deployment before careapp-poc:7 was completed")
-
-
-def test_a_rollback_that_fails_ends_with_the_reason_of_ecs(run, ecs):
-    ecs("IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_FAILED", statusReason="Tasks failed.")
-    code, _, complaint = run("rollback")
-    assert code == 1
-    assert complaint == (
-        "careapp: careapp-poc:7 was not rolled back: ECS says ROLLBACK_FAILED: Tasks failed. "
-        "./careapp doctor finds the cause.\n"
-    )
-
-
-def test_without_a_service_there_is_nothing_to_roll_back(run, ecs, monkeypatch):
+def test_rollback_without_a_service_is_refused(run, ecs, monkeypatch):
     ecs("SUCCESSFUL")
     monkeypatch.setattr("tools.rollout.act.read_existing", lambda *_: None)
     code, _, complaint = run("rollback")
     assert (code, f"There is no service {NAMES.service}" in complaint) == (1, True)
 
 
-def undone(stack):
+def undone(stack, *, first=False):
     """What the gate's own rollback returns, and what it shows meanwhile."""
     shown = []
-    text = asyncio.run(act.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15))
-    return str(text), shown
+    undo = act.undo(stack.session, NAMES, lambda text: shown.append(str(text)), 15, first=first)
+    return str(asyncio.run(undo)), shown
 
 
-def test_the_gate_stops_a_deployment_and_says_what_runs(ecs, stack):
+def test_gate_stops_a_deployment_and_says_what_runs(ecs, stack):
     stopped = ecs("IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
     text, shown = undone(stack)
     assert stopped == STOPPED
@@ -313,7 +297,7 @@ def test_a_stop_that_comes_too_late_says_what_ecs_did_and_why(ecs, stack):
     )
 
 
-def test_a_stop_that_ecs_refuses_while_it_goes_on_is_told(ecs, stack):
+def test_gate_says_that_ecs_refuses_the_stop(ecs, stack):
     def refuse():
         raise REFUSED
 
@@ -321,24 +305,19 @@ def test_a_stop_that_ecs_refuses_while_it_goes_on_is_told(ecs, stack):
     assert undone(stack)[0].startswith("It was not rolled back: Too late.")
 
 
-def test_a_first_deployment_that_nobody_else_ends_is_ended(ecs, stack):
-    stopped = ecs("IN_PROGRESS", sourceServiceRevisions=[])
-    text = asyncio.run(act.undo(stack.session, NAMES, print, 15, first=True))
-    assert stopped == STOPPED
-    assert str(text).startswith("ECS was told to end the deployment of careapp-poc:7")
-
-
 @pytest.mark.parametrize(
-    ("status", "more", "words"),
+    ("status", "more", "first", "stops", "words"),
     [
-        ("SUCCESSFUL", {}, "ECS has completed the deployment, so it was not rolled back."),
-        ("IN_PROGRESS", {"sourceServiceRevisions": []}, "No deployment before careapp-poc:7"),
+        ("IN_PROGRESS", FIRST, True, STOPPED, "ECS was told to end the deployment of careapp-poc:7"),
+        ("IN_PROGRESS", FIRST, False, [], "No deployment before careapp-poc:7"),
+        ("SUCCESSFUL", {}, False, [], "ECS has completed the deployment, so it was not rolled back."),
     ],
-)
-def test_the_gate_says_why_it_did_not_roll_back(ecs, stack, status, more, words):
+    ids=["a first one that ECS does not end", "a first one", "completed"],
+)  # fmt: skip
+def test_gate_says_why_it_did_not_roll_back(ecs, stack, status, more, first, stops, words):
     stopped = ecs(status, **more)
-    text, _ = undone(stack)
-    assert (stopped, text.startswith(words)) == ([], True)
+    text, _ = undone(stack, first=first)
+    assert (stopped, text.startswith(words)) == (stops, True)
 
 
 def test_the_gate_names_the_command_where_it_may_not_roll_back(ecs, stack, monkeypatch):

@@ -36,6 +36,16 @@ def described(*tasks):
     return {"tasks": list(tasks), "failures": []}
 
 
+def stopped(code, why="Essential"):
+    return described(task("STOPPED", code, stoppedReason=why))
+
+
+RUNNING, ENDED = described(task("RUNNING")), stopped(0)
+NOT_PLACED = {"run_task": [{"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}]}
+NOT_FOUND = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
+NEVER_RAN = {"describe_tasks": [stopped(None, NOT_FOUND)]}
+
+
 def page(token, *lines):
     return {"events": [{"message": each} for each in lines], "nextForwardToken": token}
 
@@ -45,7 +55,7 @@ def ecs(monkeypatch, stack, folder):
     """Script ECS and the log, one answer a call, the last one again and again; and keep what was asked."""
     answers = {
         "run_task": [{"tasks": [task("PROVISIONING")], "failures": []}],
-        "describe_tasks": [described(task("RUNNING")), described(task("STOPPED", 0))],
+        "describe_tasks": [RUNNING, ENDED],
         "get_log_events": [page("end")],
         "stop_task": [{"task": task("STOPPED")}],
     }
@@ -76,22 +86,17 @@ def test_the_command_runs_in_a_task_like_the_service_s(run, ecs, stack):
     assert code == 0
     [asked] = asked_for(ecs, "run_task")
     assert len(asked.pop("clientToken")) == 32
+    network = asked.pop("networkConfiguration")["awsvpcConfiguration"]
+    assert network.keys() == {"subnets", "securityGroups", "assignPublicIp"}
+    override = {"name": NAMES.container, "command": ["flask", "--app", "webapp", "routes"]}
     assert asked == {
         "cluster": NAMES.cluster,
         "taskDefinition": stack.definition,
         "launchType": "FARGATE",
         "startedBy": "careapp-run",
-        "networkConfiguration": asked["networkConfiguration"],
-        "overrides": {
-            "containerOverrides": [
-                {"name": NAMES.container, "command": ["flask", "--app", "webapp", "routes"]}
-            ]
-        },
+        "overrides": {"containerOverrides": [override]},
         "propagateTags": "TASK_DEFINITION",
     }
-    assert set(asked["networkConfiguration"]["awsvpcConfiguration"]) == {
-        "subnets", "securityGroups", "assignPublicIp"
-    }  # fmt: skip
     assert said.splitlines() == [
         "ECS is starting a task of careapp-poc:1; on Fargate that takes about a minute.",
         "01234567 of careapp-poc:1: RUNNING",
@@ -101,7 +106,7 @@ def test_the_command_runs_in_a_task_like_the_service_s(run, ecs, stack):
 
 
 def test_each_line_of_the_log_is_printed_once_and_the_exit_code_is_the_command_s(run, ecs):
-    ecs[0]["describe_tasks"] = [described(task("RUNNING"))] * 2 + [described(task("STOPPED", 7))]
+    ecs[0]["describe_tasks"] = [RUNNING, RUNNING, stopped(7)]
     missing = AwsProblem("missing", verbatim("No stream."), verbatim(""))
     ecs[0]["get_log_events"] = [
         *(missing, page("a", "one"), page("a"), THROTTLED),
@@ -113,57 +118,47 @@ def test_each_line_of_the_log_is_printed_once_and_the_exit_code_is_the_command_s
     assert tokens[:6] == [None, None, "a", "a", "a", "b"]
 
 
-def test_a_throttled_or_early_read_of_the_task_is_repeated(run, ecs):
-    ecs[0]["describe_tasks"] = [described(), THROTTLED, described(task("STOPPED", 0))]
-    assert run("run", "--", "true")[0] == 0
+@pytest.mark.parametrize(
+    ("given", "code", "last"),
+    [
+        ({"describe_tasks": [described(), THROTTLED, ENDED]}, 0, "The command ended with exit code 0."),
+        (NEVER_RAN, 125, f"The command did not run: {NOT_FOUND}"),
+        (NOT_PLACED, 125, "careapp: ECS started no task: Capacity is unavailable."),
+    ],
+    ids=["read early or throttled", "never ran", "not placed"],
+)  # fmt: skip
+def test_run_says_how_it_ended_with_its_exit_code(run, ecs, given, code, last):
+    ecs[0].update(given)
+    found, _, said = run("run", "--", "true")
+    assert (found, said.splitlines()[-1]) == (code, last)
 
 
-def test_a_read_that_is_throttled_later_does_not_end_the_wait(run, ecs, monkeypatch):
+def test_read_that_is_throttled_later_does_not_end_the_wait(run, ecs, monkeypatch):
     slept = []
     clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
     monkeypatch.setattr(run_task, "time", clock)
     monkeypatch.setattr(run_task, "POLL_SECONDS", 0.75 * run_task.VISIBLE_SECONDS)
-    running = described(task("RUNNING"))
-    ecs[0]["describe_tasks"] = [running, running, running, THROTTLED, described(task("STOPPED", 0))]
+    ecs[0]["describe_tasks"] = [RUNNING, RUNNING, RUNNING, THROTTLED, ENDED]
     assert run("run", "--", "true")[0] == 0
 
 
-def test_a_task_that_ecs_no_longer_knows_ends_the_wait(run, ecs, monkeypatch):
+def test_task_that_ecs_no_longer_knows_ends_the_wait(run, ecs, monkeypatch):
     monkeypatch.setattr(run_task, "VISIBLE_SECONDS", 0.0)
     ecs[0]["describe_tasks"] = [described()]
     code, _, said = run("run", "--", "true")
     assert (code, f"ECS no longer knows the task {ARN}." in said) == (125, True)
 
 
-def test_a_command_that_never_ran_has_the_reason_and_no_exit_code_of_its_own(run, ecs):
-    why = "CannotPullContainerError: not found"
-    ecs[0]["describe_tasks"] = [described(task("STOPPED", None, stoppedReason=why))]
-    code, _, said = run("run", "--", "true")
-    assert (code, said.splitlines()[-1]) == (125, f"The command did not run: {why}")
-
-
-def test_a_task_that_ecs_cannot_place_is_refused_with_its_reason(run, ecs):
-    ecs[0]["run_task"] = [{"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}]
-    code, _, said = run("run", "--", "true")
-    assert (code, said.splitlines()[-1]) == (
-        125,
-        "careapp: ECS started no task: Capacity is unavailable.",
-    )
-
-
 @pytest.mark.slow
 def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
-    ecs[0]["describe_tasks"] = [
-        *(described(task("RUNNING")), KeyboardInterrupt(), described(task("RUNNING"))),
-        *(described(task("DEPROVISIONING")), described(task("STOPPED", 143))),
-    ]
+    ends = described(task("DEPROVISIONING"))
+    ecs[0]["describe_tasks"] = [RUNNING, KeyboardInterrupt(), RUNNING, ends, stopped(143)]
     lines = {None: page("a", "one", "two"), "a": page("a")}
     ecs[0]["get_log_events"] = [lambda params: lines[params.get("nextToken")]]
     code, shown, said = run("run", "--", "sleep", "600")
     assert code == 130
     assert (shown, said.count(": RUNNING")) == ("one\ntwo\n", 1)
-    [stopped] = asked_for(ecs, "stop_task")
-    assert stopped["task"] == ARN
+    assert [each["task"] for each in asked_for(ecs, "stop_task")] == [ARN]
     assert "Ctrl-C: ECS is stopping the task; the command has 30 s to end." in said
     assert "01234567 of careapp-poc:1: STOPPED" in said
 
@@ -178,7 +173,7 @@ def test_without_stage_2_run_is_refused(run, ecs, monkeypatch):
 
 
 @pytest.fixture
-def stopped(stack):
+def database_stopped(stack):
     """A database that is stopped, as in a paused stack."""
     client("rds").stop_db_instance(DBInstanceIdentifier=NAMES.database)
     yield
@@ -191,10 +186,11 @@ NO_DATABASE = (
 )
 
 
-@pytest.mark.usefixtures("stopped")
-def test_while_the_stack_is_paused_run_is_refused(run, ecs):
+@pytest.mark.usefixtures("database_stopped")
+def test_command_is_refused_while_the_stack_is_paused(run, ecs, up):
     code, _, said = run("run", "--", "true")
     assert (code, said) == (125, f"careapp: {NO_DATABASE}\n")
+    assert red(up) == NO_DATABASE
     assert asked_for(ecs, "run_task") == []
 
 
@@ -206,6 +202,7 @@ def test_during_a_roll_out_the_serving_version_runs():
     assert run_task._running(a.service(definition=a.NEW, deployments=(new,))) == a.NEW
 
 
+NETWORK = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}
 OLD, NEW = {"taskDefinition": "careapp-poc:1"}, {"taskDefinition": "careapp-poc:2"}
 AFTER = "\n\nThe service was not changed. The next `pulumi up` runs the command again."
 HOW = "flask 'db upgrade' ended with exit code {} in 01234567 of careapp-poc:1: "
@@ -226,12 +223,8 @@ def log():
 @pytest.fixture
 def up(ecs, stack, log):
     """Run the command as the hook does, with the inputs of the ECS service."""
-    network = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": True}
-    inputs = {
-        "cluster": NAMES.cluster,
-        "taskDefinition": stack.definition,
-        "networkConfiguration": network,
-    }
+    inputs = {"cluster": NAMES.cluster, "taskDefinition": stack.definition}
+    inputs["networkConfiguration"] = NETWORK | {"assignPublicIp": True}
 
     def run(**settings):
         chosen = a.choices(deployCommand="flask 'db upgrade'", **settings)
@@ -260,46 +253,34 @@ def test_a_command_that_succeeds_is_one_line_that_stays(up, ecs, log, stack):
     up()
     [asked] = asked_for(ecs, "run_task")
     assert (asked["taskDefinition"], asked["startedBy"]) == (stack.definition, "careapp-deploy")
-    assert asked["networkConfiguration"]["awsvpcConfiguration"] == {
-        "subnets": ["subnet-1"],
-        "securityGroups": ["sg-1"],
-        "assignPublicIp": "ENABLED",
-    }
+    network = asked["networkConfiguration"]["awsvpcConfiguration"]
+    assert network == NETWORK | {"assignPublicIp": "ENABLED"}
     [override] = asked["overrides"]["containerOverrides"]
-    options = {"name": "PGOPTIONS", "value": "-c lock_timeout=10s"}
-    assert override == {
-        "name": "app",
-        "command": ["flask", "db upgrade"],
-        "environment": [options],
-    }
-    assert log.moments == [
-        "01234567 of careapp-poc:1: RUNNING",
-        "one",
-        "01234567 of careapp-poc:1: STOPPED",
-    ]
-    assert log.lastings == [
-        "deployCommand: flask 'db upgrade' ended with exit code 0 in 01234567 of careapp-poc:1"
-    ]
+    options = [{"name": "PGOPTIONS", "value": TEN}]
+    assert override == {"name": "app", "command": ["flask", "db upgrade"], "environment": options}
+    where = "01234567 of careapp-poc:1"
+    assert log.moments == [f"{where}: RUNNING", "one", f"{where}: STOPPED"]
+    assert log.lastings == [f"deployCommand: flask 'db upgrade' ended with exit code 0 in {where}"]
+
+
+TEN = "-c lock_timeout=10s"
 
 
 @pytest.mark.parametrize(
     ("definition", "options"),
     [
-        ({}, "-c lock_timeout=10s"),
-        (
-            {"environment": {"PGOPTIONS": "-c lock_timeout=1min"}},
-            "-c lock_timeout=10s -c lock_timeout=1min",
-        ),
+        ({}, TEN),
+        ({"environment": {"PGOPTIONS": "-c lock_timeout=1min"}}, f"{TEN} -c lock_timeout=1min"),
         ({"secrets": {"PGOPTIONS": "arn:x"}}, None),
     ],
 )
-def test_the_lock_timeout_stands_before_the_app_s_own_options(definition, options):
+def test_lock_timeout_stands_before_the_app_s_own_options(definition, options):
     found = deploy_command.with_lock_timeout(a.definition(**definition))
     assert found.get("PGOPTIONS") == options
 
 
 def test_a_lock_of_another_session_is_named_with_the_way_out(up, ecs):
-    ecs[0]["describe_tasks"] = [described(task("STOPPED", 1, stoppedReason="Essential"))]
+    ecs[0]["describe_tasks"] = [stopped(1)]
     why = "another session's open transaction held a lock"
     for line, named in (("LockNotAvailable: canceling statement due to lock timeout", True),
                         ("canceling statement due to statement timeout", False)):  # fmt: skip
@@ -307,9 +288,8 @@ def test_a_lock_of_another_session_is_named_with_the_way_out(up, ecs):
         assert (why in red(up).lower()) is named
 
 
-def test_a_command_that_fails_is_red_with_exit_code_reason_and_last_lines(up, ecs, log):
-    ended = task("STOPPED", 3, stoppedReason="Essential container in task exited")
-    ecs[0]["describe_tasks"] = [described(ended)]
+def test_command_that_fails_is_red_with_its_last_lines(up, ecs, log):
+    ecs[0]["describe_tasks"] = [stopped(3, "Essential container in task exited")]
     ecs[0]["get_log_events"] = [page("a", *(f"line {number}" for number in range(12))), page("a")]
     lines = "".join(f"\n  line {number}" for number in range(2, 12))
     assert red(up) == (
@@ -318,35 +298,36 @@ def test_a_command_that_fails_is_red_with_exit_code_reason_and_last_lines(up, ec
     assert log.lastings == []
 
 
-def test_a_command_that_never_ran_has_the_reason_of_ecs(up, ecs):
-    why = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
-    ecs[0]["describe_tasks"] = [described(task("STOPPED", None, stoppedReason=why))]
-    assert red(up) == f"01234567 of careapp-poc:1 did not run flask 'db upgrade': {why}"
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (NEVER_RAN, f"01234567 of careapp-poc:1 did not run flask 'db upgrade': {NOT_FOUND}"),
+        (NOT_PLACED, "ECS started no task: Capacity is unavailable."),
+        ({"run_task": [{}]}, "KeyError: 'failures'"),  # a mistake of ours
+    ],
+    ids=["never ran", "not placed", "a mistake"],
+)
+def test_command_that_does_not_run_is_red(up, ecs, given, why):
+    ecs[0].update(given)
+    assert red(up) == why
 
 
 def test_a_command_that_does_not_end_is_stopped_at_the_limit(up, ecs, monkeypatch):
     monkeypatch.setenv("CAREAPP_CLOCK_SPEED", "1000000000")
-    ecs[0]["describe_tasks"] = [described(task("RUNNING"))] * 3 + [described(task("STOPPED", 0))]
+    ecs[0]["describe_tasks"] = [RUNNING] * 3 + [ENDED]
     late = "it had not ended after 2 minutes (rolloutTimeoutMinutes)"
     assert red(up, rolloutTimeoutMinutes="2") == HOW.format(0) + late
-    [stopped] = asked_for(ecs, "stop_task")
-    assert (stopped["task"], stopped["reason"]) == (ARN, late)
+    [end] = asked_for(ecs, "stop_task")
+    assert (end["task"], end["reason"]) == (ARN, late)
 
 
 def test_an_interrupt_stops_the_task(up, ecs, log, monkeypatch):
     monkeypatch.setattr(run_task, "POLL_SECONDS", 0.05)
-    running, ended = described(task("RUNNING")), described(task("STOPPED", 143))
-    ecs[0]["describe_tasks"] = [*([running] * 20), ended]
+    ecs[0]["describe_tasks"] = [RUNNING] * 20 + [stopped(143)]
     log.heard = lambda line: "RUNNING" in line and os.kill(os.getpid(), signal.SIGINT)
     assert red(up) == f"{HOW.format(143)}`pulumi up` was interrupted"
     assert len(asked_for(ecs, "stop_task")) == 1
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
-@pytest.mark.usefixtures("stopped")
-def test_while_the_stack_is_paused_a_deploy_command_is_red_before_it_runs(up, ecs):
-    assert red(up) == NO_DATABASE
-    assert asked_for(ecs, "run_task") == []
 
 
 def test_a_role_that_is_too_new_is_waited_for(up, ecs, log):
@@ -355,21 +336,11 @@ def test_a_role_that_is_too_new_is_waited_for(up, ecs, log):
     assert log.moments[:2] == ["ECS does not know the new role yet; trying again"] * 2
 
 
-def test_a_role_that_stays_unknown_is_red(up, ecs, monkeypatch):
+def test_role_that_stays_unknown_is_red(up, ecs, monkeypatch):
     monkeypatch.setattr(deploy_command, "ROLE_SECONDS", 0.0)
     ecs[0]["run_task"] = [NO_ROLE]
     assert red(up) == "AWS refused ecs run_task. Try again."
     assert len(asked_for(ecs, "run_task")) == 1
-
-
-def test_a_task_that_ecs_cannot_place_is_red(up, ecs):
-    ecs[0]["run_task"] = [{"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}]
-    assert red(up) == "ECS started no task: Capacity is unavailable."
-
-
-def test_a_mistake_of_ours_is_named(up, ecs):
-    ecs[0]["run_task"] = [{}]
-    assert red(up) == "KeyError: 'failures'"
 
 
 def test_the_task_of_an_interrupted_up_is_stopped_first(up, ecs, monkeypatch, stack):
@@ -382,8 +353,7 @@ def test_the_task_of_an_interrupted_up_is_stopped_first(up, ecs, monkeypatch, st
         return [f"{ARN}-left"]
 
     monkeypatch.setattr(stack.session.__class__, "all", listed)
-    stopped, ended = described(task("STOPPED", 143)), described(task("STOPPED", 0))
-    ecs[0]["describe_tasks"] = [stopped, ended]
+    ecs[0]["describe_tasks"] = [stopped(143), ENDED]
     up()
     wanted = {"cluster": NAMES.cluster, "startedBy": "careapp-deploy"}
     assert asked == [(("ecs", "list_tasks", "taskArns"), wanted)]

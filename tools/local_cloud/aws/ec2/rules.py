@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from tools.local_cloud.aws.ec2 import interfaces
@@ -160,13 +161,20 @@ def _vpcs_with_public_addresses() -> Iterator[str]:
 
 @before("ec2", "DeleteSecurityGroup")
 def group_unused(params: Params) -> None:
-    """Refuse to delete a group that another group's rule names (EC2, DeleteSecurityGroup)."""
-    group = params.get("GroupId")
+    """Refuse to delete a group that a network interface has or another group's rule names (DeleteSecurityGroup).
+
+    moto keeps no interfaces of load balancers and DB instances, which have their groups.
+    """
+    group, words = params.get("GroupId"), f"resource {params.get('GroupId')} has a dependent object"
+    cards = ([each.id for each in card._group_set] for card in backend("ec2").enis.values())
+    balancers = (each.security_groups for each in backend("elbv2").load_balancers.values())
+    databases = (each.vpc_security_group_ids for each in backend("rds").databases.values())
+    if any(group in (held or ()) for held in chain(cards, balancers, databases)):
+        raise Refused("DependencyViolation", words)
     for other in backend("ec2").describe_security_groups():
         rules = [*other.ingress_rules, *other.egress_rules]
         named = {(rule.source_group or {}).get("GroupId") for rule in rules}
         if other.id != group and group in named:
-            words = f"resource {group} has a dependent object"
             raise Refused("DependencyViolation", words)
 
 

@@ -72,6 +72,18 @@ def _problems(bucket: str, policy: Mapping[str, Any]) -> Iterator[str]:
         for resource in listed(each.get("Resource", each.get("NotResource", ()))):
             if resource != own[0] and not str(resource).startswith(own[1]):
                 yield "Policy has invalid resource"
+        for conditions in (each.get("Condition") or {}).values():
+            for key, value in conditions.items():
+                if key.lower() == "aws:sourceip" and not all(map(_is_network, listed(value))):
+                    yield "Invalid IP address in Conditions"
+
+
+def _is_network(value: Any) -> bool:
+    try:
+        ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_public(statement: Mapping[str, Any]) -> bool:

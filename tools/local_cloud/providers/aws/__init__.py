@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from tools.local_cloud.providers.aws import (
@@ -31,3 +32,8 @@ MODULES = (
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""
+OUTPUTS = {
+    token: tuple(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower() for name in kind.outputs)
+    for token, kind in KINDS.items()
+}
+"""What each type has besides its inputs, by the names in Python."""

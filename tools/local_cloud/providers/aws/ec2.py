@@ -26,22 +26,26 @@ def arn(resource: str) -> Callable[[Subject, Values], str]:
     return build
 
 
-def _main_route_table(subject: Subject, _: Values) -> Any:
-    wanted = [
-        {"Name": "vpc-id", "Values": [subject.identity]},
-        {"Name": "association.main", "Values": ["true"]},
-    ]
-    answer = subject.calls("ec2", "describe_route_tables", {"Filters": wanted})
-    return path("RouteTables[0].RouteTableId", answer)
+def _of_the_vpc(
+    operation: str, expression: str, filtered: str, value: str
+) -> Callable[[Subject, Values], Any]:
+    """Return the output that is the id of what EC2 made with a VPC."""
+
+    def find(subject: Subject, _: Values) -> Any:
+        named = {"vpc-id": subject.identity, filtered: value}
+        filters = [{"Name": name, "Values": [each]} for name, each in named.items()]
+        return path(expression, subject.calls("ec2", operation, {"Filters": filters}))
+
+    return find
 
 
-def _default_group(subject: Subject, _: Values) -> Any:
-    wanted = [
-        {"Name": "vpc-id", "Values": [subject.identity]},
-        {"Name": "group-name", "Values": ["default"]},
-    ]
-    answer = subject.calls("ec2", "describe_security_groups", {"Filters": wanted})
-    return path("SecurityGroups[0].GroupId", answer)
+ROUTE_TABLE = _of_the_vpc(
+    "describe_route_tables", "RouteTables[0].RouteTableId", "association.main", "true"
+)
+DEFAULT_ACL = _of_the_vpc("describe_network_acls", "NetworkAcls[0].NetworkAclId", "default", "true")
+DEFAULT_GROUP = _of_the_vpc(
+    "describe_security_groups", "SecurityGroups[0].GroupId", "group-name", "default"
+)
 
 
 VPC = Kind(
@@ -61,8 +65,10 @@ VPC = Kind(
         "ownerId": "OwnerId",
         # awsx reads it. The provider returns "" where there is none.
         "ipv6CidrBlock": "Ipv6CidrBlockAssociationSet[0].Ipv6CidrBlock || ''",
-        "defaultSecurityGroupId": _default_group,
-        "mainRouteTableId": _main_route_table,
+        "defaultNetworkAclId": DEFAULT_ACL,
+        "defaultRouteTableId": ROUTE_TABLE,
+        "defaultSecurityGroupId": DEFAULT_GROUP,
+        "mainRouteTableId": ROUTE_TABLE,
     },
     tag_type="vpc",
 )
@@ -70,7 +76,7 @@ VPC = Kind(
 
 def _remove_subnet(subject: Subject) -> None:
     """Delete a subnet. The provider retries while interfaces of stopped tasks are in it (vpc_subnet.go)."""
-    _until_free(subject, "delete_subnet")
+    until_free(subject, "delete_subnet")
 
 
 SUBNET = Kind(
@@ -99,10 +105,10 @@ def _detach(subject: Subject) -> None:
     """
     answer = subject.call("describe_internet_gateways")
     for attached in path("InternetGateways[0].Attachments", answer) or []:
-        _until_free(subject, "detach_internet_gateway", VpcId=attached["VpcId"])
+        until_free(subject, "detach_internet_gateway", VpcId=attached["VpcId"])
 
 
-def _until_free(subject: Subject, operation: str, **params: str) -> None:
+def until_free(subject: Subject, operation: str, **params: str) -> None:
     """Call an operation again while EC2 refuses it for something in use. The last try raises the error."""
     end = time.monotonic() + DETACH_SECONDS
     while True:
@@ -182,7 +188,7 @@ def _flow_log(inputs: Values) -> Values:
 def _make_flow_log(calls: Calls, kind: Kind, inputs: Values) -> str:
     untagged = {name: value for name, value in inputs.items() if name != "tags"}
     params = calls.convert("ec2", kind.create, untagged)
-    pairs = tag_list(inputs.get("tags") or {}, "Key")
+    pairs = tag_list(inputs.get("tags") or {})
     params["TagSpecifications"] = [{"ResourceType": "vpc-flow-log", "Tags": pairs}]
     answer = calls("ec2", kind.create, params)
     if answer["Unsuccessful"]:

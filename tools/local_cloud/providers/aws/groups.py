@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from tools.local_cloud.calls import Calls, UnknownInput
-from tools.local_cloud.providers.aws.ec2 import arn
+from tools.local_cloud.providers.aws.ec2 import arn, until_free
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, path
 from tools.local_cloud.providers.lifecycle import tag_list
 
@@ -131,7 +129,7 @@ def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
     if inputs.get("vpcId"):
         params["VpcId"] = inputs["vpcId"]
     if inputs.get("tags"):
-        pairs = tag_list(inputs["tags"], "Key")
+        pairs = tag_list(inputs["tags"])
         params["TagSpecifications"] = [{"ResourceType": "security-group", "Tags": pairs}]
     group = str(calls("ec2", "create_security_group", params)["GroupId"])
     _close(calls, group)
@@ -147,15 +145,14 @@ def _close(calls: Calls, group: str) -> None:
 
 
 def _remove_group(subject: Subject) -> None:
-    """Delete the group. As in the provider, rules that refer to it are revoked only with ``revokeRulesOnDelete``."""
-    try:
-        subject.call("delete_security_group")
-    except ClientError as problem:
-        revoking = subject.inputs.get("revokeRulesOnDelete")
-        if not revoking or problem.response["Error"]["Code"] != "DependencyViolation":
-            raise
+    """Delete the group, as soon as no network interface has it: those of stopped tasks keep theirs for a while.
+
+    As in the provider, rules that refer to it are revoked only with ``revokeRulesOnDelete``
+    (terraform-provider-aws, resourceSecurityGroupDelete).
+    """
+    if subject.inputs.get("revokeRulesOnDelete"):
         _forget(subject.calls, subject.identity)
-        subject.call("delete_security_group")
+    until_free(subject, "delete_security_group")
 
 
 def _forget(calls: Calls, group: str) -> None:
@@ -205,7 +202,7 @@ def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
     answer = calls("ec2", "describe_security_groups", {"Filters": wanted})
     group = str(answer["SecurityGroups"][0]["GroupId"])
     if tags := inputs.get("tags"):
-        pairs = tag_list(tags, "Key")
+        pairs = tag_list(tags)
         calls("ec2", "create_tags", {"Resources": [group], "Tags": pairs})
     _close(calls, group)
     return group
@@ -256,7 +253,7 @@ def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
         "IpPermissions": [_permission(inputs)],
     }
     if inputs.get("tags"):
-        pairs = tag_list(inputs["tags"], "Key")
+        pairs = tag_list(inputs["tags"])
         params["TagSpecifications"] = [{"ResourceType": "security-group-rule", "Tags": pairs}]
     answer = calls("ec2", kind.create, params)
     return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])

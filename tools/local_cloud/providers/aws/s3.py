@@ -30,7 +30,7 @@ def _make(calls: Calls, _: Kind, inputs: Values) -> str:
 
 
 def _tag(subject: Subject) -> None:
-    pairs = tag_list(subject.inputs.get("tags") or {}, "Key")
+    pairs = tag_list(subject.inputs.get("tags") or {})
     subject.call("put_bucket_tagging", Tagging={"TagSet": pairs})
 
 
@@ -262,7 +262,7 @@ def _put_acl(subject: Subject) -> None:
 
 
 def _tag_object(subject: Subject) -> None:
-    pairs = tag_list(subject.inputs.get("tags") or {}, "Key")
+    pairs = tag_list(subject.inputs.get("tags") or {})
     subject.call("put_object_tagging", Tagging={"TagSet": pairs})
 
 

@@ -17,7 +17,7 @@ def _make(calls: Calls, _: Kind, inputs: Values) -> str:
     params = {
         "Name": inputs["name"],
         "Attributes": attributes,
-        "Tags": tag_list(inputs.get("tags") or {}, "Key"),
+        "Tags": tag_list(inputs.get("tags") or {}),
     }
     return str(calls("sns", "create_topic", params)["TopicArn"])
 

@@ -34,7 +34,7 @@ def _put(calls: Calls, kind: Kind, inputs: Values) -> str:
     """Create the parameter. SSM takes no tags together with Overwrite."""
     params = _params(calls, inputs) | {"Overwrite": bool(inputs.get("overwrite"))}
     if inputs.get("tags") and not params["Overwrite"]:
-        params["Tags"] = tag_list(inputs["tags"], "Key")
+        params["Tags"] = tag_list(inputs["tags"])
     calls("ssm", "put_parameter", params)
     name = str(inputs["name"])
     if params["Overwrite"]:
@@ -55,7 +55,7 @@ def _tag(subject: Subject) -> None:
     if gone := sorted(set(old) - set(new)):
         subject.calls("ssm", "remove_tags_from_resource", {**named, "TagKeys": gone})
     if new:
-        subject.calls("ssm", "add_tags_to_resource", {**named, "Tags": tag_list(new, "Key")})
+        subject.calls("ssm", "add_tags_to_resource", {**named, "Tags": tag_list(new)})
 
 
 def _look(subject: Subject) -> Values | None:

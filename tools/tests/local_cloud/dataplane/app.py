@@ -32,9 +32,8 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status, body, **headers):
         body = body if isinstance(body, bytes) else body.encode()
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
@@ -52,9 +51,6 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.answer(200, self.rfile.read(int(self.headers["Content-Length"])))
-
-    def environment(self):
-        self.answer(200, json.dumps({"env": dict(os.environ), "cwd": os.getcwd()}))  # noqa: PTH109
 
     def source(self):
         print(f'File "{__file__}", line 1', flush=True)
@@ -86,11 +82,10 @@ class Handler(BaseHTTPRequestHandler):
 PAGES = {
     "/": lambda on: on.answer(STATUS, f"{VERSION} {on.connection.getsockname()[0]}"),
     "/headers": lambda on: on.answer(200, json.dumps(list(on.headers.items()))),
-    "/env": Handler.environment,
+    "/env": lambda on: on.answer(200, json.dumps(dict(os.environ))),
     "/error": lambda on: on.answer(500, "no"),
     "/slow": Handler.slow,
     "/source": Handler.source,
-    "/moved": lambda on: on.answer(301, "", Location="/elsewhere"),
     "/crash": lambda _: os._exit(3),
     "/hang": lambda _: time.sleep(60),
     "/drop": Handler.drop,
@@ -99,29 +94,25 @@ PAGES = {
 }
 
 
-def stop(*_):
-    print("stopping", flush=True)
-    threading.Thread(target=finish).start()
-
-
 def finish():
     while active:
         time.sleep(0.02)
     os._exit(0)
 
 
-def main():
+def stop(*_):
+    print("stopping", flush=True)
+    threading.Thread(target=finish).start()
+
+
+if __name__ == "__main__":
     if os.environ.get("CRASH"):
         print("Boom", flush=True)
         sys.exit(3)
     if not os.environ.get("PLAIN"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("STUBBORN") else stop)
     ThreadingHTTPServer.request_queue_size = 128
-    port = int(os.environ.get("LISTEN", os.environ["PORT"]))
-    server = ThreadingHTTPServer((os.environ.get("BIND_HOST", "0.0.0.0"), port), Handler)  # noqa: S104
+    place = os.environ.get("BIND_HOST", "0.0.0.0"), int(os.environ["PORT"])  # noqa: S104
+    server = ThreadingHTTPServer(place, Handler)
     print("listening", flush=True)
     server.serve_forever()
-
-
-if __name__ == "__main__":
-    main()

@@ -53,14 +53,9 @@ def make_image(root: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> Loca
     for each in (root, folder, folder / "webapp"):
         each.chmod(0o755)
     settings: dict[str, Any] = {
-        "reference": name,
-        "digest": "sha256:" + "ab" * 32,
-        "platform": "linux/amd64",
-        "folder": folder,
-        "command": ("python3", "webapp/app.py"),
-        "environment": {"PYTHONUNBUFFERED": "1"},
-        "python": Path(sys.executable).parent,
-        "root": root,
+        **{"reference": name, "digest": "sha256:" + "ab" * 32, "platform": "linux/amd64"},
+        **{"folder": folder, "root": root, "python": Path(sys.executable).parent},
+        **{"command": ("python3", "webapp/app.py"), "environment": {"PYTHONUNBUFFERED": "1"}},
     }
     return LocalImage(**{**settings, **change})
 

@@ -41,46 +41,46 @@ exit 7
         (["NONE"], None),
     ],
 )
-def test_each_form_of_a_health_check_command(declared, argv):
+def test_health_check_command_has_three_forms(declared, argv):
     assert command_of({"command": declared}) == argv
 
 
-def test_a_container_check_makes_the_task_healthy_and_its_failure_stops_it_though_its_target_is_healthy(
-    cloud,
-):
+def test_health_check_of_a_container_makes_its_task_healthy_or_stops_it(cloud):
+    """Its failure stops a task whose target is healthy."""
     cloud.everything()
-    check = {"command": ["CMD-SHELL", 'test -n "$PORT"'], "interval": 10, "retries": 2}
+    every = {"interval": 10, "retries": 2}
+    check = {"command": ["CMD-SHELL", 'test -n "$PORT"'], **every}
     cloud.service(cloud.task_definition(healthCheck=check), healthCheckGracePeriodSeconds=0)
     cloud.rolled_out()
     (task,) = cloud.tasks()
     assert (task["healthStatus"], task["containers"][0]["healthStatus"]) == ("HEALTHY", "HEALTHY")
 
-    check = {"command": ["CMD", "false"], "interval": 10, "retries": 2}
-    definition = cloud.task_definition(healthCheck=check)
-    cloud.ecs.update_service(cluster="main", service="web", taskDefinition=definition)
-    over = cloud.until(lambda: [t for t in cloud.stopped() if t["lastStatus"] == "STOPPED"])
-    assert (over[0]["stopCode"], over[0]["stoppedReason"], over[0]["healthStatus"]) == (
-        "ServiceSchedulerInitiated",
-        "Task failed container health checks",
-        "UNHEALTHY",
-    )
-    said = f"(service web) (task {over[0]['taskArn'].rsplit('/', 1)[1]}) failed container health checks."
-    assert said in cloud.messages()
+    definition = cloud.task_definition(healthCheck={"command": ["CMD", "false"], **every})
+    cloud.update(taskDefinition=definition)
+    over = cloud.until(lambda: [t for t in cloud.stopped() if t["lastStatus"] == "STOPPED"])[0]
+    assert (over["stopCode"], over["healthStatus"]) == ("ServiceSchedulerInitiated", "UNHEALTHY")
+    assert over["stoppedReason"] == "Task failed container health checks"
+    name = over["taskArn"].rsplit("/", 1)[1]
+    assert f"(service web) (task {name}) failed container health checks." in cloud.messages()
 
 
-def test_docker_gets_the_limits_as_arguments_and_the_values_by_its_environment_only(
-    tmp_path, monkeypatch, image
-):
-    program = tmp_path / "docker"
-    program.write_text(FAKE)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    """Return a function that makes a program the Docker engine's command."""
+
+    def make(program: str) -> None:
+        (tmp_path / "docker").write_text(program)
+        (tmp_path / "docker").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    return make
+
+
+def test_docker_gets_limits_as_arguments_and_values_by_its_environment(tmp_path, engine, image):
+    engine(FAKE)
     definition = {
-        "name": "app",
-        "environment": [{"name": "DOCKER_SEEN", "value": str(tmp_path)}],
-        "readonlyRootFilesystem": True,
-        "user": "10001",
-        "command": ["serve", "now"],
+        **{"name": "app", "environment": [{"name": "DOCKER_SEEN", "value": str(tmp_path)}]},
+        **{"readonlyRootFilesystem": True, "user": "10001", "command": ["serve", "now"]},
     }
     made = plan(definition, replace(image, docker=True), {"DB_PASSWORD": "hush"}, {}, None)
 
@@ -105,9 +105,8 @@ ALL = "0.0.0.0"  # noqa: S104 - only a text
 
 
 @pytest.mark.parametrize(("passed", "told"), [("127.0.1.1", ALL), ("127.0.0.1", "127.0.1.1")])
-def test_a_log_names_the_image_s_files_and_all_addresses_for_that_which_the_app_was_passed(
-    image, passed, told
-):
+def test_log_names_the_image_s_files_and_all_addresses(image, passed, told):
+    """Instead of this machine's files and the address that the app was passed."""
     definition = {"name": "app", "environment": [{"name": "BIND_HOST", "value": passed}]}
     edit = as_on_aws(SimpleNamespace(address="127.0.1.1"), plan(definition, image, {}, {}, None))
     said = f'File "{image.root}/app/front.py" listens on http://127.0.1.1:3000, not on 127.0.1.12'
@@ -125,7 +124,7 @@ def test_a_log_names_the_image_s_files_and_all_addresses_for_that_which_the_app_
         ({"entryPoint": [], "command": []}, ["./entry", "-v", "serve", "now"]),
     ],
 )
-def test_a_command_replaces_cmd_alone_and_an_entry_point_both(image, docker, declared, argv):
+def test_command_replaces_cmd_only_and_an_entry_point_both(image, docker, declared, argv):
     image = replace(
         image, entry_point=("./entry", "-v"), command=("serve", "now"), docker=docker, root=None
     )
@@ -138,9 +137,8 @@ WEB = Path(botocore.__file__).with_name("cacert.pem")
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is read on Linux")
 @pytest.mark.parametrize(("who", "code", "reason"), EATEN)
-def test_the_process_that_uses_most_memory_is_killed_and_the_container_only_with_its_first_one(
-    image, who, code, reason
-):
+def test_memory_beyond_the_limit_kills_the_process_that_uses_most(image, who, code, reason):
+    """The container ends only with its first process."""
     definition = {"name": "app", "environment": [], "command": [sys.executable, "-c", EATER, who]}
     running = Process(plan(definition, image, {}, {}, None), Guardian(), 100, None)
     with running.output:
@@ -170,9 +168,13 @@ def vouched(image: LocalImage, authority: Authority, file: Path) -> bool:
     return certificates(authority.path)[0] in certificates(file)
 
 
-def test_the_rehearsal_s_authority_is_added_where_the_database_s_root_is(image, authority):
-    file = image.folder / "webapp" / "rds-ca.pem"
-    before = certificates(file)
+@pytest.fixture
+def bundle(image) -> Path:
+    return image.folder / "webapp" / "rds-ca.pem"
+
+
+def test_authority_is_added_where_the_database_s_root_is(image, authority, bundle):
+    file, before = bundle, certificates(bundle)
     assert vouched(image, authority, file)
     assert vouched(image, authority, file)
     assert certificates(file) == [*before, *certificates(authority.path)]
@@ -187,13 +189,10 @@ esac
 """
 
 
-def test_a_container_s_certificate_file_is_not_written_again_while_it_runs(
-    tmp_path, monkeypatch, image, authority
+def test_certificate_file_of_a_container_is_not_written_again(
+    monkeypatch, engine, image, authority
 ):
-    program = tmp_path / "docker"
-    program.write_text(BUNDLE_ENGINE)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    engine(BUNDLE_ENGINE)
     monkeypatch.setenv("BUNDLES", str(image.root))
     container = replace(image, docker=True, digest="sha256:bundle", reference="held/bundle")
     (mount,) = trust_mounts(container, authority.path)
@@ -207,10 +206,9 @@ def test_a_container_s_certificate_file_is_not_written_again_while_it_runs(
 
 
 @pytest.mark.parametrize(("held", "trusted"), [("RSA2048 G1", True), ("ECC384 G1", False)])
-def test_a_root_by_which_rds_does_not_sign_is_not_enough(image, authority, held, trusted):
-    file = image.folder / "webapp" / "rds-ca.pem"
-    file.write_text(rds(held))
-    assert vouched(image, authority, file) is trusted
+def test_root_by_which_rds_does_not_sign_is_not_enough(image, authority, bundle, held, trusted):
+    bundle.write_text(rds(held))
+    assert vouched(image, authority, bundle) is trusted
 
 
 @pytest.mark.parametrize(
@@ -218,18 +216,18 @@ def test_a_root_by_which_rds_does_not_sign_is_not_enough(image, authority, held,
     [("rds-ca.pem", WEB.read_bytes()), ("key.pem", b"no certificate")],
     ids=["the web's authorities", "no certificate"],
 )
-def test_a_file_without_the_database_s_root_is_not_changed(image, authority, name, content):
+def test_file_without_the_database_s_root_is_not_changed(image, authority, name, content):
     file = image.folder / "webapp" / name
     file.write_bytes(content)
     add_authority(image, authority.path)
     assert file.read_bytes() == content
 
 
-def test_a_bundle_that_the_task_definition_names_by_its_path_in_the_image_is_found(tmp_path):
+def test_path_in_the_image_is_found_outside(tmp_path):
     image = make_image(tmp_path / "root")
-    file = image.folder / "webapp" / "rds-ca.pem"
-    assert image.outside("/app/webapp/rds-ca.pem") == str(file)
-    assert image.outside("/etc/ssl/other.pem") == "/etc/ssl/other.pem"
-    assert image.outside("webapp/rds-ca.pem") == "webapp/rds-ca.pem"
-    assert image.outside("--cert=/app/webapp/rds-ca.pem:x") == f"--cert={file}:x"
-    assert image.outside("http://app/webapp") == "http://app/webapp"
+    file = str(image.folder / "webapp" / "rds-ca.pem")
+    inside = "/app/webapp/rds-ca.pem"
+    assert image.outside(inside) == file
+    assert image.outside(f"--cert={inside}:x") == f"--cert={file}:x"
+    for same in ("/etc/ssl/other.pem", "webapp/rds-ca.pem", "http://app/webapp"):
+        assert image.outside(same) == same

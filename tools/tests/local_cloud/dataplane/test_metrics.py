@@ -10,8 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,7 +49,7 @@ def running() -> Iterator[Stack]:
     yield from serving(60.0)
 
 
-def told(found: Iterator[Datum], statistic: str = "Sum") -> dict[tuple[str, Any], float | None]:
+def told(found: Iterable[Datum], statistic: str = "Sum") -> dict[tuple[str, Any], float | None]:
     """Return a statistic by metric name and dimensions."""
     return {
         (each.metric.name, each.metric.dimensions): each.values.statistic(statistic)
@@ -58,71 +57,41 @@ def told(found: Iterator[Datum], statistic: str = "Sum") -> dict[tuple[str, Any]
     }
 
 
-def series(stack, namespace: str, name: str, stat: str, **dimensions: str) -> list[float]:
-    """Return CloudWatch's values, the oldest first."""
-    metric = {
-        "Namespace": namespace,
-        "MetricName": name,
-        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-    }
-    now = stack.clock.now()
-    answer = stack.client("cloudwatch").get_metric_data(
-        MetricDataQueries=[
-            {"Id": "m", "MetricStat": {"Metric": metric, "Period": 60, "Stat": stat}}
-        ],
-        StartTime=now - timedelta(hours=3),
-        EndTime=now,
-        ScanBy="TimestampAscending",
-    )
-    found: list[float] = answer["MetricDataResults"][0]["Values"]
-    return found
-
-
-def test_cloudwatch_counts_the_requests_that_were_made(running):
-    name = running.ids["alb"].partition(":loadbalancer/")[2]
-    group = running.ids["tg"].rpartition(":")[2]
+def test_requests_are_counted_in_cloudwatch(running):
+    balancer = {"LoadBalancer": running.ids["alb"].partition(":loadbalancer/")[2]}
+    group = {"TargetGroup": running.ids["tg"].rpartition(":")[2]}
 
     def counted(metric: str, stat: str = "Sum", **more: str) -> list[float]:
-        return series(running, "AWS/ApplicationELB", metric, stat, LoadBalancer=name, **more)
+        return running.series("AWS/ApplicationELB", metric, stat, **balancer, **more)
 
     for path in (*["/"] * 5, *["/error"] * 3, "/drop", "/drop", "/slow"):
         ask(running, "GET", path)
     until(lambda: sum(counted("TargetResponseTime", "SampleCount")) == 9, what="nine answers")
-    assert sum(counted("RequestCount", TargetGroup=group)) == sum(counted("RequestCount")) == 11
-    assert sum(counted("HTTPCode_Target_5XX_Count", TargetGroup=group)) == 3
+    assert sum(counted("RequestCount", **group)) == sum(counted("RequestCount")) == 11
+    assert sum(counted("HTTPCode_Target_5XX_Count", **group)) == 3
     assert sum(counted("HTTPCode_ELB_5XX_Count")) == 2
     assert 1.4 < max(counted("TargetResponseTime", "p99")) < 2.5, "the app's time at every speed"
     assert counted("TargetConnectionErrorCount") == []
-    assert counted("HealthyHostCount", "Maximum", TargetGroup=group)[-1] == 1
-    assert counted("UnHealthyHostCount", "Maximum", TargetGroup=group)[-1] == 0
+    for name, count in (("HealthyHostCount", 1), ("UnHealthyHostCount", 0)):
+        assert counted(name, "Maximum", **group)[-1] == count
     until(lambda: counted("RequestCount")[-1:] == [0], what="no requests, while there are targets")
 
 
-def test_each_running_task_is_one_sample_of_cpu_and_memory(running):
+def test_task_is_one_sample_of_cpu_and_memory(running):
     def measured(name: str, stat: str) -> list[float]:
-        return series(running, "AWS/ECS", name, stat, **SERVICE)
+        return running.series("AWS/ECS", name, stat, **SERVICE)
 
     # There are two in a minute in which one task replaced another, as happens on a busy machine.
     until(lambda: measured("CPUUtilization", "SampleCount")[-1:] == [1], what="a sample of a task")
     memory = until(lambda: measured("MemoryUtilization", "Maximum"), what="its memory")
     assert 1 < memory[-1] < 25, "a small Python process in 512 MiB"
-
-
-def test_publishing_is_shown_and_takes_next_to_nothing(running):
-    shown = running.plane.describe()["metrics"]
     assert PROBLEMS.texts() == []
-    assert shown["minutes"] > 0
+    assert running.plane.describe()["metrics"]["minutes"] > 0
 
 
 VIEW = View(
-    arn="listener",
-    protocol="HTTP",
-    port=80,
-    rules=(),
-    balancer=BALANCER,
-    open_to_clients=True,
-    idle_seconds=5,
-    drop_invalid_headers=False,
+    **{"arn": "listener", "protocol": "HTTP", "port": 80, "rules": (), "balancer": BALANCER},
+    **{"open_to_clients": True, "idle_seconds": 5, "drop_invalid_headers": False},
 )
 
 
@@ -151,15 +120,6 @@ def answered(decided) -> dict[tuple[str, Any], float | None]:
     return told(traffic.take(LATER))
 
 
-UNREACHED = {
-    ("RequestCount", ALB): 1,
-    ("RequestCount", TARGETS): 1,
-    ("TargetConnectionErrorCount", ALB): 1,
-    ("TargetConnectionErrorCount", TARGETS): 1,
-    ("HTTPCode_ELB_5XX_Count", ALB): 1,
-}
-
-
 @pytest.fixture
 def nowhere() -> Iterator[TaskAddress]:
     """Yield an address at which nothing listens."""
@@ -185,55 +145,54 @@ async def with_dead_connection(place: TaskAddress) -> Upstream:
 
 
 @pytest.mark.parametrize("target", [without_connection, with_dead_connection])
-def test_a_target_that_cannot_be_reached_is_counted_as_such(target, nowhere):
-    assert answered(lambda: target(nowhere)) == UNREACHED
+def test_target_that_is_not_reached_is_counted_as_such(target, nowhere):
+    counts = {("HTTPCode_ELB_5XX_Count", ALB): 1}
+    for name in ("RequestCount", "TargetConnectionErrorCount"):
+        counts |= {(name, ALB): 1, (name, TARGETS): 1}
+    assert answered(lambda: target(nowhere)) == counts
 
 
-def test_an_answer_of_the_balancer_s_own_is_no_request():
+def test_response_of_the_balancer_s_own_is_no_request():
     assert answered(error_answer(503)) == {("HTTPCode_ELB_5XX_Count", ALB): 1}
     assert answered(error_answer(400)) == {}
 
 
-def test_a_minute_is_published_once_and_after_its_end():
+def this_minute(clock: Clock) -> int:
+    return int(clock.now().timestamp()) // 60 * 60
+
+
+def test_minute_is_published_once_and_after_its_end():
     clock = Clock(1)
     traffic = Traffic(clock)
     traffic.chosen(BALANCER, GROUP)
-    minute = int(clock.now().timestamp()) // 60 * 60
+    minute = this_minute(clock)
     assert told(traffic.take(minute - 60)) == {}
     assert told(traffic.take(minute))[("RequestCount", ALB)] == 1
     assert told(traffic.take(minute)) == {}
 
 
-def test_a_request_count_of_zero_is_published_only_with_targets():
+def test_request_count_of_zero_is_published_only_with_targets():
     traffic = Traffic(Clock(1))
     assert told(traffic.take(LATER)) == {}
     traffic.registered = lambda: [(BALANCER, GROUP)]
-    assert told(traffic.take(LATER)) == {
-        ("RequestCount", ALB): 0,
-        ("RequestCount", TARGETS): 0,
-        ("RequestCountPerTarget", TARGETS): 0,
-    }
-
-
-def test_a_target_that_is_unhealthy_for_a_moment_is_not_missed(monkeypatch):
-    targets, clock = Targets(Clock(1)), Clock(1)
-    hosts = Hosts(clock, targets)
-    monkeypatch.setattr(
-        "tools.local_cloud.aws.elb.metrics.balanced",
-        lambda: [(BALANCER, GROUP), (BALANCER, "empty")],
+    assert told(traffic.take(LATER)) == dict.fromkeys(
+        [("RequestCount", ALB), ("RequestCount", TARGETS), ("RequestCountPerTarget", TARGETS)], 0
     )
+
+
+def test_target_that_is_unhealthy_for_a_moment_is_not_missed(monkeypatch):
+    targets, clock = Targets(Clock(1)), Clock(1)
+    hosts, balanced = Hosts(clock, targets), [(BALANCER, GROUP), (BALANCER, "empty")]
+    monkeypatch.setattr("tools.local_cloud.aws.elb.metrics.balanced", lambda: balanced)
     targets.on_health = lambda target: hosts.look(target.group)
     with hooks.LOCK:
         one = targets.register(GROUP, "10.0.0.1", 3000)
     for state in ("healthy", "unhealthy", "healthy"):
         targets.check(one, Health(state))
-    minute = int(clock.now().timestamp()) // 60 * 60
-    found = list(hosts.take(minute))
-    assert told(iter(found), "Maximum")[("UnHealthyHostCount", TARGETS)] == 1
-    assert told(iter(found), "Minimum")[("HealthyHostCount", TARGETS)] == 0
-    assert {each.metric.dimensions for each in found} == {TARGETS}, (
-        "none of a group without targets"
-    )
+    found = list(hosts.take(this_minute(clock)))
+    assert told(found, "Maximum")[("UnHealthyHostCount", TARGETS)] == 1
+    assert told(found, "Minimum")[("HealthyHostCount", TARGETS)] == 0
+    assert {each.metric.dimensions for each in found} == {TARGETS}, "and none of the empty group"
 
 
 BUSY = "import time; end = time.time() + 20\nwhile time.time() < end: pass"
@@ -249,20 +208,18 @@ def busy() -> Iterator[int]:
     process.wait()
 
 
-def measured(meter: processes.Meter, root: int) -> float:
-    return meter.cores(processes.processes(), root) or 0.0
-
-
-def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy):
+def test_usage_is_of_the_process_and_all_that_it_started(busy):
     until(lambda: len(processes.family(processes.processes(), busy)) == 2, what="the child")
     meter = processes.Meter()
-    measured(meter, busy)
-    time.sleep(0.6)
-    assert 0.1 < measured(meter, busy) < 1.3, "a whole CPU, where no others want it"
+
+    def measured(seconds: float) -> float:
+        meter.cores(processes.processes(), busy)
+        time.sleep(seconds)
+        return meter.cores(processes.processes(), busy) or 0.0
+
+    assert 0.1 < measured(0.6) < 1.3, "a whole CPU, where no others want it"
     os.killpg(busy, signal.SIGSTOP)
-    measured(meter, busy)
-    time.sleep(0.3)
-    assert measured(meter, busy) < 0.05, "only what it has used since"
+    assert measured(0.3) < 0.05, "only what it has used since"
     family = [each.pid for each in processes.family(processes.processes(), busy)]
     assert processes.memory_bytes(family) > processes.memory_bytes([busy]) > 2**20
     assert meter.cores(processes.processes(), 1 << 30) is None
@@ -271,13 +228,9 @@ def test_cpu_and_memory_are_of_the_process_and_all_that_it_started(busy):
 def service(desired: int = 2, **more):
     """Return a service with a running task and a pending one, as the metrics read it."""
     tasks = [SimpleNamespace(id=name, status=name) for name in ("RUNNING", "PENDING")]
-    service = SimpleNamespace(
-        name="web",
-        status="ACTIVE",
-        settings=SimpleNamespace(desired=desired),
-        tasks=tasks,
-        **{"deployments": [], "history": [], **more},
-    )
+    settings = SimpleNamespace(desired=desired)
+    more = {"deployments": [], "history": [], **more}
+    service = SimpleNamespace(name="web", status="ACTIVE", settings=settings, tasks=tasks, **more)
     definition = SimpleNamespace(cpu="512", memory="1024")
     placements = {task.id: SimpleNamespace(definition=definition) for task in tasks}
     record = SimpleNamespace(cluster_name="main", arn="arn:service/web")
@@ -288,11 +241,9 @@ def test_usage_is_relative_to_the_task_s_size(busy, monkeypatch):
     monkeypatch.setattr(processes.Meter, "cores", lambda *_: 0.25)
     monkeypatch.setattr(processes, "memory_bytes", lambda _: 256 * 1024**2)
     tasks = Tasks({"web": service()}, lambda _: [busy], processes.ProcessTable())
-    found = told(tasks.take(0))
-    assert found == {
-        ("CPUUtilization", frozenset(SERVICE.items())): 50,
-        ("MemoryUtilization", frozenset(SERVICE.items())): 25,
-    }
+    web = frozenset(SERVICE.items())
+    expected = {("CPUUtilization", web): 50, ("MemoryUtilization", web): 25}
+    assert told(tasks.take(0)) == expected
 
 
 @pytest.mark.parametrize("value", ["enabled", "enhanced", "disabled"])
@@ -309,39 +260,42 @@ def test_container_insights_count_tasks_where_they_are_on(value, running):
     assert told(tasks.take(1)) == {}, "no word where no task runs"
 
 
-def test_a_rule_is_triggered_once_by_each_roll_out_of_its_service_that_fails(running):
-    events = running.client("events")
-    pattern = {
-        "source": ["aws.ecs"],
-        "resources": ["arn:service/web"],
-        "detail": {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]},
-    }
-    other = {**pattern, "resources": ["arn:service/other"]}
-    for name, wanted in (("mine", pattern), ("other", other)):
-        events.put_rule(Name=name, EventPattern=json.dumps(wanted))
-    rolls = [
-        SimpleNamespace(id=state, rollout=state, reason="")
-        for state in ("FAILED", "COMPLETED", "IN_PROGRESS")
-    ]
-    rules = Rules({"web": service(deployments=rolls, history=rolls)})
-    triggered = {("TriggeredRules", frozenset({("RuleName", "mine")})): 1}
-    assert [told(rules.take(0)), told(rules.take(60))] == [triggered, {}]
-    for name in ("mine", "other"):
+@pytest.fixture
+def put_rule(running) -> Iterator[Any]:
+    """Yield a function that puts a rule for ECS's events."""
+    events, names = running.client("events"), []
+
+    def put(name: str, **pattern: Any) -> None:
+        events.put_rule(Name=name, EventPattern=json.dumps({"source": ["aws.ecs"], **pattern}))
+        names.append(name)
+
+    yield put
+    for name in names:
         events.delete_rule(Name=name)
 
 
-def test_a_rule_is_triggered_once_by_a_task_when_it_has_stopped(running):
-    events = running.client("events")
-    pattern = {"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"]}
-    events.put_rule(Name="tasks", EventPattern=json.dumps(pattern))
+def triggered(rule: str) -> dict[tuple[str, Any], float]:
+    return {("TriggeredRules", frozenset({("RuleName", rule)})): 1}
+
+
+def test_rule_is_triggered_once_by_a_failed_roll_out_of_its_service(put_rule):
+    failed = {"eventName": ["SERVICE_DEPLOYMENT_FAILED"]}
+    for name, arn in (("mine", "arn:service/web"), ("other", "arn:service/other")):
+        put_rule(name, resources=[arn], detail=failed)
+    states = ("FAILED", "COMPLETED", "IN_PROGRESS")
+    rolls = [SimpleNamespace(id=state, rollout=state, reason="") for state in states]
+    rules = Rules({"web": service(deployments=rolls, history=rolls)})
+    assert [told(rules.take(0)), told(rules.take(60))] == [triggered("mine"), {}]
+
+
+def test_rule_is_triggered_once_by_a_task_when_it_has_stopped(put_rule):
+    put_rule("tasks", **{"detail-type": ["ECS Task State Change"]})
     watched, shown = service(), TaskRecord(id="1", task_arn="arn:1", last_status="RUNNING")
     watched.shown["1"] = shown
     rules = Rules({"web": watched})
     assert told(rules.take(0)) == {}
     shown.last_status = "STOPPED"
-    triggered = {("TriggeredRules", frozenset({("RuleName", "tasks")})): 1}
-    assert [told(rules.take(60)), told(rules.take(120))] == [triggered, {}]
-    events.delete_rule(Name="tasks")
+    assert [told(rules.take(60)), told(rules.take(120))] == [triggered("tasks"), {}]
 
 
 @pytest.mark.parametrize(
@@ -353,18 +307,17 @@ def test_a_rule_is_triggered_once_by_a_task_when_it_has_stopped(running):
         (b"postgres: checkpointer \0", None),
     ],
 )
-def test_a_session_is_known_by_its_process_s_title(title, user):
+def test_session_is_known_by_its_process_s_title(title, user):
     found = CLIENT.match(title)
     assert (found and found[1]) == user
 
 
-def test_an_instance_class_has_the_cpus_of_ec2_s_type():
+def test_instance_class_has_the_cpus_of_ec2_s_type():
     assert (processors("db.t4g.micro"), processors("db.m6g.xlarge")) == (2, 4)
 
 
-def test_a_source_that_fails_is_shown_until_it_works_and_hides_no_other(caplog):
-    broken = [True]
-    minutes: list[int] = []
+def test_source_that_fails_is_shown_until_it_works(caplog):
+    broken, minutes = [True], []
 
     def first(minute: int) -> list[Datum]:
         if broken:

@@ -69,18 +69,16 @@ def running_poc(empty):
     stack.roles()
     stack.ecs.create_cluster(clusterName="careapp-poc-cluster")
     stack.logs.create_log_group(logGroupName="/ecs/careapp-poc")
-    log = {"awslogs-group": "/ecs/careapp-poc", "awslogs-region": REGION,
-           "awslogs-stream-prefix": "app"}  # fmt: skip
+    log = {"awslogs-group": "/ecs/careapp-poc", "awslogs-stream-prefix": "app"}
+    log = {"logDriver": "awslogs", "options": {"awslogs-region": REGION, **log}}
     definition = stack.task_definition(
-        whole={"family": "careapp-poc"},
-        environment={"TOKEN": SECRET},
-        logConfiguration={"logDriver": "awslogs", "options": log},
+        whole={"family": "careapp-poc"}, environment={"TOKEN": SECRET}, logConfiguration=log
     )
     stack.service(definition, cluster="careapp-poc-cluster", serviceName="careapp-poc-service")
     return stack
 
 
-def test_it_shows_starting_tasks_and_their_logs(page):
+def test_page_shows_starting_tasks_and_their_logs(page):
     def healthy():
         now = state(page)
         tasks = (now.get("tasks") or {}).get("running") or []
@@ -95,27 +93,23 @@ def test_it_shows_starting_tasks_and_their_logs(page):
     assert now["links"]["database"]["state"] == "off" or now["database"] is None
 
 
-def test_a_task_s_environment_is_never_shown(page):
+def test_environment_of_a_task_is_not_shown(page):
     for path in ("/", "/state", "/state?lang=ja"):
         status, text = ask(page, path)
         assert (status, SECRET in text) == (200, False)
 
 
-def test_it_names_a_closed_security_group(page, running_poc):
+def test_security_group_that_is_closed_is_named(page, running_poc):
     until(lambda: state(page)["tasks"]["running"], what="a task")
-    running_poc.forbid("task-sg", 3000, group="alb-sg")
-    try:
+    with running_poc.closed("task-sg", 3000, group="alb-sg"):
         begun = time.monotonic()
         until(lambda: state(page)["links"]["forward"]["state"] == "blocked", 15, "the broken hop")
         assert time.monotonic() - begun < 10
-        assert "balancer-cannot-reach-task" in {
-            each["id"] for each in state(page)["doctor"]["findings"]
-        }
-    finally:
-        running_poc.allow("task-sg", 3000, group="alb-sg")
+        found = {each["id"] for each in state(page)["doctor"]["findings"]}
+    assert "balancer-cannot-reach-task" in found
 
 
-def test_a_stream_tells_it_live(page):
+def test_stream_has_the_state(page):
     address = ("127.0.0.1", int(page.url.rpartition(":")[2]))
     with socket.create_connection(address, timeout=10) as wire:
         wire.sendall(b"GET /live HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -125,7 +119,7 @@ def test_a_stream_tells_it_live(page):
     assert "careapp-poc" in json.loads(event.removeprefix(b"data: "))["html"]
 
 
-def test_only_this_machine_s_names_reach_it(page):
+def test_page_is_reached_by_this_machine_s_names_only(page):
     assert ask(page, Host="rebound.example")[0] == 400
     port = int(page.url.rpartition(":")[2])
     # Another loopback address is like another interface: the server binds only 127.0.0.1.
@@ -134,7 +128,7 @@ def test_only_this_machine_s_names_reach_it(page):
 
 
 @pytest.mark.slow
-def test_an_empty_cloud_is_shown_and_the_process_ends_with_the_cloud(tmp_path):
+def test_cloud_that_is_empty_is_shown_and_ends_with_its_page(tmp_path):
     folder = tmp_path / "home"
     launched = start(folder, "http://127.0.0.1:9")
     child = launched._child
@@ -161,7 +155,7 @@ time.sleep(60)
 
 
 @pytest.mark.slow
-def test_it_ends_even_when_the_cloud_is_killed(tmp_path):
+def test_page_ends_when_the_cloud_is_killed(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "home")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as cloud:
@@ -171,7 +165,7 @@ def test_it_ends_even_when_the_cloud_is_killed(tmp_path):
     until(lambda: not alive(pid), what="the page's end")
 
 
-def test_a_port_that_is_taken_is_an_error_only_if_it_was_asked_for():
+def test_port_that_is_taken_is_an_error_if_it_was_asked_for():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortTaken, match=f"port {port}.*--watch-port"):

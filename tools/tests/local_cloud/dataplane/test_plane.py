@@ -48,7 +48,7 @@ def hooked() -> int:
     )
 
 
-def test_a_taken_port_is_named_and_nothing_is_left(tmp_path):
+def test_port_that_is_taken_is_named_and_nothing_is_left(tmp_path):
     before = hooked()
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -58,7 +58,7 @@ def test_a_taken_port_is_named_and_nothing_is_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_can_start_again_after_it_was_stopped_twice(tmp_path):
+def test_plane_starts_again_after_it_was_stopped_twice(tmp_path):
     before = hooked()
     for _ in range(2):
         made = plane(tmp_path, 0)
@@ -71,7 +71,7 @@ def test_it_can_start_again_after_it_was_stopped_twice(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_stopping_ends_every_process_listener_and_file(cloud):
+def test_plane_that_stops_ends_every_process_listener_and_file(cloud):
     cloud.everything()
     cloud.database()
     cloud.service(cloud.task_definition(), desired=2)
@@ -111,7 +111,7 @@ CLOUD = """
 
 
 @pytest.mark.slow
-def test_a_killed_cloud_takes_its_tasks_its_database_and_its_files_along():
+def test_cloud_that_is_killed_takes_tasks_database_and_files_along():
     text = textwrap.dedent(CLOUD).format(root=str(ROOT), tests=str(Path(__file__).parent))
     with subprocess.Popen(
         [sys.executable, "-c", text],

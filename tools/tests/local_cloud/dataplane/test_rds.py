@@ -11,7 +11,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from botocore.exceptions import ClientError
 
 from stack.image import LOCK_TIMEOUT
 from stack.names import RESERVED, StackNames
@@ -19,7 +18,7 @@ from tools.diagnosis.log_lines import LOCK_WAIT
 from tools.doctor.checks import connections
 from tools.local_cloud.aws.rds import rules
 from tools.local_cloud.providers.lifecycle import reasons
-from tools.tests.local_cloud.dataplane.stack import DATABASE, alive
+from tools.tests.local_cloud.dataplane.stack import DATABASE, alive, refusal
 
 COPY, RENAMED = "careapp-poc-copy", "careapp-poc-new"
 
@@ -38,34 +37,28 @@ def session(stack) -> Iterator[Any]:
         yield made
 
 
-def test_the_endpoint_has_rds_form_and_the_declared_port(stack):
+IDENTITY = """
+SELECT current_user, current_database(), ssl, current_setting('server_version_num')::int / 10000, rolsuper,
+    rolcreatedb, rolcreaterole, pg_has_role('rds_superuser', 'member')
+FROM pg_stat_ssl, pg_roles WHERE pid = pg_backend_pid() AND rolname = current_user
+"""
+
+
+def test_endpoint_and_master_user_are_as_on_rds(stack, session):
+    """It is no superuser, but may make databases and roles."""
     endpoint = stack.ids["db"]["Endpoint"]
     form = r"careapp-poc\.[a-z2-7]{12}\.ap-northeast-1\.rds\.amazonaws\.com"
     assert re.fullmatch(form, endpoint["Address"])
     assert endpoint["Port"] == 5432
+    row = session.execute(IDENTITY).fetchone()
+    assert row == ("postgres", "careapp", True, 17, False, True, True, True)
 
 
-def test_the_secret_of_the_master_user_opens_the_declared_database(session):
-    row = session.execute(
-        "SELECT current_user, current_database(), ssl, current_setting('server_version_num')::int"
-        " / 10000 FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
-    ).fetchone()
-    assert row == ("postgres", "careapp", True, 17)
-
-
-def test_no_reserved_word_can_be_a_project_s_name(session):
+def test_reserved_words_can_be_no_project_s_name(session):
     """`R` and `T` are reserved (PostgreSQL, `pg_get_keywords`); the name is the database's, too."""
     words = "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
     assert {word for (word,) in session.execute(words)} == RESERVED
     assert StackNames("poc", "order").problems().keys() == {"name"}
-
-
-def test_the_master_user_is_no_superuser_but_may_make_databases_and_roles(session):
-    row = session.execute(
-        "SELECT rolsuper, rolcreatedb, rolcreaterole, pg_has_role('rds_superuser', 'member')"
-        " FROM pg_roles WHERE rolname = current_user"
-    ).fetchone()
-    assert row == (False, True, True, True)
 
 
 WITHOUT_TLS = 'no pg_hba.conf entry for host "127.0.0.1", user "postgres", database "careapp"'
@@ -79,24 +72,15 @@ WITHOUT_TLS = 'no pg_hba.conf entry for host "127.0.0.1", user "postgres", datab
     ],
     ids=["without TLS", "by another name"],
 )
-def test_a_connection_that_rds_refuses(stack, change, words):
+def test_connection_is_refused_as_by_rds(stack, change, words):
     with pytest.raises(psycopg.OperationalError, match=words):
         stack.connect(**change)
 
 
 def test_sessions_storage_and_cpu_are_published(stack, session):
     def latest(name: str):
-        now = stack.clock.now()
-        found = stack.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/RDS",
-            MetricName=name,
-            Dimensions=[{"Name": "DBInstanceIdentifier", "Value": DATABASE}],
-            StartTime=now - timedelta(minutes=10),
-            EndTime=now,
-            Period=60,
-            Statistics=["Maximum"],
-        )["Datapoints"]
-        return found[-1]["Maximum"] if found else None
+        found = stack.series("AWS/RDS", name, "Maximum", DBInstanceIdentifier=DATABASE)
+        return found[-1] if found else None
 
     def busy() -> bool:
         session.execute("DO $$ BEGIN FOR i IN 1..20000000 LOOP NULL; END LOOP; END $$")
@@ -104,82 +88,73 @@ def test_sessions_storage_and_cpu_are_published(stack, session):
 
     with stack.connect():
         stack.until(busy, what="the work in CPUUtilization")
-        # Sessions of rdsadmin are not counted. A minute may be published before the second session
-        # exists.
+        # Sessions of rdsadmin are not counted. A minute may be published before the second session exists.
         stack.until(lambda: latest("DatabaseConnections") == 2, what="two connections")
     assert 19 * 1024**3 < latest("FreeStorageSpace") < 20 * 1024**3
 
 
 def parameters(stack, **values: str):
     """Change parameters of the group at once; a double underscore is a dot."""
+    changes = [
+        {"ParameterName": name.replace("__", "."), "ParameterValue": value}
+        for name, value in values.items()
+    ]
     stack.rds.modify_db_parameter_group(
         DBParameterGroupName="db",
-        Parameters=[
-            {
-                "ParameterName": name.replace("__", "."),
-                "ParameterValue": value,
-                "ApplyMethod": "immediate",
-            }
-            for name, value in values.items()
-        ],
+        Parameters=[{**each, "ApplyMethod": "immediate"} for each in changes],
     )
     stack.until_database("available")
 
 
-def test_a_parameter_of_the_group_reaches_the_running_server(stack):
+def test_parameter_of_the_group_reaches_the_running_server(stack):
     parameters(stack, log_min_duration_statement="500", rds__force_ssl="0")
     with stack.connect(sslmode="disable") as made:
         assert made.execute("SHOW log_min_duration_statement").fetchone() == ("500ms",)
     parameters(stack, rds__force_ssl="1")
 
 
-def test_a_rotation_changes_the_secret_and_the_servers_password(stack):
+@pytest.fixture
+def arn(stack) -> str:
+    return str(stack.ids["db"]["MasterUserSecret"]["SecretArn"])
+
+
+def rotated(stack, rotate) -> str:
+    """Rotate the master user's password, and return the previous one."""
     before = stack.password()
-    stack.sm.rotate_secret(SecretId=stack.ids["db"]["MasterUserSecret"]["SecretArn"])
-    stack.until(lambda: stack.password() != before)
+    rotate()
+    stack.until(lambda: stack.password() != before, what="another password")
+    return str(before)
+
+
+def test_rotation_changes_the_secret_and_the_server_s_password(stack, arn):
+    for _ in range(2):
+        before = rotated(stack, lambda: stack.sm.rotate_secret(SecretId=arn))
     assert stack.password(stage="AWSPREVIOUS") == before
     stack.connect().close()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         stack.connect(password=before)
+    stages = sorted(stack.sm.describe_secret(SecretId=arn)["VersionIdsToStages"].values())
+    assert stages == [["AWSCURRENT"], ["AWSPREVIOUS"]], "no version without a label"
 
 
-def described(stack) -> dict[str, Any]:
-    return stack.sm.describe_secret(SecretId=stack.ids["db"]["MasterUserSecret"]["SecretArn"])
-
-
-def test_a_managed_secret_is_rotated_every_seven_days(stack):
-    secret = described(stack)
+def test_rotation_of_a_managed_secret_is_every_seven_days(stack, arn):
+    secret = stack.sm.describe_secret(SecretId=arn)
     assert (secret["RotationEnabled"], secret["OwningService"]) == (True, "rds")
     assert secret["RotationRules"] == {"AutomaticallyAfterDays": 7}
 
 
-def test_a_rotation_that_is_not_immediate_changes_only_the_schedule(stack):
-    before, arn = stack.password(), stack.ids["db"]["MasterUserSecret"]["SecretArn"]
-    rules = {"AutomaticallyAfterDays": 30}
+def test_rotation_that_is_not_immediate_changes_the_schedule_only(stack, arn):
+    before, rules = stack.password(), {"AutomaticallyAfterDays": 30}
     stack.sm.rotate_secret(SecretId=arn, RotateImmediately=False, RotationRules=rules)
-    assert described(stack)["RotationRules"] == rules
+    assert stack.sm.describe_secret(SecretId=arn)["RotationRules"] == rules
     assert stack.password() == before
-    [database] = stack.rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"]
-    assert database["DBInstanceStatus"] == "available"
+    assert stack.instance()["DBInstanceStatus"] == "available"
     stack.connect().close()
 
 
-def test_a_secret_keeps_no_version_without_a_label(stack):
-    arn = stack.ids["db"]["MasterUserSecret"]["SecretArn"]
-    for _ in range(2):
-        before = stack.password()
-        stack.sm.rotate_secret(SecretId=arn)
-        stack.until(lambda before=before: stack.password() != before)
-    stages = sorted(described(stack)["VersionIdsToStages"].values())
-    assert stages == [["AWSCURRENT"], ["AWSPREVIOUS"]]
-
-
-def test_rds_itself_rotates_the_password(stack):
-    before = stack.password()
-    stack.rds.modify_db_instance(
-        DBInstanceIdentifier=DATABASE, RotateMasterUserPassword=True, ApplyImmediately=True
-    )
-    stack.until(lambda: stack.password() != before)
+def test_rotation_by_rds_itself(stack):
+    change = {"RotateMasterUserPassword": True, "ApplyImmediately": True}
+    rotated(stack, lambda: stack.rds.modify_db_instance(DBInstanceIdentifier=DATABASE, **change))
     stack.until_database("available")
     stack.connect().close()
 
@@ -197,7 +172,7 @@ def locked(stack, session) -> Iterator[Any]:
 ALTER = "ALTER TABLE guests ADD IF NOT EXISTS age int"
 
 
-def test_a_statement_gives_up_a_lock_and_the_way_out_frees_it(stack, locked, session, monkeypatch):
+def test_lock_is_given_up_and_the_doctor_s_statement_frees_it(stack, locked, session, monkeypatch):
     with monkeypatch.context() as variables:
         variables.setenv("PGOPTIONS", LOCK_TIMEOUT.replace("10s", "100ms"))
         with stack.connect() as waiting, pytest.raises(psycopg.errors.LockNotAvailable) as given_up:
@@ -212,7 +187,7 @@ def test_a_statement_gives_up_a_lock_and_the_way_out_frees_it(stack, locked, ses
     session.execute(ALTER)
 
 
-def test_a_client_that_is_gone_stops_waiting_for_a_lock(stack, locked, session):
+def test_lock_is_waited_for_no_longer_than_its_client_lives(stack, locked, session):
     def waits(pid: int) -> bool:
         asked = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
         [(count,)] = session.execute(asked, (pid,)).fetchall()
@@ -227,14 +202,12 @@ def test_a_client_that_is_gone_stops_waiting_for_a_lock(stack, locked, session):
     stack.until(lambda: not waits(pid), what="the server has noticed that its client is gone")
 
 
-def test_a_stopped_instance_has_no_server_and_a_started_one_its_data(stack):
+def test_stopped_instance_has_no_server_and_a_started_one_its_data(stack):
     with stack.connect() as made:
         made.execute("CREATE TABLE kept AS SELECT 7 AS n")
-    stack.rds.stop_db_instance(DBInstanceIdentifier=DATABASE)
-    stack.until_database("stopped")
+    stack.stop_database()
     assert stack.plane.describe()["databases"][0]["listens"] is None
-    stack.rds.start_db_instance(DBInstanceIdentifier=DATABASE)
-    stack.until_database("available")
+    stack.start_database()
     with stack.connect() as made:
         assert made.execute("SELECT n FROM kept").fetchone() == (7,)
 
@@ -258,9 +231,8 @@ def backups(stack):
 
 def notes(stack, name: str) -> list[str]:
     """Return a restored instance's rows. Its master user gets a password in Secrets Manager first."""
-    stack.rds.modify_db_instance(
-        DBInstanceIdentifier=name, ManageMasterUserPassword=True, ApplyImmediately=True
-    )
+    managed = {"ManageMasterUserPassword": True, "ApplyImmediately": True}
+    stack.rds.modify_db_instance(DBInstanceIdentifier=name, **managed)
     stack.until_database("available", name)
     with stack.connect(name) as connection:
         rows = connection.execute("SELECT text FROM notes ORDER BY text").fetchall()
@@ -296,35 +268,32 @@ def restored(stack) -> Iterator[dict[str, Any]]:
             stack.until(lambda: len(stack.plane.describe()["databases"]) == 1)
 
 
-def test_a_snapshot_is_restored_beside_its_instance_and_keeps_its_rows_under_a_new_name(backups):
+def test_snapshot_is_restored_beside_its_instance_and_can_be_renamed(backups):
     with from_snapshot(backups) as copy:
         assert notes(backups, COPY) == ["first"]
-        [original] = backups.rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"]
-        assert copy["DbiResourceId"] != original["DbiResourceId"]
+        assert copy["DbiResourceId"] != backups.instance()["DbiResourceId"]
         with backups.connect() as connection:
             assert connection.execute("SELECT count(*) FROM notes").fetchone() == (2,)
 
-        backups.rds.modify_db_instance(
-            DBInstanceIdentifier=COPY, NewDBInstanceIdentifier=RENAMED, ApplyImmediately=True
-        )
-        renamed = backups.until(lambda: available(backups, RENAMED), what="the new name")
-        assert renamed["Endpoint"]["Address"].startswith(f"{RENAMED}.")
+        change = {"NewDBInstanceIdentifier": RENAMED, "ApplyImmediately": True}
+        backups.rds.modify_db_instance(DBInstanceIdentifier=COPY, **change)
+
+        def renamed():
+            found = backups.rds.describe_db_instances()["DBInstances"]
+            return [each for each in found if each["DBInstanceIdentifier"] == RENAMED]
+
+        backups.until(renamed, what="the new name")
+        available = backups.until_database("available", RENAMED)
+        assert available["Endpoint"]["Address"].startswith(f"{RENAMED}.")
         assert notes(backups, RENAMED) == ["first", "written"]
 
 
-def available(stack, name: str):
-    """Return an instance that is available under a name, or None."""
-    found = stack.rds.describe_db_instances()["DBInstances"]
-    named = [each for each in found if each["DBInstanceIdentifier"] == name]
-    return next((each for each in named if each["DBInstanceStatus"] == "available"), None)
-
-
-def test_a_point_in_time_has_the_rows_of_that_moment(backups):
+def test_restore_to_a_time_has_the_rows_of_that_moment(backups):
     with to_time(backups, RestoreTime=backups.ids["one row"]):
         assert notes(backups, COPY) == ["first"]
 
 
-def test_the_latest_time_has_all_rows_and_not_the_groups_tags_and_managed_password(backups):
+def test_restore_to_the_latest_time_lacks_groups_tags_and_password(backups):
     with to_time(backups, UseLatestRestorableTime=True) as copy:
         assert "MasterUserSecret" not in copy
         assert "ReadReplicaSourceDBInstanceIdentifier" not in copy
@@ -336,38 +305,28 @@ def test_the_latest_time_has_all_rows_and_not_the_groups_tags_and_managed_passwo
         assert notes(backups, COPY) == ["first", "second"]
 
 
-def test_rds_says_from_when_on_an_instance_can_be_restored(backups):
-    [original] = backups.rds.describe_db_instances(DBInstanceIdentifier=DATABASE)["DBInstances"]
-    [found] = backups.rds.describe_db_instance_automated_backups(
-        DbiResourceId=original["DbiResourceId"]
-    )["DBInstanceAutomatedBackups"]
-    window = found["RestoreWindow"]
+def test_restore_is_refused_outside_of_the_window_of_the_backups(backups):
+    def windows(resource: str):
+        asked = backups.rds.describe_db_instance_automated_backups(DbiResourceId=resource)
+        return [each["RestoreWindow"] for each in asked["DBInstanceAutomatedBackups"]]
+
+    [window] = windows(backups.instance()["DbiResourceId"])
     assert window["EarliestTime"] < backups.ids["one row"] < window["LatestTime"]
-    early = window["EarliestTime"] - timedelta(seconds=1)
-    with pytest.raises(ClientError, match="not to"), to_time(backups, RestoreTime=early):
-        pass
-    assert not backups.rds.describe_db_instance_automated_backups(DbiResourceId="db-OTHER")[
-        "DBInstanceAutomatedBackups"
-    ]
+    assert windows("db-OTHER") == []
+    restore = backups.rds.restore_db_instance_to_point_in_time
+    names = {"SourceDBInstanceIdentifier": DATABASE, "TargetDBInstanceIdentifier": COPY}
+    now, hour = datetime.now(UTC), timedelta(hours=1)
+    for when in (window["EarliestTime"] - timedelta(seconds=1), now - hour, now + hour):
+        refused = refusal(restore, **names, RestoreTime=when)
+        assert "can be restored to a time from" in refused.message
+        assert "not to" in refused.message
 
 
-@pytest.mark.parametrize("hours", [-1, 1])
-def test_a_time_outside_of_the_backups_is_refused(backups, hours):
-    when = datetime.now(UTC) + timedelta(hours=hours)
-    with (
-        pytest.raises(ClientError, match="can be restored to a time from"),
-        to_time(backups, RestoreTime=when),
-    ):
-        pass
-
-
-def test_rds_restores_with_what_was_asked_for_and_a_final_snapshot_outlives_its_instance(backups):
+def test_restore_has_what_was_asked_for_and_leaves_a_final_snapshot(backups):
     asked = {
-        "DBSubnetGroupName": "db",
-        "DBParameterGroupName": "db",
+        **{"DBSubnetGroupName": "db", "DBParameterGroupName": "db", "BackupRetentionPeriod": 0},
         "VpcSecurityGroupIds": [backups.ids["db-sg"]],
         "Tags": [{"Key": "stack", "Value": "poc"}],
-        "BackupRetentionPeriod": 0,
     }
     with from_snapshot(backups, **asked) as copy:
         assert copy["DBSubnetGroup"]["DBSubnetGroupName"] == "db"
@@ -382,7 +341,7 @@ def test_rds_restores_with_what_was_asked_for_and_a_final_snapshot_outlives_its_
     backups.until(lambda: "final" not in known and not folder.exists(), what="its files to go")
 
 
-def test_a_server_that_does_not_start_is_failed_and_says_why_in_its_own_words(stack):
+def test_server_that_does_not_start_is_failed_and_says_why(stack):
     server = stack.plane._databases.server(DATABASE)
     settings, server.settings = server.settings, {"shared_preload_libraries": "missing"}
     stack.rds.reboot_db_instance(DBInstanceIdentifier=DATABASE)
@@ -394,9 +353,8 @@ def test_a_server_that_does_not_start_is_failed_and_says_why_in_its_own_words(st
     assert list(reasons(stack.until_database("available"))) == []
 
 
-def test_deleting_the_instance_ends_the_server_and_its_secret(stack):
+def test_deleted_instance_ends_the_server_and_its_secret(stack, arn):
     (row,) = stack.plane.describe()["databases"]
-    arn = stack.ids["db"]["MasterUserSecret"]["SecretArn"]
     stack.rds.delete_db_instance(DBInstanceIdentifier=DATABASE, SkipFinalSnapshot=True)
     stack.until(lambda: not alive(row["pid"]))
     with pytest.raises(stack.sm.exceptions.ResourceNotFoundException):

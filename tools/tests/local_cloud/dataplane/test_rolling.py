@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
-from typing import Any
 from unittest.mock import ANY
 
-import pytest
-from botocore.exceptions import ClientError
-
-from tools.tests.local_cloud.dataplane.stack import Load, fetch, until
-
-TASK_SECONDS = 40
+from tools.tests.local_cloud.dataplane.stack import Load, fetch, loaded, refusal, until
 
 
 def words(cloud) -> list[str]:
@@ -30,31 +23,25 @@ def words(cloud) -> list[str]:
     return found
 
 
-def test_a_wrong_health_path_trips_the_breaker_in_aws_own_words(cloud):
+def test_health_path_that_is_wrong_trips_the_breaker_in_aws_own_words(cloud):
     cloud.everything(HealthCheckPath="/helth", UnhealthyThresholdCount=2)
     cloud.service(cloud.task_definition(), desired=2, healthCheckGracePeriodSeconds=0)
-
-    failed = cloud.rolled_out("FAILED", TASK_SECONDS)
-
-    assert failed["rolloutStateReason"] == (
-        "ECS deployment circuit breaker: tasks failed to start."
-    )
+    failed = cloud.rolled_out("FAILED")
+    assert failed["rolloutStateReason"] == "ECS deployment circuit breaker: tasks failed to start."
     assert failed["failedTasks"] >= 3
     sick = "is unhealthy in (target-group TG) due to (reason Health checks failed with these codes"
     assert f"(task TASK) {sick}: [404])." in words(cloud)
     assert "(deployment DEPLOYMENT) deployment failed: tasks failed to start." in words(cloud)
-    task = cloud.stopped()[0]
-    arn = cloud.ids["tg"]
+    task, reason = cloud.stopped()[0], "Task failed ELB health checks in (target-group "
     assert task["stopCode"] == "ServiceSchedulerInitiated"
-    assert task["stoppedReason"] == f"Task failed ELB health checks in (target-group {arn})"
+    assert task["stoppedReason"] == f"{reason}{cloud.ids['tg']})"
     (deployment,) = cloud.deployments()
-    assert (deployment["status"], deployment["statusReason"]) == (
-        "ROLLBACK_FAILED",
-        "No rollback candidate was found to run the rollback.",
-    )
+    assert deployment["status"] == "ROLLBACK_FAILED"
+    reason = "No rollback candidate was found to run the rollback."
+    assert deployment["statusReason"] == reason
 
 
-def test_a_first_roll_out_completes_and_the_page_answers_through_the_load_balancer(running):
+def test_first_roll_out_completes_and_the_page_answers(running):
     done = running.primary()
     assert running.page().startswith("v1 10.0.")
     assert words(running) == [
@@ -63,14 +50,8 @@ def test_a_first_roll_out_completes_and_the_page_answers_through_the_load_balanc
         "(deployment DEPLOYMENT) deployment completed.",
         "has reached a steady state.",
     ]
-    assert {
-        key: done[key] for key in ("status", "runningCount", "pendingCount", "failedTasks")
-    } == {
-        "status": "PRIMARY",
-        "runningCount": 1,
-        "pendingCount": 0,
-        "failedTasks": 0,
-    }
+    counts = {"runningCount": 1, "pendingCount": 0, "failedTasks": 0}
+    assert done == done | counts | {"status": "PRIMARY"}
     assert done["rolloutStateReason"] == f"ECS deployment {done['id']} completed."
     (row,) = running.targets()
     address = running.tasks()[0]["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
@@ -81,24 +62,15 @@ def test_a_first_roll_out_completes_and_the_page_answers_through_the_load_balanc
     }
 
 
-def test_a_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running):
+def test_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running):
     arn = running.deployments()[0]["serviceDeploymentArn"]
     for code, asked in (
         ("ConflictException", {"serviceDeploymentArn": arn}),
         ("InvalidParameterException", {"serviceDeploymentArn": arn, "stopType": "ABORT"}),
         ("ServiceDeploymentNotFoundException", {"serviceDeploymentArn": f"{arn}x"}),
     ):
-        with pytest.raises(ClientError) as refused:
-            running.ecs.stop_service_deployment(**asked)
-        assert refused.value.response["Error"]["Code"] == code
+        assert refusal(running.ecs.stop_service_deployment, **asked).code == code
     assert running.deployments()[0]["status"] == "SUCCESSFUL"
-
-
-def release(cloud, version: str, **environment: str) -> str:
-    """Deploy a version and return its task definition."""
-    definition = str(cloud.task_definition(version, environment=environment))
-    cloud.ecs.update_service(cluster="main", service="web", taskDefinition=definition)
-    return definition
 
 
 def until_rolled_back(cloud, before: str):
@@ -108,46 +80,34 @@ def until_rolled_back(cloud, before: str):
         now = cloud.primary()
         return bool(now["id"] == before and now["rolloutState"] == "COMPLETED")
 
-    cloud.until(back, TASK_SECONDS, "the rollback")
+    cloud.until(back, what="the rollback")
     cloud.whole()
 
 
-def test_a_bad_version_over_a_good_one_rolls_back_and_the_page_never_fails(running):
+def test_bad_version_over_a_good_one_rolls_back_and_no_request_fails(running):
     first, before = running.describe()["taskDefinition"], running.primary()["id"]
-    load = Load(running.url())
-    crashing = release(running, "v2", CRASH="1")
-    until_rolled_back(running, before)
-    load.stop()
-
-    assert load.failed == []
-    assert load.versions == {"v1"}
+    with loaded(running.url(), "v1"):
+        crashing = running.release("v2", CRASH="1")
+        until_rolled_back(running, before)
     assert running.describe()["taskDefinition"] == first
     crashed = [task for task in running.stopped() if task["taskDefinitionArn"] == crashing]
-    assert {(t["stopCode"], t["stoppedReason"]) for t in crashed[:3]} == {
-        ("EssentialContainerExited", "Essential container in task exited")
-    }
+    reasons = {(t["stopCode"], t["stoppedReason"]) for t in crashed[:3]}
+    assert reasons == {("EssentialContainerExited", "Essential container in task exited")}
     assert crashed[0]["containers"][0]["exitCode"] == 3
 
 
-def test_a_stopped_deployment_rolls_back_and_the_page_never_fails(running):
-    before = running.primary()["id"]
-    load = Load(running.url())
-    release(running, "v2", HEALTHY_PATH="/other")
-    arn = running.deployments()[0]["serviceDeploymentArn"]
+def test_stopped_deployment_rolls_back_and_no_request_fails(running):
+    before, states = running.primary()["id"], []
+    with loaded(running.url(), "v1"):
+        running.release("v2", HEALTHY_PATH="/other")
+        arn = running.deployments()[0]["serviceDeploymentArn"]
+        assert running.roll_back() == {"serviceDeploymentArn": arn, "ResponseMetadata": ANY}
 
-    assert running.ecs.stop_service_deployment(serviceDeploymentArn=arn, stopType="ROLLBACK") == {
-        "serviceDeploymentArn": arn,
-        "ResponseMetadata": ANY,
-    }
-    states = [running.deployments()[0]["status"]]
-    running.until(
-        lambda: states.append(running.deployments()[0]["status"]) or "SUCCESSFUL" in states[-1],
-        TASK_SECONDS,
-        "the end of the rollback",
-    )
-    load.stop()
+        def ended() -> bool:
+            states.append(running.deployments()[0]["status"])
+            return "SUCCESSFUL" in states[-1]
 
-    assert load.failed == []
+        running.until(ended, what="the end of the rollback")
     assert set(states) <= {"ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL"}
     assert states[-1] == "ROLLBACK_SUCCESSFUL"
     assert (running.primary()["id"], running.primary()["rolloutState"]) == (before, "COMPLETED")
@@ -159,39 +119,28 @@ def test_a_stopped_deployment_rolls_back_and_the_page_never_fails(running):
     running.whole()
 
 
-def test_a_good_version_over_a_good_one_rolls_without_one_failed_request(running):
-    running.ecs.update_service(cluster="main", service="web", desiredCount=2)
-    running.whole(2)
-    old = {task["taskArn"] for task in running.tasks()}
-    load = Load(running.url())
-    second = release(running, "v2")
-    done = running.rolled_out()
-    time.sleep(0.5)
-    load.stop()
-
-    assert load.failed == []
-    assert load.versions == {"v1", "v2"}
+def test_good_version_over_a_good_one_rolls_and_no_request_fails(running):
+    running.update(desiredCount=2)
+    old = [task["taskArn"] for task in running.whole(2)]
+    with loaded(running.url(), "v1", "v2"):
+        second = running.release("v2")
+        done = running.rolled_out()
+        running.until(lambda: "v2" in running.page(), what="the new version")
     assert done["taskDefinition"] == second
     assert len(running.describe()["deployments"]) == 1
     assert [task["taskDefinitionArn"] for task in running.tasks()] == [second, second]
     reasons = {(t["stopCode"], t["stoppedReason"]) for t in map(running.task, old)}
     scaled = f"Scaling activity initiated by (deployment {done['id']})"
     assert reasons == {("ServiceSchedulerInitiated", scaled)}
-    running.ecs.update_service(cluster="main", service="web", desiredCount=1)
+    running.update(desiredCount=1)
     running.whole()
 
 
 ALARM = {
-    "AlarmName": "deployment-errors",
-    "Namespace": "AWS/ApplicationELB",
-    "MetricName": "HTTPCode_Target_5XX_Count",
-    "Statistic": "Sum",
-    "Period": 60,
-    "EvaluationPeriods": 2,
-    "DatapointsToAlarm": 2,
-    "Threshold": 5,
-    "ComparisonOperator": "GreaterThanThreshold",
-    "TreatMissingData": "notBreaching",
+    **{"AlarmName": "deployment-errors", "Namespace": "AWS/ApplicationELB"},
+    **{"MetricName": "HTTPCode_Target_5XX_Count", "Statistic": "Sum", "Period": 60},
+    **{"EvaluationPeriods": 2, "DatapointsToAlarm": 2, "Threshold": 5},
+    **{"ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "notBreaching"},
 }
 
 
@@ -204,77 +153,58 @@ def watch(cloud, bake: int):
     dimensions = [{"Name": name, "Value": value} for name, value in suffixes.items()]
     cloud.client("cloudwatch").put_metric_alarm(**ALARM, Dimensions=dimensions)
     alarms = {"alarmNames": [ALARM["AlarmName"]], "enable": True, "rollback": True}
-    configuration = {"alarms": alarms, "bakeTimeInMinutes": bake}
-    cloud.ecs.update_service(cluster="main", service="web", deploymentConfiguration=configuration)
+    cloud.update(deploymentConfiguration={"alarms": alarms, "bakeTimeInMinutes": bake})
 
 
-def test_a_healthy_version_with_errors_is_rolled_back_by_its_alarm_in_the_bake_time(running):
+def test_alarm_in_the_bake_time_rolls_a_healthy_version_back(running):
     watch(running, 5)
     running.whole()
     before = running.primary()["id"]
     load = Load(running.url())
-    release(running, "v3", PAGE_STATUS="500")
-
+    running.release("v3", PAGE_STATUS="500")
     until_rolled_back(running, before)
     load.stop()
-
-    shown = running.deployment()
-    assert fetch(running.url())[0] == 200
-    assert "(deployment DEPLOYMENT) deployment failed: alarm detected." in words(running)
-    assert (shown["status"], shown["statusReason"]) == (
-        "ROLLBACK_SUCCESSFUL",
-        "Service deployment rolled back because of one or more active alarms.",
-    )
-    assert shown["alarms"] == {
-        "status": "TRIGGERED",
-        "alarmNames": ["deployment-errors"],
-        "triggeredAlarmNames": ["deployment-errors"],
-    }
     assert {status for status, _ in load.failed} == {500}
 
+    shown, name = running.deployment(), "deployment-errors"
+    assert fetch(running.url())[0] == 200
+    assert "(deployment DEPLOYMENT) deployment failed: alarm detected." in words(running)
+    reason = "Service deployment rolled back because of one or more active alarms."
+    assert (shown["status"], shown["statusReason"]) == ("ROLLBACK_SUCCESSFUL", reason)
+    names = {"alarmNames": [name], "triggeredAlarmNames": [name]}
+    assert shown["alarms"] == {"status": "TRIGGERED", **names}
 
-def test_a_rollback_comes_back_to_the_network_and_the_port_of_its_revision(running):
+
+def test_rollback_comes_back_to_the_network_and_port_of_its_revision(running):
     """The task definition does not change: the service's own configuration fails."""
     before, good, bad = running.primary()["id"], running.describe(), [running.ids["db-sg"]]
     (balanced,) = good["loadBalancers"]
     closed = good["networkConfiguration"]["awsvpcConfiguration"] | {"securityGroups": bad}
-    running.ecs.update_service(
-        cluster="main",
-        service="web",
+    running.update(
         healthCheckGracePeriodSeconds=0,
         networkConfiguration={"awsvpcConfiguration": closed},
         loadBalancers=[balanced | {"containerPort": 3999}],
     )
     until_rolled_back(running, before)
-    (task,) = running.tasks()
-    running.ecs.stop_task(cluster="main", task=task["taskArn"])
-    running.until(lambda: task["taskArn"] not in map(arn_of, running.tasks()), what="its end")
-    running.whole()
+    old = running.only_task()["taskArn"]
+    running.stop_task(old)
+    running.until(lambda: old not in [t["taskArn"] for t in running.tasks()], what="its end")
 
-    (new,) = running.tasks()
-    details = {each["name"]: each["value"] for each in new["attachments"][0]["details"]}
-    (interface,) = running.ec2.describe_network_interfaces(
-        NetworkInterfaceIds=[details["networkInterfaceId"]]
-    )["NetworkInterfaces"]
-    assert [each["GroupId"] for each in interface["Groups"]] == [running.ids["task-sg"]]
+    details = running.only_task()["attachments"][0]["details"]
+    interface = {each["name"]: each["value"] for each in details}["networkInterfaceId"]
+    found = running.ec2.describe_network_interfaces(NetworkInterfaceIds=[interface])
+    (group,) = found["NetworkInterfaces"][0]["Groups"]
+    assert group["GroupId"] == running.ids["task-sg"]
     assert [each["Target"]["Port"] for each in running.targets()] == [3000]
     assert fetch(running.url())[0] == 200
     assert running.primary()["networkConfiguration"] == good["networkConfiguration"]
-    mark = before.removeprefix("ecs-svc/")
-    rows = [each for each in running.deployments() if each["serviceDeploymentArn"].endswith(mark)]
-    rows.append(running.deployments()[0])
-    old, failed = (
-        each["networkConfiguration"]
-        for each in running.ecs.describe_service_revisions(
-            serviceRevisionArns=[each["targetServiceRevisionArn"] for each in rows]
-        )["serviceRevisions"]
-    )
-    assert old == good["networkConfiguration"]
-    assert failed["awsvpcConfiguration"]["securityGroups"] == bad
-
-
-def arn_of(task: dict[str, Any]) -> str:
-    return str(task["taskArn"])
+    mark, rows = before.removeprefix("ecs-svc/"), running.deployments()
+    both = [*(each for each in rows if each["serviceDeploymentArn"].endswith(mark)), rows[0]]
+    old, failed = running.ecs.describe_service_revisions(
+        serviceRevisionArns=[each["targetServiceRevisionArn"] for each in both]
+    )["serviceRevisions"]
+    assert old["networkConfiguration"] == good["networkConfiguration"]
+    assert failed["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"] == bad
 
 
 PLACE = {

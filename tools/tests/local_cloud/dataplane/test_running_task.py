@@ -7,9 +7,7 @@ import time
 from contextlib import suppress
 from threading import Thread
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from stack.names import StackNames
 from tools.aws.session import Session
@@ -18,7 +16,8 @@ from tools.local_cloud.aws.ecs.network import credentials
 from tools.snapshot import cloudwatch
 from tools.snapshot.cloudwatch import Quota
 from tools.tests.local_cloud.dataplane.conftest import own_networks
-from tools.tests.local_cloud.dataplane.declarations import REGION
+from tools.tests.local_cloud.dataplane.declarations import policy, statement
+from tools.tests.local_cloud.dataplane.stack import refusal
 
 FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
 
@@ -36,145 +35,101 @@ for host, port in (each.rsplit(":", 1) for each in sys.argv[1:]):
 REFUSED, UNREACHABLE = 111, 101
 
 
-def needs_own_networks():
-    if not own_networks():
-        pytest.skip("this machine refuses network namespaces")
-
-
-def leaving(cloud, address: str):
-    """Return the state of a deregistered target, after the scheduler has processed the call."""
-    deadline = time.monotonic() + 5
-    while True:
-        (state,) = [t["TargetHealth"] for t in cloud.targets() if t["Target"]["Id"] == address]
-        if state["State"] != "healthy" or time.monotonic() > deadline:
-            return state
-        time.sleep(0.02)
-
-
-def test_the_metadata_endpoint_says_who_the_task_is(running):
+def test_metadata_endpoint_says_who_the_task_is(running):
     got = running.environment()
     said = json.loads(running.inside(FETCH, got["ECS_CONTAINER_METADATA_URI_V4"] + "/task"))
     role = json.loads(running.inside(FETCH, got["AWS_CONTAINER_CREDENTIALS_FULL_URI"]))
-    running.whole()
-    (task,) = running.tasks()
-    assert (said["TaskARN"], said["Family"], said["KnownStatus"]) == (
-        task["taskArn"],
-        "app",
-        "RUNNING",
-    )
+    arn = running.only_task()["taskArn"]
+    assert (said["TaskARN"], said["Family"], said["KnownStatus"]) == (arn, "app", "RUNNING")
     assert [each["Name"] for each in said["Containers"]] == ["app"]
     assert role["RoleArn"] == running.ids["task-role"]
 
 
 def test_output_goes_line_by_line_into_the_declared_stream(running):
-    running.whole()
-    (task,) = running.tasks()
+    arn = running.only_task()["taskArn"]
     running.page("/?mark=1")
-    running.until(lambda: "request /?mark=1" in running.lines(task["taskArn"]), what="the line")
-    assert running.lines(task["taskArn"])[0] == "listening"
+    running.until_line(arn, "request /?mark=1")
+    assert running.lines(arn)[0] == "listening"
     running.page("/source")
-    told = 'File "/app/webapp/app.py", line 1'
-    running.until(
-        lambda: told in running.lines(task["taskArn"]), what="the file as the image has it"
-    )
+    # The file as the image has it.
+    running.until_line(arn, 'File "/app/webapp/app.py", line 1')
 
 
-def test_two_tasks_run_at_once_on_addresses_of_their_own(running):
-    running.ecs.update_service(cluster="main", service="web", desiredCount=2)
-    running.whole(2)
-
+def test_tasks_that_run_at_once_have_addresses_of_their_own(running):
+    running.update(desiredCount=2)
+    tasks = running.whole(2)
     pages = {running.page() for _ in range(8)}
-
     rows = running.plane.describe()["tasks"]
     assert pages == {f"v1 {row['address']}" for row in rows}
     assert len({row["private_address"] for row in rows}) == 2
-    subnets = {
-        detail["value"]
-        for task in running.tasks()
-        for detail in task["attachments"][0]["details"]
-        if detail["name"] == "subnetId"
-    }
+    details = [each for task in tasks for each in task["attachments"][0]["details"]]
+    subnets = {each["value"] for each in details if each["name"] == "subnetId"}
     assert subnets == set(running.ids["private"])
-    running.ecs.update_service(cluster="main", service="web", desiredCount=1)
+    running.update(desiredCount=1)
     running.until(lambda: running.describe()["runningCount"] == 1)
 
 
-def test_a_task_has_loopback_its_private_address_and_that_of_the_metadata_alone(running):
-    needs_own_networks()
+@pytest.mark.skipif(not own_networks(), reason="this machine refuses network namespaces")
+def test_network_of_a_task_has_its_addresses_and_reaches_no_server_here(running):
     running.whole()
     (place,) = running.placements()
     assert running.inside(ADDRESSES) == f"{place.private_address} 127.0.0.1 169.254.170.2"
-
-
-def test_a_task_reaches_neither_this_machine_s_servers_nor_another_task_s_address(running):
-    needs_own_networks()
-    running.whole()
-    port = running.url().rsplit(":", 1)[1]
-    elsewhere = running.inside(REACH, f"127.0.0.1:{port}", "10.0.16.200:3000", "192.0.2.1:80")
-    assert elsewhere.splitlines() == [
-        f"127.0.0.1 {REFUSED}",
-        f"10.0.16.200 {UNREACHABLE}",
-        f"192.0.2.1 {UNREACHABLE}",
+    here = f"127.0.0.1:{running.url().rsplit(':', 1)[1]}"
+    assert running.inside(REACH, here, "10.0.16.200:3000", "192.0.2.1:80").splitlines() == [
+        *(f"127.0.0.1 {REFUSED}", f"10.0.16.200 {UNREACHABLE}", f"192.0.2.1 {UNREACHABLE}"),
     ]
 
 
-def test_a_stopped_task_has_its_reason_and_exit_code(running):
-    running.whole()
-    (task,) = running.tasks()
-    answer = running.ecs.stop_task(cluster="main", task=task["taskArn"], reason="because")["task"]
-    assert (answer["desiredStatus"], answer["lastStatus"]) == ("STOPPED", "DEACTIVATING")
+def end(running, arn: str) -> tuple[str, str, int]:
+    """Wait until a task has stopped; return its stop code, reason and exit code."""
+    task = running.until_task(arn, "STOPPED")
+    return task["stopCode"], task["stoppedReason"], task["containers"][0]["exitCode"]
 
-    over = running.until_task(task["taskArn"], "STOPPED")
-    assert (over["stopCode"], over["stoppedReason"], over["containers"][0]["exitCode"]) == (
-        "UserInitiated",
-        "because",
-        0,
-    )
-    assert "stopping" in running.lines(task["taskArn"])
+
+def test_stopped_task_has_its_reason_and_exit_code_and_is_replaced(running):
+    arn = running.only_task()["taskArn"]
+    answer = running.stop_task(arn, reason="because")
+    assert (answer["desiredStatus"], answer["lastStatus"]) == ("STOPPED", "DEACTIVATING")
+    assert end(running, arn) == ("UserInitiated", "because", 0)
+    assert "stopping" in running.lines(arn)
     running.whole()
     assert running.describe()["runningCount"] == 1
 
 
-def test_a_crash_is_replaced_and_keeps_its_exit_code(running):
-    running.whole()
-    (task,) = running.tasks()
+def test_crash_is_replaced_and_keeps_its_exit_code(running):
+    arn = running.only_task()["taskArn"]
     with suppress(OSError):
         running.page("/crash")
-
-    over = running.until_task(task["taskArn"], "STOPPED")
-    assert (over["stopCode"], over["stoppedReason"], over["containers"][0]["exitCode"]) == (
-        "EssentialContainerExited",
-        "Essential container in task exited",
-        3,
-    )
+    reason = "Essential container in task exited"
+    assert end(running, arn) == ("EssentialContainerExited", reason, 3)
     running.whole()
 
 
-def test_more_memory_than_declared_ends_in_137_with_the_reason(running):
-    running.whole()
-    (task,) = running.tasks()
+def test_memory_beyond_the_declared_ends_in_137_with_the_reason(running):
+    arn = running.only_task()["taskArn"]
     with suppress(OSError):
         running.page("/eat")
         running.page("/eat?again")
-
-    container = running.until_task(task["taskArn"], "STOPPED")["containers"][0]
-    assert (container["exitCode"], container["reason"]) == (
-        137,
-        "OutOfMemoryError: Container killed due to memory usage",
-    )
+    container = running.until_task(arn, "STOPPED")["containers"][0]
+    reason = "OutOfMemoryError: Container killed due to memory usage"
+    assert (container["exitCode"], container["reason"]) == (137, reason)
 
 
-def test_a_request_in_flight_is_finished_while_its_target_drains(running):
+def test_request_in_flight_is_finished_while_its_target_drains(running):
     running.whole()
     got: list[str] = []
     asking = Thread(target=lambda: got.append(running.page("/slow")))
     asking.start()
     time.sleep(0.3)
-    running.whole()
-    (task,) = running.tasks()
-    running.ecs.stop_task(cluster="main", task=task["taskArn"])
+    task = running.only_task()
+    running.stop_task(task["taskArn"])
     address = task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
-    state = leaving(running, address)
+
+    def leaving():
+        (state,) = [t["TargetHealth"] for t in running.targets() if t["Target"]["Id"] == address]
+        return state if state["State"] != "healthy" else None
+
+    state = running.until(leaving, 5, "the scheduler to process the call")
     asking.join(10)
     assert got == ["slow"]
     assert state == {
@@ -191,17 +146,12 @@ READ = "secretsmanager:GetSecretValue"
 @pytest.fixture
 def task(running):
     """Return clients with the credentials of the running task."""
-    running.whole()
-    (found,) = running.tasks()
-    name = found["taskArn"].rpartition("/")[2]
-    place, _ = running.plane._scheduler.find(name)
-    keys = credentials(place)
+    name = running.only_task()["taskArn"].rpartition("/")[2]
+    keys = credentials(running.plane._scheduler.find(name)[0])
 
     def client(service: str):
-        return boto3.client(
+        return running.client(
             service,
-            endpoint_url=running.endpoint,
-            region_name=REGION,
             aws_access_key_id=keys["AccessKeyId"],
             aws_secret_access_key=keys["SecretAccessKey"],
             aws_session_token=keys["Token"],
@@ -220,82 +170,49 @@ def secret(running):
 
 @pytest.fixture
 def allow(running):
-    def allow(action: str, resource: str):
-        statement = {"Effect": "Allow", "Action": action, "Resource": resource}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        running.iam.put_role_policy(RoleName="task", PolicyName="test", PolicyDocument=document)
-
-    yield allow
-    for name in running.iam.list_role_policies(RoleName="task")["PolicyNames"]:
-        running.iam.delete_role_policy(RoleName="task", PolicyName=name)
+    yield lambda action, resource: running.grant("task", policy(statement(action, resource)))
+    running.iam.delete_role_policy(RoleName="task", PolicyName="test")
 
 
-def refused(call, **params) -> dict[str, str]:
-    with pytest.raises(ClientError) as problem:
-        call(**params)
-    error: dict[str, str] = problem.value.response["Error"]
-    return {"Code": error["Code"], "Message": error["Message"]}
-
-
-def test_a_call_that_the_task_role_does_not_allow_is_refused_with_iam_s_message(
-    running, task, secret, allow
-):
+def test_call_that_the_task_role_does_not_allow_has_iam_s_message(task, secret, allow):
     allow(READ, f"{secret}-another")
     user = f"arn:aws:sts::123456789012:assumed-role/task/{task.id}"
-    assert refused(task("secretsmanager").get_secret_value, SecretId="database") == {
-        "Code": "AccessDeniedException",
-        "Message": f"User: {user} is not authorized to perform: {READ} on resource: {secret}"
-        f" because no identity-based policy allows the {READ} action",
-    }
-    assert refused(task("rds").describe_db_instances)["Code"] == "AccessDenied"
-    assert refused(task("ec2").describe_vpcs)["Code"] == "UnauthorizedOperation"
+    refused = refusal(task("secretsmanager").get_secret_value, SecretId="database")
+    assert refused.code == "AccessDeniedException"
+    assert refused.message == (
+        f"User: {user} is not authorized to perform: {READ} on resource: {secret} because no"
+        f" identity-based policy allows the {READ} action"
+    )
+    assert refusal(task("rds").describe_db_instances).code == "AccessDenied"
+    assert refusal(task("ec2").describe_vpcs).code == "UnauthorizedOperation"
 
 
-def test_a_call_that_the_task_role_allows_is_answered(running, task, secret, allow):
+def test_call_that_the_task_role_allows_is_answered(running, task, secret, allow):
     allow(READ, secret)
     assert task("secretsmanager").get_secret_value(SecretId=secret)["SecretString"] == "{}"
     allow("cloudwatch:PutMetricData", "*")
     task("cloudwatch").put_metric_data(Namespace="app", MetricData=[{"MetricName": "orders"}])
-    assert refused(task("secretsmanager").get_secret_value, SecretId=secret)
-
-
-def test_the_task_role_does_not_apply_to_other_credentials(running, task, secret):
-    assert running.sm.get_secret_value(SecretId=secret)["SecretString"] == "{}"
+    assert refusal(task("secretsmanager").get_secret_value, SecretId=secret)
+    assert running.sm.get_secret_value(SecretId=secret)["SecretString"] == "{}", "other credentials"
     assert task("sts").get_caller_identity()["Account"] == "123456789012"
 
 
-OTHER = StackNames("poc", "careapp")
-
-
-class Own(StackNames):
-    """Return the names in the fixture's stack."""
-
-    cluster, service = "main", "web"
-
-
-class Namesake(StackNames):
-    """A service of the same name in another cluster."""
-
-    cluster, service = "another", "web"
-
-
-OWN, NAMESAKE = Own("poc", "careapp"), Namesake("poc", "careapp")
-
-
-@pytest.fixture
-def session(running, monkeypatch: pytest.MonkeyPatch) -> Session:
+@pytest.mark.parametrize(
+    ("cluster", "spot", "expected"),
+    [
+        ("careapp-poc-cluster", False, Quota(limit=6.0, elsewhere=0.25)),
+        ("main", False, Quota(limit=6.0, elsewhere=0)),
+        ("another", False, Quota(limit=6.0, elsewhere=0.25)),
+        ("careapp-poc-cluster", True, Quota(limit=6.0, elsewhere=0, code="L-36FBB829")),
+    ],
+    ids=["another service", "the service itself", "a namesake", "Spot, another quota"],
+)
+def test_quota_counts_the_tasks_of_other_services(running, monkeypatch, cluster, spot, expected):
+    names = StackNames("poc", "careapp")
+    service = names.service if cluster == names.cluster else "web"
+    own = type("Own", (StackNames,), {"cluster": cluster, "service": service})
     monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
     quotas.install()
-    return Session("ap-northeast-1")
-
-
-def test_tasks_of_other_services_count_and_the_service_s_own_do_not(session):
-    assert cloudwatch.quota(session, OTHER, spot=False) == Quota(limit=6.0, elsewhere=0.25)
-    assert cloudwatch.quota(session, OWN, spot=False) == Quota(limit=6.0, elsewhere=0)
-    assert cloudwatch.quota(session, NAMESAKE, spot=False).elsewhere == 0.25
-
-
-def test_spot_has_a_quota_of_its_own(session):
-    assert cloudwatch.quota(session, OTHER, spot=True) == Quota(
-        limit=6.0, elsewhere=0, code="L-36FBB829"
-    )
+    running.whole()
+    session = Session("ap-northeast-1")
+    assert cloudwatch.quota(session, own("poc", "careapp"), spot=spot) == expected

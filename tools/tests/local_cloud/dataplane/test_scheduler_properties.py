@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tools.local_cloud.aws.ecs import state as ecs_state
+from tools.local_cloud.aws.ecs import state
 from tools.local_cloud.aws.ecs.service import step
 from tools.local_cloud.aws.ecs.state import (
     Alarms,
@@ -39,7 +39,6 @@ class World:
     running: set[str] = field(default_factory=set)
     attached: set[str] = field(default_factory=set)
     messages: list[str] = field(default_factory=list)
-    kept: int = 0
 
     def tick(self, *extra):
         events, self.pending = [*self.pending, *extra], []
@@ -51,41 +50,41 @@ class World:
     def answer(self, action):
         task = action.task
         match action:
-            case ecs_state.Attach():
+            case state.Attach():
                 self.attached.add(task)
                 known = self.service.task(task)
                 assert known is not None
                 self.fate_of[task] = self.fates(known.revision.task_definition)
-            case ecs_state.Launch():
+            case state.Launch():
                 if self.fate_of[task] == "no start":
-                    self.pending.append(ecs_state.FailedToStart(task, "CannotPullContainerError"))
+                    self.pending.append(state.FailedToStart(task, "CannotPullContainerError"))
                 else:
                     self.running.add(task)
-                    self.pending.append(ecs_state.Launched(task))
-            case ecs_state.Register():
+                    self.pending.append(state.Launched(task))
+            case state.Register():
                 self.register(task)
-            case ecs_state.Deregister():
-                self.pending.append(ecs_state.Drained(task))
-            case ecs_state.Kill():
+            case state.Deregister():
+                self.pending.append(state.Drained(task))
+            case state.Kill():
                 self.running.discard(task)
-                self.pending.append(ecs_state.Ended(task))
-            case ecs_state.Detach():
+                self.pending.append(state.Ended(task))
+            case state.Detach():
                 self.attached.discard(task)
 
     def register(self, task: str):
         match self.fate_of[task]:
             case "crash":
                 self.running.discard(task)
-                self.pending.append(ecs_state.Exited(task))
+                self.pending.append(state.Exited(task))
             case "sick":
-                self.pending.append(
-                    ecs_state.TargetChanged(task, GROUP, "unhealthy", "Request timed out")
-                )
-            case "flaps":
-                self.pending.append(ecs_state.TargetChanged(task, GROUP, "healthy"))
-                self.fate_of[task] = "sick later"
-            case _:
-                self.pending.append(ecs_state.TargetChanged(task, GROUP, "healthy"))
+                self.pending.append(unhealthy(task))
+            case fate:
+                self.pending.append(state.TargetChanged(task, GROUP, "healthy"))
+                if fate == "flaps":
+                    self.fate_of[task] = "sick later"
+
+    def update(self, shape: Settings, definition: str):
+        self.tick(state.Updated(shape, revision(definition)))
 
     def settle(self, seconds: float):
         end = self.now + seconds
@@ -93,12 +92,14 @@ class World:
             self.tick()
 
 
+def unhealthy(task: str) -> state.TargetChanged:
+    return state.TargetChanged(task, GROUP, "unhealthy", "Request timed out")
+
+
 def new_world(fates) -> World:
     numbers = itertools.count(1)
-    service = Service(
-        name="s", settings=Settings(desired=0), new_id=lambda: f"{next(numbers):032x}"
-    )
-    return World(service, fates)
+    ids = {"name": "s", "new_id": lambda: f"{next(numbers):032x}"}
+    return World(Service(**ids, settings=Settings(desired=0)), fates)
 
 
 def alive(service: Service) -> list[Task]:
@@ -109,14 +110,15 @@ def healthy(task: Task) -> bool:
     return task.alive and task.targets.get(GROUP, ("",))[0] == "healthy"
 
 
+def shaped(desired, percents=(100, 200), grace=0.0, rollback=True, **more) -> Settings:
+    """Return the settings of a service with a circuit breaker."""
+    breaker = Breaker(enable=True, rollback=rollback)
+    span = {"minimum_percent": percents[0], "maximum_percent": percents[1]}
+    return Settings(desired=desired, **span, grace=grace, breaker=breaker, **more)
+
+
 shapes = st.builds(
-    lambda desired, percents, grace, rollback: Settings(
-        desired=desired,
-        minimum_percent=percents[0],
-        maximum_percent=percents[1],
-        grace=grace,
-        breaker=Breaker(enable=True, rollback=rollback),
-    ),
+    shaped,
     st.integers(1, 5),
     st.sampled_from([(100, 200), (50, 200), (0, 100), (50, 150), (0, 200), (100, 150)]),
     st.sampled_from([0.0, 60.0]),
@@ -136,14 +138,10 @@ def revision(definition: str) -> Revision:
     return Revision(task_definition=definition, load_balancers=(balanced,))
 
 
-def begin(world: World, shape: Settings):
-    world.tick(ecs_state.Updated(shape, revision("app:1")))
-
-
 def settled(shape: Settings, fates: Any = lambda _: "good", seconds: float = 300) -> World:
     """Return a world in which app:1 was deployed some seconds ago."""
     world = new_world(fates)
-    begin(world, shape)
+    world.update(shape, "app:1")
     world.settle(seconds)
     return world
 
@@ -151,24 +149,24 @@ def settled(shape: Settings, fates: Any = lambda _: "good", seconds: float = 300
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(shapes, events, st.lists(st.sampled_from(FATES), min_size=1, max_size=12))
-def test_no_history_ever_breaks_the_rules(shape, history, fates):
+def test_no_history_breaks_the_rules(shape, history, fates):
     cycle = itertools.cycle(fates)
     world = new_world(lambda _: next(cycle))
-    begin(world, shape)
+    world.update(shape, "app:1")
     for kind, number in history:
         happened: list[Any] = []
         running = [task for task in alive(world.service) if task.status == "RUNNING"]
         if kind == "exit" and running:
-            happened = [ecs_state.Exited(running[number % len(running)].id)]
+            happened = [state.Exited(running[number % len(running)].id)]
         elif kind == "sicken" and running:
             task = running[number % len(running)].id
-            happened = [ecs_state.TargetChanged(task, GROUP, "unhealthy", "Request timed out")]
+            happened = [unhealthy(task)]
         elif kind == "stop" and running:
-            happened = [ecs_state.StopAsked(running[number % len(running)].id, "by hand")]
+            happened = [state.StopAsked(running[number % len(running)].id, "by hand")]
         elif kind == "rollback":
-            happened = [ecs_state.RollbackAsked(world.service.primary.id)]
+            happened = [state.RollbackAsked(world.service.primary.id)]
         elif kind in ("update", "force"):
-            happened = [ecs_state.Updated(shape, revision(f"app:{number}"))]
+            happened = [state.Updated(shape, revision(f"app:{number}"))]
         for moment in range(1 + number):
             seen = len(world.service.events)
             world.tick(*(happened if moment == 0 else ()))
@@ -193,10 +191,10 @@ def test_no_history_ever_breaks_the_rules(shape, history, fates):
 
 @settings(max_examples=80, deadline=None)
 @given(shapes, st.integers(1, 3))
-def test_a_good_deployment_never_goes_below_the_minimum(shape, rolls):
+def test_deployment_that_is_good_never_goes_below_the_minimum(shape, rolls):
     world = settled(shape, seconds=200)
     for number in range(rolls):
-        world.tick(ecs_state.Updated(shape, revision(f"app:{number + 2}")))
+        world.update(shape, f"app:{number + 2}")
         for _ in range(80):
             world.tick()
             assert sum(healthy(task) for task in world.service.tasks) >= shape.lower
@@ -207,18 +205,16 @@ def test_a_good_deployment_never_goes_below_the_minimum(shape, rolls):
 @pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(shapes, st.sampled_from(["sick", "crash", "no start"]))
-def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(shape, fate):
+def test_deployment_that_is_bad_fails_and_rolls_back_if_declared(shape, fate):
     world = settled(shape)
     first = world.service.primary.id
     world.fates = lambda definition: fate if definition == "app:2" else "good"
-    world.tick(ecs_state.Updated(shape, revision("app:2")))
+    world.update(shape, "app:2")
+    [bad] = [each for each in world.service.history if each.revision.task_definition == "app:2"]
     for _ in range(20000):
-        world.tick()
-        bad = next(
-            each for each in world.service.history if each.revision.task_definition == "app:2"
-        )
         if bad.rollout == "FAILED":
             break
+        world.tick()
     assert bad.reason == "ECS deployment circuit breaker: tasks failed to start."
     world.settle(500)
     if shape.breaker.rollback:
@@ -229,44 +225,37 @@ def test_a_bad_deployment_always_fails_and_rolls_back_if_declared(shape, fate):
         assert (world.service.primary.id, bad.rollback) == (bad.id, None)
 
 
-def test_a_rollback_that_has_not_ended_is_no_candidate_for_the_next_one():
-    shape = Settings(
-        desired=1,
-        minimum_percent=0,
-        maximum_percent=100,
-        breaker=Breaker(enable=True, rollback=True),
-    )
+def test_rollback_that_has_not_ended_is_no_candidate_for_the_next():
+    shape = shaped(1, percents=(0, 100))
     world = settled(shape, lambda definition: "good" if definition == "app:1" else "crash")
     first = world.service.primary
-    world.tick(ecs_state.Updated(shape, revision("app:2")))
-    while world.service.primary is not first:
+    world.update(shape, "app:2")
+    for _ in range(2000):
+        if world.service.primary is first:
+            break
         world.tick()
-    assert first.rollout == "IN_PROGRESS"
-    world.tick(ecs_state.Updated(shape, revision("app:3")))
+    assert (world.service.primary, first.rollout) == (first, "IN_PROGRESS")
+    world.update(shape, "app:3")
     world.settle(2500)
     last = world.service.primary
     assert (last.revision.task_definition, last.rollout) == ("app:3", "FAILED")
     assert last.rollback == "NO_CANDIDATE"
 
 
-BAKING = Settings(
-    desired=2,
-    breaker=Breaker(enable=True, rollback=True),
-    alarms=Alarms(names=frozenset({"a", "b"}), rollback=True, bake=300.0),
-)
-QUIET, LOUD = ecs_state.AlarmsRead(frozenset()), ecs_state.AlarmsRead(frozenset({"b", "other"}))
+BAKING = shaped(2, alarms=Alarms(names=frozenset({"a", "b"}), rollback=True, bake=300.0))
+QUIET, LOUD = state.AlarmsRead(frozenset()), state.AlarmsRead(frozenset({"b", "other"}))
 
 
 def updated(*first) -> tuple[World, Deployment]:
     """Deploy app:2 over a completed app:1, with an alarm read at once; return the world and the deployment."""
     world = settled(BAKING)
     assert world.service.primary.rollout == "COMPLETED"
-    world.tick(ecs_state.Updated(BAKING, revision("app:2")))
+    world.update(BAKING, "app:2")
     world.tick(*first)
     return world, world.service.primary
 
 
-def test_a_deployment_is_completed_only_after_the_bake_time():
+def test_deployment_is_completed_only_after_the_bake_time():
     world, second = updated(QUIET)
     moments = {}
     for _ in range(120):
@@ -279,7 +268,7 @@ def test_a_deployment_is_completed_only_after_the_bake_time():
 
 
 @given(st.integers(0, 90))
-def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks):
+def test_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks):
     world, second = updated(QUIET)
     for _ in range(ticks):
         world.tick(QUIET)
@@ -299,9 +288,9 @@ def test_an_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks):
 def test_a_stopped_deployment_rolls_back_after_it_was_requested():
     world, second = updated(QUIET)
     first = world.service.history[1]
-    world.tick(ecs_state.RollbackAsked(first.id))
+    world.tick(state.RollbackAsked(first.id))
     assert second.rollback is None
-    world.tick(ecs_state.RollbackAsked(second.id))
+    world.tick(state.RollbackAsked(second.id))
     assert (second.rollback, second.rollout) == ("REQUESTED", "IN_PROGRESS")
     world.tick()
     assert (second.rollback, second.rollout) != ("REQUESTED", "IN_PROGRESS")
@@ -310,25 +299,20 @@ def test_a_stopped_deployment_rolls_back_after_it_was_requested():
     assert (first.rollout, first.reason) == ("COMPLETED", f"ECS deployment {first.id} completed.")
 
 
-def test_a_deployment_that_begins_in_alarm_is_not_watched_and_does_not_bake():
+def test_alarm_counts_for_no_first_deployment_and_none_that_begins_in_it():
     world, second = updated(LOUD)
+    first = settled(BAKING, seconds=0)
     for _ in range(60):
         world.tick(LOUD)
+        first.tick(LOUD)
     assert (second.rollout, second.watched) == ("COMPLETED", False)
+    assert first.service.primary.rollout == "COMPLETED"
 
 
-def test_a_first_deployment_is_not_watched():
-    world = new_world(lambda _: "good")
-    begin(world, BAKING)
-    for _ in range(60):
-        world.tick(LOUD)
-    assert world.service.primary.rollout == "COMPLETED"
-
-
-def test_a_configuration_that_leaves_no_room_is_reported_once_and_changes_nothing():
-    shape = Settings(desired=1, minimum_percent=100, maximum_percent=100)
+def test_percentages_without_room_are_reported_once():
+    shape = shaped(1, percents=(100, 100))
     world = settled(shape)
-    world.tick(ecs_state.Updated(shape, revision("app:2")))
+    world.update(shape, "app:2")
     world.settle(600)
     stuck = "was unable to stop or start tasks during a deployment because of the service"
     assert sum(stuck in message for message in world.messages) == 1
@@ -344,10 +328,10 @@ def test_tasks_that_never_start_are_tried_again_ever_more_slowly():
     assert gaps[2:7] == [90.0, 150.0, 270.0, 510.0, 930.0]
 
 
-def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first():
+def test_unhealthy_task_of_a_finished_deployment_is_replaced_first():
     world = settled(Settings(desired=1))
     (task,) = alive(world.service)
-    world.tick(ecs_state.TargetChanged(task.id, GROUP, "unhealthy", "Request timed out"))
+    world.tick(unhealthy(task.id))
     both = len(alive(world.service))
     world.settle(300)
     assert both == 2
@@ -362,30 +346,27 @@ def test_an_unhealthy_task_of_a_finished_deployment_gets_its_replacement_first()
 def without_checks(*updates: str) -> World:
     """A service without any health check, after updates to these revisions; it has breaker and rollback."""
     world = new_world(lambda _: "good")
-    wanted = Settings(desired=1, breaker=Breaker(enable=True, rollback=True))
     for each in updates:
-        world.tick(ecs_state.Updated(wanted, Revision(task_definition=each)))
+        world.tick(state.Updated(shaped(1), Revision(task_definition=each)))
         world.settle(100)
     return world
 
 
-def test_without_any_check_a_deployment_is_completed_as_soon_as_its_task_runs():
+def test_deployment_without_checks_is_completed_as_soon_as_its_task_runs():
+    """The old task is stopped once the new one has run for forty seconds."""
     world = without_checks("app:1")
     assert world.service.primary.finished_at == world.service.tasks[0].started_at
-
-
-def test_without_any_check_an_old_task_is_stopped_once_the_new_one_has_run_for_forty_seconds():
     world = without_checks("app:1", "app:2")
     old, new = world.service.tasks
     assert old.stopping_at == new.started_at + 40
     assert world.service.primary.rollout == "COMPLETED"
 
 
-def test_without_any_check_a_task_that_exits_counts_for_nothing_and_is_replaced_without_end():
+def test_task_without_checks_that_exits_is_replaced_without_end():
     world = without_checks("app:1")
     for _ in range(6):
         (task,) = alive(world.service)
-        world.tick(ecs_state.Exited(task.id))
+        world.tick(state.Exited(task.id))
         world.settle(60)  # The next one has run for half a minute.
     assert (world.service.primary.rollout, world.service.primary.failed_tasks) == ("COMPLETED", 0)
     assert len(alive(world.service)) == 1
@@ -396,9 +377,9 @@ def test_the_threshold_is_half_of_desired_but_at_least_3_and_at_most_200():
     assert [Breaker().threshold(n) for n in (1, 6, 7, 20, 1000)] == [3, 3, 4, 10, 200]
 
 
-def test_a_deleted_service_drains_and_ends_inactive():
+def test_deleted_service_drains_and_ends_inactive():
     world = settled(Settings(desired=2))
-    world.tick(ecs_state.Deleted())
+    world.tick(state.Deleted())
     assert world.service.status == "DRAINING"
     world.settle(200)
     assert (world.service.status, world.attached, world.running) == ("INACTIVE", set(), set())

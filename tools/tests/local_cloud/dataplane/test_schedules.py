@@ -9,32 +9,27 @@ from typing import Any
 import pytest
 
 from tools.local_cloud.aws import hooks
+from tools.tests.local_cloud.dataplane.declarations import policy, statement, trust
 from tools.tests.local_cloud.dataplane.stack import Stack
 
 REPORT = "import os; print('report of', os.environ['DAY']); raise SystemExit(3)"
-SCHEDULER = {"Service": "scheduler.amazonaws.com"}
 ECS = f"arn:aws:ecs:ap-northeast-1:{hooks.ACCOUNT}"
-
-
-def policy(*statements: dict[str, Any]) -> str:
-    allowed = [{"Effect": "Allow", **each} for each in statements]
-    return json.dumps({"Version": "2012-10-17", "Statement": allowed})
+ARN = f"arn:aws:scheduler:ap-northeast-1:{hooks.ACCOUNT}:schedule/default/report"
+PASSED = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+CLUSTER = {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/main"}}
 
 
 def declare_role(stack: Stack) -> str:
     """Create the role of the schedules, with what it needs and no more, and return its ARN."""
-    trust = policy({"Principal": SCHEDULER, "Action": "sts:AssumeRole"})
-    made = stack.iam.create_role(RoleName="schedules", AssumeRolePolicyDocument=trust)
-    cluster = {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/main"}}
-    passed = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+    document = trust("scheduler.amazonaws.com")
+    made = stack.iam.create_role(RoleName="schedules", AssumeRolePolicyDocument=document)
     roles = [stack.ids["execution-role"], stack.ids["task-role"]]
-    definitions = f"{ECS}:task-definition/app:*"
     document = policy(
-        {"Action": "ecs:RunTask", "Resource": definitions, "Condition": cluster},
-        {"Action": "iam:PassRole", "Resource": roles, "Condition": passed},
-        {"Action": "ecs:TagResource", "Resource": f"{ECS}:task/main/*"},
+        statement("ecs:RunTask", f"{ECS}:task-definition/app:*", Condition=CLUSTER),
+        statement("iam:PassRole", roles, Condition=PASSED),
+        statement("ecs:TagResource", f"{ECS}:task/main/*"),
     )
-    stack.iam.put_role_policy(RoleName="schedules", PolicyName="run", PolicyDocument=document)
+    stack.grant("schedules", document)
     return str(made["Role"]["Arn"])
 
 
@@ -43,58 +38,53 @@ def schedule(stack: Stack, name: str, definition: str, role: str) -> None:
     environment = [{"name": "DAY", "value": "<aws.scheduler.schedule-arn>"}]
     override = {"name": "app", "command": ["python3", "-c", REPORT], "environment": environment}
     network = {"Subnets": stack.ids["private"], "SecurityGroups": [stack.ids["task-sg"]]}
+    run = {
+        **{"TaskDefinitionArn": definition, "PropagateTags": "TASK_DEFINITION", "Group": "reports"},
+        **{"NetworkConfiguration": {"awsvpcConfiguration": network}},
+        **{"CapacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]},
+        **{"Tags": [{"key": "job", "value": "report"}]},
+    }
     stack.client("scheduler").create_schedule(
         Name=name,
         ScheduleExpression=f"at({stack.clock.now() + timedelta(seconds=10):%Y-%m-%dT%H:%M:%S})",
         FlexibleTimeWindow={"Mode": "OFF"},
         ActionAfterCompletion="DELETE",
         Target={
-            "Arn": f"{ECS}:cluster/main",
-            "RoleArn": role,
-            "Input": json.dumps({"containerOverrides": [override]}),
-            "RetryPolicy": {"MaximumRetryAttempts": 0},
-            "EcsParameters": {
-                "TaskDefinitionArn": definition,
-                "CapacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}],
-                "NetworkConfiguration": {"awsvpcConfiguration": network},
-                "PropagateTags": "TASK_DEFINITION",
-                "Tags": [{"key": "job", "value": "report"}],
-                "Group": "reports",
-            },
+            **{"Arn": f"{ECS}:cluster/main", "RoleArn": role, "EcsParameters": run},
+            **{"Input": json.dumps({"containerOverrides": [override]})},
+            **{"RetryPolicy": {"MaximumRetryAttempts": 0}},
         },
     )
 
 
 def stopped_by(stack: Stack, name: str) -> dict[str, Any]:
     """Wait until a task that the schedule started has stopped, and return it."""
+    by = {"cluster": "main", "startedBy": f"chronos-schedule/{name}", "desiredStatus": "STOPPED"}
 
     def ask() -> Any:
-        by = {"cluster": "main", "startedBy": f"chronos-schedule/{name}"}
-        arns = stack.ecs.list_tasks(**by, desiredStatus="STOPPED")["taskArns"]
-        found = (
-            stack.ecs.describe_tasks(cluster="main", tasks=arns, include=["TAGS"]) if arns else {}
-        )
-        return [each for each in found.get("tasks", []) if each["lastStatus"] == "STOPPED"]
+        arns = stack.ecs.list_tasks(**by)["taskArns"]
+        asked = {"cluster": "main", "tasks": arns, "include": ["TAGS"]}
+        found = stack.ecs.describe_tasks(**asked)["tasks"] if arns else []
+        return [each for each in found if each["lastStatus"] == "STOPPED"]
 
-    [task] = stack.until(ask, 30, f"a task of the schedule {name}")
+    [task] = stack.until(ask, what=f"a task of the schedule {name}")
     return dict(task)
 
 
 def sums(stack: Stack) -> dict[tuple[str, str], float]:
     """Return the sums of the metrics of schedules and rules in CloudWatch, by name and dimension."""
-    cloudwatch, found = stack.client("cloudwatch"), {}
-    end = stack.clock.now() + timedelta(hours=1)
-    span = {"StartTime": end - timedelta(hours=3), "EndTime": end, "Period": 3 * 3600}
+    found = {}
     for namespace in ("AWS/Scheduler", "AWS/Events"):
-        for metric in cloudwatch.list_metrics(Namespace=namespace)["Metrics"]:
-            data = cloudwatch.get_metric_statistics(**metric, **span, Statistics=["Sum"])
-            total = sum(each["Sum"] for each in data["Datapoints"])
-            found[metric["MetricName"], metric["Dimensions"][0]["Value"]] = total
+        listed = stack.client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]
+        for metric in listed:
+            [dimension], name = metric["Dimensions"], metric["MetricName"]
+            values = stack.series(namespace, name, "Sum", **{dimension["Name"]: dimension["Value"]})
+            found[name, dimension["Value"]] = sum(values)
     return found
 
 
 @pytest.mark.slow
-def test_a_schedule_runs_its_task_whose_failure_a_rule_sees(cloud):
+def test_schedule_runs_its_task_whose_failure_a_rule_sees(cloud):
     cloud.network()
     cloud.roles()
     cloud.ecs.create_cluster(clusterName="main", capacityProviders=["FARGATE_SPOT"])
@@ -118,20 +108,15 @@ def test_a_schedule_runs_its_task_whose_failure_a_rule_sees(cloud):
     task = stopped_by(cloud, "report")
     assert (task["group"], task["startedBy"]) == ("reports", "chronos-schedule/report")
     assert (task["taskDefinitionArn"], task["capacityProviderName"]) == (definition, "FARGATE_SPOT")
-    assert (task["stopCode"], [each["exitCode"] for each in task["containers"]]) == (
-        "EssentialContainerExited",
-        [3],
-    )
+    assert task["stopCode"] == "EssentialContainerExited"
+    assert [each["exitCode"] for each in task["containers"]] == [3]
     assert {each["key"]: each["value"] for each in task["tags"]} == {"team": "red", "job": "report"}
-    arn = f"arn:aws:scheduler:ap-northeast-1:{hooks.ACCOUNT}:schedule/default/report"
-    assert cloud.lines(task["taskArn"]) == [f"report of {arn}"]
+    assert cloud.lines(task["taskArn"]) == [f"report of {ARN}"]
     assert cloud.client("scheduler").list_schedules()["Schedules"] == []
 
     expected = {
-        ("InvocationAttemptCount", "default"): 2,
-        ("TargetErrorCount", "default"): 1,
-        ("InvocationDroppedCount", "default"): 1,
-        ("TriggeredRules", "failed"): 1,
-        ("TriggeredRules", "stopped"): 1,
+        **{("InvocationAttemptCount", "default"): 2, ("TargetErrorCount", "default"): 1},
+        **{("InvocationDroppedCount", "default"): 1},
+        **{("TriggeredRules", "failed"): 1, ("TriggeredRules", "stopped"): 1},
     }
-    cloud.until(lambda: sums(cloud) == expected, 20, f"the metrics {expected}")
+    cloud.until(lambda: sums(cloud) == expected, what=f"the metrics {expected}")

@@ -17,28 +17,18 @@ own = pytest.mark.skipif(not own_networks(), reason="this machine refuses networ
 CHECK = "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/health')"
 
 
+FAILED = {"Reason": "Target.FailedHealthChecks", "Description": "Health checks failed"}
+LOOPBACK = {"BIND_HOST": "127.0.0.1"}
+
+
 @own
-def test_an_app_on_127_0_0_1_is_refused_by_the_load_balancer_and_not_by_its_own_health_check(cloud):
+def test_app_on_loopback_passes_its_own_check_and_not_the_balancer_s(cloud):
     cloud.everything()
     check = {"command": ["CMD", "python3", "-c", CHECK], "interval": 5, "retries": 2}
-    definition = cloud.task_definition(environment={"BIND_HOST": "127.0.0.1"}, healthCheck=check)
+    definition = cloud.task_definition(environment=LOOPBACK, healthCheck=check)
     cloud.service(definition, healthCheckGracePeriodSeconds=600)
-
     cloud.until(lambda: [t["healthStatus"] for t in cloud.tasks()] == ["HEALTHY"])
-    refused = cloud.until(
-        lambda: [
-            t["TargetHealth"] for t in cloud.targets() if t["TargetHealth"]["State"] == "unhealthy"
-        ],
-        40,
-    )
-
-    assert refused == [
-        {
-            "State": "unhealthy",
-            "Reason": "Target.FailedHealthChecks",
-            "Description": "Health checks failed",
-        }
-    ]
+    assert cloud.until_unhealthy() == FAILED
 
 
 @pytest.fixture(scope="module")
@@ -50,27 +40,19 @@ def shared():
 
 
 @pytest.mark.slow
-def test_without_namespaces_two_tasks_listen_on_the_addresses_in_bind_host(shared):
+def test_tasks_without_namespaces_listen_on_the_addresses_in_bind_host(shared):
     shared.service(shared.task_definition(), desired=2)
     shared.rolled_out()
-
     addresses = {row["address"] for row in shared.plane.describe()["tasks"]}
     told = shared.environment()
-
     assert len(addresses) == 2
     assert all(each.startswith("127.0.") for each in addresses)
     assert told["BIND_HOST"] in addresses
     assert told["PGHOSTADDR"] == told["BIND_HOST"]
-
-
-@pytest.mark.slow
-def test_a_bind_host_of_the_task_definition_is_not_overridden(shared):
-    definition = shared.task_definition(environment={"BIND_HOST": "127.0.0.1"})
+    # A BIND_HOST of the task definition is not overridden.
+    definition = shared.task_definition(environment=LOOPBACK)
     shared.service(definition, serviceName="bound", healthCheckGracePeriodSeconds=600)
-    refused = shared.until(
-        lambda: [t for t in shared.targets() if t["TargetHealth"]["State"] == "unhealthy"], 40
-    )
-    assert refused[0]["TargetHealth"]["Reason"] == "Target.FailedHealthChecks"
+    assert shared.until_unhealthy() == FAILED
 
 
 UNPRIVILEGED = f"""
@@ -99,7 +81,7 @@ for each in both:
 
 @pytest.mark.slow
 @own
-def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once():
+def test_unprivileged_user_runs_two_apps_on_one_port_at_once():
     """Runs as the user nobody if the tests run as root; for any other user, all tests above show it."""
     python = which("python3", path="/usr/bin")
     if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
@@ -117,7 +99,7 @@ def test_an_unprivileged_user_runs_two_apps_on_one_port_at_once():
     assert done.stdout.split() == ["None", "0", "0", "nobody"], done.stderr
 
 
-def test_a_machine_that_refuses_namespaces_gives_the_reason(monkeypatch, tmp_path):
+def test_machine_that_refuses_namespaces_gives_the_reason(monkeypatch, tmp_path):
     refusing = tmp_path / "holder.py"
     refusing.write_text("import os; os.write(0, b'[Errno 1] Operation not permitted')")
     monkeypatch.setattr(namespaces, "HOLDER", refusing)
@@ -127,7 +109,7 @@ def test_a_machine_that_refuses_namespaces_gives_the_reason(monkeypatch, tmp_pat
 
 
 @own
-def test_a_namespace_that_has_ended_is_an_error_of_the_connection():
+def test_namespace_that_has_ended_is_an_error_of_the_connection():
     namespace = namespaces.Namespace(["10.0.0.4"])
     namespace._holder.kill()
     namespace._holder.wait()

@@ -44,43 +44,36 @@ def parameters():
         ssm.delete_parameter(name)
 
 
-@pytest.mark.parametrize(
-    ("value_from", "name"),
-    [
-        (f"{ARN}/app/title", "/app/title"),
-        ("/app/title", "/app/title"),
-        (f"{ARN}/password", "password"),
-        ("password", "password"),
-    ],
+@pytest.mark.parametrize("name", ["/app/title", "password"])
+def test_parameter_is_found_by_its_arn_and_by_its_name(name):
+    arn = f"{ARN}/{name.lstrip('/')}"
+    for value_from in (arn, name):
+        checks = Checks()
+        assert checks.secret(value_from) == f"value of {name}"
+        assert checks.asked == [("ssm:GetParameters", arn)]
+
+
+DENIED = (
+    "operation error SSM: GetParameters, https response error StatusCode: 400, RequestID: ID, "
+    "api error AccessDeniedException: no policy allows it"
 )
-def test_it_is_found_by_its_arn_and_by_its_name(value_from, name):
-    checks = Checks()
-    assert checks.secret(value_from) == f"value of {name}"
-    assert checks.asked == [("ssm:GetParameters", f"{ARN}/{name.lstrip('/')}")]
 
 
 @pytest.mark.parametrize(
-    ("checks", "value_from", "words"),
+    ("change", "value_from", "words"),
     [
-        (Checks(), f"{ARN}/none", f"{FAILED}invalid ssm parameters: none"),
-        (Checks(), f"{ARN}/app/none", f"{FAILED}invalid ssm parameters: /app/none"),
+        ({}, f"{ARN}/none", f"{FAILED}invalid ssm parameters: none"),
+        ({}, f"{ARN}/app/none", f"{FAILED}invalid ssm parameters: /app/none"),
+        ({"denied": True}, "password", f"{FAILED}{DENIED}"),
         (
-            Checks(denied=True),
+            {"reached": False},
             "password",
-            f"{FAILED}operation error SSM: GetParameters, https response error StatusCode: 400, RequestID: ID, "
-            "api error AccessDeniedException: no policy allows it",
+            "connection issue between the task and AWS Systems Manager",
         ),
     ],
-    ids=["missing", "missing in a path", "denied"],
+    ids=["missing", "missing in a path", "denied", "not reached"],
 )
-def test_a_task_does_not_start_without_it(checks, value_from, words):
+def test_parameter_that_is_missing_stops_a_task_s_start(change, value_from, words):
     with pytest.raises(CannotStart) as problem:
-        checks.secret(value_from)
-    assert re.sub(r"[0-9a-f-]{36}", "ID", str(problem.value)) == words
-
-
-def test_a_task_does_not_start_where_ssm_is_not_reached():
-    with pytest.raises(
-        CannotStart, match="connection issue between the task and AWS Systems Manager"
-    ):
-        Checks(reached=False).secret("password")
+        Checks(**change).secret(value_from)
+    assert words in re.sub(r"[0-9a-f-]{36}", "ID", str(problem.value))

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
-
-import boto3
 import pytest
-from botocore.config import Config
-from botocore.exceptions import ClientError
 from moto.backends import get_backend
 from moto.core.utils import get_service_model
 
@@ -18,7 +11,8 @@ from tools.local_cloud.aws import hooks
 from tools.local_cloud.aws.iam import NAMED, TaskRole, resources
 from tools.local_cloud.aws.s3 import requests, rules
 from tools.local_cloud.aws.s3.requests import Request
-from tools.tests.local_cloud.dataplane.declarations import REGION, TRUST
+from tools.tests.local_cloud.dataplane.declarations import REGION, TRUST, policy, statement
+from tools.tests.local_cloud.dataplane.stack import fetch, refusal
 
 BUCKET, OTHER = "held-uploads", "held-others"
 KEY = "ASIAAAAAAAAAAAAAAAAA"
@@ -42,16 +36,14 @@ def owner(empty):
 
 @pytest.fixture
 def allow(owner):
-    """Gives the role statements of (actions, resources[, condition])."""
+    """Gives the role statements, each (actions, resources[, condition])."""
 
     def allow(*statements, effect="Allow"):
         listed = [
-            {"Effect": effect, "Action": action, "Resource": resource, **more}
-            for action, resource, *rest in statements
-            for more in ([{"Condition": each} for each in rest] or [{}])
+            statement(*each[:2], Effect=effect, **dict(zip(["Condition"], each[2:], strict=False)))
+            for each in statements
         ]
-        document = json.dumps({"Version": "2012-10-17", "Statement": listed})
-        owner.iam.put_role_policy(RoleName="app", PolicyName=effect, PolicyDocument=document)
+        owner.grant("app", policy(*listed), effect)
 
     yield allow
     for name in owner.iam.list_role_policies(RoleName="app")["PolicyNames"]:
@@ -62,28 +54,19 @@ def allow(owner):
 @pytest.fixture
 def task(owner):
     hooks.registry.callers[KEY] = TaskRole("arn:aws:iam::123456789012:role/app", "a-task")
-
-    def client(service):
-        return boto3.client(
-            service,
-            endpoint_url=owner.endpoint,
-            region_name=REGION,
-            aws_access_key_id=KEY,
-            aws_secret_access_key="test",
-            aws_session_token="test",
-            config=Config(retries={"max_attempts": 0}),
-        )
-
-    yield client
+    keys = {"aws_access_key_id": KEY, "aws_secret_access_key": "test", "aws_session_token": "test"}
+    yield lambda service: owner.client(service, **keys)
     del hooks.registry.callers[KEY]
 
 
 def refused(call, **params):
-    with pytest.raises(ClientError) as problem:
-        call(**params)
-    response = problem.value.response
-    error = response["Error"]
-    return response["ResponseMetadata"]["HTTPStatusCode"], error["Code"], error["Message"]
+    """Return the status, code and message of a call that is refused."""
+    problem = refusal(call, **params)
+    return problem.status, problem.code, problem.message
+
+
+def of(bucket, key):
+    return {"Bucket": bucket, "Key": key}
 
 
 def no(action, resource):
@@ -116,9 +99,7 @@ OPERATIONS = [
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_each_operation_of_s3_is_recognized_and_needs_an_action_on_a_resource_that_it_knows(
-    operation,
-):
+def test_operation_of_s3_needs_an_action_on_a_resource_that_it_knows(operation):
     model = S3_MODEL.operation_model(operation)
     path, _, query = model.http["requestUri"].partition("?")
     shape = model.input_shape
@@ -152,7 +133,7 @@ def fits_one(resource, action):
 
 
 @pytest.mark.parametrize("service", NAMED)
-def test_the_resources_of_other_services_have_the_reference_s_form(service):
+def test_resources_of_other_services_have_the_reference_s_form(service):
     asked = {
         "dynamodb": "GetItem",
         "kinesis": "PutRecord",
@@ -165,181 +146,160 @@ def test_the_resources_of_other_services_have_the_reference_s_form(service):
         assert any(fits(each, form) for form in forms(f"{service}:{asked}")), each
 
 
-def test_without_a_permission_each_call_is_refused_with_s3_s_message(task):
-    s3 = task("s3")
-    for call, action, resource in (
-        (s3.list_buckets, "s3:ListAllMyBuckets", "*"),
-        (lambda: s3.list_objects_v2(Bucket=BUCKET), "s3:ListBucket", arn(BUCKET)),
-        (
-            lambda: s3.get_object(Bucket=BUCKET, Key="app/one"),
-            "s3:GetObject",
-            arn(BUCKET, "app/one"),
-        ),
-        (
-            lambda: s3.put_object(Bucket=BUCKET, Key="x", Body=b""),
-            "s3:PutObject",
-            arn(BUCKET, "x"),
-        ),
-        (
-            lambda: s3.create_multipart_upload(Bucket=BUCKET, Key="x"),
-            "s3:PutObject",
-            arn(BUCKET, "x"),
-        ),
-        (lambda: s3.delete_bucket(Bucket=BUCKET), "s3:DeleteBucket", arn(BUCKET)),
-    ):
-        assert refused(call) == no(action, resource)
-    # A response to HEAD has no body.
-    assert refused(s3.head_object, Bucket=BUCKET, Key="app/one")[:2] == (403, "403")
+ONE = of(BUCKET, "app/one")
+NEW = of(BUCKET, "x")
 
 
-def test_the_bucket_and_prefix_of_the_role_are_the_task_s_and_no_other(task, allow):
+@pytest.mark.parametrize(
+    ("operation", "params", "action", "resource"),
+    [
+        ("list_buckets", {}, "ListAllMyBuckets", "*"),
+        ("list_objects_v2", {"Bucket": BUCKET}, "ListBucket", arn(BUCKET)),
+        ("get_object", ONE, "GetObject", arn(BUCKET, "app/one")),
+        ("put_object", {**NEW, "Body": b""}, "PutObject", arn(BUCKET, "x")),
+        ("create_multipart_upload", NEW, "PutObject", arn(BUCKET, "x")),
+        ("delete_bucket", {"Bucket": BUCKET}, "DeleteBucket", arn(BUCKET)),
+    ],
+)
+def test_call_without_permission_has_s3_s_message(task, operation, params, action, resource):
+    assert refused(getattr(task("s3"), operation), **params) == no(f"s3:{action}", resource)
+
+
+def test_head_without_permission_has_no_message(task):
+    """A response to HEAD has no body."""
+    assert refused(task("s3").head_object, **ONE)[:2] == (403, "403")
+
+
+def test_bucket_and_prefix_of_the_role_are_the_task_s_and_no_other(task, allow):
     objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
     prefix = {"StringLike": {"s3:prefix": "app/*"}}
     allow((objects, arn(BUCKET, "app/*")), ("s3:ListBucket", arn(BUCKET), prefix))
-    s3 = task("s3")
-    s3.put_object(Bucket=BUCKET, Key="app/three", Body=b"three")
-    assert s3.get_object(Bucket=BUCKET, Key="app/three")["Body"].read() == b"three"
+    s3, three = task("s3"), of(BUCKET, "app/three")
+    s3.put_object(**three, Body=b"three")
+    assert s3.get_object(**three)["Body"].read() == b"three"
     assert s3.list_objects_v2(Bucket=BUCKET, Prefix="app/")["KeyCount"] == 2
-    s3.delete_object(Bucket=BUCKET, Key="app/three")
-    for call, action, resource in (
-        (
-            lambda: s3.get_object(Bucket=BUCKET, Key="secret/two"),
-            "s3:GetObject",
-            arn(BUCKET, "secret/two"),
-        ),
-        (
-            lambda: s3.get_object(Bucket=OTHER, Key="app/one"),
-            "s3:GetObject",
-            arn(OTHER, "app/one"),
-        ),
-        (lambda: s3.list_objects_v2(Bucket=BUCKET), "s3:ListBucket", arn(BUCKET)),
-        (lambda: s3.list_objects_v2(Bucket=OTHER, Prefix="app/"), "s3:ListBucket", arn(OTHER)),
-    ):
-        assert refused(call) == no(action, resource)
+    s3.delete_object(**three)
+    for bucket, key in ((BUCKET, "secret/two"), (OTHER, "app/one")):
+        wrong = refused(s3.get_object, **of(bucket, key))
+        assert wrong == no("s3:GetObject", arn(bucket, key))
+    for bucket, more in ((BUCKET, {}), (OTHER, {"Prefix": "app/"})):
+        wrong = refused(s3.list_objects_v2, Bucket=bucket, **more)
+        assert wrong == no("s3:ListBucket", arn(bucket))
 
 
-def test_a_missing_object_is_said_to_be_missing_only_to_those_who_may_list(task, allow):
+def test_object_that_is_missing_is_said_so_to_those_who_may_list(task, allow):
     read = ("s3:GetObject", arn(BUCKET, "*"))
     allow(read)
-    missing = {"Bucket": BUCKET, "Key": "none"}
+    missing = of(BUCKET, "none")
     assert refused(task("s3").get_object, **missing) == no("s3:ListBucket", arn(BUCKET))
     allow(read, ("s3:ListBucket", arn(BUCKET)))
     assert refused(task("s3").get_object, **missing)[:2] == (404, "NoSuchKey")
 
 
-def test_a_copy_reads_its_source(task, allow):
-    allow(("s3:PutObject", arn(BUCKET, "*")))
-    copy = {"Bucket": BUCKET, "Key": "copy", "CopySource": f"{OTHER}/app/one"}
+def test_copy_reads_its_source(task, allow):
+    put = ("s3:PutObject", arn(BUCKET, "*"))
+    allow(put)
+    copy = {**of(BUCKET, "copy"), "CopySource": f"{OTHER}/app/one"}
     assert refused(task("s3").copy_object, **copy) == no("s3:GetObject", arn(OTHER, "app/one"))
-    allow(("s3:PutObject", arn(BUCKET, "*")), ("s3:GetObject", arn(OTHER, "app/*")))
+    allow(put, ("s3:GetObject", arn(OTHER, "app/*")))
     task("s3").copy_object(**copy)
 
 
-def test_a_version_has_actions_of_its_own_and_a_tag_another_action(task, allow):
+def test_version_and_tag_need_actions_of_their_own(task, allow):
     allow((["s3:GetObject", "s3:PutObject"], arn(BUCKET, "*")))
-    one = {"Bucket": BUCKET, "Key": "app/one"}
-    wrong = refused(task("s3").get_object, **one, VersionId="null")
+    wrong = refused(task("s3").get_object, **ONE, VersionId="null")
     assert wrong == no("s3:GetObjectVersion", arn(BUCKET, "app/one"))
-    wrong = refused(task("s3").put_object, **one, Tagging="a=b")
+    wrong = refused(task("s3").put_object, **ONE, Tagging="a=b")
     assert wrong == no("s3:PutObjectTagging", arn(BUCKET, "app/one"))
 
 
-def test_of_several_keys_those_are_deleted_that_may_be(task, allow, owner):
-    for key in ("app/four", "secret/five"):
-        owner.client("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")
+def test_keys_that_may_be_deleted_are_deleted_of_several(task, allow, owner):
+    keys = ("app/four", "secret/five")
+    for key in keys:
+        owner.client("s3").put_object(**of(BUCKET, key), Body=b"")
     allow(("s3:DeleteObject", arn(BUCKET, "app/*")))
-    keys = {"Objects": [{"Key": "app/four"}, {"Key": "secret/five"}]}
-    answer = task("s3").delete_objects(Bucket=BUCKET, Delete=keys)
+    listed = {"Objects": [{"Key": key} for key in keys]}
+    answer = task("s3").delete_objects(Bucket=BUCKET, Delete=listed)
     assert [each["Key"] for each in answer["Deleted"]] == ["app/four"]
-    assert [(each["Key"], each["Code"]) for each in answer["Errors"]] == [
-        ("secret/five", "AccessDenied")
-    ]
-    owner.client("s3").head_object(Bucket=BUCKET, Key="secret/five")
+    errors = [(each["Key"], each["Code"]) for each in answer["Errors"]]
+    assert errors == [("secret/five", "AccessDenied")]
+    owner.client("s3").head_object(**of(BUCKET, "secret/five"))
 
 
-def test_a_presigned_url_allows_what_its_signer_may(task, allow):
-    url = task("s3").generate_presigned_url(
-        "get_object", Params={"Bucket": BUCKET, "Key": "app/one"}
-    )
-    with pytest.raises(urllib.error.HTTPError) as problem:
-        urllib.request.urlopen(url)
-    assert problem.value.code == 403
-    assert b"<Code>AccessDenied</Code>" in problem.value.read()
+def test_presigned_url_allows_what_its_signer_may(task, allow):
+    url = task("s3").generate_presigned_url("get_object", Params=ONE)
+    status, text = fetch(url)
+    assert (status, "<Code>AccessDenied</Code>" in text) == (403, True)
     allow(("s3:GetObject", arn(BUCKET, "app/*")))
-    with urllib.request.urlopen(url) as answer:
-        assert answer.read() == b"one"
-
-
-def bucket_policy(effect, principal, action="s3:GetObject"):
-    statement = {
-        "Effect": effect,
-        "Principal": principal,
-        "Action": action,
-        "Resource": arn(BUCKET, "*"),
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    assert fetch(url) == (200, "one")
 
 
 ROLE = "arn:aws:iam::123456789012:role/app"
 ROOT = "arn:aws:iam::123456789012:root"
 
 
+NO_POLICY = "because no identity-based policy allows"
+DENY = "with an explicit deny in a resource-based policy"
+
+
 @pytest.mark.parametrize(
     ("effect", "principal", "allowed", "said"),
     [
-        ("Allow", {"AWS": ROLE}, False, ""),
-        ("Allow", {"AWS": [f"{ROLE}-another"]}, False, "because no identity-based policy allows"),
-        ("Allow", {"AWS": ROOT}, False, "because no identity-based policy allows"),
-        ("Deny", {"AWS": ROLE}, True, "with an explicit deny in a resource-based policy"),
-        ("Deny", {"AWS": ROOT}, True, "with an explicit deny in a resource-based policy"),
+        ("Allow", ROLE, False, ""),
+        ("Allow", [f"{ROLE}-another"], False, NO_POLICY),
+        ("Allow", ROOT, False, NO_POLICY),
+        ("Deny", ROLE, True, DENY),
+        ("Deny", ROOT, True, DENY),
     ],
 )
-def test_a_bucket_policy_allows_and_denies(task, allow, owner, effect, principal, allowed, said):
+def test_bucket_policy_allows_and_denies(task, allow, owner, effect, principal, allowed, said):
     if allowed:
         allow(("s3:GetObject", arn(BUCKET, "*")))
-    policy = bucket_policy(effect, principal)
-    owner.client("s3").put_bucket_policy(Bucket=BUCKET, Policy=policy)
-    one = {"Bucket": BUCKET, "Key": "app/one"}
+    named = {"Effect": effect, "Principal": {"AWS": principal}}
+    document = policy(statement("s3:GetObject", arn(BUCKET, "*"), **named))
+    owner.client("s3").put_bucket_policy(Bucket=BUCKET, Policy=document)
     if said:
-        assert refused(task("s3").get_object, **one)[2].count(said) == 1
+        assert refused(task("s3").get_object, **ONE)[2].count(said) == 1
     else:
-        assert task("s3").get_object(**one)["Body"].read() == b"one"
+        assert task("s3").get_object(**ONE)["Body"].read() == b"one"
 
 
-def test_an_explicit_deny_of_the_role_goes_before(task, allow):
+TWO = of(BUCKET, "secret/two")
+
+
+def test_deny_of_the_role_goes_before(task, allow):
     allow(("s3:*", "*"))
     allow(("s3:GetObject", arn(BUCKET, "secret/*")), effect="Deny")
-    wrong = refused(task("s3").get_object, Bucket=BUCKET, Key="secret/two")[2]
+    wrong = refused(task("s3").get_object, **TWO)[2]
     assert wrong.endswith("with an explicit deny in an identity-based policy")
 
 
-def test_a_permissions_boundary_bounds_what_the_role_allows(task, allow, owner):
+def test_permissions_boundary_bounds_what_the_role_allows(task, allow, owner):
     allow(("s3:*", "*"))
-    inside = {"Effect": "Allow", "Action": "s3:*", "Resource": arn(BUCKET, "app/*")}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [inside]})
-    policy = owner.iam.create_policy(PolicyName="bound", PolicyDocument=document)["Policy"]["Arn"]
-    owner.iam.put_role_permissions_boundary(RoleName="app", PermissionsBoundary=policy)
+    document = policy(statement("s3:*", arn(BUCKET, "app/*")))
+    made = owner.iam.create_policy(PolicyName="bound", PolicyDocument=document)["Policy"]["Arn"]
+    owner.iam.put_role_permissions_boundary(RoleName="app", PermissionsBoundary=made)
     try:
-        task("s3").get_object(Bucket=BUCKET, Key="app/one")
-        wrong = refused(task("s3").get_object, Bucket=BUCKET, Key="secret/two")[2]
+        task("s3").get_object(**ONE)
+        wrong = refused(task("s3").get_object, **TWO)[2]
         assert wrong.endswith("because no permissions boundary allows the s3:GetObject action")
     finally:
         owner.iam.delete_role_permissions_boundary(RoleName="app")
-        owner.iam.delete_policy(PolicyArn=policy)
+        owner.iam.delete_policy(PolicyArn=made)
 
 
-def test_a_condition_that_is_not_evaluated_is_an_error_that_names_it(task, allow):
+def test_condition_that_is_not_evaluated_is_an_error_that_names_it(task, allow):
     allow(("s3:GetObject", "*", {"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))
-    wrong = refused(task("s3").get_object, Bucket=BUCKET, Key="app/one")
-    assert wrong[1:] == ("InternalError", "the condition operator IpAddress is not evaluated here")
+    words = "the condition operator IpAddress is not evaluated here"
+    assert refused(task("s3").get_object, **ONE)[1:] == ("InternalError", words)
 
 
-def test_a_role_that_is_gone_signs_nothing(task, owner):
+def test_role_that_was_deleted_signs_nothing(task):
     hooks.registry.callers[KEY] = TaskRole("arn:aws:iam::123456789012:role/gone", "a-task")
     assert refused(task("s3").list_buckets)[:2] == (403, "InvalidAccessKeyId")
 
 
-def test_other_services_are_asked_about_the_resource_that_is_named(task, allow):
+def test_resource_of_other_services_is_the_one_that_is_named(task, allow):
     region = f"{REGION}:123456789012"
     allow(
         ("ssm:GetParameters", f"arn:aws:ssm:{region}:parameter/app/*"),

@@ -37,7 +37,6 @@ ARGS = {
 NOT_RECORDED = {"allocationId"}
 
 
-KINDS_OF_OUTPUTS = ("Subnets", "SubnetIds")
 COMPONENT, LAST = "the component", "careapp-poc-database-2"
 
 
@@ -101,25 +100,20 @@ def construct(monitor, **changes):
 def test_the_children_are_those_of_the_real_provider(monitor, recorded):
     construct(monitor, natGateways={"strategy": STRATEGY[recorded]})
     record = json.loads((RECORDED / f"{recorded}.json").read_text())
-    assert sorted(described(monitor.made), key=key) == sorted(record["resources"], key=key)
+    assert sorted(map(described, monitor.made), key=key) == sorted(record["resources"], key=key)
     assert metadata.version("pulumi-awsx").startswith(f"{record['awsx']}."), "record it again"
 
 
-def described(made):
-    for request in made:
-        inputs = values(request.object)
-        yield {
-            "type": request.type,
-            "name": request.name,
-            "parent": request.parent.replace(COMPONENT, "Vpc/careapp-poc"),
-            "inputs": {name: value for name, value in inputs.items() if name not in NOT_RECORDED},
-            "dependsOn": dependencies(request),
-        }
-
-
-def dependencies(request):
-    """As recorded: without the EIP, whose id the recording lacked."""
-    return sorted(urn for urn in request.dependencies if not urn.startswith("Eip/"))
+def described(request):
+    """A registration as recorded: without the EIP, whose id the recording lacked."""
+    inputs = values(request.object)
+    return {
+        "type": request.type,
+        "name": request.name,
+        "parent": request.parent.replace(COMPONENT, "Vpc/careapp-poc"),
+        "inputs": {name: value for name, value in inputs.items() if name not in NOT_RECORDED},
+        "dependsOn": sorted(urn for urn in request.dependencies if not urn.startswith("Eip/")),
+    }
 
 
 def key(resource):
@@ -138,81 +132,60 @@ def test_a_nat_gateway_gets_the_address_that_was_made_for_it(monitor):
     assert values(nat.object)["allocationId"] == "${Eip/careapp-poc-1}"
 
 
-def test_the_outputs_name_the_subnets_by_kind(monitor):
-    state = values(construct(monitor, natGateways={"strategy": "None"}).state)
-    assert state["vpcId"] == "${Vpc/careapp-poc}"
-    assert monitor.outputs == [{}], "the real one keeps no outputs in the state"
-    assert state["isolatedSubnetIds"] == [
-        "${Subnet/careapp-poc-database-1}",
-        "${Subnet/careapp-poc-database-2}",
-    ]
+def numbered(*kinds):
+    """The subnets, or other children, of each kind in both zones."""
+    return [f"{kind}-{number}" for kind in kinds for number in (1, 2)]
 
 
-def test_the_children_are_outputs_as_resources(monitor):
-    state = values(construct(monitor, natGateways={"strategy": "Single"}).state)
-    named = {name: [each["urn"] for each in state[name]] for name in ("natGateways", "routes")}
-    assert named == {
-        "natGateways": ["NatGateway/careapp-poc-1"],
-        "routes": [
-            f"Route/careapp-poc-{kind}-{n}" for kind in ("private", "public") for n in (1, 2)
-        ],
-    }
-    assert state["internetGateway"]["id"] == "${InternetGateway/careapp-poc}"
-
-
-COMMON = {
-    "Vpc/careapp-poc",
-    *(
-        f"Subnet/careapp-poc-{kind}-{n}"
-        for kind in ("public", "private", "database")
-        for n in (1, 2)
-    ),
+SUBNETS = numbered(*(f"Subnet/careapp-poc-{kind}" for kind in ("public", "private", "database")))
+ROUTES = numbered("Route/careapp-poc-private", "Route/careapp-poc-public")
+OWN = {
+    "natGateways": ["NatGateway/careapp-poc-1"],
+    "eips": ["Eip/careapp-poc-1"],
+    "internetGateway": ["InternetGateway/careapp-poc"],
+    "routes": ROUTES,
 }
+"""The outputs with children of their own, apart from the VPC and the subnets."""
 
 
-@pytest.mark.parametrize(
-    ("output", "own"),
-    [
-        *((name, set()) for name in ("vpc", "vpcId", "vpcEndpoints", "subnetLayout", "subnets")),
-        *((f"{kind}{what}", set()) for kind in ("public", "isolated") for what in KINDS_OF_OUTPUTS),
-        ("natGateways", {"NatGateway/careapp-poc-1"}),
-        ("eips", {"Eip/careapp-poc-1"}),
-        ("internetGateway", {"InternetGateway/careapp-poc"}),
-        (
-            "routes",
-            {f"Route/careapp-poc-{kind}-{n}" for kind in ("private", "public") for n in (1, 2)},
-        ),
-    ],
-)
-def test_an_output_depends_on_the_vpc_all_subnets_and_its_own_children(monitor, output, own):
-    """As awsx has recorded itself (pulumi-awsx, provider/testdata/recorded/TestProviderUpgrade)."""
-    answer = construct(monitor, natGateways={"strategy": "Single"})
-    assert set(answer.stateDependencies) == set(values(answer.state))
-    assert set(answer.stateDependencies[output].urns) == COMMON | own
-
-
-def test_every_output_of_the_sdk_is_there_and_no_other(monitor):
+def test_the_outputs_are_those_of_the_sdk(monitor):
+    """The subnets by their kind, as resources and as ids."""
     state = values(construct(monitor, natGateways={"strategy": "None"}).state)
     outputs = [each for each in vars(Vpc).values() if isinstance(each, property)]
     assert set(state) == {each.fget._pulumi_name for each in outputs}
+    assert state["vpcId"] == "${Vpc/careapp-poc}"
+    assert monitor.outputs == [{}], "the real one keeps no outputs in the state"
+    for kind, name in (("public", "public"), ("private", "private"), ("isolated", "database")):
+        expected = numbered(f"Subnet/careapp-poc-{name}")
+        assert [each["urn"] for each in state[f"{kind}Subnets"]] == expected
+        assert state[f"{kind}SubnetIds"] == [f"${{{urn}}}" for urn in expected]
 
 
-def test_the_subnets_of_each_kind_are_outputs_as_resources(monitor):
-    state = values(construct(monitor, natGateways={"strategy": "None"}).state)
-    for output, name in (("public", "public"), ("private", "private"), ("isolated", "database")):
-        assert [each["urn"] for each in state[f"{output}Subnets"]] == [
-            f"Subnet/careapp-poc-{name}-{n}" for n in (1, 2)
-        ]
+def test_an_output_has_its_children_and_depends_on_them(monitor):
+    """And on the VPC and all subnets, as awsx has recorded itself (provider/testdata/recorded/TestProviderUpgrade)."""
+    answer = construct(monitor, natGateways={"strategy": "Single"})
+    state = values(answer.state)
+    assert set(answer.stateDependencies) == set(state)
+    plain = ("vpc", "vpcId", "vpcEndpoints", "subnetLayout", "subnets")
+    plain += ("publicSubnets", "publicSubnetIds", "isolatedSubnets", "isolatedSubnetIds")
+    for output in (*plain, *OWN):
+        depends = {"Vpc/careapp-poc", *SUBNETS, *OWN.get(output, ())}
+        assert set(answer.stateDependencies[output].urns) == depends
+    for output in ("natGateways", "routes"):
+        assert [each["urn"] for each in state[output]] == OWN[output]
+    assert state["internetGateway"]["id"] == "${InternetGateway/careapp-poc}"
 
 
-def test_a_strategy_that_awsx_does_not_know_is_refused_by_name(monitor):
-    with pytest.raises(ValueError, match=r"natGateways\.strategy: 'both' is none of"):
-        construct(monitor, natGateways={"strategy": "both"})
-
-
-def test_arguments_that_the_stand_in_does_not_know_are_refused(monitor):
-    with pytest.raises(ValueError, match="subnetStrategy Auto"):
-        construct(monitor, subnetStrategy="Legacy")
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"natGateways": {"strategy": "both"}}, r"natGateways\.strategy: 'both' is none of"),
+        ({"subnetStrategy": "Legacy"}, "subnetStrategy Auto"),
+    ],
+)
+def test_an_argument_that_is_not_known_is_refused_by_name(monitor, change, words):
+    with pytest.raises(ValueError, match=words):
+        construct(monitor, **change)
 
 
 @pytest.mark.parametrize("zones", [2, 3, 4])

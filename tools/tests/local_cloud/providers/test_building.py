@@ -20,7 +20,6 @@ from tools.local_cloud.building.builder import Builder, BuildError, ImageNotFoun
 from tools.local_cloud.building.layers import RunFailed
 from tools.local_cloud.providers.docker_provider import DockerServicer
 from tools.tests.local_cloud.dataplane.conftest import own_mounts
-from tools.tests.local_cloud.providers.conftest import refused
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
 REPOSITORY = "held/app"
@@ -106,18 +105,6 @@ def test_a_tag_that_exists_is_not_pushed_again_whether_the_content_changed_or_no
     assert (str(same.value), str(other.value)) == (immutable, immutable)
     assert builder.find(tag) == builder.find(digest) == kept
     builder.build(wanted(source, "two"))
-
-
-def test_ecr_refuses_an_immutable_tag_in_its_own_words(built, calls):
-    image = {"repositoryName": REPOSITORY, "imageTag": "one", "imageManifest": "{}"}
-    assert refused(calls, "ecr", "put_image", image) == {
-        "Code": "ImageTagAlreadyExistsException",
-        "Message": f"The image tag 'one' already exists in the '{REPOSITORY}' repository and "
-        "cannot be overwritten because the repository is immutable.",
-    }
-    nowhere = {**image, "repositoryName": "none"}
-    code = refused(calls, "ecr", "put_image", nowhere)["Code"]
-    assert code == "RepositoryNotFoundException"
 
 
 def test_a_tag_of_a_mutable_repository_is_moved(built, source, calls):

@@ -6,16 +6,12 @@ import re
 from threading import Event
 
 import pytest
-from botocore.exceptions import ClientError
 
 from stack.load_balancer import HOSTED_ZONE_ID
 from tools.local_cloud.providers import lifecycle
-from tools.local_cloud.providers.aws import KINDS
-from tools.tests.local_cloud.providers.conftest import counter
+from tools.tests.local_cloud.providers.conftest import REGION, counter, kind, refused, unique
 
-CERTIFICATE = KINDS["aws:acm/certificate:Certificate"]
-VALIDATION = KINDS["aws:acm/certificateValidation:CertificateValidation"]
-RECORD = KINDS["aws:route53/record:Record"]
+VALIDATION, RECORD = "acm/certificateValidation", "route53/record"
 
 
 @pytest.fixture
@@ -24,140 +20,123 @@ def zone():
     return f"Z{next(counter):012}"
 
 
+class Certificate:
+    """A certificate that is asked for, and the record that ACM wants to see."""
+
+    def __init__(self, aws, make, zone):
+        self.aws, self.make, self.zone = aws, make, zone
+        name = f"app{next(counter)}.example.com"
+        self.made = make("acm/certificate", domainName=name, validationMethod="DNS")
+        self.arn, [self.option] = self.made.id, self.made.outputs["domainValidationOptions"]
+
+    @property
+    def status(self):
+        return self.aws.acm.describe_certificate(CertificateArn=self.arn)["Status"]
+
+    def record(self, **changes):
+        option = self.option
+        inputs = {"name": option["resourceRecordName"], "type": option["resourceRecordType"]}
+        inputs |= {"records": [option["resourceRecordValue"]], "ttl": 60, "allowOverwrite": True}
+        return self.make(RECORD, zoneId=self.zone, **{**inputs, **changes})
+
+
 @pytest.fixture
-def asked(calls):
-    """A certificate's ARN and the record that ACM wants to see."""
-    inputs = {"domainName": f"app{next(counter)}.example.com", "validationMethod": "DNS"}
-    identity, made = lifecycle.create(calls, CERTIFICATE, inputs, Event())
-    [option] = made["domainValidationOptions"]
-    return identity, option
+def certificate(aws, make, zone):
+    return Certificate(aws, make, zone)
 
 
-def record(zone, option, **changes):
-    return {
-        "zoneId": zone,
-        "name": option["resourceRecordName"],
-        "type": option["resourceRecordType"],
-        "records": [option["resourceRecordValue"]],
-        "ttl": 60,
-        "allowOverwrite": True,
-        **changes,
-    }
+@pytest.fixture
+def listen(aws, balancer):
+    def create(arn):
+        answer = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
+        params = {"LoadBalancerArn": balancer, "Protocol": "HTTPS", "Port": 443}
+        params |= {"Certificates": [{"CertificateArn": arn}], "DefaultActions": [answer]}
+        return aws.elbv2.create_listener(**params)[0]["ListenerArn"]
+
+    return create
 
 
-def status(calls, arn):
-    found = calls("acm", "describe_certificate", {"CertificateArn": arn})
-    return found["Certificate"]["Status"]
-
-
-def listen(calls, balancer, arn):
-    answer = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "503"}}
-    params = {"LoadBalancerArn": balancer, "Protocol": "HTTPS", "Port": 443}
-    params |= {"Certificates": [{"CertificateArn": arn}], "DefaultActions": [answer]}
-    return calls("elbv2", "create_listener", params)["Listeners"][0]["ListenerArn"]
-
-
-def test_a_certificate_is_pending_until_its_record_stands(calls, asked, zone):
-    arn, option = asked
-    assert status(calls, arn) == "PENDING_VALIDATION"
-    identity, _ = lifecycle.create(calls, RECORD, record(zone, option), Event())
+def test_a_certificate_is_pending_until_its_record_stands(certificate, zone):
+    assert certificate.status == "PENDING_VALIDATION"
+    for wrong in (
+        {"records": ["elsewhere.example."]},
+        {"type": "TXT"},
+        {"name": "_other.example.com."},
+    ):
+        certificate.record(**wrong).delete()
+        assert certificate.status == "PENDING_VALIDATION"
+    made = certificate.record()
     # The provider's id has the name as declared, with the dot in which ACM's names end.
-    assert identity == f"{zone}_{option['resourceRecordName']}_CNAME"
-    assert identity.endswith("._CNAME")
-    assert status(calls, arn) == "ISSUED"
+    assert made.id == f"{zone}_{certificate.option['resourceRecordName']}_CNAME"
+    assert made.id.endswith("._CNAME")
+    assert certificate.status == "ISSUED"
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"records": ["elsewhere.example."]}, {"type": "TXT"}, {"name": "_other.example.com."}]
-)
-def test_another_record_validates_nothing(calls, asked, zone, wrong):
-    arn, option = asked
-    lifecycle.create(calls, RECORD, record(zone, option, **wrong), Event())
-    assert status(calls, arn) == "PENDING_VALIDATION"
-
-
-def test_the_validation_is_there_when_the_certificate_is_issued(calls, asked, zone):
-    arn, option = asked
-    cancelled = Event()
+def test_a_validation_is_there_when_the_certificate_is_issued(calls, certificate, make):
+    cancelled, inputs = Event(), {"certificateArn": certificate.arn}
     cancelled.set()
-    inputs = {"certificateArn": arn}
     with pytest.raises(lifecycle.Incomplete, match="PENDING_VALIDATION") as incomplete:
-        lifecycle.create(calls, VALIDATION, inputs, cancelled)
+        lifecycle.create(calls, kind(VALIDATION), inputs, cancelled)
     # The provider's id is when the certificate was issued: by a log of it, Go's zero time.
     assert incomplete.value.identity == "0001-01-01 00:00:00 +0000 UTC"
-    lifecycle.create(calls, RECORD, record(zone, option), Event())
-    identity, made = lifecycle.create(calls, VALIDATION, inputs, Event())
-    assert re.fullmatch(r"2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d*[1-9])? \+0000 UTC", identity)
-    assert made == inputs
-    assert lifecycle.read(calls, VALIDATION, identity, inputs) == inputs
+    certificate.record()
+    made = make(VALIDATION, **inputs)
+    assert re.fullmatch(r"2\d{3}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d*[1-9])? \+0000 UTC", made.id)
+    assert made.outputs == made.read() == inputs
 
 
-def test_a_listener_refuses_a_certificate_that_is_not_issued(calls, asked, zone, balancer):
-    arn, option = asked
-    with pytest.raises(ClientError, match="UnsupportedCertificate"):
-        listen(calls, balancer, arn)
-    lifecycle.create(calls, RECORD, record(zone, option), Event())
-    assert status(calls, arn) == "ISSUED"
-    assert listen(calls, balancer, arn)
+def test_a_certificate_is_used_when_issued_and_then_stays(aws, certificate, listen):
+    refused(listen, "UnsupportedCertificate", arn=certificate.arn)
+    certificate.record()
+    assert certificate.status == "ISSUED"
+    listener = listen(certificate.arn)
+    refused(certificate.made.delete, "ResourceInUseException")
+    aws.elbv2.delete_listener(ListenerArn=listener)
+    certificate.made.delete()
 
 
-@pytest.mark.parametrize("account", ["111122223333", "123456789012"])
-def test_a_certificate_of_the_user_s_account_is_taken_as_given(calls, balancer, account):
+def test_a_certificate_of_the_user_s_account_is_taken_as_given(aws, listen):
     """Whatever the account's number, the local cloud's own too: AWS's documents write that one."""
-    assert listen(calls, balancer, f"arn:aws:acm:ap-northeast-1:{account}:certificate/0a")
+    for account in ("111122223333", "123456789012"):
+        listener = listen(f"arn:aws:acm:{REGION}:{account}:certificate/0a")
+        aws.elbv2.delete_listener(ListenerArn=listener)
+    other = "arn:aws:acm:us-east-1:111122223333:certificate/0a"
+    refused(listen, "CertificateNotFound", arn=other)
 
 
-def test_a_certificate_of_another_region_is_not_found(calls, balancer):
-    with pytest.raises(ClientError, match="CertificateNotFound"):
-        listen(calls, balancer, "arn:aws:acm:us-east-1:111122223333:certificate/0a")
-
-
-def test_a_certificate_in_use_is_not_deleted(calls, asked, zone, balancer):
-    arn, option = asked
-    lifecycle.create(calls, RECORD, record(zone, option), Event())
-    assert status(calls, arn) == "ISSUED"
-    listener = listen(calls, balancer, arn)
-    with pytest.raises(ClientError, match="ResourceInUseException"):
-        calls("acm", "delete_certificate", {"CertificateArn": arn})
-    calls("elbv2", "delete_listener", {"ListenerArn": listener})
-    lifecycle.delete(calls, CERTIFICATE, arn, {})
-    assert lifecycle.read(calls, CERTIFICATE, arn, {}) is None
-
-
-def test_a_zone_is_read_before_its_first_record_and_has_its_domain_from_then_on(calls, asked, zone):
+def test_a_zone_has_its_domain_from_its_first_record_on(aws, certificate, zone):
     """terraform-provider-aws reads the zone first: a record's name must end with the zone's, or gets it appended."""
 
     def name():
-        return calls("route53", "get_hosted_zone", {"Id": zone})["HostedZone"]["Name"]
+        return aws.route53.get_hosted_zone(Id=zone)["Name"]
 
     assert name() == "."
-    lifecycle.create(calls, RECORD, record(zone, asked[1]), Event())
+    certificate.record()
     assert name() == "example.com."
 
 
-def test_a_zone_that_is_created_has_an_id_that_the_program_takes(calls):
-    params = {"Name": "example.net", "CallerReference": f"test-{next(counter)}"}
-    made = [calls("route53", "create_hosted_zone", params)["HostedZone"]["Id"] for _ in range(2)]
+def test_a_zone_that_is_created_has_an_id_that_the_program_takes(aws):
+    params = {"Name": "example.net", "CallerReference": unique("test")}
+    made = [aws.route53.create_hosted_zone(**params)["HostedZone"]["Id"] for _ in range(2)]
     ids = {each.removeprefix("/hostedzone/") for each in made}
     assert len(ids) == 2
     for identity in ids:
         assert HOSTED_ZONE_ID.rule(identity) == identity
-        calls("route53", "delete_hosted_zone", {"Id": identity})
+        aws.route53.delete_hosted_zone(Id=identity)
 
 
-def test_a_record_changes_in_place_and_goes(calls, zone):
+def test_a_record_changes_in_place_and_goes(aws, make, zone):
     def alias(name):
-        target = {"name": name, "zoneId": "Z-OF-ELB", "evaluateTargetHealth": False}
-        return {"zoneId": zone, "name": "www.example.org", "type": "A", "aliases": [target]}
+        return [{"name": name, "zoneId": "Z-OF-ELB", "evaluateTargetHealth": False}]
 
     def shown():
-        sets = calls("route53", "list_resource_record_sets", {"HostedZoneId": zone})
-        return [each["AliasTarget"]["DNSName"] for each in sets["ResourceRecordSets"]]
+        sets = aws.route53.list_resource_record_sets(HostedZoneId=zone)
+        return [each["AliasTarget"]["DNSName"] for each in sets]
 
-    identity, made = lifecycle.create(calls, RECORD, alias("one.example"), Event())
-    assert made["fqdn"] == "www.example.org"
-    lifecycle.update(calls, RECORD, identity, alias("one.example"), alias("two.example"))
+    www = {"zoneId": zone, "name": "www.example.org", "type": "A"}
+    made = make(RECORD, **www, aliases=alias("one.example"))
+    assert made.outputs["fqdn"] == "www.example.org"
+    made.change(aliases=alias("two.example"))
     assert shown() == ["two.example"]
-    lifecycle.delete(calls, RECORD, identity, alias("two.example"))
+    made.delete()
     assert shown() == []
-    assert lifecycle.read(calls, RECORD, identity, alias("two.example")) is None

@@ -2,214 +2,178 @@
 
 from __future__ import annotations
 
-from threading import Event
-
 import pytest
 
 from tools.local_cloud.calls import UnknownInput
-from tools.local_cloud.providers import lifecycle
-from tools.local_cloud.providers.aws import elb, groups, routes
+from tools.local_cloud.providers.aws import elb, routes
 from tools.local_cloud.providers.lifecycle import Incomplete
-from tools.tests.local_cloud.providers.conftest import counter, refused
+from tools.tests.local_cloud.providers.conftest import (
+    REGION,
+    gateway_of,
+    refused,
+    unique,
+    where,
+)
 
-EVERYWHERE = ["0.0.0.0/0"]
-OUT = {"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": EVERYWHERE}
+GROUP, TABLE, ENDPOINT = "ec2/securityGroup", "ec2/routeTable", "ec2/vpcEndpoint"
+OUT = {"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": ["0.0.0.0/0"]}
+S3 = f"com.amazonaws.{REGION}.s3"
 
 
 def rule(port, *networks, **more):
     return {"protocol": "tcp", "fromPort": port, "toPort": port, "cidrBlocks": [*networks], **more}
 
 
-def make(calls, kind, **inputs):
-    """The id and outputs of a new resource."""
-    return lifecycle.create(calls, kind, inputs, Event())
-
-
 @pytest.fixture
-def group(calls):
-    """Makes groups with inline rules in the default VPC; each is deleted after the test."""
-    made = []
+def held(aws):
+    """Reads the rules of a group as EC2 has them: protocol, first port, peer and description."""
 
-    def build(**inputs):
-        named = {"name": f"inline-{next(counter)}", **inputs}
-        made.append(make(calls, groups.GROUP, **named)[0])
-        return made[-1], named
+    def read(identity, *, egress=False):
+        found = aws.ec2.describe_security_group_rules(Filters=where(group_id=identity))
+        return {
+            (
+                each["IpProtocol"],
+                each.get("FromPort"),
+                each.get("CidrIpv4") or each["ReferencedGroupInfo"]["GroupId"],
+                each.get("Description", ""),
+            )
+            for each in found
+            if each["IsEgress"] is egress
+        }
 
-    yield build
-    for each in made:
-        calls("ec2", "delete_security_group", {"GroupId": each})
-
-
-def held(calls, identity, way="ingress"):
-    """The rules of a group as EC2 has them: protocol, first port, peer and description."""
-    asked = {"Filters": [{"Name": "group-id", "Values": [identity]}]}
-    return {
-        (
-            each["IpProtocol"],
-            each.get("FromPort"),
-            each.get("CidrIpv4") or each["ReferencedGroupInfo"]["GroupId"],
-            each.get("Description", ""),
-        )
-        for each in calls("ec2", "describe_security_group_rules", asked)["SecurityGroupRules"]
-        if each["IsEgress"] is (way == "egress")
-    }
+    return read
 
 
-def test_inline_rules_are_all_that_a_new_group_has(calls, group):
+def test_inline_rules_are_all_that_a_new_group_has(make, held):
     """The provider revokes AWS's outbound rule (terraform-provider-aws, resourceSecurityGroupCreate)."""
     web = rule(80, "0.0.0.0/0", "10.0.0.0/8", description="web", self=True)
-    one, _ = group(ingress=[web], egress=[{**OUT, "cidrBlocks": ["10.0.0.0/8"]}])
-    other, _ = group(ingress=[rule(443, "0.0.0.0/0")])
-    peers = ("0.0.0.0/0", "10.0.0.0/8", one)
-    assert held(calls, one) == {("tcp", 80, each, "web") for each in peers}
-    assert {each[2] for each in held(calls, one, "egress")} == {"10.0.0.0/8"}
-    assert held(calls, other, "egress") == set()
+    inner = {**OUT, "cidrBlocks": ["10.0.0.0/8"]}
+    one = make(GROUP, name=unique("inline"), ingress=[web], egress=[inner])
+    other = make(GROUP, name=unique("inline"), ingress=[rule(443, "0.0.0.0/0")])
+    peers = ("0.0.0.0/0", "10.0.0.0/8", one.id)
+    assert held(one.id) == {("tcp", 80, each, "web") for each in peers}
+    assert {each[2] for each in held(one.id, egress=True)} == {"10.0.0.0/8"}
+    assert held(other.id, egress=True) == set()
+    one.delete()
+    other.delete()
 
 
-def test_a_changed_list_revokes_what_is_gone_and_authorizes_what_is_new(calls, group):
-    identity, old = group(ingress=[rule(80, "0.0.0.0/0", "10.0.0.0/8")], egress=[OUT])
+def test_a_changed_list_revokes_the_old_and_authorizes_the_new(aws, make, held):
+    old = [rule(80, "0.0.0.0/0", "10.0.0.0/8")]
+    made = make(GROUP, name=unique("inline"), ingress=old, egress=[OUT])
     # Another client's rule is none of the program's until a refresh has read it.
-    params = {"GroupId": identity, "IpProtocol": "tcp", "CidrIp": "10.9.0.0/16"}
-    calls("ec2", "authorize_security_group_ingress", {**params, "FromPort": 22, "ToPort": 22})
-    new = {**old, "ingress": [rule(80, "0.0.0.0/0", description="web"), rule(443, "0.0.0.0/0")]}
-    lifecycle.update(calls, groups.GROUP, identity, old, new)
-    foreign = ("tcp", 22, "10.9.0.0/16", "")
+    params = {"GroupId": made.id, "IpProtocol": "tcp", "CidrIp": "10.9.0.0/16"}
+    aws.ec2.authorize_security_group_ingress(**params, FromPort=22, ToPort=22)
+    new = [rule(80, "0.0.0.0/0", description="web"), rule(443, "0.0.0.0/0")]
+    made.change(ingress=new)
     wanted = {("tcp", 80, "0.0.0.0/0", "web"), ("tcp", 443, "0.0.0.0/0", "")}
-    assert held(calls, identity) == {foreign, *wanted}
-    assert len(held(calls, identity, "egress")) == 1
-    read = lifecycle.read(calls, groups.GROUP, identity, new)
-    assert {each["fromPort"] for each in read["ingress"]} == {22, 80, 443}
-    lifecycle.update(calls, groups.GROUP, identity, {**new, "ingress": read["ingress"]}, new)
-    assert held(calls, identity) == wanted
-    assert lifecycle.read(calls, groups.GROUP, identity, new)["ingress"] == new["ingress"]
-
-
-def test_rules_stay_without_the_list_and_go_with_an_empty_one(calls, group):
-    """``ingress`` is computed in the provider, so that leaving it out leaves the rules to others."""
-    identity, old = group(ingress=[rule(80, "0.0.0.0/0")])
-    without = {name: value for name, value in old.items() if name != "ingress"}
-    lifecycle.update(calls, groups.GROUP, identity, old, without)
-    assert len(held(calls, identity)) == 1
-    assert lifecycle.read(calls, groups.GROUP, identity, without)["ingress"] is None
-    lifecycle.update(calls, groups.GROUP, identity, old, {**old, "ingress": []})
-    assert held(calls, identity) == set()
+    assert held(made.id) == {("tcp", 22, "10.9.0.0/16", ""), *wanted}
+    assert len(held(made.id, egress=True)) == 1
+    read = made.read()["ingress"]
+    assert {each["fromPort"] for each in read} == {22, 80, 443}
+    made.inputs["ingress"] = read
+    made.change(ingress=new)
+    assert held(made.id) == wanted
+    assert made.read()["ingress"] == new
+    # ``ingress`` is computed in the provider, so that leaving it out leaves the rules to others.
+    made.change(ingress=None)
+    assert held(made.id) == wanted
+    assert made.read()["ingress"] is None
+    made.inputs["ingress"] = new
+    made.change(ingress=[])
+    assert held(made.id) == set()
+    made.delete()
 
 
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
         ({"fromPort": 80, "toPort": 80}, "must both be 0"),
-        ({"cidr": EVERYWHERE}, "a rule has no cidr"),
+        ({"cidr": ["0.0.0.0/0"]}, "a rule has no cidr"),
     ],
 )
-def test_a_rule_that_the_provider_refuses_is_refused(calls, broken, words):
-    name = f"inline-{next(counter)}"
+def test_a_rule_that_the_provider_refuses_is_refused(aws, make, broken, words):
     with pytest.raises(Incomplete, match=words) as problem:
-        make(calls, groups.GROUP, name=name, ingress=[{**OUT, **broken}])
-    calls("ec2", "delete_security_group", {"GroupId": problem.value.identity})
+        make(GROUP, name=unique("inline"), ingress=[{**OUT, **broken}])
+    aws.ec2.delete_security_group(GroupId=problem.value.identity)
 
 
-def test_the_default_group_of_a_vpc_has_the_inline_rules_alone(calls, closed_vpc):
-    identity, _ = make(
-        calls, groups.DEFAULT_GROUP, vpcId=closed_vpc, ingress=[rule(80, "10.0.0.0/8")]
+def test_the_default_group_of_a_vpc_has_the_inline_rules_alone(make, held, closed_vpc):
+    made = make("ec2/defaultSecurityGroup", vpcId=closed_vpc, ingress=[rule(80, "10.0.0.0/8")])
+    assert held(made.id) == {("tcp", 80, "10.0.0.0/8", "")}
+    assert held(made.id, egress=True) == set()
+
+
+@pytest.fixture
+def leads(aws):
+    """Reads the gateway of each destination in a route table."""
+
+    def read(table):
+        [found] = aws.ec2.describe_route_tables(RouteTableIds=[table])
+        return {each.get("DestinationCidrBlock"): each.get("GatewayId") for each in found["Routes"]}
+
+    return read
+
+
+def test_inline_routes_are_created_replaced_and_deleted(aws, make, vpc, leads):
+    gateway = gateway_of(aws, vpc)["InternetGatewayId"]
+    first, second = (
+        {"cidrBlock": block, "gatewayId": gateway} for block in ("0.0.0.0/0", "192.0.2.0/24")
     )
-    assert held(calls, identity) == {("tcp", 80, "10.0.0.0/8", "")}
-    assert held(calls, identity, "egress") == set()
-
-
-def gateway(calls, vpc):
-    made = calls("ec2", "describe_internet_gateways", {})["InternetGateways"]
-    [found] = [each for each in made if vpc in str(each["Attachments"])]
-    return found["InternetGatewayId"]
-
-
-def leads(calls, table):
-    """The gateway of each destination in a route table."""
-    asked = {"RouteTableIds": [table]}
-    [found] = calls("ec2", "describe_route_tables", asked)["RouteTables"]
-    return {each["DestinationCidrBlock"]: each.get("GatewayId") for each in found["Routes"]}
-
-
-def test_inline_routes_are_created_replaced_and_deleted(calls, vpc):
-    door = gateway(calls, vpc)
-    first = {"cidrBlock": "0.0.0.0/0", "gatewayId": door}
-    second = {"cidrBlock": "192.0.2.0/24", "gatewayId": door}
-    old = {"vpcId": vpc, "routes": [first]}
-    table, made = make(calls, routes.ROUTE_TABLE, **old)
     local = {"10.20.0.0/16": "local"}
-    assert leads(calls, table) == {**local, "0.0.0.0/0": door}
-    assert made["routes"] == [first]
-    new = {**old, "routes": [second]}
-    lifecycle.update(calls, routes.ROUTE_TABLE, table, old, new)
-    assert leads(calls, table) == {**local, "192.0.2.0/24": door}
-    calls(
-        "ec2",
-        "create_route",
-        {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0", "GatewayId": door},
-    )
-    drifted = lifecycle.read(calls, routes.ROUTE_TABLE, table, new)["routes"]
-    assert drifted == [second, first]
-    lifecycle.update(calls, routes.ROUTE_TABLE, table, {**new, "routes": drifted}, new)
-    assert leads(calls, table) == {**local, "192.0.2.0/24": door}
-    without = {"vpcId": vpc}
-    lifecycle.update(calls, routes.ROUTE_TABLE, table, new, without)
-    assert leads(calls, table) == {**local, "192.0.2.0/24": door}
-    lifecycle.delete(calls, routes.ROUTE_TABLE, table, without)
+    made = make(TABLE, vpcId=vpc, routes=[first])
+    assert leads(made.id) == {**local, "0.0.0.0/0": gateway}
+    assert made.outputs["routes"] == [first]
+    changed = {**local, "192.0.2.0/24": gateway}
+    made.change(routes=[second])
+    assert leads(made.id) == changed
+    by_hand = {"DestinationCidrBlock": "0.0.0.0/0", "GatewayId": gateway}
+    aws.ec2.create_route(RouteTableId=made.id, **by_hand)
+    made.inputs["routes"] = made.read()["routes"]
+    assert made.inputs["routes"] == [second, first]
+    made.change(routes=[second])
+    assert leads(made.id) == changed
+    made.change(routes=None)
+    assert leads(made.id) == changed
+    made.delete()
 
 
-def test_an_inline_route_leads_to_another_gateway(calls, vpc, monkeypatch):
+def test_an_inline_route_leads_to_another_gateway(calls, monkeypatch):
     """EC2 replaces the route in one call, so that it is never missing."""
     sent = []
     monkeypatch.setattr(type(calls), "__call__", lambda *words: sent.append(words[2]) or {})
-    subject = routes.Subject(
-        kind=routes.ROUTE_TABLE,
-        calls=calls,
-        identity="rtb-1",
-        inputs={"routes": [{"cidrBlock": "0.0.0.0/0", "natGatewayId": "nat-1"}]},
-        before={"routes": [{"cidrBlock": "0.0.0.0/0", "gatewayId": "igw-1"}]},
+    old, new = (
+        {"routes": [{"cidrBlock": "0.0.0.0/0", name: "to-1"}]}
+        for name in ("gatewayId", "natGatewayId")
     )
-    routes._change_routes(subject)
+    table = {"kind": routes.ROUTE_TABLE, "calls": calls, "identity": "rtb-1"}
+    routes._change_routes(routes.Subject(**table, inputs=new, before=old))
     assert sent == ["replace_route"]
 
 
-def test_a_gateway_endpoint_has_a_route_in_each_of_its_tables_which_are_none_of_the_table_s_own(
-    calls, vpc
-):
+def test_a_gateway_endpoint_has_a_route_in_each_of_its_tables(aws, make, vpc, leads):
     """The provider leaves them out of the table's inline routes (terraform-provider-aws, flattenRoutes)."""
-    door = gateway(calls, vpc)
-    own = [{"cidrBlock": "0.0.0.0/0", "gatewayId": door}]
-    tables = [make(calls, routes.ROUTE_TABLE, vpcId=vpc, routes=own)[0] for _ in range(2)]
-    s3 = "com.amazonaws.ap-northeast-1.s3"
-    given = {"vpcId": vpc, "serviceName": s3, "vpcEndpointType": "Gateway", "tags": {"a": "1"}}
+    own = [{"cidrBlock": "0.0.0.0/0", "gatewayId": gateway_of(aws, vpc)["InternetGatewayId"]}]
+    tables = [make(TABLE, vpcId=vpc, routes=own) for _ in range(2)]
+    ids = [table.id for table in tables]
+    given = {"vpcId": vpc, "serviceName": S3, "vpcEndpointType": "Gateway", "tags": {"a": "1"}}
+    made = make(ENDPOINT, **given, routeTableIds=ids[:1])
 
     def leading():
-        asked = calls("ec2", "describe_route_tables", {"RouteTableIds": tables})["RouteTables"]
-        return {
-            table["RouteTableId"]
-            for table in asked
-            for each in table["Routes"]
-            if each.get("GatewayId") == endpoint and each["DestinationPrefixListId"]
-        }
+        return [table for table in ids if made.id in leads(table).values()]
 
-    old, new = ({**given, "routeTableIds": [each]} for each in tables)
-    endpoint, made = make(calls, routes.ENDPOINT, **old)
-    assert (made["state"], made["arn"].rpartition(":")[2]) == (
-        "available",
-        f"vpc-endpoint/{endpoint}",
-    )
-    assert leading() == {tables[0]}
-    read = lifecycle.read(calls, routes.ROUTE_TABLE, tables[0], {"vpcId": vpc, "routes": own})
-    assert read["routes"] == own
-    params = {"VpcId": vpc, "ServiceName": s3, "RouteTableIds": tables}
-    error = refused(calls, "ec2", "create_vpc_endpoint", params)
-    assert error["Code"] == "RouteAlreadyExists"
-    lifecycle.update(calls, routes.ENDPOINT, endpoint, old, {**new, "tags": {"a": "2"}})
-    assert leading() == {tables[1]}
-    lifecycle.delete(calls, routes.ENDPOINT, endpoint, new)
-    assert leading() == set()
-    assert lifecycle.read(calls, routes.ENDPOINT, endpoint, new) is None
+    arn = made.outputs["arn"].rpartition(":")[2]
+    assert (made.outputs["state"], arn) == ("available", f"vpc-endpoint/{made.id}")
+    assert leading() == ids[:1]
+    assert tables[0].read()["routes"] == own
+    again = {"VpcId": vpc, "ServiceName": S3, "RouteTableIds": ids}
+    refused(aws.ec2.create_vpc_endpoint, "RouteAlreadyExists", **again)
+    made.change(routeTableIds=ids[1:], tags={"a": "2"})
+    assert leading() == ids[1:]
+    made.delete()
+    assert leading() == []
     for table in tables:
-        calls("ec2", "delete_route_table", {"RouteTableId": table})
+        table.delete()
 
 
 @pytest.mark.parametrize(
@@ -227,75 +191,47 @@ def test_a_route_that_leads_nowhere_is_refused(route, problem):
         routes._ends(subject, [route])
 
 
-def test_the_default_vpc_reaches_the_internet_and_has_a_public_subnet_in_each_zone(calls):
+def test_the_default_vpc_is_public_and_takes_a_balancer(aws, leads):
     """VPC user guide, "Default VPC components": moto has no internet gateway there."""
-    [found] = calls(
-        "ec2", "describe_vpcs", {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
-    )["Vpcs"]
+    [found] = aws.ec2.describe_vpcs(Filters=where(is_default="true"))
+    vpc = found["VpcId"]
     assert found["CidrBlock"] == "172.31.0.0/16"
-    main = [
-        {"Name": "vpc-id", "Values": [found["VpcId"]]},
-        {"Name": "association.main", "Values": ["true"]},
-    ]
-    [table] = calls("ec2", "describe_route_tables", {"Filters": main})["RouteTables"]
-    door = gateway(calls, found["VpcId"])
-    assert leads(calls, table["RouteTableId"]) == {"172.31.0.0/16": "local", "0.0.0.0/0": door}
-    public = [
-        {"Name": "vpc-id", "Values": [found["VpcId"]]},
-        {"Name": "map-public-ip-on-launch", "Values": ["true"]},
-    ]
-    subnets = calls("ec2", "describe_subnets", {"Filters": public})["Subnets"]
-    zones = ["ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d"]
-    assert sorted(each["AvailabilityZone"] for each in subnets) == zones
-    public[1]["Values"] = ["false"]
-    assert calls("ec2", "describe_subnets", {"Filters": public})["Subnets"] == []
+    [table] = aws.ec2.describe_route_tables(Filters=where(vpc_id=vpc, association__main="true"))
+    gateway = gateway_of(aws, vpc)["InternetGatewayId"]
+    assert leads(table["RouteTableId"]) == {"172.31.0.0/16": "local", "0.0.0.0/0": gateway}
+
+    def subnets(public):
+        filters = where(vpc_id=vpc, map_public_ip_on_launch=public)
+        return aws.ec2.describe_subnets(Filters=filters)
+
+    zones = sorted(each["AvailabilityZone"] for each in subnets("true"))
+    assert (zones, subnets("false")) == ([f"{REGION}{letter}" for letter in "acd"], [])
+    ids = [each["SubnetId"] for each in subnets("true")]
+    [made] = aws.elbv2.create_load_balancer(Name=unique("b"), Subnets=ids)
+    assert made["VpcId"] == vpc
+    aws.elbv2.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
 
 
-def test_a_listener_of_an_application_load_balancer_has_http_by_default(calls, balancer):
-    action = {
-        "type": "fixed-response",
-        "fixedResponse": {"contentType": "text/plain", "statusCode": "200"},
-    }
+def test_a_listener_of_an_application_load_balancer_has_http(make, balancer):
+    answer = {"contentType": "text/plain", "statusCode": "200"}
+    action = {"type": "fixed-response", "fixedResponse": answer}
     inputs = {"loadBalancerArn": balancer, "port": 80, "defaultActions": [action]}
-    identity, made = make(calls, elb.LISTENER, **inputs)
-    assert (made["protocol"], made["port"]) == ("HTTP", 80)
-    calls("elbv2", "delete_listener", {"ListenerArn": identity})
+    made = make("lb/listener", **inputs)
+    assert (made.outputs["protocol"], made.outputs["port"]) == ("HTTP", 80)
+    made.delete()
     network = balancer.replace("loadbalancer/app/", "loadbalancer/net/")
     assert "protocol" not in elb.LISTENER.prepare({**inputs, "loadBalancerArn": network})
 
 
-def test_a_health_check_has_the_provider_s_defaults_and_without_one_those_of_elb(calls, vpc):
-    def described(**inputs):
-        named = {"name": f"tg{next(counter)}", "port": 80, "protocol": "HTTP", "targetType": "ip"}
-        arn, _ = make(calls, elb.TARGET_GROUP, vpcId=vpc, **named, **inputs)
-        found = calls("elbv2", "describe_target_groups", {"TargetGroupArns": [arn]})["TargetGroups"]
-        calls("elbv2", "delete_target_group", {"TargetGroupArn": arn})
-        return found[0]["HealthyThresholdCount"], found[0]["UnhealthyThresholdCount"]
-
-    assert described(healthCheck={"path": "/health"}) == (3, 3)
-    assert described(healthCheck={"path": "/health", "unhealthyThreshold": 4}) == (3, 4)
-    assert described() == (5, 2)
-
-
-def test_a_load_balancer_goes_up_in_the_default_vpc(calls):
-    [found] = calls(
-        "ec2", "describe_vpcs", {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
-    )["Vpcs"]
-    only = {"Filters": [{"Name": "vpc-id", "Values": [found["VpcId"]]}]}
-    subnets = [each["SubnetId"] for each in calls("ec2", "describe_subnets", only)["Subnets"]]
-    params = {"Name": f"b{next(counter)}", "Subnets": subnets}
-    made = calls("elbv2", "create_load_balancer", params)["LoadBalancers"][0]
-    assert made["VpcId"] == found["VpcId"]
-    calls("elbv2", "delete_load_balancer", {"LoadBalancerArn": made["LoadBalancerArn"]})
-
-
-def test_the_same_permission_twice_is_refused(calls, group):
-    identity, _ = group()
-    permission = {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80}
-    twice = [
-        {**permission, "IpRanges": [{"CidrIp": "0.0.0.0/0", "Description": each}]} for each in "ab"
-    ]
-    params = {"GroupId": identity, "IpPermissions": twice}
-    error = refused(calls, "ec2", "authorize_security_group_ingress", params)
-    assert error["Code"] == "InvalidParameterValue"
-    assert error["Message"] == "The same permission must not appear multiple times"
+def test_a_health_check_has_the_provider_s_defaults(aws, make, vpc):
+    """A group without one has those of ELB."""
+    for more, thresholds in (
+        ({"healthCheck": {"path": "/health"}}, (3, 3)),
+        ({"healthCheck": {"path": "/health", "unhealthyThreshold": 4}}, (3, 4)),
+        ({}, (5, 2)),
+    ):
+        port = {"port": 80, "protocol": "HTTP", "targetType": "ip"}
+        made = make("lb/targetGroup", name=unique("tg"), vpcId=vpc, **port, **more)
+        [found] = aws.elbv2.describe_target_groups(TargetGroupArns=[made.id])
+        assert (found["HealthyThresholdCount"], found["UnhealthyThresholdCount"]) == thresholds
+        made.delete()

@@ -1,210 +1,209 @@
-"""AWS's own rules that moto lacks: each refuses what AWS refuses, in AWS's words."""
+"""AWS's own rules that moto lacks and that several calls show: what one resource lets be done to another."""
 
 from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from botocore.exceptions import ClientError
 
-from stack import statements
 from tools.local_cloud.aws import quotas
 from tools.local_cloud.providers import lifecycle
 from tools.local_cloud.providers.aws import ec2
-from tools.local_cloud.providers.aws.ec2 import NAT_GATEWAY
+from tools.local_cloud.providers.aws.groups import GROUP
 from tools.tests.local_cloud.providers.conftest import (
+    REGION,
     counter,
     database,
     definition,
+    gateway_of,
     refused,
     subnets_of,
+    unique,
+    where,
 )
+
+IMAGE = {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1}
+DEPENDS = "DependencyViolation"
+MEDIA = "application/vnd.docker.distribution.manifest.v2+json"
+LAYERS = [{"digest": "sha256:0"}]
+MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": MEDIA, "config": {}, "layers": LAYERS})
 
 
 @pytest.fixture
-def group(calls, vpc):
-    params = {"Name": f"g{next(counter)}", "Port": 80, "Protocol": "HTTP", "VpcId": vpc}
-    params |= {"TargetType": "ip", "HealthCheckIntervalSeconds": 10}
-    params |= {"HealthCheckTimeoutSeconds": 5}
-    answer = calls("elbv2", "create_target_group", params)
-    return answer["TargetGroups"][0]["TargetGroupArn"]
+def group(aws, vpc):
+    checks = {"HealthCheckIntervalSeconds": 10, "HealthCheckTimeoutSeconds": 5}
+    port = {"Port": 80, "Protocol": "HTTP", "TargetType": "ip"}
+    [made] = aws.elbv2.create_target_group(Name=unique("g"), VpcId=vpc, **port, **checks)
+    return made["TargetGroupArn"]
 
 
-def forward(group):
-    return [{"Type": "forward", "TargetGroupArn": group}]
+def listen(balancer, group):
+    action = {"Type": "forward", "TargetGroupArn": group}
+    return {"LoadBalancerArn": balancer, "DefaultActions": [action]}
 
 
-PAIR = "No Fargate configuration exists for given values."
+HTTP = {"Port": 80, "Protocol": "HTTP"}
 
 
-@pytest.mark.parametrize(
-    ("service", "operation", "params", "code", "words"),
-    [
-        *(
-            ("ecs", "register_task_definition", definition(cpu=cpu, memory=memory), "", PAIR)
-            for cpu, memory in (("256", "4096"), ("300", "512"), ("1024", "1024"))
-        ),
-        (
-            *("ecs", "register_task_definition", definition(networkMode="bridge")),
-            *("", "only supports network mode"),
-        ),
-        (
-            *("rds", "create_db_instance", database("twice", MasterUserPassword="long-enough-1")),
-            *("InvalidParameterCombination", ""),
-        ),
-        (
-            *("rds", "create_db_instance", database("small", AllocatedStorage=5)),
-            *("", "Invalid storage size"),
-        ),
-        (
-            *("ecs", "list_services_by_namespace", {"namespace": "x"}),
-            *("UnsupportedOperation", "does not implement ecs:ListServicesByNamespace"),
-        ),
-    ],
-)
-def test_what_aws_refuses_is_refused_in_its_words(calls, service, operation, params, code, words):
-    error = refused(calls, service, operation, params)
-    assert code in error["Code"]
-    assert words in error["Message"]
+def test_a_family_s_name_means_its_newest_active_revision(aws):
+    describe = aws.ecs.describe_task_definition
+    made = [aws.ecs.register_task_definition(**definition(family="two")) for _ in range(2)]
+    kept, gone = (each["taskDefinitionArn"] for each in made)
+    assert made[0]["status"] == "ACTIVE"
+    aws.ecs.deregister_task_definition(taskDefinition=gone)
+    assert describe(taskDefinition="two")["taskDefinitionArn"] == kept
+    aws.ecs.deregister_task_definition(taskDefinition=kept)
+    refused(describe, "ClientException", taskDefinition="two")
+    assert describe(taskDefinition=gone)
 
 
-def test_a_good_task_definition_is_taken(calls):
-    made = calls("ecs", "register_task_definition", definition())
-    assert made["taskDefinition"]["status"] == "ACTIVE"
+def test_a_service_is_refused_without_what_it_needs(aws, subnets, group):
+    """A network and a load balancer; its name is its cluster's only one, and the cluster stays while it is there."""
+    aws.ecs.register_task_definition(**definition())
+    cluster = aws.ecs.create_cluster(clusterName=unique("c"))["clusterName"]
+    network = {"awsvpcConfiguration": {"subnets": subnets, "securityGroups": []}}
+    service = {"cluster": cluster, "serviceName": "app", "taskDefinition": "app"}
+    service |= {"desiredCount": 0, "networkConfiguration": network}
+    target = {"targetGroupArn": group, "containerName": "app", "containerPort": 80}
+    for changes, words in (
+        ({"networkConfiguration": {}}, "Network Configuration must be provided"),
+        ({"loadBalancers": [target]}, "does not have an associated load balancer"),
+    ):
+        code = "InvalidParameterException"
+        refused(aws.ecs.create_service, code, words, **{**service, **changes})
+    aws.ecs.create_service(**service)
+    words = "Creation of service was not idempotent."
+    refused(aws.ecs.create_service, "InvalidParameterException", words, **service)
+    refused(aws.ecs.delete_cluster, "ClusterContainsServicesException", cluster=cluster)
 
 
-def test_a_family_s_name_means_its_newest_active_revision(calls):
-    made = [calls("ecs", "register_task_definition", definition(family="two")) for _ in range(2)]
-    kept, gone = (each["taskDefinition"]["taskDefinitionArn"] for each in made)
-    calls("ecs", "deregister_task_definition", {"taskDefinition": gone})
-    found = calls("ecs", "describe_task_definition", {"taskDefinition": "two"})["taskDefinition"]
-    assert found["taskDefinitionArn"] == kept
-    calls("ecs", "deregister_task_definition", {"taskDefinition": kept})
-    error = refused(calls, "ecs", "describe_task_definition", {"taskDefinition": "two"})
-    assert error["Code"] == "ClientException"
-    assert calls("ecs", "describe_task_definition", {"taskDefinition": gone})["taskDefinition"]
+def test_a_balancer_has_two_zones_and_a_short_name(aws, subnets):
+    create = aws.elbv2.create_load_balancer
+    narrow = {"Name": "narrow", "Subnets": [subnets[0], subnets[2]]}
+    refused(create, "InvalidConfigurationRequest", "two different Availability Zones", **narrow)
+    long = {"Name": "n" * 33, "Subnets": subnets[:2]}
+    refused(create, "ValidationError", "longer than '32'", **long)
+
+
+def test_only_an_internal_balancer_needs_no_internet_gateway(aws, closed_vpc):
+    params = {"Name": "closed", "Subnets": subnets_of(aws, closed_vpc)[:2]}
+    words = f"VPC {closed_vpc} has no internet gateway"
+    refused(aws.elbv2.create_load_balancer, "InvalidSubnet", words, **params)
+    aws.elbv2.create_load_balancer(**params, Scheme="internal")
+
+
+def test_a_listener_has_its_port_alone_and_https_a_certificate(aws, balancer, group):
+    params = listen(balancer, group)
+    aws.elbv2.create_listener(**params, **HTTP)
+    refused(aws.elbv2.create_listener, "DuplicateListener", **params, **HTTP)
+    https = {"Port": 443, "Protocol": "HTTPS"}
+    refused(aws.elbv2.create_listener, "CertificateNotFound", **params, **https)
+    refused(aws.elbv2.delete_target_group, "ResourceInUse", TargetGroupArn=group)
+
+
+def test_a_health_check_that_makes_no_sense_is_refused(aws, group):
+    for changes, words in (
+        ({"HealthCheckTimeoutSeconds": 10}, "must be smaller than the interval"),
+        ({"HealthCheckIntervalSeconds": 5}, "must be smaller than the interval"),
+        ({"HealthCheckPath": "health"}, "must start with '/'"),
+    ):
+        with pytest.raises(ClientError, match=words):
+            aws.elbv2.modify_target_group(TargetGroupArn=group, **changes)
 
 
 @pytest.fixture
-def cluster(calls):
-    calls("ecs", "register_task_definition", definition())
-    return calls("ecs", "create_cluster", {"clusterName": f"c{next(counter)}"})["cluster"]
+def nat_gateway(aws, make):
+    """Makes a NAT gateway in a subnet of a VPC."""
+
+    def build(vpc):
+        address = aws.ec2.allocate_address(Domain="vpc")["AllocationId"]
+        return make("ec2/natGateway", subnetId=subnets_of(aws, vpc)[0], allocationId=address)
+
+    return build
 
 
-def service(cluster, subnets, **changes):
-    return {
-        "cluster": cluster["clusterName"],
-        "serviceName": "app",
-        "taskDefinition": "app",
-        "desiredCount": 0,
-        "networkConfiguration": {"awsvpcConfiguration": {"subnets": subnets, "securityGroups": []}},
-        **changes,
-    }
-
-
-def test_a_service_is_created_once(calls, cluster, subnets):
-    calls("ecs", "create_service", service(cluster, subnets))
-    error = refused(calls, "ecs", "create_service", service(cluster, subnets))
-    assert error["Message"] == "Creation of service was not idempotent."
-
-
-def test_a_service_needs_a_network(calls, cluster, subnets):
-    params = service(cluster, subnets, networkConfiguration={})
-    assert (
-        "Network Configuration must be provided"
-        in refused(calls, "ecs", "create_service", params)["Message"]
-    )
-
-
-def test_a_target_group_without_a_balancer_is_refused(calls, cluster, subnets, group):
-    target = [{"targetGroupArn": group, "containerName": "app", "containerPort": 80}]
-    error = refused(calls, "ecs", "create_service", service(cluster, subnets, loadBalancers=target))
-    assert "does not have an associated load balancer" in error["Message"]
-
-
-def test_a_cluster_with_a_service_stays(calls, cluster, subnets):
-    calls("ecs", "create_service", service(cluster, subnets))
-    name = {"cluster": cluster["clusterName"]}
-    assert (
-        refused(calls, "ecs", "delete_cluster", name)["Code"] == "ClusterContainsServicesException"
-    )
-
-
-def test_a_balancer_stands_in_two_zones(calls, subnets):
-    params = {"Name": "narrow", "Subnets": [subnets[0], subnets[2]]}
-    error = refused(calls, "elbv2", "create_load_balancer", params)
-    assert "two different Availability Zones" in error["Message"]
-
-
-def test_only_an_internal_balancer_does_without_an_internet_gateway(calls, closed_vpc):
-    params = {"Name": "closed", "Subnets": subnets_of(calls, closed_vpc)[:2]}
-    error = refused(calls, "elbv2", "create_load_balancer", params)
-    assert error["Code"] == "InvalidSubnet"
-    assert error["Message"].endswith(f"VPC {closed_vpc} has no internet gateway")
-    calls("elbv2", "create_load_balancer", {**params, "Scheme": "internal"})
-
-
-def nat_gateway(calls, vpc):
-    address = calls("ec2", "allocate_address", {"Domain": "vpc"})["AllocationId"]
-    inputs = {"subnetId": subnets_of(calls, vpc)[0], "allocationId": address}
-    return lifecycle.create(calls, NAT_GATEWAY, inputs, Event())
-
-
-def test_a_nat_gateway_without_an_internet_gateway_fails_and_says_why(calls, closed_vpc):
+def test_a_nat_gateway_without_an_internet_gateway_fails(nat_gateway, closed_vpc):
     with pytest.raises(lifecycle.Incomplete) as failed:
-        nat_gateway(calls, closed_vpc)
+        nat_gateway(closed_vpc)
     why = f"Gateway.NotAttached: Network {closed_vpc} has no Internet gateway attached"
     assert str(failed.value) == f"{failed.value.identity} is 'failed', not 'available': {why}"
 
 
-def test_a_nat_gateway_is_available_where_an_internet_gateway_is(calls, vpc):
-    nat_gateway(calls, vpc)
+def test_a_nat_gateway_s_interface_comes_and_goes_with_it(aws, nat_gateway, vpc):
+    """It has an address of its subnet; the Elastic IP address stays, without an association."""
+    made = nat_gateway(vpc)
+    [found] = aws.ec2.describe_nat_gateways(NatGatewayIds=[made.id])
+    [address] = found["NatGatewayAddresses"]
+    inside = {"Filters": where(vpc_id=vpc)}
+    [interface] = aws.ec2.describe_network_interfaces(**inside)
+    assert interface["NetworkInterfaceId"] == address["NetworkInterfaceId"]
+    [subnet] = aws.ec2.describe_subnets(SubnetIds=[made.inputs["subnetId"]])
+    assert IPv4Address(interface["PrivateIpAddress"]) in IPv4Network(subnet["CidrBlock"])
+    assert interface["PrivateIpAddress"] == address["PrivateIp"]
+    facts = (interface["InterfaceType"], interface["Groups"], interface["Status"])
+    assert facts == ("nat_gateway", [], "in-use")
+    made.delete()
+    assert aws.ec2.describe_network_interfaces(**inside) == []
+    [kept] = aws.ec2.describe_addresses(AllocationIds=[made.inputs["allocationId"]])
+    assert "AssociationId" not in kept
+    aws.ec2.detach_internet_gateway(**gateway_of(aws, vpc))
 
 
-def test_a_balancers_name_is_short(calls, subnets):
-    params = {"Name": "n" * 33, "Subnets": subnets[:2]}
-    assert "longer than '32'" in refused(calls, "elbv2", "create_load_balancer", params)["Message"]
+@pytest.fixture
+def endpoint(aws, vpc):
+    """Makes an interface endpoint in subnets; returns it, and its interfaces of this moment."""
+
+    def build(subnets):
+        service = {"ServiceName": f"com.amazonaws.{REGION}.logs", "VpcEndpointType": "Interface"}
+        made = aws.ec2.create_vpc_endpoint(VpcId=vpc, SubnetIds=subnets, **service)
+        return made["VpcEndpointId"]
+
+    return build
 
 
-def test_a_port_has_one_listener_and_https_a_certificate(calls, balancer, group):
-    params = {
-        "LoadBalancerArn": balancer,
-        "Port": 80,
-        "Protocol": "HTTP",
-        "DefaultActions": forward(group),
-    }
-    calls("elbv2", "create_listener", params)
-    assert refused(calls, "elbv2", "create_listener", params)["Code"] == "DuplicateListener"
-    params |= {"Port": 443, "Protocol": "HTTPS"}
-    assert refused(calls, "elbv2", "create_listener", params)["Code"] == "CertificateNotFound"
+def interfaces(aws, endpoint):
+    """The endpoint, and its interfaces by their subnets."""
+    [now] = aws.ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint])
+    found = aws.ec2.describe_network_interfaces(NetworkInterfaceIds=now["NetworkInterfaceIds"])
+    return now, {each["SubnetId"]: each for each in found}
 
 
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"HealthCheckTimeoutSeconds": 10}, "must be smaller than the interval"),
-        ({"HealthCheckIntervalSeconds": 5}, "must be smaller than the interval"),
-        ({"HealthCheckPath": "health"}, "must start with '/'"),
-    ],
-)
-def test_a_health_check_that_makes_no_sense_is_refused(calls, group, changes, says):
-    params = {"TargetGroupArn": group, **changes}
-    assert says in refused(calls, "elbv2", "modify_target_group", params)["Message"]
+def groups(holder):
+    return [each["GroupId"] for each in holder["Groups"]]
 
 
-def test_a_target_group_in_use_stays(calls, balancer, group):
-    params = {"LoadBalancerArn": balancer, "Port": 80, "Protocol": "HTTP"}
-    calls("elbv2", "create_listener", {**params, "DefaultActions": forward(group)})
-    error = refused(calls, "elbv2", "delete_target_group", {"TargetGroupArn": group})
-    assert error["Code"] == "ResourceInUse"
+def test_an_endpoint_s_interfaces_follow_its_subnets_and_groups(
+    aws, endpoint, subnets, vpc, make_group
+):
+    made = endpoint(subnets[:2])
+    [default] = aws.ec2.describe_security_groups(Filters=where(vpc_id=vpc, group_name="default"))
+    now, found = interfaces(aws, made)
+    assert (set(found), groups(now)) == (set(subnets[:2]), [default["GroupId"]])
+    for subnet, interface in found.items():
+        [network] = aws.ec2.describe_subnets(SubnetIds=[subnet])
+        assert IPv4Address(interface["PrivateIpAddress"]) in IPv4Network(network["CidrBlock"])
+        assert (groups(interface), interface["InterfaceType"]) == (groups(now), "vpc_endpoint")
+    own = make_group()
+    change = {"AddSubnetIds": subnets[2:], "RemoveSubnetIds": subnets[:2]}
+    change |= {"AddSecurityGroupIds": [own], "RemoveSecurityGroupIds": groups(now)}
+    aws.ec2.modify_vpc_endpoint(VpcEndpointId=made, **change)
+    _, found = interfaces(aws, made)
+    assert {name: groups(each) for name, each in found.items()} == {subnets[2]: [own]}
+    aws.ec2.delete_vpc_endpoints(VpcEndpointIds=[made])
 
 
-@pytest.mark.usefixtures("balancer")
-def test_a_subnet_with_a_balancer_in_it_stays(calls, subnets):
-    error = refused(calls, "ec2", "delete_subnet", {"SubnetId": subnets[0]})
-    assert error["Code"] == "DependencyViolation"
+def test_a_subnet_with_a_balancer_or_an_interface_in_it_stays(aws, vpc, subnets, balancer):
+    aws.ec2.create_network_interface(SubnetId=subnets[2])
+    assert balancer
+    for each in (subnets[0], subnets[2]):
+        refused(aws.ec2.delete_subnet, DEPENDS, SubnetId=each)
+
+
+S3 = {"ServiceName": f"com.amazonaws.{REGION}.s3"}
 
 
 @pytest.mark.parametrize(
@@ -213,222 +212,193 @@ def test_a_subnet_with_a_balancer_in_it_stays(calls, subnets):
         ("create_security_group", {"GroupName": "theirs", "Description": "theirs"}),
         ("create_network_acl", {}),
         ("create_route_table", {}),
-        ("create_vpc_endpoint", {"ServiceName": "com.amazonaws.ap-northeast-1.s3"}),
+        ("create_vpc_endpoint", S3),
+        ("attach_internet_gateway", {}),
     ],
 )
-def test_a_vpc_with_something_in_it_stays(calls, operation, more):
+def test_a_vpc_with_something_in_it_stays(aws, operation, more):
     """EC2 API reference, DeleteVpc."""
-    made = calls("ec2", "create_vpc", {"CidrBlock": "10.9.0.0/16"})["Vpc"]
-    vpc = {"VpcId": made["VpcId"]}
-    calls("ec2", operation, vpc | more)
-    error = refused(calls, "ec2", "delete_vpc", vpc)
-    assert error["Code"] == "DependencyViolation"
-    assert "has dependencies and cannot be deleted" in error["Message"]
+    vpc = {"VpcId": aws.ec2.create_vpc(CidrBlock="10.9.0.0/16")["VpcId"]}
+    if "internet" in operation:
+        gateway = aws.ec2.create_internet_gateway()
+        more = {"InternetGatewayId": gateway["InternetGatewayId"]}
+    getattr(aws.ec2, operation)(**vpc, **more)
+    refused(aws.ec2.delete_vpc, DEPENDS, "has dependencies and cannot be deleted", **vpc)
+    if "internet" in operation:
+        aws.ec2.detach_internet_gateway(**vpc, **more)
+        aws.ec2.delete_vpc(**vpc)
 
 
-def test_a_vpc_with_an_internet_gateway_stays_and_goes_without(calls):
-    vpc = {"VpcId": calls("ec2", "create_vpc", {"CidrBlock": "10.9.0.0/16"})["Vpc"]["VpcId"]}
-    made = calls("ec2", "create_internet_gateway", {})["InternetGateway"]
-    attached = {"InternetGatewayId": made["InternetGatewayId"], **vpc}
-    calls("ec2", "attach_internet_gateway", attached)
-    assert refused(calls, "ec2", "delete_vpc", vpc)["Code"] == "DependencyViolation"
-    calls("ec2", "detach_internet_gateway", attached)
-    calls("ec2", "delete_vpc", vpc)
-
-
-def test_a_subnet_with_an_interface_in_it_stays(calls, vpc):
-    [subnet] = subnets_of(calls, vpc, "a")
-    calls("ec2", "create_network_interface", {"SubnetId": subnet})
-    error = refused(calls, "ec2", "delete_subnet", {"SubnetId": subnet})
-    assert error["Code"] == "DependencyViolation"
-
-
-def test_a_nat_gateway_takes_its_interface_with_it(calls, vpc):
-    made = nat_gateway(calls, vpc)
-    inside = {"Filters": [{"Name": "vpc-id", "Values": [vpc]}]}
-    assert len(calls("ec2", "describe_network_interfaces", inside)["NetworkInterfaces"]) == 1
-    delete_nat_gateway(calls, made)
-    assert calls("ec2", "describe_network_interfaces", inside)["NetworkInterfaces"] == []
-
-
-def delete_nat_gateway(calls, made):
-    calls("ec2", "delete_nat_gateway", {"NatGatewayId": made[0]})
-
-
-def public_balancer(calls, vpc):
-    params = {"Name": f"b{next(counter)}", "Subnets": subnets_of(calls, vpc)[:2]}
-    answer = calls("elbv2", "create_load_balancer", params)
-    return answer["LoadBalancers"][0]["LoadBalancerArn"]
-
-
-def delete_balancer(calls, arn):
-    calls("elbv2", "delete_load_balancer", {"LoadBalancerArn": arn})
-
-
-def public_instance(calls, vpc):
-    interface = {"DeviceIndex": 0, "SubnetId": subnets_of(calls, vpc)[0]}
-    interface["AssociatePublicIpAddress"] = True
-    params = {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1}
-    made = calls("ec2", "run_instances", {**params, "NetworkInterfaces": [interface]})
-    return made["Instances"][0]["InstanceId"]
-
-
-@pytest.mark.parametrize(
-    ("interface", "left"),
-    [({}, 0), ({"DeleteOnTermination": True}, 0), ({"DeleteOnTermination": False}, 1)],
-)
-def test_an_interface_ends_with_its_instance(calls, vpc, interface, left):
+@pytest.mark.parametrize("kept", [None, False, True])
+def test_an_interface_ends_with_its_instance(aws, vpc, kept):
     """EC2 user guide, "Delete a network interface": so it is by default for one that is created at launch."""
-    [subnet] = subnets_of(calls, vpc, "a")
-    params = {"ImageId": "ami-12c6146b", "MinCount": 1, "MaxCount": 1}
-    networks = [{"DeviceIndex": 0, "SubnetId": subnet, **interface}]
-    made = calls("ec2", "run_instances", {**params, "NetworkInterfaces": networks})
-    inside = {"Filters": [{"Name": "subnet-id", "Values": [subnet]}]}
-    assert len(calls("ec2", "describe_network_interfaces", inside)["NetworkInterfaces"]) == 1
-    terminate(calls, made["Instances"][0]["InstanceId"])
-    found = calls("ec2", "describe_network_interfaces", inside)["NetworkInterfaces"]
-    assert len(found) == left
+    [subnet] = subnets_of(aws, vpc, "a")
+    interface = {"DeviceIndex": 0, "SubnetId": subnet}
+    interface |= {} if kept is None else {"DeleteOnTermination": not kept}
+    [made] = aws.ec2.run_instances(**IMAGE, NetworkInterfaces=[interface])["Instances"]
+    inside = {"Filters": where(subnet_id=subnet)}
+    assert len(aws.ec2.describe_network_interfaces(**inside)) == 1
+    aws.ec2.terminate_instances(InstanceIds=[made["InstanceId"]])
+    assert len(aws.ec2.describe_network_interfaces(**inside)) == int(bool(kept))
 
 
-def terminate(calls, instance):
-    calls("ec2", "terminate_instances", {"InstanceIds": [instance]})
+def test_an_internet_gateway_stays_while_an_address_is_mapped(aws, vpc, subnets, nat_gateway):
+    gateway, words = gateway_of(aws, vpc), f"Network {vpc} has some mapped public address(es)"
+    allocation = aws.ec2.allocate_address(Domain="vpc")["AllocationId"]
+    public = {"DeviceIndex": 0, "SubnetId": subnets[0], "AssociatePublicIpAddress": True}
 
+    def nat():
+        made = aws.ec2.create_nat_gateway(SubnetId=subnets[0], AllocationId=allocation)
+        return lambda: aws.ec2.delete_nat_gateway(NatGatewayId=made["NatGatewayId"])
 
-@pytest.mark.parametrize(
-    ("make", "remove"),
-    [
-        (nat_gateway, delete_nat_gateway),
-        (public_balancer, delete_balancer),
-        (public_instance, terminate),
-    ],
-)
-def test_an_internet_gateway_stays_while_a_public_address_is_mapped(calls, vpc, make, remove):
-    found = calls("ec2", "describe_internet_gateways", {})["InternetGateways"]
-    [gateway] = [each for each in found if vpc in str(each["Attachments"])]
-    names = {"InternetGatewayId": gateway["InternetGatewayId"], "VpcId": vpc}
-    made = make(calls, vpc)
-    error = refused(calls, "ec2", "detach_internet_gateway", names)
-    assert error["Code"] == "DependencyViolation"
-    assert f"Network {vpc} has some mapped public address(es)" in error["Message"]
-    remove(calls, made)
-    calls("ec2", "detach_internet_gateway", names)
+    def balancer():
+        [made] = aws.elbv2.create_load_balancer(Name=unique("b"), Subnets=subnets[:2])
+        return lambda: aws.elbv2.delete_load_balancer(LoadBalancerArn=made["LoadBalancerArn"])
+
+    def instance():
+        [made] = aws.ec2.run_instances(**IMAGE, NetworkInterfaces=[public])["Instances"]
+        return lambda: aws.ec2.terminate_instances(InstanceIds=[made["InstanceId"]])
+
+    for create in (nat, balancer, instance):
+        delete = create()
+        refused(aws.ec2.detach_internet_gateway, DEPENDS, words, **gateway)
+        delete()
+        aws.ec2.detach_internet_gateway(**gateway)
+        aws.ec2.attach_internet_gateway(**gateway)
 
 
 @pytest.mark.parametrize("freed", [True, False])
-def test_the_provider_waits_for_mapped_addresses_before_it_gives_up(calls, vpc, monkeypatch, freed):
+def test_the_provider_waits_for_mapped_addresses(aws, calls, vpc, nat_gateway, monkeypatch, freed):
     monkeypatch.setattr(ec2, "DETACH_SECONDS", 30.0 if freed else 0.3)
-    made = nat_gateway(calls, vpc)
-    found = calls("ec2", "describe_internet_gateways", {})["InternetGateways"]
-    [gateway] = [each["InternetGatewayId"] for each in found if vpc in str(each["Attachments"])]
+    made, gateway = nat_gateway(vpc), gateway_of(aws, vpc)["InternetGatewayId"]
     with ThreadPoolExecutor(1) as beside:
         deleting = beside.submit(lifecycle.delete, calls, ec2.INTERNET_GATEWAY, gateway, {})
         with pytest.raises(TimeoutError):
             deleting.result(0.2)
         if freed:
-            delete_nat_gateway(calls, made)
+            made.delete()
             deleting.result(30)
         else:
             with pytest.raises(ClientError, match="has some mapped public address"):
                 deleting.result(30)
 
 
-ON_DEMAND, SPOT = "L-3032A538", "L-36FBB829"
-
-
-@pytest.fixture
-def ask(calls):
-    """Asks Service Quotas about Fargate, in a new account."""
-    quotas.install()
-    yield lambda operation, **params: calls(
-        "service-quotas", operation, {"ServiceCode": "fargate", **params}
+def test_an_immutable_tag_of_ecr_is_not_pushed_again(aws):
+    aws.ecr.create_repository(repositoryName="held/once", imageTagMutability="IMMUTABLE")
+    image = {"repositoryName": "held/once", "imageTag": "one", "imageManifest": MANIFEST}
+    aws.ecr.put_image(**image)
+    words = (
+        "The image tag 'one' already exists in the 'held/once' repository and cannot be overwritten because the "
+        "repository is immutable."
     )
+    assert refused(aws.ecr.put_image, "ImageTagAlreadyExistsException", **image) == words
+    nowhere = {**image, "repositoryName": "none"}
+    refused(aws.ecr.put_image, "RepositoryNotFoundException", **nowhere)
+    aws.ecr.delete_repository(repositoryName="held/once", force=True)
+
+
+def test_a_subnet_has_one_route_table(aws, closed_vpc):
+    [subnet] = subnets_of(aws, closed_vpc, "a")
+    first, second = (aws.ec2.create_route_table(VpcId=closed_vpc)["RouteTableId"] for _ in range(2))
+    associate = aws.ec2.associate_route_table
+    associate(RouteTableId=first, SubnetId=subnet)
+    again = {"RouteTableId": second, "SubnetId": subnet}
+    assert refused(associate, "Resource.AlreadyAssociated", **again) == (
+        f"the specified association for route table {second} conflicts with an existing association"
+    )
+
+
+def test_an_endpoint_s_service_is_one_of_aws(aws, vpc):
+    services = aws.ec2.describe_vpc_endpoint_services
+    gateway = where(service_type="Gateway")
+    found = services(ServiceNames=[S3["ServiceName"]], Filters=gateway)["ServiceDetails"]
+    assert [each["ServiceName"] for each in found] == [S3["ServiceName"]]
+    names = services()["ServiceNames"]
+    for name in ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssmmessages", "sts", "kms"):
+        assert f"com.amazonaws.{REGION}.{name}" in names
+    endpoint = {"VpcId": vpc, "ServiceName": "com.amazonaws.x.none", "VpcEndpointType": "Interface"}
+    refused(aws.ec2.create_vpc_endpoint, "InvalidServiceName", **endpoint)
+
+
+def test_a_prefix_list_changes_by_version_and_stays_in_use(aws, make_group):
+    office = {"PrefixListName": "office", "MaxEntries": 1, "AddressFamily": "IPv4"}
+    name = {"PrefixListId": aws.ec2.create_managed_prefix_list(**office)["PrefixListId"]}
+    modify = aws.ec2.modify_managed_prefix_list
+    add = {**name, "AddEntries": [{"Cidr": "10.0.0.0/8"}]}
+    for version in ({}, {"CurrentVersion": 7}):
+        refused(modify, "PrefixListVersionMismatch", **add, **version)
+    modify(**add, CurrentVersion=1)
+    more = {**name, "CurrentVersion": 2, "AddEntries": [{"Cidr": "11.0.0.0/8"}]}
+    refused(modify, "PrefixListMaxEntriesExceeded", **more)
+    rule = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "PrefixListIds": [name]}
+    permission = {"GroupId": make_group(), "IpPermissions": [rule]}
+    aws.ec2.authorize_security_group_ingress(**permission)
+    refused(aws.ec2.delete_managed_prefix_list, DEPENDS, **name)
+    aws.ec2.revoke_security_group_ingress(**permission)
+    aws.ec2.delete_managed_prefix_list(**name)
+
+
+ON_DEMAND, SPOT = {"QuotaCode": "L-3032A538"}, {"QuotaCode": "L-36FBB829"}
+
+
+def test_fargate_s_quotas_are_raised_and_never_lowered(aws):
+    """One on demand and one for Spot; the VPC's are still there, and an unknown one is refused."""
     quotas.install()
+    fargate, service = {"ServiceCode": "fargate"}, aws.service_quotas
 
+    def value(code):
+        return service.get_service_quota(**fargate, **code)["Value"]
 
-def value(ask, code):
-    return ask("get_service_quota", QuotaCode=code)["Quota"]["Value"]
-
-
-def test_fargate_has_one_quota_on_demand_and_one_for_spot(ask):
-    found = ask("list_service_quotas")["Quotas"]
+    found = service.list_service_quotas(**fargate)
     assert [(each["QuotaCode"], each["QuotaName"], each["Value"]) for each in found] == [
-        (ON_DEMAND, "Fargate On-Demand vCPU resource count", 6.0),
-        (SPOT, "Fargate Spot vCPU resource count", 6.0),
+        (ON_DEMAND["QuotaCode"], "Fargate On-Demand vCPU resource count", 6.0),
+        (SPOT["QuotaCode"], "Fargate Spot vCPU resource count", 6.0),
     ]
-    assert found[0]["QuotaArn"].endswith(f":fargate/{ON_DEMAND}")
-
-
-def test_what_is_asked_for_is_granted_and_the_default_stays(ask):
-    answer = ask("request_service_quota_increase", QuotaCode=ON_DEMAND, DesiredValue=16.0)[
-        "RequestedQuota"
-    ]
+    assert found[0]["QuotaArn"].endswith(f":fargate/{ON_DEMAND['QuotaCode']}")
+    increase = service.request_service_quota_increase
+    answer = increase(**fargate, **ON_DEMAND, DesiredValue=16.0)
     assert (answer["Status"], answer["DesiredValue"]) == ("APPROVED", 16.0)
-    assert (value(ask, ON_DEMAND), value(ask, SPOT)) == (16.0, 6.0)
-    default = ask("get_aws_default_service_quota", QuotaCode=ON_DEMAND)
-    assert default["Quota"]["Value"] == 6.0
+    same = {**fargate, **SPOT, "DesiredValue": 6.0}
+    refused(increase, "IllegalArgumentException", **same)
+    assert (value(ON_DEMAND), value(SPOT)) == (16.0, 6.0)
+    assert service.get_aws_default_service_quota(**fargate, **ON_DEMAND)["Value"] == 6.0
+    refused(partial(value, {"QuotaCode": "L-00000000"}), "NoSuchResourceException")
+    assert len(service.list_service_quotas(ServiceCode="vpc")) > 10
+    quotas.install()
 
 
-def test_no_more_than_there_is_is_no_increase(ask):
-    with pytest.raises(ClientError, match="IllegalArgumentException"):
-        ask("request_service_quota_increase", QuotaCode=SPOT, DesiredValue=6.0)
-    assert value(ask, SPOT) == 6.0
+def with_interface(calls, subnets, group):
+    params = {"SubnetId": subnets[0], "Groups": [group]}
+    card = calls("ec2", "create_network_interface", params)["NetworkInterface"]
+    return "ec2", "delete_network_interface", {"NetworkInterfaceId": card["NetworkInterfaceId"]}
 
 
-def test_an_unknown_quota_is_told_and_the_vpc_s_are_still_there(ask, calls):
-    with pytest.raises(ClientError, match="NoSuchResourceException"):
-        value(ask, "L-00000000")
-    found = calls("service-quotas", "list_service_quotas", {"ServiceCode": "vpc"})["Quotas"]
-    assert len(found) > 10
+def with_balancer(calls, subnets, group):
+    params = {"Name": f"b{next(counter)}", "Subnets": subnets[:2], "SecurityGroups": [group]}
+    [made] = calls("elbv2", "create_load_balancer", params)["LoadBalancers"]
+    return "elbv2", "delete_load_balancer", {"LoadBalancerArn": made["LoadBalancerArn"]}
 
 
-@pytest.mark.parametrize("direction", ["ingress", "egress"])
-@pytest.mark.parametrize(
-    ("members", "peer"),
-    [
-        ("UserIdGroupPairs", {"GroupId": "another"}),
-        ("IpRanges", {"CidrIp": "10.1.0.0/16"}),
-        ("Ipv6Ranges", {"CidrIpv6": "2001:db8::/32"}),
-    ],
-)
-def test_a_rule_that_the_group_has_is_refused_whatever_its_description(
-    calls, vpc, direction, members, peer
-):
-    own, another = (
-        calls("ec2", "create_security_group",
-              {"GroupName": f"g{next(counter)}", "Description": "x", "VpcId": vpc})["GroupId"]
-        for _ in range(2)
-    )  # fmt: skip
-    peer = {"GroupId": another} if "GroupId" in peer else peer
-    operation = f"authorize_security_group_{direction}"
-
-    def params(port, **more):
-        rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, members: [{**peer, **more}]}
-        return {"GroupId": own, "IpPermissions": [rule]}
-
-    calls("ec2", operation, params(3000, Description="of the program"))
-    for more in ({}, {"Description": "by hand"}):
-        error = refused(calls, "ec2", operation, params(3000, **more))
-        assert error["Code"] == "InvalidPermission.Duplicate"
-    calls("ec2", operation, params(3001))
+def with_database(calls, _, group):
+    name = f"d{next(counter)}"
+    calls("rds", "create_db_instance", database(name, VpcSecurityGroupIds=[group]))
+    named = {"DBInstanceIdentifier": name, "SkipFinalSnapshot": True}
+    return "rds", "delete_db_instance", named
 
 
-def test_a_service_that_moto_cannot_load_answers_with_an_error_of_aws(calls):
-    """Without the packages of its extra, moto's server answers with an HTML page and 500."""
-    params = {"StackName": "careapp-delivery-poc", "ChangeSetName": "one"}
-    error = refused(calls, "cloudformation", "create_change_set", params)
-    assert (error["Code"], error["Message"]) == (
-        "UnsupportedOperation",
-        "the rehearsal does not implement cloudformation:CreateChangeSet",
-    )
-
-
-def test_a_boundary_of_the_user_s_account_is_one_that_limits_nothing(calls):
-    """A stack file with the boundary that CloudFormation made is rehearsed, too, and the doctor reads it."""
-    trust = json.dumps(statements.trusted("ecs-tasks.amazonaws.com"))
-    arn = f"arn:aws:iam::123456789012:policy/bound-{next(counter)}"
-    role = {"RoleName": f"bounded-{next(counter)}", "AssumeRolePolicyDocument": trust}
-    calls("iam", "create_role", {**role, "PermissionsBoundary": arn})
-    version = calls("iam", "get_policy", {"PolicyArn": arn})["Policy"]["DefaultVersionId"]
-    found = calls("iam", "get_policy_version", {"PolicyArn": arn, "VersionId": version})
-    document = found["PolicyVersion"]["Document"]
-    assert document == statements.policy(statements.allow("*", "*"))
+@pytest.mark.parametrize("use", [with_interface, with_balancer, with_database])
+def test_security_group_in_use_stays_and_the_provider_waits(calls, vpc, subnets, monkeypatch, use):
+    """EC2 API reference, DeleteSecurityGroup: refused with DependencyViolation."""
+    named = {"GroupName": f"g{next(counter)}", "Description": "used", "VpcId": vpc}
+    group = calls("ec2", "create_security_group", named)["GroupId"]
+    release = use(calls, subnets, group)
+    monkeypatch.setattr(ec2, "DETACH_SECONDS", 0.3)
+    with pytest.raises(ClientError, match=f"DependencyViolation.*{group} has a dependent object"):
+        lifecycle.delete(calls, GROUP, group, {"name": named["GroupName"]})
+    monkeypatch.setattr(ec2, "DETACH_SECONDS", 30.0)
+    with ThreadPoolExecutor(1) as beside:
+        deleting = beside.submit(lifecycle.delete, calls, GROUP, group, {"name": "used"})
+        with pytest.raises(TimeoutError):
+            deleting.result(0.2)
+        calls(*release)
+        deleting.result(30)

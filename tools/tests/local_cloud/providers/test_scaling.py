@@ -3,349 +3,270 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from threading import Event
 
 import pytest
 from botocore.exceptions import ClientError
 
 from tools.local_cloud.aws.scaling import schedule
-from tools.local_cloud.providers import lifecycle
-from tools.local_cloud.providers.aws import KINDS
-from tools.tests.local_cloud.providers.conftest import counter, definition, refused
+from tools.tests.local_cloud.providers.conftest import (
+    ACCOUNT,
+    REGION,
+    definition,
+    refused,
+    unique,
+)
 
-TARGET = KINDS["aws:appautoscaling/target:Target"]
-POLICY = KINDS["aws:appautoscaling/policy:Policy"]
-ACTION = KINDS["aws:appautoscaling/scheduledAction:ScheduledAction"]
-CLUSTER = KINDS["aws:ecs/cluster:Cluster"]
-PROVIDERS = KINDS["aws:ecs/clusterCapacityProviders:ClusterCapacityProviders"]
-SERVICE = KINDS["aws:ecs/service:Service"]
+TARGET, POLICY = "appautoscaling/target", "appautoscaling/policy"
+ACTION, PROVIDERS = "appautoscaling/scheduledAction", "ecs/clusterCapacityProviders"
 SUSPENDED = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
-SATURDAY = datetime(2026, 11, 28, tzinfo=UTC)
+FRIDAY = datetime(2026, 11, 27, 10, 59, tzinfo=UTC)  # 19:59 in Tokyo
+CPU = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
+REQUESTS = {"PredefinedMetricType": "ALBRequestCountPerTarget"}
+REQUESTS |= {"ResourceLabel": "app/web/1f/targetgroup/web/2e"}
+KEY = "TargetTrackingScalingPolicyConfiguration"
+
+
+class Scaled:
+    """An ECS service with one task, and what scales it."""
+
+    def __init__(self, aws, make, cluster):
+        self.api, self.ecs, self.make = aws.application_autoscaling, aws.ecs, make
+        self.service = {"cluster": cluster, "service": "web"}
+        resource = f"service/{cluster}/web"
+        self.of = {"ServiceNamespace": "ecs", "ResourceId": resource}
+        self.named = {**self.of, "ScalableDimension": "ecs:service:DesiredCount"}
+        self.inputs = {key[0].lower() + key[1:]: value for key, value in self.named.items()}
+
+    def target(self, low, high, *, suspended=False, **more):
+        state = {"scheduledScalingSuspended": suspended}
+        limits = {"minCapacity": low, "maxCapacity": high, "suspendedState": state}
+        return self.make(TARGET, **self.inputs, **limits, **more)
+
+    def action(self, name, cron, count):
+        wanted = {"minCapacity": count, "maxCapacity": count}
+        clock = {"schedule": cron, "timezone": "Asia/Tokyo", "scalableTargetAction": wanted}
+        return self.make(ACTION, **self.inputs, **clock, name=name)
+
+    def put_policy(self, name, metric):
+        tracking = {"TargetValue": 50, "PredefinedMetricSpecification": metric}
+        policy = {"PolicyName": name, "PolicyType": "TargetTrackingScaling", KEY: tracking}
+        self.api.put_scaling_policy(**self.named, **policy)
+
+    @property
+    def count(self):
+        asked = {"cluster": self.service["cluster"], "services": ["web"]}
+        return self.ecs.describe_services(**asked)["services"][0]["desiredCount"]
+
+    @property
+    def shown(self):
+        ids = {"ServiceNamespace": "ecs", "ResourceIds": [self.of["ResourceId"]]}
+        [found] = self.api.describe_scalable_targets(**ids)
+        return found
+
+    @property
+    def range(self):
+        return self.shown["MinCapacity"], self.shown["MaxCapacity"]
 
 
 @pytest.fixture
-def service(calls, subnets):
-    """An ECS service that wants one task; its cluster's name."""
-    name = f"scaled{next(counter)}"
-    calls("ecs", "create_cluster", {"clusterName": name})
-    calls("ecs", "register_task_definition", definition())
+def cluster(aws, make):
+    name = unique("cluster")
+    aws.ecs.register_task_definition(**definition())
+    return make("ecs/cluster", name=name).inputs["name"]
+
+
+@pytest.fixture
+def scaled(aws, make, cluster, subnets):
     network = {"awsvpcConfiguration": {"subnets": subnets, "securityGroups": []}}
-    params = {"cluster": name, "serviceName": "web", "taskDefinition": "app", "desiredCount": 1}
-    calls("ecs", "create_service", {**params, "networkConfiguration": network})
-    return name
+    params = {"cluster": cluster, "serviceName": "web", "taskDefinition": "app", "desiredCount": 1}
+    aws.ecs.create_service(**params, networkConfiguration=network)
+    return Scaled(aws, make, cluster)
 
 
-@pytest.fixture
-def place(service):
-    return {
-        "serviceNamespace": "ecs",
-        "scalableDimension": "ecs:service:DesiredCount",
-        "resourceId": f"service/{service}/web",
-    }
-
-
-def target(place, low, high, *, suspended=False):
-    state = {"scheduledScalingSuspended": suspended}
-    return {**place, "minCapacity": low, "maxCapacity": high, "suspendedState": state}
-
-
-def action(place, name, cron, count):
-    wanted = {"minCapacity": count, "maxCapacity": count}
-    clock = {"schedule": cron, "timezone": "Asia/Tokyo"}
-    return {**place, **clock, "name": name, "scalableTargetAction": wanted}
-
-
-def count(calls, cluster):
-    asked = {"cluster": cluster, "services": ["web"]}
-    return calls("ecs", "describe_services", asked)["services"][0]["desiredCount"]
-
-
-def shown(calls, place):
-    asked = {"ServiceNamespace": "ecs", "ResourceIds": [place["resourceId"]]}
-    return calls("application-autoscaling", "describe_scalable_targets", asked)["ScalableTargets"]
-
-
-def test_a_range_moves_the_count_into_it_and_no_further(calls, service, place):
-    identity, _ = lifecycle.create(calls, TARGET, target(place, 2, 4), Event())
-    assert count(calls, service) == 2
-    lifecycle.update(calls, TARGET, identity, target(place, 2, 4), target(place, 1, 4))
-    assert count(calls, service) == 2
-    lifecycle.update(calls, TARGET, identity, target(place, 1, 4), target(place, 0, 0))
-    assert count(calls, service) == 0
+def test_a_range_moves_the_count_into_it_and_no_further(scaled):
+    target = scaled.target(2, 4)
+    assert scaled.count == 2
+    for low, high, count in ((1, 4, 2), (0, 0, 0)):
+        target.change(minCapacity=low, maxCapacity=high)
+        assert scaled.count == count
+    words = "Maximum capacity cannot be less"
+    refused(lambda: scaled.target(3, 2), "ValidationException", words)
 
 
 @pytest.mark.parametrize("suspended", [True, False])
-def test_a_registration_without_a_range_moves_the_count_into_the_one_there_is(
-    calls, service, place, suspended
-):
-    lifecycle.create(calls, TARGET, target(place, 2, 4), Event())
-    asked = {"ServiceNamespace": "ecs", "ScalableDimension": place["scalableDimension"]}
-    asked |= {
-        "ResourceId": place["resourceId"],
-        "SuspendedState": dict.fromkeys(SUSPENDED, suspended),
-    }
+def test_a_registration_without_a_range_keeps_the_one_there_is(scaled, suspended):
+    scaled.target(2, 4)
+    state = dict.fromkeys(SUSPENDED, suspended)
     for by_hand, becomes in ((0, 2), (3, 3), (9, 4)):
-        calls(
-            "ecs", "update_service", {"cluster": service, "service": "web", "desiredCount": by_hand}
-        )
-        assert count(calls, service) == by_hand
-        calls("application-autoscaling", "register_scalable_target", asked)
-        assert count(calls, service) == becomes
-    [now] = shown(calls, place)
-    assert (now["MinCapacity"], now["MaxCapacity"]) == (2, 4)
-    assert now["SuspendedState"] == asked["SuspendedState"]
+        scaled.ecs.update_service(**scaled.service, desiredCount=by_hand)
+        assert scaled.count == by_hand
+        scaled.api.register_scalable_target(**scaled.named, SuspendedState=state)
+        assert scaled.count == becomes
+    assert (scaled.range, scaled.shown["SuspendedState"]) == ((2, 4), state)
 
 
-def test_whatever_changes_the_range_is_said_again(calls, service, place):
+def test_a_change_of_a_target_says_its_range_again(scaled):
     """So the end of the hours brings tasks back at night."""
-    before = target(place, 1, 3)
-    identity, _ = lifecycle.create(calls, TARGET, before, Event())
-    asked = {"ServiceNamespace": "ecs", "ScalableDimension": place["scalableDimension"]}
-    night = {"MinCapacity": 0, "MaxCapacity": 0, "ResourceId": place["resourceId"]}
-    calls("application-autoscaling", "register_scalable_target", asked | night)
-    assert count(calls, service) == 0
-    lifecycle.update(calls, TARGET, identity, before, target(place, 1, 3, suspended=True))
-    assert [(each["MinCapacity"], each["MaxCapacity"]) for each in shown(calls, place)] == [(1, 3)]
-    assert count(calls, service) == 1
+    target = scaled.target(1, 3)
+    scaled.api.register_scalable_target(**scaled.named, MinCapacity=0, MaxCapacity=0)
+    assert scaled.count == 0
+    target.change(suspendedState={"scheduledScalingSuspended": True})
+    assert (scaled.range, scaled.count) == ((1, 3), 1)
 
 
-def test_a_range_that_is_upside_down_is_refused(calls, place):
-    with pytest.raises(ClientError, match="Maximum capacity cannot be less"):
-        lifecycle.create(calls, TARGET, target(place, 3, 2), Event())
+def test_a_target_s_tags_stay_until_they_are_changed(scaled):
+    list_tags = scaled.api.list_tags_for_resource
+
+    def tags():
+        return list_tags(ResourceARN=scaled.shown["ScalableTargetARN"])
+
+    before = {"project": "careapp", "stack": "poc"}
+    target = scaled.target(1, 3, tags=before)
+    assert tags() == before
+    scaled.api.register_scalable_target(**scaled.named, MaxCapacity=4, Tags={})
+    assert tags() == before
+    target.change(tags={"stack": "prod"})
+    assert tags() == {"stack": "prod"}
+    none = f"arn:aws:application-autoscaling:eu-west-1:{ACCOUNT}:scalable-target/0ab"
+    refused(list_tags, "ResourceNotFoundException", ResourceARN=none)
 
 
-def test_policies_and_actions_are_made_changed_and_gone(calls, place):
-    lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
-
-    def policy(value):
-        metric = {"predefinedMetricType": "ECSServiceAverageCPUUtilization"}
-        tracking = {"targetValue": value, "predefinedMetricSpecification": metric}
-        how = {"name": "cpu", "policyType": "TargetTrackingScaling"}
-        return {**place, **how, "targetTrackingScalingPolicyConfiguration": tracking}
-
-    def alarms():
-        return calls("cloudwatch", "describe_alarms", {"AlarmNamePrefix": "TargetTracking-"})
-
-    def look():
-        asked = {"ServiceNamespace": "ecs", "ResourceId": place["resourceId"]}
-        found = calls("application-autoscaling", "describe_scaling_policies", asked)
-        key = "TargetTrackingScalingPolicyConfiguration"
-        return [each[key]["TargetValue"] for each in found["ScalingPolicies"]]
-
-    identity, _ = lifecycle.create(calls, POLICY, policy(50), Event())
-    lifecycle.update(calls, POLICY, identity, policy(50), policy(70))
-    assert (look(), alarms()["MetricAlarms"]) == ([70.0], [])
-    lifecycle.delete(calls, POLICY, identity, policy(70))
-    assert look() == []
-    assert lifecycle.read(calls, POLICY, identity, policy(70)) is None
-
-    old, new = (action(place, "stop", f"cron(0 {hour} ? * MON *)", 0) for hour in (20, 21))
-    identity, _ = lifecycle.create(calls, ACTION, old, Event())
-    lifecycle.update(calls, ACTION, identity, old, new)
-    asked = {"ServiceNamespace": "ecs", "ResourceId": place["resourceId"]}
-    rows = calls("application-autoscaling", "describe_scheduled_actions", asked)
-    assert [each["Schedule"] for each in rows["ScheduledActions"]] == ["cron(0 21 ? * MON *)"]
-    lifecycle.delete(calls, ACTION, identity, new)
-    assert lifecycle.read(calls, ACTION, identity, new) is None
-
-
-SCALING = "application-autoscaling"
-CPU = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
-REQUESTS = {
-    "PredefinedMetricType": "ALBRequestCountPerTarget",
-    "ResourceLabel": "app/web/1f/targetgroup/web/2e",
-}
-
-
-def test_a_scheduled_action_keeps_what_a_change_does_not_name(calls, place):
-    """PutScheduledAction: "specify the parameters that you want to change" (API reference)."""
-    named = {"ScheduledActionName": "kept", **capital(place)}
-    error = refused(calls, SCALING, "put_scheduled_action", named)
-    assert error["Code"] == "ObjectNotFoundException"
-    lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
-    night = {"Schedule": "cron(0 19 ? * MON *)", "Timezone": "Asia/Tokyo"}
-    action = {"ScalableTargetAction": {"MinCapacity": 1, "MaxCapacity": 1}}
-    assert "Invalid schedule" in refused(calls, SCALING, "put_scheduled_action", named)["Message"]
-    calls(SCALING, "put_scheduled_action", named | night | action)
-    more = {"ScalableTargetAction": {"MinCapacity": 2, "MaxCapacity": 3}}
-    calls(SCALING, "put_scheduled_action", named | more)
-    asked = {"ServiceNamespace": "ecs", "ResourceId": place["resourceId"]}
-    [found] = calls(SCALING, "describe_scheduled_actions", asked)["ScheduledActions"]
-    assert {name: found[name] for name in (*night, *more)} == night | more
-
-
-def test_a_policy_is_found_by_its_name_and_its_whole_resource(calls, place):
+def test_a_policy_is_declared_changed_and_found_by_its_name(aws, scaled):
     """DescribeScalingPolicies filters by PolicyNames (API reference); another service's name may begin the same."""
-    lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
-    for name, metric in (("cpu", CPU), ("requests", REQUESTS)):
-        put_policy(calls, place, name, metric)
+    scaled.target(1, 3)
 
-    def named(**asked):
-        found = calls(SCALING, "describe_scaling_policies", {"ServiceNamespace": "ecs", **asked})
-        return [each["PolicyName"] for each in found["ScalingPolicies"]]
+    def tracking(value):
+        metric = {"predefinedMetricType": CPU["PredefinedMetricType"]}
+        return {"targetValue": value, "predefinedMetricSpecification": metric}
 
-    assert named(PolicyNames=["requests"], **capital(place)) == ["requests"]
-    assert named(PolicyNames=["cpu", "requests"], **capital(place)) == ["cpu", "requests"]
-    assert named(PolicyNames=["none"], **capital(place)) == []
-    assert named(ResourceId=place["resourceId"]) == ["cpu", "requests"]
-    assert named(ResourceId=place["resourceId"] + "-2") == []
+    def found(**asked):
+        asked = {"ServiceNamespace": "ecs", **asked}
+        policies = scaled.api.describe_scaling_policies(**asked)
+        return {each["PolicyName"]: each[KEY]["TargetValue"] for each in policies}
+
+    key = KEY[0].lower() + KEY[1:]
+    kind = {"name": "cpu", "policyType": "TargetTrackingScaling"}
+    made = scaled.make(POLICY, **scaled.inputs, **kind, **{key: tracking(50)})
+    made.change(**{key: tracking(70)})
+    scaled.put_policy("requests", REQUESTS)
+    both, named = {"cpu": 70.0, "requests": 50.0}, scaled.named
+    for names, policies in ((["requests"], {"requests": 50.0}), ([*both], both), (["none"], {})):
+        assert found(PolicyNames=names, **named) == policies
+    assert found(ResourceId=named["ResourceId"]) == both
+    assert found(ResourceId=f"{named['ResourceId']}-2") == {}
+    assert aws.cloudwatch.describe_alarms(AlarmNamePrefix="TargetTracking-")["MetricAlarms"] == []
+    made.delete()
+    assert found(**scaled.of) == {"requests": 50.0}
 
 
-def put_policy(calls, place, name, metric):
-    tracking = {"TargetValue": 50, "PredefinedMetricSpecification": metric}
-    put = {"PolicyName": name, "PolicyType": "TargetTrackingScaling", **capital(place)}
-    put["TargetTrackingScalingPolicyConfiguration"] = tracking
-    calls(SCALING, "put_scaling_policy", put)
+def test_a_policy_is_checked(scaled):
+    def put(name="requests", **metric):
+        scaled.put_policy(name, metric)
 
-
-def test_a_policy_is_checked(calls, place):
-    with pytest.raises(
-        ClientError, match="No scalable target registered for service namespace: ecs"
-    ):
-        put_policy(calls, place, "cpu", CPU)
-    lifecycle.create(calls, TARGET, target(place, 1, 3), Event())
+    words = "No scalable target registered for service namespace: ecs"
+    refused(put, "ObjectNotFoundException", words, **CPU)
+    scaled.target(1, 3)
     for label in ("app/web/1f", "arn:aws:elasticloadbalancing:x"):
-        with pytest.raises(ClientError, match="Invalid resource label"):
-            put_policy(calls, place, "requests", {**REQUESTS, "ResourceLabel": label})
-    with pytest.raises(ClientError, match="Invalid resource label: None"):
-        put_policy(calls, place, "requests", {"PredefinedMetricType": "ALBRequestCountPerTarget"})
-    put_policy(calls, place, "cpu", CPU)
-    put_policy(calls, place, "cpu", CPU)
-    with pytest.raises(ClientError, match="Only one TargetTrackingScaling policy"):
-        put_policy(calls, place, "other", CPU)
-    asked = {"ServiceNamespace": "ecs", "ResourceId": place["resourceId"]}
-    [policy] = calls(SCALING, "describe_scaling_policies", asked)["ScalingPolicies"]
+        wrong = {**REQUESTS, "ResourceLabel": label}
+        refused(put, "ValidationException", "Invalid resource label", **wrong)
+    metric = {"PredefinedMetricType": REQUESTS["PredefinedMetricType"]}
+    refused(put, "ValidationException", "Invalid resource label: None", **metric)
+    for _ in range(2):
+        put("cpu", **CPU)
+    words = "Only one TargetTrackingScaling policy"
+    refused(put, "ValidationException", words, name="other", **CPU)
+    [policy] = scaled.api.describe_scaling_policies(**scaled.of)
     assert (policy["PolicyName"], policy["Alarms"]) == ("cpu", [])
 
 
-def capital(place):
-    return {key[0].upper() + key[1:]: value for key, value in place.items()}
+def test_a_scheduled_action_keeps_what_a_change_does_not_name(scaled):
+    """PutScheduledAction: "specify the parameters that you want to change" (API reference)."""
+    put, named = scaled.api.put_scheduled_action, {"ScheduledActionName": "kept", **scaled.named}
+    refused(put, "ObjectNotFoundException", **named)
+    target = scaled.target(1, 3)
+    refused(put, "ValidationException", "Invalid schedule", **named)
+    night = {"Schedule": "cron(0 19 ? * MON *)", "Timezone": "Asia/Tokyo"}
+    put(**named, **night, ScalableTargetAction={"MinCapacity": 1, "MaxCapacity": 1})
+    more = {"ScalableTargetAction": {"MinCapacity": 2, "MaxCapacity": 3}}
+    put(**named, **more)
+    [found] = scaled.api.describe_scheduled_actions(**scaled.of)
+    assert {name: found[name] for name in (*night, *more)} == night | more
+    target.delete()
 
 
-def test_a_target_s_tags_are_those_of_its_creation_until_they_are_changed(calls, place):
-    def tags():
-        [found] = shown(calls, place)
-        arn = {"ResourceARN": found["ScalableTargetARN"]}
-        return calls(SCALING, "list_tags_for_resource", arn)["Tags"]
-
-    before = {**target(place, 1, 3), "tags": {"project": "careapp", "stack": "poc"}}
-    identity, _ = lifecycle.create(calls, TARGET, before, Event())
-    assert tags() == before["tags"]
-    calls(SCALING, "register_scalable_target", {**capital(place), "MaxCapacity": 4, "Tags": {}})
-    assert tags() == before["tags"]
-    lifecycle.update(calls, TARGET, identity, before, {**before, "tags": {"stack": "prod"}})
-    assert tags() == {"stack": "prod"}
-    none = "arn:aws:application-autoscaling:eu-west-1:123456789012:scalable-target/0ab"
-    with pytest.raises(ClientError, match="ResourceNotFoundException"):
-        calls(SCALING, "list_tags_for_resource", {"ResourceARN": none})
+def test_an_action_is_changed_and_goes_alone_or_with_its_target(scaled):
+    target = scaled.target(1, 3)
+    for text in ("every day", "cron(0 20 * * *)", "cron(61 20 ? * FRI *)"):
+        with pytest.raises(ClientError, match="Invalid schedule"):
+            scaled.action("odd", text, 0)
+    stop = scaled.action("stop", "cron(0 20 ? * MON *)", 0)
+    stop.change(schedule="cron(0 21 ? * MON *)")
+    [found] = scaled.api.describe_scheduled_actions(**scaled.of)
+    assert found["Schedule"] == "cron(0 21 ? * MON *)"
+    stop.delete()
+    stop = scaled.action("stop", "cron(0 20 ? * FRI *)", 0)
+    target.delete()
+    assert stop.read() is None
 
 
-def test_the_hours_stop_and_start_the_service(calls, service, place):
-    lifecycle.create(calls, TARGET, target(place, 2, 2), Event())
-    lifecycle.create(calls, ACTION, action(place, "stop", "cron(0 20 ? * MON-FRI *)", 0), Event())
-    lifecycle.create(calls, ACTION, action(place, "start", "cron(0 8 ? * MON-FRI *)", 2), Event())
-    friday = datetime(2026, 11, 27, 10, 59, tzinfo=UTC)  # 19:59 in Tokyo
-    schedule.run_due(friday, friday.replace(hour=11, minute=1))
-    assert count(calls, service) == 0
-    schedule.run_due(SATURDAY, SATURDAY.replace(hour=12))
-    assert count(calls, service) == 0
-    schedule.run_due(SATURDAY, datetime(2026, 11, 29, 23, 1, tzinfo=UTC))  # Monday 08:01 in Tokyo
-    assert count(calls, service) == 2
+def test_the_hours_stop_and_start_the_service(scaled):
+    scaled.target(2, 2)
+    scaled.action("stop", "cron(0 20 ? * MON-FRI *)", 0)
+    scaled.action("start", "cron(0 8 ? * MON-FRI *)", 2)
+    saturday, monday = FRIDAY.replace(day=28, hour=0), FRIDAY.replace(day=29, hour=23, minute=1)
+    for since, until, count in (
+        (FRIDAY, FRIDAY.replace(hour=11, minute=1), 0),
+        (saturday, saturday.replace(hour=12), 0),
+        (saturday, monday, 2),  # Monday 08:01 in Tokyo
+    ):
+        schedule.run_due(since, until)
+        assert scaled.count == count
 
 
-def test_suspended_hours_do_nothing(calls, service, place):
-    lifecycle.create(calls, TARGET, target(place, 1, 1, suspended=True), Event())
-    lifecycle.create(calls, ACTION, action(place, "stop", "cron(0 20 ? * FRI *)", 0), Event())
-    friday = datetime(2026, 11, 27, 10, 59, tzinfo=UTC)
-    schedule.run_due(friday, friday.replace(hour=12))
-    assert count(calls, service) == 1
+def test_suspended_hours_do_nothing(scaled):
+    scaled.target(1, 1, suspended=True)
+    scaled.action("stop", "cron(0 20 ? * FRI *)", 0)
+    schedule.run_due(FRIDAY, FRIDAY.replace(hour=12))
+    assert scaled.count == 1
 
 
-def test_a_target_takes_its_actions_and_policies_along(calls, place):
-    identity, _ = lifecycle.create(calls, TARGET, target(place, 1, 1), Event())
-    stop = action(place, "stop", "cron(0 20 ? * FRI *)", 0)
-    lifecycle.create(calls, ACTION, stop, Event())
-    lifecycle.delete(calls, TARGET, identity, target(place, 1, 1))
-    assert lifecycle.read(calls, ACTION, "stop", stop) is None
-
-
-@pytest.mark.parametrize("text", ["every day", "cron(0 20 * * *)", "cron(61 20 ? * FRI *)"])
-def test_a_schedule_that_is_none_is_refused(calls, place, text):
-    lifecycle.create(calls, TARGET, target(place, 1, 1), Event())
-    with pytest.raises(ClientError, match="Invalid schedule"):
-        lifecycle.create(calls, ACTION, action(place, "odd", text, 0), Event())
-
-
-@pytest.fixture
-def cluster(calls):
-    name = f"capacity{next(counter)}"
-    lifecycle.create(calls, CLUSTER, {"name": name}, Event())
-    calls("ecs", "register_task_definition", definition())
-    return name
-
-
-def both(cluster, *names):
-    return {"clusterName": cluster, "capacityProviders": list(names or ("FARGATE", "FARGATE_SPOT"))}
-
-
-def on(cluster, subnets, provider, *, force=True):
-    return {
+def test_a_service_has_a_provider_of_its_cluster(aws, make, cluster, subnets):
+    """Another one needs a new deployment."""
+    inputs = {
         "name": "web",
-        "cluster": f"arn:aws:ecs:ap-northeast-1:123456789012:cluster/{cluster}",
+        "cluster": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{cluster}",
         "taskDefinition": "app",
         "desiredCount": 1,
-        "capacityProviderStrategies": [{"capacityProvider": provider, "base": 0, "weight": 1}],
-        "forceNewDeployment": force,
+        "capacityProviderStrategies": [{"capacityProvider": "FARGATE", "base": 0, "weight": 1}],
         "networkConfiguration": {"subnets": subnets, "securityGroups": []},
     }
-
-
-def other(inputs, provider):
-    return {**inputs, "capacityProviderStrategies": [{"capacityProvider": provider, "weight": 1}]}
-
-
-def test_a_service_must_name_a_provider_of_its_cluster(calls, cluster, subnets):
     with pytest.raises(ClientError, match="capacity provider FARGATE was not found"):
-        lifecycle.create(calls, SERVICE, on(cluster, subnets, "FARGATE"), Event())
-    lifecycle.create(calls, PROVIDERS, both(cluster), Event())
-    assert lifecycle.create(calls, SERVICE, on(cluster, subnets, "FARGATE"), Event())
-
-
-def test_another_provider_needs_a_new_deployment(calls, cluster, subnets):
-    lifecycle.create(calls, PROVIDERS, both(cluster), Event())
-    before = on(cluster, subnets, "FARGATE", force=False)
-    identity, _ = lifecycle.create(calls, SERVICE, before, Event())
+        make("ecs/service", **inputs)
+    make(PROVIDERS, clusterName=cluster, capacityProviders=["FARGATE", "FARGATE_SPOT"])
+    made = make("ecs/service", **inputs)
+    spot = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
     with pytest.raises(ClientError, match="you must force a new deployment"):
-        lifecycle.update(calls, SERVICE, identity, before, other(before, "FARGATE_SPOT"))
-    forced = {**before, "forceNewDeployment": True}
-    after = other(forced, "FARGATE_SPOT")
-    lifecycle.update(calls, SERVICE, identity, forced, after)
-    asked = {"cluster": cluster, "services": ["web"]}
-    [found] = calls("ecs", "describe_services", asked)["services"]
-    assert [each["capacityProvider"] for each in found["capacityProviderStrategy"]] == [
-        "FARGATE_SPOT"
-    ]
+        made.change(capacityProviderStrategies=spot)
+    made.inputs["forceNewDeployment"] = True
+    made.change(capacityProviderStrategies=spot)
+    [found] = aws.ecs.describe_services(cluster=cluster, services=["web"])["services"]
+    strategy = [each["capacityProvider"] for each in found["capacityProviderStrategy"]]
+    assert strategy == ["FARGATE_SPOT"]
 
 
-def test_the_clusters_providers_change_and_go(calls, cluster):
-    inputs = both(cluster)
-    identity, _ = lifecycle.create(calls, PROVIDERS, inputs, Event())
-    lifecycle.update(calls, PROVIDERS, identity, inputs, both(cluster, "FARGATE"))
-    [found] = calls("ecs", "describe_clusters", {"clusters": [cluster]})["clusters"]
-    assert found["capacityProviders"] == ["FARGATE"]
-    lifecycle.delete(calls, PROVIDERS, identity, both(cluster, "FARGATE"))
-    assert lifecycle.read(calls, PROVIDERS, identity, inputs) is None
+def test_a_cluster_s_providers_and_insights_change(aws, make, cluster):
+    both = ["FARGATE", "FARGATE_SPOT"]
+    providers = make(PROVIDERS, clusterName=cluster, capacityProviders=both)
+    providers.change(capacityProviders=["FARGATE"])
 
+    def described(include):
+        return aws.ecs.describe_clusters(clusters=[cluster], include=include)["clusters"][0]
 
-def test_container_insights_are_turned_on_and_off_on_a_running_cluster(calls, cluster):
-    def settings(value):
-        return {"name": cluster, "settings": [{"name": "containerInsights", "value": value}]}
-
-    arn = calls("ecs", "describe_clusters", {"clusters": [cluster]})["clusters"][0]["clusterArn"]
-    seen = []
-    for before, after in (("disabled", "enabled"), ("enabled", "disabled")):
-        lifecycle.update(calls, CLUSTER, arn, settings(before), settings(after))
-        asked = {"clusters": [cluster], "include": ["SETTINGS"]}
-        [found] = calls("ecs", "describe_clusters", asked)["clusters"]
-        seen.append(found["settings"])
-    assert seen == [settings("enabled")["settings"], settings("disabled")["settings"]]
+    assert described([])["capacityProviders"] == ["FARGATE"]
+    providers.delete()
+    made = make("ecs/cluster", name=unique("insights"))
+    cluster = made.inputs["name"]
+    for value in ("enabled", "disabled"):
+        settings = [{"name": "containerInsights", "value": value}]
+        made.change(settings=settings)
+        assert described(["SETTINGS"])["settings"] == settings

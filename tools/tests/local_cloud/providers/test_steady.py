@@ -6,12 +6,15 @@ The statuses are those that terraform-provider-aws waits for (ecs/service.go, st
 from __future__ import annotations
 
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 
 from tools.local_cloud.providers.aws import ecs
 from tools.local_cloud.providers.kind import Subject
 from tools.local_cloud.providers.lifecycle import NotReady
+
+REVISION = "arn:aws:ecs:x:1:service-revision/c/s/"
 
 
 class Ecs:
@@ -21,22 +24,15 @@ class Ecs:
         self.statuses, self.running, self.primary = list(statuses), running, primary
 
     def model(self, _service, _operation):
-        class Nothing:
-            input_shape = None
-
-        return Nothing
+        return SimpleNamespace(input_shape=None)
 
     def __call__(self, _service, operation, _params):
         if operation == "list_service_deployments":
             status = self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
-            revision = "arn:aws:ecs:x:1:service-revision/c/s/2"
-            why = {"statusReason": "the breaker"} if status in ecs.ENDED else {}
-            return {
-                "serviceDeployments": [
-                    {"targetServiceRevisionArn": revision, "status": status, **why},
-                    {"targetServiceRevisionArn": revision[:-1] + "1", "status": "SUCCESSFUL"},
-                ]
-            }
+            last = {"targetServiceRevisionArn": f"{REVISION}2", "status": status}
+            last |= {"statusReason": "the breaker"} if status in ecs.ENDED else {}
+            first = {"targetServiceRevisionArn": f"{REVISION}1", "status": "SUCCESSFUL"}
+            return {"serviceDeployments": [last, first]}
         deployments = [{"id": self.primary, "status": "PRIMARY"}]
         service = {"status": "ACTIVE", "desiredCount": 1, "runningCount": self.running}
         self.running = 1
@@ -46,8 +42,8 @@ class Ecs:
 PAST = {"deployments": [{"id": "ecs-svc/1", "status": "PRIMARY"}]}
 
 
-def wait(answers, past=PAST, **inputs):
-    inputs = {"waitForSteadyState": True, **inputs}
+def wait(answers, past=PAST, steady=True):
+    inputs = {"waitForSteadyState": steady}
     subject = Subject(kind=ecs.SERVICE, calls=answers, identity="service", inputs=inputs)
     ecs._wait_until_steady(subject, past, Event())
 
@@ -60,25 +56,18 @@ def test_a_new_deployment_is_waited_for_until_it_has_succeeded(past):
 
 
 @pytest.mark.parametrize("status", ecs.ENDED)
-def test_a_deployment_that_ended_otherwise_fails_with_ecs_s_reason(status):
+def test_a_deployment_that_ended_otherwise_fails_with_the_reason(status):
+    """Also a rollback is waited for before it fails."""
+    answers = Ecs("IN_PROGRESS", "ROLLBACK_IN_PROGRESS", status)
     with pytest.raises(NotReady, match=r"^the breaker$"):
-        wait(Ecs("IN_PROGRESS", status))
-
-
-def test_a_rollback_is_waited_for_before_it_fails():
-    answers = Ecs("ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
-    with pytest.raises(NotReady, match="the breaker"):
         wait(answers)
-    assert answers.statuses == ["ROLLBACK_SUCCESSFUL"]
+    assert answers.statuses == [status]
 
 
 def test_without_a_new_deployment_only_the_tasks_are_counted():
-    """An earlier deployment's failure is none of this change."""
+    """An earlier deployment's failure is none of this change, nor of a program that does not wait."""
     wait(Ecs("ROLLBACK_SUCCESSFUL", running=0, primary="ecs-svc/1"))
-
-
-def test_without_the_setting_a_failed_deployment_is_none_of_the_provider_s_concern():
-    wait(Ecs("ROLLBACK_SUCCESSFUL"), waitForSteadyState=False)
+    wait(Ecs("ROLLBACK_SUCCESSFUL"), steady=False)
 
 
 def test_a_service_that_never_gets_there_fails_in_the_end(monkeypatch):

@@ -24,7 +24,7 @@ THE_PROGRAMS = re.compile(r"(?i)careapp|webapp|\bpoc\b|ecsEnabled|pageUrl|appFol
 """Names of the program that rehearses in the local cloud: its own, its stack, its settings, its folders."""
 
 
-def test_the_local_cloud_has_no_word_of_the_program_that_runs_in_it():
+def test_words_of_the_program_are_not_in_the_local_cloud_that_runs_it():
     files = (ROOT / "tools" / "local_cloud").rglob("*")
     texts = {file: file.read_text() for file in files if file.suffix in (".py", ".mod", ".txt")}
     assert len(texts) > 100
@@ -34,7 +34,7 @@ def test_the_local_cloud_has_no_word_of_the_program_that_runs_in_it():
     assert found == {}, "tools/local_cloud runs any program: these words are careapp's own"
 
 
-def test_a_process_in_which_nobody_chose_the_starter_says_so(monkeypatch):
+def test_starter_that_was_not_chosen_is_an_error(monkeypatch):
     monkeypatch.setattr(starter, "_used", [])
     with pytest.raises(RuntimeError, match="no starter of the local cloud"):
         find_home()
@@ -44,9 +44,11 @@ def test_facts_of_aws_that_the_program_has_too_are_the_same():
     assert start_checks.PLATFORMS == image.PLATFORMS
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
     assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
+    dockerfile = (ROOT / "webapp" / "Dockerfile").read_text()
+    assert re.findall(r"^ARG BASE_IMAGE=(\S+)", dockerfile, re.M) == [CAREAPP.base_image]
 
 
-def test_docker_sends_the_files_that_the_tag_of_the_program_s_image_covers(tmp_path):
+def test_files_that_docker_sends_are_those_that_the_image_s_tag_covers(tmp_path):
     (tmp_path / ".dockerignore").write_text("# a comment\n\n*.log\n!kept.log\nbuild\n")
     for name in (
         "app.py",
@@ -62,16 +64,14 @@ def test_docker_sends_the_files_that_the_tag_of_the_program_s_image_covers(tmp_p
     (tmp_path / "link").symlink_to("nowhere")
     sent = sorted(sent_files(tmp_path))
     assert sent == [
-        *(".dockerignore", "app.py", "deep/er/app.py", "deep/er/some.log", "kept.log", "link"),
+        ".dockerignore",
+        "app.py",
+        "deep/er/app.py",
+        "deep/er/some.log",
+        "kept.log",
+        "link",
     ]
     assert sent == sorted(image_tag.sent_files(tmp_path))
-
-
-def test_docker_is_tried_with_the_base_image_of_the_program_s_app():
-    [named] = re.findall(
-        r"^ARG BASE_IMAGE=(\S+)", (ROOT / "webapp" / "Dockerfile").read_text(), re.M
-    )
-    assert named == CAREAPP.base_image
 
 
 @pytest.fixture
@@ -100,9 +100,7 @@ def python_in(folder: Path) -> Path:
     return folder / "bin" / "python"
 
 
-def test_a_program_runs_with_the_python_of_the_virtual_environment_that_its_pulumi_yaml_names(
-    program,
-):
+def test_python_is_that_of_the_virtual_environment_of_pulumi_yaml(program):
     python = python_in(program / "venv")
     assert find(info(program, virtualenv="venv"), {}) == python
     assert find(info(program, virtualenv=str(program / "venv"), toolchain="pip"), {}) == python
@@ -111,37 +109,42 @@ def test_a_program_runs_with_the_python_of_the_virtual_environment_that_its_pulu
     assert is_own(find(info(program, virtualenv="ours"), {}))
 
 
-def test_the_virtual_environment_of_uv_is_beside_the_nearest_lock_file(program):
+def test_python_of_uv_is_beside_the_nearest_lock_file(program):
     (program.parent / "uv.lock").touch()
     (program / "pyproject.toml").touch()
     python = python_in(program.parent / ".venv")
     assert find(info(program, toolchain="uv"), {}) == python
 
 
-def test_without_a_virtual_environment_a_program_runs_with_the_python_on_path(program, tmp_path):
+def test_python_without_a_virtual_environment_is_that_on_path(program, tmp_path):
     python = tmp_path / "bin" / "python3"
     python.parent.mkdir()
     python.touch(mode=0o755)
     assert find(info(program), {"PATH": str(python.parent)}) == python
-    with pytest.raises(NoInterpreter, match="neither python3 nor python is on PATH"):
-        find(info(program), {"PATH": str(program)})
 
 
-def test_a_virtual_environment_that_is_missing_is_named_with_the_command_that_makes_it(program):
+MISSING = (
+    "virtualenv: {venv} is no virtual environment. Make it in the program's folder: "
+    "python3 -m venv {venv} && {venv}/bin/python -m pip install -r requirements.txt"
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"virtualenv": "venv"}, MISSING),
+        ({"toolchain": "uv"}, "uv sync"),
+        ({"toolchain": "poetry"}, "toolchain: poetry is not supported"),
+        ({}, "neither python3 nor python is on PATH"),
+    ],
+)
+def test_python_that_is_missing_is_named_with_what_makes_it(program, options, words):
     with pytest.raises(NoInterpreter) as refused:
-        find(info(program, virtualenv="venv"), {})
-    venv = program / "venv"
-    assert str(refused.value.text) == (
-        f"virtualenv: {venv} is no virtual environment. Make it in the program's folder: "
-        f"python3 -m venv {venv} && {venv}/bin/python -m pip install -r requirements.txt"
-    )
-    with pytest.raises(NoInterpreter, match="uv sync"):
-        find(info(program, toolchain="uv"), {})
-    with pytest.raises(NoInterpreter, match="toolchain: poetry is not supported"):
-        find(info(program, toolchain="poetry"), {})
+        find(info(program, **options), {"PATH": str(program)})
+    assert words.format(venv=program / "venv") in str(refused.value.text)
 
 
-def test_another_python_gets_nothing_of_the_local_cloud_s_own(program):
+def test_python_of_another_gets_nothing_of_the_local_cloud_s_own(program):
     python = python_in(program / "venv")
     given = {"PATH": "/usr/bin", "PYTHONPATH": "/cloud", "PYTHONHOME": "/x", "HOME": "/home/me"}
     assert activated(python, given) == {
@@ -151,7 +154,7 @@ def test_another_python_gets_nothing_of_the_local_cloud_s_own(program):
     }
 
 
-def test_a_program_runs_in_its_own_folder_and_its_files_stay_as_they_are(program, tmp_path):
+def test_program_runs_in_its_folder_and_its_files_stay_as_they_are(program, tmp_path):
     (program / "src").mkdir()
     yaml = "name: shop\nruntime:\n  name: python\n  options:\n    virtualenv: ../venv # ours\nmain: src/ # here\n"
     (program / "Pulumi.yaml").write_text(yaml)
@@ -166,14 +169,11 @@ def test_a_program_runs_in_its_own_folder_and_its_files_stay_as_they_are(program
     assert not (home.project / "Pulumi.dev.yaml").is_symlink()
     assert (home.project / "src").samefile(program / "src")
     assert (program / "Pulumi.yaml").read_text() == yaml
-    assert sorted(each.name for each in program.iterdir()) == [
-        "Pulumi.dev.yaml",
-        "Pulumi.yaml",
-        "src",
-    ]
+    names = sorted(each.name for each in program.iterdir())
+    assert names == ["Pulumi.dev.yaml", "Pulumi.yaml", "src"]
 
 
-def test_the_program_s_own_python_comes_first_in_its_shell(program, monkeypatch):
+def test_shell_of_a_program_has_its_own_python_first(program, monkeypatch):
     monkeypatch.setenv("PATH", "/home/me/bin:/usr/bin")
     path = Project(Home(program)).path().split(":")
     assert path == [str(program / "programs"), "/home/me/bin", "/usr/bin", f"{sys.prefix}/bin"]

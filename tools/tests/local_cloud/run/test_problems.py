@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import threading
-import time
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,8 +17,9 @@ from tools.local_cloud.clock import Clock
 from tools.local_cloud.machine.problems import PROBLEMS, Problems
 from tools.local_cloud.machine.sockets import Loop
 from tools.local_cloud.paths import Home
-from tools.local_cloud.run import cloud, shell
-from tools.local_cloud.run.client import Options
+from tools.local_cloud.run import shell
+from tools.tests.local_cloud.dataplane.stack import until
+from tools.tests.local_cloud.run.conftest import Hollow
 
 
 @pytest.fixture(autouse=True)
@@ -31,14 +29,7 @@ def _none_left():
     PROBLEMS.clear()
 
 
-def until(reached, seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def test_a_problem_is_logged_once_and_stays_until_the_work_succeeds(caplog):
+def test_problem_is_logged_once_and_stays_until_the_work_succeeds(caplog):
     problems = Problems()
     for _ in range(3):
         with problems.caught("a step"):
@@ -53,20 +44,8 @@ def test_a_problem_is_logged_once_and_stays_until_the_work_succeeds(caplog):
     assert problems.texts() == []
 
 
-class Broken:
+class Broken(Hollow):
     """A cloud whose state cannot be read after the first time."""
-
-    def __init__(self, *_: object) -> None:
-        self.reads = 0
-
-    def start(self) -> dict[str, Any]:
-        return {"pid": 1}
-
-    def stop(self) -> None:
-        pass
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
 
     def describe(self) -> dict[str, object]:
         self.reads += 1
@@ -75,34 +54,21 @@ class Broken:
         return {"listeners": [{"port": 80}]}
 
 
-def test_a_state_that_cannot_be_read_does_not_end_the_local_cloud(tmp_path, monkeypatch):
-    monkeypatch.setattr(cloud, "Cloud", Broken)
-    monkeypatch.setattr(cloud.gc, "freeze", lambda: None)
-    home, stop = Home(tmp_path), threading.Event()
-    options = Options(
-        region="eu-west-1", speed=20, port=0, docker=False, namespaces=False, mounts=False
-    )
-    thread = threading.Thread(target=cloud.serve, args=(home, options, stop), daemon=True)
-    thread.start()
+def test_state_that_cannot_be_read_does_not_end_the_local_cloud(tmp_path, serving):
+    home = Home(tmp_path)
 
     def state() -> dict[str, Any]:
-        try:
-            return dict(json.loads(home.facts.read_text())["state"])
-        except FileNotFoundError:
-            return {}
+        return json.loads(home.facts.read_text())["state"] if home.facts.exists() else {}
 
-    until(lambda: state().get("problems"))
-    [problem] = state()["problems"]
-    assert problem.endswith("RuntimeError: dictionary changed size during iteration")
-    assert state()["listeners"] == [{"port": 80}], "the last state that could be read"
-    assert problem in map(str, shell._content({"problems": [problem]}))
-    assert thread.is_alive()
-    stop.set()
-    thread.join(10)
-    assert not thread.is_alive()
+    with serving(home, Broken) as thread:
+        [problem] = until(lambda: state().get("problems"))
+        assert problem.endswith("RuntimeError: dictionary changed size during iteration")
+        assert state()["listeners"] == [{"port": 80}], "the last state that could be read"
+        assert problem in map(str, shell._content({"problems": [problem]}))
+        assert thread.is_alive()
 
 
-def test_a_listener_that_is_made_while_the_others_are_described(monkeypatch):
+def test_listener_that_is_made_while_others_are_described(monkeypatch):
     """The loop of the network adds a listener while the main thread describes them."""
     balancer = Balancer.__new__(Balancer)
     balancer._listening = {"first": SimpleNamespace(arn="first")}
@@ -130,7 +96,7 @@ def test_work_on_the_network_s_loop_that_fails_is_a_problem():
     assert PROBLEMS.texts()[0].endswith("work: KeyError: 'a listener'")
 
 
-def test_a_health_check_that_raises_is_made_again(monkeypatch):
+def test_health_check_that_raises_is_made_again(monkeypatch):
     target = SimpleNamespace(gone=False, draining_until=None, id="10.0.0.4", port=80)
     checks = []
 
@@ -147,7 +113,7 @@ def test_a_health_check_that_raises_is_made_again(monkeypatch):
     assert PROBLEMS.texts() == []
 
 
-def test_a_service_whose_step_raises_does_not_stop_another(monkeypatch, caplog):
+def test_service_whose_step_raises_does_not_stop_another(monkeypatch, caplog):
     """A step of the scheduler with two services, one of which cannot be read."""
     caplog.set_level(logging.ERROR)
     nothing = SimpleNamespace(expire=lambda: None, refresh=lambda: None)

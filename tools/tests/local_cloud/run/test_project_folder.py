@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
-import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,9 +12,9 @@ import pytest
 from tools.local_cloud import starter
 from tools.local_cloud.paths import Home
 from tools.local_cloud.run import cloud
-from tools.local_cloud.run.client import Options
 from tools.local_cloud.run.project import Project
 from tools.rehearsal import careapp, rehearse
+from tools.tests.local_cloud.dataplane.stack import until
 
 
 def git(folder: Path, *words: str) -> str:
@@ -59,26 +56,25 @@ def typed(project: Project, *words: str) -> str:
     return done.stdout
 
 
-def test_git_in_the_shell_restores_a_file_of_the_checkout_and_leaves_the_links(
-    checkout: Path,
-) -> None:
-    project = Project(Home(checkout / ".rehearsal"), checkout)
-    project.prepare()
+@pytest.fixture
+def project(checkout: Path) -> Project:
+    made = Project(Home(checkout / ".rehearsal"), checkout)
+    made.prepare()
+    return made
+
+
+def test_git_in_the_shell_restores_a_file_and_leaves_the_links(project, checkout):
     for name in ("webapp/app.py", "__main__.py"):
         (checkout / name).write_text("broken\n")
-    assert typed(project, "git", "status", "--short").split() == [
-        "M",
-        "__main__.py",
-        "M",
-        "webapp/app.py",
-    ]
+    status = typed(project, "git", "status", "--short").split()
+    assert status == ["M", "__main__.py", "M", "webapp/app.py"]
     typed(project, "git", "checkout", "webapp/app.py", "__main__.py")
     assert git(checkout, "status", "--short") == ""
     assert (project.home.project / "webapp").is_symlink()
     assert (checkout / "webapp" / "app.py").read_text() == "# webapp/app.py\n"
 
 
-def test_git_in_the_shell_works_in_the_copy_that_a_fault_changed(checkout: Path) -> None:
+def test_git_in_the_shell_works_in_the_copy_that_a_fault_changed(checkout):
     home = Home(checkout / ".rehearsal")
     rehearse.copy_program(home.source)
     project = Project(home, home.source)
@@ -93,9 +89,7 @@ def test_git_in_the_shell_works_in_the_copy_that_a_fault_changed(checkout: Path)
     assert [each.name for each in home.folder.iterdir()] == []
 
 
-def test_what_the_checkout_gets_and_loses_is_linked_and_no_longer(checkout: Path) -> None:
-    project = Project(Home(checkout / ".rehearsal"), checkout)
-    project.prepare()
+def test_folder_loses_what_the_checkout_loses(project, checkout):
     folder = project.home.project
     (checkout / "mine").mkdir()
     (folder / "own").mkdir()
@@ -104,52 +98,19 @@ def test_what_the_checkout_gets_and_loses_is_linked_and_no_longer(checkout: Path
     (checkout / "mine").rmdir()
     project.link()
     assert not (folder / "mine").is_symlink()
-    assert sorted(each.name for each in folder.iterdir()) == [
-        ".venv", "Pulumi.poc.yaml", "__main__.py", "careapp", "own", "webapp"
-    ]  # fmt: skip
+    names = [".venv", "Pulumi.poc.yaml", "__main__.py", "careapp", "own", "webapp"]
+    assert sorted(each.name for each in folder.iterdir()) == names
 
 
-def test_a_running_local_cloud_links_what_the_checkout_gets(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Cloud:
-        """A local cloud without its parts."""
-
-        def __init__(self, *_: object) -> None:
-            self.now = lambda: datetime.now(UTC)
-
-        def start(self) -> dict[str, object]:
-            return {}
-
-        describe = start
-
-        def stop(self) -> None:
-            pass
-
-    monkeypatch.setattr(cloud, "Cloud", Cloud)
-    monkeypatch.setattr(cloud.gc, "freeze", lambda: None)
-    project = Project(Home(checkout / ".rehearsal"), checkout)
-    project.prepare()
-    stop = threading.Event()
-    options = Options(
-        region="ap-northeast-1", speed=20, port=0, docker=False, namespaces=False, mounts=False
-    )
-    serving = threading.Thread(target=cloud.serve, args=(project.home, options, stop))
-    serving.start()
-    try:
-        deadline = time.monotonic() + 60
-        while not project.home.facts.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+def test_folder_gets_what_the_checkout_gets_while_the_cloud_runs(project, checkout, serving):
+    with serving(project.home):
+        until(project.home.facts.exists)
         (checkout / "mine").mkdir()
-        while not (project.home.project / "mine").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until((project.home.project / "mine").exists)
         assert (project.home.project / "mine").samefile(checkout / "mine")
-    finally:
-        stop.set()
-        serving.join()
 
 
-def test_the_folder_is_linked_again_only_after_a_change(checkout, monkeypatch):
+def test_folder_is_linked_again_after_a_change_only(checkout, monkeypatch):
     home, links = Home(checkout / ".rehearsal"), []
     Project(home).prepare()
     link = Project.link

@@ -1,0 +1,168 @@
+"""Writes the records of what the program declares and says: `python -m tests.recorded`. Read their diff.
+
+`poc.yaml` has the resources of stage 2 by their components, with inputs and options; `prod.yaml` has what is otherwise
+in prod, `settings.yaml` what another value of each setting changes, and `together.yaml` what several change in poc (a
+new case is a `set:` there). `refused.yaml` has refused stack files and what is said of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import yaml
+
+from tests.support import refusals, steps
+from tests.support.declared import ROOT, VPC, begun, declared, variants
+
+FOLDER = ROOT / "tests" / "unit" / "recorded"
+SECRET = "4dabf18193072939515e22adb298388d"
+"""How a secret goes to the engine (pulumi/sdk/go/common/resource/sig)."""
+CHANGING = {r"[0-9a-f]{16}-[0-9]{8}T[0-9]{6}": "TAG", r"\b[0-9a-f]{64}\b": "RANDOM"}
+"""What is another one in each run, or after each change of the app's sources."""
+
+
+@cache
+def together() -> dict[str, dict[str, Any]]:
+    """Return the settings of `together.yaml`, whose effects depend on each other, by their names."""
+    record = yaml.load((FOLDER / "together.yaml").read_text(), yaml.CSafeLoader)
+    return {name: each["set"] for name, each in record.items()}
+
+
+def run_of(settings: dict[str, Any]) -> tuple[str, ...]:
+    """Return the run of poc with settings; a map is written as one."""
+    texts = {
+        key: each if isinstance(each, str) else json.dumps(each) for key, each in settings.items()
+    }
+    return ("poc", *(f"{key}={text}" for key, text in texts.items()))
+
+
+def plain(value: Any) -> Any:
+    """Return a value as it is recorded: whole numbers, JSON in texts decoded, and nothing that chance decides."""
+    if isinstance(value, dict):
+        if SECRET in value:
+            return {"secret": plain(value.get("value"))}
+        return {key: plain(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str):
+        return value
+    if value[:1] in ("{", "[") and value[-1:] in ("}", "]"):
+        return {"json": plain(json.loads(value))}
+    for pattern, name in CHANGING.items():
+        value = re.sub(pattern, name, value)
+    return value
+
+
+def resources(found: dict[str, Any]) -> dict[str, Any]:
+    """Return outputs, and inputs and options of each resource by its component, type and name.
+
+    The children of awsx's VPC are left out, and the tags that all have.
+    """
+    record = {"outputs": plain(found["outputs"])}
+    for each in found["resources"]:
+        if each["parent"] == VPC or each["kind"].startswith("careapp:"):
+            continue
+        inputs = {key: value for key, value in each["inputs"].items() if key != "tags"}
+        if name := each["inputs"].get("tags", {}).get("Name"):
+            inputs["tags.Name"] = name
+        record[f"{each['parent']}: {each['kind']} {each['name']}"] = plain(inputs) | {
+            f"({key})": value for key, value in each["options"].items()
+        }
+    return dict(sorted(record.items()))
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return what is new, what is gone, and the inputs that differ, each with both values."""
+    changed = {
+        name: dict(differences(before[name], after[name]))
+        for name in before
+        if name in after and before[name] != after[name]
+    }
+    new = {name: after[name] for name in after if name not in before}
+    gone = [name for name in before if name not in after]
+    return changed | ({"new": new} if new else {}) | ({"gone": gone} if gone else {})
+
+
+def differences(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the paths at which two values differ, each with both."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from differences(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, both in enumerate(zip(old, new, strict=True)):
+            yield from differences(*both, f"{path}[{index}]")
+    elif old != new:
+        yield path, [old, new]
+
+
+def prod_as_poc() -> dict[str, Any]:
+    """Return prod's resources under poc's names."""
+    named = json.dumps(resources(declared("prod"))).replace("careapp-prod", "careapp-poc")
+    return dict(json.loads(named))
+
+
+def records() -> dict[str, str]:
+    """Return every record by the name of its file."""
+    every = variants("prod")
+    runs = [("poc",), ("prod",), *(("prod", *each) for each in every.values())]
+    for run in [*runs, *map(run_of, together().values())]:
+        begun(*run)
+    poc, prod = (resources(declared(stack)) for stack in ("poc", "prod"))
+    of_each = {
+        " ".join(each): changes(prod, resources(declared("prod", *each)))
+        for each in dict.fromkeys(every.values())
+    }
+    of_several = {
+        name: {"set": each} | changes(poc, resources(declared(*run_of(each))))
+        for name, each in together().items()
+    }
+    return {
+        "poc.yaml": text(poc),
+        "prod.yaml": text(changes(poc, prod_as_poc())),
+        "settings.yaml": text(of_each),
+        "together.yaml": text(of_several),
+    }
+
+
+class Dumper(yaml.SafeDumper):
+    """Writes each value where it stands, and never a reference to another place."""
+
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+
+def text(record: Any) -> str:
+    """Return a record as YAML, with small maps and lists on one line."""
+    return yaml.dump(
+        record,
+        Dumper=Dumper,
+        sort_keys=False,
+        default_flow_style=None,
+        width=140,
+        allow_unicode=True,
+    )
+
+
+def main(*, engine: bool) -> None:
+    """Write the records; with `engine` those of its tests instead, which run for minutes."""
+    if engine:
+        words = [sys.executable, "-m", "pytest", "tests/engine", "-q", "-k", "what_is_recorded"]
+        sys.exit(
+            subprocess.run(words, env=os.environ | {steps.RECORD: "1"}, check=False).returncode
+        )
+    for name, record in records().items():
+        (FOLDER / name).write_text(record)
+    refusals.FILE.write_text(text(list(refusals.renewed())))
+
+
+if __name__ == "__main__":
+    main(engine="engine" in sys.argv[1:])

@@ -1,0 +1,467 @@
+"""What the program declares in stage 2, as recorded, and the rules that hold with every value of every setting."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from functools import cache
+
+import pulumi_aws
+import pytest
+from pulumi_policy import PolicyResource
+
+from infra import dashboard
+from policy import CONTROLS, controls
+from policy.access import Statement, statements
+from policy.controls import left_out, violators
+from stack.container import RESERVED
+from stack.settings import KEYS
+from tests.recorded import FOLDER, records, resources, run_of, together
+from tests.support.declared import begun, declared, document, resource, resources_of, variants
+
+PROD, POC = ("prod",), ("poc",)
+LEAVING_OUT = {each: tuple(each.split()) for each in controls.reasons()["settings"]}
+"""Settings that leave a control out, in any stack."""
+DEFINITION, SERVICE = "aws:ecs/taskDefinition:TaskDefinition", "aws:ecs/service:Service"
+
+
+BOUNDED = ("prod", "permissionsBoundary=b", "bastionEnabled=true", "deployStrategy=canary")
+UPLOADS = ("poc", "uploadsEnabled=true")
+
+
+def stage_1(*keys):
+    """The run of prod in stage 1 with another value of a setting."""
+    return ("prod", "ecsEnabled=false", *(word for key in keys for word in variants("prod")[key]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def written():
+    """Run the program for every setting at the same time; the records of all runs."""
+    for each in LEAVING_OUT.values():
+        begun("prod", *each, "bastionEnabled=true")
+    for run in (BOUNDED, UPLOADS, stage_1(), stage_1("workers"), stage_1("jobs")):
+        begun(*run)
+    return records()
+
+
+def runs():
+    """Return the stack and the settings of every run."""
+    yield from (POC, PROD)
+    yield from (("prod", *each) for each in variants("prod").values())
+    yield from map(run_of, together().values())
+
+
+def every(kind=""):
+    """Yield the resources of a type of all runs."""
+    for run in runs():
+        yield from (each for each in declared(*run)["resources"] if kind in ("", each["kind"]))
+
+
+def only(kind, run=POC):
+    """Return the inputs of the one resource of a type."""
+    [found] = [each["inputs"] for each in declared(*run)["resources"] if each["kind"] == kind]
+    return found
+
+
+@pytest.mark.parametrize("name", ["poc.yaml", "prod.yaml", "settings.yaml", "together.yaml"])
+def test_program_declares_what_is_recorded(written, name):
+    assert written[name] == (FOLDER / name).read_text(), (
+        "read the change, then write it down: python -m tests.recorded"
+    )
+
+
+def test_every_resource_is_in_a_finished_component():
+    assert {each for run in runs() for each in declared(*run)["loose"]} == set()
+
+
+def test_stage_2_only_adds():
+    one, two = (resources(declared(*run)) for run in (stage_1(), PROD))
+    assert two.keys() > one.keys()
+    (told, later), named = (each.pop("outputs") for each in (one, two)), ("stage", "kept")
+    assert {name: two[name] for name in one} == one
+    assert {key: later[key] for key in told if key not in named} == {
+        key: told[key] for key in told if key not in named
+    }
+
+
+def test_workers_and_jobs_change_nothing_else_and_are_of_stage_2():
+    before = resources(declared(*PROD))
+    for key in ("workers", "jobs"):
+        after = resources(declared("prod", *variants("prod")[key]))
+        assert {name: after[name] for name in before} == before
+        assert resources(declared(*stage_1(key))) == resources(declared(*stage_1()))
+
+
+def tasks(run):
+    """Return what ECS replaces tasks for when it changes (API reference, UpdateService)."""
+    found = {(each["kind"], each["name"]): each["inputs"] for each in declared(*run)["resources"]}
+    service = found[SERVICE, "careapp-prod-service"]
+    keys = ("networkConfiguration", "capacityProviderStrategies", "loadBalancers")
+    return [found[DEFINITION, "careapp-prod-app"], *(service[key] for key in keys)]
+
+
+KEY = {key.name: key for key in KEYS}
+REFUSED_WHILE_IT_RUNS = ("ecsEnabled", "deployStrategy")
+NEED_A_FILE = ("appDockerfile", "appTarget")
+"""Their other value is one of another Dockerfile (test_image_tag)."""
+
+
+@pytest.mark.parametrize(
+    "key",
+    [key for key in KEYS if key.name not in (*REFUSED_WHILE_IT_RUNS, *NEED_A_FILE)],
+    ids=lambda key: key.name,
+)
+def test_tasks_are_replaced_by_the_settings_that_say_so(key):
+    words = variants("prod")[key.name]
+    needs = [KEY[each.partition("=")[0]] for each in words]
+    assert (tasks(("prod", *words)) != tasks(PROD)) == any(each.change.new_tasks for each in needs)
+
+
+@cache
+def has_tags(kind):
+    """Whether the provider's resource takes tags, as its class says."""
+    _, module, name = kind.split(":")
+    return hasattr(getattr(getattr(pulumi_aws, module.partition("/")[0]), name), "tags")
+
+
+def test_everything_that_can_carries_the_stack_s_tags():
+    tags = {"project": "careapp", "managed-by": "pulumi"}
+    bare = {
+        (each["kind"], each["name"])
+        for each in every()
+        if each["kind"].startswith("aws:") and has_tags(each["kind"])
+        if not tags.items() <= each["inputs"].get("tags", {}).items()
+    }
+    assert bare == set()
+
+
+def test_security_groups_are_described_in_ec2_s_letters():
+    """Botocore, CreateSecurityGroupRequest and IpRange; an apostrophe is refused."""
+    described = {
+        each["inputs"]["description"]
+        for each in every()
+        if "ecurityGroup" in each["kind"] and "description" in each["inputs"]
+    }
+    assert len(described) > 5
+    allowed = r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}"
+    assert [text for text in described if not re.fullmatch(allowed, text)] == []
+
+
+def test_every_role_has_the_boundary_and_lets_policies_by_hand_go():
+    role = "aws:iam/role:Role"
+    assert {each["inputs"].get("forceDetachPolicies") for each in every(role)} == {True}
+    held = [each for each in declared(*BOUNDED)["resources"] if each["kind"] == role]
+    arn = "arn:aws:iam::123456789012:policy/b"
+    assert {each["inputs"].get("permissionsBoundary") for each in held} == {arn}
+    assert len(held) >= 6
+
+
+IN_PLACE = (
+    "appautoscaling/",
+    "cloudwatch/eventRule",
+    "cloudwatch/metricAlarm",
+    "route53/",
+    "scheduler/",
+)
+"""Types whose name is no obstacle: it changes in place, or its replacement is another resource's."""
+
+
+def test_a_fixed_name_is_free_before_a_replacement_takes_it():
+    wrong = {
+        each["name"]
+        for each in every()
+        if {"name", "identifier"} & each["inputs"].keys() and each["kind"].startswith("aws:")
+        if not each["kind"].removeprefix("aws:").startswith(IN_PLACE)
+        if not each["options"].get("deleteBeforeReplace")
+    }
+    assert wrong == set()
+
+
+def test_every_variable_that_the_stack_sets_is_reserved():
+    [made] = json.loads(only(DEFINITION, UPLOADS)["containerDefinitions"])
+    assert {each["name"] for each in (*made["environment"], *made["secrets"])} == RESERVED, (
+        "RESERVED of stack/container.py has the variables of infra/container.py"
+    )
+
+
+def test_an_idle_connection_outlives_the_load_balancer_s():
+    """The other way round ELB answers a request with 502 now and then."""
+    [made] = json.loads(only(DEFINITION)["containerDefinitions"])
+    variables = {each["name"]: each["value"] for each in made["environment"]}
+    assert (
+        int(variables["KEEP_ALIVE_SECONDS"])
+        > only("aws:lb/loadBalancer:LoadBalancer")["idleTimeout"]
+    )
+
+
+def test_every_alarm_has_a_description_of_its_own():
+    alarms = [
+        each["inputs"]["alarmDescription"]
+        for each in declared(*POC)["resources"]
+        if each["kind"] == "aws:cloudwatch/metricAlarm:MetricAlarm"
+    ]
+    assert len(set(alarms)) == len(alarms) > 10
+
+
+def test_the_dashboard_s_graphs_fill_each_row_without_overlap():
+    body = only("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"]
+    cells = [
+        (x, y)
+        for each in json.loads(body)["widgets"]
+        for x in range(each["x"], each["x"] + each["width"])
+        for y in range(each["y"], each["y"] + each["height"])
+    ]
+    height = max(y for _, y in cells) + 1
+    assert len(cells) == len(set(cells)) == dashboard.WIDTH * height
+
+
+WAITS = """
+alb: Vpc, BucketPolicy access-logs
+database: LogGroup database-postgresql, LogGroup database-upgrade
+https: CertificateValidation certificate
+service: Vpc, ClusterCapacityProviders cluster, ListenerRule app, RolePolicy execution, RolePolicy task
+service: SecurityGroupEgressRule alb-to-app-3000, SecurityGroupIngressRule app-from-alb-3000
+service: SecurityGroupEgressRule app-to-internet-443, SecurityGroupIngressRule database-from-app-5432
+app: ListenerRule public, SecurityGroupEgressRule alb-to-login-443
+public: ListenerRule dots
+uploads: BucketVersioning uploads
+worker-mail: Service service
+job-report: Service service
+"""
+"""What must be there before a resource is made.
+
+The load balancer needs the internet gateway, and the VPC's outputs come when all of it stands; ELB must be allowed to
+write before it is told to. RDS would make its log groups itself, without a retention. The service starts when its
+target group is in use, its roles may act and its ways are open; workers and jobs after it, and so after the deploy
+command. Users are sent to log in when the way to the provider, and the rules for who need not, are there.
+"""
+
+
+@pytest.mark.parametrize("line", WAITS.split("\n")[1:-1])
+def test_a_resource_waits_for_what_it_needs(line):
+    name, _, needs = line.partition(": ")
+    keys = ("loginIssuer", "domainName", "uploadsEnabled", "workers", "jobs")
+    found = [
+        {need.replace(" careapp-prod-", " ").replace(" careapp-prod", "") for need in each["needs"]}
+        for key in keys
+        for each in declared("prod", *variants("prod")[key])["resources"]
+        if each["name"] == f"careapp-prod-{name}"
+    ]
+    assert any(set(needs.split(", ")) <= each for each in found), max(found, key=len)
+
+
+def protected(run):
+    return {
+        (each["kind"].rpartition(":")[2], each["name"])
+        for each in declared(*run)["resources"]
+        if each["options"].get("protect")
+    }
+
+
+def test_protect_protects_what_is_of_value_and_lets_the_rest_change():
+    """The VPC and two zones' subnets, too, which awsx makes (test_infra)."""
+    words = variants("prod")
+    whole = (
+        "careapp-prod-access-logs",
+        "careapp-prod-uploads",
+        "careapp-prod-flow",
+        "careapp-prod-s3",
+    )
+    run = ("prod", *words["uploadsEnabled"])
+    of_whole = {
+        (each["kind"].rpartition(":")[2], each["name"])
+        for each in declared(*run)["resources"]
+        if each["name"] in whole
+    }
+    parts = {(part, "careapp-prod") for part in ("Protection", "Uploads", "AccessLogs", "FlowLogs")}
+    assert protected(run) == of_whole | parts | {
+        ("Instance", "careapp-prod-database"),
+        ("Repository", "careapp-prod-app"),
+        ("LoadBalancer", "careapp-prod-alb"),
+        ("Service", "careapp-prod-service"),
+        ("LogGroup", "careapp-prod-database-postgresql"),
+        ("LogGroup", "careapp-prod-database-upgrade"),
+    }
+    assert protected(POC) == protected(("prod", *words["protect"])) == set()
+
+
+def test_everything_stands_behind_the_protection():
+    """Pulumi deletes what is not protected, even when it refuses the rest, unless something depends on it."""
+    for run in runs():
+        found = declared(*run)["resources"]
+        [behind] = [each["needs"] for each in found if "Protection" in each["kind"]]
+        apart = {
+            f"{each['kind'].rpartition(':')[2]} {each['name']}"
+            for each in found
+            if "careapp:" not in each["kind"] and each["parent"] != "awsx:ec2:Vpc"
+        }
+        assert apart - set(behind) == set(), run
+
+
+# Least privilege.
+
+UNSCOPED = {
+    "ecr:GetAuthorizationToken": "a token is for the account's whole registry",
+    "ssmmessages:CreateControlChannel": "Session Manager's channels are no resources",
+    "ssmmessages:CreateDataChannel": "Session Manager's channels are no resources",
+    "ssmmessages:OpenControlChannel": "Session Manager's channels are no resources",
+    "ssmmessages:OpenDataChannel": "Session Manager's channels are no resources",
+    "logs:DescribeLogGroups": "a list of the account's groups; a role of flow logs must have it",
+    "ssm:UpdateInstanceInformation": "every policy that AWS gives for Session Manager says so",
+}
+"""Actions that know no resource, so that AWS takes only "*" (Service Authorization Reference), or that
+AWS's documentation has with "*" alone."""
+DESCRIBES = re.compile(r"elasticloadbalancing:Describe\w+")
+"""Of these AWS knows no resources either."""
+PATTERNS = {
+    "kms:GenerateDataKey*": "SNS asks for GenerateDataKey and for GenerateDataKeyWithoutPlaintext"
+}
+"""Actions with a "*" in them that say no more than what is needed."""
+KEY_TYPE, ROLE_POLICY = "aws:kms/key:Key", "aws:iam/rolePolicy:RolePolicy"
+OWN = {KEY_TYPE: 'in a key\'s own policy "*" is that key (KMS Developer Guide)'}
+"""Policies of a resource itself, in which "*" means that resource."""
+MANAGED = {
+    "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole": (
+        "RDS takes this one; it writes to the log groups RDSOSMetrics only"
+    )
+}
+"""AWS's own policies that a role may bear."""
+
+
+def too_wide(resource: PolicyResource) -> list[str]:
+    """Return what a resource's policies allow beyond need, each as a sentence."""
+    return [words for one in statements(resource) for words in _too_wide(resource, one)]
+
+
+def _too_wide(resource: PolicyResource, statement: Statement) -> list[str]:
+    if not statement.allows:
+        return []
+    of = f"{resource.resource_type.rpartition(':')[2]} {resource.name}"
+    open_actions = [one for one in statement.actions if "*" in one and one not in PATTERNS]
+    found = [f"{of} allows {one}" for one in open_actions]
+    if "NotAction" in statement.said or "NotResource" in statement.said:
+        found.append(f"{of} allows all but what it names")
+    everything = any(one.strip("*:") == "" for one in statement.resources)
+    if resource.resource_type not in OWN and everything:
+        scoped = [one for one in statement.actions if one not in UNSCOPED]
+        found += [
+            f"{of} allows {one} on every resource" for one in scoped if not DESCRIBES.match(one)
+        ]
+    if statement.open_to_all:
+        found.append(f"{of} lets anybody in")
+    return found
+
+
+def borrowed(resources: Iterable[PolicyResource]) -> list[str]:
+    """Return AWS's own policies in use."""
+    found: list[str] = []
+    for one in resources:
+        if one.resource_type == "aws:iam/rolePolicyAttachment:RolePolicyAttachment":
+            found.append(str(one.props["policyArn"]))
+        elif one.resource_type == "aws:iam/role:Role":
+            found += one.props.get("managedPolicyArns", [])
+    return found
+
+
+def test_no_statement_allows_more_than_it_needs():
+    for run in runs():
+        made = resources_of(*run)
+        assert sum(len(statements(one)) for one in made) >= 3
+        assert [words for one in made for words in too_wide(one)] == []
+        assert set(borrowed(made)) <= MANAGED.keys()
+
+
+def test_no_policy_document_stands_where_nothing_looks_for_it():
+    found = {
+        one.resource_type
+        for run in runs()
+        for one in resources_of(*run)
+        if '"Statement' in json.dumps(one.props).replace("\\", "") and not statements(one)
+    }
+    assert found == set()
+
+
+TO_SOURCE = {"StringEquals": {"aws:SourceArn": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (document("*"), ["allows *"]),
+        (document("s3:Get*"), ["allows s3:Get*"]),
+        (
+            document("ecr:GetAuthorizationToken", "ecr:BatchGetImage", resource="*"),
+            ["allows ecr:BatchGetImage on every resource"],
+        ),
+        (document("s3:GetObject", Principal="*"), ["lets anybody in"]),
+        (document("s3:GetObject", Principal={"AWS": ["1", "*"]}), ["lets anybody in"]),
+        (document("s3:GetObject", NotResource="x"), ["allows all but what it names"]),
+        # What names its resource, or cannot, is fine.
+        (document("s3:GetObject"), []),
+        (document("ecr:GetAuthorizationToken", resource="*"), []),
+        (document("s3:*", Effect="Deny", Principal="*"), []),
+        (document("sns:Publish", Principal="*", Condition=TO_SOURCE), []),
+        (document("kms:Decrypt", resource="*"), ["allows kms:Decrypt on every resource"]),
+    ],
+)
+def test_what_is_too_wide_is_told(text, words):
+    assert too_wide(resource(ROLE_POLICY, policy=text)) == [
+        f"RolePolicy it {each}" for each in words
+    ]
+    if "kms:" in text:
+        assert too_wide(resource(KEY_TYPE, policy=text)) == []
+
+
+def test_policies_are_found_in_roles_keys_and_beside_them():
+    text = document("s3:GetObject")
+    role = resource("aws:iam/role:Role", assumeRolePolicy=text, inlinePolicies=[{"policy": text}])
+    single = json.dumps({"Statement": json.loads(text)["Statement"][0]})
+    assert [len(statements(each)) for each in (role, resource(KEY_TYPE, policy=single))] == [2, 1]
+    beside = resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", policyArn="a")
+    assert borrowed([beside, resource("aws:iam/role:Role", managedPolicyArns=["b"])]) == ["a", "b"]
+
+
+# The controls of policy/.
+
+
+@cache
+def failing(*run):
+    return {control.id for control in CONTROLS if violators(control, resources_of(*run))}
+
+
+def concerned(*run):
+    kinds = {one.resource_type for one in resources_of(*run)}
+    return {control.id for control in CONTROLS if kinds & {*control.kinds}}
+
+
+@pytest.mark.parametrize("stack", ["poc", "prod"])
+def test_a_stack_meets_every_control_but_those_left_out_and_none_of_those(stack):
+    assert failing(stack) == left_out(stack).keys() & concerned(stack)
+
+
+@pytest.mark.parametrize("setting", LEAVING_OUT)
+def test_a_setting_leaves_out_what_is_said_of_it_and_nothing_else(setting):
+    run = ("prod", *LEAVING_OUT[setting], "bastionEnabled=true")
+    said = left_out("prod").keys() | controls.reasons()["settings"][setting].keys()
+    assert failing(*run) == said & concerned(*run)
+
+
+def test_no_setting_violates_a_control_that_has_no_reason():
+    """What a setting turns off in prod is what poc leaves out, or what the setting itself does."""
+    known = left_out("prod").keys() | left_out("poc").keys()
+    known |= {each for section in controls.reasons()["settings"].values() for each in section}
+    assert {run: failing(*run) - known for run in runs() if failing(*run) - known} == {}
+    met = {run for run in runs() if "ELB.1" in concerned(*run) - failing(*run)}
+    assert {run for run in met if run[0] == "prod"} == {
+        ("prod", *variants("prod")[key])
+        for key in ("certificateArn", "domainName", "hostedZoneId", *LOGIN)
+    }
+
+
+LOGIN = [key.name for key in KEYS if key.name.startswith("login")]
+
+
+def test_each_control_concerns_a_resource_of_some_stack():
+    found = {each for run in runs() for each in concerned(*run)}
+    assert found == {control.id for control in CONTROLS}

@@ -1,0 +1,273 @@
+"""Parts of infra/ that decide something; what they declare is recorded (test_declared)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+
+import pulumi
+import pytest
+from moto.events.models import EventPattern
+from pulumi_aws.rds.outputs import InstanceMasterUserSecret
+
+from infra.container import USER
+from infra.database import secret_arn_of
+from infra.listeners import NO_SERVICE
+from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
+from infra.notices import failed_run_pattern
+from stack.scaling import ScalingSettings, hours, time_zone
+from tests.support.declared import ROOT
+from tests.unit.conftest import NAME, SECRET_ARN
+from tools.shared.policy_evaluation import permits
+
+DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
+DOCKERFILE = (ROOT / "webapp" / "Dockerfile").read_text()
+
+
+def container(engine, name="careapp-poc-app"):
+    [made] = json.loads(engine.inputs(DEFINITION)[name]["containerDefinitions"])
+    return made
+
+
+# The network.
+
+
+def transformed(kind, props):
+    args = pulumi.ResourceTransformArgs(
+        custom=True, type_=kind, name="x", props=props, opts=pulumi.ResourceOptions()
+    )
+    result = no_public_ips(args)
+    return result and result.props
+
+
+def test_no_subnet_hands_out_public_addresses_and_nothing_else_is_changed():
+    subnet = {"mapPublicIpOnLaunch": True, "cidrBlock": "10.0.0.0/24"}
+    assert transformed("aws:ec2/subnet:Subnet", subnet) == subnet | {"mapPublicIpOnLaunch": False}
+    assert transformed("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}) is None
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_vpc_and_two_zones_subnets_are_protected_and_a_third_zone_may_go(configured, protect):
+    transform = protect_subnets(configured(protect=str(protect).lower()))
+
+    def protected(kind, name):
+        args = pulumi.ResourceTransformArgs(
+            custom=True, type_=kind, name=name, props={}, opts=pulumi.ResourceOptions()
+        )
+        return transform(args).opts.protect
+
+    assert protected("aws:ec2/vpc:Vpc", NAME) is protect
+    subnet = "aws:ec2/subnet:Subnet"
+    zones = [protected(subnet, f"{NAME}-database-{number}") for number in (1, 2, 3)]
+    assert zones == [protect, protect, False]
+    assert protected("aws:ec2/natGateway:NatGateway", f"{NAME}-1") is False
+
+
+def test_awsx_s_children_go_through_these_changes(engine, program):
+    program()
+    vpc = next(made for made in engine.made if (made.typ, made.name) == ("awsx:ec2:Vpc", NAME))
+    names = [transform.__name__ for transform in vpc.transforms]
+    assert names == ["no_public_ips", "protect", "order"]
+
+
+def test_a_nat_gateway_says_what_it_waited_for_without_success(engine, monkeypatch):
+    monkeypatch.setattr("infra.network.ATTACH_SECONDS", 0.01)
+    made = pulumi.ResourceHookArgs(urn="urn", id="", name="careapp-poc-1", type="type")
+
+    async def wait_for_the_one_that_never_comes():
+        order = InternetGatewayFirst()
+        order.begin(made)
+        await order.wait(made)
+
+    with pytest.raises(TimeoutError, match="careapp-poc-1 was not created: the internet gateway"):
+        asyncio.get_event_loop().run_until_complete(wait_for_the_one_that_never_comes())
+
+
+# The load balancer, and the database.
+
+
+def test_the_answer_without_ecs_fits_elb_and_names_both_commands():
+    assert len(NO_SERVICE.encode()) <= 1024, "ELB's fixed response takes 1024 bytes: shorten it"
+    assert "ECS is off" in NO_SERVICE
+    assert "pulumi config set ecsEnabled true\npulumi up" in NO_SERVICE
+
+
+@pytest.mark.parametrize("secrets", [[], [InstanceMasterUserSecret(secret_arn=None)]])
+def test_a_database_without_a_secret_is_an_error_that_says_so(secrets):
+    with pytest.raises(ValueError, match="RDS reports no secret"):
+        secret_arn_of(secrets)
+
+
+# The container.
+
+
+def test_user_and_group_are_those_of_the_image_and_neither_is_root():
+    [user] = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert user == USER
+    assert "0" not in user.split(":")
+    assert len(user.split(":")) == 2
+
+
+def test_where_the_container_may_write_the_image_declares_a_volume(engine, program):
+    """On Fargate a bind mount belongs to root, mode 0755, unless the image says VOLUME.
+
+    Then it takes the folder's own mode (ECS Developer Guide, "Use bind mounts with Amazon ECS").
+    """
+    program(ecsEnabled="true")
+    declared = re.findall(r'^VOLUME \["([^"]+)"\]', DOCKERFILE, re.MULTILINE)
+    assert declared == [mount["containerPath"] for mount in container(engine)["mountPoints"]]
+
+
+def test_the_app_s_variables_and_secrets_name_the_stack_s(engine, program):
+    variables = {
+        "DATABASE_URL": "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require",
+        "FORMAT": "$${DB_HOST} $DB_HOST ${",
+        "STORAGE": "${UPLOADS_BUCKET}",
+        "DEBUG": False,
+        "SIZE": 3,
+    }
+    secret = f"{SECRET_ARN.replace('rds!db-1-abcdef', 'careapp-poc/key-AbCdEf')}"
+    named = {"PGPASSWORD": "${DB_PASSWORD}", "API_KEY": secret, "SALT": f"{secret}:salt::"}
+    both = {"appVariables": json.dumps(variables), "appSecrets": json.dumps(named)}
+    program(ecsEnabled="true", uploadsEnabled="true", **both)
+    made = container(engine)
+    values = {each["name"]: each["value"] for each in made["environment"]}
+    expected = {
+        "DATABASE_URL": "postgresql://postgres@careapp-poc.rds.example:5432/careapp?sslmode=require",
+        "FORMAT": "${DB_HOST} $DB_HOST ${",
+        "STORAGE": "the-bucket",
+        "DEBUG": "false",
+        "SIZE": "3",
+        "PORT": "3000",
+    }
+    assert values.items() >= expected.items()
+    password = f"{SECRET_ARN}:password::"
+    assert {each["name"]: each["valueFrom"] for each in made["secrets"]} == {
+        "API_KEY": secret,
+        "DB_PASSWORD": password,
+        "PGPASSWORD": password,
+        "SALT": f"{secret}:salt::",
+    }
+    policy = engine.inputs("aws:iam/rolePolicy:RolePolicy")["careapp-poc-execution"]["policy"]
+    assert json.loads(policy)["Statement"][-1]["Resource"] == [secret]
+
+
+PROCESSES = {
+    "workers": '{"mail": {"command": "celery -A app worker"}}',
+    "jobs": '{"report": {"command": "flask report", "schedule": "rate(1 day)"}}',
+}
+
+
+@pytest.mark.parametrize("changes", [{}, {"execEnabled": "true"}])
+def test_a_process_differs_from_the_web_s_container_in_what_is_its_own(engine, program, changes):
+    program(ecsEnabled="true", **PROCESSES, **changes)
+    made = engine.inputs(DEFINITION)
+    for name in ("worker-mail", "job-report"):
+        ours, web = container(engine, f"{NAME}-{name}"), container(engine)
+        logs = [each["logConfiguration"]["options"] for each in (ours, web)]
+        assert [each.pop("awslogs-stream-prefix") for each in logs] == [name, "app"]
+        for own in ("command", "stopTimeout", "portMappings", "healthCheck"):
+            ours.pop(own, None)
+            web.pop(own, None)
+        assert ours == web  # The image's digest, variables, secrets, user, file system and logs.
+        same = ("executionRoleArn", "taskRoleArn", "runtimePlatform", "volumes", "tags")
+        ours, web = made[f"{NAME}-{name}"], made[f"{NAME}-app"]
+        assert {each: ours.get(each) for each in same} == {each: web[each] for each in same}
+
+
+# The uploads.
+
+
+def test_the_task_role_may_list_the_bucket_and_use_its_files_and_no_more(engine, program):
+    arn = "arn:aws:s3:::the-bucket"
+    program(ecsEnabled="true", uploadsEnabled="true")
+    made = engine.inputs("aws:iam/rolePolicy:RolePolicy")
+    policies = [json.loads(made[f"{NAME}-task"]["policy"])]
+    own = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
+    assert [each for each in own if not permits(policies, each, f"{arn}/a/file")] == []
+    assert permits(policies, "s3:ListBucket", arn)
+    others = ("s3:DeleteBucket", "s3:PutBucketPolicy", "s3:DeleteObjectVersion", "s3:PutObjectAcl")
+    assert [one for one in others for at in (arn, f"{arn}/a") if permits(policies, one, at)] == []
+    assert not permits(policies, "s3:GetObject", "arn:aws:s3:::the-bucket-2/a/file")
+
+
+# Scaling.
+
+
+@pytest.mark.parametrize(
+    ("text", "days", "cron"),
+    [
+        ("mon-fri 08:00-20:00", "MON-FRI", "cron(0 8 ? * MON-FRI *)"),
+        ("sat 00:05-23:59", "SAT", "cron(5 0 ? * SAT *)"),
+        ("mon,wed,fri 09:30-18:00", "MON,WED,FRI", "cron(30 9 ? * MON,WED,FRI *)"),
+        # AWS counts from Sunday: a range that ends with it would go backwards.
+        ("sat-sun 10:00-18:00", "SAT,SUN", "cron(0 10 ? * SAT,SUN *)"),
+        (
+            "mon-sun 08:00-20:00",
+            "MON,TUE,WED,THU,FRI,SAT,SUN",
+            "cron(0 8 ? * MON,TUE,WED,THU,FRI,SAT,SUN *)",
+        ),
+    ],
+)
+def test_hours_are_written_as_aws_reads_them(text, days, cron):
+    assert (hours(text).days, hours(text).starts) == (days, cron)
+
+
+@pytest.mark.parametrize(
+    "zone", ["Asia/Tokyo", "America/Argentina/Buenos_Aires", "Etc/GMT+9", "Pacific/Tahiti", "UTC"]
+)
+def test_a_canonical_time_zone_is_taken_as_it_is(zone):
+    assert time_zone(zone) == zone
+
+
+@pytest.mark.parametrize(
+    ("settings", "counts"),
+    [
+        (ScalingSettings(minimum=3, maximum=3), {3}),
+        (ScalingSettings(minimum=2, maximum=4, cpu=50), {2, 3, 4}),
+        (ScalingSettings(minimum=2, maximum=2, hours=hours("sat 08:00-09:00")), {0, 2}),
+    ],
+)
+def test_the_counts_that_may_be_wanted(settings, counts):
+    assert settings.counts == counts
+
+
+@pytest.mark.parametrize(("desired", "starts"), [("1", 2), ("3", 3), ("9", 6)])
+def test_a_new_service_starts_within_the_range(configured, desired, starts):
+    settings = configured(desiredCount=desired, minCount="2", maxCount="6")
+    assert settings.service.desired_count == starts
+
+
+# Monitoring.
+
+
+def stopped(code, **changes):
+    """An event of a task with one container, as ECS sends it; the code of one that did not start is None."""
+    detail = {
+        "lastStatus": "STOPPED",
+        "group": "family:careapp-poc-job-report",
+        # moto compares with one object of a list, as the local cloud gives it.
+        "containers": {"name": "app"} | ({} if code is None else {"exitCode": code}),
+        **changes,
+    }
+    return {"source": "aws.ecs", "detail-type": "ECS Task State Change", "detail": detail}
+
+
+@pytest.mark.parametrize(
+    ("event", "heard"),
+    [
+        (stopped(0), False),
+        (stopped(1), True),
+        (stopped(124), True),
+        (stopped(None), True),
+        (stopped(None, lastStatus="RUNNING"), False),
+        (stopped(1, group="service:careapp-poc-service"), False),
+        (stopped(1, containers={"name": "aws-guardduty-agent-1a", "exitCode": 137}), False),
+        (stopped(1, group="family:careapp-prod-job-report"), False),
+        (stopped(1) | {"detail-type": "ECS Service Action"}, False),
+    ],
+)
+def test_a_run_that_ends_otherwise_than_with_0_is_notified(event, heard):
+    pattern = json.dumps(failed_run_pattern("careapp-poc-job-"))
+    assert EventPattern.load(pattern).matches_event(event) is heard

@@ -1,0 +1,67 @@
+"""Which tests `./careapp test --changed` runs."""
+
+import subprocess
+
+import pytest
+
+from tools.cli.changed import shown, touched, using
+
+FILES = {
+    "product/core.py": "",
+    "product/near.py": "from product import core\n",
+    "product/far.py": "import product.near\n",
+    "product/data.yaml": "",
+    "docs/page.md": "",
+    "tests/support.py": "def read():\n    from product.near import x\n",
+    "tests/test_core.py": "from tests.support import read\n",
+    "tests/test_far.py": "import product.far\n",
+    "tests/test_page.py": 'PAGES = list(ROOT.glob("*.md"))\n',
+    "tests/sub/conftest.py": "DATA = 'data.yaml'\n",
+    "tests/sub/test_data.py": "",
+}
+
+
+@pytest.fixture
+def repository(tmp_path):
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        (
+            "product/core.py",
+            "tests/test_core.py: tests/support.py <- product/near.py <- product/core.py",
+        ),
+        (
+            "product/near.py",
+            "tests/test_core.py: tests/support.py <- product/near.py\n"
+            "tests/test_far.py: product/far.py <- product/near.py",
+        ),
+        ("product/data.yaml", "tests/sub/test_data.py: tests/sub/conftest.py <- product/data.yaml"),
+        ("docs/page.md", "tests/test_page.py: docs/page.md"),
+        ("tests/test_far.py", "tests/test_far.py: changed itself"),
+    ],
+)
+def test_a_changed_file_is_tested_by_the_files_that_use_it(repository, changed, expected):
+    assert shown(using(repository, [changed])) == expected
+
+
+def test_touched_files_are_those_since_main_and_unknown_ones(repository):
+    def git(*words):
+        own = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *own, *words], cwd=repository, check=True, capture_output=True)
+
+    git("init", "-b", "main")
+    git("add", ".")
+    git("commit", "-m", "all")
+    assert touched(repository) == set()
+    git("checkout", "-b", "branch")
+    (repository / "product/core.py").write_text("x = 1\n")
+    git("commit", "-am", "core")
+    (repository / "product/far.py").unlink()
+    (repository / "new.py").touch()
+    assert touched(repository) == {"product/core.py", "product/far.py", "new.py"}

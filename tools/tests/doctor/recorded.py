@@ -1,0 +1,148 @@
+"""What the doctor says of each situation: ``python -m tools.tests.doctor.recorded`` writes it anew.
+
+The diff is what a change does to what people read, and is reviewed as such. findings.txt has each finding in both
+languages; variants.txt has its variants in English, without a reason and fixes that are the same as there.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from itertools import zip_longest
+from pathlib import Path
+
+from tools.diagnosis.catalogue import Facts
+from tools.diagnosis.findings import Diagnosis, Finding, Fix
+from tools.doctor.diagnose import judge
+from tools.i18n import in_language
+from tools.snapshot import Snapshot
+from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.doctor.variants import VARIANTS
+
+FOLDER = Path(__file__).parent
+FILES = {"findings.txt": SITUATIONS, "variants.txt": VARIANTS}
+ALL: dict[str, Snapshot] = {**SITUATIONS, **VARIANTS}
+HEAD = "=== "
+FACTS: dict[str, Callable[[Facts], bool]] = {
+    "what happened": lambda facts: facts.result,
+    "certain": lambda facts: facts.certain,
+    "leaves up green": lambda facts: not facts.blocks,
+    "may pass while it warms up": lambda facts: facts.warms_up,
+    "of the version before, too": lambda facts: facts.outside,
+}
+"""What a finding's declaration says of it."""
+MOST = 3
+"""Lines of evidence that are written."""
+HEALTHY = "no findings; exit 0"
+"""What is not written."""
+
+
+def ids(name: str) -> list[str]:
+    """Return the ids of the first findings of a situation, by its name; the last one is what it is about."""
+    found = name.partition(":")[0].split(", ")
+    return [] if found == ["nothing"] else found
+
+
+@cache
+def diagnosis_of(name: str) -> Diagnosis:
+    return judge(ALL[name])
+
+
+def finding_of(name: str) -> Finding | None:
+    """Return the finding that a situation is about."""
+    found = diagnosis_of(name).findings
+    return next((each for each in found if each.id in ids(name)[-1:]), None)
+
+
+@cache
+def usual(id_: str) -> tuple[str, tuple[Fix, ...]]:
+    """Return why it is so, and the fixes, in the situation of a finding."""
+    finding = finding_of(id_) if id_ in SITUATIONS else None
+    return (str(finding.why), finding.fixes) if finding else ("", ())
+
+
+def sentences(finding: Finding, but: tuple[str, tuple[Fix, ...]] = ("", ())) -> Iterator[str]:
+    """Yield the finding's title and what stands below it, a line each, but the reason and the fixes in ``but``."""
+    why, fixes = but
+    process = f"{finding.process}: " if finding.process else ""
+    facts = "".join(f", {name}" for name, said in FACTS.items() if said(finding.facts))
+    yield f"[{process}{finding.kind}{facts}] {finding.title!s}"
+    yield from (f"  {each!s}" for each in finding.seen)
+    if str(finding.why) != why:
+        yield f"  Why: {finding.why!s}"
+    for fix in finding.fixes if finding.fixes != fixes else ():
+        yield f"  {'Then' if fix.then else 'Do'}: {fix.text!s}"
+        yield from (f"    $ {each}" for each in fix.commands)
+    evidence = finding.masked_evidence
+    yield from (f"  | {each}" for each in evidence[:MOST])
+    if len(evidence) > MOST:
+        yield f"  | … {len(evidence) - MOST} more, and at last: {evidence[-1]}"
+
+
+def in_both_languages(finding: Finding) -> Iterator[str]:
+    """Yield each line, and below it in Japanese where that differs."""
+    with in_language("ja"):
+        japanese = list(sentences(finding))
+    for line, other in zip_longest(sentences(finding), japanese, fillvalue=""):
+        yield line
+        if other != line:
+            yield other
+
+
+def section(name: str) -> str:
+    """Return what the doctor says of the finding that a situation is about, its other findings and exit code."""
+    diagnosis, finding = diagnosis_of(name), finding_of(name)
+    lines: list[str] = []
+    with in_language("en"):
+        if finding and name in SITUATIONS:
+            lines += in_both_languages(finding)
+        elif finding:
+            lines += sentences(finding, usual(finding.id))
+        unread = ", ".join(str(each.part) for each in diagnosis.unread)
+    every = ", ".join(f"{each.kind} {each.id}" for each in diagnosis.findings) or "no findings"
+    lines.append(f"{every}{f'; not read: {unread}' if unread else ''}; exit {diagnosis.exit_code}")
+    return "\n".join(lines)
+
+
+def read(file: Path) -> dict[str, str]:
+    """Return the sections of a file by their names."""
+    _, *sections = f"\n{file.read_text().rstrip()}".split(f"\n{HEAD}")
+    return {name: said for name, _, said in (each.partition("\n") for each in sections)}
+
+
+def write(file: Path, sections: Mapping[str, str]) -> None:
+    """Write sections, which ``read`` returns."""
+    file.write_text("".join(f"{HEAD}{name}\n{text}\n" for name, text in sections.items()))
+
+
+@contextmanager
+def clock(zone: str) -> Iterator[None]:
+    """Set this machine's clock to a time zone, by POSIX's spelling."""
+    before = os.environ.get("TZ", "UTC")
+    os.environ["TZ"] = zone
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ["TZ"] = before
+        time.tzset()
+
+
+@cache
+def recorded() -> dict[str, str]:
+    """Return what was recorded of every situation, by its name."""
+    return {name: said for file in FILES for name, said in read(FOLDER / file).items()}
+
+
+def main() -> None:
+    for file, names in FILES.items():
+        with clock("UTC"):
+            said = {name: section(name) for name in names}
+        write(FOLDER / file, {name: text for name, text in said.items() if text != HEALTHY})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Each situation: its first findings, in the order of their ids, and what the doctor says of it (findings.txt)."""
+
+import pytest
+
+from tools.doctor.screen import plain
+from tools.tests.doctor.recorded import ALL, HEALTHY, diagnosis_of, ids, recorded, section
+from tools.tests.doctor.situations import OTHER_SECRET, SITUATIONS
+
+NEVER_FIRST = {"targets-unhealthy"}
+WITHOUT_EVIDENCE = {
+    *("stack-missing", "ecs-off"),
+    *("target-group-missing", "health-check-off", "balancer-not-active"),
+}
+WITHOUT_FIX = {"targets-unhealthy", "cannot-place-tasks"}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_findings_are_said_as_recorded(name):
+    said = recorded().get(name, HEALTHY)
+    assert section(name) == said, "python -m tools.tests.doctor.recorded writes findings.txt anew"
+
+
+def test_findings_txt_has_no_other_situation():
+    assert set(recorded()) <= set(ALL)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_first_findings_are_those_of_the_name(name):
+    expected, found = ids(name), [each.id for each in diagnosis_of(name).findings]
+    if name in NEVER_FIRST:
+        assert name in found
+    else:
+        assert found[: len(expected) or None] == expected
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_a_finding_says_what_was_seen_and_how_to_mend_it(name):
+    finding = next(each for each in diagnosis_of(name).findings if each.id == name)
+    assert finding.seen or finding.evidence or name in WITHOUT_EVIDENCE
+    assert finding.fixes or name in WITHOUT_FIX
+
+
+def test_no_first_fix_is_an_alternative():
+    for name in ALL:
+        for each in diagnosis_of(name).findings:
+            if each.fixes and each.id not in {"cannot-place-tasks", "deploy-command-failed"}:
+                first = each.fixes[0]
+                assert not str(first.text).startswith("Or "), name
+                assert not first.then, (name, each.id)
+
+
+def test_permissions_for_what_another_team_has_are_never_proposed():
+    for name in ALL:
+        fixes = [fix for each in diagnosis_of(name).findings for fix in each.fixes]
+        granted = [one for fix in fixes for one in fix.commands if "put-role-policy" in one]
+        assert not [one for one in granted if OTHER_SECRET in one or "team-b/app" in one], name
+
+
+def test_what_came_of_a_cause_is_never_called_one():
+    for name in ALL:
+        results = [each for each in diagnosis_of(name).findings if each.facts.result]
+        text = plain(diagnosis_of(name)) if results else ""
+        assert not [each.id for each in results if f"[cause] {each.title!s}" in text], name

@@ -1,0 +1,15 @@
+"""More situations: each is named after the finding that it shows first, and what is different in it.
+
+Those that show none begin with "nothing". What the doctor says of each is in findings.txt.
+"""
+
+from __future__ import annotations
+
+from tools.snapshot import Snapshot
+from tools.tests.doctor.variants import app, health, network, other_apps, stack, tasks
+
+TABLES: tuple[dict[str, Snapshot], ...] = tuple(
+    each.VARIANTS for each in (stack, tasks, health, network, app, other_apps)
+)
+VARIANTS: dict[str, Snapshot] = {name: now for table in TABLES for name, now in table.items()}
+assert len(VARIANTS) == sum(map(len, TABLES)), "two variants have one name"

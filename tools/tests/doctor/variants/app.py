@@ -1,0 +1,309 @@
+"""What a running app's log and page tell: its database, requests that fail, certificates, rights, passwords."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from stack.database import max_connections
+from stack.sizes import NEAR, RESERVED_CONNECTIONS
+from tools.snapshot.cloudwatch import Measured, Minute
+from tools.snapshot.records import Part
+from tools.snapshot.task_inputs import Role, Secret
+from tools.snapshot.task_logs import Line, Logs
+from tools.tests import stacks as a
+from tools.tests.doctor.situations import (
+    CRASHED,
+    EXITED,
+    FOUND,
+    LOST,
+    MIGRATED,
+    OTHER_SECRET,
+    UNMIGRATED,
+    asked,
+    crashed,
+    env,
+    never_started,
+    trace,
+    unable,
+)
+
+REFUSED = 'FATAL: password authentication failed for user "postgres"'
+
+
+def said(*lines, **changes):
+    """The one task's log ends with these lines."""
+    return a.stack(logs=a.logs(a=[a.LISTENS, *lines]), **changes)
+
+
+FAILS = [asked("/", 500)] * 3
+UNAVAILABLE = [asked("/", 503)] * 3
+RAISED = json.dumps(
+    {
+        "level": "error",
+        "message": "request failed",
+        "traceback": "Traceback (most recent call last):\n"
+        '  File "/app/webapp/pages.py", line 66, in home\n    1 / 0\n'
+        "ZeroDivisionError: division by zero",
+    }
+)
+NO_VISIT = (
+    '{"level": "error", "message": "request failed", "traceback": "Traceback (most recent call '
+    'last):\\n  File \\"/app/webapp/pages.py\\", line 85, in _home\\n    book.visit\\n'
+    'AttributeError: no visit"}'
+)
+
+
+def counted(*minutes, lines=(), since=-500):
+    """So many requests and failures in each minute from ``since`` on."""
+    measured = Measured(
+        minutes=tuple(
+            Minute(a.at(since + 60 * number), *each) for number, each in enumerate(minutes)
+        )
+    )
+    logs = Logs(group="x", exists=True, lines={"a" * 32: tuple(Line(a.NOW, e) for e in lines)})
+    return a.stack(measured=measured, logs=logs)
+
+
+FULL = "FATAL: remaining connection slots are reserved for roles with privileges"
+MANY = tuple(a.task(f"{number:032}", address=f"10.0.17.{number}") for number in range(40))
+
+
+def full(count, **changes):
+    return said(FULL, measured=Measured(connections=count), **changes)
+
+
+NEARLY = -(-(max_connections("db.t4g.micro") - RESERVED_CONNECTIONS) * NEAR // 100)
+WORKER = a.choices(workers='{"mail": {"command": "sleep 9"}}')
+WIDE_POOL = env(DB_POOL_SIZE="9")
+OTHER_APP = a.choices(appFolder="apps/mine")
+ODD = a.database(kind="db.z9.odd")
+
+
+def connections(count, *declared, tasks=1, other=None, **changes):
+    """The database has so many connections while so many tasks run, and another one."""
+    running = (a.task(), *(a.task(f"{each:032}") for each in range(tasks - 1)))
+    return a.stack(
+        *declared,
+        measured=Measured(connections=count),
+        tasks=(*running, *([other] if other else [])),
+        **changes,
+    )
+
+
+def scaled_in(seconds):
+    return a.ended("Scaling activity", stopped=a.at(seconds))
+
+
+FULL_LOG = {"logs": a.logs(a=[a.LISTENS, FULL]), "page": a.page(503)}
+OLD = trace("ZeroDivisionError: of a fault that is repaired")
+SLOW = '{"level": "warning", "message": "the database took too long", "reason": "canceling"}'
+AFTER_A_FAULT = [*OLD, asked("/", 500), asked("/", 200)]
+SCALED = a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=0)
+IMAGE = "was unable to place a task. Reason: CannotPullContainerError: manifest not found."
+STEADY = "has reached a steady state."
+FAILED = "(deployment ecs-svc/2) deployment failed: tasks failed to start."
+
+
+def with_events(snapshot, *events):
+    """The snapshot with other events of the service, newest first."""
+    service = replace(snapshot.service.value, events=events)
+    return replace(snapshot, service=Part(service))
+
+
+COMPLETED = a.stack(service=a.service(running=0), tasks=(), targets=())
+OLD_CRASH = a.ended(
+    CRASHED, name="c" * 32, code=1, stop=EXITED, started_by="ecs-svc/1", definition=a.OLD
+)
+
+
+def untrusted(line, until=None):
+    """The app does not trust the database's certificate, which is valid until then."""
+    return said(
+        line,
+        authorities=frozenset({"Amazon Root CA 1"}),
+        database=a.database(authority="rds-ca-rsa2048-g1", certified_until=until),
+    )
+
+
+UNTRUSTED = "SSL error: certificate verify failed"
+
+
+def lacks(words):
+    """The four ways in which an app shows that its user lacks a right."""
+    raises = trace(f"psycopg.errors.InsufficientPrivilege: {words}")
+    main = env(DB_USER="app")
+    migration = json.dumps(json.loads(UNMIGRATED) | {"reason": words})
+    return {
+        "database-address, app-raises: {}": said(*raises, *FAILS, main=main),
+        "database-address, page-errors: {}": said(*raises, main=main, page=a.page(500)),
+        "database-address, app-cannot-migrate: {}": said(migration, main=main),
+        "database-address, crash: {}": crashed(*raises, main=main),
+    }
+
+
+RIGHTS = {
+    "a right on a table": "permission denied for table visits",
+    "a right on a sequence": "permission denied for sequence visits_id_seq",
+    "a right on a schema": "permission denied for schema private",
+}
+BARE = Role(arn="arn:role/x", trust=a.TRUST, policies=(a.policy(a.TOKEN, a.PULL, a.WRITE),))
+
+
+def foreign(**changes):
+    """A stack whose task definition names another team's secret for DB_PASSWORD."""
+    return a.stack(
+        main=a.definition(secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}), **changes
+    )
+
+
+DENIED = never_started(
+    "ResourceInitializationError: unable to pull secrets: AccessDenied",
+    main=foreign().newest.value,
+)
+TWO_SECRETS = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "KEY": OTHER_SECRET})
+OTHER_IMAGE = a.definition(image=a.IMAGE.replace("careapp/hello-ecs", "team-b/app"))
+WRONG = {"DB_HOST": "other.example", "DB_PORT": "5433", "DB_NAME": "other", "DB_USER": "root"}
+VARIANTS = {
+    "nothing: the database is back": said(LOST, FOUND),
+    "app-database-away: away again": said(LOST, FOUND, LOST),
+    "nothing: migrated at last": said(UNMIGRATED, MIGRATED),
+    "app-cannot-migrate: with its consequences": said(UNMIGRATED, LOST, *UNAVAILABLE),
+    "app-requests-fail: all of three": said(*FAILS),
+    "app-requests-failed: two": said(*FAILS[:2]),
+    "app-requests-fail: the newest": said(*[asked("/", 200)] * 50, *UNAVAILABLE),
+    "nothing: recovered": said(*[asked("/", 500)] * 50, asked("/", 200)),
+    "app-requests-failed: one among many": said(
+        *[asked("/", 200)] * 50, asked("/rare", 500), *[asked("/", 200)] * 50),
+    "app-requests-fail: one page of two": said(*[asked("/page", 500)] * 3, *[asked("/other", 200)] * 9),
+    "app-requests-fail: with queries": said(*(asked(f"/?n={number}", 500) for number in range(3))),
+    "nothing: not found": said(*[asked("/", 404)] * 9),
+    "app-requests-fail: another server's log": said(
+        *['10.0.0.1 - - [x] "GET / HTTP/1.1" 500 3 "-" "curl"'] * 3),
+    "app-raises: the page, too": said(*[RAISED, asked("/", 500)] * 3, page=a.page(500)),
+    "page-errors: raised": said(NO_VISIT, asked("/", 500), page=a.page(500, tries=3, database=500)),
+    "page-errors: redirects without end": a.stack(page=a.page(301, matcher="200-399", endless=True)),
+    "page-unavailable: before its requests": said(*UNAVAILABLE, page=a.page(503)),
+    "nothing: another deployment's log": a.stack(
+        tasks=(a.task(), a.task("c" * 32, started_by="ecs-svc/1", definition=a.OLD)),
+        logs=a.logs(a=[a.LISTENS], c=[LOST, UNMIGRATED, *FAILS])),
+    "app-requests-fail: the last two minutes": counted((4, 0), (2, 2), (1, 1)),
+    "app-requests-failed: some of a minute's": counted((4, 0), (4, 1)),
+    "app-requests-failed: too few": counted((2, 2)),
+    "nothing: minutes of success since": counted((4, 4), (3, 0), (0, 0)),
+    "nothing: minutes before the deployment": counted((9, 9), since=-600),
+    "nothing: minutes before the log's": counted((9, 9), lines=[asked("/", 200)]),
+    "app-too-many-connections: of others": full(101),
+    "app-too-many-connections: a bastion": full(101, settings=a.choices(bastionEnabled="true")),
+    "app-too-many-connections: exec": full(101, settings=a.choices(execEnabled="true")),
+    "app-too-many-connections: a larger pool": full(101, main=env(DB_POOL_SIZE="9", WEB_CONCURRENCY="2")),
+    "app-too-many-connections: a number that is not known": full(None),
+    "app-too-many-connections: many tasks": full(112, tasks=(a.task(), *MANY)),
+    "app-too-many-connections: a class that is not known": full(112, database=a.database(kind="db.z9.odd")),
+    # A task of the app in webapp/ opens 6; 2 are the doctor's own.
+    "nothing: as many connections as a pool": connections(8),
+    "connection-leak: one more than a pool": connections(9),
+    "nothing: as many connections as three pools": connections(20, tasks=3),
+    "connection-leak: one more than three pools": connections(21, tasks=3),
+    "tasks-die: just now": connections(14, other=scaled_in(-290)),
+    "tasks-die, connection-leak: a task that stopped before": connections(14, other=scaled_in(-310)),
+    "nothing: a larger pool": connections(13, main=WIDE_POOL),
+    "connection-leak: a larger pool": connections(14, main=WIDE_POOL),
+    "nothing: as many connections as a pool and a worker": connections(
+        6 + WORKER.sizes.other_connections, WORKER),
+    "connection-leak: one more than a pool and a worker": connections(
+        7 + WORKER.sizes.other_connections, WORKER),
+    "nothing: connections below 80 %": connections(NEARLY - 1, OTHER_APP),
+    "connections-near: of another app": connections(NEARLY, OTHER_APP),
+    "connections-near: of many tasks": connections(NEARLY, tasks=20),
+    "nothing: connections of a class that is not known": connections(NEARLY, OTHER_APP, database=ODD),
+    "nothing: connections that are not known": connections(None),
+    "app-too-many-connections: of another app, full": connections(110, OTHER_APP, **FULL_LOG),
+    "connections-near: nearly full": connections(110, OTHER_APP),
+    "app-too-many-connections: with a leak": connections(110, **FULL_LOG),
+    "nothing: the password of before an answer": said("connection timeout expired", FOUND),
+    "page-errors: a traceback of before an answer": said(*AFTER_A_FAULT, *FAILS, page=a.page(500)),
+    "page-waits-for-database: after another fault": said(
+        *AFTER_A_FAULT, *[SLOW, asked("/", 503)] * 3, page=a.page(503)),
+    "page-waits-for-database: psycopg's words": said(
+        "psycopg.errors.LockNotAvailable: canceling statement due to lock timeout", page=a.page(503)),
+    "page-unavailable: raised since a lock": said(SLOW, *OLD, page=a.page(503)),
+    "page-unavailable: an answer since a lock": said(SLOW, asked("/", 200), page=a.page(503)),
+    "page-waits-for-database: after a rollback": a.failing(
+        SCALED, rolled_back=True, logs=a.logs(b=[a.LISTENS], c=[a.LISTENS, *[SLOW, asked("/", 503)] * 3]),
+        page=a.page(503)),
+    "roll-out-going-on: a crash of another version": a.failing(OLD_CRASH, logs=a.logs(c=list(OLD))),
+    "cannot-place-tasks: an image": unable(IMAGE),
+    "roll-out-going-on: an event of 100 s before it": with_events(unable(IMAGE), a.event(IMAGE, -700)),
+    "roll-out-going-on: an event of days ago": with_events(unable(IMAGE), a.event(IMAGE, -3 * 24 * 3600)),
+    "too-few-tasks: steady since the event": with_events(
+        COMPLETED, a.event(STEADY, -200), a.event(IMAGE, -300)),
+    "cannot-place-tasks: since it was steady": with_events(
+        COMPLETED, a.event(IMAGE, -100), a.event(STEADY, -200)),
+    "rolled-back: events of another day": with_events(
+        a.failing(rolled_back=True), a.event("was unable to place a task. Reason: x", -90100)),
+    "roll-out-failed: the end of an earlier one": with_events(
+        a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))), a.event(FAILED, -100),
+        a.event("(deployment ecs-svc/0) deployment failed: alarm detected.", -9000)),
+    **{
+        f"roll-out-going-on: a failed deployment of {name}": a.stack(
+            service=a.service(
+                deployments=(
+                    a.deployment(rollout="IN_PROGRESS"),
+                    a.deployment(
+                        id="ecs-svc/1", status="ACTIVE", definition=definition, rollout="FAILED"
+                    ),
+                ),
+                running=0,
+            ),
+            targets=(),
+        )
+        for name, definition in (("another revision", a.OLD), ("an earlier try", a.NEW))
+    },
+    "database-certificate-out-of-time: expired": untrusted(
+        "[SSL] certificate verify failed: certificate has expired (_ssl.c:1000)"),
+    "database-certificate-out-of-time: not yet valid": untrusted(
+        "[SSL] certificate verify failed: certificate is not yet valid (_ssl.c:1000)"),
+    "database-certificate-out-of-time: by RDS's date": untrusted(UNTRUSTED, a.at(-60)),
+    "database-authority: of another authority": untrusted(UNTRUSTED, a.at(60)),
+    **{
+        where.format(name): now
+        for name, words in RIGHTS.items()
+        for where, now in lacks(words).items()
+    },
+    "app-cannot-migrate: in a schema as the database's user": said(
+        json.dumps(json.loads(UNMIGRATED) | {"reason": "permission denied for schema public"})),
+    "database-variables, crash: a right of the database's user": crashed(
+        *trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits"),
+        main=env(DB_USER=None)),
+    "app-wrong-password: of the database's user": said(REFUSED),
+    "app-wrong-password: of another user": said(REFUSED.replace("postgres", "app")),
+    "app-wrong-password: the page, too": a.stack(logs=a.logs(a=[REFUSED]), page=a.page(503)),
+    "database-away: the page, too": a.stack(database=a.database(status="stopped"), page=a.page(503)),
+    "subnets-full: beside the page": a.stack(
+        page=a.page(500), network=a.network(replace(a.network().subnets["private-1"], free=1))),
+    "database-secret: another that may be read": foreign(
+        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET)}, execution=BARE),
+    "database-secret: another that is missing": foreign(secrets={OTHER_SECRET: None}, execution=BARE),
+    "database-secret: another without the key": foreign(
+        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET, keys=frozenset({"pin"}))}, execution=BARE),
+    "database-secret: refused": foreign(logs=a.logs(a=[a.LISTENS, REFUSED])),
+    "database-secret: denied": DENIED,
+    "database-secret: denied, given up": replace(DENIED, service=Part(a.going("FAILED"))),
+    "task-role-cannot-read-secret: an ARN without its random end": a.stack(
+        main=env(DB_SECRET_ARN=a.SECRET[:-7])),
+    "execution-role-cannot-secret: of another team": a.stack(main=TWO_SECRETS),
+    "execution-role-cannot-pull: of another team": a.stack(main=OTHER_IMAGE),
+    "execution-role-cannot-secret: its own and another": a.stack(main=TWO_SECRETS, execution=BARE),
+    **{
+        f"database-address: {name}": a.stack(main=env(**{name: value}))
+        for name, value in WRONG.items()
+    },
+    **{
+        f"database-address: {name}, by the program": replace(
+            a.stack(main=env(**{name: WRONG[name]})), by_program=True
+        )
+        for name in ("DB_NAME", "DB_PORT")
+    },
+    "nothing: an app that needs no DB_HOST": a.stack(main=env(DB_HOST=None)),
+}  # fmt: skip

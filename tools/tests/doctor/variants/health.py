@@ -1,0 +1,142 @@
+"""Health checks that fail: by path, matcher, host, time, address and port, and those that were put right."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tools.snapshot.elb import Target
+from tools.snapshot.records import Part
+from tools.snapshot.task_logs import Line
+from tools.tests import stacks as a
+from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules
+
+NO_ANSWER = "Health checks failed"
+HELTH = {"settings": a.choices(healthPath="/helth"), "group": a.target_group(path="/helth")}
+ELSEWHERE = {
+    "gunicorn": ["[INFO] Listening at: http://127.0.0.1:3000 (7)"],
+    "JSON": ['{"message": "listening", "host": "127.0.0.1", "port": 3000}'],
+    "Flask": [" * Running on http://127.0.0.1:3000"],
+    "Uvicorn": ["INFO: Uvicorn running on http://127.0.0.1:3000 (Press CTRL+C to quit)"],
+    "Waitress": ["INFO:waitress:Serving on http://localhost:3000"],
+    "IPv6": ["Listening at: http://[::1]:3000 (7)"],
+    "another interface": ["Server listening on http://172.17.0.2:3000"],
+    "beside metrics": [
+        "Listening at: http://127.0.0.1:3000",
+        "metrics: listening on 0.0.0.0:9090",
+    ],
+    "two sockets against the app's words": [
+        "Listening at: http://127.0.0.1:3000,http://[::1]:3000 (7)",
+        '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
+    ],
+    "gunicorn in JSON against the app's words": [
+        '{"message": "Listening at: http://[::1]:3000 (7)", "logger": "gunicorn.error"}',
+        '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
+    ],
+}
+"""What an app says that listens where the load balancer cannot reach it."""
+HERE = {
+    "anywhere": ["Listening at: http://0.0.0.0:3000 (7)"],
+    "the task's address": ["Listening at: http://10.0.16.4:3000 (7)"],
+    "a name": ["Server listening on http://app.example.com:3000"],
+    "no address": ["Listening on port 3000"],
+    "all of Flask's": [
+        " * Running on all addresses (0.0.0.0)",
+        " * Running on http://127.0.0.1:3000",
+        " * Running on http://10.0.16.4:3000",
+    ],
+    "two sockets": ["Listening at: http://127.0.0.1:3000,http://0.0.0.0:3000 (7)"],
+}
+"""What an app says that listens on the task's address."""
+HOST_LINES = {
+    "Django": (400, "Invalid HTTP_HOST header: '10.0.16.4:3000'. You may need to add '10.0.16.4'"),
+    "Werkzeug": (400, "werkzeug.exceptions.SecurityError: 400: Host '10.0.16.4:3000' is not trusted."),
+    "Flask": (404, "UserWarning: Current server name '10.0.16.4' doesn't match configured server name"),
+}  # fmt: skip
+
+
+def answers(code, **changes):
+    return a.unhealthy(f"{FAILED_WITH}: [{code}]", **changes)
+
+
+def silent(lines=(a.LISTENS,), **changes):
+    return a.unhealthy(NO_ANSWER, lines=lines, **changes)
+
+
+def given_up(*lines):
+    """A stack that ECS has given up after a 404, and in which /health is asked for by now."""
+    running = a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),))
+    return a.failing(a.ended(ILL, code=0), service=running, logs=a.logs(b=list(lines)))
+
+
+def slow(**times):
+    """A start that is too slow, with these lines of the log at these seconds."""
+    lines = tuple(Line(a.at(at), text) for text, at in times.items())
+    return replace(SITUATIONS["slow-start"], logs=Part(replace(a.logs(), lines={"b" * 32: lines})))
+
+
+FORGOTTEN = replace(given_up(), tasks=Part(()))
+EARLIER = replace(FORGOTTEN.service.value.events[0], at=a.at(-700))
+ROLLED_BACK = a.failing(a.ended(ILL, code=143), rolled_back=True)
+UNCHECKED = {
+    arn: replace(each, health=None)
+    for arn, each in SITUATIONS["health-slow"].definitions.value.items()
+}
+MATCHER = a.failing(
+    a.ended(ILL, code=0),
+    service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [200]"),)),
+)
+LATE = Line(a.at(-570 + 90), a.LISTENS)
+OUT = {"targets": (Target(address="10.0.16.4", port=3000, state="draining"),)}
+VARIANTS = {
+    "health-slow: without a check of the container": replace(
+        SITUATIONS["health-slow"], definitions=Part(UNCHECKED)),
+    "health-slow: measured in the log": a.unhealthy("Request timed out", "Target.Timeout", [
+        a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}',
+        '{"message": "request", "path": "/reports", "duration_ms": 9100}']),
+    "health-needs-database: a rule keeps it away": answers(
+        503, network=rules(db_in=()), group=a.target_group(path="/health/db")),
+    "health-path-missing: a setting": answers(404, **HELTH),
+    "health-path-missing: a setting, given up": a.failing(
+        a.ended(ILL, code=0), service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
+        **HELTH),
+    "health-check-mended: by the app's log": given_up(
+        '{"message": "request", "path": "/helth", "status": 404}'),
+    "health-check-mended: by gunicorn's log": given_up(
+        '127.0.0.1 - - [x] "GET /helth HTTP/1.1" 404 21 "-" "ELB-HealthChecker/2.0"'),
+    "health-check-mended: the matcher": MATCHER,
+    "health-matcher: after the roll-out": replace(MATCHER, group=Part(a.target_group(matcher="204,301-302"))),
+    "health-path-missing: given up": given_up("nothing"),
+    "health-path-missing: tasks that ECS has forgotten": FORGOTTEN,
+    "roll-out-failed: events of an earlier roll-out": replace(
+        FORGOTTEN, service=Part(replace(FORGOTTEN.service.value, events=(EARLIER,)))),
+    "slow-start: rolled back": replace(
+        ROLLED_BACK, service=Part(replace(ROLLED_BACK.service.value, events=(a.failed_check(),)))),
+    "slow-start: measured": silent(logs=replace(a.logs(), lines={"a" * 32: (LATE,)})),
+    "slow-start: longer than a roll-out": replace(
+        SITUATIONS["slow-start"], settings=a.choices(rolloutTimeoutMinutes="10")),
+    "slow-start: a silent log": slow(**{"importing": -228, "loading the model": -225}),
+    "slow-start: errors before the last lines": silent(
+        ["ERROR: the cache is cold", *("]", "(see https://example.com/errors)") * 4],
+        tasks=(a.task(health="UNKNOWN"),)),
+    "slow-start: without a healthy container": silent(["Booting"], tasks=(a.task(health="UNKNOWN"),)),
+    "slow-start: the load balancer and the container's check": a.failing(
+        a.ended("Task failed container health checks", code=143), service=a.going(events=(a.failed_check(),))),
+    "port-mismatch: by the app's log": silent(["Listening at: http://0.0.0.0:8080 (7)"]),
+    "port-mismatch: a socket against the app's words": silent(
+        [
+            '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
+            "Listening at: http://0.0.0.0:8080 (7)"]),
+    **named("wrong-address", ELSEWHERE, silent),
+    **named("too-few-tasks, targets-unhealthy", HERE, silent),
+    **named("health-host", HOST_LINES, lambda each: answers(each[0], lines=[a.LISTENS, each[1]])),
+    "health-host: DJANGO_ALLOWED_HOSTS": answers(400, main=env(DJANGO_ALLOWED_HOSTS="www.example.com")),
+    "health-host: SERVER_NAME": answers(404, main=env(SERVER_NAME="www.example.com")),
+    "health-host: open hosts": answers(400, main=env(ALLOWED_HOSTS="*")),
+    "health-path-missing: ALLOWED_HOSTS": answers(404, main=env(ALLOWED_HOSTS="www.example.com")),
+    "health-forbidden: ALLOWED_HOSTS": answers(403, main=env(ALLOWED_HOSTS="www.example.com")),
+    "balancer-cannot-reach-task: a time-out": a.unhealthy(
+        "Request timed out", "Target.Timeout", network=rules(alb_out=())),
+    "target-deregistered: draining": a.stack(**OUT),
+    "too-few-tasks: a task that has just started": a.stack(tasks=(a.task(started=a.at(-20)),), targets=()),
+    "roll-out-going-on: not registered yet": a.stack(service=a.going(running=1), targets=()),
+}  # fmt: skip

@@ -1,0 +1,225 @@
+"""Security groups, network ACLs, routes, listeners and their rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+from tools.snapshot.elb import Certificate, Condition, Listener, Rule
+from tools.snapshot.vpc import Acl, AclEntry, Endpoint, Nat, Permission
+from tools.tests import stacks as a
+from tools.tests.doctor.situations import NO_ROUTE, crashed, named, rules
+
+ANYWHERE = IPv4Network("0.0.0.0/0")
+PRIVATE = IPv4Network("10.0.16.0/20")
+WIDE = (1024, 65535)
+
+
+def leading(kind, target, state="active"):
+    return a.subnet("private-1", "10.0.16.0/20", a.route(kind, target, state))
+
+
+def cut_off(private=None, **nat):
+    gateway = Nat(**{"id": "nat-1", "state": "available", "subnet": "public-1", **nat})
+    return a.stack(network=a.network(private, nats={"nat-1": gateway}))
+
+
+DOORS = tuple(
+    Endpoint(service=f"com.amazonaws.ap-northeast-1.{each}", state="available",
+             private_dns=True, subnets=("private-1",), groups=("sg-db",))
+    for each in ("ecr.api", "ecr.dkr", "logs", "secretsmanager")
+)  # fmt: skip
+OPEN_DOORS = a.groups(db_in=(a.permission(5432, ["sg-app"]), a.permission(443, ["sg-app"])))
+NO_NAME = "failed to resolve host 'db.example': [Errno -3] Temporary failure in name resolution"
+
+
+def entry(number, first=0, last=None, network=ANYWHERE, allow=True):
+    last = last or (first or 65535)
+    return AclEntry(number=number, allow=allow, network=network, first=first, last=last)
+
+
+OPEN = (entry(100),)
+
+
+def acl(ingress=OPEN, egress=OPEN, name="acl-1"):
+    return Acl(id=name, ingress=tuple(ingress), egress=tuple(egress))
+
+
+def with_acls(**acls):
+    """The healthy network, with ACLs by the first word of the subnet's name."""
+    made = a.network()
+    subnets = {
+        name: replace(each, acl=acls.get(name.partition("-")[0], acl(name="acl-default")))
+        for name, each in made.subnets.items()
+    }
+    return replace(made, subnets=subnets)
+
+
+DENIES = acl((entry(90, 3000, allow=False), entry(100)))
+FROM_AWS = with_acls(public=acl(ingress=(entry(100, 80), entry(110, *WIDE))))
+TO_CLIENTS = acl(egress=(entry(100, 3000), entry(110, 443), entry(120, *WIDE, network=PRIVATE)))
+
+HALVES = tuple(IPv4Network(each) for each in ("198.51.100.0/25", "198.51.100.128/25"))
+SOME = {"allowedCidrs": "198.51.100.0/24,203.0.113.7,pl-01234567"}
+ONE = IPv4Network("203.0.113.7")
+
+
+def let_in(*permissions, balancer=None, **settings):
+    """A load balancer with these inbound rules."""
+    net = a.network(groups=a.groups(alb_in=permissions))
+    return a.stack(a.choices(**settings), network=net, balancer=balancer or a.balancer())
+
+
+def on_80(*networks, lists=(), groups=()):
+    return replace(a.permission(80, groups, networks), prefix_lists=tuple(lists))
+
+
+EVERYTHING = Permission(protocol="-1", networks=(ANYWHERE,))
+RIGHT = on_80(*HALVES, ONE, lists=["pl-01234567"])
+[HTTP] = a.balancer().listeners
+TWO_LISTENERS = a.balancer(listeners=(HTTP, replace(HTTP, arn="other", port=443)))
+
+OURS, DEFAULT = HTTP.rules
+PAGE = ("path-pattern", ("/*",))
+OFFICE = (PAGE, ("source-ip", ("203.0.113.0/24",)))
+CERTIFICATE = "arn:aws:acm:ap-northeast-1:123456789012:certificate/0a"
+DOMAIN = a.choices(domainName="app.example.com", hostedZoneId="Z1")
+OWN_CERTIFICATE = a.choices(certificateArn=CERTIFICATE)
+
+
+def rule(number, *conditions, action="fixed-response", groups=()):
+    made = tuple(Condition(*each) for each in conditions)
+    return Rule(priority=str(number), action=action, groups=groups, conditions=made,
+                arn=f"arn:rule-{number}")  # fmt: skip
+
+
+def ours(number, *conditions):
+    return rule(number, *conditions, action="forward", groups=(a.GROUP_ARN,))
+
+
+def listening(*rules, settings=None):
+    # Whatever the settings are, users open the one listener.
+    return replace(a.stack(settings, balancer=a.entrance(*rules)), output_url="http://page")
+
+
+IN_FRONT = {
+    "every path": rule(1, PAGE),
+    "no condition": rule(1),
+    "a redirect": rule(1, PAGE, action="redirect"),
+    "another target group": rule(1, PAGE, action="forward", groups=("arn:elsewhere",)),
+    "two paths": rule(99, ("path-pattern", ("/x", "/"))),
+    "the page's host": rule(1, ("host-header", ("*.EXAMPLE",))),
+    "two methods": rule(1, ("http-request-method", ("GET", "HEAD")), PAGE),
+    "every address": rule(1, ("source-ip", ("10.0.0.0/8", "0.0.0.0/0"))),
+}
+HARMLESS = {
+    "behind ours": rule(101, PAGE),
+    "other paths": rule(1, ("path-pattern", ("/api/*", "/?"))),
+    "brackets, which are no pattern": rule(1, ("path-pattern", ("/[a-z]*", "[/]"))),
+    "another host": rule(1, ("host-header", ("other.example",))),
+    "a header": rule(1, PAGE, ("http-header", ("yes",))),
+    "a query": rule(1, ("query-string", ("off=1",))),
+    "another method": rule(1, ("http-request-method", ("POST",))),
+    "some addresses": rule(1, ("source-ip", ("203.0.113.0/24",))),
+    "a regular expression": rule(1, ("regex", ("^/.*$",))),
+    "a condition that is not known": rule(1, ("what ELB invents next", ("*",))),
+    "ours with another number": ours(1, PAGE),
+}
+NOT_THE_PAGE = {
+    "another path": ours(100, ("path-pattern", ("/api/*",))),
+    "a header": ours(100, PAGE, ("http-header", ("secret",))),
+    "another host": ours(100, PAGE, ("host-header", ("other.example",))),
+}
+
+
+def https(*rules, open_=(80, 443), **changes):
+    """A listener that serves by HTTPS, beside one that leads there."""
+    redirect = Rule(priority="default", action="redirect")
+    http = Listener(arn="http", port=80, protocol="HTTP", rules=(redirect,))
+    secure = Listener(arn="https", port=443, protocol="HTTPS", rules=rules, **changes)
+    groups = a.groups(alb_in=tuple(a.permission(port, networks=a.ANYWHERE) for port in open_))
+    return a.stack(balancer=a.balancer(listeners=(http, secure)), network=a.network(groups=groups))
+
+
+HOSTS = {each: ("host-header", (each,)) for each in ("app.example.com", "*.example.com")}
+BAD = ("EXPIRED", "FAILED", "PENDING_VALIDATION")
+
+
+def certified(status):
+    return https(OURS, DEFAULT, certificate=Certificate(CERTIFICATE, status))
+
+
+ON_8080 = a.network(groups=a.groups(alb_in=(a.permission(8080, networks=a.ANYWHERE),)))
+VARIANTS = {
+    "balancer-cannot-reach-task: no inbound rule": a.stack(network=rules(app_in=())),
+    "task-https-closed: no outbound rule": a.stack(network=rules(app_out=())),
+    "task-cannot-reach-database: the app times out": crashed(
+        "connection timeout expired", network=rules(db_in=())),
+    "task-cannot-reach-aws: no route": cut_off(NO_ROUTE),
+    "task-cannot-reach-aws: a black hole": cut_off(leading("nat", "nat-1", "blackhole")),
+    "task-cannot-reach-aws: no such NAT gateway": cut_off(leading("nat", "nat-9")),
+    "task-cannot-reach-aws: an internet gateway": cut_off(leading("igw", "igw-1")),
+    "task-cannot-reach-aws: a failed NAT gateway": cut_off(state="failed"),
+    "task-cannot-reach-aws: a NAT gateway of the database's": cut_off(subnet="database-1"),
+    "task-cannot-reach-aws: a NAT gateway of its own subnet": cut_off(subnet="private-1"),
+    "nothing: a public address": a.stack(
+        network=a.network(leading("igw", "igw-1")), service=a.service(public_ip=True)),
+    "nothing: endpoints in place of a NAT gateway": a.stack(
+        network=a.network(NO_ROUTE, endpoints=DOORS, groups=OPEN_DOORS)),
+    "task-cannot-reach-aws: an endpoint too few": a.stack(
+        network=a.network(NO_ROUTE, endpoints=DOORS[1:], groups=OPEN_DOORS)),
+    "vpc-without-dns: stage 1": a.stage1(network=a.network(dns=False)),
+    "vpc-without-dns: the app's log": a.stack(network=a.network(dns=False), logs=a.logs(a=[NO_NAME])),
+    "balancer-cannot-reach-task: a network ACL": a.stack(network=with_acls(private=DENIES)),
+    "balancer-cannot-reach-task: a rule and an ACL": a.stack(
+        network=replace(with_acls(private=DENIES), groups=a.groups(app_in=()))),
+    "task-cannot-reach-database: an ACL in both directions": a.stack(network=with_acls(database=acl((), ()))),
+    "task-cannot-reach-aws: a network ACL": a.stack(network=FROM_AWS),
+    "task-cannot-reach-aws: a network ACL in stage 1": a.stage1(network=FROM_AWS),
+    "internet-cannot-reach-balancer: a network ACL": a.stack(network=with_acls(public=TO_CLIENTS)),
+    "balancer-lets-more-in: on two listeners": let_in(EVERYTHING, balancer=TWO_LISTENERS, **SOME),
+    "nothing: two halves of a network": let_in(RIGHT, **SOME),
+    "nothing: open to all": let_in(on_80(ANYWHERE)),
+    "nothing: open to all, twice": let_in(on_80(ANYWHERE, lists=["pl-9"], groups=("sg-app",))),
+    "internet-cannot-reach-balancer: three of three": let_in(on_80(HALVES[0]), **SOME),
+    "balancer-lets-more-in: three rules": let_in(
+        RIGHT, EVERYTHING, on_80(lists=["pl-9"], groups=("sg-app",)), **SOME),
+    "balancer-lets-more-in: before others are missing": let_in(
+        on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME),
+    "balancer-lets-more-in, internet-cannot-reach-balancer: both": let_in(
+        on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME),
+    "balancer-lets-nobody-in: another port": let_in(a.permission(8080, networks=a.ANYWHERE)),
+    "balancer-lets-nobody-in: no address": let_in(a.permission(80)),
+    "internet-cannot-reach-balancer: a port that redirects": https(OURS, DEFAULT, open_=(443,)),
+    # In whatever order ELB lists them: the number counts.
+    **named("rule-in-the-way", IN_FRONT, lambda each: listening(OURS, each, DEFAULT)),
+    **named("nothing", HARMLESS, lambda each: listening(each, OURS, DEFAULT)),
+    **named("no-rule-forwards", NOT_THE_PAGE, lambda each: listening(each, DEFAULT)),
+    "rule-in-the-way, no-rule-forwards: a forward to no target group": listening(
+        rule(100, PAGE, action="forward"), DEFAULT),
+    "nothing: a rule for the office before another": listening(ours(1, *OFFICE), rule(2, PAGE), DEFAULT),
+    "nothing: a rule for the office": listening(ours(1, *OFFICE), DEFAULT),
+    "nothing: a default rule that forwards": listening(replace(OURS, priority="default", conditions=())),
+    "nothing: the declared domain": listening(ours(100, HOSTS["app.example.com"]), DEFAULT, settings=DOMAIN),
+    "no-rule-forwards: a domain that is not declared": listening(
+        ours(100, HOSTS["app.example.com"]), DEFAULT),
+    **named("nothing: ours for", HOSTS, lambda host: listening(
+        ours(100, host), DEFAULT, settings=OWN_CERTIFICATE)),
+    **named("nothing: another's for", HOSTS, lambda host: listening(
+        rule(1, host), OURS, DEFAULT, settings=OWN_CERTIFICATE)),
+    "nothing: HTTPS": https(OURS, DEFAULT),
+    "no-rule-forwards: HTTPS": https(DEFAULT),
+    **named("nothing: a certificate", {"issued": "ISSUED", "not read": ""}, certified),
+    **named("certificate-not-valid", {each: each for each in BAD}, certified),
+    "balancer-missing: stage 1": a.stage1(balancer=None),
+    "nothing: a load balancer that cannot be read": a.stack(balancer=a.DENIED),
+    "no-listener: no listener at all": a.stack(balancer=replace(a.balancer(), listeners=())),
+    "no-listener: another port, open": a.stack(
+        balancer=a.entrance(port=8080), page=a.page(0), network=ON_8080),
+    "rule-in-the-way: in stage 1": a.stage1(balancer=a.entrance(
+        rule("7", PAGE, action="redirect"), Rule(priority="default", action="fixed-response"))),
+    "rule-taken: another path": a.stage1(balancer=a.entrance(
+        rule("100", ("path-pattern", ("/other",)), action="redirect"),
+        Rule(priority="default", action="fixed-response"))),
+    "balancer-cut-off: in private subnets": a.stage1(balancer=a.balancer(subnets=("private-1",))),
+}  # fmt: skip

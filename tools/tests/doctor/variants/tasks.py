@@ -1,0 +1,303 @@
+"""Tasks that crash, do not start, were stopped or rolled back; their permissions, images and secrets."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from tools.snapshot.records import Alarmed, Part
+from tools.snapshot.task_inputs import Image, Role, Secret
+from tools.snapshot.task_logs import Line
+from tools.tests import stacks as a
+from tools.tests.doctor.situations import (
+    CRASHED,
+    EXITED,
+    INIT,
+    NO_ROUTE,
+    PROXY,
+    crashed,
+    never_started,
+    sidecar_exited,
+    trace,
+)
+
+PULLED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
+BLIND = a.stack(
+    tasks=(a.ended(f"{INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9"), a.task()),
+    rollback_reason=PULLED,
+)
+TRACE = (
+    "Traceback (most recent call last):",
+    '  File "/usr/local/lib/python3.13/site-packages/gunicorn/util.py", line 473, in import_app',
+    "    app = app(*args, **kwargs)",
+    '  File "/app/webapp/application.py", line 7, in <module>',
+    "    import pandas",
+    '  File "<frozen importlib._bootstrap>", line 1',
+    '  File "/usr/local/lib/python3.13/site-packages/numpy/__init__.py", line 1, in <module>',
+    "    raise",
+    "ModuleNotFoundError: No module named 'pandas'",
+)
+SYNTAX = (
+    "Traceback (most recent call last):",
+    '  File "/app/webapp/application.py", line 14, in <module>',
+    "    from webapp.pages import Pages",
+    '  File "/app/webapp/pages.py", line 12',
+    "    def home(self)",
+    "                  ^",
+    "SyntaxError: expected ':'",
+)
+TRACES = {
+    "crash-by-program: a syntax error": SYNTAX,
+    "crash-by-program: an import": (
+        *SYNTAX[:3],
+        "ImportError: cannot import name 'Pages' from 'webapp.pages' (/app/webapp/pages.py)",
+    ),
+    "crash: an error through a library": (
+        *SYNTAX[:2],
+        '  File "/opt/venv/lib/python3.13/site-packages/psycopg/connection.py", line 117, in connect',
+        "    raise last_ex",
+        'psycopg.errors.UndefinedColumn: column "x" does not exist',
+        "LINE 1: SELECT x",
+    ),
+    "crash: an error without words": (*SYNTAX[:3], "AssertionError"),
+}
+WORKER_CLASS = (
+    "Error: class uri 'asgii' invalid or not found: ",
+    "[Traceback (most recent call last):",
+    '  File "/opt/venv/lib/python3.13/site-packages/gunicorn/util.py", line 119, in load_class',
+    "ImportError: Entry point ('gunicorn.workers', 'asgii') not found",
+    "]",
+)
+"""As gunicorn 27 says it."""
+EXITS = {
+    "sidecar-exited": ((1, 0, True), (1, 137, False), (0, 0, True), (143, 143, True), (2, 1, True)),
+    "crash": ((0, 1, False), (143, 3, False)),
+    "process-ends": ((0, 0, False),),
+}
+"""By the container that exited first: the exit codes of a sidecar and of the app, and whether the app was told to."""
+CONTROL = "[2026-11-28 18:25:54 +0000] [7] [ERROR] Control server error: [Errno 30] Read-only file system: '/.gunicorn'"
+"""What gunicorn 27 says in every task whose root is read-only."""
+NO_CACHE = "[28/Nov/2026 18:25] PermissionError: [Errno 13] Permission denied: '/app/cache'"
+TERM = "[INFO] Handling signal: term"
+KILLED = "[ERROR] Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"
+FULL = "OutOfMemoryError: Container killed due to memory usage"
+GETS = (
+    '{"message": "database away", "error": "cannot read arn: An error occurred '
+    "(AccessDeniedException) when calling the GetSecretValue operation: User: arn:aws:sts::1:"
+    "assumed-role/task/1 is not authorized to perform: secretsmanager:GetSecretValue on "
+    'resource: arn because no identity-based policy allows it"}'
+)
+REFUSED = 'FATAL:  password authentication failed for user "postgres"'
+
+
+def as_json(lines):
+    """The app's own line with a traceback, and another one."""
+    return json.dumps({"message": "x", "traceback": "\n".join(lines)}), "bye"
+
+
+def leaking(deployed, killed):
+    """A worker of gunicorn that was killed in a service that is steady since then."""
+    service = a.service(deployments=(a.deployment(created=a.at(-9999), updated=a.at(deployed)),))
+    lines = (Line(a.at(killed), KILLED),)
+    return a.stack(service=service, logs=replace(a.logs(), lines={"a" * 32: lines}))
+
+
+def rolled_back(*messages, **changes):
+    """A version whose task was healthy was rolled back, with these events, the newest first."""
+    ended = a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=0)
+    undone = a.failing(ended, rolled_back=True)
+    events = tuple(
+        a.event(f"(deployment ecs-svc/2) deployment failed: {each}") for each in messages
+    )
+    service = a.service(
+        deployments=undone.service.value.deployments, definition=a.OLD, events=events
+    )
+    logs = a.logs(b=[a.LISTENS, *trace("AttributeError: no visit")])
+    return a.failing(ended, rolled_back=True, **{"service": service, "logs": logs, **changes})
+
+
+STOPPED, ALARMED = "stopped by StopServiceDeployment.", "alarm detected."
+TRIPPED = "tasks failed to start."
+NO_RIGHT = trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits")
+ALARM = "careapp-poc-deployment-errors"
+
+
+def canary(older):
+    """A canary whose tasks fail, over an older version or none."""
+    deployments = (
+        a.deployment(rollout="IN_PROGRESS", failed=9),
+        a.deployment(definition=a.OLD, status="ACTIVE"),
+    )
+    return a.stack(service=a.service(deployments=deployments[: 1 + older], strategy="CANARY"))
+
+
+def bare(*statements, boundary=None):
+    """An execution role with one policy."""
+    return Role(
+        arn="arn:role/x", trust=a.TRUST, policies=(a.policy(*statements),), boundary=boundary
+    )
+
+
+DENY = {"Effect": "Deny", "Action": "ecr:*", "Resource": a.ECR_ARN}
+SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")
+OTHER_IMAGE = a.definition(image=f"{a.IMAGE.partition('/')[0]}/other:1")
+
+
+def by_hand(rollout="COMPLETED", reason="Task stopped by user"):
+    """A service whose task a person stopped."""
+    task = a.ended(reason, stop="UserInitiated")
+    return a.stack(service=a.going(rollout), tasks=(task,), targets=())
+
+
+def start_failed(rollout="FAILED", **changes):
+    reason = INIT + "failed to validate logger args: log group does not exist"
+    return a.failing(a.ended(reason, stop="TaskFailedToStart"), service=a.going(rollout), **changes)
+
+
+def starved(cpu, memory, **settings):
+    """A task of this size that runs out of memory."""
+    declared = a.choices(taskCpu=str(cpu), taskMemory=str(memory), **settings)
+    task = a.ended(CRASHED, code=137, container=FULL)
+    return a.failing(task, main=a.definition(cpu=cpu, memory=memory), settings=declared)
+
+
+LARGE = {"databaseInstanceClass": "db.m7g.large"}
+"""For the connections of so many workers."""
+DIED = a.ended(CRASHED, name="d" * 32, code=137, container=FULL)
+INTERRUPTED = [
+    a.ended("Your Spot Task was interrupted.", name=each * 32, stop="SpotInterruption")
+    for each in "bc"
+]
+NEW_BESIDE_OLD = {
+    "service": a.service(
+        deployments=(
+            a.deployment(rollout="IN_PROGRESS", running=0, failed=1),
+            a.deployment(id="ecs-svc/1", status="ACTIVE", definition=a.OLD),
+        )
+    ),
+    "tasks": (
+        a.ended(CRASHED, code=1, stop=EXITED),
+        a.task(definition=a.OLD, started_by="ecs-svc/1"),
+    ),
+}
+VARIANTS = {
+    **{
+        f"{first}: sidecar {sidecar}, app {app}{', after SIGTERM' if told else ''}": sidecar_exited(
+            sidecar, app, *[TERM] * told
+        )
+        for first, exits in EXITS.items()
+        for sidecar, app, told in exits
+    },
+    "crash-by-program: behind gunicorn's control socket": crashed(CONTROL, *SYNTAX),
+    "crash-by-program: behind what the version before writes, too": crashed(
+        *(NO_CACHE, *SYNTAX), serving=[NO_CACHE]),
+    "crash-permission: what the version before does not write": crashed(
+        *(NO_CACHE, *SYNTAX), serving=["another line"]),
+    "crash-wrong-password: of the version before, too": crashed(REFUSED, serving=[REFUSED]),
+    "crash: exit 0 with an error in its log": crashed("ERROR: no broker", code=0),
+    "crash: exit 3 of a shell script": crashed("no configuration", code=3),
+    "crash: exit 3 of gunicorn": crashed("[7] [ERROR] Reason: Worker failed to boot.", code=3),
+    "crash-by-program: a type error": crashed(*trace("TypeError: create() takes 0 arguments")),
+    "image-architecture: exec format error": crashed("exec /usr/bin/python: exec format error", code=255),
+    "image-architecture: the task's processor": a.stack(main=a.definition(architecture="ARM64")),
+    "image-architecture: the program's processor": replace(
+        a.stack(main=a.definition(architecture="ARM64")), by_program=True),
+    "crash-variable-missing: rolled back": crashed("KeyError: 'DB_HOST'", rolled_back=True),
+    "crash-variable-missing: the old version serves on": a.stack(
+        **NEW_BESIDE_OLD, logs=a.logs(b=["KeyError: 'DB_HOST'"])),
+    "task-start-mended: rolled back to the same revision": BLIND,
+    "task-start-mended, rolled-back: to the same revision": BLIND,
+    "nothing: a task of before the last deployment": replace(BLIND, rollback_reason=Part("")),
+    "crash-module-missing: a traceback in one line of JSON": crashed(*as_json(TRACE)),
+    "crash-module-missing: cut off by later lines": crashed(*TRACE, *"abcdefgh"),
+    "crash-module-missing: a traceback of a library": crashed(*TRACE[:3], TRACE[-1]),
+    "crash-module-missing: a traceback": crashed(*TRACE),
+    **{name: crashed(*lines) for name, lines in TRACES.items()},
+    **{f"{name} in JSON": crashed(*as_json(lines)) for name, lines in TRACES.items()},
+    **{f"crash: ended by signal {code - 128}": crashed("x", code=code) for code in (138, 139, 143)},
+    "crash: refused": crashed(*trace("ConnectionRefusedError: [Errno 111] Connection refused")),
+    "crash: a cache that times out": crashed(*trace("TimeoutError: the cache does not answer")),
+    "crash-worker-class: its traceback": crashed(*WORKER_CLASS),
+    "task-cannot-reach-aws: ECS's words": never_started(
+        f"{INIT}There is a connection issue between the task and AWS Secrets Manager.",
+        network=a.network(NO_ROUTE)),
+    "secret-key-missing: keys that cannot be read": never_started(
+        f"{INIT}retrieved secret from Secrets Manager did not contain json key password",
+        secrets={a.SECRET: Secret(arn=a.SECRET)}),
+    "secret-key-missing: RDS's own": a.stack(
+        secrets={a.SECRET: Secret(arn=a.SECRET, managed="rds", keys=frozenset({"username"}))}),
+    "secret-missing: marked for deletion": a.stack(secrets={a.SECRET: Secret(arn=a.SECRET, deleted=a.NOW)}),
+    "nothing: a failure before the service was steady": a.stack(
+        tasks=(
+            a.task(),
+            # It drained meanwhile.
+            a.ended(CRASHED, code=1, stop=EXITED, stopping=a.at(-510), stopped=a.at(-490)),
+        )
+    ),
+    "nothing: tasks that ECS or a person ended": a.stack(
+        tasks=(
+            a.task(), a.ended("Scaling activity initiated by (deployment ecs-svc/2)"),
+            a.ended("bye", name="d" * 32, stop="UserInitiated"),
+            a.ended(
+                "Service web: ECS is performing maintenance on the underlying infrastructure hosting the task.",
+                name="e" * 32))),
+    "task-role-cannot-read-secret: the app was refused": a.stack(
+        task_role=a.role(a.TOKEN), logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
+    "app-wrong-password: a task role that may read": a.stack(logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
+    "process-ends: a sidecar that is not essential": sidecar_exited(1, 0, sidecar=replace(PROXY, essential=False)),
+    "out-of-memory: no answer in time": a.unhealthy(
+        "Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
+    "out-of-memory: no answer": a.unhealthy("Health checks failed", lines=["Booting worker", KILLED]),
+    "out-of-memory: stopped by its own check": a.failing(
+        a.ended("Task failed container health checks", code=0), logs=a.logs(b=[a.LISTENS, KILLED])),
+    "health-slow: gunicorn kills a slow worker": a.unhealthy(
+        "Request timed out", lines=[a.LISTENS, "[CRITICAL] WORKER TIMEOUT (pid:7)", KILLED]),
+    "out-of-memory: the smallest task": starved(256, 512),
+    "out-of-memory: more than its CPU takes": starved(256, 2048),
+    "fargate-quota-small, out-of-memory: 8 vCPU": starved(8192, 61440, **LARGE),
+    "fargate-quota-small, out-of-memory: the largest task": starved(32768, 249856, **LARGE),
+    "nothing: killed before the service was steady": leaking(-500, -559),
+    "workers-die: killed since": leaking(-500, -60),
+    "nothing: killed more than an hour ago": leaking(-9000, -3700),
+    "tasks-die: out of memory": a.stack(tasks=(a.task(), DIED)),
+    "nothing: out of memory before the deployment": a.stack(
+        tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))),
+    "tasks-die: beside an interruption": a.stack(
+        tasks=(a.task(), INTERRUPTED[0], a.ended(CRASHED, name="d" * 32, code=1))),
+    "spot-interrupted: twice": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
+    "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
+    "rolled-back: stopped": rolled_back(STOPPED),
+    "rolled-back: for a missing right": rolled_back(STOPPED, logs=a.logs(b=[a.LISTENS, *NO_RIGHT])),
+    "rolled-back: by the circuit breaker": rolled_back(TRIPPED, ALARMED),
+    "rolled-back: without events": rolled_back(),
+    "rolled-back: by an alarm of the old version": rolled_back(ALARMED, ended_by=Alarmed((ALARM,), True)),
+    "roll-out-going-on: a canary over an older version": canary(True),
+    "roll-out-going-on: a canary alone": canary(False),
+    "execution-role-cannot-pull: no token": a.stack(execution=bare(a.PULL, a.WRITE, a.READ)),
+    "execution-role-cannot-secret: other rights": a.stack(execution=bare(a.TOKEN, a.PULL, a.WRITE)),
+    "execution-role-cannot-pull: a refusal": a.stack(execution=bare(a.TOKEN, a.WRITE, a.READ, DENY)),
+    "execution-role-cannot-secret: a boundary": a.stack(
+        execution=bare(a.TOKEN, a.PULL, a.WRITE, a.READ, boundary=a.policy(a.TOKEN, a.PULL, a.WRITE))),
+    "execution-role-cannot-log: a refusal of another": a.stack(execution=bare(a.TOKEN, a.READ, DENY)),
+    "execution-role-missing: after the roll-out": a.stack(
+        service=a.going("FAILED"), targets=(), execution=None),
+    "execution-role-not-trusted: after the roll-out": a.stack(
+        service=a.going("FAILED"), targets=(), execution=a.role(trust={"Statement": []})),
+    "execution-role-missing: none is named": a.stack(main=a.definition(execution_role=""), execution=None),
+    "secret-missing: after the roll-out": a.stack(
+        service=a.going("FAILED"), targets=(), secrets={a.SECRET: None}),
+    "image-missing: no repository": a.stack(image=None),
+    "image-missing: another repository": a.stack(image=None, main=OTHER_IMAGE),
+    "image-missing: another repository, emptied": a.stack(
+        image=Image(repository="other", present=False), main=OTHER_IMAGE),
+    "stopped-by-hand: after the roll-out": by_hand(),
+    "stopped-by-hand: during the roll-out": by_hand("IN_PROGRESS"),
+    "stopped-by-hand: with a reason": by_hand(reason="maintenance of the rack"),
+    "nothing: stopped by hand and replaced": a.stack(
+        tasks=(a.task(), a.ended("Task stopped by user", stop="UserInitiated"))),
+    "task-start-mended: a log group that was put right": start_failed(),
+    "task-cannot-start: while ECS tries": start_failed("IN_PROGRESS"),
+    "execution-role-cannot-log: while ECS has given up": start_failed(
+        execution=a.role(a.TOKEN, a.PULL, a.READ)),
+    "task-cannot-start: a role that cannot be read": start_failed(execution=a.DENIED),
+}  # fmt: skip

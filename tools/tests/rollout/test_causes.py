@@ -1,0 +1,129 @@
+"""The doctor's word at the end of a roll-out that runs: a cause makes it red, all else is told."""
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tools.aws.errors import AwsProblem
+from tools.doctor.diagnose import judge
+from tools.doctor.screen import plain
+from tools.i18n import t
+from tools.rollout import gate as gate_loop
+from tools.rollout.look import Reader
+from tools.snapshot.deletions import Deletion
+from tools.snapshot.rds import Pause
+from tools.snapshot.records import Part
+from tools.tests import said
+from tools.tests import stacks as a
+from tools.tests.conftest import Told
+from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.rollout.rollout_answers import EXPECTED
+
+UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
+WELL, WARMING = a.stack(), a.stack(page=a.page(503))
+FAILING, STOPPED = a.stack(page=a.page(500)), a.database(status="stopped")
+CLOSED = a.stack(network=a.network(groups=a.groups(db_in=())))
+WITHOUT_DATABASE = replace(SITUATIONS["app-database-away"], page=Part(a.page(503)))
+DIED = [a.ended("Essential container in task exited", name * 32, code=1) for name in "bc"]
+PAUSED = a.stack(
+    service=a.service(desired=0, running=0), database=replace(STOPPED, pause=Pause(a.NOW)), page=None
+)  # fmt: skip
+LOGIN = a.page(302, leads_to="https://login.example.com/")
+ENGLISH = a.page(ended_at="http://careapp-poc-alb.example/en/")
+
+
+@pytest.fixture
+def gate(monkeypatch):
+    """Asks the gate for causes while the doctor sees one snapshot after the other; the screen, and what is told."""
+    monkeypatch.setenv("CAREAPP_POLL_SECONDS", "0.001")
+
+    def found(*snapshots, counts=(1,), gone=(), warm_up=0.05):
+        looks, log = list(snapshots), Told()
+        monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", warm_up)
+
+        def diagnose():
+            return judge(looks.pop(0) if len(looks) > 1 else looks[0])
+
+        screen = asyncio.run(gate_loop.causes(diagnose, log, counts, gone))
+        return screen, [*log.lastings, *(f"warning: {each}" for each in log.warnings)]
+
+    return found
+
+
+def test_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    here = replace(EXPECTED, definition=stack.definition)
+    reader = Reader.of(stack.session, a.choices(healthMatcher="204"), here)
+    assert "health-check-drifted" in {each.id for each in reader.diagnose().findings}
+    assert "The diagnosis itself failed" not in gate_loop._diagnosis(reader)
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_causes_that_block_are_red(gate, name):
+    found = judge(SITUATIONS[name])
+    red = any(each.facts.blocks for each in found.causes)
+    assert gate(SITUATIONS[name])[0] == (plain(found) if red else "")
+
+
+GREEN = {
+    "page": [WELL],
+    "page and health": [a.stack(page=a.page(database=500))],
+    "page elsewhere": [a.stack(page=ENGLISH)],
+    "page with a login": [a.stack(page=LOGIN)],
+    "page not requested": [a.stack(page=None)],
+    "page out of reach": [a.stack(page=UNREACHABLE)],
+    "page warms up": [*[WARMING] * 5, WELL],
+    "page finds its database": [*[WITHOUT_DATABASE] * 5, WELL],
+    "page works, and a third look would fail": [WARMING, WELL, FAILING],
+    "tasks died before": [a.stack(tasks=(a.task(), *DIED))],
+    "a cause that is not seen again": [CLOSED, WELL],
+    "parts not read": [
+        a.stack(database=a.DENIED, execution=UNREACHABLE, image=UNREACHABLE, quota=a.DENIED)
+    ],
+    "parts not read that are not essential": [a.stack(quota=a.DENIED, alarms=a.DENIED)],
+    "paused": [PAUSED],
+    "a warning with its fix": [SITUATIONS["task-role-cannot-read-secret"]],
+    "no task, as the stack file says": [SITUATIONS["scaled-to-zero"]],
+}
+
+
+def test_what_leaves_it_green_is_told(gate):
+    def told(name):
+        counts = (0,) if "as the stack file says" in name else (1,)
+        screen, lines = gate(*GREEN[name], counts=counts, warm_up=60)
+        assert screen == "", name
+        return "\n".join(lines)
+
+    said.check(Path(__file__).parent / "green.txt", {each: partial(told, each) for each in GREEN})
+
+
+@pytest.mark.parametrize(
+    ("looks", "warm_up", "cause"),
+    [
+        ([CLOSED, CLOSED], 0, "[cause] The tasks cannot reach the database"),
+        ([FAILING, FAILING, WELL], 0, "1. [cause] The page / answers with error 500"),
+        ([WARMING], 0.05, "1. [cause] The page / answers with error 503"),
+        # A 503 with a deeper cause has no time to warm up.
+        ([a.stack(page=a.page(503), database=STOPPED)] * 2 + [WELL], 60, "[cause] The database is stopped"),
+        ([SITUATIONS["scaled-to-zero"]], 0, "[cause] The service is set to run no task"),
+    ],
+)  # fmt: skip
+def test_cause_that_two_diagnoses_show_is_red(gate, looks, warm_up, cause):
+    assert cause in gate(*looks, counts=(1, 2), warm_up=warm_up)[0]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "warnings"),
+    [
+        ((), 1),
+        (("ec2/route:Route",), 1),
+        (("ec2/route:Route", "vpc/securityGroupIngressRule:SecurityGroupIngressRule"), 0),
+    ],
+)
+def test_rule_that_this_update_deletes_is_no_warning(gate, kinds, warnings):
+    gone = [Deletion(f"aws:{kind}", "old", {}) for kind in kinds]
+    screen, lines = gate(SITUATIONS["balancer-lets-more-in"], gone=gone)
+    assert (screen, sum(each.startswith("warning: ") for each in lines)) == ("", warnings)

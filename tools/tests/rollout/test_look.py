@@ -1,0 +1,158 @@
+"""One look at a roll-out: what is asked of ECS and the load balancer, and what it shows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tools.aws.errors import AwsProblem
+from tools.i18n import verbatim
+from tools.rollout.look import is_deregistered, look
+from tools.snapshot.records import Traffic
+from tools.tests.rollout import rollout_answers as answers
+from tools.tests.rollout.judge_rows import MAIL, lasted
+from tools.tests.rollout.rollout_answers import (
+    EXPECTED,
+    NEW,
+    NEWER,
+    NO_SERVICE,
+    OLD,
+    Account,
+    deployment,
+    service,
+)
+
+NAMES = EXPECTED.names
+GOOD = service(deployment(NEW, "COMPLETED"))
+WHERE = {"cluster": NAMES.cluster, "serviceName": NAMES.service}
+DENIED = AwsProblem("denied", verbatim("You may not."), verbatim("Ask."), "AccessDenied")
+NO_CLUSTER = AwsProblem("missing", verbatim("No cluster."), verbatim("Check the name."))
+
+
+def test_look_asks_for_the_service_its_tasks_by_page_and_targets():
+    account = Account(GOOD)
+    assert look(account, EXPECTED) == answers.all_well()
+    assert account.calls == [
+        ("describe_services", {"cluster": NAMES.cluster, "services": [NAMES.service]}),
+        ("list_tasks", {"desiredStatus": "RUNNING", **WHERE}),
+        ("list_tasks", {"desiredStatus": "STOPPED", **WHERE}),
+        ("describe_tasks", {"cluster": NAMES.cluster, "tasks": ["arn:task/1", "arn:task/2"]}),
+        ("describe_target_health", {"TargetGroupArn": EXPECTED.target_group}),
+        ("list_service_deployments", {"cluster": NAMES.cluster, "service": NAMES.service}),
+    ]
+
+
+def test_look_at_a_worker_asks_for_no_target():
+    mine = deployment(MAIL.definition, "COMPLETED", runningCount=1, desiredCount=1)
+    account = Account(service(mine, desired=1), describe_tasks={"tasks": [lasted(60)]})
+    seen = look(account, MAIL)
+    assert account.asked("describe_services")[0]["services"] == [MAIL.names.service]
+    assert account.asked("describe_target_health") == []
+    assert (seen.process, seen.at is None, len(seen.tasks)) == ("mail", False, 1)
+
+
+def test_look_asks_for_more_tasks_than_one_call_takes_in_parts():
+    account = Account(GOOD, pages=[[f"arn:task/{number}" for number in range(230)]])
+    assert len(look(account, EXPECTED).tasks) == 230
+    parts = [params["tasks"] for params in account.asked("describe_tasks")]
+    assert [len(part) for part in parts] == [100, 100, 30]
+
+
+UNDONE, GOES = "ROLLBACK_SUCCESSFUL", "SUCCESSFUL"
+
+
+def history(*pages):
+    """An account whose service has had these deployments, a page after the other; the newest last."""
+
+    def listed(params):
+        number = int(params.get("nextToken", 0))
+        rows = [
+            {"status": status, "targetServiceRevisionArn": revision, "statusReason": f"{status}!",
+             "createdAt": answers.NOON + timedelta(days=10 * number + day)}
+            for day, (status, revision) in enumerate(pages[number])
+        ]  # fmt: skip
+        more = {"nextToken": str(number + 1)} if number + 1 < len(pages) else {}
+        return {"serviceDeployments": rows, **more}
+
+    def revision(params):
+        return {"serviceRevisions": [{"taskDefinition": params["serviceRevisionArns"][0]}]}
+
+    return Account(GOOD, list_service_deployments=listed, describe_service_revisions=revision)
+
+
+@pytest.mark.parametrize(
+    ("pages", "undone"),
+    [
+        ([[]], ""),
+        ([[(GOES, NEW)]], ""),
+        ([[(GOES, NEW), (UNDONE, NEW)]], f"{UNDONE}!"),
+        ([[("STOPPED", NEW)]], "STOPPED!"),
+        ([[(UNDONE, NEW), (GOES, NEW)]], ""),
+        ([[(UNDONE, NEW)], [(GOES, NEW)]], ""),
+        ([[(GOES, NEW)], [("ROLLBACK_FAILED", NEW)]], "ROLLBACK_FAILED!"),
+        ([[(UNDONE, NEWER)]], ""),
+    ],
+)
+def test_newest_deployment_tells_of_a_rollback_to_the_same_revision(pages, undone):
+    assert look(history(*pages), EXPECTED).rollback_reason == undone
+
+
+def test_roll_out_that_goes_on_needs_no_history():
+    account = Account(service(deployment(NEW, "IN_PROGRESS")))
+    assert look(account, EXPECTED).rollback_reason == ""
+    assert account.asked("list_service_deployments") == []
+
+
+@pytest.mark.parametrize("answer", [None, GOOD | {"status": "DRAINING"}, NO_CLUSTER])
+def test_service_that_is_not_there_or_goes_is_none(answer):
+    assert look(Account(answer), EXPECTED) == NO_SERVICE
+
+
+def test_service_that_cannot_be_asked_for_is_not_a_missing_one():
+    with pytest.raises(AwsProblem, match="You may not"):
+        look(Account(DENIED), EXPECTED)
+
+
+SECOND = EXPECTED.target_group.replace("-tg/1", "-tg2/2")
+BALANCER = {
+    "targetGroupArn": EXPECTED.target_group,
+    "containerName": "app",
+    "containerPort": 3000,
+    "advancedConfiguration": {"alternateTargetGroupArn": SECOND},
+}
+CANARY = {"loadBalancers": [BALANCER], "deploymentConfiguration": {"strategy": "CANARY"}}
+BOTH = [deployment(NEW, "IN_PROGRESS"), deployment(OLD, "COMPLETED", primary=False)]
+TEN = Traffic(stage="PRODUCTION_TRAFFIC_SHIFT", percent=10.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "share"), [("IN_PROGRESS", TEN), ("ROLLBACK_IN_PROGRESS", None)]
+)
+def test_look_at_a_canary_reads_both_target_groups_and_its_share(status, share):
+    row = {
+        "serviceDeploymentArn": "arn:deployment",
+        "status": status,
+        "createdAt": 1,
+        "lifecycleStage": TEN.stage,
+        "targetServiceRevision": {"requestedProductionTrafficWeight": TEN.percent},
+        "sourceServiceRevisions": [{"arn": "arn:before"}],
+    }
+    described = {"serviceDeployments": [row]}
+    account = Account(
+        service(*BOTH, **CANARY),
+        list_service_deployments=described,
+        describe_service_deployments=described,
+    )
+    assert look(account, EXPECTED).service.traffic == share
+    groups = [each["TargetGroupArn"] for each in account.asked("describe_target_health")]
+    assert groups == [EXPECTED.target_group, SECOND]
+
+
+@pytest.mark.parametrize(
+    ("status", "gone"), [("ACTIVE", False), ("INACTIVE", True), ("DELETE_IN_PROGRESS", True)]
+)
+def test_revision_that_is_not_active_is_deregistered(status, gone):
+    account = Account(None, describe_task_definition={"taskDefinition": {"status": status}})
+    assert is_deregistered(account, NEW) is gone
+    assert account.asked("describe_task_definition") == [{"taskDefinition": NEW}]

@@ -1,0 +1,191 @@
+"""What the screens say of stacks: ``python -m tools.tests.watch.screens`` writes screens.txt anew.
+
+In English where it is UTC, and in Japanese where it is Tokyo's time; an event that is marked as bad begins with "!".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from tools import screen
+from tools.diagnosis.case import Case
+from tools.doctor.diagnose import judge
+from tools.doctor.screen import as_dict, plain
+from tools.i18n import in_language, verbatim
+from tools.pause import commands as pause_screen
+from tools.rehearsal.page import state as page
+from tools.rollout.say import Reporter
+from tools.rollout.verdict import Outcome, Verdict
+from tools.snapshot import ecs
+from tools.snapshot.rds import Pause
+from tools.snapshot.records import Event
+from tools.snapshot.task_logs import Line
+from tools.tests import stacks as a
+from tools.tests.conftest import NAMES, Told
+from tools.tests.doctor import job_runs
+from tools.tests.doctor.recorded import clock, read, write
+from tools.tests.doctor.situations import CRASHED, SITUATIONS, rules
+from tools.tests.doctor.variants import VARIANTS
+from tools.tests.rollout import rollout_answers as gate
+from tools.tests.snapshot.test_records import Answering
+from tools.waiting import Shown
+from tools.watch import events as timeline_screen
+from tools.watch import status as status_screen
+from tools.watch.events import Timeline, of_database, of_scaling, of_service, of_tasks
+from tools.watch.logs import LogLine, LogScreen
+
+FILE = Path(__file__).with_name("screens.txt")
+ENDED = a.ended(CRASHED, code=1)
+UNHEALTHY = a.event(
+    f"(task {'b' * 32}) (port 3000) is unhealthy in (target-group {a.GROUP_ARN}) due to (reason "
+    "Request timed out).",
+    seconds=-120,
+)
+IDLE = a.service(desired=0, running=0, deployments=(a.deployment(desired=0, running=0),))
+NO_WORKER = {"service": a.worker_service(desired=0, running=0), "tasks": ()}
+STATUSES = {
+    "two tasks": a.stack(tasks=(a.task(), ENDED)),
+    "paused": SITUATIONS["stack-paused"],
+    **{
+        f"hours until {until}": a.stack(
+            a.choices(schedule=f"mon-fri 08:00-{until}"),
+            service=IDLE,
+            **{"tasks": (), "targets": (), "page": None},
+        )
+        for until in ("20:00", "22:00")
+    },
+    "a worker": a.with_worker(),
+    "a worker that crashes": a.crashing_worker(),
+    "a worker without tasks": a.with_worker(**NO_WORKER),
+    "a worker that is missing": a.with_worker(service=None),
+    "a worker that cannot be read": a.with_worker(service=a.DENIED),
+}
+DIAGNOSES = {
+    "a cause": a.stack(network=rules(app_in=())),
+    "healthy": a.stack(),
+    "unread": a.stack(execution=a.DENIED, task_role=a.DENIED),
+    "a stopped database": a.stack(
+        database=a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
+    ),
+    "the last try": VARIANTS["health-path-missing: given up"],
+    "rolled back, and it is not known why": SITUATIONS["rolled-back"],
+    "a task that cannot start": SITUATIONS["task-cannot-start"],
+    "an event": a.stack(
+        service=a.service(running=0, events=(UNHEALTHY,)),
+        tasks=(a.ended("Task failed ELB health checks", code=143),),
+        targets=(),
+    ),
+}
+
+
+def status(snapshot: Any) -> Iterator[str]:
+    yield from (each.text for each in status_screen.lines(snapshot))
+    yield f"exit {status_screen.exit_code(snapshot)}"
+
+
+def timeline(events: Iterable[Any], *problems: Any) -> Iterator[str]:
+    found = tuple(sorted(events, key=lambda each: each.at))
+    marks = ["!" if each.bad else " " for each in found] + [" "] * (len(problems) or not found)
+    lines = timeline_screen.lines(Timeline(found, problems))
+    yield from (f"{mark} {each.text}" for mark, each in zip(marks, lines, strict=True))
+
+
+def activity(code: str, cause: str) -> dict[str, Any]:
+    words = {"Description": "Setting desired count to 4.", "Cause": cause}
+    failed = {"StatusCode": code, "StatusMessage": "Failed to set desired count to 4."}
+    return {"StartTime": a.NOW, **words, **failed}
+
+
+def scaling() -> Iterator[str]:
+    alarm = (
+        "monitor alarm TargetTracking-service/c/s-AlarmHigh-1b2c in state ALARM triggered policy x"
+    )
+    rows = [activity("Successful", alarm), activity("Failed", "minimum capacity was set to 4")]
+    answer = Answering(describe_scaling_activities={"ScalingActivities": rows})
+    return timeline(of_scaling(ecs.scaling_activities(answer, NAMES)))
+
+
+def of_a_worker() -> Iterator[str]:
+    steady = Event(a.NOW, "(service careapp-poc-worker-mail) has reached a steady state.")
+    return timeline(of_service(a.worker_service(events=(steady,), deployments=()), "mail"))
+
+
+def log() -> Iterator[str]:
+    shown = LogScreen()
+    yield from (
+        each.text for each in shown.lines([LogLine(a.NOW, "b" * 32, "hello")], lambda: None)
+    )
+    yield shown.ended(a.ended(CRASHED)).text
+
+
+def pause() -> Iterator[str]:
+    database = a.database(starts=a.NOW, pause=Pause(a.NOW))
+    return (each.text for each in pause_screen._paused(a.choices(), database))
+
+
+def the_gate() -> list[str]:
+    told, going = Told(), Verdict(outcome=Outcome.GOING, text=verbatim("Wait."))
+    events = (gate.event(1, 0), gate.event(2, -86400))
+    seen = gate.view(gate.deployment(gate.NEW, "IN_PROGRESS"), events=events)
+    reporter = Reporter(told, Shown(told.moment, 900), since=a.NOW - timedelta(days=2))
+    reporter.report(seen, going, 0)
+    return sorted(told.lastings)
+
+
+def as_json(value: Any) -> list[str]:
+    return [json.dumps(value, indent=1, ensure_ascii=False)]
+
+
+JST = timezone(timedelta(hours=9))
+CREATED = replace(a.task(started=None), created=a.NOW.astimezone(JST))
+STARTED = a.database(events=(Line(a.NOW + timedelta(seconds=5), "DB instance stopped"),))
+SERVICE = a.service(events=(UNHEALTHY,))
+SCREENS: dict[str, Callable[[], Iterable[str]]] = {
+    **{f"status: {name}": lambda now=now: status(now) for name, now in STATUSES.items()},
+    **{
+        f"doctor: {name}": lambda now=now: plain(judge(now)).splitlines()
+        for name, now in DIAGNOSES.items()
+    },
+    "doctor --json": lambda: as_json(as_dict(judge(a.stack(database=None, quota=a.DENIED)))),
+    "status --json of a worker": lambda: as_json(
+        {**status_screen.as_dict(a.crashing_worker())["workers"]["mail"], "tasks": "…"}
+    ),
+    "events": lambda: timeline([*of_service(SERVICE), *of_tasks([ENDED])]),
+    "events of RDS, and what cannot be read": lambda: timeline(of_database(STARTED), a.DENIED),
+    "events of scaling": scaling,
+    "events of a worker": of_a_worker,
+    "events: none": lambda: timeline(()),
+    "events of two time zones": lambda: timeline([*of_tasks([CREATED]), *of_database(STARTED)]),
+    "logs": log,
+    "pause": pause,
+    "the gate": the_gate,
+    "the page's timeline": lambda: as_json(page.timeline(tuple(of_tasks([ENDED])))),
+    "the page's tasks": lambda: as_json(page.tasks(Case(a.stack(tasks=(ENDED,))))["ended"]),
+    "the page's processes": lambda: as_json(
+        page.processes(Case(a.with_worker(job_runs.stack(job_runs.run(1)))))
+    ),
+    "the page's job without a run": lambda: as_json(page.processes(Case(job_runs.stack()))),
+}
+
+
+def section(name: str) -> str:
+    """Return the screen in both languages and time zones."""
+    said = {}
+    for zone, language in (("UTC", "en"), ("JST-9", "ja")):
+        with clock(zone), in_language(language):
+            said["\n".join(SCREENS[name]())] = zone
+    return "\n--- Tokyo\n".join(said)
+
+
+def recorded() -> dict[str, str]:
+    return read(FILE)
+
+
+if __name__ == "__main__":
+    screen.now = lambda: a.NOW
+    write(FILE, {name: section(name) for name in SCREENS})
