@@ -211,7 +211,6 @@ def test_a_running_protected_stack_takes_every_change_and_replaces_nothing_of_va
     """RDS gives no subnet away in which the database may live: its subnet group stays as it is."""
     done = getattr(life, step)
     assert replaced(done) == {
-        "aws:ecr/lifecyclePolicy:LifecyclePolicy",
         "aws:ecs/taskDefinition:TaskDefinition",
         "aws:lb/listenerRule:ListenerRule",
     }
