@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from tests.support import refusals, steps
+from tests.support import refusals
 from tests.support.declared import ROOT, VPC, begun, declared, variants
 
 FOLDER = ROOT / "tests" / "unit" / "recorded"
@@ -156,9 +156,7 @@ def main(*, engine: bool) -> None:
     """Write the records; with `engine` those of its tests instead, which run for minutes."""
     if engine:
         words = [sys.executable, "-m", "pytest", "tests/engine", "-q", "-k", "what_is_recorded"]
-        sys.exit(
-            subprocess.run(words, env=os.environ | {steps.RECORD: "1"}, check=False).returncode
-        )
+        sys.exit(subprocess.run(words, env=os.environ | {"RECORD": "1"}, check=False).returncode)
     for name, record in records().items():
         (FOLDER / name).write_text(record)
     refusals.FILE.write_text(text(list(refusals.renewed())))

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +12,9 @@ from pathlib import Path
 import yaml
 
 from tools.local_cloud.engine.pulumi import Changes
+from tools.tests import said
 
 FOLDER = Path(__file__).parents[1] / "engine" / "recorded"
-RECORD = "CAREAPP_RECORD"
 MANY = 24
 """So many steps of one kind are recorded by their number: a stage comes or goes, whose resources unit/recorded has."""
 
@@ -33,13 +32,7 @@ def done(changes: Changes) -> list[str]:
 def check(story: str, steps: Mapping[str, Changes]) -> None:
     """Compare the steps of a story with its record, or write it."""
     found = {name: _short(done(changes)) for name, changes in steps.items()}
-    text, file = yaml.safe_dump(found, sort_keys=False, width=140), FOLDER / f"{story}.yaml"
-    if os.environ.get(RECORD):
-        FOLDER.mkdir(exist_ok=True)
-        file.write_text(text)
-    assert text == file.read_text(), (
-        "read the change, then write it down: python -m tests.recorded engine"
-    )
+    said.compare(FOLDER / f"{story}.yaml", yaml.safe_dump(found, sort_keys=False, width=140))
 
 
 def _short(lines: list[str]) -> list[str] | str:

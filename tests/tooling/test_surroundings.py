@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import cli
+from tools.cli.git import git
 from tools.i18n import Refused
 from tools.local_cloud.machine.processes import copy_for_all
 from tools.local_cloud.paths import cache
@@ -16,7 +16,7 @@ from tools.local_cloud.paths import cache
 
 def test_without_git_the_version_has_no_commit(monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    assert cli._git("rev-parse", "--short", "HEAD") is None
+    assert git(Path.cwd(), "rev-parse", "--short", "HEAD") is None
 
 
 def test_without_home_the_cache_is_in_the_home_folder_of_the_list_of_users():

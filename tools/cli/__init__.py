@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
+from tools.cli.git import git
 from tools.command_line import translate_help
 from tools.i18n import verbatim
 
@@ -62,20 +62,12 @@ def version(context: click.Context, _option: click.Parameter, asked: bool) -> No
         return
     number = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     commit = (
-        _git("rev-parse", "--short", "HEAD") if _git("rev-parse", "--show-prefix") == "" else None
+        git(ROOT, "rev-parse", "--short", "HEAD")
+        if git(ROOT, "rev-parse", "--show-prefix") == ""
+        else None
     )
     click.echo(verbatim(f"careapp {number}{f' ({commit})' if commit else ''}"))
     context.exit()
-
-
-def _git(*words: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(ROOT), *words], capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        return None  # a machine without Git, as many containers are
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

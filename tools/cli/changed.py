@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
-import subprocess
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+
+import click
+
+from tools.cli.git import git
+from tools.i18n import t
 
 BASE = "main"
 NEAR = 2
@@ -14,17 +18,22 @@ NEAR = 2
 
 
 def touched(root: Path) -> set[str]:
-    """Return the files that differ from the merge base with main, and those that Git does not know yet."""
+    """Return the files that differ from the merge base with main, and those that Git does not know yet.
 
-    def git(*words: str) -> list[str]:
-        done = subprocess.run(
-            ["git", *words], cwd=root, capture_output=True, text=True, check=False
+    Raises UsageError where Git cannot say it.
+    """
+    base = git(root, "merge-base", BASE, "HEAD") or "HEAD"
+    changed = git(root, "diff", "--name-only", "--relative", base)
+    others = git(root, "ls-files", "--others", "--exclude-standard")
+    if changed is None or others is None:
+        raise click.UsageError(
+            str(
+                t(
+                    "--changed asks Git what was changed: it needs Git, and a checkout with a commit."
+                )
+            )
         )
-        return done.stdout.splitlines()
-
-    base = git("merge-base", BASE, "HEAD") or ["HEAD"]
-    others = git("ls-files", "--others", "--exclude-standard")
-    return {*git("diff", "--name-only", base[0]), *others}
+    return {*changed.splitlines(), *others.splitlines()}
 
 
 def using(root: Path, changed: Iterable[str]) -> dict[str, list[str]]:

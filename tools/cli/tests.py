@@ -29,8 +29,8 @@ FOLDERS = {
 """The folders of tests by their names."""
 ALONE = ("browser", "dataplane", "providers", "rehearsal")
 """Folders of tools/tests/ with a process of their own: the local cloud's patches stay in moto."""
-SHARED = ("image", "browser")
-"""Folders with one browser, or one Docker engine, for all of their tests.
+SHARED = ("image", "browser", "real_provider")
+"""Folders with one browser, one Docker engine, or one local cloud, for all of their tests.
 
 They wait more than they compute, so ``--all`` runs them beside the others.
 """
@@ -74,9 +74,13 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
 
     Exit code 0: all passed. 1: a test failed. 5: no test was selected. 130: interrupted.
     """
+    folders = [word for word in words if word in FOLDERS]
+    if changed and (everything or folders):
+        raise click.UsageError(
+            str(t("--changed chooses the tests: it takes neither --all nor a folder."))
+        )
     if changed:
         sys.exit(ended(of_changes(words)))
-    folders = [word for word in words if word in FOLDERS]
     rest = [word for word in words if word not in FOLDERS]
     paths = any(Path(word.partition("::")[0]).exists() for word in rest)
     if everything and words:

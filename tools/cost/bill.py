@@ -29,6 +29,7 @@ class Assumptions:
     flow_log_gb: float = _assumed(1, t("GB of flow logs"))
     monitoring_gb: float = _assumed(0.3, t("GB of RDS enhanced monitoring at 60 s"))
     job_minutes: float = _assumed(5, t("minutes of each run of a job, until its next one at most"))
+    insights_metrics: float = _assumed(30, t("metrics of Container Insights for a service"))
     bucket_gb: float = _assumed(1, t("GB in every S3 bucket"))
 
     def described(self) -> list[tuple[str, float, Text]]:

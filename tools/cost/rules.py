@@ -158,6 +158,16 @@ def scaling(resource: Resource, _: Case) -> Iterator[Use]:
         yield Use(t("its alarms"), "monitoring", TRACKING_ALARMS, "alarm")
 
 
+def cluster(resource: Resource, case: Case) -> Iterator[Use]:
+    """Yield the metrics of Container Insights; the cluster itself is free."""
+    modes = {each["name"]: each["value"] for each in resource.get("settings", [])}
+    prices = {"enabled": "metric", "enhanced": "insights-metric"}
+    price = prices.get(modes.get("containerInsights", "disabled"))
+    if price and (services := len(case.graph.all("ecs:Service"))):
+        metrics = case.assumed.insights_metrics * services
+        yield Use(t("Container Insights, metrics"), "monitoring", metrics, price)
+
+
 def instance(resource: Resource, _: Case) -> Iterator[Use]:
     """Yield an EC2 instance with its root volume."""
     yield Use(HOURLY, "other", HOURS, f"ec2-hour:{resource.get('instanceType')}")
@@ -182,6 +192,7 @@ RULES: dict[str, Rule] = {
     "cloudwatch:MetricAlarm": alarm,
     "cloudwatch:Dashboard": one(t("dashboard"), "monitoring", "dashboard"),
     "appautoscaling:Policy": scaling,
+    "ecs:Cluster": cluster,
     "ecs:Service": tasks.service,
     "scheduler:Schedule": tasks.job,
     "ec2:Instance": instance,
@@ -194,7 +205,7 @@ FREE = frozenset(
         *("vpc:SecurityGroupIngressRule", "vpc:SecurityGroupEgressRule"),
         *("lb:Listener", "lb:ListenerRule", "lb:TargetGroup", "ecs:TaskDefinition"),
         *("iam:Role", "iam:RolePolicy", "iam:RolePolicyAttachment", "iam:InstanceProfile"),
-        *("ecs:Cluster", "ecs:ClusterCapacityProviders", "scheduler:ScheduleGroup"),
+        *("ecs:ClusterCapacityProviders", "scheduler:ScheduleGroup"),
         *("appautoscaling:Target", "appautoscaling:ScheduledAction"),
         *("rds:SubnetGroup", "rds:ParameterGroup", "ecr:LifecyclePolicy"),
         *("s3:BucketPolicy", "s3:BucketPublicAccessBlock", "s3:BucketLifecycleConfiguration"),

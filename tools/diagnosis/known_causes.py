@@ -500,7 +500,7 @@ class LoggedCause:
         return replace(text, values=(*text.values, ("what", self.what)))
 
 
-HARMLESS = re.compile(r"\bcontrol (?:server|socket)\b", re.I)
+HARMLESS = re.compile(r"Control server error: |Failed to start control socket: ")
 """gunicorn cannot write its control socket where the root is read-only, and says so in every healthy task."""
 
 

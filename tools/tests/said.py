@@ -17,10 +17,15 @@ def check(file: Path, sentences: Mapping[str, Callable[[], object]]) -> None:
     names: dict[str, list[str]] = {}
     for name, make in sentences.items():
         names.setdefault(_spoken(make), []).append(f"# {name}\n")
-    now = "\n".join("".join(heads) + text for text, heads in names.items())
+    compare(file, "\n".join("".join(heads) + text for text, heads in names.items()))
+
+
+def compare(file: Path, now: str) -> None:
+    """Compare a text with its record, or write it."""
     if os.environ.get("RECORD"):
         file.write_text(now)
-    assert now.splitlines() == file.read_text().splitlines(), "RECORD=1 writes it, if it is meant"
+    before = file.read_text().splitlines(keepends=True)
+    assert now.splitlines(keepends=True) == before, "RECORD=1 writes it, if it is meant"
 
 
 def _spoken(make: Callable[[], object]) -> str:

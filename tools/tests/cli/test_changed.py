@@ -2,9 +2,13 @@
 
 import subprocess
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from tools.cli.changed import shown, touched, using
+from tools.cli.tests import test as command
+from tools.local_cloud.paths import ROOT
 
 FILES = {
     "product/core.py": "",
@@ -65,3 +69,17 @@ def test_touched_files_are_those_since_main_and_unknown_ones(repository):
     (repository / "product/far.py").unlink()
     (repository / "new.py").touch()
     assert touched(repository) == {"product/core.py", "product/far.py", "new.py"}
+
+
+def test_what_git_cannot_say_is_no_empty_answer(tmp_path, monkeypatch):
+    with pytest.raises(click.UsageError, match="needs Git, and a checkout"):
+        touched(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(click.UsageError, match="needs Git, and a checkout"):
+        touched(ROOT)
+
+
+@pytest.mark.parametrize("words", [["--all"], ["unit"]])
+def test_changed_takes_neither_all_nor_a_folder(words):
+    done = CliRunner().invoke(command, ["--changed", *words])
+    assert (done.exit_code, "--changed chooses the tests" in done.output) == (2, True)

@@ -22,6 +22,7 @@ TWO = {"metricQueries": [{"metric": {}}, {"metric": {}}, {"id": "e"}]}
 IMAGES = {"rules": [{"selection": {"countType": "imageCountMoreThan", "countNumber": 25}}]}
 DATABASE = made("Database", **MICRO, allocatedStorage=20, manageMasterUserPassword=True)
 STANDBY = made("Database", **MICRO, allocatedStorage=20, multiAz=True, monitoringInterval=15)
+INSIGHTS = {"settings": [{"name": "containerInsights", "value": "enabled"}]}
 SPOT = [
     {"capacityProvider": "FARGATE_SPOT", "weight": 3},
     {"capacityProvider": "FARGATE", "weight": 1},
@@ -73,6 +74,10 @@ CASES = {
     "alarm of two metrics": ([made("MetricAlarm", **TWO)], "alarm 0.20"),
     "dashboard": ([made("Dashboard")], "dashboard 3.00"),
     "scaler": ([made("Policy", policyType="TargetTrackingScaling")], "its alarms 0.20"),
+    "insights": (
+        [TASK, WEB, made("Cluster", **INSIGHTS)],
+        f"{ONE_TASK}; Container Insights, metrics 9.00",
+    ),
 }
 
 

@@ -25,7 +25,6 @@ from tools.rehearsal.faults import Edit as Patch
 
 NAMES = StackNames("poc", "careapp")
 NAME, CLUSTER, SERVICE = NAMES.prefix, NAMES.cluster, NAMES.service
-SERVICE_FIELDS = ("networkConfiguration", "healthCheckGracePeriodSeconds", "desiredCount")
 REVISION_FIELDS = (
     *("family", "cpu", "memory", "networkMode", "requiresCompatibilities", "runtimePlatform"),
     *("executionRoleArn", "taskRoleArn", "volumes", "containerDefinitions"),

@@ -102,7 +102,7 @@ def test_good_version_is_asked_before_any_user_meets_it(canary):
     with load(canary) as visitors:
         done = canary.up()
     assert done.returncode == 0, done.stdout + done.stderr
-    said = "before any request of a user: its page / answered 5 of 5 requests"
+    said = "before any request of a user: its page / answered 10 of 10 requests"
     assert said in done.stdout, done.stdout
     assert failed(visitors) == {}
     assert {len(visitor.versions) for visitor in visitors} != {1}, "nobody saw the new version"

@@ -160,7 +160,7 @@ def test_a_failed_roll_out_is_red_with_the_doctors_first_finding(story):
     _, told, _ = story
     failed = told["failed roll-out"]
     assert failed["Deploy"].code != 0
-    assert "nowhere" in failed["Why it failed"].summary
+    assert "The app refuses a setting: DB_SSLMODE" in failed["Why it failed"].summary
     assert "1. [cause]" in failed["Why it failed"].summary
     assert failed["Why it failed"].summary.count("[cause]") == 1
 

@@ -80,7 +80,7 @@ def _problems(bucket: str, policy: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_network(value: Any) -> bool:
     try:
-        ip_network(value, strict=False)
+        ip_network(str(value), strict=False)
     except ValueError:
         return False
     return True

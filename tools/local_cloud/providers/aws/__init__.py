@@ -32,8 +32,12 @@ MODULES = (
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""
-OUTPUTS = {
-    token: tuple(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower() for name in kind.outputs)
-    for token, kind in KINDS.items()
-}
+
+
+def snake(name: str) -> str:
+    """Return how Python's package, and Terraform, spell a name of Pulumi's."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+OUTPUTS = {token: tuple(map(snake, kind.outputs)) for token, kind in KINDS.items()}
 """What each type has besides its inputs, by the names in Python."""

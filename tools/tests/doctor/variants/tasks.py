@@ -189,6 +189,8 @@ VARIANTS = {
         for sidecar, app, told in exits
     },
     "crash-by-program: behind gunicorn's control socket": crashed(CONTROL, *SYNTAX),
+    "crash-read-only-root: another program's control server": crashed(
+        "OSError: [Errno 30] Read-only file system: '/srv/control server'"),
     "crash-by-program: behind what the version before writes, too": crashed(
         *(NO_CACHE, *SYNTAX), serving=[NO_CACHE]),
     "crash-permission: what the version before does not write": crashed(

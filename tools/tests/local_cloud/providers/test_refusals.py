@@ -108,12 +108,14 @@ def test_a_public_policy_is_refused_where_it_is_blocked(aws, bucket, public, cha
 
 def test_a_bucket_policy_has_what_it_needs(aws, bucket):
     wrong = {"IpAddress": {"aws:SourceIp": ["203.0.113.0/24", "nonsense"]}}
+    number = {"IpAddress": {"aws:SourceIp": 3405803776}}
     for text, words in (
         ("{}", "Missing required field Statement"),
         ("[1]", "Policies must be valid JSON and the first byte must be '{'"),
         (policy("another", Effect="Deny"), "Policy has invalid resource"),
         ('{"Statement": [{"Effect": "Deny"}]}', "Missing required field Principal"),
         (policy(bucket, Condition=wrong), "Invalid IP address in Conditions"),
+        (policy(bucket, Condition=number), "Invalid IP address in Conditions"),
     ):
         asked = {"Bucket": bucket, "Policy": text}
         assert refused(aws.s3.put_bucket_policy, "MalformedPolicy", **asked) == words

@@ -1,0 +1,172 @@
+"""A Pulumi state's AWS resources as Terraform's JSON: the same inputs, with references where AWS chose a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tools.local_cloud.providers.aws import snake
+
+Json = dict[str, Any]
+
+PREFIXES = {"rds": "db", "lb": "lb"}
+"""Pulumi's modules that Terraform calls otherwise; of most types the module is part of the name, or it is left out."""
+NAMES = {"aws:lb/loadBalancer:LoadBalancer": "aws_lb"}
+RENAMED = {
+    "aws_cloudwatch_metric_alarm": {"name": "alarm_name"},
+    "aws_sns_topic_subscription": {"topic": "topic_arn"},
+}
+"""Inputs that pulumi_aws calls otherwise."""
+OF_THE_ACCOUNT = {"owner_id", "registry_id", "tags_all"}
+"""Computed, but known before: a reference to them would replace the account's number in every ARN."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource: Terraform's type and its name there, and what the state of Pulumi has of it."""
+
+    type: str
+    name: str
+    urn: str
+    inputs: Json
+    outputs: Json
+    after: tuple[str, ...]
+    """The URNs that it depends on."""
+
+    @property
+    def address(self) -> str:
+        return f"{self.type}.{self.name}"
+
+
+class NotExpressed(Exception):
+    """An input that the provider's schema lacks."""
+
+
+def terraform_type(token: str, schemas: Mapping[str, Json]) -> str:
+    """Return the resource type that a token of pulumi_aws is made of. Raises KeyError where there is none."""
+    module, kind = token.split(":")[1].split("/")[0], snake(token.rsplit(":", 1)[1])
+    words = (PREFIXES.get(module, module), kind)
+    candidates = (NAMES.get(token, ""), "aws_" + "_".join(words), f"aws_{kind}")
+    return next(each for each in candidates if each in schemas)
+
+
+def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
+    """Return the AWS resources of a state, in the order in which they were made."""
+    held = state["checkpoint"]["latest"]["resources"]
+    return [
+        Resource(
+            type=terraform_type(each["type"], schemas),
+            name=re.sub(r"\W", "_", each["urn"].rsplit("::", 1)[1]),
+            urn=each["urn"],
+            inputs=each["inputs"],
+            outputs={"id": each["id"], **each["outputs"]},
+            after=tuple(each.get("dependencies") or ()),
+        )
+        for each in held
+        if each["type"].startswith("aws:")
+    ]
+
+
+def translate(state: Json, schemas: Mapping[str, Json], left_out: Mapping[str, set[str]]) -> Json:
+    """Return the ``resource`` part of a Terraform configuration, without the ``left_out`` inputs of a type.
+
+    Raises NotExpressed for another input that the provider does not know.
+    """
+    every = resources(state, schemas)
+    address = {each.urn: each.address for each in every}
+    known: dict[str, str] = {}
+    made: Json = {}
+    for each in every:
+        block = schemas[each.type]["block"]
+        given = {
+            RENAMED.get(each.type, {}).get(key, key): value
+            for key, value in each.inputs.items()
+            if key not in left_out.get(each.type, ())
+        }
+        body = _block(each.address, given, block, known)
+        if after := [address[urn] for urn in each.after if urn in address]:
+            body["depends_on"] = after
+        made.setdefault(each.type, {})[each.name] = body
+        known |= dict(_chosen(each, block))
+    return made
+
+
+def _block(where: str, given: Json, block: Json, known: Mapping[str, str]) -> Json:
+    """Return the arguments of one block of the schema."""
+    attributes, blocks = block.get("attributes", {}), block.get("block_types", {})
+    body: Json = {}
+    for key, value in given.items():
+        if key == "__defaults":
+            continue
+        name = _named(key, {**attributes, **blocks})
+        if name is None:
+            raise NotExpressed(f"{where}: {key} = {value!r}")
+        if name in blocks:
+            inner = value if isinstance(value, list) else [value]
+            body[name] = [
+                _block(f"{where}.{name}", one, blocks[name]["block"], known) for one in inner
+            ]
+        else:
+            body[name] = _value(value, attributes[name].get("type"), known)
+    return body
+
+
+def _named(key: str, names: Mapping[str, Any]) -> str | None:
+    """Return the schema's name of an input: Pulumi has the plural of what may stand more than once."""
+    word = snake(key)
+    forms = (word, word.removesuffix("s"), word.removesuffix("es"), word.removesuffix("ies") + "y")
+    return next((form for form in forms if form in names), None)
+
+
+def _value(value: Any, form: Any, known: Mapping[str, str]) -> Any:
+    """Return a value in the form that the schema wants, with references."""
+    if isinstance(form, list) and form[0] in ("list", "set"):
+        inner = value if isinstance(value, list) else [value]
+        return [_value(one, form[1], known) for one in inner]
+    if isinstance(form, list) and form[0] == "object":
+        return {
+            name: _value(value.get(name), kind, known) if value.get(name) is not None else None
+            for name, kind in form[1].items()
+        }
+    if isinstance(value, dict):
+        return {key: _value(one, None, known) for key, one in value.items()}
+    return _referring(value, known) if isinstance(value, str) else value
+
+
+def _referring(text: str, known: Mapping[str, str]) -> str:
+    """Return a text in which what AWS chose of an earlier resource is a reference to it."""
+    text = text.replace("${", "$${").replace("%{", "%%{")
+    for value in sorted(known, key=len, reverse=True):
+        if value in text:
+            parts = text.split(value)
+            text = f"\0{known[value]}\1".join(parts)
+    return text.replace("\0", "${").replace("\1", "}")
+
+
+def _chosen(resource: Resource, block: Json) -> Iterator[tuple[str, str]]:
+    """Yield what AWS chose of a resource, and the expression that says it."""
+    for key, value in resource.outputs.items():
+        name = _named(key, block["attributes"])
+        if name is None or key in resource.inputs or name in OF_THE_ACCOUNT:
+            continue
+        form = block["attributes"][name]["type"]
+        yield from _texts(value, form, f"{resource.address}.{name}")
+
+
+def _texts(value: Any, form: Any, path: str) -> Iterator[tuple[str, str]]:
+    if (
+        isinstance(value, str)
+        and len(value) > 11
+        and re.search(r"\d", value)
+        and not value.isdigit()
+    ):
+        yield value, path
+    elif isinstance(value, list) and isinstance(form, list) and form[0] == "list":
+        for index, one in enumerate(value):
+            yield from _texts(one, form[1], f"{path}[{index}]")
+    elif isinstance(value, dict) and isinstance(form, list) and form[0] == "object":
+        for key, one in value.items():
+            if (name := snake(key)) in form[1]:
+                yield from _texts(one, form[1][name], f"{path}.{name}")
