@@ -172,9 +172,7 @@ class Builder:
             root = self._laid_out(key, lambda part: copy_folder(built.root, part))
         else:
             key = fingerprint(wanted.context, parts)
-            notices = [
-                text for each in stage.needed for text in (*each.other_python, *each.notices)
-            ]
+            notices = list(plain.left_out(stage))
             root = self._laid_out(key, lambda part: plain.build(stage, wanted.context, part))
             programs = plain.programs(root)
         parts["root"] = key
