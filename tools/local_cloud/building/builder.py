@@ -169,7 +169,7 @@ class Builder:
         if self.mounts:
             built = self._layers.build(stage, wanted.context)
             key, notices = built.key, built.notices
-            root = self._laid_out(key, lambda part: copy_folder(built.root, part))
+            root = self._laid_out(key, lambda part: copy_folder(built.root, part, shared=True))
         else:
             key = fingerprint(wanted.context, parts)
             notices = list(plain.left_out(stage))

@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
@@ -125,13 +126,18 @@ def copied_from(root: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
             yield copy.target + match.name * into, match
 
 
-def put(source: Path, root: Path, target: str, *, mode: str = "", whole: bool = False) -> None:
-    """Put a file, a link or a folder (with ``whole``, all that it has) at a path of an image."""
+def put(
+    source: Path, root: Path, target: str, *, mode: str = "", shared: bool | None = None
+) -> None:
+    """Put a file, a link or a folder at a path of an image; what the folder has only with ``shared``.
+
+    It means the same as for ``copy_folder``.
+    """
     place = within(root, str(PurePosixPath(target).parent)) / PurePosixPath(target).name
     if source.is_dir() and not source.is_symlink():
         make_folder(root, target)
-        if whole:
-            copy_folder(source, within(root, target))
+        if shared is not None:
+            copy_folder(source, within(root, target), shared=shared)
         return
     if place.is_dir():
         place = within(root, target) / source.name
@@ -144,19 +150,26 @@ def put(source: Path, root: Path, target: str, *, mode: str = "", whole: bool = 
     own(place)
 
 
-def copy_folder(source: Path, target: Path) -> None:
-    """Copy all that a folder has into another one, with owners, modes and links."""
-    # A file is not written to where a link of the image leads.
-    command = ["cp", "-a", "--remove-destination", f"{source}/.", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(done.stderr.strip())
+def copy_folder(source: Path, target: Path, *, shared: bool) -> None:
+    """Copy all that a folder has into another one, with owners, modes and links.
+
+    ``shared``: files may be the same ones (hard links), as nothing writes into them.
+    """
+    # A file is not written to where a link of the image leads; macOS does not know this option, nor a root.
+    options = ["--remove-destination"] if sys.platform == "linux" else []
+    commands = [["cp", how, *options, f"{source}/.", str(target)] for how in ("-al", "-a")]
+    for command in commands if shared else commands[1:]:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+    raise OSError(done.stderr.strip())
 
 
 def write(root: Path, target: str, text: str) -> None:
-    """Write a file of an image."""
+    """Write a file of an image, as a new one."""
     place = within(root, target)
     make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))
+    place.unlink(missing_ok=True)
     place.write_text(text)
     own(place)
 

@@ -40,8 +40,11 @@ from tools.local_cloud.machine.namespaces import HOLDER
 from tools.local_cloud.machine.roots import MACHINE, Bind, mountable, within
 from tools.local_cloud.paths import cache, cache_refused
 
-LONG = 2.0
-"""Seconds of a RUN after which the root is kept: a copy takes less."""
+LONG, LONGEST = 1.0, 10.0
+"""Seconds of work after which the root is kept before files are copied, and before a RUN.
+
+A copy takes less, and files change more often than RUN lines.
+"""
 KEY = 24
 """Characters of a hash in the name of a root."""
 KEPT = 20
@@ -163,14 +166,15 @@ class _Build:
         if not made.exists():
             number = max(number for number, key in enumerate(keys) if self._place(key).exists())
             os.utime(self._place(keys[number]))
-            with self._part(self._place(keys[number])) as part:
-                for step, key in zip(stage.steps[number:], keys[number + 1 :], strict=True):
-                    began = time.monotonic()
-                    self._do(step, part, key)
-                    took = time.monotonic() - began
-                    if isinstance(step, Run) and took > LONG and key != keys[-1]:
+            steps, kept_at = stage.steps[number:], time.monotonic()
+            with self._part(self._place(keys[number]), shared=not _write(steps)) as part:
+                for done, (step, key) in enumerate(zip(steps, keys[number + 1 :], strict=True), 1):
+                    self._do(step, part, key, shared=not _write(steps[done:]))
+                    took, following = time.monotonic() - kept_at, steps[done : done + 1]
+                    if following and took > (LONG if isinstance(following[0], Copy) else LONGEST):
                         with self._part(part) as kept:
                             kept.rename(self._place(key))
+                        kept_at = time.monotonic()
                 part.rename(made)
         os.utime(made)
         notices = [*start.notices, *stage.notices]
@@ -191,7 +195,7 @@ class _Build:
         made = self._place(key)
         if not made.exists():
             first = self._base(Stage(environment={})).root if any(kind) else None
-            with self._part(first) as part:
+            with self._part(first, shared=True) as part:
                 if first:
                     base.adapt(part, *kind)
                 else:
@@ -213,13 +217,13 @@ class _Build:
             )
 
     @contextmanager
-    def _part(self, source: Path | None) -> Iterator[Path]:
+    def _part(self, source: Path | None, *, shared: bool = False) -> Iterator[Path]:
         """Yield a new folder, which may be a copy of another root. It is deleted unless it is renamed."""
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
         part.chmod(0o755)
         try:
             if source:
-                files.copy_folder(source, part)
+                files.copy_folder(source, part, shared=shared)
             yield part
         finally:
             shutil.rmtree(part, ignore_errors=True)
@@ -245,15 +249,15 @@ class _Build:
             return self.stage(mount["stage"]).key, mount["source"], mount["target"]
         return mount["target"], _contents(files.copied(self.context, _as_copy(mount)))
 
-    def _do(self, step: Step, root: Path, key: str) -> None:
+    def _do(self, step: Step, root: Path, key: str, *, shared: bool) -> None:
         if isinstance(step, Folder):
             files.make_folder(root, step.path)
         elif isinstance(step, Copy):
-            self._copy(step, root, key)
+            self._copy(step, root, key, shared=shared)
         else:
             self._run(step, root, key)
 
-    def _copy(self, copy: Copy, root: Path, key: str) -> None:
+    def _copy(self, copy: Copy, root: Path, key: str, *, shared: bool) -> None:
         if copy.text is not None:
             files.write(root, copy.target, copy.text)
         if copy.stage is None:
@@ -268,7 +272,7 @@ class _Build:
         lacks = []
         for target, source in files.copied_from(origin.root, copy):
             if source.exists() or source.is_symlink():
-                files.put(source, root, target, mode=copy.mode, whole=True)
+                files.put(source, root, target, mode=copy.mode, shared=shared)
             else:
                 lacks.append(f"/{source.relative_to(origin.root)}")
         lacking = copy.stage.notices or (origin.root / MACHINE / "lacks").exists()
@@ -359,6 +363,11 @@ class _Build:
                     files.own(source)
                 binds.append(Bind(source, target, writable=mount["type"] != "bind"))
             yield binds
+
+
+def _write(steps: Iterable[Step]) -> bool:
+    """Return whether one of the steps may write into files of the root: they must not be those of another root."""
+    return any(isinstance(step, Run) or (isinstance(step, Copy) and step.unpacks) for step in steps)
 
 
 def _contents(taken: Iterable[tuple[str, Path]]) -> list[Any]:

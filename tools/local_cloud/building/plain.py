@@ -78,7 +78,7 @@ def _copy(copy: Copy, context: Path, root: Path, roots: Mapping[int, Path]) -> N
     taken = files.copied_from(origin, copy) if origin else files.copied(context, copy)
     for target, source in taken:
         if source.exists():
-            files.put(source, root, target, mode=copy.mode, whole=origin is not None)
+            files.put(source, root, target, mode=copy.mode, shared=False if origin else None)
 
 
 def _script(run: Run) -> str:

@@ -94,7 +94,7 @@ def within(root: Path, path: str | PurePosixPath) -> Path:
     parts = list(reversed(PurePosixPath(path).parts))
     while parts:
         part = parts.pop()
-        if part == "/":
+        if part.startswith("/"):  # a path may begin with two
             place = root
         elif part == "..":
             place = place if place == root else place.parent

@@ -288,7 +288,7 @@ COPY --from=other /d /app
 COPY hard.sh /app
 RUN sh /hard.sh || true
 RUN apt-get update; not-there-at-all
-RUN ln -sfn OWN /away && ln -sfn OWN /app/away
+RUN ln -sfn /OWN /away && ln -sfn OWN /app/away
 COPY requirements.txt /away/
 COPY requirements.txt away/
 WORKDIR /away/deep
