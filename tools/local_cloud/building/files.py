@@ -98,6 +98,7 @@ def _matching(names: Iterable[str], source: str) -> Iterator[str]:
 
 def copied(context: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
     """Yield each file and folder that a COPY takes of the context: its path in the image, and where it is."""
+    context = context.resolve()
     names = sent(context)
     for source in copy.sources:
         for match in _matching(names, source):

@@ -180,6 +180,12 @@ def test_what_cannot_be_installed_here_is_said_with_its_line(context, text, left
     ]
 
 
+def test_a_context_that_is_a_link_is_its_folder(context, tmp_path):
+    (tmp_path / "link").symlink_to(context)
+    image = built(tmp_path / "link", f"{APP}COPY . .\n{CMD}")
+    assert said(image, "cat /app/requirements.txt") == "/wheels/one-1-py3-none-any.whl"
+
+
 def test_another_python_than_the_image_s_is_said(context):
     assert [str(each) for each in built(context, f"FROM python:3.7\n{CMD}").notices] == [
         f"site/Dockerfile:1: python:3.7 is run by this machine's Python {base.NAME[6:]}"
