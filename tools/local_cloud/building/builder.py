@@ -73,6 +73,9 @@ NOT_FOUND = ("ImageNotFoundException", "RepositoryNotFoundException")
 """ECR's error codes for an image that does not exist (botocore, DescribeImages)."""
 
 
+CLOSE_SECONDS = 10.0
+
+
 class BuildError(Exception):
     """The image cannot be built. The message has the builder's last lines."""
 
@@ -138,6 +141,9 @@ class Builder:
     def close(self) -> None:
         """End a build that runs, and remove the images' names from the Docker engine. Build caches stay."""
         self._layers.stop()
+        # The folder is deleted next, and must not be made again.
+        if self._laying_out.acquire(timeout=CLOSE_SECONDS):
+            self._laying_out.release()
         names = {name for name, image in self._images.items() if image.docker and "@" not in name}
         for name in names:
             subprocess.run(
@@ -199,6 +205,7 @@ class Builder:
         """
         root = self._folder / key[:16]
         with self._laying_out:
+            self._layers.check()
             if not root.exists():
                 unfinished = self._folder / f"{key[:16]}.part"
                 shutil.rmtree(unfinished, ignore_errors=True)

@@ -88,6 +88,11 @@ class Layers:
         for process in list(self._running):
             process.kill()
 
+    def check(self) -> None:
+        """Raise ``RunFailed`` after ``stop``."""
+        if self._stopped:
+            raise RunFailed(t("the build was stopped"))
+
     def build(self, stage: Stage, context: Path) -> Built:
         """Return the root of a stage. Raises ``RunFailed``."""
         folder = cache() / "images"
@@ -105,8 +110,7 @@ class Layers:
         self, words: list[str], folder: str, environment: Mapping[str, str], binds: list[Bind]
     ) -> tuple[int, str]:
         """Run a command in a root. Return its exit code and its output."""
-        if self._stopped:
-            raise RunFailed(t("the build was stopped"))
+        self.check()
         mounts = [
             (str(each.source), str(each.target), "rw" if each.writable else "ro")
             for each in mountable(binds)
@@ -140,7 +144,9 @@ class Layers:
 
 
 def _delete_oldest(folder: Path) -> None:
-    """Delete the roots that were not used for longest. A local cloud has copies of its own."""
+    """Delete the roots that were not used for longest, and unfinished ones. A local cloud has its own files."""
+    for part in folder.glob(".part-*"):
+        shutil.rmtree(part, ignore_errors=True)
     roots = [each for each in folder.iterdir() if len(each.name) == KEY]
     for root in sorted(roots, key=lambda root: root.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(root, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -266,6 +267,15 @@ def test_without_namespaces_an_image_has_files_and_packages(calls, app, tmp_path
     with pytest.raises(RunFailed, match="-m pip install ended with 1:\n"):
         builder.build(plain_image)
     calls("ecr", "delete_repository", {"repositoryName": "held/plain", "force": True})
+
+
+def test_a_builder_that_is_closed_makes_no_folder(built, source, tmp_path):
+    builder, _, _ = built
+    builder.close()
+    shutil.rmtree(tmp_path / "images")
+    with pytest.raises(RunFailed, match="the build was stopped"):
+        builder.build(wanted(source, "late"))
+    assert not (tmp_path / "images").exists()
 
 
 @needs_mounts
