@@ -383,7 +383,9 @@ class _Reader:
         if UV_IMAGE.fullmatch(origin):
             names = [PurePosixPath(source).name for source in made.sources]
             late = tuple(f"/{MACHINE}/late/{name}" for name in names if name in ("uv", "uvx"))
-            return _with(stage, replace(made, sources=late, stage=stage_of_uv())) if late else stage
+            # The base of every image has what installs uv.
+            ours = Stage(base="python", environment={})
+            return _with(stage, replace(made, sources=late, stage=ours)) if late else stage
         return _noted(stage, note(line.place, f"COPY --from={origin} {line.rest}"))
 
     def run(self, stage: Stage, line: Instruction) -> Stage:
@@ -464,11 +466,6 @@ def _expanded(text: str, known: Mapping[str, str]) -> str:
         return _expanded(other, known) if sign == "-" else ""
 
     return VARIABLE.sub(value, text)
-
-
-def stage_of_uv() -> Stage:
-    """Return the stage that stands for uv's image: the base has what installs uv."""
-    return Stage(base="python", environment={})
 
 
 def _joined(folder: PurePosixPath, path: str) -> PurePosixPath:
