@@ -103,7 +103,6 @@ class Layers:
             raise RunFailed(cache_refused(folder, problem)) from problem
         with self._lock, held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            _delete_oldest(folder)
             return _Build(self, folder, context).stage(stage)
 
     def run(
@@ -170,6 +169,7 @@ class _Build:
         keys = list(accumulate(stage.steps, self._key, initial=start.key))
         made = self._place(keys[-1])
         if not made.exists():
+            _delete_oldest(self.folder)
             number = max(number for number, key in enumerate(keys) if self._place(key).exists())
             os.utime(self._place(keys[number]))
             steps, kept_at = stage.steps[number:], time.monotonic()

@@ -217,6 +217,7 @@ def test_a_line_that_fails_fails_the_build_with_its_last_words(context, text, wo
 
 
 def test_a_second_build_runs_nothing_and_a_change_runs_what_comes_after_it(context, monkeypatch):
+    built(context, APP + CMD)
     monkeypatch.setattr(layers, "LONG", 0.0)
     ran: list[str] = []
     monkeypatch.setattr(Layers, "run", spy(ran, Layers.run))
@@ -267,8 +268,10 @@ def test_the_oldest_images_are_deleted(context, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(layers.base, "make", lambda root, _: (root / "usr").mkdir())
     monkeypatch.setattr(layers, "KEPT", 2)
-    texts = [f"FROM python\nCOPY {name} /\n{CMD}" for name in ("one*.whl", "two*.whl", ".")]
-    first, second, *_ = [built(context, text) for text in (*texts, texts[2])]
+    texts = [
+        f"FROM python\nCOPY {name} /\n{CMD}" for name in ("one*.whl", "two*.whl", ".", "*.whl")
+    ]
+    first, second, *_ = [built(context, text) for text in texts]
     assert (first.root.exists(), second.root.exists()) == (False, False)
 
 
