@@ -134,7 +134,7 @@ def _check_tmp_volume(file: Path) -> None:
             str(
                 t(
                     "{file} has no VOLUME /tmp. On Fargate /tmp is then owned by root, and the app, "
-                    "which runs as user {user}, cannot write to it.",
+                    "which runs as user {user}, cannot write to it. If it does, add VOLUME /tmp to the Dockerfile.",
                     file=str(file),
                     user=USER.partition(":")[0],
                 )

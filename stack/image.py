@@ -111,7 +111,7 @@ def folder(read: Reader) -> Path:
         if read.sources and not file.is_file():
             raise Invalid(
                 "{folder}/{file} does not exist; set appFolder to a folder that has it, or appDockerfile to "
-                "its name there",
+                "its name there; examples/flaskr/Dockerfile is a small one to begin with",
                 folder=named,
                 file=dockerfile,
             )

@@ -422,7 +422,7 @@ def local_stack(
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     with contextlib.ExitStack() as stops:
         forget_other_stacks()
-        calls, builder = start_api(region, folder / "images", False, stops)
+        calls, builder = start_api(region, folder / "images", False, stops, mounts=False)
         ecs = stops.enter_context(scripted_ecs())
         variables = local_cloud_environment(calls.endpoint, region, home.facts)
         pace = {"CAREAPP_POLL_SECONDS": "0.1", "CAREAPP_CLOCK_SPEED": SPEED}

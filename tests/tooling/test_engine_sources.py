@@ -12,7 +12,8 @@ import pytest
 from pulumi.automation import _cmd
 
 from tools.local_cloud import paths
-from tools.local_cloud.building import venvs
+from tools.local_cloud.building import layers
+from tools.local_cloud.building.dockerfile import Stage
 from tools.local_cloud.console import Progress, duration
 from tools.local_cloud.engine import build, find
 from tools.local_cloud.engine.build import recipe_version
@@ -204,9 +205,9 @@ def test_an_image_s_packages_that_cannot_be_kept_name_the_cache_and_the_way_out(
     environ, tmp_path, monkeypatch
 ):
     Path(environ["HOME"], ".cache").write_text("a file where a folder should be")
-    monkeypatch.setattr(venvs, "cache", lambda: paths.cache(environ))
-    with pytest.raises(venvs.InstallError, match=r"careapp cannot be used: .*XDG_CACHE_HOME"):
-        venvs.venv([venvs.Step(("flask",))])
+    monkeypatch.setattr(layers, "cache", lambda: paths.cache(environ))
+    with pytest.raises(layers.RunFailed, match=r"images cannot be used: .*XDG_CACHE_HOME"):
+        layers.Layers().build(Stage(base="python", environment={}), tmp_path)
 
 
 def test_the_cache_follows_xdg_cache_home_unless_that_is_relative(environ, tmp_path):

@@ -18,7 +18,7 @@ from tools.i18n import Refused, t, verbatim
 from tools.local_cloud import console
 from tools.local_cloud.aws.rds import postgres
 from tools.local_cloud.aws.rds.postgres import Postgres
-from tools.local_cloud.building import dockerfile, packages
+from tools.local_cloud.building import plain
 from tools.local_cloud.console import Progress
 from tools.local_cloud.machine.authority import Authority
 from tools.rehearsal.careapp import ROOT
@@ -39,7 +39,7 @@ def serve(port: int, log_level: str, source: Path = ROOT) -> int:
     _check_free(port)
     with Progress().phase(t("the app's packages")):
         webapp = source / "webapp"
-        programs = packages.programs(webapp, dockerfile.read(webapp / "Dockerfile", {}).installs)
+        programs = plain.venv(["--require-hashes", "-r", str(webapp / "requirements.txt")])
     with terminations_raise(), _database() as variables:
         console.print_heading(verbatim(f"http://localhost:{port}"))
         console.print_line(

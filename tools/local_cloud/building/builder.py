@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,13 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.i18n import t, verbatim
-from tools.local_cloud.building import app_programs, packages, venvs
 from tools.local_cloud.building import dockerfile as reading
+from tools.local_cloud.building import plain
 from tools.local_cloud.building.dockerfile import STOP_SIGNAL, Stage
-from tools.local_cloud.building.files import fingerprint, lay_out, local
+from tools.local_cloud.building.files import copy_folder, fingerprint
+from tools.local_cloud.building.layers import Layers
 from tools.local_cloud.calls import Calls
+from tools.local_cloud.machine.roots import within
 
 
 class ImageNotFound(Exception):
@@ -31,9 +34,10 @@ class LocalImage:
     """An image in the form in which a task is started from it.
 
     ``command`` is the image's CMD, and ``volumes`` are the paths that it declares by VOLUME. Without
-    Docker, ``root`` is the folder in which the image's files are laid out, ``folder`` is the WORKDIR
-    below it, and ``python`` has the programs of its packages. With ``docker`` the reference is the id of an
-    image of the Docker engine, and the other fields describe it.
+    Docker, ``root`` is the folder that a task has as its root, and ``folder`` is the WORKDIR below it.
+    ``python`` is a folder with programs that is put before PATH, where the packages are not in the
+    image. With ``docker`` the reference is the id of an image of the Docker engine, and the other fields
+    describe it.
     """
 
     reference: str
@@ -60,13 +64,16 @@ class LocalImage:
 
     def outside(self, text: str) -> str:
         """Return the text with absolute paths of the image's files replaced by their local paths."""
-        return text if self.root is None else app_programs.outside(self.root, text)
+        return text if self.root is None else plain.outside(self.root, text)
 
 
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 NOT_FOUND = ("ImageNotFoundException", "RepositoryNotFoundException")
 """ECR's error codes for an image that does not exist (botocore, DescribeImages)."""
+
+
+CLOSE_SECONDS = 10.0
 
 
 class BuildError(Exception):
@@ -96,10 +103,12 @@ class Wanted:
 class Builder:
     """The images of one local cloud, by tag and by digest."""
 
-    def __init__(self, calls: Calls, folder: Path, *, docker: bool) -> None:
+    def __init__(self, calls: Calls, folder: Path, *, docker: bool, mounts: bool = True) -> None:
+        """``mounts`` is whether this machine allows an image to be the root of processes."""
         self._calls, self._folder = calls, folder
         self._images: dict[str, LocalImage] = {}
-        self.docker = docker
+        self._layers = Layers()
+        self.docker, self.mounts = docker, mounts
         self.left_out: list[str] = []
         """What of the last image's Dockerfile is left out without Docker, each with its file and line."""
         self._lock, self._laying_out = threading.Lock(), threading.Lock()
@@ -130,7 +139,11 @@ class Builder:
         return True
 
     def close(self) -> None:
-        """Remove the images' names from the Docker engine. Its build cache stays, as after any build."""
+        """End a build that runs, and remove the images' names from the Docker engine. Build caches stay."""
+        self._layers.stop()
+        # The folder is deleted next, and must not be made again.
+        if self._laying_out.acquire(timeout=CLOSE_SECONDS):
+            self._laying_out.release()
         names = {name for name, image in self._images.items() if image.docker and "@" not in name}
         for name in names:
             subprocess.run(
@@ -154,58 +167,51 @@ class Builder:
         return digest
 
     def _build_without_docker(self, wanted: Wanted) -> LocalImage:
-        """Lay out the copied files in a folder and install the packages in a venv, without Docker."""
         stage = wanted.read()
-        parts = {
-            "platform": wanted.platform,
-            # The Dockerfile may be outside the context.
-            "Dockerfile": wanted.file.read_text(),
-            "target": wanted.target,
-            **wanted.arguments,
-        }
-        key = fingerprint(wanted.context, parts)
-        programs = packages.programs(wanted.context, stage.installs)
-        root = self._laid_out(key[:16], wanted, stage, programs)
-        self.left_out = list(map(str, stage.notices))
-        environment = dict(stage.environment)
-        if projects := venvs.projects(programs, packages.sources()):
-            # An editable project is imported from the image's own files.
-            paths = [*map(str, projects), *filter(None, [environment.get("PYTHONPATH")])]
-            environment["PYTHONPATH"] = os.pathsep.join(paths)
+        # Another command or label makes another image, as with Docker.
+        parts = {"Dockerfile": wanted.file.read_text(), "target": wanted.target, **wanted.arguments}
+        parts["platform"] = wanted.platform
+        programs: Path | None = None
+        if self.mounts:
+            built = self._layers.build(stage, wanted.context)
+            key, notices = built.key, built.notices
+            root = self._laid_out(key, lambda part: copy_folder(built.root, part, shared=True))
+        else:
+            key = fingerprint(wanted.context, parts)
+            notices = list(plain.left_out(stage))
+            root = self._laid_out(key, lambda part: plain.build(stage, wanted.context, part))
+            programs = plain.programs(root)
+        parts["root"] = key
+        self.left_out = list(map(str, notices))
         return LocalImage(
             reference=wanted.name,
-            digest=f"sha256:{key}",
+            digest=f"sha256:{hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()}",
             platform=wanted.platform,
-            folder=local(root, stage.workdir),
-            environment=environment,
+            folder=within(root, str(stage.workdir)),
+            environment=dict(stage.environment),
             command=stage.command,
             entry_point=stage.entry_point,
             user=stage.user,
             python=programs,
-            docker=False,
             root=root,
             volumes=stage.volumes,
             stop_signal=stage.stop_signal,
         )
 
-    def _laid_out(self, key: str, wanted: Wanted, stage: Stage, programs: Path) -> Path:
-        """Return the folder with the image's files, which is made once and appears with all of them.
+    def _laid_out(self, key: str, make: Callable[[Path], object]) -> Path:
+        """Return this cloud's folder with the image's files, which appears with all of them.
 
         The same content is built again for another tag, while tasks run in this folder.
         """
-        root = self._folder / key
+        root = self._folder / key[:16]
         with self._laying_out:
+            self._layers.check()
             if not root.exists():
-                unfinished = self._folder / f"{key}.part"
+                unfinished = self._folder / f"{key[:16]}.part"
                 shutil.rmtree(unfinished, ignore_errors=True)
-                local(unfinished, stage.workdir).mkdir(parents=True, exist_ok=True)
-                app_programs.link(unfinished, programs, stage.venvs, stage.system)
-                done = 0
-                for each in stage.programs:
-                    lay_out(wanted.context, stage.copies[done : each.after], unfinished)
-                    app_programs.run(each, unfinished, programs)
-                    done = each.after
-                lay_out(wanted.context, stage.copies[done:], unfinished)
+                unfinished.mkdir(parents=True)
+                unfinished.chmod(0o755)
+                make(unfinished)
                 unfinished.rename(root)
         return root
 

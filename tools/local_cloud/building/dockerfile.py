@@ -1,7 +1,7 @@
-"""Reads what a Dockerfile's last stage has and runs, for tasks that run without Docker.
+"""Reads a Dockerfile: its stages, what they are made of, and how the last one starts. Nothing is run here.
 
 dockerfile-parse (release-engineering) splits a Dockerfile into instructions, without heredocs and flags; it does not
-evaluate COPY, RUN and stages, which is nearly all of this.
+evaluate variables, COPY and stages, which is nearly all of this.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tools.i18n import Refused, Text, joined, t
-from tools.local_cloud.building import files, packages
-from tools.local_cloud.building.files import Copy, Move, placed
+from tools.i18n import Refused, Text, joined, t, verbatim
+from tools.local_cloud.building import files
 from tools.local_cloud.building.instructions import (
     HEREDOC,
     Instruction,
@@ -27,16 +25,9 @@ from tools.local_cloud.building.instructions import (
     meant,
     misspelt,
     nearest,
+    shortened,
 )
-from tools.local_cloud.building.run import (
-    FILE_TOOLS,
-    Install,
-    Program,
-    RunReader,
-    note,
-    read_text,
-    words_of,
-)
+from tools.local_cloud.machine.roots import MACHINE
 
 ROOT = PurePosixPath("/")
 SHELL = ("/bin/sh", "-c")
@@ -51,8 +42,9 @@ TAG = re.compile(
     r"\w+(:((python)?\d|latest|slim|alpine|bookworm|trixie|bullseye|buster|rc)[^@]*)?(@.+)?"
 )
 """The name of such an image with a tag that it can have."""
+VERSION = re.compile(r":(?:\S*python)?(\d+\.\d+)")
 UV_IMAGE = re.compile(r"(?:\S+/)?uv(?:[:@]\S+)?")
-ARCHIVE = re.compile(r".*\.(tar|tgz|tar\.(gz|bz2|xz|zst))")
+RUNNING = "{}.{}".format(*sys.version_info)
 
 
 class DockerfileError(Refused):
@@ -60,14 +52,58 @@ class DockerfileError(Refused):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stage: its working folder, ENTRYPOINT, CMD, variables, user, files, packages and programs.
+class Copy:
+    """Files of the context, or of an earlier ``stage``, that a stage copies. ``target`` ends with / for a folder.
 
-    ``system`` are programs of the system that the image has here, too. ``notices`` say what is left out,
-    ``problems`` what is wrong.
-    ``foreign`` is the problem of a base image other than Python's, which matters if the stage is the last one.
+    ``text`` is the content of a heredoc, which then is the only file.
     """
 
+    place: str
+    sources: tuple[str, ...]
+    target: str
+    stage: Stage | None = None
+    excluded: tuple[str, ...] = ()
+    parents: bool = False
+    mode: str = ""
+    text: str | None = None
+    unpacks: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A RUN. ``words`` are what is executed; ``shown`` is the instruction as it stands there."""
+
+    place: str
+    shown: str
+    words: tuple[str, ...]
+    folder: str
+    environment: Mapping[str, str]
+    user: str | None
+    mounts: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Folder:
+    """A folder that WORKDIR makes."""
+
+    place: str
+    path: str
+
+
+Step = Copy | Run | Folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage: how it starts, and the steps that make it from an earlier stage (None: from the base image).
+
+    ``base`` is the image that FROM names, and ``foreign`` its problem if it is not Python's, which matters if the stage
+    is the last one. ``notices`` say what is left out, ``problems`` what is wrong.
+    """
+
+    base: str = ""
+    place: str = ""
+    start: Stage | None = None
     workdir: PurePosixPath = ROOT
     entry_point: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -75,16 +111,49 @@ class Stage:
     user: str | None = None
     shell: tuple[str, ...] = SHELL
     stop_signal: str = STOP_SIGNAL
-    copies: tuple[Copy, ...] = ()
-    installs: tuple[Install, ...] = ()
-    programs: tuple[Program, ...] = ()
-    venvs: tuple[PurePosixPath, ...] = ()
-    exports: Mapping[PurePosixPath, Install]
     volumes: tuple[str, ...] = ()
-    system: frozenset[str] = frozenset()
+    steps: tuple[Step, ...] = ()
     notices: tuple[Text, ...] = ()
     problems: tuple[Text, ...] = ()
     foreign: Text | None = None
+
+    @property
+    def copies(self) -> list[Copy]:
+        """Its steps that copy files."""
+        return [step for step in self.steps if isinstance(step, Copy)]
+
+    @property
+    def needed(self) -> list[Stage]:
+        """The stages that this one is made of, and itself as the last one."""
+        mounts = (mount for step in self.steps if isinstance(step, Run) for mount in step.mounts)
+        before = [
+            self.start,
+            *(copy.stage for copy in self.copies),
+            *(mount["stage"] for mount in mounts),
+        ]
+        found: list[Stage] = []
+        for stage in filter(None, before):
+            found += [each for each in stage.needed if each not in found]
+        return [*found, self]
+
+    @property
+    def version(self) -> str:
+        """The version of Python that its base image has; "" for one without a number."""
+        found = None if self.foreign else VERSION.search(self.base)
+        return found[1] if found else ""
+
+    @property
+    def other_python(self) -> list[Text]:
+        """The notice that its base image has another Python than this machine, if it has."""
+        if self.version in ("", RUNNING):
+            return []
+        said = t(
+            "{place}: {image} is run by this machine's Python {version}",
+            place=self.place,
+            image=self.base,
+            version=RUNNING,
+        )
+        return [said]
 
 
 def read(
@@ -97,7 +166,7 @@ def read(
     Raises ``DockerfileError`` with all problems.
     """
     context = context or file.parent
-    reader = _Reader(arguments, context)
+    reader = _Reader(arguments)
     for line in instructions(file):
         reader.take(line)
     stage, name = reader.stage, f"{file.parent.name}/{file.name}"
@@ -118,37 +187,39 @@ def read(
         problems = problems or [t("{file}: the first instruction must be FROM", file=name)]
         raise DockerfileError(joined("\n", problems))
     problems += [stage.foreign] if stage.foreign else []
-    problems += [
-        *stage.problems,
-        *files.missing(context, stage.copies),
-        *packages.missing(context, stage.installs),
-    ]
+    for each in stage.needed:
+        problems += [*each.problems, *files.missing(context, each.copies)]
     if not stage.entry_point + stage.command and not problems:
         problems.append(t("{file}: the stage has neither CMD nor ENTRYPOINT", file=name))
     if problems:
-        raise DockerfileError(joined("\n", sorted(dict.fromkeys(problems), key=_line)))
+        raise DockerfileError(joined("\n", sorted(dict.fromkeys(problems), key=line_of)))
     return stage
 
 
-def left_out(notices: Sequence[Text]) -> Text:
+def left_out(notices: Sequence[str]) -> Text:
     """Return the message that says what of a Dockerfile the image does not have here."""
     heading = t(
-        "Without a Docker engine the Dockerfile is read, not built. What is left out may be missing here only:"
+        "The image is built without a Docker engine. What is left out may be missing here only:"
     )
-    return joined("\n  ", (heading, *notices))
+    return joined("\n  ", (heading, *map(verbatim, notices)))
 
 
-def _line(problem: Text) -> int:
-    """Return the line of the Dockerfile that a problem begins with."""
-    found = re.match(r"\S*:(\d+):", str(problem))
+def line_of(message: Text) -> int:
+    """Return the line of the Dockerfile that a problem or notice begins with."""
+    found = re.match(r"\S*:(\d+):", str(message))
     return int(found[1]) if found else 0
+
+
+def note(place: str, text: str) -> Text:
+    """Return the notice of what is not done here."""
+    return t("{place}: left out without Docker: {text}", place=place, text=shortened(text))
 
 
 class _Reader:
     """Evaluates the instructions in order. Earlier stages are kept for FROM and ``--from``."""
 
-    def __init__(self, given: Mapping[str, str], context: Path) -> None:
-        self.given, self.context = given, context
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.given = given
         self.before_from: dict[str, str] = {}
         self.arguments: dict[str, str] = {}
         self.stages: dict[str, Stage] = {}
@@ -178,8 +249,11 @@ class _Reader:
         known = self.before_from if self.stage is None else self.arguments
         for word in shlex.split(line.rest):
             name, equals, default = word.partition("=")
-            inherited = self.before_from.get(name, "")
-            known[name] = self.given.get(name, self.expand(default) if equals else inherited)
+            value = self.given.get(
+                name, self.expand(default) if equals else self.before_from.get(name)
+            )
+            if value is not None:
+                known[name] = value
 
     def start(self, line: Instruction) -> None:
         if self.stage is not None:
@@ -192,15 +266,17 @@ class _Reader:
             near = "AS" if name and nearest(name[0].upper(), ("AS",)) else None
             rule = t("FROM takes an image, or IMAGE AS NAME")
             self.problems.append(line.problem(meant(rule, near)))
-        earlier = self.stages.get(base.lower())
-        self.stage = earlier or self._from_image(line, base)
+        if earlier := self.stages.get(base.lower()):
+            self.stage = replace(earlier, start=earlier, steps=(), notices=(), problems=())
+        else:
+            self.stage = self._from_image(line, base)
 
     def keep(self, stage: Stage) -> None:
         """Keep the stage that ends here by its name and its number."""
         self.stages |= {each: stage for each in (self.label, str(self.count)) if each}
 
     def _from_image(self, line: Instruction, base: str) -> Stage:
-        foreign = None
+        stage = Stage(base=base, place=line.place, environment={"PATH": PATH})
         if not PYTHON.fullmatch(base):
             near = nearest(base, (*self.stages, "python"))
             rule = t(
@@ -208,15 +284,13 @@ class _Reader:
                 "(--tasks docker)"
             )
             short = nearest(base.partition(":")[0], (*self.stages, "python"))
-            foreign = line.problem(meant(rule, near or short))
-        elif not TAG.fullmatch(base.rpartition("/")[2]):
+            return replace(stage, foreign=line.problem(meant(rule, near or short)))
+        if not TAG.fullmatch(base.rpartition("/")[2]):
             rule = t(
                 "there is no image {image}: a tag begins with a version, as 3.13-slim", image=base
             )
-            foreign = line.problem(rule)
-        # Alpine's busybox has nc.
-        system = frozenset({"nc"} if "alpine" in base else ())
-        return Stage(environment={"PATH": PATH}, exports={}, foreign=foreign, system=system)
+            return replace(stage, foreign=line.problem(rule))
+        return stage
 
     def changed(self, stage: Stage, line: Instruction) -> Stage:
         """Return the stage after the instruction."""
@@ -234,7 +308,7 @@ class _Reader:
             case "RUN":
                 return self.run(stage, line)
             case "ONBUILD":
-                return _noted(stage, line, f"ONBUILD {line.rest}")
+                return _noted(stage, note(line.place, f"ONBUILD {line.rest}"))
         return replace(stage, **self.configured(stage, line, self.expand(line.rest)))
 
     def configured(self, stage: Stage, line: Instruction, rest: str) -> dict[str, Any]:
@@ -243,7 +317,9 @@ class _Reader:
             case "ENV":
                 return {"environment": {**stage.environment, **self.pairs(line)}}
             case "WORKDIR":
-                return {"workdir": _joined(stage.workdir, rest.strip("\"'"))}
+                folder = _joined(stage.workdir, rest.strip("\"'"))
+                made = Folder(place=line.place, path=str(folder))
+                return {"workdir": folder, "steps": (*stage.steps, made)}
             case "VOLUME":
                 return {"volumes": stage.volumes + _words(rest)}
             case "SHELL":
@@ -270,102 +346,99 @@ class _Reader:
         if not sources:
             rule = t("it needs a source and a destination")
             return replace(stage, problems=(*stage.problems, line.problem(rule)))
-        place = _joined(stage.workdir, target)
+        place = str(_joined(stage.workdir, target))
+        if target.endswith(("/", ".")) or len(sources) > 1:
+            place = f"{place.rstrip('/')}/"
+        made = Copy(
+            place=line.place,
+            sources=tuple(sources),
+            target=place,
+            excluded=tuple(value for name, value in line.flags if name == "exclude"),
+            parents=line.flag("parents") is not None,
+            mode=line.flag("chmod") or "",
+        )
         if (origin := line.flag("from")) is not None:
-            return self.copied_from(stage, line, self.expand(origin), sources, place)
-        into = target.endswith("/") or stage.workdir.is_relative_to(place)
+            return self.copied_from(stage, line, self.expand(origin), made)
         kept = []
         for source in sources:
             if found := HEREDOC.fullmatch(source):
+                whole = f"{place}{found['name']}" if place.endswith("/") else place
                 text = line.heredocs[found["name"]]
-                whole = place / found["name"] if into else place
-                made = Copy(sources=(), target=whole, into_folder=False, text=text)
-                stage = replace(stage, copies=(*stage.copies, made))
-            elif re.match(r"https?://|git@|ssh://", source) or (
-                line.word == "ADD" and ARCHIVE.fullmatch(source)
-            ):
-                stage = _noted(stage, line, f"{line.word} {source}")
+                stage = _with(stage, replace(made, sources=(), target=whole, text=f"{text}\n"))
+            elif re.match(r"https?://|git@|ssh://", source):
+                stage = _noted(stage, note(line.place, f"{line.word} {source}"))
             else:
                 kept.append(source)
-        excluded = tuple(value for name, value in line.flags if name == "exclude")
-        made = Copy(
-            sources=tuple(kept),
-            target=place,
-            into_folder=into or len(sources) > 1,
-            place=line.place,
-            excluded=excluded,
-            parents=line.flag("parents") is not None,
-        )
-        return replace(stage, copies=(*stage.copies, made))
+        unpacks = line.word == "ADD"
+        return _with(stage, replace(made, sources=tuple(kept), unpacks=unpacks)) if kept else stage
 
-    def copied_from(
-        self, stage: Stage, line: Instruction, origin: str, sources: list[str], place: PurePosixPath
-    ) -> Stage:
-        """Return the stage with what an earlier one has of ``sources``: files of the context, venvs, packages."""
-        earlier = self.stages.get(origin.lower())
-        if earlier is None:
-            near = nearest(origin.lower(), tuple(self.stages))
-            if near and "/" not in origin and ":" not in origin:
-                rule = t("no earlier stage is named {name}", name=origin)
-                return replace(stage, problems=(*stage.problems, line.problem(meant(rule, near))))
-            if UV_IMAGE.fullmatch(origin):
-                return stage
-            return _noted(stage, line, f"COPY --from={origin} {line.rest}")
-        # The packages that an earlier stage installed are in a venv, which this COPY may copy.
-        into = len(sources) > 1 or line.rest.rstrip(']"').endswith(("/", " ."))
-        moves = [Move(str(_joined(ROOT, each)), place, into) for each in sources]
-        venvs = (each.path(venv) for each in moves for venv in earlier.venvs)
-        exports = {
-            found: export
-            for each in moves
-            for path, export in earlier.exports.items()
-            if (found := each.path(path))
-        }
-        # The copied files are those of the context: what a program makes of them is not.
-        notices = [each.notice for each in earlier.programs if each.words[0] not in FILE_TOOLS]
-        return replace(
-            stage,
-            copies=(*stage.copies, *_copies_of(earlier, moves)),
-            installs=_both(stage.installs, earlier.installs),
-            venvs=_both(stage.venvs, filter(None, venvs)),
-            exports={**stage.exports, **exports},
-            notices=_both(stage.notices, (*earlier.notices, *notices)),
-            problems=_both(stage.problems, earlier.problems),
-        )
+    def copied_from(self, stage: Stage, line: Instruction, origin: str, made: Copy) -> Stage:
+        """Return the stage with files of an earlier one. What it copies from another image is left out, but uv."""
+        if earlier := self.stages.get(origin.lower()):
+            return _with(stage, replace(made, stage=earlier))
+        near = nearest(origin.lower(), tuple(self.stages))
+        if near and "/" not in origin and ":" not in origin:
+            rule = t("no earlier stage is named {name}", name=origin)
+            return replace(stage, problems=(*stage.problems, line.problem(meant(rule, near))))
+        if UV_IMAGE.fullmatch(origin):
+            names = [PurePosixPath(source).name for source in made.sources]
+            late = tuple(f"/{MACHINE}/late/{name}" for name in names if name in ("uv", "uvx"))
+            # The base of every image has what installs uv.
+            ours = Stage(base="python", environment={})
+            return _with(stage, replace(made, sources=late, stage=ours)) if late else stage
+        return _noted(stage, note(line.place, f"COPY --from={origin} {line.rest}"))
 
     def run(self, stage: Stage, line: Instruction) -> Stage:
-        mounts = [value for name, value in line.flags if name == "mount" and "bind" in value]
-        copies = tuple(_mounted(each, stage, line) for each in mounts if "from=" not in each)
-        script = line.rest
-        if script.startswith("["):
-            script = " ".join(words_of(script))
-        if whole := HEREDOC.fullmatch(line.rest):
-            script = line.heredocs[whole["name"]]
-        texts = _Texts(self.context, (*stage.copies, *copies))
-        reader = RunReader(
-            line,
-            workdir=stage.workdir,
+        shown = f"RUN {line.rest}"
+        if stage.foreign:
+            return _noted(stage, note(line.place, shown))
+        words = (*stage.shell, line.rest)
+        if line.rest.startswith("["):
+            words = tuple(map(str, json.loads(line.rest)))
+        elif whole := HEREDOC.fullmatch(line.rest):
+            text = line.heredocs[whole["name"]]
+            words = (
+                (*text[2:].partition("\n")[0].split(), "-c", text)
+                if text.startswith("#!")
+                else (*stage.shell, text)
+            )
+            shown = f"RUN {text}"
+        elif line.heredocs:
+            bodies = "".join(f"\n{text}\n{name}" for name, text in line.heredocs.items())
+            words = (*stage.shell, f"{line.rest}{bodies}")
+        mounts = tuple(
+            self.mount(stage, line, self.expand(value))
+            for name, value in line.flags
+            if name == "mount"
+        )
+        made = Run(
+            place=line.place,
+            shown=shown,
+            words=words,
+            folder=str(stage.workdir),
             environment={**self.arguments, **stage.environment},
-            copies=(*stage.copies, *copies),
-            text_of=texts.read,
-            has=texts.has,
-            exports=stage.exports,
-            system=stage.system,
+            user=stage.user,
+            mounts=mounts,
         )
-        found = reader.read(self.expand(script, keep=True))
-        notices = [note(line, f"RUN {'; '.join(found.left_out)}")] if found.left_out else []
-        notices += found.warnings
-        programs = [replace(each, after=len(stage.copies)) for each in found.programs]
-        return replace(
-            stage,
-            installs=(*stage.installs, *found.installs),
-            programs=(*stage.programs, *programs),
-            venvs=_both(stage.venvs, found.venvs),
-            exports={**stage.exports, **found.exports},
-            system=found.system,
-            notices=(*stage.notices, *notices),
-            problems=(*stage.problems, *found.problems),
-        )
+        return _with(stage, made)
+
+    def mount(self, stage: Stage, line: Instruction, value: str) -> dict[str, Any]:
+        """Return a mount of a RUN: its type, source and target, and the ``stage`` of its source (None: the context)."""
+        fields = dict(each.partition("=")[::2] for each in value.split(","))
+        target = fields.get("target") or fields.get("dst") or fields.get("destination") or ""
+        origin = fields.get("from", "")
+        earlier = self.stages.get(origin.lower())
+        if origin and not earlier:
+            rule = t("no earlier stage is named {name}", name=origin)
+            self.problems.append(
+                line.problem(meant(rule, nearest(origin.lower(), tuple(self.stages))))
+            )
+        return {
+            "type": fields.get("type", "bind"),
+            "source": fields.get("source") or fields.get("src") or "/",
+            "target": str(_joined(stage.workdir, target)),
+            "stage": earlier,
+        }
 
     def pairs(self, line: Instruction) -> dict[str, str]:
         words = shlex.split(self.expand(line.rest))
@@ -375,48 +448,24 @@ class _Reader:
             return {words[0]: " ".join(words[1:])}
         return {name: value for name, _, value in (word.partition("=") for word in words)}
 
-    def expand(self, text: str, *, keep: bool = False) -> str:
-        """Return the text with its variables; unknown ones are empty, or kept for the shell."""
-        known = {**self.arguments, **(self.stage.environment if self.stage else {})}
-        return _expanded(text, known, keep=keep)
+    def expand(self, text: str) -> str:
+        """Return the text with its variables; unknown ones are empty."""
+        return _expanded(text, {**self.arguments, **(self.stage.environment if self.stage else {})})
 
 
 VARIABLE = re.compile(r"(?<!\\)\$(?:(\w+)|\{(\w+)(?::?([-+])((?:[^{}]|\{[^}]*\})*))?\})")
 
 
-def _expanded(text: str, known: Mapping[str, str], *, keep: bool = False) -> str:
+def _expanded(text: str, known: Mapping[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         name, sign, other = match[1] or match[2], match[3], match[4] or ""
         if sign == "+":
             return _expanded(other, known) if known.get(name) else ""
         if name in known and (known[name] or sign != "-"):
             return known[name]
-        return _expanded(other, known) if sign == "-" else match[0] if keep else ""
+        return _expanded(other, known) if sign == "-" else ""
 
     return VARIABLE.sub(value, text)
-
-
-@dataclass
-class _Texts:
-    """Reads the files that a stage has of the context."""
-
-    context: Path
-    copies: tuple[Copy, ...]
-
-    @cached_property
-    def files(self) -> Mapping[PurePosixPath, Path]:
-        return placed(self.context, self.copies)
-
-    def read(self, path: PurePosixPath) -> str | None:
-        return read_text(self.files.get(PurePosixPath(posixpath.normpath(path))))
-
-    def has(self, path: PurePosixPath) -> bool:
-        """Return whether the stage has a file or folder of this path or pattern."""
-        path = PurePosixPath(posixpath.normpath(path))
-        depth = len(path.parts)
-        return any(
-            fnmatchcase(str(PurePosixPath(*each.parts[:depth])), str(path)) for each in self.files
-        )
 
 
 def _joined(folder: PurePosixPath, path: str) -> PurePosixPath:
@@ -428,27 +477,9 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text) if text.startswith("[") else shlex.split(text))
 
 
-def _both(one: tuple[Any, ...], other: Iterable[Any]) -> tuple[Any, ...]:
-    return (*one, *(each for each in other if each not in one))
+def _with(stage: Stage, step: Step) -> Stage:
+    return replace(stage, steps=(*stage.steps, step))
 
 
-def _noted(stage: Stage, line: Instruction, text: str) -> Stage:
-    return replace(stage, notices=(*stage.notices, note(line, text)))
-
-
-def _mounted(mount: str, stage: Stage, line: Instruction) -> Copy:
-    """Return a bind mount of a RUN as if its file were copied."""
-    fields = dict(each.partition("=")[::2] for each in mount.split(","))
-    source = fields.get("source", fields.get("src", "."))
-    target = fields.get("target", fields.get("dst", fields.get("destination", "")))
-    return Copy(
-        sources=(source,),
-        target=_joined(stage.workdir, target),
-        into_folder=False,
-        place=line.place,
-    )
-
-
-def _copies_of(earlier: Stage, moves: Iterable[Move]) -> list[Copy]:
-    """Return what an earlier stage copied from the context, as far as it is moved on."""
-    return [replace(copy, moves=(*copy.moves, move)) for move in moves for copy in earlier.copies]
+def _noted(stage: Stage, notice: Text) -> Stage:
+    return replace(stage, notices=(*stage.notices, notice))

@@ -1,111 +1,69 @@
-"""The files that an image has from its build context: which ones COPY takes, and where they are laid out."""
+"""The files that COPY takes of a build context and of earlier stages, and where it puts them in an image."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from docker.utils import exclude_paths  # type: ignore[import-untyped]
 
 from tools.i18n import Text, t
 from tools.local_cloud.building.instructions import meant, nearest
+from tools.local_cloud.machine.processes import unprivileged_account
+from tools.local_cloud.machine.roots import within
+
+if TYPE_CHECKING:
+    from tools.local_cloud.building.dockerfile import Copy
 
 WILDCARDS = "*?["
+ARCHIVE = re.compile(r".*\.(tar|tgz|tar\.(gz|bz2|xz))")
 
 
-def sent_files(context: Path) -> Iterator[str]:
-    """Yield the files and links of a build context that its .dockerignore does not exclude, relative to it."""
+def sent(context: Path) -> list[str]:
+    """Return the files, links and folders of a build context that its .dockerignore does not exclude, sorted."""
     ignore = context / ".dockerignore"
     lines = ignore.read_text().splitlines() if ignore.is_file() else []
     patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
-    for name in exclude_paths(str(context), patterns):
+    return sorted(exclude_paths(str(context), patterns))
+
+
+def sent_files(context: Path) -> Iterator[str]:
+    """Yield the files and links among them."""
+    for name in sent(context):
         if (context / name).is_symlink() or (context / name).is_file():
             yield name
 
 
 def fingerprint(context: Path, parts: Mapping[str, str]) -> str:
     """Return a hash of what Docker sends of a build context, and of the build's other ``parts``."""
-    files = [(name, *_content(context / name)) for name in sorted(sent_files(context))]
-    return hashlib.sha256(json.dumps([sorted(parts.items()), files]).encode()).hexdigest()
+    contents = [(name, *content(context / name)) for name in sent_files(context)]
+    return hashlib.sha256(json.dumps([sorted(parts.items()), contents]).encode()).hexdigest()
 
 
-def _content(file: Path) -> tuple[str | int, str]:
+def content(file: Path) -> tuple[str | int, str]:
+    """Return what makes a file another one."""
     if file.is_symlink():
         return "link", str(file.readlink())
+    if file.is_dir():
+        return "folder", ""
     return stat.S_IMODE(file.stat().st_mode), hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Move:
-    """A COPY from an earlier stage: a path or pattern there, and where it is copied to."""
-
-    source: str
-    target: PurePosixPath
-    into_folder: bool
-
-    def path(self, path: PurePosixPath) -> PurePosixPath | None:
-        """Return where a file or folder of the earlier stage is copied to; None if it is not."""
-        parts = path.parts
-        depth = len(PurePosixPath(self.source).parts)
-        head = str(PurePosixPath(*parts[:depth]))
-        if head != self.source and not fnmatchcase(head, self.source):
-            return None
-        pattern = any(each in self.source for each in WILDCARDS)
-        if len(parts) > depth:
-            return self.target.joinpath(*parts[depth:])
-        return self.target / path.name if self.into_folder or pattern else self.target
-
-
-@dataclass(frozen=True, kw_only=True)
-class Copy:
-    """Files of the context that a stage copies. ``place`` is the instruction's file and line, for errors.
-
-    ``text`` is the content of a heredoc, which then is the only file.
-    """
-
-    sources: tuple[str, ...]
-    target: PurePosixPath
-    into_folder: bool
-    place: str = ""
-    excluded: tuple[str, ...] = ()
-    parents: bool = False
-    text: str | None = None
-    moves: tuple[Move, ...] = ()
-
-    def path(self, path: PurePosixPath) -> PurePosixPath | None:
-        """Return where a copied file is in the last stage; None if it was not moved there."""
-        for move in self.moves:
-            moved = move.path(path)
-            if moved is None:
-                return None
-            path = moved
-        return path
-
-
-def placed(context: Path, copies: Iterable[Copy]) -> dict[PurePosixPath, Path]:
-    """Return the files of ``context`` that the Dockerfile copies, by their paths in the image."""
-    names = sorted(sent_files(context))
-    found: dict[PurePosixPath, Path] = {}
-    for copy in copies:
-        for source in copy.sources:
-            found |= {
-                moved: context / name
-                for path, name in _placed(names, source, copy)
-                if (moved := copy.path(path))
-            }
-    return found
 
 
 def missing(context: Path, copies: Iterable[Copy]) -> list[Text]:
     """Return a problem for each source of a COPY that the context does not have."""
-    names = sorted(sent_files(context))
-    folders = {str(each) for name in names for each in PurePosixPath(name).parents}
+    names = sent(context)
     return [
         meant(
             t(
@@ -114,65 +72,137 @@ def missing(context: Path, copies: Iterable[Copy]) -> list[Text]:
                 source=source,
                 folder=context.name,
             ),
-            nearest(_chosen(source), (*names, *sorted(folders))),
+            nearest(_chosen(source), tuple(names)),
         )
         for copy in copies
+        if copy.stage is None
         for source in copy.sources
         # BuildKit copies nothing for a pattern without a match.
-        if not any(each in source for each in WILDCARDS)
-        and not _exists(context, source)
-        and not list(_placed(names, source, copy))
+        if not any(mark in source for mark in WILDCARDS) and not list(_matching(names, source))
     ]
-
-
-def _exists(context: Path, source: str) -> bool:
-    """Return whether a source is an empty folder of the context."""
-    place = context / _chosen(source)
-    return place.is_dir() and not any(place.iterdir())
 
 
 def _chosen(source: str) -> str:
     return str(PurePosixPath(source.lstrip("/")))
 
 
-def _placed(names: Sequence[str], source: str, copy: Copy) -> Iterable[tuple[PurePosixPath, str]]:
+def _matching(names: Iterable[str], source: str) -> Iterator[str]:
+    """Yield the names that a source of COPY is or that its pattern matches."""
     chosen = _chosen(source)
-    depth = 0 if chosen == "." else len(PurePosixPath(chosen).parts)
-    several = copy.into_folder or len(copy.sources) > 1
+    if chosen == ".":
+        yield "."
     for name in names:
-        parts = PurePosixPath(name).parts
-        head, rest = "/".join(parts[:depth]), parts[depth:]
-        if depth and head != chosen and not fnmatchcase(head, chosen):
-            continue
-        if any(fnmatchcase(name, each) for each in copy.excluded):
-            continue
-        if copy.parents:
-            yield copy.target / name, name
-        elif rest:
-            yield copy.target.joinpath(*rest), name
-        else:
-            yield (copy.target / parts[-1] if several else copy.target), name
+        if name == chosen or (name.count("/") == chosen.count("/") and fnmatchcase(name, chosen)):
+            yield name
 
 
-def lay_out(context: Path, copies: Iterable[Copy], root: Path) -> None:
-    """Copy the files that the Dockerfile copies to the same paths below ``root``."""
-    copies = tuple(copies)
-    copy_to(placed(context, copies), root)
-    for copy in copies:
-        if copy.text is not None and (path := copy.path(copy.target)):
-            place = local(root, path)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_text(f"{copy.text}\n")
+def copied(context: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
+    """Yield each file and folder that a COPY takes of the context: its path in the image, and where it is."""
+    context = context.resolve()
+    names = sent(context)
+    for source in copy.sources:
+        for match in _matching(names, source):
+            inside = PurePosixPath("" if match == "." else match)
+            if (context / inside).is_dir() and not copy.parents:
+                yield copy.target.rstrip("/") or "/", context / inside
+            for name in names:
+                path, place = PurePosixPath(name), context / name
+                if any(fnmatchcase(name, pattern) for pattern in copy.excluded):
+                    continue
+                if copy.parents and path.is_relative_to(inside):
+                    yield str(PurePosixPath(copy.target) / path), place
+                elif path == inside and not place.is_dir():
+                    yield copy.target + path.name * copy.target.endswith("/"), place.resolve()
+                elif inside in path.parents:
+                    yield str(PurePosixPath(copy.target) / path.relative_to(inside)), place
 
 
-def copy_to(files: Mapping[PurePosixPath, Path], root: Path) -> None:
-    """Copy files to their paths in the image below ``root``."""
-    for path, file in files.items():
-        place = local(root, path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, place)
+def copied_from(root: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
+    """Yield each source of a COPY from an earlier stage, of which ``root`` is the folder, and its path in the image."""
+    for source in copy.sources:
+        found = within(root, "/" + source.lstrip("/"))
+        pattern = any(mark in source for mark in WILDCARDS)
+        for match in sorted(found.parent.glob(found.name)) if pattern else [found]:
+            into = copy.target.endswith("/") and not match.is_dir()
+            yield copy.target + match.name * into, match
 
 
-def local(root: Path, path: PurePosixPath) -> Path:
-    """Return where a file of an image is laid out below ``root``."""
-    return root / str(path).lstrip("/")
+def put(
+    source: Path, root: Path, target: str, *, mode: str = "", shared: bool | None = None
+) -> None:
+    """Put a file, a link or a folder at a path of an image; what the folder has only with ``shared``.
+
+    It means the same as for ``copy_folder``.
+    """
+    place = within(root, str(PurePosixPath(target).parent)) / PurePosixPath(target).name
+    if source.is_dir() and not source.is_symlink():
+        make_folder(root, target)
+        if shared is not None:
+            copy_folder(source, within(root, target), shared=shared)
+        return
+    if place.is_dir():
+        place = within(root, target) / source.name
+    make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))
+    if os.path.lexists(place):
+        place.unlink()
+    shutil.copy2(source, place, follow_symlinks=False)
+    if mode and not place.is_symlink():
+        place.chmod(int(mode, 8)) if mode.isdigit() else None
+    own(place)
+
+
+def copy_folder(source: Path, target: Path, *, shared: bool) -> None:
+    """Copy all that a folder has into another one, with owners, modes and links.
+
+    ``shared``: files may be the same ones (hard links), as nothing writes into them.
+    """
+    # A file is not written to where a link of the image leads; macOS does not know this option, nor a root.
+    options = ["--remove-destination"] if sys.platform == "linux" else []
+    commands = [["cp", how, *options, f"{source}/.", str(target)] for how in ("-al", "-a")]
+    for command in commands if shared else commands[1:]:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+    raise OSError(done.stderr.strip())
+
+
+def write(root: Path, target: str, text: str) -> None:
+    """Write a file of an image, as a new one."""
+    place = within(root, target)
+    make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))
+    place.unlink(missing_ok=True)
+    place.write_text(text)
+    own(place)
+
+
+def unpack(archive: Path, root: Path, target: str) -> None:
+    """Unpack an archive of the context in a folder of an image."""
+    make_folder(root, target)
+    with tarfile.open(archive) as files:
+        files.extractall(within(root, target), filter="data")
+    for each in within(root, target).rglob("*"):
+        own(each)
+
+
+def make_folder(root: Path, path: str) -> None:
+    """Make a folder of an image, with those above it."""
+    place = within(root, path)
+    if not place.is_dir():
+        if place != root:
+            make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))
+        place.mkdir()
+        place.chmod(0o755)
+        own(place)
+
+
+@cache
+def account() -> tuple[int, int] | None:
+    """Return whose the files of an image are: the account that runs tasks."""
+    found = unprivileged_account()
+    return (found.uid, found.gid) if found else None
+
+
+def own(place: Path) -> None:
+    """Give a file of an image to the account that runs tasks."""
+    if ids := account():
+        os.chown(place, *ids, follow_symlinks=False)

@@ -113,25 +113,15 @@ def _body(lines: Iterator[tuple[int, str]], name: str, tabs: bool) -> str:
 def misspelt(line: Instruction) -> Text | None:
     """Return the problem of an instruction or flag that does not exist, with the nearest spelling."""
     if line.word not in INSTRUCTIONS:
-        return _unknown(
-            line, t("a Dockerfile has no instruction {word}", word=line.word), line.word
-        )
+        rule = t("a Dockerfile has no instruction {word}", word=line.word)
+        return line.problem(meant(rule, nearest(line.word, INSTRUCTIONS)))
     for name, _ in line.flags:
         known = FLAGS[line.word]
         if name not in known:
             rule = t("{word} has no flag --{name}", word=line.word, name=name)
-            return _meant(line, rule, f"--{near}" if (near := nearest(name, known)) else None)
-    if not line.rest:
-        return line.problem(t("it needs an argument"))
-    return None
-
-
-def _unknown(line: Instruction, rule: Text, word: str) -> Text:
-    return _meant(line, rule, nearest(word, INSTRUCTIONS))
-
-
-def _meant(line: Instruction, rule: Text, near: str | None) -> Text:
-    return line.problem(meant(rule, near))
+            near = nearest(name, known)
+            return line.problem(meant(rule, f"--{near}" if near else None))
+    return None if line.rest else line.problem(t("it needs an argument"))
 
 
 def meant(rule: Text, near: str | None) -> Text:

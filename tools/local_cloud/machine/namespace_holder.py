@@ -1,22 +1,40 @@
 """A process that holds a task's network namespace and passes sockets of it to the local cloud.
 
-It also makes the mount namespaces of the task's containers, which need the same rights.
+It also makes the mount namespaces of the task's containers, which need the same rights. With "run" it runs a command of
+a Dockerfile instead.
 """
 
+from __future__ import annotations
+
+import contextlib
 import ctypes
 import fcntl
 import os
+import signal
 import socket
 import struct
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # Each task waits for the imports of this process.
+    from typing import Any
+
 CLONE_NEWUSER, CLONE_NEWNET, CLONE_NEWNS = 0x10000000, 0x40000000, 0x20000  # linux/sched.h
+CLONE_NEWPID, CLONE_NEWIPC = 0x20000000, 0x08000000
+PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = 1, 38  # linux/prctl.h
 MS_NOSUID, MS_NODEV, MS_NOEXEC = 0x2, 0x4, 0x8  # linux/mount.h, as are the next three lines
 MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 0x1000, 0x2000, 0x4000, 0x40000
-MOUNT_ATTR_RDONLY = 0x1
+MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 0x1, 0x2
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000  # linux/fcntl.h
 MOUNT_SETATTR = 442  # the system call's number on every processor but Alpha (asm-generic/unistd.h)
-SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a mount point
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+LINKS = (
+    ("fd", "/proc/self/fd"),
+    *(
+        (f"std{name}", f"/proc/self/fd/{number}")
+        for number, name in enumerate(("in", "out", "err"))
+    ),
+)
 SHARED_MEMORY_OPTIONS = b"mode=1777,size=64m"  # Docker's default; Fargate has no sharedMemorySize
 SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK = 0x8914, 0x8916, 0x891C  # linux/sockios.h
 UP = 0x1 | 0x40  # linux/if.h: IFF_UP | IFF_RUNNING
@@ -32,15 +50,14 @@ def check(failed: int, path: str | None = None) -> None:
         raise OSError(number, os.strerror(number), path)
 
 
-def enter() -> None:
-    """Move this process into a new network namespace. Raises OSError if the system refuses it.
+def enter(kinds: int) -> None:
+    """Move this process into new namespaces. Raises OSError if the system refuses it.
 
     Only root may do that directly. Any other user needs a user namespace around it, in which their
     ids stay the same (user_namespaces(7)).
     """
     uid, gid = os.geteuid(), os.getegid()
-    flags = CLONE_NEWNET if uid == 0 else CLONE_NEWUSER | CLONE_NEWNET
-    check(LIBC.unshare(flags))
+    check(LIBC.unshare(kinds if uid == 0 else CLONE_NEWUSER | kinds))
     if uid:
         for file, text in (
             ("setgroups", "deny"),
@@ -73,82 +90,94 @@ def mount(source: str, target: str, kind: str, flags: int, options: bytes | None
     check(LIBC.mount(*names, ctypes.c_ulong(flags), options), target)
 
 
-def set_read_only(target: str, *, on: bool, flags: int = 0) -> None:
-    """Set or clear the flag of a mount, without its other flags (mount_setattr(2), Linux 5.12)."""
-    change = (MOUNT_ATTR_RDONLY, 0) if on else (0, MOUNT_ATTR_RDONLY)
-    attributes = struct.pack("4Q", *change, 0, 0)
-    where = (ctypes.c_long(AT_FDCWD), os.fsencode(target), ctypes.c_ulong(flags))
+def set_flags(target: str, flags: int) -> None:
+    """Set flags of a mount and of those below it (mount_setattr(2), Linux 5.12)."""
+    attributes = struct.pack("4Q", flags, 0, 0, 0)
+    where = (ctypes.c_long(AT_FDCWD), os.fsencode(target), ctypes.c_ulong(AT_RECURSIVE))
     size = ctypes.c_size_t(len(attributes))
     check(LIBC.syscall(ctypes.c_long(MOUNT_SETATTR), *where, attributes, size), target)
 
 
 def mount_root(binds: list[tuple[str, str, str]]) -> None:
-    """Move this process into a new mount namespace in which only some folders are writable.
+    """Move this process into a new mount namespace whose root is the first of ``binds``.
 
-    Each of ``binds`` is a folder of this machine, where it is mounted, and "rw" or "ro" there. With "over"
-    the folder has an image's files, which are laid over this machine's.
-    In a user namespace the flags of the other mounts are locked and stay as they are (mount_namespaces(7)).
+    Each of them is a folder or file of this machine, where it is mounted, and "rw" or "ro" there. The rest of this
+    machine is not there, but for /proc and some devices.
+    In a user namespace the flags of this machine's mounts are locked and stay as they are (mount_namespaces(7)).
     """
     check(LIBC.unshare(CLONE_NEWNS))
     mount("none", "/", "none", MS_REC | MS_PRIVATE)
-    images = [source for source, _, mode in binds if mode == "over"]
-    binds = [bind for bind in binds if bind[2] != "over"]
-    # A folder may be hidden by another one's mount, as one in /tmp is, so all are opened before.
-    folders = [os.open(source, os.O_PATH) for source, _, _ in binds]
-    set_read_only("/", on=True, flags=AT_RECURSIVE)
-    for folder, (_, target, mode) in zip(folders, binds, strict=True):
-        mount(f"/proc/self/fd/{folder}", target, "none", MS_BIND | MS_REC)
-        if mode == "rw":
-            set_read_only(target, on=False)
-    set_read_only("/proc", on=False)  # glibc writes the names of threads there
-    for image in images:
-        lay_over(image, {target for _, target, _ in binds})
-    mount("shm", SHARED_MEMORY, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, SHARED_MEMORY_OPTIONS)
-
-
-def lay_over(image: str, mounted: set[str]) -> None:
-    """Replace the root by one in which the files of an image are at their paths, among this machine's.
-
-    What is ``mounted`` already hides the image's files, as a volume does.
-    """
-    mount("root", SHARED_MEMORY, "tmpfs", MS_NOSUID | MS_NODEV, b"mode=755")
-    merge("", image, SHARED_MEMORY, mounted)
-    os.chdir(SHARED_MEMORY)
+    sources = [os.open(source, os.O_PATH) for source, _, _ in binds]
+    root = binds[0][0]
+    for source, (_, target, mode) in zip(sources, binds, strict=True):
+        place = root if target == "/" else root + target
+        mount(f"/proc/self/fd/{source}", place, "none", MS_BIND | MS_REC)
+        set_flags(place, MOUNT_ATTR_NOSUID | (MOUNT_ATTR_RDONLY if mode == "ro" else 0))
+        os.close(source)
+    mount("/proc", f"{root}/proc", "none", MS_BIND | MS_REC)
+    mount_devices(f"{root}/dev")
+    os.chdir(root)
     # A process that enters the namespace gets the topmost mount as its root (setns(2)).
     mount(".", "/", "none", MS_MOVE)
     os.chroot(".")
-    set_read_only("/", on=True)
+    os.chdir("/")
 
 
-def merge(machine: str, image: str, target: str, mounted: set[str]) -> None:
-    """Mount in ``target`` what the folders of this machine and of an image have. The image's files hide others."""
-    ours, theirs = names_in(machine or "/"), names_in(image)
-    # /dev comes first: it has the new root, which is empty then.
-    for name in sorted(ours | theirs, key=lambda name: name != "dev"):
-        here, there, place = (f"{each}/{name}" for each in (machine, image, target))
-        both = name in ours and name in theirs and os.path.isdir(there)  # noqa: PTH112
-        # /bin is a link to /usr/bin on many machines, and stays one.
-        stays = here in mounted or (both and os.path.islink(here))  # noqa: PTH114
-        source = here if name not in theirs or stays else there
-        if os.path.islink(source):  # noqa: PTH114
-            os.symlink(os.readlink(source), place)  # noqa: PTH115, PTH211
-        elif not os.path.isdir(source):  # noqa: PTH112
-            os.close(os.open(place, os.O_CREAT | os.O_WRONLY))
-            mount(source, place, "none", MS_BIND)
-        else:
-            os.mkdir(place)  # noqa: PTH102
-            if both and source == there and os.path.isdir(here):  # noqa: PTH112
-                merge(here, there, place, mounted)
-            else:
-                mount(source, place, "none", MS_BIND | MS_REC)
+def mount_devices(folder: str) -> None:
+    """Mount a /dev with the devices that each container has, and an own /dev/shm."""
+    mount("dev", folder, "tmpfs", MS_NOSUID, b"mode=755")
+    for name in DEVICES:
+        if os.path.exists(f"/dev/{name}"):  # noqa: PTH110
+            os.close(os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY))
+            mount(f"/dev/{name}", f"{folder}/{name}", "none", MS_BIND)
+    for name, target in LINKS:
+        os.symlink(target, f"{folder}/{name}")  # noqa: PTH211
+    os.mkdir(f"{folder}/shm")  # noqa: PTH102
+    set_flags(folder, MOUNT_ATTR_RDONLY)
+    shared = MS_NOSUID | MS_NODEV | MS_NOEXEC
+    mount("shm", f"{folder}/shm", "tmpfs", shared, SHARED_MEMORY_OPTIONS)
 
 
-def names_in(folder: str) -> set[str]:
-    """Return the names in a folder; none in one that this user may not read, as root's home is."""
-    try:
-        return set(os.listdir(folder))  # noqa: PTH208
-    except PermissionError:
-        return set()
+def run(order: dict[str, Any]) -> int:
+    """Run a command in a root of its own and return its exit code. Its processes end with it, and with this one.
+
+    They neither see this machine's processes nor get rights by a program's mode. It has this machine's network.
+    """
+    enter(CLONE_NEWPID | CLONE_NEWIPC)
+    mount_root(order["binds"])
+    child = os.fork()
+    if child == 0:
+        try:
+            begin(order)
+        except OSError as error:
+            print(error, file=sys.stderr, flush=True)
+        os._exit(126)
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
+    end_with_parent()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def begin(order: dict[str, Any]) -> None:
+    """Become the command, by the account without rights if root runs this."""
+    # A container of another engine may not mount one: this machine's processes are seen then.
+    with contextlib.suppress(OSError):
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    if order["account"]:
+        uid, gid = order["account"]
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    check(LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    end_with_parent()
+    os.setsid()
+    os.umask(0o022)
+    os.chdir(order["folder"])
+    os.execvpe(order["words"][0], order["words"], order["environment"])  # noqa: S606 - that is its purpose
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends (prctl(2)); a change of its user forgets it."""
+    check(LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))
 
 
 def send_mount_namespace(line: socket.socket, binds: list[tuple[str, str, str]]) -> None:
@@ -178,7 +207,7 @@ def main() -> None:
     """
     with socket.socket(fileno=os.dup(0)) as line:
         try:
-            enter()
+            enter(CLONE_NEWNET)
             for number, address in enumerate(["127.0.0.1", *sys.argv[1:]]):
                 add_address(f"lo:{number}" if number else "lo", address)
         except OSError as error:
@@ -195,4 +224,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["run"]:
+        import json
+
+        sys.exit(run(json.load(sys.stdin)))
     main()

@@ -4,8 +4,7 @@ Its network namespace has loopback and the task's private address. The local clo
 listens and connects inside with sockets that the namespace's holder creates: a socket belongs to the
 namespace in which it was created, whichever process uses it (network_namespaces(7)).
 
-Each of its containers has a mount namespace with this machine's files, all of them read-only but for
-some folders (mount_namespaces(7)).
+Each of its containers has a mount namespace whose root is its image's folder (`roots.py`, mount_namespaces(7)).
 """
 
 from __future__ import annotations
@@ -22,12 +21,11 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 from tools.i18n import Text, t, verbatim
 from tools.local_cloud.machine.processes import Account, unprivileged_account
+from tools.local_cloud.machine.roots import MACHINE, Bind, mountable, of_machine, prepare
 
 HOLDER = Path(__file__).with_name("namespace_holder.py")
 START_SECONDS = 20.0
@@ -38,34 +36,6 @@ TEST_ADDRESS = "10.0.0.4"
 
 class NoNamespace(OSError):
     """This machine refuses a namespace. ``str()`` is the system's reason."""
-
-
-class Bind(NamedTuple):
-    """A folder of this machine, where a container sees it, and whether it may write there."""
-
-    source: Path
-    target: Path
-    writable: bool
-
-
-def mountable(binds: Iterable[Bind], needed: Iterable[Path]) -> list[Bind]:
-    """Return the binds in the order in which they are mounted, with the ``needed`` folders that they would hide.
-
-    Mount points inside of another one's folder are made, as that of an image in /tmp is in the container's /tmp.
-    """
-    binds = list(binds)
-    targets = {each.target for each in binds}
-    hidden = [
-        Bind(each, each, writable=False)
-        for each in set(needed) - targets
-        if not targets.isdisjoint(each.parents)
-    ]
-    ordered = sorted(binds + hidden, key=lambda each: len(each.target.parts))
-    for outer, inner in combinations(ordered, 2):
-        if inner.target.is_relative_to(outer.target):
-            place = outer.source / inner.target.relative_to(outer.target)
-            place.mkdir(parents=True, exist_ok=True)
-    return ordered
 
 
 class Namespace:
@@ -105,15 +75,12 @@ class Namespace:
         """Return a new TCP socket of the namespace, neither bound nor connected. Raises OSError."""
         return socket.socket(fileno=self._ask(b"s"))
 
-    def mount(self, binds: Iterable[Bind], image: Path | None = None) -> int:
+    def mount(self, binds: Iterable[Bind]) -> int:
         """Make a mount namespace and return its descriptor, which ``close`` closes. Raises NoNamespace.
 
-        This machine's file system is read-only there but for ``binds``, /proc and an own /dev/shm. What
-        hides another one's target comes first. The files below ``image`` are also at their paths in it.
+        Its root is the first bind's folder, as ``roots.mountable`` returns them.
         """
         entries = [(each.source, each.target, "rw" if each.writable else "ro") for each in binds]
-        if image:
-            entries.append((image, image, "over"))
         fields = (os.fsencode(each) + b"\0" for entry in entries for each in entry)
         made = self._ask(b"m" + b"".join(fields))
         self._mounts.append(made)
@@ -172,21 +139,21 @@ def mount_refusal() -> Text | None:
 
     def attempt(namespace: Namespace) -> Attempted:
         with tempfile.TemporaryDirectory() as made:
-            folder = Path(made).resolve()
-            folder.chmod(0o777)  # so that the mount alone can refuse
-            (folder / "image" / IMAGE_FOLDER).mkdir(parents=True)
-            mounts = namespace.mount([Bind(folder, folder, writable=False)], folder / "image")
+            root = Path(made).resolve()
+            root.chmod(0o755)
+            prepare(root)
+            binds = [Bind(root, Path("/"), writable=False), *of_machine(root, ())]
+            mounts = namespace.mount(mountable(binds))
             prefix = namespace.command_prefix(unprivileged_account(), mounts)
-            return _run([*prefix, "sh", "-c", READ_ONLY, str(folder)])
+            return _run([*prefix, "sh", "-c", READ_ONLY])
 
     return _refusal(attempt)
 
 
 Attempted = subprocess.CompletedProcess[str]
-IMAGE_FOLDER = "image-folder"
 READ_ONLY = (
-    'test ! -w "$0" || { echo a mount stays writable >&2; exit 1; }; '
-    f"test -d /{IMAGE_FOLDER} || {{ echo an image has no root of its own >&2; exit 1; }}"
+    "test ! -w /tmp || { echo a mount stays writable >&2; exit 1; }; "
+    f"test -d /{MACHINE} || {{ echo an image has no root of its own >&2; exit 1; }}"
 )
 
 

@@ -58,30 +58,29 @@ class DockerServicer(Servicer):
             if not inputs.get(name)
         ]
         if not (failures or self._builder.docker):
-            failures = self._read(self._wanted(inputs), request.urn)
+            failures = self._read(self._wanted(inputs))
         if not failures and (wanted := self._wanted(inputs)).file.is_file():
             # A change of it alone builds and pushes again, under the same name (pulumi-docker 4, provider.go, Check).
             digest = fingerprint(wanted.context, {"Dockerfile": wanted.file.read_text()})
             request.news["build"]["contextDigest"] = digest
         return pb.CheckResponse(inputs=request.news, failures=failures)
 
-    def _read(self, wanted: Wanted, urn: str) -> list[Any]:
-        """Read the Dockerfile, warn of what is left out without Docker, and return what is wrong with it.
-
-        A preview and each update do so: both are red for the same problems.
-        """
+    def _read(self, wanted: Wanted) -> list[Any]:
+        """Read the Dockerfile and return what is wrong with it, in a preview as in an update."""
         try:
-            stage = wanted.read()
+            wanted.read()
         except (DockerfileError, OSError) as problem:
             return [pb.CheckFailure(property="build", reason=str(said(problem)))]
-        if stage.notices and self._engine:
+        return []
+
+    def _warn(self, urn: str) -> None:
+        """Warn of what of the Dockerfile is left out without Docker."""
+        if self._builder.left_out and self._engine:
+            message = str(left_out(self._builder.left_out))
             with grpc.insecure_channel(self._engine) as channel:
                 engine_pb2_grpc.EngineStub(channel).Log(
-                    engine_pb2.LogRequest(
-                        severity=engine_pb2.WARNING, urn=urn, message=str(left_out(stage.notices))
-                    )
+                    engine_pb2.LogRequest(severity=engine_pb2.WARNING, urn=urn, message=message)
                 )
-        return []
 
     def Diff(self, request: Any, _context: Any) -> Any:
         olds, news = _compared(values(request.old_inputs)), _compared(values(request.news))
@@ -119,6 +118,7 @@ class DockerServicer(Servicer):
             digest = self._builder.build(self._wanted(inputs))
         except Exception as problem:
             fail(context, request.urn, "building", problem)
+        self._warn(request.urn)
         repository = inputs["imageName"].rpartition(":")[0]
         return {
             **shown,

@@ -54,7 +54,13 @@ class Cloud:
             if page:
                 stops.callback(page.stop)
             region = self.options.region
-            calls, builder = start_api(region, folder / "images", self.options.docker, stops)
+            calls, builder = start_api(
+                region,
+                folder / "images",
+                self.options.docker,
+                stops,
+                mounts=self.options.mounts,
+            )
             clock = Clock(self.options.speed)
             plane = DataPlane(
                 folder=folder / "data",

@@ -17,14 +17,16 @@ from tools.local_cloud.providers.awsx import AwsxServicer
 from tools.local_cloud.providers.docker_provider import DockerServicer
 
 
-def start_api(region: str, images: Path, docker: bool, stops: ExitStack) -> tuple[Calls, Builder]:
+def start_api(
+    region: str, images: Path, docker: bool, stops: ExitStack, *, mounts: bool = True
+) -> tuple[Calls, Builder]:
     """Start AWS's API. Return its clients, and the builder of images, which pushes them there."""
     api = Api(region)
     api.start()
     stops.callback(api.stop)
     calls = Calls(api.endpoint, region)
     make_service_role(calls)
-    builder = Builder(calls, images, docker=docker)
+    builder = Builder(calls, images, docker=docker, mounts=mounts)
     stops.callback(builder.close)
     return calls, builder
 

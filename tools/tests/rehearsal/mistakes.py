@@ -7,6 +7,7 @@ Edits can be made together, and of a service that does not exist yet.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -495,6 +496,8 @@ def app(name: str, *patches: Patch) -> Edit:
         for source in sources:
             for patch in patches:
                 patch.apply(source)
+            # It is byte code of the text as it was, which Python does not check.
+            shutil.rmtree(source / "webapp" / "__pycache__", ignore_errors=True)
 
         def undo() -> None:
             for source in sources:

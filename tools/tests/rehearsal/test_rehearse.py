@@ -205,7 +205,7 @@ def test_options_that_cannot_be_used_are_refused_at_once(careapp, words, told):
 def test_a_dockerfile_with_mistakes_is_refused_before_the_local_cloud_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(rehearse, "ROOT", tmp_path)
     (tmp_path / "app").mkdir()
-    mistakes = "FROM python\nCOPPY . .\nRUN pip instal flask\nCMD x\n"
+    mistakes = "FROM python\nCOPPY . .\nRNU pip install flask\nCMD x\n"
     (tmp_path / "app" / "Dockerfile").write_text(mistakes)
     with pytest.raises(StackError) as refused:
         rehearse._check_dockerfile(choices(appFolder="app").image)

@@ -15,7 +15,7 @@ from typing import IO, Protocol
 
 from tools.local_cloud.aws.ecs.plans import Plan
 from tools.local_cloud.machine.guardian import CONTAINER, GROUP, Guardian, remove_container
-from tools.local_cloud.machine.namespaces import Bind, Namespace
+from tools.local_cloud.machine.namespaces import Namespace
 from tools.local_cloud.machine.processes import (
     PROC,
     Account,
@@ -24,6 +24,7 @@ from tools.local_cloud.machine.processes import (
     resident_bytes,
     unprivileged_account,
 )
+from tools.local_cloud.machine.roots import Bind, mountable
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 """ECS's reason of a container that the kernel killed. Its agent reads State.OOMKilled of Docker's record
@@ -75,12 +76,13 @@ class Process:
         self._plan, self._guardian, self._memory = plan, guardian, memory
         self._namespace = namespace
         self.reason: str | None = None
+        self._mounts = _mounts(namespace, binds)
         program = self._find(plan.argv[0])
         if program is None:
             raise CannotRun(_not_found(plan.argv[0]))
-        self._account = _account(plan, program)
-        self._mounts = _mounts(namespace, binds, plan.image.root)
-        if _ends_with_cr(program):
+        # An image that is the root of its processes is readable for all.
+        self._account = _account(plan, program) if self._mounts is None else unprivileged_account()
+        if _ends_with_cr(Path(plan.image.outside(str(program)))):
             # The kernel finds no such interpreter, after runc has started the container: it tells the log.
             self._process = self._start([*NO_INTERPRETER, plan.argv[0]], Path(NO_INTERPRETER[0]))
         else:
@@ -91,6 +93,14 @@ class Process:
         self.output: IO[bytes] = self._process.stdout
 
     def _find(self, name: str) -> Path | None:
+        """Return a program's file on this machine, or in the container's root; None if there is none."""
+        if self._namespace and self._mounts is not None:
+            prefix = self._namespace.command_prefix(None, self._mounts, self._folder)
+            asked = [*prefix, "/bin/sh", "-c", 'command -v -- "$0"', name]
+            answer = subprocess.run(
+                asked, env=dict(self._plan.environment), capture_output=True, text=True, check=False
+            )
+            return None if answer.returncode else Path(answer.stdout.strip())
         outside = self._plan.image.outside
         if "/" in name:
             path = self._plan.cwd / outside(name)
@@ -114,7 +124,7 @@ class Process:
                 stdout=writer,
                 stderr=subprocess.STDOUT,
                 env=dict(self._plan.environment),
-                cwd=self._plan.cwd,
+                cwd=None if self._mounts is not None else self._plan.cwd,
                 start_new_session=True,
                 user=who.uid if who else None,
                 group=who.gid if who else None,
@@ -129,10 +139,12 @@ class Process:
         return started
 
     def _prefix(self, namespace: Namespace) -> list[str]:
-        folder = self._plan.cwd
-        if self._mounts is not None:
-            folder = Path(self._plan.image.inside(str(folder)) or "/")
-        return namespace.command_prefix(self._account, self._mounts, folder)
+        return namespace.command_prefix(self._account, self._mounts, self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        """The working folder as the container sees it."""
+        return Path(self._plan.image.inside(str(self._plan.cwd)) or "/")
 
     def root(self) -> int | None:
         return self.pid
@@ -193,18 +205,23 @@ NO_INTERPRETER = ("/bin/sh", "-c", 'echo "exec $0: no such file or directory"; e
 
 
 def _ends_with_cr(program: Path) -> bool:
-    """Return whether a script's first line ends with CR LF, as editors on Windows write it."""
+    """Return whether a script's first line ends with CR LF, as editors on Windows write it.
+
+    A program of the base image, which is this machine's, has no file in the image's folder.
+    """
+    if not program.is_file():
+        return False
     with program.open("rb") as file:
         first = file.readline(256)
     return first.startswith(b"#!") and first.endswith(b"\r\n")
 
 
-def _mounts(namespace: Namespace | None, binds: Sequence[Bind], image: Path | None) -> int | None:
+def _mounts(namespace: Namespace | None, binds: Sequence[Bind]) -> int | None:
     """Return a new mount namespace's descriptor; None without ``binds``. Raises CannotRun."""
     if namespace is None or not binds:
         return None
     try:
-        return namespace.mount(binds, image)
+        return namespace.mount(mountable(binds))
     except OSError as error:
         raise CannotRun(f"CannotStartContainerError: {error}") from None
 

@@ -1,56 +1,50 @@
-"""The files of a container: without Docker this machine's, read-only, and the task's own folders.
+"""The files of a container: without Docker those of its image's folder, and the task's own folders.
 
-An image is a folder at a path of this machine. A process runs in a mount namespace in which the
-machine's file system is read-only, as a root file system with readonlyRootFilesystem is (ECS API
-reference, ContainerDefinition), and in which /tmp and the task's volumes are the task's own.
+An image is a folder of this machine, and the root of a process's mount namespace: read-only, as a root file system with
+readonlyRootFilesystem is (ECS API reference, ContainerDefinition). /tmp and the task's volumes are the task's own.
 """
 
 from __future__ import annotations
 
 import os
+import posixpath
 import re
-import shutil
-import sys
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from tools.local_cloud.aws.ecs.plans import Plan, Volume, folders_of
-from tools.local_cloud.building.builder import LocalImage
-from tools.local_cloud.machine.namespaces import Bind, mountable
-from tools.local_cloud.machine.processes import readable_by_all, unprivileged_account
+from tools.local_cloud.aws.ecs.plans import Plan, Volume
+from tools.local_cloud.building import base
+from tools.local_cloud.machine.roots import MACHINE, Bind
 
 TMP = Path("/tmp")  # noqa: S108 - the container's own folder is mounted there
 HOSTS, SWITCH = Path("/etc/hosts"), Path("/etc/nsswitch.conf")
 ALL_MAY_WRITE, OWNER_MAY_WRITE, NONE_MAY_WRITE = 0o1777, 0o755, 0o555
 ROOT_USER = ("", "0", "root")
+SHARED = ("usr", MACHINE)
+"""Folders of an image that a writable root has as they are."""
 
 
 def container_binds(plan: Plan, folder: Path) -> list[Bind]:
-    """Return what is mounted for a container of the task whose files are in ``folder``, outer folders first."""
-    binds = list(_volume_binds(plan, folder))
-    if (tmp := TMP.resolve()) not in [each.target for each in binds]:
+    """Return what is mounted for a container of the task whose files are in ``folder``: first its root."""
+    image = plan.image
+    root = (image.root or image.folder).resolve()
+    if plan.read_only:
+        binds = [Bind(root, Path("/"), writable=False)]
+    else:
+        binds = list(_copy_of_image(root, folder / f"root-{plan.name}"))
+    needed = [image.python.parent.resolve()] if image.python else []
+    binds += [*base.binds(root, needed), *_volume_binds(plan, folder)]
+    if TMP not in [each.target for each in binds]:
         own = _own_folder(folder / f"tmp-{plan.name}", ALL_MAY_WRITE)
-        binds.append(Bind(own, tmp, writable=not plan.read_only))
-    if not plan.read_only:
-        binds.append(_copy_of_image(plan.image, folder / f"root-{plan.name}"))
-    return mountable(binds, _needed(plan.image))
+        binds.append(Bind(own, TMP, writable=not plan.read_only))
+    return binds
 
 
 def _volume_binds(plan: Plan, folder: Path) -> Iterator[Bind]:
     for each in plan.volumes:
-        mode = volume_mode(plan, each)
-        own = _own_folder(folder / f"volume-{each.name}", mode)
-        # No mode keeps root from writing, where root runs the task.
-        writable = each.writable and not (mode == OWNER_MAY_WRITE and runs_as_root(plan))
-        for place in folders_of(plan.image, each.path):
-            yield Bind(own, place, writable)
-
-
-def runs_as_root(plan: Plan) -> bool:
-    """Return whether root runs the container here: the account for tasks cannot read the image or its interpreter."""
-    needed = [plan.cwd, *([plan.image.python] if plan.image.python else [])]
-    readable = unprivileged_account() is not None and all(map(readable_by_all, needed))
-    return os.geteuid() == 0 and not readable
+        own = _own_folder(folder / f"volume-{each.name}", volume_mode(plan, each))
+        yield Bind(own, Path(posixpath.normpath(each.path)), each.writable)
 
 
 def resolver_binds(folder: Path, names: Mapping[str, str]) -> list[Bind]:
@@ -105,17 +99,16 @@ def _own_folder(folder: Path, mode: int) -> Path:
     return folder
 
 
-def _copy_of_image(image: LocalImage, copy: Path) -> Bind:
-    """Copy an image's files, as a container may change its own where its root file system is writable."""
-    root = _root(image)
-    shutil.copytree(root, copy, symlinks=True)
-    return Bind(copy, root, writable=True)
+def _copy_of_image(root: Path, copy: Path) -> Iterator[Bind]:
+    """Copy an image's files, as a container may change its own where its root file system is writable.
 
-
-def _root(image: LocalImage) -> Path:
-    return (image.root or image.folder).resolve()
-
-
-def _needed(image: LocalImage) -> set[Path]:
-    python = [image.python.parent, Path(sys.base_prefix)] if image.python else []
-    return {_root(image), *(each.resolve() for each in python)}
+    /usr, which is large, stays read-only: a user other than root cannot change it on AWS.
+    """
+    copy.mkdir(parents=True)
+    copy.chmod(0o755)
+    yield Bind(copy, Path("/"), writable=True)
+    for each in root.iterdir():
+        if each.name in SHARED and each.is_dir():
+            yield Bind(each, Path("/", each.name), writable=False)
+        else:
+            subprocess.run(["cp", "-a", str(each), str(copy)], check=True, capture_output=True)

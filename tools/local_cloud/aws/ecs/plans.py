@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import subprocess
 import tarfile
 import threading
@@ -24,6 +25,7 @@ from tools.local_cloud.aws.ec2.network import endpoint_of, read_map
 from tools.local_cloud.aws.ecs.placement import API_PORT, METADATA_PORT, Placement
 from tools.local_cloud.aws.ecs.start_checks import StartChecks
 from tools.local_cloud.building.builder import LocalImage
+from tools.local_cloud.machine.roots import within
 from tools.shared.rds_roots import ROOTS, names, root
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -112,17 +114,10 @@ def _volumes(definition: Mapping[str, Any]) -> tuple[Volume, ...]:
 
 
 def _make_volume_folders(image: LocalImage, mounted: tuple[Volume, ...]) -> None:
-    """Make each volume's folder in an image, unless it or this machine has it, as a container runtime does."""
+    """Make each volume's folder in an image, as a container runtime does."""
     for each in mounted:
-        if image.root is not None and not list(folders_of(image, each.path)):
-            (image.root / each.path.lstrip("/")).mkdir(parents=True, exist_ok=True)
-
-
-def folders_of(image: LocalImage, path: str) -> Iterator[Path]:
-    """Yield the folders that a path of the image names: one of this machine, and one of the image's files."""
-    for folder in (Path(path), *([image.root / path.lstrip("/")] if image.root else [])):
-        if folder.is_dir():
-            yield folder.resolve()
+        if image.root is not None:
+            within(image.root, each.path).mkdir(parents=True, exist_ok=True)
 
 
 def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
@@ -149,14 +144,22 @@ ADDING = threading.Lock()
 
 
 def add_authority(image: LocalImage, authority: Path) -> None:
-    """Add the rehearsal's authority to the certificate files of an image in a folder."""
+    """Add the rehearsal's authority to the certificate files of an image in a folder that only this cloud has."""
     added = authority.read_text()
     with ADDING:
-        for file in (image.root or image.folder).rglob("*"):
-            if file.suffix in SUFFIXES and file.is_file() and _trusts_rds(file):
-                text = file.read_text()
-                if added not in text:
-                    _replace(file, f"{text.rstrip()}\n{added}", file.stat().st_mode)
+        for file in _trusting(image):
+            text = file.read_text()
+            if added not in text:
+                _replace(file, f"{text.rstrip()}\n{added}", file.stat().st_mode)
+
+
+def _trusting(image: LocalImage) -> Iterator[Path]:
+    """Yield the certificate files of an image in a folder that have the root of each declared database."""
+    for folder, _, names_of_files in os.walk(image.root or image.folder):
+        for name in names_of_files:
+            file = Path(folder, name)
+            if name.endswith(SUFFIXES) and not file.is_symlink() and _trusts_rds(file):
+                yield file
 
 
 def trust_mounts(image: LocalImage, authority: Path) -> list[str]:

@@ -32,6 +32,7 @@ from tools.local_cloud.clock import Clock
 from tools.local_cloud.cloud.plane import DataPlane
 from tools.local_cloud.machine import namespaces
 from tools.local_cloud.machine.processes import readable_by_all
+from tools.local_cloud.machine.roots import prepare
 from tools.local_cloud.paths import ROOT
 from tools.tests.local_cloud.dataplane.declarations import REPOSITORY
 from tools.tests.local_cloud.dataplane.stack import Stack
@@ -52,6 +53,7 @@ def make_image(root: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> Loca
     (folder / "webapp").mkdir(parents=True, exist_ok=True)
     shutil.copy(Path(__file__).with_name("app.py"), folder / "webapp" / "app.py")
     shutil.copy(RDS_BUNDLE, folder / "webapp" / "rds-ca.pem")
+    prepare(root)
     for each in (root, folder, folder / "webapp"):
         each.chmod(0o755)
     settings: dict[str, Any] = {

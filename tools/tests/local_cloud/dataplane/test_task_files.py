@@ -5,26 +5,25 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
-from pwd import getpwnam
 from shutil import which
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tools.i18n import verbatim
-from tools.local_cloud.aws.ecs import file_system
 from tools.local_cloud.aws.ecs.containers import CannotRun, Process
 from tools.local_cloud.aws.ecs.file_system import container_binds, docker_volumes, resolver_binds
 from tools.local_cloud.aws.ecs.plans import Plan, plan
 from tools.local_cloud.aws.ecs.runner import stop_signal
 from tools.local_cloud.building.builder import LocalImage
+from tools.local_cloud.building.files import own
 from tools.local_cloud.machine import namespaces
 from tools.local_cloud.machine.guardian import Guardian
+from tools.local_cloud.machine.roots import Bind
 from tools.local_cloud.paths import ROOT
 from tools.local_cloud.run.shell import CloudFlags
 from tools.tests.local_cloud.dataplane.conftest import make_image, own_mounts, run_as_nobody
@@ -62,7 +61,7 @@ def start(namespace, image, tmp_path):
 
     def run(*argv: str, folder: Path = tmp_path / "task", used: LocalImage = image, **definition):
         definition = {"name": "app", "environment": [], "command": list(argv), **definition}
-        made: Plan = plan(definition, used, {}, {}, None)
+        made: Plan = plan(definition, used, {}, {}, None, own_root=True)
         return Process(made, Guardian(), None, namespace, container_binds(made, folder))
 
     return run
@@ -83,7 +82,7 @@ def said(start):
 
 
 def test_a_read_only_root_takes_files_in_tmp_and_shared_memory_only(said, image, tmp_path):
-    elsewhere = [str(image.folder / "app.db"), "/var/tmp/x", str(ROOT / "x"), "app.db"]
+    elsewhere = ["/app/app.db", "/var/tmp/x", "/usr/x", "app.db"]
     assert said(WRITE, "/tmp/x", "/dev/shm/x", "/dev/null", *elsewhere, **READ_ONLY) == [
         *("written", "written", "written"),
         *(REFUSED, REFUSED, REFUSED, REFUSED),
@@ -122,26 +121,27 @@ def test_a_volume_in_the_image_s_folder_is_writable_and_another_container_of_the
 
 
 def test_a_writable_root_is_a_copy_of_the_image_s_files(said, image, tmp_path):
+    for each in image.root.rglob("*"):
+        own(each)  # as those of an image that was built
     source = image.folder / "webapp" / "app.py"
     before = source.read_text()
     files = ["webapp/app.py", "app.db", "/tmp/x", "/var/tmp/x"]
-    assert said(WRITE, *files) == ["written", "written", "written", REFUSED]
+    assert said(WRITE, *files) == ["written"] * 4
     assert source.read_text() == before
     assert not (image.folder / "app.db").exists()
     assert (tmp_path / "task" / "root-app" / "app" / "app.db").exists()
 
 
-def test_a_volume_that_is_root_s_takes_nothing_where_root_runs_the_task(
-    image, tmp_path, monkeypatch
-):
-    definition = {"name": "app", "environment": [], "user": "10001", "command": ["x"], **READ_ONLY}
-    made = plan(definition, image, {}, {}, None)
-    for readable, writable in ((False, os.geteuid() != 0), (True, True)):
-        monkeypatch.setattr(file_system, "readable_by_all", lambda _, value=readable: value)
-        binds = container_binds(made, tmp_path / str(readable))
-        assert [each.writable for each in binds if each.target == Path("/tmp").resolve()] == [
-            writable
-        ]
+SEEN = "import json, os, sys; print(json.dumps([os.path.exists(path) for path in sys.argv[1:]]))"
+
+
+def test_a_container_sees_neither_the_user_s_home_nor_the_checkout(start, image):
+    used = replace(image, python=None)
+    paths = [str(Path.home() / ".bashrc"), str(ROOT / "careapp"), str(image.root), "/app"]
+    running = start(f"{sys.base_prefix}/bin/python3", "-c", SEEN, *paths, used=used, **READ_ONLY)
+    with running.output:
+        assert json.loads(running.output.read()) == [False, False, False, True]
+    running.wait()
 
 
 def test_a_health_check_runs_in_the_container_s_files(start):
@@ -230,8 +230,11 @@ def test_nothing_is_mounted_outside_and_the_namespace_ends_with_its_last_process
 def test_a_mount_that_the_machine_refuses_is_a_container_that_cannot_start(
     namespace, image, tmp_path
 ):
-    made = plan({"name": "app", "environment": [], "command": ["true"]}, image, {}, {}, None)
-    binds = [namespaces.Bind(tmp_path / "none", tmp_path, writable=True)]
+    made = plan(
+        {"name": "app", "environment": [], "command": ["true"]}, image, {}, {}, None, own_root=True
+    )
+    binds = [Bind(image.root, Path("/"), writable=False)]
+    binds.append(Bind(tmp_path / "none", Path("/app"), writable=True))
     with pytest.raises(CannotRun, match=r"CannotStartContainerError: .*No such file or directory"):
         Process(made, Guardian(), None, namespace, binds)
 
@@ -239,13 +242,18 @@ def test_a_mount_that_the_machine_refuses_is_a_container_that_cannot_start(
 UNPRIVILEGED = """
 import subprocess, tempfile
 from pathlib import Path
-from tools.local_cloud.machine.namespaces import Bind, Namespace, mount_refusal
+from tools.local_cloud.machine.namespaces import Namespace, mount_refusal
+from tools.local_cloud.machine.roots import Bind, mountable, of_machine, prepare
 print(mount_refusal())
 namespace = Namespace(["10.0.16.4"])
 with tempfile.TemporaryDirectory() as folder:
-    mounts = namespace.mount([Bind(Path(folder), Path("/tmp"), True)])
-    for program in ("id -un", "pwd", "touch /tmp/x && ls /tmp", "touch {0}", "touch /dev/shm/x && echo shared"):
-        words = ["sh", "-c", program.format(sys.argv[1])]
+    root, own = Path(folder, "root"), Path(folder, "own")
+    root.mkdir(), own.mkdir()
+    prepare(root)
+    binds = [Bind(root, Path("/"), False), Bind(own, Path("/tmp"), True), *of_machine(root, ())]
+    mounts = namespace.mount(mountable(binds))
+    for program in ("id -un", "pwd", "touch /tmp/x && ls /tmp", "touch /opt/x", "touch /dev/shm/x && echo shared"):
+        words = ["sh", "-c", program]
         done = subprocess.run(
             [*namespace.command_prefix(None, mounts, Path("/var")), *words], capture_output=True, text=True
         )
@@ -256,15 +264,10 @@ namespace.close()
 
 @pytest.mark.slow
 def test_root_of_an_unprivileged_user_s_task_is_read_only_too():
-    home = Path(mkdtemp(dir="/var/tmp"))
-    try:
-        os.chown(home, *(getpwnam("nobody")[2:4]))
-        done = run_as_nobody(UNPRIVILEGED, str(home / "x"))
-    finally:
-        home.rmdir()
+    done = run_as_nobody(UNPRIVILEGED)
     assert done.stdout.splitlines() == [
         *("None", "nobody", "/var", "x"),
-        f"touch: cannot touch '{home / 'x'}': Read-only file system",
+        "touch: cannot touch '/opt/x': Read-only file system",
         "shared",
     ], done.stderr
 
@@ -277,7 +280,7 @@ def test_a_machine_that_refuses_mounts_gives_the_reason(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(namespaces, "HOLDER", refusing)
     assert (namespaces.refusal(), str(namespaces.mount_refusal())) == (None, "no")
-    refusing.write_text(text.replace('set_read_only("/", on=True', 'set_read_only("/", on=False'))
+    refusing.write_text(text.replace('if mode == "ro"', 'if mode == "never"'))
     assert str(namespaces.mount_refusal()) == "a mount stays writable"
 
 

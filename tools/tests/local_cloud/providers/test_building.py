@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
+import shutil
 import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from threading import Event, Thread
 
 import grpc
@@ -17,25 +16,37 @@ import pytest
 from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2
 
-from tools.local_cloud.building import docker_engine, venvs
-from tools.local_cloud.building.app_programs import ProgramFailed
+from tools.local_cloud.building import docker_engine, pip_errors, plain
 from tools.local_cloud.building.builder import Builder, BuildError, ImageNotFound, Wanted
+from tools.local_cloud.building.layers import RunFailed
 from tools.local_cloud.providers.docker_provider import DockerServicer
+from tools.tests.local_cloud.building.test_images import write_wheel
 from tools.tests.local_cloud.dataplane.conftest import own_mounts
 
 REGISTRY = "123456789012.dkr.ecr.ap-northeast-1.amazonaws.com"
 REPOSITORY = "held/app"
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The folder of the images that are built here."""
+    return tmp_path_factory.mktemp("home")
+
+
 @pytest.fixture
-def source(tmp_path):
+def source(tmp_path, home, monkeypatch):
     """The context of a small app."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     context = tmp_path / "context"
     context.mkdir()
     (context / "Dockerfile").write_text(
         'FROM python:3.13-slim\nCOPY . /app/\nWORKDIR /app\nCMD ["true"]\n'
     )
     return context
+
+
+URN = "urn:pulumi:poc::careapp::docker:index/image:Image::app"
+needs_mounts = pytest.mark.skipif(not own_mounts(), reason="this machine refuses mount namespaces")
 
 
 def wanted(context, tag, **change):
@@ -48,7 +59,7 @@ def built(calls, tmp_path, source):
     """A builder, and the references by tag and by digest of an image that it has pushed."""
     immutable = {"repositoryName": REPOSITORY, "imageTagMutability": "IMMUTABLE"}
     calls("ecr", "create_repository", immutable)
-    builder = Builder(calls, tmp_path / "images", docker=False)
+    builder = Builder(calls, tmp_path / "images", docker=False, mounts=own_mounts())
     first = wanted(source, "one")
     digest = builder.build(first)
     yield builder, first.name, f"{REGISTRY}/{REPOSITORY}@{digest}"
@@ -67,8 +78,9 @@ def test_a_log_names_the_image_s_files_as_in_its_containers(built):
     line = f'  File "{image.folder}/webapp/pages.py", line 12'
     assert image.inside(line) == '  File "/app/webapp/pages.py", line 12'
     assert replace(image, docker=True, root=None).inside(line) == line
-    package = f"{image.python.parent}/lib/python3/site-packages/flask"
-    assert image.inside(package) == "/usr/local/lib/python3/site-packages/flask"
+    package = "/venvs/1/lib/python3/site-packages/flask"
+    inside = replace(image, python=Path("/venvs/1/bin")).inside(package)
+    assert inside == "/usr/local/lib/python3/site-packages/flask"
 
 
 def test_an_image_that_was_deleted_from_ecr_is_found_no_more(built, calls):
@@ -204,27 +216,16 @@ def test_docker_that_is_asked_for_need_not_have_the_base_of_the_app_that_comes_a
     assert "cannot pull python:3.13-slim" in str(why)
 
 
-APP = """
-FROM python:3.13 AS build
-RUN python -m venv /opt/venv
-FROM python:3.13
+APP = """FROM python
 WORKDIR /app
-ENV NAME=image
-COPY --from=build /opt/venv /opt/venv
 COPY . .
-RUN mkdir -p /data/made && chmod +x boot.sh
 RUN WHAT=statics python collect.py
 CMD ["./boot.sh"]
 """
 COLLECT = """
 import os
 from pathlib import Path
-Path("collected.txt").write_text(f"{os.environ['NAME']}'s {os.environ['WHAT']}, {os.getcwd()[-4:]}")
-Path("/data/made/absolute.txt").write_text(Path("/app/collect.py").read_text()[:1])
-try:
-    Path("/usr/careapp-was-here").write_text("")
-except OSError as problem:
-    Path("refused.txt").write_text(problem.strerror)
+Path("collected.txt").write_text(f"{os.environ['WHAT']}, {os.getcwd()[-4:]}")
 """
 
 
@@ -233,123 +234,56 @@ def app(source):
     """The context of an app with a program of its own and a script."""
     (source / "Dockerfile").write_text(APP)
     (source / "collect.py").write_text(COLLECT)
-    (source / "boot.sh").write_text("#!/bin/sh\nexec /opt/venv/bin/python collect.py\n")
+    (source / "boot.sh").write_text("#!/bin/sh\nexec python collect.py\n")
     return source
 
 
-@pytest.mark.skipif(not own_mounts(), reason="this machine refuses mount namespaces")
-def test_a_program_of_the_app_runs_in_the_image_and_can_write_nowhere_else(built, app):
-    builder, _, _ = built
-    builder.build(wanted(app, "app"))
-    root = builder.find(f"{REGISTRY}/{REPOSITORY}:app").root
-    assert (root / "app/collected.txt").read_text() == "image's statics, /app"
-    assert (root / "data/made/absolute.txt").read_text() == "\n"
-    assert (root / "app/refused.txt").read_text() == "Read-only file system"
-
-
-def test_the_image_has_its_venv_its_modes_and_its_programs_at_their_paths(built, app):
-    builder, _, _ = built
-    builder.build(wanted(app, "paths"))
-    image = builder.find(f"{REGISTRY}/{REPOSITORY}:paths")
-    assert os.access(image.root / "app/boot.sh", os.X_OK)
-    assert image.outside("/opt/venv/bin/python") == str(image.root / "opt/venv/bin/python")
-    for python in ("/opt/venv/bin/python", "/usr/local/bin/python"):
-        asked = [image.outside(python), "-c", "import sys; print(sys.prefix)"]
-        prefix = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
-        assert Path(prefix).resolve() == image.python.parent
-    shim = [image.outside("/usr/local/bin/uv"), "run", "--no-sync", "echo", "started"]
-    assert subprocess.run(shim, capture_output=True, text=True, check=True).stdout == "started\n"
-
-
-def test_a_script_can_wait_for_a_port_by_the_netcat_that_the_image_installs(built, app):
-    builder, _, _ = built
-    builder.build(wanted(app, "without"))
-    assert not (builder.find(f"{REGISTRY}/{REPOSITORY}:without").root / "usr/local/bin/nc").exists()
-    (app / "Dockerfile").write_text(f"{APP}RUN apt-get install -y netcat-openbsd\n")
-    builder.build(wanted(app, "waiting"))
-    image = builder.find(f"{REGISTRY}/{REPOSITORY}:waiting")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = str(server.getsockname()[1])
-        asked = [image.outside("/usr/local/bin/nc"), "-z", "-w", "3", "127.0.0.1", port]
-        assert subprocess.run(asked, check=False).returncode == 0
-    refused = subprocess.run(asked, capture_output=True, check=False)
-    assert (refused.returncode, refused.stderr) == (1, b"")
-    asked[-2] = "db.nowhere.invalid"
-    unknown = subprocess.run(asked, capture_output=True, text=True, check=False)
-    assert unknown.returncode == 1
-    assert unknown.stderr.startswith(f'nc: getaddrinfo for host "db.nowhere.invalid" port {port}: ')
-
-
-def test_a_script_can_ask_for_the_database_by_the_client_that_the_image_installs(built, app):
-    builder, _, _ = built
-    (app / "Dockerfile").write_text(f"{APP}RUN apt-get install -y postgresql-client\n")
-    builder.build(wanted(app, "asking"))
-    image = builder.find(f"{REGISTRY}/{REPOSITORY}:asking")
-    for name, code in (("psql", 0), ("pg_isready", 0), ("pg_ctl", None)):
-        program = image.root / "usr/local/bin" / name
-        asked = subprocess.run([program, "--version"], check=False) if program.exists() else None
-        assert (asked and asked.returncode) == code
-
-
-CHANGES = """\
-RUN cp boot.sh /etc/boot.d && sed -i -e 's/exec/echo/' -e 's/collect/x/' boot.sh
-RUN ln -s /app/boot.sh /usr/local/bin/boot && cp -a /app/collect.py ../../../again.py && mv collect.py ..
-COPY boot.sh /app/second.sh
-RUN cp *.sh /srv/
+PLAIN = """FROM python AS build
+COPY requirements.txt boot.sh /made/
+RUN apt-get update && pip install --no-cache-dir 'two; python_version < "3"' -r /made/requirements.txt
+FROM python
+WORKDIR /app
+COPY . .
+RUN npm ci
+COPY --from=build /made /none /srv/
+CMD ["./boot.sh"]
 """
 
 
-def test_files_of_the_image_are_copied_moved_linked_and_edited_between_its_copies(built, app):
+def test_without_namespaces_an_image_has_files_and_packages(calls, app, tmp_path):
+    write_wheel(tmp_path, "one")
+    (app / "requirements.txt").write_text(f"{tmp_path}/one-1-py3-none-any.whl\n")
+    (app / "Dockerfile").write_text(PLAIN)
+    calls("ecr", "create_repository", {"repositoryName": "held/plain"})
+    builder = Builder(calls, tmp_path / "plain", docker=False, mounts=False)
+    plain_image = replace(wanted(app, "one"), name=f"{REGISTRY}/held/plain:one")
+    builder.build(plain_image)
+    assert builder.left_out == ["context/Dockerfile:7: left out without Docker: RUN npm ci"]
+    image = builder.find(plain_image.name)
+    assert (image.root / "srv/boot.sh").exists()
+    assert image.outside("/app/boot.sh") == str(image.folder / "boot.sh")
+    assert subprocess.run([image.python / "one"], check=False).returncode == 0
+    (app / "requirements.txt").write_text("./none-1-py3-none-any.whl\n")
+    with pytest.raises(RunFailed, match="-m pip install ended with 1:\n"):
+        builder.build(plain_image)
+    calls("ecr", "delete_repository", {"repositoryName": "held/plain", "force": True})
+
+
+def test_a_builder_that_is_closed_makes_no_folder(built, source, tmp_path):
     builder, _, _ = built
-    text = (app / "boot.sh").read_text()
-    (app / "Dockerfile").write_text(f"{APP}{CHANGES}")
-    builder.build(wanted(app, "changed"))
-    root = builder.find(f"{REGISTRY}/{REPOSITORY}:changed").root
-    edited = text.replace("exec", "echo").replace("collect", "x")
-    assert (root / "etc/boot.d").read_text() == text
-    assert (root / "app/boot.sh").read_text() == (root / "srv/boot.sh").read_text() == edited
-    assert (root / "srv/second.sh").read_text() == text
-    assert not (root / "app/collect.py").exists()
-    link = root / "usr/local/bin/boot"
-    assert (link.readlink().is_absolute(), link.read_text()) == (False, edited)
-    assert (root / "again.py").read_text() == (root / "collect.py").read_text()
+    builder.close()
+    shutil.rmtree(tmp_path / "images")
+    with pytest.raises(RunFailed, match="the build was stopped"):
+        builder.build(wanted(source, "late"))
+    assert not (tmp_path / "images").exists()
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ("cp boot.sh /opt/venv/lib", "/opt/venv/lib is not one of the image's files"),
-        ("mv boot.sh /opt/venv", "/opt/venv is not one of the image's files"),
-        ("sed -i '1w /srv/x' boot.sh", "sed: -e expression #1, char 2: e/r/w commands disabled in sandbox mode"),
-        ("cp boot.sh none/such", "cp: cannot create regular file '/app/none/such': No such file or directory"),
-    ],
-)  # fmt: skip
-def test_a_change_that_would_leave_the_image_or_fails_fails_the_build(built, app, change, said):
-    builder, _, _ = built
-    (app / "Dockerfile").write_text(f"{APP}RUN {change}\n")
-    with pytest.raises(ProgramFailed) as failed:
-        builder.build(wanted(app, "leaving"))
-    place, command = "context/Dockerfile:12: RUN", change.replace("'", "")
-    assert str(failed.value) == f"{place} {command} ended with 1:\n{said}"
-
-
-def test_a_program_that_fails_fails_the_build_with_its_line_and_last_words(built, app):
-    builder, _, _ = built
-    (app / "collect.py").write_text("raise SystemExit('no SECRET_KEY')\n")
-    with pytest.raises(ProgramFailed) as failed:
-        builder.build(wanted(app, "failing"))
-    assert str(failed.value) == (
-        "context/Dockerfile:10: RUN python collect.py ended with 1:\nno SECRET_KEY"
-    )
-
-
+@needs_mounts
 def test_what_an_image_lacks_is_known_until_the_next_build(built, app):
     builder, _, _ = built
     (app / "Dockerfile").write_text(f"{APP}RUN apt-get update\n")
     builder.build(wanted(app, "lacking"))
-    assert builder.left_out == [
-        "context/Dockerfile:12: left out without Docker: RUN apt-get update"
-    ]
+    assert builder.left_out == ["context/Dockerfile:6: left out without Docker: RUN apt-get update"]
     (app / "Dockerfile").write_text(APP)
     builder.build(wanted(app, "complete"))
     assert builder.left_out == []
@@ -384,26 +318,31 @@ def checked(builder, folder, engine):
     build = {"context": "./context", "dockerfile": "./context/Dockerfile"}
     inputs = struct_pb2.Struct()
     inputs.update({"imageName": "name:1", "build": build})
-    urn = "urn:pulumi:poc::careapp::docker:index/image:Image::app"
-    return servicer.Check(provider_pb2.CheckRequest(urn=urn, news=inputs), None)
+    return servicer.Check(provider_pb2.CheckRequest(urn=URN, news=inputs), None)
 
 
-def test_a_preview_says_what_is_left_out_and_is_red_where_an_update_would_be(built, app, engine):
+@needs_mounts
+def test_an_update_says_what_is_left_out_and_a_preview_is_red_where_it_would_be(built, app, engine):
     builder, _, _ = built
     (app / "Dockerfile").write_text(f"{APP}RUN apt-get update\n")
-    assert not checked(builder, app.parent, engine).failures
+    answer = checked(builder, app.parent, engine)
+    assert not answer.failures
+    servicer = DockerServicer(builder, lambda: app.parent)
+    servicer.Attach(plugin_pb2.PluginAttach(address=engine.address), None)
+    answer.inputs["imageName"] = f"{REGISTRY}/{REPOSITORY}:said"
+    servicer.Create(provider_pb2.CreateRequest(urn=URN, properties=answer.inputs), None)
     assert engine.said == [
         (
             engine_pb2.WARNING,
-            "Without a Docker engine the Dockerfile is read, not built. What is left out may be missing here only:\n"
-            "  context/Dockerfile:12: left out without Docker: RUN apt-get update",
+            "The image is built without a Docker engine. What is left out may be missing here only:\n"
+            "  context/Dockerfile:6: left out without Docker: RUN apt-get update",
         )
     ]
-    (app / "Dockerfile").write_text(f"{APP}COPPY x\nRUN pip instal y\n")
+    (app / "Dockerfile").write_text(f"{APP}COPPY x\nRNU pip install y\n")
     [failure] = checked(builder, app.parent, engine).failures
     assert [line.partition(": ")[0] for line in failure.reason.splitlines()] == [
-        "context/Dockerfile:12",
-        "context/Dockerfile:13",
+        "context/Dockerfile:6",
+        "context/Dockerfile:7",
     ]
     assert len(engine.said) == 1
 
@@ -421,19 +360,6 @@ def test_sources_that_changed_under_the_same_name_are_built_again(built, app, en
         for news in (again, changed)
     ]
     assert answers == [[], ["build"]]
-
-
-def test_the_folders_of_editable_projects_are_found_in_a_venv(tmp_path):
-    packages, sources = tmp_path / "venv/lib/python3/site-packages", tmp_path / "sources"
-    packages.mkdir(parents=True)
-    (packages / "_one.pth").write_text(f"{sources}/0a/app/src\n")
-    finder = f"MAPPING: dict[str, str] = {{'two': '{sources}/0a/srv/two'}}\n"
-    (packages / "__editable___two_finder.py").write_text(finder)
-    (packages / "distutils.pth").write_text("import os; print('a': '/b')\n/elsewhere\n")
-    assert venvs.projects(tmp_path / "venv/bin", sources) == [
-        PurePosixPath("/app/src"),
-        PurePosixPath("/srv"),
-    ]
 
 
 OTHER_PYTHON = """ERROR: Ignored the following versions that require a different python version: 6.0.5
@@ -469,13 +395,13 @@ ERROR: No matching distribution found for certifi==9999.1
 def test_the_package_that_pip_refuses_is_named_with_its_line(tmp_path, said, words):
     file = tmp_path / "requirements.txt"
     file.write_text("certifi-extra==1\ncertifi==2024.2.2 --hash=sha256:00\n")
-    assert str(venvs.wrong_package(said, (file,))).startswith(words)
-    assert venvs.wrong_package("ERROR: no network", (file,)) is None
+    assert str(pip_errors.wrong_package(said, (file,))).startswith(words)
+    assert pip_errors.wrong_package("ERROR: no network", (file,)) is None
 
 
 def test_a_package_that_pip_refuses_comes_first_in_the_error(tmp_path):
     file = tmp_path / "requirements.txt"
     file.write_text("no-such-package @ file:///nowhere\ncertifi==9999.1\n")
     said = f"print({VERSION!r}); raise SystemExit(1)"
-    with pytest.raises(venvs.InstallError, match=r"^certifi==9999\.1 \(requirements\.txt:2\)"):
-        venvs._run(sys.executable, "-c", said, venvs.FILES["-r"], str(file))
+    with pytest.raises(RunFailed, match=r"^certifi==9999\.1 \(requirements\.txt:2\)"):
+        plain._install([sys.executable, "-c", said], ["-r", str(file)])
