@@ -194,7 +194,7 @@ def test_command_of_every_diagnosis_names_region_and_profile():
             assert options["--region"] in ("eu-west-1", its_own), command
             assert options["--profile"] == "work", command
             known.add(" ".join(shlex.split(command)[1:3]))
-    assert {"ecs update-service", "ec2 authorize-security-group-ingress", "rds wait"} <= known
+    assert {"ecs update-service", "acm describe-certificate", "rds wait"} <= known
 
 
 def test_command_names_no_profile_where_the_stack_file_has_none():
