@@ -140,6 +140,7 @@ class ScriptedEcs:
     def service_deployments(self, params: Params) -> Params:
         name = str(params["service"]).rpartition("/")[2]
         row = {
+            "serviceDeploymentArn": f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:service-deployment/{name}/1",
             "targetServiceRevisionArn": self._service(name).task_definition,
             "createdAt": datetime.now(UTC),
             "status": "ROLLBACK_SUCCESSFUL" if self.undoes else "SUCCESSFUL",

@@ -286,6 +286,21 @@ PEERS = {
 """The members of a SecurityGroupRuleRequest that name a rule's peer (botocore), with EC2's words."""
 
 
+@before("ec2", "RevokeSecurityGroupIngress")
+@before("ec2", "RevokeSecurityGroupEgress")
+def revoked_rules_exist(params: Params) -> None:
+    """Refuse the id of a rule that is not there by the code that clients take for "gone already".
+
+    Code: hashicorp/terraform-provider-aws, internal/service/ec2/errors.go.
+    """
+    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
+    known = {rule.id for rule in (*group.ingress_rules, *group.egress_rules)} if group else set()
+    for asked in params.get("SecurityGroupRuleIds") or ():
+        if asked not in known:
+            words = f"The security group rule ID '{asked}' does not exist"
+            raise Refused("InvalidSecurityGroupRuleId.NotFound", words)
+
+
 @before("ec2", "ModifySecurityGroupRules")
 def peer_keeps_its_kind(params: Params) -> None:
     """Refuse to change a rule about a network into one about a group, and the reverse, as EC2 does.

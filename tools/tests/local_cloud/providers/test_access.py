@@ -230,3 +230,10 @@ def test_a_bucket_s_policy_about_tls_is_met_and_a_deny_holds(aws, make):
         aws.s3.put_object(**write)
     aws.s3.delete_bucket_policy(**named)
     bucket.delete()
+
+
+@pytest.mark.parametrize("way", ["ingress", "egress"])
+def test_revoked_rule_that_is_gone_is_named_by_its_id(aws, make_group, way):
+    revoke = getattr(aws.ec2, f"revoke_security_group_{way}")
+    gone = {"GroupId": make_group(), "SecurityGroupRuleIds": ["sgr-0123456789abcdef0"]}
+    refused(revoke, "InvalidSecurityGroupRuleId.NotFound", "sgr-0123456789abcdef0", **gone)
