@@ -43,6 +43,7 @@ def context(tmp_path_factory):
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+    (folder / "out").symlink_to("/etc/passwd")
     return folder
 
 
@@ -94,6 +95,20 @@ REFUSED = {
     "a file that .dockerignore hides": (
         "FROM python\nCOPY debug.log /\nCMD x",
         ["2: COPY debug.log: no such file in site/ (or .dockerignore hides it)"],
+    ),
+    "a file misspelt that is mounted, and a stage": (
+        "FROM python AS build\nRUN true\nFROM python\n"
+        "RUN --mount=type=bind,source=requirments.txt,target=/r.txt x\n"
+        "RUN --mount=type=bind,from=biuld,target=/b x\nCMD x",
+        [
+            "4: RUN --mount requirments.txt: no such file in site/ (or .dockerignore hides it); "
+            "did you mean requirements.txt?",
+            "5: RUN x: no earlier stage is named biuld; did you mean build?",
+        ],
+    ),
+    "a link that leads out of the context": (
+        "FROM python\nADD out /\nCMD x",
+        ["2: ADD out: no such file in site/ (or .dockerignore hides it)"],
     ),
     "quotes": (
         "FROM python\nENV A='b\nCMD ['gunicorn']",
@@ -242,6 +257,20 @@ def test_the_last_stage_has_its_own_configuration_and_the_files_of_the_others(co
 def test_the_entry_point_and_the_command_of_an_image(context, lines, entry_point, command):
     stage = read(context, "\n".join(["FROM python AS base", *lines]))
     assert (stage.entry_point, stage.command) == (entry_point, command)
+
+
+def test_a_run_with_a_test_of_the_shell_is_no_list(context):
+    *_, run = read(context, 'FROM python\nRUN [ "$A" = 1 ] || [ -d /x ]\nCMD x').steps
+    assert run.words == ("/bin/sh", "-c", '[ "$A" = 1 ] || [ -d /x ]')
+
+
+def test_a_mount_of_uv_s_image_is_what_installs_it_and_of_another_one_is_left_out(context):
+    text = "RUN --mount=from=ghcr.io/astral-sh/uv:0.9,source=/uv,target=/bin/uv uv sync\n"
+    text += "RUN --mount=type=bind,from=node:22,target=/node x\n"
+    stage = read(context, f"FROM python\n{text}CMD x")
+    assert [each.sources for each in stage.mounted] == [("/.machine/late/uv",)]
+    left_out = ["site/Dockerfile:3: left out without Docker: RUN --mount=from=node:22,target=/node"]
+    assert list(map(str, stage.notices)) == left_out
 
 
 def test_arguments_are_those_given_those_of_the_stage_or_those_before_from(context):

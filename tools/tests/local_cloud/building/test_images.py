@@ -124,6 +124,12 @@ ROWS = {
         "cat /home/app/said",
         "hello world from /home/app",
     ),
+    "files of the context that are mounted": (
+        f"{APP}RUN --mount=type=cache,target=/c --mount=type=bind,source=requirements.txt,target=a "
+        "--mount=target=all --mount=type=bind,source=Dockerfile,target=b cp a b all/one*.whl /root/\n",
+        "cat /root/a; head -1 /root/b; ls /root/*.whl",
+        "/wheels/one-1-py3-none-any.whl\nFROM python:3.13-slim\n/root/one-1-py3-none-any.whl",
+    ),
     "a cache that is mounted": (
         f"{APP}RUN --mount=type=cache,target=/var/cache/own echo kept >/var/cache/own/x\n",
         "ls /var/cache/own",
@@ -206,6 +212,10 @@ def test_another_python_than_the_image_s_is_said(context):
         (
             "FROM python\nCOPY --from=0 /none /none",
             "site/Dockerfile:4: COPY /none: the stage that it is copied from has no such file",
+        ),
+        (
+            "FROM python\nRUN --mount=type=bind,from=0,source=/none,target=/none true",
+            "site/Dockerfile:4: RUN --mount /none: the stage that it is copied from has no such file",
         ),
     ],
 )
