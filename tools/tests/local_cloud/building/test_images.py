@@ -192,6 +192,15 @@ def test_a_context_that_is_a_link_is_its_folder(context, tmp_path):
     assert said(image, "cat /app/requirements.txt") == "/wheels/one-1-py3-none-any.whl"
 
 
+def test_a_program_that_is_installed_on_this_machine_is_in_the_next_image(tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "USR", tmp_path)
+    (tmp_path / "bin").mkdir()
+    before = base.version()
+    assert base.version() == before
+    (tmp_path / "bin/gcc").touch()
+    assert base.version() != before
+
+
 def test_another_python_than_the_image_s_is_said(context):
     assert [str(each) for each in built(context, f"FROM python:3.7\n{CMD}").notices] == [
         f"site/Dockerfile:1: python:3.7 is run by this machine's Python {base.NAME[6:]}"
