@@ -395,7 +395,9 @@ ERROR: No matching distribution found for certifi==9999.1
 def test_the_package_that_pip_refuses_is_named_with_its_line(tmp_path, said, words):
     file = tmp_path / "requirements.txt"
     file.write_text("certifi-extra==1\ncertifi==2024.2.2 --hash=sha256:00\n")
-    assert str(pip_errors.wrong_package(said, (file,))).startswith(words)
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    files = (tmp_path / "latin.txt", tmp_path / "link-to-nothing.txt", file)
+    assert str(pip_errors.wrong_package(said, files)).startswith(words)
     assert pip_errors.wrong_package("ERROR: no network", (file,)) is None
 
 
