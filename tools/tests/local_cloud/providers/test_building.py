@@ -240,7 +240,8 @@ def app(source):
 
 PLAIN = """FROM python AS build
 COPY requirements.txt boot.sh /made/
-RUN apt-get update && pip install --no-cache-dir 'two; python_version < "3"' -r /made/requirements.txt
+RUN --mount=source=requirements.txt,target=/mounted.txt \\
+    apt-get update && pip install --no-cache-dir 'two; python_version < "3"' -r /mounted.txt
 FROM python
 WORKDIR /app
 COPY . .
@@ -258,7 +259,7 @@ def test_without_namespaces_an_image_has_files_and_packages(calls, app, tmp_path
     builder = Builder(calls, tmp_path / "plain", docker=False, mounts=False)
     plain_image = replace(wanted(app, "one"), name=f"{REGISTRY}/held/plain:one")
     builder.build(plain_image)
-    assert builder.left_out == ["context/Dockerfile:7: left out without Docker: RUN npm ci"]
+    assert builder.left_out == ["context/Dockerfile:8: left out without Docker: RUN npm ci"]
     image = builder.find(plain_image.name)
     assert (image.root / "srv/boot.sh").exists()
     assert image.outside("/app/boot.sh") == str(image.folder / "boot.sh")
