@@ -142,7 +142,9 @@ def put(
     if source.is_dir() and not source.is_symlink():
         make_folder(root, target)
         if shared is not None:
-            copy_folder(source, within(root, target), shared=shared)
+            copy_folder(source, within(root, target), shared=shared and not mode)
+            for each in source.rglob("*") if mode else ():
+                _set_mode(within(root, target) / each.relative_to(source), mode)
         return
     if place.is_dir():
         place = within(root, target) / source.name
@@ -150,9 +152,14 @@ def put(
     if os.path.lexists(place):
         place.unlink()
     shutil.copy2(source, place, follow_symlinks=False)
-    if mode and not place.is_symlink():
-        place.chmod(int(mode, 8)) if mode.isdigit() else None
+    _set_mode(place, mode)
     own(place)
+
+
+def _set_mode(place: Path, mode: str) -> None:
+    """Set the mode that a COPY names, if it is a number. A link has none."""
+    if mode.isdigit() and not place.is_symlink():
+        place.chmod(int(mode, 8))
 
 
 def copy_folder(source: Path, target: Path, *, shared: bool) -> None:

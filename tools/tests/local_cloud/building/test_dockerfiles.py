@@ -13,24 +13,11 @@ from tools.local_cloud.paths import ROOT
 
 FILES = {
     "requirements.txt": "flask\n",
-    "requirements/prod.txt": "flask\n",
-    "requirements/dev.txt": "-r prod.txt\npytest\n",
-    "pyproject.toml": '[project]\nname = "app"\nversion = "1"\n',
-    "uv.lock": "",
-    "poetry.lock": "",
-    "Pipfile": "",
-    "Pipfile.lock": "{}",
     "manage.py": "#!/usr/bin/env python\n",
     "wsgi.py": "app = None\n",
     "app/__init__.py": "",
     "app/static/site.css": "",
-    "migrations/env.py": "",
     "boot.sh": "#!/bin/sh\nexec gunicorn wsgi:app\n",
-    "bin/install": "#!/bin/bash\nset -e\ncommand -v uv\nuv sync --frozen\n",
-    "package.json": "{}",
-    "assets/app.js": "",
-    "supervisord.conf": "",
-    "wheels/one-1-py3-none-any.whl": "",
     "debug.log": "noise",
     ".dockerignore": "*.log\n",
 }
@@ -38,7 +25,7 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory):
-    """The files of an app with every kind of lock file."""
+    """The files of an app."""
     folder = tmp_path_factory.mktemp("with-a-dockerfile") / "site"
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -305,6 +292,18 @@ def test_copy_takes_files_of_the_context_to_their_paths(context, text, expected)
     }
     assert expected.items() <= found.items()
     assert "site.css" not in str(found) or "site.css" in str(expected) or text == "COPY app /srv"
+
+
+def test_the_mode_of_a_copy_from_a_stage_is_that_of_all_its_files(tmp_path):
+    folder, root = tmp_path / "stage/d", tmp_path / "root"
+    (folder / "e").mkdir(parents=True)
+    (folder / "e/run").touch(0o644)
+    root.mkdir()
+    files.put(folder, root, "/d", mode="750", shared=True)
+    modes = [
+        each.stat().st_mode & 0o777 for each in (root / "d/e/run", root / "d/e", folder / "e/run")
+    ]
+    assert modes == [0o750, 0o750, 0o644]
 
 
 def test_only_the_stages_that_the_last_one_is_made_of_are_needed(context):
