@@ -446,7 +446,7 @@ class _Reader:
         return _with(stage, made)
 
     def mount(self, stage: Stage, line: Instruction, value: str) -> dict[str, Any]:
-        """Return a mount of a RUN: its type, source and target, and the ``stage`` of its source (None: the context).
+        """Return a mount of a RUN: its type, source, target, and the ``stage`` of its source (None: the context).
 
         Its type is "image" where it is of another image, which is its source then: it is left out, but uv's.
         """
@@ -468,6 +468,7 @@ class _Reader:
         return {
             "type": kind,
             "source": source,
+            "writable": fields.get("rw", fields.get("readwrite", "false")) != "false",
             "target": str(_joined(stage.workdir, target)),
             "stage": earlier,
         }

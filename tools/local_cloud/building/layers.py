@@ -371,6 +371,9 @@ class _Build:
                     if not source.exists():
                         self._check_lack(mount["stage"], as_copy(mount, run.place), mount["source"])
                         source = Path(name, str(number), "0")
+                    elif mount["writable"]:  # What is written there is lost, as in Docker.
+                        files.put(source, Path(name, str(number)), "/0", shared=False)
+                        source = Path(name, str(number), "0")
                 elif mount["type"] == "bind":
                     for place, file in files.copied(self.context, as_copy(mount)):
                         files.put(file, Path(name, str(number)), place)
@@ -379,7 +382,8 @@ class _Build:
                 if not source.exists():
                     source.mkdir(parents=True)
                     files.own(source)
-                binds.append(Bind(source, target, writable=mount["type"] != "bind"))
+                writable = mount["type"] != "bind" or mount["writable"]
+                binds.append(Bind(source, target, writable=writable))
             yield binds
 
 

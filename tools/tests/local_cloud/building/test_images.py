@@ -130,6 +130,14 @@ ROWS = {
         "cat /root/a; head -1 /root/b; ls /root/*.whl",
         "/wheels/one-1-py3-none-any.whl\nFROM python:3.13-slim\n/root/one-1-py3-none-any.whl",
     ),
+    "mounted folders that are written to": (
+        f"FROM python AS build\nRUN mkdir /b && echo kept >/b/k\n{APP}"
+        "RUN --mount=target=/all,rw echo x >/all/k && cp /all/k one\n"
+        "RUN --mount=from=build,source=/b,target=/b,rw echo lost >>/b/k && cp /b/k two\n"
+        "RUN --mount=from=build,source=/b,target=/b cp /b/k three\n",
+        "cd /app; cat one two three",
+        "x\nkept\nlost\nkept",
+    ),
     "a cache that is mounted": (
         f"{APP}RUN --mount=type=cache,target=/var/cache/own echo kept >/var/cache/own/x\n",
         "ls /var/cache/own",
