@@ -15,7 +15,7 @@ from pathlib import Path
 from tools.local_cloud.machine import postgres
 from tools.local_cloud.machine.roots import MACHINE, Bind, of_machine, prepare
 
-HERE = Path(__file__).parent
+HERE, USR = Path(__file__).parent, Path("/usr")
 STUBS = f"/{MACHINE}/stubs"
 LATE = f"/{MACHINE}/late"
 STUBBED = (
@@ -40,9 +40,16 @@ def python() -> Path:
 
 
 def version() -> str:
-    """Return what roots are made of and by: a change of it makes other ones."""
+    """Return what roots are made of and by: a change of it makes other ones, as a program that is installed does."""
     own = "".join(file.read_text() for file in sorted(HERE.glob("*.*")))
-    return repr((sys.version, sys.base_prefix, own))
+    linked = sorted(str(each) for folder in _of_usr() for each in folder.iterdir())
+    return repr((sys.version, sys.base_prefix, own, linked))
+
+
+def _of_usr() -> list[Path]:
+    """Return the folders of this machine's /usr of which roots have links."""
+    folders = (each for each in sorted(USR.iterdir()) if each.name not in ("local", "src"))
+    return [each for each in folders if each.is_dir() and not each.is_symlink()]
 
 
 def make(root: Path, run: Callable[[list[str]], object]) -> None:
@@ -53,9 +60,8 @@ def make(root: Path, run: Callable[[list[str]], object]) -> None:
             shutil.copytree(Path("/etc", name), root / "etc" / name, symlinks=True)
     for name in ("usr", "stubs", "late", "postgres", "config", "given"):
         (root / MACHINE / name).mkdir()
-    for folder in Path("/usr").iterdir():
-        if folder.name not in ("local", "src") and folder.is_dir() and not folder.is_symlink():
-            _link(folder, root / "usr" / folder.name, Path("/", MACHINE, "usr", folder.name))
+    for folder in _of_usr():
+        _link(folder, root / "usr" / folder.name, Path("/", MACHINE, "usr", folder.name))
     (root / "usr/src").mkdir()
     scripts = [("stubs", name, "stubs.sh") for name in STUBBED]
     scripts += [("late", name, "late.sh") for name in INSTALLED_LATE]

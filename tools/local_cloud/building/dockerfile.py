@@ -59,6 +59,8 @@ class Copy:
     """
 
     place: str
+    word: str = "COPY"
+    """The instruction, as a message names it."""
     sources: tuple[str, ...]
     target: str
     stage: Stage | None = None
@@ -123,16 +125,26 @@ class Stage:
         return [step for step in self.steps if isinstance(step, Copy)]
 
     @property
+    def mounted(self) -> list[Copy]:
+        """What its RUN lines mount of the context and of earlier stages, as if it were copied."""
+        runs = [step for step in self.steps if isinstance(step, Run)]
+        return [
+            as_copy(each, run.place)
+            for run in runs
+            for each in run.mounts
+            if each["type"] == "bind"
+        ]
+
+    @property
+    def sources(self) -> list[Stage]:
+        """The earlier stages that it takes files of."""
+        return [each.stage for each in (*self.copies, *self.mounted) if each.stage]
+
+    @property
     def needed(self) -> list[Stage]:
         """The stages that this one is made of, and itself as the last one."""
-        mounts = (mount for step in self.steps if isinstance(step, Run) for mount in step.mounts)
-        before = [
-            self.start,
-            *(copy.stage for copy in self.copies),
-            *(mount["stage"] for mount in mounts),
-        ]
         found: list[Stage] = []
-        for stage in filter(None, before):
+        for stage in filter(None, (self.start, *self.sources)):
             found += [each for each in stage.needed if each not in found]
         return [*found, self]
 
@@ -154,6 +166,21 @@ class Stage:
             version=RUNNING,
         )
         return [said]
+
+
+UV = Stage(base="python", environment={})
+"""Stands for uv's image: the base of every image has what installs uv."""
+
+
+def as_copy(mount: Mapping[str, Any], place: str = "") -> Copy:
+    """Return a bind mount of a RUN as if its source were copied."""
+    return Copy(
+        place=place,
+        word="RUN --mount",
+        sources=(mount["source"],),
+        target="/0",
+        stage=mount["stage"],
+    )
 
 
 def read(
@@ -188,7 +215,7 @@ def read(
         raise DockerfileError(joined("\n", problems))
     problems += [stage.foreign] if stage.foreign else []
     for each in stage.needed:
-        problems += [*each.problems, *files.missing(context, each.copies)]
+        problems += [*each.problems, *files.missing(context, (*each.copies, *each.mounted))]
     if not stage.entry_point + stage.command and not problems:
         problems.append(t("{file}: the stage has neither CMD nor ENTRYPOINT", file=name))
     if problems:
@@ -330,16 +357,11 @@ class _Reader:
 
     def command(self, stage: Stage, line: Instruction) -> tuple[str, ...]:
         """Return the words of the exec form; a shell form runs in the shell (Dockerfile reference, SHELL)."""
-        try:
-            words = json.loads(line.rest)
-        except ValueError:
-            words = None
-            if re.match(r"\[\s*['\"]", line.rest):
-                rule = t(
-                    'it is no valid JSON, so Docker runs it in a shell; write ["PROGRAM", "WORD"]'
-                )
-                self.problems.append(line.problem(rule))
-        return tuple(map(str, words)) if isinstance(words, list) else (*stage.shell, line.rest)
+        words = _exec_form(line.rest)
+        if words is None and re.match(r"\[\s*['\"]", line.rest):
+            rule = t('it is no valid JSON, so Docker runs it in a shell; write ["PROGRAM", "WORD"]')
+            self.problems.append(line.problem(rule))
+        return (*stage.shell, line.rest) if words is None else words
 
     def copied(self, stage: Stage, line: Instruction) -> Stage:
         *sources, target = _words(self.expand(line.rest)) or ("",)
@@ -351,6 +373,7 @@ class _Reader:
             place = f"{place.rstrip('/')}/"
         made = Copy(
             place=line.place,
+            word=line.word,
             sources=tuple(sources),
             target=place,
             excluded=tuple(value for name, value in line.flags if name == "exclude"),
@@ -383,19 +406,15 @@ class _Reader:
         if UV_IMAGE.fullmatch(origin):
             names = [PurePosixPath(source).name for source in made.sources]
             late = tuple(f"/{MACHINE}/late/{name}" for name in names if name in ("uv", "uvx"))
-            # The base of every image has what installs uv.
-            ours = Stage(base="python", environment={})
-            return _with(stage, replace(made, sources=late, stage=ours)) if late else stage
+            return _with(stage, replace(made, sources=late, stage=UV)) if late else stage
         return _noted(stage, note(line.place, f"COPY --from={origin} {line.rest}"))
 
     def run(self, stage: Stage, line: Instruction) -> Stage:
         shown = f"RUN {line.rest}"
         if stage.foreign:
             return _noted(stage, note(line.place, shown))
-        words = (*stage.shell, line.rest)
-        if line.rest.startswith("["):
-            words = tuple(map(str, json.loads(line.rest)))
-        elif whole := HEREDOC.fullmatch(line.rest):
+        words = _exec_form(line.rest) or (*stage.shell, line.rest)
+        if whole := HEREDOC.fullmatch(line.rest):
             text = line.heredocs[whole["name"]]
             words = (
                 (*text[2:].partition("\n")[0].split(), "-c", text)
@@ -411,6 +430,10 @@ class _Reader:
             for name, value in line.flags
             if name == "mount"
         )
+        for each in mounts:
+            if each["type"] == "image":
+                text = f"RUN --mount=from={each['source']},target={each['target']}"
+                stage = _noted(stage, note(line.place, text))
         made = Run(
             place=line.place,
             shown=shown,
@@ -423,19 +446,29 @@ class _Reader:
         return _with(stage, made)
 
     def mount(self, stage: Stage, line: Instruction, value: str) -> dict[str, Any]:
-        """Return a mount of a RUN: its type, source and target, and the ``stage`` of its source (None: the context)."""
+        """Return a mount of a RUN: its type, source, target, and the ``stage`` of its source (None: the context).
+
+        Its type is "image" where it is of another image, which is its source then: it is left out, but uv's.
+        """
         fields = dict(each.partition("=")[::2] for each in value.split(","))
         target = fields.get("target") or fields.get("dst") or fields.get("destination") or ""
         origin = fields.get("from", "")
+        kind, source = fields.get("type", "bind"), fields.get("source") or fields.get("src") or "/"
         earlier = self.stages.get(origin.lower())
         if origin and not earlier:
-            rule = t("no earlier stage is named {name}", name=origin)
-            self.problems.append(
-                line.problem(meant(rule, nearest(origin.lower(), tuple(self.stages))))
-            )
+            name = PurePosixPath(source).name
+            near = nearest(origin.lower(), tuple(self.stages))
+            if near and "/" not in origin and ":" not in origin:
+                rule = t("no earlier stage is named {name}", name=origin)
+                self.problems.append(line.problem(meant(rule, near)))
+            if UV_IMAGE.fullmatch(origin) and name in ("uv", "uvx"):
+                earlier, source = UV, f"/{MACHINE}/late/{name}"
+            else:
+                kind, source = "image", origin
         return {
-            "type": fields.get("type", "bind"),
-            "source": fields.get("source") or fields.get("src") or "/",
+            "type": kind,
+            "source": source,
+            "writable": fields.get("rw", fields.get("readwrite", "false")) != "false",
             "target": str(_joined(stage.workdir, target)),
             "stage": earlier,
         }
@@ -466,6 +499,15 @@ def _expanded(text: str, known: Mapping[str, str]) -> str:
         return _expanded(other, known) if sign == "-" else ""
 
     return VARIABLE.sub(value, text)
+
+
+def _exec_form(text: str) -> tuple[str, ...] | None:
+    """Return the words of a list of JSON; None for what Docker runs in a shell, like `[ -d /x ] || mkdir /x`."""
+    try:
+        words = json.loads(text)
+    except ValueError:
+        return None
+    return tuple(map(str, words)) if isinstance(words, list) else None
 
 
 def _joined(folder: PurePosixPath, path: str) -> PurePosixPath:

@@ -63,22 +63,25 @@ def content(file: Path) -> tuple[str | int, str]:
 
 def missing(context: Path, copies: Iterable[Copy]) -> list[Text]:
     """Return a problem for each source of a COPY that the context does not have."""
-    names = sent(context)
+    names, root = sent(context), context.resolve()
     return [
         meant(
             t(
-                "{place}: COPY {source}: no such file in {folder}/ (or .dockerignore hides it)",
+                "{place}: {word} {source}: no such file in {folder}/ (or .dockerignore hides it)",
                 place=copy.place,
+                word=copy.word,
                 source=source,
                 folder=context.name,
             ),
-            nearest(_chosen(source), tuple(names)),
+            # A link of this name may lead to nothing.
+            nearest(_chosen(source), tuple(each for each in names if each != _chosen(source))),
         )
         for copy in copies
         if copy.stage is None
         for source in copy.sources
         # BuildKit copies nothing for a pattern without a match.
-        if not any(mark in source for mark in WILDCARDS) and not list(_matching(names, source))
+        if not any(mark in source for mark in WILDCARDS)
+        and not any(within(root, each).exists() for each in _matching(names, source))
     ]
 
 
@@ -112,7 +115,8 @@ def copied(context: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
                 if copy.parents and path.is_relative_to(inside):
                     yield str(PurePosixPath(copy.target) / path), place
                 elif path == inside and not place.is_dir():
-                    yield copy.target + path.name * copy.target.endswith("/"), place.resolve()
+                    # A link leads to a file of the context, as in Docker.
+                    yield copy.target + path.name * copy.target.endswith("/"), within(context, name)
                 elif inside in path.parents:
                     yield str(PurePosixPath(copy.target) / path.relative_to(inside)), place
 
@@ -138,7 +142,9 @@ def put(
     if source.is_dir() and not source.is_symlink():
         make_folder(root, target)
         if shared is not None:
-            copy_folder(source, within(root, target), shared=shared)
+            copy_folder(source, within(root, target), shared=shared and not mode)
+            for each in source.rglob("*") if mode else ():
+                _set_mode(within(root, target) / each.relative_to(source), mode)
         return
     if place.is_dir():
         place = within(root, target) / source.name
@@ -146,9 +152,14 @@ def put(
     if os.path.lexists(place):
         place.unlink()
     shutil.copy2(source, place, follow_symlinks=False)
-    if mode and not place.is_symlink():
-        place.chmod(int(mode, 8)) if mode.isdigit() else None
+    _set_mode(place, mode)
     own(place)
+
+
+def _set_mode(place: Path, mode: str) -> None:
+    """Set the mode that a COPY names, if it is a number. A link has none."""
+    if mode.isdigit() and not place.is_symlink():
+        place.chmod(int(mode, 8))
 
 
 def copy_folder(source: Path, target: Path, *, shared: bool) -> None:

@@ -33,6 +33,7 @@ from tools.local_cloud.building.dockerfile import (
     Run,
     Stage,
     Step,
+    as_copy,
     note,
 )
 from tools.local_cloud.building.instructions import shortened
@@ -133,6 +134,7 @@ class Layers:
             )
             self._running.add(process)
             try:
+                self.check()
                 process.communicate(json.dumps(order))
             finally:
                 process.kill()
@@ -184,9 +186,9 @@ class _Build:
                 part.rename(made)
         os.utime(made)
         notices = [*start.notices, *stage.notices]
+        for each in stage.sources:
+            notices += self.stage(each).notices
         for step, key in zip(stage.steps, keys[1:], strict=True):
-            if isinstance(step, Copy) and step.stage:
-                notices += self.stage(step.stage).notices
             if (noted := within(made, f"/{LEFT_OUT}/{key}")).exists():
                 notices.append(note(step.place, noted.read_text()))
         return Built(made, keys[-1], list(dict.fromkeys(notices)))
@@ -253,7 +255,7 @@ class _Build:
             return mount["type"], mount["target"]
         if mount["stage"]:
             return self.stage(mount["stage"]).key, mount["source"], mount["target"]
-        return mount["target"], _contents(files.copied(self.context, _as_copy(mount)))
+        return mount["target"], _contents(files.copied(self.context, as_copy(mount)))
 
     def _do(self, step: Step, root: Path, key: str, *, shared: bool) -> None:
         if isinstance(step, Folder):
@@ -281,16 +283,22 @@ class _Build:
                 files.put(source, root, target, mode=copy.mode, shared=shared)
             else:
                 lacks.append(f"/{source.relative_to(origin.root)}")
-        lacking = copy.stage.notices or (origin.root / MACHINE / "lacks").exists()
-        if lacks and not (copy.stage.foreign or lacking):
-            rule = t(
-                "{place}: COPY {source}: the stage that it is copied from has no such file",
-                place=copy.place,
-                source=lacks[0],
-            )
-            raise DockerfileError(rule)
         if lacks:
+            self._check_lack(copy.stage, copy, lacks[0])
             _leave_out(root, key, f"COPY --from {' '.join(lacks)}")
+
+    def _check_lack(self, stage: Stage, copy: Copy, source: str) -> None:
+        """Raise ``DockerfileError`` for a file that a stage lacks, unless what would have made it was left out."""
+        lacking = stage.notices or (self.stage(stage).root / MACHINE / "lacks").exists()
+        if not (stage.foreign or lacking):
+            raise DockerfileError(
+                t(
+                    "{place}: {word} {source}: the stage that it is copied from has no such file",
+                    place=copy.place,
+                    word=copy.word,
+                    source=source,
+                )
+            )
 
     def _run(self, run: Run, root: Path, key: str) -> None:
         """Run a RUN. A program that an earlier one could not install is left out, too."""
@@ -353,21 +361,29 @@ class _Build:
         binds = []
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".part-") as name:
             for number, mount in enumerate(run.mounts):
-                source, target = Path(name, str(number)), Path(mount["target"])
+                # Each has a folder of its own, as ``as_copy`` gives all the same path.
+                source, target = Path(name, str(number), "0"), Path(mount["target"])
                 if mount["type"] == "cache":
                     own = hashlib.sha256(mount["target"].encode()).hexdigest()[:16]
                     source = self.folder / "caches" / own
                 elif mount["type"] == "bind" and mount["stage"]:
                     source = within(self.stage(mount["stage"]).root, f"/{mount['source']}")
+                    if not source.exists():
+                        self._check_lack(mount["stage"], as_copy(mount, run.place), mount["source"])
+                        source = Path(name, str(number), "0")
+                    elif mount["writable"]:  # What is written there is lost, as in Docker.
+                        files.put(source, Path(name, str(number)), "/0", shared=False)
+                        source = Path(name, str(number), "0")
                 elif mount["type"] == "bind":
-                    for place, file in files.copied(self.context, _as_copy(mount)):
-                        files.put(file, Path(name), place)
+                    for place, file in files.copied(self.context, as_copy(mount)):
+                        files.put(file, Path(name, str(number)), place)
                 elif mount["type"] != "tmpfs":
                     continue
                 if not source.exists():
-                    source.mkdir()
+                    source.mkdir(parents=True)
                     files.own(source)
-                binds.append(Bind(source, target, writable=mount["type"] != "bind"))
+                writable = mount["type"] != "bind" or mount["writable"]
+                binds.append(Bind(source, target, writable=writable))
             yield binds
 
 
@@ -378,10 +394,6 @@ def _write(steps: Iterable[Step]) -> bool:
 
 def _contents(taken: Iterable[tuple[str, Path]]) -> list[Any]:
     return [(target, *files.content(source)) for target, source in taken]
-
-
-def _as_copy(mount: Mapping[str, Any]) -> Copy:
-    return Copy(place="", sources=(mount["source"],), target="/0")
 
 
 def _leave_out(root: Path, key: str, text: str) -> None:

@@ -50,7 +50,8 @@ def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
     places = (
         f"{file.name}:{number}"
         for file in files
-        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if file.is_file()
+        for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1)
         if at.match(line)
     )
     how = t(" ({how})", how=hint) if hint else ""

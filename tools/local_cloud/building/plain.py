@@ -14,12 +14,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tools.i18n import Text, joined, t
 from tools.local_cloud import starter
 from tools.local_cloud.building import files, pip_errors
-from tools.local_cloud.building.dockerfile import Copy, Folder, Run, Stage, note
+from tools.local_cloud.building.dockerfile import Copy, Folder, Run, Stage, as_copy, note
 from tools.local_cloud.building.layers import LAST_LINES, RunFailed
 from tools.local_cloud.machine.roots import within
 from tools.local_cloud.paths import cache, cache_refused
@@ -52,6 +53,11 @@ def build(stage: Stage, context: Path, root: Path) -> None:
             elif isinstance(step, Copy):
                 _copy(step, context, folder, roots)
             else:
+                # Mounted files are copied: pip reads them after all lines are read.
+                for mount in step.mounts:
+                    if mount["type"] == "bind":
+                        made = replace(as_copy(mount, step.place), target=mount["target"])
+                        _copy(made, context, folder, roots)
                 packages += _installed(step, folder)
     # The files of requirements are in these folders.
     (root / PROGRAMS).symlink_to(venv(packages))

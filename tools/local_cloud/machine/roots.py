@@ -17,7 +17,6 @@ from tools.local_cloud.machine.processes import unprivileged_account
 
 MACHINE = ".machine"
 """The folder of a root with what is not the image's."""
-ROOT = PurePosixPath("/")
 TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 FOLDERS = (
     *("dev", "etc", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "usr"),

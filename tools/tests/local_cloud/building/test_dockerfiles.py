@@ -13,24 +13,11 @@ from tools.local_cloud.paths import ROOT
 
 FILES = {
     "requirements.txt": "flask\n",
-    "requirements/prod.txt": "flask\n",
-    "requirements/dev.txt": "-r prod.txt\npytest\n",
-    "pyproject.toml": '[project]\nname = "app"\nversion = "1"\n',
-    "uv.lock": "",
-    "poetry.lock": "",
-    "Pipfile": "",
-    "Pipfile.lock": "{}",
     "manage.py": "#!/usr/bin/env python\n",
     "wsgi.py": "app = None\n",
     "app/__init__.py": "",
     "app/static/site.css": "",
-    "migrations/env.py": "",
     "boot.sh": "#!/bin/sh\nexec gunicorn wsgi:app\n",
-    "bin/install": "#!/bin/bash\nset -e\ncommand -v uv\nuv sync --frozen\n",
-    "package.json": "{}",
-    "assets/app.js": "",
-    "supervisord.conf": "",
-    "wheels/one-1-py3-none-any.whl": "",
     "debug.log": "noise",
     ".dockerignore": "*.log\n",
 }
@@ -38,11 +25,12 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory):
-    """The files of an app with every kind of lock file."""
+    """The files of an app."""
     folder = tmp_path_factory.mktemp("with-a-dockerfile") / "site"
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+    (folder / "out").symlink_to("/etc/passwd")
     return folder
 
 
@@ -94,6 +82,20 @@ REFUSED = {
     "a file that .dockerignore hides": (
         "FROM python\nCOPY debug.log /\nCMD x",
         ["2: COPY debug.log: no such file in site/ (or .dockerignore hides it)"],
+    ),
+    "a file misspelt that is mounted, and a stage": (
+        "FROM python AS build\nRUN true\nFROM python\n"
+        "RUN --mount=type=bind,source=requirments.txt,target=/r.txt x\n"
+        "RUN --mount=type=bind,from=biuld,target=/b x\nCMD x",
+        [
+            "4: RUN --mount requirments.txt: no such file in site/ (or .dockerignore hides it); "
+            "did you mean requirements.txt?",
+            "5: RUN x: no earlier stage is named biuld; did you mean build?",
+        ],
+    ),
+    "a link that leads out of the context": (
+        "FROM python\nADD out /\nCMD x",
+        ["2: ADD out: no such file in site/ (or .dockerignore hides it)"],
     ),
     "quotes": (
         "FROM python\nENV A='b\nCMD ['gunicorn']",
@@ -244,6 +246,20 @@ def test_the_entry_point_and_the_command_of_an_image(context, lines, entry_point
     assert (stage.entry_point, stage.command) == (entry_point, command)
 
 
+def test_a_run_with_a_test_of_the_shell_is_no_list(context):
+    *_, run = read(context, 'FROM python\nRUN [ "$A" = 1 ] || [ -d /x ]\nCMD x').steps
+    assert run.words == ("/bin/sh", "-c", '[ "$A" = 1 ] || [ -d /x ]')
+
+
+def test_a_mount_of_uv_s_image_is_what_installs_it_and_of_another_one_is_left_out(context):
+    text = "RUN --mount=from=ghcr.io/astral-sh/uv:0.9,source=/uv,target=/bin/uv uv sync\n"
+    text += "RUN --mount=type=bind,from=node:22,target=/node x\n"
+    stage = read(context, f"FROM python\n{text}CMD x")
+    assert [each.sources for each in stage.mounted] == [("/.machine/late/uv",)]
+    left_out = ["site/Dockerfile:3: left out without Docker: RUN --mount=from=node:22,target=/node"]
+    assert list(map(str, stage.notices)) == left_out
+
+
 def test_arguments_are_those_given_those_of_the_stage_or_those_before_from(context):
     text = "ARG A=/a\nFROM python\nARG A\nARG B=/b\nWORKDIR ${A}${B}\nCMD x\n"
     assert read(context, text).workdir == PurePosixPath("/a/b")
@@ -276,6 +292,18 @@ def test_copy_takes_files_of_the_context_to_their_paths(context, text, expected)
     }
     assert expected.items() <= found.items()
     assert "site.css" not in str(found) or "site.css" in str(expected) or text == "COPY app /srv"
+
+
+def test_the_mode_of_a_copy_from_a_stage_is_that_of_all_its_files(tmp_path):
+    folder, root = tmp_path / "stage/d", tmp_path / "root"
+    (folder / "e").mkdir(parents=True)
+    (folder / "e/run").touch(0o644)
+    root.mkdir()
+    files.put(folder, root, "/d", mode="750", shared=True)
+    modes = [
+        each.stat().st_mode & 0o777 for each in (root / "d/e/run", root / "d/e", folder / "e/run")
+    ]
+    assert modes == [0o750, 0o750, 0o644]
 
 
 def test_only_the_stages_that_the_last_one_is_made_of_are_needed(context):

@@ -124,6 +124,20 @@ ROWS = {
         "cat /home/app/said",
         "hello world from /home/app",
     ),
+    "files of the context that are mounted": (
+        f"{APP}RUN --mount=type=cache,target=/c --mount=type=bind,source=requirements.txt,target=a "
+        "--mount=target=all --mount=type=bind,source=Dockerfile,target=b cp a b all/one*.whl /root/\n",
+        "cat /root/a; head -1 /root/b; ls /root/*.whl",
+        "/wheels/one-1-py3-none-any.whl\nFROM python:3.13-slim\n/root/one-1-py3-none-any.whl",
+    ),
+    "mounted folders that are written to": (
+        f"FROM python AS build\nRUN mkdir /b && echo kept >/b/k\n{APP}"
+        "RUN --mount=target=/all,rw echo x >/all/k && cp /all/k one\n"
+        "RUN --mount=from=build,source=/b,target=/b,rw echo lost >>/b/k && cp /b/k two\n"
+        "RUN --mount=from=build,source=/b,target=/b cp /b/k three\n",
+        "cd /app; cat one two three",
+        "x\nkept\nlost\nkept",
+    ),
     "a cache that is mounted": (
         f"{APP}RUN --mount=type=cache,target=/var/cache/own echo kept >/var/cache/own/x\n",
         "ls /var/cache/own",
@@ -186,6 +200,15 @@ def test_a_context_that_is_a_link_is_its_folder(context, tmp_path):
     assert said(image, "cat /app/requirements.txt") == "/wheels/one-1-py3-none-any.whl"
 
 
+def test_a_program_that_is_installed_on_this_machine_is_in_the_next_image(tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "USR", tmp_path)
+    (tmp_path / "bin").mkdir()
+    before = base.version()
+    assert base.version() == before
+    (tmp_path / "bin/gcc").touch()
+    assert base.version() != before
+
+
 def test_another_python_than_the_image_s_is_said(context):
     assert [str(each) for each in built(context, f"FROM python:3.7\n{CMD}").notices] == [
         f"site/Dockerfile:1: python:3.7 is run by this machine's Python {base.NAME[6:]}"
@@ -206,6 +229,10 @@ def test_another_python_than_the_image_s_is_said(context):
         (
             "FROM python\nCOPY --from=0 /none /none",
             "site/Dockerfile:4: COPY /none: the stage that it is copied from has no such file",
+        ),
+        (
+            "FROM python\nRUN --mount=type=bind,from=0,source=/none,target=/none true",
+            "site/Dockerfile:4: RUN --mount /none: the stage that it is copied from has no such file",
         ),
     ],
 )

@@ -240,7 +240,8 @@ def app(source):
 
 PLAIN = """FROM python AS build
 COPY requirements.txt boot.sh /made/
-RUN apt-get update && pip install --no-cache-dir 'two; python_version < "3"' -r /made/requirements.txt
+RUN --mount=source=requirements.txt,target=/mounted.txt \\
+    apt-get update && pip install --no-cache-dir 'two; python_version < "3"' -r /mounted.txt
 FROM python
 WORKDIR /app
 COPY . .
@@ -258,7 +259,7 @@ def test_without_namespaces_an_image_has_files_and_packages(calls, app, tmp_path
     builder = Builder(calls, tmp_path / "plain", docker=False, mounts=False)
     plain_image = replace(wanted(app, "one"), name=f"{REGISTRY}/held/plain:one")
     builder.build(plain_image)
-    assert builder.left_out == ["context/Dockerfile:7: left out without Docker: RUN npm ci"]
+    assert builder.left_out == ["context/Dockerfile:8: left out without Docker: RUN npm ci"]
     image = builder.find(plain_image.name)
     assert (image.root / "srv/boot.sh").exists()
     assert image.outside("/app/boot.sh") == str(image.folder / "boot.sh")
@@ -395,7 +396,9 @@ ERROR: No matching distribution found for certifi==9999.1
 def test_the_package_that_pip_refuses_is_named_with_its_line(tmp_path, said, words):
     file = tmp_path / "requirements.txt"
     file.write_text("certifi-extra==1\ncertifi==2024.2.2 --hash=sha256:00\n")
-    assert str(pip_errors.wrong_package(said, (file,))).startswith(words)
+    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
+    files = (tmp_path / "latin.txt", tmp_path / "link-to-nothing.txt", file)
+    assert str(pip_errors.wrong_package(said, files)).startswith(words)
     assert pip_errors.wrong_package("ERROR: no network", (file,)) is None
 
 
