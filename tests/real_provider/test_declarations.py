@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import get_args
 
 import pytest
@@ -40,9 +41,8 @@ def test_a_destroy_leaves_nothing(life):
 
 def test_the_readme_has_the_number_of_resources(life):
     """In both languages, from this run."""
-    for stack in ("poc", "prod"):
-        declared = [each for each in life.declared if each.split(".")[1].startswith(f"{stack}_")]
-        number = f"{stack} {len(declared)}"
+    for stack, number in Counter(each.split(".")[1].split("_")[0] for each in life.declared).items():
+        number = f"{stack} {number}"
         for page in ("README.md", "README.ja.md"):
             assert number in (ROOT / page).read_text().replace("`", ""), number
 
@@ -71,7 +71,7 @@ def test_what_the_provider_lacks_is_known_to_pulumi_and_ecs(life):
         sent = to_shape(request.members[parameter], nested)
         assert models.problem("ecs", "CreateService", {parameter: sent}) is None
         strategies.add(value.get("strategy"))
-    assert {"ROLLING", "CANARY"} < strategies
+    assert "CANARY" in strategies
 
 
 def unknown(form, value):
