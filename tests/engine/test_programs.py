@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -42,3 +43,14 @@ def test_an_engine_that_is_cancelled_ends_its_own_program_only(monkeypatch):
     ended = [each.result().error for each in runs]
     hosts.stop()
     assert ended == ["", "the program ended with exit code -9"]
+
+
+def test_a_program_whose_call_has_ended_already_is_killed():
+    """The engine was killed while the program was starting: gRPC calls back no more."""
+
+    class Ended:
+        peer = staticmethod(lambda: "ipv4:127.0.0.1:1")
+        add_callback = staticmethod(lambda _: False)
+
+    with subprocess.Popen(["sleep", "60"]) as child, Language({}, {})._killable(child, Ended()):
+        assert child.wait(10) == -signal.SIGKILL

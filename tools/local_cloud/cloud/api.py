@@ -74,8 +74,7 @@ def with_public_keys(moto: Any) -> Callable[..., Iterable[bytes]]:
     def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         path = str(environ.get("PATH_INFO", ""))
         if not path.startswith(PUBLIC_KEYS):
-            answered: Iterable[bytes] = moto(environ, start)
-            return answered
+            return _answered(moto, environ, start)
         known = path == PUBLIC_KEYS + SIGNER.kid
         body = SIGNER.public_key if known else b""
         length = ("Content-Length", str(len(body)))
@@ -83,6 +82,18 @@ def with_public_keys(moto: Any) -> Callable[..., Iterable[bytes]]:
         return [body]
 
     return answer
+
+
+def _answered(moto: Any, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    """Return moto's answer. Raises RuntimeError for what werkzeug takes for a client that has gone.
+
+    It would close the connection without an answer, and an SDK would send the request, which was carried out, again.
+    """
+    try:
+        answered: Iterable[bytes] = moto(environ, start)
+        return answered
+    except (ConnectionError, TimeoutError) as bug:
+        raise RuntimeError(f"{type(bug).__name__}: {bug}") from bug
 
 
 class Api:

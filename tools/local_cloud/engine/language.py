@@ -157,7 +157,8 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         """Let ``stop``, or the end of the engine's call, kill a process during the block."""
         with self._lock:
             self._running[child] = context.peer()
-        context.add_callback(child.kill)
+        if not context.add_callback(child.kill):  # The call has ended already.
+            child.kill()
         try:
             yield
         finally:

@@ -13,6 +13,8 @@ from botocore.model import StructureShape
 from tools.local_cloud.calls import Calls
 
 Values = dict[str, Any]
+NEVER = Event()
+"""For an operation that nothing cancels."""
 CHOSEN = "__defaults"
 """The entry of checked inputs with the names of those that the program left out and the provider has set."""
 
@@ -29,6 +31,8 @@ class Subject:
     """The value of the state's ``named_by``."""
     before: Values = field(default_factory=dict)
     """The inputs before a change. None at its creation."""
+    cancel: Event = NEVER
+    """Set when a deletion is to wait no longer."""
 
     @property
     def name(self) -> str:

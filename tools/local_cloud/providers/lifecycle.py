@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
-from tools.local_cloud.providers.kind import CHOSEN, Kind, Subject, Values, path
+from tools.local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, path
 
 TAGGING: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(
@@ -55,8 +55,6 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": name, "Value": text} for name, text in sorted(tags.items())]
 
 
-NEVER = Event()
-"""For a change that nothing cancels."""
 WAIT = 300.0
 """Wall-clock seconds after which a resource that is not ready is an error."""
 
@@ -205,12 +203,17 @@ def _send_changes(subject: Subject) -> set[str]:
 
 
 def delete(
-    calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None = None
+    calls: Calls,
+    kind: Kind,
+    identity: str,
+    inputs: Values,
+    state: Values | None = None,
+    cancel: Event = NEVER,
 ) -> None:
     """Delete the resource, if it exists. ``skipDestroy`` keeps it."""
     if inputs.get("skipDestroy"):
         return
-    subject = existing(calls, kind, identity, inputs, state)
+    subject = replace(existing(calls, kind, identity, inputs, state), cancel=cancel)
     try:
         if kind.on_delete:
             kind.on_delete(subject)
@@ -263,7 +266,13 @@ def until_gone(subject: Subject, seconds: float) -> None:
     while describe(subject) is not None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{subject.identity} is still there after {seconds:.0f} s")
-        time.sleep(0.1)
+        pause(subject)
+
+
+def pause(subject: Subject) -> None:
+    """Wait before a deletion is looked at or tried again. Raises ``NotReady`` when it is cancelled."""
+    if subject.cancel.wait(0.1):
+        raise NotReady(f"cancelled while {subject.identity} was deleted")
 
 
 def reasons(described: Mapping[str, Any]) -> Iterator[str]:

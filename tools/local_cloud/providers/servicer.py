@@ -29,7 +29,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     """Whether inputs keep Pulumi's secret marker. Where they do not, the engine restores it."""
 
     def __init__(self) -> None:
-        self.cancelled = threading.Event()
+        self._cancelled: dict[str, threading.Event] = {}
+        """By the connections of engines."""
+
+    def cancelled(self, context: Any) -> threading.Event:
+        """Return what is set when the engine of a call gets a Ctrl-C, and no other engine."""
+        return self._cancelled.setdefault(context.peer(), threading.Event())
 
     def Attach(self, _request: Any, _context: Any) -> Any:
         return empty_pb2.Empty()
@@ -46,12 +51,12 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def DiffConfig(self, _request: Any, _context: Any) -> Any:
         return pb.DiffResponse(changes=pb.DiffResponse.DIFF_NONE)
 
-    def Configure(self, _request: Any, _context: Any) -> Any:
-        self.cancelled.clear()
+    def Configure(self, _request: Any, context: Any) -> Any:
+        self._cancelled.pop(context.peer(), None)  # of an engine that had this port before
         return pb.ConfigureResponse(supportsPreview=True, acceptSecrets=self.secrets)
 
-    def Cancel(self, _request: Any, _context: Any) -> Any:
-        self.cancelled.set()
+    def Cancel(self, _request: Any, context: Any) -> Any:
+        self.cancelled(context).set()
         return empty_pb2.Empty()
 
 

@@ -227,8 +227,12 @@ class EcsApi:
                 )
         shifting.check(params, self._scheduler.speed)
         record = records.create_service(params)
-        managed = self._scheduler.adopt(record)
-        return {"service": managed.record}
+        try:
+            return {"service": self._scheduler.adopt(record).record}
+        except Exception:
+            # The SDKs send the request again, which would get a service without a scheduler.
+            del hooks.backend("ecs").services[f"{record.cluster_name}:{record.name}"]
+            raise
 
     def _update(self, params: hooks.Params) -> hooks.Params:
         managed = self._service(params)

@@ -102,7 +102,7 @@ def _own_folder(folder: Path, mode: int) -> Path:
 def _copy_of_image(root: Path, copy: Path) -> Iterator[Bind]:
     """Copy an image's files, as a container may change its own where its root file system is writable.
 
-    /usr, which is large, stays read-only: a user other than root cannot change it on AWS.
+    /usr, which is large, stays read-only: a user other than root cannot change it on AWS. An app may be below it.
     """
     copy.mkdir(parents=True)
     copy.chmod(0o755)
@@ -111,4 +111,27 @@ def _copy_of_image(root: Path, copy: Path) -> Iterator[Bind]:
         if each.name in SHARED and each.is_dir():
             yield Bind(each, Path("/", each.name), writable=False)
         else:
-            subprocess.run(["cp", "-a", str(each), str(copy)], check=True, capture_output=True)
+            _copy(each, copy)
+    linked = (root / MACHINE / "usr").is_dir()  # else this machine's /usr hides the image's
+    for number, each in enumerate(_apps(root / "usr") if linked else ()):
+        own = copy.with_name(f"{copy.name}-{number}")
+        own.mkdir()
+        _copy(each, own)
+        yield Bind(own / each.name, Path("/", each.relative_to(root)), writable=True)
+
+
+def _apps(usr: Path) -> Iterator[Path]:
+    """Yield the folders of an image's /usr that this machine has none of, and src, for /usr/src/app."""
+    for folder in (usr, usr / "local"):
+        for each in folder.iterdir() if folder.is_dir() else ():
+            ours = Path("/usr", each.relative_to(usr))
+            if (
+                each.is_dir()
+                and not each.is_symlink()
+                and (each.name == "src" or not ours.exists())
+            ):
+                yield each
+
+
+def _copy(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "-a", str(source), str(target)], check=True, capture_output=True)

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from tools.local_cloud.aws.hooks import ACCOUNT
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
+from tools.local_cloud.providers.lifecycle import pause
 
 DETACH_SECONDS = 60.0
 """Wall-clock seconds: the provider's 20 minutes at the local cloud's default speed."""
@@ -117,7 +118,7 @@ def until_free(subject: Subject, operation: str, **params: str) -> None:
         except ClientError as refused:
             if last or refused.response["Error"]["Code"] != "DependencyViolation":
                 raise
-            time.sleep(0.1)
+            pause(subject)
         else:
             return
 

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.local_cloud.providers.kind import Kind, Setting, Subject, Values, path, renamed
-from tools.local_cloud.providers.lifecycle import NotReady, describe, until_gone
+from tools.local_cloud.providers.lifecycle import NotReady, describe, pause, until_gone
 
 LIMIT = 300.0
 """Wall-clock seconds within which a service must stop its tasks."""
@@ -252,7 +252,7 @@ def _delete_service(subject: Subject) -> None:
         except ClientError as refused:
             if "deployments are active" not in str(refused) or time.monotonic() > deadline:
                 raise
-            time.sleep(0.1)
+            pause(subject)
 
 
 def _remove_service(subject: Subject) -> None:

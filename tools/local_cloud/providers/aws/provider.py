@@ -146,7 +146,7 @@ class AwsServicer(Servicer):
             return pb.CreateResponse(id="", properties=struct(made))
         try:
             placed = located(inputs, self._folder())
-            identity, made = lifecycle.create(self._calls, kind, placed, self.cancelled)
+            identity, made = lifecycle.create(self._calls, kind, placed, self.cancelled(context))
         except lifecycle.Incomplete as problem:
             keep_incomplete(context, problem, inputs)
         except Exception as problem:
@@ -162,7 +162,7 @@ class AwsServicer(Servicer):
             return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
         try:
             before, after = (located(each, self._folder()) for each in (olds, news))
-            arguments = (request.id, before, after, values(request.olds), self.cancelled)
+            arguments = (request.id, before, after, values(request.olds), self.cancelled(context))
             made = lifecycle.update(self._calls, kind, *arguments)
         except lifecycle.Incomplete as problem:
             keep_incomplete(context, problem, news)
@@ -174,7 +174,8 @@ class AwsServicer(Servicer):
         kind = self._kind(request, context)
         try:
             inputs, state = values(request.old_inputs), values(request.properties)
-            lifecycle.delete(self._calls, kind, request.id, inputs, state)
+            arguments = (request.id, inputs, state, self.cancelled(context))
+            lifecycle.delete(self._calls, kind, *arguments)
         except Exception as problem:
             fail(context, request.urn, "deleting", problem)
         return empty_pb2.Empty()

@@ -77,6 +77,17 @@ def test_creation_sent_twice_makes_one_service(running):
     running.ecs.delete_service(cluster="main", service="twice")
 
 
+def test_creation_that_fails_leaves_no_service_that_a_second_request_would_get(
+    running, monkeypatch
+):
+    monkeypatch.setattr("tools.local_cloud.aws.ecs.scheduler.settings_of", lambda _: 1 / 0)
+    values = {"serviceName": "none", "desiredCount": 0, "clientToken": "none"}
+    asked = running.declared("service", taskDefinition=running.task_definition(), **values)
+    for _ in range(2):
+        assert refusal(running.ecs.create_service, **asked).code == "InternalFailure"
+    assert running.ecs.describe_services(cluster="main", services=["none"])["services"] == []
+
+
 def test_deployment_that_has_ended_or_does_not_exist_is_not_stopped(running):
     arn = running.deployments()[0]["serviceDeploymentArn"]
     for code, asked in (

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sys
 from dataclasses import replace
@@ -23,7 +24,7 @@ from tools.local_cloud.building.builder import LocalImage
 from tools.local_cloud.building.files import own
 from tools.local_cloud.machine import namespaces
 from tools.local_cloud.machine.guardian import Guardian
-from tools.local_cloud.machine.roots import Bind
+from tools.local_cloud.machine.roots import MACHINE, Bind
 from tools.local_cloud.paths import ROOT
 from tools.local_cloud.run.shell import CloudFlags
 from tools.tests.local_cloud.dataplane.conftest import make_image, own_mounts, run_as_nobody
@@ -130,6 +131,24 @@ def test_a_writable_root_is_a_copy_of_the_image_s_files(said, image, tmp_path):
     assert source.read_text() == before
     assert not (image.folder / "app.db").exists()
     assert (tmp_path / "task" / "root-app" / "app" / "app.db").exists()
+
+
+def test_an_app_below_usr_may_write_into_its_folder_too(said, image, tmp_path):
+    """/usr/src/app is the working folder in the examples of the official image of Python."""
+    places = ["usr/src/app", "usr/app", "usr/local/app"]
+    (image.root / MACHINE / "usr").mkdir()
+    for folder in Path("/usr").iterdir():
+        if folder.name not in ("local", "src"):
+            (image.root / "usr" / folder.name).symlink_to(f"/{MACHINE}/usr/{folder.name}")
+    for place in places:
+        shutil.copytree(image.folder, image.root / place)
+    for each in (image.root / "usr").rglob("*"):
+        own(each)
+    used = replace(image, folder=image.root / places[0])
+    files = ["app.db", *(f"/{place}/new.db" for place in places), "/usr/bin/x"]
+    assert said(WRITE, *files, used=used) == ["written"] * 4 + [REFUSED]
+    assert not list(image.root.rglob("*.db"))
+    assert said(WRITE, *files, used=used, name="other", **READ_ONLY) == [REFUSED] * 5
 
 
 SEEN = "import json, os, sys; print(json.dumps([os.path.exists(path) for path in sys.argv[1:]]))"

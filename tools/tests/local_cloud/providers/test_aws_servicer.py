@@ -15,7 +15,7 @@ from tools.local_cloud.calls import UnknownInput, to_parameters, to_shape
 from tools.local_cloud.providers.aws import KINDS, ecs, elb
 from tools.local_cloud.providers.aws.provider import AwsServicer
 from tools.local_cloud.providers.kind import Subject
-from tools.local_cloud.providers.lifecycle import NotReady
+from tools.local_cloud.providers.lifecycle import NotReady, until_gone
 from tools.local_cloud.providers.servicer import struct, values
 from tools.tests.local_cloud.providers.conftest import definition, kind, unique
 
@@ -34,8 +34,11 @@ class Aborted(Exception):
 class Engine:
     """The engine's side of the protocol: it calls the servicer, and keeps the state of its resources."""
 
-    def __init__(self, servicer):
-        self.servicer, self.trailers, self.state = servicer, (), {}
+    def __init__(self, servicer, port=1):
+        self.servicer, self.trailers, self.state, self.port = servicer, (), {}, port
+
+    def peer(self):
+        return f"ipv4:127.0.0.1:{self.port}"
 
     def abort(self, code, words):
         assert code is grpc.StatusCode.UNKNOWN
@@ -228,6 +231,32 @@ def test_a_change_that_aws_does_not_carry_out_stays_in_the_state(engine, monkeyp
     assert values(failed.properties) == {**outputs, "retentionInDays": 30}
     with pytest.raises(Aborted, match=r"^it is new$"):
         engine.create(LOG_GROUP, {"name": unique("unsteady")})
+
+
+def test_a_ctrl_c_ends_the_waits_of_its_own_engine_only(engine, aws, monkeypatch):
+    """A second `pulumi` in the same local cloud goes on waiting, in a creation as in a deletion."""
+    seen = []
+    waiting = replace(
+        kind(LOG_GROUP),
+        follow=lambda _subject, _past, cancel: seen.append(cancel.is_set()),
+        on_delete=lambda subject: until_gone(subject, 0.1),
+    )
+    monkeypatch.setitem(KINDS, waiting.token, waiting)
+    other = Engine(engine.servicer, port=engine.port + 1)
+    other.servicer.Cancel(None, other)
+    made, _ = engine.create(LOG_GROUP, {"name": unique("waits"), "retentionInDays": 7})
+    assert seen == [False]
+    ends = (
+        (None, "is still there after"),
+        ("Cancel", "cancelled while"),
+        ("Configure", "still there"),
+    )
+    for call, words in ends:
+        if call:
+            getattr(engine.servicer, call)(pb.ConfigureRequest(), engine)
+        with pytest.raises(Aborted, match=words):
+            engine.delete(made)
+    aws.logs.delete_log_group(logGroupName=made)
 
 
 OWN, ENCRYPTED = {"__defaults": ["name"]}, {"encrypted": True, "volumeSize": 8}

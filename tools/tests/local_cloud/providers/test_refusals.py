@@ -6,7 +6,9 @@ import json
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 from moto.core.utils import get_service_model
+from moto.s3.models import S3Backend
 
 from tools.local_cloud.aws import models
 from tools.local_cloud.providers.aws import KINDS
@@ -162,3 +164,16 @@ def test_a_key_s_defaults_are_described(aws):
     made = aws.kms.create_key()
     facts = (made["KeyUsage"], made["KeySpec"], made["MultiRegion"])
     assert facts == ("ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", False)
+
+
+@pytest.mark.parametrize("bug", [TimeoutError, ConnectionResetError])
+def test_a_bug_that_looks_like_a_client_that_has_gone_is_answered(aws, monkeypatch, bug):
+    """In S3, whose calls pass by the hooks. Without an answer an SDK sends the call, which was done, again."""
+
+    def fail(*_, **__):
+        raise bug("of the local cloud")
+
+    monkeypatch.setattr(S3Backend, "list_buckets", fail)
+    with pytest.raises(ClientError) as found:
+        aws.s3.list_buckets()
+    assert found.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
