@@ -29,7 +29,7 @@ from tools.rehearsal.careapp import CAREAPP
 Json = dict[str, Any]
 
 WHOLE = "CAREAPP_REAL_PROVIDER"
-"""The variable that is ``all`` where `prod` is made, too: of ten times, one ended with a request that was sent twice."""
+"""The variable that is ``all`` where `prod` is made, too: of ten runs one ended with a request that was sent twice."""
 HTTPS = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 
 

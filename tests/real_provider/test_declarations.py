@@ -41,7 +41,9 @@ def test_a_destroy_leaves_nothing(life):
 
 def test_the_readme_has_the_number_of_resources(life):
     """In both languages, from this run."""
-    for stack, number in Counter(each.split(".")[1].split("_")[0] for each in life.declared).items():
+    for stack, number in Counter(
+        each.split(".")[1].split("_")[0] for each in life.declared
+    ).items():
         number = f"{stack} {number}"
         for page in ("README.md", "README.ja.md"):
             assert number in (ROOT / page).read_text().replace("`", ""), number
