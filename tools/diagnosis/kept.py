@@ -13,8 +13,12 @@ from tools.i18n.masking import mask_data
 
 
 def line(finding: Finding) -> str:
-    """Return a finding as JSON, with secrets masked: its texts can be shown in both languages."""
-    masked = asdict(replace(finding, evidence=finding.masked_evidence))
+    """Return a finding as JSON, with secrets masked: its texts can be shown in both languages.
+
+    It is without the name of its worker in the title, which the doctor sets before it.
+    """
+    title = dict(finding.title.values)["what"] if finding.process else finding.title
+    masked = asdict(replace(finding, title=title, evidence=finding.masked_evidence))
     del masked["facts"]
     return json.dumps(mask_data(masked), ensure_ascii=False)
 
