@@ -75,12 +75,14 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
 def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
     """Return whether a line of this task can be why something fails now.
 
-    Of a page that works only the app in webapp/ is believed about its database: it says, too, when it is back.
+    Of a page that works only the app in webapp/ is believed about its database: it says, too, when it is back, but not
+    that it is fast again.
     """
     page, mine = case.now.page.value, task in case.deployment_tasks
     if (_page_fails(case) and not task.over) or (mine and _is_unwell(case)):
         return True
-    trusted = case.now.settings.webapp or page is None
+    slow = cause.known.warms_up and AWAY not in cause.line
+    trusted = page is None or (case.now.settings.webapp and not slow)
     current = mine and not task.over
     return cause.known.about == "database" and trusted and (current or _is_unwell(case))
 

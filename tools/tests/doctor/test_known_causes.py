@@ -126,6 +126,13 @@ def test_what_the_version_that_serves_said_before_its_page_worked_is_no_cause(se
     assert findings(replace(now, page=seen))[0].id == "crash"
 
 
+def test_statement_that_was_slow_once_is_no_cause_where_the_page_works():
+    said = '{"message": "the database took too long", "reason": "canceling statement due to lock timeout"}'
+    assert findings(a.stack(logs=a.logs(a=[a.LISTENS, said]))) == ()
+    failing = a.stack(page=a.page(503), logs=a.logs(a=[a.LISTENS, said]))
+    assert findings(failing)[0].id == "log-database-slow"
+
+
 @pytest.mark.parametrize("word", ["user_id", "missing00000"])
 def test_a_key_in_lower_case_is_no_environment_variable(word):
     assert logged_cause([f"KeyError: '{word}'"]) is None
