@@ -17,7 +17,8 @@ def line(finding: Finding) -> str:
 
     It is without the name of its worker in the title, which the doctor sets before it.
     """
-    title = dict(finding.title.values)["what"] if finding.process else finding.title
+    words = [each for name, each in finding.title.values if finding.process and name == "what"]
+    title = next((each for each in words if isinstance(each, Text)), finding.title)
     masked = asdict(replace(finding, title=title, evidence=finding.masked_evidence))
     del masked["facts"]
     return json.dumps(mask_data(masked), ensure_ascii=False)
