@@ -117,6 +117,8 @@ class Settings:
     """The project's folder."""
     texts: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     """The text of every key in the stack file, or its default."""
+    guessed: bool = field(default=False, compare=False, repr=False)
+    """Whether the stack file is wrong, so that some of these are defaults that AWS need not have."""
 
     @property
     def names(self) -> StackNames:
@@ -230,6 +232,6 @@ class Settings:
             read.finish(settings.names, KEYS)
         except StackError as error:
             if not any(each in ("name", "stack") or ":" in each for each in read.problems):
-                error.usable = settings
+                error.usable = replace(settings, guessed=True)
             raise
         return settings

@@ -13,8 +13,13 @@ from tools.i18n.masking import mask_data
 
 
 def line(finding: Finding) -> str:
-    """Return a finding as JSON, with secrets masked: its texts can be shown in both languages."""
-    masked = asdict(replace(finding, evidence=finding.masked_evidence))
+    """Return a finding as JSON, with secrets masked: its texts can be shown in both languages.
+
+    It is without the name of its worker in the title, which the doctor sets before it.
+    """
+    words = [each for name, each in finding.title.values if finding.process and name == "what"]
+    title = next((each for each in words if isinstance(each, Text)), finding.title)
+    masked = asdict(replace(finding, title=title, evidence=finding.masked_evidence))
     del masked["facts"]
     return json.dumps(mask_data(masked), ensure_ascii=False)
 

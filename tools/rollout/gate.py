@@ -160,10 +160,17 @@ def _diagnosis(reader: Reader) -> Diagnosis | Text:
 
 async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
     """Write the first cause where the doctor finds it later: ECS forgets tasks, and the page works again by then."""
-    first = next((each for each in diagnosis.causes if not each.facts.result), None)
+    session, names = reader.session, reader.expected.names
+    # A worker's own cause stands beside that of the stack only where it is another one.
+    causes = [
+        each
+        for process in (names.process, "")
+        for each in diagnosis.causes
+        if each.process == process
+    ]
+    first = next((each for each in causes if not each.facts.result), None)
     if first is None:
         return
-    session, names = reader.session, reader.expected.names
     try:
         await asyncio.to_thread(verdicts.keep, session, names, kept.line(first))
     except AwsProblem as problem:

@@ -152,7 +152,7 @@ def _tasks(case: Case) -> Iterator[Line]:
 def _worker(case: Case) -> Line:
     style = "green" if _well(case) else "yellow" if case.service else "bold red"
     words = worker(case)
-    if case.worker is None:
+    if case.worker is None and not case.now.settings.guessed:
         words = t("{words}; not in the stack file, so `pulumi up` deletes it", words=words)
     return Line(f"  {t('Worker')!s} {case.process}: {words!s}", style)
 

@@ -109,7 +109,7 @@ def _wrong_address(
     case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]
 ) -> Iterator[Finding]:
     """Find an app that listens on an address that is not the task's."""
-    own = [each for each in heard.hosts if not _reachable(each, task.address)]
+    own = [each for each in heard.hosts if not _reachable(each, task.address, heard.line)]
     if not own or len(own) < len(heard.hosts) or case.definition is None:
         return
     host, definition = own[0], case.definition
@@ -181,16 +181,17 @@ def _everywhere(case: Case, variables: list[str]) -> Fix:
     return Fix(text, (*removed, f"pulumi up -s {stack}"))
 
 
-def _reachable(host: str, private_address: str) -> bool:
-    """Return whether a connection to the task's private address reaches a server on ``host``."""
+def _reachable(host: str, private_address: str, line: str) -> bool:
+    """Return whether a connection to the task's private address reaches a server on ``host``, by its line."""
     if host == "localhost":
         return False
     try:
         address = ip_address(host)
     except ValueError:
         return True  # A name: which address it stands for is not known here.
-    # On :: alone a server of asyncio, as uvicorn is, takes no IPv4; a health check that fails shows that this one is.
-    if host == private_address or (address.is_unspecified and address.version == 4):
+    # On :: Linux takes IPv4, too (bindv6only is 0), but not for a server that asyncio binds: that is IPV6_V6ONLY.
+    alone = address.version == 6 and "Uvicorn running on" in line
+    if host == private_address or (address.is_unspecified and not alone):
         return True
     return not private_address and not address.is_loopback
 

@@ -223,7 +223,8 @@ def health_check_drift(case: Case) -> Iterator[Finding]:
     if case.health_check is None:
         return
     seen = []
-    for key, name in WATCHED.items():
+    # The defaults of a wrong stack file are not what was declared.
+    for key, name in WATCHED.items() if not case.now.settings.guessed else ():
         declared, real = getattr(case.now.settings.health, name), getattr(case.health_check, name)
         if declared != real:
             text = t("{key} is declared as {declared}, but {real} on AWS.", key=key,

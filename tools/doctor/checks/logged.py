@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from stack.container import PASSWORD, RESERVED
@@ -43,7 +43,7 @@ def named(case: Case) -> Iterator[Finding]:
 def _of_task(case: Case, task: Task) -> Iterator[Finding]:
     """Yield what the task's log names, if that can be why something fails now."""
     answers, mine = _page_fails(case) and not task.over, task in case.deployment_tasks
-    lines = [each.text for each in current_lines(case, task, page=answers)]
+    lines = [each.text for each in current_lines(case, task, page=answers or not mine)]
     healthy = () if answers else case.serving_texts
     cause = logged_cause(lines, healthy)
     seen = t(
@@ -75,12 +75,14 @@ def _of_task(case: Case, task: Task) -> Iterator[Finding]:
 def _blames(case: Case, task: Task, cause: LoggedCause) -> bool:
     """Return whether a line of this task can be why something fails now.
 
-    Of a page that works only the app in webapp/ is believed about its database: it says, too, when it is back.
+    Of a page that works only the app in webapp/ is believed about its database: it says, too, when it is back, but not
+    that it is fast again.
     """
     page, mine = case.now.page.value, task in case.deployment_tasks
     if (_page_fails(case) and not task.over) or (mine and _is_unwell(case)):
         return True
-    trusted = case.now.settings.webapp or page is None or page.missing
+    slow = cause.known.warms_up and AWAY not in cause.line
+    trusted = page is None or (case.now.settings.webapp and not slow)
     current = mine and not task.over
     return cause.known.about == "database" and trusted and (current or _is_unwell(case))
 
@@ -99,7 +101,7 @@ def _is_unwell(case: Case) -> bool:
 
 
 def current_lines(case: Case, task: Task, *, page: bool = False) -> tuple[Line, ...]:
-    """Return the lines since the last reconnection, and of a ``page`` that fails, since it last ended well.
+    """Return the lines since the last reconnection, and for a ``page`` that may fail, since it last ended well.
 
     Of before a gap only what the log says of losing the database: what takes that back was looked for in it.
     """
@@ -108,14 +110,16 @@ def current_lines(case: Case, task: Task, *, page: bool = False) -> tuple[Line, 
         lines = tuple(e for e in lines if e.at >= resumed or AWAY in e.text or BACK in e.text)
     back = [index for index, each in enumerate(lines) if BACK in each.text]
     lines = lines[back[-1] + 1 :] if back else lines
-    if page and case.now.page.value:
-        return tuple(since_it_worked(case, case.now.page.value.path, lines))
+    if page:
+        path = case.now.settings.health.smoke_path or "/"
+        return tuple(since_it_worked(case, path, lines))
     return lines
 
 
-def since_it_worked(case: Case, path: str, lines: Iterable[Line]) -> Iterator[Line]:
+def since_it_worked(case: Case, path: str, lines: Sequence[Line]) -> Iterator[Line]:
     """Yield the lines since a running task last answered ``path`` well: those before are of another fault."""
-    answered = requests(sorted(case.running_lines, key=lambda each: each.at))
+    told = dict.fromkeys((*case.running_lines, *lines))
+    answered = requests(sorted(told, key=lambda each: each.at))
     asked = [each for each in answered if each.path == path.partition("?")[0]]
     well = max((each.at for each in asked if each.status < 500), default=None)
     return (each for each in lines if well is None or each.at > well)

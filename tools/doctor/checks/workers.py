@@ -43,8 +43,13 @@ def _missing(case: Case) -> Iterator[Finding]:
 
 
 def another_count(case: Case) -> Iterator[Finding]:
-    """Find a desired count other than the stack file's; in a pause and outside the hours it is 0."""
+    """Find a desired count other than the stack file's; in a pause and outside the hours it is 0.
+
+    A worker that the stack file has no more has none, nor has a file that is wrong.
+    """
     service, settings = case.service, case.now.settings.service
+    if case.now.settings.guessed or (case.process and not case.worker):
+        return
     count = case.worker.count if case.worker else settings.desired_count
     if service is None or service.desired == count or service.status != "ACTIVE":
         return

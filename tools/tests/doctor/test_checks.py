@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from stack import sizes
+from stack.file import StackError
 from stack.settings import Settings
 from tools.diagnosis.case import Case
 from tools.diagnosis.request_path import request_path
@@ -21,7 +22,7 @@ from tools.tests import stacks as a
 from tools.tests.conftest import NAMES
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.situations import CRASHED, findings, logs_in, with_bucket
-from tools.tests.doctor.variants.stack import PROVISIONING, rolling
+from tools.tests.doctor.variants.stack import FIVE, PROVISIONING, rolling
 
 
 def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
@@ -173,3 +174,22 @@ def test_the_alarms_of_the_newest_deployment_blame_the_version_they_measure(
 ):
     found = cloudwatch.alarms_that_ended(asked(*watched, mine=mine), NAMES)
     assert found == Alarmed(("one", "two"), blameless)
+
+
+def test_a_worker_that_the_stack_file_has_no_more_is_not_scaled_as_the_web_service():
+    two = {each: value[:2] for each, value in FIVE.items()}
+    web = a.stack(a.choices(desiredCount="2"), service=a.service(desired=2, running=2), **two)
+    assert findings(a.with_worker(web)) == ()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"desiredCount": "five"}, {"desiredCuont": "5"}, {"healthPath": "nowhere"}]
+)
+def test_defaults_of_a_wrong_stack_file_are_not_called_declared(wrong):
+    with pytest.raises(StackError) as error:
+        a.choices(**wrong)
+    checked = a.target_group(path="/nowhere")
+    five = a.service(desired=5, running=5)
+    assert findings(a.stack(error.value.usable, service=five, group=checked, **FIVE)) == ()
+    off = a.stack(error.value.usable, group=a.target_group(enabled=False))
+    assert [each.id for each in findings(off)] == ["health-check-drifted"]

@@ -14,7 +14,7 @@ from tools.snapshot.records import Part
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import BETWEEN_UWSGI, CAUSES, LISTENING, REQUESTS
-from tools.tests.doctor.situations import FAILED_WITH, ILL, crashed, findings
+from tools.tests.doctor.situations import FAILED_WITH, ILL, asked, crashed, findings
 from tools.tests.doctor.variants import VARIANTS
 from tools.tests.doctor.variants.app import SCALED, with_events
 from tools.tests.doctor.variants.tasks import STOPPED, rolled_back
@@ -110,6 +110,27 @@ def test_a_line_of_the_version_that_serves_names_its_database_alone(name, first)
     now = written(True, a.LISTENS, reason=f"{FAILED_WITH}: [503]")
     logs = a.logs(b=[a.LISTENS], c=CAUSES[name].lines)
     assert findings(replace(now, logs=Part(logs)))[0].id == first
+
+
+@pytest.mark.parametrize("seen", [Part(), Part(a.page(404))])
+@pytest.mark.parametrize("back", [True, False])
+def test_what_the_version_that_serves_said_before_its_page_worked_is_no_cause(seen, back):
+    """A new version ends by an error of its own, and the page was not asked, or has its own error."""
+    said = [*CAUSES["sqlalchemy password"].lines, asked("/", 200)]
+    other = a.choices(appFolder="apps/mine")
+    now = crashed("ValueError: x", serving=said, settings=other)
+    if not back:
+        old = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=a.OLD)
+        new = a.deployment(rollout="IN_PROGRESS", running=0, failed=1)
+        now = replace(now, service=Part(a.service(deployments=(new, old))))
+    assert findings(replace(now, page=seen))[0].id == "crash"
+
+
+def test_statement_that_was_slow_once_is_no_cause_where_the_page_works():
+    said = '{"message": "the database took too long", "reason": "canceling statement due to lock timeout"}'
+    assert findings(a.stack(logs=a.logs(a=[a.LISTENS, said]))) == ()
+    failing = a.stack(page=a.page(503), logs=a.logs(a=[a.LISTENS, said]))
+    assert findings(failing)[0].id == "log-database-slow"
 
 
 @pytest.mark.parametrize("word", ["user_id", "missing00000"])

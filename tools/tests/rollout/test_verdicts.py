@@ -15,14 +15,23 @@ from tools.rollout import gate
 from tools.rollout.look import Reader
 from tools.rollout.verdict import End, Outcome, Verdict
 from tools.snapshot import read_part, verdicts
+from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Told
 from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.doctor.variants.stack import rolled_back_worker
 from tools.tests.doctor.variants.tasks import STOPPED, rolled_back
 from tools.tests.rollout.judge_rows import WELL, diagnosis
 from tools.tests.rollout.rollout_answers import EXPECTED, Account
 
 ARN = "arn:aws:ecs:ap-northeast-1:1:service-deployment/careapp-poc-cluster/careapp-poc-service/"
-KNOWN = sorted(n for n in SITUATIONS if any(not e.facts.result for e in diagnosis(n).causes))
+
+
+def named(found):
+    """The first cause of the web service, or of the stack."""
+    return next((e for e in found.causes if not (e.facts.result or e.process)), None)
+
+
+KNOWN = sorted(name for name in SITUATIONS if named(diagnosis(name)))
 
 
 class Aws(Account):
@@ -56,21 +65,21 @@ def missing(code):
     return AwsProblem("missing", verbatim("No stream."), verbatim("-"), code)
 
 
-def up(aws, found, log=None):
+def up(aws, found, log=None, expected=EXPECTED):
     """What a failed `pulumi up` says."""
     end = End(Verdict(outcome=Outcome.WRONG, text=verbatim("so"), diagnosis=found), WELL)
-    return asyncio.run(gate._why(end, Reader(aws, None, EXPECTED, None), log or Told()))
+    return asyncio.run(gate._why(end, Reader(aws, None, expected, None), log or Told()))
 
 
-def doctor(aws):
+def doctor(aws, after=lambda **kept: rolled_back(STOPPED, **kept)):
     """What the doctor finds after the rollback: the page works, and ECS runs the version before."""
-    return judge(rolled_back(STOPPED, verdict=read_part(verdicts.newest, aws, NAMES).value))
+    return judge(after(verdict=read_part(verdicts.newest, aws, NAMES).value))
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_cause_that_up_named_is_the_doctor_s_an_hour_later(name):
     aws, found = Aws(("a", "SUCCESSFUL"), ("b", "ROLLBACK_SUCCESSFUL")), diagnosis(name)
-    cause = next(each for each in found.causes if not each.facts.result)
+    cause = named(found)
     assert str(cause.title) in up(aws, found)
     [later, *_] = doctor(aws).causes
     assert (later.why, later.fixes, later.facts.result) == (cause.why, cause.fixes, False)
@@ -78,6 +87,22 @@ def test_cause_that_up_named_is_the_doctor_s_an_hour_later(name):
         with in_language(language):
             assert str(later.title).endswith(str(cause.title))
     assert set(cause.masked_evidence) <= set(later.evidence)
+
+
+def test_verdict_on_a_worker_is_its_own_and_names_it_once():
+    crash, web = judge(a.crashing_worker("ValueError: no broker")), diagnosis("page-errors")
+    both = replace(web, findings=(*crash.causes, *web.causes))
+    up(aws := Aws(("a", "STOPPED")), both)
+    assert "answers with error" in str(doctor(aws).causes[0].title)
+    mail = replace(EXPECTED, names=NAMES.of_worker("mail"))
+    up(
+        aws := Aws(("a", "STOPPED")),
+        replace(both, findings=(*web.causes, *crash.causes)),
+        expected=mail,
+    )
+    [later] = doctor(aws, rolled_back_worker).causes
+    assert str(later.title).count("Worker mail: ") == 1
+    assert str(later.title).endswith(str(crash.causes[0].title).partition(": ")[2])
 
 
 def test_verdict_of_an_earlier_deployment_is_void():

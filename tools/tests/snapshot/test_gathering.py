@@ -197,10 +197,11 @@ def test_each_worker_of_the_settings_is_read_like_the_service_and_the_rest_is_th
             now.network, now.execution, Part(),
         )  # fmt: skip
     # The stack file has it no more, and it runs until the next `pulumi up`.
-    left = overview(replace(settings, workers=()), session)
-    assert list(left.workers) == ["mail"]
-    [line] = [each.text for each in status_lines(left) if "Worker mail" in each.text]
-    assert line.endswith("; not in the stack file, so `pulumi up` deletes it")
+    for wrong in (False, True):
+        left = overview(replace(settings, workers=(), guessed=wrong), session)
+        assert list(left.workers) == ["mail"]
+        [line] = [each.text for each in status_lines(left) if "Worker mail" in each.text]
+        assert line.endswith("; not in the stack file, so `pulumi up` deletes it") is not wrong
     asked = len(calls)
     assert gather(settings, session, workers={}).workers == {}
     assert not any(name in str(params) for _, params in calls[asked:])

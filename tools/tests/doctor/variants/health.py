@@ -40,6 +40,7 @@ ELSEWHERE = {
 """What an app says that listens where the load balancer cannot reach it."""
 HERE = {
     "anywhere": ["Listening at: http://0.0.0.0:3000 (7)"],
+    "anywhere, as gunicorn's :: is": ["Listening at: http://[::]:3000 (7)"],
     "the task's address": ["Listening at: http://10.0.16.4:3000 (7)"],
     "a name": ["Server listening on http://app.example.com:3000"],
     "no address": ["Listening on port 3000"],

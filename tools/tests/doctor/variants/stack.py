@@ -103,13 +103,13 @@ LOST_WORKER = {"service": a.worker_service(desired=0, running=0), "tasks": ()}
 FULL = "OutOfMemoryError: Container killed due to memory usage"
 
 
-def rolled_back_worker():
+def rolled_back_worker(**changes):
     older = a.MAIL.replace(":3", ":2")
     back = a.worker_service(
         definition=older, deployments=(a.deployment(definition=older, id="ecs-svc/9"),)
     )
     task = a.task("d" * 32, definition=older, started_by="ecs-svc/9")
-    return a.with_worker(service=back, tasks=(task,))
+    return a.with_worker(service=back, tasks=(task,), **changes)
 
 
 CRASHING, [BACK] = a.crashing_worker(), rolled_back_worker().workers.values()
