@@ -31,10 +31,9 @@ FOLDERS = {
 ALONE = ("browser", "dataplane", "providers", "rehearsal")
 """Folders of tools/tests/ with a process of their own: the local cloud's patches stay in moto."""
 SHARED = ("image", "browser", "real_provider")
-"""Folders with one browser, one Docker engine, or one local cloud, for all of their tests.
-
-They wait more than they compute, so ``--all`` runs them beside the others.
-"""
+"""Folders with one browser, one Docker engine, or one local cloud, for all of their tests: they have one process."""
+BESIDE = (*SHARED, "breakages", "lint", "providers", "tooling", "unit", "webapp")
+"""What ``--all`` runs beside the other folders, which wait as much as they compute; both take as long."""
 WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
 APART = "breakages"
@@ -176,13 +175,12 @@ def small_size() -> dict[str, int]:
 
 
 def whole_size() -> dict[str, int]:
-    """Run all folders, those with one process beside the others. Return their exit codes."""
+    """Run all folders in two lanes. Return their exit codes."""
     options = (f"--durations={SLOWEST}",)
-    everything = runs(list(FOLDERS))
     lanes: tuple[list[Run], list[Run]] = ([], [])
-    for each in everything:
+    for each in runs(list(FOLDERS)):
         run = Run(titled(each), pytest(each, processes(each), options))
-        lanes[each[0] not in SHARED].append(run)
+        lanes[each[0] in BESIDE].append(run)
     return side_by_side(*lanes)
 
 
