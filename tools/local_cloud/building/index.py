@@ -49,7 +49,9 @@ def variables(caches: Path) -> tuple[dict[str, str], list[Bind]]:
         words = value.split()
         for number, word in enumerate(words):
             if word.startswith("/") and Path(word).exists():
-                target = Path("/", MACHINE, "given", str(len(binds)))
+                # A root that is kept has the places of earlier ones, each of which is a file or a folder for ever.
+                kind = "folder" if Path(word).is_dir() else "file"
+                target = Path("/", MACHINE, "given", f"{kind}{len(binds)}")
                 binds.append(Bind(Path(word), target, writable=False))
                 words[number] = str(target)
         found[name] = " ".join(words)

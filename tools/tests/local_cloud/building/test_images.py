@@ -419,3 +419,17 @@ def test_an_image_that_installs_netcat_or_the_database_s_client_has_them(context
     purged = built(context, APP + "RUN apt-get purge -y netcat-openbsd\n" + CMD)
     assert said(purged, "ls /usr/local/bin/nc").startswith("2: ")
     assert said(built(context, "FROM python:alpine\n" + CMD), "ls /usr/local/bin/nc") != ""
+
+
+def test_file_of_a_variable_has_not_the_place_of_a_folder(tmp_path, monkeypatch):
+    """A root that is kept has the places of the variables of another day."""
+    folder, file = tmp_path / "wheels", tmp_path / "page.html"
+    folder.mkdir(), file.touch()
+    places = []
+    for value in (folder, file):
+        monkeypatch.setenv("PIP_FIND_LINKS", str(value))
+        places.append(
+            {each.target for each in index.variables(tmp_path)[1] if each.source == value}
+        )
+    assert all(places)
+    assert places[0].isdisjoint(places[1])
