@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from itertools import combinations
 
 import pytest
 
@@ -32,9 +33,14 @@ def locked(lock: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.MULTILINE))
 
 
+def distribution(name: str) -> str:
+    """The name of a distribution as the locks spell it."""
+    return re.sub(r"[._-]+", "-", name).lower()
+
+
 def named(requirements: list[str]) -> set[str]:
     names = (re.match(r"[A-Za-z0-9._-]+", text) for text in requirements)
-    return {re.sub(r"[._-]+", "-", name[0]).lower() for name in names if name}
+    return {distribution(name[0]) for name in names if name}
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -53,9 +59,9 @@ def test_the_locks_hold_what_pyproject_names_and_agree_with_each_other():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = project["dependency-groups"]
     names = [project["project"]["dependencies"], groups["local-cloud"], groups["dev"]]
-    versions: dict[str, str] = {}
     for lock, packages in zip(LOCKS, names, strict=False):
         assert named(packages) - locked(lock).keys() == set()
-        both = versions.keys() & locked(lock).keys()
-        assert {name: versions[name] for name in both} == {n: locked(lock)[n] for n in both}
-        versions |= locked(lock)
+    for one, other in combinations(map(locked, LOCKS[: len(names)]), 2):
+        both = one.keys() & other.keys()
+        assert both
+        assert {name: one[name] for name in both} == {name: other[name] for name in both}

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import ast
-import re
 import subprocess
 import sys
 from importlib.metadata import packages_distributions
 
 import pytest
 
+from tests.tooling.test_repository import LOCKS, distribution, locked
 from tests.unit.test_imports import APART, MAY, ROOT, files_of
 
-LOCKS = ("requirements.txt", "requirements-local-cloud.txt")
+ON_AWS, LOCAL_CLOUD, *_ = map(locked, LOCKS)
 WITH_LOCAL_CLOUD = {"tools.local_cloud", "tools.rehearsal"}
 OURS = {each.name.removesuffix(".py") for each in ROOT.iterdir()}
-
-
-def distribution(name: str) -> str:
-    """The name of a distribution as the locks spell it."""
-    return re.sub(r"[._-]+", "-", name).lower()
-
-
-def locked(*locks: str) -> set[str]:
-    """The distributions of the lock files."""
-    texts = [(ROOT / lock).read_text() for lock in locks]
-    return {name for text in texts for name in re.findall(r"^([a-z0-9._-]+)==", text, re.MULTILINE)}
 
 
 def imported(package: str) -> set[str]:
@@ -42,7 +31,7 @@ def imported(package: str) -> set[str]:
 
 @pytest.mark.parametrize("package", sorted(MAY.keys() - {"webapp"}))
 def test_imports_are_in_the_lock_of_their_part(package):
-    allowed = locked(*LOCKS[: 2 if package in WITH_LOCAL_CLOUD else 1])
+    allowed = {*ON_AWS, *(LOCAL_CLOUD if package in WITH_LOCAL_CLOUD else ())}
     owners = packages_distributions()
     assert {
         name
@@ -94,7 +83,7 @@ def test_program_and_tools_run_with_requirements_txt_alone():
         if path.name != "__main__.py"
     ]
     modules += [f"tools.cli.{name}" for name in ("database", "operate")]
-    words = [sys.executable, "-c", ALONE, ",".join(locked(LOCKS[0]) | TESTS), ",".join(modules)]
+    words = [sys.executable, "-c", ALONE, ",".join({*ON_AWS, *TESTS}), ",".join(modules)]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     count, *others = done.stdout.split()
