@@ -134,9 +134,8 @@ def live(terraform: Terraform, declared: list[Declared]) -> Life:
     held, left = set(terraform.held()), terraform.plan()
     missing += terraform.configure(*(translate(each.second, schemas) for each in declared))
     planned = terraform.plan("-refresh=false")
-    terraform.configure(
-        *first
-    )  # The order of the second one may be another, in a circle with this one's.
+    # The order of the second one may be another, in a circle with this one's.
+    terraform.configure(*first)
     terraform.destroy()
     return Life(
         declared={one.address for each in declared for one in resources(each.first, schemas)},

@@ -163,28 +163,32 @@ class Run:
 
 def small_size() -> dict[str, int]:
     """Run the quick tests, and a whole rehearsal beside whatever the user has up. Return their exit codes."""
-    folders = runs([each for each in FOLDERS if each not in SLOW])
-    waiting = [each for each in folders if each[0] in WAITING]
-    others = [each for each in folders if each[0] not in WAITING]
+    waiting, others = lanes([each for each in FOLDERS if each not in SLOW], WAITING, QUICK, 1)
     with tempfile.TemporaryDirectory(prefix="careapp-test-") as home:
         command = [sys.executable, "-m", "tools.cli", *REHEARSAL]
         rehearsal = Run(f"./careapp {' '.join(REHEARSAL)}", command, {"CAREAPP_HOME": home})
-        waits = [Run(titled(each), pytest(each, 1, QUICK)) for each in waiting]
-        computes = [Run(titled(each), pytest(each, processes(each), QUICK)) for each in others]
-        return side_by_side([rehearsal, *waits], computes)
+        return side_by_side([rehearsal, *waiting], others)
 
 
 def whole_size() -> dict[str, int]:
     """Run all folders in two lanes. Return their exit codes."""
-    options = (f"--durations={SLOWEST}",)
-    lanes: tuple[list[Run], list[Run]] = ([], [])
-    for each in runs(list(FOLDERS)):
-        run = Run(titled(each), pytest(each, processes(each), options))
-        lanes[each[0] in BESIDE].append(run)
-    return side_by_side(*lanes)
+    return side_by_side(*lanes(list(FOLDERS), BESIDE, (f"--durations={SLOWEST}",)))
 
 
-def side_by_side(*lanes: Sequence[Run]) -> dict[str, int]:
+def lanes(
+    folders: Sequence[str], beside: Sequence[str], options: Sequence[str], most: int = MOST
+) -> tuple[list[Run], list[Run]]:
+    """Return the runs of pytest ``beside`` the others, each of which has at most ``most`` processes, and the others."""
+    apart: list[Run] = []
+    others: list[Run] = []
+    for each in runs(folders):
+        several = min(processes(each), most) if each[0] in beside else processes(each)
+        run = Run(titled(each), pytest(each, several, options))
+        (apart if each[0] in beside else others).append(run)
+    return apart, others
+
+
+def side_by_side(*together: Sequence[Run]) -> dict[str, int]:
     """Run the commands of a lane in turn, the lanes beside each other. Print what each says; return exit codes."""
     codes: dict[str, int] = {}
     running: set[str] = set()
@@ -213,10 +217,10 @@ def side_by_side(*lanes: Sequence[Run]) -> dict[str, int]:
 
     with (
         interrupts_left_to_children(),
-        Progress(every=60).phase(f"{sum(map(len, lanes))} runs of tests") as phase,
+        Progress(every=60).phase(f"{sum(map(len, together))} runs of tests") as phase,
         ThreadPoolExecutor() as pool,
     ):
-        for lane in [pool.submit(go, each) for each in lanes]:
+        for lane in [pool.submit(go, each) for each in together]:
             lane.result()
     return codes
 
