@@ -251,6 +251,7 @@ CMD ["./boot.sh"]
 """
 
 
+@pytest.mark.slow
 def test_without_namespaces_an_image_has_files_and_packages(calls, app, tmp_path):
     write_wheel(tmp_path, "one")
     (app / "requirements.txt").write_text(f"{tmp_path}/one-1-py3-none-any.whl\n")
@@ -279,6 +280,7 @@ def test_a_builder_that_is_closed_makes_no_folder(built, source, tmp_path):
     assert not (tmp_path / "images").exists()
 
 
+@pytest.mark.slow
 @needs_mounts
 def test_what_an_image_lacks_is_known_until_the_next_build(built, app):
     builder, _, _ = built
