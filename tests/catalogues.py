@@ -20,14 +20,14 @@ from pathlib import Path
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 
+from local_cloud.paths import ROOT
 from stack.settings import KEYS
 from tools.i18n import DOMAIN, LOCALE
-from tools.local_cloud.paths import ROOT
 
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 SOURCES = tuple(
     ROOT / "tools" / each.name for each in (ROOT / "tools").iterdir() if each.name != "tests"
-) + tuple(ROOT / name for name in ("delivery", "infra", "stack"))
+) + tuple(ROOT / name for name in ("delivery", "infra", "local_cloud", "stack"))
 
 
 def messages(places: Sequence[Path] = SOURCES) -> set[str]:
@@ -40,6 +40,8 @@ def by_file(places: Sequence[Path] = SOURCES) -> Iterator[list[str]]:
     yield [each for key in KEYS for each in (key.meaning, key.change.text)]
     for place in places:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            if "tests" in file.relative_to(ROOT).parts:
+                continue
             tree = ast.parse(file.read_text())
             yield [text for _, text in sorted((*marked(tree, file.name), *helps(tree)))]
 

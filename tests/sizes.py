@@ -9,7 +9,7 @@ import subprocess
 from collections import Counter
 from pathlib import PurePosixPath
 
-from tools.local_cloud.paths import ROOT
+from local_cloud.paths import ROOT
 
 PROGRAM = ("__main__.py", "delivery", "infra", "policy", "stack", "webapp")
 BEFORE = {
@@ -33,7 +33,7 @@ def part(file: PurePosixPath) -> str | None:
         return "tests"
     if file.parts[0] in PROGRAM:
         return "program"
-    return "local cloud" if file.parts[:2] == ("tools", "local_cloud") else "tools"
+    return "local cloud" if file.parts[0] == "local_cloud" else "tools"
 
 
 def lines() -> Counter[str]:

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tools.local_cloud.console import duration
-from tools.local_cloud.paths import ROOT
+from local_cloud.console import duration
+from local_cloud.paths import ROOT
 from tools.rehearsal.faults import FAULTS
 
 SPEED = "5"

@@ -18,23 +18,23 @@ from typing import Any, cast
 
 from moto import mock_aws
 
+from local_cloud.aws import hooks
+from local_cloud.aws.ecs.api import EcsApi
+from local_cloud.aws.ecs.network import TaskNetwork
+from local_cloud.aws.ecs.placement import Placement
+from local_cloud.aws.ecs.runner import Runner
+from local_cloud.aws.ecs.scheduler import Scheduler
+from local_cloud.aws.ecs.state import Service
+from local_cloud.aws.elb.targets import PASSED, Check, Targets
+from local_cloud.aws.hooks import Hooking
+from local_cloud.clock import Clock
+from local_cloud.console import Progress, duration
+from local_cloud.paths import ROOT
+from local_cloud.tests.dataplane.declarations import REGION, Declarations
 from stack import sizes
 from stack.service import CPU_UNITS
 from stack.settings import Settings
 from stack.shifting import CANARY, ROLLING, SHIFT_PERCENT, STRATEGIES, DeploymentSettings
-from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.ecs.api import EcsApi
-from tools.local_cloud.aws.ecs.network import TaskNetwork
-from tools.local_cloud.aws.ecs.placement import Placement
-from tools.local_cloud.aws.ecs.runner import Runner
-from tools.local_cloud.aws.ecs.scheduler import Scheduler
-from tools.local_cloud.aws.ecs.state import Service
-from tools.local_cloud.aws.elb.targets import PASSED, Check, Targets
-from tools.local_cloud.aws.hooks import Hooking
-from tools.local_cloud.clock import Clock
-from tools.local_cloud.console import Progress, duration
-from tools.local_cloud.paths import ROOT
-from tools.tests.local_cloud.dataplane.declarations import REGION, Declarations
 
 SIZES = (1, 2, 5, 10, 50, 100, 200, 500, 1000)
 POC = Settings.read("poc", ROOT).sizes

@@ -84,22 +84,22 @@ BREAKAGES = (
         "tools/tests/i18n/test_masking.py::test_a_part_of_a_secret_is_masked",
     ),
     Breakage(
-        "tools/local_cloud/aws/ecs/service.py",
+        "local_cloud/aws/ecs/service.py",
         "elif rollback and (last := _candidate(service)) is not None:",
         "elif (last := None) is not None:",
-        "tools/tests/local_cloud/dataplane/test_scheduler_properties.py::test_a_stopped_deployment_rolls_back_after_it_was_requested",
+        "local_cloud/tests/dataplane/test_scheduler_properties.py::test_a_stopped_deployment_rolls_back_after_it_was_requested",
     ),
     Breakage(
-        "tools/local_cloud/aws/elb/targets.py",
+        "local_cloud/aws/elb/targets.py",
         "    if healthy:\n        return healthy\n",
         "",
-        "tools/tests/local_cloud/dataplane/test_routing.py::test_requests_go_to_healthy_targets_and_to_all_when_every_one_is_unhealthy",
+        "local_cloud/tests/dataplane/test_routing.py::test_requests_go_to_healthy_targets_and_to_all_when_every_one_is_unhealthy",
     ),
     Breakage(
-        "tools/local_cloud/providers/lifecycle.py",
+        "local_cloud/providers/lifecycle.py",
         "    if changed - done:\n",
         "    if False:\n",
-        "tools/tests/local_cloud/providers/test_aws_servicer.py::test_a_resource_is_created_changed_read_and_deleted",
+        "local_cloud/tests/providers/test_aws_servicer.py::test_a_resource_is_created_changed_read_and_deleted",
     ),
 )
 """One for each part: of its lines one that neither types nor another part's tests would miss, and that harms most."""

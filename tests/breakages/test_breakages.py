@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.paths import ROOT
 from tests.breakages.breakages import BREAKAGES, REHEARSAL, Breakage
 from tools.cli.sizes import QUICK
 from tools.cli.tests import REHEARSAL as WORDS
 from tools.cli.tests import STOPPED
-from tools.local_cloud.paths import ROOT
 
 RED = {1, STOPPED}
 """pytest's exit codes where tests fail, and where they cannot even be collected."""

@@ -1,4 +1,4 @@
-"""tools/local_cloud/README.md: its last section lists types and functions, written from the stand-ins."""
+"""local_cloud/README.md: its last section lists types and functions, written from the stand-ins."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
+from local_cloud.providers.aws import OUTPUTS
+from local_cloud.providers.aws.provider import FUNCTIONS
+from local_cloud.providers.awsx import VPC
+from local_cloud.providers.docker_provider import IMAGE
 from tests.documents.markdown import ROOT
-from tools.local_cloud.providers.aws import OUTPUTS
-from tools.local_cloud.providers.aws.provider import FUNCTIONS
-from tools.local_cloud.providers.awsx import VPC
-from tools.local_cloud.providers.docker_provider import IMAGE
 
-FILE = ROOT / "tools" / "local_cloud" / "README.md"
+FILE = ROOT / "local_cloud" / "README.md"
 HEADING = "## Types\n"
 INTRODUCTION = """
 `python -m tests.documents` writes this section from the code. In brackets: the outputs besides `id`, `urn` and

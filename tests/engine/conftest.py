@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from local_cloud.engine.pulumi import Changes, PulumiFailed
 from tests.support.local_stack import LocalStack, local_stack
-from tools.local_cloud.engine.pulumi import Changes, PulumiFailed
 
 
 @dataclass

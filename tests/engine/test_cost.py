@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
+from local_cloud.paths import ROOT
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph, Resource
 from tools.cost.prices import PriceBook
 from tools.cost.rules import bill
-from tools.local_cloud.paths import ROOT
 from tools.rehearsal.cost import STAGES_OF_ECS, file_of, graphs, with_values
 
 BOOK = PriceBook("ap-northeast-1")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from local_cloud.engine.pulumi import PulumiFailed
 from tests.support.local_stack import LocalStack, local_stack
-from tools.local_cloud.engine.pulumi import PulumiFailed
 
 TAKEN_OUT = {
     "the listener rule": (

@@ -11,10 +11,10 @@ from urllib.parse import parse_qs
 import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
+from local_cloud.paths import ROOT
 from tests.support.delivery import Delivery, deploy_to
 from tests.support.iam_policies import Call, allowed
 from tests.support.local_stack import local_stack
-from tools.local_cloud.paths import ROOT
 
 POC = Delivery.of("poc")
 BUCKET = f"arn:aws:s3:::{POC.bucket}"

@@ -8,10 +8,10 @@ from functools import cache
 
 import pytest
 
+from local_cloud.engine.find import find_or_get
 from stack.settings import KEYS
 from tests.documents.markdown import pages
 from tests.documents.typed import typed
-from tools.local_cloud.engine.find import find_or_get
 
 SUBCOMMANDS = {"config", "stack", "plugin", "state"}
 SETTINGS = {key.name for key in KEYS}

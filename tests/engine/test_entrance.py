@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from infra.login import SECRET_COMES_LATER
+from local_cloud.aws import hooks
+from local_cloud.aws.scaling import schedule
+from local_cloud.engine.pulumi import Changes
 from tests.support import steps
 from tests.support.identity import change_secret, identity_provider, login_of, login_settings
 from tests.support.local_stack import LocalStack, local_stack
-from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.scaling import schedule
-from tools.local_cloud.engine.pulumi import Changes
 
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 NO_DOMAIN = {"domainName": "", "hostedZoneId": ""}

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
+from local_cloud.engine.pulumi import PulumiFailed
 from tests.support.local_stack import local_stack
-from tools.local_cloud.engine.pulumi import PulumiFailed
 
 EDITS = (
     ("infra/database.py", "publicly_accessible=False", "publicly_accessible=True"),

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from local_cloud.engine.pulumi import PulumiFailed
+from local_cloud.providers import lifecycle
 from stack.uploads import UPLOADS_ENABLED
 from tests.support.every_setting import (
     ELSEWHERE,
@@ -20,8 +22,6 @@ from tests.support.every_setting import (
     values,
 )
 from tests.support.local_stack import local_stack
-from tools.local_cloud.engine.pulumi import PulumiFailed
-from tools.local_cloud.providers import lifecycle
 from tools.snapshot.rds import Pause
 
 UPLOADS = UPLOADS_ENABLED.name

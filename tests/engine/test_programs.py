@@ -12,8 +12,8 @@ import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
-from tools.local_cloud.engine.language import Hosts, Language
-from tools.local_cloud.engine.program import exit_code, fork
+from local_cloud.engine.language import Hosts, Language
+from local_cloud.engine.program import exit_code, fork
 
 AT_ONCE, EACH = 6, 6
 

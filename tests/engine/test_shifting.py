@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from local_cloud.engine.pulumi import Changes, PulumiFailed
 from stack.names import RULE_PRIORITY, TEST_RULE_PRIORITY
 from tests.support import steps
 from tests.support.local_stack import LocalStack, local_stack
-from tools.local_cloud.engine.pulumi import Changes, PulumiFailed
 
 DRIFT = ("preview", "--refresh", "--expect-no-changes", "--diff")
 

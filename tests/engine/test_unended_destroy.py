@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from local_cloud.engine.pulumi import PulumiFailed
+from local_cloud.providers.aws import ec2
 from tests.support.local_stack import LocalStack, local_stack
-from tools.local_cloud.engine.pulumi import PulumiFailed
-from tools.local_cloud.providers.aws import ec2
 
 
 def ops(stack: LocalStack, *command: str) -> str:

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from local_cloud.paths import ROOT
 from tests.image.base_image import TAG as BASE
 from tests.image.docker_engine import Engine
-from tools.local_cloud.paths import ROOT
 
 WEBAPP = ROOT / "webapp"
 CANARY = "canary-8f1c2e"

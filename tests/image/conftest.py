@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.machine.authority import Authority
 from tests.image import base_image, containers, docker_engine
 from tests.image.building import Image, build, checkout, removing
 from tests.image.containers import Container
 from tests.image.docker_engine import DockerUnavailable, Engine
 from tests.webapp.conftest import variables_for
 from tests.webapp.dependencies import Postgres, running
-from tools.local_cloud.machine.authority import Authority
 
 Start = Callable[..., Container]
 CA_IN_CONTAINER = "/run/rds-ca.pem"

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.aws.ecs.containers import DockerContainer
+from local_cloud.aws.ecs.plans import plan
+from local_cloud.building.builder import LocalImage
+from local_cloud.machine.guardian import Guardian
 from tests.image.building import Image
 from tests.image.conftest import START_SECONDS, Database, Start
 from tests.support.memory import EATEN, EATER
 from tests.webapp.serving import eventually
-from tools.local_cloud.aws.ecs.containers import DockerContainer
-from tools.local_cloud.aws.ecs.plans import plan
-from tools.local_cloud.building.builder import LocalImage
-from tools.local_cloud.machine.guardian import Guardian
 
 TRY_TO_WRITE = """
 import errno, json, pathlib, sys

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.paths import ROOT
 from tests.image import base_image
 from tests.image.building import CANARY, STRAY_FILES, WEBAPP, Image, build, removing
 from tests.image.containers import run_once
 from tests.image.docker_engine import Engine
-from tools.local_cloud.paths import ROOT
 
 MAX_ABOVE_BASE = 80e6
 """Bytes. Cryptography, which checks the signature of a login, is 14 MB of them."""

@@ -9,21 +9,21 @@ from typing import Any
 
 import pytest
 
+from local_cloud.calls import Calls
+from local_cloud.console import print_heading
+from local_cloud.engine.find import find_or_get
+from local_cloud.engine.pulumi import Pulumi, PulumiFailed
+from local_cloud.paths import ROOT
+from local_cloud.run import client
+from local_cloud.run.project import Project
+from local_cloud.tests.dataplane.stack import until
 from tests.image.building import Image
 from tests.image.docker_engine import Engine
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.console import print_heading
-from tools.local_cloud.engine.find import find_or_get
-from tools.local_cloud.engine.pulumi import Pulumi, PulumiFailed
-from tools.local_cloud.paths import ROOT
-from tools.local_cloud.run import client
-from tools.local_cloud.run.project import Project
 from tools.rehearsal import fixes
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.faults import FAULTS, Edit
 from tools.rehearsal.rehearse import copy_program
 from tools.rehearsal.stages import Rehearsal
-from tools.tests.local_cloud.dataplane.stack import until
 from tools.tests.rehearsal.conftest import Careapp
 
 STACK = "poc"

@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from tools.local_cloud.paths import ROOT
+from local_cloud.paths import ROOT
 
 CHECKS = ("ruff check .", "ruff format --check .", "mypy", "tests.workflows")
 SLOW = dict.fromkeys(("mypy", "tests.workflows"), pytest.mark.slow)

@@ -14,16 +14,16 @@ from typing import Any
 
 import pytest
 
+from local_cloud.identity_provider import IdentityProvider
+from local_cloud.paths import ROOT, Home
+from local_cloud.run import client
+from local_cloud.run.project import local_cloud_environment
 from stack.settings import KEYS
 from tests.real_provider.terraform import Terraform, TerraformMissing
 from tests.real_provider.translate import Missing, resources, translate
 from tests.support.every_setting import allow_boundary, changes, values
 from tests.support.identity import identity_provider, login_settings
 from tests.support.local_stack import REGION, LocalStack, local_stack
-from tools.local_cloud.identity_provider import IdentityProvider
-from tools.local_cloud.paths import ROOT, Home
-from tools.local_cloud.run import client
-from tools.local_cloud.run.project import local_cloud_environment
 from tools.rehearsal.careapp import CAREAPP
 
 Json = dict[str, Any]

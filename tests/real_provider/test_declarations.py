@@ -10,9 +10,9 @@ from moto.core.utils import get_service_model
 from pulumi._types import input_type_types, is_input_type
 from pulumi_aws import ecs
 
-from tools.local_cloud.aws import models
-from tools.local_cloud.calls import to_shape
-from tools.local_cloud.paths import ROOT
+from local_cloud.aws import models
+from local_cloud.calls import to_shape
+from local_cloud.paths import ROOT
 
 pytestmark = pytest.mark.slow
 

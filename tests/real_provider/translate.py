@@ -10,7 +10,7 @@ from typing import Any
 
 from pulumi.runtime.rpc import _special_sig_key
 
-from tools.local_cloud.providers.aws import snake
+from local_cloud.providers.aws import snake
 
 Json = dict[str, Any]
 

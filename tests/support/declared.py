@@ -23,12 +23,12 @@ from pulumi.runtime import MockResourceArgs
 from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOptions
 
 from infra import image_tag, login
+from local_cloud.engine.program import FORKS, PRELOADED
+from local_cloud.providers.awsx import Builder, Child
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings
 from tests.unit import conftest
 from tests.unit.conftest import ENDPOINTS, Engine, OneMoment
-from tools.local_cloud.engine.program import FORKS, PRELOADED
-from tools.local_cloud.providers.awsx import Builder, Child
 from tools.rollout import health_change, paused_schedules, update
 
 ROOT = Path(__file__).parents[2]

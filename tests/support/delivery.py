@@ -11,7 +11,7 @@ from typing import Any
 
 from cfnlint.decode import cfn_yaml
 
-from tools.local_cloud.paths import ROOT
+from local_cloud.paths import ROOT
 
 TEMPLATE = ROOT / "delivery" / "template.yaml"
 ACCOUNT, REGION = "123456789012", "ap-northeast-1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from local_cloud.paths import ROOT
 from stack import network
 from stack.database import DATABASE_STORAGE_GB
 from stack.image import IMAGE_REVISION
@@ -12,7 +13,6 @@ from stack.monitoring import ALARM_EMAIL
 from stack.rules import KEPT_LOGS
 from stack.settings import KEYS, PERMISSIONS_BOUNDARY, Settings
 from stack.uploads import KEPT_FILES
-from tools.local_cloud.paths import ROOT
 
 if TYPE_CHECKING:
     from tests.support.local_stack import LocalStack

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from local_cloud.aws import hooks
+from local_cloud.aws.elb.login import OIDC
+from local_cloud.aws.names import trust_variables
+from local_cloud.calls import Calls
+from local_cloud.identity_provider import IdentityProvider
+from local_cloud.machine.authority import Authority
 from stack.login import CALLBACK_PATH
-from tools.local_cloud.aws import hooks
-from tools.local_cloud.aws.elb.login import OIDC
-from tools.local_cloud.aws.names import trust_variables
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.identity_provider import IdentityProvider
-from tools.local_cloud.machine.authority import Authority
 
 
 @contextlib.contextmanager

@@ -16,15 +16,15 @@ from typing import Any
 
 from moto.backends import get_backend
 
-from tools.local_cloud.aws import hooks
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.engine.find import find_or_get
-from tools.local_cloud.engine.language import Language
-from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
-from tools.local_cloud.paths import Home
-from tools.local_cloud.run.client import Facts
-from tools.local_cloud.run.project import Project, local_cloud_environment
-from tools.local_cloud.run.stand_ins import start_api, start_hosts
+from local_cloud.aws import hooks
+from local_cloud.calls import Calls
+from local_cloud.engine.find import find_or_get
+from local_cloud.engine.language import Language
+from local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
+from local_cloud.paths import Home
+from local_cloud.run.client import Facts
+from local_cloud.run.project import Project, local_cloud_environment
+from local_cloud.run.stand_ins import start_api, start_hosts
 from tools.rehearsal.rehearse import copy_program
 
 Params = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tools.local_cloud.aws.ecs.containers import OUT_OF_MEMORY
+from local_cloud.aws.ecs.containers import OUT_OF_MEMORY
 
 EATER = """
 import os, sys, time

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from tools.local_cloud.engine.pulumi import Changes
+from local_cloud.engine.pulumi import Changes
 from tools.tests import said
 
 FOLDER = Path(__file__).parents[1] / "engine" / "recorded"

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from local_cloud.paths import ROOT
 from tests.support.delivery import Delivery
-from tools.local_cloud.paths import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 PAGE = ROOT / "docs" / "delivery.md"

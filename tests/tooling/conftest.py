@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.local_cloud.console import Progress
-from tools.local_cloud.paths import ROOT
+from local_cloud.console import Progress
+from local_cloud.paths import ROOT
 
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 

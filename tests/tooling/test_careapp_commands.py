@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.paths import ROOT
 from tests.tooling.conftest import PYTHON, lay_out
 from tools.cli import tests as cli
-from tools.local_cloud.paths import ROOT
 
 SHELLS = [shell for shell in ("/bin/sh", "dash", "bash", "busybox") if shutil.which(shell)]
 TELLING = """\

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.engine import build
+from local_cloud.engine.build import PACKAGE, recipe_version
+from local_cloud.engine.find import EngineError, cached_cli, find_or_get
 from tests.tooling.conftest import interruptible, running
-from tools.local_cloud.engine import build
-from tools.local_cloud.engine.build import PACKAGE, recipe_version
-from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -194,7 +194,7 @@ def in_another_process(
     environ: dict[str, str], at_start: Callable[[], None] | None = None
 ) -> subprocess.Popen[str]:
     code = (
-        "import tools.rehearsal.careapp; from tools.local_cloud.engine.find import find_or_get; "
+        "import tools.rehearsal.careapp; from local_cloud.engine.find import find_or_get; "
         "print(find_or_get())"
     )
     return subprocess.Popen(

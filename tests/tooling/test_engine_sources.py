@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from pulumi.automation import _cmd
 
-from tools.local_cloud import paths
-from tools.local_cloud.building import layers
-from tools.local_cloud.building.dockerfile import Stage
-from tools.local_cloud.console import Progress, duration
-from tools.local_cloud.engine import build, find
-from tools.local_cloud.engine.build import recipe_version
-from tools.local_cloud.engine.find import EngineError, cached_cli, find_or_get, machine
-from tools.local_cloud.engine.version import MINIMUM, Version, version_of
+from local_cloud import paths
+from local_cloud.building import layers
+from local_cloud.building.dockerfile import Stage
+from local_cloud.console import Progress, duration
+from local_cloud.engine import build, find
+from local_cloud.engine.build import recipe_version
+from local_cloud.engine.find import EngineError, cached_cli, find_or_get, machine
+from local_cloud.engine.version import MINIMUM, Version, version_of
 
 pytestmark = pytest.mark.usefixtures("no_network")
 

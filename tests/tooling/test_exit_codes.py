@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.console import Progress
+from local_cloud.paths import ROOT
 from tests.documents.commands import exit_codes
 from tools.cli import MODULES, main
 from tools.command_line import run
-from tools.local_cloud.console import Progress
-from tools.local_cloud.paths import ROOT
 
 CALLS = sorted(set(exit_codes()) - {"test"})  # pytest's own
 OF_A_STACK = [

@@ -9,9 +9,9 @@ from itertools import combinations
 
 import pytest
 
+from local_cloud.aws.elb.balancer import USUAL_PORTS
+from local_cloud.paths import ROOT
 from tools.cli.local import dev as command
-from tools.local_cloud.aws.elb.balancer import USUAL_PORTS
-from tools.local_cloud.paths import ROOT
 from tools.rehearsal.page import launch
 
 
@@ -23,7 +23,7 @@ def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
 
 LOCKS = (
     *("requirements.txt", "requirements-local-cloud.txt", "requirements-dev.txt"),
-    *("webapp/requirements.txt", "tools/local_cloud/gomod/requirements.txt"),
+    *("webapp/requirements.txt", "local_cloud/gomod/requirements.txt"),
 )
 
 

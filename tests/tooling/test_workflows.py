@@ -6,11 +6,11 @@ import re
 
 import pytest
 
+from local_cloud.engine.build import recipe_version
 from stack import shifting
 from tests.support.delivery import Delivery
 from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used, workflows
 from tools.cli.tests import FOLDERS
-from tools.local_cloud.engine.build import recipe_version
 
 HOUR = 3_600
 DEPLOYING = {("deploy", "poc"), ("deploy", "prod")}
@@ -116,7 +116,7 @@ def test_pulumi_is_the_version_that_the_rehearsal_runs():
         for step in used(job, "pulumi/actions")
     }
     assert versions == {str(recipe_version())}, (
-        "pulumi-version of the workflows is that of tools/local_cloud/gomod/go.mod"
+        "pulumi-version of the workflows is that of local_cloud/gomod/go.mod"
     )
 
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 GROUND = {"tools.i18n"}
 TERMINAL = {"tools.screen", "tools.shared", "tools.signals"}
 """What the local cloud has in common with the other tools; it imports none of ours."""
-APART = {"tools.cli", "tools.i18n", "tools.local_cloud", "tools.rehearsal", "tools.tests"}
+APART = {"tools.cli", "tools.i18n", "local_cloud", "tools.rehearsal", "tools.tests"}
 TOOLS = {
     f"tools.{each.stem}" for each in (ROOT / "tools").iterdir() if not each.name.startswith("__")
 } - APART
@@ -27,9 +27,9 @@ MAY = {
     "tools.i18n": set(),
     **{each: {"stack", *GROUND, *TOOLS} for each in sorted(TOOLS - TERMINAL)},
     **{each: GROUND for each in sorted(TERMINAL)},
-    "tools.local_cloud": GROUND | TERMINAL,
-    "tools.rehearsal": {"stack", *GROUND, *TOOLS, "tools.local_cloud"},
-    "tools.cli": {"delivery", "stack", *GROUND, *TOOLS, "tools.local_cloud", "tools.rehearsal"},
+    "local_cloud": GROUND | TERMINAL,
+    "tools.rehearsal": {"stack", *GROUND, *TOOLS, "local_cloud"},
+    "tools.cli": {"delivery", "stack", *GROUND, *TOOLS, "local_cloud", "tools.rehearsal"},
 }
 """Which others of our packages each may import; of tools/, each folder and file is one."""
 PULUMI = {"pulumi", "pulumi_aws", "pulumi_awsx", "pulumi_docker", "pulumi_policy"}
@@ -46,7 +46,9 @@ def package(module):
 def files_of(name):
     """The files of a package."""
     whole = ROOT / name.replace(".", "/")
-    return list(whole.rglob("*.py")) if whole.is_dir() else [whole.with_suffix(".py")]
+    if not whole.is_dir():
+        return [whole.with_suffix(".py")]
+    return [each for each in whole.rglob("*.py") if "tests" not in each.relative_to(whole).parts]
 
 
 def imported(path):

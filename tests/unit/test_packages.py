@@ -13,7 +13,7 @@ from tests.tooling.test_repository import LOCKS, distribution, locked
 from tests.unit.test_imports import APART, MAY, ROOT, files_of
 
 ON_AWS, LOCAL_CLOUD, *_ = map(locked, LOCKS)
-WITH_LOCAL_CLOUD = {"tools.local_cloud", "tools.rehearsal"}
+WITH_LOCAL_CLOUD = {"local_cloud", "tools.rehearsal"}
 OURS = {each.name.removesuffix(".py") for each in ROOT.iterdir()}
 
 

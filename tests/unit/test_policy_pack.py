@@ -11,12 +11,12 @@ import yaml
 from pulumi_policy import ResourceValidationArgs, StackValidationArgs, StackValidationPolicy
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
+from local_cloud.engine.pulumi import Changes, Pulumi
+from local_cloud.run.client import Facts
 from policy import CONTROLS, controls
 from policy.controls import as_policy, left_out
 from tests.documents.controls import page
 from tests.support.declared import ROOT, document, resource
-from tools.local_cloud.engine.pulumi import Changes, Pulumi
-from tools.local_cloud.run.client import Facts
 from tools.rehearsal.stages import Rehearsal
 
 BY_ID = {control.id: control for control in CONTROLS}

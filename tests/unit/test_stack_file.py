@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from infra import config
+from local_cloud.engine.version import BELOW, MINIMUM
 from stack.file import StackError, read
 from stack.names import StackNames
 from stack.settings import KEYS, Settings
 from stack.statements import secret_arn, secret_key
-from tools.local_cloud.engine.version import BELOW, MINIMUM
 
 REGION = "ap-northeast-1"
 

@@ -19,9 +19,9 @@ import boto3
 import psycopg
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
-from tools.local_cloud.aws.rds.postgres import ADMIN
-from tools.local_cloud.aws.rds.postgres import Postgres as ServerProcess
-from tools.local_cloud.machine.authority import Authority
+from local_cloud.aws.rds.postgres import ADMIN
+from local_cloud.aws.rds.postgres import Postgres as ServerProcess
+from local_cloud.machine.authority import Authority
 
 HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"
 

@@ -19,6 +19,7 @@ import pytest
 from flask import Flask
 from psycopg_pool import PoolTimeout
 
+from local_cloud.machine.authority import Authority
 from tests.webapp.dependencies import HOST, Postgres, running
 from tests.webapp.serving import (
     BACK,
@@ -32,7 +33,6 @@ from tests.webapp.serving import (
     database_health,
     eventually,
 )
-from tools.local_cloud.machine.authority import Authority
 from webapp import db, migrations
 from webapp.migrations import Migrator
 

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from tools.local_cloud.paths import ROOT
+from local_cloud.paths import ROOT
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(100)
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 
-from tools.local_cloud.paths import ROOT
+from local_cloud.paths import ROOT
 
 
 def test_it_gets_work_from_the_database_and_ends_by_itself_after_sigterm(postgres, variables):

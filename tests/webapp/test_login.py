@@ -10,8 +10,8 @@ import urllib.request
 
 import pytest
 
+from local_cloud.aws.elb.login import Signer
 from tests.webapp.serving import BROWSER, JAPANESE
-from tools.local_cloud.aws.elb.login import Signer
 from webapp import login
 
 ARN = "arn:aws:elasticloadbalancing:ap-northeast-1:123456789012:loadbalancer/app/careapp-poc-alb/50dc6c495c0c9188"

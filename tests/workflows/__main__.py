@@ -7,10 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tools.local_cloud.console import Progress
-from tools.local_cloud.engine.build import Failed, find_go, run
-from tools.local_cloud.engine.version import EngineUnavailable
-from tools.local_cloud.paths import ROOT, cache
+from local_cloud.console import Progress
+from local_cloud.engine.build import Failed, find_go, run
+from local_cloud.engine.version import EngineUnavailable
+from local_cloud.paths import ROOT, cache
 from tools.rehearsal import careapp  # noqa: F401 - the cache is careapp's
 
 RECIPE = Path(__file__).parent

@@ -43,7 +43,7 @@ def monotonic() -> float:
     """Return seconds for measuring waits for AWS, to be multiplied by the clock's speed.
 
     With a local cloud they are seconds of its own clock, which slows down while tasks start
-    (tools/local_cloud/aws/ecs/starts.py).
+    (local_cloud/aws/ecs/starts.py).
     """
     found = _facts()
     if "time" not in found:

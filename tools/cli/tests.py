@@ -1,4 +1,4 @@
-"""The command ``./careapp test``: pytest on the folders of tests/ and tools/tests/, in two sizes."""
+"""The command ``./careapp test``: pytest on the folders of tests, in two sizes."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pathlib import Path
 
 import click
 
+from local_cloud.console import Progress
+from local_cloud.engine.find import find_or_get
 from tools.cli.changed import shown, touched, using
 from tools.cli.sizes import QUICK, SLOW
 from tools.command_line import INTERRUPTED
 from tools.i18n import t
-from tools.local_cloud.console import Progress
-from tools.local_cloud.engine.find import find_or_get
 from tools.rehearsal.careapp import ROOT
 from tools.signals import interrupts_left_to_children, run_in_front
 
 FOLDERS = {
     file.parent.name: str(file.parent.relative_to(ROOT))
-    for each in ("tests", "tools/tests")
+    for each in ("tests", "tools/tests", "local_cloud/tests")
     for file in sorted((ROOT / each).rglob("test_*.py"))
 }
 """The folders of tests by their names."""
 ALONE = ("browser", "dataplane", "providers", "rehearsal")
-"""Folders of tools/tests/ with a process of their own: the local cloud's patches stay in moto."""
+"""Folders with a process of their own: the local cloud's patches stay in moto."""
 SHARED = ("image", "browser", "real_provider")
 """Folders with one browser, one Docker engine, or one local cloud, for all of their tests: they have one process."""
 BESIDE = (*SHARED, "breakages", "lint", "providers", "tooling", "unit", "webapp")

@@ -10,13 +10,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from local_cloud import starter
+from local_cloud.paths import Home
+from local_cloud.run.client import CloudError
+from local_cloud.run.shell import RegionChoice
 from stack.file import Reader, read, refused
 from tools.aws import local_cloud
 from tools.i18n import t, verbatim
-from tools.local_cloud import starter
-from tools.local_cloud.paths import Home
-from tools.local_cloud.run.client import CloudError
-from tools.local_cloud.run.shell import RegionChoice
 from tools.shared.locks import is_locked
 
 ROOT = local_cloud.ROOT
@@ -63,7 +63,7 @@ starter.use(CAREAPP)
 
 def main() -> int:
     """Run careapp's local cloud, as its own process."""
-    from tools.local_cloud.run import cloud
+    from local_cloud.run import cloud
 
     return cloud.run()
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import click
 
+from local_cloud.console import Progress
+from local_cloud.engine.program import FORKS, PRELOADED
 from stack.file import StackError, StackFile, full_key, project_of, read
 from tools.aws.session import Session
 from tools.command_line import ECS, Setting, exit_code_of
@@ -21,8 +23,6 @@ from tools.cost.prices import PriceBook, api_session
 from tools.cost.rules import bill, left
 from tools.cost.screen import STAGES, Column, Comparison, as_dict, lines
 from tools.i18n import t
-from tools.local_cloud.console import Progress
-from tools.local_cloud.engine.program import FORKS, PRELOADED
 from tools.rehearsal.careapp import ROOT
 from tools.screen import display
 from tools.shared.commands import Number, TranslatedOption

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from local_cloud import console
+from local_cloud.aws.rds import postgres
+from local_cloud.aws.rds.postgres import Postgres
+from local_cloud.building import plain
+from local_cloud.console import Progress
+from local_cloud.machine.authority import Authority
 from stack.load_balancer import KEEP_ALIVE_SECONDS
 from tools.i18n import Refused, t, verbatim
-from tools.local_cloud import console
-from tools.local_cloud.aws.rds import postgres
-from tools.local_cloud.aws.rds.postgres import Postgres
-from tools.local_cloud.building import plain
-from tools.local_cloud.console import Progress
-from tools.local_cloud.machine.authority import Authority
 from tools.rehearsal.careapp import ROOT
 from tools.signals import terminations_raise
 

@@ -17,8 +17,8 @@ from stack.image import APP_FOLDER
 from tools.i18n import Text, t
 
 if TYPE_CHECKING:
+    from local_cloud.calls import Calls
     from stack.names import StackNames
-    from tools.local_cloud.calls import Calls
 
 FRONT = "webapp/front.py"
 VISIT = "    visit = Visit(datetime.now(UTC), texts.language(), task.current())\n"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local_cloud.engine.pulumi import PulumiFailed
 from tools.i18n import said, t
-from tools.local_cloud.engine.pulumi import PulumiFailed
 from tools.rehearsal.careapp import ROOT
 from tools.rehearsal.faults import Fault
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed

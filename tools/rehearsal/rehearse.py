@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local_cloud import console
+from local_cloud.engine.find import find_or_get
+from local_cloud.engine.pulumi import Pulumi, PulumiFailed
+from local_cloud.paths import Home, find_home
+from local_cloud.run import client
+from local_cloud.run.project import STACK_FILES, Project, entries
+from local_cloud.run.shell import CloudFlags, ended_line, page_line
 from stack.file import StackError, StackFile, full_key, read
 from stack.image import APP_FOLDER, ImageSettings
 from stack.settings import Settings
 from tools.command_line import print_error
 from tools.i18n import Text, said, t
-from tools.local_cloud import console
-from tools.local_cloud.engine.find import find_or_get
-from tools.local_cloud.engine.pulumi import Pulumi, PulumiFailed
-from tools.local_cloud.paths import Home, find_home
-from tools.local_cloud.run import client
-from tools.local_cloud.run.project import STACK_FILES, Project, entries
-from tools.local_cloud.run.shell import CloudFlags, ended_line, page_line
 from tools.rehearsal import fixes
 from tools.rehearsal.careapp import ROOT, hold_folder
 from tools.rehearsal.faults import FAULTS, Fault, FaultError
@@ -31,7 +31,7 @@ from tools.rehearsal.stages import Rehearsal, RehearsalFailed, Report
 from tools.signals import terminations_raise
 
 if TYPE_CHECKING:
-    from tools.local_cloud.calls import Calls
+    from local_cloud.calls import Calls
 
 
 def print_stages(report: Report) -> None:
@@ -268,7 +268,7 @@ def _with(entries: Mapping[str, Any], path: Sequence[str], value: str) -> dict[s
 
 def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> int:
     # boto3 takes 0.2 s to import, and the commands beside this one in tools/cli/local.py need none.
-    from tools.local_cloud.calls import Calls
+    from local_cloud.calls import Calls
 
     engine = find_or_get()
     if client.find(home):
@@ -308,7 +308,7 @@ def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> 
 
 def _check_dockerfile(image: ImageSettings) -> None:
     """Raise ``StackError`` for a Dockerfile that no task can run by, before anything is deployed."""
-    from tools.local_cloud.building import dockerfile
+    from local_cloud.building import dockerfile
 
     try:
         folder = ROOT / image.folder

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from local_cloud.calls import Calls
+from local_cloud.console import duration
+from local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
+from local_cloud.paths import ROOT
+from local_cloud.run.client import Facts
 from stack.file import names_of
 from stack.login import LOGIN_ISSUER
 from stack.names import StackNames
 from stack.settings import Settings
 from tools.i18n import Text, said, t
 from tools.i18n.masking import mask_data
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.console import duration
-from tools.local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
-from tools.local_cloud.paths import ROOT
-from tools.local_cloud.run.client import Facts
 from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.faults import Fault

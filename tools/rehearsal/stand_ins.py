@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from local_cloud.calls import Calls
 from stack.login import CALLBACK_PATH
 from stack.statements import secret_arn, secret_key
 from tools.i18n import t
-from tools.local_cloud.calls import Calls
 from tools.snapshot.login import CLIENT_SECRET_FILE
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import sys
 import threading
 from pathlib import Path
 
+from local_cloud.paths import Home
 from stack.file import names_of
 from tools.aws.local_cloud import ROOT
-from tools.local_cloud.paths import Home
 
 
 def main() -> int:

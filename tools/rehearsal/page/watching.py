@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from local_cloud.paths import Home
 from stack.file import StackError, project_of
 from stack.names import StackNames
 from stack.settings import Settings
@@ -24,7 +25,6 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Diagnosis
 from tools.doctor.diagnose import judge
 from tools.i18n import verbatim
-from tools.local_cloud.paths import Home
 from tools.snapshot import Snapshot, ecs, gather, overview
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Part

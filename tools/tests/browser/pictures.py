@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tools.local_cloud.paths import ROOT
+from local_cloud.paths import ROOT
 from tools.tests.browser.conftest import Rehearsal, chromium, reader
 from tools.tests.rehearsal.conftest import Careapp
 

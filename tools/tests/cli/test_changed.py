@@ -6,9 +6,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from local_cloud.paths import ROOT
 from tools.cli.changed import shown, touched, using
 from tools.cli.tests import test as command
-from tools.local_cloud.paths import ROOT
 
 FILES = {
     "product/core.py": "",

@@ -6,6 +6,7 @@ import sys
 import click
 import pytest
 
+from local_cloud import console
 from tools import command_line
 from tools.command_line import print_json
 from tools.database.commands import answered
@@ -14,7 +15,6 @@ from tools.diagnosis.findings import Diagnosis, Finding
 from tools.doctor.checks.running import APP_RAISES
 from tools.doctor.screen import as_dict, plain
 from tools.i18n import t
-from tools.local_cloud import console
 from tools.rehearsal.stages import Report
 from tools.rollout.log import RolloutFailed
 from tools.screen import Line, display

@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from tools.local_cloud.engine.find import find_or_get
-from tools.local_cloud.engine.language import Hosts, Language
-from tools.local_cloud.paths import ROOT, Home
-from tools.local_cloud.run.client import find, require
-from tools.local_cloud.run.project import current_project
+from local_cloud.engine.find import find_or_get
+from local_cloud.engine.language import Hosts, Language
+from local_cloud.paths import ROOT, Home
+from local_cloud.run.client import find, require
+from local_cloud.run.project import current_project
 
 UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
 

@@ -17,15 +17,15 @@ import psycopg
 import pulumi
 from botocore.exceptions import ClientError
 
+from local_cloud.calls import Calls
+from local_cloud.engine.find import find_or_get
+from local_cloud.run.client import require
+from local_cloud.run.project import Project
 from stack.settings import Settings
 from tools.aws.session import Session
 from tools.diagnosis.findings import Diagnosis, Finding, Fix
 from tools.doctor.diagnose import diagnose
 from tools.i18n import Text
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.engine.find import find_or_get
-from tools.local_cloud.run.client import require
-from tools.local_cloud.run.project import Project
 from tools.rehearsal.app_page import Page
 from tools.rollout import update
 from tools.rollout.log import RolloutFailed

@@ -16,10 +16,10 @@ from typing import Any
 
 import psycopg
 
+from local_cloud.calls import Calls
+from local_cloud.paths import Home
+from local_cloud.run.client import require
 from stack.names import StackNames
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.paths import Home
-from tools.local_cloud.run.client import require
 from tools.rehearsal.faults import FAULTS, create_other_secret
 from tools.rehearsal.faults import Edit as Patch
 

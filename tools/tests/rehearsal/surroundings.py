@@ -7,7 +7,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from tools.local_cloud.paths import cache
+from local_cloud.paths import cache
 from tools.tests.rehearsal.conftest import Careapp
 
 OWN = 0o077

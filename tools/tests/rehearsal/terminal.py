@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local_cloud.calls import Calls
+from local_cloud.paths import ROOT
+from local_cloud.run.client import find, require
 from tests.documents.console import Command, Console, consoles, printed_as
 from tests.documents.markdown import Page
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.paths import ROOT
-from tools.local_cloud.run.client import find, require
 from tools.tests.rehearsal.conftest import Careapp, background
 
 RUNBOOK = ("docs/first-deploy", "docs/repair", "docs/operate")

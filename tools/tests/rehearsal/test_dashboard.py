@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 import boto3
 import pytest
 
-from tools.local_cloud.cloud.publisher import NOT_MEASURED, WHEN_IT_HAPPENS
-from tools.local_cloud.paths import ROOT
+from local_cloud.cloud.publisher import NOT_MEASURED, WHEN_IT_HAPPENS
+from local_cloud.paths import ROOT
 
 STACK = "careapp-poc"
 DAY = timedelta(days=1)
@@ -96,7 +96,7 @@ def test_every_line_has_data_or_says_why_not(shown):
 
 
 def test_metrics_that_are_not_measured_are_documented():
-    words = (ROOT / "tools" / "local_cloud" / "README.md").read_text()
+    words = (ROOT / "local_cloud" / "README.md").read_text()
     assert [name for _, name in NOT_MEASURED if f"`{name}`" not in words] == []
 
 

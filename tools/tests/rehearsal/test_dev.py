@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local_cloud.paths import ROOT
+from local_cloud.paths import ROOT
 from tools.tests.rehearsal.conftest import background
 
 SERVE = """

@@ -13,10 +13,10 @@ from urllib.request import urlopen
 
 import pytest
 
+from local_cloud.paths import ROOT
+from local_cloud.run.client import Options
 from stack.file import StackError, read
 from tools.diagnosis.known_causes import KNOWN
-from tools.local_cloud.paths import ROOT
-from tools.local_cloud.run.client import Options
 from tools.rehearsal.faults import FAULTS, Edit, FaultError
 from tools.rehearsal.rehearse import _check_root, check_settings
 from tools.tests.doctor.recorded import ALL

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.engine.find import find_or_get
-from tools.local_cloud.paths import ROOT, Home
-from tools.local_cloud.run.client import Facts, find
+from local_cloud.calls import Calls
+from local_cloud.engine.find import find_or_get
+from local_cloud.paths import ROOT, Home
+from local_cloud.run.client import Facts, find
 from tools.rehearsal.app_page import Page
 
 UP = ("up", "--yes", "--skip-preview")
@@ -42,7 +42,7 @@ class Program:
     def type(self, *words: str, code: int = 0) -> str:
         """Run a command of the local cloud, which ends with this exit code; return its output."""
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "tools.local_cloud", *words],
+            [sys.executable, "-P", "-m", "local_cloud", *words],
             cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
         )  # fmt: skip
@@ -108,7 +108,7 @@ def shop(tmp_path: Path) -> Iterator[Program]:
 def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> None:
     assert "name the region of the program's stacks" in shop.type("shell", "true", code=1)
     started = shop.type("start", "--region", "eu-west-1", "--tasks", "process", "--port", "0")
-    begin = f"{sys.executable} -P -m tools.local_cloud"
+    begin = f"{sys.executable} -P -m local_cloud"
     assert f"{begin} shell runs pulumi" in started
     shop.pulumi("stack", "init", "dev")
     shop.pulumi("config", "set", "aws:region", "eu-west-1")

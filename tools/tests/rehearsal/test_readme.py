@@ -5,9 +5,9 @@ The English one of the second: tools/tests/browser/test_page_fault.py.
 
 import pytest
 
+from local_cloud import console
 from tests.documents.console import printed_as
 from tools.i18n import in_language, t
-from tools.local_cloud import console
 from tools.rehearsal.rehearse import print_stages
 from tools.rehearsal.stages import Report
 from tools.tests.rehearsal.terminal import (

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.engine.find import find_or_get
+from local_cloud.paths import ROOT, Home
 from stack.file import StackError
-from tools.local_cloud.engine.find import find_or_get
-from tools.local_cloud.paths import ROOT, Home
 from tools.rehearsal import rehearse
 from tools.rehearsal.rehearse import Plan, _new_project
 from tools.tests.rehearsal.surroundings import OWN, make_bare
@@ -255,7 +255,7 @@ def test_an_interrupt_while_it_goes_up_leaves_nothing(careapp, kind):
 OWNER = """
 import sys
 from tools.rehearsal.careapp import hold_folder
-from tools.local_cloud.paths import find_home
+from local_cloud.paths import find_home
 with hold_folder(find_home()):
     print("owns", flush=True)
     sys.stdin.read()

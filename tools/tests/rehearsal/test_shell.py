@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from local_cloud.paths import ROOT
+from local_cloud.run.client import CloudError, find
 from stack.file import StackError
-from tools.local_cloud.paths import ROOT
-from tools.local_cloud.run.client import CloudError, find
 from tools.rehearsal.careapp import choose_region
 from tools.tests.rehearsal.test_rehearse import assert_no_process_left
 

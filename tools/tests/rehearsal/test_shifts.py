@@ -10,10 +10,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from tools.local_cloud.calls import Calls
-from tools.local_cloud.paths import ROOT
+from local_cloud.calls import Calls
+from local_cloud.paths import ROOT
+from local_cloud.tests.dataplane.stack import until
 from tools.rehearsal.faults import FAULTS
-from tools.tests.local_cloud.dataplane.stack import until
 from tools.tests.rehearsal.conftest import UP, deployed
 from tools.tests.rehearsal.test_updates import definition, failed, load
 

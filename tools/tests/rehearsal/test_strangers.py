@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import click
 import pytest
 
-from tools.local_cloud.run import shell
-from tools.local_cloud.run.client import CloudError
+from local_cloud.run import shell
+from local_cloud.run.client import CloudError
 from tools.rehearsal import stages
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed
 from tools.shared.commands import Address

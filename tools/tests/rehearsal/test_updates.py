@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tools.local_cloud.paths import ROOT
+from local_cloud.paths import ROOT
 from tools.rehearsal.faults import FAULTS
 
 CLIENTS, PAUSE = 4, 0.02

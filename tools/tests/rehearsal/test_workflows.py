@@ -19,7 +19,7 @@ from tools.tests.rehearsal.conftest import Careapp
 BOTH = [Delivery.of("poc"), Delivery.of("prod")]
 SET_UP = """
 from tests.support.delivery import Delivery, deploy_to
-from tools.local_cloud.calls import Calls
+from local_cloud.calls import Calls
 import os
 calls = Calls(os.environ["AWS_ENDPOINT_URL"], "ap-northeast-1")
 for stack in ("poc", "prod"):

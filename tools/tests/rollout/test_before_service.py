@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pulumi
 import pytest
 
+from local_cloud.aws.ecs.shifting import PROPAGATION
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import plain
 from tools.i18n import t
-from tools.local_cloud.aws.ecs.shifting import PROPAGATION
 from tools.rollout import before_service
 from tools.rollout.log import RolloutFailed
 from tools.snapshot import elb

@@ -13,12 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from local_cloud.machine.authority import Authority
 from stack.load_balancer import SMOKE_MATCHER
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import judge
 from tools.doctor.screen import as_dict, plain
-from tools.local_cloud.machine.authority import Authority
 from tools.snapshot import page
 from tools.tests import stacks as a
 

@@ -1,0 +1,110 @@
+"""CloudWatch Logs where moto differs from AWS: the order of events, filter patterns, and the logs of tasks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import IO, Any
+
+from moto.logs import models as moto_logs
+
+from local_cloud.aws import hooks
+from local_cloud.aws.hooks import Params, Refused, before
+from local_cloud.clock import Clock
+
+_filter_log_events: Any = moto_logs.LogGroup.filter_log_events
+_MotoFilter: Any = moto_logs.EventMessageFilter  # type: ignore[attr-defined]
+OPTIONAL = re.compile(r'\?("[^"]+"|\w+)(?:\s+|$)')
+"""A term of which one is enough (CloudWatch Logs user guide, filter pattern syntax: `?ERROR ?"no route"`)."""
+
+
+def install() -> None:
+    """Sort the events that moto finds, and find optional terms. A second call changes nothing."""
+    moto_logs.LogGroup.filter_log_events = _in_order  # type: ignore[method-assign,assignment]
+    moto_logs.EventMessageFilter = _Filter  # type: ignore[attr-defined,assignment]
+
+
+def _optional(pattern: str) -> list[str]:
+    """Return the terms of a pattern of optional terms alone; none of another pattern."""
+    return [] if OPTIONAL.sub("", pattern) else OPTIONAL.findall(pattern)
+
+
+class _Filter:
+    """moto's filter, with optional terms."""
+
+    def __init__(self, pattern: str) -> None:
+        self._terms = [each.strip('"') for each in _optional(pattern or "")]
+        self._moto = _MotoFilter(pattern)
+
+    def matches(self, message: str) -> bool:
+        if self._terms:
+            return any(each in message for each in self._terms)
+        return bool(self._moto.matches(message))
+
+
+def _in_order(self: Any, *given: Any) -> Any:
+    """Sort the events of all streams by time, as AWS does whatever ``interleaved`` says (API reference)."""
+    return _filter_log_events(self, *given[:-1], True)
+
+
+@before("logs", "FilterLogEvents")
+def pattern_is_of_words(params: Params) -> None:
+    """Refuse AWS's filter patterns that moto does not know and for which it would return every event."""
+    pattern = str(params.get("filterPattern") or "")
+    known = pattern[:1].isalpha() or pattern[:1] == '"' or _optional(pattern)
+    if pattern and not known:
+        raise Refused(
+            "InvalidParameterException",
+            f"The local cloud finds words, quoted phrases and ?-terms only; {pattern!r} works on AWS",
+        )
+
+
+RETENTION = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""Days (API reference, PutRetentionPolicy)."""
+
+
+@before("logs", "PutRetentionPolicy")
+def retention_is_one_of_these(params: Params) -> None:
+    """Refuse another number of days, in the form of the model's errors, which does not have the rule."""
+    days = int(params["retentionInDays"])
+    if days not in RETENTION:
+        known = ", ".join(map(str, RETENTION))
+        raise Refused(
+            "InvalidParameterException",
+            f"1 validation error detected: Value '{days}' at 'retentionInDays' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{known}]",
+        )
+
+
+LONGEST_LINE = 256 * 1024
+"""CloudWatch's limit for an event, in bytes."""
+
+
+def pump(
+    output: IO[bytes],
+    group: str | None,
+    stream: str | None,
+    clock: Clock,
+    edit: Callable[[str], str],
+) -> None:
+    """Write a container's output to a log stream until its end, each line as ``edit`` returns it.
+
+    Without a log group the lines are dropped, as on Fargate.
+    """
+    with output:
+        while line := output.readline(LONGEST_LINE):
+            text = line.decode(errors="replace").rstrip("\r\n")
+            if group is not None and stream is not None:
+                _put(group, stream, edit(text) or " ", int(clock.now().timestamp() * 1000))
+
+
+def _put(group: str, stream: str, message: str, timestamp: int) -> None:
+    """Add an event to the stream. moto's call refuses times more than two hours ahead of this machine's."""
+    with hooks.LOCK:
+        found = hooks.backend("logs").groups.get(group)
+        if found is not None and stream in found.streams:
+            event = {"timestamp": timestamp, "message": message}
+            found.streams[stream].put_log_events([event])

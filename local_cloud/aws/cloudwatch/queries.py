@@ -1,0 +1,236 @@
+"""CloudWatch's metric calls, since moto keeps every value for ever and has no percentiles and no metric math."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from local_cloud.aws.cloudwatch.store import STORE, Metric, Values, moment, named
+from local_cloud.aws.hooks import Params, Refused, instead
+
+Series = dict[int, float]
+Value = float | Series
+
+ARITHMETIC: Mapping[type, Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+COMPARISONS: Mapping[type, Callable[[float, float], float]] = {
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+}
+
+
+class NotUnderstood(Exception):
+    """An expression has an unknown part, which the text names."""
+
+
+@dataclass(frozen=True)
+class Maths:
+    """Evaluates expressions over series by their ids, for the periods that begin at ``times``."""
+
+    series: Mapping[str, Series]
+    times: range
+
+    def evaluate(self, expression: str) -> Series:
+        """Return the expression's value in each period that has one. Raises NotUnderstood."""
+        try:
+            found = self._value(ast.parse(expression.strip(), mode="eval").body)
+        except SyntaxError as wrong:
+            raise NotUnderstood(expression) from wrong
+        return found if isinstance(found, dict) else dict.fromkeys(self.times, found)
+
+    def _value(self, node: ast.expr) -> Value:
+        match node:
+            case ast.Constant(value=int() | float() as number):
+                return float(number)
+            case ast.Name(id=name) if name in self.series:
+                return self.series[name]
+            case ast.UnaryOp(op=ast.USub(), operand=of):
+                return self._both(operator.sub, 0.0, self._value(of))
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
+                return self._both(ARITHMETIC[type(op)], self._value(left), self._value(right))
+            case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in COMPARISONS:
+                return self._both(COMPARISONS[type(op)], self._value(left), self._value(right))
+            case ast.Call(func=ast.Name(id="FILL"), args=[of, ast.Constant(value=filler)]):
+                return self._fill(self._value(of), float(filler))  # type: ignore[arg-type]
+            case ast.Call(func=ast.Name(id="IF"), args=[condition, then, other]):
+                return self._if(self._value(condition), self._value(then), self._value(other))
+        raise NotUnderstood(ast.unparse(node))
+
+    def _both(self, how: Callable[[float, float], float], left: Value, right: Value) -> Value:
+        """Combine the values of two series, without results that are no number: CloudWatch drops a division by zero."""
+        if not isinstance(left, dict) and not isinstance(right, dict):
+            return float(how(left, right))
+        found: Series = {}
+        for time in self.times:
+            first, second = _at(left, time), _at(right, time)
+            if first is None or second is None or (how is operator.truediv and not second):
+                continue
+            found[time] = float(how(first, second))
+        return found
+
+    def _fill(self, value: Value, filler: float) -> Value:
+        if not isinstance(value, dict):
+            return value
+        return {time: value.get(time, filler) for time in self.times}
+
+    def _if(self, condition: Value, then: Value, other: Value) -> Value:
+        found: Series = {}
+        for time in self.times:
+            held = _at(condition, time)
+            chosen = None if held is None else _at(then if held else other, time)
+            if chosen is not None:
+                found[time] = chosen
+        return found
+
+
+def _at(value: Value, time: int) -> float | None:
+    return value.get(time) if isinstance(value, dict) else value
+
+
+@instead("cloudwatch", "PutMetricData")
+def put(params: Params) -> Params:
+    """Store single values, values with counts, or sums."""
+    for each in params.get("MetricData", ()):
+        metric = _metric({**each, "Namespace": params["Namespace"]})
+        at: datetime = each.get("Timestamp") or STORE.now()
+        STORE.put(metric, at.timestamp(), _values(each), each.get("Unit") or "None")
+    return {}
+
+
+def _metric(params: Params) -> Metric:
+    return Metric(params["Namespace"], params["MetricName"], named(params.get("Dimensions") or ()))
+
+
+def _values(datum: Params) -> Values:
+    if sums := datum.get("StatisticValues"):
+        count, total = float(sums["SampleCount"]), float(sums["Sum"])
+        return Values(count, total, float(sums["Minimum"]), float(sums["Maximum"]), None)
+    if "Value" in datum:
+        return Values.of(float(datum["Value"]))
+    made, values = Values(), datum.get("Values") or ()
+    for value, times in zip(values, datum.get("Counts") or [1] * len(values), strict=True):
+        made.add(float(value), float(times))
+    return made
+
+
+@instead("cloudwatch", "GetMetricData")
+def get_data(params: Params) -> Params:
+    """Return each query's series, including expressions over other queries of the same call."""
+    start, end = params["StartTime"], params["EndTime"]
+    if start >= end:
+        raise Refused("ValidationError", "The parameter EndTime must be greater than StartTime.")
+    queries = params.get("MetricDataQueries", ())
+    found = answers(queries, range(int(start.timestamp()), math.ceil(end.timestamp())))
+    newest_first = params.get("ScanBy") != "TimestampAscending"
+    return {
+        "MetricDataResults": [
+            _result(each, found[each["Id"]], newest_first)
+            for each in queries
+            if each.get("ReturnData", True)
+        ]
+    }
+
+
+def answers(queries: Iterable[Any], times: range) -> dict[str, Series]:
+    """Return the series of each query by its id. Raises Refused for an unknown expression or statistic.
+
+    ``times`` are the beginnings of the periods, which are multiples of the period.
+    """
+    found: dict[str, Series] = {}
+    stats = [each for each in queries if each.get("MetricStat")]
+    for each in stats:
+        stat = each["MetricStat"]
+        periods = _periods(times, int(stat["Period"]))
+        found[each["Id"]] = _series(_metric(stat["Metric"]), periods, stat["Stat"])
+    period = max((int(each["MetricStat"]["Period"]) for each in stats), default=60)
+    for each in queries:
+        if each.get("Expression"):
+            try:
+                maths = Maths(found, _periods(times, int(each.get("Period") or period)))
+                found[each["Id"]] = maths.evaluate(each["Expression"])
+            except NotUnderstood as part:
+                words = f"the rehearsal does not understand {part} in {each['Expression']}"
+                raise Refused("ValidationError", words) from None
+    return found
+
+
+def _periods(times: range, period: int) -> range:
+    if times.step == period:
+        return times
+    return range(times.start // period * period, times.stop, period)
+
+
+def _series(metric: Metric, times: range, statistic: str) -> Series:
+    try:
+        return STORE.series(metric, times, statistic)
+    except ValueError:
+        words = f"the rehearsal does not know the statistic {statistic}"
+        raise Refused("ValidationError", words) from None
+
+
+def _result(query: Any, series: Series, newest_first: bool) -> Params:
+    stat = query.get("MetricStat")
+    own = f"{stat['Metric']['MetricName']} {stat['Stat']}" if stat else query["Id"]
+    times = sorted(series, reverse=newest_first)
+    return {
+        "Id": query["Id"],
+        "Label": query.get("Label") or own,
+        "Timestamps": [moment(each) for each in times],
+        "Values": [series[each] for each in times],
+        "StatusCode": "Complete",
+    }
+
+
+@instead("cloudwatch", "GetMetricStatistics")
+def get_statistics(params: Params) -> Params:
+    metric = _metric(params)
+    seconds = range(int(params["StartTime"].timestamp()), math.ceil(params["EndTime"].timestamp()))
+    times = _periods(seconds, int(params["Period"]))
+    usual, more = params.get("Statistics") or (), params.get("ExtendedStatistics") or ()
+    if not usual and not more:
+        words = "Must specify either Statistics or ExtendedStatistics"
+        raise Refused("InvalidParameterCombination", words)
+    by_name = {name: _series(metric, times, name) for name in (*usual, *more)}
+    points: list[Params] = []
+    for time in sorted(STORE.periods(metric, times)):
+        point: Params = {"Timestamp": moment(time), "Unit": STORE.unit(metric)}
+        point |= {name: by_name[name][time] for name in usual}
+        if more:
+            point["ExtendedStatistics"] = {name: by_name[name].get(time) for name in more}
+        points.append(point)
+    return {"Label": params["MetricName"], "Datapoints": points}
+
+
+@instead("cloudwatch", "ListMetrics")
+def list_metrics(params: Params) -> Params:
+    """Return the metrics that have values, all on one page."""
+    wanted = {(each["Name"], each.get("Value")) for each in params.get("Dimensions") or ()}
+    return {
+        "Metrics": [
+            {
+                "Namespace": each.namespace,
+                "MetricName": each.name,
+                "Dimensions": [{"Name": n, "Value": v} for n, v in sorted(each.dimensions)],
+            }
+            for each in STORE.metrics()
+            if params.get("Namespace") in (None, each.namespace)
+            and params.get("MetricName") in (None, each.name)
+            and all(
+                any(name == n and value in (None, v) for n, v in each.dimensions)
+                for name, value in wanted
+            )
+        ]
+    }

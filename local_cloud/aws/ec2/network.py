@@ -1,0 +1,223 @@
+"""Reads the declared network from moto's EC2 state, and creates the network interfaces of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from local_cloud.aws import hooks
+from local_cloud.aws.ec2 import firewall
+from local_cloud.aws.ec2.firewall import Endpoint, Group, Map, Route, Rule, allows
+
+RESERVED_FIRST = 4
+"""AWS reserves a subnet's first four addresses and its last one."""
+
+
+class NoAddressLeft(Exception):
+    """The subnet has no free address. The text names it."""
+
+
+def read_map() -> Map:
+    """Return the network as it is declared now."""
+    with hooks.LOCK:
+        ec2 = hooks.backend("ec2")
+        groups = {
+            str(group.id): Group(
+                ingress=tuple(_rule(ec2, rule) for rule in group.ingress_rules),
+                egress=tuple(_rule(ec2, rule) for rule in group.egress_rules),
+            )
+            for per_vpc in ec2.groups.values()
+            for group in per_vpc.values()
+        }
+        subnets = {str(each.id): each for zone in ec2.subnets.values() for each in zone.values()}
+        routes = {key: _routes(ec2, subnet) for key, subnet in subnets.items()}
+        networks = {key: each.cidr for key, each in subnets.items()}
+        return Map(groups, routes, networks, firewall.read(ec2), _without_dns(ec2, subnets))
+
+
+def _without_dns(ec2: Any, subnets: Mapping[str, Any]) -> dict[str, IPv4Address]:
+    """Return the resolver's address, the VPC's base plus two, for the subnets of VPCs with enableDnsSupport false.
+
+    No query to it succeeds then (EC2 API reference, ModifyVpcAttribute).
+    """
+    vpcs = {key: ec2.get_vpc(each.vpc_id) for key, each in subnets.items()}
+    return {
+        key: IPv4Network(vpc.cidr_block).network_address + 2
+        for key, vpc in vpcs.items()
+        # moto stores what ModifyVpcAttribute sent, which is text.
+        if str(vpc.enable_dns_support).lower() != "true"
+    }
+
+
+def _rule(ec2: Any, rule: Any) -> Rule:
+    cidr, group = rule.ip_range.get("CidrIp"), rule.source_group.get("GroupId")
+    return Rule(
+        protocol=str(rule.ip_protocol),
+        first_port=rule.from_port,
+        last_port=rule.to_port,
+        networks=(IPv4Network(cidr),) if cidr else _listed(ec2, rule),
+        groups=frozenset({group} if group else ()),
+    )
+
+
+def _listed(ec2: Any, rule: Any) -> tuple[IPv4Network, ...]:
+    """Return the networks of a rule's prefix list, of its newest version."""
+    known = ec2.managed_prefix_lists.get(rule.prefix_list_id)
+    if known is None or known.address_family != "IPv4":
+        return ()
+    entries = list(known.entries.values())[-1] if known.entries else ()
+    return tuple(IPv4Network(each["Cidr"]) for each in entries)
+
+
+def _routes(ec2: Any, subnet: Any) -> tuple[Route, ...]:
+    found = []
+    for route in _table(ec2, subnet).routes:
+        if route.destination_cidr_block:
+            destination = IPv4Network(route.destination_cidr_block)
+            found.append(Route(destination, _kind(ec2, route), _nat(ec2, route)))
+    return tuple(found)
+
+
+def _nat(ec2: Any, route: Any) -> firewall.Stop | None:
+    gateway = route.nat_gateway and ec2.nat_gateways.get(route.nat_gateway.id)
+    if not gateway:
+        return None
+    subnet = next(z[gateway.subnet_id] for z in ec2.subnets.values() if gateway.subnet_id in z)
+    return firewall.Stop(str(gateway.subnet_id), subnet.cidr.network_address + RESERVED_FIRST)
+
+
+def _table(ec2: Any, subnet: Any) -> Any:
+    mine = [each for each in ec2.route_tables.values() if each.vpc_id == subnet.vpc_id]
+    for table in mine:
+        if subnet.id in table._associations.values():
+            return table
+    return next(table for table in mine if table.main_association_id)
+
+
+def _kind(ec2: Any, route: Any) -> str:
+    if route.local:
+        return "local"
+    if route.nat_gateway is not None:
+        gateway = ec2.nat_gateways.get(route.nat_gateway.id)
+        alive = gateway is not None and gateway.state == "available"
+        return "nat" if alive and _public(ec2, gateway.subnet_id) else "blackhole"
+    if route.gateway is not None and route.gateway.id in ec2.internet_gateways:
+        return "igw"
+    return "blackhole"
+
+
+def _public(ec2: Any, subnet_id: str) -> bool:
+    """Return whether the subnet has a route to an internet gateway, which a NAT gateway needs."""
+    subnet = next(z[subnet_id] for z in ec2.subnets.values() if subnet_id in z)
+    table = _table(ec2, subnet)
+    return any(
+        route.gateway is not None and str(route.gateway.id).startswith("igw-")
+        for route in table.routes
+        if route.destination_cidr_block == "0.0.0.0/0"
+    )
+
+
+def attach(subnet_id: str, group_ids: Sequence[str], public: bool, words: str) -> Any:
+    """Create a network interface with a free address of the subnet. Raises NoAddressLeft."""
+    with hooks.LOCK:
+        ec2 = hooks.backend("ec2")
+        subnet = ec2.get_subnet(subnet_id)
+        interface = ec2.create_network_interface(
+            subnet,
+            str(free_address(ec2, subnet)),
+            group_ids=list(group_ids),
+            description=words,
+            delete_on_termination=True,
+        )
+        interface.status, interface.requester_managed = "in-use", True
+        if public:
+            interface.public_ip = f"198.51.100.{1 + len(ec2.enis) % 254}"
+        return interface
+
+
+def free_address(ec2: Any, subnet: Any) -> IPv4Address:
+    """Return the first free address after the last one used, so that an address is not reused at once."""
+    taken = {each.private_ip_address for each in ec2.enis.values()}
+    taken |= {
+        str(each) for zone in ec2.subnets.values() for s in zone.values() for each in s._subnet_ips
+    }
+    first = int(subnet.cidr.network_address) + RESERVED_FIRST
+    count = int(subnet.cidr.broadcast_address) - first
+    after = _last_given.get(subnet.id, -1) + 1
+    for offset in range(count):
+        place = (after + offset) % count
+        if str(IPv4Address(first + place)) not in taken:
+            _last_given[subnet.id] = place
+            return IPv4Address(first + place)
+    raise NoAddressLeft(f"subnet {subnet.id} ({subnet.cidr}) has no free address left")
+
+
+_last_given: dict[str, int] = {}
+
+
+def detach(interface_id: str) -> None:
+    """Delete a network interface. It may have been deleted already."""
+    with hooks.LOCK:
+        hooks.backend("ec2").enis.pop(interface_id, None)
+
+
+def endpoint_of(interface: Any) -> Endpoint:
+    """Return a network interface as an end of connections."""
+    return Endpoint(
+        address=IPv4Address(interface.private_ip_address),
+        groups=frozenset(str(group.id) for group in interface._group_set),
+        subnet=str(interface.subnet.id),
+        public=interface.public_ip is not None,
+    )
+
+
+def load_balancer_endpoints(balancer: Any) -> list[Endpoint]:
+    """Return a load balancer's nodes, one per subnet; each stands for any address of its subnet."""
+    groups = frozenset(str(each) for each in balancer.security_groups or ())
+    return [
+        Endpoint(
+            address=subnet.cidr.network_address + RESERVED_FIRST,
+            groups=groups,
+            subnet=str(subnet.id),
+            public=balancer.scheme != "internal",  # The default is internet-facing.
+            ephemeral=firewall.WIDE,
+        )
+        for subnet in balancer.subnets
+    ]
+
+
+def database_endpoint(instance: Any) -> Endpoint:
+    """Return a DB instance's network interface, in the first subnet of its group."""
+    group = hooks.backend("rds").subnet_groups.get(instance._db_subnet_group_name or "")
+    subnets = list(group._subnets) if group is not None else []
+    address = subnets[0].cidr.network_address + RESERVED_FIRST if subnets else IPv4Address(0)
+    return Endpoint(
+        address=address,
+        groups=frozenset(str(each) for each in instance.vpc_security_group_ids),
+        subnet=str(subnets[0].id) if subnets else None,
+        public=bool(instance.publicly_accessible),
+    )
+
+
+def reaches(network: Map, source: Endpoint, service: str) -> bool:
+    """Return whether ``source`` resolves an AWS API's name and reaches it over the internet or a VPC endpoint."""
+    if source.subnet in network.without_dns:
+        return False
+    public_api = Endpoint(address=IPv4Address("198.18.0.1"))
+    if allows(network, source, public_api, 443):
+        return True
+    return any(allows(network, source, door, 443) for door in _doors(network, source, service))
+
+
+def _doors(network: Map, source: Endpoint, service: str) -> list[Endpoint]:
+    found = []
+    with hooks.LOCK:
+        for door in hooks.backend("ec2").vpc_end_points.values():
+            wanted = str(door.service_name).endswith(f".{service}") and door.private_dns_enabled
+            if wanted and source.subnet is not None:
+                for subnet in door.subnet_ids or ():
+                    address = network.networks[subnet].network_address + RESERVED_FIRST
+                    ids = frozenset(str(each) for each in door.security_group_ids or ())
+                    found.append(Endpoint(address=address, groups=ids, subnet=subnet))
+    return found

@@ -1,0 +1,422 @@
+"""AWS's rules for VPCs, security groups and prefix lists that moto lacks: resources in use, and changes of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+from local_cloud.aws.ec2 import interfaces
+from local_cloud.aws.hooks import (
+    ACCOUNT,
+    Params,
+    Refused,
+    after,
+    backend,
+    before,
+    instead,
+)
+
+
+@after("ec2", "CreateNatGateway")
+def nat_needs_internet_gateway(_params: Params) -> None:
+    """EC2 creates the NAT gateway and lets it fail (VPC user guide, "NAT gateway creation fails")."""
+    made = list(backend("ec2").nat_gateways.values())[-1]
+    if made.connectivity_type != "private" and not internet_gateway(made.vpc_id):
+        made.state, made.failure_code = "failed", "Gateway.NotAttached"
+        made.failure_message = f"Network {made.vpc_id} has no Internet gateway attached"
+        interfaces.release(made)
+
+
+@after("ec2", "DeleteNatGateway")
+def interface_goes_with_the_nat_gateway(params: Params) -> None:
+    """Release the gateway's interface and address, which moto keeps (VPC user guide, "Delete a NAT gateway")."""
+    interfaces.release(backend("ec2").nat_gateways[params["NatGatewayId"]])
+
+
+@after("ec2", "ModifyVpcEndpoint")
+def changed_endpoint_has_interfaces(params: Params) -> None:
+    interfaces.of_endpoint(backend("ec2").vpc_end_points[params["VpcEndpointId"]])
+
+
+def internet_gateway(vpc_id: str) -> bool:
+    gateways = backend("ec2").internet_gateways.values()
+    return any(gateway.vpc and gateway.vpc.id == vpc_id for gateway in gateways)
+
+
+@before("ec2", "AssociateRouteTable")
+def subnet_has_one_route_table(params: Params) -> None:
+    """Refuse a second association of a subnet. Error message: hashicorp/terraform-provider-aws issue 38960."""
+    subnet, asked = params.get("SubnetId"), params["RouteTableId"]
+    for table in backend("ec2").route_tables.values():
+        if subnet and table.id != asked and subnet in table._associations.values():
+            words = f"the specified association for route table {asked} conflicts with an existing association"
+            raise Refused("Resource.AlreadyAssociated", words)
+
+
+@before("ec2", "DeleteSubnet")
+def subnet_unused(params: Params) -> None:
+    subnet = params["SubnetId"]
+    balancers = backend("elbv2").load_balancers.values()
+    gateways = backend("ec2").nat_gateways.values()
+    in_use = any(subnet in [held.id for held in balancer.subnets] for balancer in balancers)
+    in_use |= any(nat.subnet_id == subnet and nat.state != "deleted" for nat in gateways)
+    in_use |= any(each.subnet.id == subnet for each in backend("ec2").enis.values())
+    if in_use:
+        words = f"The subnet '{subnet}' has dependencies and cannot be deleted."
+        raise Refused("DependencyViolation", words)
+
+
+@before("ec2", "DeleteVpc")
+def vpc_unused(params: Params) -> None:
+    """Refuse to delete a VPC with gateways, groups or network ACLs (EC2, DeleteVpc); moto asks for the others."""
+    vpc, ec2 = params["VpcId"], backend("ec2")
+    chosen = {"vpc-id": [vpc]}
+    groups = [
+        each for each in ec2.describe_security_groups(filters=chosen) if each.name != "default"
+    ]
+    acls = [each for each in ec2.describe_network_acls(filters=chosen) if not each.default]
+    ends = [each for each in ec2.vpc_end_points.values() if each.vpc_id == vpc]
+    if groups or acls or internet_gateway(vpc) or any(each.state != "deleted" for each in ends):
+        words = f"The vpc '{vpc}' has dependencies and cannot be deleted."
+        raise Refused("DependencyViolation", words)
+
+
+@before("ec2", "CreateVpcEndpoint")
+def gateway_endpoint_is_new(params: Params) -> None:
+    """Refuse a second route to a service in one table (error message: eksctl-io/eksctl issue 2510)."""
+    if params.get("VpcEndpointType", "Gateway") == "Gateway":
+        _refuse_second_route(params["ServiceName"], params.get("RouteTableIds") or ())
+
+
+@before("ec2", "ModifyVpcEndpoint")
+def gateway_endpoint_has_routes(params: Params) -> None:
+    """Add and remove the endpoint's routes together with its route tables; moto changes the tables only."""
+    ec2 = backend("ec2")
+    [endpoint] = ec2.describe_vpc_endpoints([params["VpcEndpointId"]])
+    added, prefixes = params.get("AddRouteTableIds") or (), endpoint.destination_prefix_list_id
+    _refuse_second_route(endpoint.service_name, added)
+    for table in added:
+        ec2.create_route(table, None, destination_prefix_list_id=prefixes, gateway_id=endpoint.id)
+    for table in params.get("RemoveRouteTableIds") or ():
+        ec2.delete_route(table, None, destination_prefix_list_id=prefixes)
+
+
+def _refuse_second_route(service: str, tables: Iterable[str]) -> None:
+    for other in backend("ec2").vpc_end_points.values():
+        taken = set(tables) & set(other.route_table_ids or ())
+        if other.state != "deleted" and other.service_name == service and taken:
+            words = (
+                f"route table {min(taken)} already has a route with destination-prefix-list-id "
+                f"{other.destination_prefix_list_id}"
+            )
+            raise Refused("RouteAlreadyExists", words)
+
+
+@after("ec2", "RunInstances")
+def interfaces_end_with_the_instance(params: Params) -> None:
+    """Delete new interfaces with their instance unless the call says otherwise; moto keeps them.
+
+    EC2 user guide, "Delete a network interface": the default of an interface that is created at launch.
+    """
+    kept = {
+        int(each.get("DeviceIndex") or 0)
+        for each in params.get("NetworkInterfaces") or ()
+        if each.get("NetworkInterfaceId") or str(each.get("DeleteOnTermination")).lower() == "false"
+    }
+    launched = list(backend("ec2").reservations.values())[-1]
+    for instance in launched.instances:
+        for index, interface in instance.nics.items():
+            interface.delete_on_termination = int(index) not in kept
+
+
+@before("ec2", "DetachInternetGateway")
+def no_public_address_left(params: Params) -> None:
+    """Refuse to detach an internet gateway while a resource in its VPC has a public address.
+
+    Error message: hashicorp/terraform issue 497. Such resources are NAT gateways, load balancers
+    (jenkins-x/terraform-aws-eks-jx issue 373), instances, and network interfaces of Fargate tasks
+    (alchemy-run/alchemy pull request 1125).
+    """
+    vpc = params["VpcId"]
+    if vpc in _vpcs_with_public_addresses():
+        raise Refused(
+            "DependencyViolation",
+            f"Network {vpc} has some mapped public address(es). Please unmap those public address(es) "
+            "before detaching the gateway.",
+        )
+
+
+def _vpcs_with_public_addresses() -> Iterator[str]:
+    for balancer in backend("elbv2").load_balancers.values():
+        if balancer.scheme != "internal":
+            yield balancer.vpc_id
+    for interface in backend("ec2").enis.values():
+        if interface.public_ip:
+            yield interface.subnet.vpc_id
+
+
+@before("ec2", "DeleteSecurityGroup")
+def group_unused(params: Params) -> None:
+    """Refuse to delete a group that a network interface has or another group's rule names (DeleteSecurityGroup).
+
+    moto keeps no interfaces of load balancers and DB instances, which have their groups.
+    """
+    group, words = params.get("GroupId"), f"resource {params.get('GroupId')} has a dependent object"
+    cards = ([each.id for each in card._group_set] for card in backend("ec2").enis.values())
+    balancers = (each.security_groups for each in backend("elbv2").load_balancers.values())
+    databases = (each.vpc_security_group_ids for each in backend("rds").databases.values())
+    if any(group in (held or ()) for held in chain(cards, balancers, databases)):
+        raise Refused("DependencyViolation", words)
+    for other in backend("ec2").describe_security_groups():
+        rules = [*other.ingress_rules, *other.egress_rules]
+        named = {(rule.source_group or {}).get("GroupId") for rule in rules}
+        if other.id != group and group in named:
+            raise Refused("DependencyViolation", words)
+
+
+@before("ec2", "AuthorizeSecurityGroupIngress")
+def ingress_is_new(params: Params) -> None:
+    _refuse_duplicates(params, "ingress_rules")
+
+
+@before("ec2", "AuthorizeSecurityGroupEgress")
+def egress_is_new(params: Params) -> None:
+    _refuse_duplicates(params, "egress_rules")
+
+
+def _refuse_duplicates(params: Params, direction: str) -> None:
+    """Refuse a rule that the group has with another description: moto compares the descriptions, too.
+
+    EC2 compares protocol, ports and peer (error message: hashicorp/terraform issue 1874).
+    """
+    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
+    if group is None:
+        return
+    known = {
+        (
+            str(rule.ip_protocol),
+            str(rule.from_port),
+            str(rule.to_port),
+            (rule.source_group or {}).get("GroupId")
+            or rule.prefix_list_id
+            or (rule.ip_range or {}).get("CidrIpv6")
+            or (rule.ip_range or {}).get("CidrIp"),
+        )
+        for rule in getattr(group, direction)
+    }
+    new: set[tuple[str, ...]] = set()
+    for asked in params.get("IpPermissions") or ():
+        ports = (str(asked.get("FromPort")), str(asked.get("ToPort")))
+        for peer in _peers(asked):
+            rule = (str(asked["IpProtocol"]), *ports, peer)
+            if rule in new:
+                # Error message: hashicorp/terraform-provider-aws issue 29492.
+                words = "The same permission must not appear multiple times"
+                raise Refused("InvalidParameterValue", words)
+            new.add(rule)
+            if rule in known:
+                raise Refused(
+                    "InvalidPermission.Duplicate",
+                    f'the specified rule "peer: {peer}, {str(asked["IpProtocol"]).upper()}, from port: '
+                    f'{ports[0]}, to port: {ports[1]}, ALLOW" already exists',
+                )
+
+
+MOST_RULES = 60
+"""The default of the quota (VPC user guide, "Amazon VPC quotas"), which moto has, too."""
+PREFIX_LIST_WEIGHTS = {
+    "cloudfront.origin-facing": 55,
+    "groundstation": 5,
+    "vpc-lattice": 10,
+}
+"""How many rules AWS's own prefix lists count for, of those that moto has, where not 1 (VPC user guide, "AWS-managed
+prefix list weight")."""
+
+
+@before("ec2", "AuthorizeSecurityGroupIngress")
+def ingress_fits(params: Params) -> None:
+    """Refuse a prefix list that does not exist, and rules beyond the quota.
+
+    A prefix list counts for its maximum number of entries (VPC user guide, "Amazon VPC quotas"); to moto it counts for
+    nothing. The quota of IPv4 and of IPv6 is separate there, and here one.
+    """
+    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
+    asked = [each for one in params.get("IpPermissions") or () for each in _peers(one)]
+    if group is None:
+        return
+    held = [rule.prefix_list_id or "" for rule in group.ingress_rules]
+    if sum(map(_weight, [*held, *asked])) > MOST_RULES:
+        raise Refused(
+            "RulesPerSecurityGroupLimitExceeded",
+            "The maximum number of rules per security group has been reached.",
+        )
+
+
+def _weight(peer: str) -> int:
+    if not peer.startswith("pl-"):
+        return 1
+    known = backend("ec2").managed_prefix_lists.get(peer)
+    if known is None:
+        words = f"The prefix list ID '{peer}' does not exist"
+        raise Refused("InvalidPrefixListID.NotFound", words)
+    weights = PREFIX_LIST_WEIGHTS.items()
+    ends = (each for end, each in weights if known.prefix_list_name.endswith(f".{end}"))
+    return int(known.max_entries or next(ends, 1))
+
+
+def _peers(asked: Params) -> Iterator[str]:
+    for members, name in (
+        ("UserIdGroupPairs", "GroupId"),
+        ("IpRanges", "CidrIp"),
+        ("Ipv6Ranges", "CidrIpv6"),
+        ("PrefixListIds", "PrefixListId"),
+    ):
+        for each in asked.get(members) or ():
+            if each.get(name):
+                yield str(each[name])
+
+
+PEERS = {
+    "CidrIpv4": "an IPv4 CIDR",
+    "CidrIpv6": "an IPv6 CIDR",
+    "PrefixListId": "a prefix list",
+    "ReferencedGroupId": "a referenced group id",
+}
+"""The members of a SecurityGroupRuleRequest that name a rule's peer (botocore), with EC2's words."""
+
+
+@before("ec2", "RevokeSecurityGroupIngress")
+@before("ec2", "RevokeSecurityGroupEgress")
+def revoked_rules_exist(params: Params) -> None:
+    """Refuse the id of a rule that is not there by the code that clients take for "gone already".
+
+    Code: hashicorp/terraform-provider-aws, internal/service/ec2/errors.go.
+    """
+    group = backend("ec2").get_security_group_from_id(params.get("GroupId"))
+    known = {rule.id for rule in (*group.ingress_rules, *group.egress_rules)} if group else set()
+    for asked in params.get("SecurityGroupRuleIds") or ():
+        if asked not in known:
+            words = f"The security group rule ID '{asked}' does not exist"
+            raise Refused("InvalidSecurityGroupRuleId.NotFound", words)
+
+
+@before("ec2", "ModifySecurityGroupRules")
+def peer_keeps_its_kind(params: Params) -> None:
+    """Refuse to change a rule about a network into one about a group, and the reverse, as EC2 does.
+
+    Error message: github.com/mukulmantosh/SampleDemo/issues/1.
+    """
+    for rule, request in _changes(params):
+        asked = next((name for name in PEERS if request.get(name)), None)
+        kind = _kind(rule)
+        if asked is not None and asked != kind:
+            raise Refused(
+                "InvalidParameterValue",
+                f"Invalid rule type for security group rule '{rule.id}'. You may not specify"
+                f" {PEERS[asked]} for an existing {PEERS[kind].split(' ', 1)[1]} rule.",
+            )
+
+
+@after("ec2", "ModifySecurityGroupRules")
+def peer_is_changed(params: Params) -> None:
+    """Write the new group, IPv6 network or prefix list into moto's rule, and a group's description beside it."""
+    for rule, request in _changes(params):
+        if group := request.get("ReferencedGroupId"):
+            rule.source_group = {"GroupId": group, "OwnerId": ACCOUNT, "UserId": ACCOUNT}
+            # moto writes it into the network, which this rule does not have.
+            if words := rule.ip_range.pop("Description", None):
+                rule.source_group["Description"] = words
+        if network := request.get("CidrIpv6"):
+            rule.ip_range["CidrIpv6"] = network
+        rule.prefix_list_id = request.get("PrefixListId") or rule.prefix_list_id
+
+
+FILTERS = {
+    "group-id": "GroupId",
+    "group-name": "GroupName",
+    "description": "Description",
+    "owner-id": "OwnerId",
+    "primary-vpc-id": "PrimaryVpcId",
+}
+"""Filters of GetSecurityGroupsForVpc without those of tags, and the members that they compare (botocore)."""
+
+
+@instead("ec2", "GetSecurityGroupsForVpc")
+def groups_for_vpc(params: Params) -> Params:
+    """Return the security groups of a VPC, all on one page. No VPC here shares groups of another one."""
+    ec2, vpc = backend("ec2"), params["VpcId"]
+    ec2.get_vpc(vpc)  # raises InvalidVpcID.NotFound
+    found = [
+        {
+            "GroupId": each.id,
+            "GroupName": each.name,
+            "Description": each.description,
+            "OwnerId": ACCOUNT,
+            "PrimaryVpcId": vpc,
+            "Tags": each.get_tags(),
+        }
+        for each in ec2.groups[vpc].values()
+    ]
+    for wanted in params.get("Filters") or []:
+        if wanted["Name"] not in FILTERS:
+            words = f"The filter '{wanted['Name']}' is invalid"
+            raise Refused("InvalidParameterValue", words)
+        found = [each for each in found if each[FILTERS[wanted["Name"]]] in wanted["Values"]]
+    return {"SecurityGroupForVpcs": found}
+
+
+def _changes(params: Params) -> Iterator[tuple[Any, Params]]:
+    group = backend("ec2").get_security_group_from_id(params["GroupId"])
+    for each in params["SecurityGroupRules"]:
+        rule = group.get_rule(each["SecurityGroupRuleId"]) if group else None
+        if rule is not None:
+            yield rule, each["SecurityGroupRule"]
+
+
+def _kind(rule: Any) -> str:
+    if rule.source_group:
+        return "ReferencedGroupId"
+    if rule.prefix_list_id:
+        return "PrefixListId"
+    return "CidrIpv6" if rule.cidr_ipv6 else "CidrIpv4"
+
+
+@before("ec2", "CreateManagedPrefixList")
+def entries_fit(params: Params) -> None:
+    """Refuse more entries than the new list may have."""
+    _check_size(len(params.get("Entries") or ()), int(params["MaxEntries"]))
+
+
+@before("ec2", "ModifyManagedPrefixList")
+def changed_entries_fit(params: Params) -> None:
+    """Refuse a change of another version, or with more entries than the list may have.
+
+    Error message of the first: hashicorp/terraform-provider-aws issue 43528. AWS documents no other one of these.
+    """
+    known = backend("ec2").managed_prefix_lists.get(params["PrefixListId"])
+    if known is None:
+        return
+    added, removed = ((params.get(f"{verb}Entries") or []) for verb in ("Add", "Remove"))
+    if (added or removed) and int(params.get("CurrentVersion") or 0) != known.version:
+        words = "The prefix list has the incorrect version number."
+        raise Refused("PrefixListVersionMismatch", words)
+    held = {each["Cidr"] for each in known.entries.get(known.version, ())}
+    after = held - {each["Cidr"] for each in removed} | {each["Cidr"] for each in added}
+    _check_size(len(after), int(known.max_entries or len(after)))
+
+
+def _check_size(count: int, most: int) -> None:
+    if count > most:
+        words = f"The prefix list may have {most} entries at most, not {count}."
+        raise Refused("PrefixListMaxEntriesExceeded", words)
+
+
+@before("ec2", "DeleteManagedPrefixList")
+def prefix_list_unused(params: Params) -> None:
+    """Refuse to delete a list that a rule names: "You must first remove all references" (botocore)."""
+    name = params["PrefixListId"]
+    for group in backend("ec2").describe_security_groups():
+        if name in {rule.prefix_list_id for rule in (*group.ingress_rules, *group.egress_rules)}:
+            words = f"The prefix list '{name}' is in use by the security group '{group.id}'."
+            raise Refused("DependencyViolation", words)

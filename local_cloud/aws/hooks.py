@@ -1,0 +1,235 @@
+"""Hooks into moto: functions that run before, after or instead of an API call."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from moto.backends import get_backend
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult, BaseResponse
+
+from local_cloud.aws import models
+
+if TYPE_CHECKING:
+    from local_cloud.aws.iam import TaskRole
+
+log = logging.getLogger(__name__)
+FILTER = re.compile("filter '.*?'")
+"""What moto says of a filter that it lacks."""
+Params = dict[str, Any]
+Call = tuple[str, str]
+Before = Callable[[Params], None]
+H = TypeVar("H", bound=Callable[..., Any])
+
+ACCOUNT = "123456789012"
+GLOBAL = ("iam", "route53", "s3")
+LOCK = threading.RLock()
+"""Held during every API call, since moto has no lock. Hold it for every change of moto's state."""
+
+
+class Refused(Exception):
+    """The call breaks one of AWS's rules. ``code`` and ``message`` are those of the error response."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+Instead = Callable[[Params], "Params"]
+
+
+@dataclass
+class Registry:
+    """The hooks of each call, and the region whose backends the rehearsal reads.
+
+    ``callers`` has the access keys whose calls are checked against IAM policies. All others may
+    call everything.
+    """
+
+    before: dict[Call, list[Before]]
+    instead: dict[Call, Instead]
+    after: dict[Call, list[Before]]
+    callers: dict[str, TaskRole]
+    region: str = "ap-northeast-1"
+
+
+registry = Registry({}, {}, {}, {})
+
+
+def before(service: str, action: str) -> Callable[[H], H]:
+    """Register a function that runs before moto's and may raise ``Refused``."""
+    return _adder(registry.before, (service, action))
+
+
+def after(service: str, action: str) -> Callable[[H], H]:
+    """Register a function that runs after moto's."""
+    return _adder(registry.after, (service, action))
+
+
+def instead(service: str, action: str) -> Callable[[H], H]:
+    """Register a function that answers instead of moto, with a dictionary in botocore's shape."""
+
+    def add(handler: H) -> H:
+        if (service, action) in registry.instead:
+            raise ValueError(f"{service}:{action} is already answered by another hook")
+        registry.instead[service, action] = handler
+        return handler
+
+    return add
+
+
+def _adder(table: dict[Call, list[Before]], call: Call) -> Callable[[H], H]:
+    def add(handler: H) -> H:
+        table.setdefault(call, []).append(handler)
+        return handler
+
+    return add
+
+
+def backend(service: str) -> Any:
+    """Return moto's state of one service in the rehearsal's account and region, or its global state."""
+    region = "aws" if service in GLOBAL else registry.region
+    return get_backend(service)[ACCOUNT][region]  # type: ignore[call-overload]
+
+
+def service_error(service: str, code: str, message: str) -> ServiceException:
+    """Return an error that moto serializes by ``service``'s model, which moto finds by the module's name."""
+    module = f"moto.{service.replace('-', '')}.exceptions"
+    kind = type("RehearsalError", (ServiceException,), {"__module__": module})
+    error: ServiceException = kind(code, message)
+    return error
+
+
+_call_action = BaseResponse.call_action
+
+
+def _hooked(self: BaseResponse) -> Any:
+    call = (str(self.boto3_service_name), self._get_action())
+    with LOCK:
+        try:
+            _judge(self, call[1])
+            return _answer(self, call)
+        except ServiceException as refused:
+            problem = refused
+        except Refused as refused:
+            problem = service_error(call[0], refused.code, refused.message)
+        except NotImplementedError as lacking:
+            words = f"the rehearsal does not implement {call[0]}:{call[1]}"
+            if found := FILTER.search(str(lacking)):
+                words += f" with the {found[0]}"
+            problem = service_error(call[0], "UnsupportedOperation", words)
+        except Exception as bug:
+            # moto would answer with an HTML page, which a client cannot parse as XML.
+            log.exception("%s:%s failed", *call)
+            words = f"the local cloud's {call[0]}:{call[1]} failed: {type(bug).__name__}: {bug}"
+            problem = service_error(call[0], "InternalFailure", words)
+        return _refusal(self, problem)
+
+
+def _refusal(response: BaseResponse, problem: ServiceException) -> Any:
+    with warnings.catch_warnings():
+        # AWS also answers with codes that its models do not list.
+        warnings.filterwarnings("ignore", message=".*does not match an error shape")
+        status, headers, body = response.serialized(ActionResult(problem))
+    headers["status"] = status
+    return status, headers, body
+
+
+def _judge(response: BaseResponse, action: str) -> None:
+    caller = registry.callers.get(response.get_access_key())
+    if caller is not None:
+        # The credential's scope: KEY/DATE/REGION/SERVICE/aws4_request (Signature Version 4).
+        service = response.headers["Authorization"].split(",")[0].split("/")[3]
+        response.parse_parameters(response.normalized_request)
+        caller.check(service, action, _botocore_shaped(response.params))
+
+
+def _answer(response: BaseResponse, call: Call) -> Any:
+    response.parse_parameters(response.normalized_request)
+    params: Params = _botocore_shaped(response.params)
+    check(call, params)
+    for look in registry.before.get(call, []):
+        look(params)
+    if call in registry.instead:
+        return response.serialized(ActionResult(registry.instead[call](params)))
+    answer = _call_action(response)
+    if not _failed(answer):
+        for act in registry.after.get(call, []):
+            act(params)
+    return answer
+
+
+def check(call: Call, params: Params) -> None:
+    """Raise ``Refused`` if the parameters break botocore's model."""
+    if (words := models.problem(*call, params)) is not None:
+        raise Refused(models.CODES.get(call[0], "ValidationException"), words)
+
+
+def _botocore_shaped(value: Any) -> Any:
+    """Return parameters with botocore's names: moto's RDS parser writes those of some mappings in snake case."""
+    if hasattr(value, "original_dict"):
+        value = value.original_dict()
+    if isinstance(value, Mapping):
+        return {key: _botocore_shaped(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_botocore_shaped(each) for each in value]
+    return value
+
+
+def _failed(answer: Any) -> bool:
+    return isinstance(answer, tuple) and isinstance(answer[0], int) and answer[0] >= 400
+
+
+def perform(service: str, action: str, params: Params) -> Params:
+    """Return the answer to a call that AWS makes itself, for which there is an ``instead``. Raises Refused."""
+    call = (service, action)
+    with LOCK:
+        check(call, params)
+        for look in registry.before.get(call, []):
+            look(params)
+        answer = registry.instead[call](params)
+        for act in registry.after.get(call, []):
+            act(params)
+        return answer
+
+
+def install() -> None:
+    """Install the hooks in moto. A second call changes nothing."""
+    BaseResponse.call_action = _hooked  # type: ignore[method-assign]
+
+
+Handler = Callable[[Params], Any]
+
+
+class Hooking:
+    """The hooks and patches that one data plane has installed, so that it can remove them."""
+
+    def __init__(self) -> None:
+        self._undo: list[Callable[[], None]] = []
+
+    def after(self, service: str, action: str, handler: Handler) -> None:
+        after(service, action)(handler)
+        self._undo.append(lambda: registry.after[service, action].remove(handler))
+
+    def instead(self, service: str, action: str, handler: Handler) -> None:
+        """Register a function that answers instead of moto."""
+        instead(service, action)(handler)
+        self._undo.append(lambda: registry.instead.pop((service, action), None) and None)
+
+    def patch(self, owner: type, name: str, value: object) -> None:
+        """Replace an attribute of one of moto's classes."""
+        original = owner.__dict__[name]
+        setattr(owner, name, value)
+        self._undo.append(lambda: setattr(owner, name, original))
+
+    def remove(self) -> None:
+        """Remove all hooks and patches. A second call changes nothing."""
+        with LOCK:
+            while self._undo:
+                self._undo.pop()()

@@ -1,0 +1,264 @@
+"""AWS's rules for databases that moto lacks: changes, snapshots, subnet groups and the service-linked role."""
+
+from __future__ import annotations
+
+import base64
+import os
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from moto.ec2.models.subnets import Subnet
+from moto.rds.models import DBInstance, DBSubnetGroup, RDSBackend
+
+from local_cloud.aws.hooks import Params, Refused, after, backend, before, instead
+from local_cloud.calls import Calls
+
+_modify_db_subnet_group = RDSBackend.modify_db_subnet_group
+
+
+def install() -> None:
+    """Replace two of moto's functions and an attribute. The hooks are registered by the import."""
+    DBInstance.save_automated_backup = save_automated_backup  # type: ignore[method-assign,assignment]
+    RDSBackend.modify_db_subnet_group = modify_db_subnet_group  # type: ignore[method-assign]
+    DBInstance.dbi_resource_id = property(_resource_id, _new_resource_id)  # type: ignore[assignment]
+
+
+def _resource_id(instance: DBInstance) -> str:
+    return str(instance.__dict__["resource"])
+
+
+def _new_resource_id(instance: DBInstance, _: str) -> None:
+    """Set an id of its own; moto gives each instance the same one."""
+    instance.__dict__["resource"] = f"db-{base64.b32encode(os.urandom(20)).decode()[:26]}"
+
+
+GOING_OFF = ("stopping", "stopped", "starting")
+
+
+def save_automated_backup(database: DBInstance) -> None:
+    """Let moto take the snapshot of a new database with backups, under the next minute that is free.
+
+    On AWS two databases of one name are never created within a minute; in the local cloud they are.
+    """
+    if not database.backup_retention_period:
+        return
+    database.add_event("DB_INSTANCE_BACKUP_START")
+    now, identifier = datetime.now(UTC), database.db_instance_identifier
+    names = (f"rds:{identifier}-{now + timedelta(minutes=n):%Y-%m-%d-%H-%M}" for n in count())
+    free = next(name for name in names if name not in database.backend.database_snapshots)
+    database.backend.create_auto_snapshot(identifier, free)
+    database.add_event("DB_INSTANCE_BACKUP_FINISH")
+
+
+def modify_db_subnet_group(
+    self: RDSBackend, subnet_name: str, description: str, subnets: list[Subnet]
+) -> DBSubnetGroup:
+    """Change a subnet group and keep it: moto 5.2.5 deletes it from its table."""
+    changed = _modify_db_subnet_group(self, subnet_name, description, subnets)
+    self.subnet_groups[subnet_name] = changed
+    return changed
+
+
+RDS = "rds.amazonaws.com"
+
+
+def make_service_role(calls: Calls) -> None:
+    """Create the service-linked role that docs/first-deploy.md creates in a new account before stage 1."""
+    calls("iam", "create_service_linked_role", {"AWSServiceName": RDS})
+
+
+@before("rds", "CreateDBInstance")
+def password_and_storage(params: Params) -> None:
+    """Refuse a password that is both given and managed, and less than 20 GiB (API reference, CreateDBInstance)."""
+    if params.get("ManageMasterUserPassword") and params.get("MasterUserPassword"):
+        raise Refused(
+            "InvalidParameterCombination",
+            "You can't specify MasterUserPassword and ManageMasterUserPassword for the same instance.",
+        )
+    if int(params.get("AllocatedStorage") or 0) < 20:
+        raise Refused(
+            "InvalidParameterCombination",
+            f"Invalid storage size for engine name {params['Engine']} and storage type gp3: "
+            f"{params.get('AllocatedStorage')}",
+        )
+
+
+@before("rds", "ModifyDBInstance")
+def stopped_ones_stay_as_they_are(params: Params) -> None:
+    """Refuse to modify a stopped instance (RDS user guide, "Limitations of stopping your DB instance")."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    if database is not None and database.status in GOING_OFF:
+        raise Refused("InvalidDBInstanceState", "Cannot modify a stopped DB Instance")
+
+
+@before("rds", "ModifyDBInstance")
+def major_upgrade(params: Params) -> None:
+    """Refuse a new major version without AllowMajorVersionUpgrade, or with parameters of another family."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    major = str(params.get("EngineVersion") or "").partition(".")[0]
+    if database is None or not major or major == database.engine_version.partition(".")[0]:
+        return
+    if not params.get("AllowMajorVersionUpgrade"):
+        words = "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+        raise Refused("InvalidParameterCombination", words)
+    name = params.get("DBParameterGroupName") or database.db_parameter_group_name
+    _check_family(name, f"{database.engine}{major}")
+
+
+def _check_family(name: str | None, family: str) -> None:
+    """Refuse a parameter group of another family. Error message: aws-quickstart/quickstart-r3-corda issue 25."""
+    group = backend("rds").db_parameter_groups.get(name) if name else None
+    if group is not None and group.family != family:
+        words = (
+            f"The Parameter Group {name} with DBParameterGroupFamily {group.family} cannot be used "
+            f"for this instance. Please use a Parameter Group with DBParameterGroupFamily {family}"
+        )
+        raise Refused("InvalidParameterCombination", words)
+
+
+@before("rds", "RestoreDBInstanceFromDBSnapshot")
+def parameters_fit_the_snapshot(params: Params) -> None:
+    """Refuse to restore a snapshot with parameters of another major version."""
+    snapshot = backend("rds").database_snapshots.get(params["DBSnapshotIdentifier"])
+    if snapshot is not None:
+        source = snapshot.database
+        major = source.engine_version.partition(".")[0]
+        _check_family(params.get("DBParameterGroupName"), f"{source.engine}{major}")
+
+
+@before("rds", "ModifyDBInstance")
+def new_name_is_free(params: Params) -> None:
+    name = str(params.get("NewDBInstanceIdentifier") or "").lower()
+    if name in backend("rds").databases:
+        raise Refused("DBInstanceAlreadyExists", f"DB instance {name} already exists.")
+
+
+@before("rds", "CreateDBSnapshot")
+def snapshot_of_an_available_one(params: Params) -> None:
+    """Refuse a snapshot of an instance that is not available (API reference, CreateDBSnapshot)."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    if database is not None and database.status != "available":
+        raise _no_snapshot(params)
+
+
+def _no_snapshot(params: Params) -> Refused:
+    return Refused(
+        "InvalidDBInstanceState",
+        f"Cannot create a snapshot because the database instance {params['DBInstanceIdentifier']} is not "
+        "currently in the available state.",
+    )
+
+
+@before("rds", "DeleteDBInstance")
+def final_snapshot_of_a_running_one(params: Params) -> None:
+    """Refuse a final snapshot of a stopped instance. Error message: terraform-provider-aws pull request 46687."""
+    database = backend("rds").databases.get(params["DBInstanceIdentifier"])
+    wanted = params.get("FinalDBSnapshotIdentifier") and not params.get("SkipFinalSnapshot")
+    if wanted and database is not None and database.status in GOING_OFF:
+        raise _no_snapshot(params)
+
+
+@after("rds", "ModifyDBInstance")
+@after("rds", "CreateDBInstance")
+def insights_are_described(params: Params) -> None:
+    """Describe Performance Insights as requested: off by default, and kept for seven days (botocore)."""
+    wanted = params.get("EnablePerformanceInsights")
+    days = params.get("PerformanceInsightsRetentionPeriod")
+    name = params.get("NewDBInstanceIdentifier") or params["DBInstanceIdentifier"]
+    described = vars(backend("rds").databases[name.lower()])
+    enabled, kept = "performance_insights_enabled", "performance_insights_retention_period"
+    if wanted is not None:
+        described[enabled] = str(wanted).lower() == "true"
+    described[kept] = int(days or described.get(kept) or 7) if described.get(enabled) else None
+
+
+@instead("rds", "DescribeDBParameters")
+def describe_parameters(params: Params) -> Params:
+    """Return the parameters that were set, whose source is "user"; moto lacks it and a family's own parameters."""
+    name = params["DBParameterGroupName"]
+    groups = backend("rds").describe_db_parameter_groups({"db_parameter_group_name": name})
+    if not groups:
+        raise Refused("DBParameterGroupNotFound", f"DBParameterGroup not found: {name}")
+    found = groups[0].parameters.values() if params.get("Source") in (None, "user") else ()
+    return {"Parameters": [{**each, "Source": "user"} for each in found]}
+
+
+@after("rds", "CreateDBInstance")
+def authority_is_described(params: Params) -> None:
+    """Set the certificate authority that RDS uses by default (RDS user guide, "Using SSL/TLS")."""
+    if not params.get("CACertificateIdentifier"):
+        database = backend("rds").databases[params["DBInstanceIdentifier"]]
+        database.ca_certificate_identifier = "rds-ca-rsa2048-g1"
+
+
+@before("rds", "CreateDBSubnetGroup")
+def subnet_group_zones(params: Params) -> None:
+    subnets = backend("ec2").describe_subnets(subnet_ids=params["SubnetIds"])
+    if len({subnet.availability_zone for subnet in subnets}) < 2:
+        raise Refused(
+            "DBSubnetGroupDoesNotCoverEnoughAZs",
+            "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. "
+            "Current AZ coverage is one. Add subnets to cover at least 2 AZs.",
+        )
+
+
+@before("rds", "CreateDBSubnetGroup")
+def subnet_group_needs_role(_params: Params) -> None:
+    """Refuse a subnet group without the service-linked role, which RDS creates only at CreateDBInstance.
+
+    Error messages: terraform-aws-modules/terraform-aws-rds issue 364, crossplane provider-aws issue
+    479. ECS, load balancing and autoscaling create their roles at the first call that needs one.
+    """
+    if not any(role.path == f"/aws-service-role/{RDS}/" for role in backend("iam").roles.values()):
+        raise Refused(
+            "InvalidParameterValue",
+            "Missing necessary credentials. Please check http://docs.aws.amazon.com/AmazonRDS/"
+            "latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html",
+        )
+
+
+@before("rds", "ModifyDBSubnetGroup")
+def subnets_of_databases_stay(params: Params) -> None:
+    """Refuse to remove a subnet from a group that a database uses.
+
+    RDS refuses it if an instance or its standby is in that subnet, and chooses the subnets itself
+    (AWS knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB subnet
+    group?"). A stack cannot know them, so the rehearsal always refuses.
+    """
+    name = params["DBSubnetGroupName"].lower()
+    group = backend("rds").subnet_groups.get(name)
+    held = {subnet["SubnetIdentifier"] for subnet in group.subnets} if group else set()
+    removed = sorted(held - set(params["SubnetIds"]))
+    if removed and _databases_in(name):
+        words = f"Some of the subnets to be deleted are currently in use: {', '.join(removed)}"
+        raise Refused("SubnetAlreadyInUse", words)
+
+
+def _databases_in(group: str) -> list[str]:
+    databases = backend("rds").databases.values()
+    return [
+        each.db_instance_identifier for each in databases if each._db_subnet_group_name == group
+    ]
+
+
+@before("rds", "DeleteDBSubnetGroup")
+def subnet_group_unused(params: Params) -> None:
+    name = params["DBSubnetGroupName"].lower()
+    for database in _databases_in(name):
+        raise Refused(
+            "InvalidDBSubnetGroupStateFault",
+            f"Cannot delete the subnet group {name!r} because at least one database instance: "
+            f"{database} is still using it.",
+        )
+
+
+@before("rds", "DeleteDBParameterGroup")
+def parameter_group_unused(params: Params) -> None:
+    name = params["DBParameterGroupName"]
+    for database in backend("rds").databases.values():
+        if getattr(database, "db_parameter_group_name", None) == name:
+            raise Refused(
+                "InvalidDBParameterGroupState",
+                "One or more database instances are still members of this parameter group "
+                f"{name}, so the group cannot be deleted",
+            )

@@ -1,0 +1,173 @@
+"""S3's access rules: the permissions of tasks, ACLs, and bucket policies, which moto evaluates wrongly.
+
+moto's S3 does not call actions as its other services do, so that the hooks do not see its calls.
+It evaluates no condition keys, so that a Deny for requests without TLS would deny every request.
+In the local cloud every request counts as one with TLS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import urlsplit
+
+from moto.iam.access_control import IAMPolicy, PermissionResult
+from moto.s3.exceptions import S3ClientError
+from moto.s3.models import FakeBucket
+from moto.s3.responses import S3Response
+
+from local_cloud.aws import hooks
+from local_cloud.aws.s3 import policies
+from local_cloud.aws.s3.requests import Need, Request, arn
+from tools.shared.policy_evaluation import listed
+
+WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
+KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())
+"""The ARNs of objects that this request may not delete."""
+
+Respond = Callable[[S3Response, Any, str], Any]
+
+
+def install() -> None:
+    """Replace moto's evaluation of bucket policies, and check tasks' requests."""
+    FakeBucket.get_permission = get_permission  # type: ignore[method-assign,assignment]
+    FakeBucket.is_versioned = property(_has_versions)  # type: ignore[method-assign,assignment]
+    for name in ("_bucket_response", "_key_response"):
+        respond = getattr(S3Response, name)
+        if not hasattr(respond, "checks_tasks"):
+            setattr(S3Response, name, _checked(respond))
+
+
+def _has_versions(bucket: FakeBucket) -> bool:
+    """Return whether the bucket has versions. moto forgets all of them when versioning is suspended.
+
+    S3 keeps them (S3 User Guide, "Working with objects in a versioning-suspended bucket"). What is written then
+    is one version there, named null, and here each time another one.
+    """
+    return bucket.versioning_status in ("Enabled", "Suspended")
+
+
+def get_permission(bucket: FakeBucket, action: str, resource: str) -> Any:
+    """Return moto's `PermissionResult` of the bucket's policy for a request with TLS."""
+    if resource in KEPT.get():
+        return PermissionResult.DENIED
+    policy = json.loads(bucket.policy) if bucket.policy else {"Statement": []}
+    statements = listed(policy["Statement"])
+    apply = [each for each in statements if each.get("Condition") != WITHOUT_TLS]
+    return IAMPolicy(json.dumps({"Statement": apply})).is_action_permitted(action, resource)
+
+
+def _checked(respond: Respond) -> Respond:
+    """Return the function that answers a request after the check of its task's role."""
+
+    def checked(self: S3Response, request: Any, full_url: str) -> Any:
+        with hooks.LOCK:
+            try:
+                kept = KEPT.set(_check(self, full_url))
+            except hooks.Refused as refused:
+                raise S3ClientError(refused.code, refused.message) from None
+            except LookupError as unknown:
+                # moto would answer with an HTML page, which a client cannot parse as XML.
+                raise S3ClientError("InternalError", str(unknown)) from unknown
+            try:
+                return respond(self, request, full_url)
+            finally:
+                KEPT.reset(kept)
+
+    checked.checks_tasks = True  # type: ignore[attr-defined]
+    return checked
+
+
+def _check(response: S3Response, url: str) -> frozenset[str]:
+    """Return the ARNs of the objects that the request may not delete. Raises Refused if it may do nothing.
+
+    The other keys of DeleteObjects are deleted (API reference, DeleteObjects, Errors).
+    """
+    request = Request(
+        method=response.request.method,
+        bucket=response.bucket_name,
+        key=response.parse_key_name() if response.bucket_name else "",
+        query=urlsplit(url).query,
+        headers={name.lower(): value for name, value in response.headers.items()},
+        body=response.body if isinstance(response.body, bytes) else response.body.encode(),
+    )
+    _refuse_acl(request)
+    _refuse_bucket(request)
+    caller = hooks.registry.callers.get(_access_key(response, request))
+    if caller is None:
+        return frozenset()
+    if not caller.exists:
+        words = "The AWS Access Key Id you provided does not exist in our records."
+        raise hooks.Refused("InvalidAccessKeyId", words)
+    if request.operation is None:
+        words = "The specified method is not allowed against this resource."
+        raise hooks.Refused("MethodNotAllowed", words)
+    policy = _policy(request.bucket)
+    context = {"aws:SecureTransport": "true", "aws:ResourceAccount": hooks.ACCOUNT}
+    for name, key in (("prefix", "s3:prefix"), ("delimiter", "s3:delimiter")):
+        if name in request.parameters:
+            context[key] = request.parameters[name]
+    needs = [*request.needs(), *_of_a_missing_object(request)]
+    for action, resource in needs:
+        if refused := caller.refusal(action, resource, policy, context):
+            raise hooks.Refused("AccessDenied", refused.replace(resource, f'"{resource}"', 1))
+    deleted = request.deleted()
+    return frozenset(
+        each for action, each in deleted if caller.refusal(action, each, policy, context)
+    )
+
+
+ENFORCED = "BucketOwnerEnforced"
+SAME_AS_NONE = ("private", "bucket-owner-full-control")
+"""Canned ACLs that give only the owner access. S3's page names the second one; the provider of pulumi_aws sends the
+first one with each ``s3.BucketObject`` (terraform-provider-aws, s3/bucket_object.go), also into new buckets."""
+
+
+def _refuse_acl(request: Request) -> None:
+    """Refuse an ACL that gives others access, where the bucket's owner has not turned ACLs on.
+
+    They are off in each new bucket (S3 User Guide, "Controlling ownership of objects and disabling ACLs").
+    """
+    if request.headers.get("x-amz-acl", SAME_AS_NONE[0]) in SAME_AS_NONE:
+        return
+    if request.operation == "CreateBucket":
+        if request.headers.get("x-amz-object-ownership", ENFORCED) == ENFORCED:
+            words = "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
+            raise hooks.Refused("InvalidBucketAclWithObjectOwnership", words)
+        return
+    found = hooks.backend("s3").buckets.get(request.bucket)
+    if found is not None and (found.ownership_rule or ENFORCED) == ENFORCED:
+        raise hooks.Refused("AccessControlListNotSupported", "The bucket does not allow ACLs")
+
+
+def _refuse_bucket(request: Request) -> None:
+    """Refuse a bucket's name or policy, and an operation that moto would answer as CreateBucket."""
+    if request.operation == "CreateBucket":
+        policies.check_name(request.bucket)
+    elif request.operation == "PutBucketPolicy":
+        policies.check(request.bucket, request.body)
+    elif request.operation == "PutBucketRequestPayment":
+        words = "the local cloud does not implement s3:PutBucketRequestPayment"
+        raise hooks.Refused("NotImplemented", words)
+
+
+def _access_key(response: S3Response, request: Request) -> str:
+    """Return the access key id that signed the request, in a header or, if it is presigned, in the query."""
+    credential = request.parameters.get("X-Amz-Credential")
+    return credential.partition("/")[0] if credential else response.get_access_key()
+
+
+def _policy(bucket: str) -> Mapping[str, Any] | None:
+    found = hooks.backend("s3").buckets.get(bucket)
+    return json.loads(found.policy) if found is not None and found.policy else None
+
+
+def _of_a_missing_object(request: Request) -> list[Need]:
+    """Return the action without which S3 hides that an object does not exist (API reference, GetObject)."""
+    found = hooks.backend("s3").buckets.get(request.bucket)
+    reads = request.operation in ("GetObject", "HeadObject")
+    if not reads or found is None or request.key in found.keys:
+        return []
+    return [("s3:ListBucket", arn(request.bucket))]

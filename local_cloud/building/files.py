@@ -1,0 +1,219 @@
+"""The files that COPY takes of a build context and of earlier stages, and where it puts them in an image."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from docker.utils import exclude_paths  # type: ignore[import-untyped]
+
+from local_cloud.building.instructions import meant, nearest
+from local_cloud.machine.processes import unprivileged_account
+from local_cloud.machine.roots import within
+from tools.i18n import Text, t
+
+if TYPE_CHECKING:
+    from local_cloud.building.dockerfile import Copy
+
+WILDCARDS = "*?["
+ARCHIVE = re.compile(r".*\.(tar|tgz|tar\.(gz|bz2|xz))")
+
+
+def sent(context: Path) -> list[str]:
+    """Return the files, links and folders of a build context that its .dockerignore does not exclude, sorted."""
+    ignore = context / ".dockerignore"
+    lines = ignore.read_text().splitlines() if ignore.is_file() else []
+    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return sorted(exclude_paths(str(context), patterns))
+
+
+def sent_files(context: Path) -> Iterator[str]:
+    """Yield the files and links among them."""
+    for name in sent(context):
+        if (context / name).is_symlink() or (context / name).is_file():
+            yield name
+
+
+def fingerprint(context: Path, parts: Mapping[str, str]) -> str:
+    """Return a hash of what Docker sends of a build context, and of the build's other ``parts``."""
+    contents = [(name, *content(context / name)) for name in sent_files(context)]
+    return hashlib.sha256(json.dumps([sorted(parts.items()), contents]).encode()).hexdigest()
+
+
+def content(file: Path) -> tuple[str | int, str]:
+    """Return what makes a file another one."""
+    if file.is_symlink():
+        return "link", str(file.readlink())
+    if file.is_dir():
+        return "folder", ""
+    return stat.S_IMODE(file.stat().st_mode), hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def missing(context: Path, copies: Iterable[Copy]) -> list[Text]:
+    """Return a problem for each source of a COPY that the context does not have."""
+    names, root = sent(context), context.resolve()
+    return [
+        meant(
+            t(
+                "{place}: {word} {source}: no such file in {folder}/ (or .dockerignore hides it)",
+                place=copy.place,
+                word=copy.word,
+                source=source,
+                folder=context.name,
+            ),
+            # A link of this name may lead to nothing.
+            nearest(_chosen(source), tuple(each for each in names if each != _chosen(source))),
+        )
+        for copy in copies
+        if copy.stage is None
+        for source in copy.sources
+        # BuildKit copies nothing for a pattern without a match.
+        if not any(mark in source for mark in WILDCARDS)
+        and not any(within(root, each).exists() for each in _matching(names, source))
+    ]
+
+
+def _chosen(source: str) -> str:
+    return str(PurePosixPath(source.lstrip("/")))
+
+
+def _matching(names: Iterable[str], source: str) -> Iterator[str]:
+    """Yield the names that a source of COPY is or that its pattern matches."""
+    chosen = _chosen(source)
+    if chosen == ".":
+        yield "."
+    for name in names:
+        if name == chosen or (name.count("/") == chosen.count("/") and fnmatchcase(name, chosen)):
+            yield name
+
+
+def copied(context: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
+    """Yield each file and folder that a COPY takes of the context: its path in the image, and where it is."""
+    context = context.resolve()
+    names = sent(context)
+    for source in copy.sources:
+        for match in _matching(names, source):
+            inside = PurePosixPath("" if match == "." else match)
+            if (context / inside).is_dir() and not copy.parents:
+                yield copy.target.rstrip("/") or "/", context / inside
+            for name in names:
+                path, place = PurePosixPath(name), context / name
+                if any(fnmatchcase(name, pattern) for pattern in copy.excluded):
+                    continue
+                if copy.parents and path.is_relative_to(inside):
+                    yield str(PurePosixPath(copy.target) / path), place
+                elif path == inside and not place.is_dir():
+                    # A link leads to a file of the context, as in Docker.
+                    yield copy.target + path.name * copy.target.endswith("/"), within(context, name)
+                elif inside in path.parents:
+                    yield str(PurePosixPath(copy.target) / path.relative_to(inside)), place
+
+
+def copied_from(root: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
+    """Yield each source of a COPY from an earlier stage, of which ``root`` is the folder, and its path in the image."""
+    for source in copy.sources:
+        found = within(root, "/" + source.lstrip("/"))
+        pattern = any(mark in source for mark in WILDCARDS)
+        for match in sorted(found.parent.glob(found.name)) if pattern else [found]:
+            into = copy.target.endswith("/") and not match.is_dir()
+            yield copy.target + match.name * into, match
+
+
+def put(
+    source: Path, root: Path, target: str, *, mode: str = "", shared: bool | None = None
+) -> None:
+    """Put a file, a link or a folder at a path of an image; what the folder has only with ``shared``.
+
+    It means the same as for ``copy_folder``.
+    """
+    place = within(root, str(PurePosixPath(target).parent)) / PurePosixPath(target).name
+    if source.is_dir() and not source.is_symlink():
+        make_folder(root, target)
+        if shared is not None:
+            copy_folder(source, within(root, target), shared=shared and not mode)
+            for each in source.rglob("*") if mode else ():
+                _set_mode(within(root, target) / each.relative_to(source), mode)
+        return
+    if place.is_dir():
+        place = within(root, target) / source.name
+    make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))
+    if os.path.lexists(place):
+        place.unlink()
+    shutil.copy2(source, place, follow_symlinks=False)
+    _set_mode(place, mode)
+    own(place)
+
+
+def _set_mode(place: Path, mode: str) -> None:
+    """Set the mode that a COPY names, if it is a number. A link has none."""
+    if mode.isdigit() and not place.is_symlink():
+        place.chmod(int(mode, 8))
+
+
+def copy_folder(source: Path, target: Path, *, shared: bool) -> None:
+    """Copy all that a folder has into another one, with owners, modes and links.
+
+    ``shared``: files may be the same ones (hard links), as nothing writes into them.
+    """
+    # A file is not written to where a link of the image leads; macOS does not know this option, nor a root.
+    options = ["--remove-destination"] if sys.platform == "linux" else []
+    commands = [["cp", how, *options, f"{source}/.", str(target)] for how in ("-al", "-a")]
+    for command in commands if shared else commands[1:]:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return
+    raise OSError(done.stderr.strip())
+
+
+def write(root: Path, target: str, text: str) -> None:
+    """Write a file of an image, as a new one."""
+    place = within(root, target)
+    make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))
+    place.unlink(missing_ok=True)
+    place.write_text(text)
+    own(place)
+
+
+def unpack(archive: Path, root: Path, target: str) -> None:
+    """Unpack an archive of the context in a folder of an image."""
+    make_folder(root, target)
+    with tarfile.open(archive) as files:
+        files.extractall(within(root, target), filter="data")
+    for each in within(root, target).rglob("*"):
+        own(each)
+
+
+def make_folder(root: Path, path: str) -> None:
+    """Make a folder of an image, with those above it."""
+    place = within(root, path)
+    if not place.is_dir():
+        if place != root:
+            make_folder(root, str(PurePosixPath("/", place.parent.relative_to(root))))
+        place.mkdir()
+        place.chmod(0o755)
+        own(place)
+
+
+@cache
+def account() -> tuple[int, int] | None:
+    """Return whose the files of an image are: the account that runs tasks."""
+    found = unprivileged_account()
+    return (found.uid, found.gid) if found else None
+
+
+def own(place: Path) -> None:
+    """Give a file of an image to the account that runs tasks."""
+    if ids := account():
+        os.chown(place, *ids, follow_symlinks=False)

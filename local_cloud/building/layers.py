@@ -1,0 +1,402 @@
+"""Makes the root of an image by running its Dockerfile, without Docker: each RUN by its shell, in that root.
+
+A state of a root is kept by a hash of all that made it: the last one, and those after a long RUN. A build goes on from
+the newest of them. Nothing in a root names its place, so that it can be moved.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from difflib import get_close_matches
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from local_cloud.building import base, files, index, pip_errors
+from local_cloud.building.dockerfile import (
+    Copy,
+    DockerfileError,
+    Folder,
+    Run,
+    Stage,
+    Step,
+    as_copy,
+    note,
+)
+from local_cloud.building.instructions import shortened
+from local_cloud.machine.namespaces import HOLDER
+from local_cloud.machine.roots import MACHINE, Bind, mountable, within
+from local_cloud.paths import cache, cache_refused
+from tools.i18n import Refused, Text, joined, t
+
+LONG, LONGEST = 1.0, 10.0
+"""Seconds of work after which the root is kept before files are copied, and before a RUN.
+
+A copy takes less, and files change more often than RUN lines.
+"""
+KEY = 24
+"""Characters of a hash in the name of a root."""
+KEPT = 20
+"""Roots that are kept, of some 100 MB each."""
+LAST_LINES = 15
+LEFT_OUT = f"{MACHINE}/left-out"
+NOT_FOUND = re.compile(
+    r"(?:^|: )([\w.+-]+): (?:command )?not found|env: .([\w.+-]+).: No such file", re.M
+)
+KNOWN = (
+    *("apt-get", "conda", "curl", "django-admin", "easy_install", "flask", "gunicorn", "mamba"),
+    *("npm", "pip", "pip3", "pipenv", "pixi", "poetry", "python", "python3", "wget"),
+)
+"""A program with one of these names, or one like them, is not taken for that of a package that was left out."""
+RESOLVER = ("/etc/hosts", "/etc/resolv.conf")
+
+
+class RunFailed(Refused):
+    """A RUN failed, which fails a build with Docker, too. The message has its last lines."""
+
+
+class Built(NamedTuple):
+    """The root of an image, its hash, and what is left out of its Dockerfile."""
+
+    root: Path
+    key: str
+    notices: list[Text]
+
+
+class Layers:
+    """The roots of this user's images. ``stop`` ends a build that runs, with its processes."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+        self._lock = threading.RLock()
+
+    def stop(self) -> None:
+        """End what runs. No further RUN begins."""
+        self._stopped = True
+        for process in list(self._running):
+            process.kill()
+
+    def check(self) -> None:
+        """Raise ``RunFailed`` after ``stop``."""
+        if self._stopped:
+            raise RunFailed(t("the build was stopped"))
+
+    def build(self, stage: Stage, context: Path) -> Built:
+        """Return the root of a stage. Raises ``RunFailed``."""
+        folder = cache() / "images"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            held = (folder / "lock").open("w")
+        except OSError as problem:
+            raise RunFailed(cache_refused(folder, problem)) from problem
+        with self._lock, held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            return _Build(self, folder, context).stage(stage)
+
+    def run(
+        self, words: list[str], folder: str, environment: Mapping[str, str], binds: list[Bind]
+    ) -> tuple[int, str]:
+        """Run a command in a root. Return its exit code and its output."""
+        self.check()
+        mounts = [
+            (str(each.source), str(each.target), "rw" if each.writable else "ro")
+            for each in mountable(binds)
+        ]
+        order = {
+            "words": words,
+            "folder": folder,
+            "environment": dict(environment),
+            "binds": mounts,
+            "account": files.account(),
+        }
+        with tempfile.TemporaryFile("w+", errors="replace") as output:
+            command = [sys.executable, "-I", "-S", str(HOLDER), "run"]
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                text=True,
+                start_new_session=True,
+            )
+            self._running.add(process)
+            try:
+                self.check()
+                process.communicate(json.dumps(order))
+            finally:
+                process.kill()
+                process.wait()
+                self._running.discard(process)
+            output.seek(0)
+            return process.returncode, output.read()
+
+
+def _delete_oldest(folder: Path) -> None:
+    """Delete the roots that were not used for longest, and unfinished ones. A local cloud has its own files."""
+    for part in folder.glob(".part-*"):
+        shutil.rmtree(part, ignore_errors=True)
+    roots = [each for each in folder.iterdir() if len(each.name) == KEY]
+    for root in sorted(roots, key=lambda root: root.stat().st_mtime)[:-KEPT]:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+class _Build:
+    """One build: the roots of the stages that it needs."""
+
+    def __init__(self, layers: Layers, folder: Path, context: Path) -> None:
+        self.layers, self.folder, self.context = layers, folder, context
+        self.done: dict[int, Built] = {}
+
+    def stage(self, stage: Stage) -> Built:
+        """Return the root of a stage, of which each is built once."""
+        if id(stage) not in self.done:
+            self.done[id(stage)] = self._stage(stage)
+        return self.done[id(stage)]
+
+    def _stage(self, stage: Stage) -> Built:
+        start = self.stage(stage.start) if stage.start else self._base(stage)
+        keys = list(accumulate(stage.steps, self._key, initial=start.key))
+        made = self._place(keys[-1])
+        if not made.exists():
+            _delete_oldest(self.folder)
+            number = max(number for number, key in enumerate(keys) if self._place(key).exists())
+            os.utime(self._place(keys[number]))
+            steps, kept_at = stage.steps[number:], time.monotonic()
+            with self._part(self._place(keys[number]), shared=not _write(steps)) as part:
+                for done, (step, key) in enumerate(zip(steps, keys[number + 1 :], strict=True), 1):
+                    self._do(step, part, key, shared=not _write(steps[done:]))
+                    took, following = time.monotonic() - kept_at, steps[done : done + 1]
+                    if following and took > (LONG if isinstance(following[0], Copy) else LONGEST):
+                        with self._part(part) as kept:
+                            kept.rename(self._place(key))
+                        kept_at = time.monotonic()
+                part.rename(made)
+        os.utime(made)
+        notices = [*start.notices, *stage.notices]
+        for each in stage.sources:
+            notices += self.stage(each).notices
+        for step, key in zip(stage.steps, keys[1:], strict=True):
+            if (noted := within(made, f"/{LEFT_OUT}/{key}")).exists():
+                notices.append(note(step.place, noted.read_text()))
+        return Built(made, keys[-1], list(dict.fromkeys(notices)))
+
+    def _place(self, key: str) -> Path:
+        return self.folder / key[:KEY]
+
+    def _base(self, stage: Stage) -> Built:
+        """Return the base image of a stage. Its Python is found under the name of its version, too."""
+        kind = (stage.version, "alpine" in stage.base)
+        key = hashlib.sha256(repr((base.version(), kind, files.account())).encode()).hexdigest()
+        made = self._place(key)
+        if not made.exists():
+            first = self._base(Stage(environment={})).root if any(kind) else None
+            with self._part(first, shared=True) as part:
+                if first:
+                    base.adapt(part, *kind)
+                else:
+                    base.make(part, lambda words: self._check(words, part))
+                part.rename(made)
+        os.utime(made)
+        return Built(made, key, stage.other_python)
+
+    def _check(self, words: list[str], root: Path) -> None:
+        for place in (root, *root.rglob("*")):
+            files.own(place)
+        code, said = self.layers.run(
+            words, "/", {"PATH": os.defpath, "HOME": "/root"}, self._binds(root)
+        )
+        if code:
+            called = " ".join(words)
+            raise RunFailed(
+                t("{called} ended with {code}:\n{last}", called=called, code=code, last=said)
+            )
+
+    @contextmanager
+    def _part(self, source: Path | None, *, shared: bool = False) -> Iterator[Path]:
+        """Yield a new folder, which may be a copy of another root. It is deleted unless it is renamed."""
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
+        part.chmod(0o755)
+        try:
+            if source:
+                files.copy_folder(source, part, shared=shared)
+            yield part
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    def _key(self, before: str, step: Step) -> str:
+        """Return the hash of a root after a step: of the root before it, and of all that the step reads."""
+        fields: list[Any] = [type(step).__name__]
+        for name, value in vars(step).items():
+            if name == "stage" and value:
+                fields.append(self.stage(value).key)
+            elif name == "mounts":
+                fields += [self._of_mount(mount) for mount in value]
+            elif name not in ("place", "shown"):
+                fields.append((name, value))
+        if isinstance(step, Copy) and step.stage is None:
+            fields += _contents(files.copied(self.context, step))
+        return hashlib.sha256(repr((before, fields)).encode()).hexdigest()
+
+    def _of_mount(self, mount: Mapping[str, Any]) -> Any:
+        if mount["type"] != "bind":
+            return mount["type"], mount["target"]
+        if mount["stage"]:
+            return self.stage(mount["stage"]).key, mount["source"], mount["target"]
+        return mount["target"], _contents(files.copied(self.context, as_copy(mount)))
+
+    def _do(self, step: Step, root: Path, key: str, *, shared: bool) -> None:
+        if isinstance(step, Folder):
+            files.make_folder(root, step.path)
+        elif isinstance(step, Copy):
+            self._copy(step, root, key, shared=shared)
+        else:
+            self._run(step, root, key)
+
+    def _copy(self, copy: Copy, root: Path, key: str, *, shared: bool) -> None:
+        if copy.text is not None:
+            files.write(root, copy.target, copy.text)
+        if copy.stage is None:
+            for target, source in files.copied(self.context, copy):
+                if copy.unpacks and files.ARCHIVE.fullmatch(source.name):
+                    folder = copy.target if copy.target.endswith("/") else target
+                    files.unpack(source, root, folder)
+                else:
+                    files.put(source, root, target, mode=copy.mode)
+            return
+        origin = self.stage(copy.stage)
+        lacks = []
+        for target, source in files.copied_from(origin.root, copy):
+            if source.exists() or source.is_symlink():
+                files.put(source, root, target, mode=copy.mode, shared=shared)
+            else:
+                lacks.append(f"/{source.relative_to(origin.root)}")
+        if lacks:
+            self._check_lack(copy.stage, copy, lacks[0])
+            _leave_out(root, key, f"COPY --from {' '.join(lacks)}")
+
+    def _check_lack(self, stage: Stage, copy: Copy, source: str) -> None:
+        """Raise ``DockerfileError`` for a file that a stage lacks, unless what would have made it was left out."""
+        lacking = stage.notices or (self.stage(stage).root / MACHINE / "lacks").exists()
+        if not (stage.foreign or lacking):
+            raise DockerfileError(
+                t(
+                    "{place}: {word} {source}: the stage that it is copied from has no such file",
+                    place=copy.place,
+                    word=copy.word,
+                    source=source,
+                )
+            )
+
+    def _run(self, run: Run, root: Path, key: str) -> None:
+        """Run a RUN. A program that an earlier one could not install is left out, too."""
+        for _ in range(LAST_LINES):
+            files.write(root, f"/{LEFT_OUT}/now", "")
+            code, said = self._tried(run, root)
+            absent = NOT_FOUND.search(said) if code == 127 else None
+            if absent is None or not self._stub(root, absent[1] or absent[2]):
+                break
+        if code:
+            raise RunFailed(self._failure(run, code, said))
+        noted = within(root, f"/{LEFT_OUT}/now")
+        if noted.is_file() and (text := noted.read_text()):
+            _leave_out(root, key, f"RUN {'; '.join(text.splitlines())}")
+
+    def _tried(self, run: Run, root: Path) -> tuple[int, str]:
+        caches = self.folder / "caches"
+        caches.mkdir(exist_ok=True)
+        files.own(caches)
+        given, binds = index.variables(caches)
+        user = (run.user or "root").partition(":")[0]
+        home = "/root" if user in ("0", "root") else f"/home/{user}"
+        environment = {"HOME": home, **given, **run.environment}
+        environment["PATH"] = f"{base.STUBS}:{environment.get('PATH', os.defpath)}:{base.LATE}"
+        files.make_folder(root, run.folder)
+        with self._mounts(run) as mounts:
+            everything = [*self._binds(root), *binds, *mounts]
+            return self.layers.run(list(run.words), run.folder, environment, everything)
+
+    def _stub(self, root: Path, name: str) -> bool:
+        """Make a stub for a program, if it may be one of a package that was left out and has none yet."""
+        stub = within(root, f"{base.LATE}/{name}")
+        lacks = within(root, f"/{MACHINE}/lacks").exists()
+        if not lacks or stub.exists() or get_close_matches(name, KNOWN, 1, 0.8):
+            return False
+        files.write(root, f"{base.LATE}/{name}", (base.HERE / "stubs.sh").read_text())
+        stub.chmod(0o755)
+        return True
+
+    def _failure(self, run: Run, code: int, said: str) -> Text:
+        failed = t(
+            "{place}: {command} ended with {code}:\n{last}",
+            place=run.place,
+            command=shortened(run.shown),
+            code=code,
+            last="\n".join(said.splitlines()[-LAST_LINES:]),
+        )
+        names = [name for name in files.sent_files(self.context) if name.endswith(".txt")]
+        wrong = pip_errors.wrong_package(said, [self.context / name for name in names])
+        return joined("\n", (wrong, failed)) if wrong else failed
+
+    def _binds(self, root: Path) -> list[Bind]:
+        there = [Path(name) for name in RESOLVER if Path(name).exists()]
+        resolver = [Bind(file.resolve(), file, writable=False) for file in there]
+        return [Bind(root, Path("/"), writable=True), *base.binds(root), *resolver]
+
+    @contextmanager
+    def _mounts(self, run: Run) -> Iterator[list[Bind]]:
+        """Yield what the mounts of a RUN are; their files are there during the block. Secrets are not known here."""
+        binds = []
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".part-") as name:
+            for number, mount in enumerate(run.mounts):
+                # Each has a folder of its own, as ``as_copy`` gives all the same path.
+                source, target = Path(name, str(number), "0"), Path(mount["target"])
+                if mount["type"] == "cache":
+                    own = hashlib.sha256(mount["target"].encode()).hexdigest()[:16]
+                    source = self.folder / "caches" / own
+                elif mount["type"] == "bind" and mount["stage"]:
+                    source = within(self.stage(mount["stage"]).root, f"/{mount['source']}")
+                    if not source.exists():
+                        self._check_lack(mount["stage"], as_copy(mount, run.place), mount["source"])
+                        source = Path(name, str(number), "0")
+                    elif mount["writable"]:  # What is written there is lost, as in Docker.
+                        files.put(source, Path(name, str(number)), "/0", shared=False)
+                        source = Path(name, str(number), "0")
+                elif mount["type"] == "bind":
+                    for place, file in files.copied(self.context, as_copy(mount)):
+                        files.put(file, Path(name, str(number)), place)
+                elif mount["type"] != "tmpfs":
+                    continue
+                if not source.exists():
+                    source.mkdir(parents=True)
+                    files.own(source)
+                writable = mount["type"] != "bind" or mount["writable"]
+                binds.append(Bind(source, target, writable=writable))
+            yield binds
+
+
+def _write(steps: Iterable[Step]) -> bool:
+    """Return whether one of the steps may write into files of the root: they must not be those of another root."""
+    return any(isinstance(step, Run) or (isinstance(step, Copy) and step.unpacks) for step in steps)
+
+
+def _contents(taken: Iterable[tuple[str, Path]]) -> list[Any]:
+    return [(target, *files.content(source)) for target, source in taken]
+
+
+def _leave_out(root: Path, key: str, text: str) -> None:
+    """Note what a step left out. The number of its line is not kept: it may change."""
+    files.write(root, f"/{LEFT_OUT}/{key}", text)
+    files.write(root, f"/{MACHINE}/lacks", "")

@@ -1,0 +1,139 @@
+"""The AWS API of the local cloud: moto's server in this process, and the parts of moto that the rehearsal uses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from typing import Any
+
+from local_cloud.aws import absent, hooks
+from tools.i18n import t
+
+VERSION = "5.2.5"
+"""The version of moto that the rehearsal was written for."""
+
+
+class WrongMoto(Exception):
+    """The installed moto is not the version that the rehearsal was written for."""
+
+
+def check_moto() -> None:
+    """Raise ``WrongMoto`` for another version, of which parts that are replaced here may differ."""
+    installed = metadata.version("moto")
+    if installed != VERSION:
+        raise WrongMoto(
+            t(
+                "moto {installed} is installed, the local cloud needs {version}. "
+                "Install the versions of its lock file again",
+                installed=installed,
+                version=VERSION,
+            )
+        )
+
+
+SETTINGS = {
+    "MOTO_IAM_LOAD_MANAGED_POLICIES": "true",
+    "MOTO_ACM_VALIDATION_WAIT": "1",
+    "MOTO_ACCOUNT_ID": hooks.ACCOUNT,
+    # moto itself calls boto3 in places, which must not use the user's real credentials.
+    "AWS_ACCESS_KEY_ID": "rehearsal",
+    "AWS_SECRET_ACCESS_KEY": "rehearsal",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+PARTS = (
+    *(
+        "ec2.endpoints",
+        "ec2.interfaces",
+        "ec2.patches",
+        "ec2.rules",
+        "ecs.rules",
+        "elb.rules",
+        "rds.offers",
+        "rds.rules",
+        "s3.rules",
+    ),
+    *("acm", "ecr", "policies", "quotas", "route53", "secrets"),
+    *("kms", "sns"),
+    *("scaling.rules", "scaling.schedule", "scheduler.rules"),
+    *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
+)
+"""Modules that register hooks when they are imported; ``install`` also replaces parts of moto."""
+NEVER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
+
+
+PUBLIC_KEYS = "/public-keys.auth.elb/"
+"""The path below which the public key of a load balancer's signature is, by its id."""
+
+
+def with_public_keys(moto: Any) -> Callable[..., Iterable[bytes]]:
+    """Return the application that answers for `public-keys.auth.elb.REGION.amazonaws.com`, and else as moto."""
+    from local_cloud.aws.elb.login import SIGNER
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        path = str(environ.get("PATH_INFO", ""))
+        if not path.startswith(PUBLIC_KEYS):
+            return _answered(moto, environ, start)
+        known = path == PUBLIC_KEYS + SIGNER.kid
+        body = SIGNER.public_key if known else b""
+        length = ("Content-Length", str(len(body)))
+        start("200 OK" if known else "404 Not Found", [("Content-Type", "text/plain"), length])
+        return [body]
+
+    return answer
+
+
+def _answered(moto: Any, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+    """Return moto's answer. Raises RuntimeError for what werkzeug takes for a client that has gone.
+
+    It would close the connection without an answer, and an SDK would send the request, which was carried out, again.
+    """
+    try:
+        answered: Iterable[bytes] = moto(environ, start)
+        return answered
+    except (ConnectionError, TimeoutError) as bug:
+        raise RuntimeError(f"{type(bug).__name__}: {bug}") from bug
+
+
+class Api:
+    """moto with the rehearsal's hooks, on one loopback port."""
+
+    def __init__(self, region: str) -> None:
+        hooks.registry.region = region
+        self._region = region
+        self.endpoint = ""
+
+    def start(self, port: int = 0) -> None:
+        """Start answering at ``endpoint``. Port 0 uses any free port."""
+        for name in NEVER:
+            os.environ.pop(name, None)
+        os.environ.update(SETTINGS | {"AWS_DEFAULT_REGION": self._region})
+        from moto.server import ThreadedMotoServer
+
+        check_moto()
+        absent.install()
+        _forget_other_regions(self._region)
+        hooks.install()
+        for name in PARTS:
+            part = importlib.import_module(f"local_cloud.aws.{name}")
+            if hasattr(part, "install"):
+                part.install()
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+        self._server.start()
+        server: Any = self._server._server
+        server.app = with_public_keys(server.app)
+        host, bound = self._server.get_host_and_port()
+        self.endpoint = f"http://{host}:{bound}"
+
+    def stop(self) -> None:
+        self._server.stop()
+
+
+def _forget_other_regions(region: str) -> None:
+    """Delete moto's lists of EC2 instance types for other regions, a third of its memory."""
+    from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
+
+    for offerings in INSTANCE_TYPE_OFFERINGS.values():
+        for other in set(offerings) - {region}:
+            del offerings[other]

@@ -1,0 +1,114 @@
+"""The paths of a local cloud's files and of the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local_cloud import starter
+from tools.i18n import Refused, Text, t
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The folder from which Python imports the local cloud."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder of one local cloud. Every file in it is the local cloud's and may be deleted."""
+
+    folder: Path
+
+    @property
+    def cloud(self) -> Path:
+        """The data of the running local cloud: database files, copies of images."""
+        return self.folder / "cloud"
+
+    @property
+    def facts(self) -> Path:
+        """The file with the running local cloud's process id, ports and settings."""
+        return self.folder / "cloud.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "cloud.log"
+
+    @property
+    def lock(self) -> Path:
+        """The lock file that the local cloud's process holds while it runs."""
+        return self.folder / "cloud.lock"
+
+    @property
+    def owner(self) -> Path:
+        """The lock file of a command that has the local cloud for itself; it contains the process id."""
+        return self.folder / "rehearsal.lock"
+
+    @property
+    def project(self) -> Path:
+        """The project folder in which ``pulumi`` runs: symbolic links and copies of the stack files."""
+        return self.folder / "project"
+
+    @property
+    def programs(self) -> Path:
+        """Stand-ins for AWS's programs; this folder comes first on PATH."""
+        return self.folder / "programs"
+
+    @property
+    def source(self) -> Path:
+        """A changed copy of the program, if there is one."""
+        return self.folder / "source"
+
+    @property
+    def state(self) -> Path:
+        """The engine's file backend."""
+        return self.folder / "state"
+
+    @property
+    def passphrase(self) -> Path:
+        """The file with the passphrase that encrypts the state."""
+        return self.folder / "passphrase"
+
+
+def find_home() -> Home:
+    """Return the local cloud's folder: the one that the starter's variable names, the starter's, or the program's."""
+    started = starter.current()
+    if chosen := os.environ.get(started.home_variable):
+        return Home(Path(chosen).resolve())
+    if started.home:
+        return Home(started.home)
+    # Outside of the program's folder, which may be the context of an image.
+    key = hashlib.sha256(str(started.folder.resolve()).encode()).hexdigest()[:8]
+    return Home(cache() / "programs" / f"{started.folder.name}-{key}")
+
+
+def cache(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the user's cache folder for files that are downloaded or built once."""
+    # The XDG base directory specification says to ignore a relative path.
+    named = Path(environ.get("XDG_CACHE_HOME", ""))
+    if named.is_absolute():
+        return named / starter.current().name
+    return Path(environ.get("HOME") or _home()) / ".cache" / starter.current().name
+
+
+def _home() -> str:
+    """Return the user's home folder in the list of users. Raises Refused for a user who is not in it."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        words = t(
+            "No home folder is known: set HOME, or XDG_CACHE_HOME, to a folder that is writable."
+        )
+        raise Refused(words) from None
+
+
+def cache_refused(folder: Path, problem: OSError) -> Text:
+    """Return the message that the cache folder cannot be used, with the reason and the setting that changes it."""
+    return t(
+        "cache: {folder} cannot be used: {why}; make it writable, or set XDG_CACHE_HOME to a folder "
+        "that is",
+        folder=str(folder),
+        why=str(problem),
+    )

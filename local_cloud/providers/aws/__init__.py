@@ -1,0 +1,43 @@
+"""The resource types of the aws provider that the stand-in has, by service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from local_cloud.providers.aws import (
+    cloudwatch,
+    domains,
+    ec2,
+    ecr,
+    ecs,
+    elb,
+    groups,
+    iam,
+    kms,
+    rds,
+    routes,
+    s3,
+    scaling,
+    scheduler,
+    secrets,
+    sns,
+    ssm,
+)
+from local_cloud.providers.kind import Kind
+
+MODULES = (
+    *(cloudwatch, domains, ec2, ecr, ecs, elb, groups),
+    *(iam, kms, rds, routes, s3, scaling, scheduler, secrets, sns, ssm),
+)
+KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
+"""Every resource type that the stand-in can create, by its Pulumi type token."""
+
+
+def snake(name: str) -> str:
+    """Return how Python's package, and Terraform, spell a name of Pulumi's."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+OUTPUTS = {token: tuple(map(snake, kind.outputs)) for token, kind in KINDS.items()}
+"""What each type has besides its inputs, by the names in Python."""

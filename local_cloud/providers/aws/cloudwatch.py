@@ -1,0 +1,173 @@
+"""CloudWatch's alarms and dashboards, log groups, and EventBridge's rules with their targets."""
+
+from __future__ import annotations
+
+from local_cloud.calls import Calls
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed, whole
+
+OF_THE_METRIC = ("namespace", "metricName", "dimensions")
+
+
+def _query(query: Values) -> Values:
+    """Convert a metric query. CloudWatch separates the metric from its statistic, and returns it by default."""
+    metric = query.get("metric") or {}
+    result = {name: value for name, value in query.items() if name != "metric"}
+    if metric:
+        named = {name: metric[name] for name in OF_THE_METRIC if metric.get(name) is not None}
+        rest = {name: value for name, value in metric.items() if name not in OF_THE_METRIC}
+        result["metricStat"] = {"metric": named, **rest}
+    return {**result, "returnData": bool(query.get("returnData"))}
+
+
+def _alarm(inputs: Values) -> Values:
+    rest = {name: value for name, value in inputs.items() if name not in ("name", "metricQueries")}
+    if inputs.get("metricQueries"):
+        rest["metrics"] = [_query(query) for query in inputs["metricQueries"]]
+    return {**rest, "alarmName": inputs["name"]}
+
+
+ALARM = Kind(
+    token="aws:cloudwatch/metricAlarm:MetricAlarm",
+    service="cloudwatch",
+    identity="AlarmName",
+    create="put_metric_alarm",
+    identity_from="inputs.name",
+    read="describe_alarms",
+    found="MetricAlarms[0]",
+    delete="delete_alarms",
+    replaces=frozenset({"name"}),
+    prepare=_alarm,
+    settings=(
+        whole(
+            "put_metric_alarm",
+            *("actionsEnabled", "alarmActions", "alarmDescription", "comparisonOperator"),
+            *("datapointsToAlarm", "dimensions", "evaluationPeriods", "extendedStatistic"),
+            *("insufficientDataActions", "metricName", "metrics", "namespace", "okActions"),
+            *("period", "statistic", "threshold", "treatMissingData", "unit"),
+        ),
+    ),
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "AlarmArn"},
+)
+
+DASHBOARD = Kind(
+    token="aws:cloudwatch/dashboard:Dashboard",
+    service="cloudwatch",
+    identity="DashboardName",
+    create="put_dashboard",
+    identity_from="inputs.dashboardName",
+    read="get_dashboard",
+    found="@",
+    delete="delete_dashboards",
+    update="put_dashboard",
+    replaces=frozenset({"dashboardName"}),
+    fixed_name="dashboardName",
+    outputs={"dashboardArn": "DashboardArn"},
+)
+
+
+RULE = Kind(
+    token="aws:cloudwatch/eventRule:EventRule",
+    service="events",
+    identity="Name",
+    create="put_rule",
+    identity_from="inputs.name",
+    read="describe_rule",
+    found="@",
+    delete="delete_rule",
+    replaces=frozenset({"name", "namePrefix", "eventBusName"}),
+    settings=(whole("put_rule", "description", "eventPattern", "scheduleExpression", "state"),),
+    defaults={"eventBusName": "default"},
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "Arn", "name": "Name"},
+)
+
+
+def _target(inputs: Values) -> Values:
+    """Convert a target. EventBridge takes the rule as its own parameter and names the transformer differently."""
+    target: Values = {"Id": inputs["targetId"], "Arn": inputs["arn"]}
+    transformer = inputs.get("inputTransformer")
+    if transformer:
+        target["InputTransformer"] = {
+            "InputPathsMap": transformer.get("inputPaths") or {},
+            "InputTemplate": transformer["inputTemplate"],
+        }
+    return target
+
+
+def _aim(calls: Calls, _: Kind, inputs: Values) -> str:
+    targets = {"Rule": inputs["rule"], "Targets": [_target(inputs)]}
+    failed = calls("events", "put_targets", targets)["FailedEntries"]
+    if failed:
+        raise ValueError(f"{inputs['rule']}: {failed[0]['ErrorMessage']}")
+    return f"{inputs['rule']}-{inputs['targetId']}"
+
+
+def _aim_again(subject: Subject) -> None:
+    _aim(subject.calls, subject.kind, subject.inputs)
+
+
+def _look_target(subject: Subject) -> Values | None:
+    listed = subject.calls("events", "list_targets_by_rule", {"Rule": subject.inputs["rule"]})
+    wanted = [each for each in listed["Targets"] if each["Id"] == subject.inputs["targetId"]]
+    return dict(wanted[0]) if wanted else None
+
+
+def _remove_target(subject: Subject) -> None:
+    where = {"Rule": subject.inputs["rule"], "Ids": [subject.inputs["targetId"]]}
+    subject.calls("events", "remove_targets", where)
+
+
+TARGET = Kind(
+    token="aws:cloudwatch/eventTarget:EventTarget",
+    service="events",
+    identity="TargetId",
+    create="put_targets",
+    on_create=_aim,
+    look=_look_target,
+    on_delete=_remove_target,
+    replaces=frozenset({"rule", "targetId", "eventBusName"}),
+    ignored={"rule": "sent by _aim"},
+    settings=(Setting(inputs=("arn", "inputTransformer"), apply=_aim_again, on_create=False),),
+    autoname="targetId",
+)
+
+
+def _look_group(subject: Subject) -> Values | None:
+    answer = subject.calls("logs", "describe_log_groups", {"logGroupNamePrefix": subject.identity})
+    groups = [group for group in answer["logGroups"] if group["logGroupName"] == subject.identity]
+    return dict(groups[0]) if groups else None
+
+
+def _keep(subject: Subject) -> None:
+    days = int(subject.inputs.get("retentionInDays") or 0)
+    if days:
+        subject.call("put_retention_policy", retentionInDays=days)
+    else:
+        subject.call("delete_retention_policy")
+
+
+LOG_GROUP = Kind(
+    token="aws:cloudwatch/logGroup:LogGroup",
+    service="logs",
+    identity="logGroupName",
+    create="create_log_group",
+    identity_from="inputs.name",
+    look=_look_group,
+    delete="delete_log_group",
+    replaces=frozenset({"name", "namePrefix", "logGroupClass"}),
+    prepare=renamed({"name": "logGroupName"}),
+    ignored={"skipDestroy": "keeps it when the provider is to delete it"},
+    settings=(Setting(inputs=("retentionInDays",), apply=_keep),),
+    defaults={"retentionInDays": 0, "skipDestroy": False},
+    autoname="name",
+    fixed_name="name",
+    outputs={
+        "arn": lambda _, found: str(found["arn"]).removesuffix(":*"),
+        "name": "logGroupName",
+    },
+)
+
+KINDS = (ALARM, DASHBOARD, LOG_GROUP, RULE, TARGET)

@@ -1,0 +1,268 @@
+"""VPCs with their parts, flow logs and EC2 instances."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_cloud.aws.hooks import ACCOUNT
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
+from local_cloud.providers.lifecycle import pause
+
+DETACH_SECONDS = 60.0
+"""Wall-clock seconds: the provider's 20 minutes at the local cloud's default speed."""
+
+
+def arn(resource: str) -> Callable[[Subject, Values], str]:
+    """Return the ARN of an EC2 resource, which no ``describe`` operation returns."""
+
+    def build(subject: Subject, _: Values) -> str:
+        return f"arn:aws:ec2:{subject.calls.region}:{ACCOUNT}:{resource}/{subject.identity}"
+
+    return build
+
+
+def _of_the_vpc(
+    operation: str, expression: str, filtered: str, value: str
+) -> Callable[[Subject, Values], Any]:
+    """Return the output that is the id of what EC2 made with a VPC."""
+
+    def find(subject: Subject, _: Values) -> Any:
+        named = {"vpc-id": subject.identity, filtered: value}
+        filters = [{"Name": name, "Values": [each]} for name, each in named.items()]
+        return path(expression, subject.calls("ec2", operation, {"Filters": filters}))
+
+    return find
+
+
+ROUTE_TABLE = _of_the_vpc(
+    "describe_route_tables", "RouteTables[0].RouteTableId", "association.main", "true"
+)
+DEFAULT_ACL = _of_the_vpc("describe_network_acls", "NetworkAcls[0].NetworkAclId", "default", "true")
+DEFAULT_GROUP = _of_the_vpc(
+    "describe_security_groups", "SecurityGroups[0].GroupId", "group-name", "default"
+)
+
+
+VPC = Kind(
+    token="aws:ec2/vpc:Vpc",
+    service="ec2",
+    identity="VpcId",
+    create="create_vpc",
+    identity_from="Vpc.VpcId",
+    read="describe_vpcs",
+    found="Vpcs[0]",
+    delete="delete_vpc",
+    replaces=frozenset({"cidrBlock"}),
+    settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", "enableDnsSupport"),),
+    defaults={"enableDnsSupport": True},
+    outputs={
+        "arn": arn("vpc"),
+        "ownerId": "OwnerId",
+        # awsx reads it. The provider returns "" where there is none.
+        "ipv6CidrBlock": "Ipv6CidrBlockAssociationSet[0].Ipv6CidrBlock || ''",
+        "defaultNetworkAclId": DEFAULT_ACL,
+        "defaultRouteTableId": ROUTE_TABLE,
+        "defaultSecurityGroupId": DEFAULT_GROUP,
+        "mainRouteTableId": ROUTE_TABLE,
+    },
+    tag_type="vpc",
+)
+
+
+def _remove_subnet(subject: Subject) -> None:
+    """Delete a subnet. The provider retries while interfaces of stopped tasks are in it (vpc_subnet.go)."""
+    until_free(subject, "delete_subnet")
+
+
+SUBNET = Kind(
+    token="aws:ec2/subnet:Subnet",
+    service="ec2",
+    identity="SubnetId",
+    create="create_subnet",
+    identity_from="Subnet.SubnetId",
+    read="describe_subnets",
+    found="Subnets[0]",
+    on_delete=_remove_subnet,
+    replaces=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
+    settings=(
+        one_by_one("modify_subnet_attribute", "mapPublicIpOnLaunch", "assignIpv6AddressOnCreation"),
+    ),
+    defaults={"assignIpv6AddressOnCreation": False, "mapPublicIpOnLaunch": False},
+    outputs={"arn": arn("subnet"), "ownerId": "OwnerId"},
+    tag_type="subnet",
+)
+
+
+def _detach(subject: Subject) -> None:
+    """Detach an internet gateway. Retry while public addresses are mapped in its VPC.
+
+    The provider does so for 20 minutes (terraform-provider-aws, vpc_internet_gateway.go): tasks that
+    ECS stops keep theirs for a while.
+    """
+    answer = subject.call("describe_internet_gateways")
+    for attached in path("InternetGateways[0].Attachments", answer) or []:
+        until_free(subject, "detach_internet_gateway", VpcId=attached["VpcId"])
+
+
+def until_free(subject: Subject, operation: str, **params: str) -> None:
+    """Call an operation again while EC2 refuses it for something in use. The last try raises the error."""
+    end = time.monotonic() + DETACH_SECONDS
+    while True:
+        last = time.monotonic() > end
+        try:
+            subject.call(operation, **params)
+        except ClientError as refused:
+            if last or refused.response["Error"]["Code"] != "DependencyViolation":
+                raise
+            pause(subject)
+        else:
+            return
+
+
+def _attach(subject: Subject) -> None:
+    _detach(subject)
+    subject.call("attach_internet_gateway", VpcId=subject.inputs["vpcId"])
+
+
+def _remove_internet_gateway(subject: Subject) -> None:
+    _detach(subject)
+    subject.call("delete_internet_gateway")
+
+
+INTERNET_GATEWAY = Kind(
+    token="aws:ec2/internetGateway:InternetGateway",
+    service="ec2",
+    identity="InternetGatewayId",
+    create="create_internet_gateway",
+    identity_from="InternetGateway.InternetGatewayId",
+    read="describe_internet_gateways",
+    found="InternetGateways[0]",
+    settings=(Setting(inputs=("vpcId",), apply=_attach),),
+    on_delete=_remove_internet_gateway,
+    outputs={"arn": arn("internet-gateway"), "ownerId": "OwnerId"},
+    tag_type="internet-gateway",
+)
+
+EIP = Kind(
+    token="aws:ec2/eip:Eip",
+    service="ec2",
+    identity="AllocationId",
+    create="allocate_address",
+    identity_from="AllocationId",
+    read="describe_addresses",
+    found="Addresses[0]",
+    delete="release_address",
+    replaces=frozenset({"domain"}),
+    outputs={"allocationId": "AllocationId", "publicIp": "PublicIp"},
+    tag_type="elastic-ip",
+)
+
+NAT_GATEWAY = Kind(
+    token="aws:ec2/natGateway:NatGateway",
+    service="ec2",
+    identity="NatGatewayId",
+    create="create_nat_gateway",
+    identity_from="NatGateway.NatGatewayId",
+    read="describe_nat_gateways",
+    found="NatGateways[?State!='deleted'] | [0]",
+    delete="delete_nat_gateway",
+    replaces=frozenset({"subnetId", "allocationId", "connectivityType"}),
+    ready=("State", "available"),
+    outputs={"publicIp": "NatGatewayAddresses[0].PublicIp"},
+    tag_type="natgateway",
+)
+
+OTHER_NAMES = {"iamRoleArn": "deliverLogsPermissionArn"}
+
+
+def _flow_log(inputs: Values) -> Values:
+    """Convert the resource. EC2 takes its id and type; the provider's input name gives the type."""
+    rest = {OTHER_NAMES.get(name, name): value for name, value in inputs.items() if name != "vpcId"}
+    return {**rest, "resourceIds": [inputs["vpcId"]], "resourceType": "VPC"}
+
+
+def _flow_log_id(answer: Values) -> str:
+    if answer["Unsuccessful"]:
+        raise ValueError(answer["Unsuccessful"][0]["Error"]["Message"])
+    return str(answer["FlowLogIds"][0])
+
+
+FLOW_LOG = Kind(
+    token="aws:ec2/flowLog:FlowLog",
+    service="ec2",
+    identity="FlowLogId",
+    create="create_flow_logs",
+    identity_from=_flow_log_id,
+    read="describe_flow_logs",
+    found="FlowLogs[0]",
+    delete="delete_flow_logs",
+    replaces=frozenset(
+        {"vpcId", "iamRoleArn", "logDestination", "logDestinationType", "logFormat"}
+        | {"maxAggregationInterval", "trafficType"}
+    ),
+    prepare=_flow_log,
+    outputs={"arn": arn("vpc-flow-log")},
+    tag_type="vpc-flow-log",
+)
+
+
+ROOT_DEVICE = "/dev/xvda"
+"""The root device of Amazon Linux. The provider reads it from the image."""
+INTO_THE_INTERFACE = {
+    "subnetId": "subnetId",
+    "associatePublicIpAddress": "associatePublicIpAddress",
+    "vpcSecurityGroupIds": "groups",
+}
+
+
+def _instance(inputs: Values) -> Values:
+    """Move the network inputs to the interface and the root disk to its device, as the provider does."""
+    others = {*INTO_THE_INTERFACE, "ami", "rootBlockDevice", "iamInstanceProfile"}
+    rest = {name: value for name, value in inputs.items() if name not in others}
+    interface = {new: inputs[old] for old, new in INTO_THE_INTERFACE.items() if old in inputs}
+    sent = {
+        **rest,
+        "imageId": inputs["ami"],
+        "minCount": 1,
+        "maxCount": 1,
+        "networkInterfaces": [{"deviceIndex": 0, **interface}],
+    }
+    if inputs.get("iamInstanceProfile"):
+        sent["iamInstanceProfile"] = {"name": inputs["iamInstanceProfile"]}
+    if inputs.get("rootBlockDevice"):
+        disk = {"deviceName": ROOT_DEVICE, "ebs": inputs["rootBlockDevice"]}
+        sent["blockDeviceMappings"] = [disk]
+    return sent
+
+
+INSTANCE = Kind(
+    token="aws:ec2/instance:Instance",
+    service="ec2",
+    identity="InstanceId",
+    create="run_instances",
+    identity_from="Instances[0].InstanceId",
+    read="describe_instances",
+    found="Reservations[0].Instances[?State.Name!='terminated'] | [0]",
+    delete="terminate_instances",
+    replaces=frozenset(
+        {"ami", "subnetId", "associatePublicIpAddress", "keyName", "privateIp"}
+        | {"rootBlockDevice.encrypted", "rootBlockDevice.kmsKeyId"}
+    ),
+    prepare=_instance,
+    ready=("State.Name", "running"),
+    outputs={
+        "arn": arn("instance"),
+        "privateIp": "PrivateIpAddress",
+        "publicIp": "PublicIpAddress",
+    },
+    tag_type="instance",
+)
+
+KINDS = (
+    *(VPC, SUBNET, INTERNET_GATEWAY, EIP, NAT_GATEWAY),
+    *(FLOW_LOG, INSTANCE),
+)

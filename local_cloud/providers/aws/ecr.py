@@ -1,0 +1,58 @@
+"""Image repositories."""
+
+from __future__ import annotations
+
+from local_cloud.providers.kind import Kind, Subject, modify, renamed
+
+
+def _remove(subject: Subject) -> None:
+    subject.call("delete_repository", force=bool(subject.inputs.get("force")))
+
+
+REPOSITORY = Kind(
+    token="aws:ecr/repository:Repository",
+    service="ecr",
+    identity="repositoryName",
+    create="create_repository",
+    identity_from="repository.repositoryName",
+    read="describe_repositories",
+    found="repositories[0]",
+    replaces=frozenset({"name", "encryptionConfigurations"}),
+    prepare=renamed({"name": "repositoryName", "forceDelete": "force"}),
+    ignored={"force": "used by _remove"},
+    settings=(
+        modify("put_image_tag_mutability", "imageTagMutability"),
+        modify("put_image_scanning_configuration", "imageScanningConfiguration"),
+    ),
+    on_delete=_remove,
+    defaults={"imageTagMutability": "MUTABLE"},
+    autoname="name",
+    fixed_name="name",
+    outputs={
+        "arn": "repositoryArn",
+        "registryId": "registryId",
+        "repositoryUrl": "repositoryUri",
+        "name": "repositoryName",
+    },
+)
+
+
+LIFECYCLE_POLICY = Kind(
+    token="aws:ecr/lifecyclePolicy:LifecyclePolicy",
+    service="ecr",
+    identity="repositoryName",
+    create="put_lifecycle_policy",
+    identity_from="repositoryName",
+    read="get_lifecycle_policy",
+    found="@",
+    delete="delete_lifecycle_policy",
+    update="put_lifecycle_policy",
+    # The provider has no update: a changed policy is a replacement.
+    replaces=frozenset({"repository", "policy"}),
+    # A repository has one policy. Deleting the old one last would delete the new one (pulumi-aws pull request 2085).
+    deletes_first=True,
+    prepare=renamed({"repository": "repositoryName", "policy": "lifecyclePolicyText"}),
+    outputs={"registryId": "registryId"},
+)
+
+KINDS = (REPOSITORY, LIFECYCLE_POLICY)

@@ -1,0 +1,300 @@
+"""Cluster, task definition and service."""
+
+from __future__ import annotations
+
+import json
+import time
+from threading import Event
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, path, renamed
+from local_cloud.providers.lifecycle import NotReady, describe, pause, until_gone
+
+LIMIT = 300.0
+"""Wall-clock seconds within which a service must stop its tasks."""
+
+
+def _cluster_settings(subject: Subject) -> None:
+    pairs = [{"name": s["name"], "value": s["value"]} for s in subject.inputs.get("settings") or []]
+    subject.call("update_cluster_settings", settings=pairs)
+
+
+CLUSTER = Kind(
+    token="aws:ecs/cluster:Cluster",
+    service="ecs",
+    identity="cluster",
+    create="create_cluster",
+    identity_from="cluster.clusterArn",
+    read="describe_clusters",
+    found="clusters[?status=='ACTIVE'] | [0]",
+    delete="delete_cluster",
+    replaces=frozenset({"name"}),
+    prepare=renamed({"name": "clusterName"}),
+    settings=(Setting(inputs=("settings",), apply=_cluster_settings, on_create=False),),
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "clusterArn", "name": "clusterName"},
+)
+
+
+def _associated(inputs: Values) -> Values:
+    """Add the missing list: ECS requires both lists when one is given."""
+    return {
+        "cluster": inputs["clusterName"],
+        "capacityProviders": inputs.get("capacityProviders") or [],
+        "defaultCapacityProviderStrategy": inputs.get("defaultCapacityProviderStrategies") or [],
+    }
+
+
+def _associate(subject: Subject, **instead: Any) -> None:
+    service, operation = subject.kind.service, "put_cluster_capacity_providers"
+    said = {**subject.inputs, **instead}
+    subject.calls(service, operation, subject.calls.convert(service, operation, said))
+
+
+PROVIDERS = Kind(
+    token="aws:ecs/clusterCapacityProviders:ClusterCapacityProviders",
+    service="ecs",
+    identity="cluster",
+    create="put_cluster_capacity_providers",
+    identity_from="cluster.clusterName",
+    read="describe_clusters",
+    found="clusters[?status=='ACTIVE' && capacityProviders] | [0]",
+    on_delete=lambda subject: _associate(
+        subject, capacityProviders=[], defaultCapacityProviderStrategy=[]
+    ),
+    replaces=frozenset({"clusterName"}),
+    prepare=_associated,
+    settings=(
+        Setting(
+            inputs=("capacityProviders", "defaultCapacityProviderStrategy"),
+            apply=_associate,
+            on_create=False,
+        ),
+    ),
+    outputs={"clusterName": "clusterName"},
+)
+
+
+def _definition(inputs: Values) -> Values:
+    """Convert the container definitions, JSON text in Pulumi, and the host paths of volumes."""
+    result = dict(inputs)
+    if isinstance(inputs.get("containerDefinitions"), str):
+        result["containerDefinitions"] = json.loads(inputs["containerDefinitions"])
+    if inputs.get("volumes"):
+        result["volumes"] = [{"name": volume["name"]} for volume in inputs["volumes"]]
+    return result
+
+
+def _revision_less(arn: str) -> str:
+    return arn.rpartition(":")[0]
+
+
+TASK_DEFINITION = Kind(
+    token="aws:ecs/taskDefinition:TaskDefinition",
+    service="ecs",
+    identity="taskDefinition",
+    create="register_task_definition",
+    # The id is the same for all revisions (terraform-provider-aws, task_definition.go).
+    identity_from="taskDefinition.family",
+    named_by="arn",
+    read="describe_task_definition",
+    found="taskDefinition",
+    delete="deregister_task_definition",
+    replaces=frozenset(
+        {"containerDefinitions", "cpu", "ephemeralStorage", "executionRoleArn", "family", "memory"}
+        | {"networkMode", "pidMode", "requiresCompatibilities", "runtimePlatform", "taskRoleArn"}
+        | {"volumes"}
+    ),
+    prepare=_definition,
+    ignored={
+        "skipDestroy": "keeps it when the provider is to delete it",
+        "trackLatest": "only tells the provider which revision to compare with",
+    },
+    defaults={"skipDestroy": False, "trackLatest": False},
+    outputs={
+        "arn": "taskDefinitionArn",
+        "arnWithoutRevision": lambda _, found: _revision_less(found["taskDefinitionArn"]),
+        "revision": "revision",
+        "family": "family",
+    },
+    absent=("ClientException",),
+)
+
+PROVIDER_ONLY = {
+    "forceDelete": "the stand-in always deletes with force",
+    "sigintRollback": "only tells the provider what to do on an interrupt",
+    "waitForSteadyState": "used by _wait_until_steady",
+}
+DEPLOYMENT = {
+    "alarms": "alarms",
+    "deploymentCircuitBreaker": "deploymentCircuitBreaker",
+    "deploymentMaximumPercent": "maximumPercent",
+    "deploymentMinimumHealthyPercent": "minimumHealthyPercent",
+}
+
+
+def _service(inputs: Values) -> Values:
+    """Convert the name to ``serviceName`` and group the deployment's settings."""
+    moved = {
+        *DEPLOYMENT,
+        "deploymentConfiguration",
+        "name",
+        "networkConfiguration",
+        "capacityProviderStrategies",
+    }
+    result: Values = {name: value for name, value in inputs.items() if name not in moved}
+    result["serviceName"] = inputs["name"]
+    deployment = {new: inputs[old] for old, new in DEPLOYMENT.items() if old in inputs}
+    if inputs.get("alarms"):
+        deployment["alarms"] = _alarms(inputs["alarms"])
+    deployment |= inputs.get("deploymentConfiguration") or {}
+    if deployment:
+        result["deploymentConfiguration"] = deployment
+    if inputs.get("capacityProviderStrategies"):
+        result["capacityProviderStrategy"] = inputs["capacityProviderStrategies"]
+    if inputs.get("networkConfiguration"):
+        result["networkConfiguration"] = {"awsvpcConfiguration": _awsvpc(inputs)}
+    return result
+
+
+def _alarms(given: Values) -> Values:
+    """Drop an empty list of names (terraform-provider-aws, expandAlarms). Then botocore refuses the call."""
+    return {name: value for name, value in given.items() if name != "alarmNames" or value}
+
+
+def _awsvpc(inputs: Values) -> Values:
+    chosen: Values = dict(inputs["networkConfiguration"])
+    public = chosen.pop("assignPublicIp", None)
+    return {**chosen, "assignPublicIp": "ENABLED" if public else "DISABLED"}
+
+
+def _definition_in_ecs(subject: Subject, found: Values) -> Any:
+    """Return the task definition that ECS runs, where the program names one by its ARN.
+
+    The provider keeps the program's form (terraform-provider-aws, resourceServiceRead).
+    """
+    declared = subject.inputs.get("taskDefinition")
+    return found.get("taskDefinition") if str(declared).startswith("arn:") else declared
+
+
+def _network_in_ecs(subject: Subject, found: Values) -> Values | None:
+    """Return the network configuration in ECS as an input: the program's own where ECS has the same."""
+    declared: Values | None = subject.inputs.get("networkConfiguration")
+    held = found.get("networkConfiguration", {}).get("awsvpcConfiguration")
+    if declared is None or held is None:
+        return declared
+    now = {
+        "assignPublicIp": held.get("assignPublicIp") == "ENABLED",
+        "securityGroups": sorted(held["securityGroups"]),
+        "subnets": sorted(held["subnets"]),
+    }
+    same = {
+        "assignPublicIp": bool(declared.get("assignPublicIp")),
+        "securityGroups": sorted(declared.get("securityGroups") or ()),
+        "subnets": sorted(declared.get("subnets") or ()),
+    }
+    return declared if now == same else now
+
+
+STEADY_SECONDS = 120.0
+"""Wall-clock seconds: twice the provider's 20 minutes at the local cloud's default speed. Tasks compute no faster."""
+ENDED = ("STOPPED", "ROLLBACK_FAILED", "ROLLBACK_SUCCESSFUL")
+PRIMARY = "deployments[?status=='PRIMARY'].id | [0]"
+
+
+def _wait_until_steady(subject: Subject, past: Values | None, cancel: Event) -> None:
+    """Wait for ``waitForSteadyState`` until a new deployment has succeeded, or else the tasks are all running.
+
+    Raises ``NotReady`` with ECS's reason when the deployment has failed (terraform-provider-aws, ecs/service.go,
+    statusServiceWaitForStable).
+    """
+    if not subject.inputs.get("waitForSteadyState"):
+        return
+    first, deadline = path(PRIMARY, describe(subject)), time.monotonic() + STEADY_SECONDS
+    new = first != path(PRIMARY, past)
+    while not (_succeeded(subject, first) if new else _all_running(subject)):
+        if cancel.wait(0.1):
+            raise NotReady(f"cancelled while {subject.identity} was not steady")
+        if time.monotonic() > deadline:
+            raise NotReady(f"{subject.identity} is not steady after {STEADY_SECONDS:.0f} s")
+
+
+def _succeeded(subject: Subject, deployment: str) -> bool:
+    """Return whether the service deployment has succeeded. Raises ``NotReady`` when it has ended otherwise."""
+    number = deployment.rpartition("/")[2]
+    listed = subject.call("list_service_deployments")["serviceDeployments"]
+    mine = [each for each in listed if number in each.get("targetServiceRevisionArn", "")]
+    status = mine[0]["status"] if mine else "PENDING"
+    if status in ENDED:
+        raise NotReady(str(mine[0].get("statusReason") or "Deployment failed"))
+    return bool(status == "SUCCESSFUL")
+
+
+def _all_running(subject: Subject) -> bool:
+    found = describe(subject) or {}
+    return (
+        len(found["deployments"]) == 1
+        and found["status"] == "ACTIVE"
+        and found["desiredCount"] == found["runningCount"]
+    )
+
+
+def _delete_service(subject: Subject) -> None:
+    """Delete the service. The provider retries for 20 minutes while its requests shift (ecs/service.go)."""
+    deadline = time.monotonic() + STEADY_SECONDS
+    while True:
+        try:
+            subject.call("delete_service", force=True)
+            return
+        except ClientError as refused:
+            if "deployments are active" not in str(refused) or time.monotonic() > deadline:
+                raise
+            pause(subject)
+
+
+def _remove_service(subject: Subject) -> None:
+    """Scale to 0, delete, and wait for the deletion, as the provider does."""
+    subject.call("update_service", desiredCount=0)
+    _delete_service(subject)
+    until_gone(subject, LIMIT)
+
+
+SERVICE = Kind(
+    token="aws:ecs/service:Service",
+    service="ecs",
+    identity="service",
+    scope={"cluster": "cluster"},
+    create="create_service",
+    identity_from="service.serviceArn",
+    read="describe_services",
+    found="services[?status!='INACTIVE'] | [0]",
+    update="update_service",
+    on_delete=_remove_service,
+    replaces=frozenset(
+        {"cluster", "name", "launchType", "schedulingStrategy", "iamRole", "deploymentController"}
+    ),
+    prepare=_service,
+    ignored=PROVIDER_ONLY,
+    defaults={
+        **{"deploymentMaximumPercent": 200, "deploymentMinimumHealthyPercent": 100},
+        **{"enableEcsManagedTags": False, "enableExecuteCommand": False},
+        **{"schedulingStrategy": "REPLICA", "waitForSteadyState": False},
+    },
+    autoname="name",
+    fixed_name="name",
+    outputs={
+        "arn": "serviceArn",
+        "name": "serviceName",
+        "desiredCount": "desiredCount",
+        "taskDefinition": _definition_in_ecs,
+        "networkConfiguration": _network_in_ecs,
+    },
+    follow=_wait_until_steady,
+    repeated=frozenset({"forceNewDeployment"}),
+    read_back=frozenset({"desiredCount", "networkConfiguration", "taskDefinition"}),
+)
+
+KINDS = (CLUSTER, PROVIDERS, TASK_DEFINITION, SERVICE)

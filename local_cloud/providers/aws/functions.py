@@ -1,0 +1,298 @@
+"""The functions of the aws provider that the stand-in has, each as a call of AWS's API."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local_cloud.aws.hooks import ACCOUNT
+from local_cloud.calls import Calls, Values
+from local_cloud.providers.kind import path
+
+Function = Callable[[Calls, Values], Mapping[str, Any]]
+
+
+def caller_identity(calls: Calls, _: Values) -> Values:
+    """Answer ``aws.get_caller_identity``."""
+    found = calls("sts", "get_caller_identity", {})
+    account = found["Account"]
+    return {"accountId": account, "id": account, "arn": found["Arn"], "userId": found["UserId"]}
+
+
+def region(calls: Calls, _: Values) -> Values:
+    """Answer ``aws.get_region``."""
+    return {"id": calls.region, "name": calls.region, "region": calls.region}
+
+
+def availability_zones(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.get_availability_zones``.
+
+    Sorted by name, as in terraform-provider-aws (data source aws_availability_zones).
+    """
+    filters = _filters(asked, state=asked.get("state"))
+    found = calls("ec2", "describe_availability_zones", {"Filters": filters})["AvailabilityZones"]
+    zones = sorted(found, key=lambda each: str(each["ZoneName"]))
+    return {
+        "id": calls.region,
+        "region": calls.region,
+        "names": [each["ZoneName"] for each in zones],
+        "zoneIds": [each["ZoneId"] for each in zones],
+        "groupNames": sorted({each.get("GroupName") or calls.region for each in zones}),
+    }
+
+
+def _filters(asked: Values, **more: str | None) -> list[Values]:
+    """Return the filters of a function: those of ``filters``, of ``tags``, and of other arguments that are given."""
+    filters = [
+        {"Name": each["name"], "Values": list(each["values"])}
+        for each in asked.get("filters") or ()
+    ]
+    named = {f"tag:{key}": value for key, value in (asked.get("tags") or {}).items()}
+    named |= {name.replace("_", "-"): value for name, value in more.items() if value}
+    return filters + [{"Name": name, "Values": [value]} for name, value in named.items()]
+
+
+def vpc(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.ec2.get_vpc``. ``default`` false is no filter (terraform-provider-aws, vpc_data_source.go)."""
+    filters = _filters(
+        asked,
+        cidr=asked.get("cidrBlock"),
+        dhcp_options_id=asked.get("dhcpOptionsId"),
+        isDefault="true" if asked.get("default") else None,
+        state=asked.get("state"),
+    )
+    only = {"VpcIds": [asked["id"]]} if asked.get("id") else {}
+    found = calls("ec2", "describe_vpcs", {"Filters": filters, **only})["Vpcs"]
+    return _vpc(calls, _only(found, "EC2 VPC"))
+
+
+def _only(found: list[Values], what: str) -> Values:
+    """Return the only one that was found. Raises ValueError in the provider's words."""
+    if len(found) > 1:
+        reduce = f"use additional constraints to reduce matches to a single {what}"
+        raise ValueError(f"multiple {what}s matched; {reduce}")
+    if not found:
+        raise ValueError(f"no matching {what} found")
+    return found[0]
+
+
+def _named(found: Values, *names: str) -> Values:
+    """Return the outputs that AWS has by the same name."""
+    return {name: found.get(name[0].upper() + name[1:]) for name in names}
+
+
+def _vpc(calls: Calls, found: Values) -> Values:
+    identity = found["VpcId"]
+    main = [
+        {"Name": "vpc-id", "Values": [identity]},
+        {"Name": "association.main", "Values": ["true"]},
+    ]
+    table = calls("ec2", "describe_route_tables", {"Filters": main})
+    names = ("enableDnsHostnames", "enableDnsSupport", "enableNetworkAddressUsageMetrics")
+    attributes = {
+        name: calls("ec2", "describe_vpc_attribute", {"VpcId": identity, "Attribute": name})[
+            name[0].upper() + name[1:]
+        ]["Value"]
+        for name in names
+    }
+    blocks = "[].{associationId: AssociationId, cidrBlock: CidrBlock, state: CidrBlockState.State}"
+    return attributes | {
+        **_named(found, "cidrBlock", "dhcpOptionsId", "instanceTenancy", "ownerId", "state"),
+        "id": identity,
+        "arn": f"arn:aws:ec2:{calls.region}:{ACCOUNT}:vpc/{identity}",
+        "cidrBlockAssociations": path(f"CidrBlockAssociationSet{blocks}", found) or [],
+        "default": found["IsDefault"],
+        "ipv6AssociationId": path("Ipv6CidrBlockAssociationSet[0].AssociationId", found) or "",
+        "ipv6CidrBlock": path("Ipv6CidrBlockAssociationSet[0].Ipv6CidrBlock", found) or "",
+        "mainRouteTableId": path("RouteTables[0].RouteTableId", table),
+        "region": calls.region,
+        "tags": _tags(found),
+    }
+
+
+def _tags(found: Values) -> dict[str, str]:
+    return {each["Key"]: each["Value"] for each in found.get("Tags") or ()}
+
+
+def subnets(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.ec2.get_subnets``. No subnet is no error (terraform-provider-aws, vpc_subnets_data_source.go)."""
+    found = calls("ec2", "describe_subnets", {"Filters": _filters(asked)})["Subnets"]
+    return {
+        "id": calls.region,
+        "region": calls.region,
+        "ids": [each["SubnetId"] for each in found],
+        "filters": asked.get("filters"),
+        "tags": asked.get("tags") or {},
+    }
+
+
+AMI = (
+    *("architecture", "bootMode", "creationDate", "deprecationTime", "description", "enaSupport"),
+    *("hypervisor", "imageId", "imageLocation", "imageOwnerAlias", "imageType", "imdsSupport"),
+    *("kernelId", "lastLaunchedTime", "name", "ownerId", "platform", "platformDetails", "public"),
+    *("ramdiskId", "rootDeviceName", "rootDeviceType", "sriovNetSupport", "state", "tpmSupport"),
+    *("usageOperation", "virtualizationType"),
+)
+"""The outputs of ``aws.ec2.get_ami`` that EC2 describes by the same name."""
+
+
+def ami(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.ec2.get_ami``: the only image, or with ``mostRecent`` the newest one.
+
+    As in the provider, ``mostRecent`` needs an owner or an image id, as anybody may publish an image by a name
+    (terraform-provider-aws, ec2_ami_data_source.go).
+    """
+    filters = _filters(asked)
+    newest, owners = bool(asked.get("mostRecent")), list(asked.get("owners") or ())
+    safe = owners or {each["Name"] for each in filters} & {"image-id", "owner-id"}
+    if newest and not safe and not asked.get("allowUnsafeFilter"):
+        raise ValueError(
+            "Most Recent Image Not Filtered: most_recent is true and the results are not filtered by owner or "
+            "image ID. Set owners"
+        )
+    params: Values = {"Filters": filters, "IncludeDeprecated": bool(asked.get("includeDeprecated"))}
+    params |= {"Owners": owners} if owners else {}
+    params |= {"ExecutableUsers": asked["executableUsers"]} if asked.get("executableUsers") else {}
+    found = calls("ec2", "describe_images", params)["Images"]
+    if asked.get("nameRegex"):
+        found = [each for each in found if re.search(asked["nameRegex"], each.get("Name") or "")]
+    if not found:
+        raise ValueError(
+            "Your query returned no results. Please change your search criteria and try again"
+        )
+    if len(found) > 1 and not newest:
+        raise ValueError(
+            "Your query returned more than one result. Please try a more specific search criteria, or set "
+            "most_recent to true"
+        )
+    return _ami(calls, max(found, key=lambda each: str(each["CreationDate"])))
+
+
+def _ami(calls: Calls, found: Values) -> Values:
+    root, mappings = found.get("RootDeviceName"), found.get("BlockDeviceMappings") or []
+    snapshots = [
+        each["Ebs"].get("SnapshotId")
+        for each in mappings
+        if each["DeviceName"] == root and "Ebs" in each
+    ]
+    return _named(found, *AMI) | {
+        "id": found["ImageId"],
+        "arn": f"arn:aws:ec2:{calls.region}:{ACCOUNT}:image/{found['ImageId']}",
+        "blockDeviceMappings": [
+            {
+                "deviceName": each["DeviceName"],
+                "noDevice": "",
+                "virtualName": each.get("VirtualName") or "",
+                "ebs": {
+                    key[0].lower() + key[1:]: str(value).lower()
+                    if isinstance(value, bool)
+                    else str(value)
+                    for key, value in (each.get("Ebs") or {}).items()
+                },
+            }
+            for each in mappings
+        ],
+        "productCodes": [],
+        "region": calls.region,
+        "rootSnapshotId": next(iter(snapshots), ""),
+        "stateReason": {"code": "UNSET", "message": "UNSET"},
+        "tags": _tags(found),
+    }
+
+
+def ecr_token(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.ecr.get_authorization_token``, whose token is user and password of Docker's log-in."""
+    only = {"registryIds": [asked["registryId"]]} if asked.get("registryId") else {}
+    [found] = calls("ecr", "get_authorization_token", only)["authorizationData"]
+    user, _, password = base64.b64decode(found["authorizationToken"]).decode().partition(":")
+    return {
+        "id": calls.region,
+        "region": calls.region,
+        "registryId": asked.get("registryId"),
+        "authorizationToken": found["authorizationToken"],
+        "expiresAt": found["expiresAt"].isoformat(),
+        "proxyEndpoint": found["proxyEndpoint"],
+        "userName": user,
+        "password": password,
+    }
+
+
+def partition(_calls: Calls, _: Values) -> Values:
+    """Answer ``aws.get_partition``."""
+    return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com"}
+
+
+def parameter(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.ssm.get_parameter``. A value that is not a SecureString is also the ``insecureValue``."""
+    found = calls("ssm", "get_parameter", {"Name": asked["name"], "WithDecryption": True})
+    held = found["Parameter"]
+    return {
+        **_named(held, "name", "type", "value", "version"),
+        "id": held["Name"],
+        "arn": held["ARN"],
+        "insecureValue": held["Value"] if held["Type"] != "SecureString" else "",
+    }
+
+
+def prefix_list(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.ec2.get_managed_prefix_list`` (terraform-provider-aws, vpc_managed_prefix_list_data_source.go).
+
+    AWS's own lists have no maximum, which is 0 then.
+    """
+    params: Values = {"Filters": _filters(asked, prefix_list_name=asked.get("name"))}
+    params |= {"PrefixListIds": [asked["id"]]} if asked.get("id") else {}
+    found = calls("ec2", "describe_managed_prefix_lists", params)["PrefixLists"]
+    held = _only(found, "EC2 Managed Prefix List")
+    only = {"PrefixListId": held["PrefixListId"]}
+    entries = calls("ec2", "get_managed_prefix_list_entries", only)["Entries"]
+    return {
+        **_named(held, "addressFamily", "ownerId"),
+        "id": held["PrefixListId"],
+        "arn": held["PrefixListArn"],
+        "entries": [
+            {"cidr": each["Cidr"], "description": each.get("Description") or ""} for each in entries
+        ],
+        "maxEntries": held.get("MaxEntries") or 0,
+        "name": held["PrefixListName"],
+        "region": calls.region,
+        "tags": _tags(held),
+        "version": held.get("Version") or 0,
+    }
+
+
+def service_quota(calls: Calls, asked: Values) -> Values:
+    """Answer ``aws.servicequotas.get_service_quota`` by code, with the default where the account has no value.
+
+    terraform-provider-aws, service_quota_data_source.go, asks for the default first.
+    """
+    named = {"ServiceCode": asked["serviceCode"], "QuotaCode": asked["quotaCode"]}
+    usual = calls("service-quotas", "get_aws_default_service_quota", named)["Quota"]
+    held = calls("service-quotas", "get_service_quota", named)["Quota"]
+    quota = _named(held, "adjustable", "globalQuota", "quotaCode", "quotaName", "value")
+    return {
+        **quota,
+        **_named(held, "serviceCode", "serviceName"),
+        "id": held["QuotaArn"],
+        "arn": held["QuotaArn"],
+        "defaultValue": usual["Value"],
+        "region": calls.region,
+        "usageMetrics": [],
+    }
+
+
+FUNCTIONS: Mapping[str, Function] = {
+    "aws:ec2/getAmi:getAmi": ami,
+    "aws:ec2/getManagedPrefixList:getManagedPrefixList": prefix_list,
+    "aws:ec2/getSubnets:getSubnets": subnets,
+    "aws:ec2/getVpc:getVpc": vpc,
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": ecr_token,
+    "aws:index/getAvailabilityZones:getAvailabilityZones": availability_zones,
+    "aws:index/getCallerIdentity:getCallerIdentity": caller_identity,
+    "aws:index/getPartition:getPartition": partition,
+    "aws:index/getRegion:getRegion": region,
+    "aws:servicequotas/getServiceQuota:getServiceQuota": service_quota,
+    "aws:ssm/getParameter:getParameter": parameter,
+}
+"""Every function of the stand-in, by its token."""

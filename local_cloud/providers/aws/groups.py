@@ -1,0 +1,314 @@
+"""Security groups and their rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from local_cloud.calls import Calls, UnknownInput
+from local_cloud.providers.aws.ec2 import arn, until_free
+from local_cloud.providers.kind import Kind, Setting, Subject, Values
+from local_cloud.providers.lifecycle import tag_list
+
+PEERS = frozenset({"cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId"})
+"""Another kind of peer replaces a rule (terraform-provider-aws, vpc_security_group_ingress_rule.go, ModifyPlan)."""
+RULE_INPUTS = ("description", "fromPort", "ipProtocol", "toPort", *sorted(PEERS))
+
+
+WAYS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
+"""The inline rules of a group, with the members of EC2's description."""
+INLINE = frozenset({"description", "fromPort", "protocol", "self", "toPort"})
+PEER_LISTS = {
+    "cidrBlocks": ("IpRanges", "CidrIp"),
+    "ipv6CidrBlocks": ("Ipv6Ranges", "CidrIpv6"),
+    "prefixListIds": ("PrefixListIds", "PrefixListId"),
+    "securityGroups": ("UserIdGroupPairs", "GroupId"),
+}
+"""The peers of an inline rule, with the members of EC2's IpPermission."""
+Single = tuple[str, int, int, str, str, str]
+"""One rule as EC2 compares it: protocol, ports, kind of peer, peer and description."""
+
+
+def _singles(subject: Subject, rules: Any) -> set[Single]:
+    """Return one rule for each peer of inline rules.
+
+    Raises ``ValueError`` for ports beside the protocol -1 (terraform-provider-aws, expandIPPerms).
+    """
+    found = set()
+    for rule in rules or ():
+        if unknown := sorted(set(rule) - INLINE - set(PEER_LISTS)):
+            raise UnknownInput(f"{subject.kind.token}: a rule has no {', '.join(unknown)}")
+        protocol = str(rule["protocol"]).lower().replace("all", "-1")
+        first, last = int(rule["fromPort"]), int(rule["toPort"])
+        if protocol == "-1" and (first or last):
+            raise ValueError(
+                f"fromPort ({first}) and toPort ({last}) must both be 0 with the protocol -1"
+            )
+        own = {"securityGroups": [subject.identity]} if rule.get("self") else {}
+        for kind in PEER_LISTS:
+            for peer in [*(rule.get(kind) or ()), *own.get(kind, ())]:
+                found.add((protocol, first, last, kind, peer, rule.get("description") or ""))
+    return found
+
+
+def _held(found: Values, way: str) -> Iterator[Single]:
+    """Yield the rules of EC2's description of a group."""
+    for permission in found[WAYS[way]]:
+        ports = (int(permission.get("FromPort", 0)), int(permission.get("ToPort", 0)))
+        ports = (0, 0) if permission["IpProtocol"] == "-1" else ports
+        for kind, (member, name) in PEER_LISTS.items():
+            for peer in permission.get(member) or ():
+                words = peer.get("Description") or ""
+                yield permission["IpProtocol"], *ports, kind, peer[name], words
+
+
+def _permissions(rules: set[Single]) -> list[Values]:
+    found = []
+    for protocol, first, last, kind, peer, words in sorted(rules):
+        member, name = PEER_LISTS[kind]
+        ports = {} if protocol == "-1" else {"FromPort": first, "ToPort": last}
+        described = {"Description": words} if words else {}
+        found.append({"IpProtocol": protocol, **ports, member: [{name: peer, **described}]})
+    return found
+
+
+def _inline(way: str) -> Setting:
+    """Return the setting of the rules in the group itself: it revokes what is gone, then authorizes what is new.
+
+    Without the input the rules stay as they are (terraform-provider-aws, updateSecurityGroupRules; the input is
+    computed there).
+    """
+
+    def apply(subject: Subject) -> None:
+        if subject.inputs.get(way) is None:
+            return
+        olds, news = (_singles(subject, each.get(way)) for each in (subject.before, subject.inputs))
+        for operation, rules in (("revoke", olds - news), ("authorize", news - olds)):
+            if rules:
+                params = {"GroupId": subject.identity, "IpPermissions": _permissions(rules)}
+                subject.calls("ec2", f"{operation}_security_group_{way}", params)
+
+    return Setting(inputs=(way,), apply=apply)
+
+
+def _in_ec2(way: str) -> Callable[[Subject, Values], Any]:
+    """Return the function that reads the inline rules: the program's own where EC2 has the same, else EC2's."""
+
+    def read(subject: Subject, found: Values) -> Any:
+        declared, held = subject.inputs.get(way), set(_held(found, way))
+        if declared is not None and _singles(subject, declared) == held:
+            return declared
+        return [
+            {"protocol": protocol, "fromPort": first, "toPort": last, kind: [peer]}
+            | ({"description": words} if words else {})
+            for protocol, first, last, kind, peer, words in sorted(held)
+        ]
+
+    return read
+
+
+INLINE_RULES = tuple(_inline(way) for way in WAYS)
+OUTPUTS: Mapping[str, str | Callable[[Subject, Values], Any]] = {
+    **{way: _in_ec2(way) for way in WAYS},
+    "arn": arn("security-group"),
+    "ownerId": "OwnerId",
+    "name": "GroupName",
+    "vpcId": "VpcId",
+}
+
+
+def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
+    """Create a group with its tags, then revoke AWS's default outbound rule, as the provider does.
+
+    Source: terraform-provider-aws, resourceSecurityGroupCreate. Without ``vpcId`` EC2 takes the default VPC.
+    """
+    params: Values = {
+        "GroupName": inputs["name"],
+        "Description": inputs["description"],
+    }
+    if inputs.get("vpcId"):
+        params["VpcId"] = inputs["vpcId"]
+    if inputs.get("tags"):
+        pairs = tag_list(inputs["tags"])
+        params["TagSpecifications"] = [{"ResourceType": "security-group", "Tags": pairs}]
+    group = str(calls("ec2", "create_security_group", params)["GroupId"])
+    _close(calls, group)
+    return group
+
+
+def _close(calls: Calls, group: str) -> None:
+    found = calls("ec2", "describe_security_groups", {"GroupIds": [group]})["SecurityGroups"][0]
+    for way, member in WAYS.items():
+        if found[member]:
+            params = {"GroupId": group, "IpPermissions": found[member]}
+            calls("ec2", f"revoke_security_group_{way}", params)
+
+
+def _remove_group(subject: Subject) -> None:
+    """Delete the group, as soon as no network interface has it: those of stopped tasks keep theirs for a while.
+
+    As in the provider, rules that refer to it are revoked only with ``revokeRulesOnDelete``
+    (terraform-provider-aws, resourceSecurityGroupDelete).
+    """
+    if subject.inputs.get("revokeRulesOnDelete"):
+        _forget(subject.calls, subject.identity)
+    until_free(subject, "delete_security_group")
+
+
+def _forget(calls: Calls, group: str) -> None:
+    """Revoke every rule of all groups that refers to ``group``."""
+    for rule in calls("ec2", "describe_security_group_rules", {})["SecurityGroupRules"]:
+        if rule.get("ReferencedGroupInfo", {}).get("GroupId") == group:
+            way = "egress" if rule["IsEgress"] else "ingress"
+            which = {
+                "GroupId": rule["GroupId"],
+                "SecurityGroupRuleIds": [rule["SecurityGroupRuleId"]],
+            }
+            calls("ec2", f"revoke_security_group_{way}", which)
+
+
+GROUP = Kind(
+    token="aws:ec2/securityGroup:SecurityGroup",
+    service="ec2",
+    identity="GroupId",
+    create="create_security_group",
+    on_create=_make_group,
+    read="describe_security_groups",
+    found="SecurityGroups[0]",
+    on_delete=_remove_group,
+    replaces=frozenset({"name", "namePrefix", "description", "vpcId"}),
+    ignored={
+        "name": "sent by _make_group",
+        "revokeRulesOnDelete": "used by _remove_group",
+    },
+    settings=INLINE_RULES,
+    defaults={"description": "Managed by Pulumi", "revokeRulesOnDelete": False},
+    autoname="name",
+    outputs=OUTPUTS,
+    read_back=frozenset(WAYS),
+    tag_type="security-group",
+)
+
+
+def _adopt_default(calls: Calls, _: Kind, inputs: Values) -> str:
+    """Adopt the default group of the VPC: tag it, then revoke its rules.
+
+    The provider's order, on which the deploy role's permissions depend (terraform-provider-aws,
+    internal/service/ec2/vpc_default_security_group.go).
+    """
+    wanted = [
+        {"Name": "vpc-id", "Values": [inputs["vpcId"]]},
+        {"Name": "group-name", "Values": ["default"]},
+    ]
+    answer = calls("ec2", "describe_security_groups", {"Filters": wanted})
+    group = str(answer["SecurityGroups"][0]["GroupId"])
+    if tags := inputs.get("tags"):
+        pairs = tag_list(tags)
+        calls("ec2", "create_tags", {"Resources": [group], "Tags": pairs})
+    _close(calls, group)
+    return group
+
+
+def _leave(_: Subject) -> None:
+    """Do nothing, as the provider does: AWS deletes a default group only with its VPC."""
+
+
+DEFAULT_GROUP = Kind(
+    token="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+    service="ec2",
+    identity="GroupId",
+    create="create_security_group",
+    on_create=_adopt_default,
+    read="describe_security_groups",
+    found="SecurityGroups[0]",
+    on_delete=_leave,
+    replaces=frozenset({"vpcId"}),
+    settings=INLINE_RULES,
+    outputs=OUTPUTS,
+    read_back=frozenset(WAYS),
+    tag_type="security-group",
+)
+
+
+def _permission(inputs: Values) -> Values:
+    described = {"Description": inputs["description"]} if inputs.get("description") else {}
+    permission: Values = {"IpProtocol": str(inputs["ipProtocol"])}
+    for name, member in (("fromPort", "FromPort"), ("toPort", "ToPort")):
+        if inputs.get(name) is not None:
+            permission[member] = int(inputs[name])
+    if inputs.get("referencedSecurityGroupId"):
+        pair = {"GroupId": inputs["referencedSecurityGroupId"], **described}
+        permission["UserIdGroupPairs"] = [pair]
+    if inputs.get("cidrIpv4"):
+        permission["IpRanges"] = [{"CidrIp": inputs["cidrIpv4"], **described}]
+    if inputs.get("cidrIpv6"):
+        permission["Ipv6Ranges"] = [{"CidrIpv6": inputs["cidrIpv6"], **described}]
+    if inputs.get("prefixListId"):
+        permission["PrefixListIds"] = [{"PrefixListId": inputs["prefixListId"], **described}]
+    return permission
+
+
+def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
+    params: Values = {
+        "GroupId": inputs["securityGroupId"],
+        "IpPermissions": [_permission(inputs)],
+    }
+    if inputs.get("tags"):
+        pairs = tag_list(inputs["tags"])
+        params["TagSpecifications"] = [{"ResourceType": "security-group-rule", "Tags": pairs}]
+    answer = calls("ec2", kind.create, params)
+    return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])
+
+
+def _change_rule(subject: Subject) -> None:
+    inputs = subject.inputs
+    request = {
+        "IpProtocol": str(inputs["ipProtocol"]),
+        "FromPort": _port(inputs, "fromPort"),
+        "ToPort": _port(inputs, "toPort"),
+        "CidrIpv4": inputs.get("cidrIpv4"),
+        "CidrIpv6": inputs.get("cidrIpv6"),
+        "PrefixListId": inputs.get("prefixListId"),
+        "ReferencedGroupId": inputs.get("referencedSecurityGroupId"),
+        "Description": inputs.get("description"),
+    }
+    sent = {name: value for name, value in request.items() if value is not None}
+    rules = [{"SecurityGroupRuleId": subject.identity, "SecurityGroupRule": sent}]
+    group = inputs["securityGroupId"]
+    params = {"GroupId": group, "SecurityGroupRules": rules}
+    subject.calls("ec2", "modify_security_group_rules", params)
+
+
+def _port(inputs: Values, name: str) -> int | None:
+    return None if inputs.get(name) is None else int(inputs[name])
+
+
+def _rule(token: str, direction: str) -> Kind:
+    return Kind(
+        token=token,
+        service="ec2",
+        identity="SecurityGroupRuleId",
+        scope={"GroupId": "securityGroupId"},
+        create=f"authorize_security_group_{direction}",
+        on_create=_make_rule,
+        read="describe_security_group_rules",
+        found="SecurityGroupRules[0]",
+        delete=f"revoke_security_group_{direction}",
+        replaces=frozenset({"securityGroupId"}),
+        one_of=PEERS,
+        ignored={"securityGroupId": "sent by _make_rule"},
+        settings=(Setting(inputs=RULE_INPUTS, apply=_change_rule, on_create=False),),
+        outputs={
+            "arn": arn("security-group-rule"),
+            "securityGroupRuleId": "SecurityGroupRuleId",
+        },
+        tag_type="security-group-rule",
+    )
+
+
+KINDS = (
+    GROUP,
+    DEFAULT_GROUP,
+    _rule("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "ingress"),
+    _rule("aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule", "egress"),
+)

@@ -1,0 +1,206 @@
+"""Roles, their policies and managed policies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from local_cloud.calls import Calls
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
+
+
+def _trust(subject: Subject) -> None:
+    document = subject.inputs["assumeRolePolicyDocument"]
+    subject.call("update_assume_role_policy", PolicyDocument=document)
+
+
+def _bound(subject: Subject) -> None:
+    arn = subject.inputs.get("permissionsBoundary")
+    if arn:
+        subject.call("put_role_permissions_boundary", PermissionsBoundary=arn)
+    else:
+        subject.call("delete_role_permissions_boundary")
+
+
+def _remove_role(subject: Subject) -> None:
+    """Delete the role. As in the provider, policies of others are removed only with ``forceDetachPolicies``."""
+    if subject.inputs.get("forceDetachPolicies"):
+        for name in subject.call("list_role_policies")["PolicyNames"]:
+            subject.call("delete_role_policy", PolicyName=name)
+        for policy in subject.call("list_attached_role_policies")["AttachedPolicies"]:
+            subject.call("detach_role_policy", PolicyArn=policy["PolicyArn"])
+    subject.call("delete_role")
+
+
+def _trust_in_iam(subject: Subject, found: Values) -> Any:
+    """Return the trust policy: the program's own where IAM has the same document, else IAM's."""
+    declared, document = subject.inputs["assumeRolePolicy"], found["AssumeRolePolicyDocument"]
+    own = json.loads(declared) if isinstance(declared, str) else declared
+    return declared if own == document else json.dumps(document)
+
+
+ROLE = Kind(
+    token="aws:iam/role:Role",
+    service="iam",
+    identity="RoleName",
+    create="create_role",
+    identity_from="Role.RoleName",
+    read="get_role",
+    found="Role",
+    on_delete=_remove_role,
+    update="update_role",
+    replaces=frozenset({"name", "namePrefix", "path"}),
+    prepare=renamed({"name": "roleName", "assumeRolePolicy": "assumeRolePolicyDocument"}),
+    ignored={"forceDetachPolicies": "used by _remove_role"},
+    settings=(
+        Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),
+        Setting(inputs=("permissionsBoundary",), apply=_bound, on_create=False),
+    ),
+    defaults={"forceDetachPolicies": False, "maxSessionDuration": 3600, "path": "/"},
+    autoname="name",
+    fixed_name="name",
+    outputs={
+        **{"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
+        "assumeRolePolicy": _trust_in_iam,
+    },
+    read_back=frozenset({"assumeRolePolicy"}),
+)
+
+
+def _after(separator: str) -> Callable[[Calls, str], str]:
+    """Return the function that finds what stands after the role in an id."""
+    return lambda _, identity: identity.partition(separator)[2]
+
+
+def _look_policy(subject: Subject) -> Values:
+    role, _, name = subject.identity.partition(":")  # An import has nothing but the id.
+    return subject.calls("iam", "get_role_policy", {"RoleName": role, "PolicyName": name})
+
+
+ROLE_POLICY = Kind(
+    token="aws:iam/rolePolicy:RolePolicy",
+    service="iam",
+    identity="PolicyName",
+    scope={"RoleName": "roleName"},
+    create="put_role_policy",
+    identity_from="join(':', [inputs.role, inputs.name])",
+    locate=_after(":"),
+    look=_look_policy,
+    update="put_role_policy",
+    delete="delete_role_policy",
+    replaces=frozenset({"name", "namePrefix", "role"}),
+    prepare=renamed({"name": "policyName", "role": "roleName", "policy": "policyDocument"}),
+    autoname="name",
+    fixed_name="name",
+)
+
+
+MOST_VERSIONS = 5
+"""Of a managed policy (IAM User Guide, "IAM and AWS STS quotas")."""
+
+
+def _other_versions(subject: Subject) -> list[str]:
+    """Return the ids of the versions that are not the default one, the oldest first."""
+    found = subject.call("list_policy_versions")["Versions"]
+    others = [each for each in found if not each["IsDefaultVersion"]]
+    return [each["VersionId"] for each in sorted(others, key=lambda each: each["CreateDate"])]
+
+
+def _new_version(subject: Subject) -> None:
+    """Make a new version the default one. Delete the oldest one where IAM keeps no more.
+
+    Source: terraform-provider-aws, iam/policy.go, resourcePolicyUpdate.
+    """
+    others = _other_versions(subject)
+    if len(others) + 1 >= MOST_VERSIONS:
+        subject.call("delete_policy_version", VersionId=others[0])
+    document = subject.inputs["policyDocument"]
+    made = subject.call("create_policy_version", PolicyDocument=document, SetAsDefault=False)
+    subject.call("set_default_policy_version", VersionId=made["PolicyVersion"]["VersionId"])
+
+
+def _remove_managed_policy(subject: Subject) -> None:
+    for version in _other_versions(subject):
+        subject.call("delete_policy_version", VersionId=version)
+    subject.call("delete_policy")
+
+
+MANAGED_POLICY = Kind(
+    token="aws:iam/policy:Policy",
+    service="iam",
+    identity="PolicyArn",
+    create="create_policy",
+    identity_from="Policy.Arn",
+    read="get_policy",
+    found="Policy",
+    on_delete=_remove_managed_policy,
+    replaces=frozenset({"name", "namePrefix", "path", "description"}),
+    prepare=renamed({"name": "policyName", "policy": "policyDocument"}),
+    settings=(Setting(inputs=("policyDocument",), apply=_new_version, on_create=False),),
+    autoname="name",
+    fixed_name="name",
+    outputs={
+        "arn": "Arn",
+        "attachmentCount": "AttachmentCount",
+        "name": "PolicyName",
+        "policyId": "PolicyId",
+    },
+)
+
+
+def _look_attachment(subject: Subject) -> Values | None:
+    attached = subject.call("list_attached_role_policies")["AttachedPolicies"]
+    return next((dict(each) for each in attached if each["PolicyArn"] == subject.name), None)
+
+
+ROLE_POLICY_ATTACHMENT = Kind(
+    token="aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+    service="iam",
+    identity="PolicyArn",
+    scope={"RoleName": "roleName"},
+    create="attach_role_policy",
+    identity_from="join('/', [inputs.role, inputs.policyArn])",
+    locate=_after("/"),
+    look=_look_attachment,
+    delete="detach_role_policy",
+    replaces=frozenset({"role", "policyArn"}),
+    prepare=renamed({"role": "roleName"}),
+)
+
+
+def _change_role(subject: Subject) -> None:
+    _leave_role(subject)
+    if subject.inputs.get("role"):
+        subject.call("add_role_to_instance_profile", RoleName=subject.inputs["role"])
+
+
+def _leave_role(subject: Subject) -> None:
+    for role in subject.call("get_instance_profile")["InstanceProfile"]["Roles"]:
+        subject.call("remove_role_from_instance_profile", RoleName=role["RoleName"])
+
+
+def _remove_profile(subject: Subject) -> None:
+    _leave_role(subject)
+    subject.call("delete_instance_profile")
+
+
+INSTANCE_PROFILE = Kind(
+    token="aws:iam/instanceProfile:InstanceProfile",
+    service="iam",
+    identity="InstanceProfileName",
+    create="create_instance_profile",
+    identity_from="InstanceProfile.InstanceProfileName",
+    read="get_instance_profile",
+    found="InstanceProfile",
+    on_delete=_remove_profile,
+    replaces=frozenset({"name", "namePrefix", "path"}),
+    prepare=renamed({"name": "instanceProfileName"}),
+    settings=(Setting(inputs=("role",), apply=_change_role),),
+    defaults={"path": "/"},
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "Arn", "name": "InstanceProfileName"},
+)
+
+KINDS = (ROLE, ROLE_POLICY, ROLE_POLICY_ATTACHMENT, MANAGED_POLICY, INSTANCE_PROFILE)

@@ -1,0 +1,52 @@
+"""Encryption keys."""
+
+from __future__ import annotations
+
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, modify
+
+LONGEST = 30
+"""KMS's default number of days before it deletes a key; the minimum is 7."""
+
+
+def _look(subject: Subject) -> Values | None:
+    """Return the key, or None when it is pending deletion, as the provider does."""
+    found: Values = subject.call("describe_key")["KeyMetadata"]
+    return None if found["KeyState"] == "PendingDeletion" else found
+
+
+def _rewrite(subject: Subject) -> None:
+    subject.call("put_key_policy", PolicyName="default", Policy=subject.inputs["policy"])
+
+
+def _rotate(subject: Subject) -> None:
+    wanted = bool(subject.inputs.get("enableKeyRotation"))
+    subject.call("enable_key_rotation" if wanted else "disable_key_rotation")
+
+
+def _schedule_deletion(subject: Subject) -> None:
+    days = int(subject.inputs.get("deletionWindowInDays") or LONGEST)
+    subject.call("schedule_key_deletion", PendingWindowInDays=days)
+
+
+KEY = Kind(
+    token="aws:kms/key:Key",
+    service="kms",
+    identity="KeyId",
+    create="create_key",
+    identity_from="KeyMetadata.KeyId",
+    look=_look,
+    on_delete=_schedule_deletion,
+    ignored={"deletionWindowInDays": "sent on deletion"},
+    settings=(
+        modify("update_key_description", "description"),
+        Setting(inputs=("policy",), apply=_rewrite, on_create=False),
+        Setting(inputs=("enableKeyRotation",), apply=_rotate),
+    ),
+    defaults={
+        **{"bypassPolicyLockoutSafetyCheck": False, "enableKeyRotation": False},
+        **{"customerMasterKeySpec": "SYMMETRIC_DEFAULT", "keyUsage": "ENCRYPT_DECRYPT"},
+    },
+    outputs={"arn": "Arn", "keyId": "KeyId"},
+)
+
+KINDS = (KEY,)

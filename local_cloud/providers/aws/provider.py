@@ -1,0 +1,212 @@
+"""The stand-in for the aws provider: boto3 creates each resource in the local cloud."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.rpc import UNKNOWN, _special_asset_sig, _special_sig_key
+
+from local_cloud import starter
+from local_cloud.calls import Calls
+from local_cloud.providers import lifecycle
+from local_cloud.providers.aws import KINDS
+from local_cloud.providers.aws.functions import FUNCTIONS
+from local_cloud.providers.kind import CHOSEN, Kind
+from local_cloud.providers.servicer import (
+    Servicer,
+    Values,
+    differing,
+    fail,
+    keep_incomplete,
+    struct,
+    unknown,
+    values,
+)
+
+
+def other_region(own: str, region: str) -> str:
+    """Return what to do with a stack of another region than the local cloud's."""
+    started = starter.current()
+    start = f"{started.inside} --region {region}"
+    return (
+        f"the local cloud runs in {own}, and the stack's region is {region}. Nothing was made. Start a second "
+        f"local cloud beside it: {started.home_variable}=FOLDER {start}; or end this one and its stacks: "
+        f"{started.cloud} stop, then {start}"
+    )
+
+
+def _current_inputs(kind: Kind, request: Any) -> Values:
+    """Return a resource's current inputs. Values that were read from AWS replace those of the program."""
+    return _read_back(kind, values(request.old_inputs), values(request.olds))
+
+
+def _read_back(kind: Kind, inputs: Values, read: Values) -> Values:
+    """Return ``inputs`` with what was read, of those that the program gives."""
+    now = {name: read[name] for name in kind.read_back & set(inputs) if read.get(name) is not None}
+    return {**inputs, **now}
+
+
+def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
+    """Return whether both have the same name from the program, which only one resource can have.
+
+    A name from the provider has another suffix in the replacement, which can then be created first
+    (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
+    """
+    name = kind.fixed_name
+    if name is None or name in news.get(CHOSEN, []):
+        return False
+    return bool(olds.get(name) == news.get(name))
+
+
+def located(inputs: Values, folder: Path) -> Values:
+    """Return ``inputs`` with absolute paths of the files of assets. A program's paths are relative to its folder."""
+
+    def placed(value: Any) -> Any:
+        if isinstance(value, Mapping) and value.get(_special_sig_key) == _special_asset_sig:
+            return {**value, "path": str(folder / value["path"])} if value.get("path") else value
+        return value
+
+    return {name: placed(value) for name, value in inputs.items()}
+
+
+class UnknownType(Exception):
+    """A resource type or function that the stand-in does not have."""
+
+
+class AwsServicer(Servicer):
+    """Check, compare, create, read, change and delete the resources that ``KINDS`` describes."""
+
+    version = metadata.version("pulumi-aws")
+
+    def __init__(self, endpoint: str, region: str, folder: Callable[[], Path] = Path.cwd) -> None:
+        """``folder`` returns the program's folder, which is the working directory of a real plugin."""
+        super().__init__()
+        self._calls, self._folder = Calls(endpoint, region), folder
+
+    def Configure(self, request: Any, context: Any) -> Any:
+        region = request.variables.get("aws:config:region", self._calls.region)
+        if region != self._calls.region:
+            problem = ValueError(other_region(self._calls.region, region))
+            fail(context, request.urn, "configuring", problem)
+        return super().Configure(request, context)
+
+    def Check(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request, context)
+        inputs, olds = values(request.news), values(request.olds)
+        chosen = dict(kind.defaults)
+        if kind.autoname:
+            chosen[kind.autoname] = self._name(kind, request, olds)
+        chosen = {name: value for name, value in chosen.items() if inputs.get(name) is None}
+        inputs |= {**chosen, CHOSEN: sorted(chosen)}
+        failures = []
+        if not unknown(inputs):
+            failures = [
+                pb.CheckFailure(
+                    property=name, reason=f"the stand-in for {kind.token} has no {name}"
+                )
+                for name in lifecycle.unknown_inputs(self._calls, kind, inputs)
+            ]
+        return pb.CheckResponse(inputs=struct(inputs), failures=failures)
+
+    @staticmethod
+    def _name(kind: Kind, request: Any, olds: Values) -> str:
+        """Return a name for the resource. An existing one keeps it."""
+        name, chosen = str(kind.autoname), str(request.urn.rpartition("::")[2])
+        if name in olds.get(CHOSEN, []):
+            return str(olds[name])
+        if kind.joint is not None:
+            seed = request.randomSeed or request.urn.encode()
+            chosen += f"{kind.joint}{hashlib.sha256(seed).hexdigest()[:7]}"
+        return chosen
+
+    def Diff(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request, context)
+        olds, news = _current_inputs(kind, request), values(request.news)
+        changed = [name for name in differing(olds, news) if name not in request.ignoreChanges]
+        replaces = [name for name in kind.replacing(olds, news) if name in changed]
+        deletes_first = kind.deletes_first or _same_fixed_name(kind, olds, news)
+        changes = pb.DiffResponse.DIFF_SOME if changed else pb.DiffResponse.DIFF_NONE
+        return pb.DiffResponse(
+            changes=changes,
+            diffs=changed,
+            replaces=replaces,
+            deleteBeforeReplace=bool(replaces) and deletes_first,
+        )
+
+    def Create(self, request: Any, context: Any) -> Any:
+        kind, inputs = self._kind(request, context), values(request.properties)
+        if request.preview:
+            made = {**dict.fromkeys(kind.outputs, UNKNOWN), **lifecycle.clean(inputs)}
+            return pb.CreateResponse(id="", properties=struct(made))
+        try:
+            placed = located(inputs, self._folder())
+            identity, made = lifecycle.create(self._calls, kind, placed, self.cancelled(context))
+        except lifecycle.Incomplete as problem:
+            keep_incomplete(context, problem, inputs)
+        except Exception as problem:
+            fail(context, request.urn, "creating", problem)
+        return pb.CreateResponse(id=identity, properties=struct(made))
+
+    def Update(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request, context)
+        olds, news = _current_inputs(kind, request), values(request.news)
+        # For ignored changes the engine sends the program's old inputs, not the current ones.
+        news |= {name: olds[name] for name in request.ignoreChanges if name in olds}
+        if request.preview:
+            return pb.UpdateResponse(properties=struct({**values(request.olds), **news}))
+        try:
+            before, after = (located(each, self._folder()) for each in (olds, news))
+            arguments = (request.id, before, after, values(request.olds), self.cancelled(context))
+            made = lifecycle.update(self._calls, kind, *arguments)
+        except lifecycle.Incomplete as problem:
+            keep_incomplete(context, problem, news)
+        except Exception as problem:
+            fail(context, request.urn, "updating", problem)
+        return pb.UpdateResponse(properties=struct(made))
+
+    def Delete(self, request: Any, context: Any) -> Any:
+        kind = self._kind(request, context)
+        try:
+            inputs, state = values(request.old_inputs), values(request.properties)
+            arguments = (request.id, inputs, state, self.cancelled(context))
+            lifecycle.delete(self._calls, kind, *arguments)
+        except Exception as problem:
+            fail(context, request.urn, "deleting", problem)
+        return empty_pb2.Empty()
+
+    def Read(self, request: Any, context: Any) -> Any:
+        kind, inputs = self._kind(request, context), values(request.inputs)
+        try:
+            state = values(request.properties)
+            found = lifecycle.read(self._calls, kind, request.id, inputs, state)
+        except Exception as problem:
+            fail(context, request.urn, "reading", problem)
+        if found is None:
+            return pb.ReadResponse()
+        inputs = _read_back(kind, inputs, found)
+        return pb.ReadResponse(id=request.id, properties=struct(found), inputs=struct(inputs))
+
+    def Invoke(self, request: Any, context: Any) -> Any:
+        function = FUNCTIONS.get(request.tok)
+        if function is None:
+            known = ", ".join(sorted(FUNCTIONS))
+            fail(context, request.tok, "calling", UnknownType(f"the stand-in only has {known}"))
+        try:
+            answer: Mapping[str, Any] = function(self._calls, values(request.args))  # type: ignore[misc]
+        except Exception as problem:
+            fail(context, request.tok, "calling", problem)
+        return pb.InvokeResponse(**{"return": struct(answer)})
+
+    @staticmethod
+    def _kind(request: Any, context: Any) -> Kind:
+        token = str(request.urn).split("::")[2].rpartition("$")[2]
+        if token not in KINDS:
+            problem = UnknownType(f"the local cloud has no stand-in for {token}")
+            fail(context, request.urn, "preparing", problem)
+        return KINDS[token]

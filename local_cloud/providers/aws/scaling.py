@@ -1,0 +1,69 @@
+"""Application Auto Scaling: the range of a service's count, policies and scheduled actions."""
+
+from __future__ import annotations
+
+from local_cloud.providers.kind import Kind, modify, renamed
+
+SCOPE = {"ServiceNamespace": "serviceNamespace", "ScalableDimension": "scalableDimension"}
+NAMED = SCOPE | {"ResourceId": "resourceId"}
+PLACE = frozenset({"serviceNamespace", "scalableDimension", "resourceId"})
+
+
+TARGET = Kind(
+    token="aws:appautoscaling/target:Target",
+    service="application-autoscaling",
+    identity="ResourceId",
+    scope=SCOPE,
+    create="register_scalable_target",
+    identity_from="inputs.resourceId",
+    read="describe_scalable_targets",
+    found="ScalableTargets[0]",
+    delete="deregister_scalable_target",
+    replaces=PLACE,
+    # The provider also sends the range with every change.
+    settings=(modify("register_scalable_target", "minCapacity", "maxCapacity", "suspendedState"),),
+    outputs={"arn": "ScalableTargetARN", "resourceId": "ResourceId"},
+    absent=("ValidationException",),
+)
+
+POLICY = Kind(
+    token="aws:appautoscaling/policy:Policy",
+    service="application-autoscaling",
+    identity="PolicyName",
+    scope=NAMED,
+    create="put_scaling_policy",
+    identity_from="inputs.name",
+    read="describe_scaling_policies",
+    found="ScalingPolicies[0]",
+    delete="delete_scaling_policy",
+    replaces=PLACE | {"name"},
+    prepare=renamed({"name": "policyName"}),
+    settings=(
+        modify("put_scaling_policy", "policyType", "targetTrackingScalingPolicyConfiguration"),
+    ),
+    outputs={"arn": "PolicyARN", "name": "PolicyName"},
+    absent=("ValidationException",),
+)
+
+ACTION = Kind(
+    token="aws:appautoscaling/scheduledAction:ScheduledAction",
+    service="application-autoscaling",
+    identity="ScheduledActionName",
+    scope=NAMED,
+    create="put_scheduled_action",
+    identity_from="inputs.name",
+    read="describe_scheduled_actions",
+    found="ScheduledActions[0]",
+    delete="delete_scheduled_action",
+    replaces=PLACE | {"name"},
+    prepare=renamed({"name": "scheduledActionName"}),
+    # As the provider, which sends what changed (terraform-provider-aws, appautoscaling/scheduled_action.go).
+    settings=tuple(
+        modify("put_scheduled_action", name)
+        for name in ("schedule", "timezone", "scalableTargetAction")
+    ),
+    outputs={"arn": "ScheduledActionARN", "name": "ScheduledActionName"},
+    absent=("ValidationException",),
+)
+
+KINDS = (TARGET, POLICY, ACTION)

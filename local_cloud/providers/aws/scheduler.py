@@ -1,0 +1,88 @@
+"""EventBridge Scheduler: schedules and their groups.
+
+Which inputs replace a resource: terraform-provider-aws, internal/service/scheduler/schedule.go and schedule_group.go.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local_cloud.providers.kind import Kind, Values, whole
+
+DEFAULT = "default"
+"""The group of a schedule that names none."""
+
+
+def _schedule(inputs: Values) -> Values:
+    """Name the group, which every operation needs, and convert the target."""
+    result = {"groupName": DEFAULT, "scheduleExpressionTimezone": "UTC", **inputs}
+    target = dict(inputs.get("target") or {})
+    if target.get("ecsParameters"):
+        target["ecsParameters"] = _ecs_parameters(target["ecsParameters"])
+    return {**result, "target": target}
+
+
+def _ecs_parameters(given: Values) -> Values:
+    """Convert the network and the tags, which the API takes as RunTask does."""
+    result: Values = {"taskCount": 1, **given}
+    if given.get("networkConfiguration"):
+        network = dict(given["networkConfiguration"])
+        public = "ENABLED" if network.pop("assignPublicIp", None) else "DISABLED"
+        own = {"awsvpcConfiguration": {**network, "assignPublicIp": public}}
+        result["networkConfiguration"] = own
+    if given.get("tags"):
+        tags = sorted(given["tags"].items())
+        result["tags"] = [{"key": name, "value": value} for name, value in tags]
+    if given.get("capacityProviderStrategies"):
+        result["capacityProviderStrategy"] = result.pop("capacityProviderStrategies")
+    return result
+
+
+def _identity(answer: Any) -> str:
+    """Return GROUP/NAME, the end of the schedule's ARN."""
+    return str(answer["ScheduleArn"]).partition(":schedule/")[2]
+
+
+SCHEDULE = Kind(
+    token="aws:scheduler/schedule:Schedule",
+    service="scheduler",
+    identity="Name",
+    scope={"GroupName": "groupName"},
+    create="create_schedule",
+    identity_from=_identity,
+    locate=lambda _, identity: identity.partition("/")[2],
+    read="get_schedule",
+    found="@",
+    delete="delete_schedule",
+    replaces=frozenset({"name", "groupName"}),
+    prepare=_schedule,
+    settings=(
+        # UpdateSchedule sets what it is not sent to the defaults.
+        whole(
+            "update_schedule",
+            *("actionAfterCompletion", "description", "endDate", "flexibleTimeWindow"),
+            *("kmsKeyArn", "scheduleExpression", "scheduleExpressionTimezone"),
+            *("startDate", "state", "target"),
+        ),
+    ),
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "Arn", "groupName": "GroupName", "name": "Name"},
+)
+
+GROUP = Kind(
+    token="aws:scheduler/scheduleGroup:ScheduleGroup",
+    service="scheduler",
+    identity="Name",
+    create="create_schedule_group",
+    identity_from="inputs.name",
+    read="get_schedule_group",
+    found="@",
+    delete="delete_schedule_group",
+    replaces=frozenset({"name"}),
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "Arn", "name": "Name", "state": "State"},
+)
+
+KINDS = (SCHEDULE, GROUP)

@@ -1,0 +1,96 @@
+"""Topics, their policies and their subscriptions."""
+
+from __future__ import annotations
+
+import json
+
+from local_cloud.aws.hooks import ACCOUNT
+from local_cloud.calls import Calls
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
+from local_cloud.providers.lifecycle import tag_list
+
+ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
+
+
+def _make(calls: Calls, _: Kind, inputs: Values) -> str:
+    attributes = {key: str(inputs[name]) for name, key in ATTRIBUTES.items() if inputs.get(name)}
+    params = {
+        "Name": inputs["name"],
+        "Attributes": attributes,
+        "Tags": tag_list(inputs.get("tags") or {}),
+    }
+    return str(calls("sns", "create_topic", params)["TopicArn"])
+
+
+def _describe(subject: Subject) -> None:
+    for name, key in ATTRIBUTES.items():
+        value = str(subject.inputs.get(name) or "")
+        subject.call("set_topic_attributes", AttributeName=key, AttributeValue=value)
+
+
+TOPIC = Kind(
+    token="aws:sns/topic:Topic",
+    service="sns",
+    identity="TopicArn",
+    create="create_topic",
+    on_create=_make,
+    read="get_topic_attributes",
+    found="Attributes",
+    delete="delete_topic",
+    replaces=frozenset({"name", "namePrefix", "fifoTopic"}),
+    settings=(Setting(inputs=tuple(ATTRIBUTES), apply=_describe, on_create=False),),
+    autoname="name",
+    fixed_name="name",
+    outputs={"arn": "TopicArn", "owner": "Owner"},
+)
+
+
+def _only_the_owner(subject: Subject) -> None:
+    """Set the policy that allows only the account, as the provider does: a topic always has a policy."""
+    owner = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "*"},
+        "Action": ["SNS:Publish", "SNS:Subscribe", "SNS:GetTopicAttributes"],
+        "Resource": subject.identity,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": ACCOUNT}},
+    }
+    policy = {"Version": "2008-10-17", "Id": "__default_policy_ID", "Statement": [owner]}
+    subject.call("set_topic_attributes", AttributeName="Policy", AttributeValue=json.dumps(policy))
+
+
+POLICY = Kind(
+    token="aws:sns/topicPolicy:TopicPolicy",
+    service="sns",
+    identity="TopicArn",
+    create="set_topic_attributes",
+    identity_from="inputs.arn",
+    read="get_topic_attributes",
+    found="Attributes",
+    update="set_topic_attributes",
+    repeated=frozenset({"attributeName"}),
+    on_delete=_only_the_owner,
+    replaces=frozenset({"arn"}),
+    prepare=lambda inputs: renamed({"arn": "topicArn", "policy": "attributeValue"})(
+        {**inputs, "attributeName": "Policy"}
+    ),
+    outputs={"owner": "Owner"},
+)
+
+
+SUBSCRIPTION = Kind(
+    token="aws:sns/topicSubscription:TopicSubscription",
+    service="sns",
+    identity="SubscriptionArn",
+    create="subscribe",
+    identity_from="SubscriptionArn",
+    read="get_subscription_attributes",
+    found="Attributes",
+    delete="unsubscribe",
+    replaces=frozenset({"topic", "protocol", "endpoint"}),
+    prepare=lambda inputs: renamed({"topic": "topicArn"})(
+        {**inputs, "returnSubscriptionArn": True}
+    ),
+    outputs={"arn": "SubscriptionArn", "pendingConfirmation": "PendingConfirmation"},
+)
+
+KINDS = (TOPIC, POLICY, SUBSCRIPTION)

@@ -1,0 +1,365 @@
+"""The stand-in for awsx: ``awsx:ec2:Vpc`` with the same children, names and addresses as the real one.
+
+It registers the children by the engine's protocol, as the real provider does with Pulumi's Node.js library
+(pulumi-awsx 3.11, ``awsx/ec2/vpc.ts``).
+
+awsx divides the VPC into blocks of ``availabilityZoneCidrMask``, one per zone. In a block each subnet begins at the
+next boundary of its size after the previous subnet (pulumi-awsx, ``awsx/ec2/subnetDistributorNew.ts``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib import metadata
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+import grpc
+from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
+from pulumi.runtime.rpc import UNKNOWN, _special_resource_sig, _special_sig_key
+
+from local_cloud.providers.servicer import Servicer, Values, fail, struct, values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subnet:
+    """One subnet. ``kind`` is ``Public``, ``Private`` or ``Isolated``."""
+
+    name: str
+    kind: str
+    zone: str
+    cidr: IPv4Network
+    tags: Mapping[str, str]
+
+
+def lay_out(
+    vpc_name: str, zones: Mapping[str, IPv4Network], specs: Sequence[Mapping[str, Any]]
+) -> list[Subnet]:
+    """Return the subnets in the order in which awsx creates them. ``zones`` has the block of each zone.
+
+    Raises ``ValueError`` when they do not fit.
+    """
+    placed: list[Subnet] = []
+    for number, (zone, base) in enumerate(zones.items(), start=1):
+        start = base.network_address
+        for spec in specs:
+            cidr = _next(start, int(spec["cidrMask"]))
+            if not cidr.subnet_of(base):
+                raise ValueError(f"subnet {_label(spec)} of {zone} does not fit into {base}")
+            name = f"{vpc_name}-{_label(spec)}-{number}"
+            tags = spec.get("tags") or {}
+            placed.append(Subnet(name=name, kind=spec["type"], zone=zone, cidr=cidr, tags=tags))
+            start = cidr.broadcast_address + 1
+    return placed
+
+
+def _label(spec: Mapping[str, Any]) -> str:
+    return str(spec.get("name") or str(spec["type"]).lower())
+
+
+def _next(start: IPv4Address, mask: int) -> IPv4Network:
+    """Return the first aligned range of this size at or after ``start``."""
+    size = 1 << (32 - mask)
+    aligned = -(-int(start) // size) * size
+    return IPv4Network((aligned, mask))
+
+
+VPC = "awsx:ec2:Vpc"
+OF_AWSX = {
+    *("availabilityZoneCidrMask", "availabilityZoneNames", "natGateways"),
+    *("subnetSpecs", "subnetStrategy", "tags"),
+}
+"""The arguments that awsx uses. All others are passed to ``aws:ec2/vpc:Vpc``."""
+STRATEGIES = {"none", "single", "oneperaz"}
+OUTPUTS = {
+    "aws:ec2/subnet:Subnet": "subnets",
+    "aws:ec2/routeTable:RouteTable": "routeTables",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": "routeTableAssociations",
+    "aws:ec2/route:Route": "routes",
+    "aws:ec2/natGateway:NatGateway": "natGateways",
+    "aws:ec2/eip:Eip": "eips",
+}
+"""The outputs that are lists of children, by the children's type."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A registered resource: its URN, its id (or unknown) and its outputs."""
+
+    urn: str
+    identity: str
+    outputs: Values
+
+    def reference(self) -> Values:
+        """Return the child as an output of the component, which the SDK converts to a resource."""
+        return {_special_sig_key: _special_resource_sig, "urn": self.urn, "id": self.identity}
+
+
+class Monitor:
+    """The engine's resource monitor for one Construct call."""
+
+    def __init__(self, request: Any) -> None:
+        self._channel = grpc.insecure_channel(request.monitorEndpoint)
+        self._stub = resource_pb2_grpc.ResourceMonitorStub(self._channel)
+        self._providers = dict(request.providers)
+        self.component_urn = ""
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def component(self, request: Any) -> str:
+        """Register the component itself and return its URN."""
+        answer = self._stub.RegisterResource(
+            resource_pb2.RegisterResourceRequest(
+                type=request.type,
+                name=request.name,
+                parent=request.parent,
+                object=struct({}),
+                dependencies=list(request.dependencies),
+                aliases=list(request.aliases),
+                acceptSecrets=True,
+                providers=self._providers,
+            )
+        )
+        self.component_urn = str(answer.urn)
+        return self.component_urn
+
+    def add(
+        self, kind: str, name: str, inputs: Values, parent: str, links: Mapping[str, Child]
+    ) -> Child:
+        """Register one child. ``links`` are the inputs that are another child's id."""
+        # Children of the component do not depend on it, because it is complete only after them.
+        parents = {parent} - {self.component_urn}
+        dependencies = sorted(parents | {child.urn for child in links.values()})
+        properties = {
+            key: resource_pb2.RegisterResourceRequest.PropertyDependencies(urns=[child.urn])
+            for key, child in links.items()
+        }
+        answer = self._stub.RegisterResource(
+            resource_pb2.RegisterResourceRequest(
+                type=kind,
+                name=name,
+                parent=parent,
+                custom=True,
+                object=struct(inputs | {key: child.identity for key, child in links.items()}),
+                dependencies=dependencies,
+                propertyDependencies=properties,
+                acceptSecrets=True,
+                acceptResources=True,
+                provider=self._providers.get("aws", ""),
+                version=metadata.version("pulumi-aws"),
+            )
+        )
+        made = values(answer.object)
+        return Child(urn=answer.urn, identity=answer.id or UNKNOWN, outputs=made)
+
+    def finish(self, urn: str) -> None:
+        """Complete the component. As with the real provider it has no outputs in the state."""
+        self._stub.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn=urn))
+
+
+class Builder:
+    """The children of one VPC, in awsx's order."""
+
+    def __init__(self, monitor: Monitor, name: str, args: Values, urn: str) -> None:
+        self.monitor, self.name, self.args, self.urn = monitor, name, args, urn
+        self.tags: Values = {"Name": name, **args.get("tags", {})}
+        self.strategy = str((args.get("natGateways") or {}).get("strategy", "OnePerAz")).lower()
+        if self.strategy not in STRATEGIES:
+            raise ValueError(
+                f"natGateways.strategy: {self.strategy!r} is none of {sorted(STRATEGIES)}"
+            )
+        needed = {"availabilityZoneNames", "availabilityZoneCidrMask"}
+        if args.get("subnetStrategy") != "Auto" or needed - set(args):
+            raise ValueError(f"the stand-in knows subnetStrategy Auto with {sorted(needed)} only")
+        self.zones: list[str] = self.args["availabilityZoneNames"]
+        self.lists: dict[str, list[Child]] = {output: [] for output in OUTPUTS.values()}
+
+    def build(self) -> Values:
+        """Register all children and return the component's outputs.
+
+        As in the real awsx each child starts when the children that it needs exist. For example, NAT
+        gateways do not wait for the internet gateway.
+        """
+        own = {key: value for key, value in self.args.items() if key not in OF_AWSX}
+        self.vpc = self.monitor.add(
+            "aws:ec2/vpc:Vpc", self.name, {**own, "tags": self.tags}, self.urn, {}
+        )
+        subnets = self.layout()
+        # Each task waits only for earlier ones, so that any number of threads is enough.
+        with ThreadPoolExecutor() as pool:
+            self.gateway = pool.submit(self.internet_gateway)
+            self.made = {each.name: pool.submit(self.subnet, each) for each in subnets}
+            self.nats = {
+                each.zone: pool.submit(self.nat, each)
+                for each in subnets
+                if each.kind == "Public" and self.needs_nat(each.zone)
+            }
+            routed = [pool.submit(self.routes, each) for each in subnets]
+        for each in routed:
+            each.result()
+        return self.outputs(subnets)
+
+    def add(
+        self, kind: str, name: str, inputs: Values, parent: str, links: Mapping[str, Child]
+    ) -> Child:
+        """Register one child and list it among the component's outputs."""
+        made = self.monitor.add(kind, name, inputs, parent, links)
+        self.lists[OUTPUTS[kind]].append(made)
+        return made
+
+    def internet_gateway(self) -> Child:
+        return self.monitor.add(
+            "aws:ec2/internetGateway:InternetGateway",
+            self.name,
+            {"tags": self.tags},
+            self.vpc.urn,
+            {"vpcId": self.vpc},
+        )
+
+    def layout(self) -> list[Subnet]:
+        """Return the subnets to register, zone by zone."""
+        cidr = IPv4Network(self.args.get("cidrBlock", "10.0.0.0/16"))
+        order = {"Public": 0, "Private": 1, "Isolated": 2}
+        blocks = cidr.subnets(new_prefix=int(self.args["availabilityZoneCidrMask"]))
+        zones = dict(zip(self.zones, blocks, strict=False))
+        subnets = lay_out(self.name, zones, self.args["subnetSpecs"])
+        return sorted(subnets, key=lambda each: (self.zones.index(each.zone), order[each.kind]))
+
+    def subnet(self, subnet: Subnet) -> Child:
+        tags = {**self.tags, **subnet.tags, "Name": subnet.name, "SubnetType": subnet.kind}
+        return self.add(
+            "aws:ec2/subnet:Subnet",
+            subnet.name,
+            {
+                "assignIpv6AddressOnCreation": False,
+                "availabilityZone": subnet.zone,
+                "cidrBlock": str(subnet.cidr),
+                "mapPublicIpOnLaunch": subnet.kind == "Public",
+                "tags": tags,
+            },
+            self.vpc.urn,
+            {"vpcId": self.vpc},
+        )
+
+    def routes(self, subnet: Subnet) -> None:
+        """Register a subnet's route table, its association and its default route."""
+        made = self.made[subnet.name].result()
+        table = self.add(
+            "aws:ec2/routeTable:RouteTable",
+            subnet.name,
+            {"tags": {**self.tags, "Name": subnet.name, "SubnetType": subnet.kind}},
+            made.urn,
+            {"vpcId": self.vpc},
+        )
+        self.add(
+            "aws:ec2/routeTableAssociation:RouteTableAssociation",
+            subnet.name,
+            {},
+            table.urn,
+            {"routeTableId": table, "subnetId": made},
+        )
+        self.default_route(subnet, table)
+
+    def needs_nat(self, zone: str) -> bool:
+        return self.strategy == "oneperaz" or (self.strategy == "single" and zone == self.zones[0])
+
+    def nat(self, public: Subnet) -> Child:
+        """Register a NAT gateway with its Elastic IP address."""
+        subnet = self.made[public.name].result()
+        name = f"{self.name}-{self.zones.index(public.zone) + 1}"
+        tags = {**self.args.get("tags", {}), "Name": name}
+        address = self.add("aws:ec2/eip:Eip", name, {"tags": tags}, subnet.urn, {})
+        return self.add(
+            "aws:ec2/natGateway:NatGateway",
+            name,
+            {"tags": tags},
+            subnet.urn,
+            {"subnetId": subnet, "allocationId": address},
+        )
+
+    def default_route(self, subnet: Subnet, table: Child) -> None:
+        """Register the default route: public to the internet gateway, private to NAT, isolated none."""
+        links = {"routeTableId": table}
+        if subnet.kind == "Public":
+            links["gatewayId"] = self.gateway.result()
+        elif subnet.kind == "Private" and self.strategy != "none":
+            zone = self.zones[0] if self.strategy == "single" else subnet.zone
+            links["natGatewayId"] = self.nats[zone].result()
+        else:
+            return
+        everywhere = {"destinationCidrBlock": "0.0.0.0/0"}
+        self.add("aws:ec2/route:Route", subnet.name, everywhere, table.urn, links)
+
+    def outputs(self, subnets: list[Subnet]) -> Values:
+        layout = [
+            {**spec, "size": 1 << (32 - int(spec["cidrMask"]))} for spec in self.args["subnetSpecs"]
+        ]
+        children = {
+            output: [each.reference() for each in sorted(made, key=lambda child: child.urn)]
+            for output, made in self.lists.items()
+        }
+        kinds: Values = {}
+        for kind in ("Public", "Private", "Isolated"):
+            made = [self.made[each.name].result() for each in subnets if each.kind == kind]
+            kinds[f"{kind.lower()}Subnets"] = [each.reference() for each in made]
+            kinds[f"{kind.lower()}SubnetIds"] = [each.identity for each in made]
+        return {
+            **children,
+            **kinds,
+            "vpc": self.vpc.reference(),
+            "vpcEndpoints": [],
+            "internetGateway": self.gateway.result().reference(),
+            "vpcId": self.vpc.identity,
+            "subnetLayout": layout,
+        }
+
+    def dependencies(self, outputs: Values) -> dict[str, list[str]]:
+        """Return the URNs that each output depends on: the VPC, all subnets, and the output's own children.
+
+        So it is in the provider's recordings of itself (pulumi-awsx, ``provider/testdata/recorded``): the outputs are
+        parts of one Pulumi output, which contains the ids of the VPC and the subnets.
+        """
+        common = {self.vpc.urn, *(each.urn for each in self.lists["subnets"])}
+        return {name: sorted(common | _urns(value)) for name, value in outputs.items()}
+
+
+def _urns(output: Any) -> set[str]:
+    """Return the URNs of the resources in an output."""
+    listed = output if isinstance(output, list) else [output]
+    return {each["urn"] for each in listed if isinstance(each, Mapping) and "urn" in each}
+
+
+class AwsxServicer(Servicer):
+    """Construct ``awsx:ec2:Vpc``. Every other type is an error."""
+
+    version = metadata.version("pulumi-awsx")
+    secrets = True  # The engine constructs a component only where this holds.
+
+    def Construct(self, request: Any, context: Any) -> Any:
+        if request.type != VPC:
+            words = f"the local cloud has no stand-in for {request.type}"
+            fail(context, request.name, "constructing", ValueError(words))
+        try:
+            with Monitor(request) as monitor:
+                urn = monitor.component(request)
+                builder = Builder(monitor, request.name, values(request.inputs), urn)
+                outputs = builder.build()
+                dependencies = builder.dependencies(outputs)
+                monitor.finish(urn)
+        except (ValueError, KeyError) as problem:
+            fail(context, request.name, "constructing", problem)
+        return pb.ConstructResponse(
+            urn=urn,
+            state=struct(outputs),
+            stateDependencies={
+                name: pb.ConstructResponse.PropertyDependencies(urns=urns)
+                for name, urns in dependencies.items()
+            },
+        )

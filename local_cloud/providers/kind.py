@@ -1,0 +1,211 @@
+"""``Kind``, the description of a resource type for the stand-in, and helpers to write one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Any
+
+import jmespath
+from botocore.model import StructureShape
+
+from local_cloud.calls import Calls
+
+Values = dict[str, Any]
+NEVER = Event()
+"""For an operation that nothing cancels."""
+CHOSEN = "__defaults"
+"""The entry of checked inputs with the names of those that the program left out and the provider has set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A resource during an operation: its type, its id, its inputs and the AWS client."""
+
+    kind: Kind
+    calls: Calls
+    identity: str
+    inputs: Values
+    known: str = ""
+    """The value of the state's ``named_by``."""
+    before: Values = field(default_factory=dict)
+    """The inputs before a change. None at its creation."""
+    cancel: Event = NEVER
+    """Set when a deletion is to wait no longer."""
+
+    @property
+    def name(self) -> str:
+        """Return the value of the kind's ``identity``, which is the id unless the kind knows another one."""
+        if self.known:
+            return self.known
+        return self.kind.locate(self.calls, self.identity) if self.kind.locate else self.identity
+
+    @property
+    def changed(self) -> set[str]:
+        """Return the names of the inputs that differ from those before the change."""
+        names = {*self.before, *self.inputs}
+        return {name for name in names if self.before.get(name) != self.inputs.get(name)}
+
+    def call(self, operation: str, **more: Any) -> Values:
+        """Call ``operation`` on this resource."""
+        return self.calls(self.kind.service, operation, self.named(operation, more))
+
+    def named(self, operation: str, more: Mapping[str, Any]) -> Values:
+        """Return ``more`` with the parameters of ``operation`` that name this resource.
+
+        The id is a single value or a list of one, by botocore's model.
+        """
+        shape = self.calls.model(self.kind.service, operation).input_shape
+        members = shape.members if isinstance(shape, StructureShape) else {}
+        scope = {parameter: self.inputs.get(name) for parameter, name in self.kind.scope.items()}
+        params: Values = {}
+        for single, value in {self.kind.identity: self.name, **scope}.items():
+            if single in members:
+                params[single] = value
+            elif f"{single}s" in members:
+                params[f"{single}s"] = [value]
+        return params | dict(more)
+
+
+Apply = Callable[[Subject], object]
+Follow = Callable[[Subject, Values | None, Event], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Inputs that a separate operation sets: after creation, if that did not take them, and on a change."""
+
+    inputs: tuple[str, ...]
+    apply: Apply
+    on_create: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One Pulumi resource type and its AWS operations.
+
+    ``identity`` is the AWS parameter that names the resource. ``identity_from`` is the path of the id in the answer
+    of ``create``, which also has the ``inputs``, or computes it. Where the id is not the value of ``identity``,
+    ``locate`` finds that value by the id, or ``named_by`` is the output that has it.
+    ``found`` is the path of the resource in the answer of ``read``.
+    ``replaces`` are the inputs, or parts of inputs (``disk.encrypted``), whose change replaces the resource. Of the
+    inputs ``one_of`` one is given; another one replaces the resource. ``ignored`` are the inputs that are not sent,
+    each with its reason. ``repeated`` are the inputs that are sent with every change.
+    ``fixed_name`` is the input that must be unique. ``deletes_first``: only one such resource can exist at a time.
+    With either one the resource is deleted before its replacement is created. ``joint``: what stands between the
+    resource's name in the program and a random suffix, where the program gives no name; None: there is no suffix.
+    ``defaults`` are the values of inputs that the program leaves out. They are AWS's own, so that a creation leaves
+    the settings of their own operations out.
+    ``follow`` waits after a creation or change until AWS has carried it out. It also gets AWS's description from
+    before a change.
+    ``read_back`` are the inputs that other clients change in AWS: the value that was read last is compared.
+    """
+
+    token: str
+    service: str
+    identity: str
+    create: str
+    identity_from: str | Callable[[Values], str] = ""
+    named_by: str = ""
+    locate: Callable[[Calls, str], str] | None = None
+    read: str = ""
+    found: str = ""
+    delete: str = ""
+    update: str | None = None
+    scope: Mapping[str, str] = field(default_factory=dict)
+    replaces: frozenset[str] = frozenset()
+    one_of: frozenset[str] = frozenset()
+    ignored: Mapping[str, str] = field(default_factory=dict)
+    repeated: frozenset[str] = frozenset()
+    read_back: frozenset[str] = frozenset()
+    prepare: Callable[[Values], Values] = dict
+    settings: tuple[Setting, ...] = ()
+    outputs: Mapping[str, str | Callable[[Subject, Values], Any]] = field(default_factory=dict)
+    autoname: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    joint: str | None = "-"
+    fixed_name: str | None = None
+    deletes_first: bool = False
+    tag_type: str | None = None
+    look: Callable[[Subject], Values | None] | None = None
+    on_create: Callable[[Calls, Kind, Values], str] | None = None
+    on_delete: Apply | None = None
+    absent: tuple[str, ...] = ()
+    ready: tuple[str, str] | None = None
+    follow: Follow | None = None
+
+    def replacing(self, olds: Values, news: Values) -> list[str]:
+        """Return the inputs whose change from ``olds`` to ``news`` replaces the resource."""
+        parts = {part for part in self.replaces if path(part, olds) != path(part, news)}
+        before, after = (
+            {name for name in self.one_of if values.get(name) is not None}
+            for values in (olds, news)
+        )
+        return sorted({part.partition(".")[0] for part in parts} | (before ^ after))
+
+
+def path(expression: str, data: Any) -> Any:
+    """Return the result of a JMESPath expression on an answer of AWS."""
+    return jmespath.search(expression, data)
+
+
+def renamed(names: Mapping[str, str]) -> Callable[[Values], Values]:
+    """Return the ``prepare`` that gives inputs AWS's names."""
+    return lambda inputs: {names.get(name, name): value for name, value in inputs.items()}
+
+
+def modify(operation: str, *inputs: str) -> Setting:
+    """Return the setting that sends ``inputs`` to ``operation`` in one call."""
+
+    def apply(subject: Subject) -> None:
+        chosen = {name: subject.inputs.get(name) for name in inputs}
+        subject.call(operation, **subject.calls.convert(subject.kind.service, operation, chosen))
+
+    return Setting(inputs=inputs, apply=apply)
+
+
+def whole(operation: str, *inputs: str) -> Setting:
+    """Return the setting that sends everything when one of ``inputs`` changes, because ``operation`` needs it."""
+
+    def apply(subject: Subject) -> None:
+        service = subject.kind.service
+        params = subject.calls.convert(service, operation, subject.inputs)
+        subject.calls(service, operation, params)
+
+    return Setting(inputs=inputs, apply=apply, on_create=False)
+
+
+def one_by_one(operation: str, *inputs: str) -> Setting:
+    """Return the setting that sends each input in its own call, as EC2's ``modify_*_attribute`` requires."""
+
+    def apply(subject: Subject) -> None:
+        for name in inputs:
+            if subject.inputs.get(name) is not None:
+                value = {name: {"value": subject.inputs[name]}}
+                subject.call(
+                    operation, **subject.calls.convert(subject.kind.service, operation, value)
+                )
+
+    return Setting(inputs=inputs, apply=apply)
+
+
+def attributes(operation: str, names: Mapping[str, str]) -> Setting:
+    """Return the setting that sends inputs as ELB's list of keys and values. ``names`` has each input's key."""
+
+    def apply(subject: Subject) -> None:
+        pairs = [
+            {"Key": key, "Value": _attribute(subject.inputs[name])}
+            for name, key in names.items()
+            if subject.inputs.get(name) is not None
+        ]
+        if pairs:
+            subject.call(operation, Attributes=pairs)
+
+    return Setting(inputs=tuple(names), apply=apply)
+
+
+def _attribute(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, int | float) else value

@@ -1,0 +1,312 @@
+"""Create, read, change, tag and delete a resource by its ``Kind``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
+from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, path
+
+TAGGING: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        (
+            *("application-autoscaling", "cloudwatch", "ecr", "ecs", "events", "kms", "logs"),
+            *("secretsmanager", "sns", "aws:scheduler/scheduleGroup:ScheduleGroup"),
+        ),
+        ("tag_resource", "untag_resource"),
+    ),
+    "acm": ("add_tags_to_certificate", "remove_tags_from_certificate"),
+    "ec2": ("create_tags", "delete_tags"),
+    "elbv2": ("add_tags", "remove_tags"),
+    "iam": ("tag_role", "untag_role"),
+    "aws:iam/instanceProfile:InstanceProfile": ("tag_instance_profile", "untag_instance_profile"),
+    "aws:iam/policy:Policy": ("tag_policy", "untag_policy"),
+    "rds": ("add_tags_to_resource", "remove_tags_from_resource"),
+}
+"""The operations that add and remove tags: of a service, or of a type where a service has several."""
+
+
+def retag(subject: Subject, arn: str, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+    """Change a resource's tags from ``old`` to ``new``. botocore's models have the form of each operation."""
+    kind = subject.kind
+    add, remove = TAGGING.get(kind.token) or TAGGING[kind.service]
+    named = subject.identity if kind.service in ("ec2", "iam", "kms") else arn
+    removed = sorted(set(old) - set(new))
+    changes: tuple[tuple[str, Any], ...] = ((remove, removed), (add, new))
+    for operation, value in changes:
+        shapes = _model(subject.calls, kind, operation).input_shape.members
+        target, tags = (name for name in shapes if name != "DryRun")
+        if value and value is removed and shapes[tags].member.type_name == "structure":
+            value = [{"key": name} for name in removed]
+        if value:
+            whom = [named] if shapes[target].type_name == "list" else named
+            params = {target: whom, tags: to_shape(shapes[tags], value)}
+            subject.calls(kind.service, operation, params)
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return ``tags`` as the list of pairs that most services take."""
+    return [{"Key": name, "Value": text} for name, text in sorted(tags.items())]
+
+
+WAIT = 300.0
+"""Wall-clock seconds after which a resource that is not ready is an error."""
+
+
+class NotReady(Exception):
+    """A resource was created but did not reach the state that makes it usable."""
+
+
+class Incomplete(Exception):
+    """A resource exists, but not as it should. The state must keep its ``identity``, and ``outputs`` if it has some."""
+
+    def __init__(self, identity: str, reason: Exception, outputs: Values | None = None) -> None:
+        super().__init__(str(reason))
+        self.identity, self.outputs = identity, outputs
+
+
+def unknown_inputs(calls: Calls, kind: Kind, inputs: Values) -> list[str]:
+    """Return the names of ``inputs`` that no operation takes and that are not ignored."""
+    known = set(kind.ignored) | {name for setting in kind.settings for name in setting.inputs}
+    if kind.tag_type or kind.service in TAGGING:
+        known.add("tags")
+    if kind.autoname:
+        known.add(kind.autoname)
+    prepared = kind.prepare(clean(inputs))
+    for operation in (kind.create, kind.update):
+        if operation:
+            known |= to_parameters(_model(calls, kind, operation), prepared)[1]
+    return sorted(set(prepared) - known)
+
+
+def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str, Values]:
+    """Create the resource and return its id and outputs. Raises ``Incomplete`` when only its settings fail."""
+    prepared = kind.prepare(clean(inputs))
+    params, taken = to_parameters(
+        _model(calls, kind, kind.create), _creation_inputs(kind, prepared)
+    )
+    chosen = {name for name in inputs.get(CHOSEN, ()) if name in kind.defaults}
+    given = {name: value for name, value in prepared.items() if name not in chosen}
+    known = ""
+    if kind.on_create:
+        identity = kind.on_create(calls, kind, prepared)
+    else:
+        if kind.tag_type and inputs.get("tags"):
+            pairs = tag_list(inputs["tags"])
+            params["TagSpecifications"] = [{"ResourceType": kind.tag_type, "Tags": pairs}]
+        answer = {**calls(kind.service, kind.create, params), "inputs": inputs}
+        source = kind.identity_from
+        identity = source(answer) if callable(source) else str(path(source, answer))
+        if kind.named_by:
+            known = str(path(f"{kind.found}.{kind.outputs[kind.named_by]}", answer))
+    subject = Subject(kind=kind, calls=calls, identity=identity, inputs=prepared, known=known)
+    try:
+        wait(subject, cancel)
+        for setting in kind.settings:
+            if setting.on_create and _any_left(setting.inputs, given, taken):
+                setting.apply(subject)
+        if kind.follow:
+            kind.follow(subject, None, cancel)
+        return identity, outputs(subject, inputs)
+    except Exception as problem:
+        raise Incomplete(identity, problem) from problem
+
+
+def existing(
+    calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None
+) -> Subject:
+    """Return the resource of an id. ``state`` has its outputs, which may name it in AWS."""
+    known = str({**inputs, **(state or {})}.get(kind.named_by, ""))
+    prepared = kind.prepare(clean(inputs))
+    return Subject(kind=kind, calls=calls, identity=identity, inputs=prepared, known=known)
+
+
+def read(
+    calls: Calls, kind: Kind, identity: str, inputs: Values, state: Values | None = None
+) -> Values | None:
+    """Return the resource's current outputs, or None when it does not exist."""
+    subject = existing(calls, kind, identity, inputs, state)
+    return None if describe(subject) is None else outputs(subject, inputs)
+
+
+def describe(subject: Subject) -> Values | None:
+    """Return AWS's description of the resource, or None when it does not exist."""
+    kind = subject.kind
+    try:
+        if kind.look:
+            return kind.look(subject)
+        described: Values | None = path(kind.found, subject.call(kind.read))
+    except ClientError as problem:
+        if absent(kind, problem):
+            return None
+        raise
+    return described or None
+
+
+def update(
+    calls: Calls,
+    kind: Kind,
+    identity: str,
+    olds: Values,
+    news: Values,
+    state: Values | None = None,
+    cancel: Event = NEVER,
+) -> Values:
+    """Change the inputs that differ in place and return the outputs.
+
+    Raises ``Incomplete`` when everything was sent, but AWS has not carried it out.
+    """
+    subject = existing(calls, kind, identity, news, state)
+    subject = replace(subject, before=kind.prepare(clean(olds)))
+    past = describe(subject) if kind.follow else None
+    done = _send_changes(subject)
+    results = outputs(subject, news)
+    changed = subject.changed
+    if "tags" in changed - done:
+        retag(subject, str(results.get("arn", "")), olds.get("tags") or {}, news.get("tags") or {})
+        done.add("tags")
+    if changed - done:
+        raise UnknownInput(f"{kind.token}: {', '.join(sorted(changed - done))} cannot be changed")
+    if kind.follow is None:
+        return results
+    try:
+        kind.follow(subject, past, cancel)
+    except Exception as problem:
+        raise Incomplete(identity, problem, results) from problem
+    return outputs(subject, news)
+
+
+def _send_changes(subject: Subject) -> set[str]:
+    """Send the changed inputs and return the names of those that need nothing more."""
+    calls, kind, after, changed = subject.calls, subject.kind, subject.inputs, subject.changed
+    done = set(kind.ignored)
+    if kind.update:
+        # The resource is still to be named as it was.
+        chosen = {name: after[name] for name in changed & set(after) - {"tags", kind.identity}}
+        params, taken = to_parameters(_model(calls, kind, kind.update), chosen)
+        if taken:
+            again = {name: after[name] for name in kind.repeated & set(after)}
+            more, _ = to_parameters(_model(calls, kind, kind.update), again)
+            subject.call(kind.update, **{**more, **params})
+        done |= taken
+    for setting in kind.settings:
+        if changed & set(setting.inputs) - done:
+            setting.apply(subject)
+            done |= set(setting.inputs)
+    return done
+
+
+def delete(
+    calls: Calls,
+    kind: Kind,
+    identity: str,
+    inputs: Values,
+    state: Values | None = None,
+    cancel: Event = NEVER,
+) -> None:
+    """Delete the resource, if it exists. ``skipDestroy`` keeps it."""
+    if inputs.get("skipDestroy"):
+        return
+    subject = replace(existing(calls, kind, identity, inputs, state), cancel=cancel)
+    try:
+        if kind.on_delete:
+            kind.on_delete(subject)
+        else:
+            subject.call(kind.delete)
+    except ClientError as problem:
+        if not absent(kind, problem):
+            raise
+
+
+def outputs(subject: Subject, inputs: Values) -> Values:
+    """Return the resource's outputs: its inputs and the values from AWS."""
+    described = describe(subject)
+    if described is None:
+        raise NotReady(f"{subject.identity} does not exist after it was created or changed")
+    # What is read back is compared with the program's inputs, as they were before `prepare`.
+    declared, compared = replace(subject, inputs=inputs), subject.kind.read_back
+    made = {
+        name: source(declared if name in compared else subject, described)
+        if callable(source)
+        else path(source, described)
+        for name, source in subject.kind.outputs.items()
+    }
+    return {**clean(inputs), **made}
+
+
+def wait(subject: Subject, cancel: Event) -> None:
+    """Wait until the resource has the state of its kind's ``ready``."""
+    if subject.kind.ready is None:
+        return
+    expression, target = subject.kind.ready
+    deadline = time.monotonic() + WAIT
+    while True:
+        described = describe(subject)
+        state = path(expression, described or {})
+        if state == target:
+            return
+        if state == "failed":
+            why = ": ".join(reasons(described or {}))
+            raise NotReady(f"{subject.identity} is {state!r}, not {target!r}: {why}")
+        if cancel.wait(0.1):
+            raise NotReady(f"cancelled while {subject.identity} was {state!r}")
+        if time.monotonic() > deadline:
+            raise NotReady(f"{subject.identity} is {state!r}, not {target!r}, after {WAIT:.0f} s")
+
+
+def until_gone(subject: Subject, seconds: float) -> None:
+    """Wait until AWS no longer describes the resource. Raises TimeoutError after wall-clock seconds."""
+    deadline = time.monotonic() + seconds
+    while describe(subject) is not None:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{subject.identity} is still there after {seconds:.0f} s")
+        pause(subject)
+
+
+def pause(subject: Subject) -> None:
+    """Wait before a deletion is looked at or tried again. Raises ``NotReady`` when it is cancelled."""
+    if subject.cancel.wait(0.1):
+        raise NotReady(f"cancelled while {subject.identity} was deleted")
+
+
+def reasons(described: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why a resource failed: a NAT gateway's code and message, a DB instance's status infos."""
+    for key in ("FailureCode", "FailureMessage"):
+        if key in described:
+            yield str(described[key])
+    for each in described.get("StatusInfos") or ():
+        yield str(each.get("Message"))
+
+
+def absent(kind: Kind, problem: ClientError) -> bool:
+    """Return whether the error says that the resource does not exist."""
+    code = str(problem.response["Error"]["Code"])
+    return code in kind.absent or "NotFound" in code or code == "NoSuchEntity"
+
+
+def clean(inputs: Mapping[str, object]) -> Values:
+    """Return ``inputs`` without Pulumi's internal entries and without those that are None."""
+    return {
+        name: value
+        for name, value in inputs.items()
+        if not name.startswith("__") and value is not None
+    }
+
+
+def _creation_inputs(kind: Kind, prepared: Values) -> Values:
+    """Return the inputs to send on creation. EC2 takes tags as TagSpecifications."""
+    return {name: value for name, value in prepared.items() if name != "tags" or not kind.tag_type}
+
+
+def _any_left(names: tuple[str, ...], inputs: Values, taken: set[str]) -> bool:
+    return any(inputs.get(name) is not None and name not in taken for name in names)
+
+
+def _model(calls: Calls, kind: Kind, operation: str):  # type: ignore[no-untyped-def]
+    return calls.model(kind.service, operation)

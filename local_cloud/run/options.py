@@ -1,0 +1,44 @@
+"""The options of every command that can start a local cloud."""
+
+from __future__ import annotations
+
+import click
+
+from local_cloud.clock import DEFAULT_SPEED
+from tools.shared.commands import Address, Number, Whole
+
+
+def options(command: click.decorators.FC) -> click.decorators.FC:
+    for option in (
+        click.option(
+            "--tasks",
+            type=click.Choice(["auto", "docker", "process"]),
+            default="auto",
+            show_default=True,
+            help="Run tasks as containers of the built image, or as processes of the image's own "
+            "command; auto takes Docker where an engine can build the image.",
+        ),
+        click.option(
+            "--speed",
+            type=Number(min=1, max=200),
+            default=DEFAULT_SPEED,
+            show_default=True,
+            help="Seconds of AWS's waits that pass in one second; 1 is AWS's own pace.",
+        ),
+        click.option(
+            "--port",
+            type=Whole(0, 65535),
+            default=None,
+            help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
+        ),
+        click.option(
+            "--from",
+            "client",
+            type=Address(),
+            default="",
+            help="Address from which every request to a load balancer comes, to see who gets in: the security "
+            "groups and network ACLs judge it. Default: one that they let in, if there is one.",
+        ),
+    ):
+        command = option(command)
+    return command

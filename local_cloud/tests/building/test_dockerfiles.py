@@ -1,0 +1,327 @@
+"""Dockerfiles: how they are read without Docker, and which are refused before anything is run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+
+import pytest
+
+from local_cloud.building import dockerfile, files
+from local_cloud.building.dockerfile import DockerfileError, Run
+from local_cloud.paths import ROOT
+
+FILES = {
+    "requirements.txt": "flask\n",
+    "manage.py": "#!/usr/bin/env python\n",
+    "wsgi.py": "app = None\n",
+    "app/__init__.py": "",
+    "app/static/site.css": "",
+    "boot.sh": "#!/bin/sh\nexec gunicorn wsgi:app\n",
+    "debug.log": "noise",
+    ".dockerignore": "*.log\n",
+}
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    """The files of an app."""
+    folder = tmp_path_factory.mktemp("with-a-dockerfile") / "site"
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "out").symlink_to("/etc/passwd")
+    return folder
+
+
+def read(context, text, **arguments):
+    (context / "Dockerfile").write_text(text)
+    return dockerfile.read(context / "Dockerfile", arguments)
+
+
+REFUSED = {
+    "another base": (
+        "FROM node:22\nCMD x",
+        [
+            "1: FROM node:22: without Docker the base image of the last stage must be named python; "
+            "a Docker engine runs any (--tasks docker)"
+        ],
+    ),
+    "a base misspelt": ("FROM pyhton:3.13\nCMD x", ["1: FROM pyhton:3.13: * did you mean python?"]),
+    "a stage misspelt": (
+        "FROM python AS build\nRUN true\nFROM python\nCOPY --from=biuld /a /a\nCMD x",
+        ["4: COPY /a /a: no earlier stage is named biuld; did you mean build?"],
+    ),
+    "a version that was not given": (
+        "ARG V=${V:-NOT_SET}\nFROM python:${V}-slim-x\nCMD x",
+        ["2: FROM python:${V}-slim-x: *"],
+    ),
+    "instructions misspelt": (
+        "FORM python\nFROM python\nCOPPY . .\nRNU x\nCMD x",
+        [
+            "1: FORM python: a Dockerfile has no instruction FORM; did you mean FROM?",
+            "3: COPPY . .: a Dockerfile has no instruction COPPY; did you mean COPY?",
+            "4: RNU x: a Dockerfile has no instruction RNU; did you mean RUN?",
+        ],
+    ),
+    "a flag misspelt": (
+        "FROM python\nCOPY --form=x . .\nCMD x",
+        ["2: COPY . .: COPY has no flag --form; did you mean --from?"],
+    ),
+    "AS misspelt": (
+        "FROM python SA x\nCMD x",
+        ["1: FROM python SA x: FROM takes an image, or IMAGE AS NAME*"],
+    ),
+    "a file misspelt": (
+        "FROM python\nCOPY requirments.txt /\nCMD x",
+        [
+            "2: COPY requirments.txt: no such file in site/ (or .dockerignore hides it); "
+            "did you mean requirements.txt?",
+        ],
+    ),
+    "a file that .dockerignore hides": (
+        "FROM python\nCOPY debug.log /\nCMD x",
+        ["2: COPY debug.log: no such file in site/ (or .dockerignore hides it)"],
+    ),
+    "a file misspelt that is mounted, and a stage": (
+        "FROM python AS build\nRUN true\nFROM python\n"
+        "RUN --mount=type=bind,source=requirments.txt,target=/r.txt x\n"
+        "RUN --mount=type=bind,from=biuld,target=/b x\nCMD x",
+        [
+            "4: RUN --mount requirments.txt: no such file in site/ (or .dockerignore hides it); "
+            "did you mean requirements.txt?",
+            "5: RUN x: no earlier stage is named biuld; did you mean build?",
+        ],
+    ),
+    "a link that leads out of the context": (
+        "FROM python\nADD out /\nCMD x",
+        ["2: ADD out: no such file in site/ (or .dockerignore hides it)"],
+    ),
+    "quotes": (
+        "FROM python\nENV A='b\nCMD ['gunicorn']",
+        [
+            "2: ENV A='b: it has a quotation mark without its partner, or no valid JSON",
+            "3: CMD ['gunicorn']: it is no valid JSON, so Docker runs it in a shell; write *",
+        ],
+    ),
+    "arguments missing": (
+        "FROM python\nWORKDIR\nCOPY x\nENV A\nCMD x",
+        [
+            "2: WORKDIR: it needs an argument",
+            "3: COPY x: it needs a source and a destination",
+            "4: ENV A: it needs a name and a value: NAME=VALUE",
+        ],
+    ),
+    "no FROM": ("WORKDIR /app\n", ["1: WORKDIR /app: the first instruction must be FROM"]),
+}
+
+
+@pytest.mark.parametrize(("text", "problems"), REFUSED.values(), ids=list(REFUSED))
+def test_it_is_refused_with_every_problem_its_line_and_the_spelling_that_was_meant(
+    context, text, problems
+):
+    with pytest.raises(DockerfileError) as refused:
+        read(context, text)
+    said = str(refused.value).splitlines()
+    assert [each.removeprefix("site/Dockerfile:") for each in said] == [
+        _like(one, said) for one in problems
+    ]
+
+
+def _like(expected, said):
+    """The line that is like the expected one, in which * stands for any text; otherwise that one."""
+    pattern = re.escape(f"site/Dockerfile:{expected}").replace(r"\*", ".*")
+    found = [each for each in said if re.fullmatch(pattern, each)]
+    return found[0].removeprefix("site/Dockerfile:") if found else expected
+
+
+@pytest.mark.parametrize("text", ["", "FROM python\nRUN true\n"])
+def test_a_dockerfile_without_stages_or_without_a_command_is_refused(context, text):
+    with pytest.raises(DockerfileError, match=r"site/Dockerfile: the (first|stage)"):
+        read(context, text)
+
+
+STAGES = """\
+FROM python AS Base
+WORKDIR /srv
+COPY . .
+CMD ["base"]
+FROM base AS production
+CMD ["production"]
+FROM node AS tools
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "command"),
+    [("base", "base"), ("production", "production"), ("PRODUCTION", "production"), ("0", "base")],
+)
+def test_another_stage_than_the_last_one_is_built_by_its_name(context, target, command):
+    (context / "Dockerfile").write_text(STAGES)
+    stage = dockerfile.read(context / "Dockerfile", {}, None, target)
+    assert (stage.command, stage.workdir) == ((command,), PurePosixPath("/srv"))
+
+
+@pytest.mark.parametrize(
+    ("target", "problem"),
+    [
+        (
+            "prod",
+            "site/Dockerfile: no stage is named prod; there are base, 0, production, 1, tools, 2",
+        ),
+        (
+            "tools",
+            "site/Dockerfile:7: FROM node AS tools: without Docker the base image of the last",
+        ),
+    ],
+)
+def test_a_stage_that_cannot_be_built_is_refused(context, target, problem):
+    (context / "Dockerfile").write_text(STAGES)
+    with pytest.raises(DockerfileError) as refused:
+        dockerfile.read(context / "Dockerfile", {}, None, target)
+    assert str(refused.value).startswith(problem)
+
+
+def test_a_typo_is_not_answered_with_a_docker_engine(context):
+    with pytest.raises(DockerfileError) as refused:
+        read(context, "FROM python\nCOPPY . .\nRNU pip install x\nCMD x")
+    assert "engine" not in str(refused.value)
+
+
+TWO_STAGES = """
+ARG BASE=python:3.13-slim
+FROM ${BASE} AS build
+RUN pip install flask
+COPY . /app/webapp/
+FROM ${BASE}
+ENV PATH="/venv/bin:${PATH}" \\
+    GREETING="hello there" NONE=${NONE:-nobody}
+COPY --from=build /venv /venv
+COPY --from=build /app/webapp/app /srv
+COPY --from=build /app/webapp/wsgi.py /srv/run.py
+COPY --chown=1:1 boot.sh /srv/
+COPY <<EOF /srv/made.txt
+made here
+EOF
+WORKDIR /srv
+USER 10001:10001
+VOLUME /tmp
+STOPSIGNAL SIGQUIT
+CMD exec gunicorn -b :$PORT 'a:b()'
+"""
+
+
+def test_the_last_stage_has_its_own_configuration_and_the_files_of_the_others(context, tmp_path):
+    stage = read(context, TWO_STAGES)
+    assert (stage.workdir, stage.user) == (PurePosixPath("/srv"), "10001:10001")
+    assert stage.command == ("/bin/sh", "-c", "exec gunicorn -b :$PORT 'a:b()'")
+    assert stage.environment == {
+        "PATH": f"/venv/bin:{dockerfile.PATH}",
+        "GREETING": "hello there",
+        "NONE": "nobody",
+    }
+    assert (stage.volumes, stage.stop_signal) == (("/tmp",), "SIGQUIT")  # noqa: S108
+    copies = [copy for each in stage.needed for copy in each.copies if copy.stage is None]
+    for copy in copies:
+        for target, source in files.copied(context, copy):
+            files.put(source, tmp_path, target)
+    laid = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    assert {"app/webapp/app/static/site.css", "app/webapp/wsgi.py", "srv/boot.sh"} <= laid
+    assert "app/webapp/debug.log" not in laid
+    assert copies[-1].text == "made here\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "entry_point", "command"),
+    [
+        (['ENTRYPOINT ["gunicorn"]', 'CMD ["app"]'], ("gunicorn",), ("app",)),
+        (['CMD ["app"]', 'ENTRYPOINT ["gunicorn"]'], ("gunicorn",), ("app",)),
+        (["ENTRYPOINT gunicorn", 'CMD ["app"]'], ("/bin/sh", "-c", "gunicorn"), ("app",)),
+        (['CMD ["a"]', "FROM base", 'ENTRYPOINT ["gunicorn"]'], ("gunicorn",), ()),
+        (['ENTRYPOINT ["gunicorn"]', "FROM base", 'CMD ["app"]'], ("gunicorn",), ("app",)),
+    ],
+)
+def test_the_entry_point_and_the_command_of_an_image(context, lines, entry_point, command):
+    stage = read(context, "\n".join(["FROM python AS base", *lines]))
+    assert (stage.entry_point, stage.command) == (entry_point, command)
+
+
+def test_a_run_with_a_test_of_the_shell_is_no_list(context):
+    *_, run = read(context, 'FROM python\nRUN [ "$A" = 1 ] || [ -d /x ]\nCMD x').steps
+    assert run.words == ("/bin/sh", "-c", '[ "$A" = 1 ] || [ -d /x ]')
+
+
+def test_a_mount_of_uv_s_image_is_what_installs_it_and_of_another_one_is_left_out(context):
+    text = "RUN --mount=from=ghcr.io/astral-sh/uv:0.9,source=/uv,target=/bin/uv uv sync\n"
+    text += "RUN --mount=type=bind,from=node:22,target=/node x\n"
+    stage = read(context, f"FROM python\n{text}CMD x")
+    assert [each.sources for each in stage.mounted] == [("/.machine/late/uv",)]
+    left_out = ["site/Dockerfile:3: left out without Docker: RUN --mount=from=node:22,target=/node"]
+    assert list(map(str, stage.notices)) == left_out
+
+
+def test_arguments_are_those_given_those_of_the_stage_or_those_before_from(context):
+    text = "ARG A=/a\nFROM python\nARG A\nARG B=/b\nWORKDIR ${A}${B}\nCMD x\n"
+    assert read(context, text).workdir == PurePosixPath("/a/b")
+    assert read(context, text, B="/c").workdir == PurePosixPath("/a/c")
+    assert read(context, text.replace("ARG A\n", "", 1)).workdir == PurePosixPath("/b")
+
+
+COPIES = {
+    "COPY app /srv": {
+        "/srv": "app",
+        "/srv/__init__.py": "app/__init__.py",
+        "/srv/static": "app/static",
+    },
+    "COPY wsgi.py /srv": {"/srv": "wsgi.py"},
+    "COPY wsgi.py /srv/": {"/srv/wsgi.py": "wsgi.py"},
+    "WORKDIR /srv\nCOPY ws*.py manage.p? ./": {
+        "/srv/wsgi.py": "wsgi.py",
+        "/srv/manage.py": "manage.py",
+    },
+    "COPY --parents app/static/site.css /srv/": {"/srv/app/static/site.css": "app/static/site.css"},
+    "COPY --exclude=app/static* app /srv": {"/srv": "app", "/srv/__init__.py": "app/__init__.py"},
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), COPIES.items(), ids=list(COPIES))
+def test_copy_takes_files_of_the_context_to_their_paths(context, text, expected):
+    [copy] = read(context, f"FROM python\n{text}\nCMD x").copies
+    found = {
+        target: str(source.relative_to(context)) for target, source in files.copied(context, copy)
+    }
+    assert expected.items() <= found.items()
+    assert "site.css" not in str(found) or "site.css" in str(expected) or text == "COPY app /srv"
+
+
+def test_the_mode_of_a_copy_from_a_stage_is_that_of_all_its_files(tmp_path):
+    folder, root = tmp_path / "stage/d", tmp_path / "root"
+    (folder / "e").mkdir(parents=True)
+    (folder / "e/run").touch(0o644)
+    root.mkdir()
+    files.put(folder, root, "/d", mode="750", shared=True)
+    modes = [
+        each.stat().st_mode & 0o777 for each in (root / "d/e/run", root / "d/e", folder / "e/run")
+    ]
+    assert modes == [0o750, 0o750, 0o644]
+
+
+def test_only_the_stages_that_the_last_one_is_made_of_are_needed(context):
+    text = "FROM python AS a\nFROM a AS b\nRUN x\nFROM python AS c\nFROM python\n"
+    stage = read(
+        context, text + "RUN --mount=type=bind,from=c,target=/c x\nCOPY --from=a /x /\nCMD x"
+    )
+    assert [each.start is None for each in stage.needed] == [True, True, True]
+    assert all(
+        step.shown == "RUN x" and step.place.endswith(":6")
+        for each in stage.needed
+        for step in each.steps[:1]
+    )
+
+
+@pytest.mark.parametrize(
+    "folder", ["webapp", "examples/flaskr", "examples/django", "examples/cookiecutter"]
+)
+def test_the_apps_that_come_with_the_project_are_read_without_a_problem(folder):
+    stage = dockerfile.read(ROOT / folder / "Dockerfile", {})
+    assert any(isinstance(step, Run) for each in stage.needed for step in each.steps)

@@ -1,0 +1,435 @@
+"""Images that are built without Docker: their RUN lines are run, in a root that is theirs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from local_cloud.building import base, dockerfile, index, layers
+from local_cloud.building.layers import Built, Layers, RunFailed
+from local_cloud.machine.roots import Bind
+from local_cloud.tests.dataplane.conftest import own_mounts
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not own_mounts(), reason="this machine refuses mount namespaces"),
+]
+
+APP = "FROM python:3.13-slim\nWORKDIR /app\n"
+CMD = 'CMD ["true"]\n'
+METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: 1\n"
+WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+def write_wheel(folder: Path, name: str) -> None:
+    """Write a package with a program of its name, which prints where it runs."""
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", f"import sys\ndef main():\n    print('{name}', sys.prefix)\n")
+        info = f"{name}-1.dist-info"
+        wheel.writestr(f"{info}/METADATA", METADATA.format(name=name))
+        wheel.writestr(f"{info}/WHEEL", WHEEL)
+        wheel.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """The folder of the images, below /tmp, which have one base."""
+    folder = tmp_path_factory.mktemp("home")
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def cached(home, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+
+
+@pytest.fixture
+def context(tmp_path):
+    """The files of an app with two packages that need no index."""
+    folder = tmp_path / "site"
+    write_wheel(folder, "one")
+    write_wheel(folder, "two")
+    (folder / "requirements.txt").write_text("/wheels/one-1-py3-none-any.whl\n")
+    return folder
+
+
+def built(context: Path, text: str, maker: Layers | None = None) -> Built:
+    (context / "Dockerfile").write_text(text)
+    return (maker or Layers()).build(dockerfile.read(context / "Dockerfile", {}), context)
+
+
+def said(image: Built, command: str) -> str:
+    """What a shell prints in the image's root, as a task sees it."""
+    binds = [Bind(image.root, Path("/"), writable=False), *base.binds(image.root)]
+    code, output = Layers().run(["/bin/sh", "-c", command], "/", {"PATH": dockerfile.PATH}, binds)
+    return output.strip() if code == 0 else f"{code}: {output}"
+
+
+WHEELS = APP + "COPY *.whl /wheels/\n"
+ROWS = {
+    "requirements in a folder of the base image": (
+        f"{WHEELS}COPY requirements.txt /tmp\nRUN pip install -r /tmp/requirements.txt\n",
+        "one",
+        "one /usr/local",
+    ),
+    "wheels of a stage that are mounted": (
+        f"FROM python AS builder\nCOPY *.whl /wheels/\n{APP}"
+        "RUN --mount=type=bind,from=builder,source=/wheels,target=/wheels pip install /wheels/*\n",
+        "one; two; ls /wheels",
+        "one /usr/local\ntwo /usr/local",
+    ),
+    "a loop around pip": (
+        f"{WHEELS}RUN for each in one two; do pip install /wheels/$each-1-py3-none-any.whl; done\n",
+        "one; two",
+        "one /usr/local\ntwo /usr/local",
+    ),
+    "a venv of another stage": (
+        "FROM python AS build\nRUN python -m venv /opt/venv\nCOPY one*.whl /\nRUN /opt/venv/bin/pip install /*.whl\n"
+        f"{APP}COPY --from=build /opt/venv /opt/venv\n",
+        "/opt/venv/bin/one",
+        "one /opt/venv",
+    ),
+    "packages of a stage, by the folder of the image's Python": (
+        f"{WHEELS.replace(chr(10), ' AS build' + chr(10), 1)}RUN pip install /wheels/one*\n{APP}"
+        "COPY --from=build /usr/local/lib/python3.13/site-packages /usr/local/lib/python3.13/site-packages\n",
+        "python3.13 -m one; python -c 'import one; print(one.__file__)'",
+        "/usr/local/lib/{name}/site-packages/one.py",
+    ),
+    "files that are copied, edited, linked and moved": (
+        f"{APP}RUN echo first >a && sed -i s/first/second/ a && ln -s /app/a /usr/bin/b\n"
+        "RUN mkdir -p /usr/src/x && mv a /usr/src/x/ && ln -sf /usr/src/x/a /app/a\n",
+        "cat /usr/bin/b",
+        "second",
+    ),
+    "heredocs": (
+        f"{APP}RUN <<EOF\nset -e\necho one >>log\nEOF\nRUN cat <<one >>log && cat <<two >>log\n$HOME\none\nlast\ntwo\n"
+        "RUN <<EOF\n#!/usr/bin/env python3\nopen('log', 'a').write('python')\nEOF\nCOPY <<EOF /made\ncopied\nEOF\n",
+        "cat /app/log /made",
+        "one\n/root\nlast\npythoncopied",
+    ),
+    "arguments, variables and a user with a home folder": (
+        f"{APP}ARG WHO=world\nENV GREETING=hello\nRUN useradd -m app && chown app /app\nUSER app\n"
+        'RUN echo "$GREETING $WHO from $HOME" >~/said\n',
+        "cat /home/app/said",
+        "hello world from /home/app",
+    ),
+    "files of the context that are mounted": (
+        f"{APP}RUN --mount=type=cache,target=/c --mount=type=bind,source=requirements.txt,target=a "
+        "--mount=target=all --mount=type=bind,source=Dockerfile,target=b cp a b all/one*.whl /root/\n",
+        "cat /root/a; head -1 /root/b; ls /root/*.whl",
+        "/wheels/one-1-py3-none-any.whl\nFROM python:3.13-slim\n/root/one-1-py3-none-any.whl",
+    ),
+    "mounted folders that are written to": (
+        f"FROM python AS build\nRUN mkdir /b && echo kept >/b/k\n{APP}"
+        "RUN --mount=target=/all,rw echo x >/all/k && cp /all/k one\n"
+        "RUN --mount=from=build,source=/b,target=/b,rw echo lost >>/b/k && cp /b/k two\n"
+        "RUN --mount=from=build,source=/b,target=/b cp /b/k three\n",
+        "cd /app; cat one two three",
+        "x\nkept\nlost\nkept",
+    ),
+    "a cache that is mounted": (
+        f"{APP}RUN --mount=type=cache,target=/var/cache/own echo kept >/var/cache/own/x\n",
+        "ls /var/cache/own",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "command", "expected"), ROWS.values(), ids=list(ROWS))
+def test_a_dockerfile_is_run_by_its_shell(context, text, command, expected):
+    image = built(context, text + CMD)
+    assert said(image, command) == expected.format(name=base.NAME)
+
+
+@pytest.mark.parametrize(
+    ("text", "left_out"),
+    [
+        (
+            "RUN apt-get update && apt-get install -y libpq-dev && rm -rf /var/lib/apt/lists/* && apt-get clean\n",
+            ["3: left out without Docker: RUN apt-get update; apt-get install -y libpq-dev"],
+        ),
+        ("COPY reset.sh /\n", []),
+        ("COPY reset.sh /\nRUN sh /reset.sh\n", ["4: left out without Docker: RUN npm run reset"]),
+        (
+            "RUN apt-get install -y gettext\nRUN msgfmt-of-it x && echo done >/app/done\n",
+            [
+                "3: left out without Docker: RUN apt-get install -y gettext",
+                "4: left out without Docker: RUN msgfmt-of-it x",
+            ],
+        ),
+        (
+            "RUN curl -o /bin/wait https://host.invalid/wait && chmod +x /bin/wait\n",
+            [
+                "3: left out without Docker: RUN curl -o /bin/wait https://host.invalid/wait; chmod +x /bin/wait"
+            ],
+        ),
+    ],
+    ids=[
+        "the system's packages",
+        "a script that no line runs",
+        "a script",
+        "a program of such a package",
+        "a file",
+    ],
+)
+def test_what_cannot_be_installed_here_is_said_with_its_line(context, text, left_out):
+    (context / "reset.sh").write_text("npm run reset\n")
+    image = built(context, APP.replace("3.13", base.NAME[6:]) + text + CMD)
+    assert [str(each).removeprefix("site/Dockerfile:") for each in image.notices] == left_out
+    again = built(context, APP.replace("3.13", base.NAME[6:]) + "# a comment\n" + text + CMD)
+    assert again.root == image.root
+    assert [int(str(each).split(":")[1]) - 1 for each in again.notices] == [
+        int(each.split(":")[0]) for each in left_out
+    ]
+
+
+def test_a_context_that_is_a_link_is_its_folder(context, tmp_path):
+    (tmp_path / "link").symlink_to(context)
+    image = built(tmp_path / "link", f"{APP}COPY . .\n{CMD}")
+    assert said(image, "cat /app/requirements.txt") == "/wheels/one-1-py3-none-any.whl"
+
+
+def test_a_program_that_is_installed_on_this_machine_is_in_the_next_image(tmp_path, monkeypatch):
+    monkeypatch.setattr(base, "USR", tmp_path)
+    (tmp_path / "bin").mkdir()
+    before = base.version()
+    assert base.version() == before
+    (tmp_path / "bin/gcc").touch()
+    assert base.version() != before
+
+
+def test_another_python_than_the_image_s_is_said(context):
+    assert [str(each) for each in built(context, f"FROM python:3.7\n{CMD}").notices] == [
+        f"site/Dockerfile:1: python:3.7 is run by this machine's Python {base.NAME[6:]}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "RUN echo begun && false",
+            "site/Dockerfile:3: RUN echo begun && false ended with 1:\nbegun",
+        ),
+        ("RUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),
+        ("RUN apt-get update\nRUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),
+        ("RUN pip install -r none.txt", "No such file or directory: 'none.txt'"),
+        ("RUN pip instal one", 'unknown command "instal" - maybe you meant "install"'),
+        (
+            "FROM python\nCOPY --from=0 /none /none",
+            "site/Dockerfile:4: COPY /none: the stage that it is copied from has no such file",
+        ),
+        (
+            "FROM python\nRUN --mount=type=bind,from=0,source=/none,target=/none true",
+            "site/Dockerfile:4: RUN --mount /none: the stage that it is copied from has no such file",
+        ),
+    ],
+)
+def test_a_line_that_fails_fails_the_build_with_its_last_words(context, text, words):
+    with pytest.raises((RunFailed, dockerfile.DockerfileError)) as failed:
+        built(context, f"{APP}{text}\n{CMD}")
+    assert words in str(failed.value)
+    assert not list(layers.cache().glob("images/.part-*"))
+
+
+def test_a_second_build_runs_nothing_and_a_change_runs_what_comes_after_it(context, monkeypatch):
+    built(context, APP + CMD)
+    monkeypatch.setattr(layers, "LONG", 0.0)
+    ran: list[str] = []
+    monkeypatch.setattr(Layers, "run", spy(ran, Layers.run))
+    text = APP + "RUN echo 1 >one\nCOPY requirements.txt .\nRUN echo 2 >two\n" + CMD
+    first = built(context, text)
+    assert ran == ["echo 1 >one", "echo 2 >two"]
+    began = time.monotonic()
+    assert built(context, text) == first
+    assert time.monotonic() - began < 1
+    (context / "requirements.txt").write_text("changed")
+    other = built(context, text)
+    assert ran == ["echo 1 >one", "echo 2 >two", "echo 2 >two"]
+    assert said(other, "cat /app/one /app/requirements.txt") == "1\nchanged"
+    assert said(first, "cat /app/requirements.txt") == "/wheels/one-1-py3-none-any.whl"
+
+
+def spy(ran: list[str], real):
+    def run(self, words, *arguments):
+        ran.append(words[-1])
+        return real(self, words, *arguments)
+
+    return run
+
+
+TWO = """COPY *.whl /wheels/
+RUN pip install /wheels/one*
+RUN python -m venv /opt/venv && /opt/venv/bin/pip install /wheels/two*
+"""
+
+
+def test_an_image_can_be_moved(context, home, tmp_path, monkeypatch):
+    image = built(context, APP + TWO + CMD)
+    subprocess.run(["cp", "-a", home, tmp_path / "moved"], check=True)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "moved"))
+    moved = built(context, APP + TWO + CMD)
+    assert moved.root == tmp_path / "moved" / image.root.relative_to(home)
+    assert said(moved, "one; /opt/venv/bin/two") == "one /usr/local\ntwo /opt/venv"
+    assert naming(str(home), moved) == ""
+
+
+def naming(text: str, image: Built) -> str:
+    """The files of an image that have a text."""
+    search = ["grep", "-rlI", text, str(image.root)]
+    return subprocess.run(search, capture_output=True, text=True, check=False).stdout
+
+
+def test_the_oldest_images_are_deleted(context, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(layers.base, "make", lambda root, _: (root / "usr").mkdir())
+    monkeypatch.setattr(layers, "KEPT", 2)
+    texts = [
+        f"FROM python\nCOPY {name} /\n{CMD}" for name in ("one*.whl", "two*.whl", ".", "*.whl")
+    ]
+    first, second, *_ = [built(context, text) for text in texts]
+    assert (first.root.exists(), second.root.exists()) == (False, False)
+
+
+HARD = """
+rm -rf /usr/bin/python3 /root/.bashrc /etc/passwd /.machine/usr/bin/env {home}/kept
+touch /.machine/usr/x {home}/x {python}/x
+echo changed >/.machine/usr/bin/env
+mount -o remount,rw /.machine/usr; umount -l /.machine/usr; umount -l /; mknod /disk b 8 0
+unshare -Urm sh -c 'mount -o remount,rw,bind /.machine/usr; touch /.machine/usr/x'
+cat /proc/1/environ /proc/1/root/etc/shadow; ls /proc/1/root{home}
+ln -s {home} /away; ln -s {home} /app/away; mkdir -p /away/made; echo x >/away/written
+rm -rf /.machine/left-out /.machine/late /.machine/lacks
+for each in left-out late; do ln -s {home} /.machine/$each; done
+apt-get update
+kill -9 -1
+"""
+
+
+OTHER = "FROM python AS other\nRUN mkdir /d && echo other >/d/kept\n"
+LINKS = """COPY hard.sh /
+RUN ln -s OWN/kept /app/kept && ln -s OWN/kept /app/hard.sh
+COPY --from=other /d /app
+COPY hard.sh /app
+RUN sh /hard.sh || true
+RUN apt-get update; not-there-at-all
+RUN ln -sfn /OWN /away && ln -sfn OWN /app/away
+COPY requirements.txt /away/
+COPY requirements.txt away/
+WORKDIR /away/deep
+"""
+
+
+def test_no_line_changes_this_machine_or_sees_its_user(context, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    own.chmod(0o777)
+    (own / "kept").write_text("kept")
+    (context / "hard.sh").write_text(HARD.format(home=own, python=sys.base_prefix))
+    watched = [*map(Path, ("/usr", "/usr/bin/env", "/etc", "/etc/passwd", sys.base_prefix)), own]
+    before = [(each.stat().st_mtime, each.stat().st_mode) for each in watched]
+    user = "nobody" if os.geteuid() == 0 else None
+    with subprocess.Popen(["/usr/bin/sleep", "60"], user=user) as other:
+        image = built(context, OTHER + APP + LINKS.replace("OWN", str(own)) + CMD)
+        assert other.poll() is None
+        other.kill()
+    assert [(each.stat().st_mtime, each.stat().st_mode) for each in watched] == before
+    assert [(each.name, each.read_text()) for each in own.iterdir()] == [("kept", "kept")]
+    assert {"deep", "not-there-at-all", "requirements.txt"} < {*said(image, f"ls {own}").split()}
+    away = said(image, f"ls {Path(__file__).parents[3]} {Path.home() / '.bashrc'} 2>&1 || true")
+    assert away.count("No such file") == 2
+
+
+def test_a_build_that_is_stopped_ends_with_its_processes(context):
+    maker, failed = Layers(), []
+
+    def build() -> None:
+        with pytest.raises(RunFailed) as stopped:
+            built(
+                context,
+                APP + "RUN (setsid sleep 4711 &) ; touch /app/begun; sleep 4711\n" + CMD,
+                maker,
+            )
+        failed.append(str(stopped.value))
+
+    thread = threading.Thread(target=build)
+    thread.start()
+    while not list(layers.cache().glob("images/.part-*/app/begun")):
+        time.sleep(0.05)
+    maker.stop()
+    thread.join(10)
+    assert len(failed) == 1
+    assert subprocess.run(["pgrep", "-f", "sleep 4711"], check=False).returncode == 1
+    assert not list(layers.cache().glob("images/.part-*"))
+
+
+def test_packages_come_from_this_machine_s_index_of_which_nothing_is_in_the_image(
+    context, tmp_path, monkeypatch
+):
+    write_wheel(tmp_path / "found", "three")
+    home = tmp_path / "user"
+    (home / ".config/pip").mkdir(parents=True)
+    configured = f"[global]\nno-index = true\nfind-links = {tmp_path}/found\ntarget = /x\n"
+    (home / ".config/pip/pip.conf").write_text(configured)
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_", "XDG_CONFIG"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    assert {"PIP_FIND_LINKS", "UV_FIND_LINKS"} < index.variables(tmp_path)[0].keys()
+    assert "PIP_TARGET" not in index.variables(tmp_path)[0]
+    image = built(context, APP + "RUN pip install --no-cache-dir three\n" + CMD)
+    assert said(image, "three") == "three /usr/local"
+    assert naming(str(tmp_path), image) == ""
+
+
+def test_uv_is_there_if_an_image_of_it_is_copied(context):
+    text = (
+        APP
+        + "COPY --from=ghcr.io/astral-sh/uv:latest /uv /bin/\nCOPY *.whl requirements.txt /wheels/\n"
+    )
+    text += "RUN python3 -m venv /opt/venv && uv pip sync --python /opt/venv/bin/python /wheels/requirements.txt\n"
+    text += "RUN uv pip install --system /wheels/two-1-py3-none-any.whl\n"
+    assert (
+        said(built(context, text + CMD), "/opt/venv/bin/one; two")
+        == "one /opt/venv\ntwo /usr/local"
+    )
+
+
+def test_an_image_that_installs_netcat_or_the_database_s_client_has_them(context):
+    text = APP + "RUN apt-get install -y netcat-openbsd postgresql-client-17\n"
+    image = built(context, text + CMD)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert said(image, f"/usr/local/bin/nc -z -w 3 127.0.0.1 {port}") == ""
+    assert said(image, f"/usr/local/bin/nc -z 127.0.0.1 {port}") == "1: "
+    unknown = 'nc: getaddrinfo for host "db.nowhere.invalid" port 1: '
+    assert said(image, "/usr/local/bin/nc -z db.nowhere.invalid 1").startswith(f"1: {unknown}")
+    for name in ("psql", "pg_isready", "pg_dump"):
+        assert "PostgreSQL" in said(image, f"/usr/local/bin/{name} --version")
+    purged = built(context, APP + "RUN apt-get purge -y netcat-openbsd\n" + CMD)
+    assert said(purged, "ls /usr/local/bin/nc").startswith("2: ")
+    assert said(built(context, "FROM python:alpine\n" + CMD), "ls /usr/local/bin/nc") != ""
+
+
+def test_file_of_a_variable_has_not_the_place_of_a_folder(tmp_path, monkeypatch):
+    """A root that is kept has the places of the variables of another day."""
+    folder, file = tmp_path / "wheels", tmp_path / "page.html"
+    folder.mkdir(), file.touch()
+    places = []
+    for value in (folder, file):
+        monkeypatch.setenv("PIP_FIND_LINKS", str(value))
+        places.append(
+            {each.target for each in index.variables(tmp_path)[1] if each.source == value}
+        )
+    assert all(places)
+    assert places[0].isdisjoint(places[1])

@@ -1,0 +1,182 @@
+"""A data plane over moto, with a small stack in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import pytest
+
+os.environ.update(
+    MOTO_IAM_LOAD_MANAGED_POLICIES="true",
+    # Without it moto looks for the access key in the IAM of six partitions, and each loads its policies.
+    MOTO_ACCOUNT_ID="123456789012",
+    AWS_ACCESS_KEY_ID="test",
+    AWS_SECRET_ACCESS_KEY="test",
+)
+
+from moto.server import ThreadedMotoServer
+
+from local_cloud.aws import hooks
+from local_cloud.building.builder import ImageNotFound, LocalImage
+from local_cloud.clock import Clock
+from local_cloud.cloud.plane import DataPlane
+from local_cloud.machine import namespaces
+from local_cloud.machine.processes import readable_by_all
+from local_cloud.machine.roots import prepare
+from local_cloud.paths import ROOT
+from local_cloud.tests.dataplane.declarations import REPOSITORY
+from local_cloud.tests.dataplane.stack import Stack
+from webapp.settings import RDS_BUNDLE
+
+DECLARED_IN = (
+    *("acm", "applicationautoscaling", "cloudwatch", "ec2", "ecs", "elbv2", "events", "kms"),
+    *("logs", "rds", "scheduler", "secretsmanager", "servicequotas", "ssm"),
+)
+"""The services whose state in moto ends with a cloud."""
+
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+
+def make_image(root: Path, name: str = f"{REPOSITORY}:1", **change: Any) -> LocalImage:
+    """Return the test app as an image that has RDS's certificate authorities."""
+    folder = root / "app"
+    (folder / "webapp").mkdir(parents=True, exist_ok=True)
+    shutil.copy(Path(__file__).with_name("app.py"), folder / "webapp" / "app.py")
+    shutil.copy(RDS_BUNDLE, folder / "webapp" / "rds-ca.pem")
+    prepare(root)
+    for each in (root, folder, folder / "webapp"):
+        each.chmod(0o755)
+    settings: dict[str, Any] = {
+        **{"reference": name, "digest": "sha256:" + "ab" * 32, "platform": "linux/amd64"},
+        **{"folder": folder, "root": root, "python": Path(sys.executable).parent},
+        **{"command": ("python3", "webapp/app.py"), "environment": {"PYTHONUNBUFFERED": "1"}},
+    }
+    return LocalImage(**{**settings, **change})
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> LocalImage:
+    """Return the test app as an image outside any cloud."""
+    return make_image(tmp_path / "image")
+
+
+@pytest.fixture
+def cloud() -> Iterator[Stack]:
+    """Yield moto and a data plane at twenty times AWS's speed."""
+    yield from at_speed(20.0)
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[Stack]:
+    """Yield a stack in which nothing is declared, shared by a file's tests."""
+    yield from at_speed(20.0)
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Stack]:
+    """Yield a stack whose service runs with one healthy task, shared by a file's tests."""
+    yield from serving(20.0)
+
+
+def serving(speed: float) -> Iterator[Stack]:
+    """Yield a stack whose service runs with one healthy task."""
+    for stack in at_speed(speed):
+        stack.everything()
+        stack.service(stack.task_definition())
+        stack.rolled_out()
+        yield stack
+
+
+@cache
+def own_networks() -> bool:
+    """Return whether this machine allows network namespaces."""
+    return namespaces.refusal() is None
+
+
+@cache
+def own_mounts() -> bool:
+    """Return whether this machine allows mount namespaces."""
+    return own_networks() and namespaces.mount_refusal() is None
+
+
+def run_as_nobody(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a Python program as the user nobody, if the tests run as root; for any other user, other tests show it."""
+    python = which("python3", path="/usr/bin")
+    if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
+        pytest.skip("needs root, a system's Python, and a checkout that every user may read")
+    return subprocess.run(
+        [python, "-c", f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{program}", *arguments],
+        capture_output=True,
+        text=True,
+        user="nobody",
+        group="nogroup",
+        extra_groups=[],
+        cwd="/",
+        check=False,
+    )
+
+
+def at_speed(speed: float, own: bool | None = None) -> Iterator[Stack]:
+    """Yield moto and a data plane at ``speed`` times AWS's speed, with network namespaces if this machine allows
+    them."""
+    # The database's user cannot enter pytest's folder.
+    with tempfile.TemporaryDirectory(prefix="careapp-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield from _cloud_in(folder, speed, own_networks() if own is None else own)
+
+
+def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
+    from moto.backends import get_backend
+
+    hooks.install()
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    images: dict[str, LocalImage] = {}
+
+    def find(reference: str) -> LocalImage:
+        if reference not in images:
+            raise ImageNotFound(reference)
+        return images[reference]
+
+    image = make_image(folder / "image")
+    images[image.reference] = image
+    clock = Clock(speed)
+    plane = DataPlane(
+        folder=folder / "plane",
+        clock=clock,
+        images=find,
+        port=0,
+        aws_endpoint=endpoint,
+        namespaces=own,
+        mounts=own and own_mounts(),
+    )
+    plane.start()
+    try:
+        yield Stack(plane, clock, endpoint, images)
+    finally:
+        plane.stop()
+        server.stop()
+        for name in DECLARED_IN:
+            get_backend(name).clear()
+        # Of IAM only the roles: its managed policies take seconds to load again.
+        hooks.backend("iam").roles.clear()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs tasks as slow."""
+    for item in items:
+        if {"cloud", "empty", "running"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")

@@ -1,0 +1,122 @@
+"""A schedule of EventBridge Scheduler starts a task, whose end an EventBridge rule sees."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from local_cloud.aws import hooks
+from local_cloud.tests.dataplane.declarations import policy, statement, trust
+from local_cloud.tests.dataplane.stack import Stack
+
+REPORT = "import os; print('report of', os.environ['DAY']); raise SystemExit(3)"
+ECS = f"arn:aws:ecs:ap-northeast-1:{hooks.ACCOUNT}"
+ARN = f"arn:aws:scheduler:ap-northeast-1:{hooks.ACCOUNT}:schedule/default/report"
+PASSED = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+CLUSTER = {"ArnEquals": {"ecs:cluster": f"{ECS}:cluster/main"}}
+
+
+def declare_role(stack: Stack) -> str:
+    """Create the role of the schedules, with what it needs and no more, and return its ARN."""
+    document = trust("scheduler.amazonaws.com")
+    made = stack.iam.create_role(RoleName="schedules", AssumeRolePolicyDocument=document)
+    roles = [stack.ids["execution-role"], stack.ids["task-role"]]
+    document = policy(
+        statement("ecs:RunTask", f"{ECS}:task-definition/app:*", Condition=CLUSTER),
+        statement("iam:PassRole", roles, Condition=PASSED),
+        statement("ecs:TagResource", f"{ECS}:task/main/*"),
+    )
+    stack.grant("schedules", document)
+    return str(made["Role"]["Arn"])
+
+
+def schedule(stack: Stack, name: str, definition: str, role: str) -> None:
+    """Declare a schedule that runs the report once, in ten of AWS's seconds, and is then deleted."""
+    environment = [{"name": "DAY", "value": "<aws.scheduler.schedule-arn>"}]
+    override = {"name": "app", "command": ["python3", "-c", REPORT], "environment": environment}
+    network = {"Subnets": stack.ids["private"], "SecurityGroups": [stack.ids["task-sg"]]}
+    run = {
+        **{"TaskDefinitionArn": definition, "PropagateTags": "TASK_DEFINITION", "Group": "reports"},
+        **{"NetworkConfiguration": {"awsvpcConfiguration": network}},
+        **{"CapacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]},
+        **{"Tags": [{"key": "job", "value": "report"}]},
+    }
+    stack.client("scheduler").create_schedule(
+        Name=name,
+        ScheduleExpression=f"at({stack.clock.now() + timedelta(seconds=10):%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        ActionAfterCompletion="DELETE",
+        Target={
+            **{"Arn": f"{ECS}:cluster/main", "RoleArn": role, "EcsParameters": run},
+            **{"Input": json.dumps({"containerOverrides": [override]})},
+            **{"RetryPolicy": {"MaximumRetryAttempts": 0}},
+        },
+    )
+
+
+def stopped_by(stack: Stack, name: str) -> dict[str, Any]:
+    """Wait until a task that the schedule started has stopped, and return it."""
+    by = {"cluster": "main", "startedBy": f"chronos-schedule/{name}", "desiredStatus": "STOPPED"}
+
+    def ask() -> Any:
+        arns = stack.ecs.list_tasks(**by)["taskArns"]
+        asked = {"cluster": "main", "tasks": arns, "include": ["TAGS"]}
+        found = stack.ecs.describe_tasks(**asked)["tasks"] if arns else []
+        return [each for each in found if each["lastStatus"] == "STOPPED"]
+
+    [task] = stack.until(ask, what=f"a task of the schedule {name}")
+    return dict(task)
+
+
+def sums(stack: Stack) -> dict[tuple[str, str], float]:
+    """Return the sums of the metrics of schedules and rules in CloudWatch, by name and dimension."""
+    found = {}
+    for namespace in ("AWS/Scheduler", "AWS/Events"):
+        listed = stack.client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]
+        for metric in listed:
+            [dimension], name = metric["Dimensions"], metric["MetricName"]
+            values = stack.series(namespace, name, "Sum", **{dimension["Name"]: dimension["Value"]})
+            found[name, dimension["Value"]] = sum(values)
+    return found
+
+
+@pytest.mark.slow
+def test_schedule_runs_its_task_whose_failure_a_rule_sees(cloud):
+    cloud.network()
+    cloud.roles()
+    cloud.ecs.create_cluster(clusterName="main", capacityProviders=["FARGATE_SPOT"])
+    cloud.logs.create_log_group(logGroupName="/ecs/app")
+    tags = [{"key": "team", "value": "red"}, {"key": "job", "value": "none"}]
+    definition = cloud.task_definition(whole={"tags": tags})
+    failed = {"containers": {"exitCode": [{"anything-but": 0}]}, "group": ["reports"]}
+    for name, detail in {
+        "failed": failed,
+        "stopped": {"lastStatus": ["STOPPED"], "stopCode": ["EssentialContainerExited"]},
+        "killed": {"containers": {"exitCode": [137]}},
+        "other": {**failed, "group": ["others"]},
+    }.items():
+        pattern = {"source": ["aws.ecs"], "detail-type": ["ECS Task State Change"]}
+        whole = json.dumps({**pattern, "detail": detail})
+        cloud.client("events").put_rule(Name=name, EventPattern=whole)
+    role = declare_role(cloud)
+    schedule(cloud, "report", definition, role)
+    schedule(cloud, "refused", cloud.task_definition(whole={"family": "other"}), role)
+
+    task = stopped_by(cloud, "report")
+    assert (task["group"], task["startedBy"]) == ("reports", "chronos-schedule/report")
+    assert (task["taskDefinitionArn"], task["capacityProviderName"]) == (definition, "FARGATE_SPOT")
+    assert task["stopCode"] == "EssentialContainerExited"
+    assert [each["exitCode"] for each in task["containers"]] == [3]
+    assert {each["key"]: each["value"] for each in task["tags"]} == {"team": "red", "job": "report"}
+    assert cloud.lines(task["taskArn"]) == [f"report of {ARN}"]
+    assert cloud.client("scheduler").list_schedules()["Schedules"] == []
+
+    expected = {
+        **{("InvocationAttemptCount", "default"): 2, ("TargetErrorCount", "default"): 1},
+        **{("InvocationDroppedCount", "default"): 1},
+        **{("TriggeredRules", "failed"): 1, ("TriggeredRules", "stopped"): 1},
+    }
+    cloud.until(lambda: sums(cloud) == expected, what=f"the metrics {expected}")

@@ -1,0 +1,104 @@
+"""Launch rates, and simulated roll-outs whose times and peaks are what the arithmetic says."""
+
+import itertools
+from types import SimpleNamespace
+
+import pytest
+
+from local_cloud.aws.ecs import launch_rate
+from local_cloud.aws.ecs import state as ecs_state
+from local_cloud.aws.ecs.service import step
+from local_cloud.aws.ecs.state import Revision, Service, Settings
+from local_cloud.aws.hooks import Refused
+from stack.shifting import DeploymentSettings
+from tests.benchmarks.scale import (
+    POC,
+    Peak,
+    Result,
+    Row,
+    Simulation,
+    account,
+    in_api,
+    line,
+    simulate,
+)
+
+ROLLING = in_api(DeploymentSettings())
+CANARY = in_api(DeploymentSettings(strategy="canary"))
+STARTED = 66
+"""Seconds until a new task is healthy: 26 to its registration, and the fourth check, every 10 s, is after 60."""
+STOPPED = 16
+"""Seconds until a task whose target is deregistered has ended: the delay of 15, and a step."""
+
+
+@pytest.fixture(autouse=True)
+def without_managed_policies(monkeypatch):
+    """Leave out IAM's managed policies: they take seconds to load, and no simulated task has one."""
+    monkeypatch.setenv("MOTO_IAM_LOAD_MANAGED_POLICIES", "false")
+
+
+def test_a_bucket_gives_what_it_holds_and_refills_by_its_rate():
+    bucket = launch_rate.of_service()
+    taken = [bucket.take(now, 1000) for now in (0, 0, 0.06, 0.12, 60.12, 600)]
+    assert taken == [100, 0, 0, 1, 100, 100]
+    small = launch_rate.Bucket(1, 5)
+    assert sum(small.take(now / 10, 9) for now in range(101)) == 1 + 5 * 10
+
+
+def test_ecs_launches_a_hundred_tasks_at_once_and_five_hundred_a_minute():
+    ids = map(str, itertools.count(1))
+    service = Service(name="web", settings=Settings(desired=700), new_id=lambda: next(ids))
+    event = ecs_state.Updated(service.settings, Revision(task_definition="app:1"))
+    launched = []
+    for second in range(73):
+        step(service, float(second), [event] if second == 0 else [])
+        launched.append(len(service.tasks))
+    assert [launched[second] for second in (0, 1, 12, 60, 71, 72)] == [100, 108, 200, 600, 691, 700]
+    assert " has started 100 tasks: " in service.events[0].message
+
+
+def test_run_task_is_called_twenty_times_a_second():
+    record = SimpleNamespace(
+        cluster_name="main",
+        cluster_arn="arn:aws:ecs:r:1:cluster/main",
+        launch_type="FARGATE",
+        capacity_provider_strategy=None,
+        group=None,
+        network_configuration={},
+    )
+    definition = SimpleNamespace(arn="app:1", family="app", cpu="256", memory="512")
+    with account():
+        simulation = Simulation(1, ROLLING)
+        for _ in range(20):
+            simulation.scheduler.run(record, definition, 1, "me")
+        with pytest.raises(Refused, match="Rate exceeded") as refused:
+            simulation.scheduler.run(record, definition, 1, "me")
+        assert refused.value.code == "ThrottlingException"
+        simulation.clock.seconds += 0.05
+        assert len(simulation.scheduler.run(record, definition, 1, "me")) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("strategy", "waits"), [(ROLLING, 0), (CANARY, 600)])
+def test_a_roll_out_runs_old_and_new_tasks_side_by_side(strategy, waits):
+    both = 2 * 3
+    assert simulate(3, strategy) == Result(STARTED + STOPPED + waits, Peak(both, both, both))
+
+
+@pytest.mark.slow
+def test_a_roll_out_takes_as_much_longer_as_the_launches_of_its_tasks_do():
+    launches = (250 - 100) * 60 / 500
+    assert simulate(250, ROLLING) == Result(STARTED + STOPPED + launches, Peak(500, 500, 500))
+
+
+def test_a_row_names_the_limits_that_its_peak_passes():
+    below = Row(8, "rolling", Result(82, Peak(16, 16, 16)))
+    above = Row(1000, "canary", Result(790, Peak(2000, 2000, 2000)))
+    assert (below.vcpus, below.connections, below.walls) == (4, 98, ())
+    assert above.walls == (
+        "6 vCPUs",
+        f"{POC.allowed} connections",
+        "100 launches at once",
+        "1000 targets",
+    )
+    assert line(below) == "| 8 | rolling | 1 min 22 s | 4 | 98 | 16 | - |"

@@ -1,0 +1,100 @@
+"""A task's network namespace, and its address on a machine that refuses namespaces."""
+
+import pytest
+
+from local_cloud.aws.ecs import starts
+from local_cloud.machine import namespaces
+from local_cloud.tests.dataplane.conftest import at_speed, own_networks, run_as_nobody
+
+own = pytest.mark.skipif(not own_networks(), reason="this machine refuses network namespaces")
+
+CHECK = "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/health')"
+
+
+FAILED = {"Reason": "Target.FailedHealthChecks", "Description": "Health checks failed"}
+LOOPBACK = {"BIND_HOST": "127.0.0.1"}
+
+
+@own
+def test_app_on_loopback_passes_its_own_check_and_not_the_balancer_s(cloud):
+    cloud.everything()
+    check = {"command": ["CMD", "python3", "-c", CHECK], "interval": 5, "retries": 2}
+    definition = cloud.task_definition(environment=LOOPBACK, healthCheck=check)
+    cloud.service(definition, healthCheckGracePeriodSeconds=600)
+    cloud.until(lambda: [t["healthStatus"] for t in cloud.tasks()] == ["HEALTHY"])
+    assert cloud.until_unhealthy() == FAILED
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Yield a stack on a machine that refuses network namespaces."""
+    for stack in at_speed(20.0, own=False):
+        stack.everything()
+        yield stack
+
+
+@pytest.mark.slow
+def test_tasks_without_namespaces_listen_on_the_addresses_in_bind_host(shared):
+    shared.service(shared.task_definition(), desired=2)
+    shared.rolled_out()
+    addresses = {row["address"] for row in shared.plane.describe()["tasks"]}
+    told = shared.environment()
+    assert len(addresses) == 2
+    assert all(each.startswith("127.0.") for each in addresses)
+    assert told["BIND_HOST"] in addresses
+    assert told["PGHOSTADDR"] == told["BIND_HOST"]
+    # A BIND_HOST of the task definition is not overridden.
+    definition = shared.task_definition(environment=LOOPBACK)
+    shared.service(definition, serviceName="bound", healthCheckGracePeriodSeconds=600)
+    assert shared.until_unhealthy() == FAILED
+
+
+UNPRIVILEGED = """
+import subprocess
+from local_cloud.machine.namespaces import Namespace, refusal
+print(refusal())
+both = [Namespace([address]) for address in ("10.0.16.4", "10.0.16.5")]
+serve = ["python3", "-u", "-m", "http.server", "3000"]
+apps = [
+    subprocess.Popen([*each.command_prefix(None), *serve], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    for each in both
+]
+for app in apps:
+    app.stdout.readline()
+for namespace, address in zip(both, ("10.0.16.4", "10.0.16.5")):
+    with namespace.new_socket() as made:
+        print(made.connect_ex((address, 3000)))
+print(subprocess.run([*both[0].command_prefix(None), "id", "-un"], capture_output=True, text=True).stdout)
+for app in apps:
+    app.kill()
+for each in both:
+    each.close()
+"""
+
+
+@pytest.mark.slow
+@own
+def test_unprivileged_user_runs_two_apps_on_one_port_at_once():
+    done = run_as_nobody(UNPRIVILEGED)
+    assert done.stdout.split() == ["None", "0", "0", "nobody"], done.stderr
+
+
+def test_machine_that_refuses_namespaces_gives_the_reason(monkeypatch, tmp_path):
+    refusing = tmp_path / "holder.py"
+    refusing.write_text("import os; os.write(0, b'[Errno 1] Operation not permitted')")
+    monkeypatch.setattr(namespaces, "HOLDER", refusing)
+    assert str(namespaces.refusal()) == "[Errno 1] Operation not permitted"
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert str(namespaces.refusal()) == "nsenter of Linux's util-linux is not on PATH"
+
+
+@own
+def test_namespace_that_has_ended_is_an_error_of_the_connection():
+    namespace = namespaces.Namespace(["10.0.0.4"])
+    namespace._holder.kill()
+    namespace._holder.wait()
+    with pytest.raises(OSError, match=r"ended|Broken pipe|reset"):
+        namespace.new_socket()
+    namespace.close()
+    waiting = starts.Container(lambda: None, "10.0.0.4", [3000], namespace)
+    assert waiting.started({}) is False, "not an error of the thread that looks at the task"

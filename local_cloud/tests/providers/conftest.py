@@ -1,0 +1,224 @@
+"""The AWS API of the local cloud without its data plane, and short ways to call it and the stand-ins."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from functools import partial
+from pathlib import Path
+from threading import Event
+
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+
+from local_cloud.aws.rds.rules import make_service_role
+from local_cloud.calls import Calls
+from local_cloud.cloud.api import Api
+from local_cloud.providers import lifecycle
+from local_cloud.providers.aws import KINDS
+from tests.support.loaded import load
+
+REGION, ACCOUNT = "ap-northeast-1", "123456789012"
+AROUND = {"ResponseMetadata", "NextToken", "Marker", "IsTruncated", "MaxItems"}
+"""The members of an answer that are about the answer."""
+counter = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def calls():
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    api = Api(REGION)
+    api.start()
+    calls = Calls(api.endpoint, REGION)
+    load(lambda service, operation: calls(service, operation, {}))
+    yield calls
+    api.stop()
+
+
+class Service:
+    """The operations of a service. An answer with one member is that member."""
+
+    def __init__(self, calls, name):
+        self._calls, self._name = calls, name
+
+    def __getattr__(self, operation):
+        return partial(self._call, operation)
+
+    def _call(self, operation, **params):
+        answer = self._calls(self._name, operation, params)
+        members = {name: value for name, value in answer.items() if name not in AROUND}
+        return next(iter(members.values())) if len(members) == 1 else members
+
+
+class Aws:
+    """AWS's API: ``aws.ec2.describe_vpcs(VpcIds=[…])``."""
+
+    def __init__(self, calls):
+        self._calls = calls
+
+    def __getattr__(self, service):
+        return Service(self._calls, service.replace("_", "-"))
+
+
+@pytest.fixture
+def aws(calls):
+    return Aws(calls)
+
+
+def recorded(name):
+    """A table of ``recorded/``."""
+    return yaml.safe_load((Path(__file__).parent / "recorded" / f"{name}.yaml").read_text())
+
+
+def unique(word):
+    return f"{word}-{next(counter)}"
+
+
+def where(**values):
+    """The filters of a ``describe`` operation of EC2: ``attachment__vpc_id`` is ``attachment.vpc-id``."""
+    return [
+        {"Name": name.replace("__", ".").replace("_", "-"), "Values": [value]}
+        for name, value in values.items()
+    ]
+
+
+def document(*statements):
+    """A policy with these statements."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
+def allow(action, resource="*", **more):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def refused(call, code, words="", **params):
+    """Call what AWS refuses with this code, in a message with these words; return the message."""
+    with pytest.raises(ClientError) as problem:
+        call(**params)
+    error = problem.value.response["Error"]
+    assert (error["Code"], words in error["Message"]) == (code, True), error
+    return error["Message"]
+
+
+def kind(short):
+    """The stand-in of ``aws:lb/listener:Listener`` by ``lb/listener``."""
+    name = short.partition("/")[2]
+    return KINDS[f"aws:{short}:{name[0].upper()}{name[1:]}"]
+
+
+class Made:
+    """A resource that its stand-in created."""
+
+    def __init__(self, calls, short, inputs):
+        self.calls, self.kind = calls, kind(short)
+        self.inputs = {**self.kind.defaults, **inputs}
+        self.id, self.outputs = lifecycle.create(calls, self.kind, self.inputs, Event())
+
+    def change(self, **changes):
+        """Change inputs; None takes one back."""
+        news = {**self.inputs, **changes}
+        news = {name: value for name, value in news.items() if value is not None}
+        news = {**self.kind.defaults, **news}
+        self.outputs = lifecycle.update(self.calls, self.kind, self.id, self.inputs, news)
+        self.inputs = news
+
+    def read(self):
+        return lifecycle.read(self.calls, self.kind, self.id, self.inputs)
+
+    def delete(self, *, stays=False):
+        """Delete it by the stand-in; it is gone then, unless AWS keeps it."""
+        lifecycle.delete(self.calls, self.kind, self.id, self.inputs)
+        assert (self.read() is not None) is stays
+
+
+@pytest.fixture
+def make(calls):
+    """Creates a resource by its stand-in: ``make("ec2/vpc", cidrBlock="10.0.0.0/16")``."""
+    return lambda short, **inputs: Made(calls, short, inputs)
+
+
+def subnets_of(aws, vpc, zones="aca"):
+    """Make a subnet of the VPC in each of these zones, by their letters."""
+    return [
+        aws.ec2.create_subnet(
+            VpcId=vpc, CidrBlock=f"10.20.{number}.0/24", AvailabilityZone=f"{REGION}{letter}"
+        )["SubnetId"]
+        for number, letter in enumerate(zones)
+    ]
+
+
+@pytest.fixture
+def closed_vpc(aws):
+    """A VPC without an internet gateway."""
+    return aws.ec2.create_vpc(CidrBlock="10.20.0.0/16")["VpcId"]
+
+
+def gateway_of(aws, vpc):
+    """The internet gateway of a VPC, as the parameters that name both."""
+    [found] = aws.ec2.describe_internet_gateways(Filters=where(attachment__vpc_id=vpc))
+    return {"InternetGatewayId": found["InternetGatewayId"], "VpcId": vpc}
+
+
+@pytest.fixture
+def vpc(aws, closed_vpc):
+    gateway = aws.ec2.create_internet_gateway()["InternetGatewayId"]
+    aws.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=closed_vpc)
+    return closed_vpc
+
+
+@pytest.fixture
+def subnets(aws, vpc):
+    return subnets_of(aws, vpc)
+
+
+@pytest.fixture
+def make_group(aws, closed_vpc):
+    """Makes a security group."""
+
+    def make():
+        named = dict.fromkeys(("GroupName", "Description"), unique("group"))
+        return aws.ec2.create_security_group(VpcId=closed_vpc, **named)["GroupId"]
+
+    return make
+
+
+@pytest.fixture
+def balancer(aws, subnets):
+    [made] = aws.elbv2.create_load_balancer(Name=unique("b"), Subnets=subnets[:2])
+    return made["LoadBalancerArn"]
+
+
+def definition(**changes):
+    """The parameters of a task definition that Fargate takes."""
+    return {
+        "family": "app",
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+        "containerDefinitions": [{"name": "app", "image": "app:1"}],
+        **changes,
+    }
+
+
+def database(name, **changes):
+    """The parameters of a small DB instance."""
+    return {
+        "DBInstanceIdentifier": name,
+        "DBInstanceClass": "db.t4g.micro",
+        "Engine": "postgres",
+        "AllocatedStorage": 20,
+        "MasterUsername": "postgres",
+        "ManageMasterUserPassword": True,
+        **changes,
+    }
+
+
+@pytest.fixture
+def make_role(aws, calls):
+    """Makes RDS's service-linked role for one test."""
+    yield lambda: make_service_role(calls)
+    for role in aws.iam.list_roles(PathPrefix="/aws-service-role/rds."):
+        aws.iam.delete_service_linked_role(RoleName=role["RoleName"])

@@ -1,0 +1,453 @@
+"""The stand-in for the aws provider, and the parameters that it sends."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import grpc
+import pytest
+from google.rpc import status_pb2
+from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.rpc import UNKNOWN
+
+from local_cloud.calls import UnknownInput, to_parameters, to_shape
+from local_cloud.providers.aws import KINDS, ecs, elb
+from local_cloud.providers.aws.provider import AwsServicer
+from local_cloud.providers.kind import Subject
+from local_cloud.providers.lifecycle import NotReady, until_gone
+from local_cloud.providers.servicer import struct, values
+from local_cloud.tests.providers.conftest import definition, kind, unique
+
+VPC, GROUP = "ec2/vpc", "ec2/securityGroup"
+SERVICE, DEFINITION = "ecs/service", "ecs/taskDefinition"
+INSTANCE, DATABASE = "ec2/instance", "rds/instance"
+LOG_GROUP, TARGET_GROUP = "cloudwatch/logGroup", "lb/targetGroup"
+RULE = "vpc/securityGroupIngressRule"
+SMALL = {"cidrBlock": "10.9.0.0/16"}
+
+
+class Aborted(Exception):
+    """How the servicer ended a call."""
+
+
+class Engine:
+    """The engine's side of the protocol: it calls the servicer, and keeps the state of its resources."""
+
+    def __init__(self, servicer, port=1):
+        self.servicer, self.trailers, self.state, self.port = servicer, (), {}, port
+
+    def peer(self):
+        return f"ipv4:127.0.0.1:{self.port}"
+
+    def abort(self, code, words):
+        assert code is grpc.StatusCode.UNKNOWN
+        raise Aborted(words)
+
+    def set_trailing_metadata(self, trailers):
+        self.trailers = trailers
+
+    @staticmethod
+    def urn(short):
+        token = short if ":" in short else kind(short).token
+        return f"urn:pulumi:poc::careapp::careapp:infra:Part${token}::thing"
+
+    def check(self, short, news, olds=None, seed=b"seed"):
+        """The checked inputs, and each failure with its reason."""
+        request = pb.CheckRequest(urn=self.urn(short), news=struct(news), randomSeed=seed)
+        request.olds.CopyFrom(struct(olds or {}))
+        answer = self.servicer.Check(request, self)
+        return values(answer.inputs), {each.property: each.reason for each in answer.failures}
+
+    def create(self, short, inputs, **more):
+        """The id and the outputs."""
+        request = pb.CreateRequest(urn=self.urn(short), properties=struct(inputs), **more)
+        made = self.servicer.Create(request, self)
+        named = {"short": short, "urn": self.urn(short)}
+        self.state[made.id] = {**named, "inputs": inputs, "outputs": made.properties}
+        return made.id, values(made.properties)
+
+    def change(self, identity, news):
+        """Change a resource to these inputs, once they are checked."""
+        now = self.state[identity]
+        news, _ = self.check(now["short"], news, now["inputs"])
+        old = {"old_inputs": struct(now["inputs"]), "olds": now["outputs"]}
+        request = pb.UpdateRequest(id=identity, urn=now["urn"], news=struct(news), **old)
+        made = self.servicer.Update(request, self)
+        self.state[identity] |= {"inputs": news, "outputs": made.properties}
+
+    def read(self, identity, state=None):
+        """Its outputs and inputs, or None."""
+        now = state or self.state[identity]
+        known = {"inputs": struct(now["inputs"]), "properties": now["outputs"]}
+        answer = self.servicer.Read(pb.ReadRequest(id=identity, urn=now["urn"], **known), self)
+        return answer if answer.id else None
+
+    def delete(self, identity, state=None):
+        now = state or self.state[identity]
+        known = {"old_inputs": struct(now["inputs"]), "properties": now["outputs"]}
+        self.servicer.Delete(pb.DeleteRequest(id=identity, urn=now["urn"], **known), self)
+
+    def diff(self, short, before, after, **more):
+        known = {"old_inputs": struct(before), "news": struct(after)}
+        request = pb.DiffRequest(urn=self.urn(short), **known)
+        request.MergeFrom(pb.DiffRequest(**more))
+        return self.servicer.Diff(request, self)
+
+    def invoke(self, token, **arguments):
+        request = pb.InvokeRequest(tok=token, args=struct(arguments))
+        return values(getattr(self.servicer.Invoke(request, self), "return"))
+
+    @property
+    def init_failed(self):
+        """What the engine keeps of a resource whose creation or change failed."""
+        [(_, packed)] = self.trailers
+        [detail] = status_pb2.Status.FromString(packed).details
+        failed = pb.ErrorResourceInitFailed()
+        assert detail.Unpack(failed)
+        return failed
+
+
+@pytest.fixture
+def engine(calls):
+    return Engine(AwsServicer(calls.endpoint, calls.region))
+
+
+def test_a_type_or_function_without_a_stand_in_is_named(engine):
+    with pytest.raises(Aborted, match="no stand-in for aws:sqs/queue:Queue"):
+        engine.create("aws:sqs/queue:Queue", {})
+    with pytest.raises(Aborted, match="calling 'aws:index/getAmi:getAmi'"):
+        engine.invoke("aws:index/getAmi:getAmi")
+
+
+def test_an_input_that_nothing_sends_is_refused_by_its_name(engine):
+    _, failures = engine.check(VPC, {**SMALL, "colour": "red"})
+    assert failures == {"colour": "the stand-in for aws:ec2/vpc:Vpc has no colour"}
+
+
+def test_an_unknown_value_is_not_held_against_the_program(engine):
+    news = {"vpcId": UNKNOWN, "cidrBlock": "10.0.0.0/24", "availabilityZone": "ap-northeast-1a"}
+    assert engine.check("ec2/subnet", news)[1] == {}
+
+
+def test_a_missing_name_is_made_from_the_resource_s_and_kept(engine):
+    """The engine asks again without the old inputs when it replaces a resource, which gets a name of its own."""
+    given = {"vpcId": "vpc-1"}
+    first, _ = engine.check(GROUP, given)
+    again, _ = engine.check(GROUP, given, olds=first, seed=b"another seed")
+    replacing, _ = engine.check(GROUP, given, seed=b"another seed")
+    assert first["name"].startswith("thing-")
+    assert len(first["name"]) == len("thing-") + 7
+    assert again == first
+    assert replacing["name"] != first["name"]
+
+
+def test_an_object_without_a_key_has_the_resource_s_name(engine):
+    """pulumi-aws, provider/resources.go: the default of ``key`` has no random suffix."""
+    inputs, failures = engine.check("s3/bucketObject", {"bucket": "b"})
+    assert (inputs["key"], failures) == ("thing", {})
+
+
+def test_a_preview_creates_nothing_and_leaves_outputs_open(engine, aws):
+    before = len(aws.ec2.describe_vpcs())
+    identity, planned = engine.create(VPC, SMALL, preview=True)
+    assert (identity, planned["arn"]) == ("", UNKNOWN)
+    rules = [{"protocol": "-1", "fromPort": 0, "toPort": 0}]
+    # What the program gives is known, also to a policy pack; the rest is computed.
+    _, planned = engine.create(GROUP, {"name": "g", "ingress": rules}, preview=True)
+    assert (planned["ingress"], planned["egress"]) == (rules, UNKNOWN)
+    assert len(aws.ec2.describe_vpcs()) == before
+
+
+def test_a_resource_is_created_changed_read_and_deleted(engine, aws):
+    """An input that is taken back has its default again; a change that no operation makes is refused by its name."""
+    old = {**SMALL, "enableDnsSupport": False, "tags": {"a": "1", "b": "2"}}
+    vpc, _ = engine.create(VPC, old)
+
+    def value(name):
+        found = aws.ec2.describe_vpc_attribute(VpcId=vpc, Attribute=name)
+        return found[name[0].upper() + name[1:]]["Value"]
+
+    assert value("enableDnsSupport") is False
+    engine.change(vpc, {**SMALL, "enableDnsHostnames": True, "tags": {"a": "3"}})
+    [found] = aws.ec2.describe_vpcs(VpcIds=[vpc])
+    assert found["Tags"] == [{"Key": "a", "Value": "3"}]
+    assert (value("enableDnsHostnames"), value("enableDnsSupport")) == (True, True)
+    with pytest.raises(Aborted, match="aws:ec2/vpc:Vpc: cidrBlock cannot be changed"):
+        engine.change(vpc, {"cidrBlock": "10.8.0.0/16"})
+    assert engine.read(vpc).id == vpc
+    engine.delete(vpc)
+    assert engine.read(vpc) is None
+
+
+def test_a_resource_that_skips_its_destruction_stays(engine, aws):
+    made, _ = engine.create(LOG_GROUP, {"name": "kept", "skipDestroy": True})
+    engine.delete(made)
+    assert len(aws.logs.describe_log_groups(logGroupNamePrefix="kept")) == 1
+
+
+def test_an_error_of_aws_is_passed_on_in_its_words(engine):
+    with pytest.raises(Aborted, match=r"creating 'thing': .*InvalidVpc"):
+        engine.create(VPC, {"cidrBlock": "10.0.0.0/8"})
+
+
+@pytest.mark.parametrize("past", [False, True], ids=["create", "update"])
+def test_a_service_with_an_empty_list_of_alarms_is_refused(engine, past):
+    """The provider drops the list (terraform-provider-aws, expandAlarms), and the SDK requires it."""
+    bare = {"name": "app", "cluster": "c", "taskDefinition": "app:1", "desiredCount": 1}
+    news = {**bare, "alarms": {"alarmNames": [], "enable": False, "rollback": False}}
+    known = {"short": SERVICE, "urn": engine.urn(SERVICE), "inputs": bare}
+    engine.state["old"] = {**known, "outputs": struct(bare)}
+    with pytest.raises(Aborted, match=r"Missing required parameter .*alarms: \"alarmNames\""):
+        engine.change("old", news) if past else engine.create(SERVICE, news)
+
+
+def test_a_resource_whose_set_up_fails_is_not_forgotten(engine, aws, closed_vpc):
+    inputs = {"name": "half", "port": 80, "protocol": "HTTP", "targetType": "ip"}
+    inputs |= {"vpcId": closed_vpc, "deregistrationDelay": "soon"}
+    with pytest.raises(Aborted, match="ModifyTargetGroupAttributes failed: ValueError"):
+        engine.create(TARGET_GROUP, inputs)
+    [group] = aws.elbv2.describe_target_groups(Names=["half"])
+    assert engine.init_failed.id == group["TargetGroupArn"]
+    aws.elbv2.delete_target_group(TargetGroupArn=group["TargetGroupArn"])
+
+
+def test_a_change_that_aws_does_not_carry_out_stays_in_the_state(engine, monkeypatch):
+    """As in pulumi-terraform-bridge (Update, initializationError), so that the next `pulumi up` updates again."""
+
+    def fail(_subject, past, _cancel):
+        raise NotReady("it failed" if past else "it is new")
+
+    old = {"name": unique("unsteady"), "retentionInDays": 7, "skipDestroy": False}
+    made, outputs = engine.create(LOG_GROUP, old)
+    failing = replace(kind(LOG_GROUP), follow=fail)
+    monkeypatch.setitem(KINDS, failing.token, failing)
+    new = {**old, "retentionInDays": 30}
+    with pytest.raises(Aborted, match=r"^it failed$"):
+        engine.change(made, new)
+    failed = engine.init_failed
+    kept = {name: value for name, value in values(failed.inputs).items() if name in new}
+    assert (kept, list(failed.reasons)) == (new, ["it failed"])
+    assert values(failed.properties) == {**outputs, "retentionInDays": 30}
+    with pytest.raises(Aborted, match=r"^it is new$"):
+        engine.create(LOG_GROUP, {"name": unique("unsteady")})
+
+
+def test_a_ctrl_c_ends_the_waits_of_its_own_engine_only(engine, aws, monkeypatch):
+    """A second `pulumi` in the same local cloud goes on waiting, in a creation as in a deletion."""
+    seen = []
+    waiting = replace(
+        kind(LOG_GROUP),
+        follow=lambda _subject, _past, cancel: seen.append(cancel.is_set()),
+        on_delete=lambda subject: until_gone(subject, 0.1),
+    )
+    monkeypatch.setitem(KINDS, waiting.token, waiting)
+    other = Engine(engine.servicer, port=engine.port + 1)
+    other.servicer.Cancel(None, other)
+    made, _ = engine.create(LOG_GROUP, {"name": unique("waits"), "retentionInDays": 7})
+    assert seen == [False]
+    ends = (
+        (None, "is still there after"),
+        ("Cancel", "cancelled while"),
+        ("Configure", "still there"),
+    )
+    for call, words in ends:
+        if call:
+            getattr(engine.servicer, call)(pb.ConfigureRequest(), engine)
+        with pytest.raises(Aborted, match=words):
+            engine.delete(made)
+    aws.logs.delete_log_group(logGroupName=made)
+
+
+OWN, ENCRYPTED = {"__defaults": ["name"]}, {"encrypted": True, "volumeSize": 8}
+CIDR, PEER = {"cidrIpv4": "10.0.0.0/16"}, {"referencedSecurityGroupId": "sg-1"}
+
+
+@pytest.mark.parametrize(
+    ("short", "old", "new", "replaced", "deletes_first"),
+    [
+        (VPC, {"cidrBlock": "old"}, {"cidrBlock": "10.1.0.0/16"}, "cidrBlock", False),
+        # With a fixed name, or as the only policy of a repository, it goes before its replacement comes.
+        (TARGET_GROUP, {"name": "fixed", "port": 80}, {"name": "fixed", "port": 81}, "port", True),
+        ("ecr/lifecyclePolicy", {"policy": "old"}, {"policy": "new"}, "policy", True),
+        # With a name from the provider it goes after its replacement has come.
+        ("rds/parameterGroup", OWN | {"name": "t-1", "family": "postgres17"},
+         OWN | {"name": "t-1", "family": "postgres18"}, "family", False),
+        # pulumi_aws, InstanceRootBlockDeviceArgs: `encrypted` and `kms_key_id` require replacement.
+        (INSTANCE, {"rootBlockDevice": ENCRYPTED}, {"rootBlockDevice": {}}, "rootBlockDevice", False),
+        (INSTANCE, {"rootBlockDevice": ENCRYPTED}, {"rootBlockDevice": {**ENCRYPTED, "kmsKeyId": "k"}},
+         "rootBlockDevice", False),
+        (INSTANCE, {"rootBlockDevice": ENCRYPTED}, {"rootBlockDevice": {**ENCRYPTED, "volumeSize": 9}},
+         "", False),
+        # terraform-provider-aws, vpc_security_group_ingress_rule.go, ModifyPlan.
+        (RULE, CIDR, PEER, "cidrIpv4 referencedSecurityGroupId", False),
+        (RULE, PEER, CIDR, "cidrIpv4 referencedSecurityGroupId", False),
+        (RULE, PEER, {"referencedSecurityGroupId": UNKNOWN}, "", False),
+        (DATABASE, {"identifier": "one"}, {"identifier": "two"}, "", False),
+    ],
+)  # fmt: skip
+def test_a_change_replaces_the_resource_as_the_provider_does(
+    engine, short, old, new, replaced, deletes_first
+):
+    answer = engine.diff(short, old, new)
+    assert answer.changes == pb.DiffResponse.DIFF_SOME
+    assert (list(answer.replaces), answer.deleteBeforeReplace) == (replaced.split(), deletes_first)
+
+
+def test_pulumi_s_own_entry_and_an_ignored_change_differ_in_nothing(engine):
+    ignored = {"ignoreChanges": ["desiredCount"]}
+    for answer in (
+        engine.diff("iam/role", {"name": "r"} | OWN, {"name": "r"}),
+        engine.diff(SERVICE, {"desiredCount": 1}, {"desiredCount": 2}, **ignored),
+    ):
+        assert answer.changes == pb.DiffResponse.DIFF_NONE
+
+
+def test_each_revision_is_read_and_deleted_by_its_arn(engine, aws):
+    """The id is that of all revisions (terraform-provider-aws, task_definition.go), so the state's ARN decides."""
+
+    def create(memory):
+        inputs = definition(family="named", memory=memory)
+        inputs["containerDefinitions"] = json.dumps(inputs["containerDefinitions"])
+        identity, outputs = engine.create(DEFINITION, inputs)
+        assert identity == "named"
+        return outputs["arn"], engine.state["named"]
+
+    revisions = dict(map(create, ("512", "1024")))
+    for arn, state in revisions.items():
+        assert values(engine.read("named", state).properties)["arn"] == arn
+    first, second = revisions
+    engine.delete("named", revisions[first])
+    for arn, status in ((first, "INACTIVE"), (second, "ACTIVE")):
+        found = aws.ecs.describe_task_definition(taskDefinition=arn)
+        assert found.get("taskDefinition", found)["status"] == status
+
+
+def test_a_vpc_has_its_ipv6_block_or_an_empty_one(engine, aws):
+    """awsx reads it: a missing output would be an update of each subnet in every preview."""
+    assert engine.create(VPC, SMALL)[1]["ipv6CidrBlock"] == ""
+    made = aws.ec2.create_vpc(CidrBlock="10.7.0.0/16", AmazonProvidedIpv6CidrBlock=True)
+    state = {"urn": engine.urn(VPC), "inputs": SMALL, "outputs": struct({})}
+    seen = values(engine.read(made["VpcId"], state).properties)
+    [held] = made["Ipv6CidrBlockAssociationSet"]
+    assert seen["ipv6CidrBlock"] == held["Ipv6CidrBlock"]
+
+
+def test_a_refresh_sees_a_health_check_that_was_changed(engine, aws, closed_vpc):
+    check = {"path": "/health", "protocol": "HTTP", "interval": 10, "timeout": 5, "matcher": "200"}
+    inputs = {"name": "seen", "port": 80, "protocol": "HTTP", "targetType": "ip"}
+    inputs |= {"vpcId": closed_vpc, "healthCheck": check}
+    made, outputs = engine.create(TARGET_GROUP, inputs)
+    assert outputs["healthCheck"] == check
+
+    def differs():
+        now = engine.read(made)
+        return list(
+            engine.diff(TARGET_GROUP, values(now.inputs), inputs, olds=now.properties).diffs
+        )
+
+    assert differs() == []
+    aws.elbv2.modify_target_group(TargetGroupArn=made, HealthCheckProtocol="HTTPS")
+    assert differs() == ["healthCheck"]
+
+
+ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/app:"
+NETWORK = {"subnets": ["subnet-b", "subnet-a"], "securityGroups": ["sg-1"]}
+HELD = {
+    "subnets": ["subnet-a", "subnet-b"],
+    "securityGroups": ["sg-1"],
+    "assignPublicIp": "DISABLED",
+}
+MOVED = HELD | {"securityGroups": ["sg-2"]}
+HEALTH = {"HealthCheckIntervalSeconds": 10, "Matcher": {"HttpCode": "200"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "found", "drifted"),
+    [
+        (
+            ecs.SERVICE,
+            {"taskDefinition": f"{ARN}1", "networkConfiguration": NETWORK},
+            {"taskDefinition": f"{ARN}1", "networkConfiguration": {"awsvpcConfiguration": HELD}},
+            {"taskDefinition": f"{ARN}2", "networkConfiguration": {"awsvpcConfiguration": MOVED}},
+        ),
+        (
+            elb.TARGET_GROUP,
+            {"healthCheck": {"path": "/health", "interval": 10.0, "matcher": "200"}},
+            {"HealthCheckPath": "/health", **HEALTH},
+            {"HealthCheckPath": "/nowhere", **HEALTH},
+        ),
+        (
+            elb.RULE,
+            {"conditions": [{"pathPattern": {"values": ["/*"]}}]},
+            {"Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}}]},
+            {"Conditions": [{"Field": "path-pattern", "Values": ["/app/*"]}]},
+        ),
+    ],
+    ids=["service", "target group", "rule"],
+)
+def test_an_input_that_another_client_changed_differs(kind, inputs, found, drifted):
+    """The provider compares the program with what it has read (pulumi-terraform-bridge)."""
+    subject = Subject(kind=kind, calls=None, identity="thing", inputs=inputs)
+    sources = {name: kind.outputs[name] for name in inputs}
+    assert {name: source(subject, found) for name, source in sources.items()} == inputs
+    seen = {name: source(subject, drifted) for name, source in sources.items()}
+    assert [name for name in inputs if seen[name] == inputs[name]] == []
+    assert inputs.keys() <= kind.read_back
+
+
+def test_a_stack_of_another_region_is_refused(engine):
+    request = pb.ConfigureRequest(variables={"aws:config:region": "us-east-1"})
+    with pytest.raises(Aborted) as refused:
+        engine.servicer.Configure(request, engine)
+    assert (
+        "the local cloud runs in ap-northeast-1, and the stack's region is us-east-1. Nothing was made. Start a "
+        "second local cloud beside it: CAREAPP_HOME=FOLDER ./careapp shell --region us-east-1; or end this one"
+    ) in str(refused.value)
+
+
+def test_an_account_s_zones_are_those_of_ec2_by_name(engine):
+    """Local Zones are left out by the program's filter."""
+    token = "aws:index/getAvailabilityZones:getAvailabilityZones"
+
+    def names(zone_type):
+        only = [{"name": "zone-type", "values": [zone_type]}]
+        return engine.invoke(token, state="available", filters=only)["names"]
+
+    assert names("availability-zone") == [f"ap-northeast-1{letter}" for letter in "acd"]
+    assert names("local-zone") == []
+
+
+ANSWER = {"contentType": "text/html", "statusCode": 503.0}
+SENT = {"ContentType": "text/html", "StatusCode": "503"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "inputs", "sent"),
+    [
+        (("ec2", "create_subnet"), {"vpcId": "vpc-1", "more": 1}, {"VpcId": "vpc-1"}),
+        # A map becomes a list of pairs where AWS wants one, and stays a map where AWS takes it.
+        (
+            ("elbv2", "create_target_group"),
+            {"tags": {"b": "2", "a": "1"}},
+            {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]},
+        ),
+        (("logs", "create_log_group"), {"tags": {"a": "1"}}, {"tags": {"a": "1"}}),
+        (
+            ("elbv2", "create_listener"),
+            {"defaultActions": [{"type": "fixed-response", "fixedResponse": ANSWER}], "port": 80.0},
+            {"Port": 80, "DefaultActions": [{"Type": "fixed-response", "FixedResponseConfig": SENT}]},
+        ),
+    ],
+    ids=["names", "pairs", "map", "nested names and whole numbers"],
+)  # fmt: skip
+def test_inputs_have_the_form_that_aws_takes(calls, operation, inputs, sent):
+    assert to_parameters(calls.model(*operation), inputs) == (sent, inputs.keys() - {"more"})
+
+
+def test_an_input_that_an_operation_does_not_take_is_refused(calls):
+    shape = calls.model("elbv2", "create_target_group").input_shape.members["Matcher"]
+    with pytest.raises(UnknownInput, match="Matcher has no 'httpCodes2'"):
+        to_shape(shape, {"httpCodes2": "200"})
+    with pytest.raises(UnknownInput, match=r"ec2.create_vpc takes no shape"):
+        calls.convert("ec2", "create_vpc", {**SMALL, "shape": "round"})

@@ -1,0 +1,205 @@
+"""The stand-in for awsx.ec2.Vpc registers what the real provider was recorded to register, to the letter."""
+
+from __future__ import annotations
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2
+from pulumi.runtime.proto import provider_pb2, resource_pb2, resource_pb2_grpc
+from pulumi_awsx.ec2 import Vpc
+
+from local_cloud.providers.awsx import AwsxServicer, lay_out
+from local_cloud.providers.servicer import struct, values
+
+RECORDED = Path(__file__).parent / "recorded"
+STRATEGY = {"none": "None", "single": "Single", "one-per-az": "OnePerAz"}
+ARGS = {
+    "cidrBlock": "10.0.0.0/16",
+    "enableDnsHostnames": True,
+    "tags": {"project": "careapp"},
+    "availabilityZoneNames": ["ap-northeast-1a", "ap-northeast-1c"],
+    "availabilityZoneCidrMask": 17,
+    "subnetStrategy": "Auto",
+    "subnetSpecs": [
+        {"type": "Public", "name": "public", "cidrMask": 24},
+        {"type": "Private", "name": "private", "cidrMask": 20},
+        {"type": "Isolated", "name": "database", "cidrMask": 24},
+    ],
+}
+# The recording's provider stand-in had no allocationId to give, so its NAT gateways show none.
+NOT_RECORDED = {"allocationId"}
+
+
+COMPONENT, LAST = "the component", "careapp-poc-database-2"
+
+
+class Monitor(resource_pb2_grpc.ResourceMonitorServicer):
+    """Notes every registration; ids carry the type, as in the recording."""
+
+    def __init__(self):
+        self.made, self.outputs = [], []
+        self.last, self.late, self.released = threading.Event(), ("", ""), False
+        """`late` is answered once LAST has been registered; `released` says whether it was."""
+
+    def RegisterResource(self, request, _context):
+        self.made.append(request)
+        if (request.type, request.name) == self.late:
+            self.released = self.last.wait(10)
+        if request.name == LAST:
+            self.last.set()
+        short = request.type.rpartition(":")[2]
+        # The recording calls the component and the VPC in it alike; the engine never does.
+        urn = f"{short}/{request.name}" if request.custom else COMPONENT
+        return resource_pb2.RegisterResourceResponse(
+            urn=urn,
+            id=f"${{{short}/{request.name}}}" if request.custom else "",
+            object=request.object,
+        )
+
+    def RegisterResourceOutputs(self, request, _context):
+        self.outputs.append(values(request.outputs))
+        return empty_pb2.Empty()
+
+
+@pytest.fixture
+def monitor():
+    servicer, server = Monitor(), grpc.server(ThreadPoolExecutor(4))
+    resource_pb2_grpc.add_ResourceMonitorServicer_to_server(servicer, server)
+    servicer.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    yield servicer
+    server.stop(None).wait()
+
+
+class Context:
+    """What a gRPC call ends with when the servicer refuses it."""
+
+    def abort(self, _code, words):
+        raise ValueError(words)
+
+
+def construct(monitor, **changes):
+    request = provider_pb2.ConstructRequest(
+        type="awsx:ec2:Vpc",
+        name="careapp-poc",
+        parent="Stack/careapp-poc",
+        monitorEndpoint=monitor.address,
+        inputs=struct({**ARGS, **changes}),
+    )
+    return AwsxServicer().Construct(request, Context())
+
+
+@pytest.mark.parametrize("recorded", sorted(STRATEGY))
+def test_the_children_are_those_of_the_real_provider(monitor, recorded):
+    construct(monitor, natGateways={"strategy": STRATEGY[recorded]})
+    record = json.loads((RECORDED / f"{recorded}.json").read_text())
+    assert sorted(map(described, monitor.made), key=key) == sorted(record["resources"], key=key)
+    assert metadata.version("pulumi-awsx").startswith(f"{record['awsx']}."), "record it again"
+
+
+def described(request):
+    """A registration as recorded: without the EIP, whose id the recording lacked."""
+    inputs = values(request.object)
+    return {
+        "type": request.type,
+        "name": request.name,
+        "parent": request.parent.replace(COMPONENT, "Vpc/careapp-poc"),
+        "inputs": {name: value for name, value in inputs.items() if name not in NOT_RECORDED},
+        "dependsOn": sorted(urn for urn in request.dependencies if not urn.startswith("Eip/")),
+    }
+
+
+def key(resource):
+    return resource["type"], resource["name"]
+
+
+def test_no_child_waits_for_one_that_it_does_not_need(monitor):
+    monitor.late = ("aws:ec2/subnet:Subnet", "careapp-poc-public-1")
+    construct(monitor, natGateways={"strategy": "Single"})
+    assert monitor.released
+
+
+def test_a_nat_gateway_gets_the_address_that_was_made_for_it(monitor):
+    construct(monitor, natGateways={"strategy": "Single"})
+    [nat] = [request for request in monitor.made if request.type.endswith("NatGateway")]
+    assert values(nat.object)["allocationId"] == "${Eip/careapp-poc-1}"
+
+
+def numbered(*kinds):
+    """The subnets, or other children, of each kind in both zones."""
+    return [f"{kind}-{number}" for kind in kinds for number in (1, 2)]
+
+
+SUBNETS = numbered(*(f"Subnet/careapp-poc-{kind}" for kind in ("public", "private", "database")))
+ROUTES = numbered("Route/careapp-poc-private", "Route/careapp-poc-public")
+OWN = {
+    "natGateways": ["NatGateway/careapp-poc-1"],
+    "eips": ["Eip/careapp-poc-1"],
+    "internetGateway": ["InternetGateway/careapp-poc"],
+    "routes": ROUTES,
+}
+"""The outputs with children of their own, apart from the VPC and the subnets."""
+
+
+def test_the_outputs_are_those_of_the_sdk(monitor):
+    """The subnets by their kind, as resources and as ids."""
+    state = values(construct(monitor, natGateways={"strategy": "None"}).state)
+    outputs = [each for each in vars(Vpc).values() if isinstance(each, property)]
+    assert set(state) == {each.fget._pulumi_name for each in outputs}
+    assert state["vpcId"] == "${Vpc/careapp-poc}"
+    assert monitor.outputs == [{}], "the real one keeps no outputs in the state"
+    for kind, name in (("public", "public"), ("private", "private"), ("isolated", "database")):
+        expected = numbered(f"Subnet/careapp-poc-{name}")
+        assert [each["urn"] for each in state[f"{kind}Subnets"]] == expected
+        assert state[f"{kind}SubnetIds"] == [f"${{{urn}}}" for urn in expected]
+
+
+def test_an_output_has_its_children_and_depends_on_them(monitor):
+    """And on the VPC and all subnets, as awsx has recorded itself (provider/testdata/recorded/TestProviderUpgrade)."""
+    answer = construct(monitor, natGateways={"strategy": "Single"})
+    state = values(answer.state)
+    assert set(answer.stateDependencies) == set(state)
+    plain = ("vpc", "vpcId", "vpcEndpoints", "subnetLayout", "subnets")
+    plain += ("publicSubnets", "publicSubnetIds", "isolatedSubnets", "isolatedSubnetIds")
+    for output in (*plain, *OWN):
+        depends = {"Vpc/careapp-poc", *SUBNETS, *OWN.get(output, ())}
+        assert set(answer.stateDependencies[output].urns) == depends
+    for output in ("natGateways", "routes"):
+        assert [each["urn"] for each in state[output]] == OWN[output]
+    assert state["internetGateway"]["id"] == "${InternetGateway/careapp-poc}"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"natGateways": {"strategy": "both"}}, r"natGateways\.strategy: 'both' is none of"),
+        ({"subnetStrategy": "Legacy"}, "subnetStrategy Auto"),
+    ],
+)
+def test_an_argument_that_is_not_known_is_refused_by_name(monitor, change, words):
+    with pytest.raises(ValueError, match=words):
+        construct(monitor, **change)
+
+
+@pytest.mark.parametrize("zones", [2, 3, 4])
+@pytest.mark.parametrize("cidr", ["10.0.0.0/16", "10.4.0.0/16", "172.16.0.0/17"])
+def test_subnets_stay_inside_the_vpc_and_never_overlap(zones, cidr):
+    blocks = IPv4Network(cidr).subnets(prefixlen_diff=2)
+    named = {f"zone-{number}": next(blocks) for number in range(zones)}
+    specs = [{**spec, "cidrMask": spec["cidrMask"] + 1} for spec in ARGS["subnetSpecs"]]
+    placed = [item.cidr for item in lay_out("v", named, specs)]
+    assert len(placed) == 3 * zones
+    assert all(net.subnet_of(IPv4Network(cidr)) for net in placed)
+    assert not any(a.overlaps(b) for i, a in enumerate(placed) for b in placed[i + 1 :])
+
+
+def test_subnets_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="subnet private of z1 does not fit into"):
+        lay_out("v", {"z1": IPv4Network("10.0.0.0/21")}, ARGS["subnetSpecs"])

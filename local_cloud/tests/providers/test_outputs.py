@@ -1,0 +1,124 @@
+"""What a program reads of a resource: defaults, ids and outputs in AWS's form; a missing output is an error."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pulumi
+import pytest
+from pulumi.runtime.proto import provider_pb2
+from pulumi_aws.ec2 import Subnet, Vpc
+
+from local_cloud.engine import program
+from local_cloud.providers import lifecycle
+from local_cloud.providers.aws import OUTPUTS, ec2
+from local_cloud.providers.aws.provider import AwsServicer
+from local_cloud.providers.kind import CHOSEN
+from local_cloud.providers.servicer import struct, values
+from local_cloud.tests.providers.conftest import (
+    ACCOUNT,
+    REGION,
+    allow,
+    definition,
+    document,
+    kind,
+    recorded,
+    unique,
+)
+
+VPC = "aws:ec2/vpc:Vpc"
+
+
+@pytest.fixture
+def resource(monkeypatch):
+    """Makes a resource of a type as the SDK has it, in a program of the local cloud."""
+    monkeypatch.setattr(pulumi, "get", program.checked(pulumi.get, OUTPUTS))
+
+    def make(sdk, token, **known):
+        made = sdk.__new__(sdk)
+        vars(made).update(_type=token, **known)
+        return made
+
+    return make
+
+
+def test_outputs_and_inputs_are_read_and_a_missing_one_is_named(resource):
+    vpc = resource(Vpc, VPC, arn="arn:vpc", cidr_block="10.0.0.0/16")
+    assert (vpc.arn, vpc.cidr_block, vpc.instance_tenancy) == ("arn:vpc", "10.0.0.0/16", None)
+    with pytest.raises(NotImplementedError, match=f"{VPC} has no output ipv6_association_id"):
+        _ = vpc.ipv6_association_id
+    assert resource(Subnet, "other:ec2/subnet:Subnet").arn is None
+
+
+def test_a_vpc_names_what_ec2_made_with_it(calls, closed_vpc):
+    read = lifecycle.read(calls, ec2.VPC, closed_vpc, {})
+    inside = {"Filters": [{"Name": "vpc-id", "Values": [closed_vpc]}]}
+    for output, operation, key, name in (
+        ("defaultRouteTableId", "describe_route_tables", "RouteTables", "RouteTableId"),
+        ("mainRouteTableId", "describe_route_tables", "RouteTables", "RouteTableId"),
+        ("defaultNetworkAclId", "describe_network_acls", "NetworkAcls", "NetworkAclId"),
+        ("defaultSecurityGroupId", "describe_security_groups", "SecurityGroups", "GroupId"),
+    ):
+        [only] = calls("ec2", operation, inside)[key]
+        assert read[output] == only[name]
+
+
+FACTS = recorded("facts")
+FORMS = {"HEX": "[0-9a-f]{8,17}", "NAME": r"[\w-]+", "ACCOUNT": ACCOUNT, "REGION": REGION}
+
+
+@pytest.fixture
+def declared(make, aws, vpc, subnets):
+    """The inputs of each type with facts, beside its defaults; what it refers to exists."""
+    role = make("iam/role", name=unique("facts"), assumeRolePolicy=document()).id
+    repository = make("ecr/repository", name=unique("facts"), forceDelete=True).id
+    cluster = make("ecs/cluster", name=unique("facts")).id
+    containers = json.dumps([{"name": "app", "image": "app:1"}])
+    task = {**definition(family=unique("facts")), "containerDefinitions": containers}
+    running = make("ecs/taskDefinition", **task).outputs["arn"]
+    balancer = make("lb/loadBalancer", name=unique("facts"), subnets=subnets[:2]).id
+    answer = {"contentType": "text/plain", "statusCode": "200"}
+    expire = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5}
+    rules = [{"rulePriority": 1, "selection": expire, "action": {"type": "expire"}}]
+    network = {"subnets": subnets[:1], "securityGroups": []}
+    return {
+        "cloudwatch/eventRule": {"scheduleExpression": "rate(1 hour)"},
+        "ec2/routeTable": {"vpcId": vpc},
+        "ec2/securityGroup": {"vpcId": vpc},
+        "ec2/subnet": {"vpcId": vpc, "cidrBlock": "10.20.99.0/24"},
+        "ec2/vpc": {"cidrBlock": "10.21.0.0/16"},
+        "ecr/lifecyclePolicy": {"repository": repository, "policy": json.dumps({"rules": rules})},
+        "ecs/service": {"cluster": cluster, "taskDefinition": running, "desiredCount": 0}
+        | {"launchType": "FARGATE", "networkConfiguration": network},
+        "ecs/taskDefinition": task,
+        "iam/instanceProfile": {"role": role},
+        "iam/role": {"assumeRolePolicy": document()},
+        "iam/rolePolicy": {"role": role, "policy": document(allow("s3:GetObject"))},
+        "lb/listener": {"loadBalancerArn": balancer, "port": 80}
+        | {"defaultActions": [{"type": "fixed-response", "fixedResponse": answer}]},
+        "lb/loadBalancer": {"subnets": subnets[:2]},
+        "lb/targetGroup": {"port": 80, "protocol": "HTTP", "vpcId": vpc},
+        "rds/instance": {"engine": "postgres", "instanceClass": "db.t4g.micro"}
+        | {"allocatedStorage": 30, "username": "user", "password": "secret-of-may"},
+    }
+
+
+def test_defaults_ids_and_outputs_are_those_of_the_provider(calls, make, declared):
+    servicer, wrong = AwsServicer(calls.endpoint, REGION), {}
+    for short, facts in FACTS.items():
+        given = struct(declared.get(short, {}))
+        urn = f"urn:pulumi:poc::careapp::{kind(short).token}::{unique('facts')}"
+        asked = provider_pb2.CheckRequest(urn=urn, news=given, randomSeed=urn.encode())
+        inputs = values(servicer.Check(asked, None).inputs)
+        chosen = {name: inputs[name] for name in inputs.pop(CHOSEN) if name != kind(short).autoname}
+        if chosen != facts["defaults"]:
+            wrong[short] = chosen
+        made = make(short, **inputs)
+        for output, form in facts.get("forms", {}).items():
+            found = str(made.id if output == "id" else made.outputs[output])
+            pattern = re.sub("|".join(FORMS), lambda word: FORMS[word[0]], form)
+            if not re.fullmatch(pattern, found):
+                wrong[short, output] = (found, form)
+    assert wrong == {}
+    assert re.fullmatch(r"facts-\d+[0-9a-f]{7}", inputs["identifier"]), "RDS's has no hyphen there"

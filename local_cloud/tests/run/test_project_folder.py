@@ -1,0 +1,124 @@
+"""The folder of links in which ``./careapp shell`` works: Git, and what the checkout gets later."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from local_cloud import starter
+from local_cloud.paths import Home
+from local_cloud.run import cloud
+from local_cloud.run.project import Project
+from local_cloud.tests.dataplane.stack import until
+from tools.rehearsal import careapp, rehearse
+
+
+def git(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        ("git", "-C", str(folder), "-c", "user.name=x", "-c", "user.email=x@example.com", *words),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return done.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a program, an app and a stack file, whose home is inside it, as `.rehearsal` is."""
+    # Git works in another repository where these are set, as in a hook of Git.
+    for name in [each for each in os.environ if each.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    folder = tmp_path / "checkout"
+    (folder / "webapp").mkdir(parents=True)
+    (folder / ".gitignore").write_text(".rehearsal/\n.venv/\n")
+    (folder / ".venv").mkdir()
+    for name in ("webapp/app.py", "__main__.py", "careapp", "Pulumi.poc.yaml"):
+        (folder / name).write_text(f"# {name}\n")
+    git(folder, "init", "--quiet")
+    git(folder, "add", ".")
+    git(folder, "commit", "--quiet", "--message", "First")
+    monkeypatch.setattr(rehearse, "ROOT", folder)
+    own = replace(careapp.CAREAPP, folder=folder, commands={"careapp": folder / "careapp"})
+    monkeypatch.setattr(starter, "_used", [own])
+    return folder
+
+
+def typed(project: Project, *words: str) -> str:
+    """Type a git command in the shell's folder, with the shell's PATH."""
+    done = subprocess.run(
+        words, cwd=project.home.project, env={**os.environ, "PATH": project.path()},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def project(checkout: Path) -> Project:
+    made = Project(Home(checkout / ".rehearsal"), checkout)
+    made.prepare()
+    return made
+
+
+def test_git_in_the_shell_restores_a_file_and_leaves_the_links(project, checkout):
+    for name in ("webapp/app.py", "__main__.py"):
+        (checkout / name).write_text("broken\n")
+    status = typed(project, "git", "status", "--short").split()
+    assert status == ["M", "__main__.py", "M", "webapp/app.py"]
+    typed(project, "git", "checkout", "webapp/app.py", "__main__.py")
+    assert git(checkout, "status", "--short") == ""
+    assert (project.home.project / "webapp").is_symlink()
+    assert (checkout / "webapp" / "app.py").read_text() == "# webapp/app.py\n"
+
+
+def test_git_in_the_shell_works_in_the_copy_that_a_fault_changed(checkout):
+    home = Home(checkout / ".rehearsal")
+    rehearse.copy_program(home.source)
+    project = Project(home, home.source)
+    project.prepare()
+    index = git(checkout, "ls-files", "--stage", "--debug")
+    (home.source / "webapp" / "app.py").write_text("broken\n")
+    assert "-# webapp/app.py\n+broken\n" in typed(project, "git", "diff", "webapp/app.py")
+    typed(project, "sh", "-c", "cd webapp && git checkout app.py")
+    assert (home.source / "webapp" / "app.py").read_text() == "# webapp/app.py\n"
+    assert git(checkout, "ls-files", "--stage", "--debug") == index
+    project.delete()
+    assert [each.name for each in home.folder.iterdir()] == []
+
+
+def test_folder_loses_what_the_checkout_loses(project, checkout):
+    folder = project.home.project
+    (checkout / "mine").mkdir()
+    (folder / "own").mkdir()
+    project.link()
+    assert (folder / "mine").samefile(checkout / "mine")
+    (checkout / "mine").rmdir()
+    project.link()
+    assert not (folder / "mine").is_symlink()
+    names = [".venv", "Pulumi.poc.yaml", "__main__.py", "careapp", "own", "webapp"]
+    assert sorted(each.name for each in folder.iterdir()) == names
+
+
+def test_folder_gets_what_the_checkout_gets_while_the_cloud_runs(project, checkout, serving):
+    with serving(project.home):
+        until(project.home.facts.exists)
+        (checkout / "mine").mkdir()
+        until((project.home.project / "mine").exists)
+        assert (project.home.project / "mine").samefile(checkout / "mine")
+
+
+def test_folder_is_linked_again_after_a_change_only(checkout, monkeypatch):
+    home, links = Home(checkout / ".rehearsal"), []
+    Project(home).prepare()
+    link = Project.link
+    monkeypatch.setattr(Project, "link", lambda self: (links.append(1), link(self)))
+    seen = cloud._link_new(home, ())
+    assert cloud._link_new(home, seen) == seen
+    assert len(links) == 1
+    (checkout / "later.py").touch()
+    assert cloud._link_new(home, seen) != seen
+    assert (home.project / "later.py").is_symlink()
+    assert len(links) == 2
