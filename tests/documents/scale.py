@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -91,12 +92,12 @@ def _prod_tasks() -> dict[str, str]:
 
 
 def _classes() -> Iterator[str]:
-    """Yield the instance classes up to the first with the most connections of RDS."""
+    """Yield the instance classes that the price table has."""
     smallest = _settings("poc").database.instance_class
     for kind in (smallest, *database.larger_classes(smallest)):
-        yield kind
-        if database.max_connections(kind) == database.MOST_CONNECTIONS:
-            return
+        with suppress(NoPrice):
+            _price(f"rds-hour:{kind}")
+            yield kind
 
 
 def _row(kind: str) -> str:
@@ -107,10 +108,7 @@ def _row(kind: str) -> str:
 
 
 def _price(key: str) -> str:
-    try:
-        return _usd(PriceBook("ap-northeast-1").price(key).usd * HOURS)
-    except NoPrice:
-        return "?"
+    return _usd(PriceBook("ap-northeast-1").price(key).usd * HOURS)
 
 
 def _usd(value: float) -> str:

@@ -124,7 +124,7 @@ TICK = 1.0
 """Seconds between two reads: at a speed of 20 a health check of 10 s comes every half second."""
 FULL_EVERY = 5.0
 """Seconds after which all is asked for again, though a glance shows no change: a closed security group,
-a deleted image and the like show only there. A full look costs four times a glance (tests/benchmarks/README.md)."""
+a deleted image and the like show only there. A full look costs four times a glance."""
 LOG_LINES = 200
 
 
