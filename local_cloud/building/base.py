@@ -99,7 +99,9 @@ def _lay_python(target: Path) -> None:
     compiled = (ours / library / "__pycache__" / f"os.{sys.implementation.cache_tag}.pyc").exists()
     _link(ours / library, target / library, theirs / library, deep=not compiled)
     (target / "lib" / NAME / "site-packages").mkdir()
-    (target / "include" / NAME).symlink_to(theirs / "include" / NAME)
+    headers = Path("include", NAME)
+    if (ours / headers).is_dir():
+        _link(ours / headers, target / headers, theirs / headers)
     if ours == Path("/usr"):
         # The Python of a distribution installs packages elsewhere, except in a venv.
         made = "home = /usr/bin\ninclude-system-site-packages = false\n"

@@ -30,10 +30,11 @@ WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
 def write_wheel(folder: Path, name: str) -> None:
-    """Write a package with a program of its name, which prints where it runs."""
+    """Write a package with a header of C, as greenlet has, and a program of its name, which prints where it runs."""
     folder.mkdir(exist_ok=True)
     with zipfile.ZipFile(folder / f"{name}-1-py3-none-any.whl", "w") as wheel:
         wheel.writestr(f"{name}.py", f"import sys\ndef main():\n    print('{name}', sys.prefix)\n")
+        wheel.writestr(f"{name}-1.data/headers/{name}.h", "")
         info = f"{name}-1.dist-info"
         wheel.writestr(f"{info}/METADATA", METADATA.format(name=name))
         wheel.writestr(f"{info}/WHEEL", WHEEL)
