@@ -76,9 +76,11 @@ def make(root: Path, run: Callable[[list[str]], object]) -> None:
 
 
 def adapt(root: Path, version: str, alpine: bool) -> None:
-    """Let the folders and programs of another version of Python be this one's. Alpine's busybox has nc."""
+    """Let another version's folders and programs be this Python's. Alpine's busybox has nc, and a sh like bash."""
     if alpine:
         (root / "usr/local/bin/nc").symlink_to(f"/{MACHINE}/nc")
+        (root / "usr/bin/sh").unlink()
+        (root / "usr/bin/sh").symlink_to("bash")
     local, other = root / "usr/local", f"python{version}"
     if version and other != NAME:
         (local / "bin" / other).symlink_to(NAME)

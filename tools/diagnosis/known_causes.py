@@ -193,6 +193,17 @@ KNOWN = (
         vague=True,
     ),
     Known(
+        "program-missing",
+        # dash, bash and busybox.
+        r"^\S+: (?:line )?\d+: (?P<what>[^\s:]+): (?:command )?not found$",
+        t("A script runs {what}, which the image does not have"),
+        t("Its shell finds no such program on PATH."),
+        t(
+            "Install it in the image, correct PATH, or name the script's shell in its first line, and deploy."
+        ),
+        vague=True,
+    ),
+    Known(
         "broker",
         r"consumer: Cannot connect to (?P<what>\w+://\S+?): ",
         t("Celery cannot reach its broker {what}"),
@@ -534,7 +545,7 @@ def logged_cause(lines: Sequence[str], healthy: Iterable[str] = ()) -> LoggedCau
                 continue
             if not known.vague:
                 return LoggedCause(known, _what(found), text)
-            vague = vague or LoggedCause(known, "", text)
+            vague = vague or LoggedCause(known, _what(found), text)
     return vague
 
 
