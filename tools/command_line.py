@@ -140,7 +140,7 @@ def _run(command: click.Command) -> Any:
         return USAGE
     except click.ClickException as problem:
         print_error(verbatim(problem.format_message()))
-        return FAILED
+        return problem.exit_code
     except Refused as problem:
         print_error(said(problem))
         return problem.exit_code

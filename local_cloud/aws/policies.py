@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from moto.iam import models
 
 from local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before
-from tools.shared.policy_evaluation import listed
+from local_cloud.aws.policy_evaluation import listed
 
 LINKED = {"rds": "RDS", "ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
 """How the names of service-linked roles end (IAM user guide, "AWS services that work with IAM")."""

@@ -9,7 +9,7 @@ from importlib import metadata
 from typing import Any
 
 from local_cloud.aws import absent, hooks
-from tools.i18n import t
+from local_cloud.text import t
 
 VERSION = "5.2.5"
 """The version of moto that the rehearsal was written for."""

@@ -14,10 +14,10 @@ from local_cloud.aws.ec2.network import endpoint_of, reaches, read_map
 from local_cloud.aws.ecs.scheduler import Found
 from local_cloud.aws.hooks import Hooking
 from local_cloud.aws.iam import documents_of
+from local_cloud.aws.policy_evaluation import permits
 from local_cloud.aws.rds import patches
 from local_cloud.aws.rds.database import Databases, open_port
 from local_cloud.machine.sockets import LOOPBACK, Forwarder, Loop
-from tools.shared.policy_evaluation import permits
 
 CHANNELS = ("ssmmessages:CreateControlChannel", "ssmmessages:OpenDataChannel")
 

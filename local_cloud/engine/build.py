@@ -18,7 +18,7 @@ from typing import IO
 
 from local_cloud.console import Progress
 from local_cloud.engine.version import EngineUnavailable, Version
-from tools.i18n import said, t, verbatim
+from local_cloud.text import said, t, verbatim
 
 LAST_LINES = 12  # Lines of a failed command's output that an error shows.
 

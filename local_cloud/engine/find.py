@@ -19,9 +19,9 @@ from local_cloud import starter
 from local_cloud.console import Progress
 from local_cloud.engine.build import EXPECT, build, recipe_version
 from local_cloud.engine.version import REQUIRED, EngineUnavailable, usable, version_of
+from local_cloud.machine.signals import terminations_raise
 from local_cloud.paths import cache, cache_refused
-from tools.i18n import Refused, Text, joined, said, t, verbatim
-from tools.signals import terminations_raise
+from local_cloud.text import Refused, Text, joined, said, t, verbatim
 
 SILENCE_SECONDS = 10.0
 """How long a host may say nothing before the next source is tried."""
@@ -111,7 +111,7 @@ class _Search:
             )
             return cli
 
-    def _try(self, source: Text | str, get: Callable[[], Path], tell: bool = False) -> Path | None:
+    def _try(self, source: object, get: Callable[[], Path], tell: bool = False) -> Path | None:
         try:
             return get()
         except EngineUnavailable as problem:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import Refused, t
+from local_cloud.text import Refused, t
 
 
 class PulumiFailed(Refused):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tools.i18n import said, t, verbatim
+from local_cloud.text import said, t, verbatim
 
 ANSWER_SECONDS = 30  # Allows for a cold disk and a virus scanner.
 

@@ -25,7 +25,7 @@ from local_cloud.providers.servicer import (
     unknown,
     values,
 )
-from tools.i18n import said
+from local_cloud.text import said
 
 IMAGE = "docker:index/image:Image"
 MADE = ("baseImageName", "repoDigest")

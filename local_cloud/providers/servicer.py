@@ -15,7 +15,7 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
 from local_cloud.providers.lifecycle import Incomplete
-from tools.i18n import said
+from local_cloud.text import said
 
 Values = dict[str, Any]
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
 
 
 LOCKS = (
-    *("requirements.txt", "requirements-local-cloud.txt", "requirements-dev.txt"),
+    *("requirements.txt", "local_cloud/requirements-local-cloud.txt", "requirements-dev.txt"),
     *("webapp/requirements.txt", "local_cloud/gomod/requirements.txt"),
 )
 
@@ -56,9 +56,10 @@ def test_a_lock_has_a_hash_for_each_package_and_names_no_address_and_no_path(loc
 
 
 def test_the_locks_hold_what_pyproject_names_and_agree_with_each_other():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    groups = project["dependency-groups"]
-    names = [project["project"]["dependencies"], groups["local-cloud"], groups["dev"]]
+    both = [ROOT / "pyproject.toml", ROOT / "local_cloud" / "pyproject.toml"]
+    ours, local = (tomllib.loads(each.read_text()) for each in both)
+    names = [each["project"]["dependencies"] for each in (ours, local)]
+    names.append(ours["dependency-groups"]["dev"] + local["dependency-groups"]["test"])
     for lock, packages in zip(LOCKS, names, strict=False):
         assert named(packages) - locked(lock).keys() == set()
     for one, other in combinations(map(locked, LOCKS[: len(names)]), 2):

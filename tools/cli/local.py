@@ -95,6 +95,7 @@ def rehearse(fault: str | None, **how: Any) -> None:
     Exit code 0: all steps succeeded. 1: a step failed, or --break without --mend. 2: no such stack file,
     or a setting that cannot be used. 130: interrupted while it deployed.
     """
+    careapp.use()
     # With boto3, which the other commands do not need.
     from tools.rehearsal import rehearse as rehearsing
 
@@ -126,6 +127,7 @@ def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how
     Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 2: no such stack file, or no
     region in it. 127: no such program.
     """
+    careapp.use()
     choice = careapp.choose_region(stack, region)
     sys.exit(commands.shell(list(command), commands.CloudFlags(**how), choice))
 
@@ -151,12 +153,14 @@ def dev(port: int, log_level: str) -> None:
     """
     from tools.rehearsal.dev import serve
 
+    careapp.use()
     sys.exit(serve(port, log_level))
 
 
 @click.group()
 def cloud() -> None:
     """Start, stop or show the local cloud that runs between commands."""
+    careapp.use()
 
 
 @cloud.command()

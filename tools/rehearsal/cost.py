@@ -23,6 +23,7 @@ from tools.cost.prices import PriceBook, api_session
 from tools.cost.rules import bill, left
 from tools.cost.screen import STAGES, Column, Comparison, as_dict, lines
 from tools.i18n import t
+from tools.rehearsal import careapp
 from tools.rehearsal.careapp import ROOT
 from tools.screen import display
 from tools.shared.commands import Number, TranslatedOption
@@ -158,6 +159,7 @@ def cost(
 
     Exit code 0: every resource has a price. 1: a resource has none. 2: the resources could not be read.
     """
+    careapp.use()
     given = {name: value for name, value in assumed.items() if value is not None}
 
     def work() -> int:

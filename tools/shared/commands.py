@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from ipaddress import IPv4Address
 from typing import Any
 
 import click
@@ -66,22 +65,6 @@ class Number(click.FloatRange):
         except click.BadParameter as wrong:
             text = t("{value} is not a number {limits}.", value=repr(value), limits=limits(self))
             raise click.BadParameter(str(text), ctx, param) from wrong
-
-
-class Address(click.ParamType[str]):
-    """An IPv4 address, as text."""
-
-    name = "address"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return str(IPv4Address(value)) if value else ""
-        except ValueError:
-            self.fail(
-                str(t("{value} is not an IPv4 address like 198.51.100.7.", value=repr(value))),
-                param,
-                ctx,
-            )
 
 
 def limits(kind: click.IntRange | click.FloatRange) -> Text:

@@ -24,9 +24,9 @@ from local_cloud.aws import hooks
 from local_cloud.aws.ec2.network import endpoint_of, read_map
 from local_cloud.aws.ecs.placement import API_PORT, METADATA_PORT, Placement
 from local_cloud.aws.ecs.start_checks import StartChecks
+from local_cloud.aws.rds.roots import ROOTS, names, root
 from local_cloud.building.builder import LocalImage
 from local_cloud.machine.roots import within
-from tools.shared.rds_roots import ROOTS, names, root
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NO_HOME = "/"

@@ -36,13 +36,15 @@ from local_cloud.machine.roots import prepare
 from local_cloud.paths import ROOT
 from local_cloud.tests.dataplane.declarations import REPOSITORY
 from local_cloud.tests.dataplane.stack import Stack
-from webapp.settings import RDS_BUNDLE
 
 DECLARED_IN = (
     *("acm", "applicationautoscaling", "cloudwatch", "ec2", "ecs", "elbv2", "events", "kms"),
     *("logs", "rds", "scheduler", "secretsmanager", "servicequotas", "ssm"),
 )
 """The services whose state in moto ends with a cloud."""
+
+RDS_BUNDLE = Path(__file__).with_name("rds-ca.pem")
+"""RDS's root certificate authorities of the region (truststore.pki.rds.amazonaws.com)."""
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 

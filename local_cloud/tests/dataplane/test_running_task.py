@@ -9,12 +9,7 @@ from threading import Thread
 
 import pytest
 
-from local_cloud.aws import quotas
 from local_cloud.tests.dataplane.conftest import own_networks
-from stack.names import StackNames
-from tools.aws.session import Session
-from tools.snapshot import cloudwatch
-from tools.snapshot.cloudwatch import Quota
 
 FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
 
@@ -135,24 +130,3 @@ def test_request_in_flight_is_finished_while_its_target_drains(running):
         "Description": "Target deregistration is in progress",
     }
     running.whole()
-
-
-@pytest.mark.parametrize(
-    ("cluster", "spot", "expected"),
-    [
-        ("careapp-poc-cluster", False, Quota(limit=6.0, elsewhere=0.25)),
-        ("main", False, Quota(limit=6.0, elsewhere=0)),
-        ("another", False, Quota(limit=6.0, elsewhere=0.25)),
-        ("careapp-poc-cluster", True, Quota(limit=6.0, elsewhere=0, code="L-36FBB829")),
-    ],
-    ids=["another service", "the service itself", "a namesake", "Spot, another quota"],
-)
-def test_quota_counts_the_tasks_of_other_services(running, monkeypatch, cluster, spot, expected):
-    names = StackNames("poc", "careapp")
-    service = names.service if cluster == names.cluster else "web"
-    own = type("Own", (StackNames,), {"cluster": cluster, "service": service})
-    monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
-    quotas.install()
-    running.whole()
-    session = Session("ap-northeast-1")
-    assert cloudwatch.quota(session, own("poc", "careapp"), spot=spot) == expected

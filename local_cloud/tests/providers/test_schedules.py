@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_cloud.aws import hooks
+from local_cloud.aws.schedule_expressions import next_time
 from local_cloud.aws.scheduler.invocations import Invocations, times
 from local_cloud.aws.scheduler.rules import NOT_ASSUMED
 from local_cloud.tests.providers.conftest import (
@@ -26,7 +27,6 @@ from local_cloud.tests.providers.conftest import (
     refused,
     unique,
 )
-from tools.shared.schedule_expressions import next_time
 
 TABLES = recorded("schedules")
 ANCHOR = datetime(2026, 11, 28, 12, 0, 30, tzinfo=UTC)  # a Saturday
