@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from local_cloud import starter
+
+# Other work on the machine makes a case slower than hypothesis allows by itself.
+hypothesis.settings.register_profile("local-cloud", deadline=None)
+hypothesis.settings.load_profile("local-cloud")
 
 OWN = starter.own(Path(__file__).parent)
 

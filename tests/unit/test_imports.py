@@ -108,6 +108,21 @@ def test_the_local_cloud_s_tests_import_nothing_of_careapp():
     assert {path: names for path, names in wrong.items() if names} == {}
 
 
+def test_careapp_uses_what_the_local_cloud_names_as_public():
+    page = (ROOT / "local_cloud" / "README.md").read_text().partition("## Public interface")[2]
+    public = set(re.findall(r"`([a-z_.]+)`", page.partition("## Types")[0]))
+    files = [path for name in MAY if name != "local_cloud" for path in files_of(name)]
+    texts = "\n".join(path.read_text() for path in files)
+    used = set(re.findall(r"^ *from local_cloud\.([a-z_.]+) import", texts, re.M))
+    for several in re.findall(r"^ *from local_cloud import (.+)", texts, re.M):
+        used |= {name.split()[0] for name in several.split(",")}
+    for package, names in re.findall(
+        r"^ *from local_cloud\.(run|engine|providers|building) import (.+)", texts, re.M
+    ):
+        used = used - {package} | {f"{package}.{name.split()[0]}" for name in names.split(",")}
+    assert used - public == set()
+
+
 def test_no_files_import_each_other_in_a_circle():
     TopologicalSorter(graph()).prepare()  # CycleError names the files
 

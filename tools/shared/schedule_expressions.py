@@ -1,6 +1,6 @@
 """The times of EventBridge Scheduler's expressions `cron(…)`, `rate(…)` and `at(…)`.
 
-Source: EventBridge Scheduler User Guide, "Schedule types in EventBridge Scheduler".
+Source: EventBridge Scheduler User Guide, "Schedule types in EventBridge Scheduler". The local cloud has a copy.
 """
 
 from __future__ import annotations

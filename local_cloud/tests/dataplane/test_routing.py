@@ -155,7 +155,7 @@ def test_health_s_reason_is_that_of_the_latest_failure():
     ],
 )
 def test_matcher_is_a_list_of_codes_and_ranges(status, matcher, fits):
-    assert targets.matches(status, matcher) is fits
+    assert targets.answered(status, matcher).passed is fits
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra import image_tag
-from local_cloud.aws import quotas, schedule_expressions
+from local_cloud.aws import hooks, quotas, schedule_expressions
 from local_cloud.aws.ecs import launch_rate, start_checks
 from local_cloud.aws.rds import roots
 from local_cloud.building import dockerfile
@@ -104,6 +104,7 @@ def test_quota_counts_the_tasks_of_other_services(running, monkeypatch, cluster,
     own = type("Own", (StackNames,), {"cluster": cluster, "service": service})
     monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
     quotas.install()
+    hooks.register(quotas)
     running.whole()
     session = Session("ap-northeast-1")
     assert cloudwatch.quota(session, own("poc", "careapp"), spot=spot) == expected
