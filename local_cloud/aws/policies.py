@@ -67,10 +67,7 @@ def policy_unused(params: Params) -> None:
 
 
 UNLIMITED = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}],
-    }
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}]}
 )
 
 

@@ -37,13 +37,6 @@ def decide(
     return decision
 
 
-def permits(
-    policies: Iterable[Document], action: str, resource: str, context: Context | None = None
-) -> bool:
-    """Return whether the policies allow the action, as `decide` does without a boundary."""
-    return decide(policies, action, resource, context) == ALLOWED
-
-
 def trusts(trust_policy: Document, service: str, context: Context | None = None) -> bool:
     """Return whether a role's trust policy lets an AWS service assume the role.
 

@@ -31,18 +31,14 @@ class EngineError(Refused):
     """No usable `pulumi` was found. The text lists each source, why it failed, and what to do."""
 
 
-def find_or_get(
-    progress: Progress | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> Path:
+def find_or_get(progress: Progress | None = None, environ: Mapping[str, str] | None = None) -> Path:
     """Return the path of a `pulumi` executable that is recent enough for the program.
 
     In this order: the starter's variable, PATH, the user's cache, Pulumi's installer, a build from the Go
     module proxy (minutes, once). Raises EngineError.
     """
     return _Search(
-        Progress() if progress is None else progress,
-        os.environ if environ is None else environ,
+        Progress() if progress is None else progress, os.environ if environ is None else environ
     ).result()
 
 
@@ -93,11 +89,7 @@ class _Search:
             version_of(cli, self.environ)
         except EngineUnavailable as problem:
             raise EngineError(
-                t(
-                    "{variable}: {why}; correct it or unset it",
-                    variable=variable,
-                    why=said(problem),
-                )
+                t("{variable}: {why}; correct it or unset it", variable=variable, why=said(problem))
             ) from problem
         try:
             return usable(cli, self.environ)

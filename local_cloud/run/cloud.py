@@ -55,11 +55,7 @@ class Cloud:
                 stops.callback(page.stop)
             region = self.options.region
             calls, builder = start_api(
-                region,
-                folder / "images",
-                self.options.docker,
-                stops,
-                mounts=self.options.mounts,
+                region, folder / "images", self.options.docker, stops, mounts=self.options.mounts
             )
             clock = Clock(self.options.speed)
             plane = DataPlane(

@@ -15,7 +15,6 @@ from tools.command_line import ECS, Setting, stack_option
 from tools.i18n import t
 from tools.rehearsal import careapp
 from tools.rehearsal.faults import FAULTS
-from tools.shared.commands import Whole
 
 UNTIL = t(
     "The rehearsal itself sets {key}, which is the difference between the stages: "
@@ -29,7 +28,7 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
     """Add the options of a local cloud to a command that can start one."""
     watch = click.option(
         "--watch-port",
-        type=Whole(0, 65535),
+        type=click.IntRange(0, 65535),
         default=None,
         help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
         "--port 0. Default: 8081, or any if that is taken.",
@@ -134,7 +133,7 @@ def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how
 
 @click.command()
 @click.option(
-    "--port", type=Whole(1, 65535), default=3000, show_default=True, help="Loopback port."
+    "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Loopback port."
 )
 @click.option(
     "--log-level",

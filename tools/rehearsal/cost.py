@@ -26,7 +26,7 @@ from tools.i18n import t
 from tools.rehearsal import careapp
 from tools.rehearsal.careapp import ROOT
 from tools.screen import display
-from tools.shared.commands import Number, TranslatedOption
+from tools.shared.commands import TranslatedOption
 from tools.signals import terminations_raise
 
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
@@ -118,7 +118,9 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
             usual=each.default,
         )
         name = f"--{each.name.replace('_', '-')}"
-        command = click.option(name, type=Number(min=0), cls=TranslatedOption, text=text)(command)
+        command = click.option(name, type=click.FloatRange(0), cls=TranslatedOption, text=text)(
+            command
+        )
     return command
 
 

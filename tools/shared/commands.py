@@ -1,14 +1,13 @@
-"""What the commands of careapp and of the local cloud have in common: help, numbers and their errors by language."""
+"""The help of commands in the current language."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
 
 import click
 
-from tools.i18n import Text, t, translated
+from tools.i18n import Text, translated
 
 
 class TranslatedOption(click.Option):
@@ -39,36 +38,3 @@ def translate_help(command: click.Command) -> None:
                 option.help = str(option.text)
             elif isinstance(option, click.Option) and option.help:
                 option.help = translated(option.help)
-
-
-class Whole(click.IntRange):
-    """An integer in a range; the error of a bad value names the range."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter as wrong:
-            text = t(
-                "{value} is not a whole number {limits}.", value=repr(value), limits=limits(self)
-            )
-            raise click.BadParameter(str(text), ctx, param) from wrong
-
-
-class Number(click.FloatRange):
-    """A number in a range; the error of a bad value names the range."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        try:
-            return super().convert(value, param, ctx)
-        except click.BadParameter as wrong:
-            text = t("{value} is not a number {limits}.", value=repr(value), limits=limits(self))
-            raise click.BadParameter(str(text), ctx, param) from wrong
-
-
-def limits(kind: click.IntRange | click.FloatRange) -> Text:
-    low, high = kind.min or 0, kind.max
-    if high is None:
-        return t("from {low} up", low=low)
-    return t("from {low} to {high}", low=low, high=high)

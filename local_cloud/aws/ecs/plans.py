@@ -20,11 +20,13 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from local_cloud.aws import hooks
 from local_cloud.aws.ec2.network import endpoint_of, read_map
 from local_cloud.aws.ecs.placement import API_PORT, METADATA_PORT, Placement
 from local_cloud.aws.ecs.start_checks import StartChecks
-from local_cloud.aws.rds.roots import ROOTS, names, root
 from local_cloud.building.builder import LocalImage
 from local_cloud.machine.roots import within
 
@@ -135,6 +137,12 @@ def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
 
 
 SUFFIXES = (".pem", ".crt", ".cer")
+ROOTS = {
+    "rds-ca-rsa2048-g1": "RSA2048 G1",
+    "rds-ca-rsa4096-g1": "RSA4096 G1",
+    "rds-ca-ecc384-g1": "ECC384 G1",
+}
+"""By a DB instance's CACertificateIdentifier, the end of its root's name (RDS user guide, "Using SSL/TLS")."""
 DEFAULT = "rds-ca-rsa2048-g1"
 """The authority of an instance that names none (API reference, CreateDBInstance, CACertificateIdentifier)."""
 
@@ -188,7 +196,15 @@ def _trusts_rds(file: Path) -> bool:
     with hooks.LOCK:
         instances = list(hooks.backend("rds").databases.values())
     kinds = {str(each.ca_certificate_identifier) for each in instances} & set(ROOTS)
-    return {root(hooks.registry.region, kind) for kind in kinds or {DEFAULT}} <= names(file)
+    try:
+        held = [each.subject for each in x509.load_pem_x509_certificates(file.read_bytes())]
+    except (OSError, ValueError):
+        return False
+    names = {
+        name.value for each in held for name in each.get_attributes_for_oid(NameOID.COMMON_NAME)
+    }
+    begin = f"Amazon RDS {hooks.registry.region} Root CA"
+    return {f"{begin} {ROOTS[kind]}" for kind in kinds or {DEFAULT}} <= names
 
 
 @cache

@@ -75,7 +75,7 @@ REFUSED = {
         "FROM python\nCOPY requirments.txt /\nCMD x",
         [
             "2: COPY requirments.txt: no such file in site/ (or .dockerignore hides it); "
-            "did you mean requirements.txt?",
+            "did you mean requirements.txt?"
         ],
     ),
     "a file that .dockerignore hides": (

@@ -7,13 +7,7 @@ from dataclasses import replace
 import pytest
 
 from local_cloud.aws.elb import targets
-from local_cloud.aws.elb.listener import (
-    Request,
-    Rule,
-    choose_rule,
-    matches,
-    redirect_location,
-)
+from local_cloud.aws.elb.listener import Request, Rule, choose_rule, matches, redirect_location
 from local_cloud.aws.elb.targets import (
     CHECKING,
     FAILED,

@@ -68,7 +68,7 @@ def test_network_of_a_task_has_its_addresses_and_reaches_no_server_here(running)
     assert running.inside(ADDRESSES) == f"{place.private_address} 127.0.0.1 169.254.170.2"
     here = f"127.0.0.1:{running.url().rsplit(':', 1)[1]}"
     assert running.inside(REACH, here, "10.0.16.200:3000", "192.0.2.1:80").splitlines() == [
-        *(f"127.0.0.1 {REFUSED}", f"10.0.16.200 {UNREACHABLE}", f"192.0.2.1 {UNREACHABLE}"),
+        *(f"127.0.0.1 {REFUSED}", f"10.0.16.200 {UNREACHABLE}", f"192.0.2.1 {UNREACHABLE}")
     ]
 
 

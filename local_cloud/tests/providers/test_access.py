@@ -8,13 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_cloud.providers.aws import ec2
-from local_cloud.tests.providers.conftest import (
-    allow,
-    document,
-    refused,
-    unique,
-    where,
-)
+from local_cloud.tests.providers.conftest import allow, document, refused, unique, where
 
 TRUST = {
     "Effect": "Allow",

@@ -387,11 +387,7 @@ def test_a_definition_without_roles_needs_no_right_to_pass(aws, fires, jobs, cap
 
 @pytest.mark.parametrize(
     "parameters",
-    [
-        {"tags": {"a": "b"}},
-        {"propagateTags": "TASK_DEFINITION"},
-        {"enableEcsManagedTags": True},
-    ],
+    [{"tags": {"a": "b"}}, {"propagateTags": "TASK_DEFINITION"}, {"enableEcsManagedTags": True}],
 )
 def test_a_tagged_task_needs_the_right_to_tag(fires, jobs, parameters):
     of_run_task = {"StringEquals": {"ecs:CreateAction": "RunTask"}}

@@ -8,8 +8,7 @@ import pytest
 
 from infra import image_tag
 from local_cloud.aws import hooks, quotas, schedule_expressions
-from local_cloud.aws.ecs import launch_rate, start_checks
-from local_cloud.aws.rds import roots
+from local_cloud.aws.ecs import launch_rate, plans, start_checks
 from local_cloud.building import dockerfile
 from local_cloud.building.dockerfile import Run
 from local_cloud.building.files import sent_files
@@ -26,6 +25,7 @@ from tools.snapshot.cloudwatch import Quota
 
 def test_facts_of_aws_are_the_same():
     assert start_checks.PLATFORMS == image.PLATFORMS
+    assert plans.ROOTS == rds_roots.ROOTS
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
     assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
     text = (ROOT / "webapp" / "Dockerfile").read_text()
@@ -42,16 +42,9 @@ def functions(module):
     return {name: ast.unparse(each) for name, each in found.items()}
 
 
-@pytest.mark.parametrize(
-    ("ours", "local"),
-    [
-        (stacks_expressions, schedule_expressions),
-        (rds_roots, roots),
-    ],
-)
-def test_copies_are_the_same(ours, local):
+def test_schedule_expressions_are_the_same():
     """So the tests of one are those of both."""
-    assert functions(ours) == functions(local) != {}
+    assert functions(stacks_expressions) == functions(schedule_expressions) != {}
 
 
 def test_files_that_docker_sends_are_those_that_the_image_s_tag_covers(tmp_path):
