@@ -16,7 +16,7 @@ from local_cloud.console import Progress
 from local_cloud.engine.program import FORKS, PRELOADED
 from stack.file import StackError, StackFile, full_key, project_of, read
 from tools.aws.session import Session
-from tools.command_line import ECS, Setting, exit_code_of
+from tools.command_line import ECS, Setting, TranslatedOption, exit_code_of
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph
 from tools.cost.prices import PriceBook, api_session
@@ -26,7 +26,6 @@ from tools.i18n import t
 from tools.rehearsal import careapp
 from tools.rehearsal.careapp import ROOT
 from tools.screen import display
-from tools.shared.commands import TranslatedOption
 from tools.signals import terminations_raise
 
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}

@@ -15,9 +15,9 @@ from local_cloud.building.files import sent_files
 from local_cloud.paths import ROOT
 from stack import image, sizes
 from stack.names import StackNames
+from tools.aws import rds_certificates
 from tools.aws.session import Session
 from tools.rehearsal.careapp import CAREAPP
-from tools.shared import rds_roots
 from tools.shared import schedule_expressions as stacks_expressions
 from tools.snapshot import cloudwatch
 from tools.snapshot.cloudwatch import Quota
@@ -25,7 +25,7 @@ from tools.snapshot.cloudwatch import Quota
 
 def test_facts_of_aws_are_the_same():
     assert start_checks.PLATFORMS == image.PLATFORMS
-    assert plans.ROOTS == rds_roots.ROOTS
+    assert plans.ROOTS == rds_certificates.ROOTS
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
     assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
     text = (ROOT / "webapp" / "Dockerfile").read_text()
