@@ -17,6 +17,8 @@ from pulumi.runtime.rpc import UNKNOWN
 from local_cloud.providers.lifecycle import Incomplete
 from local_cloud.text import said
 
+VERSIONS = {"aws": "7.51.1", "awsx": "3.11.0", "docker": "4.11.2"}
+"""The versions of the plugins whose behaviour the stand-ins have."""
 Values = dict[str, Any]
 log = logging.getLogger(__name__)
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from local_cloud.building import dockerfile
 from local_cloud.building.dockerfile import Run
 from local_cloud.building.files import sent_files
 from local_cloud.paths import ROOT
+from local_cloud.providers import servicer
 from stack import image, sizes
 from stack.names import StackNames
 from tools.aws import rds_certificates
@@ -25,6 +27,7 @@ from tools.snapshot.cloudwatch import Quota
 
 def test_facts_of_aws_are_the_same():
     assert start_checks.PLATFORMS == image.PLATFORMS
+    assert {each: version(f"pulumi-{each}") for each in servicer.VERSIONS} == servicer.VERSIONS
     assert plans.ROOTS == rds_certificates.ROOTS
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
     assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
