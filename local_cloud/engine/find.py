@@ -146,15 +146,13 @@ class _Search:
         """Run the installer script of get.pulumi.com, by the library that knows it. It needs curl and tar."""
         from pulumi.automation import PulumiCommand
         from pulumi.automation.errors import InvalidVersionError
-        from semver import VersionInfo
 
         wanted = recipe_version()
         title = t("downloading Pulumi {version}", version=str(wanted))
         with _temporary_folder(cache(self.environ), self.progress) as folder:
             try:
                 with self.progress.phase(title), _gives_up():
-                    version = VersionInfo.parse(str(wanted))
-                    installed = PulumiCommand.install(str(folder), version)
+                    installed = PulumiCommand.install(str(folder), wanted)
             except subprocess.CalledProcessError as problem:
                 words = problem.output.decode("utf-8", "replace").strip() or str(problem)
                 raise EngineUnavailable(verbatim(words.splitlines()[-1])) from problem
