@@ -30,11 +30,25 @@ def decide(
     fulfilled. Raises LookupError for a condition operator that is not evaluated here.
     Source: IAM User Guide, "Policy evaluation logic".
     """
-    decision = _decide(policies, action, resource, context)
-    if decision == ALLOWED and boundary is not None:
-        bounded = _decide([boundary], action, resource, context)
-        return NOT_IN_BOUNDARY if bounded == NOT_ALLOWED else bounded
-    return decision
+    effects = _effects(policies, action, resource, context)
+    if "Deny" in effects or not effects:
+        return DENIED if effects else NOT_ALLOWED
+    limits = _effects([boundary], action, resource, context) if boundary is not None else effects
+    return DENIED if "Deny" in limits else ALLOWED if limits else NOT_IN_BOUNDARY
+
+
+def _effects(
+    policies: Iterable[Document], action: str, resource: str, context: Context | None
+) -> set[str]:
+    """Return the effects of the statements that apply."""
+    return {
+        each["Effect"]
+        for policy in policies
+        for each in listed(policy.get("Statement", ()))
+        if _covers(each, "Action", action.lower(), fold=True)
+        and _covers(each, "Resource", resource)
+        and _holds(each, context)
+    }
 
 
 def trusts(trust_policy: Document, service: str, context: Context | None = None) -> bool:
@@ -42,41 +56,31 @@ def trusts(trust_policy: Document, service: str, context: Context | None = None)
 
     Without a context, the conditions count as fulfilled.
     """
-    for statement in listed(trust_policy.get("Statement", ())):
-        principal = statement.get("Principal", {})
+    for each in listed(trust_policy.get("Statement", ())):
+        principal = each.get("Principal", {})
         services = listed(principal.get("Service", ())) if isinstance(principal, Mapping) else "*"
-        assumes = _matches(statement.get("Action", ()), "sts:assumerole", fold=True)
-        named = statement.get("Effect") == "Allow" and assumes and {service, "*"} & {*services}
-        if named and (context is None or _fulfilled(statement.get("Condition", {}), context)):
+        named = each.get("Effect") == "Allow" and {service, "*"} & {*services}
+        assumes = _matches(each.get("Action", ()), "sts:assumerole", fold=True)
+        if named and assumes and _holds(each, context):
             return True
     return False
 
 
-def _decide(
-    policies: Iterable[Document], action: str, resource: str, context: Context | None
-) -> str:
-    decision = NOT_ALLOWED
-    for statement in (each for one in policies for each in listed(one.get("Statement", ()))):
-        if not _covers(statement, action, resource):
-            continue
-        conditions, denies = statement.get("Condition", {}), statement["Effect"] == "Deny"
-        unmet = denies and conditions if context is None else not _fulfilled(conditions, context)
-        if unmet:
-            continue
-        if denies:
-            return DENIED
-        decision = ALLOWED
-    return decision
+def _covers(statement: Document, name: str, value: str, fold: bool = False) -> bool:
+    if f"Not{name}" in statement:
+        return not _matches(statement[f"Not{name}"], value, fold)
+    return _matches(statement.get(name, ()), value, fold)
 
 
-def _covers(statement: Document, action: str, resource: str) -> bool:
-    if "NotAction" in statement:
-        covered = not _matches(statement["NotAction"], action.lower(), fold=True)
-    else:
-        covered = _matches(statement.get("Action", ()), action.lower(), fold=True)
-    if "NotResource" in statement:
-        return covered and not _matches(statement["NotResource"], resource)
-    return covered and _matches(statement.get("Resource", ()), resource)
+def _holds(statement: Document, context: Context | None) -> bool:
+    conditions: Mapping[str, Mapping[str, Any]] = statement.get("Condition", {})
+    if context is None:
+        return statement["Effect"] == "Allow" or not conditions
+    return all(
+        _compare(operator, [str(each) for each in listed(expected)], context.get(key))
+        for operator, keys in conditions.items()
+        for key, expected in keys.items()
+    )
 
 
 def _matches(patterns: object, value: str, fold: bool = False) -> bool:
@@ -86,14 +90,6 @@ def _matches(patterns: object, value: str, fold: bool = False) -> bool:
         if fnmatchcase(value, text):
             return True
     return False
-
-
-def _fulfilled(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
-    return all(
-        _compare(operator, [str(each) for each in listed(expected)], context.get(key))
-        for operator, keys in conditions.items()
-        for key, expected in keys.items()
-    )
 
 
 def _compare(operator: str, expected: list[str], value: str | Sequence[str] | None) -> bool:
