@@ -11,6 +11,7 @@ import pytest
 
 from local_cloud.aws.elb.balancer import USUAL_PORTS
 from local_cloud.paths import ROOT
+from tests.tooling.conftest import LOCKS
 from tools.cli.local import dev as command
 from tools.rehearsal.page import launch
 
@@ -19,12 +20,6 @@ def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     [dev] = [each.default for each in command.params if each.name == "port"]
     assert container["forwardPorts"] == [dev, USUAL_PORTS["HTTP", 80], launch.PORT]
-
-
-LOCKS = (
-    *("requirements.txt", "local_cloud/requirements-local-cloud.txt", "requirements-dev.txt"),
-    *("webapp/requirements.txt", "local_cloud/gomod/requirements.txt"),
-)
 
 
 def locked(lock: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import ssl
 import subprocess
 import tarfile
 import threading
@@ -19,9 +20,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
-
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from local_cloud.aws import hooks
 from local_cloud.aws.ec2.network import endpoint_of, read_map
@@ -196,13 +194,13 @@ def _trusts_rds(file: Path) -> bool:
     with hooks.LOCK:
         instances = list(hooks.backend("rds").databases.values())
     kinds = {str(each.ca_certificate_identifier) for each in instances} & set(ROOTS)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        held = [each.subject for each in x509.load_pem_x509_certificates(file.read_bytes())]
-    except (OSError, ValueError):
+        context.load_verify_locations(file)
+    except OSError:  # ssl.SSLError is one.
         return False
-    names = {
-        name.value for each in held for name in each.get_attributes_for_oid(NameOID.COMMON_NAME)
-    }
+    subjects = [dict(part[0] for part in each["subject"]) for each in context.get_ca_certs()]  # type: ignore[misc]
+    names = {each.get("commonName") for each in subjects}
     begin = f"Amazon RDS {hooks.registry.region} Root CA"
     return {f"{begin} {ROOTS[kind]}" for kind in kinds or {DEFAULT}} <= names
 
