@@ -16,8 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from semver import Version
+
 from local_cloud.console import Progress
-from local_cloud.engine.version import EngineUnavailable, Version, parse
+from local_cloud.engine.version import EngineUnavailable, parse
 from local_cloud.text import said, t, verbatim
 
 LAST_LINES = 12  # Lines of a failed command's output that an error shows.
