@@ -13,8 +13,7 @@ from local_cloud.run import shell as commands
 from local_cloud.run.client import CloudError
 from local_cloud.run.options import options
 from local_cloud.run.project import PROJECT_FILES
-from tools.i18n import Refused, said, t
-from tools.shared.commands import translate_help
+from local_cloud.text import t
 
 region_option = click.option(
     "--region", help="The AWS region of the local cloud; a new one needs it."
@@ -45,11 +44,11 @@ def main() -> None:
     downloaded or built once.
     """
     folder = Path.cwd()
+    starter.use(starter.own(folder))
     if not any((folder / name).is_file() for name in PROJECT_FILES):
         raise CloudError(
             t("{folder} has no Pulumi.yaml: go to the folder of a program.", folder=str(folder))
         )
-    starter.use(starter.own(folder))
 
 
 @main.command()
@@ -87,9 +86,4 @@ def shell(command: tuple[str, ...], region: str | None, **how: Any) -> None:
 
 
 if __name__ == "__main__":
-    translate_help(main)
-    try:
-        main(prog_name=starter.own(Path()).cloud)
-    except Refused as problem:
-        print(f"local cloud: {said(problem)!s}", file=sys.stderr)
-        sys.exit(problem.exit_code)
+    main(prog_name=starter.own(Path()).cloud)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from local_cloud.machine.problems import PROBLEMS
-from tools.i18n import t
+from local_cloud.text import t
 
 DEFAULT_SPEED = 20.0
 """AWS seconds per wall-clock second: a health-check interval of 10 s takes half a second."""

@@ -9,31 +9,31 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Literal, TextIO
 
+from rich.console import Console
 from rich.markup import escape
 
-from tools.i18n import Text, t
-from tools.i18n.masking import mask
-from tools.screen import console
+from local_cloud.text import masked, t
 
-out = console()
+COLOURS: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+out = Console(highlight=False, color_system=COLOURS)
 """Standard output, for results. It has colours only on a terminal, and none with NO_COLOR."""
-err = console(stderr=True)
+err = Console(stderr=True, highlight=False, color_system=COLOURS)
 """Standard error, for everything else."""
 
 
-def print_heading(text: Text | str) -> None:
-    out.print(f"\n[bold]{escape(mask(str(text)))}[/bold]", soft_wrap=True)
+def print_heading(text: object) -> None:
+    out.print(f"\n[bold]{escape(masked(str(text)))}[/bold]", soft_wrap=True)
 
 
-def print_line(text: Text | str) -> None:
-    out.print(escape(mask(str(text))), soft_wrap=True)
+def print_line(text: object) -> None:
+    out.print(escape(masked(str(text))), soft_wrap=True)
 
 
-def print_note(text: Text | str) -> None:
+def print_note(text: object) -> None:
     """Print a line that is not a result, on standard error."""
-    err.print(escape(mask(str(text))), soft_wrap=True)
+    err.print(escape(masked(str(text))), soft_wrap=True)
 
 
 def duration(seconds: float) -> str:
@@ -48,9 +48,9 @@ def duration(seconds: float) -> str:
 class Phase:
     """A step that runs: its title, its progress in words and how long it usually takes."""
 
-    title: Text | str
-    expect: Text | str = ""
-    detail: Text | str = ""
+    title: object
+    expect: object = ""
+    detail: object = ""
     started: float = field(default_factory=time.monotonic)
 
     def line(self) -> str:
@@ -74,12 +74,12 @@ class Progress:
         self.live = self.stream.isatty() and os.environ.get("TERM", "dumb") != "dumb"
         self.every = min(every, 0.5) if self.live else every
 
-    def say(self, text: Text | str) -> None:
+    def say(self, text: object) -> None:
         """Write a line that is not redrawn."""
         self._write(f"{text!s}\n")
 
     @contextmanager
-    def phase(self, title: Text | str, expect: Text | str = "") -> Iterator[Phase]:
+    def phase(self, title: object, expect: object = "") -> Iterator[Phase]:
         """Show the step while the block runs. Set the phase's `detail` to show its progress."""
         phase, done, seen = Phase(title, expect), threading.Event(), threading.Event()
         ticker = threading.Thread(target=self._tick, args=(phase, done, seen), daemon=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import pwd
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_cloud import starter
-from tools.i18n import Refused, Text, t
+from local_cloud.text import Refused, Text, t
 
 ROOT = Path(__file__).resolve().parents[1]
 """The folder from which Python imports the local cloud."""
@@ -70,6 +71,18 @@ class Home:
     def passphrase(self) -> Path:
         """The file with the passphrase that encrypts the state."""
         return self.folder / "passphrase"
+
+
+def is_locked(lock: Path) -> bool:
+    """Return whether a process holds a lock file; the kernel releases the lock when that process ends."""
+    try:
+        with lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def find_home() -> Home:

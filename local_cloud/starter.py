@@ -1,4 +1,7 @@
-"""The program that starts the local cloud: what its commands, variables and folders are called."""
+"""The program that starts the local cloud: what its commands, variables and folders are called.
+
+Its words for users are anything whose ``str()`` is to be shown.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tools.i18n import Text, t
+from local_cloud import text
 
 
 class Beside(Protocol):
@@ -47,21 +50,24 @@ class Starter:
     """The command that has `start`, `stop` and `status`, as users type it."""
     inside: str
     """The command that runs another one in the local cloud's environment."""
-    process: str
-    """The module whose ``main()`` is the local cloud's process."""
-    python: Text
+    process: tuple[str, ...]
+    """The command line of the local cloud's process, in ``folder``: a program that calls `run.cloud.run`.
+
+    With -m it is a package's: multiprocessing would import another main module again in each fork of the program.
+    """
+    python: object
     """How the user chooses the Python of the local cloud."""
     base_image: str | None = None
     """The base of the program's images, if it is known."""
-    lock_again: Text | None = None
+    lock_again: object = None
     """How the program's users write a lock file again; the end of a sentence."""
-    lock_corrected: Text | None = None
+    lock_corrected: object = None
     """How they correct a package in one."""
     commands: Mapping[str, Path] = field(default_factory=dict)
     """Programs that the project's folder has, whatever is changed in a copy of the program."""
-    readers: Text | None = None
+    readers: object = None
     """Which of its own commands read the local cloud, for the shell's first line."""
-    names: Text | None = None
+    names: object = None
     """How the program's page is reached, for the shell's second line."""
     variables: Callable[[Path], Mapping[str, str]] = nothing
     """Return the variables of everything that uses the local cloud, from the path of its facts."""
@@ -69,11 +75,16 @@ class Starter:
     """Return further variables of the program alone, from the speed of the local cloud's clock."""
     beside: Callable[[int | None], Beside] | None = None
     """Return what runs beside the local cloud, from the port that the user chose. Raises OSError."""
+    translate: Callable[[str], str] = str
+    """Return a template of the local cloud's texts in the user's language."""
+    mask: Callable[[str], str] = str
+    """Return words without the secrets of the program, which a text may quote."""
 
 
 def own(folder: Path) -> Starter:
     """Return the starter of a program that has no commands of its own for the local cloud."""
-    command = f"{sys.executable} -P -m {__package__}"
+    script = Path(sys.executable).with_name("local-cloud")
+    command = str(script) if script.exists() else f"{sys.executable} -P -m {__package__}"
     return Starter(
         folder=folder,
         name="local-cloud",
@@ -82,8 +93,8 @@ def own(folder: Path) -> Starter:
         in_place=True,
         cloud=command,
         inside=f"{command} shell",
-        process=f"{__package__}.run.cloud",
-        python=t("Start the local cloud with that Python"),
+        process=(sys.executable, "-P", "-m", f"{__package__}.run"),
+        python="Start the local cloud with that Python",
     )
 
 
@@ -91,7 +102,9 @@ _used: list[Starter] = []
 
 
 def use(starter: Starter) -> None:
+    """Make this the starter of the process, and show texts as it does."""
     _used[:] = [starter]
+    text.use(starter.translate, starter.mask)
 
 
 def current() -> Starter:

@@ -8,8 +8,9 @@ import hypothesis
 import pytest
 
 from tools.cli.sizes import QUICK, SLOW
-from tools.rehearsal import careapp  # noqa: F401 - makes careapp the local cloud's user in all tests
+from tools.rehearsal import careapp
 
+careapp.use()
 # Other work on the machine makes a case slower than hypothesis allows by itself.
 hypothesis.settings.register_profile("careapp", deadline=None)
 hypothesis.settings.load_profile("careapp")
@@ -18,6 +19,12 @@ hypothesis.settings.load_profile("careapp")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the setting of the seconds that a test has which is not marked slow, fixtures aside."""
     parser.addini("quick_seconds", "Seconds of a test that is not marked slow.", default="1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Make careapp the starter of the local cloud; that of the local cloud's own tests comes after it."""
+    careapp.use()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

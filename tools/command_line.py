@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+import inspect
 import json
 import os
 import sys
@@ -27,11 +28,11 @@ from tools.i18n import (
     language,
     said,
     t,
+    translated,
     verbatim,
 )
 from tools.i18n.masking import mask, mask_data
 from tools.screen import console
-from tools.shared import commands
 
 if TYPE_CHECKING:
     from stack.settings import Settings
@@ -121,12 +122,31 @@ def run(command: click.Command) -> None:
     sys.exit(code)
 
 
+class TranslatedOption(click.Option):
+    """An option whose help is a Text with values instead of a literal."""
+
+    def __init__(self, *words: str, text: Text, **how: object) -> None:
+        super().__init__(*words, **how)  # type: ignore[arg-type]
+        self.text = text
+        self.help = str(text)
+
+
 def translate_help(command: click.Command) -> None:
     """Add ``--lang`` to a command and its subcommands and translate their help."""
-    for each in commands.below(command):
-        if not any(option.name == "lang" for option in each.params):
-            each.params.append(language_option())
-    commands.translate_help(command)
+    if not any(option.name == "lang" for option in command.params):
+        command.params.append(language_option())
+    if command.help:
+        command.help = translated(inspect.cleandoc(command.help))
+        command.short_help = command.help.partition("\n")[0]
+    for option in command.params:
+        if isinstance(option, TranslatedOption):
+            option.help = str(option.text)
+        elif isinstance(option, click.Option) and option.help:
+            option.help = translated(option.help)
+    subcommands = getattr(command, "commands", {})
+    if isinstance(subcommands, dict):  # those of ./careapp itself are imported one at a time
+        for each in subcommands.values():
+            translate_help(each)
 
 
 def _run(command: click.Command) -> Any:
@@ -140,7 +160,7 @@ def _run(command: click.Command) -> Any:
         return USAGE
     except click.ClickException as problem:
         print_error(verbatim(problem.format_message()))
-        return FAILED
+        return problem.exit_code
     except Refused as problem:
         print_error(said(problem))
         return problem.exit_code

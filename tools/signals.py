@@ -20,10 +20,9 @@ def terminations_raise() -> Iterator[None]:
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = {}
     try:
-        for kind in (signal.SIGTERM, signal.SIGHUP):
-            before[kind] = signal.signal(kind, leave)
+        kinds = (signal.SIGTERM, signal.SIGHUP)
+        before = {kind: signal.signal(kind, leave) for kind in kinds}
     except ValueError:
         before = {}
     try:

@@ -72,6 +72,8 @@ def certificate_unused(params: Params) -> None:
                 raise Refused("ResourceInUseException", words)
 
 
+@before("elbv2", "CreateListener")
+@before("elbv2", "ModifyListener")
 def _certificate_serves(params: Params) -> None:
     for wanted in params.get("Certificates") or []:
         arn = str(wanted["CertificateArn"])
@@ -82,10 +84,6 @@ def _certificate_serves(params: Params) -> None:
             words = f"The certificate '{arn}' must have a fully-qualified domain name, a supported "
             words += "signature, and a supported key size."
             raise Refused("UnsupportedCertificate", words)
-
-
-before("elbv2", "CreateListener")(_certificate_serves)
-before("elbv2", "ModifyListener")(_certificate_serves)
 
 
 def _assumed_certificate(arn: str) -> Any:

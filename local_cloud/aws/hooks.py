@@ -8,6 +8,7 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from moto.backends import get_backend
@@ -42,6 +43,7 @@ class Refused(Exception):
 
 
 Instead = Callable[[Params], "Params"]
+Handler = Callable[[Params], Any]
 
 
 @dataclass
@@ -63,33 +65,45 @@ registry = Registry({}, {}, {}, {})
 
 
 def before(service: str, action: str) -> Callable[[H], H]:
-    """Register a function that runs before moto's and may raise ``Refused``."""
-    return _adder(registry.before, (service, action))
+    """Mark a function that runs before moto's and may raise ``Refused``. ``register`` makes it do so."""
+    return _marker("before", (service, action))
 
 
 def after(service: str, action: str) -> Callable[[H], H]:
-    """Register a function that runs after moto's."""
-    return _adder(registry.after, (service, action))
+    """Mark a function that runs after moto's."""
+    return _marker("after", (service, action))
 
 
 def instead(service: str, action: str) -> Callable[[H], H]:
-    """Register a function that answers instead of moto, with a dictionary in botocore's shape."""
+    """Mark a function that answers instead of moto, with a dictionary in botocore's shape."""
+    return _marker("instead", (service, action))
 
-    def add(handler: H) -> H:
-        if (service, action) in registry.instead:
-            raise ValueError(f"{service}:{action} is already answered by another hook")
-        registry.instead[service, action] = handler
+
+def _marker(kind: str, call: Call) -> Callable[[H], H]:
+    def mark(handler: H) -> H:
+        handler.__dict__.setdefault("hooks", []).append((kind, call))
         return handler
 
-    return add
+    return mark
 
 
-def _adder(table: dict[Call, list[Before]], call: Call) -> Callable[[H], H]:
-    def add(handler: H) -> H:
-        table.setdefault(call, []).append(handler)
-        return handler
+def register(*modules: ModuleType) -> None:
+    """Hook the marked functions of modules into the calls. A second time changes nothing."""
+    for module in modules:
+        for handler in [each for each in vars(module).values() if isinstance(each, FunctionType)]:
+            for kind, call in getattr(handler, "hooks", ()):
+                if handler.__module__ == module.__name__:
+                    _add(kind, call, handler)
 
-    return add
+
+def _add(kind: str, call: Call, handler: Handler) -> None:
+    if kind == "instead":
+        if registry.instead.setdefault(call, handler) is not handler:
+            raise ValueError(f"{':'.join(call)} is already answered by another hook")
+        return
+    handlers = (registry.before if kind == "before" else registry.after).setdefault(call, [])
+    if handler not in handlers:
+        handlers.append(handler)
 
 
 def backend(service: str) -> Any:
@@ -204,9 +218,6 @@ def install() -> None:
     BaseResponse.call_action = _hooked  # type: ignore[method-assign]
 
 
-Handler = Callable[[Params], Any]
-
-
 class Hooking:
     """The hooks and patches that one data plane has installed, so that it can remove them."""
 
@@ -214,12 +225,12 @@ class Hooking:
         self._undo: list[Callable[[], None]] = []
 
     def after(self, service: str, action: str, handler: Handler) -> None:
-        after(service, action)(handler)
+        _add("after", (service, action), handler)
         self._undo.append(lambda: registry.after[service, action].remove(handler))
 
     def instead(self, service: str, action: str, handler: Handler) -> None:
-        """Register a function that answers instead of moto."""
-        instead(service, action)(handler)
+        """Make a function answer instead of moto."""
+        _add("instead", (service, action), handler)
         self._undo.append(lambda: registry.instead.pop((service, action), None) and None)
 
     def patch(self, owner: type, name: str, value: object) -> None:

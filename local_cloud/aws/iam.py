@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_cloud.aws import hooks
-from tools.shared.policy_evaluation import (
+from local_cloud.aws.policy_evaluation import (
     ALLOWED,
     DENIED,
     NOT_IN_BOUNDARY,

@@ -19,7 +19,7 @@ NOT_ENFORCED: Mapping[tuple[str, str], str] = {
     (
         "ec2",
         "InstanceType",
-    ): "EC2 has new types before botocore's model has them; moto refuses what it lacks",
+    ): "EC2 has new types before botocore's model has them; moto refuses what it lacks"
 }
 """Rules of the models that AWS does not enforce, by service and shape, each with the reason."""
 CODES = {

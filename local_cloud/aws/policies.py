@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from moto.iam import models
 
 from local_cloud.aws.hooks import ACCOUNT, Params, Refused, backend, before
-from tools.shared.policy_evaluation import listed
+from local_cloud.aws.policy_evaluation import listed
 
 LINKED = {"rds": "RDS", "ecs": "ECS", "elasticloadbalancing": "ElasticLoadBalancing"}
 """How the names of service-linked roles end (IAM user guide, "AWS services that work with IAM")."""
@@ -67,10 +67,7 @@ def policy_unused(params: Params) -> None:
 
 
 UNLIMITED = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}],
-    }
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["*"], "Resource": "*"}]}
 )
 
 

@@ -22,7 +22,7 @@ from local_cloud.building.files import copy_folder, fingerprint
 from local_cloud.building.layers import Layers
 from local_cloud.calls import Calls
 from local_cloud.machine.roots import within
-from tools.i18n import t, verbatim
+from local_cloud.text import t, verbatim
 
 
 class ImageNotFound(Exception):

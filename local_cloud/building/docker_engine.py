@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from local_cloud.console import Progress
-from tools.i18n import Refused, Text, t, verbatim
+from local_cloud.text import Refused, Text, t, verbatim
 
 ANSWER = 10.0
 """Timeout for the Docker engine's answer, in seconds."""

@@ -27,7 +27,7 @@ from local_cloud.building.instructions import (
     shortened,
 )
 from local_cloud.machine.roots import MACHINE
-from tools.i18n import Refused, Text, joined, t, verbatim
+from local_cloud.text import Refused, Text, joined, t, verbatim
 
 ROOT = PurePosixPath("/")
 SHELL = ("/bin/sh", "-c")

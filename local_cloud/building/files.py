@@ -22,7 +22,7 @@ from docker.utils import exclude_paths  # type: ignore[import-untyped]
 from local_cloud.building.instructions import meant, nearest
 from local_cloud.machine.processes import unprivileged_account
 from local_cloud.machine.roots import within
-from tools.i18n import Text, t
+from local_cloud.text import Text, t
 
 if TYPE_CHECKING:
     from local_cloud.building.dockerfile import Copy

@@ -39,7 +39,7 @@ from local_cloud.building.instructions import shortened
 from local_cloud.machine.namespaces import HOLDER
 from local_cloud.machine.roots import MACHINE, Bind, mountable, within
 from local_cloud.paths import cache, cache_refused
-from tools.i18n import Refused, Text, joined, t
+from local_cloud.text import Refused, Text, joined, t
 
 LONG, LONGEST = 1.0, 10.0
 """Seconds of work after which the root is kept before files are copied, and before a RUN.

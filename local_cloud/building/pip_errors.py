@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from local_cloud import starter
-from tools.i18n import Text, t
+from local_cloud.text import Text, t
 
 HASH = re.compile(r"DO NOT MATCH THE HASHES.*?\n +(?P<package>\S+)", re.S)
 OTHER_PYTHON = re.compile(

@@ -23,7 +23,7 @@ from local_cloud.building.dockerfile import Copy, Folder, Run, Stage, as_copy, n
 from local_cloud.building.layers import LAST_LINES, RunFailed
 from local_cloud.machine.roots import within
 from local_cloud.paths import cache, cache_refused
-from tools.i18n import Text, joined, t
+from local_cloud.text import Text, joined, t
 
 PIP = re.compile(r"\bpip[\d.]*\b[^;&|\n]*? install\s(?P<rest>(?:\"[^\"]*\"|'[^']*'|[^;&|\n\"'])*)")
 FILE_OPTIONS = ("-r", "--requirement", "-c", "--constraint")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Callable, Iterable
 from importlib import metadata
+from types import ModuleType
 from typing import Any
 
 from local_cloud.aws import absent, hooks
-from tools.i18n import t
+from local_cloud.text import t
 
 VERSION = "5.2.5"
 """The version of moto that the rehearsal was written for."""
@@ -42,24 +42,6 @@ SETTINGS = {
     "AWS_SECRET_ACCESS_KEY": "rehearsal",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
-PARTS = (
-    *(
-        "ec2.endpoints",
-        "ec2.interfaces",
-        "ec2.patches",
-        "ec2.rules",
-        "ecs.rules",
-        "elb.rules",
-        "rds.offers",
-        "rds.rules",
-        "s3.rules",
-    ),
-    *("acm", "ecr", "policies", "quotas", "route53", "secrets"),
-    *("kms", "sns"),
-    *("scaling.rules", "scaling.schedule", "scheduler.rules"),
-    *("cloudwatch.alarms", "cloudwatch.logs", "cloudwatch.queries"),
-)
-"""Modules that register hooks when they are imported; ``install`` also replaces parts of moto."""
 NEVER = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 
 
@@ -115,8 +97,8 @@ class Api:
         absent.install()
         _forget_other_regions(self._region)
         hooks.install()
-        for name in PARTS:
-            part = importlib.import_module(f"local_cloud.aws.{name}")
+        for part in _parts():
+            hooks.register(part)
             if hasattr(part, "install"):
                 part.install()
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
@@ -128,6 +110,28 @@ class Api:
 
     def stop(self) -> None:
         self._server.stop()
+
+
+def _parts() -> tuple[ModuleType, ...]:
+    """Return the modules with hooks; ``install`` of one also replaces parts of moto, which SETTINGS must precede."""
+    from local_cloud.aws import acm, ecr, kms, policies, quotas, route53, secrets, sns
+    from local_cloud.aws.cloudwatch import alarms, logs, queries
+    from local_cloud.aws.ec2 import endpoints, interfaces, patches
+    from local_cloud.aws.ec2 import rules as ec2
+    from local_cloud.aws.ecs import rules as ecs
+    from local_cloud.aws.elb import rules as elb
+    from local_cloud.aws.rds import offers
+    from local_cloud.aws.rds import rules as rds
+    from local_cloud.aws.s3 import rules as s3
+    from local_cloud.aws.scaling import rules as scaling
+    from local_cloud.aws.scaling import schedule
+    from local_cloud.aws.scheduler import rules as scheduler
+
+    return (
+        *(endpoints, interfaces, patches, ec2, ecs, elb, offers, rds, s3),
+        *(acm, ecr, policies, quotas, route53, secrets, kms, sns),
+        *(scaling, schedule, scheduler, alarms, logs, queries),
+    )
 
 
 def _forget_other_regions(region: str) -> None:

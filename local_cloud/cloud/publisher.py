@@ -28,10 +28,7 @@ class Publisher(Background):
     """One thread that publishes. A source's error hides no other source."""
 
     def __init__(
-        self,
-        clock: Clock,
-        sources: Sequence[Source],
-        after: Callable[[int], None] = lambda _: None,
+        self, clock: Clock, sources: Sequence[Source], after: Callable[[int], None] = lambda _: None
     ) -> None:
         """Set the sources, and a function that is called with each minute after it was published."""
         super().__init__("metrics")
@@ -66,7 +63,7 @@ class Publisher(Background):
 
 NOT_MEASURED = {
     ("AWS/RDS", "FreeableMemory"): "the server shares this machine's memory, and its buffers are a "
-    "fraction of what RDS gives them",
+    "fraction of what RDS gives them"
 }
 """Metrics of the dashboard that cannot be measured in the local cloud, with the reason."""
 

@@ -14,10 +14,10 @@ from local_cloud.aws.ec2.network import endpoint_of, reaches, read_map
 from local_cloud.aws.ecs.scheduler import Found
 from local_cloud.aws.hooks import Hooking
 from local_cloud.aws.iam import documents_of
+from local_cloud.aws.policy_evaluation import ALLOWED, decide
 from local_cloud.aws.rds import patches
 from local_cloud.aws.rds.database import Databases, open_port
 from local_cloud.machine.sockets import LOOPBACK, Forwarder, Loop
-from tools.shared.policy_evaluation import permits
 
 CHANNELS = ("ssmmessages:CreateControlChannel", "ssmmessages:OpenDataChannel")
 
@@ -34,8 +34,8 @@ def find(target: str, find_task: FindTask) -> Interface:
     interface, role = _task(target, find_task) if target.startswith("ecs:") else _instance(target)
     source = interface()
     documents = documents_of(role) if role else None
-    may = documents is not None and all(permits(documents, each, "*") for each in CHANNELS)
-    if source is None or not may or not reaches(read_map(), source, "ssmmessages"):
+    needs = [documents is not None and decide(documents, each, "*") for each in CHANNELS]
+    if source is None or {*needs} != {ALLOWED} or not reaches(read_map(), source, "ssmmessages"):
         raise hooks.Refused("TargetNotConnected", f"{target} is not connected.")
     return interface
 

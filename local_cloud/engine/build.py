@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from semver import Version
+
 from local_cloud.console import Progress
-from local_cloud.engine.version import EngineUnavailable, Version
-from tools.i18n import said, t, verbatim
+from local_cloud.engine.version import EngineUnavailable, parse
+from local_cloud.text import said, t, verbatim
 
 LAST_LINES = 12  # Lines of a failed command's output that an error shows.
 
@@ -116,7 +118,7 @@ NEEDED_BYTES = 4 << 30
 
 def recipe_version() -> Version:
     """Return the version of Pulumi in go.mod, which is the one that is downloaded or built."""
-    return Version.parse(_in_recipe(r"^\s*github\.com/pulumi/pulumi/pkg/v3 (v\S+)"))
+    return parse(_in_recipe(r"^\s*github\.com/pulumi/pulumi/pkg/v3 (v\S+)"))
 
 
 def build(folder: Path, progress: Progress, environ: Mapping[str, str]) -> Path:

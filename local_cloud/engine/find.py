@@ -19,9 +19,9 @@ from local_cloud import starter
 from local_cloud.console import Progress
 from local_cloud.engine.build import EXPECT, build, recipe_version
 from local_cloud.engine.version import REQUIRED, EngineUnavailable, usable, version_of
+from local_cloud.machine.signals import terminations_raise
 from local_cloud.paths import cache, cache_refused
-from tools.i18n import Refused, Text, joined, said, t, verbatim
-from tools.signals import terminations_raise
+from local_cloud.text import Refused, Text, joined, said, t, verbatim
 
 SILENCE_SECONDS = 10.0
 """How long a host may say nothing before the next source is tried."""
@@ -31,18 +31,14 @@ class EngineError(Refused):
     """No usable `pulumi` was found. The text lists each source, why it failed, and what to do."""
 
 
-def find_or_get(
-    progress: Progress | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> Path:
+def find_or_get(progress: Progress | None = None, environ: Mapping[str, str] | None = None) -> Path:
     """Return the path of a `pulumi` executable that is recent enough for the program.
 
     In this order: the starter's variable, PATH, the user's cache, Pulumi's installer, a build from the Go
     module proxy (minutes, once). Raises EngineError.
     """
     return _Search(
-        Progress() if progress is None else progress,
-        os.environ if environ is None else environ,
+        Progress() if progress is None else progress, os.environ if environ is None else environ
     ).result()
 
 
@@ -93,11 +89,7 @@ class _Search:
             version_of(cli, self.environ)
         except EngineUnavailable as problem:
             raise EngineError(
-                t(
-                    "{variable}: {why}; correct it or unset it",
-                    variable=variable,
-                    why=said(problem),
-                )
+                t("{variable}: {why}; correct it or unset it", variable=variable, why=said(problem))
             ) from problem
         try:
             return usable(cli, self.environ)
@@ -111,7 +103,7 @@ class _Search:
             )
             return cli
 
-    def _try(self, source: Text | str, get: Callable[[], Path], tell: bool = False) -> Path | None:
+    def _try(self, source: object, get: Callable[[], Path], tell: bool = False) -> Path | None:
         try:
             return get()
         except EngineUnavailable as problem:
@@ -154,15 +146,13 @@ class _Search:
         """Run the installer script of get.pulumi.com, by the library that knows it. It needs curl and tar."""
         from pulumi.automation import PulumiCommand
         from pulumi.automation.errors import InvalidVersionError
-        from semver import VersionInfo
 
         wanted = recipe_version()
         title = t("downloading Pulumi {version}", version=str(wanted))
         with _temporary_folder(cache(self.environ), self.progress) as folder:
             try:
                 with self.progress.phase(title), _gives_up():
-                    version = VersionInfo.parse(str(wanted))
-                    installed = PulumiCommand.install(str(folder), version)
+                    installed = PulumiCommand.install(str(folder), wanted)
             except subprocess.CalledProcessError as problem:
                 words = problem.output.decode("utf-8", "replace").strip() or str(problem)
                 raise EngineUnavailable(verbatim(words.splitlines()[-1])) from problem

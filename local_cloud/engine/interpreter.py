@@ -14,7 +14,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from tools.i18n import Refused, t
+from local_cloud.text import Refused, t
 
 LOCKS = ("uv.lock", "pyproject.toml")
 """The virtual environment that `toolchain: uv` has without a name is `.venv` beside the nearest of these."""

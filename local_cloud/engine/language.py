@@ -83,7 +83,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         try:
             return interpreter.find(info, self.environment)
         except NoInterpreter as problem:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(problem.text))
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(problem))
             raise
 
     def Run(self, request: Any, context: Any) -> Any:
@@ -106,7 +106,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
         try:
             python = interpreter.find(request.info, self.environment)
         except NoInterpreter as problem:
-            return language_pb2.RunResponse(error=str(problem.text))
+            return language_pb2.RunResponse(error=str(problem))
         with grpc.insecure_channel(engine) as channel:
             stub = engine_pb2_grpc.EngineStub(channel)
             status = self._execute(wanted, python, folder, context, stub)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tools.i18n import Refused, t
+from local_cloud.text import Refused, t
 
 
 class PulumiFailed(Refused):
@@ -162,9 +162,7 @@ def count(log: str, seconds: float) -> Changes:
     ]
     numbers: dict[str, Any] = {name: int(counted.get(word, 0)) for word, name in OPERATIONS.items()}
     return Changes(
-        **numbers,
-        seconds=seconds,
-        steps=tuple(_step(step) for step in done if _is_change(step)),
+        **numbers, seconds=seconds, steps=tuple(_step(step) for step in done if _is_change(step))
     )
 
 

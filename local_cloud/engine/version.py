@@ -1,15 +1,14 @@
 """The version of a `pulumi` executable, and whether it can run the program."""
 
 import os
-import re
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
-from tools.i18n import said, t, verbatim
+from semver import Version
+
+from local_cloud.text import said, t, verbatim
 
 ANSWER_SECONDS = 30  # Allows for a cold disk and a virus scanner.
 
@@ -18,24 +17,9 @@ class EngineUnavailable(Exception):
     """One source of a usable engine failed. The text says why."""
 
 
-@dataclass(frozen=True, order=True)
-class Version:
-    """A released version of Pulumi. Anything after the patch number is ignored."""
-
-    major: int
-    minor: int
-    patch: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `v3.274.1` or `3.275.0-alpha.1`. Raises ValueError for anything else."""
-        found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)([-+].*)?", text.strip())
-        if not found:
-            raise ValueError(t("{text!r} is not a version such as v3.274.1", text=text.strip()))
-        return cls(*(int(found[part]) for part in (1, 2, 3)))
-
-    def __str__(self) -> str:
-        return f"{self.major}.{self.minor}.{self.patch}"
+def parse(text: str) -> Version:
+    """Read `v3.274.1` or `3.275.0-alpha.1`. Anything after the patch number is ignored. Raises ValueError."""
+    return Version.parse(text.strip().removeprefix("v")).finalize_version()
 
 
 # The minor version of the Python SDK that requirements.txt locks. Pulumi releases SDK and CLI
@@ -78,7 +62,7 @@ def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
             )
         )
     try:
-        return Version.parse(answer.stdout)
+        return parse(answer.stdout)
     except ValueError as problem:
         raise EngineUnavailable(
             t("`{program} version` answered no version: {why}", program=str(cli), why=said(problem))

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from local_cloud.machine.processes import Account, unprivileged_account
 from local_cloud.machine.roots import MACHINE, Bind, mountable, of_machine, prepare
-from tools.i18n import Text, t, verbatim
+from local_cloud.text import Text, t, verbatim
 
 HOLDER = Path(__file__).with_name("namespace_holder.py")
 START_SECONDS = 20.0

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib import metadata
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -21,7 +20,7 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import resource_pb2, resource_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN, _special_resource_sig, _special_sig_key
 
-from local_cloud.providers.servicer import Servicer, Values, fail, struct, values
+from local_cloud.providers.servicer import VERSIONS, Servicer, Values, fail, struct, values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +152,7 @@ class Monitor:
                 acceptSecrets=True,
                 acceptResources=True,
                 provider=self._providers.get("aws", ""),
-                version=metadata.version("pulumi-aws"),
+                version=VERSIONS["aws"],
             )
         )
         made = values(answer.object)
@@ -339,7 +338,7 @@ def _urns(output: Any) -> set[str]:
 class AwsxServicer(Servicer):
     """Construct ``awsx:ec2:Vpc``. Every other type is an error."""
 
-    version = metadata.version("pulumi-awsx")
+    version = VERSIONS["awsx"]
     secrets = True  # The engine constructs a component only where this holds.
 
     def Construct(self, request: Any, context: Any) -> Any:

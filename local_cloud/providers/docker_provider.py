@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from local_cloud.building.builder import Builder, Wanted
 from local_cloud.building.dockerfile import DockerfileError, left_out
 from local_cloud.building.files import fingerprint
 from local_cloud.providers.servicer import (
+    VERSIONS,
     Servicer,
     Values,
     differing,
@@ -25,7 +25,7 @@ from local_cloud.providers.servicer import (
     unknown,
     values,
 )
-from tools.i18n import said
+from local_cloud.text import said
 
 IMAGE = "docker:index/image:Image"
 MADE = ("baseImageName", "repoDigest")
@@ -35,7 +35,7 @@ DEFAULT_PLATFORM = "linux/amd64"
 class DockerServicer(Servicer):
     """Build ``docker.Image`` of pulumi-docker 4. Every other type is an error."""
 
-    version = metadata.version("pulumi-docker")
+    version = VERSIONS["docker"]
 
     def __init__(self, builder: Builder, folder: Callable[[], Path]) -> None:
         """``folder`` returns the program's folder, which is the working directory of a real plugin."""

@@ -15,8 +15,10 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
 from local_cloud.providers.lifecycle import Incomplete
-from tools.i18n import said
+from local_cloud.text import said
 
+VERSIONS = {"aws": "7.51.1", "awsx": "3.11.0", "docker": "4.11.2"}
+"""The versions of the plugins whose behaviour the stand-ins have."""
 Values = dict[str, Any]
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,9 +15,8 @@ from typing import Any
 
 from local_cloud import starter
 from local_cloud.console import Progress
-from local_cloud.paths import ROOT, Home
-from tools.i18n import Refused, Text, t, verbatim
-from tools.shared.locks import is_locked
+from local_cloud.paths import ROOT, Home, is_locked
+from local_cloud.text import Refused, Text, t, verbatim
 
 START_LIMIT = 60.0
 STOP_LIMIT = 60.0
@@ -187,11 +185,7 @@ def _spawn(home: Home, options: Options) -> subprocess.Popen[str]:
     }
     with home.log.open("a") as log:
         child = subprocess.Popen(
-            # Not -m: multiprocessing would import that module from here in each fork of the program.
-            [
-                *(sys.executable, "-P", "-c"),
-                f"import sys; from {started.process} import main; sys.exit(main())",
-            ],
+            started.process,
             cwd=started.folder,
             stdin=subprocess.PIPE,
             stdout=log,

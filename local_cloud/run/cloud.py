@@ -22,7 +22,7 @@ from local_cloud.clock import Clock
 from local_cloud.machine.problems import PROBLEMS
 from local_cloud.paths import Home, find_home
 from local_cloud.run.client import Options
-from tools.i18n import said, t
+from local_cloud.text import said, t
 
 log = logging.getLogger("local_cloud.run.cloud")
 
@@ -55,11 +55,7 @@ class Cloud:
                 stops.callback(page.stop)
             region = self.options.region
             calls, builder = start_api(
-                region,
-                folder / "images",
-                self.options.docker,
-                stops,
-                mounts=self.options.mounts,
+                region, folder / "images", self.options.docker, stops, mounts=self.options.mounts
             )
             clock = Clock(self.options.speed)
             plane = DataPlane(
@@ -117,14 +113,9 @@ def hold_lock(home: Home) -> Iterator[IO[str]]:
         yield held
 
 
-def main() -> int:
-    """Run the local cloud of the program in the current folder, as its own process."""
-    starter.use(starter.own(Path.cwd()))
-    return run()
-
-
-def run() -> int:
-    """Run a local cloud until SIGTERM. Read its options from standard input as JSON."""
+def run(started: starter.Starter) -> int:
+    """Run a starter's local cloud in this process until SIGTERM. Its options are on standard input, as JSON."""
+    starter.use(started)
     options = Options(**json.loads(sys.stdin.read()))
     # The databases' and tasks' own users enter its folders. What is secret in them is written with mode 600.
     os.umask(0o022)

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+from typing import Any
+
 import click
 
 from local_cloud.clock import DEFAULT_SPEED
-from tools.shared.commands import Address, Number, Whole
+from local_cloud.text import t
+
+
+class Address(click.ParamType[str]):
+    """An IPv4 address, as text."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(IPv4Address(value)) if value else ""
+        except ValueError:
+            words = t("{value} is not an IPv4 address like 198.51.100.7.", value=repr(value))
+            self.fail(str(words), param, ctx)
 
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
@@ -20,14 +36,14 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
         ),
         click.option(
             "--speed",
-            type=Number(min=1, max=200),
+            type=click.FloatRange(1, 200),
             default=DEFAULT_SPEED,
             show_default=True,
             help="Seconds of AWS's waits that pass in one second; 1 is AWS's own pace.",
         ),
         click.option(
             "--port",
-            type=Whole(0, 65535),
+            type=click.IntRange(0, 65535),
             default=None,
             help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
         ),

@@ -15,10 +15,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from local_cloud import starter
-from local_cloud.paths import Home
+from local_cloud.paths import Home, is_locked
 from local_cloud.run import session_plugin
 from local_cloud.run.client import Facts
-from tools.shared.locks import is_locked
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 STACK_FILES = "Pulumi.*.yaml"

@@ -13,12 +13,12 @@ from local_cloud import console, starter
 from local_cloud.building import docker_engine
 from local_cloud.engine.find import find_or_get
 from local_cloud.machine import namespaces
+from local_cloud.machine.signals import run_in_front
 from local_cloud.paths import Home, find_home
 from local_cloud.run import client
 from local_cloud.run.client import CloudError, Options
 from local_cloud.run.project import Project, current_project
-from tools.i18n import Refused, Text, joined, t, verbatim
-from tools.signals import run_in_front
+from local_cloud.text import Refused, Text, joined, t, verbatim
 
 
 @dataclass(frozen=True, kw_only=True)

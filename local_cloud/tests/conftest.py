@@ -1,3 +1,33 @@
-"""What all tests of the local cloud have."""
+"""What all tests of the local cloud have: a starter of their own, and a clock in UTC."""
 
-from tools.tests.conftest import _without_known_values, clock_in  # noqa: F401 - autouse fixtures
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from local_cloud import starter
+
+# Other work on the machine makes a case slower than hypothesis allows by itself.
+hypothesis.settings.register_profile("local-cloud", deadline=None)
+hypothesis.settings.load_profile("local-cloud")
+
+OWN = starter.own(Path(__file__).parent)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark of tests that take more than a second."""
+    config.addinivalue_line("markers", "slow: takes more than a second")
+
+
+def pytest_runtest_setup() -> None:
+    """Make this the starter for each of these tests, whatever other tests the process has."""
+    starter.use(OWN)
+
+
+@pytest.fixture(autouse=True)
+def _clock_in_utc(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()

@@ -274,7 +274,7 @@ def scripted_ecs() -> Iterator[ScriptedEcs]:
     before = (dict(instead), {call: list(hooked) for call, hooked in after.items()})
     instead.update(answers)
     for action in ("CreateService", "UpdateService"):
-        hooks.after("ecs", action)(ecs.rolled)
+        hooks.Hooking().after("ecs", action, ecs.rolled)
     try:
         yield ecs
     finally:

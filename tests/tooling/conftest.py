@@ -12,6 +12,10 @@ import pytest
 from local_cloud.console import Progress
 from local_cloud.paths import ROOT
 
+LOCKS = (
+    *("requirements.txt", "local_cloud/requirements-local-cloud.txt", "requirements-dev.txt"),
+    *("webapp/requirements.txt", "local_cloud/gomod/requirements.txt"),
+)
 PYTHON = getattr(sys, "_base_executable", sys.executable)
 
 
@@ -20,7 +24,8 @@ def lay_out(folder: Path, program: str) -> Path:
     folder.mkdir(parents=True)
     for name in ("careapp", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
-    for name in ("requirements.txt", "requirements-local-cloud.txt", "requirements-dev.txt"):
+    (folder / "local_cloud").mkdir()
+    for name in LOCKS[:3]:
         (folder / name).write_text(f"# {name}: nothing\n")
     (folder / "tools").mkdir()
     (folder / "tools" / "cli.py").write_text(program)

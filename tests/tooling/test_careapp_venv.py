@@ -98,7 +98,7 @@ def test_a_command_brings_the_locks_of_its_part(tree):
     assert steps(tree) == [CLOUD]
     assert tree.call("--lang", "ja", "test")[0] == 0
     assert steps(tree) == [DEV]
-    (tree.folder / CLOUD).write_text("# another\n")
+    (tree.folder / "local_cloud" / CLOUD).write_text("# another\n")
     assert tree.call("--lang=ja", "rehearse")[0] == 0
     assert steps(tree) == [CLOUD]
     for command in ("status", "cloud", "cost", "test"):

@@ -194,8 +194,8 @@ def in_another_process(
     environ: dict[str, str], at_start: Callable[[], None] | None = None
 ) -> subprocess.Popen[str]:
     code = (
-        "import tools.rehearsal.careapp; from local_cloud.engine.find import find_or_get; "
-        "print(find_or_get())"
+        "from tools.rehearsal import careapp; from local_cloud.engine.find import find_or_get; "
+        "careapp.use(); print(find_or_get())"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code],

@@ -11,6 +11,7 @@ import pytest
 
 from local_cloud.aws.elb.balancer import USUAL_PORTS
 from local_cloud.paths import ROOT
+from tests.tooling.conftest import LOCKS
 from tools.cli.local import dev as command
 from tools.rehearsal.page import launch
 
@@ -19,12 +20,6 @@ def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     [dev] = [each.default for each in command.params if each.name == "port"]
     assert container["forwardPorts"] == [dev, USUAL_PORTS["HTTP", 80], launch.PORT]
-
-
-LOCKS = (
-    *("requirements.txt", "requirements-local-cloud.txt", "requirements-dev.txt"),
-    *("webapp/requirements.txt", "local_cloud/gomod/requirements.txt"),
-)
 
 
 def locked(lock: str) -> dict[str, str]:
@@ -56,9 +51,10 @@ def test_a_lock_has_a_hash_for_each_package_and_names_no_address_and_no_path(loc
 
 
 def test_the_locks_hold_what_pyproject_names_and_agree_with_each_other():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    groups = project["dependency-groups"]
-    names = [project["project"]["dependencies"], groups["local-cloud"], groups["dev"]]
+    both = [ROOT / "pyproject.toml", ROOT / "local_cloud" / "pyproject.toml"]
+    ours, local = (tomllib.loads(each.read_text()) for each in both)
+    names = [each["project"]["dependencies"] for each in (ours, local)]
+    names.append(ours["dependency-groups"]["dev"] + local["dependency-groups"]["test"])
     for lock, packages in zip(LOCKS, names, strict=False):
         assert named(packages) - locked(lock).keys() == set()
     for one, other in combinations(map(locked, LOCKS[: len(names)]), 2):

@@ -10,8 +10,8 @@ import pytest
 
 from local_cloud.machine.processes import copy_for_all
 from local_cloud.paths import cache
+from local_cloud.text import Refused
 from tools.cli.git import git
-from tools.i18n import Refused
 
 
 def test_without_git_the_version_has_no_commit(monkeypatch):

@@ -9,8 +9,8 @@ import pytest
 from cfnlint.api import lint_file
 
 from local_cloud.paths import ROOT
+from local_cloud.tests.authorization_reference import fits, forms, rows, spelled_out
 from tests.support.delivery import TEMPLATE, Delivery, iam
-from tests.support.iam_policies import fits, forms, rows, spelled_out
 
 LIMIT = 6_144
 """Characters, without blanks, of one managed policy (IAM quotas)."""

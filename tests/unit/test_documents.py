@@ -14,9 +14,8 @@ from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs
 from tests.documents.typed import typed, unknown
 from tests.recorded import FOLDER
-from tools.aws.rds_certificates import BUNDLE
+from tools.aws.rds_certificates import BUNDLE, names
 from tools.cli import main
-from tools.shared.rds_roots import names
 
 README = Page(ROOT / "README.md")
 

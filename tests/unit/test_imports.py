@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 GROUND = {"tools.i18n"}
 TERMINAL = {"tools.screen", "tools.shared", "tools.signals"}
-"""What the local cloud has in common with the other tools; it imports none of ours."""
+"""What all tools have in common; it imports none of ours."""
 APART = {"tools.cli", "tools.i18n", "local_cloud", "tools.rehearsal", "tools.tests"}
 TOOLS = {
     f"tools.{each.stem}" for each in (ROOT / "tools").iterdir() if not each.name.startswith("__")
@@ -27,7 +27,7 @@ MAY = {
     "tools.i18n": set(),
     **{each: {"stack", *GROUND, *TOOLS} for each in sorted(TOOLS - TERMINAL)},
     **{each: GROUND for each in sorted(TERMINAL)},
-    "local_cloud": GROUND | TERMINAL,
+    "local_cloud": set(),
     "tools.rehearsal": {"stack", *GROUND, *TOOLS, "local_cloud"},
     "tools.cli": {"delivery", "stack", *GROUND, *TOOLS, "local_cloud", "tools.rehearsal"},
 }
@@ -100,6 +100,27 @@ def graph():
         path: {modules[each] for each in {*files_read(path, modules)} & (modules.keys() - {name})}
         for name, path in modules.items()
     }
+
+
+def test_the_local_cloud_s_tests_import_nothing_of_careapp():
+    files = (ROOT / "local_cloud" / "tests").rglob("*.py")
+    wrong = {path.name: (OURS - {"local_cloud"}) & set(imported(path)) for path in files}
+    assert {path: names for path, names in wrong.items() if names} == {}
+
+
+def test_careapp_uses_what_the_local_cloud_names_as_public():
+    page = (ROOT / "local_cloud" / "README.md").read_text().partition("## Public interface")[2]
+    public = set(re.findall(r"`([a-z_.]+)`", page.partition("## Types")[0]))
+    files = [path for name in MAY if name != "local_cloud" for path in files_of(name)]
+    used = set()
+    for path in files:
+        for module, names in re.findall(
+            r"^ *from local_cloud\.?([a-z_.]*) import (.+)", path.read_text(), re.M
+        ):
+            folder = (ROOT / "local_cloud" / module.replace(".", "/")).is_dir() and module != "text"
+            several = [name.split()[0] for name in names.split(",")]
+            used |= {f"{module}.{name}".lstrip(".") for name in several} if folder else {module}
+    assert used - public == set()
 
 
 def test_no_files_import_each_other_in_a_circle():

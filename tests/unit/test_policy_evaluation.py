@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import pytest
 
+from local_cloud.aws import policy_evaluation as local_clouds
 from stack.statements import policy
-from tools.shared.policy_evaluation import decide, permits, trusts
+from tools.shared import policy_evaluation as doctors
+from tools.shared.policy_evaluation import decide, trusts
 
 READ = "secretsmanager:GetSecretValue"
 RDS_SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-AbCdEf"
 PLAIN = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.fixture(autouse=True, params=[doctors, local_clouds], ids=["doctor", "local cloud"])
+def _each(request, monkeypatch):
+    """The doctor evaluates policies by its own code, so that it does not share a mistake of the local cloud."""
+    for name in ("decide", "trusts"):
+        monkeypatch.setitem(globals(), name, getattr(request.param, name))
+
+
+def permits(*words):
+    return decide(*words) == "allowed"
 
 
 def allow(action, resource="*", **more):

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -20,6 +20,8 @@ from flask import Flask
 from psycopg_pool import PoolTimeout
 
 from local_cloud.machine.authority import Authority
+from stack.image import LOCK_TIMEOUT
+from stack.names import RESERVED, StackNames
 from tests.webapp.dependencies import HOST, Postgres, running
 from tests.webapp.serving import (
     BACK,
@@ -33,6 +35,8 @@ from tests.webapp.serving import (
     database_health,
     eventually,
 )
+from tools.diagnosis.log_lines import LOCK_WAIT
+from tools.doctor.checks import connections
 from webapp import db, migrations
 from webapp.migrations import Migrator
 
@@ -321,3 +325,31 @@ def test_that_the_database_is_away_is_left_to_others_to_tell(app, postgres, tmp_
         assert told(caplog) == []
         postgres.start()
         eventually(migrator.done.is_set, 5, "the migration")
+
+
+def test_reserved_words_can_be_no_project_s_name(postgres):
+    """`R` and `T` are reserved (PostgreSQL, `pg_get_keywords`); the name is the database's, too."""
+    words = "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
+    assert {word for (word,) in postgres.execute(words)} == RESERVED
+    assert StackNames("poc", "order").problems().keys() == {"name"}
+
+
+def test_lock_is_given_up_and_the_doctor_s_statement_frees_it(postgres, monkeypatch):
+    alter = "ALTER TABLE guests ADD IF NOT EXISTS age int"
+    postgres.execute("CREATE TABLE IF NOT EXISTS guests (name text)")
+    with closing(postgres.connect()) as locked, postgres.connect() as session:
+        locked.autocommit = False
+        locked.execute("LOCK TABLE guests")
+        with monkeypatch.context() as variables:
+            variables.setenv("PGOPTIONS", LOCK_TIMEOUT.replace("10s", "100ms"))
+            given_up = pytest.raises(psycopg.errors.LockNotAvailable, match=LOCK_WAIT)
+            with postgres.connect() as waiting, given_up:
+                waiting.execute(alter)
+        cursor = session.execute(connections.OPEN.encode())
+        names = [each.name for each in cursor.description]
+        [row] = [dict(zip(names, each, strict=True)) for each in cursor
+                 if each[0] == locked.info.backend_pid]  # fmt: skip
+        assert (row["state"], row["locked"]) == ("idle in transaction", "guests")
+        assert row["waits_for"] == []
+        session.execute(connections.END_OPEN.replace("10 seconds", "0 seconds").encode())
+        session.execute(alter)

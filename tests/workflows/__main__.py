@@ -11,7 +11,7 @@ from local_cloud.console import Progress
 from local_cloud.engine.build import Failed, find_go, run
 from local_cloud.engine.version import EngineUnavailable
 from local_cloud.paths import ROOT, cache
-from tools.rehearsal import careapp  # noqa: F401 - the cache is careapp's
+from tools.rehearsal import careapp
 
 RECIPE = Path(__file__).parent
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
@@ -41,6 +41,7 @@ def actionlint() -> Path:
 
 def main() -> int:
     """0 when neither has anything to say."""
+    careapp.use()
     try:
         checker = actionlint()
     except (EngineUnavailable, Failed) as problem:

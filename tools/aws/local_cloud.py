@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shlex
@@ -13,7 +14,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tools.i18n import Text, t
-from tools.shared.locks import is_locked
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,8 +72,19 @@ def left_out() -> list[str]:
 
 
 def is_running() -> bool:
-    """Return whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``."""
-    return is_locked(Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock")
+    """Return whether a local cloud of this project runs: in ``.rehearsal``, or in ``CAREAPP_HOME``.
+
+    Its process holds the lock of a file, which the kernel releases when that process ends.
+    """
+    lock = Path(os.environ.get("CAREAPP_HOME") or ROOT / ".rehearsal") / "cloud.lock"
+    try:
+        with lock.open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def command_for(typed: Sequence[str]) -> Text:

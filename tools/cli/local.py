@@ -15,7 +15,6 @@ from tools.command_line import ECS, Setting, stack_option
 from tools.i18n import t
 from tools.rehearsal import careapp
 from tools.rehearsal.faults import FAULTS
-from tools.shared.commands import Whole
 
 UNTIL = t(
     "The rehearsal itself sets {key}, which is the difference between the stages: "
@@ -29,7 +28,7 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
     """Add the options of a local cloud to a command that can start one."""
     watch = click.option(
         "--watch-port",
-        type=Whole(0, 65535),
+        type=click.IntRange(0, 65535),
         default=None,
         help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
         "--port 0. Default: 8081, or any if that is taken.",
@@ -95,6 +94,7 @@ def rehearse(fault: str | None, **how: Any) -> None:
     Exit code 0: all steps succeeded. 1: a step failed, or --break without --mend. 2: no such stack file,
     or a setting that cannot be used. 130: interrupted while it deployed.
     """
+    careapp.use()
     # With boto3, which the other commands do not need.
     from tools.rehearsal import rehearse as rehearsing
 
@@ -126,13 +126,14 @@ def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how
     Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 2: no such stack file, or no
     region in it. 127: no such program.
     """
+    careapp.use()
     choice = careapp.choose_region(stack, region)
     sys.exit(commands.shell(list(command), commands.CloudFlags(**how), choice))
 
 
 @click.command()
 @click.option(
-    "--port", type=Whole(1, 65535), default=3000, show_default=True, help="Loopback port."
+    "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Loopback port."
 )
 @click.option(
     "--log-level",
@@ -151,12 +152,14 @@ def dev(port: int, log_level: str) -> None:
     """
     from tools.rehearsal.dev import serve
 
+    careapp.use()
     sys.exit(serve(port, log_level))
 
 
 @click.group()
 def cloud() -> None:
     """Start, stop or show the local cloud that runs between commands."""
+    careapp.use()
 
 
 @cloud.command()

@@ -19,6 +19,7 @@ from tools.cli.changed import shown, touched, using
 from tools.cli.sizes import QUICK, SLOW
 from tools.command_line import INTERRUPTED
 from tools.i18n import t
+from tools.rehearsal import careapp
 from tools.rehearsal.careapp import ROOT
 from tools.signals import interrupts_left_to_children, run_in_front
 
@@ -28,7 +29,7 @@ FOLDERS = {
     for file in sorted((ROOT / each).rglob("test_*.py"))
 }
 """The folders of tests by their names."""
-ALONE = ("browser", "dataplane", "providers", "rehearsal")
+ALONE = ("browser", "dataplane", "local", "providers", "rehearsal")
 """Folders with a process of their own: the local cloud's patches stay in moto."""
 SHARED = ("image", "browser", "real_provider")
 """Folders with one browser, one Docker engine, or one local cloud, for all of their tests: they have one process."""
@@ -74,6 +75,7 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
 
     Exit code 0: all passed. 1: a test failed. 5: no test was selected. 130: interrupted.
     """
+    careapp.use()
     folders = [word for word in words if word in FOLDERS]
     if changed and (everything or folders):
         raise click.UsageError(

@@ -1,23 +1,21 @@
-"""careapp, the first user of the local cloud: its names there, the page beside it, and its regions.
-
-A process that imports the rehearsal is one of careapp's, so the import makes careapp the starter.
-"""
+"""careapp, the first user of the local cloud: its names there, the page beside it, and its regions."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from local_cloud import starter
-from local_cloud.paths import Home
+from local_cloud.paths import Home, is_locked
 from local_cloud.run.client import CloudError
 from local_cloud.run.shell import RegionChoice
 from stack.file import Reader, read, refused
 from tools.aws import local_cloud
-from tools.i18n import t, verbatim
-from tools.shared.locks import is_locked
+from tools.i18n import t, translated, verbatim
+from tools.i18n.masking import mask
 
 ROOT = local_cloud.ROOT
 """The folder of careapp."""
@@ -40,7 +38,7 @@ CAREAPP = starter.Starter(
     pulumi_variable="CAREAPP_PULUMI",
     cloud="./careapp cloud",
     inside="./careapp shell",
-    process=__name__,
+    process=(sys.executable, "-m", "tools.rehearsal"),
     python=t("Start ./careapp with that Python (PYTHON=PATH)"),
     base_image="python:3.13-slim",  # BASE_IMAGE in webapp/Dockerfile
     lock_again=t("in webapp: `make lock`"),
@@ -57,15 +55,14 @@ CAREAPP = starter.Starter(
         "CAREAPP_POLL_SECONDS": GATE_POLL,
     },
     beside=page,
+    translate=translated,
+    mask=mask,
 )
-starter.use(CAREAPP)
 
 
-def main() -> int:
-    """Run careapp's local cloud, as its own process."""
-    from local_cloud.run import cloud
-
-    return cloud.run()
+def use() -> None:
+    """Make careapp the starter of the local cloud in this process, which uses careapp's caches and language."""
+    starter.use(CAREAPP)
 
 
 def choose_region(stack: str | None, region: str | None) -> RegionChoice:

@@ -16,16 +16,16 @@ from local_cloud.console import Progress
 from local_cloud.engine.program import FORKS, PRELOADED
 from stack.file import StackError, StackFile, full_key, project_of, read
 from tools.aws.session import Session
-from tools.command_line import ECS, Setting, exit_code_of
+from tools.command_line import ECS, Setting, TranslatedOption, exit_code_of
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph
 from tools.cost.prices import PriceBook, api_session
 from tools.cost.rules import bill, left
 from tools.cost.screen import STAGES, Column, Comparison, as_dict, lines
 from tools.i18n import t
+from tools.rehearsal import careapp
 from tools.rehearsal.careapp import ROOT
 from tools.screen import display
-from tools.shared.commands import Number, TranslatedOption
 from tools.signals import terminations_raise
 
 STAGES_OF_ECS = {"stage1": "false", "stage2": "true"}
@@ -117,7 +117,9 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
             usual=each.default,
         )
         name = f"--{each.name.replace('_', '-')}"
-        command = click.option(name, type=Number(min=0), cls=TranslatedOption, text=text)(command)
+        command = click.option(name, type=click.FloatRange(0), cls=TranslatedOption, text=text)(
+            command
+        )
     return command
 
 
@@ -158,6 +160,7 @@ def cost(
 
     Exit code 0: every resource has a price. 1: a resource has none. 2: the resources could not be read.
     """
+    careapp.use()
     given = {name: value for name, value in assumed.items() if value is not None}
 
     def work() -> int:

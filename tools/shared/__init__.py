@@ -1,1 +1,1 @@
-"""What the commands on a stack and the local cloud share, and neither has from the other."""
+"""What the commands on a stack and the settings share."""

@@ -1,4 +1,7 @@
-"""How IAM evaluates policy documents."""
+"""How IAM evaluates policy documents, for the doctor and the tests.
+
+The local cloud has code of its own for it: the doctor must be able to contradict it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The times of EventBridge Scheduler's expressions `cron(…)`, `rate(…)` and `at(…)`.
 
-Source: EventBridge Scheduler User Guide, "Schedule types in EventBridge Scheduler".
+Source: EventBridge Scheduler User Guide, "Schedule types in EventBridge Scheduler". The local cloud has a copy.
 """
 
 from __future__ import annotations
@@ -17,35 +17,21 @@ MINUTE = timedelta(minutes=1)
 
 
 def next_time(expression: str, zone: str, anchor: datetime) -> Next:
-    """Return the function of an expression's times. A rate counts from ``anchor``.
+    """Return the function of an expression's times. A rate counts from ``anchor``; its day is always 24 hours.
 
     Raises ValueError for an expression, and LookupError, ValueError or OSError for a time zone that is not known.
     """
     place = ZoneInfo(zone)
-    found = re.fullmatch(r"(at|rate|cron)\((.*)\)", expression)
-    if found is None:
-        raise ValueError(expression)
-    kind, text = found.groups()
-    if kind == "at":
-        return _at(text, place)
-    return _rate(text, anchor) if kind == "rate" else _cron(text, place)
-
-
-def _at(text: str, place: ZoneInfo) -> Next:
-    if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text):
-        raise ValueError(text)
-    moment = datetime.fromisoformat(text).replace(tzinfo=place).astimezone(UTC)
-    return lambda since: moment if since <= moment else None
-
-
-def _rate(text: str, anchor: datetime) -> Next:
-    """Read ``5 minutes``. A day is 24 hours, also when the zone's clocks change."""
-    found = re.fullmatch(r"([1-9]\d*) (minute|hour|day)s?", text)
-    if found is None:
-        raise ValueError(text)
-    every = timedelta(**{f"{found[2]}s": int(found[1])})
-    # Two negations divide upwards.
-    return lambda since: anchor + every * max(0, -((anchor - since) // every))
+    if found := re.fullmatch(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)", expression):
+        moment = datetime.fromisoformat(found[1]).replace(tzinfo=place).astimezone(UTC)
+        return lambda since: moment if since <= moment else None
+    if found := re.fullmatch(r"rate\(([1-9]\d*) (minute|hour|day)s?\)", expression):
+        every = timedelta(**{f"{found[2]}s": int(found[1])})
+        # Two negations divide upwards.
+        return lambda since: anchor + every * max(0, -((anchor - since) // every))
+    if found := re.fullmatch(r"cron\((.*)\)", expression):
+        return _cron(found[1], place)
+    raise ValueError(expression)
 
 
 def _cron(text: str, place: ZoneInfo) -> Next:

@@ -13,8 +13,8 @@ from moto import mock_aws
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
 from moto.logs.models import LogGroup
 
+from local_cloud.tests.loaded import load
 from stack.names import StackNames
-from tests.support.loaded import load
 from tools import waiting
 from tools.aws.pace import Pace
 from tools.aws.session import Session

@@ -7,15 +7,7 @@ from itertools import chain
 from typing import Any
 
 from local_cloud.aws.ec2 import interfaces
-from local_cloud.aws.hooks import (
-    ACCOUNT,
-    Params,
-    Refused,
-    after,
-    backend,
-    before,
-    instead,
-)
+from local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, instead
 
 
 @after("ec2", "CreateNatGateway")
@@ -225,11 +217,7 @@ def _refuse_duplicates(params: Params, direction: str) -> None:
 
 MOST_RULES = 60
 """The default of the quota (VPC user guide, "Amazon VPC quotas"), which moto has, too."""
-PREFIX_LIST_WEIGHTS = {
-    "cloudfront.origin-facing": 55,
-    "groundstation": 5,
-    "vpc-lattice": 10,
-}
+PREFIX_LIST_WEIGHTS = {"cloudfront.origin-facing": 55, "groundstation": 5, "vpc-lattice": 10}
 """How many rules AWS's own prefix lists count for, of those that moto has, where not 1 (VPC user guide, "AWS-managed
 prefix list weight")."""
 

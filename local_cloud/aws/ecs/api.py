@@ -222,8 +222,7 @@ class EcsApi:
         for arn, managed in self._scheduler.services.items():
             if arn.endswith(f":service/{name}") and managed.service.status == "DRAINING":
                 raise hooks.Refused(
-                    "InvalidParameterException",
-                    "Unable to Start a service that is still Draining.",
+                    "InvalidParameterException", "Unable to Start a service that is still Draining."
                 )
         shifting.check(params, self._scheduler.speed)
         record = records.create_service(params)

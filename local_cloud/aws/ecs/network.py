@@ -12,13 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from local_cloud.aws import hooks, iam
-from local_cloud.aws.ec2.network import (
-    attach,
-    detach,
-    endpoint_of,
-    reaches,
-    read_map,
-)
+from local_cloud.aws.ec2.network import attach, detach, endpoint_of, reaches, read_map
 from local_cloud.aws.ecs.placement import (
     API_PORT,
     METADATA_PORT,
@@ -115,9 +109,7 @@ class Metadata:
             "DesiredStatus": "RUNNING",
             "KnownStatus": container.status,
             "Type": "NORMAL",
-            "Networks": [
-                {"NetworkMode": "awsvpc", "IPv4Addresses": [placement.private_address]},
-            ],
+            "Networks": [{"NetworkMode": "awsvpc", "IPv4Addresses": [placement.private_address]}],
         }
 
 

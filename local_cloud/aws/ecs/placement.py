@@ -11,7 +11,7 @@ from typing import Any
 
 from local_cloud.machine.namespaces import Namespace, TaskAddress
 from local_cloud.machine.sockets import Forwarder, is_free
-from tools.i18n import t
+from local_cloud.text import t
 
 METADATA_PORT = 51679
 API_PORT = 51680

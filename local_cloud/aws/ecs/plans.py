@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import ssl
 import subprocess
 import tarfile
 import threading
@@ -26,7 +27,6 @@ from local_cloud.aws.ecs.placement import API_PORT, METADATA_PORT, Placement
 from local_cloud.aws.ecs.start_checks import StartChecks
 from local_cloud.building.builder import LocalImage
 from local_cloud.machine.roots import within
-from tools.shared.rds_roots import ROOTS, names, root
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NO_HOME = "/"
@@ -135,6 +135,12 @@ def _command(definition: Mapping[str, Any], image: LocalImage) -> Sequence[str]:
 
 
 SUFFIXES = (".pem", ".crt", ".cer")
+ROOTS = {
+    "rds-ca-rsa2048-g1": "RSA2048 G1",
+    "rds-ca-rsa4096-g1": "RSA4096 G1",
+    "rds-ca-ecc384-g1": "ECC384 G1",
+}
+"""By a DB instance's CACertificateIdentifier, the end of its root's name (RDS user guide, "Using SSL/TLS")."""
 DEFAULT = "rds-ca-rsa2048-g1"
 """The authority of an instance that names none (API reference, CreateDBInstance, CACertificateIdentifier)."""
 
@@ -188,7 +194,15 @@ def _trusts_rds(file: Path) -> bool:
     with hooks.LOCK:
         instances = list(hooks.backend("rds").databases.values())
     kinds = {str(each.ca_certificate_identifier) for each in instances} & set(ROOTS)
-    return {root(hooks.registry.region, kind) for kind in kinds or {DEFAULT}} <= names(file)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(file)
+    except OSError:  # ssl.SSLError is one.
+        return False
+    subjects = [dict(part[0] for part in each["subject"]) for each in context.get_ca_certs()]  # type: ignore[misc]
+    names = {each.get("commonName") for each in subjects}
+    begin = f"Amazon RDS {hooks.registry.region} Root CA"
+    return {f"{begin} {ROOTS[kind]}" for kind in kinds or {DEFAULT}} <= names
 
 
 @cache

@@ -12,15 +12,7 @@ from local_cloud.aws import hooks
 from local_cloud.aws.ecs.placement import ContainerState, Placement, health_of
 from local_cloud.aws.ecs.shifting import BREAKS, steps_of
 from local_cloud.aws.ecs.stages import pauses_of
-from local_cloud.aws.ecs.state import (
-    Alarms,
-    Breaker,
-    Deployment,
-    Revision,
-    Service,
-    Settings,
-    Task,
-)
+from local_cloud.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
 
 NEWEST_EVENTS = 100
 WAITING = ("PROVISIONING", "PENDING")

@@ -26,20 +26,6 @@ def update_cluster_settings(params: Params) -> Params:
     return {"cluster": changed}
 
 
-def _providers_of_the_cluster(params: Params) -> None:
-    cluster = backend("ecs").clusters.get(str(params.get("cluster", "default")).rpartition("/")[2])
-    known = cluster.capacity_providers or [] if cluster else []
-    for each in params.get("capacityProviderStrategy") or []:
-        if each["capacityProvider"] not in known:
-            words = f"The specified capacity provider {each['capacityProvider']} was not found. "
-            words += "Specify a valid capacity provider and try again."
-            raise Refused("InvalidParameterException", words)
-
-
-before("ecs", "CreateService")(_providers_of_the_cluster)
-before("ecs", "UpdateService")(_providers_of_the_cluster)
-
-
 @before("ecs", "RunTask")
 def launch_type_or_providers(params: Params) -> None:
     """Refuse both (API reference, RunTask: with a strategy "the launchType parameter must be omitted")."""
@@ -49,7 +35,17 @@ def launch_type_or_providers(params: Params) -> None:
         raise Refused("InvalidParameterException", words)
 
 
-before("ecs", "RunTask")(_providers_of_the_cluster)
+@before("ecs", "CreateService")
+@before("ecs", "UpdateService")
+@before("ecs", "RunTask")
+def _providers_of_the_cluster(params: Params) -> None:
+    cluster = backend("ecs").clusters.get(str(params.get("cluster", "default")).rpartition("/")[2])
+    known = cluster.capacity_providers or [] if cluster else []
+    for each in params.get("capacityProviderStrategy") or []:
+        if each["capacityProvider"] not in known:
+            words = f"The specified capacity provider {each['capacityProvider']} was not found. "
+            words += "Specify a valid capacity provider and try again."
+            raise Refused("InvalidParameterException", words)
 
 
 @before("ecs", "UpdateService")

@@ -285,9 +285,7 @@ class Scheduler:
     def adopt(self, record: Any) -> Managed:
         definition = hooks.backend("ecs").describe_task_definition(record.task_definition)
         service = Service(
-            name=record.name,
-            settings=settings_of(record),
-            new_id=lambda: uuid.uuid4().hex,
+            name=record.name, settings=settings_of(record), new_id=lambda: uuid.uuid4().hex
         )
         record.created_at = self._clock.now()
         managed = self.services[record.arn] = Managed(service, record)

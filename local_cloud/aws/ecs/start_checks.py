@@ -11,8 +11,8 @@ from local_cloud.aws import hooks
 from local_cloud.aws.ec2.firewall import Endpoint, Map
 from local_cloud.aws.ec2.network import reaches
 from local_cloud.aws.iam import arn, refusal, trust_of
+from local_cloud.aws.policy_evaluation import trusts
 from local_cloud.building.builder import ImageNotFound, LocalImage
-from tools.shared.policy_evaluation import trusts
 
 PULL = "ResourceInitializationError: unable to pull secrets or registry auth: "
 RETRIEVAL = f"{PULL}execution resource retrieval failed: "

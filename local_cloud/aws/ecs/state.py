@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_cloud.aws.ecs import launch_rate
-from tools.shared.aws_rules import breaker_limit
 
 PROVISIONING_SECONDS = 10.0
 """AWS seconds until a task's network interface is attached."""
@@ -39,9 +38,8 @@ class Breaker:
         """Return how many failed tasks fail a deployment (API reference, ServiceDeploymentCircuitBreaker)."""
         if self.kind == "COUNT":
             return self.value
-        if self.kind == "BOUNDED_PERCENT":
-            return breaker_limit(desired, self.value)
-        return max(math.ceil(desired * self.value / 100), 1)
+        share = math.ceil(desired * self.value / 100)
+        return min(200, max(3, share)) if self.kind == "BOUNDED_PERCENT" else max(share, 1)
 
 
 @dataclass(frozen=True)

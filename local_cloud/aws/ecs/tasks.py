@@ -55,11 +55,7 @@ def begin(
     """Add ``count`` new tasks, which are not attached yet."""
     made = [
         Task(
-            id=service.new_id(),
-            deployment=started_by,
-            revision=revision,
-            created_at=now,
-            since=now,
+            id=service.new_id(), deployment=started_by, revision=revision, created_at=now, since=now
         )
         for _ in range(count)
     ]

@@ -40,7 +40,7 @@ from local_cloud.machine.authority import Authority
 from local_cloud.machine.namespaces import TaskAddress
 from local_cloud.machine.problems import PROBLEMS
 from local_cloud.machine.sockets import LOOPBACK, Loop, is_free
-from tools.i18n import t
+from local_cloud.text import t
 
 FRESH_SECONDS = 0.1
 """Maximum age of the network's data, in real seconds."""

@@ -174,6 +174,7 @@ def _protocol(elb: Any, listener_arn: str) -> str:
     return str(listener.protocol)
 
 
+@before("elbv2", "CreateTargetGroup")
 def _health_check(params: Params) -> None:
     interval = int(params.get("HealthCheckIntervalSeconds") or 30)
     timeout = int(params.get("HealthCheckTimeoutSeconds") or 5)
@@ -185,9 +186,6 @@ def _health_check(params: Params) -> None:
     path = params.get("HealthCheckPath")
     if path is not None and not str(path).startswith("/"):
         raise Refused("ValidationError", f"Health check path '{path}' must start with '/'")
-
-
-before("elbv2", "CreateTargetGroup")(_health_check)
 
 
 @before("elbv2", "ModifyTargetGroup")

@@ -10,7 +10,6 @@ from typing import Any
 from local_cloud.aws import hooks
 from local_cloud.aws.hooks import Hooking
 from local_cloud.clock import Clock
-from tools.shared.aws_rules import matches
 
 REGISTERING = ("Elb.RegistrationInProgress", "Target registration is in progress")
 CHECKING = ("Elb.InitialHealthChecking", "Initial health checks in progress")
@@ -55,8 +54,9 @@ PASSED = Outcome()
 
 
 def answered(status: int, matcher: str) -> Outcome:
-    """Return the outcome of a check that got an HTTP status."""
-    if matches(status, matcher):
+    """Return the outcome of a check that got an HTTP status, by a matcher like "200", "200,301" or "200-299"."""
+    spans = (each.strip().partition("-") for each in matcher.split(","))
+    if any(int(first) <= status <= int(last or first) for first, _, last in spans):
         return PASSED
     words = f"Health checks failed with these codes: [{status}]"
     return Outcome(("Target.ResponseCodeMismatch", words))

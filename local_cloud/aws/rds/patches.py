@@ -61,11 +61,7 @@ def apply(hooking: Hooking, create: Callable[..., Any], created: Callable[[Any],
     def place(instance: Any) -> dict[str, Any] | None:
         if instance.status == "creating":
             return None
-        return {
-            "Address": address(instance),
-            "Port": instance.port,
-            "HostedZoneId": HOSTED_ZONE,
-        }
+        return {"Address": address(instance), "Port": instance.port, "HostedZoneId": HOSTED_ZONE}
 
     def secret(managed: Any) -> str:
         return secret_string(str(managed.resource.master_username), password())

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from local_cloud.machine.postgres import programs
 from local_cloud.machine.processes import Account, unprivileged_account
-from tools.i18n import Refused, t
+from local_cloud.text import Refused, t
 
 ADMIN = "rdsadmin"
 """RDS's own superuser. The master user is not a superuser (RDS user guide, PostgreSQL roles)."""

@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from local_cloud.aws.hooks import Refused, backend
-from tools.shared.policy_evaluation import listed
+from local_cloud.aws.policy_evaluation import listed
 
 NAME = re.compile(
     r"(?!.*\.\.)(?!(\d+\.){3}\d+$)(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote
 import xmltodict  # type: ignore[import-untyped]
 from moto.core.utils import get_service_model
 
-from tools.shared.policy_evaluation import listed
+from local_cloud.aws.policy_evaluation import listed
 
 OF_SEVERAL = ("Analytics", "IntelligentTiering", "Inventory", "Metrics")
 """The configurations of which a bucket has several."""

@@ -19,9 +19,9 @@ from moto.s3.models import FakeBucket
 from moto.s3.responses import S3Response
 
 from local_cloud.aws import hooks
+from local_cloud.aws.policy_evaluation import listed
 from local_cloud.aws.s3 import policies
 from local_cloud.aws.s3.requests import Need, Request, arn
-from tools.shared.policy_evaluation import listed
 
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())

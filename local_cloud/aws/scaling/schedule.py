@@ -10,7 +10,7 @@ from typing import Any
 from local_cloud.aws import hooks
 from local_cloud.aws.hooks import Params, Refused, backend, before
 from local_cloud.aws.scaling.rules import SERVICE, enforce, refuse_without_target
-from tools.shared.schedule_expressions import each_time, next_time
+from local_cloud.aws.schedule_expressions import each_time, next_time
 
 
 @before(SERVICE, "PutScheduledAction")

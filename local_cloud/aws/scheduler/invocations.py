@@ -14,9 +14,9 @@ from typing import Any
 from local_cloud.aws import hooks
 from local_cloud.aws.cloudwatch.store import Datum, Metric, Values
 from local_cloud.aws.hooks import Params, Refused, backend
+from local_cloud.aws.schedule_expressions import each_time, next_time
 from local_cloud.aws.scheduler import target
 from local_cloud.aws.scheduler.rules import SERVICE
-from tools.shared.schedule_expressions import each_time, next_time
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Any
 from local_cloud.aws import iam
 from local_cloud.aws.cloudwatch.store import STORE
 from local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before
-from tools.shared.policy_evaluation import trusts
-from tools.shared.schedule_expressions import next_time
+from local_cloud.aws.policy_evaluation import trusts
+from local_cloud.aws.schedule_expressions import next_time
 
 SERVICE = "scheduler"
 DEFAULT = "default"

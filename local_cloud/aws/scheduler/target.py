@@ -19,8 +19,8 @@ from botocore.validate import ParamValidator
 
 from local_cloud.aws import hooks, iam
 from local_cloud.aws.hooks import Params, Refused
+from local_cloud.aws.policy_evaluation import Context
 from local_cloud.aws.scheduler.rules import NOT_ASSUMED, may_assume
-from tools.shared.policy_evaluation import Context
 
 STARTED_BY = "chronos-schedule/"
 """How the ``startedBy`` of a schedule's tasks begins. AWS does not document it; its users report it, cut to 36

@@ -164,10 +164,7 @@ LOG_GROUP = Kind(
     defaults={"retentionInDays": 0, "skipDestroy": False},
     autoname="name",
     fixed_name="name",
-    outputs={
-        "arn": lambda _, found: str(found["arn"]).removesuffix(":*"),
-        "name": "logGroupName",
-    },
+    outputs={"arn": lambda _, found: str(found["arn"]).removesuffix(":*"), "name": "logGroupName"},
 )
 
 KINDS = (ALARM, DASHBOARD, LOG_GROUP, RULE, TARGET)

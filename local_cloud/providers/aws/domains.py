@@ -39,11 +39,7 @@ CERTIFICATE = Kind(
         {"certificateAuthorityArn", "domainName", "keyAlgorithm", "subjectAlternativeNames"}
         | {"validationMethod"}
     ),
-    outputs={
-        "arn": "CertificateArn",
-        "domainValidationOptions": _options,
-        "status": "Status",
-    },
+    outputs={"arn": "CertificateArn", "domainValidationOptions": _options, "status": "Status"},
 )
 
 NEVER = datetime.min.replace(tzinfo=UTC)

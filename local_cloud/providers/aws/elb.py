@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_cloud.providers.kind import (
-    Kind,
-    Setting,
-    Subject,
-    Values,
-    attributes,
-    modify,
-)
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, attributes, modify
 from local_cloud.providers.lifecycle import clean
 
 BALANCER_ATTRIBUTES = {

@@ -122,10 +122,7 @@ def _make_group(calls: Calls, _: Kind, inputs: Values) -> str:
 
     Source: terraform-provider-aws, resourceSecurityGroupCreate. Without ``vpcId`` EC2 takes the default VPC.
     """
-    params: Values = {
-        "GroupName": inputs["name"],
-        "Description": inputs["description"],
-    }
+    params: Values = {"GroupName": inputs["name"], "Description": inputs["description"]}
     if inputs.get("vpcId"):
         params["VpcId"] = inputs["vpcId"]
     if inputs.get("tags"):
@@ -177,10 +174,7 @@ GROUP = Kind(
     found="SecurityGroups[0]",
     on_delete=_remove_group,
     replaces=frozenset({"name", "namePrefix", "description", "vpcId"}),
-    ignored={
-        "name": "sent by _make_group",
-        "revokeRulesOnDelete": "used by _remove_group",
-    },
+    ignored={"name": "sent by _make_group", "revokeRulesOnDelete": "used by _remove_group"},
     settings=INLINE_RULES,
     defaults={"description": "Managed by Pulumi", "revokeRulesOnDelete": False},
     autoname="name",
@@ -249,10 +243,7 @@ def _permission(inputs: Values) -> Values:
 
 
 def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
-    params: Values = {
-        "GroupId": inputs["securityGroupId"],
-        "IpPermissions": [_permission(inputs)],
-    }
+    params: Values = {"GroupId": inputs["securityGroupId"], "IpPermissions": [_permission(inputs)]}
     if inputs.get("tags"):
         pairs = tag_list(inputs["tags"])
         params["TagSpecifications"] = [{"ResourceType": "security-group-rule", "Tags": pairs}]
@@ -298,10 +289,7 @@ def _rule(token: str, direction: str) -> Kind:
         one_of=PEERS,
         ignored={"securityGroupId": "sent by _make_rule"},
         settings=(Setting(inputs=RULE_INPUTS, apply=_change_rule, on_create=False),),
-        outputs={
-            "arn": arn("security-group-rule"),
-            "securityGroupRuleId": "SecurityGroupRuleId",
-        },
+        outputs={"arn": arn("security-group-rule"), "securityGroupRuleId": "SecurityGroupRuleId"},
         tag_type="security-group-rule",
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from local_cloud.providers.aws import KINDS
 from local_cloud.providers.aws.functions import FUNCTIONS
 from local_cloud.providers.kind import CHOSEN, Kind
 from local_cloud.providers.servicer import (
+    VERSIONS,
     Servicer,
     Values,
     differing,
@@ -82,7 +82,7 @@ class UnknownType(Exception):
 class AwsServicer(Servicer):
     """Check, compare, create, read, change and delete the resources that ``KINDS`` describes."""
 
-    version = metadata.version("pulumi-aws")
+    version = VERSIONS["aws"]
 
     def __init__(self, endpoint: str, region: str, folder: Callable[[], Path] = Path.cwd) -> None:
         """``folder`` returns the program's folder, which is the working directory of a real plugin."""

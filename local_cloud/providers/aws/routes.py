@@ -104,12 +104,7 @@ ROUTE_TABLE = Kind(
 
 
 def _association(subject: Subject) -> Values | None:
-    wanted = [
-        {
-            "Name": "association.route-table-association-id",
-            "Values": [subject.identity],
-        }
-    ]
+    wanted = [{"Name": "association.route-table-association-id", "Values": [subject.identity]}]
     answer = subject.calls("ec2", "describe_route_tables", {"Filters": wanted})
     query = f"RouteTables[].Associations[?RouteTableAssociationId=='{subject.identity}'][] | [0]"
     found: Values | None = path(query, answer)

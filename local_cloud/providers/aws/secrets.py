@@ -91,11 +91,7 @@ VERSION = Kind(
     on_delete=_leave,
     replaces=frozenset({"secretId", "secretString", "secretBinary"}),
     ignored={"secretId": "sent by _put"},
-    outputs={
-        "arn": "ARN",
-        "versionId": "VersionId",
-        "versionStages": "VersionStages",
-    },
+    outputs={"arn": "ARN", "versionId": "VersionId", "versionStages": "VersionStages"},
     absent=("InvalidRequestException",),
 )
 

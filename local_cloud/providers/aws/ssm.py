@@ -23,11 +23,7 @@ def _params(calls: Calls, inputs: Values) -> Values:
         raise ValueError("invalid configuration, cannot set type = SecureString and insecureValue")
     sent = {name: inputs[name] for name in OTHERS if inputs.get(name) is not None}
     sent |= {"keyId": inputs["keyId"]} if secure and inputs.get("keyId") else {}
-    return {
-        **calls.convert("ssm", "put_parameter", sent),
-        "Name": inputs["name"],
-        "Value": held[0],
-    }
+    return {**calls.convert("ssm", "put_parameter", sent), "Name": inputs["name"], "Value": held[0]}
 
 
 def _put(calls: Calls, kind: Kind, inputs: Values) -> str:

@@ -27,6 +27,15 @@ os.environ.update(
 from moto.server import ThreadedMotoServer
 
 from local_cloud.aws import hooks
+from local_cloud.aws.cloudwatch import alarms, logs, queries
+from local_cloud.aws.ec2 import interfaces
+from local_cloud.aws.ec2 import rules as ec2
+from local_cloud.aws.ecs import rules as ecs
+from local_cloud.aws.elb import rules as elb
+from local_cloud.aws.rds import rules as rds
+from local_cloud.aws.scaling import rules as scaling
+from local_cloud.aws.scaling import schedule
+from local_cloud.aws.scheduler import rules as scheduler
 from local_cloud.building.builder import ImageNotFound, LocalImage
 from local_cloud.clock import Clock
 from local_cloud.cloud.plane import DataPlane
@@ -36,13 +45,17 @@ from local_cloud.machine.roots import prepare
 from local_cloud.paths import ROOT
 from local_cloud.tests.dataplane.declarations import REPOSITORY
 from local_cloud.tests.dataplane.stack import Stack
-from webapp.settings import RDS_BUNDLE
 
 DECLARED_IN = (
     *("acm", "applicationautoscaling", "cloudwatch", "ec2", "ecs", "elbv2", "events", "kms"),
     *("logs", "rds", "scheduler", "secretsmanager", "servicequotas", "ssm"),
 )
 """The services whose state in moto ends with a cloud."""
+
+RDS_BUNDLE = Path(__file__).with_name("rds-ca.pem")
+"""RDS's root certificate authorities of the region (truststore.pki.rds.amazonaws.com)."""
+
+HOOKED = (alarms, ec2, ecs, elb, interfaces, logs, queries, rds, scaling, schedule, scheduler)
 
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
@@ -140,6 +153,7 @@ def _cloud_in(folder: Path, speed: float, own: bool) -> Iterator[Stack]:
     from moto.backends import get_backend
 
     hooks.install()
+    hooks.register(*HOOKED)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

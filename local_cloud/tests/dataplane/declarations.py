@@ -12,7 +12,6 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.shifting import ECS, shifting_policy
 from local_cloud.aws.ecs.shifting import PROPAGATION
 from local_cloud.building.builder import LocalImage
 from local_cloud.clock import Clock
@@ -42,6 +41,17 @@ def trust(service: str) -> str:
 
 
 TRUST = trust("ecs-tasks.amazonaws.com")
+ELB = "elasticloadbalancing:"
+
+
+def shifting_policy(groups: list[str], rules: list[str]) -> str:
+    """Return the policy of a role that may shift requests (AmazonECSInfrastructureRolePolicyForLoadBalancers)."""
+    looks = ("DescribeListeners", "DescribeRules", "DescribeTargetGroups", "DescribeTargetHealth")
+    return policy(
+        statement([f"{ELB}{each}" for each in looks]),
+        statement([f"{ELB}RegisterTargets", f"{ELB}DeregisterTargets"], groups),
+        statement(f"{ELB}ModifyRule", rules),
+    )
 
 
 @dataclass
@@ -182,8 +192,10 @@ class Declarations:
 
     def shifting_role(self, name: str, *rules: str) -> str:
         """Create a role that may shift requests by these rules; ECS knows it after a while. Return its ARN."""
-        role = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(ECS))["Role"]
-        self.grant(name, json.dumps(shifting_policy([self.ids["tg"], self.ids["tg2"]], rules)))
+        role = self.iam.create_role(
+            RoleName=name, AssumeRolePolicyDocument=trust("ecs.amazonaws.com")
+        )["Role"]
+        self.grant(name, shifting_policy([self.ids["tg"], self.ids["tg2"]], rules))
         return str(role["Arn"])
 
     def shifting(self, **change: str) -> list[dict[str, Any]]:

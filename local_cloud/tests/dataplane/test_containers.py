@@ -20,9 +20,8 @@ from local_cloud.aws.ecs.runner import as_on_aws, command_of
 from local_cloud.building.builder import LocalImage
 from local_cloud.machine.authority import Authority
 from local_cloud.machine.guardian import Guardian
-from local_cloud.tests.dataplane.conftest import make_image
-from tests.support.memory import EATEN, EATER
-from webapp.settings import RDS_BUNDLE
+from local_cloud.tests.dataplane.conftest import RDS_BUNDLE, make_image
+from local_cloud.tests.memory import EATEN, EATER
 
 FAKE = """#!/bin/sh
 [ "$1" = run ] || exec echo "$@" >> "${0%/*}/later"

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jwt
 import pytest
 
-from local_cloud.aws import acm
+from local_cloud.aws import acm, hooks
 from local_cloud.aws.elb import rules
 from local_cloud.aws.elb.login import SIGNER
 from local_cloud.tests.dataplane.stack import until
@@ -95,6 +95,7 @@ class Door:
 @pytest.fixture(scope="module")
 def door(running):
     acm.install()
+    hooks.register(acm)
     rules.install()
     return Door(running)
 

@@ -15,10 +15,6 @@ import pytest
 from local_cloud.aws.rds import rules
 from local_cloud.providers.lifecycle import reasons
 from local_cloud.tests.dataplane.stack import DATABASE, alive, refusal
-from stack.image import LOCK_TIMEOUT
-from stack.names import RESERVED, StackNames
-from tools.diagnosis.log_lines import LOCK_WAIT
-from tools.doctor.checks import connections
 
 COPY, RENAMED = "careapp-poc-copy", "careapp-poc-new"
 
@@ -52,13 +48,6 @@ def test_endpoint_and_master_user_are_as_on_rds(stack, session):
     assert endpoint["Port"] == 5432
     row = session.execute(IDENTITY).fetchone()
     assert row == ("postgres", "careapp", True, 17, False, True, True, True)
-
-
-def test_reserved_words_can_be_no_project_s_name(session):
-    """`R` and `T` are reserved (PostgreSQL, `pg_get_keywords`); the name is the database's, too."""
-    words = "SELECT word FROM pg_get_keywords() WHERE catcode IN ('R', 'T')"
-    assert {word for (word,) in session.execute(words)} == RESERVED
-    assert StackNames("poc", "order").problems().keys() == {"name"}
 
 
 WITHOUT_TLS = 'no pg_hba.conf entry for host "127.0.0.1", user "postgres", database "careapp"'
@@ -170,21 +159,6 @@ def locked(stack, session) -> Iterator[Any]:
 
 
 ALTER = "ALTER TABLE guests ADD IF NOT EXISTS age int"
-
-
-def test_lock_is_given_up_and_the_doctor_s_statement_frees_it(stack, locked, session, monkeypatch):
-    with monkeypatch.context() as variables:
-        variables.setenv("PGOPTIONS", LOCK_TIMEOUT.replace("10s", "100ms"))
-        with stack.connect() as waiting, pytest.raises(psycopg.errors.LockNotAvailable) as given_up:
-            waiting.execute(ALTER)
-    assert LOCK_WAIT in str(given_up.value)
-    pid = locked.info.backend_pid
-    cursor = session.execute(connections.OPEN)
-    [row] = [dict(zip([e.name for e in cursor.description], each, strict=True)) for each in cursor
-             if each[0] == pid]  # fmt: skip
-    assert (row["state"], row["locked"], row["waits_for"]) == ("idle in transaction", "guests", [])
-    session.execute(connections.END_OPEN.replace("10 seconds", "0 seconds"))
-    session.execute(ALTER)
 
 
 def test_lock_is_waited_for_no_longer_than_its_client_lives(stack, locked, session):

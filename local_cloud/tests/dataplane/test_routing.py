@@ -7,13 +7,7 @@ from dataclasses import replace
 import pytest
 
 from local_cloud.aws.elb import targets
-from local_cloud.aws.elb.listener import (
-    Request,
-    Rule,
-    choose_rule,
-    matches,
-    redirect_location,
-)
+from local_cloud.aws.elb.listener import Request, Rule, choose_rule, matches, redirect_location
 from local_cloud.aws.elb.targets import (
     CHECKING,
     FAILED,
@@ -155,7 +149,7 @@ def test_health_s_reason_is_that_of_the_latest_failure():
     ],
 )
 def test_matcher_is_a_list_of_codes_and_ranges(status, matcher, fits):
-    assert targets.matches(status, matcher) is fits
+    assert targets.answered(status, matcher).passed is fits
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,7 @@ from threading import Thread
 
 import pytest
 
-from local_cloud.aws import quotas
 from local_cloud.tests.dataplane.conftest import own_networks
-from stack.names import StackNames
-from tools.aws.session import Session
-from tools.snapshot import cloudwatch
-from tools.snapshot.cloudwatch import Quota
 
 FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
 
@@ -73,7 +68,7 @@ def test_network_of_a_task_has_its_addresses_and_reaches_no_server_here(running)
     assert running.inside(ADDRESSES) == f"{place.private_address} 127.0.0.1 169.254.170.2"
     here = f"127.0.0.1:{running.url().rsplit(':', 1)[1]}"
     assert running.inside(REACH, here, "10.0.16.200:3000", "192.0.2.1:80").splitlines() == [
-        *(f"127.0.0.1 {REFUSED}", f"10.0.16.200 {UNREACHABLE}", f"192.0.2.1 {UNREACHABLE}"),
+        *(f"127.0.0.1 {REFUSED}", f"10.0.16.200 {UNREACHABLE}", f"192.0.2.1 {UNREACHABLE}")
     ]
 
 
@@ -135,24 +130,3 @@ def test_request_in_flight_is_finished_while_its_target_drains(running):
         "Description": "Target deregistration is in progress",
     }
     running.whole()
-
-
-@pytest.mark.parametrize(
-    ("cluster", "spot", "expected"),
-    [
-        ("careapp-poc-cluster", False, Quota(limit=6.0, elsewhere=0.25)),
-        ("main", False, Quota(limit=6.0, elsewhere=0)),
-        ("another", False, Quota(limit=6.0, elsewhere=0.25)),
-        ("careapp-poc-cluster", True, Quota(limit=6.0, elsewhere=0, code="L-36FBB829")),
-    ],
-    ids=["another service", "the service itself", "a namesake", "Spot, another quota"],
-)
-def test_quota_counts_the_tasks_of_other_services(running, monkeypatch, cluster, spot, expected):
-    names = StackNames("poc", "careapp")
-    service = names.service if cluster == names.cluster else "web"
-    own = type("Own", (StackNames,), {"cluster": cluster, "service": service})
-    monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
-    quotas.install()
-    running.whole()
-    session = Session("ap-northeast-1")
-    assert cloudwatch.quota(session, own("poc", "careapp"), spot=spot) == expected

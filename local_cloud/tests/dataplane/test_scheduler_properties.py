@@ -12,15 +12,7 @@ from hypothesis import strategies as st
 
 from local_cloud.aws.ecs import state
 from local_cloud.aws.ecs.service import step
-from local_cloud.aws.ecs.state import (
-    Alarms,
-    Breaker,
-    Deployment,
-    Revision,
-    Service,
-    Settings,
-    Task,
-)
+from local_cloud.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
 
 GROUP = "tg"
 TICK = 5.0

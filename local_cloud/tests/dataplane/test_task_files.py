@@ -27,7 +27,7 @@ from local_cloud.machine.roots import MACHINE, Bind
 from local_cloud.paths import ROOT
 from local_cloud.run.shell import CloudFlags
 from local_cloud.tests.dataplane.conftest import make_image, own_mounts, run_as_nobody
-from tools.i18n import verbatim
+from local_cloud.text import verbatim
 
 pytestmark = pytest.mark.skipif(not own_mounts(), reason="this machine refuses mount namespaces")
 
@@ -156,7 +156,7 @@ SEEN = "import json, os, sys; print(json.dumps([os.path.exists(path) for path in
 
 def test_a_container_sees_neither_the_user_s_home_nor_the_checkout(start, image):
     used = replace(image, python=None)
-    paths = [str(Path.home() / ".bashrc"), str(ROOT / "careapp"), str(image.root), "/app"]
+    paths = [str(Path.home() / ".bashrc"), str(ROOT / "local_cloud"), str(image.root), "/app"]
     running = start(f"{sys.base_prefix}/bin/python3", "-c", SEEN, *paths, used=used, **READ_ONLY)
     with running.output:
         assert json.loads(running.output.read()) == [False, False, False, True]

@@ -10,9 +10,9 @@ from local_cloud.aws import hooks
 from local_cloud.aws.iam import NAMED, TaskRole, resources
 from local_cloud.aws.s3 import requests, rules
 from local_cloud.aws.s3.requests import Request
+from local_cloud.tests.authorization_reference import fits, forms
 from local_cloud.tests.dataplane.declarations import REGION, TRUST, policy, statement
 from local_cloud.tests.dataplane.stack import fetch, refusal
-from tests.support.iam_policies import fits, forms
 
 BUCKET, OTHER = "held-uploads", "held-others"
 KEY = "ASIAAAAAAAAAAAAAAAAA"

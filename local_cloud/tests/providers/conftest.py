@@ -18,7 +18,7 @@ from local_cloud.calls import Calls
 from local_cloud.cloud.api import Api
 from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import KINDS
-from tests.support.loaded import load
+from local_cloud.tests.loaded import load
 
 REGION, ACCOUNT = "ap-northeast-1", "123456789012"
 AROUND = {"ResponseMetadata", "NextToken", "Marker", "IsTruncated", "MaxItems"}

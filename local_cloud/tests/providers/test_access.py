@@ -7,16 +7,8 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.logs import access_logs_policy
 from local_cloud.providers.aws import ec2
-from local_cloud.tests.providers.conftest import (
-    ACCOUNT,
-    allow,
-    document,
-    refused,
-    unique,
-    where,
-)
+from local_cloud.tests.providers.conftest import allow, document, refused, unique, where
 
 TRUST = {
     "Effect": "Allow",
@@ -217,7 +209,12 @@ def test_a_bucket_s_policy_about_tls_is_met_and_a_deny_holds(aws, make):
     """As the load balancer's access logs are written."""
     bucket = make("s3/bucket", bucket=unique("logs"), forceDestroy=True)
     arn = f"arn:aws:s3:::{bucket.id}"
-    policy = access_logs_policy(arn, ACCOUNT)
+    everyone = {"Principal": "*", "Resource": [arn, f"{arn}/*"]}
+    without_tls = {"Bool": {"aws:SecureTransport": "false"}}
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Action": "s3:*", "Condition": without_tls, **everyone}],
+    }
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"{arn}/*"}
     named = {"Bucket": bucket.id}
     write = {**named, "Key": "one", "Body": b"a request"}

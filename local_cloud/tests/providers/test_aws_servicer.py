@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import grpc
@@ -402,7 +403,8 @@ def test_a_stack_of_another_region_is_refused(engine):
         engine.servicer.Configure(request, engine)
     assert (
         "the local cloud runs in ap-northeast-1, and the stack's region is us-east-1. Nothing was made. Start a "
-        "second local cloud beside it: CAREAPP_HOME=FOLDER ./careapp shell --region us-east-1; or end this one"
+        "second local cloud beside it: LOCAL_CLOUD_HOME=FOLDER "
+        f"{sys.executable} -P -m local_cloud shell --region us-east-1; or end this one"
     ) in str(refused.value)
 
 

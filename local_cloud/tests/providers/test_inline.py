@@ -7,13 +7,7 @@ import pytest
 from local_cloud.calls import UnknownInput
 from local_cloud.providers.aws import elb, routes
 from local_cloud.providers.lifecycle import Incomplete
-from local_cloud.tests.providers.conftest import (
-    REGION,
-    gateway_of,
-    refused,
-    unique,
-    where,
-)
+from local_cloud.tests.providers.conftest import REGION, gateway_of, refused, unique, where
 
 GROUP, TABLE, ENDPOINT = "ec2/securityGroup", "ec2/routeTable", "ec2/vpcEndpoint"
 OUT = {"protocol": "-1", "fromPort": 0, "toPort": 0, "cidrBlocks": ["0.0.0.0/0"]}

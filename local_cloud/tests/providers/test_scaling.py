@@ -8,13 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_cloud.aws.scaling import schedule
-from local_cloud.tests.providers.conftest import (
-    ACCOUNT,
-    REGION,
-    definition,
-    refused,
-    unique,
-)
+from local_cloud.tests.providers.conftest import ACCOUNT, REGION, definition, refused, unique
 
 TARGET, POLICY = "appautoscaling/target", "appautoscaling/policy"
 ACTION, PROVIDERS = "appautoscaling/scheduledAction", "ecs/clusterCapacityProviders"

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_cloud.aws import hooks
+from local_cloud.aws.schedule_expressions import next_time
 from local_cloud.aws.scheduler.invocations import Invocations, times
 from local_cloud.aws.scheduler.rules import NOT_ASSUMED
 from local_cloud.tests.providers.conftest import (
@@ -26,7 +27,6 @@ from local_cloud.tests.providers.conftest import (
     refused,
     unique,
 )
-from tools.shared.schedule_expressions import next_time
 
 TABLES = recorded("schedules")
 ANCHOR = datetime(2026, 11, 28, 12, 0, 30, tzinfo=UTC)  # a Saturday
@@ -387,11 +387,7 @@ def test_a_definition_without_roles_needs_no_right_to_pass(aws, fires, jobs, cap
 
 @pytest.mark.parametrize(
     "parameters",
-    [
-        {"tags": {"a": "b"}},
-        {"propagateTags": "TASK_DEFINITION"},
-        {"enableEcsManagedTags": True},
-    ],
+    [{"tags": {"a": "b"}}, {"propagateTags": "TASK_DEFINITION"}, {"enableEcsManagedTags": True}],
 )
 def test_a_tagged_task_needs_the_right_to_tag(fires, jobs, parameters):
     of_run_task = {"StringEquals": {"ecs:CreateAction": "RunTask"}}

@@ -1,8 +1,9 @@
-"""The folder of links in which ``./careapp shell`` works: Git, and what the checkout gets later."""
+"""The folder of links in which the local cloud's shell works: Git, and what the checkout gets later."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,6 @@ from local_cloud.paths import Home
 from local_cloud.run import cloud
 from local_cloud.run.project import Project
 from local_cloud.tests.dataplane.stack import until
-from tools.rehearsal import careapp, rehearse
 
 
 def git(folder: Path, *words: str) -> str:
@@ -32,16 +32,15 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [each for each in os.environ if each.startswith("GIT_")]:
         monkeypatch.delenv(name)
     folder = tmp_path / "checkout"
-    (folder / "webapp").mkdir(parents=True)
+    (folder / "app").mkdir(parents=True)
     (folder / ".gitignore").write_text(".rehearsal/\n.venv/\n")
     (folder / ".venv").mkdir()
-    for name in ("webapp/app.py", "__main__.py", "careapp", "Pulumi.poc.yaml"):
+    for name in ("app/app.py", "__main__.py", "tool", "Pulumi.dev.yaml"):
         (folder / name).write_text(f"# {name}\n")
     git(folder, "init", "--quiet")
     git(folder, "add", ".")
     git(folder, "commit", "--quiet", "--message", "First")
-    monkeypatch.setattr(rehearse, "ROOT", folder)
-    own = replace(careapp.CAREAPP, folder=folder, commands={"careapp": folder / "careapp"})
+    own = replace(starter.own(folder), in_place=False, commands={"tool": folder / "tool"})
     monkeypatch.setattr(starter, "_used", [own])
     return folder
 
@@ -64,26 +63,27 @@ def project(checkout: Path) -> Project:
 
 
 def test_git_in_the_shell_restores_a_file_and_leaves_the_links(project, checkout):
-    for name in ("webapp/app.py", "__main__.py"):
+    for name in ("app/app.py", "__main__.py"):
         (checkout / name).write_text("broken\n")
     status = typed(project, "git", "status", "--short").split()
-    assert status == ["M", "__main__.py", "M", "webapp/app.py"]
-    typed(project, "git", "checkout", "webapp/app.py", "__main__.py")
+    assert status == ["M", "__main__.py", "M", "app/app.py"]
+    typed(project, "git", "checkout", "app/app.py", "__main__.py")
     assert git(checkout, "status", "--short") == ""
-    assert (project.home.project / "webapp").is_symlink()
-    assert (checkout / "webapp" / "app.py").read_text() == "# webapp/app.py\n"
+    assert (project.home.project / "app").is_symlink()
+    assert (checkout / "app" / "app.py").read_text() == "# app/app.py\n"
 
 
 def test_git_in_the_shell_works_in_the_copy_that_a_fault_changed(checkout):
     home = Home(checkout / ".rehearsal")
-    rehearse.copy_program(home.source)
+    ours = shutil.ignore_patterns(".*")
+    shutil.copytree(checkout, home.source, ignore=ours)
     project = Project(home, home.source)
     project.prepare()
     index = git(checkout, "ls-files", "--stage", "--debug")
-    (home.source / "webapp" / "app.py").write_text("broken\n")
-    assert "-# webapp/app.py\n+broken\n" in typed(project, "git", "diff", "webapp/app.py")
-    typed(project, "sh", "-c", "cd webapp && git checkout app.py")
-    assert (home.source / "webapp" / "app.py").read_text() == "# webapp/app.py\n"
+    (home.source / "app" / "app.py").write_text("broken\n")
+    assert "-# app/app.py\n+broken\n" in typed(project, "git", "diff", "app/app.py")
+    typed(project, "sh", "-c", "cd app && git checkout app.py")
+    assert (home.source / "app" / "app.py").read_text() == "# app/app.py\n"
     assert git(checkout, "ls-files", "--stage", "--debug") == index
     project.delete()
     assert [each.name for each in home.folder.iterdir()] == []
@@ -98,7 +98,7 @@ def test_folder_loses_what_the_checkout_loses(project, checkout):
     (checkout / "mine").rmdir()
     project.link()
     assert not (folder / "mine").is_symlink()
-    names = [".venv", "Pulumi.poc.yaml", "__main__.py", "careapp", "own", "webapp"]
+    names = [".venv", "Pulumi.dev.yaml", "__main__.py", "app", "own", "tool"]
     assert sorted(each.name for each in folder.iterdir()) == names
 
 

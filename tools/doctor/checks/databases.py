@@ -8,13 +8,12 @@ from stack.database import max_connections
 from stack.image import APP_CONNECTIONS
 from stack.sizes import SPARE_CONNECTIONS
 from stack.statements import secret_arn
-from tools.aws.rds_certificates import BUNDLE
+from tools.aws.rds_certificates import BUNDLE, root
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import DATABASE, DATABASE_NODE, SECRETS, START, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.i18n import Text, t
 from tools.screen import short_time
-from tools.shared.rds_roots import root
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Definition
 

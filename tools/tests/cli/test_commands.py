@@ -18,7 +18,6 @@ from tools import command_line
 from tools.aws.session import Session
 from tools.cli import main
 from tools.i18n import Refused, t
-from tools.shared.commands import Number, Whole
 from tools.tests.conftest import client
 
 
@@ -113,25 +112,6 @@ def test_child_processes_follow_the_locale_too(ran, monkeypatch):
     monkeypatch.setenv("LC_ALL", "ja_JP.UTF-8")
     assert "使い方: ./careapp end" in ran("end", "--help")[1]
     assert "CAREAPP_LANG" not in os.environ
-
-
-@pytest.mark.parametrize(
-    ("kind", "value", "english", "japanese"),
-    [
-        (Whole(0, 9), "abc", "'abc' is not a whole number from 0 to 9.", "0 から 9 まで"),
-        (Whole(1, 9), "10", "'10' is not a whole number from 1 to 9.", "1 から 9 まで"),
-        (Number(min=0.5), "0.1", "'0.1' is not a number from 0.5 up.", "0.5 以上"),
-    ],
-)
-def test_a_number_out_of_range_is_refused_with_the_range(
-    monkeypatch, kind, value, english, japanese
-):
-    for lang, words in (("en", english), ("ja", japanese)):
-        monkeypatch.setenv("CAREAPP_LANG", lang)
-        with pytest.raises(click.BadParameter) as refused:
-            kind.convert(value, None, None)
-        assert words in refused.value.message
-        assert value in refused.value.message
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,14 @@ PACKAGES = Path(sysconfig.get_path("purelib"))
 class Program:
     """A program with a virtual environment and a local cloud of its own, and what its user types in its folder."""
 
-    def __init__(self, folder: Path, venv: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        venv: Path,
+        command: tuple[str, ...] = (sys.executable, "-P", "-m", "local_cloud"),
+    ) -> None:
         self.folder, self.venv, self.home = folder, venv, Home(folder.parent / "home")
+        self.command = command
         # The engine is careapp's, as another one would be built here.
         own = {"LOCAL_CLOUD_HOME": str(self.home.folder), "LOCAL_CLOUD_PULUMI": str(find_or_get())}
         others = {name: each for name, each in os.environ.items() if "CAREAPP" not in name}
@@ -42,7 +48,7 @@ class Program:
     def type(self, *words: str, code: int = 0) -> str:
         """Run a command of the local cloud, which ends with this exit code; return its output."""
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "local_cloud", *words],
+            [*self.command, *words],
             cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False,
         )  # fmt: skip
@@ -141,11 +147,23 @@ def test_program_runs_in_the_local_cloud_with_its_own_python(shop: Program) -> N
     assert [each for each in written if b"open-sesame" in each.read_bytes()] == []
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of the local cloud's wheel, in a virtual environment with what its lock names, without careapp."""
+    folder = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+    pip = [folder / "venv" / "bin" / "python", "-m", "pip", "install", "-q"]
+    locked = ("--require-hashes", "-r", ROOT / "local_cloud" / "requirements-local-cloud.txt")
+    subprocess.run([*pip, *locked], check=True)
+    subprocess.run([*pip, "--no-deps", ROOT / "local_cloud"], check=True)
+    return folder / "venv" / "bin" / "local-cloud"
+
+
 REGION, PASSWORD = "ap-northeast-1", "correct-horse"
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[Program]:
+def board(tmp_path: Path, installed: Path) -> Iterator[Program]:
     """A copy of tests/programs/noticeboard, with what it requires, as Pulumi's users install it.
 
     Pulumi's packages are those of this one; what the project does not have is downloaded, so that the program runs
@@ -153,7 +171,7 @@ def board(tmp_path: Path) -> Iterator[Program]:
     """
     folder = tmp_path / "noticeboard"
     shutil.copytree(ROOT / "tests" / "programs" / "noticeboard", folder)
-    program = Program(folder, folder / "venv")
+    program = Program(folder, folder / "venv", (str(installed),))
     (program.make_venv() / "shared.pth").write_text(str(PACKAGES))
     pip = (sys.executable, "-m", "pip", "--python", str(program.venv / "bin" / "python"))
     subprocess.run([*pip, "install", "-q", "-r", "requirements.txt"], cwd=folder, check=True)
@@ -220,3 +238,18 @@ def test_program_goes_up_survives_a_bad_release_and_goes_down(board: Program) ->
 
     board.pulumi("destroy", "--yes", "--skip-preview")
     assert held(board.facts) == before
+
+
+@pytest.mark.parametrize("folder", ["building", "dataplane", "providers", "run"])
+def test_local_cloud_s_quick_tests_pass_without_careapp(tmp_path: Path, folder: str) -> None:
+    shutil.copytree(ROOT / "local_cloud", tmp_path / "local_cloud")
+    copy = Program(tmp_path, tmp_path / "venv")
+    # The packages of this environment, without its .pth file, by which Python finds careapp.
+    (copy.make_venv() / "shared.pth").write_text(f"{PACKAGES}\n{tmp_path}\n")
+    quick = ("--import-mode=importlib", "-q", "-m", "not slow", f"local_cloud/tests/{folder}")
+    for words in (("-c", "import stack"), ("-m", "pytest", "-p", "no:cacheprovider", *quick)):
+        done = subprocess.run(
+            [copy.venv / "bin" / "python", "-P", *words], cwd=tmp_path, env=copy.environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == (words[0] == "-c"), done.stdout

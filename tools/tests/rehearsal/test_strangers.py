@@ -10,9 +10,9 @@ import pytest
 
 from local_cloud.run import shell
 from local_cloud.run.client import CloudError
+from local_cloud.run.options import Address
 from tools.rehearsal import stages
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed
-from tools.shared.commands import Address
 
 ALLOWED = "198.51.100.0/24,pl-01234567"
 

@@ -7,13 +7,13 @@ from itertools import pairwise
 import pytest
 
 from local_cloud.paths import Home
-from tests.support.pages import Shown, client, seen
 from tools.i18n import verbatim
 from tools.rehearsal.page import server
 from tools.rehearsal.page.__main__ import app_address
 from tools.rehearsal.page.watching import Work
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.local.pages import Shown, client, seen
 from tools.watch.events import Event
 
 PATHS = ("/", "/state", "/live", "/static/page.css", "/static/page.js", "/static/icon.svg")

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 
 from local_cloud.paths import Home
-from tests.support.pages import backend, seen
 from tools.i18n import LANGUAGES, in_language, verbatim
 from tools.rehearsal.page import server, watching
 from tools.rehearsal.page.state import SHOWN, state
@@ -21,6 +20,7 @@ from tools.snapshot.rds import Pause
 from tools.snapshot.records import ContainerHealth, Part, Traffic
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.local.pages import backend, seen
 from tools.watch.events import Event
 
 IDLE = Work(project="careapp", stack="poc")

@@ -17,8 +17,8 @@ from local_cloud.paths import ROOT, Home
 from local_cloud.run.project import local_cloud_environment
 from local_cloud.tests.dataplane.declarations import REGION
 from local_cloud.tests.dataplane.stack import alive, until
-from tests.support.pages import backend
 from tools.rehearsal.page.launch import PORT, PortTaken, listening
+from tools.tests.local.pages import backend
 
 
 def start(folder, endpoint, at=None):
@@ -125,9 +125,10 @@ def test_cloud_that_is_empty_is_shown_and_ends_with_its_page(tmp_path):
 
 HOLDER = """
 import sys, time
-import tools.rehearsal.careapp
+from tools.rehearsal import careapp
+careapp.use()
 from pathlib import Path
-from local_cloud.tests.dataplane.test_page_process import start
+from tools.tests.local.test_page_process import start
 launched = start(Path(sys.argv[1]), "http://127.0.0.1:9")
 print(launched._child.pid, flush=True)
 time.sleep(60)

@@ -1,0 +1,123 @@
+"""How IAM evaluates policy documents, for the local cloud's answers.
+
+Tools that judge a program's policies do it by code of their own: they would share a mistake of this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, TypeAlias
+
+Document: TypeAlias = Mapping[str, Any]
+Context: TypeAlias = Mapping[str, str | Sequence[str]]
+"""The condition keys of a request, with their values."""
+
+ALLOWED, DENIED, NOT_ALLOWED, NOT_IN_BOUNDARY = "allowed", "denied", "not-allowed", "boundary"
+"""Decisions. DENIED comes from an explicit Deny; NOT_ALLOWED means that no statement applies."""
+
+
+def decide(
+    policies: Iterable[Document],
+    action: str,
+    resource: str,
+    context: Context | None = None,
+    boundary: Document | None = None,
+) -> str:
+    """Return IAM's decision on one action by these policies and the permissions boundary.
+
+    Without a context, the conditions of an Allow count as fulfilled and those of a Deny as not
+    fulfilled. Raises LookupError for a condition operator that is not evaluated here.
+    Source: IAM User Guide, "Policy evaluation logic".
+    """
+    effects = _effects(policies, action, resource, context)
+    if "Deny" in effects or not effects:
+        return DENIED if effects else NOT_ALLOWED
+    limits = _effects([boundary], action, resource, context) if boundary is not None else effects
+    return DENIED if "Deny" in limits else ALLOWED if limits else NOT_IN_BOUNDARY
+
+
+def _effects(
+    policies: Iterable[Document], action: str, resource: str, context: Context | None
+) -> set[str]:
+    """Return the effects of the statements that apply."""
+    return {
+        each["Effect"]
+        for policy in policies
+        for each in listed(policy.get("Statement", ()))
+        if _covers(each, "Action", action.lower(), fold=True)
+        and _covers(each, "Resource", resource)
+        and _holds(each, context)
+    }
+
+
+def trusts(trust_policy: Document, service: str, context: Context | None = None) -> bool:
+    """Return whether a role's trust policy lets an AWS service assume the role.
+
+    Without a context, the conditions count as fulfilled.
+    """
+    for each in listed(trust_policy.get("Statement", ())):
+        principal = each.get("Principal", {})
+        services = listed(principal.get("Service", ())) if isinstance(principal, Mapping) else "*"
+        named = each.get("Effect") == "Allow" and {service, "*"} & {*services}
+        assumes = _matches(each.get("Action", ()), "sts:assumerole", fold=True)
+        if named and assumes and _holds(each, context):
+            return True
+    return False
+
+
+def _covers(statement: Document, name: str, value: str, fold: bool = False) -> bool:
+    if f"Not{name}" in statement:
+        return not _matches(statement[f"Not{name}"], value, fold)
+    return _matches(statement.get(name, ()), value, fold)
+
+
+def _holds(statement: Document, context: Context | None) -> bool:
+    conditions: Mapping[str, Mapping[str, Any]] = statement.get("Condition", {})
+    if context is None:
+        return statement["Effect"] == "Allow" or not conditions
+    return all(
+        _compare(operator, [str(each) for each in listed(expected)], context.get(key))
+        for operator, keys in conditions.items()
+        for key, expected in keys.items()
+    )
+
+
+def _matches(patterns: object, value: str, fold: bool = False) -> bool:
+    for pattern in map(str, listed(patterns)):
+        # IAM's patterns have no character classes.
+        text = (pattern.lower() if fold else pattern).replace("[", "[[]")
+        if fnmatchcase(value, text):
+            return True
+    return False
+
+
+def _compare(operator: str, expected: list[str], value: str | Sequence[str] | None) -> bool:
+    match operator:
+        case "StringEquals" | "Bool":
+            return value in expected
+        case "StringEqualsIfExists":
+            return value is None or value in expected
+        case "StringNotEquals":  # also true if the request lacks the key
+            return value not in expected
+        case "StringLike":
+            return isinstance(value, str) and _matches(expected, value)
+        case "ArnEquals" | "ArnLike":  # both take wildcards, which do not reach over a colon
+            return isinstance(value, str) and any(_is_like(each, value) for each in expected)
+        case "StringNotLike":  # also true if the request lacks the key
+            return not (isinstance(value, str) and _matches(expected, value))
+        case "Null":
+            return (value is None) == (expected == ["true"])
+        case "ForAllValues:StringEquals":  # also true if the request lacks the key
+            return set([] if value is None else listed(value)) <= set(expected)
+    raise LookupError(f"the condition operator {operator} is not evaluated here")
+
+
+def _is_like(pattern: str, arn: str) -> bool:
+    patterns, parts = pattern.split(":", 5), arn.split(":", 5)
+    return len(patterns) == len(parts) and all(map(_matches, patterns, parts))
+
+
+def listed(value: object) -> Sequence[Any]:
+    """Return the value, or where a policy has a single one in place of a list, a list of it."""
+    return value if isinstance(value, (list, tuple)) else [value]

@@ -1,0 +1,106 @@
+"""What careapp and the local cloud each have for themselves: both say the same."""
+
+import ast
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from infra import image_tag
+from local_cloud.aws import hooks, quotas, schedule_expressions
+from local_cloud.aws.ecs import launch_rate, plans, start_checks
+from local_cloud.building import dockerfile
+from local_cloud.building.dockerfile import Run
+from local_cloud.building.files import sent_files
+from local_cloud.paths import ROOT
+from local_cloud.providers import servicer
+from stack import image, sizes
+from stack.names import StackNames
+from tools.aws import rds_certificates
+from tools.aws.session import Session
+from tools.rehearsal.careapp import CAREAPP
+from tools.shared import schedule_expressions as stacks_expressions
+from tools.snapshot import cloudwatch
+from tools.snapshot.cloudwatch import Quota
+
+
+def test_facts_of_aws_are_the_same():
+    assert start_checks.PLATFORMS == image.PLATFORMS
+    assert {each: version(f"pulumi-{each}") for each in servicer.VERSIONS} == servicer.VERSIONS
+    assert plans.ROOTS == rds_certificates.ROOTS
+    assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
+    assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
+    text = (ROOT / "webapp" / "Dockerfile").read_text()
+    assert re.findall(r"^ARG BASE_IMAGE=(\S+)", text, re.M) == [CAREAPP.base_image]
+
+
+def functions(module):
+    """The functions of a module by their names, without what their docstrings and imports say."""
+    tree = ast.parse(Path(module.__file__).read_text())
+    found = {each.name: each for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)}
+    for each in found.values():
+        kinds = (ast.Expr, ast.ImportFrom)
+        each.body = [line for line in each.body if not isinstance(line, kinds)]
+    return {name: ast.unparse(each) for name, each in found.items()}
+
+
+def test_schedule_expressions_are_the_same():
+    """So the tests of one are those of both."""
+    assert functions(stacks_expressions) == functions(schedule_expressions) != {}
+
+
+def test_files_that_docker_sends_are_those_that_the_image_s_tag_covers(tmp_path):
+    (tmp_path / ".dockerignore").write_text("# a comment\n\n*.log\n!kept.log\nbuild\n")
+    for name in (
+        "app.py",
+        "some.log",
+        "kept.log",
+        "build/made",
+        "deep/er/some.log",
+        "deep/er/app.py",
+    ):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    sent = sorted(sent_files(tmp_path))
+    assert sent == [
+        ".dockerignore",
+        "app.py",
+        "deep/er/app.py",
+        "deep/er/some.log",
+        "kept.log",
+        "link",
+    ]
+    assert sent == sorted(image_tag.sent_files(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "folder", ["webapp", "examples/flaskr", "examples/django", "examples/cookiecutter"]
+)
+def test_the_apps_that_come_with_the_project_are_read_without_a_problem(folder):
+    stage = dockerfile.read(ROOT / folder / "Dockerfile", {})
+    assert any(isinstance(step, Run) for each in stage.needed for step in each.steps)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "spot", "expected"),
+    [
+        ("careapp-poc-cluster", False, Quota(limit=6.0, elsewhere=0.25)),
+        ("main", False, Quota(limit=6.0, elsewhere=0)),
+        ("another", False, Quota(limit=6.0, elsewhere=0.25)),
+        ("careapp-poc-cluster", True, Quota(limit=6.0, elsewhere=0, code="L-36FBB829")),
+    ],
+    ids=["another service", "the service itself", "a namesake", "Spot, another quota"],
+)
+def test_quota_counts_the_tasks_of_other_services(running, monkeypatch, cluster, spot, expected):
+    names = StackNames("poc", "careapp")
+    service = names.service if cluster == names.cluster else "web"
+    own = type("Own", (StackNames,), {"cluster": cluster, "service": service})
+    monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
+    quotas.install()
+    hooks.register(quotas)
+    running.whole()
+    session = Session("ap-northeast-1")
+    assert cloudwatch.quota(session, own("poc", "careapp"), spot=spot) == expected
