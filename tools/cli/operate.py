@@ -23,9 +23,9 @@ def doctor(stack: str, as_json: bool) -> None:
     Exit code 0: healthy. 1: a cause was found. 2: AWS could not be read, or the roll-out has not ended
     yet.
     """
-    from tools.doctor import screen
+    from tools.doctor import command
 
-    sys.exit(screen.run(stack, Path(), as_json))
+    sys.exit(command.run(stack, Path(), as_json))
 
 
 @click.command()

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
 from tools.i18n import Text, t
 from tools.shared.aws_rules import matches
-
-if TYPE_CHECKING:
-    from stack.settings import Settings
-    from tools.waiting import Changes
+from tools.snapshot import elb, page
+from tools.waiting import Changes
 
 GROUP, SERVICE = "aws:lb/targetGroup:TargetGroup", "aws:ecs/service:Service"
 WIDEST = range(200, 500)
@@ -74,9 +74,6 @@ def _declared(state: Mapping[str, Mapping[str, Any]]) -> Check | None:
 
 def _answer(settings: Settings) -> int | None:
     """Return the status with which the version that runs answers the new path: 0 for none, None without a version."""
-    from tools.aws.session import Session
-    from tools.snapshot import elb, page
-
     session, names = Session(settings.region, settings.profile), settings.names
     balancer = elb.balancer(session, names.balancer, rules=False)
     groups = [elb.target_group(session, names.target_group)]

@@ -12,9 +12,9 @@ from stack.file import StackError
 from stack.settings import Settings
 from tools.diagnosis.case import Case
 from tools.diagnosis.request_path import request_path
+from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.checks import stages
 from tools.doctor.diagnose import PARTS, judge
-from tools.doctor.screen import as_dict, plain
 from tools.snapshot import cloudwatch
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.records import Alarmed, Part

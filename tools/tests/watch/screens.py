@@ -14,8 +14,8 @@ from typing import Any
 
 from tools import screen
 from tools.diagnosis.case import Case
+from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.diagnose import judge
-from tools.doctor.screen import as_dict, plain
 from tools.i18n import in_language, verbatim
 from tools.pause import commands as pause_screen
 from tools.rehearsal.page import state as page

@@ -9,8 +9,8 @@ from tools.aws.local_cloud import FACTS
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS
 from tools.diagnosis.request_path import request_path
+from tools.diagnosis.screen import plain
 from tools.doctor.diagnose import judge
-from tools.doctor.screen import plain
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, crashed
 from tools.tests.watch.screens import SCREENS, STATUSES, recorded, section
