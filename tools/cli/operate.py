@@ -1,4 +1,7 @@
-"""Declares the other commands that read or change a stack; each calls the `run` of its subject."""
+"""Declares the other commands that read or change a stack; each calls the `run` of its subject.
+
+Of the subjects a process imports only the one that it needs: all of them take half a second.
+"""
 
 from __future__ import annotations
 

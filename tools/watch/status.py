@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -269,8 +270,6 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
 
 def plain(value: object) -> Any:
     """Return records as dictionaries and lists; times as ISO 8601."""
-    from dataclasses import fields, is_dataclass
-
     if is_dataclass(value):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, (list, tuple)):
