@@ -14,7 +14,7 @@ from tools.aws.session import Session
 from tools.diagnosis.screen import plain
 from tools.i18n import t, verbatim
 from tools.rollout import deploy_command
-from tools.rollout.log import Log, RolloutFailed
+from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.rollout.look import ask_doctor
 from tools.snapshot import Inquiry, ecs, read_part
 from tools.snapshot.page import page_before
@@ -67,7 +67,7 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
         except Exception as mistake:
             why = mistake.text if isinstance(mistake, AwsProblem) else verbatim(repr(mistake))
             words = t("it is not known whether the page worked before this update: {why}", why=why)
-            Log(DependencyResource(given.urn)).lasting(words)
+            ResourceLog(DependencyResource(given.urn)).lasting(words)
 
     return [pulumi.ResourceHook("pageBefore", request)]
 
@@ -83,7 +83,7 @@ def _wait_for_role() -> list[pulumi.ResourceHook]:
 
     async def wait(given: pulumi.ResourceHookArgs) -> None:
         words = t("waiting {seconds} s until ECS knows the new role", seconds=f"{ROLE_SECONDS:.0f}")
-        Log(DependencyResource(given.urn)).moment(words)
+        ResourceLog(DependencyResource(given.urn)).moment(words)
         await asyncio.sleep(ROLE_SECONDS / Pace.of().speed)
 
     return [pulumi.ResourceHook("shiftingRole", wait)]

@@ -25,7 +25,7 @@ from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.diagnosis.log_lines import LOCK_WAIT
 from tools.i18n import Refused, Text, t, verbatim
-from tools.rollout.log import Log, RolloutFailed
+from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.single_task import Following, OneOff, app_container, check_database, start
 from tools.snapshot import ecs
 from tools.snapshot.records import Definition
@@ -57,7 +57,7 @@ def hooks(settings: Settings) -> list[pulumi.ResourceHook]:
     async def run_first(given: pulumi.ResourceHookArgs) -> None:
         inputs = given.new_inputs or {}
         if gets_another_definition(given.old_inputs, inputs):
-            await _run(settings, inputs, Log(DependencyResource(given.urn)))
+            await _run(settings, inputs, ResourceLog(DependencyResource(given.urn)))
 
     return [pulumi.ResourceHook("deployCommand", run_first)]
 
@@ -67,7 +67,7 @@ def gets_another_definition(old: Mapping[str, Any] | None, new: Mapping[str, Any
     return bool((old or {}).get("taskDefinition") != new["taskDefinition"])
 
 
-async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
+async def _run(settings: Settings, inputs: Mapping[str, Any], log: ResourceLog) -> None:
     """Run the command to its end. Raises RolloutFailed unless it ends with exit code 0."""
     loop = asyncio.get_running_loop()
 

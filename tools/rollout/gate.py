@@ -20,7 +20,7 @@ from tools.diagnosis.screen import plain
 from tools.i18n import Text, t
 from tools.rollout import say
 from tools.rollout.act import go_on, undo
-from tools.rollout.judge import WARM_UP_SECONDS, asks, judge, reasons
+from tools.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
 from tools.rollout.look import Answer, Reader, Seen, is_deregistered
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
@@ -89,7 +89,7 @@ class Turns:
             if question := asks(seen, self.history, self.terms):
                 answer = await asyncio.to_thread(self.reader.ask, question, seen.view)
                 seen = replace(seen, answer=answer)
-            verdict, history = judge(seen, self.history, self.terms)
+            verdict, history = judge_rollout(seen, self.history, self.terms)
             if verdict.go_on and seen.answer:
                 history = await self._go_on(verdict.go_on, seen.answer, history)
             self.history = history
@@ -102,7 +102,7 @@ class Turns:
         except Exception as mistake:
             # Without a diagnosis ECS's own verdict is waited for.
             self.log.moment(say.undiagnosed(mistake))
-        verdict, self.history = judge(replace(seen, answer=None), self.history, self.terms)
+        verdict, self.history = judge_rollout(replace(seen, answer=None), self.history, self.terms)
         return verdict
 
     async def _go_on(self, hook: PauseHook, answer: Answer, history: History) -> History:

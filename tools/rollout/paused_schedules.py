@@ -11,7 +11,7 @@ from stack.settings import Settings
 from tools.aws.session import Session
 from tools.i18n import t
 from tools.pause.processes import switch_schedules
-from tools.rollout.log import Log
+from tools.rollout.log import ResourceLog
 from tools.snapshot import rds
 
 SCHEDULE = "aws:scheduler/schedule:Schedule"
@@ -35,7 +35,7 @@ def watch(settings: Settings) -> None:
     async def keep(given: pulumi.ResourceHookArgs) -> None:
         if await asyncio.to_thread(disable):
             words = t("the stack is paused, so the schedule stays disabled")
-            Log(DependencyResource(given.urn)).lasting(words)
+            ResourceLog(DependencyResource(given.urn)).lasting(words)
 
     hook = pulumi.ResourceHook("keepPaused", keep)
     hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])

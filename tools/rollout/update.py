@@ -22,7 +22,7 @@ from tools.rollout import (
     paused_schedules,
     say,
 )
-from tools.rollout.log import Log, RolloutFailed
+from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.rollout.look import Expected, Reader
 from tools.rollout.verdict import End
 from tools.snapshot.records import Deletion
@@ -39,7 +39,7 @@ The service is one: after a change ECS may still show its last deployment for a 
 """
 
 
-class Balancer(Protocol):
+class PageOutputs(Protocol):
     """The load balancer's outputs that the gate reads."""
 
     target_group_arn: pulumi.Output[str]
@@ -66,7 +66,7 @@ class Update:
     def wait_for(
         self,
         service: aws.ecs.Service,
-        balancer: Balancer,
+        balancer: PageOutputs,
         workers: Mapping[str, aws.ecs.Service],
         login_rule_arns: Sequence[pulumi.Output[str]],
     ) -> None:
@@ -93,7 +93,7 @@ class Update:
     async def _wait(
         self,
         service: aws.ecs.Service,
-        balancer: Balancer,
+        balancer: PageOutputs,
         workers: Mapping[str, aws.ecs.Service],
     ) -> bool:
         """Follow the roll-outs. Return whether the service was part of the update."""
@@ -109,7 +109,7 @@ class Update:
             return False
         del arns["service"]
         try:
-            await follow_all(arns, self._settings, self._changes, Log(service), workers)
+            await follow_all(arns, self._settings, self._changes, ResourceLog(service), workers)
             return True
         except RolloutFailed:
             raise
@@ -122,7 +122,7 @@ async def follow_all(
     arns: dict[str, str],
     settings: Settings,
     changes: Changes,
-    log: Log,
+    log: ResourceLog,
     workers: Mapping[str, aws.ecs.Service],
 ) -> None:
     """Follow the web service, then the workers, and ask the doctor in the end. Raises RolloutFailed.
@@ -145,7 +145,7 @@ async def follow_all(
         if tasks_of[name]:
             mine = Expected(names=settings.names.of_worker(name), definition=deployed[name])
             own = replace(inquiry, workers={name: deployed[name]})
-            await _end(Reader(mine, own), Log(service), changes)
+            await _end(Reader(mine, own), ResourceLog(service), changes)
     if note := say.another_count(end.view.desired, counts, expected, session.place):
         log.lasting(note)
     reader = replace(reader, inquiry=replace(reader.inquiry, workers=deployed))
@@ -157,7 +157,7 @@ async def follow_all(
         raise RolloutFailed(say.would_delete(expected, why))
 
 
-async def _end(reader: Reader, log: Log, changes: Changes) -> End:
+async def _end(reader: Reader, log: ResourceLog, changes: Changes) -> End:
     """Follow one roll-out, and return its end. Raises RolloutFailed where the revision does not run."""
     try:
         end, why = await gate.roll_out(reader, log, changes)

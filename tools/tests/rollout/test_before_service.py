@@ -100,7 +100,7 @@ def noted(made, monkeypatch):
                 raise answer
             return answer
 
-        monkeypatch.setattr(before_service, "Log", lambda _resource: told)
+        monkeypatch.setattr(before_service, "ResourceLog", lambda _resource: told)
         monkeypatch.setattr(before_service, "DependencyResource", lambda urn: urn)
         monkeypatch.setattr("tools.aws.session.Session", lambda *_: None)
         monkeypatch.setattr(elb, "balancer", lambda *_, **__: balancer or None)
@@ -135,7 +135,7 @@ def test_the_wait_is_longer_than_iam_takes_and_says_what_it_waits_for(made, monk
         slept.append(seconds)
 
     log = SimpleNamespace(moment=lambda text: said.append(str(text)))
-    monkeypatch.setattr(before_service, "Log", lambda _resource: log)
+    monkeypatch.setattr(before_service, "ResourceLog", lambda _resource: log)
     monkeypatch.setattr(before_service, "DependencyResource", lambda urn: urn)
     monkeypatch.setattr(before_service.asyncio, "sleep", sleep)
     before_service.hooks(a.choices(**CANARY), Changes())

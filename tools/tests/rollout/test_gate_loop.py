@@ -17,7 +17,7 @@ from tools.aws.pace import Pace
 from tools.i18n import verbatim
 from tools.rollout import update
 from tools.rollout.gate import follow
-from tools.rollout.log import Log, RolloutFailed
+from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.rollout.look import Reader
 from tools.rollout.verdict import End, Outcome, Patience, Terms, Verdict
 from tools.snapshot import Inquiry
@@ -228,7 +228,7 @@ def program(monkeypatch):
         async def work():
             known = {each.name: made(each.name) for each in settings.workers}
             arns = {"definition": NEW, "target_group": "group", "page_url": "http://page"}
-            await update.follow_all(arns, settings, Changes(), Log(None), known)
+            await update.follow_all(arns, settings, Changes(), ResourceLog(None), known)
 
         try:
             asyncio.run(work())

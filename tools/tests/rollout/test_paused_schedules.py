@@ -45,7 +45,7 @@ def test_a_changed_schedule_is_disabled_where_the_stack_is_paused(
 ):
     log, disabled = Told(), []
     database = replace(a.database(), pause=pause)
-    monkeypatch.setattr(paused_schedules, "Log", lambda _: log)
+    monkeypatch.setattr(paused_schedules, "ResourceLog", lambda _: log)
     monkeypatch.setattr(paused_schedules, "DependencyResource", lambda urn: urn)
     monkeypatch.setattr(paused_schedules, "Session", lambda *_: None)
     monkeypatch.setattr(rds, "database", lambda *_, **__: database)
