@@ -238,9 +238,8 @@ def _by_name(asked: str, params: Mapping[str, Any]) -> Iterator[str]:
         if value != "default"  # the bus that a rule's ARN does not name
     }
     for form in forms(asked):
-        if (
-            "/gwy/" in form or "/net/" in form
-        ):  # other load balancers than Application Load Balancers
+        # The stack has Application Load Balancers only.
+        if "/gwy/" in form or "/net/" in form:
             continue
         text = Template(form).safe_substitute(Partition="aws", Region=REGION, Account=ACCOUNT)
         holes = re.findall(r"\$\{(\w+)\}", text)

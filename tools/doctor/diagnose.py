@@ -73,7 +73,7 @@ def mask_values(found: Diagnosis, settings: Settings, session: Session) -> Diagn
 
 def judge(now: Snapshot) -> Diagnosis:
     """Return the diagnosis of a snapshot."""
-    case = Case(now)
+    case = Case.of(now)
     return Diagnosis(
         names=now.names.prefix,
         stage=stages.described(case),

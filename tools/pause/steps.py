@@ -127,7 +127,7 @@ class Pausable:
         if problem := now.service.problem or now.tasks.problem or now.targets.problem:
             raise problem
         service, why = now.service.value, why_no_task(self.settings, local_cloud.now())
-        if service is None or Case(now).steady or why:
+        if service is None or Case.of(now).steady or why:
             return None
         return t(
             "{running} of {desired} tasks run, and not all are healthy",

@@ -173,7 +173,7 @@ def check(names: StackNames, session: Session, folder: Path) -> Preflight:
     Raises StackError for an unusable stack file, and AwsProblem where AWS does not accept the credentials.
     """
     now = gather(Inquiry(Settings.read(names.stack, folder), session))
-    if stages.stage(Case(now)) == stages.NOTHING:
+    if stages.stage(Case.of(now)) == stages.NOTHING:
         return tick_account(Account(session, now))
     return tick(now)
 
@@ -196,7 +196,7 @@ def tick_account(account: Account) -> Preflight:
         items.append(Ticked(item.text, BAD if "cause" in kinds else WARNED if kinds else GOOD))
     diagnosis = Diagnosis(
         names=account.now.names.prefix,
-        stage=stages.described(Case(account.now)),
+        stage=stages.described(Case.of(account.now)),
         findings=tuple(each.at(account.now.place) for each in ranked(findings)),
         unread=tuple(unseen),
     )
@@ -205,7 +205,7 @@ def tick_account(account: Account) -> Preflight:
 
 def tick(now: Snapshot) -> Preflight:
     """Return the list for a snapshot."""
-    case = Case(now)
+    case = Case.of(now)
     items = [each for each in ITEMS if now.settings.webapp or not each.webapp]
     return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in items), judge(now))
 

@@ -141,7 +141,7 @@ class Seen:
 
     @property
     def case(self) -> Case | None:
-        return Case(self.now) if self.now else None
+        return Case.of(self.now) if self.now else None
 
 
 @dataclass

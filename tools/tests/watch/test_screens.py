@@ -101,6 +101,6 @@ def test_stack_file_without_a_region_is_refused(run, folder):
 
 
 def test_page_of_a_rolled_back_stack_says_that_tasks_run():
-    case = Case(SITUATIONS["rolled-back"])
+    case = Case.of(SITUATIONS["rolled-back"])
     places = request_path(case, judge(case.now))
     assert {places[each].state for each in (IMAGE, SECRETS, LOGS)} == {"open"}
