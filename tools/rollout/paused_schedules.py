@@ -10,9 +10,9 @@ from pulumi.resource import DependencyResource
 from stack.settings import Settings
 from tools.aws.session import Session
 from tools.i18n import t
-from tools.pause.processes import switch_schedules
 from tools.rollout.log import ResourceLog
 from tools.snapshot import rds
+from tools.snapshot.jobs import switch_schedules
 
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 
