@@ -198,7 +198,7 @@ class Service(Component):
                     target_group_arn=self.args.balancer.target_group_arn,
                     container_name=CONTAINER,
                     container_port=settings.port,
-                    advanced_configuration=self.shifting and self.shifting.registration(),
+                    advanced_configuration=self.shifting.registration() if self.shifting else None,
                 )
             ],
             **deployment_settings(settings),

@@ -76,7 +76,6 @@ def test_a_package_imports_only_downwards(name):
 
 
 def test_gate_asks_the_doctor_in_one_place():
-    """The program of `pulumi up` reads the rest of tools/rollout; a retry is a command."""
     files = [each for each in files_of("tools.rollout") if "tools.doctor" in imported(each)]
     assert {each.name for each in files} == {"look.py", "retry.py"}
 

@@ -192,8 +192,8 @@ def stopped_database(session: Session, settings: Settings) -> Text | None:
     and `pulumi destroy` asks for it last, when service and load balancer are gone. Raises AwsProblem.
     """
     name = settings.names.database
-    found = keeps_snapshot(settings) and read_existing(rds.database, session, name, False)
-    if not found or found.status not in ("stopping", "stopped"):
+    found = read_existing(rds.database, session, name, False) if keeps_snapshot(settings) else None
+    if found is None or found.status not in ("stopping", "stopped"):
         return None
     return t(
         "The database {id} is {status}, and RDS takes no final snapshot of it (databaseFinalSnapshot): a "
