@@ -82,24 +82,19 @@ class Jobs(Component):
                 retry_policy=aws.scheduler.ScheduleTargetRetryPolicyArgs(
                     maximum_retry_attempts=RETRIES, maximum_event_age_in_seconds=OLDEST_SECONDS
                 ),
-                ecs_parameters=self._task(definition),
+                ecs_parameters=aws.scheduler.ScheduleTargetEcsParametersArgs(
+                    task_definition_arn=definition.arn,
+                    task_count=1,
+                    launch_type="FARGATE",
+                    platform_version="LATEST",
+                    network_configuration=aws.scheduler.ScheduleTargetEcsParametersNetworkConfigurationArgs(
+                        **web.network
+                    ),
+                    enable_ecs_managed_tags=True,
+                    propagate_tags="TASK_DEFINITION",
+                ),
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[web.service]),
-        )
-
-    def _task(
-        self, definition: aws.ecs.TaskDefinition
-    ) -> aws.scheduler.ScheduleTargetEcsParametersArgs:
-        return aws.scheduler.ScheduleTargetEcsParametersArgs(
-            task_definition_arn=definition.arn,
-            task_count=1,
-            launch_type="FARGATE",
-            platform_version="LATEST",
-            network_configuration=aws.scheduler.ScheduleTargetEcsParametersNetworkConfigurationArgs(
-                **self.web.network
-            ),
-            enable_ecs_managed_tags=True,
-            propagate_tags="TASK_DEFINITION",
         )
 
 

@@ -36,11 +36,8 @@ class Monitoring(Component):
 
     def add_service(self, name: str, service: Service) -> list[pulumi.Resource]:
         """Create the part of stage 2 when alarms are on."""
-        if not self.topic_arn:
-            return []
-        return [
-            ServiceMonitoring(name, self.settings, self.balancer, service.service, self.topic_arn)
-        ]
+        parts = name, self.settings, self.balancer, service.service
+        return [ServiceMonitoring(*parts, self.topic_arn)] if self.topic_arn else []
 
     def _dashboard(self, name: str) -> None:
         def text(balancer: str, *groups: str) -> str:

@@ -193,7 +193,14 @@ class Service(Component):
             task_definition=self.task.definition_arn,
             desired_count=settings.desired_count,
             network_configuration=aws.ecs.ServiceNetworkConfigurationArgs(**self.network),
-            load_balancers=[self._registration()],
+            load_balancers=[
+                aws.ecs.ServiceLoadBalancerArgs(
+                    target_group_arn=self.args.balancer.target_group_arn,
+                    container_name=CONTAINER,
+                    container_port=settings.port,
+                    advanced_configuration=self.shifting.registration() if self.shifting else None,
+                )
+            ],
             **deployment_settings(settings),
             **strategy(name, self._alarms(name), settings.deployment, minutes),
             enable_execute_command=settings.exec_enabled,
@@ -230,12 +237,3 @@ class Service(Component):
             return
         label = pulumi.Output.concat(balancer.arn_suffix, "/", balancer.target_group_suffix)
         Scaling(name, self.settings, scaling, self.service, self.child, balancing=label)
-
-    def _registration(self) -> aws.ecs.ServiceLoadBalancerArgs:
-        """Return the target group, container and port that ECS registers each task with."""
-        return aws.ecs.ServiceLoadBalancerArgs(
-            target_group_arn=self.args.balancer.target_group_arn,
-            container_name=CONTAINER,
-            container_port=self.settings.service.port,
-            advanced_configuration=self.shifting.registration() if self.shifting else None,
-        )

@@ -151,7 +151,9 @@ def check_peak(sizes: Sizes) -> None:
     """Raise ValueError where they do not fit, with the numbers and the nearest choices that do."""
     if sizes.fits:
         return
-    found = _either(list(choices(sizes)))
+    *others, last = choices(sizes)
+    these = ", ".join(map(str, others))
+    found = t("{these} or {last}", these=these, last=last) if others else last
     if sizes.peak > TARGETS:
         raise Invalid(
             "{tasks} is too many: up to {peak} tasks during a roll-out are targets of one load "
@@ -218,12 +220,6 @@ def _together(sizes: Sizes) -> Iterator[str]:
     yield f"{sizes.key.name} {most(kind)}"
     if kind != sizes.instance_class:
         yield f"{database.DATABASE_INSTANCE_CLASS.name} {kind}"
-
-
-def _either(found: list[Text | str]) -> Text | str:
-    *others, last = found
-    these = ", ".join(map(str, others))
-    return t("{these} or {last}", these=these, last=last) if others else last
 
 
 def check_time(sizes: Sizes) -> None:

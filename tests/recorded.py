@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -56,7 +57,8 @@ def plain(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if value[:1] in ("{", "[") and value[-1:] in ("}", "]"):
-        return {"json": plain(json.loads(value))}
+        with suppress(ValueError):  # a filter pattern of CloudWatch Logs is none
+            return {"json": plain(json.loads(value))}
     for pattern, name in CHANGING.items():
         value = re.sub(pattern, name, value)
     return value

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from stack.file import StackError
+from stack.settings import Settings
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.i18n import (
@@ -33,9 +35,6 @@ from tools.i18n import (
 )
 from tools.i18n.masking import mask, mask_data
 from tools.screen import console
-
-if TYPE_CHECKING:
-    from stack.settings import Settings
 
 ECS = "ecsEnabled"
 """The setting by which the stages differ."""
@@ -258,9 +257,6 @@ def settings_to_look(stack: str, folder: Path) -> Settings:
     A wrong key has its default; what is wrong is printed on standard error, once. Raises StackError for a file that
     does not say which stack it is of, and where that is.
     """
-    from stack.file import StackError
-    from stack.settings import Settings
-
     try:
         return Settings.read(stack, folder)
     except StackError as error:

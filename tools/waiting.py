@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -77,8 +78,6 @@ async def reads_in_thread(
     look: Callable[[], T], pace: Pace, say: Callable[[Text], object]
 ) -> AsyncIterator[T]:
     """Yield the same beside an event loop. ``say`` is called in the loop's thread."""
-    import asyncio  # commands without a loop do not need it
-
     loop = asyncio.get_running_loop()
     found = reads(look, pace, lambda text: loop.call_soon_threadsafe(say, text))
     while True:

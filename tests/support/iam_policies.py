@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
+from string import Template
 from typing import Any
 
 from moto.backends import get_backend
@@ -42,33 +44,13 @@ RENAMED = {
 }
 """S3's operations whose action has another name (Service Authorization Reference, Amazon S3)."""
 READS = ("Describe", "Get", "List", "BatchGet", "BatchCheck", "Head", "Filter")
-NAMED = {
-    "application-autoscaling": {"ResourceId": ["scalable-target/*"]},
-    "cloudwatch": {"AlarmName": ["alarm:{}"]},
-    "ecr": {"repositoryName": ["repository/{}"]},
-    "ecs": {
-        "cluster": ["cluster/{}"],
-        "clusterName": ["cluster/{}"],
-        "service": ["service/{cluster}/{}"],
-        "serviceName": ["service/{cluster}/{}"],
-        "taskDefinition": ["task-definition/{}"],
-        "family": ["task-definition/{}:*"],
-    },
-    "elbv2": {"Name": ["loadbalancer/app/{}/*", "targetgroup/{}/*"]},
-    "events": {"Name": ["rule/{}"], "Rule": ["rule/{}"]},
-    "kms": {"KeyId": ["key/{}"]},
-    "logs": {"logGroupName": ["log-group:{}"]},
-    "rds": {
-        "DBInstanceIdentifier": ["db:{}"],
-        "DBSubnetGroupName": ["subgrp:{}"],
-        "DBParameterGroupName": ["pg:{}"],
-        "FinalDBSnapshotIdentifier": ["snapshot:{}"],
-    },
-    "secretsmanager": {"SecretId": ["secret:{}"]},
-    "scheduler": {"ScheduleGroup": ["schedule-group/{}"]},
-    "sns": {"Name": ["{}"]},
+OTHERWISE = {
+    **dict.fromkeys(("family", "taskDefinition"), "TaskDefinitionFamilyName"),
+    "FinalDBSnapshotIdentifier": "SnapshotName",
+    "HostedZoneId": "Id",
+    "Key": "ObjectName",
 }
-"""Parameters that name a resource, and the end of its ARN; with an `s` they are lists."""
+"""Parameters that name a resource, and are called otherwise in the form of its ARN."""
 IDS = {
     **{"vpc": "vpc", "subnet": "subnet", "igw": "internet-gateway", "nat": "natgateway"},
     **{"eipalloc": "elastic-ip", "rtb": "route-table", "sg": "security-group", "i": "instance"},
@@ -125,7 +107,7 @@ def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str)
     asked = action(service, operation)
     if asked == "sts:GetCallerIdentity":  # no policy is asked (STS API)
         return
-    everything = {*_named(service, params), *_made(asked, params)}
+    everything = {*_named(service, asked, params), *_made(asked, params)}
     concerned = _known(asked, everything)
     for resource in concerned:
         context = {**_context(asked, resource), **_tags(params), **_given(asked, params)}
@@ -169,41 +151,18 @@ def _known(asked: str, resources: Iterable[str]) -> list[str]:
     found = sorted(each for each in resources if any(fits(each, form) for form in known))
     if not found and asked.partition(":")[2].startswith(("Describe", "List")):
         return ["*"]  # all that there is
-    assert found, f"no resource of {asked} is known; NAMED says which parameter names it"
+    assert found, f"no resource of {asked} is known; OTHERWISE says which parameter names it"
     return found
 
 
-def _named(service: str, params: Mapping[str, Any]) -> Iterator[str]:
+def _named(service: str, asked: str, params: Mapping[str, Any]) -> Iterator[str]:
     """The ARNs of all that the parameters name."""
     for text in _texts(params):
         if text.startswith("arn:"):
             yield text
         elif service == "ec2":
             yield from _by_id(text)
-    yield from _by_service(service, params)
-    yield from _by_name(service, params)
-
-
-def _by_service(service: str, params: Mapping[str, Any]) -> Iterator[str]:
-    """The ARNs whose form is the service's own."""
-    if service == "scheduler" and "Name" in params:  # a schedule's, or a group's
-        group = params.get("GroupName")
-        name = params["Name"]
-        yield arn(service, f"schedule/{group}/{name}" if group else f"schedule-group/{name}")
-    elif service == "iam":
-        kinds = {"RoleName": "role", "InstanceProfileName": "instance-profile"}
-        yield from (iam(f"{kinds[key]}/{params[key]}") for key in kinds.keys() & params.keys())
-    elif service == "s3" and "Bucket" in params:
-        yield f"arn:aws:s3:::{params['Bucket']}{'/' * ('Key' in params)}{params.get('Key', '')}"
-    elif service == "route53":
-        yield f"arn:aws:route53:::hostedzone/{params['HostedZoneId'].rpartition('/')[2]}"
-    elif service == "service-quotas":
-        yield arn("servicequotas", f"{params['ServiceCode']}/{params['QuotaCode']}")
-    elif service == "ssm":
-        yield f"arn:aws:ssm:{REGION}::parameter{params['Name']}"
-    for key in ("DashboardName", "DashboardNames"):
-        for name in _list(params.get(key, [])):
-            yield f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/{name}"
+    yield from _by_name(asked, params)
 
 
 def _by_id(text: str) -> Iterator[str]:
@@ -219,13 +178,41 @@ def _by_id(text: str) -> Iterator[str]:
     )
 
 
-def _by_name(service: str, params: Mapping[str, Any]) -> Iterator[str]:
-    cluster = str(params.get("cluster", "")).rpartition("/")[2]
-    for key, ends in NAMED.get(service, {}).items():
-        for name in (*_list(params.get(key, [])), *_list(params.get(f"{key}s", []))):
-            if isinstance(name, str) and not name.startswith("arn:"):
-                prefix = PREFIXES.get(service, service)
-                yield from (arn(prefix, end.format(name, cluster=cluster)) for end in ends)
+def _by_name(asked: str, params: Mapping[str, Any]) -> Iterator[str]:
+    """The ARNs that the reference's forms make of the names among the parameters."""
+    if asked == "ssm:GetParameter":  # AWS's own parameters are in no account
+        yield f"arn:aws:ssm:{REGION}::parameter{params['Name']}"
+        return
+    names = {
+        _noun(OTHERWISE.get(key, key)): [each for each in _list(value) if isinstance(each, str)]
+        for key, value in params.items()
+        if value != "default"  # the bus that a rule's ARN does not name
+    }
+    for form in forms(asked):
+        # The stack has Application Load Balancers only.
+        if "/gwy/" in form or "/net/" in form:
+            continue
+        text = Template(form).safe_substitute(Partition="aws", Region=REGION, Account=ACCOUNT)
+        holes = re.findall(r"\$\{(\w+)\}", text)
+        for values in product(*(_fill(hole, holes, names) for hole in holes)):
+            parts = [value.rpartition(":cluster/")[2] for value in values]
+            if parts and not any(part.startswith("arn:") for part in parts):
+                yield Template(text).substitute(dict(zip(holes, parts, strict=True)))
+
+
+def _fill(hole: str, holes: list[str], names: Mapping[str, list[Any]]) -> list[str]:
+    """The values of a part of an ARN's form; `*` for what AWS makes up: a number, an id beside a name, a target's."""
+    noun, others = _noun(hole), [_noun(each) for each in holes if each != hole]
+    if hole == "ResourceId" or hole.endswith("Number") or (hole.endswith("Id") and noun in others):
+        return ["*"]
+    last = [each for each in holes if "Name" in each][-1:] == [hole]
+    return names.get(noun) or (names.get("", []) if last else [])
+
+
+def _noun(name: str) -> str:
+    """What a parameter or a part of an ARN's form names: `DBInstanceIdentifier` and `DbInstanceName` an instance."""
+    kind = re.sub(r"(WithPath|WithoutLeadingSlash)$", "", name).removesuffix("s")
+    return re.sub(r"^db(?=.)", "", re.sub(r"(Name|Identifier|Id)$", "", kind).lower())
 
 
 def _made(asked: str, params: Mapping[str, Any]) -> Iterator[str]:

@@ -10,6 +10,7 @@ import re
 import shlex
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,6 @@ class Session:
     def _made(self, service: str) -> Any:
         import botocore.session
         from botocore.config import Config
-        from botocore.exceptions import BotoCoreError
 
         config = Config(
             connect_timeout=CONNECT_SECONDS,
@@ -80,12 +80,10 @@ class Session:
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             max_pool_connections=CONNECTIONS,
         )
-        try:
+        with self._translated_errors(service):
             if self._boto is None:
                 self._boto = botocore.session.Session(profile=self._profile())
             made = self._boto.create_client(service, self.region or None, config=config)
-        except BotoCoreError as error:
-            raise self._problem(error, service, "") from error
         self.region = self.region or made.meta.region_name
         return made
 
@@ -95,33 +93,33 @@ class Session:
 
     def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call an operation, e.g. ``call("ecs", "describe_services", …)``. Raises AwsProblem."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         client = self.client(service)
-        try:
+        with self._translated_errors(service, operation):
             answer: dict[str, Any] = getattr(client, operation)(**params)
-        except (BotoCoreError, ClientError) as error:
-            raise self._problem(error, service, operation) from error
         return answer
 
     def pages(self, service: str, operation: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Yield the pages of an operation. Raises AwsProblem."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         client = self.client(service)
-        try:
+        with self._translated_errors(service, operation):
             yield from client.get_paginator(operation).paginate(**params)
-        except (BotoCoreError, ClientError) as error:
-            raise self._problem(error, service, operation) from error
 
     def all(self, service: str, operation: str, key: str, **params: Any) -> list[Any]:
         """Return the items under ``key`` of all pages. Raises AwsProblem."""
         return [each for page in self.pages(service, operation, **params) for each in page[key]]
 
-    def _problem(self, error: Exception, service: str, operation: str) -> Exception:
-        known = self._clients[service].meta.method_to_api_mapping if operation else {}
-        name = str(known.get(operation, operation))
-        return translate(error, service, name, self.region, self.profile) or error
+    @contextmanager
+    def _translated_errors(self, service: str, operation: str = "") -> Iterator[None]:
+        """Raise AwsProblem for an error of botocore."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except (BotoCoreError, ClientError) as error:
+            known = self._clients[service].meta.method_to_api_mapping if operation else {}
+            name = str(known.get(operation, operation))
+            problem = translate(error, service, name, self.region, self.profile)
+            raise problem or error from error
 
 
 CALL = re.compile(r"aws(?: [a-z][a-z0-9-]*)+(?= |$)")

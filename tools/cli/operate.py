@@ -1,4 +1,7 @@
-"""Declares the other commands that read or change a stack; each calls the `run` of its subject."""
+"""Declares the other commands that read or change a stack; each calls the `run` of its subject.
+
+Of the subjects a process imports only the one that it needs: all of them take half a second.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,9 @@ def doctor(stack: str, as_json: bool) -> None:
     Exit code 0: healthy. 1: a cause was found. 2: AWS could not be read, or the roll-out has not ended
     yet.
     """
-    from tools.doctor import screen
+    from tools.doctor import command
 
-    sys.exit(screen.run(stack, Path(), as_json))
+    sys.exit(command.run(stack, Path(), as_json))
 
 
 @click.command()

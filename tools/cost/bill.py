@@ -96,22 +96,24 @@ class Bill:
 
 
 @dataclass(frozen=True)
-class Case:
+class Context:
     """The graph and the assumptions that a rule reads besides its resource."""
 
     graph: Graph
     assumed: Assumptions
 
 
-Rule = Callable[[Resource, Case], Iterable[Use]]
+PriceRule = Callable[[Resource, Context], Iterable[Use]]
 
 
-def priced(graph: Graph, book: PriceBook, assumed: Assumptions, rules: Mapping[str, Rule]) -> Bill:
+def priced(
+    graph: Graph, book: PriceBook, assumed: Assumptions, rules: Mapping[str, PriceRule]
+) -> Bill:
     """Price the resources that have a rule, by their short type."""
     items, unpriced = list[Item](), list[tuple[Resource, Text]]()
     for resource in graph:
         try:
-            for use in rules.get(resource.short, _nothing)(resource, Case(graph, assumed)):
+            for use in rules.get(resource.short, _nothing)(resource, Context(graph, assumed)):
                 try:
                     items.append(Item(resource, use, book.price(use.price)))
                 except NoPrice as missing:
@@ -121,5 +123,5 @@ def priced(graph: Graph, book: PriceBook, assumed: Assumptions, rules: Mapping[s
     return Bill(tuple(items), tuple(unpriced))
 
 
-def _nothing(_: Resource, __: Case) -> tuple[()]:
+def _nothing(_: Resource, __: Context) -> tuple[()]:
     return ()

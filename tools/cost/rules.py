@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 
 from tools.cost import tasks
-from tools.cost.bill import Assumptions, Bill, Case, Rule, Use, priced
+from tools.cost.bill import Assumptions, Bill, Context, PriceRule, Use, priced
 from tools.cost.graph import UNKNOWN, Graph, NoPrice, Resource
 from tools.cost.prices import HOURS, PriceBook
 from tools.i18n import Text, t
@@ -28,62 +28,64 @@ FREE_INSIGHTS_DAYS = 7
 """Days of Performance Insights that cost nothing (rds/performance-insights/pricing)."""
 
 
-def one(what: Text, group: str, price: str, quantity: float = 1) -> Rule:
+def one(what: Text, group: str, price: str, quantity: float = 1) -> PriceRule:
     """Return the rule of a resource that is billed by its existence alone."""
     return lambda _, __: [Use(what, group, quantity, price)]
 
 
-def nat(_: Resource, case: Case) -> Iterator[Use]:
+def nat(_: Resource, context: Context) -> Iterator[Use]:
     """Yield a NAT gateway's hours, and its share of the traffic of tasks in private subnets.
 
     That is an image pull for every task start, and the log: responses leave by the load balancer. Image layers come
     from S3, and pass a gateway endpoint of S3 if there is one (ECR user guide, "Amazon ECR interface VPC endpoints").
     """
     yield Use(HOURLY, "network", HOURS, "nat-hour")
-    services = case.graph.all("ecs:Service")
+    services = context.graph.all("ecs:Service")
     if any(not each.get("networkConfiguration", {}).get("assignPublicIp") for each in services):
-        names = [str(each.inputs["serviceName"]) for each in case.graph.all("ec2:VpcEndpoint")]
+        names = [str(each.inputs["serviceName"]) for each in context.graph.all("ec2:VpcEndpoint")]
         beside = any(name.endswith(".s3") for name in names)
-        pulled = 0 if beside else case.assumed.image_gb * case.assumed.starts
-        share = (pulled + case.assumed.log_gb) / len(case.graph.all("ec2:NatGateway"))
+        pulled = 0 if beside else context.assumed.image_gb * context.assumed.starts
+        share = (pulled + context.assumed.log_gb) / len(context.graph.all("ec2:NatGateway"))
         yield Use(t("GB through it"), "network", share, "nat-gb")
 
 
-def endpoint(resource: Resource, case: Case) -> Iterator[Use]:
+def endpoint(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield the hours of an interface endpoint in each zone. A gateway endpoint is free, whatever passes it."""
     if resource.get("vpcEndpointType", "Gateway") != "Gateway":
-        yield Use(HOURLY, "network", HOURS * _zones(resource, "subnetIds", case), "endpoint-hour")
+        yield Use(
+            HOURLY, "network", HOURS * _zones(resource, "subnetIds", context), "endpoint-hour"
+        )
 
 
-def _zones(resource: Resource, key: str, case: Case) -> int:
+def _zones(resource: Resource, key: str, context: Context) -> int:
     """Return the number of subnets in an input; of one that is unknown, the number of the graph's zones."""
     subnets = resource.inputs.get(key, ())
     if subnets != UNKNOWN:
         return len(subnets)
-    return len({each.inputs.get("availabilityZone") for each in case.graph.all("ec2:Subnet")})
+    return len({each.inputs.get("availabilityZone") for each in context.graph.all("ec2:Subnet")})
 
 
-def flow_log(resource: Resource, case: Case) -> Iterator[Use]:
+def flow_log(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield the delivery of a flow log to a log group, which is billed for storage."""
     resource.only("logDestinationType", "cloud-watch-logs")
-    yield Use(t("GB delivered"), "monitoring", case.assumed.flow_log_gb, "vended-log-gb")
+    yield Use(t("GB delivered"), "monitoring", context.assumed.flow_log_gb, "vended-log-gb")
 
 
-def balancer(resource: Resource, case: Case) -> Iterator[Use]:
+def balancer(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield an Application Load Balancer's hours, LCUs, public IPv4 in every zone, and what it sends out.
 
     AWS bills the largest dimension of an LCU. Every request counts as a new connection.
     """
     resource.only("loadBalancerType", "application")
     yield Use(HOURLY, "balancer", HOURS, "alb-hour")
-    capacity = max(case.assumed.requests / CONNECTIONS, case.assumed.gb_out / GIGABYTES)
+    capacity = max(context.assumed.requests / CONNECTIONS, context.assumed.gb_out / GIGABYTES)
     yield Use(t("LCU hours"), "balancer", capacity, "alb-lcu")
     if not resource.get("internal", False):
-        yield Use(ADDRESS, "network", HOURS * _zones(resource, "subnets", case), "ipv4-hour")
-        yield Use(t("GB to the internet"), "traffic", case.assumed.gb_out, "out-gb")
+        yield Use(ADDRESS, "network", HOURS * _zones(resource, "subnets", context), "ipv4-hour")
+        yield Use(t("GB to the internet"), "traffic", context.assumed.gb_out, "out-gb")
 
 
-def database(resource: Resource, case: Case) -> Iterator[Use]:
+def database(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield an RDS instance's hours and storage, the secret of its master password, and enhanced monitoring.
 
     Backups are free up to the size of the database (rds/postgresql/pricing); they are assumed to stay below.
@@ -96,13 +98,13 @@ def database(resource: Resource, case: Case) -> Iterator[Use]:
     if resource.get("manageMasterUserPassword", False):
         yield Use(t("password's secret"), "database", 1, "secret")
     if interval := int(resource.get("monitoringInterval", 0)):
-        gigabytes = case.assumed.monitoring_gb * 60 / interval
+        gigabytes = context.assumed.monitoring_gb * 60 / interval
         yield Use(t("enhanced monitoring, GB"), "monitoring", gigabytes, "log-gb")
     if int(resource.get("performanceInsightsRetentionPeriod", 0)) > FREE_INSIGHTS_DAYS:
         raise NoPrice(t("no price is known for Performance Insights beyond 7 days"))
 
 
-def after_destroy(resource: Resource, _: Case) -> Iterator[Use]:
+def after_destroy(resource: Resource, _: Context) -> Iterator[Use]:
     """Yield a database's final snapshot, and its automated backups until they expire.
 
     Free backup storage ends with the instance (rds/postgresql/pricing). A snapshot is billed by its data; the
@@ -116,59 +118,59 @@ def after_destroy(resource: Resource, _: Case) -> Iterator[Use]:
         yield Use(t("backups until they expire, GB"), "database", kept, "rds-backup-gb")
 
 
-def repository(resource: Resource, case: Case) -> Iterator[Use]:
+def repository(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield a repository with as many images as its lifecycle policy allows. Shared layers are counted each time."""
     counts = [
         rule["selection"]["countNumber"]
-        for policy in case.graph.of(resource, "ecr:LifecyclePolicy")
+        for policy in context.graph.of(resource, "ecr:LifecyclePolicy")
         for rule in json.loads(policy.get("policy"))["rules"]
         if rule["selection"]["countType"] == "imageCountMoreThan"
     ]
     if not counts:
         raise NoPrice(t("no lifecycle policy limits its images"))
-    yield Use(t("images, GB"), "storage", case.assumed.image_gb * min(counts), "ecr-gb")
+    yield Use(t("images, GB"), "storage", context.assumed.image_gb * min(counts), "ecr-gb")
 
 
-def bucket(_: Resource, case: Case) -> Iterator[Use]:
+def bucket(_: Resource, context: Context) -> Iterator[Use]:
     """Yield a bucket's storage; its requests are not counted."""
-    yield Use(KEPT, "storage", case.assumed.bucket_gb, "s3-gb")
+    yield Use(KEPT, "storage", context.assumed.bucket_gb, "s3-gb")
 
 
-def log_group(resource: Resource, case: Case) -> Iterator[Use]:
+def log_group(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield what a log group ingests and stores, uncompressed. What a flow log writes is billed with that."""
-    if case.graph.of(resource, "ec2:FlowLog"):
-        written = case.assumed.flow_log_gb
+    if context.graph.of(resource, "ec2:FlowLog"):
+        written = context.assumed.flow_log_gb
     else:
         of_app = str(resource.inputs.get("name") or "").startswith(APP_LOGS)
-        written = case.assumed.log_gb if of_app else case.assumed.other_log_gb
+        written = context.assumed.log_gb if of_app else context.assumed.other_log_gb
         yield Use(t("written, GB"), "monitoring", written, "log-gb")
     days = int(resource.get("retentionInDays", 0)) or 365  # of a log without an end, a year
     yield Use(KEPT, "monitoring", written * days * 12 / 365, "log-gb-month")
 
 
-def alarm(resource: Resource, _: Case) -> Iterator[Use]:
+def alarm(resource: Resource, _: Context) -> Iterator[Use]:
     """Yield an alarm, billed by the number of its metrics."""
     metrics = sum("metric" in each for each in resource.get("metricQueries", [])) or 1
     yield Use(t("alarm"), "monitoring", metrics, "alarm")
 
 
-def scaling(resource: Resource, _: Case) -> Iterator[Use]:
+def scaling(resource: Resource, _: Context) -> Iterator[Use]:
     """Yield the alarms of a target-tracking policy; the policy itself is free."""
     if resource.get("policyType", "StepScaling") == "TargetTrackingScaling":
         yield Use(t("its alarms"), "monitoring", TRACKING_ALARMS, "alarm")
 
 
-def cluster(resource: Resource, case: Case) -> Iterator[Use]:
+def cluster(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield the metrics of Container Insights; the cluster itself is free."""
     modes = {each["name"]: each["value"] for each in resource.get("settings", [])}
     prices = {"enabled": "metric", "enhanced": "insights-metric"}
     price = prices.get(modes.get("containerInsights", "disabled"))
-    if price and (services := len(case.graph.all("ecs:Service"))):
-        metrics = case.assumed.insights_metrics * services
+    if price and (services := len(context.graph.all("ecs:Service"))):
+        metrics = context.assumed.insights_metrics * services
         yield Use(t("Container Insights, metrics"), "monitoring", metrics, price)
 
 
-def instance(resource: Resource, _: Case) -> Iterator[Use]:
+def instance(resource: Resource, _: Context) -> Iterator[Use]:
     """Yield an EC2 instance with its root volume."""
     yield Use(HOURLY, "other", HOURS, f"ec2-hour:{resource.get('instanceType')}")
     volume = resource.get("rootBlockDevice", {})
@@ -178,7 +180,7 @@ def instance(resource: Resource, _: Case) -> Iterator[Use]:
         yield Use(ADDRESS, "network", HOURS, "ipv4-hour")
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, PriceRule] = {
     "ec2:NatGateway": nat,
     "ec2:Eip": one(ADDRESS, "network", "ipv4-hour", HOURS),
     "ec2:VpcEndpoint": endpoint,
@@ -231,5 +233,5 @@ def left(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
     return priced(graph, book, assumed, {"rds:Instance": after_destroy})
 
 
-def _unknown(resource: Resource, _: Case) -> Iterator[Use]:
+def _unknown(resource: Resource, _: Context) -> Iterator[Use]:
     raise NoPrice(t("no price is known for the type {type}", type=resource.type))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 
-from tools.cost.bill import Case, Use
+from tools.cost.bill import Context, Use
 from tools.cost.graph import NoPrice, Resource
 from tools.cost.prices import HOURS
 from tools.i18n import t
@@ -17,25 +17,25 @@ FREQUENT = 1000
 """Runs after which the rest of the year is not counted, but a week."""
 
 
-def service(resource: Resource, case: Case) -> Iterator[Use]:
+def service(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield vCPU and memory of a service's tasks, on demand or Spot, and their public addresses."""
-    targets = case.graph.of(resource, "appautoscaling:Target")
+    targets = context.graph.of(resource, "appautoscaling:Target")
     number = float(resource.get("desiredCount", 1))
     for each in targets:
-        actions = case.graph.of(each, "appautoscaling:ScheduledAction")
+        actions = context.graph.of(each, "appautoscaling:ScheduledAction")
         number = int(each.get("minCapacity")) * share_of_time(actions)
-    yield from _fargate(resource, case, number * HOURS, resource.get("networkConfiguration", {}))
+    yield from _fargate(resource, context, number * HOURS, resource.get("networkConfiguration", {}))
 
 
-def job(resource: Resource, case: Case) -> Iterator[Use]:
+def job(resource: Resource, context: Context) -> Iterator[Use]:
     """Yield vCPU and memory of the runs of a schedule's task.
 
     EventBridge Scheduler's first 14 million invocations a month are free (eventbridge/pricing). Fargate bills a minute
     at least (fargate/pricing). A run ends before the next one begins: the settings refuse other schedules.
     """
     network = resource.get("target")["ecsParameters"].get("networkConfiguration") or {}
-    hours = runs(resource, datetime.now(UTC)) * max(case.assumed.job_minutes, 1) / 60
-    yield from _fargate(resource, case, min(hours, HOURS), network)
+    hours = runs(resource, datetime.now(UTC)) * max(context.assumed.job_minutes, 1) / 60
+    yield from _fargate(resource, context, min(hours, HOURS), network)
 
 
 def runs(schedule: Resource, now: datetime) -> float:
@@ -89,10 +89,10 @@ def _shares(resource: Resource) -> Iterator[tuple[str, float]]:
 
 
 def _fargate(
-    resource: Resource, case: Case, hours: float, network: dict[str, bool]
+    resource: Resource, context: Context, hours: float, network: dict[str, bool]
 ) -> Iterator[Use]:
     """Yield what the tasks of a resource's task definition use."""
-    definitions = case.graph.all("ecs:TaskDefinition")
+    definitions = context.graph.all("ecs:TaskDefinition")
     definition = next((each for each in definitions if each.urn in resource.needs), None)
     if definition is None:
         raise NoPrice(t("which task definition it runs is known only after an update"))

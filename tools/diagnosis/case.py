@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
@@ -35,15 +35,23 @@ RIGHTS = {
 }
 
 
+@dataclass(frozen=True, kw_only=True)
 class Case(Rollout):
     """The roll-out of a snapshot, the snapshot itself, and what the checks derive from both."""
 
-    now: Snapshot
+    now: Snapshot = field(compare=False)
+    at: datetime
+    """The snapshot's time, or that of the newest event if it is later: a local cloud's clock runs ahead."""
 
-    def __init__(self, now: Snapshot) -> None:
-        super().__init__(
+    @classmethod
+    def of(cls, now: Snapshot) -> Case:
+        """Return the case of a snapshot."""
+        service = now.service.value
+        return cls(
+            now=now,
+            at=max([now.at, *(each.at for each in (service.events if service else ()))]),
             expected=now.wanted or "",
-            service=now.service.value,
+            service=service,
             tasks=now.tasks.value or (),
             targets=now.targets.value or (),
             rollback_reason=now.rollback_reason.value or "",
@@ -51,14 +59,6 @@ class Case(Rollout):
             unread=any(each.problem for each in (now.tasks, now.group, now.targets)),
             process=now.names.process,
         )
-        object.__setattr__(self, "now", now)
-        object.__setattr__(self, "at", self.moment)
-
-    @property
-    def moment(self) -> datetime:
-        """Return the snapshot's time, or that of the newest event if it is later: a local cloud's clock runs ahead."""
-        events = self.service.events if self.service else ()
-        return max([self.now.at, *(each.at for each in events)])
 
     @property
     def network(self) -> Network | None:
@@ -67,7 +67,7 @@ class Case(Rollout):
     @cached_property
     def workers(self) -> tuple[Case, ...]:
         """Return the workers, each as a case of its own."""
-        return tuple(map(Case, self.now.workers.values()))
+        return tuple(map(Case.of, self.now.workers.values()))
 
     @property
     def worker(self) -> Worker | None:

@@ -8,10 +8,12 @@ from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
 from tools.diagnosis.catalogue import Facts
-from tools.i18n import Text
+from tools.i18n import Text, t
 from tools.i18n.masking import mask_lines
 
 KINDS = ("cause", "warning", "consequence", "note")
+PAGE_PART = t("the page")
+"""What a diagnosis calls the page where it could not be read."""
 
 
 @dataclass(frozen=True)

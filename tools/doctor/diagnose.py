@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.diagnosis.case import Case
-from tools.diagnosis.findings import Diagnosis, Unread
+from tools.diagnosis.findings import PAGE_PART, Diagnosis, Unread
 from tools.doctor import checks
 from tools.doctor.checks import running, stages
 from tools.i18n import Text, t
-from tools.snapshot import Snapshot, gather
-from tools.snapshot.deletions import Deletion, without
-from tools.snapshot.elb import Page
-from tools.snapshot.records import Part
+from tools.snapshot import Inquiry, Snapshot, gather
+from tools.snapshot.deletions import without
 from tools.snapshot.stack_secrets import learn
-
-PAGE = t("the page")
 
 PARTS: dict[str, Text] = {
     "service": t("the service"),
@@ -29,7 +24,7 @@ PARTS: dict[str, Text] = {
     "group": t("the target group"),
     "targets": t("the health of the targets"),
     "balancer": t("the load balancer"),
-    "page": PAGE,
+    "page": PAGE_PART,
     "rollback_reason": t("the service's last deployments"),
     "verdict": t("what `pulumi up` found"),
     "was_deployed": t("whether the newest task definition was deployed"),
@@ -58,26 +53,10 @@ OPTIONAL = (
 """What a healthy stack does not hang on."""
 
 
-def diagnose(
-    settings: Settings,
-    session: Session,
-    *,
-    wanted: str | None = None,
-    url: str = "",
-    gone: Sequence[Deletion] = (),
-    page: Part[Page] | None = None,
-    workers: Mapping[str, str] | None = None,
-    page_before: Page | None = None,
-) -> Diagnosis:
-    """Return the diagnosis of a stack. ``wanted`` is the ARN of the task definition that is expected to run.
-
-    ``url`` is the output ``pageUrl``; without one it is what the settings make of it. The diagnosis lists the
-    parts that could not be read. ``gone`` is judged as if it were deleted; ``page`` is an answer of the page that is
-    there already, and ``page_before`` the page before this update. ``workers`` are the workers to read, with their
-    expected task definitions; without it all.
-    """
-    now = gather(settings, session, wanted, page, url, workers, page_before)
-    return mask_values(judge(without(now, gone)), settings, session)
+def diagnose(inquiry: Inquiry) -> Diagnosis:
+    """Return the diagnosis of a stack. It lists the parts that could not be read."""
+    now = without(gather(inquiry), inquiry.gone)
+    return mask_values(judge(now), inquiry.settings, inquiry.session)
 
 
 def mask_values(found: Diagnosis, settings: Settings, session: Session) -> Diagnosis:
@@ -94,7 +73,7 @@ def mask_values(found: Diagnosis, settings: Settings, session: Session) -> Diagn
 
 def judge(now: Snapshot) -> Diagnosis:
     """Return the diagnosis of a snapshot."""
-    case = Case(now)
+    case = Case.of(now)
     return Diagnosis(
         names=now.names.prefix,
         stage=stages.described(case),

@@ -13,11 +13,10 @@ from zoneinfo import ZoneInfo
 
 from stack.jobs import Job
 from stack.settings import Settings
-from tools import run_task
+from tools import run_task, single_task
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json, settings_to_look
 from tools.i18n import Refused, Text, joined, t
-from tools.run_task import OneOff
 from tools.screen import Line, dated_time, display
 from tools.snapshot import jobs as known
 from tools.snapshot import rds, read_existing
@@ -214,7 +213,7 @@ def declared(settings: Settings, name: str) -> Job:
 def run(stack: str, folder: Path, name: str) -> int:
     """Run a job now, as its schedule would; return the command's exit code, like ``./careapp run``."""
 
-    def plan(session: Session, settings: Settings) -> OneOff:
+    def plan(session: Session, settings: Settings) -> single_task.OneOff:
         names = settings.names
         job = declared(settings, name)
         if not settings.ecs_enabled:
@@ -232,7 +231,7 @@ def run(stack: str, folder: Path, name: str) -> int:
         if any(each.ended is None for each in others):
             words = t("The job {name} runs already: both runs go on at the same time.", name=name)
             print(str(words), file=sys.stderr, flush=True)
-        return run_task.planned(session, names, (), schedule.definition)
+        return single_task.planned(session, names, (), schedule.definition)
 
     return run_task.run_planned(stack, folder, plan)
 

@@ -11,21 +11,19 @@ import click
 
 from stack.settings import Settings
 from tools.aws import local_cloud
-from tools.aws.session import Session
 from tools.command_line import FAILED, exit_code_of, print_json, settings_to_look
 from tools.i18n import Refused, Text, t
 from tools.pause.steps import Pausable, check_pausable, why_no_task
 from tools.screen import Line, display, zoned_time
 from tools.snapshot.rds import DAYS_STOPPED, RESUME_FIRST, Database, keeps_snapshot
 from tools.snapshot.records import Service
-from tools.waiting import Waiting
 
 
 def pause(stack: str, folder: Path, as_json: bool, yes: bool) -> int:
     """Pause a stack; return 0 paused, 1 refused or not in time, 2 unknown."""
 
     def work() -> int:
-        pausable = _pausable(settings_to_look(stack, folder), as_json)
+        pausable = Pausable.of(settings_to_look(stack, folder), as_json)
         check_pausable(pausable.database(), pausable.settings)
         if not pausable.is_paused():
             if not yes and not _agreed(pausable, as_json):
@@ -41,7 +39,7 @@ def resume(stack: str, folder: Path, as_json: bool) -> int:
 
     def work() -> int:
         # What the stack file says wrongly must not decide what starts.
-        pausable = _pausable(Settings.read(stack, folder), as_json)
+        pausable = Pausable.of(Settings.read(stack, folder), as_json)
         pausable.resume()
         return _show(pausable, as_json)
 
@@ -54,11 +52,6 @@ def _interrupted(stack: str) -> Text:
         "with `./careapp resume -s {stack}`.",
         stack=stack,
     )
-
-
-def _pausable(settings: Settings, as_json: bool) -> Pausable:
-    session = Session(settings.region, settings.profile)
-    return Pausable(session, settings, Waiting.printing(as_json))
 
 
 def _agreed(pausable: Pausable, as_json: bool) -> bool:
@@ -127,6 +120,7 @@ def _paused(settings: Settings, database: Database) -> Iterator[Line]:
 
 
 def _running(settings: Settings, database: Database, web: Service | None) -> Line:
+    why = why_no_task(settings, local_cloud.now())
     text = t(
         "{prefix} runs: {running} of {desired} tasks; the database is {status}.",
         prefix=settings.names.prefix,
@@ -134,5 +128,4 @@ def _running(settings: Settings, database: Database, web: Service | None) -> Lin
         desired=web.desired if web else 0,
         status=database.status,
     )
-    why = why_no_task(settings, local_cloud.now())
     return Line(f"{text!s} ({why!s})" if web and why else str(text), "bold green")

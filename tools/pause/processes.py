@@ -1,23 +1,18 @@
-"""Stops and starts the tasks of a stack: those of its services, and the schedules of its jobs."""
+"""The counts of a stack's services: as they are declared, and in a pause."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from stack.names import StackNames
 from stack.settings import Settings
 from tools.aws.session import Session
-from tools.snapshot import ecs, read_existing
-from tools.snapshot.records import Service
 
 SCALING = "application-autoscaling"
 WHERE = {"ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount"}
 DYNAMIC = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended")
 SCHEDULED = "ScheduledScalingSuspended"
-GIVEN_BY_AWS = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
-"""What GetSchedule returns and UpdateSchedule, which replaces the whole schedule, does not take."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +42,6 @@ def declared(settings: Settings, at: datetime) -> dict[str, Count]:
     }
 
 
-def services(session: Session, names: StackNames) -> dict[str, Service]:
-    """Return the web service and the workers by name; none in stage 1. Raises AwsProblem."""
-    workers = read_existing(ecs.workers, session, names) or []
-    every = (names, *map(names.of_worker, workers))
-    found = {each.service: read_existing(ecs.service, session, each) for each in every}
-    return {name: each for name, each in found.items() if each and each.status == "ACTIVE"}
-
-
 def scale(session: Session, names: StackNames, name: str, count: Count) -> None:
     """Set a service's desired count, and range and suspension of its scalable target, if it has one.
 
@@ -74,18 +61,3 @@ def scale(session: Session, names: StackNames, name: str, count: Count) -> None:
             MaxCapacity=count.high,
             SuspendedState=count.suspended,
         )
-
-
-def switch_schedules(session: Session, names: StackNames, enabled: Collection[str]) -> None:
-    """Enable these schedules of jobs and disable the others. Raises AwsProblem."""
-    for name in read_existing(_schedules, session, names) or ():
-        schedule = session.call("scheduler", "get_schedule", GroupName=names.prefix, Name=name)
-        state = "ENABLED" if name in enabled else "DISABLED"
-        if schedule["State"] != state:
-            kept = {key: schedule[key] for key in schedule if key not in GIVEN_BY_AWS}
-            session.call("scheduler", "update_schedule", **{**kept, "State": state})
-
-
-def _schedules(session: Session, names: StackNames) -> list[str]:
-    asked = {"GroupName": names.prefix}
-    return [e["Name"] for e in session.all("scheduler", "list_schedules", "Schedules", **asked)]

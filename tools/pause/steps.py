@@ -11,9 +11,9 @@ from tools.aws.session import Session
 from tools.diagnosis.case import Case
 from tools.doctor.checks.databases import PASSING, USABLE
 from tools.i18n import Refused, Text, t
-from tools.pause import processes
-from tools.pause.processes import STOPPED, declared, scale, switch_schedules
+from tools.pause.processes import STOPPED, declared, scale
 from tools.snapshot import ecs, overview, rds, read_existing
+from tools.snapshot.jobs import switch_schedules
 from tools.snapshot.rds import Database, Pause, keeps_snapshot
 from tools.snapshot.records import Service
 from tools.waiting import Waiting
@@ -30,15 +30,20 @@ class Pausable:
     settings: Settings
     waiting: Waiting
 
+    @classmethod
+    def of(cls, settings: Settings, as_json: bool) -> Pausable:
+        return cls(Session(settings.region, settings.profile), settings, Waiting.printing(as_json))
+
     def database(self) -> Database:
         """Return the database; Refused without one."""
-        found = _database(self.session, self.settings)
+        name = self.settings.names.database
+        found = read_existing(rds.database, self.session, name, False)
         if found is None:
             raise Refused(
                 t(
                     "There is no database {id} in {region}: nothing to pause or resume; `pulumi up -s "
                     "{stack}` creates the stack.",
-                    id=self.settings.names.database,
+                    id=name,
                     region=self.session.region,
                     stack=self.settings.stack,
                 )
@@ -46,8 +51,11 @@ class Pausable:
         return found
 
     def services(self) -> dict[str, Service]:
-        """Return the web service and the workers by name."""
-        return processes.services(self.session, self.settings.names)
+        """Return the web service and the workers by name; none in stage 1."""
+        session, names = self.session, self.settings.names
+        every = (names, *map(names.of_worker, read_existing(ecs.workers, session, names) or ()))
+        found = {each.service: read_existing(ecs.service, session, each) for each in every}
+        return {name: each for name, each in found.items() if each and each.status == "ACTIVE"}
 
     def is_paused(self) -> bool:
         """Return whether a pause is complete: nothing is left to stop."""
@@ -60,12 +68,13 @@ class Pausable:
 
         The tag is written first, so that `resume`, `status` and `doctor` know of the pause after any interrupt.
         """
-        database, names = self.database(), self.settings.names
+        database, names, call = self.database(), self.settings.names, self.session.call
         if database.pause is None:
             tags = Pause.now().tags()
-            self.session.call("rds", "add_tags_to_resource", ResourceName=database.arn, Tags=tags)
+            call("rds", "add_tags_to_resource", ResourceName=database.arn, Tags=tags)
         switch_schedules(self.session, names, ())
-        self.session.call("cloudwatch", "disable_alarm_actions", AlarmNames=self._alarms)
+        # CloudWatch ignores names without an alarm.
+        call("cloudwatch", "disable_alarm_actions", AlarmNames=names.alarms_of_a_pause)
         for name in self.services():
             scale(self.session, names, name, STOPPED)
         self.waiting.until_done(self._stop_tasks, TASKS_MINUTES)
@@ -76,7 +85,7 @@ class Pausable:
 
         The tag is deleted last: until then an interrupted resume goes on from its beginning.
         """
-        names, settings = self.settings.names, self.settings
+        names, settings, call = self.settings.names, self.settings, self.session.call
         self._change_database("start_db_instance", "stopped", USABLE)
         database, found = self.database(), self.services()
         web = found.get(names.service)
@@ -88,15 +97,9 @@ class Pausable:
         if database.pause is not None:
             jobs = {each.name for each in settings.jobs if each.enabled}
             switch_schedules(self.session, names, jobs)
-            self.session.call("cloudwatch", "enable_alarm_actions", AlarmNames=self._alarms)
-            where = {"ResourceName": database.arn, "TagKeys": [rds.AT]}
-            self.session.call("rds", "remove_tags_from_resource", **where)
+            call("cloudwatch", "enable_alarm_actions", AlarmNames=names.alarms_of_a_pause)
+            call("rds", "remove_tags_from_resource", ResourceName=database.arn, TagKeys=[rds.AT])
         self.waiting.until_done(self._not_healthy, HEALTH_MINUTES)
-
-    @property
-    def _alarms(self) -> list[str]:
-        """The alarms that a pause sets off. CloudWatch ignores names without an alarm."""
-        return list(self.settings.names.alarms_of_a_pause)
 
     def _stop_tasks(self) -> Text | None:
         """Return how many of the cluster's tasks have not stopped."""
@@ -127,7 +130,7 @@ class Pausable:
         if problem := now.service.problem or now.tasks.problem or now.targets.problem:
             raise problem
         service, why = now.service.value, why_no_task(self.settings, local_cloud.now())
-        if service is None or Case(now).steady or why:
+        if service is None or Case.of(now).steady or why:
             return None
         return t(
             "{running} of {desired} tasks run, and not all are healthy",
@@ -146,10 +149,6 @@ def why_no_task(settings: Settings, at: datetime) -> Text | None:
         hours=scaling.hours.text,
         zone=scaling.time_zone,
     )
-
-
-def _database(session: Session, settings: Settings) -> Database | None:
-    return read_existing(rds.database, session, settings.names.database, False)
 
 
 def refuse_stuck(database: Database) -> None:
@@ -192,7 +191,8 @@ def stopped_database(session: Session, settings: Settings) -> Text | None:
     RDS takes no snapshot of a stopped DB instance (RDS API, DeleteDBInstance: InvalidDBInstanceState),
     and `pulumi destroy` asks for it last, when service and load balancer are gone. Raises AwsProblem.
     """
-    found = _database(session, settings) if keeps_snapshot(settings) else None
+    name = settings.names.database
+    found = read_existing(rds.database, session, name, False) if keeps_snapshot(settings) else None
     if found is None or found.status not in ("stopping", "stopped"):
         return None
     return t(

@@ -185,12 +185,12 @@ def fargate(account: Account) -> Iterator[Finding]:
     """Check that stage 2 fits into Fargate's quota."""
     if account.now.quota.problem:
         raise account.now.quota.problem
-    return capacity.quota(Case(account.now))
+    return capacity.quota(Case.of(account.now))
 
 
 def sizes(account: Account) -> Iterator[Finding]:
     """Check that the largest roll-out is not near what database and load balancer allow."""
-    return capacity.near_limits(Case(account.now))
+    return capacity.near_limits(Case.of(account.now))
 
 
 def names(account: Account) -> Iterator[Finding]:

@@ -13,10 +13,10 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import exit_code_of, print_json, raise_if_blind
+from tools.diagnosis import screen as body
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import JOB
 from tools.diagnosis.findings import Diagnosis, Finding, Unread, ranked
-from tools.doctor import screen as body
 from tools.doctor.checks import (
     capacity,
     databases,
@@ -33,7 +33,7 @@ from tools.i18n import Text, t
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
 from tools.screen import Line, display
-from tools.snapshot import Snapshot, gather
+from tools.snapshot import Inquiry, Snapshot, gather
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 
@@ -172,8 +172,8 @@ def check(names: StackNames, session: Session, folder: Path) -> Preflight:
 
     Raises StackError for an unusable stack file, and AwsProblem where AWS does not accept the credentials.
     """
-    now = gather(Settings.read(names.stack, folder), session)
-    if stages.stage(Case(now)) == stages.NOTHING:
+    now = gather(Inquiry(Settings.read(names.stack, folder), session))
+    if stages.stage(Case.of(now)) == stages.NOTHING:
         return tick_account(Account(session, now))
     return tick(now)
 
@@ -196,7 +196,7 @@ def tick_account(account: Account) -> Preflight:
         items.append(Ticked(item.text, BAD if "cause" in kinds else WARNED if kinds else GOOD))
     diagnosis = Diagnosis(
         names=account.now.names.prefix,
-        stage=stages.described(Case(account.now)),
+        stage=stages.described(Case.of(account.now)),
         findings=tuple(each.at(account.now.place) for each in ranked(findings)),
         unread=tuple(unseen),
     )
@@ -205,7 +205,7 @@ def tick_account(account: Account) -> Preflight:
 
 def tick(now: Snapshot) -> Preflight:
     """Return the list for a snapshot."""
-    case = Case(now)
+    case = Case.of(now)
     items = [each for each in ITEMS if now.settings.webapp or not each.webapp]
     return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in items), judge(now))
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from local_cloud import console
+from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
 from local_cloud.engine.pulumi import Pulumi, PulumiFailed
 from local_cloud.paths import Home, find_home
@@ -29,9 +30,6 @@ from tools.rehearsal.faults import FAULTS, Fault, FaultError
 from tools.rehearsal.fixes import changes
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed, Report
 from tools.signals import terminations_raise
-
-if TYPE_CHECKING:
-    from local_cloud.calls import Calls
 
 
 def print_stages(report: Report) -> None:
@@ -267,9 +265,6 @@ def _with(entries: Mapping[str, Any], path: Sequence[str], value: str) -> dict[s
 
 
 def _rehearse(plan: Plan, settings: Settings, flags: CloudFlags, home: Home) -> int:
-    # boto3 takes 0.2 s to import, and the commands beside this one in tools/cli/local.py need none.
-    from local_cloud.calls import Calls
-
     engine = find_or_get()
     if client.find(home):
         raise client.CloudError(

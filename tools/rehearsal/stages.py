@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Address, IPv4Network
@@ -84,14 +84,13 @@ class Rehearsal:
         """Deploy network, database, load balancer and image. The load balancer must answer that ECS is off."""
         self.say(t("Stage 1: network, database, load balancer, image (ecsEnabled=false)"))
         self.pulumi.run("stack", "init", self.stack)
-        for key, value in config:
-            self.set(key, value)
-        stand_ins.make_secrets(self, calls)
-        stand_ins.make_prefix_lists(self, calls)
+        self._set_all(config)
+        self._set_all(stand_ins.make_secrets(self.settings, calls, self.say))
+        self._set_all(stand_ins.make_prefix_lists(self.settings, calls, self.say))
         self.set("ecsEnabled", "false")
         self._stage("stage1")
         page = self._page()
-        stand_ins.register_login(self, page, calls)
+        self._register_login(calls)
         if self._keeps_stranger_out():
             return
         status, body, _ = page.get()
@@ -105,6 +104,19 @@ class Rehearsal:
             )
         self.say(t("{url} answers 503: ECS is off, and how to turn it on", url=page.url))
         self._check_redirect(page)
+
+    def _register_login(self, calls: Calls) -> None:
+        """Let users log in at the local cloud's provider, if the stack has a login."""
+        settings, folder = self.settings, self.pulumi.folder
+        urls = (self._page().url, f"https://{self.host(settings)}")
+        login = stand_ins.register_login(settings, calls, self.facts(), urls, folder)
+        self._set_all(login.items())
+        if issuer := login.get(LOGIN_ISSUER.name):
+            self.say(t("Users log in at {issuer} here, with any e-mail address.", issuer=issuer))
+
+    def _set_all(self, config: Iterable[tuple[str, str]]) -> None:
+        for key, value in config:
+            self.set(key, value)
 
     def set(self, key: str, value: str) -> None:
         """Set a setting, or an entry of a map: `appVariables.NAME`.
@@ -191,10 +203,9 @@ class Rehearsal:
         self.begun = self.facts().time
         for edit in fault.edits:
             edit.apply(source)
-        for key, value in fault.config.items():
-            self.set(key, value)
+        self._set_all(fault.config.items())
         if LOGIN_ISSUER.name in fault.config:
-            stand_ins.register_login(self, self._page(), calls)
+            self._register_login(calls)
         if fault.manual_change:
             fault.manual_change(calls, self.names)
         self.report.fault = {"name": fault.name, "mistake": str(fault.mistake)}

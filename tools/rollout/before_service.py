@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi.resource import DependencyResource
 
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
+from tools.aws.session import Session
+from tools.diagnosis.screen import plain
 from tools.i18n import t, verbatim
 from tools.rollout import deploy_command
-from tools.rollout.log import Log, RolloutFailed
+from tools.rollout.log import ResourceLog, RolloutFailed
+from tools.rollout.look import ask_doctor
+from tools.snapshot import Inquiry, ecs, read_part
+from tools.snapshot.page import page_before
 from tools.waiting import Changes
-
-if TYPE_CHECKING:
-    from stack.settings import Settings
 
 ROLE_SECONDS = 30.0
 """AWS's seconds for IAM to make a new role and its policy known: IAM is eventually consistent.
@@ -40,15 +42,10 @@ def _find_service(settings: Settings) -> pulumi.ResourceHook:
     """Return the hook that says what the doctor does of a service that a person has deleted: ECS names no cure."""
 
     def missing() -> str:
-        from tools.aws.session import Session
-        from tools.doctor.diagnose import diagnose
-        from tools.doctor.screen import plain
-        from tools.snapshot import ecs, read_part
-
         session = Session(settings.region, settings.profile)
-        found = read_part(ecs.service, session, settings.names)
-        there = found.problem or (found.value and found.value.status == "ACTIVE")
-        return "" if there else plain(diagnose(settings, session))
+        service = read_part(ecs.service, session, settings.names)
+        there = service.problem or (service.value and service.value.status == "ACTIVE")
+        return "" if there else plain(ask_doctor(Inquiry(settings, session)))
 
     async def find(_: pulumi.ResourceHookArgs) -> None:
         if why := await asyncio.to_thread(missing):
@@ -65,14 +62,12 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
     """
 
     async def request(given: pulumi.ResourceHookArgs) -> None:
-        from tools.snapshot.page import page_before
-
         try:
             changes.page_before = await asyncio.to_thread(page_before, settings)
         except Exception as mistake:
             why = mistake.text if isinstance(mistake, AwsProblem) else verbatim(repr(mistake))
             words = t("it is not known whether the page worked before this update: {why}", why=why)
-            Log(DependencyResource(given.urn)).lasting(words)
+            ResourceLog(DependencyResource(given.urn)).lasting(words)
 
     return [pulumi.ResourceHook("pageBefore", request)]
 
@@ -88,7 +83,7 @@ def _wait_for_role() -> list[pulumi.ResourceHook]:
 
     async def wait(given: pulumi.ResourceHookArgs) -> None:
         words = t("waiting {seconds} s until ECS knows the new role", seconds=f"{ROLE_SECONDS:.0f}")
-        Log(DependencyResource(given.urn)).moment(words)
+        ResourceLog(DependencyResource(given.urn)).moment(words)
         await asyncio.sleep(ROLE_SECONDS / Pace.of().speed)
 
     return [pulumi.ResourceHook("shiftingRole", wait)]

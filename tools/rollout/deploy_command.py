@@ -10,26 +10,26 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 from pulumi.resource import DependencyResource
 
 from stack.image import LOCK_TIMEOUT
 from stack.names import DEPLOY_COMMAND_TASK
+from stack.settings import Settings
+from tools import single_task
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
+from tools.aws.pace import Pace
+from tools.aws.session import Session
+from tools.diagnosis.log_lines import LOCK_WAIT
 from tools.i18n import Refused, Text, t, verbatim
-from tools.rollout.log import Log, RolloutFailed
-
-if TYPE_CHECKING:
-    from stack.settings import Settings
-    from tools.aws.session import Session
-    from tools.run_task import OneOff
-    from tools.snapshot.records import Definition
-
-
-# The functions import what they need, because a preview needs none of it.
+from tools.rollout.log import ResourceLog, RolloutFailed
+from tools.single_task import Following, OneOff, app_container, check_database, start
+from tools.snapshot import ecs
+from tools.snapshot.records import Definition
+from tools.snapshot.stack_secrets import learn
 
 PGOPTIONS = "PGOPTIONS"
 
@@ -57,7 +57,7 @@ def hooks(settings: Settings) -> list[pulumi.ResourceHook]:
     async def run_first(given: pulumi.ResourceHookArgs) -> None:
         inputs = given.new_inputs or {}
         if gets_another_definition(given.old_inputs, inputs):
-            await _run(settings, inputs, Log(DependencyResource(given.urn)))
+            await _run(settings, inputs, ResourceLog(DependencyResource(given.urn)))
 
     return [pulumi.ResourceHook("deployCommand", run_first)]
 
@@ -67,13 +67,8 @@ def gets_another_definition(old: Mapping[str, Any] | None, new: Mapping[str, Any
     return bool((old or {}).get("taskDefinition") != new["taskDefinition"])
 
 
-async def _run(settings: Settings, inputs: Mapping[str, Any], log: Log) -> None:
+async def _run(settings: Settings, inputs: Mapping[str, Any], log: ResourceLog) -> None:
     """Run the command to its end. Raises RolloutFailed unless it ends with exit code 0."""
-    from tools.aws.pace import Pace
-    from tools.aws.session import Session
-    from tools.run_task import check_database
-    from tools.snapshot.stack_secrets import learn
-
     loop = asyncio.get_running_loop()
 
     def say(text: Text) -> None:
@@ -122,8 +117,6 @@ class Run:
 
         Raises Refused unless it ended with exit code 0, and AwsProblem.
         """
-        from tools.run_task import Following, app_container
-
         one_off = self._planned(inputs)
         self._stop_left_over(one_off)
         arn, begun = self._started(one_off), local_cloud.monotonic()
@@ -157,9 +150,6 @@ class Run:
         self.say(verbatim(line))
 
     def _planned(self, inputs: Mapping[str, Any]) -> OneOff:
-        from tools.run_task import OneOff
-        from tools.snapshot import ecs
-
         definition = ecs.definition(self.session, inputs["taskDefinition"])
         network = dict(inputs["networkConfiguration"])
         public = network.pop("assignPublicIp", False)
@@ -174,8 +164,6 @@ class Run:
 
     def _stop_left_over(self, one_off: OneOff) -> None:
         """Stop the task of a `pulumi up` that was killed: two migrations must not run at once."""
-        from tools.run_task import Following
-
         session, why = self.session, "Stopped by the next pulumi up"
         # ECS lists running tasks unless asked otherwise, and takes no other filter beside `startedBy` (botocore).
         asked = {"cluster": one_off.cluster, "startedBy": DEPLOY_COMMAND_TASK}
@@ -187,8 +175,6 @@ class Run:
 
     def _started(self, one_off: OneOff) -> str:
         """Start the task and return its ARN. Raises Refused and AwsProblem."""
-        from tools.run_task import POLL_SECONDS, start
-
         begun = time.monotonic()
         while True:
             try:
@@ -197,11 +183,9 @@ class Run:
                 if NO_ROLE not in problem.said or time.monotonic() - begun > ROLE_SECONDS:
                     raise
                 self.say(t("ECS does not know the new role yet; trying again"))
-                time.sleep(POLL_SECONDS)
+                time.sleep(single_task.POLL_SECONDS)
 
     def _with_lines(self, how: Text) -> Text:
-        from tools.diagnosis.log_lines import LOCK_WAIT
-
         if any(LOCK_WAIT in line for line in self.lines):
             how = t(
                 "{how}\nAnother session's open transaction held a lock that it needed for longer than lock_timeout "

@@ -16,18 +16,16 @@ from tools.aws.pace import Pace
 from tools.diagnosis import kept
 from tools.diagnosis.catalogue import OUTCOME
 from tools.diagnosis.findings import Diagnosis, Fix
-from tools.doctor.diagnose import diagnose
-from tools.doctor.screen import plain
+from tools.diagnosis.screen import plain
 from tools.i18n import Text, t
 from tools.rollout import say
 from tools.rollout.act import go_on, undo
-from tools.rollout.judge import WARM_UP_SECONDS, asks, judge, reasons
-from tools.rollout.look import Answer, Diagnose, Reader, Seen, is_deregistered
+from tools.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
+from tools.rollout.look import Answer, Reader, Seen, is_deregistered
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
-from tools.snapshot import verdicts
-from tools.snapshot.deletions import Deletion
-from tools.snapshot.records import PauseHook
+from tools.snapshot import Inquiry, verdicts
+from tools.snapshot.records import Deletion, PauseHook
 from tools.waiting import Changes, Shown, may_pass, reads_in_thread
 
 
@@ -91,7 +89,7 @@ class Turns:
             if question := asks(seen, self.history, self.terms):
                 answer = await asyncio.to_thread(self.reader.ask, question, seen.view)
                 seen = replace(seen, answer=answer)
-            verdict, history = judge(seen, self.history, self.terms)
+            verdict, history = judge_rollout(seen, self.history, self.terms)
             if verdict.go_on and seen.answer:
                 history = await self._go_on(verdict.go_on, seen.answer, history)
             self.history = history
@@ -104,7 +102,7 @@ class Turns:
         except Exception as mistake:
             # Without a diagnosis ECS's own verdict is waited for.
             self.log.moment(say.undiagnosed(mistake))
-        verdict, self.history = judge(replace(seen, answer=None), self.history, self.terms)
+        verdict, self.history = judge_rollout(replace(seen, answer=None), self.history, self.terms)
         return verdict
 
     async def _go_on(self, hook: PauseHook, answer: Answer, history: History) -> History:
@@ -138,7 +136,7 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
             diagnosis = replace(diagnosis, findings=left)
     if diagnosis is None and verdict.outcome is not Outcome.REPLACED:  # that is the cause
         log.moment(t("it failed; reading the cause"))
-        diagnosis = await asyncio.to_thread(_diagnosis, reader)
+        diagnosis = await asyncio.to_thread(_diagnose, reader)
         # An error here must not hide the failed roll-out.
         with contextlib.suppress(AwsProblem):
             deregistered = await asyncio.to_thread(
@@ -150,10 +148,10 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
     return say.failed(end, expected, found, deregistered=deregistered, back=back)
 
 
-def _diagnosis(reader: Reader) -> Diagnosis | Text:
-    """Return the diagnosis, or why the doctor failed: the failed roll-out must still be reported."""
+def _diagnose(reader: Reader) -> Diagnosis | Text:
+    """Return the diagnosis of all that there is, or why the doctor failed: the failure must still be reported."""
     try:
-        return diagnose(reader.settings, reader.session)
+        return reader.doctor(Inquiry(reader.settings, reader.session))
     except Exception as mistake:
         return say.undiagnosed(mistake)
 
@@ -179,14 +177,14 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
 
 
 async def causes(
-    ask: Diagnose, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
+    reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
 ) -> str:
     """Return the doctor's screen when it finds a cause behind healthy targets, else "".
 
     ``gone`` is what this update will delete: rules for other clients than allowedCidrs are there until then. The
     revision runs: a doctor that fails or may not read everything is shown and does not make `pulumi up` red.
     """
-    found = await _settled(ask, log, counts)
+    found = await _settled(reader, log, counts)
     if found and reasons(found, counts):
         return plain(found)
     if found:
@@ -195,10 +193,10 @@ async def causes(
 
 
 async def causes_after_deletion(
-    stack: str, ask: Diagnose, log: Log, counts: Collection[int], gone: Sequence[Deletion]
+    reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion]
 ) -> str:
     """Return the doctor's screen when it would find a cause once ``gone`` is deleted, else ""."""
-    found = await _settled(partial(ask, gone=gone), log, counts)
+    found = await _settled(reader, log, counts, gone=gone)
     if not found or not reasons(found, counts):
         return ""
     # A refresh restores only what the program declares.
@@ -207,17 +205,20 @@ async def causes_after_deletion(
         "Put it back into the program, as its last version in Git has it, and deploy: {names}.",
         names=names,
     )
-    back = (Fix(text, (f"pulumi up -s {stack}",)),)
+    back = (Fix(text, (f"pulumi up -s {reader.settings.stack}",)),)
     findings = tuple(replace(each, fixes=back if each.fixes else ()) for each in found.causes)
     return plain(replace(found, findings=findings, page=None))
 
 
-async def _settled(ask: Diagnose, log: Log, counts: Collection[int]) -> Diagnosis | None:
+async def _settled(
+    reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion] = ()
+) -> Diagnosis | None:
     """Return the diagnosis on which two agree; a page that only answers 503 has time to warm up.
 
     AWS is eventually consistent. None where the doctor failed, which is logged.
     """
     begun, second = time.monotonic(), False
+    ask = partial(reader.diagnose, gone=gone)
     try:
         async for found in reads_in_thread(ask, Pace.of(), log.lasting):
             blocking = reasons(found, counts)

@@ -6,30 +6,22 @@ The check belongs to the target group, which old and new tasks share, and change
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
 from tools.i18n import Text, t
 from tools.shared.aws_rules import matches
-
-if TYPE_CHECKING:
-    from stack.settings import Settings
-    from tools.waiting import Changes
+from tools.snapshot import elb, page
+from tools.snapshot.elb import Check
+from tools.waiting import Changes
 
 GROUP, SERVICE = "aws:lb/targetGroup:TargetGroup", "aws:ecs/service:Service"
 WIDEST = range(200, 500)
 """The status codes that an Application Load Balancer can take for healthy (API reference, Matcher)."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """The path and the matcher of a health check."""
-
-    path: str
-    matcher: str
 
 
 def refuse_outage(settings: Settings, changes: Changes) -> None:
@@ -39,7 +31,7 @@ def refuse_outage(settings: Settings, changes: Changes) -> None:
     out stops no update, as where the load balancer cannot be reached from here, or has no such listener yet.
     """
     health = settings.health
-    before, after = _declared(changes.state), Check(health.path, health.matcher)
+    before, after = _declared(changes.state), Check(path=health.path, matcher=health.matcher)
     if not settings.ecs_enabled or before in (None, after):
         return
     try:
@@ -68,15 +60,12 @@ def _declared(state: Mapping[str, Mapping[str, Any]]) -> Check | None:
         return None
     for each in state.values():
         if each["type"] == GROUP and (found := each["outputs"].get("healthCheck")):
-            return Check(found["path"], found["matcher"])
+            return Check(path=found["path"], matcher=found["matcher"])
     return None
 
 
 def _answer(settings: Settings) -> int | None:
     """Return the status with which the version that runs answers the new path: 0 for none, None without a version."""
-    from tools.aws.session import Session
-    from tools.snapshot import elb, page
-
     session, names = Session(settings.region, settings.profile), settings.names
     balancer = elb.balancer(session, names.balancer, rules=False)
     groups = [elb.target_group(session, names.target_group)]

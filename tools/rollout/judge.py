@@ -73,7 +73,7 @@ def asks(seen: Seen, history: History, terms: Terms) -> Question | None:
     return Question.DOCTOR if same and still and not changing else None
 
 
-def judge(seen: Seen, history: History, terms: Terms) -> tuple[Verdict, History]:
+def judge_rollout(seen: Seen, history: History, terms: Terms) -> tuple[Verdict, History]:
     """Return the verdict after one more look, and what to remember of it."""
     question, view = asks(seen, history, terms), seen.view
     verdict, history = judge_ecs(seen, history, terms)

@@ -24,7 +24,7 @@ class RolloutFailed(pulumi.RunError):
 
 
 @dataclass(frozen=True)
-class Log:
+class ResourceLog:
     """Pulumi's log of the service. The engine shows an ephemeral line beside the resource."""
 
     resource: pulumi.Resource

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
 from tools.i18n import said, t
-
-if TYPE_CHECKING:
-    from stack.settings import Settings
-    from tools.aws.session import Session
+from tools.snapshot.login import NoSecret, client_secret
 
 OIDC = "authenticate-oidc"
 
@@ -29,9 +28,6 @@ def send(settings: Settings, rule_arns: Sequence[pulumi.Output[str]]) -> None:
         return
 
     async def sent(arns: Sequence[str]) -> bool:
-        from tools.aws.session import Session
-        from tools.snapshot.login import NoSecret, client_secret
-
         session = Session(settings.region, settings.profile)
         try:
             secret = await asyncio.to_thread(client_secret, session, settings.login.secret_arn)

@@ -6,24 +6,20 @@ import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
 from stack.load_balancer import SMOKE_REQUESTS
 from stack.names import TEST_HEADER, StackNames
+from stack.settings import Settings
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
+from tools.diagnosis.findings import Diagnosis
 from tools.i18n import Text, t
-from tools.snapshot import cloudwatch, ecs, elb, read_existing
-from tools.snapshot.records import ALARMED, Part, short
+from tools.snapshot import Inquiry, cloudwatch, ecs, elb, read_existing
+from tools.snapshot import page as pages
+from tools.snapshot.records import ALARMED, Part, PauseHook, short
 from tools.snapshot.rollout import Rollout
-
-if TYPE_CHECKING:
-    from stack.settings import Settings
-    from tools.diagnosis.findings import Diagnosis
-    from tools.snapshot.elb import Page
-    from tools.snapshot.records import PauseHook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +39,10 @@ class Expected:
     def revision(self) -> str:
         """Return family and number, like `careapp-poc:7`."""
         return short(self.definition)
+
+    def inquiry(self, settings: Settings, session: Session, workers: Mapping[str, str]) -> Inquiry:
+        """Return what the doctor is to be asked of the stack with this web service, and of these ``workers``."""
+        return Inquiry(settings, session, self.definition, self.page_url, workers)
 
 
 class Question(Enum):
@@ -80,41 +80,32 @@ class Seen:
     answer: Answer | None = None
 
 
-Diagnose = Callable[..., "Diagnosis"]
-"""The doctor's function for one stack; it takes ``gone`` and ``page``, as `tools.doctor.diagnose.diagnose` does."""
+def ask_doctor(inquiry: Inquiry) -> Diagnosis:
+    """Return the doctor's diagnosis. Only here the roll-out needs the doctor's modules, which a preview never reads."""
+    from tools.doctor.diagnose import diagnose
+
+    return diagnose(inquiry)
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads one service's roll-out. ``diagnose`` asks the doctor, who takes the page's answer as it is."""
+    """Reads one service's roll-out, and asks the doctor what ``inquiry`` holds, whatever service that is."""
 
-    session: Session
-    settings: Settings
     expected: Expected
-    diagnose: Diagnose
-    page_before: Page | None = None
-    """The page before this update."""
+    inquiry: Inquiry
+    doctor: Callable[[Inquiry], Diagnosis] = ask_doctor
 
-    @classmethod
-    def of(
-        cls,
-        session: Session,
-        settings: Settings,
-        expected: Expected,
-        web: Expected | None = None,
-        workers: Mapping[str, str] | None = None,
-        page_before: Page | None = None,
-    ) -> Reader:
-        """Return the reader whose doctor is told which task definitions have to run, and the page's URL.
+    @property
+    def session(self) -> Session:
+        return self.inquiry.session
 
-        ``web`` is the web service's, where ``expected`` is a worker. ``workers`` are the workers' task definitions;
-        without it no worker is read.
-        """
-        from tools.doctor.diagnose import diagnose
+    @property
+    def settings(self) -> Settings:
+        return self.inquiry.settings
 
-        page, ask = web or expected, partial(diagnose, settings, session, workers=workers or {})
-        ask = partial(ask, wanted=page.definition, url=page.page_url, page_before=page_before)
-        return cls(session, settings, expected, ask, page_before)
+    def diagnose(self, **known: Any) -> Diagnosis:
+        """Return the doctor's diagnosis, with what else is ``known``."""
+        return self.doctor(replace(self.inquiry, **known))
 
     def view(self) -> Rollout:
         """Read the roll-out. Raises AwsProblem."""
@@ -143,23 +134,21 @@ class Reader:
     def _page(
         self, balancer: elb.Balancer, headers: Mapping[str, str], hook: PauseHook | None
     ) -> Answer:
-        from tools.snapshot import page as pages  # the status does not need its HTTP client
-
         health, url = self.settings.health, self.expected.page_url
         requests = SMOKE_REQUESTS if hook else 1
-        before = pages.page(balancer, self.settings, url) if hook else self.page_before
-        found = pages.page(balancer, self.settings, url, headers, requests, before)
-        if found is None or not found.fails:
-            words = t(
+        before = pages.page(balancer, self.settings, url) if hook else self.inquiry.page_before
+        page = pages.page(balancer, self.settings, url, headers, requests, before)
+        if page is None or not page.fails:
+            text = t(
                 "its page {path} answered {count} of {count} request",
                 "its page {path} answered {count} of {count} requests",
                 path=health.smoke_path,
                 count=requests,
             )
-            return Answer(page=words, works=True)
+            return Answer(page=text, works=True)
         return Answer(
             page=t("its page {path} fails as it did before", path=health.smoke_path),
-            diagnosis=self.diagnose(page=Part(found)),
+            diagnosis=self.diagnose(page=Part(page)),
             worked=before is not None and not before.fails,
         )
 

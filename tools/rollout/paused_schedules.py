@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import pulumi
 from pulumi.resource import DependencyResource
 
+from stack.settings import Settings
+from tools.aws.session import Session
 from tools.i18n import t
-from tools.rollout.log import Log
-
-if TYPE_CHECKING:
-    from stack.settings import Settings
+from tools.rollout.log import ResourceLog
+from tools.snapshot import rds
+from tools.snapshot.jobs import switch_schedules
 
 SCHEDULE = "aws:scheduler/schedule:Schedule"
 
@@ -25,10 +25,6 @@ def watch(settings: Settings) -> None:
     """
 
     def disable() -> bool:
-        from tools.aws.session import Session
-        from tools.pause.processes import switch_schedules
-        from tools.snapshot import rds
-
         session = Session(settings.region, settings.profile)
         database = rds.database(session, settings.names.database, full=False)
         if database is None or database.pause is None:
@@ -39,7 +35,7 @@ def watch(settings: Settings) -> None:
     async def keep(given: pulumi.ResourceHookArgs) -> None:
         if await asyncio.to_thread(disable):
             words = t("the stack is paused, so the schedule stays disabled")
-            Log(DependencyResource(given.urn)).lasting(words)
+            ResourceLog(DependencyResource(given.urn)).lasting(words)
 
     hook = pulumi.ResourceHook("keepPaused", keep)
     hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])

@@ -173,14 +173,14 @@ def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
 
 
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:
-    expected = retry.expected
-    web, workers = None, {}
+    expected = web = retry.expected
+    workers = {}
     if worker := expected.names.process:
         newest = ecs.definition(session, settings.names.family).arn
         web = Expected(names=settings.names, definition=newest)
         workers = {worker: expected.definition}
     try:
-        reader = Reader.of(session, settings, expected, web, workers)
+        reader = Reader(expected, web.inquiry(settings, session, workers))
         _, why = asyncio.run(roll_out(reader, screen))
     except KeyboardInterrupt:
         text = t(

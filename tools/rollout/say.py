@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from tools.aws.session import Place
-from tools.diagnosis.findings import Diagnosis, Finding, Unread, try_again
+from tools.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread, try_again
 from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.look import Expected
 from tools.rollout.verdict import End, Outcome, Verdict
@@ -310,8 +310,6 @@ def warnings(found: Diagnosis, log: Log, *, closes: bool) -> None:
 
     ``closes``: this update deletes rules of security groups, so no warning of them is due.
     """
-    from tools.doctor.diagnose import PAGE as PAGE_PART
-
     for each in found.findings:
         if each.id == "stack-paused":
             log.lasting(PAUSED)

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import Any, Protocol
 
 import pulumi
+import pulumi_aws as aws
 
+from stack.names import StackNames
+from stack.settings import Settings
 from tools.aws.errors import AwsProblem
+from tools.aws.session import Session
 from tools.i18n import Refused, t
-from tools.rollout import before_service, health_change, login_secret, paused_schedules
-from tools.rollout.log import Log, RolloutFailed
+from tools.rollout import (
+    before_service,
+    gate,
+    health_change,
+    login_secret,
+    paused_schedules,
+    say,
+)
+from tools.rollout.log import ResourceLog, RolloutFailed
+from tools.rollout.look import Expected, Reader
+from tools.rollout.verdict import End
+from tools.snapshot.records import Deletion
 from tools.waiting import Changes
-
-if TYPE_CHECKING:
-    import pulumi_aws as aws
-
-    from stack.names import StackNames
-    from stack.settings import Settings
-    from tools.rollout.look import Reader
-    from tools.rollout.verdict import End
-    from tools.snapshot.deletions import Deletion
-
-# The functions import what they need, because a preview needs none of it.
 
 NOT_PART = t("the service is not part of this update, so its roll-out was not checked")
 
@@ -35,7 +39,7 @@ The service is one: after a change ECS may still show its last deployment for a 
 """
 
 
-class Balancer(Protocol):
+class PageOutputs(Protocol):
     """The load balancer's outputs that the gate reads."""
 
     target_group_arn: pulumi.Output[str]
@@ -62,7 +66,7 @@ class Update:
     def wait_for(
         self,
         service: aws.ecs.Service,
-        balancer: Balancer,
+        balancer: PageOutputs,
         workers: Mapping[str, aws.ecs.Service],
         login_rule_arns: Sequence[pulumi.Output[str]],
     ) -> None:
@@ -89,7 +93,7 @@ class Update:
     async def _wait(
         self,
         service: aws.ecs.Service,
-        balancer: Balancer,
+        balancer: PageOutputs,
         workers: Mapping[str, aws.ecs.Service],
     ) -> bool:
         """Follow the roll-outs. Return whether the service was part of the update."""
@@ -105,7 +109,7 @@ class Update:
             return False
         del arns["service"]
         try:
-            await follow_all(arns, self._settings, self._changes, Log(service), workers)
+            await follow_all(arns, self._settings, self._changes, ResourceLog(service), workers)
             return True
         except RolloutFailed:
             raise
@@ -118,51 +122,43 @@ async def follow_all(
     arns: dict[str, str],
     settings: Settings,
     changes: Changes,
-    log: Log,
+    log: ResourceLog,
     workers: Mapping[str, aws.ecs.Service],
 ) -> None:
     """Follow the web service, then the workers, and ask the doctor in the end. Raises RolloutFailed.
 
     ECS rolls all services out side by side, so one after the other takes no longer.
     """
-    from tools.aws.session import Session
-    from tools.rollout import gate, say
-    from tools.rollout.look import Expected, Reader
-
     session, counts = Session(settings.region, settings.profile), settings.service.scaling.counts
     expected = Expected(names=settings.names, **arns)
-    before = changes.page_before
-    end = await _end(Reader.of(session, settings, expected, page_before=before), log, changes)
+    inquiry = expected.inquiry(settings, session, {})
+    reader = Reader(expected, replace(inquiry, page_before=changes.page_before))
+    end = await _end(reader, log, changes)
     deployed: dict[str, str] = {}
     tasks_of = {each.name: each.count for each in settings.workers}
     for name, service in workers.items():
-        found = await pulumi.Output.all(service.id, service.task_definition).future()
-        if not found:
+        outputs = await pulumi.Output.all(service.id, service.task_definition).future()
+        if not outputs:
             pulumi.log.warn(str(NOT_PART), service)
             continue
-        deployed[name] = str(found[1])
+        deployed[name] = str(outputs[1])
         if tasks_of[name]:
             mine = Expected(names=settings.names.of_worker(name), definition=deployed[name])
-            reader = Reader.of(session, settings, mine, expected, {name: deployed[name]})
-            await _end(reader, Log(service), changes)
+            own = replace(inquiry, workers={name: deployed[name]})
+            await _end(Reader(mine, own), ResourceLog(service), changes)
     if note := say.another_count(end.view.desired, counts, expected, session.place):
         log.lasting(note)
-    reader = Reader.of(session, settings, expected, workers=deployed, page_before=before)
+    reader = replace(reader, inquiry=replace(reader.inquiry, workers=deployed))
     gone = tuple(_pending(changes))
-    if why := await gate.causes(reader.diagnose, log, counts, gone):
+    if why := await gate.causes(reader, log, counts, gone):
         worked = changes.page_worked
         raise RolloutFailed(say.running_with_a_cause(end, expected, why, page_worked=worked))
-    if not gone:
-        return
-    ask = reader.diagnose
-    if why := await gate.causes_after_deletion(settings.stack, ask, log, counts, gone):
+    if gone and (why := await gate.causes_after_deletion(reader, log, counts, gone)):
         raise RolloutFailed(say.would_delete(expected, why))
 
 
-async def _end(reader: Reader, log: Log, changes: Changes) -> End:
+async def _end(reader: Reader, log: ResourceLog, changes: Changes) -> End:
     """Follow one roll-out, and return its end. Raises RolloutFailed where the revision does not run."""
-    from tools.rollout import gate, say
-
     try:
         end, why = await gate.roll_out(reader, log, changes)
     except Refused as refusal:
@@ -220,8 +216,6 @@ def _pending(changes: Changes) -> Iterator[Deletion]:
 
     That is what the program no longer declares, and the old one of each resource that it has replaced.
     """
-    from tools.snapshot.deletions import Deletion
-
     for urn, each in changes.state.items():
         old = Deletion(each["type"], urn.rpartition("::")[2], each["outputs"])
         key = (old.kind, old.name)

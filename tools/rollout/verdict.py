@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from tools.aws.pace import Pace
+from tools.diagnosis.findings import Diagnosis
 from tools.i18n import Text, t
 from tools.rollout.look import Expected, Seen
 from tools.screen import short_time
 from tools.snapshot.records import Deployment, PauseHook, Traffic
 from tools.snapshot.rollout import STABLE_SECONDS, Rollout
-
-if TYPE_CHECKING:
-    from tools.diagnosis.findings import Diagnosis
 
 READS_UNTIL_SURE = 2
 """Reads in a row that must agree: ECS is eventually consistent, and may show an older state for a moment."""

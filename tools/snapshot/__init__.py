@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from tools.aws.session import Place, Session
 from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, verdicts, vpc
 from tools.snapshot import jobs as job_runs
 from tools.snapshot import login as logins
+from tools.snapshot import page as pages
 from tools.snapshot.cloudwatch import Alarm, Measured, Quota
 from tools.snapshot.elb import Balancer, Page, Target, TargetGroup
 from tools.snapshot.jobs import Jobs
@@ -27,6 +28,7 @@ from tools.snapshot.records import (
     ALARMED,
     Alarmed,
     Definition,
+    Deletion,
     Part,
     Service,
     Task,
@@ -39,7 +41,7 @@ from tools.snapshot.task_logs import Logs
 from tools.snapshot.uploads import Bucket, bucket
 from tools.snapshot.vpc import Network
 
-__all__ = ["Snapshot", "gather", "overview", "read_existing", "read_part"]
+__all__ = ["Inquiry", "Snapshot", "gather", "overview", "read_existing", "read_part"]
 
 T = TypeVar("T")
 
@@ -135,26 +137,31 @@ class Snapshot:
         )
 
 
-def gather(
-    settings: Settings,
-    session: Session,
-    wanted: str | None = None,
-    page: Part[Page] | None = None,
-    url: str = "",
-    workers: Mapping[str, str] | None = None,
-    page_before: Page | None = None,
-) -> Snapshot:
-    """Read all parts from AWS in parallel. A part that could not be read has the problem.
+@dataclass(frozen=True)
+class Inquiry:
+    """The stack to read, and what is known of it: all that a diagnosis rests on beside AWS."""
 
-    ``url`` is the output ``pageUrl``; without one it is what the settings make of it.
-    ``page`` is an earlier answer of the page, for callers that read often: each request counts as a visit;
-    ``page_before`` is the page before this update.
-    ``workers`` are the workers to read, with the task definitions that are expected to run; without it all.
-    """
+    settings: Settings
+    session: Session
+    wanted: str | None = None
+    """The ARN of the task definition that is expected to run; None: the service's newest."""
+    url: str = ""
+    """The output ``pageUrl``; without one it is what the settings make of it."""
+    workers: Mapping[str, str] | None = None
+    """The workers to read, with the task definitions that are expected to run; None: all."""
+    page: Part[Page] | None = None
+    """An earlier answer of the page, for callers that read often: each request counts as a visit."""
+    page_before: Page | None = None
+    """The page before this update."""
+    gone: Sequence[Deletion] = ()
+    """What is judged as if it were deleted."""
+
+
+def gather(inquiry: Inquiry) -> Snapshot:
+    """Read all parts from AWS in parallel. A part that could not be read has the problem."""
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
-        reader = _Reader(settings, session, pool, wanted=wanted, page=page, url=url)
-        reader.page_before = page_before
-        return _with_workers(reader.snapshot(ALL), reader, workers)
+        reader = _Reader(inquiry, pool)
+        return _with_workers(reader.snapshot(ALL), reader, inquiry.workers)
 
 
 def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | None) -> Snapshot:
@@ -178,7 +185,7 @@ def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | No
 def overview(settings: Settings, session: Session) -> Snapshot:
     """Read the parts that the status shows. What ECS deploys is what is expected to run."""
     with ThreadPoolExecutor(ASK_AT_ONCE) as pool:
-        reader = _Reader(settings, session, pool, full=False)
+        reader = _Reader(Inquiry(settings, session), pool, full=False)
         return _with_workers(reader.snapshot(STATUS), reader, None)
 
 
@@ -208,29 +215,17 @@ class _Reader:
     Unless ``full``, listeners come without their rules, and the database without its parameters.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        session: Session,
-        pool: ThreadPoolExecutor,
-        *,
-        wanted: str | None = None,
-        page: Part[Page] | None = None,
-        url: str = "",
-        full: bool = True,
-    ) -> None:
-        self.settings, self.names, self.session = settings, settings.names, session
-        self.wanted, self.full, self._pool = wanted, full, pool
-        self._known_page, self._url = page, url
-        self.page_before: Page | None = None
+    def __init__(self, inquiry: Inquiry, pool: ThreadPoolExecutor, *, full: bool = True) -> None:
+        self.inquiry, self.settings, self.session = inquiry, inquiry.settings, inquiry.session
+        self.wanted, self.full, self._pool = inquiry.wanted, full, pool
+        self.names = self.settings.names
 
     def of_worker(self, name: str, wanted: str) -> _Reader:
         """Return the reader of a worker's own parts; without ``wanted`` its newest task definition should run."""
-        made = _Reader(
-            self.settings, self.session, self._pool, wanted=wanted or None, full=self.full
-        )
-        made.names = self.names.of_worker(name)
-        return made
+        inquiry = Inquiry(self.settings, self.session, wanted or None)
+        reader = _Reader(inquiry, self._pool, full=self.full)
+        reader.names = self.names.of_worker(name)
+        return reader
 
     def read(self, names: Iterable[str]) -> dict[str, Any]:
         """Return these parts, after all of them have been asked for."""
@@ -247,7 +242,7 @@ class _Reader:
             authorities=rds_certificates.carried(self.settings) if self.full else None,
             wanted=self.expected,
             by_program=self.wanted is not None,
-            output_url=self._url,
+            output_url=self.inquiry.url,
             **parts,
         )
 
@@ -311,15 +306,16 @@ class _Reader:
     @cached_property
     def page(self) -> Future[Part[Page]]:
         """Request the page only where a target is healthy: else the load balancer answers 503."""
-        if self._known_page is not None:
-            return _answered(self._known_page)
+        if self.inquiry.page is not None:
+            return _answered(self.inquiry.page)
         balancer, targets = self.balancer.result().value, self.targets.result().value or ()
         if balancer is None or all(each.state != "healthy" for each in targets):
             return _answered(Part())
-        from tools.snapshot.page import page  # the status does not need its HTTP client
-
-        asked = partial(page, balancer, self.settings, self._url, before=self.page_before)
-        return self._pool.submit(read_part, asked)
+        inquiry = self.inquiry
+        question = partial(
+            pages.page, balancer, self.settings, inquiry.url, before=inquiry.page_before
+        )
+        return self._pool.submit(read_part, question)
 
     @cached_property
     def login(self) -> Future[Part[Provider]]:
@@ -328,7 +324,7 @@ class _Reader:
         oidc = elb.login(balancer) if balancer and self.settings.login.enabled else None
         if balancer is None or oidc is None:
             return _answered(Part())
-        url = self._url or self.settings.https.url(balancer.dns)
+        url = self.inquiry.url or self.settings.https.url(balancer.dns)
         return self._ask(logins.provider, oidc, self.settings.login.secret_arn, url)
 
     @property

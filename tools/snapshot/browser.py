@@ -14,7 +14,7 @@ import httpx
 
 from tools.aws import local_cloud
 from tools.i18n import t
-from tools.snapshot.elb import Balancer
+from tools.snapshot.elb import Balancer, Unreachable
 
 CONNECT_SECONDS = 2.5
 """How long an address of the load balancer may take to accept a connection, and then to answer the TLS handshake."""
@@ -36,10 +36,6 @@ UNKNOWN_ISSUER = range(18, 22)
 company's proxy that reads HTTPS, or in a Python without certificates."""
 
 
-class Unreachable(Exception):
-    """The load balancer cannot be reached from here; the text says why."""
-
-
 class NoListener(Exception):
     """The load balancer does not listen on a URL's port, wherever that is opened from."""
 
@@ -54,6 +50,15 @@ class Answer:
     leads_to: str = ""
     endless: bool = False
     html: str = ""
+
+    def assets(self) -> Iterator[str]:
+        """Yield the URLs of an HTML page's stylesheets and scripts that are on its own host, each once."""
+        links, own = _Links(self.html), httpx.URL(self.ended_at)
+        base = _joined(own, links.base)
+        urls = dict.fromkeys(_joined(base, link) for link in links.found if link)
+        for url in urls:
+            if url.host == own.host and url.scheme in ("http", "https"):
+                yield str(url)
 
 
 class Browser:
@@ -220,16 +225,6 @@ class _Links(HTMLParser):
             self.found.append(given.get("href", ""))
         if tag == "script":
             self.found.append(given.get("src", ""))
-
-
-def assets(answer: Answer) -> Iterator[str]:
-    """Yield the URLs of an HTML page's stylesheets and scripts that are on its own host, each once."""
-    links = _Links(answer.html)
-    base = _joined(httpx.URL(answer.ended_at), links.base)
-    urls = dict.fromkeys(_joined(base, each) for each in links.found if each)
-    for url in urls:
-        if url.host == httpx.URL(answer.ended_at).host and url.scheme in ("http", "https"):
-            yield str(url)
 
 
 def _joined(base: httpx.URL, link: str) -> httpx.URL:

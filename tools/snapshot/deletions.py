@@ -8,45 +8,13 @@ afterwards, and fails the program instead: nothing is deleted, and the page stil
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network
-from typing import Any
 
 from tools.snapshot import Snapshot
-from tools.snapshot.records import Part
+from tools.snapshot.records import ROUTE_FIELDS, RULE_FIELDS, Deletion, Part
 from tools.snapshot.vpc import Group, Network, Permission
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """A resource that Pulumi deletes at the end of this update, with its outputs in the state."""
-
-    kind: str
-    name: str
-    outputs: Mapping[str, Any]
-
-    @property
-    def label(self) -> str:
-        """Return its type and name, as Pulumi shows them."""
-        return f"{self.kind} {self.name}"
-
-    @property
-    def identity(self) -> tuple[Any, ...]:
-        """Return what tells it from another resource of its type in AWS."""
-        fields: tuple[str, ...] = ("arn", "id")
-        if "securityGroupId" in self.outputs:
-            fields = RULE_FIELDS
-        elif "routeTableId" in self.outputs:
-            fields = ROUTE_FIELDS
-        return tuple(self.outputs.get(each) for each in fields)
-
-
-ROUTE_FIELDS = ("routeTableId", "destinationCidrBlock")
-RULE_FIELDS = (
-    *("securityGroupId", "ipProtocol", "fromPort", "toPort"),
-    *("cidrIpv4", "referencedSecurityGroupId", "prefixListId"),
-)
 
 
 def without(now: Snapshot, gone: Sequence[Deletion]) -> Snapshot:

@@ -16,6 +16,10 @@ from tools.aws.session import Session
 from tools.shared.aws_rules import matches
 
 
+class Unreachable(Exception):
+    """The load balancer cannot be reached from here; the text says why."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """A target group's health check; times in seconds."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -22,6 +22,8 @@ STARTING = datetime.max.replace(tzinfo=UTC)
 """The time of a run that has not begun."""
 LINES = 8
 """Last log lines of a failed run."""
+GIVEN_BY_AWS = ("Arn", "CreationDate", "LastModificationDate", "ResponseMetadata")
+"""What GetSchedule returns and UpdateSchedule, which replaces the whole schedule, does not take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,21 @@ def _schedule(session: Session, names: StackNames, name: str) -> Schedule:
         role=target["RoleArn"],
         changed=raw["LastModificationDate"],
     )
+
+
+def switch_schedules(session: Session, names: StackNames, enabled: Collection[str]) -> None:
+    """Enable these schedules of jobs and disable the others. Raises AwsProblem."""
+    for name in read_existing(_schedule_names, session, names) or ():
+        schedule = session.call("scheduler", "get_schedule", GroupName=names.prefix, Name=name)
+        state = "ENABLED" if name in enabled else "DISABLED"
+        if schedule["State"] != state:
+            kept = {key: schedule[key] for key in schedule if key not in GIVEN_BY_AWS}
+            session.call("scheduler", "update_schedule", **{**kept, "State": state})
+
+
+def _schedule_names(session: Session, names: StackNames) -> list[str]:
+    asked = {"GroupName": names.prefix}
+    return [e["Name"] for e in session.all("scheduler", "list_schedules", "Schedules", **asked)]
 
 
 def runs(session: Session, names: StackNames, declared: Iterable[str]) -> tuple[Run, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from stack.login import CALLBACK_PATH, LoginSettings
@@ -16,8 +17,10 @@ from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.i18n import said, t
 from tools.snapshot import elb
-from tools.snapshot.browser import Answer, Browser, Unreachable, assets
-from tools.snapshot.elb import Balancer, Page
+from tools.snapshot.elb import Balancer, Page, Unreachable
+
+if TYPE_CHECKING:
+    from tools.snapshot.browser import Answer, Browser
 
 ANSWER_SECONDS = 10
 """How long the page may take, in seconds of AWS's clock."""
@@ -70,7 +73,7 @@ def page(
         return None
     base = url or settings.https.url(balancer.dns)
     # A new browser each time: the cookies of an earlier visit must not change the answer.
-    browser = partial(Browser, balancer, settings.https.domain, headers or {})
+    browser = _browsers(balancer, settings, headers or {})
     found = Page(url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher, tries=0)
     found = replace(found, assets_before=before.assets if before else {})
     try:
@@ -92,10 +95,21 @@ def status(balancer: Balancer, settings: Settings, path: str) -> int:
     """
     url = f"{settings.https.url(balancer.dns)}{path}"
     try:
-        browser = Browser(balancer, settings.https.domain, {})
-        return browser.get(url, _answer_seconds(), follow=False).status
+        browser = _browsers(balancer, settings, {})
+        return browser().get(url, _answer_seconds(), follow=False).status
     except Unreachable as problem:
         raise _unreachable(url, problem, settings) from None
+
+
+def _browsers(
+    balancer: Balancer, settings: Settings, headers: Mapping[str, str]
+) -> Callable[[], Browser]:
+    """Return what makes a new browser."""
+    from tools.snapshot.browser import (
+        Browser,  # httpx: 0.3 s that a preview and the status do without
+    )
+
+    return partial(Browser, balancer, settings.https.domain, headers)
 
 
 def _unreachable(url: str, problem: Unreachable, settings: Settings) -> AwsProblem:
@@ -142,7 +156,7 @@ def _load_assets(browser: Browser, answer: Answer) -> dict[str, int]:
     """Return the status of the page's first stylesheets and scripts by their paths; 0 for no answer."""
     found: dict[str, int] = {}
     deadline = time.monotonic() + _answer_seconds()
-    for url in islice(assets(answer), MOST_ASSETS):
+    for url in islice(answer.assets(), MOST_ASSETS):
         left = deadline - time.monotonic()
         if left < _answer_seconds() / LEAST_SHARE:  # too short to say that it does not answer
             break

@@ -311,3 +311,34 @@ class Definition:
     def stream(self, task_id: str) -> str:
         """Return the log stream of a task (ECS developer guide, awslogs)."""
         return f"{self.log_prefix}/{self.container}/{task_id}"
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """A resource that Pulumi deletes at the end of this update, with its outputs in the state."""
+
+    kind: str
+    name: str
+    outputs: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Return its type and name, as Pulumi shows them."""
+        return f"{self.kind} {self.name}"
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """Return what tells it from another resource of its type in AWS."""
+        fields: tuple[str, ...] = ("arn", "id")
+        if "securityGroupId" in self.outputs:
+            fields = RULE_FIELDS
+        elif "routeTableId" in self.outputs:
+            fields = ROUTE_FIELDS
+        return tuple(self.outputs.get(each) for each in fields)
+
+
+ROUTE_FIELDS = ("routeTableId", "destinationCidrBlock")
+RULE_FIELDS = (
+    *("securityGroupId", "ipProtocol", "fromPort", "toPort"),
+    *("cidrIpv4", "referencedSecurityGroupId", "prefixListId"),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ ROLLOUTS = {"COMPLETED": "green", "IN_PROGRESS": "yellow", "FAILED": "bold red"}
 
 def lines(now: Snapshot) -> Iterator[Line]:
     """Yield the lines of the output."""
-    case = Case(now)
+    case = Case.of(now)
     stage = str(stages.described(case))
     yield Line(f"{now.names.prefix} · {stage} · {now.region}", "bold")
     if stages.stage(case) == stages.NOTHING:
@@ -216,7 +217,7 @@ def exit_code(now: Snapshot) -> int:
 
     In a paused stack nothing should run, and outside its hours no task.
     """
-    case = Case(now)
+    case = Case.of(now)
     parts: list[Part[Any]] = [now.service, now.tasks, now.group, now.targets, now.database]
     parts += [part for each in now.workers.values() for part in (each.service, each.tasks)]
     if any(each.problem for each in parts):
@@ -240,7 +241,7 @@ def _at_rest(case: Case) -> bool:
 
 def as_dict(now: Snapshot) -> dict[str, Any]:
     """Return the status for scripts; times as ISO 8601."""
-    case, service = Case(now), now.service.value
+    case, service = Case.of(now), now.service.value
     return {
         "stack": now.names.prefix,
         "region": now.region,
@@ -254,7 +255,7 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
         "targets": plain(now.targets.value),
         "workers": {
             name: {
-                "steady": Case(each).steady,
+                "steady": Case.of(each).steady,
                 "service": plain(each.service.value),
                 "tasks": plain(each.tasks.value),
             }
@@ -269,8 +270,6 @@ def as_dict(now: Snapshot) -> dict[str, Any]:
 
 def plain(value: object) -> Any:
     """Return records as dictionaries and lists; times as ISO 8601."""
-    from dataclasses import fields, is_dataclass
-
     if is_dataclass(value):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, (list, tuple)):

@@ -88,7 +88,7 @@ def _pools(case: Case) -> int:
     """
     if not case.now.settings.webapp or case.definition is None:
         return 0
-    tasks = [each for each in case.tasks if not each.stopped or case.moment - each.stopped < LATE]
+    tasks = [each for each in case.tasks if not each.stopped or case.at - each.stopped < LATE]
     known = (case.now.definitions.value or {}).values()
     most = max(databases.pools_of_task(each) for each in (case.definition, *known))
     return len(tasks) * most + case.now.settings.sizes.other_connections

@@ -76,7 +76,7 @@ def memory(case: Case) -> Iterator[Finding]:
     primary, steady = case.primary, case.steady
     if primary is None or case.definition is None or not (steady or case.unsteady):
         return
-    since = max(primary.updated, case.moment - REMEMBERED) if steady else None
+    since = max(primary.updated, case.at - REMEMBERED) if steady else None
     for task in (*case.failed_tasks, *case.active_tasks):
         if steady and task.over and (task.ended is None or task.ended <= primary.updated):
             continue

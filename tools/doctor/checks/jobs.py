@@ -198,7 +198,7 @@ def _seen(case: Case, job: Job, run: Run) -> Text:
     return t(
         "{job}, ended at {time}: exit code {code} ({meaning}).",
         job=job.name,
-        time=short_time(run.ended, case.moment) if run.ended else "-",
+        time=short_time(run.ended, case.at) if run.ended else "-",
         code="-" if run.exit_code is None else run.exit_code,
         meaning=meaning or run.reason or "-",
     )

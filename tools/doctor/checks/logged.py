@@ -200,7 +200,7 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
 def _is_out_of_time(case: Case, cause: LoggedCause, database: Database) -> bool:
     """Return whether the certificate has expired, or is not valid yet: libpq leaves out which, and RDS tells."""
     until = database.certified_until
-    return cause.known.id == "certificate-time" or (until is not None and until <= case.moment)
+    return cause.known.id == "certificate-time" or (until is not None and until <= case.at)
 
 
 OF_HOST = ("database-elsewhere", "host-unknown")

@@ -210,7 +210,7 @@ def scaled_by_schedule(case: Case, hours: str) -> Finding:
 
 def in_hours(case: Case) -> bool:
     """Return whether it is within the service's hours, and was five minutes ago."""
-    now, scaling = case.moment, case.now.settings.service.scaling
+    now, scaling = case.at, case.now.settings.service.scaling
     return all(scaling.includes(each) for each in (now, now - STARTED_WITHIN))
 
 
@@ -311,7 +311,7 @@ def _lost(case: Case, task: Task) -> bool:
     """Return whether a task has run for a while and is not registered in the target group."""
     if task.status != "RUNNING" or not task.address or task.started is None:
         return False
-    if case.moment - task.started < REGISTERED:
+    if case.at - task.started < REGISTERED:
         return False
     states = [each.state for each in case.targets if each.address == task.address]
     return all(each == "draining" for each in states)

@@ -16,7 +16,7 @@ from typing import Any
 
 from flask import Flask, Request, Response, abort, render_template, request, stream_with_context
 
-from tools.doctor.screen import KINDS
+from tools.diagnosis.screen import KINDS
 from tools.i18n import LANGUAGES, Text, in_language, t
 from tools.i18n.masking import mask_data
 from tools.rehearsal.page.state import state

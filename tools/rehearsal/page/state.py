@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from tools.diagnosis import screen as doctor
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import JOB
 from tools.diagnosis.findings import Diagnosis
 from tools.diagnosis.log_lines import parsed
 from tools.diagnosis.request_path import request_path, target_of
-from tools.doctor import screen as doctor
 from tools.doctor.checks import stages
 from tools.i18n import Text, joined, t, verbatim
 from tools.jobs.commands import NO_RUN, run_text

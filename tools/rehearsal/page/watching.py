@@ -25,7 +25,7 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Diagnosis
 from tools.doctor.diagnose import judge
 from tools.i18n import verbatim
-from tools.snapshot import Snapshot, ecs, gather, overview
+from tools.snapshot import Inquiry, Snapshot, ecs, gather, overview
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Part
 from tools.snapshot.stack_secrets import learn
@@ -141,7 +141,7 @@ class Seen:
 
     @property
     def case(self) -> Case | None:
-        return Case(self.now) if self.now else None
+        return Case.of(self.now) if self.now else None
 
 
 @dataclass
@@ -209,7 +209,7 @@ class Watcher:
         if last and last.now and last.diagnosis and mark == memory.mark and not old:
             return last.now, last.diagnosis
         page = _still_answers(last.now) if last and last.now and mark == memory.mark else None
-        now = gather(settings, self._session, page=page)
+        now = gather(Inquiry(settings, self._session, page=page))
         memory.mark, memory.full = mark, time.monotonic()
         return now, judge(now)
 

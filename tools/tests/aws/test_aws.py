@@ -11,8 +11,8 @@ from botocore import exceptions as boto
 
 from tools.aws.errors import translate
 from tools.aws.session import Place, Session
+from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.diagnose import judge
-from tools.doctor.screen import as_dict, plain
 from tools.i18n import in_language
 from tools.tests import stacks as a
 from tools.tests.conftest import REGION

@@ -55,7 +55,7 @@ def test_what_may_pass_is_not_called_certain():
 
 
 def links(snapshot):
-    return request_path(Case(snapshot), judge(snapshot))
+    return request_path(Case.of(snapshot), judge(snapshot))
 
 
 def states(snapshot):
@@ -152,7 +152,7 @@ def test_what_could_not_be_looked_at_is_not_called_open():
 
 def test_a_task_is_told_with_the_load_balancer_s_words():
     sick = Target(address="10.0.16.4", port=3000, state="unhealthy", description="codes: [404]")
-    case = Case(a.stack(targets=(sick,)))
+    case = Case.of(a.stack(targets=(sick,)))
     assert (target_of(case, a.task()).state, str(target_of(case, a.task()).reason)) == (
         "blocked",
         "codes: [404]",

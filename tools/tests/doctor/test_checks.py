@@ -12,9 +12,9 @@ from stack.file import StackError
 from stack.settings import Settings
 from tools.diagnosis.case import Case
 from tools.diagnosis.request_path import request_path
+from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.checks import stages
 from tools.doctor.diagnose import PARTS, judge
-from tools.doctor.screen import as_dict, plain
 from tools.snapshot import cloudwatch
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.records import Alarmed, Part
@@ -77,7 +77,7 @@ def test_a_failed_job_ends_doctor_with_1_and_no_roll_out():
 
 def test_a_worker_s_crash_breaks_nothing_on_the_request_s_path():
     crashing = a.crashing_worker()
-    states = {each.state for each in request_path(Case(crashing), judge(crashing)).values()}
+    states = {each.state for each in request_path(Case.of(crashing), judge(crashing)).values()}
     assert states == {"open"}
 
 
@@ -85,7 +85,7 @@ def test_a_clock_that_runs_ahead_tells_the_time():
     stopped = a.event("has reached a steady state.", seconds=2 * 3600)
     quiet = a.service(desired=0, running=0, events=(stopped,))
     early, late = (
-        Case(a.stack(a.choices(schedule=hours), service=quiet))
+        Case.of(a.stack(a.choices(schedule=hours), service=quiet))
         for hours in ("mon-fri 08:00-22:00", "mon-fri 22:30-23:30")
     )
     assert early.now.at == datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

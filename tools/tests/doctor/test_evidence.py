@@ -19,7 +19,7 @@ def test_of_a_roll_back_whose_tasks_are_forgotten_the_events_before_its_end_are_
         a.event(STEADY, -90000),
         a.event("was unable to place a task. Reason: another day", -90100),
     )
-    assert [each.message[30:] for each in Case(with_events(back, *events)).events] == [
+    assert [each.message[30:] for each in Case.of(with_events(back, *events)).events] == [
         each.message[30:] for each in events[:3]
     ]
 
@@ -47,14 +47,14 @@ def test_an_event_that_names_another_deployment_or_its_task_is_of_that_one(
     mine = () if forgotten else (a.ended(CRASHED, code=1, stop=EXITED),)
     older = a.task("c" * 32, definition=a.OLD, started_by="ecs-svc/1")
     going = a.failing(*mine, older)
-    assert bool(Case(with_events(going, a.event(message))).events) is quoted_here
+    assert bool(Case.of(with_events(going, a.event(message))).events) is quoted_here
 
 
 def test_the_completed_deployment_of_a_rollback_is_not_the_one_that_failed():
     done = a.event("(deployment ecs-svc/3) deployment completed.", -50)
     back = with_events(a.failing(rolled_back=True), done, a.event(FAILED, -100))
-    assert [each.deployment for each in Case(back).events] == ["ecs-svc/2"]
+    assert [each.deployment for each in Case.of(back).events] == ["ecs-svc/2"]
 
 
 def test_tasks_that_spot_interrupts_have_not_failed():
-    assert Case(VARIANTS["spot-interrupted: twice"]).failed_tasks == ()
+    assert Case.of(VARIANTS["spot-interrupted: twice"]).failed_tasks == ()

@@ -23,7 +23,7 @@ def given(command):
 
 
 def allows_all(role, snapshot):
-    needs = execution_needs(Case(snapshot), snapshot.newest.value)
+    needs = execution_needs(Case.of(snapshot), snapshot.newest.value)
     return all(decided(role, each.action, each.resource) == ALLOWED for each in needs)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stack.settings import Settings
-from tools.snapshot import gather
+from tools.snapshot import Inquiry, gather
 from tools.snapshot.records import Part
 from tools.tests import stacks as a
 from tools.tests.conftest import client
@@ -80,13 +80,13 @@ def test_the_record_is_read_only_where_the_service_runs_another_revision(
 ):
     asked = history(stack.definition)
     settings = Settings.read("poc", folder)
-    found = gather(settings, stack.session)
+    found = gather(Inquiry(settings, stack.session))
     assert (found.was_deployed, found.command_tasks) == (Part(False), Part(None))
-    assert gather(settings, stack.session, stack.definition).was_deployed == Part(None)
+    assert gather(Inquiry(settings, stack.session, stack.definition)).was_deployed == Part(None)
     (folder / "Pulumi.poc.yaml").write_text(
         f"config:\n  aws:region: ap-northeast-1\n  careapp:deployCommand: {COMMAND}\n"
     )
-    read = gather(Settings.read("poc", folder), stack.session)
+    read = gather(Inquiry(Settings.read("poc", folder), stack.session))
     assert read.command_tasks == Part(())
     families = [each for _, each in asked if "family" in each and "desiredStatus" in each]
     assert [each["desiredStatus"] for each in families] == ["RUNNING", "STOPPED"]
@@ -100,5 +100,5 @@ def test_what_was_deployed_after_the_newest_revision_is_expected_unless_ecs_went
     stack, folder, newer, history, status, chosen
 ):
     history(stack.definition, newer, status=status)
-    found = gather(Settings.read("poc", folder), stack.session)
+    found = gather(Inquiry(Settings.read("poc", folder), stack.session))
     assert found.wanted == (stack.definition if chosen else newer)

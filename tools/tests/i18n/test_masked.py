@@ -12,8 +12,8 @@ from tools.command_line import print_json
 from tools.database.commands import answered
 from tools.database.queries import Answer
 from tools.diagnosis.findings import Diagnosis, Finding
+from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.checks.running import APP_RAISES
-from tools.doctor.screen import as_dict, plain
 from tools.i18n import t
 from tools.rehearsal.stages import Report
 from tools.rollout.log import RolloutFailed

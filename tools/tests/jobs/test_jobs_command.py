@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from stack.settings import Settings
-from tools import run_task
+from tools import single_task
 from tools.aws.session import Session
-from tools.snapshot import gather
+from tools.snapshot import Inquiry, gather
 from tools.snapshot.jobs import Run
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part
@@ -96,7 +96,7 @@ def aws(definition, folder, monkeypatch):
 
     monkeypatch.setattr(Session, "call", scripted)
     monkeypatch.setattr(Session, "all", listed)
-    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(single_task, "POLL_SECONDS", 0.0)
 
     def schedule(**changes):
         values = {
@@ -261,7 +261,7 @@ def test_events_show_the_runs_of_jobs(run, aws):
 
 
 def gathered(folder, stack):
-    return gather(Settings.read("poc", folder), stack.session).jobs
+    return gather(Inquiry(Settings.read("poc", folder), stack.session)).jobs
 
 
 def test_the_doctor_reads_the_last_lines_of_a_failed_run_and_what_its_role_needs(

@@ -10,9 +10,10 @@ import pytest
 from tools.aws.session import Session
 from tools.i18n import Refused
 from tools.pause import processes, steps
-from tools.pause.processes import declared, switch_schedules
+from tools.pause.processes import declared
 from tools.pause.steps import Pausable, check_pausable
 from tools.snapshot import rds
+from tools.snapshot.jobs import switch_schedules
 from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client

@@ -11,7 +11,7 @@ from stack.settings import Settings
 from tools.aws.session import Session
 from tools.preflight import checklist as preflight_screen
 from tools.preflight.checklist import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
-from tools.snapshot import gather
+from tools.snapshot import Inquiry, gather
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.task_logs import Logs
 from tools.tests import stacks as a
@@ -35,7 +35,7 @@ def test_without_a_stack_each_command_says_what_that_means(run):
 
 @pytest.mark.usefixtures("folder")
 def test_an_empty_account_has_no_problems(session):
-    now = gather(Settings.read("poc", Path()), session)
+    now = gather(Inquiry(Settings.read("poc", Path()), session))
     assert set(now.problems()) == {"quota"}
     assert [each.absent for each in (now.service, now.balancer, now.group, now.database)] == [
         True

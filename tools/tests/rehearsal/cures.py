@@ -29,6 +29,7 @@ from tools.i18n import Text
 from tools.rehearsal.app_page import Page
 from tools.rollout import update
 from tools.rollout.log import RolloutFailed
+from tools.snapshot import Inquiry
 from tools.tests.rehearsal.conftest import Careapp
 from tools.tests.rehearsal.mistakes import CLUSTER, SERVICE, Edit, Stack, Undo
 from tools.waiting import Changes
@@ -129,7 +130,7 @@ class Running:
         return [str(each.title) for each in first] == [str(finding.title)]
 
     def diagnosis(self) -> Diagnosis:
-        return diagnose(Settings.read("poc", Path()), self.session)
+        return diagnose(Inquiry(Settings.read("poc", Path()), self.session))
 
 
 class Mistakes:

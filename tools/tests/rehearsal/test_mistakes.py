@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tools.doctor.screen import plain
+from tools.diagnosis.screen import plain
 from tools.tests.rehearsal.cures import Mistakes, Running, running_stack, together
 from tools.tests.rehearsal.mistakes import EDITS, Edit
 

@@ -10,7 +10,7 @@ from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.diagnosis.catalogue import PAGE
-from tools.rollout.judge import asks, judge
+from tools.rollout.judge import asks, judge_rollout
 from tools.rollout.look import Answer, Expected, Seen
 from tools.rollout.verdict import History, Patience, Terms, Verdict
 from tools.snapshot import ecs, elb
@@ -51,7 +51,7 @@ def judged(
         seen = Seen(view=look, at=number * every, noticed=noticed)
         if answer and (question := asks(seen, history, terms)):
             seen = replace(seen, answer=answer(question, seen.view))
-        verdict, history = judge(seen, history, terms)
+        verdict, history = judge_rollout(seen, history, terms)
         if verdict.go_on:
             history = replace(history, answered=history.answered | {verdict.go_on.id})
         given.append(verdict)

@@ -11,8 +11,8 @@ import pytest
 
 from local_cloud.aws.ecs.shifting import PROPAGATION
 from tools.aws.errors import AwsProblem
+from tools.diagnosis.screen import plain
 from tools.doctor.diagnose import judge
-from tools.doctor.screen import plain
 from tools.i18n import t
 from tools.rollout import before_service
 from tools.rollout.log import RolloutFailed
@@ -79,7 +79,7 @@ def test_service_deleted_by_hand_is_what_the_doctor_says(made, monkeypatch, serv
 
     monkeypatch.setattr("tools.snapshot.ecs.service", read)
     gone = judge(SITUATIONS["service-missing"])
-    monkeypatch.setattr("tools.doctor.diagnose.diagnose", lambda *_: gone)
+    monkeypatch.setattr("tools.rollout.before_service.ask_doctor", lambda _: gone)
     before_service.hooks(a.choices(), Changes())
     with pytest.raises(RolloutFailed) if refused else nullcontext() as failed:
         asyncio.run(made["serviceThere"](None))
@@ -100,7 +100,7 @@ def noted(made, monkeypatch):
                 raise answer
             return answer
 
-        monkeypatch.setattr(before_service, "Log", lambda _resource: told)
+        monkeypatch.setattr(before_service, "ResourceLog", lambda _resource: told)
         monkeypatch.setattr(before_service, "DependencyResource", lambda urn: urn)
         monkeypatch.setattr("tools.aws.session.Session", lambda *_: None)
         monkeypatch.setattr(elb, "balancer", lambda *_, **__: balancer or None)
@@ -135,7 +135,7 @@ def test_the_wait_is_longer_than_iam_takes_and_says_what_it_waits_for(made, monk
         slept.append(seconds)
 
     log = SimpleNamespace(moment=lambda text: said.append(str(text)))
-    monkeypatch.setattr(before_service, "Log", lambda _resource: log)
+    monkeypatch.setattr(before_service, "ResourceLog", lambda _resource: log)
     monkeypatch.setattr(before_service, "DependencyResource", lambda urn: urn)
     monkeypatch.setattr(before_service.asyncio, "sleep", sleep)
     before_service.hooks(a.choices(**CANARY), Changes())

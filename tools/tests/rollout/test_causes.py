@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tools.aws.errors import AwsProblem
+from tools.diagnosis.screen import plain
 from tools.doctor.diagnose import judge
-from tools.doctor.screen import plain
 from tools.i18n import t
 from tools.rollout import gate as gate_loop
 from tools.rollout.look import Reader
-from tools.snapshot.deletions import Deletion
+from tools.snapshot import Inquiry
 from tools.snapshot.rds import Pause
-from tools.snapshot.records import Part
+from tools.snapshot.records import Deletion, Part
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
@@ -44,10 +44,12 @@ def gate(monkeypatch):
         looks, log = list(snapshots), Told()
         monkeypatch.setattr(gate_loop, "WARM_UP_SECONDS", warm_up)
 
-        def diagnose():
+        def diagnose(_):
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        screen = asyncio.run(gate_loop.causes(diagnose, log, counts, gone))
+        screen = asyncio.run(
+            gate_loop.causes(Reader(EXPECTED, Inquiry(None, None), diagnose), log, counts, gone)
+        )
         return screen, [*log.lastings, *(f"warning: {each}" for each in log.warnings)]
 
     return found
@@ -56,9 +58,10 @@ def gate(monkeypatch):
 def test_doctor_has_the_gate_s_settings_and_reads_no_stack_file(stack, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     here = replace(EXPECTED, definition=stack.definition)
-    reader = Reader.of(stack.session, a.choices(healthMatcher="204"), here)
+    inquiry = here.inquiry(a.choices(healthMatcher="204"), stack.session, {})
+    reader = Reader(here, inquiry)
     assert "health-check-drifted" in {each.id for each in reader.diagnose().findings}
-    assert gate_loop._diagnosis(reader).names == "careapp-poc"
+    assert gate_loop._diagnose(reader).names == "careapp-poc"
 
 
 @pytest.mark.parametrize("name", SITUATIONS)

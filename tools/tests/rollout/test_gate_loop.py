@@ -17,9 +17,10 @@ from tools.aws.pace import Pace
 from tools.i18n import verbatim
 from tools.rollout import update
 from tools.rollout.gate import follow
-from tools.rollout.log import Log, RolloutFailed
+from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.rollout.look import Reader
 from tools.rollout.verdict import End, Outcome, Patience, Terms, Verdict
+from tools.snapshot import Inquiry
 from tools.snapshot.rollout import Rollout
 from tools.tests import stacks
 from tools.tests.conftest import Told
@@ -52,9 +53,9 @@ def followed(*services, seconds=3.0, limit=900.0, speed=1.0, changed=None, accou
     told, ticks, changes = Told(), iter(range(10_000)), Changes()
     changes.last = changed
     expected = known.pop("expected", EXPECTED)
-    diagnose = known.pop("diagnose", lambda: SimpleNamespace(causes=()))
+    diagnose = known.pop("diagnose", lambda _: SimpleNamespace(causes=()))
     ending = follow(
-        Reader(account or Account(*services), None, expected, diagnose),
+        Reader(expected, Inquiry(None, account or Account(*services)), diagnose),
         Terms(expected=expected, patience=Patience(limit=limit, settle=15, notice=40), **known),
         Pace(poll=1e-6, speed=speed),
         told,
@@ -171,12 +172,12 @@ def seen(monkeypatch, diagnose, *looks):
 
 def test_gate_ends_with_the_diagnosis(monkeypatch):
     found = rows.diagnosis("image-missing")
-    end, _ = seen(monkeypatch, lambda: found, rows.STARTING, rows.FAILS, rows.FAILS)
+    end, _ = seen(monkeypatch, lambda _: found, rows.STARTING, rows.FAILS, rows.FAILS)
     assert (end.verdict.outcome, end.verdict.diagnosis) == (Outcome.CERTAIN, found)
 
 
 def test_doctor_that_fails_leaves_the_verdict_to_ecs(monkeypatch):
-    def broken():
+    def broken(_):
         raise ValueError("oops")
 
     end, told = seen(monkeypatch, broken, rows.STARTING, rows.FAILS, rows.WELL, rows.WELL)
@@ -214,20 +215,20 @@ def program(monkeypatch):
             outcome = Outcome.BECAME_UNHEALTHY if bad else Outcome.RUNS
             return End(Verdict(outcome=outcome, text=verbatim("so")), Rollout())
 
-        async def causes(diagnose, *_others):
-            read.append(sorted(diagnose.keywords["workers"]))
+        async def causes(reader, *_others):
+            read.append(sorted(reader.inquiry.workers))
             return ""
 
         monkeypatch.setattr("tools.rollout.gate.follow", follow)
         monkeypatch.setattr("tools.rollout.gate.causes", causes)
-        monkeypatch.setattr("tools.rollout.gate._diagnosis", lambda _: "THE DIAGNOSIS")
+        monkeypatch.setattr("tools.rollout.gate._diagnose", lambda _: "THE DIAGNOSIS")
         monkeypatch.setattr("tools.rollout.gate.is_deregistered", lambda *_: False)
         monkeypatch.setattr(pulumi.log, "info", lambda *_others, **_more: None)
 
         async def work():
             known = {each.name: made(each.name) for each in settings.workers}
             arns = {"definition": NEW, "target_group": "group", "page_url": "http://page"}
-            await update.follow_all(arns, settings, Changes(), Log(None), known)
+            await update.follow_all(arns, settings, Changes(), ResourceLog(None), known)
 
         try:
             asyncio.run(work())

@@ -16,7 +16,7 @@ from tools.rollout.act import Stoppable, stop
 from tools.rollout.gate import Turns
 from tools.rollout.look import Reader, Seen
 from tools.rollout.verdict import SETTLE_READS, Outcome, Terms
-from tools.snapshot import elb, page
+from tools.snapshot import Inquiry, elb, page
 from tools.snapshot.records import PauseHook, Traffic
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
@@ -77,12 +77,12 @@ class New:
     """A version behind the server's test rule, beside the one that users get; looks are taken one by one."""
 
     def __init__(
-        self, server, problem=None, diagnose=lambda **_: diagnosis("page-errors"), **settings
+        self, server, problem=None, diagnose=lambda _: diagnosis("page-errors"), **settings
     ):
         self.server, self.ecs, self.told = server, Ecs(problem), OnTheLoop()
         url = f"http://127.0.0.1:{server.server_port}"
         expected = replace(EXPECTED, page_url=url)
-        reader = Reader(self.ecs, a.choices(**settings), expected, diagnose)
+        reader = Reader(expected, Inquiry(a.choices(**settings), self.ecs), diagnose)
         terms = Terms(expected=expected, patience=answers.PATIENCE)
         self.turns = Turns(reader, terms, self.told)
 
@@ -139,7 +139,7 @@ def test_page_that_fails_twice_is_wrong_before_any_user_meets_it(
     by_rule, monkeypatch, new, users, cause, answers, outcome
 ):
     by_rule.new, by_rule.users = new, [users]
-    version = New(by_rule, diagnose=lambda **_: diagnosis(cause))
+    version = New(by_rule, diagnose=lambda _: diagnosis(cause))
     first, second = version.judge(), version.judge()
     assert (first, second and second.outcome) == (None, outcome)
     assert version.ecs.answers == answers
@@ -159,7 +159,7 @@ def test_a_stylesheet_that_the_new_version_lacks_fails_it(by_rule):
 
     links = test_page.html(b"<link rel=stylesheet href=/app.css>")
     by_rule.pages = {"/": links, "/app.css": css}
-    new = New(by_rule, diagnose=lambda page: judge(a.stack(page=page.value)))
+    new = New(by_rule, diagnose=lambda asked: judge(a.stack(page=asked.page.value)))
     assert new.judge() is None
     verdict = new.judge()
     assert verdict.outcome is Outcome.WRONG
@@ -176,8 +176,8 @@ def test_a_page_that_hangs_is_wrong_whatever_explains_it_if_the_version_before_a
     by_rule.new = [SILENCE]
     seen = []
 
-    def diagnose(page):
-        seen.append(page.value)
+    def diagnose(inquiry):
+        seen.append(inquiry.page.value)
         return diagnosis("page-silent")
 
     new = New(by_rule, diagnose=diagnose)

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pulumi
 import pytest
 
-from tools.pause import processes
 from tools.rollout import paused_schedules
 from tools.snapshot import rds
 from tools.snapshot.rds import Pause
@@ -46,12 +45,14 @@ def test_a_changed_schedule_is_disabled_where_the_stack_is_paused(
 ):
     log, disabled = Told(), []
     database = replace(a.database(), pause=pause)
-    monkeypatch.setattr(paused_schedules, "Log", lambda _: log)
+    monkeypatch.setattr(paused_schedules, "ResourceLog", lambda _: log)
     monkeypatch.setattr(paused_schedules, "DependencyResource", lambda urn: urn)
-    monkeypatch.setattr("tools.aws.session.Session", lambda *_: None)
+    monkeypatch.setattr(paused_schedules, "Session", lambda *_: None)
     monkeypatch.setattr(rds, "database", lambda *_, **__: database)
     monkeypatch.setattr(
-        processes, "switch_schedules", lambda _session, _names, enabled: disabled.append(enabled)
+        paused_schedules,
+        "switch_schedules",
+        lambda _session, _names, enabled: disabled.append(enabled),
     )
     asyncio.run(watched["hook"](SimpleNamespace(urn="urn")))
     assert (disabled, log.lastings) == (asked, told)

@@ -30,7 +30,7 @@ def ended(monkeypatch):
             return End(Verdict(outcome=outcome, text=verbatim(text)), Rollout())
 
         monkeypatch.setattr(gate, "follow", follow)
-        monkeypatch.setattr(gate, "_diagnosis", lambda _: "THE DIAGNOSIS")
+        monkeypatch.setattr(gate, "_diagnose", lambda _: "THE DIAGNOSIS")
         return followed
 
     return end

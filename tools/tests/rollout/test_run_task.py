@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools import run_task
+from tools import single_task
 from tools.aws.errors import AwsProblem
 from tools.i18n import t, verbatim
 from tools.rollout import deploy_command
@@ -73,7 +73,7 @@ def ecs(monkeypatch, stack, folder):
         return answer(params) if callable(answer) else answer
 
     monkeypatch.setattr(stack.session.__class__, "call", scripted)
-    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(single_task, "POLL_SECONDS", 0.0)
     return answers, asked
 
 
@@ -136,14 +136,14 @@ def test_run_says_how_it_ended_with_its_exit_code(run, ecs, given, code, last):
 def test_read_that_is_throttled_later_does_not_end_the_wait(run, ecs, monkeypatch):
     slept = []
     clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
-    monkeypatch.setattr(run_task, "time", clock)
-    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.75 * run_task.VISIBLE_SECONDS)
+    monkeypatch.setattr(single_task, "time", clock)
+    monkeypatch.setattr(single_task, "POLL_SECONDS", 0.75 * single_task.VISIBLE_SECONDS)
     ecs[0]["describe_tasks"] = [RUNNING, RUNNING, RUNNING, THROTTLED, ENDED]
     assert run("run", "--", "true")[0] == 0
 
 
 def test_task_that_ecs_no_longer_knows_ends_the_wait(run, ecs, monkeypatch):
-    monkeypatch.setattr(run_task, "VISIBLE_SECONDS", 0.0)
+    monkeypatch.setattr(single_task, "VISIBLE_SECONDS", 0.0)
     ecs[0]["describe_tasks"] = [described()]
     code, _, said = run("run", "--", "true")
     assert (code, f"ECS no longer knows the task {ARN}." in said) == (125, True)
@@ -198,8 +198,8 @@ def test_during_a_roll_out_the_serving_version_runs():
     old = a.deployment(status="ACTIVE", definition=a.OLD, running=1, rollout="COMPLETED")
     new = a.deployment(definition=a.NEW, running=1, rollout="IN_PROGRESS")
     service = a.service(definition=a.NEW, deployments=(new, old))
-    assert run_task._running(service) == a.OLD
-    assert run_task._running(a.service(definition=a.NEW, deployments=(new,))) == a.NEW
+    assert single_task._running(service) == a.OLD
+    assert single_task._running(a.service(definition=a.NEW, deployments=(new,))) == a.NEW
 
 
 NETWORK = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}
@@ -322,7 +322,7 @@ def test_a_command_that_does_not_end_is_stopped_at_the_limit(up, ecs, monkeypatc
 
 
 def test_an_interrupt_stops_the_task(up, ecs, log, monkeypatch):
-    monkeypatch.setattr(run_task, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(single_task, "POLL_SECONDS", 0.05)
     ecs[0]["describe_tasks"] = [RUNNING] * 20 + [stopped(143)]
     log.heard = lambda line: "RUNNING" in line and os.kill(os.getpid(), signal.SIGINT)
     assert red(up) == f"{HOW.format(143)}`pulumi up` was interrupted"

@@ -46,7 +46,7 @@ def test_target_group_is_the_one_with_most_requests(weights, chosen):
 
 def test_requests_to_the_second_target_group_are_no_cause():
     known = ecs.service_of(service(deployment(NEW, "COMPLETED"), **CANARY))
-    case = Case(a.stack(service=known, group=replace(a.target_group(), arn=SECOND)))
+    case = Case.of(a.stack(service=known, group=replace(a.target_group(), arn=SECOND)))
     assert list(load_balancer.target_group(case)) == []
 
 

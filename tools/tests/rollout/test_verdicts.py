@@ -14,7 +14,7 @@ from tools.i18n.masking import VALUES
 from tools.rollout import gate
 from tools.rollout.look import Reader
 from tools.rollout.verdict import End, Outcome, Verdict
-from tools.snapshot import read_part, verdicts
+from tools.snapshot import Inquiry, read_part, verdicts
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Told
 from tools.tests.doctor.situations import SITUATIONS
@@ -68,7 +68,7 @@ def missing(code):
 def up(aws, found, log=None, expected=EXPECTED):
     """What a failed `pulumi up` says."""
     end = End(Verdict(outcome=Outcome.WRONG, text=verbatim("so"), diagnosis=found), WELL)
-    return asyncio.run(gate._why(end, Reader(aws, None, expected, None), log or Told()))
+    return asyncio.run(gate._why(end, Reader(expected, Inquiry(None, aws), None), log or Told()))
 
 
 def doctor(aws, after=lambda **kept: rolled_back(STOPPED, **kept)):

@@ -16,7 +16,7 @@ from tests.support.iam_policies import Call, allowed, calls_of
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import diagnose
 from tools.i18n import t
-from tools.snapshot import gather, overview, page, uploads
+from tools.snapshot import Inquiry, gather, overview, page, uploads
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.elb import Listener, Rule
 from tools.snapshot.records import Part
@@ -30,7 +30,7 @@ from tools.watch.status import lines as status_lines
 
 @pytest.fixture
 def now(folder, stack):
-    return gather(Settings.read("poc", folder), stack.session)
+    return gather(Inquiry(Settings.read("poc", folder), stack.session))
 
 
 def test_the_service_is_what_was_declared(now, stack):
@@ -93,15 +93,15 @@ def test_a_gateway_endpoint_is_no_route_to_the_internet(stack, session):
 def test_the_page_is_asked_for_only_where_a_task_can_answer(stack, monkeypatch):
     monkeypatch.setattr(page, "page", lambda *asked, before: (*asked, before))
     settings = Settings.read("poc", Path())
-    assert gather(settings, stack.session).page == Part()
+    assert gather(Inquiry(settings, stack.session)).page == Part()
     target = [{"Id": "10.0.1.4", "Port": 3000}]
     client("elbv2").register_targets(TargetGroupArn=stack.group, Targets=target)
     try:
-        asked = gather(settings, stack.session, url="http://page", page_before="before")
+        asked = gather(Inquiry(settings, stack.session, url="http://page", page_before="before"))
         assert [each.state for each in asked.targets.value] == ["healthy"]
         assert asked.page == Part((asked.balancer.value, settings, "http://page", "before"))
         before = Part("before")
-        assert gather(settings, stack.session, page=before).page is before
+        assert gather(Inquiry(settings, stack.session, page=before)).page is before
     finally:
         client("elbv2").deregister_targets(TargetGroupArn=stack.group, Targets=target)
 
@@ -147,7 +147,7 @@ def test_only_fargate_s_quota_is_unknown_to_an_account_in_memory(now):
 
 @pytest.mark.usefixtures("folder", "stack")
 def test_no_secret_value_is_ever_asked_for(session, calls):
-    assert "hidden" not in repr(gather(Settings.read("poc", Path()), session))
+    assert "hidden" not in repr(gather(Inquiry(Settings.read("poc", Path()), session)))
     asked = {operation for operation, _ in calls}
     assert "describe_secret" in asked
     assert "get_secret_value" not in asked
@@ -156,7 +156,7 @@ def test_no_secret_value_is_ever_asked_for(session, calls):
 @pytest.mark.usefixtures("folder", "stack")
 def test_each_part_is_asked_for_once_and_the_status_asks_only_for_what_it_shows(session, calls):
     settings = Settings.read("poc", Path())
-    gather(settings, session)
+    gather(Inquiry(settings, session))
     assert [each for each in calls if calls.count(each) > 1] == []
     everything, shown = len(calls), overview(settings, session)
     assert sorted(operation for operation, _ in calls[everything:]) == [
@@ -188,8 +188,7 @@ def test_each_worker_of_the_settings_is_read_like_the_service_and_the_rest_is_th
     with (folder / "Pulumi.poc.yaml").open("a") as file:
         file.write("  careapp:workers:\n    mail: {command: sleep 1}\n")
     settings = Settings.read("poc", Path())
-    for read in (gather, overview):
-        now = read(settings, session)
+    for now in (gather(Inquiry(settings, session)), overview(settings, session)):
         [mail] = now.workers.values()
         assert (mail.names.service, mail.service.value.desired) == (name, 2)
         assert mail.wanted == mail.service.value.primary.definition
@@ -203,7 +202,7 @@ def test_each_worker_of_the_settings_is_read_like_the_service_and_the_rest_is_th
         [line] = [each.text for each in status_lines(left) if "Worker mail" in each.text]
         assert line.endswith("; not in the stack file, so `pulumi up` deletes it") is not wrong
     asked = len(calls)
-    assert gather(settings, session, workers={}).workers == {}
+    assert gather(Inquiry(settings, session, workers={})).workers == {}
     assert not any(name in str(params) for _, params in calls[asked:])
     ecs.delete_service(cluster=NAMES.cluster, service=name, force=True)
 
@@ -227,7 +226,7 @@ def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read
             put("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", failed, minutes, **balancer)
     for minutes, count in ((1, 7), (0, 97)):
         put("AWS/RDS", "DatabaseConnections", count, minutes, DBInstanceIdentifier=NAMES.database)
-    found = gather(Settings.read("poc", folder), stack.session).measured.value
+    found = gather(Inquiry(Settings.read("poc", folder), stack.session)).measured.value
     assert found == Measured(
         minutes=(Minute(newest - timedelta(minutes=2), 5, 0), Minute(newest, 4, 3)),
         connections=97,
@@ -243,7 +242,7 @@ def test_the_deploy_role_lets_the_doctor_see_all_that_it_looks_at(stack, folder,
         return original(client, operation, params)
 
     monkeypatch.setattr(BaseClient, "_make_api_call", recorded)
-    diagnose(Settings.read("poc", folder), stack.session)
+    diagnose(Inquiry(Settings.read("poc", folder), stack.session))
     remains(stack.session, Settings.read("poc", folder))
     # This stack has no certificate, no bucket, and no log that is longer than what is read of it.
     bucket = {"Bucket": "careapp-poc-uploads-1a2b3c4"}

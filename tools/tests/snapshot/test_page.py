@@ -17,8 +17,8 @@ from local_cloud.machine.authority import Authority
 from stack.load_balancer import SMOKE_MATCHER
 from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
+from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.diagnose import judge
-from tools.doctor.screen import as_dict, plain
 from tools.snapshot import page
 from tools.tests import stacks as a
 

@@ -12,9 +12,9 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.diagnosis.findings import Diagnosis, Finding
+from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.checks.running import APP_RAISES
 from tools.doctor.diagnose import mask_values
-from tools.doctor.screen import as_dict, plain
 from tools.i18n import t
 from tools.i18n.masking import mask
 from tools.snapshot import stack_secrets

@@ -14,8 +14,8 @@ from typing import Any
 
 from tools import screen
 from tools.diagnosis.case import Case
+from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.diagnose import judge
-from tools.doctor.screen import as_dict, plain
 from tools.i18n import in_language, verbatim
 from tools.pause import commands as pause_screen
 from tools.rehearsal.page import state as page
@@ -165,11 +165,11 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
     "pause": pause,
     "the gate": the_gate,
     "the page's timeline": lambda: as_json(page.timeline(tuple(of_tasks([ENDED])))),
-    "the page's tasks": lambda: as_json(page.tasks(Case(a.stack(tasks=(ENDED,))))["ended"]),
+    "the page's tasks": lambda: as_json(page.tasks(Case.of(a.stack(tasks=(ENDED,))))["ended"]),
     "the page's processes": lambda: as_json(
-        page.processes(Case(a.with_worker(job_runs.stack(job_runs.run(1)))))
+        page.processes(Case.of(a.with_worker(job_runs.stack(job_runs.run(1)))))
     ),
-    "the page's job without a run": lambda: as_json(page.processes(Case(job_runs.stack()))),
+    "the page's job without a run": lambda: as_json(page.processes(Case.of(job_runs.stack()))),
 }
 
 

@@ -9,8 +9,8 @@ from tools.aws.local_cloud import FACTS
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS
 from tools.diagnosis.request_path import request_path
+from tools.diagnosis.screen import plain
 from tools.doctor.diagnose import judge
-from tools.doctor.screen import plain
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, crashed
 from tools.tests.watch.screens import SCREENS, STATUSES, recorded, section
@@ -101,6 +101,6 @@ def test_stack_file_without_a_region_is_refused(run, folder):
 
 
 def test_page_of_a_rolled_back_stack_says_that_tasks_run():
-    case = Case(SITUATIONS["rolled-back"])
+    case = Case.of(SITUATIONS["rolled-back"])
     places = request_path(case, judge(case.now))
     assert {places[each].state for each in (IMAGE, SECRETS, LOGS)} == {"open"}

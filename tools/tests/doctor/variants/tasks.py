@@ -119,7 +119,7 @@ def rolled_back(*messages, **changes):
     return a.failing(ended, rolled_back=True, **{"service": service, "logs": logs, **changes})
 
 
-REDIRECTS = next(running.page_fails(Case(a.stack(page=a.page(302, endless=True)))))
+REDIRECTS = next(running.page_fails(Case.of(a.stack(page=a.page(302, endless=True)))))
 STOPPED, ALARMED = "stopped by StopServiceDeployment.", "alarm detected."
 TRIPPED = "tasks failed to start."
 NO_RIGHT = trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits")

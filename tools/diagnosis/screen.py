@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tools.aws import local_cloud
-from tools.aws.session import Session
-from tools.command_line import exit_code_of, print_json, raise_if_blind, settings_to_look
 from tools.diagnosis.findings import Diagnosis, Finding, Unread
-from tools.doctor.diagnose import diagnose
 from tools.i18n import Text, language, t
-from tools.screen import Line, display
+from tools.screen import Line
 
 KINDS = {
     "cause": t("cause"),
@@ -177,19 +173,3 @@ def _finding(finding: Finding) -> dict[str, Any]:
         ],
         "evidence": list(finding.masked_evidence),
     }
-
-
-def run(stack: str, folder: Path, as_json: bool) -> int:
-    """Diagnose a stack, print the diagnosis and return its exit code."""
-
-    def work() -> int:
-        settings = settings_to_look(stack, folder)
-        found = diagnose(settings, Session(settings.region, settings.profile))
-        raise_if_blind(each.problem for each in found.unread)
-        if as_json:
-            print_json(as_dict(found))
-        else:
-            display(lines(found))
-        return found.exit_code
-
-    return exit_code_of(work)

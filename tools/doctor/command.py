@@ -1,0 +1,28 @@
+"""`./careapp doctor`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tools.aws.session import Session
+from tools.command_line import exit_code_of, print_json, raise_if_blind, settings_to_look
+from tools.diagnosis.screen import as_dict, lines
+from tools.doctor.diagnose import diagnose
+from tools.screen import display
+from tools.snapshot import Inquiry
+
+
+def run(stack: str, folder: Path, as_json: bool) -> int:
+    """Diagnose a stack, print the diagnosis and return its exit code."""
+
+    def work() -> int:
+        settings = settings_to_look(stack, folder)
+        found = diagnose(Inquiry(settings, Session(settings.region, settings.profile)))
+        raise_if_blind(each.problem for each in found.unread)
+        if as_json:
+            print_json(as_dict(found))
+        else:
+            display(lines(found))
+        return found.exit_code
+
+    return exit_code_of(work)
