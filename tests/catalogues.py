@@ -7,8 +7,6 @@ A message without Japanese is shown in English: neither fails a test, so that a 
 Messages stand in calls of ``t`` and ``Invalid``, in the help of commands and in the settings.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 import json

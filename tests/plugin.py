@@ -1,7 +1,5 @@
 """What holds for every test: a quick one has a second, and with CI=true one that is skipped is a failure."""
 
-from __future__ import annotations
-
 import os
 
 import hypothesis

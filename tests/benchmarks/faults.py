@@ -3,8 +3,6 @@
 Run it from the project's folder with ``.venv/bin/python``; it takes one to three minutes for each fault.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Deliberate breakages of the product, and the quick tests that each of them turns red."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The small size sees deliberate breakages: each is made in a copy of the project, and its tests are red."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """docs/scale.md and docs/scale.ja.md: two templates with the numbers of settings, limits and prices."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache

@@ -1,7 +1,5 @@
 """One stack's whole life, run once by the real engine; the tests look at what each step did."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The engine makes the resources that `./careapp cost` prices without it."""
 
-from __future__ import annotations
-
 import json
 
 from local_cloud.paths import ROOT

@@ -1,7 +1,5 @@
 """What a program no longer declares, and its page needs: `pulumi up` is red before Pulumi deletes it."""
 
-from __future__ import annotations
-
 import pytest
 
 from local_cloud.engine.pulumi import PulumiFailed

@@ -1,7 +1,5 @@
 """Previews and drift checks write nothing to Pulumi's state: by the real engine, with the state in a bucket."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

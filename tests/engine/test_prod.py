@@ -1,7 +1,5 @@
 """The prod stack's whole life, twice with the same names, by the real engine: every setting is changed in it."""
 
-from __future__ import annotations
-
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """`pulumi up` by the real engine is green only when the wanted revision runs."""
 
-from __future__ import annotations
-
 import re
 import signal
 import subprocess

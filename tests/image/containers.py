@@ -1,7 +1,5 @@
 """Runs containers of the image as Fargate does, reached over this machine's loopback."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

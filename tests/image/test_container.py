@@ -1,7 +1,5 @@
 """The container as on Fargate: it starts, serves its page over TLS, keeps the password out of its log, and stops."""
 
-from __future__ import annotations
-
 import json
 import os
 import time

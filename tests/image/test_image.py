@@ -1,7 +1,5 @@
 """Both builders build the Dockerfile, hadolint reports nothing, and the image contains what it should."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

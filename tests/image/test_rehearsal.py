@@ -1,7 +1,5 @@
 """A rehearsal whose tasks are containers: one journey of one stack, step after step in the order of this file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """An identity provider for stacks without a data plane, and the settings of a login there."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The real engine on the local cloud, with an ECS whose answers a test lays down."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging

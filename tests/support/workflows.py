@@ -3,8 +3,6 @@
 What is the runner's own is stood in for: the files of a step, Docker, the command gh.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping

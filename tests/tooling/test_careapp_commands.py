@@ -1,7 +1,5 @@
 """The commands of ./careapp."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex

@@ -1,7 +1,5 @@
 """Exit codes, error texts and colours."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os

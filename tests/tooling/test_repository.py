@@ -1,7 +1,5 @@
 """The lock files, and the configuration of editors."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

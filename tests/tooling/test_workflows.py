@@ -1,7 +1,5 @@
 """The GitHub workflows: their permissions, steps and order."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

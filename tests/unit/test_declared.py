@@ -1,7 +1,5 @@
 """What the program declares in stage 2, as recorded, and the rules that hold with every value of every setting."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

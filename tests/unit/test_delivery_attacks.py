@@ -1,7 +1,5 @@
 """What each of the delivery's roles may do, and what code with one of them could try to get further."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

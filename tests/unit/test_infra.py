@@ -1,7 +1,5 @@
 """Parts of infra/ that decide something; what they declare is recorded (test_declared)."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -1,7 +1,5 @@
 """The packages of `pulumi up` and of the tools on AWS are those of requirements.txt alone."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

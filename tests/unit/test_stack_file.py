@@ -1,7 +1,5 @@
 """The stack files and Pulumi.yaml."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pulumi

@@ -1,7 +1,5 @@
 """The services that the app uses: PostgreSQL with TLS, and Secrets Manager."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,7 +1,5 @@
 """The pictures of examples/flaskr, in a bucket in memory; tools/tests/rehearsal runs them in a task."""
 
-from __future__ import annotations
-
 import io
 import re
 import uuid

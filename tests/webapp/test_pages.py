@@ -1,7 +1,5 @@
 """The page, error pages and headers."""
 
-from __future__ import annotations
-
 import re
 from html.parser import HTMLParser
 

@@ -1,7 +1,5 @@
 """The server: its ASGI front, its start and its stop."""
 
-from __future__ import annotations
-
 import http.client
 import os
 import signal

@@ -1,7 +1,5 @@
 """The app's environment: its variables, the task metadata and the RDS certificates."""
 
-from __future__ import annotations
-
 import datetime
 import hashlib
 import json

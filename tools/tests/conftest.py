@@ -1,7 +1,5 @@
 """An AWS account in memory, with a stack in it."""
 
-from __future__ import annotations
-
 import json
 import time
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A healthy stack as ops sees it, and ways to make it ill."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network

@@ -4,8 +4,6 @@ They are of real rehearsals, on the default ports, so nothing else may listen th
 Inter (Debian: fonts-inter), makes them look the same everywhere; fonts-noto-cjk has the Japanese characters.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import sys

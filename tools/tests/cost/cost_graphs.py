@@ -1,7 +1,5 @@
 """Small resource graphs for the tests of what things cost."""
 
-from __future__ import annotations
-
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph, Resource
 from tools.cost.prices import PriceBook

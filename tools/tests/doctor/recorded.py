@@ -4,8 +4,6 @@ The diff is what a change does to what people read, and is reviewed as such. fin
 languages; variants.txt has its variants in English, without a reason and fixes that are the same as there.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """A task definition that ECS never got, because its deployCommand failed: what the doctor and `retry` say of it."""
 
-from __future__ import annotations
-
 import pytest
 
 from stack.settings import Settings

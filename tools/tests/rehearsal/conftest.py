@@ -1,7 +1,5 @@
 """The commands as a user types them, each test run in a folder of its own."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

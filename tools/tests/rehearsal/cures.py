@@ -1,7 +1,5 @@
 """A running stack on which mistakes are made, and what the doctor prints for them is typed as it stands."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re

@@ -1,7 +1,5 @@
 """The dashboard and the alarms that the program declares, over what the local cloud tells CloudWatch."""
 
-from __future__ import annotations
-
 import json
 import time
 import urllib.request

@@ -1,7 +1,5 @@
 """``./careapp rehearse --break NAME``: mistakes as people make them, and what the doctor says of them."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """The database through a bastion: a query, a tunnel, a drill of a backup, a restore, a rule that is missing."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

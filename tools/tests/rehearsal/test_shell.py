@@ -1,7 +1,5 @@
 """``./careapp shell`` and ``cloud``: plain `pulumi` in the local cloud, and where its page is."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """A canary under load: no user meets a version whose page fails, also where `pulumi up` is killed before it answers."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

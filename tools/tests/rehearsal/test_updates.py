@@ -1,7 +1,5 @@
 """A new version over a running one, under load: no request fails, whether the version is good or bad."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

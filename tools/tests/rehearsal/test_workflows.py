@@ -3,8 +3,6 @@
 Roles are not taken: the local cloud does not ask who calls (tests/engine/test_delivery_rights.py does).
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """What the gate judges, a row each: what was seen, look by look, and the verdict of the last look."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta

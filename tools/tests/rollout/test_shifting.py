@@ -1,7 +1,5 @@
 """Strategies that shift requests, as the doctor and the status read them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

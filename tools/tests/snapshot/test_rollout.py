@@ -1,7 +1,5 @@
 """The one record by which the doctor, the gate and the status decide what failed, what serves and what went back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What a running app's log and page tell: its database, requests that fail, certificates, rights, passwords."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

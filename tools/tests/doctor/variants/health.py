@@ -1,7 +1,5 @@
 """Health checks that fail: by path, matcher, host, time, address and port, and those that were put right."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tools.snapshot.elb import Target

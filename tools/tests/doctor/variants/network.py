@@ -1,7 +1,5 @@
 """Security groups, network ACLs, routes, listeners and their rules."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from ipaddress import IPv4Network
 

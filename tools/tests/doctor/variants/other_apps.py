@@ -1,7 +1,5 @@
 """A stack that runs another app than the one in webapp/: its variables, secrets, pages and its log's words."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The stack as a whole: paused, scaled, quotas, schedules, jobs, workers, files, a login, what was not deployed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tools.aws.errors import AwsProblem
