@@ -278,10 +278,7 @@ def in_api(settings: DeploymentSettings) -> dict[str, object]:
     """Return the strategy as ECS's API has it; nothing for a rolling one."""
     if settings.strategy != CANARY:
         return {}
-    canary = {
-        "canaryPercent": float(SHIFT_PERCENT),
-        "canaryBakeTimeInMinutes": settings.bake,
-    }
+    canary = {"canaryPercent": float(SHIFT_PERCENT), "canaryBakeTimeInMinutes": settings.bake}
     return {
         "strategy": STRATEGIES[CANARY],
         "bakeTimeInMinutes": settings.bake,

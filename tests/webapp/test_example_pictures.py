@@ -47,8 +47,7 @@ def test_a_picture_is_kept_shown_on_the_page_and_read_back(client):
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "status"),
-    [(PICTURE, "text/html", 415), (bytes(1001), "image/png", 413)],
+    ("content", "kind", "status"), [(PICTURE, "text/html", 415), (bytes(1001), "image/png", 413)]
 )
 def test_what_is_no_picture_or_too_large_is_refused_and_not_kept(
     client, monkeypatch, content, kind, status

@@ -108,10 +108,7 @@ BROKEN = {
         "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = nobody",
         f'{CONFIGURATION}The source_profile "nobody"',
     ),
-    "loop": (
-        "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = work",
-        CONFIGURATION,
-    ),
+    "loop": ("role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = work", CONFIGURATION),
     "sso": (SSO_PROFILE, "The AWS SSO session has expired."),
     "half an sso": (
         "sso_start_url = https://example.awsapps.com/start\nsso_account_id = 1",

@@ -21,14 +21,8 @@ FOLDER = ROOT / "docs" / "pictures"
 LARGEST = 200_000
 """Bytes of a picture."""
 WIDE, PHONE = (1200, 900), (360, 780)
-HEALTHY = (
-    ("page-healthy.png", WIDE, "light", 1.0),
-    ("page-dark.png", WIDE, "dark", 1.0),
-)
-FAULT = (
-    ("page-fault.png", WIDE, "light", 1.0),
-    ("page-phone.png", PHONE, "light", 2.0),
-)
+HEALTHY = (("page-healthy.png", WIDE, "light", 1.0), ("page-dark.png", WIDE, "dark", 1.0))
+FAULT = (("page-fault.png", WIDE, "light", 1.0), ("page-phone.png", PHONE, "light", 2.0))
 
 
 def take(browser: Browser, url: str, shots: tuple, headline: str, settled: str, shown: str) -> None:

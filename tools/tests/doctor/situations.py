@@ -66,9 +66,7 @@ def env(**changes):
 
 def unable(message):
     return a.failing(
-        a.ended(CRASHED, code=0),
-        service=a.going(events=(a.event(message),)),
-        tasks=(),
+        a.ended(CRASHED, code=0), service=a.going(events=(a.event(message),)), tasks=()
     )
 
 

@@ -9,10 +9,7 @@ from tools.tests import stacks as a
 from tools.tests.doctor.recorded import ALL, HEALTHY, diagnosis_of, ids, recorded, section
 from tools.tests.doctor.situations import OTHER_SECRET, SITUATIONS
 
-WITHOUT_EVIDENCE = {
-    *("stack-missing", "ecs-off"),
-    *("target-group-missing", "balancer-not-active"),
-}
+WITHOUT_EVIDENCE = {"stack-missing", "ecs-off", "target-group-missing", "balancer-not-active"}
 WITHOUT_FIX = {"cannot-place-tasks"}
 
 

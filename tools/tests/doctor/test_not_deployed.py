@@ -7,9 +7,7 @@ from tools.snapshot import gather
 from tools.snapshot.records import Part
 from tools.tests import stacks as a
 from tools.tests.conftest import client
-from tools.tests.doctor.situations import (
-    COMMAND,
-)
+from tools.tests.doctor.situations import COMMAND
 
 DEPLOYED = "arn:aws:ecs:ap-northeast-1:123456789012:service-revision/s"
 

@@ -32,10 +32,7 @@ from tools.tests.rehearsal.mistakes import CLUSTER, SERVICE, Edit, Stack, Undo
 from tools.waiting import Changes
 
 SPEED = "20"
-QUICK = {
-    "ecsEnabled": "true",
-    "healthGracePeriod": "30",
-}
+QUICK = {"ecsEnabled": "true", "healthGracePeriod": "30"}
 """Settings with which ECS gives a roll-out up soon."""
 YES = ("--yes", "--skip-preview")
 UP = "pulumi up -s poc"
@@ -91,10 +88,7 @@ class Running:
         """Why `pulumi up` is red for the task definition that the service has; empty when it is green."""
         stack = self.stack
         now = stack.one("ecs", "describe_services", cluster=CLUSTER, services=[SERVICE])
-        arns = {
-            "definition": now["taskDefinition"],
-            "target_group": stack.group["TargetGroupArn"],
-        }
+        arns = {"definition": now["taskDefinition"], "target_group": stack.group["TargetGroupArn"]}
         changes = Changes()
         changes.last = time.monotonic()
         settings = replace(Settings.read("poc", Path()), rollout_minutes=60)

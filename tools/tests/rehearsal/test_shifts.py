@@ -15,11 +15,7 @@ from tools.rehearsal.faults import FAULTS
 from tools.tests.rehearsal.conftest import UP, deployed
 from tools.tests.rehearsal.test_updates import definition, failed, load
 
-SETTINGS = {
-    "ecsEnabled": "true",
-    "deployStrategy": "canary",
-    "bakeMinutes": "1",
-}
+SETTINGS = {"ecsEnabled": "true", "deployStrategy": "canary", "bakeMinutes": "1"}
 
 
 CONFIG = ("pulumi", "config", "set", "-s", "poc")

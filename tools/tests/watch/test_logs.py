@@ -319,7 +319,4 @@ def test_previous_is_refused_with_follow(run):
     assert (
         code,
         "--previous can be combined only with --task, --worker and --lines" in complaint,
-    ) == (
-        2,
-        True,
-    )
+    ) == (2, True)
