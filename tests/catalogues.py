@@ -38,7 +38,7 @@ def by_file(places: Sequence[Path] = SOURCES) -> Iterator[list[str]]:
     yield [each for key in KEYS for each in (key.meaning, key.change.text)]
     for place in places:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            if "tests" in file.relative_to(ROOT).parts:
+            if "tests" in file.relative_to(place).parts:
                 continue
             tree = ast.parse(file.read_text())
             yield [text for _, text in sorted((*marked(tree, file.name), *helps(tree)))]

@@ -1,7 +1,9 @@
 """What holds for every test: a quick one has a second, and with CI=true one that is skipped is a failure."""
 
+import functools
 import os
 
+import botocore.session
 import hypothesis
 import pytest
 
@@ -11,6 +13,8 @@ from tools.rehearsal import careapp  # noqa: F401 - makes careapp the local clou
 # Other work on the machine makes a case slower than hypothesis allows by itself.
 hypothesis.settings.register_profile("careapp", deadline=None)
 hypothesis.settings.load_profile("careapp")
+# Each session of botocore would parse its services' models again: a fifth of all the time of tests.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

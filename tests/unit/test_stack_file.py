@@ -104,16 +104,6 @@ def test_what_is_encrypted_is_left_out_and_named(written):
     assert Settings.of(file).monitoring.email == ""
 
 
-def test_an_encrypted_variable_of_the_app_is_refused_to_the_commands_too(written):
-    with pytest.raises(StackError, match="appVariables: a value is encrypted"):
-        Settings.read("poc", written("careapp:appVariables: {KEY: {secure: v1:x}}"))
-
-
-def test_credentials_for_the_provider_alone_are_refused_before_anything_is_asked_of_aws(written):
-    with pytest.raises(StackError, match="aws:accessKey: gives credentials to the provider only"):
-        read("poc", written("aws:accessKey: AKIA"))
-
-
 def test_a_stack_without_a_file_is_refused_with_those_that_are_there(written):
     with pytest.raises(StackError, match=r"Pulumi.poc.yaml does not exist. Existing stacks: dev\."):
         read("poc", written(stack="dev"))

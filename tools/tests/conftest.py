@@ -1,5 +1,6 @@
 """An AWS account in memory, with a stack in it."""
 
+import functools
 import json
 import time
 from pathlib import Path
@@ -100,6 +101,7 @@ def session(account):
     return Session(account)
 
 
+@functools.cache
 def client(service):
     return boto3.client(service, region_name=REGION)
 

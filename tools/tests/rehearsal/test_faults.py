@@ -80,12 +80,6 @@ def test_a_fault_of_a_read_only_root_is_refused_where_the_root_is_writable():
         _check_root(Options(**how, docker=False, mounts=False), fault)
 
 
-def test_mending_without_a_mistake_is_refused(careapp):
-    done = careapp.run("rehearse", "--mend")
-    assert done.returncode == 2
-    assert "--mend fixes the mistake of --break NAME" in done.stderr
-
-
 def rehearsed(careapp, tmp_path, *words):
     """The exit code and the report of a rehearsal."""
     file = tmp_path / "report.json"
