@@ -1,7 +1,5 @@
 """Dockerfiles: how they are read without Docker, and which are refused before anything is run."""
 
-from __future__ import annotations
-
 import re
 from pathlib import PurePosixPath
 

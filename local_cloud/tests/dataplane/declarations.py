@@ -1,7 +1,5 @@
 """A small stack, declared with boto3 as the provider does; ``declared.json`` has what the calls send."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping

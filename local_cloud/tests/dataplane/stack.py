@@ -1,7 +1,5 @@
 """The small stack, with functions that return its state."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

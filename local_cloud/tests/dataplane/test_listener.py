@@ -1,7 +1,5 @@
 """The load balancer's listener, request by request, in front of one running task."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re

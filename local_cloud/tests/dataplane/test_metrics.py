@@ -1,7 +1,5 @@
 """Metrics in CloudWatch, measured on real requests, targets and processes."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """Single tasks of RunTask: their environment, their end, and the reasons for which a task cannot start."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

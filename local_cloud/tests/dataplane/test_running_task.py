@@ -1,7 +1,5 @@
 """One running task: its environment, its role, its output, its end and its replacement."""
 
-from __future__ import annotations
-
 import json
 import time
 from contextlib import suppress

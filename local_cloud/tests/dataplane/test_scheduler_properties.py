@@ -1,7 +1,5 @@
 """Invariants of the service scheduler under random histories."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass, field
 from typing import Any

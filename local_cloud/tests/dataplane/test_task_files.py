@@ -2,8 +2,6 @@
 
 # ruff: noqa: S108 - the paths are those in a container
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal

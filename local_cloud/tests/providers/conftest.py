@@ -1,7 +1,5 @@
 """The AWS API of the local cloud without its data plane, and short ways to call it and the stand-ins."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import logging

@@ -1,7 +1,5 @@
 """The stand-in for the aws provider, and the parameters that it sends."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Images: what is built and pushed."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

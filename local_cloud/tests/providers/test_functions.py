@@ -1,7 +1,5 @@
 """The functions by which a program finds what its account has."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

@@ -1,7 +1,5 @@
 """Which inputs force a replacement: checked against CloudFormation's schemas, which AWS itself publishes."""
 
-from __future__ import annotations
-
 import importlib
 import re
 

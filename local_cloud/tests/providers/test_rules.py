@@ -1,7 +1,5 @@
 """AWS's own rules that moto lacks and that several calls show: what one resource lets be done to another."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial

@@ -1,7 +1,5 @@
 """Schedules of EventBridge Scheduler: their times, AWS's rules about them, and what they do when they are due."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
