@@ -1,5 +1,7 @@
 """What a policy allows, by IAM's evaluation and AWS's service authorization reference."""
 
+from __future__ import annotations
+
 import fnmatch
 import json
 import re
