@@ -91,7 +91,6 @@ def mended(done: dict[str, Any]) -> str:
 
 
 def after_rows(page: str) -> str:
-    """Return what follows the rows on the page."""
     return "\n## " + page.partition("\n## ")[2]
 
 

@@ -21,7 +21,6 @@ RED = {1, STOPPED}
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's files, with the same virtual environment."""
     folder = tmp_path_factory.mktemp("copy")
     names = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in subprocess.check_output(names, cwd=ROOT, text=True).split("\0")[:-1]:

@@ -46,7 +46,6 @@ def page(name: str) -> str:
 
 @cache
 def comparison() -> Comparison:
-    """Return both stages of both stacks."""
     return compare(STACKS, ROOT, {}, Assumptions())
 
 

@@ -30,7 +30,6 @@ def page(template: str) -> str:
 
 @cache
 def numbers() -> dict[str, object]:
-    """Return what the templates name."""
     book = PriceBook("ap-northeast-1")
     at_targets = replace(_settings("prod").sizes, tasks=sizes.TARGETS * 100 // MAXIMUM_PERCENT)
     return {
@@ -121,7 +120,6 @@ def _settings(stack: str) -> Settings:
 
 
 def _task(stack: str) -> float:
-    """Return what one task costs a month."""
     return of_group(_bill(stack), "tasks") / _settings(stack).service.least_count
 
 

@@ -70,7 +70,6 @@ PAGES = {
 
 
 def write() -> None:
-    """Write the three files."""
     PROJECT.write_text(project())
     for path in PAGES:
         path.write_text(page(path))

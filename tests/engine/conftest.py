@@ -33,7 +33,6 @@ class Journey:
         self.states[name] = self.stack.state()
 
     def tag(self, name: str) -> str:
-        """The tag of the image that the state has after a step."""
         [image] = re.findall(r'"baseImageName": ?"[^"]+:([^":]+)"', self.states[name])
         return str(image)
 

@@ -20,7 +20,6 @@ def billed(graph):
 
 
 def made_by_engine(state):
-    """The AWS resources in a state."""
     return Graph(
         tuple(
             Resource(

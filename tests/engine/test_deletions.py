@@ -49,7 +49,6 @@ def stack(tmp_path_factory):
 
 
 def refused(stack: LocalStack) -> str:
-    """What a red `pulumi up` says."""
     with pytest.raises(PulumiFailed) as red:
         stack.up()
     return red.value.output

@@ -80,7 +80,6 @@ class Job:
         }
 
     def deploy(self):
-        """As deploy.yml does."""
         key = POC.variables["CAREAPP_POC_KEY"]
         self.run("pulumi", "stack", "select", "poc", "--create", "--secrets-provider", key)
         self.run("pulumi", "up", "--stack", "poc", "--yes", "--skip-preview", "--non-interactive")

@@ -149,7 +149,6 @@ class PausedLife:
 
 
 def refused_destroy(stack):
-    """What a destroy says that must be refused."""
     with pytest.raises(PulumiFailed) as refused:
         stack.destroy()
     return refused.value.output
@@ -172,7 +171,6 @@ def paused(lives):
 
 
 def replaced(changes):
-    """The types of what was replaced."""
     return {step.split()[1] for step in changes.steps if step.startswith("replace ")}
 
 

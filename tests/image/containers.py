@@ -69,5 +69,4 @@ def run_once(
 
 
 def remove(container: Container) -> None:
-    """Kill and delete a container."""
     container.engine.attempt("rm", "--force", "--volumes", container.name)

@@ -191,7 +191,6 @@ class OneOff:
         return str(self.asked["taskDefinition"]).rpartition("/")[2]
 
     def described(self) -> Params:
-        """Return DescribeTasks' answer."""
         status = "RUNNING" if self.exit_code is None else "STOPPED"
         ended = {} if self.exit_code is None else {"exitCode": self.exit_code}
         return {
@@ -325,7 +324,6 @@ class LocalStack:
         return self.pulumi.update("up", self.name, "--config-path", *given)
 
     def configure(self, config: Mapping[str, str]) -> None:
-        """Set configuration, by one call of the engine."""
         if config:
             pairs = [f"--plaintext={key}={value}" for key, value in config.items()]
             self.pulumi.run("config", "set-all", *pairs, "--stack", self.name)
@@ -366,7 +364,6 @@ class LocalStack:
         return dict(found[0]) if found else {}
 
     def rules(self) -> dict[str, Params]:
-        """Return the rules of the load balancer's listener by their priority."""
         [balancer] = self.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
         asked = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
         [listener] = self.calls("elbv2", "describe_listeners", asked)["Listeners"]

@@ -113,7 +113,6 @@ def text() -> str:
 
 
 def used(job: Mapping[str, Any], action: str) -> list[dict[str, Any]]:
-    """The job's steps that use an action."""
     return [step for step in job["steps"] if str(step.get("uses", "")).startswith(action)]
 
 

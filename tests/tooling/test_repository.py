@@ -26,7 +26,6 @@ LOCKS = (
 
 
 def locked(lock: str) -> dict[str, str]:
-    """Version by package."""
     text = (ROOT / lock).read_text()
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.MULTILINE))
 

@@ -21,17 +21,14 @@ PRODS = {**OURS, "aws:ResourceTag/stack": "prod"}
 
 
 def database(stack):
-    """The condition keys of the secret of a stack's database."""
     return {"aws:ResourceTag/aws:rds:primaryDBInstanceArn": arn("rds", f"db:careapp-{stack}")}
 
 
 def bound(stack):
-    """The condition keys of a role with a stack's boundary."""
     return {"iam:PermissionsBoundary": iam(f"policy/careapp-delivery-{stack}-boundary")}
 
 
 def within(stack):
-    """The condition keys of a task in a stack's cluster."""
     return {"ecs:cluster": arn("ecs", f"cluster/careapp-{stack}-cluster")}
 
 

@@ -39,12 +39,10 @@ OURS = {*MAY, "tests", "tools", "tools.tests"}
 
 
 def package(module):
-    """The package of a module: its top level, or what lies in tools/."""
     return ".".join(module.split(".")[: 2 if module.startswith("tools.") else 1])
 
 
 def files_of(name):
-    """The files of a package."""
     whole = ROOT / name.replace(".", "/")
     if not whole.is_dir():
         return [whole.with_suffix(".py")]
@@ -52,7 +50,6 @@ def files_of(name):
 
 
 def imported(path):
-    """The packages that a file imports, wherever in it."""
     for node in ast.walk(ast.parse(path.read_text(), str(path))):
         if isinstance(node, ast.Import):
             yield from (package(alias.name) for alias in node.names)

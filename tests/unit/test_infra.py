@@ -32,7 +32,6 @@ def container(engine, name="careapp-poc-app"):
 
 
 def through(transform, kind, name="x", **props):
-    """Return what a transform makes of a resource."""
     opts = pulumi.ResourceOptions()
     return transform(
         pulumi.ResourceTransformArgs(custom=True, type_=kind, name=name, props=props, opts=opts)

@@ -107,7 +107,6 @@ def client(service):
 
 
 def instances():
-    """The names of the account's DB instances."""
     found = client("rds").describe_db_instances()["DBInstances"]
     return [each["DBInstanceIdentifier"] for each in found]
 
@@ -146,7 +145,6 @@ class Told:
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What is asked of AWS: (operation, parameters)."""
     asked, call, pages = [], Session.call, Session.pages
 
     def noted(self, service, operation, /, **params):

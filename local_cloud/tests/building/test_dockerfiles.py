@@ -23,7 +23,6 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory):
-    """The files of an app."""
     folder = tmp_path_factory.mktemp("with-a-dockerfile") / "site"
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -140,7 +140,6 @@ class Declarations:
         ids["listener"] = made["Listeners"][0]["ListenerArn"]
 
     def https(self) -> str:
-        """Add a listener on 443, and return its ARN."""
         self.allow("alb-sg", 443, cidr="0.0.0.0/0")
         made = self.elb.create_listener(**self.declared("https_listener"))
         self.ids["https"] = str(made["Listeners"][0]["ListenerArn"])
@@ -196,7 +195,6 @@ class Declarations:
         self.iam.attach_role_policy(RoleName="execution", PolicyArn=EXECUTION)
 
     def grant(self, role: str, document: str, name: str = "test") -> None:
-        """Put an inline policy into a role."""
         self.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
 
     def task_definition(self, version: str = "v1", **change: Any) -> str:
@@ -215,7 +213,6 @@ class Declarations:
         self.ecs.create_service(**self.declared("service", **values))
 
     def update(self, **change: Any) -> None:
-        """Call UpdateService for the service."""
         self.ecs.update_service(cluster="main", service="web", **change)
 
     def release(self, version: str, **environment: str) -> str:

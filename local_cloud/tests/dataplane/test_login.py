@@ -99,7 +99,6 @@ def door(running):
 
 @pytest.fixture
 def as_it_was(door):
-    """Put the rule back after a test that changes it."""
     yield
     door.change()
 

@@ -43,7 +43,6 @@ def run_task(cloud, *command: str, container: str = "app", **change) -> str:
 
 
 def ended(cloud, *command: str, **change) -> dict[str, Any]:
-    """Start a task, wait until it has stopped, and return it."""
     return cloud.until_task(run_task(cloud, *command, **change), "STOPPED")
 
 
@@ -54,7 +53,6 @@ def end(task: dict[str, Any]) -> tuple[str, str, int | None]:
 
 
 def define(cloud, family: str, **change) -> str:
-    """Register a task definition of its own family."""
     return str(cloud.task_definition("v9", whole={"family": family}, **change))
 
 

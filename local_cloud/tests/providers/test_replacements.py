@@ -17,7 +17,6 @@ COMPARED = sorted(ALL - NO_SCHEMA.keys())
 
 
 def cloudformation(short):
-    """CloudFormation's name of a type, or None."""
     module, _, name = short.partition("/")
     own = TABLES["otherwise"].get(short, f"{TABLES['services'].get(module, module)}::{name}")
     return TYPES.get(f"aws::{own}".lower())

@@ -26,7 +26,6 @@ CONFIGURATION = "The AWS configuration cannot be used: "
 
 
 def response(code, message="", operation="DescribeServices"):
-    """The error of a call that AWS refuses."""
     return boto.ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
@@ -163,7 +162,6 @@ WORK = Place(region="eu-west-1", profile="work")
 
 
 def told(diagnosis):
-    """The AWS commands of the screen and of --json."""
     lines = [line.strip() for line in plain(diagnosis).splitlines()]
     told = [fix["commands"] for each in as_dict(diagnosis)["findings"] for fix in each["fixes"]]
     return (
@@ -173,7 +171,6 @@ def told(diagnosis):
 
 
 def given(command):
-    """What its options are given."""
     words = shlex.split(command)
     assert words.count("--region") == 1
     return {name: value for name, value in pairwise(words) if name.startswith("--")}

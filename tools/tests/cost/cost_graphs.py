@@ -38,7 +38,6 @@ def priced(*resources, **assumed):
 
 
 def sums(*resources, **assumed):
-    """Each line's cost a month, to the cent."""
     found = priced(*resources, **assumed)
     assert found.unpriced == ()
     return "; ".join(f"{item.use.what!s} {item.usd:.2f}" for item in found.items)

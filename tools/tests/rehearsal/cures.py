@@ -106,13 +106,11 @@ class Running:
         return True
 
     def page(self) -> list[int]:
-        """What the page answers to three visitors in a row."""
         page = Page.of(require(self.careapp.home).state["listeners"])
         return [page.get()[0] for _ in range(3)] if page else [0]
 
     @property
     def works(self) -> bool:
-        """Whether the page answers three visitors in a row."""
         return self.page() == [200] * 3
 
     def names_first(self, finding: Finding) -> bool:

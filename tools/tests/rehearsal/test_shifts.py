@@ -33,7 +33,6 @@ def canary(tmp_path_factory):
 
 
 def deployment(canary) -> dict:
-    """The newest service deployment."""
     calls = Calls(canary.facts()["endpoint"], "ap-northeast-1")
     where = {"cluster": "careapp-poc-cluster", "service": "careapp-poc-service"}
     [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
@@ -43,7 +42,6 @@ def deployment(canary) -> dict:
 
 
 def waits(canary) -> bool:
-    """Whether the newest deployment waits for an answer."""
     return "AWAITING_ACTION" in {
         each["status"] for each in deployment(canary)["lifecycleHookDetails"]
     }

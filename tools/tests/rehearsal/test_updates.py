@@ -61,7 +61,6 @@ class Visitor(threading.Thread):
 
 @contextmanager
 def load(running):
-    """Visitors for as long as the block lasts; yields them, to be asked afterwards."""
     [listener] = running.facts()["state"]["listeners"]
     over = threading.Event()
     visitors = [Visitor(urlsplit(listener["url"]).netloc, over) for _ in range(CLIENTS)]

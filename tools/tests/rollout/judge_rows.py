@@ -352,7 +352,6 @@ MAIL = replace(
 
 
 def mail(*tasks: Any, rollout: str = "COMPLETED") -> Rollout:
-    """A worker with these tasks."""
     mine = deployment(MAIL.definition, rollout, desiredCount=1, runningCount=1)
     now = view(mine, desired=1, tasks=tasks)
     return replace(now, expected=MAIL.definition, process="mail", at=NOON)

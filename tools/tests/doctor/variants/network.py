@@ -63,7 +63,6 @@ ONE = IPv4Network("203.0.113.7")
 
 
 def let_in(*permissions, balancer=None, **settings):
-    """A load balancer with these inbound rules."""
     net = a.network(groups=a.groups(alb_in=permissions))
     return a.stack(a.choices(**settings), network=net, balancer=balancer or a.balancer())
 

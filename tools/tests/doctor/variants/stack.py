@@ -53,7 +53,6 @@ def tick_of(hours, zone="Asia/Tokyo"):
 
 
 def two_tasks(**service):
-    """Two tasks that are healthy."""
     targets = [Target(address=each.address, port=3000, state="healthy") for each in TWO_TASKS]
     running = a.service(desired=2, running=2, **service)
     two = a.choices(desiredCount="2")

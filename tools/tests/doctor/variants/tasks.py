@@ -134,7 +134,6 @@ def canary(older):
 
 
 def bare(*statements, boundary=None):
-    """An execution role with one policy."""
     return Role(
         arn="arn:role/x", trust=a.TRUST, policies=(a.policy(*statements),), boundary=boundary
     )
@@ -146,7 +145,6 @@ OTHER_IMAGE = a.definition(image=f"{a.IMAGE.partition('/')[0]}/other:1")
 
 
 def by_hand(rollout="COMPLETED", reason="Task stopped by user"):
-    """A service whose task a person stopped."""
     task = a.ended(reason, stop="UserInitiated")
     return a.stack(service=a.going(rollout), tasks=(task,), targets=())
 
