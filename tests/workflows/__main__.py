@@ -40,6 +40,7 @@ def actionlint() -> Path:
 
 
 def main() -> int:
+    """0 when neither has anything to say."""
     try:
         checker = actionlint()
     except (EngineUnavailable, Failed) as problem:
