@@ -41,8 +41,6 @@ class ScriptedEcs:
         self.breaks = False
         self.hangs = False
         """Whether new deployments neither fail nor get anywhere."""
-        self.undoes = False
-        """Whether the last deployment was rolled back to a service of that same revision."""
         self.falls_ill = False
         """Whether the load balancer's next look but one at the targets, and all after it, fail."""
         self.asked: list[str] = []
@@ -116,14 +114,6 @@ class ScriptedEcs:
         one_off.exit_code, one_off.reason = 143, params["reason"]
         return {"task": one_off.described()}
 
-    @contextlib.contextmanager
-    def breaking_the_doctor(self) -> Iterator[None]:
-        """Answer DescribeAlarms, which only the doctor calls, without the state of an alarm."""
-        call = ("cloudwatch", "DescribeAlarms")
-        hooks.registry.instead[call] = lambda _: {"MetricAlarms": [{"AlarmName": "broken"}]}
-        yield
-        del hooks.registry.instead[call]
-
     def target_health(self, _params: Params) -> Params:
         self.asked.append("DescribeTargetHealth")
         # The first look is before the health check changes, the second the gate's first.
@@ -141,10 +131,9 @@ class ScriptedEcs:
             "serviceDeploymentArn": f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:service-deployment/{name}/1",
             "targetServiceRevisionArn": self._service(name).task_definition,
             "createdAt": datetime.now(UTC),
-            "status": "ROLLBACK_SUCCESSFUL" if self.undoes else "SUCCESSFUL",
-            "statusReason": TRIPPED if self.undoes else None,
+            "status": "SUCCESSFUL",
         }
-        return {"serviceDeployments": [{key: row[key] for key in row if row[key]}]}
+        return {"serviceDeployments": [row]}
 
     def service_revisions(self, params: Params) -> Params:
         return {
@@ -222,7 +211,6 @@ def _task(name: str, service: Any, place: str) -> Params:
     }
 
 
-TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
 EVENT = {
     "id": "00000000-0000-4000-8000-000000000001",
