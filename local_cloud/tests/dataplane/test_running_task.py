@@ -91,15 +91,6 @@ def test_stopped_task_has_its_reason_and_exit_code_and_is_replaced(running):
     assert running.describe()["runningCount"] == 1
 
 
-def test_crash_is_replaced_and_keeps_its_exit_code(running):
-    arn = running.only_task()["taskArn"]
-    with suppress(OSError):
-        running.page("/crash")
-    reason = "Essential container in task exited"
-    assert end(running, arn) == ("EssentialContainerExited", reason, 3)
-    running.whole()
-
-
 def test_memory_beyond_the_declared_ends_in_137_with_the_reason(running):
     arn = running.only_task()["taskArn"]
     with suppress(OSError):
