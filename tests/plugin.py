@@ -12,7 +12,7 @@ from tools.rehearsal import careapp  # noqa: F401 - makes careapp the local clou
 
 # Other work on the machine makes a case slower than hypothesis allows by itself.
 hypothesis.settings.register_profile("careapp", deadline=None)
-hypothesis.settings.load_profile("careapp")
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
 # Each session of botocore would parse its services' models again: a fifth of all the time of tests.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
@@ -20,6 +20,12 @@ botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the setting of the seconds that a test has which is not marked slow, fixtures aside."""
     parser.addini("quick_seconds", "Seconds of a test that is not marked slow.", default="1")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the small size draw a quarter of the examples of each property."""
+    small = config.option.markexpr == QUICK[1]
+    hypothesis.settings.load_profile("quick" if small else "careapp")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -187,7 +187,6 @@ def test_no_history_breaks_the_rules(shape, history, fates):
         assert len(world.service.deployments) == 1
 
 
-@settings(max_examples=30)
 @given(shapes, st.integers(1, 3))
 def test_deployment_that_is_good_never_goes_below_the_minimum(shape, rolls):
     world = settled(shape, seconds=200)
@@ -265,7 +264,6 @@ def test_deployment_is_completed_only_after_the_bake_time():
     assert 300.0 <= baked <= 300.0 + TICK
 
 
-@settings(max_examples=30)
 @given(st.integers(0, 90))
 def test_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks):
     world, second = updated(QUIET)

@@ -11,7 +11,7 @@ import string
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import catalogues
@@ -53,7 +53,6 @@ def passwords(letters):
 
 
 @pytest.mark.parametrize("line", WHOLE.values(), ids=WHOLE)
-@settings(max_examples=25)
 @given(data=st.data())
 def test_no_password_is_left_of_a_line(line, data):
     secret = data.draw(passwords(LETTERS if line in TOKENS.values() else PRINTABLE))

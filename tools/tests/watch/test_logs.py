@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend, LogStream
@@ -55,7 +55,6 @@ def last(session, most, **wanted):
     return [each.text for each in logs.read(session, NAMES, LogQuery(last=most, **wanted))]
 
 
-@settings(max_examples=60)
 @given(st.lists(st.floats(0, 9), max_size=60), st.integers(1, 70))
 def test_the_last_lines_are_found_however_old_they_are_each_once_and_in_order(powers, most):
     session = Written(*(10**each for each in powers))
