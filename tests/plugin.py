@@ -22,12 +22,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("quick_seconds", "Seconds of a test that is not marked slow.", default="1")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Let the small size draw a quarter of the examples of each property."""
-    small = config.option.markexpr == QUICK[1]
-    hypothesis.settings.load_profile("quick" if small else "careapp")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what lies in the slow folders."""
     for item in items:
@@ -62,3 +56,9 @@ def enforced(item: pytest.Item) -> bool:
     """Return whether this is the small size, on a machine that has nothing else to do."""
     idle = os.getloadavg()[0] <= BUSY * (os.cpu_count() or 1)
     return idle and bool(item.config.option.markexpr == QUICK[1])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the small size draw a quarter of the examples of each property."""
+    small = config.option.markexpr == QUICK[1]
+    hypothesis.settings.load_profile("quick" if small else "careapp")
