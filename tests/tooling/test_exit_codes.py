@@ -159,6 +159,11 @@ def test_an_engine_that_is_not_there(call, command, wanted):
         ("doctor --lang fr", "'fr' is not one of 'en', 'ja'."),
         ("doctor --lang", "'--lang' requires an argument."),
         ("cost -c natStrategy", "'natStrategy' is not KEY=VALUE"),
+        ("status --watch --json", "--watch and --json exclude each other."),
+        (
+            "logs --previous --follow",
+            "--previous can be combined only with --task, --worker and --lines",
+        ),
     ],
 )
 def test_a_value_that_is_wrong(call, words, told):

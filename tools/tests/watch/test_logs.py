@@ -305,17 +305,3 @@ def test_following_shows_each_line_once(put, session):
     with pytest.raises(KeyboardInterrupt):
         seen.extend(line.text for line in found)
     assert seen == ["one", "two", "late"]
-
-
-def test_an_invalid_duration_is_refused(run):
-    code, _, complaint = run("logs", "--since", "yesterday")
-    assert code == 2
-    assert "'yesterday' is not a time like 90s, 10m, 2h or 1d" in complaint
-
-
-def test_previous_is_refused_with_follow(run):
-    code, _, complaint = run("logs", "--previous", "--follow")
-    assert (
-        code,
-        "--previous can be combined only with --task, --worker and --lines" in complaint,
-    ) == (2, True)
