@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.tooling.conftest import PYTHON, Script, interruptible, lay_out, running
+from tests.webapp.serving import eventually
 
 MINOR = sys.version_info[1]
 # A uv that notes what it is asked and makes a venv at once; BREAK names the step that fails.
@@ -148,10 +148,7 @@ def test_a_venv_whose_python_is_gone_is_made_anew(tree):
 def test_a_venv_that_was_interrupted_is_never_used(tree, kind):
     process = tree.start("status", SLOW="pip")
     slow = tree.base / "slow"
-    deadline = time.monotonic() + 60
-    while not (slow.exists() and slow.read_text().strip()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: slow.exists() and slow.read_text().strip(), 60)
     os.killpg(process.pid, kind)  # as a terminal does
     process.communicate(timeout=300)
     assert process.returncode in (130, -kind)
