@@ -91,6 +91,12 @@ def test_the_first_command_makes_it_of_hashed_wheels_and_the_second_finds_it(tre
 
 
 @pytest.mark.slow
+def test_without_uv_python_and_pip_make_it(tree):
+    (tree.executable.folder / "uv").unlink()
+    assert tree.call("status")[:2] == (0, f"['status'] {tree.folder}/.venv\n")
+
+
+@pytest.mark.slow
 def test_a_command_brings_the_locks_of_its_part(tree):
     tree.call("status")
     assert steps(tree) == [VENV, BASE]
