@@ -224,9 +224,10 @@ def test_asking_for_a_version_leaves_nothing_in_the_home_folder(script, environ)
 
 
 def test_the_recipe_the_minimum_and_the_locked_sdk_belong_together():
+    root = Path(build.RECIPE).parents[1]
     locked = next(
         line.split("==")[1].split()[0]
-        for line in (paths.ROOT / "requirements.txt").read_text().splitlines()
+        for line in (root / "requirements.txt").read_text().splitlines()
         if line.startswith("pulumi==")
     )
     sdk = Version.parse(locked)
