@@ -75,6 +75,7 @@ TESTS = {"pytest", "pluggy", "iniconfig", "packaging", "pygments"}
 """What the mocks of these tests import besides."""
 
 
+@pytest.mark.slow
 def test_program_and_tools_run_with_requirements_txt_alone():
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
