@@ -1,5 +1,7 @@
 """Tasks that crash, do not start, were stopped or rolled back; their permissions, images and secrets."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import replace
 
@@ -134,6 +136,7 @@ def canary(older):
 
 
 def bare(*statements, boundary=None):
+    """An execution role with one policy."""
     return Role(
         arn="arn:role/x", trust=a.TRUST, policies=(a.policy(*statements),), boundary=boundary
     )
@@ -145,6 +148,7 @@ OTHER_IMAGE = a.definition(image=f"{a.IMAGE.partition('/')[0]}/other:1")
 
 
 def by_hand(rollout="COMPLETED", reason="Task stopped by user"):
+    """A service whose task a person stopped."""
     task = a.ended(reason, stop="UserInitiated")
     return a.stack(service=a.going(rollout), tasks=(task,), targets=())
 
