@@ -7,8 +7,6 @@ A message without Japanese is shown in English: neither fails a test, so that a 
 Messages stand in calls of ``t`` and ``Invalid``, in the help of commands and in the settings.
 """
 
-from __future__ import annotations
-
 import ast
 import inspect
 import json
@@ -78,12 +76,10 @@ def _name(called: ast.expr) -> str:
 
 
 def catalogues() -> list[Path]:
-    """Return the .po files: that of careapp, and that of the words of click."""
     return sorted(LOCALE.glob("*/LC_MESSAGES/*.po"))
 
 
 def read(file: Path) -> Catalog:
-    """Return what a .po file holds."""
     with file.open("rb") as source:
         return read_po(source, locale=file.parts[-3], abort_invalid=True)
 

@@ -1,9 +1,9 @@
 """What holds for every test: a quick one has a second, and with CI=true one that is skipped is a failure."""
 
-from __future__ import annotations
-
+import functools
 import os
 
+import botocore.session
 import hypothesis
 import pytest
 
@@ -13,7 +13,9 @@ from tools.rehearsal import careapp
 careapp.use()
 # Other work on the machine makes a case slower than hypothesis allows by itself.
 hypothesis.settings.register_profile("careapp", deadline=None)
-hypothesis.settings.load_profile("careapp")
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=25)
+# Each session of botocore would parse its services' models again: a fifth of all the time of tests.
+botocore.session.create_loader = functools.cache(botocore.session.create_loader)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,3 +63,9 @@ def enforced(item: pytest.Item) -> bool:
     """Return whether this is the small size, on a machine that has nothing else to do."""
     idle = os.getloadavg()[0] <= BUSY * (os.cpu_count() or 1)
     return idle and bool(item.config.option.markexpr == QUICK[1])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the small size draw a quarter of the examples of each property."""
+    small = config.option.markexpr == QUICK[1]
+    hypothesis.settings.load_profile("quick" if small else "careapp")

@@ -5,8 +5,6 @@ in prod, `settings.yaml` what another value of each setting changes, and `togeth
 new case is a `set:` there). `refused.yaml` has refused stack files and what is said of them.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

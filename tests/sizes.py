@@ -3,8 +3,6 @@
 A figure to be looked at, no limit: a feature says what it takes away (CONTRIBUTING.md).
 """
 
-from __future__ import annotations
-
 import subprocess
 from collections import Counter
 from pathlib import PurePosixPath

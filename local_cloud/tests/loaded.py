@@ -1,7 +1,5 @@
 """What the first test of a process would load for all of them: moto's backends and botocore's models."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

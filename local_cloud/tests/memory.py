@@ -1,7 +1,5 @@
 """A program that uses more memory than it may, and how its container ends."""
 
-from __future__ import annotations
-
 from local_cloud.aws.ecs.containers import OUT_OF_MEMORY
 
 EATER = """

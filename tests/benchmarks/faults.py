@@ -3,8 +3,6 @@
 Run it from the project's folder with ``.venv/bin/python``; it takes one to three minutes for each fault.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -93,7 +91,6 @@ def mended(done: dict[str, Any]) -> str:
 
 
 def after_rows(page: str) -> str:
-    """Return what follows the rows on the page."""
     return "\n## " + page.partition("\n## ")[2]
 
 

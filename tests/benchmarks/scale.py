@@ -61,7 +61,6 @@ class SimulatedClock(Clock):
     seconds = 0.0
 
     def monotonic(self) -> float:
-        """Return the AWS seconds since the beginning."""
         return self.seconds
 
 
@@ -69,7 +68,6 @@ class Immediately(Executor):
     """Runs what is submitted at once."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run the function and return its result."""
         done: Future[Any] = Future()
         done.set_result(fn(*args, **kwargs))
         return done
@@ -109,11 +107,9 @@ class SimulatedTasks:
         return placement
 
     def find(self, address: str) -> Placement | None:
-        """Return the placement with that address."""
         return self._placements.get(address)
 
     def release(self, placement: Placement) -> None:
-        """Free a placement."""
         self._placements.pop(placement.private_address, None)
 
     def nothing(self, *_: object) -> None:
@@ -131,7 +127,6 @@ class Peak:
     targets: int = 0
 
     def with_more(self, service: Service, targets: int) -> Peak:
-        """Return the peak after one more step."""
         held = sum(task.status not in FREE for task in service.tasks)
         connected = sum(task.status in CONNECTED for task in service.tasks)
         return Peak(
@@ -170,7 +165,6 @@ class Simulation:
 
     @property
     def service(self) -> Service:
-        """Return the state of the service."""
         [managed] = self.scheduler.services.values()
         return managed.service
 
@@ -254,12 +248,10 @@ class Row:
 
     @property
     def vcpus(self) -> float:
-        """Return the vCPUs of all tasks at the peak."""
         return self.result.peak.tasks * POC.cpu / CPU_UNITS
 
     @property
     def connections(self) -> int:
-        """Return the database's connections at the peak."""
         return self.result.peak.connected * POC.connections_a_task + sizes.OWN_CONNECTIONS
 
     @property
@@ -278,10 +270,7 @@ def in_api(settings: DeploymentSettings) -> dict[str, object]:
     """Return the strategy as ECS's API has it; nothing for a rolling one."""
     if settings.strategy != CANARY:
         return {}
-    canary = {
-        "canaryPercent": float(SHIFT_PERCENT),
-        "canaryBakeTimeInMinutes": settings.bake,
-    }
+    canary = {"canaryPercent": float(SHIFT_PERCENT), "canaryBakeTimeInMinutes": settings.bake}
     return {
         "strategy": STRATEGIES[CANARY],
         "bakeTimeInMinutes": settings.bake,
@@ -306,7 +295,6 @@ HEAD = (
 
 
 def line(row: Row) -> str:
-    """Return a row in Markdown."""
     cells = (
         f"{row.tasks:,}",
         row.strategy,

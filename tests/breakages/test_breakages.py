@@ -1,18 +1,15 @@
 """The small size sees deliberate breakages: each is made in a copy of the project, and its tests are red."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local_cloud.paths import ROOT
-from tests.breakages.breakages import BREAKAGES, REHEARSAL, Breakage
+from tests.breakages.breakages import BREAKAGES, REHEARSAL
 from tools.cli.sizes import QUICK
 from tools.cli.tests import REHEARSAL as WORDS
 from tools.cli.tests import STOPPED
@@ -23,7 +20,6 @@ RED = {1, STOPPED}
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's files, with the same virtual environment."""
     folder = tmp_path_factory.mktemp("copy")
     names = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in subprocess.check_output(names, cwd=ROOT, text=True).split("\0")[:-1]:
@@ -34,30 +30,23 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def broken(copy: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Path, Breakage]]:
-    """The copy with one breakage, which is taken back."""
-    breakage: Breakage = request.param
+@pytest.mark.parametrize("tests", BREAKAGES)
+def test_the_small_size_sees_it(copy, tests, tmp_path):
+    breakage = BREAKAGES[tests]
     before = (copy / breakage.file).read_text()
     breakage.apply(copy)
-    yield copy, breakage
-    (copy / breakage.file).write_text(before)
-
-
-@pytest.mark.parametrize("broken", BREAKAGES, ids=str, indirect=True)
-def test_the_small_size_sees_it(broken, tmp_path):
-    folder, breakage = broken
     options = ("-x", "-q", f"--basetemp={tmp_path}/base", "-o", "quick_seconds=60")
-    words = ["pytest", breakage.tests, *QUICK, *options]
-    if breakage.tests == REHEARSAL:
+    words = ["pytest", tests, *QUICK, *options]
+    if tests == REHEARSAL:
         words = ["tools.cli", *WORDS]
     done = subprocess.run(
         [sys.executable, "-m", *words],
-        cwd=folder,
+        cwd=copy,
         env={**os.environ, "CAREAPP_HOME": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
+    (copy / breakage.file).write_text(before)
     assert done.returncode in RED, f"still green: {done.stdout}{done.stderr}"

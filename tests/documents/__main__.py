@@ -1,7 +1,5 @@
 """Writes the generated documents from the program: `python -m tests.documents`."""
 
-from __future__ import annotations
-
 from tests.documents import controls, cost, local_cloud, scale, settings
 from tests.documents.markdown import ROOT
 

@@ -1,7 +1,5 @@
 """Every command of `./careapp`, and what its `--help` says of its exit codes."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

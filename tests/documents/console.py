@@ -4,8 +4,6 @@ In the output "…" stands for what differs from run to run, on a line of its ow
 line `^C` is the reader's Ctrl-C.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

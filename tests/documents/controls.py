@@ -1,7 +1,5 @@
 """docs/controls.md: the controls of the policy pack, and what each stack leaves out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import groupby
 

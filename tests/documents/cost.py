@@ -1,7 +1,5 @@
 """The tables of docs/cost.md and docs/cost.ja.md: what each stack costs, and what `prod`'s settings add to `poc`."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator
@@ -48,7 +46,6 @@ def page(name: str) -> str:
 
 @cache
 def comparison() -> Comparison:
-    """Return both stages of both stacks."""
     return compare(STACKS, ROOT, {}, Assumptions())
 
 

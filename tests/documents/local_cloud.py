@@ -1,7 +1,5 @@
 """local_cloud/README.md: its last section lists types and functions, written from the stand-ins."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping

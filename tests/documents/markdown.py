@@ -1,7 +1,5 @@
 """What a Markdown page holds, as GitHub reads it: headings, links, tables, code."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What must be equal in a page and its Japanese twin, `NAME.md` and `NAME.ja.md`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """docs/scale.md and docs/scale.ja.md: two templates with the numbers of settings, limits and prices."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -33,7 +31,6 @@ def page(template: str) -> str:
 
 @cache
 def numbers() -> dict[str, object]:
-    """Return what the templates name."""
     book = PriceBook("ap-northeast-1")
     at_targets = replace(_settings("prod").sizes, tasks=sizes.TARGETS * 100 // MAXIMUM_PERCENT)
     return {
@@ -121,7 +118,6 @@ def _settings(stack: str) -> Settings:
 
 
 def _task(stack: str) -> float:
-    """Return what one task costs a month."""
     return of_group(_bill(stack), "tasks") / _settings(stack).service.least_count
 
 

@@ -1,7 +1,5 @@
 """The settings of stack/ in Pulumi.yaml, docs/settings.md and docs/settings.ja.md."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -72,7 +70,6 @@ PAGES = {
 
 
 def write() -> None:
-    """Write the three files."""
     PROJECT.write_text(project())
     for path in PAGES:
         path.write_text(page(path))

@@ -1,7 +1,5 @@
 """The commands that documents tell a reader to type, and whether there are such commands."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """One stack's whole life, run once by the real engine; the tests look at what each step did."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,7 +33,6 @@ class Journey:
         self.states[name] = self.stack.state()
 
     def tag(self, name: str) -> str:
-        """The tag of the image that the state has after a step."""
         [image] = re.findall(r'"baseImageName": ?"[^"]+:([^":]+)"', self.states[name])
         return str(image)
 

@@ -1,7 +1,5 @@
 """The engine makes the resources that `./careapp cost` prices without it."""
 
-from __future__ import annotations
-
 import json
 
 from local_cloud.paths import ROOT
@@ -22,7 +20,6 @@ def billed(graph):
 
 
 def made_by_engine(state):
-    """The AWS resources in a state."""
     return Graph(
         tuple(
             Resource(

@@ -1,7 +1,5 @@
 """What a program no longer declares, and its page needs: `pulumi up` is red before Pulumi deletes it."""
 
-from __future__ import annotations
-
 import pytest
 
 from local_cloud.engine.pulumi import PulumiFailed
@@ -51,7 +49,6 @@ def stack(tmp_path_factory):
 
 
 def refused(stack: LocalStack) -> str:
-    """What a red `pulumi up` says."""
     with pytest.raises(PulumiFailed) as red:
         stack.up()
     return red.value.output

@@ -1,7 +1,5 @@
 """Previews and drift checks write nothing to Pulumi's state: by the real engine, with the state in a bucket."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
@@ -82,7 +80,6 @@ class Job:
         }
 
     def deploy(self):
-        """As deploy.yml does."""
         key = POC.variables["CAREAPP_POC_KEY"]
         self.run("pulumi", "stack", "select", "poc", "--create", "--secrets-provider", key)
         self.run("pulumi", "up", "--stack", "poc", "--yes", "--skip-preview", "--non-interactive")

@@ -1,7 +1,5 @@
 """The deploy roles may do what a deploy does, by the calls of a whole life of each stack."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field, replace
 

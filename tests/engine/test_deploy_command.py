@@ -1,7 +1,5 @@
 """`deployCommand` by the real engine: before the service is made, before it gets another task definition."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 

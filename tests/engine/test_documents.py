@@ -1,7 +1,5 @@
 """Every `pulumi` command that a page tells a reader to type is one of the engine's, with these options."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 from functools import cache

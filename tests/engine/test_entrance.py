@@ -1,7 +1,5 @@
 """HTTPS, scaling, the kind of capacity and a login, turned on and off on a running stack by the real engine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Every setting of a running poc stack, to another value and back, by the real engine (prod: test_prod)."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.support.every_setting import (

@@ -1,7 +1,5 @@
 """The engine checks the policy pack before it makes anything."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The prod stack's whole life, twice with the same names, by the real engine: every setting is changed in it."""
 
-from __future__ import annotations
-
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -151,7 +149,6 @@ class PausedLife:
 
 
 def refused_destroy(stack):
-    """What a destroy says that must be refused."""
     with pytest.raises(PulumiFailed) as refused:
         stack.destroy()
     return refused.value.output
@@ -174,7 +171,6 @@ def paused(lives):
 
 
 def replaced(changes):
-    """The types of what was replaced."""
     return {step.split()[1] for step in changes.steps if step.startswith("replace ")}
 
 

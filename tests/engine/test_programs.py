@@ -1,7 +1,5 @@
 """The processes that programs run in."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """What `protect` protects, and all around it, whatever is done without a preview: nothing of it is lost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

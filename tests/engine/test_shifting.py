@@ -1,7 +1,5 @@
 """Strategies that shift requests, by the real engine: what they add, drift of the weights, what is refused."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field

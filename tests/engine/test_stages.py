@@ -1,7 +1,5 @@
 """What the real engine does to a stack, from its first stage to nothing."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """A destroy that ends half-way: what is left, what of others holds it, and the commands that end it."""
 
-from __future__ import annotations
-
 import json
 import re
 

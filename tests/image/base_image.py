@@ -4,8 +4,6 @@ The stand-in is Debian trixie with its Python 3.13, laid out as the official ima
 /usr/local/bin, no byte code in the standard library (https://github.com/docker-library/python, 3.13/slim-trixie).
 """
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform

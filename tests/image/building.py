@@ -1,7 +1,5 @@
 """Builds the image from the real Dockerfile, in a checkout with files that must not be in the image."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

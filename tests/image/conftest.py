@@ -1,7 +1,5 @@
 """One engine, one image and one database for this folder; every container is removed after its test."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Runs containers of the image as Fargate does, reached over this machine's loopback."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -71,5 +69,4 @@ def run_once(
 
 
 def remove(container: Container) -> None:
-    """Kill and delete a container."""
     container.engine.attempt("rm", "--force", "--volumes", container.name)

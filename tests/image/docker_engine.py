@@ -92,7 +92,6 @@ class Engine:
 
 
 def clients() -> list[str]:
-    """Return the docker commands on PATH."""
     folders = [Path(part) for part in os.environ.get("PATH", "").split(os.pathsep) if part]
     names = (folder / "docker" for folder in folders)
     return list(dict.fromkeys(str(name) for name in names if os.access(name, os.X_OK)))

@@ -1,7 +1,5 @@
 """Both builders build the Dockerfile, hadolint reports nothing, and the image contains what it should."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -20,12 +18,7 @@ from tests.image.docker_engine import Engine
 
 MAX_ABOVE_BASE = 80e6
 """Bytes. Cryptography, which checks the signature of a login, is 14 MB of them."""
-FOR_THE_BUILD_ALONE = {
-    "Dockerfile",
-    ".dockerignore",
-    "requirements.in",
-    "certs/README.md",
-}
+FOR_THE_BUILD_ALONE = {"Dockerfile", ".dockerignore", "requirements.in", "certs/README.md"}
 TOOLS = "pip pip3 cc gcc c++ make ld"
 PYTHONS = ("/opt/venv/bin/python", "/usr/local/bin/python")
 LIST_APP = """

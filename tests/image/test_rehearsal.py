@@ -1,7 +1,5 @@
 """A rehearsal whose tasks are containers: one journey of one stack, step after step in the order of this file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,20 +59,17 @@ class Journey:
     """The step that failed: what comes after it would only say so again."""
 
     def up(self) -> None:
-        """Deploy. Raises PulumiFailed."""
         self.run.pulumi.update("up", STACK)
 
     def set(self, key: str, value: str) -> None:
         self.run.pulumi.run("config", "set", key, value, "--stack", STACK)
 
     def page(self) -> tuple[int, str]:
-        """Return the page's status and text."""
         page = Page.of(self.run.facts().state["listeners"])
         assert page is not None
         return page.get()[:2]
 
     def containers(self, *more: str) -> list[str]:
-        """Return the names of the engine's containers of tasks."""
         named = ("--filter", "name=careapp-rehearsal-", "--format", "{{.Names}}")
         return self.engine.run("container", "ls", *more, *named).split()
 
@@ -140,7 +135,6 @@ ROLLED_BACK = "ECS runs careapp-poc:N instead of careapp-poc:N"
 
 
 def documented(name: str) -> str:
-    """Return the doctor's first finding that docs/faults.md has of a mistake."""
     rows = ROW.finditer((ROOT / "docs" / "faults.md").read_text())
     [first] = [row["first"] for row in rows if row["name"] == name]
     return first

@@ -3,8 +3,6 @@
 A process for each run, as Pulumi's runtime is global, forked from one that has imported Pulumi's packages.
 """
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import json

@@ -71,12 +71,10 @@ class Delivery:
         return str(self._attribute("StateKey.Arn"))
 
     def role(self, name: str) -> dict[str, Any]:
-        """The properties of the role that is called that."""
         [found] = [each for each in self.resources.values() if each.get("RoleName") == name]
         return dict(found)
 
     def documents(self, name: str) -> list[Any]:
-        """The policies of the role that is called that."""
         role = self.role(name)
         held = [each for each in self.resources.values() if "ManagedPolicyName" in each]
         by_arn = {_policy_arn(each["ManagedPolicyName"]): each["PolicyDocument"] for each in held}

@@ -42,7 +42,6 @@ ANYTHING = json.dumps(
 
 
 def values(stack: str) -> dict[str, str]:
-    """What a stack file says, with the defaults."""
     return dict(Settings.read(stack, ROOT).texts)
 
 

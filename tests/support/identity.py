@@ -1,7 +1,5 @@
 """An identity provider for stacks without a data plane, and the settings of a login there."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
@@ -59,7 +57,6 @@ def change_secret(
 
 
 def login_of(calls: Calls) -> dict[str, Any]:
-    """Return the login of the stack's two rules as the load balancer has it, with its secret."""
     [balancer] = calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
     where = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
     listeners = calls("elbv2", "describe_listeners", where)["Listeners"]

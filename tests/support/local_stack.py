@@ -1,7 +1,5 @@
 """The real engine on the local cloud, with an ECS whose answers a test lays down."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging
@@ -43,8 +41,6 @@ class ScriptedEcs:
         self.breaks = False
         self.hangs = False
         """Whether new deployments neither fail nor get anywhere."""
-        self.undoes = False
-        """Whether the last deployment was rolled back to a service of that same revision."""
         self.falls_ill = False
         """Whether the load balancer's next look but one at the targets, and all after it, fail."""
         self.asked: list[str] = []
@@ -118,14 +114,6 @@ class ScriptedEcs:
         one_off.exit_code, one_off.reason = 143, params["reason"]
         return {"task": one_off.described()}
 
-    @contextlib.contextmanager
-    def breaking_the_doctor(self) -> Iterator[None]:
-        """Answer DescribeAlarms, which only the doctor calls, without the state of an alarm."""
-        call = ("cloudwatch", "DescribeAlarms")
-        hooks.registry.instead[call] = lambda _: {"MetricAlarms": [{"AlarmName": "broken"}]}
-        yield
-        del hooks.registry.instead[call]
-
     def target_health(self, _params: Params) -> Params:
         self.asked.append("DescribeTargetHealth")
         # The first look is before the health check changes, the second the gate's first.
@@ -143,10 +131,9 @@ class ScriptedEcs:
             "serviceDeploymentArn": f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:service-deployment/{name}/1",
             "targetServiceRevisionArn": self._service(name).task_definition,
             "createdAt": datetime.now(UTC),
-            "status": "ROLLBACK_SUCCESSFUL" if self.undoes else "SUCCESSFUL",
-            "statusReason": TRIPPED if self.undoes else None,
+            "status": "SUCCESSFUL",
         }
-        return {"serviceDeployments": [{key: row[key] for key in row if row[key]}]}
+        return {"serviceDeployments": [row]}
 
     def service_revisions(self, params: Params) -> Params:
         return {
@@ -193,7 +180,6 @@ class OneOff:
         return str(self.asked["taskDefinition"]).rpartition("/")[2]
 
     def described(self) -> Params:
-        """Return DescribeTasks' answer."""
         status = "RUNNING" if self.exit_code is None else "STOPPED"
         ended = {} if self.exit_code is None else {"exitCode": self.exit_code}
         return {
@@ -225,7 +211,6 @@ def _task(name: str, service: Any, place: str) -> Params:
     }
 
 
-TRIPPED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 BACK = "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1."
 EVENT = {
     "id": "00000000-0000-4000-8000-000000000001",
@@ -327,7 +312,6 @@ class LocalStack:
         return self.pulumi.update("up", self.name, "--config-path", *given)
 
     def configure(self, config: Mapping[str, str]) -> None:
-        """Set configuration, by one call of the engine."""
         if config:
             pairs = [f"--plaintext={key}={value}" for key, value in config.items()]
             self.pulumi.run("config", "set-all", *pairs, "--stack", self.name)
@@ -368,7 +352,6 @@ class LocalStack:
         return dict(found[0]) if found else {}
 
     def rules(self) -> dict[str, Params]:
-        """Return the rules of the load balancer's listener by their priority."""
         [balancer] = self.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
         asked = {"LoadBalancerArn": balancer["LoadBalancerArn"]}
         [listener] = self.calls("elbv2", "describe_listeners", asked)["Listeners"]

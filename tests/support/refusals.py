@@ -4,8 +4,6 @@ A new one is a `set:` in that file, with `project`, `stack`, `others` (keys of o
 matter; `python -m tests.recorded` writes the sentences.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache

@@ -3,8 +3,6 @@
 `python -m tests.recorded engine` writes the records, in as long as those tests take.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from pathlib import Path

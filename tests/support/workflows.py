@@ -3,8 +3,6 @@
 What is the runner's own is stood in for: the files of a step, Docker, the command gh.
 """
 
-from __future__ import annotations
-
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -115,7 +113,6 @@ def text() -> str:
 
 
 def used(job: Mapping[str, Any], action: str) -> list[dict[str, Any]]:
-    """The job's steps that use an action."""
     return [step for step in job["steps"] if str(step.get("uses", "")).startswith(action)]
 
 

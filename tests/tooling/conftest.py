@@ -83,7 +83,6 @@ def no_network(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None
 
 
 def running(pid: int) -> bool:
-    """Whether the process is there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

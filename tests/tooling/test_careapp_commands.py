@@ -1,7 +1,5 @@
 """The commands of ./careapp."""
 
-from __future__ import annotations
-
 import json
 import os
 import shlex
@@ -15,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from local_cloud.paths import ROOT
-from tests.tooling.conftest import PYTHON, lay_out
+from tests.tooling.conftest import PYTHON, Script, lay_out
+from tests.tooling.test_careapp_venv import FAKE_UV
 from tools.cli import tests as cli
 
 SHELLS = [shell for shell in ("/bin/sh", "dash", "bash", "busybox") if shutil.which(shell)]
@@ -34,7 +33,10 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.
     tree, home = lay_out(base / "my careapp", f"import other\n{TELLING}"), base / "home"
     home.mkdir()
     (tree / "other.py").touch()
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHON": PYTHON}
+    uv = Script(base / "bin")
+    uv("uv", FAKE_UV)  # pip takes seconds to install nothing
+    path = f"{uv.folder}:/usr/bin:/bin"
+    env = {"PATH": path, "HOME": str(home), "PYTHON": PYTHON, "NOTES": str(base)}
 
     def start(
         *args: str,

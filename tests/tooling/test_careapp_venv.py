@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.tooling.conftest import PYTHON, Script, interruptible, lay_out, running
+from tests.webapp.serving import eventually
 
 MINOR = sys.version_info[1]
 # A uv that notes what it is asked and makes a venv at once; BREAK names the step that fails.
@@ -91,6 +91,12 @@ def test_the_first_command_makes_it_of_hashed_wheels_and_the_second_finds_it(tre
 
 
 @pytest.mark.slow
+def test_without_uv_python_and_pip_make_it(tree):
+    (tree.executable.folder / "uv").unlink()
+    assert tree.call("status")[:2] == (0, f"['status'] {tree.folder}/.venv\n")
+
+
+@pytest.mark.slow
 def test_a_command_brings_the_locks_of_its_part(tree):
     tree.call("status")
     assert steps(tree) == [VENV, BASE]
@@ -148,10 +154,7 @@ def test_a_venv_whose_python_is_gone_is_made_anew(tree):
 def test_a_venv_that_was_interrupted_is_never_used(tree, kind):
     process = tree.start("status", SLOW="pip")
     slow = tree.base / "slow"
-    deadline = time.monotonic() + 60
-    while not (slow.exists() and slow.read_text().strip()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    eventually(lambda: slow.exists() and slow.read_text().strip(), 60)
     os.killpg(process.pid, kind)  # as a terminal does
     process.communicate(timeout=300)
     assert process.returncode in (130, -kind)

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from local_cloud.engine import build
 from local_cloud.engine.build import PACKAGE, recipe_version
 from local_cloud.engine.find import EngineError, cached_cli, find_or_get
 from tests.tooling.conftest import interruptible, running
+from tests.webapp.serving import eventually
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -208,13 +208,6 @@ def in_another_process(
     )
 
 
-def wait_for(path: Path, seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not come within {seconds} s"
-        time.sleep(0.02)
-
-
 def test_of_two_at_once_one_builds_and_the_other_waits_for_it(script, environ, notes):
     script("go", FAKE_GO)
     both = [in_another_process({**environ, "SLOW": "1"}) for _ in range(2)]
@@ -227,7 +220,7 @@ def test_of_two_at_once_one_builds_and_the_other_waits_for_it(script, environ, n
 def test_a_build_that_is_stopped_leaves_no_file_and_no_process(script, environ, notes, kind):
     script("go", FAKE_GO.replace("echo build", 'echo $$ >"$NOTES/pid"; echo build'))
     process = in_another_process({**environ, "SLOW": "600"}, interruptible)
-    wait_for(notes / "builds")
+    eventually((notes / "builds").exists, 20)
     process.send_signal(kind)
     _, told = process.communicate(timeout=30)
     stopped = "stopped: unfinished files are removed; the next start begins again\n"

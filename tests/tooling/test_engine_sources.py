@@ -1,7 +1,5 @@
 """Where Pulumi comes from: searched, downloaded or built, and the progress of it."""
 
-from __future__ import annotations
-
 import io
 import re
 import socket

@@ -1,7 +1,5 @@
 """Exit codes, error texts and colours."""
 
-from __future__ import annotations
-
 import json
 import multiprocessing
 import os
@@ -63,9 +61,26 @@ def call(tmp_path):
         done = FORKS.Process(target=run_command, args=(words.split(), {**nobody, **more}, files))
         done.start()
         done.join(60)
-        return done.exitcode, *(file.read_text() for file in files)
+        code = done.exitcode
+        done.kill()  # One that is not refused may watch for ever.
+        return code, *(file.read_text() for file in files)
 
     return start
+
+
+@pytest.fixture
+def typed(monkeypatch, capsys):
+    """Runs a command line that is refused before it does anything, in this process; as ``call`` does."""
+
+    def typed(words):
+        monkeypatch.setenv("LC_ALL", "C")
+        monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+        monkeypatch.setattr(sys, "argv", ["./careapp", *words.split()])
+        with pytest.raises(SystemExit) as ended:
+            run(main)
+        return ended.value.code, *capsys.readouterr()
+
+    return typed
 
 
 def first(complaint):
@@ -74,8 +89,8 @@ def first(complaint):
 
 
 @pytest.mark.parametrize("command", CALLS)
-def test_an_option_that_is_not_there(call, command):
-    code, shown, complaint = call(f"{command} --nonsense")
+def test_an_option_that_is_not_there(typed, command):
+    code, shown, complaint = typed(f"{command} --nonsense")
     assert (code, shown) == (2, "")
     assert len(complaint.splitlines()) == 1
     assert "--nonsense" in first(complaint)
@@ -83,8 +98,8 @@ def test_an_option_that_is_not_there(call, command):
 
 
 @pytest.mark.parametrize("command", ["cloud", "db"])
-def test_a_group_without_its_command(call, command):
-    code, shown, complaint = call(command)
+def test_a_group_without_its_command(typed, command):
+    code, shown, complaint = typed(command)
     assert (code, shown) == (2, "")
     assert first(complaint).startswith(f"careapp: ./careapp {command} expects one of: ")
 
@@ -146,6 +161,11 @@ def test_an_engine_that_is_not_there(call, command, wanted):
         ("doctor --lang fr", "'fr' is not one of 'en', 'ja'."),
         ("doctor --lang", "'--lang' requires an argument."),
         ("cost -c natStrategy", "'natStrategy' is not KEY=VALUE"),
+        ("status --watch --json", "--watch and --json exclude each other."),
+        (
+            "logs --previous --follow",
+            "--previous can be combined only with --task, --worker and --lines",
+        ),
     ],
 )
 def test_a_value_that_is_wrong(call, words, told):

@@ -1,7 +1,5 @@
 """The lock files, and the configuration of editors."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib
@@ -23,7 +21,6 @@ def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
 
 
 def locked(lock: str) -> dict[str, str]:
-    """Version by package."""
     text = (ROOT / lock).read_text()
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.MULTILINE))
 

@@ -1,7 +1,5 @@
 """Machines that lack something: Git, a home folder, a user in the list, a umask that lets others read."""
 
-from __future__ import annotations
-
 import os
 import pwd
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The GitHub workflows: their permissions, steps and order."""
 
-from __future__ import annotations
-
 import re
 
 import pytest
@@ -104,7 +102,7 @@ def test_the_preview_is_the_comment():
     }
     number = "${{ github.event.pull_request.number }}"
     assert {key: each[:2] for key, each in said.items()} == {
-        ("preview", "comment"): ("preview", number),
+        ("preview", "comment"): ("preview", number)
     }
     assert said["preview", "comment"][2].startswith("${{ needs.preview.outputs.text || ")
 
@@ -197,7 +195,7 @@ def test_one_run_per_stack_at_a_time_and_none_is_cancelled():
         **{
             key: {"group": group, "cancel-in-progress": False, "queue": "max"}
             for key, group in ONE_AT_A_TIME.items()
-        },
+        }
     }
     for name in ("deploy", "destroy", "drift"):
         assert "concurrency" not in workflows()[name]

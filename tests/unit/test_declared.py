@@ -1,7 +1,5 @@
 """What the program declares in stage 2, as recorded, and the rules that hold with every value of every setting."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable
@@ -46,20 +44,17 @@ def written():
 
 
 def runs():
-    """Return the stack and the settings of every run."""
     yield from (POC, PROD)
     yield from (("prod", *each) for each in variants("prod").values())
     yield from map(run_of, together().values())
 
 
 def every(kind=""):
-    """Yield the resources of a type of all runs."""
     for run in runs():
         yield from (each for each in declared(*run)["resources"] if kind in ("", each["kind"]))
 
 
 def only(kind, run=POC):
-    """Return the inputs of the one resource of a type."""
     [found] = [each["inputs"] for each in declared(*run)["resources"] if each["kind"] == kind]
     return found
 
@@ -354,7 +349,6 @@ def _too_wide(resource: PolicyResource, statement: Statement) -> list[str]:
 
 
 def borrowed(resources: Iterable[PolicyResource]) -> list[str]:
-    """Return AWS's own policies in use."""
     found: list[str] = []
     for one in resources:
         if one.resource_type == "aws:iam/rolePolicyAttachment:RolePolicyAttachment":

@@ -1,7 +1,5 @@
 """What each of the delivery's roles may do, and what code with one of them could try to get further."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -23,17 +21,14 @@ PRODS = {**OURS, "aws:ResourceTag/stack": "prod"}
 
 
 def database(stack):
-    """The condition keys of the secret of a stack's database."""
     return {"aws:ResourceTag/aws:rds:primaryDBInstanceArn": arn("rds", f"db:careapp-{stack}")}
 
 
 def bound(stack):
-    """The condition keys of a role with a stack's boundary."""
     return {"iam:PermissionsBoundary": iam(f"policy/careapp-delivery-{stack}-boundary")}
 
 
 def within(stack):
-    """The condition keys of a task in a stack's cluster."""
     return {"ecs:cluster": arn("ecs", f"cluster/careapp-{stack}-cluster")}
 
 

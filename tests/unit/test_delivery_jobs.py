@@ -1,7 +1,5 @@
 """The workflows' steps beside Pulumi: what they write for people, and how they end."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

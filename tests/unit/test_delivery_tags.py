@@ -1,7 +1,5 @@
 """The tags that the delivery's policies decide by: no role can set or remove them on what is not its own."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """delivery/template.yaml by AWS's own rules: cfn-lint's, and the Service Authorization Reference's."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """The documents: links, commands, diagrams, settings, the same content in both languages, console blocks."""
 
-from __future__ import annotations
-
 import re
 from urllib.parse import unquote
 

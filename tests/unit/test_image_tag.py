@@ -1,7 +1,5 @@
 """The app's image: its build, and the tag that begins with a hash of its sources."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

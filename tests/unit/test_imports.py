@@ -39,24 +39,32 @@ OURS = {*MAY, "tests", "tools", "tools.tests"}
 
 
 def package(module):
-    """The package of a module: its top level, or what lies in tools/."""
     return ".".join(module.split(".")[: 2 if module.startswith("tools.") else 1])
 
 
 def files_of(name):
-    """The files of a package."""
     whole = ROOT / name.replace(".", "/")
     if not whole.is_dir():
         return [whole.with_suffix(".py")]
     return [each for each in whole.rglob("*.py") if "tests" not in each.relative_to(whole).parts]
 
 
+@cache
+def imports(path):
+    """The imports in a file, each with whether it is carried out: what only mypy reads makes no circle."""
+    every = list(ast.walk(ast.parse(path.read_text(), str(path))))
+    typed = [each for each in every if isinstance(each, ast.If)]
+    typed = [each for each in typed if ast.unparse(each.test) == "TYPE_CHECKING"]
+    unread = {id(node) for each in typed for node in ast.walk(each)}
+    kinds = (ast.Import, ast.ImportFrom)
+    return [(node, id(node) not in unread) for node in every if isinstance(node, kinds)]
+
+
 def imported(path):
-    """The packages that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+    for node, _ in imports(path):
         if isinstance(node, ast.Import):
             yield from (package(alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+        elif node.level == 0:
             whole = node.module == "tools"
             yield from {
                 package(f"tools.{each.name}" if whole else node.module) for each in node.names
@@ -81,13 +89,8 @@ def test_gate_asks_the_doctor_in_one_place():
 
 
 def files_read(path, modules):
-    """The modules that a file imports when it runs: what only mypy reads makes no circle."""
-    tree = ast.parse(path.read_text(), str(path))
-    typed = [each for each in ast.walk(tree) if isinstance(each, ast.If)]
-    typed = [each for each in typed if ast.unparse(each.test) == "TYPE_CHECKING"]
-    unread = {id(node) for each in typed for node in ast.walk(each)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and id(node) not in unread:
+    for node, runs in imports(path):
+        if isinstance(node, ast.ImportFrom) and runs:
             for alias in node.names:
                 whole = f"{node.module}.{alias.name}"
                 yield whole if whole in modules else node.module

@@ -1,7 +1,5 @@
 """Parts of infra/ that decide something; what they declare is recorded (test_declared)."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re
@@ -18,8 +16,7 @@ from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
 from stack.scaling import ScalingSettings, hours, time_zone
 from tests.support.declared import ROOT
-from tests.unit.conftest import NAME, SECRET_ARN
-from tools.shared.policy_evaluation import permits
+from tests.unit.conftest import NAME
 
 DEFINITION = "aws:ecs/taskDefinition:TaskDefinition"
 DOCKERFILE = (ROOT / "webapp" / "Dockerfile").read_text()
@@ -34,7 +31,6 @@ def container(engine, name="careapp-poc-app"):
 
 
 def through(transform, kind, name="x", **props):
-    """Return what a transform makes of a resource."""
     opts = pulumi.ResourceOptions()
     return transform(
         pulumi.ResourceTransformArgs(custom=True, type_=kind, name=name, props=props, opts=opts)
@@ -117,40 +113,6 @@ def test_where_the_container_may_write_the_image_declares_a_volume(engine, progr
     assert declared == [mount["containerPath"] for mount in container(engine)["mountPoints"]]
 
 
-def test_the_app_s_variables_and_secrets_name_the_stack_s(engine, program):
-    variables = {
-        "DATABASE_URL": "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require",
-        "FORMAT": "$${DB_HOST} $DB_HOST ${",
-        "STORAGE": "${UPLOADS_BUCKET}",
-        "DEBUG": False,
-        "SIZE": 3,
-    }
-    secret = f"{SECRET_ARN.replace('rds!db-1-abcdef', 'careapp-poc/key-AbCdEf')}"
-    named = {"PGPASSWORD": "${DB_PASSWORD}", "API_KEY": secret, "SALT": f"{secret}:salt::"}
-    both = {"appVariables": json.dumps(variables), "appSecrets": json.dumps(named)}
-    program(ecsEnabled="true", uploadsEnabled="true", **both)
-    made = container(engine)
-    values = {each["name"]: each["value"] for each in made["environment"]}
-    expected = {
-        "DATABASE_URL": "postgresql://postgres@careapp-poc.rds.example:5432/careapp?sslmode=require",
-        "FORMAT": "${DB_HOST} $DB_HOST ${",
-        "STORAGE": "the-bucket",
-        "DEBUG": "false",
-        "SIZE": "3",
-        "PORT": "3000",
-    }
-    assert values.items() >= expected.items()
-    password = f"{SECRET_ARN}:password::"
-    assert {each["name"]: each["valueFrom"] for each in made["secrets"]} == {
-        "API_KEY": secret,
-        "DB_PASSWORD": password,
-        "PGPASSWORD": password,
-        "SALT": f"{secret}:salt::",
-    }
-    policy = engine.inputs("aws:iam/rolePolicy:RolePolicy")["careapp-poc-execution"]["policy"]
-    assert json.loads(policy)["Statement"][-1]["Resource"] == [secret]
-
-
 PROCESSES = {
     "workers": '{"mail": {"command": "celery -A app worker"}}',
     "jobs": '{"report": {"command": "flask report", "schedule": "rate(1 day)"}}',
@@ -172,22 +134,6 @@ def test_a_process_differs_from_the_web_s_container_in_what_is_its_own(engine, p
         same = ("executionRoleArn", "taskRoleArn", "runtimePlatform", "volumes", "tags")
         ours, web = made[f"{NAME}-{name}"], made[f"{NAME}-app"]
         assert {each: ours.get(each) for each in same} == {each: web[each] for each in same}
-
-
-# The uploads.
-
-
-def test_the_task_role_may_list_the_bucket_and_use_its_files_and_no_more(engine, program):
-    arn = "arn:aws:s3:::the-bucket"
-    program(ecsEnabled="true", uploadsEnabled="true")
-    made = engine.inputs("aws:iam/rolePolicy:RolePolicy")
-    policies = [json.loads(made[f"{NAME}-task"]["policy"])]
-    own = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
-    assert [each for each in own if not permits(policies, each, f"{arn}/a/file")] == []
-    assert permits(policies, "s3:ListBucket", arn)
-    others = ("s3:DeleteBucket", "s3:PutBucketPolicy", "s3:DeleteObjectVersion", "s3:PutObjectAcl")
-    assert [one for one in others for at in (arn, f"{arn}/a") if permits(policies, one, at)] == []
-    assert not permits(policies, "s3:GetObject", "arn:aws:s3:::the-bucket-2/a/file")
 
 
 # Scaling.

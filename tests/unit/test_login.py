@@ -1,7 +1,5 @@
 """Login at the load balancer: the discovery document, the paths, and what is refused."""
 
-from __future__ import annotations
-
 import io
 import json
 import urllib.request

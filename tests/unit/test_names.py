@@ -1,7 +1,5 @@
 """The name in Pulumi.yaml: what follows from it, and the names that are refused."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,30 +1,30 @@
 """The packages of `pulumi up` and of the tools on AWS are those of requirements.txt alone."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
 
 from tests.tooling.test_repository import LOCKS, distribution, locked
-from tests.unit.test_imports import APART, MAY, ROOT, files_of
+from tests.unit.test_imports import APART, MAY, ROOT, files_of, imports
 
 ON_AWS, LOCAL_CLOUD, *_ = map(locked, LOCKS)
 WITH_LOCAL_CLOUD = {"local_cloud", "tools.rehearsal"}
 OURS = {each.name.removesuffix(".py") for each in ROOT.iterdir()}
+OWNERS = cache(packages_distributions)
 
 
 def imported(package: str) -> set[str]:
     """What a package of ours imports, wherever in its files: the names at the top of what is not ours."""
     names: set[str] = set()
     for path in files_of(package):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node, _ in imports(path):
             if isinstance(node, ast.Import):
                 names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            elif node.level == 0:
                 names.add(node.module or "")
     return {name.partition(".")[0] for name in names} - OURS - sys.stdlib_module_names
 
@@ -32,7 +32,7 @@ def imported(package: str) -> set[str]:
 @pytest.mark.parametrize("package", sorted(MAY.keys() - {"webapp"}))
 def test_imports_are_in_the_lock_of_their_part(package):
     allowed = {*ON_AWS, *(LOCAL_CLOUD if package in WITH_LOCAL_CLOUD else ())}
-    owners = packages_distributions()
+    owners = OWNERS()
     assert {
         name
         for name in imported(package)
@@ -75,6 +75,7 @@ TESTS = {"pytest", "pluggy", "iniconfig", "packaging", "pygments"}
 """What the mocks of these tests import besides."""
 
 
+@pytest.mark.slow
 def test_program_and_tools_run_with_requirements_txt_alone():
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -1,7 +1,5 @@
 """How IAM policies are evaluated: allow, deny, boundary, conditions, trust."""
 
-from __future__ import annotations
-
 import pytest
 
 from local_cloud.aws import policy_evaluation as local_clouds

@@ -1,7 +1,5 @@
 """Each policy passes what meets its control and reports what does not; test_declared has the stacks."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -234,10 +234,6 @@ def test_what_was_protected_is_turned_off_only_after_the_protection(engine, had,
     assert program(protect="false", **{key: "true"})["kept"] == KEPT
 
 
-def test_with_settings_that_cannot_be_used_nothing_is_declared(refused):
-    assert "zoneCount: 9 is outside 2 to 3" in refused(zoneCount="9")
-
-
 LONGEST = 75
 
 

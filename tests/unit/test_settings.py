@@ -1,7 +1,5 @@
 """The settings of a stack file that are accepted."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields, is_dataclass
 

@@ -1,7 +1,5 @@
 """The settings `workers` and `jobs`: what their entries become, and what is refused."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 

@@ -24,7 +24,6 @@ LARGE = {"databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "2"}
 
 
 def refused(configured, **changes):
-    """The problems of a stack file by their keys."""
     with pytest.raises(StackError) as problem:
         configured(**changes)
     lines = (line.strip().partition(": ") for line in str(problem.value).splitlines()[1:-1])

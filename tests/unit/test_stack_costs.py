@@ -1,7 +1,5 @@
 """What the stacks cost: every resource has a price or is known to be free, and the documents say the sums."""
 
-from __future__ import annotations
-
 import json
 
 import pulumi

@@ -116,10 +116,7 @@ def vault(opened_vault: Vault, monkeypatch: pytest.MonkeyPatch) -> Vault:
 
 
 @pytest.fixture
-def app(
-    make_app: MakeApp,
-    postgres: Postgres,
-) -> Flask:
+def app(make_app: MakeApp, postgres: Postgres) -> Flask:
     """An app whose database is there and migrated."""
     made = make_app()
     client = made.test_client()

@@ -1,7 +1,5 @@
 """The services that the app uses: PostgreSQL with TLS, and Secrets Manager."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -104,7 +102,6 @@ class Postgres:
             return cursor.fetchall() if cursor.description else []
 
     def set_password(self, password: str) -> None:
-        """Change the password of the app's user, as a rotation does."""
         with self.connect() as connection:
             connection.execute(psycopg.sql.SQL("ALTER ROLE postgres PASSWORD {}").format(password))
         self.password = password
@@ -189,7 +186,6 @@ class Vault:
 
 @contextmanager
 def open_vault() -> Iterator[Vault]:
-    """A vault for as long as the block."""
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     try:

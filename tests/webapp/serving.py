@@ -67,7 +67,6 @@ class Client:
     port: int
 
     def text(self) -> str:
-        """What it has printed."""
         raise NotImplementedError
 
     def get(self, path: str, timeout: float = 20, **headers: str) -> Answer:
@@ -217,7 +216,6 @@ def ask(app: Flask, path: str) -> tuple[int, str]:
 
 
 def database_health(app: Flask) -> tuple[int, str]:
-    """What /health/db says, which it must say in time."""
     began = time.monotonic()
     answer = ask(app, "/health/db")
     assert time.monotonic() - began < TRUTH

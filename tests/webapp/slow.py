@@ -8,7 +8,6 @@ from webapp.front import Front
 
 
 def create_front() -> Front:
-    """Return the app for gunicorn."""
     app = Flask(__name__)
 
     @app.route("/")

@@ -1,7 +1,5 @@
 """The database login, and the rotation of its password."""
 
-from __future__ import annotations
-
 import secrets
 import time
 

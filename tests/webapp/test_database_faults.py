@@ -1,7 +1,5 @@
 """Requests, health checks and migrations while the database fails."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

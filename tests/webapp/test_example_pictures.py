@@ -1,7 +1,5 @@
 """The pictures of examples/flaskr, in a bucket in memory; tools/tests/rehearsal runs them in a task."""
 
-from __future__ import annotations
-
 import io
 import re
 import uuid
@@ -49,8 +47,7 @@ def test_a_picture_is_kept_shown_on_the_page_and_read_back(client):
 
 
 @pytest.mark.parametrize(
-    ("content", "kind", "status"),
-    [(PICTURE, "text/html", 415), (bytes(1001), "image/png", 413)],
+    ("content", "kind", "status"), [(PICTURE, "text/html", 415), (bytes(1001), "image/png", 413)]
 )
 def test_what_is_no_picture_or_too_large_is_refused_and_not_kept(
     client, monkeypatch, content, kind, status

@@ -1,7 +1,5 @@
 """The user whom the load balancer names: believed only by its signature."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json

@@ -1,7 +1,5 @@
 """Log lines, and the redaction of secrets in them."""
 
-from __future__ import annotations
-
 import json
 import logging
 import threading

@@ -1,7 +1,5 @@
 """The migrations, and statements that fail."""
 
-from __future__ import annotations
-
 import threading
 import time
 

@@ -1,7 +1,5 @@
 """The page, error pages and headers."""
 
-from __future__ import annotations
-
 import re
 from html.parser import HTMLParser
 
@@ -228,11 +226,7 @@ def test_a_bug_is_a_500_that_tells_the_visitor_nothing_and_the_log_everything(
     answer = client.get("/", headers=JSON)
     assert answer.status_code == 500
     identity = answer.headers["X-Request-ID"]
-    assert answer.json == {
-        "status": 500,
-        "error": "internal server error",
-        "request_id": identity,
-    }
+    assert answer.json == {"status": 500, "error": "internal server error", "request_id": identity}
     logged = [line for line in capfd.readouterr().out.splitlines() if identity in line]
     assert len(logged) == 2
     assert "RuntimeError: the inside" in logged[0]

@@ -1,7 +1,5 @@
 """The server: its ASGI front, its start and its stop."""
 
-from __future__ import annotations
-
 import http.client
 import os
 import signal
@@ -48,15 +46,6 @@ def slow(cluster, authority, tmp_path_factory):
     folder = tmp_path_factory.mktemp("slow")
     with serving(variables_for(cluster, authority), folder, options=SLOW) as server:
         yield server
-
-
-@pytest.mark.slow
-def test_health_is_quick_while_more_pages_wait_than_there_are_threads(slow):
-    with ThreadPoolExecutor(24) as crowd:
-        pages = [crowd.submit(slow.get, "/") for _ in range(24)]
-        assert_health_is_quick(slow)
-        assert not any(page.done() for page in pages)
-        assert [page.result().status for page in pages] == [200] * 24
 
 
 @pytest.mark.parametrize("sent", [b"", BODY], ids=["nothing", "a head whose body never comes"])

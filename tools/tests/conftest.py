@@ -1,7 +1,6 @@
 """An AWS account in memory, with a stack in it."""
 
-from __future__ import annotations
-
+import functools
 import json
 import time
 from pathlib import Path
@@ -79,6 +78,7 @@ def account(_loaded):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ENDPOINT_URL", "AWS_PROFILE"):
             patch.delenv(name, raising=False)
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # 1,300 of them, at each begin and end
         patch.setattr(LogGroup, "filter_log_events", _in_order)
         patch.setattr(
             ApplicationAutoScalingResponse, "describe_scaling_activities", _none, raising=False
@@ -102,12 +102,12 @@ def session(account):
     return Session(account)
 
 
+@functools.cache
 def client(service):
     return boto3.client(service, region_name=REGION)
 
 
 def instances():
-    """The names of the account's DB instances."""
     found = client("rds").describe_db_instances()["DBInstances"]
     return [each["DBInstanceIdentifier"] for each in found]
 
@@ -146,7 +146,6 @@ class Told:
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What is asked of AWS: (operation, parameters)."""
     asked, call, pages = [], Session.call, Session.pages
 
     def noted(self, service, operation, /, **params):

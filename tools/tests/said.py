@@ -3,8 +3,6 @@
 `RECORD=1 ./careapp test FOLDER` writes them again.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A healthy stack as ops sees it, and ways to make it ill."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
@@ -46,7 +44,6 @@ ANYWHERE = (IPv4Network("0.0.0.0/0"),)
 
 
 def at(seconds):
-    """A moment so many seconds after NOW."""
     return NOW + timedelta(seconds=seconds)
 
 
@@ -310,7 +307,6 @@ MAIL = f"{ECS}:task-definition/careapp-poc-worker-mail:3"
 
 
 def worker_service(**changes):
-    """The worker's service, which has no target group."""
     values = {
         "definition": MAIL, "targets": (), "deployments": (deployment(definition=MAIL),),
     }  # fmt: skip

@@ -1,7 +1,5 @@
 """Dockerfiles: how they are read without Docker, and which are refused before anything is run."""
 
-from __future__ import annotations
-
 import re
 from pathlib import PurePosixPath
 
@@ -24,7 +22,6 @@ FILES = {
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory):
-    """The files of an app."""
     folder = tmp_path_factory.mktemp("with-a-dockerfile") / "site"
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

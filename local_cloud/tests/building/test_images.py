@@ -1,7 +1,5 @@
 """Images that are built without Docker: their RUN lines are run, in a root that is theirs."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

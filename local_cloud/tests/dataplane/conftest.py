@@ -1,7 +1,5 @@
 """A data plane over moto, with a small stack in it."""
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

@@ -1,7 +1,5 @@
 """A small stack, declared with boto3 as the provider does; ``declared.json`` has what the calls send."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Mapping
@@ -152,7 +150,6 @@ class Declarations:
         ids["listener"] = made["Listeners"][0]["ListenerArn"]
 
     def https(self) -> str:
-        """Add a listener on 443, and return its ARN."""
         self.allow("alb-sg", 443, cidr="0.0.0.0/0")
         made = self.elb.create_listener(**self.declared("https_listener"))
         self.ids["https"] = str(made["Listeners"][0]["ListenerArn"])
@@ -210,7 +207,6 @@ class Declarations:
         self.iam.attach_role_policy(RoleName="execution", PolicyArn=EXECUTION)
 
     def grant(self, role: str, document: str, name: str = "test") -> None:
-        """Put an inline policy into a role."""
         self.iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
 
     def task_definition(self, version: str = "v1", **change: Any) -> str:
@@ -229,7 +225,6 @@ class Declarations:
         self.ecs.create_service(**self.declared("service", **values))
 
     def update(self, **change: Any) -> None:
-        """Call UpdateService for the service."""
         self.ecs.update_service(cluster="main", service="web", **change)
 
     def release(self, version: str, **environment: str) -> str:

@@ -1,7 +1,5 @@
 """The small stack, with functions that return its state."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys
@@ -57,13 +55,11 @@ def refusal(call: Callable[..., Any], /, **params: Any) -> SimpleNamespace:
 
 
 def alive(pid: int) -> bool:
-    """Return whether a process has not ended."""
     status = Path(f"/proc/{pid}/status")
     return status.exists() and "State:\tZ" not in status.read_text()
 
 
 def fetch(url: str, timeout: float = 10, **options: Any) -> tuple[int, str]:
-    """Return the status and text of a page."""
     try:
         with urllib.request.urlopen(url, timeout=timeout, **options) as answer:
             return answer.status, answer.read().decode()
@@ -200,8 +196,6 @@ class Stack(Declarations):
         )
 
     def without_dns(self) -> AbstractContextManager[None]:
-        """Turn the VPC's DNS off for a while."""
-
         def support(value: bool) -> None:
             chosen = {"EnableDnsSupport": {"Value": value}}
             self.ec2.modify_vpc_attribute(VpcId=self.ids["vpc"], **chosen)
@@ -295,7 +289,6 @@ class Stack(Declarations):
         return [each["message"] for each in events]
 
     def until_line(self, arn: str, line: str) -> None:
-        """Wait until a task has written a line."""
         until(lambda: line in self.lines(arn), what=f"the line {line!r}")
 
     def targets(self) -> list[dict[str, Any]]:
@@ -314,7 +307,6 @@ class Stack(Declarations):
         return health
 
     def placements(self) -> list[Placement]:
-        """Return the placements of the tasks."""
         services = self.plane._scheduler.services.values()
         return [placement for each in services for placement in each.placements.values()]
 
@@ -347,11 +339,9 @@ class Stack(Declarations):
         return list(found["MetricDataResults"][0]["Values"])
 
     def page(self, path: str = "/") -> str:
-        """Return the text of one of the app's pages."""
         return fetch(f"{self.url()}{path}")[1]
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of the app's process."""
         return dict(json.loads(self.page("/env")))
 
     def listener(self, protocol: str = "HTTP") -> dict[str, Any]:

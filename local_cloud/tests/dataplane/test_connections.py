@@ -1,7 +1,5 @@
 """Security groups, routes, network ACLs and Session Manager, applied to real connections."""
 
-from __future__ import annotations
-
 import socket
 from contextlib import contextmanager, nullcontext
 from urllib.parse import urlsplit

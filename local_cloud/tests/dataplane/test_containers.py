@@ -1,7 +1,5 @@
 """Containers: their health checks, their certificate files, and the arguments for the Docker engine."""
 
-from __future__ import annotations
-
 import os
 import sys
 from dataclasses import replace

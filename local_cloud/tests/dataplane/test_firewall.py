@@ -1,7 +1,5 @@
 """Security groups, routes and network ACLs as pure functions; ``firewall.txt`` has the cases."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path

@@ -1,7 +1,5 @@
 """HTTPS: a listener that terminates TLS, the redirect that leads to it, and targets with the protocol HTTPS."""
 
-from __future__ import annotations
-
 import asyncio
 import http.client
 import json

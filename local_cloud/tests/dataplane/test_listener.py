@@ -1,7 +1,5 @@
 """The load balancer's listener, request by request, in front of one running task."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re
@@ -38,7 +36,6 @@ def ask(stack, method: str, path: str, body=None, timeout: float = 10, **headers
 
 
 def received(stack, **options) -> dict[str, str]:
-    """Return the headers that the app gets."""
     body = ask(stack, "GET", "/headers", **options)[2]
     return {name.lower(): value for name, value in json.loads(body)}
 

@@ -1,7 +1,5 @@
 """A rule that logs users in: the code flow with the local provider, sessions, signed headers, and what goes wrong."""
 
-from __future__ import annotations
-
 import json
 import urllib.error
 import urllib.request
@@ -102,7 +100,6 @@ def door(running):
 
 @pytest.fixture
 def as_it_was(door):
-    """Put the rule back after a test that changes it."""
     yield
     door.change()
 

@@ -1,7 +1,5 @@
 """Metrics in CloudWatch, measured on real requests, targets and processes."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os
@@ -49,7 +47,6 @@ def running() -> Iterator[Stack]:
 
 
 def told(found: Iterable[Datum], statistic: str = "Sum") -> dict[tuple[str, Any], float | None]:
-    """Return a statistic by metric name and dimensions."""
     return {
         (each.metric.name, each.metric.dimensions): each.values.statistic(statistic)
         for each in found
@@ -121,7 +118,6 @@ def answered(decided) -> dict[tuple[str, Any], float | None]:
 
 @pytest.fixture
 def nowhere() -> Iterator[TaskAddress]:
-    """Yield an address at which nothing listens."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         yield TaskAddress(*closed.getsockname(), None)

@@ -1,7 +1,5 @@
 """Single tasks of RunTask: their environment, their end, and the reasons for which a task cannot start."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -45,7 +43,6 @@ def run_task(cloud, *command: str, container: str = "app", **change) -> str:
 
 
 def ended(cloud, *command: str, **change) -> dict[str, Any]:
-    """Start a task, wait until it has stopped, and return it."""
     return cloud.until_task(run_task(cloud, *command, **change), "STOPPED")
 
 
@@ -56,7 +53,6 @@ def end(task: dict[str, Any]) -> tuple[str, str, int | None]:
 
 
 def define(cloud, family: str, **change) -> str:
-    """Register a task definition of its own family."""
     return str(cloud.task_definition("v9", whole={"family": family}, **change))
 
 

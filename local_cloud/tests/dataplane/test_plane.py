@@ -1,7 +1,5 @@
 """The data plane: it starts or reports why not, and leaves no process, port and file."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

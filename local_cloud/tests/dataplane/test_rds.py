@@ -1,7 +1,5 @@
 """A DB instance is a real PostgreSQL server that behaves as RDS does, and its backups have its rows."""
 
-from __future__ import annotations
-
 import re
 import time
 from collections.abc import Iterator

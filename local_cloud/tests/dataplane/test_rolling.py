@@ -1,7 +1,5 @@
 """Deployments of a running service, and its scheduled scaling."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from unittest.mock import ANY

@@ -1,7 +1,5 @@
 """Where a load balancer sends a request: its listener's rules and redirects, and the health of its targets."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """One running task: its environment, its role, its output, its end and its replacement."""
 
-from __future__ import annotations
-
 import json
 import time
 from contextlib import suppress
@@ -86,15 +84,6 @@ def test_stopped_task_has_its_reason_and_exit_code_and_is_replaced(running):
     assert "stopping" in running.lines(arn)
     running.whole()
     assert running.describe()["runningCount"] == 1
-
-
-def test_crash_is_replaced_and_keeps_its_exit_code(running):
-    arn = running.only_task()["taskArn"]
-    with suppress(OSError):
-        running.page("/crash")
-    reason = "Essential container in task exited"
-    assert end(running, arn) == ("EssentialContainerExited", reason, 3)
-    running.whole()
 
 
 def test_memory_beyond_the_declared_ends_in_137_with_the_reason(running):

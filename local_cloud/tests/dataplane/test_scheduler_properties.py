@@ -1,7 +1,5 @@
 """Invariants of the service scheduler under random histories."""
 
-from __future__ import annotations
-
 import itertools
 from dataclasses import dataclass, field
 from typing import Any
@@ -181,7 +179,6 @@ def test_no_history_breaks_the_rules(shape, history, fates):
         assert len(world.service.deployments) == 1
 
 
-@settings(max_examples=80)
 @given(shapes, st.integers(1, 3))
 def test_deployment_that_is_good_never_goes_below_the_minimum(shape, rolls):
     world = settled(shape, seconds=200)

@@ -1,7 +1,5 @@
 """A schedule of EventBridge Scheduler starts a task, whose end an EventBridge rule sees."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

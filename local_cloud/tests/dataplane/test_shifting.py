@@ -3,8 +3,6 @@
 One service for all tests: each begins with all requests at the service's version, under either target group.
 """
 
-from __future__ import annotations
-
 import time
 import urllib.request
 from collections import Counter

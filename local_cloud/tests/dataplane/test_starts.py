@@ -1,7 +1,5 @@
 """The clock's speed during the start of a task."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

@@ -2,8 +2,6 @@
 
 # ruff: noqa: S108 - the paths are those in a container
 
-from __future__ import annotations
-
 import json
 import shutil
 import signal
@@ -50,7 +48,6 @@ REFUSED = "Read-only file system"
 
 @pytest.fixture
 def namespace():
-    """Yield a task's namespace."""
     made = namespaces.Namespace(["10.0.16.4", "169.254.170.2"])
     yield made
     made.close()

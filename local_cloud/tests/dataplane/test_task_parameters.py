@@ -1,7 +1,5 @@
 """SSM parameters as secrets of a task: found by ARN or name, decrypted, or refused in ECS's words."""
 
-from __future__ import annotations
-
 import re
 from types import SimpleNamespace
 

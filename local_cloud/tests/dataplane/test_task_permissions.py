@@ -1,7 +1,5 @@
 """What a task's calls need of its role: actions and resources, in S3 and in other services."""
 
-from __future__ import annotations
-
 import pytest
 from moto.backends import get_backend
 from moto.core.utils import get_service_model

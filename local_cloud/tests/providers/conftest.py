@@ -1,7 +1,5 @@
 """The AWS API of the local cloud without its data plane, and short ways to call it and the stand-ins."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import logging
@@ -85,7 +83,6 @@ def where(**values):
 
 
 def document(*statements):
-    """A policy with these statements."""
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
@@ -175,8 +172,6 @@ def subnets(aws, vpc):
 
 @pytest.fixture
 def make_group(aws, closed_vpc):
-    """Makes a security group."""
-
     def make():
         named = dict.fromkeys(("GroupName", "Description"), unique("group"))
         return aws.ec2.create_security_group(VpcId=closed_vpc, **named)["GroupId"]

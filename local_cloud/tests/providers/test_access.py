@@ -1,7 +1,5 @@
 """Rules of security groups, policies of roles and buckets: how they change, and what they refuse or hold up."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """The stand-in for the aws provider, and the parameters that it sends."""
 
-from __future__ import annotations
-
 import json
 import sys
 from dataclasses import replace
@@ -61,7 +59,6 @@ class Engine:
         return values(answer.inputs), {each.property: each.reason for each in answer.failures}
 
     def create(self, short, inputs, **more):
-        """The id and the outputs."""
         request = pb.CreateRequest(urn=self.urn(short), properties=struct(inputs), **more)
         made = self.servicer.Create(request, self)
         named = {"short": short, "urn": self.urn(short)}
@@ -69,7 +66,6 @@ class Engine:
         return made.id, values(made.properties)
 
     def change(self, identity, news):
-        """Change a resource to these inputs, once they are checked."""
         now = self.state[identity]
         news, _ = self.check(now["short"], news, now["inputs"])
         old = {"old_inputs": struct(now["inputs"]), "olds": now["outputs"]}

@@ -1,7 +1,5 @@
 """The stand-in for awsx.ec2.Vpc registers what the real provider was recorded to register, to the letter."""
 
-from __future__ import annotations
-
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor

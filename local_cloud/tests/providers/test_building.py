@@ -1,7 +1,5 @@
 """Images: what is built and pushed."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys
@@ -35,7 +33,6 @@ def home(tmp_path_factory):
 
 @pytest.fixture
 def source(tmp_path, home, monkeypatch):
-    """The context of a small app."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
     context = tmp_path / "context"
     context.mkdir()

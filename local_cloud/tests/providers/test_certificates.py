@@ -1,7 +1,5 @@
 """A certificate is issued when its record stands, and only then may a listener use it."""
 
-from __future__ import annotations
-
 import re
 from threading import Event
 

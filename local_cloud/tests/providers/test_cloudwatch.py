@@ -1,7 +1,5 @@
 """CloudWatch's metrics, alarms and logs, as AWS answers them."""
 
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime, timedelta
 

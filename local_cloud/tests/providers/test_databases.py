@@ -1,7 +1,5 @@
 """DB instances as RDS describes and refuses them: snapshots, versions, storage, parameter and subnet groups."""
 
-from __future__ import annotations
-
 from importlib import metadata
 
 import pytest

@@ -1,7 +1,5 @@
 """Rules inside a security group, routes inside a route table, and the default VPC that programs put them into."""
 
-from __future__ import annotations
-
 import pytest
 
 from local_cloud.calls import UnknownInput

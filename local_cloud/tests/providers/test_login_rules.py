@@ -1,7 +1,5 @@
 """Login actions of listener rules: what ELB refuses, fills in, keeps and never tells."""
 
-from __future__ import annotations
-
 import urllib.error
 import urllib.request
 

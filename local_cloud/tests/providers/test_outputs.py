@@ -1,7 +1,5 @@
 """What a program reads of a resource: defaults, ids and outputs in AWS's form; a missing output is an error."""
 
-from __future__ import annotations
-
 import json
 import re
 

@@ -1,7 +1,5 @@
 """What AWS refuses, service by service, in its words; and the defaults that it describes."""
 
-from __future__ import annotations
-
 import json
 import time
 

@@ -1,7 +1,5 @@
 """Which inputs force a replacement: checked against CloudFormation's schemas, which AWS itself publishes."""
 
-from __future__ import annotations
-
 import importlib
 import re
 
@@ -19,7 +17,6 @@ COMPARED = sorted(ALL - NO_SCHEMA.keys())
 
 
 def cloudformation(short):
-    """CloudFormation's name of a type, or None."""
     module, _, name = short.partition("/")
     own = TABLES["otherwise"].get(short, f"{TABLES['services'].get(module, module)}::{name}")
     return TYPES.get(f"aws::{own}".lower())

@@ -1,7 +1,5 @@
 """Route 53 judges a change batch by the record sets of the zone, in its own words."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

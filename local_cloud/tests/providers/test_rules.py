@@ -1,7 +1,5 @@
 """AWS's own rules that moto lacks and that several calls show: what one resource lets be done to another."""
 
-from __future__ import annotations
-
 import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -117,8 +115,6 @@ def test_a_health_check_that_makes_no_sense_is_refused(aws, group):
 
 @pytest.fixture
 def nat_gateway(aws, make):
-    """Makes a NAT gateway in a subnet of a VPC."""
-
     def build(vpc):
         address = aws.ec2.allocate_address(Domain="vpc")["AllocationId"]
         return make("ec2/natGateway", subnetId=subnets_of(aws, vpc)[0], allocationId=address)

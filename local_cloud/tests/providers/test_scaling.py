@@ -1,7 +1,5 @@
 """A scalable target holds the service's count in its range; a service names a capacity provider of its cluster."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

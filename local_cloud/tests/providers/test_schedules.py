@@ -1,7 +1,5 @@
 """Schedules of EventBridge Scheduler: their times, AWS's rules about them, and what they do when they are due."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -135,7 +133,6 @@ class Jobs:
         return made["Arn"]
 
     def inputs(self, role, expression="rate(1 hour)", **change):
-        """A schedule's inputs, as a Pulumi program declares them."""
         network = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}
         parameters = {"taskDefinitionArn": self.definition, "launchType": "FARGATE"}
         parameters |= {"networkConfiguration": network, **change.pop("ecsParameters", {})}

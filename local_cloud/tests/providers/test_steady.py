@@ -3,8 +3,6 @@
 The statuses are those that terraform-provider-aws waits for (ecs/service.go, statusServiceWaitForStable).
 """
 
-from __future__ import annotations
-
 from threading import Event
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """Where a program keeps what its tasks read: secrets, parameters, objects, and the policies that let them read it."""
 
-from __future__ import annotations
-
 import pytest
 from botocore.exceptions import ClientError
 from pulumi.runtime.rpc import _special_archive_sig, _special_asset_sig, _special_sig_key

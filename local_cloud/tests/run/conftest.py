@@ -1,7 +1,5 @@
 """A local cloud without its parts."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """The local cloud by itself: its words, and a program's own Python."""
 
-from __future__ import annotations
-
 import re
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An exception in one loop of the local cloud: logged, in its status, and the end of nothing else."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

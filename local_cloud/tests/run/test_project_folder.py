@@ -1,7 +1,5 @@
 """The folder of links in which the local cloud's shell works: Git, and what the checkout gets later."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

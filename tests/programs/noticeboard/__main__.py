@@ -28,12 +28,7 @@ task_group = aws.ec2.SecurityGroup(
     "task",
     vpc_id=default_vpc.id,
     ingress=[
-        {
-            "protocol": "tcp",
-            "from_port": PORT,
-            "to_port": PORT,
-            "security_groups": [web_group.id],
-        }
+        {"protocol": "tcp", "from_port": PORT, "to_port": PORT, "security_groups": [web_group.id]}
     ],
     egress=[anywhere],
 )
@@ -204,9 +199,7 @@ desk = aws.ec2.Subnet(
     map_public_ip_on_launch=True,
 )
 routes = aws.ec2.RouteTable(
-    "office",
-    vpc_id=office.id,
-    routes=[{"cidr_block": "0.0.0.0/0", "gateway_id": gateway.id}],
+    "office", vpc_id=office.id, routes=[{"cidr_block": "0.0.0.0/0", "gateway_id": gateway.id}]
 )
 aws.ec2.RouteTableAssociation("desk", subnet_id=desk.id, route_table_id=routes.id)
 linux = aws.ec2.get_ami(

@@ -26,7 +26,6 @@ CONFIGURATION = "The AWS configuration cannot be used: "
 
 
 def response(code, message="", operation="DescribeServices"):
-    """The error of a call that AWS refuses."""
     return boto.ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
@@ -108,10 +107,7 @@ BROKEN = {
         "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = nobody",
         f'{CONFIGURATION}The source_profile "nobody"',
     ),
-    "loop": (
-        "role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = work",
-        CONFIGURATION,
-    ),
+    "loop": ("role_arn = arn:aws:iam::123456789012:role/r\nsource_profile = work", CONFIGURATION),
     "sso": (SSO_PROFILE, "The AWS SSO session has expired."),
     "half an sso": (
         "sso_start_url = https://example.awsapps.com/start\nsso_account_id = 1",
@@ -166,7 +162,6 @@ WORK = Place(region="eu-west-1", profile="work")
 
 
 def told(diagnosis):
-    """The AWS commands of the screen and of --json."""
     lines = [line.strip() for line in plain(diagnosis).splitlines()]
     told = [fix["commands"] for each in as_dict(diagnosis)["findings"] for fix in each["fixes"]]
     return (
@@ -176,7 +171,6 @@ def told(diagnosis):
 
 
 def given(command):
-    """What its options are given."""
     words = shlex.split(command)
     assert words.count("--region") == 1
     return {name: value for name, value in pairwise(words) if name.startswith("--")}

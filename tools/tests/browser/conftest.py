@@ -1,7 +1,5 @@
 """A real browser, and real rehearsals to look at: one that is healthy, and one with a fault."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

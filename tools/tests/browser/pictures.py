@@ -4,8 +4,6 @@ They are of real rehearsals, on the default ports, so nothing else may listen th
 Inter (Debian: fonts-inter), makes them look the same everywhere; fonts-noto-cjk has the Japanese characters.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import sys
@@ -23,14 +21,8 @@ FOLDER = ROOT / "docs" / "pictures"
 LARGEST = 200_000
 """Bytes of a picture."""
 WIDE, PHONE = (1200, 900), (360, 780)
-HEALTHY = (
-    ("page-healthy.png", WIDE, "light", 1.0),
-    ("page-dark.png", WIDE, "dark", 1.0),
-)
-FAULT = (
-    ("page-fault.png", WIDE, "light", 1.0),
-    ("page-phone.png", PHONE, "light", 2.0),
-)
+HEALTHY = (("page-healthy.png", WIDE, "light", 1.0), ("page-dark.png", WIDE, "dark", 1.0))
+FAULT = (("page-fault.png", WIDE, "light", 1.0), ("page-phone.png", PHONE, "light", 2.0))
 
 
 def take(browser: Browser, url: str, shots: tuple, headline: str, settled: str, shown: str) -> None:

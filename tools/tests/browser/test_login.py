@@ -1,7 +1,5 @@
 """A login in front of the app, by a real browser: from the page to the provider and back to the page."""
 
-from __future__ import annotations
-
 import re
 import time
 

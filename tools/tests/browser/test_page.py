@@ -21,7 +21,6 @@ FOCUSED = """() => {
 
 
 def accessible(page):
-    """axe-core's judgement, contrast and all."""
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
 

@@ -82,12 +82,6 @@ def test_a_fault_fits_and_is_accessible(visit, broken):
         fits_and_is_accessible(page, PHONE, DESKTOP)
 
 
-def test_it_is_told_in_japanese(visit, broken):
-    seen = visit(broken.url, locale="ja-JP")
-    seen.until("ヘルスチェックのパス /healthz", 90)
-    assert "異常" in seen.page.locator(".said").inner_text()
-
-
 def test_the_destroy_shows_and_then_that_nobody_answers(watched, broken):
     watched.locator(".FAILED").first.wait_for(timeout=120_000)
     broken.interrupt()

@@ -11,12 +11,10 @@ import click
 import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
-from click.testing import CliRunner
 
 from stack.file import StackError
 from tools import command_line
 from tools.aws.session import Session
-from tools.cli import main
 from tools.i18n import Refused, t
 from tools.tests.conftest import client
 
@@ -231,12 +229,6 @@ def test_preflight_lists_the_checks_of_doctor(run):
     assert "✓ The image is in ECR, for the task's processor" in shown
     assert "✗ Security groups: load balancer to task, task to database" in shown
     assert "? Fargate's quota has room for a roll-out" in shown
-
-
-def test_watch_and_json_exclude_each_other():
-    done = CliRunner().invoke(main, ["status", "--watch", "--json"], prog_name="./careapp")
-    assert done.exit_code == 2
-    assert "--watch and --json exclude each other." in done.output
 
 
 @pytest.mark.usefixtures("stack")

@@ -1,7 +1,5 @@
 """Small resource graphs for the tests of what things cost."""
 
-from __future__ import annotations
-
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph, Resource
 from tools.cost.prices import PriceBook
@@ -40,7 +38,6 @@ def priced(*resources, **assumed):
 
 
 def sums(*resources, **assumed):
-    """Each line's cost a month, to the cent."""
     found = priced(*resources, **assumed)
     assert found.unpriced == ()
     return "; ".join(f"{item.use.what!s} {item.usd:.2f}" for item in found.items)

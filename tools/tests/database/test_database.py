@@ -207,7 +207,7 @@ def bastion(stack):
     ec2 = client("ec2")
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "careapp-poc-bastion"}]}]
     [made] = ec2.run_instances(
-        ImageId=ec2.describe_images()["Images"][0]["ImageId"],
+        ImageId=ec2.register_image(Name="any")["ImageId"],
         MinCount=1, MaxCount=1, SubnetId=stack.private_a, SecurityGroupIds=[stack.app],
         TagSpecifications=tags,
     )["Instances"]  # fmt: skip

@@ -1,7 +1,5 @@
 """A stack with a job, and what goes wrong with its runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tools.snapshot.jobs import Jobs, Run, Schedule

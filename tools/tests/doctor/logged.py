@@ -5,8 +5,6 @@ Run with Python 3.11: Flask 3.1.3, Flask-Migrate 4.1.0, Alembic 1.20.1, SQLAlche
 python-decouple 3.8, django-environ 0.14.0 and pydantic-settings 2.16.3.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple

@@ -4,8 +4,6 @@ The diff is what a change does to what people read, and is reviewed as such. fin
 languages; variants.txt has its variants in English, without a reason and fixes that are the same as there.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +50,6 @@ def diagnosis_of(name: str) -> Diagnosis:
 
 
 def finding_of(name: str) -> Finding | None:
-    """Return the finding that a situation is about."""
     found = diagnosis_of(name).findings
     return next((each for each in found if each.id in ids(name)[-1:]), None)
 
@@ -93,7 +90,6 @@ def in_both_languages(finding: Finding) -> Iterator[str]:
 
 
 def section(name: str) -> str:
-    """Return what the doctor says of the finding that a situation is about, its other findings and exit code."""
     diagnosis, finding = diagnosis_of(name), finding_of(name)
     lines: list[str] = []
     with in_language("en"):
@@ -114,7 +110,6 @@ def read(file: Path) -> dict[str, str]:
 
 
 def write(file: Path, sections: Mapping[str, str]) -> None:
-    """Write sections, which ``read`` returns."""
     file.write_text("".join(f"{HEAD}{name}\n{text}\n" for name, text in sections.items()))
 
 

@@ -66,9 +66,7 @@ def env(**changes):
 
 def unable(message):
     return a.failing(
-        a.ended(CRASHED, code=0),
-        service=a.going(events=(a.event(message),)),
-        tasks=(),
+        a.ended(CRASHED, code=0), service=a.going(events=(a.event(message),)), tasks=()
     )
 
 
@@ -87,12 +85,10 @@ MIGRATED = '{"level": "info", "message": "database migrated"}'
 
 
 def asked(path, status):
-    """The app's line about a request."""
     return json.dumps({"level": "info", "message": "request", "path": path, "status": status})
 
 
 def trace(error):
-    """A traceback that passes through the app's own code."""
     return ('  File "/app/webapp/pages.py", line 66, in home', "    x", error)
 
 

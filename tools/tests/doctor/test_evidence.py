@@ -1,7 +1,5 @@
 """Which events are of this roll-out: older ones are never quoted for it."""
 
-from __future__ import annotations
-
 import pytest
 
 from tools.diagnosis.case import Case

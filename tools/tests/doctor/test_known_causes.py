@@ -138,13 +138,6 @@ def test_a_key_in_lower_case_is_no_environment_variable(word):
     assert logged_cause([f"KeyError: '{word}'"]) is None
 
 
-def test_a_migration_that_is_retried_for_ever_is_no_slow_start():
-    found = findings(VARIANTS["log-migration-exists: retried for ever"])
-    assert "slow-start" not in [each.id for each in found]
-    commands = [each for one in found for fix in one.fixes for each in fix.commands]
-    assert not [each for each in commands if "healthGracePeriod" in each]
-
-
 def test_the_settings_that_the_doctor_names_are_settings():
     for name in ("DATABASE_URL", "SQL_PASSWORD"):
         *commands, _ = findings(VARIANTS[f"log-variable-missing: {name}"])[0].fixes[0].commands

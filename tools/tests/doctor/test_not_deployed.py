@@ -1,7 +1,5 @@
 """A task definition that ECS never got, because its deployCommand failed: what the doctor and `retry` say of it."""
 
-from __future__ import annotations
-
 import pytest
 
 from stack.settings import Settings
@@ -9,9 +7,7 @@ from tools.snapshot import Inquiry, gather
 from tools.snapshot.records import Part
 from tools.tests import stacks as a
 from tools.tests.conftest import client
-from tools.tests.doctor.situations import (
-    COMMAND,
-)
+from tools.tests.doctor.situations import COMMAND
 
 DEPLOYED = "arn:aws:ecs:ap-northeast-1:123456789012:service-revision/s"
 

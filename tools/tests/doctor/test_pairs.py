@@ -1,7 +1,5 @@
 """Two things wrong at once: what the doctor names first is one of the two, whatever the other one is."""
 
-from __future__ import annotations
-
 from dataclasses import fields, is_dataclass, replace
 from itertools import combinations
 

@@ -1,7 +1,5 @@
 """Looks at a stack, made up, and the rehearsal's page over them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

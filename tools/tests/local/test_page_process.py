@@ -35,7 +35,6 @@ def start(folder, endpoint, at=None):
 
 
 def ask(launched, path="/state", **headers):
-    """Return the status and text of one request."""
     connection = http.client.HTTPConnection("127.0.0.1", int(launched.url.rpartition(":")[2]))
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()

@@ -26,12 +26,10 @@ def page():
 
 
 def told(piece):
-    """Return the data of an event of the stream."""
     return json.loads(piece.decode().removeprefix("data: "))
 
 
 def first_event(asked, **headers):
-    """Return the first event of the stream."""
     answer = asked.get("/live", headers=headers, buffered=False)
     try:
         assert answer.mimetype == "text/event-stream"

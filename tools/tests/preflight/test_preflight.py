@@ -195,11 +195,7 @@ ROUTES = "The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"
     [
         (a.stage1(group=TLS), "target-protocol", ["The target group speaks the app's protocol"]),
         (a.stage1(image=NO_IMAGE, network=CUT_OFF), "task-cannot-reach-aws", [IMAGE, ROUTES]),
-        (
-            a.stage1(secrets={a.SECRET: None}),
-            "secret-missing",
-            [SECRETS],
-        ),
+        (a.stage1(secrets={a.SECRET: None}), "secret-missing", [SECRETS]),
         (a.stack(logs=NO_LOGS), "log-group-missing", ["The log group is there"]),
     ],
     ids=["a protocol", "image and route", "a secret", "the log group"],

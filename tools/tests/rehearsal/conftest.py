@@ -1,7 +1,5 @@
 """The commands as a user types them, each test run in a folder of its own."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -58,7 +56,6 @@ class Careapp:
         )
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """In the background."""
         return background(self.command(*words), cwd=self.project, env=self.environment)
 
     def shell_command(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -90,7 +87,6 @@ class Careapp:
         return self.expect(code, sys.executable, "-m", "tools.cli", *words)
 
     def python(self, *words: str) -> str:
-        """Run a program in an open shell, and return what it prints."""
         return self.expect(0, sys.executable, "-c", *words).stdout
 
     def expect(self, code: int, *words: str) -> subprocess.CompletedProcess[str]:
@@ -118,7 +114,6 @@ class Careapp:
         return str(said)
 
     def page(self, path: str = "/") -> tuple[int, str]:
-        """The status and the text of the app's page."""
         [listener] = self.facts()["state"]["listeners"]
         try:
             with urllib.request.urlopen(listener["url"] + path, timeout=10) as answer:

@@ -1,7 +1,5 @@
 """A running stack on which mistakes are made, and what the doctor prints for them is typed as it stands."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import re
@@ -35,10 +33,7 @@ from tools.tests.rehearsal.mistakes import CLUSTER, SERVICE, Edit, Stack, Undo
 from tools.waiting import Changes
 
 SPEED = "20"
-QUICK = {
-    "ecsEnabled": "true",
-    "healthGracePeriod": "30",
-}
+QUICK = {"ecsEnabled": "true", "healthGracePeriod": "30"}
 """Settings with which ECS gives a roll-out up soon."""
 YES = ("--yes", "--skip-preview")
 UP = "pulumi up -s poc"
@@ -94,10 +89,7 @@ class Running:
         """Why `pulumi up` is red for the task definition that the service has; empty when it is green."""
         stack = self.stack
         now = stack.one("ecs", "describe_services", cluster=CLUSTER, services=[SERVICE])
-        arns = {
-            "definition": now["taskDefinition"],
-            "target_group": stack.group["TargetGroupArn"],
-        }
+        arns = {"definition": now["taskDefinition"], "target_group": stack.group["TargetGroupArn"]}
         changes = Changes()
         changes.last = time.monotonic()
         settings = replace(Settings.read("poc", Path()), rollout_minutes=60)
@@ -115,13 +107,11 @@ class Running:
         return True
 
     def page(self) -> list[int]:
-        """What the page answers to three visitors in a row."""
         page = Page.of(require(self.careapp.home).state["listeners"])
         return [page.get()[0] for _ in range(3)] if page else [0]
 
     @property
     def works(self) -> bool:
-        """Whether the page answers three visitors in a row."""
         return self.page() == [200] * 3
 
     def names_first(self, finding: Finding) -> bool:

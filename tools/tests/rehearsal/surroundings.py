@@ -1,7 +1,5 @@
 """A checkout as a careful user on a small machine has it, to rehearse in."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from importlib.util import find_spec

@@ -1,7 +1,5 @@
 """A terminal that types what follows `$` in a page's console blocks, in both languages."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,10 +1,6 @@
 """The dashboard and the alarms that the program declares, over what the local cloud tells CloudWatch."""
 
-from __future__ import annotations
-
 import json
-import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +10,7 @@ import pytest
 
 from local_cloud.cloud.publisher import NOT_MEASURED, WHEN_IT_HAPPENS
 from local_cloud.paths import ROOT
+from local_cloud.tests.dataplane.stack import until
 
 STACK = "careapp-poc"
 DAY = timedelta(days=1)
@@ -67,30 +64,8 @@ def shown(cloudwatch) -> Callable[[], list[Line]]:
     ]
 
 
-def until(ask: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not ask():
-        assert time.monotonic() < end, "in vain"
-        time.sleep(0.2)
-
-
-def test_as_many_requests_are_on_the_dashboard_as_were_made(running, shown):
-    def requests() -> float:
-        [line] = [each for each in shown() if each.label == "requests"]
-        return sum(line.values)
-
-    # What is still to be told of the tests before.
-    time.sleep(3.5)
-    before = requests()
-    [listener] = running.facts()["state"]["listeners"]
-    for _ in range(12):
-        urllib.request.urlopen(listener["url"]).read()
-    until(lambda: requests() >= before + 12)
-    assert requests() == before + 12
-
-
 def test_every_line_has_data_or_says_why_not(shown):
-    until(lambda: any(line.values for line in shown() if line.label == "p95"))
+    until(lambda: any(line.values for line in shown() if line.label == "p95"), 60)
     silent = {line.metric for line in shown() if not line.values}
     assert set(NOT_MEASURED) <= silent <= set(NOT_MEASURED) | WHEN_IT_HAPPENS
 
@@ -107,5 +82,5 @@ def test_every_alarm_says_what_its_metric_says(running, cloudwatch):
 
     quiet = dict.fromkeys(states(), "OK") | {"database-memory": "INSUFFICIENT_DATA"}
     assert len(quiet) > 1
-    until(lambda: states() == quiet)
+    until(lambda: states() == quiet, 60)
     assert running.facts()["state"]["problems"] == []

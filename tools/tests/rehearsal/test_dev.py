@@ -1,7 +1,5 @@
 """``./careapp dev``: the app by itself, for those who work on it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

@@ -1,7 +1,5 @@
 """``./careapp rehearse --break NAME``: mistakes as people make them, and what the doctor says of them."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -80,12 +78,6 @@ def test_a_fault_of_a_read_only_root_is_refused_where_the_root_is_writable():
         _check_root(options, fault)
     with pytest.raises(StackError, match="--break read-only-root needs a read-only root"):
         _check_root(Options(**how, docker=False, mounts=False), fault)
-
-
-def test_mending_without_a_mistake_is_refused(careapp):
-    done = careapp.run("rehearse", "--mend")
-    assert done.returncode == 2
-    assert "--mend fixes the mistake of --break NAME" in done.stderr
 
 
 def rehearsed(careapp, tmp_path, *words):

@@ -1,7 +1,5 @@
 """Any mistakes: the page works all the same, or `pulumi up` is red, and what the doctor prints mends it."""
 
-from __future__ import annotations
-
 import os
 import random
 from collections.abc import Iterator

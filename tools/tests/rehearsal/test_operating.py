@@ -1,7 +1,5 @@
 """What a person does to a running stack, typed in ``./careapp shell``."""
 
-from __future__ import annotations
-
 import json
 import re
 

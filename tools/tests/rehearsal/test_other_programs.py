@@ -1,7 +1,5 @@
 """Pulumi programs that are none of careapp's, in the local cloud: their own Python, folder and messages."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

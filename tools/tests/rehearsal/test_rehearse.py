@@ -1,7 +1,5 @@
 """``./careapp rehearse``: both stages and back, by one command."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

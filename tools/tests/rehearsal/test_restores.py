@@ -1,7 +1,5 @@
 """The database through a bastion: a query, a tunnel, a drill of a backup, a restore, a rule that is missing."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal
@@ -138,26 +136,3 @@ def test_pulumi_owns_the_restored_database(running: Careapp) -> None:
     assert instance["outputs"]["masterUserSecrets"][0]["secretArn"] == secret
     assert running.python(BAKES).split() == ["1", "1", "True"]
     running.expect(0, "pulumi", "preview", "--refresh", "--expect-no-changes", "-s", "poc")
-
-
-CLOSE = """
-import boto3
-ec2 = boto3.client("ec2")
-groups = ec2.describe_security_groups()["SecurityGroups"]
-database, bastion = (
-    next(each["GroupId"] for each in groups if each["GroupName"].startswith(f"careapp-poc-{name}"))
-    for name in ("database", "bastion")
-)
-rule = dict(IpProtocol="tcp", FromPort=5432, ToPort=5432, UserIdGroupPairs=[{"GroupId": bastion}])
-ec2.revoke_security_group_ingress(GroupId=database, IpPermissions=[rule])
-print(database)
-"""
-
-
-def test_rule_that_is_missing_is_named_with_its_command(running: Careapp) -> None:
-    """The last test of this file: it leaves the stack like that."""
-    group = running.python(CLOSE).strip()
-    said = running.tool("db", "check", code=1).stderr
-    assert f"Security group {group} (careapp-poc-database" in said
-    assert "has no inbound rule for TCP 5432" in said
-    assert "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id" in said

@@ -1,7 +1,5 @@
 """The runbook: what follows `$` in its console blocks, run as written."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,19 +1,17 @@
 """``./careapp shell`` and ``cloud``: plain `pulumi` in the local cloud, and where its page is."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from local_cloud.paths import ROOT
 from local_cloud.run.client import CloudError, find
+from local_cloud.tests.dataplane.stack import until
 from stack.file import StackError
 from tools.rehearsal.careapp import choose_region
 from tools.tests.rehearsal.test_rehearse import assert_no_process_left
@@ -42,13 +40,12 @@ print(json.dumps({
 
 def running_tasks(running):
     """The tasks of a service at rest: a roll-out is over, and the tasks before it have left."""
-    end = time.monotonic() + 60
-    while True:
+
+    def at_rest():
         tasks = running.facts()["state"]["tasks"]
-        if tasks and all(task["state"] == "RUNNING" for task in tasks):
-            return tasks
-        assert time.monotonic() < end, tasks
-        time.sleep(0.5)
+        return all(task["state"] == "RUNNING" for task in tasks) and tasks
+
+    return until(at_rest, 60)
 
 
 def test_boto3_sees_what_the_note_looks_at(running):
@@ -177,7 +174,7 @@ def test_after_a_kill_a_new_cloud_says_that_the_stacks_are_gone_and_keeps_their_
     ):
         careapp.expect(0, "pulumi", *words)
     os.kill(careapp.facts()["pid"], signal.SIGKILL)
-    until_ended(careapp)
+    until(lambda: not find(careapp.home), 20)
     assert_no_process_left(careapp)
     told = careapp.run("shell", "--tasks", "process", "--port", "0", stdin=subprocess.DEVNULL)
     assert told.returncode == 0, told.stderr
@@ -189,10 +186,3 @@ def test_after_a_kill_a_new_cloud_says_that_the_stacks_are_gone_and_keeps_their_
     assert "no longer exist" not in again.stderr
     assert careapp.shell("pulumi", "config", "get", "desiredCount").stdout == "3\n"
     assert careapp.shell("pulumi", "config", "get", "thing").stdout == "hidden\n"
-
-
-def until_ended(careapp):
-    end = time.monotonic() + 20
-    while find(careapp.home):
-        assert time.monotonic() < end
-        time.sleep(0.05)

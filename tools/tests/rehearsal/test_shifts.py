@@ -1,7 +1,5 @@
 """A canary under load: no user meets a version whose page fails, also where `pulumi up` is killed before it answers."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal
@@ -17,11 +15,7 @@ from tools.rehearsal.faults import FAULTS
 from tools.tests.rehearsal.conftest import UP, deployed
 from tools.tests.rehearsal.test_updates import definition, failed, load
 
-SETTINGS = {
-    "ecsEnabled": "true",
-    "deployStrategy": "canary",
-    "bakeMinutes": "1",
-}
+SETTINGS = {"ecsEnabled": "true", "deployStrategy": "canary", "bakeMinutes": "1"}
 
 
 CONFIG = ("pulumi", "config", "set", "-s", "poc")
@@ -39,7 +33,6 @@ def canary(tmp_path_factory):
 
 
 def deployment(canary) -> dict:
-    """The newest service deployment."""
     calls = Calls(canary.facts()["endpoint"], "ap-northeast-1")
     where = {"cluster": "careapp-poc-cluster", "service": "careapp-poc-service"}
     [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
@@ -49,7 +42,6 @@ def deployment(canary) -> dict:
 
 
 def waits(canary) -> bool:
-    """Whether the newest deployment waits for an answer."""
     return "AWAITING_ACTION" in {
         each["status"] for each in deployment(canary)["lifecycleHookDetails"]
     }

@@ -1,7 +1,5 @@
 """`rehearse --from ADDRESS`: a client that allowedCidrs does not name must get no answer."""
 
-from __future__ import annotations
-
 import socket
 from types import SimpleNamespace
 

@@ -1,7 +1,5 @@
 """A new version over a running one, under load: no request fails, whether the version is good or bad."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import re
@@ -63,7 +61,6 @@ class Visitor(threading.Thread):
 
 @contextmanager
 def load(running):
-    """Visitors for as long as the block lasts; yields them, to be asked afterwards."""
     [listener] = running.facts()["state"]["listeners"]
     over = threading.Event()
     visitors = [Visitor(urlsplit(listener["url"]).netloc, over) for _ in range(CLIENTS)]

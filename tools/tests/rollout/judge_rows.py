@@ -1,7 +1,5 @@
 """What the gate judges, a row each: what was seen, look by look, and the verdict of the last look."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -354,7 +352,6 @@ MAIL = replace(
 
 
 def mail(*tasks: Any, rollout: str = "COMPLETED") -> Rollout:
-    """A worker with these tasks."""
     mine = deployment(MAIL.definition, rollout, desiredCount=1, runningCount=1)
     now = view(mine, desired=1, tasks=tasks)
     return replace(now, expected=MAIL.definition, process="mail", at=NOON)

@@ -1,7 +1,5 @@
 """Answers of DescribeServices, DescribeTasks and DescribeTargetHealth, in botocore's shapes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What the engine runs before it makes the ECS service: a wait for a new role, and `deployCommand`."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import nullcontext
 from types import SimpleNamespace

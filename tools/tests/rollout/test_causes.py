@@ -103,6 +103,11 @@ def test_what_leaves_it_green_is_told(gate):
     said.check(Path(__file__).parent / "green.txt", {each: partial(told, each) for each in GREEN})
 
 
+def test_doctor_that_fails_is_told_and_leaves_it_green(gate):
+    screen, [told] = gate(None)
+    assert (screen, told.startswith("The diagnosis itself failed (")) == ("", True)
+
+
 @pytest.mark.parametrize(
     ("looks", "warm_up", "cause"),
     [

@@ -1,7 +1,5 @@
 """Following a roll-out: how often it looks, what it tells, which problems it survives, and in which order."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

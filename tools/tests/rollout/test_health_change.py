@@ -1,7 +1,5 @@
 """A change of the health check is refused where the version that runs would fail it."""
 
-from __future__ import annotations
-
 import pulumi
 import pytest
 

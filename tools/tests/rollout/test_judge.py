@@ -1,7 +1,5 @@
 """The gate's judgement: the rows, every situation of the doctor, and what is asked."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """The client secret on its way from Secrets Manager to the load balancer, past the state."""
 
-from __future__ import annotations
-
 import json
 
 import pulumi

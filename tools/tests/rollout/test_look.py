@@ -1,7 +1,5 @@
 """One look at a roll-out: what is asked of ECS and the load balancer, and what it shows."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

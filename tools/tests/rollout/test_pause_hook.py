@@ -95,8 +95,7 @@ class New:
 def by_rule(server, monkeypatch):
     """The server, which answers 200 to users, and to the test rule's requests as a test says."""
     there = replace(
-        server.there,
-        listeners=(replace(server.there.listeners[0], rules=(TEST_RULE,)),),
+        server.there, listeners=(replace(server.there.listeners[0], rules=(TEST_RULE,)),)
     )
     monkeypatch.setattr(elb, "balancer", lambda *_, **__: there)
     server.asked_by_rule, server.new, server.users = [], [200], [200]

@@ -1,7 +1,5 @@
 """An update of a paused stack: the schedules that it changes stay disabled."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 from types import SimpleNamespace

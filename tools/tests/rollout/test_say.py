@@ -1,7 +1,5 @@
 """The words of a roll-out."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Strategies that shift requests, as the doctor and the status read them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -51,7 +49,6 @@ def test_requests_to_the_second_target_group_are_no_cause():
 
 
 def status(*deployments, strategy="CANARY", traffic=None):
-    """The lines of `./careapp status`."""
     changes = {**CANARY, "deploymentConfiguration": {"strategy": strategy}}
     known = ecs.service_of(service(*deployments, **changes))
     known = replace(known, traffic=traffic) if traffic else known

@@ -1,7 +1,5 @@
 """What `pulumi up` found of a deployment, and the doctor of another process later says of it."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 

@@ -61,10 +61,7 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
 def test_a_bucket_is_read_with_its_region_and_a_missing_one_is_told_from_a_refused_one(
     stack, session, monkeypatch
 ):
-    elsewhere, place = (
-        boto3.client("s3", "eu-west-1"),
-        {"LocationConstraint": "eu-west-1"},
-    )
+    elsewhere, place = (boto3.client("s3", "eu-west-1"), {"LocationConstraint": "eu-west-1"})
     elsewhere.create_bucket(Bucket="elsewhere", CreateBucketConfiguration=place)
     assert uploads.bucket(session, "elsewhere") == Bucket(name="elsewhere", region="eu-west-1")
     assert uploads.bucket(session, "careapp-poc-none") == Bucket(name="careapp-poc-none")
@@ -228,8 +225,7 @@ def test_the_last_minutes_requests_and_the_newest_number_of_connections_are_read
         put("AWS/RDS", "DatabaseConnections", count, minutes, DBInstanceIdentifier=NAMES.database)
     found = gather(Inquiry(Settings.read("poc", folder), stack.session)).measured.value
     assert found == Measured(
-        minutes=(Minute(newest - timedelta(minutes=2), 5, 0), Minute(newest, 4, 3)),
-        connections=97,
+        minutes=(Minute(newest - timedelta(minutes=2), 5, 0), Minute(newest, 4, 3)), connections=97
     )
 
 

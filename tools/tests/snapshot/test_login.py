@@ -1,7 +1,5 @@
 """The provider of the login, asked as the load balancer asks it: a real one on loopback."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

@@ -141,7 +141,6 @@ def test_one_answer_of_the_matcher_ends_it_well(server, answers, matcher, status
 
 
 def to(place, status=302, **headers):
-    """A page that redirects."""
     return lambda answering: answering.say(status, Location=place, **headers)
 
 
@@ -150,8 +149,6 @@ def answer(status):
 
 
 def html(body, **headers):
-    """A page of HTML."""
-
     def made(answering):
         answering.say(200, length=len(body), Content_Type="text/html", **headers)
         answering.wfile.write(body)

@@ -1,7 +1,5 @@
 """The one record by which the doctor, the gate and the status decide what failed, what serves and what went back."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -11,11 +9,7 @@ from tools.snapshot.rollout import Rollout
 from tools.tests import stacks as a
 from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment, target, task, view
 
-BALANCER = {
-    "targetGroupArn": EXPECTED.target_group,
-    "containerName": "app",
-    "containerPort": 3000,
-}
+BALANCER = {"targetGroupArn": EXPECTED.target_group, "containerName": "app", "containerPort": 3000}
 OLDER = deployment(OLD, "COMPLETED", primary=False, id="ecs-svc/0")
 FAILED = {
     "lastStatus": "STOPPED",

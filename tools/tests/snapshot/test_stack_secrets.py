@@ -78,7 +78,6 @@ def stored(stack):
 
 @pytest.fixture
 def denied(monkeypatch):
-    """AWS refuses to return secrets."""
     call = Session.call
 
     def refuse(self, service, operation, /, **params):

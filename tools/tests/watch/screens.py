@@ -3,8 +3,6 @@
 In English where it is UTC, and in Japanese where it is Tokyo's time; an event that is marked as bad begins with "!".
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace

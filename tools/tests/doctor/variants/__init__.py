@@ -3,8 +3,6 @@
 Those that show none begin with "nothing". What the doctor says of each is in findings.txt.
 """
 
-from __future__ import annotations
-
 from tools.snapshot import Snapshot
 from tools.tests.doctor.variants import app, health, network, other_apps, stack, tasks
 

@@ -1,7 +1,5 @@
 """What a running app's log and page tell: its database, requests that fail, certificates, rights, passwords."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 
@@ -119,10 +117,7 @@ OLD_CRASH = a.ended(
 
 def untrusted(line, until=None):
     """The app does not trust the database's certificate, which is valid until then."""
-    return said(
-        line,
-        database=a.database(authority="rds-ca-rsa2048-g1", certified_until=until),
-    )
+    return said(line, database=a.database(authority="rds-ca-rsa2048-g1", certified_until=until))
 
 
 UNTRUSTED = "SSL error: certificate verify failed"
@@ -157,8 +152,7 @@ def foreign(**changes):
 
 
 DENIED = never_started(
-    "ResourceInitializationError: unable to pull secrets: AccessDenied",
-    main=foreign().newest.value,
+    "ResourceInitializationError: unable to pull secrets: AccessDenied", main=foreign().newest.value
 )
 TWO_SECRETS = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "KEY": OTHER_SECRET})
 OTHER_IMAGE = a.definition(image=a.IMAGE.replace("careapp/hello-ecs", "team-b/app"))

@@ -1,7 +1,5 @@
 """Health checks that fail: by path, matcher, host, time, address and port, and those that were put right."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tools.snapshot.elb import Target
@@ -24,10 +22,7 @@ ELSEWHERE = {
     ],
     "IPv6": ["Listening at: http://[::1]:3000 (7)"],
     "another interface": ["Server listening on http://172.17.0.2:3000"],
-    "beside metrics": [
-        "Listening at: http://127.0.0.1:3000",
-        "metrics: listening on 0.0.0.0:9090",
-    ],
+    "beside metrics": ["Listening at: http://127.0.0.1:3000", "metrics: listening on 0.0.0.0:9090"],
     "two sockets against the app's words": [
         "Listening at: http://127.0.0.1:3000,http://[::1]:3000 (7)",
         '{"message": "listening", "host": "0.0.0.0", "port": 3000}',

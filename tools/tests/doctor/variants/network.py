@@ -1,7 +1,5 @@
 """Security groups, network ACLs, routes, listeners and their rules."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from ipaddress import IPv4Network
 
@@ -65,7 +63,6 @@ ONE = IPv4Network("203.0.113.7")
 
 
 def let_in(*permissions, balancer=None, **settings):
-    """A load balancer with these inbound rules."""
     net = a.network(groups=a.groups(alb_in=permissions))
     return a.stack(a.choices(**settings), network=net, balancer=balancer or a.balancer())
 

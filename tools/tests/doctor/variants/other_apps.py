@@ -1,7 +1,5 @@
 """A stack that runs another app than the one in webapp/: its variables, secrets, pages and its log's words."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 
@@ -21,7 +19,6 @@ NO_FOLDER = "FileNotFoundError: [Errno 2] No usable temporary directory found in
 
 
 def settings(variables=None, secrets=None, **values):
-    """The settings of a stack that runs another app."""
     maps = {"appVariables": json.dumps(variables or {}), "appSecrets": json.dumps(secrets or {})}
     return a.choices(**{"appFolder": "apps/mine", **maps, **values})
 

@@ -1,7 +1,5 @@
 """The stack as a whole: paused, scaled, quotas, schedules, jobs, workers, files, a login, what was not deployed."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tools.aws.errors import AwsProblem
@@ -55,7 +53,6 @@ def tick_of(hours, zone="Asia/Tokyo"):
 
 
 def two_tasks(**service):
-    """Two tasks that are healthy."""
     targets = [Target(address=each.address, port=3000, state="healthy") for each in TWO_TASKS]
     running = a.service(desired=2, running=2, **service)
     two = a.choices(desiredCount="2")
