@@ -32,6 +32,7 @@ PARTS: dict[str, Text] = {
     "page": PAGE,
     "rollback_reason": t("the service's last deployments"),
     "verdict": t("what `pulumi up` found"),
+    "tried": t("what the `pulumi up` before found"),
     "was_deployed": t("whether the newest task definition was deployed"),
     "command_tasks": t("the tasks of deployCommand"),
     "ended_by": t("the alarms of the last deployment"),
@@ -52,8 +53,8 @@ PARTS: dict[str, Text] = {
 }
 
 OPTIONAL = (
-    *("verdict", "alarms", "ended_by", "quota", "measured", "page", "jobs", "login", "uploads"),
-    "remains",
+    *("verdict", "tried", "alarms", "ended_by", "quota", "measured", "page", "jobs", "login"),
+    *("uploads", "remains"),
 )
 """What a healthy stack does not hang on."""
 

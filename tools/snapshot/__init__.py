@@ -70,6 +70,8 @@ class Snapshot:
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
     verdict: Part[str] = field(default_factory=Part)
     """What `pulumi up` found of the newest deployment, which did not end well, as `tools.diagnosis.kept` writes it."""
+    tried: Part[str] = field(default_factory=Part)
+    """What the `pulumi up` before that found, as it is written, too: its cures may have been tried."""
     was_deployed: Part[bool] = field(default_factory=Part)
     """Whether ECS has ever deployed the family's newest task definition; read where the service runs another one."""
     command_tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
@@ -189,13 +191,13 @@ ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
-    *("verdict", "jobs", "login", "uploads", "remains"),
+    *("verdict", "tried", "jobs", "login", "uploads", "remains"),
 )
 
 
 WORKER = (
-    *("service", "tasks", "newest", "rollback_reason", "verdict", "was_deployed", "definitions"),
-    "logs",
+    *("service", "tasks", "newest", "rollback_reason", "verdict", "tried", "was_deployed"),
+    *("definitions", "logs"),
 )
 """The parts that each worker has of its own; the image, the roles and the network are the stack's."""
 
@@ -360,6 +362,12 @@ class _Reader:
         if not (gone_back or primary.rollout == "FAILED"):
             return _answered(Part())
         return self._ask(verdicts.newest, self.names)
+
+    @cached_property
+    def tried(self) -> Future[Part[str]]:
+        if self.running is None:
+            return _answered(Part())
+        return self._ask(verdicts.before, self.names, self.wanted is not None)
 
     @cached_property
     def ended_by(self) -> Future[Part[Alarmed]]:
