@@ -219,6 +219,9 @@ def _failing(
     )
 
 
+ENCODING = "Content-Encoding"
+"""A browser that cannot decode the page says which header was wrong (tools/snapshot/browser.py)."""
+
 UNAVAILABLE = 503
 """The status of what is off for a while only (RFC 9110, 15.6.4), as an app that is warming up is."""
 
@@ -259,6 +262,8 @@ def _title(page: Page) -> Text:
             path=page.path,
             url=page.leads_to,
         )
+    if ENCODING in page.problem:
+        return t("The page {path} cannot be read: {why}", path=page.path, why=page.problem)
     if page.status == 0:
         return t("The page {path} does not answer", path=page.path)
     if page.endless:
@@ -293,9 +298,16 @@ def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
             "If users open another page, set smokePath to it; with an empty value no page is requested."
         )
     )
+    if ENCODING in page.problem:
+        text = t(
+            "Have the app send the encoding that its header names, or no such header, and deploy:"
+        )
+        return (case.deploy(text), other)
     if (page.status >= 500 or not page.status) and not page.followed:
         log = case.read_log()
         mend = t("Fix the error in the app's log, and deploy:")
+        if not page.status:
+            mend = t("Correct what the app waits for (its log tells what it did last), and deploy:")
         return (Fix(mend, (*log.commands, *case.deploy(mend).commands)), other)
     if page.leads_to or page.endless or not page.status:
         mend = t(
