@@ -131,15 +131,12 @@ def trust_another_service(calls: Calls, names: StackNames) -> None:
     calls("iam", "update_assume_role_policy", who)
 
 
-def run_no_task(calls: Calls, names: StackNames) -> None:
-    """Set the desired count to 0."""
-    which = {"cluster": names.cluster, "service": names.service, "desiredCount": 0}
-    calls("ecs", "update_service", which)
-
-
 def delete_target_group(calls: Calls, names: StackNames) -> None:
-    """Delete the target group, and before it the listeners, without which ELB deletes it."""
-    delete_listeners(calls, names)
+    """Delete the target group, and before it the rule that forwards to it."""
+    for listener in listeners_of(calls, names):
+        for rule in calls("elbv2", "describe_rules", listener)["Rules"]:
+            if not rule["IsDefault"]:
+                calls("elbv2", "delete_rule", {"RuleArn": rule["RuleArn"]})
     found = calls("elbv2", "describe_target_groups", {"Names": [names.target_group]})
     group = {"TargetGroupArn": found["TargetGroups"][0]["TargetGroupArn"]}
     calls("elbv2", "delete_target_group", group)
@@ -490,13 +487,14 @@ _ALL = (
         t("somebody deleted the load balancer's listener; an update follows"), delete_listeners),
     by_hand(
         "target-group-deleted", "target-group-missing",
-        t("somebody deleted the target group and the listener; an update follows"), delete_target_group),
+        t("somebody deleted the target group and its rule; an update follows"), delete_target_group),
+    by_hand(
+        "role-not-trusted", "execution-role-not-trusted",
+        t("the trust policy of the execution role names another service; an update follows"),
+        trust_another_service),
     by_hand(
         "service-deleted", "service-missing", t("somebody deleted the service; an update follows"),
         delete_service),
-    by_hand(
-        "no-task-desired", "scaled-to-zero",
-        t("somebody set the service's desired count to 0; an update follows"), run_no_task),
     by_hand(
         "password-changed", "log-wrong-password",
         t("somebody changed the database's password by hand; an update follows"), change_password),
@@ -527,10 +525,6 @@ _ALL = (
     Fault(
         "route-tables-swapped", "task-cannot-reach-aws",
         t("the private subnets have the public ones' route table"), manual_change=swap_route_tables),
-    Fault(
-        "role-not-trusted", "execution-role-not-trusted",
-        t("the trust policy of the execution role names another service"),
-        manual_change=trust_another_service),
     Fault(
         "image-missing", "image-missing", t("all images in the repository were deleted"),
         manual_change=delete_images),
