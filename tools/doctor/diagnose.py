@@ -94,7 +94,6 @@ def mask_values(found: Diagnosis, settings: Settings, session: Session) -> Diagn
 
 
 def judge(now: Snapshot) -> Diagnosis:
-    """Return the diagnosis of a snapshot."""
     case = Case(now)
     return Diagnosis(
         names=now.names.prefix,
@@ -124,17 +123,9 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
         Unread(PARTS.get(name) or _worker(name.partition("/")[0]), problem, name not in OPTIONAL)
         for name, problem in now.problems().items()
     ]
-    database, image = now.database.value, now.image.value
-    if database is not None and database.force_ssl is None:
-        found.append(Unread(t("whether the database requires TLS"), _not_allowed(), False))
+    image = now.image.value
     if image is not None and image.present and not image.platforms:
-        found.append(Unread(t("the image's processor architecture"), _not_allowed(), False))
+        way_out = t("Allow ecr:GetDownloadUrlForLayer, and try again.")
+        problem = AwsProblem("refused", t("AWS did not return it."), way_out)
+        found.append(Unread(t("the image's processor architecture"), problem, False))
     return tuple(found)
-
-
-def _not_allowed() -> AwsProblem:
-    return AwsProblem(
-        "refused",
-        t("AWS did not return it."),
-        t("Allow rds:DescribeDBParameters and ecr:GetDownloadUrlForLayer, and try again."),
-    )

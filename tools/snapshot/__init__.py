@@ -165,7 +165,7 @@ def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | No
     Those that the stack file has no more run until the next `pulumi up`.
     """
     if wanted is None:
-        known = now.settings.workers if now.settings.ecs_enabled else ()
+        known = now.settings.workers if now.settings.ecs_enabled or now.service.value else ()
         left = read_part(ecs.workers, reader.session, now.names).value or []
         wanted = dict.fromkeys([*(each.name for each in known), *left], "")
     others = {name: reader.of_worker(name, arn) for name, arn in wanted.items()}
@@ -240,7 +240,6 @@ class _Reader:
         return {name: each.result() for name, each in asked.items()}
 
     def snapshot(self, names: Iterable[str]) -> Snapshot:
-        """Return the snapshot with these parts."""
         parts = self.read(names)
         return Snapshot(
             names=self.names,
@@ -417,7 +416,7 @@ class _Reader:
     def jobs(self) -> Future[Part[Jobs]]:
         """Ask for the jobs of the stack file, which belong to stage 2."""
         declared = [each.name for each in self.settings.jobs]
-        if not (declared and self.settings.ecs_enabled):
+        if not (declared and (self.settings.ecs_enabled or self.running)):
             return _answered(Part())
         return self._ask(job_runs.jobs, self.names, declared)
 
@@ -505,7 +504,6 @@ class _Reader:
 
 
 def _answered(part: Part[T]) -> Future[Part[T]]:
-    """Return a part that needs no call."""
     made: Future[Part[T]] = Future()
     made.set_result(part)
     return made

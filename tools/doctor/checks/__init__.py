@@ -86,7 +86,6 @@ CHECKS: tuple[CheckOf, ...] = (
     running.page_fails,
     assets.fail,
     health_checks.refused,
-    stages.stopped_by_hand,
     rollouts.deploy_command,
     rollouts.not_deployed,
     rollouts.deployed_after,

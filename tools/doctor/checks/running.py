@@ -78,7 +78,6 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
 
 
 def migrations(case: Case) -> Iterator[Finding]:
-    """Find a migration whose last try failed."""
     for task in case.active_tasks:
         said = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
         if said and UNMIGRATED in said[-1].text:
@@ -192,7 +191,6 @@ def _by_metrics(case: Case) -> Iterator[Finding]:
 
 
 def _later(minute: Minute, since: datetime | None) -> bool:
-    """Return whether a minute with requests lies wholly after the deployment."""
     return minute.requests > 0 and (since is None or minute.at >= since)
 
 
@@ -227,7 +225,6 @@ UNAVAILABLE = 503
 
 
 def page_fails(case: Case) -> Iterator[Finding]:
-    """Find a page that fails while the targets are healthy."""
     page = case.now.page.value
     if page is None or not page.missing:
         return

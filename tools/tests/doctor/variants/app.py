@@ -281,10 +281,10 @@ VARIANTS = {
     "subnets-full: beside the page": a.stack(
         page=a.page(500), network=a.network(replace(a.network().subnets["private-1"], free=1))),
     "database-secret: another that may be read": foreign(
-        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET)}, execution=BARE),
+        secrets={OTHER_SECRET: Secret()}, execution=BARE),
     "database-secret: another that is missing": foreign(secrets={OTHER_SECRET: None}, execution=BARE),
     "database-secret: another without the key": foreign(
-        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET, keys=frozenset({"pin"}))}, execution=BARE),
+        secrets={OTHER_SECRET: Secret(keys=frozenset({"pin"}))}, execution=BARE),
     "database-secret: refused": foreign(logs=a.logs(a=[a.LISTENS, REFUSED])),
     "database-secret: denied": DENIED,
     "database-secret: denied, given up": replace(DENIED, service=Part(a.going("FAILED"))),
