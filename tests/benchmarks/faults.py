@@ -35,7 +35,7 @@ after" is AWS's time from the creation of the deployment. The tasks were process
 LONG = re.compile(
     r"arn:aws:elasticloadbalancing:\S+|(?<=sg-)[0-9a-f]{17}|(?<=rtb-)[0-9a-f]{8,17}"
     r"|(?<=-execution-)[0-9a-f]{7}|(?<=poc-jobs-)[0-9a-f]{7}|(?<=rds!db-)[0-9a-f-]{36}-\w{6}|(?<=/proxy/)[0-9a-f]{32}"
-    r"|(?<=poc/login-)\w{6}|(?<=of client )[0-9a-f]{16}"
+    r"|(?<=poc/login-)\w{6}|(?<=of client )[0-9a-f]{16}|(?<=rtbassoc-)[0-9a-f]{17}"
 )
 """Identifiers that AWS generates for each stack."""
 

@@ -66,7 +66,6 @@ class Case(Rollout):
 
     @cached_property
     def workers(self) -> tuple[Case, ...]:
-        """Return the workers, each as a case of its own."""
         return tuple(map(Case.of, self.now.workers.values()))
 
     @property
@@ -77,7 +76,6 @@ class Case(Rollout):
 
     @cached_property
     def definition(self) -> Definition | None:
-        """Return the task definition that is expected to run."""
         return (self.now.definitions.value or {}).get(self.expected)
 
     @property
@@ -90,7 +88,6 @@ class Case(Rollout):
 
     @property
     def health_check(self) -> Check | None:
-        """Return the target group's health check."""
         return self.now.group.value.check if self.now.group.value else None
 
     @property
@@ -113,11 +110,6 @@ class Case(Rollout):
             if each.state == "unhealthy" and each.address in mine
         ]
         return tuple([*found, *self._reported()])
-
-    @property
-    def has_wrong_status(self) -> bool:
-        """Return whether a task answered the health check with a status outside the matcher."""
-        return any(each.codes for each in self.failed_checks)
 
     def _reported(self) -> Iterator[FailedCheck]:
         mine = {each.id for each in self.deployment_tasks}
@@ -188,7 +180,6 @@ class Case(Rollout):
 
     @property
     def _retry_commands(self) -> tuple[str, ...]:
-        """Return the retry, and the ``pulumi up`` that reports its result."""
         return tuple(dict.fromkeys((self.retry_command, f"pulumi up -s {self.now.names.stack}")))
 
     def retry_if_fixed(self) -> tuple[Fix, ...]:
@@ -224,7 +215,6 @@ class Case(Rollout):
         return Fix(text, (*commands, last))
 
     def deploy(self, text: Text, *, then: bool = False) -> Fix:
-        """Return the fix that deploys what was corrected."""
         return Fix(text, (f"pulumi up -s {self.now.names.stack}",), then=then)
 
     def psql(self, *statements: str) -> tuple[str, ...]:
@@ -265,22 +255,11 @@ class Case(Rollout):
         return self.deploy(text)
 
     def read_log(self) -> Fix:
-        """Return the fix that reads the app's log."""
         return Fix(t("Read the app's log:"), (self.logs_command(),))
 
     def logs_command(self, *options: str) -> str:
-        """Return the command that shows the log: of a worker its own."""
         chosen = (*options, *(("--worker", self.process) if self.process else ()))
         return " ".join(("./careapp logs", *chosen, "-s", self.now.names.stack))
-
-    def retry(self) -> Fix:
-        """Return the fix for what is corrected already: another try of ECS."""
-        return Fix(t("Let ECS try again:"), (self.retry_command,))
-
-    def modify_health_check(self, option: str) -> str:
-        """Return the command that changes the target group's health check at once."""
-        arn = self.now.group.value.arn if self.now.group.value else ""
-        return f"aws elbv2 modify-target-group --target-group-arn {arn} {option}"
 
     def restore(self) -> Fix:
         """Return the fix that restores what was changed or deleted outside Pulumi."""
@@ -336,7 +315,6 @@ class Case(Rollout):
 
     @property
     def refresh_command(self) -> str:
-        """Return the command of a refresh."""
         return f"pulumi up --refresh -s {self.now.names.stack}"
 
 

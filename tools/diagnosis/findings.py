@@ -74,8 +74,6 @@ class Unread:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """The result of all checks on a stack."""
-
     names: str
     stage: Text
     findings: tuple[Finding, ...]
@@ -97,7 +95,6 @@ class Diagnosis:
 
     @property
     def incomplete(self) -> bool:
-        """Return whether an essential part could not be read."""
         return any(each.essential for each in self.unread)
 
     @property

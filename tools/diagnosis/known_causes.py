@@ -18,7 +18,8 @@ from tools.i18n import Text, t
 class Known:
     """A cause that a log line identifies, or a line with the one before it where the pattern has a line's end.
 
-    ``about`` is app, database or system. A ``vague`` one counts only where the log names no other.
+    ``about`` is app, database or system. A ``vague`` one counts only where the log names no other. One that
+    ``passes`` may end by waiting.
     """
 
     id: str = field(kw_only=False)
@@ -29,7 +30,7 @@ class Known:
     about: str = "app"
     vague: bool = False
     warms_up: bool = False
-    certain: bool = False
+    passes: bool = False
     explained_by: Collection[str] = ()
     outside: bool = False
 
@@ -44,15 +45,14 @@ class Known:
             self.explained_by or (NO_DATABASE if of_database else ()),
             subject=LOG,
             warms_up=self.warms_up,
-            certain=self.certain,
+            certain=not self.passes,
             outside=self.outside,
         )
 
 
 DATABASE_URL = t(
-    "Set it in appVariables or appSecrets (docs/your-app.md), or make the app build it "
-    "from DB_HOST, DB_PORT, DB_NAME, DB_USER and DB_PASSWORD, which each task has, and "
-    "deploy."
+    "Set it in appVariables or appSecrets (docs/your-app.md), or make the app build it from DB_HOST, DB_PORT, "
+    "DB_NAME, DB_USER and DB_PASSWORD, which each task has, and deploy."
 )
 
 NEW_CERTIFICATE = t(
@@ -75,7 +75,6 @@ VARIABLE = Known(
         "Set it with `pulumi config set --path appVariables.{what} VALUE`, or, where the "
         "stack sets it, in infra/container.py; then deploy."
     ),
-    certain=True,
     explained_by=NO_DATABASE,
 )
 
@@ -95,7 +94,6 @@ KNOWN = (
             "line as #!/bin/sh, or correct the command; then deploy:"
         ),
         about="system",
-        certain=True,
     ),
     Known(
         "exec-format",
@@ -104,7 +102,6 @@ KNOWN = (
         t("The processor cannot run the program in the image."),
         t("Set cpuArchitecture in the stack file; it applies to the image and the task."),
         about="system",
-        certain=True,
         explained_by={"image-architecture"},
     ),
     Known(
@@ -117,7 +114,6 @@ KNOWN = (
             "postgresql+psycopg://, or add {what}[binary], for psycopg2 psycopg2-binary, to the "
             "packages that the Dockerfile installs; then deploy."
         ),
-        certain=True,
     ),
     Known(
         "module-missing",
@@ -132,7 +128,6 @@ KNOWN = (
             "Add it to the packages that the Dockerfile installs (in webapp: "
             "requirements.in, then `make lock`), or fix the import; then deploy."
         ),
-        certain=True,
     ),
     Known(
         "worker-class",
@@ -143,7 +138,6 @@ KNOWN = (
             "Correct worker_class in gunicorn's configuration (in webapp: gunicorn.conf.py), or add the package "
             "that brings it; then deploy."
         ),
-        certain=True,
     ),
     VARIABLE,
     # pydantic-settings names the field in the line before.
@@ -154,7 +148,6 @@ KNOWN = (
         t("The app refuses a setting: {what}"),
         t("The app checks its environment before it starts."),
         t("Correct the variable, in appVariables or in infra/container.py, and deploy."),
-        certain=True,
     ),
     Known(
         "address-in-use",
@@ -162,7 +155,6 @@ KNOWN = (
         t("Two processes of the task use the same port"),
         t("The second one cannot listen and ends."),
         t("Make sure that only one process of the task listens on the port."),
-        certain=True,
     ),
     Known(
         "secret-key-empty",
@@ -170,10 +162,8 @@ KNOWN = (
         t("Django's setting SECRET_KEY is empty"),
         t("Django refuses to start, or answers 500 to each request that needs a session."),
         t(
-            "Make the settings read SECRET_KEY from a variable of appSecrets (docs/your-app.md), "
-            "set it, and deploy."
+            "Make the settings read SECRET_KEY from a variable of appSecrets (docs/your-app.md), set it, and deploy."
         ),
-        certain=True,
     ),
     Known(
         "app-not-found",
@@ -182,7 +172,6 @@ KNOWN = (
         t("The server does not find the app: {what}"),
         t("The module that the server loads has no such object or factory."),
         t("Correct the name in the image's command, as in `gunicorn MODULE:NAME`, and deploy."),
-        certain=True,
     ),
     Known(
         "app-not-loaded",
@@ -191,6 +180,7 @@ KNOWN = (
         t("The module that uWSGI loads cannot be imported, or has no such callable."),
         t("Correct `module` or `callable` in uWSGI's configuration, and deploy."),
         vague=True,
+        passes=True,
     ),
     Known(
         "program-missing",
@@ -209,10 +199,9 @@ KNOWN = (
         t("Celery cannot reach its broker {what}"),
         t("The stack has no broker; the worker tries again and again."),
         t(
-            "Set the URL of a broker that the tasks can reach, in appSecrets if it has a password, and "
-            "deploy."
+            "Set the URL of a broker that the tasks can reach, in appSecrets if it has a password, and deploy."
         ),
-        # A broker may come later.
+        passes=True,  # A broker may come later.
     ),
     Known(
         "migration-exists",
@@ -227,6 +216,7 @@ KNOWN = (
             "REVISION`, or with Django `./careapp run -- python manage.py migrate --fake APP NAME`. If nothing "
             "needs what is there, drop it instead. Then deploy."
         ),
+        passes=True,
     ),
     Known(
         "migration-unknown",
@@ -234,9 +224,9 @@ KNOWN = (
         t("The database is at migration {what}, which the image does not have"),
         t("A newer version, or one of another branch, has migrated this database."),
         t(
-            "Deploy a version that has this migration, or downgrade the database with that "
-            "version first."
+            "Deploy a version that has this migration, or downgrade the database with that version first."
         ),
+        passes=True,
     ),
     Known(
         "migration-heads",
@@ -248,7 +238,6 @@ KNOWN = (
             "Join them, by `flask db merge heads` or `python manage.py makemigrations --merge`, add the new file "
             "to the image, and deploy."
         ),
-        certain=True,
     ),
     Known(
         "migration-parent",
@@ -257,7 +246,6 @@ KNOWN = (
         t("A migration refers to one that the image does not have: {what}"),
         t("The file of the earlier migration is missing, or was renamed."),
         t("Add the missing file to the image, or correct the reference, and deploy."),
-        certain=True,
     ),
     Known(
         "migration-history",
@@ -268,6 +256,7 @@ KNOWN = (
             "Record the missing one, if the database has what it creates: `./careapp run -- python manage.py "
             "migrate --fake APP NAME`. Then deploy."
         ),
+        passes=True,
     ),
     Known(
         "no-migrations",
@@ -275,7 +264,6 @@ KNOWN = (
         t("The image has no folder of migrations: {what}"),
         t("`flask db` looks for it below the working directory of the image."),
         t("Copy the folder into the image; look into .dockerignore, too. Then deploy."),
-        certain=True,
     ),
     Known(
         "table-missing",
@@ -286,6 +274,7 @@ KNOWN = (
             "Have deployCommand run them before each version, such as `pulumi config set "
             'deployCommand "flask db upgrade"`, and deploy.'
         ),
+        passes=True,
     ),
     Known(
         "dialect",
@@ -295,7 +284,6 @@ KNOWN = (
             "The URL begins with another name than postgresql, such as postgres, which SQLAlchemy 1.4 removed."
         ),
         t("Make the URL begin with postgresql+psycopg:// or postgresql://, and deploy."),
-        certain=True,
     ),
     Known(
         "database-url",
@@ -304,7 +292,6 @@ KNOWN = (
         t("The app has no usable address of its database"),
         t("The URL or the settings of the database are empty or incomplete."),
         DATABASE_URL,
-        certain=True,
         explained_by=NO_DATABASE,
     ),
     Known(
@@ -313,10 +300,8 @@ KNOWN = (
         t("The app writes to the read-only root file system: {what}"),
         t("A task can write below /tmp only, which is empty at its start and deleted with it."),
         t(
-            "Make the app write below /tmp only; data that must persist belongs in the database "
-            "or in S3. Then deploy."
+            "Make the app write below /tmp only; data that must persist belongs in the database or in S3. Then deploy."
         ),
-        certain=True,
     ),
     Known(
         "sqlite",
@@ -330,7 +315,6 @@ KNOWN = (
             "Make the app use the stack's PostgreSQL (DB_HOST, DB_NAME) instead of SQLite, and "
             "deploy."
         ),
-        certain=True,
     ),
     Known(
         "permission",
@@ -338,7 +322,6 @@ KNOWN = (
         t("The app has no permission to write to a path: {what}"),
         t("The container's root is read-only and its user is 10001; only /tmp can be written."),
         t("Make the app write to /tmp, or add a volume in infra/task.py."),
-        certain=True,
     ),
     Known(
         "no-temporary-folder",
@@ -346,7 +329,6 @@ KNOWN = (
         t("The app has no writable folder for temporary files"),
         t("On Fargate /tmp belongs to root, unless the image declares it as a volume."),
         t("Add VOLUME /tmp to the Dockerfile and deploy."),
-        certain=True,
     ),
     Known(
         "wrong-password",
@@ -354,25 +336,23 @@ KNOWN = (
         t("The database refuses the password of {what}"),
         t("The password in the secret is not the database's, or the task holds an old one."),
         t(
-            "Start new tasks, which read the secret again; if the error persists, let "
-            "RDS rotate the password."
+            "Start new tasks, which read the secret again; if the error persists, let RDS rotate the password."
         ),
         about="database",
         # RDS may just have changed it: the next task reads the new one.
         explained_by=NO_PASSWORD,
         outside=True,
+        passes=True,
     ),
     Known(
         "no-tls",
         r"no pg_hba\.conf entry .*?(?P<what>no encryption|SSL off)|server does not support SSL",
         t("The app connects without TLS, and the database refuses that"),
         t(
-            "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default "
-            "from PostgreSQL 15 on."
+            "RDS for PostgreSQL refuses plain connections while rds.force_ssl is 1, its default from PostgreSQL 15 on."
         ),
         t("Remove DB_SSLMODE from the task definition; the app's default is verify-full."),
         about="database",
-        certain=True,
     ),
     Known(
         "pg-hba",
@@ -381,6 +361,7 @@ KNOWN = (
         t("No rule allows this user, database and address."),
         t("Check DB_USER and DB_NAME, and rds.force_ssl."),
         about="database",
+        passes=True,
     ),
     Known(
         "certificate-time",
@@ -393,21 +374,20 @@ KNOWN = (
         NEW_CERTIFICATE,
         about="database",
         outside=True,
+        passes=True,
     ),
     Known(
         "certificate",
         r"certificate verify failed|root certificate file .* does not exist",
         t("The app does not trust the database's certificate"),
         t(
-            "sslmode verify-full needs the CA that signed the certificate; RDS changes "
-            "its CAs from time to time."
+            "sslmode verify-full needs the CA that signed the certificate; RDS changes its CAs from time to time."
         ),
         t(
             "Put RDS's CA bundle of the region (truststore.pki.rds.amazonaws.com; in webapp certs/rds-ca.pem) into "
             "the image, make the app use that file (DB_SSLROOTCERT), and deploy:"
         ),
         about="database",
-        certain=True,
     ),
     Known(
         "database-unknown",
@@ -416,7 +396,6 @@ KNOWN = (
         t("The server exists, but it has no such database."),
         t("Correct DB_NAME in infra/container.py, or create the database."),
         about="database",
-        certain=True,
     ),
     Known(
         "database-elsewhere",
@@ -426,7 +405,6 @@ KNOWN = (
         t("DB_HOST is not the instance's endpoint: no task has a database."),
         t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
         about="database",
-        certain=True,
     ),
     Known(
         "host-unknown",
@@ -438,7 +416,7 @@ KNOWN = (
         t("DB_HOST is misspelt, or the database was recreated under another name."),
         t("Correct DB_HOST in infra/container.py: it is the instance's endpoint. Then deploy."),
         about="database",
-        # DNS may not have a new name yet.
+        passes=True,  # DNS may not have a new name yet.
     ),
     Known(
         "too-many-connections",
@@ -450,6 +428,7 @@ KNOWN = (
             "databaseInstanceClass. This lists the connections by user and address:"
         ),
         about="database",
+        passes=True,
     ),
     Known(
         "database-slow",
@@ -464,6 +443,7 @@ KNOWN = (
         ),
         about="database",
         warms_up=True,
+        passes=True,
     ),
     Known(
         "database-timeout",
@@ -478,6 +458,7 @@ KNOWN = (
             "is load, set a larger databaseInstanceClass:"
         ),
         about="database",
+        passes=True,
     ),
     Known(
         "database-refused",
@@ -486,6 +467,7 @@ KNOWN = (
         t("Its host answers, but no server listens on that port."),
         t("Check DB_PORT and that the database is available."),
         about="database",
+        passes=True,
     ),
     Known(
         "memory-error",
@@ -494,6 +476,7 @@ KNOWN = (
         t("The kernel kills a process that uses more memory than the task has."),
         t("Set a larger taskMemory."),
         about="system",
+        passes=True,
     ),
     Known(
         "worker-timeout",
@@ -501,6 +484,7 @@ KNOWN = (
         t("The app hangs: gunicorn stopped a worker that did not respond"),
         t("A worker was busy for longer than gunicorn's timeout."),
         t("Find the blocking call; the preceding lines show where."),
+        passes=True,
     ),
 )
 
@@ -556,7 +540,6 @@ def own_lines(lines: Iterable[str], healthy: Iterable[str]) -> list[str]:
 
 
 def is_survived(text: str, survived: Collection[str]) -> bool:
-    """Return whether healthy tasks log this line."""
     return bool(HARMLESS.search(text)) or _unnumbered(text) in survived
 
 

@@ -119,7 +119,6 @@ def wider_rules(
 
 
 def _inbound(network: Network, ids: Iterable[str], port: int) -> Iterator[tuple[str, Permission]]:
-    """Yield the inbound rules for TCP to ``port``, each with its group's id."""
     for group in ids:
         for rule in network.groups.get(group, Group(id=group, name=group)).ingress:
             if _carries(rule, port):
@@ -173,7 +172,6 @@ def _nat(network: Network, subnet: str, gateway: str) -> NoInternet | None:
 
 
 def default_route(network: Network, subnet: str) -> Route | None:
-    """Return the subnet's route to 0.0.0.0/0."""
     known = network.subnets.get(subnet)
     routes = known.routes if known else ()
     return next((each for each in routes if each.destination == ANYWHERE), None)
@@ -194,7 +192,6 @@ def has_endpoint(
 
 
 def addresses(network: Network, subnets: Iterable[str]) -> tuple[IPv4Network, ...]:
-    """The ranges of subnets."""
     return tuple(network.subnets[each].network for each in subnets if each in network.subnets)
 
 
@@ -237,7 +234,6 @@ INTERNET = End(None, ANYWHERE)
 
 
 def acl_ends(network: Network, subnets: Iterable[str]) -> list[End]:
-    """Subnets as the ends of a hop."""
     return [End(each, network.subnets[each].network) for each in subnets if each in network.subnets]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tools.diagnosis.case import Case
@@ -44,15 +45,12 @@ NEEDED = {
 
 @dataclass(frozen=True)
 class Status:
-    """The status of a connection or component of the path, and the reason."""
-
     id: str
     state: str
     reason: Text
 
 
 def request_path(case: Case, diagnosis: Diagnosis) -> dict[str, Status]:
-    """Return the status of every connection and component, by id."""
     return {each: _status_of(each, case, diagnosis) for each in (*CONNECTIONS, *NODES)}
 
 
@@ -110,18 +108,11 @@ def _forward(case: Case) -> Status:
         return Status(FORWARD, BLOCKED, text)
     # After a rollback the former revision's tasks answer: requests do get through.
     if enough and (case.steady or case.given_up):
-        return Status(FORWARD, OPEN, _checked(case))
+        path, matcher = (check.path, check.matcher) if (check := case.health_check) else ("-", "-")
+        text = t("GET {path} answers {matcher}.", path=path, matcher=matcher)
+        return Status(FORWARD, OPEN, text)
     text = t("{healthy} of {desired} targets are healthy so far.", **counts)
     return Status(FORWARD, WAITING, text)
-
-
-def _checked(case: Case) -> Text:
-    check = case.health_check
-    return t(
-        "GET {path} answers {matcher}.",
-        path=check.path if check else "-",
-        matcher=check.matcher if check else "-",
-    )
 
 
 def _tasks(case: Case) -> Status:
@@ -141,8 +132,6 @@ def _tasks(case: Case) -> Status:
 def _database(case: Case) -> Text:
     found = case.now.database.value
     port = found.port if found else 5432
-    if found and found.force_ssl:
-        return t("Security groups allow TCP {port}; TLS is required.", port=port)
     return t("Security groups allow TCP {port}.", port=port)
 
 
@@ -150,11 +139,6 @@ def _image(case: Case) -> Text:
     found = case.now.image.value
     platforms = ", ".join(found.platforms) if found else ""
     return t("The image exists ({platform}).", platform=platforms or "-")
-
-
-def _balancer(case: Case) -> Text:
-    found = case.now.balancer.value
-    return verbatim(found.state if found else "-")
 
 
 def _ports(case: Case) -> Text:
@@ -166,24 +150,18 @@ def _ports(case: Case) -> Text:
     return t("Open to {allowed}: {ports}.", allowed=str(allowed), ports=ports or "-")
 
 
-def _status(case: Case) -> Text:
-    found = case.now.database.value
-    return verbatim(found.status if found else "-")
-
-
-WORKING = {
+WORKING: dict[str, Callable[[Case], Text]] = {
     INTERNET: _ports,
     DATABASE: _database,
     IMAGE: _image,
     SECRETS: lambda _: t("The execution role has permission to read them."),
     LOGS: lambda _: t("The log group exists."),
-    BALANCER_NODE: _balancer,
-    DATABASE_NODE: _status,
+    BALANCER_NODE: lambda case: verbatim(getattr(case.now.balancer.value, "state", "-")),
+    DATABASE_NODE: lambda case: verbatim(getattr(case.now.database.value, "status", "-")),
 }
 
 
 def target_of(case: Case, task: Task) -> Status:
-    """Return the target health of one task."""
     target = next((each for each in case.targets if each.address == task.address), None)
     if target is None:
         return Status(task.short, OFF, t("not a target"))

@@ -8,7 +8,7 @@ from typing import Any
 
 from tools.aws import local_cloud
 from tools.diagnosis.findings import Diagnosis, Finding, Unread
-from tools.i18n import Text, language, t
+from tools.i18n import language, t
 from tools.screen import Line
 
 KINDS = {
@@ -26,7 +26,6 @@ LONGEST = 400
 
 
 def lines(diagnosis: Diagnosis) -> Iterator[Line]:
-    """Yield the lines of the screen."""
     yield Line(f"{diagnosis.names} · {diagnosis.stage!s}", "bold")
     yield from _headline(diagnosis)
     yield from findings(diagnosis)
@@ -34,7 +33,6 @@ def lines(diagnosis: Diagnosis) -> Iterator[Line]:
 
 
 def findings(diagnosis: Diagnosis) -> Iterator[Line]:
-    """Yield the findings, each with its evidence, the reason and the fixes."""
     number = 0
     for finding in diagnosis.findings:
         number += finding.kind == "cause"
@@ -101,9 +99,9 @@ def _body(finding: Finding, full: bool) -> Iterator[Line]:
         for words in finding.masked_evidence[:2]:
             yield Line(f"   | {_short(words)}", "dim")
         return
-    yield Line(f"   {_label(t('Why'))}{finding.why!s}")
+    yield Line(f"   {t('Why')!s}: {finding.why!s}")
     for fix in finding.fixes:
-        yield Line(f"   {_label(t('Do'))}{fix.text!s}", "green")
+        yield Line(f"   {t('Do')!s}: {fix.text!s}", "green")
         for command in fix.commands:
             yield Line(f"       {command}", "bold")
     for words in finding.masked_evidence[:LINES]:
@@ -115,12 +113,7 @@ def _short(words: str) -> str:
     return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
 
 
-def _label(name: Text) -> str:
-    return f"{name!s}: "
-
-
 def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:
-    """Yield the parts that could not be read, and why."""
     if not parts:
         return
     yield Line("")
@@ -133,12 +126,10 @@ def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:
 
 
 def plain(diagnosis: Diagnosis) -> str:
-    """Return the screen without colours."""
     return "\n".join(each.text for each in lines(diagnosis)) + "\n"
 
 
 def as_dict(diagnosis: Diagnosis) -> dict[str, Any]:
-    """Return the diagnosis for scripts."""
     return {
         "stack": diagnosis.names,
         "stage": str(diagnosis.stage),

@@ -27,6 +27,7 @@ PARTS: dict[str, Text] = {
     "page": PAGE_PART,
     "rollback_reason": t("the service's last deployments"),
     "verdict": t("what `pulumi up` found"),
+    "tried": t("what the `pulumi up` before found"),
     "was_deployed": t("whether the newest task definition was deployed"),
     "command_tasks": t("the tasks of deployCommand"),
     "ended_by": t("the alarms of the last deployment"),
@@ -47,8 +48,8 @@ PARTS: dict[str, Text] = {
 }
 
 OPTIONAL = (
-    *("verdict", "alarms", "ended_by", "quota", "measured", "page", "jobs", "login", "uploads"),
-    "remains",
+    *("verdict", "tried", "alarms", "ended_by", "quota", "measured", "page", "jobs", "login"),
+    *("uploads", "remains"),
 )
 """What a healthy stack does not hang on."""
 
@@ -72,7 +73,6 @@ def mask_values(found: Diagnosis, settings: Settings, session: Session) -> Diagn
 
 
 def judge(now: Snapshot) -> Diagnosis:
-    """Return the diagnosis of a snapshot."""
     case = Case.of(now)
     return Diagnosis(
         names=now.names.prefix,
@@ -102,17 +102,9 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
         Unread(PARTS.get(name) or _worker(name.partition("/")[0]), problem, name not in OPTIONAL)
         for name, problem in now.problems().items()
     ]
-    database, image = now.database.value, now.image.value
-    if database is not None and database.force_ssl is None:
-        found.append(Unread(t("whether the database requires TLS"), _not_allowed(), False))
+    image = now.image.value
     if image is not None and image.present and not image.platforms:
-        found.append(Unread(t("the image's processor architecture"), _not_allowed(), False))
+        way_out = t("Allow ecr:GetDownloadUrlForLayer, and try again.")
+        problem = AwsProblem("refused", t("AWS did not return it."), way_out)
+        found.append(Unread(t("the image's processor architecture"), problem, False))
     return tuple(found)
-
-
-def _not_allowed() -> AwsProblem:
-    return AwsProblem(
-        "refused",
-        t("AWS did not return it."),
-        t("Allow rds:DescribeDBParameters and ecr:GetDownloadUrlForLayer, and try again."),
-    )

@@ -106,6 +106,48 @@ def delete_default_route(calls: Calls, names: StackNames) -> None:
         calls("ec2", "delete_route", route)
 
 
+def swap_route_tables(calls: Calls, names: StackNames) -> None:
+    """Associate the private subnets with the public ones' route table."""
+
+    def tables(kind: str) -> list[dict[str, Any]]:
+        filters = [{"Name": "tag:Name", "Values": [f"{names.prefix}-{kind}-*"]}]
+        found: list[dict[str, Any]] = calls("ec2", "describe_route_tables", {"Filters": filters})[
+            "RouteTables"
+        ]
+        return found
+
+    public = tables("public")[0]["RouteTableId"]
+    for each in (one for table in tables("private") for one in table["Associations"]):
+        which = {"AssociationId": each["RouteTableAssociationId"], "RouteTableId": public}
+        calls("ec2", "replace_route_table_association", which)
+
+
+def trust_another_service(calls: Calls, names: StackNames) -> None:
+    """Let EC2 assume the execution role instead of ECS."""
+    roles = calls("iam", "list_roles", {})["Roles"]
+    mine = next(e for e in roles if e["RoleName"].startswith(f"{names.prefix}-execution"))
+    trust = json.dumps(mine["AssumeRolePolicyDocument"]).replace("ecs-tasks.", "ec2.")
+    who = {"RoleName": mine["RoleName"], "PolicyDocument": trust}
+    calls("iam", "update_assume_role_policy", who)
+
+
+def delete_target_group(calls: Calls, names: StackNames) -> None:
+    """Delete the target group, and before it the rule that forwards to it."""
+    for listener in listeners_of(calls, names):
+        for rule in calls("elbv2", "describe_rules", listener)["Rules"]:
+            if not rule["IsDefault"]:
+                calls("elbv2", "delete_rule", {"RuleArn": rule["RuleArn"]})
+    found = calls("elbv2", "describe_target_groups", {"Names": [names.target_group]})
+    group = {"TargetGroupArn": found["TargetGroups"][0]["TargetGroupArn"]}
+    calls("elbv2", "delete_target_group", group)
+
+
+def delete_service(calls: Calls, names: StackNames) -> None:
+    """Delete the service with its tasks."""
+    which = {"cluster": names.cluster, "service": names.service, "force": True}
+    calls("ecs", "delete_service", which)
+
+
 def delete_images(calls: Calls, names: StackNames) -> None:
     """Delete all images of the stack's repository."""
     repository = {"repositoryName": names.repository}
@@ -235,6 +277,12 @@ def in_code(name: str, cause: str, mistake: Text, *edits: Edit, **more: Any) -> 
 def update(name: str, mistake: Text, *edits: Edit) -> Fault:
     """Return a mistake in an update of a healthy version, which the gate rolls back for its page."""
     return in_code(name, "rolled-back", mistake, *edits, second_release=True)
+
+
+def by_hand(name: str, cause: str, mistake: Text, change: ManualChange) -> Fault:
+    """Return a mistake that a person made in AWS before a harmless update of a healthy version."""
+    edits = (ANOTHER_RELEASE,)
+    return Fault(name, cause, mistake, manual_change=change, edits=edits, second_release=True)
 
 
 def job(name: str, cause: str, mistake: Text, command: str = "python -V", **more: Any) -> Fault:
@@ -395,6 +443,11 @@ _ALL = (
         "update-redirects", t("an update of a healthy version: the page redirects to itself for ever"),
         before_page('from flask import redirect; return redirect("/")')),
     update(
+        "update-redirects-to-https",
+        t("an update of a healthy version: the page redirects to https, and no listener has a certificate"),
+        before_page(
+            "from flask import redirect, request; return redirect(request.url.replace('http:', 'https:', 1))")),
+    update(
         "update-refuses-host", t("an update of a healthy version: the page answers 400 to its own host name"),
         before_page('from flask import abort, request; request.host == "www.example.com" or abort(400)')),
     update(
@@ -429,14 +482,22 @@ _ALL = (
         before_page(
             "from flask import abort; globals().setdefault('seen', []).append(1); len(seen) < 6 or abort(429)"),
         before=CANARY, second_release=True),
-    Fault(
+    by_hand(
         "listener-deleted", "no-listener",
-        t("somebody deleted the load balancer's listener; an update follows"), second_release=True,
-        manual_change=delete_listeners, edits=(ANOTHER_RELEASE,)),
-    Fault(
+        t("somebody deleted the load balancer's listener; an update follows"), delete_listeners),
+    by_hand(
+        "target-group-deleted", "target-group-missing",
+        t("somebody deleted the target group and its rule; an update follows"), delete_target_group),
+    by_hand(
+        "role-not-trusted", "execution-role-not-trusted",
+        t("the trust policy of the execution role names another service; an update follows"),
+        trust_another_service),
+    by_hand(
+        "service-deleted", "service-missing", t("somebody deleted the service; an update follows"),
+        delete_service),
+    by_hand(
         "password-changed", "log-wrong-password",
-        t("somebody changed the database's password by hand; an update follows"), second_release=True,
-        manual_change=change_password, edits=(ANOTHER_RELEASE,)),
+        t("somebody changed the database's password by hand; an update follows"), change_password),
     Fault(
         "out-of-memory",
         "out-of-memory",
@@ -461,6 +522,9 @@ _ALL = (
         before_page(
             "import os, psycopg; globals().setdefault('open_', []).append(psycopg.connect(" f"{FROM_ENVIRONMENT}))"),
         second_release=True, shows_later=True),
+    Fault(
+        "route-tables-swapped", "task-cannot-reach-aws",
+        t("the private subnets have the public ones' route table"), manual_change=swap_route_tables),
     Fault(
         "image-missing", "image-missing", t("all images in the repository were deleted"),
         manual_change=delete_images),
@@ -518,6 +582,10 @@ _ALL = (
     Fault(
         "login-secret", "login-client-refused", t("the secret of the login is that of another client"),
         config=LOGIN, manual_change=store_another_secret),
+    Fault(
+        "login-issuer", "login-not-asked", t("the issuer of the login cannot be reached"),
+        config={**LOGIN, "loginIssuer": "https://nowhere.example.com"},
+        corrected={"loginIssuer": LOGIN["loginIssuer"]}),
     in_code(
         "login-cut-off", "login-cut-off", t("the load balancer may not connect to the provider of the login"),
         Edit(

@@ -72,6 +72,8 @@ class Snapshot:
     """Why ECS went back to the service as it was before, of the same revision; empty: it did not."""
     verdict: Part[str] = field(default_factory=Part)
     """What `pulumi up` found of the newest deployment, which did not end well, as `tools.diagnosis.kept` writes it."""
+    tried: Part[str] = field(default_factory=Part)
+    """What the `pulumi up` before that found, as it is written, too: its cures may have been tried."""
     was_deployed: Part[bool] = field(default_factory=Part)
     """Whether ECS has ever deployed the family's newest task definition; read where the service runs another one."""
     command_tasks: Part[tuple[Task, ...]] = field(default_factory=Part)
@@ -170,7 +172,7 @@ def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | No
     Those that the stack file has no more run until the next `pulumi up`.
     """
     if wanted is None:
-        known = now.settings.workers if now.settings.ecs_enabled else ()
+        known = now.settings.workers if now.settings.ecs_enabled or now.service.value else ()
         left = read_part(ecs.workers, reader.session, now.names).value or []
         wanted = dict.fromkeys([*(each.name for each in known), *left], "")
     others = {name: reader.of_worker(name, arn) for name, arn in wanted.items()}
@@ -196,13 +198,13 @@ ALL = (
     *("service", "tasks", "newest", "balancer", "database", "alarms", "group", "targets"),
     *("network", "page", "rollback_reason", "ended_by", "was_deployed", "measured", "quota"),
     *("command_tasks", "definitions", "image", "logs", "execution", "task_role", "secrets"),
-    *("verdict", "jobs", "login", "uploads", "remains"),
+    *("verdict", "tried", "jobs", "login", "uploads", "remains"),
 )
 
 
 WORKER = (
-    *("service", "tasks", "newest", "rollback_reason", "verdict", "was_deployed", "definitions"),
-    "logs",
+    *("service", "tasks", "newest", "rollback_reason", "verdict", "tried", "was_deployed"),
+    *("definitions", "logs"),
 )
 """The parts that each worker has of its own; the image, the roles and the network are the stack's."""
 
@@ -233,7 +235,6 @@ class _Reader:
         return {name: each.result() for name, each in asked.items()}
 
     def snapshot(self, names: Iterable[str]) -> Snapshot:
-        """Return the snapshot with these parts."""
         parts = self.read(names)
         return Snapshot(
             names=self.names,
@@ -358,6 +359,12 @@ class _Reader:
         return self._ask(verdicts.newest, self.names)
 
     @cached_property
+    def tried(self) -> Future[Part[str]]:
+        if self.running is None:
+            return _answered(Part())
+        return self._ask(verdicts.before, self.names, self.wanted is not None)
+
+    @cached_property
     def ended_by(self) -> Future[Part[Alarmed]]:
         """Ask for the alarms only when the service's events tell of one."""
         events = self.running.events if self.running else ()
@@ -405,7 +412,7 @@ class _Reader:
     def jobs(self) -> Future[Part[Jobs]]:
         """Ask for the jobs of the stack file, which belong to stage 2."""
         declared = [each.name for each in self.settings.jobs]
-        if not (declared and self.settings.ecs_enabled):
+        if not (declared and (self.settings.ecs_enabled or self.running)):
             return _answered(Part())
         return self._ask(job_runs.jobs, self.names, declared)
 
@@ -493,7 +500,6 @@ class _Reader:
 
 
 def _answered(part: Part[T]) -> Future[Part[T]]:
-    """Return a part that needs no call."""
     made: Future[Part[T]] = Future()
     made.set_result(part)
     return made

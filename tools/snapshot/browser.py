@@ -42,8 +42,6 @@ class NoListener(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """The answer to a request, at the end of its redirects."""
-
     status: int = 0
     problem: str = ""
     ended_at: str = ""

@@ -34,12 +34,9 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """A CloudWatch alarm."""
-
     name: str
     state: str
     reason: str
-    since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,12 +147,7 @@ NO_QUOTA_WAY_OUT = t("On AWS the console shows it: Service Quotas, AWS Fargate."
 def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
     """Return the stack's alarms. Raises AwsProblem."""
     return tuple(
-        Alarm(
-            name=each["AlarmName"],
-            state=each["StateValue"],
-            reason=each.get("StateReason", ""),
-            since=each.get("StateUpdatedTimestamp"),
-        )
+        Alarm(name=each["AlarmName"], state=each["StateValue"], reason=each.get("StateReason", ""))
         for page in session.pages("cloudwatch", "describe_alarms", AlarmNamePrefix=f"{prefix}-")
         for each in [*page.get("MetricAlarms", ()), *page.get("CompositeAlarms", ())]
     )

@@ -18,7 +18,6 @@ from tools.snapshot.vpc import Group, Network, Permission
 
 
 def without(now: Snapshot, gone: Sequence[Deletion]) -> Snapshot:
-    """Return a snapshot as it is once these resources are deleted."""
     arns = {each.outputs.get("arn") for each in gone}
     balancer, network, group = now.balancer.value, now.network.value, now.group.value
     if balancer is not None:

@@ -66,14 +66,12 @@ def workers(session: Session, names: StackNames) -> list[str]:
 
 
 def service_of(raw: dict[str, Any]) -> Service:
-    """Return DescribeServices' answer as a record."""
     network = raw.get("networkConfiguration") or {}
     if not network and raw.get("deployments"):
         network = raw["deployments"][0].get("networkConfiguration") or {}
     vpc = network.get("awsvpcConfiguration") or {}
     deployment = raw.get("deploymentConfiguration") or {}
     return Service(
-        arn=raw["serviceArn"],
         status=raw["status"],
         desired=raw["desiredCount"],
         running=raw["runningCount"],
@@ -100,7 +98,6 @@ def service_of(raw: dict[str, Any]) -> Service:
 
 
 def _alternate(raw: dict[str, Any]) -> str:
-    """Return the target group that alternates with the first one, or ""."""
     found = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
     return next((str(each["alternateTargetGroupArn"]) for each in found if each), "")
 
@@ -286,7 +283,6 @@ def described(session: Session, cluster: str, arns: list[str]) -> Iterator[dict[
 
 
 def task_of(raw: dict[str, Any]) -> Task:
-    """Return DescribeTasks' answer as a record."""
     details = {
         each["name"]: each["value"]
         for attachment in raw.get("attachments", ())
@@ -307,20 +303,11 @@ def task_of(raw: dict[str, Any]) -> Task:
         health=raw.get("healthStatus", "UNKNOWN"),
         containers=tuple(_container(each) for each in raw.get("containers", ())),
         address=details.get("privateIPv4Address", ""),
-        subnet=details.get("subnetId", ""),
-        interface=details.get("networkInterfaceId", ""),
     )
 
 
 def _container(raw: dict[str, Any]) -> Container:
-    return Container(
-        name=raw["name"],
-        image=raw.get("image", ""),
-        status=raw.get("lastStatus", ""),
-        exit_code=raw.get("exitCode"),
-        reason=raw.get("reason", ""),
-        health=raw.get("healthStatus", "UNKNOWN"),
-    )
+    return Container(name=raw["name"], exit_code=raw.get("exitCode"), reason=raw.get("reason", ""))
 
 
 def definition(session: Session, name: str) -> Definition:
@@ -370,7 +357,6 @@ def _health(raw: dict[str, Any] | None) -> ContainerHealth | None:
     return ContainerHealth(
         command=tuple(raw["command"]),
         interval=raw.get("interval") or 30,
-        timeout=raw.get("timeout") or 5,
         retries=raw.get("retries") or 3,
     )
 

@@ -37,20 +37,15 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetGroup:
-    """The target group with its health check."""
-
     arn: str
     name: str
     protocol: str
-    kind: str
     vpc: str
     check: Check
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A registered target and its health."""
-
     address: str
     port: int
     state: str
@@ -99,7 +94,6 @@ class Rule:
 
     @property
     def default(self) -> bool:
-        """Return whether it is the listener's default rule."""
         return self.priority == "default"
 
 
@@ -113,8 +107,6 @@ class Certificate:
 
 @dataclass(frozen=True, kw_only=True)
 class Listener:
-    """A listener and its rules, the default one included."""
-
     arn: str
     port: int
     protocol: str
@@ -124,8 +116,6 @@ class Listener:
 
 @dataclass(frozen=True, kw_only=True)
 class Balancer:
-    """The load balancer with its listeners."""
-
     arn: str
     name: str
     dns: str
@@ -215,7 +205,6 @@ def target_group(session: Session, name: str) -> TargetGroup | None:
         arn=raw["TargetGroupArn"],
         name=raw["TargetGroupName"],
         protocol=raw.get("Protocol", ""),
-        kind=raw.get("TargetType", ""),
         vpc=raw.get("VpcId", ""),
         check=_check(raw),
     )
@@ -253,7 +242,6 @@ def targets(session: Session, *group_arns: str) -> tuple[Target, ...]:
 
 
 def target_of(raw: dict[str, Any]) -> Target:
-    """Return DescribeTargetHealth's answer as a record."""
     return Target(
         address=raw["Target"]["Id"],
         port=raw["Target"].get("Port", 0),
@@ -338,21 +326,13 @@ def _oidc(raw: dict[str, Any]) -> Oidc:
     )
 
 
-CONFIGS = {
-    "path-pattern": "PathPatternConfig",
-    "host-header": "HostHeaderConfig",
-    "http-header": "HttpHeaderConfig",
-    "http-request-method": "HttpRequestMethodConfig",
-    "query-string": "QueryStringConfig",
-    "source-ip": "SourceIpConfig",
-}
-
 REGEX = "regex"
 """The field of a condition that regular expressions make, whatever they look at."""
 
 
 def _condition(raw: dict[str, Any]) -> Condition:
-    config = raw.get(CONFIGS.get(raw["Field"], "")) or {}
+    # ELB names them so: HttpHeaderConfig is of http-header.
+    config = raw.get(f"{raw['Field'].title().replace('-', '')}Config") or {}
     if regular := config.get("RegexValues") or raw.get("RegexValues"):
         return Condition(REGEX, tuple(regular))
     values = config.get("Values") or raw.get("Values", ())
@@ -363,9 +343,6 @@ OIDC = "authenticate-oidc"
 PATH, METHOD = "/", "GET"
 
 EVERYBODY = "0.0.0.0/0"
-
-LAST = 1 << 31
-"""Behind every priority."""
 
 
 def serving(balancer: Balancer) -> Listener | None:
@@ -398,15 +375,13 @@ def answering(listener: Listener, host: str | None, group: str) -> Rule | None:
     A rule that may or may not match counts as matching only if it forwards to ``group``: a false alarm
     is worse here than a missed one.
     """
-    for rule in sorted(listener.rules, key=_order):
+    for rule in sorted(
+        listener.rules, key=lambda each: (each.default, each.default or int(each.priority))
+    ):
         fits = fitting(rule, host)
         if fits or (fits is None and group in rule.groups):
             return rule
     return None
-
-
-def _order(rule: Rule) -> int:
-    return LAST if rule.default else int(rule.priority)
 
 
 def fitting(rule: Rule, host: str | None) -> bool | None:

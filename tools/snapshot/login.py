@@ -109,7 +109,6 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 def _ask(url: str, form: str | None = None, basic: str = "") -> tuple[int, str]:
-    """Return status and text. Raises AwsProblem."""
     headers = {
         "User-Agent": "careapp-doctor",
         **({"Authorization": f"Basic {basic}"} if basic else {}),

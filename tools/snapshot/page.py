@@ -137,7 +137,6 @@ def _get_page(browser: Callable[[], Browser], login: LoginSettings, found: Page)
 
 
 def _visit(browser: Browser, login: LoginSettings, found: Page) -> Page:
-    """Return the page as one more visit finds it."""
     answer = browser.get(found.url, _answer_seconds())
     return replace(
         found,

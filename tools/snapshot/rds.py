@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from stack.settings import Settings
 from tools.aws.errors import AwsProblem
@@ -26,17 +25,13 @@ GOING_OFF = frozenset({"stopping", "stopped", "starting"})
 
 @dataclass(frozen=True)
 class Pause:
-    """When a stack was paused."""
-
     since: datetime
 
     @classmethod
     def now(cls) -> Pause:
-        """Return a pause that begins now."""
         return cls(datetime.now(UTC).replace(microsecond=0))
 
     def tags(self) -> list[dict[str, str]]:
-        """Return the pause as a tag of RDS."""
         return [{"Key": AT, "Value": self.since.isoformat()}]
 
 
@@ -46,11 +41,10 @@ def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
     if AT not in found:
         return None
     try:
-        since = datetime.fromisoformat(found[AT])
+        return Pause(datetime.fromisoformat(found[AT]))
     except ValueError:
         # A tag that a person changed: the pause counts, not its time.
-        since = datetime.fromtimestamp(0, UTC)
-    return Pause(since)
+        return Pause(datetime.fromtimestamp(0, UTC))
 
 
 def keeps_snapshot(settings: Settings) -> bool:
@@ -71,7 +65,7 @@ RESUME_FIRST = t(
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """The DB instance. ``force_ssl`` is None where its parameters could not be read.
+    """The DB instance.
 
     ``starts`` is when AWS starts it automatically; ``pause`` is set while the stack is paused; ``authority`` is
     RDS's identifier of the CA that signed its certificate; ``protected`` is RDS's deletion protection.
@@ -89,7 +83,6 @@ class Database:
     groups: tuple[str, ...] = ()
     subnets: tuple[str, ...] = ()
     secret: str = ""
-    force_ssl: bool | None = None
     storage_gb: int = 0
     events: tuple[Line, ...] = ()
     arn: str = ""
@@ -101,17 +94,11 @@ class Database:
     """When that certificate ends."""
 
 
-TLS_SINCE = 15
-"""Major version of PostgreSQL from which RDS has rds.force_ssl on by default (RDS user guide)."""
-
 EVENT_MINUTES = 180
 
 
 def database(session: Session, identifier: str, full: bool = True) -> Database | None:
-    """Return the DB instance; ``full`` with its parameters and, unless it is available, its last events.
-
-    Raises AwsProblem.
-    """
+    """Return the DB instance; ``full`` with its last events, unless it is available. Raises AwsProblem."""
     found = session.all(
         "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
     )
@@ -133,7 +120,6 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         groups=tuple(each["VpcSecurityGroupId"] for each in raw.get("VpcSecurityGroups", ())),
         subnets=tuple(each["SubnetIdentifier"] for each in group.get("Subnets", ())),
         secret=(raw.get("MasterUserSecret") or {}).get("SecretArn", ""),
-        force_ssl=_force_ssl(session, raw) if full else None,
         storage_gb=raw.get("AllocatedStorage", 0),
         events=_events(session, identifier) if full and status != "available" else (),
         arn=raw.get("DBInstanceArn", ""),
@@ -143,25 +129,6 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
         protected=raw.get("DeletionProtection", False),
         certified_until=(raw.get("CertificateDetails") or {}).get("ValidTill"),
     )
-
-
-def _force_ssl(session: Session, raw: dict[str, Any]) -> bool | None:
-    groups = raw.get("DBParameterGroups") or ()
-    try:
-        for group in groups:
-            for each in session.all(
-                "rds",
-                "describe_db_parameters",
-                "Parameters",
-                DBParameterGroupName=group["DBParameterGroupName"],
-                Source="user",
-            ):
-                if each["ParameterName"] == "rds.force_ssl":
-                    return bool(each.get("ParameterValue") == "1")
-    except AwsProblem:
-        return None
-    major = str(raw.get("EngineVersion", "0")).partition(".")[0]
-    return int(major) >= TLS_SINCE if major.isdigit() else None
 
 
 def _events(session: Session, identifier: str) -> tuple[Line, ...]:

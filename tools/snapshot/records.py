@@ -40,7 +40,6 @@ class Part(Generic[T]):
 
     @property
     def absent(self) -> bool:
-        """Return whether the resource does not exist."""
         return self.value is None and self.problem is None
 
 
@@ -73,8 +72,6 @@ class Alarmed:
 
 @dataclass(frozen=True)
 class Event:
-    """A service event."""
-
     at: datetime
     message: str
     id: str = ""
@@ -98,8 +95,6 @@ def _named(kind: str, message: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """A deployment of the service; ``definition`` is an ARN."""
-
     id: str
     status: str
     definition: str
@@ -152,7 +147,6 @@ class Service:
     between the two, unless the strategy is ROLLING.
     """
 
-    arn: str
     status: str
     desired: int
     running: int
@@ -182,20 +176,14 @@ class Service:
 
     @property
     def port(self) -> int | None:
-        """Return the container port that ECS registers."""
         return self.targets[0][2] if self.targets else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """A container of a task."""
-
     name: str
-    image: str = ""
-    status: str = ""
     exit_code: int | None = None
     reason: str = ""
-    health: str = "UNKNOWN"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +204,6 @@ class Task:
     health: str = "UNKNOWN"
     containers: tuple[Container, ...] = ()
     address: str = ""
-    subnet: str = ""
-    interface: str = ""
 
     @property
     def id(self) -> str:
@@ -233,7 +219,6 @@ class Task:
 
     @property
     def over(self) -> bool:
-        """Return whether it is stopped or stopping."""
         return self.desired == "STOPPED" or self.status == "STOPPED"
 
     @property
@@ -261,11 +246,8 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerHealth:
-    """The container health check of a task definition, in seconds."""
-
     command: tuple[str, ...]
     interval: int = 30
-    timeout: int = 5
     retries: int = 3
 
 

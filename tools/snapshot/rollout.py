@@ -120,7 +120,6 @@ class Rollout:
 
     @cached_property
     def active_tasks(self) -> tuple[Task, ...]:
-        """Return those of `deployment_tasks` that are not stopped or stopping."""
         return tuple(each for each in self.deployment_tasks if not each.over)
 
     @property
@@ -141,7 +140,6 @@ class Rollout:
 
     @property
     def running_tasks(self) -> tuple[Task, ...]:
-        """Return the running tasks of the expected revision that ECS is not stopping."""
         return self._running(self.expected)
 
     @property
@@ -154,12 +152,10 @@ class Rollout:
 
     @property
     def current_tasks(self) -> tuple[Task, ...]:
-        """Return the tasks, of any revision, that are not stopped or stopping."""
         return tuple(each for each in self.tasks if not each.over)
 
     @cached_property
     def task_targets(self) -> tuple[Target, ...]:
-        """Return the registered targets of `current_tasks`."""
         kept = {each.address for each in self.current_tasks}
         return tuple(each for each in self.targets if each.address in kept)
 

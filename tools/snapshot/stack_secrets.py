@@ -54,7 +54,6 @@ def learn_aloud(session: Session, names: StackNames, *others: str) -> None:
 
 
 def _read(session: Session, names: StackNames, others: Iterable[str]) -> AwsProblem | None:
-    """Read each secret once, have its values masked, and return the first problem."""
     definition = read_part(ecs.definition, session, names.prefix)
     wanted, public = [("", each) for each in others if each], {names.prefix, names.project}
     if definition.value:

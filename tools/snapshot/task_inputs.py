@@ -28,7 +28,6 @@ class Role:
 class Secret:
     """A secret without its value. ``keys`` are the names in its JSON, None where they were not read."""
 
-    arn: str
     deleted: datetime | None = None
     rotated: datetime | None = None
     keys: frozenset[str] | None = None
@@ -38,11 +37,8 @@ class Secret:
 class Image:
     """An image of the repository. Platforms are like linux/amd64."""
 
-    repository: str
     present: bool
-    tags: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
-    size: int = 0
 
 
 MANIFESTS = [
@@ -69,15 +65,9 @@ def image(session: Session, repository: str, reference: str | None) -> Image | N
     if wanted is not None:
         tagged = [each for each in tagged if _is(each, wanted)]
     if not tagged:
-        return Image(repository=name, present=False)
+        return Image(present=False)
     raw = tagged[0]
-    return Image(
-        repository=name,
-        present=True,
-        tags=tuple(raw.get("imageTags", ())),
-        platforms=_platforms(session, name, raw["imageDigest"]),
-        size=raw.get("imageSizeInBytes", 0),
-    )
+    return Image(present=True, platforms=_platforms(session, name, raw["imageDigest"]))
 
 
 def _split(repository: str, reference: str | None) -> tuple[str, str | None]:
@@ -144,7 +134,6 @@ def secrets(session: Session, values: Iterable[str]) -> dict[str, Secret | None]
 def _secret(session: Session, arn: str) -> Secret:
     raw = session.call("secretsmanager", "describe_secret", SecretId=arn)
     return Secret(
-        arn=raw["ARN"],
         deleted=raw.get("DeletedDate"),
         rotated=raw.get("LastRotatedDate"),
         keys=RDS_KEYS if raw.get("OwningService") == "rds" else None,

@@ -13,8 +13,6 @@ from tools.snapshot.records import Definition, Task, read_existing
 
 @dataclass(frozen=True)
 class Line:
-    """A log line."""
-
     at: datetime
     text: str
 
@@ -95,7 +93,7 @@ def _lines(session: Session, group: str, stream: str) -> tuple[tuple[Line, ...],
             resumed = at(new[0]["timestamp"])
             events = [*events, *_unread(session, group, stream, events, new)]
         events = [*events, *new]
-    return tuple(_line(each) for each in events), resumed
+    return tuple(Line(at(e["timestamp"]), e["message"].rstrip()) for e in events), resumed
 
 
 def tail(session: Session, group: str, stream: str, most: int) -> list[Event]:
@@ -153,10 +151,5 @@ def _newest(events: Sequence[Event], words: tuple[str, str]) -> str:
     return found[-1] if found else ""
 
 
-def _line(event: Event) -> Line:
-    return Line(at(event["timestamp"]), event["message"].rstrip())
-
-
 def at(milliseconds: int) -> datetime:
-    """Return CloudWatch's milliseconds as a time."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.snapshot import ecs, task_logs
-from tools.snapshot.records import short
+from tools.snapshot.records import read_existing, short
 
 STREAMS = "gate/"
 """With what the names of the streams begin, which end with the service deployment's id."""
-WELL = ("SUCCESSFUL", *ecs.GOING)
+DONE = "SUCCESSFUL"
+WELL = (DONE, *ecs.GOING)
 """The statuses of a service deployment of which no verdict counts (botocore)."""
+MOST = 3
+"""Service deployments whose verdicts are read."""
+RECENT = timedelta(days=1)
+"""How long a cure that was proposed is one that was tried."""
 
 
 def newest(session: Session, names: StackNames) -> str | None:
@@ -25,6 +30,30 @@ def newest(session: Session, names: StackNames) -> str | None:
         return None
     events = task_logs.tail(session, names.log_group, _stream(rows[0]), 1)
     return str(events[-1]["message"]) if events else None
+
+
+def before(session: Session, names: StackNames, by_program: bool) -> str | None:
+    """Return the verdict of the `pulumi up` before this one, or before the last one; None where a deployment between
+    them ended well. Raises AwsProblem.
+
+    The program asks ``by_program`` at the end of its `pulumi up`, before it keeps its own verdict.
+    """
+    streams: list[list[str]] = []
+    for row in ecs.service_deployments(session, names)[:MOST]:
+        streams.append(_recent(session, names, row))
+        if row["status"] == DONE and not (by_program and len(streams) == 1):
+            break
+    first, *others = streams or [[]]
+    # The newest one is the present one.
+    earlier = first if by_program else first[1:]
+    return next((verdict for found in (earlier, *others) for verdict in found), None)
+
+
+def _recent(session: Session, names: StackNames, row: Mapping[str, Any]) -> list[str]:
+    """Return the last two verdicts on a service deployment, the newest first."""
+    events = read_existing(task_logs.tail, session, names.log_group, _stream(row), 2) or ()
+    since = datetime.now(UTC) - RECENT
+    return [str(e["message"]) for e in reversed(events) if task_logs.at(e["timestamp"]) > since]
 
 
 def keep(session: Session, names: StackNames, verdict: str) -> None:

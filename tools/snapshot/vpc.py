@@ -25,8 +25,6 @@ class Permission:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A security group."""
-
     id: str
     name: str
     ingress: tuple[Permission, ...] = ()
@@ -82,8 +80,6 @@ class Subnet:
 
 @dataclass(frozen=True, kw_only=True)
 class Nat:
-    """A NAT gateway."""
-
     id: str
     state: str
     subnet: str
@@ -92,8 +88,6 @@ class Nat:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """An interface endpoint of an AWS service."""
-
     service: str
     state: str
     private_dns: bool
@@ -103,13 +97,12 @@ class Endpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """The VPC. ``interfaces`` are the public addresses of network interfaces, by id; ``dns`` is enableDnsSupport."""
+    """The VPC; ``dns`` is enableDnsSupport."""
 
     groups: Mapping[str, Group] = field(default_factory=dict)
     subnets: Mapping[str, Subnet] = field(default_factory=dict)
     nats: Mapping[str, Nat] = field(default_factory=dict)
     endpoints: tuple[Endpoint, ...] = ()
-    interfaces: Mapping[str, str | None] = field(default_factory=dict)
     dns: bool = True
 
 
@@ -119,7 +112,6 @@ ASKED = (
     ("describe_route_tables", "RouteTables", "Filters"),
     ("describe_nat_gateways", "NatGateways", "Filter"),
     ("describe_vpc_endpoints", "VpcEndpoints", "Filters"),
-    ("describe_network_interfaces", "NetworkInterfaces", "Filters"),
     ("describe_network_acls", "NetworkAcls", "Filters"),
 )
 
@@ -140,9 +132,7 @@ def network(session: Session, vpc: str) -> Network:
     with ThreadPoolExecutor(len(ASKED) + 1) as pool:
         dns = pool.submit(_has_dns, session, vpc)
         asked = [pool.submit(ask, *each) for each in ASKED]
-        groups, subnets, tables, nats, endpoints, interfaces, acls = (
-            each.result() for each in asked
-        )
+        groups, subnets, tables, nats, endpoints, acls = (each.result() for each in asked)
     return Network(
         groups={each["GroupId"]: _group(each) for each in groups},
         subnets={each["SubnetId"]: _subnet(each, tables, acls) for each in subnets},
@@ -150,16 +140,11 @@ def network(session: Session, vpc: str) -> Network:
         endpoints=tuple(
             _endpoint(each) for each in endpoints if each["VpcEndpointType"] == "Interface"
         ),
-        interfaces={
-            each["NetworkInterfaceId"]: (each.get("Association") or {}).get("PublicIp")
-            for each in interfaces
-        },
         dns=dns.result(),
     )
 
 
 def _has_dns(session: Session, vpc: str) -> bool:
-    """Return whether the VPC's resolver answers."""
     asked = {"VpcId": vpc, "Attribute": "enableDnsSupport"}
     answer = session.call("ec2", "describe_vpc_attribute", **asked)
     return bool(answer["EnableDnsSupport"]["Value"])
@@ -242,7 +227,6 @@ def _acl(raw: dict[str, Any]) -> Acl:
 
 
 def _table(subnet: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the route table of the subnet, or the VPC's main one."""
     main: dict[str, Any] = {}
     for table in tables:
         for each in table.get("Associations", ()):

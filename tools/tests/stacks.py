@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network
+from pathlib import Path
 
 from stack.file import StackFile
 from stack.names import StackNames
@@ -66,8 +67,8 @@ def deployment(**changes):
 
 def service(**changes):
     made = Service(
-        arn=f"{ECS}:service/careapp-poc-cluster/careapp-poc-service", status="ACTIVE", desired=1,
-        running=1, pending=0, definition=NEW, deployments=(deployment(),), subnets=("private-1",),
+        status="ACTIVE", desired=1, running=1, pending=0, definition=NEW,
+        deployments=(deployment(),), subnets=("private-1",),
         groups=("sg-app",), grace=60, targets=((GROUP_ARN, "app", 3000),),
     )  # fmt: skip
     return replace(made, **changes)
@@ -83,8 +84,7 @@ def task(name="a" * 32, **changes):
     made = Task(
         arn=f"{ECS}:task/careapp-poc-cluster/{name}", definition=NEW, started_by="ecs-svc/2",
         created=at(-600), started=at(-570), health="HEALTHY", address="10.0.16.4",
-        containers=(Container(name="app", status="RUNNING", health="HEALTHY"),),
-        subnet="private-1", interface="eni-1",
+        containers=(Container(name="app"),),
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -96,7 +96,7 @@ def ended(
     values = {
         "status": "STOPPED", "desired": "STOPPED", "reason": reason, "stop_code": stop,
         "started": at(-230), "stopping": at(-110), "stopped": at(-100), "address": "10.0.16.9",
-        "containers": (Container(name="app", status="STOPPED", exit_code=code, reason=container),),
+        "containers": (Container(name="app", exit_code=code, reason=container),),
     }  # fmt: skip
     return task(name, **{**values, **changes})
 
@@ -173,7 +173,7 @@ def network(private=None, **changes):
 
 def target_group(**check):
     return TargetGroup(
-        arn=GROUP_ARN, name="careapp-poc-tg", protocol="HTTP", kind="ip", vpc="vpc-1",
+        arn=GROUP_ARN, name="careapp-poc-tg", protocol="HTTP", vpc="vpc-1",
         check=replace(
             Check(path="/health", interval=10, timeout=5, healthy=2, unhealthy=3), **check
         ),
@@ -248,7 +248,7 @@ def database(**changes):
     made = Database(
         id="careapp-poc", status="available", address=HOST, port=5432, name="careapp",
         user="postgres", version="17.6", kind="db.t4g.micro", groups=("sg-db",),
-        subnets=("database-1",), secret=SECRET, force_ssl=True, storage_gb=20,
+        subnets=("database-1",), secret=SECRET, storage_gb=20,
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -275,8 +275,8 @@ HEALTHY = {
     "network": network(),
     "execution": role(),
     "task_role": role(READ),
-    "image": Image(repository="careapp/hello-ecs", present=True, platforms=("linux/amd64",)),
-    "secrets": {SECRET: Secret(arn=SECRET, keys=frozenset({"username", "password"}))},
+    "image": Image(present=True, platforms=("linux/amd64",)),
+    "secrets": {SECRET: Secret(keys=frozenset({"username", "password"}))},
     "logs": logs(a=[LISTENS]),
     "database": database(),
     "alarms": (),
@@ -300,6 +300,12 @@ def stack(settings=None, authorities=None, **changes):
         names=StackNames("poc", "careapp"), place=Place(region=REGION), settings=settings or choices(),
         authorities=authorities, wanted=wanted, at=NOW, **parts,
     )  # fmt: skip
+
+
+def of_another_app(now):
+    """The same stack with the app of examples/flaskr in place of the one in webapp/."""
+    image = replace(now.settings.image, folder=Path("examples/flaskr"))
+    return replace(now, settings=replace(now.settings, image=image))
 
 
 MAIL = f"{ECS}:task-definition/careapp-poc-worker-mail:3"

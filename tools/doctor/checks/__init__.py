@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from tools.diagnosis import kept
 from tools.diagnosis.case import Case
-from tools.diagnosis.findings import Finding, ranked
+from tools.diagnosis.findings import Finding, Fix, ranked
 from tools.doctor.checks import (
     assets,
     capacity,
@@ -29,6 +30,7 @@ from tools.doctor.checks import (
     uploads,
     workers,
 )
+from tools.i18n import t
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 
@@ -84,7 +86,6 @@ CHECKS: tuple[CheckOf, ...] = (
     running.page_fails,
     assets.fail,
     health_checks.refused,
-    stages.stopped_by_hand,
     rollouts.deploy_command,
     rollouts.not_deployed,
     rollouts.deployed_after,
@@ -107,7 +108,36 @@ def run(case: Case) -> tuple[Finding, ...]:
     found = ranked([each for each in all_ if not stages.is_expected(each, case)])
     causes = [each for each in found if each.kind == "cause"]
     shown = [each.at(case.now.place) for one in found for each in _shown(one, causes)]
-    return ranked(shown)
+    return ranked([_tried(each, case) for each in shown])
+
+
+def _tried(finding: Finding, case: Case) -> Finding:
+    """Return a cause with what is left to do, where the `pulumi up` before ended for it and proposed the same."""
+    if finding.kind != "cause" or not finding.fixes:
+        return finding
+    now = kept.finding(kept.line(finding), finding.facts)
+    for verdict in (each.now.tried.value or "" for each in (case, *case.workers)):
+        before = kept.finding(verdict, finding.facts)
+        if now and before and before.title == now.title and now.fixes[0] in before.fixes:
+            return replace(
+                finding,
+                seen=(TRIED, *finding.seen),
+                fixes=(*finding.fixes, _else(case.now.names.stack)),
+            )
+    return finding
+
+
+TRIED = t("The `pulumi up` before ended for this cause, too, and proposed the same.")
+
+
+def _else(stack: str) -> Fix:
+    return Fix(
+        t(
+            "If you did that before this `pulumi up`, it is not in what was deployed, or something took it back. See "
+            "what Pulumi would change, and what happened:"
+        ),
+        (f"pulumi preview --refresh --diff -s {stack}", f"./careapp events -s {stack}"),
+    )
 
 
 def _shown(finding: Finding, causes: Iterable[Finding]) -> Iterator[Finding]:

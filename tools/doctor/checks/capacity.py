@@ -10,15 +10,7 @@ from stack import sizes
 from stack.service import CPU_UNITS, MEMORY_BY_CPU
 from stack.shifting import MAXIMUM_PERCENT
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import (
-    FAILED,
-    OUTCOME,
-    REASONS,
-    START,
-    TASKS_NODE,
-    WHOLE,
-    Facts,
-)
+from tools.diagnosis.catalogue import FAILED, OUTCOME, REASONS, START, TASKS_NODE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.i18n import Text, t
 from tools.snapshot.cloudwatch import Quota
@@ -58,7 +50,6 @@ ENOUGH = 16
 
 
 def cannot_place(case: Case) -> Iterator[Finding]:
-    """Find ECS events that say that it cannot place or start tasks."""
     if case.service is None or not case.unsteady:
         return
     recent = [each.message for each in case.events]
@@ -189,12 +180,7 @@ def tasks_died(case: Case) -> Iterator[Finding]:
             )
             for each in after[:3]
         ),
-        fixes=(
-            Fix(
-                t("Read the last lines of its log:"),
-                (case.logs_command("--previous"),),
-            ),
-        ),
+        fixes=(Fix(t("Read the last lines of its log:"), (case.logs_command("--previous"),)),),
     )
 
 
@@ -238,7 +224,8 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
         return
     if case.not_deployed or service.status != "ACTIVE":
         return
-    words = dict.fromkeys(each.reason for each in case.failed_tasks[:4])
+    ended = [each for each in case.deployment_tasks if each.over and each.reason]
+    words = dict.fromkeys(each.reason for each in case.failed_tasks[:4] or ended[:4])
     words = words or dict.fromkeys(each.words for each in case.failed_checks[:4])
     healthy = sum(each.state == "healthy" for each in case.task_targets)
     events = Fix(
@@ -249,7 +236,7 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
         title=t("{running} of {desired} tasks run", running=case.serving, desired=service.desired)
         if case.process
         else t("{healthy} of {desired} tasks healthy", healthy=healthy, desired=service.desired),
-        why=t("ECS has reported no reason yet."),
+        why=t("ECS gives the reason below.") if words else t("ECS has reported no reason yet."),
         seen=(
             t(
                 "Running {running}, starting {pending}.",

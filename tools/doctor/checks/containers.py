@@ -63,7 +63,7 @@ NOT_LOADED = 3
 """gunicorn's exit code where it could not load the app or start its workers (gunicorn/arbiter.py)."""
 
 PROGRAM_ERRORS = {
-    *("AttributeError", "ImportError", "IndentationError", "NameError", "SyntaxError", "TypeError"),
+    *("AttributeError", "ImportError", "IndentationError", "NameError", "SyntaxError", "TypeError")
 }
 """Exceptions that say that the program is wrong, and not that it lacks what may come later."""
 
@@ -119,7 +119,6 @@ def _size(case: Case, memory: int) -> Text:
 
 
 def crash(case: Case) -> Iterator[Finding]:
-    """Find an essential container that exited."""
     if not case.unsteady:
         return
     for task in case.failed_tasks:
@@ -159,7 +158,6 @@ def _ended(case: Case, task: Task) -> Container | None:
 
 
 def _sidecar(case: Case, task: Task, container: Container) -> Sidecar | None:
-    """Return the sidecar of the task definition that the container is; None for the app."""
     definition = (case.now.definitions.value or {}).get(task.definition)
     found = definition.sidecars if definition else ()
     return next((each for each in found if each.name == container.name), None)
@@ -192,16 +190,7 @@ def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidec
 def _crash(case: Case, task: Task, container: Container) -> Finding:
     lines, healthy = [each.text for each in case.lines(task)], case.serving_texts
     cause, mistake = logged_cause(lines, healthy), raised(own_lines(lines, healthy))
-    count = sum(_ended(case, each) is not None for each in case.failed_tasks)
     seen = [_exit(task, container, by_gunicorn=any(map(GUNICORN.search, lines)))]
-    if count > 1:
-        seen.append(
-            t(
-                "{count} task of this deployment ended like this.",
-                "{count} tasks of this deployment ended like this.",
-                count=count,
-            )
-        )
     if cause:
         seen += [mistake.text] if mistake and cause.known.about == "app" else []
         return logged.of_log(case, cause, tuple(seen), last_lines(case, task, cause))

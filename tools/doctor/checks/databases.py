@@ -42,7 +42,6 @@ PASSING = {
 
 
 def status(case: Case) -> Iterator[Finding]:
-    """Check that the database exists and is available."""
     part = case.now.database
     if part.problem:
         return
@@ -100,8 +99,7 @@ def authority(case: Case) -> Iterator[Finding]:
         DATABASE_AUTHORITY,
         title=t("The app's CA bundle lacks the authority of the database"),
         why=t(
-            "With sslmode verify-full the app refuses a server whose certificate its "
-            "CA bundle cannot verify."
+            "With sslmode verify-full the app refuses a server whose certificate its CA bundle cannot verify."
         ),
         seen=(
             t(
@@ -257,7 +255,6 @@ def pools_of_task(definition: Definition) -> int:
 
 
 def limit(case: Case) -> int:
-    """Return RDS's default of max_connections; 0 for an unknown instance class."""
     database = case.now.database.value
     try:
         return max_connections(database.kind) if database else 0

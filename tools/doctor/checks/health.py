@@ -14,7 +14,6 @@ from tools.i18n import Text, t
 from tools.shared.aws_rules import matches
 from tools.snapshot.elb import Check
 
-HEALTH_CHECK_MENDED = Facts("health-check-mended", 62, {FORWARD})
 # An app that is warming up may answer 503, a busy one 429.
 HEALTH_ERRORS = Facts("health-errors", 64, {FORWARD}, NO_DATA | {"app-raises"})
 HEALTH_FORBIDDEN = Facts("health-forbidden", 62, {FORWARD}, certain=True)
@@ -48,8 +47,7 @@ def codes(case: Case) -> Iterator[Finding]:
     if case.retry_if_fixed() and (
         (asked and asked != path) or matches(code, case.health_check.matcher)
     ):
-        yield _before(case, asked or path, code)
-        return
+        return  # The check was changed after that: the end of the roll-out says to try again.
     facts, title, why, fixes = _answered(case, case.health_check, code)
     yield Finding(
         facts,
@@ -58,27 +56,6 @@ def codes(case: Case) -> Iterator[Finding]:
         seen=(seen,),
         fixes=(*fixes, *case.retry_if_fixed()),
         evidence=tuple(each.words for each in found),
-    )
-
-
-def _before(case: Case, asked: str, code: int) -> Finding:
-    """Return the finding that the health check was changed after the last try."""
-    check = case.health_check or Check()
-    return Finding(
-        HEALTH_CHECK_MENDED,
-        title=t("The health check was changed, and ECS has not tried again since"),
-        why=t("ECS has given up and starts no more tasks."),
-        seen=(
-            t(
-                "The last try failed with {code} on {asked}; the health check now uses "
-                "{path} and expects {matcher}.",
-                code=code,
-                asked=asked,
-                path=check.path,
-                matcher=check.matcher,
-            ),
-        ),
-        fixes=(case.retry(),),
     )
 
 
@@ -211,8 +188,7 @@ def _asks(case: Case, right: str, check: Check) -> Fix:
     )
     if not case.now.settings.webapp:
         text = t(
-            "Make the app answer {path} with {matcher}, or set healthPath to a page that does, "
-            "and deploy:",
+            "Make the app answer {path} with {matcher}, or set healthPath to a page that does, and deploy:",
             matcher=check.matcher,
             path=right,
         )

@@ -52,7 +52,11 @@ def refused(case: Case) -> Iterator[Finding]:
     """Find why the health check gets no answer: wrong port, wrong protocol, or the app was not listening yet."""
     found = [each for each in case.failed_checks if each.kind == "failed"]
     container = case.stop_reasons("failed container health checks")
-    if (not found and not container) or case.definition is None or case.has_wrong_status:
+    if (
+        (not found and not container)
+        or case.definition is None
+        or any(each.codes for each in case.failed_checks)
+    ):
         return
     evidence = tuple(each.words for each in found) or container
     if container and not found:
@@ -108,7 +112,6 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
 def _wrong_address(
     case: Case, task: Task, heard: Listening, evidence: tuple[str, ...]
 ) -> Iterator[Finding]:
-    """Find an app that listens on an address that is not the task's."""
     own = [each for each in heard.hosts if not _reachable(each, task.address, heard.line)]
     if not own or len(own) < len(heard.hosts) or case.definition is None:
         return
@@ -167,8 +170,7 @@ def _everywhere(case: Case, variables: list[str]) -> Fix:
     )
     if variables:
         text = t(
-            "Remove {name} from the task definition (infra/container.py), or set it to "
-            "0.0.0.0, and deploy:",
+            "Remove {name} from the task definition (infra/container.py), or set it to 0.0.0.0, and deploy:",
             name=", ".join(variables),
         )
     if variables and declared.keys() >= set(variables):
@@ -199,13 +201,14 @@ def _reachable(host: str, private_address: str, line: str) -> bool:
 def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
     stack = case.now.names.stack
     if check.port.isdigit() and heard == port:
-        command = case.modify_health_check("--health-check-port traffic-port")
+        group = case.now.group.value.arn if case.now.group.value else ""
+        option = "--health-check-port traffic-port"
+        command = f"aws elbv2 modify-target-group --target-group-arn {group} {option}"
         return (Fix(t("Check the port that gets the traffic:"), (command,)), case.or_restore())
     return (
         Fix(
             t(
-                "Make the app listen on the port in PORT, which the task definition sets to "
-                "containerPort, and deploy:"
+                "Make the app listen on the port in PORT, which the task definition sets to containerPort, and deploy:"
             ),
             (f"pulumi up -s {stack}",),
         ),
@@ -307,7 +310,7 @@ def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str
         title=t("The app starts more slowly than ECS waits"),
         why=why,
         seen=seen,
-        fixes=(case.retry(),)
+        fixes=(Fix(t("Let ECS try again:"), (case.retry_command,)),)
         if needed <= grace
         else (
             _wait(case, ceil(needed / ROUND) * ROUND),
@@ -318,7 +321,6 @@ def _slow(case: Case, seen: tuple[Text, ...], needed: float, evidence: tuple[str
 
 
 def _hangs(case: Case, grace: int, seen: tuple[Text, ...], evidence: tuple[str, ...]) -> Finding:
-    """Return the finding that a long grace period did not help either."""
     text = t("See where its log stops, correct what the app waits for, and deploy:")
     return Finding(
         SLOW_START,

@@ -13,12 +13,11 @@ from tools.diagnosis.catalogue import JOB, START, TO_DATABASE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks import permissions
 from tools.doctor.checks.containers import EXIT_CODES
-from tools.doctor.checks.permissions import Lack, Need
+from tools.doctor.checks.permissions import Need
 from tools.i18n import Text, t
 from tools.screen import short_time
-from tools.shared.policy_evaluation import ALLOWED, trusts
+from tools.shared.policy_evaluation import trusts
 from tools.snapshot.jobs import Jobs, Run, Schedule, differences
-from tools.snapshot.task_inputs import Role
 
 # A job that fails leaves the page as it is.
 Of = partial(Facts, places={WHOLE}, subject=JOB, blocks=False)
@@ -82,7 +81,8 @@ def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) ->
                   role=name, service=SCHEDULER)  # fmt: skip
         seen, fixes = (words,), (case.restore(),)
     else:
-        lacks = _lacks(found, jobs, schedules)
+        needs = dict.fromkeys(need for each in schedules for need in _needs(jobs, each))
+        lacks = permissions.lacking(found, list(needs))
         if not lacks:
             return None
         seen = tuple(permissions.verdict(name, each) for each in lacks)
@@ -97,12 +97,6 @@ def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) ->
         seen=seen,
         fixes=fixes,
     )
-
-
-def _lacks(found: Role, jobs: Jobs, schedules: list[Schedule]) -> list[Lack]:
-    needs = dict.fromkeys(need for each in schedules for need in _needs(jobs, each))
-    decided = ((need, permissions.decided(found, need.action, need.resource)) for need in needs)
-    return [Lack(need, verdict) for need, verdict in decided if verdict != ALLOWED]
 
 
 def _needs(jobs: Jobs, schedule: Schedule) -> Iterator[Need]:
@@ -173,7 +167,12 @@ def last_runs(case: Case) -> Iterator[Finding]:
             ),
             seen=tuple(_seen(case, job, run) for job, run in failed),
             fixes=tuple(_fixes(case, facts, failed)),
-            evidence=tuple(line for _, run in failed for line in _evidence(jobs, run)),
+            evidence=tuple(
+                line
+                for _, run in failed
+                for line in (run.reason, *jobs.lines.get(run.task, ()))
+                if line
+            ),
         )
 
 
@@ -209,9 +208,3 @@ def _fixes(case: Case, facts: Facts, failed: list[tuple[Job, Run]]) -> Iterator[
     for number, (job, _) in enumerate(failed):
         commands = (f"pulumi up -s {stack}", f"./careapp jobs run {job.name} -s {stack}")
         yield Fix(_about(todo, case, job), commands, then=number > 0)
-
-
-def _evidence(jobs: Jobs, run: Run) -> Iterator[str]:
-    if run.reason:
-        yield run.reason
-    yield from jobs.lines.get(run.task, ())

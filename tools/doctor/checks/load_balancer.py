@@ -92,10 +92,6 @@ def _is_in_the_way(rule: Rule, host: str | None, group: TargetGroup) -> bool:
     return group.arn not in rule.groups and (taken or bool(elb.fitting(rule, host)))
 
 
-def _delete(rule: Rule) -> Fix:
-    return Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",))
-
-
 def _host(case: Case, balancer: Balancer) -> str | None:
     """Return the host name of the page; None with a certificate whose domain is not known."""
     https = case.now.settings.https
@@ -121,7 +117,7 @@ def _in_the_way(case: Case, listener: Listener, rule: Rule, group: TargetGroup) 
             ),
         ),
         fixes=(
-            _delete(rule),
+            Fix(t("Delete the rule:"), (f"aws elbv2 delete-rule --rule-arn {rule.arn}",)),
             Fix(
                 t("Then let Pulumi restore what the program declares:"),
                 (case.refresh_command,),
@@ -142,10 +138,8 @@ def _none_forwards(
         ),
         seen=(
             t(
-                "Listener {listener} of {balancer}: {count} rule, and it does not forward / to "
-                "{group}.",
-                "Listener {listener} of {balancer}: {count} rules, none of which forwards / to "
-                "{group}.",
+                "Listener {listener} of {balancer}: {count} rule, and it does not forward / to {group}.",
+                "Listener {listener} of {balancer}: {count} rules, none of which forwards / to {group}.",
                 listener=_label(listener) if listener else "-",
                 balancer=balancer.name,
                 count=len(listener.rules) if listener else 0,
@@ -161,7 +155,6 @@ def _label(listener: Listener) -> str:
 
 
 def certificate(case: Case) -> Iterator[Finding]:
-    """Check that the certificate of the page's listener is valid."""
     balancer = case.now.balancer.value
     listener = elb.serving(balancer) if balancer else None
     found = listener.certificate if listener else None
@@ -291,8 +284,7 @@ def declared_port(case: Case) -> Iterator[Finding]:
         health_checks.PORT_MISMATCH,
         title=t("The task definition and the load balancer use different ports"),
         why=t(
-            "No process listens on the port that the load balancer connects to: the "
-            "connection is refused."
+            "No process listens on the port that the load balancer connects to: the connection is refused."
         ),
         seen=(
             t(
@@ -337,8 +329,7 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
     # A public subnet has lost its route; any other was never meant for a load balancer.
     misplaced = any(not each.startswith(public) for each in names.values())
     text = t(
-        "In infra/load_balancer.py, set subnets=self.network.public_subnet_ids on the "
-        "load balancer, and deploy:"
+        "In infra/load_balancer.py, set subnets=self.network.public_subnet_ids on the load balancer, and deploy:"
     )
     return Finding(
         BALANCER_CUT_OFF,
@@ -360,7 +351,6 @@ def _cut_off(case: Case, network: Network, lost: list[str]) -> Finding:
 
 
 def _missing(case: Case) -> Iterator[Finding]:
-    """Find a missing load balancer, unless the whole stack is missing."""
     if case.now.balancer.problem or stages.stage(case) not in (stages.FIRST, stages.SECOND):
         return
     yield Finding(

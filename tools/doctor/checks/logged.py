@@ -135,7 +135,7 @@ def of_log(
     case: Case, cause: LoggedCause, seen: tuple[Text, ...], evidence: tuple[str, ...]
 ) -> Finding:
     """Return the finding of a cause that a line names; what only a change of the program mends is deployed."""
-    outside = cause.known.about == "database" and not cause.known.certain
+    outside = cause.known.about == "database" and cause.known.passes
     again = case.then_retry() if outside else case.retry_if_fixed()
     return Finding(
         cause.known.facts,
@@ -161,7 +161,6 @@ def _measured(case: Case, cause: LoggedCause) -> Iterator[Text]:
 
 
 def fix(case: Case, cause: LoggedCause) -> Fix:
-    """Return the fix of a cause that the log names."""
     if cause.known.about == "database":
         return _of_database(case, cause, case.now.database.value)
     if cause.known.id == "variable-missing":
@@ -194,7 +193,7 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
         )
         declared = case.now.settings.service.variables
         return Fix(text, _set_to_stack_s(case, _with_host(declared, cause.what)))
-    return case.deploy(cause.fix) if known.certain else Fix(cause.fix)
+    return case.deploy(cause.fix) if not known.passes else Fix(cause.fix)
 
 
 def _is_out_of_time(case: Case, cause: LoggedCause, database: Database) -> bool:
@@ -225,7 +224,6 @@ def _with_host(declared: Mapping[str, str], host: str) -> dict[str, str]:
 
 
 def _set_to_stack_s(case: Case, values: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the commands that give variables of the app what the stack has, and deploy."""
     stack = case.now.names.stack
     kinds = {name: "Secrets" if text == PASSWORD else "Variables" for name, text in values.items()}
     changes = (

@@ -35,23 +35,13 @@ BALANCER_CANNOT_REACH_TASK = Facts(
     "balancer-cannot-reach-task", 30, {FORWARD}, certain=True, outside=True
 )
 BALANCER_LETS_NOBODY_IN = Facts(
-    "balancer-lets-nobody-in",
-    31,
-    {catalogue.INTERNET},
-    {"no-listener"},
-    certain=True,
-    outside=True,
+    "balancer-lets-nobody-in", 31, {catalogue.INTERNET}, {"no-listener"}, certain=True, outside=True
 )
 INTERNET_CANNOT_REACH_BALANCER = Facts(
     "internet-cannot-reach-balancer", 34, {catalogue.INTERNET}, outside=True
 )
 TASK_CANNOT_REACH_DATABASE = Facts(
-    "task-cannot-reach-database",
-    42,
-    {DATABASE},
-    subject=TO_DATABASE,
-    certain=True,
-    outside=True,
+    "task-cannot-reach-database", 42, {DATABASE}, subject=TO_DATABASE, certain=True, outside=True
 )
 
 BALANCER_LETS_MORE_IN = Facts("balancer-lets-more-in", 34, {catalogue.INTERNET})
@@ -80,11 +70,7 @@ class Placed(Protocol):
 
 
 def _blocked(
-    case: Case,
-    ends: tuple[Placed, Placed],
-    port: int,
-    answers: tuple[int, int],
-    finding: Finding,
+    case: Case, ends: tuple[Placed, Placed], port: int, answers: tuple[int, int], finding: Finding
 ) -> Iterator[Finding]:
     """Yield the finding with the rules that block a connection, whose answers need these ports, and their fixes."""
     network, (near, far) = case.network or Network(), ends
@@ -124,7 +110,6 @@ def _check_port(case: Case, traffic: int) -> int:
 
 
 def task_to_database(case: Case) -> Iterator[Finding]:
-    """Check that the tasks can connect to the database."""
     service, database = case.service, case.now.database.value
     if service is None or case.network is None or database is None:
         return
@@ -223,12 +208,18 @@ def lacking(
 ) -> tuple[tuple[Text, str], ...]:
     """Return the missing rules between two sides: each as a sentence, and the command that adds it."""
     return tuple(
-        (_missing(each, network, source, target, port), _authorize_peer(each, source, target, port))
+        (
+            missing_rule(each, network, source, target, port),
+            _authorize_peer(each, source, target, port),
+        )
         for each in missing_rules(network, source, target, port)
     )
 
 
-def _missing(each: MissingRule, network: Network, source: Side, target: Side, port: int) -> Text:
+def missing_rule(
+    each: MissingRule, network: Network, source: Side, target: Side, port: int
+) -> Text:
+    """Return a missing rule between two sides as a sentence."""
     own = verbatim(_label(network, each.group))
     if each.direction == "egress":
         return t(
@@ -285,7 +276,6 @@ WHY = t(
 
 
 def acl_sentences(denials: Sequence[AclDenial], network: Network) -> tuple[Text, ...]:
-    """Return a sentence for each denial of a network ACL."""
     return tuple(_acl_sentence(each, network) for each in denials)
 
 

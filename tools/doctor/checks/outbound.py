@@ -47,14 +47,12 @@ NO_CONNECTION = (
 INTERNET = Side((), (ANYWHERE,))
 
 CANNOT_START = t(
-    "Before a container starts, Fargate pulls its image from ECR, reads its secrets "
-    "from Secrets Manager and opens its log stream. Without a route there no task "
-    "starts."
+    "Before a container starts, Fargate pulls its image from ECR, reads its secrets from Secrets Manager and opens "
+    "its log stream. Without a route there no task starts."
 )
 
 
 def vpc_dns(case: Case) -> Iterator[Finding]:
-    """Check that the VPC's resolver answers the tasks."""
     if case.network is None or case.network.dns:
         return
     yield Finding(
@@ -109,13 +107,12 @@ def _routes(case: Case, network: Network, subnets: tuple[str, ...]) -> Iterator[
             why=CANNOT_START,
             seen=tuple(_no_internet(each, network) for each in cut_off)
             or (t("There are no subnets of the tasks."),),
-            fixes=(*_route_fixes(case, network, cut_off), *case.then_retry()),
+            fixes=(*_route_fixes(case, cut_off), *case.then_retry()),
             evidence=case.stop_reasons(NO_CONNECTION),
         )
 
 
 def _acls_deny(case: Case, network: Network, found: tuple[AclDenial, ...]) -> Finding:
-    """Return the finding that network ACLs deny the tasks' connections to AWS."""
     return Finding(
         TASK_CANNOT_REACH_AWS,
         title=t("A network ACL blocks the tasks' connections to the internet"),
@@ -154,8 +151,7 @@ def _no_internet(cut_off: NoInternet, network: Network) -> Text:
             )
         case "nat-private":
             return t(
-                "Subnet {subnet}: its NAT gateway {target} is in a subnet that has no "
-                "route to an internet gateway.",
+                "Subnet {subnet}: its NAT gateway {target} is in a subnet that has no route to an internet gateway.",
                 subnet=subnet,
                 target=target,
             )
@@ -167,71 +163,35 @@ def _no_internet(cut_off: NoInternet, network: Network) -> Text:
     )
 
 
-def _route_fixes(case: Case, network: Network, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
+def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
     service, nat = case.service, case.now.settings.network.nat
     if own := case.own_tables([each.subnet for each in cut_off]):
         return own
     if service and nat == "none" and any(each.why == "no-public-ip" for each in cut_off):
-        return (_public_addresses(case, service), case.or_restore())
+        return (case.restore(),)
     if service and nat == "none":
         text = t("Give the private subnets a NAT gateway:")
         return (case.configure("natStrategy", "single", text),)
     text = t("Let Pulumi restore the gateways and routes that natStrategy declares:")
-    return (case.refresh(text), *_route_commands(network, cut_off))
-
-
-def _public_addresses(case: Case, service: Service) -> Fix:
-    names = case.now.names
-    vpc = (
-        f"awsvpcConfiguration={{subnets=[{','.join(service.subnets)}],"
-        f"securityGroups=[{','.join(service.groups)}],assignPublicIp=ENABLED}}"
-    )
-    command = (
-        f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
-        f"--network-configuration '{vpc}' --force-new-deployment"
-    )
-    return Fix(t("Give the tasks public addresses:"), (command,))
-
-
-def _route_commands(network: Network, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
-    """Return the commands that add the missing routes to a NAT gateway that is available."""
-    alive = [each.id for each in network.nats.values() if each.state == "available"]
-    lost = [each for each in cut_off if each.why in ("no-route", "blackhole", "nat-missing")]
-    if not alive or not lost:
-        return ()
-    commands = dict.fromkeys(
-        f"aws ec2 {'create' if each.why == 'no-route' else 'replace'}-route "
-        f"--route-table-id {network.subnets[each.subnet].table} "
-        f"--destination-cidr-block 0.0.0.0/0 --nat-gateway-id {alive[0]}"
-        for each in lost
-    )
-    return (Fix(t("Or only the routes, at once:"), tuple(commands)),)
+    return (case.refresh(text),)
 
 
 def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
-    missing = missing_rules(network, Side(service.groups), INTERNET, HTTPS)
+    source = Side(service.groups)
+    missing = missing_rules(network, source, INTERNET, HTTPS)
     if not missing:
         return
-    group = missing[0].group
     yield Finding(
         TASK_HTTPS_CLOSED,
         title=t("The tasks' security group does not allow outbound HTTPS"),
         why=CANNOT_START,
-        seen=(
-            t(
-                "Security group {own} has no outbound rule for TCP {port} to {peer}.",
-                own=group,
-                port=HTTPS,
-                peer="0.0.0.0/0",
-            ),
-        ),
+        seen=tuple(network_path.missing_rule(e, network, source, INTERNET, HTTPS) for e in missing),
         fixes=(case.restore_rules(), *case.then_retry()),
         evidence=case.stop_reasons(NO_CONNECTION),
     )
 
 
 def free_addresses(case: Case) -> Iterator[Finding]:
-    """Check that the subnets have free addresses for the tasks."""
     service, network = case.service, case.network
     if service is None or network is None:
         return

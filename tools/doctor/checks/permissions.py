@@ -67,11 +67,7 @@ def execution_role(case: Case) -> Iterator[Finding]:
     if role is None or not trusts(role.trust, ECS_TASKS):
         yield _not_assumed(case, definition, role)
     else:
-        lacks = [
-            Lack(need, found)
-            for need in execution_needs(case, definition)
-            if (found := decided(role, need.action, need.resource)) != ALLOWED
-        ]
+        lacks = lacking(role, execution_needs(case, definition))
         for purpose in dict.fromkeys(each.need.purpose for each in lacks):
             yield _lacking(case, role, purpose, lacks)
 
@@ -115,9 +111,8 @@ def _lacking(case: Case, role: Role, purpose: str, lacks: Sequence[Lack]) -> Fin
         LACKING[purpose],
         title=TITLES[purpose],
         why=t(
-            "With this role ECS pulls the image, reads the secrets and opens the log "
-            "stream before the container starts. Without these permissions no task "
-            "starts."
+            "With this role ECS pulls the image, reads the secrets and opens the log stream before the container "
+            "starts. Without these permissions no task starts."
         ),
         seen=tuple(verdict(name, each) for each in lacks if each.need.purpose == purpose),
         fixes=(*_given(case, name, lacks), *case.then_retry(), case.or_restore()),
@@ -134,8 +129,7 @@ def _given(case: Case, role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:
         return granted
     text = t(
         "{resource} does not belong to this stack: use the stack's own in "
-        "infra/container.py, or, if it is intended, allow it in infra/iam.py; then "
-        "deploy:",
+        "infra/container.py, or, if it is intended, allow it in infra/iam.py; then deploy:",
         resource=", ".join(others),
     )
     fix = case.deploy(text, then=bool(granted))
@@ -167,7 +161,6 @@ def verdict(role: str, lack: Lack) -> Text:
 
 
 def _not_assumed(case: Case, definition: Definition, role: Role | None) -> Finding:
-    """Return the finding of an execution role that does not exist, or that ECS may not assume."""
     seen = t(
         "{revision} names {role}.",
         revision=definition.revision,
@@ -181,8 +174,7 @@ def _not_assumed(case: Case, definition: Definition, role: Role | None) -> Findi
     # Where none is named, another try of the same task definition would fail, too.
     corrected = case.correct_program(
         t(
-            "In infra/task.py, set execution_role_arn=roles.execution_arn on the task "
-            "definition, and deploy:"
+            "In infra/task.py, set execution_role_arn=roles.execution_arn on the task definition, and deploy:"
         ),
         drifts=False,
     )
@@ -192,8 +184,7 @@ def _not_assumed(case: Case, definition: Definition, role: Role | None) -> Findi
         if role
         else t("The task definition's execution role does not exist"),
         why=t(
-            "ECS assumes this role to pull the image and read the secrets; without it "
-            "no task starts."
+            "ECS assumes this role to pull the image and read the secrets; without it no task starts."
         ),
         seen=(seen,),
         fixes=(case.restore(), *case.then_retry()) if definition.execution_role else corrected,
@@ -223,9 +214,8 @@ def task_role(case: Case) -> Iterator[Finding]:
         kind="cause" if refused else "warning",
         title=t("The task role has no permission to read the secret of the database"),
         why=t(
-            "RDS rotates the password every 7 days. A running task then reads the new "
-            "one with its task role; without the permission it loses the database "
-            "until it is replaced."
+            "RDS rotates the password every 7 days. A running task then reads the new one with its task role; without "
+            "the permission it loses the database until it is replaced."
         ),
         seen=(verdict(name or "-", lack),),
         fixes=(*given(name, [lack]), case.or_restore()) if role else (case.restore(),),
@@ -254,6 +244,15 @@ class Lack:
         """Return the resource for a policy: of a log all streams, whose names are not known before they exist."""
         group, streams, _ = self.need.resource.partition(":log-stream:")
         return f"{group}:*" if streams else group
+
+
+def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
+    """Return the needs that a role does not meet; without a role all."""
+    return [
+        Lack(need, found)
+        for need in needs
+        if (found := decided(role, need.action, need.resource) if role else NOT_ALLOWED) != ALLOWED
+    ]
 
 
 def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:

@@ -70,7 +70,6 @@ def scaled_down(case: Case) -> Iterator[Finding]:
 
 
 def draining(case: Case) -> Iterator[Finding]:
-    """Find a service that is being deleted."""
     service = case.service
     if service is not None and service.status != "ACTIVE":
         yield Finding(
@@ -85,7 +84,6 @@ def draining(case: Case) -> Iterator[Finding]:
 
 
 def rolled_back(case: Case) -> Iterator[Finding]:
-    """Find a roll-out that failed or was rolled back."""
     definition, mine = case.definition, case.deployment
     if definition is None or not case.unsteady or not case.given_up or case.not_deployed:
         return
@@ -147,8 +145,7 @@ def _why(case: Case, ends: list[str]) -> Text:
 def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix, ...]:
     if _by_breaker(ends):
         text = t(
-            "Correct what made the tasks fail (./careapp logs --since 2h shows their log), then "
-            "let ECS try again:"
+            "Correct what made the tasks fail (./careapp logs --since 2h shows their log), then let ECS try again:"
         )
         refresh = (case.refresh_command,) if case.rollback_reason else ()
         return (Fix(text, (case.retry_command, *refresh)),)
@@ -277,7 +274,6 @@ def deployed_after(case: Case) -> Iterator[Finding]:
 
 
 def in_progress(case: Case) -> Iterator[Finding]:
-    """Find a roll-out that is in progress."""
     primary = case.primary
     if primary is None or primary.rollout != "IN_PROGRESS" or case.rolled_back:
         return

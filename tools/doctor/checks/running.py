@@ -78,7 +78,6 @@ def _lost(case: Case, task: Task, line: Line) -> Finding:
 
 
 def migrations(case: Case) -> Iterator[Finding]:
-    """Find a migration whose last try failed."""
     for task in case.active_tasks:
         said = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
         if said and UNMIGRATED in said[-1].text:
@@ -192,7 +191,6 @@ def _by_metrics(case: Case) -> Iterator[Finding]:
 
 
 def _later(minute: Minute, since: datetime | None) -> bool:
-    """Return whether a minute with requests lies wholly after the deployment."""
     return minute.requests > 0 and (since is None or minute.at >= since)
 
 
@@ -219,12 +217,14 @@ def _failing(
     )
 
 
+ENCODING = "Content-Encoding"
+"""A browser that cannot decode the page says which header was wrong (tools/snapshot/browser.py)."""
+
 UNAVAILABLE = 503
 """The status of what is off for a while only (RFC 9110, 15.6.4), as an app that is warming up is."""
 
 
 def page_fails(case: Case) -> Iterator[Finding]:
-    """Find a page that fails while the targets are healthy."""
     page = case.now.page.value
     if page is None or not page.missing:
         return
@@ -259,6 +259,8 @@ def _title(page: Page) -> Text:
             path=page.path,
             url=page.leads_to,
         )
+    if ENCODING in page.problem:
+        return t("The page {path} cannot be read: {why}", path=page.path, why=page.problem)
     if page.status == 0:
         return t("The page {path} does not answer", path=page.path)
     if page.endless:
@@ -293,9 +295,16 @@ def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
             "If users open another page, set smokePath to it; with an empty value no page is requested."
         )
     )
+    if ENCODING in page.problem:
+        text = t(
+            "Have the app send the encoding that its header names, or no such header, and deploy:"
+        )
+        return (case.deploy(text), other)
     if (page.status >= 500 or not page.status) and not page.followed:
         log = case.read_log()
         mend = t("Fix the error in the app's log, and deploy:")
+        if not page.status:
+            mend = t("Correct what the app waits for (its log tells what it did last), and deploy:")
         return (Fix(mend, (*log.commands, *case.deploy(mend).commands)), other)
     if page.leads_to or page.endless or not page.status:
         mend = t(

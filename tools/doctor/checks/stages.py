@@ -23,13 +23,11 @@ SERVICE_MISSING = Facts("service-missing", 10, {WHOLE})
 SCALED_TO_ZERO_BY_SCHEDULE = Facts("scaled-to-zero-by-schedule", 12, {TASKS_NODE})
 # ECS registers the task that replaces it.
 TARGET_DEREGISTERED = Facts("target-deregistered", 33, {FORWARD})
-STOPPED_BY_HAND = Facts("stopped-by-hand", 74, {TASKS_NODE})
 
 NOTHING, FIRST, SECOND, UNKNOWN = "nothing", "stage1", "stage2", "unknown"
 
 
 def stage(case: Case) -> str:
-    """Return the stage that AWS shows."""
     now = case.now
     if now.service.value is not None:
         return SECOND
@@ -52,7 +50,6 @@ STAGES = {
 
 
 def described(case: Case) -> Text:
-    """Return the stage in words."""
     now = stage(case)
     if now == NOTHING and left(case):
         return t("only parts of it are there, without load balancer and database")
@@ -76,7 +73,7 @@ def missing(case: Case) -> Iterator[Finding]:
         # A deployCommand that failed has a finding of its own: the service is made after it.
         if not any(each.over for each in case.now.command_tasks.value or ()):
             yield _no_service(case)
-    elif now == FIRST:
+    elif now == FIRST and not case.now.settings.guessed:
         yield _off(case)
 
 
@@ -220,7 +217,6 @@ def desired_count(case: Case) -> str:
 
 
 def set_desired_count(case: Case, count: str) -> str:
-    """Return the command that sets the service's desired count."""
     names = case.now.names
     return (
         f"aws ecs update-service --cluster {names.cluster} --service {names.service} "
@@ -230,44 +226,6 @@ def set_desired_count(case: Case, count: str) -> str:
 
 REGISTERED = timedelta(seconds=60)
 """How long after its start ECS may take to register a task in the target group."""
-
-
-def stopped_by_hand(case: Case) -> Iterator[Finding]:
-    """Find tasks that StopTask stopped (botocore, TaskStopCode: UserInitiated), while others are missing."""
-    service = case.service
-    by_hand = [
-        each for each in case.deployment_tasks if each.over and each.stop_code == "UserInitiated"
-    ]
-    if service is None or service.desired == 0 or not case.unsteady or not by_hand:
-        return
-    stack = case.now.names.stack
-    yield Finding(
-        STOPPED_BY_HAND,
-        title=t(
-            "{count} task was stopped with StopTask within the last hour",
-            "{count} tasks were stopped with StopTask within the last hour",
-            count=len(by_hand),
-        ),
-        why=t(
-            "A user or a program called StopTask: ECS itself uses another stop code. "
-            "ECS starts replacements; until they are healthy, fewer tasks serve requests."
-        ),
-        seen=tuple(
-            t(
-                "Task {task}: {code}, {reason}",
-                task=each.short,
-                code=each.stop_code,
-                reason=each.reason or "-",
-            )
-            for each in by_hand[:3]
-        ),
-        fixes=(
-            Fix(
-                t("Wait until the new ones are healthy:"), (f"./careapp status --watch -s {stack}",)
-            ),
-            Fix(t("Or, if no task is to run for a while:"), (f"./careapp pause -s {stack}",)),
-        ),
-    )
 
 
 def deregistered(case: Case) -> Iterator[Finding]:
@@ -288,9 +246,8 @@ def deregistered(case: Case) -> Iterator[Finding]:
             count=len(lost),
         ),
         why=t(
-            "ECS registers a task once, after its start, and deregisters only tasks "
-            "that it stops: these were deregistered manually. They get no requests, "
-            "and ECS does not register them again."
+            "ECS registers a task once, after its start, and deregisters only tasks that it stops: these were "
+            "deregistered manually. They get no requests, and ECS does not register them again."
         ),
         seen=tuple(
             t(
@@ -308,7 +265,6 @@ def deregistered(case: Case) -> Iterator[Finding]:
 
 
 def _lost(case: Case, task: Task) -> bool:
-    """Return whether a task has run for a while and is not registered in the target group."""
     if task.status != "RUNNING" or not task.address or task.started is None:
         return False
     if case.at - task.started < REGISTERED:

@@ -8,9 +8,8 @@ from stack.uploads import VARIABLE
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
-from tools.doctor.checks.permissions import Lack, Need, decided, given, verdict
+from tools.doctor.checks.permissions import Need, given, lacking, verdict
 from tools.i18n import t
-from tools.shared.policy_evaluation import ALLOWED, NOT_ALLOWED
 from tools.snapshot.uploads import Bucket
 
 BUCKET_MISSING = Facts("uploads-bucket-missing", 48, {TASKS_NODE}, certain=True)
@@ -62,8 +61,7 @@ def _region(case: Case, found: Bucket) -> Iterator[Finding]:
     variables, region = case.definition.environment if case.definition else {}, found.region
     own = {each: variables[each] for each in REGIONS if variables.get(each, region) != region}
     said = case.matching_lines(MOVED)
-    elsewhere = region != case.now.region
-    if not (own or said or elsewhere):
+    if not (own or said):
         return
     where = t("Bucket {name} is in {region}.", name=found.name, region=region)
     others = (
@@ -72,26 +70,20 @@ def _region(case: Case, found: Bucket) -> Iterator[Finding]:
     )
     yield Finding(
         ANOTHER_REGION,
-        kind="cause" if said or elsewhere else "warning",
+        kind="cause" if said else "warning",
         title=t("The app asks for its files in another region than the bucket's"),
         why=t(
             "S3 answers a request only in the bucket's region; signed addresses of another one fail, and the way "
             "there passes no gateway endpoint."
         ),
         seen=(where, *others),
-        fixes=(_same_region(case, own, elsewhere=elsewhere),),
+        fixes=(_same_region(case, own),),
         evidence=said,
     )
 
 
-def _same_region(case: Case, own: dict[str, str], *, elsewhere: bool) -> Fix:
+def _same_region(case: Case, own: dict[str, str]) -> Fix:
     stack = case.now.names.stack
-    if elsewhere:
-        text = t(
-            "Copy its files away (aws s3 sync) and delete it (aws s3 rb); Pulumi then creates another one in the "
-            "stack's region:"
-        )
-        return case.refresh(text)
     if own:
         removed = [f"pulumi config rm --path appVariables.{each} -s {stack}" for each in own]
         text = t("Leave the region to ECS, which sets it:")
@@ -114,12 +106,7 @@ def task_role(case: Case) -> Iterator[Finding]:
         Need("s3:ListBucket", arn, "files"),
         *(Need(each, f"{arn}/*", "files") for each in FILES),
     ]
-    lacks = [
-        Lack(need, decision)
-        for need in needs
-        if (decision := decided(role, need.action, need.resource) if role else NOT_ALLOWED)
-        != ALLOWED
-    ]
+    lacks = lacking(role, needs)
     if not lacks:
         return
     name, refused = definition.task_role.rpartition("/")[2], case.matching_lines(REFUSED)

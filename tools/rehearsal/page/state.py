@@ -242,7 +242,6 @@ def database(case: Case) -> dict[str, Any] | None:
         "multi_az": found.multi_az,
         "storage": found.storage_gb,
         "address": f"{found.address}:{found.port}" if found.address else "",
-        "tls": found.force_ssl,
     }
 
 

@@ -39,8 +39,8 @@ def sidecar_exited(code, app, *lines, sidecar=PROXY):
     """A task whose essential container has exited: the exit codes of a sidecar and of the app."""
     task = a.ended(CRASHED, stop=EXITED)
     both = (
-        Container(name="app", status="STOPPED", exit_code=app),
-        Container(name="proxy", status="STOPPED", exit_code=code),
+        Container(name="app", exit_code=app),
+        Container(name="proxy", exit_code=code),
     )
     return a.failing(
         replace(task, containers=both),
@@ -213,9 +213,9 @@ SITUATIONS = {
     "execution-role-cannot-log": a.stack(execution=a.role(a.TOKEN, a.PULL, a.READ)),
     "execution-role-cannot-secret": a.stack(execution=a.role(a.TOKEN, a.PULL, a.WRITE)),
     "task-role-cannot-read-secret": a.stack(task_role=a.role(a.TOKEN)),
-    "image-missing": a.stack(image=Image(repository="careapp/hello-ecs", present=False)),
+    "image-missing": a.stack(image=Image(present=False)),
     "image-architecture": a.stack(
-        image=Image(repository="careapp/hello-ecs", present=True, platforms=("linux/arm64",))),
+        image=Image(present=True, platforms=("linux/arm64",))),
     "secret-missing": a.stack(secrets={a.SECRET: None}),
     "secret-key-missing": a.stack(main=a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:passwort::"})),
     "log-group-missing": a.stack(logs=Logs(group="/ecs/careapp-poc", exists=False)),
@@ -296,13 +296,7 @@ SITUATIONS = {
         a.ended("Task failed container health checks", code=143), logs=a.logs(b=[a.LISTENS]),
         main=a.definition(
             health=ContainerHealth(command=("CMD-SHELL", "curl -f http://localhost:3000/health")))),
-    "stopped-by-hand": a.stack(
-        service=a.service(running=0), tasks=(a.ended("Task stopped by user", stop="UserInitiated", code=0),),
-        targets=()),
     "target-deregistered": a.stack(targets=()),
-    "health-check-mended": a.failing(
-        a.ended(ILL, code=0), service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
-        logs=a.logs(b=['{"path": "/helth", "status": 404}'])),
     "health-redirects": a.unhealthy(f"{FAILED_WITH}: [301]"),
     "health-path-missing": a.unhealthy(f"{FAILED_WITH}: [404]", group=a.target_group(path="/helth")),
     "health-forbidden": a.unhealthy(f"{FAILED_WITH}: [401]"),

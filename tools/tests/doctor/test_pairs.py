@@ -23,6 +23,15 @@ ALSO = {
 """What a situation is called beside some others."""
 
 
+OF_WEBAPP = {"app-database-away", "log-wrong-password"}
+"""What only the app in webapp/ is believed while its page works."""
+
+
+@pytest.mark.parametrize("name", sorted({*CAUSES} - OF_WEBAPP))
+def test_cause_is_named_first_in_another_app_too(name):
+    assert kinds(a.of_another_app(SITUATIONS[name]))[0] == (name, "cause")
+
+
 class Apart(Exception):
     """The two cannot be wrong at once: they say different things of one field."""
 

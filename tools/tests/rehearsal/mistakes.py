@@ -381,48 +381,15 @@ def no_dns(stack: Stack) -> Undo:
     return lambda: turn(True)
 
 
-def route_table(name: str, other: Callable[[Stack, str], str]) -> Edit:
-    """The tasks' subnets are associated with another route table, which a function finds in their VPC."""
-
-    def make(stack: Stack) -> Undo:
-        subnets = stack.calls("ec2", "describe_subnets", {"SubnetIds": stack.subnets})["Subnets"]
-        table, moved = other(stack, subnets[0]["VpcId"]), []
-        for subnet in stack.subnets:
-            filters = [{"Name": "association.subnet-id", "Values": [subnet]}]
-            found = stack.one("ec2", "describe_route_tables", Filters=filters)["Associations"]
-            [old] = [each for each in found if each.get("SubnetId") == subnet]
-            what = {"AssociationId": old["RouteTableAssociationId"], "RouteTableId": table}
-            made = stack.calls("ec2", "replace_route_table_association", what)
-            moved.append(made["NewAssociationId"])
-
-        def undo() -> None:
-            for each in moved:
-                stack.calls("ec2", "disassociate_route_table", {"AssociationId": each})
-            refresh(stack)
-
-        return undo
-
-    return Edit(f"by hand: {name}", make)
-
-
-def public_table(stack: Stack, _: str) -> str:
-    filters = [{"Name": "tag:Name", "Values": [f"{NAME}-public-1"]}]
-    return str(stack.one("ec2", "describe_route_tables", Filters=filters)["RouteTableId"])
-
-
-def empty_table(stack: Stack, vpc: str) -> str:
-    made = stack.calls("ec2", "create_route_table", {"VpcId": vpc})["RouteTable"]
-    return str(made["RouteTableId"])
-
-
-def no_trust(stack: Stack) -> Undo:
-    """The trust policy of the execution role names another service."""
-    who = {"RoleName": stack.definition["executionRoleArn"].rpartition("/")[2]}
-    before = json.dumps(stack.calls("iam", "get_role", who)["Role"]["AssumeRolePolicyDocument"])
-    after = before.replace("ecs-tasks.amazonaws.com", "ec2.amazonaws.com")
-    stack.calls("iam", "update_assume_role_policy", {**who, "PolicyDocument": after})
-    back = {**who, "PolicyDocument": before}
-    return lambda: stack.calls("iam", "update_assume_role_policy", back)
+def own_tables(stack: Stack) -> None:
+    """Let Pulumi associate the tasks' subnets with their own route tables again."""
+    filters = [{"Name": "association.subnet-id", "Values": stack.subnets}]
+    tables = stack.calls("ec2", "describe_route_tables", {"Filters": filters})["RouteTables"]
+    for each in (one for table in tables for one in table["Associations"]):
+        if each.get("SubnetId") in stack.subnets:
+            which = {"AssociationId": each["RouteTableAssociationId"]}
+            stack.calls("ec2", "disassociate_route_table", which)
+    refresh(stack)
 
 
 def no_policy(role: str, name: str) -> Edit:
@@ -589,13 +556,12 @@ EDITS: tuple[Edit, ...] = (
     firewall("database", "ingress", 5432, 5433),
     by_hand("no-nat", refresh),
     Edit("no DNS in the VPC", no_dns),
-    route_table("the public subnets' route table", public_table),
-    route_table("a route table without a route", empty_table),
+    by_hand("route-tables-swapped", own_tables),
     # Rights, the database and the secret. Those that need a session with the database come first.
     Edit("a table that another session locks", locked_table, holds=True),
     revoked("no right on a table", "ALL ON TABLE visits", "postgres"),
     revoked("no right to create a table", "CREATE ON SCHEMA public", "pg_database_owner"),
-    Edit("by hand: the execution role trusts another service", no_trust),
+    by_hand("role-not-trusted", refresh),
     no_policy("executionRoleArn", "the execution role without its policy"),
     no_policy("taskRoleArn", "the task role without its policy"),
     secret_value("the secret without a password", lambda held: {"username": held["username"]}),

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tools.aws.errors import AwsProblem
+from tools.doctor.checks import TRIED
 from tools.doctor.diagnose import judge
 from tools.i18n import in_language, t, verbatim
 from tools.i18n.masking import VALUES
@@ -13,6 +14,7 @@ from tools.rollout import gate
 from tools.rollout.look import Reader
 from tools.rollout.verdict import End, Outcome, Verdict
 from tools.snapshot import Inquiry, read_part, verdicts
+from tools.snapshot.records import Part
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Told
 from tools.tests.doctor.situations import SITUATIONS
@@ -29,6 +31,7 @@ def named(found):
     return next((e for e in found.causes if not (e.facts.result or e.process)), None)
 
 
+MAIL = replace(EXPECTED, names=NAMES.of_worker("mail"))
 KNOWN = sorted(name for name in SITUATIONS if named(diagnosis(name)))
 
 
@@ -36,17 +39,19 @@ class Aws(Account):
     """ECS with service deployments, the newest last, and the streams of a log group."""
 
     def __init__(self, *deployments, problem=None):
-        rows = [
-            {"serviceDeploymentArn": ARN + name, "status": status, "createdAt": number}
-            for number, (name, status) in enumerate(deployments)
-        ]
-        self.streams, self.problem = {}, problem
+        self.rows, self.streams, self.problem = [], {}, problem
+        for each in deployments:
+            self.deploy(*each)
         super().__init__(
-            list_service_deployments={"serviceDeployments": rows},
+            list_service_deployments={"serviceDeployments": self.rows},
             create_log_stream=self.create,
             put_log_events=lambda asked: self.streams[asked["logStreamName"]].extend(asked["logEvents"]),
             get_log_events=self.read,
         )  # fmt: skip
+
+    def deploy(self, name, status):
+        row = {"serviceDeploymentArn": ARN + name, "status": status, "createdAt": len(self.rows)}
+        self.rows.append(row)
 
     def create(self, asked):
         if self.problem or asked["logStreamName"] in self.streams:
@@ -56,7 +61,8 @@ class Aws(Account):
     def read(self, asked):
         if asked["logStreamName"] not in self.streams:
             raise missing("ResourceNotFoundException")
-        return {"events": self.streams[asked["logStreamName"]], "nextBackwardToken": "end"}
+        events = [] if "nextToken" in asked else self.streams[asked["logStreamName"]]
+        return {"events": events, "nextBackwardToken": "end"}
 
 
 def missing(code):
@@ -87,16 +93,76 @@ def test_cause_that_up_named_is_the_doctor_s_an_hour_later(name):
     assert set(cause.masked_evidence) <= set(later.evidence)
 
 
+def after_another_up(aws, now, status="ROLLBACK_SUCCESSFUL", by_program=True):
+    """What is found after one more deployment, of which nothing is kept yet, or by the doctor, of a healthy one."""
+    aws.deploy("later", status)
+    return judge(
+        replace(now, tried=read_part(verdicts.before, aws, NAMES, by_program), wanted=now.wanted)
+    )
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_cure_that_was_proposed_before_is_not_all_that_is_said_again(name):
+    for now in (SITUATIONS[name], a.of_another_app(SITUATIONS[name])):
+        if named(found := judge(now)):
+            is_said_again_with_more(name, now, found)
+
+
+def is_said_again_with_more(name, now, found):
+    """A cause says more where the `pulumi up` before proposed the same; one that another cause proposed does not."""
+    aws = Aws(("a", "SUCCESSFUL"), ("b", "ROLLBACK_SUCCESSFUL"))
+    up(aws, found)
+    cause, again = named(found), named(after_another_up(aws, now))
+    assert (again.title, again.seen, again.fixes[:-1]) == (
+        cause.title,
+        (TRIED, *cause.seen),
+        cause.fixes,
+    )
+    assert again.fixes[-1].commands[0] == "pulumi preview --refresh --diff -s poc"
+    up(aws, replace(found, findings=(again,)))
+    assert len(named(after_another_up(aws, now)).fixes) == len(again.fixes)
+    other = next(each for each in KNOWN if named(diagnosis(each)).title != cause.title)
+    assert TRIED not in named(after_another_up(aws, SITUATIONS[other])).seen
+
+
+def test_cure_counts_as_tried_until_a_deployment_ends_well():
+    web, found = SITUATIONS["page-errors"], diagnosis("page-errors")
+    for status, by_program, tried in (
+        ("ROLLBACK_SUCCESSFUL", False, True),
+        ("SUCCESSFUL", True, True),  # The present one: its page fails.
+        ("SUCCESSFUL", False, False),
+    ):
+        up(aws := Aws(("a", "STOPPED")), found)
+        assert (TRIED in named(after_another_up(aws, web, status, by_program)).seen) is tried
+
+
+def test_newest_verdict_is_the_present_one_and_an_old_one_is_none():
+    up(aws := Aws(("a", "STOPPED")), diagnosis("page-errors"))
+    assert verdicts.before(aws, NAMES, by_program=False) is None
+    up(aws, diagnosis("page-errors"))
+    assert verdicts.before(aws, NAMES, by_program=False)
+    aws.streams["gate/a"] = [{**e, "timestamp": 0} for e in aws.streams["gate/a"]]
+    assert verdicts.before(aws, NAMES, by_program=True) is None
+
+
+def test_cure_of_a_worker_counts_as_tried_by_its_own_verdict():
+    worker = a.crashing_worker("ValueError: no broker")
+    up(aws := Aws(("a", "STOPPED")), judge(worker), expected=MAIL)
+    [mail] = worker.workers.values()
+    tried = replace(mail, tried=Part(verdicts.before(aws, NAMES, by_program=True)))
+    [crash] = judge(replace(worker, workers={"mail": tried})).causes
+    assert TRIED in crash.seen
+
+
 def test_verdict_on_a_worker_is_its_own_and_names_it_once():
     crash, web = judge(a.crashing_worker("ValueError: no broker")), diagnosis("page-errors")
     both = replace(web, findings=(*crash.causes, *web.causes))
     up(aws := Aws(("a", "STOPPED")), both)
     assert "answers with error" in str(doctor(aws).causes[0].title)
-    mail = replace(EXPECTED, names=NAMES.of_worker("mail"))
     up(
         aws := Aws(("a", "STOPPED")),
         replace(both, findings=(*web.causes, *crash.causes)),
-        expected=mail,
+        expected=MAIL,
     )
     [later] = doctor(aws, rolled_back_worker).causes
     assert str(later.title).count("Worker mail: ") == 1

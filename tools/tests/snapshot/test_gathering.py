@@ -134,7 +134,7 @@ def test_roles_image_secret_log_and_database_are_there(now, stack):
     assert now.secrets.value[stack.secret].keys is None
     assert now.logs.value.exists is True
     found = now.database.value
-    assert (found.status, found.port, found.force_ssl) == ("available", 5432, True)
+    assert (found.status, found.port) == ("available", 5432)
     assert (found.groups, found.subnets) == ((stack.db,), (stack.database_a, stack.database_c))
 
 

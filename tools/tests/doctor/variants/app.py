@@ -175,6 +175,8 @@ VARIANTS = {
     "page-errors: raised": said(NO_VISIT, asked("/", 500), page=a.page(500, tries=3, database=500)),
     "page-errors: a limiter": a.stack(page=a.page(429)),
     "page-errors: another good status": a.stack(page=a.page(204, matcher="200")),
+    "page-silent: another encoding": a.stack(
+        page=a.page(0, problem="its Content-Encoding is gzip, and its body is not (Error -3)")),
     "page-silent: https without a listener": a.stack(
         page=a.page(0, ended_at=f"https://{a.balancer().dns}/", problem="no listener on port 443")),
     "page-errors: redirects without end": a.stack(page=a.page(301, matcher="200-399", endless=True)),
@@ -273,10 +275,10 @@ VARIANTS = {
     "subnets-full: beside the page": a.stack(
         page=a.page(500), network=a.network(replace(a.network().subnets["private-1"], free=1))),
     "database-secret: another that may be read": foreign(
-        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET)}, execution=BARE),
+        secrets={OTHER_SECRET: Secret()}, execution=BARE),
     "database-secret: another that is missing": foreign(secrets={OTHER_SECRET: None}, execution=BARE),
     "database-secret: another without the key": foreign(
-        secrets={OTHER_SECRET: Secret(arn=OTHER_SECRET, keys=frozenset({"pin"}))}, execution=BARE),
+        secrets={OTHER_SECRET: Secret(keys=frozenset({"pin"}))}, execution=BARE),
     "database-secret: refused": foreign(logs=a.logs(a=[a.LISTENS, REFUSED])),
     "database-secret: denied": DENIED,
     "database-secret: denied, given up": replace(DENIED, service=Part(a.going("FAILED"))),

@@ -105,9 +105,9 @@ VARIANTS = {
     "health-path-missing: a setting, given up": a.failing(
         a.ended(ILL, code=0), service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [404]"),)),
         **HELTH),
-    "health-check-mended: by gunicorn's log": given_up(
+    "roll-out-failed: another path is checked by now": given_up(
         '127.0.0.1 - - [x] "GET /helth HTTP/1.1" 404 21 "-" "ELB-HealthChecker/2.0"'),
-    "health-check-mended: the matcher": MATCHER,
+    "roll-out-failed: the matcher takes the answer by now": MATCHER,
     "health-matcher: after the roll-out": replace(MATCHER, group=Part(a.target_group(matcher="204,301-302"))),
     "health-path-missing: given up": given_up("nothing"),
     "health-path-missing: tasks that ECS has forgotten": FORGOTTEN,

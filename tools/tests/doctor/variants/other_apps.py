@@ -60,7 +60,7 @@ ELSEWHERE = {
 
 def rotated(seconds, **settings):
     """RDS has rotated the password at this second, and the database refuses the app's."""
-    secrets = {a.SECRET: Secret(arn=a.SECRET, rotated=a.at(seconds))}
+    secrets = {a.SECRET: Secret(rotated=a.at(seconds))}
     logs = a.logs(a=['FATAL:  password authentication failed for user "postgres"'])
     return a.stack(a.choices(**settings), logs=logs, page=a.page(500), secrets=secrets)
 

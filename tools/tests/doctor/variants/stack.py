@@ -141,6 +141,8 @@ VARIANTS = {
     "nothing: metrics that cannot be read": a.stack(measured=a.DENIED),
     "balancer-cannot-reach-task: beside a role that cannot be read": a.stack(
         execution=a.DENIED, network=rules(app_in=())),
+    "nothing: stage 1, and a stack file that is wrong": a.stage1(
+        replace(a.choices(ecsEnabled="false"), guessed=True)),
     "stack-paused: AWS started its database": a.stack(**QUIET, database=a.database(pause=Pause(a.NOW))),
     "stack-paused: without a final snapshot": a.stack(a.choices(databaseFinalSnapshot=""), **PAUSED),
     "stack-paused: within the hours": a.stack(
@@ -226,7 +228,6 @@ VARIANTS = {
     "uploads-role-refused: the app was refused HEAD": with_bucket(task_role=ONLY_READ, logs=a.logs(a=[HEAD])),
     "uploads-another-region: AWS_DEFAULT_REGION": with_bucket(
         main=env(UPLOADS_BUCKET=FILES, AWS_DEFAULT_REGION="us-east-1")),
-    "uploads-another-region: the bucket": with_bucket(Bucket(name=FILES, region="us-east-1")),
     "uploads-another-region: the app's client": with_bucket(logs=a.logs(a=[MOVED])),
     "nothing: a login": logs_in(),
     "nothing: a login whose secret may not be read": logs_in(replace(PROVIDER, error="")),

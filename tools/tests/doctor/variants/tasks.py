@@ -147,9 +147,9 @@ SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")
 OTHER_IMAGE = a.definition(image=f"{a.IMAGE.partition('/')[0]}/other:1")
 
 
-def by_hand(rollout="COMPLETED", reason="Task stopped by user"):
+def by_hand(rollout="COMPLETED"):
     """A service whose task a person stopped."""
-    task = a.ended(reason, stop="UserInitiated")
+    task = a.ended("Task stopped by user", stop="UserInitiated")
     return a.stack(service=a.going(rollout), tasks=(task,), targets=())
 
 
@@ -229,10 +229,10 @@ VARIANTS = {
         network=a.network(NO_ROUTE)),
     "secret-key-missing: keys that cannot be read": never_started(
         f"{INIT}retrieved secret from Secrets Manager did not contain json key password",
-        secrets={a.SECRET: Secret(arn=a.SECRET)}),
+        secrets={a.SECRET: Secret()}),
     "secret-key-missing: RDS's own": a.stack(
-        secrets={a.SECRET: Secret(arn=a.SECRET, keys=frozenset({"username"}))}),
-    "secret-missing: marked for deletion": a.stack(secrets={a.SECRET: Secret(arn=a.SECRET, deleted=a.NOW)}),
+        secrets={a.SECRET: Secret(keys=frozenset({"username"}))}),
+    "secret-missing: marked for deletion": a.stack(secrets={a.SECRET: Secret(deleted=a.NOW)}),
     "nothing: a failure before the service was steady": a.stack(
         tasks=(
             a.task(),
@@ -295,10 +295,9 @@ VARIANTS = {
     "image-missing: no repository": a.stack(image=None),
     "image-missing: another repository": a.stack(image=None, main=OTHER_IMAGE),
     "image-missing: another repository, emptied": a.stack(
-        image=Image(repository="other", present=False), main=OTHER_IMAGE),
-    "stopped-by-hand: after the roll-out": by_hand(),
-    "stopped-by-hand: during the roll-out": by_hand("IN_PROGRESS"),
-    "stopped-by-hand: with a reason": by_hand(reason="maintenance of the rack"),
+        image=Image(present=False), main=OTHER_IMAGE),
+    "too-few-tasks: stopped by hand": by_hand(),
+    "roll-out-going-on: a task is stopped by hand": by_hand("IN_PROGRESS"),
     "nothing: stopped by hand and replaced": a.stack(
         tasks=(a.task(), a.ended("Task stopped by user", stop="UserInitiated"))),
     "log-start-script: a file that the image lacks": never_started(
