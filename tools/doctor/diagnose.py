@@ -45,6 +45,7 @@ PARTS: dict[str, Text] = {
     "alarms": t("the alarms"),
     "quota": t("Fargate's quota of vCPUs"),
     "measured": t("the metrics"),
+    "old_workers": t("workers that the stack file has no more"),
     "jobs": t("the jobs"),
     "login": t("the provider of the login"),
     "uploads": t("the bucket for the app's files"),
@@ -53,7 +54,7 @@ PARTS: dict[str, Text] = {
 
 OPTIONAL = (
     *("verdict", "alarms", "ended_by", "quota", "measured", "page", "jobs", "login", "uploads"),
-    "remains",
+    *("remains", "old_workers"),
 )
 """What a healthy stack does not hang on."""
 
