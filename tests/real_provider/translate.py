@@ -46,6 +46,17 @@ class Resource:
     def address(self) -> str:
         return f"{self.type}.{self.name}"
 
+    @property
+    def token(self) -> str:
+        """Its type in pulumi_aws."""
+        return self.urn.rsplit("::", 2)[-2].rsplit("$", 1)[-1]
+
+    def arguments(self, block: Json) -> dict[str, str]:
+        """Return the inputs, but for blocks, by their names in the schema."""
+        given = {key: RENAMED.get(self.type, {}).get(key, key) for key in self.inputs}
+        names = {key: _named(each, block["attributes"]) for key, each in given.items()}
+        return {name: key for key, name in names.items() if name}
+
 
 def terraform_type(token: str, schemas: Mapping[str, Json]) -> str:
     """Return the resource type that a token of pulumi_aws is made of. Raises KeyError where there is none."""
@@ -72,6 +83,15 @@ def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
         for each in held
         if each["type"].startswith("aws:")
     ]
+
+
+def merged(*translated: tuple[Json, list[Missing]]) -> Json:
+    """Return the resources of several translations by their types and names."""
+    every: Json = {}
+    for made, _ in translated:
+        for kind, named in made.items():
+            every.setdefault(kind, {}).update(named)
+    return every
 
 
 def _plain(value: Any) -> Any:
