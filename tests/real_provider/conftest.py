@@ -110,23 +110,17 @@ def judged(
 ) -> dict[str, tuple[bool, bool]]:
     """Return what our stand-in and the provider say of each argument that was changed."""
     return {
-        f"{each.type}.{name}": (key in ours, replaced[each.address, name])
+        f"{each.type}.{name}": (key in KINDS[each.token].replaces, replaced[each.address, name])
         for each in made
-        for ours in [replacing_inputs(each)]
         for name, key in each.arguments(schemas[each.type]["block"]).items()
         if (each.address, name) in replaced
     }
 
 
-def replacing_inputs(resource: Resource) -> set[str]:
-    """Return the inputs whose change replaces a resource, whatever part of them changes, by our stand-in."""
-    return {each for each in KINDS[resource.token].replaces if "." not in each}
-
-
 def previewed(declared: Declared, schemas: Json) -> dict[str, str]:
     """Return Pulumi's steps by Terraform's addresses and words."""
     every = {
-        (each.urn.rsplit("::", 2)[-2].rsplit("$", 1)[-1], each.urn.rsplit("::", 1)[1]): each.address
+        (each.token, each.urn.rsplit("::", 1)[1]): each.address
         for state in (declared.first, declared.second)
         for each in resources(state, schemas)
     }

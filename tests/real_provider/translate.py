@@ -107,20 +107,26 @@ def _plain(value: Any) -> Any:
 
 def translate(state: Json, schemas: Mapping[str, Json]) -> tuple[Json, list[Missing]]:
     """Return the ``resource`` part of a Terraform configuration, and the inputs that the schemas lack."""
-    every = resources(state, schemas)
-    address = {each.urn: each.address for each in every}
-    known: dict[str, str] = {}
+    every = {each.urn: each for each in resources(state, schemas)}
+    # What AWS chose of a resource, and of those that it depends on: an equal text in another one is no reference.
+    chosen: dict[str, dict[str, str]] = {}
     made: Json = {}
     missing: list[Missing] = []
-    for each in every:
+    for held in state["deployment"]["resources"]:
+        known: dict[str, str] = {}
+        for urn in held.get("dependencies") or ():
+            known |= chosen[urn]
+        chosen[held["urn"]] = known
+        if not (each := every.get(held["urn"])):
+            continue
         block = schemas[each.type]["block"]
         renamed = RENAMED.get(each.type, {})
         given = {renamed.get(key, key): value for key, value in each.inputs.items()}
         body = _block(each.type, given, block, known, missing)
-        if after := [address[urn] for urn in each.after if urn in address]:
+        if after := [every[urn].address for urn in each.after if urn in every]:
             body["depends_on"] = after
         made.setdefault(each.type, {})[each.name] = body
-        known |= dict(_chosen(each, block))
+        chosen[each.urn] = known | dict(_chosen(each, block))
     return made, missing
 
 
