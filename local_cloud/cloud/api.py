@@ -8,6 +8,8 @@ from importlib import metadata
 from types import ModuleType
 from typing import Any
 
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+
 from local_cloud.aws import absent, hooks
 from local_cloud.text import t
 
@@ -78,6 +80,23 @@ def _answered(moto: Any, environ: dict[str, Any], start: Callable[..., Any]) -> 
         raise RuntimeError(f"{type(bug).__name__}: {bug}") from bug
 
 
+class Handler(MotoRequestHandler):
+    """Sends the head and the body of an answer together.
+
+    AWS's SDK for Go closes a request's body when the answer's head is there. If its writer has not ended by then, as
+    on a busy machine, that closes the connection; and without the answer's body the SDK sends the request, which was
+    carried out, again. A body that came with its head has been read by then.
+    """
+
+    wbufsize = 1 << 16
+
+    def handle_expect_100(self) -> bool:
+        """Let a client send the body that it has announced."""
+        expected = super().handle_expect_100()
+        self.wfile.flush()
+        return expected
+
+
 class Api:
     """moto with the rehearsal's hooks, on one loopback port."""
 
@@ -105,6 +124,7 @@ class Api:
         self._server.start()
         server: Any = self._server._server
         server.app = with_public_keys(server.app)
+        server.RequestHandlerClass = Handler
         host, bound = self._server.get_host_and_port()
         self.endpoint = f"http://{host}:{bound}"
 

@@ -1,97 +1,47 @@
-"""Each stack's declarations by HashiCorp's own provider, once in a local cloud of its own."""
+"""All stacks' declarations by HashiCorp's own provider, once in a local cloud of its own."""
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_cloud.identity_provider import IdentityProvider
 from local_cloud.paths import ROOT, Home
+from local_cloud.providers.aws import KINDS
 from local_cloud.run import client
 from local_cloud.run.project import local_cloud_environment
-from stack.settings import KEYS
+from tests.real_provider.declared import STACKS, Declared, declared
 from tests.real_provider.terraform import Terraform, TerraformMissing
-from tests.real_provider.translate import Missing, resources, translate
-from tests.support.every_setting import allow_boundary, changes, values
-from tests.support.identity import identity_provider, login_settings
-from tests.support.local_stack import REGION, LocalStack, local_stack
+from tests.real_provider.translate import Missing, Resource, merged, resources, translate
+from tests.real_provider.vary import vary
+from tests.support.local_stack import REGION
 from tools.rehearsal.careapp import CAREAPP
 
 Json = dict[str, Any]
 
-WHOLE = "CAREAPP_REAL_PROVIDER"
-"""The variable that is ``all`` where `prod` is made, too: of ten runs one ended with a request that was sent twice."""
-HTTPS = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
-
-
-@dataclass(frozen=True)
-class Declared:
-    """A stack's states before and after a change, and Pulumi's steps between them."""
-
-    stack: str
-    first: Json
-    second: Json
-    steps: tuple[str, ...]
-
 
 @dataclass(frozen=True)
 class Life:
-    """What both stacks declared, and what the provider made of it: created, changed in one plan, destroyed."""
+    """What the stacks declared, and what the provider made of it: created, changed in plans, destroyed."""
 
     declared: set[str]
     held: set[str]
     left: dict[str, str]
     previewed: dict[str, str]
     planned: dict[str, str]
+    replaced: dict[str, tuple[bool, bool]]
+    """Of each argument, whether another value replaces the resource: by our stand-in, and by the provider."""
     after: set[str]
     missing: list[Missing]
-
-
-def poc(stack: LocalStack, _: IdentityProvider) -> Declared:
-    """Declare both stages as they stand in the file, but with requests that are shifted; then all that may change."""
-    on = {"ecsEnabled": "true", "deployStrategy": "canary"}
-    # These two change in prod, or are there from the first: a service that shifts refuses them.
-    apart = {"certificateArn", "scaleRequestsPerTarget"}
-    other = {key: text for key, text in changes("poc").items() if key not in apart}
-    return declare(stack, on, other | {"rolloutTimeoutMinutes": "60"})
-
-
-def prod(stack: LocalStack, provider: IdentityProvider) -> Declared:
-    """Declare all that can be turned on: what ``true`` does, workers, jobs, scaling, HTTPS, and a login."""
-    had = values("prod")
-    another = {key.name: key.another(had[key.name]) for key in KEYS}
-    on = {key: text for key, text in another.items() if text == "true"}
-    on |= {"ecsEnabled": "true", "protect": "false"}  # or it could not be destroyed
-    on |= {key: another[key] for key in ("workers", "jobs", "schedule", "alarmEmail")}
-    on |= {"maxCount": "4", **HTTPS}
-    on |= login_settings(stack.calls, provider, f"https://{HTTPS['domainName']}", "secret-of-may")
-    other = {key: text for key, text in changes("prod").items() if key not in on}
-    other.pop("certificateArn")  # The domain name has its own.
-    return declare(stack, on, other)
-
-
-def declare(stack: LocalStack, on: dict[str, str], other: dict[str, str]) -> Declared:
-    """Return a stack's states with the first settings, and after every setting that may change has changed."""
-    allow_boundary(stack)
-    stack.up(**on)
-    first = exported(stack)
-    done = stack.up(**other)
-    return Declared(stack.name, first, exported(stack), done.steps)
-
-
-def exported(stack: LocalStack) -> Json:
-    """Return the stack's state with its secrets."""
-    options = ("--show-secrets", "--stack", stack.name)
-    return dict(json.loads(stack.pulumi.run("stack", "export", *options)))
 
 
 @contextmanager
@@ -116,44 +66,61 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         installed.start()
     except TerraformMissing as missing:
         pytest.skip(str(missing))
-    declared = []
-    with identity_provider(folder) as provider:
-        for make in (poc, prod)[: 2 if os.environ.get(WHOLE) == "all" else 1]:
-            with local_stack(folder / make.__name__, make.__name__) as stack:
-                declared.append(make(stack, provider))
-    with local_cloud(folder / "home") as environment:
-        return live(replace(installed, environment=environment), declared)
+    # Each of the three takes most of a processor for half a minute.
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        asked = [pool.submit(declared, name, folder / name) for name in STACKS]
+        with local_cloud(folder / "home") as environment:
+            schemas = installed.schemas
+            made = [each.result() for each in asked]
+            return live(replace(installed, environment=environment), made, schemas)
 
 
-def live(terraform: Terraform, declared: list[Declared]) -> Life:
-    """Create, plan, plan the change, destroy, in one configuration for all."""
-    schemas = terraform.schemas
-    first = [translate(each.first, schemas) for each in declared]
+def live(terraform: Terraform, stacks: list[Declared], schemas: Json) -> Life:
+    """Create, plan, plan changes, destroy, in one configuration for all."""
+    first = [translate(each.first, schemas) for each in stacks]
     missing = terraform.configure(*first)
     terraform.apply()
-    held, left = set(terraform.held()), terraform.plan()
-    missing += terraform.configure(*(translate(each.second, schemas) for each in declared))
-    planned = terraform.plan("-refresh=false")
-    # The order of the second one may be another, in a circle with this one's.
-    terraform.configure(*first)
-    terraform.destroy()
+    held, left = terraform.held(), terraform.plan()
+    # Most of a destroy is waiting for RDS. What is planned meanwhile is planned from the state before.
+    other = terraform.copy("other")
+    with ThreadPoolExecutor() as pool:
+        destroyed = pool.submit(terraform.destroy)
+        missing += other.configure(*(translate(each.second, schemas) for each in stacks))
+        planned = other.plan("-refresh=false")
+        vary(other, merged(*first))
+        replaced = other.replacing()
+        destroyed.result()
+    made = [one for each in stacks for one in resources(each.first, schemas)]
     return Life(
-        declared={one.address for each in declared for one in resources(each.first, schemas)},
+        declared={each.address for each in made},
         held=held,
         left=left,
         previewed={
-            address: step for each in declared for address, step in previewed(each, schemas).items()
+            address: step for each in stacks for address, step in previewed(each, schemas).items()
         },
         planned=planned,
-        after=set(terraform.held()),
+        replaced=judged(made, replaced, schemas),
+        after=terraform.held(),
         missing=missing,
     )
+
+
+def judged(
+    made: list[Resource], replaced: dict[tuple[str, str], bool], schemas: Json
+) -> dict[str, tuple[bool, bool]]:
+    """Return what our stand-in and the provider say of each argument that was changed."""
+    return {
+        f"{each.type}.{name}": (key in KINDS[each.token].replaces, replaced[each.address, name])
+        for each in made
+        for name, key in each.arguments(schemas[each.type]["block"]).items()
+        if (each.address, name) in replaced
+    }
 
 
 def previewed(declared: Declared, schemas: Json) -> dict[str, str]:
     """Return Pulumi's steps by Terraform's addresses and words."""
     every = {
-        (each.urn.rsplit("::", 2)[-2].rsplit("$", 1)[-1], each.urn.rsplit("::", 1)[1]): each.address
+        (each.token, each.urn.rsplit("::", 1)[1]): each.address
         for state in (declared.first, declared.second)
         for each in resources(state, schemas)
     }

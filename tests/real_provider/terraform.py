@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.real_provider.translate import Missing
+from tests.real_provider.translate import Missing, merged
 
 Json = dict[str, Any]
 
@@ -51,6 +51,11 @@ class Terraform:
     environment: Mapping[str, str]
     region: str
 
+    @property
+    def file(self) -> Path:
+        """Its configuration, with an argument a line."""
+        return self.folder / "main.tf.json"
+
     def start(self) -> None:
         """Install the provider. Raises TerraformMissing where it can neither be found nor be had."""
         if shutil.which("terraform") is None:
@@ -65,10 +70,7 @@ class Terraform:
 
     def configure(self, *translated: tuple[Json, list[Missing]]) -> list[Missing]:
         """Declare these resources and no others; return what their translations lack."""
-        resource: Json = {}
-        for made, _ in translated:
-            for kind, named in made.items():
-                resource.setdefault(kind, {}).update(named)
+        resource = merged(*translated)
         required = {"aws": {"source": "hashicorp/aws", "version": VERSION}}
         provider = {"region": self.region, "s3_use_path_style": True}
         configuration = {
@@ -76,7 +78,7 @@ class Terraform:
             "provider": {"aws": provider},
             **({"resource": resource} if resource else {}),
         }
-        (self.folder / "main.tf.json").write_text(json.dumps(configuration, indent=1))
+        self.file.write_text(json.dumps(configuration, indent=1))
         return [each for _, missing in translated for each in missing]
 
     @cached_property
@@ -93,15 +95,41 @@ class Terraform:
 
     def plan(self, *options: str) -> dict[str, str]:
         """Return what is left to do: ``create``, ``update``, ``delete`` or ``replace`` for each address."""
-        self.run("plan", "-out=plan", *options)
+        told = map(json.loads, self.run("plan", "-json", *options).splitlines())
+        changes = [each["change"] for each in told if each["type"] == "planned_change"]
+        return {each["resource"]["addr"]: each["action"] for each in changes}
+
+    def replacing(self) -> dict[tuple[str, str], bool]:
+        """Return of each argument that a plan changes whether that replaces the resource, by address and name."""
+        self.run("plan", "-refresh=false", "-out=plan")
         told = json.loads(self.run("show", "-json", "plan"))
-        return dict(_actions(told["resource_changes"]))
+        return {
+            (each["address"], name): name
+            in {path[0] for path in each["change"].get("replace_paths") or ()}
+            for each in told["resource_changes"]
+            for name in changed(each["change"])
+        }
 
-    def held(self) -> list[str]:
+    def invalid(self) -> dict[int, str]:
+        """Return what the provider's schemas refuse of the configuration, by the line."""
+        told = json.loads(self.run("validate", "-json", code=None))
+        return {
+            each["range"]["start"]["line"]: each["summary"]
+            for each in told["diagnostics"]
+            if each["severity"] == "error"
+        }
+
+    def held(self) -> set[str]:
         """Return the addresses in the state."""
-        return self.run("state", "list").split()
+        state = json.loads((self.folder / "terraform.tfstate").read_text())
+        return {f"{each['type']}.{each['name']}" for each in state["resources"]}
 
-    def run(self, *words: str) -> str:
+    def copy(self, name: str) -> Terraform:
+        """Return another working directory, with the same state and configuration."""
+        folder = self.folder.with_name(name)
+        return replace(self, folder=shutil.copytree(self.folder, folder, symlinks=True))
+
+    def run(self, *words: str, code: int | None = 0) -> str:
         done = subprocess.run(
             ["terraform", words[0], *_quiet(words[0]), *words[1:]],
             cwd=self.folder,
@@ -111,7 +139,7 @@ class Terraform:
             text=True,
             check=False,
         )
-        if done.returncode:
+        if code is not None and done.returncode != code:
             raise TerraformFailed(
                 f"terraform {' '.join(words)}: {done.stdout[-2000:]}\n{done.stderr}"
             )
@@ -122,8 +150,16 @@ def _quiet(command: str) -> tuple[str, ...]:
     return ("-no-color", "-input=false") if command in ("init", "plan", "apply", "destroy") else ()
 
 
-def _actions(changes: list[Json]) -> Iterator[tuple[str, str]]:
-    for change in changes:
-        actions = change["change"]["actions"]
-        if actions != ["no-op"]:
-            yield change["address"], "replace" if len(actions) == 2 else actions[0]
+def changed(change: Json) -> list[str]:
+    """Return the arguments that a plan changes of a resource that is there."""
+    before, after, unknown = (change.get(key) or {} for key in ("before", "after", "after_unknown"))
+    return [
+        name
+        for name, value in before.items()
+        if is_unknown(unknown.get(name)) or after.get(name, value) != value
+    ]
+
+
+def is_unknown(value: Any) -> bool:
+    """Return whether a part of a value is known only after the change."""
+    return any(map(is_unknown, value)) if isinstance(value, list) else value is True

@@ -46,6 +46,17 @@ class Resource:
     def address(self) -> str:
         return f"{self.type}.{self.name}"
 
+    @property
+    def token(self) -> str:
+        """Its type in pulumi_aws."""
+        return self.urn.rsplit("::", 2)[-2].rsplit("$", 1)[-1]
+
+    def arguments(self, block: Json) -> dict[str, str]:
+        """Return the inputs, but for blocks, by their names in the schema."""
+        given = {key: RENAMED.get(self.type, {}).get(key, key) for key in self.inputs}
+        names = {key: _named(each, block["attributes"]) for key, each in given.items()}
+        return {name: key for key, name in names.items() if name}
+
 
 def terraform_type(token: str, schemas: Mapping[str, Json]) -> str:
     """Return the resource type that a token of pulumi_aws is made of. Raises KeyError where there is none."""
@@ -74,6 +85,15 @@ def resources(state: Json, schemas: Mapping[str, Json]) -> list[Resource]:
     ]
 
 
+def merged(*translated: tuple[Json, list[Missing]]) -> Json:
+    """Return the resources of several translations by their types and names."""
+    every: Json = {}
+    for made, _ in translated:
+        for kind, named in made.items():
+            every.setdefault(kind, {}).update(named)
+    return every
+
+
 def _plain(value: Any) -> Any:
     """Return a value of the state with its secrets as they are."""
     if isinstance(value, list):
@@ -87,20 +107,26 @@ def _plain(value: Any) -> Any:
 
 def translate(state: Json, schemas: Mapping[str, Json]) -> tuple[Json, list[Missing]]:
     """Return the ``resource`` part of a Terraform configuration, and the inputs that the schemas lack."""
-    every = resources(state, schemas)
-    address = {each.urn: each.address for each in every}
-    known: dict[str, str] = {}
+    every = {each.urn: each for each in resources(state, schemas)}
+    # What AWS chose of a resource, and of those that it depends on: an equal text in another one is no reference.
+    chosen: dict[str, dict[str, str]] = {}
     made: Json = {}
     missing: list[Missing] = []
-    for each in every:
+    for held in state["deployment"]["resources"]:
+        known: dict[str, str] = {}
+        for urn in held.get("dependencies") or ():
+            known |= chosen[urn]
+        chosen[held["urn"]] = known
+        if not (each := every.get(held["urn"])):
+            continue
         block = schemas[each.type]["block"]
         renamed = RENAMED.get(each.type, {})
         given = {renamed.get(key, key): value for key, value in each.inputs.items()}
         body = _block(each.type, given, block, known, missing)
-        if after := [address[urn] for urn in each.after if urn in address]:
+        if after := [every[urn].address for urn in each.after if urn in every]:
             body["depends_on"] = after
         made.setdefault(each.type, {})[each.name] = body
-        known |= dict(_chosen(each, block))
+        chosen[each.urn] = known | dict(_chosen(each, block))
     return made, missing
 
 

@@ -41,6 +41,7 @@ PARTS: dict[str, Text] = {
     "alarms": t("the alarms"),
     "quota": t("Fargate's quota of vCPUs"),
     "measured": t("the metrics"),
+    "old_workers": t("workers that the stack file has no more"),
     "jobs": t("the jobs"),
     "login": t("the provider of the login"),
     "uploads": t("the bucket for the app's files"),
@@ -49,7 +50,7 @@ PARTS: dict[str, Text] = {
 
 OPTIONAL = (
     *("verdict", "tried", "alarms", "ended_by", "quota", "measured", "page", "jobs", "login"),
-    *("uploads", "remains"),
+    *("uploads", "remains", "old_workers"),
 )
 """What a healthy stack does not hang on."""
 

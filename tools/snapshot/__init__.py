@@ -99,6 +99,8 @@ class Snapshot:
     measured: Part[Measured] = field(default_factory=Part)
     workers: Mapping[str, Snapshot] = field(default_factory=dict)
     """Each worker as a stack of its own: its service, tasks, task definitions and log; the rest is the stack's."""
+    old_workers: Part[object] = field(default_factory=Part)
+    """Only the problem in reading which workers run that the stack file has no more."""
     jobs: Part[Jobs] = field(default_factory=Part)
     """The jobs, where the stack file has some."""
     login: Part[Provider] = field(default_factory=Part)
@@ -173,8 +175,9 @@ def _with_workers(now: Snapshot, reader: _Reader, wanted: Mapping[str, str] | No
     """
     if wanted is None:
         known = now.settings.workers if now.settings.ecs_enabled or now.service.value else ()
-        left = read_part(ecs.workers, reader.session, now.names).value or []
-        wanted = dict.fromkeys([*(each.name for each in known), *left], "")
+        left = read_part(ecs.workers, reader.session, now.names)
+        now = replace(now, old_workers=Part(problem=left.problem))
+        wanted = dict.fromkeys([*(each.name for each in known), *(left.value or [])], "")
     others = {name: reader.of_worker(name, arn) for name, arn in wanted.items()}
     parts = WORKER if reader.full else WORKER_STATUS
     read = {name: each.read(parts) for name, each in others.items()}
@@ -492,6 +495,9 @@ class _Reader:
         """Ask for the task definition's secrets; without one for those that it will have."""
         if self.definition:
             return self._ask(task_inputs.secrets, list(self.definition.secrets.values()))
+        for each in (self.service, self.newest, self.definitions):
+            if problem := each.result().problem:
+                return _answered(Part(problem=problem))
         database = self.database.result().value
         if database is None or not database.secret:
             return _answered(Part())

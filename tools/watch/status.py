@@ -34,6 +34,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
     yield Line(f"{now.names.prefix} · {stage} · {now.region}", "bold")
     if stages.stage(case) == stages.NOTHING:
         yield from _nothing(case)
+        yield from _unread(now)
         return
     if pause := case.paused:
         since = t("since {time}; ./careapp resume", time=zoned_time(pause.since))
@@ -49,6 +50,10 @@ def lines(now: Snapshot) -> Iterator[Line]:
         yield from map(_worker, case.workers)
     yield from _database(now)
     yield from _alarms(now)
+    yield from _unread(now)
+
+
+def _unread(now: Snapshot) -> Iterator[Line]:
     for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
         yield Line(f"  {t('Not read:')!s} {words}", "yellow")
 
@@ -85,7 +90,7 @@ def _hours(case: Case, hours: str) -> Line:
 def _page(now: Snapshot) -> Line:
     balancer = now.balancer.value
     if balancer is None:
-        return _row(t("Page"), "-")
+        return _row(t("Page"), str(t("unknown")) if now.balancer.problem else "-")
     words = now.page_url
     if balancer.state not in ("active", ""):
         words += f" ({balancer.state})"
@@ -162,7 +167,7 @@ def worker(case: Case) -> Text:
     """Return a worker's state."""
     service, primary = case.service, case.primary
     if service is None or primary is None:
-        return t("none")
+        return t("unknown") if case.now.service.problem else t("none")
     return t(
         "{status}, {running} of {desired} running, {pending} starting, {failed} failed; {revision}: {rollout}",
         status=service.status,

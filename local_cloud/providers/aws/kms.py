@@ -36,6 +36,7 @@ KEY = Kind(
     identity_from="KeyMetadata.KeyId",
     look=_look,
     on_delete=_schedule_deletion,
+    replaces=frozenset({"customerMasterKeySpec", "keyUsage"}),
     ignored={"deletionWindowInDays": "sent on deletion"},
     settings=(
         modify("update_key_description", "description"),

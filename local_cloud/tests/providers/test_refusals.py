@@ -1,7 +1,9 @@
 """What AWS refuses, service by service, in its words; and the defaults that it describes."""
 
 import json
+import socket
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -9,6 +11,8 @@ from moto.core.utils import get_service_model
 from moto.s3.models import S3Backend
 
 from local_cloud.aws import models
+from local_cloud.aws.elb.login import SIGNER
+from local_cloud.cloud.api import PUBLIC_KEYS
 from local_cloud.providers.aws import KINDS
 from local_cloud.tests.providers.conftest import (
     ACCOUNT,
@@ -175,3 +179,18 @@ def test_a_bug_that_looks_like_a_client_that_has_gone_is_answered(aws, monkeypat
     with pytest.raises(ClientError) as found:
         aws.s3.list_buckets()
     assert found.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
+
+
+def test_an_answer_is_sent_with_its_head_and_a_100_at_once(calls):
+    """Else an SDK that closes the connection after the head sends a call, which was done, again."""
+    address = urlsplit(calls.endpoint)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as line:
+        line.sendall(f"GET {PUBLIC_KEYS}{SIGNER.kid} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        answer = line.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(SIGNER.public_key)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as line:
+        line.sendall(
+            b"PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert line.recv(1 << 16).startswith(b"HTTP/1.1 100 Continue")

@@ -31,14 +31,12 @@ def stage(case: Case) -> str:
     now = case.now
     if now.service.value is not None:
         return SECOND
+    if now.service.problem:
+        return UNKNOWN
     basics = (now.balancer, now.group, now.database)
-    if now.service.problem and not any(each.value for each in basics):
-        return UNKNOWN
-    if all(each.absent for each in basics):
-        return NOTHING
-    if now.service.problem or all(each.problem for each in basics):
-        return UNKNOWN
-    return FIRST
+    if any(each.value for each in basics):
+        return FIRST
+    return NOTHING if all(each.absent for each in basics) else UNKNOWN
 
 
 STAGES = {

@@ -1,0 +1,100 @@
+"""A read that fails never says that something is not there: the doctor and the status say what was not read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from itertools import cycle
+
+import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from stack.settings import Settings
+from tools.aws.errors import AwsProblem
+from tools.doctor.diagnose import diagnose
+from tools.rollout.look import Expected, look
+from tools.snapshot import overview, stack_secrets
+from tools.tests.conftest import NAMES, client
+from tools.watch.status import lines
+
+pytestmark = pytest.mark.slow
+
+FAILURES = ("ThrottlingException", "AccessDeniedException", "InternalFailure", "")
+"""AWS's codes; "" is an answer that does not come."""
+MORE = (
+    "  careapp:workers: {mail: {command: sleep 1}}\n"
+    "  careapp:jobs: {report: {command: x, schedule: 'rate(1 day)'}}\n"
+)
+
+
+class Aws:
+    """What AWS answers once, and then again from memory, but for an operation or a call that fails."""
+
+    def __init__(self):
+        self.answers, self.failing, self.code = {}, "", ""
+
+    def call(self, client, operation, params, call=BaseClient._make_api_call):
+        asked = (operation, repr(params))
+        if self.failing in (operation, asked):
+            if self.code:
+                raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, operation)
+            raise ReadTimeoutError(endpoint_url=client.meta.endpoint_url)
+        if asked not in self.answers:
+            self.answers[asked] = call(client, operation, params)
+        return self.answers[asked]
+
+    def failures(self):
+        """Have each operation fail in each way, then each call of those that are called more than once."""
+        codes, calls = cycle(FAILURES), [*self.answers]
+        times = Counter(operation for operation, _ in calls)
+        every = [(each, code) for each in times for code in FAILURES]
+        every += [(each, next(codes)) for each in calls if times[each[0]] > 1]
+        for self.failing, self.code in every:
+            stack_secrets._READ.clear()
+            yield self.failing
+
+
+@pytest.fixture
+def aws(monkeypatch, stack):
+    ecs, name = client("ecs"), NAMES.worker("mail")
+    container = {"name": "app", "image": "x", "memory": 512}
+    ecs.register_task_definition(family=name, containerDefinitions=[container])
+    ecs.create_service(cluster=NAMES.cluster, serviceName=name, taskDefinition=name, desiredCount=2)
+    made = Aws()
+    monkeypatch.setattr(BaseClient, "_make_api_call", lambda *given: made.call(*given))
+    yield made
+    monkeypatch.undo()
+    ecs.delete_service(cluster=NAMES.cluster, service=name, force=True)
+
+
+@pytest.mark.parametrize("name", ["poc", "other"])
+def test_a_failed_read_is_named_and_finds_nothing(aws, folder, session, name):
+    """In a stack that is there, and in one of which nothing is."""
+    text = (folder / "Pulumi.poc.yaml").read_text() + MORE
+    (folder / f"Pulumi.{name}.yaml").write_text(text)
+    settings = Settings.read(name, folder)
+    rows, shown = absent(overview(settings, session)), {each for each, _ in aws.answers}
+    before = diagnose(settings, session)
+    known = {each.id for each in before.findings}
+    for failing in aws.failures():
+        now, seen = diagnose(settings, session), overview(settings, session)
+        assert {each.id for each in now.findings} <= known, failing
+        assert absent(seen) <= rows, failing
+        if failing != "GetServiceQuota":  # which this account in memory does not know, either
+            assert len(now.unread) > len(before.unread), failing
+        if failing in shown:
+            assert "Not read:" in str([*lines(seen)]), failing
+
+
+def absent(now):
+    """The rows of the status that say that something is not there."""
+    return {each.text for each in lines(now) if each.text.endswith((": none", ": -"))}
+
+
+def test_a_failed_read_of_the_gate_is_raised_or_changes_nothing(aws, session):
+    expected = Expected(names=NAMES, definition=NAMES.family)
+    seen = look(session, expected)
+    for failing in aws.failures():
+        with suppress(AwsProblem):
+            assert look(session, expected) == seen, failing
