@@ -192,6 +192,7 @@ KNOWN = (
             "Install it in the image, correct PATH, or name the script's shell in its first line, and deploy."
         ),
         vague=True,
+        passes=True,
     ),
     Known(
         "broker",
