@@ -131,17 +131,6 @@ def trust_another_service(calls: Calls, names: StackNames) -> None:
     calls("iam", "update_assume_role_policy", who)
 
 
-def delete_target_group(calls: Calls, names: StackNames) -> None:
-    """Delete the target group, and before it the rule that forwards to it."""
-    for listener in listeners_of(calls, names):
-        for rule in calls("elbv2", "describe_rules", listener)["Rules"]:
-            if not rule["IsDefault"]:
-                calls("elbv2", "delete_rule", {"RuleArn": rule["RuleArn"]})
-    found = calls("elbv2", "describe_target_groups", {"Names": [names.target_group]})
-    group = {"TargetGroupArn": found["TargetGroups"][0]["TargetGroupArn"]}
-    calls("elbv2", "delete_target_group", group)
-
-
 def delete_service(calls: Calls, names: StackNames) -> None:
     """Delete the service with its tasks."""
     which = {"cluster": names.cluster, "service": names.service, "force": True}
@@ -443,11 +432,6 @@ _ALL = (
         "update-redirects", t("an update of a healthy version: the page redirects to itself for ever"),
         before_page('from flask import redirect; return redirect("/")')),
     update(
-        "update-redirects-to-https",
-        t("an update of a healthy version: the page redirects to https, and no listener has a certificate"),
-        before_page(
-            "from flask import redirect, request; return redirect(request.url.replace('http:', 'https:', 1))")),
-    update(
         "update-refuses-host", t("an update of a healthy version: the page answers 400 to its own host name"),
         before_page('from flask import abort, request; request.host == "www.example.com" or abort(400)')),
     update(
@@ -485,9 +469,6 @@ _ALL = (
     by_hand(
         "listener-deleted", "no-listener",
         t("somebody deleted the load balancer's listener; an update follows"), delete_listeners),
-    by_hand(
-        "target-group-deleted", "target-group-missing",
-        t("somebody deleted the target group and its rule; an update follows"), delete_target_group),
     by_hand(
         "role-not-trusted", "execution-role-not-trusted",
         t("the trust policy of the execution role names another service; an update follows"),
@@ -582,10 +563,6 @@ _ALL = (
     Fault(
         "login-secret", "login-client-refused", t("the secret of the login is that of another client"),
         config=LOGIN, manual_change=store_another_secret),
-    Fault(
-        "login-issuer", "login-not-asked", t("the issuer of the login cannot be reached"),
-        config={**LOGIN, "loginIssuer": "https://nowhere.example.com"},
-        corrected={"loginIssuer": LOGIN["loginIssuer"]}),
     in_code(
         "login-cut-off", "login-cut-off", t("the load balancer may not connect to the provider of the login"),
         Edit(

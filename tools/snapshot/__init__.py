@@ -353,17 +353,21 @@ class _Reader:
     @cached_property
     def verdict(self) -> Future[Part[str]]:
         """Ask for what an earlier `pulumi up` found, where ECS has given up what it deployed."""
-        primary = self.running.primary if self.running else None
-        if primary is None or self.definition is None or self.wanted is not None:
-            return _answered(Part())
-        gone_back = primary.definition != self.definition.arn or self.rollback_reason.result().value
-        if not (gone_back or primary.rollout == "FAILED"):
+        if self.wanted is not None or not self._given_up:
             return _answered(Part())
         return self._ask(verdicts.newest, self.names)
 
     @cached_property
+    def _given_up(self) -> bool:
+        primary = self.running.primary if self.running else None
+        if primary is None or self.definition is None:
+            return False
+        gone_back = primary.definition != self.definition.arn or self.rollback_reason.result().value
+        return bool(gone_back) or primary.rollout == "FAILED"
+
+    @cached_property
     def tried(self) -> Future[Part[str]]:
-        if self.running is None:
+        if self.running is None or (self.wanted is None and not self._given_up):
             return _answered(Part())
         return self._ask(verdicts.before, self.names, self.wanted is not None)
 

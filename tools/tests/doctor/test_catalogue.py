@@ -79,7 +79,7 @@ def test_of_a_healthy_stack_every_place_is_open():
         "internet"
     ]
     assert (some.state, str(some.reason)) == ("open", "Open to 203.0.113.0/24: HTTP 80.")
-    assert said["database"] == "Security groups allow TCP 5432; TLS is required."
+    assert said["database"] == "Security groups allow TCP 5432."
 
 
 @pytest.mark.parametrize("finding", SITUATIONS)

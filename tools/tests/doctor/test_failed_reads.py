@@ -14,7 +14,7 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import diagnose
 from tools.rollout.look import Expected, look
-from tools.snapshot import overview, stack_secrets
+from tools.snapshot import Inquiry, overview, stack_secrets
 from tools.tests.conftest import NAMES, client
 from tools.watch.status import lines
 
@@ -75,10 +75,10 @@ def test_a_failed_read_is_named_and_finds_nothing(aws, folder, session, name):
     (folder / f"Pulumi.{name}.yaml").write_text(text)
     settings = Settings.read(name, folder)
     rows, shown = absent(overview(settings, session)), {each for each, _ in aws.answers}
-    before = diagnose(settings, session)
+    before = diagnose(Inquiry(settings, session))
     known = {each.id for each in before.findings}
     for failing in aws.failures():
-        now, seen = diagnose(settings, session), overview(settings, session)
+        now, seen = diagnose(Inquiry(settings, session)), overview(settings, session)
         assert {each.id for each in now.findings} <= known, failing
         assert absent(seen) <= rows, failing
         if failing != "GetServiceQuota":  # which this account in memory does not know, either
