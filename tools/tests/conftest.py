@@ -10,6 +10,7 @@ import jmespath
 import pytest
 from moto import mock_aws
 from moto.applicationautoscaling.responses import ApplicationAutoScalingResponse
+from moto.ecs.responses import EC2ContainerServiceResponse
 from moto.logs.models import LogGroup
 
 from local_cloud.tests.loaded import load
@@ -83,13 +84,14 @@ def account(_loaded):
         patch.setattr(
             ApplicationAutoScalingResponse, "describe_scaling_activities", _none, raising=False
         )
+        patch.setattr(EC2ContainerServiceResponse, "list_service_deployments", _none, raising=False)
         with mock_aws():
             yield REGION
 
 
 def _none(_):
-    """No scaling activities, which moto does not have."""
-    return json.dumps({"ScalingActivities": []})
+    """No scaling activities and no service deployments, which moto does not have."""
+    return json.dumps({"ScalingActivities": [], "serviceDeployments": []})
 
 
 def _in_order(group, *given, search=LogGroup.filter_log_events):
