@@ -56,6 +56,10 @@ REFUSED = {
         "ARG V=${V:-NOT_SET}\nFROM python:${V}-slim-x\nCMD x",
         ["2: FROM python:${V}-slim-x: *"],
     ),
+    "a build argument without a value": (
+        "ARG BASE\nFROM $BASE\nCMD x",
+        ["1: ARG BASE has no value; write one there: ARG BASE=VALUE"],
+    ),
     "instructions misspelt": (
         "FORM python\nFROM python\nCOPPY . .\nRNU x\nCMD x",
         [
@@ -135,10 +139,9 @@ def _like(expected, said):
     return found[0].removeprefix("site/Dockerfile:") if found else expected
 
 
-@pytest.mark.parametrize("text", ["", "FROM python\nRUN true\n"])
-def test_a_dockerfile_without_stages_or_without_a_command_is_refused(context, text):
-    with pytest.raises(DockerfileError, match=r"site/Dockerfile: the (first|stage)"):
-        read(context, text)
+def test_a_dockerfile_without_stages_is_refused(context):
+    with pytest.raises(DockerfileError, match="site/Dockerfile: the first"):
+        read(context, "")
 
 
 STAGES = """\
@@ -239,6 +242,8 @@ def test_the_last_stage_has_its_own_configuration_and_the_files_of_the_others(co
         (["ENTRYPOINT gunicorn", 'CMD ["app"]'], ("/bin/sh", "-c", "gunicorn"), ("app",)),
         (['CMD ["a"]', "FROM base", 'ENTRYPOINT ["gunicorn"]'], ("gunicorn",), ()),
         (['ENTRYPOINT ["gunicorn"]', "FROM base", 'CMD ["app"]'], ("gunicorn",), ("app",)),
+        (['ENTRYPOINT ["./boot.sh"]'], ("./boot.sh",), ()),
+        ([], (), ("python3",)),
     ],
 )
 def test_the_entry_point_and_the_command_of_an_image(context, lines, entry_point, command):
