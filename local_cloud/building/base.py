@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from local_cloud.building import files
 from local_cloud.machine import postgres
 from local_cloud.machine.roots import MACHINE, Bind, of_machine, prepare
 
@@ -32,6 +34,12 @@ STUBBED = (
 )
 INSTALLED_LATE = ("uv", "uvx", "poetry", "pipenv")
 ETC_FOLDERS = ("alternatives", "ca-certificates", "crypto-policies", "ld.so.conf.d", "ssl/certs")
+WHEELS = Path("/usr/share/python-wheels")
+"""Where Debian has what `ensurepip` installs."""
+PIP = """#!/usr/local/bin/{name}
+import runpy
+runpy.run_module("pip", run_name="__main__")
+"""
 BESIDE = ("site-packages", "dist-packages", "test", "EXTERNALLY-MANAGED")
 """What is not linked of the folder of the standard library."""
 
@@ -96,8 +104,8 @@ def _of_usr() -> list[Path]:
     return [each for each in folders if each.is_dir() and not each.is_symlink()]
 
 
-def make(root: Path, python: Python, run: Callable[[list[str]], object]) -> None:
-    """Make the base in an empty folder. ``run`` runs a command in it."""
+def make(root: Path, python: Python) -> None:
+    """Make the base in an empty folder."""
     prepare(root)
     (root / PYTHON).write_text("\n".join(map(str, python)))
     for name in ETC_FOLDERS:
@@ -117,12 +125,16 @@ def make(root: Path, python: Python, run: Callable[[list[str]], object]) -> None
     nc.write_text(f"#!/usr/local/bin/python3\n{(HERE / 'netcat.py').read_text()}")
     nc.chmod(0o755)
     _lay_python(root / "usr/local", python)
-    run(["/usr/local/bin/python3", "-m", "ensurepip", "--default-pip"])
+    _unpack_pip(root / "usr/local", python)
+    for place in (root, *root.rglob("*")):
+        files.own(place)
 
 
 def adapt(root: Path, version: str, alpine: bool) -> None:
-    """Let the folders and programs of another version of Python be this one's. Alpine's busybox has nc."""
+    """Let another version's folders and programs be this Python's. Alpine's busybox has nc, and a sh like bash."""
     if alpine:
+        (root / "usr/bin/sh").unlink()
+        (root / "usr/bin/sh").symlink_to("bash")
         (root / "usr/local/bin/nc").symlink_to(f"/{MACHINE}/nc")
     local, other = root / "usr/local", f"python{version}"
     if version:
@@ -146,7 +158,9 @@ def _lay_python(target: Path, python: Python) -> None:
     ).exists()
     _link(ours / library, target / library, theirs / library, deep=not compiled)
     (target / "lib" / name / "site-packages").mkdir()
-    (target / "include" / name).symlink_to(theirs / "include" / name)
+    headers = Path("include", name)
+    if (ours / headers).is_dir():
+        _link(ours / headers, target / headers, theirs / headers)
     if ours == Path("/usr"):
         # The Python of a distribution installs packages elsewhere, except in a venv.
         made = "home = /usr/bin\ninclude-system-site-packages = false\n"
@@ -155,6 +169,17 @@ def _lay_python(target: Path, python: Python) -> None:
         _link(ours / library, target.parent / library, theirs / library, deep=True)
     for shared in (ours / "lib").glob("libpython*"):
         (target / "lib" / shared.name).symlink_to(theirs / "lib" / shared.name)
+
+
+def _unpack_pip(target: Path, python: Python) -> None:
+    """Unpack the pip that comes with a Python, as `ensurepip` does in ten times as long."""
+    bundled = python.prefix / "lib" / python.name / "ensurepip/_bundled"
+    for wheel in (bundled if bundled.is_dir() else WHEELS).glob("*.whl"):
+        if wheel.name.startswith(("pip-", "setuptools-")):
+            zipfile.ZipFile(wheel).extractall(target / "lib" / python.name / "site-packages")
+    for name in ("pip", "pip3", f"pip{python.version}"):
+        (target / "bin" / name).write_text(PIP.format(name=python.name))
+        (target / "bin" / name).chmod(0o755)
 
 
 def _link(source: Path, target: Path, there: Path, *, deep: bool = False) -> None:

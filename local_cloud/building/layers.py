@@ -211,22 +211,10 @@ class _Build:
                 if first:
                     base.adapt(part, *kind)
                 else:
-                    base.make(part, python, lambda words: self._check(words, part))
+                    base.make(part, python)
                 part.rename(made)
         os.utime(made)
         return Built(made, key, [] if given else stage.other_python)
-
-    def _check(self, words: list[str], root: Path) -> None:
-        for place in (root, *root.rglob("*")):
-            files.own(place)
-        code, said = self.layers.run(
-            words, "/", {"PATH": os.defpath, "HOME": "/root"}, self._binds(root)
-        )
-        if code:
-            called = " ".join(words)
-            raise RunFailed(
-                t("{called} ended with {code}:\n{last}", called=called, code=code, last=said)
-            )
 
     @contextmanager
     def _part(self, source: Path | None, *, shared: bool = False) -> Iterator[Path]:

@@ -205,9 +205,9 @@ KNOWN = (
     ),
     Known(
         "host-absent",
-        # redis, urllib3 (requests, elasticsearch), pymongo, PyMySQL.
+        # redis, urllib3 (requests, elasticsearch), pymongo.
         r"Error -[25] connecting to (?P<what>[^\s:]+)|Failed to resolve '(?P<urllib3>[^']+)' \(\[Errno"
-        r"|(?P<mongo>[\w.-]+):\d+: \[Errno -[25]\]|server on '(?P<mysql>[^']+)' \(\[Errno -[25]\]",
+        r"|(?P<mongo>[\w.-]+):\d+: \[Errno -[25]\]",
         t("The app asks for a host that this stack does not have: {what}"),
         t(
             "The stack has the app and a PostgreSQL database; another service of a compose file is no part of it."

@@ -95,7 +95,7 @@ ROWS = {
         "one /usr/local\ntwo /usr/local",
     ),
     "a venv of another stage": (
-        "FROM python AS build\nRUN python -m venv /opt/venv\nCOPY one*.whl /\nRUN /opt/venv/bin/pip install /*.whl\n"
+        "FROM python:3.13 AS build\nRUN python -m venv /opt/venv\nCOPY one*.whl /\nRUN /opt/venv/bin/pip install /*.whl\n"
         f"{APP}COPY --from=build /opt/venv /opt/venv\n",
         "/opt/venv/bin/one",
         "one /opt/venv",
