@@ -181,12 +181,6 @@ def test_a_stage_that_cannot_be_built_is_refused(context, target, problem):
     assert str(refused.value).startswith(problem)
 
 
-def test_a_typo_is_not_answered_with_a_docker_engine(context):
-    with pytest.raises(DockerfileError) as refused:
-        read(context, "FROM python\nCOPPY . .\nRNU pip install x\nCMD x")
-    assert "engine" not in str(refused.value)
-
-
 TWO_STAGES = """
 ARG BASE=python:3.13-slim
 FROM ${BASE} AS build
