@@ -8,6 +8,7 @@ delete files there. Programs that install what this machine cannot are one stub.
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -172,11 +173,14 @@ def _lay_python(target: Path, python: Python) -> None:
 
 
 def _unpack_pip(target: Path, python: Python) -> None:
-    """Unpack the pip that comes with a Python, as `ensurepip` does in ten times as long."""
+    """Unpack and compile the pip that comes with a Python, as `ensurepip` does in twice the time."""
+    inside, program = f"lib/{python.name}/site-packages", python.prefix / "bin" / python.name
     bundled = python.prefix / "lib" / python.name / "ensurepip/_bundled"
     for wheel in (bundled if bundled.is_dir() else WHEELS).glob("*.whl"):
         if wheel.name.startswith(("pip-", "setuptools-")):
-            zipfile.ZipFile(wheel).extractall(target / "lib" / python.name / "site-packages")
+            zipfile.ZipFile(wheel).extractall(target / inside)
+    words = [program, "-I", "-m", "compileall", "-q", "-d", f"/usr/local/{inside}", target / inside]
+    subprocess.run(words, capture_output=True, check=False)
     for name in ("pip", "pip3", f"pip{python.version}"):
         (target / "bin" / name).write_text(PIP.format(name=python.name))
         (target / "bin" / name).chmod(0o755)

@@ -95,8 +95,8 @@ ROWS = {
         "one /usr/local\ntwo /usr/local",
     ),
     "a venv of another stage": (
-        "FROM python:3.13 AS build\nRUN python -m venv /opt/venv\nCOPY one*.whl /\nRUN /opt/venv/bin/pip install /*.whl\n"
-        f"{APP}COPY --from=build /opt/venv /opt/venv\n",
+        "FROM python:3.13 AS own\nRUN python -m venv /opt/venv\nCOPY one*.whl /\nRUN /opt/venv/bin/pip install /*.whl\n"
+        f"{APP}COPY --from=own /opt/venv /opt/venv\n",
         "/opt/venv/bin/one",
         "one /opt/venv",
     ),
