@@ -179,8 +179,8 @@ def _unpack_pip(target: Path, python: Python) -> None:
     for wheel in (bundled if bundled.is_dir() else WHEELS).glob("*.whl"):
         if wheel.name.startswith(("pip-", "setuptools-")):
             zipfile.ZipFile(wheel).extractall(target / inside)
-    words = [program, "-I", "-m", "compileall", "-q", "-d", f"/usr/local/{inside}", target / inside]
-    subprocess.run(words, capture_output=True, check=False)
+    words = ["-I", "-m", "compileall", "-q", "-d", f"/usr/local/{inside}", str(target / inside)]
+    subprocess.run([str(program), *words], capture_output=True, check=False)
     for name in ("pip", "pip3", f"pip{python.version}"):
         (target / "bin" / name).write_text(PIP.format(name=python.name))
         (target / "bin" / name).chmod(0o755)
