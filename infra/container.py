@@ -57,8 +57,11 @@ def container_definition(
     secrets = {**settings.secrets, **dict.fromkeys(("DB_PASSWORD", *settings.passwords), password)}
     port = {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
     own: dict[str, object] = {"portMappings": [port]}
+    command = process.command if process else settings.command
     if process:
-        own = {"portMappings": [], "command": list(process.command)}
+        own = {"portMappings": []}
+    if command:
+        own["command"] = list(command)
     return {
         "name": CONTAINER,
         "image": inputs.image,

@@ -37,7 +37,7 @@ VERSION = "17"
 PORT = 5432
 USER = "postgres"
 ZONES = 2
-"""Zones of the DB subnet group, whatever `zoneCount` is.
+"""Zones of the DB subnet group, whatever `zones` is.
 
 RDS places the instance and its standby in zones of the subnet group, and then refuses to remove a
 subnet in use (AWS knowledge center, "How can I delete a subnet that is part of an Amazon RDS DB

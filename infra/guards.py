@@ -163,8 +163,7 @@ def _zones(settings: Settings, kept: Sequence[str]) -> list[str]:
     try:
         return list(choose_zones(settings.network, settings.region, kept, offered))
     except ValueError as problem:
-        key = "zones" if settings.network.zones else "zoneCount"
-        words = t("{key}: {why}. Nothing was changed.", key=key, why=said(problem))
+        words = t("{key}: {why}. Nothing was changed.", key="zones", why=said(problem))
         raise pulumi.RunError(str(words)) from problem
 
 

@@ -46,7 +46,6 @@ class AppImage(Component):
         super().__init__(name, settings)
         image = settings.image
         dockerfile = image.folder / image.file
-        _check_tmp_volume(dockerfile)
         build, last = self._build(), _last_tag(before, f"{name}-app")
         # .dockerignore may exclude the Dockerfile, which is sent to the builder nevertheless.
         parts = {**build, "revision": image.revision, "content": dockerfile.read_text()}
@@ -54,7 +53,10 @@ class AppImage(Component):
         repository = self._repository(name)
         self.repository_url = repository.repository_url
         self.repository_arn = repository.arn
-        self.digest = self._image(name, build, new=self.tag != last).repo_digest
+        new = self.tag != last
+        if new and not pulumi.runtime.is_dry_run():
+            _check_tmp_volume(dockerfile)
+        self.digest = self._image(name, build, new=new).repo_digest
         self.register_outputs({"repository_url": self.repository_url, "digest": self.digest})
 
     def _repository(self, name: str) -> aws.ecr.Repository:
@@ -123,23 +125,20 @@ def _last_tag(resources: Mapping[str, Mapping[str, Any]], name: str) -> str:
 
 
 def _check_tmp_volume(file: Path) -> None:
-    """Log a warning when the Dockerfile does not declare the volume /tmp.
+    """Log a warning when the Dockerfile of a new image does not declare the volume /tmp.
 
     On Fargate a bind mount is owned by root with mode 0755 unless the image declares it as VOLUME
     (ECS Developer Guide, "Use bind mounts with Amazon ECS"). It is no error, because the base image
     may declare it, and the app may not need it.
     """
     if not DECLARES_TMP.search(file.read_text()):
-        pulumi.log.warn(
-            str(
-                t(
-                    "{file} has no VOLUME /tmp. On Fargate /tmp is then owned by root, and the app, "
-                    "which runs as user {user}, cannot write to it. If it does, add VOLUME /tmp to the Dockerfile.",
-                    file=str(file),
-                    user=USER.partition(":")[0],
-                )
-            )
+        words = t(
+            "{file} has no VOLUME /tmp, so on Fargate /tmp belongs to root, and the app, which runs as user {user}, "
+            "cannot write to it. If it does, add the line: VOLUME /tmp",
+            file=str(file),
+            user=USER.partition(":")[0],
         )
+        pulumi.log.warn(str(words))
 
 
 def lifecycle() -> dict[str, object]:

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import pwd
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,6 +116,16 @@ def _home() -> str:
             "No home folder is known: set HOME, or XDG_CACHE_HOME, to a folder that is writable."
         )
         raise Refused(words) from None
+
+
+def check_cache() -> None:
+    """Raise Refused where the cache folder cannot be written, before minutes of work are lost by it."""
+    folder = cache()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as problem:
+        raise Refused(cache_refused(folder, problem)) from problem
 
 
 def cache_refused(folder: Path, problem: OSError) -> Text:

@@ -91,6 +91,15 @@ def command(text: str) -> tuple[str, ...]:
     return found
 
 
+APP_COMMAND = Key(
+    "appCommand",
+    "",
+    words,
+    "command of the app in place of its image's `CMD`, as compose's `command`; empty: the image's (docs/your-app.md)",
+    example="gunicorn --config webapp/gunicorn.conf.py",
+    change=rules.NEW_TASKS,
+    shown=rules.SHOWN,
+)
 DEPLOY_COMMAND = Key(
     "deployCommand",
     "",
@@ -111,7 +120,7 @@ def folder(read: Reader) -> Path:
         if read.sources and not file.is_file():
             raise Invalid(
                 "{folder}/{file} does not exist; set appFolder to a folder that has it, or appDockerfile to "
-                "its name there; examples/flaskr/Dockerfile is a small one to begin with",
+                "its name there; docs/your-app.md has the smallest one that works",
                 folder=named,
                 file=dockerfile,
             )

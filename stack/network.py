@@ -6,17 +6,28 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import NamedTuple
 
 from stack import rules
 from stack.file import Reader
 from stack.rules import Change, Invalid, Key, value_of
 from tools.i18n import t
 
-FIXED = Change(
-    "refused, protected or not, as AWS cannot change the range or a zone in use: "
-    "[a subnet group cannot change its VPC](https://github.com/hashicorp/terraform-provider-aws/issues/27459). "
-    "The output `kept` has the current values; for others `pulumi destroy` first"
-)
+COUNT = rules.Integer(2, 3, t(" (RDS and the load balancer need two)"))
+
+
+class Zones(NamedTuple):
+    """The number of zones, and their names; without, ``choose_zones`` chooses them."""
+
+    number: int
+    names: tuple[str, ...] = ()
+
+
+def zones(text: str) -> Zones:
+    """Return a number of zones, or zones by names like ap-northeast-1a."""
+    names = rules.names(text) if "-" in text else ()
+    return Zones(COUNT(str(len(names)) if names else text), names)
+
 
 VPC_CIDR = Key(
     "vpcCidr",
@@ -24,27 +35,23 @@ VPC_CIDR = Key(
     rules.private_range,
     "private CIDR range of the VPC, /16 to /19",
     example="10.1.0.0/16",
-    change=FIXED,
-)
-ZONE_COUNT = Key(
-    "zoneCount",
-    "2",
-    rules.Integer(2, 3, t(" (RDS and the load balancer need two)")),
-    "number of availability zones",
     change=Change(
-        "a third zone is added or removed, and the service replaces its tasks; the database is always in the "
-        "first two",
-        new_tasks=True,
+        "refused, protected or not: [a subnet group cannot change its VPC]"
+        "(https://github.com/hashicorp/terraform-provider-aws/issues/27459). `pulumi destroy` first"
     ),
 )
 ZONES = Key(
     "zones",
-    "",
-    rules.names,
-    "zone names, comma-separated; empty: those that the stack has, of a new stack the account's "
-    "first `zoneCount`",
-    example="ap-northeast-1c,ap-northeast-1d",
-    change=FIXED,
+    "2",
+    zones,
+    "number of availability zones, 2 or 3: those that the stack has, of a new stack the account's first; or their "
+    "names, like `ap-northeast-1c,ap-northeast-1d`",
+    example="3",
+    change=Change(
+        "a third zone is added or removed, and the service replaces its tasks; the database is always in the first "
+        "two. Others than those in use (the output `kept`) are refused, protected or not: `pulumi destroy` first",
+        new_tasks=True,
+    ),
 )
 NAT_STRATEGY = Key(
     "natStrategy",
@@ -63,16 +70,13 @@ class NetworkSettings:
     """The VPC's range, its zones, and the NAT strategy: none, single or onePerAz."""
 
     cidr: IPv4Network = value_of(VPC_CIDR)  # noqa: RUF009 - a field
-    zone_count: int = value_of(ZONE_COUNT)
-    zones: tuple[str, ...] = value_of(ZONES)
-    """The zones that the stack file names; empty: ``choose_zones`` chooses them."""
+    zones: Zones = value_of(ZONES)  # noqa: RUF009 - a field
     nat: str = value_of(NAT_STRATEGY)
 
     @classmethod
     def load(cls, read: Reader, region: str) -> NetworkSettings:
-        count, names = read(ZONE_COUNT), read(ZONES)
         if region:
-            read.check(lambda: check_zones(region, count, names), ZONES, ZONE_COUNT)
+            read.check(lambda: check_zones(region, read(ZONES).names), ZONES)
         return read.record(cls)
 
 
@@ -85,8 +89,9 @@ def choose_zones(
     Zones"). It is called only for zones that the stack does not have yet: a zone that AWS adds or closes must
     not move a subnet. Raises ValueError for zones that are not offered.
     """
-    zones = network.zones or tuple(kept[: network.zone_count])
-    if len(zones) == network.zone_count and set(zones) <= set(kept):
+    count, names = network.zones
+    zones = names or tuple(kept[:count])
+    if len(zones) == count and set(zones) <= set(kept):
         return zones
     there = sorted(offered())
     if missing := [name for name in zones if name not in there and name not in kept]:
@@ -96,23 +101,23 @@ def choose_zones(
             region=region,
             there=", ".join(there),
         )
-    added = [name for name in there if name not in zones][: network.zone_count - len(zones)]
-    if len(zones) + len(added) < network.zone_count:
+    added = [name for name in there if name not in zones][: count - len(zones)]
+    if len(zones) + len(added) < count:
         raise Invalid(
-            "the account has {count} availability zone in {region} ({there}), and zoneCount is "
+            "the account has {count} availability zone in {region} ({there}), and zones is "
             "{wanted}; set a smaller number, or another aws:region",
-            "the account has {count} availability zones in {region} ({there}), and zoneCount is "
+            "the account has {count} availability zones in {region} ({there}), and zones is "
             "{wanted}; set a smaller number, or another aws:region",
             count=len(there),
             region=region,
             there=", ".join(there),
-            wanted=network.zone_count,
+            wanted=count,
         )
     return (*zones, *added)
 
 
-def check_zones(region: str, count: int, names: tuple[str, ...]) -> None:
-    """Raise ValueError where a stack file names zones of another region, one twice, or another number."""
+def check_zones(region: str, names: tuple[str, ...]) -> None:
+    """Raise ValueError where a stack file names zones of another region, or one twice."""
     for name in names:
         if not re.fullmatch(re.escape(region) + "[a-z]", name):
             raise Invalid(
@@ -122,11 +127,3 @@ def check_zones(region: str, count: int, names: tuple[str, ...]) -> None:
             )
     if len(set(names)) < len(names):
         raise Invalid("{names} contains a zone twice; name each once", names=", ".join(names))
-    if names and len(names) != count:
-        raise Invalid(
-            "{names} has {count} zone, but zoneCount is {wanted}; make them equal",
-            "{names} has {count} zones, but zoneCount is {wanted}; make them equal",
-            names=", ".join(names),
-            count=len(names),
-            wanted=count,
-        )

@@ -98,8 +98,10 @@ class ServiceSettings:
     """The app's variables that have the database's password."""
     connections: int = value_of(image.APP_CONNECTIONS)
     """The most database connections of one worker's pool."""
+    command: tuple[str, ...] = value_of(image.APP_COMMAND)
+    """The words of the app's command; empty: the image's."""
     deploy_command: tuple[str, ...] = value_of(image.DEPLOY_COMMAND)
-    """The words of the command; empty: none."""
+    """Empty: none."""
     cpu: int = value_of(TASK_CPU)
     memory: int = value_of(TASK_MEMORY)
     architecture: str = value_of(image.CPU_ARCHITECTURE)

@@ -1,23 +1,30 @@
 """The root that every image begins with: it stands for the official image of Python.
 
-/usr and the Python below /usr/local are the image's own folders, with links to this machine's files, so that a
-Dockerfile may add, change and delete files there. Programs that install what this machine cannot are one stub.
+Its Python is one of this machine of the same version, or else the one that runs this. /usr and the Python below
+/usr/local are the image's own folders, with links to this machine's files, so that a Dockerfile may add, change and
+delete files there. Programs that install what this machine cannot are one stub.
 """
 
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
+from local_cloud.building import files
 from local_cloud.machine import postgres
 from local_cloud.machine.roots import MACHINE, Bind, of_machine, prepare
 
 HERE, USR = Path(__file__).parent, Path("/usr")
 STUBS = f"/{MACHINE}/stubs"
 LATE = f"/{MACHINE}/late"
+PYTHON = f"{MACHINE}/python"
+"""The file that names a root's Python."""
 STUBBED = (
     *("addgroup", "add-apt-repository", "adduser", "apk", "apt", "apt-get", "apt-key", "bun"),
     *("chgrp", "chmod", "chown", "corepack", "cp", "curl", "dnf", "dpkg", "gosu", "gpg"),
@@ -27,23 +34,69 @@ STUBBED = (
     *("usermod", "wget", "yarn", "yum", "zypper"),
 )
 INSTALLED_LATE = ("uv", "uvx", "poetry", "pipenv")
-NAME = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 ETC_FOLDERS = ("alternatives", "ca-certificates", "crypto-policies", "ld.so.conf.d", "ssl/certs")
+WHEELS = Path("/usr/share/python-wheels")
+"""Where Debian has what `ensurepip` installs."""
+PIP = """#!/usr/local/bin/{name}
+import runpy
+runpy.run_module("pip", run_name="__main__")
+"""
 BESIDE = ("site-packages", "dist-packages", "test", "EXTERNALLY-MANAGED")
 """What is not linked of the folder of the standard library."""
 
 
-def python() -> Path:
-    """Return the Python installation as an image sees it."""
-    found = Path(sys.base_prefix)
-    return Path("/", MACHINE, *found.parts[1:]) if found.is_relative_to("/usr") else found
+class Python(NamedTuple):
+    """A Python installation of this machine: its folder, and the name of its program."""
+
+    prefix: Path
+    name: str
+
+    @property
+    def version(self) -> str:
+        """Its version, like 3.13."""
+        return self.name.removeprefix("python")
+
+    @property
+    def inside(self) -> Path:
+        """The folder as an image sees it."""
+        parts = (MACHINE, *self.prefix.parts[1:])
+        return Path("/", *parts) if self.prefix.is_relative_to("/usr") else self.prefix
 
 
-def version() -> str:
+OWN = Python(Path(sys.base_prefix), f"python{sys.version_info[0]}.{sys.version_info[1]}")
+"""The one that runs this."""
+INSTALLED = (".pyenv/versions", ".local/share/uv/python")
+"""Where pyenv and uv keep Pythons, in the home folder."""
+
+
+def find_python(version: str) -> Python:
+    """Return a Python of a version, like 3.13, of this machine; OWN where it has none."""
+    name = f"python{version}"
+    if not version or name == OWN.name:
+        return OWN
+    on_path = shutil.which(name)
+    prefixes = [Path(on_path).resolve().parents[1]] if on_path else []
+    for folder in INSTALLED:
+        prefixes += sorted(Path.home().glob(f"{folder}/*{version}.*"), reverse=True)
+    for prefix in prefixes:
+        if (prefix / "bin" / name).exists() and (prefix / "lib" / name / "ensurepip").is_dir():
+            return Python(prefix, name)
+    return OWN
+
+
+def python_of(root: Path) -> Python:
+    """Return the Python of a root."""
+    if not (named := root / PYTHON).is_file():
+        return OWN
+    prefix, name = named.read_text().split("\n")
+    return Python(Path(prefix), name)
+
+
+def made_of(python: Python) -> str:
     """Return what roots are made of and by: a change of it makes other ones, as a program that is installed does."""
     own = "".join(file.read_text() for file in sorted(HERE.glob("*.*")))
     linked = sorted(str(each) for folder in _of_usr() for each in folder.iterdir())
-    return repr((sys.version, sys.base_prefix, own, linked))
+    return repr((sys.version, python, own, linked))
 
 
 def _of_usr() -> list[Path]:
@@ -52,9 +105,10 @@ def _of_usr() -> list[Path]:
     return [each for each in folders if each.is_dir() and not each.is_symlink()]
 
 
-def make(root: Path, run: Callable[[list[str]], object]) -> None:
-    """Make the base in an empty folder. ``run`` runs a command in it."""
+def make(root: Path, python: Python) -> None:
+    """Make the base in an empty folder."""
     prepare(root)
+    (root / PYTHON).write_text("\n".join(map(str, python)))
     for name in ETC_FOLDERS:
         with suppress(OSError, shutil.Error):
             shutil.copytree(Path("/etc", name), root / "etc" / name, symlinks=True)
@@ -71,37 +125,41 @@ def make(root: Path, run: Callable[[list[str]], object]) -> None:
     nc = root / MACHINE / "nc"
     nc.write_text(f"#!/usr/local/bin/python3\n{(HERE / 'netcat.py').read_text()}")
     nc.chmod(0o755)
-    _lay_python(root / "usr/local")
-    run(["/usr/local/bin/python3", "-m", "ensurepip", "--default-pip"])
+    _lay_python(root / "usr/local", python)
+    _unpack_pip(root / "usr/local", python)
+    for place in (root, *root.rglob("*")):
+        files.own(place)
 
 
 def adapt(root: Path, version: str, alpine: bool) -> None:
     """Let another version's folders and programs be this Python's. Alpine's busybox has nc, and a sh like bash."""
     if alpine:
-        (root / "usr/local/bin/nc").symlink_to(f"/{MACHINE}/nc")
         (root / "usr/bin/sh").unlink()
         (root / "usr/bin/sh").symlink_to("bash")
+        (root / "usr/local/bin/nc").symlink_to(f"/{MACHINE}/nc")
     local, other = root / "usr/local", f"python{version}"
-    if version and other != NAME:
-        (local / "bin" / other).symlink_to(NAME)
-        (local / "lib" / other).symlink_to(NAME)
+    if version:
+        (local / "bin" / other).symlink_to(OWN.name)
+        (local / "lib" / other).symlink_to(OWN.name)
         (local / "bin" / f"pip{version}").symlink_to("pip3")
 
 
-def _lay_python(target: Path) -> None:
-    """Link this machine's Python below /usr/local. Its program is a copy: by its place it finds the rest."""
-    ours, theirs = Path(sys.base_prefix), python()
-    for name in ("bin", "lib", "include", "share"):
-        (target / name).mkdir(parents=True, exist_ok=True)
-    shutil.copy2(ours / "bin" / NAME, target / "bin" / NAME)
-    for name in ("python3", "python"):
-        (target / "bin" / name).symlink_to(NAME)
-    library = Path("lib", NAME)
+def _lay_python(target: Path, python: Python) -> None:
+    """Link a Python below /usr/local. Its program is a copy: by its place it finds the rest."""
+    (ours, name), theirs = python, python.inside
+    for each in ("bin", "lib", "include", "share"):
+        (target / each).mkdir(parents=True, exist_ok=True)
+    shutil.copy2(ours / "bin" / name, target / "bin" / name)
+    for each in ("python3", "python"):
+        (target / "bin" / each).symlink_to(name)
+    library = Path("lib", name)
     # Where the byte code is missing, a RUN may compile it.
-    compiled = (ours / library / "__pycache__" / f"os.{sys.implementation.cache_tag}.pyc").exists()
+    compiled = (
+        ours / library / "__pycache__" / f"os.cpython-{python.version.replace('.', '')}.pyc"
+    ).exists()
     _link(ours / library, target / library, theirs / library, deep=not compiled)
-    (target / "lib" / NAME / "site-packages").mkdir()
-    headers = Path("include", NAME)
+    (target / "lib" / name / "site-packages").mkdir()
+    headers = Path("include", name)
     if (ours / headers).is_dir():
         _link(ours / headers, target / headers, theirs / headers)
     if ours == Path("/usr"):
@@ -112,6 +170,20 @@ def _lay_python(target: Path) -> None:
         _link(ours / library, target.parent / library, theirs / library, deep=True)
     for shared in (ours / "lib").glob("libpython*"):
         (target / "lib" / shared.name).symlink_to(theirs / "lib" / shared.name)
+
+
+def _unpack_pip(target: Path, python: Python) -> None:
+    """Unpack and compile the pip that comes with a Python, as `ensurepip` does in twice the time."""
+    inside, program = f"lib/{python.name}/site-packages", python.prefix / "bin" / python.name
+    bundled = python.prefix / "lib" / python.name / "ensurepip/_bundled"
+    for wheel in (bundled if bundled.is_dir() else WHEELS).glob("*.whl"):
+        if wheel.name.startswith(("pip-", "setuptools-")):
+            zipfile.ZipFile(wheel).extractall(target / inside)
+    words = ["-I", "-m", "compileall", "-q", "-d", f"/usr/local/{inside}", str(target / inside)]
+    subprocess.run([str(program), *words], capture_output=True, check=False)
+    for name in ("pip", "pip3", f"pip{python.version}"):
+        (target / "bin" / name).write_text(PIP.format(name=python.name))
+        (target / "bin" / name).chmod(0o755)
 
 
 def _link(source: Path, target: Path, there: Path, *, deep: bool = False) -> None:
@@ -129,7 +201,7 @@ def _link(source: Path, target: Path, there: Path, *, deep: bool = False) -> Non
 
 def binds(root: Path, more: Iterable[Path] = ()) -> Iterator[Bind]:
     """Yield what processes of an image see of this machine, with ``more`` folders."""
-    yield from of_machine(root, [Path(sys.base_prefix), *more])
+    yield from of_machine(root, [python_of(root).prefix, *more])
     if (root / MACHINE / "postgres").is_dir():
         yield Bind(
             postgres.programs(root.parent).parent, Path("/", MACHINE, "postgres"), writable=False

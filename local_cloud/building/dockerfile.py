@@ -82,6 +82,8 @@ class Run:
     environment: Mapping[str, str]
     user: str | None
     mounts: tuple[Mapping[str, Any], ...] = ()
+    unset: Text | None = None
+    """Of a build argument in it that has no value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +218,6 @@ def read(
     problems += [stage.foreign] if stage.foreign else []
     for each in stage.needed:
         problems += [*each.problems, *files.missing(context, (*each.copies, *each.mounted))]
-    if not stage.entry_point + stage.command and not problems:
-        problems.append(t("{file}: the stage has neither CMD nor ENTRYPOINT", file=name))
     if problems:
         raise DockerfileError(joined("\n", sorted(dict.fromkeys(problems), key=line_of)))
     return stage
@@ -249,6 +249,7 @@ class _Reader:
         self.given = given
         self.before_from: dict[str, str] = {}
         self.arguments: dict[str, str] = {}
+        self.unset: dict[str, Text] = {}
         self.stages: dict[str, Stage] = {}
         self.count, self.label = 0, ""
         self.has_command = False
@@ -281,13 +282,24 @@ class _Reader:
             )
             if value is not None:
                 known[name] = value
+            else:
+                self.unset[name] = t(
+                    "{place}: ARG {name} has no value; write one there: ARG {name}=VALUE",
+                    place=line.place,
+                    name=name,
+                )
+
+    def without_value(self, text: str, known: Mapping[str, str]) -> Text | None:
+        """Return what is said of the first build argument in a text that has neither a value nor a default."""
+        names = (found[1] or found[2] for found in VARIABLE.finditer(text) if not found[3])
+        return next((self.unset[each] for each in names if each in self.unset.keys() - known), None)
 
     def start(self, line: Instruction) -> None:
         if self.stage is not None:
             self.keep(self.stage)
             self.count += 1
         self.stage, self.has_command, self.arguments = None, False, {}
-        base, *name = _expanded(line.rest, {**self.before_from}).split()
+        base, *name = _expanded(line.rest, self.before_from).split() or [""]
         self.label = name[1].lower() if len(name) > 1 and name[0].upper() == "AS" else ""
         if len(name) not in (0, 2) or (name and not self.label):
             near = "AS" if name and nearest(name[0].upper(), ("AS",)) else None
@@ -297,13 +309,15 @@ class _Reader:
             self.stage = replace(earlier, start=earlier, steps=(), notices=(), problems=())
         else:
             self.stage = self._from_image(line, base)
+            if self.stage.foreign and (unset := self.without_value(line.rest, self.before_from)):
+                self.stage = replace(self.stage, foreign=unset)
 
     def keep(self, stage: Stage) -> None:
         """Keep the stage that ends here by its name and its number."""
         self.stages |= {each: stage for each in (self.label, str(self.count)) if each}
 
     def _from_image(self, line: Instruction, base: str) -> Stage:
-        stage = Stage(base=base, place=line.place, environment={"PATH": PATH})
+        stage = Stage(base=base, place=line.place, environment={"PATH": PATH}, command=("python3",))
         if not PYTHON.fullmatch(base):
             near = nearest(base, (*self.stages, "python"))
             rule = t(
@@ -442,6 +456,7 @@ class _Reader:
             environment={**self.arguments, **stage.environment},
             user=stage.user,
             mounts=mounts,
+            unset=self.without_value(shown, {**self.arguments, **stage.environment}),
         )
         return _with(stage, made)
 

@@ -198,31 +198,23 @@ class _Build:
 
     def _base(self, stage: Stage) -> Built:
         """Return the base image of a stage. Its Python is found under the name of its version, too."""
-        kind = (stage.version, "alpine" in stage.base)
-        key = hashlib.sha256(repr((base.version(), kind, files.account())).encode()).hexdigest()
+        python = base.find_python(stage.version)
+        given = python.name == f"python{stage.version}"
+        kind = ("" if given else stage.version, "alpine" in stage.base)
+        of = (base.made_of(python), kind, files.account())
+        key = hashlib.sha256(repr(of).encode()).hexdigest()
         made = self._place(key)
         if not made.exists():
-            first = self._base(Stage(environment={})).root if any(kind) else None
+            plain = Stage(base=f"python:{stage.version}" if given else "", environment={})
+            first = self._base(plain).root if any(kind) else None
             with self._part(first, shared=True) as part:
                 if first:
                     base.adapt(part, *kind)
                 else:
-                    base.make(part, lambda words: self._check(words, part))
+                    base.make(part, python)
                 part.rename(made)
         os.utime(made)
-        return Built(made, key, stage.other_python)
-
-    def _check(self, words: list[str], root: Path) -> None:
-        for place in (root, *root.rglob("*")):
-            files.own(place)
-        code, said = self.layers.run(
-            words, "/", {"PATH": os.defpath, "HOME": "/root"}, self._binds(root)
-        )
-        if code:
-            called = " ".join(words)
-            raise RunFailed(
-                t("{called} ended with {code}:\n{last}", called=called, code=code, last=said)
-            )
+        return Built(made, key, [] if given else stage.other_python)
 
     @contextmanager
     def _part(self, source: Path | None, *, shared: bool = False) -> Iterator[Path]:
@@ -244,7 +236,7 @@ class _Build:
                 fields.append(self.stage(value).key)
             elif name == "mounts":
                 fields += [self._of_mount(mount) for mount in value]
-            elif name not in ("place", "shown"):
+            elif name not in ("place", "shown", "unset"):
                 fields.append((name, value))
         if isinstance(step, Copy) and step.stage is None:
             fields += _contents(files.copied(self.context, step))
@@ -309,7 +301,7 @@ class _Build:
             if absent is None or not self._stub(root, absent[1] or absent[2]):
                 break
         if code:
-            raise RunFailed(self._failure(run, code, said))
+            raise RunFailed(self._failure(run, code, said, base.python_of(root).version))
         noted = within(root, f"/{LEFT_OUT}/now")
         if noted.is_file() and (text := noted.read_text()):
             _leave_out(root, key, f"RUN {'; '.join(text.splitlines())}")
@@ -338,7 +330,7 @@ class _Build:
         stub.chmod(0o755)
         return True
 
-    def _failure(self, run: Run, code: int, said: str) -> Text:
+    def _failure(self, run: Run, code: int, said: str, python: str) -> Text:
         failed = t(
             "{place}: {command} ended with {code}:\n{last}",
             place=run.place,
@@ -347,8 +339,8 @@ class _Build:
             last="\n".join(said.splitlines()[-LAST_LINES:]),
         )
         names = [name for name in files.sent_files(self.context) if name.endswith(".txt")]
-        wrong = pip_errors.wrong_package(said, [self.context / name for name in names])
-        return joined("\n", (wrong, failed)) if wrong else failed
+        wrong = pip_errors.wrong_package(said, [self.context / name for name in names], python)
+        return joined("\n", filter(None, (run.unset, wrong, failed)))
 
     def _binds(self, root: Path) -> list[Bind]:
         there = [Path(name) for name in RESOLVER if Path(name).exists()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +20,11 @@ VERSION = re.compile(r"No matching distribution found for (?P<package>\S+)")
 """What pip says of a package whose hash is another one, of one for another Python, and of one that no index has."""
 
 
-def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
-    """Return which package pip refuses, with its file and line and what to do; None where it names none."""
+def wrong_package(said: str, files: Sequence[Path], python: str) -> Text | None:
+    """Return which package pip refuses, with its file and line and what to do; None where it names none.
+
+    ``python`` is the version of the Python that runs it.
+    """
     started = starter.current()
     found, hint, text = (
         HASH.search(said),
@@ -34,7 +36,7 @@ def wrong_package(said: str, files: Sequence[Path]) -> Text | None:
             "{package} needs another Python than this machine's {version}, with which a task runs without Docker. "
             "{start}, or use a Docker engine (--tasks docker).",
             package=found["package"] or found["project"],
-            version=".".join(map(str, sys.version_info[:2])),
+            version=python,
             start=started.python,
         )
     if found is None:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from local_cloud import starter
 from local_cloud.building import files, pip_errors
-from local_cloud.building.dockerfile import Copy, Folder, Run, Stage, as_copy, note
+from local_cloud.building.dockerfile import RUNNING, Copy, Folder, Run, Stage, as_copy, note
 from local_cloud.building.layers import LAST_LINES, RunFailed
 from local_cloud.machine.roots import within
 from local_cloud.paths import cache, cache_refused
@@ -152,7 +152,7 @@ def _install(words: list[str], packages: Sequence[str]) -> None:
         called = " ".join(words[1:4])
         failed = t("{called} ended with {code}:\n{last}", called=called, code=code, last=last)
         named = [Path(word) for word in packages if word.startswith("/")]
-        wrong = pip_errors.wrong_package(said, named)
+        wrong = pip_errors.wrong_package(said, named, RUNNING)
         raise RunFailed(joined("\n", (wrong, failed)) if wrong else failed)
 
 

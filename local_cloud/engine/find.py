@@ -43,8 +43,14 @@ def find_or_get(progress: Progress | None = None, environ: Mapping[str, str] | N
 
 
 def cached_cli(environ: Mapping[str, str]) -> Path:
-    """Return the cache's path of the engine for this user, version and kind of machine. It may not exist."""
-    return cache(environ) / f"pulumi-v{recipe_version()}-{machine()}" / "pulumi"
+    """Return the cache's path of the engine for this user, version and kind of machine. It may not exist.
+
+    It is in the cache of another starter where that has one and this starter has none.
+    """
+    name = f"pulumi-v{recipe_version()}-{machine()}/pulumi"
+    own = cache(environ) / name
+    others = [] if own.exists() else sorted(cache(environ).parent.glob(f"*/{name}"))
+    return others[0] if others else own
 
 
 def machine() -> str:

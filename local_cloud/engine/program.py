@@ -28,7 +28,8 @@ from typing import Any
 
 ERROR_SHOWN = 32
 """Exit code of a program whose error was already shown (Pulumi's convention)."""
-
+SHUT_DOWN = "resource monitor shut down"
+"""What the engine answers a program after an error of another resource."""
 
 FORKS = multiprocessing.get_context("forkserver")
 PRELOADED = "local_cloud.engine.preloaded"
@@ -152,12 +153,25 @@ def run(wanted: Request) -> int:
     except pulumi.RunError as problem:
         pulumi.log.error(str(problem))
         return ERROR_SHOWN
-    except Exception:
-        pulumi.log.error(f"Program failed with an unhandled exception:\n{traceback.format_exc()}")
+    except Exception as problem:
+        if text := described(problem):
+            pulumi.log.error(text)
         return ERROR_SHOWN
     finally:
         executor.shutdown(wait=True)
         loop.close()
+
+
+def described(problem: Exception) -> str:
+    """Return what is shown of a program's exception: of the engine's refusal its sentence, else the traceback.
+
+    It is "" where the engine has shown why it ends.
+    """
+    # Pulumi raises a plain Exception with the engine's words while it handles gRPC's error.
+    if type(problem) is Exception and hasattr(problem.__context__, "details"):
+        return "" if str(problem) == SHUT_DOWN else str(problem)
+    shown = "".join(traceback.format_exception(problem))
+    return f"Program failed with an unhandled exception:\n{shown}"
 
 
 def checked(

@@ -343,7 +343,7 @@ class AwsxServicer(Servicer):
 
     def Construct(self, request: Any, context: Any) -> Any:
         if request.type != VPC:
-            words = f"the local cloud has no stand-in for {request.type}"
+            words = f"the local cloud has no stand-in for {request.type}; of awsx it has {VPC}"
             fail(context, request.name, "constructing", ValueError(words))
         try:
             with Monitor(request) as monitor:

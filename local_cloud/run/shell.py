@@ -14,7 +14,7 @@ from local_cloud.building import docker_engine
 from local_cloud.engine.find import find_or_get
 from local_cloud.machine import namespaces
 from local_cloud.machine.signals import run_in_front
-from local_cloud.paths import Home, find_home
+from local_cloud.paths import Home, check_cache, find_home
 from local_cloud.run import client
 from local_cloud.run.client import CloudError, Options
 from local_cloud.run.project import Project, current_project
@@ -35,6 +35,8 @@ class CloudFlags:
         """Decide how tasks run, print the decision and return the local cloud's options."""
         docker, why = docker_engine.decide(self.tasks, starter.current().base_image)
         console.print_note(why)
+        if not docker:
+            check_cache()
         refused = None if docker else namespaces.refusal()
         if refused:
             console.print_note(namespaces.shared_loopback(refused))

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING
 
 from local_cloud.paths import ROOT
-from stack import network
 from stack.database import DATABASE_STORAGE_GB
 from stack.image import IMAGE_REVISION
 from stack.monitoring import ALARM_EMAIL
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 KEPT = {key.name for key in KEYS if key.change in (KEPT_LOGS, KEPT_FILES)}
 """What only an unprotected stack turns off again."""
-FIXED = {key.name for key in KEYS if key.change == network.FIXED}
 ONE_WAY = {
     key.name: key.another(key.default) for key in (DATABASE_STORAGE_GB, IMAGE_REVISION, ALARM_EMAIL)
 }
@@ -33,7 +31,7 @@ ELSEWHERE = (
 ON = {
     key.name: "true" if key.kind == "boolean" else key.another(key.default)
     for key in KEYS
-    if key.name not in {"zones", "certificateArn", "permissionsBoundary", *ELSEWHERE}
+    if key.name not in {"certificateArn", "permissionsBoundary", *ELSEWHERE}
 }
 """Everything on."""
 ANYTHING = json.dumps(
@@ -47,7 +45,7 @@ def values(stack: str) -> dict[str, str]:
 
 def changes(stack: str) -> dict[str, str]:
     """Return another value for each setting, which the running, protected stack takes and gives up again."""
-    apart = {*KEPT, *FIXED, *ONE_WAY, *ELSEWHERE}
+    apart = {"vpcCidr", *KEPT, *ONE_WAY, *ELSEWHERE}
     return {key: value for key, value in others(stack).items() if key not in apart}
 
 

@@ -150,6 +150,21 @@ def test_a_venv_whose_python_is_gone_is_made_anew(tree):
 
 
 @pytest.mark.slow
+def test_a_venv_that_careapp_did_not_make_keeps_its_python_or_stays(tree):
+    venv = tree.folder / ".venv"
+    venv.mkdir()
+    (venv / "pyvenv.cfg").touch()
+    own = Script(venv / "bin")
+    own("python", "echo 9 /usr/bin/python3.9")
+    code, _, err = tree.call("status", PYTHON="")
+    assert (code, steps(tree)) == (1, [])
+    assert ".venv has another Python, and careapp did not make it." in err
+    own("python", f"echo {MINOR} {PYTHON}")
+    tree.executable("python3.13", "echo 13 /nowhere/python3.13")
+    assert tree.call("status", PYTHON="")[1] == f"['status'] {tree.folder}/.venv\n"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGKILL])
 def test_a_venv_that_was_interrupted_is_never_used(tree, kind):
     process = tree.start("status", SLOW="pip")

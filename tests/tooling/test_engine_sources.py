@@ -17,6 +17,7 @@ from local_cloud.engine import build, find
 from local_cloud.engine.build import recipe_version
 from local_cloud.engine.find import EngineError, cached_cli, find_or_get, machine
 from local_cloud.engine.version import MINIMUM, parse, version_of
+from local_cloud.text import Refused
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -206,6 +207,10 @@ def test_an_image_s_packages_that_cannot_be_kept_name_the_cache_and_the_way_out(
     monkeypatch.setattr(layers, "cache", lambda: paths.cache(environ))
     with pytest.raises(layers.RunFailed, match=r"images cannot be used: .*XDG_CACHE_HOME"):
         layers.Layers().build(Stage(base="python", environment={}), tmp_path)
+    monkeypatch.setenv("HOME", environ["HOME"])
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    with pytest.raises(Refused, match=r"careapp cannot be used: .*XDG_CACHE_HOME"):
+        paths.check_cache()
 
 
 def test_the_cache_follows_xdg_cache_home_unless_that_is_relative(environ, tmp_path):
@@ -213,8 +218,13 @@ def test_the_cache_follows_xdg_cache_home_unless_that_is_relative(environ, tmp_p
     at_home = Path(environ["HOME"], ".cache", "careapp", name, "pulumi")
     assert cached_cli(environ) == at_home
     assert cached_cli({**environ, "XDG_CACHE_HOME": "here"}) == at_home
-    moved = cached_cli({**environ, "XDG_CACHE_HOME": str(tmp_path)})
-    assert moved == tmp_path / "careapp" / name / "pulumi"
+    moved = {**environ, "XDG_CACHE_HOME": str(tmp_path)}
+    assert cached_cli(moved) == tmp_path / "careapp" / name / "pulumi"
+    for starter in ("another", "careapp"):
+        cli = tmp_path / starter / name / "pulumi"
+        cli.parent.mkdir(parents=True)
+        cli.touch()
+        assert cached_cli(moved) == cli
 
 
 def test_asking_for_a_version_leaves_nothing_in_the_home_folder(script, environ):

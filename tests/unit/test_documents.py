@@ -6,6 +6,7 @@ from urllib.parse import unquote
 import boto3
 import pytest
 
+from local_cloud.building import dockerfile
 from stack.container import RESERVED
 from tests.documents import local_cloud, scale, settings
 from tests.documents.markdown import ROOT, Page, pages
@@ -136,6 +137,13 @@ def test_the_regions_whose_roots_the_image_lacks_are_named(page):
     text = (ROOT / page).read_text().partition(BUNDLE)[2].partition("README")[0]
     lacking = set(re.findall(r"[a-z]{2}-[a-z]+-\d", text))
     assert lacking == set(boto3.Session().get_available_regions("rds")) - held
+
+
+def test_the_smallest_dockerfile_is_one(tmp_path):
+    text = (ROOT / "docs/your-app.md").read_text().split("```dockerfile\n")[1].split("```")[0]
+    (tmp_path / "Dockerfile").write_text(text)
+    made = dockerfile.read(tmp_path / "Dockerfile", {})
+    assert (made.volumes, made.command[-1].split()[-1]) == (("/tmp",), "app:app")  # noqa: S108
 
 
 def test_constants_that_are_documented_stand_in_their_file():

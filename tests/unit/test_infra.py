@@ -119,10 +119,11 @@ PROCESSES = {
 }
 
 
-@pytest.mark.parametrize("changes", [{}, {"execEnabled": "true"}])
+@pytest.mark.parametrize("changes", [{}, {"execEnabled": "true", "appCommand": "gunicorn app"}])
 def test_a_process_differs_from_the_web_s_container_in_what_is_its_own(engine, program, changes):
     program(ecsEnabled="true", **PROCESSES, **changes)
     made = engine.inputs(DEFINITION)
+    assert container(engine, f"{NAME}-worker-mail")["command"] == ["celery", "-A", "app", "worker"]
     for name in ("worker-mail", "job-report"):
         ours, web = container(engine, f"{NAME}-{name}"), container(engine)
         logs = [each["logConfiguration"]["options"] for each in (ours, web)]

@@ -88,13 +88,13 @@ def test_a_stack_does_not_move_to_another_region(had, refused):
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"databaseStorageGb": "30"}, {"zoneCount": "3"}, {"natStrategy": "none"}]
+    "change", [{}, {"databaseStorageGb": "30"}, {"zones": "3"}, {"natStrategy": "none"}]
 )
 def test_what_may_change_is_no_move(had, program, change):
     had()
     told = program(**change)["kept"]
     assert told["databaseStorageGb"] == int(change.get("databaseStorageGb", 20))
-    assert len(told["zones"]) == int(change.get("zoneCount", 2))
+    assert len(told["zones"]) == int(change.get("zones", 2))
 
 
 def test_a_new_stack_gets_the_first_zones_of_its_account_which_differ_between_accounts(
@@ -108,7 +108,7 @@ def test_a_zone_that_aws_adds_or_closes_moves_no_subnet(engine, had, program):
     """A stack has its zones until it is destroyed; only a third one is asked for, and given up again."""
     zones = ["ap-northeast-1b", "ap-northeast-1c"]
     had(zones=zones)
-    assert program(zoneCount="3")["kept"]["zones"] == [*zones, "ap-northeast-1a"]
+    assert program(zones="3")["kept"]["zones"] == [*zones, "ap-northeast-1a"]
     del engine.lookups[ZONES]
     assert program()["kept"]["zones"] == zones
     assert program(zones=",".join(zones))["kept"]["zones"] == zones
@@ -122,8 +122,8 @@ def test_zones_that_the_account_does_not_have_are_refused(engine, refused):
         "ap-northeast-1c, ap-northeast-1d. Nothing was changed."
     )
     engine.lookups[ZONES] = {"names": ["us-west-1c", "us-west-1a"]}
-    assert refused(region="us-west-1", zoneCount="3") == (
-        "zoneCount: the account has 2 availability zones in us-west-1 (us-west-1a, us-west-1c), and zoneCount is 3; "
+    assert refused(region="us-west-1", zones="3") == (
+        "zones: the account has 2 availability zones in us-west-1 (us-west-1a, us-west-1c), and zones is 3; "
         "set a smaller number, or another aws:region. Nothing was changed."
     )
 

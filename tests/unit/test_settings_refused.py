@@ -108,7 +108,7 @@ def test_a_refused_stack_file_says_what_is_recorded(case):
 
 @pytest.mark.parametrize(
     ("given", "count"),
-    [({"protect": "?"}, "1 problem"), ({"protect": "?", "zoneCount": "9"}, "2 problems")],
+    [({"protect": "?"}, "1 problem"), ({"protect": "?", "zones": "9"}, "2 problems")],
 )
 def test_problems_are_told_under_one_heading_with_the_way_out(configured, given, count):
     with pytest.raises(StackError) as refused:

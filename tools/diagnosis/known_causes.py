@@ -205,6 +205,20 @@ KNOWN = (
         passes=True,  # A broker may come later.
     ),
     Known(
+        "host-absent",
+        # redis, urllib3 (requests, elasticsearch), pymongo.
+        r"Error -[25] connecting to (?P<what>[^\s:]+)|Failed to resolve '(?P<urllib3>[^']+)' \(\[Errno"
+        r"|(?P<mongo>[\w.-]+):\d+: \[Errno -[25]\]",
+        t("The app asks for a host that this stack does not have: {what}"),
+        t(
+            "The stack has the app and a PostgreSQL database; another service of a compose file is no part of it."
+        ),
+        t(
+            "Set the address of a service that the tasks can reach, in appVariables or appSecrets, or make the app do "
+            'without it (docs/your-app.md, "From compose to a stack"), and deploy.'
+        ),
+    ),
+    Known(
         "migration-exists",
         r"(?P<what>(?:column \\?\"[^\"]+\" of )?relation \\?\"[^\"]+\" already exists)",
         t("A migration creates what the database has already: {what}"),

@@ -47,20 +47,23 @@ def findings(diagnosis: Diagnosis) -> Iterator[Line]:
 
 
 MISSING = re.compile(
-    r"not found|no such file|cannot open shared object|cannot load library|no module named|does not exist",
+    r"not found|no such file|cannot open shared object|cannot load library|no module named|does not exist"
+    r"|SyntaxError|ImportError|has no attribute",
     re.I,
 )
-"""What programs say of a command, file or library that is not there."""
+"""What programs say of a command, file or library that is not there, and of another Python's."""
 
 
 def _left_out(diagnosis: Diagnosis) -> Iterator[Line]:
-    """Yield what a local cloud left out of the image, where evidence says that something is missing."""
+    """Yield what a local cloud left out of the image, where a finding says that something is missing."""
     told = (
-        words for each in diagnosis.findings for words in (*each.evidence, *map(str, each.seen))
+        words
+        for each in diagnosis.findings
+        for words in (str(each.title), *each.evidence, *map(str, each.seen))
     )
     names = local_cloud.left_out() if any(map(MISSING.search, told)) else []
     if names:
-        text = t("It may be missing here only, because a Docker engine is needed for:")
+        text = t("It may be so here only, because a Docker engine is needed for:")
         yield Line("")
         yield Line(str(text), "yellow")
         yield from (Line(f"  {name}") for name in names)

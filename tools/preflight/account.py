@@ -62,7 +62,7 @@ class Account:
     def nat_gateways(self) -> int:
         """Return the number of NAT gateways. Each has an Elastic IP address, and is in the next zone."""
         network = self.now.settings.network
-        return {"none": 0, "single": 1}.get(network.nat, network.zone_count)
+        return {"none": 0, "single": 1}.get(network.nat, network.zones.number)
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,13 @@ def zones(account: Account) -> Iterator[Finding]:
         _ = account.zones
     except ValueError as problem:
         network = account.now.settings.network
-        names = ",".join(account.offered[: network.zone_count])
+        names = ",".join(account.offered[: network.zones.number])
         other = Fix(t("Use other zones:"), (f"pulumi config set zones {names}",))
         yield Finding(
             ZONES_MISSING,
             title=t("The account does not have the zones of the stack file"),
             why=said(problem),
-            fixes=(other,) if network.zones else (),
+            fixes=(other,) if network.zones.names else (),
         )
 
 

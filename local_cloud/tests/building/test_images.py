@@ -94,8 +94,8 @@ ROWS = {
         "one /usr/local\ntwo /usr/local",
     ),
     "a venv of another stage": (
-        "FROM python AS build\nRUN python -m venv /opt/venv\nCOPY one*.whl /\nRUN /opt/venv/bin/pip install /*.whl\n"
-        f"{APP}COPY --from=build /opt/venv /opt/venv\n",
+        "FROM python:3.13 AS own\nRUN python -m venv /opt/venv\nCOPY one*.whl /\nRUN /opt/venv/bin/pip install /*.whl\n"
+        f"{APP}COPY --from=own /opt/venv /opt/venv\n",
         "/opt/venv/bin/one",
         "one /opt/venv",
     ),
@@ -148,7 +148,7 @@ ROWS = {
 @pytest.mark.parametrize(("text", "command", "expected"), ROWS.values(), ids=list(ROWS))
 def test_a_dockerfile_is_run_by_its_shell(context, text, command, expected):
     image = built(context, text + CMD)
-    assert said(image, command) == expected.format(name=base.NAME)
+    assert said(image, command) == expected.format(name=base.find_python("3.13").name)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ def test_a_dockerfile_is_run_by_its_shell(context, text, command, expected):
 )
 def test_what_cannot_be_installed_here_is_said_with_its_line(context, text, left_out):
     (context / "reset.sh").write_text("npm run reset\n")
-    image = built(context, APP.replace("3.13", base.NAME[6:]) + text + CMD)
+    image = built(context, APP.replace("3.13", base.OWN.version) + text + CMD)
     assert [str(each).removeprefix("site/Dockerfile:") for each in image.notices] == left_out
-    again = built(context, APP.replace("3.13", base.NAME[6:]) + "# a comment\n" + text + CMD)
+    again = built(context, APP.replace("3.13", base.OWN.version) + "# a comment\n" + text + CMD)
     assert again.root == image.root
     assert [int(str(each).split(":")[1]) - 1 for each in again.notices] == [
         int(each.split(":")[0]) for each in left_out
@@ -202,16 +202,34 @@ def test_a_context_that_is_a_link_is_its_folder(context, tmp_path):
 def test_a_program_that_is_installed_on_this_machine_is_in_the_next_image(tmp_path, monkeypatch):
     monkeypatch.setattr(base, "USR", tmp_path)
     (tmp_path / "bin").mkdir()
-    before = base.version()
-    assert base.version() == before
+    before = base.made_of(base.OWN)
+    assert base.made_of(base.OWN) == before
     (tmp_path / "bin/gcc").touch()
-    assert base.version() != before
+    assert base.made_of(base.OWN) != before
 
 
 def test_another_python_than_the_image_s_is_said(context):
-    assert [str(each) for each in built(context, f"FROM python:3.7\n{CMD}").notices] == [
-        f"site/Dockerfile:1: python:3.7 is run by this machine's Python {base.NAME[6:]}"
+    assert [str(each) for each in built(context, f"FROM python:3.2\n{CMD}").notices] == [
+        f"site/Dockerfile:1: python:3.2 is run by this machine's Python {base.OWN.version}"
     ]
+
+
+def test_a_python_of_the_image_s_version_runs_it_where_there_is_one(context, tmp_path, monkeypatch):
+    for version in ("3.10", "3.12", "3.14"):
+        if base.find_python(version) != base.OWN:
+            image = built(
+                context,
+                f"FROM python:{version}-alpine\nCOPY *.whl /w/\nRUN pip install /w/*\n{CMD}",
+            )
+            assert said(image, "one && python -V").startswith(f"one /usr/local\nPython {version}.")
+            assert image.notices == []
+            break
+    made = tmp_path / ".pyenv/versions/3.2.1"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("bin/python3.2", "lib/python3.2/ensurepip"):
+        assert base.find_python("3.2") == base.OWN
+        (made / name).mkdir(parents=True)
+    assert base.find_python("3.2") == (made, "python3.2")
 
 
 @pytest.mark.parametrize(
@@ -220,6 +238,10 @@ def test_another_python_than_the_image_s_is_said(context):
         (
             "RUN echo begun && false",
             "site/Dockerfile:3: RUN echo begun && false ended with 1:\nbegun",
+        ),
+        (
+            "ARG A\nARG B\nENV A=1\nRUN exit $A${B}",
+            "site/Dockerfile:4: ARG B has no value; write one there: ARG B=VALUE\n",
         ),
         ("RUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),
         ("RUN apt-get update\nRUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),

@@ -3,9 +3,11 @@
 import json
 import re
 
+import grpc
 import pulumi
 import pytest
 from pulumi.runtime.proto import provider_pb2
+from pulumi.runtime.settings import handle_grpc_error
 from pulumi_aws.ec2 import Subnet, Vpc
 
 from local_cloud.engine import program
@@ -47,6 +49,34 @@ def test_outputs_and_inputs_are_read_and_a_missing_one_is_named(resource):
     with pytest.raises(NotImplementedError, match=f"{VPC} has no output ipv6_association_id"):
         _ = vpc.ipv6_association_id
     assert resource(Subnet, "other:ec2/subnet:Subnet").arn is None
+
+
+class Refused(grpc.RpcError):
+    """The engine's answer to a program."""
+
+    def __init__(self, text):
+        self.code, self.details = (lambda: grpc.StatusCode.UNKNOWN), (lambda: text)
+
+
+def fail(wrong, text):
+    try:
+        raise wrong(text)
+    except grpc.RpcError as refused:
+        handle_grpc_error(refused)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text", "shown"),
+    [
+        (Refused, "no lb", "no lb"),
+        (Refused, program.SHUT_DOWN, ""),
+        (KeyError, "no lb", ".*Traceback.*'no lb'\n"),
+    ],
+)
+def test_refusal_of_the_engine_is_a_sentence_an_error_a_traceback(wrong, text, shown):
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - Pulumi raises no other
+        fail(wrong, text)
+    assert re.fullmatch(shown, program.described(raised.value), re.S)
 
 
 def test_a_vpc_names_what_ec2_made_with_it(calls, closed_vpc):

@@ -202,7 +202,8 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         facts = PROCESS_ENDS
         title = t("The app's process ends, and a service needs one that does not")
         text = t(
-            "Run a command that does not end, in the foreground (gunicorn without --daemon), and deploy:"
+            "Run a command that does not end, in the foreground (gunicorn without --daemon); appCommand or "
+            "workers.NAME.command sets it in place of the image's CMD, as compose does. Then deploy:"
         )
     fix = Fix(text, (case.logs_command("--previous"), f"pulumi up -s {case.now.names.stack}"))
     if mistake:

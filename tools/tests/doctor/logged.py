@@ -2,7 +2,7 @@
 
 Run with Python 3.11: Flask 3.1.3, Flask-Migrate 4.1.0, Alembic 1.20.1, SQLAlchemy 2.1.9, psycopg 3.3.9, psycopg2
 2.9.13, Django 5.2.19, Celery 5.7.0, gunicorn 27.0.1, uWSGI 2.0.31, Waitress 3.0.2, Uvicorn 0.54.0, environs 15.2.0,
-python-decouple 3.8, django-environ 0.14.0 and pydantic-settings 2.16.3.
+python-decouple 3.8, django-environ 0.14.0, pydantic-settings 2.16.3, redis 8.1.0, requests 2.34.2 and pymongo 4.20.1.
 """
 
 from collections.abc import Iterator

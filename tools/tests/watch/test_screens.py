@@ -31,12 +31,13 @@ def test_what_a_local_cloud_left_out_stands_below_evidence_of_something_missing(
     facts.write_text(json.dumps({"state": {"left_out": ["app/Dockerfile:5: RUN apt-get update"]}}))
     missing = crashed("OSError: libpango.so.0: cannot open shared object file", "Shutting down")
     below = [
-        "It may be missing here only, because a Docker engine is needed for:",
+        "It may be so here only, because a Docker engine is needed for:",
         "  app/Dockerfile:5: RUN apt-get update",
     ]
     assert plain(judge(missing)).splitlines()[-2:] != below
     monkeypatch.setenv(FACTS, str(facts))
-    assert plain(judge(missing)).splitlines()[-2:] == below
+    for failed in (missing, crashed("SyntaxError: invalid syntax")):
+        assert plain(judge(failed)).splitlines()[-2:] == below
     other = plain(judge(crashed("KeyError: 'DB_HOST'"))).splitlines()
     assert not set(below) & set(other)
 

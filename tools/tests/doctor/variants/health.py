@@ -9,7 +9,9 @@ from tools.tests import stacks as a
 from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules, trace
 
 NO_ANSWER = "Health checks failed"
-NO_CACHE = "redis.exceptions.ConnectionError: Error -2 connecting to redis:6379. Name or service not known."
+NO_CACHE = (
+    "redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."
+)
 HELTH = {"settings": a.choices(healthPath="/helth"), "group": a.target_group(path="/helth")}
 ELSEWHERE = {
     "gunicorn": ["[INFO] Listening at: http://127.0.0.1:3000 (7)"],
