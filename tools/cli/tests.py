@@ -37,6 +37,8 @@ BESIDE = (*SHARED, "breakages", "lint", "providers", "tooling", "unit", "webapp"
 """What ``--all`` runs beside the other folders, which wait as much as they compute; both take as long."""
 WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
+AFTER = ("dataplane", "providers", "building", "run", "local")
+"""What the small size runs after its rehearsal, beside the others; both take as long."""
 APART = "breakages"
 """The folder whose tests do not build on each other."""
 MOST = 8
@@ -63,7 +65,7 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
     """Run the quick tests and one whole rehearsal, or all tests, or those of the named folders.
 
     \b
-      ./careapp test                    before a commit: five minutes; its last lines say what it leaves out
+      ./careapp test                    before a commit: four minutes; its last lines say what it leaves out
       ./careapp test --all              all that this machine can run; skipped tests give the reason
       ./careapp test --changed          the quick tests that import what was changed since main, and why
       ./careapp test unit doctor        two folders, whole, of tests/ and of tools/tests/
@@ -165,7 +167,7 @@ class Run:
 
 def small_size() -> dict[str, int]:
     """Run the quick tests, and a whole rehearsal beside whatever the user has up. Return their exit codes."""
-    waiting, others = lanes([each for each in FOLDERS if each not in SLOW], WAITING, QUICK, 1)
+    waiting, others = lanes([each for each in FOLDERS if each not in SLOW], AFTER, QUICK, 1)
     with tempfile.TemporaryDirectory(prefix="careapp-test-") as home:
         command = [sys.executable, "-m", "tools.cli", *REHEARSAL]
         rehearsal = Run(f"./careapp {' '.join(REHEARSAL)}", command, {"CAREAPP_HOME": home})

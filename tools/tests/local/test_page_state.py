@@ -63,7 +63,8 @@ def test_the_verdict_summarizes_the_state_in_english_and_japanese(name):
 def test_page_that_answers_is_asked_again_after_a_change_only(monkeypatch, tmp_path):
     given, glance, answers = [], ["one"], [500, 200]
 
-    def gather(*_, page):
+    def gather(inquiry):
+        page = inquiry.page
         given.append(page.value.status if page else "asked")
         return a.stack(page=page.value if page else a.page(answers.pop(0)))
 
@@ -196,8 +197,7 @@ def test_labels_are_in_the_page_s_language():
     english = server.spoken(server.LABELS)
     with in_language("ja"):
         japanese = server.spoken(server.LABELS)
-    assert english["tls"] == japanese["tls"] == "TLS"
-    assert english != japanese
+    assert not set(english.items()) & set(japanese.items())
 
 
 @pytest.fixture
