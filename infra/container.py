@@ -56,12 +56,7 @@ def container_definition(
     password = f"{inputs.db_secret_arn}:password::"
     secrets = {**settings.secrets, **dict.fromkeys(("DB_PASSWORD", *settings.passwords), password)}
     port = {"containerPort": settings.port, "hostPort": settings.port, "protocol": "tcp"}
-    own: dict[str, object] = {"portMappings": [port]}
     command = process.command if process else settings.command
-    if process:
-        own = {"portMappings": []}
-    if command:
-        own["command"] = list(command)
     return {
         "name": CONTAINER,
         "image": inputs.image,
@@ -69,7 +64,8 @@ def container_definition(
         "user": USER,
         # ECS Exec installs its agent in the container's root file system.
         "readonlyRootFilesystem": not settings.exec_enabled,
-        **own,
+        "portMappings": [] if process else [port],
+        **({"command": list(command)} if command else {}),
         "mountPoints": [{"sourceVolume": TMP_VOLUME, "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
         "environment": _named(variables, "value"),
         "secrets": _named(secrets, "valueFrom"),
