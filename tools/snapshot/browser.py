@@ -172,7 +172,9 @@ class _Transport(httpx.BaseTransport):
             if not place[3]:
                 raise Unreachable("timed out") from TimeoutError()
             return place[:3]
-        if _proxy(url.scheme, self.balancer.dns):
+        # A proxy may answer instead.
+        proxied = url.scheme in urllib.request.getproxies()
+        if proxied and not urllib.request.proxy_bypass(self.balancer.dns):
             raise Unreachable(t("a proxy is set in the environment, and NO_PROXY does not name it"))
         return self.balancer.dns, port, None
 
@@ -181,11 +183,6 @@ class _Transport(httpx.BaseTransport):
         if not self.domain:
             trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
         return trust
-
-
-def _proxy(scheme: str, host: str) -> bool:
-    """Return whether a request to a host goes through a proxy, which may answer instead."""
-    return scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host)
 
 
 def _root(problem: BaseException) -> BaseException:

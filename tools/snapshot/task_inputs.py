@@ -63,7 +63,7 @@ def image(session: Session, repository: str, reference: str | None) -> Image | N
     found = session.all("ecr", "describe_images", "imageDetails", repositoryName=name)
     tagged = sorted(found, key=lambda each: str(each["imagePushedAt"]), reverse=True)
     if wanted is not None:
-        tagged = [each for each in tagged if _is(each, wanted)]
+        tagged = [e for e in tagged if wanted in (e["imageDigest"], *e.get("imageTags", ()))]
     if not tagged:
         return Image(present=False)
     raw = tagged[0]
@@ -79,10 +79,6 @@ def _split(repository: str, reference: str | None) -> tuple[str, str | None]:
         return name.rpartition(":")[0] or name, digest
     name, _, tag = path.rpartition(":")
     return (name, tag) if name else (path, "latest")
-
-
-def _is(details: Mapping[str, Any], wanted: str) -> bool:
-    return wanted == details["imageDigest"] or wanted in details.get("imageTags", ())
 
 
 def _platforms(session: Session, name: str, digest: str) -> tuple[str, ...]:

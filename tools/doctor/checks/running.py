@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from stack.image import APP_FOLDER
 from tools.diagnosis.case import Case
@@ -23,7 +23,6 @@ from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, r
 from tools.doctor.checks import health, logged
 from tools.doctor.checks.logged import APP_RAISES
 from tools.i18n import Text, joined, t, verbatim
-from tools.snapshot.cloudwatch import Minute
 from tools.snapshot.elb import Page
 from tools.snapshot.records import Task
 from tools.snapshot.task_logs import AWAY, MIGRATED, UNMIGRATED, Line
@@ -172,7 +171,8 @@ def _lines_of_failure(case: Case, path: str) -> tuple[Line, ...]:
 def _by_metrics(case: Case) -> Iterator[Finding]:
     known, primary = case.now.measured.value, case.primary
     since = primary.updated if primary else None
-    minutes = [each for each in known.minutes if _later(each, since)] if known else []
+    asked = [each for each in known.minutes if each.requests] if known else []
+    minutes = [each for each in asked if since is None or each.at >= since]
     if not minutes or not minutes[-1].failed:
         return
     newest = minutes[-1]
@@ -188,10 +188,6 @@ def _by_metrics(case: Case) -> Iterator[Finding]:
     )
     title = t("Requests end with 5xx")
     yield _failing(case, title, (seen,), None, "", cause=all_failed >= FAILURES_IN_A_ROW)
-
-
-def _later(minute: Minute, since: datetime | None) -> bool:
-    return minute.requests > 0 and (since is None or minute.at >= since)
 
 
 def _failing(
