@@ -12,6 +12,7 @@ from stack.settings import KEYS
 from tests.support.every_setting import allow_boundary, changes, values
 from tests.support.identity import identity_provider, login_settings
 from tests.support.local_stack import LocalStack, local_stack
+from tools.rehearsal import careapp
 
 Json = dict[str, Any]
 
@@ -71,6 +72,7 @@ STACKS = {"poc": poc, "prod": prod}
 
 def declared(name: str, folder: Path) -> Declared:
     """Declare a stack in a local cloud without tasks."""
+    careapp.use()
     folder.mkdir()
     with identity_provider(folder) as provider, local_stack(folder / name, name) as stack:
         return STACKS[name](stack, provider)

@@ -227,7 +227,7 @@ def test_a_build_that_is_stopped_leaves_no_file_and_no_process(script, environ, 
     assert (stopped in told) == (kind == signal.SIGINT)
     assert process.returncode == (-kind if kind == signal.SIGINT else 128 + kind)
     assert scratch(environ) == []
-    assert not running(int((notes / "pid").read_text()))
+    eventually(lambda: not running(int((notes / "pid").read_text())), 5)
     assert not cached_cli(environ).exists()
 
 
