@@ -19,7 +19,9 @@ from tools.tests.rehearsal.conftest import background
 SERVE = """
 import sys
 from pathlib import Path
+from tools.rehearsal import careapp
 from tools.rehearsal.dev import serve
+careapp.use()
 sys.exit(serve(int(sys.argv[1]), "info", Path(sys.argv[2])))
 """
 

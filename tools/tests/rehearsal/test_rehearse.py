@@ -252,9 +252,10 @@ def test_an_interrupt_while_it_goes_up_leaves_nothing(careapp, kind):
 
 OWNER = """
 import sys
-from tools.rehearsal.careapp import hold_folder
+from tools.rehearsal import careapp
 from local_cloud.paths import find_home
-with hold_folder(find_home()):
+careapp.use()
+with careapp.hold_folder(find_home()):
     print("owns", flush=True)
     sys.stdin.read()
 """
