@@ -12,6 +12,7 @@ from pathlib import Path
 from shutil import which
 from typing import Any
 
+import click
 import pytest
 
 os.environ.update(
@@ -125,8 +126,10 @@ def run_as_nobody(program: str, *arguments: str) -> subprocess.CompletedProcess[
     python = which("python3", path="/usr/bin")
     if os.geteuid() != 0 or python is None or not readable_by_all(ROOT):
         pytest.skip("needs root, a system's Python, and a checkout that every user may read")
+    packages = Path(click.__file__).parents[1]
+    begin = f"import sys\nsys.path[:0] = [{str(ROOT)!r}]\nsys.path.append({str(packages)!r})\n"
     return subprocess.run(
-        [python, "-c", f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{program}", *arguments],
+        [python, "-c", begin + program, *arguments],
         capture_output=True,
         text=True,
         user="nobody",
