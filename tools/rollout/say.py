@@ -118,13 +118,8 @@ def another_count(
 
 
 def spelled(counts: Collection[int]) -> str:
-    """Return `1`, `2-4`, or `0, 2-4` for numbers without a gap but for a zero."""
-    above = sorted(set(counts) - {0})
-    zero = ["0"] if 0 in counts else []
-    if not above:
-        return "0"
-    span = f"{above[0]}-{above[-1]}" if len(above) > 1 else str(above[0])
-    return ", ".join([*zero, span])
+    """Return `1`, or `2-4` for numbers without a gap."""
+    return f"{min(counts)}-{max(counts)}" if len(counts) > 1 else str(min(counts))
 
 
 def targets(view: Rollout) -> str:

@@ -94,10 +94,7 @@ def test_targets_are_counted_in_elb_s_own_words():
     assert words.targets(view()) == "0"
 
 
-@pytest.mark.parametrize(
-    ("counts", "spelled"),
-    [({1}, "1"), (range(2, 5), "2-4"), ({0, 2, 3, 4}, "0, 2-4"), ({0, 1}, "0, 1"), ({0}, "0")],
-)
+@pytest.mark.parametrize(("counts", "spelled"), [({1}, "1"), (range(2, 5), "2-4"), ({0}, "0")])
 def test_counts_are_spelled_as_a_person_would(counts, spelled):
     assert words.spelled(counts) == spelled
 
