@@ -109,17 +109,12 @@ def another_count(
     return t(
         "the desired count of the service is {desired}, the stack file says {counts}; to change it: {command}",
         desired=desired,
-        counts=spelled(counts),
+        counts="-".join(map(str, sorted({min(counts), max(counts)}))),
         command=place.complete(
             f"aws ecs update-service --cluster {expected.names.cluster} "
             f"--service {expected.names.service} --desired-count {nearest}"
         ),
     )
-
-
-def spelled(counts: Collection[int]) -> str:
-    """Return `1`, or `2-4` for numbers without a gap."""
-    return f"{min(counts)}-{max(counts)}" if len(counts) > 1 else str(min(counts))
 
 
 def targets(view: Rollout) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tools.aws.errors import AwsProblem
+from tools.diagnosis import kept
 from tools.doctor.checks import TRIED
 from tools.doctor.diagnose import judge
 from tools.i18n import in_language, t, verbatim
@@ -154,18 +155,11 @@ def test_up_that_deploys_nothing_new_counts_what_the_one_before_has_kept(stack, 
 
 def test_verdict_that_ecs_has_forgotten_is_said_again_and_not_kept_again():
     up(aws := Aws(("a", "ROLLBACK_SUCCESSFUL")), diagnosis("page-errors"))
-    kept = {
-        "verdict": verdicts.newest(aws, NAMES),
-        "tried": verdicts.before(aws, NAMES, by_up=True),
-    }
-    for _ in range(2):
-        found = judge(rolled_back(STOPPED, **kept))
-        assert (found.causes[0].seen.count(TRIED), found.causes[0].fixes[-1].commands[1:]) == (
-            1,
-            ("./careapp events -s poc",),
-        )
-        up(aws, found)
-    assert len(aws.streams["gate/a"]) == 1
+    first = verdicts.newest(aws, NAMES)
+    again = named(judge(replace(SITUATIONS["page-errors"], tried=Part(first))))
+    for verdict in (first, kept.line(again)):
+        up(aws, found := judge(rolled_back(STOPPED, verdict=verdict, tried=first)))
+        assert found.causes[0].seen.count(TRIED) == len(aws.streams["gate/a"]) == 1
 
 
 def test_cure_of_a_worker_counts_as_tried_by_its_own_verdict():
