@@ -162,8 +162,8 @@ class ScalingSettings:
 
     @property
     def counts(self) -> frozenset[int]:
-        """Every number of tasks that may be wanted."""
-        return frozenset(range(self.minimum, self.maximum + 1)) | ({0} if self.hours else set())
+        """Every number of tasks that may be wanted, with a schedule within its hours."""
+        return frozenset(range(self.minimum, self.maximum + 1))
 
     def includes(self, moment: datetime) -> bool:
         """Return whether the schedule includes a moment; always true without a schedule."""

@@ -206,8 +206,8 @@ KNOWN = (
     ),
     Known(
         "host-absent",
-        # redis, urllib3 (requests, elasticsearch), pymongo.
-        r"Error -[25] connecting to (?P<what>[^\s:]+)|Failed to resolve '(?P<urllib3>[^']+)' \(\[Errno"
+        # redis, urllib3 (requests, elasticsearch), pymongo. Error -3 is temporary.
+        r"Error -[25] connecting to (?P<what>[^\s:]+)|Failed to resolve '(?P<urllib3>[^']+)' \(\[Errno -[25]\]"
         r"|(?P<mongo>[\w.-]+):\d+: \[Errno -[25]\]",
         t("The app asks for a host that this stack does not have: {what}"),
         t(

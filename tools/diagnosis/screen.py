@@ -55,11 +55,9 @@ MISSING = re.compile(
 
 
 def _left_out(diagnosis: Diagnosis) -> Iterator[Line]:
-    """Yield what a local cloud left out of the image, where a finding says that something is missing."""
+    """Yield what a local cloud left out of the image, where evidence says that something is missing."""
     told = (
-        words
-        for each in diagnosis.findings
-        for words in (str(each.title), *each.evidence, *map(str, each.seen))
+        words for each in diagnosis.findings for words in (*each.evidence, *map(str, each.seen))
     )
     names = local_cloud.left_out() if any(map(MISSING.search, told)) else []
     if names:

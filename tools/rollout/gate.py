@@ -151,7 +151,7 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
 def _diagnose(reader: Reader) -> Diagnosis | Text:
     """Return the diagnosis of all that there is, or why the doctor failed: the failure must still be reported."""
     try:
-        return reader.doctor(Inquiry(reader.settings, reader.session))
+        return reader.doctor(Inquiry(reader.settings, reader.session, by_up=True))
     except Exception as mistake:
         return say.undiagnosed(mistake)
 
@@ -167,7 +167,7 @@ async def _keep(diagnosis: Diagnosis, reader: Reader, log: Log) -> None:
         if each.process == process
     ]
     first = next((each for each in causes if not each.facts.result), None)
-    if first is None:
+    if first is None or first.facts.subject == OUTCOME:  # the verdict of an earlier `pulumi up`
         return
     try:
         await asyncio.to_thread(verdicts.keep, session, names, kept.line(first))

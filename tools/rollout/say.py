@@ -109,22 +109,12 @@ def another_count(
     return t(
         "the desired count of the service is {desired}, the stack file says {counts}; to change it: {command}",
         desired=desired,
-        counts=spelled(counts),
+        counts="-".join(map(str, sorted({min(counts), max(counts)}))),
         command=place.complete(
             f"aws ecs update-service --cluster {expected.names.cluster} "
             f"--service {expected.names.service} --desired-count {nearest}"
         ),
     )
-
-
-def spelled(counts: Collection[int]) -> str:
-    """Return `1`, `2-4`, or `0, 2-4` for numbers without a gap but for a zero."""
-    above = sorted(set(counts) - {0})
-    zero = ["0"] if 0 in counts else []
-    if not above:
-        return "0"
-    span = f"{above[0]}-{above[-1]}" if len(above) > 1 else str(above[0])
-    return ", ".join([*zero, span])
 
 
 def targets(view: Rollout) -> str:

@@ -159,6 +159,8 @@ class Inquiry:
     """The page before this update."""
     gone: Sequence[Deletion] = ()
     """What is judged as if it were deleted."""
+    by_up: bool = False
+    """Whether a `pulumi up` asks at its end, before it keeps its own verdict; with ``wanted`` it always does."""
 
 
 def gather(inquiry: Inquiry) -> Snapshot:
@@ -217,7 +219,7 @@ WORKER_STATUS = ("service", "tasks")
 class _Reader:
     """Asks AWS for the parts of a snapshot: each when it is first needed, and not again.
 
-    Unless ``full``, listeners come without their rules, and the database without its parameters.
+    Unless ``full``, listeners come without their rules, and the database without its events.
     """
 
     def __init__(self, inquiry: Inquiry, pool: ThreadPoolExecutor, *, full: bool = True) -> None:
@@ -227,7 +229,7 @@ class _Reader:
 
     def of_worker(self, name: str, wanted: str) -> _Reader:
         """Return the reader of a worker's own parts; without ``wanted`` its newest task definition should run."""
-        inquiry = Inquiry(self.settings, self.session, wanted or None)
+        inquiry = replace(self.inquiry, wanted=wanted or None)
         reader = _Reader(inquiry, self._pool, full=self.full)
         reader.names = self.names.of_worker(name)
         return reader
@@ -367,9 +369,10 @@ class _Reader:
 
     @cached_property
     def tried(self) -> Future[Part[str]]:
-        if self.running is None or (self.wanted is None and not self._given_up):
+        by_up = self.inquiry.by_up or self.wanted is not None
+        if self.running is None or not (by_up or self._given_up):
             return _answered(Part())
-        return self._ask(verdicts.before, self.names, self.wanted is not None)
+        return self._ask(verdicts.before, self.names, by_up)
 
     @cached_property
     def ended_by(self) -> Future[Part[Alarmed]]:

@@ -104,10 +104,8 @@ def status(balancer: Balancer, settings: Settings, path: str) -> int:
 def _browsers(
     balancer: Balancer, settings: Settings, headers: Mapping[str, str]
 ) -> Callable[[], Browser]:
-    """Return what makes a new browser."""
-    from tools.snapshot.browser import (
-        Browser,  # httpx: 0.3 s that a preview and the status do without
-    )
+    """Return what makes a new browser. A preview and the status do without its HTTP client, which takes 0.3 s."""
+    from tools.snapshot.browser import Browser
 
     return partial(Browser, balancer, settings.https.domain, headers)
 

@@ -32,20 +32,20 @@ def newest(session: Session, names: StackNames) -> str | None:
     return str(events[-1]["message"]) if events else None
 
 
-def before(session: Session, names: StackNames, by_program: bool) -> str | None:
+def before(session: Session, names: StackNames, by_up: bool) -> str | None:
     """Return the verdict of the `pulumi up` before this one, or before the last one; None where a deployment between
     them ended well. Raises AwsProblem.
 
-    The program asks ``by_program`` at the end of its `pulumi up`, before it keeps its own verdict.
+    ``by_up``: a `pulumi up` asks at its end, before it keeps its own verdict.
     """
     streams: list[list[str]] = []
     for row in ecs.service_deployments(session, names)[:MOST]:
         streams.append(_recent(session, names, row))
-        if row["status"] == DONE and not (by_program and len(streams) == 1):
+        if row["status"] == DONE and not (by_up and len(streams) == 1):
             break
     first, *others = streams or [[]]
     # The newest one is the present one.
-    earlier = first if by_program else first[1:]
+    earlier = first if by_up else first[1:]
     return next((verdict for found in (earlier, *others) for verdict in found), None)
 
 

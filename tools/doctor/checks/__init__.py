@@ -113,12 +113,15 @@ def run(case: Case) -> tuple[Finding, ...]:
 
 def _tried(finding: Finding, case: Case) -> Finding:
     """Return a cause with what is left to do, where the `pulumi up` before ended for it and proposed the same."""
-    if finding.kind != "cause" or not finding.fixes:
+    if finding.kind != "cause" or not finding.fixes or TRIED in finding.seen:
         return finding
     now = kept.finding(kept.line(finding), finding.facts)
     for verdict in (each.now.tried.value or "" for each in (case, *case.workers)):
         before = kept.finding(verdict, finding.facts)
-        if now and before and before.title == now.title and now.fixes[0] in before.fixes:
+        if not (now and before and now.fixes[0] in before.fixes):
+            continue
+        # Of what ECS has forgotten the end of the roll-out stands before the title.
+        if str(now.title).endswith(str(before.title)):
             return replace(
                 finding,
                 seen=(TRIED, *finding.seen),

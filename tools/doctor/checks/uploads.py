@@ -34,7 +34,7 @@ FILES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 
 
 def bucket(case: Case) -> Iterator[Finding]:
-    """Check that the bucket exists, in the stack's region, and that the app's client asks there."""
+    """Check that the bucket exists, and that the app's client asks in its region."""
     found = case.now.uploads.value
     if found is None:
         return

@@ -37,6 +37,11 @@ def test_what_a_server_or_library_says_names_the_cause_by_the_line_that_tells_it
     assert not [each for each in shown.evidence if not each.strip()]
 
 
+@pytest.mark.parametrize("name", ["redis host", "requests host", "pymongo host"])
+def test_a_name_that_does_not_resolve_for_now_is_no_absent_host(name):
+    assert logged_cause([CAUSES[name].telling.replace(" -2", " -3")]) is None
+
+
 @pytest.mark.parametrize("name", LISTENING)
 def test_where_a_server_listens_is_in_its_own_line(name):
     line, host, port = LISTENING[name]

@@ -4,8 +4,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from tools.aws.session import Place
 from tools.i18n import verbatim
 from tools.rollout import say as words
@@ -92,14 +90,6 @@ def test_targets_are_counted_in_elb_s_own_words():
         "1 draining (Target.DeregistrationInProgress), 1 healthy, 2 unhealthy (Target.Timeout)"
     )
     assert words.targets(view()) == "0"
-
-
-@pytest.mark.parametrize(
-    ("counts", "spelled"),
-    [({1}, "1"), (range(2, 5), "2-4"), ({0, 2, 3, 4}, "0, 2-4"), ({0, 1}, "0, 1"), ({0}, "0")],
-)
-def test_counts_are_spelled_as_a_person_would(counts, spelled):
-    assert words.spelled(counts) == spelled
 
 
 def test_count_of_the_stack_file_or_none_is_not_told():

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tools.aws.errors import AwsProblem
+from tools.diagnosis import kept
 from tools.doctor.checks import TRIED
 from tools.doctor.diagnose import judge
 from tools.i18n import in_language, t, verbatim
@@ -93,11 +94,11 @@ def test_cause_that_up_named_is_the_doctor_s_an_hour_later(name):
     assert set(cause.masked_evidence) <= set(later.evidence)
 
 
-def after_another_up(aws, now, status="ROLLBACK_SUCCESSFUL", by_program=True):
+def after_another_up(aws, now, status="ROLLBACK_SUCCESSFUL", by_up=True):
     """What is found after one more deployment, of which nothing is kept yet, or by the doctor, of a healthy one."""
     aws.deploy("later", status)
     return judge(
-        replace(now, tried=read_part(verdicts.before, aws, NAMES, by_program), wanted=now.wanted)
+        replace(now, tried=read_part(verdicts.before, aws, NAMES, by_up), wanted=now.wanted)
     )
 
 
@@ -127,29 +128,45 @@ def is_said_again_with_more(name, now, found):
 
 def test_cure_counts_as_tried_until_a_deployment_ends_well():
     web, found = SITUATIONS["page-errors"], diagnosis("page-errors")
-    for status, by_program, tried in (
+    for status, by_up, tried in (
         ("ROLLBACK_SUCCESSFUL", False, True),
         ("SUCCESSFUL", True, True),  # The present one: its page fails.
         ("SUCCESSFUL", False, False),
     ):
         up(aws := Aws(("a", "STOPPED")), found)
-        assert (TRIED in named(after_another_up(aws, web, status, by_program)).seen) is tried
+        assert (TRIED in named(after_another_up(aws, web, status, by_up)).seen) is tried
 
 
 def test_newest_verdict_is_the_present_one_and_an_old_one_is_none():
     up(aws := Aws(("a", "STOPPED")), diagnosis("page-errors"))
-    assert verdicts.before(aws, NAMES, by_program=False) is None
+    assert verdicts.before(aws, NAMES, by_up=False) is None
     up(aws, diagnosis("page-errors"))
-    assert verdicts.before(aws, NAMES, by_program=False)
+    assert verdicts.before(aws, NAMES, by_up=False)
     aws.streams["gate/a"] = [{**e, "timestamp": 0} for e in aws.streams["gate/a"]]
-    assert verdicts.before(aws, NAMES, by_program=True) is None
+    assert verdicts.before(aws, NAMES, by_up=True) is None
+
+
+def test_up_that_deploys_nothing_new_counts_what_the_one_before_has_kept(stack, monkeypatch):
+    asked = []
+    monkeypatch.setattr(verdicts, "before", lambda *question: asked.append(question[2]))
+    gate._diagnose(Reader(EXPECTED, Inquiry(a.choices(), stack.session)))
+    assert asked == [True]
+
+
+def test_verdict_that_ecs_has_forgotten_is_said_again_and_not_kept_again():
+    up(aws := Aws(("a", "ROLLBACK_SUCCESSFUL")), diagnosis("page-errors"))
+    first = verdicts.newest(aws, NAMES)
+    again = named(judge(replace(SITUATIONS["page-errors"], tried=Part(first))))
+    for verdict in (first, kept.line(again)):
+        up(aws, found := judge(rolled_back(STOPPED, verdict=verdict, tried=first)))
+        assert found.causes[0].seen.count(TRIED) == len(aws.streams["gate/a"]) == 1
 
 
 def test_cure_of_a_worker_counts_as_tried_by_its_own_verdict():
     worker = a.crashing_worker("ValueError: no broker")
     up(aws := Aws(("a", "STOPPED")), judge(worker), expected=MAIL)
     [mail] = worker.workers.values()
-    tried = replace(mail, tried=Part(verdicts.before(aws, NAMES, by_program=True)))
+    tried = replace(mail, tried=Part(verdicts.before(aws, NAMES, by_up=True)))
     [crash] = judge(replace(worker, workers={"mail": tried})).causes
     assert TRIED in crash.seen
 

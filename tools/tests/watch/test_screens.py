@@ -38,8 +38,8 @@ def test_what_a_local_cloud_left_out_stands_below_evidence_of_something_missing(
     monkeypatch.setenv(FACTS, str(facts))
     for failed in (missing, crashed("SyntaxError: invalid syntax")):
         assert plain(judge(failed)).splitlines()[-2:] == below
-    other = plain(judge(crashed("KeyError: 'DB_HOST'"))).splitlines()
-    assert not set(below) & set(other)
+    for other in (crashed("KeyError: 'DB_HOST'"), SITUATIONS["health-path-missing"]):
+        assert not set(below) & set(plain(judge(other)).splitlines())
 
 
 def test_a_very_long_line_of_evidence_is_cut_on_the_screen_only():
