@@ -7,6 +7,7 @@ delete files there. Programs that install what this machine cannot are one stub.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -77,11 +78,19 @@ def find_python(version: str) -> Python:
     on_path = shutil.which(name)
     prefixes = [Path(on_path).resolve().parents[1]] if on_path else []
     for folder in INSTALLED:
-        prefixes += sorted(Path.home().glob(f"{folder}/*{version}.*"), reverse=True)
+        with suppress(RuntimeError):  # a user without a home folder
+            there = Path.home().glob(f"{folder}/*{version}.*")
+            prefixes += sorted(there, key=_release, reverse=True)
     for prefix in prefixes:
         if (prefix / "bin" / name).exists() and (prefix / "lib" / name / "ensurepip").is_dir():
             return Python(prefix, name)
     return OWN
+
+
+def _release(prefix: Path) -> list[int]:
+    """Return what sorts installations: by their numbers, and what precedes releases before all of them."""
+    released = not re.search(r"\d(a|b|rc)\d", prefix.name)
+    return [released, *map(int, re.findall(r"\d+", prefix.name))]
 
 
 def python_of(root: Path) -> Python:
@@ -96,7 +105,8 @@ def made_of(python: Python) -> str:
     """Return what roots are made of and by: a change of it makes other ones, as a program that is installed does."""
     own = "".join(file.read_text() for file in sorted(HERE.glob("*.*")))
     linked = sorted(str(each) for folder in _of_usr() for each in folder.iterdir())
-    return repr((sys.version, python, own, linked))
+    program = (python.prefix / "bin" / python.name).stat()
+    return repr((python, program.st_mtime_ns, program.st_size, own, linked))
 
 
 def _of_usr() -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from semver import Version
 
-from local_cloud.text import said, t, verbatim
+from local_cloud.text import t, verbatim
 
 ANSWER_SECONDS = 30  # Allows for a cold disk and a virus scanner.
 
@@ -62,10 +62,10 @@ def version_of(cli: Path, environ: Mapping[str, str] | None = None) -> Version:
             )
         )
     try:
-        return parse(answer.stdout)
+        return parse(said := answer.stdout.strip())
     except ValueError as problem:
         raise EngineUnavailable(
-            t("`{program} version` answered no version: {why}", program=str(cli), why=said(problem))
+            t("`{program} version` answered no version: {why}", program=str(cli), why=repr(said))
         ) from problem
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):[^\s/@]+(?=@)")
+PASSWORD = re.compile(r"(?<=://)([^\s/:@]*):[^\s/]+(?=@)")
 """The password in a URL. pip, git, uv and psycopg quote the addresses that they were given: those of package indexes,
 repositories and databases. The other secrets of a local cloud are made for it, and of no use elsewhere."""
 

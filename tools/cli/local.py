@@ -23,6 +23,8 @@ UNTIL = t(
 )
 CLOUD_OPTIONS = ("tasks", "speed", "port", "client", "watch_port")
 
+careapp.use()  # Before the options are read: what is wrong with one is said in the user's language, too.
+
 
 def options(command: click.decorators.FC) -> click.decorators.FC:
     """Add the options of a local cloud to a command that can start one."""
@@ -94,7 +96,6 @@ def rehearse(fault: str | None, **how: Any) -> None:
     Exit code 0: all steps succeeded. 1: a step failed, or --break without --mend. 2: no such stack file,
     or a setting that cannot be used. 130: interrupted while it deployed.
     """
-    careapp.use()
     # With boto3, which the other commands do not need.
     from tools.rehearsal import rehearse as rehearsing
 
@@ -126,7 +127,6 @@ def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how
     Exit code 0: that of the shell or COMMAND. 1: no local cloud or engine. 2: no such stack file, or no
     region in it. 127: no such program.
     """
-    careapp.use()
     choice = careapp.choose_region(stack, region)
     sys.exit(commands.shell(list(command), commands.CloudFlags(**how), choice))
 
@@ -152,14 +152,12 @@ def dev(port: int, log_level: str) -> None:
     """
     from tools.rehearsal.dev import serve
 
-    careapp.use()
     sys.exit(serve(port, log_level))
 
 
 @click.group()
 def cloud() -> None:
     """Start, stop or show the local cloud that runs between commands."""
-    careapp.use()
 
 
 @cloud.command()

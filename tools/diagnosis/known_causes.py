@@ -171,7 +171,7 @@ KNOWN = (
         r"|^\d+\. module '[\w.]+' has no attribute '(?P<waitress>\w+)'",
         t("The server does not find the app: {what}"),
         t("The module that the server loads has no such object or factory."),
-        t("Correct the name in the image's command, as in `gunicorn MODULE:NAME`, and deploy."),
+        t("Correct the name in the app's command, as in `gunicorn MODULE:NAME`, and deploy."),
     ),
     Known(
         "app-not-loaded",

@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 from local_cloud.calls import Calls
 from local_cloud.console import duration
 from local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
-from local_cloud.paths import ROOT
 from local_cloud.run.client import Facts
 from stack.file import names_of
 from stack.login import LOGIN_ISSUER
@@ -27,6 +26,7 @@ from tools.i18n import Text, said, t
 from tools.i18n.masking import mask_data
 from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
+from tools.rehearsal.careapp import ROOT
 from tools.rehearsal.faults import Fault
 from tools.shared.aws_rules import matches
 

@@ -1,6 +1,7 @@
 """Images that are built without Docker: their RUN lines are run, in a root that is theirs."""
 
 import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -204,8 +205,12 @@ def test_a_program_that_is_installed_on_this_machine_is_in_the_next_image(tmp_pa
     (tmp_path / "bin").mkdir()
     before = base.made_of(base.OWN)
     assert base.made_of(base.OWN) == before
-    (tmp_path / "bin/gcc").touch()
+    (tmp_path / "bin/python3.2").touch()
     assert base.made_of(base.OWN) != before
+    other = base.Python(tmp_path, "python3.2")
+    before = base.made_of(other)
+    os.utime(tmp_path / "bin/python3.2", (0, 0))  # as an upgrade in its place does
+    assert base.made_of(other) != before
 
 
 def test_another_python_than_the_image_s_is_said(context):
@@ -224,12 +229,16 @@ def test_a_python_of_the_image_s_version_runs_it_where_there_is_one(context, tmp
             assert said(image, "one && python -V").startswith(f"one /usr/local\nPython {version}.")
             assert image.notices == []
             break
-    made = tmp_path / ".pyenv/versions/3.2.1"
     monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("bin/python3.2", "lib/python3.2/ensurepip"):
-        assert base.find_python("3.2") == base.OWN
-        (made / name).mkdir(parents=True)
-    assert base.find_python("3.2") == (made, "python3.2")
+    for each in ("11rc1", "9", "10"):
+        made = tmp_path / f".pyenv/versions/3.2.{each}"
+        for name in ("bin/python3.2", "lib/python3.2/ensurepip"):
+            assert base.find_python("3.2").prefix != made
+            (made / name).mkdir(parents=True)
+        assert base.find_python("3.2") == (made, "python3.2")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert base.find_python("3.2") == base.OWN
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from local_cloud import starter
 from local_cloud.engine.interpreter import NoInterpreter, activated, find, is_own
 from local_cloud.paths import ROOT, Home, find_home
 from local_cloud.run.project import Project
+from local_cloud.text import t
 
 THE_PROGRAMS = re.compile(r"(?i)careapp|webapp|\bpoc\b|ecsEnabled|pageUrl|appFolder|delivery/")
 """Names of the program that rehearses in the local cloud: its own, its stack, its settings, its folders."""
@@ -35,6 +36,11 @@ def test_starter_that_was_not_chosen_is_an_error(monkeypatch):
     monkeypatch.setattr(starter, "_used", [])
     with pytest.raises(RuntimeError, match="no starter of the local cloud"):
         find_home()
+
+
+def test_password_in_a_url_is_masked_whatever_it_contains():
+    for url in ("https://me:p@w9@host/simple", "postgresql://me:p@one:1,me:w9@host/simple"):
+        assert str(t("{words}", words=url)) == f"{url.partition(':')[0]}://me:***@host/simple"
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """`rehearse --from ADDRESS`: a client that allowedCidrs does not name must get no answer."""
 
 import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import click
 import pytest
 
+from local_cloud.paths import ROOT
 from local_cloud.run import shell
 from local_cloud.run.client import CloudError
 from local_cloud.run.options import Address
@@ -68,3 +71,13 @@ def test_an_address_that_is_none_is_refused(text):
     with pytest.raises(click.BadParameter, match="is not an IPv4 address like"):
         Address().convert(text, None, None)
     assert Address().convert("198.51.100.7", None, None) == "198.51.100.7"
+
+
+def test_what_is_wrong_with_an_option_is_said_in_japanese():
+    for option, said in (
+        ("--from", "IPv4 アドレスではありません"),
+        ("--port", "使える数ではありません"),
+    ):
+        words = [sys.executable, "-m", "tools.cli", "shell", option, "x", "--lang", "ja"]
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
