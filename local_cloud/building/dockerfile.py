@@ -33,6 +33,8 @@ ROOT = PurePosixPath("/")
 SHELL = ("/bin/sh", "-c")
 PATH = "/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH of the official Python image."""
+LANG = "C.UTF-8"
+"""LANG of the official Python images up to 3.12; to later Pythons it says what they do without."""
 STOP_SIGNAL = "SIGTERM"
 NO_EFFECT = ("EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER")
 """Instructions that neither add files nor change how the command starts. ECS ignores HEALTHCHECK, too."""
@@ -317,7 +319,12 @@ class _Reader:
         self.stages |= {each: stage for each in (self.label, str(self.count)) if each}
 
     def _from_image(self, line: Instruction, base: str) -> Stage:
-        stage = Stage(base=base, place=line.place, environment={"PATH": PATH}, command=("python3",))
+        stage = Stage(
+            base=base,
+            place=line.place,
+            environment={"PATH": PATH, "LANG": LANG},
+            command=("python3",),
+        )
         if not PYTHON.fullmatch(base):
             near = nearest(base, (*self.stages, "python"))
             rule = t(

@@ -206,6 +206,7 @@ def test_the_last_stage_has_its_own_configuration_and_the_files_of_the_others(co
     assert stage.command == ("/bin/sh", "-c", "exec gunicorn -b :$PORT 'a:b()'")
     assert stage.environment == {
         "PATH": f"/venv/bin:{dockerfile.PATH}",
+        "LANG": dockerfile.LANG,
         "GREETING": "hello there",
         "NONE": "nobody",
     }
