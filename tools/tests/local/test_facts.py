@@ -52,27 +52,14 @@ def test_schedule_expressions_are_the_same():
 
 def test_files_that_docker_sends_are_those_that_the_image_s_tag_covers(tmp_path):
     (tmp_path / ".dockerignore").write_text("# a comment\n\n*.log\n!kept.log\nbuild\n")
-    for name in (
-        "app.py",
-        "some.log",
-        "kept.log",
-        "build/made",
-        "deep/er/some.log",
-        "deep/er/app.py",
-    ):
+    names = ["app.py", "deep/er/app.py", "deep/er/some.log", "kept.log"]
+    for name in (*names, "some.log", "build/made"):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     (tmp_path / "link").symlink_to("nowhere")
     sent = sorted(sent_files(tmp_path))
-    assert sent == [
-        ".dockerignore",
-        "app.py",
-        "deep/er/app.py",
-        "deep/er/some.log",
-        "kept.log",
-        "link",
-    ]
+    assert sent == [".dockerignore", *names, "link"]
     assert sent == sorted(image_tag.sent_files(tmp_path))
 
 
