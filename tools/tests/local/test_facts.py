@@ -20,6 +20,7 @@ from stack.names import StackNames
 from tools.aws import rds_certificates
 from tools.aws.session import Session
 from tools.rehearsal.careapp import CAREAPP
+from tools.shared import aws_rules
 from tools.shared import schedule_expressions as stacks_expressions
 from tools.snapshot import cloudwatch
 from tools.snapshot.cloudwatch import Quota
@@ -31,6 +32,7 @@ def test_facts_of_aws_are_the_same():
     assert plans.ROOTS == rds_certificates.ROOTS
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
     assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
+    assert [aws_rules.breaker_limit(each) for each in (1, 7, 399, 500)] == [3, 4, 200, 200]
     text = (ROOT / "webapp" / "Dockerfile").read_text()
     assert re.findall(r"^ARG BASE_IMAGE=(\S+)", text, re.M) == [CAREAPP.base_image]
 
