@@ -6,18 +6,22 @@ import tomllib
 from itertools import combinations
 
 import pytest
+from click.testing import CliRunner
 
 from local_cloud.aws.elb.balancer import USUAL_PORTS
 from local_cloud.paths import ROOT
 from tests.tooling.conftest import LOCKS
+from tools.cli import main
 from tools.cli.local import dev as command
 from tools.rehearsal.page import launch
 
 
-def test_the_dev_container_forwards_the_app_the_balancer_and_the_page():
+def test_the_dev_container_is_made_and_forwards_the_app_the_balancer_and_the_page():
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     [dev] = [each.default for each in command.params if each.name == "port"]
     assert container["forwardPorts"] == [dev, USUAL_PORTS["HTTP", 80], launch.PORT]
+    _, *words = container["postCreateCommand"].split()
+    assert CliRunner().invoke(main, words).exit_code == 0
 
 
 def locked(lock: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from local_cloud.engine.build import recipe_version
+from local_cloud.paths import ROOT
 from stack import shifting
 from tests.support.delivery import Delivery
 from tests.support.workflows import PAGE, ROLES, calls, jobs, steps, text, used, workflows
@@ -183,6 +184,9 @@ def test_ci_runs_every_folder_of_tests_and_a_rehearsal():
         "the jobs of .github/workflows/ci.yml run each folder of tests once"
     )
     assert "./careapp rehearse --exit" in scripts
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("| folder | subject |")[2]
+    listed = ", ".join(re.findall(r"^\| ([\w, ]+) \|", table.partition("\n\n")[0], re.M))
+    assert sorted(listed.split(", ")) == sorted(FOLDERS), "CONTRIBUTING.md has each folder once"
 
 
 def test_one_run_per_stack_at_a_time_and_none_is_cancelled():
@@ -192,10 +196,8 @@ def test_one_run_per_stack_at_a_time_and_none_is_cancelled():
         if "concurrency" in job
     }
     assert found == {
-        **{
-            key: {"group": group, "cancel-in-progress": False, "queue": "max"}
-            for key, group in ONE_AT_A_TIME.items()
-        }
+        key: {"group": group, "cancel-in-progress": False, "queue": "max"}
+        for key, group in ONE_AT_A_TIME.items()
     }
     for name in ("deploy", "destroy", "drift"):
         assert "concurrency" not in workflows()[name]

@@ -238,9 +238,10 @@ def test_a_policy_that_is_attached_cannot_be_deleted(aws, make, role):
     aws.iam.delete_policy(PolicyArn=made.id)
 
 
-def test_an_instance_profile_has_its_own_tags_changed(aws, make, role):
+def test_an_instance_profile_has_its_role_and_its_own_tags_changed(aws, make, role):
     made = make("iam/instanceProfile", name=unique("profile"), role=role, tags={"a": "1"})
     made.change(tags={"b": "2"})
     found = aws.iam.get_instance_profile(InstanceProfileName=made.id)
     assert tags(found["Tags"]) == {"b": "2"}
+    assert [each["RoleName"] for each in found["Roles"]] == [role]
     made.delete()

@@ -95,6 +95,7 @@ def test_open_acls_drop_nothing():
         (OPEN, (rule(100, 1024, 32767), rule(110, 32768, 65535)), []),
         (OPEN, (rule(100, 1024, 32767), rule(110, 32769, 65535)), [("egress", WIDE, None)]),
         (OPEN, (rule(90, 5000, allow=False), rule(100)), [("egress", WIDE, 90)]),
+        (OPEN, (rule(90, 1024, 2000, allow=False), rule(100)), [("egress", WIDE, 90)]),
         ((rule(90, 3000), rule(100, 3001, allow=False)), OPEN, []),
     ],
 )

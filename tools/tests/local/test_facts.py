@@ -20,6 +20,7 @@ from stack.names import StackNames
 from tools.aws import rds_certificates
 from tools.aws.session import Session
 from tools.rehearsal.careapp import CAREAPP
+from tools.shared import aws_rules
 from tools.shared import schedule_expressions as stacks_expressions
 from tools.snapshot import cloudwatch
 from tools.snapshot.cloudwatch import Quota
@@ -31,6 +32,7 @@ def test_facts_of_aws_are_the_same():
     assert plans.ROOTS == rds_certificates.ROOTS
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
     assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
+    assert [aws_rules.breaker_limit(each) for each in (1, 7, 399, 500)] == [3, 4, 200, 200]
     text = (ROOT / "webapp" / "Dockerfile").read_text()
     assert re.findall(r"^ARG BASE_IMAGE=(\S+)", text, re.M) == [CAREAPP.base_image]
 
@@ -52,27 +54,14 @@ def test_schedule_expressions_are_the_same():
 
 def test_files_that_docker_sends_are_those_that_the_image_s_tag_covers(tmp_path):
     (tmp_path / ".dockerignore").write_text("# a comment\n\n*.log\n!kept.log\nbuild\n")
-    for name in (
-        "app.py",
-        "some.log",
-        "kept.log",
-        "build/made",
-        "deep/er/some.log",
-        "deep/er/app.py",
-    ):
+    names = ["app.py", "deep/er/app.py", "deep/er/some.log", "kept.log"]
+    for name in (*names, "some.log", "build/made"):
         file = tmp_path / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     (tmp_path / "link").symlink_to("nowhere")
     sent = sorted(sent_files(tmp_path))
-    assert sent == [
-        ".dockerignore",
-        "app.py",
-        "deep/er/app.py",
-        "deep/er/some.log",
-        "kept.log",
-        "link",
-    ]
+    assert sent == [".dockerignore", *names, "link"]
     assert sent == sorted(image_tag.sent_files(tmp_path))
 
 
