@@ -39,7 +39,7 @@ from local_cloud.building.instructions import shortened
 from local_cloud.machine.namespaces import HOLDER
 from local_cloud.machine.roots import MACHINE, Bind, mountable, within
 from local_cloud.paths import cache, cache_refused
-from local_cloud.text import Refused, Text, joined, t
+from local_cloud.text import Refused, Text, joined, said, t
 
 LONG, LONGEST = 1.0, 10.0
 """Seconds of work after which the root is kept before files are copied, and before a RUN.
@@ -177,7 +177,11 @@ class _Build:
             steps, kept_at = stage.steps[number:], time.monotonic()
             with self._part(self._place(keys[number]), shared=not _write(steps)) as part:
                 for done, (step, key) in enumerate(zip(steps, keys[number + 1 :], strict=True), 1):
-                    self._do(step, part, key, shared=not _write(steps[done:]))
+                    try:
+                        self._do(step, part, key, shared=not _write(steps[done:]))
+                    except RunFailed as failed:
+                        # What the image lacks may be why.
+                        raise RunFailed(joined("\n", (said(failed), *start.notices))) from None
                     took, following = time.monotonic() - kept_at, steps[done : done + 1]
                     if following and took > (LONG if isinstance(following[0], Copy) else LONGEST):
                         with self._part(part) as kept:

@@ -253,6 +253,7 @@ def test_a_python_of_the_image_s_version_runs_it_where_there_is_one(context, tmp
             "site/Dockerfile:4: ARG B has no value; write one there: ARG B=VALUE\n",
         ),
         ("RUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),
+        ("FROM python:3.99\nRUN false", "python:3.99 is run by this machine's Python"),
         ("RUN apt-get update\nRUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),
         ("RUN pip install -r none.txt", "No such file or directory: 'none.txt'"),
         ("RUN pip instal one", 'unknown command "instal" - maybe you meant "install"'),
