@@ -407,8 +407,8 @@ _ALL = (
         "healthcheck-command", "container-check-failed",
         t("the container health check runs a module that the image does not have"),
         Edit(
-            "infra/container.py", '{"portMappings": [port]}',
-            '{"portMappings": [port], "healthCheck": {"command": ["CMD-SHELL", "python -m webapp.health"]}}')),
+            "infra/container.py", '"essential": True,',
+            '"essential": True, "healthCheck": {"command": ["CMD-SHELL", "python -m webapp.health"]},')),
     Fault(
         "rule-shadowed", "rule-in-the-way",
         t("another listener rule, with a lower priority number, matches every path"),
