@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from itertools import accumulate
@@ -39,7 +39,7 @@ from local_cloud.building.instructions import shortened
 from local_cloud.machine.namespaces import HOLDER
 from local_cloud.machine.roots import MACHINE, Bind, mountable, within
 from local_cloud.paths import cache, cache_refused
-from local_cloud.text import Refused, Text, joined, said, t
+from local_cloud.text import Refused, Text, joined, t
 
 LONG, LONGEST = 1.0, 10.0
 """Seconds of work after which the root is kept before files are copied, and before a RUN.
@@ -177,11 +177,10 @@ class _Build:
             steps, kept_at = stage.steps[number:], time.monotonic()
             with self._part(self._place(keys[number]), shared=not _write(steps)) as part:
                 for done, (step, key) in enumerate(zip(steps, keys[number + 1 :], strict=True), 1):
-                    try:
-                        self._do(step, part, key, shared=not _write(steps[done:]))
-                    except RunFailed as failed:
-                        # What the image lacks may be why.
-                        raise RunFailed(joined("\n", (said(failed), *start.notices))) from None
+                    if isinstance(step, Run):
+                        self._run(step, part, key, start.notices)
+                    else:
+                        self._put(step, part, key, shared=not _write(steps[done:]))
                     took, following = time.monotonic() - kept_at, steps[done : done + 1]
                     if following and took > (LONG if isinstance(following[0], Copy) else LONGEST):
                         with self._part(part) as kept:
@@ -253,13 +252,11 @@ class _Build:
             return self.stage(mount["stage"]).key, mount["source"], mount["target"]
         return mount["target"], _contents(files.copied(self.context, as_copy(mount)))
 
-    def _do(self, step: Step, root: Path, key: str, *, shared: bool) -> None:
+    def _put(self, step: Folder | Copy, root: Path, key: str, *, shared: bool) -> None:
         if isinstance(step, Folder):
             files.make_folder(root, step.path)
-        elif isinstance(step, Copy):
-            self._copy(step, root, key, shared=shared)
         else:
-            self._run(step, root, key)
+            self._copy(step, root, key, shared=shared)
 
     def _copy(self, copy: Copy, root: Path, key: str, *, shared: bool) -> None:
         if copy.text is not None:
@@ -296,8 +293,11 @@ class _Build:
                 )
             )
 
-    def _run(self, run: Run, root: Path, key: str) -> None:
-        """Run a RUN. A program that an earlier one could not install is left out, too."""
+    def _run(self, run: Run, root: Path, key: str, notices: Sequence[Text]) -> None:
+        """Run a RUN. A program that an earlier one could not install is left out, too.
+
+        ``notices`` is what the stage's base lacks, which may be why it fails.
+        """
         for _ in range(LAST_LINES):
             files.write(root, f"/{LEFT_OUT}/now", "")
             code, said = self._tried(run, root)
@@ -305,7 +305,8 @@ class _Build:
             if absent is None or not self._stub(root, absent[1] or absent[2]):
                 break
         if code:
-            raise RunFailed(self._failure(run, code, said, base.python_of(root).version))
+            failed = self._failure(run, code, said, base.python_of(root).version)
+            raise RunFailed(joined("\n", (failed, *notices)))
         noted = within(root, f"/{LEFT_OUT}/now")
         if noted.is_file() and (text := noted.read_text()):
             _leave_out(root, key, f"RUN {'; '.join(text.splitlines())}")
