@@ -8,9 +8,8 @@ from botocore.client import BaseClient
 
 from tests.support.delivery import Delivery, iam
 from tests.support.every_setting import ON
-from tests.support.iam_policies import Call, allowed, calls_of
+from tests.support.iam_policies import Call, allowed, calls_of, permits
 from tests.support.local_stack import local_stack
-from tools.shared.policy_evaluation import permits
 
 ZONE = "Z0123456789ABC"
 EVERYTHING = ON | {"domainName": "app.example.com", "hostedZoneId": ZONE}

@@ -15,7 +15,7 @@ from moto.backends import get_backend
 from local_cloud.tests.authorization_reference import fits, forms, rows
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
 from tools.aws.errors import IAM_PREFIX
-from tools.shared.policy_evaluation import permits
+from tools.shared.policy_evaluation import ALLOWED, Context, Document, decide
 
 PREFIXES = {
     **IAM_PREFIX,
@@ -70,6 +70,13 @@ PASSING = {
     "MonitoringRoleArn": "monitoring.rds.amazonaws.com",
 }
 """Parameters by which a role is handed to a service."""
+
+
+def permits(
+    policies: Iterable[Document], action: str, resource: str, context: Context | None = None
+) -> bool:
+    """Return whether policies allow an action, as the doctor's evaluation decides without a boundary."""
+    return decide(policies, action, resource, context) == ALLOWED
 
 
 @dataclass(frozen=True)

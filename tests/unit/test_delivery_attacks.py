@@ -7,7 +7,7 @@ import yaml
 
 from stack.names import StackNames
 from tests.support.delivery import REGION, Delivery, arn, iam
-from tools.shared.policy_evaluation import permits
+from tests.support.iam_policies import permits
 
 POC, PROD = BOTH = [Delivery.of(stack) for stack in ("poc", "prod")]
 HERE = {"aws:RequestedRegion": REGION}

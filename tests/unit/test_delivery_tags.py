@@ -9,7 +9,7 @@ from policy_sentry.querying.actions import get_actions_with_access_level
 
 from local_cloud.tests.authorization_reference import fits, forms, rows, spelled_out
 from tests.support.delivery import ACCOUNT, REGION, Delivery, arn
-from tools.shared.policy_evaluation import permits
+from tests.support.iam_policies import permits
 
 DELIVERIES = {stack: Delivery.of(stack, HostedZone="Z1") for stack in ("poc", "prod")}
 OTHER = {"poc": "prod", "prod": "poc"}

@@ -1,6 +1,7 @@
-"""How IAM evaluates policy documents, for the doctor and the tests.
+"""How IAM evaluates policy documents, for the doctor.
 
-The local cloud has code of its own for it: the doctor must be able to contradict it.
+The local cloud decides by code of its own: the doctor must be able to contradict it. How a pattern or a condition is
+compared stands in both alike.
 """
 
 from __future__ import annotations
@@ -35,13 +36,6 @@ def decide(
         bounded = _decide([boundary], action, resource, context)
         return NOT_IN_BOUNDARY if bounded == NOT_ALLOWED else bounded
     return decision
-
-
-def permits(
-    policies: Iterable[Document], action: str, resource: str, context: Context | None = None
-) -> bool:
-    """Return whether the policies allow the action, as `decide` does without a boundary."""
-    return decide(policies, action, resource, context) == ALLOWED
 
 
 def trusts(trust_policy: Document, service: str, context: Context | None = None) -> bool:
