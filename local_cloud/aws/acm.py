@@ -24,7 +24,7 @@ NEVER = 1 << 31
 
 
 def install() -> None:
-    """Stop moto from issuing certificates by time, and give zones ids. The hooks are registered by the import."""
+    """Stop moto from issuing certificates by time, and give zones ids."""
     settings.ACM_VALIDATION_WAIT = NEVER
     CertBundle.describe = _described  # type: ignore[method-assign,assignment]
     route53.create_route53_zone_id = new_zone_id

@@ -23,7 +23,7 @@ granted: dict[str, float] = {}
 
 
 def install() -> None:
-    """Reset the quotas to those of a new account. The hooks are registered by the import."""
+    """Reset the quotas to those of a new account."""
     granted.clear()
 
 

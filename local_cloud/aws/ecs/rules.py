@@ -14,7 +14,7 @@ _describe_task_definition = EC2ContainerServiceBackend.describe_task_definition
 
 
 def install() -> None:
-    """Describe a family by its newest ACTIVE revision. The hooks are registered by the import."""
+    """Describe a family by its newest ACTIVE revision."""
     EC2ContainerServiceBackend.describe_task_definition = newest_active  # type: ignore[method-assign]
 
 
