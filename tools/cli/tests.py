@@ -33,12 +33,12 @@ ALONE = ("browser", "dataplane", "local", "providers", "rehearsal")
 """Folders with a process of their own: the local cloud's patches stay in moto."""
 SHARED = ("image", "browser", "real_provider")
 """Folders with one browser, one Docker engine, or one local cloud, for all of their tests: they have one process."""
-BESIDE = (*SHARED, "breakages", "lint", "providers", "tooling", "unit", "webapp")
-"""What ``--all`` runs beside the other folders, which wait as much as they compute; both take as long."""
+LONGEST = ("image", "engine", "real_provider", "rehearsal", "dataplane")
+"""What ``--all`` begins with; the others fill what is left."""
 WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
-AFTER = ("dataplane", "providers", "building", "run", "local")
-"""What the small size runs after its rehearsal, beside the others; both take as long."""
+AT_ONCE = 3
+"""Runs beside each other: most wait as much as they compute."""
 APART = "breakages"
 """The folder whose tests do not build on each other."""
 MOST = 8
@@ -167,38 +167,33 @@ class Run:
 
 def small_size() -> dict[str, int]:
     """Run the quick tests, and a whole rehearsal beside whatever the user has up. Return their exit codes."""
-    waiting, others = lanes([each for each in FOLDERS if each not in SLOW], AFTER, QUICK, 1)
     with tempfile.TemporaryDirectory(prefix="careapp-test-") as home:
         command = [sys.executable, "-m", "tools.cli", *REHEARSAL]
         rehearsal = Run(f"./careapp {' '.join(REHEARSAL)}", command, {"CAREAPP_HOME": home})
-        return side_by_side([rehearsal, *waiting], others)
+        return side_by_side(
+            [rehearsal, *tests([each for each in FOLDERS if each not in SLOW], QUICK)]
+        )
 
 
 def whole_size() -> dict[str, int]:
-    """Run all folders in two lanes. Return their exit codes."""
-    return side_by_side(*lanes(list(FOLDERS), BESIDE, (f"--durations={SLOWEST}",)))
+    """Run all folders. Return their exit codes."""
+    return side_by_side(tests(list(FOLDERS), (f"--durations={SLOWEST}",)))
 
 
-def lanes(
-    folders: Sequence[str], beside: Sequence[str], options: Sequence[str], most: int = MOST
-) -> tuple[list[Run], list[Run]]:
-    """Return the runs of pytest ``beside`` the others, each of which has at most ``most`` processes, and the others."""
-    apart: list[Run] = []
-    others: list[Run] = []
-    for each in runs(folders):
-        several = min(processes(each), most) if each[0] in beside else processes(each)
-        run = Run(titled(each), pytest(each, several, options))
-        (apart if each[0] in beside else others).append(run)
-    return apart, others
+def tests(folders: Sequence[str], options: Sequence[str]) -> list[Run]:
+    """Return the runs of pytest on folders, the longest first."""
+    order = sorted(folders, key=lambda each: (*LONGEST, each).index(each))
+    return [Run(titled(each), pytest(each, processes(each), options)) for each in runs(order)]
 
 
-def side_by_side(*together: Sequence[Run]) -> dict[str, int]:
-    """Run the commands of a lane in turn, the lanes beside each other. Print what each says; return exit codes."""
+def side_by_side(together: Sequence[Run]) -> dict[str, int]:
+    """Run commands, three at a time. Print what each says; return exit codes."""
     codes: dict[str, int] = {}
     running: set[str] = set()
+    queue = iter(together)
 
-    def go(lane: Sequence[Run]) -> None:
-        for run in lane:
+    def go() -> None:
+        for run in queue:
             if STOPPED in codes.values():
                 return
             running.add(run.title)
@@ -221,11 +216,11 @@ def side_by_side(*together: Sequence[Run]) -> dict[str, int]:
 
     with (
         interrupts_left_to_children(),
-        Progress(every=60).phase(f"{sum(map(len, together))} runs of tests") as phase,
+        Progress(every=60).phase(f"{len(together)} runs of tests") as phase,
         ThreadPoolExecutor() as pool,
     ):
-        for lane in [pool.submit(go, each) for each in together]:
-            lane.result()
+        for worker in [pool.submit(go) for _ in range(AT_ONCE)]:
+            worker.result()
     return codes
 
 
