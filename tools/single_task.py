@@ -13,10 +13,10 @@ from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
-from tools.snapshot import ecs, rds, read_existing
+from tools.snapshot import ecs, rds
 from tools.snapshot.jobs import BY_HAND
 from tools.snapshot.rds import GOING_OFF
-from tools.snapshot.records import Container, Definition, Service, Task
+from tools.snapshot.records import Container, Definition, Service, Task, read_existing
 
 POLL_SECONDS = 1.0
 

@@ -12,8 +12,9 @@ from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
 from tools.pause.steps import refuse_stuck
 from tools.screen import zoned_time
-from tools.snapshot import rds, read_existing
+from tools.snapshot import rds
 from tools.snapshot.rds import Database
+from tools.snapshot.records import read_existing
 from tools.waiting import Waiting
 
 PURPOSE = "careapp:restored"

@@ -18,8 +18,9 @@ from tools.aws.session import Session
 from tools.database.tunnel import Tunnel
 from tools.doctor.checks.databases import USABLE
 from tools.i18n import Refused, Text, t
-from tools.snapshot import rds, read_part
+from tools.snapshot import rds
 from tools.snapshot.rds import Database
+from tools.snapshot.records import read_part
 
 BUNDLE = Path(__file__).parents[2] / "webapp" / "certs" / "rds-ca.pem"
 """The certificates by which the app, too, knows its database: AWS's own bundle (webapp/certs)."""

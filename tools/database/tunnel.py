@@ -18,9 +18,9 @@ from stack.names import CONTAINER, StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
-from tools.snapshot import ecs, read_part
+from tools.snapshot import ecs
 from tools.snapshot.rds import Database
-from tools.snapshot.records import Service
+from tools.snapshot.records import Service, read_part
 
 BASTION, TASK = "bastion", "task"
 

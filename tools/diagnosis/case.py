@@ -14,8 +14,8 @@ from tools.diagnosis.findings import Fix, try_again
 from tools.diagnosis.log_lines import Raised
 from tools.i18n import Text, t
 from tools.screen import short_time
-from tools.snapshot import Snapshot
 from tools.snapshot.elb import Check
+from tools.snapshot.gather import Snapshot
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Definition, Task
 from tools.snapshot.rollout import Rollout

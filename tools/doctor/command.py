@@ -9,7 +9,7 @@ from tools.command_line import exit_code_of, print_json, raise_if_blind, setting
 from tools.diagnosis.screen import as_dict, lines
 from tools.doctor.diagnose import diagnose
 from tools.screen import display
-from tools.snapshot import Inquiry
+from tools.snapshot.gather import Inquiry
 
 
 def run(stack: str, folder: Path, as_json: bool) -> int:

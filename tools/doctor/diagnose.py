@@ -12,8 +12,8 @@ from tools.diagnosis.findings import PAGE_PART, Diagnosis, Unread
 from tools.doctor import checks
 from tools.doctor.checks import running, stages
 from tools.i18n import Text, t
-from tools.snapshot import Inquiry, Snapshot, gather
 from tools.snapshot.deletions import without
+from tools.snapshot.gather import Inquiry, Snapshot, gather
 from tools.snapshot.stack_secrets import learn
 
 PARTS: dict[str, Text] = {

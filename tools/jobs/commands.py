@@ -19,8 +19,9 @@ from tools.command_line import exit_code_of, print_json, settings_to_look
 from tools.i18n import Refused, Text, joined, t
 from tools.screen import Line, dated_time, display
 from tools.snapshot import jobs as known
-from tools.snapshot import rds, read_existing
+from tools.snapshot import rds
 from tools.snapshot.jobs import Run, Schedule
+from tools.snapshot.records import read_existing
 from tools.snapshot.stack_secrets import learn_aloud
 from tools.waiting import duration
 from tools.watch import logs

@@ -12,10 +12,11 @@ from tools.diagnosis.case import Case
 from tools.doctor.checks.databases import PASSING, USABLE
 from tools.i18n import Refused, Text, t
 from tools.pause.processes import STOPPED, declared, scale
-from tools.snapshot import ecs, overview, rds, read_existing
+from tools.snapshot import ecs, rds
+from tools.snapshot.gather import overview
 from tools.snapshot.jobs import switch_schedules
 from tools.snapshot.rds import Database, Pause, keeps_snapshot
-from tools.snapshot.records import Service
+from tools.snapshot.records import Service, read_existing
 from tools.waiting import Waiting
 
 DATABASE_MINUTES, TASKS_MINUTES, HEALTH_MINUTES = 45, 10, 15

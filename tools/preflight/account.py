@@ -19,7 +19,7 @@ from tools.diagnosis.catalogue import WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks import capacity
 from tools.i18n import Text, said, t
-from tools.snapshot import Snapshot
+from tools.snapshot.gather import Snapshot
 
 # No roll-out meets these, so none of them is called certain.
 DOCKER_MISSING = Facts("docker-missing", 1, {WHOLE})

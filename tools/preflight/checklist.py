@@ -33,7 +33,7 @@ from tools.i18n import Text, t
 from tools.preflight.account import ITEMS as ITEMS_OF_ACCOUNT
 from tools.preflight.account import Account
 from tools.screen import Line, display
-from tools.snapshot import Inquiry, Snapshot, gather
+from tools.snapshot.gather import Inquiry, Snapshot, gather
 
 CheckOf = Callable[[Case], Iterable[Finding]]
 

@@ -13,8 +13,8 @@ from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, said, t
 from tools.rollout.say import NOT_ROLLED_BACK, runs_now
-from tools.snapshot import ecs, read_existing
-from tools.snapshot.records import Deployment, PauseHook, short
+from tools.snapshot import ecs
+from tools.snapshot.records import Deployment, PauseHook, read_existing, short
 from tools.waiting import Waiting
 
 STARTED = frozenset(ecs.GOING)

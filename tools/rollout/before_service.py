@@ -16,8 +16,10 @@ from tools.i18n import t, verbatim
 from tools.rollout import deploy_command
 from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.rollout.look import ask_doctor
-from tools.snapshot import Inquiry, ecs, read_part
+from tools.snapshot import ecs
+from tools.snapshot.gather import Inquiry
 from tools.snapshot.page import page_before
+from tools.snapshot.records import read_part
 from tools.waiting import Changes
 
 ROLE_SECONDS = 30.0

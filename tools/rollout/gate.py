@@ -24,7 +24,8 @@ from tools.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
 from tools.rollout.look import Answer, Reader, Seen, is_deregistered
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
-from tools.snapshot import Inquiry, verdicts
+from tools.snapshot import verdicts
+from tools.snapshot.gather import Inquiry
 from tools.snapshot.records import Deletion, PauseHook
 from tools.waiting import Changes, Shown, may_pass, reads_in_thread
 

@@ -16,9 +16,10 @@ from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.diagnosis.findings import Diagnosis
 from tools.i18n import Text, t
-from tools.snapshot import Inquiry, cloudwatch, ecs, elb, read_existing
+from tools.snapshot import cloudwatch, ecs, elb
 from tools.snapshot import page as pages
-from tools.snapshot.records import ALARMED, Part, PauseHook, short
+from tools.snapshot.gather import Inquiry
+from tools.snapshot.records import ALARMED, Part, PauseHook, read_existing, short
 from tools.snapshot.rollout import Rollout
 
 

@@ -17,9 +17,9 @@ from tools.doctor.checks.load_balancer import WATCHED
 from tools.i18n import Refused, Text, t
 from tools.rollout.gate import roll_out
 from tools.rollout.look import Expected, Reader
-from tools.snapshot import ecs, elb, read_existing
+from tools.snapshot import ecs, elb
 from tools.snapshot.elb import TargetGroup
-from tools.snapshot.records import Service, short
+from tools.snapshot.records import Service, read_existing, short
 
 PARAMETERS = {
     "healthPath": "HealthCheckPath",

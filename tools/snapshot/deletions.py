@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from tools.snapshot import Snapshot
+from tools.snapshot.gather import Snapshot
 from tools.snapshot.records import ROUTE_FIELDS, RULE_FIELDS, Deletion, Part
 from tools.snapshot.vpc import Group, Network, Permission
 

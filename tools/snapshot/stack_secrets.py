@@ -15,7 +15,8 @@ from tools.aws.session import Session
 from tools.i18n import t
 from tools.i18n.masking import VALUES
 from tools.i18n.secret_values import values
-from tools.snapshot import ecs, read_part
+from tools.snapshot import ecs
+from tools.snapshot.records import read_part
 
 SECONDS = 60.0
 """How long values count as the current ones, in seconds of this machine: RDS rotates its own every week."""

@@ -11,9 +11,9 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
 from tools.i18n import t
-from tools.snapshot import Snapshot
 from tools.snapshot.cloudwatch import Measured, Quota
 from tools.snapshot.elb import Balancer, Check, Condition, Listener, Page, Rule, Target, TargetGroup
+from tools.snapshot.gather import Snapshot
 from tools.snapshot.rds import Database
 from tools.snapshot.records import (
     Container,

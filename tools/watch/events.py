@@ -22,12 +22,12 @@ from tools.command_line import (
 )
 from tools.i18n import Text, t, verbatim
 from tools.screen import Line, dated_time, display
-from tools.snapshot import ecs, rds, read_part
+from tools.snapshot import ecs, rds
 from tools.snapshot import jobs as job_runs
 from tools.snapshot.ecs import Activity
 from tools.snapshot.jobs import Run
 from tools.snapshot.rds import Database
-from tools.snapshot.records import Deployment, Part, Service, Task
+from tools.snapshot.records import Deployment, Part, Service, Task, read_part
 from tools.snapshot.stack_secrets import learn_aloud
 from tools.watch.logs import LogQuery, Search, masked
 

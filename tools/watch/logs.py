@@ -22,8 +22,8 @@ from tools.command_line import exit_code_of
 from tools.i18n import t
 from tools.i18n.masking import Lines
 from tools.screen import Line, dated_time, display
-from tools.snapshot import ecs, read_existing, task_logs
-from tools.snapshot.records import Task
+from tools.snapshot import ecs, task_logs
+from tools.snapshot.records import Task, read_existing
 from tools.snapshot.stack_secrets import learn_aloud
 from tools.snapshot.task_logs import at
 from tools.snapshot.verdicts import STREAMS as GATE_STREAMS

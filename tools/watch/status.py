@@ -16,7 +16,7 @@ from tools.doctor.checks.databases import USABLE
 from tools.i18n import Text, t
 from tools.rollout.verdict import shifted
 from tools.screen import Line, display, redraw, short_time, zoned_time
-from tools.snapshot import Snapshot, overview
+from tools.snapshot.gather import Snapshot, overview
 from tools.snapshot.rds import RESUME_FIRST, keeps_snapshot
 from tools.snapshot.records import Deployment, Part, Service, Task
 

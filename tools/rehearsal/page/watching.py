@@ -25,8 +25,9 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.findings import Diagnosis
 from tools.doctor.diagnose import judge
 from tools.i18n import verbatim
-from tools.snapshot import Inquiry, Snapshot, ecs, gather, overview
+from tools.snapshot import ecs
 from tools.snapshot.elb import Page
+from tools.snapshot.gather import Inquiry, Snapshot, gather, overview
 from tools.snapshot.records import Part
 from tools.snapshot.stack_secrets import learn
 from tools.watch import events, logs

@@ -16,7 +16,7 @@ from tools.diagnosis.catalogue import Facts
 from tools.diagnosis.findings import Diagnosis, Finding, Fix
 from tools.doctor.diagnose import judge
 from tools.i18n import in_language
-from tools.snapshot import Snapshot
+from tools.snapshot.gather import Snapshot
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.doctor.variants import VARIANTS
 

@@ -14,7 +14,8 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import diagnose
 from tools.rollout.look import Expected, look
-from tools.snapshot import Inquiry, overview, stack_secrets
+from tools.snapshot import stack_secrets
+from tools.snapshot.gather import Inquiry, overview
 from tools.tests.conftest import NAMES, client
 from tools.watch.status import lines
 

@@ -3,7 +3,7 @@
 import pytest
 
 from stack.settings import Settings
-from tools.snapshot import Inquiry, gather
+from tools.snapshot.gather import Inquiry, gather
 from tools.snapshot.records import Part
 from tools.tests import stacks as a
 from tools.tests.conftest import client

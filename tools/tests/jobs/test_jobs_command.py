@@ -9,7 +9,7 @@ import pytest
 from stack.settings import Settings
 from tools import single_task
 from tools.aws.session import Session
-from tools.snapshot import Inquiry, gather
+from tools.snapshot.gather import Inquiry, gather
 from tools.snapshot.jobs import Run
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part

@@ -6,7 +6,7 @@ from pathlib import Path
 from tools.doctor.diagnose import judge
 from tools.rehearsal.page.server import create_app
 from tools.rehearsal.page.watching import Seen, Work
-from tools.snapshot import Snapshot
+from tools.snapshot.gather import Snapshot
 from tools.tests import stacks as a
 from tools.watch import events as timeline
 

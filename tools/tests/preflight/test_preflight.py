@@ -11,8 +11,8 @@ from stack.settings import Settings
 from tools.aws.session import Session
 from tools.preflight import checklist as preflight_screen
 from tools.preflight.checklist import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
-from tools.snapshot import Inquiry, gather
 from tools.snapshot.cloudwatch import Quota
+from tools.snapshot.gather import Inquiry, gather
 from tools.snapshot.task_logs import Logs
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client

@@ -25,9 +25,9 @@ from tools.diagnosis.findings import Diagnosis, Finding, Fix
 from tools.doctor.diagnose import diagnose
 from tools.i18n import Text
 from tools.rehearsal.app_page import Page
-from tools.rollout import update
+from tools.rollout import services
 from tools.rollout.log import RolloutFailed
-from tools.snapshot import Inquiry
+from tools.snapshot.gather import Inquiry
 from tools.tests.rehearsal.conftest import Careapp
 from tools.tests.rehearsal.mistakes import CLUSTER, SERVICE, Edit, Stack, Undo
 from tools.waiting import Changes
@@ -94,7 +94,7 @@ class Running:
         changes.last = time.monotonic()
         settings = replace(Settings.read("poc", Path()), rollout_minutes=60)
         try:
-            asyncio.run(update.follow_all(arns, settings, changes, Told(), {}))
+            asyncio.run(services.follow_all(arns, settings, changes, Told(), {}))
         except RolloutFailed as failed:
             return str(failed)
         return ""

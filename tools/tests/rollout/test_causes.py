@@ -13,7 +13,7 @@ from tools.doctor.diagnose import judge
 from tools.i18n import t
 from tools.rollout import gate as gate_loop
 from tools.rollout.look import Reader
-from tools.snapshot import Inquiry
+from tools.snapshot.gather import Inquiry
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Deletion, Part
 from tools.tests import said

@@ -13,12 +13,12 @@ from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.i18n import verbatim
-from tools.rollout import update
+from tools.rollout import services
 from tools.rollout.gate import follow
 from tools.rollout.log import ResourceLog, RolloutFailed
 from tools.rollout.look import Reader
 from tools.rollout.verdict import End, Outcome, Patience, Terms, Verdict
-from tools.snapshot import Inquiry
+from tools.snapshot.gather import Inquiry
 from tools.snapshot.rollout import Rollout
 from tools.tests import stacks
 from tools.tests.conftest import Told
@@ -226,7 +226,7 @@ def program(monkeypatch):
         async def work():
             known = {each.name: made(each.name) for each in settings.workers}
             arns = {"definition": NEW, "target_group": "group", "page_url": "http://page"}
-            await update.follow_all(arns, settings, Changes(), ResourceLog(None), known)
+            await services.follow_all(arns, settings, Changes(), ResourceLog(None), known)
 
         try:
             asyncio.run(work())

@@ -16,7 +16,8 @@ from tools.rollout.act import Stoppable, stop
 from tools.rollout.gate import Turns
 from tools.rollout.look import Reader, Seen
 from tools.rollout.verdict import SETTLE_READS, Outcome, Terms
-from tools.snapshot import Inquiry, elb, page
+from tools.snapshot import elb, page
+from tools.snapshot.gather import Inquiry
 from tools.snapshot.records import PauseHook, Traffic
 from tools.tests import stacks as a
 from tools.tests.conftest import Told

@@ -14,8 +14,9 @@ from tools.i18n.masking import VALUES
 from tools.rollout import gate
 from tools.rollout.look import Reader
 from tools.rollout.verdict import End, Outcome, Verdict
-from tools.snapshot import Inquiry, read_part, verdicts
-from tools.snapshot.records import Part
+from tools.snapshot import verdicts
+from tools.snapshot.gather import Inquiry
+from tools.snapshot.records import Part, read_part
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Told
 from tools.tests.doctor.situations import SITUATIONS

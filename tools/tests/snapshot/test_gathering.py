@@ -16,9 +16,10 @@ from tests.support.iam_policies import Call, allowed, calls_of
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import diagnose
 from tools.i18n import t
-from tools.snapshot import Inquiry, gather, overview, page, uploads
+from tools.snapshot import page, uploads
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.elb import Listener, Rule
+from tools.snapshot.gather import Inquiry, gather, overview
 from tools.snapshot.records import Part
 from tools.snapshot.remains import remains
 from tools.snapshot.uploads import Bucket
