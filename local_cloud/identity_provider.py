@@ -39,7 +39,7 @@ FORM = """<p>{client} asks who you are. Nobody has a password here.</p>
 
 
 @dataclass(frozen=True, kw_only=True)
-class Client:
+class RegisteredClient:
     """A registered client, in the form that Authlib asks for (ClientMixin)."""
 
     client_id: str
@@ -109,7 +109,7 @@ class IdentityProvider:
     """The provider's server. It loads Flask and Authlib with the first request."""
 
     authority: Authority
-    clients: dict[str, Client] = field(default_factory=dict)
+    clients: dict[str, RegisteredClient] = field(default_factory=dict)
     codes: dict[str, Grant] = field(default_factory=dict)
     tokens: dict[str, Grant] = field(default_factory=dict)
     issuer: str = ""
@@ -131,9 +131,9 @@ class IdentityProvider:
             self._server.shutdown()
             self._server.server_close()
 
-    def register(self, *redirect_uris: str) -> Client:
+    def register(self, *redirect_uris: str) -> RegisteredClient:
         """Register a client that may be sent back to these addresses."""
-        made = Client(
+        made = RegisteredClient(
             client_id=secrets.token_hex(8),
             client_secret=secrets.token_urlsafe(24),
             redirect_uris=redirect_uris,
@@ -264,7 +264,7 @@ def code_grant(provider: IdentityProvider) -> type:
                 until=time.time() + CODE_SECONDS,
             )
 
-        def query_authorization_code(self, code: str, client: Client) -> Grant | None:
+        def query_authorization_code(self, code: str, client: RegisteredClient) -> Grant | None:
             found = provider.codes.pop(code, None)  # A code is used once.
             mine = found is not None and found.client_id == client.client_id
             return found if found and mine and time.time() < found.until else None
@@ -286,13 +286,13 @@ def id_tokens(provider: IdentityProvider, key: RSAKey) -> Any:
         def exists_nonce(self, _nonce: str, _request: Any) -> bool:
             return False
 
-        def resolve_client_private_key(self, _client: Client) -> Any:
+        def resolve_client_private_key(self, _client: RegisteredClient) -> Any:
             return key
 
-        def get_encode_header(self, _client: Client) -> dict[str, str]:
+        def get_encode_header(self, _client: RegisteredClient) -> dict[str, str]:
             return {"alg": "RS256", "kid": str(key.kid)}
 
-        def get_client_claims(self, client: Client) -> dict[str, Any]:
+        def get_client_claims(self, client: RegisteredClient) -> dict[str, Any]:
             return {"iss": provider.issuer, "aud": [client.client_id]}
 
         def generate_user_info(self, user: str, scope: str) -> dict[str, str]:

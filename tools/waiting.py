@@ -17,7 +17,7 @@ from tools.i18n import Refused, Text, t
 if TYPE_CHECKING:
     import pulumi
 
-    from tools.snapshot.elb import Page
+    from tools.snapshot.elb import PageAnswer
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ class Changes:
         """The outputs of what this update has created, by type and name."""
         self.begun = local_cloud.now()
         """When the update began, by AWS's clock."""
-        self.page_before: Page | None = None
+        self.page_before: PageAnswer | None = None
         """The page right before this update changed the service; None where that is not known."""
 
     @property

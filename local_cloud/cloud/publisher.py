@@ -10,7 +10,7 @@ from local_cloud.aws.cloudwatch.store import MINUTE, STORE, Source, minute_of
 from local_cloud.aws.ecs.metrics import Rules, Tasks
 from local_cloud.aws.ecs.runner import Runner
 from local_cloud.aws.ecs.scheduler import Scheduler
-from local_cloud.aws.elb.metrics import Hosts, Traffic
+from local_cloud.aws.elb.metrics import HostCounts, Traffic
 from local_cloud.aws.elb.targets import Targets
 from local_cloud.aws.rds.database import Databases
 from local_cloud.aws.rds.metrics import Instances
@@ -93,7 +93,7 @@ def publisher(
     """Return the publisher of load balancers, targets, tasks, databases, rules and schedules. It is not started."""
     STORE.clear()
     STORE.now = clock.now
-    hosts = Hosts(clock, targets)
+    hosts = HostCounts(clock, targets)
     targets.on_health = lambda target: hosts.look(target.group)
     traffic.registered, traffic.sharing = hosts.registered, hosts.sharing
     services, census = scheduler.services, ProcessTable()

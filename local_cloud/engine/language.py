@@ -31,7 +31,7 @@ from pulumi.runtime.proto import (
 
 from local_cloud.engine import interpreter
 from local_cloud.engine.interpreter import NoInterpreter
-from local_cloud.engine.program import ERROR_SHOWN, FORKS, Request, exit_code
+from local_cloud.engine.program import ERROR_SHOWN, FORKS, RunRequest, exit_code
 from local_cloud.providers.servicer import Servicer
 
 Child = ForkServerProcess | subprocess.Popen[str]
@@ -89,7 +89,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
     def Run(self, request: Any, context: Any) -> Any:
         """Run the program to its end and send its output to the engine line by line."""
         engine = request.args[0] if request.args else self._engine
-        wanted = Request(
+        wanted = RunRequest(
             project=request.project,
             stack=request.stack,
             organization=request.organization or "organization",
@@ -166,7 +166,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
                 del self._running[child]
 
     def _execute(
-        self, wanted: Request, python: Path, folder: Path, context: Any, engine: Any
+        self, wanted: RunRequest, python: Path, folder: Path, context: Any, engine: Any
     ) -> int:
         """Run the program with its Python, forward its output to the engine, and return its exit code."""
         (out, out_end), (errors, errors_end) = FORKS.Pipe(duplex=False), FORKS.Pipe(duplex=False)
@@ -191,7 +191,7 @@ class Language(language_pb2_grpc.LanguageRuntimeServicer):
 
     def _start(
         self,
-        wanted: Request,
+        wanted: RunRequest,
         python: Path,
         folder: Path,
         environment: Mapping[str, str],

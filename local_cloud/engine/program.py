@@ -39,7 +39,7 @@ COLLECTING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RunRequest:
     """The engine's request to run a program."""
 
     project: str
@@ -107,7 +107,11 @@ def exit_code(child: ForkServerProcess | subprocess.Popen[str]) -> int:
 
 
 def _main(
-    wanted: Request, folder: Path, environment: dict[str, str], out: Connection, errors: Connection
+    wanted: RunRequest,
+    folder: Path,
+    environment: dict[str, str],
+    out: Connection,
+    errors: Connection,
 ) -> None:
     for number, stream in ((1, out), (2, errors)):
         os.dup2(stream.fileno(), number)
@@ -121,7 +125,7 @@ def _main(
     sys.exit(run(wanted))
 
 
-def run(wanted: Request) -> int:
+def run(wanted: RunRequest) -> int:
     """Configure Pulumi's runtime as the engine requests and execute the program's file."""
     import pulumi
 
@@ -200,7 +204,7 @@ def _execute(program: str) -> None:
 
 def main() -> int:
     """Run the program of the request on standard input, in the current folder, with the Python that runs this file."""
-    wanted = Request(**json.load(sys.stdin))
+    wanted = RunRequest(**json.load(sys.stdin))
     with open(os.devnull) as empty:  # noqa: PTH123 - the program's own standard input
         os.dup2(empty.fileno(), 0)
     # In place of this file's folder, whose modules are none of the program's.

@@ -163,7 +163,7 @@ class Monitor:
         self._stub.RegisterResourceOutputs(resource_pb2.RegisterResourceOutputsRequest(urn=urn))
 
 
-class Builder:
+class VpcChildren:
     """The children of one VPC, in awsx's order."""
 
     def __init__(self, monitor: Monitor, name: str, args: Values, urn: str) -> None:
@@ -348,7 +348,7 @@ class AwsxServicer(Servicer):
         try:
             with Monitor(request) as monitor:
                 urn = monitor.component(request)
-                builder = Builder(monitor, request.name, values(request.inputs), urn)
+                builder = VpcChildren(monitor, request.name, values(request.inputs), urn)
                 outputs = builder.build()
                 dependencies = builder.dependencies(outputs)
                 monitor.finish(urn)

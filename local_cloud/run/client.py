@@ -53,7 +53,7 @@ class CloudError(Refused):
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunningCloud:
     """The content of ``cloud.json``, which a running local cloud writes."""
 
     data: dict[str, Any]
@@ -91,16 +91,16 @@ class Facts:
         return dict(self.data.get("state", {}))
 
 
-def find(home: Home) -> Facts | None:
+def find(home: Home) -> RunningCloud | None:
     """Return the facts of the local cloud that runs in ``home``, or None."""
     try:
         data = json.loads(home.facts.read_text())
     except (FileNotFoundError, ValueError):
         return None
-    return Facts(data) if "endpoint" in data and is_locked(home.lock) else None
+    return RunningCloud(data) if "endpoint" in data and is_locked(home.lock) else None
 
 
-def require(home: Home) -> Facts:
+def require(home: Home) -> RunningCloud:
     """Return the facts of the running local cloud. Raises ``CloudError`` when there is none."""
     found = find(home)
     if found is None:
@@ -108,7 +108,7 @@ def require(home: Home) -> Facts:
     return found
 
 
-def start(home: Home, options: Options) -> Facts:
+def start(home: Home, options: Options) -> RunningCloud:
     """Start a local cloud and wait until it answers. Raises ``CloudError``; then its process has ended."""
     if find(home):
         raise CloudError(
@@ -131,7 +131,7 @@ def start(home: Home, options: Options) -> Facts:
         raise
 
 
-def _wait_until_started(home: Home, child: subprocess.Popen[str]) -> Facts:
+def _wait_until_started(home: Home, child: subprocess.Popen[str]) -> RunningCloud:
     deadline = time.monotonic() + START_LIMIT
     while time.monotonic() < deadline:
         found = find(home)

@@ -17,7 +17,7 @@ from pathlib import Path
 from local_cloud import starter
 from local_cloud.paths import Home, is_locked
 from local_cloud.run import session_plugin
-from local_cloud.run.client import Facts
+from local_cloud.run.client import RunningCloud
 
 PROJECT_FILES = ("Pulumi.yaml", "Pulumi.yml")
 STACK_FILES = "Pulumi.*.yaml"
@@ -163,7 +163,7 @@ class Project:
         both = [str(Path(sys.prefix) / "bin"), os.environ.get("PATH", os.defpath)]
         return os.pathsep.join(ours + (both[::-1] if starter.current().in_place else both))
 
-    def environment(self, facts: Facts, engine: Path) -> dict[str, str]:
+    def environment(self, facts: RunningCloud, engine: Path) -> dict[str, str]:
         """Return the variables with which ``pulumi``, ``aws`` and boto3 use the local cloud only."""
         return {
             **local_cloud_environment(facts.endpoint, facts.options.region, self.home.facts),

@@ -91,12 +91,12 @@ class NoSuchProgram(Refused):
     exit_code = 127
 
 
-def print_page(facts: client.Facts) -> None:
+def print_page(facts: client.RunningCloud) -> None:
     if facts.page:
         console.print_line(page_line(facts))
 
 
-def page_line(facts: client.Facts) -> Text:
+def page_line(facts: client.RunningCloud) -> Text:
     return t("watch it at {page}", page=facts.page)
 
 

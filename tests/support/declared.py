@@ -22,7 +22,7 @@ from pulumi_policy import PolicyCustomTimeouts, PolicyResource, PolicyResourceOp
 
 from infra import image_tag, login
 from local_cloud.engine.program import FORKS, PRELOADED
-from local_cloud.providers.awsx import Builder, Child
+from local_cloud.providers.awsx import Child, VpcChildren
 from stack.file import StackError, read
 from stack.settings import KEYS, Settings
 from tests.unit import conftest
@@ -153,7 +153,7 @@ class Recorder(Engine):
             {"kind": args.typ, "name": args.name, "inputs": args.inputs, "known_as": known_as}
         )
         if args.typ == VPC:
-            built = Builder(Children(self, args.transforms), args.name, args.inputs, "").build()
+            built = VpcChildren(Children(self, args.transforms), args.name, args.inputs, "").build()
             # The others are the children themselves, which Pulumi's mocks would have to know.
             state |= {key: value for key, value in built.items() if key.endswith(("Id", "Ids"))}
         return identity, state

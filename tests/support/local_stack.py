@@ -20,7 +20,7 @@ from local_cloud.engine.find import find_or_get
 from local_cloud.engine.language import Language
 from local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
 from local_cloud.paths import Home
-from local_cloud.run.client import Facts
+from local_cloud.run.client import RunningCloud
 from local_cloud.run.project import Project, local_cloud_environment
 from local_cloud.run.stand_ins import start_api, start_hosts
 from tools.rehearsal.rehearse import copy_program
@@ -415,7 +415,7 @@ def local_stack(
         ours.prepare()
         none = {"docker": False, "namespaces": False, "mounts": False}
         options = {"region": region, "speed": 20, "port": None, **none}
-        facts = Facts(
+        facts = RunningCloud(
             {"endpoint": calls.endpoint, "environment": hosts.environment, "options": options}
         )
         environment = ours.environment(facts, find_or_get()) | ONE_STATE

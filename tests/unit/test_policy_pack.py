@@ -10,7 +10,7 @@ from pulumi_policy import ResourceValidationArgs, StackValidationArgs, StackVali
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from local_cloud.engine.pulumi import Changes, Pulumi
-from local_cloud.run.client import Facts
+from local_cloud.run.client import RunningCloud
 from policy import CONTROLS, controls
 from policy.controls import as_policy, left_out
 from tests.documents.controls import page
@@ -275,7 +275,7 @@ def test_a_rehearsal_passes_the_pack_but_where_it_lifts_the_protection(monkeypat
 
     monkeypatch.setattr(Pulumi, "update", update)
     monkeypatch.setattr(Pulumi, "run", lambda *_: "")
-    run = Rehearsal(Pulumi(ROOT, {}), "prod", Facts, lambda _: None)
+    run = Rehearsal(Pulumi(ROOT, {}), "prod", RunningCloud, lambda _: None)
     run._stage("stage1")
     run._turn_protection_off()
     assert asked == [("--policy-pack", "policy"), ()]

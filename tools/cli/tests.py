@@ -157,7 +157,7 @@ def in_turn(folders: Sequence[str], options: Sequence[str], several: bool) -> di
 
 
 @dataclass(frozen=True)
-class Run:
+class TestRun:
     """A command that runs beside others: its title, and the variables that it has besides."""
 
     title: str
@@ -169,7 +169,7 @@ def small_size() -> dict[str, int]:
     """Run the quick tests, and a whole rehearsal beside whatever the user has up. Return their exit codes."""
     with tempfile.TemporaryDirectory(prefix="careapp-test-") as home:
         command = [sys.executable, "-m", "tools.cli", *REHEARSAL]
-        rehearsal = Run(f"./careapp {' '.join(REHEARSAL)}", command, {"CAREAPP_HOME": home})
+        rehearsal = TestRun(f"./careapp {' '.join(REHEARSAL)}", command, {"CAREAPP_HOME": home})
         return side_by_side(
             [rehearsal, *tests([each for each in FOLDERS if each not in SLOW], QUICK)]
         )
@@ -180,13 +180,13 @@ def whole_size() -> dict[str, int]:
     return side_by_side(tests(list(FOLDERS), (f"--durations={SLOWEST}",)))
 
 
-def tests(folders: Sequence[str], options: Sequence[str]) -> list[Run]:
+def tests(folders: Sequence[str], options: Sequence[str]) -> list[TestRun]:
     """Return the runs of pytest on folders, the longest first."""
     order = sorted(folders, key=lambda each: (*LONGEST, each).index(each))
-    return [Run(titled(each), pytest(each, processes(each), options)) for each in runs(order)]
+    return [TestRun(titled(each), pytest(each, processes(each), options)) for each in runs(order)]
 
 
-def side_by_side(together: Sequence[Run]) -> dict[str, int]:
+def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
     """Run commands, three at a time. Print what each says; return exit codes."""
     codes: dict[str, int] = {}
     running: set[str] = set()

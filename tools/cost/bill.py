@@ -64,7 +64,7 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Item:
+class BillItem:
     """A line of the bill."""
 
     resource: Resource
@@ -81,7 +81,7 @@ class Item:
 class Bill:
     """What a resource graph costs a month. ``unpriced`` has each resource whose cost is unknown, with the reason."""
 
-    items: tuple[Item, ...]
+    items: tuple[BillItem, ...]
     unpriced: tuple[tuple[Resource, Text], ...]
 
     @property
@@ -110,12 +110,12 @@ def priced(
     graph: Graph, book: PriceBook, assumed: Assumptions, rules: Mapping[str, PriceRule]
 ) -> Bill:
     """Price the resources that have a rule, by their short type."""
-    items, unpriced = list[Item](), list[tuple[Resource, Text]]()
+    items, unpriced = list[BillItem](), list[tuple[Resource, Text]]()
     for resource in graph:
         try:
             for use in rules.get(resource.short, _nothing)(resource, Context(graph, assumed)):
                 try:
-                    items.append(Item(resource, use, book.price(use.price)))
+                    items.append(BillItem(resource, use, book.price(use.price)))
                 except NoPrice as missing:
                     unpriced.append((resource, missing.text))
         except NoPrice as problem:

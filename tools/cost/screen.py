@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from tools.cost.bill import GROUPS, Assumptions, Bill, Item
+from tools.cost.bill import GROUPS, Assumptions, Bill, BillItem
 from tools.cost.prices import HOURS, PriceBook
 from tools.i18n import Text, t
 from tools.screen import Line
@@ -113,7 +113,7 @@ def _sums(found: Comparison) -> dict[str, list[float]]:
     return {label: sums[order, label] for order, label in sorted(sums, key=lambda key: key[0])}
 
 
-def _label(item: Item) -> str:
+def _label(item: BillItem) -> str:
     """Return type, role and what is billed of it, the same in every stack.
 
     ``infra`` names a resource project, stack and role; a URN contains the first two (Pulumi's documentation,
@@ -193,7 +193,7 @@ def as_dict(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _item(item: Item) -> dict[str, Any]:
+def _item(item: BillItem) -> dict[str, Any]:
     resource, use = item.resource, {**vars(item.use), "what": str(item.use.what)}
     price = vars(item.price)
     return {"type": resource.type, "name": resource.name, "month": item.usd, **use, "price": price}

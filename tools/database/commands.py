@@ -18,7 +18,7 @@ from stack.file import names_of
 from tools.aws.session import Session
 from tools.command_line import FAILED, exit_code_of, print_json
 from tools.database import queries
-from tools.database.queries import LOOPBACK, Answer, CheckResult, Login
+from tools.database.queries import LOOPBACK, CheckResult, Login, QueryResult
 from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
 from tools.diagnosis.reachability import Side, addresses
 from tools.doctor.checks import network_path
@@ -78,7 +78,7 @@ def shown_parameters(who: Login, port: int) -> dict[str, str]:
     return {name: text for name, text in who.parameters(port).items() if name not in hidden}
 
 
-def answered(found: Answer) -> Iterator[Line]:
+def answered(found: QueryResult) -> Iterator[Line]:
     """Yield rows as a table, nothing of them masked; for a statement without rows PostgreSQL's status."""
     if not found.columns:
         yield Line(found.status)

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from tools.database import queries
-from tools.database.queries import Answer, Login
+from tools.database.queries import Login, QueryResult
 from tools.database.tunnel import Tunnel
 from tools.i18n import Text, t
 from tools.screen import Line, zoned_time
@@ -63,7 +63,7 @@ def _table(connection: psycopg.Connection[Any], name: sql.Identifier, column: st
     return Table(*row) if row else Table(0)
 
 
-def ask(who: Login, tunnel: Tunnel, question: str) -> Answer:
+def ask(who: Login, tunnel: Tunnel, question: str) -> QueryResult:
     """Run one statement that changes nothing. Raises NoConnection, and psycopg.Error for what PostgreSQL refuses."""
     with _reading(who, tunnel) as connection:
         return queries.answer(connection, question)

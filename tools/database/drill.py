@@ -20,7 +20,7 @@ from tools.database import contents, copies, queries
 from tools.database.commands import answered, silent
 from tools.database.contents import Contents
 from tools.database.copies import Source
-from tools.database.queries import Answer
+from tools.database.queries import QueryResult
 from tools.database.tunnel import JumpHost, find, find_plugin, open_tunnel
 from tools.i18n import Refused, t, verbatim
 from tools.screen import Line, display
@@ -47,11 +47,11 @@ class Content:
     """The tables of one database, and its answer to the question of ``--query``."""
 
     tables: Contents
-    answer: Answer | None
+    answer: QueryResult | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class DrillReport:
     """The result of a drill. ``seconds`` is how long the restore took."""
 
     source: Source
@@ -74,7 +74,7 @@ class Drill:
     def identifier(self) -> str:
         return f"{self.names.database}-drill"
 
-    def run(self, source: Source, question: str) -> Report:
+    def run(self, source: Source, question: str) -> DrillReport:
         """Restore, compare and delete. Raises Refused and AwsProblem; the instance is deleted then, too."""
         begun = local_cloud.monotonic()
 
@@ -91,7 +91,7 @@ class Drill:
             restored = self._content(copy, question)
             original = queries.database(self.session, self.names)
             now = self._content(original, question)
-        return Report(
+        return DrillReport(
             source=source,
             restored=restored,
             original=now,
@@ -160,7 +160,7 @@ class Drill:
                 ) from None
 
 
-def lines(report: Report, identifier: str) -> Iterator[Line]:
+def lines(report: DrillReport, identifier: str) -> Iterator[Line]:
     """Yield the result."""
     yield Line("")
     yield from contents.comparison(report.restored.tables, report.original.tables)
@@ -180,7 +180,7 @@ def lines(report: Report, identifier: str) -> Iterator[Line]:
     yield Line(str(t("{id} is deleted.", id=identifier)))
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+def as_dict(report: DrillReport) -> dict[str, Any]:
     """Return the result for scripts; times as ISO 8601."""
     tables = {**report.original.tables, **report.restored.tables}
     return {

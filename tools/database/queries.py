@@ -191,7 +191,7 @@ def _ms(seconds: float) -> float:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QueryResult:
     """The result of a statement: columns and rows, or only PostgreSQL's status."""
 
     columns: tuple[str, ...]
@@ -199,7 +199,7 @@ class Answer:
     status: str
 
 
-def answer(connection: psycopg.Connection[Any], question: str) -> Answer:
+def answer(connection: psycopg.Connection[Any], question: str) -> QueryResult:
     """Run a statement. Raises psycopg.Error for what PostgreSQL refuses."""
     # As psql -c: several statements at once are one transaction; the last answer counts.
     cursor = connection.execute(question.encode())
@@ -207,4 +207,4 @@ def answer(connection: psycopg.Connection[Any], question: str) -> Answer:
         pass
     columns = tuple(each.name for each in cursor.description or ())
     rows = tuple(cursor.fetchall()) if columns else ()
-    return Answer(columns, rows, cursor.statusmessage or "")
+    return QueryResult(columns, rows, cursor.statusmessage or "")

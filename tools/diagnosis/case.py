@@ -19,7 +19,7 @@ from tools.snapshot.gather import Snapshot
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Definition, Task
 from tools.snapshot.rollout import Rollout
-from tools.snapshot.task_logs import Line
+from tools.snapshot.task_logs import LogLine
 from tools.snapshot.vpc import Network
 
 UNHEALTHY = re.compile(r" is unhealthy in \(target-group .+?\) due to \(reason (?P<why>.+?)\)\.?$")
@@ -123,7 +123,7 @@ class Case(Rollout):
                 )
 
     @cached_property
-    def running_lines(self) -> tuple[Line, ...]:
+    def running_lines(self) -> tuple[LogLine, ...]:
         """Return the log lines that were read of the tasks that answer requests.
 
         After a rollback those are of an earlier revision.
@@ -137,7 +137,7 @@ class Case(Rollout):
         others = (each for each in self.current_tasks if each.definition != self.expected)
         return tuple(line.text for task in others for line in self.lines(task))
 
-    def lines(self, task: Task) -> tuple[Line, ...]:
+    def lines(self, task: Task) -> tuple[LogLine, ...]:
         """Return a task's log lines that were read."""
         logs = self.now.logs.value
         return logs.lines.get(task.id, ()) if logs else ()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tools.i18n import Text, joined, t, verbatim
-from tools.snapshot.task_logs import Line
+from tools.snapshot.task_logs import LogLine
 
 PLACE = r"(?:(?P<host>\[[^\]\s]+\]|[^\s:\[]*):|port )(?P<port>\d+)"
 
@@ -18,7 +18,7 @@ HUNG = re.compile(r"WORKER TIMEOUT \(pid:(?P<pid>\d+)\)")
 """What gunicorn's master says of a worker that was killed, and before it kills one itself (gunicorn/arbiter.py)."""
 
 
-def killed_workers(lines: Iterable[Line]) -> tuple[str, ...]:
+def killed_workers(lines: Iterable[LogLine]) -> tuple[str, ...]:
     """Return the lines about gunicorn's workers that the kernel has killed: it kills for memory."""
     found, hung = [], set()
     for line in lines:
@@ -62,7 +62,7 @@ class Listening:
     hosts: tuple[str, ...] = ()
 
 
-def listening(lines: Iterable[Line]) -> Listening | None:
+def listening(lines: Iterable[LogLine]) -> Listening | None:
     """Return the first line that names the port on which the app listens, and all hosts that it names for it.
 
     What the server says of its sockets outweighs what the app says of itself, which may only repeat a setting.
@@ -165,7 +165,7 @@ def _exception(lines: Iterable[str]) -> tuple[str, str]:
 ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
 
 
-def errors(lines: Iterable[Line], most: int = 3) -> tuple[str, ...]:
+def errors(lines: Iterable[LogLine], most: int = 3) -> tuple[str, ...]:
     """Return the last lines of level error, in JSON or not; of a line with a traceback, the traceback's last line."""
     found = []
     for text in (each.text for each in lines):
@@ -177,7 +177,7 @@ def errors(lines: Iterable[Line], most: int = 3) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))[-most:]
 
 
-def slowest(lines: Iterable[Line], path: str) -> float | None:
+def slowest(lines: Iterable[LogLine], path: str) -> float | None:
     """Return the seconds of the slowest answer to ``path`` in the app's own log."""
     times = [
         float(fields["duration_ms"]) / 1000
@@ -203,7 +203,7 @@ class Request:
     status: int
 
 
-def requests(lines: Iterable[Line]) -> Iterator[Request]:
+def requests(lines: Iterable[LogLine]) -> Iterator[Request]:
     """Yield the requests of a log in its order: of JSON lines and of the common log format."""
     for each in lines:
         fields, match = parsed(each.text), REQUEST.search(each.text)
@@ -221,7 +221,7 @@ def _plain(path: str) -> str:
     return path.partition("?")[0]
 
 
-def asked_path(lines: Iterable[Line], status: int) -> str | None:
+def asked_path(lines: Iterable[LogLine], status: int) -> str | None:
     """Return the path of the last request in the app's log that was answered with this status."""
     found = [each.path for each in requests(lines) if each.status == status]
     return found[-1] if found else None

@@ -208,7 +208,7 @@ CLIENTS: Ports = (32768, 65535)
 
 
 @dataclass(frozen=True)
-class End:
+class HopEnd:
     """One end of a hop: its subnet, None outside the VPC, and the addresses it has there."""
 
     subnet: str | None
@@ -230,15 +230,21 @@ class AclDenial:
     number: int | None
 
 
-INTERNET = End(None, ANYWHERE)
+INTERNET = HopEnd(None, ANYWHERE)
 
 
-def acl_ends(network: Network, subnets: Iterable[str]) -> list[End]:
-    return [End(each, network.subnets[each].network) for each in subnets if each in network.subnets]
+def acl_ends(network: Network, subnets: Iterable[str]) -> list[HopEnd]:
+    return [
+        HopEnd(each, network.subnets[each].network) for each in subnets if each in network.subnets
+    ]
 
 
 def acl_denials(
-    network: Network, sources: Sequence[End], targets: Sequence[End], port: int, ephemeral: Ports
+    network: Network,
+    sources: Sequence[HopEnd],
+    targets: Sequence[HopEnd],
+    port: int,
+    ephemeral: Ports,
 ) -> tuple[AclDenial, ...]:
     """What is dropped of TCP to ``port``, there or on the way back to the ``ephemeral`` ports."""
     found = [
@@ -261,13 +267,13 @@ def outbound_denials(network: Network, subnets: Iterable[str]) -> tuple[AclDenia
             found += acl_denials(network, [source], [INTERNET], HTTPS, LINUX)
         else:
             # The subnet sees the internet's addresses; only behind the gateway they are the gateway's.
-            found += acl_denials(network, [source], [End(nat.subnet, ANYWHERE)], HTTPS, LINUX)
+            found += acl_denials(network, [source], [HopEnd(nat.subnet, ANYWHERE)], HTTPS, LINUX)
             found += acl_denials(network, acl_ends(network, [nat.subnet]), [INTERNET], HTTPS, WIDE)
     return tuple(dict.fromkeys(found))
 
 
 def _hop(
-    network: Network, source: End, target: End, port: int, ephemeral: Ports
+    network: Network, source: HopEnd, target: HopEnd, port: int, ephemeral: Ports
 ) -> Iterator[AclDenial]:
     one = (port, port)
     for end, direction, peer, ports in (

@@ -122,7 +122,7 @@ QUOTE = r"""\\*["']"""
 
 
 @dataclass(frozen=True)
-class Rule:
+class MaskRule:
     """How a secret is written. Every text with one has a word of ``hints``, in lower case: most texts have none."""
 
     hints: tuple[str, ...]
@@ -130,14 +130,14 @@ class Rule:
     how: Callable[[Match], str]
 
 
-def _rule(hints: str, pattern: str, how: Callable[[Match], str] = _secret) -> Rule:
-    return Rule(tuple(hints.split()), re.compile(pattern, re.I), how)
+def _rule(hints: str, pattern: str, how: Callable[[Match], str] = _secret) -> MaskRule:
+    return MaskRule(tuple(hints.split()), re.compile(pattern, re.I), how)
 
 
 NAMES = "pass pwd secret token jwt credential key signature sessionid"
 """The hints of KEY."""
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[MaskRule, ...] = (
     # A private key, also with `\n` for its line ends, and one whose end is cut off.
     _rule(
         "private",

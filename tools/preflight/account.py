@@ -66,7 +66,7 @@ class Account:
 
 
 @dataclass(frozen=True)
-class Item:
+class AccountItem:
     """One line of the list. Without an ``essential`` one the account can still be ready."""
 
     text: Text
@@ -270,12 +270,12 @@ def docker(account: Account) -> Iterator[Finding]:
 
 
 ITEMS = (
-    Item(t("Pulumi is installed"), pulumi),
-    Item(t("A Docker daemon answers, or none is needed"), docker),
-    Item(t("The region has the zones of the stack file"), zones),
-    Item(t("The service-linked roles exist"), service_roles),
-    Item(t("VPCs, NAT gateways and addresses fit into the quotas"), quotas, essential=False),
-    Item(t("Fargate's quota has room for a roll-out"), fargate, essential=False),
-    Item(t("The database and the load balancer have room for a roll-out"), sizes),
-    Item(t("The stack's names are free"), names),
+    AccountItem(t("Pulumi is installed"), pulumi),
+    AccountItem(t("A Docker daemon answers, or none is needed"), docker),
+    AccountItem(t("The region has the zones of the stack file"), zones),
+    AccountItem(t("The service-linked roles exist"), service_roles),
+    AccountItem(t("VPCs, NAT gateways and addresses fit into the quotas"), quotas, essential=False),
+    AccountItem(t("Fargate's quota has room for a roll-out"), fargate, essential=False),
+    AccountItem(t("The database and the load balancer have room for a roll-out"), sizes),
+    AccountItem(t("The stack's names are free"), names),
 )

@@ -85,7 +85,9 @@ class Monitor(MockMonitor):
         answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         inputs = values(request.object)
         if request.type == awsx.VPC:
-            awsx.Builder(Children(self.declared.append), request.name, inputs, answer.urn).build()
+            awsx.VpcChildren(
+                Children(self.declared.append), request.name, inputs, answer.urn
+            ).build()
         elif request.custom and not request.type.startswith("pulumi:"):
             made = Resource(
                 type=request.type,

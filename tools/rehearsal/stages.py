@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from local_cloud.calls import Calls
 from local_cloud.console import duration
 from local_cloud.engine.pulumi import Changes, Pulumi, PulumiFailed
-from local_cloud.run.client import Facts
+from local_cloud.run.client import RunningCloud
 from stack.file import names_of
 from stack.login import LOGIN_ISSUER
 from stack.names import StackNames
@@ -69,7 +69,9 @@ class Report:
 class Rehearsal:
     """One rehearsal of one stack."""
 
-    def __init__(self, pulumi: Pulumi, stack: str, facts: Callable[[], Facts], say: Say) -> None:
+    def __init__(
+        self, pulumi: Pulumi, stack: str, facts: Callable[[], RunningCloud], say: Say
+    ) -> None:
         self.pulumi, self.stack, self.facts, self.say = pulumi, stack, facts, say
         self.report = Report()
         self.begun: datetime | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 
 from local_cloud.calls import Calls
-from local_cloud.run.client import Facts
+from local_cloud.run.client import RunningCloud
 from stack.login import CALLBACK_PATH
 from stack.settings import Settings
 from stack.statements import secret_arn, secret_key
@@ -61,7 +61,7 @@ def make_prefix_lists(settings: Settings, calls: Calls, say: Say) -> Iterator[tu
 
 
 def register_login(
-    settings: Settings, calls: Calls, facts: Facts, urls: Iterable[str], folder: Path
+    settings: Settings, calls: Calls, facts: RunningCloud, urls: Iterable[str], folder: Path
 ) -> dict[str, str]:
     """Let users of these URLs log in at the local cloud's provider: that of the settings does not know them.
 

@@ -77,7 +77,9 @@ async def _run(settings: Settings, inputs: Mapping[str, Any], log: ResourceLog) 
     try:
         session, speed = Session(settings.region, settings.profile), Pace.of().speed
         await asyncio.to_thread(check_database, session, settings.names)
-        run = Run(session, settings.service.deploy_command, settings.rollout_minutes, speed, say)
+        run = CommandRun(
+            session, settings.service.deploy_command, settings.rollout_minutes, speed, say
+        )
         run.learn = partial(learn, session, settings.names)
         # The engine may send SIGINT before it kills the program after a Ctrl-C.
         loop.add_signal_handler(signal.SIGINT, run.interrupt)
@@ -98,7 +100,7 @@ def _failed(why: str) -> str:
 
 
 @dataclass
-class Run:
+class CommandRun:
     """One run of the command: its words, its limit in minutes of AWS's clock, and that clock's speed."""
 
     session: Session

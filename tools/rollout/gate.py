@@ -21,7 +21,7 @@ from tools.i18n import Text, t
 from tools.rollout import say
 from tools.rollout.act import go_on, undo
 from tools.rollout.judge import WARM_UP_SECONDS, asks, judge_rollout, reasons
-from tools.rollout.look import Answer, Reader, Seen, is_deregistered
+from tools.rollout.look import Answer, Look, Reader, is_deregistered
 from tools.rollout.say import Log
 from tools.rollout.verdict import SETTLE_READS, End, History, Outcome, Patience, Terms, Verdict
 from tools.snapshot import verdicts
@@ -65,7 +65,7 @@ async def follow(
         at, changed = (now() - begun) * pace.speed, changes.last if changes else None
         changed = None if changed is None else (changed - begun) * pace.speed
         noticed = None if changed is None else changed + terms.patience.notice
-        verdict = await turns.take(Seen(view=view, at=at, moment=time.monotonic(), noticed=noticed))
+        verdict = await turns.take(Look(view=view, at=at, moment=time.monotonic(), noticed=noticed))
         reporter.report(view, verdict, at)
         if verdict.final:
             break
@@ -84,7 +84,7 @@ class Turns:
         default_factory=Counter
     )  # how often ECS has refused a hook's answer
 
-    async def take(self, seen: Seen) -> Verdict:
+    async def take(self, seen: Look) -> Verdict:
         """Ask what the look has to ask, judge it, and let ECS go on. Raises AwsProblem where AWS refuses that."""
         try:
             if question := asks(seen, self.history, self.terms):

@@ -12,7 +12,7 @@ from stack.load_balancer import HEALTH_GRACE_PERIOD
 from tools.diagnosis.catalogue import LOG, PAGE, TASKS_NODE
 from tools.diagnosis.findings import Diagnosis, Finding
 from tools.i18n import Text, joined, t
-from tools.rollout.look import Answer, Question, Seen
+from tools.rollout.look import Answer, Look, Question
 from tools.rollout.verdict import History, Outcome, Terms, Verdict, judge_ecs
 from tools.shared.aws_rules import breaker_limit
 from tools.snapshot.records import Task
@@ -52,7 +52,7 @@ A 503 is none: an app may wait for its database.
 """
 
 
-def asks(seen: Seen, history: History, terms: Terms) -> Question | None:
+def asks(seen: Look, history: History, terms: Terms) -> Question | None:
     """Return what a look has to ask beside ECS: the page of healthy tasks, the doctor where something is wrong."""
     view = seen.view
     if view.service is None or view.given_up:
@@ -73,7 +73,7 @@ def asks(seen: Seen, history: History, terms: Terms) -> Question | None:
     return Question.DOCTOR if same and still and not changing else None
 
 
-def judge_rollout(seen: Seen, history: History, terms: Terms) -> tuple[Verdict, History]:
+def judge_rollout(seen: Look, history: History, terms: Terms) -> tuple[Verdict, History]:
     """Return the verdict after one more look, and what to remember of it."""
     question, view = asks(seen, history, terms), seen.view
     verdict, history = judge_ecs(seen, history, terms)
@@ -95,7 +95,7 @@ def _state(view: Rollout) -> object:
 
 
 def _by_page(
-    answer: Answer, verdict: Verdict, seen: Seen, history: History, terms: Terms
+    answer: Answer, verdict: Verdict, seen: Look, history: History, terms: Terms
 ) -> tuple[Verdict, History]:
     """Judge healthy tasks by their page, and let ECS go on where it works; two answers have to agree.
 
@@ -149,7 +149,7 @@ def _is_wrong(cause: Finding) -> bool:
 
 
 def _by_doctor(
-    answer: Answer, verdict: Verdict, seen: Seen, history: History, terms: Terms
+    answer: Answer, verdict: Verdict, seen: Look, history: History, terms: Terms
 ) -> tuple[Verdict, History]:
     """Judge tasks that fail, or a roll-out in which nothing moves, by the causes that are certain.
 

@@ -68,7 +68,7 @@ class Answer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Look:
     """A moment of a roll-out."""
 
     view: Rollout

@@ -14,7 +14,7 @@ from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.look import Expected
 from tools.rollout.verdict import End, Outcome, Verdict
 from tools.screen import short_time
-from tools.snapshot.records import Deployment, Event
+from tools.snapshot.records import Deployment, ServiceEvent
 from tools.snapshot.rollout import Rollout
 from tools.waiting import Shown
 
@@ -50,7 +50,7 @@ class Reporter:
             )
         self.state.show(progress(view, verdict), elapsed)
 
-    def _news(self, view: Rollout) -> list[Event]:
+    def _news(self, view: Rollout) -> list[ServiceEvent]:
         """Return the new events of this roll-out, without those of an earlier one."""
         events, mine = view.service.events if view.service else (), view.deployment
         if self.since is None and mine is not None:

@@ -9,7 +9,7 @@ from enum import Enum
 from tools.aws.pace import Pace
 from tools.diagnosis.findings import Diagnosis
 from tools.i18n import Text, t
-from tools.rollout.look import Expected, Seen
+from tools.rollout.look import Expected, Look
 from tools.screen import short_time
 from tools.snapshot.records import Deployment, PauseHook, Traffic
 from tools.snapshot.rollout import STABLE_SECONDS, Rollout
@@ -123,7 +123,7 @@ class History:
     """The hooks that were answered: ECS may show one for a moment longer."""
 
 
-def judge_ecs(seen: Seen, history: History, terms: Terms) -> tuple[Verdict, History]:
+def judge_ecs(seen: Look, history: History, terms: Terms) -> tuple[Verdict, History]:
     """Judge what ECS and the load balancer say. After a change healthy targets count once the latter has noticed it."""
     view, expected, patience = seen.view, terms.expected, terms.patience
     appeared = history.appeared or view.deployment is not None

@@ -41,7 +41,7 @@ class NoListener(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class Response:
     status: int = 0
     problem: str = ""
     ended_at: str = ""
@@ -72,7 +72,7 @@ class Browser:
             transport=_Transport(balancer, domain), headers={**HEADERS, **headers}, trust_env=False
         )
 
-    def get(self, url: str, seconds: float, *, follow: bool = True) -> Answer:
+    def get(self, url: str, seconds: float, *, follow: bool = True) -> Response:
         """Return the answer, at the end of the redirects to the same host if they are to be followed.
 
         Raises Unreachable.
@@ -88,11 +88,11 @@ class Browser:
                     break
                 request, ended_at = following, str(following.url)
         except httpx.TimeoutException:
-            return Answer(problem=f"timed out after {seconds:g} s", ended_at=ended_at)
+            return Response(problem=f"timed out after {seconds:g} s", ended_at=ended_at)
         except (httpx.HTTPError, httpx.InvalidURL, NoListener) as problem:
-            return Answer(problem=str(problem) or type(problem).__name__, ended_at=ended_at)
+            return Response(problem=str(problem) or type(problem).__name__, ended_at=ended_at)
         there = answer.next_request
-        return Answer(
+        return Response(
             status=answer.status_code,
             ended_at=str(answer.url),
             leads_to=str(there.url) if there and follow and not following else "",

@@ -14,9 +14,9 @@ from tools.snapshot.records import (
     ContainerHealth,
     Definition,
     Deployment,
-    Event,
     PauseHook,
     Service,
+    ServiceEvent,
     Sidecar,
     Task,
     Traffic,
@@ -79,7 +79,8 @@ def service_of(raw: dict[str, Any]) -> Service:
         definition=raw["taskDefinition"],
         deployments=tuple(_deployment(each) for each in raw.get("deployments", ())),
         events=tuple(
-            Event(each["createdAt"], each["message"], each["id"]) for each in raw.get("events", ())
+            ServiceEvent(each["createdAt"], each["message"], each["id"])
+            for each in raw.get("events", ())
         ),
         subnets=tuple(vpc.get("subnets") or ()),
         groups=tuple(vpc.get("securityGroups") or ()),

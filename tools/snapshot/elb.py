@@ -128,7 +128,7 @@ class Balancer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class PageAnswer:
     """The answer to a request for the page, at the last try and at the end of its redirects.
 
     ``status`` is 0 where no answer came, and ``problem`` says why. ``ended_at`` is the URL of the answer.

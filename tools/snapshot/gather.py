@@ -20,7 +20,7 @@ from tools.snapshot import jobs as job_runs
 from tools.snapshot import login as logins
 from tools.snapshot import page as pages
 from tools.snapshot.cloudwatch import Alarm, Measured, Quota
-from tools.snapshot.elb import Balancer, Page, Target, TargetGroup
+from tools.snapshot.elb import Balancer, PageAnswer, Target, TargetGroup
 from tools.snapshot.jobs import Jobs
 from tools.snapshot.login import Provider
 from tools.snapshot.rds import Database
@@ -83,7 +83,7 @@ class Snapshot:
     group: Part[TargetGroup] = field(default_factory=Part)
     targets: Part[tuple[Target, ...]] = field(default_factory=Part)
     balancer: Part[Balancer] = field(default_factory=Part)
-    page: Part[Page] = field(default_factory=Part)
+    page: Part[PageAnswer] = field(default_factory=Part)
     network: Part[Network] = field(default_factory=Part)
     execution: Part[Role] = field(default_factory=Part)
     task_role: Part[Role] = field(default_factory=Part)
@@ -150,9 +150,9 @@ class Inquiry:
     """The output ``pageUrl``; without one it is what the settings make of it."""
     workers: Mapping[str, str] | None = None
     """The workers to read, with the task definitions that are expected to run; None: all."""
-    page: Part[Page] | None = None
+    page: Part[PageAnswer] | None = None
     """An earlier answer of the page, for callers that read often: each request counts as a visit."""
-    page_before: Page | None = None
+    page_before: PageAnswer | None = None
     """The page before this update."""
     gone: Sequence[Deletion] = ()
     """What is judged as if it were deleted."""
@@ -307,7 +307,7 @@ class _Reader:
         return self._ask(vpc.network, found.vpc)
 
     @cached_property
-    def page(self) -> Future[Part[Page]]:
+    def page(self) -> Future[Part[PageAnswer]]:
         """Request the page only where a target is healthy: else the load balancer answers 503."""
         if self.inquiry.page is not None:
             return _answered(self.inquiry.page)

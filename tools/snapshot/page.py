@@ -17,10 +17,10 @@ from tools.aws.pace import Pace
 from tools.aws.session import Session
 from tools.i18n import said, t
 from tools.snapshot import elb
-from tools.snapshot.elb import Balancer, Page, Unreachable
+from tools.snapshot.elb import Balancer, PageAnswer, Unreachable
 
 if TYPE_CHECKING:
-    from tools.snapshot.browser import Answer, Browser
+    from tools.snapshot.browser import Browser, Response
 
 ANSWER_SECONDS = 10
 """How long the page may take, in seconds of AWS's clock."""
@@ -45,7 +45,7 @@ LEAST_SHARE = 4
 DATABASE_PATH = "/health/db"
 
 
-def page_before(settings: Settings) -> Page | None:
+def page_before(settings: Settings) -> PageAnswer | None:
     """Request the page before an update. None without a load balancer or ``smokePath``. Raises AwsProblem."""
     session = Session(settings.region, settings.profile)
     balancer = elb.balancer(session, settings.names.balancer, rules=False)
@@ -58,8 +58,8 @@ def page(
     url: str = "",
     headers: Mapping[str, str] | None = None,
     requests: int = 1,
-    before: Page | None = None,
-) -> Page | None:
+    before: PageAnswer | None = None,
+) -> PageAnswer | None:
     """Request ``smokePath`` with its stylesheets and scripts, and of the app in webapp/ the database's health.
 
     ``url`` is the output ``pageUrl``; without one it is what the settings make of it. ``headers`` are sent, too. A
@@ -74,7 +74,9 @@ def page(
     base = url or settings.https.url(balancer.dns)
     # A new browser each time: the cookies of an earlier visit must not change the answer.
     browser = _browsers(balancer, settings, headers or {})
-    found = Page(url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher, tries=0)
+    found = PageAnswer(
+        url=f"{base}{path}", path=path, matcher=settings.health.smoke_matcher, tries=0
+    )
     found = replace(found, assets_before=before.assets if before else {})
     try:
         found = _get_page(browser, settings.login, found)
@@ -123,7 +125,9 @@ def _unreachable(url: str, problem: Unreachable, settings: Settings) -> AwsProbl
     return AwsProblem("unreachable", text, way_out)
 
 
-def _get_page(browser: Callable[[], Browser], login: LoginSettings, found: Page) -> Page:
+def _get_page(
+    browser: Callable[[], Browser], login: LoginSettings, found: PageAnswer
+) -> PageAnswer:
     begun = time.monotonic()
     for tries in range(1, TRIES + 1):
         found = _visit(browser(), login, found)
@@ -134,7 +138,7 @@ def _get_page(browser: Callable[[], Browser], login: LoginSettings, found: Page)
     return found
 
 
-def _visit(browser: Browser, login: LoginSettings, found: Page) -> Page:
+def _visit(browser: Browser, login: LoginSettings, found: PageAnswer) -> PageAnswer:
     answer = browser.get(found.url, _answer_seconds())
     return replace(
         found,
@@ -149,7 +153,7 @@ def _visit(browser: Browser, login: LoginSettings, found: Page) -> Page:
     )
 
 
-def _load_assets(browser: Browser, answer: Answer) -> dict[str, int]:
+def _load_assets(browser: Browser, answer: Response) -> dict[str, int]:
     """Return the status of the page's first stylesheets and scripts by their paths; 0 for no answer."""
     found: dict[str, int] = {}
     deadline = time.monotonic() + _answer_seconds()

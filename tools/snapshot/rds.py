@@ -10,7 +10,7 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import t
-from tools.snapshot.task_logs import Line
+from tools.snapshot.task_logs import LogLine
 
 AT = "careapp:paused-at"
 
@@ -84,7 +84,7 @@ class Database:
     subnets: tuple[str, ...] = ()
     secret: str = ""
     storage_gb: int = 0
-    events: tuple[Line, ...] = ()
+    events: tuple[LogLine, ...] = ()
     arn: str = ""
     starts: datetime | None = None
     pause: Pause | None = None
@@ -131,7 +131,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
     )
 
 
-def _events(session: Session, identifier: str) -> tuple[Line, ...]:
+def _events(session: Session, identifier: str) -> tuple[LogLine, ...]:
     try:
         found = session.all(
             "rds",
@@ -143,4 +143,4 @@ def _events(session: Session, identifier: str) -> tuple[Line, ...]:
         )
     except AwsProblem:
         return ()
-    return tuple(Line(each["Date"], each["Message"]) for each in found)
+    return tuple(LogLine(each["Date"], each["Message"]) for each in found)

@@ -71,7 +71,7 @@ class Alarmed:
 
 
 @dataclass(frozen=True)
-class Event:
+class ServiceEvent:
     at: datetime
     message: str
     id: str = ""
@@ -153,7 +153,7 @@ class Service:
     pending: int
     definition: str
     deployments: tuple[Deployment, ...] = ()
-    events: tuple[Event, ...] = ()
+    events: tuple[ServiceEvent, ...] = ()
     subnets: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     public_ip: bool = False

@@ -11,9 +11,9 @@ from tools.snapshot.elb import Target
 from tools.snapshot.records import (
     Alarmed,
     Deployment,
-    Event,
     PauseHook,
     Service,
+    ServiceEvent,
     Task,
     Traffic,
     short,
@@ -257,7 +257,7 @@ class Rollout:
         ]
 
     @cached_property
-    def events(self) -> tuple[Event, ...]:
+    def events(self) -> tuple[ServiceEvent, ...]:
         """Return ECS's events about the roll-out of the expected revision, newest first.
 
         ECS keeps the last hundred events, which may be days old. Those before the service was last steady are
@@ -269,7 +269,7 @@ class Rollout:
             return ()
         return tuple(each for each in service.events if each.at >= since and self._is_mine(each))
 
-    def _is_mine(self, event: Event) -> bool:
+    def _is_mine(self, event: ServiceEvent) -> bool:
         """Return whether an event is of this roll-out, as far as its message tells."""
         other_tasks = {each.id for each in self.tasks} - {each.id for each in self.deployment_tasks}
         if event.task or not event.deployment:

@@ -12,7 +12,7 @@ from tools.snapshot.records import Definition, Task, read_existing
 
 
 @dataclass(frozen=True)
-class Line:
+class LogLine:
     at: datetime
     text: str
 
@@ -26,7 +26,7 @@ class Logs:
 
     group: str
     exists: bool
-    lines: Mapping[str, tuple[Line, ...]] = field(default_factory=dict)
+    lines: Mapping[str, tuple[LogLine, ...]] = field(default_factory=dict)
     resumed: Mapping[str, datetime] = field(default_factory=dict)
 
 
@@ -82,7 +82,9 @@ def logs(
     return Logs(group=group, exists=True, lines=lines, resumed=resumed)
 
 
-def _lines(session: Session, group: str, stream: str) -> tuple[tuple[Line, ...], datetime | None]:
+def _lines(
+    session: Session, group: str, stream: str
+) -> tuple[tuple[LogLine, ...], datetime | None]:
     """Return a stream's lines, and the time of the first line after a gap between head and tail."""
     events, ended = _pages(session, group, stream, HEAD, head=True)
     resumed = None
@@ -93,7 +95,7 @@ def _lines(session: Session, group: str, stream: str) -> tuple[tuple[Line, ...],
             resumed = at(new[0]["timestamp"])
             events = [*events, *_unread(session, group, stream, events, new)]
         events = [*events, *new]
-    return tuple(Line(at(e["timestamp"]), e["message"].rstrip()) for e in events), resumed
+    return tuple(LogLine(at(e["timestamp"]), e["message"].rstrip()) for e in events), resumed
 
 
 def tail(session: Session, group: str, stream: str, most: int) -> list[Event]:

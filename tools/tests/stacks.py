@@ -12,7 +12,16 @@ from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
 from tools.i18n import t
 from tools.snapshot.cloudwatch import Measured, Quota
-from tools.snapshot.elb import Balancer, Check, Condition, Listener, Page, Rule, Target, TargetGroup
+from tools.snapshot.elb import (
+    Balancer,
+    Check,
+    Condition,
+    Listener,
+    PageAnswer,
+    Rule,
+    Target,
+    TargetGroup,
+)
 from tools.snapshot.gather import Snapshot
 from tools.snapshot.rds import Database
 from tools.snapshot.records import (
@@ -20,13 +29,13 @@ from tools.snapshot.records import (
     ContainerHealth,
     Definition,
     Deployment,
-    Event,
     Part,
     Service,
+    ServiceEvent,
     Task,
 )
 from tools.snapshot.task_inputs import Image, Role, Secret
-from tools.snapshot.task_logs import Line, Logs
+from tools.snapshot.task_logs import LogLine, Logs
 from tools.snapshot.vpc import Group, Nat, Network, Permission, Route, Subnet
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
@@ -205,7 +214,7 @@ def entrance(*rules, **changes):
 
 
 def page(status=200, **changes):
-    return Page(
+    return PageAnswer(
         **{"url": "http://careapp-poc-alb.example/", "path": "/", "status": status, "database": 200,
            **changes}
     )  # fmt: skip
@@ -256,7 +265,7 @@ def database(**changes):
 def logs(**lines):
     """Lines by the first letter of a task's id: `logs(a=["text"])`, one a second from -560 s on."""
     made = {
-        letter * 32: tuple(Line(at(-560 + index), text) for index, text in enumerate(texts))
+        letter * 32: tuple(LogLine(at(-560 + index), text) for index, text in enumerate(texts))
         for letter, texts in lines.items()
     }
     return Logs(group="/ecs/careapp-poc", exists=True, lines=made)
@@ -389,7 +398,7 @@ def unhealthy(description, reason="Target.FailedHealthChecks", lines=(LISTENS,),
 
 
 def event(message, seconds=-50):
-    return Event(at(seconds), f"(service careapp-poc-service) {message}")
+    return ServiceEvent(at(seconds), f"(service careapp-poc-service) {message}")
 
 
 def failed_check(words="Health checks failed"):

@@ -39,7 +39,7 @@ STREAMS = 5
 
 
 @dataclass(frozen=True)
-class LogLine:
+class LogEvent:
     """A log line and the task that wrote it."""
 
     at: datetime
@@ -63,8 +63,8 @@ class LogQuery:
 
 
 def masked(
-    lines: Iterable[LogLine], learn: Callable[[], object] = lambda: None
-) -> Iterator[LogLine]:
+    lines: Iterable[LogEvent], learn: Callable[[], object] = lambda: None
+) -> Iterator[LogEvent]:
     """Yield the lines with secrets masked; each task's lines are one log.
 
     ``learn`` reads the values of secrets, before each line: one may be rotated while the log is followed.
@@ -109,7 +109,7 @@ class Search:
             raise
         return found
 
-    def latest(self, floor: datetime | None = None) -> list[LogLine]:
+    def latest(self, floor: datetime | None = None) -> list[LogEvent]:
         """Return the last lines, oldest first, none before ``floor``.
 
         CloudWatch answers oldest first, and a log can hold years. So the last minute is read, then what came before
@@ -117,7 +117,7 @@ class Search:
         """
         newest, lowest = self.newest(), _stamp(floor) if floor else 0
         begins = [*(_stamp(newest - each) for each in SPANS), lowest]
-        found: list[LogLine] = []
+        found: list[LogEvent] = []
         end: int | None = None
         for begin in (max(each, lowest) for each in begins):
             lines = self._between(begin, end)
@@ -127,11 +127,11 @@ class Search:
             end = begin - 1
         return found
 
-    def since(self, begin: datetime) -> Iterator[LogLine]:
+    def since(self, begin: datetime) -> Iterator[LogEvent]:
         """Yield the lines since a time, oldest first."""
         return self._between(_stamp(begin))
 
-    def _between(self, begin: int, end: int | None = None) -> Iterator[LogLine]:
+    def _between(self, begin: int, end: int | None = None) -> Iterator[LogEvent]:
         params: dict[str, Any] = {**self._where, "startTime": begin}
         if end is not None:
             params["endTime"] = end
@@ -153,10 +153,10 @@ def _stamp(moment: datetime) -> int:
     return max(int(moment.timestamp() * 1000), 0)
 
 
-def _line(event: dict[str, Any]) -> LogLine:
+def _line(event: dict[str, Any]) -> LogEvent:
     task = event["logStreamName"].rpartition("/")[2]
     moment, text = at(event["timestamp"]), event["message"]
-    return LogLine(moment, task, text, f"{task}/{event.get('eventId')}/{moment}/{text}")
+    return LogEvent(moment, task, text, f"{task}/{event.get('eventId')}/{moment}/{text}")
 
 
 def _no_group(names: StackNames, problem: AwsProblem) -> AwsProblem:
@@ -206,7 +206,7 @@ def parse_since(text: str) -> timedelta:
     return timedelta(seconds=int(match[1]) * UNITS[match[2]])
 
 
-def read(session: Session, names: StackNames, query: LogQuery) -> Iterable[LogLine]:
+def read(session: Session, names: StackNames, query: LogQuery) -> Iterable[LogEvent]:
     """Return the selected lines, oldest first. Raises AwsProblem."""
     search = Search(session, names, query)
     if query.since is None:
@@ -214,11 +214,11 @@ def read(session: Session, names: StackNames, query: LogQuery) -> Iterable[LogLi
     return search.since(search.newest() - query.since)
 
 
-def stream_end(session: Session, names: StackNames, name: str, last: int) -> list[LogLine]:
+def stream_end(session: Session, names: StackNames, name: str, last: int) -> list[LogEvent]:
     """Return the last lines of one stream. Raises AwsProblem."""
     task = name.rpartition("/")[2]
     found = task_logs.tail(session, names.log_group, name, last)
-    return [LogLine(task_logs.at(each["timestamp"]), task, each["message"]) for each in found]
+    return [LogEvent(task_logs.at(each["timestamp"]), task, each["message"]) for each in found]
 
 
 def follow(
@@ -226,7 +226,7 @@ def follow(
     names: StackNames,
     query: LogQuery,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[LogLine]:
+) -> Iterator[LogEvent]:
     """Yield the selected lines, then new ones without end; throttled and lost calls are repeated.
 
     Raises AwsProblem for a call that cannot succeed later.
@@ -249,7 +249,7 @@ def follow(
         sleep(POLL_SECONDS)
 
 
-def previous(session: Session, names: StackNames, query: LogQuery) -> tuple[Task, list[LogLine]]:
+def previous(session: Session, names: StackNames, query: LogQuery) -> tuple[Task, list[LogEvent]]:
     """Return the task that stopped last, of those whose app started, and its last lines. Raises AwsProblem."""
     ended = [
         each
@@ -278,11 +278,11 @@ class LogScreen:
     as_json: bool = False
     raw: bool = False
 
-    def lines(self, found: Iterable[LogLine], learn: Callable[[], object]) -> Iterator[Line]:
+    def lines(self, found: Iterable[LogEvent], learn: Callable[[], object]) -> Iterator[Line]:
         """Yield log lines; ``learn`` as `masked` takes it."""
         return map(self._line, found if self.raw else masked(found, learn))
 
-    def _line(self, each: LogLine) -> Line:
+    def _line(self, each: LogEvent) -> Line:
         text = each.text.rstrip()
         if self.as_json:
             data = {"time": each.at.isoformat(), "task": each.task, "message": _read(text)}

@@ -58,7 +58,7 @@ class Running(Protocol):
         """Run a health-check command inside and return its exit code; None after ``timeout``."""
 
 
-class Process:
+class ProcessGroup:
     """A process group with only the plan's environment and with the task's memory limit.
 
     It runs in the task's ``namespace``, if the task has one, and there with ``binds`` in a mount

@@ -14,7 +14,7 @@ from typing import Any
 from local_cloud import starter
 from local_cloud.aws.cloudwatch import logs
 from local_cloud.aws.ecs import starts
-from local_cloud.aws.ecs.containers import CannotRun, DockerContainer, Process, Running
+from local_cloud.aws.ecs.containers import CannotRun, DockerContainer, ProcessGroup, Running
 from local_cloud.aws.ecs.file_system import container_binds, docker_volumes, resolver_binds
 from local_cloud.aws.ecs.placement import ContainerState, Placement
 from local_cloud.aws.ecs.plans import Plan, prepare, trust_mounts
@@ -191,7 +191,7 @@ class Runner:
         if run.placement.mounts:
             names = dict.fromkeys(database_names(), run.placement.platform)
             binds = [*container_binds(each, run.folder), *resolver_binds(run.folder, names)]
-        return Process(each, self._guardian, memory, run.placement.namespace, binds)
+        return ProcessGroup(each, self._guardian, memory, run.placement.namespace, binds)
 
     def _limits(self, run: _Run, each: Plan, memory: int | None) -> list[str]:
         limits = docker_volumes(each)

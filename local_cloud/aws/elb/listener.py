@@ -34,7 +34,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Rule:
+class ListenerRule:
     """A declared rule; ``conditions`` and ``actions`` are in the API's form."""
 
     priority: int
@@ -42,7 +42,7 @@ class Rule:
     actions: Sequence[Mapping[str, Any]]
 
 
-def choose_rule(rules: Sequence[Rule], request: Request) -> Rule:
+def choose_rule(rules: Sequence[ListenerRule], request: Request) -> ListenerRule:
     """Return the matching rule with the lowest priority; the default rule has no condition and the highest."""
     return next(
         rule
@@ -146,7 +146,7 @@ class View:
     arn: str
     protocol: str
     port: int
-    rules: Sequence[Rule]
+    rules: Sequence[ListenerRule]
     balancer: Any = field(repr=False)
     open_to_clients: bool
     idle_seconds: float
@@ -177,12 +177,12 @@ def read_view(balancer: Any, listener: Any, network: Map, client: str = "") -> V
     )
 
 
-def _rule(rule: Any) -> Rule:
+def _rule(rule: Any) -> ListenerRule:
     priority = LAST if rule.priority == "default" else int(rule.priority)
     actions = sorted(
         (action.data for action in rule.actions), key=lambda each: each.get("Order", 0)
     )
-    return Rule(priority, tuple(rule.conditions), tuple(actions))
+    return ListenerRule(priority, tuple(rule.conditions), tuple(actions))
 
 
 def _names(listener: Any) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from local_cloud.aws.ec2.firewall import INTERNET, allows
 from local_cloud.aws.ec2.network import load_balancer_endpoints, read_map
-from local_cloud.aws.elb.listener import Answer, Request, Rule, View, error_answer
+from local_cloud.aws.elb.listener import Answer, ListenerRule, Request, View, error_answer
 from local_cloud.aws.elb.rules import OIDC
 from local_cloud.clock import Clock
 
@@ -50,7 +50,7 @@ SIGNED_SECONDS = 120
 Headers = list[tuple[bytes, bytes]]
 
 
-class Failed(Exception):
+class LoginFailed(Exception):
     """A login that ends with an error page."""
 
     def __init__(self, status: int) -> None:
@@ -93,7 +93,7 @@ SIGNER = Signer()
 """One for the process, as ELB has its own for the region."""
 
 
-def config_of(rule: Rule) -> Mapping[str, Any] | None:
+def config_of(rule: ListenerRule) -> Mapping[str, Any] | None:
     """Return the configuration of a rule's login; None for a rule without one."""
     found = (each["AuthenticateOidcConfig"] for each in rule.actions if each["Type"] == OIDC)
     return next(found, None)
@@ -122,13 +122,13 @@ class Login:
                 case "deny":
                     return error_answer(401)
             return self._begin(config, request)
-        except Failed as failed:
+        except LoginFailed as failed:
             return error_answer(failed.status)
 
     def _begin(self, config: Mapping[str, Any], request: Request) -> Answer:
         """Redirect to the authorization endpoint. The state says where the user wanted to go, and until when."""
         if not request.host:
-            raise Failed(401)
+            raise LoginFailed(401)
         nonce = secrets.token_urlsafe(12)
         target = request.path + (f"?{request.query}" if request.query else "")
         state = {"to": f"https://{request.host}{target}", "nonce": nonce, "at": time.monotonic()}
@@ -150,12 +150,12 @@ class Login:
         state = self._open(given.get("state", "")) or {}
         late = time.monotonic() - state.get("at", 0.0) > LOGIN_SECONDS
         if late or not state or _cookies(request).get(NONCE) != state["nonce"]:
-            raise Failed(401)
+            raise LoginFailed(401)
         if "error" in given:
             denied = given["error"] == "access_denied"
-            raise Failed(401 if denied else 561)
+            raise LoginFailed(401 if denied else 561)
         if "code" not in given:
-            raise Failed(401)
+            raise LoginFailed(401)
         session = await self._exchange(
             config, view, f"https://{request.host}{CALLBACK}", given["code"]
         )
@@ -173,7 +173,7 @@ class Login:
         bearer = {"Authorization": f"Bearer {token}"}
         claims = await self._ask(config["UserInfoEndpoint"], view, bearer, None)
         if len(json.dumps(claims)) + len(token) > MOST_BYTES:
-            raise Failed(401)
+            raise LoginFailed(401)
         return Session(claims, token)
 
     async def _ask(
@@ -184,19 +184,19 @@ class Login:
         nodes = load_balancer_endpoints(view.balancer)
         if not any(allows(network, node, INTERNET, port) for node in nodes):
             await self._clock.pause(PROVIDER_SECONDS)
-            raise Failed(500)
+            raise LoginFailed(500)
         asked = urllib.request.Request(url, data=body, headers=dict(headers))  # noqa: S310 - https, by rule
         try:
             found = json.loads(await asyncio.to_thread(self._open_url, asked))
         except urllib.error.HTTPError as refusal:
             refusal.close()
-            raise Failed(561) from None
+            raise LoginFailed(561) from None
         except OSError:
-            raise Failed(500) from None
+            raise LoginFailed(500) from None
         except ValueError:
-            raise Failed(561) from None
+            raise LoginFailed(561) from None
         if not isinstance(found, dict):
-            raise Failed(561)
+            raise LoginFailed(561)
         return found
 
     def _open_url(self, asked: urllib.request.Request) -> bytes:
@@ -271,7 +271,7 @@ def _check_id_token(config: Mapping[str, Any], token: object) -> None:
     except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
         valid = False
     if not valid:
-        raise Failed(401)
+        raise LoginFailed(401)
 
 
 def _cookies(request: Request) -> dict[str, str]:

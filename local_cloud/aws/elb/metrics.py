@@ -121,7 +121,7 @@ def balanced() -> list[tuple[Any, str]]:
 COUNTED = {"HealthyHostCount": "healthy", "UnHealthyHostCount": "unhealthy"}
 
 
-class Hosts:
+class HostCounts:
     """Reads the targets' health at the end of each minute and after every change."""
 
     def __init__(self, clock: Clock, targets: Targets) -> None:

@@ -99,7 +99,7 @@ Need = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class S3Request:
     """A request to S3. ``query`` is not decoded; the names in ``headers`` are in lower case."""
 
     method: str
@@ -169,7 +169,7 @@ class _Route:
     def weight(self) -> int:
         return len(self.query) + len(self.headers)
 
-    def fits(self, request: Request) -> bool:
+    def fits(self, request: S3Request) -> bool:
         path = "/{Bucket}/{Key+}" if request.key else "/{Bucket}" if request.bucket else "/"
         given = request.parameters
         return (

@@ -21,7 +21,7 @@ from moto.s3.responses import S3Response
 from local_cloud.aws import hooks
 from local_cloud.aws.policy_evaluation import listed
 from local_cloud.aws.s3 import policies
-from local_cloud.aws.s3.requests import Need, Request, arn
+from local_cloud.aws.s3.requests import Need, S3Request, arn
 
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())
@@ -85,7 +85,7 @@ def _check(response: S3Response, url: str) -> frozenset[str]:
 
     The other keys of DeleteObjects are deleted (API reference, DeleteObjects, Errors).
     """
-    request = Request(
+    request = S3Request(
         method=response.request.method,
         bucket=response.bucket_name,
         key=response.parse_key_name() if response.bucket_name else "",
@@ -125,7 +125,7 @@ SAME_AS_NONE = ("private", "bucket-owner-full-control")
 first one with each ``s3.BucketObject`` (terraform-provider-aws, s3/bucket_object.go), also into new buckets."""
 
 
-def _refuse_acl(request: Request) -> None:
+def _refuse_acl(request: S3Request) -> None:
     """Refuse an ACL that gives others access, where the bucket's owner has not turned ACLs on.
 
     They are off in each new bucket (S3 User Guide, "Controlling ownership of objects and disabling ACLs").
@@ -142,7 +142,7 @@ def _refuse_acl(request: Request) -> None:
         raise hooks.Refused("AccessControlListNotSupported", "The bucket does not allow ACLs")
 
 
-def _refuse_bucket(request: Request) -> None:
+def _refuse_bucket(request: S3Request) -> None:
     """Refuse a bucket's name or policy, and an operation that moto would answer as CreateBucket."""
     if request.operation == "CreateBucket":
         policies.check_name(request.bucket)
@@ -153,7 +153,7 @@ def _refuse_bucket(request: Request) -> None:
         raise hooks.Refused("NotImplemented", words)
 
 
-def _access_key(response: S3Response, request: Request) -> str:
+def _access_key(response: S3Response, request: S3Request) -> str:
     """Return the access key id that signed the request, in a header or, if it is presigned, in the query."""
     credential = request.parameters.get("X-Amz-Credential")
     return credential.partition("/")[0] if credential else response.get_access_key()
@@ -164,7 +164,7 @@ def _policy(bucket: str) -> Mapping[str, Any] | None:
     return json.loads(found.policy) if found is not None and found.policy else None
 
 
-def _of_a_missing_object(request: Request) -> list[Need]:
+def _of_a_missing_object(request: S3Request) -> list[Need]:
     """Return the action without which S3 hides that an object does not exist (API reference, GetObject)."""
     found = hooks.backend("s3").buckets.get(request.bucket)
     reads = request.operation in ("GetObject", "HeadObject")

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from local_cloud.aws import hooks
-from local_cloud.aws.ecs.containers import DockerContainer, Process
+from local_cloud.aws.ecs.containers import DockerContainer, ProcessGroup
 from local_cloud.aws.ecs.plans import add_authority, plan, trust_mounts
 from local_cloud.aws.ecs.runner import as_on_aws, command_of
 from local_cloud.building.builder import LocalImage
@@ -137,7 +137,7 @@ WEB = Path(botocore.__file__).with_name("cacert.pem")
 def test_memory_beyond_the_limit_kills_the_process_that_uses_most(image, who, code, reason):
     """The container ends only with its first process."""
     definition = {"name": "app", "environment": [], "command": [sys.executable, "-c", EATER, who]}
-    running = Process(plan(definition, image, {}, {}, None), Guardian(), 100, None)
+    running = ProcessGroup(plan(definition, image, {}, {}, None), Guardian(), 100, None)
     with running.output:
         assert running.wait() == code
         assert running.output.read() == b"child -9\n"
@@ -149,7 +149,7 @@ def test_start_script_with_cr_lf_ends_as_by_runc(image, tmp_path):
     script.write_bytes(b"#!/bin/sh\r\nexec sleep 9\r\n")
     script.chmod(0o755)
     definition = {"name": "app", "environment": [], "command": [str(script)]}
-    running = Process(plan(definition, image, {}, {}, None), Guardian(), None, None)
+    running = ProcessGroup(plan(definition, image, {}, {}, None), Guardian(), None, None)
     with running.output:
         assert running.wait() == 255
         assert running.output.read() == f"exec {script}: no such file or directory\n".encode()

@@ -18,7 +18,7 @@ from local_cloud.aws import hooks
 from local_cloud.aws.cloudwatch.store import Datum, Values
 from local_cloud.aws.ecs.metrics import Rules, Tasks
 from local_cloud.aws.elb.listener import View, error_answer
-from local_cloud.aws.elb.metrics import Hosts, Traffic
+from local_cloud.aws.elb.metrics import HostCounts, Traffic
 from local_cloud.aws.elb.proxy import Client
 from local_cloud.aws.elb.targets import Health, Target, Targets
 from local_cloud.aws.elb.upstream import Pool, Upstream, Wire
@@ -177,7 +177,7 @@ def test_request_count_of_zero_is_published_only_with_targets():
 
 def test_target_that_is_unhealthy_for_a_moment_is_not_missed(monkeypatch):
     targets, clock = Targets(Clock(1)), Clock(1)
-    hosts, balanced = Hosts(clock, targets), [(BALANCER, GROUP), (BALANCER, "empty")]
+    hosts, balanced = HostCounts(clock, targets), [(BALANCER, GROUP), (BALANCER, "empty")]
     monkeypatch.setattr("local_cloud.aws.elb.metrics.balanced", lambda: balanced)
     targets.on_health = lambda target: hosts.look(target.group)
     with hooks.LOCK:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from local_cloud.aws.ecs.containers import CannotRun, Process
+from local_cloud.aws.ecs.containers import CannotRun, ProcessGroup
 from local_cloud.aws.ecs.file_system import container_binds, docker_volumes, resolver_binds
 from local_cloud.aws.ecs.plans import Plan, plan
 from local_cloud.aws.ecs.runner import stop_signal
@@ -60,7 +60,7 @@ def start(namespace, image, tmp_path):
     def run(*argv: str, folder: Path = tmp_path / "task", used: LocalImage = image, **definition):
         definition = {"name": "app", "environment": [], "command": list(argv), **definition}
         made: Plan = plan(definition, used, {}, {}, None, own_root=True)
-        return Process(made, Guardian(), None, namespace, container_binds(made, folder))
+        return ProcessGroup(made, Guardian(), None, namespace, container_binds(made, folder))
 
     return run
 
@@ -205,7 +205,7 @@ def test_a_container_has_the_image_s_files_at_their_paths_and_the_vpc_s_names(
         *container_binds(made, tmp_path / "task"),
         *resolver_binds(tmp_path / "task", {"db.example": "169.254.170.2"}),
     ]
-    running = Process(made, Guardian(), None, namespace, binds)
+    running = ProcessGroup(made, Guardian(), None, namespace, binds)
     with running.output:
         said = running.output.read().decode()
     assert running.wait() == 0, said
@@ -252,7 +252,7 @@ def test_a_mount_that_the_machine_refuses_is_a_container_that_cannot_start(
     binds = [Bind(image.root, Path("/"), writable=False)]
     binds.append(Bind(tmp_path / "none", Path("/app"), writable=True))
     with pytest.raises(CannotRun, match=r"CannotStartContainerError: .*No such file or directory"):
-        Process(made, Guardian(), None, namespace, binds)
+        ProcessGroup(made, Guardian(), None, namespace, binds)
 
 
 UNPRIVILEGED = """

@@ -7,7 +7,7 @@ from moto.core.utils import get_service_model
 from local_cloud.aws import hooks
 from local_cloud.aws.iam import NAMED, TaskRole, resources
 from local_cloud.aws.s3 import requests, rules
-from local_cloud.aws.s3.requests import Request
+from local_cloud.aws.s3.requests import S3Request
 from local_cloud.tests.authorization_reference import fits, forms
 from local_cloud.tests.dataplane.declarations import REGION, TRUST, policy, statement
 from local_cloud.tests.dataplane.stack import fetch, refusal
@@ -103,7 +103,7 @@ def test_operation_of_s3_needs_an_action_on_a_resource_that_it_knows(operation):
     shape = model.input_shape
     placed = [shape.members[each].serialization for each in shape.required_members]
     more = [f"{each['name']}=1" for each in placed if each.get("location") == "querystring"]
-    request = Request(
+    request = S3Request(
         method=model.http["method"],
         bucket="a-bucket" if "Bucket" in path else "",
         key="a/key" if "Key" in path else "",

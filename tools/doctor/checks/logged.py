@@ -24,7 +24,7 @@ from tools.i18n.masking import names_a_secret
 from tools.screen import zoned_time
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Task
-from tools.snapshot.task_logs import AWAY, BACK, Line
+from tools.snapshot.task_logs import AWAY, BACK, LogLine
 
 APP_RAISES = Facts("app-raises", 63, {TASKS_NODE}, NO_DATA)
 
@@ -100,7 +100,7 @@ def _is_unwell(case: Case) -> bool:
     return bool(failed) and not by_status
 
 
-def current_lines(case: Case, task: Task, *, page: bool = False) -> tuple[Line, ...]:
+def current_lines(case: Case, task: Task, *, page: bool = False) -> tuple[LogLine, ...]:
     """Return the lines since the last reconnection, and for a ``page`` that may fail, since it last ended well.
 
     Of before a gap only what the log says of losing the database: what takes that back was looked for in it.
@@ -116,7 +116,7 @@ def current_lines(case: Case, task: Task, *, page: bool = False) -> tuple[Line, 
     return lines
 
 
-def since_it_worked(case: Case, path: str, lines: Sequence[Line]) -> Iterator[Line]:
+def since_it_worked(case: Case, path: str, lines: Sequence[LogLine]) -> Iterator[LogLine]:
     """Yield the lines since a running task last answered ``path`` well: those before are of another fault."""
     told = dict.fromkeys((*case.running_lines, *lines))
     answered = requests(sorted(told, key=lambda each: each.at))

@@ -23,9 +23,9 @@ from tools.diagnosis.log_lines import Raised, Request, errors, parsed, raised, r
 from tools.doctor.checks import health, logged
 from tools.doctor.checks.logged import APP_RAISES
 from tools.i18n import Text, joined, t, verbatim
-from tools.snapshot.elb import Page
+from tools.snapshot.elb import PageAnswer
 from tools.snapshot.records import Task
-from tools.snapshot.task_logs import AWAY, MIGRATED, UNMIGRATED, Line
+from tools.snapshot.task_logs import AWAY, MIGRATED, UNMIGRATED, LogLine
 
 NO_PAGE = NO_DATA | {
     *("app-raises", "task-role-cannot-read-secret"),
@@ -61,7 +61,7 @@ def database(case: Case) -> Iterator[Finding]:
             return
 
 
-def _lost(case: Case, task: Task, line: Line) -> Finding:
+def _lost(case: Case, task: Task, line: LogLine) -> Finding:
     fields = parsed(line.text)
     seen = [t("Task {task} is running; this is in its log.", task=task.short)]
     if reason := fields.get("reason"):
@@ -84,7 +84,7 @@ def migrations(case: Case) -> Iterator[Finding]:
             return
 
 
-def _unmigrated(case: Case, line: Line) -> Finding:
+def _unmigrated(case: Case, line: LogLine) -> Finding:
     fields = parsed(line.text)
     name = fields.get("migration", "")
     words = fields.get("reason", "").splitlines()
@@ -162,7 +162,7 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
     yield _failing(case, title, seen, mistake if status == 500 else None, worst.path, cause=cause)
 
 
-def _lines_of_failure(case: Case, path: str) -> tuple[Line, ...]:
+def _lines_of_failure(case: Case, path: str) -> tuple[LogLine, ...]:
     """Return the running tasks' lines, oldest first, since the last request for ``path`` that ended well."""
     lines = sorted(case.running_lines, key=lambda each: each.at)
     return tuple(logged.since_it_worked(case, path, lines))
@@ -242,13 +242,13 @@ def page_fails(case: Case) -> Iterator[Finding]:
     )
 
 
-def _facts(page: Page) -> Facts:
+def _facts(page: PageAnswer) -> Facts:
     if page.status == 0:
         return PAGE_SILENT
     return PAGE_UNAVAILABLE if page.status == UNAVAILABLE else PAGE_ERRORS
 
 
-def _title(page: Page) -> Text:
+def _title(page: PageAnswer) -> Text:
     if page.leads_to:
         return t(
             "The page {path} redirects to {url}, which users cannot open",
@@ -271,7 +271,7 @@ def _title(page: Page) -> Text:
     )
 
 
-def _seen(page: Page) -> Iterator[Text]:
+def _seen(page: PageAnswer) -> Iterator[Text]:
     yield t(
         "GET {url}: {count} try; its result: {answer}.",
         "GET {url}: {count} tries; last result: {answer}.",
@@ -285,7 +285,7 @@ def _seen(page: Page) -> Iterator[Text]:
         yield database
 
 
-def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
+def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
     other = Fix(
         t(
             "If users open another page, set smokePath to it; with an empty value no page is requested."
@@ -321,7 +321,7 @@ def _fixes(case: Case, page: Page) -> tuple[Fix, ...]:
     return (case.deploy(mend), *((allowed,) if page.status < 400 else ()), other)
 
 
-def _https(case: Case, page: Page) -> Iterator[Fix]:
+def _https(case: Case, page: PageAnswer) -> Iterator[Fix]:
     """Yield how the load balancer gets the listener to which the page redirects."""
     https, stack = case.now.settings.https, case.now.names.stack
     if (page.leads_to or page.ended_at).startswith("https:") and not (
@@ -362,7 +362,7 @@ def page_answer(case: Case) -> Text | None:
     return joined(" ", (said, database)) if database else said
 
 
-def _database(page: Page) -> Text | None:
+def _database(page: PageAnswer) -> Text | None:
     """Return the status of /health/db in a sentence, where an app has it and it fails."""
     if page.database in (None, 200, 404):
         return None

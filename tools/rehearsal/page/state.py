@@ -16,7 +16,7 @@ from tools.diagnosis.request_path import request_path, target_of
 from tools.doctor.checks import stages
 from tools.i18n import Text, joined, t, verbatim
 from tools.jobs.commands import NO_RUN, run_text
-from tools.rehearsal.page.watching import Seen, Work
+from tools.rehearsal.page.watching import Moment, Work
 from tools.rollout.verdict import shifted
 from tools.screen import short_time
 from tools.snapshot.elb import Condition, Rule
@@ -27,7 +27,7 @@ from tools.watch.status import plain, worker
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Summary:
     """``tone`` is one of good, bad, busy, calm; ``word`` says the same for those who see no colour."""
 
     tone: str
@@ -36,7 +36,7 @@ class Verdict:
     detail: Text
 
 
-def verdict(seen: Seen) -> Verdict:
+def verdict(seen: Moment) -> Summary:
     """What counts first: what the engine takes away or builds, then causes, then the roll-out."""
     case, diagnosis, work = seen.case, seen.diagnosis, seen.work
     if case is None or diagnosis is None:
@@ -53,38 +53,38 @@ def verdict(seen: Seen) -> Verdict:
     return _judged(case, diagnosis)
 
 
-def _nothing(work: Work) -> Verdict:
+def _nothing(work: Work) -> Summary:
     if work.busy:
         return _building(t("Stage 1 is being built"), work)
     return EMPTY
 
 
-def _at_work(case: Case, stage: str, work: Work) -> Verdict:
+def _at_work(case: Case, stage: str, work: Work) -> Summary:
     if work.removing:
         text = t("{count} resource is left.", "{count} resources are left.", count=work.resources)
-        return Verdict("busy", t("at work"), t("Pulumi is destroying the stack"), text)
+        return Summary("busy", t("at work"), t("Pulumi is destroying the stack"), text)
     second = stage == stages.FIRST and case.now.settings.ecs_enabled
     return _building(t("Stage 2 is being built") if second else t("Stage 1 is being built"), work)
 
 
-def _building(headline: Text, work: Work) -> Verdict:
+def _building(headline: Text, work: Work) -> Summary:
     text = t("{count} resource so far.", "{count} resources so far.", count=work.resources)
-    return Verdict("busy", t("at work"), headline, text)
+    return Summary("busy", t("at work"), headline, text)
 
 
-EMPTY = Verdict(
+EMPTY = Summary(
     "calm",
     t("empty"),
     t("Nothing is deployed"),
     t("The local cloud runs and is empty. Resources appear here as they are created."),
 )
-PAUSED = Verdict(
+PAUSED = Summary(
     "calm",
     t("paused"),
     t("The stack is paused"),
     t("No task runs and the database is stopped; ./careapp resume brings both back."),
 )
-STAGE1 = Verdict(
+STAGE1 = Summary(
     "calm",
     t("stage 1"),
     t("Stage 1 is deployed, ECS is off"),
@@ -92,12 +92,12 @@ STAGE1 = Verdict(
 )
 
 
-def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
+def _judged(case: Case, diagnosis: Diagnosis) -> Summary:
     if diagnosis.causes:
         first = diagnosis.causes[0]
         if first.facts.subject == JOB:  # the page serves, whatever a job does
-            return Verdict("busy", t("careful"), first.title, first.why)
-        return Verdict("bad", t("broken"), first.title, first.why)
+            return Summary("busy", t("careful"), first.title, first.why)
+        return Summary("bad", t("broken"), first.title, first.why)
     service = case.service
     counts = t(
         "Running tasks: {running} of {desired}. Healthy targets: {healthy}.",
@@ -107,10 +107,10 @@ def _judged(case: Case, diagnosis: Diagnosis) -> Verdict:
     )
     if diagnosis.incomplete:
         headline = t("Some parts could not be read")
-        return Verdict("busy", t("unknown"), headline, diagnosis.stage)
+        return Summary("busy", t("unknown"), headline, diagnosis.stage)
     if not case.steady:
-        return Verdict("busy", t("rolling out"), t("The roll-out is under way"), counts)
-    return Verdict("good", t("healthy"), t("Everything works"), counts)
+        return Summary("busy", t("rolling out"), t("The roll-out is under way"), counts)
+    return Summary("good", t("healthy"), t("Everything works"), counts)
 
 
 STOPPED_SHOWN = 5
@@ -287,7 +287,7 @@ HEAD = ("time", "level", "message", "logger")
 """Fields of the app's log lines that the page shows apart, or that repeat what the timeline says."""
 
 
-def state(seen: Seen) -> dict[str, Any]:
+def state(seen: Moment) -> dict[str, Any]:
     """Return the page's state in one language."""
     said, case, diagnosis = verdict(seen), seen.case, seen.diagnosis
     found: dict[str, Any] = {

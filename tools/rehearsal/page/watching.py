@@ -26,7 +26,7 @@ from tools.diagnosis.findings import Diagnosis
 from tools.doctor.diagnose import judge
 from tools.i18n import verbatim
 from tools.snapshot import ecs
-from tools.snapshot.elb import Page
+from tools.snapshot.elb import PageAnswer
 from tools.snapshot.gather import Inquiry, Snapshot, gather, overview
 from tools.snapshot.records import Part
 from tools.snapshot.stack_secrets import learn
@@ -130,7 +130,7 @@ LOG_LINES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Moment:
     """What the page shows: the stack, what the engine does to it, and its events. ``at`` is AWS's time."""
 
     at: datetime
@@ -149,7 +149,7 @@ class Seen:
 class _Memory:
     """The last look at one stack, in seconds of the wall."""
 
-    seen: Seen | None = None
+    seen: Moment | None = None
     looked: float = 0.0
     mark: str = ""
     full: float = 0.0
@@ -169,7 +169,7 @@ class Watcher:
         """The stacks of this rehearsal, the one that changed last first."""
         return self._engine.stacks()
 
-    def look(self, stack: str) -> Seen:
+    def look(self, stack: str) -> Moment:
         """How a stack stands, not older than a TICK."""
         with self._lock:
             memory = self._memories.setdefault(stack, _Memory())
@@ -179,16 +179,16 @@ class Watcher:
                 memory.looked = time.monotonic()
             return memory.seen
 
-    def _look(self, stack: str, memory: _Memory) -> Seen:
+    def _look(self, stack: str, memory: _Memory) -> Moment:
         work, stacks = self._engine.of(stack), self._engine.stacks()
         at = self._now()
         try:
             settings = Settings.read(stack, self._home.project)
         except StackError:
-            return Seen(at=at, work=work, stacks=stacks)
+            return Moment(at=at, work=work, stacks=stacks)
         learn(self._session, settings.names, settings.login.secret_arn)
         now, diagnosis = self._gathered(settings, memory)
-        return Seen(
+        return Moment(
             at=at,
             work=work,
             stacks=stacks,
@@ -245,7 +245,7 @@ class Watcher:
             yield Event(each.at, "log", each.task[:8], verbatim(each.text.rstrip()))
 
 
-def _still_answers(before: Snapshot) -> Part[Page] | None:
+def _still_answers(before: Snapshot) -> Part[PageAnswer] | None:
     """Return the page's last answer, unless that was an error: the app counts each request as a visit."""
     page = before.page.value
     return before.page if page is not None and not page.fails else None

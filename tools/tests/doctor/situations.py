@@ -12,7 +12,7 @@ from tools.snapshot.rds import Pause
 from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.remains import Holder, Remains
 from tools.snapshot.task_inputs import Image
-from tools.snapshot.task_logs import Line, Logs
+from tools.snapshot.task_logs import LogLine, Logs
 from tools.snapshot.uploads import Bucket
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
@@ -313,7 +313,7 @@ SITUATIONS = {
     "tasks-die": a.stack(tasks=(a.task(), a.ended(CRASHED, code=1))),
     "out-of-memory-later": a.stack(
         logs=replace(
-            a.logs(), lines={"a" * 32: (Line(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)})),
+            a.logs(), lines={"a" * 32: (LogLine(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)})),
     "spot-interrupted": a.stack(
         tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),

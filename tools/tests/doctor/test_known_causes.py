@@ -11,7 +11,7 @@ import pytest
 from tools.diagnosis.known_causes import logged_cause
 from tools.diagnosis.log_lines import listening, requests
 from tools.snapshot.records import Part
-from tools.snapshot.task_logs import Line
+from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor.logged import BETWEEN_UWSGI, CAUSES, LISTENING, REQUESTS
 from tools.tests.doctor.situations import FAILED_WITH, ILL, asked, crashed, findings
@@ -23,7 +23,7 @@ SEED = os.environ.get("CAREAPP_MISTAKES_SEED", "36")
 
 
 def lines(*texts):
-    return [Line(a.NOW, each) for each in texts]
+    return [LogLine(a.NOW, each) for each in texts]
 
 
 @pytest.mark.parametrize("name", CAUSES)

@@ -34,7 +34,7 @@ def test_a_file_of_another_app_is_named_as_in_its_image(file, named):
 
 def test_the_database_s_health_is_asked_of_the_app_in_webapp_alone(monkeypatch):
     asked = []
-    answer = browser.Answer(status=200, ended_at="http://app.example/")
+    answer = browser.Response(status=200, ended_at="http://app.example/")
     monkeypatch.setattr(browser.Browser, "get", lambda _, url, __: asked.append(url) or answer)
     for declared in (a.choices(), settings()):
         page.page(a.balancer(), declared)

@@ -10,7 +10,7 @@ from local_cloud import console
 from tools import command_line
 from tools.command_line import print_json
 from tools.database.commands import answered
-from tools.database.queries import Answer
+from tools.database.queries import QueryResult
 from tools.diagnosis.findings import Diagnosis, Finding
 from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.checks.running import APP_RAISES
@@ -51,7 +51,7 @@ def test_a_line_is_masked_when_it_is_made_unless_it_is_to_stay_whole(capsys):
 
 
 def test_the_rows_of_a_query_stay_whole():
-    lines = answered(Answer(columns=("url",), rows=((URL,),), status="SELECT 1"))
+    lines = answered(QueryResult(columns=("url",), rows=((URL,),), status="SELECT 1"))
     assert [each.text for each in lines][-1] == URL
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tools.doctor.diagnose import judge
 from tools.rehearsal.page.server import create_app
-from tools.rehearsal.page.watching import Seen, Work
+from tools.rehearsal.page.watching import Moment, Work
 from tools.snapshot.gather import Snapshot
 from tools.tests import stacks as a
 from tools.watch import events as timeline
@@ -13,16 +13,16 @@ from tools.watch import events as timeline
 POC = Work(project="careapp", stack="poc", resources=88)
 
 
-def seen(snapshot: Snapshot | None = None, work: Work = POC, events=()) -> Seen:
+def seen(snapshot: Snapshot | None = None, work: Work = POC, events=()) -> Moment:
     """One look at a snapshot, with the events that it tells of and those given."""
     if snapshot is None:
-        return Seen(at=a.NOW, work=work)
+        return Moment(at=a.NOW, work=work)
     told = [
         *timeline.of_service(snapshot.service.value),
         *timeline.of_tasks(snapshot.tasks.value or ()),
         *events,
     ]
-    return Seen(
+    return Moment(
         at=a.NOW,
         work=work,
         stacks=("poc",),
@@ -35,13 +35,13 @@ def seen(snapshot: Snapshot | None = None, work: Work = POC, events=()) -> Seen:
 class Shown:
     """A watcher whose look the test sets."""
 
-    def __init__(self, look: Seen, *stacks: str) -> None:
+    def __init__(self, look: Moment, *stacks: str) -> None:
         self.seen, self.known, self.asked = look, stacks or ("poc",), []
 
     def stacks(self) -> tuple[str, ...]:
         return self.known
 
-    def look(self, stack: str) -> Seen:
+    def look(self, stack: str) -> Moment:
         self.asked.append(stack)
         return self.seen
 

@@ -14,7 +14,7 @@ import pytest
 from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
 from local_cloud.paths import ROOT, Home
-from local_cloud.run.client import Facts, find
+from local_cloud.run.client import RunningCloud, find
 from tools.rehearsal.app_page import Page
 
 UP = ("up", "--yes", "--skip-preview")
@@ -57,7 +57,7 @@ class Program:
         return self.type("shell", "--", "pulumi", *words, code=code)
 
     @property
-    def facts(self) -> Facts:
+    def facts(self) -> RunningCloud:
         found = find(self.home)
         assert found
         return found
@@ -189,7 +189,7 @@ OTHERS = (("ecs", "list_task_definitions"), ("iam", "list_roles"), ("s3", "list_
           ("secretsmanager", "list_secrets"))  # fmt: skip
 
 
-def held(facts: Facts) -> dict[str, object]:
+def held(facts: RunningCloud) -> dict[str, object]:
     """What AWS's API lists of the account, without what AWS keeps: terminated instances, inactive clusters."""
     calls = Calls(facts.endpoint, REGION)
     names = [(service, f"describe_{each}") for service in LISTS for each in LISTS[service].split()]

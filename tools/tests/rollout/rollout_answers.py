@@ -9,7 +9,7 @@ from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.diagnosis.catalogue import PAGE
 from tools.rollout.judge import asks, judge_rollout
-from tools.rollout.look import Answer, Expected, Seen
+from tools.rollout.look import Answer, Expected, Look
 from tools.rollout.verdict import History, Patience, Terms, Verdict
 from tools.snapshot import ecs, elb
 from tools.snapshot.rollout import Rollout
@@ -46,7 +46,7 @@ def judged(
     terms = Terms(expected=expected, patience=patience, **known)
     history, given = History(passed=page_worked), []
     for number, look in enumerate(looks):
-        seen = Seen(view=look, at=number * every, noticed=noticed)
+        seen = Look(view=look, at=number * every, noticed=noticed)
         if answer and (question := asks(seen, history, terms)):
             seen = replace(seen, answer=answer(question, seen.view))
         verdict, history = judge_rollout(seen, history, terms)

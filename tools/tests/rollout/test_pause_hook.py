@@ -14,7 +14,7 @@ from tools.i18n import t
 from tools.rollout import judge as rules
 from tools.rollout.act import Stoppable, stop
 from tools.rollout.gate import Turns
-from tools.rollout.look import Reader, Seen
+from tools.rollout.look import Look, Reader
 from tools.rollout.verdict import SETTLE_READS, Outcome, Terms
 from tools.snapshot import elb, page
 from tools.snapshot.gather import Inquiry
@@ -88,7 +88,7 @@ class New:
         self.turns = Turns(reader, terms, self.told)
 
     def judge(self, hook=HOOK):
-        verdict = asyncio.run(self.turns.take(Seen(view=paused(hook), moment=time.monotonic())))
+        verdict = asyncio.run(self.turns.take(Look(view=paused(hook), moment=time.monotonic())))
         return verdict if verdict.final else None
 
 

@@ -369,7 +369,7 @@ def test_the_log_of_deploy_command_is_masked_or_says_what_is_not():
         asked.append(len(shown))
         return refused
 
-    run = deploy_command.Run(None, ("x",), 1, 1.0, shown.append, learn=learn)
+    run = deploy_command.CommandRun(None, ("x",), 1, 1.0, shown.append, learn=learn)
     assert str(run._with_lines(t("it failed"))) == "it failed"
     run._show("a line")
     assert (asked, str(shown[0])) == ([0], "a line"), "the values are read before the line is shown"

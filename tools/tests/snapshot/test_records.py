@@ -7,7 +7,7 @@ import pytest
 
 from tools.snapshot import ecs, task_logs
 from tools.snapshot.records import Container, Sidecar
-from tools.snapshot.task_logs import Line, Logs
+from tools.snapshot.task_logs import LogLine, Logs
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client
 from tools.tests.doctor.situations import FOUND, MIGRATED, UNMIGRATED, causes
@@ -202,7 +202,7 @@ def test_where_head_and_tail_meet_no_line_is_missing_or_double(written, session)
 
 def test_an_error_before_a_gap_that_nothing_would_take_back_does_not_count():
     error = 'FATAL: password authentication failed for user "postgres"'
-    lines = (Line(a.at(0), error), Line(a.at(100), "fine"))
+    lines = (LogLine(a.at(0), error), LogLine(a.at(100), "fine"))
     held = Logs(group="x", exists=True, lines={"a" * 32: lines})
     assert causes(a.stack(logs=held)) == ["log-wrong-password"]
     resumed = replace(held, resumed={"a" * 32: a.at(100)})

@@ -21,8 +21,8 @@ from tools.rollout.say import Reporter
 from tools.rollout.verdict import Outcome, Verdict
 from tools.snapshot import ecs
 from tools.snapshot.rds import Pause
-from tools.snapshot.records import Event
-from tools.snapshot.task_logs import Line
+from tools.snapshot.records import ServiceEvent
+from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, Told
 from tools.tests.doctor import job_runs
@@ -35,7 +35,7 @@ from tools.waiting import Shown
 from tools.watch import events as timeline_screen
 from tools.watch import status as status_screen
 from tools.watch.events import Timeline, of_database, of_scaling, of_service, of_tasks
-from tools.watch.logs import LogLine, LogScreen
+from tools.watch.logs import LogEvent, LogScreen
 
 FILE = Path(__file__).with_name("screens.txt")
 ENDED = a.ended(CRASHED, code=1)
@@ -68,7 +68,7 @@ DIAGNOSES = {
     "healthy": a.stack(),
     "unread": a.stack(execution=a.DENIED, task_role=a.DENIED),
     "a stopped database": a.stack(
-        database=a.database(status="stopped", events=(Line(a.NOW, "DB instance stopped"),))
+        database=a.database(status="stopped", events=(LogLine(a.NOW, "DB instance stopped"),))
     ),
     "the last try": VARIANTS["health-path-missing: given up"],
     "rolled back, and it is not known why": SITUATIONS["rolled-back"],
@@ -109,14 +109,14 @@ def scaling() -> Iterator[str]:
 
 
 def of_a_worker() -> Iterator[str]:
-    steady = Event(a.NOW, "(service careapp-poc-worker-mail) has reached a steady state.")
+    steady = ServiceEvent(a.NOW, "(service careapp-poc-worker-mail) has reached a steady state.")
     return timeline(of_service(a.worker_service(events=(steady,), deployments=()), "mail"))
 
 
 def log() -> Iterator[str]:
     shown = LogScreen()
     yield from (
-        each.text for each in shown.lines([LogLine(a.NOW, "b" * 32, "hello")], lambda: None)
+        each.text for each in shown.lines([LogEvent(a.NOW, "b" * 32, "hello")], lambda: None)
     )
     yield shown.ended(a.ended(CRASHED)).text
 
@@ -141,7 +141,7 @@ def as_json(value: Any) -> list[str]:
 
 JST = timezone(timedelta(hours=9))
 CREATED = replace(a.task(started=None), created=a.NOW.astimezone(JST))
-STARTED = a.database(events=(Line(a.NOW + timedelta(seconds=5), "DB instance stopped"),))
+STARTED = a.database(events=(LogLine(a.NOW + timedelta(seconds=5), "DB instance stopped"),))
 SERVICE = a.service(events=(UNHEALTHY,))
 SCREENS: dict[str, Callable[[], Iterable[str]]] = {
     **{f"status: {name}": lambda now=now: status(now) for name, now in STATUSES.items()},

@@ -14,7 +14,7 @@ from moto.logs.models import LogsBackend, LogStream
 from tools.snapshot import ecs
 from tools.tests.conftest import NAMES, client
 from tools.watch import events, logs
-from tools.watch.logs import LogLine, LogQuery, LogScreen
+from tools.watch.logs import LogEvent, LogQuery, LogScreen
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ class Written:
             page, chosen = chosen[: self.page], chosen[self.page :]
             yield {"events": [event(each) for each in page]}
             if self.counts:
-                held = sum(type(each) is LogLine for each in gc.get_objects())
+                held = sum(type(each) is LogEvent for each in gc.get_objects())
                 self.held = max(self.held, held)
 
 
@@ -207,7 +207,7 @@ def test_logs_print_a_json_object_a_line(run, put):
 
 
 def test_a_log_line_that_is_json_is_an_object_itself():
-    each = LogLine(datetime(2026, 1, 2, tzinfo=UTC), "b" * 32, '{"level": "info"}\n')
+    each = LogEvent(datetime(2026, 1, 2, tzinfo=UTC), "b" * 32, '{"level": "info"}\n')
     assert json.loads(next(LogScreen(as_json=True).lines([each], lambda: None)).text) == {
         "time": "2026-01-02T00:00:00+00:00",
         "task": "b" * 32,

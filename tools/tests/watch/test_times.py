@@ -12,7 +12,7 @@ from tools.tests.watch.screens import CREATED, ENDED, STARTED
 from tools.watch import events as timeline_screen
 from tools.watch import status as status_screen
 from tools.watch.events import Timeline, of_database, of_tasks
-from tools.watch.logs import LogLine, LogScreen
+from tools.watch.logs import LogEvent, LogScreen
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +44,6 @@ def test_times_for_scripts_are_iso_8601_with_an_offset():
 
 def test_the_stopped_task_and_its_lines_have_the_same_id():
     shown = LogScreen(as_json=True)
-    [line] = shown.lines([LogLine(a.NOW, ENDED.id, "bye")], lambda: None)
+    [line] = shown.lines([LogEvent(a.NOW, ENDED.id, "bye")], lambda: None)
     said = [shown.ended(ENDED).text, line.text]
     assert [json.loads(each)["task"] for each in said] == ["b" * 32] * 2

@@ -8,7 +8,7 @@ from stack.sizes import NEAR, RESERVED_CONNECTIONS
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.records import Part
 from tools.snapshot.task_inputs import Role, Secret
-from tools.snapshot.task_logs import Line, Logs
+from tools.snapshot.task_logs import LogLine, Logs
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import (
     CRASHED,
@@ -59,7 +59,7 @@ def counted(*minutes, lines=(), since=-500):
             Minute(a.at(since + 60 * number), *each) for number, each in enumerate(minutes)
         )
     )
-    logs = Logs(group="x", exists=True, lines={"a" * 32: tuple(Line(a.NOW, e) for e in lines)})
+    logs = Logs(group="x", exists=True, lines={"a" * 32: tuple(LogLine(a.NOW, e) for e in lines)})
     return a.stack(measured=measured, logs=logs)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from tools.snapshot.elb import Target
 from tools.snapshot.records import Part
-from tools.snapshot.task_logs import Line
+from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules, trace
 
@@ -72,7 +72,7 @@ def given_up(*lines):
 
 def slow(**times):
     """A start that is too slow, with these lines of the log at these seconds."""
-    lines = tuple(Line(a.at(at), text) for text, at in times.items())
+    lines = tuple(LogLine(a.at(at), text) for text, at in times.items())
     return replace(SITUATIONS["slow-start"], logs=Part(replace(a.logs(), lines={"b" * 32: lines})))
 
 
@@ -93,7 +93,7 @@ MATCHER = a.failing(
     a.ended(ILL, code=0),
     service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [200]"),)),
 )
-LATE = Line(a.at(-570 + 90), a.LISTENS)
+LATE = LogLine(a.at(-570 + 90), a.LISTENS)
 OUT = {"targets": (Target(address="10.0.16.4", port=3000, state="draining"),)}
 VARIANTS = {
     "health-slow: without a check of the container": replace(

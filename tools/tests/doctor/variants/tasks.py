@@ -10,7 +10,7 @@ from tools.diagnosis.case import Case
 from tools.doctor.checks import running
 from tools.snapshot.records import Alarmed, Part
 from tools.snapshot.task_inputs import Image, Role, Secret
-from tools.snapshot.task_logs import Line
+from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import (
     CRASHED,
@@ -101,7 +101,7 @@ def as_json(lines):
 def leaking(deployed, killed):
     """A worker of gunicorn that was killed in a service that is steady since then."""
     service = a.service(deployments=(a.deployment(created=a.at(-9999), updated=a.at(deployed)),))
-    lines = (Line(a.at(killed), KILLED),)
+    lines = (LogLine(a.at(killed), KILLED),)
     return a.stack(service=service, logs=replace(a.logs(), lines={"a" * 32: lines}))
 
 
