@@ -69,11 +69,11 @@ def login(region: str | None) -> None:
         answer = boto3.client("ecr", region_name=region).get_authorization_token()
     except (BotoCoreError, ClientError) as problem:
         raise click.ClickException(f"ECR returned no token: {problem}") from None
-    [found] = answer["authorizationData"]
-    user, _, token = base64.b64decode(found["authorizationToken"]).decode().partition(":")
-    host = urlsplit(found["proxyEndpoint"]).netloc
-    words = ["docker", "login", "--username", user, "--password-stdin", host]
-    sys.exit(subprocess.run(words, input=token, text=True).returncode)
+    [credentials] = answer["authorizationData"]
+    user, _, token = base64.b64decode(credentials["authorizationToken"]).decode().partition(":")
+    host = urlsplit(credentials["proxyEndpoint"]).netloc
+    command = ["docker", "login", "--username", user, "--password-stdin", host]
+    sys.exit(subprocess.run(command, input=token, text=True).returncode)
 
 
 @delivery.command()
@@ -88,9 +88,9 @@ def preview(stack: str) -> None:
             f"### {stack} is not deployed yet: the first deployment creates all resources."
         )
         return
-    code, said = pulumi("preview", "--stack", stack, "--diff", "--policy-pack", "policy")
-    title = f"Preview of {stack}: failed" if code else f"Preview of {stack}: {changes(said)}"
-    add_to_summary(f"### {title}\n\n{folded(said)}")
+    code, output = pulumi("preview", "--stack", stack, "--diff", "--policy-pack", "policy")
+    title = f"Preview of {stack}: failed" if code else f"Preview of {stack}: {changes(output)}"
+    add_to_summary(f"### {title}\n\n{folded(output)}")
     sys.exit(code)
 
 
@@ -104,13 +104,13 @@ def drift(stack: str) -> None:
     if not resources(stack):
         add_to_summary(f"### {stack} is not deployed: there is no drift")
         return
-    code, said = pulumi("preview", "--stack", stack, "--refresh", "--expect-no-changes", "--diff")
+    code, output = pulumi("preview", "--stack", stack, "--refresh", "--expect-no-changes", "--diff")
     if not code:
         add_to_summary(f"### {stack}: no drift")
         return
-    drifted = NO_CHANGES_EXPECTED in said
+    drifted = NO_CHANGES_EXPECTED in output
     title = f"{stack} has drifted" if drifted else f"{stack}: the drift check failed"
-    add_to_summary(f"### {title}\n\n{folded(said)}")
+    add_to_summary(f"### {title}\n\n{folded(output)}")
     sys.exit(code)
 
 
@@ -121,17 +121,17 @@ def why(stack: str) -> None:
 
     Exit code 0: written, whatever the diagnosis is. 2: the doctor could not read AWS.
     """
-    words = [sys.executable, "-m", "tools.cli", "doctor", "--stack", stack]
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    said = "\n".join(mask_lines(done.stdout.splitlines()))
-    print(said)
-    add_to_summary(f"### Why {stack} failed\n\n{fenced(said)}")
+    command = [sys.executable, "-m", "tools.cli", "doctor", "--stack", stack]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    screen = "\n".join(mask_lines(done.stdout.splitlines()))
+    print(screen)
+    add_to_summary(f"### Why {stack} failed\n\n{fenced(screen)}")
     sys.exit(0 if done.returncode in (0, 1) else done.returncode)
 
 
-def changes(said: str) -> str:
+def changes(output: str) -> str:
     """Return the engine's counts, e.g. `+ 3 to create`; the engine writes `+-1 to replace` without a space."""
-    counts = re.findall(r"^ +(\+-|[+~-]) ?(\d+ to [a-z]+)", said, re.MULTILINE)
+    counts = re.findall(r"^ +(\+-|[+~-]) ?(\d+ to [a-z]+)", output, re.MULTILINE)
     return ", ".join(f"{sign} {count}" for sign, count in counts) or "no changes"
 
 
@@ -160,8 +160,8 @@ def resources(stack: str) -> int | None:
     """Return the number of the stack's resources, or None when it has no state."""
     if stack not in stacks():
         return None
-    words = ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"]
-    deployment = json.loads(subprocess.check_output(words, text=True))["deployment"]
+    command = ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"]
+    deployment = json.loads(subprocess.check_output(command, text=True))["deployment"]
     found = deployment.get("resources") or []
     return len([each for each in found if each["type"] != "pulumi:pulumi:Stack"])
 
@@ -198,8 +198,8 @@ def _in_bucket(bucket: str) -> Iterator[str]:
 
 def _in_backend() -> Iterator[str]:
     """Yield the stacks of a backend other than S3, such as the local cloud's folder."""
-    words = ["pulumi", "stack", "ls", "--json", "--non-interactive"]
-    yield from (each["name"] for each in json.loads(subprocess.check_output(words, text=True)))
+    command = ["pulumi", "stack", "ls", "--json", "--non-interactive"]
+    yield from (each["name"] for each in json.loads(subprocess.check_output(command, text=True)))
 
 
 def pulumi(*words: str) -> tuple[int, str]:
@@ -212,17 +212,17 @@ def pulumi(*words: str) -> tuple[int, str]:
         text=True,
         errors="replace",
     ) as child:
-        said, log = [], Lines()
+        output, log = [], Lines()
         for line in child.stdout or ():
-            said.append(f"{log.mask(line.rstrip())}\n")
-            print(said[-1], end="", flush=True)
-    return child.returncode, "".join(said)
+            output.append(f"{log.mask(line.rstrip())}\n")
+            print(output[-1], end="", flush=True)
+    return child.returncode, "".join(output)
 
 
-def folded(said: str) -> str:
+def folded(output: str) -> str:
     """Return the output in a collapsed section, without its beginning when it is too long."""
-    kept = said.encode()[-MAX_OUTPUT:].decode(errors="ignore")
-    left = len(kept) < len(said)
+    kept = output.encode()[-MAX_OUTPUT:].decode(errors="ignore")
+    left = len(kept) < len(output)
     note = "The beginning is left out; the job's log has all of it.\n\n" if left else ""
     return f"<details><summary>Output of pulumi</summary>\n\n{note}{fenced(kept)}\n\n</details>"
 

@@ -49,12 +49,12 @@ class Bastion(Component):
         self.register_outputs({"instance_id": self.instance_id})
 
     def _profile(self) -> pulumi.Output[str]:
-        made = role(self.role, json.dumps(EC2), self.tags, self.child)
+        profile_role = role(self.role, json.dumps(EC2), self.tags, self.child)
         aws.iam.RolePolicy(
-            self.role, role=made.name, policy=json.dumps(bastion_policy()), opts=self.child
+            self.role, role=profile_role.name, policy=json.dumps(bastion_policy()), opts=self.child
         )
         return aws.iam.InstanceProfile(
-            self.role, role=made.name, tags=self.tags, opts=self.child
+            self.role, role=profile_role.name, tags=self.tags, opts=self.child
         ).name
 
     def _instance(self, group: pulumi.Output[str], profile: pulumi.Output[str]) -> aws.ec2.Instance:

@@ -51,5 +51,5 @@ def _read(function: str, argument: str) -> dict[str, Any]:
     """
     stack = "/".join((pulumi.get_organization(), pulumi.get_project(), pulumi.get_stack()))
     answer = pulumi.runtime.invoke(f"pulumi:pulumi:{function}", {argument: stack})
-    found: dict[str, Any] = answer.value["outputs"]
-    return found
+    outputs: dict[str, Any] = answer.value["outputs"]
+    return outputs

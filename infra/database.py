@@ -122,14 +122,17 @@ class Database(Component):
             return {"monitoring_interval": 0, "performance_insights_enabled": False}
         account = aws.get_caller_identity_output().account_id
         trust = account.apply(lambda known: json.dumps(monitoring_trust(known)))
-        made = role(f"{name}-database-monitoring", trust, self.tags, self.child)
+        monitoring_role = role(f"{name}-database-monitoring", trust, self.tags, self.child)
         attached = aws.iam.RolePolicyAttachment(
-            f"{name}-database-monitoring", role=made.name, policy_arn=ENHANCED, opts=self.child
+            f"{name}-database-monitoring",
+            role=monitoring_role.name,
+            policy_arn=ENHANCED,
+            opts=self.child,
         )
         return {
             "monitoring_interval": MONITORING_SECONDS,
             # Known only after the role has its policy.
-            "monitoring_role_arn": pulumi.Output.all(made.arn, attached.id)[0],
+            "monitoring_role_arn": pulumi.Output.all(monitoring_role.arn, attached.id)[0],
             "performance_insights_enabled": True,
             "performance_insights_retention_period": FREE_DAYS,
             "enabled_cloudwatch_logs_exports": list(LOGS),

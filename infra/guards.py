@@ -37,17 +37,17 @@ def _refuse_too_many_rules(settings: Settings) -> None:
     try:
         found = aws.servicequotas.get_service_quota(service_code=service, quota_code=code)
     except Exception as problem:
-        words = t(
+        message = t(
             "allowedCidrs needs {count} inbound rules, and the quota of a security group, usually {usual}, could not "
             "be read: {why}",
             count=count,
             usual=USUAL_RULES,
             why=str(problem).rpartition(": ")[2],
         )
-        pulumi.log.warn(str(words))
+        pulumi.log.warn(str(message))
         return
     if count > (quota := int(found.value)):
-        words = t(
+        message = t(
             "allowedCidrs needs {count} inbound rules of the load balancer's security group (each entry one for each "
             "of the ports {ports}, a prefix list as many as its maximum number of entries), and the account's quota "
             "is {quota}. Nothing was changed. Give fewer entries, or request more: aws service-quotas "
@@ -58,29 +58,29 @@ def _refuse_too_many_rules(settings: Settings) -> None:
             service=service,
             code=code,
         )
-        raise pulumi.RunError(str(words))
+        raise pulumi.RunError(str(message))
 
 
 def _weight(prefix_list: str) -> int:
     """Return how many rules a prefix list counts for. Raises RunError where no rule can use it."""
     try:
-        found = aws.ec2.get_managed_prefix_list(id=prefix_list)
+        prefixes = aws.ec2.get_managed_prefix_list(id=prefix_list)
     except Exception as problem:
-        words = t(
+        message = t(
             "allowedCidrs: the prefix list {id} cannot be read: {why}. Nothing was changed. `aws ec2 "
             "describe-managed-prefix-lists` shows those of the region.",
             id=prefix_list,
             why=str(problem).rpartition(": ")[2],
         )
-        raise pulumi.RunError(str(words)) from problem
-    if found.address_family != "IPv4":
-        words = t(
+        raise pulumi.RunError(str(message)) from problem
+    if prefixes.address_family != "IPv4":
+        message = t(
             "allowedCidrs: the prefix list {id} has IPv6 ranges, and the load balancer has IPv4 addresses only. "
             "Nothing was changed. Delete the entry.",
             id=prefix_list,
         )
-        raise pulumi.RunError(str(words))
-    return weight(found.name, found.max_entries)
+        raise pulumi.RunError(str(message))
+    return weight(prefixes.name, prefixes.max_entries)
 
 
 def _refuse_impossible_changes(settings: Settings) -> dict[str, Any]:
@@ -163,8 +163,8 @@ def _zones(settings: Settings, kept: Sequence[str]) -> list[str]:
     try:
         return list(choose_zones(settings.network, settings.region, kept, offered))
     except ValueError as problem:
-        words = t("{key}: {why}. Nothing was changed.", key="zones", why=said(problem))
-        raise pulumi.RunError(str(words)) from problem
+        message = t("{key}: {why}. Nothing was changed.", key="zones", why=said(problem))
+        raise pulumi.RunError(str(message)) from problem
 
 
 def _entrance(settings: Settings) -> dict[str, Any]:

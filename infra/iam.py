@@ -95,9 +95,9 @@ def role_arn(
 
     An inline policy is deleted with its role and cannot be attached to another one.
     """
-    made = role(name, trust, tags, opts)
-    attached = aws.iam.RolePolicy(name, role=made.name, policy=allowed, opts=opts)
-    return pulumi.Output.all(made.arn, attached.id).apply(lambda known: str(known[0]))
+    new_role = role(name, trust, tags, opts)
+    attached = aws.iam.RolePolicy(name, role=new_role.name, policy=allowed, opts=opts)
+    return pulumi.Output.all(new_role.arn, attached.id).apply(lambda known: str(known[0]))
 
 
 class TaskRoles(Component):

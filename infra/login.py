@@ -57,21 +57,21 @@ def discover(settings: Settings) -> Endpoints | None:
     url = login.issuer.removesuffix("/") + DISCOVERY
     try:
         with urllib.request.urlopen(url, timeout=DISCOVERY_SECONDS) as answer:  # noqa: S310 - https, by its rule
-            found = json.loads(answer.read(LARGEST))
+            document = json.loads(answer.read(LARGEST))
     except (OSError, http.client.HTTPException, ValueError) as problem:
         why = verbatim(str(problem) or type(problem).__name__)
         raise _unusable(login, url, why) from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise _unusable(login, url, t("it is not a JSON object"))
-    if found.get("issuer") != login.issuer:
-        raise _unusable(login, url, t("its issuer is {other!r}", other=str(found.get("issuer"))))
-    return _endpoints(login, url, found)
+    if document.get("issuer") != login.issuer:
+        raise _unusable(login, url, t("its issuer is {other!r}", other=str(document.get("issuer"))))
+    return _endpoints(login, url, document)
 
 
-def _endpoints(settings: LoginSettings, url: str, found: dict[str, object]) -> Endpoints:
+def _endpoints(settings: LoginSettings, url: str, document: dict[str, object]) -> Endpoints:
     known: dict[str, str] = {}
     for name in (each.name for each in fields(Endpoints)):
-        value = found.get(name)
+        value = document.get(name)
         if not isinstance(value, str) or urlsplit(value).scheme != "https":
             why = t(
                 "its {name} is {value!r}, which is no URL of https", name=name, value=str(value)
@@ -82,7 +82,7 @@ def _endpoints(settings: LoginSettings, url: str, found: dict[str, object]) -> E
 
 
 def _unusable(settings: LoginSettings, url: str, why: Text) -> pulumi.RunError:
-    words = t(
+    message = t(
         "loginIssuer: {issuer} cannot be used: {url}: {why}. Nothing was changed. Write the issuer as the provider's "
         'discovery document has it, or turn the login off: `pulumi config set loginIssuer ""`, and the same for '
         "loginClientId and loginSecretArn.",
@@ -90,7 +90,7 @@ def _unusable(settings: LoginSettings, url: str, why: Text) -> pulumi.RunError:
         url=url,
         why=why,
     )
-    return pulumi.RunError(str(words))
+    return pulumi.RunError(str(message))
 
 
 def authenticate(settings: LoginSettings, endpoints: Endpoints) -> aws.lb.ListenerRuleActionArgs:

@@ -132,13 +132,13 @@ def _check_tmp_volume(file: Path) -> None:
     may declare it, and the app may not need it.
     """
     if not DECLARES_TMP.search(file.read_text()):
-        words = t(
+        message = t(
             "{file} has no VOLUME /tmp, so on Fargate /tmp belongs to root, and the app, which runs as user {user}, "
             "cannot write to it. If it does, add the line: VOLUME /tmp",
             file=str(file),
             user=USER.partition(":")[0],
         )
-        pulumi.log.warn(str(words))
+        pulumi.log.warn(str(message))
 
 
 def lifecycle() -> dict[str, object]:

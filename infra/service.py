@@ -228,8 +228,8 @@ class Service(Component):
             return []
         suffixes = balancer.arn_suffix, balancer.group_suffixes
         watched = alarms.deployment(*suffixes, settings.monitoring)
-        made = alarms.create(name, watched, None, self.tags, self.child)
-        return [each.name for each in made]
+        alarm_resources = alarms.create(name, watched, None, self.tags, self.child)
+        return [each.name for each in alarm_resources]
 
     def _scale(self, name: str) -> None:
         scaling, balancer = self.settings.service.scaling, self.args.balancer

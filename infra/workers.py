@@ -42,7 +42,7 @@ class Workers(Component):
         options = deployment_settings(settings.service)
         options.pop("health_check_grace_period_seconds")  # ECS refuses it without a load balancer.
         hours = settings.service.scaling.hours if worker.count else None
-        made = aws.ecs.Service(
+        service = aws.ecs.Service(
             name,
             name=name,
             cluster=web.cluster_arn,
@@ -66,5 +66,5 @@ class Workers(Component):
             # To its count in the hours of `schedule`, and to none outside of them.
             count, web_scaling = worker.count, settings.service.scaling
             scaling = replace(web_scaling, minimum=count, maximum=count, cpu=0, requests=0)
-            Scaling(name, settings, scaling, made, self.child)
-        return made
+            Scaling(name, settings, scaling, service, self.child)
+        return service

@@ -59,9 +59,9 @@ def several(value: Any) -> list[str]:
 def statements(resource: Checked) -> list[Statement]:
     """Return the statements of a resource's policy and, for a role, of its trust and inline policies."""
     # ECR's lifecycle policy is a policy without statements.
-    found = [json.loads(text).get("Statement", []) for text in _documents(resource)]
+    documents = [json.loads(text).get("Statement", []) for text in _documents(resource)]
     return [
-        Statement(one) for each in found for one in (each if isinstance(each, list) else [each])
+        Statement(one) for each in documents for one in (each if isinstance(each, list) else [each])
     ]
 
 

@@ -147,13 +147,13 @@ def _settings(stack: str) -> set[str]:
 
 def value(resource: Checked, path: str, default: Any = None) -> Any:
     """Return a property by a path such as `healthCheck.protocol`; of a list, the first item that has the key."""
-    found: Any = resource.props
+    item_value: Any = resource.props
     for key in path.split("."):
-        if isinstance(found, Sequence) and not isinstance(found, str):
-            found = next((item[key] for item in found if key in item), None)
+        if isinstance(item_value, Sequence) and not isinstance(item_value, str):
+            item_value = next((item[key] for item in item_value if key in item), None)
         else:
-            found = (found or {}).get(key)
-    return default if found is None else found
+            item_value = (item_value or {}).get(key)
+    return default if item_value is None else item_value
 
 
 def unless(path: str, *good: Any, default: Any = None) -> Check:

@@ -71,8 +71,8 @@ def allowed(text: str) -> Allowed:
         )
     networks = tuple(_network(each) for each in entries if not each.startswith("pl-"))
     lists = tuple(_prefix_list(each) for each in entries if each.startswith("pl-"))
-    found = Allowed(networks, lists)
-    if found.everyone and len(entries) > 1:
+    sources = Allowed(networks, lists)
+    if sources.everyone and len(entries) > 1:
         raise Invalid(
             "0.0.0.0/0 is everyone, so the other entries have no effect; delete it, or them"
         )
@@ -87,7 +87,7 @@ def allowed(text: str) -> Allowed:
                     inner=str(inner),
                     outer=str(outer),
                 )
-    return found
+    return sources
 
 
 def _prefix_list(text: str) -> str:

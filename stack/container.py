@@ -48,10 +48,10 @@ def entries(key: str, check: Callable[[str, str], str]) -> Callable[[str], dict[
             "`pulumi config set --plaintext --path {key}.NAME VALUE`",
             key=key,
         )
-        found = maps.decoded(text, otherwise)
-        for name in found:
+        decoded = maps.decoded(text, otherwise)
+        for name in decoded:
             _check_name(name)
-        return {name: check(name, _text(name, value)) for name, value in found.items()}
+        return {name: check(name, _text(name, value)) for name, value in decoded.items()}
 
     return rule
 
@@ -86,7 +86,7 @@ def plain_text(name: str, text: str) -> str:
 
 def _placeholders(text: str) -> list[str]:
     """Return the names of the variables of the stack that a value has."""
-    return [found["name"] for found in PLACEHOLDER.finditer(text) if not found["escaped"]]
+    return [match["name"] for match in PLACEHOLDER.finditer(text) if not match["escaped"]]
 
 
 def _check_placeholder(name: str, wanted: str) -> None:
@@ -114,8 +114,8 @@ def _check_placeholder(name: str, wanted: str) -> None:
 def filled(text: str, known: Mapping[str, str]) -> str:
     """Return the text of a variable with the values of its placeholders."""
 
-    def value(found: re.Match[str]) -> str:
-        return found[0][1:] if found["escaped"] else known[found["name"]]
+    def value(match: re.Match[str]) -> str:
+        return match[0][1:] if match["escaped"] else known[match["name"]]
 
     return PLACEHOLDER.sub(value, text)
 
@@ -174,10 +174,10 @@ APP_SECRETS = Key(
 
 def variables(read: Reader) -> Mapping[str, str]:
     """Return the app's variables."""
-    found = read(APP_VARIABLES)
+    own = read(APP_VARIABLES)
     if not read(uploads.UPLOADS_ENABLED):
-        read.check(lambda: _without_bucket(found), APP_VARIABLES, uploads.UPLOADS_ENABLED)
-    return found
+        read.check(lambda: _without_bucket(own), APP_VARIABLES, uploads.UPLOADS_ENABLED)
+    return own
 
 
 def _without_bucket(named: Mapping[str, str]) -> None:
@@ -194,10 +194,10 @@ def _without_bucket(named: Mapping[str, str]) -> None:
 
 def secrets(read: Reader) -> Mapping[str, str]:
     """Return the app's secrets. ECS refuses a name that is also a variable's (API reference, Secret)."""
-    found, others = read(APP_SECRETS), read(APP_VARIABLES)
+    own, others = read(APP_SECRETS), read(APP_VARIABLES)
 
     def apart() -> None:
-        if both := sorted(found.keys() & others.keys()):
+        if both := sorted(own.keys() & others.keys()):
             raise Invalid(
                 "{names} is in appVariables, too; remove it from one of the two: "
                 "`pulumi config rm --path appVariables.{name}`",
@@ -206,4 +206,4 @@ def secrets(read: Reader) -> Mapping[str, str]:
             )
 
     read.check(apart, APP_SECRETS, APP_VARIABLES)
-    return found
+    return own

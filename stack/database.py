@@ -92,13 +92,13 @@ def database_memory(instance_class: str) -> int:
 
     Known are the families whose sizes all follow one rule; of `x` only x2g does.
     """
-    found = re.fullmatch(r"db\.(t[234]g?|[cmr][5-9][a-z]*|x2g)\.(\d*)(\w+)", instance_class)
-    if found and not (found[2] and found[3] != "xlarge"):
-        large = LARGE_GIB[found[1][0]] * GIB
-        if found[3] == "xlarge":
-            return large * 2 * int(found[2] or 1)
-        if found[3] in BELOW_LARGE:
-            return large // BELOW_LARGE[found[3]]
+    match = re.fullmatch(r"db\.(t[234]g?|[cmr][5-9][a-z]*|x2g)\.(\d*)(\w+)", instance_class)
+    if match and not (match[2] and match[3] != "xlarge"):
+        large = LARGE_GIB[match[1][0]] * GIB
+        if match[3] == "xlarge":
+            return large * 2 * int(match[2] or 1)
+        if match[3] in BELOW_LARGE:
+            return large // BELOW_LARGE[match[3]]
     raise Invalid(
         "the memory of {instance_class} is unknown, and the memory alarm needs it; choose a class "
         "of the families t, m, r or c, or set alarmsEnabled to false",

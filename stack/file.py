@@ -160,8 +160,8 @@ def refused(stack: str, problems: Mapping[str, Text]) -> StackError:
 
 
 def _no_file(stack: str, folder: Path) -> Text:
-    found = [each.name.split(".")[1] for each in sorted(folder.glob("Pulumi.*.yaml"))]
-    if not found:
+    stacks = [each.name.split(".")[1] for each in sorted(folder.glob("Pulumi.*.yaml"))]
+    if not stacks:
         return t(
             "{folder} contains no stack file; run this in the project's folder, "
             "which contains Pulumi.{stack}.yaml.",
@@ -172,7 +172,7 @@ def _no_file(stack: str, folder: Path) -> Text:
         'There is no stack "{stack}": Pulumi.{stack}.yaml does not exist. '
         "Existing stacks: {found}. Choose one with --stack.",
         stack=stack,
-        found=", ".join(found),
+        found=", ".join(stacks),
     )
 
 

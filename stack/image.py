@@ -64,7 +64,7 @@ LONGEST_OVERRIDE = 8192
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a command, split as a shell does, without variables and patterns."""
     try:
-        found = shlex.split(text)
+        several = shlex.split(text)
     except ValueError:
         raise Invalid(
             "{text!r} has a quotation mark without its partner, or ends with a backslash; add the "
@@ -72,7 +72,7 @@ def words(text: str) -> tuple[str, ...]:
             text=text,
         ) from None
     variables = [{"name": "PGOPTIONS", "value": LOCK_TIMEOUT}]
-    container = {"name": CONTAINER, "command": found, "environment": variables}
+    container = {"name": CONTAINER, "command": several, "environment": variables}
     if (length := len(json.dumps({"containerOverrides": [container]}))) > LONGEST_OVERRIDE:
         raise Invalid(
             "the command takes {length} characters of RunTask's overrides, and ECS allows {longest}; "
@@ -80,15 +80,15 @@ def words(text: str) -> tuple[str, ...]:
             length=length,
             longest=LONGEST_OVERRIDE,
         )
-    return tuple(found)
+    return tuple(several)
 
 
 def command(text: str) -> tuple[str, ...]:
     """Return the words of a command that must have some. Raises ValueError."""
-    found = words(text)
-    if not found:
+    several = words(text)
+    if not several:
         raise Invalid("it is empty; give the program and its arguments")
-    return found
+    return several
 
 
 APP_COMMAND = Key(

@@ -38,8 +38,8 @@ def issuer(text: str) -> str:
 
 def paths(text: str) -> tuple[str, ...]:
     """Return the path patterns of a comma-separated list. Raises ValueError for what ELB or a login refuses."""
-    found = rules.names(text)
-    for each in found:
+    several = rules.names(text)
+    for each in several:
         if not PATTERN.fullmatch(each):
             raise Invalid(
                 "{path!r} is not a path that begins with /, at most 128 characters; * and ? are wildcards",
@@ -51,20 +51,20 @@ def paths(text: str) -> tuple[str, ...]:
                 path=each,
                 callback=CALLBACK_PATH,
             )
-    if len(found) > MOST_PATHS:
+    if len(several) > MOST_PATHS:
         raise Invalid(
             "{count} paths are more than the {most} values that a rule of the load balancer takes; use "
             "wildcards, like /assets/*",
-            count=len(found),
+            count=len(several),
             most=MOST_PATHS,
         )
-    if (wildcards := sum(each.count("*") + each.count("?") for each in found)) > MOST_WILDCARDS:
+    if (wildcards := sum(each.count("*") + each.count("?") for each in several)) > MOST_WILDCARDS:
         raise Invalid(
             "{count} wildcards are more than the {most} that a rule of the load balancer takes",
             count=wildcards,
             most=MOST_WILDCARDS,
         )
-    return found
+    return several
 
 
 def ports(*urls: str) -> list[int]:

@@ -37,8 +37,8 @@ def rule_of(
             "`pulumi config set --path {key}.NAME.command COMMAND`",
             key=key,
         )
-        found = decoded(text, otherwise)
-        return {name: _entry(key, name, each, fields) for name, each in found.items()}
+        content = decoded(text, otherwise)
+        return {name: _entry(key, name, each, fields) for name, each in content.items()}
 
     return rule
 
@@ -46,12 +46,12 @@ def rule_of(
 def decoded(text: str, otherwise: Text) -> dict[str, Any]:
     """Return a map, which Pulumi passes as JSON. Raises ValueError with ``otherwise`` for what is no map."""
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        content = None
+    if not isinstance(content, dict):
         raise ValueError(otherwise)
-    return found
+    return content
 
 
 def one_text(value: object, otherwise: Text) -> str:

@@ -95,8 +95,8 @@ SHOWN = t(
 
 def value_of(key: Key[T]) -> T:
     """Return the field of a record that has the key's value (`Reader.record`), without one its default."""
-    found: T = field(default_factory=lambda: key.rule(key.default), metadata={"key": key})
-    return found
+    value: T = field(default_factory=lambda: key.rule(key.default), metadata={"key": key})
+    return value
 
 
 def boolean(text: str) -> bool:

@@ -56,12 +56,12 @@ def hours(text: str) -> Hours | None:
     """Return the hours of a text like `mon-fri 08:00-20:00` or `mon,wed 08:00-20:00`; None when empty."""
     if not text:
         return None
-    found = re.fullmatch(r"(\S+) (\d\d:\d\d)-(\d\d:\d\d)", text)
+    match = re.fullmatch(r"(\S+) (\d\d:\d\d)-(\d\d:\d\d)", text)
     try:
-        if found is None:
+        if match is None:
             raise ValueError
-        start, stop = time.fromisoformat(found[2]), time.fromisoformat(found[3])
-        days = _days(found[1])
+        start, stop = time.fromisoformat(match[2]), time.fromisoformat(match[3])
+        days = _days(match[1])
     except ValueError:
         raise Invalid(
             "{text!r} is not days and hours like mon-fri 08:00-20:00", text=text

@@ -153,7 +153,7 @@ def check_peak(sizes: Sizes) -> None:
         return
     *others, last = choices(sizes)
     these = ", ".join(map(str, others))
-    found = t("{these} or {last}", these=these, last=last) if others else last
+    options = t("{these} or {last}", these=these, last=last) if others else last
     if sizes.peak > TARGETS:
         raise Invalid(
             "{tasks} is too many: up to {peak} tasks during a roll-out are targets of one load "
@@ -161,7 +161,7 @@ def check_peak(sizes: Sizes) -> None:
             tasks=sizes.tasks,
             peak=sizes.peak,
             limit=TARGETS,
-            choices=found,
+            choices=options,
         )
     raise Invalid(
         "{tasks} is too many: up to {peak} tasks during a roll-out can open {needed} connections "
@@ -175,7 +175,7 @@ def check_peak(sizes: Sizes) -> None:
         own=sizes.other_connections,
         kind=sizes.instance_class,
         allowed=sizes.allowed,
-        choices=found,
+        choices=options,
     )
 
 
@@ -197,8 +197,8 @@ def choices(sizes: Sizes) -> Iterator[Text | str]:
     )
     single = []
     for name, key, values in nearest:
-        found = (each for each in values if replace(sizes, **{name: each}).fits)
-        single += [f"{key.name} {each}" for each in islice(found, 1)]
+        fitting = (each for each in values if replace(sizes, **{name: each}).fits)
+        single += [f"{key.name} {each}" for each in islice(fitting, 1)]
     yield from single
     if sizes.others:
         yield t("fewer workers and jobs")

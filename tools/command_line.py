@@ -65,12 +65,12 @@ def language_option() -> click.Option:
 def chosen_language(arguments: Sequence[str]) -> str:
     """Return the value of ``--lang`` before any ``--``; empty without one."""
     own = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
-    found = ""
+    language = ""
     for word, following in zip(own, [*own[1:], ""], strict=False):
         option, _, value = word.partition("=")
         if option == "--lang":
-            found = value or following
-    return found if found in LANGUAGES else ""
+            language = value or following
+    return language if language in LANGUAGES else ""
 
 
 def set_language(chosen: str) -> None:
@@ -92,8 +92,8 @@ class WordsOfClick(gettext.NullTranslations):
         return catalogue(LIBRARIES, language()).get(message) or message
 
     def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        found = catalogue(LIBRARIES, language()).get(msgid1)
-        return found or super().ngettext(msgid1, msgid2, n)
+        translation = catalogue(LIBRARIES, language()).get(msgid1)
+        return translation or super().ngettext(msgid1, msgid2, n)
 
 
 def _translation(domain: str, *where: Any, **how: Any) -> gettext.NullTranslations:
@@ -217,8 +217,8 @@ class Setting(click.ParamType[tuple[str, str]]):
         """Return the key and the value. Raises click.BadParameter."""
         key, equals, text = str(value).partition("=")
         if not (key and equals):
-            words = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
-            self.fail(str(words), param, ctx)
+            message = t("{text!r} is not KEY=VALUE, like natStrategy=none.", text=str(value))
+            self.fail(str(message), param, ctx)
         if key.rpartition(":")[2] == ECS:
             self.fail(str(self.stages), param, ctx)
         return key, text

@@ -73,10 +73,10 @@ def redraw(look: Callable[[], Sequence[Line]], seconds: float) -> int:
 def _printed(look: Callable[[], Sequence[Line]], seconds: float) -> int:
     shown: Sequence[Line] = ()
     while True:
-        found = look()
-        if found != shown:
-            display([*found, Line("")])
-            shown = found
+        content = look()
+        if content != shown:
+            display([*content, Line("")])
+            shown = content
         time.sleep(seconds)
 
 

@@ -211,5 +211,5 @@ def _asked(session: Session, cluster: str, arn: str) -> Task | None:
 
 def app_container(one_off: OneOff, task: Task) -> Container:
     """Return the container that ran the command."""
-    [found] = [each for each in task.containers if each.name == one_off.definition.container]
-    return found
+    [container] = [each for each in task.containers if each.name == one_off.definition.container]
+    return container

@@ -62,7 +62,7 @@ def reads(look: Callable[[], T], pace: Pace, say: Callable[[Text], object]) -> I
     blind = 0
     while True:
         try:
-            found = look()
+            value = look()
         except AwsProblem as problem:
             blind += 1
             if not may_pass(problem) or blind >= FAILED_READS:
@@ -70,7 +70,7 @@ def reads(look: Callable[[], T], pace: Pace, say: Callable[[Text], object]) -> I
             say(t("AWS does not answer for now: {problem}", problem=problem.text))
         else:
             blind = 0
-            yield found
+            yield value
         time.sleep(pace.poll)
 
 
@@ -79,9 +79,9 @@ async def reads_in_thread(
 ) -> AsyncIterator[T]:
     """Yield the same beside an event loop. ``say`` is called in the loop's thread."""
     loop = asyncio.get_running_loop()
-    found = reads(look, pace, lambda text: loop.call_soon_threadsafe(say, text))
+    values = reads(look, pace, lambda text: loop.call_soon_threadsafe(say, text))
     while True:
-        yield await asyncio.to_thread(next, found)
+        yield await asyncio.to_thread(next, values)
 
 
 @dataclass
@@ -165,7 +165,7 @@ class Changes:
         """Note a change, as a resource hook. A preview runs no hooks."""
         self.last = local_cloud.monotonic()
 
-    def note_created(self, made: pulumi.ResourceHookArgs) -> None:
+    def note_created(self, resource: pulumi.ResourceHookArgs) -> None:
         """Note a new resource, as a resource hook."""
-        self.note(made)
-        self.created[made.type, made.name] = dict(made.new_outputs or {})
+        self.note(resource)
+        self.created[resource.type, resource.name] = dict(resource.new_outputs or {})

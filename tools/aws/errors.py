@@ -119,11 +119,11 @@ def refused(
 
 
 def _denied(code: str, message: str, service: str, operation: str) -> AwsProblem:
-    found, person = NOT_ALLOWED.search(message), IDENTITY.search(message)
+    match, person = NOT_ALLOWED.search(message), IDENTITY.search(message)
     action = f"{IAM_PREFIX.get(service, service)}:{operation}"
     resource = "*"
-    if found:
-        action, resource = found["action"], (found["resource"] or "*").rstrip(".,")
+    if match:
+        action, resource = match["action"], (match["resource"] or "*").rstrip(".,")
     who = person["who"] if person else t("Your AWS identity")
     return AwsProblem(
         "denied",
@@ -139,11 +139,16 @@ def _denied(code: str, message: str, service: str, operation: str) -> AwsProblem
 
 
 def _other(code: str, message: str, service: str, operation: str, region: str) -> AwsProblem:
-    said = verbatim(message or code)
+    message_text = verbatim(message or code)
     if MISSING.search(code) or UNKNOWN.search(message):
         return AwsProblem(
             "missing",
-            t("{service} {operation}: {said}", service=service, operation=operation, said=said),
+            t(
+                "{service} {operation}: {said}",
+                service=service,
+                operation=operation,
+                said=message_text,
+            ),
             t("Check the stack's name and that {region} is its region.", region=region),
             code,
         )
@@ -154,7 +159,7 @@ def _other(code: str, message: str, service: str, operation: str, region: str) -
             service=service,
             operation=operation,
             code=code,
-            said=said,
+            said=message_text,
         ),
         t("Try again; if it fails again, check AWS Health for the region {region}.", region=region),
         code,

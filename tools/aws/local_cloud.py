@@ -33,10 +33,10 @@ def facts_file() -> str:
 
 def _facts() -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(Path(facts_file()).read_text())
+        facts: dict[str, Any] = json.loads(Path(facts_file()).read_text())
     except OSError:
         return {}
-    return found
+    return facts
 
 
 def monotonic() -> float:
@@ -45,16 +45,16 @@ def monotonic() -> float:
     With a local cloud they are seconds of its own clock, which slows down while tasks start
     (local_cloud/aws/ecs/starts.py).
     """
-    found = _facts()
-    if "time" not in found:
+    facts = _facts()
+    if "time" not in facts:
         return time.monotonic()
-    return datetime.fromisoformat(found["time"]).timestamp() / float(found["options"]["speed"])
+    return datetime.fromisoformat(facts["time"]).timestamp() / float(facts["options"]["speed"])
 
 
 def now() -> datetime:
     """Return the time of AWS's clock: a local cloud's runs ahead of this machine's."""
-    found = _facts()
-    return datetime.fromisoformat(found["time"]) if "time" in found else datetime.now(UTC)
+    facts = _facts()
+    return datetime.fromisoformat(facts["time"]) if "time" in facts else datetime.now(UTC)
 
 
 def listener(arn: str) -> tuple[str, int, str | None, bool] | None:

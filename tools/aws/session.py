@@ -50,8 +50,8 @@ class Session:
     @classmethod
     def of_stack(cls, name: str, folder: Path) -> Session:
         """Return a session with the region and profile of a stack file. Raises StackError."""
-        found = read(name, folder)
-        return cls(found.region, found.profile)
+        stack_file = read(name, folder)
+        return cls(stack_file.region, stack_file.profile)
 
     @property
     def local(self) -> bool:
@@ -83,9 +83,9 @@ class Session:
         with self._translated_errors(service):
             if self._boto is None:
                 self._boto = botocore.session.Session(profile=self._profile())
-            made = self._boto.create_client(service, self.region or None, config=config)
-        self.region = self.region or made.meta.region_name
-        return made
+            client = self._boto.create_client(service, self.region or None, config=config)
+        self.region = self.region or client.meta.region_name
+        return client
 
     def _profile(self) -> str | None:
         """Return the profile; None for a local cloud, whose shell sets access keys instead."""

@@ -111,8 +111,8 @@ def ended(codes: Mapping[str, int]) -> int:
     """Say which runs failed, and return the exit code of all."""
     if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
         print(f"failed: {', '.join(failed)}")
-    found = set(codes.values()) - {NONE_CHOSEN} or {NONE_CHOSEN}
-    return INTERRUPTED if STOPPED in found else max(found)
+    several = set(codes.values()) - {NONE_CHOSEN} or {NONE_CHOSEN}
+    return INTERRUPTED if STOPPED in several else max(several)
 
 
 def of_changes(rest: Sequence[str]) -> dict[str, int]:
@@ -198,18 +198,18 @@ def side_by_side(together: Sequence[TestRun]) -> dict[str, int]:
                 return
             running.add(run.title)
             phase.detail = f"{len(codes)} done, now {' and '.join(sorted(running))}"
-            with tempfile.TemporaryFile() as said:
+            with tempfile.TemporaryFile() as output:
                 code = subprocess.run(
                     run.command,
                     env={**os.environ, **run.variables},
                     cwd=ROOT,
                     stdin=subprocess.DEVNULL,
-                    stdout=said,
+                    stdout=output,
                     stderr=subprocess.STDOUT,
                     check=False,
                 ).returncode
-                said.seek(0)
-                text = said.read().decode(errors="replace")
+                output.seek(0)
+                text = output.read().decode(errors="replace")
             codes[run.title] = code
             running.remove(run.title)
             print(f"== {run.title}\n{text}", flush=True)

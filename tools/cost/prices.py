@@ -113,14 +113,14 @@ def _of(value: Any, kind: str) -> Any:
 
 def api_session(profile: str | None) -> Session:
     """Return a session in the API's region. Raises AwsProblem in the local cloud."""
-    made = Session(API_REGION, profile)
-    if made.local:
+    session = Session(API_REGION, profile)
+    if session.local:
         raise AwsProblem(
             "unreachable",
             t("The local cloud does not know AWS's prices."),
             t("Leave its shell for --live, or leave --live out."),
         )
-    return made
+    return session
 
 
 def _asked(session: Session, places: list[tuple[str, dict[str, str]]]) -> float | None:

@@ -51,13 +51,13 @@ class Comparison:
                 yield before[column.stack, column.stage], column
 
 
-def lines(found: Comparison) -> Iterator[Line]:
+def lines(comparison: Comparison) -> Iterator[Line]:
     """Yield the lines of the output."""
-    yield Line(str(headline(found)), "bold")
+    yield Line(str(headline(comparison)), "bold")
     yield Line("")
-    yield from _table(found)
+    yield from _table(comparison)
     yield Line("")
-    for before, after in found.changes():
+    for before, after in comparison.changes():
         usd = after.bill.month - before.bill.month
         unsure = "?" if before.bill.unpriced or after.bill.unpriced else ""
         text = t(
@@ -67,30 +67,30 @@ def lines(found: Comparison) -> Iterator[Line]:
             hour=f"{usd / HOURS:+.4f}{unsure}",
         )
         style = "green" if usd < 0 else "yellow" if usd > 0 else ""
-        yield Line(f"{', '.join(found.settings)}, {text!s}", style)
-    yield Line(str(left_over(found)))
-    if unpriced := dict.fromkeys(text for each in found.columns for text in _unpriced(each)):
+        yield Line(f"{', '.join(comparison.settings)}, {text!s}", style)
+    yield Line(str(left_over(comparison)))
+    if unpriced := dict.fromkeys(text for each in comparison.columns for text in _unpriced(each)):
         yield Line(str(t("Not in the sums and not free; the cost is unknown:")), "red")
         yield from (Line(f"  {text}", "red") for text in unpriced)
     yield Line("")
     yield Line(str(t("Assumed for a month (each is an option, see --help):")), "bold")
-    for name, value, text in found.assumed.described():
+    for name, value, text in comparison.assumed.described():
         yield Line(f"  --{name.replace('_', '-'):18}{value:>10,.10g}  {text!s}")
-    yield from (Line(str(text), "dim") for text in _remarks(found))
+    yield from (Line(str(text), "dim") for text in _remarks(comparison))
 
 
-def headline(found: Comparison) -> Text:
+def headline(comparison: Comparison) -> Text:
     """Return unit, regions and dates of the prices."""
-    tables = ", ".join(f"{region} {book.date}" for region, book in found.books.items())
+    tables = ", ".join(f"{region} {book.date}" for region, book in comparison.books.items())
     return t("USD a month of {hours} hours; price table: {tables}", hours=HOURS, tables=tables)
 
 
-def _table(found: Comparison) -> Iterator[Line]:
-    columns = found.columns
+def _table(comparison: Comparison) -> Iterator[Line]:
+    columns = comparison.columns
     rows = [("", [each.stack for each in columns])]
     rows.append((str(t("resource")), [str(STAGES[each.stage]) for each in columns]))
     rows.append(("", [str(t("changed")) if each.changed else "" for each in columns]))
-    for label, sums in _sums(found).items():
+    for label, sums in _sums(comparison).items():
         rows.append((label, [f"{usd:.2f}" if usd else "-" for usd in sums]))
     rows.append((str(t("USD a month")), [_whole(each.bill, ".2f") for each in columns]))
     rows.append((str(t("USD an hour")), [_whole(each.bill, ".4f", HOURS) for each in columns]))
@@ -103,13 +103,13 @@ def _table(found: Comparison) -> Iterator[Line]:
             yield Line(text, "bold" if index < 3 or index >= len(rows) - 2 else "")
 
 
-def _sums(found: Comparison) -> dict[str, list[float]]:
+def _sums(comparison: Comparison) -> dict[str, list[float]]:
     """Return the cost in each column of every line of the bills, in the order of GROUPS."""
     sums: dict[tuple[int, str], list[float]] = {}
-    for index, each in enumerate(found.columns):
+    for index, each in enumerate(comparison.columns):
         for item in each.bill.items:
             key = list(GROUPS).index(item.use.group), _label(item)
-            sums.setdefault(key, [0.0] * len(found.columns))[index] += item.usd
+            sums.setdefault(key, [0.0] * len(comparison.columns))[index] += item.usd
     return {label: sums[order, label] for order, label in sorted(sums, key=lambda key: key[0])}
 
 
@@ -124,17 +124,17 @@ def _label(item: BillItem) -> str:
     return f"{' '.join(filter(None, (item.resource.kind, role)))}: {item.use.what!s}"
 
 
-def _whole(found: Bill, form: str, parts: int = 1) -> str:
+def _whole(bill: Bill, form: str, parts: int = 1) -> str:
     """Return the sum of a bill, with "?" in its place or after it where parts have no price."""
-    text = format(found.month / parts, form)
-    if not found.unpriced:
+    text = format(bill.month / parts, form)
+    if not bill.unpriced:
         return text
-    return f"{text}+?" if found.items else "?"
+    return f"{text}+?" if bill.items else "?"
 
 
-def left_over(found: Comparison) -> Text:
+def left_over(comparison: Comparison) -> Text:
     """Return what stays billed after a destroy of each stack, with the settings of -c where there are some."""
-    kept = {each.stack: _whole(each.left, ".2f") for each in found.columns if each.left.items}
+    kept = {each.stack: _whole(each.left, ".2f") for each in comparison.columns if each.left.items}
     if not kept:
         return t("Nothing stays billed after a destroy.")
     return t(
@@ -148,19 +148,19 @@ def _unpriced(column: Column) -> list[str]:
     return [f"{each.type} {each.name}: {why!s}" for each, why in unpriced]
 
 
-def _remarks(found: Comparison) -> Iterator[Text]:
+def _remarks(comparison: Comparison) -> Iterator[Text]:
     """Yield what the sums leave out, and which prices are less sure."""
     yield t(
         "Not counted: tax, free allowances, support, traffic between zones, requests to S3 and "
         "Secrets Manager, CPU credits, Container Insights' own log, backups beyond the database's size."
     )
-    items = [item for each in found.columns for item in (*each.bill.items, *each.left.items)]
+    items = [item for each in comparison.columns for item in (*each.bill.items, *each.left.items)]
     if keys := sorted({each.price.key for each in items if not each.price.checked}):
         yield t(
             "From AWS's public pages, not checked against the Price List API: {keys}.",
             keys=", ".join(keys),
         )
-    live = any(book.session for book in found.books.values())
+    live = any(book.session for book in comparison.books.values())
     if keys := sorted({each.price.key for each in items if live and not each.price.live}):
         yield t(
             "Not found in the Price List API; the table's price is used: {keys}.",
@@ -168,14 +168,14 @@ def _remarks(found: Comparison) -> Iterator[Text]:
         )
 
 
-def as_dict(found: Comparison) -> dict[str, Any]:
+def as_dict(comparison: Comparison) -> dict[str, Any]:
     """Return the comparison for scripts. Sums are in USD, not rounded."""
     return {
-        "assumptions": asdict(found.assumed),
-        "settings": found.settings,
+        "assumptions": asdict(comparison.assumed),
+        "settings": comparison.settings,
         "changes": {
             before.title(): after.bill.month - before.bill.month
-            for before, after in found.changes()
+            for before, after in comparison.changes()
         },
         "columns": [
             {
@@ -188,7 +188,7 @@ def as_dict(found: Comparison) -> dict[str, Any]:
                 "items": [*map(_item, each.bill.items)],
                 "unpriced": _unpriced(each),
             }
-            for each in found.columns
+            for each in comparison.columns
         ],
     }
 

@@ -30,34 +30,34 @@ from tools.snapshot import vpc
 from tools.snapshot.rds import Database
 
 
-def checked(found: CheckResult) -> Iterator[Line]:
+def checked(result: CheckResult) -> Iterator[Line]:
     """Yield the output of `db check`."""
-    for name, words in (
-        (t("Endpoint"), verbatim(f"{found.endpoint}:{found.port}/{found.database}")),
-        (t("Through"), found.through),
+    for name, text in (
+        (t("Endpoint"), verbatim(f"{result.endpoint}:{result.port}/{result.database}")),
+        (t("Through"), result.through),
         (
             t("TLS"),
             t(
                 "{tls}, {cipher}; certificate and name verified against {authorities}",
-                tls=found.tls,
-                cipher=found.cipher,
-                authorities=found.authorities,
+                tls=result.tls,
+                cipher=result.cipher,
+                authorities=result.authorities,
             ),
         ),
-        (t("Server"), verbatim(found.version)),
-        (t("Connected as"), verbatim(found.user)),
+        (t("Server"), verbatim(result.version)),
+        (t("Connected as"), verbatim(result.user)),
         (
             t("Latency"),
             t(
                 "{p50} ms (median of {rounds} round trips, slowest {slowest} ms; to connect {connect} ms)",
-                p50=found.p50_ms,
-                rounds=found.rounds,
-                slowest=found.slowest_ms,
-                connect=found.connect_ms,
+                p50=result.p50_ms,
+                rounds=result.rounds,
+                slowest=result.slowest_ms,
+                connect=result.connect_ms,
             ),
         ),
     ):
-        yield Line(f"{name!s}: {words!s}")
+        yield Line(f"{name!s}: {text!s}")
 
 
 def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
@@ -65,8 +65,8 @@ def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
     head = t("The database is reachable at {address}, through {host}.", address=f"{LOOPBACK}:{tunnel.port}",
              host=tunnel.jump_host.text)  # fmt: skip
     yield Line(str(head), "bold green")
-    for name, words in shown_parameters(who, tunnel.port).items():
-        yield Line(f"  {name}={words}")
+    for name, text in shown_parameters(who, tunnel.port).items():
+        yield Line(f"  {name}={text}")
     password = t("The password is in Secrets Manager; ./careapp db psql reads it there.")
     yield Line(str(password))
     yield Line(str(t("Ctrl-C closes the tunnel.")))
@@ -78,16 +78,16 @@ def shown_parameters(who: Login, port: int) -> dict[str, str]:
     return {name: text for name, text in who.parameters(port).items() if name not in hidden}
 
 
-def answered(found: QueryResult) -> Iterator[Line]:
+def answered(result: QueryResult) -> Iterator[Line]:
     """Yield rows as a table, nothing of them masked; for a statement without rows PostgreSQL's status."""
-    if not found.columns:
-        yield Line(found.status)
+    if not result.columns:
+        yield Line(result.status)
         return
-    rows = [["" if each is None else str(each) for each in row] for row in found.rows]
+    rows = [["" if each is None else str(each) for each in row] for row in result.rows]
     widths = [
-        max(len(each) for each in column) for column in zip(found.columns, *rows, strict=True)
+        max(len(each) for each in column) for column in zip(result.columns, *rows, strict=True)
     ]
-    yield Line(_row(found.columns, widths), whole=True)
+    yield Line(_row(result.columns, widths), whole=True)
     yield Line("-+-".join("-" * each for each in widths))
     for row in rows:
         yield Line(_row(row, widths), whole=True)
@@ -97,7 +97,7 @@ def _row(cells: tuple[str, ...] | list[str], widths: list[int]) -> str:
     return " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def silent(session: Session, jump_host: JumpHost, database: Database, said: str) -> Refused:
+def silent(session: Session, jump_host: JumpHost, database: Database, message: str) -> Refused:
     """Return the reason why the database does not answer: a missing rule where one is missing. Raises AwsProblem."""
     network = vpc.network(session, jump_host.vpc)
     source = Side(jump_host.groups, addresses(network, jump_host.subnets))
@@ -109,7 +109,7 @@ def silent(session: Session, jump_host: JumpHost, database: Database, said: str)
                 "The connection to the database through {host} failed: {said}; ./careapp doctor "
                 "checks the rest.",
                 host=jump_host.text,
-                said=" ".join(said.split()),
+                said=" ".join(message.split()),
             )
         )
     rule, command = lacking[0]
@@ -157,22 +157,22 @@ def check(wanted: TunnelOptions, as_json: bool, rounds: int) -> int:
 
     def work() -> int:
         with _open(wanted) as (who, tunnel):
-            found = queries.check(who, tunnel, rounds)
+            result = queries.check(who, tunnel, rounds)
         if as_json:
-            print_json(found.as_dict())
+            print_json(result.as_dict())
         else:
-            display(checked(found))
+            display(checked(result))
         return 0
 
     return exit_code_of(work)
 
 
-def psql(wanted: TunnelOptions, question: str | None, words: list[str]) -> int:
+def psql(wanted: TunnelOptions, question: str | None, arguments: list[str]) -> int:
     """Run psql and return its exit code. Without psql a single statement still runs."""
     program = shutil.which("psql")
 
     def work() -> int:
-        if program is None and (question is None or words):
+        if program is None and (question is None or arguments):
             raise Refused(
                 t(
                     "psql is not on PATH: install the PostgreSQL client, or run a single "
@@ -182,8 +182,8 @@ def psql(wanted: TunnelOptions, question: str | None, words: list[str]) -> int:
         with _open(wanted) as (who, tunnel):
             if program is None:
                 return _asked(who, tunnel, question or "")
-            asked = [] if question is None else ["-c", question]
-            return _run([program, *asked, *words], who, tunnel)
+            statement = [] if question is None else ["-c", question]
+            return _run([program, *statement, *arguments], who, tunnel)
 
     return exit_code_of(work)
 
@@ -191,11 +191,11 @@ def psql(wanted: TunnelOptions, question: str | None, words: list[str]) -> int:
 def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
     try:
         with queries.connected(who, tunnel) as connection:
-            found = queries.answer(connection, question)
+            result = queries.answer(connection, question)
     except psycopg.Error as error:
         print(f"careapp: {mask(str(error).strip())}", file=sys.stderr)
         return FAILED
-    display(answered(found))
+    display(answered(result))
     return 0
 
 
@@ -211,14 +211,14 @@ def keep_tunnel_open(wanted: TunnelOptions, port: int, as_json: bool) -> int:
     """Keep a tunnel open until Ctrl-C; return 1 when Session Manager closes it."""
 
     def work() -> int:
-        with _open(wanted, port) as (who, held):
+        with _open(wanted, port) as (who, tunnel):
             # Said only of a tunnel that leads somewhere.
-            queries.connected(who, held).close()
+            queries.connected(who, tunnel).close()
             if as_json:
-                print(json.dumps(shown_parameters(who, held.port)), flush=True)
+                print(json.dumps(shown_parameters(who, tunnel.port)), flush=True)
             else:
-                display(facts(who, held))
-            _until_interrupt(lambda: held.alive)
+                display(facts(who, tunnel))
+            _until_interrupt(lambda: tunnel.alive)
         return 0
 
     return exit_code_of(work)

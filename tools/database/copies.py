@@ -57,12 +57,12 @@ def parse_time(text: str) -> datetime:
 
 def described(session: Session, identifier: str) -> dict[str, Any] | None:
     """Return RDS's description of an instance, or None. Raises AwsProblem."""
-    found = read_existing(
+    instances = read_existing(
         lambda: session.all(
             "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
         )
     )
-    return found[0] if found else None
+    return instances[0] if instances else None
 
 
 def choose(
@@ -77,10 +77,10 @@ def choose(
         # Automated and manual ones, whatever name the instance had then.
         values = [original["DbiResourceId"]]
         which = {"Filters": [{"Name": "dbi-resource-id", "Values": values}]}
-    found = read_existing(
+    snapshots = read_existing(
         lambda: session.all("rds", "describe_db_snapshots", "DBSnapshots", **which)
     )
-    usable = [each for each in found or () if each["Status"] == "available"]
+    usable = [each for each in snapshots or () if each["Status"] == "available"]
     if not usable:
         raise Refused(_no_snapshot(original, snapshot, session))
     newest = max(usable, key=lambda each: each["SnapshotCreateTime"])
@@ -158,13 +158,13 @@ def _check_restorable(session: Session, original: Mapping[str, Any], moment: dat
 
 def _earliest(session: Session, original: Mapping[str, Any]) -> datetime | None:
     """Return the earliest time to which RDS can restore the instance (RDS API reference, RestoreWindow)."""
-    found = session.all(
+    instances = session.all(
         "rds",
         "describe_db_instance_automated_backups",
         "DBInstanceAutomatedBackups",
         DbiResourceId=original["DbiResourceId"],
     )
-    times = [(each.get("RestoreWindow") or {}).get("EarliestTime") for each in found]
+    times = [(each.get("RestoreWindow") or {}).get("EarliestTime") for each in instances]
     return min(filter(None, times), default=None)
 
 
@@ -226,7 +226,7 @@ def settings(original: Mapping[str, Any], temporary: bool) -> dict[str, Any]:
     Without them it would use the VPC's default security group and the engine's default parameters (API
     reference, RestoreDBInstanceFromDBSnapshot).
     """
-    found: dict[str, Any] = {
+    parameters: dict[str, Any] = {
         "DBInstanceClass": original["DBInstanceClass"],
         "DBSubnetGroupName": original["DBSubnetGroup"]["DBSubnetGroupName"],
         "DBParameterGroupName": original["DBParameterGroups"][0]["DBParameterGroupName"],
@@ -242,10 +242,10 @@ def settings(original: Mapping[str, Any], temporary: bool) -> dict[str, Any]:
         "EnableIAMDatabaseAuthentication": bool(original.get("IAMDatabaseAuthenticationEnabled")),
     }
     if original.get("CACertificateIdentifier"):
-        found["CACertificateIdentifier"] = original["CACertificateIdentifier"]
+        parameters["CACertificateIdentifier"] = original["CACertificateIdentifier"]
     if not temporary:
-        found["DeletionProtection"] = bool(original.get("DeletionProtection"))
-    return found | _storage(original)
+        parameters["DeletionProtection"] = bool(original.get("DeletionProtection"))
+    return parameters | _storage(original)
 
 
 def _storage(original: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,13 +264,13 @@ def _tags(original: Mapping[str, Any], source: Source) -> list[dict[str, str]]:
         if not each["Key"].startswith("aws:") and each["Key"] not in (rds.AT, PURPOSE)
     ]
     # The characters that a tag's value may have (RDS user guide, "Tagging Amazon RDS resources").
-    words = source.snapshot or source.moment.isoformat()
-    return [*kept, {"Key": PURPOSE, "Value": words}]
+    origin = source.snapshot or source.moment.isoformat()
+    return [*kept, {"Key": PURPOSE, "Value": origin}]
 
 
-def purpose(found: Mapping[str, Any]) -> str | None:
+def purpose(instance: Mapping[str, Any]) -> str | None:
     """Return the source of an instance that a command restored; None for any other."""
-    tags = {each["Key"]: each.get("Value", "") for each in found.get("TagList", ())}
+    tags = {each["Key"]: each.get("Value", "") for each in instance.get("TagList", ())}
     return tags.get(PURPOSE)
 
 
@@ -287,17 +287,17 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
     RDS manages the password only after the restore: ManageMasterUserPassword of the restores is for Oracle (API
     reference, RestoreDBInstanceFromDBSnapshot).
     """
-    asked = False
+    changed = False
 
     def left() -> Text | None:
-        nonlocal asked
-        found = described(session, identifier) or {}
-        if words := _unavailable(session, identifier, found):
-            return words
-        secret = found.get("MasterUserSecret") or {}
+        nonlocal changed
+        instance = described(session, identifier) or {}
+        if reason := _unavailable(session, identifier, instance):
+            return reason
+        secret = instance.get("MasterUserSecret") or {}
         if secret.get("SecretStatus") == "active":
             return None
-        if not secret and not asked:
+        if not secret and not changed:
             session.call(
                 "rds",
                 "modify_db_instance",
@@ -305,7 +305,7 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
                 ManageMasterUserPassword=True,
                 ApplyImmediately=True,
             )
-            asked = True
+            changed = True
         return t("RDS creates the password of {id}", id=identifier)
 
     waiting.until_done(left, MINUTES)
@@ -315,9 +315,11 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
     return database
 
 
-def _unavailable(session: Session, identifier: str, found: Mapping[str, Any] | None) -> Text | None:
+def _unavailable(
+    session: Session, identifier: str, instance: Mapping[str, Any] | None
+) -> Text | None:
     """Return the status of an instance that is not available yet. Raises Refused for one that will not be."""
-    status = str((found or {}).get("DBInstanceStatus", "creating"))
+    status = str((instance or {}).get("DBInstanceStatus", "creating"))
     if status == "available":
         return None
     database = read_existing(rds.database, session, identifier, False)
@@ -337,10 +339,10 @@ def delete(session: Session, identifier: str, waiting: Waiting) -> None:
     """
 
     def left() -> Text | None:
-        found = described(session, identifier)
-        if found is None:
+        instance = described(session, identifier)
+        if instance is None:
             return None
-        if found["DBInstanceStatus"] != "deleting":
+        if instance["DBInstanceStatus"] != "deleting":
             try:
                 session.call(
                     "rds",

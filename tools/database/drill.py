@@ -130,10 +130,10 @@ class Drill:
 
     def delete_leftover(self) -> None:
         """Delete the instance of a drill that was killed. Raises Refused for any other instance of that name."""
-        found = copies.described(self.session, self.identifier)
-        if found is None:
+        instance = copies.described(self.session, self.identifier)
+        if instance is None:
             return
-        if copies.purpose(found) is None:
+        if copies.purpose(instance) is None:
             raise Refused(
                 t(
                     "There is an instance {id} without the tag {tag}, so no drill created it; rename "
@@ -198,24 +198,26 @@ def as_dict(report: DrillReport) -> dict[str, Any]:
 
 
 def _table(content: Content, name: str) -> dict[str, Any] | None:
-    found = content.tables.get(name)
-    if found is None:
+    table = content.tables.get(name)
+    if table is None:
         return None
-    return {"rows": found.rows, "newest": found.newest.isoformat() if found.newest else None}
+    return {"rows": table.rows, "newest": table.newest.isoformat() if table.newest else None}
 
 
 def drill(options: DrillOptions) -> int:
     """Run a drill; return 0 restored, 1 refused or failed, 2 AWS could not be read, 130 interrupted."""
 
     def work() -> int:
-        made = _prepared(options)
-        source = copies.choose(made.session, made.original, options.snapshot, options.moment)
-        made.delete_leftover()
-        report = made.run(source, options.question)
+        prepared = _prepared(options)
+        source = copies.choose(
+            prepared.session, prepared.original, options.snapshot, options.moment
+        )
+        prepared.delete_leftover()
+        report = prepared.run(source, options.question)
         if options.as_json:
             print_json(as_dict(report))
         else:
-            display(lines(report, made.identifier))
+            display(lines(report, prepared.identifier))
         return 0
 
     interrupted = t("interrupted; the drill has changed nothing in the stack.")

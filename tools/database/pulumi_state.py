@@ -69,13 +69,13 @@ class PulumiStack:
         ``instead`` are settings of this run only. pulumi writes them into a copy of the stack file (`-c`,
         `--config-file`), so that an interrupt leaves the stack file as it is.
         """
-        words = ["pulumi", "up", "--refresh", "--yes", "--skip-preview", "-s", self.names.stack]
+        command = ["pulumi", "up", "--refresh", "--yes", "--skip-preview", "-s", self.names.stack]
         with TemporaryDirectory(prefix="careapp-") as temporary:
             if instead:
                 file = shutil.copy(self.folder / f"Pulumi.{self.names.stack}.yaml", temporary)
-                words += ["--config-file", str(file)]
-                words += [f"--config={name}={value}" for name, value in instead.items()]
-            failed = run_in_front(words, os.environ, self.folder)
+                command += ["--config-file", str(file)]
+                command += [f"--config={name}={value}" for name, value in instead.items()]
+            failed = run_in_front(command, os.environ, self.folder)
         if failed:
             raise Refused(
                 t(
@@ -87,14 +87,14 @@ class PulumiStack:
 
     def _instance(self, exported: Mapping[str, Any]) -> dict[str, Any]:
         # Without those that wait to be deleted.
-        found = [
+        instances = [
             each
             for each in exported["deployment"].get("resources", ())
             if each["type"] == INSTANCE
             and not each.get("delete")
             and each.get("inputs", {}).get("identifier") == self.names.database
         ]
-        if len(found) != 1:
+        if len(instances) != 1:
             raise Refused(
                 t(
                     "The state of {stack} has no DB instance {id}; `pulumi up -s {stack}` creates it.",
@@ -102,7 +102,7 @@ class PulumiStack:
                     id=self.names.database,
                 )
             )
-        instance: dict[str, Any] = found[0]
+        instance: dict[str, Any] = instances[0]
         return instance
 
     def _export(self) -> dict[str, Any]:

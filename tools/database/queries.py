@@ -68,8 +68,8 @@ def database(session: Session, names: StackNames) -> Database:
     part = read_part(rds.database, session, names.database, False)
     if part.problem:
         raise part.problem
-    found = part.value
-    if found is None:
+    database = part.value
+    if database is None:
         raise Refused(
             t(
                 "There is no database {id} in {region}; `pulumi up -s {stack}` creates it.",
@@ -78,38 +78,38 @@ def database(session: Session, names: StackNames) -> Database:
                 stack=names.stack,
             )
         )
-    if found.status not in USABLE:
-        raise Refused(_away(found, names))
-    return found
+    if database.status not in USABLE:
+        raise Refused(_away(database, names))
+    return database
 
 
-def _away(found: Database, names: StackNames) -> Text:
-    if found.pause is not None:
+def _away(database: Database, names: StackNames) -> Text:
+    if database.pause is not None:
         return t(
             "The stack is paused and its database is {status}: `./careapp resume -s {stack}` first.",
-            status=found.status,
+            status=database.status,
             stack=names.stack,
         )
     return t(
         "The database is {status} and accepts no connections; `./careapp doctor -s {stack}` "
         "shows how to fix it.",
-        status=found.status,
+        status=database.status,
         stack=names.stack,
     )
 
 
-def login(session: Session, found: Database) -> Login:
+def login(session: Session, database: Database) -> Login:
     """Return the login with the current master password. Raises Refused and AwsProblem."""
-    if not found.secret:
+    if not database.secret:
         raise Refused(
-            t("RDS manages no password for {id}, so there is none to log in with.", id=found.id)
+            t("RDS manages no password for {id}, so there is none to log in with.", id=database.id)
         )
-    answer = session.call("secretsmanager", "get_secret_value", SecretId=found.secret)
+    answer = session.call("secretsmanager", "get_secret_value", SecretId=database.secret)
     secret = json.loads(answer["SecretString"])
     return Login(
-        host=found.address,
-        port=found.port,
-        name=found.name,
+        host=database.address,
+        port=database.port,
+        name=database.name,
         user=str(secret["username"]),
         password=str(secret["password"]),
         authorities=Path(os.environ.get("PGSSLROOTCERT") or BUNDLE),
@@ -145,9 +145,9 @@ class CheckResult:
 
 def connected(login: Login, tunnel: Tunnel, *, autocommit: bool = True) -> psycopg.Connection[Any]:
     """Return a connection whose certificate was verified for the endpoint's name. Raises NoConnection."""
-    found: dict[str, Any] = {**login.parameters(tunnel.port)}
+    parameters: dict[str, Any] = {**login.parameters(tunnel.port)}
     try:
-        return psycopg.connect(**found, autocommit=autocommit)
+        return psycopg.connect(**parameters, autocommit=autocommit)
     except psycopg.OperationalError as error:
         raise NoConnection(str(error)) from None
 

@@ -56,9 +56,9 @@ class Instances:
     @property
     def source(self) -> str | None:
         """Return what an unfinished restore restores; None when there is none."""
-        for found in (self.restored, self.current):
-            if found is not None and (words := copies.purpose(found)) is not None:
-                return words
+        for instance in (self.restored, self.current):
+            if instance is not None and (purpose := copies.purpose(instance)) is not None:
+                return purpose
         return None
 
     @property
@@ -159,15 +159,19 @@ class Restore:
 
     def _rename(self, old: str, new: str) -> None:
         """Rename an instance and wait until it is available. Raises Refused and AwsProblem."""
-        asked = False
+        renaming = False
 
         def left() -> Text | None:
-            nonlocal asked
-            found, before = (copies.described(self.session, each) for each in (new, old))
-            if found is not None and before is None and found["DBInstanceStatus"] == "available":
+            nonlocal renaming
+            renamed, before = (copies.described(self.session, each) for each in (new, old))
+            if (
+                renamed is not None
+                and before is None
+                and renamed["DBInstanceStatus"] == "available"
+            ):
                 return None
-            if not asked and before is not None and _settled(before):
-                asked = self._ask_rename(old, new)
+            if not renaming and before is not None and _settled(before):
+                renaming = self._ask_rename(old, new)
             return t("{old} is being renamed to {new}", old=old, new=new)
 
         self.waiting.until_done(left, RENAME_MINUTES)
@@ -218,74 +222,74 @@ class Restore:
         )
         return now
 
-    def deletion(self, found: Mapping[str, Any]) -> str:
+    def deletion(self, instance: Mapping[str, Any]) -> str:
         """Return the commands that delete an instance."""
-        name = f"--db-instance-identifier {found['DBInstanceIdentifier']}"
+        name = f"--db-instance-identifier {instance['DBInstanceIdentifier']}"
         commands = [f"aws rds delete-db-instance {name} --skip-final-snapshot"]
-        if found.get("DeletionProtection"):
+        if instance.get("DeletionProtection"):
             first = (
                 f"aws rds modify-db-instance {name} --no-deletion-protection --apply-immediately"
             )
             commands.insert(0, first)
-        for log in found.get("EnabledCloudwatchLogsExports", ()):
+        for log in instance.get("EnabledCloudwatchLogsExports", ()):
             # RDS creates the group when the renamed instance logs, and does not delete it.
-            group = f"/aws/rds/instance/{found['DBInstanceIdentifier']}/{log}"
+            group = f"/aws/rds/instance/{instance['DBInstanceIdentifier']}/{log}"
             commands.append(f"aws logs delete-log-group --log-group-name {group}")
         return " && ".join(map(self.session.place.complete, commands))
 
 
-def _settled(found: Mapping[str, Any]) -> bool:
+def _settled(instance: Mapping[str, Any]) -> bool:
     """Return whether an instance does not change its status on its own. RDS judges a damaged one itself."""
-    status = found["DBInstanceStatus"]
+    status = instance["DBInstanceStatus"]
     return status == "available" or status not in USABLE | PASSING
 
 
-def plan(made: Restore, words: Text) -> Iterator[Line]:
+def plan(restore: Restore, text: Text) -> Iterator[Line]:
     """Yield what a restore will change, for the confirmation."""
-    where = t("{prefix} in {region}:", prefix=made.names.prefix, region=made.session.region)
+    where = t("{prefix} in {region}:", prefix=restore.names.prefix, region=restore.session.region)
     yield Line(str(where), "bold")
     for each in (
-        t("{source} is restored beside {id}", source=words, id=made.name),
-        t("then {id} is renamed to {old}, and the restored instance gets its name", id=made.name, old=made.old),
+        t("{source} is restored beside {id}", source=text, id=restore.name),
+        t("then {id} is renamed to {old}, and the restored instance gets its name", id=restore.name, old=restore.old),
         t("from then on until its new tasks run, the app has no database"),
-        *_two_updates(made),
-        t("what was written later than the restored data is in {old} only", old=made.old),
-        *_files(made),
+        *_two_updates(restore),
+        t("what was written later than the restored data is in {old} only", old=restore.old),
+        *_files(restore),
     ):  # fmt: skip
         yield Line(f"  - {each!s}")
 
 
-def _files(made: Restore) -> Iterator[Text]:
+def _files(restore: Restore) -> Iterator[Text]:
     """Yield what a restore does not cover: the files in the bucket."""
-    if made.settings.uploads_enabled:
+    if restore.settings.uploads_enabled:
         yield t(
             "the app's files in the bucket stay as they are: restored rows can name files that were deleted since, and "
             "newer files have no row (docs/operate.md#the-apps-files)"
         )
 
 
-def _two_updates(made: Restore) -> Iterator[Text]:
+def _two_updates(restore: Restore) -> Iterator[Text]:
     """Yield why there are two updates, where there are two, and how long ECS waits in the second one."""
-    deployment = made.settings.service.deployment
-    if made.first:
+    deployment = restore.settings.service.deployment
+    if restore.first:
         yield t(
             "the old tasks have no database: so the first `pulumi up` sets {keys} for itself, and ECS does not "
             "wait with them, nor roll back to them; the second one sets this back, and ECS waits {minutes} "
             "minutes in it, while the app runs",
-            keys=" ".join(f"{name}={value}" for name, value in made.first.items()),
+            keys=" ".join(f"{name}={value}" for name, value in restore.first.items()),
             minutes=deployment.wait or deployment.bake,
         )
 
 
-def closing(made: Restore, now: Instances) -> Iterator[Line]:
+def closing(restore: Restore, now: Instances) -> Iterator[Line]:
     """Yield the result, and how the old instance is deleted."""
-    yield Line(str(t("{id} is restored.", id=made.name)), "bold green")
+    yield Line(str(t("{id} is restored.", id=restore.name)), "bold green")
     if now.before is None:
         return
-    kept = t("{old} runs on with the data from before, and is billed.", old=made.old)
+    kept = t("{old} runs on with the data from before, and is billed.", old=restore.old)
     yield Line(str(kept), "yellow")
     yield Line(
-        str(t("When it is not needed any more: {command}", command=made.deletion(now.before)))
+        str(t("When it is not needed any more: {command}", command=restore.deletion(now.before)))
     )
 
 
@@ -294,21 +298,21 @@ def restore(options: RestoreOptions) -> int:
 
     def work() -> int:
         settings = Settings.read(options.stack, options.folder)
-        made = Restore(
+        restore = Restore(
             Session(settings.region, settings.profile),
             settings,
             Waiting.printing(),
             PulumiStack(settings.names, options.folder),
         )
-        now = made.read()
-        made.check(now)
-        source = _source(made, now, options)
-        if not now.swapped and not options.yes and not _agreed(made, now, source):
+        now = restore.read()
+        restore.check(now)
+        source = _source(restore, now, options)
+        if not now.swapped and not options.yes and not _agreed(restore, now, source):
             return NOT_AGREED
         if source is not None:
-            made.begin(now, source)
-        made.swap()
-        display(closing(made, made.adopt()))
+            restore.begin(now, source)
+        restore.swap()
+        display(closing(restore, restore.adopt()))
         return 0
 
     stack = options.stack
@@ -318,11 +322,11 @@ def restore(options: RestoreOptions) -> int:
     return exit_code_of(work, interrupted)
 
 
-def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | None:
+def _source(restore: Restore, now: Instances, options: RestoreOptions) -> Source | None:
     """Return what to restore; None to go on with an unfinished restore. Raises Refused and AwsProblem."""
     given = bool(options.snapshot or options.moment)
     if now.source is not None:
-        made.waiting.say(t("Going on with the restore of {source}.", source=now.source))
+        restore.waiting.say(t("Going on with the restore of {source}.", source=now.source))
         wanted = options.snapshot or (options.moment.isoformat() if options.moment else now.source)
         if wanted != now.source:
             raise Refused(
@@ -330,7 +334,7 @@ def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | 
                     "A restore of {source} is under way. Go on with it without --time and --snapshot; to "
                     "begin another one, first delete {id}.",
                     source=now.source,
-                    id=made.temporary,
+                    id=restore.temporary,
                 )
             )
         return None
@@ -338,42 +342,44 @@ def _source(made: Restore, now: Instances, options: RestoreOptions) -> Source | 
         raise Refused(
             t(
                 "No restore of {id} is under way; say what to restore: --time or --snapshot.",
-                id=made.name,
+                id=restore.name,
             )
         )
     original = now.current
     if original is None or original["DBInstanceStatus"] in RESTING:
         # It raises the reason: no database, or a paused stack.
-        original = copies.described(made.session, queries.database(made.session, made.names).id)
+        original = copies.described(
+            restore.session, queries.database(restore.session, restore.names).id
+        )
     original = original or {}
-    known = made.pulumi.instance_id()
+    known = restore.pulumi.instance_id()
     if known != original["DbiResourceId"]:
         raise Refused(
             t(
                 "Pulumi's state knows {id} as {known}, RDS as {found}; run `pulumi refresh -s {stack}` "
                 "first.",
-                id=made.name,
+                id=restore.name,
                 known=known,
                 found=str(original["DbiResourceId"]),
-                stack=made.names.stack,
+                stack=restore.names.stack,
             )
         )
-    return copies.choose(made.session, original, options.snapshot, options.moment)
+    return copies.choose(restore.session, original, options.snapshot, options.moment)
 
 
-def _agreed(made: Restore, now: Instances, source: Source | None) -> bool:
+def _agreed(restore: Restore, now: Instances, source: Source | None) -> bool:
     """Ask for the stack's name. Raises Refused without a terminal."""
-    stack = made.names.stack
+    stack = restore.names.stack
     if not sys.stdin.isatty():
         raise Refused(
             t(
                 "restore asks for the stack's name before it replaces {id}, but there is no terminal; use "
                 "--yes.",
-                id=made.name,
+                id=restore.name,
             )
         )
-    words = source.text if source else verbatim(now.source or "")
-    for line in plan(made, words):
+    text = source.text if source else verbatim(now.source or "")
+    for line in plan(restore, text):
         click.echo(line.text)
     typed: str = click.prompt(
         str(t("Type {stack} to go on", stack=stack)), default="", show_default=False

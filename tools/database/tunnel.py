@@ -43,10 +43,10 @@ def find(session: Session, names: StackNames, via: str | None = None) -> JumpHos
     problems: list[Text] = []
     for kind, look in ((BASTION, _bastion), (TASK, _task)):
         if via in (None, kind):
-            found = look(session, names)
-            if isinstance(found, JumpHost):
-                return found
-            problems.append(found)
+            host = look(session, names)
+            if isinstance(host, JumpHost):
+                return host
+            problems.append(host)
     raise Refused(_no_jump_host(problems, names))
 
 
@@ -69,14 +69,14 @@ def _bastion(session: Session, names: StackNames) -> JumpHost | Text:
         {"Name": "tag:Name", "Values": [name]},
         {"Name": "instance-state-name", "Values": ["running"]},
     ]
-    found = [
+    instances = [
         each
         for reservation in session.all("ec2", "describe_instances", "Reservations", Filters=filters)
         for each in reservation["Instances"]
     ]
-    if not found:
+    if not instances:
         return t("no instance {name} runs", name=name)
-    raw = found[0]
+    raw = instances[0]
     return JumpHost(
         target=raw["InstanceId"],
         text=t("bastion {id}", id=raw["InstanceId"]),
@@ -113,8 +113,8 @@ def _running(session: Session, names: StackNames) -> Iterator[dict[str, Any]]:
         desiredStatus="RUNNING",
     )[: ecs.TASKS_AT_ONCE]
     if arns:
-        found = session.call("ecs", "describe_tasks", cluster=names.cluster, tasks=arns)["tasks"]
-        yield from (each for each in found if each["lastStatus"] == "RUNNING")
+        tasks = session.call("ecs", "describe_tasks", cluster=names.cluster, tasks=arns)["tasks"]
+        yield from (each for each in tasks if each["lastStatus"] == "RUNNING")
 
 
 def _reachable(task: dict[str, Any]) -> str | None:
@@ -169,24 +169,24 @@ def find_plugin() -> str:
                 name=NAME,
             )
         )
-    said = subprocess.run(
+    output = subprocess.run(
         [path, "--version"], capture_output=True, text=True, check=False, timeout=10
     ).stdout.strip()
-    if _version(said) <= TOO_OLD:
+    if _version(output) <= TOO_OLD:
         raise Refused(
             t(
                 "{name} is version {said}; update it to one after {old}, which keeps the "
                 "session's token out of the process list.",
                 name=NAME,
-                said=said or "?",
+                said=output or "?",
                 old=".".join(map(str, TOO_OLD)),
             )
         )
     return path
 
 
-def _version(said: str) -> tuple[int, ...]:
-    return tuple(int(each) for each in re.findall(r"\d+", said)[:4])
+def _version(output: str) -> tuple[int, ...]:
+    return tuple(int(each) for each in re.findall(r"\d+", output)[:4])
 
 
 class Plugin:

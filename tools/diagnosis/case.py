@@ -102,14 +102,14 @@ class Case(Rollout):
         if not self.unsteady:
             return ()
         mine = {each.address for each in self.deployment_tasks}
-        found = [
+        checks = [
             failed_check(
                 each.description or each.reason, f"{each.address}:{each.port} {each.state}: "
             )
             for each in self.task_targets
             if each.state == "unhealthy" and each.address in mine
         ]
-        return tuple([*found, *self._reported()])
+        return tuple([*checks, *self._reported()])
 
     def _reported(self) -> Iterator[FailedCheck]:
         mine = {each.id for each in self.deployment_tasks}
@@ -146,22 +146,22 @@ class Case(Rollout):
         """Return the stop reasons of failed tasks that match, while the service is known not to be steady."""
         if not self.unsteady:
             return ()
-        words = [
+        reasons = [
             each
             for task in self.failed_tasks
             for each in (task.reason, *(container.reason for container in task.containers))
         ]
-        return tuple(dict.fromkeys(each for each in words if re.search(pattern, each)))
+        return tuple(dict.fromkeys(each for each in reasons if re.search(pattern, each)))
 
     def matching_lines(self, pattern: str, most: int = 3) -> tuple[str, ...]:
         """Return the last log lines of failed or running tasks that match."""
-        found = [
+        lines = [
             each.text
             for task in (*self.failed_tasks, *self.active_tasks)
             for each in self.lines(task)
             if re.search(pattern, each.text)
         ]
-        return tuple(dict.fromkeys(found[-most:]))
+        return tuple(dict.fromkeys(lines[-most:]))
 
     @property
     def retry_command(self) -> str:
@@ -222,20 +222,20 @@ class Case(Rollout):
         stack, settings = self.now.names.stack, self.now.settings
         bastion = (f"pulumi config set bastionEnabled true -s {stack}", f"pulumi up -s {stack}")
         reachable = settings.bastion_enabled or settings.service.exec_enabled
-        asked = tuple(f'./careapp db psql -s {stack} -c "{each}"' for each in statements)
-        return asked if reachable else (*bastion, *asked)
+        commands = tuple(f'./careapp db psql -s {stack} -c "{each}"' for each in statements)
+        return commands if reachable else (*bastion, *commands)
 
-    def grant(self, words: str, *, migrates: bool = False) -> Fix | None:
+    def grant(self, line: str, *, migrates: bool = False) -> Fix | None:
         """Return the fix for a right that PostgreSQL says the app's user lacks; None for other words.
 
         Of a schema PostgreSQL does not say which one: what ``migrates`` needs CREATE, too.
         """
-        found = LACKS_RIGHT.search(words)
+        match = LACKS_RIGHT.search(line)
         user = self.definition.environment.get("DB_USER", "") if self.definition else ""
         user = user or (self.now.database.value.user if self.now.database.value else "")
-        if found is None or not user:
+        if match is None or not user:
             return None
-        kind, name = found["kind"].lower(), found["name"]
+        kind, name = match["kind"].lower(), match["name"]
         rights, noun = RIGHTS[kind]
         if migrates and noun == "SCHEMA":
             rights = "USAGE, CREATE"
@@ -302,9 +302,11 @@ class Case(Rollout):
         EC2 refuses a second association of a subnet (Resource.AlreadyAssociated), so Pulumi cannot make it before.
         """
         known = self.network.subnets if self.network else {}
-        found = [known[each].other_association for each in subnets if each in known]
+        associations = [known[each].other_association for each in subnets if each in known]
         away = [
-            f"aws ec2 disassociate-route-table --association-id {each}" for each in found if each
+            f"aws ec2 disassociate-route-table --association-id {each}"
+            for each in associations
+            if each
         ]
         text = t("Let Pulumi associate the subnets with their own route tables again:")
         return (Fix(text, (*away, self.refresh_command)),) if away else ()
@@ -333,10 +335,10 @@ class FailedCheck:
     words: str
 
 
-def failed_check(words: str, where: str) -> FailedCheck:
+def failed_check(text: str, where: str) -> FailedCheck:
     """Return the failed health check that AWS's words describe; ``where`` names the target."""
-    codes = CODES.search(words)
+    codes = CODES.search(text)
     if codes:
         numbers = tuple(int(each) for each in re.findall(r"\d+", codes["codes"]))
-        return FailedCheck("codes", numbers, where + words)
-    return FailedCheck("timeout" if "timed out" in words.lower() else "failed", (), where + words)
+        return FailedCheck("codes", numbers, where + text)
+    return FailedCheck("timeout" if "timed out" in text.lower() else "failed", (), where + text)

@@ -17,17 +17,17 @@ def line(finding: Finding) -> str:
 
     It is without the name of its worker in the title, which the doctor sets before it.
     """
-    words = [each for name, each in finding.title.values if finding.process and name == "what"]
-    title = next((each for each in words if isinstance(each, Text)), finding.title)
+    names = [each for name, each in finding.title.values if finding.process and name == "what"]
+    title = next((each for each in names if isinstance(each, Text)), finding.title)
     masked = asdict(replace(finding, title=title, evidence=finding.masked_evidence))
     del masked["facts"]
     return json.dumps(mask_data(masked), ensure_ascii=False)
 
 
-def finding(words: str, facts: Facts) -> Finding | None:
+def finding(text: str, facts: Facts) -> Finding | None:
     """Return the finding of a line as one of these facts; None for a line of another kind."""
     try:
-        raw = json.loads(words)
+        raw = json.loads(text)
         return Finding(
             facts,
             title=_text(raw["title"]),

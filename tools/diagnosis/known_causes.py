@@ -539,12 +539,12 @@ def logged_cause(lines: Sequence[str], healthy: Iterable[str] = ()) -> LoggedCau
     for number in reversed(range(len(lines))):
         text, two = lines[number], "\n".join(lines[max(number - 1, 0) : number + 1])
         for known in KNOWN:
-            found = re.search(known.pattern, two if "\\n" in known.pattern else text, re.I)
-            if not found or (known.about != "database" and is_survived(text, survived)):
+            match = re.search(known.pattern, two if "\\n" in known.pattern else text, re.I)
+            if not match or (known.about != "database" and is_survived(text, survived)):
                 continue
             if not known.vague:
-                return LoggedCause(known, _what(found), text)
-            vague = vague or LoggedCause(known, _what(found), text)
+                return LoggedCause(known, _what(match), text)
+            vague = vague or LoggedCause(known, _what(match), text)
     return vague
 
 

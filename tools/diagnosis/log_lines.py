@@ -20,13 +20,13 @@ HUNG = re.compile(r"WORKER TIMEOUT \(pid:(?P<pid>\d+)\)")
 
 def killed_workers(lines: Iterable[LogLine]) -> tuple[str, ...]:
     """Return the lines about gunicorn's workers that the kernel has killed: it kills for memory."""
-    found, hung = [], set()
+    workers, hung = [], set()
     for line in lines:
         if match := HUNG.search(line.text):
             hung.add(match["pid"])
         elif (match := KILLED.search(line.text)) and match["pid"] not in hung:
-            found.append(line.text)
-    return tuple(found)
+            workers.append(line.text)
+    return tuple(workers)
 
 
 LOCK_WAIT = "canceling statement due to lock timeout"
@@ -73,7 +73,7 @@ def listening(lines: Iterable[LogLine]) -> Listening | None:
         if named:
             (line, (_, port)), *_ = named
             everywhere = [
-                found["host"] for each in lines if (found := EVERYWHERE.search(each.text))
+                match["host"] for each in lines if (match := EVERYWHERE.search(each.text))
             ]
             hosts = [host.strip("[]") for _, (host, its) in named if host and its == port]
             return Listening(line.at, port, line.text, (*everywhere, *hosts))
@@ -82,8 +82,8 @@ def listening(lines: Iterable[LogLine]) -> Listening | None:
 
 def _sockets(text: str) -> list[tuple[str, int]]:
     """Return the hosts and ports of the sockets that a server has opened, as its line names them."""
-    found = SERVERS.search(text)
-    places = SOCKET.finditer(found["places"]) if found else UWSGI_SOCKET.finditer(text)
+    match = SERVERS.search(text)
+    places = SOCKET.finditer(match["places"]) if match else UWSGI_SOCKET.finditer(text)
     return [(each["host"] or "", int(each["port"])) for each in places]
 
 
@@ -101,10 +101,10 @@ def parsed(text: str) -> dict[str, str]:
     if not text.startswith("{"):
         return {}
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError:
         return {}
-    return {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+    return {key: str(value) for key, value in content.items()} if isinstance(content, dict) else {}
 
 
 FRAME = re.compile(r'\s*File "(?P<file>[^"<]+)", line (?P<line>\d+)')
@@ -146,11 +146,11 @@ def raised(texts: Iterable[str]) -> Raised | None:
     for number in reversed(range(len(lines))):
         frame = FRAME.match(lines[number])
         if frame and not LIBRARY.search(frame["file"]):
-            name, words = _exception(lines[number + 1 :])
+            name, message = _exception(lines[number + 1 :])
             own = tuple(line.strip() for line in lines[number : number + 2])
             file = frame["file"]
             file = file.removeprefix("/app/") if file.startswith(WEBAPP) else file
-            return Raised(name, words, file, int(frame["line"]), own)
+            return Raised(name, message, file, int(frame["line"]), own)
     return None
 
 
@@ -223,5 +223,5 @@ def _plain(path: str) -> str:
 
 def asked_path(lines: Iterable[LogLine], status: int) -> str | None:
     """Return the path of the last request in the app's log that was answered with this status."""
-    found = [each.path for each in requests(lines) if each.status == status]
-    return found[-1] if found else None
+    paths = [each.path for each in requests(lines) if each.status == status]
+    return paths[-1] if paths else None

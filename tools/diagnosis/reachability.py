@@ -142,8 +142,8 @@ def without_internet(
     network: Network, subnets: Sequence[str], public: bool
 ) -> tuple[NoInternet, ...]:
     """Return those subnets that have no route to the internet; ``public`` is for tasks with a public IP."""
-    found = (_no_internet(network, each, public) for each in subnets)
-    return tuple(each for each in found if each is not None)
+    reasons = (_no_internet(network, each, public) for each in subnets)
+    return tuple(each for each in reasons if each is not None)
 
 
 def _no_internet(network: Network, subnet: str, public: bool) -> NoInternet | None:
@@ -247,29 +247,31 @@ def acl_denials(
     ephemeral: Ports,
 ) -> tuple[AclDenial, ...]:
     """What is dropped of TCP to ``port``, there or on the way back to the ``ephemeral`` ports."""
-    found = [
+    denials = [
         each
         for source in sources
         for target in targets
         if source.subnet is None or source.subnet != target.subnet
         for each in _hop(network, source, target, port, ephemeral)
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(denials))
 
 
 def outbound_denials(network: Network, subnets: Iterable[str]) -> tuple[AclDenial, ...]:
     """What is dropped of HTTPS from subnets to the internet, through a NAT gateway where one leads."""
-    found: list[AclDenial] = []
+    denials: list[AclDenial] = []
     for source in acl_ends(network, subnets):
         route = default_route(network, source.subnet or "")
         nat = network.nats.get(route.target) if route and route.kind == "nat" else None
         if nat is None:
-            found += acl_denials(network, [source], [INTERNET], HTTPS, LINUX)
+            denials += acl_denials(network, [source], [INTERNET], HTTPS, LINUX)
         else:
             # The subnet sees the internet's addresses; only behind the gateway they are the gateway's.
-            found += acl_denials(network, [source], [HopEnd(nat.subnet, ANYWHERE)], HTTPS, LINUX)
-            found += acl_denials(network, acl_ends(network, [nat.subnet]), [INTERNET], HTTPS, WIDE)
-    return tuple(dict.fromkeys(found))
+            denials += acl_denials(network, [source], [HopEnd(nat.subnet, ANYWHERE)], HTTPS, LINUX)
+            denials += acl_denials(
+                network, acl_ends(network, [nat.subnet]), [INTERNET], HTTPS, WIDE
+            )
+    return tuple(dict.fromkeys(denials))
 
 
 def _hop(

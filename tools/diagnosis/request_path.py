@@ -130,20 +130,22 @@ def _tasks(case: Case) -> Status:
 
 
 def _database(case: Case) -> Text:
-    found = case.now.database.value
-    port = found.port if found else 5432
+    database = case.now.database.value
+    port = database.port if database else 5432
     return t("Security groups allow TCP {port}.", port=port)
 
 
 def _image(case: Case) -> Text:
-    found = case.now.image.value
-    platforms = ", ".join(found.platforms) if found else ""
+    image = case.now.image.value
+    platforms = ", ".join(image.platforms) if image else ""
     return t("The image exists ({platform}).", platform=platforms or "-")
 
 
 def _ports(case: Case) -> Text:
-    found = case.now.balancer.value
-    ports = ", ".join(f"{each.protocol} {each.port}" for each in found.listeners) if found else ""
+    balancer = case.now.balancer.value
+    ports = (
+        ", ".join(f"{each.protocol} {each.port}" for each in balancer.listeners) if balancer else ""
+    )
     allowed = case.now.settings.allowed
     if allowed.everyone:
         return t("Open to the internet: {ports}.", ports=ports or "-")

@@ -56,10 +56,8 @@ MISSING = re.compile(
 
 def _left_out(diagnosis: Diagnosis) -> Iterator[Line]:
     """Yield what a local cloud left out of the image, where evidence says that something is missing."""
-    told = (
-        words for each in diagnosis.findings for words in (*each.evidence, *map(str, each.seen))
-    )
-    names = local_cloud.left_out() if any(map(MISSING.search, told)) else []
+    shown = (line for each in diagnosis.findings for line in (*each.evidence, *map(str, each.seen)))
+    names = local_cloud.left_out() if any(map(MISSING.search, shown)) else []
     if names:
         text = t("It may be so here only, because a Docker engine is needed for:")
         yield Line("")
@@ -89,29 +87,29 @@ def _headline(diagnosis: Diagnosis) -> Iterator[Line]:
         yield Line(str(text), "bold yellow")
 
 
-def _joined(words: list[str]) -> str:
-    return ("、" if language() == "ja" else ", ").join(words)
+def _joined(lines: list[str]) -> str:
+    return ("、" if language() == "ja" else ", ").join(lines)
 
 
 def _body(finding: Finding, full: bool) -> Iterator[Line]:
     for text in finding.seen:
         yield Line(f"   {text!s}")
     if not full:
-        for words in finding.masked_evidence[:2]:
-            yield Line(f"   | {_short(words)}", "dim")
+        for line in finding.masked_evidence[:2]:
+            yield Line(f"   | {_short(line)}", "dim")
         return
     yield Line(f"   {t('Why')!s}: {finding.why!s}")
     for fix in finding.fixes:
         yield Line(f"   {t('Do')!s}: {fix.text!s}", "green")
         for command in fix.commands:
             yield Line(f"       {command}", "bold")
-    for words in finding.masked_evidence[:LINES]:
-        yield Line(f"   | {_short(words)}", "dim")
+    for line in finding.masked_evidence[:LINES]:
+        yield Line(f"   | {_short(line)}", "dim")
 
 
-def _short(words: str) -> str:
+def _short(line: str) -> str:
     """Return a line of evidence, shortened; --json has it whole."""
-    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
 def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:

@@ -17,12 +17,12 @@ def run(stack: str, folder: Path, as_json: bool) -> int:
 
     def work() -> int:
         settings = settings_to_look(stack, folder)
-        found = diagnose(Inquiry(settings, Session(settings.region, settings.profile)))
-        raise_if_blind(each.problem for each in found.unread)
+        diagnosis = diagnose(Inquiry(settings, Session(settings.region, settings.profile)))
+        raise_if_blind(each.problem for each in diagnosis.unread)
         if as_json:
-            print_json(as_dict(found))
+            print_json(as_dict(diagnosis))
         else:
-            display(lines(found))
-        return found.exit_code
+            display(lines(diagnosis))
+        return diagnosis.exit_code
 
     return exit_code_of(work)

@@ -61,16 +61,16 @@ def diagnose(inquiry: Inquiry) -> Diagnosis:
     return mask_values(judge(now), inquiry.settings, inquiry.session)
 
 
-def mask_values(found: Diagnosis, settings: Settings, session: Session) -> Diagnosis:
+def mask_values(diagnosis: Diagnosis, settings: Settings, session: Session) -> Diagnosis:
     """Have the values of the stack's secrets masked where a diagnosis shows text of the app or of AWS.
 
     The diagnosis that is returned says which could not be read.
     """
-    if all(each.kind == "note" and not each.evidence for each in found.findings):
-        return found
+    if all(each.kind == "note" and not each.evidence for each in diagnosis.findings):
+        return diagnosis
     problem = learn(session, settings.names, settings.login.secret_arn)
     unread = (Unread(t("the value of a secret"), problem, essential=False),) if problem else ()
-    return replace(found, unread=(*found.unread, *unread))
+    return replace(diagnosis, unread=(*diagnosis.unread, *unread))
 
 
 def judge(now: Snapshot) -> Diagnosis:
@@ -99,7 +99,7 @@ def _was_read(now: Snapshot, name: str) -> bool:
 
 
 def _unread(now: Snapshot) -> tuple[Unread, ...]:
-    found = [
+    parts = [
         Unread(PARTS.get(name) or _worker(name.partition("/")[0]), problem, name not in OPTIONAL)
         for name, problem in now.problems().items()
     ]
@@ -107,5 +107,5 @@ def _unread(now: Snapshot) -> tuple[Unread, ...]:
     if image is not None and image.present and not image.platforms:
         way_out = t("Allow ecr:GetDownloadUrlForLayer, and try again.")
         problem = AwsProblem("refused", t("AWS did not return it."), way_out)
-        found.append(Unread(t("the image's processor architecture"), problem, False))
-    return tuple(found)
+        parts.append(Unread(t("the image's processor architecture"), problem, False))
+    return tuple(parts)

@@ -47,11 +47,11 @@ class Text:
 
     def __str__(self) -> str:
         values = dict(self.values)
-        words = translated(self.template)
-        if self.plural and words == self.template and values["count"] != 1:
+        template = translated(self.template)
+        if self.plural and template == self.template and values["count"] != 1:
             # Japanese has one form, and the catalogue has it under the singular.
-            words = self.plural
-        return mask(words.format(**values))
+            template = self.plural
+        return mask(template.format(**values))
 
     def __format__(self, spec: str) -> str:
         return format(str(self), spec)
@@ -71,9 +71,9 @@ def joined(gap: str, texts: Iterable[Text]) -> Text:
     return Text(gap.join(f"{{{name}}}" for name in values), tuple(values.items()))
 
 
-def verbatim(words: str) -> Text:
+def verbatim(text: str) -> Text:
     """Return a text that is the same in every language, like a message of AWS or of the app."""
-    return Text("{words}", (("words", words),))
+    return Text("{words}", (("words", text),))
 
 
 def said(problem: BaseException) -> Text:
@@ -82,9 +82,9 @@ def said(problem: BaseException) -> Text:
     return given or verbatim(str(problem))
 
 
-def translated(words: str) -> str:
+def translated(text: str) -> str:
     """Translate a message or a template into the current language; what the catalogue lacks stays English."""
-    return catalogue(DOMAIN, language()).get(words) or words
+    return catalogue(DOMAIN, language()).get(text) or text
 
 
 def language(environ: Mapping[str, str] | None = None) -> str:
@@ -129,8 +129,8 @@ def catalogue(domain: str, lang: str) -> Mapping[str, str]:
     """
     if lang == "en":
         return {}
-    words = (LOCALE / lang / "LC_MESSAGES" / f"{domain}.po").read_text(encoding="utf-8")
-    return {_unquoted(each[1]): _unquoted(each[3]) for each in ENTRY.finditer(words)}
+    content = (LOCALE / lang / "LC_MESSAGES" / f"{domain}.po").read_text(encoding="utf-8")
+    return {_unquoted(each[1]): _unquoted(each[3]) for each in ENTRY.finditer(content)}
 
 
 def _unquoted(literal: str) -> str:

@@ -106,8 +106,8 @@ def _bare(match: Match) -> str:
 def _cookies(match: Match) -> str:
     attributes = {"path", "domain", "max-age", "expires", "samesite", "version", "priority"}
 
-    def pair(found: Match) -> str:
-        return found[0] if found[1].lower() in attributes else f"{found[1]}={MASK}"
+    def pair(match: Match) -> str:
+        return match[0] if match[1].lower() in attributes else f"{match[1]}={MASK}"
 
     return match["head"] + re.sub(r"([\w.-]+)=([^;\s'\"\\]+)", pair, match["pairs"])
 
@@ -328,8 +328,8 @@ class Lines:
                 self._block, self._left = begun["what"], LONGEST
         value = len(line.split()) == 1 and re.search(r"\d", line)
         before = f"{self._name}\n" if self._name and value else ""
-        found = BEFORE.search(line)
-        self._name = found[0] if found else ""
+        match = BEFORE.search(line)
+        self._name = match[0] if match else ""
         return mask(before + line)[len(before) :]
 
 

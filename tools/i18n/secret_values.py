@@ -61,9 +61,9 @@ class SecretValues:
         self._values: frozenset[str] = frozenset()
         self._forms: tuple[tuple[str, re.Pattern[str]], ...] = ()
 
-    def add(self, found: Iterable[str]) -> None:
+    def add(self, secrets: Iterable[str]) -> None:
         """Have these values masked from now on, in every thread."""
-        known = self._values.union(found)
+        known = self._values.union(secrets)
         if known != self._values:
             longest = sorted(known, key=len, reverse=True)
             self._forms = tuple(form for value in longest for form in _forms(value))

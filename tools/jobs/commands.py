@@ -142,14 +142,14 @@ def run_text(run: Run) -> Text:
     }
     hand = (t("by hand"),) if run.by_hand else ()
     if not run.known:
-        said = t("{time} {task} {took:>9}  exit code ? (ECS forgets it after an hour)", **values)
+        text = t("{time} {task} {took:>9}  exit code ? (ECS forgets it after an hour)", **values)
     elif run.ended is None:
-        said = t("{time} {task} runs", **values)
+        text = t("{time} {task} runs", **values)
     elif run.exit_code is None:
-        said = t("{time} {task} did not start: {reason}", reason=run.reason or "-", **values)
+        text = t("{time} {task} did not start: {reason}", reason=run.reason or "-", **values)
     else:
-        said = t("{time} {task} {took:>9}  exit code {code}", code=run.exit_code, **values)
-    return joined("  ", (said, *hand))
+        text = t("{time} {task} {took:>9}  exit code {code}", code=run.exit_code, **values)
+    return joined("  ", (text, *hand))
 
 
 def as_dict(rows: Sequence[Row], stack: str) -> dict[str, Any]:
@@ -230,8 +230,8 @@ def run(stack: str, folder: Path, name: str) -> int:
             )
         others = read_existing(known.runs, session, names, [name]) or ()
         if any(each.ended is None for each in others):
-            words = t("The job {name} runs already: both runs go on at the same time.", name=name)
-            print(str(words), file=sys.stderr, flush=True)
+            message = t("The job {name} runs already: both runs go on at the same time.", name=name)
+            print(str(message), file=sys.stderr, flush=True)
         return single_task.planned(session, names, (), schedule.definition)
 
     return run_task.run_planned(stack, folder, plan)
@@ -247,8 +247,8 @@ def show_log(
         streams = settings.names.job_streams(declared(settings, name).name)
         session = Session(settings.region, settings.profile)
         find = logs.follow if is_following else logs.read
-        found = find(session, settings.names, replace(query, streams=streams))
-        display(screen.lines(found, partial(learn_aloud, session, settings.names)))
+        lines = find(session, settings.names, replace(query, streams=streams))
+        display(screen.lines(lines, partial(learn_aloud, session, settings.names)))
         return 0
 
     return exit_code_of(work)

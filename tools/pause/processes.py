@@ -50,8 +50,8 @@ def scale(session: Session, names: StackNames, name: str, count: Count) -> None:
     where = {"cluster": names.cluster, "service": name}
     session.call("ecs", "update_service", **where, desiredCount=count.low)
     resource = f"service/{names.cluster}/{name}"
-    asked = {"ServiceNamespace": "ecs", "ResourceIds": [resource]}
-    if session.all(SCALING, "describe_scalable_targets", "ScalableTargets", **asked):
+    resources = {"ServiceNamespace": "ecs", "ResourceIds": [resource]}
+    if session.all(SCALING, "describe_scalable_targets", "ScalableTargets", **resources):
         session.call(
             SCALING,
             "register_scalable_target",

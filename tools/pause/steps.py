@@ -38,8 +38,8 @@ class Pausable:
     def database(self) -> Database:
         """Return the database; Refused without one."""
         name = self.settings.names.database
-        found = read_existing(rds.database, self.session, name, False)
-        if found is None:
+        database = read_existing(rds.database, self.session, name, False)
+        if database is None:
             raise Refused(
                 t(
                     "There is no database {id} in {region}: nothing to pause or resume; `pulumi up -s "
@@ -49,19 +49,19 @@ class Pausable:
                     stack=self.settings.stack,
                 )
             )
-        return found
+        return database
 
     def services(self) -> dict[str, Service]:
         """Return the web service and the workers by name; none in stage 1."""
         session, names = self.session, self.settings.names
         every = (names, *map(names.of_worker, read_existing(ecs.workers, session, names) or ()))
-        found = {each.service: read_existing(ecs.service, session, each) for each in every}
-        return {name: each for name, each in found.items() if each and each.status == "ACTIVE"}
+        services = {each.service: read_existing(ecs.service, session, each) for each in every}
+        return {name: each for name, each in services.items() if each and each.status == "ACTIVE"}
 
     def is_paused(self) -> bool:
         """Return whether a pause is complete: nothing is left to stop."""
-        database, found = self.database(), self.services().values()
-        running = any(each.desired or each.running for each in found)
+        database, services = self.database(), self.services().values()
+        running = any(each.desired or each.running for each in services)
         return database.pause is not None and database.status == "stopped" and not running
 
     def pause(self) -> None:
@@ -88,11 +88,11 @@ class Pausable:
         """
         names, settings, call = self.settings.names, self.settings, self.session.call
         self._change_database("start_db_instance", "stopped", USABLE)
-        database, found = self.database(), self.services()
-        web = found.get(names.service)
+        database, services = self.database(), self.services()
+        web = services.get(names.service)
         if database.pause is not None or (web and not web.desired):
             counts = declared(settings, local_cloud.now())
-            for name in found:
+            for name in services:
                 # What the stack file has no more stays stopped: the next `pulumi up` deletes it.
                 scale(self.session, names, name, counts.get(name, STOPPED))
         if database.pause is not None:
@@ -110,18 +110,18 @@ class Pausable:
 
     def _change_database(self, operation: str, begins: str, ends: set[str]) -> None:
         """Call the operation once RDS accepts it, and wait until it is done."""
-        asked = False
+        changed = False
 
         def undone() -> Text | None:
-            nonlocal asked
+            nonlocal changed
             database = self.database()
             if database.status in ends:
                 return None
             refuse_stuck(database)
             # What RDS does with the instance just now has to end first.
-            if database.status == begins and not asked:
+            if database.status == begins and not changed:
                 self.session.call("rds", operation, DBInstanceIdentifier=database.id)
-                asked = True
+                changed = True
             return t("the database is {status}", status=database.status)
 
         self.waiting.until_done(undone, DATABASE_MINUTES)
@@ -193,14 +193,16 @@ def stopped_database(session: Session, settings: Settings) -> Text | None:
     and `pulumi destroy` asks for it last, when service and load balancer are gone. Raises AwsProblem.
     """
     name = settings.names.database
-    found = read_existing(rds.database, session, name, False) if keeps_snapshot(settings) else None
-    if found is None or found.status not in ("stopping", "stopped"):
+    database = (
+        read_existing(rds.database, session, name, False) if keeps_snapshot(settings) else None
+    )
+    if database is None or database.status not in ("stopping", "stopped"):
         return None
     return t(
         "The database {id} is {status}, and RDS takes no final snapshot of it (databaseFinalSnapshot): a "
         "destroy would delete the service and the load balancer, then fail. Start it first: "
         "./careapp resume -s {stack}",
-        id=found.id,
-        status=found.status,
+        id=database.id,
+        status=database.status,
         stack=settings.stack,
     )

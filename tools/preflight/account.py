@@ -92,8 +92,8 @@ def zones(account: Account) -> Iterator[Finding]:
 
 def service_roles(account: Account) -> Iterator[Finding]:
     """Check the service-linked roles that stages 1 and 2 need immediately."""
-    found = account.session.all("iam", "list_roles", "Roles", PathPrefix="/aws-service-role/")
-    there = {each["Path"].split("/")[2] for each in found}
+    roles = account.session.all("iam", "list_roles", "Roles", PathPrefix="/aws-service-role/")
+    there = {each["Path"].split("/")[2] for each in roles}
     for service in (name for name in ROLES if name not in there):
         first = service == ROLES[0]
         yield Finding(
@@ -149,14 +149,14 @@ def quotas(account: Account) -> Iterator[Finding]:
 def _quota(
     account: Account, service: str, code: str, name: Text, used: int, more: int
 ) -> Iterator[Finding]:
-    asked = {"ServiceCode": service, "QuotaCode": code}
+    quota = {"ServiceCode": service, "QuotaCode": code}
     try:
-        answer = account.session.call("service-quotas", "get_service_quota", **asked)
+        answer = account.session.call("service-quotas", "get_service_quota", **quota)
     except AwsProblem as problem:
         # A quota that was never changed may have its default alone (Service Quotas API reference).
         if problem.kind != "missing":
             raise
-        answer = account.session.call("service-quotas", "get_aws_default_service_quota", **asked)
+        answer = account.session.call("service-quotas", "get_aws_default_service_quota", **quota)
     limit = int(answer["Quota"]["Value"])
     if used + more <= limit:
         return
@@ -221,15 +221,17 @@ def names(account: Account) -> Iterator[Finding]:
 def pulumi(_account: Account) -> Iterator[Finding]:
     """Check that Pulumi is on PATH and not older than the Python library."""
     library = metadata.version("pulumi")
-    found = _pulumi_version()
-    if found is None or _numbers(found) < _numbers(library):
+    version = _pulumi_version()
+    if version is None or _numbers(version) < _numbers(library):
         yield Finding(
-            PULUMI_MISSING if found is None else PULUMI_OLD,
-            kind="cause" if found is None else "warning",
+            PULUMI_MISSING if version is None else PULUMI_OLD,
+            kind="cause" if version is None else "warning",
             title=t("Pulumi is not on PATH")
-            if found is None
+            if version is None
             else t(
-                "Pulumi {found} is older than its library, {library}", found=found, library=library
+                "Pulumi {found} is older than its library, {library}",
+                found=version,
+                library=library,
             ),
             why=t("Pulumi's command line runs the program."),
             fixes=(Fix(t("Install it: https://www.pulumi.com/docs/install/")),),

@@ -213,13 +213,13 @@ def tick(now: Snapshot) -> Preflight:
 def _state(item: Item, case: Case) -> str:
     if item.second and case.service is None:
         return LATER
-    found = [each for one in item.checks for each in one(case)]
-    if any(each.kind == "cause" for each in found):
+    findings = [each for one in item.checks for each in one(case)]
+    if any(each.kind == "cause" for each in findings):
         return BAD
     parts = [getattr(case.now, each) for each in item.parts]
     if any(each.problem for each in parts) or (parts and all(each.value is None for each in parts)):
         return UNKNOWN
-    return GOOD if all(each.kind == "note" for each in found) else WARNED
+    return GOOD if all(each.kind == "note" for each in findings) else WARNED
 
 
 MARKS = {
@@ -237,46 +237,46 @@ VERDICTS = {
 }
 
 
-def lines(found: Preflight) -> Iterator[Line]:
+def lines(preflight: Preflight) -> Iterator[Line]:
     """Yield the lines of the output."""
-    yield Line(f"{found.diagnosis.names} · {found.diagnosis.stage!s}", "bold")
-    for item in found.items:
+    yield Line(f"{preflight.diagnosis.names} · {preflight.diagnosis.stage!s}", "bold")
+    for item in preflight.items:
         mark, style = MARKS[item.state]
         later = f" ({t('created in stage 2')!s})" if item.state == LATER else ""
         yield Line(f"  {mark} {item.text!s}{later}", style)
-    text, style = VERDICTS[found.exit_code]
-    if found.stage == 1 and found.exit_code == 0:
-        text = t("Ready for stage 1: `pulumi up -s {stack}`.", stack=found.stack)
+    text, style = VERDICTS[preflight.exit_code]
+    if preflight.stage == 1 and preflight.exit_code == 0:
+        text = t("Ready for stage 1: `pulumi up -s {stack}`.", stack=preflight.stack)
     running = (
-        found.stage == 2
-        and found.exit_code == 0
-        and any(each.state == GOOD for each in found.items[-4:])
+        preflight.stage == 2
+        and preflight.exit_code == 0
+        and any(each.state == GOOD for each in preflight.items[-4:])
     )
     if running:
         text = t("Everything is in order, and ECS is already on.")
-        if found.diagnosis.causes:
+        if preflight.diagnosis.causes:
             text = t("ECS is already on, and serves; a job needs attention.")
     yield Line(str(text), style)
-    yield from body.findings(found.diagnosis)
-    yield from body.unread(found.diagnosis.unread)
+    yield from body.findings(preflight.diagnosis)
+    yield from body.unread(preflight.diagnosis.unread)
 
 
-def as_dict(found: Preflight) -> dict[str, Any]:
+def as_dict(preflight: Preflight) -> dict[str, Any]:
     """Return the list for scripts."""
-    items = [{"text": str(each.text), "state": each.state} for each in found.items]
-    return {"ready": found.exit_code == 0, "items": items, **body.as_dict(found.diagnosis)}
+    items = [{"text": str(each.text), "state": each.state} for each in preflight.items]
+    return {"ready": preflight.exit_code == 0, "items": items, **body.as_dict(preflight.diagnosis)}
 
 
 def run(stack: str, folder: Path, as_json: bool) -> int:
     """Check a stack or an empty account, print the list and return the exit code."""
 
     def work() -> int:
-        found = check(names_of(stack, folder), Session.of_stack(stack, folder), folder)
-        raise_if_blind(each.problem for each in found.diagnosis.unread)
+        preflight = check(names_of(stack, folder), Session.of_stack(stack, folder), folder)
+        raise_if_blind(each.problem for each in preflight.diagnosis.unread)
         if as_json:
-            print_json(as_dict(found))
+            print_json(as_dict(preflight))
         else:
-            display(lines(found))
-        return found.exit_code
+            display(lines(preflight))
+        return preflight.exit_code
 
     return exit_code_of(work)

@@ -51,13 +51,13 @@ def compare(
     ]
     ecs = full_key(project_of(folder), ECS)
     files = {stack: file_of(stack, folder, settings) for stack in stacks}
-    found = graphs(
+    resources = graphs(
         [
             with_values(files[stack], {ecs: STAGES_OF_ECS[stage], **(settings if changed else {})})
             for stack, stage, changed in variants
         ]
     )
-    books = {region: PriceBook(region, session) for region in sorted({g.region for g in found})}
+    books = {region: PriceBook(region, session) for region in sorted({g.region for g in resources})}
     columns = [
         Column(
             stack=stack,
@@ -66,7 +66,7 @@ def compare(
             bill=bill(graph, books[graph.region], assumed),
             left=left(graph, books[graph.region], assumed),
         )
-        for (stack, stage, changed), graph in zip(variants, found, strict=True)
+        for (stack, stage, changed), graph in zip(variants, resources, strict=True)
     ]
     named = tuple(f"{key.rpartition(':')[2]}={value}" for key, value in settings.items())
     return Comparison(columns=tuple(columns), books=books, assumed=assumed, settings=named)
@@ -170,11 +170,11 @@ def cost(
         which = stacks or tuple(files[:1] if settings else files) or ("poc",)
         session = api_session(read(which[0], folder).profile) if live else None
         with terminations_raise(), Progress().phase(str(t("listing the resources"))):
-            found = compare(which, folder, changed, replace(Assumptions(), **given), session)
+            comparison = compare(which, folder, changed, replace(Assumptions(), **given), session)
         if as_json:
-            print(json.dumps(as_dict(found), ensure_ascii=False, indent=2))
+            print(json.dumps(as_dict(comparison), ensure_ascii=False, indent=2))
         else:
-            display(lines(found))
-        return int(any(each.bill.unpriced or each.left.unpriced for each in found.columns))
+            display(lines(comparison))
+        return int(any(each.bill.unpriced or each.left.unpriced for each in comparison.columns))
 
     sys.exit(exit_code_of(work))

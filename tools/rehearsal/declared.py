@@ -89,14 +89,14 @@ class Monitor(MockMonitor):
                 Children(self.declared.append), request.name, inputs, answer.urn
             ).build()
         elif request.custom and not request.type.startswith("pulumi:"):
-            made = Resource(
+            resource = Resource(
                 type=request.type,
                 name=request.name,
                 urn=answer.urn,
                 inputs=inputs,
                 needs=tuple(request.dependencies),
             )
-            self.declared.append(made)
+            self.declared.append(resource)
         return answer
 
 

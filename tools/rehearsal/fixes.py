@@ -57,15 +57,15 @@ def visit_until_cause(run: Rehearsal) -> None:
     begun = time.monotonic()
     while time.monotonic() - begun < LONGEST:
         run.visit(VISITS)
-        asked = run.careapp("doctor", "--json")
-        if asked.returncode == CAUSE_FOUND:
-            run.report.diagnosis = json.loads(asked.stdout)
+        doctor = run.careapp("doctor", "--json")
+        if doctor.returncode == CAUSE_FOUND:
+            run.report.diagnosis = json.loads(doctor.stdout)
             return
     raise RehearsalFailed(
         t(
             "after visits for {seconds:.0f} s the doctor finds no cause: {words}",
             seconds=LONGEST,
-            words=f"{asked.stdout}{asked.stderr}",
+            words=f"{doctor.stdout}{doctor.stderr}",
         )
     )
 
@@ -131,20 +131,20 @@ def _run_command(run: Rehearsal, command: str) -> bool:
 
     A `pulumi up` before the last step may still fail.
     """
-    words = shlex.split(command)
-    if words[:2] == ["pulumi", "up"]:
+    arguments = shlex.split(command)
+    if arguments[:2] == ["pulumi", "up"]:
         try:
-            run.pulumi.update("up", run.stack, *(word for word in words if word == "--refresh"))
+            run.pulumi.update("up", run.stack, *(word for word in arguments if word == "--refresh"))
         except PulumiFailed as problem:
             run.say(t("still failing: {why}", why=str(problem).splitlines()[0]))
             return False
         return True
-    if words[0] == "pulumi":
-        run.pulumi.run(*words[1:])
+    if arguments[0] == "pulumi":
+        run.pulumi.run(*arguments[1:])
         return False
     try:
         done = subprocess.run(
-            words,
+            arguments,
             cwd=run.pulumi.folder,
             env=dict(run.pulumi.environment),
             stdin=subprocess.DEVNULL,
@@ -156,7 +156,7 @@ def _run_command(run: Rehearsal, command: str) -> bool:
         raise RehearsalFailed(
             t(
                 "the fix needs {program}, which is not on PATH: `{command}`",
-                program=words[0],
+                program=arguments[0],
                 command=command,
             )
         ) from problem
@@ -178,10 +178,12 @@ def _succeeds(run: Rehearsal, *, required: bool = False) -> bool:
     try:
         run.pulumi.update("up", run.stack)
     except PulumiFailed as problem:
-        words = t("fixed as the doctor says, and `pulumi up` still fails: {why}", why=said(problem))
+        message = t(
+            "fixed as the doctor says, and `pulumi up` still fails: {why}", why=said(problem)
+        )
         if required:
-            raise RehearsalFailed(words) from problem
-        run.say(words)
+            raise RehearsalFailed(message) from problem
+        run.say(message)
         return False
     return True
 
@@ -197,15 +199,15 @@ def _check_success(run: Rehearsal) -> None:
 
 
 def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
-    asked = run.careapp("doctor", "--json")
-    if asked.returncode != expected:
+    doctor = run.careapp("doctor", "--json")
+    if doctor.returncode != expected:
         raise RehearsalFailed(
             t(
                 "doctor ended with {code}, not {expected}: {words}",
-                code=asked.returncode,
+                code=doctor.returncode,
                 expected=expected,
-                words=f"{asked.stdout}{asked.stderr}",
+                words=f"{doctor.stdout}{doctor.stderr}",
             )
         )
-    found: dict[str, Any] = json.loads(asked.stdout)
-    return found
+    diagnosis: dict[str, Any] = json.loads(doctor.stdout)
+    return diagnosis

@@ -198,9 +198,9 @@ class PlannedRehearsal:
             fault.mistake,
         )
 
-    def _leave_red(self, words: Text, error: Text) -> int:
+    def _leave_red(self, text: Text, error: Text) -> int:
         """Print how it ended and where the mistake is. Return the exit code."""
-        console.print_heading(words)
+        console.print_heading(text)
         if self.plan.fault:
             print_edits(self.plan.fault, self.source, "" if self.plan.leave else self.plan.stack)
         self.run.report.error = str(error)

@@ -62,8 +62,8 @@ class Report:
 
     def write(self, file: Path) -> None:
         """Write it as JSON, without the steps that did not run, and with secrets masked."""
-        held = {name: value for name, value in vars(self).items() if value is not None}
-        file.write_text(json.dumps(mask_data(held), indent=2) + "\n")
+        content = {name: value for name, value in vars(self).items() if value is not None}
+        file.write_text(json.dumps(mask_data(content), indent=2) + "\n")
 
 
 class Rehearsal:
@@ -217,11 +217,11 @@ class Rehearsal:
 
         The local cloud writes its time every half second of this machine. A failed deployCommand begins no deployment.
         """
-        asked = {"cluster": self.names.cluster, "services": [self.names.service]}
-        services = calls("ecs", "describe_services", asked)["services"]
+        service = {"cluster": self.names.cluster, "services": [self.names.service]}
+        services = calls("ecs", "describe_services", service)["services"]
         if not services:
             return
-        where = {"cluster": asked["cluster"], "service": services[0]["serviceName"]}
+        where = {"cluster": service["cluster"], "service": services[0]["serviceName"]}
         # After a rollback the service's own deployment is an older one.
         [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
         if self.begun and newest["createdAt"] < self.begun:
@@ -300,17 +300,17 @@ class Rehearsal:
             return False
         page = self._page()
         status, *_ = page.get(seconds=STRANGER_SECONDS)
-        words = {"client": client, "allowed": str(allowed), "url": page.url}
+        values = {"client": client, "allowed": str(allowed), "url": page.url}
         if status:
             raise RehearsalFailed(
                 t(
                     "{url} answers {status} to {client}, which is not in allowedCidrs ({allowed})",
                     status=status,
-                    **words,
+                    **values,
                 )
             )
         self.say(
-            t("{url} does not answer {client}, which is not in allowedCidrs ({allowed})", **words)
+            t("{url} does not answer {client}, which is not in allowedCidrs ({allowed})", **values)
         )
         return True
 

@@ -36,10 +36,10 @@ def make_secrets(settings: Settings, calls: Calls, say: Say) -> Iterator[tuple[s
     for arn, wanted in keys.items():
         text = json.dumps(dict.fromkeys(filter(None, wanted), MADE_UP)) if any(wanted) else MADE_UP
         name = arn.rpartition(":")[2].rpartition("-")[0]
-        made = calls("secretsmanager", "create_secret", {"Name": name, "SecretString": text})
+        secret = calls("secretsmanager", "create_secret", {"Name": name, "SecretString": text})
         for variable, value in named.items():
             if secret_arn(value) == arn:
-                yield f"appSecrets.{variable}", value.replace(arn, made["ARN"])
+                yield f"appSecrets.{variable}", value.replace(arn, secret["ARN"])
         say(t("The secret {name} has a made-up value here.", name=name))
 
 
@@ -53,9 +53,18 @@ def make_prefix_lists(settings: Settings, calls: Calls, say: Say) -> Iterator[tu
     for each in allowed.prefix_lists:
         clients = {"MaxEntries": 1, "AddressFamily": "IPv4", "Entries": [{"Cidr": LISTED}]}
         named = {"PrefixListName": each, **clients}
-        made = calls("ec2", "create_managed_prefix_list", named)["PrefixList"]["PrefixListId"]
-        text = text.replace(each, made)
-        say(t("The prefix list {id} is {made} here, with {cidr}.", id=each, made=made, cidr=LISTED))
+        prefix_list = calls("ec2", "create_managed_prefix_list", named)["PrefixList"][
+            "PrefixListId"
+        ]
+        text = text.replace(each, prefix_list)
+        say(
+            t(
+                "The prefix list {id} is {made} here, with {cidr}.",
+                id=each,
+                made=prefix_list,
+                cidr=LISTED,
+            )
+        )
     if allowed.prefix_lists:
         yield "allowedCidrs", text
 
@@ -77,12 +86,12 @@ def register_login(
     client = answer.raise_for_status().json()
     name = secret_arn(settings.login.secret_arn).rpartition(":")[2].rpartition("-")[0]
     secret = {"Name": name, "SecretString": client["client_secret"]}
-    made = calls("secretsmanager", "create_secret", secret)
+    created = calls("secretsmanager", "create_secret", secret)
     file = folder / CLIENT_SECRET_FILE
     file.touch(mode=0o600)
     file.write_text(client["client_secret"])
     return {
         "loginIssuer": issuer,
         "loginClientId": client["client_id"],
-        "loginSecretArn": made["ARN"],
+        "loginSecretArn": created["ARN"],
     }

@@ -57,7 +57,7 @@ def find(session: Session, names: StackNames, *, first: bool = False) -> Stoppab
     if not rows or rows[0]["status"] not in STARTED | ENDING:
         return None
     row = _row(session, rows[0]["serviceDeploymentArn"], names)
-    found = Stoppable(
+    deployment = Stoppable(
         names=names,
         arn=row["serviceDeploymentArn"],
         status=rows[0]["status"],
@@ -65,13 +65,13 @@ def find(session: Session, names: StackNames, *, first: bool = False) -> Stoppab
         hook=ecs.waiting_hook(row),
         first=not row.get("sourceServiceRevisions"),
     )
-    if first or not found.first:
-        return found
+    if first or not deployment.first:
+        return deployment
     raise Refused(
         t(
             "No deployment before {revision} was completed, so ECS has no version to go back to. "
             "Correct the program, then `pulumi up`.",
-            revision=found.revision,
+            revision=deployment.revision,
         )
     )
 
@@ -98,21 +98,21 @@ def go_on(session: Session, hook: PauseHook, *, again: bool) -> bool:
     return True
 
 
-def stop(session: Session, found: Stoppable) -> bool:
+def stop(session: Session, deployment: Stoppable) -> bool:
     """Let ECS roll the deployment back, unless it does already. Return False where ECS has ended it meanwhile.
 
     One that waits for an answer gets it. Raises AwsProblem.
     """
-    if found.status not in STARTED:
+    if deployment.status not in STARTED:
         return True
     try:
-        if found.hook:
-            ecs.answer_hook(session, found.hook, "ROLLBACK")
+        if deployment.hook:
+            ecs.answer_hook(session, deployment.hook, "ROLLBACK")
         else:
-            asked = {"serviceDeploymentArn": found.arn, "stopType": "ROLLBACK"}
-            session.call("ecs", "stop_service_deployment", **asked)
+            arguments = {"serviceDeploymentArn": deployment.arn, "stopType": "ROLLBACK"}
+            session.call("ecs", "stop_service_deployment", **arguments)
     except AwsProblem as problem:
-        rows = ecs.service_deployments(session, found.names)
+        rows = ecs.service_deployments(session, deployment.names)
         goes_on = bool(rows) and rows[0]["status"] in STARTED
         if goes_on or problem.code not in MOVED_ON:
             raise
@@ -120,14 +120,14 @@ def stop(session: Session, found: Stoppable) -> bool:
     return True
 
 
-def wait(session: Session, found: Stoppable, waiting: Waiting, minutes: float) -> Deployment:
+def wait(session: Session, deployment: Stoppable, waiting: Waiting, minutes: float) -> Deployment:
     """Wait until the version before serves, and return its deployment. ``minutes`` are AWS's.
 
     Raises Refused when ECS could not roll back, or not in time, and AwsProblem.
     """
 
     def left() -> Text | None:
-        row = _row(session, found.arn, found.names)
+        row = _row(session, deployment.arn, deployment.names)
         if row["status"] == "ROLLBACK_SUCCESSFUL":
             return None
         if row["status"] not in STARTED | ENDING:
@@ -135,14 +135,14 @@ def wait(session: Session, found: Stoppable, waiting: Waiting, minutes: float) -
                 t(
                     "{revision} was not rolled back: ECS says {status}: {reason} ./careapp doctor finds "
                     "the cause.",
-                    revision=found.revision,
+                    revision=deployment.revision,
                     status=row["status"],
                     reason=row.get("statusReason") or "-",
                 )
             )
-        now = primary(session, found.names)
-        if now.definition == found.definition:
-            return t("ECS begins to roll {revision} back", revision=found.revision)
+        now = primary(session, deployment.names)
+        if now.definition == deployment.definition:
+            return t("ECS begins to roll {revision} back", revision=deployment.revision)
         return t(
             "ECS rolls back to {older}: {running} of {desired} tasks run",
             older=now.revision,
@@ -151,7 +151,7 @@ def wait(session: Session, found: Stoppable, waiting: Waiting, minutes: float) -
         )
 
     waiting.until_done(left, minutes)
-    return primary(session, found.names)
+    return primary(session, deployment.names)
 
 
 def primary(session: Session, names: StackNames) -> Deployment:
@@ -177,22 +177,22 @@ async def undo(
     loop = asyncio.get_running_loop()
 
     def work() -> Text:
-        found = find(session, names, first=first)
-        if found is None:
+        deployment = find(session, names, first=first)
+        if deployment is None:
             return _ended(session, names)
-        if not stop(session, found):
+        if not stop(session, deployment):
             return _ended(session, names)
-        if found.first:
+        if deployment.first:
             return t(
                 "ECS was told to end the deployment of {revision}, so that it starts no more tasks. No version before "
                 "it was completed, so none runs.",
-                revision=found.revision,
+                revision=deployment.revision,
             )
         waiting = Waiting(lambda text: loop.call_soon_threadsafe(progress, text), Pace.of())
         return t(
             "ECS was told to roll {revision} back: {now}",
-            revision=found.revision,
-            now=runs_now(wait(session, found, waiting, minutes)),
+            revision=deployment.revision,
+            now=runs_now(wait(session, deployment, waiting, minutes)),
         )
 
     try:

@@ -68,8 +68,10 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
             changes.page_before = await asyncio.to_thread(page_before, settings)
         except Exception as mistake:
             why = mistake.text if isinstance(mistake, AwsProblem) else verbatim(repr(mistake))
-            words = t("it is not known whether the page worked before this update: {why}", why=why)
-            ResourceLog(DependencyResource(given.urn)).lasting(words)
+            message = t(
+                "it is not known whether the page worked before this update: {why}", why=why
+            )
+            ResourceLog(DependencyResource(given.urn)).lasting(message)
 
     return [pulumi.ResourceHook("pageBefore", request)]
 
@@ -84,8 +86,10 @@ def _wait_for_role() -> list[pulumi.ResourceHook]:
     """
 
     async def wait(given: pulumi.ResourceHookArgs) -> None:
-        words = t("waiting {seconds} s until ECS knows the new role", seconds=f"{ROLE_SECONDS:.0f}")
-        ResourceLog(DependencyResource(given.urn)).moment(words)
+        message = t(
+            "waiting {seconds} s until ECS knows the new role", seconds=f"{ROLE_SECONDS:.0f}"
+        )
+        ResourceLog(DependencyResource(given.urn)).moment(message)
         await asyncio.sleep(ROLE_SECONDS / Pace.of().speed)
 
     return [pulumi.ResourceHook("shiftingRole", wait)]

@@ -168,8 +168,8 @@ class CommandRun:
         """Stop the task of a `pulumi up` that was killed: two migrations must not run at once."""
         session, why = self.session, "Stopped by the next pulumi up"
         # ECS lists running tasks unless asked otherwise, and takes no other filter beside `startedBy` (botocore).
-        asked = {"cluster": one_off.cluster, "startedBy": DEPLOY_COMMAND_TASK}
-        for arn in session.all("ecs", "list_tasks", "taskArns", **asked):
+        chosen = {"cluster": one_off.cluster, "startedBy": DEPLOY_COMMAND_TASK}
+        for arn in session.all("ecs", "list_tasks", "taskArns", **chosen):
             self.say(
                 t("{task} of an interrupted `pulumi up` still runs; ECS is stopping it", task=arn)
             )

@@ -145,8 +145,8 @@ async def _why(end: End, reader: Reader, log: Log) -> str:
             )
     if isinstance(diagnosis, Diagnosis):
         await _keep(diagnosis, reader, log)
-    found = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
-    return say.failed(end, expected, found, deregistered=deregistered, back=back)
+    cause = plain(diagnosis) if isinstance(diagnosis, Diagnosis) else str(diagnosis or "")
+    return say.failed(end, expected, cause, deregistered=deregistered, back=back)
 
 
 def _diagnose(reader: Reader) -> Diagnosis | Text:
@@ -185,11 +185,11 @@ async def causes(
     ``gone`` is what this update will delete: rules for other clients than allowedCidrs are there until then. The
     revision runs: a doctor that fails or may not read everything is shown and does not make `pulumi up` red.
     """
-    found = await _settled(reader, log, counts)
-    if found and reasons(found, counts):
-        return plain(found)
-    if found:
-        say.warnings(found, log, closes=any("Ingress" in each.kind for each in gone))
+    diagnosis = await _settled(reader, log, counts)
+    if diagnosis and reasons(diagnosis, counts):
+        return plain(diagnosis)
+    if diagnosis:
+        say.warnings(diagnosis, log, closes=any("Ingress" in each.kind for each in gone))
     return ""
 
 
@@ -197,8 +197,8 @@ async def causes_after_deletion(
     reader: Reader, log: Log, counts: Collection[int], gone: Sequence[Deletion]
 ) -> str:
     """Return the doctor's screen when it would find a cause once ``gone`` is deleted, else ""."""
-    found = await _settled(reader, log, counts, gone=gone)
-    if not found or not reasons(found, counts):
+    diagnosis = await _settled(reader, log, counts, gone=gone)
+    if not diagnosis or not reasons(diagnosis, counts):
         return ""
     # A refresh restores only what the program declares.
     names = ", ".join(each.label for each in gone)
@@ -207,8 +207,8 @@ async def causes_after_deletion(
         names=names,
     )
     back = (Fix(text, (f"pulumi up -s {reader.settings.stack}",)),)
-    findings = tuple(replace(each, fixes=back if each.fixes else ()) for each in found.causes)
-    return plain(replace(found, findings=findings, page=None))
+    findings = tuple(replace(each, fixes=back if each.fixes else ()) for each in diagnosis.causes)
+    return plain(replace(diagnosis, findings=findings, page=None))
 
 
 async def _settled(
@@ -221,12 +221,12 @@ async def _settled(
     begun, second = time.monotonic(), False
     ask = partial(reader.diagnose, gone=gone)
     try:
-        async for found in reads_in_thread(ask, Pace.of(), log.lasting):
-            blocking = reasons(found, counts)
+        async for diagnosis in reads_in_thread(ask, Pace.of(), log.lasting):
+            blocking = reasons(diagnosis, counts)
             early = time.monotonic() - begun < WARM_UP_SECONDS
             warming_up = early and all(each.facts.warms_up for each in blocking)
             if not blocking or (second and not warming_up):
-                return found
+                return diagnosis
             second = True
     except Exception as mistake:
         log.lasting(say.undiagnosed(mistake))

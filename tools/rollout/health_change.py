@@ -59,8 +59,8 @@ def _declared(state: Mapping[str, Mapping[str, Any]]) -> Check | None:
     if not any(each["type"] == SERVICE for each in state.values()):
         return None
     for each in state.values():
-        if each["type"] == GROUP and (found := each["outputs"].get("healthCheck")):
-            return Check(path=found["path"], matcher=found["matcher"])
+        if each["type"] == GROUP and (check := each["outputs"].get("healthCheck")):
+            return Check(path=check["path"], matcher=check["matcher"])
     return None
 
 

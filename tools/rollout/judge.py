@@ -245,14 +245,14 @@ def _failed(view: Rollout, older: Collection[str]) -> list[Task]:
     return [each for each in (*view.failed_tasks, *unhealthy) if each.arn not in older]
 
 
-def reasons(found: Diagnosis, counts: Collection[int]) -> list[Finding]:
+def reasons(diagnosis: Diagnosis, counts: Collection[int]) -> list[Finding]:
     """Return the causes that make `pulumi up` red though the revision runs.
 
     Healthy targets rule out none of them: /health must not ask the database, a rule may lead the page
     elsewhere, the next task may not start. A desired count of 0 is one unless 0 is among the ``counts`` of the
     stack file.
     """
-    blocking = [each for each in found.causes if each.facts.blocks]
+    blocking = [each for each in diagnosis.causes if each.facts.blocks]
     return [each for each in blocking if not (each.id == NO_TASK and 0 in counts)]
 
 

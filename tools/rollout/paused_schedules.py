@@ -34,8 +34,8 @@ def watch(settings: Settings) -> None:
 
     async def keep(given: pulumi.ResourceHookArgs) -> None:
         if await asyncio.to_thread(disable):
-            words = t("the stack is paused, so the schedule stays disabled")
-            ResourceLog(DependencyResource(given.urn)).lasting(words)
+            message = t("the stack is paused, so the schedule stays disabled")
+            ResourceLog(DependencyResource(given.urn)).lasting(message)
 
     hook = pulumi.ResourceHook("keepPaused", keep)
     hooks = pulumi.ResourceHookBinding(after_create=[hook], after_update=[hook])

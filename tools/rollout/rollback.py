@@ -20,8 +20,8 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
         settings = Settings.read(stack, folder)
         session = Session(settings.region, settings.profile)
         names = settings.names
-        found = find(session, names)
-        if found is None:
+        deployment = find(session, names)
+        if deployment is None:
             raise Refused(
                 t(
                     "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
@@ -32,18 +32,18 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
                     stack=names.stack,
                 )
             )
-        _print(t("ECS rolls {revision} back.", revision=found.revision))
+        _print(t("ECS rolls {revision} back.", revision=deployment.revision))
         if dry_run:
             _print(t("--dry-run: nothing was changed."))
             return 0
-        stop(session, found)
-        _print(runs_now(wait(session, found, Waiting.printing(), settings.rollout_minutes)))
+        stop(session, deployment)
+        _print(runs_now(wait(session, deployment, Waiting.printing(), settings.rollout_minutes)))
         _print(
             t(
                 "The program still declares what {revision} runs: each `pulumi up` fails, and one "
                 "with --refresh deploys it again. Put the earlier version back in the program, as "
                 "docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
-                revision=found.revision,
+                revision=deployment.revision,
                 stack=stack,
             )
         )

@@ -147,7 +147,7 @@ NOT_ROLLED_BACK = t(
 
 
 def running_with_a_cause(
-    end: End, expected: Expected, found: str, *, page_worked: bool = False
+    end: End, expected: Expected, diagnosis: str, *, page_worked: bool = False
 ) -> str:
     """Return the text of a completed roll-out for which the doctor finds a cause.
 
@@ -164,10 +164,10 @@ def running_with_a_cause(
         )
     after = t("The changes are recorded. Each `pulumi up` fails until the cause is removed.")
     note = str(NOT_ROLLED_BACK) if page_worked else ""
-    return _block(str(head), found, note, str(after))
+    return _block(str(head), diagnosis, note, str(after))
 
 
-def would_delete(expected: Expected, found: str) -> str:
+def would_delete(expected: Expected, diagnosis: str) -> str:
     """Return the text of an update that would delete what the page needs."""
     head = t(
         "{revision} runs, but this update would delete what its page needs; it was stopped "
@@ -178,7 +178,7 @@ def would_delete(expected: Expected, found: str) -> str:
         "Nothing was deleted yet, because Pulumi deletes at the end of an update: the page "
         "still works. Each `pulumi up` fails until the program declares it again."
     )
-    return _block(str(head), found, str(after))
+    return _block(str(head), diagnosis, str(after))
 
 
 WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
@@ -295,25 +295,25 @@ def runs_now(now: Deployment) -> Text:
     )
 
 
-def warnings(found: Diagnosis, log: Log, *, closes: bool) -> None:
+def warnings(diagnosis: Diagnosis, log: Log, *, closes: bool) -> None:
     """Log what does not make `pulumi up` red: warnings, causes that do not block, what was not read, the page.
 
     ``closes``: this update deletes rules of security groups, so no warning of them is due.
     """
-    for each in found.findings:
+    for each in diagnosis.findings:
         if each.id == "stack-paused":
             log.lasting(PAUSED)
         if closes and each.id == LETS_MORE_IN:
             continue
         if each.kind == "warning" or (each.kind == "cause" and not each.facts.blocks):
             log.warning(_warned(each))
-    for text in _not_read(found):
+    for text in _not_read(diagnosis):
         log.lasting(text)
-    for unread in found.unread:
+    for unread in diagnosis.unread:
         if unread.part == PAGE_PART:
             log.lasting(t("the page was not requested: {problem}", problem=unread.problem.text))
-    if found.page:
-        log.lasting(found.page)
+    if diagnosis.page:
+        log.lasting(diagnosis.page)
 
 
 def _warned(finding: Finding) -> Text:
@@ -325,10 +325,10 @@ def _warned(finding: Finding) -> Text:
     return joined(": ", parts)
 
 
-def _not_read(found: Diagnosis) -> Iterator[Text]:
+def _not_read(diagnosis: Diagnosis) -> Iterator[Text]:
     """Return the essential parts that could not be read, each reason once."""
     by_reason: dict[str, list[Unread]] = {}
-    for each in found.unread:
+    for each in diagnosis.unread:
         if each.essential:
             by_reason.setdefault(str(each.problem), []).append(each)
     for together in by_reason.values():

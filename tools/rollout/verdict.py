@@ -127,16 +127,16 @@ def judge_ecs(seen: Look, history: History, terms: Terms) -> tuple[Verdict, Hist
     """Judge what ECS and the load balancer say. After a change healthy targets count once the latter has noticed it."""
     view, expected, patience = seen.view, terms.expected, terms.patience
     appeared = history.appeared or view.deployment is not None
-    found = verdict = judge_view(view, expected, sure=appeared or seen.at >= patience.settle)
+    first = verdict = judge_view(view, expected, sure=appeared or seen.at >= patience.settle)
     mine = view.deployment
     # From then on ECS replaces tasks and never gives up.
     done = mine is not None and mine.primary and mine.rollout == "COMPLETED"
     if seen.noticed is not None:
-        verdict = _after_a_change(found, view, history, seen.at < seen.noticed)
+        verdict = _after_a_change(first, view, history, seen.at < seen.noticed)
     history = replace(
         history,
         appeared=appeared,
-        ran=history.ran or found.outcome is Outcome.RUNS,
+        ran=history.ran or first.outcome is Outcome.RUNS,
         ended=(seen.at if history.ended is None else history.ended) if done else None,
         outcome=verdict.outcome,
         reads=history.reads + 1 if verdict.outcome is history.outcome else 1,
@@ -287,17 +287,17 @@ def _runs(view: Rollout) -> Text:
     )
 
 
-def _after_a_change(found: Verdict, view: Rollout, history: History, early: bool) -> Verdict:
+def _after_a_change(verdict: Verdict, view: Rollout, history: History, early: bool) -> Verdict:
     """Judge a read after a change between the load balancer and tasks that ran before it."""
-    if found.outcome is Outcome.RUNS and early:
-        return going(t("{what}; the load balancer checks what was changed", what=found.text))
+    if verdict.outcome is Outcome.RUNS and early:
+        return going(t("{what}; the load balancer checks what was changed", what=verdict.text))
     unhealthy = any(each.state == "unhealthy" for each in view.targets)
-    if found.final or not history.ran or not unhealthy:
-        return found
+    if verdict.final or not history.ran or not unhealthy:
+        return verdict
     text = t(
         "{revision} ran until this update changed the path to its tasks: {why}",
         revision=view.revision,
-        why=found.text,
+        why=verdict.text,
     )
     return Verdict(Outcome.BECAME_UNHEALTHY, text)
 

@@ -86,15 +86,15 @@ def measured(
             ),
         ],
     )
-    found = {
+    values = {
         each["Id"]: dict(zip(each["Timestamps"], each["Values"], strict=True))
         for each in answer["MetricDataResults"]
     }
-    failed, connections = found.get("failed", {}), list(found.get("connections", {}).values())
+    failed, connections = values.get("failed", {}), list(values.get("connections", {}).values())
     return Measured(
         minutes=tuple(
             Minute(at, round(count), round(failed.get(at, 0)))
-            for at, count in found.get("requests", {}).items()
+            for at, count in values.get("requests", {}).items()
         ),
         connections=round(connections[-1]) if connections else None,
     )
@@ -156,8 +156,8 @@ def alarms(session: Session, prefix: str) -> tuple[Alarm, ...]:
 def alarms_that_ended(session: Session, names: StackNames) -> Alarmed:
     """Return the alarms that ended the service's newest deployment; none for another end. Raises AwsProblem."""
     rows = ecs.service_deployments(session, names)
-    found = ecs.service_deployment(session, rows[0]["serviceDeploymentArn"]) if rows else None
-    ended = tuple(((found or {}).get("alarms") or {}).get("triggeredAlarmNames") or ())
+    deployment = ecs.service_deployment(session, rows[0]["serviceDeploymentArn"]) if rows else None
+    ended = tuple(((deployment or {}).get("alarms") or {}).get("triggeredAlarmNames") or ())
     if not ended:
         return Alarmed()
     mine = ecs.groups_of(session, rows[0]["targetServiceRevisionArn"])

@@ -48,10 +48,10 @@ def service(session: Session, names: StackNames) -> Service | None:
     answer = session.call(
         "ecs", "describe_services", cluster=names.cluster, services=[names.service]
     )
-    found = [each for each in answer["services"] if each["status"] != "INACTIVE"]
-    if not found:
+    services = [each for each in answer["services"] if each["status"] != "INACTIVE"]
+    if not services:
         return None
-    known = service_of(found[0])
+    known = service_of(services[0])
     primary = known.primary
     if known.strategy == "ROLLING" or primary is None or primary.rollout != "IN_PROGRESS":
         return known
@@ -99,8 +99,8 @@ def service_of(raw: dict[str, Any]) -> Service:
 
 
 def _alternate(raw: dict[str, Any]) -> str:
-    found = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
-    return next((str(each["alternateTargetGroupArn"]) for each in found if each), "")
+    configurations = (each.get("advancedConfiguration") for each in raw.get("loadBalancers", ()))
+    return next((str(each["alternateTargetGroupArn"]) for each in configurations if each), "")
 
 
 def _spot(strategy: Iterable[dict[str, Any]]) -> bool:
@@ -144,9 +144,9 @@ def groups_of(session: Session, revision: str) -> tuple[str, ...]:
 
     Raises AwsProblem.
     """
-    found = _revisions(session, [revision])
-    resolved = [each.get("resolvedConfiguration") or {} for each in found]
-    balancers = [each for found in resolved for each in found.get("loadBalancers", ())]
+    revisions = _revisions(session, [revision])
+    resolved = [each.get("resolvedConfiguration") or {} for each in revisions]
+    balancers = [each for revisions in resolved for each in revisions.get("loadBalancers", ())]
     return tuple(each["targetGroupArn"] for each in balancers if each.get("targetGroupArn"))
 
 
@@ -158,8 +158,8 @@ def service_deployment(session: Session, arn: str) -> Mapping[str, Any] | None:
 
 def deployed_definition(session: Session, row: Mapping[str, Any]) -> str:
     """Return the task definition that a service deployment deploys; "" if ECS no longer has it."""
-    found = _revisions(session, [row["targetServiceRevisionArn"]])
-    return next((str(each["taskDefinition"]) for each in found), "")
+    revisions = _revisions(session, [row["targetServiceRevisionArn"]])
+    return next((str(each["taskDefinition"]) for each in revisions), "")
 
 
 def was_deployed(session: Session, names: StackNames, definition: str) -> bool:
@@ -205,14 +205,16 @@ def tasks_of(session: Session, names: StackNames, **chosen: str) -> tuple[Task, 
 
     ``chosen`` is ListTasks' filter: a service or a family; without one all.
     """
-    asked = {"cluster": names.cluster, **chosen}
+    chosen_tasks = {"cluster": names.cluster, **chosen}
     arns = [
         arn
         for status in ("RUNNING", "STOPPED")
-        for arn in session.all("ecs", "list_tasks", "taskArns", desiredStatus=status, **asked)
+        for arn in session.all(
+            "ecs", "list_tasks", "taskArns", desiredStatus=status, **chosen_tasks
+        )
     ]
-    found = [task_of(each) for each in described(session, names.cluster, arns)]
-    return tuple(sorted(found, key=lambda each: str(each.created or ""), reverse=True))
+    tasks = [task_of(each) for each in described(session, names.cluster, arns)]
+    return tuple(sorted(tasks, key=lambda each: str(each.created or ""), reverse=True))
 
 
 def _traffic(session: Session, names: StackNames) -> Traffic | None:
@@ -256,14 +258,14 @@ def answer_hook(session: Session, hook: PauseHook, action: str) -> None:
 
 def service_deployments(session: Session, names: StackNames) -> list[Mapping[str, Any]]:
     """Return ListServiceDeployments' items, the newest first. Raises AwsProblem."""
-    asked = {"cluster": names.cluster, "service": names.service}
+    arguments = {"cluster": names.cluster, "service": names.service}
     rows: list[Mapping[str, Any]] = []
     while True:
-        page = session.call("ecs", "list_service_deployments", **asked)
+        page = session.call("ecs", "list_service_deployments", **arguments)
         rows += page["serviceDeployments"]
         if not page.get("nextToken"):
             return sorted(rows, key=lambda each: each["createdAt"], reverse=True)
-        asked["nextToken"] = page["nextToken"]
+        arguments["nextToken"] = page["nextToken"]
 
 
 def tasks(session: Session, names: StackNames) -> tuple[Task, ...]:

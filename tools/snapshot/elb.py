@@ -197,10 +197,10 @@ class PageAnswer:
 
 def target_group(session: Session, name: str) -> TargetGroup | None:
     """Return the target group of that name. Raises AwsProblem."""
-    found = session.all("elbv2", "describe_target_groups", "TargetGroups", Names=[name])
-    if not found:
+    groups = session.all("elbv2", "describe_target_groups", "TargetGroups", Names=[name])
+    if not groups:
         return None
-    raw = found[0]
+    raw = groups[0]
     return TargetGroup(
         arn=raw["TargetGroupArn"],
         name=raw["TargetGroupName"],
@@ -253,10 +253,10 @@ def target_of(raw: dict[str, Any]) -> Target:
 
 def balancer(session: Session, name: str, rules: bool = True) -> Balancer | None:
     """Return the load balancer of that name, with its listeners' rules if ``rules``. Raises AwsProblem."""
-    found = session.all("elbv2", "describe_load_balancers", "LoadBalancers", Names=[name])
-    if not found:
+    balancers = session.all("elbv2", "describe_load_balancers", "LoadBalancers", Names=[name])
+    if not balancers:
         return None
-    raw = found[0]
+    raw = balancers[0]
     arn = raw["LoadBalancerArn"]
     listeners = session.all("elbv2", "describe_listeners", "Listeners", LoadBalancerArn=arn)
     return Balancer(
@@ -274,13 +274,13 @@ def balancer(session: Session, name: str, rules: bool = True) -> Balancer | None
 
 def _listener(session: Session, raw: dict[str, Any], rules: bool) -> Listener:
     arn = raw["ListenerArn"]
-    found = session.all("elbv2", "describe_rules", "Rules", ListenerArn=arn) if rules else []
+    rows = session.all("elbv2", "describe_rules", "Rules", ListenerArn=arn) if rules else []
     certificates = [each["CertificateArn"] for each in raw.get("Certificates", ()) if rules]
     return Listener(
         arn=arn,
         port=raw.get("Port", 0),
         protocol=raw.get("Protocol", ""),
-        rules=tuple(_rule(each) for each in found),
+        rules=tuple(_rule(each) for each in rows),
         certificate=_certificate(session, certificates[0]) if certificates else None,
     )
 
@@ -348,9 +348,9 @@ EVERYBODY = "0.0.0.0/0"
 def serving(balancer: Balancer) -> Listener | None:
     """Return the page's listener: HTTPS where there is one, since HTTP then redirects there."""
     usual = {"HTTPS": 443, "HTTP": 80}
-    found = [each for each in balancer.listeners if each.protocol in usual]
-    found.sort(key=lambda each: (each.protocol != "HTTPS", each.port != usual[each.protocol]))
-    return found[0] if found else None
+    listeners = [each for each in balancer.listeners if each.protocol in usual]
+    listeners.sort(key=lambda each: (each.protocol != "HTTPS", each.port != usual[each.protocol]))
+    return listeners[0] if listeners else None
 
 
 def login(balancer: Balancer) -> Oidc | None:

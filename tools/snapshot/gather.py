@@ -233,8 +233,8 @@ class _Reader:
 
     def read(self, names: Iterable[str]) -> dict[str, Any]:
         """Return these parts, after all of them have been asked for."""
-        asked = {name: getattr(self, name) for name in names}
-        return {name: each.result() for name, each in asked.items()}
+        futures = {name: getattr(self, name) for name in names}
+        return {name: each.result() for name, each in futures.items()}
 
     def snapshot(self, names: Iterable[str]) -> Snapshot:
         parts = self.read(names)
@@ -283,10 +283,10 @@ class _Reader:
         if not (self.full and self.settings.service.deployment.shifts):
             return first
         other = self._ask(elb.target_group, self.names.alternate_group).result()
-        found = first.result()
-        if found.value is None or other.value is None:
-            return _answered(Part(found.value, found.problem or other.problem))
-        pair = (found.value, other.value)
+        part = first.result()
+        if part.value is None or other.value is None:
+            return _answered(Part(part.value, part.problem or other.problem))
+        pair = (part.value, other.value)
         return _answered(Part(elb.busiest(self.balancer.result().value, pair)))
 
     @cached_property
@@ -301,10 +301,10 @@ class _Reader:
     @cached_property
     def network(self) -> Future[Part[Network]]:
         group, balancer = self.group.result(), self.balancer.result()
-        found = group.value or balancer.value
-        if found is None:
+        balanced = group.value or balancer.value
+        if balanced is None:
             return _answered(Part(problem=group.problem or balancer.problem))
-        return self._ask(vpc.network, found.vpc)
+        return self._ask(vpc.network, balanced.vpc)
 
     @cached_property
     def page(self) -> Future[Part[PageAnswer]]:
@@ -444,17 +444,17 @@ class _Reader:
         arns = [self.wanted] if self.wanted else []
         arns += [each.definition for each in running.deployments] if running else []
         arns += [each.definition for each in self.tasks.result().value or ()]
-        found = {newest.arn: newest} if newest else {}
-        asked = {
-            arn: self._ask(ecs.definition, arn) for arn in dict.fromkeys(arns) if arn not in found
+        known = {newest.arn: newest} if newest else {}
+        futures = {
+            arn: self._ask(ecs.definition, arn) for arn in dict.fromkeys(arns) if arn not in known
         }
-        for arn, each in asked.items():
+        for arn, each in futures.items():
             part = each.result()
             if part.problem:
-                return _answered(Part(found, part.problem))
+                return _answered(Part(known, part.problem))
             if part.value:
-                found[arn] = part.value
-        return _answered(Part(found))
+                known[arn] = part.value
+        return _answered(Part(known))
 
     @cached_property
     def definition(self) -> Definition | None:
@@ -510,6 +510,6 @@ class _Reader:
 
 
 def _answered(part: Part[T]) -> Future[Part[T]]:
-    made: Future[Part[T]] = Future()
-    made.set_result(part)
-    return made
+    future: Future[Part[T]] = Future()
+    future.set_result(part)
+    return future

@@ -108,12 +108,12 @@ class Jobs:
 def jobs(session: Session, names: StackNames, declared: Sequence[str]) -> Jobs:
     """Return the declared jobs. Raises AwsProblem."""
     known = schedules(session, names, declared)
-    found = Jobs(schedules=known, runs=runs(session, names, declared))
-    failed = [last for each in declared if (last := found.last(each)) and last.failed]
+    jobs = Jobs(schedules=known, runs=runs(session, names, declared))
+    failed = [last for each in declared if (last := jobs.last(each)) and last.failed]
     existing = [each for each in known.values() if each]
     roles = dict.fromkeys(each.role for each in existing)
     return replace(
-        found,
+        jobs,
         lines={each.task: _last_lines(session, names, each) for each in failed},
         roles={arn: read_existing(task_inputs.role, session, arn) for arn in roles},
         definitions={
@@ -155,18 +155,18 @@ def switch_schedules(session: Session, names: StackNames, enabled: Collection[st
 
 
 def _schedule_names(session: Session, names: StackNames) -> list[str]:
-    asked = {"GroupName": names.prefix}
-    return [e["Name"] for e in session.all("scheduler", "list_schedules", "Schedules", **asked)]
+    arguments = {"GroupName": names.prefix}
+    return [e["Name"] for e in session.all("scheduler", "list_schedules", "Schedules", **arguments)]
 
 
 def runs(session: Session, names: StackNames, declared: Iterable[str]) -> tuple[Run, ...]:
     """Return the runs that ECS knows, newest first: those that go on or ended within the hour. Raises AwsProblem."""
-    found = [
+    several = [
         _run(names, job, task)
         for job in declared
         for task in ecs.tasks_of(session, names, family=names.job(job))
     ]
-    return _newest_first(found)
+    return _newest_first(several)
 
 
 def _run(names: StackNames, job: str, task: Task) -> Run:
@@ -174,7 +174,7 @@ def _run(names: StackNames, job: str, task: Task) -> Run:
     code = container.exit_code if container else None
     # Between its command's end and the task's, a run already has its exit code.
     ended = task.ended if task.status == "STOPPED" or code is not None else None
-    said = container.reason if container else ""
+    reason = container.reason if container else ""
     return Run(
         job=job,
         task=task.id,
@@ -182,7 +182,7 @@ def _run(names: StackNames, job: str, task: Task) -> Run:
         ended=ended,
         exit_code=code,
         definition=task.definition,
-        reason=said or task.reason,
+        reason=reason or task.reason,
         by_hand=task.started_by == BY_HAND,
         stopped_by_hand=task.stop_code == "UserInitiated",
     )
@@ -206,19 +206,19 @@ def logged_runs(session: Session, names: StackNames, declared: Iterable[str]) ->
         orderBy="LastEventTime",
         descending=True,
     )
-    found = []
+    several = []
     for page in islice(pages, STREAM_PAGES):
         for raw in page["logStreams"]:
             prefix, slash, task = raw["logStreamName"].rpartition("/")
             if (job := prefixes.get(prefix + slash)) and "lastEventTimestamp" in raw:
                 first, last = raw["firstEventTimestamp"], raw["lastEventTimestamp"]
                 started, ended = task_logs.at(first), task_logs.at(last)
-                found.append(Run(job=job, task=task, started=started, ended=ended, known=False))
-    return _newest_first(found)
+                several.append(Run(job=job, task=task, started=started, ended=ended, known=False))
+    return _newest_first(several)
 
 
-def _newest_first(found: Iterable[Run]) -> tuple[Run, ...]:
-    return tuple(sorted(found, key=lambda each: each.at or STARTING, reverse=True))
+def _newest_first(runs: Iterable[Run]) -> tuple[Run, ...]:
+    return tuple(sorted(runs, key=lambda each: each.at or STARTING, reverse=True))
 
 
 def _last_lines(session: Session, names: StackNames, run: Run) -> tuple[str, ...]:
@@ -235,11 +235,11 @@ def differences(job: Job, schedule: Schedule | None, *, paused: bool) -> Iterato
     if schedule.enabled != job.enabled and not paused:
         state = "ENABLED" if schedule.enabled else "DISABLED"
         yield t("the schedule of {job} is {state} on AWS", job=job.name, state=state)
-    declared, found = (job.schedule, job.time_zone), (schedule.expression, schedule.time_zone)
-    if declared != found:
+    declared, actual = (job.schedule, job.time_zone), (schedule.expression, schedule.time_zone)
+    if declared != actual:
         yield t(
             "{job} runs by {found} on AWS, and by {declared} in the stack file",
             job=job.name,
-            found=" ".join(found),
+            found=" ".join(actual),
             declared=" ".join(declared),
         )

@@ -30,18 +30,18 @@ class NoSecret(ValueError):
 
 def client_secret(session: Session, value_from: str) -> str:
     """Return the secret, or the value of the key that ``value_from`` names. Raises AwsProblem and NoSecret."""
-    found = session.call("secretsmanager", "get_secret_value", SecretId=secret_arn(value_from)).get(
-        "SecretString", ""
-    )
+    secret = session.call(
+        "secretsmanager", "get_secret_value", SecretId=secret_arn(value_from)
+    ).get("SecretString", "")
     key = secret_key(value_from)
     if key:
         try:
-            found = json.loads(found)[key]
+            secret = json.loads(secret)[key]
         except (ValueError, TypeError, KeyError):
             raise NoSecret(t("it is no JSON object with the key {key}", key=key)) from None
-    if not found or not isinstance(found, str):
+    if not secret or not isinstance(secret, str):
         raise NoSecret(t("it has no text"))
-    return found
+    return secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +64,9 @@ def provider(session: Session, oidc: Oidc, secret: str, url: str) -> Provider:
     Raises AwsProblem where it cannot be reached from here.
     """
     callback = url.rstrip("/") + CALLBACK_PATH
-    asked = {"client_id": oidc.client, "redirect_uri": callback, "response_type": "code"}
+    parameters = {"client_id": oidc.client, "redirect_uri": callback, "response_type": "code"}
     mark = "&" if "?" in oidc.authorization else "?"
-    begin = (
-        f"{oidc.authorization}{mark}{urlencode({**asked, 'scope': oidc.scope, 'state': 'doctor'})}"
-    )
+    begin = f"{oidc.authorization}{mark}{urlencode({**parameters, 'scope': oidc.scope, 'state': 'doctor'})}"
     status, _ = _ask(begin)
     return Provider(
         callback=callback,
@@ -95,10 +93,10 @@ def _refusal(session: Session, oidc: Oidc, secret: str, callback: str) -> str:
 def _error(url: str, form: dict[str, str], basic: str = "") -> str:
     _, text = _ask(url, urlencode(form), basic)
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError:
         return ""
-    return str(found.get("error", "")) if isinstance(found, dict) else ""
+    return str(content.get("error", "")) if isinstance(content, dict) else ""
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -113,9 +111,9 @@ def _ask(url: str, form: str | None = None, basic: str = "") -> tuple[int, str]:
         "User-Agent": "careapp-doctor",
         **({"Authorization": f"Basic {basic}"} if basic else {}),
     }
-    asked = urllib.request.Request(url, form.encode() if form else None, headers)  # noqa: S310 - https, by ELB
+    request = urllib.request.Request(url, form.encode() if form else None, headers)  # noqa: S310 - https, by ELB
     try:
-        with urllib.request.build_opener(_Stay).open(asked, timeout=SECONDS) as answer:
+        with urllib.request.build_opener(_Stay).open(request, timeout=SECONDS) as answer:
             return answer.status, answer.read(1 << 16).decode(errors="replace")
     except urllib.error.HTTPError as refusal:
         with refusal:

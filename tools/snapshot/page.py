@@ -125,37 +125,35 @@ def _unreachable(url: str, problem: Unreachable, settings: Settings) -> AwsProbl
     return AwsProblem("unreachable", text, way_out)
 
 
-def _get_page(
-    browser: Callable[[], Browser], login: LoginSettings, found: PageAnswer
-) -> PageAnswer:
+def _get_page(browser: Callable[[], Browser], login: LoginSettings, page: PageAnswer) -> PageAnswer:
     begun = time.monotonic()
     for tries in range(1, TRIES + 1):
-        found = _visit(browser(), login, found)
-        if not found.fails or time.monotonic() - begun >= _answer_seconds():
+        page = _visit(browser(), login, page)
+        if not page.fails or time.monotonic() - begun >= _answer_seconds():
             break
         if tries < TRIES:
             time.sleep(PAUSE)
-    return found
+    return page
 
 
-def _visit(browser: Browser, login: LoginSettings, found: PageAnswer) -> PageAnswer:
-    answer = browser.get(found.url, _answer_seconds())
+def _visit(browser: Browser, login: LoginSettings, page: PageAnswer) -> PageAnswer:
+    answer = browser.get(page.url, _answer_seconds())
     return replace(
-        found,
-        tries=found.tries + 1,
+        page,
+        tries=page.tries + 1,
         status=answer.status,
         problem=answer.problem,
         ended_at=answer.ended_at,
         leads_to=answer.leads_to,
         endless=answer.endless,
-        login=login.protects(found.path) and is_login(answer.leads_to, login),
+        login=login.protects(page.path) and is_login(answer.leads_to, login),
         assets=_load_assets(browser, answer),
     )
 
 
 def _load_assets(browser: Browser, answer: Response) -> dict[str, int]:
     """Return the status of the page's first stylesheets and scripts by their paths; 0 for no answer."""
-    found: dict[str, int] = {}
+    statuses: dict[str, int] = {}
     deadline = time.monotonic() + _answer_seconds()
     for url in islice(answer.assets(), MOST_ASSETS):
         left = deadline - time.monotonic()
@@ -163,15 +161,15 @@ def _load_assets(browser: Browser, answer: Response) -> dict[str, int]:
             break
         path = urlsplit(url)._replace(scheme="", netloc="").geturl()
         loaded = browser.get(url, left)
-        found[path] = 0 if loaded.endless else loaded.status
-    return found
+        statuses[path] = 0 if loaded.endless else loaded.status
+    return statuses
 
 
 def is_login(url: str, login: LoginSettings) -> bool:
     """Return whether a redirect of the load balancer leads to the provider, for the stack's client."""
-    asked = parse_qs(urlsplit(url).query)
-    back = urlsplit(asked.get("redirect_uri", [""])[0])
-    return asked.get("client_id") == [login.client_id] and back.path == CALLBACK_PATH
+    parameters = parse_qs(urlsplit(url).query)
+    back = urlsplit(parameters.get("redirect_uri", [""])[0])
+    return parameters.get("client_id") == [login.client_id] and back.path == CALLBACK_PATH
 
 
 def _answer_seconds() -> float:

@@ -37,11 +37,11 @@ class Pause:
 
 def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
     """Return the pause in a DB instance's tags; None without one."""
-    found = {each["Key"]: each.get("Value", "") for each in tags}
-    if AT not in found:
+    values = {each["Key"]: each.get("Value", "") for each in tags}
+    if AT not in values:
         return None
     try:
-        return Pause(datetime.fromisoformat(found[AT]))
+        return Pause(datetime.fromisoformat(values[AT]))
     except ValueError:
         # A tag that a person changed: the pause counts, not its time.
         return Pause(datetime.fromtimestamp(0, UTC))
@@ -99,12 +99,12 @@ EVENT_MINUTES = 180
 
 def database(session: Session, identifier: str, full: bool = True) -> Database | None:
     """Return the DB instance; ``full`` with its last events, unless it is available. Raises AwsProblem."""
-    found = session.all(
+    instances = session.all(
         "rds", "describe_db_instances", "DBInstances", DBInstanceIdentifier=identifier
     )
-    if not found:
+    if not instances:
         return None
-    raw = found[0]
+    raw = instances[0]
     status = raw["DBInstanceStatus"]
     endpoint, group = raw.get("Endpoint") or {}, raw.get("DBSubnetGroup") or {}
     return Database(
@@ -133,7 +133,7 @@ def database(session: Session, identifier: str, full: bool = True) -> Database |
 
 def _events(session: Session, identifier: str) -> tuple[LogLine, ...]:
     try:
-        found = session.all(
+        events = session.all(
             "rds",
             "describe_events",
             "Events",
@@ -143,4 +143,4 @@ def _events(session: Session, identifier: str) -> tuple[LogLine, ...]:
         )
     except AwsProblem:
         return ()
-    return tuple(LogLine(each["Date"], each["Message"]) for each in found)
+    return tuple(LogLine(each["Date"], each["Message"]) for each in events)

@@ -89,8 +89,8 @@ class ServiceEvent:
 
 def _named(kind: str, message: str) -> str:
     # "rolling back to deployment ecs-svc/1", without parentheses, is about the one before.
-    found = re.search(rf"\({kind} ([\w/-]+)\)", message)
-    return found[1] if found else ""
+    match = re.search(rf"\({kind} ([\w/-]+)\)", message)
+    return match[1] if match else ""
 
 
 @dataclass(frozen=True, kw_only=True)

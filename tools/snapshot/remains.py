@@ -88,9 +88,9 @@ def _named(session: Session, names: StackNames) -> Iterator[str]:
     clusters = session.call("ecs", "describe_clusters", clusters=[names.cluster])["clusters"]
     yield from (f"ecs {each['clusterName']}" for each in clusters if each["status"] == "ACTIVE")
     fixed = (names.repository, names.log_group)
-    made = (f"{names.prefix}-{role}" for role in ("database", "uploads", "access-logs"))
+    buckets = (f"{names.prefix}-{role}" for role in ("database", "uploads", "access-logs"))
     ours = re.compile(
-        "|".join((*map(re.escape, fixed), *(f"{each}-[0-9a-f]{{7}}" for each in made)))
+        "|".join((*map(re.escape, fixed), *(f"{each}-[0-9a-f]{{7}}" for each in buckets)))
     )
     for service, operation, key, name in NAMED:
         found = (str(each[name]) for each in session.all(service, operation, key))

@@ -36,11 +36,11 @@ def learn(session: Session, names: StackNames, *others: str) -> AwsProblem | Non
     be read, and is masked by patterns alone.
     """
     with _LOCK:
-        asked = (names.prefix, *others)
-        at, problem = _READ.get(asked, (-SECONDS, None))
+        key = (names.prefix, *others)
+        at, problem = _READ.get(key, (-SECONDS, None))
         if time.monotonic() - at >= SECONDS:
             problem = _read(session, names, others)
-            _READ[asked] = (time.monotonic(), problem)
+            _READ[key] = (time.monotonic(), problem)
     return problem
 
 

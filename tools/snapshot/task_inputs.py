@@ -60,8 +60,8 @@ def image(session: Session, repository: str, reference: str | None) -> Image | N
     Raises AwsProblem.
     """
     name, wanted = _split(repository, reference)
-    found = session.all("ecr", "describe_images", "imageDetails", repositoryName=name)
-    tagged = sorted(found, key=lambda each: str(each["imagePushedAt"]), reverse=True)
+    images = session.all("ecr", "describe_images", "imageDetails", repositoryName=name)
+    tagged = sorted(images, key=lambda each: str(each["imagePushedAt"]), reverse=True)
     if wanted is not None:
         tagged = [e for e in tagged if wanted in (e["imageDigest"], *e.get("imageTags", ()))]
     if not tagged:

@@ -110,19 +110,19 @@ def _pages(
 
     A token that comes back as it was sent is the end (botocore, GetLogEvents).
     """
-    found: list[Event] = []
-    asked: dict[str, Any] = {"logGroupName": group, "logStreamName": stream}
-    asked |= {"startFromHead": head, "limit": min(most, MOST)}
+    events: list[Event] = []
+    arguments: dict[str, Any] = {"logGroupName": group, "logStreamName": stream}
+    arguments |= {"startFromHead": head, "limit": min(most, MOST)}
     for _ in range(PAGES):
-        page = session.call("logs", "get_log_events", **asked)
-        found = [*found, *page["events"]] if head else [*page["events"], *found]
+        page = session.call("logs", "get_log_events", **arguments)
+        events = [*events, *page["events"]] if head else [*page["events"], *events]
         token = page["nextForwardToken" if head else "nextBackwardToken"]
-        if token == asked.get("nextToken"):
-            return found, True
-        if len(found) >= most:
+        if token == arguments.get("nextToken"):
+            return events, True
+        if len(events) >= most:
             break
-        asked["nextToken"] = token
-    return (found[:most] if head else found[-most:]), False
+        arguments["nextToken"] = token
+    return (events[:most] if head else events[-most:]), False
 
 
 def _unread(
@@ -134,7 +134,7 @@ def _unread(
     ]
     if not open_:
         return []
-    found = session.all(
+    streams = session.all(
         "logs",
         "filter_log_events",
         "events",
@@ -144,12 +144,12 @@ def _unread(
         startTime=head[-1]["timestamp"] + 1,
         endTime=tail[0]["timestamp"] - 1,
     )
-    return list(found)
+    return list(streams)
 
 
-def _newest(events: Sequence[Event], words: tuple[str, str]) -> str:
+def _newest(events: Sequence[Event], markers: tuple[str, str]) -> str:
     """Return the phrase of the newest event that has one of them; "" where none has."""
-    found = [each for event in events for each in words if each in event["message"]]
+    found = [each for event in events for each in markers if each in event["message"]]
     return found[-1] if found else ""
 
 

@@ -131,8 +131,8 @@ def network(session: Session, vpc: str) -> Network:
     session.client("ec2")
     with ThreadPoolExecutor(len(ASKED) + 1) as pool:
         dns = pool.submit(_has_dns, session, vpc)
-        asked = [pool.submit(ask, *each) for each in ASKED]
-        groups, subnets, tables, nats, endpoints, acls = (each.result() for each in asked)
+        futures = [pool.submit(ask, *each) for each in ASKED]
+        groups, subnets, tables, nats, endpoints, acls = (each.result() for each in futures)
     return Network(
         groups={each["GroupId"]: _group(each) for each in groups},
         subnets={each["SubnetId"]: _subnet(each, tables, acls) for each in subnets},
@@ -145,8 +145,8 @@ def network(session: Session, vpc: str) -> Network:
 
 
 def _has_dns(session: Session, vpc: str) -> bool:
-    asked = {"VpcId": vpc, "Attribute": "enableDnsSupport"}
-    answer = session.call("ec2", "describe_vpc_attribute", **asked)
+    attribute = {"VpcId": vpc, "Attribute": "enableDnsSupport"}
+    answer = session.call("ec2", "describe_vpc_attribute", **attribute)
     return bool(answer["EnableDnsSupport"]["Value"])
 
 

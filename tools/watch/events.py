@@ -88,29 +88,29 @@ def timeline(
         runs = pool.submit(read_part, job_runs.runs, session, names, jobs)
     futures: list[Future[Any]] = [*service, *tasks, scaled, database, runs]
     parts: list[Part[Any]] = [each.result() for each in futures]
-    found: list[Event] = []
+    events: list[Event] = []
     for each, seen, started in zip(services, service, tasks, strict=True):
-        found += of_service(seen.result().value, each.process)
-        found += of_tasks(started.result().value or ())
-    found += of_scaling(scaled.result().value or ())
-    found += of_jobs(runs.result().value or ())
-    found += of_database(database.result().value)
+        events += of_service(seen.result().value, each.process)
+        events += of_tasks(started.result().value or ())
+    events += of_scaling(scaled.result().value or ())
+    events += of_jobs(runs.result().value or ())
+    events += of_database(database.result().value)
     if log:
-        lines = read_part(_lines, session, names, _floor(found, since))
+        lines = read_part(_lines, session, names, _floor(events, since))
         parts += [lines]
-        found += lines.value or ()
+        events += lines.value or ()
     problems = tuple(each.problem for each in parts if each.problem)
-    return Timeline(tuple(_recent(found, since)), problems)
+    return Timeline(tuple(_recent(events, since)), problems)
 
 
-def _floor(found: Iterable[Event], since: timedelta | None) -> datetime | None:
+def _floor(events: Iterable[Event], since: timedelta | None) -> datetime | None:
     """Return the time before which no log line is shown; None where that is unknown."""
-    newest = max((each.at for each in found), default=None)
+    newest = max((each.at for each in events), default=None)
     return newest - since if newest and since else None
 
 
-def _recent(found: Iterable[Event], since: timedelta | None) -> list[Event]:
-    ordered = sorted(found, key=lambda each: each.at)
+def _recent(events: Iterable[Event], since: timedelta | None) -> list[Event]:
+    ordered = sorted(events, key=lambda each: each.at)
     if since is None or not ordered:
         return ordered
     return [each for each in ordered if each.at >= ordered[-1].at - since]
@@ -119,18 +119,18 @@ def _recent(found: Iterable[Event], since: timedelta | None) -> list[Event]:
 def of_service(service: Service | None, worker: str = "") -> Iterator[Event]:
     """Yield the service's deployments and events; the texts of a worker's events begin with its name."""
     for event in service.events if service else ():
-        words = SUBJECT.sub(f"{worker}: " if worker else "", event.message)
-        kind = "target" if ABOUT_TARGETS.search(words) else "service"
-        task = TASK.search(words)
-        bad = "unhealthy" in words or "failed" in words or "unable" in words
-        yield Event(event.at, kind, task[1] if task else "", verbatim(short(words)), bad)
+        text = SUBJECT.sub(f"{worker}: " if worker else "", event.message)
+        kind = "target" if ABOUT_TARGETS.search(text) else "service"
+        task = TASK.search(text)
+        bad = "unhealthy" in text or "failed" in text or "unable" in text
+        yield Event(event.at, kind, task[1] if task else "", verbatim(short(text)), bad)
     for each in service.deployments if service else ():
         yield from _of_deployment(each)
 
 
-def short(words: str) -> str:
+def short(text: str) -> str:
     """Return AWS's message with names instead of ARNs and short task ids."""
-    return TASK.sub(r"\1", ARN.sub(r"\1", words))
+    return TASK.sub(r"\1", ARN.sub(r"\1", text))
 
 
 def _of_deployment(each: Deployment) -> Iterator[Event]:
@@ -226,11 +226,11 @@ LABELS = {
 WIDTH = 8
 
 
-def lines(found: Timeline) -> Iterator[Line]:
+def lines(timeline: Timeline) -> Iterator[Line]:
     """Yield the timeline, oldest first."""
-    if not found.events:
+    if not timeline.events:
         yield Line(str(t("AWS has no events of this stack.")))
-    for each in found.events:
+    for each in timeline.events:
         label = str(LABELS[each.kind])
         # A Japanese character is two columns wide.
         wide = sum(ord(letter) > 0x2E80 for letter in label)
@@ -239,11 +239,11 @@ def lines(found: Timeline) -> Iterator[Line]:
             f"{dated_time(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text!s}",
             style,
         )
-    for problem in dict.fromkeys(each.as_text() for each in found.problems):
+    for problem in dict.fromkeys(each.as_text() for each in timeline.problems):
         yield Line(f"{t('Not read:')!s} {problem}", "yellow")
 
 
-def as_dicts(found: Timeline) -> dict[str, Any]:
+def as_dicts(timeline: Timeline) -> dict[str, Any]:
     """Return the timeline for scripts."""
     return {
         "events": [
@@ -254,9 +254,9 @@ def as_dicts(found: Timeline) -> dict[str, Any]:
                 "text": str(each.text),
                 "bad": each.bad,
             }
-            for each in found.events
+            for each in timeline.events
         ],
-        "problems": [each.as_text() for each in found.problems],
+        "problems": [each.as_text() for each in timeline.problems],
     }
 
 
@@ -267,7 +267,7 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
         settings = settings_to_look(stack, folder)
         session = Session.of_stack(stack, folder)
         learn_aloud(session, settings.names, settings.login.secret_arn)
-        found = timeline(
+        events = timeline(
             session,
             settings.names,
             since,
@@ -275,11 +275,11 @@ def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: b
             workers=[each.name for each in settings.workers],
             jobs=[each.name for each in settings.jobs],
         )
-        raise_if_blind(found.problems)
+        raise_if_blind(events.problems)
         if as_json:
-            print_json(as_dicts(found))
+            print_json(as_dicts(events))
         else:
-            display(lines(found))
-        return CANNOT_READ if found.problems else 0
+            display(lines(events))
+        return CANNOT_READ if events.problems else 0
 
     return exit_code_of(work)

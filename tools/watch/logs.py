@@ -95,7 +95,7 @@ class Search:
 
     def _streams(self) -> list[dict[str, Any]]:
         try:
-            found: list[dict[str, Any]] = self._session.call(
+            streams: list[dict[str, Any]] = self._session.call(
                 "logs",
                 "describe_log_streams",
                 logGroupName=self._names.log_group,
@@ -107,7 +107,7 @@ class Search:
             if problem.kind == "missing":
                 raise _no_group(self._names, problem) from problem
             raise
-        return found
+        return streams
 
     def latest(self, floor: datetime | None = None) -> list[LogEvent]:
         """Return the last lines, oldest first, none before ``floor``.
@@ -217,8 +217,8 @@ def read(session: Session, names: StackNames, query: LogQuery) -> Iterable[LogEv
 def stream_end(session: Session, names: StackNames, name: str, last: int) -> list[LogEvent]:
     """Return the last lines of one stream. Raises AwsProblem."""
     task = name.rpartition("/")[2]
-    found = task_logs.tail(session, names.log_group, name, last)
-    return [LogEvent(task_logs.at(each["timestamp"]), task, each["message"]) for each in found]
+    end = task_logs.tail(session, names.log_group, name, last)
+    return [LogEvent(task_logs.at(each["timestamp"]), task, each["message"]) for each in end]
 
 
 def follow(
@@ -278,9 +278,9 @@ class LogScreen:
     as_json: bool = False
     raw: bool = False
 
-    def lines(self, found: Iterable[LogEvent], learn: Callable[[], object]) -> Iterator[Line]:
+    def lines(self, lines: Iterable[LogEvent], learn: Callable[[], object]) -> Iterator[Line]:
         """Yield log lines; ``learn`` as `masked` takes it."""
-        return map(self._line, found if self.raw else masked(found, learn))
+        return map(self._line, lines if self.raw else masked(lines, learn))
 
     def _line(self, each: LogEvent) -> Line:
         text = each.text.rstrip()
@@ -311,10 +311,10 @@ class LogScreen:
 def _read(text: str) -> object:
     """Return the app's JSON object, or its text."""
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError:
         return text
-    return found if isinstance(found, dict) else text
+    return content if isinstance(content, dict) else text
 
 
 def run(
@@ -334,8 +334,8 @@ def run(
             names = Settings.read(stack, folder).names_of(worker)
         learn = partial(learn_aloud, session, names)
         if last:
-            task, found = previous(session, names, query)
-            display([screen.ended(task), *screen.lines(found, learn)])
+            task, lines = previous(session, names, query)
+            display([screen.ended(task), *screen.lines(lines, learn)])
             return 0
         show = follow if is_following else read
         display(screen.lines(show(session, names, query), learn))

@@ -54,16 +54,16 @@ def lines(now: Snapshot) -> Iterator[Line]:
 
 
 def _unread(now: Snapshot) -> Iterator[Line]:
-    for words in dict.fromkeys(each.as_text() for each in now.problems().values()):
-        yield Line(f"  {t('Not read:')!s} {words}", "yellow")
+    for text in dict.fromkeys(each.as_text() for each in now.problems().values()):
+        yield Line(f"  {t('Not read:')!s} {text}", "yellow")
 
 
 def _nothing(case: Case) -> Iterator[Line]:
     """Yield what is left of the stack and how that ends, or how the stack is created."""
     stack = case.now.names.stack
-    if found := stages.left(case):
-        yield _row(t("Left"), ", ".join(found.resources), "yellow")
-        for each in found.holders:
+    if remains := stages.left(case):
+        yield _row(t("Left"), ", ".join(remains.resources), "yellow")
+        for each in remains.holders:
             yield Line(f"    {stages.holds(each)!s}", "yellow")
             if each.command:
                 yield Line(f"    {case.now.place.complete(each.command)}")
@@ -71,8 +71,8 @@ def _nothing(case: Case) -> Iterator[Line]:
     yield Line(f"  {t('Create it: pulumi up -s {stack}', stack=stack)!s}")
 
 
-def _row(name: Text, words: str, style: str = "") -> Line:
-    return Line(f"  {name!s}: {words}", style)
+def _row(name: Text, text: str, style: str = "") -> Line:
+    return Line(f"  {name!s}: {text}", style)
 
 
 def _hours(case: Case, hours: str) -> Line:
@@ -91,12 +91,12 @@ def _page(now: Snapshot) -> Line:
     balancer = now.balancer.value
     if balancer is None:
         return _row(t("Page"), str(t("unknown")) if now.balancer.problem else "-")
-    words = now.page_url
+    text = now.page_url
     if balancer.state not in ("active", ""):
-        words += f" ({balancer.state})"
+        text += f" ({balancer.state})"
     if not (allowed := now.settings.allowed).everyone:
-        words = str(t("{page} for {allowed}", page=words, allowed=str(allowed)))
-    return _row(t("Page"), words)
+        text = str(t("{page} for {allowed}", page=text, allowed=str(allowed)))
+    return _row(t("Page"), text)
 
 
 def _service(case: Case, service: Service) -> Iterator[Line]:
@@ -157,10 +157,10 @@ def _tasks(case: Case) -> Iterator[Line]:
 
 def _worker(case: Case) -> Line:
     style = "green" if _well(case) else "yellow" if case.service else "bold red"
-    words = worker(case)
+    text = worker(case)
     if case.worker is None and not case.now.settings.guessed:
-        words = t("{words}; not in the stack file, so `pulumi up` deletes it", words=words)
-    return Line(f"  {t('Worker')!s} {case.process}: {words!s}", style)
+        text = t("{words}; not in the stack file, so `pulumi up` deletes it", words=text)
+    return Line(f"  {t('Worker')!s} {case.process}: {text!s}", style)
 
 
 def worker(case: Case) -> Text:
@@ -193,14 +193,14 @@ def _ended(task: Task, now: datetime) -> str:
 
 
 def _database(now: Snapshot) -> Iterator[Line]:
-    found = now.database.value
-    if found is None:
+    database = now.database.value
+    if database is None:
         if now.database.absent:
             yield _row(t("Database"), str(t("none")), "bold red")
         return
-    words = f"{found.status}, PostgreSQL {found.version}, {found.kind}"
-    words += ", Multi-AZ" if found.multi_az else ""
-    yield _row(t("Database"), words, "green" if found.status == "available" else "yellow")
+    text = f"{database.status}, PostgreSQL {database.version}, {database.kind}"
+    text += ", Multi-AZ" if database.multi_az else ""
+    yield _row(t("Database"), text, "green" if database.status == "available" else "yellow")
 
 
 def _alarms(now: Snapshot) -> Iterator[Line]:

@@ -105,9 +105,9 @@ CHECKS: tuple[CheckOf, ...] = (
 def run(case: Case) -> tuple[Finding, ...]:
     """Return the findings of all checks, the root cause first."""
     all_ = [each for check in CHECKS for each in check(case)]
-    found = ranked([each for each in all_ if not stages.is_expected(each, case)])
-    causes = [each for each in found if each.kind == "cause"]
-    shown = [each.at(case.now.place) for one in found for each in _shown(one, causes)]
+    findings = ranked([each for each in all_ if not stages.is_expected(each, case)])
+    causes = [each for each in findings if each.kind == "cause"]
+    shown = [each.at(case.now.place) for one in findings for each in _shown(one, causes)]
     return ranked([_tried(each, case) for each in shown])
 
 

@@ -70,14 +70,14 @@ def cannot_place(case: Case) -> Iterator[Finding]:
 
 
 def _over_quota(case: Case, limits: list[str]) -> Finding:
-    found = case.now.quota.value
-    limit = found.limit if found else 0
+    quota = case.now.quota.value
+    limit = quota.limit if quota else 0
     return Finding(
         FARGATE_QUOTA,
         title=t("The account has reached its Fargate quota"),
         why=t("AWS limits the vCPUs (and network interfaces) that run at once in a region."),
-        seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if found else (),
-        fixes=(_more(found.code if found else "L-3032A538", max(limit * 2, ENOUGH)),),
+        seen=(t("Fargate's quota is {limit} vCPU.", limit=f"{limit:g}"),) if quota else (),
+        fixes=(_more(quota.code if quota else "L-3032A538", max(limit * 2, ENOUGH)),),
         evidence=tuple(limits[:3]),
     )
 
@@ -90,39 +90,39 @@ def quota(case: Case) -> Iterator[Finding]:
     scaling the desired tasks can be as many as `maxCount`. Workers and jobs are counted, too; those of a running stack
     are among the account's other tasks already, so that the half is left that ECS starts beside them.
     """
-    found, definition = case.now.quota.value, case.definition
+    quota, definition = case.now.quota.value, case.definition
     cpu = (definition.cpu if definition else case.now.settings.service.cpu) / CPU_UNITS
     count = max(
         case.service.desired if case.service else case.now.settings.service.desired_count, 1
     )
-    if found is None or not cpu:
+    if quota is None or not cpu:
         return
     percent = case.service.maximum if case.service else MAXIMUM_PERCENT
     most = max(count, case.now.settings.sizes.tasks)
     others = case.now.settings.sizes.other_vcpus / (2 if case.service else 1)
-    needed = found.elsewhere + others + cpu * max(most * percent // 100, most)
-    if needed > found.limit:
+    needed = quota.elsewhere + others + cpu * max(most * percent // 100, most)
+    if needed > quota.limit:
         yield Finding(
             FARGATE_QUOTA_SMALL,
-            kind="cause" if found.elsewhere + cpu * count > found.limit else "warning",
+            kind="cause" if quota.elsewhere + cpu * count > quota.limit else "warning",
             title=t("Fargate's quota is too small for a roll-out"),
             why=t("A roll-out starts the new tasks before it stops the old ones."),
-            seen=_sum(case, found, needed, most),
-            fixes=(_more(found.code, needed),),
+            seen=_sum(case, quota, needed, most),
+            fixes=(_more(quota.code, needed),),
         )
 
 
-def _sum(case: Case, found: Quota, needed: float, tasks: int) -> tuple[Text, ...]:
+def _sum(case: Case, quota: Quota, needed: float, tasks: int) -> tuple[Text, ...]:
     seen = t(
         "Up to {needed} vCPU are needed during a roll-out of {tasks}; {limit} are allowed in {region}.",
         needed=f"{needed:g}",
         tasks=tasks,
-        limit=f"{found.limit:g}",
+        limit=f"{quota.limit:g}",
         region=case.now.region,
     )
-    if not found.elsewhere:
+    if not quota.elsewhere:
         return (seen,)
-    taken = t("Other tasks of the account have {taken} of them.", taken=f"{found.elsewhere:g}")
+    taken = t("Other tasks of the account have {taken} of them.", taken=f"{quota.elsewhere:g}")
     return (seen, taken)
 
 
@@ -138,14 +138,14 @@ def _more(code: str, wanted: float) -> Fix:
 
 def near_limits(case: Case) -> Iterator[Finding]:
     """Find a roll-out that nearly fills the database's connections, the load balancer, or its time."""
-    found = tuple(sizes.warnings(case.now.settings.sizes))
-    if found:
+    warnings = tuple(sizes.warnings(case.now.settings.sizes))
+    if warnings:
         yield Finding(
             SIZES_NEAR,
             kind="warning",
             title=t("The settings are near the limits of a roll-out"),
             why=t("A roll-out runs the old and the new tasks for a while."),
-            seen=found,
+            seen=warnings,
             fixes=(Fix(t("What to change at each limit, and what it costs: docs/scale.md")),),
         )
 
@@ -225,8 +225,8 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
     if case.not_deployed or service.status != "ACTIVE":
         return
     ended = [each for each in case.deployment_tasks if each.over and each.reason]
-    words = dict.fromkeys(each.reason for each in case.failed_tasks[:4] or ended[:4])
-    words = words or dict.fromkeys(each.words for each in case.failed_checks[:4])
+    reasons = dict.fromkeys(each.reason for each in case.failed_tasks[:4] or ended[:4])
+    reasons = reasons or dict.fromkeys(each.words for each in case.failed_checks[:4])
     healthy = sum(each.state == "healthy" for each in case.task_targets)
     events = Fix(
         t("See what happened, in order:"), (f"./careapp events -s {case.now.names.stack}",)
@@ -236,7 +236,7 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
         title=t("{running} of {desired} tasks run", running=case.serving, desired=service.desired)
         if case.process
         else t("{healthy} of {desired} tasks healthy", healthy=healthy, desired=service.desired),
-        why=t("ECS gives the reason below.") if words else t("ECS has reported no reason yet."),
+        why=t("ECS gives the reason below.") if reasons else t("ECS has reported no reason yet."),
         seen=(
             t(
                 "Running {running}, starting {pending}.",
@@ -245,20 +245,20 @@ def too_few_tasks(case: Case) -> Iterator[Finding]:
             ),
         ),
         fixes=(case.read_log() if case.process else events,),
-        evidence=tuple(words) or tuple(each.message for each in case.events[:4]),
+        evidence=tuple(reasons) or tuple(each.message for each in case.events[:4]),
     )
 
 
 def more_memory(case: Case, cpu: int, memory: int) -> Fix:
     """Return the fix for the next larger task size, with more CPU where this one has no more memory."""
-    found = larger(cpu, memory)
-    if found is None:
+    size = larger(cpu, memory)
+    if size is None:
         return Fix(t("Fargate has no larger task size: reduce the app's memory use."))
     text = t("Give the task more memory:")
-    fix = case.configure("taskMemory", str(found[1]), text)
-    if found[0] == cpu:
+    fix = case.configure("taskMemory", str(size[1]), text)
+    if size[0] == cpu:
         return fix
-    more = case.configure("taskCpu", str(found[0]), text)
+    more = case.configure("taskCpu", str(size[0]), text)
     return Fix(text, (*more.commands[:-1], *fix.commands))
 
 

@@ -144,29 +144,33 @@ def _ended(case: Case, task: Task) -> Container | None:
         return None
     definition = (case.now.definitions.value or {}).get(task.definition)
     spare = {each.name for each in definition.sidecars if not each.essential} if definition else ()
-    found = [
+    containers = [
         each
         for each in task.containers
         if each.exit_code is not None
         and not each.reason.startswith("OutOfMemory")
         and each.name not in spare
     ]
-    found = [each for each in found if each.exit_code not in TOLD] or found
-    if len(found) > 1 and any(TOLD_TO_END.search(each.text) for each in case.lines(task)):
-        found = [each for each in found if not definition or each.name != definition.container]
-    return next((each for each in found if each.exit_code), found[0] if found else None)
+    containers = [each for each in containers if each.exit_code not in TOLD] or containers
+    if len(containers) > 1 and any(TOLD_TO_END.search(each.text) for each in case.lines(task)):
+        containers = [
+            each for each in containers if not definition or each.name != definition.container
+        ]
+    return next(
+        (each for each in containers if each.exit_code), containers[0] if containers else None
+    )
 
 
 def _sidecar(case: Case, task: Task, container: Container) -> Sidecar | None:
     definition = (case.now.definitions.value or {}).get(task.definition)
-    found = definition.sidecars if definition else ()
-    return next((each for each in found if each.name == container.name), None)
+    sidecars = definition.sidecars if definition else ()
+    return next((each for each in sidecars if each.name == container.name), None)
 
 
 def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidecar) -> Finding:
     stack = case.now.names.stack
     # Both versions of the AWS CLI have it; `aws logs tail` is version 2's.
-    asked = (
+    commands = (
         f"aws logs get-log-events --log-group-name {sidecar.log_group} --log-stream-name "
         f"{sidecar.stream(task.id)} --limit {SHOWN} --query 'events[].[message]' --output text"
     )
@@ -179,7 +183,7 @@ def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidec
         fixes=(
             Fix(
                 t("Correct what its last lines say, or set essential to false for it, and deploy:"),
-                (*((asked,) if sidecar.log_group else ()), f"pulumi up -s {stack}"),
+                (*((commands,) if sidecar.log_group else ()), f"pulumi up -s {stack}"),
             ),
             *case.retry_if_fixed(),
         ),
@@ -257,23 +261,23 @@ def last_lines(case: Case, task: Task, cause: LoggedCause | None = None) -> tupl
 
 def unexplained(case: Case) -> Iterator[Finding]:
     """Find tasks that failed to start for a reason that no other check covers."""
-    words = case.stop_reasons(
+    reasons = case.stop_reasons(
         r"^(CannotPull|CannotStart|CannotCreate|ResourceInit|Timeout|Task failed to)"
     )
     never = [each for each in case.failed_tasks if each.stop_code == "TaskFailedToStart"]
-    words = words or tuple(dict.fromkeys(each.reason for each in never if each.reason))
-    cause = logged_cause(words)
+    reasons = reasons or tuple(dict.fromkeys(each.reason for each in never if each.reason))
+    cause = logged_cause(reasons)
     if cause and cause.known.about == "system":
-        yield logged.of_log(case, cause, (verbatim(words[0].partition(":")[0]),), words)
-    elif words:
+        yield logged.of_log(case, cause, (verbatim(reasons[0].partition(":")[0]),), reasons)
+    elif reasons:
         yield Finding(
             TASK_CANNOT_START,
             title=t("The tasks cannot start"),
             why=t("ECS gives the reason below."),
-            seen=(verbatim(words[0].partition(":")[0]),),
+            seen=(verbatim(reasons[0].partition(":")[0]),),
             fixes=(
                 Fix(t("Fix the cause in the message. If it is fixed already, let ECS try again.")),
                 *case.then_retry(),
             ),
-            evidence=words,
+            evidence=reasons,
         )

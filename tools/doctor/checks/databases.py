@@ -45,19 +45,19 @@ def status(case: Case) -> Iterator[Finding]:
     part = case.now.database
     if part.problem:
         return
-    found = part.value
-    if found is None:
+    database = part.value
+    if database is None:
         if case.now.balancer.value is not None:
             yield _absent(case)
-    elif found.status not in USABLE:
+    elif database.status not in USABLE:
         yield Finding(
-            DATABASE_FULL if found.status == "storage-full" else DATABASE_AWAY,
-            title=t("The database is {status}", status=found.status),
+            DATABASE_FULL if database.status == "storage-full" else DATABASE_AWAY,
+            title=t("The database is {status}", status=database.status),
             why=t("The database accepts no connections in this status. Pages that use it fail."),
-            seen=(t("DB instance {id} is {status}.", id=found.id, status=found.status),),
-            fixes=(_started(case, found), *case.then_retry()),
+            seen=(t("DB instance {id} is {status}.", id=database.id, status=database.status),),
+            fixes=(_started(case, database), *case.then_retry()),
             evidence=tuple(
-                f"{short_time(each.at, case.now.at)} {each.text}" for each in found.events[-3:]
+                f"{short_time(each.at, case.now.at)} {each.text}" for each in database.events[-3:]
             ),
         )
 
@@ -72,19 +72,19 @@ def _absent(case: Case) -> Finding:
     )
 
 
-def _started(case: Case, found: Database) -> Fix:
-    which = f"--db-instance-identifier {found.id}"
+def _started(case: Case, database: Database) -> Fix:
+    which = f"--db-instance-identifier {database.id}"
     wait = f"aws rds wait db-instance-available {which}"
-    if found.status == "stopped":
+    if database.status == "stopped":
         return Fix(t("Start it:"), (f"aws rds start-db-instance {which}", wait))
-    if found.status == "storage-full":
-        more = str(max(found.storage_gb + 10, found.storage_gb * 3 // 2))
+    if database.status == "storage-full":
+        more = str(max(database.storage_gb + 10, database.storage_gb * 3 // 2))
         return case.configure("databaseStorageGb", more, t("Give it more storage:"))
-    if found.status in PASSING:
+    if database.status in PASSING:
         return Fix(t("Wait until it is available:"), (wait,))
     return Fix(
         t("Read its RDS events, and fix the cause:"),
-        (f"aws rds describe-events --source-type db-instance --source-identifier {found.id}",),
+        (f"aws rds describe-events --source-type db-instance --source-identifier {database.id}",),
     )
 
 

@@ -32,10 +32,10 @@ HEALTH_SLOW = Facts(
 
 def codes(case: Case) -> Iterator[Finding]:
     """Find an answer to the health check that is outside the matcher."""
-    found = [each for each in case.failed_checks if each.codes]
-    if not found or case.health_check is None:
+    checks = [each for each in case.failed_checks if each.codes]
+    if not checks or case.health_check is None:
         return
-    code, path = found[0].codes[0], case.health_check.path
+    code, path = checks[0].codes[0], case.health_check.path
     seen = t(
         "GET {path} answers {code}; the health check expects {matcher}.",
         path=path,
@@ -55,7 +55,7 @@ def codes(case: Case) -> Iterator[Finding]:
         why=why,
         seen=(seen,),
         fixes=(*fixes, *case.retry_if_fixed()),
-        evidence=tuple(each.words for each in found),
+        evidence=tuple(each.words for each in checks),
     )
 
 
@@ -103,8 +103,8 @@ def _refused_host(case: Case, code: int) -> Text | None:
     """Return what shows that the app refuses the Host header: a line of its log, or a variable; None without."""
     tasks = (*case.active_tasks, *case.failed_tasks)
     lines = [each.text for task in tasks for each in case.lines(task)]
-    if found := next((each for each in reversed(lines) if HOST.search(each)), None):
-        return t("The app's log: {words}.", words=found[:200])
+    if line := next((each for each in reversed(lines) if HOST.search(each)), None):
+        return t("The app's log: {words}.", words=line[:200])
     environment = case.definition.environment if case.definition else {}
     for name, value in environment.items():
         # 400 is what Django and Werkzeug answer, 404 a Flask with another SERVER_NAME.
@@ -201,8 +201,8 @@ def _path(case: Case, right: str) -> Fix:
 
 def timeouts(case: Case) -> Iterator[Finding]:
     """Find health checks that time out; beside a blocked connection the finding is left out."""
-    found = [each for each in case.failed_checks if each.kind == "timeout"]
-    if not found or case.health_check is None:
+    checks = [each for each in case.failed_checks if each.kind == "timeout"]
+    if not checks or case.health_check is None:
         return
     check = case.health_check
     tasks = [*case.failed_tasks, *case.active_tasks]
@@ -221,7 +221,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
         ),
         seen=tuple(seen),
         fixes=(_patience(case, check), *case.retry_if_fixed()),
-        evidence=tuple(each.words for each in found),
+        evidence=tuple(each.words for each in checks),
     )
 
 

@@ -50,16 +50,16 @@ SHOWN = 160
 
 def refused(case: Case) -> Iterator[Finding]:
     """Find why the health check gets no answer: wrong port, wrong protocol, or the app was not listening yet."""
-    found = [each for each in case.failed_checks if each.kind == "failed"]
+    checks = [each for each in case.failed_checks if each.kind == "failed"]
     container = case.stop_reasons("failed container health checks")
     if (
-        (not found and not container)
+        (not checks and not container)
         or case.definition is None
         or any(each.codes for each in case.failed_checks)
     ):
         return
-    evidence = tuple(each.words for each in found) or container
-    if container and not found:
+    evidence = tuple(each.words for each in checks) or container
+    if container and not checks:
         yield _own_check(case, case.definition, container)
         return
     for task in (*case.active_tasks, *case.failed_tasks):
@@ -84,14 +84,14 @@ def _elsewhere(case: Case, heard: Listening, evidence: tuple[str, ...]) -> Itera
     port = service.port if service else None
     if service is None or definition is None or port is None or check is None:
         return
-    asked = int(check.port) if check.port.isdigit() else port
-    if heard.port != asked:
+    checked = int(check.port) if check.port.isdigit() else port
+    if heard.port != checked:
         yield Finding(
             PORT_MISMATCH,
             title=t(
                 "The app listens on port {heard}, but the load balancer connects to port {asked}",
                 heard=heard.port,
-                asked=asked,
+                asked=checked,
             ),
             why=t(
                 "No process listens on the port that the load balancer connects to: the connection is refused."

@@ -39,23 +39,23 @@ def image(case: Case) -> Iterator[Finding]:
     part = case.now.image
     if part.problem:
         return
-    found = part.value
+    image = part.value
     wanted = case.definition.image if case.definition else case.now.names.repository
-    if found is None or not found.present:
+    if image is None or not image.present:
         yield Finding(
             IMAGE_MISSING,
             title=t("The image is not in ECR"),
             why=t("Fargate cannot pull the image: every task stops with CannotPullContainerError."),
             seen=(
                 t("ECR has no image {wanted}.", wanted=wanted)
-                if found is not None
+                if image is not None
                 else t("There is no repository for {wanted}.", wanted=wanted),
             ),
-            fixes=_own(case) or (_pushed(case, repository=found is not None),),
+            fixes=_own(case) or (_pushed(case, repository=image is not None),),
             evidence=case.stop_reasons("CannotPull"),
         )
         return
-    yield from _architecture(case, found.platforms)
+    yield from _architecture(case, image.platforms)
 
 
 def _own(case: Case) -> tuple[Fix, ...]:

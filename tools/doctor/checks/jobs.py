@@ -63,26 +63,26 @@ def role(case: Case) -> Iterator[Finding]:
     known = [each for each in jobs.schedules.values() if each]
     for arn in dict.fromkeys(each.role for each in known):
         mine = [each for each in known if each.role == arn]
-        found = _role_denied(case, jobs, arn, mine)
-        if found:
-            yield found
+        finding = _role_denied(case, jobs, arn, mine)
+        if finding:
+            yield finding
             return
     if jobs.refused:
         yield _refused(case, jobs.refused)
 
 
 def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) -> Finding | None:
-    found, name = jobs.roles.get(arn), arn.rpartition("/")[2]
-    if found is None:
+    role, name = jobs.roles.get(arn), arn.rpartition("/")[2]
+    if role is None:
         seen: tuple[Text, ...] = (t("The role {role} does not exist.", role=name),)
         fixes: tuple[Fix, ...] = (case.restore(),)
-    elif not trusts(found.trust, SCHEDULER):
-        words = t("The trust policy of {role} does not let {service} assume it.",
+    elif not trusts(role.trust, SCHEDULER):
+        why = t("The trust policy of {role} does not let {service} assume it.",
                   role=name, service=SCHEDULER)  # fmt: skip
-        seen, fixes = (words,), (case.restore(),)
+        seen, fixes = (why,), (case.restore(),)
     else:
         needs = dict.fromkeys(need for each in schedules for need in _needs(jobs, each))
-        lacks = permissions.lacking(found, list(needs))
+        lacks = permissions.lacking(role, list(needs))
         if not lacks:
             return None
         seen = tuple(permissions.verdict(name, each) for each in lacks)

@@ -157,15 +157,15 @@ def _label(listener: Listener) -> str:
 def certificate(case: Case) -> Iterator[Finding]:
     balancer = case.now.balancer.value
     listener = elb.serving(balancer) if balancer else None
-    found = listener.certificate if listener else None
-    if found is None or found.status in ("ISSUED", ""):
+    certificate = listener.certificate if listener else None
+    if certificate is None or certificate.status in ("ISSUED", ""):
         return
     yield Finding(
         CERTIFICATE_NOT_VALID,
-        title=t("The load balancer's certificate is {status}", status=found.status),
+        title=t("The load balancer's certificate is {status}", status=certificate.status),
         why=t("Browsers refuse a page whose certificate is not valid."),
-        seen=(t("ACM reports this status for {arn}.", arn=found.arn),),
-        fixes=(_certified(case, found.arn),),
+        seen=(t("ACM reports this status for {arn}.", arn=certificate.arn),),
+        fixes=(_certified(case, certificate.arn),),
     )
 
 
@@ -241,14 +241,14 @@ def protocol(case: Case) -> Iterator[Finding]:
     group = case.now.group.value
     if group is None or not group.check.enabled or group.check.port != "traffic-port":
         return
-    asked, checked = group.protocol, group.check.protocol
-    if {asked, checked} != {"HTTP", "HTTPS"}:
+    spoken, checked = group.protocol, group.check.protocol
+    if {spoken, checked} != {"HTTP", "HTTPS"}:
         return
     yield Finding(
         TARGET_PROTOCOL,
         title=t(
             "The load balancer sends requests over {asked}, and health checks over {checked}",
-            asked=asked,
+            asked=spoken,
             checked=checked,
         ),
         why=t(
@@ -259,7 +259,7 @@ def protocol(case: Case) -> Iterator[Finding]:
             t(
                 "Target group {name}: protocol {asked}, health check protocol {checked}.",
                 name=group.name,
-                asked=asked,
+                asked=spoken,
                 checked=checked,
             ),
         ),
@@ -304,22 +304,22 @@ def declared_port(case: Case) -> Iterator[Finding]:
 
 def balancer(case: Case) -> Iterator[Finding]:
     """Check that the load balancer exists, is active, and is in subnets with a route to the internet."""
-    found, network = case.now.balancer.value, case.network
+    balancer, network = case.now.balancer.value, case.network
     fix = case.restore()
-    if found is None:
+    if balancer is None:
         yield from _missing(case)
         return
-    if found.state not in ("active", "active_impaired", ""):
+    if balancer.state not in ("active", "active_impaired", ""):
         yield Finding(
             BALANCER_NOT_ACTIVE,
-            kind="cause" if found.state == "failed" else "warning",
-            title=t("The load balancer is {state}", state=found.state),
+            kind="cause" if balancer.state == "failed" else "warning",
+            title=t("The load balancer is {state}", state=balancer.state),
             why=t("It accepts requests only in the state active."),
             fixes=(fix,),
         )
-    if network is None or found.scheme != "internet-facing":
+    if network is None or balancer.scheme != "internet-facing":
         return
-    if lost := [each for each in found.subnets if not _public(case, each)]:
+    if lost := [each for each in balancer.subnets if not _public(case, each)]:
         yield _cut_off(case, network, lost)
 
 

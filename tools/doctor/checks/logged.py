@@ -36,8 +36,8 @@ def named(case: Case) -> Iterator[Finding]:
     """Find what a log names where tasks, the health check or the page fail, whichever version wrote it."""
     others = (each for each in case.current_tasks if each not in case.deployment_tasks)
     for tasks in (case.deployment_tasks, others):
-        found = (finding for task in tasks for finding in _of_task(case, task))
-        yield from islice(found, 1)
+        findings = (finding for task in tasks for finding in _of_task(case, task))
+        yield from islice(findings, 1)
 
 
 def _of_task(case: Case, task: Task) -> Iterator[Finding]:
@@ -282,8 +282,8 @@ def _address_part(name: str) -> dict[str, str]:
     if ADDRESS.fullmatch(name):
         address = "postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}?sslmode=require"
         return {name: address, "PGPASSWORD": PASSWORD}
-    found = OF_DATABASE.fullmatch(name)
-    return {name: f"${{DB_{str(found.lastgroup).upper()}}}"} if found else {}
+    match = OF_DATABASE.fullmatch(name)
+    return {name: f"${{DB_{str(match.lastgroup).upper()}}}"} if match else {}
 
 
 def _set_variable(case: Case, cause: LoggedCause) -> Fix:

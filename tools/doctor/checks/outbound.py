@@ -112,13 +112,13 @@ def _routes(case: Case, network: Network, subnets: tuple[str, ...]) -> Iterator[
         )
 
 
-def _acls_deny(case: Case, network: Network, found: tuple[AclDenial, ...]) -> Finding:
+def _acls_deny(case: Case, network: Network, denials: tuple[AclDenial, ...]) -> Finding:
     return Finding(
         TASK_CANNOT_REACH_AWS,
         title=t("A network ACL blocks the tasks' connections to the internet"),
         why=CANNOT_START,
-        seen=(*network_path.acl_sentences(found, network), network_path.WHY),
-        fixes=(*network_path.acl_fixes(found, network), *case.then_retry()),
+        seen=(*network_path.acl_sentences(denials, network), network_path.WHY),
+        fixes=(*network_path.acl_fixes(denials, network), *case.then_retry()),
         evidence=case.stop_reasons(NO_CONNECTION),
     )
 

@@ -204,10 +204,13 @@ def task_role(case: Case) -> Iterator[Finding]:
         or "DB_SECRET_ARN" in other_secrets(case)
     ):
         return
-    found = decided(role, READ_IT, arn) if role else NOT_ALLOWED
-    if found == ALLOWED:
+    decision = decided(role, READ_IT, arn) if role else NOT_ALLOWED
+    if decision == ALLOWED:
         return
-    name, lack = definition.task_role.rpartition("/")[2], Lack(Need(READ_IT, arn, "secret"), found)
+    name, lack = (
+        definition.task_role.rpartition("/")[2],
+        Lack(Need(READ_IT, arn, "secret"), decision),
+    )
     refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
     yield Finding(
         TASK_ROLE_CANNOT_READ_SECRET,
@@ -249,9 +252,10 @@ class Lack:
 def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
     """Return the needs that a role does not meet; without a role all."""
     return [
-        Lack(need, found)
+        Lack(need, decision)
         for need in needs
-        if (found := decided(role, need.action, need.resource) if role else NOT_ALLOWED) != ALLOWED
+        if (decision := decided(role, need.action, need.resource) if role else NOT_ALLOWED)
+        != ALLOWED
     ]
 
 

@@ -78,17 +78,17 @@ def _lost(case: Case, task: Task, line: LogLine) -> Finding:
 
 def migrations(case: Case) -> Iterator[Finding]:
     for task in case.active_tasks:
-        said = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
-        if said and UNMIGRATED in said[-1].text:
-            yield _unmigrated(case, said[-1])
+        lines = [e for e in case.lines(task) if UNMIGRATED in e.text or MIGRATED in e.text]
+        if lines and UNMIGRATED in lines[-1].text:
+            yield _unmigrated(case, lines[-1])
             return
 
 
 def _unmigrated(case: Case, line: LogLine) -> Finding:
     fields = parsed(line.text)
     name = fields.get("migration", "")
-    words = fields.get("reason", "").splitlines()
-    first = words[0] if words else "?"
+    lines = fields.get("reason", "").splitlines()
+    first = lines[0] if lines else "?"
     if name:
         title = t("Migration {name} fails: {words}", name=name, words=first)
         file = f"{APP_FOLDER.default}/migrations/{name}" if case.now.settings.webapp else name
@@ -102,7 +102,7 @@ def _unmigrated(case: Case, line: LogLine) -> Finding:
         why=t("The app keeps running, but pages that need the migration fail."),
         seen=(t("It is tried again every few seconds, and fails each time."),),
         fixes=(case.grant(first, migrates=True) or case.deploy(text),),
-        evidence=tuple(words) or (line.text,),
+        evidence=tuple(lines) or (line.text,),
     )
 
 
@@ -123,16 +123,16 @@ def failed_requests(case: Case) -> Iterator[Finding]:
     Only where no request stands in the logs, the same is asked of the target group's minutes since the
     deployment; a minute in which some requests failed and others did not is a warning.
     """
-    asked = [each for task in case.active_tasks for each in requests(case.lines(task))]
-    if asked:
-        yield from _by_log(case, [each for each in _paths(asked) if each.failing])
+    several = [each for task in case.active_tasks for each in requests(case.lines(task))]
+    if several:
+        yield from _by_log(case, [each for each in _paths(several) if each.failing])
     elif case.active_tasks:
         yield from _by_metrics(case)
 
 
-def _paths(asked: Iterable[Request]) -> Iterator[_Path]:
+def _paths(several: Iterable[Request]) -> Iterator[_Path]:
     by_path: dict[str, list[Request]] = {}
-    for each in sorted(asked, key=lambda each: each.at):
+    for each in sorted(several, key=lambda each: each.at):
         by_path.setdefault(each.path, []).append(each)
     for path, found in by_path.items():
         well = [number for number, each in enumerate(found, 1) if each.status < 500]
@@ -341,25 +341,25 @@ def page_answer(case: Case) -> Text | None:
     page = case.now.page.value
     if page is None or page.fails:
         return None
-    said = t("GET {path} answers {status}.", path=page.path, status=page.status)
+    text = t("GET {path} answers {status}.", path=page.path, status=page.status)
     if page.login:
-        said = t(
+        text = t(
             "GET {path} asks to log in at {issuer}, so nothing of the page itself was seen; to have it seen, set "
             "smokePath to one of publicPaths.",
             path=page.path,
             issuer=case.now.settings.login.issuer,
         )
     elif page.leads_to:
-        said = t("GET {path} redirects to {url}.", path=page.path, url=page.leads_to)
+        text = t("GET {path} redirects to {url}.", path=page.path, url=page.leads_to)
     elif page.followed:
-        said = t(
+        text = t(
             "GET {path} leads to {url}, which answers {status}.",
             path=page.path,
             url=page.ended_at,
             status=page.status,
         )
     database = _database(page)
-    return joined(" ", (said, database)) if database else said
+    return joined(" ", (text, database)) if database else text
 
 
 def _database(page: PageAnswer) -> Text | None:

@@ -56,15 +56,15 @@ def described(case: Case) -> Text:
 
 def left(case: Case) -> Remains | None:
     """Return what is left of a stack whose main parts are gone; None where nothing is."""
-    found = case.now.remains.value
-    return found if found and found.resources else None
+    remains = case.now.remains.value
+    return remains if remains and remains.resources else None
 
 
 def missing(case: Case) -> Iterator[Finding]:
     """Find a missing stack, or a stage that the stack file declares and AWS does not have."""
     now = stage(case)
-    if now == NOTHING and (found := left(case)):
-        yield _left(case, found)
+    if now == NOTHING and (names := left(case)):
+        yield _left(case, names)
     elif now == NOTHING:
         yield _no_stack(case)
     elif now == FIRST and case.now.settings.ecs_enabled:
@@ -88,9 +88,9 @@ def _no_stack(case: Case) -> Finding:
     )
 
 
-def _left(case: Case, found: Remains) -> Finding:
+def _left(case: Case, remains: Remains) -> Finding:
     names = case.now.names
-    commands = tuple(each.command for each in found.holders if each.command)
+    commands = tuple(each.command for each in remains.holders if each.command)
     fixes = (
         Fix(t("Delete what is not the stack's, if nobody needs it:"), commands),
         Fix(t("Then end the destroy:"), (f"pulumi destroy -s {names.stack}",)),
@@ -103,8 +103,8 @@ def _left(case: Case, found: Remains) -> Finding:
         ),
         why=t("Neither its load balancer nor its target group nor its database exists."),
         seen=(
-            t("Left: {resources}.", resources=", ".join(found.resources)),
-            *(holds(each) for each in found.holders),
+            t("Left: {resources}.", resources=", ".join(remains.resources)),
+            *(holds(each) for each in remains.holders),
         ),
         fixes=fixes if commands else fixes[1:],
     )

@@ -35,10 +35,10 @@ FILES = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 
 def bucket(case: Case) -> Iterator[Finding]:
     """Check that the bucket exists, and that the app's client asks in its region."""
-    found = case.now.uploads.value
-    if found is None:
+    bucket = case.now.uploads.value
+    if bucket is None:
         return
-    if not found.region:
+    if not bucket.region:
         yield Finding(
             BUCKET_MISSING,
             title=t("The bucket for the app's files does not exist"),
@@ -46,7 +46,7 @@ def bucket(case: Case) -> Iterator[Finding]:
             seen=(
                 t(
                     "S3 has no bucket {name}, which {variable} names.",
-                    name=found.name,
+                    name=bucket.name,
                     variable=VARIABLE,
                 ),
             ),
@@ -54,23 +54,23 @@ def bucket(case: Case) -> Iterator[Finding]:
             evidence=case.matching_lines(NO_BUCKET),
         )
         return
-    yield from _region(case, found)
+    yield from _region(case, bucket)
 
 
-def _region(case: Case, found: Bucket) -> Iterator[Finding]:
-    variables, region = case.definition.environment if case.definition else {}, found.region
+def _region(case: Case, bucket: Bucket) -> Iterator[Finding]:
+    variables, region = case.definition.environment if case.definition else {}, bucket.region
     own = {each: variables[each] for each in REGIONS if variables.get(each, region) != region}
-    said = case.matching_lines(MOVED)
-    if not (own or said):
+    lines = case.matching_lines(MOVED)
+    if not (own or lines):
         return
-    where = t("Bucket {name} is in {region}.", name=found.name, region=region)
+    where = t("Bucket {name} is in {region}.", name=bucket.name, region=region)
     others = (
         t("{name} is {value} in the task definition.", name=each, value=value)
         for each, value in own.items()
     )
     yield Finding(
         ANOTHER_REGION,
-        kind="cause" if said else "warning",
+        kind="cause" if lines else "warning",
         title=t("The app asks for its files in another region than the bucket's"),
         why=t(
             "S3 answers a request only in the bucket's region; signed addresses of another one fail, and the way "
@@ -78,7 +78,7 @@ def _region(case: Case, found: Bucket) -> Iterator[Finding]:
         ),
         seen=(where, *others),
         fixes=(_same_region(case, own),),
-        evidence=said,
+        evidence=lines,
     )
 
 
@@ -98,10 +98,10 @@ def _same_region(case: Case, own: dict[str, str]) -> Fix:
 
 def task_role(case: Case) -> Iterator[Finding]:
     """Check that the task role may list the bucket, and read, write and delete its files."""
-    definition, found, role = case.definition, case.now.uploads.value, case.now.task_role.value
-    if definition is None or found is None or not found.region or case.now.task_role.problem:
+    definition, bucket, role = case.definition, case.now.uploads.value, case.now.task_role.value
+    if definition is None or bucket is None or not bucket.region or case.now.task_role.problem:
         return
-    arn = f"arn:aws:s3:::{found.name}"
+    arn = f"arn:aws:s3:::{bucket.name}"
     needs = [
         Need("s3:ListBucket", arn, "files"),
         *(Need(each, f"{arn}/*", "files") for each in FILES),

@@ -25,9 +25,9 @@ def workers(case: Case) -> Iterator[Finding]:
         return
     for worker in case.workers:
         for check in CHECKS:
-            for found in check(worker):
-                title = t("Worker {name}: {what}", name=worker.process, what=found.title)
-                yield replace(found, title=title, process=worker.process)
+            for finding in check(worker):
+                title = t("Worker {name}: {what}", name=worker.process, what=finding.title)
+                yield replace(finding, title=title, process=worker.process)
 
 
 def _missing(case: Case) -> Iterator[Finding]:

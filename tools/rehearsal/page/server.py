@@ -202,48 +202,48 @@ def _changes(look: Callable[[], dict[str, Any]]) -> Iterator[str]:
     """What is to be sent: each state that differs from the last one, and only that is rendered."""
     last, quiet = dict[str, Any](), 0
     while True:
-        found = look()
-        if found != last:
-            last, quiet = found, 0
-            yield f"data: {_event(found)}\n\n"
+        state = look()
+        if state != last:
+            last, quiet = state, 0
+            yield f"data: {_event(state)}\n\n"
         elif (quiet := quiet + 1) % QUIET_TICKS == 0:
             yield ": still here\n\n"
         time.sleep(TICK)
 
 
-def _event(found: dict[str, Any]) -> str:
-    words = _words(found)
-    return json.dumps({"html": render_template("state.html", **words), "title": words["title"]})
+def _event(event: dict[str, Any]) -> str:
+    text = _words(event)
+    return json.dumps({"html": render_template("state.html", **text), "title": text["title"]})
 
 
-def _words(found: dict[str, Any]) -> dict[str, Any]:
+def _words(event: dict[str, Any]) -> dict[str, Any]:
     """What the templates need: the state, and the page's own words in its language."""
-    with in_language(found["language"]):
+    with in_language(event["language"]):
         return {
-            "now": found,
+            "now": event,
             "say": spoken(LABELS),
             "states": spoken(STATES),
             "kinds": spoken(KINDS),
             "glyphs": GLYPHS,
             "tones": TONES,
-            "title": f"{found['verdict']['headline']} · {found['stack']}",
+            "title": f"{event['verdict']['headline']} · {event['stack']}",
         }
 
 
-def _language(asked: Request) -> str:
+def _language(request: Request) -> str:
     """The one that the address names, or that the browser prefers."""
-    chosen = asked.args.get("lang", "")
+    chosen = request.args.get("lang", "")
     if chosen in LANGUAGES:
         return chosen
     # best_match would take a less wanted "ja" before "en-US".
-    wanted = (each.partition("-")[0].lower() for each in asked.accept_languages.values())
+    wanted = (each.partition("-")[0].lower() for each in request.accept_languages.values())
     return next((each for each in wanted if each in LANGUAGES), "en")
 
 
-def _stack(asked: Request, watcher: Watcher) -> str:
+def _stack(request: Request, watcher: Watcher) -> str:
     """The one that the address names, if the rehearsal knows it, or the one that changed last."""
     known = watcher.stacks()
-    chosen = asked.args.get("stack", "")
+    chosen = request.args.get("stack", "")
     if chosen in known:
         return chosen
     return known[0] if known else FIRST_STACK

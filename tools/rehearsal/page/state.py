@@ -166,20 +166,20 @@ def _ended(task: Task, now: datetime) -> dict[str, Any]:
 
 def balancer(case: Case) -> dict[str, Any] | None:
     """The load balancer with its listeners and rules."""
-    found = case.now.balancer.value
-    if found is None:
+    balancer = case.now.balancer.value
+    if balancer is None:
         return None
     return {
-        "name": found.name,
-        "dns": found.dns,
-        "scheme": found.scheme,
-        "state": found.state,
+        "name": balancer.name,
+        "dns": balancer.dns,
+        "scheme": balancer.scheme,
+        "state": balancer.state,
         "listeners": [
             {
                 "name": f"{each.protocol} {each.port}",
                 "rules": [_rule(rule) for rule in each.rules],
             }
-            for each in found.listeners
+            for each in balancer.listeners
         ],
     }
 
@@ -202,11 +202,11 @@ def _when(condition: Condition) -> str:
 
 def group(case: Case) -> dict[str, Any] | None:
     """The target group: how it checks, and what it says of each target."""
-    found = case.now.group.value
-    if found is None:
+    group = case.now.group.value
+    if group is None:
         return None
     return {
-        "name": found.name,
+        "name": group.name,
         "check": str(_check(case)),
         "targets": plain(case.now.targets.value) or [],
     }
@@ -231,50 +231,50 @@ def _check(case: Case) -> Text:
 
 def database(case: Case) -> dict[str, Any] | None:
     """The DB instance; of its secret nothing but the name."""
-    found = case.now.database.value
-    if found is None:
+    database = case.now.database.value
+    if database is None:
         return None
     return {
-        "id": found.id,
-        "status": found.status,
-        "version": found.version,
-        "kind": found.kind,
-        "multi_az": found.multi_az,
-        "storage": found.storage_gb,
-        "address": f"{found.address}:{found.port}" if found.address else "",
+        "id": database.id,
+        "status": database.status,
+        "version": database.version,
+        "kind": database.kind,
+        "multi_az": database.multi_az,
+        "storage": database.storage_gb,
+        "address": f"{database.address}:{database.port}" if database.address else "",
     }
 
 
 def processes(case: Case) -> list[dict[str, str]]:
     """Each worker with its state, and each job with its schedule and its last run."""
     jobs = case.now.jobs.value or Jobs()
-    found = [(each.process, worker(each)) for each in case.workers]
+    rows = [(each.process, worker(each)) for each in case.workers]
     for name, schedule in jobs.schedules.items():
         last = next((run_text(each) for each in jobs.runs if each.job == name), NO_RUN)
-        words = schedule.expression if schedule else "-"
-        found.append((name, joined(". ", (verbatim(words), last))))
-    return [{"name": name, "text": str(text)} for name, text in found]
+        schedule_text = schedule.expression if schedule else "-"
+        rows.append((name, joined(". ", (verbatim(schedule_text), last))))
+    return [{"name": name, "text": str(text)} for name, text in rows]
 
 
 def stores(case: Case) -> dict[str, Any]:
     """What a task is started from: image, names of secrets, log group."""
-    image, held, log = case.now.image.value, case.now.secrets.value, case.now.logs.value
+    image, secrets, log = case.now.image.value, case.now.secrets.value, case.now.logs.value
     return {
         "image": plain(image) if image else None,
-        "secrets": [arn.rpartition(":")[2] for arn in held or ()],
+        "secrets": [arn.rpartition(":")[2] for arn in secrets or ()],
         "log": {"group": log.group, "exists": log.exists} if log else None,
     }
 
 
 def alarms(case: Case) -> dict[str, Any] | None:
     """How many alarms there are, and those that ring."""
-    found = case.now.alarms.value
-    if found is None:
+    alarms = case.now.alarms.value
+    if alarms is None:
         return None
     return {
-        "count": len(found),
+        "count": len(alarms),
         "ringing": [
-            {"name": each.name, "reason": each.reason} for each in found if each.state == "ALARM"
+            {"name": each.name, "reason": each.reason} for each in alarms if each.state == "ALARM"
         ],
     }
 
@@ -289,30 +289,30 @@ HEAD = ("time", "level", "message", "logger")
 
 def state(seen: Moment) -> dict[str, Any]:
     """Return the page's state in one language."""
-    said, case, diagnosis = verdict(seen), seen.case, seen.diagnosis
-    found: dict[str, Any] = {
+    summary, case, diagnosis = verdict(seen), seen.case, seen.diagnosis
+    content: dict[str, Any] = {
         "stack": f"{seen.work.project}-{seen.work.stack}",
         "project": seen.work.project,
         "stacks": list(seen.stacks),
         "chosen": seen.work.stack,
         "verdict": {
-            "tone": said.tone,
-            "word": str(said.word),
-            "headline": str(said.headline),
-            "detail": str(said.detail),
+            "tone": summary.tone,
+            "word": str(summary.word),
+            "headline": str(summary.headline),
+            "detail": str(summary.detail),
         },
-        "begin": begin(seen.work.stack) if said is EMPTY else [],
+        "begin": begin(seen.work.stack) if summary is EMPTY else [],
         "engine": {"busy": seen.work.busy, "resources": seen.work.resources},
         "stage": stages.NOTHING,
         "timeline": timeline(seen.events),
     }
     if case is None or diagnosis is None:
-        return found
+        return content
     stage = stages.stage(case)
     if seen.work.busy and stage != stages.SECOND:
         # The stage is incomplete: what the doctor does not find is being created or deleted.
         diagnosis = replace(diagnosis, findings=())
-    return found | {
+    return content | {
         "region": case.now.region,
         "stage": stage,
         "links": links(case, diagnosis),
@@ -368,16 +368,16 @@ def timeline(events: tuple[Event, ...]) -> list[dict[str, Any]]:
 
     Of more than one day, the newest line of each has its ``day``.
     """
-    found, known = [], Counter[str]()
+    entries, known = [], Counter[str]()
     for each in events[-SHOWN:]:
         key = f"{each.at.isoformat()} {each.kind} {each.who}"
         known[key] += 1
-        found.append(_line(each) | {"key": f"{key} {known[key]}"})
+        entries.append(_line(each) | {"key": f"{key} {known[key]}"})
     days = [f"{each.at.astimezone():%Y-%m-%d}" for each in events[-SHOWN:]]
-    for number, (line, day) in enumerate(zip(found, days, strict=True)):
+    for number, (line, day) in enumerate(zip(entries, days, strict=True)):
         newest = day not in days[number + 1 :]
         line["day"] = day if newest and len(set(days)) > 1 else ""
-    return found[::-1]
+    return entries[::-1]
 
 
 def _line(each: Event) -> dict[str, Any]:

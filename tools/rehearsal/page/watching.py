@@ -103,10 +103,10 @@ def _changed(file: Path) -> float:
 def content(file: Path) -> dict[str, Any]:
     """A JSON file's content; {} where there is none, or while it is just being replaced."""
     try:
-        found: dict[str, Any] = json.loads(file.read_text())
+        content: dict[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError):
         return {}
-    return found
+    return content
 
 
 def _alive(pid: object) -> bool:
