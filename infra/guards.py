@@ -14,7 +14,7 @@ from stack.allowed_cidrs import RULES_QUOTA, USUAL_RULES, weight
 from stack.network import choose_zones
 from stack.settings import KEYS, Settings
 from stack.shifting import ROLLING
-from tools.i18n import Text, joined, said, t
+from tools.i18n import Text, joined, t, text_of
 
 
 def begin(settings: Settings) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def _refuse_too_many_rules(settings: Settings) -> None:
         return
     service, code = RULES_QUOTA
     try:
-        found = aws.servicequotas.get_service_quota(service_code=service, quota_code=code)
+        service_quota = aws.servicequotas.get_service_quota(service_code=service, quota_code=code)
     except Exception as problem:
         message = t(
             "allowedCidrs needs {count} inbound rules, and the quota of a security group, usually {usual}, could not "
@@ -46,7 +46,7 @@ def _refuse_too_many_rules(settings: Settings) -> None:
         )
         pulumi.log.warn(str(message))
         return
-    if count > (quota := int(found.value)):
+    if count > (quota := int(service_quota.value)):
         message = t(
             "allowedCidrs needs {count} inbound rules of the load balancer's security group (each entry one for each "
             "of the ports {ports}, a prefix list as many as its maximum number of entries), and the account's quota "
@@ -163,7 +163,7 @@ def _zones(settings: Settings, kept: Sequence[str]) -> list[str]:
     try:
         return list(choose_zones(settings.network, settings.region, kept, offered))
     except ValueError as problem:
-        message = t("{key}: {why}. Nothing was changed.", key="zones", why=said(problem))
+        message = t("{key}: {why}. Nothing was changed.", key="zones", why=text_of(problem))
         raise pulumi.RunError(str(message)) from problem
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from stack.names import StackNames
 from stack.rules import Key
-from tools.i18n import Refused, Text, joined, said, t
+from tools.i18n import Refused, Text, joined, t, text_of
 
 OTHER_CREDENTIALS = (
     *("aws:accessKey", "aws:secretKey", "aws:token", "aws:assumeRoles"),
@@ -239,7 +239,7 @@ class Reader:
                 raise ValueError(key.shown)
             return key.rule(self.text(key))
         except ValueError as wrong:
-            self.problems[key.name] = said(wrong)
+            self.problems[key.name] = text_of(wrong)
             return key.rule(key.default)
 
     def record(self, kind: type[T], **others: Any) -> T:
@@ -283,7 +283,7 @@ class Reader:
         try:
             return rule()
         except ValueError as wrong:
-            self.problems[keys[0].name] = said(wrong)
+            self.problems[keys[0].name] = text_of(wrong)
             return otherwise
 
     def finish(self, names: StackNames, keys: Sequence[Key[Any]]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from stack.rules import Invalid, with_nearest
-from tools.i18n import Text, said, t
+from tools.i18n import Text, t, text_of
 
 T = TypeVar("T")
 
@@ -104,4 +104,4 @@ def _value(name: str, field: str, known: Field[T], given: Mapping[str, object]) 
     try:
         return known.rule(text)
     except ValueError as wrong:
-        raise Invalid("{name}.{field}: {why}", name=name, field=field, why=said(wrong)) from None
+        raise Invalid("{name}.{field}: {why}", name=name, field=field, why=text_of(wrong)) from None

@@ -9,7 +9,7 @@ from stack import image, maps, rules, service
 from stack.file import Reader
 from stack.maps import Field
 from stack.rules import Change, Invalid, Key
-from tools.i18n import said, t
+from tools.i18n import t, text_of
 
 MOST = 100
 STOP_SECONDS = (2, 120)
@@ -80,4 +80,4 @@ def sizes(name: str, cpu: int, memory: int) -> dict[str, int]:
             "memory": service.checked_memory(cpu, memory, "cpu"),
         }
     except ValueError as wrong:
-        raise Invalid("{name}: {why}", name=name, why=said(wrong)) from None
+        raise Invalid("{name}: {why}", name=name, why=text_of(wrong)) from None

@@ -28,8 +28,8 @@ from tools.i18n import (
     catalogue,
     in_language,
     language,
-    said,
     t,
+    text_of,
     translated,
     verbatim,
 )
@@ -161,7 +161,7 @@ def _run(command: click.Command) -> Any:
         print_error(verbatim(problem.format_message()))
         return problem.exit_code
     except Refused as problem:
-        print_error(said(problem))
+        print_error(text_of(problem))
         return problem.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

@@ -97,8 +97,8 @@ def refused(
     if code in EXPIRED:
         return AwsProblem("expired", t("The AWS credentials have expired."), log_in(profile), code)
     if code in BAD_CREDENTIALS:
-        words = t("AWS does not accept the credentials ({code}).", code=code)
-        return AwsProblem("credentials", words, log_in(profile), code)
+        explanation = t("AWS does not accept the credentials ({code}).", code=code)
+        return AwsProblem("credentials", explanation, log_in(profile), code)
     if code in DENIED:
         return _denied(code, message, service, operation)
     if code in THROTTLED:
@@ -109,12 +109,12 @@ def refused(
             code,
         )
     if code in OPT_IN:
-        words = t(
+        explanation = t(
             "The account is not allowed to use {service} in {region}.",
             service=service,
             region=region,
         )
-        return AwsProblem("region", words, SET_REGION, code)
+        return AwsProblem("region", explanation, SET_REGION, code)
     return _other(code, message, service, operation, region)
 
 
@@ -206,16 +206,18 @@ def translate(
 def _client_error(
     error: ClientError, service: str, operation: str, region: str, profile: str | None
 ) -> AwsProblem:
-    asked = error.operation_name
-    if asked not in CREDENTIAL_OPERATIONS:
+    operation_name = error.operation_name
+    if operation_name not in CREDENTIAL_OPERATIONS:
         return refused(error.response, service, operation, region, profile)
-    problem = refused(error.response, CREDENTIAL_OPERATIONS[asked], asked, region, profile)
+    problem = refused(
+        error.response, CREDENTIAL_OPERATIONS[operation_name], operation_name, region, profile
+    )
     if problem.kind not in ("denied", "missing", "refused"):
         return problem
     text = t(
         "{service} {operation} gives no credentials ({code}): {said}",
-        service=CREDENTIAL_OPERATIONS[asked],
-        operation=asked,
+        service=CREDENTIAL_OPERATIONS[operation_name],
+        operation=operation_name,
         code=problem.code,
         said=error.response["Error"].get("Message", ""),
     )

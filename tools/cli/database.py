@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from tools.command_line import stack_option
-from tools.i18n import said, t
+from tools.i18n import t, text_of
 
 
 def via_option(command: click.decorators.FC) -> click.decorators.FC:
@@ -100,7 +100,7 @@ class Moment(click.ParamType[datetime]):
         try:
             return parse_time(str(value))
         except ValueError as problem:
-            self.fail(str(said(problem)), param, ctx)
+            self.fail(str(text_of(problem)), param, ctx)
 
 
 def source_options(command: click.decorators.FC) -> click.decorators.FC:

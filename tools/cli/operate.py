@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from tools.command_line import stack_option
-from tools.i18n import said, t
+from tools.i18n import t, text_of
 
 
 @click.command()
@@ -121,7 +121,7 @@ class Since(click.ParamType[timedelta]):
         try:
             return parse_since(str(value))
         except ValueError as problem:
-            self.fail(str(said(problem)), param, ctx)
+            self.fail(str(text_of(problem)), param, ctx)
 
 
 @click.command()

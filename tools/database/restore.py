@@ -76,16 +76,16 @@ def settings_of_the_first_up(settings: Settings) -> dict[str, str]:
     """
     if not settings.ecs_enabled:
         return {}
-    found: dict[str, str] = {}
+    instead: dict[str, str] = {}
     if settings.service.deployment.shifts:
-        found |= {
+        instead |= {
             shifting.DEPLOY_STRATEGY.name: shifting.BLUE_GREEN,
             shifting.BAKE_MINUTES.name: "0",
         }
     if settings.monitoring.deployment_alarms:
-        found |= {monitoring.DEPLOY_ERROR_PERCENT.name: "0"}
-        found |= {monitoring.DEPLOY_LATENCY_SECONDS.name: "0"}
-    return found
+        instead |= {monitoring.DEPLOY_ERROR_PERCENT.name: "0"}
+        instead |= {monitoring.DEPLOY_LATENCY_SECONDS.name: "0"}
+    return instead
 
 
 class Restore:

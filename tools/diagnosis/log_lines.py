@@ -167,14 +167,14 @@ ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
 
 def errors(lines: Iterable[LogLine], most: int = 3) -> tuple[str, ...]:
     """Return the last lines of level error, in JSON or not; of a line with a traceback, the traceback's last line."""
-    found = []
+    texts = []
     for text in (each.text for each in lines):
         fields = parsed(text)
         if fields.get("level", "").lower() in ("error", "critical"):
-            found.append((fields.get("traceback") or text).splitlines()[-1])
+            texts.append((fields.get("traceback") or text).splitlines()[-1])
         elif not fields and ERROR.search(text):
-            found.append(text)
-    return tuple(dict.fromkeys(found))[-most:]
+            texts.append(text)
+    return tuple(dict.fromkeys(texts))[-most:]
 
 
 def slowest(lines: Iterable[LogLine], path: str) -> float | None:

@@ -34,7 +34,7 @@ class Refused(Exception):
     @property
     def text(self) -> Text:
         """Return the text that it was raised with."""
-        return said(self)
+        return text_of(self)
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def verbatim(text: str) -> Text:
     return Text("{words}", (("words", text),))
 
 
-def said(problem: BaseException) -> Text:
+def text_of(problem: BaseException) -> Text:
     """Return the text that an error was raised with, or its message as it is where it has none."""
     given = next((each for each in problem.args if isinstance(each, Text)), None)
     return given or verbatim(str(problem))

@@ -18,7 +18,7 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.doctor.checks import capacity
-from tools.i18n import Text, said, t
+from tools.i18n import Text, t, text_of
 from tools.snapshot.gather import Snapshot
 
 # No roll-out meets these, so none of them is called certain.
@@ -85,7 +85,7 @@ def zones(account: Account) -> Iterator[Finding]:
         yield Finding(
             ZONES_MISSING,
             title=t("The account does not have the zones of the stack file"),
-            why=said(problem),
+            why=text_of(problem),
             fixes=(other,) if network.zones.names else (),
         )
 

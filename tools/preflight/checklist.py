@@ -186,13 +186,13 @@ def tick_account(account: Account) -> Preflight:
     unseen: list[Unread] = []
     for item in ITEMS_OF_ACCOUNT:
         try:
-            found = list(item.check(account))
+            missing = list(item.check(account))
         except AwsProblem as problem:
             unseen.append(Unread(item.text, problem, item.essential))
             items.append(Ticked(item.text, UNKNOWN))
             continue
-        findings += found
-        kinds = {each.kind for each in found}
+        findings += missing
+        kinds = {each.kind for each in missing}
         items.append(Ticked(item.text, BAD if "cause" in kinds else WARNED if kinds else GOOD))
     diagnosis = Diagnosis(
         names=account.now.names.prefix,

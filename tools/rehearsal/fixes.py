@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from local_cloud.engine.pulumi import PulumiFailed
-from tools.i18n import said, t
+from tools.i18n import t, text_of
 from tools.rehearsal.careapp import ROOT
 from tools.rehearsal.faults import Fault
 from tools.rehearsal.stages import Rehearsal, RehearsalFailed
@@ -179,7 +179,7 @@ def _succeeds(run: Rehearsal, *, required: bool = False) -> bool:
         run.pulumi.update("up", run.stack)
     except PulumiFailed as problem:
         message = t(
-            "fixed as the doctor says, and `pulumi up` still fails: {why}", why=said(problem)
+            "fixed as the doctor says, and `pulumi up` still fails: {why}", why=text_of(problem)
         )
         if required:
             raise RehearsalFailed(message) from problem

@@ -23,7 +23,7 @@ from stack.file import StackError, StackFile, full_key, read
 from stack.image import APP_FOLDER, ImageSettings
 from stack.settings import Settings
 from tools.command_line import print_error
-from tools.i18n import Text, said, t
+from tools.i18n import Text, t, text_of
 from tools.rehearsal import fixes
 from tools.rehearsal.careapp import ROOT, hold_folder
 from tools.rehearsal.faults import FAULTS, Fault, FaultError
@@ -215,8 +215,8 @@ class PlannedRehearsal:
         console.print_line("")
 
     def _failed(self, problem: Exception) -> int:
-        print_error(said(problem))
-        self.run.report.error = self.run.report.error or str(said(problem))
+        print_error(text_of(problem))
+        self.run.report.error = self.run.report.error or str(text_of(problem))
         return 1
 
 
@@ -309,7 +309,7 @@ def _check_dockerfile(image: ImageSettings) -> None:
         folder = ROOT / image.folder
         dockerfile.read(folder / image.file, {}, folder, image.target)
     except dockerfile.DockerfileError as problem:
-        raise StackError(said(problem)) from None
+        raise StackError(text_of(problem)) from None
 
 
 def _check_root(options: client.Options, fault: Fault | None) -> None:

@@ -22,7 +22,7 @@ from stack.file import names_of
 from stack.login import LOGIN_ISSUER
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.i18n import Text, said, t
+from tools.i18n import Text, t, text_of
 from tools.i18n.masking import mask_data
 from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
@@ -194,7 +194,7 @@ class Rehearsal:
         try:
             self._stage("update" if fault.second_release else "stage2")
         except RehearsalFailed as problem:
-            return said(problem)
+            return text_of(problem)
         raise RehearsalFailed(
             t("the roll-out succeeded in spite of the mistake: {mistake}", mistake=fault.mistake)
         )
@@ -346,7 +346,7 @@ class Rehearsal:
             changes = self.pulumi.update("up", self.stack, *pack)
         except PulumiFailed as problem:
             raise RehearsalFailed(
-                t("{name} failed: {why}", name=name, why=said(problem))
+                t("{name} failed: {why}", name=name, why=text_of(problem))
             ) from problem
         self.report.stages.append({"name": name, **changes.to_dict()})
         return changes

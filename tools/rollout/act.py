@@ -11,7 +11,7 @@ from stack.names import StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.aws.session import Session
-from tools.i18n import Refused, Text, said, t
+from tools.i18n import Refused, Text, t, text_of
 from tools.rollout.say import NOT_ROLLED_BACK, runs_now
 from tools.snapshot import ecs
 from tools.snapshot.records import Deployment, PauseHook, read_existing, short
@@ -198,7 +198,7 @@ async def undo(
     try:
         return await asyncio.to_thread(work)
     except Refused as refusal:
-        return said(refusal)
+        return text_of(refusal)
     except AwsProblem as problem:
         return t(
             "It was not rolled back: {problem} Then: ./careapp rollback -s {stack}",

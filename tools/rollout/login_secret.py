@@ -11,7 +11,7 @@ import pulumi
 from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from tools.i18n import said, t
+from tools.i18n import t, text_of
 from tools.snapshot.login import NoSecret, client_secret
 
 OIDC = "authenticate-oidc"
@@ -34,7 +34,7 @@ def send(settings: Settings, rule_arns: Sequence[pulumi.Output[str]]) -> None:
             for arn in arns:
                 await asyncio.to_thread(replace, session, arn, secret)
         except (AwsProblem, NoSecret) as problem:
-            why = problem.as_text() if isinstance(problem, AwsProblem) else said(problem)
+            why = problem.as_text() if isinstance(problem, AwsProblem) else text_of(problem)
             raise pulumi.RunError(
                 str(
                     t(

@@ -15,7 +15,7 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.pace import Pace
 from tools.aws.session import Session
-from tools.i18n import said, t
+from tools.i18n import t, text_of
 from tools.snapshot import elb
 from tools.snapshot.elb import Balancer, PageAnswer, Unreachable
 
@@ -113,7 +113,7 @@ def _browsers(
 
 
 def _unreachable(url: str, problem: Unreachable, settings: Settings) -> AwsProblem:
-    text = t("{url} cannot be reached from here: {why}.", url=url, why=said(problem))
+    text = t("{url} cannot be reached from here: {why}.", url=url, why=text_of(problem))
     # A security group drops what it does not allow, so the connection times out.
     if not settings.allowed.everyone and isinstance(problem.__cause__, TimeoutError):
         text = t(

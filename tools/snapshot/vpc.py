@@ -209,12 +209,12 @@ def _name(raw: dict[str, Any]) -> str:
 
 def _acl(raw: dict[str, Any]) -> Acl:
     entries = sorted(raw["Entries"], key=lambda each: int(each["RuleNumber"]))
-    found: dict[bool, list[AclEntry]] = {True: [], False: []}
+    by_direction: dict[bool, list[AclEntry]] = {True: [], False: []}
     for each in entries:
         protocol, cidr = str(each["Protocol"]), each.get("CidrBlock")
         if cidr and protocol in ALL_OR_TCP and each["RuleNumber"] != LAST_RULE:
             ports = {"From": 0, "To": 65535} if protocol == "-1" else each["PortRange"]
-            found[each["Egress"]].append(
+            by_direction[each["Egress"]].append(
                 AclEntry(
                     number=each["RuleNumber"],
                     allow=each["RuleAction"] == "allow",
@@ -223,7 +223,9 @@ def _acl(raw: dict[str, Any]) -> Acl:
                     last=ports["To"],
                 )
             )
-    return Acl(id=raw["NetworkAclId"], ingress=tuple(found[False]), egress=tuple(found[True]))
+    return Acl(
+        id=raw["NetworkAclId"], ingress=tuple(by_direction[False]), egress=tuple(by_direction[True])
+    )
 
 
 def _table(subnet: str, tables: Sequence[dict[str, Any]]) -> dict[str, Any]:

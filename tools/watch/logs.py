@@ -117,15 +117,15 @@ class Search:
         """
         newest, lowest = self.newest(), _stamp(floor) if floor else 0
         begins = [*(_stamp(newest - each) for each in SPANS), lowest]
-        found: list[LogEvent] = []
+        events: list[LogEvent] = []
         end: int | None = None
         for begin in (max(each, lowest) for each in begins):
             lines = self._between(begin, end)
-            found = [*deque(lines, self._query.last - len(found)), *found]
-            if len(found) >= self._query.last or begin == lowest:
+            events = [*deque(lines, self._query.last - len(events)), *events]
+            if len(events) >= self._query.last or begin == lowest:
                 break
             end = begin - 1
-        return found
+        return events
 
     def since(self, begin: datetime) -> Iterator[LogEvent]:
         """Yield the lines since a time, oldest first."""

@@ -120,8 +120,8 @@ def since_it_worked(case: Case, path: str, lines: Sequence[LogLine]) -> Iterator
     """Yield the lines since a running task last answered ``path`` well: those before are of another fault."""
     told = dict.fromkeys((*case.running_lines, *lines))
     answered = requests(sorted(told, key=lambda each: each.at))
-    asked = [each for each in answered if each.path == path.partition("?")[0]]
-    well = max((each.at for each in asked if each.status < 500), default=None)
+    same_path = [each for each in answered if each.path == path.partition("?")[0]]
+    well = max((each.at for each in same_path if each.status < 500), default=None)
     return (each for each in lines if well is None or each.at > well)
 
 

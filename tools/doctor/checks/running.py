@@ -134,9 +134,9 @@ def _paths(several: Iterable[Request]) -> Iterator[_Path]:
     by_path: dict[str, list[Request]] = {}
     for each in sorted(several, key=lambda each: each.at):
         by_path.setdefault(each.path, []).append(each)
-    for path, found in by_path.items():
-        well = [number for number, each in enumerate(found, 1) if each.status < 500]
-        yield _Path(path, tuple(found), len(found) - (well[-1] if well else 0))
+    for path, answered in by_path.items():
+        well = [number for number, each in enumerate(answered, 1) if each.status < 500]
+        yield _Path(path, tuple(answered), len(answered) - (well[-1] if well else 0))
 
 
 def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
@@ -171,8 +171,8 @@ def _lines_of_failure(case: Case, path: str) -> tuple[LogLine, ...]:
 def _by_metrics(case: Case) -> Iterator[Finding]:
     known, primary = case.now.measured.value, case.primary
     since = primary.updated if primary else None
-    asked = [each for each in known.minutes if each.requests] if known else []
-    minutes = [each for each in asked if since is None or each.at >= since]
+    used = [each for each in known.minutes if each.requests] if known else []
+    minutes = [each for each in used if since is None or each.at >= since]
     if not minutes or not minutes[-1].failed:
         return
     newest = minutes[-1]

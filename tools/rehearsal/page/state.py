@@ -401,7 +401,7 @@ def _words(each: Event) -> tuple[str, str, str]:
     fields = parsed(text) if each.kind == "log" else {}
     level = fields.get("level", "")
     if fields.get("message") == "request" and {"method", "path", "status"} <= fields.keys():
-        said = f"{fields['method']} {fields['path']} → {fields['status']}"
-        return said, f"{fields['duration_ms']} ms" if "duration_ms" in fields else "", level
+        line = f"{fields['method']} {fields['path']} → {fields['status']}"
+        return line, f"{fields['duration_ms']} ms" if "duration_ms" in fields else "", level
     more = " ".join(f"{key}={value}" for key, value in fields.items() if key not in HEAD)
     return fields.get("message", text), more, level

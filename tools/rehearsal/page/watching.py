@@ -215,14 +215,14 @@ class Watcher:
         return now, judge(now)
 
     def _events(self, now: Snapshot) -> tuple[Event, ...]:
-        found = [
+        known = [
             *events.of_service(now.service.value),
             *events.of_tasks(now.tasks.value or ()),
             *self._of_processes(now),
             *events.of_database(now.database.value),
             *(self._of_service(now.names) if now.service.value else ()),
         ]
-        return tuple(sorted(found, key=lambda each: each.at))
+        return tuple(sorted(known, key=lambda each: each.at))
 
     def _of_processes(self, now: Snapshot) -> Iterator[Event]:
         for name, worker in now.workers.items():

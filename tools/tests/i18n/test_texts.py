@@ -16,8 +16,8 @@ from tools.i18n import (
     in_language,
     joined,
     language,
-    said,
     t,
+    text_of,
     verbatim,
 )
 
@@ -153,8 +153,8 @@ def test_texts_are_values():
 
 def test_an_error_keeps_the_text_it_was_raised_with():
     with in_language("ja"):
-        assert str(said(ValueError(t("cause")))) == "原因"
-        assert str(said(ValueError("plain {x}"))) == "plain {x}"
+        assert str(text_of(ValueError(t("cause")))) == "原因"
+        assert str(text_of(ValueError("plain {x}"))) == "plain {x}"
     assert str(ValueError(t("cause"))) == "cause"
 
 
