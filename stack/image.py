@@ -71,6 +71,12 @@ def words(text: str) -> tuple[str, ...]:
             "missing mark, or put a backslash before a mark that is part of a word",
             text=text,
         ) from None
+    return tuple(several)
+
+
+def one_off(text: str) -> tuple[str, ...]:
+    """Return the words of a command that RunTask gets in place of the task definition's. Raises ValueError."""
+    several = words(text)
     variables = [{"name": "PGOPTIONS", "value": LOCK_TIMEOUT}]
     container = {"name": CONTAINER, "command": several, "environment": variables}
     if (length := len(json.dumps({"containerOverrides": [container]}))) > LONGEST_OVERRIDE:
@@ -80,7 +86,7 @@ def words(text: str) -> tuple[str, ...]:
             length=length,
             longest=LONGEST_OVERRIDE,
         )
-    return tuple(several)
+    return several
 
 
 def command(text: str) -> tuple[str, ...]:
@@ -103,7 +109,7 @@ APP_COMMAND = Key(
 DEPLOY_COMMAND = Key(
     "deployCommand",
     "",
-    words,
+    one_off,
     "command in a task of its own before the service gets another task definition, like a migration; "
     "it must hold no secret, as ECS shows it; empty: none",
     example="true",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gettext
 import inspect
 import json
+import math
 import os
 import sys
 import traceback
@@ -119,6 +120,28 @@ def run(command: click.Command) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         code = BROKEN_PIPE
     sys.exit(code)
+
+
+class InRange(click.types._NumberRangeBase[Any, Any]):
+    """Names the range also to what is no number; click takes NaN for a number in each range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = super().convert(value, param, ctx)
+        except click.BadParameter:
+            number = math.nan
+        if math.isnan(number):
+            text = gettext.gettext("{value} is not in the range {range}.")
+            self.fail(text.format(value=value, range=self._describe_range()), param, ctx)
+        return number
+
+
+class WholeRange(InRange, click.IntRange):
+    """A whole number."""
+
+
+class NumberRange(InRange, click.FloatRange):
+    """A number."""
 
 
 class TranslatedOption(click.Option):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from gettext import gettext
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -9,6 +11,28 @@ import click
 
 from local_cloud.clock import DEFAULT_SPEED
 from local_cloud.text import t
+
+
+class InRange(click.types._NumberRangeBase[Any, Any]):
+    """Names the range also to what is no number; click takes NaN for a number in each range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = super().convert(value, param, ctx)
+        except click.BadParameter:
+            number = math.nan
+        if math.isnan(number):
+            text = gettext("{value} is not in the range {range}.")
+            self.fail(text.format(value=value, range=self._describe_range()), param, ctx)
+        return number
+
+
+class WholeRange(InRange, click.IntRange):
+    """A whole number."""
+
+
+class NumberRange(InRange, click.FloatRange):
+    """A number."""
 
 
 class Address(click.ParamType[str]):
@@ -36,14 +60,14 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
         ),
         click.option(
             "--speed",
-            type=click.FloatRange(1, 200),
+            type=NumberRange(1, 200),
             default=DEFAULT_SPEED,
             show_default=True,
             help="Seconds of AWS's waits that pass in one second; 1 is AWS's own pace.",
         ),
         click.option(
             "--port",
-            type=click.IntRange(0, 65535),
+            type=WholeRange(0, 65535),
             default=None,
             help="Loopback port of the app; 0 takes any. Default: 8080, or any if that is taken.",
         ),

@@ -121,6 +121,7 @@ def test_a_deploy_command_is_as_long_as_ecs_allows(configured):
         match=r"deployCommand: the command takes 8193 characters .* ECS allows 8192; put",
     ):
         configured(deployCommand=f"{longest}x")
+    assert configured(appCommand=f"{longest}x").service.command == (f"{longest}x",)
 
 
 def test_a_folder_without_a_dockerfile_is_named(configured, checkout):

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from tools.command_line import stack_option
+from tools.command_line import WholeRange, stack_option
 from tools.i18n import t, text_of
 
 
@@ -40,7 +40,7 @@ def db() -> None:
 @via_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
-    "--rounds", type=click.IntRange(1, 1000), default=20, show_default=True,
+    "--rounds", type=WholeRange(1, 1000), default=20, show_default=True,
     help="Number of round trips to measure.",
 )  # fmt: skip
 def check(stack: str, via: str | None, as_json: bool, rounds: int) -> None:
@@ -76,7 +76,7 @@ def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ..
 @via_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Local port; 0 for any free one."
+    "--port", type=WholeRange(0, 65535), default=0, help="Local port; 0 for any free one."
 )
 def tunnel(stack: str, via: str | None, as_json: bool, port: int) -> None:
     """Open a port of 127.0.0.1 that leads to the database, until Ctrl-C."""

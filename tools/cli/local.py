@@ -11,7 +11,7 @@ import click
 from local_cloud.paths import find_home
 from local_cloud.run import shell as commands
 from local_cloud.run.options import options as cloud_options
-from tools.command_line import ECS, Setting, stack_option
+from tools.command_line import ECS, Setting, WholeRange, stack_option
 from tools.i18n import t
 from tools.rehearsal import careapp
 from tools.rehearsal.faults import FAULTS
@@ -30,7 +30,7 @@ def options(command: click.decorators.FC) -> click.decorators.FC:
     """Add the options of a local cloud to a command that can start one."""
     watch = click.option(
         "--watch-port",
-        type=click.IntRange(0, 65535),
+        type=WholeRange(0, 65535),
         default=None,
         help="Loopback port of the page that shows the rehearsal; 0 takes any, and so does "
         "--port 0. Default: 8081, or any if that is taken.",
@@ -133,7 +133,7 @@ def shell(command: tuple[str, ...], stack: str | None, region: str | None, **how
 
 @click.command()
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Loopback port."
+    "--port", type=WholeRange(1, 65535), default=3000, show_default=True, help="Loopback port."
 )
 @click.option(
     "--log-level",

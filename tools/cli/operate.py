@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from tools.command_line import stack_option
+from tools.command_line import NumberRange, WholeRange, stack_option
 from tools.i18n import t, text_of
 
 
@@ -128,7 +128,7 @@ class Since(click.ParamType[timedelta]):
 @stack_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-w", "--watch", is_flag=True, help="Update the output until Ctrl-C.")
-@click.option("--every", type=click.FloatRange(min=0.5), default=2.0, show_default=True,
+@click.option("--every", type=NumberRange(min=0.5), default=2.0, show_default=True,
               help="With --watch: seconds between updates.")  # fmt: skip
 def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
     """Show stage, service, deployments, tasks, targets, database, alarms and the page's address.
@@ -151,7 +151,7 @@ LOG_OPTIONS = (
     click.option("--task", default="", help="Only lines of the task whose ID begins with this."),
     click.option("--raw", is_flag=True,
                  help="Show the lines as they are, with the secrets in them."),
-    click.option("-n", "--lines", "last", type=click.IntRange(1, 10_000), default=100, show_default=True,
+    click.option("-n", "--lines", "last", type=WholeRange(1, 10_000), default=100, show_default=True,
                  help="Number of lines."),
 )  # fmt: skip
 

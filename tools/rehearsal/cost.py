@@ -16,7 +16,7 @@ from local_cloud.console import Progress
 from local_cloud.engine.program import FORKS, PRELOADED
 from stack.file import StackError, StackFile, full_key, project_of, read
 from tools.aws.session import Session
-from tools.command_line import ECS, Setting, TranslatedOption, exit_code_of
+from tools.command_line import ECS, NumberRange, Setting, TranslatedOption, exit_code_of
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph
 from tools.cost.prices import PriceBook, api_session
@@ -117,9 +117,7 @@ def assumptions(command: click.decorators.FC) -> click.decorators.FC:
             usual=each.default,
         )
         name = f"--{each.name.replace('_', '-')}"
-        command = click.option(name, type=click.FloatRange(0), cls=TranslatedOption, text=text)(
-            command
-        )
+        command = click.option(name, type=NumberRange(0), cls=TranslatedOption, text=text)(command)
     return command
 
 
