@@ -159,6 +159,7 @@ def test_a_venv_that_careapp_did_not_make_keeps_its_python_or_stays(tree):
     code, _, err = tree.call("status", PYTHON="")
     assert (code, steps(tree)) == (1, [])
     assert ".venv has another Python, and careapp did not make it." in err
+    (venv / ".careapp").mkdir()  # as an interrupt leaves it
     own("python", f"echo {MINOR} {PYTHON}")
     tree.executable("python3.13", "echo 13 /nowhere/python3.13")
     assert tree.call("status", PYTHON="")[1] == f"['status'] {tree.folder}/.venv\n"
