@@ -197,7 +197,9 @@ def translate(
     ):
         return None
     if isinstance(error, (boto.NoRegionError, boto.InvalidRegionError)):
-        return _no_region(region)
+        none = t("No AWS region.")
+        text = t('"{region}" is not an AWS region.', region=region) if region else none
+        return AwsProblem("region", text, SET_REGION)
     if isinstance(error, (boto.HTTPClientError, boto.ConnectionError)):
         return _unreachable(error, service, region)
     return _of_botocore(error, service, profile)
@@ -278,11 +280,6 @@ def _of_botocore(error: Exception, service: str, profile: str | None) -> AwsProb
         for kinds, kind, text, way_out in known
         if isinstance(error, kinds)
     )
-
-
-def _no_region(region: str) -> AwsProblem:
-    text = t('"{region}" is not an AWS region.', region=region) if region else t("No AWS region.")
-    return AwsProblem("region", text, SET_REGION)
 
 
 def _unreachable(error: Exception, service: str, region: str) -> AwsProblem:

@@ -96,7 +96,8 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
     if whole or not set(folders).isdisjoint(SLOW):
         find_or_get()  # here its progress is visible
     if whole:
-        codes = whole_size() if everything else small_size()
+        all_of_them = tests(list(FOLDERS), (f"--durations={SLOWEST}",))
+        codes = side_by_side(all_of_them) if everything else small_size()
     elif small:
         codes = in_turn([each for each in FOLDERS if each not in SLOW], [*QUICK, *rest], False)
     else:
@@ -173,11 +174,6 @@ def small_size() -> dict[str, int]:
         return side_by_side(
             [rehearsal, *tests([each for each in FOLDERS if each not in SLOW], QUICK)]
         )
-
-
-def whole_size() -> dict[str, int]:
-    """Run all folders. Return their exit codes."""
-    return side_by_side(tests(list(FOLDERS), (f"--durations={SLOWEST}",)))
 
 
 def tests(folders: Sequence[str], options: Sequence[str]) -> list[TestRun]:

@@ -186,17 +186,12 @@ class Case(Rollout):
         """Return the fix for a cause that may be fixed already: ECS has given up and does not try again."""
         if not self.given_up or any(each.state == "unhealthy" for each in self.task_targets):
             return ()
+        ends = [end for each in self.failed_tasks if (end := each.stopped or each.stopping)]
+        last = short_time(max(ends), self.now.at) if ends else "-"
         text = t(
-            "If the cause was fixed after the last try ({time}), let ECS try again:",
-            time=self.last_stop,
+            "If the cause was fixed after the last try ({time}), let ECS try again:", time=last
         )
         return (Fix(text, self._retry_commands),)
-
-    @property
-    def last_stop(self) -> str:
-        """Return when the last task of the expected revision stopped."""
-        ends = [each.stopped or each.stopping for each in self.failed_tasks]
-        return short_time(max(each for each in ends if each), self.now.at) if any(ends) else "-"
 
     def configure(self, key: str, value: str, text: Text, *, retried: bool = False) -> Fix:
         """Return the fix that sets a setting; a refresh where the stack file has the value already.

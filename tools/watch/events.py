@@ -96,17 +96,13 @@ def timeline(
     events += of_jobs(runs.result().value or ())
     events += of_database(database.result().value)
     if log:
-        lines = read_part(_lines, session, names, _floor(events, since))
+        newest = max((each.at for each in events), default=None)
+        floor = newest - since if newest and since else None
+        lines = read_part(_lines, session, names, floor)
         parts += [lines]
         events += lines.value or ()
     problems = tuple(each.problem for each in parts if each.problem)
     return Timeline(tuple(_recent(events, since)), problems)
-
-
-def _floor(events: Iterable[Event], since: timedelta | None) -> datetime | None:
-    """Return the time before which no log line is shown; None where that is unknown."""
-    newest = max((each.at for each in events), default=None)
-    return newest - since if newest and since else None
 
 
 def _recent(events: Iterable[Event], since: timedelta | None) -> list[Event]:

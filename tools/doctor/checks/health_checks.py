@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
 from ipaddress import ip_address
 from itertools import pairwise
 from math import ceil
@@ -261,7 +260,7 @@ def _own_check(case: Case, definition: Definition, evidence: tuple[str, ...]) ->
 
 def _not_allowed(case: Case, task: Task, evidence: tuple[str, ...]) -> Finding:
     """The app never said that it listens: it was stopped before, or it does not say so."""
-    end = task.ended or _last_line(case, task)
+    end = task.ended or max((each.at for each in case.lines(task)), default=None)
     lived = (end - task.started).total_seconds() if end and task.started else 0.0
     seen = t(
         "Task {task}: no process listened within {lived} s.", task=task.short, lived=round(lived)
@@ -349,8 +348,3 @@ def _wait(case: Case, grace: int) -> Fix:
         return fix
     longer = f"pulumi config set rolloutTimeoutMinutes {minutes} -s {case.now.names.stack}"
     return replace(fix, commands=(longer, *fix.commands))
-
-
-def _last_line(case: Case, task: Task) -> datetime | None:
-    lines = case.lines(task)
-    return lines[-1].at if lines else None

@@ -210,7 +210,7 @@ def lacking(
     return tuple(
         (
             missing_rule(each, network, source, target, port),
-            _authorize_peer(each, source, target, port),
+            _authorize(each, (target if each.direction == "egress" else source).groups[0], port),
         )
         for each in missing_rules(network, source, target, port)
     )
@@ -249,14 +249,9 @@ def _label(network: Network, group: str) -> str:
     return f"{group} ({known.name})" if known else group
 
 
-def _authorize_peer(each: MissingRule, source: Side, target: Side, port: int) -> str:
-    peer = target if each.direction == "egress" else source
-    return _authorize(each.direction, each.group, port, peer.groups[0])
-
-
-def _authorize(direction: str, group: str, port: int, peer: str) -> str:
+def _authorize(rule: MissingRule, peer: str, port: int) -> str:
     ports = f"IpProtocol=tcp,FromPort={port},ToPort={port}"
-    return _rule_command("authorize", direction, group, ports, peer)
+    return _rule_command("authorize", rule.direction, rule.group, ports, peer)
 
 
 def _rule_command(verb: str, direction: str, group: str, ports: str, peer: str) -> str:
