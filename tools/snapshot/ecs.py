@@ -146,7 +146,7 @@ def groups_of(session: Session, revision: str) -> tuple[str, ...]:
     """
     revisions = _revisions(session, [revision])
     resolved = [each.get("resolvedConfiguration") or {} for each in revisions]
-    balancers = [each for revisions in resolved for each in revisions.get("loadBalancers", ())]
+    balancers = [each for one in resolved for each in one.get("loadBalancers", ())]
     return tuple(each["targetGroupArn"] for each in balancers if each.get("targetGroupArn"))
 
 
@@ -205,13 +205,11 @@ def tasks_of(session: Session, names: StackNames, **chosen: str) -> tuple[Task, 
 
     ``chosen`` is ListTasks' filter: a service or a family; without one all.
     """
-    chosen_tasks = {"cluster": names.cluster, **chosen}
+    where = {"cluster": names.cluster, **chosen}
     arns = [
         arn
         for status in ("RUNNING", "STOPPED")
-        for arn in session.all(
-            "ecs", "list_tasks", "taskArns", desiredStatus=status, **chosen_tasks
-        )
+        for arn in session.all("ecs", "list_tasks", "taskArns", desiredStatus=status, **where)
     ]
     tasks = [task_of(each) for each in described(session, names.cluster, arns)]
     return tuple(sorted(tasks, key=lambda each: str(each.created or ""), reverse=True))
