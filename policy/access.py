@@ -20,28 +20,28 @@ DECRYPTING = {"*", "kms:*", "kms:decrypt", "kms:reencryptfrom", "kms:reencrypt*"
 class Statement:
     """One statement of a policy document."""
 
-    said: dict[str, Any]
+    document: dict[str, Any]
 
     @property
     def allows(self) -> bool:
-        return bool(self.said["Effect"] == "Allow")
+        return bool(self.document["Effect"] == "Allow")
 
     @property
     def actions(self) -> list[str]:
-        return several(self.said.get("Action"))
+        return several(self.document.get("Action"))
 
     @property
     def resources(self) -> list[str]:
-        return several(self.said.get("Resource"))
+        return several(self.document.get("Resource"))
 
     @property
     def principals(self) -> list[str]:
-        given = self.said.get("Principal")
+        given = self.document.get("Principal")
         return several([*given.values()] if isinstance(given, dict) else given)
 
     @property
     def conditions(self) -> dict[str, Any]:
-        return dict(self.said.get("Condition", {}))
+        return dict(self.document.get("Condition", {}))
 
     @property
     def open_to_all(self) -> bool:

@@ -64,21 +64,21 @@ LONGEST_OVERRIDE = 8192
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a command, split as a shell does, without variables and patterns."""
     try:
-        several = shlex.split(text)
+        parts = shlex.split(text)
     except ValueError:
         raise Invalid(
             "{text!r} has a quotation mark without its partner, or ends with a backslash; add the "
             "missing mark, or put a backslash before a mark that is part of a word",
             text=text,
         ) from None
-    return tuple(several)
+    return tuple(parts)
 
 
 def one_off(text: str) -> tuple[str, ...]:
     """Return the words of a command that RunTask gets in place of the task definition's. Raises ValueError."""
-    several = words(text)
+    parts = words(text)
     variables = [{"name": "PGOPTIONS", "value": LOCK_TIMEOUT}]
-    container = {"name": CONTAINER, "command": several, "environment": variables}
+    container = {"name": CONTAINER, "command": parts, "environment": variables}
     if (length := len(json.dumps({"containerOverrides": [container]}))) > LONGEST_OVERRIDE:
         raise Invalid(
             "the command takes {length} characters of RunTask's overrides, and ECS allows {longest}; "
@@ -86,15 +86,15 @@ def one_off(text: str) -> tuple[str, ...]:
             length=length,
             longest=LONGEST_OVERRIDE,
         )
-    return several
+    return parts
 
 
 def command(text: str) -> tuple[str, ...]:
     """Return the words of a command that must have some. Raises ValueError."""
-    several = words(text)
-    if not several:
+    parts = words(text)
+    if not parts:
         raise Invalid("it is empty; give the program and its arguments")
-    return several
+    return parts
 
 
 APP_COMMAND = Key(

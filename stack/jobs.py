@@ -84,7 +84,7 @@ class Job:
 
 def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
     """Return the jobs, by name. ``cpu`` and ``memory`` are the web task's."""
-    several, zone = read(JOBS), read(scaling.SCHEDULE_TIME_ZONE)
+    declared, zone = read(JOBS), read(scaling.SCHEDULE_TIME_ZONE)
 
     def checked() -> tuple[Job, ...]:
         return tuple(
@@ -100,7 +100,7 @@ def jobs(read: Reader, cpu: int, memory: int) -> tuple[Job, ...]:
                 ),
                 datetime.now(UTC),
             )
-            for name, each in sorted(several.items())
+            for name, each in sorted(declared.items())
         )
 
     others = (scaling.SCHEDULE_TIME_ZONE, service.TASK_CPU, service.TASK_MEMORY)

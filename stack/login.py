@@ -38,8 +38,8 @@ def issuer(text: str) -> str:
 
 def paths(text: str) -> tuple[str, ...]:
     """Return the path patterns of a comma-separated list. Raises ValueError for what ELB or a login refuses."""
-    several = rules.names(text)
-    for each in several:
+    patterns = rules.names(text)
+    for each in patterns:
         if not PATTERN.fullmatch(each):
             raise Invalid(
                 "{path!r} is not a path that begins with /, at most 128 characters; * and ? are wildcards",
@@ -51,20 +51,20 @@ def paths(text: str) -> tuple[str, ...]:
                 path=each,
                 callback=CALLBACK_PATH,
             )
-    if len(several) > MOST_PATHS:
+    if len(patterns) > MOST_PATHS:
         raise Invalid(
             "{count} paths are more than the {most} values that a rule of the load balancer takes; use "
             "wildcards, like /assets/*",
-            count=len(several),
+            count=len(patterns),
             most=MOST_PATHS,
         )
-    if (wildcards := sum(each.count("*") + each.count("?") for each in several)) > MOST_WILDCARDS:
+    if (wildcards := sum(each.count("*") + each.count("?") for each in patterns)) > MOST_WILDCARDS:
         raise Invalid(
             "{count} wildcards are more than the {most} that a rule of the load balancer takes",
             count=wildcards,
             most=MOST_WILDCARDS,
         )
-    return several
+    return patterns
 
 
 def ports(*urls: str) -> list[int]:

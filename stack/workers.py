@@ -55,7 +55,7 @@ class Worker:
 
 def workers(read: Reader, cpu: int, memory: int) -> tuple[Worker, ...]:
     """Return the workers, by name. ``cpu`` and ``memory`` are the web task's."""
-    several = read(WORKERS)
+    declared = read(WORKERS)
 
     def checked() -> tuple[Worker, ...]:
         return tuple(
@@ -66,7 +66,7 @@ def workers(read: Reader, cpu: int, memory: int) -> tuple[Worker, ...]:
                 **sizes(name, each["cpu"] or cpu, each["memory"] or memory),
                 stop_seconds=each["stopSeconds"],
             )
-            for name, each in sorted(several.items())
+            for name, each in sorted(declared.items())
         )
 
     return read.together(checked, WORKERS, service.TASK_CPU, service.TASK_MEMORY, otherwise=())

@@ -51,15 +51,15 @@ class AwsProblem(Exception):
     """An AWS call that failed, or could not be made.
 
     ``kind`` is one of credentials, expired, region, unreachable, denied, missing, throttled, refused.
-    ``said`` is AWS's own message, if there is one.
+    ``message`` is AWS's own message, if there is one.
     """
 
     def __init__(
-        self, kind: str, text: Text, way_out: Text, code: str = "", said: str = ""
+        self, kind: str, text: Text, way_out: Text, code: str = "", message: str = ""
     ) -> None:
         super().__init__(str(text))
         self.kind, self.text, self.way_out, self.code = kind, text, way_out, code
-        self.said = said
+        self.message = message
 
     @property
     def temporary(self) -> bool:

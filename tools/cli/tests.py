@@ -112,8 +112,8 @@ def ended(codes: Mapping[str, int]) -> int:
     """Say which runs failed, and return the exit code of all."""
     if failed := [each for each, code in codes.items() if code not in (0, NONE_CHOSEN)]:
         print(f"failed: {', '.join(failed)}")
-    several = set(codes.values()) - {NONE_CHOSEN} or {NONE_CHOSEN}
-    return INTERRUPTED if STOPPED in several else max(several)
+    chosen = set(codes.values()) - {NONE_CHOSEN} or {NONE_CHOSEN}
+    return INTERRUPTED if STOPPED in chosen else max(chosen)
 
 
 def of_changes(rest: Sequence[str]) -> dict[str, int]:

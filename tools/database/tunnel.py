@@ -195,7 +195,7 @@ class Plugin:
     def __init__(self, path: str, session: Mapping[str, Any], arguments: list[str]) -> None:
         """``session`` is StartSession's answer; ``arguments`` follow the variable's name."""
         response = {key: session[key] for key in ("SessionId", "TokenValue", "StreamUrl")}
-        self._said: list[str] = []
+        self._output: list[str] = []
         self._port: int | None = None
         self._process = subprocess.Popen(
             [path, VARIABLE, *arguments],
@@ -215,7 +215,7 @@ class Plugin:
             if match := OPENED.search(line):
                 self._port = int(match[1])
             if line.strip():
-                self._said = [*self._said[-4:], line.strip()]
+                self._output = [*self._output[-4:], line.strip()]
 
     def port(self) -> int:
         """Wait until the plugin listens and return its port. Raises Refused with its output."""
@@ -224,7 +224,11 @@ class Plugin:
             if not self.alive or time.monotonic() > deadline:
                 self._reader.join(1)
                 raise Refused(
-                    t("{name} opened no port: {said}", name=NAME, said=" ".join(self._said) or "-")
+                    t(
+                        "{name} opened no port: {said}",
+                        name=NAME,
+                        said=" ".join(self._output) or "-",
+                    )
                 )
             time.sleep(0.02)
         return self._port

@@ -182,7 +182,7 @@ class CommandRun:
             try:
                 return start(self.session, one_off, DEPLOY_COMMAND_TASK)
             except AwsProblem as problem:
-                if NO_ROLE not in problem.said or time.monotonic() - begun > ROLE_SECONDS:
+                if NO_ROLE not in problem.message or time.monotonic() - begun > ROLE_SECONDS:
                     raise
                 self.say(t("ECS does not know the new role yet; trying again"))
                 time.sleep(single_task.POLL_SECONDS)

@@ -53,7 +53,7 @@ class Response:
         """Yield the URLs of an HTML page's stylesheets and scripts that are on its own host, each once."""
         links, own = _Links(self.html), httpx.URL(self.ended_at)
         base = _joined(own, links.base)
-        urls = dict.fromkeys(_joined(base, link) for link in links.found if link)
+        urls = dict.fromkeys(_joined(base, link) for link in links.urls if link)
         for url in urls:
             if url.host == own.host and url.scheme in ("http", "https"):
                 yield str(url)
@@ -205,7 +205,7 @@ class _Links(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.urls: list[str] = []
         self.base = ""
         # It raises AssertionError on a declaration that it does not know, such as `<![ x`; browsers skip that.
         with contextlib.suppress(AssertionError):
@@ -217,9 +217,9 @@ class _Links(HTMLParser):
         if tag == "base":
             self.base = self.base or given.get("href", "")
         if tag == "link" and "stylesheet" in given.get("rel", "").lower().split():
-            self.found.append(given.get("href", ""))
+            self.urls.append(given.get("href", ""))
         if tag == "script":
-            self.found.append(given.get("src", ""))
+            self.urls.append(given.get("src", ""))
 
 
 def _joined(base: httpx.URL, link: str) -> httpx.URL:

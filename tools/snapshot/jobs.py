@@ -161,12 +161,12 @@ def _schedule_names(session: Session, names: StackNames) -> list[str]:
 
 def runs(session: Session, names: StackNames, declared: Iterable[str]) -> tuple[Run, ...]:
     """Return the runs that ECS knows, newest first: those that go on or ended within the hour. Raises AwsProblem."""
-    several = [
+    job_runs = [
         _run(names, job, task)
         for job in declared
         for task in ecs.tasks_of(session, names, family=names.job(job))
     ]
-    return _newest_first(several)
+    return _newest_first(job_runs)
 
 
 def _run(names: StackNames, job: str, task: Task) -> Run:
@@ -206,15 +206,15 @@ def logged_runs(session: Session, names: StackNames, declared: Iterable[str]) ->
         orderBy="LastEventTime",
         descending=True,
     )
-    several = []
+    job_runs = []
     for page in islice(pages, STREAM_PAGES):
         for raw in page["logStreams"]:
             prefix, slash, task = raw["logStreamName"].rpartition("/")
             if (job := prefixes.get(prefix + slash)) and "lastEventTimestamp" in raw:
                 first, last = raw["firstEventTimestamp"], raw["lastEventTimestamp"]
                 started, ended = task_logs.at(first), task_logs.at(last)
-                several.append(Run(job=job, task=task, started=started, ended=ended, known=False))
-    return _newest_first(several)
+                job_runs.append(Run(job=job, task=task, started=started, ended=ended, known=False))
+    return _newest_first(job_runs)
 
 
 def _newest_first(runs: Iterable[Run]) -> tuple[Run, ...]:

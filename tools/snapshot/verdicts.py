@@ -46,7 +46,7 @@ def before(session: Session, names: StackNames, by_up: bool) -> str | None:
     first, *others = streams or [[]]
     # The newest one is the present one.
     earlier = first if by_up else first[1:]
-    return next((verdict for several in (earlier, *others) for verdict in several), None)
+    return next((verdict for group in (earlier, *others) for verdict in group), None)
 
 
 def _recent(session: Session, names: StackNames, row: Mapping[str, Any]) -> list[str]:

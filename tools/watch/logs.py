@@ -177,14 +177,14 @@ def _no_pattern(pattern: str, problem: AwsProblem) -> AwsProblem:
         t(
             "--filter {pattern} is not a filter pattern of CloudWatch Logs ({said}).",
             pattern=pattern,
-            said=problem.said,
+            said=problem.message,
         ),
         t(
             "Put terms with characters other than letters, digits and _ in double quotes, as in "
             "'\"went away\" -retry', or match fields: '{{ $.level = \"error\" }}'."
         ),
         problem.code,
-        problem.said,
+        problem.message,
     )
 
 

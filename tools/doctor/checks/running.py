@@ -111,7 +111,7 @@ class _Path:
     """The requests for one path, oldest first, and how many of the newest failed in a row."""
 
     path: str
-    asked: tuple[Request, ...]
+    requests: tuple[Request, ...]
     failing: int
 
 
@@ -123,16 +123,16 @@ def failed_requests(case: Case) -> Iterator[Finding]:
     Only where no request stands in the logs, the same is asked of the target group's minutes since the
     deployment; a minute in which some requests failed and others did not is a warning.
     """
-    several = [each for task in case.active_tasks for each in requests(case.lines(task))]
-    if several:
-        yield from _by_log(case, [each for each in _paths(several) if each.failing])
+    answers = [each for task in case.active_tasks for each in requests(case.lines(task))]
+    if answers:
+        yield from _by_log(case, [each for each in _paths(answers) if each.failing])
     elif case.active_tasks:
         yield from _by_metrics(case)
 
 
-def _paths(several: Iterable[Request]) -> Iterator[_Path]:
+def _paths(answers: Iterable[Request]) -> Iterator[_Path]:
     by_path: dict[str, list[Request]] = {}
-    for each in sorted(several, key=lambda each: each.at):
+    for each in sorted(answers, key=lambda each: each.at):
         by_path.setdefault(each.path, []).append(each)
     for path, answered in by_path.items():
         well = [number for number, each in enumerate(answered, 1) if each.status < 500]
@@ -142,9 +142,9 @@ def _paths(several: Iterable[Request]) -> Iterator[_Path]:
 def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
     if not failing:
         return
-    worst = max(failing, key=lambda each: (each.failing >= FAILURES_IN_A_ROW, each.asked[-1].at))
+    worst = max(failing, key=lambda each: (each.failing >= FAILURES_IN_A_ROW, each.requests[-1].at))
     cause = worst.failing >= FAILURES_IN_A_ROW
-    status = worst.asked[-1].status
+    status = worst.requests[-1].status
     lines = (each.text for each in _lines_of_failure(case, worst.path))
     mistake = raised(each for each in lines if UNMIGRATED not in each)
     title = t("{path} ends with {status}", path=worst.path, status=status)
@@ -155,7 +155,7 @@ def _by_log(case: Case, failing: list[_Path]) -> Iterator[Finding]:
             "{path}: the newest {failing} of {count} requests in the log ended with 5xx.",
             path=each.path,
             failing=each.failing,
-            count=len(each.asked),
+            count=len(each.requests),
         )
         for each in sorted(failing, key=lambda each: -each.failing)[:3]
     )
