@@ -13,16 +13,6 @@ from tools.command_line import WholeRange, stack_option
 from tools.i18n import t, text_of
 
 
-def via_option(command: click.decorators.FC) -> click.decorators.FC:
-    """Add ``--via`` to a command that opens a tunnel."""
-    via = click.option(
-        "--via",
-        type=click.Choice(["bastion", "task"]),
-        help="Connect through this; by default the bastion if there is one, else a task.",
-    )
-    return via(command)
-
-
 @click.group()
 def db() -> None:
     """Connect to the database, which is not reachable from the internet, and restore it.
@@ -37,27 +27,25 @@ def db() -> None:
 
 @db.command()
 @stack_option
-@via_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--rounds", type=WholeRange(1, 1000), default=20, show_default=True,
     help="Number of round trips to measure.",
 )  # fmt: skip
-def check(stack: str, via: str | None, as_json: bool, rounds: int) -> None:
+def check(stack: str, as_json: bool, rounds: int) -> None:
     """Connect, and show version, TLS and latency."""
     from tools.database import commands
 
-    sys.exit(commands.check(commands.TunnelOptions(stack, Path(), via), as_json, rounds))
+    sys.exit(commands.check(stack, Path(), as_json, rounds))
 
 
 @db.command()
 @stack_option
-@via_option
 @click.option(
     "-c", "--command", "question", default=None, help="Run this statement; psql is not needed."
 )
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
-def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ...]) -> None:
+def psql(stack: str, question: str | None, words: tuple[str, ...]) -> None:
     """Open psql on the database, or run one statement.
 
     \b
@@ -67,23 +55,20 @@ def psql(stack: str, via: str | None, question: str | None, words: tuple[str, ..
     """
     from tools.database import commands
 
-    options = commands.TunnelOptions(stack, Path(), via)
-    sys.exit(commands.psql(options, question, list(words)))
+    sys.exit(commands.psql(stack, Path(), question, list(words)))
 
 
 @db.command()
 @stack_option
-@via_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--port", type=WholeRange(0, 65535), default=0, help="Local port; 0 for any free one."
 )
-def tunnel(stack: str, via: str | None, as_json: bool, port: int) -> None:
+def tunnel(stack: str, as_json: bool, port: int) -> None:
     """Open a port of 127.0.0.1 that leads to the database, until Ctrl-C."""
     from tools.database import commands
 
-    options = commands.TunnelOptions(stack, Path(), via)
-    sys.exit(commands.keep_tunnel_open(options, port, as_json))
+    sys.exit(commands.keep_tunnel_open(stack, Path(), port, as_json))
 
 
 class Moment(click.ParamType[datetime]):
@@ -121,7 +106,6 @@ def source_options(command: click.decorators.FC) -> click.decorators.FC:
 
 @db.command()
 @stack_option
-@via_option
 @source_options
 @click.option(
     "--query", "question", default="", help="Ask both databases this, too; it can change nothing."

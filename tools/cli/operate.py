@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from tools.command_line import NumberRange, WholeRange, stack_option
+from tools.command_line import WholeRange, stack_option
 from tools.i18n import t, text_of
 
 
@@ -128,9 +128,7 @@ class Since(click.ParamType[timedelta]):
 @stack_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-w", "--watch", is_flag=True, help="Update the output until Ctrl-C.")
-@click.option("--every", type=NumberRange(min=0.5), default=2.0, show_default=True,
-              help="With --watch: seconds between updates.")  # fmt: skip
-def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
+def status(stack: str, as_json: bool, watch: bool) -> None:
     """Show stage, service, deployments, tasks, targets, database, alarms and the page's address.
 
     Exit code 0: all runs that should run. 1: something does not. 2: AWS could not be read.
@@ -139,8 +137,7 @@ def status(stack: str, as_json: bool, watch: bool, every: float) -> None:
 
     if watch and as_json:
         raise click.UsageError(str(t("--watch and --json exclude each other.")))
-    again = every if watch else None
-    sys.exit(status.run(stack, Path(), as_json, again))
+    sys.exit(status.run(stack, Path(), as_json, watch))
 
 
 LOG_OPTIONS = (

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -127,22 +126,13 @@ def silent(session: Session, jump_host: JumpHost, database: Database, message: s
 LOOK_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
-class TunnelOptions:
-    """The stack, its folder, and the jump host that the tunnel must use; None for any."""
-
-    stack: str
-    folder: Path
-    via: str | None
-
-
 @contextmanager
-def _open(wanted: TunnelOptions, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
+def _open(stack: str, folder: Path, port: int = 0) -> Iterator[tuple[Login, Tunnel]]:
     """Open the tunnel and read the login. A connection that fails is reported with its reason."""
-    session = Session.of_stack(wanted.stack, wanted.folder)
-    names = names_of(wanted.stack, wanted.folder)
+    session = Session.of_stack(stack, folder)
+    names = names_of(stack, folder)
     database = queries.database(session, names)
-    jump_host = find(session, names, wanted.via)
+    jump_host = find(session, names)
     who = queries.login(session, database)
     # A SIGTERM or SIGHUP ends the plugin too, which is in a process group of its own.
     with terminations_raise(), open_tunnel(session, jump_host, database, port) as tunnel:
@@ -152,11 +142,11 @@ def _open(wanted: TunnelOptions, port: int = 0) -> Iterator[tuple[Login, Tunnel]
             raise silent(session, jump_host, database, str(silence)) from None
 
 
-def check(wanted: TunnelOptions, as_json: bool, rounds: int) -> int:
+def check(stack: str, folder: Path, as_json: bool, rounds: int) -> int:
     """Connect, print version, TLS and latency, and return the exit code."""
 
     def work() -> int:
-        with _open(wanted) as (who, tunnel):
+        with _open(stack, folder) as (who, tunnel):
             result = queries.check(who, tunnel, rounds)
         if as_json:
             print_json(result.as_dict())
@@ -167,7 +157,7 @@ def check(wanted: TunnelOptions, as_json: bool, rounds: int) -> int:
     return exit_code_of(work)
 
 
-def psql(wanted: TunnelOptions, question: str | None, arguments: list[str]) -> int:
+def psql(stack: str, folder: Path, question: str | None, arguments: list[str]) -> int:
     """Run psql and return its exit code. Without psql a single statement still runs."""
     program = shutil.which("psql")
 
@@ -179,7 +169,7 @@ def psql(wanted: TunnelOptions, question: str | None, arguments: list[str]) -> i
                     'statement without it: ./careapp db psql -c "SELECT 1".'
                 )
             )
-        with _open(wanted) as (who, tunnel):
+        with _open(stack, folder) as (who, tunnel):
             if program is None:
                 return _asked(who, tunnel, question or "")
             statement = [] if question is None else ["-c", question]
@@ -207,11 +197,11 @@ def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
     return run_in_front(command, {**os.environ, **who.variables(tunnel.port)})
 
 
-def keep_tunnel_open(wanted: TunnelOptions, port: int, as_json: bool) -> int:
+def keep_tunnel_open(stack: str, folder: Path, port: int, as_json: bool) -> int:
     """Keep a tunnel open until Ctrl-C; return 1 when Session Manager closes it."""
 
     def work() -> int:
-        with _open(wanted, port) as (who, tunnel):
+        with _open(stack, folder, port) as (who, tunnel):
             # Said only of a tunnel that leads somewhere.
             queries.connected(who, tunnel).close()
             if as_json:

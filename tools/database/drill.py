@@ -35,7 +35,6 @@ class DrillOptions:
 
     stack: str
     folder: Path
-    via: str | None = None
     snapshot: str = ""
     moment: datetime | None = None
     question: str = ""
@@ -229,7 +228,7 @@ def _prepared(options: DrillOptions) -> Drill:
     session = Session.of_stack(options.stack, options.folder)
     names = names_of(options.stack, options.folder)
     database = queries.database(session, names)
-    jump_host = find(session, names, options.via)
+    jump_host = find(session, names)
     find_plugin()
     original = copies.described(session, database.id) or {}
     return Drill(

@@ -22,8 +22,6 @@ from tools.snapshot import ecs
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Service, read_part
 
-BASTION, TASK = "bastion", "task"
-
 AGENT = "ExecuteCommandAgent"
 
 
@@ -38,28 +36,22 @@ class JumpHost:
     subnets: tuple[str, ...]
 
 
-def find(session: Session, names: StackNames, via: str | None = None) -> JumpHost:
-    """Return the bastion if there is one, else a task; ``via`` requires one of them. Raises Refused and AwsProblem."""
-    problems: list[Text] = []
-    for kind, look in ((BASTION, _bastion), (TASK, _task)):
-        if via in (None, kind):
-            host = look(session, names)
-            if isinstance(host, JumpHost):
-                return host
-            problems.append(host)
-    raise Refused(_no_jump_host(problems, names))
-
-
-def _no_jump_host(problems: list[Text], names: StackNames) -> Text:
-    why = problems[0]
-    if len(problems) > 1:
-        why = t("{first}, and {second}", first=problems[0], second=problems[1])
-    return t(
-        "The database is not reachable: {why}. Enable the bastion with `pulumi config set "
-        "bastionEnabled true -s {stack}` (or execEnabled, once ECS runs) and `pulumi up -s "
-        "{stack}`.",
-        why=why,
-        stack=names.stack,
+def find(session: Session, names: StackNames) -> JumpHost:
+    """Return the bastion if there is one, else a task. Raises Refused and AwsProblem."""
+    host = _bastion(session, names)
+    if isinstance(host, JumpHost):
+        return host
+    task = _task(session, names)
+    if isinstance(task, JumpHost):
+        return task
+    raise Refused(
+        t(
+            "The database is not reachable: {why}. Enable the bastion with `pulumi config set "
+            "bastionEnabled true -s {stack}` (or execEnabled, once ECS runs) and `pulumi up -s "
+            "{stack}`.",
+            why=t("{first}, and {second}", first=host, second=task),
+            stack=names.stack,
+        )
     )
 
 

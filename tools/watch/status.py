@@ -284,8 +284,8 @@ def plain(value: object) -> Any:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
-def run(stack: str, folder: Path, as_json: bool, every: float | None) -> int:
-    """Print the status once, or again every so many seconds; return its exit code."""
+def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
+    """Print the status once, or again every two seconds; return its exit code."""
 
     def work() -> int:
         session = Session.of_stack(stack, folder)
@@ -293,8 +293,8 @@ def run(stack: str, folder: Path, as_json: bool, every: float | None) -> int:
         def read() -> Snapshot:
             return overview(settings_to_look(stack, folder), session)
 
-        if every is not None:
-            redraw(lambda: list(lines(read())), every)
+        if watch:
+            redraw(lambda: list(lines(read())), 2.0)
         now = read()
         raise_if_blind(now.problems().values())
         if as_json:

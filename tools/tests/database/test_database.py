@@ -254,15 +254,9 @@ def test_a_task_is_named_as_session_manager_names_it(stack, monkeypatch):
 def test_the_reason_why_no_task_is_a_jump_host_is_shown(stack, monkeypatch, task, said):
     monkeypatch.setattr(tunnel, "_running", lambda *_: iter([task]))
     with pytest.raises(Refused) as refused:
-        tunnel.find(stack.session, NAMES, tunnel.TASK)
+        tunnel.find(stack.session, NAMES)
     assert said in str(refused.value)
     assert "pulumi config set bastionEnabled true -s poc` (or execEnabled" in str(refused.value)
-
-
-def test_via_is_not_replaced_by_the_other_jump_host(stack, bastion, monkeypatch):
-    monkeypatch.setattr(tunnel, "_running", lambda *_: iter([running([RUNNING])]))
-    assert tunnel.find(stack.session, NAMES).target == bastion
-    assert tunnel.find(stack.session, NAMES, "task").target.startswith("ecs:")
 
 
 @pytest.mark.usefixtures("stack")
