@@ -22,7 +22,7 @@ from stack.file import project_of
 from stack.settings import Settings
 from tools.aws.session import Session
 from tools.command_line import exit_code_of
-from tools.i18n import Refused, t
+from tools.i18n import Refused
 from tools.i18n.masking import Lines, mask, mask_lines
 from tools.pause.steps import stopped_database
 
@@ -170,13 +170,11 @@ def stacks() -> Iterator[str]:
     """Yield the stacks with a state in PULUMI_BACKEND_URL. Raises Missing."""
     if not (url := os.environ.get(BACKEND)):
         raise Missing(
-            t(
-                "{name} is not set. The workflow sets it from the repository's variable {variable}, "
-                "whose value the CloudFormation stack puts out (docs/delivery.md, step 2); export it to "
-                "run this step yourself. ./careapp shell sets it for the local cloud.",
-                name=BACKEND,
-                variable=VARIABLE,
-            )
+            "{name} is not set. The workflow sets it from the repository's variable {variable}, "
+            "whose value the CloudFormation stack puts out (docs/delivery.md, step 2); export it to "
+            "run this step yourself. ./careapp shell sets it for the local cloud.",
+            name=BACKEND,
+            variable=VARIABLE,
         )
     backend = urlsplit(url)
     yield from _in_bucket(backend.netloc) if backend.scheme == "s3" else _in_backend()

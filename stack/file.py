@@ -104,15 +104,13 @@ def project_of(folder: Path) -> str:
     file = folder / "Pulumi.yaml"
     if not file.exists():
         raise StackError(
-            t(
-                "{folder} contains no Pulumi.yaml, which has the project's name; run this in the project's "
-                "folder.",
-                folder=str(folder.resolve()),
-            )
+            "{folder} contains no Pulumi.yaml, which has the project's name; run this in the project's "
+            "folder.",
+            folder=str(folder.resolve()),
         )
     name = _load(file).get("name")
     if not name:
-        raise StackError(t("Pulumi.yaml has no `name`, with which all names begin. Add it there."))
+        raise StackError("Pulumi.yaml has no `name`, with which all names begin. Add it there.")
     return str(name)
 
 
@@ -195,7 +193,7 @@ def _load(file: Path) -> dict[str, Any]:
     except yaml.YAMLError as problem:
         where = " ".join(str(problem).split())
         raise StackError(
-            t("{file} is not valid YAML: {where}. Fix it there.", file=file.name, where=where)
+            "{file} is not valid YAML: {where}. Fix it there.", file=file.name, where=where
         ) from None
 
 

@@ -130,11 +130,9 @@ class Settings:
         known = [each.name for each in self.workers]
         if worker and worker not in known:
             raise StackError(
-                t(
-                    "There is no worker {name!r}; the stack file has: {known}.",
-                    name=worker,
-                    known=", ".join(known) or "-",
-                )
+                "There is no worker {name!r}; the stack file has: {known}.",
+                name=worker,
+                known=", ".join(known) or "-",
             )
         return self.names.of_worker(worker)
 

@@ -4,7 +4,7 @@ With ``--add`` it inserts an empty entry for each missing message, after the one
 
 A message without Japanese is shown in English: neither fails a test, so that a change can come in English only.
 
-Messages stand in calls of ``t`` and ``Invalid``, in the help of commands and in the settings.
+Messages stand in calls of ``t``, ``Invalid`` and REFUSALS, in the help of commands and in the settings.
 """
 
 import ast
@@ -12,7 +12,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -22,6 +22,8 @@ from local_cloud.paths import ROOT
 from stack.settings import KEYS
 from tools.i18n import DOMAIN, LOCALE
 
+REFUSALS = {"Refused", "RehearsalFailed", "StackError", "DevFailed", "Missing", "NoPrice"}
+"""Errors that are raised with what ``t`` takes, or with a text. The local cloud's Refused is another one."""
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 SOURCES = tuple(
     ROOT / "tools" / each.name for each in (ROOT / "tools").iterdir() if each.name != "tests"
@@ -41,14 +43,20 @@ def by_file(places: Sequence[Path] = SOURCES) -> Iterator[list[str]]:
             if "tests" in file.relative_to(place).parts:
                 continue
             tree = ast.parse(file.read_text())
-            yield [text for _, text in sorted((*marked(tree, file.name), *helps(tree)))]
+            refusals = () if place.name == "local_cloud" else REFUSALS
+            texts = (*marked(tree, file.name, refusals), *helps(tree))
+            yield [text for _, text in sorted(texts)]
 
 
-def marked(tree: ast.AST, name: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines and templates that are given to ``t`` or ``Invalid``."""
+def marked(tree: ast.AST, name: str, refusals: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines and templates that are given to ``t``, ``Invalid`` or one of ``refusals``."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _name(node.func) in ("t", "Invalid"):
-            template = node.args[0] if node.args else None
+        if not isinstance(node, ast.Call):
+            continue
+        template = node.args[0] if node.args else None
+        if _name(node.func) in refusals and isinstance(template, ast.Constant):
+            yield node.lineno, str(template.value)
+        elif _name(node.func) in ("t", "Invalid"):
             if not isinstance(template, ast.Constant):
                 where = f"{name}:{node.lineno}"
                 raise ValueError(f"{where}: t() takes a literal, or no catalogue can know it")

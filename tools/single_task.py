@@ -48,13 +48,11 @@ def planned(
     service = read_existing(ecs.service, session, names)
     if service is None:
         raise Refused(
-            t(
-                "There is no service {name}, whose image, variables and network the command would "
-                "get: stage 2 is off. `pulumi config set ecsEnabled true -s {stack}`, then "
-                "`pulumi up -s {stack}`.",
-                name=names.service,
-                stack=names.stack,
-            )
+            "There is no service {name}, whose image, variables and network the command would "
+            "get: stage 2 is off. `pulumi config set ecsEnabled true -s {stack}`, then "
+            "`pulumi up -s {stack}`.",
+            name=names.service,
+            stack=names.stack,
         )
     network = {
         "subnets": list(service.subnets),
@@ -74,13 +72,11 @@ def check_database(session: Session, names: StackNames) -> None:
     database = read_existing(rds.database, session, names.database, False)
     if database is not None and database.status in GOING_OFF:
         raise Refused(
-            t(
-                "The database {id} is {status}, and the command would run without it: `./careapp resume -s "
-                "{stack}` first.",
-                id=database.id,
-                status=database.status,
-                stack=names.stack,
-            )
+            "The database {id} is {status}, and the command would run without it: `./careapp resume -s "
+            "{stack}` first.",
+            id=database.id,
+            status=database.status,
+            stack=names.stack,
         )
 
 
@@ -109,7 +105,7 @@ def start(session: Session, one_off: OneOff, started_by: str = BY_HAND) -> str:
         propagateTags="TASK_DEFINITION",
     )
     for failure in answer["failures"]:
-        raise Refused(t("ECS started no task: {reason}.", reason=failure.get("reason", "")))
+        raise Refused("ECS started no task: {reason}.", reason=failure.get("reason", ""))
     return str(answer["tasks"][0]["taskArn"])
 
 
@@ -184,7 +180,7 @@ class Following:
             if task is not None:
                 seen = time.monotonic()
             elif time.monotonic() - seen > VISIBLE_SECONDS:
-                raise Refused(t("ECS no longer knows the task {task}.", task=self._arn))
+                raise Refused("ECS no longer knows the task {task}.", task=self._arn)
             if task is not None and task.status != self._status:
                 self._status = task.status
                 self._say(t("{task} of {revision}: {status}", task=task.short, revision=task.revision,

@@ -126,11 +126,9 @@ class Waiting:
             elapsed = (self.now() - begun) * self.pace.speed
             if elapsed > shown.limit:
                 raise Refused(
-                    t(
-                        "After {minutes} min {left}; ./careapp doctor says why, and the same command goes on.",
-                        minutes=int(minutes),
-                        left=left,
-                    )
+                    "After {minutes} min {left}; ./careapp doctor says why, and the same command goes on.",
+                    minutes=int(minutes),
+                    left=left,
                 )
             shown.show(left, elapsed)
 

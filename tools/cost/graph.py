@@ -6,18 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tools.i18n import Text, t
+from tools.i18n import Refused
 
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What the engine writes for a value that only an update will know (Pulumi's ``plugin.UnknownStringValue``)."""
 
 
-class NoPrice(Exception):
+class NoPrice(Refused):
     """A resource, or a part of it, has no price; ``text`` gives the reason."""
-
-    def __init__(self, text: Text) -> None:
-        super().__init__(str(text))
-        self.text = text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,13 +40,13 @@ class Resource:
         """Return an input, or the default when it is not set. Raises NoPrice for an unknown one."""
         value = self.inputs.get(key, default)
         if value == UNKNOWN:
-            raise NoPrice(t("its {input} is known only after an update", input=key))
+            raise NoPrice("its {input} is known only after an update", input=key)
         return default if value is None else value
 
     def only(self, key: str, known: object) -> None:
         """Raise NoPrice where an input is set and is not what the prices are for."""
         if (value := self.get(key, known)) != known:
-            raise NoPrice(t("no price is known with {key} {value}", key=key, value=str(value)))
+            raise NoPrice("no price is known with {key} {value}", key=key, value=str(value))
 
 
 @dataclass(frozen=True)

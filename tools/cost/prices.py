@@ -74,7 +74,7 @@ class PriceBook:
         live = self._live.get(key)
         usd = _of(entry.get("usd"), kind) if live is None else live
         if usd is None:
-            raise NoPrice(t("the price table has no {key}; --live asks AWS", key=key))
+            raise NoPrice("the price table has no {key}; --live asks AWS", key=key)
         today = date.today().isoformat()
         checked = str(_of(entry.get("checked"), kind) or "") if live is None else today
         page, per = entry["page"], entry["per"]

@@ -101,7 +101,7 @@ def database(resource: Resource, context: Context) -> Iterator[Use]:
         gigabytes = context.assumed.monitoring_gb * 60 / interval
         yield Use(t("enhanced monitoring, GB"), "monitoring", gigabytes, "log-gb")
     if int(resource.get("performanceInsightsRetentionPeriod", 0)) > FREE_INSIGHTS_DAYS:
-        raise NoPrice(t("no price is known for Performance Insights beyond 7 days"))
+        raise NoPrice("no price is known for Performance Insights beyond 7 days")
 
 
 def after_destroy(resource: Resource, _: Context) -> Iterator[Use]:
@@ -127,7 +127,7 @@ def repository(resource: Resource, context: Context) -> Iterator[Use]:
         if rule["selection"]["countType"] == "imageCountMoreThan"
     ]
     if not counts:
-        raise NoPrice(t("no lifecycle policy limits its images"))
+        raise NoPrice("no lifecycle policy limits its images")
     yield Use(t("images, GB"), "storage", context.assumed.image_gb * min(counts), "ecr-gb")
 
 
@@ -234,4 +234,4 @@ def left(graph: Graph, book: PriceBook, assumed: Assumptions) -> Bill:
 
 
 def _unknown(resource: Resource, _: Context) -> Iterator[Use]:
-    raise NoPrice(t("no price is known for the type {type}", type=resource.type))
+    raise NoPrice("no price is known for the type {type}", type=resource.type)

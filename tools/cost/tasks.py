@@ -95,7 +95,7 @@ def _fargate(
     definitions = context.graph.all("ecs:TaskDefinition")
     definition = next((each for each in definitions if each.urn in resource.needs), None)
     if definition is None:
-        raise NoPrice(t("which task definition it runs is known only after an update"))
+        raise NoPrice("which task definition it runs is known only after an update")
     definition.only("ephemeralStorage", None)
     chip = definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
     vcpu, memory = int(definition.get("cpu")) / 1024, int(definition.get("memory")) / 1024

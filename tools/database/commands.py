@@ -104,22 +104,18 @@ def silent(session: Session, jump_host: JumpHost, database: Database, message: s
     lacking = network_path.lacking(network, source, target, database.port)
     if not lacking:
         return Refused(
-            t(
-                "The connection to the database through {host} failed: {said}; ./careapp doctor "
-                "checks the rest.",
-                host=jump_host.text,
-                said=" ".join(message.split()),
-            )
+            "The connection to the database through {host} failed: {said}; ./careapp doctor "
+            "checks the rest.",
+            host=jump_host.text,
+            said=" ".join(message.split()),
         )
     rule, command = lacking[0]
     return Refused(
-        t(
-            "The database is not reachable from {host}: {rule} Allow it with `{command}`, or restore "
-            "the declared rules with `pulumi up --refresh`.",
-            host=jump_host.text,
-            rule=rule,
-            command=session.place.complete(command),
-        )
+        "The database is not reachable from {host}: {rule} Allow it with `{command}`, or restore "
+        "the declared rules with `pulumi up --refresh`.",
+        host=jump_host.text,
+        rule=rule,
+        command=session.place.complete(command),
     )
 
 
@@ -164,10 +160,8 @@ def psql(stack: str, folder: Path, question: str | None, arguments: list[str]) -
     def work() -> int:
         if program is None and (question is None or arguments):
             raise Refused(
-                t(
-                    "psql is not on PATH: install the PostgreSQL client, or run a single "
-                    'statement without it: ./careapp db psql -c "SELECT 1".'
-                )
+                "psql is not on PATH: install the PostgreSQL client, or run a single "
+                'statement without it: ./careapp db psql -c "SELECT 1".'
             )
         with _open(stack, folder) as (who, tunnel):
             if program is None:
@@ -221,5 +215,5 @@ def _until_interrupt(alive: Callable[[], bool]) -> None:
     except KeyboardInterrupt:
         return
     raise Refused(
-        t("Session Manager has closed the tunnel, as it does after 20 idle minutes; open it again.")
+        "Session Manager has closed the tunnel, as it does after 20 idle minutes; open it again."
     )

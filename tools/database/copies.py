@@ -115,15 +115,13 @@ def _check_version(
             commands=" && ".join(map(session.place.complete, commands)),
         )
     raise Refused(
-        t(
-            "Snapshot {snapshot} is of PostgreSQL {old}, and {id} runs {new}: RDS refuses the parameter "
-            "group of another major version. Nothing was changed. {way}",
-            snapshot=name,
-            old=old,
-            id=identifier,
-            new=new,
-            way=way,
-        )
+        "Snapshot {snapshot} is of PostgreSQL {old}, and {id} runs {new}: RDS refuses the parameter "
+        "group of another major version. Nothing was changed. {way}",
+        snapshot=name,
+        old=old,
+        id=identifier,
+        new=new,
+        way=way,
     )
 
 
@@ -135,24 +133,20 @@ def _check_restorable(session: Session, original: Mapping[str, Any], moment: dat
     """Raise Refused for a time before or after those that RDS can restore. Raises AwsProblem."""
     identifier, latest = original["DBInstanceIdentifier"], original.get("LatestRestorableTime")
     if latest is None:
-        raise Refused(
-            t("{id} has no automated backups, so no time can be restored.", id=identifier)
-        )
+        raise Refused("{id} has no automated backups, so no time can be restored.", id=identifier)
     earliest = _earliest(session, original)
     if moment <= latest and (earliest is None or moment >= earliest):
         return
     raise Refused(
-        t(
-            "{moment} cannot be restored: {id} can be restored to times from {earliest} to {latest}. RDS saves its log "
-            "every five minutes, and keeps automated backups for {days} days (databaseBackupDays). A snapshot may be "
-            "older: --snapshot, and `{listing}` shows all.",
-            moment=moment.isoformat(timespec="seconds"),
-            id=identifier,
-            earliest=_next_second(earliest).isoformat() if earliest else "?",
-            latest=latest.isoformat(timespec="seconds"),
-            days=original.get("BackupRetentionPeriod", 0),
-            listing=session.place.complete("aws rds describe-db-snapshots"),
-        )
+        "{moment} cannot be restored: {id} can be restored to times from {earliest} to {latest}. RDS saves its log "
+        "every five minutes, and keeps automated backups for {days} days (databaseBackupDays). A snapshot may be "
+        "older: --snapshot, and `{listing}` shows all.",
+        moment=moment.isoformat(timespec="seconds"),
+        id=identifier,
+        earliest=_next_second(earliest).isoformat() if earliest else "?",
+        latest=latest.isoformat(timespec="seconds"),
+        days=original.get("BackupRetentionPeriod", 0),
+        listing=session.place.complete("aws rds describe-db-snapshots"),
     )
 
 
@@ -311,7 +305,7 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
     waiting.until_done(left, MINUTES)
     database = rds.database(session, identifier, False)
     if database is None:
-        raise Refused(t("{id} was deleted meanwhile.", id=identifier))
+        raise Refused("{id} was deleted meanwhile.", id=identifier)
     return database
 
 

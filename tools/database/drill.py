@@ -134,12 +134,10 @@ class Drill:
             return
         if copies.purpose(instance) is None:
             raise Refused(
-                t(
-                    "There is an instance {id} without the tag {tag}, so no drill created it; rename "
-                    "or delete it.",
-                    id=self.identifier,
-                    tag=copies.PURPOSE,
-                )
+                "There is an instance {id} without the tag {tag}, so no drill created it; rename "
+                "or delete it.",
+                id=self.identifier,
+                tag=copies.PURPOSE,
             )
         self.waiting.say(t("{id} is left from an earlier drill.", id=self.identifier))
         self.delete()
@@ -155,7 +153,7 @@ class Drill:
                 raise silent(self.session, self.jump_host, database, str(silence)) from None
             except psycopg.Error as error:
                 raise Refused(
-                    t("{place}: {why}", place=database.id, why=verbatim(str(error).strip()))
+                    "{place}: {why}", place=database.id, why=verbatim(str(error).strip())
                 ) from None
 
 

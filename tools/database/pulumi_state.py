@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from stack.names import StackNames
-from tools.i18n import Refused, t, verbatim
+from tools.i18n import Refused, verbatim
 from tools.signals import run_in_front
 
 INSTANCE = "aws:rds/instance:Instance"
@@ -55,12 +55,10 @@ class PulumiStack:
         for step in preview.get("steps", ()):
             if step["urn"] == urn and step["op"] not in HARMLESS:
                 raise Refused(
-                    t(
-                        "`pulumi up --refresh -s {stack}` would {operation} the restored database, so it "
-                        "was not run; `pulumi preview --refresh --diff -s {stack}` shows why.",
-                        stack=self.names.stack,
-                        operation=verbatim(step["op"]),
-                    )
+                    "`pulumi up --refresh -s {stack}` would {operation} the restored database, so it "
+                    "was not run; `pulumi preview --refresh --diff -s {stack}` shows why.",
+                    stack=self.names.stack,
+                    operation=verbatim(step["op"]),
                 )
 
     def up(self, instead: Mapping[str, str]) -> None:
@@ -78,11 +76,9 @@ class PulumiStack:
             failed = run_in_front(command, os.environ, self.folder)
         if failed:
             raise Refused(
-                t(
-                    "`pulumi up` failed. The database is restored; `./careapp db restore -s {stack}` goes "
-                    "on from here.",
-                    stack=self.names.stack,
-                )
+                "`pulumi up` failed. The database is restored; `./careapp db restore -s {stack}` goes "
+                "on from here.",
+                stack=self.names.stack,
             )
 
     def _instance(self, exported: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,11 +92,9 @@ class PulumiStack:
         ]
         if len(instances) != 1:
             raise Refused(
-                t(
-                    "The state of {stack} has no DB instance {id}; `pulumi up -s {stack}` creates it.",
-                    stack=self.names.stack,
-                    id=self.names.database,
-                )
+                "The state of {stack} has no DB instance {id}; `pulumi up -s {stack}` creates it.",
+                stack=self.names.stack,
+                id=self.names.database,
             )
         instance: dict[str, Any] = instances[0]
         return instance
@@ -112,17 +106,15 @@ class PulumiStack:
     def _pulumi(self, *words: str, given: str | None = None) -> str:
         """Run pulumi and return its output. Raises Refused with its errors."""
         if shutil.which("pulumi") is None:
-            raise Refused(t("pulumi is not on PATH, and the swap needs it."))
+            raise Refused("pulumi is not on PATH, and the swap needs it.")
         command = ["pulumi", *words, "-s", self.names.stack, "--non-interactive"]
         done = subprocess.run(
             command, cwd=self.folder, input=given, capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise Refused(
-                t(
-                    "`{command}` failed: {words}",
-                    command=" ".join(command),
-                    words=verbatim((done.stderr or done.stdout).strip()),
-                )
+                "`{command}` failed: {words}",
+                command=" ".join(command),
+                words=verbatim((done.stderr or done.stdout).strip()),
             )
         return done.stdout

@@ -71,12 +71,10 @@ def database(session: Session, names: StackNames) -> Database:
     database = part.value
     if database is None:
         raise Refused(
-            t(
-                "There is no database {id} in {region}; `pulumi up -s {stack}` creates it.",
-                id=names.database,
-                region=session.region,
-                stack=names.stack,
-            )
+            "There is no database {id} in {region}; `pulumi up -s {stack}` creates it.",
+            id=names.database,
+            region=session.region,
+            stack=names.stack,
         )
     if database.status not in USABLE:
         raise Refused(_away(database, names))
@@ -102,7 +100,7 @@ def login(session: Session, database: Database) -> Login:
     """Return the login with the current master password. Raises Refused and AwsProblem."""
     if not database.secret:
         raise Refused(
-            t("RDS manages no password for {id}, so there is none to log in with.", id=database.id)
+            "RDS manages no password for {id}, so there is none to log in with.", id=database.id
         )
     answer = session.call("secretsmanager", "get_secret_value", SecretId=database.secret)
     secret = json.loads(answer["SecretString"])

@@ -112,29 +112,23 @@ class Restore:
         """Raise Refused where a restore can neither begin nor go on."""
         if now.source is None and now.before is not None:
             raise Refused(
-                t(
-                    "{old} is still there from an earlier restore; delete it first: {command}",
-                    old=self.old,
-                    command=self.deletion(now.before),
-                )
+                "{old} is still there from an earlier restore; delete it first: {command}",
+                old=self.old,
+                command=self.deletion(now.before),
             )
         if now.source is None and now.restored is not None:
             raise Refused(
-                t(
-                    "There is an instance {id} without the tag {tag}, so no restore created it; rename "
-                    "or delete it.",
-                    id=self.temporary,
-                    tag=copies.PURPOSE,
-                )
+                "There is an instance {id} without the tag {tag}, so no restore created it; rename "
+                "or delete it.",
+                id=self.temporary,
+                tag=copies.PURPOSE,
             )
         if now.restored is not None and (now.current is None) is (now.before is None):
             raise Refused(
-                t(
-                    "Of {name} and {old} exactly one has to exist beside {restored}; rename them by hand.",
-                    name=self.name,
-                    old=self.old,
-                    restored=self.temporary,
-                )
+                "Of {name} and {old} exactly one has to exist beside {restored}; rename them by hand.",
+                name=self.name,
+                old=self.old,
+                restored=self.temporary,
             )
 
     def begin(self, now: Instances, source: Source) -> None:
@@ -330,20 +324,16 @@ def _source(restore: Restore, now: Instances, options: RestoreOptions) -> Source
         wanted = options.snapshot or (options.moment.isoformat() if options.moment else now.source)
         if wanted != now.source:
             raise Refused(
-                t(
-                    "A restore of {source} is under way. Go on with it without --time and --snapshot; to "
-                    "begin another one, first delete {id}.",
-                    source=now.source,
-                    id=restore.temporary,
-                )
+                "A restore of {source} is under way. Go on with it without --time and --snapshot; to "
+                "begin another one, first delete {id}.",
+                source=now.source,
+                id=restore.temporary,
             )
         return None
     if not given:
         raise Refused(
-            t(
-                "No restore of {id} is under way; say what to restore: --time or --snapshot.",
-                id=restore.name,
-            )
+            "No restore of {id} is under way; say what to restore: --time or --snapshot.",
+            id=restore.name,
         )
     original = now.current
     if original is None or original["DBInstanceStatus"] in RESTING:
@@ -355,14 +345,12 @@ def _source(restore: Restore, now: Instances, options: RestoreOptions) -> Source
     known = restore.pulumi.instance_id()
     if known != original["DbiResourceId"]:
         raise Refused(
-            t(
-                "Pulumi's state knows {id} as {known}, RDS as {found}; run `pulumi refresh -s {stack}` "
-                "first.",
-                id=restore.name,
-                known=known,
-                found=str(original["DbiResourceId"]),
-                stack=restore.names.stack,
-            )
+            "Pulumi's state knows {id} as {known}, RDS as {found}; run `pulumi refresh -s {stack}` "
+            "first.",
+            id=restore.name,
+            known=known,
+            found=str(original["DbiResourceId"]),
+            stack=restore.names.stack,
         )
     return copies.choose(restore.session, original, options.snapshot, options.moment)
 
@@ -372,11 +360,9 @@ def _agreed(restore: Restore, now: Instances, source: Source | None) -> bool:
     stack = restore.names.stack
     if not sys.stdin.isatty():
         raise Refused(
-            t(
-                "restore asks for the stack's name before it replaces {id}, but there is no terminal; use "
-                "--yes.",
-                id=restore.name,
-            )
+            "restore asks for the stack's name before it replaces {id}, but there is no terminal; use "
+            "--yes.",
+            id=restore.name,
         )
     text = source.text if source else verbatim(now.source or "")
     for line in plan(restore, text):

@@ -45,13 +45,11 @@ def find(session: Session, names: StackNames) -> JumpHost:
     if isinstance(task, JumpHost):
         return task
     raise Refused(
-        t(
-            "The database is not reachable: {why}. Enable the bastion with `pulumi config set "
-            "bastionEnabled true -s {stack}` (or execEnabled, once ECS runs) and `pulumi up -s "
-            "{stack}`.",
-            why=t("{first}, and {second}", first=host, second=task),
-            stack=names.stack,
-        )
+        "The database is not reachable: {why}. Enable the bastion with `pulumi config set "
+        "bastionEnabled true -s {stack}` (or execEnabled, once ECS runs) and `pulumi up -s "
+        "{stack}`.",
+        why=t("{first}, and {second}", first=host, second=task),
+        stack=names.stack,
     )
 
 
@@ -154,25 +152,21 @@ def find_plugin() -> str:
     path = shutil.which(NAME)
     if path is None:
         raise Refused(
-            t(
-                "{name} is not on PATH, and the tunnel into the VPC needs it: install AWS's "
-                "Session Manager plugin (AWS Systems Manager user guide, or your package "
-                "manager).",
-                name=NAME,
-            )
+            "{name} is not on PATH, and the tunnel into the VPC needs it: install AWS's "
+            "Session Manager plugin (AWS Systems Manager user guide, or your package "
+            "manager).",
+            name=NAME,
         )
     output = subprocess.run(
         [path, "--version"], capture_output=True, text=True, check=False, timeout=10
     ).stdout.strip()
     if _version(output) <= TOO_OLD:
         raise Refused(
-            t(
-                "{name} is version {said}; update it to one after {old}, which keeps the "
-                "session's token out of the process list.",
-                name=NAME,
-                said=output or "?",
-                old=".".join(map(str, TOO_OLD)),
-            )
+            "{name} is version {said}; update it to one after {old}, which keeps the "
+            "session's token out of the process list.",
+            name=NAME,
+            said=output or "?",
+            old=".".join(map(str, TOO_OLD)),
         )
     return path
 
@@ -216,11 +210,9 @@ class Plugin:
             if not self.alive or time.monotonic() > deadline:
                 self._reader.join(1)
                 raise Refused(
-                    t(
-                        "{name} opened no port: {said}",
-                        name=NAME,
-                        said=" ".join(self._output) or "-",
-                    )
+                    "{name} opened no port: {said}",
+                    name=NAME,
+                    said=" ".join(self._output) or "-",
                 )
             time.sleep(0.02)
         return self._port
@@ -299,10 +291,8 @@ def _started(session: Session, request: dict[str, Any], jump_host: JumpHost) -> 
         if problem.code != "TargetNotConnected":
             raise
         raise Refused(
-            t(
-                "Session Manager is not connected to {host}: its agent connects about a minute "
-                "after the start, and needs a route to AWS and the role's ssmmessages "
-                "permissions; try again, then check both.",
-                host=jump_host.text,
-            )
+            "Session Manager is not connected to {host}: its agent connects about a minute "
+            "after the start, and needs a route to AWS and the role's ssmmessages "
+            "permissions; try again, then check both.",
+            host=jump_host.text,
         ) from None

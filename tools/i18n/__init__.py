@@ -27,9 +27,14 @@ Value: TypeAlias = "str | int | float | Text"
 
 
 class Refused(Exception):
-    """A command cannot go on: its text says why and what to do. ``exit_code`` is the exit code of the command."""
+    """A command cannot go on: its text says why and what to do. It is raised with a text, or with what `t` takes."""
 
     exit_code = 1
+    """That of the command."""
+
+    def __init__(self, text: str | Text, plural: str = "", /, **values: Value) -> None:
+        whole = text if isinstance(text, Text) else Text(text, tuple(values.items()), plural)
+        super().__init__(whole)
 
     @property
     def text(self) -> Text:

@@ -202,12 +202,10 @@ def declared(settings: Settings, name: str) -> Job:
         if each.name == name:
             return each
     raise Refused(
-        t(
-            "The stack {stack} has no job {name}; its stack file has: {known}.",
-            stack=settings.stack,
-            name=name,
-            known=", ".join(each.name for each in settings.jobs) or "-",
-        )
+        "The stack {stack} has no job {name}; its stack file has: {known}.",
+        stack=settings.stack,
+        name=name,
+        known=", ".join(each.name for each in settings.jobs) or "-",
     )
 
 
@@ -222,11 +220,9 @@ def run(stack: str, folder: Path, name: str) -> int:
         schedule = known.schedules(session, names, [job.name])[job.name]
         if schedule is None:
             raise Refused(
-                t(
-                    "The job {name} is not on AWS yet: `pulumi up -s {stack}` first.",
-                    name=name,
-                    stack=stack,
-                )
+                "The job {name} is not on AWS yet: `pulumi up -s {stack}` first.",
+                name=name,
+                stack=stack,
             )
         others = read_existing(known.runs, session, names, [name]) or ()
         if any(each.ended is None for each in others):

@@ -59,11 +59,9 @@ def _agreed(pausable: Pausable, as_json: bool) -> bool:
     prefix = pausable.settings.names.prefix
     if not sys.stdin.isatty():
         raise Refused(
-            t(
-                "pause asks for confirmation before it stops {prefix}, but there is no terminal; "
-                "use --yes.",
-                prefix=prefix,
-            )
+            "pause asks for confirmation before it stops {prefix}, but there is no terminal; "
+            "use --yes.",
+            prefix=prefix,
         )
     plan = t(
         "{prefix} in {region}: all tasks and the schedules of jobs stop, the load balancer answers 503, then the "

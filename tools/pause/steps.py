@@ -41,13 +41,11 @@ class Pausable:
         database = read_existing(rds.database, self.session, name, False)
         if database is None:
             raise Refused(
-                t(
-                    "There is no database {id} in {region}: nothing to pause or resume; `pulumi up -s "
-                    "{stack}` creates the stack.",
-                    id=name,
-                    region=self.session.region,
-                    stack=self.settings.stack,
-                )
+                "There is no database {id} in {region}: nothing to pause or resume; `pulumi up -s "
+                "{stack}` creates the stack.",
+                id=name,
+                region=self.session.region,
+                stack=self.settings.stack,
             )
         return database
 
@@ -156,12 +154,10 @@ def refuse_stuck(database: Database) -> None:
     """Raise Refused for a status that neither accepts an operation nor ends on its own."""
     if database.status not in USABLE | PASSING | {"stopped"}:
         raise Refused(
-            t(
-                "The database {id} is {status}, which does not change without action; ./careapp "
-                "doctor shows how to fix it.",
-                id=database.id,
-                status=database.status,
-            )
+            "The database {id} is {status}, which does not change without action; ./careapp "
+            "doctor shows how to fix it.",
+            id=database.id,
+            status=database.status,
         )
 
 
@@ -174,14 +170,12 @@ def check_pausable(database: Database, settings: Settings) -> None:
     if keeps_snapshot(settings) and not database.protected:
         name = settings.stack
         raise Refused(
-            t(
-                "A stack that keeps a final snapshot (databaseFinalSnapshot) can be paused only "
-                "while it is protected: pulumi destroy would delete service and load balancer and "
-                "then fail, because RDS takes no snapshot of a stopped database. Protect it: "
-                "{protect}; or keep no snapshot: {drop}. Nothing was changed.",
-                protect=f"pulumi config set protect true -s {name} && pulumi up -s {name}",
-                drop=f"pulumi config set databaseFinalSnapshot '' -s {name} && pulumi up -s {name}",
-            )
+            "A stack that keeps a final snapshot (databaseFinalSnapshot) can be paused only "
+            "while it is protected: pulumi destroy would delete service and load balancer and "
+            "then fail, because RDS takes no snapshot of a stopped database. Protect it: "
+            "{protect}; or keep no snapshot: {drop}. Nothing was changed.",
+            protect=f"pulumi config set protect true -s {name} && pulumi up -s {name}",
+            drop=f"pulumi config set databaseFinalSnapshot '' -s {name} && pulumi up -s {name}",
         )
     refuse_stuck(database)
 

@@ -97,12 +97,10 @@ def file_of(stack: str, folder: Path, settings: Mapping[str, str]) -> StackFile:
     for key in file.encrypted:
         if key not in settings:
             raise StackError(
-                t(
-                    "{key} is encrypted in Pulumi.{stack}.yaml and cannot be read here: "
-                    "give any value for it, -c {key}=x.",
-                    key=key,
-                    stack=stack,
-                )
+                "{key} is encrypted in Pulumi.{stack}.yaml and cannot be read here: "
+                "give any value for it, -c {key}=x.",
+                key=key,
+                stack=stack,
             )
     known = {key: settings[key] for key in file.encrypted}
     return replace(file, values={**file.values, **known}, encrypted=frozenset())

@@ -60,11 +60,9 @@ def _check_free(port: int) -> None:
             probe.bind((ADDRESS, port))
         except OSError as problem:
             raise DevFailed(
-                t(
-                    "port {port} cannot be used ({why}): choose another one with --port",
-                    port=port,
-                    why=str(problem.strerror),
-                )
+                "port {port} cannot be used ({why}): choose another one with --port",
+                port=port,
+                why=str(problem.strerror),
             ) from problem
 
 

@@ -62,11 +62,9 @@ def visit_until_cause(run: Rehearsal) -> None:
             run.report.diagnosis = json.loads(doctor.stdout)
             return
     raise RehearsalFailed(
-        t(
-            "after visits for {seconds:.0f} s the doctor finds no cause: {words}",
-            seconds=LONGEST,
-            words=f"{doctor.stdout}{doctor.stderr}",
-        )
+        "after visits for {seconds:.0f} s the doctor finds no cause: {words}",
+        seconds=LONGEST,
+        words=f"{doctor.stdout}{doctor.stderr}",
     )
 
 
@@ -108,7 +106,7 @@ def require_failure(run: Rehearsal) -> None:
     except PulumiFailed as problem:
         run.report.second_up = {"red": True, "exit_code": problem.status}
         return
-    raise RehearsalFailed(t("the second `pulumi up` succeeded although nothing was fixed"))
+    raise RehearsalFailed("the second `pulumi up` succeeded although nothing was fixed")
 
 
 def _first_fix(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
@@ -154,20 +152,16 @@ def _run_command(run: Rehearsal, command: str) -> bool:
         )
     except FileNotFoundError as problem:
         raise RehearsalFailed(
-            t(
-                "the fix needs {program}, which is not on PATH: `{command}`",
-                program=arguments[0],
-                command=command,
-            )
+            "the fix needs {program}, which is not on PATH: `{command}`",
+            program=arguments[0],
+            command=command,
         ) from problem
     if done.returncode:
         raise RehearsalFailed(
-            t(
-                "`{command}` ended with {code}: {words}",
-                command=command,
-                code=done.returncode,
-                words=(done.stderr or done.stdout).strip(),
-            )
+            "`{command}` ended with {code}: {words}",
+            command=command,
+            code=done.returncode,
+            words=(done.stderr or done.stdout).strip(),
         )
     return False
 
@@ -202,12 +196,10 @@ def _doctor(run: Rehearsal, expected: int) -> dict[str, Any]:
     doctor = run.careapp("doctor", "--json")
     if doctor.returncode != expected:
         raise RehearsalFailed(
-            t(
-                "doctor ended with {code}, not {expected}: {words}",
-                code=doctor.returncode,
-                expected=expected,
-                words=f"{doctor.stdout}{doctor.stderr}",
-            )
+            "doctor ended with {code}, not {expected}: {words}",
+            code=doctor.returncode,
+            expected=expected,
+            words=f"{doctor.stdout}{doctor.stderr}",
         )
     diagnosis: dict[str, Any] = json.loads(doctor.stdout)
     return diagnosis

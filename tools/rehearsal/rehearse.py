@@ -316,10 +316,8 @@ def _check_root(options: client.Options, fault: Fault | None) -> None:
     """Raise ``StackError`` for a fault of a read-only root file system without one."""
     if fault and fault.needs_read_only_root and not (options.docker or options.mounts):
         raise StackError(
-            t(
-                "--break {name} needs a read-only root file system, and this machine refuses it (see above)",
-                name=fault.name,
-            )
+            "--break {name} needs a read-only root file system, and this machine refuses it (see above)",
+            name=fault.name,
         )
 
 

@@ -22,7 +22,7 @@ from stack.file import names_of
 from stack.login import LOGIN_ISSUER
 from stack.names import StackNames
 from stack.settings import Settings
-from tools.i18n import Text, t, text_of
+from tools.i18n import Refused, Text, t, text_of
 from tools.i18n.masking import mask_data
 from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
@@ -40,7 +40,7 @@ STRANGER_SECONDS = 3.0
 Say = Callable[[Text], None]
 
 
-class RehearsalFailed(Exception):
+class RehearsalFailed(Refused):
     """A step failed. The message names the step and its result."""
 
 
@@ -98,11 +98,9 @@ class Rehearsal:
         status, body, _ = page.get()
         if status != 503 or "ecsEnabled" not in body:
             raise RehearsalFailed(
-                t(
-                    "stage 1 must answer 503 and say how ECS is turned on; it answered {status}: {body}",
-                    status=status,
-                    body=body[:200],
-                )
+                "stage 1 must answer 503 and say how ECS is turned on; it answered {status}: {body}",
+                status=status,
+                body=body[:200],
             )
         self.say(t("{url} answers 503: ECS is off, and how to turn it on", url=page.url))
         self._check_redirect(page)
@@ -137,7 +135,7 @@ class Rehearsal:
         touched = [step for step in changes.steps if not step.startswith("create ")]
         if touched:
             raise RehearsalFailed(
-                t("stage 2 must only create resources; it did: {steps}", steps="; ".join(touched))
+                "stage 2 must only create resources; it did: {steps}", steps="; ".join(touched)
             )
         if self._keeps_stranger_out():
             return
@@ -157,13 +155,11 @@ class Rehearsal:
             self.report.jobs = {**(self.report.jobs or {}), job.name: done.returncode}
             if done.returncode:
                 raise RehearsalFailed(
-                    t(
-                        "the job {name} ended with exit code {code}; correct it, or leave it out with "
-                        "-c jobs.{name}.enabled=false. {words}",
-                        name=job.name,
-                        code=done.returncode,
-                        words=f"{done.stdout}{done.stderr}".strip(),
-                    )
+                    "the job {name} ended with exit code {code}; correct it, or leave it out with "
+                    "-c jobs.{name}.enabled=false. {words}",
+                    name=job.name,
+                    code=done.returncode,
+                    words=f"{done.stdout}{done.stderr}".strip(),
                 )
 
     def careapp(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -196,7 +192,7 @@ class Rehearsal:
         except RehearsalFailed as problem:
             return text_of(problem)
         raise RehearsalFailed(
-            t("the roll-out succeeded in spite of the mistake: {mistake}", mistake=fault.mistake)
+            "the roll-out succeeded in spite of the mistake: {mistake}", mistake=fault.mistake
         )
 
     def make_mistake(self, fault: Fault, source: Path, calls: Calls) -> None:
@@ -246,11 +242,9 @@ class Rehearsal:
         self.report.destroy = done
         if left:
             raise RehearsalFailed(
-                t(
-                    "{count} resource is left after destroy",
-                    "{count} resources are left after destroy",
-                    count=left,
-                )
+                "{count} resource is left after destroy",
+                "{count} resources are left after destroy",
+                count=left,
             )
 
     def visit(self, count: int) -> None:
@@ -281,14 +275,12 @@ class Rehearsal:
                 return status
             if time.monotonic() - begun > PAGE_LIMIT:
                 raise RehearsalFailed(
-                    t(
-                        "{path} does not answer with {matcher} after {seconds:.0f} s; last {status}: {body}",
-                        path=path,
-                        matcher=matcher,
-                        seconds=PAGE_LIMIT,
-                        status=status,
-                        body=body[:200],
-                    )
+                    "{path} does not answer with {matcher} after {seconds:.0f} s; last {status}: {body}",
+                    path=path,
+                    matcher=matcher,
+                    seconds=PAGE_LIMIT,
+                    status=status,
+                    body=body[:200],
                 )
             time.sleep(0.1)
 
@@ -303,11 +295,9 @@ class Rehearsal:
         values = {"client": client, "allowed": str(allowed), "url": page.url}
         if status:
             raise RehearsalFailed(
-                t(
-                    "{url} answers {status} to {client}, which is not in allowedCidrs ({allowed})",
-                    status=status,
-                    **values,
-                )
+                "{url} answers {status} to {client}, which is not in allowedCidrs ({allowed})",
+                status=status,
+                **values,
             )
         self.say(
             t("{url} does not answer {client}, which is not in allowedCidrs ({allowed})", **values)
@@ -335,10 +325,8 @@ class Rehearsal:
         touched = [step for step in changes.steps if not step.startswith("update ")]
         if touched:
             raise RehearsalFailed(
-                t(
-                    "turning protection off must only update resources; it did: {steps}",
-                    steps="; ".join(touched),
-                )
+                "turning protection off must only update resources; it did: {steps}",
+                steps="; ".join(touched),
             )
 
     def _stage(self, name: str, pack: Sequence[str] = POLICY_PACK) -> Changes:
@@ -346,7 +334,7 @@ class Rehearsal:
             changes = self.pulumi.update("up", self.stack, *pack)
         except PulumiFailed as problem:
             raise RehearsalFailed(
-                t("{name} failed: {why}", name=name, why=text_of(problem))
+                "{name} failed: {why}", name=name, why=text_of(problem)
             ) from problem
         self.report.stages.append({"name": name, **changes.to_dict()})
         return changes
@@ -354,7 +342,7 @@ class Rehearsal:
     def _page(self) -> Page:
         page = Page.of(self.facts().state.get("listeners") or [])
         if page is None:
-            raise RehearsalFailed(t("no listener was created, so no page can be requested"))
+            raise RehearsalFailed("no listener was created, so no page can be requested")
         return page
 
     def _check_redirect(self, page: Page) -> None:
@@ -364,11 +352,9 @@ class Rehearsal:
         *_, target = page.get(f"{page.plain}/health?from=http")
         if target != f"{page.url}/health?from=http":
             raise RehearsalFailed(
-                t(
-                    "{plain} must redirect to {url}; it redirected to {target}",
-                    plain=page.plain,
-                    url=page.url,
-                    target=target,
-                )
+                "{plain} must redirect to {url}; it redirected to {target}",
+                plain=page.plain,
+                url=page.url,
+                target=target,
             )
         self.say(t("{plain} redirects to {url}", plain=page.plain, url=page.url))

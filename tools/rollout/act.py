@@ -68,11 +68,9 @@ def find(session: Session, names: StackNames, *, first: bool = False) -> Stoppab
     if first or not deployment.first:
         return deployment
     raise Refused(
-        t(
-            "No deployment before {revision} was completed, so ECS has no version to go back to. "
-            "Correct the program, then `pulumi up`.",
-            revision=deployment.revision,
-        )
+        "No deployment before {revision} was completed, so ECS has no version to go back to. "
+        "Correct the program, then `pulumi up`.",
+        revision=deployment.revision,
     )
 
 
@@ -132,13 +130,11 @@ def wait(session: Session, deployment: Stoppable, waiting: Waiting, minutes: flo
             return None
         if row["status"] not in STARTED | ENDING:
             raise Refused(
-                t(
-                    "{revision} was not rolled back: ECS says {status}: {reason} ./careapp doctor finds "
-                    "the cause.",
-                    revision=deployment.revision,
-                    status=row["status"],
-                    reason=row.get("statusReason") or "-",
-                )
+                "{revision} was not rolled back: ECS says {status}: {reason} ./careapp doctor finds "
+                "the cause.",
+                revision=deployment.revision,
+                status=row["status"],
+                reason=row.get("statusReason") or "-",
             )
         now = primary(session, deployment.names)
         if now.definition == deployment.definition:

@@ -51,21 +51,17 @@ def plan(session: Session, names: StackNames, settings: Settings) -> Retry:
         group = read_existing(elb.target_group, session, names.target_group)
     if service is None or not (group or names.process):
         raise Refused(
-            t(
-                "There is no service {name} with a target group, so there is nothing to try again; "
-                "`./careapp doctor -s {stack}` says what is missing.",
-                name=names.service,
-                stack=names.stack,
-            )
+            "There is no service {name} with a target group, so there is nothing to try again; "
+            "`./careapp doctor -s {stack}` says what is missing.",
+            name=names.service,
+            stack=names.stack,
         )
     if service.desired == 0:
         raise Refused(
-            t(
-                "The desired count of the service {name} is 0, so there is nothing to try again; "
-                "`./careapp doctor -s {stack}` says why.",
-                name=names.service,
-                stack=names.stack,
-            )
+            "The desired count of the service {name} is 0, so there is nothing to try again; "
+            "`./careapp doctor -s {stack}` says why.",
+            name=names.service,
+            stack=names.stack,
         )
     definition = ecs.definition(session, names.family)
     _refuse_unless_deployed(session, names, service, definition.arn)
@@ -88,13 +84,11 @@ def _refuse_unless_deployed(
         return
     if not ecs.was_deployed(session, names, definition):
         raise Refused(
-            t(
-                "ECS was never told to deploy {revision}, so there is nothing to try again: `pulumi up` ended "
-                "before it changed the service, as it does when deployCommand fails. `pulumi up -s {stack}` runs "
-                "deployCommand and deploys.",
-                revision=short(definition),
-                stack=names.stack,
-            )
+            "ECS was never told to deploy {revision}, so there is nothing to try again: `pulumi up` ended "
+            "before it changed the service, as it does when deployCommand fails. `pulumi up -s {stack}` runs "
+            "deployCommand and deploys.",
+            revision=short(definition),
+            stack=names.stack,
         )
 
 

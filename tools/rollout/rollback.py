@@ -23,14 +23,12 @@ def run(stack: str, folder: Path, dry_run: bool) -> int:
         deployment = find(session, names)
         if deployment is None:
             raise Refused(
-                t(
-                    "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
-                    "only what it still deploys. To go back to an earlier version, put it back in the program, "
-                    "as docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
-                    name=names.service,
-                    revision=primary(session, names).revision,
-                    stack=names.stack,
-                )
+                "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
+                "only what it still deploys. To go back to an earlier version, put it back in the program, "
+                "as docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
+                name=names.service,
+                revision=primary(session, names).revision,
+                stack=names.stack,
             )
         _print(t("ECS rolls {revision} back.", revision=deployment.revision))
         if dry_run:
