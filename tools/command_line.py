@@ -10,10 +10,10 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cache, partial, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ParamSpec
 
 import click
 
@@ -36,6 +36,8 @@ from tools.i18n import (
 )
 from tools.i18n.masking import mask, mask_data
 from tools.screen import console
+
+P = ParamSpec("P")
 
 ECS = "ecsEnabled"
 """The setting by which the stages differ."""
@@ -272,6 +274,16 @@ def exit_code_of(work: Callable[[], int], interrupted: Text | None = None) -> in
     except BrokenPipeError:
         return BROKEN_PIPE
     return CANNOT_READ
+
+
+def with_exit_code(command: Callable[P, int]) -> Callable[P, int]:
+    """Have a command return its exit code, too, where AWS, a refusal or Ctrl-C ends it, as ``exit_code_of`` does."""
+
+    @wraps(command)
+    def run(*given: P.args, **named: P.kwargs) -> int:
+        return exit_code_of(partial(command, *given, **named))
+
+    return run
 
 
 def settings_to_look(stack: str, folder: Path) -> Settings:

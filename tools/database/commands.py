@@ -15,7 +15,7 @@ import psycopg
 
 from stack.file import names_of
 from tools.aws.session import Session
-from tools.command_line import FAILED, exit_code_of, print_json
+from tools.command_line import FAILED, print_json, with_exit_code
 from tools.database import queries
 from tools.database.queries import LOOPBACK, CheckResult, Login, QueryResult
 from tools.database.tunnel import JumpHost, Tunnel, find, open_tunnel
@@ -138,38 +138,32 @@ def _open(stack: str, folder: Path, port: int = 0) -> Iterator[tuple[Login, Tunn
             raise silent(session, jump_host, database, str(silence)) from None
 
 
+@with_exit_code
 def check(stack: str, folder: Path, as_json: bool, rounds: int) -> int:
     """Connect, print version, TLS and latency, and return the exit code."""
-
-    def work() -> int:
-        with _open(stack, folder) as (who, tunnel):
-            result = queries.check(who, tunnel, rounds)
-        if as_json:
-            print_json(result.as_dict())
-        else:
-            display(checked(result))
-        return 0
-
-    return exit_code_of(work)
+    with _open(stack, folder) as (who, tunnel):
+        result = queries.check(who, tunnel, rounds)
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        display(checked(result))
+    return 0
 
 
+@with_exit_code
 def psql(stack: str, folder: Path, question: str | None, arguments: list[str]) -> int:
     """Run psql and return its exit code. Without psql a single statement still runs."""
     program = shutil.which("psql")
-
-    def work() -> int:
-        if program is None and (question is None or arguments):
-            raise Refused(
-                "psql is not on PATH: install the PostgreSQL client, or run a single "
-                'statement without it: ./careapp db psql -c "SELECT 1".'
-            )
-        with _open(stack, folder) as (who, tunnel):
-            if program is None:
-                return _asked(who, tunnel, question or "")
-            statement = [] if question is None else ["-c", question]
-            return _run([program, *statement, *arguments], who, tunnel)
-
-    return exit_code_of(work)
+    if program is None and (question is None or arguments):
+        raise Refused(
+            "psql is not on PATH: install the PostgreSQL client, or run a single "
+            'statement without it: ./careapp db psql -c "SELECT 1".'
+        )
+    with _open(stack, folder) as (who, tunnel):
+        if program is None:
+            return _asked(who, tunnel, question or "")
+        statement = [] if question is None else ["-c", question]
+        return _run([program, *statement, *arguments], who, tunnel)
 
 
 def _asked(who: Login, tunnel: Tunnel, question: str) -> int:
@@ -191,21 +185,18 @@ def _run(command: list[str], who: Login, tunnel: Tunnel) -> int:
     return run_in_front(command, {**os.environ, **who.variables(tunnel.port)})
 
 
+@with_exit_code
 def keep_tunnel_open(stack: str, folder: Path, port: int, as_json: bool) -> int:
     """Keep a tunnel open until Ctrl-C; return 1 when Session Manager closes it."""
-
-    def work() -> int:
-        with _open(stack, folder, port) as (who, tunnel):
-            # Said only of a tunnel that leads somewhere.
-            queries.connected(who, tunnel).close()
-            if as_json:
-                print(json.dumps(shown_parameters(who, tunnel.port)), flush=True)
-            else:
-                display(facts(who, tunnel))
-            _until_interrupt(lambda: tunnel.alive)
-        return 0
-
-    return exit_code_of(work)
+    with _open(stack, folder, port) as (who, tunnel):
+        # Said only of a tunnel that leads somewhere.
+        queries.connected(who, tunnel).close()
+        if as_json:
+            print(json.dumps(shown_parameters(who, tunnel.port)), flush=True)
+        else:
+            display(facts(who, tunnel))
+        _until_interrupt(lambda: tunnel.alive)
+    return 0
 
 
 def _until_interrupt(alive: Callable[[], bool]) -> None:

@@ -5,24 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from tools.aws.session import Session
-from tools.command_line import exit_code_of, print_json, raise_if_blind, settings_to_look
+from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code
 from tools.diagnosis.screen import as_dict, lines
 from tools.doctor.diagnose import diagnose
 from tools.screen import display
 from tools.snapshot.gather import Inquiry
 
 
+@with_exit_code
 def run(stack: str, folder: Path, as_json: bool) -> int:
     """Diagnose a stack, print the diagnosis and return its exit code."""
-
-    def work() -> int:
-        settings = settings_to_look(stack, folder)
-        diagnosis = diagnose(Inquiry(settings, Session(settings.region, settings.profile)))
-        raise_if_blind(each.problem for each in diagnosis.unread)
-        if as_json:
-            print_json(as_dict(diagnosis))
-        else:
-            display(lines(diagnosis))
-        return diagnosis.exit_code
-
-    return exit_code_of(work)
+    settings = settings_to_look(stack, folder)
+    diagnosis = diagnose(Inquiry(settings, Session(settings.region, settings.profile)))
+    raise_if_blind(each.problem for each in diagnosis.unread)
+    if as_json:
+        print_json(as_dict(diagnosis))
+    else:
+        display(lines(diagnosis))
+    return diagnosis.exit_code

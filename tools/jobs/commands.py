@@ -15,7 +15,7 @@ from stack.jobs import Job
 from stack.settings import Settings
 from tools import run_task, single_task
 from tools.aws.session import Session
-from tools.command_line import exit_code_of, print_json, settings_to_look
+from tools.command_line import print_json, settings_to_look, with_exit_code
 from tools.i18n import Refused, Text, joined, t
 from tools.screen import Line, dated_time, display
 from tools.snapshot import jobs as known
@@ -181,19 +181,16 @@ def _job_dict(row: Row) -> dict[str, Any]:
     }
 
 
+@with_exit_code
 def show(stack: str, folder: Path, as_json: bool) -> int:
     """Print the jobs; return 0, or 1 where one is not as declared or its last run failed."""
-
-    def work() -> int:
-        settings = settings_to_look(stack, folder)
-        rows = read(Session(settings.region, settings.profile), settings)
-        if as_json:
-            print_json(as_dict(rows, settings.names.prefix))
-        else:
-            display(lines(rows, settings))
-        return 0 if all(each.well for each in rows) else 1
-
-    return exit_code_of(work)
+    settings = settings_to_look(stack, folder)
+    rows = read(Session(settings.region, settings.profile), settings)
+    if as_json:
+        print_json(as_dict(rows, settings.names.prefix))
+    else:
+        display(lines(rows, settings))
+    return 0 if all(each.well for each in rows) else 1
 
 
 def declared(settings: Settings, name: str) -> Job:
@@ -233,18 +230,15 @@ def run(stack: str, folder: Path, name: str) -> int:
     return run_task.run_planned(stack, folder, plan)
 
 
+@with_exit_code
 def show_log(
     stack: str, folder: Path, name: str, screen: LogScreen, query: LogQuery, is_following: bool
 ) -> int:
     """Print log lines of a job and return 0."""
-
-    def work() -> int:
-        settings = Settings.read(stack, folder)
-        streams = settings.names.job_streams(declared(settings, name).name)
-        session = Session(settings.region, settings.profile)
-        find = logs.follow if is_following else logs.read
-        lines = find(session, settings.names, replace(query, streams=streams))
-        display(screen.lines(lines, partial(learn_aloud, session, settings.names)))
-        return 0
-
-    return exit_code_of(work)
+    settings = Settings.read(stack, folder)
+    streams = settings.names.job_streams(declared(settings, name).name)
+    session = Session(settings.region, settings.profile)
+    find = logs.follow if is_following else logs.read
+    lines = find(session, settings.names, replace(query, streams=streams))
+    display(screen.lines(lines, partial(learn_aloud, session, settings.names)))
+    return 0

@@ -12,7 +12,7 @@ from stack.names import StackNames
 from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from tools.command_line import exit_code_of, print_json, raise_if_blind
+from tools.command_line import print_json, raise_if_blind, with_exit_code
 from tools.diagnosis import screen as body
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import JOB
@@ -267,16 +267,13 @@ def as_dict(preflight: Preflight) -> dict[str, Any]:
     return {"ready": preflight.exit_code == 0, "items": items, **body.as_dict(preflight.diagnosis)}
 
 
+@with_exit_code
 def run(stack: str, folder: Path, as_json: bool) -> int:
     """Check a stack or an empty account, print the list and return the exit code."""
-
-    def work() -> int:
-        preflight = check(names_of(stack, folder), Session.of_stack(stack, folder), folder)
-        raise_if_blind(each.problem for each in preflight.diagnosis.unread)
-        if as_json:
-            print_json(as_dict(preflight))
-        else:
-            display(lines(preflight))
-        return preflight.exit_code
-
-    return exit_code_of(work)
+    preflight = check(names_of(stack, folder), Session.of_stack(stack, folder), folder)
+    raise_if_blind(each.problem for each in preflight.diagnosis.unread)
+    if as_json:
+        print_json(as_dict(preflight))
+    else:
+        display(lines(preflight))
+    return preflight.exit_code

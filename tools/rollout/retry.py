@@ -12,7 +12,7 @@ from typing import Any
 from stack.names import StackNames
 from stack.settings import Settings
 from tools.aws.session import Session
-from tools.command_line import FAILED, INTERRUPTED, exit_code_of
+from tools.command_line import FAILED, INTERRUPTED, with_exit_code
 from tools.doctor.checks.load_balancer import WATCHED
 from tools.i18n import Refused, Text, t
 from tools.rollout.gate import roll_out
@@ -148,22 +148,19 @@ class Screen:
     lasting = warning = moment
 
 
+@with_exit_code
 def run(stack: str, folder: Path, dry_run: bool, worker: str) -> int:
     """Deploy again and follow. Return 0: it runs, 1: it does not, 2: AWS could not be read."""
-
-    def work() -> int:
-        settings = Settings.read(stack, folder)
-        session, screen = Session(settings.region, settings.profile), Screen()
-        retry = plan(session, settings.names_of(worker), settings)
-        for each in steps(retry):
-            screen.lasting(each)
-        if dry_run:
-            screen.lasting(t("--dry-run: nothing was changed."))
-            return 0
-        start(session, retry)
-        return _followed(session, retry, settings, screen)
-
-    return exit_code_of(work)
+    settings = Settings.read(stack, folder)
+    session, screen = Session(settings.region, settings.profile), Screen()
+    retry = plan(session, settings.names_of(worker), settings)
+    for each in steps(retry):
+        screen.lasting(each)
+    if dry_run:
+        screen.lasting(t("--dry-run: nothing was changed."))
+        return 0
+    start(session, retry)
+    return _followed(session, retry, settings, screen)
 
 
 def _followed(session: Session, retry: Retry, settings: Settings, screen: Screen) -> int:

@@ -6,48 +6,45 @@ from pathlib import Path
 
 from stack.settings import Settings
 from tools.aws.session import Session
-from tools.command_line import exit_code_of
+from tools.command_line import with_exit_code
 from tools.i18n import Refused, Text, t
 from tools.rollout.act import find, primary, stop, wait
 from tools.rollout.say import runs_now
 from tools.waiting import Waiting
 
 
+@with_exit_code
 def run(stack: str, folder: Path, dry_run: bool) -> int:
     """Roll back and follow. Return 0: the version before runs, 1: it does not, 2: AWS could not be read."""
-
-    def work() -> int:
-        settings = Settings.read(stack, folder)
-        session = Session(settings.region, settings.profile)
-        names = settings.names
-        deployment = find(session, names)
-        if deployment is None:
-            raise Refused(
-                "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
-                "only what it still deploys. To go back to an earlier version, put it back in the program, "
-                "as docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
-                name=names.service,
-                revision=primary(session, names).revision,
-                stack=names.stack,
-            )
-        _print(t("ECS rolls {revision} back.", revision=deployment.revision))
-        if dry_run:
-            _print(t("--dry-run: nothing was changed."))
-            return 0
-        stop(session, deployment)
-        _print(runs_now(wait(session, deployment, Waiting.printing(), settings.rollout_minutes)))
-        _print(
-            t(
-                "The program still declares what {revision} runs: each `pulumi up` fails, and one "
-                "with --refresh deploys it again. Put the earlier version back in the program, as "
-                "docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
-                revision=deployment.revision,
-                stack=stack,
-            )
+    settings = Settings.read(stack, folder)
+    session = Session(settings.region, settings.profile)
+    names = settings.names
+    deployment = find(session, names)
+    if deployment is None:
+        raise Refused(
+            "No deployment of the service {name} is under way: it runs {revision}, and ECS rolls back "
+            "only what it still deploys. To go back to an earlier version, put it back in the program, "
+            "as docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
+            name=names.service,
+            revision=primary(session, names).revision,
+            stack=names.stack,
         )
+    _print(t("ECS rolls {revision} back.", revision=deployment.revision))
+    if dry_run:
+        _print(t("--dry-run: nothing was changed."))
         return 0
-
-    return exit_code_of(work)
+    stop(session, deployment)
+    _print(runs_now(wait(session, deployment, Waiting.printing(), settings.rollout_minutes)))
+    _print(
+        t(
+            "The program still declares what {revision} runs: each `pulumi up` fails, and one "
+            "with --refresh deploys it again. Put the earlier version back in the program, as "
+            "docs/repair.md#go-back says, then `pulumi up -s {stack}`.",
+            revision=deployment.revision,
+            stack=stack,
+        )
+    )
+    return 0
 
 
 def _print(text: Text) -> None:

@@ -15,10 +15,10 @@ from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.command_line import (
     CANNOT_READ,
-    exit_code_of,
     print_json,
     raise_if_blind,
     settings_to_look,
+    with_exit_code,
 )
 from tools.i18n import Text, t, verbatim
 from tools.screen import Line, dated_time, display
@@ -256,26 +256,23 @@ def as_dicts(timeline: Timeline) -> dict[str, Any]:
     }
 
 
+@with_exit_code
 def run(stack: str, folder: Path, as_json: bool, since: timedelta | None, log: bool) -> int:
     """Print the timeline; return 0, or 2 when a part of it could not be read."""
-
-    def work() -> int:
-        settings = settings_to_look(stack, folder)
-        session = Session.of_stack(stack, folder)
-        learn_aloud(session, settings.names, settings.login.secret_arn)
-        events = timeline(
-            session,
-            settings.names,
-            since,
-            log,
-            workers=[each.name for each in settings.workers],
-            jobs=[each.name for each in settings.jobs],
-        )
-        raise_if_blind(events.problems)
-        if as_json:
-            print_json(as_dicts(events))
-        else:
-            display(lines(events))
-        return CANNOT_READ if events.problems else 0
-
-    return exit_code_of(work)
+    settings = settings_to_look(stack, folder)
+    session = Session.of_stack(stack, folder)
+    learn_aloud(session, settings.names, settings.login.secret_arn)
+    events = timeline(
+        session,
+        settings.names,
+        since,
+        log,
+        workers=[each.name for each in settings.workers],
+        jobs=[each.name for each in settings.jobs],
+    )
+    raise_if_blind(events.problems)
+    if as_json:
+        print_json(as_dicts(events))
+    else:
+        display(lines(events))
+    return CANNOT_READ if events.problems else 0

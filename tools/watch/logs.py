@@ -18,7 +18,7 @@ from stack.names import StackNames
 from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
-from tools.command_line import exit_code_of
+from tools.command_line import with_exit_code
 from tools.i18n import t
 from tools.i18n.masking import Lines
 from tools.screen import Line, dated_time, display
@@ -317,6 +317,7 @@ def _read(text: str) -> object:
     return content if isinstance(content, dict) else text
 
 
+@with_exit_code
 def run(
     stack: str,
     folder: Path,
@@ -327,18 +328,14 @@ def run(
     worker: str,
 ) -> int:
     """Print log lines, of the task that stopped last or of all tasks, and return 0. ``worker``: only of its tasks."""
-
-    def work() -> int:
-        session, names = Session.of_stack(stack, folder), names_of(stack, folder)
-        if worker:
-            names = Settings.read(stack, folder).names_of(worker)
-        learn = partial(learn_aloud, session, names)
-        if last:
-            task, lines = previous(session, names, query)
-            display([screen.ended(task), *screen.lines(lines, learn)])
-            return 0
-        show = follow if is_following else read
-        display(screen.lines(show(session, names, query), learn))
+    session, names = Session.of_stack(stack, folder), names_of(stack, folder)
+    if worker:
+        names = Settings.read(stack, folder).names_of(worker)
+    learn = partial(learn_aloud, session, names)
+    if last:
+        task, lines = previous(session, names, query)
+        display([screen.ended(task), *screen.lines(lines, learn)])
         return 0
-
-    return exit_code_of(work)
+    show = follow if is_following else read
+    display(screen.lines(show(session, names, query), learn))
+    return 0

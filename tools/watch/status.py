@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from tools.aws.session import Session
-from tools.command_line import exit_code_of, print_json, raise_if_blind, settings_to_look
+from tools.command_line import (
+    print_json,
+    raise_if_blind,
+    settings_to_look,
+    with_exit_code,
+)
 from tools.diagnosis.case import Case
 from tools.doctor.checks import stages
 from tools.doctor.checks.databases import USABLE
@@ -284,23 +289,20 @@ def plain(value: object) -> Any:
     return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
 
 
+@with_exit_code
 def run(stack: str, folder: Path, as_json: bool, watch: bool) -> int:
     """Print the status once, or again every two seconds; return its exit code."""
+    session = Session.of_stack(stack, folder)
 
-    def work() -> int:
-        session = Session.of_stack(stack, folder)
+    def read() -> Snapshot:
+        return overview(settings_to_look(stack, folder), session)
 
-        def read() -> Snapshot:
-            return overview(settings_to_look(stack, folder), session)
-
-        if watch:
-            redraw(lambda: list(lines(read())), 2.0)
-        now = read()
-        raise_if_blind(now.problems().values())
-        if as_json:
-            print_json(as_dict(now))
-        else:
-            display(lines(now))
-        return exit_code(now)
-
-    return exit_code_of(work)
+    if watch:
+        redraw(lambda: list(lines(read())), 2.0)
+    now = read()
+    raise_if_blind(now.problems().values())
+    if as_json:
+        print_json(as_dict(now))
+    else:
+        display(lines(now))
+    return exit_code(now)
