@@ -221,10 +221,7 @@ T = TypeVar("T")
 
 
 class Reader:
-    """Reads keys one by one and collects their problems.
-
-    ``sources`` says whether the app's sources must exist.
-    """
+    """Reads keys one by one and collects their problems. ``sources`` says whether the app's sources must exist."""
 
     def __init__(self, file: StackFile, *, sources: bool = False) -> None:
         self.file, self.sources = file, sources

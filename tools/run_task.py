@@ -10,15 +10,7 @@ from stack.settings import Settings
 from tools.aws.session import Session
 from tools.command_line import INTERRUPTED, exit_code_of
 from tools.i18n import Text, t
-from tools.single_task import (
-    Following,
-    OneOff,
-    app_container,
-    check_database,
-    planned,
-    start,
-    stop,
-)
+from tools.single_task import Following, OneOff, app_container, check_database, planned, start, stop
 from tools.snapshot.records import Task
 
 NOT_RUN = 125

@@ -90,12 +90,7 @@ class Drill:
             restored = self._content(copy, question)
             original = queries.database(self.session, self.names)
             now = self._content(original, question)
-        return DrillReport(
-            source=source,
-            restored=restored,
-            original=now,
-            seconds=took,
-        )
+        return DrillReport(source=source, restored=restored, original=now, seconds=took)
 
     @contextmanager
     def _temporary(self) -> Iterator[None]:

@@ -210,9 +210,7 @@ class Plugin:
             if not self.alive or time.monotonic() > deadline:
                 self._reader.join(1)
                 raise Refused(
-                    "{name} opened no port: {said}",
-                    name=NAME,
-                    said=" ".join(self._output) or "-",
+                    "{name} opened no port: {said}", name=NAME, said=" ".join(self._output) or "-"
                 )
             time.sleep(0.02)
         return self._port

@@ -92,11 +92,7 @@ ITEMS = (
     ),
     Item(
         t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
-        (
-            outbound.vpc_dns,
-            outbound.task_to_aws,
-            outbound.free_addresses,
-        ),
+        (outbound.vpc_dns, outbound.task_to_aws, outbound.free_addresses),
         ("network",),
     ),
     Item(t("Fargate's quota has room for a roll-out"), (capacity.quota,), ("quota",)),

@@ -227,10 +227,7 @@ class Rehearsal:
         self.say(t("On AWS `pulumi up` would have failed after {time}.", time=duration(took)))
 
     def destroy(self) -> None:
-        """Destroy and remove the stack, if there is one. No resource may be left.
-
-        Protection is turned off first.
-        """
+        """Destroy and remove the stack, if there is one. No resource may be left. Protection is turned off first."""
         if not self.pulumi.exists(self.stack):
             return
         if any(item.get("protect") for item in self.pulumi.resources(self.stack)):

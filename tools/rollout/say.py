@@ -185,12 +185,7 @@ WEB_STAYS = t("The web service stays as it is: it is not rolled back with a work
 
 
 def failed(
-    end: End,
-    expected: Expected,
-    diagnosis: str,
-    *,
-    deregistered: bool,
-    back: Text | None = None,
+    end: End, expected: Expected, diagnosis: str, *, deregistered: bool, back: Text | None = None
 ) -> str:
     """Return the text of a failed roll-out: what happened, the diagnosis, what to do.
 

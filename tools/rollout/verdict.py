@@ -318,8 +318,7 @@ def _in_time(
     }
     if late:
         text = t(
-            "{revision} was rolled out, but does not recover within {minutes} min: {why}",
-            **values,
+            "{revision} was rolled out, but does not recover within {minutes} min: {why}", **values
         )
         return Verdict(Outcome.BECAME_UNHEALTHY, text)
     return Verdict(

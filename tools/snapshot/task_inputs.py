@@ -55,10 +55,7 @@ CONFIG_SECONDS = 5
 
 
 def image(session: Session, repository: str, reference: str | None) -> Image | None:
-    """Return the image of ``reference``, or the newest one; None without the repository.
-
-    Raises AwsProblem.
-    """
+    """Return the image of ``reference``, or the newest one; None without the repository. Raises AwsProblem."""
     name, wanted = _split(repository, reference)
     images = session.all("ecr", "describe_images", "imageDetails", repositoryName=name)
     tagged = sorted(images, key=lambda each: str(each["imagePushedAt"]), reverse=True)

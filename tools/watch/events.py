@@ -232,8 +232,7 @@ def lines(timeline: Timeline) -> Iterator[Line]:
         wide = sum(ord(letter) > 0x2E80 for letter in label)
         style = "bold red" if each.bad else STYLES.get(each.kind, "")
         yield Line(
-            f"{dated_time(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text!s}",
-            style,
+            f"{dated_time(each.at)} {label:<{WIDTH - wide}} {each.who:<8} {each.text!s}", style
         )
     for problem in dict.fromkeys(each.as_text() for each in timeline.problems):
         yield Line(f"{t('Not read:')!s} {problem}", "yellow")

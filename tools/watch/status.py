@@ -9,12 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.aws.session import Session
-from tools.command_line import (
-    print_json,
-    raise_if_blind,
-    settings_to_look,
-    with_exit_code,
-)
+from tools.command_line import print_json, raise_if_blind, settings_to_look, with_exit_code
 from tools.diagnosis.case import Case
 from tools.doctor.checks import stages
 from tools.doctor.checks.databases import USABLE

@@ -175,10 +175,7 @@ def balancer(case: Case) -> dict[str, Any] | None:
         "scheme": balancer.scheme,
         "state": balancer.state,
         "listeners": [
-            {
-                "name": f"{each.protocol} {each.port}",
-                "rules": [_rule(rule) for rule in each.rules],
-            }
+            {"name": f"{each.protocol} {each.port}", "rules": [_rule(rule) for rule in each.rules]}
             for each in balancer.listeners
         ],
     }
@@ -330,10 +327,7 @@ def state(seen: Moment) -> dict[str, Any]:
 
 def begin(stack: str) -> list[str]:
     """The commands that put a stack up in a local cloud that stays."""
-    return [
-        f"./careapp shell pulumi stack init {stack}",
-        f"./careapp shell pulumi up -s {stack}",
-    ]
+    return [f"./careapp shell pulumi stack init {stack}", f"./careapp shell pulumi up -s {stack}"]
 
 
 def rollouts(service: Service, at: datetime) -> list[dict[str, Any]]:

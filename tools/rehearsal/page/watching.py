@@ -189,12 +189,7 @@ class Watcher:
         learn(self._session, settings.names, settings.login.secret_arn)
         now, diagnosis = self._gathered(settings, memory)
         return Moment(
-            at=at,
-            work=work,
-            stacks=stacks,
-            now=now,
-            diagnosis=diagnosis,
-            events=self._events(now),
+            at=at, work=work, stacks=stacks, now=now, diagnosis=diagnosis, events=self._events(now)
         )
 
     def _now(self) -> datetime:
