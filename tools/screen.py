@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from tools.i18n import Text
 from tools.i18n.masking import mask
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
 class Line:
     """A line of output, with its style on a terminal. Secrets are masked, unless it is to stay ``whole``."""
 
-    text: str
+    content: str | Text
     style: str = ""
     whole: bool = False
 
-    def __post_init__(self) -> None:
-        if not self.whole:
-            object.__setattr__(self, "text", mask(self.text))
+    @property
+    def text(self) -> str:
+        """Return what is printed."""
+        return str(self.content) if self.whole else mask(str(self.content))
 
 
 def display(screen: Iterable[Line]) -> None:

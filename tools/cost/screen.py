@@ -53,7 +53,7 @@ class Comparison:
 
 def lines(comparison: Comparison) -> Iterator[Line]:
     """Yield the lines of the output."""
-    yield Line(str(headline(comparison)), "bold")
+    yield Line(headline(comparison), "bold")
     yield Line("")
     yield from _table(comparison)
     yield Line("")
@@ -68,15 +68,15 @@ def lines(comparison: Comparison) -> Iterator[Line]:
         )
         style = "green" if usd < 0 else "yellow" if usd > 0 else ""
         yield Line(f"{', '.join(comparison.settings)}, {text!s}", style)
-    yield Line(str(left_over(comparison)))
+    yield Line(left_over(comparison))
     if unpriced := dict.fromkeys(text for each in comparison.columns for text in _unpriced(each)):
-        yield Line(str(t("Not in the sums and not free; the cost is unknown:")), "red")
+        yield Line(t("Not in the sums and not free; the cost is unknown:"), "red")
         yield from (Line(f"  {text}", "red") for text in unpriced)
     yield Line("")
-    yield Line(str(t("Assumed for a month (each is an option, see --help):")), "bold")
+    yield Line(t("Assumed for a month (each is an option, see --help):"), "bold")
     for name, value, text in comparison.assumed.described():
         yield Line(f"  --{name.replace('_', '-'):18}{value:>10,.10g}  {text!s}")
-    yield from (Line(str(text), "dim") for text in _remarks(comparison))
+    yield from (Line(text, "dim") for text in _remarks(comparison))
 
 
 def headline(comparison: Comparison) -> Text:

@@ -63,12 +63,12 @@ def facts(who: Login, tunnel: Tunnel) -> Iterator[Line]:
     """Yield the connection parameters for another client, without the password."""
     head = t("The database is reachable at {address}, through {host}.", address=f"{LOOPBACK}:{tunnel.port}",
              host=tunnel.jump_host.text)  # fmt: skip
-    yield Line(str(head), "bold green")
+    yield Line(head, "bold green")
     for name, text in shown_parameters(who, tunnel.port).items():
         yield Line(f"  {name}={text}")
     password = t("The password is in Secrets Manager; ./careapp db psql reads it there.")
-    yield Line(str(password))
-    yield Line(str(t("Ctrl-C closes the tunnel.")))
+    yield Line(password)
+    yield Line(t("Ctrl-C closes the tunnel."))
 
 
 def shown_parameters(who: Login, port: int) -> dict[str, str]:

@@ -88,7 +88,7 @@ def comparison(restored: Contents, original: Contents) -> Iterator[Line]:
     for row in cells:
         yield Line(_line(row, widths), "" if row[3] == "0" else "yellow")
     for title, contents in ((t("restored"), restored), (t("now"), original)):
-        yield Line(str(t("Newest row, {title}: {newest}", title=title, newest=_newest(contents))))
+        yield Line(t("Newest row, {title}: {newest}", title=title, newest=_newest(contents)))
 
 
 def _counts(restored: Table | None, original: Table | None) -> tuple[str, str, str]:

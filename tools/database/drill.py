@@ -168,8 +168,8 @@ def lines(report: DrillReport, identifier: str) -> Iterator[Line]:
         source=report.source.text,
         took=duration(report.seconds),
     )
-    yield Line(str(done), "bold green")
-    yield Line(str(t("{id} is deleted.", id=identifier)))
+    yield Line(done, "bold green")
+    yield Line(t("{id} is deleted.", id=identifier))
 
 
 def as_dict(report: DrillReport) -> dict[str, Any]:

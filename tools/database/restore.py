@@ -241,7 +241,7 @@ def _settled(instance: Mapping[str, Any]) -> bool:
 def plan(restore: Restore, text: Text) -> Iterator[Line]:
     """Yield what a restore will change, for the confirmation."""
     where = t("{prefix} in {region}:", prefix=restore.names.prefix, region=restore.session.region)
-    yield Line(str(where), "bold")
+    yield Line(where, "bold")
     for each in (
         t("{source} is restored beside {id}", source=text, id=restore.name),
         t("then {id} is renamed to {old}, and the restored instance gets its name", id=restore.name, old=restore.old),
@@ -277,14 +277,12 @@ def _two_updates(restore: Restore) -> Iterator[Text]:
 
 def closing(restore: Restore, now: Instances) -> Iterator[Line]:
     """Yield the result, and how the old instance is deleted."""
-    yield Line(str(t("{id} is restored.", id=restore.name)), "bold green")
+    yield Line(t("{id} is restored.", id=restore.name), "bold green")
     if now.before is None:
         return
     kept = t("{old} runs on with the data from before, and is billed.", old=restore.old)
-    yield Line(str(kept), "yellow")
-    yield Line(
-        str(t("When it is not needed any more: {command}", command=restore.deletion(now.before)))
-    )
+    yield Line(kept, "yellow")
+    yield Line(t("When it is not needed any more: {command}", command=restore.deletion(now.before)))
 
 
 def restore(options: RestoreOptions) -> int:

@@ -61,30 +61,30 @@ def _left_out(diagnosis: Diagnosis) -> Iterator[Line]:
     if names:
         text = t("It may be so here only, because a Docker engine is needed for:")
         yield Line("")
-        yield Line(str(text), "yellow")
+        yield Line(text, "yellow")
         yield from (Line(f"  {name}") for name in names)
 
 
 def _headline(diagnosis: Diagnosis) -> Iterator[Line]:
     count = len(diagnosis.causes)
     if count and all(each.facts.result for each in diagnosis.causes):
-        yield Line(str(t("No cause was found; this is what happened.")), "bold red")
+        yield Line(t("No cause was found; this is what happened."), "bold red")
     elif count:
         text = t("{count} causes found; the first explains most.", count=count)
-        yield Line(str(text if count > 1 else t("One cause found.")), "bold red")
+        yield Line(text if count > 1 else t("One cause found."), "bold red")
     elif diagnosis.healthy:
         parts = _joined([str(each) for each in diagnosis.checked])
-        yield Line(str(t("Healthy. Checked: {parts}.", parts=parts)), "bold green")
+        yield Line(t("Healthy. Checked: {parts}.", parts=parts), "bold green")
         if diagnosis.page:
-            yield Line(str(diagnosis.page))
+            yield Line(diagnosis.page)
     elif not diagnosis.incomplete:
         text = t("No cause found, but the roll-out has not ended yet: its result is not known.")
-        yield Line(str(text), "bold yellow")
+        yield Line(text, "bold yellow")
     else:
         text = t(
             "No cause found, but some parts could not be read: the stack may still be unhealthy."
         )
-        yield Line(str(text), "bold yellow")
+        yield Line(text, "bold yellow")
 
 
 def _joined(lines: list[str]) -> str:
@@ -116,7 +116,7 @@ def unread(parts: tuple[Unread, ...]) -> Iterator[Line]:
     if not parts:
         return
     yield Line("")
-    yield Line(str(t("Not read:")), "yellow")
+    yield Line(t("Not read:"), "yellow")
     by_problem: dict[str, list[str]] = {}
     for each in parts:
         by_problem.setdefault(each.problem.as_text(), []).append(str(each.part))

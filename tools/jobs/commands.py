@@ -87,7 +87,7 @@ def _moment(runs: Sequence[Run], schedules: Any) -> datetime:
 def lines(rows: Sequence[Row], settings: Settings) -> Iterator[Line]:
     """Yield the screen."""
     if not rows:
-        yield Line(str(t("The stack file has no jobs (jobs.NAME.command, docs/your-app.md).")))
+        yield Line(t("The stack file has no jobs (jobs.NAME.command, docs/your-app.md)."))
     for row in rows:
         job = row.job
         yield Line(f"{job.name}  {job.schedule}  {job.time_zone}", "bold")

@@ -103,18 +103,18 @@ def _automatic_start(database: Database) -> datetime:
 
 def _paused(settings: Settings, database: Database) -> Iterator[Line]:
     stack = settings.stack
-    yield Line(str(t("{prefix} is paused.", prefix=settings.names.prefix)), "bold green")
+    yield Line(t("{prefix} is paused.", prefix=settings.names.prefix), "bold green")
     again = t(
         "AWS starts the database automatically on {moment}, after seven days; then stop it again "
         "with ./careapp pause -s {stack}.",
         moment=zoned_time(_automatic_start(database)),
         stack=stack,
     )
-    yield Line(str(again), "yellow")
-    yield Line(str(t("All but the tasks and the database's hours is billed: ./careapp cost.")))
-    yield Line(str(t("Start it again with ./careapp resume -s {stack}.", stack=stack)))
+    yield Line(again, "yellow")
+    yield Line(t("All but the tasks and the database's hours is billed: ./careapp cost."))
+    yield Line(t("Start it again with ./careapp resume -s {stack}.", stack=stack))
     if keeps_snapshot(settings):
-        yield Line(str(RESUME_FIRST), "yellow")
+        yield Line(RESUME_FIRST, "yellow")
 
 
 def _running(settings: Settings, database: Database, web: Service | None) -> Line:

@@ -252,7 +252,7 @@ def lines(preflight: Preflight) -> Iterator[Line]:
         text = t("Everything is in order, and ECS is already on.")
         if preflight.diagnosis.causes:
             text = t("ECS is already on, and serves; a job needs attention.")
-    yield Line(str(text), style)
+    yield Line(text, style)
     yield from body.findings(preflight.diagnosis)
     yield from body.unread(preflight.diagnosis.unread)
 

@@ -225,7 +225,7 @@ WIDTH = 8
 def lines(timeline: Timeline) -> Iterator[Line]:
     """Yield the timeline, oldest first."""
     if not timeline.events:
-        yield Line(str(t("AWS has no events of this stack.")))
+        yield Line(t("AWS has no events of this stack."))
     for each in timeline.events:
         label = str(LABELS[each.kind])
         # A Japanese character is two columns wide.

@@ -305,7 +305,7 @@ class LogScreen:
             reason=task.reason or "-",
             codes=", ".join(map(str, codes)) or "-",
         )
-        return Line(str(text), "bold")
+        return Line(text, "bold")
 
 
 def _read(text: str) -> object:
