@@ -94,17 +94,10 @@ def _task(session: Session, names: StackNames) -> JumpHost | Text:
 
 
 def _running(session: Session, names: StackNames) -> Iterator[dict[str, Any]]:
-    arns = session.all(
-        "ecs",
-        "list_tasks",
-        "taskArns",
-        cluster=names.cluster,
-        serviceName=names.service,
-        desiredStatus="RUNNING",
-    )[: ecs.TASKS_AT_ONCE]
-    if arns:
-        tasks = session.call("ecs", "describe_tasks", cluster=names.cluster, tasks=arns)["tasks"]
-        yield from (each for each in tasks if each["lastStatus"] == "RUNNING")
+    chosen = {"cluster": names.cluster, "serviceName": names.service, "desiredStatus": "RUNNING"}
+    arns = session.all("ecs", "list_tasks", "taskArns", **chosen)
+    tasks = ecs.described(session, names.cluster, arns)
+    return (each for each in tasks if each["lastStatus"] == "RUNNING")
 
 
 def _reachable(task: dict[str, Any]) -> str | None:

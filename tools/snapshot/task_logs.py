@@ -134,7 +134,7 @@ def _unread(
     ]
     if not open_:
         return []
-    streams = session.all(
+    events = session.all(
         "logs",
         "filter_log_events",
         "events",
@@ -144,7 +144,7 @@ def _unread(
         startTime=head[-1]["timestamp"] + 1,
         endTime=tail[0]["timestamp"] - 1,
     )
-    return list(streams)
+    return list(events)
 
 
 def _newest(events: Sequence[Event], markers: tuple[str, str]) -> str:
