@@ -335,7 +335,7 @@ def _too_wide(resource: PolicyResource, statement: Statement) -> list[str]:
     of = f"{resource.resource_type.rpartition(':')[2]} {resource.name}"
     open_actions = [one for one in statement.actions if "*" in one and one not in PATTERNS]
     found = [f"{of} allows {one}" for one in open_actions]
-    if "NotAction" in statement.said or "NotResource" in statement.said:
+    if "NotAction" in statement.document or "NotResource" in statement.document:
         found.append(f"{of} allows all but what it names")
     everything = any(one.strip("*:") == "" for one in statement.resources)
     if resource.resource_type not in OWN and everything:
