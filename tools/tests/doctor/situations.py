@@ -38,10 +38,7 @@ PROXY = Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy")
 def sidecar_exited(code, app, *lines, sidecar=PROXY):
     """A task whose essential container has exited: the exit codes of a sidecar and of the app."""
     task = a.ended(CRASHED, stop=EXITED)
-    both = (
-        Container(name="app", exit_code=app),
-        Container(name="proxy", exit_code=code),
-    )
+    both = (Container(name="app", exit_code=app), Container(name="proxy", exit_code=code))
     return a.failing(
         replace(task, containers=both),
         logs=a.logs(b=list(lines)),
