@@ -22,6 +22,7 @@ from local_cloud.paths import ROOT
 from stack.settings import KEYS
 from tools.i18n import DOMAIN, LOCALE
 
+MARKS = {"t", "Invalid"}
 REFUSALS = {"Refused", "RehearsalFailed", "StackError", "DevFailed", "Missing", "NoPrice"}
 """Errors that are raised with what ``t`` takes, or with a text. The local cloud's Refused is another one."""
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -43,24 +44,20 @@ def by_file(places: Sequence[Path] = SOURCES) -> Iterator[list[str]]:
             if "tests" in file.relative_to(place).parts:
                 continue
             tree = ast.parse(file.read_text())
-            refusals = () if place.name == "local_cloud" else REFUSALS
-            texts = (*marked(tree, file.name, refusals), *helps(tree))
-            yield [text for _, text in sorted(texts)]
+            names = MARKS if place.name == "local_cloud" else MARKS | REFUSALS
+            yield [text for _, text in sorted((*marked(tree, file.name, names), *helps(tree)))]
 
 
-def marked(tree: ast.AST, name: str, refusals: Collection[str]) -> Iterator[tuple[int, str]]:
-    """Yield the lines and templates that are given to ``t``, ``Invalid`` or one of ``refusals``."""
+def marked(tree: ast.AST, file: str, names: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines and templates that are given to functions of these names."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        template = node.args[0] if node.args else None
-        if _name(node.func) in refusals and isinstance(template, ast.Constant):
-            yield node.lineno, str(template.value)
-        elif _name(node.func) in ("t", "Invalid"):
-            if not isinstance(template, ast.Constant):
-                where = f"{name}:{node.lineno}"
+        if isinstance(node, ast.Call) and (name := _name(node.func)) in names:
+            template = node.args[0] if node.args else None
+            if isinstance(template, ast.Constant):
+                yield node.lineno, str(template.value)
+            elif name in MARKS:
+                where = f"{file}:{node.lineno}"
                 raise ValueError(f"{where}: t() takes a literal, or no catalogue can know it")
-            yield node.lineno, str(template.value)
 
 
 def helps(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -158,7 +158,7 @@ def test_an_engine_that_is_not_there(call, command, wanted):
         ("rehearse --config natStrategy", "'natStrategy' is not KEY=VALUE"),
         ("rehearse --mend", "--mend fixes the mistake of --break NAME"),
         ("dev --port 70000", "70000 is not in the range 1<=x<=65535."),
-        ("db psql --port abc", "Invalid value for '--port': abc is not in the range 0<=x<=65535."),
+        ("db tunnel --port abc", "Invalid value for '--port': abc is not in the range 0<=x<=65535"),
         ("rehearse --speed nan", "Invalid value for '--speed': nan is not in the range 1<=x<=200."),
         ("doctor --lang fr", "'fr' is not one of 'en', 'ja'."),
         ("doctor --lang", "'--lang' requires an argument."),

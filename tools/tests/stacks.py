@@ -11,17 +11,9 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
 from tools.i18n import t
+from tools.snapshot import elb
 from tools.snapshot.cloudwatch import Measured, Quota
-from tools.snapshot.elb import (
-    Balancer,
-    Check,
-    Condition,
-    Listener,
-    PageAnswer,
-    Rule,
-    Target,
-    TargetGroup,
-)
+from tools.snapshot.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
 from tools.snapshot.gather import Snapshot
 from tools.snapshot.rds import Database
 from tools.snapshot.records import (
@@ -214,7 +206,7 @@ def entrance(*rules, **changes):
 
 
 def page(status=200, **changes):
-    return PageAnswer(
+    return elb.PageAnswer(
         **{"url": "http://careapp-poc-alb.example/", "path": "/", "status": status, "database": 200,
            **changes}
     )  # fmt: skip

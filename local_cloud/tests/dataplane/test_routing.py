@@ -4,14 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from local_cloud.aws.elb import targets
-from local_cloud.aws.elb.listener import (
-    ListenerRule,
-    Request,
-    choose_rule,
-    matches,
-    redirect_location,
-)
+from local_cloud.aws.elb import listener, targets
+from local_cloud.aws.elb.listener import Request, choose_rule, matches, redirect_location
 from local_cloud.aws.elb.targets import (
     CHECKING,
     FAILED,
@@ -78,10 +72,10 @@ def test_condition_of_an_unknown_kind_is_an_error():
 def test_rule_with_the_lowest_number_wins_if_all_its_conditions_hold():
     both = (paths("/shop/*"), {"Field": "host-header", "Values": ["other"]})
     rules = [
-        ListenerRule(1 << 30, (), ({"Type": "default"},)),
-        ListenerRule(20, (paths("/shop/*"),), ({"Type": "twenty"},)),
-        ListenerRule(5, both, ({"Type": "five"},)),
-        ListenerRule(30, (paths("*"),), ({"Type": "thirty"},)),
+        listener.ListenerRule(1 << 30, (), ({"Type": "default"},)),
+        listener.ListenerRule(20, (paths("/shop/*"),), ({"Type": "twenty"},)),
+        listener.ListenerRule(5, both, ({"Type": "five"},)),
+        listener.ListenerRule(30, (paths("*"),), ({"Type": "thirty"},)),
     ]
     assert choose_rule(rules, REQUEST).priority == 20
     assert choose_rule(rules, replace(REQUEST, path="/")).priority == 30
