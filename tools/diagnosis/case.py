@@ -209,8 +209,9 @@ class Case(Rollout):
             commands.append(self.retry_command)
         return Fix(text, (*commands, last))
 
-    def deploy(self, text: Text, *, then: bool = False) -> Fix:
-        return Fix(text, (f"pulumi up -s {self.now.names.stack}",), then=then)
+    def deploy(self, text: Text, *before: str, then: bool = False) -> Fix:
+        """Return the fix that deploys, after the commands that come ``before``."""
+        return Fix(text, (*before, f"pulumi up -s {self.now.names.stack}"), then=then)
 
     def psql(self, *statements: str) -> tuple[str, ...]:
         """Return the commands that run SQL in the database, after those that make it reachable where nothing does."""

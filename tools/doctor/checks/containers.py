@@ -168,7 +168,6 @@ def _sidecar(case: Case, task: Task, container: Container) -> Sidecar | None:
 
 
 def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidecar) -> Finding:
-    stack = case.now.names.stack
     # Both versions of the AWS CLI have it; `aws logs tail` is version 2's.
     commands = (
         f"aws logs get-log-events --log-group-name {sidecar.log_group} --log-stream-name "
@@ -181,9 +180,9 @@ def _sidecar_exited(case: Case, task: Task, container: Container, sidecar: Sidec
               revision=task.revision),
         seen=(_exit(task, container),),
         fixes=(
-            Fix(
+            case.deploy(
                 t("Correct what its last lines say, or set essential to false for it, and deploy:"),
-                (*((commands,) if sidecar.log_group else ()), f"pulumi up -s {stack}"),
+                *((commands,) if sidecar.log_group else ()),
             ),
             *case.retry_if_fixed(),
         ),
@@ -209,7 +208,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
             "Run a command that does not end, in the foreground (gunicorn without --daemon); appCommand or "
             "workers.NAME.command sets it in place of the image's CMD, as compose does. Then deploy:"
         )
-    fix = Fix(text, (case.logs_command("--previous"), f"pulumi up -s {case.now.names.stack}"))
+    fix = case.deploy(text, case.logs_command("--previous"))
     if mistake:
         facts = CRASH_BY_PROGRAM if mistake.error in PROGRAM_ERRORS else CRASH_UNKNOWN
         title, fix = mistake.text, case.correct_line(mistake)

@@ -179,7 +179,7 @@ def _everywhere(case: Case, variables: list[str]) -> Fix:
         for name in variables
         if name in declared
     ]
-    return Fix(text, (*removed, f"pulumi up -s {stack}"))
+    return case.deploy(text, *removed)
 
 
 def _reachable(host: str, private_address: str, line: str) -> bool:
@@ -198,18 +198,16 @@ def _reachable(host: str, private_address: str, line: str) -> bool:
 
 
 def _ports(case: Case, heard: int, port: int, check: Check) -> tuple[Fix, ...]:
-    stack = case.now.names.stack
     if check.port.isdigit() and heard == port:
         group = case.now.group.value.arn if case.now.group.value else ""
         option = "--health-check-port traffic-port"
         command = f"aws elbv2 modify-target-group --target-group-arn {group} {option}"
         return (Fix(t("Check the port that gets the traffic:"), (command,)), case.or_restore())
     return (
-        Fix(
+        case.deploy(
             t(
                 "Make the app listen on the port in PORT, which the task definition sets to containerPort, and deploy:"
-            ),
-            (f"pulumi up -s {stack}",),
+            )
         ),
         case.configure("containerPort", str(heard), t("Or declare the port that it listens on:")),
     )

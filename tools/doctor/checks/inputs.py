@@ -74,7 +74,7 @@ def _pushed(case: Case, *, repository: bool) -> Fix:
     revision = f"pulumi config set imageRevision {case.now.settings.image.next_revision} -s {stack}"
     if repository:
         text = t("Build and push it again, under a new tag:")
-        return Fix(text, (revision, f"pulumi up -s {stack}"))
+        return case.deploy(text, revision)
     text = t(
         "Let Pulumi create the repository again, and build and push the image under a new tag:"
     )
@@ -114,7 +114,7 @@ def _rebuilt(case: Case, architecture: str) -> tuple[Fix, ...]:
         return case.correct_program(text, drifts=False)
     revision = f"pulumi config set imageRevision {case.now.settings.image.next_revision} -s {stack}"
     text = t("Build the image again; cpuArchitecture applies to the image and the task:")
-    return (Fix(text, (revision, f"pulumi up -s {stack}")),)
+    return (case.deploy(text, revision),)
 
 
 def secrets(case: Case) -> Iterator[Finding]:

@@ -172,11 +172,8 @@ def certificate(case: Case) -> Iterator[Finding]:
 def _certified(case: Case, arn: str) -> Fix:
     if case.now.settings.https.domain:
         return case.refresh(t("Let Pulumi restore the record that ACM validates the domain by:"))
-    stack = case.now.names.stack
-    return Fix(
-        t("Import a new one under its ARN, or set certificateArn to another one and deploy:"),
-        (f"aws acm describe-certificate --certificate-arn {arn}", f"pulumi up -s {stack}"),
-    )
+    text = t("Import a new one under its ARN, or set certificateArn to another one and deploy:")
+    return case.deploy(text, f"aws acm describe-certificate --certificate-arn {arn}")
 
 
 def target_group(case: Case) -> Iterator[Finding]:

@@ -186,7 +186,7 @@ def _of_database(case: Case, cause: LoggedCause, database: Database | None) -> F
     if known.id == "no-tls" and "DB_SSLMODE" in case.now.settings.service.variables:
         change = f"pulumi config set --path appVariables.DB_SSLMODE verify-full -s {stack}"
         text = t("Make the app connect with TLS (sslmode verify-full), and deploy:")
-        return Fix(text, (change, f"pulumi up -s {stack}"))
+        return case.deploy(text, change)
     if _is_another_host(case, cause):
         text = t(
             "Set the variable from which the app reads the host to the database's host, and deploy:"
@@ -303,7 +303,7 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
     secret = f"pulumi config set --plaintext --path appSecrets.{name} {before[0] if before else 'ARN'} -s {stack}"
     if before:
         text = t("{name} was a secret of an earlier version; set it again, and deploy:", name=name)
-        return Fix(text, (secret, f"pulumi up -s {stack}"))
+        return case.deploy(text, secret)
     if not names_a_secret(name):
         return case.deploy(cause.fix)
     text = t(
@@ -312,4 +312,4 @@ def _set_variable(case: Case, cause: LoggedCause) -> Fix:
         name=name,
     )
     stored = f"aws secretsmanager create-secret --name {case.now.names.prefix}/{name} --secret-string file://FILE"
-    return Fix(text, (stored, secret, f"pulumi up -s {stack}"))
+    return case.deploy(text, stored, secret)

@@ -99,7 +99,7 @@ def client(case: Case) -> Iterator[Finding]:
         title=t("The provider of the login refuses the load balancer's client ID or secret"),
         why=t("After the login the load balancer gets no token, and users get HTTP 561."),
         seen=(t("The token endpoint answers {error}.", error=verbatim(provider.error)),),
-        fixes=(Fix(text, (stored, f"pulumi up -s {case.now.names.stack}")), ANOTHER_CLIENT),
+        fixes=(case.deploy(text, stored), ANOTHER_CLIENT),
     )
 
 

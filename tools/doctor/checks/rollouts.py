@@ -154,7 +154,7 @@ def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix
             "See why the version before set off {names}, then let ECS try again:",
             names=", ".join(ended.names),
         )
-        return (Fix(text, (case.retry_command, f"pulumi up -s {case.now.names.stack}")),)
+        return (case.deploy(text, case.retry_command),)
     if mistake and (grant := case.grant(mistake.words)):
         return (grant, *case.then_retry())
     text = t("Correct the app, or take its change back, and deploy:")
@@ -163,7 +163,7 @@ def _once_more(case: Case, ends: list[str], mistake: Raised | None) -> tuple[Fix
     )
     return (
         case.deploy(text),
-        Fix(otherwise, (case.retry_command, f"pulumi up -s {case.now.names.stack}")),
+        case.deploy(otherwise, case.retry_command),
     )
 
 
@@ -191,7 +191,7 @@ def _gone_back(case: Case, wanted: str) -> tuple[Text, Text]:
 
 def deploy_command(case: Case) -> Iterator[Finding]:
     """Find a deployCommand that failed, which keeps the newest task definition from the service."""
-    stack, command = case.now.names.stack, shlex.join(case.now.settings.service.deploy_command)
+    command = shlex.join(case.now.settings.service.deploy_command)
     task = next((each for each in case.now.command_tasks.value or () if each.over), None)
     if task is None:
         return
@@ -205,12 +205,11 @@ def deploy_command(case: Case) -> Iterator[Finding]:
             "deployCommand ended with exit code {code}: {command}", code=code, command=command
         )
     cause = logged_cause([each.text for each in case.lines(task)])
-    deploy = (f"pulumi up -s {stack}",)
     seen = [t("Task {task} ran it for `pulumi up`: {reason}", task=task.short, reason=task.reason)]
     text = t("Correct the command, or what it needs; `pulumi up` runs it again:")
-    fixes = [Fix(text, deploy)]
+    fixes = [case.deploy(text)]
     if cause:
-        again = Fix(t("Then let `pulumi up` run it again:"), deploy, then=True)
+        again = case.deploy(t("Then let `pulumi up` run it again:"), then=True)
         fixes = [logged.fix(case, cause), *([again] if cause.known.about == "database" else [])]
     yield Finding(
         DEPLOY_COMMAND_FAILED,
@@ -235,7 +234,6 @@ def not_deployed(case: Case) -> Iterator[Finding]:
     if case.now.settings.service.deploy_command and not running:
         seen.append(t("ECS knows no task of the last hour in which deployCommand failed."))
     seen += [t("Task {task} runs deployCommand.", task=each.short) for each in running]
-    stack = case.now.names.stack
     yield Finding(
         NOT_DEPLOYED,
         kind="note" if running else "cause",
@@ -245,7 +243,7 @@ def not_deployed(case: Case) -> Iterator[Finding]:
             "the service. It has not come that far."
         ),
         seen=tuple(seen),
-        fixes=(Fix(t("Deploy it:"), (f"pulumi up -s {stack}",)),),
+        fixes=(case.deploy(t("Deploy it:")),),
     )
 
 
@@ -311,14 +309,14 @@ def _ends(case: Case) -> Iterator[Fix]:
         yield Fix(text, (f"./careapp rollback -s {stack}",))
     else:
         text = t("ECS's circuit breaker does not end such a deployment; `pulumi up` does:")
-        yield Fix(text, (f"pulumi up -s {stack}",))
+        yield case.deploy(text)
 
 
 def _waits(case: Case, hook: PauseHook) -> Finding:
     """Return what to do with a deployment that nobody answers. The gate's own look needs no advice."""
     stack, until = case.now.names.stack, zoned_time(hook.expires) if hook.expires else "-"
     answer = (
-        Fix(t("Let `pulumi up` request its page and answer:"), (f"pulumi up -s {stack}",)),
+        case.deploy(t("Let `pulumi up` request its page and answer:")),
         Fix(t("Or go back at once:"), (f"./careapp rollback -s {stack}",)),
     )
     return Finding(

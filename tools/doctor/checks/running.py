@@ -331,9 +331,7 @@ def _https(case: Case, page: PageAnswer) -> Iterator[Fix]:
             "Or give the load balancer a certificate, with which it listens on 443: of ACM's by certificateArn, or "
             "by domainName and hostedZoneId, for which the stack requests one:"
         )
-        yield Fix(
-            text, (f"pulumi config set certificateArn ARN -s {stack}", f"pulumi up -s {stack}")
-        )
+        yield case.deploy(text, f"pulumi config set certificateArn ARN -s {stack}")
 
 
 def page_answer(case: Case) -> Text | None:

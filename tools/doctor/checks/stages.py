@@ -84,7 +84,7 @@ def _no_stack(case: Case) -> Finding:
         STACK_MISSING,
         title=t("There is no stack {prefix} in {region}", prefix=names.prefix, region=region),
         why=t("Neither its load balancer nor its target group nor its database exists."),
-        fixes=(Fix(t("Create it:"), (f"pulumi up -s {names.stack}",)), Fix(elsewhere)),
+        fixes=(case.deploy(t("Create it:")), Fix(elsewhere)),
     )
 
 
@@ -94,7 +94,7 @@ def _left(case: Case, remains: Remains) -> Finding:
     fixes = (
         Fix(t("Delete what is not the stack's, if nobody needs it:"), commands),
         Fix(t("Then end the destroy:"), (f"pulumi destroy -s {names.stack}",)),
-        Fix(t("Or complete the stack:"), (f"pulumi up -s {names.stack}",)),
+        case.deploy(t("Or complete the stack:")),
     )
     return Finding(
         STACK_LEFT,

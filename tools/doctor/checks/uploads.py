@@ -87,7 +87,7 @@ def _same_region(case: Case, own: dict[str, str]) -> Fix:
     if own:
         removed = [f"pulumi config rm --path appVariables.{each} -s {stack}" for each in own]
         text = t("Leave the region to ECS, which sets it:")
-        return Fix(text, (*removed, f"pulumi up -s {stack}"))
+        return case.deploy(text, *removed)
     return case.deploy(
         t(
             "In the app, make the client for the task's own region, "
