@@ -256,6 +256,10 @@ def test_a_python_of_the_image_s_version_runs_it_where_there_is_one(context, tmp
         ("FROM python:3.99\nRUN false", "python:3.99 is run by this machine's Python"),
         ("RUN apt-get update\nRUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),
         ("RUN pip install -r none.txt", "No such file or directory: 'none.txt'"),
+        (
+            "RUN echo \"ERROR: Package 'a' requires a different Python: 3 not in '>3'\"; false",
+            f"A package needs another Python than this machine's {base.OWN.version}, with which a task",
+        ),
         ("RUN pip instal one", 'unknown command "instal" - maybe you meant "install"'),
         (
             "FROM python\nCOPY --from=0 /none /none",
