@@ -324,7 +324,7 @@ class _Reader:
             case "VOLUME":
                 return replace(stage, volumes=stage.volumes + _words(rest))
             case "SHELL":
-                return replace(stage, shell=_words(line.rest))
+                return replace(stage, shell=tuple(json.loads(line.rest)))
         return replace(stage, **{{"STOPSIGNAL": "stop_signal", "USER": "user"}[line.word]: rest})
 
     def copied(self, stage: Stage, line: Instruction, rest: str) -> Stage:

@@ -57,8 +57,7 @@ NOT_FOUND = re.compile(
     r"(?:^|: )([\w.+-]+): (?:command )?not found|env: .([\w.+-]+).: No such file", re.M
 )
 KNOWN = (
-    *("apt-get", "conda", "curl", "django-admin", "easy_install", "flask", "gunicorn", "mamba"),
-    *("npm", "pip", "pip3", "pipenv", "pixi", "poetry", "python", "python3", "wget"),
+    "apt-get conda curl django-admin flask gunicorn npm pip pip3 pipenv poetry python python3 wget"
 )
 """A program with one of these names, or one like them, is not taken for that of a package that was left out."""
 RESOLVER = ("/etc/hosts", "/etc/resolv.conf")
@@ -109,7 +108,9 @@ class Layers:
             built = build.stage(stage)
             if runs:
                 return built
-            roots = [build.stage(each).root for each in stage.needed]
+            # A stage has what its start was given.
+            starts = [each.start for each in stage.needed]
+            roots = [build.stage(each).root for each in stage.needed if each not in starts]
             return built._replace(programs=plain.programs(roots))
 
     def run(
@@ -339,7 +340,7 @@ class _Build:
         """Make a stub for a program, if it may be one of a package that was left out and has none yet."""
         stub = within(root, f"{base.LATE}/{name}")
         lacks = within(root, f"/{MACHINE}/lacks").exists()
-        if not lacks or stub.exists() or get_close_matches(name, KNOWN, 1, 0.8):
+        if not lacks or stub.exists() or get_close_matches(name, KNOWN.split(), 1, 0.8):
             return False
         files.write(root, f"{base.LATE}/{name}", (base.HERE / "stubs.sh").read_text())
         stub.chmod(0o755)
