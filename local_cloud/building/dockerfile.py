@@ -41,9 +41,11 @@ UV_IMAGE = re.compile(r"(?:\S+/)?uv(?:[:@]\S+)?")
 RUNNING = "{}.{}".format(*sys.version_info)
 LAST_LINES = 15
 OTHER_PYTHON = re.compile(
-    r"requires? a different python|the current Python version .* does not satisfy", re.I
+    r"requires? a different python|the current Python version .* does not satisfy"
+    r"|Failed to download .*/python-build-standalone/",
+    re.I,
 )
-"""What pip and uv say of a package for another Python."""
+"""What pip and uv say of a package for another Python, and uv of one that it cannot get."""
 VARIABLE = re.compile(r"(?<!\\)\$(?:(\w+)|\{(\w+)(?::?([-+])((?:[^{}]|\{[^}]*\})*))?\})")
 
 
@@ -240,6 +242,8 @@ class _Reader:
                 self.declare(line)
             elif self.stage is None:
                 raise _without_from(line.place)
+            elif line.word == "RUN":
+                self.stage = self.run(self.stage, line)
             elif line.word not in NO_EFFECT:
                 self.stage = self.changed(self.stage, line)
         except ValueError:
@@ -311,8 +315,6 @@ class _Reader:
                 return replace(stage, entry_point=_command(stage, line.rest), command=kept)
             case "COPY" | "ADD":
                 return self.copied(stage, line, rest)
-            case "RUN":
-                return self.run(stage, line)
             case "ONBUILD":
                 return _noted(stage, note(line.place, line.text))
             case "ENV":
@@ -325,7 +327,8 @@ class _Reader:
                 return replace(stage, volumes=stage.volumes + _words(rest))
             case "SHELL":
                 return replace(stage, shell=tuple(json.loads(line.rest)))
-        return replace(stage, **{{"STOPSIGNAL": "stop_signal", "USER": "user"}[line.word]: rest})
+        user, signal = (rest, stage.stop_signal) if line.word == "USER" else (stage.user, rest)
+        return replace(stage, user=user, stop_signal=signal)
 
     def copied(self, stage: Stage, line: Instruction, rest: str) -> Stage:
         """Return the stage with the files that COPY or ADD takes. What it takes of the internet is left out."""

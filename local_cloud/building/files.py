@@ -100,7 +100,7 @@ def copied(context: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
             yield copy.target + PurePosixPath(match).name * copy.target.endswith("/"), place
             continue
         yield copy.target.rstrip("/") or "/", place
-        inside = place.relative_to(context)
+        inside = PurePosixPath(place.relative_to(context))
         for name in names:
             if inside in PurePosixPath(name).parents:
                 path = PurePosixPath(name).relative_to(inside)

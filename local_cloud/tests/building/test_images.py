@@ -258,7 +258,7 @@ def test_a_python_of_the_image_s_version_runs_it_where_there_is_one(context, tmp
         ("RUN pip install -r none.txt", "No such file or directory: 'none.txt'"),
         (
             "RUN echo \"ERROR: Package 'a' requires a different Python: 3 not in '>3'\"; false",
-            f"A package needs another Python than this machine's {base.OWN.version}, with which a task",
+            "A package needs another Python than this machine's ",
         ),
         ("RUN pip instal one", 'unknown command "instal" - maybe you meant "install"'),
         (
