@@ -11,7 +11,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -228,7 +227,8 @@ class Builder:
             raise BuildError(
                 t("docker build ended with {code}:\n{last}", code=built.returncode, last=last)
             )
-        config = _configuration(wanted.name)
+        inspect = ["docker", "image", "inspect", "--format", "{{json .Config}}", wanted.name]
+        config = json.loads(subprocess.check_output(inspect))
         identity = built.stdout.strip().splitlines()[-1]
         return LocalImage(
             # The engine gives the name to each new build, even if ECR then refuses its tag.
@@ -279,11 +279,3 @@ class Builder:
                 raise
             # In a mutable repository the tag may name this image already: the push succeeds.
         return self._digest(wanted.name)
-
-
-def _configuration(name: str) -> dict[str, Any]:
-    """Return the ``Config`` of an image in the Docker engine."""
-    command = ["docker", "image", "inspect", "--format", "{{json .Config}}", name]
-    config = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found: dict[str, Any] = json.loads(config)
-    return found

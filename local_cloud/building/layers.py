@@ -118,17 +118,12 @@ class Layers:
     ) -> tuple[int, str]:
         """Run a command in a root. Return its exit code and its output."""
         self.check()
-        mounts = [
+        order: dict[str, Any] = {"words": words, "folder": folder, "environment": dict(environment)}
+        order["account"] = files.account()
+        order["binds"] = [
             (str(each.source), str(each.target), "rw" if each.writable else "ro")
             for each in mountable(binds)
         ]
-        order = {
-            "words": words,
-            "folder": folder,
-            "environment": dict(environment),
-            "binds": mounts,
-            "account": files.account(),
-        }
         with tempfile.TemporaryFile("w+", errors="replace") as output:
             command = [sys.executable, "-I", "-S", str(HOLDER), "run"]
             process = subprocess.Popen(
@@ -213,7 +208,8 @@ class _Build:
         python = base.find_python(stage.version) if self.runs else base.OWN
         given = python.name == f"python{stage.version}"
         kind = (
-            ("" if given else stage.version, "alpine" in stage.base) if self.runs else ("", False)
+            "" if given or not self.runs else stage.version,
+            "alpine" in stage.base and self.runs,
         )
         of = (base.made_of(python), kind, files.account(), self.runs)
         key = hashlib.sha256(repr(of).encode()).hexdigest()
