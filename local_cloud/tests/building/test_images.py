@@ -311,8 +311,10 @@ RUN python -m venv /opt/venv && /opt/venv/bin/pip install /wheels/two*
 
 
 def test_an_image_can_be_moved(context, home, tmp_path, monkeypatch):
-    image = built(context, APP + TWO + CMD)
-    subprocess.run(["cp", "-a", home, tmp_path / "moved"], check=True)
+    origin, image = built(context, APP.partition("\n")[0]), built(context, APP + TWO + CMD)
+    (tmp_path / "moved").mkdir()
+    roots = [each.root.relative_to(home) for each in (origin, image)]
+    subprocess.run(["cp", "-a", "--parents", *roots, tmp_path / "moved"], cwd=home, check=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "moved"))
     moved = built(context, APP + TWO + CMD)
     assert moved.root == tmp_path / "moved" / image.root.relative_to(home)
