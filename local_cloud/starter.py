@@ -59,10 +59,6 @@ class Starter:
     """How the user chooses the Python of the local cloud."""
     base_image: str | None = None
     """The base of the program's images, if it is known."""
-    lock_again: object = None
-    """How the program's users write a lock file again; the end of a sentence."""
-    lock_corrected: object = None
-    """How they correct a package in one."""
     commands: Mapping[str, Path] = field(default_factory=dict)
     """Programs that the project's folder has, whatever is changed in a copy of the program."""
     readers: object = None

@@ -129,12 +129,9 @@ def make(root: Path, python: Python) -> None:
     (root / "usr/src").mkdir()
     scripts = [("stubs", name, "stubs.sh") for name in STUBBED]
     scripts += [("late", name, "late.sh") for name in INSTALLED_LATE]
-    for kind, name, script in scripts:
+    for kind, name, script in (*scripts, ("", "nc", "nc.sh")):
         shutil.copy(HERE / script, root / MACHINE / kind / name)
         (root / MACHINE / kind / name).chmod(0o755)
-    nc = root / MACHINE / "nc"
-    nc.write_text(f"#!/usr/local/bin/python3\n{(HERE / 'netcat.py').read_text()}")
-    nc.chmod(0o755)
     _lay_python(root / "usr/local", python)
     _unpack_pip(root / "usr/local", python)
     for place in (root, *root.rglob("*")):

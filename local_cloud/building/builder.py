@@ -8,18 +8,17 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import ClientError
 
 from local_cloud.building import dockerfile as reading
 from local_cloud.building import plain
 from local_cloud.building.dockerfile import STOP_SIGNAL, Stage
-from local_cloud.building.files import copy_folder, fingerprint
-from local_cloud.building.layers import Layers
+from local_cloud.building.files import copy_folder
+from local_cloud.building.layers import Built, Layers
 from local_cloud.calls import Calls
 from local_cloud.machine.roots import within
 from local_cloud.text import t, verbatim
@@ -96,7 +95,7 @@ class Wanted:
         return self.dockerfile or self.context / "Dockerfile"
 
     def read(self) -> Stage:
-        """Return what the Dockerfile says without Docker. Raises ``DockerfileError`` with all problems."""
+        """Return what the Dockerfile says without Docker. Raises ``DockerfileError``."""
         return reading.read(self.file, self.arguments, self.context, self.target)
 
 
@@ -117,12 +116,18 @@ class Builder:
         """Return the image with a tag or digest. Raises ``ImageNotFound``, also if it was deleted from ECR."""
         with self._lock:
             image = self._images.get(reference)
-        if image is None or not self._in_ecr(reference):
+        if image is None:
             raise ImageNotFound(reference)
+        try:
+            self._digest(reference)
+        except ClientError as problem:
+            if problem.response["Error"]["Code"] not in NOT_FOUND:
+                raise
+            raise ImageNotFound(reference) from None
         return image
 
-    def _in_ecr(self, reference: str) -> bool:
-        """Return whether ECR still has the image."""
+    def _digest(self, reference: str) -> str:
+        """Return ECR's digest of an image, by its tag or digest."""
         rest = reference.partition("/")[2]
         repository, _, digest = rest.partition("@")
         which = {"imageDigest": digest}
@@ -130,13 +135,8 @@ class Builder:
             repository, _, tag = rest.rpartition(":")
             which = {"imageTag": tag}
         params = {"repositoryName": repository, "imageIds": [which]}
-        try:
-            self._calls("ecr", "describe_images", params)
-        except ClientError as problem:
-            if problem.response["Error"]["Code"] not in NOT_FOUND:
-                raise
-            return False
-        return True
+        [found] = self._calls("ecr", "describe_images", params)["imageDetails"]
+        return str(found["imageDigest"])
 
     def close(self) -> None:
         """End a build that runs, and remove the images' names from the Docker engine. Build caches stay."""
@@ -171,18 +171,10 @@ class Builder:
         # Another command or label makes another image, as with Docker.
         parts = {"Dockerfile": wanted.file.read_text(), "target": wanted.target, **wanted.arguments}
         parts["platform"] = wanted.platform
-        programs: Path | None = None
-        if self.mounts:
-            built = self._layers.build(stage, wanted.context)
-            key, notices = built.key, built.notices
-            root = self._laid_out(key, lambda part: copy_folder(built.root, part, shared=True))
-        else:
-            key = fingerprint(wanted.context, parts)
-            notices = list(plain.left_out(stage))
-            root = self._laid_out(key, lambda part: plain.build(stage, wanted.context, part))
-            programs = plain.programs(root)
-        parts["root"] = key
-        self.left_out = list(map(str, notices))
+        built = self._layers.build(stage, wanted.context, runs=self.mounts)
+        root = self._laid_out(built)
+        parts["root"] = built.key
+        self.left_out = list(map(str, built.notices))
         return LocalImage(
             reference=wanted.name,
             digest=f"sha256:{hashlib.sha256(repr(sorted(parts.items())).encode()).hexdigest()}",
@@ -192,26 +184,27 @@ class Builder:
             command=stage.command,
             entry_point=stage.entry_point,
             user=stage.user,
-            python=programs,
+            python=built.programs,
             root=root,
             volumes=stage.volumes,
             stop_signal=stage.stop_signal,
         )
 
-    def _laid_out(self, key: str, make: Callable[[Path], object]) -> Path:
+    def _laid_out(self, built: Built) -> Path:
         """Return this cloud's folder with the image's files, which appears with all of them.
 
         The same content is built again for another tag, while tasks run in this folder.
         """
-        root = self._folder / key[:16]
+        root = self._folder / built.key[:16]
         with self._laying_out:
             self._layers.check()
             if not root.exists():
-                unfinished = self._folder / f"{key[:16]}.part"
+                unfinished = root.with_suffix(".part")
                 shutil.rmtree(unfinished, ignore_errors=True)
                 unfinished.mkdir(parents=True)
                 unfinished.chmod(0o755)
-                make(unfinished)
+                # Without a root of their own, tasks may write to the image's files.
+                copy_folder(built.root, unfinished, shared=self.mounts)
                 unfinished.rename(root)
         return root
 
@@ -220,11 +213,8 @@ class Builder:
         # The host's network also works for an engine without a bridge. Tasks run in it as well.
         command = ["docker", "build", "--quiet", "--network", "host"]
         command += ["--platform", wanted.platform]
-        if "PIP_INDEX_URL" in os.environ:
-            command += [
-                "--build-arg",
-                "PIP_INDEX_URL",
-            ]  # An index URL may contain a password, so only the variable's name is an argument.
+        # An index URL may contain a password, so only the variable's name is an argument.
+        command += ["--build-arg", "PIP_INDEX_URL"] if "PIP_INDEX_URL" in os.environ else []
         command += ["--tag", wanted.name, "--file", str(wanted.file)]
         command += ["--target", wanted.target] if wanted.target else []
         for name, value in wanted.arguments.items():
@@ -237,7 +227,8 @@ class Builder:
             raise BuildError(
                 t("docker build ended with {code}:\n{last}", code=built.returncode, last=last)
             )
-        config = _configuration(wanted.name)
+        inspect = ["docker", "image", "inspect", "--format", "{{json .Config}}", wanted.name]
+        config = json.loads(subprocess.check_output(inspect))
         identity = built.stdout.strip().splitlines()[-1]
         return LocalImage(
             # The engine gives the name to each new build, even if ECR then refuses its tag.
@@ -249,7 +240,6 @@ class Builder:
             command=tuple(config.get("Cmd") or ()),
             entry_point=tuple(config.get("Entrypoint") or ()),
             user=config.get("User") or None,
-            python=None,
             docker=True,
             volumes=tuple(config.get("Volumes") or ()),
             stop_signal=config.get("StopSignal") or STOP_SIGNAL,
@@ -279,7 +269,7 @@ class Builder:
             "imageManifest": manifest,
         }
         try:
-            answer = self._calls("ecr", "put_image", params)
+            self._calls("ecr", "put_image", params)
         except ClientError as problem:
             error = problem.response["Error"]
             if error["Code"] == "ImageTagAlreadyExistsException":
@@ -288,19 +278,4 @@ class Builder:
             if error["Code"] != "ImageAlreadyExistsException":
                 raise
             # In a mutable repository the tag may name this image already: the push succeeds.
-            answer = {"image": {"imageId": self._pushed(repository, tag)}}
-        return str(answer["image"]["imageId"]["imageDigest"])
-
-    def _pushed(self, repository: str, tag: str) -> dict[str, str]:
-        """Return the id of an image that was already pushed under this tag."""
-        params = {"repositoryName": repository, "imageIds": [{"imageTag": tag}]}
-        [found] = self._calls("ecr", "describe_images", params)["imageDetails"]
-        return {"imageDigest": found["imageDigest"]}
-
-
-def _configuration(name: str) -> dict[str, Any]:
-    """Return the ``Config`` of an image in the Docker engine."""
-    command = ["docker", "image", "inspect", "--format", "{{json .Config}}", name]
-    config = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    found: dict[str, Any] = json.loads(config)
-    return found
+        return self._digest(wanted.name)

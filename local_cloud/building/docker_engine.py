@@ -50,30 +50,22 @@ def _base_image_problem(base: str) -> Text | None:
     return t("the Docker engine cannot pull {image}: {why}", image=base, why=why)
 
 
-def _docker(*command: str) -> subprocess.CompletedProcess[str]:
+def _docker(*command: str, seconds: float = PULL) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
-            ["docker", *command], capture_output=True, text=True, timeout=PULL, check=False
+            ["docker", *command], capture_output=True, text=True, timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        words = t("docker {verb} took more than {seconds:.0f} s", verb=command[0], seconds=PULL)
+        words = t("docker {verb} took more than {seconds:.0f} s", verb=command[0], seconds=seconds)
         return subprocess.CompletedProcess(command, 1, "", str(words))
 
 
 def trouble() -> Text | None:
     """Return why the Docker engine cannot be used; None if it can."""
     try:
-        asked = subprocess.run(
-            ["docker", "version", "--format", "{{.Server.Os}}"],
-            capture_output=True,
-            text=True,
-            timeout=ANSWER,
-            check=False,
-        )
+        asked = _docker("version", "--format", "{{.Server.Os}}", seconds=ANSWER)
     except FileNotFoundError:
         return t("docker is not on PATH")
-    except subprocess.TimeoutExpired:
-        return t("the Docker engine does not answer within {seconds:.0f} s", seconds=ANSWER)
     if asked.returncode:
         return t("no Docker engine answers")
     system = asked.stdout.strip()

@@ -13,19 +13,12 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import Any
 
+from local_cloud import starter
 from local_cloud.building import files
-from local_cloud.building.instructions import (
-    HEREDOC,
-    Instruction,
-    instructions,
-    meant,
-    misspelt,
-    nearest,
-    shortened,
-)
+from local_cloud.building.instructions import HEREDOC, Instruction, instructions, shortened
 from local_cloud.machine.roots import MACHINE
 from local_cloud.text import Refused, Text, joined, t, verbatim
 
@@ -38,39 +31,72 @@ LANG = "C.UTF-8"
 STOP_SIGNAL = "SIGTERM"
 NO_EFFECT = ("EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER")
 """Instructions that neither add files nor change how the command starts. ECS ignores HEALTHCHECK, too."""
-PYTHON = re.compile(r"(?:\S+/)?(?:python(?:[:@]\S+)?|uv:(?:\S+-)?python\S+)")
-"""The official Python image and uv's that is made from it, from any registry."""
-TAG = re.compile(
-    r"\w+(:((python)?\d|latest|slim|alpine|bookworm|trixie|bullseye|buster|rc)[^@]*)?(@.+)?"
+PYTHON = re.compile(
+    r"(?:\S+/)?(?:python(?::(?:\d|latest|slim|alpine|bookworm|trixie|bullseye|buster|rc)[^@\s]*)?"
+    r"|uv:(?:\S+-)?python\d[^@\s]*)(?:@\S+)?"
 )
-"""The name of such an image with a tag that it can have."""
+"""The official Python image with a tag that it can have, and uv's that is made from it, from any registry."""
 VERSION = re.compile(r":(?:\S*python)?(\d+\.\d+)")
 UV_IMAGE = re.compile(r"(?:\S+/)?uv(?:[:@]\S+)?")
 RUNNING = "{}.{}".format(*sys.version_info)
+LAST_LINES = 15
+OTHER_PYTHON = re.compile(
+    r"requires? a different python|the current Python version .* does not satisfy"
+    r"|Failed to download .*/python-build-standalone/",
+    re.I,
+)
+"""What pip and uv say of a package for another Python, and uv of one that it cannot get."""
+VARIABLE = re.compile(r"(?<!\\)\$(?:(\w+)|\{(\w+)(?::?([-+])((?:[^{}]|\{[^}]*\})*))?\})")
 
 
 class DockerfileError(Refused):
-    """The Dockerfile cannot be run without Docker. The message has all problems, with file, line and rule."""
+    """The Dockerfile cannot be run without Docker. The message has its file, its line and the rule."""
+
+
+class RunFailed(Refused):
+    """A RUN failed, which fails a build with Docker, too. The message has its last lines."""
+
+
+def failed(what: str, code: int, said: str, python: str, why: Text | None = None) -> Text:
+    """Return what is said of a command that failed. ``said`` is its output, ``python`` the version that ran it."""
+    last = "\n".join(said.splitlines()[-LAST_LINES:])
+    ended = t("{called} ended with {code}:\n{last}", called=what, code=code, last=last)
+    other = t(
+        "A package needs another Python than this machine's {version}, with which a task runs without Docker. "
+        "{start}, or use a Docker engine (--tasks docker).",
+        version=python,
+        start=starter.current().python,
+    )
+    reasons = (why, other if OTHER_PYTHON.search(said) else None, ended)
+    return joined("\n", filter(None, reasons))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
     """Files of the context, or of an earlier ``stage``, that a stage copies. ``target`` ends with / for a folder.
 
-    ``text`` is the content of a heredoc, which then is the only file.
+    ``text`` is the content of a heredoc, which then is the only file. With nothing a folder is made, as by WORKDIR.
     """
 
     place: str
     word: str = "COPY"
     """The instruction, as a message names it."""
-    sources: tuple[str, ...]
+    sources: tuple[str, ...] = ()
     target: str
     stage: Stage | None = None
-    excluded: tuple[str, ...] = ()
-    parents: bool = False
     mode: str = ""
     text: str | None = None
     unpacks: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mount:
+    """What a RUN has at ``target``; that of type bind what ``copied`` would copy to /0."""
+
+    kind: str
+    target: str
+    copied: Copy | None
+    writable: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,20 +109,12 @@ class Run:
     folder: str
     environment: Mapping[str, str]
     user: str | None
-    mounts: tuple[Mapping[str, Any], ...] = ()
+    mounts: tuple[Mount, ...] = ()
     unset: Text | None = None
     """Of a build argument in it that has no value."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Folder:
-    """A folder that WORKDIR makes."""
-
-    place: str
-    path: str
-
-
-Step = Copy | Run | Folder
+Step = Copy | Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +122,7 @@ class Stage:
     """A stage: how it starts, and the steps that make it from an earlier stage (None: from the base image).
 
     ``base`` is the image that FROM names, and ``foreign`` its problem if it is not Python's, which matters if the stage
-    is the last one. ``notices`` say what is left out, ``problems`` what is wrong.
+    is the last one. ``notices`` say what is left out.
     """
 
     base: str = ""
@@ -120,29 +138,22 @@ class Stage:
     volumes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     notices: tuple[Text, ...] = ()
-    problems: tuple[Text, ...] = ()
     foreign: Text | None = None
 
     @property
     def copies(self) -> list[Copy]:
-        """Its steps that copy files."""
-        return [step for step in self.steps if isinstance(step, Copy)]
-
-    @property
-    def mounted(self) -> list[Copy]:
-        """What its RUN lines mount of the context and of earlier stages, as if it were copied."""
-        runs = [step for step in self.steps if isinstance(step, Run)]
-        return [
-            as_copy(each, run.place)
-            for run in runs
-            for each in run.mounts
-            if each["type"] == "bind"
-        ]
+        """What it copies of the context and of earlier stages, with what its RUN lines mount of them."""
+        found: list[Copy] = []
+        for step in self.steps:
+            mounts = step.mounts if isinstance(step, Run) else ()
+            found += [step] if isinstance(step, Copy) else []
+            found += [mount.copied for mount in mounts if mount.copied]
+        return found
 
     @property
     def sources(self) -> list[Stage]:
         """The earlier stages that it takes files of."""
-        return [each.stage for each in (*self.copies, *self.mounted) if each.stage]
+        return [each.stage for each in self.copies if each.stage]
 
     @property
     def needed(self) -> list[Stage]:
@@ -158,33 +169,9 @@ class Stage:
         found = None if self.foreign else VERSION.search(self.base)
         return found[1] if found else ""
 
-    @property
-    def other_python(self) -> list[Text]:
-        """The notice that its base image has another Python than this machine, if it has."""
-        if self.version in ("", RUNNING):
-            return []
-        said = t(
-            "{place}: {image} is run by this machine's Python {version}",
-            place=self.place,
-            image=self.base,
-            version=RUNNING,
-        )
-        return [said]
-
 
 UV = Stage(base="python", environment={})
 """Stands for uv's image: the base of every image has what installs uv."""
-
-
-def as_copy(mount: Mapping[str, Any], place: str = "") -> Copy:
-    """Return a bind mount of a RUN as if its source were copied."""
-    return Copy(
-        place=place,
-        word="RUN --mount",
-        sources=(mount["source"],),
-        target="/0",
-        stage=mount["stage"],
-    )
 
 
 def read(
@@ -192,36 +179,29 @@ def read(
 ) -> Stage:
     """Return the stage ``target`` of ``file`` (empty: the last one), built from the files of ``context``.
 
-    Without a context these are the files beside the Dockerfile.
-
-    Raises ``DockerfileError`` with all problems.
+    Without a context these are the files beside the Dockerfile. Raises ``DockerfileError``.
     """
     context = context or file.parent
-    reader = _Reader(arguments)
+    reader, name = _Reader(arguments), f"{file.parent.name}/{file.name}"
     for line in instructions(file):
         reader.take(line)
-    stage, name = reader.stage, f"{file.parent.name}/{file.name}"
-    problems = list(reader.problems)
-    if stage and target:
-        reader.keep(stage)
-        stage = reader.stages.get(target.lower())
-        if stage is None:
-            names = ", ".join(reader.stages)
-            rule = t(
-                "{file}: no stage is named {name}; there are {names}",
-                file=name,
-                name=target,
-                names=names,
-            )
-            raise DockerfileError(joined("\n", [*problems, rule]))
+    if reader.stage is None:
+        raise _without_from(name)
+    stage = reader.stages.get(target.lower()) if target else reader.stage
     if stage is None:
-        problems = problems or [t("{file}: the first instruction must be FROM", file=name)]
-        raise DockerfileError(joined("\n", problems))
-    problems += [stage.foreign] if stage.foreign else []
+        names = ", ".join(reader.stages)
+        rule = t(
+            "{file}: no stage is named {name}; there are {names}",
+            file=name,
+            name=target,
+            names=names,
+        )
+        raise DockerfileError(rule)
+    problems = [stage.foreign] if stage.foreign else []
     for each in stage.needed:
-        problems += [*each.problems, *files.missing(context, (*each.copies, *each.mounted))]
+        problems += files.missing(context, each.copies)
     if problems:
-        raise DockerfileError(joined("\n", sorted(dict.fromkeys(problems), key=line_of)))
+        raise DockerfileError(joined("\n", dict.fromkeys(problems)))
     return stage
 
 
@@ -233,19 +213,13 @@ def left_out(notices: Sequence[str]) -> Text:
     return joined("\n  ", (heading, *map(verbatim, notices)))
 
 
-def line_of(message: Text) -> int:
-    """Return the line of the Dockerfile that a problem or notice begins with."""
-    found = re.match(r"\S*:(\d+):", str(message))
-    return int(found[1]) if found else 0
-
-
 def note(place: str, text: str) -> Text:
     """Return the notice of what is not done here."""
     return t("{place}: left out without Docker: {text}", place=place, text=shortened(text))
 
 
 class _Reader:
-    """Evaluates the instructions in order. Earlier stages are kept for FROM and ``--from``."""
+    """Evaluates the instructions in order. Stages are kept by their names and numbers."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self.given = given
@@ -253,26 +227,33 @@ class _Reader:
         self.arguments: dict[str, str] = {}
         self.unset: dict[str, Text] = {}
         self.stages: dict[str, Stage] = {}
-        self.count, self.label = 0, ""
+        self.names: tuple[str, ...] = ()
         self.has_command = False
         self.stage: Stage | None = None
-        self.problems: list[Text] = []
 
     def take(self, line: Instruction) -> None:
-        if problem := misspelt(line):
-            self.problems.append(problem)
-        elif line.word == "FROM":
-            self.start(line)
-        elif line.word == "ARG":
-            self.declare(line)
-        elif self.stage is None:
-            self.problems.append(line.problem(t("the first instruction must be FROM")))
-        elif line.word not in NO_EFFECT:
-            try:
+        """Evaluate an instruction. Raises ``DockerfileError``."""
+        try:
+            if not line.known:
+                raise ValueError(line.word)
+            if line.word == "FROM":
+                self.start(line)
+            elif line.word == "ARG":
+                self.declare(line)
+            elif self.stage is None:
+                raise _without_from(line.place)
+            elif line.word == "RUN":
+                self.stage = self.run(self.stage, line)
+            elif line.word not in NO_EFFECT:
                 self.stage = self.changed(self.stage, line)
-            except ValueError:
-                rule = t("it has a quotation mark without its partner, or no valid JSON")
-                self.problems.append(line.problem(rule))
+        except ValueError:
+            rule = t(
+                "it cannot be read: a word, a quotation mark or JSON is wrong, or it needs a Docker engine "
+                "(--tasks docker)"
+            )
+            raise DockerfileError(line.problem(rule)) from None
+        if self.stage:
+            self.stages |= dict.fromkeys(self.names, self.stage)
 
     def declare(self, line: Instruction) -> None:
         """Add build arguments. Those before FROM are known in FROM, and in a stage that declares them again."""
@@ -297,118 +278,77 @@ class _Reader:
         return next((self.unset[each] for each in names if each in self.unset.keys() - known), None)
 
     def start(self, line: Instruction) -> None:
-        if self.stage is not None:
-            self.keep(self.stage)
-            self.count += 1
-        self.stage, self.has_command, self.arguments = None, False, {}
-        base, *name = _expanded(line.rest, self.before_from).split() or [""]
-        self.label = name[1].lower() if len(name) > 1 and name[0].upper() == "AS" else ""
-        if len(name) not in (0, 2) or (name and not self.label):
-            near = "AS" if name and nearest(name[0].upper(), ("AS",)) else None
-            rule = t("FROM takes an image, or IMAGE AS NAME")
-            self.problems.append(line.problem(meant(rule, near)))
+        """Begin a stage, from an earlier one or from an image."""
+        base, *label = _expanded(line.rest, self.before_from).split() or [""]
+        if label and (len(label) != 2 or label[0].upper() != "AS"):
+            raise ValueError(line.rest)
+        number = str(sum(name.isdigit() for name in self.stages))
+        self.names = (*map(str.lower, label[1:]), number)
+        self.has_command, self.arguments = False, {}
         if earlier := self.stages.get(base.lower()):
-            self.stage = replace(earlier, start=earlier, steps=(), notices=(), problems=())
-        else:
-            self.stage = self._from_image(line, base)
-            if self.stage.foreign and (unset := self.without_value(line.rest, self.before_from)):
-                self.stage = replace(self.stage, foreign=unset)
-
-    def keep(self, stage: Stage) -> None:
-        """Keep the stage that ends here by its name and its number."""
-        self.stages |= {each: stage for each in (self.label, str(self.count)) if each}
-
-    def _from_image(self, line: Instruction, base: str) -> Stage:
-        stage = Stage(
+            self.stage = replace(earlier, start=earlier, steps=(), notices=())
+            return
+        rule = t(
+            "without Docker the base image of the last stage must be Python's, as python:3.13-slim; a Docker engine "
+            "runs any (--tasks docker)"
+        )
+        foreign = self.without_value(line.rest, self.before_from) or line.problem(rule)
+        self.stage = Stage(
             base=base,
             place=line.place,
             environment={"PATH": PATH, "LANG": LANG},
             command=("python3",),
+            foreign=None if PYTHON.fullmatch(base) else foreign,
         )
-        if not PYTHON.fullmatch(base):
-            near = nearest(base, (*self.stages, "python"))
-            rule = t(
-                "without Docker the base image of the last stage must be named python; a Docker engine runs any "
-                "(--tasks docker)"
-            )
-            short = nearest(base.partition(":")[0], (*self.stages, "python"))
-            return replace(stage, foreign=line.problem(meant(rule, near or short)))
-        if not TAG.fullmatch(base.rpartition("/")[2]):
-            rule = t(
-                "there is no image {image}: a tag begins with a version, as 3.13-slim", image=base
-            )
-            return replace(stage, foreign=line.problem(rule))
-        return stage
 
     def changed(self, stage: Stage, line: Instruction) -> Stage:
         """Return the stage after the instruction."""
+        rest = self.expand(line.rest)
         match line.word:
             case "CMD":
                 self.has_command = True
-                return replace(stage, command=self.command(stage, line))
+                return replace(stage, command=_command(stage, line.rest))
             case "ENTRYPOINT":
                 # It removes a CMD of the base image (Dockerfile reference, "Understand how CMD and
                 # ENTRYPOINT interact").
                 kept = stage.command if self.has_command else ()
-                return replace(stage, entry_point=self.command(stage, line), command=kept)
+                return replace(stage, entry_point=_command(stage, line.rest), command=kept)
             case "COPY" | "ADD":
-                return self.copied(stage, line)
-            case "RUN":
-                return self.run(stage, line)
+                return self.copied(stage, line, rest)
             case "ONBUILD":
-                return _noted(stage, note(line.place, f"ONBUILD {line.rest}"))
-        return replace(stage, **self.configured(stage, line, self.expand(line.rest)))
-
-    def configured(self, stage: Stage, line: Instruction, rest: str) -> dict[str, Any]:
-        """Return what an instruction about the container's configuration changes."""
-        match line.word:
+                return _noted(stage, note(line.place, line.text))
             case "ENV":
-                return {"environment": {**stage.environment, **self.pairs(line)}}
+                return replace(stage, environment={**stage.environment, **_pairs(rest)})
             case "WORKDIR":
                 folder = _joined(stage.workdir, rest.strip("\"'"))
-                made = Folder(place=line.place, path=str(folder))
-                return {"workdir": folder, "steps": (*stage.steps, made)}
+                made = Copy(place=line.place, word=line.word, target=str(folder))
+                return _with(replace(stage, workdir=folder), made)
             case "VOLUME":
-                return {"volumes": stage.volumes + _words(rest)}
+                return replace(stage, volumes=stage.volumes + _words(rest))
             case "SHELL":
-                return {"shell": tuple(map(str, json.loads(line.rest)))}
-            case "STOPSIGNAL":
-                return {"stop_signal": rest}
-        return {"user": rest}
+                return replace(stage, shell=tuple(json.loads(line.rest)))
+        user, signal = (rest, stage.stop_signal) if line.word == "USER" else (stage.user, rest)
+        return replace(stage, user=user, stop_signal=signal)
 
-    def command(self, stage: Stage, line: Instruction) -> tuple[str, ...]:
-        """Return the words of the exec form; a shell form runs in the shell (Dockerfile reference, SHELL)."""
-        words = _exec_form(line.rest)
-        if words is None and re.match(r"\[\s*['\"]", line.rest):
-            rule = t('it is no valid JSON, so Docker runs it in a shell; write ["PROGRAM", "WORD"]')
-            self.problems.append(line.problem(rule))
-        return (*stage.shell, line.rest) if words is None else words
-
-    def copied(self, stage: Stage, line: Instruction) -> Stage:
-        *sources, target = _words(self.expand(line.rest)) or ("",)
+    def copied(self, stage: Stage, line: Instruction, rest: str) -> Stage:
+        """Return the stage with the files that COPY or ADD takes. What it takes of the internet is left out."""
+        *sources, target = _words(rest)
         if not sources:
-            rule = t("it needs a source and a destination")
-            return replace(stage, problems=(*stage.problems, line.problem(rule)))
+            raise ValueError(rest)
         place = str(_joined(stage.workdir, target))
         if target.endswith(("/", ".")) or len(sources) > 1:
             place = f"{place.rstrip('/')}/"
-        made = Copy(
-            place=line.place,
-            word=line.word,
-            sources=tuple(sources),
-            target=place,
-            excluded=tuple(value for name, value in line.flags if name == "exclude"),
-            parents=line.flag("parents") is not None,
-            mode=line.flag("chmod") or "",
-        )
+        mode = line.flag("chmod") or ""
+        made = Copy(place=line.place, word=line.word, target=place, mode=mode)
         if (origin := line.flag("from")) is not None:
-            return self.copied_from(stage, line, self.expand(origin), made)
+            taken = self.taken(line, replace(made, sources=tuple(sources)), self.expand(origin))
+            return _with(stage, taken) if taken else _noted(stage, note(line.place, line.text))
         kept = []
         for source in sources:
             if found := HEREDOC.fullmatch(source):
                 whole = f"{place}{found['name']}" if place.endswith("/") else place
                 text = line.heredocs[found["name"]]
-                stage = _with(stage, replace(made, sources=(), target=whole, text=f"{text}\n"))
+                stage = _with(stage, replace(made, target=whole, text=f"{text}\n"))
             elif re.match(r"https?://|git@|ssh://", source):
                 stage = _noted(stage, note(line.place, f"{line.word} {source}"))
             else:
@@ -416,99 +356,73 @@ class _Reader:
         unpacks = line.word == "ADD"
         return _with(stage, replace(made, sources=tuple(kept), unpacks=unpacks)) if kept else stage
 
-    def copied_from(self, stage: Stage, line: Instruction, origin: str, made: Copy) -> Stage:
-        """Return the stage with files of an earlier one. What it copies from another image is left out, but uv."""
-        if earlier := self.stages.get(origin.lower()):
-            return _with(stage, replace(made, stage=earlier))
-        near = nearest(origin.lower(), tuple(self.stages))
-        if near and "/" not in origin and ":" not in origin:
+    def taken(self, line: Instruction, copy: Copy, origin: str) -> Copy | None:
+        """Return a copy from the stage that ``origin`` names; None for another image than uv's, which is left out."""
+        if stage := self.stages.get(origin.lower()):
+            return replace(copy, stage=stage)
+        names = (PurePosixPath(source).name for source in copy.sources)
+        late = tuple(f"/{MACHINE}/late/{name}" for name in names if name in ("uv", "uvx"))
+        if UV_IMAGE.fullmatch(origin) and late:
+            return replace(copy, stage=UV, sources=late)
+        if not set("/:") & set(origin) and get_close_matches(origin.lower(), self.stages):
             rule = t("no earlier stage is named {name}", name=origin)
-            return replace(stage, problems=(*stage.problems, line.problem(meant(rule, near))))
-        if UV_IMAGE.fullmatch(origin):
-            names = [PurePosixPath(source).name for source in made.sources]
-            late = tuple(f"/{MACHINE}/late/{name}" for name in names if name in ("uv", "uvx"))
-            return _with(stage, replace(made, sources=late, stage=UV)) if late else stage
-        return _noted(stage, note(line.place, f"COPY --from={origin} {line.rest}"))
+            raise DockerfileError(line.problem(rule))
+        return None
 
     def run(self, stage: Stage, line: Instruction) -> Stage:
-        shown = f"RUN {line.rest}"
+        """Return the stage with a RUN. That of another image than Python's is left out."""
+        shown = text = line.rest
         if stage.foreign:
-            return _noted(stage, note(line.place, shown))
-        words = _exec_form(line.rest) or (*stage.shell, line.rest)
-        if whole := HEREDOC.fullmatch(line.rest):
-            text = line.heredocs[whole["name"]]
-            words = (
-                (*text[2:].partition("\n")[0].split(), "-c", text)
-                if text.startswith("#!")
-                else (*stage.shell, text)
-            )
-            shown = f"RUN {text}"
-        elif line.heredocs:
-            bodies = "".join(f"\n{text}\n{name}" for name, text in line.heredocs.items())
-            words = (*stage.shell, f"{line.rest}{bodies}")
-        mounts = tuple(
-            self.mount(stage, line, self.expand(value))
-            for name, value in line.flags
-            if name == "mount"
-        )
-        for each in mounts:
-            if each["type"] == "image":
-                text = f"RUN --mount=from={each['source']},target={each['target']}"
-                stage = _noted(stage, note(line.place, text))
+            return _noted(stage, note(line.place, f"RUN {shown}"))
+        if whole := HEREDOC.fullmatch(text):
+            shown = text = line.heredocs[whole["name"]]
+        else:
+            text += "".join(f"\n{body}\n{name}" for name, body in line.heredocs.items())
+        first = text.partition("\n")[0]
+        shell = (*first[2:].split(), "-c") if text.startswith("#!") else stage.shell
+        mounts = []
+        for value in (value for name, value in line.flags if name == "mount"):
+            if mount := self.mount(stage, line, self.expand(value)):
+                mounts.append(mount)
+            else:
+                stage = _noted(stage, note(line.place, f"RUN --mount={value}"))
+        environment = {**self.arguments, **stage.environment}
         made = Run(
             place=line.place,
-            shown=shown,
-            words=words,
+            shown=f"RUN {shown}",
+            words=_exec_form(text) or (*shell, text),
             folder=str(stage.workdir),
-            environment={**self.arguments, **stage.environment},
+            environment=environment,
             user=stage.user,
-            mounts=mounts,
-            unset=self.without_value(shown, {**self.arguments, **stage.environment}),
+            mounts=tuple(mounts),
+            unset=self.without_value(shown, environment),
         )
         return _with(stage, made)
 
-    def mount(self, stage: Stage, line: Instruction, value: str) -> dict[str, Any]:
-        """Return a mount of a RUN: its type, source, target, and the ``stage`` of its source (None: the context).
-
-        Its type is "image" where it is of another image, which is its source then: it is left out, but uv's.
-        """
+    def mount(self, stage: Stage, line: Instruction, value: str) -> Mount | None:
+        """Return a mount of a RUN; None for one of another image than uv's, which is left out."""
         fields = dict(each.partition("=")[::2] for each in value.split(","))
         target = fields.get("target") or fields.get("dst") or fields.get("destination") or ""
-        origin = fields.get("from", "")
-        kind, source = fields.get("type", "bind"), fields.get("source") or fields.get("src") or "/"
-        earlier = self.stages.get(origin.lower())
-        if origin and not earlier:
-            name = PurePosixPath(source).name
-            near = nearest(origin.lower(), tuple(self.stages))
-            if near and "/" not in origin and ":" not in origin:
-                rule = t("no earlier stage is named {name}", name=origin)
-                self.problems.append(line.problem(meant(rule, near)))
-            if UV_IMAGE.fullmatch(origin) and name in ("uv", "uvx"):
-                earlier, source = UV, f"/{MACHINE}/late/{name}"
-            else:
-                kind, source = "image", origin
-        return {
-            "type": kind,
-            "source": source,
-            "writable": fields.get("rw", fields.get("readwrite", "false")) != "false",
-            "target": str(_joined(stage.workdir, target)),
-            "stage": earlier,
-        }
-
-    def pairs(self, line: Instruction) -> dict[str, str]:
-        words = shlex.split(self.expand(line.rest))
-        if words and "=" not in words[0]:
-            if not words[1:]:
-                self.problems.append(line.problem(t("it needs a name and a value: NAME=VALUE")))
-            return {words[0]: " ".join(words[1:])}
-        return {name: value for name, _, value in (word.partition("=") for word in words)}
+        kind, copied = fields.get("type", "bind"), None
+        if kind == "bind":
+            source = fields.get("source") or fields.get("src") or "/"
+            copied = Copy(place=line.place, word="RUN --mount", sources=(source,), target="/0")
+            if "from" in fields and not (copied := self.taken(line, copied, fields["from"])):
+                return None
+        return Mount(
+            kind=kind,
+            target=str(_joined(stage.workdir, target)),
+            copied=copied,
+            writable=fields.get("rw", fields.get("readwrite", "false")) != "false",
+        )
 
     def expand(self, text: str) -> str:
         """Return the text with its variables; unknown ones are empty."""
         return _expanded(text, {**self.arguments, **(self.stage.environment if self.stage else {})})
 
 
-VARIABLE = re.compile(r"(?<!\\)\$(?:(\w+)|\{(\w+)(?::?([-+])((?:[^{}]|\{[^}]*\})*))?\})")
+def _without_from(place: str) -> DockerfileError:
+    return DockerfileError(t("{file}: the first instruction must be FROM", file=place))
 
 
 def _expanded(text: str, known: Mapping[str, str]) -> str:
@@ -523,6 +437,16 @@ def _expanded(text: str, known: Mapping[str, str]) -> str:
     return VARIABLE.sub(value, text)
 
 
+def _pairs(text: str) -> dict[str, str]:
+    """Return the variables of an ENV."""
+    words = shlex.split(text)
+    if "=" in words[0]:
+        return {name: value for name, _, value in (word.partition("=") for word in words)}
+    if len(words) == 1:
+        raise ValueError(text)
+    return {words[0]: " ".join(words[1:])}
+
+
 def _exec_form(text: str) -> tuple[str, ...] | None:
     """Return the words of a list of JSON; None for what Docker runs in a shell, like `[ -d /x ] || mkdir /x`."""
     try:
@@ -530,6 +454,14 @@ def _exec_form(text: str) -> tuple[str, ...] | None:
     except ValueError:
         return None
     return tuple(map(str, words)) if isinstance(words, list) else None
+
+
+def _command(stage: Stage, rest: str) -> tuple[str, ...]:
+    """Return the words of the exec form; a shell form runs in the shell (Dockerfile reference, SHELL)."""
+    words = _exec_form(rest)
+    if words is None and re.match(r"\[\s*['\"]", rest):
+        raise ValueError(rest)  # Docker runs the mistake in a shell.
+    return (*stage.shell, rest) if words is None else words
 
 
 def _joined(folder: PurePosixPath, path: str) -> PurePosixPath:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 from docker.utils import exclude_paths  # type: ignore[import-untyped]
 
-from local_cloud.building.instructions import meant, nearest
 from local_cloud.machine.processes import unprivileged_account
 from local_cloud.machine.roots import within
 from local_cloud.text import Text, t
@@ -65,16 +64,12 @@ def missing(context: Path, copies: Iterable[Copy]) -> list[Text]:
     """Return a problem for each source of a COPY that the context does not have."""
     names, root = sent(context), context.resolve()
     return [
-        meant(
-            t(
-                "{place}: {word} {source}: no such file in {folder}/ (or .dockerignore hides it)",
-                place=copy.place,
-                word=copy.word,
-                source=source,
-                folder=context.name,
-            ),
-            # A link of this name may lead to nothing.
-            nearest(_chosen(source), tuple(each for each in names if each != _chosen(source))),
+        t(
+            "{place}: {word} {source}: no such file in {folder}/ (or .dockerignore hides it)",
+            place=copy.place,
+            word=copy.word,
+            source=source,
+            folder=context.name,
         )
         for copy in copies
         if copy.stage is None
@@ -85,13 +80,9 @@ def missing(context: Path, copies: Iterable[Copy]) -> list[Text]:
     ]
 
 
-def _chosen(source: str) -> str:
-    return str(PurePosixPath(source.lstrip("/")))
-
-
 def _matching(names: Iterable[str], source: str) -> Iterator[str]:
     """Yield the names that a source of COPY is or that its pattern matches."""
-    chosen = _chosen(source)
+    chosen = str(PurePosixPath(source.lstrip("/")))
     if chosen == ".":
         yield "."
     for name in names:
@@ -103,22 +94,17 @@ def copied(context: Path, copy: Copy) -> Iterator[tuple[str, Path]]:
     """Yield each file and folder that a COPY takes of the context: its path in the image, and where it is."""
     context = context.resolve()
     names = sent(context)
-    for source in copy.sources:
-        for match in _matching(names, source):
-            inside = PurePosixPath("" if match == "." else match)
-            if (context / inside).is_dir() and not copy.parents:
-                yield copy.target.rstrip("/") or "/", context / inside
-            for name in names:
-                path, place = PurePosixPath(name), context / name
-                if any(fnmatchcase(name, pattern) for pattern in copy.excluded):
-                    continue
-                if copy.parents and path.is_relative_to(inside):
-                    yield str(PurePosixPath(copy.target) / path), place
-                elif path == inside and not place.is_dir():
-                    # A link leads to a file of the context, as in Docker.
-                    yield copy.target + path.name * copy.target.endswith("/"), within(context, name)
-                elif inside in path.parents:
-                    yield str(PurePosixPath(copy.target) / path.relative_to(inside)), place
+    for match in (match for source in copy.sources for match in _matching(names, source)):
+        place = within(context, match)  # A link leads to a file of the context, as in Docker.
+        if not place.is_dir():
+            yield copy.target + PurePosixPath(match).name * copy.target.endswith("/"), place
+            continue
+        yield copy.target.rstrip("/") or "/", place
+        inside = PurePosixPath(place.relative_to(context))
+        for name in names:
+            if inside in PurePosixPath(name).parents:
+                path = PurePosixPath(name).relative_to(inside)
+                yield str(PurePosixPath(copy.target) / path), context / name
 
 
 def copied_from(root: Path, copy: Copy) -> Iterator[tuple[str, Path]]:

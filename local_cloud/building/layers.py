@@ -19,27 +19,29 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from local_cloud.building import base, files, index, pip_errors
+from local_cloud.building import base, files, index, plain
 from local_cloud.building.dockerfile import (
+    LAST_LINES,
     Copy,
     DockerfileError,
-    Folder,
     Run,
+    RunFailed,
     Stage,
     Step,
-    as_copy,
+    failed,
     note,
 )
 from local_cloud.building.instructions import shortened
 from local_cloud.machine.namespaces import HOLDER
 from local_cloud.machine.roots import MACHINE, Bind, mountable, within
 from local_cloud.paths import cache, cache_refused
-from local_cloud.text import Refused, Text, joined, t
+from local_cloud.text import Text, joined, t
 
 LONG, LONGEST = 1.0, 10.0
 """Seconds of work after which the root is kept before files are copied, and before a RUN.
@@ -50,29 +52,24 @@ KEY = 24
 """Characters of a hash in the name of a root."""
 KEPT = 20
 """Roots that are kept, of some 100 MB each."""
-LAST_LINES = 15
 LEFT_OUT = f"{MACHINE}/left-out"
 NOT_FOUND = re.compile(
     r"(?:^|: )([\w.+-]+): (?:command )?not found|env: .([\w.+-]+).: No such file", re.M
 )
 KNOWN = (
-    *("apt-get", "conda", "curl", "django-admin", "easy_install", "flask", "gunicorn", "mamba"),
-    *("npm", "pip", "pip3", "pipenv", "pixi", "poetry", "python", "python3", "wget"),
+    "apt-get conda curl django-admin flask gunicorn npm pip pip3 pipenv poetry python python3 wget"
 )
 """A program with one of these names, or one like them, is not taken for that of a package that was left out."""
 RESOLVER = ("/etc/hosts", "/etc/resolv.conf")
 
 
-class RunFailed(Refused):
-    """A RUN failed, which fails a build with Docker, too. The message has its last lines."""
-
-
 class Built(NamedTuple):
-    """The root of an image, its hash, and what is left out of its Dockerfile."""
+    """The root of an image, its hash, what is left out of its Dockerfile, and its packages' programs beside it."""
 
     root: Path
     key: str
     notices: list[Text]
+    programs: Path | None = None
 
 
 class Layers:
@@ -94,8 +91,11 @@ class Layers:
         if self._stopped:
             raise RunFailed(t("the build was stopped"))
 
-    def build(self, stage: Stage, context: Path) -> Built:
-        """Return the root of a stage. Raises ``RunFailed``."""
+    def build(self, stage: Stage, context: Path, *, runs: bool = True) -> Built:
+        """Return the root of a stage. Raises ``RunFailed``.
+
+        Without ``runs`` no RUN is run: what they give to pip is in a venv beside the root (``plain``).
+        """
         folder = cache() / "images"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -104,24 +104,26 @@ class Layers:
             raise RunFailed(cache_refused(folder, problem)) from problem
         with self._lock, held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            return _Build(self, folder, context).stage(stage)
+            build = _Build(self, folder, context, runs)
+            built = build.stage(stage)
+            if runs:
+                return built
+            # A stage has what its start was given.
+            starts = [each.start for each in stage.needed]
+            roots = [build.stage(each).root for each in stage.needed if each not in starts]
+            return built._replace(programs=plain.programs(roots))
 
     def run(
         self, words: list[str], folder: str, environment: Mapping[str, str], binds: list[Bind]
     ) -> tuple[int, str]:
         """Run a command in a root. Return its exit code and its output."""
         self.check()
-        mounts = [
+        order: dict[str, Any] = {"words": words, "folder": folder, "environment": dict(environment)}
+        order["account"] = files.account()
+        order["binds"] = [
             (str(each.source), str(each.target), "rw" if each.writable else "ro")
             for each in mountable(binds)
         ]
-        order = {
-            "words": words,
-            "folder": folder,
-            "environment": dict(environment),
-            "binds": mounts,
-            "account": files.account(),
-        }
         with tempfile.TemporaryFile("w+", errors="replace") as output:
             command = [sys.executable, "-I", "-S", str(HOLDER), "run"]
             process = subprocess.Popen(
@@ -156,8 +158,8 @@ def _delete_oldest(folder: Path) -> None:
 class _Build:
     """One build: the roots of the stages that it needs."""
 
-    def __init__(self, layers: Layers, folder: Path, context: Path) -> None:
-        self.layers, self.folder, self.context = layers, folder, context
+    def __init__(self, layers: Layers, folder: Path, context: Path, runs: bool) -> None:
+        self.layers, self.folder, self.context, self.runs = layers, folder, context, runs
         self.done: dict[int, Built] = {}
 
     def stage(self, stage: Stage) -> Built:
@@ -177,10 +179,12 @@ class _Build:
             steps, kept_at = stage.steps[number:], time.monotonic()
             with self._part(self._place(keys[number]), shared=not _write(steps)) as part:
                 for done, (step, key) in enumerate(zip(steps, keys[number + 1 :], strict=True), 1):
-                    if isinstance(step, Run):
+                    if isinstance(step, Copy):
+                        self._copy(step, part, key, shared=not _write(steps[done:]))
+                    elif self.runs:
                         self._run(step, part, key, start.notices)
                     else:
-                        self._put(step, part, key, shared=not _write(steps[done:]))
+                        self._note_packages(step, part, key)
                     took, following = time.monotonic() - kept_at, steps[done : done + 1]
                     if following and took > (LONG if isinstance(following[0], Copy) else LONGEST):
                         with self._part(part) as kept:
@@ -201,23 +205,34 @@ class _Build:
 
     def _base(self, stage: Stage) -> Built:
         """Return the base image of a stage. Its Python is found under the name of its version, too."""
-        python = base.find_python(stage.version)
+        python = base.find_python(stage.version) if self.runs else base.OWN
         given = python.name == f"python{stage.version}"
-        kind = ("" if given else stage.version, "alpine" in stage.base)
-        of = (base.made_of(python), kind, files.account())
+        kind = (
+            "" if given or not self.runs else stage.version,
+            "alpine" in stage.base and self.runs,
+        )
+        of = (base.made_of(python), kind, files.account(), self.runs)
         key = hashlib.sha256(repr(of).encode()).hexdigest()
         made = self._place(key)
         if not made.exists():
-            plain = Stage(base=f"python:{stage.version}" if given else "", environment={})
-            first = self._base(plain).root if any(kind) else None
+            simple = Stage(base=f"python:{stage.version}" if given else "", environment={})
+            first = self._base(simple).root if any(kind) else None
             with self._part(first, shared=True) as part:
                 if first:
                     base.adapt(part, *kind)
-                else:
+                elif self.runs:
                     base.make(part, python)
+                else:
+                    files.write(part, f"/{MACHINE}/lacks", "")
                 part.rename(made)
         os.utime(made)
-        return Built(made, key, [] if given else stage.other_python)
+        notice = t(
+            "{place}: {image} is run by this machine's Python {version}",
+            place=stage.place,
+            image=stage.base,
+            version=base.OWN.version,
+        )
+        return Built(made, key, [] if given or not stage.version else [notice])
 
     @contextmanager
     def _part(self, source: Path | None, *, shared: bool = False) -> Iterator[Path]:
@@ -235,32 +250,27 @@ class _Build:
         """Return the hash of a root after a step: of the root before it, and of all that the step reads."""
         fields: list[Any] = [type(step).__name__]
         for name, value in vars(step).items():
-            if name == "stage" and value:
-                fields.append(self.stage(value).key)
-            elif name == "mounts":
-                fields += [self._of_mount(mount) for mount in value]
-            elif name not in ("place", "shown", "unset"):
+            if name == "mounts":
+                for mount in value:
+                    fields += [mount.kind, mount.target, mount.writable]
+                    fields += self._contents(mount.copied) if mount.copied else []
+            elif name not in ("place", "shown", "unset", "stage"):
                 fields.append((name, value))
-        if isinstance(step, Copy) and step.stage is None:
-            fields += _contents(files.copied(self.context, step))
+        fields += self._contents(step) if isinstance(step, Copy) else []
         return hashlib.sha256(repr((before, fields)).encode()).hexdigest()
 
-    def _of_mount(self, mount: Mapping[str, Any]) -> Any:
-        if mount["type"] != "bind":
-            return mount["type"], mount["target"]
-        if mount["stage"]:
-            return self.stage(mount["stage"]).key, mount["source"], mount["target"]
-        return mount["target"], _contents(files.copied(self.context, as_copy(mount)))
-
-    def _put(self, step: Folder | Copy, root: Path, key: str, *, shared: bool) -> None:
-        if isinstance(step, Folder):
-            files.make_folder(root, step.path)
-        else:
-            self._copy(step, root, key, shared=shared)
+    def _contents(self, copy: Copy) -> list[Any]:
+        if copy.stage:
+            return [self.stage(copy.stage).key, copy.sources]
+        taken = files.copied(self.context, copy)
+        return [(target, *files.content(source)) for target, source in taken]
 
     def _copy(self, copy: Copy, root: Path, key: str, *, shared: bool) -> None:
+        """Copy files. What the stage lacks is left out, where what would have made it was left out, too."""
         if copy.text is not None:
             files.write(root, copy.target, copy.text)
+        elif not copy.sources:
+            files.make_folder(root, copy.target)
         if copy.stage is None:
             for target, source in files.copied(self.context, copy):
                 if copy.unpacks and files.ARCHIVE.fullmatch(source.name):
@@ -276,22 +286,18 @@ class _Build:
                 files.put(source, root, target, mode=copy.mode, shared=shared)
             else:
                 lacks.append(f"/{source.relative_to(origin.root)}")
-        if lacks:
-            self._check_lack(copy.stage, copy, lacks[0])
-            _leave_out(root, key, f"COPY --from {' '.join(lacks)}")
-
-    def _check_lack(self, stage: Stage, copy: Copy, source: str) -> None:
-        """Raise ``DockerfileError`` for a file that a stage lacks, unless what would have made it was left out."""
-        lacking = stage.notices or (self.stage(stage).root / MACHINE / "lacks").exists()
-        if not (stage.foreign or lacking):
-            raise DockerfileError(
-                t(
-                    "{place}: {word} {source}: the stage that it is copied from has no such file",
-                    place=copy.place,
-                    word=copy.word,
-                    source=source,
-                )
+        if not lacks:
+            return
+        left_out = copy.stage.notices or (origin.root / MACHINE / "lacks").exists()
+        if not (copy.stage.foreign or left_out):
+            problem = t(
+                "{place}: {word} {source}: the stage that it is copied from has no such file",
+                place=copy.place,
+                word=copy.word,
+                source=lacks[0],
             )
+            raise DockerfileError(problem)
+        _leave_out(root, key, f"COPY --from {' '.join(lacks)}")
 
     def _run(self, run: Run, root: Path, key: str, notices: Sequence[Text]) -> None:
         """Run a RUN. A program that an earlier one could not install is left out, too.
@@ -305,8 +311,9 @@ class _Build:
             if absent is None or not self._stub(root, absent[1] or absent[2]):
                 break
         if code:
-            failed = self._failure(run, code, said, base.python_of(root).version)
-            raise RunFailed(joined("\n", (failed, *notices)))
+            what = f"{run.place}: {shortened(run.shown)}"
+            problem = failed(what, code, said, base.python_of(root).version, run.unset)
+            raise RunFailed(joined("\n", (problem, *notices)))
         noted = within(root, f"/{LEFT_OUT}/now")
         if noted.is_file() and (text := noted.read_text()):
             _leave_out(root, key, f"RUN {'; '.join(text.splitlines())}")
@@ -329,23 +336,11 @@ class _Build:
         """Make a stub for a program, if it may be one of a package that was left out and has none yet."""
         stub = within(root, f"{base.LATE}/{name}")
         lacks = within(root, f"/{MACHINE}/lacks").exists()
-        if not lacks or stub.exists() or get_close_matches(name, KNOWN, 1, 0.8):
+        if not lacks or stub.exists() or get_close_matches(name, KNOWN.split(), 1, 0.8):
             return False
         files.write(root, f"{base.LATE}/{name}", (base.HERE / "stubs.sh").read_text())
         stub.chmod(0o755)
         return True
-
-    def _failure(self, run: Run, code: int, said: str, python: str) -> Text:
-        failed = t(
-            "{place}: {command} ended with {code}:\n{last}",
-            place=run.place,
-            command=shortened(run.shown),
-            code=code,
-            last="\n".join(said.splitlines()[-LAST_LINES:]),
-        )
-        names = [name for name in files.sent_files(self.context) if name.endswith(".txt")]
-        wrong = pip_errors.wrong_package(said, [self.context / name for name in names], python)
-        return joined("\n", filter(None, (run.unset, wrong, failed)))
 
     def _binds(self, root: Path) -> list[Bind]:
         there = [Path(name) for name in RESOLVER if Path(name).exists()]
@@ -358,39 +353,33 @@ class _Build:
         binds = []
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".part-") as name:
             for number, mount in enumerate(run.mounts):
-                # Each has a folder of its own, as ``as_copy`` gives all the same path.
-                source, target = Path(name, str(number), "0"), Path(mount["target"])
-                if mount["type"] == "cache":
-                    own = hashlib.sha256(mount["target"].encode()).hexdigest()[:16]
+                source = Path(name, str(number), "0")
+                if mount.kind == "cache":
+                    own = hashlib.sha256(mount.target.encode()).hexdigest()[:16]
                     source = self.folder / "caches" / own
-                elif mount["type"] == "bind" and mount["stage"]:
-                    source = within(self.stage(mount["stage"]).root, f"/{mount['source']}")
-                    if not source.exists():
-                        self._check_lack(mount["stage"], as_copy(mount, run.place), mount["source"])
-                        source = Path(name, str(number), "0")
-                    elif mount["writable"]:  # What is written there is lost, as in Docker.
-                        files.put(source, Path(name, str(number)), "/0", shared=False)
-                        source = Path(name, str(number), "0")
-                elif mount["type"] == "bind":
-                    for place, file in files.copied(self.context, as_copy(mount)):
-                        files.put(file, Path(name, str(number)), place)
-                elif mount["type"] != "tmpfs":
+                elif mount.copied:  # What is written there is lost, as in Docker.
+                    self._copy(mount.copied, source.parent, "", shared=not mount.writable)
+                elif mount.kind != "tmpfs":
                     continue
                 if not source.exists():
                     source.mkdir(parents=True)
                     files.own(source)
-                writable = mount["type"] != "bind" or mount["writable"]
-                binds.append(Bind(source, target, writable=writable))
+                writable = mount.kind != "bind" or mount.writable
+                binds.append(Bind(source, Path(mount.target), writable=writable))
             yield binds
+
+    def _note_packages(self, run: Run, root: Path, key: str) -> None:
+        """Note what a RUN gives to pip, with the files that it mounts; one that gives nothing is left out."""
+        for mount in run.mounts:
+            if mount.copied:
+                self._copy(replace(mount.copied, target=mount.target), root, key, shared=False)
+        if not plain.note_packages(run, root):
+            _leave_out(root, key, run.shown)
 
 
 def _write(steps: Iterable[Step]) -> bool:
     """Return whether one of the steps may write into files of the root: they must not be those of another root."""
     return any(isinstance(step, Run) or (isinstance(step, Copy) and step.unpacks) for step in steps)
-
-
-def _contents(taken: Iterable[tuple[str, Path]]) -> list[Any]:
-    return [(target, *files.content(source)) for target, source in taken]
 
 
 def _leave_out(root: Path, key: str, text: str) -> None:

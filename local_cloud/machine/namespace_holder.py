@@ -28,13 +28,7 @@ MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 0x1, 0x2
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000  # linux/fcntl.h
 MOUNT_SETATTR = 442  # the system call's number on every processor but Alpha (asm-generic/unistd.h)
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-LINKS = (
-    ("fd", "/proc/self/fd"),
-    *(
-        (f"std{name}", f"/proc/self/fd/{number}")
-        for number, name in enumerate(("in", "out", "err"))
-    ),
-)
+LINKS = {"fd": "", "stdin": "/0", "stdout": "/1", "stderr": "/2"}
 SHARED_MEMORY_OPTIONS = b"mode=1777,size=64m"  # Docker's default; Fargate has no sharedMemorySize
 SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK = 0x8914, 0x8916, 0x891C  # linux/sockios.h
 UP = 0x1 | 0x40  # linux/if.h: IFF_UP | IFF_RUNNING
@@ -130,8 +124,8 @@ def mount_devices(folder: str) -> None:
         if os.path.exists(f"/dev/{name}"):  # noqa: PTH110
             os.close(os.open(f"{folder}/{name}", os.O_CREAT | os.O_WRONLY))
             mount(f"/dev/{name}", f"{folder}/{name}", "none", MS_BIND)
-    for name, target in LINKS:
-        os.symlink(target, f"{folder}/{name}")  # noqa: PTH211
+    for name, number in LINKS.items():
+        os.symlink(f"/proc/self/fd{number}", f"{folder}/{name}")  # noqa: PTH211
     os.mkdir(f"{folder}/shm")  # noqa: PTH102
     set_flags(folder, MOUNT_ATTR_RDONLY)
     shared = MS_NOSUID | MS_NODEV | MS_NOEXEC

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,52 +123,39 @@ class Namespace:
             os.close(self._mounts.pop())
 
 
-def refusal() -> Text | None:
-    """Return why this machine refuses network namespaces, or None. It tries to create one."""
-
-    def attempt(namespace: Namespace) -> Attempted:
-        with namespace.new_socket() as made:
-            made.bind((TEST_ADDRESS, 0))
-        return _run([*namespace.command_prefix(unprivileged_account()), "true"])
-
-    return _refusal(attempt)
-
-
-def mount_refusal() -> Text | None:
-    """Return why this machine refuses mount namespaces, or None. It tries whether one is read-only."""
-
-    def attempt(namespace: Namespace) -> Attempted:
-        with tempfile.TemporaryDirectory() as made:
-            root = Path(made).resolve()
-            root.chmod(0o755)
-            prepare(root)
-            binds = [Bind(root, Path("/"), writable=False), *of_machine(root, ())]
-            mounts = namespace.mount(mountable(binds))
-            prefix = namespace.command_prefix(unprivileged_account(), mounts)
-            return _run([*prefix, "sh", "-c", READ_ONLY])
-
-    return _refusal(attempt)
-
-
-Attempted = subprocess.CompletedProcess[str]
 READ_ONLY = (
     "test ! -w /tmp || { echo a mount stays writable >&2; exit 1; }; "
     f"test -d /{MACHINE} || {{ echo an image has no root of its own >&2; exit 1; }}"
 )
 
 
-def _refusal(attempt: Callable[[Namespace], Attempted]) -> Text | None:
-    """Return why ``attempt`` fails in a new namespace, or None."""
+def refusal(*, mounts: bool = False) -> Text | None:
+    """Return why this machine refuses network namespaces, with ``mounts`` mount namespaces, or None. It tries."""
     try:
-        with closing(Namespace([TEST_ADDRESS])) as namespace:
-            tried = attempt(namespace)
+        with closing(Namespace([TEST_ADDRESS])) as namespace, namespace.new_socket() as probe:
+            probe.bind((TEST_ADDRESS, 0))
+            with tempfile.TemporaryDirectory() as folder:
+                mounted = _mounted(namespace, Path(folder).resolve()) if mounts else None
+                prefix = namespace.command_prefix(unprivileged_account(), mounted)
+                words = [*prefix, "sh", "-c", READ_ONLY if mounts else "true"]
+                tried = subprocess.run(words, capture_output=True, text=True, check=False)
     except OSError as error:
         return verbatim(str(error))
     return verbatim(tried.stderr.strip()) if tried.returncode else None
 
 
-def _run(words: Sequence[str]) -> Attempted:
-    return subprocess.run(words, capture_output=True, text=True, check=False)
+def _mounted(namespace: Namespace, root: Path) -> int:
+    """Return a mount namespace with an empty root that is read-only."""
+    root.chmod(0o755)
+    prepare(root)
+    return namespace.mount(
+        mountable([Bind(root, Path("/"), writable=False), *of_machine(root, ())])
+    )
+
+
+def mount_refusal() -> Text | None:
+    """Return why this machine refuses mount namespaces, or None."""
+    return refusal(mounts=True)
 
 
 def shared_loopback(refused: Text) -> Text:

@@ -41,8 +41,6 @@ CAREAPP = starter.Starter(
     process=(sys.executable, "-m", "tools.rehearsal"),
     python=t("Start ./careapp with that Python (PYTHON=PATH)"),
     base_image="python:3.13-slim",  # BASE_IMAGE in webapp/Dockerfile
-    lock_again=t("in webapp: `make lock`"),
-    lock_corrected=t("in webapp: requirements.in, then `make lock`"),
     commands={"careapp": ROOT / "careapp"},
     readers=verbatim("./careapp doctor"),
     names=t(

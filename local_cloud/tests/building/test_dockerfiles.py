@@ -1,6 +1,5 @@
 """Dockerfiles: how they are read without Docker, and which are refused before anything is run."""
 
-import re
 from pathlib import PurePosixPath
 
 import pytest
@@ -35,105 +34,49 @@ def read(context, text, **arguments):
     return dockerfile.read(context / "Dockerfile", arguments)
 
 
+UNREADABLE = (
+    "it cannot be read: a word, a quotation mark or JSON is wrong, "
+    "or it needs a Docker engine (--tasks docker)"
+)
+NOT_PYTHON = (
+    "without Docker the base image of the last stage must be Python's, as python:3.13-slim; "
+    "a Docker engine runs any (--tasks docker)"
+)
+NO_FILE = "no such file in site/ (or .dockerignore hides it)"
 REFUSED = {
-    "another base": (
-        "FROM node:22\nCMD x",
-        [
-            "1: FROM node:22: without Docker the base image of the last stage must be named python; "
-            "a Docker engine runs any (--tasks docker)"
-        ],
+    "FROM node:22": f"1: FROM node:22: {NOT_PYTHON}",
+    "FROM python:slmi": f"1: FROM python:slmi: {NOT_PYTHON}",
+    "ARG V=${V:-NOT_SET}\nFROM python:${V}-slim": f"2: FROM python:${{V}}-slim: {NOT_PYTHON}",
+    "ARG BASE\nFROM $BASE": "1: ARG BASE has no value; write one there: ARG BASE=VALUE",
+    "FROM python SA x": f"1: FROM python SA x: {UNREADABLE}",
+    "FROM python\nCOPPY . .": f"2: COPPY . .: {UNREADABLE}",
+    "FROM python\nCOPY --parents a b /": f"2: COPY --parents a b /: {UNREADABLE}",
+    "FROM python\nWORKDIR": f"2: WORKDIR: {UNREADABLE}",
+    "FROM python\nCOPY x": f"2: COPY x: {UNREADABLE}",
+    "FROM python\nENV A": f"2: ENV A: {UNREADABLE}",
+    "FROM python\nENV A='b": f"2: ENV A='b: {UNREADABLE}",
+    "FROM python\nCMD ['gunicorn']": f"2: CMD ['gunicorn']: {UNREADABLE}",
+    "FROM python AS build\nFROM python\nCOPY --from=biuld /a /a": (
+        "3: COPY --from=biuld /a /a: no earlier stage is named biuld"
     ),
-    "a base misspelt": ("FROM pyhton:3.13\nCMD x", ["1: FROM pyhton:3.13: * did you mean python?"]),
-    "a stage misspelt": (
-        "FROM python AS build\nRUN true\nFROM python\nCOPY --from=biuld /a /a\nCMD x",
-        ["4: COPY /a /a: no earlier stage is named biuld; did you mean build?"],
+    "FROM python AS build\nFROM python\nRUN --mount=from=biuld,target=/b x": (
+        "3: RUN --mount=from=biuld,target=/b x: no earlier stage is named biuld"
     ),
-    "a version that was not given": (
-        "ARG V=${V:-NOT_SET}\nFROM python:${V}-slim-x\nCMD x",
-        ["2: FROM python:${V}-slim-x: *"],
+    "FROM python\nCOPY none.txt /\nRUN --mount=source=nothing,target=/r x": (
+        f"2: COPY none.txt: {NO_FILE}\nsite/Dockerfile:3: RUN --mount nothing: {NO_FILE}"
     ),
-    "a build argument without a value": (
-        "ARG BASE\nFROM $BASE\nCMD x",
-        ["1: ARG BASE has no value; write one there: ARG BASE=VALUE"],
-    ),
-    "instructions misspelt": (
-        "FORM python\nFROM python\nCOPPY . .\nRNU x\nCMD x",
-        [
-            "1: FORM python: a Dockerfile has no instruction FORM; did you mean FROM?",
-            "3: COPPY . .: a Dockerfile has no instruction COPPY; did you mean COPY?",
-            "4: RNU x: a Dockerfile has no instruction RNU; did you mean RUN?",
-        ],
-    ),
-    "a flag misspelt": (
-        "FROM python\nCOPY --form=x . .\nCMD x",
-        ["2: COPY . .: COPY has no flag --form; did you mean --from?"],
-    ),
-    "AS misspelt": (
-        "FROM python SA x\nCMD x",
-        ["1: FROM python SA x: FROM takes an image, or IMAGE AS NAME*"],
-    ),
-    "a file misspelt": (
-        "FROM python\nCOPY requirments.txt /\nCMD x",
-        [
-            "2: COPY requirments.txt: no such file in site/ (or .dockerignore hides it); "
-            "did you mean requirements.txt?"
-        ],
-    ),
-    "a file that .dockerignore hides": (
-        "FROM python\nCOPY debug.log /\nCMD x",
-        ["2: COPY debug.log: no such file in site/ (or .dockerignore hides it)"],
-    ),
-    "a file misspelt that is mounted, and a stage": (
-        "FROM python AS build\nRUN true\nFROM python\n"
-        "RUN --mount=type=bind,source=requirments.txt,target=/r.txt x\n"
-        "RUN --mount=type=bind,from=biuld,target=/b x\nCMD x",
-        [
-            "4: RUN --mount requirments.txt: no such file in site/ (or .dockerignore hides it); "
-            "did you mean requirements.txt?",
-            "5: RUN x: no earlier stage is named biuld; did you mean build?",
-        ],
-    ),
-    "a link that leads out of the context": (
-        "FROM python\nADD out /\nCMD x",
-        ["2: ADD out: no such file in site/ (or .dockerignore hides it)"],
-    ),
-    "quotes": (
-        "FROM python\nENV A='b\nCMD ['gunicorn']",
-        [
-            "2: ENV A='b: it has a quotation mark without its partner, or no valid JSON",
-            "3: CMD ['gunicorn']: it is no valid JSON, so Docker runs it in a shell; write *",
-        ],
-    ),
-    "arguments missing": (
-        "FROM python\nWORKDIR\nCOPY x\nENV A\nCMD x",
-        [
-            "2: WORKDIR: it needs an argument",
-            "3: COPY x: it needs a source and a destination",
-            "4: ENV A: it needs a name and a value: NAME=VALUE",
-        ],
-    ),
-    "no line": ("", [" the first instruction must be FROM"]),
-    "no FROM": ("WORKDIR /app\n", ["1: WORKDIR /app: the first instruction must be FROM"]),
+    "FROM python\nCOPY debug.log /": f"2: COPY debug.log: {NO_FILE}",  # .dockerignore has it
+    "FROM python\nADD out /": f"2: ADD out: {NO_FILE}",  # it leads out of the context
+    "": " the first instruction must be FROM",
+    "WORKDIR /app": "1: the first instruction must be FROM",
 }
 
 
-@pytest.mark.parametrize(("text", "problems"), REFUSED.values(), ids=list(REFUSED))
-def test_it_is_refused_with_every_problem_its_line_and_the_spelling_that_was_meant(
-    context, text, problems
-):
+@pytest.mark.parametrize(("text", "problem"), REFUSED.items())
+def test_it_is_refused_with_its_line(context, text, problem):
     with pytest.raises(DockerfileError) as refused:
         read(context, text)
-    said = str(refused.value).splitlines()
-    assert [each.removeprefix("site/Dockerfile:") for each in said] == [
-        _like(one, said) for one in problems
-    ]
-
-
-def _like(expected, said):
-    """The line that is like the expected one, in which * stands for any text; otherwise that one."""
-    pattern = re.escape(f"site/Dockerfile:{expected}").replace(r"\*", ".*")
-    found = [each for each in said if re.fullmatch(pattern, each)]
-    return found[0].removeprefix("site/Dockerfile:") if found else expected
+    assert str(refused.value) == f"site/Dockerfile:{problem}"
 
 
 STAGES = """\
@@ -218,7 +161,7 @@ def test_the_last_stage_has_its_own_configuration_and_the_files_of_the_others(co
     laid = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
     assert {"app/webapp/app/static/site.css", "app/webapp/wsgi.py", "srv/boot.sh"} <= laid
     assert "app/webapp/debug.log" not in laid
-    assert copies[-1].text == "made here\n"
+    assert copies[-2].text == "made here\n"
 
 
 @pytest.mark.parametrize(
@@ -247,8 +190,10 @@ def test_a_mount_of_uv_s_image_is_what_installs_it_and_of_another_one_is_left_ou
     text = "RUN --mount=from=ghcr.io/astral-sh/uv:0.9,source=/uv,target=/bin/uv uv sync\n"
     text += "RUN --mount=type=bind,from=node:22,target=/node x\n"
     stage = read(context, f"FROM python\n{text}CMD x")
-    assert [each.sources for each in stage.mounted] == [("/.machine/late/uv",)]
-    left_out = ["site/Dockerfile:3: left out without Docker: RUN --mount=from=node:22,target=/node"]
+    assert [each.sources for each in stage.copies] == [("/.machine/late/uv",)]
+    left_out = [
+        "site/Dockerfile:3: left out without Docker: RUN --mount=type=bind,from=node:22,target=/node"
+    ]
     assert list(map(str, stage.notices)) == left_out
 
 
@@ -271,14 +216,12 @@ COPIES = {
         "/srv/wsgi.py": "wsgi.py",
         "/srv/manage.py": "manage.py",
     },
-    "COPY --parents app/static/site.css /srv/": {"/srv/app/static/site.css": "app/static/site.css"},
-    "COPY --exclude=app/static* app /srv": {"/srv": "app", "/srv/__init__.py": "app/__init__.py"},
 }
 
 
 @pytest.mark.parametrize(("text", "expected"), COPIES.items(), ids=list(COPIES))
 def test_copy_takes_files_of_the_context_to_their_paths(context, text, expected):
-    [copy] = read(context, f"FROM python\n{text}\nCMD x").copies
+    *_, copy = read(context, f"FROM python\n{text}\nCMD x").copies
     found = {
         target: str(source.relative_to(context)) for target, source in files.copied(context, copy)
     }

@@ -256,6 +256,10 @@ def test_a_python_of_the_image_s_version_runs_it_where_there_is_one(context, tmp
         ("FROM python:3.99\nRUN false", "python:3.99 is run by this machine's Python"),
         ("RUN apt-get update\nRUN pyhton -m pip install one", "/bin/sh: 1: pyhton: not found"),
         ("RUN pip install -r none.txt", "No such file or directory: 'none.txt'"),
+        (
+            "RUN echo \"ERROR: Package 'a' requires a different Python: 3 not in '>3'\"; false",
+            "A package needs another Python than this machine's ",
+        ),
         ("RUN pip instal one", 'unknown command "instal" - maybe you meant "install"'),
         (
             "FROM python\nCOPY --from=0 /none /none",
@@ -307,8 +311,10 @@ RUN python -m venv /opt/venv && /opt/venv/bin/pip install /wheels/two*
 
 
 def test_an_image_can_be_moved(context, home, tmp_path, monkeypatch):
-    image = built(context, APP + TWO + CMD)
-    subprocess.run(["cp", "-a", home, tmp_path / "moved"], check=True)
+    origin, image = built(context, APP.partition("\n")[0]), built(context, APP + TWO + CMD)
+    (tmp_path / "moved").mkdir()
+    roots = [each.root.relative_to(home) for each in (origin, image)]
+    subprocess.run(["cp", "-a", "--parents", *roots, tmp_path / "moved"], cwd=home, check=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "moved"))
     moved = built(context, APP + TWO + CMD)
     assert moved.root == tmp_path / "moved" / image.root.relative_to(home)
