@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import re
 import shutil
 import signal
 import subprocess
@@ -60,18 +59,10 @@ def test_a_build_has_the_proven_flags_and_leaves_only_the_executable(script, env
     cli = find_or_get(told, environ)
     assert cli == cached_cli(environ)
     arguments = (notes / "arguments").read_text().splitlines()
-    output = arguments[arguments.index("-o") + 1]
+    linked = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={WANTED}"
     assert arguments == [
-        "build",
-        "-mod=readonly",
-        "-modcacherw",
-        "-v",
-        "-trimpath",
-        "-ldflags",
-        f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={WANTED}",
-        "-o",
-        output,
-        PACKAGE,
+        *("build", "-mod=readonly", "-modcacherw", "-v", "-trimpath", "-ldflags", linked, "-o"),
+        *(arguments[-2], PACKAGE),
     ]
     cache = Path(environ["HOME"], ".cache", "careapp")
     assert sorted(path.name for path in cache.iterdir()) == ["engine.lock", cli.parent.name]
@@ -161,19 +152,10 @@ def test_without_go_that_of_the_locked_wheel_builds(environ, told, notes, tmp_pa
     assert scratch(environ) == []
 
 
-@pytest.mark.parametrize(
-    ("option", "reason"),
-    [
-        (f"--hash=sha256:{hashlib.sha256(b'other').hexdigest()}", "DO NOT MATCH THE HASHES"),
-        ("", "Hashes are required in --require-hashes mode"),
-    ],
-)
-def test_a_wheel_that_is_not_the_locked_one_never_runs(
-    environ, told, notes, tmp_path, locked, option, reason
-):
+def test_a_wheel_that_is_not_the_locked_one_never_runs(environ, told, notes, tmp_path, locked):
     wheel_of_go(tmp_path)
-    locked(option)
-    with pytest.raises(EngineError, match=reason):
+    locked("")
+    with pytest.raises(EngineError, match="Hashes are required in --require-hashes mode"):
         find_or_get(told, environ)
     assert list(notes.iterdir()) == []
     assert scratch(environ) == []
@@ -239,20 +221,3 @@ def test_what_a_killed_build_left_is_removed_by_the_next_one(script, environ, to
     find_or_get(told, environ)
     assert scratch(environ) == []
     assert (notes / "builds").exists()
-
-
-def test_the_steps_that_take_long_tell_how_far_they_are(script, environ, told):
-    script("go", FAKE_GO)
-    told.patience = 0.2
-    find_or_get(told, {**environ, "NOTES": environ["HOME"], "SLOW": "0.8"})
-    # On a busy machine the installer takes longer than that, too.
-    others = [line for line in told.lines if not line.startswith("downloading Pulumi")]
-    assert others[0].startswith("Pulumi's installer: ")
-    assert others[1] == (
-        f"building Pulumi {WANTED[1:]} from its source instead: about 6 minutes on 2 cores, once"
-    )
-    compiling = [line for line in told.lines if line.startswith("compiling")]
-    assert [re.sub(r"\d+ s\b", "N s", line) for line in compiling] == [
-        f"compiling Pulumi {WANTED}, 2 of 2 packages, N s (about 6 minutes on 2 cores, once)",
-        f"compiling Pulumi {WANTED}: done in N s",
-    ]

@@ -1,18 +1,15 @@
 """Exit codes, error texts and colours."""
 
-import json
 import multiprocessing
 import os
 import pty
 import socket
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from local_cloud.console import Progress
 from local_cloud.paths import ROOT
 from tests.documents.commands import exit_codes
 from tools.cli import MODULES, main
@@ -193,72 +190,16 @@ def test_the_same_in_japanese(call):
     )
 
 
-def bare(home, **more):
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "CAREAPP_HOME": str(home / "rehearsal")}
-    return {**env, **more}
-
-
-def on_a_terminal(words, home, **more):
-    """What a command writes to a terminal, errors included; its standard input is empty."""
+@pytest.mark.parametrize(
+    ("more", "red"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_an_error_is_red_on_a_terminal_that_shows_it(tmp_path, more, red):
     ours, theirs = pty.openpty()
-    subprocess.run(
-        ["./careapp", *words.split()],
-        cwd=ROOT,
-        env=bare(home, **{"TERM": "xterm", **more}),
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=theirs,
-        check=False,
-    )
+    home = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "xterm"}
+    command = ["./careapp", "status", "--nonsense"]
+    subprocess.run(command, cwd=ROOT, env=home | more, stdout=theirs, stderr=theirs, check=False)
+    shown = os.read(ours, 4096).decode()
     os.close(theirs)
-    text = b""
-    with suppress(OSError):  # Linux says EIO where a terminal has no other end any more
-        while piece := os.read(ours, 4096):
-            text += piece
     os.close(ours)
-    return text.decode()
-
-
-COLOURED = {"status --nonsense": 2, "status --stack nope": 2, "cloud status": 1, "doctor --help": 0}
-"""Commands and their exit codes."""
-
-
-def test_an_error_is_red_on_a_terminal(tmp_path):
-    assert "\x1b[1;31mcareapp:\x1b[0m" in on_a_terminal("status --nonsense", tmp_path)
-
-
-@pytest.mark.parametrize("words", COLOURED)
-@pytest.mark.parametrize("no", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_who_says_no_gets_none(words, no, tmp_path):
-    shown = on_a_terminal(words, tmp_path, **no)
-    assert shown
-    assert "\x1b" not in shown
-
-
-@pytest.mark.parametrize(("words", "code"), COLOURED.items())
-def test_what_is_piped_has_none(words, code, tmp_path):
-    done = subprocess.run(
-        ["./careapp", *words.split()],
-        cwd=ROOT,
-        env=bare(tmp_path),
-        capture_output=True,
-        check=False,
-    )
-    assert done.returncode == code
-    assert done.stdout + done.stderr
-    assert b"\x1b" not in done.stdout + done.stderr
-
-
-def test_a_line_does_not_move_on_a_terminal_that_cannot(monkeypatch):
-    ours, theirs = pty.openpty()
-    with os.fdopen(theirs, "w") as stream:
-        monkeypatch.setenv("TERM", "xterm")
-        assert Progress(stream).live
-        monkeypatch.setenv("TERM", "dumb")
-        assert not Progress(stream).live
-    os.close(ours)
-
-
-def test_the_json_of_a_terminal_is_json(tmp_path):
-    shown = on_a_terminal("cloud status --json", tmp_path, NO_COLOR="1")
-    assert json.loads(shown) == {"running": False}
+    assert "--nonsense" in shown
+    assert ("\x1b[1;31mcareapp:\x1b[0m" in shown, "\x1b" in shown) == (red, red)
