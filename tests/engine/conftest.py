@@ -19,6 +19,8 @@ class Journey:
     refused: dict[str, str] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+    """The target group that was made anew, and those of the rule and of the service."""
     password: str = ""
 
     def step(self, name: str, **config: str) -> None:
@@ -66,6 +68,12 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
         journey.step("after a kill")
         more = {"containerPort": "8081", "taskCpu": "512", "taskMemory": "1024"}
         journey.step("another revision, port and size", imageRevision="2", **more)
+        stack.edit("infra/load_balancer.py", "port=TARGET_PORT,", "port=TARGET_PORT + 1,")
+        journey.step("another target group")
+        [group] = stack.calls("elbv2", "describe_target_groups", {})["TargetGroups"]
+        registered = [each["targetGroupArn"] for each in stack.service()["loadBalancers"]]
+        rule = stack.rules()["100"]["Actions"][0]
+        journey.groups = [group["TargetGroupArn"], rule["TargetGroupArn"], *registered]
         journey.step("back to stage 1", ecsEnabled="false")
         journey.step("protected", protect="true")
         stack.edit("infra/database.py", "db_name=self.db_name,", 'db_name="another",')

@@ -4,8 +4,6 @@ import re
 import subprocess
 from functools import cache
 
-import pytest
-
 from local_cloud.engine.find import find_or_get
 from stack.settings import KEYS
 from tests.documents.markdown import pages
@@ -50,21 +48,3 @@ def test_every_pulumi_command_of_every_page_is_one():
     found = [words for page in pages() for words in typed(page, "pulumi")]
     assert len(found) > 50
     assert [told for words in found if (told := wrong(words))] == []
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (["upp", "-s", "poc"], "no such command"),
-        (["up", "--stak", "poc"], "no option"),
-        (["config", "st", "a", "b"], "no such command"),
-        (["config", "set", "ecsEnable", "true"], "no such setting"),
-        (["config", "set", "--path", "appVariable.A", "b"], "no such setting"),
-        (["config", "set", "--plaintext", "--path", "appVariables.A", "b"], ""),
-        (["config", "set", "ecsEnabled", "true", "-s", "poc"], ""),
-        (["destroy", "--run-program"], ""),
-    ],
-)
-def test_what_is_no_pulumi_command_is_told(words, told):
-    assert told in wrong(words)
-    assert bool(wrong(words)) == bool(told)

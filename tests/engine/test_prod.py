@@ -56,6 +56,14 @@ def urns(stack):
     return {urn for urn in known if "pulumi:providers:" not in urn}
 
 
+def endpoint(calls):
+    """The route tables of the gateway endpoint, and those of the private subnets."""
+    [found] = calls("ec2", "describe_vpc_endpoints", {})["VpcEndpoints"]
+    named = [{"Name": "tag:Name", "Values": ["careapp-prod-private-*"]}]
+    tables = calls("ec2", "describe_route_tables", {"Filters": named})["RouteTables"]
+    return sorted(found["RouteTableIds"]), sorted(each["RouteTableId"] for each in tables)
+
+
 HELD_BACK = 3
 """Seconds, in which all that a NAT gateway needs by its inputs is made."""
 
@@ -89,6 +97,7 @@ class Life:
         self.second = stack.pulumi.update("up", stack.name, *pack)
         allow_boundary(stack)
         self.changed = stack.up(**CHANGES, **ONE_WAY)
+        self.endpoint, self.private = endpoint(stack.calls)
         self.after_change = left_to_do(stack)
         self.back = stack.up(**{key: VALUES[key] for key in CHANGES})
         before = urns(stack)
@@ -97,6 +106,7 @@ class Life:
         self.keep_objects(stack)
         stack.configure({"protect": "false"})
         self.lifted = left_to_do(stack)
+        stack.up(**dict.fromkeys(KEPT, "false"))
         self.destroyed = stack.destroy()
         self.left = stack.resources()
         self.on_aws = left_on_aws(stack)
@@ -214,6 +224,22 @@ def test_a_running_protected_stack_takes_every_change_and_replaces_nothing_of_va
 
 def test_nothing_is_left_to_change_then(life):
     assert life.after_change == []
+
+
+def test_the_gateway_endpoint_is_in_the_route_tables_of_the_tasks_subnets_and_in_no_other(life):
+    assert life.endpoint == life.private
+    assert len(life.private) > 1
+
+
+@pytest.mark.parametrize("step", ["changed", "back"])
+def test_rules_of_new_clients_are_made_before_those_of_former_ones_go(life, step):
+    """At each moment the clients of one of the two settings get in; with HTTPS on two ports."""
+    done = getattr(life, step)
+    rules = [each for each in done.steps if "IngressRule" in each and "-to-alb-" in each]
+    found = [each.split()[0] for each in rules]
+    assert {*found} == {"create", "delete"}
+    assert found == sorted(found)
+    assert "lets more clients in" not in life.changed.said, "the gate warns of a rule that goes"
 
 
 def test_destroying_it_while_it_is_protected_is_refused_and_deletes_nothing(life):

@@ -40,6 +40,15 @@ def test_sources_that_were_built_before_are_built_again(journey, before, after):
     assert first.partition("-")[0] == again.partition("-")[0]
 
 
+def test_another_target_group_is_led_to_and_the_rule_goes_before_the_former_one(journey):
+    """ELB deletes none to which a rule leads."""
+    steps = journey.did["another target group"].steps
+    gone = [each.rsplit(" ", 1)[1] for each in steps if each.startswith("delete")]
+    assert gone.index("careapp-poc-app") < gone.index("careapp-poc-tg")
+    assert len(journey.groups) == 3
+    assert len(set(journey.groups)) == 1
+
+
 def test_a_change_that_would_replace_a_protected_database_is_refused(journey):
     assert "unprotect" in journey.refused["replace the database"]
     assert (

@@ -65,11 +65,11 @@ def context() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def image(engine: Engine, context: Path, say: Callable[[str], None]) -> Iterator[Image]:
-    """Return the image, built by the classic builder."""
+    """Return the image."""
     say("Building the image …")
     tag = f"careapp-test:{os.getpid()}"
     with removing(engine, tag):
-        yield build(engine.builders()["classic"], "classic", context, tag)
+        yield build(engine, context, tag)
 
 
 @pytest.fixture(scope="session")

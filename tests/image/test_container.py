@@ -56,12 +56,6 @@ def test_on_a_writable_root_the_app_cannot_change_its_own_files(image: Image) ->
     assert json.loads(image.engine.run(*command)) == dict.fromkeys(own, "EACCES")
 
 
-def test_a_volume_at_tmp_can_be_written_by_the_user_of_the_image(image: Image) -> None:
-    command = ("run", "--rm", "--read-only", "--network", "none", image.tag)
-    found = image.engine.run(*command, "python", "-c", TRY_TO_WRITE, "/tmp")  # noqa: S108
-    assert json.loads(found) == {"/tmp": None}  # noqa: S108
-
-
 @pytest.mark.parametrize(("who", "code", "reason"), EATEN)
 def test_the_kernel_kills_what_uses_most_memory_and_the_container_only_with_its_first_process(
     image: Image,

@@ -113,20 +113,6 @@ def test_a_command_brings_the_locks_of_its_part(tree):
 
 
 @pytest.mark.slow
-def test_a_changed_lock_is_installed_again_and_nothing_else_is(tree):
-    tree.call("test")
-    steps(tree)
-    (tree.folder / DEV).write_text("# another\n")
-    tree.call("status")
-    assert steps(tree) == []
-    tree.call("test")
-    assert steps(tree) == [DEV]
-    (tree.folder / BASE).write_text("# another\n")
-    tree.call("test")
-    assert steps(tree) == [BASE]
-
-
-@pytest.mark.slow
 def test_another_python_or_another_place_means_another_venv(tree):
     tree.call("test")
     steps(tree)

@@ -9,7 +9,6 @@ import pulumi_aws
 import pytest
 from pulumi_policy import PolicyResource
 
-from infra import dashboard
 from policy import CONTROLS, controls
 from policy.access import Statement, statements
 from policy.controls import left_out, violators
@@ -190,27 +189,6 @@ def test_an_idle_connection_outlives_the_load_balancer_s():
     )
 
 
-def test_every_alarm_has_a_description_of_its_own():
-    alarms = [
-        each["inputs"]["alarmDescription"]
-        for each in declared(*POC)["resources"]
-        if each["kind"] == "aws:cloudwatch/metricAlarm:MetricAlarm"
-    ]
-    assert len(set(alarms)) == len(alarms) > 10
-
-
-def test_the_dashboard_s_graphs_fill_each_row_without_overlap():
-    body = only("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"]
-    cells = [
-        (x, y)
-        for each in json.loads(body)["widgets"]
-        for x in range(each["x"], each["x"] + each["width"])
-        for y in range(each["y"], each["y"] + each["height"])
-    ]
-    height = max(y for _, y in cells) + 1
-    assert len(cells) == len(set(cells)) == dashboard.WIDTH * height
-
-
 WAITS = """
 alb: Vpc, BucketPolicy access-logs
 database: LogGroup database-postgresql, LogGroup database-upgrade
@@ -376,44 +354,17 @@ def test_no_policy_document_stands_where_nothing_looks_for_it():
     assert found == set()
 
 
-TO_SOURCE = {"StringEquals": {"aws:SourceArn": "x"}}
-
-
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("policy", "words"),
     [
-        (document("*"), ["allows *"]),
-        (document("s3:Get*"), ["allows s3:Get*"]),
-        (
-            document("ecr:GetAuthorizationToken", "ecr:BatchGetImage", resource="*"),
-            ["allows ecr:BatchGetImage on every resource"],
-        ),
-        (document("s3:GetObject", Principal="*"), ["lets anybody in"]),
-        (document("s3:GetObject", Principal={"AWS": ["1", "*"]}), ["lets anybody in"]),
-        (document("s3:GetObject", NotResource="x"), ["allows all but what it names"]),
-        # What names its resource, or cannot, is fine.
-        (document("s3:GetObject"), []),
-        (document("ecr:GetAuthorizationToken", resource="*"), []),
-        (document("s3:*", Effect="Deny", Principal="*"), []),
-        (document("sns:Publish", Principal="*", Condition=TO_SOURCE), []),
-        (document("kms:Decrypt", resource="*"), ["allows kms:Decrypt on every resource"]),
+        (document("*"), "allows *"),
+        (document("ecr:BatchGetImage", resource="*"), "allows ecr:BatchGetImage on every resource"),
+        (document("s3:GetObject", Principal={"AWS": ["1", "*"]}), "lets anybody in"),
+        (document("s3:GetObject", NotResource="x"), "allows all but what it names"),
     ],
 )
-def test_what_is_too_wide_is_told(text, words):
-    assert too_wide(resource(ROLE_POLICY, policy=text)) == [
-        f"RolePolicy it {each}" for each in words
-    ]
-    if "kms:" in text:
-        assert too_wide(resource(KEY_TYPE, policy=text)) == []
-
-
-def test_policies_are_found_in_roles_keys_and_beside_them():
-    text = document("s3:GetObject")
-    role = resource("aws:iam/role:Role", assumeRolePolicy=text, inlinePolicies=[{"policy": text}])
-    single = json.dumps({"Statement": json.loads(text)["Statement"][0]})
-    assert [len(statements(each)) for each in (role, resource(KEY_TYPE, policy=single))] == [2, 1]
-    beside = resource("aws:iam/rolePolicyAttachment:RolePolicyAttachment", policyArn="a")
-    assert borrowed([beside, resource("aws:iam/role:Role", managedPolicyArns=["b"])]) == ["a", "b"]
+def test_what_is_too_wide_is_told(policy, words):
+    assert too_wide(resource(ROLE_POLICY, policy=policy)) == [f"RolePolicy it {words}"]
 
 
 # The controls of policy/.

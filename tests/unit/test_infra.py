@@ -14,7 +14,7 @@ from infra.database import secret_arn_of
 from infra.listeners import NO_SERVICE
 from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
-from stack.scaling import ScalingSettings, hours, time_zone
+from stack.scaling import ScalingSettings, hours
 from tests.support.declared import ROOT
 from tests.unit.conftest import NAME
 
@@ -157,13 +157,6 @@ def test_a_process_differs_from_the_web_s_container_in_what_is_its_own(engine, p
 )
 def test_hours_are_written_as_aws_reads_them(text, days, cron):
     assert (hours(text).days, hours(text).starts) == (days, cron)
-
-
-@pytest.mark.parametrize(
-    "zone", ["Asia/Tokyo", "America/Argentina/Buenos_Aires", "Etc/GMT+9", "Pacific/Tahiti", "UTC"]
-)
-def test_a_canonical_time_zone_is_taken_as_it_is(zone):
-    assert time_zone(zone) == zone
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from stack.allowed_cidrs import Allowed
 from stack.container import RESERVED
 from stack.file import StackError, StackFile
 from stack.image import LOCK_TIMEOUT
-from stack.names import StackNames
 from stack.scaling import Hours
 from stack.settings import KEYS, Settings
 from tests.support.declared import with_another
@@ -63,25 +62,10 @@ def test_every_key_reaches_the_record_by_its_default_and_by_another_value(key):
     assert str(key.rule(text)) in [str(after[path]) for path in changed]
 
 
-def test_each_key_is_declared_once():
-    """A part's own keys are what its module has: it must not import another part's."""
-    names = [key.name for key in KEYS]
-    assert [name for name in names if names.count(name) > 1] == []
-
-
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
 def test_another_value_is_never_the_given_one(key):
     other = key.another(key.default)
     assert (other != key.default, key.another(other)) == (True, key.default)
-
-
-def test_names_and_tags_follow_project_and_stack(configured):
-    assert configured().names == StackNames("poc", "careapp")
-    assert configured(stack="prod").tags == {
-        "project": "careapp",
-        "stack": "prod",
-        "managed-by": "pulumi",
-    }
 
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/key-AbCdEf"
