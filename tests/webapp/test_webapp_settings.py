@@ -2,13 +2,12 @@
 
 import datetime
 import hashlib
+import io
 import json
 import os
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import urllib.request
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -183,53 +182,28 @@ def test_the_password_is_taken_as_it_is_and_never_shown(password):
 TASK_ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task/careapp-poc-cluster/0123abcd"
 
 
-class Metadata(BaseHTTPRequestHandler):
-    """Fails first, as the endpoint may while the task starts; then tells the task."""
+def test_task_s_id_is_the_end_of_its_arn_and_asked_for_again_after_a_failure(monkeypatch):
+    """Outside ECS, and until it is known, it is the host's name."""
+    asked = []
 
-    asked: ClassVar[list[str]] = []
+    def opened(url, timeout):
+        asked.append(url)
+        if len(asked) == 1:
+            raise OSError
+        return io.BytesIO(json.dumps({"TaskARN": TASK_ARN}).encode())
 
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        self.send_response(200 if len(self.asked) > 1 else 500)
-        self.end_headers()
-        self.wfile.write(json.dumps({"TaskARN": TASK_ARN}).encode() if len(self.asked) > 1 else b"")
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def metadata() -> Iterator[str]:
-    Metadata.asked = []
-    server = HTTPServer(("127.0.0.1", 0), Metadata)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v4/abc"
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def test_it_is_the_last_part_of_the_arn_and_asked_for_again_after_a_failure(metadata):
-    task = Task(metadata)
-    assert task.id == os.uname().nodename
-    task.start()
-    eventually(lambda: task.id == "0123abcd", 3, "the task's id")
-    assert Metadata.asked == ["/v4/abc/task", "/v4/abc/task"]
-
-
-def test_without_ecs_it_is_the_host_s_name():
-    task = Task(None)
-    task.start()
-    assert task.id == os.uname().nodename
+    monkeypatch.setattr(urllib.request, "urlopen", opened)
+    host = os.uname().nodename
+    for uri, identity in ((None, host), ("http://h/v4/abc", "0123abcd")):
+        task = Task(uri)
+        assert task.id == host
+        task.start()
+        eventually(lambda: task.id == identity, 3, "the task's id")  # noqa: B023
+    assert asked == ["http://h/v4/abc/task"] * 2
 
 
 SHA256 = "7dbb082bbe632b8a25b598fd194ce5ff96e46c09a40bf8c606dc803884e3cb5d"
 CERTIFICATES = x509.load_pem_x509_certificates(RDS_BUNDLE.read_bytes())
-
-
-def common_name(certificate: x509.Certificate) -> str:
-    return str(certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
 
 
 @pytest.mark.parametrize("file", ["webapp/certs/rds-ca.pem", "examples/flaskr/rds.pem"])
@@ -240,4 +214,4 @@ def test_the_file_is_the_one_that_was_reviewed(file):
 
 def test_none_expires_within_a_year():
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=365)
-    assert [common_name(c) for c in CERTIFICATES if c.not_valid_after_utc < soon] == []
+    assert [each.subject for each in CERTIFICATES if each.not_valid_after_utc < soon] == []
