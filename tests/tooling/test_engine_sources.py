@@ -10,15 +10,11 @@ from pathlib import Path
 import pytest
 from pulumi.automation import _cmd
 
-from local_cloud import paths
-from local_cloud.building import layers
-from local_cloud.building.dockerfile import Stage
 from local_cloud.console import Progress, duration
 from local_cloud.engine import build, find
 from local_cloud.engine.build import recipe_version
 from local_cloud.engine.find import EngineError, cached_cli, find_or_get, machine
 from local_cloud.engine.version import MINIMUM, parse, version_of
-from local_cloud.text import Refused
 
 pytestmark = pytest.mark.usefixtures("no_network")
 
@@ -189,19 +185,6 @@ def test_a_cache_that_cannot_be_made_is_named(environ, told):
     [line] = [line for line in str(caught.value).splitlines() if "cannot be used" in line]
     assert line.startswith(f"  - cache: {environ['HOME']}/.cache/careapp cannot be used: ")
     assert line.endswith("make it writable, or set XDG_CACHE_HOME to a folder that is")
-
-
-def test_an_image_s_packages_that_cannot_be_kept_name_the_cache_and_the_way_out(
-    environ, tmp_path, monkeypatch
-):
-    Path(environ["HOME"], ".cache").write_text("a file where a folder should be")
-    monkeypatch.setattr(layers, "cache", lambda: paths.cache(environ))
-    with pytest.raises(layers.RunFailed, match=r"images cannot be used: .*XDG_CACHE_HOME"):
-        layers.Layers().build(Stage(base="python", environment={}), tmp_path)
-    monkeypatch.setenv("HOME", environ["HOME"])
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    with pytest.raises(Refused, match=r"careapp cannot be used: .*XDG_CACHE_HOME"):
-        paths.check_cache()
 
 
 def test_the_cache_follows_xdg_cache_home_unless_that_is_relative(environ, tmp_path):

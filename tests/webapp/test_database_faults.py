@@ -3,8 +3,6 @@
 import logging
 import os
 import shutil
-import signal
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +17,7 @@ from psycopg_pool import PoolTimeout
 from local_cloud.machine.authority import Authority
 from stack.image import LOCK_TIMEOUT
 from stack.names import RESERVED, StackNames
-from tests.webapp.dependencies import HOST, Postgres, running
+from tests.webapp.dependencies import Postgres
 from tests.webapp.serving import (
     BACK,
     CONNECTED,
@@ -66,34 +64,6 @@ def test_restarted_so_quickly_that_nobody_noticed(app, postgres):
     assert [ask(app, "/")[0] for _ in range(10)] == [200] * 10
     assert time.monotonic() - began < 2
     assert database_health(app) == CONNECTED
-
-
-@pytest.mark.slow
-def test_failed_over_to_another_address_while_the_old_server_is_silent(
-    make_app, postgres, authority, monkeypatch
-):
-    """As RDS Multi-AZ does: the name resolves to the standby, the old host says nothing more."""
-    address = [postgres.address]
-    resolve = socket.getaddrinfo
-
-    def answer(host, *args, **kwargs):
-        return resolve(address[0] if host == HOST else host, *args, **kwargs)
-
-    monkeypatch.delenv("PGHOSTADDR")
-    monkeypatch.setattr(socket, "getaddrinfo", answer)
-    with running(authority, "127.0.0.77", postgres.port) as standby:
-        standby.set_password(postgres.password)
-        with standby.connect() as connection:
-            connection.execute("SET ROLE postgres")
-            migrations.apply(connection, migrations.read())
-        standby.execute("UPDATE greetings SET greeting = 'from the standby'")
-        app = make_app()
-        eventually(lambda: ask(app, "/")[0] == 200, BACK, "the page")
-        postgres.signal(signal.SIGSTOP)
-        assert_away(app)
-        address[0] = standby.address
-        comes_back(app)
-        assert "from the standby" in ask(app, "/")[1]
 
 
 @pytest.mark.slow

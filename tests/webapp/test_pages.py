@@ -1,27 +1,11 @@
 """The page, error pages and headers."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
-from tests.webapp.serving import BROWSER, JAPANESE, JSON, at_once, home
+from tests.webapp.serving import BROWSER, JAPANESE, JSON, at_once
 from webapp import pages
-
-
-class Page(HTMLParser):
-    """The parts of a page that tests ask about."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def visits(text: str) -> int:
@@ -93,22 +77,11 @@ def test_the_newest_visits_are_listed_and_old_ones_are_only_counted(client, text
 
 def test_the_page_needs_nothing_that_its_policy_forbids(client):
     for path in ("/", "/nothing"):
-        page = Page(client.get(path, headers=BROWSER).text)
-        assert page.all("script") == page.all("style") == page.all("iframe") == []
-        assert [tag for tag, attributes in page.tags if "style" in attributes] == []
-        sources = [link["href"] for link in page.all("link")] + [i["src"] for i in page.all("img")]
-        assert all(source and source.startswith("/static/") for source in sources)
-
-
-def test_the_page_can_be_used_without_seeing_it(client):
-    page = Page(home(client))
-    assert len(page.all("h1")) == len(page.all("main")) == len(page.all("title")) == 1
-    assert page.all("a")[0] == {"class": "skip", "href": "#content"}
-    assert [cell.get("scope") for cell in page.all("th")] == ["col"] * 3
-    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
-    assert {section["aria-labelledby"] for section in page.all("section")} <= ids
-    # Sizes are given, so nothing moves when the image comes.
-    assert all({"alt", "width", "height"} <= image.keys() for image in page.all("img"))
+        text = client.get(path, headers=BROWSER).text
+        assert not re.search(r"<(script|style|iframe)\b|<[^>]+ style=", text)
+        sources = re.findall(r'<(?:link|img)\b[^>]* (?:href|src)="([^"]*)"', text)
+        assert sources
+        assert all(source.startswith("/static/") for source in sources)
 
 
 SECURITY = {
@@ -155,14 +128,6 @@ def test_no_answer_leads_elsewhere(client, path, status):
     answer = client.get("/", environ_overrides={"PATH_INFO": path, "HTTP_HOST": "evil.example"})
     assert (answer.status_code, answer.headers.get("Location")) == (status, None)
     assert "evil.example" not in answer.text
-
-
-def test_a_head_request_has_the_page_s_headers_and_no_body(client):
-    asked, got = client.head("/", headers=BROWSER), client.get("/", headers=BROWSER)
-    assert (asked.status_code, asked.data) == (200, b"")
-    varying = {"X-Request-ID", "Content-Length"}
-    headers = [{k: v for k, v in a.headers.items() if k not in varying} for a in (asked, got)]
-    assert headers[0] == headers[1]
 
 
 @pytest.mark.parametrize(
