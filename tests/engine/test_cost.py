@@ -40,7 +40,7 @@ def test_the_resources_that_are_priced_are_those_that_the_engine_makes(journey):
     poc = file_of("poc", ROOT, {})
     files = [with_values(poc, {"careapp:ecsEnabled": each}) for each in STAGES_OF_ECS.values()]
     for stage, declared in zip(("stage 1", "stage 2"), graphs(files), strict=True):
-        made = made_by_engine(journey.states[stage])
+        made = made_by_engine(journey.seen[stage])
         kinds = [{(each.type, each.name) for each in graph} for graph in (declared, made)]
         assert kinds[0] ^ kinds[1] == set()
         assert billed(declared) == billed(made)

@@ -1,15 +1,11 @@
 """What the real engine does to a stack, from its first stage to nothing."""
 
-import json
-
 import pytest
-
-from tests.support import steps
 
 
 def test_each_step_does_what_is_recorded(journey):
     """A new version of the app replaces the task definition and updates the service alone."""
-    steps.check("stages", journey.did)
+    journey.check("stages")
 
 
 def counts(did):
@@ -72,7 +68,6 @@ def test_destroy_leaves_nothing(journey):
 
 
 def test_no_secret_stands_in_the_state(journey):
-    password = json.loads(journey.password)["password"]
-    for name, state in journey.states.items():
-        assert password not in state, name
+    for name, state in journey.seen.items():
+        assert journey.password not in state, name
         assert "auth-token" not in state, f"{name}: the registry's password"

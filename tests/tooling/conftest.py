@@ -4,8 +4,10 @@ import io
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,18 @@ def lay_out(folder: Path, program: str) -> Path:
     return folder
 
 
+# A uv that notes what it is asked and makes a venv at once; BREAK names the step that fails.
+FAKE_UV = """
+[ "$1" != --version ] || exit 0
+echo "$@" >>"$NOTES/uv"
+[ "${BREAK:-}" != "$1" ] || { echo "no route to the index" >&2; exit 1; }
+[ "${SLOW:-}" != "$1" ] || { echo $$ >"$NOTES/slow"; exec sleep 600; }
+[ "${PAUSE:-}" != "$1" ] || sleep 1
+[ "$1" = pip ] || for folder; do :; done
+[ "$1" = pip ] || exec "$PYTHON" -m venv --without-pip "$folder"
+"""
+
+
 class Script:
     """Writes executables into one folder, which then is all of PATH."""
 
@@ -44,6 +58,42 @@ class Script:
         path.write_text(f"#!/bin/sh\n{body}\n")
         path.chmod(0o755)
         return path
+
+
+class Tree:
+    """A small careapp with a fake uv, in which the script can be called; its folder has a space."""
+
+    def __init__(self, base: Path, program: str) -> None:
+        self.base, self.folder = base, lay_out(base / "my careapp", program)
+        self.executable = Script(base / "bin")
+        self.executable("uv", FAKE_UV)
+        path = f"{self.executable.folder}:/usr/bin:/bin"
+        self.env = {"PATH": path, "HOME": str(base), "NOTES": str(base), "PYTHON": PYTHON}
+
+    def start(
+        self,
+        *args: str,
+        shell: tuple[str, ...] = (),
+        script: str | Path = "",
+        cwd: Path | None = None,
+        **env: str,
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*shell, str(script or self.folder / "careapp"), *args],
+            cwd=cwd,
+            env={**self.env, **env},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=interruptible,
+        )
+
+    def call(self, *args: str, **options: Any) -> tuple[int, str, str]:
+        process = self.start(*args, **options)
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out, err
 
 
 @pytest.fixture

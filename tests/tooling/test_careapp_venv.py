@@ -2,60 +2,21 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.tooling.conftest import PYTHON, Script, interruptible, lay_out, running
+from tests.tooling.conftest import FAKE_UV, PYTHON, Script, Tree, running
 from tests.webapp.serving import eventually
 
 MINOR = sys.version_info[1]
-# A uv that notes what it is asked and makes a venv at once; BREAK names the step that fails.
-FAKE_UV = """
-[ "$1" != --version ] || exit 0
-echo "$@" >>"$NOTES/uv"
-[ "${BREAK:-}" != "$1" ] || { echo "no route to the index" >&2; exit 1; }
-[ "${SLOW:-}" != "$1" ] || { echo $$ >"$NOTES/slow"; exec sleep 600; }
-[ "${PAUSE:-}" != "$1" ] || sleep 1
-[ "$1" = pip ] || for folder; do :; done
-[ "$1" = pip ] || exec "$PYTHON" -m venv --without-pip "$folder"
-"""
 TELLING = "import sys; print(sys.argv[1:], sys.prefix)"
-
-
-class Tree:
-    """A small careapp with a fake uv, in which the script can be called."""
-
-    def __init__(self, base: Path) -> None:
-        self.base, self.folder = base, lay_out(base / "my careapp", TELLING)
-        self.executable = Script(base / "bin")
-        self.executable("uv", FAKE_UV)
-        path = f"{self.executable.folder}:/usr/bin:/bin"
-        self.env = {"PATH": path, "HOME": str(base), "NOTES": str(base), "PYTHON": PYTHON}
-
-    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(self.folder / "careapp"), *args],
-            env={**self.env, **env},
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=interruptible,
-        )
-
-    def call(self, *args: str, **env: str) -> tuple[int, str, str]:
-        process = self.start(*args, **env)
-        out, err = process.communicate(timeout=300)
-        return process.returncode, out, err
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    return Tree(tmp_path)
+    return Tree(tmp_path, TELLING)
 
 
 VENV, BASE = "venv", "requirements.txt"
