@@ -73,13 +73,13 @@ class Tree:
     def start(
         self,
         *args: str,
-        shell: tuple[str, ...] = (),
+        by: tuple[str, ...] = (),
         script: str | Path = "",
         cwd: Path | None = None,
         **env: str,
     ) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*shell, str(script or self.folder / "careapp"), *args],
+            [*by, str(script or self.folder / "careapp"), *args],
             cwd=cwd,
             env={**self.env, **env},
             text=True,

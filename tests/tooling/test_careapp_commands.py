@@ -45,7 +45,7 @@ def test_the_script_is_sound_posix_shell():
 def test_every_shell_hands_over_the_very_arguments_in_the_callers_folder(tree, tmp_path, shell):
     arguments = ["rehearse", "--json", "a b", "", "*", "$HOME", "-- x"]
     shells = ("busybox", "sh") if shell == "busybox" else (shell,)
-    code, out, err = tree.call(*arguments, shell=shells, cwd=tmp_path)
+    code, out, err = tree.call(*arguments, by=shells, cwd=tmp_path)
     told, folder, _, safe = json.loads(out)
     assert (code, err, told, folder, safe) == (0, "", arguments, str(tmp_path), True)
 
@@ -56,7 +56,7 @@ def test_it_works_through_a_chain_of_links_and_by_its_bare_name(tree, tmp_path):
     (tmp_path / "sub" / "two").symlink_to("../one")
     for script in (tmp_path / "sub" / "two", "two"):
         code, out, err = tree.call(
-            "cloud", "status", shell=("/bin/sh",), script=script, cwd=tmp_path / "sub"
+            "cloud", "status", by=("/bin/sh",), script=script, cwd=tmp_path / "sub"
         )
         assert (code, err, json.loads(out)[0]) == (0, "", ["cloud", "status"])
 
