@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+import yaml
 
 from tests.support.local_stack import SPEED, LocalStack, local_stack
+from tests.support.steps import FOLDER
 
 UP = ("up", "--yes", "--skip-preview")
 SERVICE = "careapp-poc-service"
@@ -118,29 +120,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         yield story.steps
 
 
-ROLLED_BACK = (
-    "the roll-out failed: ECS runs careapp-poc:1 and not careapp-poc:2, which was rolled back: ECS deployment circuit "
-    "breaker: rolling back to deploymentId ecs-svc/1.\nStill running: careapp-poc:1 (running tasks: 1, desired: 1).\n"
-)
-GIVEN_UP = "the roll-out failed: ECS gave careapp-poc:1 up: ECS deployment circuit breaker: tasks failed to start.\n"
-RED = {
-    "first version fails": (GIVEN_UP, "careapp-poc · stage 2", "./careapp retry -s "),
-    "again without changes": (GIVEN_UP, "careapp-poc · stage 2", "./careapp retry -s "),
-    "new version fails": (ROLLED_BACK,),
-    "the health check changes": (
-        "the roll-out failed: careapp-poc:2 ran until this update changed the path to its tasks: 0 of 1 tasks are "
-        "healthy in the target group\n",
-        "[cause] The health check's path /healthz",
-        "Each one fails until careapp-poc:2 runs.",
-    ),
-    "limit": ("the roll-out failed: careapp-poc:3 does not run after 15 min: 0 of 1 tasks run\n",),
-    "without credentials": (
-        "it is not known whether careapp-poc:3 runs: its roll-out could not be read from AWS\n",
-        "There are no usable AWS credentials. Log in again (`aws sso login`), or name a profile: ",
-        "The changes are recorded. The next `pulumi up` checks again, with or without changes.",
-    ),
-}
-"""With what the error of each begins, and what else it has."""
+RED = yaml.safe_load((FOLDER / "gate.yaml").read_text())
 GREEN = (
     *("after a retry", "new version runs", "the health check is mended"),
     *("preview", "stage 1", "destroy"),

@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import pulumi_aws
 import pytest
+import yaml
 from pulumi_policy import PolicyResource
 
 from policy import CONTROLS, controls
@@ -214,32 +216,13 @@ def test_everything_stands_behind_the_protection():
 
 # Least privilege.
 
-UNSCOPED = {
-    "ecr:GetAuthorizationToken": "a token is for the account's whole registry",
-    "ssmmessages:CreateControlChannel": "Session Manager's channels are no resources",
-    "ssmmessages:CreateDataChannel": "Session Manager's channels are no resources",
-    "ssmmessages:OpenControlChannel": "Session Manager's channels are no resources",
-    "ssmmessages:OpenDataChannel": "Session Manager's channels are no resources",
-    "logs:DescribeLogGroups": "a list of the account's groups; a role of flow logs must have it",
-    "ssm:UpdateInstanceInformation": "every policy that AWS gives for Session Manager says so",
-}
-"""Actions that know no resource, so that AWS takes only "*" (Service Authorization Reference), or that
-AWS's documentation has with "*" alone."""
+REASONS = yaml.safe_load(Path(__file__).with_name("unscoped.yaml").read_text())
+UNSCOPED, PATTERNS, MANAGED = (REASONS[key] for key in ("unscoped", "patterns", "managed"))
 DESCRIBES = re.compile(r"elasticloadbalancing:Describe\w+")
 """Of these AWS knows no resources either."""
-PATTERNS = {
-    "kms:GenerateDataKey*": "SNS asks for GenerateDataKey and for GenerateDataKeyWithoutPlaintext"
-}
-"""Actions with a "*" in them that say no more than what is needed."""
 KEY_TYPE, ROLE_POLICY = "aws:kms/key:Key", "aws:iam/rolePolicy:RolePolicy"
 OWN = {KEY_TYPE: 'in a key\'s own policy "*" is that key (KMS Developer Guide)'}
 """Policies of a resource itself, in which "*" means that resource."""
-MANAGED = {
-    "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole": (
-        "RDS takes this one; it writes to the log groups RDSOSMetrics only"
-    )
-}
-"""AWS's own policies that a role may bear."""
 
 
 def too_wide(resource: PolicyResource) -> list[str]:

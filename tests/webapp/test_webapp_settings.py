@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cryptography import x509
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -100,34 +101,8 @@ def test_all_that_is_missing_is_named_at_once():
     ]
 
 
-SHOWN = {
-    "LOAD_BALANCER_ARN=alb": "the ARN of an Application Load Balancer",
-    "PORT=0": "a port (1 to 65535)",
-    "PORT=65536": "a port (1 to 65535)",
-    "PORT= 80": "a port (1 to 65535)",
-    "PORT=\uff18\uff10": "a port (1 to 65535)",
-    "DB_PORT=5432x": "a port (1 to 65535)",
-    "DB_PORT=99999": "a port (1 to 65535)",
-    "WEB_CONCURRENCY=65": "a number of workers (1 to 64)",
-    "KEEP_ALIVE_SECONDS=0": "a number of seconds (1 to 7200)",
-    "BIND_HOST=localhost": "an IP address",
-    "LOG_LEVEL=INFO": "one of debug, info, warning, error, critical",
-    "ECS_CONTAINER_METADATA_URI_V4=file:///etc": "an http address",
-    "APP_VERSION=1\n2": "at most 128 printable characters",
-}
-HIDDEN = {
-    "DB_PORT=5_432": "a port (1 to 65535)",
-    "DB_POOL_SIZE=51": "a number of connections (1 to 50)",
-    "DB_HOST=a b": "a host name or an IP address",
-    "DB_HOST=a..b": "a host name or an IP address",
-    f"DB_NAME={'x' * 64}": "a name of at most 63 printable bytes, and no JSON",
-    "DB_SSLMODE=full": "one of disable, allow, prefer, require, verify-ca, verify-full",
-    "DB_SSLROOTCERT=/no/such/file": "a file that can be read (No such file or directory)",
-    "DB_SECRET_ARN=rds!db-1": (
-        "the ARN of a secret (arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME)"
-    ),
-}
-"""Malformed variables and what they are not. In those of the database there might be a secret."""
+MALFORMED = yaml.safe_load(Path(__file__).with_name("malformed.yaml").read_text())
+SHOWN, HIDDEN = MALFORMED["shown"], MALFORMED["hidden"]
 
 
 @pytest.mark.parametrize("variable", [*SHOWN, *HIDDEN], ids=ascii)
