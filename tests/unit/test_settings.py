@@ -1,6 +1,7 @@
 """The settings of a stack file that are accepted."""
 
 import json
+import re
 from dataclasses import fields, is_dataclass
 
 import pytest
@@ -11,6 +12,8 @@ from stack.file import StackError, StackFile
 from stack.image import LOCK_TIMEOUT
 from stack.scaling import Hours
 from stack.settings import KEYS, Settings
+from tests.documents.markdown import pages
+from tests.documents.typed import typed
 from tests.support.declared import with_another
 
 
@@ -146,3 +149,16 @@ def test_a_dockerignore_that_docker_would_read_and_the_tag_would_not_is_refused(
         StackError, match=r"appDockerfile: Dockerfile.prod.dockerignore is not read; write it as we"
     ):
         configured(appDockerfile="Dockerfile.prod")
+
+
+def test_settings_of_the_pulumi_commands_on_all_pages_are_settings():
+    """Besides keys of other packages and placeholders."""
+    commands = [words for page in pages() for words in typed(page, "pulumi") if len(words) > 2]
+    keys = {
+        next(word for word in words[2:] if not word.startswith("-")).partition(".")[0]
+        for words in commands
+        if words[0] == "config" and words[1] in ("set", "rm")
+    }
+    assert len(keys) > 20
+    foreign = {key for key in keys if re.fullmatch(r"aws:\w+|KEY|[A-Z]+|careapp:\w+", key)}
+    assert keys - foreign - {key.name for key in KEYS} == set()

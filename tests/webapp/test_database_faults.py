@@ -1,17 +1,13 @@
 """Requests, health checks and migrations while the database fails."""
 
-import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
+from contextlib import ExitStack, closing
 
 import psycopg
 import pytest
-from flask import Flask
 from psycopg_pool import PoolTimeout
 
 from local_cloud.machine.authority import Authority
@@ -125,43 +121,23 @@ def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(serve, 
     assert max(answer.seconds for answer in health.answers) < LIMIT
 
 
-# Fails while the table `trouble` exists.
-FAILING = """
-DO $$ BEGIN
-    PERFORM nextval('attempts');
-    IF to_regclass('trouble') IS NOT NULL THEN
-        RAISE EXCEPTION 'trouble' USING ERRCODE = '53100';
-    END IF;
-END $$
-"""
-
-
-@contextmanager
-def migrating(app: Flask, tmp_path: Path, sql: str) -> Iterator[Migrator]:
-    """A migrator at work on the app's own migrations and one more."""
-    folder = shutil.copytree(migrations.FOLDER, tmp_path / "migrations")
-    (folder / "0003_more.sql").write_text(sql)
-    migrator = Migrator(db.of(app).connect, folder)
-    migrator.start()
-    try:
-        yield migrator
-    finally:
-        migrator.stop()
-
-
 @pytest.mark.slow
 def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(app, postgres, tmp_path):
     """Who asks for a table after ALTER TABLE waits behind it, though the reader would let them."""
+    folder = shutil.copytree(migrations.FOLDER, tmp_path / "migrations")
+    (folder / "0003_more.sql").write_text("ALTER TABLE visits ADD COLUMN note text")
+    migrator = Migrator(db.of(app).connect, folder)
     with postgres.connect() as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM visits")
-        with migrating(app, tmp_path, "ALTER TABLE visits ADD COLUMN note text") as migrator:
-            until = time.monotonic() + 1.5
-            while time.monotonic() < until:
-                assert ask(app, "/")[0] == 200
-            assert not migrator.done.is_set()
-            reader.execute("COMMIT")
-            eventually(migrator.done.is_set, 5, "the migration")
+        migrator.start()
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            assert ask(app, "/")[0] == 200
+        assert not migrator.done.is_set()
+        reader.execute("COMMIT")
+    eventually(migrator.done.is_set, 5, "the migration")
+    migrator.stop()
 
 
 def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready(
@@ -173,28 +149,6 @@ def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready
         eventually(lambda: ask(app, "/health/db")[0] == 200, 5, "the database")
         assert [ask(app, "/")[0] for _ in range(3)] == [503] * 3
     eventually(lambda: ask(app, "/")[0] == 200, 5, "the page")
-
-
-@pytest.mark.slow
-def test_one_that_fails_is_told_once_and_tried_again_more_and_more_seldom(
-    app, postgres, tmp_path, caplog
-):
-    postgres.execute("CREATE SEQUENCE attempts; CREATE TABLE trouble ()")
-    postgres.execute("GRANT ALL ON attempts TO postgres")
-    with migrating(app, tmp_path, FAILING) as migrator:
-        time.sleep(2)
-        # After 0, 0.5 and 1.5 s; each half second would be four times.
-        assert postgres.execute("SELECT last_value <= 3 FROM attempts") == [(True,)]
-        [failure] = [each for each in caplog.records if each.name == migrations.__name__]
-        fields = vars(failure)
-        assert (fields["migration"], fields["reason"].splitlines()[0]) == (
-            "0003_more.sql",
-            "trouble",
-        )
-        caplog.set_level(logging.INFO)
-        postgres.execute("DROP TABLE trouble")
-        eventually(migrator.done.is_set, 5, "the migration")
-        assert "database migrated" in caplog.messages
 
 
 def test_reserved_words_can_be_no_project_s_name(postgres):
