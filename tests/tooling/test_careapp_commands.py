@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -103,34 +104,18 @@ def test_a_tab_completes_commands_options_and_values_and_installs_nothing(tmp_pa
 SKIPPED = "import pytest\ndef test_a(): pytest.skip('no engine')\ndef test_b(): pass\n"
 
 
-def run(*words, **more):
-    environment = {key: value for key, value in os.environ.items() if key != "CI"}
-    return subprocess.run(
-        ["./careapp", "test", *words],
-        cwd=ROOT, env=environment | more, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def folder():
-    """A folder of tests with one that is skipped."""
-    made = ROOT / "tests" / f"skipping{os.getpid()}"
-    made.mkdir()
-    (made / "test_skipping.py").write_text(SKIPPED)
-    yield made.name
-    (made / "test_skipping.py").unlink()
-    made.rmdir()
-
-
 @pytest.mark.slow
-def test_a_skipped_test_says_why_and_is_a_failure_in_ci(folder):
-    alone = run(folder)
-    assert (alone.returncode, "no engine" in alone.stdout) == (0, True)
-    assert "1 passed, 1 skipped" in alone.stdout
-    in_ci = run(folder, CI="true")
-    assert in_ci.returncode == 1
-    assert "skipped, which is a failure in CI" in in_ci.stdout
-    assert "1 failed, 1 passed" in in_ci.stdout
+@pytest.mark.parametrize(
+    ("ci", "code", "said"),
+    [("", 0, "1 passed, 1 skipped"), ("true", 1, "skipped, which is a failure in CI: ")],
+)
+def test_a_skipped_test_says_why_and_is_a_failure_in_ci(tmp_path, ci, code, said):
+    (tmp_path / "test_skipping.py").write_text(SKIPPED)
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)]
+    env = os.environ | {"CI": ci}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, said in done.stdout) == (code, True)
+    assert "no engine" in done.stdout
 
 
 @pytest.mark.parametrize(
