@@ -83,13 +83,6 @@ def test_a_forks_pull_request_gets_no_credentials():
     assert "needs.preview.result != 'skipped'" in workflows()["preview"]["jobs"]["comment"]["if"]
 
 
-def test_no_job_that_has_a_way_into_aws_can_write_to_github():
-    for workflow, name, job in jobs():
-        rights = {right for right, level in job["permissions"].items() if level == "write"}
-        assert rights <= {"id-token"} or (workflow, name) == ("comment", "comment")
-        assert not {"id-token", "pull-requests"} <= rights
-
-
 def test_no_code_of_the_repository_runs_where_a_comment_is_written():
     [job] = workflows()["comment"]["jobs"].values()
     assert all(step["run"].startswith("gh ") for step in job["steps"])
@@ -104,13 +97,6 @@ def test_pulumi_is_the_version_that_the_rehearsal_runs():
     assert versions == {str(recipe_version())}, (
         "pulumi-version of the workflows is that of local_cloud/gomod/go.mod"
     )
-
-
-def test_the_checkout_keeps_no_token_and_every_job_has_an_end():
-    for _, _, job in jobs():
-        for checkout in used(job, "actions/checkout"):
-            assert checkout["with"]["persist-credentials"] is False
-        assert 5 <= job["timeout-minutes"] <= 120
 
 
 @pytest.mark.parametrize("step", steps(), ids=lambda step: " ".join(step.key))
