@@ -6,6 +6,7 @@
 # that apt itself uses, and trusts the certificate authorities in BUNDLE: a proxy's own one may be needed for packages.
 set -eu
 root=$1/root
+# shellcheck disable=SC2016 # apt's own variables
 mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME)' 'Created-By: Packages' | grep -v -- '-security$' | cut -d ' ' -f 1 | head -n 1)
 [ -n "$mirror" ] || { echo 'apt names no Debian mirror: set one up in /etc/apt.' >&2 && exit 1; }
 debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates trixie "$root" "$mirror"

@@ -247,7 +247,7 @@ DRAWN = r"(\r\x1b\[Klong, N s){3,}\r\x1b\[K"
     ("stream", "every", "fails", "shown"),
     [
         (io.StringIO(), 60, False, "long, N s\nlong: done in N s\n"),
-        (Terminal(), 0.05, False, DRAWN + "long: done in N s\n"),
+        (Terminal(), 0.05, False, rf"{DRAWN}\r\x1b\[Klong: done in N s\n"),
         (Terminal(), 0.05, True, DRAWN),
     ],
 )

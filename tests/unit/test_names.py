@@ -75,7 +75,9 @@ def test_the_longest_name_fits_the_delivery(stack):
     assert delivery._template["Parameters"]["Project"]["MaxLength"] == len(LONGEST)
 
 
-@pytest.mark.parametrize("names", [("a", "a2"), ("acme-shop", "prod"), ("a" * 24, "t" * 20)])
+@pytest.mark.parametrize(
+    "names", [("a", "a2"), ("acme-shop", "prod"), ("a" * 24, "poc"), ("acme", "t" * 20)]
+)
 def test_names_that_aws_accepts_everywhere_are_accepted(configured, names):
     project, stack = names
     found = configured(project=project, stack=stack)
