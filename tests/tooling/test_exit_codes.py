@@ -1,18 +1,17 @@
 """Exit codes, error texts and colours."""
 
-import multiprocessing
 import os
 import pty
 import socket
 import subprocess
 import sys
-from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 from local_cloud.paths import ROOT
 from tests.documents.commands import exit_codes
-from tools.cli import MODULES, main
+from tools.cli import main
 from tools.command_line import run
 
 CALLS = sorted(set(exit_codes()) - {"test"})  # pytest's own
@@ -23,29 +22,9 @@ OF_A_STACK = [
 ASKING_AWS = [call for call in OF_A_STACK if call not in ("cost", "rehearse")]
 
 
-FORKS = multiprocessing.get_context("forkserver")
-
-
-def run_command(words, environment, files):
-    """Run a command line in this process, as `python -m tools.cli` does."""
-    with Path(os.devnull).open() as stdin, files[0].open("w") as out, files[1].open("w") as errors:
-        for number, stream in enumerate((stdin, out, errors)):
-            os.dup2(stream.fileno(), number)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(ROOT)
-    sys.argv = ["./careapp", *words]
-    run(main)
-
-
 @pytest.fixture
-def call(tmp_path):
-    """Runs a command as somebody would who has set nothing up; its exit code and both outputs.
-
-    In a fork of a process that has all commands imported, because their import takes a second.
-    """
-    FORKS.set_forkserver_preload([*dict.fromkeys(MODULES.values())])
-    files = tmp_path / "out", tmp_path / "errors"
+def call(tmp_path, monkeypatch, capsys):
+    """Runs a command line as somebody would who has set nothing up; its exit code and both outputs."""
     nobody = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
@@ -54,30 +33,15 @@ def call(tmp_path):
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 
-    def start(words, **more):
-        done = FORKS.Process(target=run_command, args=(words.split(), {**nobody, **more}, files))
-        done.start()
-        done.join(60)
-        code = done.exitcode
-        done.kill()  # One that is not refused may watch for ever.
-        return code, *(file.read_text() for file in files)
-
-    return start
-
-
-@pytest.fixture
-def typed(monkeypatch, capsys):
-    """Runs a command line that is refused before it does anything, in this process; as ``call`` does."""
-
-    def typed(words):
-        monkeypatch.setenv("LC_ALL", "C")
+    def call(words, **more):
+        monkeypatch.chdir(ROOT)
         monkeypatch.setattr(sys, "excepthook", sys.excepthook)
         monkeypatch.setattr(sys, "argv", ["./careapp", *words.split()])
-        with pytest.raises(SystemExit) as ended:
+        with patch.dict(os.environ, nobody | more, clear=True), pytest.raises(SystemExit) as ended:
             run(main)
         return ended.value.code, *capsys.readouterr()
 
-    return typed
+    return call
 
 
 def first(complaint):
@@ -86,8 +50,8 @@ def first(complaint):
 
 
 @pytest.mark.parametrize("command", CALLS)
-def test_an_option_that_is_not_there(typed, command):
-    code, shown, complaint = typed(f"{command} --nonsense")
+def test_an_option_that_is_not_there(call, command):
+    code, shown, complaint = call(f"{command} --nonsense")
     assert (code, shown) == (2, "")
     assert len(complaint.splitlines()) == 1
     assert "--nonsense" in first(complaint)
@@ -95,8 +59,8 @@ def test_an_option_that_is_not_there(typed, command):
 
 
 @pytest.mark.parametrize("command", ["cloud", "db"])
-def test_a_group_without_its_command(typed, command):
-    code, shown, complaint = typed(command)
+def test_a_group_without_its_command(call, command):
+    code, shown, complaint = call(command)
     assert (code, shown) == (2, "")
     assert first(complaint).startswith(f"careapp: ./careapp {command} expects one of: ")
 
