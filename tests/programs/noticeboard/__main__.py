@@ -1,4 +1,4 @@
-"""A notice board: a page on ECS Fargate behind a load balancer, and the machine from which its notices are written."""
+"""A notice board: a page on ECS Fargate behind a load balancer."""
 
 from pathlib import Path
 
@@ -156,36 +156,6 @@ service = aws.ecs.Service(
         {"target_group_arn": targets.arn, "container_name": "board", "container_port": PORT}
     ],
     opts=pulumi.ResourceOptions(depends_on=[listener]),
-)
-
-# The editor's machine is in a network of its own.
-office = aws.ec2.Vpc("office", cidr_block="10.30.0.0/16", enable_dns_hostnames=True)
-gateway = aws.ec2.InternetGateway("office", vpc_id=office.id)
-zones = aws.get_availability_zones(state="available")
-desk = aws.ec2.Subnet(
-    "desk",
-    vpc_id=office.id,
-    cidr_block="10.30.1.0/24",
-    availability_zone=zones.names[0],
-    map_public_ip_on_launch=True,
-)
-routes = aws.ec2.RouteTable(
-    "office", vpc_id=office.id, routes=[{"cidr_block": "0.0.0.0/0", "gateway_id": gateway.id}]
-)
-aws.ec2.RouteTableAssociation("desk", subnet_id=desk.id, route_table_id=routes.id)
-linux = aws.ec2.get_ami(
-    most_recent=True,
-    owners=["amazon"],
-    filters=[{"name": "name", "values": ["al2023-ami-2023.*-kernel-6.1-x86_64"]}],
-)
-desk_group = aws.ec2.SecurityGroup("desk", vpc_id=office.id, egress=[anywhere])
-aws.ec2.Instance(
-    "desk",
-    ami=linux.id,
-    instance_type="t3.micro",
-    subnet_id=desk.id,
-    vpc_security_group_ids=[desk_group.id],
-    tags={"Name": "noticeboard-desk"},
 )
 
 pulumi.export("url", pulumi.Output.concat("http://", balancer.dns_name))
