@@ -74,10 +74,3 @@ def start(engine: Engine, image: Image) -> Iterator[Start]:
     yield begin
     for container in made:
         containers.remove(container)
-
-
-@pytest.fixture(scope="session")
-def variables() -> dict[str, str]:
-    """Return all variables of the app, with a database that does not exist."""
-    names = ("DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD", "APP_VERSION")
-    return {**dict.fromkeys(names, "none"), "PGHOSTADDR": "127.0.0.9"}

@@ -104,10 +104,10 @@ def test_a_port_that_is_taken(call, command, option):
     assert option in first(complaint).partition(f"port {port}")[2]
 
 
-@pytest.mark.parametrize(("command", "wanted"), [("rehearse", 1), ("shell", 1)])
-def test_an_engine_that_is_not_there(call, command, wanted):
+@pytest.mark.parametrize("command", ["rehearse", "shell"])
+def test_an_engine_that_is_not_there(call, command):
     code, _, complaint = call(command)
-    assert code == wanted
+    assert code == 1
     assert first(complaint).startswith("careapp: CAREAPP_PULUMI: /nowhere/pulumi does not run: ")
     assert complaint.endswith("; correct it or unset it\n")
 

@@ -19,7 +19,10 @@ def problems(load, **changes):
     """The lines between the heading and the advice."""
     with pytest.raises(StackError) as refused:
         load(**changes)
-    return [line.strip() for line in str(refused.value).splitlines()[1:-1]]
+    first, *lines, last = str(refused.value).splitlines()
+    assert first == "the settings of stack poc are invalid (1 problem):"
+    assert last == "Nothing was changed. `pulumi config set KEY VALUE` sets a key."
+    return [line.strip() for line in lines]
 
 
 INTEGERS = {

@@ -18,17 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from flask.testing import FlaskClient
 
 from tests.webapp.dependencies import free_port
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 JSON = {"Accept": "application/json"}
 JAPANESE = {"Accept-Language": "ja-JP,ja;q=0.9,en;q=0.8"}
-
-
-def home(client: FlaskClient) -> str:
-    return client.get("/", headers=BROWSER).text
 
 
 def eventually(condition: Callable[[], object], within: float, what: str = "") -> float:
