@@ -111,7 +111,7 @@ SKIPPED = "import pytest\ndef test_a(): pytest.skip('no engine')\ndef test_b(): 
 )
 def test_a_skipped_test_says_why_and_is_a_failure_in_ci(tmp_path, ci, code, said):
     (tmp_path / "test_skipping.py").write_text(SKIPPED)
-    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(tmp_path)]
+    words = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", str(tmp_path)]
     env = os.environ | {"CI": ci}
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, said in done.stdout) == (code, True)

@@ -85,13 +85,7 @@ def test_another_python_or_another_place_means_another_venv(tree):
     tree.folder = tree.folder.rename(tree.base / "moved")
     assert tree.call("status")[1] == f"['status'] {tree.base}/moved/.venv\n"
     assert steps(tree) == [VENV, BASE]
-
-
-@pytest.mark.slow
-def test_a_venv_whose_python_is_gone_is_made_anew(tree):
-    tree.call("status")
-    steps(tree)
-    (tree.folder / ".venv" / "bin" / "python").unlink()
+    (tree.folder / ".venv" / "bin" / "python").unlink()  # It was removed from the machine.
     assert tree.call("status")[0] == 0
     assert steps(tree) == [VENV, BASE]
 

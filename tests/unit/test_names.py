@@ -70,8 +70,8 @@ def test_the_longest_name_fits_the_delivery(stack):
     """63 characters of a bucket with the longest region, 64 of a role."""
     delivery = Delivery.of(stack, Project=LONGEST)
     assert len(delivery.bucket) <= 63, f"S3 takes 63 characters: {delivery.bucket}"
-    roles = [each["RoleName"] for each in delivery.resources.values() if "RoleName" in each]
-    assert [name for name in roles if len(name) > 64] == [], "IAM takes 64 characters"
+    roles = [each.get("RoleName", "") for each in delivery.resources.values()]
+    assert max(map(len, roles)) <= 64, "IAM takes 64 characters"
     assert delivery._template["Parameters"]["Project"]["MaxLength"] == len(LONGEST)
 
 
