@@ -172,7 +172,7 @@ def _by_name(asked: str, params: Mapping[str, Any]) -> Iterator[str]:
         yield f"arn:aws:ssm:{REGION}::parameter{params['Name']}"
         return
     names = {
-        _noun(OTHERWISE.get(key, key)): [each for each in _list(value) if isinstance(each, str)]
+        _noun(OTHERWISE.get(key, key)): [each for each in listed(value) if isinstance(each, str)]
         for key, value in params.items()
         if value != "default"  # the bus that a rule's ARN does not name
     }
@@ -286,7 +286,7 @@ def _granted(resource: str, role: str) -> tuple[Any, ...]:
 
 
 def _principals(statement: Mapping[str, Any]) -> list[Any]:
-    return _list(statement["Principal"].get("AWS", []))
+    return listed(statement["Principal"].get("AWS", []))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -300,5 +300,5 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
 
 
-def _list(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]

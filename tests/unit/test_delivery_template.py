@@ -9,6 +9,7 @@ from cfnlint.api import lint_file
 from local_cloud.paths import ROOT
 from local_cloud.tests.authorization_reference import fits, forms, rows, spelled_out
 from tests.support.delivery import TEMPLATE, Delivery, iam
+from tests.support.iam_policies import listed
 
 LIMIT = 6_144
 """Characters, without blanks, of one managed policy (IAM quotas)."""
@@ -27,10 +28,6 @@ def policies():
         for each in delivery.resources.values()
         if "ManagedPolicyName" in each
     ]
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
 
 
 def actions(statement):
