@@ -126,7 +126,7 @@ def single(control_id, props, stack="prod"):
 
 def test_every_control_has_an_example():
     assert BY_ID.keys() == EXAMPLES.keys() | STACKS.keys(), (
-        f"each control of policy/ has a good and a bad resource in controls.yaml or control_stacks.yaml"
+        "each control of policy/ has a good and a bad resource in controls.yaml or control_stacks.yaml"
     )
 
 
