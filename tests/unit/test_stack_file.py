@@ -90,14 +90,11 @@ def test_a_stack_without_a_file_is_refused_with_those_that_are_there(written):
         read("poc", written(stack="dev"))
 
 
-def test_a_folder_without_stack_files_is_told(tmp_path):
+def test_a_folder_without_stack_files_and_a_broken_one_are_told(tmp_path):
     with pytest.raises(
         StackError, match="contains no stack file; run this in the project's folder"
     ):
         read("poc", tmp_path)
-
-
-def test_a_broken_stack_file_is_told_with_its_place(tmp_path):
     (tmp_path / "Pulumi.yaml").write_text("name: careapp\n")
     (tmp_path / "Pulumi.poc.yaml").write_text("a: [1\nb: 2\n")
     with pytest.raises(StackError, match=r"Pulumi.poc.yaml is not valid YAML: .* line 2"):

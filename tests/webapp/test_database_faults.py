@@ -121,12 +121,28 @@ def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(serve, 
     assert max(answer.seconds for answer in health.answers) < LIMIT
 
 
+def with_another(app, tmp_path, sql):
+    """Return a migrator of the app's own migrations and one more."""
+    folder = shutil.copytree(migrations.FOLDER, tmp_path / "migrations")
+    (folder / "0003_more.sql").write_text(sql)
+    return Migrator(db.of(app).connect, folder)
+
+
+def test_a_migration_that_fails_is_told_once_and_tried_again(app, postgres, tmp_path, caplog):
+    postgres.execute("CREATE TABLE mended (); GRANT ALL ON mended TO postgres")
+    migrator = with_another(app, tmp_path, "SELECT 1 / count(*) FROM mended")
+    migrator.start()
+    time.sleep(0.8)  # After 0 and 0.5 s.
+    assert caplog.messages.count("cannot migrate the database") == 1
+    postgres.execute("INSERT INTO mended DEFAULT VALUES")
+    eventually(migrator.done.is_set, 5, "the migration")
+    migrator.stop()
+
+
 @pytest.mark.slow
 def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(app, postgres, tmp_path):
     """Who asks for a table after ALTER TABLE waits behind it, though the reader would let them."""
-    folder = shutil.copytree(migrations.FOLDER, tmp_path / "migrations")
-    (folder / "0003_more.sql").write_text("ALTER TABLE visits ADD COLUMN note text")
-    migrator = Migrator(db.of(app).connect, folder)
+    migrator = with_another(app, tmp_path, "ALTER TABLE visits ADD COLUMN note text")
     with postgres.connect() as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM visits")

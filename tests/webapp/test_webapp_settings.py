@@ -58,15 +58,6 @@ def test_every_variable_is_taken():
     assert found == fields | {"db_sslrootcert": Path(__file__), "db_password": None}
 
 
-def test_all_that_is_missing_is_named_at_once():
-    assert problems({}) == [
-        "DB_HOST is missing",
-        "DB_NAME is missing",
-        "DB_USER is missing",
-        "DB_PASSWORD is missing, and so is DB_SECRET_ARN: set one of them",
-    ]
-
-
 @pytest.mark.parametrize("variable", [*SHOWN, *HIDDEN], ids=ascii)
 def test_what_is_malformed_is_named_with_its_rule_and_shown_where_it_is_no_secret(variable):
     name, value = variable.split("=")
