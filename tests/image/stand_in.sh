@@ -14,12 +14,12 @@ debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates tri
   '/BEGIN CERTIFICATE/ { file = sprintf("%s/host-%d.crt", folder, ++count) } file { print > file } /END CERTIFICATE/ { close(file); file = "" }' "$2"
 chroot "$root" /bin/sh -eu <<'END'
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-update-ca-certificates >/dev/null 2>&1
+update-ca-certificates </dev/null >/dev/null 2>&1
 ln -s /usr/bin/python3 /usr/local/bin/python3
 ln -s /usr/bin/python3 /usr/local/bin/python
 rm -f /usr/lib/python3*/EXTERNALLY-MANAGED
 wheel=$(echo /usr/share/python-wheels/pip-*.whl)
-python3 "$wheel/pip" install --quiet --no-index --no-compile --root-user-action=ignore "$wheel"
+python3 "$wheel/pip" install --quiet --no-index --no-compile --root-user-action=ignore "$wheel" </dev/null
 find / -xdev -depth -type d -name __pycache__ -exec rm -rf {} +
 rm -rf /var/cache/apt/* /var/lib/apt/lists/* /etc/apt/sources.list /var/log/*
 rm -rf /usr/share/doc/* /usr/share/man/* /usr/share/locale/*
