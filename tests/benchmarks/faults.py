@@ -49,18 +49,8 @@ def rehearse(name: str) -> str:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        how = (
-            "--mend",
-            "--exit",
-            "--tasks",
-            "process",
-            "--port",
-            "0",
-            "--speed",
-            SLEEPS.get(name, SPEED),
-            "--json",
-            str(report),
-        )
+        how = ["--mend", "--exit", "--tasks", "process", "--port", "0", "--json", str(report)]
+        how += ["--speed", SLEEPS.get(name, SPEED)]
         done = subprocess.run(
             [sys.executable, "-m", "tools.cli", "rehearse", "--break", name, *how],
             env={**os.environ, "CAREAPP_HOME": folder},

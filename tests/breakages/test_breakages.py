@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from local_cloud.paths import ROOT
-from tests.breakages.breakages import BREAKAGES, REHEARSAL
 from tools.cli.sizes import QUICK
 from tools.cli.tests import REHEARSAL as WORDS
 from tools.cli.tests import STOPPED
+from tools.rehearsal.faults import Edit
 
+BREAKAGES = yaml.safe_load(Path(__file__).with_name("breakages.yaml").read_text())
 RED = {1, STOPPED}
 """pytest's exit codes where tests fail, and where they cannot even be collected."""
 
@@ -32,12 +34,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("tests", BREAKAGES)
 def test_the_small_size_sees_it(copy, tests, tmp_path):
-    breakage = BREAKAGES[tests]
+    breakage = Edit(**BREAKAGES[tests])
     before = (copy / breakage.file).read_text()
     breakage.apply(copy)
     options = ("-x", "-q", f"--basetemp={tmp_path}/base", "-o", "quick_seconds=60")
     words = ["pytest", tests, *QUICK, *options]
-    if tests == REHEARSAL:
+    if tests == "./careapp rehearse":
         words = ["tools.cli", *WORDS]
     done = subprocess.run(
         [sys.executable, "-m", *words],

@@ -2,25 +2,12 @@
 
 from collections.abc import Iterable
 from itertools import groupby
+from pathlib import Path
 
 from policy import CONTROLS
 from policy.controls import Control, left_out, reasons
 
-HEAD = """\
-# Controls of AWS Security Hub
-
-The controls of the standard [AWS Foundational Security Best Practices][fsbp] that apply to the stacks' resources, and
-three controls of NIST SP 800-53 for CloudWatch. `policy/` checks them: with `--policy-pack policy`, a violated control
-stops `pulumi up` before it changes anything. `policy/left_out.yaml` lists the controls that a stack leaves out, with
-the reasons; other stacks have the rules of `prod`.
-Controls of services that no stack uses, of the account and of run time are not listed. `python -m tests.documents`
-writes this page.
-
-[fsbp]: https://docs.aws.amazon.com/securityhub/latest/userguide/fsbp-standard.html
-
-| control | requirement | cost | `poc` | `prod` |
-|---|---|---|---|---|
-"""
+HEAD = Path(__file__).with_suffix(".txt").read_text()
 MET = "\nMet by both, without a cost:\n\n"
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from stack.rules import IN_PLACE, Choice, Integer, Key
 from stack.settings import KEYS
 from tests.documents.markdown import ROOT
@@ -17,19 +19,8 @@ CHOSEN = (
     *("desiredCount", "healthPath", "domainName", "hostedZoneId", "alarmEmail"),
 )
 """The settings that nearly every stack sets."""
-SUBJECTS = {
-    "ecsEnabled": ("The stack", "スタック"),
-    "vpcCidr": ("Network", "ネットワーク"),
-    "databaseInstanceClass": ("Database", "データベース"),
-    "appFolder": ("The app and its image", "アプリとイメージ"),
-    "containerPort": ("Tasks", "タスク"),
-    "uploadsEnabled": ("Files, workers, jobs", "ファイル、ワーカー、ジョブ"),
-    "deployStrategy": ("Deployments", "デプロイ"),
-    "minCount": ("Scaling and hours", "スケーリングと時間帯"),
-    "healthPath": ("Health check and page", "ヘルスチェックとページ"),
-    "certificateArn": ("HTTPS, login, clients", "HTTPS、ログイン、クライアント"),
-    "trafficLogs": ("Logs and alarms", "ログとアラーム"),
-}
+WORDS = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
+SUBJECTS = WORDS["subjects"]
 """The subjects by their first setting, in English and in Japanese."""
 
 
@@ -47,26 +38,7 @@ class Words:
     language: str
 
 
-PAGES = {
-    ROOT / "docs" / "settings.md": Words(
-        settings="| key | meaning | default | other values |",
-        changes="| setting | what a running stack does with another value |",
-        others="all others",
-        empty="empty",
-        span="{low} to {high}",
-        gap=", ",
-        language="en",
-    ),
-    ROOT / "docs" / "settings.ja.md": Words(
-        settings="| キー | 意味 | 既定値 | ほかの値 |",
-        changes="| 設定 | 別の値にしたとき、動いているスタックに起きること |",
-        others="ほかのすべて",
-        empty="空",
-        span="{low} から {high}",
-        gap="、",
-        language="ja",
-    ),
-}
+PAGES = {ROOT / path: Words(**words) for path, words in WORDS["pages"].items()}
 
 
 def write() -> None:

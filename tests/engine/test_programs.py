@@ -4,25 +4,12 @@ import os
 import signal
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 from google.protobuf import empty_pb2
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
 from local_cloud.engine.language import Hosts, Language
-from local_cloud.engine.program import exit_code, fork
-
-AT_ONCE, EACH = 6, 6
-
-
-def test_each_of_many_programs_at_once_has_its_own_exit_code():
-    def run(_number: int) -> list[int]:
-        return [exit_code(fork(time.sleep, 0.01 * (number % 3))) for number in range(EACH)]
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        codes = [code for found in pool.map(run, range(AT_ONCE)) for code in found]
-    assert codes == [0] * AT_ONCE * EACH
 
 
 def test_an_engine_that_is_cancelled_ends_its_own_program_only(monkeypatch):

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+import yaml
 
 from tests.support.local_stack import SPEED, LocalStack, local_stack
+from tests.support.steps import FOLDER
 
 UP = ("up", "--yes", "--skip-preview")
 SERVICE = "careapp-poc-service"
-DATABASE = {"DBInstanceIdentifier": "careapp-poc"}
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 STAGE_2_OUTPUTS = {"clusterName", "serviceName", "logGroupName"}
 
@@ -25,7 +26,6 @@ class Seen:
     status: int
     said: str
     looks: int
-    seconds: float
     outputs: dict[str, object]
     definitions: dict[str, str]
 
@@ -45,9 +45,7 @@ class Story:
 
     def do(self, name: str, *command: str) -> None:
         self.stack.ecs.asked.clear()
-        begun = time.monotonic()
-        status, said = self.stack.attempt(*command)
-        self.keep(name, status, said, time.monotonic() - begun)
+        self.keep(name, *self.stack.attempt(*command))
 
     def up(self, name: str, **config: str) -> None:
         self.do(name, *UP, *(f"--config={key}={value}" for key, value in config.items()))
@@ -55,7 +53,7 @@ class Story:
     def interrupted(self, name: str, **config: str) -> None:
         """An `up` that gets a Ctrl-C while the gate waits."""
         self.stack.ecs.asked.clear()
-        begun, pulumi = time.monotonic(), self.stack.pulumi
+        pulumi = self.stack.pulumi
         pairs = (f"--config={key}={value}" for key, value in config.items())
         child = subprocess.Popen(
             ["pulumi", *UP, *pairs, "--stack", self.stack.name],
@@ -69,9 +67,9 @@ class Story:
             time.sleep(0.1)
         child.send_signal(signal.SIGINT)
         said, _ = child.communicate(timeout=60)
-        self.keep(name, child.returncode, said, time.monotonic() - begun)
+        self.keep(name, child.returncode, said)
 
-    def keep(self, name: str, status: int, said: str, seconds: float) -> None:
+    def keep(self, name: str, status: int, said: str) -> None:
         stack = self.stack
         arns = stack.calls("ecs", "list_task_definitions", {})["taskDefinitionArns"]
         inactive = stack.calls("ecs", "list_task_definitions", {"status": "INACTIVE"})
@@ -81,7 +79,6 @@ class Story:
             status=status,
             said=said,
             looks=len(stack.ecs.asked),
-            seconds=seconds,
             outputs=stack.outputs(),
             definitions={arn.rpartition("/")[2]: state for arn, state in sorted(states.items())},
         )
@@ -97,7 +94,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         ecs.settle(SERVICE, again=True)
         story.up("after a retry")
         story.up("new version fails", taskMemory="1024")
-        story.up("another setting changes", logRetentionDays="60")
         ecs.settle(SERVICE, again=True)
         story.up("new version runs")
         ecs.falls_ill = True
@@ -106,9 +102,6 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         program["CAREAPP_CLOCK_SPEED"] = "10"  # so slow that even a busy machine sees it wait
         story.up("the health check is mended", healthPath="/health")
         program["CAREAPP_CLOCK_SPEED"] = SPEED
-        stack.calls("rds", "stop_db_instance", DATABASE)
-        story.up("its database stopped")
-        stack.calls("rds", "start_db_instance", DATABASE)
         ecs.breaks, ecs.hangs = False, True
         story.interrupted("interrupted", imageRevision="2")
         story.do("preview", "preview")
@@ -123,32 +116,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Seen]]
         yield story.steps
 
 
-ROLLED_BACK = (
-    "the roll-out failed: ECS runs careapp-poc:1 and not careapp-poc:2, which was rolled back: ECS deployment circuit "
-    "breaker: rolling back to deploymentId ecs-svc/1.\nStill running: careapp-poc:1 (running tasks: 1, desired: 1).\n"
-)
-GIVEN_UP = "the roll-out failed: ECS gave careapp-poc:1 up: ECS deployment circuit breaker: tasks failed to start.\n"
-HEALTHY = "careapp-poc:2 runs and its targets are healthy, but the doctor finds a cause that must be removed\n"
-RED = {
-    "first version fails": (GIVEN_UP, "careapp-poc · stage 2", "./careapp retry -s "),
-    "again without changes": (GIVEN_UP, "careapp-poc · stage 2", "./careapp retry -s "),
-    "new version fails": (ROLLED_BACK,),
-    "another setting changes": (ROLLED_BACK,),
-    "the health check changes": (
-        "the roll-out failed: careapp-poc:2 ran until this update changed the path to its tasks: 0 of 1 tasks are "
-        "healthy in the target group\n",
-        "[cause] The health check's path /healthz",
-        "Each one fails until careapp-poc:2 runs.",
-    ),
-    "its database stopped": (HEALTHY, "1. [cause] The database is stopped"),
-    "limit": ("the roll-out failed: careapp-poc:3 does not run after 15 min: 0 of 1 tasks run\n",),
-    "without credentials": (
-        "it is not known whether careapp-poc:3 runs: its roll-out could not be read from AWS\n",
-        "There are no usable AWS credentials. Log in again (`aws sso login`), or name a profile: ",
-        "The changes are recorded. The next `pulumi up` checks again, with or without changes.",
-    ),
-}
-"""With what the error of each begins, and what else it has."""
+RED = yaml.safe_load((FOLDER / "gate.yaml").read_text())
 GREEN = (
     *("after a retry", "new version runs", "the health check is mended"),
     *("preview", "stage 1", "destroy"),
@@ -181,7 +149,7 @@ def test_what_a_red_update_made_and_exported_is_recorded(story):
 
 def test_the_revisions_that_a_rollback_may_need_stay(story):
     both = {"careapp-poc:1": "ACTIVE", "careapp-poc:2": "ACTIVE"}
-    assert story["another setting changes"].definitions == both
+    assert story["new version fails"].definitions == both
     assert story["new version runs"].definitions == both
 
 
@@ -205,9 +173,7 @@ def test_an_interrupt_leaves_nothing_half_done(story):
 
 @pytest.mark.parametrize("name", ["preview", "stage 1", "destroy"])
 def test_what_rolls_nothing_out_does_not_look_and_does_not_wait(story, name):
-    seen = story[name]
-    assert seen.looks == 0
-    assert seen.seconds < 300, "the roll-out that hangs would have held it for 15 minutes"
+    assert story[name].looks == 0
 
 
 def test_what_changed_on_the_way_is_watched_for_as_long_as_the_load_balancer_needs(story):

@@ -1,15 +1,11 @@
 """What the real engine does to a stack, from its first stage to nothing."""
 
-import json
-
 import pytest
-
-from tests.support import steps
 
 
 def test_each_step_does_what_is_recorded(journey):
     """A new version of the app replaces the task definition and updates the service alone."""
-    steps.check("stages", journey.did)
+    journey.check("stages")
 
 
 def counts(did):
@@ -40,6 +36,15 @@ def test_sources_that_were_built_before_are_built_again(journey, before, after):
     assert first.partition("-")[0] == again.partition("-")[0]
 
 
+def test_another_target_group_is_led_to_and_the_rule_goes_before_the_former_one(journey):
+    """ELB deletes none to which a rule leads."""
+    steps = journey.did["another target group"].steps
+    gone = [each.rsplit(" ", 1)[1] for each in steps if each.startswith("delete")]
+    assert gone.index("careapp-poc-app") < gone.index("careapp-poc-tg")
+    assert len(journey.groups) == 3
+    assert len(set(journey.groups)) == 1
+
+
 def test_a_change_that_would_replace_a_protected_database_is_refused(journey):
     assert "unprotect" in journey.refused["replace the database"]
     assert (
@@ -63,7 +68,6 @@ def test_destroy_leaves_nothing(journey):
 
 
 def test_no_secret_stands_in_the_state(journey):
-    password = json.loads(journey.password)["password"]
-    for name, state in journey.states.items():
-        assert password not in state, name
+    for name, state in journey.seen.items():
+        assert journey.password not in state, name
         assert "auth-token" not in state, f"{name}: the registry's password"

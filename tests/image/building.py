@@ -72,20 +72,12 @@ def _printed(command: list[str]) -> str:
     return done.stdout.strip()
 
 
-def build(engine: Engine, builder: str, context: Path, tag: str) -> Image:
-    """Build with the `classic` builder or `buildkit`; raise DockerFailed with the output."""
+def build(engine: Engine, context: Path, tag: str) -> Image:
+    """Build with the engine's own builder; raise DockerFailed with the output."""
     index = package_index(engine)
-    chosen = {"DOCKER_BUILDKIT": "1" if builder == "buildkit" else "0", "PIP_INDEX_URL": index}
-    arguments = [
-        *("--build-arg", "PIP_INDEX_URL", "--build-arg", "VERSION=1.2.3"),
-        *("--build-arg", "REVISION=0123abc"),
-    ]
-    tidy = ["--force-rm"] if builder == "classic" else []
-    engine.run(
-        *("build", *tidy, "--network", "host", "--tag", tag, *arguments, str(context)),
-        env=chosen,
-        seconds=900,
-    )
+    network = ("--network", "host", "--build-arg", "PIP_INDEX_URL")
+    command = ("build", *network, "--tag", tag, str(context))
+    engine.run(*command, env={"PIP_INDEX_URL": index}, seconds=900)
     return Image(engine, tag, index)
 
 

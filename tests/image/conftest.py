@@ -1,34 +1,20 @@
-"""One engine, one image and one database for this folder; every container is removed after its test."""
+"""One engine and one image for this folder; every container is removed after its test."""
 
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from local_cloud.machine.authority import Authority
 from tests.image import base_image, containers, docker_engine
 from tests.image.building import Image, build, checkout, removing
 from tests.image.containers import Container
 from tests.image.docker_engine import DockerUnavailable, Engine
-from tests.webapp.conftest import variables_for
-from tests.webapp.dependencies import Postgres, running
 
 Start = Callable[..., Container]
-CA_IN_CONTAINER = "/run/rds-ca.pem"
 START_SECONDS = 30
 """Generous: a start takes about two seconds."""
-
-
-@dataclass(frozen=True)
-class Database:
-    """A server that accepts only TLS, and a container's variables and mount for it."""
-
-    server: Postgres
-    variables: dict[str, str]
-    options: tuple[str, ...]
 
 
 @pytest.fixture(scope="session")
@@ -65,22 +51,11 @@ def context() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def image(engine: Engine, context: Path, say: Callable[[str], None]) -> Iterator[Image]:
-    """Return the image, built by the classic builder."""
+    """Return the image."""
     say("Building the image …")
     tag = f"careapp-test:{os.getpid()}"
     with removing(engine, tag):
-        yield build(engine.builders()["classic"], "classic", context, tag)
-
-
-@pytest.fixture(scope="session")
-def database() -> Iterator[Database]:
-    """Return a PostgreSQL in the place of RDS: it has RDS's name and a loopback address."""
-    with tempfile.TemporaryDirectory(prefix="careapp-authority-") as folder:
-        authority = Authority(Path(folder))
-        with running(authority) as server:
-            variables = variables_for(server, authority) | {"DB_SSLROOTCERT": CA_IN_CONTAINER}
-            mount = ("--volume", f"{authority.path}:{CA_IN_CONTAINER}:ro")
-            yield Database(server, variables, mount)
+        yield build(engine, context, tag)
 
 
 @pytest.fixture
@@ -99,10 +74,3 @@ def start(engine: Engine, image: Image) -> Iterator[Start]:
     yield begin
     for container in made:
         containers.remove(container)
-
-
-@pytest.fixture(scope="session")
-def variables() -> dict[str, str]:
-    """Return all variables of the app, with a database that does not exist."""
-    names = ("DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD", "APP_VERSION")
-    return {**dict.fromkeys(names, "none"), "PGHOSTADDR": "127.0.0.9"}

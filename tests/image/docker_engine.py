@@ -1,7 +1,5 @@
 """Find a Docker engine, or start a private one that leaves the machine's network alone."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -31,9 +29,8 @@ class DockerFailed(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that answers, and the `docker` command that talks to it; no host: that of the user's context."""
+    """An engine to which the `docker` command talks; no host: that of the user's context."""
 
-    client: str
     host: str | None = None
 
     def environment(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -46,7 +43,7 @@ class Engine:
     ) -> subprocess.CompletedProcess[str]:
         """Run a docker command. Raises subprocess.TimeoutExpired."""
         return subprocess.run(
-            [self.client, *args],
+            ["docker", *args],
             env=self.environment(env),
             capture_output=True,
             text=True,
@@ -73,48 +70,21 @@ class Engine:
         except subprocess.TimeoutExpired:
             return False
 
-    def builders(self) -> dict[str, Engine]:
-        """Return an engine for each builder, `classic` and `buildkit`.
-
-        BuildKit is inside clients before 23 and is the buildx plug-in of later ones.
-        """
-        found: dict[str, Engine] = {}
-        for client in clients():
-            engine = Engine(client, self.host)
-            major = engine.attempt("version", "--format", "{{.Client.Version}}").stdout.split(".")[
-                0
-            ]
-            built_in = major.isdigit() and int(major) < 23
-            if built_in or engine.attempt("buildx", "version").returncode == 0:
-                found.setdefault("buildkit", engine)
-            found.setdefault("classic", engine)
-        return found
-
-
-def clients() -> list[str]:
-    folders = [Path(part) for part in os.environ.get("PATH", "").split(os.pathsep) if part]
-    names = (folder / "docker" for folder in folders)
-    return list(dict.fromkeys(str(name) for name in names if os.access(name, os.X_OK)))
-
-
-def find() -> Engine | None:
-    """Return the engine to which the user's docker command leads."""
-    return next((engine for engine in map(Engine, clients()[:1]) if engine.answers()), None)
-
 
 @contextmanager
 def running() -> Iterator[Engine]:
     """Yield the user's engine, or a private one that ends with the block. Raises DockerUnavailable."""
-    if engine := find():
-        yield engine
+    client = shutil.which("docker")
+    if client and Engine().answers():
+        yield Engine()
         return
     daemon = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin")
-    if not (clients() and daemon and shutil.which("unshare") and os.geteuid() == 0):
+    if not (client and daemon and shutil.which("unshare") and os.geteuid() == 0):
         raise DockerUnavailable(
             "No Docker engine answers: start yours, or as root install one (Debian: apt-get install docker.io)."
         )
     home = new_folder()
-    engine = Engine(clients()[0], f"unix://{home}/docker.sock")
+    engine = Engine(f"unix://{home}/docker.sock")
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command(daemon, home), stdout=log, stderr=log, process_group=0)
     try:

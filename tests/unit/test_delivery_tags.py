@@ -9,7 +9,7 @@ from policy_sentry.querying.actions import get_actions_with_access_level
 
 from local_cloud.tests.authorization_reference import fits, forms, rows, spelled_out
 from tests.support.delivery import ACCOUNT, REGION, Delivery, arn
-from tests.support.iam_policies import permits
+from tests.support.iam_policies import listed, permits
 
 DELIVERIES = {stack: Delivery.of(stack, HostedZone="Z1") for stack in ("poc", "prod")}
 OTHER = {"poc": "prod", "prod": "poc"}
@@ -64,10 +64,6 @@ ROLES = [
     for properties in delivery.resources.values()
     if "RoleName" in properties
 ] + [Role("boundary", stack) for stack in DELIVERIES]
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
 
 
 def patterns() -> set[str]:

@@ -9,6 +9,7 @@ from cfnlint.api import lint_file
 from local_cloud.paths import ROOT
 from local_cloud.tests.authorization_reference import fits, forms, rows, spelled_out
 from tests.support.delivery import TEMPLATE, Delivery, iam
+from tests.support.iam_policies import listed
 
 LIMIT = 6_144
 """Characters, without blanks, of one managed policy (IAM quotas)."""
@@ -27,10 +28,6 @@ def policies():
         for each in delivery.resources.values()
         if "ManagedPolicyName" in each
     ]
-
-
-def listed(value):
-    return value if isinstance(value, list) else [value]
 
 
 def actions(statement):
@@ -60,32 +57,16 @@ def test_cfn_lint_finds_nothing_and_cloudformation_takes_it_without_a_bucket():
 
 
 @pytest.mark.parametrize("statement", allowing())
-def test_every_action_knows_a_resource_of_its_statement(statement):
-    """A statement about resources that an action does not know allows nothing."""
+def test_the_actions_of_a_statement_know_its_resources_and_conditions(statement):
+    """AWS sends no other key, so that a statement which asks for one allows nothing."""
     named = [resource for resource in listed(statement["Resource"]) if resource != "*"]
-    wrong = [
-        action
-        for action in actions(statement)
-        if named and not any(known(resource, [action]) for resource in named)
-    ]
-    assert wrong == []
-
-
-@pytest.mark.parametrize("statement", allowing())
-def test_every_resource_is_known_to_an_action_of_its_statement(statement):
-    named = [resource for resource in listed(statement["Resource"]) if resource != "*"]
-    assert [each for each in named if not known(each, actions(statement))] == []
-
-
-@pytest.mark.parametrize("statement", allowing())
-def test_every_condition_is_one_that_its_actions_know(statement):
-    """AWS sends no other key, so a statement that asks for one allows nothing."""
-    wrong = []
-    for key in [key for keys in statement.get("Condition", {}).values() for key in keys]:
-        if key in EVERYWHERE:
-            continue
-        written = re.sub(r"^(aws:(Request|Resource)Tag/).*", r"\1${TagKey}", key)
-        for action in actions(statement):
+    wrong = [each for each in named if not known(each, actions(statement))]
+    keys = [key for keys in statement.get("Condition", {}).values() for key in keys]
+    for action in actions(statement):
+        if named and not any(known(resource, [action]) for resource in named):
+            wrong.append(action)
+        for key in (each for each in keys if each not in EVERYWHERE):
+            written = re.sub(r"^(aws:(Request|Resource)Tag/).*", r"\1${TagKey}", key)
             if not any(written in row["condition_keys"] for row in rows(action)):
                 wrong.append((action, key))
     assert wrong == []

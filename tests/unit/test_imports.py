@@ -83,11 +83,6 @@ def test_a_package_imports_only_downwards(name):
     )
 
 
-def test_gate_asks_the_doctor_in_one_place():
-    files = [each for each in files_of("tools.rollout") if "tools.doctor" in imported(each)]
-    assert {each.name for each in files} == {"look.py", "retry.py"}
-
-
 def files_read(path, modules):
     for node, runs in imports(path):
         if isinstance(node, ast.ImportFrom) and runs:

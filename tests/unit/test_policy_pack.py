@@ -24,6 +24,10 @@ def containers(*items):
     return {"containerDefinitions": json.dumps(items)}
 
 
+def rows(name):
+    return yaml.safe_load(Path(__file__).with_name(f"{name}.yaml").read_text())
+
+
 def example(props):
     """Return properties of controls.yaml; containers and policies are texts in a resource."""
     texts = ("containerDefinitions", "policy")
@@ -31,8 +35,7 @@ def example(props):
 
 
 EXAMPLES = {
-    name: (example(each["good"]), example(each["bad"]))
-    for name, each in yaml.safe_load(Path(__file__).with_name("controls.yaml").read_text()).items()
+    name: (example(each["good"]), example(each["bad"])) for name, each in rows("controls").items()
 }
 """Of controls of one resource: properties that meet it, and those that violate it."""
 
@@ -44,39 +47,14 @@ def pointing(target, kind, key, **props):
     return one
 
 
-def beside(id_, kind, key, good, bad=None):
-    """A resource of the control's type, and one that points at it; in the bad stack it is another, or none."""
-    target = resource(BY_ID[id_].kinds[0])
-    worse = [] if bad is None else [pointing(target, kind, key, **bad)]
-    return [target, pointing(target, kind, key, **good)], [target, *worse]
-
-
-def bucket_policy(id_, bad):
-    good = document(
-        "s3:*", Effect="Deny", Principal="*", Condition={"Bool": {"aws:SecureTransport": "false"}}
-    )
-    return beside(
-        id_, "aws:s3/bucketPolicy:BucketPolicy", "bucket", {"policy": good}, {"policy": bad}
-    )
-
-
-def blocked(id_):
-    keys = ("blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets")
-    good = dict.fromkeys(keys, True)
-    kind = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-    return beside(id_, kind, "bucket", good, good | {"blockPublicPolicy": False})
-
-
-def endpoint(id_, service):
-    names = ({"serviceName": f"com.amazonaws.x.{service}{end}"} for end in ("", ".other"))
-    return beside(id_, "aws:ec2/vpcEndpoint:VpcEndpoint", "vpcId", *names)
-
-
-def redirected(rule):
-    redirect = {"redirect": {"protocol": "HTTPS"}}
-    listener = resource("aws:lb/listener:Listener", protocol="HTTP", defaultActions=[redirect])
-    kind = "aws:lb/listenerRule:ListenerRule"
-    return [listener, pointing(listener, kind, "listenerArn", actions=[rule or redirect])]
+def stack_of(rows):
+    """Return the resources of a row of control_stacks.yaml."""
+    made = []
+    for kind, *more in rows:
+        props, needs = [*more, {}, {}][:2]
+        made.append(resource(kind, **example(props)))
+        made[-1].property_dependencies = {key: [made[at]] for key, at in needs.items()}
+    return made
 
 
 def placed(subnet_id="subnet-1", **route):
@@ -94,43 +72,13 @@ def placed(subnet_id="subnet-1", **route):
     return [database, group, subnet, link, table, out]
 
 
-def managed(action):
-    role = resource("aws:iam/role:Role")
-    profile = pointing(role, "aws:iam/instanceProfile:InstanceProfile", "role")
-    right = pointing(role, "aws:iam/rolePolicy:RolePolicy", "role", policy=document(action))
-    machine = pointing(profile, "aws:ec2/instance:Instance", "iamInstanceProfile")
-    return [machine, profile, role, right]
-
-
-DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
-LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 STACKS = {
-    "ECR.3": beside("ECR.3", "aws:ecr/lifecyclePolicy:LifecyclePolicy", "repository", {}),
-    "ELB.1": (redirected(None), redirected({"type": "forward"})),
     "RDS.46": (placed(natGatewayId="n"), placed(gatewayId="i")),
-    "EC2.2": beside("EC2.2", DEFAULT_GROUP, "vpcId", {}, {"egress": [{"protocol": "-1"}]}),
-    "EC2.6": beside(
-        "EC2.6", FLOW_LOG, "vpcId", {"trafficType": "REJECT"}, {"trafficType": "ACCEPT"}
-    ),
-    "EC2.10": endpoint("EC2.10", "ec2"),
-    "EC2.55": endpoint("EC2.55", "ecr.api"),
-    "EC2.56": endpoint("EC2.56", "ecr.dkr"),
-    "EC2.57": endpoint("EC2.57", "ssm"),
-    "EC2.58": endpoint("EC2.58", "ssm-contacts"),
-    "EC2.60": endpoint("EC2.60", "ssm-incidents"),
-    "S3.2": blocked("S3.2"),
-    "S3.3": blocked("S3.3"),
-    "S3.5": bucket_policy("S3.5", document("s3:*", Effect="Deny", Principal="*")),
-    "S3.6": bucket_policy("S3.6", document("s3:PutObjectAcl", Principal="2")),
-    "S3.8": blocked("S3.8"),
-    "S3.9": beside("S3.9", "aws:s3/bucketLogging:BucketLogging", "bucket", {}),
-    "S3.12": (
-        [resource("aws:s3/bucket:Bucket")],
-        [resource("aws:s3/bucket:Bucket", acl="private")],
-    ),
-    "S3.13": beside("S3.13", LIFECYCLE, "bucket", {}),
-    "SSM.1": (managed("ssm:UpdateInstanceInformation"), managed("s3:GetObject")),
+    **{
+        name: (stack_of(each["good"]), stack_of(each["bad"]))
+        for name, each in rows("control_stacks").items()
+    },
 }
 """Of controls of several resources: those of a stack that meets it, and of one that does not."""
 ALSO_WRONG = {
@@ -178,7 +126,7 @@ def single(control_id, props, stack="prod"):
 
 def test_every_control_has_an_example():
     assert BY_ID.keys() == EXAMPLES.keys() | STACKS.keys(), (
-        f"each control of policy/ has a good and a bad resource in controls.yaml or STACKS of {__file__}"
+        "each control of policy/ has a good and a bad resource in controls.yaml or control_stacks.yaml"
     )
 
 

@@ -73,18 +73,14 @@ def had(engine):
         ("zones", "ap-northeast-1c,ap-northeast-1a", {}),
         ("zones", "ap-northeast-1a,ap-northeast-1d", {}),
         ("databaseStorageGb", "20", {"databaseStorageGb": 100}),
+        ("region", "eu-central-1", {}),
     ],
 )
 def test_what_the_last_update_had_and_aws_cannot_change_is_refused(
     had, refused, key, value, before
 ):
     had(**before)
-    assert refused(**{key: value}).startswith(f"{key}: {value} is refused: this stack has")
-
-
-def test_a_stack_does_not_move_to_another_region(had, refused):
-    had()
-    assert refused(region="eu-central-1").startswith("aws:region: eu-central-1 is refused")
+    assert f"{key}: {value} is refused: this stack " in refused(**{key: value})
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The settings of a stack file that are accepted."""
 
 import json
+import re
 from dataclasses import fields, is_dataclass
 
 import pytest
@@ -9,9 +10,10 @@ from stack.allowed_cidrs import Allowed
 from stack.container import RESERVED
 from stack.file import StackError, StackFile
 from stack.image import LOCK_TIMEOUT
-from stack.names import StackNames
 from stack.scaling import Hours
 from stack.settings import KEYS, Settings
+from tests.documents.markdown import pages
+from tests.documents.typed import typed
 from tests.support.declared import with_another
 
 
@@ -63,25 +65,10 @@ def test_every_key_reaches_the_record_by_its_default_and_by_another_value(key):
     assert str(key.rule(text)) in [str(after[path]) for path in changed]
 
 
-def test_each_key_is_declared_once():
-    """A part's own keys are what its module has: it must not import another part's."""
-    names = [key.name for key in KEYS]
-    assert [name for name in names if names.count(name) > 1] == []
-
-
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
 def test_another_value_is_never_the_given_one(key):
     other = key.another(key.default)
     assert (other != key.default, key.another(other)) == (True, key.default)
-
-
-def test_names_and_tags_follow_project_and_stack(configured):
-    assert configured().names == StackNames("poc", "careapp")
-    assert configured(stack="prod").tags == {
-        "project": "careapp",
-        "stack": "prod",
-        "managed-by": "pulumi",
-    }
 
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/key-AbCdEf"
@@ -163,3 +150,16 @@ def test_a_dockerignore_that_docker_would_read_and_the_tag_would_not_is_refused(
         StackError, match=r"appDockerfile: Dockerfile.prod.dockerignore is not read; write it as we"
     ):
         configured(appDockerfile="Dockerfile.prod")
+
+
+def test_settings_of_the_pulumi_commands_on_all_pages_are_settings():
+    """Besides keys of other packages and placeholders."""
+    commands = [words for page in pages() for words in typed(page, "pulumi") if len(words) > 2]
+    keys = {
+        next(word for word in words[2:] if not word.startswith("-")).partition(".")[0]
+        for words in commands
+        if words[0] == "config" and words[1] in ("set", "rm")
+    }
+    assert len(keys) > 20
+    foreign = {key for key in keys if re.fullmatch(r"aws:\w+|KEY|[A-Z]+|careapp:\w+", key)}
+    assert keys - foreign - {key.name for key in KEYS} == set()

@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from stack import sizes
 from stack.jobs import Job, checked_schedule
-from stack.settings import KEYS
 from stack.workers import Worker
 
 MAIL = {"command": "celery -A app worker"}
@@ -51,11 +49,6 @@ def test_each_field_of_a_job_is_its_own(configured):
     assert (found.enabled, found.timeout_minutes, found.next_run(NOW)) == (False, 5, None)
 
 
-def test_entries_are_sorted_by_their_names(configured):
-    given = json.dumps({"b": MAIL, "a": MAIL})
-    assert [each.name for each in configured(workers=given).workers] == ["a", "b"]
-
-
 @pytest.mark.parametrize(
     "fields",
     [
@@ -80,17 +73,3 @@ def test_connections_and_vcpus_of_workers_and_jobs_are_counted(configured):
     assert both.peak == alone.peak  # They are no targets of the load balancer.
     assert both.vcpus - alone.vcpus == 2 * 3 * 2 + 2 * 0.5
     assert both.connections - alone.connections == (2 * 3 * 2 + 2 * 1) * (4 + 2)
-
-
-def test_workers_near_the_limit_are_warned_of(configured):
-    [found] = sizes.warnings(configured(**worker(count=7)).sizes)
-    assert str(found).startswith(
-        "desiredCount 1: up to 2 tasks during a roll-out can open 98 connect"
-    )
-
-
-@pytest.mark.parametrize("name", ["workers", "jobs"])
-def test_a_map_s_default_is_empty_and_its_example_has_an_entry(configured, name):
-    [key] = [each for each in KEYS if each.name == name]
-    assert getattr(configured(), name) == ()
-    assert len(getattr(configured(**{name: key.example}), name)) == 1

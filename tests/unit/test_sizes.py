@@ -13,9 +13,8 @@ import pytest
 
 from infra.service import deployment_settings
 from stack import database, scaling, sizes
-from stack.database import SIZES, larger_classes, max_connections
 from stack.file import StackError
-from stack.service import LOG_DAYS, MEMORY_BY_CPU, task_memory
+from stack.service import LOG_DAYS, MEMORY_BY_CPU
 from stack.settings import Settings
 from stack.shifting import MAXIMUM_PERCENT, STRATEGIES
 
@@ -52,12 +51,6 @@ def test_the_peak_counts_old_and_new_tasks_with_all_their_connections(configured
     assert found.allowed == 5000 - 5
 
 
-def test_without_scaling_the_tasks_are_those_of_desired_count(configured):
-    assert configured(desiredCount="3").sizes.tasks == 3
-    assert configured(desiredCount="3", maxCount="6").sizes.tasks == 6
-    assert configured(desiredCount="3", schedule="mon-fri 08:00-20:00").sizes.tasks == 3
-
-
 def test_connections_are_those_of_the_task_s_variables_also_of_another_app(configured):
     service = configured(taskCpu="4096", taskMemory="8192", appConnections="3").service
     assert (service.workers, service.connections) == (4, 3)
@@ -75,12 +68,10 @@ def test_every_strategy_may_run_twice_the_tasks(configured, strategy):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"desiredCount": "9"},
         {"desiredCount": "100"},
         {"desiredCount": "100", "databaseInstanceClass": "db.t4g.2xlarge", "appConnections": "50"},
         {"maxCount": "40", "minCount": "38", "databaseInstanceClass": "db.t4g.medium"},
         {"maxCount": "400"},
-        {"maxCount": "1000"},
         {"maxCount": "700", "minCount": "600"},
         {"maxCount": "501", "databaseInstanceClass": "db.unknown.large"},
         {"taskCpu": "16384", "taskMemory": "32768"},
@@ -103,13 +94,6 @@ def test_every_named_choice_fits_and_the_next_one_would_not(configured, changes)
             assert not replace(
                 settings.sizes, **{"pool" if key == "appConnections" else "tasks": int(value) + 1}
             ).fits
-
-
-def test_more_tasks_than_any_class_allows_have_one_way_out_of_several_settings(configured):
-    [text] = refused(configured, maxCount="700", minCount="600").values()
-    assert chosen(text) == [
-        {"minCount": "416", "maxCount": "416", "databaseInstanceClass": "db.m7g.4xlarge"}
-    ]
 
 
 @pytest.mark.parametrize(
@@ -141,18 +125,6 @@ def test_a_class_whose_memory_is_unknown_has_the_most_connections_of_rds(configu
     unknown = {"databaseInstanceClass": "db.unknown.large", "alarmsEnabled": "false"}
     found = configured(**unknown, desiredCount="100").sizes
     assert (found.allowed, list(sizes.warnings(found))) == (4995, [])
-
-
-@pytest.mark.parametrize("kind", ["db.t4g.micro", "db.m7g.large", "db.r6g.xlarge", "db.t3.2xlarge"])
-def test_larger_classes_grow_to_the_most_connections_of_rds(kind):
-    found = [max_connections(each) for each in (kind, *larger_classes(kind))]
-    assert found == sorted(found)
-    assert found[-1] == 5000
-
-
-def test_there_is_no_larger_class_than_one_of_an_unknown_size():
-    assert list(larger_classes("db.r7g.24xlarge")) == []
-    assert list(larger_classes(f"db.r7g.{SIZES[-1]}")) == []
 
 
 @pytest.mark.parametrize(("tasks", "minutes"), [(1, 0), (100, 0), (101, 1), (600, 1), (601, 2)])
@@ -255,8 +227,3 @@ def test_the_database_s_limits_grow_with_its_class(instance_class, memory, conne
     assert database.free_memory(instance_class) == memory
     assert database.connections(instance_class) == connections
     assert (database.free_storage(20), database.free_storage(100)) == (4 * GIB, 20 * GIB)
-
-
-@pytest.mark.parametrize(("mebibytes", "percent"), [(512, 87), (640, 90), (1024, 90), (8192, 90)])
-def test_a_small_task_rings_earlier_so_that_64_mebibytes_are_left(mebibytes, percent):
-    assert task_memory(mebibytes) == percent

@@ -24,24 +24,11 @@ from local_cloud.machine.authority import Authority
 HOST = "careapp-poc.abc.ap-northeast-1.rds.amazonaws.com"
 
 
-def free_port(address: str = "127.0.0.1") -> int:
+def free_port() -> int:
     """A port that nobody listens on at the moment."""
     with socket.socket() as probe:
-        probe.bind((address, 0))
+        probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-class Process(ServerProcess):
-    """The local cloud's server, on any loopback address."""
-
-    address = "127.0.0.1"
-
-    def configure(self) -> None:
-        super().configure()
-        with (self.data / "postgresql.auto.conf").open("a") as conf:
-            conf.write(f"listen_addresses = '{self.address}'\n")
-        rules = self.data / "pg_hba.conf"
-        rules.write_text(rules.read_text().replace("127.0.0.1/32", "127.0.0.0/8"))
 
 
 class Postgres:
@@ -51,13 +38,12 @@ class Postgres:
     locked out.
     """
 
-    def __init__(
-        self, folder: Path, authority: Authority, address: str = "127.0.0.1", port: int = 0
-    ) -> None:
+    address = "127.0.0.1"
+
+    def __init__(self, folder: Path, authority: Authority) -> None:
         certificate, key = authority.issue([HOST])
-        self.process = Process(folder, certificate, key, {"max_connections": "40"})
-        self.process.address = self.address = address
-        self.process.port = self.port = port or free_port(address)
+        self.process = ServerProcess(folder, certificate, key, {"max_connections": "40"})
+        self.process.port = self.port = free_port()
         self.password = f"pw/+ '\"\\{secrets.token_hex(6)}"
         self.process.create()
         self.start()
@@ -141,7 +127,7 @@ class Postgres:
 
 
 @contextmanager
-def running(authority: Authority, address: str = "127.0.0.1", port: int = 0) -> Iterator[Postgres]:
+def running(authority: Authority) -> Iterator[Postgres]:
     """A server for as long as the block; then it is stopped and its files are deleted.
 
     Not below pytest's own folder, which every run of pytest closes to all but its user.
@@ -149,7 +135,7 @@ def running(authority: Authority, address: str = "127.0.0.1", port: int = 0) -> 
     with tempfile.TemporaryDirectory(prefix="careapp-postgres-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        server = Postgres(folder / "server", authority, address, port)
+        server = Postgres(folder / "server", authority)
         try:
             yield server
         finally:

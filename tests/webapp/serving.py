@@ -18,17 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from flask.testing import FlaskClient
 
 from tests.webapp.dependencies import free_port
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 JSON = {"Accept": "application/json"}
 JAPANESE = {"Accept-Language": "ja-JP,ja;q=0.9,en;q=0.8"}
-
-
-def home(client: FlaskClient) -> str:
-    return client.get("/", headers=BROWSER).text
 
 
 def eventually(condition: Callable[[], object], within: float, what: str = "") -> float:
@@ -124,21 +119,6 @@ class Server(Client):
         if self.process.poll() is not None:
             return []
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-    def cpu_seconds(self) -> float:
-        fields = [text.rpartition(")")[2].split() for text in self.of_processes("stat")]
-        return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
-
-    def resident_megabytes(self) -> float:
-        """What its processes hold in memory; what they share is counted for each."""
-        pages = sum(int(text.split()[1]) for text in self.of_processes("statm"))
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-    def of_processes(self, name: str) -> list[str]:
-        """A file of /proc of each of its processes."""
-        return [
-            Path(f"/proc/{pid}/{name}").read_text() for pid in (self.process.pid, *self.workers())
-        ]
 
     def text(self) -> str:
         return self.output.read_text(errors="replace")

@@ -7,7 +7,6 @@ import pytest
 
 from tests.webapp.dependencies import REGION
 from tests.webapp.serving import BACK, Watch, ask, at_once, comes_back, eventually
-from webapp import credentials
 from webapp.credentials import Credentials, Login, SecretsManager, SecretUnavailable
 
 OLD, NEW, NEWEST = Login("app", "old"), Login("app", "new"), Login("app", "newest")
@@ -37,14 +36,11 @@ class Clock:
         return self.now
 
 
-def test_the_given_login_is_used_without_a_look_up():
-    source = Source(NEW)
-    assert Credentials(OLD, source).current() == OLD
-    assert source.asked == 0
-
-
 def test_without_a_given_login_the_secret_is_the_source():
     source = Source(NEW)
+    assert Credentials(OLD, source).current() == OLD
+    assert Credentials(OLD, None).replace(OLD) is None
+    assert source.asked == 0
     credentials = Credentials(None, source)
     assert [credentials.current() for _ in range(3)] == [NEW] * 3
     assert source.asked == 1
@@ -79,10 +75,6 @@ def test_a_failed_look_up_is_not_repeated_in_the_same_burst():
     assert credentials.current() == NEW
 
 
-def test_where_there_is_no_secret_a_refusal_stays_one():
-    assert Credentials(OLD, None).replace(OLD) is None
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("text", ["no json, s3cret", '{"password": "s3cret"}', '["s3cret"]'])
 def test_a_secret_of_another_shape_is_refused_without_showing_it(vault, text):
@@ -101,74 +93,12 @@ def test_a_missing_secret_is_named():
         SecretsManager(arn)()
 
 
-@pytest.mark.slow
-def test_a_secrets_manager_that_is_silent_costs_a_few_seconds_at_most(monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    began = time.monotonic()
-    with pytest.raises(SecretUnavailable, match="cannot read"):
-        SecretsManager(f"arn:aws:secretsmanager:{REGION}:123456789012:secret:x")()
-    assert time.monotonic() - began < 5
-
-
 def test_a_login_does_not_show_its_password():
     assert repr(OLD) == "Login(user='app')"
 
 
-@pytest.fixture
-def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The ARNs that were asked for, in their order."""
-    asked: list[str] = []
-
-    class Counted(SecretsManager):
-        def __call__(self) -> Login:
-            asked.append(self.arn)
-            return super().__call__()
-
-    monkeypatch.setattr(credentials, "SecretsManager", Counted)
-    return asked
-
-
-def test_the_secret_alone_is_enough(make_app, postgres, vault, lookups):
-    arn = vault.store_login(postgres.password)
-    app = make_app(DB_PASSWORD="", DB_SECRET_ARN=arn)
-    comes_back(app)
-    assert lookups == [arn]
-
-
-@pytest.mark.slow
-def test_after_a_rotation_one_look_up_serves_all_new_connections(
-    make_app, postgres, vault, lookups
-):
-    arn = vault.store_login(postgres.password)
-    app = make_app(DB_SECRET_ARN=arn)
-    comes_back(app)
-    postgres.set_password(secrets.token_hex(8))
-    vault.rotate(arn, postgres.password)
-    assert ask(app, "/")[0] == 200
-    assert lookups == []
-    postgres.hang_up()
-    comes_back(app)
-    assert lookups == [arn]
-    postgres.hang_up()
-    comes_back(app)
-    assert lookups == [arn]
-
-
-@pytest.mark.slow
-def test_a_secret_that_lags_behind_the_database_is_asked_for_again(
-    make_app, postgres, vault, lookups
-):
-    arn = vault.store_login(postgres.password)
-    app = make_app(DB_SECRET_ARN=arn)
-    comes_back(app)
-    postgres.set_password(secrets.token_hex(8))
-    postgres.hang_up()
-    eventually(lambda: ask(app, "/")[0] == 503, BACK, "the page without database")
-    eventually(lambda: len(lookups) >= 2, BACK, "two look-ups")
-    vault.rotate(arn, postgres.password)
-    comes_back(app)
+def test_the_secret_alone_is_enough(make_app, postgres, vault):
+    comes_back(make_app(DB_PASSWORD="", DB_SECRET_ARN=vault.store_login(postgres.password)))
 
 
 def test_a_wrong_password_without_a_secret_is_reported_and_not_shown(make_app, postgres, capfd):

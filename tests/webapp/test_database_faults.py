@@ -1,34 +1,25 @@
 """Requests, health checks and migrations while the database fails."""
 
-import logging
 import os
 import shutil
-import signal
-import socket
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
+from contextlib import ExitStack, closing
 
 import psycopg
 import pytest
-from flask import Flask
 from psycopg_pool import PoolTimeout
 
 from local_cloud.machine.authority import Authority
 from stack.image import LOCK_TIMEOUT
 from stack.names import RESERVED, StackNames
-from tests.webapp.dependencies import HOST, Postgres, running
+from tests.webapp.dependencies import Postgres
 from tests.webapp.serving import (
     BACK,
     CONNECTED,
-    DISCONNECTED,
     Watch,
     ask,
     assert_away,
-    at_once,
     comes_back,
     database_health,
     eventually,
@@ -50,17 +41,13 @@ def test_away_at_the_start(make_app, postgres):
     comes_back(app)
 
 
-@pytest.mark.parametrize("size", [1, 3])
-def test_a_worker_keeps_no_more_connections_than_the_task_definition_says(make_app, postgres, size):
-    app = make_app(DB_POOL_SIZE=str(size))
+def test_a_worker_keeps_no_more_connections_than_the_task_definition_says(make_app, postgres):
+    app = make_app(DB_POOL_SIZE="1")
     comes_back(app)
     pool = db.of(app).pool
-    with ExitStack() as stack:
-        for _ in range(size):
-            stack.enter_context(pool.connection())
-        with pytest.raises(PoolTimeout):
-            pool.getconn(timeout=0.1)
-    assert pool.get_stats()["pool_size"] == size
+    with pool.connection(), pytest.raises(PoolTimeout):
+        pool.getconn(timeout=0.1)
+    assert pool.get_stats()["pool_size"] == 1
 
 
 def test_restarted_so_quickly_that_nobody_noticed(app, postgres):
@@ -76,77 +63,6 @@ def test_restarted_so_quickly_that_nobody_noticed(app, postgres):
 
 
 @pytest.mark.slow
-def test_failed_over_to_another_address_while_the_old_server_is_silent(
-    make_app, postgres, authority, monkeypatch
-):
-    """As RDS Multi-AZ does: the name resolves to the standby, the old host says nothing more."""
-    address = [postgres.address]
-    resolve = socket.getaddrinfo
-
-    def answer(host, *args, **kwargs):
-        return resolve(address[0] if host == HOST else host, *args, **kwargs)
-
-    monkeypatch.delenv("PGHOSTADDR")
-    monkeypatch.setattr(socket, "getaddrinfo", answer)
-    with running(authority, "127.0.0.77", postgres.port) as standby:
-        standby.set_password(postgres.password)
-        with standby.connect() as connection:
-            connection.execute("SET ROLE postgres")
-            migrations.apply(connection, migrations.read())
-        standby.execute("UPDATE greetings SET greeting = 'from the standby'")
-        app = make_app()
-        eventually(lambda: ask(app, "/")[0] == 200, BACK, "the page")
-        postgres.signal(signal.SIGSTOP)
-        assert_away(app)
-        address[0] = standby.address
-        comes_back(app)
-        assert "from the standby" in ask(app, "/")[1]
-
-
-@pytest.mark.slow
-def test_a_server_that_only_reads_is_not_taken_for_the_primary(app, postgres):
-    postgres.execute("ALTER DATABASE careapp SET default_transaction_read_only = on")
-    try:
-        postgres.hang_up()
-        assert_away(app)
-    finally:
-        with postgres.connect("postgres") as connection:
-            connection.execute("ALTER DATABASE careapp RESET default_transaction_read_only")
-    comes_back(app)
-
-
-@pytest.mark.slow
-def test_out_of_connections(app, postgres):
-    postgres.execute("CREATE ROLE crowd LOGIN PASSWORD 'crowd'")
-    try:
-        with ExitStack() as crowd:
-            while join(crowd, postgres):
-                postgres.hang_up()
-            assert_away(app)
-        comes_back(app)
-    finally:
-        postgres.execute("DROP ROLE crowd")
-
-
-def join(crowd: ExitStack, postgres: Postgres) -> bool:
-    """Open one more connection, or find that there is none left."""
-    try:
-        connection = psycopg.connect(
-            host=postgres.address,
-            port=postgres.port,
-            user="crowd",
-            password="crowd",
-            dbname="postgres",
-        )
-    except psycopg.OperationalError as error:
-        if "connection slots are reserved" in str(error) or "too many clients" in str(error):
-            return False
-        raise
-    crowd.enter_context(connection)
-    return True
-
-
-@pytest.mark.slow
 def test_one_table_is_locked(app, postgres, caplog):
     """Pages are too slow and say so; the database is connected, and /health/db says so."""
     with postgres.locked():
@@ -157,24 +73,6 @@ def test_one_table_is_locked(app, postgres, caplog):
     comes_back(app)
     assert "the database took too long" in caplog.messages
     assert "database away" not in caplog.messages
-
-
-@pytest.mark.slow
-def test_a_query_that_takes_a_second_is_waited_for(app, postgres):
-    answers: list[int] = []
-    thread = threading.Thread(target=lambda: answers.append(ask(app, "/")[0]))
-    with postgres.locked():
-        thread.start()
-        time.sleep(1.2)
-        assert answers == []
-    thread.join()
-    assert answers == [200]
-
-
-@pytest.mark.slow
-def test_many_who_ask_for_the_truth_at_once_all_get_it_in_time(app, postgres):
-    postgres.signal(signal.SIGSTOP)
-    assert at_once(25, lambda: database_health(app)) == [DISCONNECTED] * 25
 
 
 @pytest.mark.slow
@@ -223,43 +121,39 @@ def test_health_is_quick_while_a_crowd_waits_for_a_database_with_a_fault(serve, 
     assert max(answer.seconds for answer in health.answers) < LIMIT
 
 
-# Fails while the table `trouble` exists.
-FAILING = """
-DO $$ BEGIN
-    PERFORM nextval('attempts');
-    IF to_regclass('trouble') IS NOT NULL THEN
-        RAISE EXCEPTION 'trouble' USING ERRCODE = '53100';
-    END IF;
-END $$
-"""
-
-
-@contextmanager
-def migrating(app: Flask, tmp_path: Path, sql: str) -> Iterator[Migrator]:
-    """A migrator at work on the app's own migrations and one more."""
+def with_another(app, tmp_path, sql):
+    """Return a migrator of the app's own migrations and one more."""
     folder = shutil.copytree(migrations.FOLDER, tmp_path / "migrations")
     (folder / "0003_more.sql").write_text(sql)
-    migrator = Migrator(db.of(app).connect, folder)
+    return Migrator(db.of(app).connect, folder)
+
+
+def test_a_migration_that_fails_is_told_once_and_tried_again(app, postgres, tmp_path, caplog):
+    postgres.execute("CREATE TABLE mended (); GRANT ALL ON mended TO postgres")
+    migrator = with_another(app, tmp_path, "SELECT 1 / count(*) FROM mended")
     migrator.start()
-    try:
-        yield migrator
-    finally:
-        migrator.stop()
+    time.sleep(0.8)  # After 0 and 0.5 s.
+    assert caplog.messages.count("cannot migrate the database") == 1
+    postgres.execute("INSERT INTO mended DEFAULT VALUES")
+    eventually(migrator.done.is_set, 5, "the migration")
+    migrator.stop()
 
 
 @pytest.mark.slow
 def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(app, postgres, tmp_path):
     """Who asks for a table after ALTER TABLE waits behind it, though the reader would let them."""
+    migrator = with_another(app, tmp_path, "ALTER TABLE visits ADD COLUMN note text")
     with postgres.connect() as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM visits")
-        with migrating(app, tmp_path, "ALTER TABLE visits ADD COLUMN note text") as migrator:
-            until = time.monotonic() + 1.5
-            while time.monotonic() < until:
-                assert ask(app, "/")[0] == 200
-            assert not migrator.done.is_set()
-            reader.execute("COMMIT")
-            eventually(migrator.done.is_set, 5, "the migration")
+        migrator.start()
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            assert ask(app, "/")[0] == 200
+        assert not migrator.done.is_set()
+        reader.execute("COMMIT")
+    eventually(migrator.done.is_set, 5, "the migration")
+    migrator.stop()
 
 
 def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready(
@@ -271,58 +165,6 @@ def test_before_the_first_migration_the_page_says_that_the_database_is_not_ready
         eventually(lambda: ask(app, "/health/db")[0] == 200, 5, "the database")
         assert [ask(app, "/")[0] for _ in range(3)] == [503] * 3
     eventually(lambda: ask(app, "/")[0] == 200, 5, "the page")
-
-
-@pytest.mark.slow
-def test_a_migration_may_take_longer_than_a_page(app, postgres, tmp_path, caplog):
-    slow = f"SELECT pg_sleep({db.PATIENCE + 0.3})"
-    with migrating(app, tmp_path, slow) as migrator:
-        eventually(migrator.done.is_set, 10, "the migration")
-    assert told(caplog) == []
-
-
-@pytest.mark.slow
-def test_one_that_fails_is_told_once_and_tried_again_more_and_more_seldom(
-    app, postgres, tmp_path, caplog
-):
-    postgres.execute("CREATE SEQUENCE attempts; CREATE TABLE trouble ()")
-    postgres.execute("GRANT ALL ON attempts TO postgres")
-    with migrating(app, tmp_path, FAILING) as migrator:
-        time.sleep(2)
-        assert told(caplog) == ["cannot migrate the database"]
-        # After 0, 0.5 and 1.5 s; each half second would be four times.
-        assert postgres.execute("SELECT last_value <= 3 FROM attempts") == [(True,)]
-        [failure] = [each for each in caplog.records if each.name == migrations.__name__]
-        fields = vars(failure)
-        assert (fields["migration"], fields["reason"].splitlines()[0]) == (
-            "0003_more.sql",
-            "trouble",
-        )
-        caplog.set_level(logging.INFO)
-        postgres.execute("DROP TABLE trouble")
-        eventually(migrator.done.is_set, 5, "the migration")
-        assert "database migrated" in caplog.messages
-
-
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the migrator has complained of; others have their own to say."""
-    return [
-        each.getMessage()
-        for each in caplog.records
-        if each.name == migrations.__name__ and each.levelno >= logging.WARNING
-    ]
-
-
-@pytest.mark.slow
-def test_that_the_database_is_away_is_left_to_others_to_tell(app, postgres, tmp_path, caplog):
-    postgres.stop()
-    eventually(lambda: ask(app, "/")[0] == 503, 3, "noticed")
-    caplog.clear()
-    with migrating(app, tmp_path, "CREATE TABLE more ()") as migrator:
-        time.sleep(1.2)
-        assert told(caplog) == []
-        postgres.start()
-        eventually(migrator.done.is_set, 5, "the migration")
 
 
 def test_reserved_words_can_be_no_project_s_name(postgres):

@@ -2,7 +2,6 @@
 
 import io
 import re
-import uuid
 
 import boto3
 import pytest
@@ -55,14 +54,3 @@ def test_what_is_no_picture_or_too_large_is_refused_and_not_kept(
     monkeypatch.setattr("flaskr.pictures.LARGEST", 1000)
     assert post(client, content, kind).status_code == status
     assert "Contents" not in boto3.client("s3").list_objects_v2(Bucket="the-uploads")
-
-
-def test_a_picture_that_is_not_there_is_not_found(client):
-    assert client.get(f"/pictures/{uuid.uuid4()}").status_code == 404
-
-
-def test_without_a_bucket_there_is_no_page_of_pictures(client, monkeypatch):
-    monkeypatch.delenv("UPLOADS_BUCKET")
-    import flaskr
-
-    assert flaskr.create_app().test_client().get("/pictures/").status_code == 404

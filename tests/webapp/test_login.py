@@ -49,9 +49,6 @@ def test_the_page_greets_the_user_in_both_languages(page):
     assert "ログイン中 <strong>adam@example.com</strong>" in page(token(), JAPANESE)
     assert page.asked[0] == ("ap-northeast-1", SIGNER.kid)
     assert "<strong>42</strong>" in page(token(claims={"sub": "42"}))
-
-
-def test_what_the_provider_calls_a_user_is_no_html(page):
     assert "<strong>&lt;b&gt;</strong>" in page(token(claims={"email": "<b>"}))
 
 

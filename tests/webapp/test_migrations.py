@@ -17,7 +17,7 @@ from tests.webapp.serving import (
     database_health,
     eventually,
 )
-from webapp import db, migrations
+from webapp import migrations
 from webapp.db import is_disconnection
 from webapp.migrations import Migration
 
@@ -29,13 +29,6 @@ BROKEN = Migration(2, "0002_b.sql", "CREATE TABLE b (x int); SELECT 1/0")
 def tables(postgres: Postgres) -> set[str]:
     rows = postgres.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return {name for (name,) in rows}
-
-
-def test_the_app_s_own_are_numbered_and_ordered():
-    assert [migration.name for migration in migrations.read()] == [
-        "0001_visits.sql",
-        "0002_greetings.sql",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -74,13 +67,6 @@ def test_one_that_fails_leaves_nothing_and_those_before_it_stay(postgres):
     assert postgres.execute("SELECT version FROM schema_migrations") == [(1,)]
 
 
-def test_one_that_cannot_be_entered_in_the_book_is_undone(postgres):
-    unbookable = Migration(1, "0001_a.sql", "CREATE TABLE a (); DROP TABLE schema_migrations")
-    with postgres.connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
-        migrations.apply(connection, [unbookable])
-    assert tables(postgres) == {"schema_migrations"}
-
-
 def test_one_that_was_changed_later_is_reported_and_not_applied_again(postgres, caplog):
     changed = Migration(1, "0001_a.sql", "INSERT INTO a VALUES (2)")
     with postgres.connect() as connection:
@@ -99,24 +85,6 @@ def test_tasks_that_start_together_take_turns(postgres):
 
     assert sorted(at_once(4, run)) == [[], [], [], ["0001_a.sql", "0002_b.sql"]]
     assert tables(postgres) == {"a", "b", "schema_migrations"}
-
-
-def test_the_lock_is_given_back_also_after_a_failure(postgres):
-    with postgres.connect() as connection, pytest.raises(psycopg.errors.DivisionByZero):
-        migrations.apply(connection, [Migration(1, "0001_a.sql", "SELECT 1/0")])
-    with postgres.connect() as connection:
-        assert migrations.apply(connection, [FIRST]) == ["0001_a.sql"]
-    assert postgres.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
-
-
-def test_apps_that_start_at_once_on_an_empty_database_migrate_it_once(make_app, postgres):
-    migrators = [db.of(make_app()).migrator for _ in range(3)]
-    for migrator in migrators:
-        eventually(migrator.done.is_set, 5, "the migrations")
-    assert postgres.execute("SELECT count(*) FROM schema_migrations") == [(2,)]
-    assert postgres.execute("SELECT count(*) FROM greetings") == [(2,)]
-    owners = postgres.execute("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname='public'")
-    assert owners == [("postgres",)]
 
 
 def test_waiting_for_another_task_s_migrations_has_no_such_limit(postgres, monkeypatch):
@@ -165,21 +133,11 @@ def test_a_server_that_becomes_one_that_only_reads_is_left(app, postgres):
 
 
 def test_another_connection_is_needed_only_where_this_one_has_failed():
-    failed: list[psycopg.Error] = [
-        psycopg.OperationalError("connection socket closed"),
-        psycopg.errors.ConnectionFailure(),
-        psycopg.errors.AdminShutdown(),
-        psycopg.errors.CrashShutdown(),
-        psycopg.errors.CannotConnectNow(),
-        psycopg.errors.ReadOnlySqlTransaction(),
-    ]
-    sound: list[psycopg.Error] = [
-        psycopg.errors.DiskFull(),
-        psycopg.errors.LockNotAvailable(),
-        psycopg.errors.DeadlockDetected(),
-        psycopg.errors.QueryCanceled(),
-        psycopg.errors.UndefinedColumn(),
-        psycopg.ProgrammingError("the query has 3 placeholders"),
-    ]
+    names = ("ConnectionFailure", "AdminShutdown", "CrashShutdown", "CannotConnectNow")
+    failed = [psycopg.OperationalError("connection socket closed")]
+    failed += [getattr(psycopg.errors, each)() for each in (*names, "ReadOnlySqlTransaction")]
+    names = ("DiskFull", "LockNotAvailable", "DeadlockDetected", "QueryCanceled")
+    sound = [psycopg.ProgrammingError("the query has 3 placeholders")]
+    sound += [getattr(psycopg.errors, each)() for each in (*names, "UndefinedColumn")]
     assert [is_disconnection(error) for error in failed] == [True] * len(failed)
     assert [is_disconnection(error) for error in sound] == [False] * len(sound)

@@ -1,27 +1,11 @@
 """The page, error pages and headers."""
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
-from tests.webapp.serving import BROWSER, JAPANESE, JSON, at_once, home
+from tests.webapp.serving import BROWSER, JAPANESE, JSON, at_once
 from webapp import pages
-
-
-class Page(HTMLParser):
-    """The parts of a page that tests ask about."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 def visits(text: str) -> int:
@@ -43,7 +27,6 @@ def test_it_greets_from_the_database_and_says_what_answered(client, texts):
     ("accepted", "language", "greeting", "zone"),
     [
         ("ja", "ja", "こんにちは、ECS", "JST"),
-        ("ja-JP,en;q=0.8", "ja", "こんにちは、ECS", "JST"),
         ("en-GB", "en", "Hello ECS", "UTC"),
         ("ja-JP,en-US;q=0.9", "ja", "こんにちは、ECS", "JST"),
         ("ja;q=0,en;q=0.1", "en", "Hello ECS", "UTC"),
@@ -82,39 +65,22 @@ def test_visits_at_the_same_time_are_all_counted(shared_app, texts):
 def test_the_newest_visits_are_listed_and_old_ones_are_only_counted(client, texts):
     texts.execute(
         "INSERT INTO visits (visited_at, language, task)"
-        " SELECT '2026-01-02 03:04:05+00', 'ja', 'old-' || n FROM generate_series(1, 1100) n"
+        " SELECT '2026-01-02 03:04:05+00', 'ja', '<script>' || n FROM generate_series(1, 1100) n"
     )
     text = client.get("/").text
+    assert "<script" not in text
     assert client.get("/", headers=JAPANESE).text.count("2026-01-02 12:04:05<") == 4
     assert text.count("2026-01-02 03:04:05<") == 5
     assert texts.execute("SELECT count(*) FROM visits") == [(1000,)]
 
 
-def test_a_crawler_s_task_name_cannot_become_markup(client, texts):
-    texts.execute(
-        "INSERT INTO visits (visited_at, language, task) VALUES (now(), 'en', '<script>')"
-    )
-    assert "<script" not in client.get("/").text
-
-
 def test_the_page_needs_nothing_that_its_policy_forbids(client):
     for path in ("/", "/nothing"):
-        page = Page(client.get(path, headers=BROWSER).text)
-        assert page.all("script") == page.all("style") == page.all("iframe") == []
-        assert [tag for tag, attributes in page.tags if "style" in attributes] == []
-        sources = [link["href"] for link in page.all("link")] + [i["src"] for i in page.all("img")]
-        assert all(source and source.startswith("/static/") for source in sources)
-
-
-def test_the_page_can_be_used_without_seeing_it(client):
-    page = Page(home(client))
-    assert len(page.all("h1")) == len(page.all("main")) == len(page.all("title")) == 1
-    assert page.all("a")[0] == {"class": "skip", "href": "#content"}
-    assert [cell.get("scope") for cell in page.all("th")] == ["col"] * 3
-    ids = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
-    assert {section["aria-labelledby"] for section in page.all("section")} <= ids
-    # Sizes are given, so nothing moves when the image comes.
-    assert all({"alt", "width", "height"} <= image.keys() for image in page.all("img"))
+        text = client.get(path, headers=BROWSER).text
+        assert not re.search(r"<(script|style|iframe)\b|<[^>]+ style=", text)
+        sources = re.findall(r'<(?:link|img)\b[^>]* (?:href|src)="([^"]*)"', text)
+        assert sources
+        assert all(source.startswith("/static/") for source in sources)
 
 
 SECURITY = {
@@ -163,21 +129,6 @@ def test_no_answer_leads_elsewhere(client, path, status):
     assert "evil.example" not in answer.text
 
 
-def test_no_route_is_of_those_that_werkzeug_redirects_to(shared_app):
-    """It adds a missing slash at the end, and leads from default values to the route without."""
-    rules = list(shared_app.url_map.iter_rules())
-    assert [rule.rule for rule in rules if rule.rule.endswith("/")] == ["/"]
-    assert [rule.rule for rule in rules if rule.defaults or rule.redirect_to or rule.alias] == []
-
-
-def test_a_head_request_has_the_page_s_headers_and_no_body(client):
-    asked, got = client.head("/", headers=BROWSER), client.get("/", headers=BROWSER)
-    assert (asked.status_code, asked.data) == (200, b"")
-    varying = {"X-Request-ID", "Content-Length"}
-    headers = [{k: v for k, v in a.headers.items() if k not in varying} for a in (asked, got)]
-    assert headers[0] == headers[1]
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status", "error", "message"),
     [
@@ -192,6 +143,7 @@ def test_an_error_is_a_page_or_json_as_the_client_likes(
     page = client.open(path, method=method, headers=BROWSER)
     assert (page.status_code, page.mimetype) == (status, "text/html")
     assert message in page.text
+    assert 'lang="ja"' in client.open(path, method=method, headers=JAPANESE).text
     data = client.open(path, method=method, headers=JSON)
     assert data.status_code == status
     assert data.json == {
@@ -210,10 +162,6 @@ def test_pages_are_not_kept_and_files_are_kept_for_five_minutes(client):
         with client.get(f"/static/{name}") as answer:
             assert (answer.status_code, answer.mimetype) == (200, kind)
             assert answer.headers["Cache-Control"] == "public, max-age=300"
-
-
-def test_an_error_speaks_japanese_too(client):
-    assert "ページが見つかりません。" in client.get("/nothing", headers=JAPANESE).text
 
 
 def test_a_bug_is_a_500_that_tells_the_visitor_nothing_and_the_log_everything(

@@ -1,6 +1,5 @@
-"""A notice board: a page on ECS Fargate behind a load balancer, and the machine from which its notices are written."""
+"""A notice board: a page on ECS Fargate behind a load balancer."""
 
-import json
 from pathlib import Path
 
 import markdown
@@ -54,51 +53,33 @@ aws.secretsmanager.SecretVersion(
 )
 
 
-def role(name: str, policy: pulumi.Input[str]) -> aws.iam.Role:
+def policy(*statements: dict[str, pulumi.Input[object]]) -> pulumi.Output[str]:
+    """Return the policy that allows each of the statements."""
+    allowed = [{"Effect": "Allow", **each} for each in statements]
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": allowed})
+
+
+def role(name: str, *statements: dict[str, pulumi.Input[object]]) -> aws.iam.Role:
     """Return a role of ECS tasks with a policy of its own."""
-    made = aws.iam.Role(
-        name,
-        assume_role_policy=json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {"Service": "ecs-tasks.amazonaws.com"},
-                        "Action": "sts:AssumeRole",
-                    }
-                ],
-            }
-        ),
-    )
-    own = aws.iam.Policy(name, policy=policy)
+    ecs = {"Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    made = aws.iam.Role(name, assume_role_policy=policy(ecs))
+    own = aws.iam.Policy(name, policy=policy(*statements))
     aws.iam.RolePolicyAttachment(name, role=made.name, policy_arn=own.arn)
     return made
 
 
-def allow(*statements: tuple[str, pulumi.Input[str]]) -> pulumi.Output[str]:
-    """Return the policy that allows each action on its resource."""
-    return pulumi.Output.json_dumps(
-        {
-            "Version": "2012-10-17",
-            "Statement": [
-                {"Effect": "Allow", "Action": action, "Resource": resource}
-                for action, resource in statements
-            ],
-        }
-    )
-
-
 execution_role = role(
     "execution",
-    allow(("secretsmanager:GetSecretValue", password.arn), ("ssm:GetParameters", title.arn)),
+    {"Action": "secretsmanager:GetSecretValue", "Resource": password.arn},
+    {"Action": "ssm:GetParameters", "Resource": title.arn},
 )
 aws.iam.RolePolicyAttachment(
     "execution-ecs",
     role=execution_role.name,
     policy_arn="arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy",
 )
-task_role = role("task", allow(("s3:GetObject", bucket.arn.apply(lambda arn: f"{arn}/*"))))
+objects = pulumi.Output.concat(bucket.arn, "/*")
+task_role = role("task", {"Action": "s3:GetObject", "Resource": objects})
 
 repository = aws.ecr.Repository("board", force_delete=True)
 login = aws.ecr.get_authorization_token_output(registry_id=repository.registry_id)
@@ -132,6 +113,21 @@ listener = aws.lb.Listener(
 
 cluster = aws.ecs.Cluster("board")
 logs = aws.cloudwatch.LogGroup("board", retention_in_days=7)
+variables = {"BUCKET": bucket.id, "PORT": str(PORT), "VERSION": version}
+secrets = {"TITLE": title.arn, "EDITOR_PASSWORD": password.arn}
+log_options = {
+    "awslogs-group": logs.name,
+    "awslogs-region": aws.get_region().region,
+    "awslogs-stream-prefix": "board",
+}
+container = {
+    "name": "board",
+    "image": image.repo_digest,
+    "portMappings": [{"containerPort": PORT}],
+    "environment": [{"name": name, "value": value} for name, value in variables.items()],
+    "secrets": [{"name": name, "valueFrom": value} for name, value in secrets.items()],
+    "logConfiguration": {"logDriver": "awslogs", "options": log_options},
+}
 definition = aws.ecs.TaskDefinition(
     "board",
     family="noticeboard",
@@ -141,32 +137,7 @@ definition = aws.ecs.TaskDefinition(
     requires_compatibilities=["FARGATE"],
     execution_role_arn=execution_role.arn,
     task_role_arn=task_role.arn,
-    container_definitions=pulumi.Output.json_dumps(
-        [
-            {
-                "name": "board",
-                "image": image.repo_digest,
-                "portMappings": [{"containerPort": PORT}],
-                "environment": [
-                    {"name": "BUCKET", "value": bucket.id},
-                    {"name": "PORT", "value": str(PORT)},
-                    {"name": "VERSION", "value": version},
-                ],
-                "secrets": [
-                    {"name": "TITLE", "valueFrom": title.arn},
-                    {"name": "EDITOR_PASSWORD", "valueFrom": password.arn},
-                ],
-                "logConfiguration": {
-                    "logDriver": "awslogs",
-                    "options": {
-                        "awslogs-group": logs.name,
-                        "awslogs-region": aws.get_region().region,
-                        "awslogs-stream-prefix": "board",
-                    },
-                },
-            }
-        ]
-    ),
+    container_definitions=pulumi.Output.json_dumps([container]),
 )
 service = aws.ecs.Service(
     "board",
@@ -185,36 +156,6 @@ service = aws.ecs.Service(
         {"target_group_arn": targets.arn, "container_name": "board", "container_port": PORT}
     ],
     opts=pulumi.ResourceOptions(depends_on=[listener]),
-)
-
-# The editor's machine is in a network of its own.
-office = aws.ec2.Vpc("office", cidr_block="10.30.0.0/16", enable_dns_hostnames=True)
-gateway = aws.ec2.InternetGateway("office", vpc_id=office.id)
-zones = aws.get_availability_zones(state="available")
-desk = aws.ec2.Subnet(
-    "desk",
-    vpc_id=office.id,
-    cidr_block="10.30.1.0/24",
-    availability_zone=zones.names[0],
-    map_public_ip_on_launch=True,
-)
-routes = aws.ec2.RouteTable(
-    "office", vpc_id=office.id, routes=[{"cidr_block": "0.0.0.0/0", "gateway_id": gateway.id}]
-)
-aws.ec2.RouteTableAssociation("desk", subnet_id=desk.id, route_table_id=routes.id)
-linux = aws.ec2.get_ami(
-    most_recent=True,
-    owners=["amazon"],
-    filters=[{"name": "name", "values": ["al2023-ami-2023.*-kernel-6.1-x86_64"]}],
-)
-desk_group = aws.ec2.SecurityGroup("desk", vpc_id=office.id, egress=[anywhere])
-aws.ec2.Instance(
-    "desk",
-    ami=linux.id,
-    instance_type="t3.micro",
-    subnet_id=desk.id,
-    vpc_security_group_ids=[desk_group.id],
-    tags={"Name": "noticeboard-desk"},
 )
 
 pulumi.export("url", pulumi.Output.concat("http://", balancer.dns_name))

@@ -19,10 +19,8 @@ class Board(BaseHTTPRequestHandler):
         if self.path == "/health":
             return self.answer(HEALTHY, "")
         signed = "signed" if os.environ["EDITOR_PASSWORD"] else "not signed"
-        return self.answer(
-            200,
-            f"<h1>{os.environ['TITLE']}</h1>{notices()}<p>{os.environ['VERSION']}, {signed}</p>",
-        )
+        title, version = os.environ["TITLE"], os.environ["VERSION"]
+        return self.answer(200, f"<h1>{title}</h1>{notices()}<p>{version}, {signed}</p>")
 
     def answer(self, status: int, text: str) -> None:
         body = text.encode()
