@@ -104,10 +104,10 @@ class Mistakes:
         """Make them, in the service's first release or in a later one. Return why `up` is red, if it is."""
         running = self.running
         running.turn(on=not self.first)
+        running.released = True
         for fault in self.faults:
             running.run.make_mistake(fault, running.home.source, running.calls)
         running.run.set("ecsEnabled", "true")
-        running.released = True
         return running.deploy()
 
     def correct(self) -> bool:

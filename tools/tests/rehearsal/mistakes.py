@@ -35,7 +35,8 @@ def other(mistake: str, **how: Any) -> Fault:
 
 def written(file: str, old: str, new: str) -> Fault:
     """Return a mistake in the program or the app."""
-    return other(f"{file}: {new.strip()}", edits=(Edit(file, old, new),))
+    text = new.strip() or f"no {old.strip()}"
+    return other(f"{file}: {text}", edits=(Edit(file, old, new),))
 
 
 def variable(name: str, text: str) -> Fault:
