@@ -356,255 +356,165 @@ PAGE_RAISES = Edit(PAGES, "{book.visits:,}", "{book.visit:,}")
 ALLOW_ONE = 'allow(secret_arn, "secretsmanager:GetSecretValue")'
 ALLOW_ALL = 'allow("*", "secretsmanager:GetSecretValue")'
 _ALL = (
-    Fault(
-        "health-path", "health-path-missing",
+    Fault("health-path", "health-path-missing",
         t("the health check requests a path that the app does not have"), config={"healthPath": "/healthz"}),
-    Fault(
-        "health-needs-db", "database-away", t("/health queries the database, which is stopped"),
+    Fault("health-needs-db", "database-away", t("/health queries the database, which is stopped"),
         manual_change=stop_database, edits=(before_health_answer(HEALTH_ASKS_DATABASE),)),
-    in_code(
-        "port-mismatch", "port-mismatch", t("the app listens on a port other than that of the task definition"),
+    in_code("port-mismatch", "port-mismatch", t("the app listens on a port other than that of the task definition"),
         Edit(GUNICORN, 'bind = f"{host}:{settings.port}"', 'bind = f"{host}:8000"')),
-    in_code(
-        "listens-on-loopback", "wrong-address", t("the task definition makes the app listen on 127.0.0.1"),
+    in_code("listens-on-loopback", "wrong-address", t("the task definition makes the app listen on 127.0.0.1"),
         variable("BIND_HOST", "127.0.0.1"), read_by_webapp=True),
-    in_code(
-        "alb-cannot-reach-task", "balancer-cannot-reach-task",
+    in_code("alb-cannot-reach-task", "balancer-cannot-reach-task",
         t("the security-group rules between load balancer and task allow another port"),
         Edit("infra/security_groups.py", '"app", task, port)', '"app", task, port + 1)')),
-    in_code(
-        "https-to-http-app", "target-protocol",
-        t("the target group's protocol is HTTPS; the health check and the app speak HTTP"),
-        Edit(
+    in_code("https-to-http-app", "target-protocol",
+        t("the target group's protocol is HTTPS; the health check and the app speak HTTP"), Edit(
             "infra/load_balancer.py", 'protocol="HTTP",\n            port=TARGET_PORT,',
             'protocol="HTTPS",\n            port=TARGET_PORT,')),
-    in_code(
-        "task-cannot-reach-db", "task-cannot-reach-database",
+    in_code("task-cannot-reach-db", "task-cannot-reach-database",
         t("the security-group rules between task and database allow another port"),
         Edit("infra/security_groups.py", "rds, database.port)", "rds, database.port + 1)")),
-    Fault(
-        "no-nat", "task-cannot-reach-aws", t("the private subnets have no route to the internet"),
+    Fault("no-nat", "task-cannot-reach-aws", t("the private subnets have no route to the internet"),
         manual_change=delete_default_route),
-    in_code(
-        "no-dns", "vpc-without-dns", t("the VPC's DNS is turned off"),
-        after(
+    in_code("no-dns", "vpc-without-dns", t("the VPC's DNS is turned off"), after(
             "infra/network.py", "        enable_dns_hostnames=True,\n", "        enable_dns_support=False,\n")),
-    in_code(
-        "secret-key", "secret-key-missing",
-        t("the task definition names a key that the secret does not have"),
+    in_code("secret-key", "secret-key-missing", t("the task definition names a key that the secret does not have"),
         Edit(CONTAINER, "{inputs.db_secret_arn}:password::", "{inputs.db_secret_arn}:passwd::")),
-    in_code(
-        "another-secret", "database-secret",
+    in_code("another-secret", "database-secret",
         t("the task definition names another team's secret, which its roles may read"),
         Edit(CONTAINER, 'f"{inputs.db_secret_arn}:password::"', f"f'{TEAM_B}:password::'"),
         Edit(CONTAINER, '"DB_SECRET_ARN": inputs.db_secret_arn,', f"\"DB_SECRET_ARN\": f'{TEAM_B}',"),
         Edit("infra/iam.py", f"        {ALLOW_ONE},\n", f"        {ALLOW_ALL},\n"),
         Edit("infra/iam.py", f"    secret = {ALLOW_ONE}\n", f"    secret = {ALLOW_ALL}\n"),
         manual_change=create_other_secret),
-    Fault(
-        "secret-denied", "execution-role-cannot-secret",
-        t("the execution role has no permission to read the secret"),
+    Fault("secret-denied", "execution-role-cannot-secret", t("the execution role has no permission to read the secret"),
         edits=(Edit("infra/iam.py", f"        {ALLOW_ONE},\n", ""),)),
-    in_code(
-        "migration-fails", "app-cannot-migrate",
-        t("a migration adds a column without a default to a table that has rows"),
-        after(
+    in_code("migration-fails", "app-cannot-migrate",
+        t("a migration adds a column without a default to a table that has rows"), after(
             "webapp/migrations/0002_greetings.sql", "    ('ja', 'こんにちは、ECS');\n",
             "\nALTER TABLE greetings ADD COLUMN footer text NOT NULL;\n")),
-    in_code(
-        "crash-on-start", "log-module-missing", t("the app needs a module that is not in its lock file"),
+    in_code("crash-on-start", "log-module-missing", t("the app needs a module that is not in its lock file"),
         before(APP, "from flask import Flask\n", "import pandas\n")),
-    in_code(
-        "sidecar-exits", "sidecar-exited",
-        t("an essential container beside the app ends for lack of its configuration"),
-        Edit(
+    in_code("sidecar-exits", "sidecar-exited",
+        t("an essential container beside the app ends for lack of its configuration"), Edit(
             "infra/task.py", "return json.dumps([container.container_definition(inputs, settings, process)])",
             "app = container.container_definition(inputs, settings, process)\n"
             '            proxy = {"name": "proxy", "command": ["sh", "-c", "echo no configuration; exit 3"]}\n'
             '            return json.dumps([app, {**app, **proxy, "portMappings": []}])')),
-    in_code(
-        "read-only-root", "log-read-only-root", t("the app opens a log file in its own folder"),
-        after(
+    in_code("read-only-root", "log-read-only-root", t("the app opens a log file in its own folder"), after(
             APP, "    app = Flask(__name__)\n",
-            '    open(os.path.join(os.path.dirname(__file__), "app.log"), "a").close()\n'),
-        needs_read_only_root=True),
+            '    open(os.path.join(os.path.dirname(__file__), "app.log"), "a").close()\n'), needs_read_only_root=True),
     # The clock runs 20 times as fast: 10 s are more than three minutes of AWS's time.
-    Fault(
-        "slow-start", "slow-start",
-        t("the app waits for minutes before it listens, longer than the grace period"),
+    Fault("slow-start", "slow-start", t("the app waits for minutes before it listens, longer than the grace period"),
         edits=(before(GUNICORN, 'wsgi_app = "webapp.front:create_front()"', "import time; time.sleep(10)\n"),)),
-    in_code(
-        "slow-health", "health-slow", t("/health takes longer than the health check waits"),
+    in_code("slow-health", "health-slow", t("/health takes longer than the health check waits"),
         before_health_answer("import asyncio; await asyncio.sleep(8)")),
-    in_code(
-        "redirecting-health", "health-redirects", t("/health redirects"), Edit(FRONT, HEALTH_ANSWER, REDIRECT)),
-    in_code(
-        "healthcheck-command", "container-check-failed",
+    in_code("redirecting-health", "health-redirects", t("/health redirects"), Edit(FRONT, HEALTH_ANSWER, REDIRECT)),
+    in_code("healthcheck-command", "container-check-failed",
         t("the container health check runs a module that the image does not have"),
         container(healthCheck={"command": ["CMD-SHELL", "python -m webapp.health"]})),
-    Fault(
-        "rule-shadowed", "rule-in-the-way",
-        t("another listener rule, with a lower priority number, matches every path"),
-        manual_change=add_catch_all_rule),
-    Fault(
-        "clients-shut-out", "balancer-lets-nobody-in",
+    Fault("rule-shadowed", "rule-in-the-way",
+        t("another listener rule, with a lower priority number, matches every path"), manual_change=add_catch_all_rule),
+    Fault("clients-shut-out", "balancer-lets-nobody-in",
         t("the load balancer's security group lost its rules for the clients of allowedCidrs"),
         manual_change=shut_clients_out),
     in_code("page-raises", "app-raises", t("the page raises an error; /health answers"), PAGE_RAISES),
-    update(
-        "update-raises", t("an update of a healthy version: the page raises an error; /health answers"),
+    update("update-raises", t("an update of a healthy version: the page raises an error; /health answers"),
         PAGE_RAISES),
-    in_code(
-        "listener-moves", "no-listener", t("the listener is on port 8080, and pageUrl names no port"),
+    in_code("listener-moves", "no-listener", t("the listener is on port 8080, and pageUrl names no port"),
         Edit("infra/listeners.py", "        port=HTTP,\n", "        port=8080,\n")),
-    update(
-        "update-moves-page",
-        t("an update of a healthy version: / answers 404, because its route was renamed"),
+    update("update-moves-page", t("an update of a healthy version: / answers 404, because its route was renamed"),
         Edit(PAGES, '@bp.get("/")', '@bp.get("/home")')),
-    update(
-        "update-redirects", t("an update of a healthy version: the page redirects to itself for ever"),
+    update("update-redirects", t("an update of a healthy version: the page redirects to itself for ever"),
         before_page('from flask import redirect; return redirect("/")')),
-    update(
-        "update-redirects-to-https",
+    update("update-redirects-to-https",
         t("an update of a healthy version: the page redirects to https, and no listener has a certificate"),
         before_page("from flask import redirect, request; return redirect('https://' + request.host)")),
-    update(
-        "update-refuses-host", t("an update of a healthy version: the page answers 400 to its own host name"),
+    update("update-refuses-host", t("an update of a healthy version: the page answers 400 to its own host name"),
         before_page('from flask import abort, request; request.host == "www.example.com" or abort(400)')),
-    update(
-        "update-hangs", t("an update of a healthy version: the page never answers; /health does"),
+    update("update-hangs", t("an update of a healthy version: the page never answers; /health does"),
         before_page("import time; time.sleep(3600)")),
-    update(
-        "update-misspells-column",
-        t("an update of a healthy version: the page reads a column that does not exist"),
+    update("update-misspells-column", t("an update of a healthy version: the page reads a column that does not exist"),
         Edit(PAGES, "SELECT visited_at, language, task", "SELECT visited_on, language, task")),
-    update(
-        "update-claims-gzip",
-        t("an update of a healthy version: the page says that it is compressed, and is not"),
-        Edit(
-            PAGES, "visit=visit, count=count)\n", 'visit=visit, count=count), {"Content-Encoding": "gzip"}\n')),
-    update(
-        "update-loses-stylesheet",
-        t("an update of a healthy version: the stylesheet to which the page links was moved"),
-        Edit(
+    update("update-claims-gzip", t("an update of a healthy version: the page says that it is compressed, and is not"),
+        Edit(PAGES, "visit=visit, count=count)\n", 'visit=visit, count=count), {"Content-Encoding": "gzip"}\n')),
+    update("update-loses-stylesheet",
+        t("an update of a healthy version: the stylesheet to which the page links was moved"), Edit(
             APP, "app = Flask(__name__)\n",
             'app = Flask(__name__, static_folder="assets", static_url_path="/static")\n')),
-    in_code(
-        "canary-raises-at-import", "crash-by-program",
-        t("a canary: the app raises an error while it is imported"),
+    in_code("canary-raises-at-import", "crash-by-program", t("a canary: the app raises an error while it is imported"),
         after(APP, "from flask import Flask\n", '\nraise RuntimeError("nobody tried this")\n'), before=CANARY,
         second_release=True),
-    in_code(
-        "page-fails-later", "rolled-back",
-        t("a canary: the page answers 429 after a few requests, as a rate limiter does"),
-        before_page(
+    in_code("page-fails-later", "rolled-back",
+        t("a canary: the page answers 429 after a few requests, as a rate limiter does"), before_page(
             "from flask import abort; globals().setdefault('seen', []).append(1); len(seen) < 6 or abort(429)"),
         before=CANARY, second_release=True),
-    by_hand(
-        "listener-deleted", "no-listener",
+    by_hand("listener-deleted", "no-listener",
         t("somebody deleted the load balancer's listener; an update follows"), delete_listeners),
-    by_hand(
-        "target-group-deleted", "target-group-missing",
+    by_hand("target-group-deleted", "target-group-missing",
         t("somebody deleted the target group and its rule; an update follows"), delete_target_group),
-    by_hand(
-        "role-not-trusted", "execution-role-not-trusted",
-        t("the trust policy of the execution role names another service; an update follows"),
-        trust_another_service),
-    by_hand(
-        "service-deleted", "service-missing", t("somebody deleted the service; an update follows"),
-        delete_service),
-    by_hand(
-        "password-changed", "log-wrong-password",
+    by_hand("role-not-trusted", "execution-role-not-trusted",
+        t("the trust policy of the execution role names another service; an update follows"), trust_another_service),
+    by_hand("service-deleted", "service-missing", t("somebody deleted the service; an update follows"), delete_service),
+    by_hand("password-changed", "log-wrong-password",
         t("somebody changed the database's password by hand; an update follows"), change_password),
-    Fault(
-        "out-of-memory", "out-of-memory", t("the app uses more memory than the task has"),
-        edits=(
-            before(
+    Fault("out-of-memory", "out-of-memory", t("the app uses more memory than the task has"), edits=(before(
                 APP, "    settings = settings or Settings.load(os.environ)\n",
                 "    global model; model = b'x' * (900 << 20)\n"),)),
-    in_code(
-        "leak", "out-of-memory-later", t("an update of a healthy version: the app leaks some memory on each visit"),
+    in_code("leak", "out-of-memory-later", t("an update of a healthy version: the app leaks some memory on each visit"),
         before_page("globals().setdefault('seen', []).append(b'x' * (16 << 20))"), second_release=True,
         shows_later=True),
-    in_code(
-        "connection-leak", "log-too-many-connections",
+    in_code("connection-leak", "log-too-many-connections",
         t("an update of a healthy version: the app opens a database connection on each visit, and closes none"),
         before_page(
             f"import os, psycopg; globals().setdefault('open_', []).append(psycopg.connect({FROM_ENVIRONMENT}))"),
         second_release=True, shows_later=True),
-    Fault(
-        "route-tables-swapped", "task-cannot-reach-aws",
+    Fault("route-tables-swapped", "task-cannot-reach-aws",
         t("the private subnets have the public ones' route table"), manual_change=swap_route_tables),
-    Fault(
-        "image-missing", "image-missing", t("all images in the repository were deleted"),
+    Fault("image-missing", "image-missing", t("all images in the repository were deleted"),
         manual_change=delete_images),
-    in_code(
-        "wrong-architecture", "image-architecture",
-        t("the image is built for ARM64, the task runs on X86_64"),
+    in_code("wrong-architecture", "image-architecture", t("the image is built for ARM64, the task runs on X86_64"),
         Edit("infra/registry.py", "PLATFORMS[image.architecture]", '"linux/arm64"')),
-    in_code(
-        "no-tls", "log-no-tls", t("the app connects to the database without TLS"),
+    in_code("no-tls", "log-no-tls", t("the app connects to the database without TLS"),
         variable("DB_SSLMODE", "disable"), read_by_webapp=True),
-    in_code(
-        "another-authority", "log-certificate",
-        t("the app trusts the public certificate authorities, and RDS's is not among them"),
-        Edit(
+    in_code("another-authority", "log-certificate",
+        t("the app trusts the public certificate authorities, and RDS's is not among them"), Edit(
             "webapp/settings.py", 'RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"\n',
             'import botocore\nRDS_BUNDLE = Path(botocore.__file__).with_name("cacert.pem")\n')),
     Fault("db-stopped", "database-away", t("the database is stopped"), manual_change=stop_database),
-    Fault(
-        "command-waits-for-lock", "deploy-command-failed",
-        t("deployCommand changes a table that a person's open transaction has read, so that it waits"),
-        config={
+    Fault("command-waits-for-lock", "deploy-command-failed",
+        t("deployCommand changes a table that a person's open transaction has read, so that it waits"), config={
             "deployCommand": f'python -c "import os, psycopg; psycopg.connect({FROM_ENVIRONMENT}, '
-            "autocommit=True).execute('ALTER TABLE visits ADD IF NOT EXISTS page text')\"",
-            "imageRevision": "9"},
+            "autocommit=True).execute('ALTER TABLE visits ADD IF NOT EXISTS page text')\"", "imageRevision": "9"},
         manual_change=read_and_stay, read_by_webapp=True, second_release=True),
-    in_code(
-        "worker-crashes", "crash",
-        t("a worker's command gets an option that it does not know; the page works"),
+    in_code("worker-crashes", "crash", t("a worker's command gets an option that it does not know; the page works"),
         Edit("infra/workers.py", "command=worker.command,", 'command=(*worker.command, "--mailbox=1"),'),
         config={"workers.mail.command": "sleep infinity"}),
-    Fault(
-        "worker-ends", "process-ends", t("a worker's command ends at once, without an error; the page works"),
+    Fault("worker-ends", "process-ends", t("a worker's command ends at once, without an error; the page works"),
         config={"workers.mail.command": "python -V"}, corrected={"workers.mail.command": "sleep infinity"}),
-    Fault(
-        "worker-out-of-memory", "out-of-memory",
-        t("a worker uses more memory than its task has; the page works"),
+    Fault("worker-out-of-memory", "out-of-memory", t("a worker uses more memory than its task has; the page works"),
         config={
             "workers.mail.command": "python -c 'import time; mail = b\"x\" * (900 << 20); time.sleep(9e6)'",
             "workers.mail.memory": "512"}),
-    in_code(
-        "log-group-missing", "log-group-missing",
-        t("the task definition names a log group that does not exist"),
+    in_code("log-group-missing", "log-group-missing", t("the task definition names a log group that does not exist"),
         Edit(CONTAINER, '"awslogs-group": inputs.log_group,', '"awslogs-group": inputs.log_group + "-app",')),
-    Fault(
-        "login-secret", "login-client-refused", t("the secret of the login is that of another client"),
+    Fault("login-secret", "login-client-refused", t("the secret of the login is that of another client"),
         config=LOGIN, manual_change=store_another_secret),
-    in_code(
-        "login-cut-off", "login-cut-off", t("the load balancer may not connect to the provider of the login"),
-        Edit(
+    in_code("login-cut-off", "login-cut-off", t("the load balancer may not connect to the provider of the login"), Edit(
             "infra/login.py", "            from_port=port,\n            to_port=port,\n",
             "            from_port=port + 1,\n            to_port=port + 1,\n"), config=LOGIN),
-    Fault(
-        "login-issuer", "login-not-asked",
-        t("an update of a healthy version: a login whose issuer cannot be reached"),
+    Fault("login-issuer", "login-not-asked", t("an update of a healthy version: a login whose issuer cannot be reached"),
+        before={"certificateArn": LOGIN["certificateArn"]},
         config={**LOGIN, "loginIssuer": "https://nowhere.example.com"}, second_release=True),
-    job(
-        "job-command-missing", "job-command-missing", t("the command of a job does not exist in the image"),
+    job("job-command-missing", "job-command-missing", t("the command of a job does not exist in the image"),
         "pyhton -V", corrected=RUNS),
-    job(
-        "job-fails", "job-failed", t("a job ends with an error"),
+    job("job-fails", "job-failed", t("a job ends with an error"),
         "python -c 'raise SystemExit(\"there is no report\")'", corrected=RUNS),
-    job(
-        "job-hangs", "job-timed-out",
+    job("job-hangs", "job-timed-out",
         t("a job waits for something that does not come, longer than its timeoutMinutes"), "sleep infinity",
         corrected=RUNS),
-    job(
-        "job-role-denied", "job-role-denied", t("the role of the schedules has no permission to run tasks"),
-        edits=(
-            Edit(
-                "infra/jobs.py", '        {**allow(family, "ecs:RunTask"), "Condition": in_cluster},\n', ""),)),
+    job("job-role-denied", "job-role-denied", t("the role of the schedules has no permission to run tasks"), edits=(
+            Edit("infra/jobs.py", '        {**allow(family, "ecs:RunTask"), "Condition": in_cluster},\n', ""),)),
 )  # fmt: skip
 FAULTS: Mapping[str, Fault] = {fault.name: fault for fault in _ALL}
 """Every fault by its name."""
