@@ -85,13 +85,14 @@ def mended(done: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    text, unlike = PAGE.read_text(), []
-    rows = {name: row for row, name in ROW.findall(text)}
+    rows, unlike = {}, []
     for name in sys.argv[1:] or FAULTS:
         try:
             rows[name] = rehearse(name)
         except Unlike as problem:
             unlike.append(str(problem))
+    text = PAGE.read_text()
+    rows = {**{name: row for row, name in ROW.findall(text)}, **rows}
     table = "".join(rows[name] for name in FAULTS if name in rows)
     rest = text.partition("\n## ")[2]
     PAGE.write_text(f"{HEAD.format(day=datetime.now(UTC).date())}{table}\n## {rest}")

@@ -503,7 +503,8 @@ _ALL = (
     in_code("login-cut-off", "login-cut-off", t("the load balancer may not connect to the provider of the login"), Edit(
             "infra/login.py", "            from_port=port,\n            to_port=port,\n",
             "            from_port=port + 1,\n            to_port=port + 1,\n"), config=LOGIN),
-    Fault("login-issuer", "login-not-asked", t("an update of a healthy version: a login whose issuer cannot be reached"),
+    Fault("login-issuer", "login-not-asked",
+        t("an update of a healthy version: a login whose issuer cannot be reached"),
         before={"certificateArn": LOGIN["certificateArn"]},
         config={**LOGIN, "loginIssuer": "https://nowhere.example.com"}, second_release=True),
     job("job-command-missing", "job-command-missing", t("the command of a job does not exist in the image"),
