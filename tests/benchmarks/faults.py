@@ -1,4 +1,4 @@
-"""Rehearses every named fault: ``python -m tests.benchmarks.faults [NAME…]`` writes docs/faults.md.
+"""Rehearses named faults: ``python -m tests.benchmarks.faults [NAME…]`` writes their rows in docs/faults.md.
 
 Run it from the project's folder with ``.venv/bin/python``; it takes one to three minutes for each fault.
 """
@@ -18,13 +18,15 @@ from local_cloud.console import duration
 from local_cloud.paths import ROOT
 from tools.rehearsal.faults import FAULTS
 
+PAGE = ROOT / "docs" / "faults.md"
+ROW = re.compile(r"^(\| `([\w-]+)` \|.*\n)", re.MULTILINE)
 SPEED = "5"
 SLEEPS = {"slow-start": "20", "slow-health": "20"}
 """The speed for faults whose app sleeps by this machine's clock."""
 HEAD = """# Named faults
 
-What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and what mends it: one rehearsal a row, of
-{day}; `tests/benchmarks/faults.py` makes the table again. In every one `pulumi up` was red, and so was the next
+What `./careapp rehearse --break NAME --mend` does wrong, what comes of it, and what mends it: one rehearsal a row;
+`tests/benchmarks/faults.py` writes it again, last on {day}. In every one `pulumi up` was red, and so was the next
 one, with nothing mended; where it says that it shows later, `pulumi up` was green and `./careapp doctor` ended with
 1. After the fourth column `pulumi up` was green, the page answered 200, and the doctor called the stack healthy. "Red
 after" is AWS's time from the creation of the deployment. The tasks were processes.
@@ -80,26 +82,20 @@ def mended(done: dict[str, Any]) -> str:
     return "<br>".join([*told, *edits, *commands])
 
 
-def after_rows(page: str) -> str:
-    return "\n## " + page.partition("\n## ")[2]
-
-
 def main() -> int:
-    names = sys.argv[1:] or list(FAULTS)
-    rows, unlike = [], []
-    for name in names:
+    rows, unlike = {}, []
+    for name in sys.argv[1:] or FAULTS:
         try:
-            rows.append(rehearse(name))
+            rows[name] = rehearse(name)
         except Unlike as problem:
             unlike.append(str(problem))
-    text = HEAD.format(day=f"{datetime.now(UTC):%Y-%m-%d}") + "".join(rows)
-    if sys.argv[1:] or unlike:
-        print(text)
+    text = PAGE.read_text()
+    rows = {**{name: row for row, name in ROW.findall(text)}, **rows}
+    table = "".join(rows[name] for name in FAULTS if name in rows)
+    rest = text.partition("\n## ")[2]
+    PAGE.write_text(f"{HEAD.format(day=datetime.now(UTC).date())}{table}\n## {rest}")
     if unlike:
         sys.exit("\n".join(unlike))
-    if not sys.argv[1:]:
-        page = ROOT / "docs" / "faults.md"
-        page.write_text(text + after_rows(page.read_text()))
     return 0
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import difflib
 import json
 import shlex
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +20,15 @@ HEALTHY, CAUSE_FOUND = 0, 1
 """Exit codes of ``./careapp doctor``."""
 
 
-@dataclass(frozen=True)
-class Change:
-    """A fault's change of a file: its line, and the diff without header."""
-
-    file: Path
-    line: int
-    diff: tuple[str, ...]
-
-
-def changes(fault: Fault, source: Path) -> Iterator[Change]:
-    """Return the changes of ``fault`` in ``source``, compared with the project."""
+def changes(fault: Fault, source: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield each file in ``source`` that ``fault`` changed, with the line, and the diff without its header."""
     for file in dict.fromkeys(edit.file for edit in fault.edits):
         before, after = ((folder / file).read_text().splitlines() for folder in (ROOT, source))
         codes = difflib.SequenceMatcher(None, before, after).get_opcodes()
         line = next((at + 1 for tag, _, _, at, _ in codes if tag != "equal"), 1)
         diff = difflib.unified_diff(before, after, n=1, lineterm="")
         marks = ("---", "+++", "@@")
-        yield Change(source / file, line, tuple(x for x in diff if not x.startswith(marks)))
+        yield f"{source / file}:{line}", [x for x in diff if not x.startswith(marks)]
 
 
 def diagnose(run: Rehearsal) -> None:
@@ -101,12 +90,18 @@ def apply_fix(run: Rehearsal, fault: Fault, source: Path) -> None:
 def require_failure(run: Rehearsal) -> None:
     """Check that a second ``up`` without a fix fails. Raises ``RehearsalFailed``."""
     run.say(t("Again: pulumi up, without a fix"))
+    if not (problem := _up(run)):
+        raise RehearsalFailed("the second `pulumi up` succeeded although nothing was fixed")
+    run.report.second_up = {"red": True, "exit_code": problem.status}
+
+
+def _up(run: Rehearsal, *more: str) -> PulumiFailed | None:
+    """Run `pulumi up`, and return why it failed."""
     try:
-        run.pulumi.update("up", run.stack)
+        run.pulumi.update("up", run.stack, *more)
     except PulumiFailed as problem:
-        run.report.second_up = {"red": True, "exit_code": problem.status}
-        return
-    raise RehearsalFailed("the second `pulumi up` succeeded although nothing was fixed")
+        return problem
+    return None
 
 
 def _first_fix(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
@@ -131,25 +126,14 @@ def _run_command(run: Rehearsal, command: str) -> bool:
     """
     arguments = shlex.split(command)
     if arguments[:2] == ["pulumi", "up"]:
-        try:
-            run.pulumi.update("up", run.stack, *(word for word in arguments if word == "--refresh"))
-        except PulumiFailed as problem:
+        if problem := _up(run, *(word for word in arguments if word == "--refresh")):
             run.say(t("still failing: {why}", why=str(problem).splitlines()[0]))
-            return False
-        return True
+        return not problem
     if arguments[0] == "pulumi":
         run.pulumi.run(*arguments[1:])
         return False
     try:
-        done = subprocess.run(
-            arguments,
-            cwd=run.pulumi.folder,
-            env=dict(run.pulumi.environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run.type(*arguments)
     except FileNotFoundError as problem:
         raise RehearsalFailed(
             "the fix needs {program}, which is not on PATH: `{command}`",
@@ -169,17 +153,14 @@ def _run_command(run: Rehearsal, command: str) -> bool:
 def _succeeds(run: Rehearsal, *, required: bool = False) -> bool:
     """Return whether `pulumi up` succeeds. Raises ``RehearsalFailed`` where it is ``required`` to."""
     run.say(t("Again: pulumi up, which must succeed now"))
-    try:
-        run.pulumi.update("up", run.stack)
-    except PulumiFailed as problem:
+    if problem := _up(run):
         message = t(
             "fixed as the doctor says, and `pulumi up` still fails: {why}", why=text_of(problem)
         )
         if required:
-            raise RehearsalFailed(message) from problem
+            raise RehearsalFailed(message)
         run.say(message)
-        return False
-    return True
+    return not problem
 
 
 def _check_success(run: Rehearsal) -> None:

@@ -69,9 +69,9 @@ def print_edits(fault: Fault, source: Path, stack: str) -> None:
 
     ``stack`` is the stack that stays deployed; "" where it is destroyed.
     """
-    for change in changes(fault, source):
-        console.print_heading(t("The mistake is in {file}:", file=f"{change.file}:{change.line}"))
-        for line in change.diff:
+    for place, diff in changes(fault, source):
+        console.print_heading(t("The mistake is in {file}:", file=place))
+        for line in diff:
             console.print_line(f"  {line}")
     if fault.edits and stack:
         console.print_line(

@@ -27,7 +27,7 @@ from tools.i18n.masking import mask_data
 from tools.rehearsal import stand_ins
 from tools.rehearsal.app_page import Page
 from tools.rehearsal.careapp import ROOT
-from tools.rehearsal.faults import Fault
+from tools.rehearsal.faults import LOGIN, Fault
 from tools.shared.aws_rules import matches
 
 STAGE2 = t("Stage 2: the ECS service on top (pulumi config set ecsEnabled true)")
@@ -164,10 +164,16 @@ class Rehearsal:
 
     def careapp(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of ``./careapp`` on the stack."""
+        command = (sys.executable, "-m", "tools.cli", *words, "--stack", self.stack)
+        return self.type(*command, PYTHONPATH=str(ROOT))
+
+    def type(self, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run any command in the project's folder. Raises FileNotFoundError."""
         return subprocess.run(
-            [sys.executable, "-m", "tools.cli", *words, "--stack", self.stack],
+            words,
             cwd=self.pulumi.folder,
-            env={**self.pulumi.environment, "PYTHONPATH": str(ROOT)},
+            env={**self.pulumi.environment, **variables},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
@@ -202,7 +208,7 @@ class Rehearsal:
         for edit in fault.edits:
             edit.apply(source)
         self._set_all(fault.config.items())
-        if LOGIN_ISSUER.name in fault.config:
+        if fault.config.get(LOGIN_ISSUER.name) == LOGIN[LOGIN_ISSUER.name]:
             self._register_login(calls)
         if fault.manual_change:
             fault.manual_change(calls, self.names)

@@ -322,13 +322,15 @@ class _Reader:
 
     @cached_property
     def login(self) -> Future[Part[Provider]]:
-        """Ask the provider at which users log in, where the load balancer has a login."""
-        balancer = self.balancer.result().value
-        oidc = elb.login(balancer) if balancer and self.settings.login.enabled else None
-        if balancer is None or oidc is None:
+        """Ask the provider at which users log in, or where the load balancer has no login yet, whether it answers."""
+        balancer, login = self.balancer.result().value, self.settings.login
+        if balancer is None or not login.enabled:
             return _answered(Part())
+        oidc = elb.login(balancer)
+        if oidc is None:
+            return self._pool.submit(read_part, logins.read_document, login.issuer)
         url = self.inquiry.url or self.settings.https.url(balancer.dns)
-        return self._ask(logins.provider, oidc, self.settings.login.secret_arn, url)
+        return self._ask(logins.provider, oidc, login.secret_arn, url)
 
     @property
     def running(self) -> Service | None:

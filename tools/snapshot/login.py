@@ -58,6 +58,14 @@ class Provider:
     error: str = ""
 
 
+def read_document(issuer: str) -> None:
+    """Read the provider's discovery document, as the program does. Raises AwsProblem where that cannot succeed."""
+    url = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
+    status, _ = _ask(url)
+    if status != 200:
+        raise _unreachable(url, f"HTTP {status}")
+
+
 def provider(session: Session, oidc: Oidc, secret: str, url: str) -> Provider:
     """Ask the provider as the load balancer does. ``url`` is the page's, ``secret`` the setting loginSecretArn.
 
@@ -119,12 +127,9 @@ def _ask(url: str, form: str | None = None, basic: str = "") -> tuple[int, str]:
         with refusal:
             return refusal.code, refusal.read(1 << 16).decode(errors="replace")
     except OSError as problem:
-        raise AwsProblem(
-            "unreachable",
-            t(
-                "{url} cannot be reached from here: {why}.",
-                url=url.partition("?")[0],
-                why=str(problem),
-            ),
-            t("Run the command where it can be reached."),
-        ) from None
+        raise _unreachable(url, str(problem)) from None
+
+
+def _unreachable(url: str, why: str) -> AwsProblem:
+    text = t("{url} cannot be reached from here: {why}.", url=url.partition("?")[0], why=why)
+    return AwsProblem("unreachable", text, t("Run the command where it can be reached."))

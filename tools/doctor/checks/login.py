@@ -18,7 +18,7 @@ LOGIN_NOT_ASKED = Facts("login-not-asked", 32, {INTERNET})
 LOGIN_CLIENT_REFUSED = Facts("login-client-refused", 33, {INTERNET})
 LOGIN_REDIRECT_REFUSED = Facts("login-redirect-refused", 33, {INTERNET})
 
-DISCOVERY = "/.well-known/openid-configuration"
+LOGIN_KEYS = ("loginIssuer", "loginClientId", "loginSecretArn")
 PROVIDER = Side((), (ANYWHERE,))
 INVALID_CLIENT = "invalid_client"
 ANOTHER_CLIENT = Fix(t("If the provider has another client ID, set loginClientId."))
@@ -61,24 +61,24 @@ def not_asked(case: Case) -> Iterator[Finding]:
         return
     if page.fails or page.leads_to:
         return
+    problem, stack = case.now.login.problem, case.now.names.stack
+    off = (f'pulumi config set {key} "" -s {stack}' for key in LOGIN_KEYS)
+    # The program reads the provider's document before it makes a rule.
+    correct = t("Correct loginIssuer, or turn the login off until the provider can be read:")
     yield Finding(
         LOGIN_NOT_ASKED,
         title=t(
             "Everybody gets the page {path}: the load balancer asks for no login", path=page.path
         ),
         why=t("loginIssuer is set, and {path} is none of publicPaths.", path=page.path),
-        seen=(t("GET {path} answers {status}.", path=page.path, status=page.status),),
+        seen=(
+            t("GET {path} answers {status}.", path=page.path, status=page.status),
+            *((problem.text,) if problem else ()),
+        ),
         fixes=(
-            # The program reads the provider's document before it makes a rule.
-            Fix(
-                t("See that the provider answers, then restore the listener's rules:"),
-                (f"curl -fsS {login.issuer}{DISCOVERY}", case.refresh_command),
-            ),
-            Fix(
-                t(
-                    "If it does not answer, correct loginIssuer first: until then no `pulumi up` can."
-                )
-            ),
+            Fix(correct, (*off, f"pulumi up -s {stack}"))
+            if problem
+            else case.refresh(t("Let Pulumi restore the rule:")),
         ),
     )
 

@@ -227,7 +227,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
     lines = _lines_of_failure(case, page.path)
     mistake = raised(each.text for each in lines)
     yield Finding(
-        _facts(page),
+        {0: PAGE_SILENT, UNAVAILABLE: PAGE_UNAVAILABLE}.get(page.status, PAGE_ERRORS),
         title=_title(page),
         why=t(
             "The health check uses {check} only, so the targets are healthy; users get an error.",
@@ -242,21 +242,15 @@ def page_fails(case: Case) -> Iterator[Finding]:
     )
 
 
-def _facts(page: PageAnswer) -> Facts:
-    if page.status == 0:
-        return PAGE_SILENT
-    return PAGE_UNAVAILABLE if page.status == UNAVAILABLE else PAGE_ERRORS
-
-
 def _title(page: PageAnswer) -> Text:
-    if page.leads_to:
+    if ENCODING in page.problem:
+        return t("The page {path} cannot be read: {why}", path=page.path, why=page.problem)
+    if page.leads_to or (page.followed and not page.status):
         return t(
             "The page {path} redirects to {url}, which users cannot open",
             path=page.path,
-            url=page.leads_to,
+            url=page.leads_to or page.ended_at,
         )
-    if ENCODING in page.problem:
-        return t("The page {path} cannot be read: {why}", path=page.path, why=page.problem)
     if page.status == 0:
         return t("The page {path} does not answer", path=page.path)
     if page.endless:
@@ -323,7 +317,7 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
 
 def _https(case: Case, page: PageAnswer) -> Iterator[Fix]:
     """Yield how the load balancer gets the listener to which the page redirects."""
-    https, stack = case.now.settings.https, case.now.names.stack
+    https = case.now.settings.https
     if (page.leads_to or page.ended_at).startswith("https:") and not (
         https.domain or https.certificate_arn
     ):
@@ -331,7 +325,7 @@ def _https(case: Case, page: PageAnswer) -> Iterator[Fix]:
             "Or give the load balancer a certificate, with which it listens on 443: of ACM's by certificateArn, or "
             "by domainName and hostedZoneId, for which the stack requests one:"
         )
-        yield case.deploy(text, f"pulumi config set certificateArn ARN -s {stack}")
+        yield case.configure("certificateArn", "ARN", text)
 
 
 def page_answer(case: Case) -> Text | None:

@@ -1,68 +1,52 @@
 """A running stack on which mistakes are made, and what the doctor prints for them is typed as it stands."""
 
-import asyncio
 import os
 import re
 import shlex
+import shutil
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-
-import psycopg
-import pulumi
-from botocore.exceptions import ClientError
 
 from local_cloud.calls import Calls
 from local_cloud.engine.find import find_or_get
+from local_cloud.engine.pulumi import Pulumi
 from local_cloud.run.client import require
 from local_cloud.run.project import Project
 from stack.settings import Settings
 from tools.aws.session import Session
 from tools.diagnosis.findings import Diagnosis, Finding, Fix
 from tools.doctor.diagnose import diagnose
-from tools.i18n import Text
 from tools.rehearsal.app_page import Page
-from tools.rollout import services
-from tools.rollout.log import RolloutFailed
+from tools.rehearsal.faults import ANOTHER_RELEASE, Fault
+from tools.rehearsal.rehearse import copy_program
+from tools.rehearsal.stages import Rehearsal
 from tools.snapshot.gather import Inquiry
 from tools.tests.rehearsal.conftest import Careapp
-from tools.tests.rehearsal.mistakes import CLUSTER, SERVICE, Edit, Stack, Undo
-from tools.waiting import Changes
+from tools.tests.rehearsal.mistakes import SESSIONS, UNDO
 
 SPEED = "20"
-QUICK = {"ecsEnabled": "true", "healthGracePeriod": "30"}
-"""Settings with which ECS gives a roll-out up soon."""
+QUICK = ("healthGracePeriod", "30")
+"""A setting with which ECS gives a roll-out up soon."""
 YES = ("--yes", "--skip-preview")
 UP = "pulumi up -s poc"
 CHANGES = re.compile(r"aws (?!\S+ (get|describe|list)-)|pulumi config |\./careapp (db|retry)")
 """Commands that change something themselves: what follows them is no deployment of a person's edit."""
 
 
-@dataclass
-class Told:
-    """Takes what the gate tells, in place of Pulumi's log."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def lasting(self, text: Text) -> None:
-        self.lines.append(str(text))
-
-    moment = warning = lasting
-
-
 class Running:
-    """A stack of both stages that runs on a local cloud of its own."""
+    """A stack on a local cloud of its own, with a copy of the program that mistakes may change."""
 
-    def __init__(self, careapp: Careapp) -> None:
-        facts = require(careapp.home)
-        self.careapp = careapp
-        calls = Calls(facts.endpoint, facts.options.region)
-        self.stack = Stack(calls, careapp.home, self.pulumi)
+    def __init__(self, careapp: Careapp, environment: Mapping[str, str]) -> None:
+        self.home = careapp.home
+        facts = require(self.home)
+        self.calls = Calls(facts.endpoint, facts.options.region)
         self.session = Session(facts.options.region)
-        self.stack_file = careapp.home.project / "Pulumi.poc.yaml"
+        pulumi = Pulumi(self.home.project, environment, quiet=True)
+        self.run = Rehearsal(pulumi, "poc", lambda: require(self.home), print)
+        self.stack_file = self.home.project / "Pulumi.poc.yaml"
+        self.released = False
 
     def type(self, command: str) -> str:
         """What a command says when it fails, typed in ``./careapp shell``; empty when it does not."""
@@ -71,48 +55,34 @@ class Running:
         done = subprocess.run(
             [*words, *more], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
-        return (
-            f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
-            if done.returncode
-            else ""
-        )
-
-    def pulumi(self, *words: str) -> str:
-        """What a command of Pulumi's says when it fails; empty when it does not."""
-        return self.type(shlex.join(("pulumi", *words, "--stack", "poc")))
+        said = f"{command}: exit {done.returncode}\n{done.stdout}{done.stderr}"
+        return said if done.returncode else ""
 
     def deploy(self) -> str:
-        """Why a real `pulumi up` is red; empty when it is green."""
+        """Why `pulumi up` is red; empty when it is green."""
         return self.type(UP)
 
-    def up(self) -> str:
-        """Why `pulumi up` is red for the task definition that the service has; empty when it is green."""
-        stack = self.stack
-        now = stack.one("ecs", "describe_services", cluster=CLUSTER, services=[SERVICE])
-        arns = {"definition": now["taskDefinition"], "target_group": stack.group["TargetGroupArn"]}
-        changes = Changes()
-        changes.last = time.monotonic()
-        settings = replace(Settings.read("poc", Path()), rollout_minutes=60)
-        try:
-            asyncio.run(services.follow_all(arns, settings, changes, Told(), {}))
-        except RolloutFailed as failed:
-            return str(failed)
-        return ""
+    def turn(self, *, on: bool) -> None:
+        """Deploy the service, or delete it, where it is not so already."""
+        if self.released != on:
+            self.run.set("ecsEnabled", str(on).lower())
+            assert not (red := self.deploy()), red
+            self.released = on
 
-    def reset_settings(self, text: str) -> bool:
-        """Give the stack file its former text. Return whether it differed."""
-        if self.stack_file.read_text() == text:
-            return False
-        self.stack_file.write_text(text)
-        return True
+    def healthy_file(self) -> str:
+        """Return the stack file of a stack whose service runs."""
+        self.run.set("ecsEnabled", "true")
+        return self.stack_file.read_text()
 
-    def page(self) -> list[int]:
-        page = Page.of(require(self.careapp.home).state["listeners"])
-        return [page.get()[0] for _ in range(3)] if page else [0]
+    def copy_program(self) -> None:
+        """Make the program as it is, without mistakes."""
+        shutil.rmtree(self.home.source, ignore_errors=True)
+        copy_program(self.home.source)
 
     @property
     def works(self) -> bool:
-        return self.page() == [200] * 3
+        page = Page.of(require(self.home).state["listeners"])
+        return page is not None and [page.get()[0] for _ in range(3)] == [200] * 3
 
     def names_first(self, finding: Finding) -> bool:
         """Whether the doctor names this cause first, again."""
@@ -124,50 +94,43 @@ class Running:
 
 
 class Mistakes:
-    """Edits that are made together, and taken back where a person has to."""
+    """Mistakes that are made together, and taken back where a person has to."""
 
-    def __init__(self, running: Running, edits: tuple[Edit, ...], *, first: bool) -> None:
-        self.running, self.edits, self.first = running, edits, first
-        self.undos: dict[Edit, Undo] = {}
+    def __init__(self, running: Running, faults: tuple[Fault, ...], *, first: bool) -> None:
+        self.running, self.faults, self.first = running, faults, first
+        self.left = list(faults)
 
     def make(self) -> str:
         """Make them, in the service's first release or in a later one. Return why `up` is red, if it is."""
-        running, deploys = self.running, any(each.deploys for each in self.edits)
-        running.stack.look_up()
-        if self.first:
-            self._without_service(deploys=deploys)
-        for each in self.edits:
-            self.undos[each] = each.make(running.stack)
-        if self.first and deploys:
-            running.pulumi("config", "set", "ecsEnabled", "true")
-        elif any(each.rolls for each in self.edits) or not running.stack.exists:
-            running.stack.roll()
-        return running.deploy() if deploys else running.up()
-
-    def _without_service(self, *, deploys: bool) -> None:
-        """Delete the service; as the program does, where the mistake is a setting of it."""
-        if not deploys:
-            self.running.stack.delete_service()
-            return
-        self.running.pulumi("config", "set", "ecsEnabled", "false")
-        assert not self.running.deploy()
-        self.running.stack = replace(self.running.stack)
+        running = self.running
+        running.turn(on=not self.first)
+        running.released = True
+        for fault in self.faults:
+            running.run.make_mistake(fault, running.home.source, running.calls)
+        running.run.set("ecsEnabled", "true")
+        return running.deploy()
 
     def correct(self) -> bool:
         """Correct one thing that is written wrongly, as a person does who reads what the doctor names.
 
         Return whether there was one.
         """
-        edit = next((each for each in self.undos if each.written), None)
-        if edit is not None:
-            self.undos.pop(edit)()
-        return edit is not None
+        for fault in self.left:
+            if fault.corrected or set(fault.edits) - {ANOTHER_RELEASE}:
+                self._take_back(fault)
+                return True
+        return False
+
+    def _take_back(self, fault: Fault) -> None:
+        self.left.remove(fault)
+        self.running.copy_program()
+        for edit in (edit for each in self.left for edit in each.edits):
+            edit.apply(self.running.home.source)
+        for key in {key.partition(".")[0] for key in fault.config}:
+            self.running.type(f"pulumi config rm {key} -s poc")
 
     def corrected(self) -> str:
-        """Correct what a cure has hidden and the sources still have, as a refresh hides a revision.
-
-        Return why `pulumi up` is red after that, if it is.
-        """
+        """Correct what a cure has hidden and the sources still have. Return why `pulumi up` is red then, if it is."""
         left = False
         while self.correct():
             left = True
@@ -175,18 +138,9 @@ class Mistakes:
 
     def mended_by_the_old_value(self) -> str:
         """Take the settings back that are refused. Return why `pulumi up` is red after that, if it is."""
-        for edit in [each for each in self.undos if each.deploys]:
-            self.undos.pop(edit)()
+        for fault in [each for each in self.left if each.config]:
+            self._take_back(fault)
         return self.running.deploy()
-
-    def take_back(self, *, mended: bool) -> None:
-        """Undo what is left: all of it, or where the cures have mended the stack, what is written wrongly still."""
-        for edit, undo in reversed(self.undos.items()):
-            if edit.written or edit.holds or not mended:
-                with suppress(
-                    ClientError, psycopg.Error
-                ):  # A cure may have undone it before it failed.
-                    undo()
 
     def mended_by(self, fixes: tuple[Fix, ...], finding: Finding) -> tuple[bool, str]:
         """Do what these fixes say. Return whether the finding is gone, and why `pulumi up` is red, if it is.
@@ -216,6 +170,21 @@ class Mistakes:
                 assert command.startswith("./careapp retry") or not failed, failed
         return running.deploy() if red is None else red
 
+    def restore(self, file: str, *, mended: bool) -> str:
+        """Take back what is left of the mistakes and the cures. Return why the stack stays ill, if it does."""
+        running = self.running
+        while SESSIONS:
+            SESSIONS.pop().close()
+        running.copy_program()
+        if mended and running.stack_file.read_text() == file:
+            return ""
+        running.stack_file.write_text(file)
+        while self.left and not mended:
+            if undo := UNDO.get(self.left.pop().name):
+                undo(running.calls, running.run.names)
+        red = running.type("pulumi up --refresh -s poc")
+        return red or ("" if running.works else "the page is dead")
+
 
 def together(fixes: tuple[Fix, ...]) -> Iterator[tuple[Fix, ...]]:
     """Yield the first fix and each alternative, in the printed order, with the fixes that follow any of them."""
@@ -227,25 +196,23 @@ def together(fixes: tuple[Fix, ...]) -> Iterator[tuple[Fix, ...]]:
 
 @contextmanager
 def running_stack(folder: Path) -> Iterator[Running]:
-    """Yield a stack of both stages; this process is in its shell."""
+    """Yield a stack of stage 1; this process is in its shell."""
     careapp = Careapp(folder)
     before = dict(os.environ), Path.cwd()
+    how = ("--tasks", "process", "--port", "0", "--speed", SPEED)
+    done = careapp.run("cloud", "start", *how)
     try:
-        how = ("shell", "--tasks", "process", "--port", "0", "--speed", SPEED, "--")
-        for words in (
-            ("pulumi", "stack", "init", "poc"),
-            *(("pulumi", "config", "set", key, value) for key, value in QUICK.items()),
-            ("pulumi", "up", "-s", "poc", *YES),
-        ):
-            done = careapp.run(*how, *words)
-            assert done.returncode == 0, done.stdout + done.stderr
-        project, facts = Project(careapp.home), require(careapp.home)
-        os.environ.update(project.environment(facts, find_or_get()))
-        os.environ.update(CAREAPP_CLOCK_SPEED=SPEED, CAREAPP_POLL_SECONDS="0.1")
+        assert done.returncode == 0, done.stdout + done.stderr
+        copy_program(careapp.home.source)
+        project = Project(careapp.home, careapp.home.source)
+        project.prepare()
+        environment = project.environment(require(careapp.home), find_or_get())
+        os.environ.update(environment, CAREAPP_CLOCK_SPEED=SPEED, CAREAPP_POLL_SECONDS="0.1")
         os.chdir(careapp.home.project)
-        pulumi.runtime.configure(pulumi.runtime.Settings(project="careapp", stack="poc"))
-        running = Running(careapp)
-        assert running.up() == ""
+        running = Running(careapp, environment)
+        for words in (("stack", "init", "poc"), ("config", "set", *QUICK, "--stack", "poc")):
+            running.run.pulumi.run(*words)
+        assert not (red := running.deploy()), red
         yield running
     finally:
         os.environ.clear()

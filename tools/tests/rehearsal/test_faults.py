@@ -18,19 +18,23 @@ from tools.diagnosis.known_causes import KNOWN
 from tools.rehearsal.faults import FAULTS, Edit, FaultError
 from tools.rehearsal.rehearse import _check_root, check_settings
 from tools.tests.doctor.recorded import ALL
+from tools.tests.rehearsal.mistakes import MISTAKES
 
 NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
 
 
-@pytest.mark.parametrize("name", sorted(FAULTS))
-def test_a_faults_edits_fit_the_program_as_it_is_and_leave_it_python(name, tmp_path):
-    for file in {edit.file for edit in FAULTS[name].edits}:
+EDITED = [*FAULTS.values(), *(each for each in MISTAKES if each.name not in FAULTS)]
+
+
+@pytest.mark.parametrize("fault", EDITED, ids=[each.name for each in EDITED])
+def test_a_faults_edits_fit_the_program_as_it_is_and_leave_it_python(fault, tmp_path):
+    for file in {edit.file for edit in fault.edits}:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
-    for edit in FAULTS[name].edits:
+    for edit in fault.edits:
         edit.apply(tmp_path)
         text = (tmp_path / edit.file).read_text()
-        if edit.file.endswith(".py"):
+        if edit.file.endswith(".py") and fault.name in FAULTS:
             compile(text, edit.file, "exec")
 
 

@@ -232,6 +232,7 @@ VARIANTS = {
     "nothing: a login": logs_in(),
     "nothing: a login whose secret may not be read": logs_in(replace(PROVIDER, error="")),
     "nothing: a provider that cannot be reached": replace(logs_in(), login=Part(problem=a.DENIED)),
+    "login-not-asked: its provider cannot be read": replace(NOT_ASKED, login=Part(problem=UNREACHABLE)),
     "nothing: a public page beside a login": replace(NOT_ASKED, settings=PUBLIC),
     "deploy-command-failed: its last lines": not_deployed(command_task(3), logs=a.logs(b=UPGRADE)),
     "deploy-command-failed: a lock": not_deployed(command_task(1), settings=BASTION, logs=a.logs(b=[LOCKED])),
