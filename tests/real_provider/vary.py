@@ -12,29 +12,37 @@ Json = dict[str, Any]
 KEPT = {"depends_on"}
 
 
-def vary(terraform: Terraform, made: Json) -> None:
-    """Declare the resources with other values; what is refused stays as it is, and what refers to others changes."""
-    varied = {
+def vary(terraform: Terraform, made: Json, plain: Json) -> Json:
+    """Return the resources with other values, but for what the provider refuses; what refers to others changes.
+
+    ``plain`` are the resources without references. Of others the provider looks only at those that refer to nothing
+    that is refused.
+    """
+    other = {
+        (kind, name, key): another(value)
+        for kind, named in made.items()
+        for name, body in named.items()
+        for key, value in body.items()
+        if key not in KEPT and another(value) != value
+    }
+    for choose in (one_of, lambda _, before: before):
+        terraform.configure((replaced(plain, other), []))
+        lines = terraform.file.read_text().splitlines()
+        for line, words in terraform.invalid().items():
+            kind, name, key = place = argument(lines, line)
+            other[place] = choose(words, made[kind][name][key])
+    return replaced(made, other)
+
+
+def replaced(resources: Json, values: dict[tuple[str, str, str], Any]) -> Json:
+    """Return the resources with these values of arguments."""
+    return {
         kind: {
-            name: {key: value if key in KEPT else another(value) for key, value in body.items()}
+            name: {key: values.get((kind, name, key), value) for key, value in body.items()}
             for name, body in named.items()
         }
-        for kind, named in made.items()
+        for kind, named in resources.items()
     }
-    tried: set[tuple[str, str, str]] = set()
-    # Resources are looked at only after those that they refer to.
-    for _ in range(20):
-        terraform.configure((varied, []))
-        lines = terraform.file.read_text().splitlines()
-        refused = {argument(lines, at): words for at, words in terraform.invalid().items()}
-        if not refused:
-            return
-        for place, words in refused.items():
-            kind, name, key = place
-            before = made[kind][name][key]
-            varied[kind][name][key] = before if place in tried else one_of(words, before)
-        tried |= refused.keys()
-    raise AssertionError(f"refused as they were: {refused}")
 
 
 def one_of(words: str, before: Any) -> Any:

@@ -12,37 +12,12 @@ from typing import Any
 
 from moto.backends import get_backend
 
+from local_cloud.aws.s3.requests import ACTION_OF
 from local_cloud.tests.authorization_reference import fits, forms, rows
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
 from tools.aws.errors import IAM_PREFIX
 from tools.shared.policy_evaluation import ALLOWED, Context, Document, decide
 
-PREFIXES = {
-    **IAM_PREFIX,
-    "application-autoscaling": "application-autoscaling",
-    "elbv2": "elasticloadbalancing",
-    "events": "events",
-    "cloudwatch": "cloudwatch",
-}
-RENAMED = {
-    "s3:HeadBucket": "s3:ListBucket",
-    "s3:ListBuckets": "s3:ListAllMyBuckets",
-    "s3:ListObjectsV2": "s3:ListBucket",
-    "s3:ListObjectVersions": "s3:ListBucketVersions",
-    "s3:HeadObject": "s3:GetObject",
-    "s3:DeleteObjects": "s3:DeleteObject",
-    "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
-    "s3:DeleteBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:DeleteBucketOwnershipControls": "s3:PutBucketOwnershipControls",
-    "s3:DeleteBucketLifecycle": "s3:PutLifecycleConfiguration",
-    "s3:DeletePublicAccessBlock": "s3:PutBucketPublicAccessBlock",
-    "s3:PutBucketEncryption": "s3:PutEncryptionConfiguration",
-    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
-    "s3:PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
-    "s3:GetBucketLifecycleConfiguration": "s3:GetLifecycleConfiguration",
-}
-"""S3's operations whose action has another name (Service Authorization Reference, Amazon S3)."""
 READS = ("Describe", "Get", "List", "BatchGet", "BatchCheck", "Head", "Filter")
 OTHERWISE = {
     **dict.fromkeys(("family", "taskDefinition"), "TaskDefinitionFamilyName"),
@@ -101,8 +76,8 @@ def allowed(documents: Iterable[Mapping[str, Any]], call: Call) -> bool:
 
 def action(service: str, operation: str) -> str:
     """The IAM action of an operation, both by botocore's names."""
-    name = f"{PREFIXES.get(service, service)}:{operation}"
-    return RENAMED.get(name, name)
+    name = ACTION_OF.get(operation, operation) if service == "s3" else operation
+    return f"{IAM_PREFIX.get(service, service)}:{name}"
 
 
 def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str) -> Iterator[Call]:

@@ -31,9 +31,7 @@ CERTIFICATE = Kind(
     service="acm",
     identity="CertificateArn",
     create="request_certificate",
-    identity_from="CertificateArn",
     read="describe_certificate",
-    found="Certificate",
     delete="delete_certificate",
     replaces=frozenset(
         {"certificateAuthorityArn", "domainName", "keyAlgorithm", "subjectAlternativeNames"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, attributes, modify
+from local_cloud.providers.kind import Setting, Subject, Values, attributes, modify, regular
 from local_cloud.providers.lifecycle import clean
 
 BALANCER_ATTRIBUTES = {
@@ -66,15 +66,9 @@ def _balancer(inputs: Values) -> Values:
     }
 
 
-BALANCER = Kind(
-    token="aws:lb/loadBalancer:LoadBalancer",
-    service="elbv2",
-    identity="LoadBalancerArn",
-    create="create_load_balancer",
-    identity_from="LoadBalancers[0].LoadBalancerArn",
-    read="describe_load_balancers",
-    found="LoadBalancers[0]",
-    delete="delete_load_balancer",
+BALANCER = regular(
+    "aws:lb/loadBalancer:LoadBalancer",
+    "LoadBalancerArn",
     replaces=frozenset({"name", "namePrefix", "internal", "loadBalancerType"}),
     prepare=_balancer,
     settings=(
@@ -89,7 +83,6 @@ BALANCER = Kind(
         **{"preserveHostHeader": False, "xffHeaderProcessingMode": "append"},
     },
     autoname="name",
-    fixed_name="name",
     ready=("State.Code", "active"),
     outputs={
         "arn": "LoadBalancerArn",
@@ -126,15 +119,9 @@ def _check_in_elb(subject: Subject, found: Values) -> Values | None:
     }
 
 
-TARGET_GROUP = Kind(
-    token="aws:lb/targetGroup:TargetGroup",
-    service="elbv2",
-    identity="TargetGroupArn",
-    create="create_target_group",
-    identity_from="TargetGroups[0].TargetGroupArn",
-    read="describe_target_groups",
-    found="TargetGroups[0]",
-    delete="delete_target_group",
+TARGET_GROUP = regular(
+    "aws:lb/targetGroup:TargetGroup",
+    "TargetGroupArn",
     update="modify_target_group",
     replaces=frozenset(
         {"name", "namePrefix", "port", "protocol", "protocolVersion", "targetType", "vpcId"}
@@ -143,7 +130,6 @@ TARGET_GROUP = Kind(
     settings=(attributes("modify_target_group_attributes", GROUP_ATTRIBUTES),),
     defaults={"slowStart": 0, "targetType": "instance"},
     autoname="name",
-    fixed_name="name",
     outputs={
         "arn": "TargetGroupArn",
         "arnSuffix": lambda subject, _: subject.identity.rpartition(":")[2],
@@ -175,15 +161,9 @@ def _listener(inputs: Values) -> Values:
     return result
 
 
-LISTENER = Kind(
-    token="aws:lb/listener:Listener",
-    service="elbv2",
-    identity="ListenerArn",
-    create="create_listener",
-    identity_from="Listeners[0].ListenerArn",
-    read="describe_listeners",
-    found="Listeners[0]",
-    delete="delete_listener",
+LISTENER = regular(
+    "aws:lb/listener:Listener",
+    "ListenerArn",
     update="modify_listener",
     replaces=frozenset({"loadBalancerArn"}),
     prepare=_listener,
@@ -281,15 +261,10 @@ def _reorder(subject: Subject) -> None:
     subject.calls("elbv2", "set_rule_priorities", {"RulePriorities": priorities})
 
 
-RULE = Kind(
-    token="aws:lb/listenerRule:ListenerRule",
-    service="elbv2",
-    identity="RuleArn",
-    create="create_rule",
-    identity_from="Rules[0].RuleArn",
-    read="describe_rules",
-    found="Rules[0]",
-    delete="delete_rule",
+RULE = regular(
+    "aws:lb/listenerRule:ListenerRule",
+    "RuleArn",
+    noun="rule",
     update="modify_rule",
     replaces=frozenset({"listenerArn"}),
     prepare=_rule,

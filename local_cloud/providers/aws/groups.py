@@ -7,7 +7,7 @@ from typing import Any
 
 from local_cloud.calls import Calls, UnknownInput
 from local_cloud.providers.aws.ec2 import arn, until_free
-from local_cloud.providers.kind import Kind, Setting, Subject, Values
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, regular
 from local_cloud.providers.lifecycle import tag_list
 
 PEERS = frozenset({"cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId"})
@@ -164,20 +164,17 @@ def _forget(calls: Calls, group: str) -> None:
             calls("ec2", f"revoke_security_group_{way}", which)
 
 
-GROUP = Kind(
-    token="aws:ec2/securityGroup:SecurityGroup",
-    service="ec2",
-    identity="GroupId",
-    create="create_security_group",
+GROUP = regular(
+    "aws:ec2/securityGroup:SecurityGroup",
+    "GroupId",
     on_create=_make_group,
-    read="describe_security_groups",
-    found="SecurityGroups[0]",
     on_delete=_remove_group,
     replaces=frozenset({"name", "namePrefix", "description", "vpcId"}),
     ignored={"name": "sent by _make_group", "revokeRulesOnDelete": "used by _remove_group"},
     settings=INLINE_RULES,
     defaults={"description": "Managed by Pulumi", "revokeRulesOnDelete": False},
     autoname="name",
+    fixed_name="",
     outputs=OUTPUTS,
     read_back=frozenset(WAYS),
     tag_type="security-group",
@@ -207,14 +204,11 @@ def _leave(_: Subject) -> None:
     """Do nothing, as the provider does: AWS deletes a default group only with its VPC."""
 
 
-DEFAULT_GROUP = Kind(
-    token="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
-    service="ec2",
-    identity="GroupId",
-    create="create_security_group",
+DEFAULT_GROUP = regular(
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+    "GroupId",
+    noun="security_group",
     on_create=_adopt_default,
-    read="describe_security_groups",
-    found="SecurityGroups[0]",
     on_delete=_leave,
     replaces=frozenset({"vpcId"}),
     settings=INLINE_RULES,
@@ -283,7 +277,6 @@ def _rule(token: str, direction: str) -> Kind:
         create=f"authorize_security_group_{direction}",
         on_create=_make_rule,
         read="describe_security_group_rules",
-        found="SecurityGroupRules[0]",
         delete=f"revoke_security_group_{direction}",
         replaces=frozenset({"securityGroupId"}),
         one_of=PEERS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, modify
+from local_cloud.providers.kind import Setting, Subject, Values, modify, regular
 
 LONGEST = 30
 """KMS's default number of days before it deletes a key; the minimum is 7."""
@@ -28,12 +28,9 @@ def _schedule_deletion(subject: Subject) -> None:
     subject.call("schedule_key_deletion", PendingWindowInDays=days)
 
 
-KEY = Kind(
-    token="aws:kms/key:Key",
-    service="kms",
-    identity="KeyId",
-    create="create_key",
-    identity_from="KeyMetadata.KeyId",
+KEY = regular(
+    "aws:kms/key:Key",
+    "KeyId",
     look=_look,
     on_delete=_schedule_deletion,
     replaces=frozenset({"customerMasterKeySpec", "keyUsage"}),

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from pulumi.runtime.rpc import _special_asset_sig, _special_sig_key
 
 from local_cloud.calls import Calls, to_shape
-from local_cloud.providers.kind import Kind, Setting, Subject, Values
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, regular
 from local_cloud.providers.lifecycle import tag_list
 
 DEFAULT_REGION = "us-east-1"
@@ -50,20 +50,16 @@ def _remove(subject: Subject) -> None:
     subject.call("delete_bucket")
 
 
-BUCKET = Kind(
-    token="aws:s3/bucket:Bucket",
-    service="s3",
-    identity="Bucket",
-    create="create_bucket",
+BUCKET = regular(
+    "aws:s3/bucket:Bucket",
+    "Bucket",
     on_create=_make,
     read="head_bucket",
-    found="@",
     on_delete=_remove,
     replaces=frozenset({"bucket", "bucketPrefix"}),
     ignored={"forceDestroy": "only tells the provider how to delete"},
     settings=(Setting(inputs=("tags",), apply=_tag),),
     autoname="bucket",
-    fixed_name="bucket",
     outputs={"arn": lambda subject, _: f"arn:aws:s3:::{subject.identity}"},
     absent=("404", "NoSuchBucket"),
 )
@@ -173,9 +169,7 @@ POLICY = Kind(
     service="s3",
     identity="Bucket",
     create="put_bucket_policy",
-    identity_from="inputs.bucket",
     read="get_bucket_policy",
-    found="@",
     update="put_bucket_policy",
     delete="delete_bucket_policy",
     replaces=frozenset({"bucket"}),
@@ -261,7 +255,6 @@ OBJECTS = tuple(
         create="put_object",
         on_create=_upload,
         read="head_object",
-        found="@",
         delete="delete_object",
         replaces=frozenset({"bucket", "key"}),
         prepare=_object,
@@ -275,6 +268,7 @@ OBJECTS = tuple(
             Setting(inputs=("tags",), apply=_tag_object, on_create=False),
         ),
         autoname="key",
+        fixed_name="",
         joint=None,
         outputs={
             "arn": lambda subject, _: f"arn:aws:s3:::{subject.inputs['bucket']}/{subject.identity}",

@@ -83,7 +83,6 @@ PARAMETER = Kind(
         Setting(inputs=("tags",), apply=_tag, on_create=False),
     ),
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "ARN", "name": "Name", "type": "Type", "version": "Version"},
 )
 
