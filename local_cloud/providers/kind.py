@@ -192,6 +192,11 @@ def modify(operation: str, *inputs: str) -> Setting:
     return Setting(inputs=inputs, apply=apply)
 
 
+def on_change(apply: Apply, *inputs: str) -> Setting:
+    """Return the setting that ``apply`` changes, of inputs that the creation takes."""
+    return Setting(inputs=inputs, apply=apply, on_create=False)
+
+
 def whole(operation: str, *inputs: str) -> Setting:
     """Return the setting that sends everything when one of ``inputs`` changes, because ``operation`` needs it."""
 
@@ -200,7 +205,7 @@ def whole(operation: str, *inputs: str) -> Setting:
         params = subject.calls.convert(service, operation, subject.inputs)
         subject.calls(service, operation, params)
 
-    return Setting(inputs=inputs, apply=apply, on_create=False)
+    return on_change(apply, *inputs)
 
 
 def one_by_one(operation: str, *inputs: str) -> Setting:

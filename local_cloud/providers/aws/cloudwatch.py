@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, regular, renamed, whole
+from local_cloud.providers.kind import (
+    Kind,
+    Setting,
+    Subject,
+    Values,
+    on_change,
+    regular,
+    renamed,
+    whole,
+)
 
 OF_THE_METRIC = ("namespace", "metricName", "dimensions")
 
@@ -123,7 +132,7 @@ TARGET = Kind(
     on_delete=_remove_target,
     replaces=frozenset({"rule", "targetId", "eventBusName"}),
     ignored={"rule": "sent by _aim"},
-    settings=(Setting(inputs=("arn", "inputTransformer"), apply=_aim_again, on_create=False),),
+    settings=(on_change(_aim_again, "arn", "inputTransformer"),),
     autoname="targetId",
     fixed_name="",
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, path, regular, renamed
+from local_cloud.providers.kind import Kind, Subject, Values, on_change, path, regular, renamed
 from local_cloud.providers.lifecycle import NotReady, describe, pause, until_gone
 
 LIMIT = 300.0
@@ -28,7 +28,7 @@ CLUSTER = regular(
     found="clusters[?status=='ACTIVE'] | [0]",
     replaces=frozenset({"name"}),
     prepare=renamed({"name": "clusterName"}),
-    settings=(Setting(inputs=("settings",), apply=_cluster_settings, on_create=False),),
+    settings=(on_change(_cluster_settings, "settings"),),
     autoname="name",
     outputs={"arn": "clusterArn", "name": "clusterName"},
 )
@@ -62,13 +62,7 @@ PROVIDERS = Kind(
     ),
     replaces=frozenset({"clusterName"}),
     prepare=_associated,
-    settings=(
-        Setting(
-            inputs=("capacityProviders", "defaultCapacityProviderStrategy"),
-            apply=_associate,
-            on_create=False,
-        ),
-    ),
+    settings=(on_change(_associate, "capacityProviders", "defaultCapacityProviderStrategy"),),
     outputs={"clusterName": "clusterName"},
 )
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_cloud.providers.kind import Setting, Subject, Values, attributes, modify, regular
+from local_cloud.providers.kind import (
+    Setting,
+    Subject,
+    Values,
+    attributes,
+    modify,
+    on_change,
+    regular,
+)
 from local_cloud.providers.lifecycle import clean
 
 BALANCER_ATTRIBUTES = {
@@ -142,9 +150,7 @@ TARGET_GROUP = regular(
 
 def _actions(actions: Any) -> list[Values]:
     """Return the actions without unset inputs."""
-    return [
-        {name: value for name, value in action.items() if value is not None} for action in actions
-    ]
+    return [clean(action) for action in actions]
 
 
 def _listener(inputs: Values) -> Values:
@@ -187,7 +193,7 @@ def _condition(condition: Values) -> Values:
 
 def _rule(inputs: Values) -> Values:
     conditions = [_condition(condition) for condition in inputs["conditions"]]
-    actions = [_login(_weighted(action)) for action in _actions(inputs["actions"])]
+    actions = [_weighted(action) for action in _actions(inputs["actions"])]
     return {**inputs, "conditions": conditions, "actions": actions}
 
 
@@ -199,14 +205,6 @@ def _weighted(action: Values) -> Values:
     pairs = [{"targetGroupArn": each["arn"], "weight": each["weight"]} for each in groups]
     rest = {name: value for name, value in action.items() if name != "forward"}
     return {**rest, "forwardConfig": {"targetGroups": pairs}}
-
-
-def _login(action: Values) -> Values:
-    """Convert ``authenticateOidc``, which has another name in ELB."""
-    if "authenticateOidc" not in action:
-        return action
-    rest = {name: value for name, value in action.items() if name != "authenticateOidc"}
-    return {**rest, "authenticateOidcConfig": clean(action["authenticateOidc"])}
 
 
 def _actions_in_elb(subject: Subject, found: Values) -> list[Values]:
@@ -268,7 +266,7 @@ RULE = regular(
     update="modify_rule",
     replaces=frozenset({"listenerArn"}),
     prepare=_rule,
-    settings=(Setting(inputs=("priority",), apply=_reorder, on_create=False),),
+    settings=(on_change(_reorder, "priority"),),
     outputs={"arn": "RuleArn", "actions": _actions_in_elb, "conditions": _conditions_in_elb},
     read_back=frozenset({"actions", "conditions"}),
 )

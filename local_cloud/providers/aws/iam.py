@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, regular, renamed
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular, renamed
 
 
 def _trust(subject: Subject) -> None:
@@ -50,8 +50,8 @@ ROLE = regular(
     prepare=renamed({"name": "roleName", "assumeRolePolicy": "assumeRolePolicyDocument"}),
     ignored={"forceDetachPolicies": "used by _remove_role"},
     settings=(
-        Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),
-        Setting(inputs=("permissionsBoundary",), apply=_bound, on_create=False),
+        on_change(_trust, "assumeRolePolicyDocument"),
+        on_change(_bound, "permissionsBoundary"),
     ),
     defaults={"forceDetachPolicies": False, "maxSessionDuration": 3600, "path": "/"},
     autoname="name",
@@ -128,7 +128,7 @@ MANAGED_POLICY = regular(
     on_delete=_remove_managed_policy,
     replaces=frozenset({"name", "namePrefix", "path", "description"}),
     prepare=renamed({"name": "policyName", "policy": "policyDocument"}),
-    settings=(Setting(inputs=("policyDocument",), apply=_new_version, on_create=False),),
+    settings=(on_change(_new_version, "policyDocument"),),
     autoname="name",
     outputs={
         "arn": "Arn",

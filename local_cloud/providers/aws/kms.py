@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local_cloud.providers.kind import Setting, Subject, Values, modify, regular
+from local_cloud.providers.kind import Setting, Subject, Values, modify, on_change, regular
 
 LONGEST = 30
 """KMS's default number of days before it deletes a key; the minimum is 7."""
@@ -37,7 +37,7 @@ KEY = regular(
     ignored={"deletionWindowInDays": "sent on deletion"},
     settings=(
         modify("update_key_description", "description"),
-        Setting(inputs=("policy",), apply=_rewrite, on_create=False),
+        on_change(_rewrite, "policy"),
         Setting(inputs=("enableKeyRotation",), apply=_rotate),
     ),
     defaults={

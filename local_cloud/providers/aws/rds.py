@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Event
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Setting, Subject, Values, regular, renamed
+from local_cloud.providers.kind import Setting, Subject, Values, on_change, regular, renamed
 from local_cloud.providers.lifecycle import until_gone, wait
 
 LIMIT = 120.0
@@ -144,13 +144,9 @@ INSTANCE = regular(
     ignored=PROVIDER_ONLY,
     repeated=frozenset({"allowMajorVersionUpgrade"}),
     settings=(
-        Setting(inputs=("DBInstanceIdentifier",), apply=_rename, on_create=False),
-        Setting(inputs=("EnableCloudwatchLogsExports",), apply=_export, on_create=False),
-        Setting(
-            inputs=("monitoringRoleArn", "performanceInsightsRetentionPeriod"),
-            apply=_keep,
-            on_create=False,
-        ),
+        on_change(_rename, "DBInstanceIdentifier"),
+        on_change(_export, "EnableCloudwatchLogsExports"),
+        on_change(_keep, "monitoringRoleArn", "performanceInsightsRetentionPeriod"),
     ),
     defaults={
         **{"applyImmediately": False, "autoMinorVersionUpgrade": True, "copyTagsToSnapshot": False},

@@ -7,7 +7,16 @@ from typing import Any
 
 from local_cloud.calls import UnknownInput
 from local_cloud.providers.aws.ec2 import arn
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, modify, path, regular
+from local_cloud.providers.kind import (
+    Kind,
+    Setting,
+    Subject,
+    Values,
+    modify,
+    on_change,
+    path,
+    regular,
+)
 
 ANYWHERE = "destinationCidrBlock"
 DESTINATIONS = {
@@ -159,7 +168,7 @@ ENDPOINT = regular(
     found="VpcEndpoints[?State!='deleted'] | [0]",
     delete="delete_vpc_endpoints",
     replaces=frozenset({"vpcId", "serviceName", "vpcEndpointType"}),
-    settings=(Setting(inputs=("routeTableIds",), apply=_change_tables, on_create=False),),
+    settings=(on_change(_change_tables, "routeTableIds"),),
     outputs={"arn": arn("vpc-endpoint"), "ownerId": "OwnerId", "state": "State"},
     tag_type="vpc-endpoint",
     ready=("State", "available"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from urllib.parse import urlencode
 from pulumi.runtime.rpc import _special_asset_sig, _special_sig_key
 
 from local_cloud.calls import Calls, to_shape
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, regular
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular
 from local_cloud.providers.lifecycle import tag_list
 
 DEFAULT_REGION = "us-east-1"
@@ -29,9 +30,9 @@ def _make(calls: Calls, _: Kind, inputs: Values) -> str:
     return str(inputs["bucket"])
 
 
-def _tag(subject: Subject) -> None:
+def _tag(subject: Subject, operation: str = "put_bucket_tagging") -> None:
     pairs = tag_list(subject.inputs.get("tags") or {})
-    subject.call("put_bucket_tagging", Tagging={"TagSet": pairs})
+    subject.call(operation, Tagging={"TagSet": pairs})
 
 
 def _remove(subject: Subject) -> None:
@@ -93,7 +94,7 @@ def _part(
         found="@",
         replaces=frozenset({"bucket"}),
         ignored={"bucket": "sent by put"},
-        settings=(Setting(inputs=inputs, apply=put_again, on_create=False),),
+        settings=(on_change(put_again, *inputs),),
         absent=("NoSuchBucket", absent),
         **ends,
     )
@@ -236,11 +237,6 @@ def _put_acl(subject: Subject) -> None:
     subject.call("put_object_acl", ACL=subject.inputs["acl"])
 
 
-def _tag_object(subject: Subject) -> None:
-    pairs = tag_list(subject.inputs.get("tags") or {})
-    subject.call("put_object_tagging", Tagging={"TagSet": pairs})
-
-
 OBJECT_ACLS = {
     "aws:s3/bucketObject:BucketObject": "private",
     "aws:s3/bucketObjectv2:BucketObjectv2": "",
@@ -263,9 +259,9 @@ OBJECTS = tuple(
             "forceDestroy": "removes a legal hold, which the stand-in cannot set",
         },
         settings=(
-            Setting(inputs=(*CONTENTS, *TRIGGERS, *HEADERS), apply=_upload_again, on_create=False),
-            Setting(inputs=("acl",), apply=_put_acl, on_create=False),
-            Setting(inputs=("tags",), apply=_tag_object, on_create=False),
+            on_change(_upload_again, *CONTENTS, *TRIGGERS, *HEADERS),
+            on_change(_put_acl, "acl"),
+            on_change(partial(_tag, operation="put_object_tagging"), "tags"),
         ),
         autoname="key",
         fixed_name="",

@@ -6,7 +6,7 @@ import base64
 import json
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, regular
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular
 
 LONGEST = 30
 """The provider's days before Secrets Manager deletes a secret (pulumi_aws, Secret, recovery_window_in_days)."""
@@ -50,7 +50,7 @@ SECRET = regular(
     replaces=frozenset({"name", "namePrefix"}),
     ignored={"recoveryWindowInDays": "sent on deletion"},
     settings=(
-        Setting(inputs=("description", "kmsKeyId"), apply=_describe, on_create=False),
+        on_change(_describe, "description", "kmsKeyId"),
         Setting(inputs=("policy",), apply=_allow),
     ),
     autoname="name",

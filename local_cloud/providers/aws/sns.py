@@ -6,7 +6,7 @@ import json
 
 from local_cloud.aws.hooks import ACCOUNT
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, regular, renamed
+from local_cloud.providers.kind import Kind, Subject, Values, on_change, regular, renamed
 from local_cloud.providers.lifecycle import tag_list
 
 ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
@@ -34,7 +34,7 @@ TOPIC = regular(
     on_create=_make,
     read="get_topic_attributes",
     replaces=frozenset({"name", "namePrefix", "fifoTopic"}),
-    settings=(Setting(inputs=tuple(ATTRIBUTES), apply=_describe, on_create=False),),
+    settings=(on_change(_describe, *ATTRIBUTES),),
     autoname="name",
     outputs={"arn": "TopicArn", "owner": "Owner"},
 )
