@@ -314,7 +314,9 @@ def _found(operation: OperationModel) -> str:
     members = operation.output_shape.members
     held = [name for name in members if not name.lower().endswith(("token", "marker"))]
     form = members[held[0]].type_name if len(held) == 1 else ""
-    return {"list": f"{held[0]}[0]", "structure": held[0], "map": held[0]}.get(form, "@")
+    if form == "list":
+        return f"{held[0]}[0]"
+    return str(held[0]) if form in ("structure", "map") else "@"
 
 
 def _creation_inputs(kind: Kind, prepared: Values) -> Values:

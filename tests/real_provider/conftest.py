@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -68,16 +68,17 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         installed.start()
     except TerraformMissing as missing:
         pytest.skip(str(missing))
-    stacks = [declared(name, folder / name) for name in STACKS]
-    with local_cloud(folder / "home") as environment, installed.serve(environment) as terraform:
-        return live(terraform, stacks)
+    with ExitStack() as ends:
+        stacks = [ends.enter_context(declared(name, folder / name)) for name in STACKS]
+        environment = ends.enter_context(local_cloud(folder / "home"))
+        return live(ends.enter_context(installed.serve(environment)), stacks)
 
 
 def declared(name: str, folder: Path) -> Connection:
     """Return the results of a process that declares a stack, which takes most of a processor for half a minute."""
     context = get_context("spawn")
     results, sent = context.Pipe(duplex=False)
-    context.Process(target=declare, args=(name, folder, sent), daemon=True).start()
+    context.Process(target=declare, args=(name, folder, sent)).start()
     sent.close()  # Without the process there are no results, but an EOFError.
     return results
 

@@ -37,8 +37,8 @@ Respond = Callable[[S3Response, Any, str], Any]
 def install() -> None:
     """Replace moto's evaluation of bucket policies, and check tasks' requests."""
     FakeBucket.get_permission = get_permission  # type: ignore[method-assign,assignment]
-    FakeBucket.set_lifecycle = _kept_lifecycle  # type: ignore[method-assign]
-    S3Response.get_bucket_lifecycle = _lifecycle_as_put  # type: ignore[method-assign]
+    FakeBucket.set_lifecycle = _kept_lifecycle  # type: ignore[method-assign,assignment]
+    S3Response.get_bucket_lifecycle = _lifecycle_as_put  # type: ignore[method-assign,assignment]
     FakeBucket.is_versioned = property(_has_versions)  # type: ignore[method-assign,assignment]
     for name in ("_bucket_response", "_key_response"):
         respond = getattr(S3Response, name)

@@ -320,19 +320,18 @@ def test_what_a_resource_is_created_with_is_described(aws, vpc):
     """By the reads of a second plan, where moto drops it."""
     dns = {"DnsOptions": {"DnsRecordIpType": "ipv4"}, "IpAddressType": "ipv4"}
     service = {"ServiceName": f"com.amazonaws.{REGION}.sts", "VpcEndpointType": "Interface"}
-    made = aws.ec2.create_vpc_endpoint(VpcId=vpc, **service, **dns)["VpcEndpoint"]
-    named = {"VpcEndpointIds": [made["VpcEndpointId"]]}
-    [found] = aws.ec2.describe_vpc_endpoints(**named)["VpcEndpoints"]
+    made = aws.ec2.create_vpc_endpoint(VpcId=vpc, **service, **dns)
+    [found] = aws.ec2.describe_vpc_endpoints(VpcEndpointIds=[made["VpcEndpointId"]])
     assert found.items() >= dns.items()
     aws.ec2.create_customer_gateway(Type="ipsec.1", PublicIp="192.0.2.1", DeviceName="office")
-    assert aws.ec2.describe_customer_gateways()["CustomerGateways"][-1]["DeviceName"] == "office"
+    assert aws.ec2.describe_customer_gateways()[-1]["DeviceName"] == "office"
     names = [{"Key": "domain-name", "Values": ["example.com"]}]
     tags = [{"Key": "Name", "Value": "office"}]
     aws.ec2.create_dhcp_options(
         DhcpConfigurations=names,
         TagSpecifications=[{"ResourceType": "dhcp-options", "Tags": tags}],
     )
-    assert aws.ec2.describe_dhcp_options()["DhcpOptions"][-1]["Tags"] == tags
+    assert aws.ec2.describe_dhcp_options()[-1]["Tags"] == tags
     bucket = {"Bucket": unique("sizes")}
     where = {"LocationConstraint": REGION}
     aws.s3.create_bucket(**bucket, CreateBucketConfiguration=where)
