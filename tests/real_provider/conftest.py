@@ -97,7 +97,7 @@ def live(terraform: Terraform, stacks: list[Connection]) -> Life:
     with ThreadPoolExecutor() as pool:
         applied = pool.submit(terraform.apply)
         plain = merged(*(translate(state, schemas, refer=False) for state in states))
-        varied = vary(other, merged(*first), plain)
+        varied = vary(other, plain)
         changes = [each.recv() for each in stacks]
         applied.result()
         held, left = terraform.held(), terraform.plan()

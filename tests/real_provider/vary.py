@@ -9,29 +9,26 @@ from tests.real_provider.terraform import Terraform
 
 Json = dict[str, Any]
 
-KEPT = {"depends_on"}
 
+def vary(terraform: Terraform, plain: Json) -> Json:
+    """Return resources with other values, but for what the provider refuses.
 
-def vary(terraform: Terraform, made: Json, plain: Json) -> Json:
-    """Return the resources with other values, but for what the provider refuses; what refers to others changes.
-
-    ``plain`` are the resources without references. Of others the provider looks only at those that refer to nothing
-    that is refused.
+    ``plain`` are the resources without references: an id is another value, too, and of resources that refer to others
+    the provider looks only at those that refer to nothing that is refused.
     """
     other = {
         (kind, name, key): another(value)
-        for kind, named in made.items()
+        for kind, named in plain.items()
         for name, body in named.items()
         for key, value in body.items()
-        if key not in KEPT and another(value) != value
     }
     for choose in (one_of, lambda _, before: before):
         terraform.configure((replaced(plain, other), []))
         lines = terraform.file.read_text().splitlines()
         for line, words in terraform.invalid().items():
             kind, name, key = place = argument(lines, line)
-            other[place] = choose(words, made[kind][name][key])
-    return replaced(made, other)
+            other[place] = choose(words, plain[kind][name][key])
+    return replaced(plain, other)
 
 
 def replaced(resources: Json, values: dict[tuple[str, str, str], Any]) -> Json:
@@ -53,12 +50,12 @@ def one_of(words: str, before: Any) -> Any:
 
 
 def another(value: Any) -> Any:
-    """Return another value of the same form; a reference, a document and a block stay."""
+    """Return another value of the same form; a document and a block stay."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
         return value + 1
-    if not isinstance(value, str) or not value or "${" in value or value[0] in "{[":
+    if not isinstance(value, str) or not value or value[0] in "{[":
         return value
     if re.fullmatch(r"10\.[\d.]+/\d+", value):
         return f"11{value[2:]}"
