@@ -62,12 +62,10 @@ def problem(service: str, operation: str, params: Mapping[str, Any]) -> str | No
 
 @cache
 def _input(service: str, operation: str) -> Shape | None:
-    """Return the shape of an operation's parameters, or None if it has no rule."""
+    """Return the shape of an operation's parameters, or None if it has none."""
     model = get_service_model(service)
-    if operation not in model.operation_names:
-        return None
-    shape: Shape | None = model.operation_model(operation).input_shape
-    return shape if shape is not None and _is_constrained(service, shape.name) else None
+    known = operation in model.operation_names
+    return model.operation_model(operation).input_shape if known else None
 
 
 def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str]:
@@ -76,9 +74,9 @@ def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str
         if not rule.holds(value):
             yield f"{_value(value)}at '{path}' failed to satisfy constraint: {rule.words}"
     if shape.type_name == "structure" and isinstance(value, Mapping):
-        for name, member in _members(service, shape.name):
-            if value.get(name) is not None:
-                yield from _problems(service, member, value[name], _joined(path, name))
+        for name, each in value.items():
+            if each is not None and name in shape.members:
+                yield from _problems(service, shape.members[name], each, _joined(path, name))
     elif shape.type_name == "list" and isinstance(value, list):
         yield from _of_items(service, shape.member, value, path, "Member")
     elif shape.type_name == "map" and isinstance(value, Mapping):
@@ -88,8 +86,6 @@ def _problems(service: str, shape: Shape, value: Any, path: str) -> Iterator[str
 
 def _of_items(service: str, shape: Shape, items: list[Any], path: str, what: str) -> Iterator[str]:
     """Yield the problems of structures by their numbers; those of other items are one for all of them."""
-    if not _is_constrained(service, shape.name):
-        return
     if shape.type_name == "structure":
         for number, each in enumerate(items, 1):
             yield from _problems(service, shape, each, f"{path}.{number}.member")
@@ -111,44 +107,10 @@ def _value(value: Any) -> str:
 
 
 @cache
-def _named(service: str, name: str) -> Shape:
-    shape: Shape = get_service_model(service).shape_for(name)
-    return shape
-
-
-@cache
-def _members(service: str, name: str) -> tuple[tuple[str, Shape], ...]:
-    """Return the members of a structure that have rules."""
-    members = _named(service, name).members.items()
-    return tuple((key, each) for key, each in members if _is_constrained(service, each.name))
-
-
-@cache
-def _is_constrained(service: str, name: str) -> bool:
-    """Return whether a shape, or one inside it, has a rule."""
-    return any(_constraints(service, each.name) for each in _inside(service, name))
-
-
-def _inside(service: str, name: str) -> tuple[Shape, ...]:
-    """Return a shape and all shapes inside it, each once: some contain themselves."""
-    found: dict[str, Shape] = {}
-    left = [_named(service, name)]
-    while left:
-        shape = left.pop()
-        if shape.name not in found:
-            found[shape.name] = shape
-            left += getattr(shape, "members", {}).values()
-            left += [
-                getattr(shape, part) for part in ("member", "key", "value") if hasattr(shape, part)
-            ]
-    return tuple(found.values())
-
-
-@cache
 def _constraints(service: str, name: str) -> tuple[Constraint, ...]:
     if (service, name) in NOT_ENFORCED:
         return ()
-    return tuple(_made(_named(service, name)))
+    return tuple(_made(get_service_model(service).shape_for(name)))
 
 
 def _made(shape: Shape) -> Iterator[Constraint]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Event
@@ -85,16 +86,20 @@ class Setting:
 class Kind:
     """One Pulumi resource type and its AWS operations.
 
-    ``identity`` is the AWS parameter that names the resource. ``identity_from`` is the path of the id in the answer
-    of ``create``, which also has the ``inputs``, or computes it. Where the id is not the value of ``identity``,
-    ``locate`` finds that value by the id, or ``named_by`` is the output that has it.
-    ``found`` is the path of the resource in the answer of ``read``.
+    ``identity`` is the AWS parameter that names the resource. Its value in the answer of ``create``, or else among
+    the parameters, is the id; unless ``identity_from`` is the id's path in the answer, which also has the ``inputs``,
+    or computes it. Where the id is not the value of ``identity``, ``locate`` finds that value by the id, or
+    ``named_by`` is the output that has it.
+    ``found`` is the path of the resource in the answer of ``read``. By default it is the first item of the only list
+    there, or the only structure, or the whole answer.
     ``replaces`` are the inputs, or parts of inputs (``disk.encrypted``), whose change replaces the resource. Of the
     inputs ``one_of`` one is given; another one replaces the resource. ``ignored`` are the inputs that are not sent,
     each with its reason. ``repeated`` are the inputs that are sent with every change.
-    ``fixed_name`` is the input that must be unique. ``deletes_first``: only one such resource can exist at a time.
-    With either one the resource is deleted before its replacement is created. ``joint``: what stands between the
-    resource's name in the program and a random suffix, where the program gives no name; None: there is no suffix.
+    ``autoname`` is the input for which the provider chooses a name where the program gives none. ``joint`` stands in it
+    between the resource's name in the program and a random suffix; None: there is no suffix.
+    ``fixed_name`` is the input that must be unique, by default ``autoname``; "": there is none. ``deletes_first``:
+    only one such resource can exist at a time. With either one the resource is deleted before its replacement is
+    created.
     ``defaults`` are the values of inputs that the program leaves out. They are AWS's own, so that a creation leaves
     the settings of their own operations out.
     ``follow`` waits after a creation or change until AWS has carried it out. It also gets AWS's description from
@@ -145,6 +150,28 @@ class Kind:
         return sorted({part.partition(".")[0] for part in parts} | (before ^ after))
 
 
+SERVICES = {"lb": "elbv2"}
+"""The names in botocore of Pulumi's modules that have another one there."""
+
+
+def regular(token: str, identity: str, noun: str = "", **more: Any) -> Kind:
+    """Return the kind of a resource whose operations are ``create``, ``describe`` and ``delete`` with one noun.
+
+    By default the noun, and the service, are those of the token.
+    """
+    _, module, name = token.split(":")
+    module = module.partition("/")[0]
+    noun = noun or snake(name)
+    usual = {"create": f"create_{noun}", "read": f"describe_{noun}s", "delete": f"delete_{noun}"}
+    usual["service"] = SERVICES.get(module, module)
+    return Kind(token=token, identity=identity, **{**usual, **more})
+
+
+def snake(name: str) -> str:
+    """Return how Python's package, botocore, and Terraform spell a name of Pulumi's."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
 def path(expression: str, data: Any) -> Any:
     """Return the result of a JMESPath expression on an answer of AWS."""
     return jmespath.search(expression, data)
@@ -165,6 +192,11 @@ def modify(operation: str, *inputs: str) -> Setting:
     return Setting(inputs=inputs, apply=apply)
 
 
+def on_change(apply: Apply, *inputs: str) -> Setting:
+    """Return the setting that ``apply`` changes, of inputs that the creation takes."""
+    return Setting(inputs=inputs, apply=apply, on_create=False)
+
+
 def whole(operation: str, *inputs: str) -> Setting:
     """Return the setting that sends everything when one of ``inputs`` changes, because ``operation`` needs it."""
 
@@ -173,7 +205,7 @@ def whole(operation: str, *inputs: str) -> Setting:
         params = subject.calls.convert(service, operation, subject.inputs)
         subject.calls(service, operation, params)
 
-    return Setting(inputs=inputs, apply=apply, on_create=False)
+    return on_change(apply, *inputs)
 
 
 def one_by_one(operation: str, *inputs: str) -> Setting:

@@ -9,6 +9,7 @@ from threading import Event
 from typing import Any
 
 from botocore.exceptions import ClientError
+from botocore.model import OperationModel
 
 from local_cloud.calls import Calls, UnknownInput, to_parameters, to_shape
 from local_cloud.providers.kind import CHOSEN, NEVER, Kind, Subject, Values, path
@@ -101,8 +102,7 @@ def create(calls: Calls, kind: Kind, inputs: Values, cancel: Event) -> tuple[str
             pairs = tag_list(inputs["tags"])
             params["TagSpecifications"] = [{"ResourceType": kind.tag_type, "Tags": pairs}]
         answer = {**calls(kind.service, kind.create, params), "inputs": inputs}
-        source = kind.identity_from
-        identity = source(answer) if callable(source) else str(path(source, answer))
+        identity = _identity(kind, answer, params)
         if kind.named_by:
             known = str(path(f"{kind.found}.{kind.outputs[kind.named_by]}", answer))
     subject = Subject(kind=kind, calls=calls, identity=identity, inputs=prepared, known=known)
@@ -141,7 +141,8 @@ def describe(subject: Subject) -> Values | None:
     try:
         if kind.look:
             return kind.look(subject)
-        described: Values | None = path(kind.found, subject.call(kind.read))
+        found = kind.found or _found(_model(subject.calls, kind, kind.read))
+        described: Values | None = path(found, subject.call(kind.read))
     except ClientError as problem:
         if absent(kind, problem):
             return None
@@ -299,6 +300,25 @@ def clean(inputs: Mapping[str, object]) -> Values:
     }
 
 
+def _identity(kind: Kind, answer: Values, params: Values) -> str:
+    """Return the id of a new resource from the answer to its creation, or else from the parameters."""
+    source = kind.identity_from
+    if callable(source):
+        return source(answer)
+    of_a_part = f"[[@], *[]][].{kind.identity} | [0]"
+    return str(path(source or of_a_part, answer) or params[kind.identity])
+
+
+def _found(operation: OperationModel) -> str:
+    """Return the path of the resource in an operation's answer."""
+    members = operation.output_shape.members
+    held = [name for name in members if not name.lower().endswith(("token", "marker"))]
+    form = members[held[0]].type_name if len(held) == 1 else ""
+    if form == "list":
+        return f"{held[0]}[0]"
+    return str(held[0]) if form in ("structure", "map") else "@"
+
+
 def _creation_inputs(kind: Kind, prepared: Values) -> Values:
     """Return the inputs to send on creation. EC2 takes tags as TagSpecifications."""
     return {name: value for name, value in prepared.items() if name != "tags" or not kind.tag_type}
@@ -308,5 +328,5 @@ def _any_left(names: tuple[str, ...], inputs: Values, taken: set[str]) -> bool:
     return any(inputs.get(name) is not None and name not in taken for name in names)
 
 
-def _model(calls: Calls, kind: Kind, operation: str):  # type: ignore[no-untyped-def]
+def _model(calls: Calls, kind: Kind, operation: str) -> OperationModel:
     return calls.model(kind.service, operation)

@@ -10,8 +10,6 @@ from local_cloud.engine.pulumi import PulumiFailed
 from local_cloud.providers import lifecycle
 from stack.uploads import UPLOADS_ENABLED
 from tests.support.every_setting import (
-    ELSEWHERE,
-    KEPT,
     ONE_WAY,
     allow_boundary,
     changes,
@@ -163,15 +161,6 @@ def paused(lives):
 
 def replaced(changes):
     return {step.split()[1] for step in changes.steps if step.startswith("replace ")}
-
-
-def test_every_setting_is_changed_here_or_where_it_is_said():
-    refused = {"vpcCidr", *KEPT}
-    assert sorted([*CHANGES, *ONE_WAY, *refused, *ELSEWHERE]) == sorted(VALUES), (
-        "each setting stands once in the tables of tests/support/every_setting.py"
-    )
-    same = {key for key, value in (CHANGES | ONE_WAY).items() if VALUES[key] == value}
-    assert same == set()
 
 
 def test_a_region_whose_zones_differ_between_accounts_has_them_from_aws(life):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from local_cloud.paths import ROOT, Home
 from local_cloud.providers.aws import KINDS
 from local_cloud.run import client
 from local_cloud.run.project import local_cloud_environment
-from tests.real_provider.declared import STACKS, Declared, declared
+from tests.real_provider.declared import STACKS, declare
 from tests.real_provider.terraform import Terraform, TerraformMissing
 from tests.real_provider.translate import Missing, Resource, merged, resources, translate
 from tests.real_provider.vary import vary
@@ -66,38 +68,51 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
         installed.start()
     except TerraformMissing as missing:
         pytest.skip(str(missing))
-    # Each of the three takes most of a processor for half a minute.
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        asked = [pool.submit(declared, name, folder / name) for name in STACKS]
-        with local_cloud(folder / "home") as environment:
-            schemas = installed.schemas
-            made = [each.result() for each in asked]
-            return live(replace(installed, environment=environment), made, schemas)
+    with ExitStack() as ends:
+        stacks = [ends.enter_context(declared(name, folder / name)) for name in STACKS]
+        environment = ends.enter_context(local_cloud(folder / "home"))
+        return live(ends.enter_context(installed.serve(environment)), stacks)
 
 
-def live(terraform: Terraform, stacks: list[Declared], schemas: Json) -> Life:
-    """Create, plan, plan changes, destroy, in one configuration for all."""
-    first = [translate(each.first, schemas) for each in stacks]
+def declared(name: str, folder: Path) -> Connection:
+    """Return the results of a process that declares a stack, which takes most of a processor for half a minute."""
+    context = get_context("spawn")
+    results, sent = context.Pipe(duplex=False)
+    context.Process(target=declare, args=(name, folder, sent)).start()
+    sent.close()  # Without the process there are no results, but an EOFError.
+    return results
+
+
+def live(terraform: Terraform, stacks: list[Connection]) -> Life:
+    """Create, plan, plan changes, destroy, in one configuration for all.
+
+    Most of a creation and of a destroy is waiting for RDS. Meanwhile Pulumi changes its own stacks, and other values
+    are looked for; then changes are planned from the state before.
+    """
+    schemas, states = terraform.schemas, [each.recv() for each in stacks]
+    made = [one for state in states for one in resources(state, schemas)]
+    first = [translate(state, schemas) for state in states]
     missing = terraform.configure(*first)
-    terraform.apply()
-    held, left = terraform.held(), terraform.plan()
-    # Most of a destroy is waiting for RDS. What is planned meanwhile is planned from the state before.
     other = terraform.copy("other")
     with ThreadPoolExecutor() as pool:
+        applied = pool.submit(terraform.apply)
+        plain = merged(*(translate(state, schemas, refer=False) for state in states))
+        varied = vary(other, plain)
+        changes = [each.recv() for each in stacks]
+        applied.result()
+        held, left = terraform.held(), terraform.plan()
+        shutil.copy(terraform.state, other.state)
         destroyed = pool.submit(terraform.destroy)
-        missing += other.configure(*(translate(each.second, schemas) for each in stacks))
+        missing += other.configure(*(translate(state, schemas) for _, state in changes))
         planned = other.plan("-refresh=false")
-        vary(other, merged(*first))
+        other.configure((varied, []))
         replaced = other.replacing()
         destroyed.result()
-    made = [one for each in stacks for one in resources(each.first, schemas)]
     return Life(
         declared={each.address for each in made},
         held=held,
         left=left,
-        previewed={
-            address: step for each in stacks for address, step in previewed(each, schemas).items()
-        },
+        previewed=previewed(states, changes, schemas),
         planned=planned,
         replaced=judged(made, replaced, schemas),
         after=terraform.held(),
@@ -117,16 +132,19 @@ def judged(
     }
 
 
-def previewed(declared: Declared, schemas: Json) -> dict[str, str]:
+def previewed(
+    states: list[Json], changes: list[tuple[list[str], Json]], schemas: Json
+) -> dict[str, str]:
     """Return Pulumi's steps by Terraform's addresses and words."""
-    every = {
-        (each.token, each.urn.rsplit("::", 1)[1]): each.address
-        for state in (declared.first, declared.second)
-        for each in resources(state, schemas)
-    }
     found = {}
-    for step in declared.steps:
-        op, kind, name = step.split(" ", 2)
-        if (kind, name) in every:
-            found[every[kind, name]] = "replace" if "replac" in op else op
+    for before, (steps, after) in zip(states, changes, strict=True):
+        every = {
+            (each.token, each.urn.rsplit("::", 1)[1]): each.address
+            for state in (before, after)
+            for each in resources(state, schemas)
+        }
+        for step in steps:
+            op, kind, name = step.split(" ", 2)
+            if (kind, name) in every:
+                found[every[kind, name]] = "replace" if "replac" in op else op
     return found

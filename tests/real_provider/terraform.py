@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +23,12 @@ SOURCE = "registry.terraform.io/hashicorp/aws"
 VARIABLE = "TF_PLUGIN_DIR"
 """The folder below which ``registry.terraform.io/hashicorp/aws/VERSION/`` lies, if Terraform does not find it."""
 FOLDERS = ("/opt", "/usr/share", "/usr/local/share", "~/.terraform.d")
+
+
+REATTACH = "TF_REATTACH_PROVIDERS"
+"""The variable by which Terraform finds a provider that runs."""
+MANY = "-parallelism=30"
+"""Most of the time of a resource is waiting, for which the provider chooses the seconds."""
 
 
 class TerraformMissing(Exception):
@@ -87,21 +95,37 @@ class Terraform:
         told = json.loads(self.run("providers", "schema", "-json"))
         return dict(told["provider_schemas"][SOURCE]["resource_schemas"])
 
+    @contextmanager
+    def serve(self, environment: Mapping[str, str]) -> Iterator[Terraform]:
+        """Yield itself with one process of the provider, which each command would start anew, several times."""
+        [plugin] = (self.folder / ".terraform/providers" / SOURCE / VERSION).glob("*/*_v*")
+        command = [plugin, "-debug"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, env=environment, text=True, **pipes) as process:
+            try:
+                printed = iter(process.stdout or ())
+                found = next(
+                    filter(None, (re.search(f"{REATTACH}='(.+)'", line) for line in printed))
+                )
+                yield replace(self, environment={**environment, REATTACH: found[1]})
+            finally:
+                process.terminate()
+
     def apply(self) -> None:
-        self.run("apply", "-auto-approve")
+        self.run("apply", "-auto-approve", MANY)
 
     def destroy(self) -> None:
-        self.run("destroy", "-auto-approve", "-refresh=false")
+        self.run("destroy", "-auto-approve", "-refresh=false", MANY)
 
     def plan(self, *options: str) -> dict[str, str]:
         """Return what is left to do: ``create``, ``update``, ``delete`` or ``replace`` for each address."""
-        told = map(json.loads, self.run("plan", "-json", *options).splitlines())
+        told = map(json.loads, self.run("plan", "-json", MANY, *options).splitlines())
         changes = [each["change"] for each in told if each["type"] == "planned_change"]
         return {each["resource"]["addr"]: each["action"] for each in changes}
 
     def replacing(self) -> dict[tuple[str, str], bool]:
         """Return of each argument that a plan changes whether that replaces the resource, by address and name."""
-        self.run("plan", "-refresh=false", "-out=plan")
+        self.run("plan", "-refresh=false", "-out=plan", MANY)
         told = json.loads(self.run("show", "-json", "plan"))
         return {
             (each["address"], name): name
@@ -119,13 +143,17 @@ class Terraform:
             if each["severity"] == "error"
         }
 
+    @property
+    def state(self) -> Path:
+        return self.folder / "terraform.tfstate"
+
     def held(self) -> set[str]:
         """Return the addresses in the state."""
-        state = json.loads((self.folder / "terraform.tfstate").read_text())
+        state = json.loads(self.state.read_text())
         return {f"{each['type']}.{each['name']}" for each in state["resources"]}
 
     def copy(self, name: str) -> Terraform:
-        """Return another working directory, with the same state and configuration."""
+        """Return another working directory."""
         folder = self.folder.with_name(name)
         return replace(self, folder=shutil.copytree(self.folder, folder, symlinks=True))
 

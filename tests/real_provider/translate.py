@@ -10,7 +10,7 @@ from typing import Any
 
 from pulumi.runtime.rpc import _special_sig_key
 
-from local_cloud.providers.aws import snake
+from local_cloud.providers.kind import snake
 
 Json = dict[str, Any]
 
@@ -105,8 +105,13 @@ def _plain(value: Any) -> Any:
     return {name: _plain(each) for name, each in value.items()}
 
 
-def translate(state: Json, schemas: Mapping[str, Json]) -> tuple[Json, list[Missing]]:
-    """Return the ``resource`` part of a Terraform configuration, and the inputs that the schemas lack."""
+def translate(
+    state: Json, schemas: Mapping[str, Json], *, refer: bool = True
+) -> tuple[Json, list[Missing]]:
+    """Return the ``resource`` part of a Terraform configuration, and the inputs that the schemas lack.
+
+    Without ``refer`` no resource refers to another one: there is what AWS chose in Pulumi's state.
+    """
     every = {each.urn: each for each in resources(state, schemas)}
     # What AWS chose of a resource, and of those that it depends on: an equal text in another one is no reference.
     chosen: dict[str, dict[str, str]] = {}
@@ -114,7 +119,7 @@ def translate(state: Json, schemas: Mapping[str, Json]) -> tuple[Json, list[Miss
     missing: list[Missing] = []
     for held in state["deployment"]["resources"]:
         known: dict[str, str] = {}
-        for urn in held.get("dependencies") or ():
+        for urn in (held.get("dependencies") or ()) if refer else ():
             known |= chosen[urn]
         chosen[held["urn"]] = known
         if not (each := every.get(held["urn"])):
@@ -123,7 +128,7 @@ def translate(state: Json, schemas: Mapping[str, Json]) -> tuple[Json, list[Miss
         renamed = RENAMED.get(each.type, {})
         given = {renamed.get(key, key): value for key, value in each.inputs.items()}
         body = _block(each.type, given, block, known, missing)
-        if after := [every[urn].address for urn in each.after if urn in every]:
+        if refer and (after := [every[urn].address for urn in each.after if urn in every]):
             body["depends_on"] = after
         made.setdefault(each.type, {})[each.name] = body
         chosen[each.urn] = known | dict(_chosen(each, block))

@@ -11,24 +11,14 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-import yaml
 from moto.backends import get_backend
 
+from local_cloud.aws.s3.requests import ACTION_OF
 from local_cloud.tests.authorization_reference import fits, forms, rows
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
 from tools.aws.errors import IAM_PREFIX
 from tools.shared.policy_evaluation import ALLOWED, Context, Document, decide
 
-PREFIXES = {
-    **IAM_PREFIX,
-    "application-autoscaling": "application-autoscaling",
-    "elbv2": "elasticloadbalancing",
-    "events": "events",
-    "cloudwatch": "cloudwatch",
-}
-TABLES = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text())
-RENAMED: dict[str, str] = TABLES["renamed"]
-"""S3's operations whose action has another name (Service Authorization Reference, Amazon S3)."""
 READS = ("Describe", "Get", "List", "BatchGet", "BatchCheck", "Head", "Filter")
 OTHERWISE = {
     **dict.fromkeys(("family", "taskDefinition"), "TaskDefinitionFamilyName"),
@@ -37,7 +27,21 @@ OTHERWISE = {
     "Key": "ObjectName",
 }
 """Parameters that name a resource, and are called otherwise in the form of its ARN."""
-IDS: dict[str, str] = TABLES["ids"]
+IDS = {
+    "vpc": "vpc",
+    "subnet": "subnet",
+    "igw": "internet-gateway",
+    "nat": "natgateway",
+    "eipalloc": "elastic-ip",
+    "rtb": "route-table",
+    "sg": "security-group",
+    "i": "instance",
+    "vpce": "vpc-endpoint",
+    "sgr": "security-group-rule",
+    "fl": "vpc-flow-log",
+    "ami": "image",
+    "pl": "prefix-list",
+}
 """What EC2's ids begin with, and the resource type in their ARN."""
 NEW = {
     "ec2:CreateSecurityGroup": ["security-group/*"],
@@ -82,8 +86,8 @@ def allowed(documents: Iterable[Mapping[str, Any]], call: Call) -> bool:
 
 def action(service: str, operation: str) -> str:
     """The IAM action of an operation, both by botocore's names."""
-    name = f"{PREFIXES.get(service, service)}:{operation}"
-    return RENAMED.get(name, name)
+    name = ACTION_OF.get(operation, operation) if service == "s3" else operation
+    return f"{IAM_PREFIX.get(service, service)}:{name}"
 
 
 def calls_of(service: str, operation: str, params: Mapping[str, Any], role: str) -> Iterator[Call]:

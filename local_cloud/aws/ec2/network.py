@@ -83,8 +83,8 @@ def _nat(ec2: Any, route: Any) -> firewall.Stop | None:
     gateway = route.nat_gateway and ec2.nat_gateways.get(route.nat_gateway.id)
     if not gateway:
         return None
-    subnet = next(z[gateway.subnet_id] for z in ec2.subnets.values() if gateway.subnet_id in z)
-    return firewall.Stop(str(gateway.subnet_id), subnet.cidr.network_address + RESERVED_FIRST)
+    network = ec2.get_subnet(gateway.subnet_id).cidr
+    return firewall.Stop(str(gateway.subnet_id), network.network_address + RESERVED_FIRST)
 
 
 def _table(ec2: Any, subnet: Any) -> Any:
@@ -109,11 +109,9 @@ def _kind(ec2: Any, route: Any) -> str:
 
 def _public(ec2: Any, subnet_id: str) -> bool:
     """Return whether the subnet has a route to an internet gateway, which a NAT gateway needs."""
-    subnet = next(z[subnet_id] for z in ec2.subnets.values() if subnet_id in z)
-    table = _table(ec2, subnet)
     return any(
         route.gateway is not None and str(route.gateway.id).startswith("igw-")
-        for route in table.routes
+        for route in _table(ec2, ec2.get_subnet(subnet_id)).routes
         if route.destination_cidr_block == "0.0.0.0/0"
     )
 

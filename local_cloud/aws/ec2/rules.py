@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from botocore import xform_name
+
 from local_cloud.aws.ec2 import interfaces
 from local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, before, instead
 
@@ -13,7 +15,7 @@ from local_cloud.aws.hooks import ACCOUNT, Params, Refused, after, backend, befo
 @after("ec2", "CreateNatGateway")
 def nat_needs_internet_gateway(_params: Params) -> None:
     """EC2 creates the NAT gateway and lets it fail (VPC user guide, "NAT gateway creation fails")."""
-    made = list(backend("ec2").nat_gateways.values())[-1]
+    made = _newest("nat_gateways")
     if made.connectivity_type != "private" and not internet_gateway(made.vpc_id):
         made.state, made.failure_code = "failed", "Gateway.NotAttached"
         made.failure_message = f"Network {made.vpc_id} has no Internet gateway attached"
@@ -28,7 +30,36 @@ def interface_goes_with_the_nat_gateway(params: Params) -> None:
 
 @after("ec2", "ModifyVpcEndpoint")
 def changed_endpoint_has_interfaces(params: Params) -> None:
-    interfaces.of_endpoint(backend("ec2").vpc_end_points[params["VpcEndpointId"]])
+    endpoint = backend("ec2").vpc_end_points[params["VpcEndpointId"]]
+    interfaces.of_endpoint(endpoint)
+    _keep(endpoint, params, "DnsOptions", "IpAddressType")
+
+
+@after("ec2", "CreateVpcEndpoint")
+def endpoint_keeps_its_options(params: Params) -> None:
+    _keep(_newest("vpc_end_points"), params, "DnsOptions", "IpAddressType")
+
+
+@after("ec2", "CreateCustomerGateway")
+def customer_gateway_keeps_its_device(params: Params) -> None:
+    _keep(_newest("customer_gateways"), params, "DeviceName")
+
+
+@after("ec2", "CreateDhcpOptions")
+def dhcp_options_keep_their_tags(params: Params) -> None:
+    tags = [tag for each in params.get("TagSpecifications") or () for tag in each["Tags"]]
+    _newest("dhcp_options_sets").add_tags({each["Key"]: each["Value"] for each in tags})
+
+
+def _newest(table: str) -> Any:
+    return list(getattr(backend("ec2"), table).values())[-1]
+
+
+def _keep(made: Any, params: Params, *names: str) -> None:
+    """Keep parameters that moto drops, by the names by which it describes them."""
+    for name in names:
+        if name in params:
+            setattr(made, xform_name(name), params[name])
 
 
 def internet_gateway(vpc_id: str) -> bool:
@@ -116,8 +147,7 @@ def interfaces_end_with_the_instance(params: Params) -> None:
         for each in params.get("NetworkInterfaces") or ()
         if each.get("NetworkInterfaceId") or str(each.get("DeleteOnTermination")).lower() == "false"
     }
-    launched = list(backend("ec2").reservations.values())[-1]
-    for instance in launched.instances:
+    for instance in _newest("reservations").instances:
         for index, interface in instance.nics.items():
             interface.delete_on_termination = int(index) not in kept
 

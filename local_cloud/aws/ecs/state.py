@@ -380,21 +380,7 @@ class Deleted:
     """The service was deleted."""
 
 
-Event = (
-    Launched
-    | FailedToStart
-    | Exited
-    | TargetChanged
-    | ContainerChecked
-    | StopAsked
-    | RollbackAsked
-    | HookAnswered
-    | AlarmsRead
-    | Drained
-    | Ended
-    | Updated
-    | Deleted
-)
+Event = OfTask | RollbackAsked | HookAnswered | AlarmsRead | Updated | Deleted
 
 
 class Attach(OfTask):
@@ -429,4 +415,4 @@ class Weigh:
     weights: Mapping[str, int]
 
 
-Action = Attach | Launch | Register | Deregister | Kill | Detach | Weigh
+Action = OfTask | Weigh

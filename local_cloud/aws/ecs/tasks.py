@@ -24,6 +24,7 @@ from local_cloud.aws.ecs.state import (
     Kill,
     Launch,
     Launched,
+    OfTask,
     Register,
     Revision,
     Service,
@@ -180,19 +181,7 @@ def enter(tick: Tick, task: Task, status: str) -> None:
     task.status, task.since = status, tick.now
 
 
-TaskEvent = (
-    Launched
-    | FailedToStart
-    | Exited
-    | TargetChanged
-    | ContainerChecked
-    | StopAsked
-    | Drained
-    | Ended
-)
-
-
-def apply_event(tick: Tick, event: TaskEvent) -> None:
+def apply_event(tick: Tick, event: OfTask) -> None:
     """Update a task after an event. An event of an unknown task is ignored."""
     task = tick.service.task(event.task)
     if task is None or task.status == "STOPPED":
@@ -210,7 +199,7 @@ def apply_event(tick: Tick, event: TaskEvent) -> None:
             _take_ending(tick, task, event)
 
 
-def _take_ending(tick: Tick, task: Task, event: Exited | StopAsked | Drained | Ended) -> None:
+def _take_ending(tick: Tick, task: Task, event: OfTask) -> None:
     match event:
         case Exited():
             _exited(tick, task)

@@ -11,6 +11,8 @@ from local_cloud.aws import hooks
 from local_cloud.aws.hooks import Hooking
 from local_cloud.clock import Clock
 
+Reason = tuple[str, str]
+"""The reason code and description of a target's health."""
 REGISTERING = ("Elb.RegistrationInProgress", "Target registration is in progress")
 CHECKING = ("Elb.InitialHealthChecking", "Initial health checks in progress")
 DRAINING = ("Target.DeregistrationInProgress", "Target deregistration is in progress")
@@ -39,27 +41,12 @@ class Check:
     enabled: bool = True
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The result of a health check: passed, or the reason code and description."""
-
-    why: tuple[str, str] | None = None
-
-    @property
-    def passed(self) -> bool:
-        return self.why is None
-
-
-PASSED = Outcome()
-
-
-def answered(status: int, matcher: str) -> Outcome:
-    """Return the outcome of a check that got an HTTP status, by a matcher like "200", "200,301" or "200-299"."""
+def answered(status: int, matcher: str) -> Reason | None:
+    """Return why a check that got an HTTP status failed, by a matcher like "200", "200,301" or "200-299"."""
     spans = (each.strip().partition("-") for each in matcher.split(","))
     if any(int(first) <= status <= int(last or first) for first, _, last in spans):
-        return PASSED
-    words = f"Health checks failed with these codes: [{status}]"
-    return Outcome(("Target.ResponseCodeMismatch", words))
+        return None
+    return "Target.ResponseCodeMismatch", f"Health checks failed with these codes: [{status}]"
 
 
 @dataclass(frozen=True)
@@ -67,7 +54,7 @@ class Health:
     """The health of one target."""
 
     state: str = "initial"
-    why: tuple[str, str] | None = REGISTERING
+    why: Reason | None = REGISTERING
     passes: int = 0
     failures: int = 0
 
@@ -75,13 +62,13 @@ class Health:
         """Return the health after the first check has begun."""
         return replace(self, why=CHECKING) if self.why == REGISTERING else self
 
-    def after(self, outcome: Outcome, check: Check) -> Health:
-        """Return the health after one more check.
+    def after(self, why: Reason | None, check: Check) -> Health:
+        """Return the health after one more check, which failed for a reason, or else passed.
 
         A new target needs one passed check whatever the threshold is (ELB user guide, health
         checks). An unhealthy one needs ``healthy_threshold`` passed checks in a row.
         """
-        if outcome.passed:
+        if why is None:
             passes = self.passes + 1
             needed = check.healthy_threshold if self.state == "unhealthy" else 1
             if passes >= needed:
@@ -89,7 +76,7 @@ class Health:
             return replace(self, passes=passes, failures=0)
         failures = self.failures + 1
         if failures >= check.unhealthy_threshold or self.state == "unhealthy":
-            return Health("unhealthy", outcome.why, 0, failures)
+            return Health("unhealthy", why, 0, failures)
         return replace(self, passes=0, failures=failures)
 
 
@@ -215,7 +202,7 @@ class Targets:
         for target in over:
             self.on_gone(target)
 
-    def state(self, target: Target) -> tuple[str, tuple[str, str] | None]:
+    def state(self, target: Target) -> tuple[str, Reason | None]:
         """Return the state and reason as in DescribeTargetHealth."""
         if target.draining_until is not None:
             return "draining", DRAINING
@@ -256,7 +243,7 @@ class Targets:
         return {"TargetHealthDescriptions": found}
 
 
-def _row(group: Any, name: Any, port: int, state: str, why: tuple[str, str] | None) -> hooks.Params:
+def _row(group: Any, name: Any, port: int, state: str, why: Reason | None) -> hooks.Params:
     health = {"State": state}
     if why is not None:
         health |= {"Reason": why[0], "Description": why[1]}

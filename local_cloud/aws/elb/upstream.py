@@ -16,7 +16,7 @@ from local_cloud.aws.elb.targets import (
     FAILED,
     TIMED_OUT,
     Check,
-    Outcome,
+    Reason,
     Target,
     Targets,
     answered,
@@ -285,36 +285,36 @@ class HealthChecker:
     async def _watch(self, target: Target, check: Check) -> None:
         if check.enabled:
             self._targets.check(target, target.health.begin())
-            outcome = await self._probe(target, check)
-            self._targets.check(target, target.health.after(outcome, check))
+            failed = await self._probe(target, check)
+            self._targets.check(target, target.health.after(failed, check))
 
     def _check(self, target: Target) -> Check | None:
         group = hooks.backend("elbv2").target_groups.get(target.group)
         return check_of(group) if group is not None else None
 
-    async def _probe(self, target: Target, check: Check) -> Outcome:
+    async def _probe(self, target: Target, check: Check) -> Reason | None:
         port = target.port if check.port == "traffic-port" else int(check.port)
         address = self._address(target, port)
         if address is None:
             await self._clock.pause(check.timeout)
-            return Outcome(TIMED_OUT)
+            return TIMED_OUT
         try:
             # Not scaled by the clock: the app's own time is not, and a response after 4 s passes
             # on AWS.
             async with asyncio.timeout(check.timeout):
                 return await _ask(address, target, check)
         except TimeoutError:
-            return Outcome(TIMED_OUT)
+            return TIMED_OUT
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            return Outcome(FAILED)
+            return FAILED
 
 
-async def _ask(address: TaskAddress, target: Target, check: Check) -> Outcome:
+async def _ask(address: TaskAddress, target: Target, check: Check) -> Reason | None:
     context = unverified_tls() if check.protocol == "HTTPS" else None
     reader, writer = await address.connect(context)
     try:
         if check.protocol not in ("HTTP", "HTTPS"):
-            return Outcome()
+            return None
         writer.write(
             f"GET {check.path} HTTP/1.1\r\nHost: {target.id}:{target.port}\r\n"
             "Connection: close\r\nUser-Agent: ELB-HealthChecker/2.0\r\n"

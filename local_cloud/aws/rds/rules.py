@@ -184,11 +184,13 @@ def describe_parameters(params: Params) -> Params:
 
 
 @after("rds", "CreateDBInstance")
-def authority_is_described(params: Params) -> None:
-    """Set the certificate authority that RDS uses by default (RDS user guide, "Using SSL/TLS")."""
+def defaults_are_described(params: Params) -> None:
+    """Set the certificate authority (RDS user guide, "Using SSL/TLS") and the support (CreateDBInstance) by default."""
+    database = backend("rds").databases[params["DBInstanceIdentifier"].lower()]
     if not params.get("CACertificateIdentifier"):
-        database = backend("rds").databases[params["DBInstanceIdentifier"]]
         database.ca_certificate_identifier = "rds-ca-rsa2048-g1"
+    support = params.get("EngineLifecycleSupport") or "open-source-rds-extended-support"
+    database.engine_lifecycle_support = support
 
 
 @before("rds", "CreateDBSubnetGroup")

@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from copy import deepcopy
 from typing import Any
 from urllib.parse import urlsplit
 
+import xmltodict  # type: ignore[import-untyped]
 from moto.iam.access_control import IAMPolicy, PermissionResult
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeBucket
@@ -23,6 +25,8 @@ from local_cloud.aws.policy_evaluation import listed
 from local_cloud.aws.s3 import policies
 from local_cloud.aws.s3.requests import Need, S3Request, arn
 
+_set_lifecycle, _get_lifecycle = FakeBucket.set_lifecycle, S3Response.get_bucket_lifecycle
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 KEPT: ContextVar[frozenset[str]] = ContextVar("kept", default=frozenset())
 """The ARNs of objects that this request may not delete."""
@@ -33,11 +37,27 @@ Respond = Callable[[S3Response, Any, str], Any]
 def install() -> None:
     """Replace moto's evaluation of bucket policies, and check tasks' requests."""
     FakeBucket.get_permission = get_permission  # type: ignore[method-assign,assignment]
+    FakeBucket.set_lifecycle = _kept_lifecycle  # type: ignore[method-assign,assignment]
+    S3Response.get_bucket_lifecycle = _lifecycle_as_put  # type: ignore[method-assign,assignment]
     FakeBucket.is_versioned = property(_has_versions)  # type: ignore[method-assign,assignment]
     for name in ("_bucket_response", "_key_response"):
         respond = getattr(S3Response, name)
         if not hasattr(respond, "checks_tasks"):
             setattr(S3Response, name, _checked(respond))
+
+
+def _kept_lifecycle(bucket: FakeBucket, rules: list[dict[str, Any]]) -> None:
+    """Set a bucket's rules, and keep them as they were put: moto drops the sizes in a filter."""
+    given = deepcopy(rules)
+    _set_lifecycle(bucket, rules)
+    kept = [{"ID": made.id, **each} for made, each in zip(bucket.rules, given, strict=True)]
+    document = {"LifecycleConfiguration": {"@xmlns": NAMESPACE, "Rule": kept}}
+    vars(bucket)["lifecycle"] = xmltodict.unparse(document)
+
+
+def _lifecycle_as_put(response: S3Response) -> Any:
+    status, headers, _ = _get_lifecycle(response)
+    return status, headers, vars(hooks.backend("s3").buckets[response.bucket_name])["lifecycle"]
 
 
 def _has_versions(bucket: FakeBucket) -> bool:

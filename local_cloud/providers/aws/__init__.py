@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from local_cloud.providers.aws import (
@@ -24,7 +23,7 @@ from local_cloud.providers.aws import (
     sns,
     ssm,
 )
-from local_cloud.providers.kind import Kind
+from local_cloud.providers.kind import Kind, snake
 
 MODULES = (
     *(cloudwatch, domains, ec2, ecr, ecs, elb, groups),
@@ -32,11 +31,6 @@ MODULES = (
 )
 KINDS: Mapping[str, Kind] = {kind.token: kind for module in MODULES for kind in module.KINDS}
 """Every resource type that the stand-in can create, by its Pulumi type token."""
-
-
-def snake(name: str) -> str:
-    """Return how Python's package, and Terraform, spell a name of Pulumi's."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 OUTPUTS = {token: tuple(map(snake, kind.outputs)) for token, kind in KINDS.items()}

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed, whole
+from local_cloud.providers.kind import (
+    Kind,
+    Setting,
+    Subject,
+    Values,
+    on_change,
+    regular,
+    renamed,
+    whole,
+)
 
 OF_THE_METRIC = ("namespace", "metricName", "dimensions")
 
@@ -31,7 +40,6 @@ ALARM = Kind(
     service="cloudwatch",
     identity="AlarmName",
     create="put_metric_alarm",
-    identity_from="inputs.name",
     read="describe_alarms",
     found="MetricAlarms[0]",
     delete="delete_alarms",
@@ -47,7 +55,6 @@ ALARM = Kind(
         ),
     ),
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "AlarmArn"},
 )
 
@@ -56,9 +63,7 @@ DASHBOARD = Kind(
     service="cloudwatch",
     identity="DashboardName",
     create="put_dashboard",
-    identity_from="inputs.dashboardName",
     read="get_dashboard",
-    found="@",
     delete="delete_dashboards",
     update="put_dashboard",
     replaces=frozenset({"dashboardName"}),
@@ -72,15 +77,12 @@ RULE = Kind(
     service="events",
     identity="Name",
     create="put_rule",
-    identity_from="inputs.name",
     read="describe_rule",
-    found="@",
     delete="delete_rule",
     replaces=frozenset({"name", "namePrefix", "eventBusName"}),
     settings=(whole("put_rule", "description", "eventPattern", "scheduleExpression", "state"),),
     defaults={"eventBusName": "default"},
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "Arn", "name": "Name"},
 )
 
@@ -130,8 +132,9 @@ TARGET = Kind(
     on_delete=_remove_target,
     replaces=frozenset({"rule", "targetId", "eventBusName"}),
     ignored={"rule": "sent by _aim"},
-    settings=(Setting(inputs=("arn", "inputTransformer"), apply=_aim_again, on_create=False),),
+    settings=(on_change(_aim_again, "arn", "inputTransformer"),),
     autoname="targetId",
+    fixed_name="",
 )
 
 
@@ -149,21 +152,17 @@ def _keep(subject: Subject) -> None:
         subject.call("delete_retention_policy")
 
 
-LOG_GROUP = Kind(
-    token="aws:cloudwatch/logGroup:LogGroup",
+LOG_GROUP = regular(
+    "aws:cloudwatch/logGroup:LogGroup",
+    "logGroupName",
     service="logs",
-    identity="logGroupName",
-    create="create_log_group",
-    identity_from="inputs.name",
     look=_look_group,
-    delete="delete_log_group",
     replaces=frozenset({"name", "namePrefix", "logGroupClass"}),
     prepare=renamed({"name": "logGroupName"}),
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("retentionInDays",), apply=_keep),),
     defaults={"retentionInDays": 0, "skipDestroy": False},
     autoname="name",
-    fixed_name="name",
     outputs={"arn": lambda _, found: str(found["arn"]).removesuffix(":*"), "name": "logGroupName"},
 )
 

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values
+from local_cloud.providers.kind import Kind, Subject, Values, on_change
 
 
 def _options(_: Subject, found: Values) -> list[Values]:
@@ -31,9 +31,7 @@ CERTIFICATE = Kind(
     service="acm",
     identity="CertificateArn",
     create="request_certificate",
-    identity_from="CertificateArn",
     read="describe_certificate",
-    found="Certificate",
     delete="delete_certificate",
     replaces=frozenset(
         {"certificateAuthorityArn", "domainName", "keyAlgorithm", "subjectAlternativeNames"}
@@ -140,13 +138,7 @@ RECORD = Kind(
     on_delete=lambda subject: _change(subject, "DELETE"),
     replaces=frozenset({"zoneId", "name"}),
     prepare=_record,
-    settings=(
-        Setting(
-            inputs=("changeBatch",),
-            apply=lambda subject: _change(subject, "UPSERT"),
-            on_create=False,
-        ),
-    ),
+    settings=(on_change(lambda subject: _change(subject, "UPSERT"), "changeBatch"),),
     outputs={
         "fqdn": lambda _, found: found["Name"].rstrip("."),
         "name": lambda _, found: found["Name"].rstrip("."),

@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local_cloud.aws.hooks import ACCOUNT
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, one_by_one, path
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, one_by_one, path, regular
 from local_cloud.providers.lifecycle import pause
 
 DETACH_SECONDS = 60.0
@@ -47,15 +47,9 @@ DEFAULT_GROUP = _of_the_vpc(
 )
 
 
-VPC = Kind(
-    token="aws:ec2/vpc:Vpc",
-    service="ec2",
-    identity="VpcId",
-    create="create_vpc",
-    identity_from="Vpc.VpcId",
-    read="describe_vpcs",
-    found="Vpcs[0]",
-    delete="delete_vpc",
+VPC = regular(
+    "aws:ec2/vpc:Vpc",
+    "VpcId",
     replaces=frozenset({"cidrBlock"}),
     settings=(one_by_one("modify_vpc_attribute", "enableDnsHostnames", "enableDnsSupport"),),
     defaults={"enableDnsSupport": True},
@@ -78,14 +72,9 @@ def _remove_subnet(subject: Subject) -> None:
     until_free(subject, "delete_subnet")
 
 
-SUBNET = Kind(
-    token="aws:ec2/subnet:Subnet",
-    service="ec2",
-    identity="SubnetId",
-    create="create_subnet",
-    identity_from="Subnet.SubnetId",
-    read="describe_subnets",
-    found="Subnets[0]",
+SUBNET = regular(
+    "aws:ec2/subnet:Subnet",
+    "SubnetId",
     on_delete=_remove_subnet,
     replaces=frozenset({"vpcId", "cidrBlock", "availabilityZone"}),
     settings=(
@@ -133,14 +122,9 @@ def _remove_internet_gateway(subject: Subject) -> None:
     subject.call("delete_internet_gateway")
 
 
-INTERNET_GATEWAY = Kind(
-    token="aws:ec2/internetGateway:InternetGateway",
-    service="ec2",
-    identity="InternetGatewayId",
-    create="create_internet_gateway",
-    identity_from="InternetGateway.InternetGatewayId",
-    read="describe_internet_gateways",
-    found="InternetGateways[0]",
+INTERNET_GATEWAY = regular(
+    "aws:ec2/internetGateway:InternetGateway",
+    "InternetGatewayId",
     settings=(Setting(inputs=("vpcId",), apply=_attach),),
     on_delete=_remove_internet_gateway,
     outputs={"arn": arn("internet-gateway"), "ownerId": "OwnerId"},
@@ -152,24 +136,17 @@ EIP = Kind(
     service="ec2",
     identity="AllocationId",
     create="allocate_address",
-    identity_from="AllocationId",
     read="describe_addresses",
-    found="Addresses[0]",
     delete="release_address",
     replaces=frozenset({"domain"}),
     outputs={"allocationId": "AllocationId", "publicIp": "PublicIp"},
     tag_type="elastic-ip",
 )
 
-NAT_GATEWAY = Kind(
-    token="aws:ec2/natGateway:NatGateway",
-    service="ec2",
-    identity="NatGatewayId",
-    create="create_nat_gateway",
-    identity_from="NatGateway.NatGatewayId",
-    read="describe_nat_gateways",
+NAT_GATEWAY = regular(
+    "aws:ec2/natGateway:NatGateway",
+    "NatGatewayId",
     found="NatGateways[?State!='deleted'] | [0]",
-    delete="delete_nat_gateway",
     replaces=frozenset({"subnetId", "allocationId", "connectivityType"}),
     ready=("State", "available"),
     outputs={"publicIp": "NatGatewayAddresses[0].PublicIp"},
@@ -191,15 +168,12 @@ def _flow_log_id(answer: Values) -> str:
     return str(answer["FlowLogIds"][0])
 
 
-FLOW_LOG = Kind(
-    token="aws:ec2/flowLog:FlowLog",
-    service="ec2",
-    identity="FlowLogId",
-    create="create_flow_logs",
+FLOW_LOG = regular(
+    "aws:ec2/flowLog:FlowLog",
+    "FlowLogId",
+    noun="flow_logs",
     identity_from=_flow_log_id,
     read="describe_flow_logs",
-    found="FlowLogs[0]",
-    delete="delete_flow_logs",
     replaces=frozenset(
         {"vpcId", "iamRoleArn", "logDestination", "logDestinationType", "logFormat"}
         | {"maxAggregationInterval", "trafficType"}
@@ -244,7 +218,6 @@ INSTANCE = Kind(
     service="ec2",
     identity="InstanceId",
     create="run_instances",
-    identity_from="Instances[0].InstanceId",
     read="describe_instances",
     found="Reservations[0].Instances[?State.Name!='terminated'] | [0]",
     delete="terminate_instances",

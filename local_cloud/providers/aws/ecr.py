@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from local_cloud.providers.kind import Kind, Subject, modify, renamed
+from local_cloud.providers.kind import Kind, Subject, modify, regular, renamed
 
 
 def _remove(subject: Subject) -> None:
     subject.call("delete_repository", force=bool(subject.inputs.get("force")))
 
 
-REPOSITORY = Kind(
-    token="aws:ecr/repository:Repository",
-    service="ecr",
-    identity="repositoryName",
-    create="create_repository",
-    identity_from="repository.repositoryName",
+REPOSITORY = regular(
+    "aws:ecr/repository:Repository",
+    "repositoryName",
     read="describe_repositories",
-    found="repositories[0]",
     replaces=frozenset({"name", "encryptionConfigurations"}),
     prepare=renamed({"name": "repositoryName", "forceDelete": "force"}),
     ignored={"force": "used by _remove"},
@@ -27,7 +23,6 @@ REPOSITORY = Kind(
     on_delete=_remove,
     defaults={"imageTagMutability": "MUTABLE"},
     autoname="name",
-    fixed_name="name",
     outputs={
         "arn": "repositoryArn",
         "registryId": "registryId",
@@ -42,9 +37,7 @@ LIFECYCLE_POLICY = Kind(
     service="ecr",
     identity="repositoryName",
     create="put_lifecycle_policy",
-    identity_from="repositoryName",
     read="get_lifecycle_policy",
-    found="@",
     delete="delete_lifecycle_policy",
     update="put_lifecycle_policy",
     # The provider has no update: a changed policy is a replacement.

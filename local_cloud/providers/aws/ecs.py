@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, path, renamed
+from local_cloud.providers.kind import Kind, Subject, Values, on_change, path, regular, renamed
 from local_cloud.providers.lifecycle import NotReady, describe, pause, until_gone
 
 LIMIT = 300.0
@@ -21,20 +21,15 @@ def _cluster_settings(subject: Subject) -> None:
     subject.call("update_cluster_settings", settings=pairs)
 
 
-CLUSTER = Kind(
-    token="aws:ecs/cluster:Cluster",
-    service="ecs",
-    identity="cluster",
-    create="create_cluster",
+CLUSTER = regular(
+    "aws:ecs/cluster:Cluster",
+    "cluster",
     identity_from="cluster.clusterArn",
-    read="describe_clusters",
     found="clusters[?status=='ACTIVE'] | [0]",
-    delete="delete_cluster",
     replaces=frozenset({"name"}),
     prepare=renamed({"name": "clusterName"}),
-    settings=(Setting(inputs=("settings",), apply=_cluster_settings, on_create=False),),
+    settings=(on_change(_cluster_settings, "settings"),),
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "clusterArn", "name": "clusterName"},
 )
 
@@ -67,13 +62,7 @@ PROVIDERS = Kind(
     ),
     replaces=frozenset({"clusterName"}),
     prepare=_associated,
-    settings=(
-        Setting(
-            inputs=("capacityProviders", "defaultCapacityProviderStrategy"),
-            apply=_associate,
-            on_create=False,
-        ),
-    ),
+    settings=(on_change(_associate, "capacityProviders", "defaultCapacityProviderStrategy"),),
     outputs={"clusterName": "clusterName"},
 )
 
@@ -262,14 +251,11 @@ def _remove_service(subject: Subject) -> None:
     until_gone(subject, LIMIT)
 
 
-SERVICE = Kind(
-    token="aws:ecs/service:Service",
-    service="ecs",
-    identity="service",
+SERVICE = regular(
+    "aws:ecs/service:Service",
+    "service",
     scope={"cluster": "cluster"},
-    create="create_service",
     identity_from="service.serviceArn",
-    read="describe_services",
     found="services[?status!='INACTIVE'] | [0]",
     update="update_service",
     on_delete=_remove_service,
@@ -284,7 +270,6 @@ SERVICE = Kind(
         **{"schedulingStrategy": "REPLICA", "waitForSteadyState": False},
     },
     autoname="name",
-    fixed_name="name",
     outputs={
         "arn": "serviceArn",
         "name": "serviceName",

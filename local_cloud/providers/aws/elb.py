@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, attributes, modify
+from local_cloud.providers.kind import (
+    Setting,
+    Subject,
+    Values,
+    attributes,
+    modify,
+    on_change,
+    regular,
+)
 from local_cloud.providers.lifecycle import clean
 
 BALANCER_ATTRIBUTES = {
@@ -66,15 +74,9 @@ def _balancer(inputs: Values) -> Values:
     }
 
 
-BALANCER = Kind(
-    token="aws:lb/loadBalancer:LoadBalancer",
-    service="elbv2",
-    identity="LoadBalancerArn",
-    create="create_load_balancer",
-    identity_from="LoadBalancers[0].LoadBalancerArn",
-    read="describe_load_balancers",
-    found="LoadBalancers[0]",
-    delete="delete_load_balancer",
+BALANCER = regular(
+    "aws:lb/loadBalancer:LoadBalancer",
+    "LoadBalancerArn",
     replaces=frozenset({"name", "namePrefix", "internal", "loadBalancerType"}),
     prepare=_balancer,
     settings=(
@@ -89,7 +91,6 @@ BALANCER = Kind(
         **{"preserveHostHeader": False, "xffHeaderProcessingMode": "append"},
     },
     autoname="name",
-    fixed_name="name",
     ready=("State.Code", "active"),
     outputs={
         "arn": "LoadBalancerArn",
@@ -126,15 +127,9 @@ def _check_in_elb(subject: Subject, found: Values) -> Values | None:
     }
 
 
-TARGET_GROUP = Kind(
-    token="aws:lb/targetGroup:TargetGroup",
-    service="elbv2",
-    identity="TargetGroupArn",
-    create="create_target_group",
-    identity_from="TargetGroups[0].TargetGroupArn",
-    read="describe_target_groups",
-    found="TargetGroups[0]",
-    delete="delete_target_group",
+TARGET_GROUP = regular(
+    "aws:lb/targetGroup:TargetGroup",
+    "TargetGroupArn",
     update="modify_target_group",
     replaces=frozenset(
         {"name", "namePrefix", "port", "protocol", "protocolVersion", "targetType", "vpcId"}
@@ -143,7 +138,6 @@ TARGET_GROUP = Kind(
     settings=(attributes("modify_target_group_attributes", GROUP_ATTRIBUTES),),
     defaults={"slowStart": 0, "targetType": "instance"},
     autoname="name",
-    fixed_name="name",
     outputs={
         "arn": "TargetGroupArn",
         "arnSuffix": lambda subject, _: subject.identity.rpartition(":")[2],
@@ -156,9 +150,7 @@ TARGET_GROUP = Kind(
 
 def _actions(actions: Any) -> list[Values]:
     """Return the actions without unset inputs."""
-    return [
-        {name: value for name, value in action.items() if value is not None} for action in actions
-    ]
+    return [clean(action) for action in actions]
 
 
 def _listener(inputs: Values) -> Values:
@@ -175,15 +167,9 @@ def _listener(inputs: Values) -> Values:
     return result
 
 
-LISTENER = Kind(
-    token="aws:lb/listener:Listener",
-    service="elbv2",
-    identity="ListenerArn",
-    create="create_listener",
-    identity_from="Listeners[0].ListenerArn",
-    read="describe_listeners",
-    found="Listeners[0]",
-    delete="delete_listener",
+LISTENER = regular(
+    "aws:lb/listener:Listener",
+    "ListenerArn",
     update="modify_listener",
     replaces=frozenset({"loadBalancerArn"}),
     prepare=_listener,
@@ -207,7 +193,7 @@ def _condition(condition: Values) -> Values:
 
 def _rule(inputs: Values) -> Values:
     conditions = [_condition(condition) for condition in inputs["conditions"]]
-    actions = [_login(_weighted(action)) for action in _actions(inputs["actions"])]
+    actions = [_weighted(action) for action in _actions(inputs["actions"])]
     return {**inputs, "conditions": conditions, "actions": actions}
 
 
@@ -219,14 +205,6 @@ def _weighted(action: Values) -> Values:
     pairs = [{"targetGroupArn": each["arn"], "weight": each["weight"]} for each in groups]
     rest = {name: value for name, value in action.items() if name != "forward"}
     return {**rest, "forwardConfig": {"targetGroups": pairs}}
-
-
-def _login(action: Values) -> Values:
-    """Convert ``authenticateOidc``, which has another name in ELB."""
-    if "authenticateOidc" not in action:
-        return action
-    rest = {name: value for name, value in action.items() if name != "authenticateOidc"}
-    return {**rest, "authenticateOidcConfig": clean(action["authenticateOidc"])}
 
 
 def _actions_in_elb(subject: Subject, found: Values) -> list[Values]:
@@ -281,19 +259,14 @@ def _reorder(subject: Subject) -> None:
     subject.calls("elbv2", "set_rule_priorities", {"RulePriorities": priorities})
 
 
-RULE = Kind(
-    token="aws:lb/listenerRule:ListenerRule",
-    service="elbv2",
-    identity="RuleArn",
-    create="create_rule",
-    identity_from="Rules[0].RuleArn",
-    read="describe_rules",
-    found="Rules[0]",
-    delete="delete_rule",
+RULE = regular(
+    "aws:lb/listenerRule:ListenerRule",
+    "RuleArn",
+    noun="rule",
     update="modify_rule",
     replaces=frozenset({"listenerArn"}),
     prepare=_rule,
-    settings=(Setting(inputs=("priority",), apply=_reorder, on_create=False),),
+    settings=(on_change(_reorder, "priority"),),
     outputs={"arn": "RuleArn", "actions": _actions_in_elb, "conditions": _conditions_in_elb},
     read_back=frozenset({"actions", "conditions"}),
 )

@@ -128,16 +128,6 @@ def subnets(calls: Calls, asked: Values) -> Values:
     }
 
 
-AMI = (
-    *("architecture", "bootMode", "creationDate", "deprecationTime", "description", "enaSupport"),
-    *("hypervisor", "imageId", "imageLocation", "imageOwnerAlias", "imageType", "imdsSupport"),
-    *("kernelId", "lastLaunchedTime", "name", "ownerId", "platform", "platformDetails", "public"),
-    *("ramdiskId", "rootDeviceName", "rootDeviceType", "sriovNetSupport", "state", "tpmSupport"),
-    *("usageOperation", "virtualizationType"),
-)
-"""The outputs of ``aws.ec2.get_ami`` that EC2 describes by the same name."""
-
-
 def ami(calls: Calls, asked: Values) -> Values:
     """Answer ``aws.ec2.get_ami``: the only image, or with ``mostRecent`` the newest one.
 
@@ -177,7 +167,8 @@ def _ami(calls: Calls, found: Values) -> Values:
         for each in mappings
         if each["DeviceName"] == root and "Ebs" in each
     ]
-    return _named(found, *AMI) | {
+    same = {name[0].lower() + name[1:]: value for name, value in found.items()}
+    return same | {
         "id": found["ImageId"],
         "arn": f"arn:aws:ec2:{calls.region}:{ACCOUNT}:image/{found['ImageId']}",
         "blockDeviceMappings": [

@@ -7,13 +7,8 @@ from typing import Any
 
 from local_cloud.calls import Calls, UnknownInput
 from local_cloud.providers.aws.ec2 import arn, until_free
-from local_cloud.providers.kind import Kind, Setting, Subject, Values
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular
 from local_cloud.providers.lifecycle import tag_list
-
-PEERS = frozenset({"cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId"})
-"""Another kind of peer replaces a rule (terraform-provider-aws, vpc_security_group_ingress_rule.go, ModifyPlan)."""
-RULE_INPUTS = ("description", "fromPort", "ipProtocol", "toPort", *sorted(PEERS))
-
 
 WAYS = {"ingress": "IpPermissions", "egress": "IpPermissionsEgress"}
 """The inline rules of a group, with the members of EC2's description."""
@@ -164,20 +159,17 @@ def _forget(calls: Calls, group: str) -> None:
             calls("ec2", f"revoke_security_group_{way}", which)
 
 
-GROUP = Kind(
-    token="aws:ec2/securityGroup:SecurityGroup",
-    service="ec2",
-    identity="GroupId",
-    create="create_security_group",
+GROUP = regular(
+    "aws:ec2/securityGroup:SecurityGroup",
+    "GroupId",
     on_create=_make_group,
-    read="describe_security_groups",
-    found="SecurityGroups[0]",
     on_delete=_remove_group,
     replaces=frozenset({"name", "namePrefix", "description", "vpcId"}),
     ignored={"name": "sent by _make_group", "revokeRulesOnDelete": "used by _remove_group"},
     settings=INLINE_RULES,
     defaults={"description": "Managed by Pulumi", "revokeRulesOnDelete": False},
     autoname="name",
+    fixed_name="",
     outputs=OUTPUTS,
     read_back=frozenset(WAYS),
     tag_type="security-group",
@@ -207,14 +199,11 @@ def _leave(_: Subject) -> None:
     """Do nothing, as the provider does: AWS deletes a default group only with its VPC."""
 
 
-DEFAULT_GROUP = Kind(
-    token="aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
-    service="ec2",
-    identity="GroupId",
-    create="create_security_group",
+DEFAULT_GROUP = regular(
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+    "GroupId",
+    noun="security_group",
     on_create=_adopt_default,
-    read="describe_security_groups",
-    found="SecurityGroups[0]",
     on_delete=_leave,
     replaces=frozenset({"vpcId"}),
     settings=INLINE_RULES,
@@ -224,22 +213,31 @@ DEFAULT_GROUP = Kind(
 )
 
 
+PEER_MEMBERS = {
+    "cidrIpv4": ("IpRanges", "CidrIp"),
+    "cidrIpv6": ("Ipv6Ranges", "CidrIpv6"),
+    "prefixListId": ("PrefixListIds", "PrefixListId"),
+    "referencedSecurityGroupId": ("UserIdGroupPairs", "GroupId"),
+}
+"""The peer of a rule, with the members of EC2's IpPermission.
+
+Another kind of peer replaces the rule (terraform-provider-aws, vpc_security_group_ingress_rule.go, ModifyPlan).
+"""
+RULE_INPUTS = ("description", "fromPort", "ipProtocol", "toPort", *PEER_MEMBERS)
+
+
 def _permission(inputs: Values) -> Values:
     described = {"Description": inputs["description"]} if inputs.get("description") else {}
-    permission: Values = {"IpProtocol": str(inputs["ipProtocol"])}
-    for name, member in (("fromPort", "FromPort"), ("toPort", "ToPort")):
-        if inputs.get(name) is not None:
-            permission[member] = int(inputs[name])
-    if inputs.get("referencedSecurityGroupId"):
-        pair = {"GroupId": inputs["referencedSecurityGroupId"], **described}
-        permission["UserIdGroupPairs"] = [pair]
-    if inputs.get("cidrIpv4"):
-        permission["IpRanges"] = [{"CidrIp": inputs["cidrIpv4"], **described}]
-    if inputs.get("cidrIpv6"):
-        permission["Ipv6Ranges"] = [{"CidrIpv6": inputs["cidrIpv6"], **described}]
-    if inputs.get("prefixListId"):
-        permission["PrefixListIds"] = [{"PrefixListId": inputs["prefixListId"], **described}]
-    return permission
+    ports = {"FromPort": inputs.get("fromPort"), "ToPort": inputs.get("toPort")}
+    return {
+        "IpProtocol": str(inputs["ipProtocol"]),
+        **{member: int(port) for member, port in ports.items() if port is not None},
+        **{
+            members: [{name: inputs[peer], **described}]
+            for peer, (members, name) in PEER_MEMBERS.items()
+            if inputs.get(peer)
+        },
+    }
 
 
 def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
@@ -252,26 +250,13 @@ def _make_rule(calls: Calls, kind: Kind, inputs: Values) -> str:
 
 
 def _change_rule(subject: Subject) -> None:
-    inputs = subject.inputs
-    request = {
-        "IpProtocol": str(inputs["ipProtocol"]),
-        "FromPort": _port(inputs, "fromPort"),
-        "ToPort": _port(inputs, "toPort"),
-        "CidrIpv4": inputs.get("cidrIpv4"),
-        "CidrIpv6": inputs.get("cidrIpv6"),
-        "PrefixListId": inputs.get("prefixListId"),
-        "ReferencedGroupId": inputs.get("referencedSecurityGroupId"),
-        "Description": inputs.get("description"),
-    }
-    sent = {name: value for name, value in request.items() if value is not None}
-    rules = [{"SecurityGroupRuleId": subject.identity, "SecurityGroupRule": sent}]
-    group = inputs["securityGroupId"]
-    params = {"GroupId": group, "SecurityGroupRules": rules}
-    subject.calls("ec2", "modify_security_group_rules", params)
-
-
-def _port(inputs: Values, name: str) -> int | None:
-    return None if inputs.get(name) is None else int(inputs[name])
+    """Send all of the rule, of which EC2 names the other group otherwise (botocore, SecurityGroupRuleRequest)."""
+    inputs = {name: subject.inputs.get(name) for name in RULE_INPUTS}
+    inputs["referencedGroupId"] = inputs.pop("referencedSecurityGroupId")
+    rules = [{"securityGroupRuleId": subject.identity, "securityGroupRule": inputs}]
+    given = {"groupId": subject.inputs["securityGroupId"], "securityGroupRules": rules}
+    operation = "modify_security_group_rules"
+    subject.calls("ec2", operation, subject.calls.convert("ec2", operation, given))
 
 
 def _rule(token: str, direction: str) -> Kind:
@@ -283,12 +268,11 @@ def _rule(token: str, direction: str) -> Kind:
         create=f"authorize_security_group_{direction}",
         on_create=_make_rule,
         read="describe_security_group_rules",
-        found="SecurityGroupRules[0]",
         delete=f"revoke_security_group_{direction}",
         replaces=frozenset({"securityGroupId"}),
-        one_of=PEERS,
+        one_of=frozenset(PEER_MEMBERS),
         ignored={"securityGroupId": "sent by _make_rule"},
-        settings=(Setting(inputs=RULE_INPUTS, apply=_change_rule, on_create=False),),
+        settings=(on_change(_change_rule, *RULE_INPUTS),),
         outputs={"arn": arn("security-group-rule"), "securityGroupRuleId": "SecurityGroupRuleId"},
         tag_type="security-group-rule",
     )

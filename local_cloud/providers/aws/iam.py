@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular, renamed
 
 
 def _trust(subject: Subject) -> None:
@@ -40,26 +40,21 @@ def _trust_in_iam(subject: Subject, found: Values) -> Any:
     return declared if own == document else json.dumps(document)
 
 
-ROLE = Kind(
-    token="aws:iam/role:Role",
-    service="iam",
-    identity="RoleName",
-    create="create_role",
-    identity_from="Role.RoleName",
+ROLE = regular(
+    "aws:iam/role:Role",
+    "RoleName",
     read="get_role",
-    found="Role",
     on_delete=_remove_role,
     update="update_role",
     replaces=frozenset({"name", "namePrefix", "path"}),
     prepare=renamed({"name": "roleName", "assumeRolePolicy": "assumeRolePolicyDocument"}),
     ignored={"forceDetachPolicies": "used by _remove_role"},
     settings=(
-        Setting(inputs=("assumeRolePolicyDocument",), apply=_trust, on_create=False),
-        Setting(inputs=("permissionsBoundary",), apply=_bound, on_create=False),
+        on_change(_trust, "assumeRolePolicyDocument"),
+        on_change(_bound, "permissionsBoundary"),
     ),
     defaults={"forceDetachPolicies": False, "maxSessionDuration": 3600, "path": "/"},
     autoname="name",
-    fixed_name="name",
     outputs={
         **{"arn": "Arn", "name": "RoleName", "uniqueId": "RoleId"},
         "assumeRolePolicy": _trust_in_iam,
@@ -92,7 +87,6 @@ ROLE_POLICY = Kind(
     replaces=frozenset({"name", "namePrefix", "role"}),
     prepare=renamed({"name": "policyName", "role": "roleName", "policy": "policyDocument"}),
     autoname="name",
-    fixed_name="name",
 )
 
 
@@ -126,20 +120,16 @@ def _remove_managed_policy(subject: Subject) -> None:
     subject.call("delete_policy")
 
 
-MANAGED_POLICY = Kind(
-    token="aws:iam/policy:Policy",
-    service="iam",
-    identity="PolicyArn",
-    create="create_policy",
+MANAGED_POLICY = regular(
+    "aws:iam/policy:Policy",
+    "PolicyArn",
     identity_from="Policy.Arn",
     read="get_policy",
-    found="Policy",
     on_delete=_remove_managed_policy,
     replaces=frozenset({"name", "namePrefix", "path", "description"}),
     prepare=renamed({"name": "policyName", "policy": "policyDocument"}),
-    settings=(Setting(inputs=("policyDocument",), apply=_new_version, on_create=False),),
+    settings=(on_change(_new_version, "policyDocument"),),
     autoname="name",
-    fixed_name="name",
     outputs={
         "arn": "Arn",
         "attachmentCount": "AttachmentCount",
@@ -185,21 +175,16 @@ def _remove_profile(subject: Subject) -> None:
     subject.call("delete_instance_profile")
 
 
-INSTANCE_PROFILE = Kind(
-    token="aws:iam/instanceProfile:InstanceProfile",
-    service="iam",
-    identity="InstanceProfileName",
-    create="create_instance_profile",
-    identity_from="InstanceProfile.InstanceProfileName",
+INSTANCE_PROFILE = regular(
+    "aws:iam/instanceProfile:InstanceProfile",
+    "InstanceProfileName",
     read="get_instance_profile",
-    found="InstanceProfile",
     on_delete=_remove_profile,
     replaces=frozenset({"name", "namePrefix", "path"}),
     prepare=renamed({"name": "instanceProfileName"}),
     settings=(Setting(inputs=("role",), apply=_change_role),),
     defaults={"path": "/"},
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "Arn", "name": "InstanceProfileName"},
 )
 

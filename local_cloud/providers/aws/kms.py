@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, modify
+from local_cloud.providers.kind import Setting, Subject, Values, modify, on_change, regular
 
 LONGEST = 30
 """KMS's default number of days before it deletes a key; the minimum is 7."""
@@ -28,19 +28,16 @@ def _schedule_deletion(subject: Subject) -> None:
     subject.call("schedule_key_deletion", PendingWindowInDays=days)
 
 
-KEY = Kind(
-    token="aws:kms/key:Key",
-    service="kms",
-    identity="KeyId",
-    create="create_key",
-    identity_from="KeyMetadata.KeyId",
+KEY = regular(
+    "aws:kms/key:Key",
+    "KeyId",
     look=_look,
     on_delete=_schedule_deletion,
     replaces=frozenset({"customerMasterKeySpec", "keyUsage"}),
     ignored={"deletionWindowInDays": "sent on deletion"},
     settings=(
         modify("update_key_description", "description"),
-        Setting(inputs=("policy",), apply=_rewrite, on_create=False),
+        on_change(_rewrite, "policy"),
         Setting(inputs=("enableKeyRotation",), apply=_rotate),
     ),
     defaults={

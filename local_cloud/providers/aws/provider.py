@@ -58,8 +58,8 @@ def _same_fixed_name(kind: Kind, olds: Values, news: Values) -> bool:
     A name from the provider has another suffix in the replacement, which can then be created first
     (pulumi-terraform-bridge, nameRequiresDeleteBeforeReplace).
     """
-    name = kind.fixed_name
-    if name is None or name in news.get(CHOSEN, []):
+    name = kind.autoname if kind.fixed_name is None else kind.fixed_name
+    if not name or name in news.get(CHOSEN, []):
         return False
     return bool(olds.get(name) == news.get(name))
 

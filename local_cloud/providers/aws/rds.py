@@ -5,28 +5,22 @@ from __future__ import annotations
 from threading import Event
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
+from local_cloud.providers.kind import Setting, Subject, Values, on_change, regular, renamed
 from local_cloud.providers.lifecycle import until_gone, wait
 
 LIMIT = 120.0
 """Wall-clock seconds within which a database must be deleted."""
 
 
-SUBNET_GROUP = Kind(
-    token="aws:rds/subnetGroup:SubnetGroup",
-    service="rds",
-    identity="DBSubnetGroupName",
-    create="create_db_subnet_group",
-    identity_from="DBSubnetGroup.DBSubnetGroupName",
-    read="describe_db_subnet_groups",
-    found="DBSubnetGroups[0]",
-    delete="delete_db_subnet_group",
+SUBNET_GROUP = regular(
+    "aws:rds/subnetGroup:SubnetGroup",
+    "DBSubnetGroupName",
+    noun="db_subnet_group",
     update="modify_db_subnet_group",
     replaces=frozenset({"name", "namePrefix"}),
     prepare=renamed({"name": "DBSubnetGroupName", "description": "DBSubnetGroupDescription"}),
     defaults={"description": "Managed by Pulumi"},
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "DBSubnetGroupArn", "name": "DBSubnetGroupName", "vpcId": "VpcId"},
 )
 
@@ -43,22 +37,16 @@ def _set_parameters(subject: Subject) -> None:
     subject.call("modify_db_parameter_group", Parameters=parameters)
 
 
-PARAMETER_GROUP = Kind(
-    token="aws:rds/parameterGroup:ParameterGroup",
-    service="rds",
-    identity="DBParameterGroupName",
-    create="create_db_parameter_group",
-    identity_from="DBParameterGroup.DBParameterGroupName",
-    read="describe_db_parameter_groups",
-    found="DBParameterGroups[0]",
-    delete="delete_db_parameter_group",
+PARAMETER_GROUP = regular(
+    "aws:rds/parameterGroup:ParameterGroup",
+    "DBParameterGroupName",
+    noun="db_parameter_group",
     replaces=frozenset({"name", "namePrefix", "family", "description"}),
     prepare=renamed({"name": "DBParameterGroupName", "family": "DBParameterGroupFamily"}),
     ignored={"skipDestroy": "keeps it when the provider is to delete it"},
     settings=(Setting(inputs=("parameters",), apply=_set_parameters),),
     defaults={"description": "Managed by Pulumi", "skipDestroy": False},
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "DBParameterGroupArn", "name": "DBParameterGroupName"},
 )
 
@@ -139,16 +127,13 @@ def _secrets(_: Subject, found: Values) -> list[Values]:
     ]
 
 
-INSTANCE = Kind(
-    token="aws:rds/instance:Instance",
-    service="rds",
-    identity="DBInstanceIdentifier",
-    create="create_db_instance",
+INSTANCE = regular(
+    "aws:rds/instance:Instance",
+    "DBInstanceIdentifier",
+    noun="db_instance",
     # The id outlives a renaming (terraform-provider-aws pull request 31232, from 5.0.0 on).
     identity_from="DBInstance.DbiResourceId",
     locate=_identifier,
-    read="describe_db_instances",
-    found="DBInstances[0]",
     update="modify_db_instance",
     on_delete=_remove_instance,
     replaces=frozenset(
@@ -159,13 +144,9 @@ INSTANCE = Kind(
     ignored=PROVIDER_ONLY,
     repeated=frozenset({"allowMajorVersionUpgrade"}),
     settings=(
-        Setting(inputs=("DBInstanceIdentifier",), apply=_rename, on_create=False),
-        Setting(inputs=("EnableCloudwatchLogsExports",), apply=_export, on_create=False),
-        Setting(
-            inputs=("monitoringRoleArn", "performanceInsightsRetentionPeriod"),
-            apply=_keep,
-            on_create=False,
-        ),
+        on_change(_rename, "DBInstanceIdentifier"),
+        on_change(_export, "EnableCloudwatchLogsExports"),
+        on_change(_keep, "monitoringRoleArn", "performanceInsightsRetentionPeriod"),
     ),
     defaults={
         **{"applyImmediately": False, "autoMinorVersionUpgrade": True, "copyTagsToSnapshot": False},
@@ -174,7 +155,6 @@ INSTANCE = Kind(
     },
     autoname="identifier",
     joint="",
-    fixed_name="identifier",
     ready=("DBInstanceStatus", "available"),
     outputs={
         "address": "Endpoint.Address",

@@ -7,7 +7,16 @@ from typing import Any
 
 from local_cloud.calls import UnknownInput
 from local_cloud.providers.aws.ec2 import arn
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, modify, path
+from local_cloud.providers.kind import (
+    Kind,
+    Setting,
+    Subject,
+    Values,
+    modify,
+    on_change,
+    path,
+    regular,
+)
 
 ANYWHERE = "destinationCidrBlock"
 DESTINATIONS = {
@@ -86,15 +95,9 @@ def _change_routes(subject: Subject) -> None:
         subject.call("delete_route", **dict((destination,)))
 
 
-ROUTE_TABLE = Kind(
-    token="aws:ec2/routeTable:RouteTable",
-    service="ec2",
-    identity="RouteTableId",
-    create="create_route_table",
-    identity_from="RouteTable.RouteTableId",
-    read="describe_route_tables",
-    found="RouteTables[0]",
-    delete="delete_route_table",
+ROUTE_TABLE = regular(
+    "aws:ec2/routeTable:RouteTable",
+    "RouteTableId",
     replaces=frozenset({"vpcId"}),
     settings=(Setting(inputs=("routes",), apply=_change_routes),),
     outputs={"arn": arn("route-table"), "ownerId": "OwnerId", "routes": _in_ec2},
@@ -116,7 +119,6 @@ ROUTE_TABLE_ASSOCIATION = Kind(
     service="ec2",
     identity="AssociationId",
     create="associate_route_table",
-    identity_from="AssociationId",
     look=_association,
     delete="disassociate_route_table",
     # The provider changes the table in place. The association gets another id, by which Pulumi's state
@@ -140,15 +142,12 @@ def _route(subject: Subject) -> Values | None:
     return found
 
 
-ROUTE = Kind(
-    token="aws:ec2/route:Route",
-    service="ec2",
-    identity="RouteId",
+ROUTE = regular(
+    "aws:ec2/route:Route",
+    "RouteId",
     scope={"RouteTableId": "routeTableId", "DestinationCidrBlock": ANYWHERE},
-    create="create_route",
     identity_from=_route_id,
     look=_route,
-    delete="delete_route",
     replaces=frozenset({"routeTableId", ANYWHERE}),
     settings=(modify("replace_route", "gatewayId", "natGatewayId"),),
     outputs={"state": "State"},
@@ -162,18 +161,14 @@ def _change_tables(subject: Subject) -> None:
     subject.call("modify_vpc_endpoint", **{name: ids for name, ids in changes.items() if ids})
 
 
-ENDPOINT = Kind(
-    token="aws:ec2/vpcEndpoint:VpcEndpoint",
-    service="ec2",
-    identity="VpcEndpointId",
-    create="create_vpc_endpoint",
-    identity_from="VpcEndpoint.VpcEndpointId",
-    read="describe_vpc_endpoints",
+ENDPOINT = regular(
+    "aws:ec2/vpcEndpoint:VpcEndpoint",
+    "VpcEndpointId",
     # EC2 describes a deleted endpoint for a while.
     found="VpcEndpoints[?State!='deleted'] | [0]",
     delete="delete_vpc_endpoints",
     replaces=frozenset({"vpcId", "serviceName", "vpcEndpointType"}),
-    settings=(Setting(inputs=("routeTableIds",), apply=_change_tables, on_create=False),),
+    settings=(on_change(_change_tables, "routeTableIds"),),
     outputs={"arn": arn("vpc-endpoint"), "ownerId": "OwnerId", "state": "State"},
     tag_type="vpc-endpoint",
     ready=("State", "available"),

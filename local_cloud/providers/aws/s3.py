@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from urllib.parse import urlencode
 from pulumi.runtime.rpc import _special_asset_sig, _special_sig_key
 
 from local_cloud.calls import Calls, to_shape
-from local_cloud.providers.kind import Kind, Setting, Subject, Values
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular
 from local_cloud.providers.lifecycle import tag_list
 
 DEFAULT_REGION = "us-east-1"
@@ -29,9 +30,9 @@ def _make(calls: Calls, _: Kind, inputs: Values) -> str:
     return str(inputs["bucket"])
 
 
-def _tag(subject: Subject) -> None:
+def _tag(subject: Subject, operation: str = "put_bucket_tagging") -> None:
     pairs = tag_list(subject.inputs.get("tags") or {})
-    subject.call("put_bucket_tagging", Tagging={"TagSet": pairs})
+    subject.call(operation, Tagging={"TagSet": pairs})
 
 
 def _remove(subject: Subject) -> None:
@@ -50,20 +51,16 @@ def _remove(subject: Subject) -> None:
     subject.call("delete_bucket")
 
 
-BUCKET = Kind(
-    token="aws:s3/bucket:Bucket",
-    service="s3",
-    identity="Bucket",
-    create="create_bucket",
+BUCKET = regular(
+    "aws:s3/bucket:Bucket",
+    "Bucket",
     on_create=_make,
     read="head_bucket",
-    found="@",
     on_delete=_remove,
     replaces=frozenset({"bucket", "bucketPrefix"}),
     ignored={"forceDestroy": "only tells the provider how to delete"},
     settings=(Setting(inputs=("tags",), apply=_tag),),
     autoname="bucket",
-    fixed_name="bucket",
     outputs={"arn": lambda subject, _: f"arn:aws:s3:::{subject.identity}"},
     absent=("404", "NoSuchBucket"),
 )
@@ -97,7 +94,7 @@ def _part(
         found="@",
         replaces=frozenset({"bucket"}),
         ignored={"bucket": "sent by put"},
-        settings=(Setting(inputs=inputs, apply=put_again, on_create=False),),
+        settings=(on_change(put_again, *inputs),),
         absent=("NoSuchBucket", absent),
         **ends,
     )
@@ -173,9 +170,7 @@ POLICY = Kind(
     service="s3",
     identity="Bucket",
     create="put_bucket_policy",
-    identity_from="inputs.bucket",
     read="get_bucket_policy",
-    found="@",
     update="put_bucket_policy",
     delete="delete_bucket_policy",
     replaces=frozenset({"bucket"}),
@@ -242,11 +237,6 @@ def _put_acl(subject: Subject) -> None:
     subject.call("put_object_acl", ACL=subject.inputs["acl"])
 
 
-def _tag_object(subject: Subject) -> None:
-    pairs = tag_list(subject.inputs.get("tags") or {})
-    subject.call("put_object_tagging", Tagging={"TagSet": pairs})
-
-
 OBJECT_ACLS = {
     "aws:s3/bucketObject:BucketObject": "private",
     "aws:s3/bucketObjectv2:BucketObjectv2": "",
@@ -261,7 +251,6 @@ OBJECTS = tuple(
         create="put_object",
         on_create=_upload,
         read="head_object",
-        found="@",
         delete="delete_object",
         replaces=frozenset({"bucket", "key"}),
         prepare=_object,
@@ -270,11 +259,12 @@ OBJECTS = tuple(
             "forceDestroy": "removes a legal hold, which the stand-in cannot set",
         },
         settings=(
-            Setting(inputs=(*CONTENTS, *TRIGGERS, *HEADERS), apply=_upload_again, on_create=False),
-            Setting(inputs=("acl",), apply=_put_acl, on_create=False),
-            Setting(inputs=("tags",), apply=_tag_object, on_create=False),
+            on_change(_upload_again, *CONTENTS, *TRIGGERS, *HEADERS),
+            on_change(_put_acl, "acl"),
+            on_change(partial(_tag, operation="put_object_tagging"), "tags"),
         ),
         autoname="key",
+        fixed_name="",
         joint=None,
         outputs={
             "arn": lambda subject, _: f"arn:aws:s3:::{subject.inputs['bucket']}/{subject.identity}",

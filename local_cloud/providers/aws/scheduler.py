@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from local_cloud.providers.kind import Kind, Values, whole
+from local_cloud.providers.kind import Values, regular, whole
 
 DEFAULT = "default"
 """The group of a schedule that names none."""
@@ -43,17 +43,13 @@ def _identity(answer: Any) -> str:
     return str(answer["ScheduleArn"]).partition(":schedule/")[2]
 
 
-SCHEDULE = Kind(
-    token="aws:scheduler/schedule:Schedule",
-    service="scheduler",
-    identity="Name",
+SCHEDULE = regular(
+    "aws:scheduler/schedule:Schedule",
+    "Name",
     scope={"GroupName": "groupName"},
-    create="create_schedule",
     identity_from=_identity,
     locate=lambda _, identity: identity.partition("/")[2],
     read="get_schedule",
-    found="@",
-    delete="delete_schedule",
     replaces=frozenset({"name", "groupName"}),
     prepare=_schedule,
     settings=(
@@ -66,22 +62,15 @@ SCHEDULE = Kind(
         ),
     ),
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "Arn", "groupName": "GroupName", "name": "Name"},
 )
 
-GROUP = Kind(
-    token="aws:scheduler/scheduleGroup:ScheduleGroup",
-    service="scheduler",
-    identity="Name",
-    create="create_schedule_group",
-    identity_from="inputs.name",
+GROUP = regular(
+    "aws:scheduler/scheduleGroup:ScheduleGroup",
+    "Name",
     read="get_schedule_group",
-    found="@",
-    delete="delete_schedule_group",
     replaces=frozenset({"name"}),
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "Arn", "name": "Name", "state": "State"},
 )
 

@@ -6,7 +6,7 @@ import base64
 import json
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values
+from local_cloud.providers.kind import Kind, Setting, Subject, Values, on_change, regular
 
 LONGEST = 30
 """The provider's days before Secrets Manager deletes a secret (pulumi_aws, Secret, recovery_window_in_days)."""
@@ -41,22 +41,19 @@ def _remove(subject: Subject) -> None:
     subject.call("delete_secret", **when)
 
 
-SECRET = Kind(
-    token="aws:secretsmanager/secret:Secret",
-    service="secretsmanager",
-    identity="SecretId",
-    create="create_secret",
+SECRET = regular(
+    "aws:secretsmanager/secret:Secret",
+    "SecretId",
     identity_from="ARN",
     look=_look,
     on_delete=_remove,
     replaces=frozenset({"name", "namePrefix"}),
     ignored={"recoveryWindowInDays": "sent on deletion"},
     settings=(
-        Setting(inputs=("description", "kmsKeyId"), apply=_describe, on_create=False),
+        on_change(_describe, "description", "kmsKeyId"),
         Setting(inputs=("policy",), apply=_allow),
     ),
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "ARN", "name": "Name"},
 )
 

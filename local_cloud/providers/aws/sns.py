@@ -6,7 +6,7 @@ import json
 
 from local_cloud.aws.hooks import ACCOUNT
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, renamed
+from local_cloud.providers.kind import Kind, Subject, Values, on_change, regular, renamed
 from local_cloud.providers.lifecycle import tag_list
 
 ATTRIBUTES = {"displayName": "DisplayName", "kmsMasterKeyId": "KmsMasterKeyId"}
@@ -28,19 +28,14 @@ def _describe(subject: Subject) -> None:
         subject.call("set_topic_attributes", AttributeName=key, AttributeValue=value)
 
 
-TOPIC = Kind(
-    token="aws:sns/topic:Topic",
-    service="sns",
-    identity="TopicArn",
-    create="create_topic",
+TOPIC = regular(
+    "aws:sns/topic:Topic",
+    "TopicArn",
     on_create=_make,
     read="get_topic_attributes",
-    found="Attributes",
-    delete="delete_topic",
     replaces=frozenset({"name", "namePrefix", "fifoTopic"}),
-    settings=(Setting(inputs=tuple(ATTRIBUTES), apply=_describe, on_create=False),),
+    settings=(on_change(_describe, *ATTRIBUTES),),
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "TopicArn", "owner": "Owner"},
 )
 
@@ -63,9 +58,7 @@ POLICY = Kind(
     service="sns",
     identity="TopicArn",
     create="set_topic_attributes",
-    identity_from="inputs.arn",
     read="get_topic_attributes",
-    found="Attributes",
     update="set_topic_attributes",
     repeated=frozenset({"attributeName"}),
     on_delete=_only_the_owner,
@@ -82,9 +75,7 @@ SUBSCRIPTION = Kind(
     service="sns",
     identity="SubscriptionArn",
     create="subscribe",
-    identity_from="SubscriptionArn",
     read="get_subscription_attributes",
-    found="Attributes",
     delete="unsubscribe",
     replaces=frozenset({"topic", "protocol", "endpoint"}),
     prepare=lambda inputs: renamed({"topic": "topicArn"})(

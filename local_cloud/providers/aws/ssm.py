@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local_cloud.calls import Calls
-from local_cloud.providers.kind import Kind, Setting, Subject, Values, path
+from local_cloud.providers.kind import Kind, Subject, Values, on_change, path
 from local_cloud.providers.lifecycle import tag_list
 
 OTHERS = ("allowedPattern", "dataType", "description", "tier", "type")
@@ -72,18 +72,14 @@ PARAMETER = Kind(
     replaces=frozenset({"name", "dataType"}),
     ignored={"overwrite": "sent with every put"},
     settings=(
-        Setting(
-            inputs=(
-                *("allowedPattern", "dataType", "description", "insecureValue", "keyId"),
-                *("tier", "type", "value"),
-            ),
-            apply=_put_again,
-            on_create=False,
+        on_change(
+            _put_again,
+            *("allowedPattern", "dataType", "description", "insecureValue", "keyId"),
+            *("tier", "type", "value"),
         ),
-        Setting(inputs=("tags",), apply=_tag, on_create=False),
+        on_change(_tag, "tags"),
     ),
     autoname="name",
-    fixed_name="name",
     outputs={"arn": "ARN", "name": "Name", "type": "Type", "version": "Version"},
 )
 

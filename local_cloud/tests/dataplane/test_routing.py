@@ -9,12 +9,10 @@ from local_cloud.aws.elb.listener import Request, choose_rule, matches, redirect
 from local_cloud.aws.elb.targets import (
     CHECKING,
     FAILED,
-    PASSED,
     REGISTERING,
     TIMED_OUT,
     Check,
     Health,
-    Outcome,
     answered,
     choose,
 )
@@ -101,7 +99,7 @@ def test_redirect_keeps_the_parts_that_it_does_not_change(config, location):
 
 
 CHECK = Check(healthy_threshold=3, unhealthy_threshold=2)
-BAD = Outcome(FAILED)
+PASSED, BAD = None, FAILED
 
 
 def test_target_is_registering_until_its_first_check_begins():
@@ -133,7 +131,7 @@ def test_health_of_a_target_after_each_check(outcomes, states):
 
 def test_health_s_reason_is_that_of_the_latest_failure():
     health = Health().begin()
-    for outcome in (BAD, Outcome(TIMED_OUT), answered(404, "200")):
+    for outcome in (BAD, TIMED_OUT, answered(404, "200")):
         health = health.after(outcome, CHECK)
     words = "Health checks failed with these codes: [404]"
     assert health.why == ("Target.ResponseCodeMismatch", words)
@@ -147,7 +145,7 @@ def test_health_s_reason_is_that_of_the_latest_failure():
     ],
 )
 def test_matcher_is_a_list_of_codes_and_ranges(status, matcher, fits):
-    assert targets.answered(status, matcher).passed is fits
+    assert (targets.answered(status, matcher) is None) is fits
 
 
 @pytest.mark.parametrize(

@@ -128,12 +128,14 @@ def test_the_version_that_runs_here_is_the_one_that_is_offered(rds):
 
 
 def test_an_instance_has_a_minor_version_and_gp3_s_baseline(rds, instance):
+    extended, support = "open-source-rds-extended-support", "EngineLifecycleSupport"
     for asked, iops, throughput in (
         ({}, 3000, 125),
-        ({"EngineVersion": "17"}, 3000, 125),
+        ({"EngineVersion": "17", support: f"{extended}-disabled"}, 3000, 125),
         ({"AllocatedStorage": 400}, 12000, 500),
     ):
         found = described(rds, instance(StorageType="gp3", **asked))
+        assert found[support] == asked.get(support, extended)
         assert found["EngineVersion"].startswith("17.")
         assert (found["Iops"], found["StorageThroughput"]) == (iops, throughput)
 

@@ -316,6 +316,36 @@ def test_an_endpoint_s_service_is_one_of_aws(aws, vpc):
     refused(aws.ec2.create_vpc_endpoint, "InvalidServiceName", **endpoint)
 
 
+def test_what_a_resource_is_created_with_is_described(aws, vpc):
+    """By the reads of a second plan, where moto drops it."""
+    dns = {"DnsOptions": {"DnsRecordIpType": "ipv4"}, "IpAddressType": "ipv4"}
+    service = {"ServiceName": f"com.amazonaws.{REGION}.sts", "VpcEndpointType": "Interface"}
+    made = aws.ec2.create_vpc_endpoint(VpcId=vpc, **service, **dns)
+    [found] = aws.ec2.describe_vpc_endpoints(VpcEndpointIds=[made["VpcEndpointId"]])
+    assert found.items() >= dns.items()
+    aws.ec2.create_customer_gateway(Type="ipsec.1", PublicIp="192.0.2.1", DeviceName="office")
+    assert aws.ec2.describe_customer_gateways()[-1]["DeviceName"] == "office"
+    names = [{"Key": "domain-name", "Values": ["example.com"]}]
+    tags = [{"Key": "Name", "Value": "office"}]
+    aws.ec2.create_dhcp_options(
+        DhcpConfigurations=names,
+        TagSpecifications=[{"ResourceType": "dhcp-options", "Tags": tags}],
+    )
+    assert aws.ec2.describe_dhcp_options()[-1]["Tags"] == tags
+    bucket = {"Bucket": unique("sizes")}
+    where = {"LocationConstraint": REGION}
+    aws.s3.create_bucket(**bucket, CreateBucketConfiguration=where)
+    large = {"Filter": {"ObjectSizeGreaterThan": 1024}, "Expiration": {"Days": 1}}
+    both = {"Filter": {"And": {"Prefix": "a", "ObjectSizeLessThan": 9}}, "Expiration": {"Days": 2}}
+    rules = [
+        {"ID": name, "Status": "Enabled", **each} for name, each in (("l", large), ("b", both))
+    ]
+    aws.s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": rules})
+    found = aws.s3.get_bucket_lifecycle_configuration(**bucket)
+    assert found["Rules"] == rules
+    assert found["TransitionDefaultMinimumObjectSize"] == "all_storage_classes_128K"
+
+
 def test_a_prefix_list_changes_by_version_and_stays_in_use(aws, make_group):
     office = {"PrefixListName": "office", "MaxEntries": 1, "AddressFamily": "IPv4"}
     name = {"PrefixListId": aws.ec2.create_managed_prefix_list(**office)["PrefixListId"]}
