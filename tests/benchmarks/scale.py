@@ -25,7 +25,7 @@ from local_cloud.aws.ecs.placement import Placement
 from local_cloud.aws.ecs.runner import Runner
 from local_cloud.aws.ecs.scheduler import Scheduler
 from local_cloud.aws.ecs.state import Service
-from local_cloud.aws.elb.targets import PASSED, Check, Targets
+from local_cloud.aws.elb.targets import Check, Targets
 from local_cloud.aws.hooks import Hooking
 from local_cloud.clock import Clock
 from local_cloud.console import Progress, duration
@@ -207,7 +207,7 @@ class Simulation:
         placement = self._tasks.find(target.id)
         task = self.service.task(placement.task) if placement else None
         if task is not None and self.clock.seconds - task.created_at >= START:
-            self.targets.check(target, target.health.after(PASSED, CHECK))
+            self.targets.check(target, target.health.after(None, CHECK))
 
     def _declare(self) -> None:
         cloud = self._declared

@@ -10,6 +10,7 @@ from local_cloud.engine.pulumi import PulumiFailed
 from local_cloud.providers import lifecycle
 from stack.uploads import UPLOADS_ENABLED
 from tests.support.every_setting import (
+    KEPT,
     ONE_WAY,
     allow_boundary,
     changes,
