@@ -128,16 +128,6 @@ def make(calls):
     return lambda short, **inputs: Made(calls, short, inputs)
 
 
-def subnets_of(aws, vpc, zones="aca"):
-    """Make a subnet of the VPC in each of these zones, by their letters."""
-    return [
-        aws.ec2.create_subnet(
-            VpcId=vpc, CidrBlock=f"10.20.{number}.0/24", AvailabilityZone=f"{REGION}{letter}"
-        )["SubnetId"]
-        for number, letter in enumerate(zones)
-    ]
-
-
 @pytest.fixture
 def closed_vpc(aws):
     """A VPC without an internet gateway."""
@@ -153,7 +143,11 @@ def vpc(aws, closed_vpc):
 
 @pytest.fixture
 def subnets(aws, vpc):
-    return subnets_of(aws, vpc)
+    """Three subnets, of which the last is in the first one's zone."""
+    place = [(f"10.20.{number}.0/24", f"{REGION}{zone}") for number, zone in enumerate("aca")]
+    create = aws.ec2.create_subnet
+    made = [create(VpcId=vpc, CidrBlock=cidr, AvailabilityZone=zone) for cidr, zone in place]
+    return [each["SubnetId"] for each in made]
 
 
 @pytest.fixture

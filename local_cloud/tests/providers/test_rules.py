@@ -13,16 +13,16 @@ from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import ec2, elb, routes
 from local_cloud.providers.aws.functions import FUNCTIONS
 from local_cloud.providers.aws.provider import located
-from local_cloud.tests.providers.conftest import kind, subnets_of, unique
+from local_cloud.tests.providers.conftest import kind, unique
 
 
 @pytest.mark.parametrize("freed", [True, False])
 def test_the_provider_waits_for_mapped_addresses(
-    aws, calls, vpc, gateway, make, monkeypatch, freed
+    aws, calls, subnets, gateway, make, monkeypatch, freed
 ):
     monkeypatch.setattr(ec2, "DETACH_SECONDS", 30.0 if freed else 0.3)
     address = aws.ec2.allocate_address(Domain="vpc")["AllocationId"]
-    made = make("ec2/natGateway", subnetId=subnets_of(aws, vpc)[0], allocationId=address)
+    made = make("ec2/natGateway", subnetId=subnets[0], allocationId=address)
     with ThreadPoolExecutor(1) as beside:
         deleting = beside.submit(lifecycle.delete, calls, ec2.INTERNET_GATEWAY, gateway, {})
         with pytest.raises(TimeoutError):

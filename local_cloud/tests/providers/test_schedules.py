@@ -90,10 +90,9 @@ def ecs(rest):
     return f"arn:aws:ecs:{REGION}:{ACCOUNT}:{rest}"
 
 
-def trust(service="scheduler", **condition):
-    trusted = {"Effect": "Allow", "Action": "sts:AssumeRole"}
-    trusted["Principal"] = {"Service": f"{service}.amazonaws.com"}
-    return document(trusted | ({"Condition": condition} if condition else {}))
+def trust(service="scheduler"):
+    trusted = {"Principal": {"Service": f"{service}.amazonaws.com"}}
+    return document({"Effect": "Allow", "Action": "sts:AssumeRole", **trusted})
 
 
 class Jobs:
@@ -108,43 +107,38 @@ class Jobs:
         self.definition = ecs(f"task-definition/{self.name}:1")
         self.cluster = ecs(f"cluster/{self.name}")
 
-    def rights(self, **changes):
-        """What a schedule's role needs, one statement for each action, and the changes of each."""
+    def rights(self):
+        """What a schedule's role needs, one statement for each action."""
         into = {"ArnEquals": {"ecs:cluster": self.cluster}}
         to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
         passed = [iam("role/execution"), iam("role/task")]
         definitions = ecs(f"task-definition/{self.name}:*")
-        needed = {
-            "run": allow("ecs:RunTask", definitions, Condition=into),
-            "pass": allow("iam:PassRole", passed, Condition=to_tasks),
-        }
-        return [needed[name] | changes.get(name, {}) for name in needed]
+        return [
+            allow("ecs:RunTask", definitions, Condition=into),
+            allow("iam:PassRole", passed, Condition=to_tasks),
+        ]
 
-    def role(self, *allowed, trusted=None):
+    def role(self, *allowed):
         """Make a schedule's role with these statements; return the ARN."""
         name = unique("scheduler")
-        trusted = trusted or trust()
-        made = self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusted)
+        made = self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust())
         if allowed:
             policy = {"PolicyName": "own", "PolicyDocument": document(*allowed)}
             self.aws.iam.put_role_policy(RoleName=name, **policy)
         return made["Arn"]
 
-    def inputs(self, role, expression="rate(1 hour)", **change):
+    def schedule(self, role, expression="rate(1 hour)", **change):
         network = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}
         parameters = {"taskDefinitionArn": self.definition, "launchType": "FARGATE"}
         parameters |= {"networkConfiguration": network, **change.pop("ecsParameters", {})}
         target = {"arn": self.cluster, "roleArn": role, "ecsParameters": parameters}
-        return {
+        inputs = {
             "name": unique("nightly"),
             "scheduleExpression": expression,
             "flexibleTimeWindow": {"mode": "OFF"},
             "target": target | change.pop("target", {}),
-            **change,
         }
-
-    def schedule(self, *arguments, **change):
-        return self.make("scheduler/schedule", **self.inputs(*arguments, **change))
+        return self.make("scheduler/schedule", **{**inputs, **change})
 
 
 @pytest.fixture
@@ -269,21 +263,11 @@ def test_a_completed_schedule_is_deleted_if_it_asks_for_it(fires, action, left):
     assert (len(cloud.asked), cloud.made.read() is not None) == (1, left)
 
 
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("run", {"Action": "ecs:StopTask"}),
-        ("run", {"Condition": {"ArnLike": {"ecs:cluster": ecs("cluster/other*")}}}),
-        ("run", {"Resource": ecs("task-definition/other:*")}),
-        ("pass", {"Action": "iam:GetRole"}),
-        ("pass", {"Resource": iam("role/task")}),
-    ],
-    ids=["no right to run", "other cluster", "other definition", "no right to pass", "one to pass"],
-)
-def test_a_role_without_a_right_starts_no_task(fires, jobs, name, change, caplog):
-    cloud = fires(allowed=jobs.rights(**{name: change}), retry=ONCE)
+@pytest.mark.parametrize(("action", "change"), TABLES["lacks"])
+def test_a_role_without_a_right_starts_no_task(fires, jobs, action, change, caplog):
+    allowed = [each | (change if each["Action"] == action else {}) for each in jobs.rights()]
+    cloud = fires(allowed=allowed, retry=ONCE)
     cloud.pass_time(minutes=1)
-    action = {"run": "ecs:RunTask", "pass": "iam:PassRole"}[name]
     assert f"is not authorized to perform: {action} on resource" in caplog.text
     assert (cloud.asked, cloud.counts()) == ([], DROPPED)
 
