@@ -108,8 +108,8 @@ class Story:
             case "make":
                 return Made(self.named("calls"), subject, given)
             case "find":
-                name = subject.partition("/")[2] or subject.partition(":")[2]
-                return FUNCTIONS[f"aws:{subject}:{name}"](self.named("calls"), given)
+                token = f"aws:{subject}:{subject.partition('/')[2]}"
+                return FUNCTIONS[token](self.named("calls"), given)
             case "run":
                 return schedule.run_due(*given)
             case "read":
@@ -128,18 +128,22 @@ class Story:
 
     def play(self, step):
         (done, given), *rest = step.items()
-        expected = self.filled(dict(rest))
+        [(outcome, expected)] = rest or [("gives", {})]
+        expected = self.filled(expected)
         name, _, done = self.filled(done).rpartition(" = ")
         call = partial(self.act, *done.split(), self.filled(given or {}))
-        if "refused" in expected:
-            [(code, words)] = expected["refused"].items()
-            refused(call, code, words or "")
-        elif "fails" in expected:
-            with pytest.raises(Exception, match=re.escape(expected["fails"])):
-                call()
-        else:
-            found = self.names[name or "it"] = call()
-            assert fits(found, expected.get("gives", {})), (found, expected)
+        match outcome:
+            case "gives":
+                found = self.names[name or "it"] = call()
+                assert fits(found, expected), (found, expected)
+            case "refused":
+                [(code, words)] = expected.items()
+                refused(call, code, words or "")
+            case "fails":
+                with pytest.raises(Exception, match=re.escape(expected)):
+                    call()
+            case _:
+                raise KeyError(outcome)
 
 
 @pytest.mark.parametrize(("each", "steps"), [*stories()])
