@@ -23,12 +23,23 @@ from local_cloud.tests.dataplane.stack import fetch, until
 POLICY = DECLARED["https_listener"]["SslPolicy"]
 
 
-def test_https_target_that_speaks_http_is_healthy_and_a_502(cloud):
-    cloud.everything(Protocol="HTTPS", HealthCheckProtocol="HTTP")
-    cloud.service(cloud.task_definition())
-    cloud.rolled_out()
-    assert [each["TargetHealth"]["State"] for each in cloud.targets()] == ["healthy"]
-    assert fetch(cloud.url())[0] == 502
+def test_https_target_that_speaks_http_is_healthy_and_a_502(running):
+    group = running.target_group("tls", Protocol="HTTPS", HealthCheckProtocol="HTTP")
+    place = running.only_task()["containers"][0]["networkInterfaces"][0]
+    targets = [{"Id": place["privateIpv4Address"], "Port": 3000}]
+    running.elb.register_targets(TargetGroupArn=group, Targets=targets)
+    paths = [{"Field": "path-pattern", "Values": ["/tls"]}]
+    forward = [{"Type": "forward", "TargetGroupArn": group}]
+    rule = running.rule(Priority=5, Conditions=paths, Actions=forward)
+
+    def healthy() -> bool:
+        found = running.elb.describe_target_health(TargetGroupArn=group)
+        [health] = found["TargetHealthDescriptions"]
+        return health["TargetHealth"]["State"] == "healthy"
+
+    until(healthy)
+    assert fetch(f"{running.url()}/tls")[0] == 502
+    running.elb.delete_rule(RuleArn=rule)
 
 
 @pytest.fixture(scope="module")

@@ -165,13 +165,6 @@ def test_rules_go_by_priority_and_the_default_comes_last(running):
     assert ask(running, "GET", "/fixed/one")[0] == 404
 
 
-def test_redirect_fills_in_the_request_s_parts(running):
-    config = {"Host": "new.example", "StatusCode": "HTTP_301", "Protocol": "HTTPS", "Port": "443"}
-    with rule(running, "host-header", "old.example", Type="redirect", RedirectConfig=config):
-        status, headers, _ = ask(running, "GET", "/a/b?c=d", Host="old.example:8080")
-    assert (status, headers["Location"]) == (301, "https://new.example/a/b?c=d")
-
-
 def test_group_without_targets_is_a_503_in_an_alb_s_own_page(running):
     empty = running.target_group("empty")
     with rule(running, "path-pattern", "/empty", Type="forward", TargetGroupArn=empty):

@@ -179,16 +179,11 @@ def not_started(running, secret: str) -> dict[str, dict[str, Any]]:
     forbidden = running.sm.create_secret(Name="other", SecretString='{"password":"x"}')["ARN"]
     [image] = running.images.values()
     running.images[f"{REPOSITORY}:arm"] = replace(image, platform="linux/arm64")
-    log = {"awslogs-group": "/none", "awslogs-region": REGION, "awslogs-stream-prefix": "x"}
-    wrong: list[dict[str, Any]] = [
-        {"secrets": [{"name": "DB_PASSWORD", "valueFrom": f"{secret}:pasword::"}]},
-        {"secrets": [{"name": "DB_PASSWORD", "valueFrom": f"{forbidden}:password::"}]},
-        {},
-        {"image": f"{REPOSITORY}:none"},
-        {"image": f"{REPOSITORY}:arm"},
-        {"logConfiguration": {"logDriver": "awslogs", "options": log}},
-        {"command": ["no-such-program"]},
-    ]
+    running.ids |= {
+        "key-missing": f"{secret}:pasword::",
+        "secret-denied": f"{forbidden}:password::",
+    }
+    wrong = running.declared("wrong")
     open_, closed = running.ids["private"]
 
     def start(change) -> str:

@@ -124,14 +124,11 @@ def test_rotation_changes_the_secret_and_the_server_s_password(stack, arn):
     assert stages == [["AWSCURRENT"], ["AWSPREVIOUS"]], "no version without a label"
 
 
-def test_rotation_of_a_managed_secret_is_every_seven_days(stack, arn):
-    secret = stack.sm.describe_secret(SecretId=arn)
+def test_rotation_is_every_seven_days_and_by_its_schedule_only_if_told(stack, arn):
+    secret, before = stack.sm.describe_secret(SecretId=arn), stack.password()
     assert (secret["RotationEnabled"], secret["OwningService"]) == (True, "rds")
     assert secret["RotationRules"] == {"AutomaticallyAfterDays": 7}
-
-
-def test_rotation_that_is_not_immediate_changes_the_schedule_only(stack, arn):
-    before, rules = stack.password(), {"AutomaticallyAfterDays": 30}
+    rules = {"AutomaticallyAfterDays": 30}
     stack.sm.rotate_secret(SecretId=arn, RotateImmediately=False, RotationRules=rules)
     assert stack.sm.describe_secret(SecretId=arn)["RotationRules"] == rules
     assert stack.password() == before

@@ -241,7 +241,7 @@ PLACE = {
 def test_tasks_stop_and_start_at_their_hours(running):
     client = running.client("application-autoscaling")
     client.register_scalable_target(**PLACE, MinCapacity=1, MaxCapacity=1)
-    for name, minutes, count in (("stop", 2, 0), ("start", 5, 1)):
+    for name, minutes, count in (("stop", 2, 0), ("start", 4, 1)):
         at = running.clock.now() + timedelta(minutes=minutes)
         client.put_scheduled_action(
             **PLACE,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local_cloud.aws.ecs import state
+from local_cloud.aws.ecs import launch_rate, state
 from local_cloud.aws.ecs.service import step
 from local_cloud.aws.ecs.state import Alarms, Breaker, Deployment, Revision, Service, Settings, Task
 
@@ -137,7 +137,7 @@ def settled(shape: Settings, fates: Any = lambda _: "good", seconds: float = 300
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(shapes, events, st.lists(st.sampled_from(FATES), min_size=1, max_size=12))
 def test_no_history_breaks_the_rules(shape, history, fates):
     cycle = itertools.cycle(fates)
@@ -192,7 +192,7 @@ def test_deployment_that_is_good_never_goes_below_the_minimum(shape, rolls):
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(shapes, st.sampled_from(["sick", "crash", "no start"]))
 def test_deployment_that_is_bad_fails_and_rolls_back_if_declared(shape, fate):
     world = settled(shape)
@@ -372,3 +372,21 @@ def test_deleted_service_drains_and_ends_inactive():
     assert world.service.status == "DRAINING"
     world.settle(200)
     assert (world.service.status, world.attached, world.running) == ("INACTIVE", set(), set())
+
+
+def test_a_bucket_gives_what_it_holds_and_refills_by_its_rate():
+    bucket = launch_rate.of_service()
+    taken = [bucket.take(now, 1000) for now in (0, 0, 0.06, 0.12, 60.12, 600)]
+    assert taken == [100, 0, 0, 1, 100, 100]
+    small = launch_rate.Bucket(1, 5)
+    assert sum(small.take(now / 10, 9) for now in range(101)) == 1 + 5 * 10
+
+
+def test_ecs_launches_a_hundred_tasks_at_once_and_five_hundred_a_minute():
+    world, launched = new_world(lambda _: "good"), []
+    world.update(Settings(desired=700), "app:1")
+    for _ in range(16):
+        launched.append(len(world.service.tasks))
+        world.tick()
+    assert [launched[each] for each in (0, 1, 12, 14, 15)] == [100, 141, 600, 683, 700]
+    assert " has started 100 tasks: " in world.messages[0]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from local_cloud.aws.rds.rules import make_service_role
+from local_cloud.aws import quotas
 from local_cloud.calls import Calls
 from local_cloud.cloud.api import Api
 from local_cloud.providers import lifecycle
@@ -74,14 +74,6 @@ def unique(word):
     return f"{word}-{next(counter)}"
 
 
-def where(**values):
-    """The filters of a ``describe`` operation of EC2: ``attachment__vpc_id`` is ``attachment.vpc-id``."""
-    return [
-        {"Name": name.replace("__", ".").replace("_", "-"), "Values": [value]}
-        for name, value in values.items()
-    ]
-
-
 def document(*statements):
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
@@ -136,26 +128,10 @@ def make(calls):
     return lambda short, **inputs: Made(calls, short, inputs)
 
 
-def subnets_of(aws, vpc, zones="aca"):
-    """Make a subnet of the VPC in each of these zones, by their letters."""
-    return [
-        aws.ec2.create_subnet(
-            VpcId=vpc, CidrBlock=f"10.20.{number}.0/24", AvailabilityZone=f"{REGION}{letter}"
-        )["SubnetId"]
-        for number, letter in enumerate(zones)
-    ]
-
-
 @pytest.fixture
 def closed_vpc(aws):
     """A VPC without an internet gateway."""
     return aws.ec2.create_vpc(CidrBlock="10.20.0.0/16")["VpcId"]
-
-
-def gateway_of(aws, vpc):
-    """The internet gateway of a VPC, as the parameters that name both."""
-    [found] = aws.ec2.describe_internet_gateways(Filters=where(attachment__vpc_id=vpc))
-    return {"InternetGatewayId": found["InternetGatewayId"], "VpcId": vpc}
 
 
 @pytest.fixture
@@ -167,22 +143,79 @@ def vpc(aws, closed_vpc):
 
 @pytest.fixture
 def subnets(aws, vpc):
-    return subnets_of(aws, vpc)
+    """Three subnets, of which the last is in the first one's zone."""
+    place = [(f"10.20.{number}.0/24", f"{REGION}{zone}") for number, zone in enumerate("aca")]
+    create = aws.ec2.create_subnet
+    made = [create(VpcId=vpc, CidrBlock=cidr, AvailabilityZone=zone) for cidr, zone in place]
+    return [each["SubnetId"] for each in made]
 
 
 @pytest.fixture
-def make_group(aws, closed_vpc):
-    def make():
-        named = dict.fromkeys(("GroupName", "Description"), unique("group"))
-        return aws.ec2.create_security_group(VpcId=closed_vpc, **named)["GroupId"]
+def gateway(aws, vpc):
+    """The VPC's internet gateway."""
+    [found] = aws.ec2.describe_internet_gateways(
+        Filters=[{"Name": "attachment.vpc-id", "Values": [vpc]}]
+    )
+    return found["InternetGatewayId"]
 
-    return make
+
+@pytest.fixture
+def groups(aws, closed_vpc):
+    """Three security groups."""
+    named = [dict.fromkeys(("GroupName", "Description"), unique("group")) for _ in range(3)]
+    create = aws.ec2.create_security_group
+    return [create(VpcId=closed_vpc, **each)["GroupId"] for each in named]
 
 
 @pytest.fixture
 def balancer(aws, subnets):
     [made] = aws.elbv2.create_load_balancer(Name=unique("b"), Subnets=subnets[:2])
     return made["LoadBalancerArn"]
+
+
+@pytest.fixture
+def group(aws, vpc):
+    """A target group."""
+    checks = {"HealthCheckIntervalSeconds": 10, "HealthCheckTimeoutSeconds": 5}
+    port = {"Port": 80, "Protocol": "HTTP", "TargetType": "ip"}
+    [made] = aws.elbv2.create_target_group(Name=unique("g"), VpcId=vpc, **port, **checks)
+    return made["TargetGroupArn"]
+
+
+@pytest.fixture
+def blocked_bucket(aws):
+    """A bucket whose policy may not make it public."""
+    name = unique("blocked")
+    aws.s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+    block = {"BlockPublicPolicy": True, "BlockPublicAcls": True}
+    aws.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=block)
+    return name
+
+
+@pytest.fixture
+def web(aws, subnets):
+    """A cluster whose service ``web`` has one task."""
+    name = unique("cluster")
+    aws.ecs.register_task_definition(**definition())
+    aws.ecs.create_cluster(clusterName=name)
+    network = {"awsvpcConfiguration": {"subnets": subnets, "securityGroups": []}}
+    service = {"cluster": name, "serviceName": "web", "taskDefinition": "app", "desiredCount": 1}
+    aws.ecs.create_service(**service, networkConfiguration=network)
+    return name
+
+
+@pytest.fixture
+def account_zone():
+    """The id of a zone that the user's account has and the local one does not."""
+    return f"Z{next(counter):012}"
+
+
+@pytest.fixture
+def fargate():
+    """Fargate's code, with its quotas as they are in a new account."""
+    quotas.install()
+    yield "fargate"
+    quotas.install()
 
 
 def definition(**changes):
@@ -198,22 +231,9 @@ def definition(**changes):
     }
 
 
-def database(name, **changes):
-    """The parameters of a small DB instance."""
-    return {
-        "DBInstanceIdentifier": name,
-        "DBInstanceClass": "db.t4g.micro",
-        "Engine": "postgres",
-        "AllocatedStorage": 20,
-        "MasterUsername": "postgres",
-        "ManageMasterUserPassword": True,
-        **changes,
-    }
-
-
 @pytest.fixture
-def make_role(aws, calls):
-    """Makes RDS's service-linked role for one test."""
-    yield lambda: make_service_role(calls)
+def rds_role(aws):
+    """The service whose linked role a test makes."""
+    yield "rds.amazonaws.com"
     for role in aws.iam.list_roles(PathPrefix="/aws-service-role/rds."):
         aws.iam.delete_service_linked_role(RoleName=role["RoleName"])

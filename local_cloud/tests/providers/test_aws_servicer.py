@@ -11,12 +11,12 @@ from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.rpc import UNKNOWN
 
 from local_cloud.calls import UnknownInput, to_parameters, to_shape
-from local_cloud.providers.aws import KINDS, ecs, elb
+from local_cloud.providers.aws import KINDS
 from local_cloud.providers.aws.provider import AwsServicer
 from local_cloud.providers.kind import Subject
 from local_cloud.providers.lifecycle import NotReady, until_gone
 from local_cloud.providers.servicer import struct, values
-from local_cloud.tests.providers.conftest import definition, kind, unique
+from local_cloud.tests.providers.conftest import definition, kind, recorded, unique
 
 VPC, GROUP = "ec2/vpc", "ec2/securityGroup"
 SERVICE, DEFINITION = "ecs/service", "ecs/taskDefinition"
@@ -256,45 +256,22 @@ def test_a_ctrl_c_ends_the_waits_of_its_own_engine_only(engine, aws, monkeypatch
     aws.logs.delete_log_group(logGroupName=made)
 
 
-OWN, ENCRYPTED = {"__defaults": ["name"]}, {"encrypted": True, "volumeSize": 8}
-CIDR, PEER = {"cidrIpv4": "10.0.0.0/16"}, {"referencedSecurityGroupId": "sg-1"}
+TABLES = recorded("provider")
 
 
-@pytest.mark.parametrize(
-    ("short", "old", "new", "replaced", "deletes_first"),
-    [
-        (VPC, {"cidrBlock": "old"}, {"cidrBlock": "10.1.0.0/16"}, "cidrBlock", False),
-        # With a fixed name, or as the only policy of a repository, it goes before its replacement comes.
-        (TARGET_GROUP, {"name": "fixed", "port": 80}, {"name": "fixed", "port": 81}, "port", True),
-        ("ecr/lifecyclePolicy", {"policy": "old"}, {"policy": "new"}, "policy", True),
-        # With a name from the provider it goes after its replacement has come.
-        ("rds/parameterGroup", OWN | {"name": "t-1", "family": "postgres17"},
-         OWN | {"name": "t-1", "family": "postgres18"}, "family", False),
-        # pulumi_aws, InstanceRootBlockDeviceArgs: `encrypted` and `kms_key_id` require replacement.
-        (INSTANCE, {"rootBlockDevice": ENCRYPTED}, {"rootBlockDevice": {}}, "rootBlockDevice", False),
-        (INSTANCE, {"rootBlockDevice": ENCRYPTED}, {"rootBlockDevice": {**ENCRYPTED, "kmsKeyId": "k"}},
-         "rootBlockDevice", False),
-        (INSTANCE, {"rootBlockDevice": ENCRYPTED}, {"rootBlockDevice": {**ENCRYPTED, "volumeSize": 9}},
-         "", False),
-        # terraform-provider-aws, vpc_security_group_ingress_rule.go, ModifyPlan.
-        (RULE, CIDR, PEER, "cidrIpv4 referencedSecurityGroupId", False),
-        (RULE, PEER, CIDR, "cidrIpv4 referencedSecurityGroupId", False),
-        (RULE, PEER, {"referencedSecurityGroupId": UNKNOWN}, "", False),
-        (DATABASE, {"identifier": "one"}, {"identifier": "two"}, "", False),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("short", "old", "new", "replaced", "first"), TABLES["diffs"])
 def test_a_change_replaces_the_resource_as_the_provider_does(
-    engine, short, old, new, replaced, deletes_first
+    engine, short, old, new, replaced, first
 ):
     answer = engine.diff(short, old, new)
     assert answer.changes == pb.DiffResponse.DIFF_SOME
-    assert (list(answer.replaces), answer.deleteBeforeReplace) == (replaced.split(), deletes_first)
+    assert (list(answer.replaces), answer.deleteBeforeReplace) == (replaced.split(), first)
 
 
 def test_pulumi_s_own_entry_and_an_ignored_change_differ_in_nothing(engine):
     ignored = {"ignoreChanges": ["desiredCount"]}
     for answer in (
-        engine.diff("iam/role", {"name": "r"} | OWN, {"name": "r"}),
+        engine.diff("iam/role", {"name": "r", "__defaults": ["name"]}, {"name": "r"}),
         engine.diff(SERVICE, {"desiredCount": 1}, {"desiredCount": 2}, **ignored),
     ):
         assert answer.changes == pb.DiffResponse.DIFF_NONE
@@ -348,49 +325,16 @@ def test_a_refresh_sees_a_health_check_that_was_changed(engine, aws, closed_vpc)
     assert differs() == ["healthCheck"]
 
 
-ARN = "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/app:"
-NETWORK = {"subnets": ["subnet-b", "subnet-a"], "securityGroups": ["sg-1"]}
-HELD = {
-    "subnets": ["subnet-a", "subnet-b"],
-    "securityGroups": ["sg-1"],
-    "assignPublicIp": "DISABLED",
-}
-MOVED = HELD | {"securityGroups": ["sg-2"]}
-HEALTH = {"HealthCheckIntervalSeconds": 10, "Matcher": {"HttpCode": "200"}}
-
-
-@pytest.mark.parametrize(
-    ("kind", "inputs", "found", "drifted"),
-    [
-        (
-            ecs.SERVICE,
-            {"taskDefinition": f"{ARN}1", "networkConfiguration": NETWORK},
-            {"taskDefinition": f"{ARN}1", "networkConfiguration": {"awsvpcConfiguration": HELD}},
-            {"taskDefinition": f"{ARN}2", "networkConfiguration": {"awsvpcConfiguration": MOVED}},
-        ),
-        (
-            elb.TARGET_GROUP,
-            {"healthCheck": {"path": "/health", "interval": 10.0, "matcher": "200"}},
-            {"HealthCheckPath": "/health", **HEALTH},
-            {"HealthCheckPath": "/nowhere", **HEALTH},
-        ),
-        (
-            elb.RULE,
-            {"conditions": [{"pathPattern": {"values": ["/*"]}}]},
-            {"Conditions": [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/*"]}}]},
-            {"Conditions": [{"Field": "path-pattern", "Values": ["/app/*"]}]},
-        ),
-    ],
-    ids=["service", "target group", "rule"],
-)
-def test_an_input_that_another_client_changed_differs(kind, inputs, found, drifted):
+@pytest.mark.parametrize(("short", "inputs", "found", "drifted"), TABLES["drift"])
+def test_an_input_that_another_client_changed_differs(short, inputs, found, drifted):
     """The provider compares the program with what it has read (pulumi-terraform-bridge)."""
-    subject = Subject(kind=kind, calls=None, identity="thing", inputs=inputs)
-    sources = {name: kind.outputs[name] for name in inputs}
+    compared = kind(short)
+    subject = Subject(kind=compared, calls=None, identity="thing", inputs=inputs)
+    sources = {name: compared.outputs[name] for name in inputs}
     assert {name: source(subject, found) for name, source in sources.items()} == inputs
     seen = {name: source(subject, drifted) for name, source in sources.items()}
     assert [name for name in inputs if seen[name] == inputs[name]] == []
-    assert inputs.keys() <= kind.read_back
+    assert inputs.keys() <= compared.read_back
 
 
 def test_a_stack_of_another_region_is_refused(engine):
@@ -404,43 +348,12 @@ def test_a_stack_of_another_region_is_refused(engine):
     ) in str(refused.value)
 
 
-def test_an_account_s_zones_are_those_of_ec2_by_name(engine):
-    """Local Zones are left out by the program's filter."""
-    token = "aws:index/getAvailabilityZones:getAvailabilityZones"
-
-    def names(zone_type):
-        only = [{"name": "zone-type", "values": [zone_type]}]
-        return engine.invoke(token, state="available", filters=only)["names"]
-
-    assert names("availability-zone") == [f"ap-northeast-1{letter}" for letter in "acd"]
-    assert names("local-zone") == []
-
-
-ANSWER = {"contentType": "text/html", "statusCode": 503.0}
-SENT = {"ContentType": "text/html", "StatusCode": "503"}
-
-
-@pytest.mark.parametrize(
-    ("operation", "inputs", "sent"),
-    [
-        (("ec2", "create_subnet"), {"vpcId": "vpc-1", "more": 1}, {"VpcId": "vpc-1"}),
-        # A map becomes a list of pairs where AWS wants one, and stays a map where AWS takes it.
-        (
-            ("elbv2", "create_target_group"),
-            {"tags": {"b": "2", "a": "1"}},
-            {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]},
-        ),
-        (("logs", "create_log_group"), {"tags": {"a": "1"}}, {"tags": {"a": "1"}}),
-        (
-            ("elbv2", "create_listener"),
-            {"defaultActions": [{"type": "fixed-response", "fixedResponse": ANSWER}], "port": 80.0},
-            {"Port": 80, "DefaultActions": [{"Type": "fixed-response", "FixedResponseConfig": SENT}]},
-        ),
-    ],
-    ids=["names", "pairs", "map", "nested names and whole numbers"],
-)  # fmt: skip
+@pytest.mark.parametrize(("operation", "inputs", "sent"), TABLES["sent"])
 def test_inputs_have_the_form_that_aws_takes(calls, operation, inputs, sent):
-    assert to_parameters(calls.model(*operation), inputs) == (sent, inputs.keys() - {"more"})
+    assert to_parameters(calls.model(*operation.split()), inputs) == (
+        sent,
+        inputs.keys() - {"more"},
+    )
 
 
 def test_an_input_that_an_operation_does_not_take_is_refused(calls):

@@ -10,7 +10,7 @@ from local_cloud.aws.cloudwatch import alarms
 from local_cloud.aws.cloudwatch.alarms import Condition
 from local_cloud.aws.cloudwatch.queries import Maths, NotUnderstood
 from local_cloud.aws.cloudwatch.store import KEPT, STORE, Metric, Values
-from local_cloud.tests.providers.conftest import refused
+from local_cloud.tests.providers.conftest import recorded, refused
 
 NOON = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 DIMENSIONS = [{"Name": "LoadBalancer", "Value": "app/a/1"}, {"Name": "TargetGroup", "Value": "tg"}]
@@ -135,18 +135,10 @@ def test_a_value_that_is_older_than_a_day_is_let_go():
     STORE.clear()
 
 
-@pytest.mark.parametrize(
-    ("expression", "found"),
-    [
-        ("IF(requests >= 20, 100 * FILL(errors, 0) / requests, 0)", {0: 0, 1: 50}),
-        ("requests - errors", {1: 10}),
-        ("-errors", {1: -10}),
-        ("errors / (requests - 20)", {}),
-        ("FILL(errors, 0)", {0: 0, 1: 10, 2: 0}),
-        ("1 + 1", {0: 2, 1: 2, 2: 2}),
-        *((each, None) for each in ("other", "open('x')", "requests.real", "1 +", "a if b else c")),
-    ],
-)
+TABLES = recorded("cloudwatch")
+
+
+@pytest.mark.parametrize(("expression", "found"), TABLES["expressions"])
 def test_an_expression_is_worked_out_where_there_are_values(expression, found):
     maths = Maths({"requests": {0: 10, 1: 20}, "errors": {1: 10}}, range(3))
     if found is None:
@@ -156,43 +148,17 @@ def test_an_expression_is_worked_out_where_there_are_values(expression, found):
         assert maths.evaluate(expression) == found
 
 
-GUIDE = """
-3 0-X-X OK OK OK OK
-3 0---- OK OK OK OK
-3 ----- INSUFFICIENT_DATA now ALARM OK
-3 0XX-X ALARM ALARM ALARM ALARM
-3 ----X INSUFFICIENT_DATA now ALARM OK
-3 X---- ALARM now ALARM OK
-3 --X-- ALARM now ALARM OK
-2 0-X-X ALARM ALARM ALARM ALARM
-2 00X0X ALARM ALARM ALARM ALARM
-2 0-X-- OK OK ALARM OK
-2 ----0 OK OK ALARM OK
-2 ----X INSUFFICIENT_DATA now ALARM OK
-"""
-
-
-@pytest.mark.parametrize("row", GUIDE.strip().splitlines())
-def test_missing_data_is_treated_as_in_the_guide_s_tables(row):
-    needed, points, *states = row.split()
+@pytest.mark.parametrize(("needed", "points", "states"), TABLES["missing"])
+def test_missing_data_is_treated_as_in_the_guide_s_tables(needed, points, states):
     values = [{"0": 0.0, "X": 9.0, "-": None}[each] for each in points]
     over = {"comparison": "GreaterThanThreshold", "threshold": 5, "periods": 3}
-    for missing, state in zip(
-        ("missing", "ignore", "breaching", "notBreaching"), states, strict=True
-    ):
-        rule = Condition(**over, needed=int(needed), missing=missing)
+    treatments = ("missing", "ignore", "breaching", "notBreaching")
+    for missing, state in zip(treatments, states.split(), strict=True):
+        rule = Condition(**over, needed=needed, missing=missing)
         assert rule.state(values, "now") == state, missing
 
 
-@pytest.mark.parametrize(
-    ("comparison", "in_alarm"),
-    [
-        ("GreaterThanThreshold", [False, False, True]),
-        ("GreaterThanOrEqualToThreshold", [False, True, True]),
-        ("LessThanThreshold", [True, False, False]),
-        ("LessThanOrEqualToThreshold", [True, True, False]),
-    ],
-)
+@pytest.mark.parametrize(("comparison", "in_alarm"), TABLES["thresholds"])
 def test_an_alarm_is_on_its_side_of_the_threshold(comparison, in_alarm):
     rule = Condition(comparison=comparison, threshold=5, periods=1, needed=1)
     assert [rule.state([value], "OK") == "ALARM" for value in (4.0, 5.0, 6.0)] == in_alarm

@@ -1,6 +1,5 @@
 """What a program reads of a resource: defaults, ids and outputs in AWS's form; a missing output is an error."""
 
-import json
 import re
 
 import grpc
@@ -19,13 +18,11 @@ from local_cloud.providers.servicer import struct, values
 from local_cloud.tests.providers.conftest import (
     ACCOUNT,
     REGION,
-    allow,
-    definition,
-    document,
     kind,
     recorded,
     unique,
 )
+from local_cloud.tests.providers.test_stories import Story
 
 VPC = "aws:ec2/vpc:Vpc"
 
@@ -92,50 +89,16 @@ def test_a_vpc_names_what_ec2_made_with_it(calls, closed_vpc):
         assert read[output] == only[name]
 
 
-FACTS = recorded("facts")
+GIVEN, *FACTS = recorded("facts").items()
 FORMS = {"HEX": "[0-9a-f]{8,17}", "NAME": r"[\w-]+", "ACCOUNT": ACCOUNT, "REGION": REGION}
 
 
-@pytest.fixture
-def declared(make, aws, vpc, subnets):
-    """The inputs of each type with facts, beside its defaults; what it refers to exists."""
-    role = make("iam/role", name=unique("facts"), assumeRolePolicy=document()).id
-    repository = make("ecr/repository", name=unique("facts"), forceDelete=True).id
-    cluster = make("ecs/cluster", name=unique("facts")).id
-    containers = json.dumps([{"name": "app", "image": "app:1"}])
-    task = {**definition(family=unique("facts")), "containerDefinitions": containers}
-    running = make("ecs/taskDefinition", **task).outputs["arn"]
-    balancer = make("lb/loadBalancer", name=unique("facts"), subnets=subnets[:2]).id
-    answer = {"contentType": "text/plain", "statusCode": "200"}
-    expire = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 5}
-    rules = [{"rulePriority": 1, "selection": expire, "action": {"type": "expire"}}]
-    network = {"subnets": subnets[:1], "securityGroups": []}
-    return {
-        "cloudwatch/eventRule": {"scheduleExpression": "rate(1 hour)"},
-        "ec2/routeTable": {"vpcId": vpc},
-        "ec2/securityGroup": {"vpcId": vpc},
-        "ec2/subnet": {"vpcId": vpc, "cidrBlock": "10.20.99.0/24"},
-        "ec2/vpc": {"cidrBlock": "10.21.0.0/16"},
-        "ecr/lifecyclePolicy": {"repository": repository, "policy": json.dumps({"rules": rules})},
-        "ecs/service": {"cluster": cluster, "taskDefinition": running, "desiredCount": 0}
-        | {"launchType": "FARGATE", "networkConfiguration": network},
-        "ecs/taskDefinition": task,
-        "iam/instanceProfile": {"role": role},
-        "iam/role": {"assumeRolePolicy": document()},
-        "iam/rolePolicy": {"role": role, "policy": document(allow("s3:GetObject"))},
-        "lb/listener": {"loadBalancerArn": balancer, "port": 80}
-        | {"defaultActions": [{"type": "fixed-response", "fixedResponse": answer}]},
-        "lb/loadBalancer": {"subnets": subnets[:2]},
-        "lb/targetGroup": {"port": 80, "protocol": "HTTP", "vpcId": vpc},
-        "rds/instance": {"engine": "postgres", "instanceClass": "db.t4g.micro"}
-        | {"allocatedStorage": 30, "username": "user", "password": "secret-of-may"},
-    }
-
-
-def test_defaults_ids_and_outputs_are_those_of_the_provider(calls, make, declared):
-    servicer, wrong = AwsServicer(calls.endpoint, REGION), {}
-    for short, facts in FACTS.items():
-        given = struct(declared.get(short, {}))
+def test_defaults_ids_and_outputs_are_those_of_the_provider(request, calls, make):
+    servicer, wrong, story = AwsServicer(calls.endpoint, REGION), {}, Story(request)
+    for step in GIVEN[1]:
+        story.play(step)
+    for short, facts in FACTS:
+        given = struct(story.filled(facts.get("inputs", {})))
         urn = f"urn:pulumi:poc::careapp::{kind(short).token}::{unique('facts')}"
         asked = provider_pb2.CheckRequest(urn=urn, news=given, randomSeed=urn.encode())
         inputs = values(servicer.Check(asked, None).inputs)

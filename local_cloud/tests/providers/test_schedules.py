@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from local_cloud.aws import hooks
 from local_cloud.aws.schedule_expressions import next_time
 from local_cloud.aws.scheduler.invocations import Invocations, times
-from local_cloud.aws.scheduler.rules import NOT_ASSUMED
 from local_cloud.tests.providers.conftest import (
     ACCOUNT,
     REGION,
@@ -22,7 +21,6 @@ from local_cloud.tests.providers.conftest import (
     definition,
     document,
     recorded,
-    refused,
     unique,
 )
 
@@ -92,10 +90,9 @@ def ecs(rest):
     return f"arn:aws:ecs:{REGION}:{ACCOUNT}:{rest}"
 
 
-def trust(service="scheduler", **condition):
-    trusted = {"Effect": "Allow", "Action": "sts:AssumeRole"}
-    trusted["Principal"] = {"Service": f"{service}.amazonaws.com"}
-    return document(trusted | ({"Condition": condition} if condition else {}))
+def trust(service="scheduler"):
+    trusted = {"Principal": {"Service": f"{service}.amazonaws.com"}}
+    return document({"Effect": "Allow", "Action": "sts:AssumeRole", **trusted})
 
 
 class Jobs:
@@ -110,43 +107,38 @@ class Jobs:
         self.definition = ecs(f"task-definition/{self.name}:1")
         self.cluster = ecs(f"cluster/{self.name}")
 
-    def rights(self, **changes):
-        """What a schedule's role needs, one statement for each action, and the changes of each."""
+    def rights(self):
+        """What a schedule's role needs, one statement for each action."""
         into = {"ArnEquals": {"ecs:cluster": self.cluster}}
         to_tasks = {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
         passed = [iam("role/execution"), iam("role/task")]
         definitions = ecs(f"task-definition/{self.name}:*")
-        needed = {
-            "run": allow("ecs:RunTask", definitions, Condition=into),
-            "pass": allow("iam:PassRole", passed, Condition=to_tasks),
-        }
-        return [needed[name] | changes.get(name, {}) for name in needed]
+        return [
+            allow("ecs:RunTask", definitions, Condition=into),
+            allow("iam:PassRole", passed, Condition=to_tasks),
+        ]
 
-    def role(self, *allowed, trusted=None):
+    def role(self, *allowed):
         """Make a schedule's role with these statements; return the ARN."""
         name = unique("scheduler")
-        trusted = trusted or trust()
-        made = self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusted)
+        made = self.aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust())
         if allowed:
             policy = {"PolicyName": "own", "PolicyDocument": document(*allowed)}
             self.aws.iam.put_role_policy(RoleName=name, **policy)
         return made["Arn"]
 
-    def inputs(self, role, expression="rate(1 hour)", **change):
+    def schedule(self, role, expression="rate(1 hour)", **change):
         network = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}
         parameters = {"taskDefinitionArn": self.definition, "launchType": "FARGATE"}
         parameters |= {"networkConfiguration": network, **change.pop("ecsParameters", {})}
         target = {"arn": self.cluster, "roleArn": role, "ecsParameters": parameters}
-        return {
+        inputs = {
             "name": unique("nightly"),
             "scheduleExpression": expression,
             "flexibleTimeWindow": {"mode": "OFF"},
             "target": target | change.pop("target", {}),
-            **change,
         }
-
-    def schedule(self, *arguments, **change):
-        return self.make("scheduler/schedule", **self.inputs(*arguments, **change))
+        return self.make("scheduler/schedule", **{**inputs, **change})
 
 
 @pytest.fixture
@@ -157,63 +149,6 @@ def jobs(aws, make):
 NETWORK = {"Subnets": ["subnet-1"], "SecurityGroups": ["sg-1"], "AssignPublicIp": "DISABLED"}
 
 
-def test_a_schedule_is_created_changed_and_deleted_in_its_group(aws, jobs, make):
-    group = make("scheduler/scheduleGroup", name=unique("group"), tags={"a": "b"})
-    assert (group.id, group.outputs["state"]) == (group.inputs["name"], "ACTIVE")
-    made = jobs.schedule(jobs.role(), groupName=group.id, description="first")
-    name = made.inputs["name"]
-    assert made.id == f"{group.id}/{name}"
-
-    target = made.inputs["target"]
-    parameters = target["ecsParameters"] | {"tags": {"k": "v"}}
-    made.change(
-        target={**target, "ecsParameters": parameters, "retryPolicy": {"maximumRetryAttempts": 3}},
-        description=None,
-        actionAfterCompletion="DELETE",
-        state="DISABLED",
-        startDate="2030-01-01T00:00:00Z",
-        endDate="2030-01-01T01:00:00Z",
-    )
-    now = aws.scheduler.get_schedule(GroupName=group.id, Name=name)
-    assert (now["State"], now["ActionAfterCompletion"]) == ("DISABLED", "DELETE")
-    assert "Description" not in now
-    begin = datetime(2030, 1, 1, tzinfo=UTC)
-    kept = hooks.backend("scheduler").get_schedule(group.id, name)
-    assert first(kept) == [begin, begin + HOUR]
-    retry = {"MaximumEventAgeInSeconds": 86400, "MaximumRetryAttempts": 3}
-    assert now["Target"]["RetryPolicy"] == retry
-    assert now["Target"]["EcsParameters"] == {
-        "TaskDefinitionArn": jobs.definition,
-        "TaskCount": 1,
-        "LaunchType": "FARGATE",
-        "Tags": [{"key": "k", "value": "v"}],
-        "NetworkConfiguration": {"awsvpcConfiguration": NETWORK},
-    }
-    group.change(tags={"c": "d"})
-    listed = aws.scheduler.list_tags_for_resource(ResourceArn=group.outputs["arn"])
-    assert listed == [{"Key": "c", "Value": "d"}]
-    made.delete()
-    group.delete()
-
-
-SOURCE = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule"
-
-
-def test_a_role_that_the_service_may_not_assume_is_refused(jobs):
-    own = {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
-    of_the_group = {"ArnEquals": {"aws:SourceArn": f"{SOURCE}-group/default"}}
-    assert jobs.schedule(jobs.role(trusted=trust(**own, **of_the_group)))
-    for role in (
-        iam("role/none"),
-        jobs.role(trusted=trust("events")),
-        jobs.role(trusted=trust(StringEquals={"aws:SourceAccount": "210987654321"})),
-        # The schedule in place of its group.
-        jobs.role(trusted=trust(ArnLike={"aws:SourceArn": f"{SOURCE}/default/*"})),
-    ):
-        with pytest.raises(ClientError, match=f"ValidationException.*{NOT_ASSUMED}"):
-            jobs.schedule(role)
-
-
 @pytest.mark.parametrize(("change", "words"), TABLES["refused"])
 def test_a_schedule_is_refused(jobs, change, words):
     with pytest.raises(ClientError) as problem:
@@ -221,16 +156,6 @@ def test_a_schedule_is_refused(jobs, change, words):
     error = problem.value.response["Error"]
     assert words in error["Message"]
     assert (error["Code"] == "ResourceNotFoundException") is ("groupName" in change)
-
-
-def test_a_group_is_unique_and_the_default_one_is_kept(aws):
-    create, delete = aws.scheduler.create_schedule_group, aws.scheduler.delete_schedule_group
-    name = {"Name": unique("group")}
-    create(**name)
-    refused(create, "ConflictException", **name)
-    kept = "default schedule group cannot be deleted"
-    refused(delete, "ValidationException", kept, Name="default")
-    refused(delete, "ResourceNotFoundException", Name="none")
 
 
 class Cloud:
@@ -319,19 +244,6 @@ def test_a_due_schedule_calls_run_task_with_its_parameters(fires, jobs):
     assert cloud.counts() == {}
 
 
-def test_run_task_takes_a_launch_type_or_the_cluster_s_providers(aws, jobs):
-    strategy = [{"capacityProvider": "FARGATE_SPOT"}]
-    asked = {"cluster": jobs.name, "taskDefinition": jobs.name}
-    asked["capacityProviderStrategy"] = strategy
-    code, lacks = (
-        "InvalidParameterException",
-        "The specified capacity provider FARGATE_SPOT was not found",
-    )
-    refused(aws.ecs.run_task, code, lacks, **asked)
-    both = "both a launch type and capacity provider strategy"
-    refused(aws.ecs.run_task, code, both, **asked, launchType="FARGATE")
-
-
 def test_a_disabled_schedule_runs_nothing_also_later(fires):
     cloud = fires("cron(0 * * * ? *)", state="DISABLED")
     cloud.pass_time(hours=2)
@@ -351,21 +263,11 @@ def test_a_completed_schedule_is_deleted_if_it_asks_for_it(fires, action, left):
     assert (len(cloud.asked), cloud.made.read() is not None) == (1, left)
 
 
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("run", {"Action": "ecs:StopTask"}),
-        ("run", {"Condition": {"ArnLike": {"ecs:cluster": ecs("cluster/other*")}}}),
-        ("run", {"Resource": ecs("task-definition/other:*")}),
-        ("pass", {"Action": "iam:GetRole"}),
-        ("pass", {"Resource": iam("role/task")}),
-    ],
-    ids=["no right to run", "other cluster", "other definition", "no right to pass", "one to pass"],
-)
-def test_a_role_without_a_right_starts_no_task(fires, jobs, name, change, caplog):
-    cloud = fires(allowed=jobs.rights(**{name: change}), retry=ONCE)
+@pytest.mark.parametrize(("action", "change"), TABLES["lacks"])
+def test_a_role_without_a_right_starts_no_task(fires, jobs, action, change, caplog):
+    allowed = [each | (change if each["Action"] == action else {}) for each in jobs.rights()]
+    cloud = fires(allowed=allowed, retry=ONCE)
     cloud.pass_time(minutes=1)
-    action = {"run": "ecs:RunTask", "pass": "iam:PassRole"}[name]
     assert f"is not authorized to perform: {action} on resource" in caplog.text
     assert (cloud.asked, cloud.counts()) == ([], DROPPED)
 
