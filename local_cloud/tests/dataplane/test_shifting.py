@@ -138,8 +138,8 @@ def shifting(module):
         module.roll_back()
 
 
-def test_canary_moves_the_requests_step_by_step_and_back(shifting):
-    with loaded(shifting.url(), shifting.now, "v2", "v3"):
+def test_canary_moves_the_requests_step_by_step(shifting):
+    with loaded(shifting.url(), shifting.now, "v2"):
         shifting.begin(CANARY, "v2")
         shifting.until_share(10)
         assert len(shifting.tasks()) == 4
@@ -149,12 +149,7 @@ def test_canary_moves_the_requests_step_by_step_and_back(shifting):
         shifting.rolled_out()
         assert len(shifting.tasks()) == 2
         assert len(shifting.describe()["deployments"]) == 1
-
-        shifting.release("v3")
-        shifting.until_share(90)
-        shifting.rolled_out()
-    assert shifting.share() == 0
-    assert shifting.shares(10) == {"v3": 10}
+    assert shifting.shares(10) == {"v2": 10}
 
 
 def test_canary_that_bakes_gets_a_tenth_and_old_tasks_are_replaced(shifting):
@@ -205,20 +200,12 @@ def test_linear_deployment_takes_equal_steps(shifting):
 
 
 def test_blue_green_moves_all_requests_at_once_and_keeps_the_old_tasks(shifting):
-    """The API reference has the circuit breaker for rolling deployments only: a bad version is stopped by hand."""
-    good = shifting.begin(BLUE_GREEN, "v6")
+    shifting.begin(BLUE_GREEN, "v6")
     shifting.until_share(100)
     shifted = time.monotonic()
     assert shifting.running()[shifting.old] == 2
     shifting.rolled_out()
     assert time.monotonic() - shifted >= 60 / SPEED
-
-    with loaded(shifting.url(), "v6"):
-        shifting.release_unhealthy("v7")
-        assert shifting.deployment()["status"] == "IN_PROGRESS"
-        shifting.roll_back()
-        until(lambda: shifting.describe()["taskDefinition"] == good, what="the rollback")
-    assert shifting.share() == 100
 
 
 def test_canary_that_does_not_start_gets_no_request_until_the_next(shifting):
