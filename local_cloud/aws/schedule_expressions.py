@@ -24,15 +24,15 @@ def next_time(expression: str, zone: str, anchor: datetime) -> Next:
     Raises ValueError for an expression, and LookupError, ValueError or OSError for a time zone that is not known.
     """
     place = ZoneInfo(zone)
-    if found := re.fullmatch(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)", expression):
-        moment = datetime.fromisoformat(found[1]).replace(tzinfo=place).astimezone(UTC)
+    if match := re.fullmatch(r"at\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)\)", expression):
+        moment = datetime.fromisoformat(match[1]).replace(tzinfo=place).astimezone(UTC)
         return lambda since: moment if since <= moment else None
-    if found := re.fullmatch(r"rate\(([1-9]\d*) (minute|hour|day)s?\)", expression):
-        every = timedelta(**{f"{found[2]}s": int(found[1])})
+    if match := re.fullmatch(r"rate\(([1-9]\d*) (minute|hour|day)s?\)", expression):
+        every = timedelta(**{f"{match[2]}s": int(match[1])})
         # Two negations divide upwards.
         return lambda since: anchor + every * max(0, -((anchor - since) // every))
-    if found := re.fullmatch(r"cron\((.*)\)", expression):
-        return _cron(found[1], place)
+    if match := re.fullmatch(r"cron\((.*)\)", expression):
+        return _cron(match[1], place)
     raise ValueError(expression)
 
 
