@@ -285,20 +285,23 @@ HEALTHY = {
 }
 
 
+def parts(values):
+    return {
+        name: Part(problem=value) if isinstance(value, AwsProblem) else Part(value)
+        for name, value in values.items()
+    }
+
+
 def stack(settings=None, authorities=None, **changes):
     """The healthy stack with other values; a problem or None instead of one is taken as such."""
     values = {**HEALTHY, **changes}
     if "main" in values:
         main = values.pop("main")
         values |= {"newest": main, "definitions": {main.arn: main}}
-    parts = {
-        name: Part(problem=value) if isinstance(value, AwsProblem) else Part(value)
-        for name, value in values.items()
-    }
     wanted = NEW if values["service"] is not None else None
     return Snapshot(
         names=StackNames("poc", "careapp"), place=Place(region=REGION), settings=settings or choices(),
-        authorities=authorities, wanted=wanted, at=NOW, **parts,
+        authorities=authorities, wanted=wanted, at=NOW, **parts(values),
     )  # fmt: skip
 
 
@@ -328,11 +331,7 @@ def with_worker(now=None, wanted=MAIL, **changes):
         "definitions": {MAIL: known}, "logs": logs(d=["started"]), "rollback_reason": "",
         "was_deployed": None, **changes,
     }  # fmt: skip
-    parts = {
-        name: Part(problem=value) if isinstance(value, AwsProblem) else Part(value)
-        for name, value in values.items()
-    }
-    return replace(now, workers={"mail": now.of_worker("mail", wanted, **parts)})
+    return replace(now, workers={"mail": now.of_worker("mail", wanted, **parts(values))})
 
 
 def crashing_worker(*lines, container="", code=1, **changes):

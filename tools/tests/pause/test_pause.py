@@ -154,8 +154,9 @@ def test_after_an_interrupt_at_any_change_both_commands_work(pausable, changes, 
         else:
             break
         again(pausable)
-        assert stands() == (PAUSED if again == Pausable.pause else RUNS), f"interrupted at {at}"
-        pausable.resume()
+        if again == Pausable.pause:
+            assert stands() == PAUSED, f"interrupted at {at}"
+            pausable.resume()
         assert stands() == RUNS, f"interrupted at {at}"
     assert at > 6
 

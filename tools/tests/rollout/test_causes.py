@@ -47,9 +47,8 @@ def gate(monkeypatch):
         def diagnose(_):
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        screen = asyncio.run(
-            gate_loop.causes(Reader(EXPECTED, Inquiry(None, None), diagnose), log, counts, gone)
-        )
+        reader = Reader(EXPECTED, Inquiry(None, None), diagnose)
+        screen = asyncio.run(gate_loop.causes(reader, log, counts, gone))
         return screen, [*log.lastings, *(f"warning: {each}" for each in log.warnings)]
 
     return found
@@ -83,14 +82,12 @@ GREEN = {
     "page works, and a third look would fail": [WARMING, WELL, FAILING],
     "tasks died before": [a.stack(tasks=(a.task(), *DIED))],
     "a cause that is not seen again": [CLOSED, WELL],
-    "parts not read": [
-        a.stack(database=a.DENIED, execution=UNREACHABLE, image=UNREACHABLE, quota=a.DENIED)
-    ],
+    "parts not read": [a.stack(database=a.DENIED, execution=UNREACHABLE, image=UNREACHABLE, quota=a.DENIED)],
     "parts not read that are not essential": [a.stack(quota=a.DENIED, alarms=a.DENIED)],
     "paused": [PAUSED],
     "a warning with its fix": [SITUATIONS["task-role-cannot-read-secret"]],
     "no task, as the stack file says": [SITUATIONS["scaled-to-zero"]],
-}
+}  # fmt: skip
 
 
 def test_what_leaves_it_green_is_told(gate):

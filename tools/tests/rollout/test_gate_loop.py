@@ -81,7 +81,7 @@ def test_credentials_that_fail_half_way_end_it_at_once(problem):
     account = Account(ROLLING, problem, GOOD)
     with pytest.raises(AwsProblem, match=str(problem.text)):
         followed(account=account)
-    assert len(account.asked("describe_services")) == 2
+    assert len(account.calls.of("describe_services")) == 2
 
 
 STATE = (
@@ -102,6 +102,7 @@ def test_times_are_those_of_aws_s_clock():
     assert end.verdict.outcome is Outcome.TOO_LATE
 
 
+BEGUN = [event(1, -1), event(2, 0)]
 OF_A_WORKER = service(
     deployment(rows.MAIL.definition, "COMPLETED", runningCount=1, desiredCount=1),
     desired=1,
@@ -112,15 +113,8 @@ OF_A_WORKER = service(
 @pytest.mark.parametrize(
     ("looks", "since", "told"),
     [
-        (
-            [
-                ROLLING | {"events": [event(1, -1), event(2, 0)]},
-                *[ROLLING | {"events": [event(4, 9), event(3, 5), event(1, -1), event(2, 0)]}] * 2,
-                GOOD,
-            ],
-            None,
-            ["12:00:00 event 2", "12:00:05 event 3", "12:00:09 event 4"],
-        ),
+        ([ROLLING | {"events": BEGUN}, *[ROLLING | {"events": [event(4, 9), event(3, 5), *BEGUN]}] * 2, GOOD], None,
+         ["12:00:00 event 2", "12:00:05 event 3", "12:00:09 event 4"]),
         # The deployment has gone.
         ([ROLLING, service(deployment(OLD, "COMPLETED"), events=(event(5, 60),))], None, ["12:01:00 event 5"]),
         ([GOOD | {"events": [event(number, number) for number in range(50)]}], None, []),
@@ -134,10 +128,8 @@ def test_events_of_this_roll_out_are_told(monkeypatch, looks, since, told):
     monkeypatch.setattr(screen, "now", lambda: answers.NOON)
     known = {}
     if looks == [OF_A_WORKER]:
-        known = {
-            "expected": rows.MAIL,
-            "account": Account(*looks, describe_tasks={"tasks": [rows.lasted(60)]}),
-        }
+        account = Account(*looks, describe_tasks={"tasks": [rows.lasted(60)]})
+        known = {"expected": rows.MAIL, "account": account}
     lines = followed(*looks, since=since, **known)[1].lastings
     head = "ECS: (service careapp-poc-service) "
     assert [line.replace(head, "").rstrip(".") for line in lines] == told
@@ -158,7 +150,10 @@ def test_pace_is_calm_unless_a_rehearsal_sets_another():
 def test_change_holds_it_for_what_is_left_of_the_notice(changed, speed, looks):
     account = Account(GOOD)
     end, _ = followed(account=account, changed=changed, speed=speed)
-    assert (end.verdict.outcome, len(account.asked("describe_services"))) == (Outcome.RUNS, looks)
+    assert (end.verdict.outcome, len(account.calls.of("describe_services"))) == (
+        Outcome.RUNS,
+        looks,
+    )
 
 
 def seen(monkeypatch, diagnose, *looks):
@@ -217,10 +212,11 @@ def program(monkeypatch):
             read.append(sorted(reader.inquiry.workers))
             return ""
 
-        monkeypatch.setattr("tools.rollout.gate.follow", follow)
-        monkeypatch.setattr("tools.rollout.gate.causes", causes)
-        monkeypatch.setattr("tools.rollout.gate._diagnose", lambda _: "THE DIAGNOSIS")
-        monkeypatch.setattr("tools.rollout.gate.is_deregistered", lambda *_: False)
+        for name, function in {
+            "follow": follow, "causes": causes, "_diagnose": lambda _: "THE DIAGNOSIS",
+            "is_deregistered": lambda *_: False,
+        }.items():  # fmt: skip
+            monkeypatch.setattr(f"tools.rollout.gate.{name}", function)
         monkeypatch.setattr(pulumi.log, "info", lambda *_others, **_more: None)
 
         async def work():

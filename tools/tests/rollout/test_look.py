@@ -45,15 +45,15 @@ def test_look_at_a_worker_asks_for_no_target():
     mine = deployment(MAIL.definition, "COMPLETED", runningCount=1, desiredCount=1)
     account = Account(service(mine, desired=1), describe_tasks={"tasks": [lasted(60)]})
     seen = look(account, MAIL)
-    assert account.asked("describe_services")[0]["services"] == [MAIL.names.service]
-    assert account.asked("describe_target_health") == []
+    assert account.calls.of("describe_services")[0]["services"] == [MAIL.names.service]
+    assert account.calls.of("describe_target_health") == []
     assert (seen.process, seen.at is None, len(seen.tasks)) == ("mail", False, 1)
 
 
 def test_look_asks_for_more_tasks_than_one_call_takes_in_parts():
-    account = Account(GOOD, pages=[[f"arn:task/{number}" for number in range(230)]])
+    account = Account(GOOD, tasks=[f"arn:task/{number}" for number in range(230)])
     assert len(look(account, EXPECTED).tasks) == 230
-    parts = [params["tasks"] for params in account.asked("describe_tasks")]
+    parts = [params["tasks"] for params in account.calls.of("describe_tasks")]
     assert [len(part) for part in parts] == [100, 100, 30]
 
 
@@ -99,7 +99,7 @@ def test_newest_deployment_tells_of_a_rollback_to_the_same_revision(pages, undon
 def test_roll_out_that_goes_on_needs_no_history():
     account = Account(service(deployment(NEW, "IN_PROGRESS")))
     assert look(account, EXPECTED).rollback_reason == ""
-    assert account.asked("list_service_deployments") == []
+    assert account.calls.of("list_service_deployments") == []
 
 
 @pytest.mark.parametrize("answer", [None, GOOD | {"status": "DRAINING"}, NO_CLUSTER])
@@ -108,10 +108,7 @@ def test_service_that_is_not_there_or_goes_is_none(answer):
 
 
 def test_target_group_that_was_deleted_has_no_target():
-    def missing(_):
-        raise NO_CLUSTER
-
-    seen = look(Account(GOOD, describe_target_health=missing), EXPECTED)
+    seen = look(Account(GOOD, describe_target_health=NO_CLUSTER), EXPECTED)
     assert (seen.targets, len(seen.tasks)) == ((), 2)
 
 
@@ -122,11 +119,9 @@ def test_service_that_cannot_be_asked_for_is_not_a_missing_one():
 
 SECOND = EXPECTED.target_group.replace("-tg/1", "-tg2/2")
 BALANCER = {
-    "targetGroupArn": EXPECTED.target_group,
-    "containerName": "app",
-    "containerPort": 3000,
+    "targetGroupArn": EXPECTED.target_group, "containerName": "app", "containerPort": 3000,
     "advancedConfiguration": {"alternateTargetGroupArn": SECOND},
-}
+}  # fmt: skip
 CANARY = {"loadBalancers": [BALANCER], "deploymentConfiguration": {"strategy": "CANARY"}}
 BOTH = [deployment(NEW, "IN_PROGRESS"), deployment(OLD, "COMPLETED", primary=False)]
 TEN = Traffic(stage="PRODUCTION_TRAFFIC_SHIFT", percent=10.0)
@@ -137,21 +132,16 @@ TEN = Traffic(stage="PRODUCTION_TRAFFIC_SHIFT", percent=10.0)
 )
 def test_look_at_a_canary_reads_both_target_groups_and_its_share(status, share):
     row = {
-        "serviceDeploymentArn": "arn:deployment",
-        "status": status,
-        "createdAt": 1,
-        "lifecycleStage": TEN.stage,
+        "serviceDeploymentArn": "arn:deployment", "status": status, "createdAt": 1,
+        "lifecycleStage": TEN.stage, "sourceServiceRevisions": [{"arn": "arn:before"}],
         "targetServiceRevision": {"requestedProductionTrafficWeight": TEN.percent},
-        "sourceServiceRevisions": [{"arn": "arn:before"}],
-    }
-    described = {"serviceDeployments": [row]}
+    }  # fmt: skip
+    rows = {"serviceDeployments": [row]}
     account = Account(
-        service(*BOTH, **CANARY),
-        list_service_deployments=described,
-        describe_service_deployments=described,
+        service(*BOTH, **CANARY), list_service_deployments=rows, describe_service_deployments=rows
     )
     assert look(account, EXPECTED).service.traffic == share
-    groups = [each["TargetGroupArn"] for each in account.asked("describe_target_health")]
+    groups = [each["TargetGroupArn"] for each in account.calls.of("describe_target_health")]
     assert groups == [EXPECTED.target_group, SECOND]
 
 
@@ -161,4 +151,4 @@ def test_look_at_a_canary_reads_both_target_groups_and_its_share(status, share):
 def test_revision_that_is_not_active_is_deregistered(status, gone):
     account = Account(None, describe_task_definition={"taskDefinition": {"status": status}})
     assert is_deregistered(account, NEW) is gone
-    assert account.asked("describe_task_definition") == [{"taskDefinition": NEW}]
+    assert account.calls.of("describe_task_definition") == [{"taskDefinition": NEW}]

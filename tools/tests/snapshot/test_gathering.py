@@ -44,16 +44,10 @@ def test_the_balancer_comes_with_its_listeners_and_rules(now, stack):
     [listener] = now.balancer.value.listeners
     assert all(each.arn for each in listener.rules)
     bare = tuple(replace(each, arn="") for each in listener.rules)
-    assert (replace(listener, rules=bare),) == (
-        Listener(
-            arn=stack.listener,
-            port=80,
-            protocol="HTTP",
-            rules=(
-                Rule(priority="100", action="forward", groups=(stack.group,), conditions=(EVERY,)),
-                Rule(priority="default", action="fixed-response"),
-            ),
-        ),
+    ours = Rule(priority="100", action="forward", groups=(stack.group,), conditions=(EVERY,))
+    rules = (ours, Rule(priority="default", action="fixed-response"))
+    assert replace(listener, rules=bare) == Listener(
+        arn=stack.listener, port=80, protocol="HTTP", rules=rules
     )
     assert now.group.value.check.path == "/health"
 
@@ -143,44 +137,25 @@ def test_only_fargate_s_quota_is_unknown_to_an_account_in_memory(now):
 
 
 @pytest.mark.usefixtures("folder", "stack")
-def test_no_secret_value_is_ever_asked_for(session, calls):
-    assert "hidden" not in repr(gather(Inquiry(Settings.read("poc", Path()), session)))
-    asked = {operation for operation, _ in calls}
-    assert "describe_secret" in asked
-    assert "get_secret_value" not in asked
-
-
-@pytest.mark.usefixtures("folder", "stack")
 def test_each_part_is_asked_for_once_and_the_status_asks_only_for_what_it_shows(session, calls):
     settings = Settings.read("poc", Path())
     gather(Inquiry(settings, session))
     assert [each for each in calls if calls.count(each) > 1] == []
+    assert calls.of("describe_secret")
+    assert calls.of("get_secret_value") == [], "no secret's value is ever asked for"
     everything, shown = len(calls), overview(settings, session)
     assert sorted(operation for operation, _ in calls[everything:]) == [
-        *(
-            "describe_alarms",
-            "describe_db_instances",
-            "describe_listeners",
-            "describe_load_balancers",
-        ),
-        *("describe_services", "describe_target_groups"),
+        *("describe_alarms", "describe_db_instances", "describe_listeners"),
+        *("describe_load_balancers", "describe_services", "describe_target_groups"),
         *("describe_target_health", "list_services", "list_tasks", "list_tasks"),
     ]
     assert shown.wanted == shown.service.value.primary.definition
 
 
-def test_each_worker_of_the_settings_is_read_like_the_service_and_the_rest_is_the_stack_s(
-    folder, stack, session, calls
-):
+def test_each_worker_of_the_settings_is_read_like_the_service(folder, stack, session, calls):
     name, ecs = NAMES.worker("mail"), client("ecs")
-    log = {"logDriver": "awslogs", "options": {"awslogs-group": stack.log_group,
-                                               "awslogs-stream-prefix": "worker-mail"}}  # fmt: skip
-    ecs.register_task_definition(
-        family=name,
-        containerDefinitions=[
-            {"name": "app", "image": "x", "memory": 512, "logConfiguration": log}
-        ],
-    )
+    container = {"name": "app", "image": "x", "memory": 512}
+    ecs.register_task_definition(family=name, containerDefinitions=[container])
     ecs.create_service(cluster=NAMES.cluster, serviceName=name, taskDefinition=name, desiredCount=2)
     with (folder / "Pulumi.poc.yaml").open("a") as file:
         file.write("  careapp:workers:\n    mail: {command: sleep 1}\n")
@@ -189,9 +164,8 @@ def test_each_worker_of_the_settings_is_read_like_the_service_and_the_rest_is_th
         [mail] = now.workers.values()
         assert (mail.names.service, mail.service.value.desired) == (name, 2)
         assert mail.wanted == mail.service.value.primary.definition
-        assert (mail.network, mail.execution, mail.targets) == (
-            now.network, now.execution, Part(),
-        )  # fmt: skip
+        parts = (now.network, now.execution, Part())
+        assert (mail.network, mail.execution, mail.targets) == parts
     # The stack file has it no more, and it runs until the next `pulumi up`.
     for wrong in (False, True):
         left = overview(replace(settings, workers=(), guessed=wrong), session)

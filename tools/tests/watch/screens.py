@@ -24,13 +24,13 @@ from tools.snapshot.rds import Pause
 from tools.snapshot.records import Event
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
-from tools.tests.conftest import NAMES, Told
+from tools.tests.conftest import NAMES, Answering, Told
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.recorded import clock, read, write
-from tools.tests.doctor.situations import CRASHED, SITUATIONS, rules
+from tools.tests.doctor.situations import CRASHED, SITUATIONS, logs_in, rules
 from tools.tests.doctor.variants import VARIANTS
+from tools.tests.doctor.variants.stack import PROVISIONING, rolling
 from tools.tests.rollout import rollout_answers as gate
-from tools.tests.snapshot.test_records import Answering
 from tools.waiting import Shown
 from tools.watch import events as timeline_screen
 from tools.watch import status as status_screen
@@ -63,6 +63,15 @@ STATUSES = {
     "a worker that is missing": a.with_worker(service=None),
     "a worker that cannot be read": a.with_worker(service=a.DENIED),
 }
+SECOND = a.stack(
+    service=a.service(
+        deployments=(
+            a.deployment(rollout="IN_PROGRESS", running=0, id="ecs-svc/3"),
+            a.deployment(status="ACTIVE", definition=a.OLD),
+        )
+    ),
+    tasks=(a.task(definition=a.OLD),),
+)
 DIAGNOSES = {
     "a cause": a.stack(network=rules(app_in=())),
     "healthy": a.stack(),
@@ -73,6 +82,10 @@ DIAGNOSES = {
     "the last try": VARIANTS["health-path-missing: given up"],
     "rolled back, and it is not known why": SITUATIONS["rolled-back"],
     "a task that cannot start": SITUATIONS["task-cannot-start"],
+    "a login": logs_in(),
+    "the first roll-out": rolling(tasks=(PROVISIONING,)),
+    "the first roll-out, and a part that was not read": rolling(tasks=(), execution=a.DENIED),
+    "a second version that does not serve yet": SECOND,
     "an event": a.stack(
         service=a.service(running=0, events=(UNHEALTHY,)),
         tasks=(a.ended("Task failed ELB health checks", code=143),),
@@ -150,6 +163,13 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
         for name, now in DIAGNOSES.items()
     },
     "doctor --json": lambda: as_json(as_dict(judge(a.stack(database=None, quota=a.DENIED)))),
+    "doctor --json of the first roll-out": lambda: as_json(
+        as_dict(judge(DIAGNOSES["the first roll-out"]))
+    ),
+    "doctor --json of a page that fails": lambda: as_json(
+        as_dict(judge(SITUATIONS["page-errors"]))
+    ),
+    "status --json": lambda: as_json(status_screen.as_dict(STATUSES["two tasks"])),
     "status --json of a worker": lambda: as_json(
         {**status_screen.as_dict(a.crashing_worker())["workers"]["mail"], "tasks": "…"}
     ),

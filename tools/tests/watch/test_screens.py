@@ -6,9 +6,6 @@ import pytest
 
 from tools import command_line, screen
 from tools.aws.local_cloud import FACTS
-from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS
-from tools.diagnosis.request_path import request_path
 from tools.diagnosis.screen import plain
 from tools.doctor.diagnose import judge
 from tools.tests import stacks as a
@@ -66,13 +63,6 @@ def test_the_status_for_scripts_says_whether_it_is_within_the_hours(hours, insid
         *((a.stack(**{part: a.DENIED}), 2) for part in ("tasks", "group", "targets")),
         (a.stage1(), 0),
         (a.stage1(a.choices()), 1),
-        (STATUSES["hours until 20:00"], 0),
-        (STATUSES["hours until 22:00"], 1),
-        (STATUSES["a worker"], 0),
-        (STATUSES["a worker that crashes"], 1),
-        (STATUSES["a worker without tasks"], 0),
-        (STATUSES["a worker that is missing"], 1),
-        (STATUSES["a worker that cannot be read"], 2),
     ],
 )
 def test_the_exit_code_of_status_separates_unhealthy_from_unknown(snapshot, code):
@@ -99,9 +89,3 @@ def test_stack_file_without_a_region_is_refused(run, folder):
     (folder / "Pulumi.poc.yaml").write_text("config:\n  careapp:healthPath: nowhere\n")
     code, shown, complaint = run("status")
     assert (code, shown, "aws:region" in complaint) == (2, "", True)
-
-
-def test_page_of_a_rolled_back_stack_says_that_tasks_run():
-    case = Case.of(SITUATIONS["rolled-back"])
-    places = request_path(case, judge(case.now))
-    assert {places[each].state for each in (IMAGE, SECRETS, LOGS)} == {"open"}

@@ -10,6 +10,7 @@ from tools.snapshot.records import Part
 from tools.snapshot.task_inputs import Role, Secret
 from tools.snapshot.task_logs import Line, Logs
 from tools.tests import stacks as a
+from tools.tests.doctor.logged import TRACES
 from tools.tests.doctor.situations import (
     CRASHED,
     EXITED,
@@ -21,6 +22,7 @@ from tools.tests.doctor.situations import (
     asked,
     crashed,
     env,
+    named,
     never_started,
     trace,
     unable,
@@ -36,29 +38,13 @@ def said(*lines, **changes):
 
 FAILS = [asked("/", 500)] * 3
 UNAVAILABLE = [asked("/", 503)] * 3
-RAISED = json.dumps(
-    {
-        "level": "error",
-        "message": "request failed",
-        "traceback": "Traceback (most recent call last):\n"
-        '  File "/app/webapp/pages.py", line 66, in home\n    1 / 0\n'
-        "ZeroDivisionError: division by zero",
-    }
-)
-NO_VISIT = (
-    '{"level": "error", "message": "request failed", "traceback": "Traceback (most recent call '
-    'last):\\n  File \\"/app/webapp/pages.py\\", line 85, in _home\\n    book.visit\\n'
-    'AttributeError: no visit"}'
-)
+RAISED, NO_VISIT = TRACES["raised"], TRACES["no visit"]
 
 
 def counted(*minutes, lines=(), since=-500):
     """So many requests and failures in each minute from ``since`` on."""
-    measured = Measured(
-        minutes=tuple(
-            Minute(a.at(since + 60 * number), *each) for number, each in enumerate(minutes)
-        )
-    )
+    moments = (a.at(since + 60 * number) for number in range(len(minutes)))
+    measured = Measured(minutes=tuple(map(Minute, moments, *zip(*minutes, strict=True))))
     logs = Logs(group="x", exists=True, lines={"a" * 32: tuple(Line(a.NOW, e) for e in lines)})
     return a.stack(measured=measured, logs=logs)
 
@@ -109,6 +95,13 @@ def with_events(snapshot, *events):
     return replace(snapshot, service=Part(service))
 
 
+def failed_before(definition):
+    """A roll-out under way beside a deployment of this revision that failed."""
+    old = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=definition, rollout="FAILED")
+    both = (a.deployment(rollout="IN_PROGRESS"), old)
+    return a.stack(service=a.service(deployments=both, running=0), targets=())
+
+
 COMPLETED = a.stack(service=a.service(running=0), tasks=(), targets=())
 OLD_CRASH = a.ended(
     CRASHED, name="c" * 32, code=1, stop=EXITED, started_by="ecs-svc/1", definition=a.OLD
@@ -156,7 +149,10 @@ DENIED = never_started(
 )
 TWO_SECRETS = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "KEY": OTHER_SECRET})
 OTHER_IMAGE = a.definition(image=a.IMAGE.replace("careapp/hello-ecs", "team-b/app"))
-WRONG = {"DB_HOST": "other.example", "DB_PORT": "5433", "DB_NAME": "other", "DB_USER": "root"}
+WRONG = {
+    name: {name: value}
+    for name, value in (("DB_HOST", "other.example"), ("DB_PORT", "5433"), ("DB_NAME", "other"), ("DB_USER", "root"))
+}  # fmt: skip
 VARIANTS = {
     "nothing: the database is back": said(LOST, FOUND),
     "app-database-away: away again": said(LOST, FOUND, LOST),
@@ -220,6 +216,7 @@ VARIANTS = {
     "log-too-many-connections: with a leak": connections(110, **FULL_LOG),
     "nothing: the password of before an answer": said("connection timeout expired", FOUND),
     "page-errors: a traceback of before an answer": said(*AFTER_A_FAULT, *FAILS, page=a.page(500)),
+    "nothing: slow once, and the page works": said(SLOW),
     "log-database-slow: after another fault": said(
         *AFTER_A_FAULT, *[SLOW, asked("/", 503)] * 3, page=a.page(503)),
     "page-unavailable: raised since a lock": said(SLOW, *OLD, page=a.page(503)),
@@ -239,21 +236,8 @@ VARIANTS = {
     "roll-out-failed: the end of an earlier one": with_events(
         a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))), a.event(FAILED, -100),
         a.event("(deployment ecs-svc/0) deployment failed: alarm detected.", -9000)),
-    **{
-        f"roll-out-going-on: a failed deployment of {name}": a.stack(
-            service=a.service(
-                deployments=(
-                    a.deployment(rollout="IN_PROGRESS"),
-                    a.deployment(
-                        id="ecs-svc/1", status="ACTIVE", definition=definition, rollout="FAILED"
-                    ),
-                ),
-                running=0,
-            ),
-            targets=(),
-        )
-        for name, definition in (("another revision", a.OLD), ("an earlier try", a.NEW))
-    },
+    **named("roll-out-going-on: a failed deployment of", {"another revision": a.OLD, "an earlier try": a.NEW},
+            failed_before),
     "log-certificate-time: not yet valid": untrusted(
         "[SSL] certificate verify failed: certificate is not yet valid (_ssl.c:1000)"),
     "log-certificate: expired by RDS's date": untrusted(UNTRUSTED, a.at(-60)),
@@ -287,15 +271,8 @@ VARIANTS = {
     "execution-role-cannot-secret: of another team": a.stack(main=TWO_SECRETS),
     "execution-role-cannot-pull: of another team": a.stack(main=OTHER_IMAGE),
     "execution-role-cannot-secret: its own and another": a.stack(main=TWO_SECRETS, execution=BARE),
-    **{
-        f"database-address: {name}": a.stack(main=env(**{name: value}))
-        for name, value in WRONG.items()
-    },
-    **{
-        f"database-address: {name}, by the program": replace(
-            a.stack(main=env(**{name: WRONG[name]})), by_program=True
-        )
-        for name in ("DB_NAME", "DB_PORT")
-    },
+    **named("database-address", WRONG, lambda wrong: a.stack(main=env(**wrong))),
+    **named("database-address: by the program", {name: WRONG[name] for name in ("DB_NAME", "DB_PORT")},
+            lambda wrong: replace(a.stack(main=env(**wrong)), by_program=True)),
     "nothing: an app that needs no DB_HOST": a.stack(main=env(DB_HOST=None)),
 }  # fmt: skip

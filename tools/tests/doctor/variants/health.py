@@ -6,6 +6,7 @@ from tools.snapshot.elb import Target
 from tools.snapshot.records import Part
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
+from tools.tests.doctor.logged import SAID
 from tools.tests.doctor.situations import FAILED_WITH, ILL, SITUATIONS, env, named, rules, trace
 
 NO_ANSWER = "Health checks failed"
@@ -13,47 +14,6 @@ NO_CACHE = (
     "redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."
 )
 HELTH = {"settings": a.choices(healthPath="/helth"), "group": a.target_group(path="/helth")}
-ELSEWHERE = {
-    "gunicorn": ["[INFO] Listening at: http://127.0.0.1:3000 (7)"],
-    "JSON": ['{"message": "listening", "host": "127.0.0.1", "port": 3000}'],
-    "Flask": [" * Running on http://127.0.0.1:3000"],
-    "Uvicorn": ["INFO: Uvicorn running on http://127.0.0.1:3000 (Press CTRL+C to quit)"],
-    "Waitress": ["INFO:waitress:Serving on http://localhost:3000"],
-    "IPv6 alone, as asyncio's :: is": [
-        "INFO: Uvicorn running on http://[::]:3000 (Press CTRL+C to quit)"
-    ],
-    "IPv6": ["Listening at: http://[::1]:3000 (7)"],
-    "another interface": ["Server listening on http://172.17.0.2:3000"],
-    "beside metrics": ["Listening at: http://127.0.0.1:3000", "metrics: listening on 0.0.0.0:9090"],
-    "two sockets against the app's words": [
-        "Listening at: http://127.0.0.1:3000,http://[::1]:3000 (7)",
-        '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
-    ],
-    "gunicorn in JSON against the app's words": [
-        '{"message": "Listening at: http://[::1]:3000 (7)", "logger": "gunicorn.error"}',
-        '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
-    ],
-}
-"""What an app says that listens where the load balancer cannot reach it."""
-HERE = {
-    "anywhere": ["Listening at: http://0.0.0.0:3000 (7)"],
-    "anywhere, as gunicorn's :: is": ["Listening at: http://[::]:3000 (7)"],
-    "the task's address": ["Listening at: http://10.0.16.4:3000 (7)"],
-    "a name": ["Server listening on http://app.example.com:3000"],
-    "no address": ["Listening on port 3000"],
-    "all of Flask's": [
-        " * Running on all addresses (0.0.0.0)",
-        " * Running on http://127.0.0.1:3000",
-        " * Running on http://10.0.16.4:3000",
-    ],
-    "two sockets": ["Listening at: http://127.0.0.1:3000,http://0.0.0.0:3000 (7)"],
-}
-"""What an app says that listens on the task's address."""
-HOST_LINES = {
-    "Django": (400, "Invalid HTTP_HOST header: '10.0.16.4:3000'. You may need to add '10.0.16.4'"),
-    "Werkzeug": (400, "werkzeug.exceptions.SecurityError: 400: Host '10.0.16.4:3000' is not trusted."),
-    "Flask": (404, "UserWarning: Current server name '10.0.16.4' doesn't match configured server name"),
-}  # fmt: skip
 
 
 def answers(code, **changes):
@@ -132,9 +92,9 @@ VARIANTS = {
         [
             '{"message": "listening", "host": "0.0.0.0", "port": 3000}',
             "Listening at: http://0.0.0.0:8080 (7)"]),
-    **named("wrong-address", ELSEWHERE, silent),
-    **named("too-few-tasks", HERE, silent),
-    **named("health-host", HOST_LINES, lambda each: answers(each[0], lines=[a.LISTENS, each[1]])),
+    **named("wrong-address", SAID["elsewhere"], silent),
+    **named("too-few-tasks", SAID["here"], silent),
+    **named("health-host", SAID["hosts"], lambda each: answers(each[0], lines=[a.LISTENS, each[1]])),
     "health-matcher: a limiter": answers(429),
     "app-raises: on the health check's path": answers(500, lines=[a.LISTENS, *trace(NO_CACHE)]),
     "app-raises: again and again, before it listens": silent(

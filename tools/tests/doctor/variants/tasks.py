@@ -12,6 +12,7 @@ from tools.snapshot.records import Alarmed, Part
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
+from tools.tests.doctor.logged import TRACES
 from tools.tests.doctor.situations import (
     CRASHED,
     EXITED,
@@ -29,67 +30,25 @@ BLIND = a.stack(
     tasks=(a.ended(f"{INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9"), a.task()),
     rollback_reason=PULLED,
 )
-TRACE = (
-    "Traceback (most recent call last):",
-    '  File "/usr/local/lib/python3.13/site-packages/gunicorn/util.py", line 473, in import_app',
-    "    app = app(*args, **kwargs)",
-    '  File "/app/webapp/application.py", line 7, in <module>',
-    "    import pandas",
-    '  File "<frozen importlib._bootstrap>", line 1',
-    '  File "/usr/local/lib/python3.13/site-packages/numpy/__init__.py", line 1, in <module>',
-    "    raise",
-    "ModuleNotFoundError: No module named 'pandas'",
+TRACE, WORKER_CLASS = (
+    tuple(TRACES[each].splitlines())
+    for each in ("log-module-missing: a traceback", "log-worker-class: its traceback")
 )
-SYNTAX = (
-    "Traceback (most recent call last):",
-    '  File "/app/webapp/application.py", line 14, in <module>',
-    "    from webapp.pages import Pages",
-    '  File "/app/webapp/pages.py", line 12',
-    "    def home(self)",
-    "                  ^",
-    "SyntaxError: expected ':'",
-)
-TRACES = {
-    "crash-by-program: a syntax error": SYNTAX,
-    "crash-by-program: an import": (
-        *SYNTAX[:3],
-        "ImportError: cannot import name 'Pages' from 'webapp.pages' (/app/webapp/pages.py)",
-    ),
-    "crash: an error through a library": (
-        *SYNTAX[:2],
-        '  File "/opt/venv/lib/python3.13/site-packages/psycopg/connection.py", line 117, in connect',
-        "    raise last_ex",
-        'psycopg.errors.UndefinedColumn: column "x" does not exist',
-        "LINE 1: SELECT x",
-    ),
-    "crash: an error without words": (*SYNTAX[:3], "AssertionError"),
+CRASHES = {
+    name: tuple(text.splitlines()) for name, text in TRACES.items() if name.startswith("crash")
 }
-WORKER_CLASS = (
-    "Error: class uri 'asgii' invalid or not found: ",
-    "[Traceback (most recent call last):",
-    '  File "/opt/venv/lib/python3.13/site-packages/gunicorn/util.py", line 119, in load_class',
-    "ImportError: Entry point ('gunicorn.workers', 'asgii') not found",
-    "]",
-)
-"""As gunicorn 27 says it."""
+SYNTAX = CRASHES["crash-by-program: a syntax error"]
 EXITS = {
     "sidecar-exited": ((1, 0, True), (1, 137, False), (0, 0, True), (143, 143, True), (2, 1, True)),
     "crash": ((0, 1, False), (143, 3, False)),
     "process-ends": ((0, 0, False),),
 }
 """By the container that exited first: the exit codes of a sidecar and of the app, and whether the app was told to."""
-CONTROL = "[2026-11-28 18:25:54 +0000] [7] [ERROR] Control server error: [Errno 30] Read-only file system: '/.gunicorn'"
-"""What gunicorn 27 says in every task whose root is read-only."""
+CONTROL, GETS = TRACES["control"], TRACES["refused"]
 NO_CACHE = "[28/Nov/2026 18:25] PermissionError: [Errno 13] Permission denied: '/app/cache'"
 TERM = "[INFO] Handling signal: term"
 KILLED = "[ERROR] Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"
 FULL = "OutOfMemoryError: Container killed due to memory usage"
-GETS = (
-    '{"message": "database away", "error": "cannot read arn: An error occurred '
-    "(AccessDeniedException) when calling the GetSecretValue operation: User: arn:aws:sts::1:"
-    "assumed-role/task/1 is not authorized to perform: secretsmanager:GetSecretValue on "
-    'resource: arn because no identity-based policy allows it"}'
-)
 REFUSED = 'FATAL:  password authentication failed for user "postgres"'
 
 
@@ -218,8 +177,8 @@ VARIANTS = {
     "log-module-missing: a traceback in one line of JSON": crashed(*as_json(TRACE)),
     "log-module-missing: cut off by later lines": crashed(*TRACE, *"abcdefgh"),
     "log-module-missing: a traceback of a library": crashed(*TRACE[:3], TRACE[-1]),
-    **{name: crashed(*lines) for name, lines in TRACES.items()},
-    **{f"{name} in JSON": crashed(*as_json(lines)) for name, lines in TRACES.items()},
+    **{name: crashed(*lines) for name, lines in CRASHES.items()},
+    **{f"{name} in JSON": crashed(*as_json(lines)) for name, lines in CRASHES.items()},
     **{f"crash: ended by signal {code - 128}": crashed("x", code=code) for code in (138, 139, 143)},
     "crash: refused": crashed(*trace("ConnectionRefusedError: [Errno 111] Connection refused")),
     "crash: a cache that times out": crashed(*trace("TimeoutError: the cache does not answer")),
