@@ -226,13 +226,16 @@ def stack(account):
     made.document, made.manifest = json.dumps(made.policy), json.dumps(MANIFEST)
     made.trust = json.dumps({"Version": "2012-10-17", **a.TRUST})
     made.value = json.dumps({"username": "u", "password": "hidden"})
-    for service, operation, params, *kept in json.loads(CALLS.read_text()):
+    make(CALLS, made)
+    return made
+
+
+def make(file, made):
+    """Make what the calls of a file make; the ids that it names become attributes."""
+    for service, operation, params, *kept in json.loads(file.read_text()):
         answer = getattr(client(service), operation)(**_filled(made, params))
         for name, path in (kept[0] if kept else {}).items():
             setattr(made, name, jmespath.search(path, answer))
-        if operation == "create_secret":
-            made.password = f"{made.secret}:password::"
-    return made
 
 
 def _filled(made, value):

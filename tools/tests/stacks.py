@@ -11,20 +11,10 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
 from tools.i18n import t
-from tools.snapshot import Snapshot
+from tools.snapshot import Snapshot, records
 from tools.snapshot.cloudwatch import Measured, Quota
 from tools.snapshot.elb import Balancer, Check, Condition, Listener, Page, Rule, Target, TargetGroup
 from tools.snapshot.rds import Database
-from tools.snapshot.records import (
-    Container,
-    ContainerHealth,
-    Definition,
-    Deployment,
-    Event,
-    Part,
-    Service,
-    Task,
-)
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Line, Logs
 from tools.snapshot.vpc import Group, Nat, Network, Permission, Route, Subnet
@@ -57,7 +47,7 @@ def choices(**values):
 
 
 def deployment(**changes):
-    made = Deployment(
+    made = records.Deployment(
         id="ecs-svc/2", status="PRIMARY", definition=NEW, desired=1, running=1, pending=0,
         failed=0, rollout="COMPLETED", reason="ECS deployment ecs-svc/2 completed.",
         created=at(-600), updated=at(-500),
@@ -66,7 +56,7 @@ def deployment(**changes):
 
 
 def service(**changes):
-    made = Service(
+    made = records.Service(
         status="ACTIVE", desired=1, running=1, pending=0, definition=NEW,
         deployments=(deployment(),), subnets=("private-1",),
         groups=("sg-app",), grace=60, targets=((GROUP_ARN, "app", 3000),),
@@ -81,10 +71,10 @@ def going(rollout="IN_PROGRESS", running=0, failed=0, **changes):
 
 
 def task(name="a" * 32, **changes):
-    made = Task(
+    made = records.Task(
         arn=f"{ECS}:task/careapp-poc-cluster/{name}", definition=NEW, started_by="ecs-svc/2",
         created=at(-600), started=at(-570), health="HEALTHY", address="10.0.16.4",
-        containers=(Container(name="app"),),
+        containers=(records.Container(name="app"),),
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -96,13 +86,13 @@ def ended(
     values = {
         "status": "STOPPED", "desired": "STOPPED", "reason": reason, "stop_code": stop,
         "started": at(-230), "stopping": at(-110), "stopped": at(-100), "address": "10.0.16.9",
-        "containers": (Container(name="app", exit_code=code, reason=container),),
+        "containers": (records.Container(name="app", exit_code=code, reason=container),),
     }  # fmt: skip
     return task(name, **{**values, **changes})
 
 
 def definition(**changes):
-    made = Definition(
+    made = records.Definition(
         arn=NEW, cpu=256, memory=512, architecture="X86_64",
         execution_role=f"arn:aws:iam::{ACCOUNT}:role/careapp-poc-execution",
         task_role=f"arn:aws:iam::{ACCOUNT}:role/careapp-poc-task", image=IMAGE, ports=(3000,),
@@ -112,7 +102,7 @@ def definition(**changes):
         },
         secrets={"DB_PASSWORD": f"{SECRET}:password::"}, log_group="/ecs/careapp-poc",
         log_prefix="app", container="app",
-        health=ContainerHealth(command=("CMD", "python", "-m", "webapp.healthcheck")),
+        health=records.ContainerHealth(command=("CMD", "python", "-m", "webapp.healthcheck")),
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -287,7 +277,7 @@ HEALTHY = {
 
 def parts(values):
     return {
-        name: Part(problem=value) if isinstance(value, AwsProblem) else Part(value)
+        name: records.Part(problem=value) if isinstance(value, AwsProblem) else records.Part(value)
         for name, value in values.items()
     }
 
@@ -388,7 +378,7 @@ def unhealthy(description, reason="Target.FailedHealthChecks", lines=(LISTENS,),
 
 
 def event(message, seconds=-50):
-    return Event(at(seconds), f"(service careapp-poc-service) {message}")
+    return records.Event(at(seconds), f"(service careapp-poc-service) {message}")
 
 
 def failed_check(words="Health checks failed"):

@@ -5,6 +5,7 @@ import os
 import signal
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -109,20 +110,8 @@ def test_instance_of_a_killed_drill_is_deleted_and_no_other(made):
 
 
 def test_network_parameters_and_tags_are_those_of_the_database():
-    original = {
-        "DBInstanceClass": "db.m7g.large", "DBSubnetGroup": {"DBSubnetGroupName": "isolated"},
-        "DBParameterGroups": [{"DBParameterGroupName": "tls"}],
-        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1"}], "Endpoint": {"Port": 5433},
-        "MultiAZ": True, "BackupRetentionPeriod": 7, "AllocatedStorage": 20, "StorageType": "gp3",
-        "Iops": 3000, "StorageThroughput": 125, "EnabledCloudwatchLogsExports": ["postgresql"],
-        "DeletionProtection": True,
-    }  # fmt: skip
-    common = {
-        "DBInstanceClass": "db.m7g.large", "DBSubnetGroupName": "isolated", "Port": 5433,
-        "DBParameterGroupName": "tls", "VpcSecurityGroupIds": ["sg-1"], "PubliclyAccessible": False,
-        "AutoMinorVersionUpgrade": False, "CopyTagsToSnapshot": False,
-        "EnableIAMDatabaseAuthentication": False,
-    }  # fmt: skip
+    known = json.loads(Path(__file__).with_name("restored.json").read_text())
+    original, common = known["original"], known["common"]
     temporary = {"MultiAZ": False, "BackupRetentionPeriod": 0}
     lasting = {"MultiAZ": True, "BackupRetentionPeriod": 7, "DeletionProtection": True}
     striped = {"StorageType": "gp3", "Iops": 12000, "StorageThroughput": 500}

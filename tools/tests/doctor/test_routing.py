@@ -4,30 +4,9 @@ from tools.snapshot import elb
 from tools.snapshot.elb import Certificate, Condition
 from tools.tests import stacks as a
 from tools.tests.conftest import Answering
+from tools.tests.doctor.variants.network import RULES
 
 CERTIFICATE = "arn:aws:acm:ap-northeast-1:123456789012:certificate/0a"
-
-
-SHARED = {
-    "RuleArn": "arn:rule",
-    "Priority": "7",
-    "Conditions": [
-        {"Field": "host-header", "HostHeaderConfig": {"Values": ["a.example"]}, "Values": []},
-        {"Field": "path-pattern", "Values": ["/x", "/y"]},
-        {"Field": "http-header", "HttpHeaderConfig": {"RegexValues": ["^x"]}},
-    ],
-    "Actions": [
-        {
-            "Type": "forward",
-            "ForwardConfig": {
-                "TargetGroups": [
-                    {"TargetGroupArn": "arn:off", "Weight": 0},
-                    {"TargetGroupArn": "arn:on", "Weight": 1},
-                ]
-            },
-        }
-    ],
-}
 
 
 def asked(certificate=None):
@@ -38,7 +17,7 @@ def asked(certificate=None):
     return Answering(
         describe_load_balancers={"LoadBalancers": [balancer]},
         describe_listeners={"Listeners": [listener]},
-        describe_rules={"Rules": [SHARED]},
+        describe_rules={"Rules": [RULES["as ELB answers"]]},
         describe_certificate=certificate or {"Certificate": {"Status": "EXPIRED"}},
     )
 

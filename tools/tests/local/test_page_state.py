@@ -16,7 +16,6 @@ from tools.rehearsal.page.state import SHOWN, state
 from tools.rehearsal.page.watching import EngineWork, Work
 from tools.snapshot.ecs import Activity
 from tools.snapshot.elb import Condition, Rule
-from tools.snapshot.records import ContainerHealth, Part, Traffic
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.local.pages import backend, seen
@@ -95,22 +94,6 @@ def test_stage_that_is_half_built_has_nothing_broken():
     assert state(seen(half))["links"]["database-node"]["state"] == "blocked"
 
 
-def test_roll_out_is_shown_with_numbers_and_its_duration():
-    [now] = state(seen(STARTING))["rollouts"]
-    [done] = state(seen(a.stack()))["rollouts"]
-    assert now == now | {"state": "IN_PROGRESS", "desired": 1, "running": 0, "seconds": 600}
-    assert done == done | {"state": "COMPLETED", "seconds": 100, "shifted": ""}
-
-
-def test_roll_out_that_shifts_shows_its_share_of_the_requests():
-    new = a.deployment(rollout="IN_PROGRESS")
-    old = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=a.OLD)
-    traffic = Traffic(stage="PRODUCTION_TRAFFIC_SHIFT", percent=10)
-    service = a.service(deployments=(new, old), traffic=traffic)
-    shown = [each["shifted"] for each in state(seen(a.stack(service=service)))["rollouts"]]
-    assert shown == ["careapp-poc:7 gets 10 % of the requests", ""]
-
-
 def test_values_of_environment_and_secrets_are_not_shown():
     values = {**a.definition().environment, "TOKEN": "marked-token", "DB_USER": "marked-user"}
     marked = a.definition(environment=values)
@@ -161,20 +144,6 @@ def test_timeline_of_several_days_names_each_day_once():
         ("", "11:59:00"),
     ]
     assert {each["day"] for each in timeline(*log[:2])} == {""}
-
-
-@pytest.mark.parametrize(
-    ("check", "health", "said"),
-    [
-        (None, "UNKNOWN", "no check of its own"),
-        (ContainerHealth(command=("CMD", "true")), "UNKNOWN", "not checked yet"),
-        (ContainerHealth(command=("CMD", "true")), "UNHEALTHY", "UNHEALTHY"),
-    ],
-)
-def test_health_that_ecs_does_not_know_is_said_in_words(check, health, said):
-    snapshot = a.stack(main=a.definition(health=check), tasks=(a.task(health=health),))
-    [task] = state(seen(snapshot))["tasks"]["running"]
-    assert task["health"] == said
 
 
 def test_timeline_has_an_end_and_keys_of_its_own():
@@ -236,12 +205,3 @@ def test_rule_is_shown_with_all_conditions_and_without_secrets():
         ("100", "/*", "forward → careapp-poc-tg"),
         ("default", "everything else", "fixed-response"),
     ]
-
-
-def test_tasks_targets_and_parts_are_those_of_the_snapshot():
-    found = state(seen(a.stack()))
-    [running] = found["tasks"]["running"]
-    assert (running["id"], running["target"]) == ("a" * 8, {"state": "open", "reason": "healthy"})
-    assert found["group"]["check"].startswith("HTTP /health, expects 200; every 10 s")
-    bare = replace(a.stage1(), alarms=Part(None), image=Part(None))
-    assert state(seen(bare))["stores"]["image"] is None

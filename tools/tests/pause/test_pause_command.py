@@ -8,11 +8,8 @@ import pytest
 
 from tools.pause import commands
 from tools.pause.steps import Pausable
-from tools.snapshot import rds
-from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import Terminal, client
-from tools.watch import status as watch_status
 
 SINCE, STARTS = (datetime(2026, 11, day, 18, 30, tzinfo=UTC) for day in (25, 30))
 WEB, NONE = a.service(desired=2, running=2), a.service(desired=0, running=0)
@@ -71,17 +68,6 @@ def test_a_missing_stack_cannot_be_paused(run, account, monkeypatch):
     code, _, complaint = run("pause", "--yes")
     assert code == 1
     assert "There is no database careapp-poc in ap-northeast-1" in complaint
-
-
-@pytest.mark.parametrize(("kept", "first"), [("", False), ("final", True)])
-def test_a_paused_stack_says_when_rds_starts_and_what_a_destroy_needs(kept, first):
-    settings = a.choices(databaseFinalSnapshot=kept)
-    database = a.database(starts=STARTS, pause=Pause(SINCE))
-    shown = "\n".join(line.text for line in commands._paused(settings, database))
-    assert "AWS starts the database automatically on 2026-11-30 18:30 UTC" in shown
-    now = a.stack(database=database, service=NONE, settings=settings)
-    status = "\n".join(line.text for line in watch_status.lines(now))
-    assert [str(rds.RESUME_FIRST) in said for said in (shown, status)] == [first, first]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
-"""Preflight: the checks of an empty account before stage 1, and of stage 1 before ECS."""
+"""Preflight: the checks of an empty account before stage 1; those of stage 1 before ECS are in watch/screens.txt."""
 
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -9,14 +8,8 @@ import pytest
 from docker.errors import DockerException
 
 from stack.settings import Settings
-from tools.preflight import checklist as preflight_screen
-from tools.preflight.checklist import BAD, GOOD, LATER, UNKNOWN, WARNED, tick
 from tools.snapshot import Inquiry, gather
-from tools.snapshot.cloudwatch import Quota
-from tools.snapshot.task_logs import Logs
-from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, client
-from tools.tests.doctor import job_runs
 
 NO_LOG = (
     "careapp: There is no log group /ecs/careapp-poc: ECS is off, or the log group was deleted. "
@@ -143,75 +136,3 @@ def test_a_quota_that_a_roll_out_of_the_most_tasks_exceeds_is_a_warning(run, rea
         assert (code, marks(shown)[6]) == (0, mark)
         warned = "Up to 2 vCPU are needed during a roll-out of 4; 1.99 are allowed" in shown
         assert warned is (mark == "!")
-
-
-@pytest.mark.parametrize(("found", "on"), [(a.stage1, "false"), (a.stack, "true")])
-def test_settings_near_a_limit_are_marked_before_and_in_stage_2(found, on):
-    room = "The database and the load balancer have room for a roll-out"
-    for count, state in (("6", GOOD), ("7", WARNED)):
-        listed = tick(found(a.choices(ecsEnabled=on, desiredCount=count)))
-        assert [each.state for each in listed.items if str(each.text) == room] == [state]
-        assert listed.exit_code == 0
-    assert "sizes-near" in [each.id for each in listed.diagnosis.findings]
-
-
-def test_a_preflight_before_stage_2_leaves_for_later_what_stage_2_makes():
-    found = tick(a.stage1())
-    states = [each.state for each in found.items]
-    assert states == sorted(states, key=[GOOD, LATER].index)
-    assert (set(states), found.exit_code) == ({GOOD, LATER}, 0)
-    assert "Ready: `pulumi config set ecsEnabled true`, then `pulumi up`." in text(found)
-
-
-def text(found):
-    return "\n".join(each.text for each in preflight_screen.lines(found))
-
-
-NO_IMAGE = replace(a.HEALTHY["image"], present=False)
-CUT_OFF = a.network(a.subnet("private-1", "10.0.16.0/20"))
-TLS = replace(a.target_group(), protocol="HTTPS")
-NO_LOGS = Logs(group="/ecs/careapp-poc", exists=False)
-IMAGE = "The image is in ECR, for the task's processor"
-SECRETS = "The secrets of the database and of the app are there"
-ROUTES = "The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"
-
-
-@pytest.mark.parametrize(
-    ("now", "first", "lines"),
-    [
-        (a.stage1(group=TLS), "target-protocol", ["The target group speaks the app's protocol"]),
-        (a.stage1(image=NO_IMAGE, network=CUT_OFF), "task-cannot-reach-aws", [IMAGE, ROUTES]),
-        (a.stage1(secrets={a.SECRET: None}), "secret-missing", [SECRETS]),
-        (a.stack(logs=NO_LOGS), "log-group-missing", ["The log group is there"]),
-    ],
-    ids=["a protocol", "image and route", "a secret", "the log group"],
-)
-def test_preflight_names_what_is_missing(now, first, lines):
-    found = tick(now)
-    bad = [str(each.text) for each in found.items if each.state == BAD]
-    assert (found.exit_code, found.diagnosis.first.id, bad) == (1, first, lines)
-
-
-def test_a_preflight_in_public_subnets_needs_no_nat_gateway():
-    settings = a.choices(ecsEnabled="false", natStrategy="none")
-    assert tick(a.stage1(settings, network=CUT_OFF)).exit_code == 0
-
-
-def test_a_warning_does_not_make_a_preflight_unready():
-    settings = a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3")
-    found = tick(a.stage1(settings, quota=Quota(limit=5)))
-    assert ([each.state for each in found.items].count(WARNED), found.exit_code) == (1, 0)
-    for words in ("\n  ! ", "\nReady: ", "Fargate's quota is too small for a roll-out"):
-        assert words in text(found)
-
-
-def test_job_that_failed_does_not_make_a_preflight_unready():
-    found = tick(job_runs.SITUATIONS["job-failed"])
-    assert found.exit_code == 0
-    assert "ECS is already on, and serves; a job needs attention." in text(found)
-    assert "1. [cause] The last run of the job report failed" in text(found)
-
-
-def test_a_preflight_that_cannot_read_a_part_is_not_ready():
-    found = tick(a.stage1(image=a.DENIED))
-    assert (found.items[1].state, found.exit_code) == (UNKNOWN, 2)

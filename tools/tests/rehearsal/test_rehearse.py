@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
 from local_cloud.engine.find import find_or_get
 from local_cloud.paths import ROOT, Home
@@ -47,20 +48,8 @@ def assert_nothing_left(careapp):
 
 
 REGION = "eu-central-1"
-SECRET = f"arn:aws:secretsmanager:{REGION}:999999999999:secret:acme-poc/flaskr-AbCdEf"
-HTTPS = ("domainName=app.example.com", "hostedZoneId=Z0123456789ABC")
-EXAMPLE = (
-    *("appFolder=examples/flaskr", "containerPort=8080", "healthPath=/up"),
-    *("appVariables.GREETING=hello", f"appSecrets.SECRET_KEY={SECRET}"),
-)
-"""What docs/your-app.md sets for the example, which does not start without its variable and its secret."""
+SETTINGS = yaml.safe_load(Path(__file__).with_name("another_app.yaml").read_text())
 LIST = "pl-0123456789abcdef0"
-AS_OTHERS_WRITE_IT = (
-    "uploadsEnabled=true",
-    *("appDockerfile=docker/web", "appTarget=Production", "appSecrets.PGPASSWORD=${DB_PASSWORD}"),
-    "appVariables.DATABASE_URL=postgresql://${DB_USER}@${DB_HOST}:${DB_PORT}/${DB_NAME}",
-)
-
 
 KEEPS_A_PICTURE = """\
         import io, re, botocore
@@ -112,25 +101,13 @@ def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path
         assert not state.exists()
 
 
-PROCESSES = (
-    "workers.greet.command=python -m flaskr.worker",
-    "jobs.routes.command=flask --app flaskr routes",
-    "jobs.routes.schedule=cron(0 3 * * ? *)",
-    "jobs.off.command=false",
-    "jobs.off.schedule=rate(1 day)",
-    "jobs.off.enabled=false",
-)
-
-
 def test_another_app_under_another_name_in_bare_surroundings(acme, tmp_path):
     make_bare(acme, tmp_path)
     file, stack_file = tmp_path / "report.json", acme.project / "Pulumi.poc.yaml"
     text = stack_file.read_text()
     stack_file.write_text(text.replace("region: ap-northeast-1", f"region: {REGION}"))
     as_others_write_it(acme.project / "examples" / "flaskr")
-    clients = f"allowedCidrs=198.51.100.0/24,{LIST}"
-    given = (*HTTPS, *EXAMPLE, *AS_OTHERS_WRITE_IT, *PROCESSES, clients)
-    settings = [word for each in given for word in ("-c", each)]
+    settings = [word for each in SETTINGS.items() for word in ("-c", "=".join(map(str, each)))]
     done = acme.run(
         *("rehearse", "-s", "poc", "--exit", "--tasks", "process", "--port", "0"),
         *("--json", str(file), "--from", "192.0.2.9", *settings),

@@ -10,8 +10,7 @@ from tools.diagnosis.screen import plain
 from tools.doctor.diagnose import judge
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, crashed
-from tools.tests.watch.screens import SCREENS, STATUSES, recorded, section
-from tools.watch import status as status_screen
+from tools.tests.watch.screens import SCREENS, recorded, section
 
 
 @pytest.mark.parametrize("name", SCREENS)
@@ -46,27 +45,6 @@ def test_a_very_long_line_of_evidence_is_cut_on_the_screen_only():
     diagnosis = judge(snapshot)
     assert max(map(len, plain(diagnosis).splitlines())) < 420
     assert len(diagnosis.first.evidence[0]) > 900
-
-
-@pytest.mark.parametrize(("hours", "inside"), [("20:00", False), ("22:00", True)])
-def test_the_status_for_scripts_says_whether_it_is_within_the_hours(hours, inside):
-    assert status_screen.as_dict(STATUSES[f"hours until {hours}"])["in_hours"] is inside
-
-
-@pytest.mark.parametrize(
-    ("snapshot", "code"),
-    [
-        (a.stack(), 0),
-        (a.unhealthy("Request timed out"), 1),
-        (a.stack(database=a.database(status="stopped")), 1),
-        (a.stack(database=a.database(status="storage-full")), 1),
-        *((a.stack(**{part: a.DENIED}), 2) for part in ("tasks", "group", "targets")),
-        (a.stage1(), 0),
-        (a.stage1(a.choices()), 1),
-    ],
-)
-def test_the_exit_code_of_status_separates_unhealthy_from_unknown(snapshot, code):
-    assert status_screen.exit_code(snapshot) == code
 
 
 @pytest.mark.usefixtures("stack")

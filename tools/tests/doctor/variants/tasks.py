@@ -12,22 +12,12 @@ from tools.snapshot.records import Alarmed, Part
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
+from tools.tests.doctor import situations as s
 from tools.tests.doctor.logged import TRACES
-from tools.tests.doctor.situations import (
-    CRASHED,
-    EXITED,
-    INIT,
-    NO_ROUTE,
-    PROXY,
-    crashed,
-    never_started,
-    sidecar_exited,
-    trace,
-)
 
 PULLED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 BLIND = a.stack(
-    tasks=(a.ended(f"{INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9"), a.task()),
+    tasks=(a.ended(f"{s.INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9"), a.task()),
     rollback_reason=PULLED,
 )
 TRACE, WORKER_CLASS = (
@@ -74,14 +64,14 @@ def rolled_back(*messages, **changes):
     service = a.service(
         deployments=undone.service.value.deployments, definition=a.OLD, events=events
     )
-    logs = a.logs(b=[a.LISTENS, *trace("AttributeError: no visit")])
+    logs = a.logs(b=[a.LISTENS, *s.trace("AttributeError: no visit")])
     return a.failing(ended, rolled_back=True, **{"service": service, "logs": logs, **changes})
 
 
 REDIRECTS = next(running.page_fails(Case.of(a.stack(page=a.page(302, endless=True)))))
 STOPPED, ALARMED = "stopped by StopServiceDeployment.", "alarm detected."
 TRIPPED = "tasks failed to start."
-NO_RIGHT = trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits")
+NO_RIGHT = s.trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits")
 ALARM = "careapp-poc-deployment-errors"
 
 
@@ -113,20 +103,20 @@ def by_hand(rollout="COMPLETED"):
 
 
 def start_failed(rollout="FAILED", **changes):
-    reason = INIT + "failed to validate logger args: log group does not exist"
+    reason = s.INIT + "failed to validate logger args: log group does not exist"
     return a.failing(a.ended(reason, stop="TaskFailedToStart"), service=a.going(rollout), **changes)
 
 
 def starved(cpu, memory, **settings):
     """A task of this size that runs out of memory."""
     declared = a.choices(taskCpu=str(cpu), taskMemory=str(memory), **settings)
-    task = a.ended(CRASHED, code=137, container=FULL)
+    task = a.ended(s.CRASHED, code=137, container=FULL)
     return a.failing(task, main=a.definition(cpu=cpu, memory=memory), settings=declared)
 
 
 LARGE = {"databaseInstanceClass": "db.m7g.large"}
 """For the connections of so many workers."""
-DIED = a.ended(CRASHED, name="d" * 32, code=137, container=FULL)
+DIED = a.ended(s.CRASHED, name="d" * 32, code=137, container=FULL)
 INTERRUPTED = [
     a.ended("Your Spot Task was interrupted.", name=each * 32, stop="SpotInterruption")
     for each in "bc"
@@ -139,7 +129,7 @@ NEW_BESIDE_OLD = {
         )
     ),
     "tasks": (
-        a.ended(CRASHED, code=1, stop=EXITED),
+        a.ended(s.CRASHED, code=1, stop=s.EXITED),
         a.task(definition=a.OLD, started_by="ecs-svc/1"),
     ),
 }
@@ -148,46 +138,46 @@ NO_PROGRAM = (
 )
 VARIANTS = {
     **{
-        f"{first}: sidecar {sidecar}, app {app}{', after SIGTERM' if told else ''}": sidecar_exited(
+        f"{first}: sidecar {sidecar}, app {app}{', after SIGTERM' if told else ''}": s.sidecar_exited(
             sidecar, app, *[TERM] * told
         )
         for first, exits in EXITS.items()
         for sidecar, app, told in exits
     },
-    "crash-by-program: behind gunicorn's control socket": crashed(CONTROL, *SYNTAX),
-    "log-read-only-root: another program's control server": crashed(
+    "crash-by-program: behind gunicorn's control socket": s.crashed(CONTROL, *SYNTAX),
+    "log-read-only-root: another program's control server": s.crashed(
         "OSError: [Errno 30] Read-only file system: '/srv/control server'"),
-    "crash-by-program: behind what the version before writes, too": crashed(
+    "crash-by-program: behind what the version before writes, too": s.crashed(
         *(NO_CACHE, *SYNTAX), serving=[NO_CACHE]),
-    "log-permission: what the version before does not write": crashed(
+    "log-permission: what the version before does not write": s.crashed(
         *(NO_CACHE, *SYNTAX), serving=["another line"]),
-    "log-wrong-password: of the version before, too": crashed(REFUSED, serving=[REFUSED]),
-    "crash: exit 0 with an error in its log": crashed("ERROR: no broker", code=0),
-    "crash: exit 3 of a shell script": crashed("no configuration", code=3),
-    "crash: exit 3 of gunicorn": crashed("[7] [ERROR] Reason: Worker failed to boot.", code=3),
-    "crash-by-program: a type error": crashed(*trace("TypeError: create() takes 0 arguments")),
+    "log-wrong-password: of the version before, too": s.crashed(REFUSED, serving=[REFUSED]),
+    "crash: exit 0 with an error in its log": s.crashed("ERROR: no broker", code=0),
+    "crash: exit 3 of a shell script": s.crashed("no configuration", code=3),
+    "crash: exit 3 of gunicorn": s.crashed("[7] [ERROR] Reason: Worker failed to boot.", code=3),
+    "crash-by-program: a type error": s.crashed(*s.trace("TypeError: create() takes 0 arguments")),
     "image-architecture: the task's processor": a.stack(main=a.definition(architecture="ARM64")),
     "image-architecture: the program's processor": replace(
         a.stack(main=a.definition(architecture="ARM64")), by_program=True),
-    "log-variable-missing: rolled back": crashed("KeyError: 'DB_HOST'", rolled_back=True),
+    "log-variable-missing: rolled back": s.crashed("KeyError: 'DB_HOST'", rolled_back=True),
     "log-variable-missing: the old version serves on": a.stack(
         **NEW_BESIDE_OLD, logs=a.logs(b=["KeyError: 'DB_HOST'"])),
     "task-cannot-start, rolled-back: to the same revision": BLIND,
     "nothing: a task of before the last deployment": replace(BLIND, rollback_reason=Part("")),
-    "log-module-missing: a traceback in one line of JSON": crashed(*as_json(TRACE)),
-    "log-module-missing: cut off by later lines": crashed(*TRACE, *"abcdefgh"),
-    "log-module-missing: a traceback of a library": crashed(*TRACE[:3], TRACE[-1]),
-    **{name: crashed(*lines) for name, lines in CRASHES.items()},
-    **{f"{name} in JSON": crashed(*as_json(lines)) for name, lines in CRASHES.items()},
-    **{f"crash: ended by signal {code - 128}": crashed("x", code=code) for code in (138, 139, 143)},
-    "crash: refused": crashed(*trace("ConnectionRefusedError: [Errno 111] Connection refused")),
-    "crash: a cache that times out": crashed(*trace("TimeoutError: the cache does not answer")),
-    "log-worker-class: its traceback": crashed(*WORKER_CLASS),
-    "task-cannot-reach-aws: ECS's words": never_started(
-        f"{INIT}There is a connection issue between the task and AWS Secrets Manager.",
-        network=a.network(NO_ROUTE)),
-    "secret-key-missing: keys that cannot be read": never_started(
-        f"{INIT}retrieved secret from Secrets Manager did not contain json key password",
+    "log-module-missing: a traceback in one line of JSON": s.crashed(*as_json(TRACE)),
+    "log-module-missing: cut off by later lines": s.crashed(*TRACE, *"abcdefgh"),
+    "log-module-missing: a traceback of a library": s.crashed(*TRACE[:3], TRACE[-1]),
+    **{name: s.crashed(*lines) for name, lines in CRASHES.items()},
+    **{f"{name} in JSON": s.crashed(*as_json(lines)) for name, lines in CRASHES.items()},
+    **{f"crash: ended by signal {code - 128}": s.crashed("x", code=code) for code in (138, 139, 143)},
+    "crash: refused": s.crashed(*s.trace("ConnectionRefusedError: [Errno 111] Connection refused")),
+    "crash: a cache that times out": s.crashed(*s.trace("TimeoutError: the cache does not answer")),
+    "log-worker-class: its traceback": s.crashed(*WORKER_CLASS),
+    "task-cannot-reach-aws: ECS's words": s.never_started(
+        f"{s.INIT}There is a connection issue between the task and AWS Secrets Manager.",
+        network=a.network(s.NO_ROUTE)),
+    "secret-key-missing: keys that cannot be read": s.never_started(
+        f"{s.INIT}retrieved secret from Secrets Manager did not contain json key password",
         secrets={a.SECRET: Secret()}),
     "secret-key-missing: RDS's own": a.stack(
         secrets={a.SECRET: Secret(keys=frozenset({"username"}))}),
@@ -196,7 +186,7 @@ VARIANTS = {
         tasks=(
             a.task(),
             # It drained meanwhile.
-            a.ended(CRASHED, code=1, stop=EXITED, stopping=a.at(-510), stopped=a.at(-490)),
+            a.ended(s.CRASHED, code=1, stop=s.EXITED, stopping=a.at(-510), stopped=a.at(-490)),
         )
     ),
     "nothing: tasks that ECS or a person ended": a.stack(
@@ -209,7 +199,7 @@ VARIANTS = {
     "task-role-cannot-read-secret: the app was refused": a.stack(
         task_role=a.role(a.TOKEN), logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
     "log-wrong-password: a task role that may read": a.stack(logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
-    "process-ends: a sidecar that is not essential": sidecar_exited(1, 0, sidecar=replace(PROXY, essential=False)),
+    "process-ends: a sidecar that is not essential": s.sidecar_exited(1, 0, sidecar=replace(s.PROXY, essential=False)),
     "out-of-memory: no answer in time": a.unhealthy(
         "Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
     "out-of-memory: stopped by its own check": a.failing(
@@ -227,7 +217,7 @@ VARIANTS = {
     "nothing: out of memory before the deployment": a.stack(
         tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))),
     "tasks-die: beside an interruption": a.stack(
-        tasks=(a.task(), INTERRUPTED[0], a.ended(CRASHED, name="d" * 32, code=1))),
+        tasks=(a.task(), INTERRUPTED[0], a.ended(s.CRASHED, name="d" * 32, code=1))),
     "spot-interrupted: twice": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
     "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
     "rolled-back: stopped": rolled_back(STOPPED),
@@ -259,9 +249,9 @@ VARIANTS = {
     "roll-out-going-on: a task is stopped by hand": by_hand("IN_PROGRESS"),
     "nothing: stopped by hand and replaced": a.stack(
         tasks=(a.task(), a.ended("Task stopped by user", stop="UserInitiated"))),
-    "log-start-script: a file that the image lacks": never_started(
+    "log-start-script: a file that the image lacks": s.never_started(
         f'{NO_PROGRAM} exec: "/srv/start.sh": stat /srv/start.sh: no such file or directory: unknown'),
-    "log-start-script: a program that the image lacks": never_started(
+    "log-start-script: a program that the image lacks": s.never_started(
         f'{NO_PROGRAM} exec: "gunicorm": executable file not found in $PATH: unknown'),
     "task-cannot-start: while ECS tries": start_failed("IN_PROGRESS"),
     "execution-role-cannot-log: while ECS has given up": start_failed(
