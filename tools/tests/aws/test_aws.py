@@ -167,10 +167,6 @@ def test_command_of_every_diagnosis_names_region_and_profile():
     assert {"ecs update-service", "acm describe-certificate", "rds wait"} <= known
 
 
-def test_command_names_no_profile_where_the_stack_file_has_none():
-    assert not any("--profile" in each for each in commands(SITUATIONS["database-away"]))
-
-
 @pytest.mark.parametrize(
     ("place", "command", "completed"),
     [

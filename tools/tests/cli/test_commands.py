@@ -189,16 +189,6 @@ def test_credentials_that_only_the_provider_would_use_are_refused(run, folder, c
     assert "roleArn" not in complaint
 
 
-def test_a_local_cloud_that_does_not_answer_is_named(run, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    code, _, complaint = run("logs")
-    assert code == 2
-    assert "The local cloud does not answer at http://127.0.0.1:1" in complaint
-    assert "./careapp cloud start" in complaint
-
-
 @pytest.mark.usefixtures("account")
 def test_pages_are_all_read(session):
     for index in range(60):

@@ -26,17 +26,6 @@ def lines(*texts):
     return [Line(a.NOW, each) for each in texts]
 
 
-@pytest.mark.parametrize("name", CAUSES)
-def test_what_a_server_or_library_says_names_the_cause_by_the_line_that_tells_it(name):
-    log = CAUSES[name]
-    found = logged_cause(["starting", *log.lines])
-    assert found is not None
-    assert (found.known.id, found.what, found.line) == log[:3]
-    shown = findings(VARIANTS[f"log-{log.cause}: {name}"])[0]
-    assert found.line in shown.evidence
-    assert not [each for each in shown.evidence if not each.strip()]
-
-
 @pytest.mark.parametrize("name", ["redis host", "requests host", "pymongo host"])
 def test_a_name_that_does_not_resolve_for_now_is_no_absent_host(name):
     assert logged_cause([CAUSES[name].telling.replace(" -2", " -3")]) is None

@@ -122,13 +122,6 @@ def test_the_locale_chooses_the_language_in_posix_s_order(environ, wanted):
             assert language(environ) == each
 
 
-def test_a_value_that_is_a_text_is_translated_too():
-    text = t("Task {task}: {reason}", task="b43ea739", reason=t("the database"))
-    assert str(text) == "Task b43ea739: the database"
-    with in_language("ja"):
-        assert str(text) == "タスク b43ea739: データベース"
-
-
 def test_english_has_a_singular_and_a_plural_and_japanese_one_form(monkeypatch):
     said = [str(t("{count} task stops", "{count} tasks stop", count=count)) for count in range(3)]
     assert said == ["0 tasks stop", "1 task stops", "2 tasks stop"]

@@ -29,16 +29,12 @@ def task(letter, status="STOPPED", code=None, **changes):
     container = {"name": NAMES.container, "lastStatus": status}
     ends = {"stoppingAt": NOW - timedelta(minutes=38), "stoppedAt": NOW - timedelta(minutes=37)}
     return {
-        "taskArn": ARN + letter * 32,
+        "taskArn": ARN + letter * 32, "lastStatus": status, "startedBy": "chronos-schedule/report",
         "taskDefinitionArn": "arn:x:task-definition/careapp-poc-job-report:1",
-        "lastStatus": status,
         "desiredStatus": "RUNNING" if status == "RUNNING" else "STOPPED",
-        "startedBy": "chronos-schedule/report",
-        "startedAt": NOW - timedelta(minutes=40),
-        **(ends if status == "STOPPED" else {}),
-        "containers": [container if code is None else {**container, "exitCode": code}],
-        **changes,
-    }
+        "startedAt": NOW - timedelta(minutes=40), **(ends if status == "STOPPED" else {}),
+        "containers": [container if code is None else {**container, "exitCode": code}], **changes,
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from local_cloud.paths import Home
 from tools.i18n import verbatim
 from tools.rehearsal.page import server
 from tools.rehearsal.page.__main__ import app_address
-from tools.rehearsal.page.watching import Work
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.local.pages import Shown, client, seen
@@ -138,16 +137,6 @@ def test_address_chooses_among_the_stacks_that_there_are():
     for query in ("", "?stack=poc", "?stack=../../etc"):
         asked.get(f"/state{query}")
     assert watcher.asked == ["prod", "poc", "prod"]
-
-
-def test_page_without_a_stack_says_how_to_create_one():
-    watcher = Shown(seen(None, Work(project="careapp", stack="poc")))
-    watcher.known = ()
-    found = client(watcher, address="").get("/").text
-    assert watcher.asked == ["poc"]
-    assert "Nothing is deployed" in found
-    assert "init" in found
-    assert "Open the app" not in found
 
 
 def test_log_s_markup_stays_text():

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from local_cloud.paths import Home
-from tools.i18n import LANGUAGES, in_language, verbatim
+from tools.i18n import LANGUAGES, in_language
 from tools.rehearsal.page import watching
 from tools.rehearsal.page.state import SHOWN, state
 from tools.rehearsal.page.watching import EngineWork, Work
@@ -18,8 +18,7 @@ from tools.snapshot.ecs import Activity
 from tools.snapshot.elb import Condition, Rule
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
-from tools.tests.local.pages import backend, seen
-from tools.watch.events import Event
+from tools.tests.local.pages import backend, logged, seen
 
 IDLE = Work(project="careapp", stack="poc")
 BUILDING = replace(IDLE, busy=True, resources=12)
@@ -105,45 +104,8 @@ def test_values_of_environment_and_secrets_are_not_shown():
         assert "rds!db-1-AbCdEf" in found, "the secret's name is there"
 
 
-def logged(*lines, every=1):
-    """Return events of a task's log, the last one now; a line may be the app's record."""
-    texts = [each if isinstance(each, str) else json.dumps(each) for each in lines]
-    moments = range(-every * len(texts), 0, every)
-    return [
-        Event(a.at(moment), "log", "aaaaaaaa", verbatim(text))
-        for moment, text in zip(moments, texts, strict=True)
-    ]
-
-
 def timeline(*events, **parts):
     return state(seen(a.stack(**parts), events=events))["timeline"]
-
-
-def test_timeline_has_the_newest_first_and_takes_the_app_s_lines_apart():
-    line = {"time": "x", "level": "error", "message": "database away", "host": "db"}
-    request = {"level": "info", "message": "request", "method": "GET", "path": "/x", "status": 404}
-    request |= {"duration_ms": 0.7, "request_id": "1"}
-    asked, plain, told, *_ = timeline(*logged(line, "plain words", request))
-    assert (asked["text"], asked["more"]) == ("GET /x → 404", "0.7 ms")
-    assert (plain["text"], plain["bad"], plain["more"]) == ("plain words", False, "")
-    assert told == told | {
-        "text": "database away",
-        "level": "error",
-        "more": "host=db",
-        "bad": True,
-    }
-
-
-def test_timeline_of_several_days_names_each_day_once():
-    night = 12 * 3600  # a.at(0) is noon
-    log = [Event(a.at(each), "log", "a", verbatim("x")) for each in (-60, night - 1, night + 1)]
-    told = timeline(*log, service=None, tasks=(), database=None)
-    assert [(each["day"], each["time"]) for each in told] == [
-        ("2026-11-26", "00:00:01"),
-        ("2026-11-25", "23:59:59"),
-        ("", "11:59:00"),
-    ]
-    assert {each["day"] for each in timeline(*log[:2])} == {""}
 
 
 def test_timeline_has_an_end_and_keys_of_its_own():
@@ -184,14 +146,6 @@ def test_checkpoint_that_is_being_written_is_no_trouble(tmp_path):
     backend(tmp_path)
     (tmp_path / "state/.pulumi/stacks/careapp/poc.json").write_text('{"checkpoint": {')
     assert EngineWork(Home(tmp_path)).of("poc") == IDLE
-
-
-def test_stack_that_changed_last_comes_first(tmp_path):
-    for age, name in ((100, "old"), (1, "new")):
-        backend(tmp_path, name)
-        file = tmp_path / f"state/.pulumi/stacks/careapp/{name}.json"
-        os.utime(file, (file.stat().st_mtime - age,) * 2)
-    assert EngineWork(Home(tmp_path)).stacks() == ("new", "old")
 
 
 def test_rule_is_shown_with_all_conditions_and_without_secrets():

@@ -1,14 +1,11 @@
 """Preflight: the checks of an empty account before stage 1; those of stage 1 before ECS are in watch/screens.txt."""
 
-from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 from docker.errors import DockerException
 
-from stack.settings import Settings
-from tools.snapshot import Inquiry, gather
 from tools.tests.conftest import NAMES, client
 
 NO_LOG = (
@@ -24,14 +21,6 @@ def test_without_a_stack_each_command_says_what_that_means(run):
     assert (code, "There is no stack careapp-poc in ap-northeast-1" in shown) == (1, True)
     assert run("status")[:2] == (1, EMPTY)
     assert run("logs")[::2] == (2, NO_LOG)
-
-
-@pytest.mark.usefixtures("folder")
-def test_an_empty_account_has_no_problems(session):
-    now = gather(Inquiry(Settings.read("poc", Path()), session))
-    assert set(now.problems()) == {"quota"}
-    parts = (now.service, now.balancer, now.group, now.database, now.network)
-    assert all(each.absent for each in parts)
 
 
 @pytest.fixture

@@ -27,16 +27,10 @@ UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
 
 def background(words: Sequence[str], **more: Any) -> subprocess.Popen[str]:
     """A process in a process group of its own, as a terminal would start it; its outputs are one."""
-    return subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        # A test run in the background of a shell ignores SIGINT, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        **more,
-    )
+    # A test run in the background of a shell ignores SIGINT, and so would its children.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(words, start_new_session=True, **pipes, **heard, **more)
 
 
 class Careapp:

@@ -69,7 +69,10 @@ def used(program: Program) -> dict[str, Any]:
     """What the local cloud uses: its processes, open files, listening sockets, and MiB of memory."""
     pid = program.facts.pid
     place = Path(f"/proc/{pid}")
-    files = [str(each.readlink()) for each in (place / "fd").iterdir()]
+    files = []
+    for each in (place / "fd").iterdir():
+        with suppress(OSError):  # one that is closed meanwhile
+            files.append(str(each.readlink()))
     sockets = {each[8:-1] for each in files if each.startswith("socket:")}
     rows = [line.split() for line in (place / "net" / "tcp").read_text().splitlines()[1:]]
     parents = []

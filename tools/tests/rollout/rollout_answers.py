@@ -63,31 +63,23 @@ def told(diagnosis: Any) -> Answer:
 
 
 def deployment(definition: str, rollout: str, *, primary: bool = True, **changes: Any) -> Any:
-    return {
-        "id": "ecs-svc/1",
-        "status": "PRIMARY" if primary else "ACTIVE",
-        "taskDefinition": definition,
-        "desiredCount": 2,
-        "runningCount": 2,
-        "pendingCount": 0,
-        "failedTasks": 0,
-        "rolloutState": rollout,
-        "rolloutStateReason": REASONS[rollout],
-        "createdAt": NOON,
-        "updatedAt": NOON,
-    } | changes
+    made = {
+        "id": "ecs-svc/1", "status": "PRIMARY" if primary else "ACTIVE", "taskDefinition": definition,
+        "desiredCount": 2, "runningCount": 2, "pendingCount": 0, "failedTasks": 0,
+        "rolloutState": rollout, "rolloutStateReason": REASONS[rollout],
+        "createdAt": NOON, "updatedAt": NOON,
+    }  # fmt: skip
+    return made | changes
 
 
 def task(number: int, definition: str = NEW, **changes: Any) -> Any:
     address = {"name": "privateIPv4Address", "value": f"10.0.64.{number}"}
-    return {
-        "taskArn": f"{ARN}:task/careapp-poc-cluster/{number}",
-        "taskDefinitionArn": definition,
-        "lastStatus": "RUNNING",
-        "desiredStatus": "RUNNING",
-        "healthStatus": "HEALTHY",
+    made = {
+        "taskArn": f"{ARN}:task/careapp-poc-cluster/{number}", "taskDefinitionArn": definition,
+        "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "healthStatus": "HEALTHY",
         "attachments": [{"type": "ElasticNetworkInterface", "details": [address]}],
-    } | changes
+    }  # fmt: skip
+    return made | changes
 
 
 def target(number: int, state: str = "healthy", reason: str = "") -> Any:
@@ -106,16 +98,13 @@ def event(number: int, seconds: float, message: str = "") -> Any:
 def service(
     *deployments: Any, desired: int = 2, events: tuple[Any, ...] = (), **changes: Any
 ) -> Any:
-    return {
-        "serviceArn": f"{ARN}:service/careapp-poc-cluster/careapp-poc-service",
-        "status": "ACTIVE",
-        "desiredCount": desired,
-        "runningCount": sum(each["runningCount"] for each in deployments),
-        "pendingCount": 0,
-        "taskDefinition": deployments[0]["taskDefinition"] if deployments else NEW,
-        "deployments": list(deployments),
-        "events": list(events),
-    } | changes
+    made = {
+        "serviceArn": f"{ARN}:service/careapp-poc-cluster/careapp-poc-service", "status": "ACTIVE",
+        "desiredCount": desired, "runningCount": sum(each["runningCount"] for each in deployments),
+        "pendingCount": 0, "taskDefinition": deployments[0]["taskDefinition"] if deployments else NEW,
+        "deployments": list(deployments), "events": list(events),
+    }  # fmt: skip
+    return made | changes
 
 
 def view(*deployments: Any, tasks: Any = (), targets: Any = (), **changes: Any) -> Rollout:

@@ -19,7 +19,7 @@ from tools.snapshot.records import Deletion, Part
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
-from tools.tests.doctor.situations import NONE_RUN, SITUATIONS
+from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.rollout.rollout_answers import EXPECTED
 
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
@@ -118,15 +118,6 @@ def test_doctor_that_fails_is_told_and_leaves_it_green(gate):
 )  # fmt: skip
 def test_cause_that_two_diagnoses_show_is_red(gate, looks, warm_up, cause):
     assert cause in gate(*looks, counts=(1, 2), warm_up=warm_up)[0]
-
-
-@pytest.mark.parametrize(("hours", "red"), [("wed 20:00-22:00", True), ("wed 08:00-20:00", False)])
-def test_no_task_within_the_hours_is_red(gate, hours, red):
-    """NOW is a Wednesday, 21:00 in Tokyo."""
-    settings = a.choices(schedule=hours, desiredCount="2")
-    screen, told = gate(a.stack(settings, **NONE_RUN), counts=settings.service.scaling.counts)
-    assert ("The service is set to run no task" in screen) is red
-    assert ("The service runs no task outside its hours" in "".join(told)) is not red
 
 
 @pytest.mark.parametrize(

@@ -125,14 +125,3 @@ def test_page_is_asked_by_the_test_rule_until_ecs_lets_go(stage, asked):
     verdict = judged(*[rows.shifting(stage)] * 2, answer=answer, page_worked=True)[-1]
     assert questions == [Question.TEST_PAGE] * 2 * asked
     assert (verdict.outcome, verdict.stop) == ((rows.WRONG, True) if asked else (rows.GOING, False))
-
-
-def test_page_that_answers_is_asked_every_ten_seconds():
-    asked = []
-
-    def answer(question, _):
-        asked.append(question)
-        return answers.told(rows.diagnosis(""))
-
-    judged(*[rows.shifting("BAKE_TIME")] * 9, answer=answer, every=5)
-    assert len(asked) == 5

@@ -86,12 +86,6 @@ def test_newest_deployment_tells_of_a_rollback_to_the_same_revision(pages, undon
     assert look(history(*pages), aws.EXPECTED).rollback_reason == undone
 
 
-def test_roll_out_that_goes_on_needs_no_history():
-    account = aws.Account(aws.service(aws.deployment(aws.NEW, "IN_PROGRESS")))
-    assert look(account, aws.EXPECTED).rollback_reason == ""
-    assert account.calls.of("list_service_deployments") == []
-
-
 @pytest.mark.parametrize("answer", [None, GOOD | {"status": "DRAINING"}, NO_CLUSTER])
 def test_service_that_is_not_there_or_goes_is_none(answer):
     assert look(aws.Account(answer), aws.EXPECTED) == aws.NO_SERVICE

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from types import SimpleNamespace
 
 import pytest
 
@@ -110,15 +109,6 @@ def test_run_says_how_it_ended_with_its_exit_code(run, ecs, given, code, last):
     ecs.answers |= given
     found, _, said = run("run", "--", "true")
     assert (found, said.splitlines()[-1]) == (code, last)
-
-
-def test_read_that_is_throttled_later_does_not_end_the_wait(run, ecs, monkeypatch):
-    slept = []
-    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
-    monkeypatch.setattr(single_task, "time", clock)
-    monkeypatch.setattr(single_task, "POLL_SECONDS", 0.75 * single_task.VISIBLE_SECONDS)
-    ecs.answers["describe_tasks"] = [RUNNING, RUNNING, RUNNING, THROTTLED, ENDED]
-    assert run("run", "--", "true")[0] == 0
 
 
 def test_task_that_ecs_no_longer_knows_ends_the_wait(run, ecs, monkeypatch):

@@ -8,16 +8,8 @@ from tools.diagnosis.case import Case
 from tools.doctor.checks import load_balancer
 from tools.snapshot import ecs, elb
 from tools.tests import stacks as a
-from tools.tests.rollout.judge_rows import shifting
 from tools.tests.rollout.rollout_answers import NEW, deployment, service
 from tools.tests.rollout.test_look import CANARY, SECOND
-
-
-@pytest.mark.parametrize(
-    ("stage", "bakes"), [("PRODUCTION_TRAFFIC_SHIFT", False), ("BAKE_TIME", True)]
-)
-def test_version_bakes_when_it_alone_answers_the_page(stage, bakes):
-    assert shifting(stage, 50.0).bakes is bakes
 
 
 def group(number: int) -> elb.TargetGroup:

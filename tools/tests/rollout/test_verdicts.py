@@ -148,15 +148,6 @@ def test_verdict_that_ecs_has_forgotten_is_said_again_and_not_kept_again():
         assert found.causes[0].seen.count(TRIED) == len(aws.streams["gate/a"]) == 1
 
 
-def test_cure_of_a_worker_counts_as_tried_by_its_own_verdict():
-    worker = a.crashing_worker("ValueError: no broker")
-    up(aws := Aws(("a", "STOPPED")), judge(worker), expected=MAIL)
-    [mail] = worker.workers.values()
-    tried = replace(mail, tried=Part(verdicts.before(aws, NAMES, by_up=True)))
-    [crash] = judge(replace(worker, workers={"mail": tried})).causes
-    assert TRIED in crash.seen
-
-
 def test_verdict_on_a_worker_is_its_own_and_names_it_once():
     crash, web = judge(a.crashing_worker("ValueError: no broker")), diagnosis("page-errors")
     both = replace(web, findings=(*crash.causes, *web.causes))

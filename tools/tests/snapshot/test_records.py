@@ -217,14 +217,6 @@ def test_an_empty_page_is_not_the_end_of_a_stream():
     assert session.asked == 7
 
 
-def test_the_crash_at_the_end_is_read_behind_empty_pages():
-    session = Paged(page(*range(50)), [], page(*range(50, 300)), [], [])
-    lines = read(session)
-    assert lines[:HALF] == [f"line {each}" for each in range(HALF)]
-    assert lines[-HALF:] == [f"line {each}" for each in range(300 - HALF, 300)]
-    assert len(lines) == 2 * HALF
-
-
 def test_the_last_lines_of_a_task_are_read_behind_empty_pages():
     found = stream_end(Paged(page(1, 2), [], page(3), []), NAMES, "app/app/x", 2)
     assert [each.text for each in found] == ["line 2", "line 3"]

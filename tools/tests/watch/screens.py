@@ -35,6 +35,7 @@ from tools.tests.doctor.recorded import clock, read, write
 from tools.tests.doctor.situations import CRASHED, SITUATIONS, logs_in, rules, with_bucket
 from tools.tests.doctor.variants import VARIANTS, app, network, other_apps
 from tools.tests.doctor.variants.stack import PROVISIONING, rolling
+from tools.tests.local.pages import logged
 from tools.tests.rollout import rollout_answers as gate
 from tools.tests.rollout.test_look import BOTH, CANARY
 from tools.waiting import Shown
@@ -255,6 +256,13 @@ def as_json(value: Any) -> list[str]:
     return [json.dumps(value, indent=1, ensure_ascii=False)]
 
 
+AWAY = {"time": "x", "level": "error", "message": "database away", "host": "db"}
+REQUEST = {
+    "level": "info", "message": "request", "method": "GET", "path": "/x", "status": 404,
+    "duration_ms": 0.7, "request_id": "1",
+}  # fmt: skip
+DAYS = (-60, 12 * 3600 - 1, 12 * 3600 + 1)
+"""Seconds from noon."""
 CHECK = ContainerHealth(command=("CMD", "true"))
 JST = timezone(timedelta(hours=9))
 CREATED = replace(a.task(started=None), created=a.NOW.astimezone(JST))
@@ -324,6 +332,14 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
             ("a canary", STATUSES["a canary"].service.value),
         )
     },
+    "the page's timeline of a log": lambda: as_json(
+        page.timeline(tuple(logged(AWAY, "plain words", REQUEST)))
+    ),
+    "the page's timeline of two days": lambda: as_json(
+        page.timeline(
+            tuple(timeline_screen.Event(a.at(each), "log", "a", verbatim("x")) for each in DAYS)
+        )
+    ),
     "the page's target group": lambda: as_json(page.group(Case.of(a.stack()))),
     "the page's processes": lambda: as_json(
         page.processes(Case.of(a.with_worker(job_runs.stack(job_runs.run(1)))))

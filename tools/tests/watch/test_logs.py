@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend, LogStream
 
-from tools.snapshot import ecs
 from tools.tests.conftest import NAMES, client
 from tools.watch import events, logs
 from tools.watch.logs import LogLine, LogQuery, LogScreen
-
-NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 
 
 class Written:
@@ -96,12 +93,6 @@ def test_no_more_lines_are_held_than_requested():
     assert session.held <= 2
 
 
-def test_only_the_streams_of_the_chosen_task_are_searched():
-    session = Written(1)
-    assert len(last(session, 1, task="aa")) == 1
-    assert session.asked[0]["logStreamNamePrefix"] == "app/app/aa"
-
-
 @pytest.fixture
 def asked(monkeypatch):
     """The time from which each search of the log is asked for."""
@@ -156,16 +147,6 @@ def test_events_since_a_time_search_the_log_only_since_then(stack, put, asked, r
     code, shown, _ = run("events", "--logs", "--since", "10m")
     assert (code, "young" in shown, "old" in shown) == (0, True, False)
     assert min(asked) >= (begun - 24 * 3600) * 1000
-
-
-def test_the_log_of_a_timeline_begins_no_earlier_than_its_other_events(stack, put, asked):
-    service = ecs.service(stack.session, NAMES)
-    newest = max(each.at for each in events.of_service(service))
-    put("a" * 32, (50, "old"))
-    found = events.timeline(stack.session, NAMES, timedelta(minutes=10), True)
-    assert [each for each in found.events if each.kind == "log"] == []
-    floor = int((newest - timedelta(minutes=10)).timestamp() * 1000)
-    assert min(asked) == floor
 
 
 @pytest.mark.usefixtures("counting")

@@ -133,7 +133,6 @@ DENIED = s.never_started(
     "ResourceInitializationError: unable to pull secrets: AccessDenied", main=foreign().newest.value
 )
 TWO_SECRETS = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "KEY": s.OTHER_SECRET})
-OTHER_IMAGE = a.definition(image=a.IMAGE.replace("careapp/hello-ecs", "team-b/app"))
 WRONG = {
     name: {name: value}
     for name, value in (("DB_HOST", "other.example"), ("DB_PORT", "5433"), ("DB_NAME", "other"), ("DB_USER", "root"))
@@ -143,13 +142,11 @@ VARIANTS = {
     "app-database-away: away again": said(s.LOST, s.FOUND, s.LOST),
     "nothing: migrated at last": said(s.UNMIGRATED, s.MIGRATED),
     "app-cannot-migrate: with its consequences": said(s.UNMIGRATED, s.LOST, *UNAVAILABLE),
-    "app-requests-failed: two": said(*FAILS[:2]),
     "app-requests-fail: the newest": said(*[s.asked("/", 200)] * 50, *UNAVAILABLE),
     "nothing: recovered": said(*[s.asked("/", 500)] * 50, s.asked("/", 200)),
     "app-requests-failed: one among many": said(
         *[s.asked("/", 200)] * 50, s.asked("/rare", 500), *[s.asked("/", 200)] * 50),
     "app-requests-fail: one page of two": said(*[s.asked("/page", 500)] * 3, *[s.asked("/other", 200)] * 9),
-    "nothing: not found": said(*[s.asked("/", 404)] * 9),
     "app-requests-fail: another server's log": said(
         *['10.0.0.1 - - [x] "GET / HTTP/1.1" 500 3 "-" "curl"'] * 3),
     "app-raises: the page, too": said(*[RAISED, s.asked("/", 500)] * 3, page=a.page(500)),
@@ -161,7 +158,6 @@ VARIANTS = {
     "page-silent: https without a listener": a.stack(
         page=a.page(0, ended_at=f"https://{a.balancer().dns}/", problem="no listener on port 443")),
     "page-errors: redirects without end": a.stack(page=a.page(301, matcher="200-399", endless=True)),
-    "page-unavailable: before its requests": said(*UNAVAILABLE, page=a.page(503)),
     "nothing: another deployment's log": a.stack(
         tasks=(a.task(), a.task("c" * 32, started_by="ecs-svc/1", definition=a.OLD)),
         logs=a.logs(a=[a.LISTENS], c=[s.LOST, s.UNMIGRATED, *FAILS])),
@@ -172,33 +168,24 @@ VARIANTS = {
     "nothing: minutes before the deployment": counted((9, 9), since=-600),
     "nothing: minutes before the log's": counted((9, 9), lines=[s.asked("/", 200)]),
     "log-too-many-connections: of others": full(101),
-    "log-too-many-connections: a bastion": full(101, settings=a.choices(bastionEnabled="true")),
     "log-too-many-connections: exec": full(101, settings=a.choices(execEnabled="true")),
     "log-too-many-connections: a larger pool": full(101, main=s.env(DB_POOL_SIZE="9", WEB_CONCURRENCY="2")),
-    "log-too-many-connections: a number that is not known": full(None),
     "log-too-many-connections: many tasks": full(112, tasks=(a.task(), *MANY)),
     "log-too-many-connections: a class that is not known": full(112, database=a.database(kind="db.z9.odd")),
     # A task of the app in webapp/ opens 6; 2 are the doctor's own.
     "nothing: as many connections as a pool": connections(8),
     "connection-leak: one more than a pool": connections(9),
-    "nothing: as many connections as three pools": connections(20, tasks=3),
     "connection-leak: one more than three pools": connections(21, tasks=3),
     "tasks-die: just now": connections(14, other=scaled_in(-290)),
     "tasks-die, connection-leak: a task that stopped before": connections(14, other=scaled_in(-310)),
-    "nothing: a larger pool": connections(13, main=WIDE_POOL),
     "connection-leak: a larger pool": connections(14, main=WIDE_POOL),
-    "nothing: as many connections as a pool and a worker": connections(
-        6 + WORKER.sizes.other_connections, WORKER),
     "connection-leak: one more than a pool and a worker": connections(
         7 + WORKER.sizes.other_connections, WORKER),
     "nothing: connections below 80 %": connections(NEARLY - 1, OTHER_APP),
     "connections-near: of another app": connections(NEARLY, OTHER_APP),
     "connections-near: of many tasks": connections(NEARLY, tasks=20),
     "nothing: connections of a class that is not known": connections(NEARLY, OTHER_APP, database=ODD),
-    "nothing: connections that are not known": connections(None),
     "log-too-many-connections: of another app, full": connections(110, OTHER_APP, **FULL_LOG),
-    "connections-near: nearly full": connections(110, OTHER_APP),
-    "log-too-many-connections: with a leak": connections(110, **FULL_LOG),
     "nothing: the password of before an answer": said("connection timeout expired", s.FOUND),
     "page-errors: a traceback of before an answer": said(*AFTER_A_FAULT, *FAILS, page=a.page(500)),
     "nothing: slow once, and the page works": said(SLOW),
@@ -239,22 +226,18 @@ VARIANTS = {
         main=s.env(DB_USER=None)),
     "log-wrong-password: of the database's user": said(REFUSED),
     "log-wrong-password: of another user": said(REFUSED.replace("postgres", "app")),
-    "log-wrong-password: the page, too": a.stack(logs=a.logs(a=[REFUSED]), page=a.page(503)),
     "database-away: the page, too": a.stack(database=a.database(status="stopped"), page=a.page(503)),
     "subnets-full: beside the page": a.stack(
         page=a.page(500), network=a.network(replace(a.network().subnets["private-1"], free=1))),
     "database-secret: another that may be read": foreign(
         secrets={s.OTHER_SECRET: Secret()}, execution=BARE),
-    "database-secret: another that is missing": foreign(secrets={s.OTHER_SECRET: None}, execution=BARE),
     "database-secret: another without the key": foreign(
         secrets={s.OTHER_SECRET: Secret(keys=frozenset({"pin"}))}, execution=BARE),
-    "database-secret: refused": foreign(logs=a.logs(a=[a.LISTENS, REFUSED])),
     "database-secret: denied": DENIED,
     "database-secret: denied, given up": replace(DENIED, service=Part(a.going("FAILED"))),
     "task-role-cannot-read-secret: an ARN without its random end": a.stack(
         main=s.env(DB_SECRET_ARN=a.SECRET[:-7])),
     "execution-role-cannot-secret: of another team": a.stack(main=TWO_SECRETS),
-    "execution-role-cannot-pull: of another team": a.stack(main=OTHER_IMAGE),
     "execution-role-cannot-secret: its own and another": a.stack(main=TWO_SECRETS, execution=BARE),
     **s.named("database-address", WRONG, lambda wrong: a.stack(main=s.env(**wrong))),
     **s.named("database-address: by the program", {name: WRONG[name] for name in ("DB_NAME", "DB_PORT")},

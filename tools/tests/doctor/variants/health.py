@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from tools.snapshot.elb import Target
 from tools.snapshot.records import Part
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
@@ -54,7 +53,6 @@ MATCHER = a.failing(
     service=a.going("FAILED", events=(a.failed_check(f"{FAILED_WITH}: [200]"),)),
 )
 LATE = Line(a.at(-570 + 90), a.LISTENS)
-OUT = {"targets": (Target(address="10.0.16.4", port=3000, state="draining"),)}
 VARIANTS = {
     "health-slow: without a check of the container": replace(
         SITUATIONS["health-slow"], definitions=Part(UNCHECKED)),
@@ -70,7 +68,6 @@ VARIANTS = {
     "roll-out-failed: another path is checked by now": given_up(
         '127.0.0.1 - - [x] "GET /helth HTTP/1.1" 404 21 "-" "ELB-HealthChecker/2.0"'),
     "roll-out-failed: the matcher takes the answer by now": MATCHER,
-    "health-matcher: after the roll-out": replace(MATCHER, group=Part(a.target_group(matcher="204,301-302"))),
     "health-path-missing: given up": given_up("nothing"),
     "health-path-missing: tasks that ECS has forgotten": FORGOTTEN,
     "roll-out-failed: events of an earlier roll-out": replace(
@@ -78,13 +75,10 @@ VARIANTS = {
     "slow-start: rolled back": replace(
         ROLLED_BACK, service=Part(replace(ROLLED_BACK.service.value, events=(a.failed_check(),)))),
     "slow-start: measured": silent(logs=replace(a.logs(), lines={"a" * 32: (LATE,)})),
-    "slow-start: longer than a roll-out": replace(
-        SITUATIONS["slow-start"], settings=a.choices(rolloutTimeoutMinutes="10")),
     "slow-start: a silent log": slow(**{"importing": -228, "loading the model": -225}),
     "slow-start: errors before the last lines": silent(
         ["ERROR: the cache is cold", *("]", "(see https://example.com/errors)") * 4],
         tasks=(a.task(health="UNKNOWN"),)),
-    "slow-start: without a healthy container": silent(["Booting"], tasks=(a.task(health="UNKNOWN"),)),
     "slow-start: the load balancer and the container's check": a.failing(
         a.ended("Task failed container health checks", code=143), service=a.going(events=(a.failed_check(),))),
     "port-mismatch: by the app's log": silent(["Listening at: http://0.0.0.0:8080 (7)"]),
@@ -107,12 +101,9 @@ VARIANTS = {
     "health-check-drifted: off": a.stack(group=a.target_group(enabled=False)),
     "health-host: DJANGO_ALLOWED_HOSTS": answers(400, main=env(DJANGO_ALLOWED_HOSTS="www.example.com")),
     "health-host: SERVER_NAME": answers(404, main=env(SERVER_NAME="www.example.com")),
-    "health-host: open hosts": answers(400, main=env(ALLOWED_HOSTS="*")),
     "health-path-missing: ALLOWED_HOSTS": answers(404, main=env(ALLOWED_HOSTS="www.example.com")),
     "health-forbidden: ALLOWED_HOSTS": answers(403, main=env(ALLOWED_HOSTS="www.example.com")),
     "balancer-cannot-reach-task: a time-out": a.unhealthy(
         "Request timed out", "Target.Timeout", network=rules(alb_out=())),
-    "target-deregistered: draining": a.stack(**OUT),
     "too-few-tasks: a task that has just started": a.stack(tasks=(a.task(started=a.at(-20)),), targets=()),
-    "roll-out-going-on: not registered yet": a.stack(service=a.going(running=1), targets=()),
 }  # fmt: skip

@@ -160,13 +160,9 @@ VARIANTS = {
     "internet-cannot-reach-balancer: a network ACL": a.stack(network=with_acls(public=TO_CLIENTS)),
     "balancer-lets-more-in: on two listeners": let_in(EVERYTHING, balancer=TWO_LISTENERS, **SOME),
     "nothing: two halves of a network": let_in(RIGHT, **SOME),
-    "nothing: open to all": let_in(on_80(ANYWHERE)),
     "nothing: open to all, twice": let_in(on_80(ANYWHERE, lists=["pl-9"], groups=("sg-app",))),
-    "internet-cannot-reach-balancer: three of three": let_in(on_80(HALVES[0]), **SOME),
     "balancer-lets-more-in: three rules": let_in(
         RIGHT, EVERYTHING, on_80(lists=["pl-9"], groups=("sg-app",)), **SOME),
-    "balancer-lets-more-in: before others are missing": let_in(
-        on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME),
     "balancer-lets-more-in, internet-cannot-reach-balancer: both": let_in(
         on_80(HALVES[0], ONE, IPv4Network("203.0.113.8")), **SOME),
     "balancer-lets-nobody-in: another port": let_in(a.permission(8080, networks=a.ANYWHERE)),
@@ -203,8 +199,6 @@ VARIANTS = {
         Rule(priority="default", action="fixed-response"))),
     "task-cannot-reach-aws: the public subnets' route table": cut_off(
         replace(leading("igw", "igw-1"), other_association="rtbassoc-1")),
-    "task-cannot-reach-aws: a route table without a route": cut_off(
-        replace(NO_ROUTE, other_association="rtbassoc-1")),
     "balancer-cut-off: another route table": a.stack(network=a.network(subnets={
         **a.network().subnets,
         "public-1": a.subnet("public-1", "10.0.0.0/24", other_association="rtbassoc-2")}),

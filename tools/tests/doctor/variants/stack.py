@@ -49,26 +49,14 @@ FIVE = {
         Target(address=f"10.0.16.{each}", port=3000, state="healthy") for each in range(5)
     ),
 }
-TWO, TIGHT = two_tasks(), two_tasks(maximum=150)
+TWO = two_tasks()
 QUOTAS = {
     "nothing: two tasks and two new ones fit": (Quota(limit=1.0), TWO),
     "fargate-quota-small: two tasks and two new ones": (Quota(limit=0.99), TWO),
-    "nothing: two tasks and one new one fit": (Quota(limit=0.99), TIGHT),
-    "fargate-quota-small: two tasks": (Quota(limit=0.49), TIGHT),
     "nothing: it fits beside others": (Quota(limit=6, elsewhere=5.5), {}),
-    "fargate-quota-small: a new task beside others": (Quota(limit=6, elsewhere=5.6), {}),
     "fargate-quota-small: a task beside others": (Quota(limit=6, elsewhere=5.8), {}),
 }
 LARGE_WORKER = a.choices(workers='{"mail": {"command": "sh", "cpu": 4096, "memory": 8192}}')
-
-
-def scaling(limit, most):
-    """Two tasks of 0.5 vCPU, which scale up to so many."""
-    settings = a.choices(
-        taskCpu="512", taskMemory="1024", minCount="2", maxCount=most, scaleCpuTarget="60"
-    )
-    main = a.definition(cpu=512, memory=1024)
-    return a.stack(**{**TWO, "settings": settings}, quota=Quota(limit=limit), main=main)
 
 
 BY_SCHEDULE = (
@@ -111,7 +99,6 @@ PUT = (
     "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the PutObject operation: "
     "User: arn:aws:sts::1:assumed-role/careapp-poc-task/a is not authorized to perform: s3:PutObject"
 )
-HEAD = "An error occurred (403) when calling the HeadObject operation: Forbidden"
 LOCKED = "psycopg.errors.LockNotAvailable: canceling statement due to lock timeout"
 UPGRADE = ["Running upgrade 1 -> 2", "psycopg.errors.UndefinedColumn: column x does not exist"]
 BASTION = a.choices(deployCommand=s.COMMAND, bastionEnabled="true")
@@ -119,10 +106,8 @@ NOT_ASKED = s.SITUATIONS["login-not-asked"]
 PUBLIC = replace(NOT_ASKED.settings, login=replace(NOT_ASKED.settings.login, public=("/",)))
 VARIANTS = {
     "nothing: healthy": a.stack(),
-    "nothing: a role that cannot be read": a.stack(execution=a.DENIED),
     "nothing: quota and alarms that cannot be read": a.stack(quota=a.DENIED, alarms=a.DENIED),
     "nothing: a page that cannot be reached": a.stack(page=UNREACHABLE),
-    "nothing: metrics that cannot be read": a.stack(measured=a.DENIED),
     "balancer-cannot-reach-task: beside a role that cannot be read": a.stack(
         execution=a.DENIED, network=s.rules(app_in=())),
     "nothing: stage 1, and a stack file that is wrong": a.stage1(
@@ -136,49 +121,34 @@ VARIANTS = {
     **{
         name: a.stack(quota=quota, **running) for name, (quota, running) in QUOTAS.items()
     },
-    "nothing: the most tasks fit": scaling(6, "6"),
-    "fargate-quota-small: more than the most tasks": scaling(6, "7"),
-    "fargate-quota-small: a smaller quota": scaling(5.9, "6"),
     # Of a worker that runs, AWS counts the old task among the account's tasks.
-    "service-missing, fargate-quota-small: a worker, too": a.stage1(LARGE_WORKER, quota=Quota(limit=8)),
-    "nothing: a worker that does not run yet": a.stack(LARGE_WORKER, quota=Quota(limit=8)),
     "fargate-quota-small: a worker that runs": a.stack(LARGE_WORKER, quota=Quota(limit=8, elsewhere=4)),
     "fargate-quota-small: before ECS is on": a.stage1(
         a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3"),
         quota=Quota(limit=5)),
-    "fargate-quota-small: beside other tasks": a.stack(
-        quota=Quota(limit=6, elsewhere=5.6, code="L-36FBB829")),
     "scaled-to-zero: two in the stack file": a.stack(a.choices(desiredCount="2"), **s.NONE_RUN),
     "scaled-to-zero: by the stack file": a.stack(a.choices(desiredCount="0"), **s.NONE_RUN),
     **{f"scaled-to-zero-by-schedule: {each}": tick_of(each) for each in BY_SCHEDULE},
     **{f"scaled-to-zero: within {each}": tick_of(each) for each in IN_HOURS},
     "scaled-to-zero: within hours of UTC": tick_of("mon-fri 08:00-20:00", "UTC"),
     "roll-out-going-on: provisioning": rolling(tasks=(PROVISIONING,)),
-    "roll-out-going-on: one of two is healthy": rolling(2, 2, ["10.0.16.4"], tasks=TWO_TASKS),
-    "roll-out-going-on: both are healthy": rolling(2, 2, ["10.0.16.4", "10.0.16.5"], tasks=TWO_TASKS),
     "balancer-cannot-reach-task: during the roll-out": rolling(tasks=(a.task(),), network=s.rules(app_in=())),
-    "roll-out-going-on: a role that cannot be read": rolling(tasks=(), execution=a.DENIED),
     "nothing: jobs as declared": job_runs.stack(run(0), run(1, ended=a.at(-4000))),
     **{
         f"{id_}: exit code {code}": job_runs.stack(run(code), lines={"d" * 32: ("no report",)})
         for code, id_ in SEEN.items()
     },
     "job-timed-out: killed at the end of its time": job_runs.stack(run(137, started=a.at(-2000))),
-    "job-timed-out: ended at the end of its time": job_runs.stack(run(143, started=a.at(-2000))),
     "job-failed: ended within its time": job_runs.stack(run(143, started=a.at(-300))),
     "nothing: a later run of the job": job_runs.stack(run(0, ended=a.at(-50)), run(1)),
-    "nothing: a later run that a person stopped": job_runs.stack(
-        run(143, ended=a.at(-50), stopped_by_hand=True), run(1)),
     "nothing: a run of an older task definition": job_runs.stack(
         run(1, definition=DEFINITION.replace(":3", ":2"))),
     "job-schedule-differs: disabled": job_runs.stack(schedule=schedule(enabled=False)),
-    "job-schedule-differs: another": job_runs.stack(schedule=schedule(expression="rate(1 day)")),
     "stack-paused: a disabled schedule": job_runs.stack(schedule=schedule(enabled=False), others=PAUSED),
     "job-role-denied: a refusal": job_runs.stack(
         may=(*MAY, {"Effect": "Deny", "Action": "ecs:TagResource", "Resource": "*"})),
     "job-role-denied: no role": job_runs.stack(may=()),
     "job-role-denied: not trusted": job_runs.stack(trust=a.TRUST),
-    "job-role-denied: two rights": job_runs.stack(may=MAY[:1]),
     "nothing: jobs that cannot be read": a.stack(jobs=a.DENIED),
     "nothing: a worker": a.with_worker(),
     "crash: a worker": a.crashing_worker("connecting", "ValueError: no broker"),
@@ -190,16 +160,10 @@ VARIANTS = {
     "rolled-back: a worker": rolled_back_worker(),
     "crash: a worker beside one that was rolled back": replace(
         CRASHING, workers={**CRASHING.workers, "sms": replace(BACK, names=BACK.names.of_worker("sms"))}),
-    "count-differs: five tasks": a.stack(service=a.service(desired=5, running=5), **FIVE),
-    "count-differs: three": a.with_worker(
-        service=a.worker_service(desired=3, running=3),
-        tasks=tuple(a.task(letter * 32, definition=a.MAIL) for letter in "def")),
     "stack-paused: a worker": a.with_worker(
         a.stack(
             a.choices(workers='{"mail": {"command": "sleep infinity"}}'),
             **{**s.NONE_RUN, "database": a.database(status="stopped", pause=Pause(a.at(-600)))}), **LOST_WORKER),
-    "nothing: a worker that has just started": a.with_worker(
-        tasks=(a.task("d" * 32, definition=a.MAIL, started=a.at(-10)),)),
     "nothing: a worker that the stack file has no more": a.with_worker(a.stack(
         a.choices(desiredCount="2"), service=a.service(desired=2, running=2),
         **{each: value[:2] for each, value in FIVE.items()})),
@@ -210,11 +174,7 @@ VARIANTS = {
     "nothing: a bucket that cannot be read": s.with_bucket(a.DENIED),
     "uploads-bucket-missing: the app was told": s.with_bucket(
         Bucket(name=s.FILES), logs=a.logs(a=["… NoSuchBucket …"])),
-    "uploads-role-refused: only reads": s.with_bucket(task_role=ONLY_READ),
     "uploads-role-refused: the app was refused PUT": s.with_bucket(task_role=ONLY_READ, logs=a.logs(a=[PUT])),
-    "uploads-role-refused: the app was refused HEAD": s.with_bucket(task_role=ONLY_READ, logs=a.logs(a=[HEAD])),
-    "uploads-another-region: AWS_DEFAULT_REGION": s.with_bucket(
-        main=s.env(UPLOADS_BUCKET=s.FILES, AWS_DEFAULT_REGION="us-east-1")),
     "uploads-another-region: the app's client": s.with_bucket(logs=a.logs(a=[MOVED])),
     "nothing: a login": s.logs_in(),
     "nothing: a login whose secret may not be read": s.logs_in(replace(s.PROVIDER, error="")),

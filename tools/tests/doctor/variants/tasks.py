@@ -9,7 +9,7 @@ from tools.diagnosis import kept
 from tools.diagnosis.case import Case
 from tools.doctor.checks import running
 from tools.snapshot.records import Alarmed, Part
-from tools.snapshot.task_inputs import Image, Role, Secret
+from tools.snapshot.task_inputs import Role, Secret
 from tools.snapshot.task_logs import Line
 from tools.tests import stacks as a
 from tools.tests.doctor import situations as s
@@ -149,8 +149,6 @@ VARIANTS = {
         "OSError: [Errno 30] Read-only file system: '/srv/control server'"),
     "crash-by-program: behind what the version before writes, too": s.crashed(
         *(NO_CACHE, *SYNTAX), serving=[NO_CACHE]),
-    "log-permission: what the version before does not write": s.crashed(
-        *(NO_CACHE, *SYNTAX), serving=["another line"]),
     "log-wrong-password: of the version before, too": s.crashed(REFUSED, serving=[REFUSED]),
     "crash: exit 0 with an error in its log": s.crashed("ERROR: no broker", code=0),
     "crash: exit 3 of a shell script": s.crashed("no configuration", code=3),
@@ -171,7 +169,6 @@ VARIANTS = {
     **{f"{name} in JSON": s.crashed(*as_json(lines)) for name, lines in CRASHES.items()},
     **{f"crash: ended by signal {code - 128}": s.crashed("x", code=code) for code in (138, 139, 143)},
     "crash: refused": s.crashed(*s.trace("ConnectionRefusedError: [Errno 111] Connection refused")),
-    "crash: a cache that times out": s.crashed(*s.trace("TimeoutError: the cache does not answer")),
     "log-worker-class: its traceback": s.crashed(*WORKER_CLASS),
     "task-cannot-reach-aws: ECS's words": s.never_started(
         f"{s.INIT}There is a connection issue between the task and AWS Secrets Manager.",
@@ -198,7 +195,6 @@ VARIANTS = {
                 name="e" * 32))),
     "task-role-cannot-read-secret: the app was refused": a.stack(
         task_role=a.role(a.TOKEN), logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
-    "log-wrong-password: a task role that may read": a.stack(logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
     "process-ends: a sidecar that is not essential": s.sidecar_exited(1, 0, sidecar=replace(s.PROXY, essential=False)),
     "out-of-memory: no answer in time": a.unhealthy(
         "Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
@@ -224,31 +220,21 @@ VARIANTS = {
     "rolled-back: as pulumi up found": rolled_back(STOPPED, verdict=kept.line(REDIRECTS)),
     "rolled-back: for a missing right": rolled_back(STOPPED, logs=a.logs(b=[a.LISTENS, *NO_RIGHT])),
     "rolled-back: by the circuit breaker": rolled_back(TRIPPED, ALARMED),
-    "rolled-back: without events": rolled_back(),
     "rolled-back: by an alarm of the old version": rolled_back(ALARMED, ended_by=Alarmed((ALARM,), True)),
     "roll-out-going-on: a canary over an older version": canary(True),
     "roll-out-going-on: a canary alone": canary(False),
     "execution-role-cannot-pull: no token": a.stack(execution=bare(a.PULL, a.WRITE, a.READ)),
-    "execution-role-cannot-secret: other rights": a.stack(execution=bare(a.TOKEN, a.PULL, a.WRITE)),
     "execution-role-cannot-pull: a refusal": a.stack(execution=bare(a.TOKEN, a.WRITE, a.READ, DENY)),
     "execution-role-cannot-secret: a boundary": a.stack(
         execution=bare(a.TOKEN, a.PULL, a.WRITE, a.READ, boundary=a.policy(a.TOKEN, a.PULL, a.WRITE))),
     "execution-role-cannot-log: a refusal of another": a.stack(execution=bare(a.TOKEN, a.READ, DENY)),
     "execution-role-missing: after the roll-out": a.stack(
         service=a.going("FAILED"), targets=(), execution=None),
-    "execution-role-not-trusted: after the roll-out": a.stack(
-        service=a.going("FAILED"), targets=(), execution=a.role(trust={"Statement": []})),
     "execution-role-missing: none is named": a.stack(main=a.definition(execution_role=""), execution=None),
-    "secret-missing: after the roll-out": a.stack(
-        service=a.going("FAILED"), targets=(), secrets={a.SECRET: None}),
     "image-missing: no repository": a.stack(image=None),
     "image-missing: another repository": a.stack(image=None, main=OTHER_IMAGE),
-    "image-missing: another repository, emptied": a.stack(
-        image=Image(present=False), main=OTHER_IMAGE),
     "too-few-tasks: stopped by hand": by_hand(),
     "roll-out-going-on: a task is stopped by hand": by_hand("IN_PROGRESS"),
-    "nothing: stopped by hand and replaced": a.stack(
-        tasks=(a.task(), a.ended("Task stopped by user", stop="UserInitiated"))),
     "log-start-script: a file that the image lacks": s.never_started(
         f'{NO_PROGRAM} exec: "/srv/start.sh": stat /srv/start.sh: no such file or directory: unknown'),
     "log-start-script: a program that the image lacks": s.never_started(
