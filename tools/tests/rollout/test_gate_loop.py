@@ -87,12 +87,6 @@ def test_progress_is_told_when_it_moves_or_half_a_minute_has_passed():
     assert "reading once more" in told.moments[3]
 
 
-def test_times_are_those_of_aws_s_clock():
-    end, told = followed(ROLLING, seconds=1.0, limit=120.0, speed=60.0)
-    assert told.moments[1].endswith("[1:00 of 2:00]")
-    assert end.verdict.outcome is Outcome.TOO_LATE
-
-
 BEGUN = [aws.event(1, -1), aws.event(2, 0)]
 LATER = [aws.event(4, 9), aws.event(3, 5), *BEGUN]
 ENDED = aws.service(aws.deployment(aws.OLD, "COMPLETED"), events=(aws.event(5, 60),))

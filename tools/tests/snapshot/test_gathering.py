@@ -27,7 +27,7 @@ from tools.tests import said
 from tools.tests.conftest import NAMES, client
 from tools.watch.status import lines as status_lines
 
-MADE_UP = re.compile(r"(?<=/)[0-9a-f]{12,}\b|db-[0-9A-Z]{20,}")
+MADE_UP = re.compile(r"(?<=[/-])[0-9a-f]{12,}\b|db-[0-9A-Z]{20,}")
 """Ids that the account in memory draws anew each time, and the stack does not know."""
 
 
