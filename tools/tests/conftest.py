@@ -146,21 +146,64 @@ class Told:
         self.warnings.append(str(text))
 
 
+class Calls(list):
+    """What was asked of AWS: operations with their parameters."""
+
+    def __init__(self, answers=()):
+        super().__init__()
+        self.answers = dict(answers)
+        """What AWS answers: a value, a function of the parameters, or a list, one answer a call and the last one
+        again and again. A problem is raised."""
+
+    def of(self, operation):
+        return [params for name, params in self if name == operation]
+
+    def answer(self, operation, params):
+        answer = self.answers[operation]
+        if isinstance(answer, list):
+            answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if callable(answer):
+            answer = answer(params)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+class Answering(Session):
+    """A session over prepared answers alone; what was asked is in ``calls``."""
+
+    def __init__(self, profile=None, **answers):
+        super().__init__(REGION, profile)
+        self.calls = Calls(answers)
+
+    def call(self, _service, operation, /, **params):
+        self.calls.append((operation, params))
+        return self.calls.answer(operation, params)
+
+    def pages(self, service, operation, **params):
+        yield self.call(service, operation, **params)
+
+
 @pytest.fixture
 def calls(monkeypatch):
-    asked, call, pages = [], Session.call, Session.pages
+    """What is asked of the account; what ``calls.answers`` has is answered in its place."""
+    made, call, pages = Calls(), Session.call, Session.pages
 
-    def noted(self, service, operation, /, **params):
-        asked.append((operation, params))
+    def called(self, service, operation, /, **params):
+        made.append((operation, params))
+        if operation in made.answers:
+            return made.answer(operation, params)
         return call(self, service, operation, **params)
 
-    def noted_pages(self, service, operation, /, **params):
-        asked.append((operation, params))
+    def paged(self, service, operation, /, **params):
+        made.append((operation, params))
+        if operation in made.answers:
+            return iter([made.answer(operation, params)])
         return pages(self, service, operation, **params)
 
-    monkeypatch.setattr(Session, "call", noted)
-    monkeypatch.setattr(Session, "pages", noted_pages)
-    return asked
+    monkeypatch.setattr(Session, "call", called)
+    monkeypatch.setattr(Session, "pages", paged)
+    return made
 
 
 class Made:
@@ -183,13 +226,16 @@ def stack(account):
     made.document, made.manifest = json.dumps(made.policy), json.dumps(MANIFEST)
     made.trust = json.dumps({"Version": "2012-10-17", **a.TRUST})
     made.value = json.dumps({"username": "u", "password": "hidden"})
-    for service, operation, params, *kept in json.loads(CALLS.read_text()):
+    make(CALLS, made)
+    return made
+
+
+def make(file, made):
+    """Make what the calls of a file make; the ids that it names become attributes."""
+    for service, operation, params, *kept in json.loads(file.read_text()):
         answer = getattr(client(service), operation)(**_filled(made, params))
         for name, path in (kept[0] if kept else {}).items():
             setattr(made, name, jmespath.search(path, answer))
-        if operation == "create_secret":
-            made.password = f"{made.secret}:password::"
-    return made
 
 
 def _filled(made, value):

@@ -11,21 +11,11 @@ from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place
 from tools.i18n import t
-from tools.snapshot import elb
+from tools.snapshot import elb, records
 from tools.snapshot.cloudwatch import Measured, Quota
 from tools.snapshot.elb import Balancer, Check, Condition, Listener, Rule, Target, TargetGroup
 from tools.snapshot.gather import Snapshot
 from tools.snapshot.rds import Database
-from tools.snapshot.records import (
-    Container,
-    ContainerHealth,
-    Definition,
-    Deployment,
-    Part,
-    Service,
-    ServiceEvent,
-    Task,
-)
 from tools.snapshot.task_inputs import Image, Role, Secret
 from tools.snapshot.task_logs import LogLine, Logs
 from tools.snapshot.vpc import Group, Nat, Network, Permission, Route, Subnet
@@ -58,7 +48,7 @@ def choices(**values):
 
 
 def deployment(**changes):
-    made = Deployment(
+    made = records.Deployment(
         id="ecs-svc/2", status="PRIMARY", definition=NEW, desired=1, running=1, pending=0,
         failed=0, rollout="COMPLETED", reason="ECS deployment ecs-svc/2 completed.",
         created=at(-600), updated=at(-500),
@@ -67,7 +57,7 @@ def deployment(**changes):
 
 
 def service(**changes):
-    made = Service(
+    made = records.Service(
         status="ACTIVE", desired=1, running=1, pending=0, definition=NEW,
         deployments=(deployment(),), subnets=("private-1",),
         groups=("sg-app",), grace=60, targets=((GROUP_ARN, "app", 3000),),
@@ -82,10 +72,10 @@ def going(rollout="IN_PROGRESS", running=0, failed=0, **changes):
 
 
 def task(name="a" * 32, **changes):
-    made = Task(
+    made = records.Task(
         arn=f"{ECS}:task/careapp-poc-cluster/{name}", definition=NEW, started_by="ecs-svc/2",
         created=at(-600), started=at(-570), health="HEALTHY", address="10.0.16.4",
-        containers=(Container(name="app"),),
+        containers=(records.Container(name="app"),),
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -97,13 +87,13 @@ def ended(
     values = {
         "status": "STOPPED", "desired": "STOPPED", "reason": reason, "stop_code": stop,
         "started": at(-230), "stopping": at(-110), "stopped": at(-100), "address": "10.0.16.9",
-        "containers": (Container(name="app", exit_code=code, reason=container),),
+        "containers": (records.Container(name="app", exit_code=code, reason=container),),
     }  # fmt: skip
     return task(name, **{**values, **changes})
 
 
 def definition(**changes):
-    made = Definition(
+    made = records.Definition(
         arn=NEW, cpu=256, memory=512, architecture="X86_64",
         execution_role=f"arn:aws:iam::{ACCOUNT}:role/careapp-poc-execution",
         task_role=f"arn:aws:iam::{ACCOUNT}:role/careapp-poc-task", image=IMAGE, ports=(3000,),
@@ -113,7 +103,7 @@ def definition(**changes):
         },
         secrets={"DB_PASSWORD": f"{SECRET}:password::"}, log_group="/ecs/careapp-poc",
         log_prefix="app", container="app",
-        health=ContainerHealth(command=("CMD", "python", "-m", "webapp.healthcheck")),
+        health=records.ContainerHealth(command=("CMD", "python", "-m", "webapp.healthcheck")),
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -286,20 +276,23 @@ HEALTHY = {
 }
 
 
+def parts(values):
+    return {
+        name: records.Part(problem=value) if isinstance(value, AwsProblem) else records.Part(value)
+        for name, value in values.items()
+    }
+
+
 def stack(settings=None, authorities=None, **changes):
     """The healthy stack with other values; a problem or None instead of one is taken as such."""
     values = {**HEALTHY, **changes}
     if "main" in values:
         main = values.pop("main")
         values |= {"newest": main, "definitions": {main.arn: main}}
-    parts = {
-        name: Part(problem=value) if isinstance(value, AwsProblem) else Part(value)
-        for name, value in values.items()
-    }
     wanted = NEW if values["service"] is not None else None
     return Snapshot(
         names=StackNames("poc", "careapp"), place=Place(region=REGION), settings=settings or choices(),
-        authorities=authorities, wanted=wanted, at=NOW, **parts,
+        authorities=authorities, wanted=wanted, at=NOW, **parts(values),
     )  # fmt: skip
 
 
@@ -329,11 +322,7 @@ def with_worker(now=None, wanted=MAIL, **changes):
         "definitions": {MAIL: known}, "logs": logs(d=["started"]), "rollback_reason": "",
         "was_deployed": None, **changes,
     }  # fmt: skip
-    parts = {
-        name: Part(problem=value) if isinstance(value, AwsProblem) else Part(value)
-        for name, value in values.items()
-    }
-    return replace(now, workers={"mail": now.of_worker("mail", wanted, **parts)})
+    return replace(now, workers={"mail": now.of_worker("mail", wanted, **parts(values))})
 
 
 def crashing_worker(*lines, container="", code=1, **changes):
@@ -390,7 +379,7 @@ def unhealthy(description, reason="Target.FailedHealthChecks", lines=(LISTENS,),
 
 
 def event(message, seconds=-50):
-    return ServiceEvent(at(seconds), f"(service careapp-poc-service) {message}")
+    return records.ServiceEvent(at(seconds), f"(service careapp-poc-service) {message}")
 
 
 def failed_check(words="Health checks failed"):

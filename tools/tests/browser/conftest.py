@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,6 +69,7 @@ class Visit:
         page.on("console", lambda said: self._console(said.type, said.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
+        page.add_init_script(path=Path(__file__).with_name("page.js"))
         page.goto(url)
 
     def _console(self, kind: str, text: str) -> None:

@@ -38,15 +38,10 @@ def take(browser: Browser, url: str, shots: tuple, headline: str, settled: str, 
         page.wait_for_timeout(3000)
         page.screenshot(path=FOLDER / name)
         context.close()
-        weigh(name)
-
-
-def weigh(name: str) -> None:
-    """Say how large a picture is; end when it is too large for a repository."""
-    size_now = (FOLDER / name).stat().st_size
-    print(f"{name}: {size_now / 1000:.0f} kB")
-    if size_now > LARGEST:
-        sys.exit(f"{name} is larger than {LARGEST / 1000:.0f} kB: make its window smaller")
+        size_now = (FOLDER / name).stat().st_size
+        print(f"{name}: {size_now / 1000:.0f} kB")
+        if size_now > LARGEST:
+            sys.exit(f"{name} is larger than {LARGEST / 1000:.0f} kB: make its window smaller")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """The rehearsal's page of a healthy stack, as people see, hear and steer it."""
 
-import json
 import sys
 
 import pytest
@@ -9,15 +8,6 @@ from axe_playwright_python.sync_playwright import Axe
 from tools.tests.browser.conftest import DESKTOP, PHONE
 
 SIZES = (PHONE, DESKTOP, (820, 1100), (1920, 1080))
-OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-CUT = """[...document.querySelectorAll('.table')].filter(each => each.scrollWidth > each.clientWidth)
-  .map(each => each.dataset.key)"""
-FOCUSED = """() => {
-  const e = document.activeElement, shown = e.matches('input') ? e.nextElementSibling : e;
-  const s = getComputedStyle(shown), b = shown.getBoundingClientRect();
-  return {tag: e.tagName, text: (e.innerText || e.value || '').slice(0, 40), id: e.id,
-          outline: s.outlineStyle, width: parseFloat(s.outlineWidth), seen: b.width > 1 && b.height > 1};
-}"""
 
 
 def accessible(page):
@@ -29,8 +19,8 @@ def fits_and_is_accessible(page, *sizes):
     """On screens of these sizes nothing is cut off, and axe-core finds no fault."""
     for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate(OVERFLOW) <= 0, width
-        assert page.evaluate(CUT) == [], width
+        assert page.evaluate("tests.overflow()") <= 0, width
+        assert page.evaluate("tests.cut()") == [], width
         accessible(page)
 
 
@@ -42,16 +32,6 @@ def test_it_fits_and_is_accessible(visit, healthy, lang):
         seen.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         assert seen.page.evaluate("getComputedStyle(document.body).backgroundColor") == background
         fits_and_is_accessible(seen.page, *SIZES)
-
-
-def test_on_a_phone_the_chain_runs_downwards_and_on_a_desktop_across(visit, healthy):
-    page = visit(healthy).page
-    for (width, height), axis in ((PHONE, "y"), (DESKTOP, "x")):
-        page.set_viewport_size({"width": width, "height": height})
-        boxes = [each.bounding_box() for each in page.locator(".chain > li").all()]
-        assert boxes
-        places = [each[axis] for each in boxes]
-        assert places == sorted(set(places))
 
 
 def test_a_screen_reader_meets_state_first_and_every_hop_in_words(visit, healthy):
@@ -75,76 +55,39 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(visit, healthy):
     stops = []
     for _ in range(40):
         page.keyboard.press("Tab")
-        stop = page.evaluate(FOCUSED)
+        stop = page.evaluate("tests.focused()")
         if stop["tag"] == "BODY":
             break
         assert stop["outline"] != "none", stop
         assert stop["width"] >= 2, stop
         assert stop["seen"], stop
         stops.append(stop)
+    page.locator("a").first.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "state"
     texts = [each["text"] for each in stops]
     assert texts[:3] == ["Skip to the state", "English", "日本語"]
     assert any(each.startswith("Open the app") for each in texts), texts
     assert {"SUMMARY", "INPUT", "DIV"} <= {each["tag"] for each in stops}
 
 
-def test_the_skip_link_leads_to_the_state(visit, healthy):
-    page = visit(healthy).page
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "state"
-    page.keyboard.press("Tab")
-    assert page.evaluate(FOCUSED)["text"].startswith("Open the app")
-
-
-FIRST_SHOWN = """() => {
-  stream.close();
-  main.prepend("\\n"); // the page's own main begins so, what the stream sends does not
-  const chosen = document.querySelector("input[value=events]");
-  chosen.focus();
-  show({ data: JSON.stringify({ html: main.innerHTML.trim(), title: document.title }) });
-  return document.activeElement === chosen;
-}"""
-"""What the stream does first after the page is loaded; whether the reader's focus is where it was."""
-
-
-SHOWN_ANEW = """(more) => {
-  const anew = new DOMParser().parseFromString(main.innerHTML, "text/html").body;
-  const before = anew.querySelector(".verdict .open");
-  if (more) before.insertAdjacentHTML("beforebegin", "<p class='more'>Something new.</p>");
-  else anew.querySelector(".verdict .more").remove();
-  show({ data: JSON.stringify({ html: anew.innerHTML, title: document.title }) });
-  return document.activeElement.textContent;
-}"""
-"""What the stream does when a line comes before the link, or goes again; what has the focus then."""
-
-
 def test_the_focus_stays_where_it_is_whatever_the_stream_sends(visit, healthy):
     page = visit(healthy).page
-    assert page.evaluate(FIRST_SHOWN)
+    assert page.evaluate("tests.firstShown()")
     page.locator(".verdict .open a").focus()
     for more in (True, False):
-        assert page.evaluate(SHOWN_ANEW, more).startswith("Open the app")
-
-
-TIMELINE = """() => {
-  const every = [...document.querySelectorAll(".happening")];
-  const classes = (found) => found.map((each) => [...each.classList]);
-  return [classes(every), classes(every.filter((each) => each.checkVisibility()))];
-}"""
-"""The classes of all lines and of the visible ones, read at once: the page is live."""
+        assert page.evaluate("tests.shownAnew", more).startswith("Open the app")
 
 
 def test_the_timeline_shows_events_or_log_lines_alone(visit, healthy):
     page = visit(healthy).page
     page.get_by_role("radio", name="everything").focus()
-    every, visible = page.evaluate(TIMELINE)
+    every, visible = page.evaluate("tests.timeline()")
     assert every == visible
     page.keyboard.press("ArrowRight")
-    every, visible = page.evaluate(TIMELINE)
+    every, visible = page.evaluate("tests.timeline()")
     assert visible == [each for each in every if "log" not in each] != []
     page.keyboard.press("ArrowRight")
-    every, visible = page.evaluate(TIMELINE)
+    every, visible = page.evaluate("tests.timeline()")
     assert visible == [each for each in every if "log" in each] != []
 
 
@@ -173,18 +116,6 @@ def test_what_happens_shows_by_itself_and_disturbs_nobody(visit, healthy, runnin
 
 
 TOGGLED = "new Promise(done => setTimeout(done, 100))"  # its event is told in a task of its own
-AWAY_AND_BACK = """what => {
-    stream.close();
-    const main = document.querySelector("main"), say = (html) => show({data: JSON.stringify({html, title: ""})});
-    const copy = main.cloneNode(true);
-    copy.querySelector("details.checked").open = false;
-    const whole = copy.innerHTML;
-    copy.querySelector(what).remove();
-    say(copy.innerHTML);
-    const away = document.querySelectorAll("details.checked").length;
-    say(whole);
-    return away;
-}"""
 
 
 def test_what_was_unfolded_is_so_when_it_comes_back(visit, healthy):
@@ -193,17 +124,12 @@ def test_what_was_unfolded_is_so_when_it_comes_back(visit, healthy):
         for unfolded in (1, 0):
             page.get_by_text("What was checked").click()
             page.evaluate(TOGGLED)
-            assert page.evaluate(AWAY_AND_BACK, what) == 0
+            assert page.evaluate("tests.awayAndBack", what) == 0
             assert page.locator("details.checked[open]").count() == unfolded
 
 
 def test_a_page_that_is_hidden_asks_nothing(visit, healthy):
-    page = visit(healthy).page
-    page.evaluate(
-        "Object.defineProperty(document, 'hidden', {value: true});"
-        "document.dispatchEvent(new Event('visibilitychange'))"
-    )
-    assert page.evaluate("stream.readyState") == 2
+    assert visit(healthy).page.evaluate("tests.hide()") == 2
 
 
 def test_without_javascript_all_of_it_is_there(visit, healthy):
@@ -212,16 +138,3 @@ def test_without_javascript_all_of_it_is_there(visit, healthy):
     assert page.locator("[data-hop]").count() == 6
     assert 'http-equiv="refresh"' in page.content()
     assert page.locator("button:visible").count() == 0, "what needs JavaScript is not offered"
-
-
-def test_the_facts_are_those_of_the_commands(visit, healthy, running):
-    status = json.loads(running.shell(sys.executable, "-m", "tools.cli", "status", "--json").stdout)
-    page = visit(healthy).page
-    for task in status["tasks"]:
-        if task["status"] == "RUNNING":
-            short = task["arn"].rpartition("/")[2][:8]
-            assert page.locator(".one", has_text=short).count() == 1
-    assert status["database"]["status"] in page.locator("[data-node=database]").inner_text()
-    [listener] = running.facts()["state"]["listeners"]
-    app = page.get_by_role("link", name="Open the app")
-    assert app.get_attribute("href") == listener["url"]

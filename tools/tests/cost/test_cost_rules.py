@@ -20,8 +20,6 @@ ZONES = [made("Subnet", role, availabilityZone=role[0]) for role in ("a1", "a2",
 REPOSITORY, FLOWS = made("Repository"), made("LogGroup", name="/vpc", retentionInDays=365)
 TWO = {"metricQueries": [{"metric": {}}, {"metric": {}}, {"id": "e"}]}
 IMAGES = {"rules": [{"selection": {"countType": "imageCountMoreThan", "countNumber": 25}}]}
-DATABASE = made("Database", **MICRO, allocatedStorage=20, manageMasterUserPassword=True)
-STANDBY = made("Database", **MICRO, allocatedStorage=20, multiAz=True, monitoringInterval=15)
 INSIGHTS = {"settings": [{"name": "containerInsights", "value": "enabled"}]}
 SPOT = [
     {"capacityProvider": "FARGATE_SPOT", "weight": 3},
@@ -34,51 +32,37 @@ VOLUME = {"rootBlockDevice": {"volumeSize": 20, "volumeType": "gp2"}}
 JOB = {"scheduleExpression": "rate(1 minute)", "target": {"ecsParameters": {"taskCount": 1}}}
 ONE_TASK = "vCPU hours 9.23; memory, GB hours 2.02"
 
+DATABASE = made("Database", **MICRO, allocatedStorage=20, manageMasterUserPassword=True)
+STANDBY = made("Database", **MICRO, allocatedStorage=20, multiAz=True, monitoringInterval=15)
+INTERNET = made("LoadBalancer", subnets=["a", "b"])
+THREE_ON_ARM = [ARM, made("Service", needs=[ARM], desiredCount=3)]
+IN_PUBLIC = [TASK, made("Service", needs=[TASK], networkConfiguration=PUBLIC)]
+BASTION = made("Instance", instanceType="t4g.nano", associatePublicIpAddress=True, **VOLUME)
+KEPT_IMAGES = made("LifecyclePolicy", needs=[REPOSITORY], policy=json.dumps(IMAGES))
 CASES = {
     "address": ([made("Eip")], "public IPv4 3.65"),
     "NAT": (NAT, f"{ONE_TASK}; hours 45.26; GB through it 0.40"),
     "NAT beside S3": ([*NAT, S3], f"{ONE_TASK}; hours 45.26; GB through it 0.03"),
     "endpoint": ([*ZONES, ENDPOINT], "hours 20.44"),
-    "balancer": (
-        [made("LoadBalancer", subnets=["a", "b"])],
-        "hours 17.74; LCU hours 0.04; public IPv4 7.30; GB to the internet 0.57",
-    ),
+    "balancer": ([INTERNET], "hours 17.74; LCU hours 0.04; public IPv4 7.30; GB to the internet 0.57"),
     "internal balancer": ([made("LoadBalancer", internal=True)], "hours 17.74; LCU hours 0.04"),
     "database": ([DATABASE], "hours 18.25; disk, GB 2.76; password's secret 0.40"),
     "standby": ([STANDBY], "hours 36.50; disk, GB 5.52; enhanced monitoring, GB 0.91"),
-    "three tasks on ARM": (
-        [ARM, made("Service", needs=[ARM], desiredCount=3)],
-        "vCPU hours 22.15; memory, GB hours 4.84",
-    ),
-    "public task": (
-        [TASK, made("Service", needs=[TASK], networkConfiguration=PUBLIC)],
-        f"{ONE_TASK}; public IPv4 3.65",
-    ),
+    "three tasks on ARM": (THREE_ON_ARM, "vCPU hours 22.15; memory, GB hours 4.84"),
+    "public task": (IN_PUBLIC, f"{ONE_TASK}; public IPv4 3.65"),
     "job each minute": ([TASK, made("Schedule", needs=[TASK], **JOB)], ONE_TASK),
-    "instance": (
-        [made("Instance", instanceType="t4g.nano", associatePublicIpAddress=True, **VOLUME)],
-        "hours 3.94; disk, GB 2.40; public IPv4 3.65",
-    ),
-    "repository": (
-        [REPOSITORY, made("LifecyclePolicy", needs=[REPOSITORY], policy=json.dumps(IMAGES))],
-        "images, GB 0.25",
-    ),
+    "instance": ([BASTION], "hours 3.94; disk, GB 2.40; public IPv4 3.65"),
+    "repository": ([REPOSITORY, KEPT_IMAGES], "images, GB 0.25"),
     "bucket and key": ([made("Bucket"), made("Key")], "kept, GB 0.03; key 1.00"),
-    "app's log": (
-        [made("LogGroup", name="/ecs/x", retentionInDays=730)],
-        "written, GB 0.38; kept, GB 0.40",
-    ),
+    "app's log": ([made("LogGroup", name="/ecs/x", retentionInDays=730)], "written, GB 0.38; kept, GB 0.40"),
     "other log": ([made("LogGroup", name="/events")], "written, GB 0.08; kept, GB 0.04"),
     "flow log": ([FLOWS, made("FlowLog", needs=[FLOWS])], "kept, GB 0.40; GB delivered 0.76"),
     "alarm": ([made("MetricAlarm", metricName="x")], "alarm 0.10"),
     "alarm of two metrics": ([made("MetricAlarm", **TWO)], "alarm 0.20"),
     "dashboard": ([made("Dashboard")], "dashboard 3.00"),
     "scaler": ([made("Policy", policyType="TargetTrackingScaling")], "its alarms 0.20"),
-    "insights": (
-        [TASK, WEB, made("Cluster", **INSIGHTS)],
-        f"{ONE_TASK}; Container Insights, metrics 9.00",
-    ),
-}
+    "insights": ([TASK, WEB, made("Cluster", **INSIGHTS)], f"{ONE_TASK}; Container Insights, metrics 9.00"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -133,28 +117,24 @@ def test_runs_of_a_job_are_those_of_its_schedule(schedule, state, count):
     assert runs(job, datetime(2026, 11, 28, tzinfo=UTC)) == pytest.approx(count)
 
 
+def database(**changes):
+    return made("Database", **{**MICRO, "allocatedStorage": 20, **changes})
+
+
 UNPRICED = {
-    "no price is known for the type aws:wafv2/webAcl:WebAcl": [
-        Resource(type="aws:wafv2/webAcl:WebAcl", name="acl")
-    ],
-    "its instanceClass is known only after an update": [
-        made("Database", **{**MICRO, "instanceClass": UNKNOWN}, allocatedStorage=20)
-    ],
-    "the price table has no rds-hour:db.r7g.large; --live asks AWS": [
-        made("Database", **{**MICRO, "instanceClass": "db.r7g.large"}, allocatedStorage=20)
-    ],
-    "no price is known with engine mysql": [made("Database", engine="mysql")],
-    "no price is known for Performance Insights beyond 7 days": [
-        made("Database", **MICRO, allocatedStorage=20, performanceInsightsRetentionPeriod=93)
-    ],
-    "which task definition it runs is known only after an update": [made("Service")],
-    "no lifecycle policy limits its images": [made("Repository")],
-}
+    "no price is known for the type aws:wafv2/webAcl:WebAcl": Resource(type="aws:wafv2/webAcl:WebAcl", name="acl"),
+    "its instanceClass is known only after an update": database(instanceClass=UNKNOWN),
+    "the price table has no rds-hour:db.r7g.large; --live asks AWS": database(instanceClass="db.r7g.large"),
+    "no price is known with engine mysql": made("Database", engine="mysql"),
+    "no price is known for Performance Insights beyond 7 days": database(performanceInsightsRetentionPeriod=93),
+    "which task definition it runs is known only after an update": made("Service"),
+    "no lifecycle policy limits its images": made("Repository"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("why", UNPRICED)
 def test_an_unpriced_resource_is_never_free(why):
-    assert [str(text) for _, text in priced(*UNPRICED[why]).unpriced] == [why]
+    assert [str(text) for _, text in priced(UNPRICED[why]).unpriced] == [why]
 
 
 def test_a_destroyed_stack_is_billed_for_what_its_database_leaves():

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
 from tools.database import commands, queries, tunnel
 from tools.database.tunnel import DOCUMENT, JumpHost, open_tunnel
 from tools.i18n import Refused, t
 from tools.snapshot import vpc
 from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
-from tools.tests.conftest import NAMES, client
+from tools.tests.conftest import NAMES, Answering, client
 
 TOKEN = "token-of-the-session"
 PLUGIN = """\
@@ -35,21 +34,6 @@ OPENS = "print('Port 51234 opened for sessionId s-1.', flush=True); time.sleep(6
 JUMP_HOST = JumpHost(
     target="i-1", text=t("bastion {id}", id="i-1"), vpc="vpc-1", groups=("sg-b",), subnets=()
 )
-
-
-class Answering(Session):
-    """AWS by prepared answers; what it was asked is in ``asked``."""
-
-    def __init__(self, **answers):
-        super().__init__(a.REGION, "work")
-        self.answers, self.asked = answers, []
-
-    def call(self, service, operation, /, **params):
-        self.asked.append((service, operation, params))
-        answer = self.answers[operation]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
 
 @pytest.fixture
@@ -73,28 +57,19 @@ def aws(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     started = {"SessionId": "s-1", "TokenValue": TOKEN, "StreamUrl": "wss://example"}
-    made = Answering(start_session=started, terminate_session={})
-    made.profile = None
-    return made
+    return Answering(start_session=started, terminate_session={})
 
 
-def test_the_plugin_is_called_as_the_aws_cli_calls_it_and_the_token_stands_in_no_argument(
-    install, aws
-):
+def test_plugin_is_called_as_the_aws_cli_does_without_the_token_in_arguments(install, aws):
     told = install()
     with open_tunnel(aws, JUMP_HOST, a.database(), 5433) as tunnel:
         assert (tunnel.port, tunnel.alive) == (51234, True)
     argv, session = told()["argv"], json.loads(told()["session"])
     endpoint = f"https://ssm.{a.REGION}.amazonaws.com"
     assert argv[:4] == ["AWS_SSM_START_SESSION_RESPONSE", a.REGION, "StartSession", ""]
-    assert json.loads(argv[4]) == {
-        "Target": "i-1",
-        "DocumentName": DOCUMENT,
-        "Parameters": {
-            "host": [a.HOST], "portNumber": ["5432"], "localPortNumber": ["5433"],
-        },
-    }  # fmt: skip
-    assert argv[5:] == [endpoint]
+    ends = {"host": [a.HOST], "portNumber": ["5432"], "localPortNumber": ["5433"]}
+    asked = {"Target": "i-1", "DocumentName": DOCUMENT, "Parameters": ends}
+    assert (json.loads(argv[4]), argv[5:]) == (asked, [endpoint])
     assert session == {"SessionId": "s-1", "TokenValue": TOKEN, "StreamUrl": "wss://example"}
     assert TOKEN not in " ".join(argv)
     assert TOKEN not in os.environ.get("AWS_SSM_START_SESSION_RESPONSE", "")
@@ -105,21 +80,21 @@ def test_a_tunnel_is_closed_on_both_ends_after_an_exception(install, aws):
     with pytest.raises(RuntimeError), open_tunnel(aws, JUMP_HOST, a.database()) as tunnel:
         raise RuntimeError
     assert not tunnel.alive
-    assert aws.asked[-1] == ("ssm", "terminate_session", {"SessionId": "s-1"})
+    assert aws.calls[-1] == ("terminate_session", {"SessionId": "s-1"})
 
 
 def test_the_output_of_a_plugin_that_opens_no_port_is_shown_and_the_session_ended(install, aws):
     install("print('Unable to listen on port 5433'); sys.exit(1)")
     with pytest.raises(Refused, match=r"opened no port: .*Unable to listen on port 5433"):
         open_tunnel(aws, JUMP_HOST, a.database(), 5433).__enter__()
-    assert aws.asked[-1][1] == "terminate_session"
+    assert aws.calls[-1][0] == "terminate_session"
 
 
 def test_a_missing_plugin_is_named_before_a_session_is_started(tmp_path, aws, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Refused, match="session-manager-plugin is not on PATH"):
         open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
-    assert aws.asked == []
+    assert aws.calls == []
 
 
 @pytest.mark.parametrize("version", ["1.2.497.0", "1.2.30.0", "", "1.2", "1.2.536.0"])
@@ -135,17 +110,16 @@ def test_plugin_that_would_show_the_token_is_refused(install, version):
 
 def test_an_agent_that_is_not_connected_is_reported_with_its_requirements(install, aws):
     install()
-    aws.answers["start_session"] = AwsProblem("refused", t("x"), t("y"), "TargetNotConnected")
-    with pytest.raises(
-        Refused, match="is not connected to bastion i-1: its agent connects about a minute"
-    ):
+    aws.calls.answers["start_session"] = AwsProblem("refused", t("x"), t("y"), "TargetNotConnected")
+    words = "is not connected to bastion i-1: its agent connects about a minute"
+    with pytest.raises(Refused, match=words):
         open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
 
 
 def test_login_leads_through_the_tunnel_and_checks_the_certificate(aws, monkeypatch):
     monkeypatch.delenv("PGSSLROOTCERT", raising=False)
     secret = json.dumps({"username": "postgres", "password": "hidden"})
-    aws.answers["get_secret_value"] = {"SecretString": secret}
+    aws.calls.answers["get_secret_value"] = {"SecretString": secret}
     made = queries.login(aws, a.database())
     assert made.password == "hidden"
     assert "hidden" not in repr(made) + str(made)
@@ -168,36 +142,25 @@ def test_login_leads_through_the_tunnel_and_checks_the_certificate(aws, monkeypa
         (None, "There is no database careapp-poc in ap-northeast-1"),
     ],
 )
-def test_a_database_that_accepts_no_connections_is_reported_before_a_session_starts(
-    aws, monkeypatch, found, said
-):
+def test_database_that_accepts_no_connections_is_reported_first(aws, monkeypatch, found, said):
     monkeypatch.setattr("tools.snapshot.rds.database", lambda *_: found)
     with pytest.raises(Refused, match=said):
         queries.database(aws, NAMES)
 
 
-@pytest.fixture
-def rules(monkeypatch):
-    """The VPC's network with other rules."""
+def test_a_missing_rule_is_the_reason_and_else_the_client_s_message(aws, monkeypatch):
+    def said(problem, **rules):
+        groups = {**a.groups(**rules), "sg-b": a.groups()["sg-app"]}
+        monkeypatch.setattr(vpc, "network", lambda *_: replace(a.network(), groups=groups))
+        return str(commands.silent(aws, JUMP_HOST, a.database(), problem).text)
 
-    def rules(**changes):
-        groups = {**a.groups(**changes), "sg-b": a.groups()["sg-app"]}
-        found = replace(a.network(), groups=groups)
-        monkeypatch.setattr(vpc, "network", lambda *_: found)
-
-    return rules
-
-
-def test_a_missing_rule_is_the_reported_reason_and_else_the_client_s_message(aws, rules):
-    rules()
-    found = str(commands.silent(aws, JUMP_HOST, a.database(), "connection timed out").text)
+    found = said("connection timed out")
     lacks = "Security group sg-db (careapp-poc-db) has no inbound"
     fix = "aws ec2 authorize-security-group-ingress --region ap-northeast-1 --group-id sg-db"
     assert f"is not reachable from bastion i-1: {lacks}" in found
     assert fix in found
-    rules(db_in=(a.permission(5432, ["sg-b"]),))
-    failed = "password\n  authentication failed"
-    assert str(commands.silent(aws, JUMP_HOST, a.database(), failed).text).startswith(
+    failed = said("password\n  authentication failed", db_in=(a.permission(5432, ["sg-b"]),))
+    assert failed.startswith(
         "The connection to the database through bastion i-1 failed: password authentication failed;"
     )
 
@@ -257,16 +220,6 @@ def test_the_reason_why_no_task_is_a_jump_host_is_shown(stack, monkeypatch, task
         tunnel.find(stack.session, NAMES)
     assert said in str(refused.value)
     assert "pulumi config set bastionEnabled true -s poc` (or execEnabled" in str(refused.value)
-
-
-@pytest.mark.usefixtures("stack")
-def test_a_missing_jump_host_is_one_sentence(run, monkeypatch):
-    secret = {"secret": a.SECRET}
-    monkeypatch.setattr("tools.database.queries.database", lambda *_: a.database(**secret))
-    code, shown, complaint = run("db", "check")
-    assert (code, shown) == (1, "")
-    assert complaint.count("\n") == 1
-    assert "The database is not reachable: no instance careapp-poc-bastion runs" in complaint
 
 
 def test_a_missing_psql_is_reported_before_a_tunnel_is_opened(run, monkeypatch, tmp_path):

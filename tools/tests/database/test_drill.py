@@ -5,6 +5,7 @@ import os
 import signal
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -34,13 +35,8 @@ def made(stack, wait, monkeypatch):
     monkeypatch.setattr(drill, "open_tunnel", tunnel)
     monkeypatch.setattr(drill.queries, "login", lambda _, database: database)
     monkeypatch.setattr(contents, "read", read)
-    yield Drill(
-        session=stack.session,
-        names=NAMES,
-        original=copies.described(stack.session, NAME),
-        jump_host=None,
-        waiting=wait,
-    )
+    original = copies.described(stack.session, NAME)
+    yield Drill(session=stack.session, names=NAMES, original=original, jump_host=None, waiting=wait)
     if COPY in instances():
         client("rds").delete_db_instance(DBInstanceIdentifier=COPY, SkipFinalSnapshot=True)
 
@@ -114,27 +110,8 @@ def test_instance_of_a_killed_drill_is_deleted_and_no_other(made):
 
 
 def test_network_parameters_and_tags_are_those_of_the_database():
-    original = {
-        "DBInstanceClass": "db.m7g.large",
-        "DBSubnetGroup": {"DBSubnetGroupName": "isolated"},
-        "DBParameterGroups": [{"DBParameterGroupName": "tls"}],
-        "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-1"}],
-        "Endpoint": {"Port": 5433},
-        "MultiAZ": True,
-        "BackupRetentionPeriod": 7,
-        "AllocatedStorage": 20,
-        "StorageType": "gp3",
-        "Iops": 3000,
-        "StorageThroughput": 125,
-        "EnabledCloudwatchLogsExports": ["postgresql"],
-        "DeletionProtection": True,
-    }
-    common = {
-        **{"DBInstanceClass": "db.m7g.large", "DBSubnetGroupName": "isolated", "Port": 5433},
-        **{"DBParameterGroupName": "tls", "VpcSecurityGroupIds": ["sg-1"]},
-        **{"PubliclyAccessible": False, "AutoMinorVersionUpgrade": False},
-        **{"CopyTagsToSnapshot": False, "EnableIAMDatabaseAuthentication": False},
-    }
+    known = json.loads(Path(__file__).with_name("restored.json").read_text())
+    original, common = known["original"], known["common"]
     temporary = {"MultiAZ": False, "BackupRetentionPeriod": 0}
     lasting = {"MultiAZ": True, "BackupRetentionPeriod": 7, "DeletionProtection": True}
     striped = {"StorageType": "gp3", "Iops": 12000, "StorageThroughput": 500}
@@ -156,29 +133,11 @@ def test_the_tags_of_the_stack_are_copied_and_no_other(made):
     }
 
 
-def test_a_time_that_rds_has_not_saved_yet_is_refused(made):
-    latest = made.original["LatestRestorableTime"]
-    assert copies.choose(made.session, made.original, "", latest).moment == latest
-    with pytest.raises(
-        Refused, match=rf"cannot be restored: {NAME} can be restored to times from \? to "
-    ):
-        copies.choose(made.session, made.original, "", latest + timedelta(seconds=1))
-    without = {**made.original, "LatestRestorableTime": None}
-    with pytest.raises(Refused, match="has no automated backups"):
-        copies.choose(made.session, without, "", latest)
-
-
-def test_a_time_that_rds_keeps_no_longer_is_refused_with_the_earliest_one(made, monkeypatch):
+def test_a_time_that_rds_cannot_restore_is_refused_with_those_it_can(made, calls):
     begins = datetime(2026, 11, 20, 3, 4, 5, 600_000, tzinfo=UTC)
-    asked, every = [], made.session.all
-
-    def answered(service, operation, key, /, **params):
-        if operation != "describe_db_instance_automated_backups":
-            return every(service, operation, key, **params)
-        asked.append(params)
-        return [{"RestoreWindow": {"EarliestTime": begins}}]
-
-    monkeypatch.setattr(made.session, "all", answered)
+    backups = [{"RestoreWindow": {"EarliestTime": begins}}]
+    answer = {"DBInstanceAutomatedBackups": backups}
+    calls.answers["describe_db_instance_automated_backups"] = answer
     assert copies.choose(made.session, made.original, "", begins).moment == begins
     with pytest.raises(Refused) as refused:
         copies.choose(made.session, made.original, "", begins - timedelta(days=1))
@@ -189,13 +148,22 @@ def test_a_time_that_rds_keeps_no_longer_is_refused_with_the_earliest_one(made, 
         f"{made.original['BackupRetentionPeriod']} days (databaseBackupDays). A snapshot may be older: --snapshot, and "
         "`aws rds describe-db-snapshots --region ap-northeast-1` shows all."
     )
+    asked = calls.of("describe_db_instance_automated_backups")
     assert asked == [{"DbiResourceId": made.original["DbiResourceId"]}] * 2
+    late = made.original["LatestRestorableTime"] + timedelta(seconds=1)
+    with pytest.raises(Refused, match=r"cannot be restored: .* to times from 2026-11-20T03:04:06"):
+        copies.choose(made.session, made.original, "", late)
+    del calls.answers["describe_db_instance_automated_backups"]
+    with pytest.raises(Refused, match=r"times from \? to "):
+        copies.choose(made.session, made.original, "", late)
+    without = {**made.original, "LatestRestorableTime": None}
+    with pytest.raises(Refused, match="has no automated backups"):
+        copies.choose(made.session, without, "", begins)
 
 
 def test_a_snapshot_that_does_not_exist_is_refused_with_the_command_that_lists_them(made):
-    with pytest.raises(
-        Refused, match=r"no available snapshot gone; `aws rds describe-db-snapshots --region"
-    ):
+    words = "no available snapshot gone; `aws rds describe-db-snapshots --region"
+    with pytest.raises(Refused, match=words):
         copies.choose(made.session, made.original, "gone", None)
     with pytest.raises(Refused, match=f"{NAME} has no available snapshot yet"):
         copies.choose(made.session, {**made.original, "DbiResourceId": "db-OTHER"}, "", None)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
 
 class Logged(NamedTuple):
     """A log in logged.txt: the cause that it names, of what, by the line that is marked there, and all lines."""
@@ -34,36 +36,12 @@ CAUSES = dict(read())
 RETRIED = CAUSES["alembic table"].lines
 """A script that runs `flask db upgrade` until it succeeds, which it never does."""
 
-LISTENING = {
-    "gunicorn": (
-        "[2026-11-28 18:26:11 +0000] [7] [INFO] Listening at: http://127.0.0.1:8000 (7)",
-        "127.0.0.1",
-        8000,
-    ),
-    "waitress": ("INFO:waitress:Serving on http://127.0.0.1:8000", "127.0.0.1", 8000),
-    "uvicorn": (
-        "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)",
-        "127.0.0.1",
-        8000,
-    ),
-    "django": ("Starting development server at http://127.0.0.1:8000/", "127.0.0.1", 8000),
-    "uwsgi": ("uwsgi socket 0 bound to TCP address 127.0.0.1:8000 fd 3", "127.0.0.1", 8000),
-    "uwsgi --http": ("uWSGI http bound on 127.0.0.1:8000 fd 4", "127.0.0.1", 8000),
-}
+SAID = yaml.safe_load(Path(__file__).with_name("lines.yaml").read_text())
+LISTENING: dict[str, tuple[str, str, int]] = SAID["listening"]
+"""The line by which a server says where it listens, the host and the port."""
+REQUESTS: dict[str, tuple[str, str, int]] = SAID["requests"]
+"""A line of a server's access log, the path and the status."""
+TRACES: dict[str, str] = SAID["traces"]
+"""Tracebacks and other ends of logs."""
 BETWEEN_UWSGI = "uwsgi socket 0 bound to TCP address 127.0.0.1:43559 (port auto-assigned) fd 3"
 """The socket between uWSGI's router and its workers."""
-
-REQUESTS = {
-    "gunicorn": (
-        '127.0.0.1 - - [28/Nov/2026:18:42:33 +0000] "GET / HTTP/1.1" 500 0 "-" "-"',
-        "/",
-        500,
-    ),
-    "uvicorn": ('INFO:     127.0.0.1:54132 - "GET / HTTP/1.1" 500 Internal Server Error', "/", 500),
-    "uwsgi": (
-        "[pid: 9363|app: 0|req: 1/1] 127.0.0.1 () {24 vars in 248 bytes} [Sat Nov 28 18:42:15 2026] GET /x?a=1 => "
-        "generated 0 bytes in 0 msecs (HTTP/1.1 500) 0 headers in 0 bytes (0 switches on core 0)",
-        "/x",
-        500,
-    ),
-}

@@ -16,6 +16,7 @@ from tools.snapshot.task_logs import LogLine, Logs
 from tools.snapshot.uploads import Bucket
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
+from tools.tests.doctor.logged import TRACES
 
 CRASHED = "Essential container in task exited"
 ILL = f"Task failed ELB health checks in (target-group {a.GROUP_ARN})"
@@ -37,13 +38,10 @@ PROXY = Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy")
 
 def sidecar_exited(code, app, *lines, sidecar=PROXY):
     """A task whose essential container has exited: the exit codes of a sidecar and of the app."""
-    task = a.ended(CRASHED, stop=EXITED)
     both = (Container(name="app", exit_code=app), Container(name="proxy", exit_code=code))
-    return a.failing(
-        replace(task, containers=both),
-        logs=a.logs(b=list(lines)),
-        main=a.definition(sidecars=(sidecar,)),
-    )
+    task = replace(a.ended(CRASHED, stop=EXITED), containers=both)
+    main = a.definition(sidecars=(sidecar,))
+    return a.failing(task, logs=a.logs(b=list(lines)), main=main)
 
 
 def never_started(reason, **changes):
@@ -70,7 +68,8 @@ def unable(message):
 OTHER_SECRET = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:team-b/database-GhIjKl"
 LOST = '{"level": "error", "message": "database away", "reason": "something that nobody knows"}'
 FOUND = '{"level": "info", "message": "database connected"}'
-UNMIGRATED = json.dumps(
+UNMIGRATED = TRACES["not migrated"]
+MIGRATED = json.dumps(
     {
         "level": "error",
         "message": "cannot migrate the database",
@@ -120,40 +119,28 @@ LOGIN = a.choices(
     hostedZoneId="Z0123456789ABC",
 )
 PROVIDER = Provider(
-    callback="https://app.example.com/oauth2/idpresponse",
-    client="careapp",
-    status=200,
-    error="invalid_grant",
-)
+    callback="https://app.example.com/oauth2/idpresponse", client="careapp", status=200, error="invalid_grant"
+)  # fmt: skip
 
 
 def logs_in(provider=PROVIDER, alb_out=(3000, 443), page=None, **changes):
     """A healthy stack with a login; what the provider says, and to where the load balancer may connect."""
+    urls = {name: f"https://login.example.com/{name}" for name in ("token", "userinfo")}
     oidc = Oidc(
-        authorization="https://login.example.com/authorize",
-        token="https://login.example.com/token",
-        userinfo="https://login.example.com/userinfo",
-        client="careapp",
-        scope="openid email",
-    )
-    [plain] = a.balancer().listeners
-    first, *others = plain.rules
-    listener = {"port": 443, "protocol": "HTTPS", "arn": "listener"}
+        authorization="https://login.example.com/authorize", client="careapp", scope="openid email", **urls
+    )  # fmt: skip
+    first, *others = a.balancer().listeners[0].rules
     asks = a.page(
         302, leads_to="https://login.example.com/authorize?a=b", login=True, database=None
     )
-    out = tuple(
-        a.permission(
-            port, ["sg-app"] if port == 3000 else (), networks=() if port == 3000 else a.ANYWHERE
-        )
-        for port in alb_out
+    ways = {3000: a.permission(3000, ["sg-app"]), 443: a.permission(443, networks=a.ANYWHERE)}
+    entrance = a.entrance(
+        replace(first, login=oidc), *others, port=443, protocol="HTTPS", arn="listener"
     )
     return a.stack(
         LOGIN,
-        balancer=a.entrance(replace(first, login=oidc), *others, **listener),
-        network=a.network(
-            groups=a.groups(alb_in=(a.permission(443, networks=a.ANYWHERE),), alb_out=out)
-        ),
+        balancer=entrance,
+        network=rules(alb_in=(ways[443],), alb_out=tuple(ways[port] for port in alb_out)),
         page=page or asks,
         login=provider,
         **changes,

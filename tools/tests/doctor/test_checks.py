@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -11,18 +10,15 @@ from stack import sizes
 from stack.file import StackError
 from stack.settings import Settings
 from tools.diagnosis.case import Case
-from tools.diagnosis.request_path import request_path
-from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.checks import stages
 from tools.doctor.diagnose import PARTS, judge
 from tools.snapshot import cloudwatch
 from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.records import Alarmed, Part
 from tools.tests import stacks as a
-from tools.tests.conftest import NAMES
-from tools.tests.doctor import job_runs
-from tools.tests.doctor.situations import CRASHED, findings, logs_in, with_bucket
-from tools.tests.doctor.variants.stack import FIVE, PROVISIONING, rolling
+from tools.tests.conftest import NAMES, Answering
+from tools.tests.doctor.situations import CRASHED, findings
+from tools.tests.doctor.variants.stack import FIVE
 
 
 def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
@@ -33,45 +29,6 @@ def test_a_healthy_stack_has_no_findings_and_all_of_it_was_checked():
         *("rollback_reason", "was_deployed", "command_tasks", "ended_by", "jobs", "login"),
         *("verdict", "tried", "uploads", "remains", "old_workers"),
     }
-
-
-@pytest.mark.parametrize(
-    ("snapshot", "part"),
-    [
-        (a.with_worker(), "the worker mail"),
-        (with_bucket(), "the bucket for the app's files"),
-        (job_runs.stack(job_runs.run(0)), "the jobs"),
-    ],
-)
-def test_what_only_some_stacks_have_is_named_among_what_was_checked(snapshot, part):
-    diagnosis = judge(snapshot)
-    assert part in map(str, diagnosis.checked)
-    assert part in plain(diagnosis).splitlines()[1]
-
-
-def test_a_page_that_asks_to_log_in_says_that_nothing_else_was_seen():
-    assert str(judge(logs_in()).page) == (
-        "GET / asks to log in at https://login.example.com, so nothing of the page itself was seen; to have it seen, "
-        "set smokePath to one of publicPaths."
-    )
-
-
-def test_the_first_roll_out_is_not_healthy_before_a_target_is():
-    diagnosis = judge(rolling(tasks=(PROVISIONING,)))
-    assert (diagnosis.healthy, diagnosis.exit_code, diagnosis.unread) == (False, 2, ())
-    said = "No cause found, but the roll-out has not ended yet: its result is not known."
-    assert said in plain(diagnosis)
-    assert "Healthy" not in plain(diagnosis)
-    told = as_dict(diagnosis)
-    assert (told["healthy"], told["unfinished"], told["exitCode"]) == (False, True, 2)
-    unread = plain(judge(rolling(tasks=(), execution=a.DENIED)))
-    assert "some parts could not be read" in unread
-
-
-def test_a_worker_s_crash_breaks_nothing_on_the_request_s_path():
-    crashing = a.crashing_worker()
-    states = {each.state for each in request_path(Case.of(crashing), judge(crashing)).values()}
-    assert states == {"open"}
 
 
 def test_a_clock_that_runs_ahead_tells_the_time():
@@ -106,33 +63,18 @@ def test_the_stack_files_fit_into_a_new_account(name):
 def asked(*watched, mine):
     """A session that answers about deployments, the newest of which alarms ended that watch these target groups."""
     rows = [
-        {
-            "serviceDeploymentArn": f"arn:{day}",
-            "createdAt": day,
-            "targetServiceRevisionArn": f"arn:r{day}",
-        }
+        {"serviceDeploymentArn": f"arn:{day}", "createdAt": day, "targetServiceRevisionArn": f"arn:r{day}"}
         for day in (1, 3, 2)
-    ]
+    ]  # fmt: skip
     balancers = [{"targetGroupArn": f"arn:aws:x:targetgroup/{mine}"}] if mine else []
     ended = {"alarms": {"triggeredAlarmNames": ["one", "two"]}}
-    known = {
-        "list_service_deployments": (
-            {"cluster": NAMES.cluster, "service": NAMES.service}, {"serviceDeployments": rows}),
-        "describe_service_deployments": (
-            {"serviceDeploymentArns": ["arn:3"]}, {"serviceDeployments": [ended]}),
-        "describe_service_revisions": (
-            {"serviceRevisionArns": ["arn:r3"]},
-            {"serviceRevisions": [{"resolvedConfiguration": {"loadBalancers": balancers}}]}),
-        "describe_alarms": (
-            {"AlarmNames": ["one", "two"]}, {"MetricAlarms": [*map(watching, watched)]}),
-    }  # fmt: skip
-
-    def call(_service, operation, **params):
-        expected, answer = known[operation]
-        assert params == expected
-        return answer
-
-    return SimpleNamespace(call=call)
+    revision = {"resolvedConfiguration": {"loadBalancers": balancers}}
+    return Answering(
+        list_service_deployments={"serviceDeployments": rows},
+        describe_service_deployments={"serviceDeployments": [ended]},
+        describe_service_revisions={"serviceRevisions": [revision]},
+        describe_alarms={"MetricAlarms": [*map(watching, watched)]},
+    )
 
 
 def watching(group):
@@ -143,36 +85,26 @@ def watching(group):
     return {"Metrics": [{"Expression": "errors / requests"}, metric]}
 
 
-@pytest.mark.parametrize(
-    ("watched", "mine", "blameless"),
-    [
-        (("tg-1/a",), "tg-2/b", True),
-        (("tg-2/b",), "tg-2/b", False),
-        (("tg-1/a", "tg-2/b"), "tg-2/b", False),
-        (("tg-1/a", ""), "tg-2/b", False),
-        (("tg-1/a",), "", False),
-        ((), "tg-2/b", False),
-    ],
-    ids=[
-        "the old version's",
-        "its own",
-        "both",
-        "one of none",
-        "no group is known",
-        "alarms are gone",
-    ],
-)
-def test_the_alarms_of_the_newest_deployment_blame_the_version_they_measure(
-    watched, mine, blameless
-):
-    found = cloudwatch.alarms_that_ended(asked(*watched, mine=mine), NAMES)
-    assert found == Alarmed(("one", "two"), blameless)
+BLAMED = {
+    "the old version's": (("tg-1/a",), "tg-2/b", True),
+    "its own": (("tg-2/b",), "tg-2/b", False),
+    "both": (("tg-1/a", "tg-2/b"), "tg-2/b", False),
+    "one of none": (("tg-1/a", ""), "tg-2/b", False),
+    "no group is known": (("tg-1/a",), "", False),
+    "alarms are gone": ((), "tg-2/b", False),
+}
 
 
-def test_a_worker_that_the_stack_file_has_no_more_is_not_scaled_as_the_web_service():
-    two = {each: value[:2] for each, value in FIVE.items()}
-    web = a.stack(a.choices(desiredCount="2"), service=a.service(desired=2, running=2), **two)
-    assert findings(a.with_worker(web)) == ()
+@pytest.mark.parametrize(("watched", "mine", "blameless"), BLAMED.values(), ids=BLAMED)
+def test_alarms_of_a_deployment_blame_the_version_they_measure(watched, mine, blameless):
+    session = asked(*watched, mine=mine)
+    assert cloudwatch.alarms_that_ended(session, NAMES) == Alarmed(("one", "two"), blameless)
+    assert [params for _, params in session.calls] == [
+        {"cluster": NAMES.cluster, "service": NAMES.service},
+        {"serviceDeploymentArns": ["arn:3"]},
+        {"serviceRevisionArns": ["arn:r3"]},
+        {"AlarmNames": ["one", "two"]},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,10 @@ class Aws:
         return self.answers[asked]
 
     def failures(self):
-        """Have each operation fail in each way, then each call of those that are called more than once."""
-        codes, calls = cycle(FAILURES), [*self.answers]
-        times = Counter(operation for operation, _ in calls)
-        every = [(each, code) for each in times for code in FAILURES]
-        every += [(each, next(codes)) for each in calls if times[each[0]] > 1]
-        for self.failing, self.code in every:
+        """Have each operation fail, and each call of those that are called again, in one way after the other."""
+        codes, times = cycle(FAILURES), Counter(operation for operation, _ in self.answers)
+        every = [*times, *(each for each in self.answers if times[each[0]] > 1)]
+        for self.failing, self.code in zip(every, codes, strict=False):
             stack_secrets._READ.clear()
             yield self.failing
 

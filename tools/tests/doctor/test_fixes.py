@@ -62,13 +62,10 @@ def test_only_what_is_lacking_is_given_and_never_in_the_place_of_what_was_given(
 
 
 def test_every_larger_size_is_one_that_fargate_sells():
-    for cpu, memories in MEMORY_BY_CPU.items():
-        for memory in memories:
-            found = larger(cpu, memory)
-            if (cpu, memory) == (32768, 249856):
-                assert found is None
-                continue
-            assert found is not None
-            assert found[1] > memory
-            assert found[1] in MEMORY_BY_CPU[found[0]]
-            assert found[0] >= cpu
+    sizes = [(cpu, memory) for cpu, memories in MEMORY_BY_CPU.items() for memory in memories]
+    assert larger(*sizes.pop()) is None, "the largest"
+    for cpu, memory in sizes:
+        more_cpu, more = larger(cpu, memory)
+        assert more_cpu >= cpu
+        assert more > memory
+        assert more in MEMORY_BY_CPU[more_cpu]

@@ -25,39 +25,31 @@ def newer(stack):
 
 
 @pytest.fixture
-def history(monkeypatch, stack, calls):
+def history(calls):
     """What ECS tells of its deployments: those of the given task definitions, twenty revisions at once."""
-    call = stack.session.__class__.call
 
     def put(*definitions, status="SUCCESSFUL"):
         known = {f"{DEPLOYED}/{number}": each for number, each in enumerate(definitions)}
+        row = {"createdAt": a.NOW, "status": status}
+        keys = ("serviceDeploymentArn", "targetServiceRevisionArn")
+        rows = [{**dict.fromkeys(keys, arn), **row} for arn in known]
 
-        def scripted(self, service, operation, /, **params):
-            if operation == "list_service_deployments":
-                row = {"createdAt": a.NOW, "status": status}
-                keys = ("serviceDeploymentArn", "targetServiceRevisionArn")
-                rows = [{**dict.fromkeys(keys, arn), **row} for arn in known]
-                return {"serviceDeployments": rows}
-            if operation == "describe_service_revisions":
-                chosen = params["serviceRevisionArns"]
-                assert len(chosen) <= 20
-                return {"serviceRevisions": [{"taskDefinition": known[arn]} for arn in chosen]}
-            return call(self, service, operation, **params)
+        def revisions(asked):
+            chosen = asked["serviceRevisionArns"]
+            assert len(chosen) <= 20
+            return {"serviceRevisions": [{"taskDefinition": known[arn]} for arn in chosen]}
 
-        monkeypatch.setattr(stack.session.__class__, "call", scripted)
+        calls.answers["list_service_deployments"] = {"serviceDeployments": rows}
+        calls.answers["describe_service_revisions"] = revisions
         return calls
 
     return put
 
 
-def changes(asked):
-    return [params for operation, params in asked if operation == "update_service"]
-
-
 def test_retry_refuses_a_revision_that_ecs_never_got(run, stack, newer, history):
     asked = history(*[stack.definition] * 45)
     code, shown, complaint = run("retry")
-    assert (code, shown, changes(asked)) == (1, "", [])
+    assert (code, shown, asked.of("update_service")) == (1, "", [])
     assert complaint == (
         f"careapp: ECS was never told to deploy {newer.rpartition('/')[2]}, so there is nothing to try "
         "again: `pulumi up` ended before it changed the service, as it does when deployCommand fails. "

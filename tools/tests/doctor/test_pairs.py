@@ -1,7 +1,9 @@
 """Two things wrong at once: what the doctor names first is one of the two, whatever the other one is."""
 
+import os
 from dataclasses import fields, is_dataclass, replace
 from itertools import combinations
+from random import Random
 
 import pytest
 
@@ -9,6 +11,7 @@ from tools.doctor.diagnose import judge
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, kinds
 
+SEED = os.environ.get("CAREAPP_MISTAKES_SEED", "36")
 HEALTHY = a.stack()
 CAUSES = [name for name, now in SITUATIONS.items() if kinds(now)[0] == (name, "cause")]
 ALSO = {
@@ -61,8 +64,11 @@ def both(healthy, one, other):
 
 
 def pairs():
-    """Each two situations that can be at once, and the snapshot of both."""
-    for one, other in combinations(CAUSES, 2):
+    """Two situations that can be at once, and the snapshot of both: eight hundred drawn ones, or all."""
+    every = [*combinations(CAUSES, 2)]
+    if os.environ.get("CAREAPP_MISTAKES") != "all":
+        every = Random(SEED).sample(every, 800)  # noqa: S311 - it draws cases
+    for one, other in every:
         try:
             yield (one, other), both(HEALTHY, SITUATIONS[one], SITUATIONS[other])
         except Apart:
@@ -77,14 +83,13 @@ def plausible(now):
 
 @pytest.mark.slow
 def test_of_any_two_causes_the_first_finding_is_one_of_them():
+    """CAREAPP_MISTAKES_SEED draws others."""
     tried, wrong = 0, []
     for names, now in pairs():
         if not plausible(now):
             continue
         tried += 1
-        first = judge(now).causes[:1]
-        known = set(names).union(*(ALSO.get(each, ()) for each in names))
-        if not first or first[0].id not in known:
-            wrong.append((*names, [each.id for each in first]))
-    assert wrong == []
-    assert tried > 2000
+        first = [each.id for each in judge(now).causes[:1]]
+        if not set(first) & set(names).union(*(ALSO.get(each, ()) for each in names)):
+            wrong.append((*names, first))
+    assert (wrong, tried > 300) == ([], True), SEED

@@ -55,13 +55,10 @@ def test_the_rows_of_a_query_stay_whole():
     assert [each.text for each in lines][-1] == URL
 
 
-def test_json_is_masked(capsys):
+def test_json_and_what_pulumi_up_ends_with_are_masked(capsys):
+    assert str(RolloutFailed(f"the roll-out failed: {URL}")) == f"the roll-out failed: {MASKED}"
     print_json({"password": "p9w", "text": URL, "count": 1})
     assert json.loads(capsys.readouterr().out) == {"password": "***", "text": MASKED, "count": 1}
-
-
-def test_what_pulumi_up_ends_with_is_masked():
-    assert str(RolloutFailed(f"the roll-out failed: {URL}")) == f"the roll-out failed: {MASKED}"
 
 
 def test_the_traceback_of_a_mistake_is_masked(monkeypatch, capsys):

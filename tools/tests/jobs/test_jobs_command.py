@@ -8,14 +8,11 @@ import pytest
 
 from stack.settings import Settings
 from tools import single_task
-from tools.aws.session import Session
 from tools.snapshot.gather import Inquiry, gather
-from tools.snapshot.jobs import Run
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part
 from tools.tests import stacks as a
 from tools.tests.conftest import NAMES, STACK, client
-from tools.watch import events
 
 NOW = datetime(2026, 11, 29, 6, 0, tzinfo=UTC)
 CRON = "cron(0 3 * * ? *)"
@@ -32,16 +29,12 @@ def task(letter, status="STOPPED", code=None, **changes):
     container = {"name": NAMES.container, "lastStatus": status}
     ends = {"stoppingAt": NOW - timedelta(minutes=38), "stoppedAt": NOW - timedelta(minutes=37)}
     return {
-        "taskArn": ARN + letter * 32,
+        "taskArn": ARN + letter * 32, "lastStatus": status, "startedBy": "chronos-schedule/report",
         "taskDefinitionArn": "arn:x:task-definition/careapp-poc-job-report:1",
-        "lastStatus": status,
         "desiredStatus": "RUNNING" if status == "RUNNING" else "STOPPED",
-        "startedBy": "chronos-schedule/report",
-        "startedAt": NOW - timedelta(minutes=40),
-        **(ends if status == "STOPPED" else {}),
-        "containers": [container if code is None else {**container, "exitCode": code}],
-        **changes,
-    }
+        "startedAt": NOW - timedelta(minutes=40), **(ends if status == "STOPPED" else {}),
+        "containers": [container if code is None else {**container, "exitCode": code}], **changes,
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +44,11 @@ def definition(stack):
     options = {"awslogs-group": NAMES.log_group, "awslogs-region": "x"}
     options["awslogs-stream-prefix"] = "job-report"
     log = {"logDriver": "awslogs", "options": options}
+    container = {"name": NAMES.container, "image": "x", "logConfiguration": log}
     made = client("ecs").register_task_definition(
-        family=NAMES.job("report"),
-        cpu="256",
-        memory="512",
-        executionRoleArn=stack.role,
-        containerDefinitions=[{"name": NAMES.container, "image": "x", "logConfiguration": log}],
-    )["taskDefinition"]["taskDefinitionArn"]
+        family=NAMES.job("report"), cpu="256", memory="512", executionRoleArn=stack.role,
+        containerDefinitions=[container],
+    )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
     for name, minutes, *lines in (
         ("job-report/app/" + "a" * 32, 9 * 60, "begins", "ends"),
         ("job-other/app/" + "b" * 32, 8 * 60, "of another job"),
@@ -72,44 +63,35 @@ def definition(stack):
 
 
 @pytest.fixture
-def aws(definition, folder, monkeypatch):
-    """Schedule the job as declared, unless a test says more, and script ECS's tasks; keep what was asked."""
+def aws(definition, folder, calls, monkeypatch):
+    """Schedules the job as declared, unless a test says more; ECS's tasks are those of ``tasks``."""
     (folder / "Pulumi.poc.yaml").write_text(STACK + REPORT)
-    tasks, asked = [], []
-    call, every = Session.call, Session.all
+    tasks = []
 
-    def scripted(self, service, operation, /, **params):
-        asked.append((operation, params))
-        if operation == "describe_tasks":
-            return {"tasks": [each for each in tasks if each["taskArn"] in params["tasks"]]}
-        if operation == "run_task":
-            return {"tasks": [tasks[0]], "failures": []}
-        return call(self, service, operation, **params)
+    def described(asked):
+        return {"tasks": [each for each in tasks if each["taskArn"] in asked["tasks"]]}
 
-    def listed(self, service, operation, key, **params):
-        if operation != "list_tasks":
-            return every(self, service, operation, key, **params)
-        if params.get("family") != "careapp-poc-job-report":
-            return []
-        wanted = params["desiredStatus"]
-        return [each["taskArn"] for each in tasks if each["desiredStatus"] == wanted]
+    def listed(asked):
+        mine = tasks if asked.get("family") == "careapp-poc-job-report" else []
+        wanted = asked["desiredStatus"]
+        return {"taskArns": [each["taskArn"] for each in mine if each["desiredStatus"] == wanted]}
 
-    monkeypatch.setattr(Session, "call", scripted)
-    monkeypatch.setattr(Session, "all", listed)
+    calls.answers |= {
+        "describe_tasks": described,
+        "list_tasks": listed,
+        "run_task": lambda _: {"tasks": [tasks[0]], "failures": []},
+    }
     monkeypatch.setattr(single_task, "POLL_SECONDS", 0.0)
 
     def schedule(**changes):
         values = {
-            "GroupName": NAMES.prefix,
-            "Name": "report",
-            "ScheduleExpression": CRON,
-            "ScheduleExpressionTimezone": "Asia/Tokyo",
-            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "GroupName": NAMES.prefix, "Name": "report", "ScheduleExpression": CRON,
+            "ScheduleExpressionTimezone": "Asia/Tokyo", "FlexibleTimeWindow": {"Mode": "OFF"},
             "Target": {**TARGET, "EcsParameters": {"TaskDefinitionArn": definition}},
-        }
+        }  # fmt: skip
         client("scheduler").create_schedule(**values | changes)
 
-    yield SimpleNamespace(tasks=tasks, asked=asked, schedule=schedule)
+    yield SimpleNamespace(tasks=tasks, asked=calls, schedule=schedule)
     if client("scheduler").list_schedules(GroupName=NAMES.prefix)["Schedules"]:
         client("scheduler").delete_schedule(GroupName=NAMES.prefix, Name="report")
 
@@ -179,12 +161,10 @@ def test_job_of_a_paused_stack_is_well(run, aws, monkeypatch):
     [
         (None, "report is in the stack file and not on AWS"),
         ({"State": "DISABLED"}, "the schedule of report is DISABLED on AWS"),
-        (
-            {"ScheduleExpression": "rate(1 day)", "ScheduleExpressionTimezone": "UTC"},
-            "report runs by rate(1 day) UTC on AWS, and by cron(0 3 * * ? *) Asia/Tokyo in the stack file",
-        ),
+        ({"ScheduleExpression": "rate(1 day)", "ScheduleExpressionTimezone": "UTC"},
+         "report runs by rate(1 day) UTC on AWS, and by cron(0 3 * * ? *) Asia/Tokyo in the stack file"),
     ],
-)
+)  # fmt: skip
 def test_what_aws_has_otherwise_is_said_with_the_way_out(run, aws, changes, words):
     if changes is not None:
         aws.schedule(**changes)
@@ -210,13 +190,11 @@ def test_a_rate_counts_from_the_schedule_s_last_change(run, aws):
     assert following - changed["LastModificationDate"] in (timedelta(0), timedelta(hours=2))
 
 
-def test_a_run_by_hand_is_a_task_of_the_schedule_s_definition_with_its_own_command(
-    run, aws, definition
-):
+def test_a_run_by_hand_is_a_task_of_the_schedule_s_definition(run, aws, definition):
     aws.schedule()
     aws.tasks += [task("d", code=4)]
     code, _, said = run("jobs", "run", "report")
-    [asked] = [params for name, params in aws.asked if name == "run_task"]
+    [asked] = aws.asked.of("run_task")
     assert asked["taskDefinition"] == definition
     assert asked["overrides"] == {"containerOverrides": []}
     assert (code, "The command ended with exit code 4." in said) == (4, True)
@@ -250,51 +228,42 @@ def test_the_stack_may_stand_before_the_subcommand(run, aws):
 def test_events_show_the_runs_of_jobs(run, aws):
     aws.schedule()
     aws.tasks += [task("d", code=4)]
-    code, shown, _ = run("events")
-    assert (code, [each for each in shown.splitlines() if " job " in each]) == (
-        0,
-        [
-            "11-29 05:20:00 job      dddddddd report started",
-            "11-29 05:22:00 job      dddddddd report ended with exit code 4",
-        ],
-    )
+    aws.tasks += [task("e", stoppedReason="CannotPullContainerError: x", startedAt=None)]
+    code, shown, _ = run("events", "--json")
+    found = [each for each in json.loads(shown)["events"] if each["kind"] == "job"]
+    assert code == 0
+    assert sorted((each["text"], each["bad"]) for each in found) == [
+        ("report did not start: CannotPullContainerError: x", True),
+        ("report ended with exit code 4", True),
+        ("report started", False),
+    ]
 
 
-def gathered(folder, stack):
-    return gather(Inquiry(Settings.read("poc", folder), stack.session)).jobs
+@pytest.fixture
+def gathered(aws, folder, stack):
+    """What the doctor reads of the jobs."""
+    return lambda: gather(Inquiry(Settings.read("poc", folder), stack.session)).jobs
 
 
-def test_the_doctor_reads_the_last_lines_of_a_failed_run_and_what_its_role_needs(
-    aws, folder, stack, definition
-):
+def test_the_doctor_reads_the_last_lines_of_a_failed_run(aws, gathered, stack, definition):
     aws.schedule()
     aws.tasks += [task("a", code=1, taskDefinitionArn=definition)]
-    found = gathered(folder, stack).value
+    found = gathered().value
     assert found.last("report").exit_code == 1
     assert found.lines == {"a" * 32: ("begins", "ends")}
     assert found.definitions[definition].execution_role == stack.role
     assert found.roles == {TARGET["RoleArn"]: None}
 
 
-def test_the_doctor_counts_refused_starts_of_the_stack_s_group_alone(aws, folder, stack):
+def test_the_doctor_counts_refused_starts_of_the_stack_s_group_alone(aws, gathered):
     aws.schedule()
     for group in (NAMES.prefix, NAMES.prefix, "another"):
         metric = {"MetricName": "TargetErrorCount", "Value": 1}
         metric["Dimensions"] = [{"Name": "ScheduleGroup", "Value": group}]
         client("cloudwatch").put_metric_data(Namespace="AWS/Scheduler", MetricData=[metric])
-    assert gathered(folder, stack).value.refused == 2
+    assert gathered().value.refused == 2
 
 
-def test_without_jobs_in_the_stack_file_the_doctor_asks_for_none(aws, folder, stack):
+def test_without_jobs_in_the_stack_file_the_doctor_asks_for_none(aws, folder, gathered):
     (folder / "Pulumi.poc.yaml").write_text(STACK)
-    assert gathered(folder, stack) == Part()
-    assert "get_schedule" not in [name for name, _ in aws.asked]
-
-
-def test_a_run_that_did_not_start_is_a_bad_event():
-    ended = Run(job="report", task="d" * 32, ended=NOW, reason="CannotPullContainerError: x")
-    [event] = events.of_jobs([ended])
-    assert (event.bad, str(event.text)) == (
-        True,
-        "report did not start: CannotPullContainerError: x",
-    )
+    assert (gathered(), aws.asked.of("get_schedule")) == (Part(), [])

@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 from tools.doctor.diagnose import judge
+from tools.i18n import verbatim
 from tools.rehearsal.page.server import create_app
 from tools.rehearsal.page.watching import Moment, Work
 from tools.snapshot.gather import Snapshot
 from tools.tests import stacks as a
 from tools.watch import events as timeline
+from tools.watch.events import Event
 
 POC = Work(project="careapp", stack="poc", resources=88)
 
@@ -30,6 +32,16 @@ def seen(snapshot: Snapshot | None = None, work: Work = POC, events=()) -> Momen
         diagnosis=judge(snapshot),
         events=tuple(sorted(told, key=lambda each: each.at)),
     )
+
+
+def logged(*lines):
+    """Return events of a task's log, the last one now; a line may be the app's record."""
+    texts = [each if isinstance(each, str) else json.dumps(each) for each in lines]
+    moments = range(-len(texts), 0)
+    return [
+        Event(a.at(moment), "log", "aaaaaaaa", verbatim(text))
+        for moment, text in zip(moments, texts, strict=True)
+    ]
 
 
 class Shown:

@@ -1,8 +1,6 @@
 """The rehearsal's page as a server: its clients, its answers, and its security headers."""
 
 import json
-import re
-from itertools import pairwise
 
 import pytest
 
@@ -10,7 +8,6 @@ from local_cloud.paths import Home
 from tools.i18n import verbatim
 from tools.rehearsal.page import server
 from tools.rehearsal.page.__main__ import app_address
-from tools.rehearsal.page.watching import Work
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.local.pages import Shown, client, seen
@@ -142,16 +139,6 @@ def test_address_chooses_among_the_stacks_that_there_are():
     assert watcher.asked == ["prod", "poc", "prod"]
 
 
-def test_page_without_a_stack_says_how_to_create_one():
-    watcher = Shown(seen(None, Work(project="careapp", stack="poc")))
-    watcher.known = ()
-    found = client(watcher, address="").get("/").text
-    assert watcher.asked == ["poc"]
-    assert "Nothing is deployed" in found
-    assert "init" in found
-    assert "Open the app" not in found
-
-
 def test_log_s_markup_stays_text():
     line = Event(a.at(-1), "log", "x", verbatim("<script>alert(1)</script> \"'><img src=x>"))
     asked = client(Shown(seen(a.stack(), events=[line])))
@@ -159,31 +146,6 @@ def test_log_s_markup_stays_text():
         assert "<script>alert" not in html
         assert "<img src=x>" not in html
         assert "&lt;script&gt;alert(1)" in html
-
-
-@pytest.mark.parametrize(
-    "snapshot",
-    [None, a.stage1(), a.stack(), BROKEN],
-    ids=["nothing", "stage 1", "stage 2", "broken"],
-)
-def test_headings_landmarks_and_ids_are_in_order(snapshot):
-    html = client(Shown(seen(snapshot))).get("/").text
-    levels = [int(each) for each in re.findall("<h([1-6])", html)]
-    assert (levels[0], levels.count(1)) == (1, 1)
-    steps = [then - now for now, then in pairwise(levels)]
-    assert max(steps, default=0) <= 1, "no level is left out"
-    ids = re.findall(r'<[^>]* id="([^"]*)"', html)
-    assert len(ids) == len(set(ids))
-    assert {"header", "main", "nav", "footer"} <= {*re.findall(r"<(\w+)", html)}
-    inline = r"<style|<script(?![^>]* src=)|<[^>]* (?:style|on\w+)="
-    assert re.findall(inline, html) == []
-    assert {*re.findall(r'aria-labelledby="([^"]*)"', html)} <= set(ids)
-
-
-def test_page_loads_nothing_from_another_server(page):
-    for path in ("/", "/static/page.css", "/static/page.js", "/static/icon.svg"):
-        text = page.get(path).text.replace("http://www.w3.org/2000/svg", "")
-        assert re.findall(r"""(?:src|@import|url)\(?=?["']?(?:https?:)?//[^"' ]+""", text) == []
 
 
 def test_app_s_page_is_that_of_the_stack_that_is_shown(tmp_path):

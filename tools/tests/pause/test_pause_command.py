@@ -2,19 +2,17 @@
 
 import json
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
 
 from tools.pause import commands
 from tools.pause.steps import Pausable
-from tools.snapshot import rds
-from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
 from tools.tests.conftest import Terminal, client
-from tools.watch import status as watch_status
 
 SINCE, STARTS = (datetime(2026, 11, day, 18, 30, tzinfo=UTC) for day in (25, 30))
-WEB = a.service(desired=2, running=2)
+WEB, NONE = a.service(desired=2, running=2), a.service(desired=0, running=0)
 
 
 def database_status():
@@ -59,10 +57,7 @@ def test_pause_prints_json_and_status_and_doctor_report_it(run, monkeypatch):
 
 
 def test_an_interrupt_says_how_to_continue(run, monkeypatch, stack):
-    def stopped(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Pausable, "database", stopped)
+    monkeypatch.setattr(Pausable, "database", Mock(side_effect=KeyboardInterrupt))
     code, _, complaint = run("pause", "--yes")
     words = "continue with `./careapp pause -s poc`, or go back with `./careapp resume -s poc`"
     assert (code, words in complaint) == (130, True)
@@ -75,36 +70,17 @@ def test_a_missing_stack_cannot_be_paused(run, account, monkeypatch):
     assert "There is no database careapp-poc in ap-northeast-1" in complaint
 
 
-@pytest.mark.parametrize(("kept", "first"), [("", False), ("final", True)])
-def test_a_paused_stack_says_when_rds_starts_and_what_a_destroy_needs(kept, first):
-    settings = a.choices(databaseFinalSnapshot=kept)
-    database = a.database(starts=STARTS, pause=Pause(SINCE))
-    shown = "\n".join(line.text for line in commands._paused(settings, database))
-    assert "AWS starts the database automatically on 2026-11-30 18:30 UTC" in shown
-    service = a.service(desired=0, running=0)
-    now = a.stack(database=database, service=service, settings=settings)
-    status = "\n".join(line.text for line in watch_status.lines(now))
-    assert [str(rds.RESUME_FIRST) in said for said in (shown, status)] == [first, first]
-
-
 @pytest.mark.parametrize(
-    ("choices", "web", "said"),
+    ("choices", "web", "tasks", "why"),
     [
-        ({}, WEB, "careapp-poc runs: 2 of 2 tasks; the database is available."),
-        ({"desiredCount": "0"}, None, "careapp-poc runs: 0 of 0 tasks; the database is available."),
-        (
-            {"desiredCount": "0"},
-            a.service(desired=0, running=0),
-            "careapp-poc runs: 0 of 0 tasks; the database is available. (the stack file's desiredCount is 0)",
-        ),
-        (
-            {"schedule": "mon-fri 08:00-20:00"},
-            a.service(desired=0, running=0),
-            "careapp-poc runs: 0 of 0 tasks; the database is available. (it is outside of the hours mon-fri "
-            "08:00-20:00 (Asia/Tokyo), and the schedule starts the tasks)",
-        ),
+        ({}, WEB, "2 of 2", ""),
+        ({"desiredCount": "0"}, None, "0 of 0", ""),
+        ({"desiredCount": "0"}, NONE, "0 of 0", " (the stack file's desiredCount is 0)"),
+        ({"schedule": "mon-fri 08:00-20:00"}, NONE, "0 of 0",
+         " (it is outside of the hours mon-fri 08:00-20:00 (Asia/Tokyo), and the schedule starts the tasks)"),
     ],
-)
-def test_a_resumed_stack_says_how_many_tasks_run_or_why_none(choices, web, said, monkeypatch):
+)  # fmt: skip
+def test_a_resumed_stack_says_how_many_tasks_run_or_why_none(choices, web, tasks, why, monkeypatch):
     monkeypatch.setattr(commands.local_cloud, "now", lambda: datetime(2026, 11, 29, tzinfo=UTC))
-    assert commands._running(a.choices(**choices), a.database(), web).text == said
+    said = commands._running(a.choices(**choices), a.database(), web).text
+    assert said == f"careapp-poc runs: {tasks} tasks; the database is available.{why}"

@@ -21,21 +21,16 @@ from local_cloud.paths import ROOT, Home
 from local_cloud.run.client import find, require
 from local_cloud.run.project import current_project
 
+SHELL = ("shell", "--tasks", "process", "--port", "0", "--")
 UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
 
 
 def background(words: Sequence[str], **more: Any) -> subprocess.Popen[str]:
     """A process in a process group of its own, as a terminal would start it; its outputs are one."""
-    return subprocess.Popen(
-        words,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        # A test run in the background of a shell ignores SIGINT, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        **more,
-    )
+    # A test run in the background of a shell ignores SIGINT, and so would its children.
+    heard = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.Popen(words, start_new_session=True, **pipes, **heard, **more)
 
 
 class Careapp:
@@ -60,7 +55,7 @@ class Careapp:
 
     def shell_command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``./careapp shell -- WORDS``."""
-        return self.run("shell", "--tasks", "process", "--port", "0", "--", *words)
+        return self.run(*SHELL, *words)
 
     def shell(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Type words in an open ``./careapp shell``; without a local cloud, or of another project, start one."""
@@ -99,7 +94,7 @@ class Careapp:
 
     def start_inside(self, *words: str) -> subprocess.Popen[str]:
         """In the background, a command of an open shell."""
-        return self.start("shell", "--tasks", "process", "--port", "0", "--", *words)
+        return self.start(*SHELL, *words)
 
     def interrupt(self, beginning: str, *words: str) -> str:
         """What ``./careapp WORDS`` says that gets a Ctrl-C at the first line that begins so."""
@@ -141,8 +136,8 @@ def acme(tmp_path: Path) -> Iterator[Careapp]:
         shutil.copy(ROOT / name, template / name)
     new_project(template, folder, tmp_path)
     same = [file for file in template.rglob("*") if file.is_file()]
-    changed = [file for file in same if file.read_bytes() != _twin(file, template, folder)]
-    assert changed == [template / "Pulumi.yaml"]
+    twins = {file: (folder / file.relative_to(template)).read_bytes() for file in same}
+    assert [file for file in same if file.read_bytes() != twins[file]] == [template / "Pulumi.yaml"]
     (folder / ".venv").symlink_to(ROOT / ".venv")
     careapp = Careapp(tmp_path, folder)
     yield careapp
@@ -150,23 +145,16 @@ def acme(tmp_path: Path) -> Iterator[Careapp]:
         careapp.run("cloud", "stop")
 
 
-def _twin(file: Path, template: Path, folder: Path) -> bytes:
-    return (folder / file.relative_to(template)).read_bytes()
-
-
 def new_project(template: Path, folder: Path, home: Path) -> None:
     """Run ``pulumi new``; its language host is the rehearsal's, as everywhere here."""
     hosts = Hosts(Language(os.environ, {}), {})
     hosts.start()
+    own = {"PULUMI_HOME": str(home / "pulumi"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    names = ("--name", "acme", "--description", "A shop", "--dir", str(folder))
+    words = [find_or_get(), "new", str(template), *names, "--generate-only", "--yes", "--offline"]
+    environment = {**os.environ, **hosts.environment, **own}
     try:
-        told = {"PULUMI_HOME": str(home / "pulumi"), "PULUMI_SKIP_UPDATE_CHECK": "true"}
-        names = ("--name", "acme", "--description", "A shop", "--dir", str(folder))
-        subprocess.run(
-            [find_or_get(), "new", str(template), *names, "--generate-only", "--yes", "--offline"],
-            env={**os.environ, **hosts.environment, **told},
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
+        subprocess.run(words, env=environment, check=True, stdin=subprocess.DEVNULL)
     finally:
         hosts.stop()
 

@@ -23,12 +23,12 @@ def make_bare(careapp: Careapp, folder: Path) -> None:
         for path in (Path(place), *(Path(place, name) for name in files)):
             if not path.is_symlink():
                 path.chmod(path.stat().st_mode & ~OWN)
-    own = {"PATH": _path_without("git", folder / "bin"), "XDG_CACHE_HOME": str(cache().parent)}
+    own = {"PATH": path_without("git", folder / "bin"), "XDG_CACHE_HOME": str(cache().parent)}
     careapp.environment |= own
     careapp.environment.pop("HOME", None)
 
 
-def _path_without(program: str, folder: Path) -> str:
+def path_without(program: str, folder: Path) -> str:
     """Return a PATH with all programs but one."""
     folder.mkdir()
     for place in map(Path, os.environ["PATH"].split(os.pathsep)):

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import boto3
 import pytest
 
+from local_cloud.calls import Calls
 from local_cloud.cloud.publisher import NOT_MEASURED, WHEN_IT_HAPPENS
 from local_cloud.paths import ROOT
 from local_cloud.tests.dataplane.stack import until
@@ -19,13 +19,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def cloudwatch(running):
-    return boto3.client(
-        "cloudwatch",
-        endpoint_url=running.facts()["endpoint"],
-        region_name="ap-northeast-1",
-        aws_access_key_id="rehearsal",
-        aws_secret_access_key="rehearsal",
-    )
+    return Calls(running.facts()["endpoint"], "ap-northeast-1").client("cloudwatch")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Fifty stages of a program in one local cloud, which ends with what it had after the first five."""
+"""Thirty stages of a program in one local cloud, which ends with what it had after the first five."""
 
 from __future__ import annotations
 
@@ -69,7 +69,10 @@ def used(program: Program) -> dict[str, Any]:
     """What the local cloud uses: its processes, open files, listening sockets, and MiB of memory."""
     pid = program.facts.pid
     place = Path(f"/proc/{pid}")
-    files = [str(each.readlink()) for each in (place / "fd").iterdir()]
+    files = []
+    for each in (place / "fd").iterdir():
+        with suppress(OSError):  # one that is closed meanwhile
+            files.append(str(each.readlink()))
     sockets = {each[8:-1] for each in files if each.startswith("socket:")}
     rows = [line.split() for line in (place / "net" / "tcp").read_text().splitlines()[1:]]
     parents = []
@@ -96,19 +99,19 @@ def at_rest(program: Program) -> dict[str, Any]:
     return dict(until(same, 30, "what stays as it is"))
 
 
-def test_fifty_stages_end_with_what_there_was_after_five(small: Program) -> None:
+def test_thirty_stages_end_with_what_there_was_after_five(small: Program) -> None:
     """The first five make the processes that stay, and load what is loaded when it is needed."""
     options = ("--region", REGION, "--tasks", "process", "--port", "0")
     begin = f"pulumi stack init dev && pulumi config set aws:region {REGION}"
     small.type("shell", *options, "--", "sh", "-c", begin)
     listed, uses = held(small.facts), []
-    for number in range(10):
+    for number in range(6):
         # The kill comes at another moment each time.
-        small.type("shell", "--", "sh", "-ec", ROUND, str(number / 8))
+        small.type("shell", "--", "sh", "-ec", ROUND, str(number / 5))
         assert held(small.facts) == listed
-        if number in (0, 9):
+        if number in (0, 5):
             uses.append(at_rest(small))
     first, last = uses
-    assert last.pop("memory") < 1.1 * first.pop("memory")
+    assert last.pop("memory") < 1.08 * first.pop("memory")
     assert last == first
     assert "Traceback" not in small.home.log.read_text()

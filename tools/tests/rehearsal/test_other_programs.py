@@ -19,17 +19,13 @@ from tools.rehearsal.app_page import Page
 
 UP = ("up", "--yes", "--skip-preview")
 PACKAGES = Path(sysconfig.get_path("purelib"))
+COMMAND = (sys.executable, "-P", "-m", "local_cloud")
 
 
 class Program:
     """A program with a virtual environment and a local cloud of its own, and what its user types in its folder."""
 
-    def __init__(
-        self,
-        folder: Path,
-        venv: Path,
-        command: tuple[str, ...] = (sys.executable, "-P", "-m", "local_cloud"),
-    ) -> None:
+    def __init__(self, folder: Path, venv: Path, command: tuple[str, ...] = COMMAND) -> None:
         self.folder, self.venv, self.home = folder, venv, Home(folder.parent / "home")
         self.command = command
         # The engine is careapp's, as another one would be built here.
@@ -236,23 +232,3 @@ def test_program_goes_up_survives_a_bad_release_and_goes_down(board: Program) ->
 
     board.pulumi("destroy", "--yes", "--skip-preview")
     assert held(board.facts) == before
-
-
-def test_local_cloud_s_tests_need_no_careapp(tmp_path: Path) -> None:
-    """All of them can be loaded without it, and the quick ones of two folders run; unit tests read the imports."""
-    shutil.copytree(ROOT / "local_cloud", tmp_path / "local_cloud")
-    copy = Program(tmp_path, tmp_path / "venv")
-    # The packages of this environment, without its .pth file, by which Python finds careapp.
-    (copy.make_venv() / "shared.pth").write_text(f"{PACKAGES}\n{tmp_path}\n")
-    quick = ("-m", "pytest", "-p", "no:cacheprovider", "--import-mode=importlib", "-m", "not slow")
-    tests = "local_cloud/tests"
-    for words in (
-        ("-c", "import stack"),
-        (*quick, "--collect-only", tests),
-        (*quick, f"{tests}/run", f"{tests}/building"),
-    ):
-        done = subprocess.run(
-            [copy.venv / "bin" / "python", "-P", *words], cwd=tmp_path, env=copy.environment,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == (words[0] == "-c"), done.stdout

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.tests.rehearsal.conftest import UP, Careapp
+from tools.tests.rehearsal.conftest import SHELL, UP, Careapp
 from tools.tests.rehearsal.terminal import (
     PAIRS,
     RUNBOOK,
@@ -39,13 +39,9 @@ def kill_while_creating(careapp: Careapp, resource: str, made: Callable[[], bool
         for words in ((*SWITCH, "false"), UP, (*SWITCH, "true")):
             careapp.expect(0, *words)
         # One resource at a time, so that no other one is half made.
-        how = ("shell", "--tasks", "process", "--port", "0", "--")
-        with subprocess.Popen(
-            careapp.command(*how, *UP, "--parallel", "1"),
-            env=careapp.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as child:
+        words = careapp.command(*SHELL, *UP, "--parallel", "1")
+        silent = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+        with subprocess.Popen(words, env=careapp.environment, **silent) as child:
             engine = _engine(careapp, child)
             while resource not in _pending(careapp) and child.poll() is None:
                 time.sleep(0.001)

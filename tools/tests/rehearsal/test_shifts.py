@@ -89,17 +89,6 @@ def status(canary) -> str:
     return canary.shell("./careapp", "status", "-s", "poc").stdout
 
 
-def test_good_version_is_asked_before_any_user_meets_it(canary):
-    canary.shell(*CONFIG, "imageRevision", "2")
-    with load(canary) as visitors:
-        done = canary.up()
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = "before any request of a user: its page / answered 10 of 10 requests"
-    assert said in done.stdout, done.stdout
-    assert failed(visitors) == {}
-    assert {len(visitor.versions) for visitor in visitors} != {1}, "nobody saw the new version"
-
-
 def test_version_whose_page_hangs_is_rolled_back_unnoticed(canary):
     with broken(canary, "update-hangs"), unnoticed(canary) as visitors:
         done = canary.up()

@@ -6,13 +6,13 @@ from typing import Any
 
 from stack.names import StackNames
 from tools.aws.errors import AwsProblem
-from tools.aws.session import Session
 from tools.diagnosis.catalogue import PAGE
 from tools.rollout.judge import asks, judge_rollout
 from tools.rollout.look import Answer, Expected, Look
 from tools.rollout.verdict import History, Patience, Terms, Verdict
 from tools.snapshot import ecs, elb
 from tools.snapshot.rollout import Rollout
+from tools.tests.conftest import Answering
 
 ARN = "arn:aws:ecs:ap-northeast-1:123456789012"
 OLD, NEW, NEWER = (f"{ARN}:task-definition/careapp-poc:{number}" for number in (6, 7, 8))
@@ -63,31 +63,23 @@ def told(diagnosis: Any) -> Answer:
 
 
 def deployment(definition: str, rollout: str, *, primary: bool = True, **changes: Any) -> Any:
-    return {
-        "id": "ecs-svc/1",
-        "status": "PRIMARY" if primary else "ACTIVE",
-        "taskDefinition": definition,
-        "desiredCount": 2,
-        "runningCount": 2,
-        "pendingCount": 0,
-        "failedTasks": 0,
-        "rolloutState": rollout,
-        "rolloutStateReason": REASONS[rollout],
-        "createdAt": NOON,
-        "updatedAt": NOON,
-    } | changes
+    made = {
+        "id": "ecs-svc/1", "status": "PRIMARY" if primary else "ACTIVE", "taskDefinition": definition,
+        "desiredCount": 2, "runningCount": 2, "pendingCount": 0, "failedTasks": 0,
+        "rolloutState": rollout, "rolloutStateReason": REASONS[rollout],
+        "createdAt": NOON, "updatedAt": NOON,
+    }  # fmt: skip
+    return made | changes
 
 
 def task(number: int, definition: str = NEW, **changes: Any) -> Any:
     address = {"name": "privateIPv4Address", "value": f"10.0.64.{number}"}
-    return {
-        "taskArn": f"{ARN}:task/careapp-poc-cluster/{number}",
-        "taskDefinitionArn": definition,
-        "lastStatus": "RUNNING",
-        "desiredStatus": "RUNNING",
-        "healthStatus": "HEALTHY",
+    made = {
+        "taskArn": f"{ARN}:task/careapp-poc-cluster/{number}", "taskDefinitionArn": definition,
+        "lastStatus": "RUNNING", "desiredStatus": "RUNNING", "healthStatus": "HEALTHY",
         "attachments": [{"type": "ElasticNetworkInterface", "details": [address]}],
-    } | changes
+    }  # fmt: skip
+    return made | changes
 
 
 def target(number: int, state: str = "healthy", reason: str = "") -> Any:
@@ -106,16 +98,13 @@ def event(number: int, seconds: float, message: str = "") -> Any:
 def service(
     *deployments: Any, desired: int = 2, events: tuple[Any, ...] = (), **changes: Any
 ) -> Any:
-    return {
-        "serviceArn": f"{ARN}:service/careapp-poc-cluster/careapp-poc-service",
-        "status": "ACTIVE",
-        "desiredCount": desired,
-        "runningCount": sum(each["runningCount"] for each in deployments),
-        "pendingCount": 0,
-        "taskDefinition": deployments[0]["taskDefinition"] if deployments else NEW,
-        "deployments": list(deployments),
-        "events": list(events),
-    } | changes
+    made = {
+        "serviceArn": f"{ARN}:service/careapp-poc-cluster/careapp-poc-service", "status": "ACTIVE",
+        "desiredCount": desired, "runningCount": sum(each["runningCount"] for each in deployments),
+        "pendingCount": 0, "taskDefinition": deployments[0]["taskDefinition"] if deployments else NEW,
+        "deployments": list(deployments), "events": list(events),
+    }  # fmt: skip
+    return made | changes
 
 
 def view(*deployments: Any, tasks: Any = (), targets: Any = (), **changes: Any) -> Rollout:
@@ -138,41 +127,25 @@ def all_well(desired: int = 2) -> Rollout:
     )
 
 
-class Account:
-    """AWS by prepared answers, and what was asked of it.
-
-    Each look gets the next service, the last one again and again; a problem is raised.
-    """
-
-    all = Session.all
+class Account(Answering):
+    """AWS by prepared answers. Each look gets the next service, the last one again and again."""
 
     def __init__(
-        self, *services: Any, pages: Any = (("arn:task/1",), ("arn:task/2",)), **answers: Any
-    ):
-        self.services, self.page_list, self.calls = list(services), pages, []
-        self.answers = {
-            "describe_tasks": lambda params: {
-                "tasks": [task(int(arn.rpartition("/")[2])) for arn in params["tasks"]]
+        self, *services: Any, tasks: Any = ("arn:task/1", "arn:task/2"), **answers: Any
+    ) -> None:
+        found = [
+            each if isinstance(each, AwsProblem) else {"services": [each] if each else []}
+            for each in services
+        ]
+        known = {
+            "describe_services": found,
+            "list_tasks": lambda asked: {
+                "taskArns": tasks if asked["desiredStatus"] == "RUNNING" else []
+            },
+            "describe_tasks": lambda asked: {
+                "tasks": [task(int(arn.rpartition("/")[2])) for arn in asked["tasks"]]
             },
             "describe_target_health": {"TargetHealthDescriptions": [target(1), target(2)]},
             "list_service_deployments": {"serviceDeployments": []},
-        } | answers
-
-    def call(self, _api: str, operation: str, **params: Any) -> Any:
-        self.calls.append((operation, params))
-        if operation != "describe_services":
-            answer = self.answers[operation]
-            return answer(params) if callable(answer) else answer
-        found = self.services.pop(0) if len(self.services) > 1 else self.services[0]
-        if isinstance(found, AwsProblem):
-            raise found
-        return {"services": [found] if found else [], "failures": []}
-
-    def pages(self, _api: str, operation: str, *, desiredStatus: str, **params: Any) -> Any:
-        self.calls.append((operation, {"desiredStatus": desiredStatus, **params}))
-        yield from (
-            {"taskArns": list(each)} for each in self.page_list if desiredStatus == "RUNNING"
-        )
-
-    def asked(self, operation: str) -> list[Any]:
-        return [params for name, params in self.calls if name == operation]
+        }
+        super().__init__(**known | answers)

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import nullcontext
 from types import SimpleNamespace
+from unittest.mock import AsyncMock, Mock
 
 import pulumi
 import pytest
@@ -20,23 +21,34 @@ from tools.tests.conftest import Told
 from tools.tests.doctor.situations import SITUATIONS
 from tools.waiting import Changes
 
-COMMAND, CANARY = (
-    {"deployCommand": "true"},
-    {"deployStrategy": "canary", "rolloutTimeoutMinutes": "20"},
-)
+COMMAND = {"deployCommand": "true"}
+CANARY = {"deployStrategy": "canary", "rolloutTimeoutMinutes": "20"}
 
 
 @pytest.fixture
-def made(monkeypatch):
-    """The functions of the hooks that are made, by name."""
+def log(monkeypatch):
+    """What the hooks tell."""
+    log = Told()
+    monkeypatch.setattr(before_service, "ResourceLog", lambda _resource: log)
+    monkeypatch.setattr(before_service, "DependencyResource", lambda urn: urn)
+    return log
+
+
+@pytest.fixture
+def made(monkeypatch, log):
+    """Makes the hooks, and runs one by its name."""
     found = {}
 
     def hook(name, function):
         found[name] = function
         return name
 
+    def run(name, changes, **settings):
+        before_service.hooks(a.choices(**settings), changes)
+        asyncio.run(found[name](SimpleNamespace(urn="urn")))
+
     monkeypatch.setattr(pulumi, "ResourceHook", hook)
-    return found
+    return run
 
 
 @pytest.mark.usefixtures("made")
@@ -51,9 +63,7 @@ def made(monkeypatch):
         (COMMAND | CANARY, ["shiftingRole", "deployCommand"], ["pageBefore", "deployCommand"]),
     ],
 )
-def test_a_new_service_waits_for_its_role_and_a_changed_one_s_page_is_requested(
-    settings, create, update
-):
+def test_hooks_of_a_new_service_and_of_a_changed_one(settings, create, update):
     found = before_service.hooks(a.choices(**settings), Changes())
     assert (found.before_create, found.before_update) == (create, ["serviceThere", *update])
     assert (found.after_create, found.after_update) == (None, None)
@@ -78,35 +88,26 @@ def test_service_deleted_by_hand_is_what_the_doctor_says(made, monkeypatch, serv
     monkeypatch.setattr("tools.snapshot.ecs.service", read)
     gone = judge(SITUATIONS["service-missing"])
     monkeypatch.setattr("tools.rollout.before_service.ask_doctor", lambda _: gone)
-    before_service.hooks(a.choices(), Changes())
     with pytest.raises(RolloutFailed) if refused else nullcontext() as failed:
-        asyncio.run(made["serviceThere"](None))
+        made("serviceThere", Changes())
     if refused:
         assert str(failed.value) == plain(gone)
         assert "pulumi up --refresh -s poc" in plain(gone)
 
 
 @pytest.fixture
-def noted(made, monkeypatch):
+def noted(made, log, monkeypatch):
     """Runs the hook that requests the page; what it notes, what is told."""
 
     def run(answer, balancer=True):
-        told, changes = Told(), Changes()
-
-        def page(*_):
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-
-        monkeypatch.setattr(before_service, "ResourceLog", lambda _resource: told)
-        monkeypatch.setattr(before_service, "DependencyResource", lambda urn: urn)
+        changes, page = Changes(), Mock(side_effect=[answer])
         monkeypatch.setattr("tools.aws.session.Session", lambda *_: None)
         monkeypatch.setattr(elb, "balancer", lambda *_, **__: balancer or None)
         monkeypatch.setattr("tools.snapshot.page.page", page)
-        before_service.hooks(a.choices(), changes)
-        asyncio.run(made["pageBefore"](SimpleNamespace(urn="urn")))
+        log.lastings.clear()
+        made("pageBefore", changes)
         assert changes.page_before in (answer, None)
-        return changes.page_worked, told.lastings
+        return changes.page_worked, [*log.lastings]
 
     return run
 
@@ -126,20 +127,11 @@ def test_what_it_cannot_find_out_is_told_and_stops_no_update(noted):
     assert noted(ValueError("oops")) == (False, [f"{head}ValueError('oops')"])
 
 
-def test_the_wait_is_longer_than_iam_takes_and_says_what_it_waits_for(made, monkeypatch):
-    slept, said = [], []
-
-    async def sleep(seconds):
-        slept.append(seconds)
-
-    log = SimpleNamespace(moment=lambda text: said.append(str(text)))
-    monkeypatch.setattr(before_service, "ResourceLog", lambda _resource: log)
-    monkeypatch.setattr(before_service, "DependencyResource", lambda urn: urn)
-    monkeypatch.setattr(before_service.asyncio, "sleep", sleep)
-    before_service.hooks(a.choices(**CANARY), Changes())
-    given = SimpleNamespace(urn="urn")
+def test_the_wait_is_longer_than_iam_takes_and_says_what_it_waits_for(made, log, monkeypatch):
+    slept = AsyncMock()
+    monkeypatch.setattr(before_service.asyncio, "sleep", slept)
     monkeypatch.setenv("CAREAPP_CLOCK_SPEED", "10")
-    asyncio.run(made["shiftingRole"](given))
-    assert slept == [before_service.ROLE_SECONDS / 10]
-    assert said == ["waiting 30 s until ECS knows the new role"]
+    made("shiftingRole", Changes(), **CANARY)
+    slept.assert_awaited_once_with(before_service.ROLE_SECONDS / 10)
+    assert log.moments == ["waiting 30 s until ECS knows the new role"]
     assert before_service.ROLE_SECONDS > PROPAGATION

@@ -19,7 +19,7 @@ from tools.snapshot.records import Deletion, Part
 from tools.tests import said
 from tools.tests import stacks as a
 from tools.tests.conftest import Told
-from tools.tests.doctor.situations import NONE_RUN, SITUATIONS
+from tools.tests.doctor.situations import SITUATIONS
 from tools.tests.rollout.rollout_answers import EXPECTED
 
 UNREACHABLE = AwsProblem("unreachable", t("AWS did not return it."), t("Try again."))
@@ -47,9 +47,8 @@ def gate(monkeypatch):
         def diagnose(_):
             return judge(looks.pop(0) if len(looks) > 1 else looks[0])
 
-        screen = asyncio.run(
-            gate_loop.causes(Reader(EXPECTED, Inquiry(None, None), diagnose), log, counts, gone)
-        )
+        reader = Reader(EXPECTED, Inquiry(None, None), diagnose)
+        screen = asyncio.run(gate_loop.causes(reader, log, counts, gone))
         return screen, [*log.lastings, *(f"warning: {each}" for each in log.warnings)]
 
     return found
@@ -83,14 +82,12 @@ GREEN = {
     "page works, and a third look would fail": [WARMING, WELL, FAILING],
     "tasks died before": [a.stack(tasks=(a.task(), *DIED))],
     "a cause that is not seen again": [CLOSED, WELL],
-    "parts not read": [
-        a.stack(database=a.DENIED, execution=UNREACHABLE, image=UNREACHABLE, quota=a.DENIED)
-    ],
+    "parts not read": [a.stack(database=a.DENIED, execution=UNREACHABLE, image=UNREACHABLE, quota=a.DENIED)],
     "parts not read that are not essential": [a.stack(quota=a.DENIED, alarms=a.DENIED)],
     "paused": [PAUSED],
     "a warning with its fix": [SITUATIONS["task-role-cannot-read-secret"]],
     "no task, as the stack file says": [SITUATIONS["scaled-to-zero"]],
-}
+}  # fmt: skip
 
 
 def test_what_leaves_it_green_is_told(gate):
@@ -121,15 +118,6 @@ def test_doctor_that_fails_is_told_and_leaves_it_green(gate):
 )  # fmt: skip
 def test_cause_that_two_diagnoses_show_is_red(gate, looks, warm_up, cause):
     assert cause in gate(*looks, counts=(1, 2), warm_up=warm_up)[0]
-
-
-@pytest.mark.parametrize(("hours", "red"), [("wed 20:00-22:00", True), ("wed 08:00-20:00", False)])
-def test_no_task_within_the_hours_is_red(gate, hours, red):
-    """NOW is a Wednesday, 21:00 in Tokyo."""
-    settings = a.choices(schedule=hours, desiredCount="2")
-    screen, told = gate(a.stack(settings, **NONE_RUN), counts=settings.service.scaling.counts)
-    assert ("The service is set to run no task" in screen) is red
-    assert ("The service runs no task outside its hours" in "".join(told)) is not red
 
 
 @pytest.mark.parametrize(

@@ -23,22 +23,13 @@ from tools.snapshot.rollout import Rollout
 from tools.tests import stacks
 from tools.tests.conftest import Told
 from tools.tests.rollout import judge_rows as rows
-from tools.tests.rollout import rollout_answers as answers
-from tools.tests.rollout.rollout_answers import (
-    EXPECTED,
-    NEW,
-    OLD,
-    Account,
-    deployment,
-    event,
-    service,
-)
+from tools.tests.rollout import rollout_answers as aws
 from tools.waiting import Changes
 
-GOOD = service(deployment(NEW, "COMPLETED"))
-ROLLING = service(
-    deployment(NEW, "IN_PROGRESS", runningCount=1, pendingCount=1, failedTasks=2),
-    deployment(OLD, "COMPLETED", primary=False),
+GOOD = aws.service(aws.deployment(aws.NEW, "COMPLETED"))
+ROLLING = aws.service(
+    aws.deployment(aws.NEW, "IN_PROGRESS", runningCount=1, pendingCount=1, failedTasks=2),
+    aws.deployment(aws.OLD, "COMPLETED", primary=False),
 )
 THROTTLED = AwsProblem("throttled", verbatim("Too many requests."), verbatim("Wait."))
 EXPIRED = AwsProblem("expired", verbatim("The credentials have expired."), verbatim("Log in."))
@@ -50,10 +41,10 @@ def followed(*services, seconds=3.0, limit=900.0, speed=1.0, changed=None, accou
     """The end of a roll-out and what was told, with `seconds` between looks and no real waiting."""
     told, ticks, changes = Told(), iter(range(10_000)), Changes()
     changes.last = changed
-    expected = known.pop("expected", EXPECTED)
+    expected = known.pop("expected", aws.EXPECTED)
     diagnose = known.pop("diagnose", lambda _: SimpleNamespace(causes=()))
     ending = follow(
-        Reader(expected, Inquiry(None, account or Account(*services)), diagnose),
+        Reader(expected, Inquiry(None, account or aws.Account(*services)), diagnose),
         Terms(expected=expected, patience=Patience(limit=limit, settle=15, notice=40), **known),
         Pace(poll=1e-6, speed=speed),
         told,
@@ -66,7 +57,7 @@ def followed(*services, seconds=3.0, limit=900.0, speed=1.0, changed=None, accou
 @pytest.mark.parametrize("problem", [THROTTLED, BROKEN_DOWN], ids=["throttled", "AWS failed"])
 def test_passing_problem_with_aws_is_told_and_waited_out(problem):
     end, told = followed(ROLLING, *[problem] * 4, GOOD)
-    assert (end.verdict.outcome, end.view) == (Outcome.RUNS, answers.all_well())
+    assert (end.verdict.outcome, end.view) == (Outcome.RUNS, aws.all_well())
     assert told.moments.count(f"AWS does not answer for now: {problem.text}") == 4
 
 
@@ -78,10 +69,10 @@ def test_passing_problems_are_counted_in_a_row():
 
 @pytest.mark.parametrize("problem", [EXPIRED, DENIED], ids=["expired", "denied"])
 def test_credentials_that_fail_half_way_end_it_at_once(problem):
-    account = Account(ROLLING, problem, GOOD)
+    account = aws.Account(ROLLING, problem, GOOD)
     with pytest.raises(AwsProblem, match=str(problem.text)):
         followed(account=account)
-    assert len(account.asked("describe_services")) == 2
+    assert len(account.calls.of("describe_services")) == 2
 
 
 STATE = (
@@ -96,48 +87,36 @@ def test_progress_is_told_when_it_moves_or_half_a_minute_has_passed():
     assert "reading once more" in told.moments[3]
 
 
-def test_times_are_those_of_aws_s_clock():
-    end, told = followed(ROLLING, seconds=1.0, limit=120.0, speed=60.0)
-    assert told.moments[1].endswith("[1:00 of 2:00]")
-    assert end.verdict.outcome is Outcome.TOO_LATE
-
-
-OF_A_WORKER = service(
-    deployment(rows.MAIL.definition, "COMPLETED", runningCount=1, desiredCount=1),
+BEGUN = [aws.event(1, -1), aws.event(2, 0)]
+LATER = [aws.event(4, 9), aws.event(3, 5), *BEGUN]
+ENDED = aws.service(aws.deployment(aws.OLD, "COMPLETED"), events=(aws.event(5, 60),))
+OF_A_WORKER = aws.service(
+    aws.deployment(rows.MAIL.definition, "COMPLETED", runningCount=1, desiredCount=1),
     desired=1,
-    events=(event(1, 0),),
+    events=(aws.event(1, 0),),
 )
 
 
 @pytest.mark.parametrize(
     ("looks", "since", "told"),
     [
-        (
-            [
-                ROLLING | {"events": [event(1, -1), event(2, 0)]},
-                *[ROLLING | {"events": [event(4, 9), event(3, 5), event(1, -1), event(2, 0)]}] * 2,
-                GOOD,
-            ],
-            None,
-            ["12:00:00 event 2", "12:00:05 event 3", "12:00:09 event 4"],
-        ),
+        ([ROLLING | {"events": BEGUN}, *[ROLLING | {"events": LATER}] * 2, GOOD], None,
+         ["12:00:00 event 2", "12:00:05 event 3", "12:00:09 event 4"]),
         # The deployment has gone.
-        ([ROLLING, service(deployment(OLD, "COMPLETED"), events=(event(5, 60),))], None, ["12:01:00 event 5"]),
-        ([GOOD | {"events": [event(number, number) for number in range(50)]}], None, []),
+        ([ROLLING, ENDED], None, ["12:01:00 event 5"]),
+        ([GOOD | {"events": [aws.event(number, number) for number in range(50)]}], None, []),
         # A worker is followed after the web service: by then ECS may have completed its deployment.
-        ([OF_A_WORKER], answers.NOON, ["12:00:00 event 1"]),
+        ([OF_A_WORKER], aws.NOON, ["12:00:00 event 1"]),
         ([OF_A_WORKER], None, []),
     ],
     ids=["of this roll-out, once", "after a rollback", "ended long ago", "of this update", "of an earlier one"],
 )  # fmt: skip
 def test_events_of_this_roll_out_are_told(monkeypatch, looks, since, told):
-    monkeypatch.setattr(screen, "now", lambda: answers.NOON)
+    monkeypatch.setattr(screen, "now", lambda: aws.NOON)
     known = {}
     if looks == [OF_A_WORKER]:
-        known = {
-            "expected": rows.MAIL,
-            "account": Account(*looks, describe_tasks={"tasks": [rows.lasted(60)]}),
-        }
+        account = aws.Account(*looks, describe_tasks={"tasks": [rows.lasted(60)]})
+        known = {"expected": rows.MAIL, "account": account}
     lines = followed(*looks, since=since, **known)[1].lastings
     head = "ECS: (service careapp-poc-service) "
     assert [line.replace(head, "").rstrip(".") for line in lines] == told
@@ -156,9 +135,12 @@ def test_pace_is_calm_unless_a_rehearsal_sets_another():
     [(None, 1.0, 2), (-40.0, 1.0, 2), (-30.0, 1.0, 6), (0.0, 1.0, 16), (-1.0, 20.0, 3)],
 )
 def test_change_holds_it_for_what_is_left_of_the_notice(changed, speed, looks):
-    account = Account(GOOD)
+    account = aws.Account(GOOD)
     end, _ = followed(account=account, changed=changed, speed=speed)
-    assert (end.verdict.outcome, len(account.asked("describe_services"))) == (Outcome.RUNS, looks)
+    assert (end.verdict.outcome, len(account.calls.of("describe_services"))) == (
+        Outcome.RUNS,
+        looks,
+    )
 
 
 def seen(monkeypatch, diagnose, *looks):
@@ -217,15 +199,16 @@ def program(monkeypatch):
             read.append(sorted(reader.inquiry.workers))
             return ""
 
-        monkeypatch.setattr("tools.rollout.gate.follow", follow)
-        monkeypatch.setattr("tools.rollout.gate.causes", causes)
-        monkeypatch.setattr("tools.rollout.gate._diagnose", lambda _: "THE DIAGNOSIS")
-        monkeypatch.setattr("tools.rollout.gate.is_deregistered", lambda *_: False)
+        for name, function in {
+            "follow": follow, "causes": causes, "_diagnose": lambda _: "THE DIAGNOSIS",
+            "is_deregistered": lambda *_: False,
+        }.items():  # fmt: skip
+            monkeypatch.setattr(f"tools.rollout.gate.{name}", function)
         monkeypatch.setattr(pulumi.log, "info", lambda *_others, **_more: None)
 
         async def work():
             known = {each.name: made(each.name) for each in settings.workers}
-            arns = {"definition": NEW, "target_group": "group", "page_url": "http://page"}
+            arns = {"definition": aws.NEW, "target_group": "group", "page_url": "http://page"}
             await services.follow_all(arns, settings, Changes(), ResourceLog(None), known)
 
         try:
@@ -239,7 +222,7 @@ def program(monkeypatch):
 
 def made(name):
     """An ECS service of the program, with its outputs."""
-    arn = f"{answers.ARN}:task-definition/careapp-poc-worker-{name}:7"
+    arn = f"{aws.ARN}:task-definition/careapp-poc-worker-{name}:7"
     service, definition = map(pulumi.Output.from_input, (f"arn:service/{name}", arn))
     return SimpleNamespace(id=service, task_definition=definition)
 

@@ -29,9 +29,8 @@ def running(server, monkeypatch):
     monkeypatch.setattr(HttpsSettings, "url", lambda *_: url)
     monkeypatch.setattr(elb, "balancer", lambda *_, **__: server.there)
     monkeypatch.setattr(elb, "target_group", lambda *_: a.target_group())
-    monkeypatch.setattr(
-        elb, "targets", lambda *_: [elb.Target(address="10.0.0.4", port=3000, state="healthy")]
-    )
+    healthy = elb.Target(address="10.0.0.4", port=3000, state="healthy")
+    monkeypatch.setattr(elb, "targets", lambda *_: [healthy])
     return server
 
 
@@ -57,31 +56,18 @@ def test_what_the_version_that_runs_passes_is_taken(running, wanted, before):
 @pytest.mark.parametrize(
     ("wanted", "before", "why", "commands"),
     [
-        (
-            {"healthPath": "/up"},
-            changes(),
-            "healthPath: /up is refused: the version that runs answers /up with 404",
-            "healthPath /health, healthMatcher 200,404; healthPath /up; healthMatcher 200",
-        ),
+        ({"healthPath": "/up"}, changes(),
+         "healthPath: /up is refused: the version that runs answers /up with 404",
+         "healthPath /health, healthMatcher 200,404; healthPath /up; healthMatcher 200"),
         # Another matcher alone needs two updates.
-        (
-            {"healthMatcher": "204"},
-            changes(),
-            "the version that answers /health with 204",
-            "healthMatcher 200,204; healthMatcher 204",
-        ),
+        ({"healthMatcher": "204"}, changes(), "the version that answers /health with 204",
+         "healthMatcher 200,204; healthMatcher 204"),
         # The first of the updates takes what the old path answers, too.
-        (
-            {"healthPath": "/up"},
-            changes(matcher="204"),
-            "with 404",
-            "healthPath /health, healthMatcher 204,200,404; healthPath /up; healthMatcher 200",
-        ),
+        ({"healthPath": "/up"}, changes(matcher="204"), "with 404",
+         "healthPath /health, healthMatcher 204,200,404; healthPath /up; healthMatcher 200"),
     ],
-)
-def test_check_that_would_fail_is_refused_with_updates_that_work(
-    running, wanted, before, why, commands
-):
+)  # fmt: skip
+def test_check_that_would_fail_is_refused_with_the_updates(running, wanted, before, why, commands):
     with pytest.raises(pulumi.RunError, match=why) as refused:
         refuse_outage(a.choices(**wanted), before)
     shown = [line.strip() for line in str(refused.value).splitlines()[1:]]
@@ -101,9 +87,8 @@ def test_a_redirect_is_not_followed_and_an_error_has_another_way_out(running, pa
 
 
 def test_where_no_target_is_healthy_there_is_nothing_to_lose(running, monkeypatch):
-    monkeypatch.setattr(
-        elb, "targets", lambda *_: [elb.Target(address="10.0.0.4", port=3000, state="unhealthy")]
-    )
+    unhealthy = elb.Target(address="10.0.0.4", port=3000, state="unhealthy")
+    monkeypatch.setattr(elb, "targets", lambda *_: [unhealthy])
     refuse_outage(a.choices(healthPath="/up"), changes())
     assert running.asked == []
 

@@ -13,35 +13,20 @@ from tools.rollout.verdict import Outcome
 from tools.snapshot.rollout import Rollout
 from tools.tests import said
 from tools.tests.doctor.situations import SITUATIONS
+from tools.tests.rollout import judge_rows as rows
 from tools.tests.rollout import rollout_answers as answers
-from tools.tests.rollout.judge_rows import (
-    BAKES,
-    CERTAIN,
-    FAILS,
-    GOING,
-    ROWS,
-    SERVES,
-    STARTING,
-    UNFAILED,
-    WELL,
-    WRONG,
-    diagnosis,
-    finding,
-    shifting,
-    unbroken,
-)
 from tools.tests.rollout.rollout_answers import judged
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", rows.ROWS)
 def test_verdict_of_the_last_look(name):
-    *before, last = ROWS[name].judge()
-    assert {each.outcome for each in before} <= {GOING}
-    assert (last.outcome, last.stop) == (ROWS[name].outcome, ROWS[name].stop)
+    *before, last = rows.ROWS[name].judge()
+    assert {each.outcome for each in before} <= {rows.GOING}
+    assert (last.outcome, last.stop) == (rows.ROWS[name].outcome, rows.ROWS[name].stop)
 
 
 def test_verdict_is_said_in_a_sentence():
-    given = {name: each.judge()[-1].text for name, each in ROWS.items()}
+    given = {name: each.judge()[-1].text for name, each in rows.ROWS.items()}
     said.check(Path(__file__).parent / "verdicts.txt", {k: v.__str__ for k, v in given.items()})
 
 
@@ -49,43 +34,45 @@ def test_verdict_is_said_in_a_sentence():
 @pytest.mark.parametrize(
     ("failed", "cause", "outcome"),
     [
-        ((0, 3), "crash", CERTAIN),
-        ((0, 2), "crash", GOING),
-        ((0, 1, 1), "crash-by-program", CERTAIN),
-        ((0, 1), "crash-by-program", GOING),
-        ((59,), "crash", GOING),  # after an interrupted up
-        ((59, 60), "crash", CERTAIN),
+        ((0, 3), "crash", rows.CERTAIN),
+        ((0, 2), "crash", rows.GOING),
+        ((0, 1, 1), "crash-by-program", rows.CERTAIN),
+        ((0, 1), "crash-by-program", rows.GOING),
+        ((59,), "crash", rows.GOING),  # after an interrupted up
+        ((59, 60), "crash", rows.CERTAIN),
     ],
 )
 def test_gate_stops_a_deployment_without_a_breaker(strategy, failed, cause, outcome):
-    looks = [unbroken(each, strategy if each else "CANARY") for each in failed]
-    last = judged(*looks, answer=finding(cause))[-1]
-    assert (last.outcome, last.stop) == (outcome, outcome is CERTAIN)
+    looks = [rows.unbroken(each, strategy if each else "CANARY") for each in failed]
+    last = judged(*looks, answer=rows.finding(cause))[-1]
+    assert (last.outcome, last.stop) == (outcome, outcome is rows.CERTAIN)
     if cause == "crash" and last.stop:
         assert str(last.text).startswith(f"{failed[-1]} tasks of careapp-poc:7 have failed, and ")
 
 
-def doctors(causes, now=BAKES, count=2, **known):
+def doctors(causes, now=rows.BAKES, count=2, **known):
     """The early verdicts on looks after a first one, where the doctor finds these situations."""
     looks = [now] * count if isinstance(now, Rollout) else now
-    given = judged(STARTING, *looks, answer=finding(causes), **known)
-    early = (CERTAIN, WRONG, Outcome.OUTSIDE)
+    given = judged(rows.STARTING, *looks, answer=rows.finding(causes), **known)
+    early = (rows.CERTAIN, rows.WRONG, Outcome.OUTSIDE)
     return [each if each.outcome in early else None for each in given[1:]]
 
 
-SURE = sorted(n for n in SITUATIONS if any(e.facts.certain for e in diagnosis(n).causes))
+SURE = sorted(n for n in SITUATIONS if any(e.facts.certain for e in rows.diagnosis(n).causes))
 MAY_PASS = sorted(SITUATIONS.keys() - set(SURE))
 
 
 @pytest.mark.parametrize("name", SURE)
 def test_certain_cause_ends_it_at_the_second_diagnosis(name):
-    first, second = doctors(name, FAILS)
-    assert (first, second.outcome) == (None, CERTAIN)
-    title = next(str(each.title) for each in diagnosis(name).causes if each.facts.certain)
+    first, second = doctors(name, rows.FAILS)
+    assert (first, second.outcome) == (None, rows.CERTAIN)
+    title = next(str(each.title) for each in rows.diagnosis(name).causes if each.facts.certain)
     assert f"does not change that: {title}. ECS starts tasks until 3" in str(second.text)
 
 
-PAGE_FAILS = {n for n in SITUATIONS if any(e.facts.subject == PAGE for e in diagnosis(n).findings)}
+PAGE_FAILS = {
+    n for n in SITUATIONS if any(e.facts.subject == PAGE for e in rows.diagnosis(n).findings)
+}
 WARMS_UP = {"page-unavailable", "log-database-slow"}
 
 
@@ -98,21 +85,21 @@ def test_page_of_a_healthy_version_is_wrong_if_it_worked(name):
         assert doctors(name, count=3, page_worked=True) == [None] * 3
     elif name != "no-listener":
         first, second = doctors(name, page_worked=True)
-        assert (first, second.outcome, second.stop) == (None, WRONG, True)
-        assert second.diagnosis is diagnosis(name)
+        assert (first, second.outcome, second.stop) == (None, rows.WRONG, True)
+        assert second.diagnosis is rows.diagnosis(name)
 
 
 @pytest.mark.parametrize("name", sorted(WARMS_UP))
 def test_page_that_may_warm_up_is_wrong_after_its_time(name, monkeypatch):
     assert doctors(name, count=5, page_worked=True) == [None] * 5
     monkeypatch.setattr(rules, "WARM_UP_SECONDS", 0)
-    assert doctors(name, page_worked=True)[1].outcome is WRONG
+    assert doctors(name, page_worked=True)[1].outcome is rows.WRONG
 
 
-@given(st.lists(st.tuples(st.sampled_from([FAILS, UNFAILED["nothing"], SERVES]),
+@given(st.lists(st.tuples(st.sampled_from([rows.FAILS, rows.UNFAILED["nothing"], rows.SERVES]),
                           st.sampled_from(MAY_PASS)), max_size=12))  # fmt: skip
 def test_causes_that_may_pass_are_never_certain(history):
-    looks = [*(now for now, _ in history), WELL]
+    looks = [*(now for now, _ in history), rows.WELL]
     assert set(doctors((*(name for _, name in history), ""), looks)) == {None}
 
 
@@ -120,7 +107,7 @@ def test_causes_that_may_pass_are_never_certain(history):
 def test_one_wrong_read_between_others_is_not_believed(history):
     """AWS is eventually consistent: a role or a secret may be missing in one read, and exist in the next."""
     causes = [name for pair in history for name in pair]
-    assert set(doctors((*causes, ""), [*[FAILS] * len(causes), WELL])) == {None}
+    assert set(doctors((*causes, ""), [*[rows.FAILS] * len(causes), rows.WELL])) == {None}
 
 
 @pytest.mark.parametrize(
@@ -133,19 +120,8 @@ def test_page_is_asked_by_the_test_rule_until_ecs_lets_go(stage, asked):
 
     def answer(question, _):
         questions.append(question)
-        return answers.told(diagnosis("page-errors"))
+        return answers.told(rows.diagnosis("page-errors"))
 
-    verdict = judged(*[shifting(stage)] * 2, answer=answer, page_worked=True)[-1]
+    verdict = judged(*[rows.shifting(stage)] * 2, answer=answer, page_worked=True)[-1]
     assert questions == [Question.TEST_PAGE] * 2 * asked
-    assert (verdict.outcome, verdict.stop) == ((WRONG, True) if asked else (GOING, False))
-
-
-def test_page_that_answers_is_asked_every_ten_seconds():
-    asked = []
-
-    def answer(question, _):
-        asked.append(question)
-        return answers.told(diagnosis(""))
-
-    judged(*[shifting("BAKE_TIME")] * 9, answer=answer, every=5)
-    assert len(asked) == 5
+    assert (verdict.outcome, verdict.stop) == ((rows.WRONG, True) if asked else (rows.GOING, False))

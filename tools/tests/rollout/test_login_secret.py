@@ -1,12 +1,14 @@
 """The client secret on its way from Secrets Manager to the load balancer, past the state."""
 
 import json
+from unittest.mock import Mock
 
 import pulumi
 import pytest
 
 from tools.rollout import login_secret
 from tools.snapshot.login import NoSecret, client_secret
+from tools.tests.conftest import Answering
 
 ARN = "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf"
 FORWARD = {"Type": "forward", "TargetGroupArn": "tg", "Order": 2}
@@ -17,33 +19,29 @@ LOGIN = {
 }
 
 
-class Session:
+def holding(secret):
     """AWS, with one secret and one rule."""
-
-    def __init__(self, secret):
-        self.secret, self.sent = secret, []
-
-    def call(self, service, operation, /, **params):
-        if operation == "get_secret_value":
-            assert (service, params) == ("secretsmanager", {"SecretId": ARN})
-            return {"SecretString": self.secret} if self.secret is not None else {}
-        if operation == "describe_rules":
-            assert params == {"RuleArns": ["rule"]}
-            return {"Rules": [{"Actions": [LOGIN, FORWARD]}]}
-        self.sent.append((service, operation, params))
-        return {}
+    return Answering(
+        get_secret_value={"SecretString": secret} if secret is not None else {},
+        describe_rules={"Rules": [{"Actions": [LOGIN, FORWARD]}]},
+        modify_rule={},
+    )
 
 
 def test_the_rule_keeps_all_else_and_gets_the_secret():
-    session = Session("s3cret")
+    session = holding("s3cret")
     login_secret.replace(session, "rule", client_secret(session, ARN))
     config = {**LOGIN["AuthenticateOidcConfig"], "ClientSecret": "s3cret"}
     actions = [{**LOGIN, "AuthenticateOidcConfig": config}, FORWARD]
-    assert session.sent == [("elbv2", "modify_rule", {"RuleArn": "rule", "Actions": actions})]
+    assert session.calls == [
+        ("get_secret_value", {"SecretId": ARN}),
+        ("describe_rules", {"RuleArns": ["rule"]}),
+        ("modify_rule", {"RuleArn": "rule", "Actions": actions}),
+    ]
 
 
 def test_one_key_of_a_json_secret_is_enough():
-    session = Session(json.dumps({"client": "s3cret", "other": "x"}))
+    session = holding(json.dumps({"client": "s3cret", "other": "x"}))
     assert client_secret(session, f"{ARN}:client::") == "s3cret"
 
 
@@ -59,21 +57,15 @@ def test_one_key_of_a_json_secret_is_enough():
 )
 def test_a_secret_without_a_text_is_refused_and_not_shown(secret, value_from, why):
     with pytest.raises(NoSecret) as refused:
-        client_secret(Session(secret), value_from)
+        client_secret(holding(secret), value_from)
     assert str(refused.value) == why
 
 
 def test_a_preview_reads_no_secret_and_sends_nothing(monkeypatch):
     """Its role reads code that nobody has reviewed."""
-    asked = []
-
-    class Arns:
-        def apply(self, function):
-            asked.append(function)
-
-    monkeypatch.setattr(pulumi.Output, "all", lambda *_: Arns())
-
-    for dry_run in (True, False):
-        monkeypatch.setattr(pulumi.runtime, "is_dry_run", lambda dry_run=dry_run: dry_run)
+    arns = Mock()
+    monkeypatch.setattr(pulumi.Output, "all", lambda *_: arns)
+    for dry_run, sent in ((True, 0), (False, 1)):
+        monkeypatch.setattr(pulumi.runtime, "is_dry_run", Mock(return_value=dry_run))
         login_secret.send(None, ["app", "dots"])
-        assert len(asked) == (0 if dry_run else 1)
+        assert arns.apply.call_count == sent

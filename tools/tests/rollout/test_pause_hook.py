@@ -20,7 +20,7 @@ from tools.snapshot import elb, page
 from tools.snapshot.gather import Inquiry
 from tools.snapshot.records import PauseHook, Traffic
 from tools.tests import stacks as a
-from tools.tests.conftest import Told
+from tools.tests.conftest import Answering, Told
 from tools.tests.rollout import rollout_answers as answers
 from tools.tests.rollout.judge_rows import diagnosis
 from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment
@@ -45,22 +45,22 @@ def paused(hook=HOOK, **changes):
     return replace(now, service=replace(now.service, traffic=Traffic("POST_TEST", 0.0, hook)))
 
 
-class Ecs:
-    """A session that notes the answers to hooks."""
+def session(problem=None):
+    """ECS whose newest deployment waits at the hook."""
+    hook = {"targetType": "PAUSE", "status": "AWAITING_ACTION", "hookId": HOOK.id}
+    row = {"serviceDeploymentArn": HOOK.deployment, "lifecycleHookDetails": [hook]}
+    return Answering(
+        describe_service_deployments={"serviceDeployments": [row]},
+        continue_service_deployment=problem or {},
+    )
 
-    def __init__(self, problem=None):
-        self.answers, self.problem = [], problem
 
-    def call(self, _service, operation, **params):
-        if operation == "describe_service_deployments":
-            hook = {"targetType": "PAUSE", "status": "AWAITING_ACTION", "hookId": HOOK.id}
-            row = {"serviceDeploymentArn": HOOK.deployment, "lifecycleHookDetails": [hook]}
-            return {"serviceDeployments": [row]}
-        assert operation == "continue_service_deployment"
-        if self.problem:
-            raise self.problem
-        self.answers.append((params["serviceDeploymentArn"], params["hookId"], params["action"]))
-        return {}
+def answered(session):
+    """What was answered to hooks."""
+    return [
+        (each["serviceDeploymentArn"], each["hookId"], each["action"])
+        for each in session.calls.of("continue_service_deployment")
+    ]
 
 
 CONTINUED = [(HOOK.deployment, HOOK.id, "CONTINUE")]
@@ -80,7 +80,7 @@ class New:
     def __init__(
         self, server, problem=None, diagnose=lambda _: diagnosis("page-errors"), **settings
     ):
-        self.server, self.ecs, self.told = server, Ecs(problem), OnTheLoop()
+        self.server, self.ecs, self.told = server, session(problem), OnTheLoop()
         url = f"http://127.0.0.1:{server.server_port}"
         expected = replace(EXPECTED, page_url=url)
         reader = Reader(expected, Inquiry(a.choices(**settings), self.ecs), diagnose)
@@ -116,12 +116,12 @@ def test_a_page_that_answers_every_request_lets_ecs_go_on(by_rule):
     new = New(by_rule)
     assert new.judge() is None
     assert by_rule.asked_by_rule == [None, *["drawn"] * SMOKE_REQUESTS]
-    assert new.ecs.answers == CONTINUED
+    assert answered(new.ecs) == CONTINUED
     assert new.told.lastings == [
         "before any request of a user: its page / answered 10 of 10 requests; ECS goes on with it"
     ]
     assert new.judge() is None
-    assert new.ecs.answers == CONTINUED, "a hook that ECS still shows is answered once"
+    assert answered(new.ecs) == CONTINUED, "a hook that ECS still shows is answered once"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_page_that_fails_twice_is_wrong_before_any_user_meets_it(
     version = New(by_rule, diagnose=lambda _: diagnosis(cause))
     first, second = version.judge(), version.judge()
     assert (first, second and second.outcome) == (None, outcome)
-    assert version.ecs.answers == answers
+    assert answered(version.ecs) == answers
     if outcome:
         assert second.diagnosis is diagnosis(cause)
     failed = "its page / fails as it did before" in "".join(version.told.lastings)
@@ -168,9 +168,7 @@ def test_a_stylesheet_that_the_new_version_lacks_fails_it(by_rule):
     assert New(by_rule).judge() is None
 
 
-def test_a_page_that_hangs_is_wrong_whatever_explains_it_if_the_version_before_answers(
-    by_rule, monkeypatch
-):
+def test_page_that_hangs_is_wrong_if_the_version_before_answers(by_rule, monkeypatch):
     monkeypatch.setattr(page, "ANSWER_SECONDS", 0.1)
     monkeypatch.setattr(page, "LEAST_ANSWER_SECONDS", 0.1)
     by_rule.new = [SILENCE]
@@ -187,38 +185,25 @@ def test_a_page_that_hangs_is_wrong_whatever_explains_it_if_the_version_before_a
 
 
 @pytest.mark.parametrize(
-    ("hook", "settings", "says"),
+    ("hook", "settings", "rules", "dns", "says"),
     [
-        (
-            replace(HOOK, first=True),
-            {},
-            "it is the first version: its page is requested once it runs",
-        ),
-        (HOOK, {"smokePath": ""}, "smokePath is empty, so no page was requested"),
+        (replace(HOOK, first=True), {}, True, "", "it is the first version: its page is requested once it runs"),
+        (HOOK, {"smokePath": ""}, True, "", "smokePath is empty, so no page was requested"),
+        (HOOK, {}, False, "", "has no test rule"),
+        (HOOK, {}, True, "nowhere.invalid", "its page was not requested: "),
     ],
-)
-def test_where_there_is_nothing_to_ask_ecs_goes_on_and_it_is_said(by_rule, hook, settings, says):
+    ids=["a first version", "no smokePath", "no test rule", "out of reach"],
+)  # fmt: skip
+def test_where_no_page_can_be_asked_ecs_goes_on_and_it_is_said(
+    by_rule, monkeypatch, hook, settings, rules, dns, says
+):
+    listener = replace(by_rule.there.listeners[0], rules=(TEST_RULE,) if rules else ())
+    there = replace(by_rule.there, listeners=(listener,), dns=dns or by_rule.there.dns)
+    monkeypatch.setattr(elb, "balancer", lambda *_, **__: there)
     new = New(by_rule, **settings)
     assert new.judge(hook) is None
-    assert (by_rule.asked_by_rule, new.ecs.answers) == ([], CONTINUED)
+    assert (by_rule.asked_by_rule, answered(new.ecs)) == ([], CONTINUED)
     assert says in new.told.lastings[0]
-
-
-def test_a_load_balancer_that_cannot_be_reached_or_has_no_test_rule_stops_no_release(
-    by_rule, monkeypatch
-):
-    without = replace(by_rule.there, listeners=(replace(by_rule.there.listeners[0], rules=()),))
-    monkeypatch.setattr(elb, "balancer", lambda *_, **__: without)
-    new = New(by_rule)
-    assert (new.judge(), new.ecs.answers) == (None, CONTINUED)
-    assert "has no test rule" in new.told.lastings[0]
-
-    there = replace(without.listeners[0], rules=(TEST_RULE,))
-    away = replace(without, dns="nowhere.invalid", listeners=(there,))
-    monkeypatch.setattr(elb, "balancer", lambda *_, **__: away)
-    new = New(by_rule)
-    assert (new.judge(), new.ecs.answers) == (None, CONTINUED)
-    assert "its page was not requested: " in new.told.lastings[0]
 
 
 def test_an_answer_that_aws_refuses_ends_the_command_and_a_passing_problem_does_not(by_rule):
@@ -242,9 +227,7 @@ def test_an_answer_that_comes_too_late_lets_the_gate_read_what_ecs_has_done(by_r
 
 
 @pytest.mark.parametrize(("by_program", "commands"), [(False, 2), (True, 0)])
-def test_the_doctor_says_how_a_hook_is_answered_that_an_interrupted_up_has_left(
-    by_program, commands
-):
+def test_hook_that_an_interrupted_up_has_left_is_a_note(by_program, commands):
     waiting = a.service(
         deployments=(a.deployment(rollout="IN_PROGRESS"),),
         traffic=Traffic("POST_TEST_TRAFFIC_SHIFT", 0.0, HOOK),
@@ -257,13 +240,8 @@ def test_the_doctor_says_how_a_hook_is_answered_that_an_interrupted_up_has_left(
 
 
 def test_a_rollback_answers_the_hook():
-    ecs = Ecs()
-    found = Stoppable(
-        names=StackNames("poc", "careapp"),
-        arn=HOOK.deployment,
-        status="IN_PROGRESS",
-        definition=NEW,
-        hook=HOOK,
-    )
-    stop(ecs, found)
-    assert ecs.answers == [(HOOK.deployment, HOOK.id, "ROLLBACK")]
+    ecs = session()
+    names = StackNames("poc", "careapp")
+    known = {"names": names, "status": "IN_PROGRESS", "definition": NEW}
+    stop(ecs, Stoppable(arn=HOOK.deployment, hook=HOOK, **known))
+    assert answered(ecs) == [(HOOK.deployment, HOOK.id, "ROLLBACK")]

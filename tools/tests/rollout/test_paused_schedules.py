@@ -1,8 +1,8 @@
 """An update of a paused stack: the schedules that it changes stay disabled."""
 
 import asyncio
-from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pulumi
 import pytest
@@ -31,29 +31,18 @@ def watched(monkeypatch):
     return found
 
 
-@pytest.mark.parametrize(
-    ("pause", "asked", "told"),
-    [
-        (Pause(a.at(0)), [()], ["the stack is paused, so the schedule stays disabled"]),
-        (None, [], []),
-    ],
-)
-def test_a_changed_schedule_is_disabled_where_the_stack_is_paused(
-    watched, monkeypatch, pause, asked, told
-):
-    log, disabled = Told(), []
-    database = replace(a.database(), pause=pause)
+@pytest.mark.parametrize("pause", [Pause(a.at(0)), None])
+def test_a_changed_schedule_is_disabled_where_the_stack_is_paused(watched, monkeypatch, pause):
+    log, switch = Told(), Mock()
     monkeypatch.setattr(paused_schedules, "ResourceLog", lambda _: log)
     monkeypatch.setattr(paused_schedules, "DependencyResource", lambda urn: urn)
     monkeypatch.setattr(paused_schedules, "Session", lambda *_: None)
-    monkeypatch.setattr(rds, "database", lambda *_, **__: database)
-    monkeypatch.setattr(
-        paused_schedules,
-        "switch_schedules",
-        lambda _session, _names, enabled: disabled.append(enabled),
-    )
+    monkeypatch.setattr(rds, "database", lambda *_, **__: a.database(pause=pause))
+    monkeypatch.setattr(paused_schedules, "switch_schedules", switch)
     asyncio.run(watched["hook"](SimpleNamespace(urn="urn")))
-    assert (disabled, log.lastings) == (asked, told)
+    told = ["the stack is paused, so the schedule stays disabled"]
+    assert log.lastings == (told if pause else [])
+    assert [call.args[2] for call in switch.call_args_list] == ([()] if pause else [])
 
 
 def test_it_watches_schedules_only_when_they_are_created_or_changed(watched):

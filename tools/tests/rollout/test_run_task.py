@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from types import SimpleNamespace
 
 import pytest
 
@@ -20,16 +19,13 @@ THROTTLED = AwsProblem("throttled", verbatim("Slow down."), verbatim("Wait."))
 
 
 def task(status, code=None, **change):
-    container = {"name": NAMES.container, "exitCode": code, "lastStatus": status}
-    known = {key: value for key, value in container.items() if value is not None}
+    container = {"name": NAMES.container, "lastStatus": status}
+    container |= {} if code is None else {"exitCode": code}
+    definition = "arn:x:task-definition/careapp-poc:1"
     return {
-        "taskArn": ARN,
-        "taskDefinitionArn": "arn:x:task-definition/careapp-poc:1",
-        "lastStatus": status,
-        "desiredStatus": "RUNNING",
-        "containers": [known],
-        **change,
-    }
+        "taskArn": ARN, "taskDefinitionArn": definition, "lastStatus": status,
+        "desiredStatus": "RUNNING", "containers": [container], **change,
+    }  # fmt: skip
 
 
 def described(*tasks):
@@ -41,7 +37,7 @@ def stopped(code, why="Essential"):
 
 
 RUNNING, ENDED = described(task("RUNNING")), stopped(0)
-NOT_PLACED = {"run_task": [{"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}]}
+NOT_PLACED = {"run_task": {"tasks": [], "failures": [{"reason": "Capacity is unavailable"}]}}
 NOT_FOUND = "CannotPullContainerError: pull image manifest has been retried 1 time(s): not found"
 NEVER_RAN = {"describe_tasks": [stopped(None, NOT_FOUND)]}
 
@@ -51,40 +47,22 @@ def page(token, *lines):
 
 
 @pytest.fixture
-def ecs(monkeypatch, stack, folder):
-    """Script ECS and the log, one answer a call, the last one again and again; and keep what was asked."""
-    answers = {
-        "run_task": [{"tasks": [task("PROVISIONING")], "failures": []}],
-        "describe_tasks": [RUNNING, ENDED],
-        "get_log_events": [page("end")],
-        "stop_task": [{"task": task("STOPPED")}],
-    }
-    asked = []
-    call = stack.session.__class__.call
-
-    def scripted(self, service, operation, /, **params):
-        if operation not in answers:
-            return call(self, service, operation, **params)
-        asked.append((operation, params))
-        several = answers[operation]
-        answer = several.pop(0) if len(several) > 1 else several[0]
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer(params) if callable(answer) else answer
-
-    monkeypatch.setattr(stack.session.__class__, "call", scripted)
+def ecs(calls, monkeypatch, stack, folder):
+    """ECS and the log by prepared answers, and what was asked."""
     monkeypatch.setattr(single_task, "POLL_SECONDS", 0.0)
-    return answers, asked
-
-
-def asked_for(ecs, operation):
-    return [params for name, params in ecs[1] if name == operation]
+    calls.answers |= {
+        "run_task": {"tasks": [task("PROVISIONING")], "failures": []},
+        "describe_tasks": [RUNNING, ENDED],
+        "get_log_events": page("end"),
+        "stop_task": {"task": task("STOPPED")},
+    }
+    return calls
 
 
 def test_the_command_runs_in_a_task_like_the_service_s(run, ecs, stack):
     code, _, said = run("run", "--", "flask", "--app", "webapp", "routes")
     assert code == 0
-    [asked] = asked_for(ecs, "run_task")
+    [asked] = ecs.of("run_task")
     assert len(asked.pop("clientToken")) == 32
     network = asked.pop("networkConfiguration")["awsvpcConfiguration"]
     assert network.keys() == {"subnets", "securityGroups", "assignPublicIp"}
@@ -106,15 +84,15 @@ def test_the_command_runs_in_a_task_like_the_service_s(run, ecs, stack):
 
 
 def test_each_line_of_the_log_is_printed_once_and_the_exit_code_is_the_command_s(run, ecs):
-    ecs[0]["describe_tasks"] = [RUNNING, RUNNING, stopped(7)]
+    ecs.answers["describe_tasks"] = [RUNNING, RUNNING, stopped(7)]
     missing = AwsProblem("missing", verbatim("No stream."), verbatim(""))
-    ecs[0]["get_log_events"] = [
+    ecs.answers["get_log_events"] = [
         *(missing, page("a", "one"), page("a"), THROTTLED),
         *(page("b", "two", "three"), page("b")),
     ]
     code, shown, _ = run("run", "--", "true")
     assert (code, shown) == (7, "one\ntwo\nthree\n")
-    tokens = [each.get("nextToken") for each in asked_for(ecs, "get_log_events")]
+    tokens = [each.get("nextToken") for each in ecs.of("get_log_events")]
     assert tokens[:6] == [None, None, "a", "a", "a", "b"]
 
 
@@ -128,23 +106,14 @@ def test_each_line_of_the_log_is_printed_once_and_the_exit_code_is_the_command_s
     ids=["read early or throttled", "never ran", "not placed"],
 )  # fmt: skip
 def test_run_says_how_it_ended_with_its_exit_code(run, ecs, given, code, last):
-    ecs[0].update(given)
+    ecs.answers |= given
     found, _, said = run("run", "--", "true")
     assert (found, said.splitlines()[-1]) == (code, last)
 
 
-def test_read_that_is_throttled_later_does_not_end_the_wait(run, ecs, monkeypatch):
-    slept = []
-    clock = SimpleNamespace(monotonic=lambda: sum(slept), sleep=slept.append)
-    monkeypatch.setattr(single_task, "time", clock)
-    monkeypatch.setattr(single_task, "POLL_SECONDS", 0.75 * single_task.VISIBLE_SECONDS)
-    ecs[0]["describe_tasks"] = [RUNNING, RUNNING, RUNNING, THROTTLED, ENDED]
-    assert run("run", "--", "true")[0] == 0
-
-
 def test_task_that_ecs_no_longer_knows_ends_the_wait(run, ecs, monkeypatch):
     monkeypatch.setattr(single_task, "VISIBLE_SECONDS", 0.0)
-    ecs[0]["describe_tasks"] = [described()]
+    ecs.answers["describe_tasks"] = [described()]
     code, _, said = run("run", "--", "true")
     assert (code, f"ECS no longer knows the task {ARN}." in said) == (125, True)
 
@@ -152,32 +121,24 @@ def test_task_that_ecs_no_longer_knows_ends_the_wait(run, ecs, monkeypatch):
 @pytest.mark.slow
 def test_ctrl_c_stops_the_task_and_waits_for_its_end(run, ecs):
     ends = described(task("DEPROVISIONING"))
-    ecs[0]["describe_tasks"] = [RUNNING, KeyboardInterrupt(), RUNNING, ends, stopped(143)]
+    ecs.answers["describe_tasks"] = [RUNNING, KeyboardInterrupt(), RUNNING, ends, stopped(143)]
     lines = {None: page("a", "one", "two"), "a": page("a")}
-    ecs[0]["get_log_events"] = [lambda params: lines[params.get("nextToken")]]
+    ecs.answers["get_log_events"] = [lambda params: lines[params.get("nextToken")]]
     code, shown, said = run("run", "--", "sleep", "600")
     assert code == 130
     assert (shown, said.count(": RUNNING")) == ("one\ntwo\n", 1)
-    assert [each["task"] for each in asked_for(ecs, "stop_task")] == [ARN]
+    assert [each["task"] for each in ecs.of("stop_task")] == [ARN]
     assert "Ctrl-C: ECS is stopping the task; the command has 30 s to end." in said
     assert "01234567 of careapp-poc:1: STOPPED" in said
 
 
 def test_without_stage_2_run_is_refused(run, ecs, monkeypatch):
-    ecs[0]["describe_services"] = [{"services": []}]
+    ecs.answers["describe_services"] = {"services": []}
     code, _, said = run("run", "--", "true")
     assert code == 125
     assert f"There is no service {NAMES.service}" in said
     assert "`pulumi config set ecsEnabled true -s poc`" in said
-    assert asked_for(ecs, "run_task") == []
-
-
-@pytest.fixture
-def database_stopped(stack):
-    """A database that is stopped, as in a paused stack."""
-    client("rds").stop_db_instance(DBInstanceIdentifier=NAMES.database)
-    yield
-    client("rds").start_db_instance(DBInstanceIdentifier=NAMES.database)
+    assert ecs.of("run_task") == []
 
 
 NO_DATABASE = (
@@ -186,12 +147,13 @@ NO_DATABASE = (
 )
 
 
-@pytest.mark.usefixtures("database_stopped")
 def test_command_is_refused_while_the_stack_is_paused(run, ecs, up):
+    client("rds").stop_db_instance(DBInstanceIdentifier=NAMES.database)
     code, _, said = run("run", "--", "true")
     assert (code, said) == (125, f"careapp: {NO_DATABASE}\n")
     assert red(up) == NO_DATABASE
-    assert asked_for(ecs, "run_task") == []
+    client("rds").start_db_instance(DBInstanceIdentifier=NAMES.database)
+    assert ecs.of("run_task") == []
 
 
 def test_during_a_roll_out_the_serving_version_runs():
@@ -207,12 +169,9 @@ OLD, NEW = {"taskDefinition": "careapp-poc:1"}, {"taskDefinition": "careapp-poc:
 AFTER = "\n\nThe service was not changed. The next `pulumi up` runs the command again."
 HOW = "flask 'db upgrade' ended with exit code {} in 01234567 of careapp-poc:1: "
 NO_ROLE = AwsProblem(
-    "refused",
-    verbatim("AWS refused ecs run_task."),
-    verbatim("Try again."),
-    "ClientException",
+    "refused", verbatim("AWS refused ecs run_task."), verbatim("Try again."), "ClientException",
     "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/x' that was provided",
-)
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -223,12 +182,13 @@ def log():
 @pytest.fixture
 def up(ecs, stack, log):
     """Run the command as the hook does, with the inputs of the ECS service."""
+    network = NETWORK | {"assignPublicIp": True}
     inputs = {"cluster": NAMES.cluster, "taskDefinition": stack.definition}
-    inputs["networkConfiguration"] = NETWORK | {"assignPublicIp": True}
 
     def run(**settings):
         chosen = a.choices(deployCommand="flask 'db upgrade'", **settings)
-        return asyncio.run(deploy_command._run(chosen, inputs, log))
+        given = inputs | {"networkConfiguration": network}
+        return asyncio.run(deploy_command._run(chosen, given, log))
 
     return run
 
@@ -249,9 +209,9 @@ def test_it_is_due_with_a_new_service_and_with_another_task_definition(old, new,
 
 
 def test_a_command_that_succeeds_is_one_line_that_stays(up, ecs, log, stack):
-    ecs[0]["get_log_events"] = [page("a", "one"), page("a")]
+    ecs.answers["get_log_events"] = [page("a", "one"), page("a")]
     up()
-    [asked] = asked_for(ecs, "run_task")
+    [asked] = ecs.of("run_task")
     assert (asked["taskDefinition"], asked["startedBy"]) == (stack.definition, "careapp-deploy")
     network = asked["networkConfiguration"]["awsvpcConfiguration"]
     assert network == NETWORK | {"assignPublicIp": "ENABLED"}
@@ -280,17 +240,20 @@ def test_lock_timeout_stands_before_the_app_s_own_options(definition, options):
 
 
 def test_a_lock_of_another_session_is_named_with_the_way_out(up, ecs):
-    ecs[0]["describe_tasks"] = [stopped(1)]
+    ecs.answers["describe_tasks"] = [stopped(1)]
     why = "another session's open transaction held a lock"
     for line, named in (("LockNotAvailable: canceling statement due to lock timeout", True),
                         ("canceling statement due to statement timeout", False)):  # fmt: skip
-        ecs[0]["get_log_events"] = [page("a", line), page("a")]
+        ecs.answers["get_log_events"] = [page("a", line), page("a")]
         assert (why in red(up).lower()) is named
 
 
 def test_command_that_fails_is_red_with_its_last_lines(up, ecs, log):
-    ecs[0]["describe_tasks"] = [stopped(3, "Essential container in task exited")]
-    ecs[0]["get_log_events"] = [page("a", *(f"line {number}" for number in range(12))), page("a")]
+    ecs.answers["describe_tasks"] = [stopped(3, "Essential container in task exited")]
+    ecs.answers["get_log_events"] = [
+        page("a", *(f"line {number}" for number in range(12))),
+        page("a"),
+    ]
     lines = "".join(f"\n  line {number}" for number in range(2, 12))
     assert red(up) == (
         f"{HOW.format(3)}Essential container in task exited\nThe last lines of its log:{lines}"
@@ -303,61 +266,50 @@ def test_command_that_fails_is_red_with_its_last_lines(up, ecs, log):
     [
         (NEVER_RAN, f"01234567 of careapp-poc:1 did not run flask 'db upgrade': {NOT_FOUND}"),
         (NOT_PLACED, "ECS started no task: Capacity is unavailable."),
-        ({"run_task": [{}]}, "KeyError: 'failures'"),  # a mistake of ours
+        ({"run_task": {}}, "KeyError: 'failures'"),  # a mistake of ours
     ],
     ids=["never ran", "not placed", "a mistake"],
 )
 def test_command_that_does_not_run_is_red(up, ecs, given, why):
-    ecs[0].update(given)
+    ecs.answers |= given
     assert red(up) == why
 
 
 def test_a_command_that_does_not_end_is_stopped_at_the_limit(up, ecs, monkeypatch):
     monkeypatch.setenv("CAREAPP_CLOCK_SPEED", "1000000000")
-    ecs[0]["describe_tasks"] = [RUNNING] * 3 + [ENDED]
+    ecs.answers["describe_tasks"] = [RUNNING] * 3 + [ENDED]
     late = "it had not ended after 2 min (rolloutTimeoutMinutes)"
     assert red(up, rolloutTimeoutMinutes="2") == HOW.format(0) + late
-    [end] = asked_for(ecs, "stop_task")
+    [end] = ecs.of("stop_task")
     assert (end["task"], end["reason"]) == (ARN, late)
 
 
 def test_an_interrupt_stops_the_task(up, ecs, log, monkeypatch):
     monkeypatch.setattr(single_task, "POLL_SECONDS", 0.05)
-    ecs[0]["describe_tasks"] = [RUNNING] * 20 + [stopped(143)]
+    ecs.answers["describe_tasks"] = [RUNNING] * 20 + [stopped(143)]
     log.heard = lambda line: "RUNNING" in line and os.kill(os.getpid(), signal.SIGINT)
     assert red(up) == f"{HOW.format(143)}`pulumi up` was interrupted"
-    assert len(asked_for(ecs, "stop_task")) == 1
+    assert len(ecs.of("stop_task")) == 1
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_role_that_is_too_new_is_waited_for(up, ecs, log):
-    ecs[0]["run_task"] = [NO_ROLE, NO_ROLE, *ecs[0]["run_task"]]
+def test_a_role_that_is_too_new_is_waited_for(up, ecs, log, monkeypatch):
+    ecs.answers["run_task"] = [NO_ROLE, NO_ROLE, ecs.answers["run_task"]]
     up()
     assert log.moments[:2] == ["ECS does not know the new role yet; trying again"] * 2
-
-
-def test_role_that_stays_unknown_is_red(up, ecs, monkeypatch):
     monkeypatch.setattr(deploy_command, "ROLE_SECONDS", 0.0)
-    ecs[0]["run_task"] = [NO_ROLE]
+    ecs.answers["run_task"] = NO_ROLE
+    ecs.clear()
     assert red(up) == "AWS refused ecs run_task. Try again."
-    assert len(asked_for(ecs, "run_task")) == 1
+    assert len(ecs.of("run_task")) == 1
 
 
-def test_the_task_of_an_interrupted_up_is_stopped_first(up, ecs, monkeypatch, stack):
-    asked, every = [], stack.session.__class__.all
-
-    def listed(session, *words, **params):
-        if words[0] != "ecs":
-            return every(session, *words, **params)
-        asked.append((words, params))
-        return [f"{ARN}-left"]
-
-    monkeypatch.setattr(stack.session.__class__, "all", listed)
-    ecs[0]["describe_tasks"] = [stopped(143), ENDED]
+def test_the_task_of_an_interrupted_up_is_stopped_first(up, ecs):
+    ecs.answers["list_tasks"] = {"taskArns": [f"{ARN}-left"]}
+    ecs.answers["describe_tasks"] = [stopped(143), ENDED]
     up()
-    wanted = {"cluster": NAMES.cluster, "startedBy": "careapp-deploy"}
-    assert asked == [(("ecs", "list_tasks", "taskArns"), wanted)]
-    order = [(name, params.get("task")) for name, params in ecs[1] if name.endswith("_task")]
+    assert ecs.of("list_tasks") == [{"cluster": NAMES.cluster, "startedBy": "careapp-deploy"}]
+    order = [(name, params.get("task")) for name, params in ecs if name.endswith("_task")]
     assert order == [("stop_task", f"{ARN}-left"), ("run_task", None)]
 
 

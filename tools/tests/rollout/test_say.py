@@ -10,52 +10,44 @@ from tools.rollout import say as words
 from tools.rollout.verdict import End, Outcome, Verdict
 from tools.tests import said
 from tools.tests.rollout import judge_rows as rows
-from tools.tests.rollout.rollout_answers import (
-    EXPECTED,
-    NEW,
-    NO_SERVICE,
-    OLD,
-    all_well,
-    deployment,
-    judged,
-    target,
-    view,
-)
+from tools.tests.rollout import rollout_answers as aws
 from tools.waiting import timed
 
 PLACE = Place(region="ap-northeast-1")
-BACK = view(deployment(OLD, "COMPLETED", rolloutStateReason=rows.ROLLING_BACK), rows.FAILED)
-REMAINS = view(deployment(NEW, "FAILED", runningCount=1))
-HALF = view(
-    deployment(NEW, "IN_PROGRESS", runningCount=0),
-    deployment(OLD, "COMPLETED", primary=False, desiredCount=0, runningCount=1),
+BACK = aws.view(
+    aws.deployment(aws.OLD, "COMPLETED", rolloutStateReason=rows.ROLLING_BACK), rows.FAILED
 )
-TRIPPED = replace(all_well(), rollback_reason="Tripped.")
+REMAINS = aws.view(aws.deployment(aws.NEW, "FAILED", runningCount=1))
+HALF = aws.view(
+    aws.deployment(aws.NEW, "IN_PROGRESS", runningCount=0),
+    aws.deployment(aws.OLD, "COMPLETED", primary=False, desiredCount=0, runningCount=1),
+)
+TRIPPED = replace(aws.all_well(), rollback_reason="Tripped.")
 FAILED, WAIT = verbatim("It failed."), Verdict(outcome=Outcome.GOING, text=verbatim("Wait."))
 
 
-def ended(outcome, seen=NO_SERVICE):
+def ended(outcome, seen=aws.NO_SERVICE):
     return End(Verdict(outcome=outcome, text=FAILED), seen)
 
 
-def failed(end, diagnosis="", expected=EXPECTED, *, gone=False):
+def failed(end, diagnosis="", expected=aws.EXPECTED, *, gone=False):
     return partial(words.failed, end, expected, diagnosis, deregistered=gone)
 
 
 def cause(seen=None, **known):
-    end = ended(Outcome.RUNS, all_well() if seen is None else seen)
-    return partial(words.running_with_a_cause, end, EXPECTED, "THE DIAGNOSIS\n", **known)
+    end = ended(Outcome.RUNS, aws.all_well() if seen is None else seen)
+    return partial(words.running_with_a_cause, end, aws.EXPECTED, "THE DIAGNOSIS\n", **known)
 
 
 def another(desired, counts=range(2, 5), place=PLACE):
-    return words.another_count(desired, counts, EXPECTED, place)
+    return words.another_count(desired, counts, aws.EXPECTED, place)
 
 
 ENDED = {
     "rolled back": failed(
-        End(judged(BACK, BACK)[-1], BACK), "THE DIAGNOSIS\n  in lines\n"
+        End(aws.judged(BACK, BACK)[-1], BACK), "THE DIAGNOSIS\n  in lines\n"
     ),
-    "given up, with remains of a first roll-out": failed(End(judged(REMAINS, REMAINS)[-1], REMAINS), "WHY"),
+    "given up, with remains of a first roll-out": failed(End(aws.judged(REMAINS, REMAINS)[-1], REMAINS), "WHY"),
     "certain, while the one before still runs": failed(ended(Outcome.CERTAIN, HALF)),
     **{
         f"failed: {each.value}": failed(ended(each))
@@ -66,11 +58,11 @@ ENDED = {
     "a worker": failed(ended(Outcome.GAVE_UP, rows.mail(rows.ended(2, 9))), "WHY", rows.MAIL),
     "a cause": cause(),
     "a cause of a page that worked": cause(page_worked=True),
-    "a cause: no task": cause(all_well(0)),
-    "not read": partial(words.unconfirmed, EXPECTED, "No credentials. Log in."),
-    "would delete": partial(words.would_delete, EXPECTED, "THE DIAGNOSIS"),
-    "progress": partial(words.progress, view(deployment(OLD, "COMPLETED")), WAIT),
-    "progress: no service": partial(words.progress, NO_SERVICE, WAIT),
+    "a cause: no task": cause(aws.all_well(0)),
+    "not read": partial(words.unconfirmed, aws.EXPECTED, "No credentials. Log in."),
+    "would delete": partial(words.would_delete, aws.EXPECTED, "THE DIAGNOSIS"),
+    "progress": partial(words.progress, aws.view(aws.deployment(aws.OLD, "COMPLETED")), WAIT),
+    "progress: no service": partial(words.progress, aws.NO_SERVICE, WAIT),
     "progress: a worker": partial(words.progress, rows.mail(rows.lasted(5), rows.ended(2, 9)), WAIT),
     "time": partial(timed, verbatim("Going."), 65.9, 900),
     "count: more": lambda: another(7),
@@ -84,12 +76,12 @@ def test_ends_of_a_roll_out_are_said():
 
 
 def test_targets_are_counted_in_elb_s_own_words():
-    timeouts = [target(number, "unhealthy", "Target.Timeout") for number in (2, 3)]
-    leaves = target(4, "draining", "Target.DeregistrationInProgress")
-    assert words.targets(view(targets=[target(1), *timeouts, leaves])) == (
+    timeouts = [aws.target(number, "unhealthy", "Target.Timeout") for number in (2, 3)]
+    leaves = aws.target(4, "draining", "Target.DeregistrationInProgress")
+    assert words.targets(aws.view(targets=[aws.target(1), *timeouts, leaves])) == (
         "1 draining (Target.DeregistrationInProgress), 1 healthy, 2 unhealthy (Target.Timeout)"
     )
-    assert words.targets(view()) == "0"
+    assert words.targets(aws.view()) == "0"
 
 
 def test_count_of_the_stack_file_or_none_is_not_told():

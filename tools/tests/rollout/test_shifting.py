@@ -7,19 +7,9 @@ import pytest
 from tools.diagnosis.case import Case
 from tools.doctor.checks import load_balancer
 from tools.snapshot import ecs, elb
-from tools.snapshot.records import Traffic
 from tools.tests import stacks as a
-from tools.tests.rollout.judge_rows import shifting
 from tools.tests.rollout.rollout_answers import NEW, deployment, service
-from tools.tests.rollout.test_look import BOTH, CANARY, SECOND
-from tools.watch.status import lines
-
-
-@pytest.mark.parametrize(
-    ("stage", "bakes"), [("PRODUCTION_TRAFFIC_SHIFT", False), ("BAKE_TIME", True)]
-)
-def test_version_bakes_when_it_alone_answers_the_page(stage, bakes):
-    assert shifting(stage, 50.0).bakes is bakes
+from tools.tests.rollout.test_look import CANARY, SECOND
 
 
 def group(number: int) -> elb.TargetGroup:
@@ -46,34 +36,3 @@ def test_requests_to_the_second_target_group_are_no_cause():
     known = ecs.service_of(service(deployment(NEW, "COMPLETED"), **CANARY))
     case = Case.of(a.stack(service=known, group=replace(a.target_group(), arn=SECOND)))
     assert list(load_balancer.target_group(case)) == []
-
-
-def status(*deployments, strategy="CANARY", traffic=None):
-    changes = {**CANARY, "deploymentConfiguration": {"strategy": strategy}}
-    known = ecs.service_of(service(*deployments, **changes))
-    known = replace(known, traffic=traffic) if traffic else known
-    return [str(each.text).strip() for each in lines(a.stack(service=known))]
-
-
-def test_status_says_how_many_requests_go_to_the_new_version():
-    shown = status(*BOTH, traffic=Traffic(stage="X", percent=10.0))
-    assert "careapp-poc:7 gets 10 % of the requests" in shown
-
-
-ENDLESS = "ECS's circuit breaker does not end such a deployment: "
-FAILING = deployment(NEW, "IN_PROGRESS", failedTasks=3)
-
-
-@pytest.mark.parametrize(
-    ("deployments", "strategy", "offer"),
-    [
-        ((FAILING, BOTH[1]), "CANARY", ["./careapp rollback -s poc"]),
-        ((BOTH[0], BOTH[1]), "CANARY", []),
-        ((FAILING, BOTH[1]), "ROLLING", []),
-        ((FAILING,), "CANARY", ["pulumi up -s poc"]),
-    ],
-    ids=["failing", "well", "with a breaker", "a first deployment"],
-)
-def test_status_offers_to_end_a_deployment_that_ecs_does_not(deployments, strategy, offer):
-    shown = status(*deployments, strategy=strategy)
-    assert [each.removeprefix(ENDLESS) for each in shown if each.startswith(ENDLESS)] == offer

@@ -1,15 +1,13 @@
 """The provider of the login, asked as the load balancer asks it: a real one on loopback."""
 
-from types import SimpleNamespace
-
 import pytest
 
-from stack.login import LoginSettings
 from tests.support.identity import identity_provider
 from tools.aws.errors import AwsProblem
 from tools.snapshot import login
 from tools.snapshot.elb import Oidc
-from tools.snapshot.page import is_login
+from tools.tests import stacks as a
+from tools.tests.conftest import Answering
 
 PAGE = "https://app.example.com"
 ARN = "arn:aws:secretsmanager:ap-northeast-1:111122223333:secret:careapp-poc/login-AbCdEf"
@@ -27,11 +25,11 @@ def asked(provider, secret=None, page=PAGE, known=f"{PAGE}/oauth2/idpresponse", 
     values = {"authorization": f"{provider.issuer}/authorize", **urls, **changes}
     oidc = Oidc(client=client.client_id, scope="openid email", **values)
 
-    def call(*_, **params):
-        assert params == {"SecretId": ARN}
-        return {"SecretString": secret or client.client_secret}
-
-    return login.provider(SimpleNamespace(call=call), oidc, ARN, page)
+    answer = secret or client.client_secret
+    known = answer if isinstance(answer, AwsProblem) else {"SecretString": answer}
+    found = login.provider(session := Answering(get_secret_value=known), oidc, ARN, page)
+    assert session.calls == [("get_secret_value", {"SecretId": ARN})]
+    return found
 
 
 def test_the_right_client_is_only_refused_its_made_up_code(provider):
@@ -49,17 +47,7 @@ def test_an_address_that_the_provider_does_not_know_is_refused(provider):
 
 
 def test_a_secret_that_may_not_be_read_says_nothing_of_the_client(provider):
-    def denied(*_, **__):
-        raise AwsProblem("denied", "no", "ask")
-
-    oidc = Oidc(
-        authorization=f"{provider.issuer}/authorize",
-        token="-",
-        userinfo="-",
-        client="c",
-        scope="openid",
-    )
-    assert login.provider(SimpleNamespace(call=denied), oidc, ARN, PAGE).error == ""
+    assert asked(provider, secret=a.DENIED).error == ""
 
 
 def test_a_provider_that_cannot_be_reached_from_here_is_a_problem_of_here(provider):
@@ -67,17 +55,3 @@ def test_a_provider_that_cannot_be_reached_from_here_is_a_problem_of_here(provid
         asked(provider, authorization="https://localhost:1/authorize")
     assert problem.value.kind == "unreachable"
     assert "https://localhost:1/authorize cannot be reached from here" in str(problem.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "asks"),
-    [
-        (f"https://a.example/x?client_id=c&redirect_uri={PAGE}/oauth2/idpresponse", True),
-        (f"https://a.example/x?client_id=d&redirect_uri={PAGE}/oauth2/idpresponse", False),
-        (f"https://a.example/x?client_id=c&redirect_uri={PAGE}/", False),
-        ("https://www.example.com/", False),
-        ("", False),
-    ],
-)
-def test_a_login_is_told_from_another_redirect(url, asks):
-    assert is_login(url, LoginSettings(issuer="https://a.example", client_id="c")) is asks

@@ -9,69 +9,46 @@ from tools.snapshot import ecs, task_logs
 from tools.snapshot.records import Container, Sidecar
 from tools.snapshot.task_logs import LogLine, Logs
 from tools.tests import stacks as a
-from tools.tests.conftest import NAMES, client
+from tools.tests.conftest import NAMES, Answering, client
 from tools.tests.doctor.situations import FOUND, MIGRATED, UNMIGRATED, causes
+from tools.tests.rollout import rollout_answers as answers
 from tools.watch.logs import LogQuery, previous, stream_end
 
 END = {"events": [{"timestamp": 0, "message": "boom"}], "nextBackwardToken": "b/0"}
 
 
-class Answering:
-    """A session that gives prepared answers, by operation."""
-
-    def __init__(self, **answers):
-        self.answers = answers
-
-    def call(self, _service, operation, **_params):
-        return self.answers[operation]
-
-    def all(self, _service, operation, key, desiredStatus="RUNNING", **_params):
-        return self.answers[operation][key] if desiredStatus == "STOPPED" else []
-
-
 def described(**changes):
-    deployment = {
-        "id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": a.NEW, "desiredCount": 2,
-        "pendingCount": 1, "runningCount": 1, "failedTasks": 3, "rolloutState": "FAILED",
-        "rolloutStateReason": "tasks failed to start.", "createdAt": a.NOW, "updatedAt": a.NOW,
-    }  # fmt: skip
-    return {
-        "serviceArn": "arn", "status": "ACTIVE", "desiredCount": 2, "runningCount": 1,
-        "pendingCount": 1, "taskDefinition": a.NEW, "deployments": [deployment],
-        "events": [{"id": "1", "createdAt": a.NOW, "message": "x"}],
-        "healthCheckGracePeriodSeconds": 60,
-        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["s"], "securityGroups": ["g"],
-                                                         "assignPublicIp": "ENABLED"}},
-        "loadBalancers": [{"targetGroupArn": "tg", "containerName": "app", "containerPort": 3000}],
+    """DescribeServices' answer."""
+    network = {"subnets": ["s"], "securityGroups": ["g"], "assignPublicIp": "ENABLED"}
+    made = answers.service(
+        answers.deployment(answers.NEW, "FAILED", failedTasks=3),
+        healthCheckGracePeriodSeconds=60,
+        networkConfiguration={"awsvpcConfiguration": network},
         **changes,
-    }  # fmt: skip
+    )
+    return Answering(describe_services={"services": [made]})
 
 
 def test_a_service_is_read_with_its_grace_period_and_deployments():
-    session = Answering(describe_services={"services": [described()]})
-    found = ecs.service(session, NAMES)
+    found = ecs.service(described(), NAMES)
     assert (found.grace, found.public_ip, found.subnets, found.groups) == (60, True, ("s",), ("g",))
     assert (found.primary.failed, found.primary.rollout) == (3, "FAILED")
-    assert found.primary.reason == "tasks failed to start."
-
-
-def test_a_deleted_service_is_none():
-    session = Answering(describe_services={"services": [described(status="INACTIVE")]})
-    assert ecs.service(session, NAMES) is None
+    assert found.primary.reason == answers.REASONS["FAILED"]
+    assert ecs.service(described(status="INACTIVE"), NAMES) is None
 
 
 def test_a_stopped_task_is_read_with_its_reasons_and_exit_codes():
-    raw = {
-        "taskArn": "arn:aws:ecs:r:1:task/c/abcdef0123456789", "taskDefinitionArn": a.NEW,
-        "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "EssentialContainerExited",
-        "stoppedReason": "Essential container in task exited", "createdAt": a.NOW,
-        "startedAt": a.NOW + timedelta(seconds=30),
-        "attachments": [{"details": [{"name": "privateIPv4Address", "value": "10.0.16.4"}]}],
-        "containers": [{"name": "app", "exitCode": 137, "reason": "OutOfMemoryError: x"}],
-    }  # fmt: skip
-    session = Answering(list_tasks={"taskArns": [raw["taskArn"]]}, describe_tasks={"tasks": [raw]})
+    raw = answers.task(
+        4, lastStatus="STOPPED", stoppedReason="Essential container in task exited",
+        containers=[{"name": "app", "exitCode": 137, "reason": "OutOfMemoryError: x"}],
+    )  # fmt: skip
+    listed = [
+        {"taskArns": []},
+        {"taskArns": [raw["taskArn"]]},
+    ]  # of those that run, and of the others
+    session = Answering(list_tasks=listed, describe_tasks={"tasks": [raw]})
     (found,) = ecs.tasks(session, NAMES)
-    assert (found.short, found.over, found.address) == ("abcdef01", True, "10.0.16.4")
+    assert (found.short, found.over, found.address) == ("4", True, "10.0.64.4")
     assert found.containers == (Container(name="app", exit_code=137, reason="OutOfMemoryError: x"),)
     assert found.reason == "Essential container in task exited"
 
@@ -114,10 +91,9 @@ def test_a_task_that_never_started_its_app_is_not_the_previous_one(monkeypatch):
     ],
 )  # fmt: skip
 def test_a_service_is_on_spot_where_all_of_its_tasks_are(strategy, spot):
-    raw = described(deploymentConfiguration={"maximumPercent": 150})
-    if strategy:
-        raw["capacityProviderStrategy"] = strategy
-    found = ecs.service(Answering(describe_services={"services": [raw]}), NAMES)
+    more = {"capacityProviderStrategy": strategy} if strategy else {}
+    answer = described(deploymentConfiguration={"maximumPercent": 150}, **more)
+    found = ecs.service(answer, NAMES)
     assert (found.spot, found.maximum) == (spot, 150)
 
 
@@ -157,29 +133,26 @@ def written(account):
     return write
 
 
-def test_what_the_gap_between_head_and_tail_took_back_is_no_cause(written, session):
-    logs = written(session, "b", 400, n10=LOST, n200=FOUND)
-    assert [each.text for each in logs.lines["a" * 32]].count(FOUND) == 1
-    assert causes(a.stack(logs=logs)) == []
+AWAY, STUCK = ["log-database-timeout"], ["app-cannot-migrate"]
 
 
-def test_what_was_never_taken_back_stays_a_cause(written, session):
-    assert causes(a.stack(logs=written(session, "c", 400, n10=LOST))) == ["log-database-timeout"]
-    assert causes(a.stack(logs=written(session, "d", 400, n10=LOST, n150=FOUND, n200=LOST))) == [
-        "log-database-timeout"
-    ]
-    assert causes(a.stack(logs=written(session, "e", 400, n10=FOUND, n390=LOST))) == [
-        "log-database-timeout"
-    ]
-
-
-def test_a_failed_migration_of_the_head_is_looked_for_in_the_gap_too(written, session):
-    assert causes(a.stack(logs=written(session, "11", 400, n10=UNMIGRATED, n200=MIGRATED))) == []
-    assert causes(a.stack(logs=written(session, "12", 400, n10=UNMIGRATED))) == [
-        "app-cannot-migrate"
-    ]
-    both = written(session, "13", 400, n9=LOST, n10=UNMIGRATED, n200=MIGRATED, n390=FOUND)
-    assert causes(a.stack(logs=both)) == []
+@pytest.mark.parametrize(
+    ("name", "lines", "found"),
+    [
+        ("b", {"n10": LOST, "n200": FOUND}, []),
+        ("c", {"n10": LOST}, AWAY),
+        ("d", {"n10": LOST, "n150": FOUND, "n200": LOST}, AWAY),
+        ("e", {"n10": FOUND, "n390": LOST}, AWAY),
+        ("11", {"n10": UNMIGRATED, "n200": MIGRATED}, []),
+        ("12", {"n10": UNMIGRATED}, STUCK),
+        ("13", {"n9": LOST, "n10": UNMIGRATED, "n200": MIGRATED, "n390": FOUND}, []),
+    ],
+)
+def test_what_the_gap_between_head_and_tail_took_back_is_no_cause(
+    written, session, name, lines, found
+):
+    logs = written(session, name, 400, **lines)
+    assert causes(a.stack(logs=logs)) == found
 
 
 def test_the_gap_is_asked_for_only_where_it_matters(written, session, calls):
@@ -244,20 +217,9 @@ def test_an_empty_page_is_not_the_end_of_a_stream():
     assert session.asked == 7
 
 
-def test_the_crash_at_the_end_is_read_behind_empty_pages():
-    session = Paged(page(*range(50)), [], page(*range(50, 300)), [], [])
-    lines = read(session)
-    assert lines[:HALF] == [f"line {each}" for each in range(HALF)]
-    assert lines[-HALF:] == [f"line {each}" for each in range(300 - HALF, 300)]
-    assert len(lines) == 2 * HALF
-
-
 def test_the_last_lines_of_a_task_are_read_behind_empty_pages():
-    session = Paged(page(1, 2), [], page(3), [])
-    assert [each.text for each in stream_end(session, NAMES, "app/app/x", 2)] == [
-        "line 2",
-        "line 3",
-    ]
+    found = stream_end(Paged(page(1, 2), [], page(3), []), NAMES, "app/app/x", 2)
+    assert [each.text for each in found] == ["line 2", "line 3"]
 
 
 def test_a_stream_of_nothing_but_empty_pages_comes_to_an_end():
@@ -273,20 +235,13 @@ def test_a_head_that_is_not_found_does_not_hide_the_tail():
 
 def test_the_other_containers_of_a_task_definition_are_read_with_their_logs():
     options = {"awslogs-group": "/ecs/proxy", "awslogs-stream-prefix": "proxy"}
-    raw = {
-        "taskDefinitionArn": a.NEW,
-        "containerDefinitions": [
-            {"name": "proxy", "image": "p", "logConfiguration": {"options": options}},
-            {"name": "app", "image": "a", "portMappings": [{"containerPort": 3000}]},
-            {"name": "once", "image": "o", "essential": False},
-        ],
-    }
-    answer = Answering(describe_task_definition={"taskDefinition": raw})
-    found = ecs.definition(answer, a.NEW)
-    assert (found.container, found.sidecars) == (
-        "app",
-        (
-            Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy"),
-            Sidecar(name="once", essential=False),
-        ),
-    )
+    containers = [
+        {"name": "proxy", "image": "p", "logConfiguration": {"options": options}},
+        {"name": "app", "image": "a", "portMappings": [{"containerPort": 3000}]},
+        {"name": "once", "image": "o", "essential": False},
+    ]
+    raw = {"taskDefinitionArn": a.NEW, "containerDefinitions": containers}
+    found = ecs.definition(Answering(describe_task_definition={"taskDefinition": raw}), a.NEW)
+    proxy = Sidecar(name="proxy", log_group="/ecs/proxy", log_prefix="proxy")
+    assert found.container == "app"
+    assert found.sidecars == (proxy, Sidecar(name="once", essential=False))

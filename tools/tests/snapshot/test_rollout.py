@@ -4,9 +4,7 @@ from typing import Any
 
 import pytest
 
-from tools.doctor.diagnose import judge
 from tools.snapshot.rollout import Rollout
-from tools.tests import stacks as a
 from tools.tests.rollout.rollout_answers import EXPECTED, NEW, OLD, deployment, target, task, view
 
 BALANCER = {"targetGroupArn": EXPECTED.target_group, "containerName": "app", "containerPort": 3000}
@@ -57,11 +55,3 @@ def test_what_failed_what_serves_and_what_went_back(seen, holds, failed, serving
     }
     assert [name for name, is_so in known.items() if is_so] == holds
     assert (len(seen.failed_tasks), seen.serving) == (failed, serving)
-
-
-def test_a_second_version_of_which_no_task_serves_is_not_called_healthy():
-    going = a.deployment(rollout="IN_PROGRESS", running=0, id="ecs-svc/3")
-    before = a.deployment(id="ecs-svc/2", status="ACTIVE", definition=a.OLD)
-    old = a.task(definition=a.OLD, started_by="ecs-svc/2")
-    diagnosis = judge(a.stack(service=a.service(deployments=(going, before)), tasks=(old,)))
-    assert (diagnosis.healthy, diagnosis.exit_code) == (False, 2)

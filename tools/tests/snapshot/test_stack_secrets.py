@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from dataclasses import replace
+from unittest.mock import Mock
 from urllib.parse import quote_plus
 
 import pytest
@@ -59,13 +60,9 @@ def stored(stack):
         {"name": "DATABASE_URL", "valueFrom": url},
     ]
     made = ecs.register_task_definition(
-        family=NAMES.family,
-        requiresCompatibilities=["FARGATE"],
-        networkMode="awsvpc",
-        cpu="256",
-        memory="512",
-        containerDefinitions=[container],
-    )["taskDefinition"]["taskDefinitionArn"]
+        family=NAMES.family, requiresCompatibilities=["FARGATE"], networkMode="awsvpc",
+        cpu="256", memory="512", containerDefinitions=[container],
+    )["taskDefinition"]["taskDefinitionArn"]  # fmt: skip
     place = {"logGroupName": NAMES.log_group, "logStreamName": f"app/app/{time.time_ns()}"}
     logs.create_log_stream(**place)
     now = int(time.time() * 1000)
@@ -77,19 +74,13 @@ def stored(stack):
 
 
 @pytest.fixture
-def denied(monkeypatch):
-    call = Session.call
-
-    def refuse(self, service, operation, /, **params):
-        if operation == "get_secret_value":
-            raise AwsProblem("denied", t("No permission for x."), t("Allow x."), "AccessDenied")
-        return call(self, service, operation, **params)
-
-    monkeypatch.setattr(Session, "call", refuse)
+def denied(calls):
+    problem = AwsProblem("denied", t("No permission for x."), t("Allow x."), "AccessDenied")
+    calls.answers["get_secret_value"] = problem
 
 
 def reads(calls):
-    return [params for operation, params in calls if operation == "get_secret_value"]
+    return calls.of("get_secret_value")
 
 
 def shown(out):
@@ -140,12 +131,8 @@ def test_a_rotated_value_is_masked_after_a_minute(stored, session, monkeypatch, 
 
 def test_missing_credentials_are_not_said_twice(folder, run, monkeypatch):
     gone = AwsProblem("credentials", t("There are no credentials."), t("Log in."))
-
-    def refuse(*_, **__):
-        raise gone
-
-    monkeypatch.setattr(Session, "call", refuse)
-    monkeypatch.setattr(Session, "pages", refuse)
+    for name in ("call", "pages"):
+        monkeypatch.setattr(Session, name, Mock(side_effect=gone))
     assert run("events")[1:] == ("", "careapp: There are no credentials. Log in.\n")
 
 
@@ -171,9 +158,8 @@ def test_the_doctor_masks_values_in_evidence_and_sentences(stored, session, fold
 @pytest.mark.usefixtures("stored", "denied")
 def test_the_doctor_says_which_value_it_could_not_read(session, folder):
     found = mask_values(diagnosed(finding()), Settings.read("poc", folder), session)
-    assert "the value of a secret: No permission for x. Patterns alone mask its value" in plain(
-        found
-    )
+    words = "the value of a secret: No permission for x. Patterns alone mask its value"
+    assert words in plain(found)
     assert (found.incomplete, found.exit_code) == (False, 1)
 
 
@@ -185,9 +171,9 @@ def test_a_diagnosis_without_findings_asks_for_no_value(folder, session, calls):
 
 
 def test_the_secret_of_a_login_is_masked_too(stored, session):
-    arn = client("secretsmanager").create_secret(
-        Name=f"login-{time.time()}", SecretString=json.dumps({"id": "Client-Secret9"})
-    )["ARN"]
+    text = json.dumps({"id": "Client-Secret9"})
+    made = client("secretsmanager").create_secret(Name=f"login-{time.time()}", SecretString=text)
+    arn = made["ARN"]
     assert learn(session, NAMES, f"{arn}:id::", "") is None
     assert (mask("x Client-Secret9"), mask(PASSWORD)) == ("x ***", "***")
 

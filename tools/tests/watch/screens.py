@@ -7,30 +7,37 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta, timezone
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 from tools import screen
 from tools.diagnosis.case import Case
+from tools.diagnosis.request_path import request_path
 from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.diagnose import judge
 from tools.i18n import in_language, verbatim
 from tools.pause import commands as pause_screen
+from tools.preflight import checklist
 from tools.rehearsal.page import state as page
 from tools.rollout.say import Reporter
 from tools.rollout.verdict import Outcome, Verdict
 from tools.snapshot import ecs
+from tools.snapshot.elb import Rule
 from tools.snapshot.rds import Pause
-from tools.snapshot.records import ServiceEvent
+from tools.snapshot.records import ContainerHealth, Part, ServiceEvent, Traffic
+from tools.snapshot.task_inputs import Image
 from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
-from tools.tests.conftest import NAMES, Told
+from tools.tests.conftest import NAMES, Answering, Told
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.recorded import clock, read, write
-from tools.tests.doctor.situations import CRASHED, SITUATIONS, rules
-from tools.tests.doctor.variants import VARIANTS
+from tools.tests.doctor.situations import CRASHED, SITUATIONS, logs_in, rules, with_bucket
+from tools.tests.doctor.variants import VARIANTS, app, network, other_apps
+from tools.tests.doctor.variants.stack import PROVISIONING, rolling
+from tools.tests.local.pages import logged
 from tools.tests.rollout import rollout_answers as gate
-from tools.tests.snapshot.test_records import Answering
+from tools.tests.rollout.test_look import BOTH, CANARY
 from tools.waiting import Shown
 from tools.watch import events as timeline_screen
 from tools.watch import status as status_screen
@@ -46,6 +53,16 @@ UNHEALTHY = a.event(
 )
 IDLE = a.service(desired=0, running=0, deployments=(a.deployment(desired=0, running=0),))
 NO_WORKER = {"service": a.worker_service(desired=0, running=0), "tasks": ()}
+FAILING = gate.deployment(gate.NEW, "IN_PROGRESS", failedTasks=3)
+
+
+def shifting(*deployments: Any, strategy: str = "CANARY", traffic: Any = None) -> Any:
+    """A stack whose service has these deployments."""
+    changes = {**CANARY, "deploymentConfiguration": {"strategy": strategy}}
+    known = ecs.service_of(gate.service(*deployments, **changes))
+    return a.stack(service=replace(known, traffic=traffic) if traffic else known)
+
+
 STATUSES = {
     "two tasks": a.stack(tasks=(a.task(), ENDED)),
     "paused": SITUATIONS["stack-paused"],
@@ -57,12 +74,37 @@ STATUSES = {
         )
         for until in ("20:00", "22:00")
     },
+    "paused, to be resumed before a destroy": a.stack(
+        a.choices(databaseFinalSnapshot="kept"),
+        service=IDLE,
+        database=a.database(starts=a.NOW, pause=Pause(a.NOW)),
+    ),
+    "a canary": shifting(*BOTH, traffic=Traffic(stage="X", percent=10.0)),
+    "a canary that fails": shifting(FAILING, BOTH[1]),
+    "a first canary that fails": shifting(FAILING),
+    "a deployment with a breaker that fails": shifting(FAILING, BOTH[1], strategy="ROLLING"),
+    "well": a.stack(),
+    "stage 1": a.stage1(),
+    "stage 2 to come": a.stage1(a.choices()),
+    "an unhealthy target": a.unhealthy("Request timed out"),
+    "a stopped database": a.stack(database=a.database(status="stopped")),
+    "a full database": a.stack(database=a.database(status="storage-full")),
+    **{f"{part} not read": a.stack(**{part: a.DENIED}) for part in ("tasks", "group", "targets")},
     "a worker": a.with_worker(),
     "a worker that crashes": a.crashing_worker(),
     "a worker without tasks": a.with_worker(**NO_WORKER),
     "a worker that is missing": a.with_worker(service=None),
     "a worker that cannot be read": a.with_worker(service=a.DENIED),
 }
+SECOND = a.stack(
+    service=a.service(
+        deployments=(
+            a.deployment(rollout="IN_PROGRESS", running=0, id="ecs-svc/3"),
+            a.deployment(status="ACTIVE", definition=a.OLD),
+        )
+    ),
+    tasks=(a.task(definition=a.OLD),),
+)
 DIAGNOSES = {
     "a cause": a.stack(network=rules(app_in=())),
     "healthy": a.stack(),
@@ -73,12 +115,87 @@ DIAGNOSES = {
     "the last try": VARIANTS["health-path-missing: given up"],
     "rolled back, and it is not known why": SITUATIONS["rolled-back"],
     "a task that cannot start": SITUATIONS["task-cannot-start"],
+    "a login": logs_in(),
+    "a worker": a.with_worker(),
+    "a bucket": with_bucket(),
+    "a job": job_runs.stack(job_runs.run(0)),
+    "the first roll-out": rolling(tasks=(PROVISIONING,)),
+    "the first roll-out, and a part that was not read": rolling(tasks=(), execution=a.DENIED),
+    "a second version that does not serve yet": SECOND,
     "an event": a.stack(
         service=a.service(running=0, events=(UNHEALTHY,)),
         tasks=(a.ended("Task failed ELB health checks", code=143),),
         targets=(),
     ),
 }
+
+
+SOME = a.choices(allowedCidrs="203.0.113.0/24")
+TO_SOME = rules(alb_in=(a.permission(80, networks=(IPv4Network("203.0.113.0/24"),)),))
+GIVEN_UP = a.going("FAILED", failed=3)
+PATHS = {
+    "healthy": a.stack(),
+    "open to more than the settings name": a.stack(SOME),
+    "open to some": a.stack(SOME, network=TO_SOME),
+    "stage 1": a.stage1(),
+    "a roll-out begins": a.stack(service=a.going(), targets=()),
+    "a roll-out has no task yet": a.stack(service=a.going(), targets=(), tasks=()),
+    "a cause": SITUATIONS["task-cannot-reach-database"],
+    "unhealthy": SITUATIONS["health-path-missing"],
+    "given up": replace(SITUATIONS["health-path-missing"], service=Part(GIVEN_UP)),
+    "given up without a task": a.failing(ENDED, service=GIVEN_UP, targets=()),
+    "rolled back to the former tasks": a.failing(ENDED, rolled_back=True),
+    "not read": a.stack(network=a.DENIED),
+    "a worker that crashes": a.crashing_worker(),
+}
+
+
+def path(snapshot: Any) -> Iterator[str]:
+    for name, each in request_path(Case.of(snapshot), judge(snapshot)).items():
+        yield f"{name}: {each.state}; {each.reason!s}"
+
+
+CUT_OFF = a.network(a.subnet("private-1", "10.0.16.0/20"))
+OFF = {"ecsEnabled": "false"}
+
+
+def beside(number: str, path: str) -> Any:
+    """The listener before ECS, with a rule of another."""
+    other = network.rule(number, ("path-pattern", (path,)), action="redirect")
+    return a.stage1(balancer=a.entrance(other, Rule(priority="default", action="fixed-response")))
+
+
+PREFLIGHTS = {
+    "stage 1": a.stage1(),
+    "another protocol": a.stage1(group=replace(a.target_group(), protocol="HTTPS")),
+    "no image and no route": a.stage1(image=Image(present=False), network=CUT_OFF),
+    "no secret": a.stage1(secrets={a.SECRET: None}),
+    "public subnets": a.stage1(a.choices(**OFF, natStrategy="none"), network=CUT_OFF),
+    "an image that cannot be read": a.stage1(image=a.DENIED),
+    **{f"{count} tasks": a.stage1(a.choices(**OFF, desiredCount=count)) for count in "67"},
+    "7 tasks in stage 2": a.stack(a.choices(desiredCount="7")),
+    "a rule behind the app's": beside("101", "/*"),
+    "a rule of other paths": beside("7", "/other/*"),
+    "another app": a.stack(other_apps.settings()),
+    "another team's secret": app.foreign(),
+    **{name: SITUATIONS[name] for name in ("log-group-missing", "job-failed")},
+    **{
+        name: VARIANTS[name]
+        for name in (
+            *("fargate-quota-small: before ECS is on", "balancer-cut-off: in private subnets"),
+            *("rule-in-the-way: in stage 1", "rule-in-the-way: of the same number in stage 1"),
+            *(f"no-rule-forwards: {each}" for each in network.NOT_THE_PAGE),
+            "database-address: DB_NAME",
+        )
+    },
+}
+
+
+def preflight(snapshot: Any) -> Iterator[str]:
+    """What is not ticked off."""
+    found = checklist.tick(snapshot)
+    yield from (each.text for each in checklist.lines(found) if "✓" not in each.text)
+    yield f"exit {found.exit_code}"
 
 
 def status(snapshot: Any) -> Iterator[str]:
@@ -121,9 +238,9 @@ def log() -> Iterator[str]:
     yield shown.ended(a.ended(CRASHED)).text
 
 
-def pause() -> Iterator[str]:
+def pause(**settings: str) -> Iterator[str]:
     database = a.database(starts=a.NOW, pause=Pause(a.NOW))
-    return (each.text for each in pause_screen._paused(a.choices(), database))
+    return (each.text for each in pause_screen._paused(a.choices(**settings), database))
 
 
 def the_gate() -> list[str]:
@@ -139,6 +256,14 @@ def as_json(value: Any) -> list[str]:
     return [json.dumps(value, indent=1, ensure_ascii=False)]
 
 
+AWAY = {"time": "x", "level": "error", "message": "database away", "host": "db"}
+REQUEST = {
+    "level": "info", "message": "request", "method": "GET", "path": "/x", "status": 404,
+    "duration_ms": 0.7, "request_id": "1",
+}  # fmt: skip
+DAYS = (-60, 12 * 3600 - 1, 12 * 3600 + 1)
+"""Seconds from noon."""
+CHECK = ContainerHealth(command=("CMD", "true"))
 JST = timezone(timedelta(hours=9))
 CREATED = replace(a.task(started=None), created=a.NOW.astimezone(JST))
 STARTED = a.database(events=(LogLine(a.NOW + timedelta(seconds=5), "DB instance stopped"),))
@@ -149,7 +274,27 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
         f"doctor: {name}": lambda now=now: plain(judge(now)).splitlines()
         for name, now in DIAGNOSES.items()
     },
+    **{f"request path: {name}": lambda now=now: path(now) for name, now in PATHS.items()},
+    **{f"preflight: {name}": lambda now=now: preflight(now) for name, now in PREFLIGHTS.items()},
     "doctor --json": lambda: as_json(as_dict(judge(a.stack(database=None, quota=a.DENIED)))),
+    "doctor --json of the first roll-out": lambda: as_json(
+        as_dict(judge(DIAGNOSES["the first roll-out"]))
+    ),
+    "doctor --json of a page that fails": lambda: as_json(
+        as_dict(judge(SITUATIONS["page-errors"]))
+    ),
+    "status --json": lambda: as_json(status_screen.as_dict(STATUSES["two tasks"])),
+    "status --json: whether it is within the hours": lambda: as_json(
+        {
+            name: status_screen.as_dict(now)["in_hours"]
+            for name, now in STATUSES.items()
+            if "hours" in name
+        }
+    ),
+    "status --json of a pause": lambda: as_json(status_screen.as_dict(SITUATIONS["stack-paused"])),
+    "events --json": lambda: as_json(
+        timeline_screen.as_dicts(Timeline((*of_tasks([CREATED]), *of_database(STARTED)), ()))
+    ),
     "status --json of a worker": lambda: as_json(
         {**status_screen.as_dict(a.crashing_worker())["workers"]["mail"], "tasks": "…"}
     ),
@@ -161,9 +306,41 @@ SCREENS: dict[str, Callable[[], Iterable[str]]] = {
     "events of two time zones": lambda: timeline([*of_tasks([CREATED]), *of_database(STARTED)]),
     "logs": log,
     "pause": pause,
+    "pause without a final snapshot": lambda: pause(databaseFinalSnapshot=""),
     "the gate": the_gate,
     "the page's timeline": lambda: as_json(page.timeline(tuple(of_tasks([ENDED])))),
     "the page's tasks": lambda: as_json(page.tasks(Case.of(a.stack(tasks=(ENDED,))))["ended"]),
+    **{
+        f"the page's tasks that run: {name}": lambda check=check, health=health: as_json(
+            page.tasks(
+                Case.of(a.stack(main=a.definition(health=check), tasks=(a.task(health=health),)))
+            )["running"]
+        )
+        for name, check, health in (
+            ("no check of its own", None, "UNKNOWN"),
+            ("not checked yet", CHECK, "UNKNOWN"),
+            ("unhealthy", CHECK, "UNHEALTHY"),
+        )
+    },
+    **{
+        f"the page's roll-outs: {name}": lambda service=service: as_json(
+            page.rollouts(service, a.NOW)
+        )
+        for name, service in (
+            ("begun", a.going()),
+            ("done", a.service()),
+            ("a canary", STATUSES["a canary"].service.value),
+        )
+    },
+    "the page's timeline of a log": lambda: as_json(
+        page.timeline(tuple(logged(AWAY, "plain words", REQUEST)))
+    ),
+    "the page's timeline of two days": lambda: as_json(
+        page.timeline(
+            tuple(timeline_screen.Event(a.at(each), "log", "a", verbatim("x")) for each in DAYS)
+        )
+    ),
+    "the page's target group": lambda: as_json(page.group(Case.of(a.stack()))),
     "the page's processes": lambda: as_json(
         page.processes(Case.of(a.with_worker(job_runs.stack(job_runs.run(1)))))
     ),

@@ -11,12 +11,9 @@ from hypothesis import strategies as st
 from moto.logs.exceptions import InvalidParameterException
 from moto.logs.models import LogsBackend, LogStream
 
-from tools.snapshot import ecs
 from tools.tests.conftest import NAMES, client
 from tools.watch import events, logs
 from tools.watch.logs import LogEvent, LogQuery, LogScreen
-
-NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 
 
 class Written:
@@ -91,19 +88,9 @@ def test_no_more_lines_are_held_than_requested():
     session = Written(*(each / 1000 for each in range(30_000)), page=1000, counts=True)
     assert len(last(session, 10, pattern="x")) == 10
     assert 10 <= session.held <= 11
-
-
-@pytest.mark.usefixtures("counting")
-def test_lines_since_a_time_are_not_collected_in_memory():
     session = Written(*range(1, 500), page=100, counts=True)
     assert sum(1 for _ in logs.read(session, NAMES, LogQuery(since=timedelta(hours=1)))) == 499
     assert session.held <= 2
-
-
-def test_only_the_streams_of_the_chosen_task_are_searched():
-    session = Written(1)
-    assert len(last(session, 1, task="aa")) == 1
-    assert session.asked[0]["logStreamNamePrefix"] == "app/app/aa"
 
 
 @pytest.fixture
@@ -143,13 +130,12 @@ def test_a_running_task_is_found_though_the_time_of_its_stream_lags(run, put, mo
         put(f"{number:032}", (30 + number, "crashed"))
     put("f" * 32, (1, "serving"))
     told = LogStream.to_describe_dict
-    monkeypatch.setattr(
-        LogStream,
-        "to_describe_dict",
-        lambda self: (
-            told(self) | ({"lastEventTimestamp": 1} if self.log_stream_name.endswith("f") else {})
-        ),
-    )
+
+    def lags(stream):
+        late = {"lastEventTimestamp": 1} if stream.log_stream_name.endswith("f") else {}
+        return told(stream) | late
+
+    monkeypatch.setattr(LogStream, "to_describe_dict", lags)
     assert run("logs", "-n", "3")[1].endswith("ffffffff serving\n")
     assert run("logs", "--task", "fff")[1].endswith("ffffffff serving\n")
 
@@ -159,20 +145,8 @@ def test_events_since_a_time_search_the_log_only_since_then(stack, put, asked, r
     put("b" * 32, (50, "old"))
     begun = time.time()
     code, shown, _ = run("events", "--logs", "--since", "10m")
-    assert code == 0
-    assert "young" in shown
-    assert "old" not in shown
+    assert (code, "young" in shown, "old" in shown) == (0, True, False)
     assert min(asked) >= (begun - 24 * 3600) * 1000
-
-
-def test_the_log_of_a_timeline_begins_no_earlier_than_its_other_events(stack, put, asked):
-    service = ecs.service(stack.session, NAMES)
-    newest = max(each.at for each in events.of_service(service))
-    put("a" * 32, (50, "old"))
-    found = events.timeline(stack.session, NAMES, timedelta(minutes=10), True)
-    assert [each for each in found.events if each.kind == "log"] == []
-    floor = int((newest - timedelta(minutes=10)).timestamp() * 1000)
-    assert min(asked) == floor
 
 
 @pytest.mark.usefixtures("counting")
@@ -185,25 +159,14 @@ def test_a_timeline_keeps_the_last_lines_of_a_long_log():
     assert session.held <= events.LOG_LINES + 1
 
 
-def test_logs_of_all_tasks_are_in_one_order(run, put):
+def test_logs_of_all_tasks_are_in_one_order_and_for_scripts_an_object_a_line(run, put):
     put("a" * 32, (59, "one"), (57, "three"))
     put("b" * 32, (58, "two"))
-    code, shown, _ = run("logs")
-    assert code == 0
-    assert [line.split(" ", 2)[2] for line in shown.splitlines()] == [
-        "aaaaaaaa one",
-        "bbbbbbbb two",
-        "aaaaaaaa three",
-    ]
-
-
-def test_logs_print_a_json_object_a_line(run, put):
-    put("a" * 32, (59, "one"), (57, "three"))
-    code, shown, _ = run("logs", "--json")
-    found = [json.loads(line) for line in shown.splitlines()]
-    assert code == 0
-    assert [list(each) for each in found] == [["time", "task", "message"]] * len(found)
-    assert [each["message"] for each in found] == ["one", "three"]
+    shown = [line.split(" ", 2)[2] for line in run("logs")[1].splitlines()]
+    assert shown == ["aaaaaaaa one", "bbbbbbbb two", "aaaaaaaa three"]
+    found = [json.loads(line) for line in run("logs", "--json")[1].splitlines()]
+    assert [list(each) for each in found] == [["time", "task", "message"]] * 3
+    assert [each["message"] for each in found] == ["one", "two", "three"]
 
 
 def test_a_log_line_that_is_json_is_an_object_itself():
@@ -227,12 +190,6 @@ def test_log_lines_are_shown_without_their_secrets(run, put, command):
     assert "redis://app:***@h/0" in shown
     assert "p9w" not in shown
     assert "7777" not in shown
-
-
-@pytest.mark.parametrize("how", [(), ("--json",)])
-def test_raw_log_lines_are_whole(run, put, how):
-    put("a" * 32, (59, URL))
-    assert URL in run("logs", "--raw", *how)[1]
 
 
 def test_a_private_key_in_the_log_is_masked_while_another_task_logs_in_between(run, put):
@@ -259,15 +216,12 @@ def test_the_log_of_a_worker_has_its_lines_only(run, put, folder):
     put("a" * 32, (59, "of the page"))
     put("b" * 32, (58, "of the worker"), process="worker-mail")
     put("c" * 32, (57, "of another one"), process="worker-mailing")
-    code, shown, _ = run("logs", "--worker", "mail")
-    assert (code, [line.split(" ", 2)[2] for line in shown.splitlines()]) == (
-        0, ["bbbbbbbb of the worker"],
-    )  # fmt: skip
+    [line] = run("logs", "--worker", "mail")[1].splitlines()
+    assert line.endswith(" bbbbbbbb of the worker")
     assert run("logs", "--worker", "mail", "--task", "a")[1] == ""
     code, _, complaint = run("logs", "--worker", "post")
-    assert (code, complaint) == (
-        2, "careapp: There is no worker 'post'; the stack file has: mail, mailing.\n",
-    )  # fmt: skip
+    words = "careapp: There is no worker 'post'; the stack file has: mail, mailing.\n"
+    assert (code, complaint) == (2, words)
 
 
 def test_a_bad_filter_is_one_sentence_with_aws_s_words_and_a_way_out(run, put, monkeypatch):

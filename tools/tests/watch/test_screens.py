@@ -6,15 +6,11 @@ import pytest
 
 from tools import command_line, screen
 from tools.aws.local_cloud import FACTS
-from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import IMAGE, LOGS, SECRETS
-from tools.diagnosis.request_path import request_path
 from tools.diagnosis.screen import plain
 from tools.doctor.diagnose import judge
 from tools.tests import stacks as a
 from tools.tests.doctor.situations import SITUATIONS, crashed
-from tools.tests.watch.screens import SCREENS, STATUSES, recorded, section
-from tools.watch import status as status_screen
+from tools.tests.watch.screens import SCREENS, recorded, section
 
 
 @pytest.mark.parametrize("name", SCREENS)
@@ -51,34 +47,6 @@ def test_a_very_long_line_of_evidence_is_cut_on_the_screen_only():
     assert len(diagnosis.first.evidence[0]) > 900
 
 
-@pytest.mark.parametrize(("hours", "inside"), [("20:00", False), ("22:00", True)])
-def test_the_status_for_scripts_says_whether_it_is_within_the_hours(hours, inside):
-    assert status_screen.as_dict(STATUSES[f"hours until {hours}"])["in_hours"] is inside
-
-
-@pytest.mark.parametrize(
-    ("snapshot", "code"),
-    [
-        (a.stack(), 0),
-        (a.unhealthy("Request timed out"), 1),
-        (a.stack(database=a.database(status="stopped")), 1),
-        (a.stack(database=a.database(status="storage-full")), 1),
-        *((a.stack(**{part: a.DENIED}), 2) for part in ("tasks", "group", "targets")),
-        (a.stage1(), 0),
-        (a.stage1(a.choices()), 1),
-        (STATUSES["hours until 20:00"], 0),
-        (STATUSES["hours until 22:00"], 1),
-        (STATUSES["a worker"], 0),
-        (STATUSES["a worker that crashes"], 1),
-        (STATUSES["a worker without tasks"], 0),
-        (STATUSES["a worker that is missing"], 1),
-        (STATUSES["a worker that cannot be read"], 2),
-    ],
-)
-def test_the_exit_code_of_status_separates_unhealthy_from_unknown(snapshot, code):
-    assert status_screen.exit_code(snapshot) == code
-
-
 @pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize(
     "command", [["doctor"], ["status"], ["jobs"], ["events"], ["doctor", "--json"]]
@@ -99,9 +67,3 @@ def test_stack_file_without_a_region_is_refused(run, folder):
     (folder / "Pulumi.poc.yaml").write_text("config:\n  careapp:healthPath: nowhere\n")
     code, shown, complaint = run("status")
     assert (code, shown, "aws:region" in complaint) == (2, "", True)
-
-
-def test_page_of_a_rolled_back_stack_says_that_tasks_run():
-    case = Case.of(SITUATIONS["rolled-back"])
-    places = request_path(case, judge(case.now))
-    assert {places[each].state for each in (IMAGE, SECRETS, LOGS)} == {"open"}

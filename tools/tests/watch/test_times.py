@@ -6,12 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tools import screen
-from tools.snapshot.rds import Pause
 from tools.tests import stacks as a
-from tools.tests.watch.screens import CREATED, ENDED, STARTED
-from tools.watch import events as timeline_screen
-from tools.watch import status as status_screen
-from tools.watch.events import Timeline, of_database, of_tasks
+from tools.tests.watch.screens import ENDED
 from tools.watch.logs import LogEvent, LogScreen
 
 
@@ -31,15 +27,6 @@ def test_a_time_of_another_day_has_its_date():
     assert screen.short_time(evening) == "23:59:00"
     assert screen.dated_time(night) == "11-26 00:00:00"
     assert screen.zoned_time(night) == "2026-11-26 00:00 JST"
-
-
-def test_times_for_scripts_are_iso_8601_with_an_offset():
-    plain = status_screen.as_dict(a.stack())
-    assert plain["service"]["deployments"][0]["updated"] == "2026-11-25T11:51:40+00:00"
-    assert status_screen.plain(Pause(a.NOW))["since"] == "2026-11-25T12:00:00+00:00"
-    found = Timeline((*of_tasks([CREATED]), *of_database(STARTED)), ())
-    times = [each["at"] for each in timeline_screen.as_dicts(found)["events"]]
-    assert times == ["2026-11-25T21:00:00+09:00", "2026-11-25T12:00:05+00:00"]
 
 
 def test_the_stopped_task_and_its_lines_have_the_same_id():

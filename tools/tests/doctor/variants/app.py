@@ -10,21 +10,8 @@ from tools.snapshot.records import Part
 from tools.snapshot.task_inputs import Role, Secret
 from tools.snapshot.task_logs import LogLine, Logs
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import (
-    CRASHED,
-    EXITED,
-    FOUND,
-    LOST,
-    MIGRATED,
-    OTHER_SECRET,
-    UNMIGRATED,
-    asked,
-    crashed,
-    env,
-    never_started,
-    trace,
-    unable,
-)
+from tools.tests.doctor import situations as s
+from tools.tests.doctor.logged import TRACES
 
 REFUSED = 'FATAL: password authentication failed for user "postgres"'
 
@@ -34,31 +21,15 @@ def said(*lines, **changes):
     return a.stack(logs=a.logs(a=[a.LISTENS, *lines]), **changes)
 
 
-FAILS = [asked("/", 500)] * 3
-UNAVAILABLE = [asked("/", 503)] * 3
-RAISED = json.dumps(
-    {
-        "level": "error",
-        "message": "request failed",
-        "traceback": "Traceback (most recent call last):\n"
-        '  File "/app/webapp/pages.py", line 66, in home\n    1 / 0\n'
-        "ZeroDivisionError: division by zero",
-    }
-)
-NO_VISIT = (
-    '{"level": "error", "message": "request failed", "traceback": "Traceback (most recent call '
-    'last):\\n  File \\"/app/webapp/pages.py\\", line 85, in _home\\n    book.visit\\n'
-    'AttributeError: no visit"}'
-)
+FAILS = [s.asked("/", 500)] * 3
+UNAVAILABLE = [s.asked("/", 503)] * 3
+RAISED, NO_VISIT = TRACES["raised"], TRACES["no visit"]
 
 
 def counted(*minutes, lines=(), since=-500):
     """So many requests and failures in each minute from ``since`` on."""
-    measured = Measured(
-        minutes=tuple(
-            Minute(a.at(since + 60 * number), *each) for number, each in enumerate(minutes)
-        )
-    )
+    moments = (a.at(since + 60 * number) for number in range(len(minutes)))
+    measured = Measured(minutes=tuple(map(Minute, moments, *zip(*minutes, strict=True))))
     logs = Logs(group="x", exists=True, lines={"a" * 32: tuple(LogLine(a.NOW, e) for e in lines)})
     return a.stack(measured=measured, logs=logs)
 
@@ -73,7 +44,7 @@ def full(count, **changes):
 
 NEARLY = -(-(max_connections("db.t4g.micro") - RESERVED_CONNECTIONS) * NEAR // 100)
 WORKER = a.choices(workers='{"mail": {"command": "sleep 9"}}')
-WIDE_POOL = env(DB_POOL_SIZE="9")
+WIDE_POOL = s.env(DB_POOL_SIZE="9")
 OTHER_APP = a.choices(appFolder="apps/mine")
 ODD = a.database(kind="db.z9.odd")
 
@@ -94,9 +65,9 @@ def scaled_in(seconds):
 
 
 FULL_LOG = {"logs": a.logs(a=[a.LISTENS, FULL]), "page": a.page(503)}
-OLD = trace("ZeroDivisionError: of a fault that is repaired")
+OLD = s.trace("ZeroDivisionError: of a fault that is repaired")
 SLOW = '{"level": "warning", "message": "the database took too long", "reason": "canceling"}'
-AFTER_A_FAULT = [*OLD, asked("/", 500), asked("/", 200)]
+AFTER_A_FAULT = [*OLD, s.asked("/", 500), s.asked("/", 200)]
 SCALED = a.ended("Scaling activity initiated by (deployment ecs-svc/3)", code=0)
 IMAGE = "was unable to place a task. Reason: CannotPullContainerError: manifest not found."
 STEADY = "has reached a steady state."
@@ -109,9 +80,16 @@ def with_events(snapshot, *events):
     return replace(snapshot, service=Part(service))
 
 
+def failed_before(definition):
+    """A roll-out under way beside a deployment of this revision that failed."""
+    old = a.deployment(id="ecs-svc/1", status="ACTIVE", definition=definition, rollout="FAILED")
+    both = (a.deployment(rollout="IN_PROGRESS"), old)
+    return a.stack(service=a.service(deployments=both, running=0), targets=())
+
+
 COMPLETED = a.stack(service=a.service(running=0), tasks=(), targets=())
 OLD_CRASH = a.ended(
-    CRASHED, name="c" * 32, code=1, stop=EXITED, started_by="ecs-svc/1", definition=a.OLD
+    s.CRASHED, name="c" * 32, code=1, stop=s.EXITED, started_by="ecs-svc/1", definition=a.OLD
 )
 
 
@@ -125,14 +103,14 @@ UNTRUSTED = "SSL error: certificate verify failed"
 
 def lacks(words):
     """The four ways in which an app shows that its user lacks a right."""
-    raises = trace(f"psycopg.errors.InsufficientPrivilege: {words}")
-    main = env(DB_USER="app")
-    migration = json.dumps(json.loads(UNMIGRATED) | {"reason": words})
+    raises = s.trace(f"psycopg.errors.InsufficientPrivilege: {words}")
+    main = s.env(DB_USER="app")
+    migration = json.dumps(json.loads(s.UNMIGRATED) | {"reason": words})
     return {
         "database-address, app-raises: {}": said(*raises, *FAILS, main=main),
         "database-address, page-errors: {}": said(*raises, main=main, page=a.page(500)),
         "database-address, app-cannot-migrate: {}": said(migration, main=main),
-        "database-address, crash: {}": crashed(*raises, main=main),
+        "database-address, crash: {}": s.crashed(*raises, main=main),
     }
 
 
@@ -147,32 +125,32 @@ BARE = Role(arn="arn:role/x", trust=a.TRUST, policies=(a.policy(a.TOKEN, a.PULL,
 def foreign(**changes):
     """A stack whose task definition names another team's secret for DB_PASSWORD."""
     return a.stack(
-        main=a.definition(secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"}), **changes
+        main=a.definition(secrets={"DB_PASSWORD": f"{s.OTHER_SECRET}:password::"}), **changes
     )
 
 
-DENIED = never_started(
+DENIED = s.never_started(
     "ResourceInitializationError: unable to pull secrets: AccessDenied", main=foreign().newest.value
 )
-TWO_SECRETS = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "KEY": OTHER_SECRET})
-OTHER_IMAGE = a.definition(image=a.IMAGE.replace("careapp/hello-ecs", "team-b/app"))
-WRONG = {"DB_HOST": "other.example", "DB_PORT": "5433", "DB_NAME": "other", "DB_USER": "root"}
+TWO_SECRETS = a.definition(secrets={"DB_PASSWORD": f"{a.SECRET}:password::", "KEY": s.OTHER_SECRET})
+WRONG = {
+    name: {name: value}
+    for name, value in (("DB_HOST", "other.example"), ("DB_PORT", "5433"), ("DB_NAME", "other"), ("DB_USER", "root"))
+}  # fmt: skip
 VARIANTS = {
-    "nothing: the database is back": said(LOST, FOUND),
-    "app-database-away: away again": said(LOST, FOUND, LOST),
-    "nothing: migrated at last": said(UNMIGRATED, MIGRATED),
-    "app-cannot-migrate: with its consequences": said(UNMIGRATED, LOST, *UNAVAILABLE),
-    "app-requests-failed: two": said(*FAILS[:2]),
-    "app-requests-fail: the newest": said(*[asked("/", 200)] * 50, *UNAVAILABLE),
-    "nothing: recovered": said(*[asked("/", 500)] * 50, asked("/", 200)),
+    "nothing: the database is back": said(s.LOST, s.FOUND),
+    "app-database-away: away again": said(s.LOST, s.FOUND, s.LOST),
+    "nothing: migrated at last": said(s.UNMIGRATED, s.MIGRATED),
+    "app-cannot-migrate: with its consequences": said(s.UNMIGRATED, s.LOST, *UNAVAILABLE),
+    "app-requests-fail: the newest": said(*[s.asked("/", 200)] * 50, *UNAVAILABLE),
+    "nothing: recovered": said(*[s.asked("/", 500)] * 50, s.asked("/", 200)),
     "app-requests-failed: one among many": said(
-        *[asked("/", 200)] * 50, asked("/rare", 500), *[asked("/", 200)] * 50),
-    "app-requests-fail: one page of two": said(*[asked("/page", 500)] * 3, *[asked("/other", 200)] * 9),
-    "nothing: not found": said(*[asked("/", 404)] * 9),
+        *[s.asked("/", 200)] * 50, s.asked("/rare", 500), *[s.asked("/", 200)] * 50),
+    "app-requests-fail: one page of two": said(*[s.asked("/page", 500)] * 3, *[s.asked("/other", 200)] * 9),
     "app-requests-fail: another server's log": said(
         *['10.0.0.1 - - [x] "GET / HTTP/1.1" 500 3 "-" "curl"'] * 3),
-    "app-raises: the page, too": said(*[RAISED, asked("/", 500)] * 3, page=a.page(500)),
-    "page-errors: raised": said(NO_VISIT, asked("/", 500), page=a.page(500, tries=3, database=500)),
+    "app-raises: the page, too": said(*[RAISED, s.asked("/", 500)] * 3, page=a.page(500)),
+    "page-errors: raised": said(NO_VISIT, s.asked("/", 500), page=a.page(500, tries=3, database=500)),
     "page-errors: a limiter": a.stack(page=a.page(429)),
     "page-errors: another good status": a.stack(page=a.page(204, matcher="200")),
     "page-silent: another encoding": a.stack(
@@ -180,56 +158,47 @@ VARIANTS = {
     "page-silent: https without a listener": a.stack(
         page=a.page(0, ended_at=f"https://{a.balancer().dns}/", problem="no listener on port 443")),
     "page-errors: redirects without end": a.stack(page=a.page(301, matcher="200-399", endless=True)),
-    "page-unavailable: before its requests": said(*UNAVAILABLE, page=a.page(503)),
     "nothing: another deployment's log": a.stack(
         tasks=(a.task(), a.task("c" * 32, started_by="ecs-svc/1", definition=a.OLD)),
-        logs=a.logs(a=[a.LISTENS], c=[LOST, UNMIGRATED, *FAILS])),
+        logs=a.logs(a=[a.LISTENS], c=[s.LOST, s.UNMIGRATED, *FAILS])),
     "app-requests-fail: the last two minutes": counted((4, 0), (2, 2), (1, 1)),
     "app-requests-failed: some of a minute's": counted((4, 0), (4, 1)),
     "app-requests-failed: too few": counted((2, 2)),
     "nothing: minutes of success since": counted((4, 4), (3, 0), (0, 0)),
     "nothing: minutes before the deployment": counted((9, 9), since=-600),
-    "nothing: minutes before the log's": counted((9, 9), lines=[asked("/", 200)]),
+    "nothing: minutes before the log's": counted((9, 9), lines=[s.asked("/", 200)]),
     "log-too-many-connections: of others": full(101),
-    "log-too-many-connections: a bastion": full(101, settings=a.choices(bastionEnabled="true")),
     "log-too-many-connections: exec": full(101, settings=a.choices(execEnabled="true")),
-    "log-too-many-connections: a larger pool": full(101, main=env(DB_POOL_SIZE="9", WEB_CONCURRENCY="2")),
-    "log-too-many-connections: a number that is not known": full(None),
+    "log-too-many-connections: a larger pool": full(101, main=s.env(DB_POOL_SIZE="9", WEB_CONCURRENCY="2")),
     "log-too-many-connections: many tasks": full(112, tasks=(a.task(), *MANY)),
     "log-too-many-connections: a class that is not known": full(112, database=a.database(kind="db.z9.odd")),
     # A task of the app in webapp/ opens 6; 2 are the doctor's own.
     "nothing: as many connections as a pool": connections(8),
     "connection-leak: one more than a pool": connections(9),
-    "nothing: as many connections as three pools": connections(20, tasks=3),
     "connection-leak: one more than three pools": connections(21, tasks=3),
     "tasks-die: just now": connections(14, other=scaled_in(-290)),
     "tasks-die, connection-leak: a task that stopped before": connections(14, other=scaled_in(-310)),
-    "nothing: a larger pool": connections(13, main=WIDE_POOL),
     "connection-leak: a larger pool": connections(14, main=WIDE_POOL),
-    "nothing: as many connections as a pool and a worker": connections(
-        6 + WORKER.sizes.other_connections, WORKER),
     "connection-leak: one more than a pool and a worker": connections(
         7 + WORKER.sizes.other_connections, WORKER),
     "nothing: connections below 80 %": connections(NEARLY - 1, OTHER_APP),
     "connections-near: of another app": connections(NEARLY, OTHER_APP),
     "connections-near: of many tasks": connections(NEARLY, tasks=20),
     "nothing: connections of a class that is not known": connections(NEARLY, OTHER_APP, database=ODD),
-    "nothing: connections that are not known": connections(None),
     "log-too-many-connections: of another app, full": connections(110, OTHER_APP, **FULL_LOG),
-    "connections-near: nearly full": connections(110, OTHER_APP),
-    "log-too-many-connections: with a leak": connections(110, **FULL_LOG),
-    "nothing: the password of before an answer": said("connection timeout expired", FOUND),
+    "nothing: the password of before an answer": said("connection timeout expired", s.FOUND),
     "page-errors: a traceback of before an answer": said(*AFTER_A_FAULT, *FAILS, page=a.page(500)),
+    "nothing: slow once, and the page works": said(SLOW),
     "log-database-slow: after another fault": said(
-        *AFTER_A_FAULT, *[SLOW, asked("/", 503)] * 3, page=a.page(503)),
+        *AFTER_A_FAULT, *[SLOW, s.asked("/", 503)] * 3, page=a.page(503)),
     "page-unavailable: raised since a lock": said(SLOW, *OLD, page=a.page(503)),
-    "page-unavailable: an answer since a lock": said(SLOW, asked("/", 200), page=a.page(503)),
+    "page-unavailable: an answer since a lock": said(SLOW, s.asked("/", 200), page=a.page(503)),
     "log-database-slow: after a rollback": a.failing(
-        SCALED, rolled_back=True, logs=a.logs(b=[a.LISTENS], c=[a.LISTENS, *[SLOW, asked("/", 503)] * 3]),
+        SCALED, rolled_back=True, logs=a.logs(b=[a.LISTENS], c=[a.LISTENS, *[SLOW, s.asked("/", 503)] * 3]),
         page=a.page(503)),
     "roll-out-going-on: a crash of another version": a.failing(OLD_CRASH, logs=a.logs(c=list(OLD))),
-    "cannot-place-tasks: an image": unable(IMAGE),
-    "roll-out-going-on: an event of days ago": with_events(unable(IMAGE), a.event(IMAGE, -3 * 24 * 3600)),
+    "cannot-place-tasks: an image": s.unable(IMAGE),
+    "roll-out-going-on: an event of days ago": with_events(s.unable(IMAGE), a.event(IMAGE, -3 * 24 * 3600)),
     "too-few-tasks: steady since the event": with_events(
         COMPLETED, a.event(STEADY, -200), a.event(IMAGE, -300)),
     "cannot-place-tasks: since it was steady": with_events(
@@ -239,21 +208,8 @@ VARIANTS = {
     "roll-out-failed: the end of an earlier one": with_events(
         a.stack(service=a.service(deployments=(a.deployment(rollout="FAILED"),))), a.event(FAILED, -100),
         a.event("(deployment ecs-svc/0) deployment failed: alarm detected.", -9000)),
-    **{
-        f"roll-out-going-on: a failed deployment of {name}": a.stack(
-            service=a.service(
-                deployments=(
-                    a.deployment(rollout="IN_PROGRESS"),
-                    a.deployment(
-                        id="ecs-svc/1", status="ACTIVE", definition=definition, rollout="FAILED"
-                    ),
-                ),
-                running=0,
-            ),
-            targets=(),
-        )
-        for name, definition in (("another revision", a.OLD), ("an earlier try", a.NEW))
-    },
+    **s.named("roll-out-going-on: a failed deployment of", {"another revision": a.OLD, "an earlier try": a.NEW},
+            failed_before),
     "log-certificate-time: not yet valid": untrusted(
         "[SSL] certificate verify failed: certificate is not yet valid (_ssl.c:1000)"),
     "log-certificate: expired by RDS's date": untrusted(UNTRUSTED, a.at(-60)),
@@ -264,38 +220,27 @@ VARIANTS = {
         for where, now in lacks(words).items()
     },
     "app-cannot-migrate: in a schema as the database's user": said(
-        json.dumps(json.loads(UNMIGRATED) | {"reason": "permission denied for schema public"})),
-    "crash: a right of the database's user": crashed(
-        *trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits"),
-        main=env(DB_USER=None)),
+        json.dumps(json.loads(s.UNMIGRATED) | {"reason": "permission denied for schema public"})),
+    "crash: a right of the database's user": s.crashed(
+        *s.trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits"),
+        main=s.env(DB_USER=None)),
     "log-wrong-password: of the database's user": said(REFUSED),
     "log-wrong-password: of another user": said(REFUSED.replace("postgres", "app")),
-    "log-wrong-password: the page, too": a.stack(logs=a.logs(a=[REFUSED]), page=a.page(503)),
     "database-away: the page, too": a.stack(database=a.database(status="stopped"), page=a.page(503)),
     "subnets-full: beside the page": a.stack(
         page=a.page(500), network=a.network(replace(a.network().subnets["private-1"], free=1))),
     "database-secret: another that may be read": foreign(
-        secrets={OTHER_SECRET: Secret()}, execution=BARE),
-    "database-secret: another that is missing": foreign(secrets={OTHER_SECRET: None}, execution=BARE),
+        secrets={s.OTHER_SECRET: Secret()}, execution=BARE),
     "database-secret: another without the key": foreign(
-        secrets={OTHER_SECRET: Secret(keys=frozenset({"pin"}))}, execution=BARE),
-    "database-secret: refused": foreign(logs=a.logs(a=[a.LISTENS, REFUSED])),
+        secrets={s.OTHER_SECRET: Secret(keys=frozenset({"pin"}))}, execution=BARE),
     "database-secret: denied": DENIED,
     "database-secret: denied, given up": replace(DENIED, service=Part(a.going("FAILED"))),
     "task-role-cannot-read-secret: an ARN without its random end": a.stack(
-        main=env(DB_SECRET_ARN=a.SECRET[:-7])),
+        main=s.env(DB_SECRET_ARN=a.SECRET[:-7])),
     "execution-role-cannot-secret: of another team": a.stack(main=TWO_SECRETS),
-    "execution-role-cannot-pull: of another team": a.stack(main=OTHER_IMAGE),
     "execution-role-cannot-secret: its own and another": a.stack(main=TWO_SECRETS, execution=BARE),
-    **{
-        f"database-address: {name}": a.stack(main=env(**{name: value}))
-        for name, value in WRONG.items()
-    },
-    **{
-        f"database-address: {name}, by the program": replace(
-            a.stack(main=env(**{name: WRONG[name]})), by_program=True
-        )
-        for name in ("DB_NAME", "DB_PORT")
-    },
-    "nothing: an app that needs no DB_HOST": a.stack(main=env(DB_HOST=None)),
+    **s.named("database-address", WRONG, lambda wrong: a.stack(main=s.env(**wrong))),
+    **s.named("database-address: by the program", {name: WRONG[name] for name in ("DB_NAME", "DB_PORT")},
+            lambda wrong: replace(a.stack(main=s.env(**wrong)), by_program=True)),
+    "nothing: an app that needs no DB_HOST": a.stack(main=s.env(DB_HOST=None)),
 }  # fmt: skip

@@ -108,10 +108,7 @@ VARIANTS = {
     "log-certificate: another image": a.stack(
         settings(), logs=a.logs(a=[f"connection failed: {UNTRUSTED}"]), page=a.page(500),
         database=a.database(authority="rds-ca-rsa2048-g1")),
-    "nothing: a page that answers": a.stack(settings(), logs=a.logs(a=[REFUSED])),
     "log-wrong-password: a page that fails": a.stack(settings(), logs=a.logs(a=[REFUSED]), page=a.page(500)),
     "crash: only webapp demands DB_HOST": crashed(
         main=a.definition(environment={"PORT": "3000"}), settings=settings()),
-    "log-too-many-connections: of another app": a.stack(
-        settings(), logs=a.logs(a=["FATAL: sorry, too many clients already"]), page=a.page(500)),
 }  # fmt: skip

@@ -11,24 +11,8 @@ from tools.snapshot.records import Part
 from tools.snapshot.uploads import Bucket
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
+from tools.tests.doctor import situations as s
 from tools.tests.doctor.job_runs import DEFINITION, MAY, run, schedule
-from tools.tests.doctor.situations import (
-    BUCKET,
-    COMMAND,
-    CRASHED,
-    EXITED,
-    FILES,
-    NONE_RUN,
-    PROVIDER,
-    SITUATIONS,
-    WRITE_FILES,
-    command_task,
-    env,
-    logs_in,
-    not_deployed,
-    rules,
-    with_bucket,
-)
 
 QUIET = {"service": a.service(desired=0, running=0)}
 STOPPED = a.database(status="stopped", pause=Pause(a.NOW))
@@ -49,7 +33,7 @@ def rolling(running=0, desired=1, healthy=(), **changes):
 
 def tick_of(hours, zone="Asia/Tokyo"):
     """No task runs, with these hours; NOW is a Wednesday, 21:00 in Tokyo."""
-    return a.stack(a.choices(schedule=hours, scheduleTimeZone=zone, desiredCount="2"), **NONE_RUN)
+    return a.stack(a.choices(schedule=hours, scheduleTimeZone=zone, desiredCount="2"), **s.NONE_RUN)
 
 
 def two_tasks(**service):
@@ -65,26 +49,14 @@ FIVE = {
         Target(address=f"10.0.16.{each}", port=3000, state="healthy") for each in range(5)
     ),
 }
-TWO, TIGHT = two_tasks(), two_tasks(maximum=150)
+TWO = two_tasks()
 QUOTAS = {
     "nothing: two tasks and two new ones fit": (Quota(limit=1.0), TWO),
     "fargate-quota-small: two tasks and two new ones": (Quota(limit=0.99), TWO),
-    "nothing: two tasks and one new one fit": (Quota(limit=0.99), TIGHT),
-    "fargate-quota-small: two tasks": (Quota(limit=0.49), TIGHT),
     "nothing: it fits beside others": (Quota(limit=6, elsewhere=5.5), {}),
-    "fargate-quota-small: a new task beside others": (Quota(limit=6, elsewhere=5.6), {}),
     "fargate-quota-small: a task beside others": (Quota(limit=6, elsewhere=5.8), {}),
 }
 LARGE_WORKER = a.choices(workers='{"mail": {"command": "sh", "cpu": 4096, "memory": 8192}}')
-
-
-def scaling(limit, most):
-    """Two tasks of 0.5 vCPU, which scale up to so many."""
-    settings = a.choices(
-        taskCpu="512", taskMemory="1024", minCount="2", maxCount=most, scaleCpuTarget="60"
-    )
-    main = a.definition(cpu=512, memory=1024)
-    return a.stack(**{**TWO, "settings": settings}, quota=Quota(limit=limit), main=main)
 
 
 BY_SCHEDULE = (
@@ -111,7 +83,7 @@ def rolled_back_worker(**changes):
 
 CRASHING, [BACK] = a.crashing_worker(), rolled_back_worker().workers.values()
 WEB = a.failing(
-    a.ended(CRASHED, code=1, stop=EXITED), logs=a.logs(b=["ValueError: what nobody knows"])
+    a.ended(s.CRASHED, code=1, stop=s.EXITED), logs=a.logs(b=["ValueError: what nobody knows"])
 )
 NEVER = a.ended(
     "CannotPullContainerError: not found", "e" * 32, stop="TaskFailedToStart", definition=a.MAIL
@@ -119,7 +91,7 @@ NEVER = a.ended(
 NO_WORKER_YET = a.worker_service(
     running=0, deployments=(a.deployment(definition=a.MAIL, rollout="FAILED", running=0),)
 )
-ONLY_READ = a.role(*WRITE_FILES[:2], a.allow(f"{BUCKET}/*", "s3:GetObject"))
+ONLY_READ = a.role(*s.WRITE_FILES[:2], a.allow(f"{s.BUCKET}/*", "s3:GetObject"))
 MOVED = (
     "(AuthorizationHeaderMalformed) … the region 'us-east-1' is wrong; expecting 'ap-northeast-1'"
 )
@@ -127,74 +99,56 @@ PUT = (
     "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the PutObject operation: "
     "User: arn:aws:sts::1:assumed-role/careapp-poc-task/a is not authorized to perform: s3:PutObject"
 )
-HEAD = "An error occurred (403) when calling the HeadObject operation: Forbidden"
 LOCKED = "psycopg.errors.LockNotAvailable: canceling statement due to lock timeout"
 UPGRADE = ["Running upgrade 1 -> 2", "psycopg.errors.UndefinedColumn: column x does not exist"]
-BASTION = a.choices(deployCommand=COMMAND, bastionEnabled="true")
-NOT_ASKED = SITUATIONS["login-not-asked"]
+BASTION = a.choices(deployCommand=s.COMMAND, bastionEnabled="true")
+NOT_ASKED = s.SITUATIONS["login-not-asked"]
 PUBLIC = replace(NOT_ASKED.settings, login=replace(NOT_ASKED.settings.login, public=("/",)))
 VARIANTS = {
     "nothing: healthy": a.stack(),
-    "nothing: a role that cannot be read": a.stack(execution=a.DENIED),
     "nothing: quota and alarms that cannot be read": a.stack(quota=a.DENIED, alarms=a.DENIED),
     "nothing: a page that cannot be reached": a.stack(page=UNREACHABLE),
-    "nothing: metrics that cannot be read": a.stack(measured=a.DENIED),
     "balancer-cannot-reach-task: beside a role that cannot be read": a.stack(
-        execution=a.DENIED, network=rules(app_in=())),
+        execution=a.DENIED, network=s.rules(app_in=())),
     "nothing: stage 1, and a stack file that is wrong": a.stage1(
         replace(a.choices(ecsEnabled="false"), guessed=True)),
     "stack-paused: AWS started its database": a.stack(**QUIET, database=a.database(pause=Pause(a.NOW))),
     "stack-paused: without a final snapshot": a.stack(a.choices(databaseFinalSnapshot=""), **PAUSED),
     "stack-paused: within the hours": a.stack(
-        a.choices(schedule="mon-fri 08:00-22:00"), database=STOPPED, **NONE_RUN),
+        a.choices(schedule="mon-fri 08:00-22:00"), database=STOPPED, **s.NONE_RUN),
     "database-away: tasks run again": a.stack(database=STOPPED),
     "database-away: in a pause": a.stack(**QUIET, database=a.database(status="failed", pause=Pause(a.NOW))),
     **{
         name: a.stack(quota=quota, **running) for name, (quota, running) in QUOTAS.items()
     },
-    "nothing: the most tasks fit": scaling(6, "6"),
-    "fargate-quota-small: more than the most tasks": scaling(6, "7"),
-    "fargate-quota-small: a smaller quota": scaling(5.9, "6"),
     # Of a worker that runs, AWS counts the old task among the account's tasks.
-    "service-missing, fargate-quota-small: a worker, too": a.stage1(LARGE_WORKER, quota=Quota(limit=8)),
-    "nothing: a worker that does not run yet": a.stack(LARGE_WORKER, quota=Quota(limit=8)),
     "fargate-quota-small: a worker that runs": a.stack(LARGE_WORKER, quota=Quota(limit=8, elsewhere=4)),
     "fargate-quota-small: before ECS is on": a.stage1(
         a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3"),
         quota=Quota(limit=5)),
-    "fargate-quota-small: beside other tasks": a.stack(
-        quota=Quota(limit=6, elsewhere=5.6, code="L-36FBB829")),
-    "scaled-to-zero: two in the stack file": a.stack(a.choices(desiredCount="2"), **NONE_RUN),
-    "scaled-to-zero: by the stack file": a.stack(a.choices(desiredCount="0"), **NONE_RUN),
+    "scaled-to-zero: two in the stack file": a.stack(a.choices(desiredCount="2"), **s.NONE_RUN),
+    "scaled-to-zero: by the stack file": a.stack(a.choices(desiredCount="0"), **s.NONE_RUN),
     **{f"scaled-to-zero-by-schedule: {each}": tick_of(each) for each in BY_SCHEDULE},
     **{f"scaled-to-zero: within {each}": tick_of(each) for each in IN_HOURS},
     "scaled-to-zero: within hours of UTC": tick_of("mon-fri 08:00-20:00", "UTC"),
     "roll-out-going-on: provisioning": rolling(tasks=(PROVISIONING,)),
-    "roll-out-going-on: one of two is healthy": rolling(2, 2, ["10.0.16.4"], tasks=TWO_TASKS),
-    "roll-out-going-on: both are healthy": rolling(2, 2, ["10.0.16.4", "10.0.16.5"], tasks=TWO_TASKS),
-    "balancer-cannot-reach-task: during the roll-out": rolling(tasks=(a.task(),), network=rules(app_in=())),
-    "roll-out-going-on: a role that cannot be read": rolling(tasks=(), execution=a.DENIED),
+    "balancer-cannot-reach-task: during the roll-out": rolling(tasks=(a.task(),), network=s.rules(app_in=())),
     "nothing: jobs as declared": job_runs.stack(run(0), run(1, ended=a.at(-4000))),
     **{
         f"{id_}: exit code {code}": job_runs.stack(run(code), lines={"d" * 32: ("no report",)})
         for code, id_ in SEEN.items()
     },
     "job-timed-out: killed at the end of its time": job_runs.stack(run(137, started=a.at(-2000))),
-    "job-timed-out: ended at the end of its time": job_runs.stack(run(143, started=a.at(-2000))),
     "job-failed: ended within its time": job_runs.stack(run(143, started=a.at(-300))),
     "nothing: a later run of the job": job_runs.stack(run(0, ended=a.at(-50)), run(1)),
-    "nothing: a later run that a person stopped": job_runs.stack(
-        run(143, ended=a.at(-50), stopped_by_hand=True), run(1)),
     "nothing: a run of an older task definition": job_runs.stack(
         run(1, definition=DEFINITION.replace(":3", ":2"))),
     "job-schedule-differs: disabled": job_runs.stack(schedule=schedule(enabled=False)),
-    "job-schedule-differs: another": job_runs.stack(schedule=schedule(expression="rate(1 day)")),
     "stack-paused: a disabled schedule": job_runs.stack(schedule=schedule(enabled=False), others=PAUSED),
     "job-role-denied: a refusal": job_runs.stack(
         may=(*MAY, {"Effect": "Deny", "Action": "ecs:TagResource", "Resource": "*"})),
     "job-role-denied: no role": job_runs.stack(may=()),
     "job-role-denied: not trusted": job_runs.stack(trust=a.TRUST),
-    "job-role-denied: two rights": job_runs.stack(may=MAY[:1]),
     "nothing: jobs that cannot be read": a.stack(jobs=a.DENIED),
     "nothing: a worker": a.with_worker(),
     "crash: a worker": a.crashing_worker("connecting", "ValueError: no broker"),
@@ -206,41 +160,34 @@ VARIANTS = {
     "rolled-back: a worker": rolled_back_worker(),
     "crash: a worker beside one that was rolled back": replace(
         CRASHING, workers={**CRASHING.workers, "sms": replace(BACK, names=BACK.names.of_worker("sms"))}),
-    "count-differs: five tasks": a.stack(service=a.service(desired=5, running=5), **FIVE),
-    "count-differs: three": a.with_worker(
-        service=a.worker_service(desired=3, running=3),
-        tasks=tuple(a.task(letter * 32, definition=a.MAIL) for letter in "def")),
     "stack-paused: a worker": a.with_worker(
         a.stack(
             a.choices(workers='{"mail": {"command": "sleep infinity"}}'),
-            **{**NONE_RUN, "database": a.database(status="stopped", pause=Pause(a.at(-600)))}), **LOST_WORKER),
-    "nothing: a worker that has just started": a.with_worker(
-        tasks=(a.task("d" * 32, definition=a.MAIL, started=a.at(-10)),)),
+            **{**s.NONE_RUN, "database": a.database(status="stopped", pause=Pause(a.at(-600)))}), **LOST_WORKER),
+    "nothing: a worker that the stack file has no more": a.with_worker(a.stack(
+        a.choices(desiredCount="2"), service=a.service(desired=2, running=2),
+        **{each: value[:2] for each, value in FIVE.items()})),
     "nothing: a worker that cannot be read": a.with_worker(service=a.DENIED, tasks=a.DENIED),
     "service-missing: a worker, too": replace(
         a.stage1(a.choices()), workers=a.with_worker(service=None).workers),
-    "nothing: a bucket": with_bucket(),
-    "nothing: a bucket that cannot be read": with_bucket(a.DENIED),
-    "uploads-bucket-missing: the app was told": with_bucket(
-        Bucket(name=FILES), logs=a.logs(a=["… NoSuchBucket …"])),
-    "uploads-role-refused: only reads": with_bucket(task_role=ONLY_READ),
-    "uploads-role-refused: the app was refused PUT": with_bucket(task_role=ONLY_READ, logs=a.logs(a=[PUT])),
-    "uploads-role-refused: the app was refused HEAD": with_bucket(task_role=ONLY_READ, logs=a.logs(a=[HEAD])),
-    "uploads-another-region: AWS_DEFAULT_REGION": with_bucket(
-        main=env(UPLOADS_BUCKET=FILES, AWS_DEFAULT_REGION="us-east-1")),
-    "uploads-another-region: the app's client": with_bucket(logs=a.logs(a=[MOVED])),
-    "nothing: a login": logs_in(),
-    "nothing: a login whose secret may not be read": logs_in(replace(PROVIDER, error="")),
-    "nothing: a provider that cannot be reached": replace(logs_in(), login=Part(problem=a.DENIED)),
+    "nothing: a bucket": s.with_bucket(),
+    "nothing: a bucket that cannot be read": s.with_bucket(a.DENIED),
+    "uploads-bucket-missing: the app was told": s.with_bucket(
+        Bucket(name=s.FILES), logs=a.logs(a=["… NoSuchBucket …"])),
+    "uploads-role-refused: the app was refused PUT": s.with_bucket(task_role=ONLY_READ, logs=a.logs(a=[PUT])),
+    "uploads-another-region: the app's client": s.with_bucket(logs=a.logs(a=[MOVED])),
+    "nothing: a login": s.logs_in(),
+    "nothing: a login whose secret may not be read": s.logs_in(replace(s.PROVIDER, error="")),
+    "nothing: a provider that cannot be reached": replace(s.logs_in(), login=Part(problem=a.DENIED)),
     "login-not-asked: its provider cannot be read": replace(NOT_ASKED, login=Part(problem=UNREACHABLE)),
     "nothing: a public page beside a login": replace(NOT_ASKED, settings=PUBLIC),
-    "deploy-command-failed: its last lines": not_deployed(command_task(3), logs=a.logs(b=UPGRADE)),
-    "deploy-command-failed: a lock": not_deployed(command_task(1), settings=BASTION, logs=a.logs(b=[LOCKED])),
-    "task-cannot-reach-database: deployCommand": not_deployed(command_task(), network=rules(db_in=())),
-    "deploy-command-failed: not started": not_deployed(command_task(None, name="b" * 32)),
-    "not-deployed: deployCommand runs": not_deployed(a.task(started_by="careapp-deploy")),
+    "deploy-command-failed: its last lines": s.not_deployed(s.command_task(3), logs=a.logs(b=UPGRADE)),
+    "deploy-command-failed: a lock": s.not_deployed(s.command_task(1), settings=BASTION, logs=a.logs(b=[LOCKED])),
+    "task-cannot-reach-database: deployCommand": s.not_deployed(s.command_task(), network=s.rules(db_in=())),
+    "deploy-command-failed: not started": s.not_deployed(s.command_task(None, name="b" * 32)),
+    "not-deployed: deployCommand runs": s.not_deployed(a.task(started_by="careapp-deploy")),
     "not-deployed: events of the version that runs": replace(
-        not_deployed(), service=Part(replace(not_deployed().service.value, events=(a.failed_check(),)))),
+        s.not_deployed(), service=Part(replace(s.not_deployed().service.value, events=(a.failed_check(),)))),
     "deploy-command-failed: before the first roll-out": a.stage1(
-        a.choices(deployCommand=COMMAND), command_tasks=(command_task(),), logs=a.logs(b=["no"])),
+        a.choices(deployCommand=s.COMMAND), command_tasks=(s.command_task(),), logs=a.logs(b=["no"])),
 }  # fmt: skip

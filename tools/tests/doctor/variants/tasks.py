@@ -9,87 +9,36 @@ from tools.diagnosis import kept
 from tools.diagnosis.case import Case
 from tools.doctor.checks import running
 from tools.snapshot.records import Alarmed, Part
-from tools.snapshot.task_inputs import Image, Role, Secret
+from tools.snapshot.task_inputs import Role, Secret
 from tools.snapshot.task_logs import LogLine
 from tools.tests import stacks as a
-from tools.tests.doctor.situations import (
-    CRASHED,
-    EXITED,
-    INIT,
-    NO_ROUTE,
-    PROXY,
-    crashed,
-    never_started,
-    sidecar_exited,
-    trace,
-)
+from tools.tests.doctor import situations as s
+from tools.tests.doctor.logged import TRACES
 
 PULLED = "Service deployment rolled back because the circuit breaker threshold was exceeded."
 BLIND = a.stack(
-    tasks=(a.ended(f"{INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9"), a.task()),
+    tasks=(a.ended(f"{s.INIT}timeout", stop="TaskFailedToStart", started_by="ecs-svc/9"), a.task()),
     rollback_reason=PULLED,
 )
-TRACE = (
-    "Traceback (most recent call last):",
-    '  File "/usr/local/lib/python3.13/site-packages/gunicorn/util.py", line 473, in import_app',
-    "    app = app(*args, **kwargs)",
-    '  File "/app/webapp/application.py", line 7, in <module>',
-    "    import pandas",
-    '  File "<frozen importlib._bootstrap>", line 1',
-    '  File "/usr/local/lib/python3.13/site-packages/numpy/__init__.py", line 1, in <module>',
-    "    raise",
-    "ModuleNotFoundError: No module named 'pandas'",
+TRACE, WORKER_CLASS = (
+    tuple(TRACES[each].splitlines())
+    for each in ("log-module-missing: a traceback", "log-worker-class: its traceback")
 )
-SYNTAX = (
-    "Traceback (most recent call last):",
-    '  File "/app/webapp/application.py", line 14, in <module>',
-    "    from webapp.pages import Pages",
-    '  File "/app/webapp/pages.py", line 12',
-    "    def home(self)",
-    "                  ^",
-    "SyntaxError: expected ':'",
-)
-TRACES = {
-    "crash-by-program: a syntax error": SYNTAX,
-    "crash-by-program: an import": (
-        *SYNTAX[:3],
-        "ImportError: cannot import name 'Pages' from 'webapp.pages' (/app/webapp/pages.py)",
-    ),
-    "crash: an error through a library": (
-        *SYNTAX[:2],
-        '  File "/opt/venv/lib/python3.13/site-packages/psycopg/connection.py", line 117, in connect',
-        "    raise last_ex",
-        'psycopg.errors.UndefinedColumn: column "x" does not exist',
-        "LINE 1: SELECT x",
-    ),
-    "crash: an error without words": (*SYNTAX[:3], "AssertionError"),
+CRASHES = {
+    name: tuple(text.splitlines()) for name, text in TRACES.items() if name.startswith("crash")
 }
-WORKER_CLASS = (
-    "Error: class uri 'asgii' invalid or not found: ",
-    "[Traceback (most recent call last):",
-    '  File "/opt/venv/lib/python3.13/site-packages/gunicorn/util.py", line 119, in load_class',
-    "ImportError: Entry point ('gunicorn.workers', 'asgii') not found",
-    "]",
-)
-"""As gunicorn 27 says it."""
+SYNTAX = CRASHES["crash-by-program: a syntax error"]
 EXITS = {
     "sidecar-exited": ((1, 0, True), (1, 137, False), (0, 0, True), (143, 143, True), (2, 1, True)),
     "crash": ((0, 1, False), (143, 3, False)),
     "process-ends": ((0, 0, False),),
 }
 """By the container that exited first: the exit codes of a sidecar and of the app, and whether the app was told to."""
-CONTROL = "[2026-11-28 18:25:54 +0000] [7] [ERROR] Control server error: [Errno 30] Read-only file system: '/.gunicorn'"
-"""What gunicorn 27 says in every task whose root is read-only."""
+CONTROL, GETS = TRACES["control"], TRACES["refused"]
 NO_CACHE = "[28/Nov/2026 18:25] PermissionError: [Errno 13] Permission denied: '/app/cache'"
 TERM = "[INFO] Handling signal: term"
 KILLED = "[ERROR] Worker (pid:7) was sent SIGKILL! Perhaps out of memory?"
 FULL = "OutOfMemoryError: Container killed due to memory usage"
-GETS = (
-    '{"message": "database away", "error": "cannot read arn: An error occurred '
-    "(AccessDeniedException) when calling the GetSecretValue operation: User: arn:aws:sts::1:"
-    "assumed-role/task/1 is not authorized to perform: secretsmanager:GetSecretValue on "
-    'resource: arn because no identity-based policy allows it"}'
-)
 REFUSED = 'FATAL:  password authentication failed for user "postgres"'
 
 
@@ -115,14 +64,14 @@ def rolled_back(*messages, **changes):
     service = a.service(
         deployments=undone.service.value.deployments, definition=a.OLD, events=events
     )
-    logs = a.logs(b=[a.LISTENS, *trace("AttributeError: no visit")])
+    logs = a.logs(b=[a.LISTENS, *s.trace("AttributeError: no visit")])
     return a.failing(ended, rolled_back=True, **{"service": service, "logs": logs, **changes})
 
 
 REDIRECTS = next(running.page_fails(Case.of(a.stack(page=a.page(302, endless=True)))))
 STOPPED, ALARMED = "stopped by StopServiceDeployment.", "alarm detected."
 TRIPPED = "tasks failed to start."
-NO_RIGHT = trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits")
+NO_RIGHT = s.trace("psycopg.errors.InsufficientPrivilege: permission denied for table visits")
 ALARM = "careapp-poc-deployment-errors"
 
 
@@ -154,20 +103,20 @@ def by_hand(rollout="COMPLETED"):
 
 
 def start_failed(rollout="FAILED", **changes):
-    reason = INIT + "failed to validate logger args: log group does not exist"
+    reason = s.INIT + "failed to validate logger args: log group does not exist"
     return a.failing(a.ended(reason, stop="TaskFailedToStart"), service=a.going(rollout), **changes)
 
 
 def starved(cpu, memory, **settings):
     """A task of this size that runs out of memory."""
     declared = a.choices(taskCpu=str(cpu), taskMemory=str(memory), **settings)
-    task = a.ended(CRASHED, code=137, container=FULL)
+    task = a.ended(s.CRASHED, code=137, container=FULL)
     return a.failing(task, main=a.definition(cpu=cpu, memory=memory), settings=declared)
 
 
 LARGE = {"databaseInstanceClass": "db.m7g.large"}
 """For the connections of so many workers."""
-DIED = a.ended(CRASHED, name="d" * 32, code=137, container=FULL)
+DIED = a.ended(s.CRASHED, name="d" * 32, code=137, container=FULL)
 INTERRUPTED = [
     a.ended("Your Spot Task was interrupted.", name=each * 32, stop="SpotInterruption")
     for each in "bc"
@@ -180,7 +129,7 @@ NEW_BESIDE_OLD = {
         )
     ),
     "tasks": (
-        a.ended(CRASHED, code=1, stop=EXITED),
+        a.ended(s.CRASHED, code=1, stop=s.EXITED),
         a.task(definition=a.OLD, started_by="ecs-svc/1"),
     ),
 }
@@ -189,46 +138,43 @@ NO_PROGRAM = (
 )
 VARIANTS = {
     **{
-        f"{first}: sidecar {sidecar}, app {app}{', after SIGTERM' if told else ''}": sidecar_exited(
+        f"{first}: sidecar {sidecar}, app {app}{', after SIGTERM' if told else ''}": s.sidecar_exited(
             sidecar, app, *[TERM] * told
         )
         for first, exits in EXITS.items()
         for sidecar, app, told in exits
     },
-    "crash-by-program: behind gunicorn's control socket": crashed(CONTROL, *SYNTAX),
-    "log-read-only-root: another program's control server": crashed(
+    "crash-by-program: behind gunicorn's control socket": s.crashed(CONTROL, *SYNTAX),
+    "log-read-only-root: another program's control server": s.crashed(
         "OSError: [Errno 30] Read-only file system: '/srv/control server'"),
-    "crash-by-program: behind what the version before writes, too": crashed(
+    "crash-by-program: behind what the version before writes, too": s.crashed(
         *(NO_CACHE, *SYNTAX), serving=[NO_CACHE]),
-    "log-permission: what the version before does not write": crashed(
-        *(NO_CACHE, *SYNTAX), serving=["another line"]),
-    "log-wrong-password: of the version before, too": crashed(REFUSED, serving=[REFUSED]),
-    "crash: exit 0 with an error in its log": crashed("ERROR: no broker", code=0),
-    "crash: exit 3 of a shell script": crashed("no configuration", code=3),
-    "crash: exit 3 of gunicorn": crashed("[7] [ERROR] Reason: Worker failed to boot.", code=3),
-    "crash-by-program: a type error": crashed(*trace("TypeError: create() takes 0 arguments")),
+    "log-wrong-password: of the version before, too": s.crashed(REFUSED, serving=[REFUSED]),
+    "crash: exit 0 with an error in its log": s.crashed("ERROR: no broker", code=0),
+    "crash: exit 3 of a shell script": s.crashed("no configuration", code=3),
+    "crash: exit 3 of gunicorn": s.crashed("[7] [ERROR] Reason: Worker failed to boot.", code=3),
+    "crash-by-program: a type error": s.crashed(*s.trace("TypeError: create() takes 0 arguments")),
     "image-architecture: the task's processor": a.stack(main=a.definition(architecture="ARM64")),
     "image-architecture: the program's processor": replace(
         a.stack(main=a.definition(architecture="ARM64")), by_program=True),
-    "log-variable-missing: rolled back": crashed("KeyError: 'DB_HOST'", rolled_back=True),
+    "log-variable-missing: rolled back": s.crashed("KeyError: 'DB_HOST'", rolled_back=True),
     "log-variable-missing: the old version serves on": a.stack(
         **NEW_BESIDE_OLD, logs=a.logs(b=["KeyError: 'DB_HOST'"])),
     "task-cannot-start, rolled-back: to the same revision": BLIND,
     "nothing: a task of before the last deployment": replace(BLIND, rollback_reason=Part("")),
-    "log-module-missing: a traceback in one line of JSON": crashed(*as_json(TRACE)),
-    "log-module-missing: cut off by later lines": crashed(*TRACE, *"abcdefgh"),
-    "log-module-missing: a traceback of a library": crashed(*TRACE[:3], TRACE[-1]),
-    **{name: crashed(*lines) for name, lines in TRACES.items()},
-    **{f"{name} in JSON": crashed(*as_json(lines)) for name, lines in TRACES.items()},
-    **{f"crash: ended by signal {code - 128}": crashed("x", code=code) for code in (138, 139, 143)},
-    "crash: refused": crashed(*trace("ConnectionRefusedError: [Errno 111] Connection refused")),
-    "crash: a cache that times out": crashed(*trace("TimeoutError: the cache does not answer")),
-    "log-worker-class: its traceback": crashed(*WORKER_CLASS),
-    "task-cannot-reach-aws: ECS's words": never_started(
-        f"{INIT}There is a connection issue between the task and AWS Secrets Manager.",
-        network=a.network(NO_ROUTE)),
-    "secret-key-missing: keys that cannot be read": never_started(
-        f"{INIT}retrieved secret from Secrets Manager did not contain json key password",
+    "log-module-missing: a traceback in one line of JSON": s.crashed(*as_json(TRACE)),
+    "log-module-missing: cut off by later lines": s.crashed(*TRACE, *"abcdefgh"),
+    "log-module-missing: a traceback of a library": s.crashed(*TRACE[:3], TRACE[-1]),
+    **{name: s.crashed(*lines) for name, lines in CRASHES.items()},
+    **{f"{name} in JSON": s.crashed(*as_json(lines)) for name, lines in CRASHES.items()},
+    **{f"crash: ended by signal {code - 128}": s.crashed("x", code=code) for code in (138, 139, 143)},
+    "crash: refused": s.crashed(*s.trace("ConnectionRefusedError: [Errno 111] Connection refused")),
+    "log-worker-class: its traceback": s.crashed(*WORKER_CLASS),
+    "task-cannot-reach-aws: ECS's words": s.never_started(
+        f"{s.INIT}There is a connection issue between the task and AWS Secrets Manager.",
+        network=a.network(s.NO_ROUTE)),
+    "secret-key-missing: keys that cannot be read": s.never_started(
+        f"{s.INIT}retrieved secret from Secrets Manager did not contain json key password",
         secrets={a.SECRET: Secret()}),
     "secret-key-missing: RDS's own": a.stack(
         secrets={a.SECRET: Secret(keys=frozenset({"username"}))}),
@@ -237,7 +183,7 @@ VARIANTS = {
         tasks=(
             a.task(),
             # It drained meanwhile.
-            a.ended(CRASHED, code=1, stop=EXITED, stopping=a.at(-510), stopped=a.at(-490)),
+            a.ended(s.CRASHED, code=1, stop=s.EXITED, stopping=a.at(-510), stopped=a.at(-490)),
         )
     ),
     "nothing: tasks that ECS or a person ended": a.stack(
@@ -249,8 +195,7 @@ VARIANTS = {
                 name="e" * 32))),
     "task-role-cannot-read-secret: the app was refused": a.stack(
         task_role=a.role(a.TOKEN), logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
-    "log-wrong-password: a task role that may read": a.stack(logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
-    "process-ends: a sidecar that is not essential": sidecar_exited(1, 0, sidecar=replace(PROXY, essential=False)),
+    "process-ends: a sidecar that is not essential": s.sidecar_exited(1, 0, sidecar=replace(s.PROXY, essential=False)),
     "out-of-memory: no answer in time": a.unhealthy(
         "Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
     "out-of-memory: stopped by its own check": a.failing(
@@ -268,41 +213,31 @@ VARIANTS = {
     "nothing: out of memory before the deployment": a.stack(
         tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))),
     "tasks-die: beside an interruption": a.stack(
-        tasks=(a.task(), INTERRUPTED[0], a.ended(CRASHED, name="d" * 32, code=1))),
+        tasks=(a.task(), INTERRUPTED[0], a.ended(s.CRASHED, name="d" * 32, code=1))),
     "spot-interrupted: twice": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
     "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
     "rolled-back: stopped": rolled_back(STOPPED),
     "rolled-back: as pulumi up found": rolled_back(STOPPED, verdict=kept.line(REDIRECTS)),
     "rolled-back: for a missing right": rolled_back(STOPPED, logs=a.logs(b=[a.LISTENS, *NO_RIGHT])),
     "rolled-back: by the circuit breaker": rolled_back(TRIPPED, ALARMED),
-    "rolled-back: without events": rolled_back(),
     "rolled-back: by an alarm of the old version": rolled_back(ALARMED, ended_by=Alarmed((ALARM,), True)),
     "roll-out-going-on: a canary over an older version": canary(True),
     "roll-out-going-on: a canary alone": canary(False),
     "execution-role-cannot-pull: no token": a.stack(execution=bare(a.PULL, a.WRITE, a.READ)),
-    "execution-role-cannot-secret: other rights": a.stack(execution=bare(a.TOKEN, a.PULL, a.WRITE)),
     "execution-role-cannot-pull: a refusal": a.stack(execution=bare(a.TOKEN, a.WRITE, a.READ, DENY)),
     "execution-role-cannot-secret: a boundary": a.stack(
         execution=bare(a.TOKEN, a.PULL, a.WRITE, a.READ, boundary=a.policy(a.TOKEN, a.PULL, a.WRITE))),
     "execution-role-cannot-log: a refusal of another": a.stack(execution=bare(a.TOKEN, a.READ, DENY)),
     "execution-role-missing: after the roll-out": a.stack(
         service=a.going("FAILED"), targets=(), execution=None),
-    "execution-role-not-trusted: after the roll-out": a.stack(
-        service=a.going("FAILED"), targets=(), execution=a.role(trust={"Statement": []})),
     "execution-role-missing: none is named": a.stack(main=a.definition(execution_role=""), execution=None),
-    "secret-missing: after the roll-out": a.stack(
-        service=a.going("FAILED"), targets=(), secrets={a.SECRET: None}),
     "image-missing: no repository": a.stack(image=None),
     "image-missing: another repository": a.stack(image=None, main=OTHER_IMAGE),
-    "image-missing: another repository, emptied": a.stack(
-        image=Image(present=False), main=OTHER_IMAGE),
     "too-few-tasks: stopped by hand": by_hand(),
     "roll-out-going-on: a task is stopped by hand": by_hand("IN_PROGRESS"),
-    "nothing: stopped by hand and replaced": a.stack(
-        tasks=(a.task(), a.ended("Task stopped by user", stop="UserInitiated"))),
-    "log-start-script: a file that the image lacks": never_started(
+    "log-start-script: a file that the image lacks": s.never_started(
         f'{NO_PROGRAM} exec: "/srv/start.sh": stat /srv/start.sh: no such file or directory: unknown'),
-    "log-start-script: a program that the image lacks": never_started(
+    "log-start-script: a program that the image lacks": s.never_started(
         f'{NO_PROGRAM} exec: "gunicorm": executable file not found in $PATH: unknown'),
     "task-cannot-start: while ECS tries": start_failed("IN_PROGRESS"),
     "execution-role-cannot-log: while ECS has given up": start_failed(
