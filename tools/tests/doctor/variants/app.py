@@ -44,9 +44,7 @@ def full(count, **changes):
 
 NEARLY = -(-(max_connections("db.t4g.micro") - RESERVED_CONNECTIONS) * NEAR // 100)
 WORKER = a.choices(workers='{"mail": {"command": "sleep 9"}}')
-WIDE_POOL = s.env(DB_POOL_SIZE="9")
 OTHER_APP = a.choices(appFolder="apps/mine")
-ODD = a.database(kind="db.z9.odd")
 
 
 def connections(count, *declared, tasks=1, other=None, **changes):
@@ -64,7 +62,6 @@ def scaled_in(seconds):
     return a.ended("Scaling activity", stopped=a.at(seconds))
 
 
-FULL_LOG = {"logs": a.logs(a=[a.LISTENS, FULL]), "page": a.page(503)}
 OLD = s.trace("ZeroDivisionError: of a fault that is repaired")
 SLOW = '{"level": "warning", "message": "the database took too long", "reason": "canceling"}'
 AFTER_A_FAULT = [*OLD, s.asked("/", 500), s.asked("/", 200)]
@@ -142,7 +139,6 @@ VARIANTS = {
     "app-database-away: away again": said(s.LOST, s.FOUND, s.LOST),
     "nothing: migrated at last": said(s.UNMIGRATED, s.MIGRATED),
     "app-cannot-migrate: with its consequences": said(s.UNMIGRATED, s.LOST, *UNAVAILABLE),
-    "app-requests-fail: the newest": said(*[s.asked("/", 200)] * 50, *UNAVAILABLE),
     "nothing: recovered": said(*[s.asked("/", 500)] * 50, s.asked("/", 200)),
     "app-requests-failed: one among many": said(
         *[s.asked("/", 200)] * 50, s.asked("/rare", 500), *[s.asked("/", 200)] * 50),
@@ -164,7 +160,6 @@ VARIANTS = {
     "app-requests-fail: the last two minutes": counted((4, 0), (2, 2), (1, 1)),
     "app-requests-failed: some of a minute's": counted((4, 0), (4, 1)),
     "app-requests-failed: too few": counted((2, 2)),
-    "nothing: minutes of success since": counted((4, 4), (3, 0), (0, 0)),
     "nothing: minutes before the deployment": counted((9, 9), since=-600),
     "nothing: minutes before the log's": counted((9, 9), lines=[s.asked("/", 200)]),
     "log-too-many-connections: of others": full(101),
@@ -176,16 +171,11 @@ VARIANTS = {
     "nothing: as many connections as a pool": connections(8),
     "connection-leak: one more than a pool": connections(9),
     "connection-leak: one more than three pools": connections(21, tasks=3),
-    "tasks-die: just now": connections(14, other=scaled_in(-290)),
     "tasks-die, connection-leak: a task that stopped before": connections(14, other=scaled_in(-310)),
-    "connection-leak: a larger pool": connections(14, main=WIDE_POOL),
     "connection-leak: one more than a pool and a worker": connections(
         7 + WORKER.sizes.other_connections, WORKER),
     "nothing: connections below 80 %": connections(NEARLY - 1, OTHER_APP),
     "connections-near: of another app": connections(NEARLY, OTHER_APP),
-    "connections-near: of many tasks": connections(NEARLY, tasks=20),
-    "nothing: connections of a class that is not known": connections(NEARLY, OTHER_APP, database=ODD),
-    "log-too-many-connections: of another app, full": connections(110, OTHER_APP, **FULL_LOG),
     "nothing: the password of before an answer": said("connection timeout expired", s.FOUND),
     "page-errors: a traceback of before an answer": said(*AFTER_A_FAULT, *FAILS, page=a.page(500)),
     "nothing: slow once, and the page works": said(SLOW),
@@ -227,14 +217,11 @@ VARIANTS = {
     "log-wrong-password: of the database's user": said(REFUSED),
     "log-wrong-password: of another user": said(REFUSED.replace("postgres", "app")),
     "database-away: the page, too": a.stack(database=a.database(status="stopped"), page=a.page(503)),
-    "subnets-full: beside the page": a.stack(
-        page=a.page(500), network=a.network(replace(a.network().subnets["private-1"], free=1))),
     "database-secret: another that may be read": foreign(
         secrets={s.OTHER_SECRET: Secret()}, execution=BARE),
     "database-secret: another without the key": foreign(
         secrets={s.OTHER_SECRET: Secret(keys=frozenset({"pin"}))}, execution=BARE),
     "database-secret: denied": DENIED,
-    "database-secret: denied, given up": replace(DENIED, service=Part(a.going("FAILED"))),
     "task-role-cannot-read-secret: an ARN without its random end": a.stack(
         main=s.env(DB_SECRET_ARN=a.SECRET[:-7])),
     "execution-role-cannot-secret: of another team": a.stack(main=TWO_SECRETS),

@@ -29,12 +29,6 @@ def given_up(*lines):
     return a.failing(a.ended(ILL, code=0), service=running, logs=a.logs(b=list(lines)))
 
 
-def slow(**times):
-    """A start that is too slow, with these lines of the log at these seconds."""
-    lines = tuple(LogLine(a.at(at), text) for text, at in times.items())
-    return replace(SITUATIONS["slow-start"], logs=Part(replace(a.logs(), lines={"b" * 32: lines})))
-
-
 def waited(grace):
     """A task that did not listen in 330 s."""
     task = a.ended(ILL, code=143, started=a.at(-400), stopping=a.at(-70), stopped=a.at(-60))
@@ -75,7 +69,6 @@ VARIANTS = {
     "slow-start: rolled back": replace(
         ROLLED_BACK, service=Part(replace(ROLLED_BACK.service.value, events=(a.failed_check(),)))),
     "slow-start: measured": silent(logs=replace(a.logs(), lines={"a" * 32: (LATE,)})),
-    "slow-start: a silent log": slow(**{"importing": -228, "loading the model": -225}),
     "slow-start: errors before the last lines": silent(
         ["ERROR: the cache is cold", *("]", "(see https://example.com/errors)") * 4],
         tasks=(a.task(health="UNKNOWN"),)),
@@ -97,7 +90,6 @@ VARIANTS = {
         a.ended(ILL, code=143), service=a.going("FAILED", grace=600, events=(a.failed_check(),))),
     "slow-start: after a long grace period": waited(300),
     "slow-start: not as long as the grace period": waited(600),
-    "target-protocol: the health check's": silent(group=a.target_group(protocol="HTTPS")),
     "health-check-drifted: off": a.stack(group=a.target_group(enabled=False)),
     "health-host: DJANGO_ALLOWED_HOSTS": answers(400, main=env(DJANGO_ALLOWED_HOSTS="www.example.com")),
     "health-host: SERVER_NAME": answers(404, main=env(SERVER_NAME="www.example.com")),

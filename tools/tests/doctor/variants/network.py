@@ -133,7 +133,6 @@ def certified(status):
     return https(OURS, DEFAULT, certificate=Certificate(CERTIFICATE, status))
 
 
-ON_8080 = a.network(groups=a.groups(alb_in=(a.permission(8080, networks=a.ANYWHERE),)))
 VARIANTS = {
     "task-cannot-reach-database: the app times out": crashed(
         "connection timeout expired", network=rules(db_in=())),
@@ -149,7 +148,6 @@ VARIANTS = {
         network=a.network(NO_ROUTE, endpoints=DOORS, groups=OPEN_DOORS)),
     "task-cannot-reach-aws: an endpoint too few": a.stack(
         network=a.network(NO_ROUTE, endpoints=DOORS[1:], groups=OPEN_DOORS)),
-    "vpc-without-dns: stage 1": a.stage1(network=a.network(dns=False)),
     "vpc-without-dns: the app's log": a.stack(network=a.network(dns=False), logs=a.logs(a=[NO_NAME])),
     "balancer-cannot-reach-task: a network ACL": a.stack(network=with_acls(private=DENIES)),
     "balancer-cannot-reach-task: a rule and an ACL": a.stack(
@@ -190,8 +188,6 @@ VARIANTS = {
     "balancer-missing: stage 1": a.stage1(balancer=None),
     "nothing: a load balancer that cannot be read": a.stack(balancer=a.DENIED),
     "no-listener: no listener at all": a.stack(balancer=replace(a.balancer(), listeners=())),
-    "no-listener: another port, open": a.stack(
-        balancer=a.entrance(port=8080), page=a.page(0), network=ON_8080),
     "rule-in-the-way: in stage 1": a.stage1(balancer=a.entrance(
         rule("7", PAGE, action="redirect"), Rule(priority="default", action="fixed-response"))),
     "rule-in-the-way: of the same number in stage 1": a.stage1(balancer=a.entrance(
@@ -199,9 +195,5 @@ VARIANTS = {
         Rule(priority="default", action="fixed-response"))),
     "task-cannot-reach-aws: the public subnets' route table": cut_off(
         replace(leading("igw", "igw-1"), other_association="rtbassoc-1")),
-    "balancer-cut-off: another route table": a.stack(network=a.network(subnets={
-        **a.network().subnets,
-        "public-1": a.subnet("public-1", "10.0.0.0/24", other_association="rtbassoc-2")}),
-        service=a.service(subnets=())),
     "balancer-cut-off: in private subnets": a.stage1(balancer=a.balancer(subnets=("private-1",))),
 }  # fmt: skip

@@ -8,11 +8,10 @@ from tools.snapshot.cloudwatch import Quota
 from tools.snapshot.elb import Target
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Part
-from tools.snapshot.uploads import Bucket
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor import situations as s
-from tools.tests.doctor.job_runs import DEFINITION, MAY, run, schedule
+from tools.tests.doctor.job_runs import MAY, run, schedule
 
 QUIET = {"service": a.service(desired=0, running=0)}
 STOPPED = a.database(status="stopped", pause=Pause(a.NOW))
@@ -114,8 +113,6 @@ VARIANTS = {
         replace(a.choices(ecsEnabled="false"), guessed=True)),
     "stack-paused: AWS started its database": a.stack(**QUIET, database=a.database(pause=Pause(a.NOW))),
     "stack-paused: without a final snapshot": a.stack(a.choices(databaseFinalSnapshot=""), **PAUSED),
-    "stack-paused: within the hours": a.stack(
-        a.choices(schedule="mon-fri 08:00-22:00"), database=STOPPED, **s.NONE_RUN),
     "database-away: tasks run again": a.stack(database=STOPPED),
     "database-away: in a pause": a.stack(**QUIET, database=a.database(status="failed", pause=Pause(a.NOW))),
     **{
@@ -126,13 +123,11 @@ VARIANTS = {
     "fargate-quota-small: before ECS is on": a.stage1(
         a.choices(ecsEnabled="false", taskCpu="1024", taskMemory="2048", desiredCount="3"),
         quota=Quota(limit=5)),
-    "scaled-to-zero: two in the stack file": a.stack(a.choices(desiredCount="2"), **s.NONE_RUN),
     "scaled-to-zero: by the stack file": a.stack(a.choices(desiredCount="0"), **s.NONE_RUN),
     **{f"scaled-to-zero-by-schedule: {each}": tick_of(each) for each in BY_SCHEDULE},
     **{f"scaled-to-zero: within {each}": tick_of(each) for each in IN_HOURS},
     "scaled-to-zero: within hours of UTC": tick_of("mon-fri 08:00-20:00", "UTC"),
     "roll-out-going-on: provisioning": rolling(tasks=(PROVISIONING,)),
-    "balancer-cannot-reach-task: during the roll-out": rolling(tasks=(a.task(),), network=s.rules(app_in=())),
     "nothing: jobs as declared": job_runs.stack(run(0), run(1, ended=a.at(-4000))),
     **{
         f"{id_}: exit code {code}": job_runs.stack(run(code), lines={"d" * 32: ("no report",)})
@@ -141,10 +136,7 @@ VARIANTS = {
     "job-timed-out: killed at the end of its time": job_runs.stack(run(137, started=a.at(-2000))),
     "job-failed: ended within its time": job_runs.stack(run(143, started=a.at(-300))),
     "nothing: a later run of the job": job_runs.stack(run(0, ended=a.at(-50)), run(1)),
-    "nothing: a run of an older task definition": job_runs.stack(
-        run(1, definition=DEFINITION.replace(":3", ":2"))),
     "job-schedule-differs: disabled": job_runs.stack(schedule=schedule(enabled=False)),
-    "stack-paused: a disabled schedule": job_runs.stack(schedule=schedule(enabled=False), others=PAUSED),
     "job-role-denied: a refusal": job_runs.stack(
         may=(*MAY, {"Effect": "Deny", "Action": "ecs:TagResource", "Resource": "*"})),
     "job-role-denied: no role": job_runs.stack(may=()),
@@ -171,14 +163,10 @@ VARIANTS = {
     "service-missing: a worker, too": replace(
         a.stage1(a.choices()), workers=a.with_worker(service=None).workers),
     "nothing: a bucket": s.with_bucket(),
-    "nothing: a bucket that cannot be read": s.with_bucket(a.DENIED),
-    "uploads-bucket-missing: the app was told": s.with_bucket(
-        Bucket(name=s.FILES), logs=a.logs(a=["… NoSuchBucket …"])),
     "uploads-role-refused: the app was refused PUT": s.with_bucket(task_role=ONLY_READ, logs=a.logs(a=[PUT])),
     "uploads-another-region: the app's client": s.with_bucket(logs=a.logs(a=[MOVED])),
     "nothing: a login": s.logs_in(),
     "nothing: a login whose secret may not be read": s.logs_in(replace(s.PROVIDER, error="")),
-    "nothing: a provider that cannot be reached": replace(s.logs_in(), login=Part(problem=a.DENIED)),
     "login-not-asked: its provider cannot be read": replace(NOT_ASKED, login=Part(problem=UNREACHABLE)),
     "nothing: a public page beside a login": replace(NOT_ASKED, settings=PUBLIC),
     "deploy-command-failed: its last lines": s.not_deployed(s.command_task(3), logs=a.logs(b=UPGRADE)),
@@ -186,8 +174,6 @@ VARIANTS = {
     "task-cannot-reach-database: deployCommand": s.not_deployed(s.command_task(), network=s.rules(db_in=())),
     "deploy-command-failed: not started": s.not_deployed(s.command_task(None, name="b" * 32)),
     "not-deployed: deployCommand runs": s.not_deployed(a.task(started_by="careapp-deploy")),
-    "not-deployed: events of the version that runs": replace(
-        s.not_deployed(), service=Part(replace(s.not_deployed().service.value, events=(a.failed_check(),)))),
     "deploy-command-failed: before the first roll-out": a.stage1(
         a.choices(deployCommand=s.COMMAND), command_tasks=(s.command_task(),), logs=a.logs(b=["no"])),
 }  # fmt: skip

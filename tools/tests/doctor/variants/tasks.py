@@ -92,7 +92,6 @@ def bare(*statements, boundary=None):
 
 
 DENY = {"Effect": "Deny", "Action": "ecr:*", "Resource": a.ECR_ARN}
-SECOND = a.SECRET.replace("rds!db-1", "careapp-poc-keys")
 OTHER_IMAGE = a.definition(image=f"{a.IMAGE.partition('/')[0]}/other:1")
 
 
@@ -168,7 +167,6 @@ VARIANTS = {
     **{name: s.crashed(*lines) for name, lines in CRASHES.items()},
     **{f"{name} in JSON": s.crashed(*as_json(lines)) for name, lines in CRASHES.items()},
     **{f"crash: ended by signal {code - 128}": s.crashed("x", code=code) for code in (138, 139, 143)},
-    "crash: refused": s.crashed(*s.trace("ConnectionRefusedError: [Errno 111] Connection refused")),
     "log-worker-class: its traceback": s.crashed(*WORKER_CLASS),
     "task-cannot-reach-aws: ECS's words": s.never_started(
         f"{s.INIT}There is a connection issue between the task and AWS Secrets Manager.",
@@ -196,8 +194,6 @@ VARIANTS = {
     "task-role-cannot-read-secret: the app was refused": a.stack(
         task_role=a.role(a.TOKEN), logs=a.logs(a=[a.LISTENS, GETS, REFUSED])),
     "process-ends: a sidecar that is not essential": s.sidecar_exited(1, 0, sidecar=replace(s.PROXY, essential=False)),
-    "out-of-memory: no answer in time": a.unhealthy(
-        "Request timed out", "Target.Timeout", [a.LISTENS, KILLED]),
     "out-of-memory: stopped by its own check": a.failing(
         a.ended("Task failed container health checks", code=0), logs=a.logs(b=[a.LISTENS, KILLED])),
     "log-worker-timeout: gunicorn kills a slow worker": a.unhealthy(
@@ -206,32 +202,25 @@ VARIANTS = {
     "out-of-memory: more than its CPU takes": starved(256, 2048),
     "fargate-quota-small, out-of-memory: 8 vCPU": starved(8192, 61440, **LARGE),
     "fargate-quota-small, out-of-memory: the largest task": starved(32768, 249856, **LARGE),
-    "nothing: killed before the service was steady": leaking(-500, -559),
     "out-of-memory-later: a worker": leaking(-500, -60),
-    "nothing: killed more than an hour ago": leaking(-9000, -3700),
     "out-of-memory-later, tasks-die: a task": a.stack(tasks=(a.task(), DIED)),
     "nothing: out of memory before the deployment": a.stack(
         tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))),
-    "tasks-die: beside an interruption": a.stack(
-        tasks=(a.task(), INTERRUPTED[0], a.ended(s.CRASHED, name="d" * 32, code=1))),
     "spot-interrupted: twice": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
     "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
     "rolled-back: stopped": rolled_back(STOPPED),
     "rolled-back: as pulumi up found": rolled_back(STOPPED, verdict=kept.line(REDIRECTS)),
     "rolled-back: for a missing right": rolled_back(STOPPED, logs=a.logs(b=[a.LISTENS, *NO_RIGHT])),
-    "rolled-back: by the circuit breaker": rolled_back(TRIPPED, ALARMED),
     "rolled-back: by an alarm of the old version": rolled_back(ALARMED, ended_by=Alarmed((ALARM,), True)),
     "roll-out-going-on: a canary over an older version": canary(True),
     "roll-out-going-on: a canary alone": canary(False),
     "execution-role-cannot-pull: no token": a.stack(execution=bare(a.PULL, a.WRITE, a.READ)),
-    "execution-role-cannot-pull: a refusal": a.stack(execution=bare(a.TOKEN, a.WRITE, a.READ, DENY)),
     "execution-role-cannot-secret: a boundary": a.stack(
         execution=bare(a.TOKEN, a.PULL, a.WRITE, a.READ, boundary=a.policy(a.TOKEN, a.PULL, a.WRITE))),
     "execution-role-cannot-log: a refusal of another": a.stack(execution=bare(a.TOKEN, a.READ, DENY)),
     "execution-role-missing: after the roll-out": a.stack(
         service=a.going("FAILED"), targets=(), execution=None),
     "execution-role-missing: none is named": a.stack(main=a.definition(execution_role=""), execution=None),
-    "image-missing: no repository": a.stack(image=None),
     "image-missing: another repository": a.stack(image=None, main=OTHER_IMAGE),
     "too-few-tasks: stopped by hand": by_hand(),
     "roll-out-going-on: a task is stopped by hand": by_hand("IN_PROGRESS"),
