@@ -131,10 +131,19 @@ def test_without_go_that_of_the_locked_wheel_builds(environ, told, notes, tmp_pa
     assert scratch(environ) == []
 
 
-def test_a_wheel_that_is_not_the_locked_one_never_runs(environ, told, notes, tmp_path, locked):
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        (f"--hash=sha256:{hashlib.sha256(b'other').hexdigest()}", "DO NOT MATCH THE HASHES"),
+        ("", "Hashes are required in --require-hashes mode"),
+    ],
+)
+def test_a_wheel_that_is_not_the_locked_one_never_runs(
+    environ, told, notes, tmp_path, locked, option, reason
+):
     wheel_of_go(tmp_path)
-    locked("")
-    with pytest.raises(EngineError, match="Hashes are required in --require-hashes mode"):
+    locked(option)
+    with pytest.raises(EngineError, match=reason):
         find_or_get(told, environ)
     assert list(notes.iterdir()) == []
     assert scratch(environ) == []
@@ -188,7 +197,7 @@ def test_a_build_that_is_stopped_leaves_no_file_and_no_process(script, environ, 
     assert (stopped in told) == (kind == signal.SIGINT)
     assert process.returncode == (-kind if kind == signal.SIGINT else 128 + kind)
     assert scratch(environ) == []
-    eventually(lambda: not running(int((notes / "pid").read_text())), 5)
+    eventually(lambda: not running(int((notes / "pid").read_text())), 30)
     assert not cached_cli(environ).exists()
 
 

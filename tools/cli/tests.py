@@ -33,7 +33,7 @@ ALONE = ("browser", "dataplane", "local", "providers", "rehearsal")
 """Folders with a process of their own: the local cloud's patches stay in moto."""
 SHARED = ("image", "browser", "real_provider")
 """Folders with one browser, one Docker engine, or one local cloud, for all of their tests: they have one process."""
-LONGEST = ("image", "engine", "real_provider", "rehearsal", "dataplane")
+LONGEST = ("rehearsal", "image", "engine", "real_provider", "dataplane")
 """What ``--all`` begins with; the others fill what is left."""
 WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
