@@ -21,8 +21,15 @@ from local_cloud.paths import ROOT, Home
 from local_cloud.run.client import find, require
 from local_cloud.run.project import current_project
 
+LONGEST = ("test_workflows", "test_mistakes", "test_faults", "test_long_run", "test_other_programs")
+"""The files that begin, so that no process is left alone with one of them at the end."""
 SHELL = ("shell", "--tasks", "process", "--port", "0", "--")
 UP = ("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    items.sort(key=lambda item: (*LONGEST, item.path.stem).index(item.path.stem))
 
 
 def background(words: Sequence[str], **more: Any) -> subprocess.Popen[str]:
