@@ -159,15 +159,14 @@ def test_options_that_cannot_be_used_are_refused_at_once(careapp, words, told):
     assert not careapp.home.log.exists(), "the local cloud has started"
 
 
-def test_a_dockerfile_with_mistakes_is_refused_before_the_local_cloud_starts(tmp_path, monkeypatch):
+def test_a_dockerfile_with_a_mistake_is_refused_before_the_local_cloud_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(rehearse, "ROOT", tmp_path)
     (tmp_path / "app").mkdir()
-    mistakes = "FROM python\nCOPPY . .\nRNU pip install flask\nCMD x\n"
-    (tmp_path / "app" / "Dockerfile").write_text(mistakes)
+    (tmp_path / "app" / "Dockerfile").write_text("FROM python\nCOPPY . .\nCMD x\n")
     with pytest.raises(StackError) as refused:
         rehearse._check_dockerfile(choices(appFolder="app").image)
-    lines = [line.partition(": ")[0] for line in str(refused.value).splitlines()]
-    assert (lines, refused.value.exit_code) == (["app/Dockerfile:2", "app/Dockerfile:3"], 2)
+    assert str(refused.value).startswith("app/Dockerfile:2: ")
+    assert refused.value.exit_code == 2
 
 
 STALLING = """#!/bin/sh

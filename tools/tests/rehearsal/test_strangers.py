@@ -76,7 +76,7 @@ def test_an_address_that_is_none_is_refused(text):
 def test_what_is_wrong_with_an_option_is_said_in_japanese():
     for option, said in (
         ("--from", "IPv4 アドレスではありません"),
-        ("--port", "使える数ではありません"),
+        ("--port", "範囲 0<=x<=65535 の外です"),
     ):
         words = [sys.executable, "-m", "tools.cli", "shell", option, "x", "--lang", "ja"]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
