@@ -358,7 +358,7 @@ class _Reader:
 
     def taken(self, line: Instruction, copy: Copy, origin: str) -> Copy | None:
         """Return a copy from the stage that ``origin`` names; None for another image than uv's, which is left out."""
-        if stage := self.stages.get(origin.lower()):
+        if (stage := self.stages.get(origin.lower())) and origin.lower() not in self.names:
             return replace(copy, stage=stage)
         names = (PurePosixPath(source).name for source in copy.sources)
         late = tuple(f"/{MACHINE}/late/{name}" for name in names if name in ("uv", "uvx"))
@@ -439,12 +439,12 @@ def _expanded(text: str, known: Mapping[str, str]) -> str:
 
 def _pairs(text: str) -> dict[str, str]:
     """Return the variables of an ENV."""
-    words = shlex.split(text)
-    if "=" in words[0]:
+    first, *rest = words = shlex.split(text)
+    if "=" in first:
         return {name: value for name, _, value in (word.partition("=") for word in words)}
-    if len(words) == 1:
+    if not rest:
         raise ValueError(text)
-    return {words[0]: " ".join(words[1:])}
+    return {first: " ".join(rest)}
 
 
 def _exec_form(text: str) -> tuple[str, ...] | None:

@@ -87,7 +87,7 @@ def instructions(file: Path) -> Iterator[Instruction]:
 
 def _instruction(place: str, text: str, following: Iterator[tuple[int, str]]) -> Instruction:
     """Return an instruction. Its heredocs are read from the lines that follow."""
-    word, *arguments = text.split(None, 1)
+    word, *arguments = text.split(None, 1) or [""]
     rest, flags = "".join(arguments), []
     if word.upper() in FLAGS:
         while match := re.match(r"--([\w.-]+)(?:=(\S*))?(?:\s+|$)", rest):

@@ -1,7 +1,7 @@
 #!/bin/bash
 # What `nc -z HOST PORT` does in scripts that wait for a database, for images whose netcat cannot be installed here.
-host='' port=''
-for each; do case $each in -*) ;; *) host=$port port=$each ;; esac; done
+host='' port='' before=''
+for each; do case $before:$each in *:-* | -*w:*) ;; *) host=$port port=$each ;; esac; before=$each; done
 case " $* " in
 *" -"*z*" "*) ;;
 *) host='' ;;

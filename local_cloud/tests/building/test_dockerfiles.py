@@ -54,10 +54,15 @@ REFUSED = {
     "FROM python\nWORKDIR": f"2: WORKDIR: {UNREADABLE}",
     "FROM python\nCOPY x": f"2: COPY x: {UNREADABLE}",
     "FROM python\nENV A": f"2: ENV A: {UNREADABLE}",
+    "FROM python\nENV $A": f"2: ENV $A: {UNREADABLE}",
+    "FROM python\n\\": f"2: : {UNREADABLE}",
     "FROM python\nENV A='b": f"2: ENV A='b: {UNREADABLE}",
     "FROM python\nCMD ['gunicorn']": f"2: CMD ['gunicorn']: {UNREADABLE}",
     "FROM python AS build\nFROM python\nCOPY --from=biuld /a /a": (
         "3: COPY --from=biuld /a /a: no earlier stage is named biuld"
+    ),
+    "FROM python AS own\nCOPY --from=own /a /a": (
+        "2: COPY --from=own /a /a: no earlier stage is named own"
     ),
     "FROM python AS build\nFROM python\nRUN --mount=from=biuld,target=/b x": (
         "3: RUN --mount=from=biuld,target=/b x: no earlier stage is named biuld"

@@ -447,8 +447,9 @@ def test_an_image_that_installs_netcat_or_the_database_s_client_has_them(context
     image = built(context, text + CMD)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        assert said(image, f"/usr/local/bin/nc -z -w 3 127.0.0.1 {port}") == ""
-    assert said(image, f"/usr/local/bin/nc -z 127.0.0.1 {port}") == "1: "
+        for words in (f"-z -w 3 127.0.0.1 {port}", f"127.0.0.1 {port} -zw 3"):
+            assert said(image, f"/usr/local/bin/nc {words}") == ""
+    assert said(image, f"/usr/local/bin/nc -z 127.0.0.1 {port} -w 3") == "1: "
     unknown = 'nc: getaddrinfo for host "db.nowhere.invalid" port 1: '
     assert said(image, "/usr/local/bin/nc -z db.nowhere.invalid 1").startswith(f"1: {unknown}")
     for name in ("psql", "pg_isready", "pg_dump"):

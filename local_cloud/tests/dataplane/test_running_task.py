@@ -59,6 +59,17 @@ def test_tasks_that_run_at_once_have_addresses_of_their_own(running):
     running.until(lambda: running.describe()["runningCount"] == 1)
 
 
+def test_update_changes_what_it_names_and_starts_no_task(running):
+    arn = running.only_task()["taskArn"]
+    change = {"propagateTags": "TASK_DEFINITION", "enableECSManagedTags": True}
+    change |= {"availabilityZoneRebalancing": "DISABLED", "healthCheckGracePeriodSeconds": 7}
+    for named in (change, {}):
+        running.update(**named)
+        service = running.describe()
+        assert {name: service[name] for name in change} == change
+    assert running.only_task()["taskArn"] == arn
+
+
 @pytest.mark.skipif(not own_networks(), reason="this machine refuses network namespaces")
 def test_network_of_a_task_has_its_addresses_and_reaches_no_server_here(running):
     running.whole()

@@ -7,13 +7,15 @@ pass for scheduled actions. ``name =`` in front keeps the answer, whose parts ar
 unused name, and others are fixtures. ``+`` in a mapping adds another one. A story with ``each`` is played for each.
 
 Then comes what the step gives: mappings have at least these members, null is none, lists have any order, and
-``~words`` are part of a text; or the error by which AWS has it ``refused``; or with which words it ``fails``.
+``~words`` are part of a text; or members that it ``has`` exactly; or the error by which AWS has it ``refused``; or with
+which words it ``fails``.
 """
 
 import json
 import re
 from functools import partial
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import yaml
@@ -59,7 +61,8 @@ def member(found, key):
 def fits(found, expected):
     match expected:
         case dict():
-            return all(fits(member(found, key), each) for key, each in expected.items())
+            known = found is not None
+            return known and all(fits(member(found, key), each) for key, each in expected.items())
         case list():
             left = list(found)
             for each in expected:
@@ -128,7 +131,7 @@ class Story:
 
     def play(self, step):
         (done, given), *rest = step.items()
-        [(outcome, expected)] = rest or [("gives", {})]
+        [(outcome, expected)] = rest or [("gives", ANY)]
         expected = self.filled(expected)
         name, _, done = self.filled(done).rpartition(" = ")
         call = partial(self.act, *done.split(), self.filled(given or {}))
@@ -136,6 +139,9 @@ class Story:
             case "gives":
                 found = self.names[name or "it"] = call()
                 assert fits(found, expected), (found, expected)
+            case "has":
+                found = call()
+                assert {key: found.get(key) for key in expected} == expected
             case "refused":
                 [(code, words)] = expected.items()
                 refused(call, code, words or "")
