@@ -23,7 +23,10 @@ from stack.settings import KEYS
 from tools.i18n import DOMAIN, LOCALE
 
 MARKS = {"t", "Invalid"}
-REFUSALS = {"Refused", "RehearsalFailed", "StackError", "DevFailed", "Missing", "NoPrice"}
+REFUSALS = {
+    *("Refused", "StackError", "Missing", "NoPrice"),
+    *("RehearsalFailed", "FaultError", "DevFailed"),
+}
 """Errors that are raised with what ``t`` takes, or with a text. The local cloud's Refused is another one."""
 LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"')
 SOURCES = tuple(

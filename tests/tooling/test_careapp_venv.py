@@ -163,13 +163,16 @@ def test_a_command_that_runs_on_does_not_hold_the_lock(tree):
 
 @pytest.mark.slow
 def test_shims_that_fail_and_old_pythons_are_passed_over(tree):
+    del tree.env["PYTHON"]
+    tree.executable("uv", FAKE_UV.replace("$PYTHON", PYTHON))
+    own = f'case "$*" in *version_info*) echo {MINOR} "$0" ;; *) exec {PYTHON} "$@" ;; esac'
+    tree.executable("python3.13", f'exec {tree.executable("another", own)} "$@"')
+    assert tree.call("status", BREAK="pip")[0] == 1, "nobody named it, so it is not chosen again"
     for name in ("python3.13", "python3.14"):
         tree.executable(name, "echo no such version >&2; exit 127")
     tree.executable("python3.12", "exit 1")
     tree.executable("python3.11", "echo 9 /usr/bin/python3.9")
     tree.executable("python3", f'exec {PYTHON} "$@"')
-    del tree.env["PYTHON"]
-    tree.executable("uv", FAKE_UV.replace("$PYTHON", PYTHON))
     assert tree.call("status")[0] == 0
     assert f"--python {PYTHON} " in (tree.base / "uv").read_text()
 

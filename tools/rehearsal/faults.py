@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stack.image import APP_FOLDER
-from tools.i18n import Text, t
+from tools.i18n import Refused, Text, t
 
 if TYPE_CHECKING:
     from local_cloud.calls import Calls
@@ -27,7 +27,7 @@ VISIT = "    visit = Visit(datetime.now(UTC), texts.language(), task.current())\
 HEALTH_ANSWER = "            await answer(send, 200, HEALTHY)\n"
 
 
-class FaultError(Exception):
+class FaultError(Refused):
     """A fault cannot be applied: the program does not contain the text that it changes."""
 
 
@@ -44,14 +44,11 @@ class Edit:
         path = source / self.file
         text = path.read_text()
         if (count := text.count(self.old)) != 1:
-            where, old = self.file, self.old
             raise FaultError(
-                t(
-                    "{file} contains {old!r} {count} times, not once",
-                    file=where,
-                    old=old,
-                    count=count,
-                )
+                "{file} contains {old!r} {count} times, not once",
+                file=self.file,
+                old=self.old,
+                count=count,
             )
         path.write_text(text.replace(self.old, self.new))
 

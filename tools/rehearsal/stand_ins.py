@@ -53,18 +53,9 @@ def make_prefix_lists(settings: Settings, calls: Calls, say: Say) -> Iterator[tu
     for each in allowed.prefix_lists:
         clients = {"MaxEntries": 1, "AddressFamily": "IPv4", "Entries": [{"Cidr": LISTED}]}
         named = {"PrefixListName": each, **clients}
-        prefix_list = calls("ec2", "create_managed_prefix_list", named)["PrefixList"][
-            "PrefixListId"
-        ]
-        text = text.replace(each, prefix_list)
-        say(
-            t(
-                "The prefix list {id} is {made} here, with {cidr}.",
-                id=each,
-                made=prefix_list,
-                cidr=LISTED,
-            )
-        )
+        new = calls("ec2", "create_managed_prefix_list", named)["PrefixList"]["PrefixListId"]
+        text = text.replace(each, new)
+        say(t("The prefix list {id} is {made} here, with {cidr}.", id=each, made=new, cidr=LISTED))
     if allowed.prefix_lists:
         yield "allowedCidrs", text
 

@@ -68,10 +68,8 @@ def _request_page(settings: Settings, changes: Changes) -> list[pulumi.ResourceH
             changes.page_before = await asyncio.to_thread(page_before, settings)
         except Exception as mistake:
             why = mistake.text if isinstance(mistake, AwsProblem) else verbatim(repr(mistake))
-            message = t(
-                "it is not known whether the page worked before this update: {why}", why=why
-            )
-            ResourceLog(DependencyResource(given.urn)).lasting(message)
+            text = t("it is not known whether the page worked before this update: {why}", why=why)
+            ResourceLog(DependencyResource(given.urn)).lasting(text)
 
     return [pulumi.ResourceHook("pageBefore", request)]
 
@@ -86,10 +84,8 @@ def _wait_for_role() -> list[pulumi.ResourceHook]:
     """
 
     async def wait(given: pulumi.ResourceHookArgs) -> None:
-        message = t(
-            "waiting {seconds} s until ECS knows the new role", seconds=f"{ROLE_SECONDS:.0f}"
-        )
-        ResourceLog(DependencyResource(given.urn)).moment(message)
+        text = t("waiting {seconds} s until ECS knows the new role", seconds=f"{ROLE_SECONDS:.0f}")
+        ResourceLog(DependencyResource(given.urn)).moment(text)
         await asyncio.sleep(ROLE_SECONDS / Pace.of().speed)
 
     return [pulumi.ResourceHook("shiftingRole", wait)]

@@ -184,6 +184,11 @@ class PageAnswer:
         return self.ended_at not in ("", self.url)
 
     @property
+    def moves(self) -> bool:
+        """Return whether that target has another scheme or port."""
+        return self.followed and urlsplit(self.ended_at)[:2] != urlsplit(self.url)[:2]
+
+    @property
     def leads_nowhere(self) -> bool:
         """Return whether it redirects to what no browser opens, or a host that is not on the internet."""
         url = urlsplit(self.leads_to)

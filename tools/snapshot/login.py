@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -61,9 +62,12 @@ class Provider:
 def read_document(issuer: str) -> None:
     """Read the provider's discovery document, as the program does. Raises AwsProblem where that cannot succeed."""
     url = f"{issuer.removesuffix('/')}/.well-known/openid-configuration"
-    status, _ = _ask(url)
-    if status != 200:
-        raise _unreachable(url, f"HTTP {status}")
+    status, document = _ask(url, follow=True)
+    other = _content(document).get("issuer")
+    if status != 200 or other != issuer:
+        why = t("its issuer is {other!r}", other=str(other)) if status == 200 else f"HTTP {status}"
+        text = t("{url} cannot be used: {why}.", url=url, why=why)
+        raise AwsProblem("unreachable", text, t("Correct loginIssuer."))
 
 
 def provider(session: Session, oidc: Oidc, secret: str, url: str) -> Provider:
@@ -100,11 +104,16 @@ def _refusal(session: Session, oidc: Oidc, secret: str, callback: str) -> str:
 
 def _error(url: str, form: dict[str, str], basic: str = "") -> str:
     _, text = _ask(url, urlencode(form), basic)
+    return str(_content(text).get("error", ""))
+
+
+def _content(text: str) -> dict[str, Any]:
+    """Return a JSON object; {} for another text."""
     try:
         content = json.loads(text)
     except ValueError:
-        return ""
-    return str(content.get("error", "")) if isinstance(content, dict) else ""
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
@@ -114,22 +123,23 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _ask(url: str, form: str | None = None, basic: str = "") -> tuple[int, str]:
+def _ask(
+    url: str, form: str | None = None, basic: str = "", *, follow: bool = False
+) -> tuple[int, str]:
     headers = {
         "User-Agent": "careapp-doctor",
         **({"Authorization": f"Basic {basic}"} if basic else {}),
     }
     request = urllib.request.Request(url, form.encode() if form else None, headers)  # noqa: S310 - https, by ELB
     try:
-        with urllib.request.build_opener(_Stay).open(request, timeout=SECONDS) as answer:
-            return answer.status, answer.read(1 << 16).decode(errors="replace")
+        opener = urllib.request.build_opener(*(() if follow else (_Stay,)))
+        with opener.open(request, timeout=SECONDS) as answer:
+            return answer.status, answer.read(1 << 20).decode(errors="replace")
     except urllib.error.HTTPError as refusal:
         with refusal:
             return refusal.code, refusal.read(1 << 16).decode(errors="replace")
-    except OSError as problem:
-        raise _unreachable(url, str(problem)) from None
-
-
-def _unreachable(url: str, why: str) -> AwsProblem:
-    text = t("{url} cannot be reached from here: {why}.", url=url.partition("?")[0], why=why)
-    return AwsProblem("unreachable", text, t("Run the command where it can be reached."))
+    except (OSError, http.client.HTTPException, ValueError) as problem:
+        where, why = url.partition("?")[0], str(problem)
+        text = t("{url} cannot be reached from here: {why}.", url=where, why=why)
+        way_out = t("Run the command where it can be reached.")
+        raise AwsProblem("unreachable", text, way_out) from None

@@ -207,10 +207,8 @@ def task_role(case: Case) -> Iterator[Finding]:
     decision = decided(role, READ_IT, arn) if role else NOT_ALLOWED
     if decision == ALLOWED:
         return
-    name, lack = (
-        definition.task_role.rpartition("/")[2],
-        Lack(Need(READ_IT, arn, "secret"), decision),
-    )
+    name = definition.task_role.rpartition("/")[2]
+    lack = Lack(Need(READ_IT, arn, "secret"), decision)
     refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
     yield Finding(
         TASK_ROLE_CANNOT_READ_SECRET,

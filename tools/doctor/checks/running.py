@@ -245,7 +245,7 @@ def page_fails(case: Case) -> Iterator[Finding]:
 def _title(page: PageAnswer) -> Text:
     if ENCODING in page.problem:
         return t("The page {path} cannot be read: {why}", path=page.path, why=page.problem)
-    if page.leads_to or (page.followed and not page.status):
+    if page.leads_to or (page.moves and not page.status):
         return t(
             "The page {path} redirects to {url}, which users cannot open",
             path=page.path,
@@ -290,7 +290,7 @@ def _fixes(case: Case, page: PageAnswer) -> tuple[Fix, ...]:
             "Have the app send the encoding that its header names, or no such header, and deploy:"
         )
         return (case.deploy(text), other)
-    if (page.status >= 500 or not page.status) and not page.followed:
+    if (page.status >= 500 and not page.followed) or not (page.status or page.moves):
         log = case.read_log()
         mend = t("Fix the error in the app's log, and deploy:")
         if not page.status:

@@ -55,3 +55,20 @@ def test_a_provider_that_cannot_be_reached_from_here_is_a_problem_of_here(provid
         asked(provider, authorization="https://localhost:1/authorize")
     assert problem.value.kind == "unreachable"
     assert "https://localhost:1/authorize cannot be reached from here" in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "why"),
+    [
+        ("{issuer}/realms/a", "/realms/a/.well-known/openid-configuration cannot be used: HTTP 404."),
+        ("{issuer}/", "cannot be used: its issuer is '{issuer}'."),
+        # It redirects to the path with one slash, and the program follows.
+        ("{issuer}//", "cannot be used: its issuer is '{issuer}'."),
+        ("https://login..example.com", "cannot be reached from here: encoding with 'idna' codec failed"),
+    ],
+)  # fmt: skip
+def test_a_document_that_the_program_cannot_use_is_a_problem(provider, issuer, why):
+    assert login.read_document(provider.issuer) is None
+    with pytest.raises(AwsProblem) as problem:
+        login.read_document(issuer.format(issuer=provider.issuer))
+    assert why.format(issuer=provider.issuer) in str(problem.value)

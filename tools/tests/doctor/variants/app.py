@@ -153,6 +153,8 @@ VARIANTS = {
         page=a.page(0, problem="its Content-Encoding is gzip, and its body is not (Error -3)")),
     "page-silent: https without a listener": a.stack(
         page=a.page(0, ended_at=f"https://{a.balancer().dns}/", problem="no listener on port 443")),
+    "page-silent: behind a redirect": a.stack(
+        page=a.page(0, ended_at="http://careapp-poc-alb.example/home", problem="timed out after 10 s")),
     "page-errors: redirects without end": a.stack(page=a.page(301, matcher="200-399", endless=True)),
     "nothing: another deployment's log": a.stack(
         tasks=(a.task(), a.task("c" * 32, started_by="ecs-svc/1", definition=a.OLD)),
