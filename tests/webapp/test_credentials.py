@@ -7,7 +7,9 @@ import pytest
 
 from tests.webapp.dependencies import REGION
 from tests.webapp.serving import BACK, Watch, ask, at_once, comes_back, eventually
+from webapp import logs
 from webapp.credentials import Credentials, Login, SecretsManager, SecretUnavailable
+from webapp.settings import Settings
 
 OLD, NEW, NEWEST = Login("app", "old"), Login("app", "new"), Login("app", "newest")
 
@@ -95,6 +97,12 @@ def test_a_missing_secret_is_named():
 
 def test_a_login_does_not_show_its_password():
     assert repr(OLD) == "Login(user='app')"
+
+
+def test_the_password_of_either_source_is_hidden_from_the_log(variables, vault):
+    Credentials.of(Settings.load(variables | {"DB_PASSWORD": "canary-given"}))
+    SecretsManager(vault.store_login("canary-stored"))()
+    assert logs.redact("canary-given canary-stored") == f"{logs.MASK} {logs.MASK}"
 
 
 def test_the_secret_alone_is_enough(make_app, postgres, vault):
