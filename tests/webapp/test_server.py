@@ -125,6 +125,7 @@ def test_every_line_is_json_and_health_checks_have_none(serve, postgres):
     [started] = [line for line in lines if line["message"] == "listening"]
     assert (started["port"], started["workers"], started["db_host"]) == (server.port, 2, HOST)
     assert {line["path"] for line in lines if line["message"] == "request"} == {"/"}
+    assert server.messages().count("stopped") == 2, "each worker has closed its connections"
 
 
 def test_a_worker_that_dies_is_replaced(serve):
