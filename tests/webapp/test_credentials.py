@@ -1,6 +1,7 @@
 """The database login, and the rotation of its password."""
 
 import secrets
+import socket
 import time
 
 import pytest
@@ -93,6 +94,17 @@ def test_a_missing_secret_is_named():
     arn = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:gone"
     with pytest.raises(SecretUnavailable, match=rf"cannot read {arn}: .*ResourceNotFound"):
         SecretsManager(arn)()
+
+
+@pytest.mark.slow
+def test_a_secrets_manager_that_is_silent_costs_a_few_seconds_at_most(vault, monkeypatch):
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        with pytest.raises(SecretUnavailable, match=r"cannot read .*timeout"):
+            SecretsManager(f"arn:aws:secretsmanager:{REGION}:123456789012:secret:x")()
+    assert time.monotonic() - began < 8
 
 
 def test_a_login_does_not_show_its_password():

@@ -176,6 +176,14 @@ def test_a_migration_that_fails_is_told_once_and_tried_again(app, postgres, tmp_
 
 
 @pytest.mark.slow
+def test_a_migration_may_take_longer_than_a_page(app, tmp_path, caplog):
+    migrator = with_another(app, tmp_path, f"SELECT pg_sleep({db.PATIENCE + 0.3})")
+    migrator.start()
+    eventually(migrator.done.is_set, 10, "the migration")
+    assert "cannot migrate the database" not in caplog.messages
+
+
+@pytest.mark.slow
 def test_pages_are_answered_while_a_migration_waits_for_a_long_reader(app, postgres, tmp_path):
     """Who asks for a table after ALTER TABLE waits behind it, though the reader would let them."""
     migrator = with_another(app, tmp_path, "ALTER TABLE visits ADD COLUMN note text")
