@@ -170,6 +170,15 @@ def test_one_run_per_stack_at_a_time_and_none_is_cancelled():
         assert "concurrency" not in workflows()[name]
 
 
+def test_every_job_has_an_end():
+    assert all(5 <= job["timeout-minutes"] <= 120 for _, _, job in jobs())
+
+
+def test_ci_of_main_cancels_no_other_deploys_ci():
+    group = "ci-${{ github.event.pull_request.number || github.run_id }}"
+    assert workflows()["ci"]["concurrency"] == {"group": group, "cancel-in-progress": True}
+
+
 def test_prod_waits_for_poc_and_an_approval():
     prod = workflows()["deploy"]["jobs"]["prod"]
     assert (prod["needs"], prod["environment"]) == ("poc", "prod")

@@ -1,13 +1,16 @@
 """The database login, and the rotation of its password."""
 
 import secrets
+import socket
 import time
 
 import pytest
 
 from tests.webapp.dependencies import REGION
 from tests.webapp.serving import BACK, Watch, ask, at_once, comes_back, eventually
+from webapp import logs
 from webapp.credentials import Credentials, Login, SecretsManager, SecretUnavailable
+from webapp.settings import Settings
 
 OLD, NEW, NEWEST = Login("app", "old"), Login("app", "new"), Login("app", "newest")
 
@@ -93,8 +96,25 @@ def test_a_missing_secret_is_named():
         SecretsManager(arn)()
 
 
+@pytest.mark.slow
+def test_a_secrets_manager_that_is_silent_costs_a_few_seconds_at_most(vault, monkeypatch):
+    began = time.monotonic()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        with pytest.raises(SecretUnavailable, match=r"cannot read .*timeout"):
+            SecretsManager(f"arn:aws:secretsmanager:{REGION}:123456789012:secret:x")()
+    assert time.monotonic() - began < 8
+
+
 def test_a_login_does_not_show_its_password():
     assert repr(OLD) == "Login(user='app')"
+
+
+def test_the_password_of_either_source_is_hidden_from_the_log(variables, vault):
+    Credentials.of(Settings.load(variables | {"DB_PASSWORD": "canary-given"}))
+    SecretsManager(vault.store_login("canary-stored"))()
+    assert logs.redact("canary-given canary-stored") == f"{logs.MASK} {logs.MASK}"
 
 
 def test_the_secret_alone_is_enough(make_app, postgres, vault):

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -13,7 +15,7 @@ from psycopg_pool import PoolTimeout
 from local_cloud.machine.authority import Authority
 from stack.image import LOCK_TIMEOUT
 from stack.names import RESERVED, StackNames
-from tests.webapp.dependencies import Postgres
+from tests.webapp.dependencies import HOST, Postgres
 from tests.webapp.serving import (
     BACK,
     CONNECTED,
@@ -60,6 +62,37 @@ def test_restarted_so_quickly_that_nobody_noticed(app, postgres):
     assert [ask(app, "/")[0] for _ in range(10)] == [200] * 10
     assert time.monotonic() - began < 2
     assert database_health(app) == CONNECTED
+
+
+@pytest.mark.slow
+def test_failed_over_to_another_address_while_the_old_server_is_silent(app, postgres, monkeypatch):
+    """As RDS Multi-AZ does: the name resolves to the standby, the old host says nothing more.
+
+    A process that is stopped or a socket that accepts nothing is what a host that is gone is.
+    """
+    resolve, address = socket.getaddrinfo, ["127.0.0.77"]
+
+    def answer(host, *args, **kwargs):
+        return resolve(address[0] if host == HOST else host, *args, **kwargs)
+
+    monkeypatch.delenv("PGHOSTADDR")
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    with socket.create_server((address[0], postgres.port)):
+        old = "SELECT pid FROM pg_stat_activity WHERE usename = 'postgres'"
+        for (pid,) in postgres.execute(old):
+            os.kill(pid, signal.SIGSTOP)
+        assert_away(app)
+        address[0] = postgres.address
+        comes_back(app)
+
+
+@pytest.mark.slow
+def test_out_of_connections(app, postgres):
+    postgres.execute("ALTER ROLE postgres CONNECTION LIMIT 0")
+    postgres.hang_up()
+    assert_away(app)
+    postgres.execute("ALTER ROLE postgres CONNECTION LIMIT -1")
+    comes_back(app)
 
 
 @pytest.mark.slow
@@ -134,9 +167,20 @@ def test_a_migration_that_fails_is_told_once_and_tried_again(app, postgres, tmp_
     migrator.start()
     time.sleep(0.8)  # After 0 and 0.5 s.
     assert caplog.messages.count("cannot migrate the database") == 1
+    # Meanwhile another task may migrate.
+    free = f"SELECT pg_try_advisory_lock({migrations.LOCK})"
+    eventually(lambda: postgres.execute(free) == [(True,)], 0.4, "the lock is given back")
     postgres.execute("INSERT INTO mended DEFAULT VALUES")
     eventually(migrator.done.is_set, 5, "the migration")
     migrator.stop()
+
+
+@pytest.mark.slow
+def test_a_migration_may_take_longer_than_a_page(app, tmp_path, caplog):
+    migrator = with_another(app, tmp_path, f"SELECT pg_sleep({db.PATIENCE + 0.3})")
+    migrator.start()
+    eventually(migrator.done.is_set, 10, "the migration")
+    assert "cannot migrate the database" not in caplog.messages
 
 
 @pytest.mark.slow

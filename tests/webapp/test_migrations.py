@@ -67,6 +67,13 @@ def test_one_that_fails_leaves_nothing_and_those_before_it_stay(postgres):
     assert postgres.execute("SELECT version FROM schema_migrations") == [(1,)]
 
 
+def test_one_that_cannot_be_entered_in_the_book_is_undone(postgres):
+    unbookable = Migration(1, "0001_a.sql", "CREATE TABLE a (); DROP TABLE schema_migrations")
+    with postgres.connect() as connection, pytest.raises(psycopg.errors.UndefinedTable):
+        migrations.apply(connection, [unbookable])
+    assert tables(postgres) == {"schema_migrations"}
+
+
 def test_one_that_was_changed_later_is_reported_and_not_applied_again(postgres, caplog):
     changed = Migration(1, "0001_a.sql", "INSERT INTO a VALUES (2)")
     with postgres.connect() as connection:

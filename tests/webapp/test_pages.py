@@ -83,6 +83,18 @@ def test_the_page_needs_nothing_that_its_policy_forbids(client):
         assert all(source.startswith("/static/") for source in sources)
 
 
+def test_the_page_can_be_used_without_seeing_it(client):
+    text = client.get("/", headers=BROWSER).text
+    tags = {tag: re.findall(rf"<{tag}\b[^>]*>", text) for tag in ("h1", "main", "a", "th", "img")}
+    assert (len(tags["h1"]), tags["main"]) == (1, ['<main id="content">'])
+    assert tags["a"][0] == '<a class="skip" href="#content">'
+    assert tags["th"] == ['<th scope="col">'] * 3
+    [section] = re.findall('<section aria-labelledby="(.+?)">', text)
+    assert text.count(f'id="{section}"') == 1
+    # Sizes are given, so nothing moves when the image comes.
+    assert all(re.search(" alt=.* width=.* height=", image) for image in tags["img"])
+
+
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -127,6 +139,13 @@ def test_no_answer_leads_elsewhere(client, path, status):
     answer = client.get("/", environ_overrides={"PATH_INFO": path, "HTTP_HOST": "evil.example"})
     assert (answer.status_code, answer.headers.get("Location")) == (status, None)
     assert "evil.example" not in answer.text
+
+
+def test_no_route_is_of_those_that_werkzeug_redirects_to(shared_app):
+    """It adds a missing slash at the end, and leads from default values to the route without."""
+    rules = list(shared_app.url_map.iter_rules())
+    assert [rule.rule for rule in rules if rule.rule.endswith("/")] == ["/"]
+    assert [rule.rule for rule in rules if rule.defaults or rule.redirect_to or rule.alias] == []
 
 
 @pytest.mark.parametrize(

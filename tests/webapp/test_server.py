@@ -125,6 +125,17 @@ def test_every_line_is_json_and_health_checks_have_none(serve, postgres):
     [started] = [line for line in lines if line["message"] == "listening"]
     assert (started["port"], started["workers"], started["db_host"]) == (server.port, 2, HOST)
     assert {line["path"] for line in lines if line["message"] == "request"} == {"/"}
+    assert server.messages().count("stopped") == 2, "each worker has closed its connections"
+
+
+@pytest.mark.slow
+def test_a_stop_while_the_app_is_loaded_ends_it_as_soon(serve):
+    server = serve(wait=False)
+    eventually(lambda: "Booting worker" in server.text(), 20, "a worker")
+    server.terminate()
+    began = time.monotonic()
+    assert server.wait() == 0
+    assert time.monotonic() - began < 15
 
 
 def test_a_worker_that_dies_is_replaced(serve):

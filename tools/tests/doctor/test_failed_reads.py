@@ -45,10 +45,11 @@ class Aws:
             self.answers[asked] = call(client, operation, params)
         return self.answers[asked]
 
-    def failures(self):
-        """Have each operation fail, and each call of those that are called again, in one way after the other."""
+    def failures(self, ways=1):
+        """Have each operation fail, and each call of those that are called again, in so many ways, all in turn."""
         codes, times = cycle(FAILURES), Counter(operation for operation, _ in self.answers)
         every = [*times, *(each for each in self.answers if times[each[0]] > 1)]
+        every = [each for each in every for _ in range(ways)]
         for self.failing, self.code in zip(every, codes, strict=False):
             stack_secrets._READ.clear()
             yield self.failing
@@ -94,6 +95,6 @@ def absent(now):
 def test_a_failed_read_of_the_gate_is_raised_or_changes_nothing(aws, session):
     expected = Expected(names=NAMES, definition=NAMES.family)
     seen = look(session, expected)
-    for failing in aws.failures():
+    for failing in aws.failures(len(FAILURES)):
         with suppress(AwsProblem):
             assert look(session, expected) == seen, failing

@@ -131,6 +131,13 @@ def test_cure_counts_as_tried_until_a_deployment_ends_well():
         assert (TRIED in named(after_another_up(aws, web, status, by_up)).seen) is tried
 
 
+def test_up_that_deploys_nothing_new_counts_what_the_one_before_has_kept(stack, monkeypatch):
+    asked = []
+    monkeypatch.setattr(verdicts, "before", lambda *question: asked.append(question[2]))
+    gate._diagnose(Reader(EXPECTED, Inquiry(a.choices(), stack.session)))
+    assert asked == [True]
+
+
 def test_newest_verdict_is_the_present_one_and_an_old_one_is_none():
     up(aws := Aws(("a", "STOPPED")), diagnosis("page-errors"))
     assert verdicts.before(aws, NAMES, by_up=False) is None
