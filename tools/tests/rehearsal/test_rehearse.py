@@ -159,7 +159,9 @@ def test_options_that_cannot_be_used_are_refused_at_once(careapp, words, told):
     assert not careapp.home.log.exists(), "the local cloud has started"
 
 
-def test_a_dockerfile_with_a_mistake_is_refused_before_the_local_cloud_starts(tmp_path, monkeypatch):
+def test_a_dockerfile_with_a_mistake_is_refused_before_the_local_cloud_starts(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr(rehearse, "ROOT", tmp_path)
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "Dockerfile").write_text("FROM python\nCOPPY . .\nCMD x\n")
