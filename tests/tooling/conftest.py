@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> None
     """A proxy that refuses every connection, here and in the processes of ``environ``."""
     environ["https_proxy"] = "http://127.0.0.1:9"
     monkeypatch.setenv("https_proxy", environ["https_proxy"])
+    # It keeps the proxies of the process's first request.
+    monkeypatch.setattr(urllib.request, "_opener", None)
 
 
 def running(pid: int) -> bool:
