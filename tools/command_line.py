@@ -5,7 +5,6 @@ from __future__ import annotations
 import gettext
 import inspect
 import json
-import math
 import os
 import sys
 import traceback
@@ -124,26 +123,16 @@ def run(command: click.Command) -> None:
     sys.exit(code)
 
 
-class InRange(click.types._NumberRangeBase[Any, Any]):
-    """Names the range also to what is no number; click takes NaN for a number in each range."""
+class WholeRange(click.IntRange):
+    """A whole number. What is no number is told the range, too."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            number = super().convert(value, param, ctx)
-        except click.BadParameter:
-            number = math.nan
-        if math.isnan(number):
+            int(value)
+        except ValueError:
             text = gettext.gettext("{value} is not in the range {range}.")
             self.fail(text.format(value=value, range=self._describe_range()), param, ctx)
-        return number
-
-
-class WholeRange(InRange, click.IntRange):
-    """A whole number."""
-
-
-class NumberRange(InRange, click.FloatRange):
-    """A number."""
+        return super().convert(value, param, ctx)
 
 
 class TranslatedOption(click.Option):

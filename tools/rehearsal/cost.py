@@ -14,9 +14,10 @@ import click
 
 from local_cloud.console import Progress
 from local_cloud.engine.program import FORKS, PRELOADED
+from local_cloud.run.options import NumberRange
 from stack.file import StackError, StackFile, full_key, project_of, read
 from tools.aws.session import Session
-from tools.command_line import ECS, NumberRange, Setting, TranslatedOption, exit_code_of
+from tools.command_line import ECS, Setting, TranslatedOption, exit_code_of
 from tools.cost.bill import Assumptions
 from tools.cost.graph import Graph
 from tools.cost.prices import PriceBook, api_session
