@@ -265,9 +265,9 @@ def until_gone(subject: Subject, seconds: float) -> None:
     """Wait until AWS no longer describes the resource. Raises TimeoutError after wall-clock seconds."""
     deadline = time.monotonic() + seconds
     while describe(subject) is not None:
-        pause(subject)
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline and not subject.cancel.is_set():
             raise TimeoutError(f"{subject.identity} is still there after {seconds:.0f} s")
+        pause(subject)
 
 
 def pause(subject: Subject) -> None:
