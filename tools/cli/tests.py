@@ -38,7 +38,7 @@ LONGEST = ("rehearsal", "image", "engine", "real_provider", "dataplane")
 WAITING = ("dataplane", "rehearsal")
 """Folders whose tests wait for the local cloud's clock and leave processors idle."""
 AT_ONCE = 3
-"""Runs beside each other: most wait as much as they compute."""
+"""Runs beside each other: one that waits leaves the processors to the others."""
 APART = "breakages"
 """The folder whose tests do not build on each other."""
 MOST = 8
@@ -96,8 +96,7 @@ def test(words: tuple[str, ...], everything: bool, changed: bool) -> None:
     if whole or not set(folders).isdisjoint(SLOW):
         find_or_get()  # here its progress is visible
     if whole:
-        all_of_them = tests(list(FOLDERS), (f"--durations={SLOWEST}",))
-        codes = side_by_side(all_of_them) if everything else small_size()
+        codes = whole_size() if everything else small_size()
     elif small:
         codes = in_turn([each for each in FOLDERS if each not in SLOW], [*QUICK, *rest], False)
     else:
@@ -174,6 +173,11 @@ def small_size() -> dict[str, int]:
         return side_by_side(
             [rehearsal, *tests([each for each in FOLDERS if each not in SLOW], QUICK)]
         )
+
+
+def whole_size() -> dict[str, int]:
+    """Run all folders. Return their exit codes."""
+    return side_by_side(tests(list(FOLDERS), (f"--durations={SLOWEST}",)))
 
 
 def tests(folders: Sequence[str], options: Sequence[str]) -> list[TestRun]:
