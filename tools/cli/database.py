@@ -88,46 +88,20 @@ class Moment(click.ParamType[datetime]):
             self.fail(str(text_of(problem)), param, ctx)
 
 
-def source_options(command: click.decorators.FC) -> click.decorators.FC:
-    """Add ``--time`` and ``--snapshot`` to a command that restores."""
-
-    def alone(context: click.Context, _: click.Parameter, chosen: str) -> str:
-        if chosen and context.params.get("moment"):
-            raise click.UsageError(str(t("--time and --snapshot exclude each other.")))
-        return chosen
-
-    snapshot = click.option("--snapshot", default="", callback=alone, help="Restore this snapshot.")
-    moment = click.option(
-        "--time", "moment", type=Moment(), is_eager=True,  # before --snapshot, which looks at it
-        help="Restore this time, like 2026-11-27T12:30.",
-    )  # fmt: skip
-    return moment(snapshot(command))
+def alone(context: click.Context, _: click.Parameter, snapshot: str) -> str:
+    """Return the snapshot. Fails beside ``--time``."""
+    if snapshot and context.params.get("moment"):
+        raise click.UsageError(str(t("--time and --snapshot exclude each other.")))
+    return snapshot
 
 
 @db.command()
 @stack_option
-@source_options
 @click.option(
-    "--query", "question", default="", help="Ask both databases this, too; it can change nothing."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; progress goes to stderr.")
-def drill(**options: Any) -> None:
-    """Try a restore: into a temporary instance, which is compared with the database and deleted.
-
-    Without --time and --snapshot the newest snapshot is restored. The stack is not changed. Ctrl-C
-    deletes the instance, too.
-
-    Exit code 0: restored, compared and deleted. 1: refused, or it failed. 2: AWS could not be read.
-    130: interrupted.
-    """
-    from tools.database import drill
-
-    sys.exit(drill.drill(drill.DrillOptions(folder=Path(), **options)))
-
-
-@db.command()
-@stack_option
-@source_options
+    "--time", "moment", type=Moment(), is_eager=True,  # before --snapshot, which looks at it
+    help="Restore this time, like 2026-11-27T12:30.",
+)  # fmt: skip
+@click.option("--snapshot", default="", callback=alone, help="Restore this snapshot.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 def restore(**options: Any) -> None:
     """Replace the database by a restored one, and keep the old one.
@@ -135,7 +109,6 @@ def restore(**options: Any) -> None:
     The backup is restored beside the database. Then both are renamed, and `pulumi up --refresh` starts
     tasks with the new password, at once and without deployment alarms; a second one sets these back. The
     old instance stays until you delete it. After an interrupt run it again without --time and --snapshot.
-    Try ./careapp db drill first.
 
     Exit code 0: restored. 1: refused, or not done in time. 2: AWS could not be read. 130: interrupted.
     """

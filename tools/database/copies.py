@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
 from tools.pause.steps import refuse_stuck
 from tools.screen import zoned_time
 from tools.snapshot import rds
-from tools.snapshot.rds import Database
 from tools.snapshot.records import read_existing
 from tools.waiting import Waiting
 
 PURPOSE = "careapp:restored"
 """The tag of an instance that was restored by a command: its source, in words for people."""
+
+LISTING = "aws rds describe-db-snapshots"
 
 STRIPED_GB = 400
 """From this size on gp3 takes IOPS and throughput; below, RDS refuses both (RDS user guide, "gp3 storage")."""
@@ -68,24 +68,24 @@ def described(session: Session, identifier: str) -> dict[str, Any] | None:
 def choose(
     session: Session, original: Mapping[str, Any], snapshot: str, moment: datetime | None
 ) -> Source:
-    """Return the named snapshot, the moment, or without either the newest snapshot. Raises Refused and AwsProblem."""
+    """Return the moment, or the named snapshot. Raises Refused and AwsProblem."""
     if moment is not None:
         _check_restorable(session, original, moment)
         return Source(moment)
-    which: dict[str, Any] = {"DBSnapshotIdentifier": snapshot}
-    if not snapshot:
-        # Automated and manual ones, whatever name the instance had then.
-        values = [original["DbiResourceId"]]
-        which = {"Filters": [{"Name": "dbi-resource-id", "Values": values}]}
     snapshots = read_existing(
-        lambda: session.all("rds", "describe_db_snapshots", "DBSnapshots", **which)
+        lambda: session.all(
+            "rds", "describe_db_snapshots", "DBSnapshots", DBSnapshotIdentifier=snapshot
+        )
     )
-    usable = [each for each in snapshots or () if each["Status"] == "available"]
-    if not usable:
-        raise Refused(_no_snapshot(original, snapshot, session))
-    newest = max(usable, key=lambda each: each["SnapshotCreateTime"])
-    _check_version(original, newest, session)
-    return Source(newest["SnapshotCreateTime"], newest["DBSnapshotIdentifier"])
+    for each in snapshots or ():
+        if each["Status"] == "available":
+            _check_version(original, each, session)
+            return Source(each["SnapshotCreateTime"], each["DBSnapshotIdentifier"])
+    raise Refused(
+        "There is no available snapshot {snapshot}; `{listing}` shows all.",
+        snapshot=snapshot,
+        listing=session.place.complete(LISTING),
+    )
 
 
 def _check_version(
@@ -146,7 +146,7 @@ def _check_restorable(session: Session, original: Mapping[str, Any], moment: dat
         earliest=_next_second(earliest).isoformat() if earliest else "?",
         latest=latest.isoformat(timespec="seconds"),
         days=original.get("BackupRetentionPeriod", 0),
-        listing=session.place.complete("aws rds describe-db-snapshots"),
+        listing=session.place.complete(LISTING),
     )
 
 
@@ -168,38 +168,13 @@ def _next_second(moment: datetime) -> datetime:
     return whole if whole == moment else whole + timedelta(seconds=1)
 
 
-def _no_snapshot(original: Mapping[str, Any], snapshot: str, session: Session) -> Text:
-    identifier = original["DBInstanceIdentifier"]
-    listing = session.place.complete("aws rds describe-db-snapshots")
-    if snapshot:
-        return t(
-            "There is no available snapshot {snapshot}; `{listing}` shows all.",
-            snapshot=snapshot,
-            listing=listing,
-        )
-    return t(
-        "{id} has no available snapshot yet; RDS takes the first one after the instance is "
-        "created. `{listing}` shows all.",
-        id=identifier,
-        listing=listing,
-    )
-
-
-def restore(
-    session: Session,
-    original: Mapping[str, Any],
-    source: Source,
-    identifier: str,
-    *,
-    temporary: bool,
-) -> None:
+def restore(session: Session, original: Mapping[str, Any], source: Source, identifier: str) -> None:
     """Restore into a new instance with the original's network and settings. Raises AwsProblem.
 
-    A ``temporary`` one has no standby and no backups. Encryption key and size are those of the source; both
-    restores have no parameter for the key. Logs are not exported: RDS would create log groups of the new name.
+    Encryption key and size are those of the source; both restores have no parameter for the key. Logs are not
+    exported: RDS would create log groups of the new name.
     """
-    request = settings(original, temporary)
-    request["Tags"] = _tags(original, source)
+    request = {**settings(original), "Tags": _tags(original, source)}
     if source.snapshot:
         request |= {"DBInstanceIdentifier": identifier, "DBSnapshotIdentifier": source.snapshot}
         session.call("rds", "restore_db_instance_from_db_snapshot", **request)
@@ -214,7 +189,7 @@ def restore(
     )
 
 
-def settings(original: Mapping[str, Any], temporary: bool) -> dict[str, Any]:
+def settings(original: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters of a restore that RDS would not take from its source.
 
     Without them it would use the VPC's default security group and the engine's default parameters (API
@@ -229,16 +204,15 @@ def settings(original: Mapping[str, Any], temporary: bool) -> dict[str, Any]:
         ],
         "Port": (original.get("Endpoint") or {}).get("Port", 5432),
         "PubliclyAccessible": False,
-        "MultiAZ": bool(original.get("MultiAZ")) and not temporary,
+        "MultiAZ": bool(original.get("MultiAZ")),
         "AutoMinorVersionUpgrade": bool(original.get("AutoMinorVersionUpgrade")),
         "CopyTagsToSnapshot": bool(original.get("CopyTagsToSnapshot")),
-        "BackupRetentionPeriod": 0 if temporary else original.get("BackupRetentionPeriod", 1),
+        "BackupRetentionPeriod": original.get("BackupRetentionPeriod", 1),
         "EnableIAMDatabaseAuthentication": bool(original.get("IAMDatabaseAuthenticationEnabled")),
+        "DeletionProtection": bool(original.get("DeletionProtection")),
     }
     if original.get("CACertificateIdentifier"):
         parameters["CACertificateIdentifier"] = original["CACertificateIdentifier"]
-    if not temporary:
-        parameters["DeletionProtection"] = bool(original.get("DeletionProtection"))
     return parameters | _storage(original)
 
 
@@ -275,7 +249,7 @@ def wait_until_available(session: Session, identifier: str, waiting: Waiting) ->
     )
 
 
-def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Database:
+def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> None:
     """Have RDS manage the password and wait until it does. Raises Refused and AwsProblem.
 
     RDS manages the password only after the restore: ManageMasterUserPassword of the restores is for Oracle (API
@@ -303,10 +277,6 @@ def wait_until_usable(session: Session, identifier: str, waiting: Waiting) -> Da
         return t("RDS creates the password of {id}", id=identifier)
 
     waiting.until_done(left, MINUTES)
-    database = rds.database(session, identifier, False)
-    if database is None:
-        raise Refused("{id} was deleted meanwhile.", id=identifier)
-    return database
 
 
 def _unavailable(
@@ -320,34 +290,3 @@ def _unavailable(
     if database is not None:
         refuse_stuck(database)
     return t("{id} is {status}", id=identifier, status=status)
-
-
-BUSY = frozenset({"InvalidDBInstanceState", "InvalidDBInstanceStateFault"})
-
-
-def delete(session: Session, identifier: str, waiting: Waiting) -> None:
-    """Delete an instance without a snapshot and wait until it is gone. Raises Refused and AwsProblem.
-
-    RDS deletes automated backups and the managed password's secret with it (RDS user guide, "Password management
-    with Amazon RDS and AWS Secrets Manager"). An instance that is not ready to be deleted is asked again.
-    """
-
-    def left() -> Text | None:
-        instance = described(session, identifier)
-        if instance is None:
-            return None
-        if instance["DBInstanceStatus"] != "deleting":
-            try:
-                session.call(
-                    "rds",
-                    "delete_db_instance",
-                    DBInstanceIdentifier=identifier,
-                    SkipFinalSnapshot=True,
-                    DeleteAutomatedBackups=True,
-                )
-            except AwsProblem as problem:
-                if problem.kind != "missing" and problem.code not in BUSY:
-                    raise
-        return t("{id} is being deleted", id=identifier)
-
-    waiting.until_done(left, MINUTES)

@@ -141,11 +141,11 @@ class CheckResult:
         return {**asdict(self), "through": str(self.through), "verified": "verify-full"}
 
 
-def connected(login: Login, tunnel: Tunnel, *, autocommit: bool = True) -> psycopg.Connection[Any]:
+def connected(login: Login, tunnel: Tunnel) -> psycopg.Connection[Any]:
     """Return a connection whose certificate was verified for the endpoint's name. Raises NoConnection."""
     parameters: dict[str, Any] = {**login.parameters(tunnel.port)}
     try:
-        return psycopg.connect(**parameters, autocommit=autocommit)
+        return psycopg.connect(**parameters, autocommit=True)
     except psycopg.OperationalError as error:
         raise NoConnection(str(error)) from None
 

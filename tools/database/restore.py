@@ -134,7 +134,7 @@ class Restore:
     def begin(self, now: Instances, source: Source) -> None:
         """Restore into an instance beside the database. Raises AwsProblem."""
         self.waiting.say(t("Restoring {source} into {id}.", source=source.text, id=self.temporary))
-        copies.restore(self.session, now.current or {}, source, self.temporary, temporary=False)
+        copies.restore(self.session, now.current or {}, source, self.temporary)
 
     def swap(self) -> None:
         """Give the restored instance the database's name and a managed password. Raises Refused and AwsProblem.

@@ -1,4 +1,4 @@
-"""The database through a bastion: a query, a tunnel, a drill of a backup, a restore, a rule that is missing."""
+"""The database through a bastion: a query, a tunnel, a restore, a rule that is missing."""
 
 import json
 import os
@@ -84,18 +84,6 @@ def moment(running: Careapp) -> str:
     time.sleep(0.1)
     running.tool("db", "psql", "-c", "DELETE FROM greetings")
     return found.strip()
-
-
-def test_drill_counts_the_rows_of_backup_and_database(running: Careapp, moment: str) -> None:
-    # A drill changes nothing even when it is asked to.
-    question = "SELECT count(*), current_setting('transaction_read_only') FROM greetings"
-    words = ("db", "drill", "--time", moment, "--query", question, "--json")
-    found = json.loads(running.tool(*words).stdout)
-    rows = {when: table["rows"] for when, table in found["tables"]["greetings"].items()}
-    assert rows == {"restored": 2, "now": 0}
-    assert found["answers"] == [[[2, "on"]], [[0, "on"]]]
-    assert found["tables"]["visits"]["restored"]["newest"] is not None
-    assert databases(running) == [NAME]
 
 
 def test_restore_that_was_interrupted_goes_on(running: Careapp, moment: str) -> None:

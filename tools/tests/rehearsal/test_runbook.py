@@ -98,7 +98,7 @@ def _pending(careapp: Careapp) -> str:
 REPEATABLE = tuple(
     f"./careapp {name}"
     for name in ("status", "doctor", "preflight", "events", "logs", "rehearse", "pause", "resume",
-                 "db check", "db psql", "db drill")
+                 "db check", "db psql")
 )  # fmt: skip
 """What may be typed once more in Japanese, for it leaves all as it was."""
 LOCKED = "pulumi cancel"
