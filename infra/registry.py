@@ -21,6 +21,7 @@ from stack.settings import Settings
 from tools.i18n import t
 
 IMAGE = "docker:index/image:Image"
+UNTAGGED_DAYS = 7
 IMAGES_KEPT = 30
 """Tagged images that ECR keeps to go back to. Each failed release pushes one, too: the running one must stay."""
 DECLARES_TMP = re.compile(r"(?im)^\s*VOLUME\b.*(?<![\w/])/tmp(?![\w/])")
@@ -76,7 +77,7 @@ class AppImage(Component):
         aws.ecr.LifecyclePolicy(
             f"{name}-app",
             repository=repository.name,
-            policy=json.dumps(lifecycle(settings.image.untagged_days)),
+            policy=json.dumps(lifecycle()),
             opts=self.child,
         )
         return repository
@@ -140,13 +141,13 @@ def _check_tmp_volume(file: Path) -> None:
         pulumi.log.warn(str(message))
 
 
-def lifecycle(untagged_days: int) -> dict[str, object]:
+def lifecycle() -> dict[str, object]:
     """Return the ECR lifecycle policy, which deletes untagged images by age and tagged ones by number."""
     untagged = {
         "tagStatus": "untagged",
         "countType": "sinceImagePushed",
         "countUnit": "days",
-        "countNumber": untagged_days,
+        "countNumber": UNTAGGED_DAYS,
     }
     tagged = {
         "tagStatus": "tagged",

@@ -176,12 +176,6 @@ IMAGE_REVISION = Key(
     example="2",
     change=rules.NEW_IMAGE,
 )
-UNTAGGED_DAYS = Key(
-    "untaggedDays",
-    "7",
-    rules.Integer(1, 365, t(" days")),
-    "days after which ECR deletes an image without a tag",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +189,6 @@ class ImageSettings:
     """The stage that is built; empty: the last one."""
     architecture: str = value_of(CPU_ARCHITECTURE)
     revision: str = value_of(IMAGE_REVISION)
-    untagged_days: int = value_of(UNTAGGED_DAYS)
 
     @property
     def next_revision(self) -> str:
