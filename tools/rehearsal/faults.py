@@ -474,8 +474,6 @@ _ALL = (
         Edit("infra/registry.py", "PLATFORMS[image.architecture]", '"linux/arm64"')),
     in_code("no-tls", "log-no-tls", t("the app connects to the database without TLS"),
         variable("DB_SSLMODE", "disable"), read_by_webapp=True),
-    in_code("empty-pool", "database-pool", t("the task definition gives the app's pool no connection"),
-        variable("DB_POOL_SIZE", "0"), read_by_webapp=True),
     in_code("another-authority", "log-certificate",
         t("the app trusts the public certificate authorities, and RDS's is not among them"), Edit(
             "webapp/settings.py", 'RDS_BUNDLE = Path(__file__).with_name("certs") / "rds-ca.pem"\n',

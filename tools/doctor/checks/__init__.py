@@ -70,7 +70,6 @@ CHECKS: tuple[CheckOf, ...] = (
     databases.status,
     databases.secret,
     databases.address,
-    databases.pool,
     databases.authority,
     connections.open_connections,
     uploads.bucket,

@@ -26,7 +26,6 @@ DATABASE_MISSING = Facts(
 )
 DATABASE_AUTHORITY = Facts("database-authority", 42, {DATABASE}, subject=TO_DATABASE, certain=True)
 DATABASE_ADDRESS = Facts("database-address", 43, {DATABASE}, subject=TO_DATABASE, certain=True)
-DATABASE_POOL = Facts("database-pool", 44, {DATABASE}, subject=TO_DATABASE, certain=True)
 
 USABLE = {
     *("available", "backing-up", "configuring-enhanced-monitoring", "configuring-log-exports"),
@@ -161,35 +160,6 @@ def address(case: Case) -> Iterator[Finding]:
             ),
             # RDS changes its port where a person changes it; the others stay for ever.
             drifts="DB_PORT" in wrong,
-        ),
-    )
-
-
-def pool(case: Case) -> Iterator[Finding]:
-    """Check that the task definition gives the app's pool a number of connections."""
-    definition = case.definition
-    size = definition.environment.get("DB_POOL_SIZE", "") if definition else ""
-    if definition is None or not size or (size.isdigit() and int(size)):
-        return
-    right = case.now.settings.service.connections
-    yield Finding(
-        DATABASE_POOL,
-        title=t("The app's pool has no database connections"),
-        why=t("An app whose pool may open none stops at its start, or never answers a page."),
-        seen=(
-            t(
-                "DB_POOL_SIZE is {size} in {revision}; appConnections is {right}.",
-                size=size,
-                revision=definition.revision,
-                right=right,
-            ),
-        ),
-        fixes=case.correct_program(
-            t(
-                "Set {values} in infra/container.py (environment), and deploy:",
-                values=f"DB_POOL_SIZE={right}",
-            ),
-            drifts=False,
         ),
     )
 

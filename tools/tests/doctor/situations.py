@@ -252,7 +252,6 @@ SITUATIONS = {
         service=a.service(desired=0, running=0), database=a.database(status="stopped", pause=Pause(a.NOW))),
     "database-full": a.stack(database=a.database(status="storage-full")),
     "database-address": a.stack(main=env(DB_HOST="other.example")),
-    "database-pool": a.stack(main=env(DB_POOL_SIZE="0")),
     "database-secret": a.stack(
         main=replace(env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"})),
     "uploads-bucket-missing": with_bucket(Bucket(name=FILES)),
