@@ -49,8 +49,6 @@ class Task(Component):
             tags=self.tags,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        if settings.logs.errors:
-            self._count_errors(f"{name}-errors", log_group)
         bucket = uploads.bucket_arn if uploads else ""
         arns = image.repository_arn, log_group.arn, database.secret_arn, bucket
         self.roles = TaskRoles(name, settings, *arns, self.child)
@@ -59,19 +57,6 @@ class Task(Component):
         self.definition_arn = definition.arn
         self.register_outputs(
             {"log_group_name": self.log_group_name, "definition_arn": self.definition_arn}
-        )
-
-    def _count_errors(self, name: str, log_group: aws.cloudwatch.LogGroup) -> None:
-        """Count the app's log lines of level error in a metric, which has no value without one."""
-        aws.cloudwatch.LogMetricFilter(
-            name,
-            name=name,
-            log_group_name=log_group.name,
-            pattern='{ $.level = "error" }',
-            metric_transformation=aws.cloudwatch.LogMetricFilterMetricTransformationArgs(
-                name="Errors", namespace=self.settings.names.prefix, value="1"
-            ),
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
     def definition(

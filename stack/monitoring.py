@@ -16,20 +16,13 @@ TRAFFIC_LOGS = Key(
     "VPC flow logs of rejected traffic, and the load balancer's access logs in an S3 bucket",
     change=rules.KEPT_LOGS,
 )
-ERROR_METRIC = Key(
-    "errorMetric",
-    "false",
-    rules.boolean,
-    "a CloudWatch metric that counts the errors in the app's log",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LogSettings:
-    """Whether traffic is logged and errors are counted, and the retention of logs in days."""
+    """Whether traffic is logged, and the retention of logs in days."""
 
     traffic: bool = value_of(TRAFFIC_LOGS)
-    errors: bool = value_of(ERROR_METRIC)
     days: int = value_of(service.LOG_RETENTION_DAYS)
 
 

@@ -126,9 +126,6 @@ def test_prod_takes_every_precaution_that_a_setting_offers():
     offered = {key.name for key in KEYS if key.kind == "boolean"}
     declined = {"execEnabled": "the container's root file system stays read-only"}
     declined |= {"ecsEnabled": "stage 1 comes first", "bastionEnabled": "only while it is used"}
-    declined |= {
-        "errorMetric": "the alarms on the page's errors see them, and an app's log need not be JSON"
-    }
     declined |= {"fargateSpot": "AWS may stop every task at once"}
     declined |= {"uploadsEnabled": "the app that comes with the project keeps no files"}
     taken = {name for name, text in prod.texts.items() if text == "true"}

@@ -191,7 +191,6 @@ RULES: dict[str, PriceRule] = {
     "ecr:Repository": repository,
     "s3:Bucket": bucket,
     "cloudwatch:LogGroup": log_group,
-    "cloudwatch:LogMetricFilter": one(t("metric"), "monitoring", "metric"),
     "cloudwatch:MetricAlarm": alarm,
     "cloudwatch:Dashboard": one(t("dashboard"), "monitoring", "dashboard"),
     "appautoscaling:Policy": scaling,

@@ -166,39 +166,4 @@ LOG_GROUP = regular(
     outputs={"arn": lambda _, found: str(found["arn"]).removesuffix(":*"), "name": "logGroupName"},
 )
 
-
-def _metric_filter(inputs: Values) -> Values:
-    """Convert a metric filter. CloudWatch Logs takes a list of transformations and names their members differently."""
-    transformation = {
-        name
-        if name in ("defaultValue", "dimensions", "unit")
-        else f"metric{name.capitalize()}": value
-        for name, value in inputs["metricTransformation"].items()
-    }
-    rest = {name: value for name, value in inputs.items() if name != "metricTransformation"}
-    named = renamed({"name": "filterName", "pattern": "filterPattern"})(rest)
-    return {**named, "metricTransformations": [transformation]}
-
-
-def _look_filter(subject: Subject) -> Values | None:
-    where = {"logGroupName": subject.inputs["logGroupName"], "filterNamePrefix": subject.identity}
-    answer = subject.calls("logs", "describe_metric_filters", where)
-    filters = [each for each in answer["metricFilters"] if each["filterName"] == subject.identity]
-    return dict(filters[0]) if filters else None
-
-
-METRIC_FILTER = Kind(
-    token="aws:cloudwatch/logMetricFilter:LogMetricFilter",
-    service="logs",
-    identity="filterName",
-    create="put_metric_filter",
-    look=_look_filter,
-    delete="delete_metric_filter",
-    scope={"logGroupName": "logGroupName"},
-    replaces=frozenset({"name", "logGroupName"}),
-    prepare=_metric_filter,
-    settings=(whole("put_metric_filter", "filterPattern", "metricTransformations"),),
-    autoname="name",
-)
-
-KINDS = (ALARM, DASHBOARD, LOG_GROUP, METRIC_FILTER, RULE, TARGET)
+KINDS = (ALARM, DASHBOARD, LOG_GROUP, RULE, TARGET)

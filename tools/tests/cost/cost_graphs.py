@@ -7,7 +7,7 @@ from tools.cost.rules import bill
 
 MODULES = {
     **dict.fromkeys(["Repository", "LifecyclePolicy"], "ecr"),
-    **dict.fromkeys(["LogGroup", "LogMetricFilter", "MetricAlarm", "Dashboard"], "cloudwatch"),
+    **dict.fromkeys(["LogGroup", "MetricAlarm", "Dashboard"], "cloudwatch"),
     **dict.fromkeys(["Cluster", "Service", "TaskDefinition"], "ecs"),
     **dict.fromkeys(["Target", "Policy", "ScheduledAction"], "appautoscaling"),
     **{"LoadBalancer": "lb", "Schedule": "scheduler", "Bucket": "s3", "Key": "kms"},

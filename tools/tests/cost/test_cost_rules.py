@@ -59,7 +59,6 @@ CASES = {
     "flow log": ([FLOWS, made("FlowLog", needs=[FLOWS])], "kept, GB 0.40; GB delivered 0.76"),
     "alarm": ([made("MetricAlarm", metricName="x")], "alarm 0.10"),
     "alarm of two metrics": ([made("MetricAlarm", **TWO)], "alarm 0.20"),
-    "metric filter": ([made("LogMetricFilter")], "metric 0.30"),
     "dashboard": ([made("Dashboard")], "dashboard 3.00"),
     "scaler": ([made("Policy", policyType="TargetTrackingScaling")], "its alarms 0.20"),
     "insights": ([TASK, WEB, made("Cluster", **INSIGHTS)], f"{ONE_TASK}; Container Insights, metrics 9.00"),
