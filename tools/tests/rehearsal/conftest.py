@@ -81,7 +81,7 @@ class Careapp:
         return self._inside[1]
 
     def facts(self) -> dict:
-        """What ``./careapp cloud status --json`` prints (test_shell)."""
+        """What ``./careapp cloud status --json`` prints (test_operating)."""
         return require(self.home).data
 
     def tool(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -176,11 +176,3 @@ def deployed(folder: Path, *commands: tuple[str, ...]) -> Iterator[Careapp]:
         yield careapp
     finally:
         careapp.run("cloud", "stop")
-
-
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
-    """A local cloud with both stages up; one after the other: test_runbook."""
-    on = ("pulumi", "config", "set", "ecsEnabled", "true")
-    with deployed(tmp_path_factory.mktemp("running"), on, UP) as careapp:
-        yield careapp

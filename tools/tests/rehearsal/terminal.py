@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ ENGLISH, JAPANESE = "C.UTF-8", "ja_JP.UTF-8"
 PATIENCE = 240
 """Seconds until a command that Ctrl-C ends must have printed its lines."""
 
+Meanwhile = Callable[[], None]
+
 
 class Terminal:
     """Types the page's commands: in the local cloud's shell, or where the reader sits before it."""
@@ -42,12 +44,12 @@ class Terminal:
         self.careapp = Careapp(folder / "shell")
         self.alone = Careapp(folder / "alone")
 
-    def type(self, command: Command, locale: str) -> tuple[int, str]:
-        """The exit code and all that is printed. Ctrl-C comes when the page's lines are there."""
+    def type(self, command: Command, locale: str, meanwhile: Meanwhile) -> tuple[int, str]:
+        """The exit code and all that is printed. Ctrl-C comes after the page's lines, and what is done meanwhile."""
         where = self._where(command.words, locale)
         with background(["sh", "-c", command.words], **where) as process:
             if command.interrupted:
-                return 0, self._held(process, command)
+                return 0, self._held(process, command, meanwhile)
             output, _ = process.communicate(timeout=300)
             return process.returncode, output
 
@@ -66,7 +68,7 @@ class Terminal:
         groups = Calls(facts.endpoint, facts.options.region)("logs", "describe_log_groups", {})
         return "/ecs/careapp-poc" in [each["logGroupName"] for each in groups["logGroups"]]
 
-    def _held(self, process: subprocess.Popen[str], command: Command) -> str:
+    def _held(self, process: subprocess.Popen[str], command: Command, meanwhile: Meanwhile) -> str:
         """What is printed until it is what the page says, or for as long as a reader would wait."""
         lines: list[str] = []
         assert process.stdout
@@ -78,8 +80,11 @@ class Terminal:
                 break
             time.sleep(0.2)
         seen = "".join(lines)
-        os.killpg(process.pid, signal.SIGINT)
-        reader.join(60)
+        try:
+            meanwhile()
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            reader.join(60)
         return seen
 
 
@@ -106,9 +111,11 @@ def rehearsed(*names: str) -> list[tuple[str, Console, Console]]:
     return [pair for pair in PAIRS if pair[0] in names]
 
 
-def check_command(terminal: Terminal, command: Command, locale: str) -> None:
+def check_command(
+    terminal: Terminal, command: Command, locale: str, meanwhile: Meanwhile = lambda: None
+) -> None:
     """Type a command; it ends well, and prints what the page in that language shows."""
-    code, output = terminal.type(command, locale)
+    code, output = terminal.type(command, locale, meanwhile)
     assert code == 0, f"$ {command.words}\n{output}"
     assert printed_as(command.output, output), f"$ {command.words}\n{output}"
 

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -11,9 +11,9 @@ from tools.diagnosis.catalogue import OUTCOME
 from tools.diagnosis.screen import plain
 from tools.rehearsal.faults import Fault, FaultError
 from tools.tests.rehearsal.cures import Mistakes, Running, running_stack, together
-from tools.tests.rehearsal.mistakes import MISTAKES
+from tools.tests.rehearsal.mistakes import IN_EXAMPLE, MISTAKES
 
-SOME = 3
+SOME = 5
 CHOSEN = os.environ.get("CAREAPP_MISTAKES", str(SOME))
 """How many cases are tried, `all`, `pairs`, or a part of their names."""
 SEED = int(os.environ.get("CAREAPP_MISTAKES_SEED", "739948"))
@@ -23,20 +23,25 @@ REFUSED = "Nothing was changed."
 ROUNDS = 6
 """Findings that are followed one after the other, for at most two mistakes."""
 TRIES = 3
-FIRST = [each for each in MISTAKES if not each.second_release]
-"""Mistakes that a first release can have."""
 
 
 @dataclass(frozen=True)
 class Try:
-    """Mistakes that are made together: in the service's first release, or in a later one."""
+    """Mistakes that are made together: in the service's first release, or in a later one, of webapp/ or another app."""
 
     faults: tuple[Fault, ...]
     first: bool = False
+    example: bool = False
 
     def __str__(self) -> str:
         names = " + ".join(each.name for each in self.faults)
-        return f"{names} (first release)" if self.first else names
+        where = (self.first * "first release", self.example * "another app")
+        return f"{names} ({', '.join(filter(None, where))})" if any(where) else names
+
+
+def first(mistakes: Iterable[Fault]) -> list[Fault]:
+    """Return those that a first release can have."""
+    return [each for each in mistakes if not each.second_release]
 
 
 def two(draw: random.Random) -> tuple[Fault, ...]:
@@ -45,20 +50,28 @@ def two(draw: random.Random) -> tuple[Fault, ...]:
 
 
 def tries() -> list[Try]:
-    """The cases to try, in the seed's order: one in a first release, then one in a later one, then two."""
+    """The cases to try, in the seed's order: one in a first release, one in a later one, two; then in another app."""
     draw = random.Random(SEED)  # noqa: S311 - not for cryptography
     if CHOSEN.isdigit():
         kinds = (
-            lambda: Try((draw.choice(FIRST),), first=True),
+            lambda: Try((draw.choice(first(MISTAKES)),), first=True),
             lambda: Try((draw.choice(MISTAKES),)),
             lambda: Try(two(draw)),
+            lambda: Try((draw.choice(first(IN_EXAMPLE)),), first=True, example=True),
+            lambda: Try((draw.choice(IN_EXAMPLE),), example=True),
         )
-        return [kinds[number % 3]() for number in range(int(CHOSEN))]
+        drawn = [kinds[number % len(kinds)]() for number in range(int(CHOSEN))]
+        return sorted(drawn, key=lambda each: each.example)
     if CHOSEN == "pairs":
         return [Try(two(draw)) for _ in MISTAKES]
-    singles = [*(Try((each,), first=True) for each in FIRST), *(Try((each,)) for each in MISTAKES)]
+    singles = [
+        Try((each,), first=at_first, example=example)
+        for example, mistakes in ((False, MISTAKES), (True, IN_EXAMPLE))
+        for at_first in (True, False)
+        for each in (first(mistakes) if at_first else mistakes)
+    ]
     if CHOSEN in ("all", ""):
-        return draw.sample(singles, len(singles))
+        return sorted(draw.sample(singles, len(singles)), key=lambda each: each.example)
     named = [each for each in singles if CHOSEN in str(each)]
     pair = CHOSEN.split(" + ")
     return named or [Try(tuple(each for name in pair for each in MISTAKES if each.name == name))]
@@ -101,6 +114,8 @@ def mend(mistakes: Mistakes, red: str) -> None:
 @pytest.mark.parametrize("what", tries(), ids=str)
 def test_the_page_works_or_up_is_red_and_what_the_doctor_prints_mends_it(running, what):
     print(f"seed {SEED}: CAREAPP_MISTAKES_SEED repeats the order")
+    if what.example and not running.app:
+        running.take_example()
     mistakes = Mistakes(running, what.faults, first=what.first)
     file = running.healthy_file()
     mended = False

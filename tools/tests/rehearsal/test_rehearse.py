@@ -2,7 +2,9 @@
 
 import json
 import os
+import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,8 +21,10 @@ from local_cloud.paths import ROOT, Home
 from local_cloud.tests.dataplane.stack import until
 from stack.file import StackError
 from tools.rehearsal import rehearse
+from tools.rehearsal.faults import FAULTS
 from tools.rehearsal.rehearse import Plan, _new_project
 from tools.tests.rehearsal.surroundings import OWN, make_bare
+from tools.tests.rehearsal.test_mistakes import SEED
 from tools.tests.stacks import choices
 
 
@@ -101,6 +105,17 @@ def test_a_rehearsal_after_a_killed_cloud_says_that_its_stacks_are_gone(tmp_path
         assert not state.exists()
 
 
+BETWEEN_RELEASES = [
+    name
+    for name, each in FAULTS.items()
+    if each.second_release
+    and not (each.needs_webapp or each.before or each.shows_later)
+    # Its cure is one of the AWS CLI.
+    and (shutil.which("aws") or name != "password-changed")
+]
+"""What people do in AWS between two releases, whatever their app is."""
+
+
 def test_another_app_under_another_name_in_bare_surroundings(acme, tmp_path):
     make_bare(acme, tmp_path)
     file, stack_file = tmp_path / "report.json", acme.project / "Pulumi.poc.yaml"
@@ -108,9 +123,10 @@ def test_another_app_under_another_name_in_bare_surroundings(acme, tmp_path):
     stack_file.write_text(text.replace("region: ap-northeast-1", f"region: {REGION}"))
     as_others_write_it(acme.project / "examples" / "flaskr")
     settings = [word for each in SETTINGS.items() for word in ("-c", "=".join(map(str, each)))]
+    mistake = random.Random(SEED).choice(BETWEEN_RELEASES)  # noqa: S311 - not for cryptography
     done = acme.run(
         *("rehearse", "-s", "poc", "--exit", "--tasks", "process", "--port", "0"),
-        *("--json", str(file), "--from", "192.0.2.9", *settings),
+        *("--break", mistake, "--mend", "--json", str(file), "--from", "192.0.2.9", *settings),
         umask=OWN,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -125,6 +141,8 @@ def test_another_app_under_another_name_in_bare_surroundings(acme, tmp_path):
     assert page["url"].startswith("https://localhost:")
     found = (report["destroy"]["left"], "error" in report, page["status"], report["jobs"])
     assert found == (0, False, 200, {"routes": 0})
+    assert report["diagnosis"]["findings"][0]["id"] == FAULTS[mistake].cause
+    assert (report["second_up"]["red"], report["mend"]["page"]) == (True, 200)
     for words in (
         "acme-poc-worker-greet:1 runs: 1 of 1 tasks",
         f"redirects to {page['url']}",
