@@ -109,7 +109,7 @@ def parsed(text: str) -> dict[str, str]:
 
 FRAME = re.compile(r'\s*File "(?P<file>[^"<]+)", line (?P<line>\d+)')
 
-LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d")
+LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d|/(usr|local|\.?venv)/bin/")
 
 RAISED = re.compile(r"(?P<error>[A-Za-z_][\w.]*)(?:: (?P<words>.*))?$")
 """A traceback's last line; those before it are indented."""
@@ -162,7 +162,9 @@ def _exception(lines: Iterable[str]) -> tuple[str, str]:
     return "Exception", ""
 
 
-ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
+EXCEPTION = re.compile(r"[\w.]*(Error|Exception)\b")
+
+ERROR = re.compile(rf"\b(ERROR|CRITICAL|FATAL)\b|^{EXCEPTION.pattern}")
 
 
 def errors(lines: Iterable[LogLine], most: int = 3) -> tuple[str, ...]:

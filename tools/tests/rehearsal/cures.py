@@ -129,13 +129,14 @@ class Mistakes:
         running.run.set("ecsEnabled", "true")
         return running.deploy()
 
-    def correct(self) -> bool:
-        """Correct one thing that is written wrongly, as a person does who reads what the doctor names.
+    def correct(self, named: str = "") -> bool:
+        """Correct one thing that is written wrongly, or the setting that is named, as a person does who reads that.
 
         Return whether there was one.
         """
         for fault in self.left:
-            if fault.corrected or set(fault.edits) - {ANOTHER_RELEASE}:
+            wrong = fault.corrected or any(key in named for key in fault.config)
+            if wrong or set(fault.edits) - {ANOTHER_RELEASE}:
                 self._take_back(fault)
                 return True
         return False
@@ -145,6 +146,10 @@ class Mistakes:
         self.running.copy_program()
         for edit in (edit for each in self.left for edit in each.edits):
             edit.apply(self.running.home.source)
+        for key, value in fault.corrected.items():
+            self.running.run.set(key, value)
+        if fault.corrected or set(fault.edits) - {ANOTHER_RELEASE}:
+            return
         for key in {key.partition(".")[0] for key in fault.config}:
             self.running.type(f"pulumi config rm {key} -s poc")
             if key in self.running.app:
@@ -171,7 +176,7 @@ class Mistakes:
         commands = fixes[0].commands
         edits = commands[-1:] == (UP,) and not any(map(CHANGES.match, commands))
         while True:
-            corrected = edits and self.correct()
+            corrected = edits and self.correct(str(fixes[0].text))
             red = self._type(fixes)
             gone = not red or not self.running.names_first(finding)
             if gone or not corrected:

@@ -75,6 +75,7 @@ VARIANTS = {
     **{f"log-variable-missing: {name}": lacks(name) for name in NAMES},
     "log-variable-missing: a secret before": lacks("SIGNATURE_SALT", definitions=BEFORE),
     "log-variable-missing: another project": lacks("SECRET_KEY", "acme"),
+    "log-variable-missing: of appSecrets": lacks("API_KEY", settings=WITH_KEY),
     "log-database-elsewhere: localhost": crashed(LOCALHOST, settings=settings()),
     "log-database-elsewhere: localhost in webapp": crashed(LOCALHOST),
     **{
