@@ -162,9 +162,7 @@ def _exception(lines: Iterable[str]) -> tuple[str, str]:
     return "Exception", ""
 
 
-EXCEPTION = re.compile(r"[\w.]*(Error|Exception)\b")
-
-ERROR = re.compile(rf"\b(ERROR|CRITICAL|FATAL)\b|^{EXCEPTION.pattern}")
+ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL)\b|^[\w.]*(Error|Exception)\b")
 
 
 def errors(lines: Iterable[LogLine], most: int = 3) -> tuple[str, ...]:

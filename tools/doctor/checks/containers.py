@@ -10,7 +10,7 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import CRASH, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import LoggedCause, logged_cause, own_lines
-from tools.diagnosis.log_lines import EXCEPTION, errors, killed_workers, raised
+from tools.diagnosis.log_lines import RAISED, errors, killed_workers, raised
 from tools.doctor.checks import capacity, logged
 from tools.i18n import Text, joined, t, verbatim
 from tools.snapshot.records import Container, Definition, Sidecar, Task
@@ -201,8 +201,7 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
     text = t("The last lines of its log show what ran last; correct what ended it, and deploy:")
     if found := errors(case.lines(task)):
         text = t("Fix the error in the last lines of its log, and deploy:")
-        named = [each for each in found if EXCEPTION.match(each)]
-        title = joined(": ", (ENDS, verbatim(named[-1]))) if named else ENDS
+        title = joined(": ", (ENDS, *[verbatim(each) for each in found if RAISED.match(each)][-1:]))
     elif container.exit_code == 0:
         facts = PROCESS_ENDS
         title = t("The app's process ends, and a service needs one that does not")

@@ -287,10 +287,7 @@ def _address_part(name: str) -> dict[str, str]:
 
 
 def _set_variable(case: Case, cause: LoggedCause) -> Fix:
-    """Return the fix of a missing variable: as a secret where it was one before, or its name is that of one.
-
-    Where the settings have it, the program leaves it out, or it is not deployed yet.
-    """
+    """Return the fix of a missing variable: in the program, or as a secret where it was one, or its name is one's."""
     stack, name, given = case.now.names.stack, cause.what, case.now.settings.service
     before = [
         each.secrets[name]

@@ -1,13 +1,17 @@
 """Visitors of the page while a new version takes the place of a running one."""
 
 import http.client
-import json
 import re
+import shutil
 import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
 from urllib.parse import urlsplit
+
+from local_cloud.calls import Calls
+from local_cloud.paths import ROOT
+from tools.rehearsal.faults import FAULTS
 
 CLIENTS, PAUSE = 4, 0.02
 """Visitors at once, and the seconds that each waits between two requests."""
@@ -78,11 +82,22 @@ def failed(visitors):
     return found
 
 
-SERVICE = (
-    "import boto3, json; print(json.dumps(boto3.client('ecs').describe_services("
-    "cluster='careapp-poc-cluster', services=['careapp-poc-service'])['services'][0], default=str))"
-)
-
-
 def definition(running):
-    return json.loads(running.python(SERVICE).splitlines()[-1])["taskDefinition"]
+    """The task definition of the service."""
+    which = {"cluster": "careapp-poc-cluster", "services": ["careapp-poc-service"]}
+    calls = Calls(running.facts()["endpoint"], "ap-northeast-1")
+    return calls("ecs", "describe_services", which)["services"][0]["taskDefinition"]
+
+
+@contextmanager
+def broken(running, name):
+    """The app as a copy with a mistake in it, for as long as the block lasts; the next command links the real one."""
+    link = running.home.project / "webapp"
+    link.unlink()
+    shutil.copytree(ROOT / "webapp", link, ignore=shutil.ignore_patterns("__pycache__"))
+    try:
+        for edit in FAULTS[name].edits:
+            edit.apply(running.home.project)
+        yield
+    finally:
+        shutil.rmtree(link)

@@ -5,7 +5,6 @@ Also a new version over a running one, under load: no request fails, whether the
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,9 +15,8 @@ from local_cloud.calls import Calls
 from local_cloud.cloud.publisher import NOT_MEASURED, WHEN_IT_HAPPENS
 from local_cloud.paths import ROOT
 from local_cloud.tests.dataplane.stack import until
-from tools.rehearsal.faults import FAULTS
 from tools.tests.rehearsal.conftest import UP, deployed
-from tools.tests.rehearsal.load import definition, failed, load
+from tools.tests.rehearsal.load import broken, definition, failed, load
 
 STACK = "careapp-poc"
 DAY = timedelta(days=1)
@@ -204,18 +202,6 @@ def test_a_command_s_options_need_no_dashes_and_its_exit_code_comes_through(runn
     assert (done.returncode, done.stdout) == (7, "-s poc --help\n")
 
 
-@pytest.fixture
-def broken_app(running):
-    """The project's app as a copy with a mistake in it; afterwards it is the real one again."""
-    link = running.home.project / "webapp"
-    link.unlink()
-    shutil.copytree(ROOT / "webapp", link, ignore=shutil.ignore_patterns("__pycache__"))
-    for edit in FAULTS["crash-on-start"].edits:
-        edit.apply(running.home.project)
-    yield
-    shutil.rmtree(link)
-
-
 def test_good_version_over_a_running_one_fails_no_request(running):
     before = definition(running)
     running.shell("pulumi", "config", "set", "imageRevision", "2")
@@ -227,10 +213,9 @@ def test_good_version_over_a_running_one_fails_no_request(running):
     assert {len(visitor.versions) for visitor in visitors} != {1}, "nobody saw the new version"
 
 
-@pytest.mark.usefixtures("broken_app")
 def test_bad_version_is_rolled_back_and_the_page_never_fails(running):
     before = definition(running)
-    with load(running) as visitors:
+    with broken(running, "crash-on-start"), load(running) as visitors:
         done, again = running.up(), running.up()
     assert done.returncode != 0
     assert "pandas" in done.stdout, done.stdout

@@ -6,7 +6,6 @@ The database through the bastion: a query, a tunnel, a drill of a backup, a rest
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,11 +17,9 @@ from contextlib import contextmanager
 import pytest
 
 from local_cloud.calls import Calls
-from local_cloud.paths import ROOT
 from local_cloud.tests.dataplane.stack import until
-from tools.rehearsal.faults import FAULTS
 from tools.tests.rehearsal.conftest import UP, Careapp, deployed
-from tools.tests.rehearsal.load import definition, failed, load
+from tools.tests.rehearsal.load import broken, definition, failed, load
 
 NAME, OLD = "careapp-poc", "careapp-poc-before-restore"
 
@@ -149,17 +146,8 @@ def test_pulumi_owns_the_restored_database(running: Careapp) -> None:
     running.expect(0, "pulumi", "preview", "--refresh", "--expect-no-changes", "-s", "poc")
 
 
-@pytest.fixture(scope="module")
-def canary(running):
-    """The stack with a copy of the app that tests may change."""
-    link = running.home.project / "webapp"
-    link.unlink()
-    shutil.copytree(ROOT / "webapp", link, ignore=shutil.ignore_patterns("__pycache__"))
-    return running
-
-
-def deployment(canary) -> dict:
-    calls = Calls(canary.facts()["endpoint"], "ap-northeast-1")
+def deployment(running) -> dict:
+    calls = Calls(running.facts()["endpoint"], "ap-northeast-1")
     where = {"cluster": "careapp-poc-cluster", "service": "careapp-poc-service"}
     [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
     asked = {"serviceDeploymentArns": [newest["serviceDeploymentArn"]]}
@@ -167,29 +155,16 @@ def deployment(canary) -> dict:
     return dict(found)
 
 
-def waits(canary) -> bool:
+def waits(running) -> bool:
     return "AWAITING_ACTION" in {
-        each["status"] for each in deployment(canary)["lifecycleHookDetails"]
+        each["status"] for each in deployment(running)["lifecycleHookDetails"]
     }
 
 
 @contextmanager
-def broken(canary, name: str):
-    """The app with a mistake in it, for as long as the block lasts."""
-    edits, project = FAULTS[name].edits, canary.home.project
-    for edit in edits:
-        edit.apply(project)
-    try:
-        yield
-    finally:
-        for edit in edits:
-            edit.revert(project)
-
-
-@contextmanager
-def killed_up(canary, until_when, seconds: float):
+def killed_up(running, until_when, seconds: float):
     """A `pulumi up` that is killed at a moment; the lock that stays is taken away afterwards."""
-    child = canary.start_inside(*UP)
+    child = running.start_inside(*UP)
     until(until_when, seconds, "the moment of the kill")
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
@@ -197,57 +172,57 @@ def killed_up(canary, until_when, seconds: float):
     try:
         yield
     finally:
-        canary.shell("pulumi", "cancel", "-s", "poc", "--yes")
+        running.shell("pulumi", "cancel", "-s", "poc", "--yes")
 
 
 @contextmanager
-def unnoticed(canary):
+def unnoticed(running):
     """No user's request fails, and the version before serves in the end."""
-    before = definition(canary)
-    with load(canary) as visitors:
+    before = definition(running)
+    with load(running) as visitors:
         yield visitors
-    until(lambda: deployment(canary)["status"] == "ROLLBACK_SUCCESSFUL", 60, "the rollback")
-    assert definition(canary) == before
+    until(lambda: deployment(running)["status"] == "ROLLBACK_SUCCESSFUL", 60, "the rollback")
+    assert definition(running) == before
     assert failed(visitors) == {}
 
 
-def status(canary) -> str:
-    return canary.shell("./careapp", "status", "-s", "poc").stdout
+def status(running) -> str:
+    return running.shell("./careapp", "status", "-s", "poc").stdout
 
 
-def test_version_whose_page_hangs_is_rolled_back_unnoticed(canary):
-    with broken(canary, "update-hangs"), unnoticed(canary) as visitors:
-        done = canary.up()
+def test_version_whose_page_hangs_is_rolled_back_unnoticed(running):
+    with broken(running, "update-hangs"), unnoticed(running) as visitors:
+        done = running.up()
     assert done.returncode != 0
     assert "The page / does not answer" in done.stdout, done.stdout
     assert "ECS was told to roll" in done.stdout
     assert {len(visitor.versions) for visitor in visitors} == {1}
 
 
-def test_killed_up_leaves_the_users_alone_and_the_next_goes_on(canary):
-    with broken(canary, "update-moves-page"), unnoticed(canary) as visitors:
-        with killed_up(canary, lambda: waits(canary), 120):
+def test_killed_up_leaves_the_users_alone_and_the_next_goes_on(running):
+    with broken(running, "update-moves-page"), unnoticed(running) as visitors:
+        with killed_up(running, lambda: waits(running), 120):
             time.sleep(2)
-            if waits(canary):
+            if waits(running):
                 words = "gets no requests of users yet: ECS waits for an answer until"
-                assert words in status(canary)
-        again = canary.up()
+                assert words in status(running)
+        again = running.up()
     assert again.returncode != 0
     assert "The page / answers 404, and smokeMatcher expects 200-299" in again.stdout, again.stdout
     assert {len(visitor.versions) for visitor in visitors} == {1}
 
 
-def test_version_that_raises_is_ended_by_the_up_after_a_killed_one(canary):
+def test_version_that_raises_is_ended_by_the_up_after_a_killed_one(running):
     """ECS's circuit breaker does not watch a canary: ECS starts tasks without end."""
 
     def a_task_failed():
-        return deployment(canary)["deploymentCircuitBreaker"]["failureCount"]
+        return deployment(running)["deploymentCircuitBreaker"]["failureCount"]
 
-    with broken(canary, "canary-raises-at-import"), unnoticed(canary):
-        with killed_up(canary, a_task_failed, 180):
+    with broken(running, "canary-raises-at-import"), unnoticed(running):
+        with killed_up(running, a_task_failed, 180):
             endless = "ECS's circuit breaker does not end such a deployment: ./careapp rollback"
-            assert endless in status(canary)
-        again = canary.up()
+            assert endless in status(running)
+        again = running.up()
     assert again.returncode != 0
     assert "ECS was told to roll" in again.stdout, again.stdout
     assert "nobody tried this" in again.stdout
