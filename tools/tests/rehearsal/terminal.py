@@ -34,8 +34,6 @@ ENGLISH, JAPANESE = "C.UTF-8", "ja_JP.UTF-8"
 PATIENCE = 240
 """Seconds until a command that Ctrl-C ends must have printed its lines."""
 
-Meanwhile = Callable[[], None]
-
 
 class Terminal:
     """Types the page's commands: in the local cloud's shell, or where the reader sits before it."""
@@ -43,13 +41,14 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         self.careapp = Careapp(folder / "shell")
         self.alone = Careapp(folder / "alone")
+        self.meanwhile: Callable[[], None] = lambda: None
 
-    def type(self, command: Command, locale: str, meanwhile: Meanwhile) -> tuple[int, str]:
+    def type(self, command: Command, locale: str) -> tuple[int, str]:
         """The exit code and all that is printed. Ctrl-C comes after the page's lines, and what is done meanwhile."""
         where = self._where(command.words, locale)
         with background(["sh", "-c", command.words], **where) as process:
             if command.interrupted:
-                return 0, self._held(process, command, meanwhile)
+                return 0, self._held(process, command)
             output, _ = process.communicate(timeout=300)
             return process.returncode, output
 
@@ -68,7 +67,7 @@ class Terminal:
         groups = Calls(facts.endpoint, facts.options.region)("logs", "describe_log_groups", {})
         return "/ecs/careapp-poc" in [each["logGroupName"] for each in groups["logGroups"]]
 
-    def _held(self, process: subprocess.Popen[str], command: Command, meanwhile: Meanwhile) -> str:
+    def _held(self, process: subprocess.Popen[str], command: Command) -> str:
         """What is printed until it is what the page says, or for as long as a reader would wait."""
         lines: list[str] = []
         assert process.stdout
@@ -81,7 +80,7 @@ class Terminal:
             time.sleep(0.2)
         seen = "".join(lines)
         try:
-            meanwhile()
+            self.meanwhile()
         finally:
             os.killpg(process.pid, signal.SIGINT)
             reader.join(60)
@@ -111,11 +110,9 @@ def rehearsed(*names: str) -> list[tuple[str, Console, Console]]:
     return [pair for pair in PAIRS if pair[0] in names]
 
 
-def check_command(
-    terminal: Terminal, command: Command, locale: str, meanwhile: Meanwhile = lambda: None
-) -> None:
+def check_command(terminal: Terminal, command: Command, locale: str) -> None:
     """Type a command; it ends well, and prints what the page in that language shows."""
-    code, output = terminal.type(command, locale, meanwhile)
+    code, output = terminal.type(command, locale)
     assert code == 0, f"$ {command.words}\n{output}"
     assert printed_as(command.output, output), f"$ {command.words}\n{output}"
 

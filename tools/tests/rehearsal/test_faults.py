@@ -145,7 +145,8 @@ def test_while_a_fault_stands_the_shell_has_its_program_and_mending_it_is_green(
         careapp.expect(0, *UP)
 
     with open_terminal(tmp_path) as terminal:
-        check_command(terminal, command, JAPANESE, examine)
+        terminal.meanwhile = examine
+        check_command(terminal, command, JAPANESE)
 
 
 def test_a_changed_line_is_shown_with_its_file(tmp_path, capsys):
