@@ -146,6 +146,8 @@ def acme(tmp_path: Path) -> Iterator[Careapp]:
     twins = {file: (folder / file.relative_to(template)).read_bytes() for file in same}
     assert [file for file in same if file.read_bytes() != twins[file]] == [template / "Pulumi.yaml"]
     (folder / ".venv").symlink_to(ROOT / ".venv")
+    # A cure may be one of its commands, and the script itself would make this .venv anew for that folder.
+    (folder / "careapp").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tools.cli "$@"\n')
     careapp = Careapp(tmp_path, folder)
     yield careapp
     if find(careapp.home):

@@ -140,7 +140,6 @@ def test_while_a_fault_stands_the_shell_has_its_program_and_mending_it_is_green(
     def examine():
         careapp = terminal.alone
         shows_no_password(careapp, careapp.home.source / "webapp" / "__init__.py")
-        # As the reader does: in the shell's folder, without naming the stack again.
         careapp.expect(0, *["pulumi", "config", "set", "healthPath", "/health"])
         careapp.expect(0, *UP)
 

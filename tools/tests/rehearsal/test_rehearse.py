@@ -110,8 +110,7 @@ BETWEEN_RELEASES = [
     for name, each in FAULTS.items()
     if each.second_release
     and not (each.needs_webapp or each.before or each.shows_later)
-    # Its cure is one of the AWS CLI.
-    and (shutil.which("aws") or name != "password-changed")
+    and (shutil.which("aws") or name != "password-changed")  # its cure is one of the AWS CLI
 ]
 """What people do in AWS between two releases, whatever their app is."""
 
