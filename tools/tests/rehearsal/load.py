@@ -91,7 +91,7 @@ def definition(running):
 
 @contextmanager
 def broken(running, name):
-    """The app as a copy with a mistake in it, for as long as the block lasts; the next command links the real one."""
+    """The app as a copy with a mistake in it, for as long as the block lasts."""
     link = running.home.project / "webapp"
     link.unlink()
     shutil.copytree(ROOT / "webapp", link, ignore=shutil.ignore_patterns("__pycache__"))
@@ -101,3 +101,4 @@ def broken(running, name):
         yield
     finally:
         shutil.rmtree(link)
+        link.symlink_to(ROOT / "webapp")

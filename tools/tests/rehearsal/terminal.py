@@ -42,6 +42,7 @@ class Terminal:
         self.careapp = Careapp(folder / "shell")
         self.alone = Careapp(folder / "alone")
         self.meanwhile: Callable[[], None] = lambda: None
+        self.said = ""
 
     def type(self, command: Command, locale: str) -> tuple[int, str]:
         """The exit code and all that is printed. Ctrl-C comes after the page's lines, and what is done meanwhile."""
@@ -84,6 +85,7 @@ class Terminal:
         finally:
             os.killpg(process.pid, signal.SIGINT)
             reader.join(60)
+            self.said = "".join(lines)
         return seen
 
 

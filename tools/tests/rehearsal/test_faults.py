@@ -146,6 +146,7 @@ def test_while_a_fault_stands_the_shell_has_its_program_and_mending_it_is_green(
     with open_terminal(tmp_path) as terminal:
         terminal.meanwhile = examine
         check_command(terminal, command, JAPANESE)
+    assert "すべて削除されました" in terminal.said
 
 
 def test_a_changed_line_is_shown_with_its_file(tmp_path, capsys):

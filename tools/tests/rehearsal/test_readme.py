@@ -1,7 +1,10 @@
-"""The README: what follows `$` in its first console block, run as written.
+"""The README: what follows `$` in its first console block, run as written, and its local cloud killed.
 
 The second: test_faults.py in Japanese, tools/tests/browser/test_page_fault.py in English.
 """
+
+import os
+import signal
 
 from local_cloud import console
 from tests.documents.console import printed_as
@@ -9,13 +12,18 @@ from tools.i18n import in_language, t
 from tools.rehearsal.rehearse import print_stages
 from tools.rehearsal.stages import Report
 from tools.tests.rehearsal.terminal import ENGLISH, check_command, open_terminal, rehearsed
+from tools.tests.rehearsal.test_rehearse import assert_no_process_left
 
 FIRST, _ = rehearsed("README")
 
 
 def test_the_command_does_and_prints_what_the_page_says(tmp_path):
     with open_terminal(tmp_path) as terminal:
+        terminal.meanwhile = lambda: os.kill(terminal.alone.facts()["pid"], signal.SIGKILL)
         check_command(terminal, *FIRST[1].commands, ENGLISH)
+        assert "the local cloud has ended, and all resources in it are lost" in terminal.said
+        assert "Destroy:" not in terminal.said
+        assert_no_process_left(terminal.alone)
 
 
 def test_the_end_of_it_is_that_in_japanese(capsys):
