@@ -62,8 +62,7 @@ def tries() -> list[Try]:
         named = [each for each in singles if CHOSEN in str(each)]
         pair = tuple(each for name in CHOSEN.split(" + ") for each in MISTAKES if each.name == name)
         found = pairs if CHOSEN == "pairs" else named or [Try(pair)]
-    # The stack changes its app once.
-    return sorted(found, key=lambda each: each.example)
+    return sorted(found, key=lambda each: each.example)  # the stack changes its app once
 
 
 @pytest.fixture(scope="module")
