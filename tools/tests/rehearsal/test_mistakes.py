@@ -16,7 +16,7 @@ from tools.tests.rehearsal.mistakes import IN_EXAMPLE, MISTAKES
 SOME = 4
 CHOSEN = os.environ.get("CAREAPP_MISTAKES", str(SOME))
 """How many cases are tried, `all`, `pairs`, or a part of their names."""
-SEED = int(os.environ.get("CAREAPP_MISTAKES_SEED", "2"))
+SEED = int(os.environ.get("CAREAPP_MISTAKES_SEED", "739948"))
 """Another number draws other cases. The usual one is fixed: no change is red for a case that nobody has tried."""
 REFUSED = "Nothing was changed."
 """What `pulumi up` says of a setting that it refuses before it begins."""

@@ -43,7 +43,7 @@ def processes(word):
 def assert_no_process_left(careapp):
     """What forks the programs ends by itself, a moment after the local cloud's process."""
     word = str(careapp.home.folder)
-    until(lambda: not processes(word), 10, "the end of its processes")
+    until(lambda: not processes(word), 30, "the end of its processes")
 
 
 def assert_nothing_left(careapp):
