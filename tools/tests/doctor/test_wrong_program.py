@@ -26,8 +26,7 @@ def test_pool_is_the_app_s():
         ("/app/flaskr/__init__.py", "/app/flaskr/__init__.py"),
         ("/srv/app.py", "/srv/app.py"),
         ("/srv/bin/serve", "/srv/bin/serve"),
-        # What pip makes of a package's entry point: gunicorn, flask, celery.
-        ("/usr/local/bin/gunicorn", None),
+        ("/usr/local/bin/gunicorn", None),  # what pip makes of a package's entry point
         ("/opt/venv/bin/gunicorn", None),
     ],
 )

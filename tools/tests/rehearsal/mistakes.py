@@ -284,7 +284,6 @@ def in_example(fault: Fault) -> Iterator[Fault]:
 
 EXAMPLE = "examples/flaskr/flaskr/__init__.py"
 IN_EXAMPLE = tuple(new for each in MISTAKES for new in in_example(each))
-"""Every mistake that the app of examples/flaskr can have, too."""
 UNDO: Mapping[str, ManualChange] = {
     "no right on a table": partial(run, "GRANT ALL ON TABLE visits TO postgres"),
     "no right to create a table": partial(
