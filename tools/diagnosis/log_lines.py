@@ -109,7 +109,7 @@ def parsed(text: str) -> dict[str, str]:
 
 FRAME = re.compile(r'\s*File "(?P<file>[^"<]+)", line (?P<line>\d+)')
 
-LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d")
+LIBRARY = re.compile(r"/(site|dist)-packages/|/lib/python\d|/(usr|local|\.?venv)/bin/")
 
 RAISED = re.compile(r"(?P<error>[A-Za-z_][\w.]*)(?:: (?P<words>.*))?$")
 """A traceback's last line; those before it are indented."""

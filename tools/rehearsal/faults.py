@@ -298,8 +298,8 @@ def container(**fields: Any) -> Edit:
     return after(CONTAINER, end, f" | {fields!r}")
 
 
-ANOTHER_RELEASE = after(PAGES, VISIT, "    # Another release.\n")
-"""A harmless edit, for mistakes that lie outside of the version."""
+ANOTHER_RELEASE = variable("RELEASE", "another")
+"""A harmless edit, for mistakes that lie outside of the version, in whatever app."""
 
 CANARY = {"deployStrategy": "canary", "bakeMinutes": "1"}
 """The settings of a canary."""
@@ -391,7 +391,7 @@ _ALL = (
             "webapp/migrations/0002_greetings.sql", "    ('ja', 'こんにちは、ECS');\n",
             "\nALTER TABLE greetings ADD COLUMN footer text NOT NULL;\n")),
     in_code("crash-on-start", "log-module-missing", t("the app needs a module that is not in its lock file"),
-        before(APP, "from flask import Flask\n", "import pandas\n")),
+        before(APP, "from flask import", "import pandas\n")),
     in_code("sidecar-exits", "sidecar-exited",
         t("an essential container beside the app ends for lack of its configuration"), Edit(
             "infra/task.py", "return json.dumps([container.container_definition(inputs, settings, process)])",
@@ -421,7 +421,7 @@ _ALL = (
     in_code("listener-moves", "no-listener", t("the listener is on port 8080, and pageUrl names no port"),
         Edit("infra/listeners.py", "        port=HTTP,\n", "        port=8080,\n")),
     update("update-moves-page", t("an update of a healthy version: / answers 404, because its route was renamed"),
-        Edit(PAGES, '@bp.get("/")', '@bp.get("/home")')),
+        Edit(PAGES, '.get("/")', '.get("/home")')),
     update("update-redirects", t("an update of a healthy version: the page redirects to itself for ever"),
         before_page('from flask import redirect; return redirect("/")')),
     update("update-redirects-to-https",
@@ -456,7 +456,7 @@ _ALL = (
     by_hand("password-changed", "log-wrong-password",
         t("somebody changed the database's password by hand; an update follows"), change_password),
     Fault("out-of-memory", "out-of-memory", t("the app uses more memory than the task has"), edits=(before(
-                APP, "    settings = settings or Settings.load(os.environ)\n",
+                APP, "    app = Flask(__name__)\n",
                 "    global model; model = b'x' * (900 << 20)\n"),)),
     in_code("leak", "out-of-memory-later", t("an update of a healthy version: the app leaks some memory on each visit"),
         before_page("globals().setdefault('seen', []).append(b'x' * (16 << 20))"), second_release=True,

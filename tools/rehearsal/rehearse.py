@@ -93,7 +93,7 @@ def print_destroyed(report: Report) -> None:
     )
 
 
-COPIED = ("infra", "stack", "webapp")
+COPIED = ("examples", "infra", "stack", "webapp")
 """Folders that a fault may change: they are copied, the others are linked."""
 FAILURES = (RehearsalFailed, PulumiFailed, client.CloudError, FaultError)
 
@@ -158,16 +158,15 @@ class PlannedRehearsal:
         self.run.stage1((*self.plan.config, *before), self.calls)
         if self.plan.until == "stage1":
             return 0
-        if self.plan.fault is None:
+        if fault is None or fault.second_release:
             self.run.stage2()
-            self.run.run_jobs()
-            return 0
-        if self.plan.fault.second_release:
-            self.run.stage2()
-        self.run.make_mistake(self.plan.fault, self.source, self.calls)
-        if self.plan.fault.shows_later:
-            return self._visit_with(self.plan.fault)
-        return self._deploy_with(self.plan.fault)
+        if fault:
+            self.run.make_mistake(fault, self.source, self.calls)
+            deploy = self._visit_with if fault.shows_later else self._deploy_with
+            if status := deploy(fault):
+                return status
+        self.run.run_jobs()
+        return 0
 
     def _deploy_with(self, fault: Fault) -> int:
         """Deploy stage 2 with a fault, which must fail, and diagnose it. Return the exit code."""
@@ -334,7 +333,7 @@ def _new_project(home: Home, plan: Plan) -> Project:
 
 
 def copy_program(target: Path) -> None:
-    """Copy the program and webapp/ to ``target``, so that they can be changed. Link all other folders."""
+    """Copy the program and its apps to ``target``, so that they can be changed. Link all other folders."""
     target.mkdir(parents=True)
     skip = shutil.ignore_patterns("__pycache__")
     for name in entries(ROOT):

@@ -10,9 +10,9 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import CRASH, START, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.known_causes import LoggedCause, logged_cause, own_lines
-from tools.diagnosis.log_lines import errors, killed_workers, raised
+from tools.diagnosis.log_lines import RAISED, errors, killed_workers, raised
 from tools.doctor.checks import capacity, logged
-from tools.i18n import Text, t, verbatim
+from tools.i18n import Text, joined, t, verbatim
 from tools.snapshot.records import Container, Definition, Sidecar, Task
 
 # Memory may run out under load alone.
@@ -199,8 +199,9 @@ def _crash(case: Case, task: Task, container: Container) -> Finding:
         return logged.of_log(case, cause, tuple(seen), last_lines(case, task, cause))
     facts, title = CRASH_UNKNOWN, ENDS
     text = t("The last lines of its log show what ran last; correct what ended it, and deploy:")
-    if errors(case.lines(task)):
+    if found := errors(case.lines(task)):
         text = t("Fix the error in the last lines of its log, and deploy:")
+        title = joined(": ", (ENDS, *[verbatim(each) for each in found if RAISED.match(each)][-1:]))
     elif container.exit_code == 0:
         facts = PROCESS_ENDS
         title = t("The app's process ends, and a service needs one that does not")

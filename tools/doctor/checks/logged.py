@@ -287,14 +287,14 @@ def _address_part(name: str) -> dict[str, str]:
 
 
 def _set_variable(case: Case, cause: LoggedCause) -> Fix:
-    """Return the fix of a missing variable: as a secret where it was one before, or its name is that of one."""
-    stack, name = case.now.names.stack, cause.what
+    """Return the fix of a missing variable: in the program, or as a secret where it was one, or its name is one's."""
+    stack, name, given = case.now.names.stack, cause.what, case.now.settings.service
     before = [
         each.secrets[name]
         for each in (case.now.definitions.value or {}).values()
         if name in each.secrets
     ]
-    if name in RESERVED:
+    if name in {*RESERVED, *given.variables, *given.secrets, *given.passwords}:
         text = t("Set {name} in infra/container.py again, and deploy:", name=name)
         return case.deploy(text)
     if values := _address_part(name):

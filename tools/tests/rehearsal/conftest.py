@@ -81,7 +81,7 @@ class Careapp:
         return self._inside[1]
 
     def facts(self) -> dict:
-        """What ``./careapp cloud status --json`` prints (test_shell)."""
+        """What ``./careapp cloud status --json`` prints (test_operating)."""
         return require(self.home).data
 
     def tool(self, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -146,6 +146,8 @@ def acme(tmp_path: Path) -> Iterator[Careapp]:
     twins = {file: (folder / file.relative_to(template)).read_bytes() for file in same}
     assert [file for file in same if file.read_bytes() != twins[file]] == [template / "Pulumi.yaml"]
     (folder / ".venv").symlink_to(ROOT / ".venv")
+    # A cure may be one of its commands, and the script itself would make this .venv anew for that folder.
+    (folder / "careapp").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tools.cli "$@"\n')
     careapp = Careapp(tmp_path, folder)
     yield careapp
     if find(careapp.home):
@@ -176,11 +178,3 @@ def deployed(folder: Path, *commands: tuple[str, ...]) -> Iterator[Careapp]:
         yield careapp
     finally:
         careapp.run("cloud", "stop")
-
-
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Careapp]:
-    """A local cloud with both stages up; one after the other: test_runbook."""
-    on = ("pulumi", "config", "set", "ecsEnabled", "true")
-    with deployed(tmp_path_factory.mktemp("running"), on, UP) as careapp:
-        yield careapp

@@ -22,6 +22,7 @@ from tools.rehearsal.app_page import Page
 from tools.rehearsal.faults import ANOTHER_RELEASE, Fault
 from tools.rehearsal.rehearse import copy_program
 from tools.rehearsal.stages import Rehearsal
+from tools.rehearsal.stand_ins import make_secrets
 from tools.snapshot.gather import Inquiry
 from tools.tests.rehearsal.conftest import Careapp
 from tools.tests.rehearsal.mistakes import SESSIONS, UNDO
@@ -29,6 +30,14 @@ from tools.tests.rehearsal.mistakes import SESSIONS, UNDO
 SPEED = "20"
 QUICK = ("healthGracePeriod", "30")
 """A setting with which ECS gives a roll-out up soon."""
+EXAMPLE = {
+    "appFolder": "examples/flaskr",
+    "containerPort": "8080",
+    "healthPath": "/up",
+    "appVariables.GREETING": "hello",
+    "appSecrets.SECRET_KEY": "arn:aws:secretsmanager:ap-northeast-1:999999999999:secret:careapp-poc/flaskr-AbCdEf",
+}
+"""The settings of another app than that of webapp/."""
 YES = ("--yes", "--skip-preview")
 UP = "pulumi up -s poc"
 CHANGES = re.compile(r"aws (?!\S+ (get|describe|list)-)|pulumi config |\./careapp (db|retry)")
@@ -47,6 +56,7 @@ class Running:
         self.run = Rehearsal(pulumi, "poc", lambda: require(self.home), print)
         self.stack_file = self.home.project / "Pulumi.poc.yaml"
         self.released = False
+        self.app: Mapping[str, str] = {}
 
     def type(self, command: str) -> str:
         """What a command says when it fails, typed in ``./careapp shell``; empty when it does not."""
@@ -68,6 +78,15 @@ class Running:
             self.run.set("ecsEnabled", str(on).lower())
             assert not (red := self.deploy()), red
             self.released = on
+
+    def take_example(self) -> None:
+        """Give the stack the app of examples/flaskr, which its next release has."""
+        self.turn(on=False)
+        self.app = EXAMPLE
+        for key, value in EXAMPLE.items():
+            self.run.set(key, value)
+        for key, value in make_secrets(self.run.settings, self.calls, print):
+            self.run.set(key, value)
 
     def healthy_file(self) -> str:
         """Return the stack file of a stack whose service runs."""
@@ -110,13 +129,14 @@ class Mistakes:
         running.run.set("ecsEnabled", "true")
         return running.deploy()
 
-    def correct(self) -> bool:
-        """Correct one thing that is written wrongly, as a person does who reads what the doctor names.
+    def correct(self, named: str = "") -> bool:
+        """Correct one thing that is written wrongly, or the setting that is named, as a person does who reads that.
 
         Return whether there was one.
         """
         for fault in self.left:
-            if fault.corrected or set(fault.edits) - {ANOTHER_RELEASE}:
+            wrong = fault.corrected or any(key in named for key in fault.config)
+            if wrong or set(fault.edits) - {ANOTHER_RELEASE}:
                 self._take_back(fault)
                 return True
         return False
@@ -126,8 +146,14 @@ class Mistakes:
         self.running.copy_program()
         for edit in (edit for each in self.left for edit in each.edits):
             edit.apply(self.running.home.source)
+        for key, value in fault.corrected.items():
+            self.running.run.set(key, value)
+        if fault.corrected or set(fault.edits) - {ANOTHER_RELEASE}:
+            return
         for key in {key.partition(".")[0] for key in fault.config}:
             self.running.type(f"pulumi config rm {key} -s poc")
+            if key in self.running.app:
+                self.running.run.set(key, self.running.app[key])
 
     def corrected(self) -> str:
         """Correct what a cure has hidden and the sources still have. Return why `pulumi up` is red then, if it is."""
@@ -150,7 +176,7 @@ class Mistakes:
         commands = fixes[0].commands
         edits = commands[-1:] == (UP,) and not any(map(CHANGES.match, commands))
         while True:
-            corrected = edits and self.correct()
+            corrected = edits and self.correct(str(fixes[0].text))
             red = self._type(fixes)
             gone = not red or not self.running.names_first(finding)
             if gone or not corrected:

@@ -4,14 +4,15 @@ A mistake changes one thing in AWS, the program, the app or a setting, as a pers
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import psycopg
 
 from local_cloud.calls import Calls
-from local_cloud.paths import find_home
+from local_cloud.paths import ROOT, find_home
 from local_cloud.run.client import require
 from stack.names import StackNames
 from tools.i18n import verbatim
@@ -51,10 +52,10 @@ def setting(key: str, text: str) -> Fault:
     return other(f"setting: {key} {text}", config={key: text})
 
 
-def by_hand(mistake: str, change: ManualChange, *, update: bool = False) -> Fault:
+def by_hand(mistake: str, change: ManualChange, *, update: bool = False, **how: Any) -> Fault:
     """Return a mistake that a person makes in AWS, which an update of the app may follow."""
     edits = (ANOTHER_RELEASE,) if update else ()
-    return other(mistake, manual_change=change, edits=edits, second_release=True)
+    return other(mistake, manual_change=change, edits=edits, second_release=True, **how)
 
 
 def target_group(*, update: bool = False, **changed: Any) -> Fault:
@@ -98,13 +99,16 @@ def group_of(calls: Calls, names: StackNames, owner: str) -> str:
     return str(found[0]["GroupId"])
 
 
-def firewall(owner: str, direction: str, port: int) -> Fault:
-    """Return a rule of a security group that is gone."""
+def firewall(owner: str, direction: str, port: int = 0) -> Fault:
+    """Return a rule of a security group that is gone; without a port that for the app's."""
 
     def change(calls: Calls, names: StackNames) -> None:
-        faults.revoke(calls, group_of(calls, names, owner), direction, port)
+        app = faults.service_of(calls, names)["loadBalancers"][0]["containerPort"]
+        faults.revoke(calls, group_of(calls, names, owner), direction, port or app)
 
-    return by_hand(f"{direction} rule of the {owner} for port {port} is gone", change, update=True)
+    return by_hand(
+        f"{direction} rule of the {owner} for port {port or 3000} is gone", change, update=True
+    )
 
 
 def turn_dns_off(calls: Calls, names: StackNames) -> None:
@@ -189,8 +193,10 @@ ONLY_REHEARSED = {
 """Named faults that the running stack does not have a second time; nor those that need a login, or time."""
 MISTAKES: tuple[Fault, ...] = (
     # Those that need a session with the database come first.
-    by_hand("a table that another session locks", lock_table, update=True),
-    by_hand("no right on a table", partial(run, "REVOKE ALL ON TABLE visits FROM postgres"), update=True),
+    by_hand("a table that another session locks", lock_table, update=True, read_by_webapp=True),
+    by_hand(
+        "no right on a table", partial(run, "REVOKE ALL ON TABLE visits FROM postgres"),
+        update=True, read_by_webapp=True),
     by_hand(
         "no right to create a table", partial(run, "REVOKE CREATE ON SCHEMA public FROM pg_database_owner"),
         update=True),
@@ -232,8 +238,8 @@ MISTAKES: tuple[Fault, ...] = (
     by_hand("the secret without a password", partial(store_password, None), update=True),
     by_hand("the secret with another password", partial(store_password, "of-another"), update=True),
     by_hand("no DNS in the VPC", turn_dns_off, update=True),
-    firewall("alb", "egress", 3000),
-    firewall("app", "ingress", 3000),
+    firewall("alb", "egress"),
+    firewall("app", "ingress"),
     firewall("app", "egress", 5432),
     firewall("app", "egress", 443),
     firewall("database", "ingress", 5432),
@@ -256,6 +262,28 @@ MISTAKES: tuple[Fault, ...] = (
     ),
 )  # fmt: skip
 """Every mistake; the test takes some of them, or all."""
+
+
+def of_example(edit: Edit) -> Edit:
+    """Return an edit of webapp/ as one of examples/flaskr, whose app and page are one file."""
+    if not edit.file.startswith("webapp/"):
+        return edit
+    if edit.old == faults.VISIT:
+        line = edit.new.removesuffix(faults.VISIT).strip()
+        return faults.after(EXAMPLE, "    def index():\n", f"        {line}\n")
+    return replace(edit, file=EXAMPLE)
+
+
+def in_example(fault: Fault) -> Iterator[Fault]:
+    """Yield the same mistake in the app of examples/flaskr, if that has the line, the variable or the table."""
+    edits = tuple(map(of_example, fault.edits))
+    fits = all((ROOT / each.file).read_text().count(each.old) == 1 for each in edits)
+    if fits and not fault.read_by_webapp:
+        yield replace(fault, edits=edits)
+
+
+EXAMPLE = "examples/flaskr/flaskr/__init__.py"
+IN_EXAMPLE = tuple(new for each in MISTAKES for new in in_example(each))
 UNDO: Mapping[str, ManualChange] = {
     "no right on a table": partial(run, "GRANT ALL ON TABLE visits TO postgres"),
     "no right to create a table": partial(

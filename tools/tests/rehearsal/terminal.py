@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,11 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         self.careapp = Careapp(folder / "shell")
         self.alone = Careapp(folder / "alone")
+        self.meanwhile: Callable[[], None] = lambda: None
+        self.said = ""
 
     def type(self, command: Command, locale: str) -> tuple[int, str]:
-        """The exit code and all that is printed. Ctrl-C comes when the page's lines are there."""
+        """The exit code and all that is printed. Ctrl-C comes after the page's lines, and what is done meanwhile."""
         where = self._where(command.words, locale)
         with background(["sh", "-c", command.words], **where) as process:
             if command.interrupted:
@@ -78,8 +80,12 @@ class Terminal:
                 break
             time.sleep(0.2)
         seen = "".join(lines)
-        os.killpg(process.pid, signal.SIGINT)
-        reader.join(60)
+        try:
+            self.meanwhile()
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            reader.join(60)
+            self.said = "".join(lines)
         return seen
 
 

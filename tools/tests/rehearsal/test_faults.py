@@ -1,10 +1,8 @@
 """``./careapp rehearse --break NAME``: mistakes as people make them, and what the doctor says of them."""
 
 import json
-import os
 import re
 import shutil
-import signal
 from html import escape
 from urllib.parse import quote
 from urllib.request import urlopen
@@ -16,12 +14,11 @@ from local_cloud.run.client import Options
 from stack.file import StackError, read
 from tools.diagnosis.known_causes import KNOWN
 from tools.rehearsal.faults import FAULTS, Edit, FaultError
-from tools.rehearsal.rehearse import _check_root, check_settings
+from tools.rehearsal.rehearse import _check_root, check_settings, print_edits
 from tools.tests.doctor.recorded import ALL
+from tools.tests.rehearsal.conftest import UP
 from tools.tests.rehearsal.mistakes import MISTAKES
-
-NEEDS_AWS = pytest.mark.skipif(not shutil.which("aws"), reason="the AWS CLI is not installed")
-
+from tools.tests.rehearsal.terminal import JAPANESE, check_command, open_terminal, rehearsed
 
 EDITED = [*FAULTS.values(), *(each for each in MISTAKES if each.name not in FAULTS)]
 
@@ -84,15 +81,6 @@ def test_a_fault_of_a_read_only_root_is_refused_where_the_root_is_writable():
         _check_root(Options(**how, docker=False, mounts=False), fault)
 
 
-def rehearsed(careapp, tmp_path, *words):
-    """The exit code and the report of a rehearsal."""
-    file = tmp_path / "report.json"
-    how = ("--exit", "--tasks", "process", "--port", "0", "--json", str(file))
-    done = careapp.run("rehearse", *words, *how)
-    assert file.exists(), done.stdout + done.stderr
-    return done.returncode, json.loads(file.read_text())
-
-
 PRINTS_ITS_URL = """\
 import os
 url = "postgresql://{DB_USER}:{DB_PASSWORD}@{DB_HOST}/{DB_NAME}".format(**os.environ)
@@ -109,8 +97,8 @@ RECORD = "cloud"
 def shows_no_password(careapp, file):
     """An app prints its database URL and ends: nothing that is printed, written or served has the password."""
     before = file.read_text()
-    file.write_text(before.replace("import pandas\n", PRINTS_ITS_URL))
-    up = careapp.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
+    file.write_text(before + PRINTS_ITS_URL)
+    up = careapp.up()
     assert up.returncode != 0
     raw = careapp.shell("./careapp", "logs", "--raw").stdout
     [password] = set(re.findall(r"RuntimeError: cannot connect to postgresql://\w+:(\S+)@", raw))
@@ -145,42 +133,30 @@ def shows_no_password(careapp, file):
     file.write_text(before)
 
 
-def test_while_a_fault_stands_the_shell_leads_to_the_changed_file_and_mending_it_is_green(careapp):
-    child = careapp.start(
-        *("rehearse", "--break", "crash-on-start", "--tasks", "process", "--port", "0")
-    )
-    lines = []
-    for line in child.stdout:
-        lines.append(line)
-        if "Ctrl-C destroys everything again." in line:
-            break
-    said = "".join(lines)
-    changed = careapp.home.source / "webapp" / "__init__.py"
-    [number] = [
-        at for at, line in enumerate(changed.read_text().splitlines(), 1) if line == "import pandas"
-    ]
-    assert f"The mistake is in {changed}:{number}:" in said
+def test_while_a_fault_stands_the_shell_has_its_program_and_mending_it_is_green(tmp_path):
+    """The README's second command, in Japanese."""
+    [command] = rehearsed("README")[1][2].commands
+
+    def examine():
+        careapp = terminal.alone
+        shows_no_password(careapp, careapp.home.source / "webapp" / "__init__.py")
+        careapp.expect(0, *["pulumi", "config", "set", "healthPath", "/health"])
+        careapp.expect(0, *UP)
+
+    with open_terminal(tmp_path) as terminal:
+        terminal.meanwhile = examine
+        check_command(terminal, command, JAPANESE)
+    assert "すべて削除されました" in terminal.said
+
+
+def test_a_changed_line_is_shown_with_its_file(tmp_path, capsys):
+    fault = FAULTS["crash-on-start"]
+    [file] = {tmp_path / edit.file for edit in fault.edits}
+    file.parent.mkdir()
+    shutil.copy(ROOT / "webapp" / "__init__.py", file)
+    fault.edits[0].apply(tmp_path)
+    print_edits(fault, tmp_path, "")
+    number = file.read_text().splitlines().index("import pandas") + 1
+    said = capsys.readouterr().out
+    assert f"The mistake is in {file}:{number}:" in said
     assert "\n  +import pandas\n   from flask import Flask\n" in said
-    shows_no_password(careapp, changed)
-    # As the reader does: in the shell's folder, without naming the stack again.
-    assert careapp.shell("sed", "-i", "/^import pandas$/d", "webapp/__init__.py").returncode == 0
-    assert "import pandas" not in changed.read_text()
-    assert careapp.shell("pulumi", "config", "set", "ecsEnabled", "true").returncode == 0
-    done = careapp.shell("pulumi", "up", "-s", "poc", "--yes", "--skip-preview")
-    os.killpg(child.pid, signal.SIGINT)
-    rest = child.communicate(timeout=120)[0]
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Everything is deleted: the stack" in rest
-
-
-@NEEDS_AWS
-def test_what_the_doctor_says_mends_what_stays_red(careapp, tmp_path):
-    """That of a setting is typed by the runbook's test."""
-    code, report = rehearsed(careapp, tmp_path, "--break", "secret-denied", "--mend")
-    assert code == 0, report.get("error")
-    assert report["diagnosis"]["findings"][0]["id"] == FAULTS["secret-denied"].cause
-    assert report["second_up"] is not None
-    assert (report["mend"]["green"], report["mend"]["page"]) == (True, 200)
-    assert "error" not in report
-    assert report["aws_seconds"] > 20
-    assert report["destroy"]["left"] == 0

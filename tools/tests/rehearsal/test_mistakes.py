@@ -11,9 +11,9 @@ from tools.diagnosis.catalogue import OUTCOME
 from tools.diagnosis.screen import plain
 from tools.rehearsal.faults import Fault, FaultError
 from tools.tests.rehearsal.cures import Mistakes, Running, running_stack, together
-from tools.tests.rehearsal.mistakes import MISTAKES
+from tools.tests.rehearsal.mistakes import IN_EXAMPLE, MISTAKES
 
-SOME = 3
+SOME = 4
 CHOSEN = os.environ.get("CAREAPP_MISTAKES", str(SOME))
 """How many cases are tried, `all`, `pairs`, or a part of their names."""
 SEED = int(os.environ.get("CAREAPP_MISTAKES_SEED", "739948"))
@@ -23,20 +23,20 @@ REFUSED = "Nothing was changed."
 ROUNDS = 6
 """Findings that are followed one after the other, for at most two mistakes."""
 TRIES = 3
-FIRST = [each for each in MISTAKES if not each.second_release]
-"""Mistakes that a first release can have."""
 
 
 @dataclass(frozen=True)
 class Try:
-    """Mistakes that are made together: in the service's first release, or in a later one."""
+    """Mistakes that are made together: in the service's first release, or in a later one, of webapp/ or another app."""
 
     faults: tuple[Fault, ...]
     first: bool = False
+    example: bool = False
 
     def __str__(self) -> str:
         names = " + ".join(each.name for each in self.faults)
-        return f"{names} (first release)" if self.first else names
+        where = (self.first * "first release", self.example * "another app")
+        return f"{names} ({', '.join(filter(None, where))})" if any(where) else names
 
 
 def two(draw: random.Random) -> tuple[Fault, ...]:
@@ -45,23 +45,24 @@ def two(draw: random.Random) -> tuple[Fault, ...]:
 
 
 def tries() -> list[Try]:
-    """The cases to try, in the seed's order: one in a first release, then one in a later one, then two."""
+    """The cases to try: one in a first release and two at once in webapp/, then one in each release of another app."""
     draw = random.Random(SEED)  # noqa: S311 - not for cryptography
+    kinds = [
+        [Try((each,), at_first, example) for each in mistakes if not (at_first and each.second_release)]
+        for example, mistakes in ((False, MISTAKES), (True, IN_EXAMPLE))
+        for at_first in (True, False)
+    ]  # fmt: skip
+    pairs, singles = [Try(two(draw)) for _ in MISTAKES], [each for kind in kinds for each in kind]
     if CHOSEN.isdigit():
-        kinds = (
-            lambda: Try((draw.choice(FIRST),), first=True),
-            lambda: Try((draw.choice(MISTAKES),)),
-            lambda: Try(two(draw)),
-        )
-        return [kinds[number % 3]() for number in range(int(CHOSEN))]
-    if CHOSEN == "pairs":
-        return [Try(two(draw)) for _ in MISTAKES]
-    singles = [*(Try((each,), first=True) for each in FIRST), *(Try((each,)) for each in MISTAKES)]
-    if CHOSEN in ("all", ""):
-        return draw.sample(singles, len(singles))
-    named = [each for each in singles if CHOSEN in str(each)]
-    pair = CHOSEN.split(" + ")
-    return named or [Try(tuple(each for name in pair for each in MISTAKES if each.name == name))]
+        kinds[1] = pairs
+        found = [draw.choice(kinds[number % len(kinds)]) for number in range(int(CHOSEN))]
+    elif CHOSEN in ("all", ""):
+        found = draw.sample(singles, len(singles))
+    else:
+        named = [each for each in singles if CHOSEN in str(each)]
+        pair = tuple(each for name in CHOSEN.split(" + ") for each in MISTAKES if each.name == name)
+        found = pairs if CHOSEN == "pairs" else named or [Try(pair)]
+    return sorted(found, key=lambda each: each.example)  # the stack changes its app once
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,8 @@ def mend(mistakes: Mistakes, red: str) -> None:
 @pytest.mark.parametrize("what", tries(), ids=str)
 def test_the_page_works_or_up_is_red_and_what_the_doctor_prints_mends_it(running, what):
     print(f"seed {SEED}: CAREAPP_MISTAKES_SEED repeats the order")
+    if what.example and not running.app:
+        running.take_example()
     mistakes = Mistakes(running, what.faults, first=what.first)
     file = running.healthy_file()
     mended = False

@@ -1,8 +1,98 @@
-"""What a person does to a running stack, typed in ``./careapp shell``."""
+"""What a person does to a running stack, typed in ``./careapp shell``, and what its screens say of it.
+
+Also a new version over a running one, under load: no request fails, whether the version is good or bad.
+"""
 
 import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
-from tools.tests.rehearsal.conftest import UP
+import pytest
+
+from local_cloud.calls import Calls
+from local_cloud.cloud.publisher import NOT_MEASURED, WHEN_IT_HAPPENS
+from local_cloud.paths import ROOT
+from local_cloud.tests.dataplane.stack import until
+from tools.tests.rehearsal.conftest import UP, deployed
+from tools.tests.rehearsal.load import broken, definition, failed, load
+
+STACK = "careapp-poc"
+DAY = timedelta(days=1)
+"""The rehearsal's clock is ahead of the wall's."""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    """A local cloud with both stages up; one after the other: test_runbook."""
+    on = ("pulumi", "config", "set", "ecsEnabled", "true")
+    with deployed(tmp_path_factory.mktemp("running"), on, UP) as careapp:
+        yield careapp
+
+
+@pytest.fixture
+def cloudwatch(running):
+    return Calls(running.facts()["endpoint"], "ap-northeast-1").client("cloudwatch")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of one of the dashboard's graphs, and the values of its metric."""
+
+    label: str
+    metric: tuple[str, str]
+    values: list[float]
+
+
+@pytest.fixture
+def shown(cloudwatch) -> Callable[[], list[Line]]:
+    """Every line of every graph, as the dashboard's body declares it."""
+    body = json.loads(cloudwatch.get_dashboard(DashboardName=STACK)["DashboardBody"])
+    now = datetime.now(UTC)
+
+    def read(period: int, row: list) -> Line:
+        namespace, name, *pairs, how = row
+        dimensions = [
+            {"Name": key, "Value": value}
+            for key, value in zip(pairs[::2], pairs[1::2], strict=True)
+        ]
+        metric = {"Namespace": namespace, "MetricName": name, "Dimensions": dimensions}
+        stat = {"Metric": metric, "Period": period, "Stat": how["stat"]}
+        answer = cloudwatch.get_metric_data(
+            MetricDataQueries=[{"Id": "line", "MetricStat": stat}],
+            StartTime=now - DAY,
+            EndTime=now + DAY,
+        )
+        return Line(how["label"], (namespace, name), answer["MetricDataResults"][0]["Values"])
+
+    graphs = [each["properties"] for each in body["widgets"]]
+    return lambda: [
+        read(graph["period"], row) for graph in graphs for row in graph.get("metrics", ())
+    ]
+
+
+def test_every_line_has_data_or_says_why_not(shown):
+    until(lambda: any(line.values for line in shown() if line.label == "p95"), 60)
+    silent = {line.metric for line in shown() if not line.values}
+    assert set(NOT_MEASURED) <= silent <= set(NOT_MEASURED) | WHEN_IT_HAPPENS
+
+
+def test_metrics_that_are_not_measured_are_documented():
+    words = (ROOT / "local_cloud" / "README.md").read_text()
+    assert [name for _, name in NOT_MEASURED if f"`{name}`" not in words] == []
+
+
+def test_every_alarm_says_what_its_metric_says(running, cloudwatch):
+    def states() -> dict[str, str]:
+        found = cloudwatch.describe_alarms()["MetricAlarms"]
+        return {each["AlarmName"].removeprefix(f"{STACK}-"): each["StateValue"] for each in found}
+
+    quiet = dict.fromkeys(states(), "OK") | {"database-memory": "INSUFFICIENT_DATA"}
+    assert len(quiet) > 1
+    until(lambda: states() == quiet, 60)
+    assert running.facts()["state"]["problems"] == []
+
 
 TIMED = """
 import json, subprocess, sys, time
@@ -64,3 +154,72 @@ def test_command_runs_beside_the_service_and_reaches_the_database(running):
     done = running.tool("run", "--", "python", "-c", ONCE, code=5)
     assert done.stdout == "visits: True\n"
     assert done.stderr.endswith("The command ended with exit code 5.\n")
+
+
+def running_tasks(running):
+    """The tasks of a service at rest: a roll-out is over, and the tasks before it have left."""
+
+    def at_rest():
+        tasks = running.facts()["state"]["tasks"]
+        return all(task["state"] == "RUNNING" for task in tasks) and tasks
+
+    return until(at_rest, 60)
+
+
+def test_the_page_shows_rows_of_the_database_and_who_answered(running):
+    tasks = running_tasks(running)
+    status, text = running.page()
+    assert (status, any(task["id"] in text for task in tasks)) == (200, True)
+    status, text = running.page("/health/db")
+    assert (status, json.loads(text)) == (200, {"status": "healthy", "db": "connected"})
+
+
+@pytest.mark.usefixtures("running")
+def test_the_users_own_stack_file_is_not_written():
+    assert not re.search('ecsEnabled: "?true', (ROOT / "Pulumi.poc.yaml").read_text())
+
+
+def test_the_status_is_a_line_for_each_thing_that_runs(running):
+    tasks = running_tasks(running)
+    [listener] = running.facts()["state"]["listeners"]
+    told = json.loads(running.run("cloud", "status", "--json").stdout)
+    assert told["state"]["listeners"] == [listener]
+    assert told.keys() == running.facts().keys()
+    lines = running.run("cloud", "status").stdout.splitlines()
+    assert f"listener HTTP:80 of careapp-poc-alb: {listener['url']}" in lines
+    [database] = [each for each in lines if each.startswith("database ")]
+    assert database.startswith("database careapp-poc: available, 127.0.0.1:")
+    shown = [each.partition(" of careapp-poc-service: ")[2] for each in lines]
+    assert {f"RUNNING at {task['address']}" for task in tasks} <= set(shown)
+    assert any(re.fullmatch(r"metrics of \d+ minutes \(AWS's time\)", each) for each in lines)
+    assert "nothing runs in it yet" not in lines
+    assert "{" not in "".join(lines)
+
+
+def test_a_command_s_options_need_no_dashes_and_its_exit_code_comes_through(running):
+    words = ("sh", "-c", "echo $0 $*; exit 7", "-s", "poc", "--help")
+    done = running.run("shell", "--tasks", "process", "--port", "0", *words)
+    assert (done.returncode, done.stdout) == (7, "-s poc --help\n")
+
+
+def test_good_version_over_a_running_one_fails_no_request(running):
+    before = definition(running)
+    running.shell("pulumi", "config", "set", "imageRevision", "2")
+    with load(running) as visitors:
+        done = running.up()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert definition(running) != before
+    assert failed(visitors) == {}
+    assert {len(visitor.versions) for visitor in visitors} != {1}, "nobody saw the new version"
+
+
+def test_bad_version_is_rolled_back_and_the_page_never_fails(running):
+    before = definition(running)
+    with broken(running, "crash-on-start"), load(running) as visitors:
+        done, again = running.up(), running.up()
+    assert done.returncode != 0
+    assert "pandas" in done.stdout, done.stdout
+    assert again.returncode != 0, "the second up is green, and the bad version does not run"
+    assert definition(running) == before
+    assert failed(visitors) == {}
+    assert {len(visitor.versions) for visitor in visitors} == {1}

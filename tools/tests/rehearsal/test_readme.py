@@ -1,53 +1,42 @@
-"""The README: what follows `$` in its console blocks, run as written, each in one of the languages.
+"""The README: what follows `$` in its first console block, run as written, and its local cloud killed.
 
-The English one of the second: tools/tests/browser/test_page_fault.py.
+The second: test_faults.py in Japanese, tools/tests/browser/test_page_fault.py in English.
 """
 
-import pytest
+import os
+import signal
 
 from local_cloud import console
 from tests.documents.console import printed_as
 from tools.i18n import in_language, t
 from tools.rehearsal.rehearse import print_stages
 from tools.rehearsal.stages import Report
-from tools.tests.rehearsal.terminal import (
-    ENGLISH,
-    JAPANESE,
-    check_command,
-    name_of,
-    open_terminal,
-    rehearsed,
-)
+from tools.tests.rehearsal.terminal import ENGLISH, check_command, open_terminal, rehearsed
+from tools.tests.rehearsal.test_rehearse import assert_no_process_left
 
-FIRST, SECOND = rehearsed("README")
+FIRST, _ = rehearsed("README")
 
 
-@pytest.fixture(scope="module")
-def terminal(tmp_path_factory):
-    with open_terminal(tmp_path_factory.mktemp("readme")) as terminal:
-        yield terminal
+def test_the_command_does_and_prints_what_the_page_says(tmp_path):
+    def kill():
+        os.kill(terminal.alone.facts()["pid"], signal.SIGKILL)
+        assert_no_process_left(terminal.alone)
+
+    with open_terminal(tmp_path) as terminal:
+        terminal.meanwhile = kill
+        check_command(terminal, *FIRST[1].commands, ENGLISH)
+    assert "the local cloud has ended, and all resources in it are lost" in terminal.said
 
 
-@pytest.mark.parametrize(
-    ("blocks", "locale"),
-    [(FIRST, ENGLISH), (SECOND, JAPANESE)],
-    ids=[name_of(FIRST), name_of(SECOND)],
-)
-def test_the_command_does_and_prints_what_the_page_says(terminal, blocks, locale):
-    [command] = blocks[1 if locale == ENGLISH else 2].commands
-    check_command(terminal, command, locale)
-
-
-@pytest.mark.parametrize(("page", "language"), [(FIRST[1], "en"), (FIRST[2], "ja")])
-def test_the_end_of_the_first_one_is_that_in_both_languages(page, language, capsys):
+def test_the_end_of_it_is_that_in_japanese(capsys):
     same = {"updated": 0, "replaced": 0, "deleted": 0, "seconds": 9.5}
     stages = [
         {"name": "stage1", "created": 56, "unchanged": 0, **same},
         {"name": "stage2", "created": 32, "unchanged": 56, **same},
     ]
     answered = {"url": "http://localhost:8080", "status": 200, "seconds_to_healthy": 3}
-    with in_language(language):
+    with in_language("ja"):
         print_stages(Report(stages=stages, page=answered))
         console.print_line(t("Ctrl-C destroys everything again."))
-    [command] = page.commands
+    [command] = FIRST[2].commands
     assert printed_as(command.output, capsys.readouterr().out)

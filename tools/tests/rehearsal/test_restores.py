@@ -1,4 +1,8 @@
-"""The database through a bastion: a query, a tunnel, a restore, a rule that is missing."""
+"""A stack with a bastion that deploys as a canary: its database, and no user meets a version whose page fails.
+
+The database through the bastion: a query, a tunnel, a restore, a rule that is missing. The canary under load, also where
+`pulumi up` is killed before it answers.
+"""
 
 import json
 import os
@@ -8,10 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from local_cloud.calls import Calls
+from local_cloud.tests.dataplane.stack import until
 from tools.tests.rehearsal.conftest import UP, Careapp, deployed
+from tools.tests.rehearsal.load import broken, definition, failed, load
 
 NAME, OLD = "careapp-poc", "careapp-poc-before-restore"
 
@@ -124,3 +132,85 @@ def test_pulumi_owns_the_restored_database(running: Careapp) -> None:
     assert instance["outputs"]["masterUserSecrets"][0]["secretArn"] == secret
     assert running.python(BAKES).split() == ["1", "1", "True"]
     running.expect(0, "pulumi", "preview", "--refresh", "--expect-no-changes", "-s", "poc")
+
+
+def deployment(running) -> dict:
+    calls = Calls(running.facts()["endpoint"], "ap-northeast-1")
+    where = {"cluster": "careapp-poc-cluster", "service": "careapp-poc-service"}
+    [newest, *_] = calls("ecs", "list_service_deployments", where)["serviceDeployments"]
+    asked = {"serviceDeploymentArns": [newest["serviceDeploymentArn"]]}
+    [found] = calls("ecs", "describe_service_deployments", asked)["serviceDeployments"]
+    return dict(found)
+
+
+def waits(running) -> bool:
+    return "AWAITING_ACTION" in {
+        each["status"] for each in deployment(running)["lifecycleHookDetails"]
+    }
+
+
+@contextmanager
+def killed_up(running, until_when, seconds: float):
+    """A `pulumi up` that is killed at a moment; the lock that stays is taken away afterwards."""
+    child = running.start_inside(*UP)
+    until(until_when, seconds, "the moment of the kill")
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    try:
+        yield
+    finally:
+        running.shell("pulumi", "cancel", "-s", "poc", "--yes")
+
+
+@contextmanager
+def unnoticed(running):
+    """No user's request fails, and the version before serves in the end."""
+    before = definition(running)
+    with load(running) as visitors:
+        yield visitors
+    until(lambda: deployment(running)["status"] == "ROLLBACK_SUCCESSFUL", 60, "the rollback")
+    assert definition(running) == before
+    assert failed(visitors) == {}
+
+
+def status(running) -> str:
+    return running.shell("./careapp", "status", "-s", "poc").stdout
+
+
+def test_version_whose_page_hangs_is_rolled_back_unnoticed(running):
+    with broken(running, "update-hangs"), unnoticed(running) as visitors:
+        done = running.up()
+    assert done.returncode != 0
+    assert "The page / does not answer" in done.stdout, done.stdout
+    assert "ECS was told to roll" in done.stdout
+    assert {len(visitor.versions) for visitor in visitors} == {1}
+
+
+def test_killed_up_leaves_the_users_alone_and_the_next_goes_on(running):
+    with broken(running, "update-moves-page"), unnoticed(running) as visitors:
+        with killed_up(running, lambda: waits(running), 120):
+            time.sleep(2)
+            if waits(running):
+                words = "gets no requests of users yet: ECS waits for an answer until"
+                assert words in status(running)
+        again = running.up()
+    assert again.returncode != 0
+    assert "The page / answers 404, and smokeMatcher expects 200-299" in again.stdout, again.stdout
+    assert {len(visitor.versions) for visitor in visitors} == {1}
+
+
+def test_version_that_raises_is_ended_by_the_up_after_a_killed_one(running):
+    """ECS's circuit breaker does not watch a canary: ECS starts tasks without end."""
+
+    def a_task_failed():
+        return deployment(running)["deploymentCircuitBreaker"]["failureCount"]
+
+    with broken(running, "canary-raises-at-import"), unnoticed(running):
+        with killed_up(running, a_task_failed, 180):
+            endless = "ECS's circuit breaker does not end such a deployment: ./careapp rollback"
+            assert endless in status(running)
+        again = running.up()
+    assert again.returncode != 0
+    assert "ECS was told to roll" in again.stdout, again.stdout
+    assert "nobody tried this" in again.stdout

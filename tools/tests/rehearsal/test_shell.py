@@ -1,6 +1,5 @@
 """``./careapp shell`` and ``cloud``: plain `pulumi` in the local cloud, and where its page is."""
 
-import json
 import os
 import re
 import signal
@@ -8,36 +7,12 @@ import subprocess
 
 import pytest
 
-from local_cloud.paths import ROOT
 from local_cloud.run.client import CloudError, find
 from local_cloud.tests.dataplane.stack import until
 from stack.file import StackError
 from tools.rehearsal.careapp import choose_region
 from tools.tests.rehearsal.surroundings import path_without
 from tools.tests.rehearsal.test_rehearse import assert_no_process_left
-
-
-def running_tasks(running):
-    """The tasks of a service at rest: a roll-out is over, and the tasks before it have left."""
-
-    def at_rest():
-        tasks = running.facts()["state"]["tasks"]
-        return all(task["state"] == "RUNNING" for task in tasks) and tasks
-
-    return until(at_rest, 60)
-
-
-def test_the_page_shows_rows_of_the_database_and_who_answered(running):
-    tasks = running_tasks(running)
-    status, text = running.page()
-    assert (status, any(task["id"] in text for task in tasks)) == (200, True)
-    status, text = running.page("/health/db")
-    assert (status, json.loads(text)) == (200, {"status": "healthy", "db": "connected"})
-
-
-@pytest.mark.usefixtures("running")
-def test_the_users_own_stack_file_is_not_written():
-    assert not re.search('ecsEnabled: "?true', (ROOT / "Pulumi.poc.yaml").read_text())
 
 
 def test_local_cloud_has_the_stack_file_s_region_or_a_named_one(tmp_path, monkeypatch):
@@ -80,29 +55,6 @@ def test_one_command_says_that_the_local_cloud_stays_and_its_python_has_boto3(ca
     assert f"In {careapp.home.project}: pulumi, python (boto3) and ./careapp doctor" in shell.stdout
     assert "aws is not on PATH; some fixes need it" in shell.stdout
     assert "a browser finds it at the address that ./careapp cloud status prints" in shell.stdout
-
-
-def test_the_status_is_a_line_for_each_thing_that_runs(running):
-    tasks = running_tasks(running)
-    [listener] = running.facts()["state"]["listeners"]
-    told = json.loads(running.run("cloud", "status", "--json").stdout)
-    assert told["state"]["listeners"] == [listener]
-    assert told.keys() == running.facts().keys()
-    lines = running.run("cloud", "status").stdout.splitlines()
-    assert f"listener HTTP:80 of careapp-poc-alb: {listener['url']}" in lines
-    [database] = [each for each in lines if each.startswith("database ")]
-    assert database.startswith("database careapp-poc: available, 127.0.0.1:")
-    shown = [each.partition(" of careapp-poc-service: ")[2] for each in lines]
-    assert {f"RUNNING at {task['address']}" for task in tasks} <= set(shown)
-    assert any(re.fullmatch(r"metrics of \d+ minutes \(AWS's time\)", each) for each in lines)
-    assert "nothing runs in it yet" not in lines
-    assert "{" not in "".join(lines)
-
-
-def test_a_command_s_options_need_no_dashes_and_its_exit_code_comes_through(running):
-    words = ("sh", "-c", "echo $0 $*; exit 7", "-s", "poc", "--help")
-    done = running.run("shell", "--tasks", "process", "--port", "0", *words)
-    assert (done.returncode, done.stdout) == (7, "-s poc --help\n")
 
 
 def test_after_a_kill_a_new_cloud_says_that_the_stacks_are_gone_and_keeps_their_settings(careapp):

@@ -44,7 +44,7 @@ def lacks(name, project="careapp", **changes):
 SALT = f"arn:aws:secretsmanager:{a.REGION}:{a.ACCOUNT}:secret:careapp-poc/key-GhIjKl:salt::"
 BEFORE = {a.OLD: a.definition(arn=a.OLD, secrets={"SIGNATURE_SALT": SALT}), a.NEW: a.definition()}
 NAMES = (
-    *("SECRET_KEY", "API_TOKEN", "MAIL_PASSWORD", "STRIPE_API_KEY", "GREETING", "DB_PASSWORD"),
+    *("SECRET_KEY", "API_TOKEN", "MAIL_PASSWORD", "GREETING", "DB_PASSWORD"),
     *("DATABASE_URL", "POSTGRES_HOST", "DATABASE_PORT", "PGUSER", "POSTGRES_DB", "DJANGO_DB_NAME"),
     "SQL_PASSWORD",
 )
@@ -75,6 +75,7 @@ VARIANTS = {
     **{f"log-variable-missing: {name}": lacks(name) for name in NAMES},
     "log-variable-missing: a secret before": lacks("SIGNATURE_SALT", definitions=BEFORE),
     "log-variable-missing: another project": lacks("SECRET_KEY", "acme"),
+    "log-variable-missing: of appSecrets": lacks("API_KEY", settings=WITH_KEY),
     "log-database-elsewhere: localhost": crashed(LOCALHOST, settings=settings()),
     "log-database-elsewhere: localhost in webapp": crashed(LOCALHOST),
     **{
