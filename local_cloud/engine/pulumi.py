@@ -50,7 +50,6 @@ class Changes:
     """The command's output, if it was kept."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the counts and the time."""
         left = ("steps", "said")
         return {name: value for name, value in asdict(self).items() if name not in left}
 

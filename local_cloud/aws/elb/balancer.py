@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from local_cloud.aws import hooks
 from local_cloud.aws.ec2.firewall import Endpoint, allows
@@ -42,6 +42,9 @@ from local_cloud.machine.problems import PROBLEMS
 from local_cloud.machine.sockets import LOOPBACK, Loop, is_free
 from local_cloud.text import t
 
+if TYPE_CHECKING:
+    from local_cloud.aws.ecs.placement import Placement
+
 FRESH_SECONDS = 0.1
 """Maximum age of the network's data, in real seconds."""
 MANY = 1000
@@ -50,19 +53,8 @@ Standing = Callable[[], Iterable[tuple[tuple[str, int], int, View | None]]]
 """Every listener's declared protocol and port, its local port, and its view."""
 
 
-class Reached(Protocol):
-    """What a registered address belongs to."""
-
-    @property
-    def interface(self) -> Any:
-        """Return moto's network interface."""
-
-    def at(self, port: int) -> TaskAddress:
-        """Return where it listens on ``port``."""
-
-
-Find = Callable[[str], Reached | None]
-"""Returns what has a private address of the VPC."""
+Find = Callable[[str], "Placement | None"]
+"""Returns the task that has a private address of the VPC."""
 
 
 class Forwarding:
@@ -183,8 +175,6 @@ class PortTaken(Exception):
 
 @dataclass(eq=False)
 class Listening:
-    """A listener that listens."""
-
     arn: str
     port: int
     declared: Declared
@@ -196,8 +186,6 @@ class Listening:
 
 
 class Balancer:
-    """All listeners of all load balancers."""
-
     def __init__(
         self,
         loop: Loop,

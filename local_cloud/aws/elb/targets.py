@@ -51,8 +51,6 @@ def answered(status: int, matcher: str) -> Reason | None:
 
 @dataclass(frozen=True)
 class Health:
-    """The health of one target."""
-
     state: str = "initial"
     why: Reason | None = REGISTERING
     passes: int = 0
