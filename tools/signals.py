@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -30,6 +31,35 @@ def terminations_raise() -> Iterator[None]:
     finally:
         for kind, handler in before.items():
             signal.signal(kind, handler)
+
+
+@contextmanager
+def interrupts_wait() -> Iterator[Callable[[], None]]:
+    """Hold Ctrl-C and terminations back until the yielded function is called, or the block ends.
+
+    What is started inside is so given to what ends it before they raise. Python calls handlers in
+    its main thread only; in another thread the block changes nothing.
+    """
+    before: dict[int, Callable[[int, FrameType | None], object]] = {}
+    arrived: list[tuple[int, FrameType | None]] = []
+
+    def deliver() -> None:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        while arrived:
+            number, frame = arrived.pop()
+            before[number](number, frame)
+
+    main = threading.current_thread() is threading.main_thread()
+    try:
+        for kind in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if main else ():
+            if callable(handler := signal.getsignal(kind)):
+                before[kind] = handler
+                # Not a mask: what is started would inherit that.
+                signal.signal(kind, lambda *signalled: arrived.append(signalled))
+        yield deliver
+    finally:
+        deliver()
 
 
 @contextmanager

@@ -133,7 +133,6 @@ def _made(shape: Shape) -> Iterator[Constraint]:
 
 
 def compiled_pattern(pattern: str) -> re.Pattern[str]:
-    """Return a pattern of the models."""
     for java, python in JAVA.items():
         pattern = pattern.replace(java, python)
     return re.compile(pattern, re.DOTALL)

@@ -41,7 +41,6 @@ def decide(
 def _effects(
     policies: Iterable[Document], action: str, resource: str, context: Context | None
 ) -> set[str]:
-    """Return the effects of the statements that apply."""
     return {
         each["Effect"]
         for policy in policies

@@ -27,62 +27,43 @@ def install() -> None:
     granted.clear()
 
 
-def _quota(service: str, title: str, code: str, name: str, value: float) -> Params:
+def _quota(params: Params, default: bool = False) -> dict[str, Any]:
+    """Return the quota of a code, or with ``default`` that of a new account. Raises Refused."""
+    found = next((each for each in QUOTAS if each[2] == params["QuotaCode"]), None)
+    wanted = (params["ServiceCode"], params["QuotaCode"])
+    for each in VPC_DEFAULT_QUOTAS:
+        if (each["ServiceCode"], each["QuotaCode"]) == wanted:
+            return each
+    if found is None or found[0] != params["ServiceCode"]:
+        raise Refused("NoSuchResourceException", "The specified quota does not exist.")
+    service, title, code, name, value = found
     return {
         "ServiceCode": service,
         "ServiceName": title,
         "QuotaArn": f"arn:aws:servicequotas:{registry.region}:{ACCOUNT}:{service}/{code}",
         "QuotaCode": code,
         "QuotaName": name,
-        "Value": value,
+        "Value": value if default else granted.get(code, value),
         "Unit": "None",
         "Adjustable": True,
         "GlobalQuota": False,
     }
 
 
-def _of(params: Params, default: bool) -> list[dict[str, Any]]:
-    """Return a service's quotas, or with ``default`` those of a new account."""
-    service, values = params["ServiceCode"], {} if default else granted
-    if service == "vpc":
-        return list(VPC_DEFAULT_QUOTAS)
-    found = [_quota(*each[:4], values.get(each[2], each[4])) for each in QUOTAS]
-    own = [each for each in found if each["ServiceCode"] == service]
-    if own:
-        return own
-    raise Refused(
-        "NoSuchResourceException",
-        "This service is not available in the current Region. "
-        "Choose a different Region or a different service.",
-    )
-
-
-def _one(params: Params, default: bool = False) -> dict[str, Any]:
-    for each in _of(params, default):
-        if each["QuotaCode"] == params["QuotaCode"]:
-            return each
-    raise Refused("NoSuchResourceException", "The specified quota does not exist.")
-
-
 @instead("service-quotas", "GetServiceQuota")
 def get(params: Params) -> Params:
-    return {"Quota": _one(params)}
+    return {"Quota": _quota(params)}
 
 
 @instead("service-quotas", "GetAWSDefaultServiceQuota")
 def get_default(params: Params) -> Params:
-    return {"Quota": _one(params, default=True)}
-
-
-@instead("service-quotas", "ListServiceQuotas")
-def list_all(params: Params) -> Params:
-    return {"Quotas": _of(params, False)}
+    return {"Quota": _quota(params, default=True)}
 
 
 @instead("service-quotas", "RequestServiceQuotaIncrease")
 def request(params: Params) -> Params:
     """Grant an increase at once. On AWS small increases are approved after some time."""
-    quota, wanted = _one(params), float(params["DesiredValue"])
+    quota, wanted = _quota(params), float(params["DesiredValue"])
     if not quota["Adjustable"] or params["ServiceCode"] != "fargate":
         raise Refused("InvalidResourceStateException", "The quota is not adjustable here.")
     if wanted <= quota["Value"]:

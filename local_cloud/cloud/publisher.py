@@ -39,7 +39,7 @@ class Publisher(Background):
         return {"minutes": self._minutes}
 
     def publish(self, minute: int) -> None:
-        for each in (*self._sources, self._evaluate):
+        for each in (*self._sources, self._after):
             name = getattr(each, "__qualname__", repr(each))
             with PROBLEMS.caught(name):
                 found = list(each(minute) or ())
@@ -47,9 +47,6 @@ class Publisher(Background):
                     for datum in found:
                         STORE.put(*datum)
         self._minutes += 1
-
-    def _evaluate(self, minute: int) -> None:
-        self._after(minute)
 
     def _run(self) -> None:
         while True:
@@ -59,26 +56,6 @@ class Publisher(Background):
             if self._clock.sleep(minute_of(now) + MINUTE - now, self._over):
                 return
             self.publish(minute_of(self._clock.now().timestamp()) - MINUTE)
-
-
-NOT_MEASURED = {
-    ("AWS/RDS", "FreeableMemory"): "the server shares this machine's memory, and its buffers are a "
-    "fraction of what RDS gives them"
-}
-"""Metrics of the dashboard that cannot be measured in the local cloud, with the reason."""
-
-
-WHEN_IT_HAPPENS = frozenset(
-    {
-        ("AWS/ApplicationELB", "HTTPCode_ELB_5XX_Count"),
-        ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"),
-        ("AWS/ApplicationELB", "TargetConnectionErrorCount"),
-        ("AWS/Events", "TriggeredRules"),
-        ("AWS/Scheduler", "InvocationDroppedCount"),
-        ("AWS/Scheduler", "TargetErrorCount"),
-    }
-)
-"""Metrics that are published only when an event occurs, as on AWS."""
 
 
 def publisher(

@@ -20,6 +20,7 @@ from semver import Version
 
 from local_cloud.console import Progress
 from local_cloud.engine.version import EngineUnavailable, parse
+from local_cloud.machine.signals import interrupts_wait
 from local_cloud.text import said, t, verbatim
 
 LAST_LINES = 12  # Lines of a failed command's output that an error shows.
@@ -67,28 +68,30 @@ def _watched(
     on_line: Callable[[str], None],
 ) -> tuple[deque[str], int]:
     last: deque[str] = deque(maxlen=LAST_LINES)
-    try:
-        child = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as problem:
-        raise Failed(
-            t("{program} does not start: {why}", program=command[0], why=str(problem))
-        ) from problem
-    with _ended(child):
-        assert child.stderr is not None  # noqa: S101 - a pipe was asked for
-        for line in child.stderr:
-            last.append(line.rstrip("\n"))
-            on_line(last[-1])
-        return last, child.wait()
+    with interrupts_wait() as deliver:
+        try:
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+            )
+        except OSError as problem:
+            raise Failed(
+                t("{program} does not start: {why}", program=command[0], why=str(problem))
+            ) from problem
+        with _ended(child):
+            deliver()
+            assert child.stderr is not None  # noqa: S101 - a pipe was asked for
+            for line in child.stderr:
+                last.append(line.rstrip("\n"))
+                on_line(last[-1])
+            return last, child.wait()
 
 
 @contextmanager

@@ -40,8 +40,6 @@ COLLECTING = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """The engine's request to run a program."""
-
     project: str
     stack: str
     organization: str
@@ -89,7 +87,6 @@ class RunRequest:
 
 
 def fork(target: Callable[..., object], *arguments: Any) -> ForkServerProcess:
-    """Call ``target`` in a new process."""
     child = FORKS.Process(target=target, args=arguments)
     with COLLECTING:
         child.start()

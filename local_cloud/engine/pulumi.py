@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from local_cloud.machine.signals import interrupts_wait
 from local_cloud.text import Refused, t
 
 
@@ -49,7 +50,6 @@ class Changes:
     """The command's output, if it was kept."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the counts and the time."""
         left = ("steps", "said")
         return {name: value for name, value in asdict(self).items() if name not in left}
 
@@ -74,23 +74,25 @@ class Pulumi:
 
     def run(self, *command: str) -> str:
         """Run a short command and return its output. Raises ``PulumiFailed``."""
-        child = subprocess.Popen(
-            ["pulumi", *command, "--non-interactive"],
-            cwd=self.folder,
-            env=dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # Ctrl-C in a terminal would otherwise kill it while it holds the lock of the state,
-            # which would stay.
-            start_new_session=True,
-        )
-        try:
-            output, errors = child.communicate()
-        except BaseException:
-            child.communicate()
-            raise
+        with interrupts_wait() as deliver:
+            child = subprocess.Popen(
+                ["pulumi", *command, "--non-interactive"],
+                cwd=self.folder,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                # Ctrl-C in a terminal would otherwise kill it while it holds the lock of the
+                # state, which would stay.
+                start_new_session=True,
+            )
+            try:
+                deliver()
+                output, errors = child.communicate()
+            except BaseException:
+                child.communicate()
+                raise
         if child.returncode:
             raise PulumiFailed(command, child.returncode, output + errors)
         return output
@@ -128,25 +130,27 @@ class Pulumi:
     def _follow(self, command: list[str]) -> tuple[int, str]:
         """Run with the terminal's own output, or keep the output. Passes Ctrl-C on, so that the engine can finish."""
         kept = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if self.quiet else {}
-        child = subprocess.Popen(
-            ["pulumi", *command],
-            cwd=self.folder,
-            # Without this variable the engine has no --event-log. Pulumi's Automation API sets it,
-            # too.
-            env={**self.environment, "PULUMI_DEBUG_COMMANDS": "true"},
-            stdin=subprocess.DEVNULL,
-            text=True,
-            **kept,  # type: ignore[call-overload]
-        )
-        try:
-            output, _ = child.communicate()
-        except KeyboardInterrupt:
-            child.wait()  # A terminal sends Ctrl-C to the engine, too.
-            raise
-        except BaseException:
-            child.send_signal(signal.SIGINT)
-            child.wait()
-            raise
+        with interrupts_wait() as deliver:
+            child = subprocess.Popen(
+                ["pulumi", *command],
+                cwd=self.folder,
+                # Without this variable the engine has no --event-log. Pulumi's Automation API sets
+                # it, too.
+                env={**self.environment, "PULUMI_DEBUG_COMMANDS": "true"},
+                stdin=subprocess.DEVNULL,
+                text=True,
+                **kept,  # type: ignore[call-overload]
+            )
+            try:
+                deliver()
+                output, _ = child.communicate()
+            except KeyboardInterrupt:
+                child.wait()  # A terminal sends Ctrl-C to the engine, too.
+                raise
+            except BaseException:
+                child.send_signal(signal.SIGINT)
+                child.wait()
+                raise
         return child.returncode, output or ""
 
 

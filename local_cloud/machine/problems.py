@@ -34,7 +34,6 @@ class Problems:
         return list(self._texts.values())
 
     def clear(self) -> None:
-        """Forget all of them."""
         self._texts.clear()
 
 

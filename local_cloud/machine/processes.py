@@ -161,5 +161,4 @@ class Meter:
         return max(0.0, used - before) / max(now - since, 1 / TICKS)
 
     def forget(self, every: Mapping[int, Process]) -> None:
-        """Forget processes that have ended."""
         self._last = {key: seen for key, seen in self._last.items() if key[0] in every}

@@ -24,7 +24,6 @@ class Loop:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Start the loop's thread."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(
             target=self._loop.run_forever, name="rehearsal-network", daemon=True
@@ -46,7 +45,6 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:
-        """Cancel the remaining tasks and end the thread."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
@@ -102,11 +100,9 @@ class Forwarder:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def start(self) -> None:
-        """Start listening."""
         self._server = await asyncio.start_server(self._serve, sock=self._listener)
 
     async def stop(self) -> None:
-        """Close the listener and every connection."""
         if self._server is not None:
             self._server.close()
         self._listener.close()

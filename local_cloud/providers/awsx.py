@@ -164,8 +164,6 @@ class Monitor:
 
 
 class VpcChildren:
-    """The children of one VPC, in awsx's order."""
-
     def __init__(self, monitor: Monitor, name: str, args: Values, urn: str) -> None:
         self.monitor, self.name, self.args, self.urn = monitor, name, args, urn
         self.tags: Values = {"Name": name, **args.get("tags", {})}
@@ -330,7 +328,6 @@ class VpcChildren:
 
 
 def _urns(output: Any) -> set[str]:
-    """Return the URNs of the resources in an output."""
     listed = output if isinstance(output, list) else [output]
     return {each["urn"] for each in listed if isinstance(each, Mapping) and "urn" in each}
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from local_cloud import starter
 from local_cloud.console import Progress
+from local_cloud.machine.signals import interrupts_wait
 from local_cloud.paths import ROOT, Home, is_locked
 from local_cloud.text import Refused, Text, t, verbatim
 
@@ -120,15 +121,17 @@ def start(home: Home, options: Options) -> RunningCloud:
         )
     home.folder.mkdir(parents=True, exist_ok=True)
     home.facts.unlink(missing_ok=True)
-    child = _spawn(home, options)
-    try:
-        with Progress().phase(t("starting the local cloud")):
-            return _wait_until_started(home, child)
-    except BaseException:
-        child.terminate()
-        child.wait(STOP_LIMIT)
-        home.facts.unlink(missing_ok=True)
-        raise
+    with interrupts_wait() as deliver:
+        child = _spawn(home, options)
+        try:
+            deliver()
+            with Progress().phase(t("starting the local cloud")):
+                return _wait_until_started(home, child)
+        except BaseException:
+            child.terminate()
+            child.wait(STOP_LIMIT)
+            home.facts.unlink(missing_ok=True)
+            raise
 
 
 def _wait_until_started(home: Home, child: subprocess.Popen[str]) -> RunningCloud:

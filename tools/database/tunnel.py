@@ -18,6 +18,7 @@ from stack.names import CONTAINER, StackNames
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import Refused, Text, t
+from tools.signals import interrupts_wait
 from tools.snapshot import ecs
 from tools.snapshot.rds import Database
 from tools.snapshot.records import Service, read_part
@@ -265,7 +266,8 @@ def open_tunnel(
     try:
         endpoint = session.client("ssm").meta.endpoint_url
         arguments = [session.region, "StartSession", session.profile or "", json.dumps(request)]
-        near = Plugin(path, answer, [*arguments, endpoint])
+        with interrupts_wait():
+            near = Plugin(path, answer, [*arguments, endpoint])
         yield Tunnel(jump_host, near.port(), near)
     finally:
         if near is not None:

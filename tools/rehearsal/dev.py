@@ -22,7 +22,7 @@ from local_cloud.machine.authority import Authority
 from stack.load_balancer import KEEP_ALIVE_SECONDS
 from tools.i18n import Refused, t, verbatim
 from tools.rehearsal.careapp import ROOT
-from tools.signals import terminations_raise
+from tools.signals import interrupts_wait, terminations_raise
 
 ADDRESS, DATABASE, USER = "127.0.0.1", "careapp", "postgres"
 WATCHED = ("*.html", "*.css", "*.js", "*.sql", "*.svg")
@@ -108,19 +108,21 @@ def _run_gunicorn(programs: Path, source: Path, variables: Mapping[str, str]) ->
         **variables,
     }
     # A session of its own, so that a terminal's Ctrl-C reaches only this process, which stops the app.
-    child = subprocess.Popen(
-        [*command, *extra], cwd=source, env=environment, start_new_session=True
-    )
-    try:
-        return child.wait()
-    except KeyboardInterrupt:
-        console.print_line("")
-        return 0
-    finally:
-        if child.poll() is None:
-            child.send_signal(signal.SIGTERM)
-            try:
-                child.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+    with interrupts_wait() as deliver:
+        child = subprocess.Popen(
+            [*command, *extra], cwd=source, env=environment, start_new_session=True
+        )
+        try:
+            deliver()
+            return child.wait()
+        except KeyboardInterrupt:
+            console.print_line("")
+            return 0
+        finally:
+            if child.poll() is None:
+                child.send_signal(signal.SIGTERM)
+                try:
+                    child.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()

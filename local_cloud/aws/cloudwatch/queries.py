@@ -106,7 +106,7 @@ def put(params: Params) -> Params:
     for each in params.get("MetricData", ()):
         metric = _metric({**each, "Namespace": params["Namespace"]})
         at: datetime = each.get("Timestamp") or STORE.now()
-        STORE.put(metric, at.timestamp(), _values(each), each.get("Unit") or "None")
+        STORE.put(metric, at.timestamp(), _values(each))
     return {}
 
 
@@ -191,46 +191,4 @@ def _result(query: Any, series: Series, newest_first: bool) -> Params:
         "Timestamps": [moment(each) for each in times],
         "Values": [series[each] for each in times],
         "StatusCode": "Complete",
-    }
-
-
-@instead("cloudwatch", "GetMetricStatistics")
-def get_statistics(params: Params) -> Params:
-    metric = _metric(params)
-    seconds = range(int(params["StartTime"].timestamp()), math.ceil(params["EndTime"].timestamp()))
-    times = _periods(seconds, int(params["Period"]))
-    usual, more = params.get("Statistics") or (), params.get("ExtendedStatistics") or ()
-    if not usual and not more:
-        words = "Must specify either Statistics or ExtendedStatistics"
-        raise Refused("InvalidParameterCombination", words)
-    by_name = {name: _series(metric, times, name) for name in (*usual, *more)}
-    points: list[Params] = []
-    for time in sorted(STORE.periods(metric, times)):
-        point: Params = {"Timestamp": moment(time), "Unit": STORE.unit(metric)}
-        point |= {name: by_name[name][time] for name in usual}
-        if more:
-            point["ExtendedStatistics"] = {name: by_name[name].get(time) for name in more}
-        points.append(point)
-    return {"Label": params["MetricName"], "Datapoints": points}
-
-
-@instead("cloudwatch", "ListMetrics")
-def list_metrics(params: Params) -> Params:
-    """Return the metrics that have values, all on one page."""
-    wanted = {(each["Name"], each.get("Value")) for each in params.get("Dimensions") or ()}
-    return {
-        "Metrics": [
-            {
-                "Namespace": each.namespace,
-                "MetricName": each.name,
-                "Dimensions": [{"Name": n, "Value": v} for n, v in sorted(each.dimensions)],
-            }
-            for each in STORE.metrics()
-            if params.get("Namespace") in (None, each.namespace)
-            and params.get("MetricName") in (None, each.name)
-            and all(
-                any(name == n and value in (None, v) for n, v in each.dimensions)
-                for name, value in wanted
-            )
-        ]
     }

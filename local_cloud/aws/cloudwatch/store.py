@@ -93,37 +93,23 @@ class Values:
         return self.most
 
 
-@dataclass
-class _Line:
-    unit: str = "None"
-    minutes: dict[int, Values] = field(default_factory=dict)
-
-
-NO_LINE = _Line()
-
-
 class Store:
     """All metrics. Hold the API's lock for every use."""
 
     def __init__(self) -> None:
-        self._lines: dict[Metric, _Line] = {}
+        self._minutes: dict[Metric, dict[int, Values]] = {}
         self.now: Callable[[], datetime] = wall
 
-    def put(self, metric: Metric, at: float, values: Values, unit: str = "None") -> None:
+    def put(self, metric: Metric, at: float, values: Values) -> None:
         """Add values to the minute of ``at``, in seconds since 1970."""
-        line = self._lines.setdefault(metric, _Line())
-        minute = minute_of(at)
-        line.unit = unit
-        line.minutes.setdefault(minute, Values()).merge(values)
-        while len(line.minutes) > 1 and (oldest := next(iter(line.minutes))) < minute - KEPT:
-            del line.minutes[oldest]
-
-    def unit(self, metric: Metric) -> str:
-        return self._lines.get(metric, NO_LINE).unit
+        minute, minutes = minute_of(at), self._minutes.setdefault(metric, {})
+        minutes.setdefault(minute, Values()).merge(values)
+        while len(minutes) > 1 and (oldest := next(iter(minutes))) < minute - KEPT:
+            del minutes[oldest]
 
     def periods(self, metric: Metric, times: range) -> dict[int, Values]:
         """Return the values of each period that has any; ``times`` are the beginnings."""
-        minutes, found = self._lines.get(metric, NO_LINE).minutes, {}
+        minutes, found = self._minutes.get(metric, {}), {}
         for begin in times if minutes else ():
             values = Values()
             for minute in range(begin, begin + times.step, MINUTE):
@@ -140,10 +126,10 @@ class Store:
         return {begin: value for begin, value in shown.items() if value is not None}
 
     def metrics(self) -> Iterator[Metric]:
-        yield from self._lines
+        yield from self._minutes
 
     def clear(self) -> None:
-        self._lines.clear()
+        self._minutes.clear()
         self.now = wall
 
 
@@ -170,12 +156,11 @@ def moment(seconds: int) -> datetime:
 
 
 class Datum(NamedTuple):
-    """A data point: ``at`` is in AWS seconds since 1970, the unit is CloudWatch's."""
+    """A data point: ``at`` is in AWS seconds since 1970."""
 
     metric: Metric
     at: float
     values: Values
-    unit: str
 
 
 Source = Callable[[int], Iterable[Datum]]

@@ -143,8 +143,6 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """The rules of a security group."""
-
     ingress: tuple[Rule, ...] = ()
     egress: tuple[Rule, ...] = ()
 

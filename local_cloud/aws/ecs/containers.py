@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO
 
 from local_cloud.aws.ecs.plans import Plan
 from local_cloud.machine.guardian import CONTAINER, GROUP, Guardian, remove_container
@@ -36,26 +36,6 @@ LOOK_SECONDS = 0.25
 
 class CannotRun(Exception):
     """The command cannot be started. ``str()`` is the container runtime's message."""
-
-
-class Running(Protocol):
-    """A started container."""
-
-    pid: int
-    output: IO[bytes]
-    reason: str | None
-
-    def root(self) -> int | None:
-        """Return the local id of the first process inside; None if it is not known."""
-
-    def wait(self) -> int:
-        """Wait for the end and return the exit code, or 128 plus the signal's number."""
-
-    def signal(self, number: int) -> None:
-        """Send a signal to every process."""
-
-    def check(self, argv: Sequence[str], timeout: float) -> int | None:
-        """Run a health-check command inside and return its exit code; None after ``timeout``."""
 
 
 class ProcessGroup:
@@ -143,13 +123,14 @@ class ProcessGroup:
 
     @property
     def _folder(self) -> Path:
-        """The working folder as the container sees it."""
         return Path(self._plan.image.inside(str(self._plan.cwd)) or "/")
 
     def root(self) -> int | None:
+        """Return the local id of the first process inside; None if it is not known."""
         return self.pid
 
     def wait(self) -> int:
+        """Wait for the end and return the exit code, or 128 plus the signal's number."""
         if self._memory:
             threading.Thread(target=self._limit, daemon=True, name="rehearsal-memory").start()
         code = self._process.wait()
@@ -162,7 +143,7 @@ class ProcessGroup:
             os.killpg(self.pid, number)
 
     def check(self, argv: Sequence[str], timeout: float) -> int | None:
-        """Run a health-check command in the same environment."""
+        """Run a health-check command inside and return its exit code; None after ``timeout``."""
         program = self._find(argv[0])
         if program is None:
             return 127
@@ -321,3 +302,7 @@ class DockerContainer:
         except subprocess.TimeoutExpired:
             return None
         return done.returncode
+
+
+Running = ProcessGroup | DockerContainer
+"""A started container."""

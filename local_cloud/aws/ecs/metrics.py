@@ -59,7 +59,7 @@ class Tasks:
             )
         for name, values in (("CPUUtilization", cpu), ("MemoryUtilization", memory)):
             if values.count:
-                yield Datum(_about("AWS/ECS", name, managed), minute, values, "Percent")
+                yield Datum(_about("AWS/ECS", name, managed), minute, values)
 
 
 def _counted(managed: Managed, minute: int) -> Iterator[Datum]:
@@ -73,7 +73,7 @@ def _counted(managed: Managed, minute: int) -> Iterator[Datum]:
     # "no tasks in a RUNNING state, there will be no metrics sent" (ECS Developer Guide).
     for name, count in counts.items() if counts["RunningTaskCount"] else ():
         metric = _about("ECS/ContainerInsights", name, managed)
-        yield Datum(metric, minute, Values.of(count), "Count")
+        yield Datum(metric, minute, Values.of(count))
 
 
 def _about(namespace: str, name: str, managed: Managed) -> Metric:
@@ -121,7 +121,7 @@ class Rules:
 
 def _triggered(rule: str, minute: int) -> Datum:
     metric = Metric.of("AWS/Events", "TriggeredRules", RuleName=rule)
-    return Datum(metric, minute, Values.of(1), "Count")
+    return Datum(metric, minute, Values.of(1))
 
 
 def _event(managed: Managed, deployment: Deployment) -> dict[str, Any]:

@@ -44,7 +44,6 @@ class Placement:
 
     @property
     def private_address(self) -> str:
-        """Return the address in the VPC."""
         return str(self.interface.private_ip_address)
 
     @property
@@ -80,8 +79,6 @@ class Placement:
 
 @dataclass(eq=False, kw_only=True)
 class ContainerState:
-    """The state of one container of a task."""
-
     name: str
     image: str
     essential: bool

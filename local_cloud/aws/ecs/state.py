@@ -247,8 +247,6 @@ class Deployment:
 
 @dataclass(frozen=True)
 class ServiceEvent:
-    """A message of the service's events."""
-
     at: float
     id: str
     message: str

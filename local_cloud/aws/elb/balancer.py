@@ -8,7 +8,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from local_cloud.aws import hooks
 from local_cloud.aws.ec2.firewall import Endpoint, allows
@@ -32,7 +32,7 @@ from local_cloud.aws.elb.login import Login, config_of
 from local_cloud.aws.elb.metrics import Traffic, balanced
 from local_cloud.aws.elb.proxy import Client
 from local_cloud.aws.elb.targets import Target, Targets, choose
-from local_cloud.aws.elb.upstream import CONNECT_SECONDS, SHORTEST_TIMEOUT, Pool, Upstream
+from local_cloud.aws.elb.upstream import CONNECT_SECONDS, SHORTEST_TIMEOUT, Upstream
 from local_cloud.aws.hooks import Hooking
 from local_cloud.aws.names import host_names_of
 from local_cloud.clock import Clock
@@ -42,6 +42,9 @@ from local_cloud.machine.problems import PROBLEMS
 from local_cloud.machine.sockets import LOOPBACK, Loop, is_free
 from local_cloud.text import t
 
+if TYPE_CHECKING:
+    from local_cloud.aws.ecs.placement import Placement
+
 FRESH_SECONDS = 0.1
 """Maximum age of the network's data, in real seconds."""
 MANY = 1000
@@ -50,19 +53,8 @@ Standing = Callable[[], Iterable[tuple[tuple[str, int], int, View | None]]]
 """Every listener's declared protocol and port, its local port, and its view."""
 
 
-class Reached(Protocol):
-    """What a registered address belongs to."""
-
-    @property
-    def interface(self) -> Any:
-        """Return moto's network interface."""
-
-    def at(self, port: int) -> TaskAddress:
-        """Return where it listens on ``port``."""
-
-
-Find = Callable[[str], Reached | None]
-"""Returns what has a private address of the VPC."""
+Find = Callable[[str], "Placement | None"]
+"""Returns the task that has a private address of the VPC."""
 
 
 class Forwarding:
@@ -76,8 +68,8 @@ class Forwarding:
         self._turns: dict[str, int] = {}
         self._credits: dict[tuple[tuple[str, int], ...], dict[str, int]] = {}
         self._addresses: dict[tuple[Target, int], tuple[float, TaskAddress | None]] = {}
-        limit = min(CONNECT_SECONDS, max(clock.wall(CONNECT_SECONDS), SHORTEST_TIMEOUT))
-        self.pool = Pool(limit)
+        shorter = max(clock.wall(CONNECT_SECONDS), SHORTEST_TIMEOUT)
+        self._connect_seconds = min(CONNECT_SECONDS, shorter)
 
     async def decide(self, view: View, request: Request) -> Answer | Upstream:
         """Return the balancer's own response, or a target to forward to."""
@@ -113,7 +105,8 @@ class Forwarding:
             return error_answer(503)
         turn = self._turns[group] = self._turns.get(group, -1) + 1
         target = registered[usable[turn % len(usable)]]
-        return Upstream(self.pool, target, self.address(target, target.port), _speaks_tls(group))
+        address = self.address(target, target.port)
+        return Upstream(group, address, self._connect_seconds, _speaks_tls(group))
 
     def _next_group(self, weights: Mapping[str, int]) -> str:
         """Return the next target group, in exact shares of the weights (smooth weighted round robin)."""
@@ -183,8 +176,6 @@ class PortTaken(Exception):
 
 @dataclass(eq=False)
 class Listening:
-    """A listener that listens."""
-
     arn: str
     port: int
     declared: Declared
@@ -196,8 +187,6 @@ class Listening:
 
 
 class Balancer:
-    """All listeners of all load balancers."""
-
     def __init__(
         self,
         loop: Loop,
@@ -239,7 +228,6 @@ class Balancer:
         async with self._changing:
             for each in list(self._listening.values()):
                 await self._close(each)
-            self.forwarding.pool.close()
 
     def describe(self) -> list[dict[str, object]]:
         """Return the listeners for ``cloud status``; those with HTTPS have the authority's file."""

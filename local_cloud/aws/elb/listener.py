@@ -265,8 +265,6 @@ REASONS = {
 
 @dataclass(frozen=True)
 class Answer:
-    """A complete response."""
-
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes

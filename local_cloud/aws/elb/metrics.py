@@ -40,7 +40,6 @@ class Counts(Generic[K]):
 
 
 NAMESPACE = "AWS/ApplicationELB"
-UNITS = {"TargetResponseTime": "Seconds"}
 
 
 class Traffic:
@@ -83,7 +82,7 @@ class Traffic:
             share = count.sum / self.sharing(group)
             over[minute, about("RequestCountPerTarget", balancer, group)] = Values.of(share)
         for (at, metric), values in over.items():
-            yield Datum(metric, at, values, UNITS.get(metric.name, "Count"))
+            yield Datum(metric, at, values)
 
     def _both(self, name: str, value: float, balancer: Any, group: str) -> None:
         self._add(name, value, balancer)
@@ -145,7 +144,7 @@ class HostCounts:
             self.look(group)
         for (at, (name, group)), values in self._seen.take(minute).items():
             for balancer in [each for each, arn in used if arn == group]:
-                yield Datum(about(name, balancer, group), at, values, "Count")
+                yield Datum(about(name, balancer, group), at, values)
 
     def sharing(self, group: str) -> int:
         """Return the number of healthy targets, or without one of all, by which RequestCountPerTarget divides."""

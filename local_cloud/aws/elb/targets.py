@@ -51,8 +51,6 @@ def answered(status: int, matcher: str) -> Reason | None:
 
 @dataclass(frozen=True)
 class Health:
-    """The health of one target."""
-
     state: str = "initial"
     why: Reason | None = REGISTERING
     passes: int = 0
@@ -108,7 +106,6 @@ class Target:
     health: Health = field(default_factory=Health)
     draining_until: float | None = None
     gone: bool = False
-    in_flight: int = 0
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -270,11 +270,7 @@ class Databases:
                 self._modified(same)
 
     def _rotation(self) -> Callable[..., Any]:
-        """Return RotateSecret: moto's, but for a secret that RDS manages.
-
-        Without RotateImmediately the rotation waits for the next window, and only its schedule changes (API
-        reference, RotateSecret). moto would make an empty version AWSCURRENT.
-        """
+        """Return RotateSecret: moto's, but for a secret that RDS manages, which is rotated at once or not at all."""
         moto = SecretsManagerBackend.rotate_secret
 
         def rotate_secret(
@@ -292,10 +288,9 @@ class Databases:
                     *(backend, secret_id, client_request_token),
                     *(rotation_lambda_arn, rotation_rules, rotate_immediately),
                 )
-            patches.keep_schedule(secret, rotation_rules)
-            version = None
-            if rotate_immediately:
-                version = self._rotate(instance, client_request_token)
+            if rotation_rules or not rotate_immediately:
+                raise NotImplementedError
+            version = self._rotate(instance, client_request_token)
             return secret.to_short_dict(version_id=version)
 
         return rotate_secret

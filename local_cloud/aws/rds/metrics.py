@@ -42,14 +42,12 @@ class Instances:
             if server is None or server.pid is None:
                 continue
             free = int(instance.allocated_storage) * GIB - self._size(server.data)
-            yield _datum(name, "FreeStorageSpace", minute, free, "Bytes")
+            yield _datum(name, "FreeStorageSpace", minute, free)
             cores = self._meter.cores(every, server.pid)
             if cores is not None:
                 share = 100 * cores / processors(str(instance.db_instance_class))
-                yield _datum(name, "CPUUtilization", minute, share, "Percent")
-                yield _datum(
-                    name, "DatabaseConnections", minute, connections(every, server), "Count"
-                )
+                yield _datum(name, "CPUUtilization", minute, share)
+                yield _datum(name, "DatabaseConnections", minute, connections(every, server))
         self._meter.forget(every)
 
     def _size(self, folder: Path) -> int:
@@ -100,6 +98,6 @@ def processors(instance_class: str) -> int:
     return int(known["VCpuInfo"]["DefaultVCpus"])
 
 
-def _datum(instance: str, name: str, minute: int, value: float, unit: str) -> Datum:
+def _datum(instance: str, name: str, minute: int, value: float) -> Datum:
     metric = Metric.of("AWS/RDS", name, DBInstanceIdentifier=instance)
-    return Datum(metric, minute, Values.of(value), unit)
+    return Datum(metric, minute, Values.of(value))

@@ -263,7 +263,6 @@ LOG_LINES = 12
 
 
 def last_lines(text: str) -> str:
-    """Return the last LOG_LINES lines that are not empty."""
     return "\n".join([line for line in text.splitlines() if line.strip()][-LOG_LINES:])
 
 

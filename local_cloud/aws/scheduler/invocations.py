@@ -65,7 +65,7 @@ class Invocations:
             values = Values()
             values.add(1, count)
             metric = Metric.of("AWS/Scheduler", name, ScheduleGroup=group)
-            yield Datum(metric, minute, values, "Count")
+            yield Datum(metric, minute, values)
 
     def advance(self, since: datetime, until: datetime) -> None:
         """Invoke what is due from ``since`` and before ``until``, and repeat what failed before."""

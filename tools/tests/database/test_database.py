@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import stat
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -81,6 +83,24 @@ def test_a_tunnel_is_closed_on_both_ends_after_an_exception(install, aws):
         raise RuntimeError
     assert not tunnel.alive
     assert aws.calls[-1] == ("terminate_session", {"SessionId": "s-1"})
+
+
+def test_a_tunnel_is_closed_if_ctrl_c_comes_while_the_plugin_starts(install, aws, monkeypatch):
+    install()
+    started = []
+
+    class Start(subprocess.Popen):
+        def __init__(self, *arguments, **how):
+            super().__init__(*arguments, **how)
+            if "--version" not in self.args:
+                started.append(self)
+                signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, "Popen", Start)
+    with pytest.raises(KeyboardInterrupt):
+        open_tunnel(aws, JUMP_HOST, a.database()).__enter__()
+    assert [each.poll() for each in started] == [-signal.SIGTERM]
+    assert aws.calls[-1][0] == "terminate_session"
 
 
 def test_the_output_of_a_plugin_that_opens_no_port_is_shown_and_the_session_ended(install, aws):
