@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from tools.aws.session import Place
 from tools.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread, try_again
 from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.look import Expected
@@ -93,27 +92,6 @@ def progress(view: Rollout, verdict: Verdict) -> Text:
         "targets {targets}; {why}",
         targets=targets(view),
         **values,
-    )
-
-
-def another_count(
-    desired: int, counts: Collection[int], expected: Expected, place: Place
-) -> Text | None:
-    """Return that the desired count is none of the stack file's ``counts``; None where it is.
-
-    It is None for 0, too: the doctor says why no task runs, and that ./careapp resume ends a pause.
-    """
-    if desired == 0 or desired in counts:
-        return None
-    nearest = min(counts, key=lambda each: (abs(each - desired), -each))
-    return t(
-        "the desired count of the service is {desired}, the stack file says {counts}; to change it: {command}",
-        desired=desired,
-        counts="-".join(map(str, sorted({min(counts), max(counts)}))),
-        command=place.complete(
-            f"aws ecs update-service --cluster {expected.names.cluster} "
-            f"--service {expected.names.service} --desired-count {nearest}"
-        ),
     )
 
 

@@ -8,7 +8,6 @@ from stack.database import max_connections
 from stack.image import APP_CONNECTIONS
 from stack.sizes import SPARE_CONNECTIONS
 from stack.statements import secret_arn
-from tools.aws.rds_certificates import BUNDLE, root
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import DATABASE, DATABASE_NODE, SECRETS, START, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
@@ -24,7 +23,6 @@ DATABASE_FULL = Facts("database-full", 40, {DATABASE_NODE}, subject=TO_DATABASE,
 DATABASE_MISSING = Facts(
     "database-missing", 40, {DATABASE_NODE}, subject=TO_DATABASE, certain=True, outside=True
 )
-DATABASE_AUTHORITY = Facts("database-authority", 42, {DATABASE}, subject=TO_DATABASE, certain=True)
 DATABASE_ADDRESS = Facts("database-address", 43, {DATABASE}, subject=TO_DATABASE, certain=True)
 
 USABLE = {
@@ -85,40 +83,6 @@ def _started(case: Case, database: Database) -> Fix:
     return Fix(
         t("Read its RDS events, and fix the cause:"),
         (f"aws rds describe-events --source-type db-instance --source-identifier {database.id}",),
-    )
-
-
-def authority(case: Case) -> Iterator[Finding]:
-    """Check that the CA bundle of the app in webapp/ has the CA that signed the database's certificate."""
-    database, carried = case.now.database.value, case.now.authorities
-    name = root(case.now.region, database.authority) if database else ""
-    configured = case.definition is not None and "DB_SSLROOTCERT" in case.definition.environment
-    if database is None or not name or configured or carried is None or name in carried:
-        return
-    yield Finding(
-        DATABASE_AUTHORITY,
-        title=t("The app's CA bundle lacks the authority of the database"),
-        why=t(
-            "With sslmode verify-full the app refuses a server whose certificate its CA bundle cannot verify."
-        ),
-        seen=(
-            t(
-                "The certificate of {id} is signed by {root} ({identifier}).",
-                id=database.id,
-                root=name,
-                identifier=database.authority,
-            ),
-            t("{file} does not hold it.", file=BUNDLE),
-        ),
-        fixes=(
-            case.deploy(
-                t(
-                    "Put RDS's CA bundle of the region into the image as {file}, make the app and "
-                    "DB_SSLROOTCERT use this file, and deploy:",
-                    file=BUNDLE,
-                )
-            ),
-        ),
     )
 
 

@@ -89,6 +89,5 @@ CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     rollouts.rolled_back,
     rollouts.in_progress,
     capacity.tasks_died,
-    capacity.spot_interrupted,
     capacity.too_few_tasks,
 )
