@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.aws.errors import AwsProblem
+from tools.aws.local_cloud import is_used
 from tools.aws.session import Session
 from tools.cost.graph import NoPrice
 from tools.i18n import t
@@ -112,14 +113,13 @@ def _of(value: Any, kind: str) -> Any:
 
 def api_session(profile: str | None) -> Session:
     """Return a session in the API's region. Raises AwsProblem in the local cloud."""
-    session = Session(API_REGION, profile)
-    if session.local:
+    if is_used():
         raise AwsProblem(
             "unreachable",
             t("The local cloud does not know AWS's prices."),
             t("Leave its shell for --live, or leave --live out."),
         )
-    return session
+    return Session(API_REGION, profile)
 
 
 def _asked(session: Session, places: list[tuple[str, dict[str, str]]]) -> float | None:

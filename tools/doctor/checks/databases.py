@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from stack.database import max_connections
 from stack.image import APP_CONNECTIONS
@@ -99,33 +100,36 @@ def address(case: Case) -> Iterator[Finding]:
     }
     known = definition.environment
     wrong = {
-        name: right for name, right in wanted.items() if right and known.get(name, right) != right
+        name: (known[name], right)
+        for name, right in wanted.items()
+        if right and known.get(name, right) != right
     }
-    if not wrong:
-        return
-    yield Finding(
+    finding = Finding(
         DATABASE_ADDRESS,
         title=t("The task definition names another database"),
         why=t("The app connects to the wrong host or database, or as a user that does not exist."),
-        seen=tuple(
-            t(
-                "{variable} is {now} in {revision}; the database has {right}.",
-                variable=name,
-                now=known[name],
-                revision=definition.revision,
-                right=right,
-            )
-            for name, right in wrong.items()
-        ),
-        fixes=case.correct_program(
-            t(
-                "Set {values} in infra/container.py (environment), and deploy:",
-                values=", ".join(f"{name}={right}" for name, right in wrong.items()),
-            ),
-            # RDS changes its port where a person changes it; the others stay for ever.
-            drifts="DB_PORT" in wrong,
-        ),
     )
+    # RDS changes its port where a person changes it; the others stay for ever.
+    yield from _corrected(case, finding, wrong, drifts="DB_PORT" in wrong)
+
+
+def _corrected(
+    case: Case, finding: Finding, wrong: Mapping[str, tuple[str, str]], *, drifts: bool = False
+) -> Iterator[Finding]:
+    """Yield the finding of variables of the task definition, each with its value and the right one, if there is one."""
+    if not wrong or case.definition is None:
+        return
+    text = t("{variable} is {now} in {revision}; the database has {right}.")
+    set_ = t(
+        "Set {values} in infra/container.py, and deploy:",
+        values=", ".join(f"{name}={right}" for name, (_, right) in wrong.items()),
+    )
+    shared = ("revision", case.definition.revision)
+    seen = tuple(
+        replace(text, values=(("variable", name), ("now", now), ("right", right), shared))
+        for name, (now, right) in wrong.items()
+    )
+    yield replace(finding, seen=seen, fixes=case.correct_program(set_, drifts=drifts))
 
 
 def other_secrets(case: Case) -> Mapping[str, str]:
@@ -146,33 +150,19 @@ def other_secrets(case: Case) -> Mapping[str, str]:
 
 def secret(case: Case) -> Iterator[Finding]:
     """Check that the task definition names the secret that RDS manages for this database."""
-    definition, database, others = case.definition, case.now.database.value, other_secrets(case)
-    if definition is None or database is None or not others:
+    database, others = case.now.database.value, other_secrets(case)
+    if database is None:
         return
-    password = f"{database.secret}:password::"
-    values = {**dict.fromkeys(others, password), "DB_SECRET_ARN": database.secret}
-    yield Finding(
+    rights = dict.fromkeys(others, f"{database.secret}:password::")
+    rights["DB_SECRET_ARN"] = database.secret
+    finding = Finding(
         DATABASE_SECRET,
         title=t("The task definition names another secret than the database's"),
         why=t("Its password is another database's, or expires within 7 days."),
-        seen=tuple(
-            t(
-                "{variable} is {now} in {revision}; RDS keeps the password in {right}.",
-                variable=name,
-                now=arn,
-                revision=definition.revision,
-                right=database.secret,
-            )
-            for name, arn in others.items()
-        ),
-        fixes=case.correct_program(
-            t(
-                "Set {values} in infra/container.py, and deploy:",
-                values=", ".join(f"{name}={values[name]}" for name in others),
-            ),
-            drifts=False,
-        ),
         evidence=case.matching_lines(r"(?i)authentication failed"),
+    )
+    yield from _corrected(
+        case, finding, {name: (arn, rights[name]) for name, arn in others.items()}
     )
 
 

@@ -162,16 +162,8 @@ def _no_internet(cut_off: NoInternet, network: Network) -> Text:
 
 
 def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
-    service, nat = case.service, case.now.settings.network.nat
-    if own := case.own_tables([each.subnet for each in cut_off]):
-        return own
-    if service and nat == "none" and any(each.why == "no-public-ip" for each in cut_off):
-        return (case.restore(),)
-    if service and nat == "none":
-        text = t("Give the private subnets a NAT gateway:")
-        return (case.configure("natStrategy", "single", text),)
     text = t("Let Pulumi restore the gateways and routes that natStrategy declares:")
-    return (case.refresh(text),)
+    return case.own_tables([each.subnet for each in cut_off]) or (case.refresh(text),)
 
 
 def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:

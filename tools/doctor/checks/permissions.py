@@ -72,11 +72,6 @@ def execution_role(case: Case) -> Iterator[Finding]:
             yield _lacking(case, role, purpose, lacks)
 
 
-def decided(role: Role, action: str, resource: str) -> str:
-    """Return IAM's decision on an action of the role, by its policies and its boundary."""
-    return decide(role.policies, action, resource, boundary=role.boundary)
-
-
 def execution_needs(case: Case, definition: Definition) -> list[Need]:
     """Return the actions that Fargate performs with the execution role for this task definition."""
     region, account = case.now.region, definition.execution_role.split(":")[4:5]
@@ -255,12 +250,11 @@ class Lack:
 
 def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
     """Return the needs that a role does not meet; without a role all."""
-    return [
-        Lack(need, decision)
-        for need in needs
-        if (decision := decided(role, need.action, need.resource) if role else NOT_ALLOWED)
-        != ALLOWED
-    ]
+    decisions = (
+        decide(role.policies, each.action, each.resource, role.boundary) if role else NOT_ALLOWED
+        for each in needs
+    )
+    return [Lack(*each) for each in zip(needs, decisions, strict=True) if each[1] != ALLOWED]
 
 
 def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:

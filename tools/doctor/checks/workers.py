@@ -77,17 +77,20 @@ def another_count(case: Case) -> Iterator[Finding]:
     )
 
 
-CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
-    _missing,
-    another_count,
-    capacity.cannot_place,
-    containers.memory,
-    containers.crash,
-    containers.unexplained,
+ROLL_OUT: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     rollouts.not_deployed,
     rollouts.deployed_after,
     rollouts.rolled_back,
     rollouts.in_progress,
     capacity.tasks_died,
     capacity.too_few_tasks,
+)
+CHECKS = (
+    _missing,
+    another_count,
+    capacity.cannot_place,
+    containers.memory,
+    containers.crash,
+    containers.unexplained,
+    *ROLL_OUT,
 )
