@@ -1,7 +1,7 @@
 """How IAM evaluates policy documents, for the local cloud's answers.
 
 Tools that judge a program's policies decide by code of their own, or they would share a mistake of this one. How a
-pattern or a condition is compared stands in both alike, and one table of cases tries both.
+pattern is compared stands in both alike, and one table of cases tries both.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def test_an_update_leaves_the_count_to_who_scales_and_takes_it_back_with_scaling
 
 
 def test_a_count_that_somebody_else_has_set_is_told(story):
-    told = "the desired count of the service is 3, the stack file says 1; to change it: aws ecs"
+    told = "3 tasks are desired, and the stack file says 1: Set it again: aws ecs update-service"
     assert told in story.said("another count by hand")
 
 

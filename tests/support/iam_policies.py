@@ -12,11 +12,11 @@ from typing import Any
 
 from moto.backends import get_backend
 
+from local_cloud.aws.policy_evaluation import ALLOWED, Context, Document, decide
 from local_cloud.aws.s3.requests import ACTION_OF
 from local_cloud.tests.authorization_reference import fits, forms, rows
 from tests.support.delivery import ACCOUNT, REGION, arn, iam
 from tools.aws.errors import IAM_PREFIX
-from tools.shared.policy_evaluation import ALLOWED, Context, Document, decide
 
 READS = ("Describe", "Get", "List", "BatchGet", "BatchCheck", "Head", "Filter")
 OTHERWISE = {
@@ -59,7 +59,7 @@ PASSING = {
 def permits(
     policies: Iterable[Document], action: str, resource: str, context: Context | None = None
 ) -> bool:
-    """Return whether policies allow an action, as the doctor's evaluation decides without a boundary."""
+    """Return whether policies allow an action, as the local cloud's evaluation decides without a boundary."""
     return decide(policies, action, resource, context) == ALLOWED
 
 

@@ -254,14 +254,6 @@ def test_a_paused_stack_that_keeps_a_snapshot_is_not_destroyed(
         assert job.summary.read_text() == f"### poc is paused\n\n{WHY}\n"
 
 
-@pytest.mark.usefixtures("folder")
-def test_without_a_job_the_result_is_printed(job, monkeypatch):
-    make_bucket()
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY")
-    said = "### poc is not deployed: there is no drift\n"
-    assert job.run("drift", "--stack", "poc").output == said
-
-
 def test_the_stacks_of_another_backend_are_those_that_pulumi_lists(job, monkeypatch):
     monkeypatch.setenv("PULUMI_BACKEND_URL", "file:///somewhere")
     job.on_path("pulumi", """echo '[{"name": "poc"}, {"name": "try"}]'""")

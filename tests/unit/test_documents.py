@@ -1,6 +1,7 @@
 """The documents: links, commands, diagrams, settings, the same content in both languages, console blocks."""
 
 import re
+import ssl
 from urllib.parse import unquote
 
 import boto3
@@ -13,7 +14,6 @@ from tests.documents.markdown import ROOT, Page, pages
 from tests.documents.pairs import differences, pairs
 from tests.documents.typed import typed, unknown
 from tests.recorded import FOLDER
-from tools.aws.rds_certificates import BUNDLE, names
 from tools.cli import main
 
 README = Page(ROOT / "README.md")
@@ -133,8 +133,11 @@ def test_a_japanese_reader_is_told_which_pages_are_english_alone():
 
 @pytest.mark.parametrize("page", ["docs/settings.md", "docs/settings.ja.md"])
 def test_the_regions_whose_roots_the_image_lacks_are_named(page):
-    held = {name.split()[2] for name in names(ROOT / BUNDLE)}
-    text = (ROOT / page).read_text().partition(BUNDLE)[2].partition("README")[0]
+    bundle = "webapp/certs/rds-ca.pem"
+    roots = ssl.create_default_context(cafile=ROOT / bundle).get_ca_certs()
+    subjects = [dict(part[0] for part in each["subject"]) for each in roots]
+    held = {each["commonName"].split()[2] for each in subjects if "commonName" in each}
+    text = (ROOT / page).read_text().partition(bundle)[2].partition("README")[0]
     lacking = set(re.findall(r"[a-z]{2}-[a-z]+-\d", text))
     assert lacking == set(boto3.Session().get_available_regions("rds")) - held
 

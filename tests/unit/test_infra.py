@@ -14,7 +14,7 @@ from infra.database import secret_arn_of
 from infra.listeners import NO_SERVICE
 from infra.network import InternetGatewayFirst, no_public_ips, protect_subnets
 from infra.notices import failed_run_pattern
-from stack.scaling import ScalingSettings, hours
+from stack.scaling import hours
 from tests.support.declared import ROOT
 from tests.unit.conftest import NAME
 
@@ -123,18 +123,6 @@ def test_where_the_container_may_write_the_image_declares_a_volume(engine, progr
 )
 def test_hours_are_written_as_aws_reads_them(text, days, cron):
     assert (hours(text).days, hours(text).starts) == (days, cron)
-
-
-@pytest.mark.parametrize(
-    ("settings", "counts"),
-    [
-        (ScalingSettings(minimum=3, maximum=3), {3}),
-        (ScalingSettings(minimum=2, maximum=4, cpu=50), {2, 3, 4}),
-        (ScalingSettings(minimum=2, maximum=2, hours=hours("sat 08:00-09:00")), {2}),
-    ],
-)
-def test_the_counts_that_may_be_wanted(settings, counts):
-    assert settings.counts == counts
 
 
 @pytest.mark.parametrize(("desired", "starts"), [("1", 2), ("3", 3), ("9", 6)])

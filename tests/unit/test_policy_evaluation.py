@@ -58,18 +58,20 @@ def test_an_action_without_a_resource_needs_a_star():
     ("condition", "fulfilled"),
     CASES["conditions"],
 )
-def test_the_conditions_of_a_statement_are_compared_with_the_request(condition, fulfilled):
+def test_the_local_cloud_compares_the_conditions_of_a_statement_with_the_request(
+    condition, fulfilled
+):
     request = {"tag": "poc", "keys": ["a", "b"]}
     granted = [policy(allow("*", Condition=condition))]
-    assert permits(granted, READ, RDS_SECRET, request) is fulfilled
+    assert (local_clouds.decide(granted, READ, RDS_SECRET, request) == "allowed") is fulfilled
     refused = [policy(allow("*"), deny("*", Condition=condition))]
-    assert permits(refused, READ, RDS_SECRET, request) is not fulfilled
+    assert (local_clouds.decide(refused, READ, RDS_SECRET, request) == "denied") is fulfilled
 
 
 def test_an_operator_that_is_not_evaluated_is_an_error():
     granted = [policy(allow("*", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}))]
     with pytest.raises(LookupError, match="IpAddress"):
-        permits(granted, READ, RDS_SECRET, {})
+        local_clouds.decide(granted, READ, RDS_SECRET, {})
 
 
 @pytest.mark.parametrize(

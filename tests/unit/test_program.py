@@ -5,7 +5,7 @@ import pulumi
 import pytest
 
 from stack.settings import KEYS
-from tests.unit.conftest import ROOT, ZONES
+from tests.unit.conftest import ZONES
 
 KEPT = {
     "vpcCidr": "10.0.0.0/16",
@@ -228,14 +228,3 @@ def test_what_was_protected_is_turned_off_only_after_the_protection(engine, had,
         program(protect="false", **{key: "false"})
     assert inputs(engine) == before
     assert program(protect="false", **{key: "true"})["kept"] == KEPT
-
-
-LONGEST = 75
-
-
-def test_the_program_reads_like_the_diagram():
-    lines = len((ROOT / "__main__.py").read_text().splitlines())
-    assert lines <= LONGEST, (
-        f"__main__.py has {lines} lines. It is to read like the architecture's diagram, settings, components, outputs, "
-        f"in at most {LONGEST} (LONGEST in {__file__}): put the rest into a component in infra/"
-    )

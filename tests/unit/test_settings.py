@@ -65,12 +65,6 @@ def test_every_key_reaches_the_record_by_its_default_and_by_another_value(key):
     assert str(key.rule(text)) in [str(after[path]) for path in changed]
 
 
-@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
-def test_another_value_is_never_the_given_one(key):
-    other = key.another(key.default)
-    assert (other != key.default, key.another(other)) == (True, key.default)
-
-
 ARN = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:careapp-poc/key-AbCdEf"
 
 

@@ -11,12 +11,10 @@ import cfnlint
 import moto.ec2
 import pytest
 
-from infra.service import deployment_settings
-from stack import database, scaling, sizes
+from stack import database, sizes
 from stack.file import StackError
 from stack.service import LOG_DAYS, MEMORY_BY_CPU
 from stack.settings import Settings
-from stack.shifting import MAXIMUM_PERCENT, STRATEGIES
 
 ROOT = Path(__file__).parents[2]
 LARGE = {"databaseInstanceClass": "db.r7g.2xlarge", "appConnections": "2"}
@@ -56,13 +54,6 @@ def test_connections_are_those_of_the_task_s_variables_also_of_another_app(confi
     assert (service.workers, service.connections) == (4, 3)
     found = configured(appFolder="examples/flaskr", desiredCount="5").sizes
     assert found.connections == 10 * 4 + 2
-
-
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_every_strategy_may_run_twice_the_tasks(configured, strategy):
-    settings = configured(deployStrategy=strategy, desiredCount="4", rolloutTimeoutMinutes="60")
-    declared = deployment_settings(settings.service)["deployment_maximum_percent"]
-    assert (declared, settings.sizes.peak) == (MAXIMUM_PERCENT, 8)
 
 
 @pytest.mark.parametrize(
@@ -130,10 +121,6 @@ def test_a_class_whose_memory_is_unknown_has_the_most_connections_of_rds(configu
 @pytest.mark.parametrize(("tasks", "minutes"), [(1, 0), (100, 0), (101, 1), (600, 1), (601, 2)])
 def test_a_hundred_tasks_start_at_once_and_500_more_each_minute(configured, tasks, minutes):
     assert replace(configured().sizes, tasks=tasks).launch == minutes
-
-
-def test_the_most_tasks_of_a_setting_are_fewer_than_those_of_a_service():
-    assert scaling.MOST * MAXIMUM_PERCENT // 100 <= sizes.SERVICE_TASKS
 
 
 SCHEMA = "data/schemas/extensions/aws_ecs_taskdefinition/fargate_cpu_memory.json"
@@ -211,19 +198,3 @@ def test_the_memory_of_each_class_that_rds_sells_is_its_ec2_type_s(ec2, sold):
 def test_a_class_whose_memory_is_not_known_is_refused_with_the_way_out(instance_class):
     with pytest.raises(ValueError, match=f"the memory of {instance_class} is unknown"):
         database.database_memory(instance_class)
-
-
-@pytest.mark.parametrize(
-    ("instance_class", "memory", "connections"),
-    [
-        ("db.t4g.micro", 64 * 1024**2, 67),
-        ("db.t4g.small", 2 * GIB // 20, 135),
-        ("db.t4g.medium", 4 * GIB // 20, 270),
-        ("db.m7g.large", 8 * GIB // 20, 540),
-        ("db.r7g.4xlarge", 128 * GIB // 20, 3000),
-    ],
-)
-def test_the_database_s_limits_grow_with_its_class(instance_class, memory, connections):
-    assert database.free_memory(instance_class) == memory
-    assert database.connections(instance_class) == connections
-    assert (database.free_storage(20), database.free_storage(100)) == (4 * GIB, 20 * GIB)

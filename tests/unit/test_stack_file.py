@@ -66,15 +66,6 @@ def test_what_the_engine_calls_no_boolean_is_refused_to_program_and_commands(
     assert str(stopped.value) == str(told.value)
 
 
-@pytest.mark.parametrize(("value", "on"), [("true", True), ("TRUE", True), ("'false'", False)])
-def test_a_boolean_means_the_same_to_program_and_commands(engine, written, value, on):
-    folder = written(f"careapp:ecsEnabled: {value}")
-    settings = Settings.read("poc", folder)
-    assert settings.ecs_enabled is on
-    pulumi.runtime.set_all_config(read("poc", folder).values)
-    assert config.load() == settings
-
-
 def test_what_is_encrypted_is_left_out_and_named(written):
     folder = written(
         "careapp:alarmEmail: {secure: v1:x}", "careapp:appSecrets: {KEY: {secure: v1:x}}"
@@ -135,9 +126,3 @@ def test_prod_takes_every_precaution_that_a_setting_offers():
     assert prod.service.desired_count >= 2
     assert prod.service.scaling.maximum > prod.service.scaling.minimum >= 2
     assert prod.service.log_days >= 365
-
-
-def test_the_poc_starts_with_ecs_off_and_leaves_nothing_behind():
-    poc = Settings.read("poc", ROOT)
-    assert poc.region == "ap-northeast-1"
-    assert (poc.ecs_enabled, poc.protect, poc.database.final_snapshot) == (False, False, "")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
 
 POLL_SECONDS = 3.0
 
@@ -25,15 +24,6 @@ class Pace:
     def of(cls, environment: Mapping[str, str] = os.environ) -> Pace:
         """Return the pace of CAREAPP_POLL_SECONDS and CAREAPP_CLOCK_SPEED, which a rehearsal sets."""
         return cls(
-            poll=_positive(environment.get("CAREAPP_POLL_SECONDS"), POLL_SECONDS),
-            speed=_positive(environment.get("CAREAPP_CLOCK_SPEED"), 1.0),
+            poll=float(environment.get("CAREAPP_POLL_SECONDS") or POLL_SECONDS),
+            speed=float(environment.get("CAREAPP_CLOCK_SPEED") or 1.0),
         )
-
-
-def _positive(text: str | None, usual: float) -> float:
-    """Return the number that a text is; the usual one for a text that is none above 0."""
-    try:
-        number = float(text or usual)
-    except ValueError:
-        return usual
-    return number if 0 < number < inf else usual

@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stack.file import read
-from tools.aws.errors import AwsProblem, translate
+from tools.aws.errors import translate
 from tools.aws.local_cloud import is_used
 
 if TYPE_CHECKING:
     import botocore.session
 
-
-__all__ = ["AwsProblem", "Session"]
 
 CONNECT_SECONDS = 3
 
@@ -52,11 +50,6 @@ class Session:
         """Return a session with the region and profile of a stack file. Raises StackError."""
         stack_file = read(name, folder)
         return cls(stack_file.region, stack_file.profile)
-
-    @property
-    def local(self) -> bool:
-        """Return whether calls go to a local cloud."""
-        return is_used()
 
     @property
     def place(self) -> Place:
@@ -89,7 +82,7 @@ class Session:
 
     def _profile(self) -> str | None:
         """Return the profile; None for a local cloud, whose shell sets access keys instead."""
-        return None if self.local else self.profile
+        return None if is_used() else self.profile
 
     def call(self, service: str, operation: str, /, **params: Any) -> dict[str, Any]:
         """Call an operation, e.g. ``call("ecs", "describe_services", …)``. Raises AwsProblem."""

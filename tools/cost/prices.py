@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.aws.errors import AwsProblem
+from tools.aws.local_cloud import is_used
 from tools.aws.session import Session
 from tools.cost.graph import NoPrice
 from tools.i18n import t
@@ -38,7 +39,6 @@ class Price:
     key: str
     """E.g. ``nat-hour``, or with a kind ``rds-hour:db.t4g.micro``."""
     usd: float
-    per: str
     page: str
     """AWS's public page that says so."""
     checked: str
@@ -77,8 +77,8 @@ class PriceBook:
             raise NoPrice("the price table has no {key}; --live asks AWS", key=key)
         today = date.today().isoformat()
         checked = str(_of(entry.get("checked"), kind) or "") if live is None else today
-        page, per = entry["page"], entry["per"]
-        return Price(key=key, usd=usd, per=per, page=page, checked=checked, live=live is not None)
+        page = entry["page"]
+        return Price(key=key, usd=usd, page=page, checked=checked, live=live is not None)
 
     def filters(self, key: str) -> list[tuple[str, dict[str, str]]]:
         """Return services and filters by which the API may have a price; none where it has no usage type."""
@@ -113,14 +113,13 @@ def _of(value: Any, kind: str) -> Any:
 
 def api_session(profile: str | None) -> Session:
     """Return a session in the API's region. Raises AwsProblem in the local cloud."""
-    session = Session(API_REGION, profile)
-    if session.local:
+    if is_used():
         raise AwsProblem(
             "unreachable",
             t("The local cloud does not know AWS's prices."),
             t("Leave its shell for --live, or leave --live out."),
         )
-    return session
+    return Session(API_REGION, profile)
 
 
 def _asked(session: Session, places: list[tuple[str, dict[str, str]]]) -> float | None:

@@ -177,16 +177,6 @@ def errors(lines: Iterable[LogLine], most: int = 3) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))[-most:]
 
 
-def slowest(lines: Iterable[LogLine], path: str) -> float | None:
-    """Return the seconds of the slowest answer to ``path`` in the app's own log."""
-    times = [
-        float(fields["duration_ms"]) / 1000
-        for fields in map(parsed, (each.text for each in lines))
-        if _plain(fields.get("path", "")) == _plain(path) and "duration_ms" in fields
-    ]
-    return max(times, default=None)
-
-
 REQUEST = re.compile(
     r'"[A-Z]+ (?P<path>\S+) HTTP/[\d.]+" (?P<status>\d{3})\b'
     r"|\] [A-Z]+ (?P<uwsgi_path>\S+) => generated \d+ bytes in \d+ msecs \(HTTP/[\d.]+ (?P<uwsgi_status>\d{3})\)"

@@ -15,7 +15,7 @@ from tools.command_line import FAILED, exit_code_of, print_json, settings_to_loo
 from tools.i18n import Refused, Text, t
 from tools.pause.steps import Pausable, check_pausable, why_no_task
 from tools.screen import Line, display, zoned_time
-from tools.snapshot.rds import DAYS_STOPPED, RESUME_FIRST, Database, keeps_snapshot
+from tools.snapshot.rds import DAYS_STOPPED, RESUME_FIRST, Database
 from tools.snapshot.records import Service
 
 
@@ -113,7 +113,7 @@ def _paused(settings: Settings, database: Database) -> Iterator[Line]:
     yield Line(again, "yellow")
     yield Line(t("All but the tasks and the database's hours is billed: ./careapp cost."))
     yield Line(t("Start it again with ./careapp resume -s {stack}.", stack=stack))
-    if keeps_snapshot(settings):
+    if settings.database.final_snapshot:
         yield Line(RESUME_FIRST, "yellow")
 
 

@@ -15,7 +15,7 @@ from tools.pause.processes import STOPPED, declared, scale
 from tools.snapshot import ecs, rds
 from tools.snapshot.gather import overview
 from tools.snapshot.jobs import switch_schedules
-from tools.snapshot.rds import Database, Pause, keeps_snapshot
+from tools.snapshot.rds import Database, Pause
 from tools.snapshot.records import Service, read_existing
 from tools.waiting import Waiting
 
@@ -167,7 +167,7 @@ def check_pausable(database: Database, settings: Settings) -> None:
     RDS does not modify a stopped instance (RDS user guide, limitations of stopping). So protection stays on
     during a pause, and Pulumi refuses to destroy a protected stack before it deletes anything.
     """
-    if keeps_snapshot(settings) and not database.protected:
+    if settings.database.final_snapshot and not database.protected:
         name = settings.stack
         raise Refused(
             "A stack that keeps a final snapshot (databaseFinalSnapshot) can be paused only "
@@ -186,10 +186,9 @@ def stopped_database(session: Session, settings: Settings) -> Text | None:
     RDS takes no snapshot of a stopped DB instance (RDS API, DeleteDBInstance: InvalidDBInstanceState),
     and `pulumi destroy` asks for it last, when service and load balancer are gone. Raises AwsProblem.
     """
-    name = settings.names.database
-    database = (
-        read_existing(rds.database, session, name, False) if keeps_snapshot(settings) else None
-    )
+    if not settings.database.final_snapshot:
+        return None
+    database = read_existing(rds.database, session, settings.names.database, False)
     if database is None or database.status not in ("stopping", "stopped"):
         return None
     return t(

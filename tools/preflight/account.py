@@ -13,6 +13,7 @@ from importlib import metadata
 
 from stack.network import choose_zones
 from tools.aws.errors import AwsProblem
+from tools.aws.local_cloud import is_used
 from tools.aws.session import Session
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import WHOLE, Facts
@@ -119,15 +120,10 @@ def service_roles(account: Account) -> Iterator[Finding]:
 
 
 def quotas(account: Account) -> Iterator[Finding]:
-    """Check that the VPC, its gateway endpoint, its NAT gateways and their addresses fit into the quotas."""
+    """Check that the VPC, its NAT gateways and their addresses fit into the quotas."""
     ec2, wanted = account.session, account.nat_gateways
     vpcs = len(ec2.all("ec2", "describe_vpcs", "Vpcs"))
     yield from _quota(account, "vpc", "L-F678F1CE", t("VPCs in the region"), vpcs, 1)
-    if account.now.settings.uploads_enabled:
-        kind = [{"Name": "vpc-endpoint-type", "Values": ["Gateway"]}]
-        used = len(ec2.all("ec2", "describe_vpc_endpoints", "VpcEndpoints", Filters=kind))
-        name = t("gateway endpoints in the region")
-        yield from _quota(account, "vpc", "L-1B52E74A", name, used, 1)
     if not wanted:
         return
     addresses = len(ec2.call("ec2", "describe_addresses")["Addresses"])
@@ -252,9 +248,9 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(each) for each in re.findall(r"\d+", version)[:2])
 
 
-def docker(account: Account) -> Iterator[Finding]:
+def docker(_account: Account) -> Iterator[Finding]:
     """Check that a Docker daemon answers where pulumi-docker connects. The local cloud needs none."""
-    if account.session.local:
+    if is_used():
         return
     from docker import from_env  # type: ignore[import-untyped]
     from docker.errors import DockerException  # type: ignore[import-untyped]

@@ -44,15 +44,13 @@ GOOD, WARNED, BAD, UNKNOWN, LATER = "good", "warning", "bad", "unknown", "later"
 class Item:
     """One line of the list: its checks, and the parts of the snapshot that they read besides the settings.
 
-    ``second`` marks what stage 2 makes: in stage 1 it is not checked. ``webapp`` marks what is true of the app in
-    webapp/ alone: for another app it is left out.
+    ``second`` marks what stage 2 makes: in stage 1 it is not checked.
     """
 
     text: Text
     checks: tuple[CheckOf, ...]
     parts: tuple[str, ...]
     second: bool = False
-    webapp: bool = False
 
 
 ITEMS = (
@@ -63,12 +61,6 @@ ITEMS = (
     ),
     Item(t("The image is in ECR, for the task's processor"), (inputs.image,), ("image",)),
     Item(t("The database is available"), (databases.status,), ("database",)),
-    Item(
-        t("The app's CA bundle holds the authority of the database"),
-        (databases.authority,),
-        ("database",),
-        webapp=True,
-    ),
     Item(
         t("The secrets of the database and of the app are there"),
         (inputs.secrets, outbound.planned_secrets),
@@ -92,7 +84,7 @@ ITEMS = (
     ),
     Item(
         t("The tasks' subnets lead to ECR, Secrets Manager and CloudWatch Logs"),
-        (outbound.vpc_dns, outbound.task_to_aws, outbound.free_addresses),
+        (outbound.vpc_dns, outbound.task_to_aws),
         ("network",),
     ),
     Item(t("Fargate's quota has room for a roll-out"), (capacity.quota,), ("quota",)),
@@ -202,8 +194,7 @@ def tick_account(account: Account) -> Preflight:
 def tick(now: Snapshot) -> Preflight:
     """Return the list for a snapshot."""
     case = Case.of(now)
-    items = [each for each in ITEMS if now.settings.webapp or not each.webapp]
-    return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in items), judge(now))
+    return Preflight(tuple(Ticked(each.text, _state(each, case)) for each in ITEMS), judge(now))
 
 
 def _state(item: Item, case: Case) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from tools.aws.session import Place
 from tools.diagnosis.findings import PAGE_PART, Diagnosis, Finding, Unread, try_again
 from tools.i18n import Text, joined, t, verbatim
 from tools.rollout.look import Expected
@@ -96,27 +95,6 @@ def progress(view: Rollout, verdict: Verdict) -> Text:
     )
 
 
-def another_count(
-    desired: int, counts: Collection[int], expected: Expected, place: Place
-) -> Text | None:
-    """Return that the desired count is none of the stack file's ``counts``; None where it is.
-
-    It is None for 0, too: the doctor says why no task runs, and that ./careapp resume ends a pause.
-    """
-    if desired == 0 or desired in counts:
-        return None
-    nearest = min(counts, key=lambda each: (abs(each - desired), -each))
-    return t(
-        "the desired count of the service is {desired}, the stack file says {counts}; to change it: {command}",
-        desired=desired,
-        counts="-".join(map(str, sorted({min(counts), max(counts)}))),
-        command=place.complete(
-            f"aws ecs update-service --cluster {expected.names.cluster} "
-            f"--service {expected.names.service} --desired-count {nearest}"
-        ),
-    )
-
-
 def targets(view: Rollout) -> str:
     """Count the states of the targets: `1 healthy, 2 unhealthy (Target.Timeout)`."""
     if not view.targets:
@@ -184,9 +162,7 @@ def would_delete(expected: Expected, diagnosis: str) -> str:
 WEB_STAYS = t("The web service stays as it is: it is not rolled back with a worker.")
 
 
-def failed(
-    end: End, expected: Expected, diagnosis: str, *, deregistered: bool, back: Text | None = None
-) -> str:
+def failed(end: End, expected: Expected, diagnosis: str, *, back: Text | None = None) -> str:
     """Return the text of a failed roll-out: what happened, the diagnosis, what to do.
 
     ``back`` is what the gate's own rollback has done.
@@ -194,12 +170,6 @@ def failed(
     verdict = end.verdict
     head = str(t("the roll-out failed: {what}", what=verdict.text))
     what_to_do = _what_to_do(end, expected)
-    if deregistered:
-        what_to_do = t(
-            "What to do: {revision} was deregistered, so ECS does not deploy it any more. "
-            "`pulumi up --refresh` registers a new revision and rolls it out.",
-            revision=expected.revision,
-        )
     serving = back or _serving(end.view)
     if expected.names.process:
         what_to_do = joined("\n", (what_to_do, WEB_STAYS))

@@ -76,8 +76,6 @@ async def follow_all(
             mine = Expected(names=settings.names.of_worker(name), definition=deployed[name])
             own = replace(inquiry, workers={name: deployed[name]})
             await _end(Reader(mine, own), ResourceLog(service), changes)
-    if note := say.another_count(end.view.desired, counts, expected, session.place):
-        log.lasting(note)
     reader = replace(reader, inquiry=replace(reader.inquiry, workers=deployed))
     gone = tuple(_pending(changes))
     if why := await gate.causes(reader, log, counts, gone):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from stack.names import StackNames
@@ -115,22 +115,6 @@ def _query(
             "Stat": statistic,
         },
     }
-
-
-def refused_starts(session: Session, group: str) -> int:
-    """Return how many calls for the schedules of a group were refused within the last hour. Raises AwsProblem.
-
-    Source: EventBridge Scheduler User Guide, "Monitoring … with Amazon CloudWatch".
-    """
-    moment, names = datetime.now(UTC), {"ScheduleGroup": group}
-    answer = session.call(
-        "cloudwatch",
-        "get_metric_data",
-        StartTime=(moment - timedelta(hours=1)).replace(second=0, microsecond=0),
-        EndTime=moment + AHEAD,
-        MetricDataQueries=[_query("refused", "AWS/Scheduler", "TargetErrorCount", "Sum", names)],
-    )
-    return round(sum(sum(each["Values"]) for each in answer["MetricDataResults"]))
 
 
 ON_DEMAND_VCPUS, SPOT_VCPUS = "L-3032A538", "L-36FBB829"

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from stack.names import StackNames
 from stack.settings import Settings
 from stack.uploads import VARIABLE as UPLOADS_BUCKET
-from tools.aws import local_cloud, rds_certificates
+from tools.aws import local_cloud
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Place, Session
 from tools.snapshot import cloudwatch, ecs, elb, rds, task_inputs, task_logs, verdicts, vpc
@@ -35,9 +35,8 @@ from tools.snapshot.records import (
     read_part,
 )
 from tools.snapshot.remains import Remains, remains
-from tools.snapshot.task_inputs import Image, Role, Secret
+from tools.snapshot.task_inputs import Bucket, Image, Role, Secret
 from tools.snapshot.task_logs import Logs
-from tools.snapshot.uploads import Bucket, bucket
 from tools.snapshot.vpc import Network
 
 T = TypeVar("T")
@@ -57,8 +56,6 @@ class Snapshot:
     names: StackNames
     place: Place
     settings: Settings
-    authorities: frozenset[str] | None = None
-    """The certificate authorities that the app's image carries; None where that is not known."""
     wanted: str | None = None
     by_program: bool = False
     output_url: str = ""
@@ -242,7 +239,6 @@ class _Reader:
             names=self.names,
             place=self.session.place,
             settings=self.settings,
-            authorities=rds_certificates.carried(self.settings) if self.full else None,
             wanted=self.expected,
             by_program=self.wanted is not None,
             output_url=self.inquiry.url,
@@ -429,7 +425,7 @@ class _Reader:
     def uploads(self) -> Future[Part[Bucket]]:
         """Ask for the bucket of the app's files, if the task definition names one."""
         name = self.definition.environment.get(UPLOADS_BUCKET) if self.definition else None
-        return self._ask(bucket, name) if name else _answered(Part())
+        return self._ask(task_inputs.bucket, name) if name else _answered(Part())
 
     @cached_property
     def remains(self) -> Future[Part[Remains]]:

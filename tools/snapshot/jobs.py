@@ -12,7 +12,7 @@ from stack.names import StackNames
 from tools.aws.session import Session
 from tools.i18n import Text, t
 from tools.shared.schedule_expressions import next_time
-from tools.snapshot import cloudwatch, ecs, task_inputs, task_logs
+from tools.snapshot import ecs, task_inputs, task_logs
 from tools.snapshot.records import Definition, Task, read_existing
 from tools.snapshot.task_inputs import Role
 
@@ -87,8 +87,7 @@ class Run:
 class Jobs:
     """The jobs: schedules by name, None where AWS has none; runs, newest first; roles and definitions by ARN.
 
-    ``lines`` are the last log lines of each job's last run that failed, by the task's id; ``refused`` is how many
-    starts were refused within the last hour.
+    ``lines`` are the last log lines of each job's last run that failed, by the task's id.
     """
 
     schedules: Mapping[str, Schedule | None] = field(default_factory=dict)
@@ -96,7 +95,6 @@ class Jobs:
     lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     roles: Mapping[str, Role | None] = field(default_factory=dict)
     definitions: Mapping[str, Definition] = field(default_factory=dict)
-    refused: int = 0
 
     def last(self, job: str) -> Run | None:
         """Return a job's last run of its schedule's task definition that has ended."""
@@ -119,7 +117,6 @@ def jobs(session: Session, names: StackNames, declared: Sequence[str]) -> Jobs:
         definitions={
             each.definition: ecs.definition(session, each.definition) for each in existing
         },
-        refused=cloudwatch.refused_starts(session, names.prefix) if existing else 0,
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from stack.settings import Settings
 from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.i18n import t
@@ -45,15 +44,6 @@ def read(tags: Iterable[Mapping[str, str]]) -> Pause | None:
     except ValueError:
         # A tag that a person changed: the pause counts, not its time.
         return Pause(datetime.fromtimestamp(0, UTC))
-
-
-def keeps_snapshot(settings: Settings) -> bool:
-    """Return whether a destroy takes a final snapshot, which RDS refuses for a stopped database.
-
-    The provider deletes service and load balancer before it asks. AWS's words:
-    terraform-provider-aws pull request 46687.
-    """
-    return bool(settings.database.final_snapshot)
 
 
 RESUME_FIRST = t(

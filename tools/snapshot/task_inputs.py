@@ -1,4 +1,4 @@
-"""The inputs of a task's start: its roles, its image, its secrets."""
+"""What a task needs: its roles, its image, its secrets, the bucket for its files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from stack.statements import secret_arn
+from tools.aws.errors import AwsProblem
 from tools.aws.session import Session
 from tools.snapshot.records import read_existing
 
@@ -40,6 +41,17 @@ class Image:
     present: bool
     platforms: tuple[str, ...] = ()
 
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """The bucket for the app's files, as S3 shows it."""
+
+    name: str
+    exists: bool = True
+
+
+NO_BUCKET = ("404", "NoSuchBucket")
+"""S3's codes for no such bucket: a response to HEAD has no body with a code (API reference, HeadBucket)."""
 
 MANIFESTS = [
     "application/vnd.oci.image.index.v1+json",
@@ -131,6 +143,17 @@ def _secret(session: Session, arn: str) -> Secret:
         rotated=raw.get("LastRotatedDate"),
         keys=RDS_KEYS if raw.get("OwningService") == "rds" else None,
     )
+
+
+def bucket(session: Session, name: str) -> Bucket:
+    """Return the bucket. Raises AwsProblem."""
+    try:
+        session.call("s3", "head_bucket", Bucket=name)
+    except AwsProblem as problem:
+        if problem.code in NO_BUCKET:
+            return Bucket(name=name, exists=False)
+        raise
+    return Bucket(name=name)
 
 
 def role(session: Session, arn: str) -> Role | None:

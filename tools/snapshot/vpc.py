@@ -74,7 +74,6 @@ class Subnet:
     table: str = ""
     other_association: str = ""
     routes: tuple[Route, ...] = ()
-    free: int = 0
     acl: Acl | None = None
 
 
@@ -191,7 +190,6 @@ def _subnet(
         routes=tuple(
             _route(each) for each in table.get("Routes", ()) if each.get("DestinationCidrBlock")
         ),
-        free=raw.get("AvailableIpAddressCount", 0),
         acl=next(
             (
                 _acl(each)

@@ -143,7 +143,7 @@ def route(kind, target, state="active"):
 def subnet(name, network, *routes, **changes):
     made = Subnet(
         id=name, name=f"careapp-poc-{name}", network=IPv4Network(network), table=f"rtb-{name}",
-        routes=routes, free=200,
+        routes=routes,
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -283,7 +283,7 @@ def parts(values):
     }
 
 
-def stack(settings=None, authorities=None, **changes):
+def stack(settings=None, **changes):
     """The healthy stack with other values; a problem or None instead of one is taken as such."""
     values = {**HEALTHY, **changes}
     if "main" in values:
@@ -292,7 +292,7 @@ def stack(settings=None, authorities=None, **changes):
     wanted = NEW if values["service"] is not None else None
     return Snapshot(
         names=StackNames("poc", "careapp"), place=Place(region=REGION), settings=settings or choices(),
-        authorities=authorities, wanted=wanted, at=NOW, **parts(values),
+        wanted=wanted, at=NOW, **parts(values),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from tools.i18n import Text, t
 from tools.rollout.verdict import shifted
 from tools.screen import Line, display, redraw, short_time, zoned_time
 from tools.snapshot.gather import Snapshot, overview
-from tools.snapshot.rds import RESUME_FIRST, keeps_snapshot
+from tools.snapshot.rds import RESUME_FIRST
 from tools.snapshot.records import Deployment, Part, Service, Task
 
 STOPPED_SHOWN = 3
@@ -39,7 +39,7 @@ def lines(now: Snapshot) -> Iterator[Line]:
     if pause := case.paused:
         since = t("since {time}; ./careapp resume", time=zoned_time(pause.since))
         yield _row(t("Paused"), str(since), "bold yellow")
-        if keeps_snapshot(now.settings):
+        if now.settings.database.final_snapshot:
             yield Line(f"    {RESUME_FIRST!s}", "yellow")
     if hours := case.now.settings.service.scaling.hours:
         yield _hours(case, hours.text)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import PAGE, TASKS_NODE, Facts
 from tools.diagnosis.findings import Finding
-from tools.doctor.checks.running import NO_PAGE
-from tools.i18n import Text, t
+from tools.doctor.checks.running import NO_PAGE, answer
+from tools.i18n import t
 
 PAGE_LOST_ASSETS = Facts("page-lost-assets", 66, {TASKS_NODE}, NO_PAGE, subject=PAGE)
 PAGE_ASSETS_FAIL = Facts("page-assets-fail", 67, {TASKS_NODE}, NO_PAGE)
@@ -37,7 +37,7 @@ def fail(case: Case) -> Iterator[Finding]:
         kind="cause" if lost else "warning",
         title=title,
         why=t("The page itself answers, so users get it without its style, or its buttons do nothing."),
-        seen=tuple(_answer(path, status) for path, status in paths.items()),
+        seen=tuple(answer(path, status) for path, status in paths.items()),
         fixes=(
             case.deploy(
                 t(
@@ -47,9 +47,3 @@ def fail(case: Case) -> Iterator[Finding]:
             ),
         ),
     )  # fmt: skip
-
-
-def _answer(path: str, status: int) -> Text:
-    if status == 0:
-        return t("GET {path} does not answer.", path=path)
-    return t("GET {path} answers {status}.", path=path, status=status)

@@ -14,7 +14,6 @@ from tools.diagnosis.catalogue import FAILED, OUTCOME, REASONS, START, TASKS_NOD
 from tools.diagnosis.findings import Finding, Fix
 from tools.i18n import Text, t
 from tools.snapshot.cloudwatch import Quota
-from tools.snapshot.records import SPOT_INTERRUPTION
 
 FARGATE_QUOTA = Facts("fargate-quota", 15, {TASKS_NODE})
 # Only another roll-out would meet these.
@@ -25,7 +24,6 @@ CANNOT_PLACE_TASKS = Facts("cannot-place-tasks", 72, {TASKS_NODE}, {START}, repe
 TASKS_DIE = Facts(
     "tasks-die", 75, {TASKS_NODE}, REASONS, subject=OUTCOME, blocks=False, result=True
 )
-SPOT_INTERRUPTED = Facts("spot-interrupted", 76, {TASKS_NODE}, subject=OUTCOME)
 TOO_FEW_TASKS = Facts(
     "too-few-tasks",
     95,
@@ -181,36 +179,6 @@ def tasks_died(case: Case) -> Iterator[Finding]:
             for each in after[:3]
         ),
         fixes=(Fix(t("Read the last lines of its log:"), (case.logs_command("--previous"),)),),
-    )
-
-
-def spot_interrupted(case: Case) -> Iterator[Finding]:
-    """Find tasks that AWS stopped because it reclaimed their Spot capacity."""
-    taken = [
-        each for each in case.deployment_tasks if each.over and each.stop_code == SPOT_INTERRUPTION
-    ]
-    if not taken:
-        return
-    yield Finding(
-        SPOT_INTERRUPTED,
-        kind="warning",
-        title=t(
-            "Fargate Spot interrupted {count} task within the last hour",
-            "Fargate Spot interrupted {count} tasks within the last hour",
-            count=len(taken),
-        ),
-        why=t(
-            "AWS reclaims Spot capacity with two minutes' notice. ECS starts another "
-            "task when capacity is available."
-        ),
-        seen=tuple(
-            t("Task {task}: {reason}", task=each.short, reason=each.reason) for each in taken[:3]
-        ),
-        fixes=(
-            case.configure(
-                "fargateSpot", "false", t("If this occurs too often, use On-Demand capacity:")
-            ),
-        ),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from stack.database import max_connections
 from stack.image import APP_CONNECTIONS
 from stack.sizes import SPARE_CONNECTIONS
 from stack.statements import secret_arn
-from tools.aws.rds_certificates import BUNDLE, root
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import DATABASE, DATABASE_NODE, SECRETS, START, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
@@ -24,7 +24,6 @@ DATABASE_FULL = Facts("database-full", 40, {DATABASE_NODE}, subject=TO_DATABASE,
 DATABASE_MISSING = Facts(
     "database-missing", 40, {DATABASE_NODE}, subject=TO_DATABASE, certain=True, outside=True
 )
-DATABASE_AUTHORITY = Facts("database-authority", 42, {DATABASE}, subject=TO_DATABASE, certain=True)
 DATABASE_ADDRESS = Facts("database-address", 43, {DATABASE}, subject=TO_DATABASE, certain=True)
 
 USABLE = {
@@ -88,40 +87,6 @@ def _started(case: Case, database: Database) -> Fix:
     )
 
 
-def authority(case: Case) -> Iterator[Finding]:
-    """Check that the CA bundle of the app in webapp/ has the CA that signed the database's certificate."""
-    database, carried = case.now.database.value, case.now.authorities
-    name = root(case.now.region, database.authority) if database else ""
-    configured = case.definition is not None and "DB_SSLROOTCERT" in case.definition.environment
-    if database is None or not name or configured or carried is None or name in carried:
-        return
-    yield Finding(
-        DATABASE_AUTHORITY,
-        title=t("The app's CA bundle lacks the authority of the database"),
-        why=t(
-            "With sslmode verify-full the app refuses a server whose certificate its CA bundle cannot verify."
-        ),
-        seen=(
-            t(
-                "The certificate of {id} is signed by {root} ({identifier}).",
-                id=database.id,
-                root=name,
-                identifier=database.authority,
-            ),
-            t("{file} does not hold it.", file=BUNDLE),
-        ),
-        fixes=(
-            case.deploy(
-                t(
-                    "Put RDS's CA bundle of the region into the image as {file}, make the app and "
-                    "DB_SSLROOTCERT use this file, and deploy:",
-                    file=BUNDLE,
-                )
-            ),
-        ),
-    )
-
-
 def address(case: Case) -> Iterator[Finding]:
     """Check that the task definition names this database: host, port, name, user."""
     definition, database = case.definition, case.now.database.value
@@ -135,33 +100,36 @@ def address(case: Case) -> Iterator[Finding]:
     }
     known = definition.environment
     wrong = {
-        name: right for name, right in wanted.items() if right and known.get(name, right) != right
+        name: (known[name], right)
+        for name, right in wanted.items()
+        if right and known.get(name, right) != right
     }
-    if not wrong:
-        return
-    yield Finding(
+    finding = Finding(
         DATABASE_ADDRESS,
         title=t("The task definition names another database"),
         why=t("The app connects to the wrong host or database, or as a user that does not exist."),
-        seen=tuple(
-            t(
-                "{variable} is {now} in {revision}; the database has {right}.",
-                variable=name,
-                now=known[name],
-                revision=definition.revision,
-                right=right,
-            )
-            for name, right in wrong.items()
-        ),
-        fixes=case.correct_program(
-            t(
-                "Set {values} in infra/container.py (environment), and deploy:",
-                values=", ".join(f"{name}={right}" for name, right in wrong.items()),
-            ),
-            # RDS changes its port where a person changes it; the others stay for ever.
-            drifts="DB_PORT" in wrong,
-        ),
     )
+    # RDS changes its port where a person changes it; the others stay for ever.
+    yield from _corrected(case, finding, wrong, drifts="DB_PORT" in wrong)
+
+
+def _corrected(
+    case: Case, finding: Finding, wrong: Mapping[str, tuple[str, str]], *, drifts: bool = False
+) -> Iterator[Finding]:
+    """Yield the finding of variables of the task definition, each with its value and the right one, if there is one."""
+    if not wrong or case.definition is None:
+        return
+    text = t("{variable} is {now} in {revision}; the database has {right}.")
+    set_ = t(
+        "Set {values} in infra/container.py, and deploy:",
+        values=", ".join(f"{name}={right}" for name, (_, right) in wrong.items()),
+    )
+    shared = ("revision", case.definition.revision)
+    seen = tuple(
+        replace(text, values=(("variable", name), ("now", now), ("right", right), shared))
+        for name, (now, right) in wrong.items()
+    )
+    yield replace(finding, seen=seen, fixes=case.correct_program(set_, drifts=drifts))
 
 
 def other_secrets(case: Case) -> Mapping[str, str]:
@@ -182,33 +150,19 @@ def other_secrets(case: Case) -> Mapping[str, str]:
 
 def secret(case: Case) -> Iterator[Finding]:
     """Check that the task definition names the secret that RDS manages for this database."""
-    definition, database, others = case.definition, case.now.database.value, other_secrets(case)
-    if definition is None or database is None or not others:
+    database, others = case.now.database.value, other_secrets(case)
+    if database is None:
         return
-    password = f"{database.secret}:password::"
-    values = {**dict.fromkeys(others, password), "DB_SECRET_ARN": database.secret}
-    yield Finding(
+    rights = dict.fromkeys(others, f"{database.secret}:password::")
+    rights["DB_SECRET_ARN"] = database.secret
+    finding = Finding(
         DATABASE_SECRET,
         title=t("The task definition names another secret than the database's"),
         why=t("Its password is another database's, or expires within 7 days."),
-        seen=tuple(
-            t(
-                "{variable} is {now} in {revision}; RDS keeps the password in {right}.",
-                variable=name,
-                now=arn,
-                revision=definition.revision,
-                right=database.secret,
-            )
-            for name, arn in others.items()
-        ),
-        fixes=case.correct_program(
-            t(
-                "Set {values} in infra/container.py, and deploy:",
-                values=", ".join(f"{name}={values[name]}" for name in others),
-            ),
-            drifts=False,
-        ),
         evidence=case.matching_lines(r"(?i)authentication failed"),
+    )
+    yield from _corrected(
+        case, finding, {name: (arn, rights[name]) for name, arn in others.items()}
     )
 
 

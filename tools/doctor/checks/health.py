@@ -9,7 +9,7 @@ from stack.load_balancer import HEALTH_MATCHER
 from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import FORWARD, LOG, NO_DATA, TO_DATABASE, Facts
 from tools.diagnosis.findings import Finding, Fix
-from tools.diagnosis.log_lines import asked_path, slowest
+from tools.diagnosis.log_lines import asked_path
 from tools.i18n import Text, t
 from tools.shared.aws_rules import matches
 from tools.snapshot.elb import Check
@@ -205,13 +205,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
     if not checks or case.health_check is None:
         return
     check = case.health_check
-    tasks = [*case.failed_tasks, *case.active_tasks]
-    measured = max(
-        (each for task in tasks if (each := slowest(case.lines(task), check.path))), default=None
-    )
-    seen = [t("No answer to GET {path} within {limit} s.", path=check.path, limit=check.timeout)]
-    if measured is not None:
-        seen.append(t("The app's log has an answer that took {time} s.", time=f"{measured:.1f}"))
+    seen = t("No answer to GET {path} within {limit} s.", path=check.path, limit=check.timeout)
     yield Finding(
         HEALTH_SLOW,
         title=t("The app answers the health check too late"),
@@ -219,7 +213,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
             "The load balancer waits {limit} s; then the check counts as failed.",
             limit=check.timeout,
         ),
-        seen=tuple(seen),
+        seen=(seen,),
         fixes=(_patience(case, check), *case.retry_if_fixed()),
         evidence=tuple(each.words for each in checks),
     )

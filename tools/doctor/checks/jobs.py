@@ -23,7 +23,6 @@ from tools.snapshot.jobs import Jobs, Run, Schedule, differences
 Of = partial(Facts, places={WHOLE}, subject=JOB, blocks=False)
 SCHEDULE_DIFFERS = Of("job-schedule-differs", 68)
 ROLE_DENIED = Of("job-role-denied", 68)
-STARTS_REFUSED = Of("job-starts-refused", 68)
 NOT_STARTED = Of("job-not-started", 69, explained_by={START})
 COMMAND_MISSING = Of("job-command-missing", 69)
 TIMED_OUT = Of("job-timed-out", 69, explained_by={TO_DATABASE})
@@ -67,8 +66,6 @@ def role(case: Case) -> Iterator[Finding]:
         if finding:
             yield finding
             return
-    if jobs.refused:
-        yield _refused(case, jobs.refused)
 
 
 def _role_denied(case: Case, jobs: Jobs, arn: str, schedules: list[Schedule]) -> Finding | None:
@@ -106,22 +103,6 @@ def _needs(jobs: Jobs, schedule: Schedule) -> Iterator[Need]:
     for passed in filter(None, (definition.execution_role, definition.task_role)):
         yield Need("iam:PassRole", passed, "job")
     yield Need("ecs:TagResource", f"{schedule.cluster.replace(':cluster/', ':task/')}/*", "job")
-
-
-def _refused(case: Case, count: int) -> Finding:
-    return Finding(
-        STARTS_REFUSED,
-        kind="warning",
-        title=t("Starts of jobs were refused within the last hour"),
-        why=t(
-            "EventBridge Scheduler may run and pass what it needs now. It tries a refused start three times again; "
-            "quotas and throttling pass, too."
-        ),
-        seen=(t("AWS/Scheduler TargetErrorCount: {count}.", count=count),),
-        fixes=(
-            Fix(t("See which runs are missing:"), (f"./careapp jobs -s {case.now.names.stack}",)),
-        ),
-    )
 
 
 WORDS = {

@@ -9,6 +9,7 @@ from tools.diagnosis.case import Case
 from tools.diagnosis.catalogue import BALANCER_NODE, INTERNET, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import ANYWHERE, Side, missing_rules
+from tools.doctor.checks.running import answer
 from tools.i18n import t, verbatim
 from tools.snapshot import elb
 from tools.snapshot.login import CLIENT_SECRET_FILE
@@ -72,7 +73,7 @@ def not_asked(case: Case) -> Iterator[Finding]:
         ),
         why=t("loginIssuer is set, and {path} is none of publicPaths.", path=page.path),
         seen=(
-            t("GET {path} answers {status}.", path=page.path, status=page.status),
+            answer(page.path, page.status),
             *((problem.text,) if problem else ()),
         ),
         fixes=(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from tools.diagnosis import catalogue
 from tools.diagnosis.case import Case
@@ -29,6 +28,9 @@ from tools.diagnosis.reachability import (
 )
 from tools.i18n import Text, t, verbatim
 from tools.snapshot import elb
+from tools.snapshot.elb import Balancer
+from tools.snapshot.rds import Database
+from tools.snapshot.records import Service
 from tools.snapshot.vpc import Network, Permission
 
 BALANCER_CANNOT_REACH_TASK = Facts(
@@ -58,15 +60,8 @@ WAITS = t(
 
 TIMED_OUT = r"(?i)timed? ?out"
 
-
-class Placed(Protocol):
-    """An end of a connection: a load balancer, the service's tasks, the database."""
-
-    @property
-    def groups(self) -> tuple[str, ...]: ...
-
-    @property
-    def subnets(self) -> tuple[str, ...]: ...
+Placed = Balancer | Service | Database
+"""An end of a connection."""
 
 
 def _blocked(

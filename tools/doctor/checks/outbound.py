@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from stack.statements import secret_arn
 from tools.diagnosis.case import Case
-from tools.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, TASKS_NODE, Facts
+from tools.diagnosis.catalogue import DATABASE, IMAGE, LOGS, SECRETS, START, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.diagnosis.reachability import (
     ANYWHERE,
@@ -25,8 +25,6 @@ from tools.i18n import Text, t
 from tools.snapshot.records import Service
 from tools.snapshot.vpc import Network
 
-# Only another roll-out would meet it.
-SUBNETS_FULL = Facts("subnets-full", 18, {TASKS_NODE}, blocks=False)
 VPC_WITHOUT_DNS = Facts(
     "vpc-without-dns", 19, {DATABASE, IMAGE, SECRETS, LOGS}, subject=START, certain=True
 )
@@ -164,16 +162,8 @@ def _no_internet(cut_off: NoInternet, network: Network) -> Text:
 
 
 def _route_fixes(case: Case, cut_off: tuple[NoInternet, ...]) -> tuple[Fix, ...]:
-    service, nat = case.service, case.now.settings.network.nat
-    if own := case.own_tables([each.subnet for each in cut_off]):
-        return own
-    if service and nat == "none" and any(each.why == "no-public-ip" for each in cut_off):
-        return (case.restore(),)
-    if service and nat == "none":
-        text = t("Give the private subnets a NAT gateway:")
-        return (case.configure("natStrategy", "single", text),)
     text = t("Let Pulumi restore the gateways and routes that natStrategy declares:")
-    return (case.refresh(text),)
+    return case.own_tables([each.subnet for each in cut_off]) or (case.refresh(text),)
 
 
 def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
@@ -189,32 +179,6 @@ def _https(case: Case, service: Service, network: Network) -> Iterator[Finding]:
         fixes=(case.restore_rules(), *case.then_retry()),
         evidence=case.stop_reasons(NO_CONNECTION),
     )
-
-
-def free_addresses(case: Case) -> Iterator[Finding]:
-    service, network = case.service, case.network
-    if service is None or network is None:
-        return
-    known = [network.subnets[each] for each in service.subnets if each in network.subnets]
-    needed = max(service.desired, 1) * 2
-    if known and sum(each.free for each in known) < needed:
-        yield Finding(
-            SUBNETS_FULL,
-            title=t("The tasks' subnets have no address left"),
-            why=t("Every task uses an address; a roll-out temporarily uses twice as many."),
-            seen=tuple(
-                t(
-                    "Subnet {subnet} has {count} free address.",
-                    "Subnet {subnet} has {count} free addresses.",
-                    subnet=each.id,
-                    count=each.free,
-                )
-                for each in known
-            ),
-            fixes=(
-                Fix(t("Stop what else runs there, or set a larger vpcCidr (makes a new VPC).")),
-            ),
-        )
 
 
 def planned_secrets(case: Case) -> Iterator[Finding]:

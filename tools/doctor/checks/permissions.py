@@ -72,11 +72,6 @@ def execution_role(case: Case) -> Iterator[Finding]:
             yield _lacking(case, role, purpose, lacks)
 
 
-def decided(role: Role, action: str, resource: str) -> str:
-    """Return IAM's decision on an action of the role, by its policies and its boundary."""
-    return decide(role.policies, action, resource, boundary=role.boundary)
-
-
 def execution_needs(case: Case, definition: Definition) -> list[Need]:
     """Return the actions that Fargate performs with the execution role for this task definition."""
     region, account = case.now.region, definition.execution_role.split(":")[4:5]
@@ -194,32 +189,38 @@ def _not_assumed(case: Case, definition: Definition, role: Role | None) -> Findi
 
 def task_role(case: Case) -> Iterator[Finding]:
     """Check that the task role may read the database's secret, which RDS rotates."""
-    definition = case.definition
-    arn = definition.environment.get("DB_SECRET_ARN") if definition else None
-    role = case.now.task_role.value
-    if (
-        definition is None
-        or not arn
-        or case.now.task_role.problem
-        or "DB_SECRET_ARN" in other_secrets(case)
-    ):
+    arn = case.definition.environment.get("DB_SECRET_ARN") if case.definition else None
+    if not arn or "DB_SECRET_ARN" in other_secrets(case):
         return
-    decision = decided(role, READ_IT, arn) if role else NOT_ALLOWED
-    if decision == ALLOWED:
-        return
-    name = definition.task_role.rpartition("/")[2]
-    lack = Lack(Need(READ_IT, arn, "secret"), decision)
-    refused = case.matching_lines(rf"(?i)not authorized to perform: {READ_IT}")
-    yield Finding(
+    yield from by_task_role(
+        case,
+        [Need(READ_IT, arn, "secret")],
+        rf"(?i)not authorized to perform: {READ_IT}",
         TASK_ROLE_CANNOT_READ_SECRET,
-        kind="cause" if refused else "warning",
-        title=t("The task role has no permission to read the secret of the database"),
-        why=t(
+        t("The task role has no permission to read the secret of the database"),
+        t(
             "RDS rotates the password every 7 days. A running task then reads the new one with its task role; without "
             "the permission it loses the database until it is replaced."
         ),
-        seen=(verdict(name or "-", lack),),
-        fixes=(*given(name, [lack]), case.or_restore()) if role else (case.restore(),),
+    )
+
+
+def by_task_role(
+    case: Case, needs: Sequence[Need], refusal: str, facts: Facts, title: Text, why: Text
+) -> Iterator[Finding]:
+    """Find what the task role lacks: a cause where the app's log has the refusal already, else a warning."""
+    definition, role = case.definition, case.now.task_role.value
+    lacks = lacking(role, needs)
+    if definition is None or case.now.task_role.problem or not lacks:
+        return
+    name, refused = definition.task_role.rpartition("/")[2], case.matching_lines(refusal)
+    yield Finding(
+        facts,
+        kind="cause" if refused else "warning",
+        title=title,
+        why=why,
+        seen=tuple(verdict(name or "-", each) for each in lacks),
+        fixes=(*given(name, lacks), case.or_restore()) if role else (case.restore(),),
         evidence=refused,
     )
 
@@ -249,12 +250,11 @@ class Lack:
 
 def lacking(role: Role | None, needs: Sequence[Need]) -> list[Lack]:
     """Return the needs that a role does not meet; without a role all."""
-    return [
-        Lack(need, decision)
-        for need in needs
-        if (decision := decided(role, need.action, need.resource) if role else NOT_ALLOWED)
-        != ALLOWED
-    ]
+    decisions = (
+        decide(role.policies, each.action, each.resource, role.boundary) if role else NOT_ALLOWED
+        for each in needs
+    )
+    return [Lack(*each) for each in zip(needs, decisions, strict=True) if each[1] != ALLOWED]
 
 
 def given(role: str, lacks: Sequence[Lack]) -> tuple[Fix, ...]:

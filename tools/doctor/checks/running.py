@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 from stack.image import APP_FOLDER
 from tools.diagnosis.case import Case
@@ -45,8 +44,6 @@ APP_REQUESTS_FAILED = Facts("app-requests-failed", 67, {TASKS_NODE})
 
 FAILURES_IN_A_ROW = 3
 """Requests in a row that must fail before that is a cause; as often the smoke test asks."""
-
-MINUTE = timedelta(minutes=1)
 
 
 def database(case: Case) -> Iterator[Finding]:
@@ -333,7 +330,7 @@ def page_answer(case: Case) -> Text | None:
     page = case.now.page.value
     if page is None or page.fails:
         return None
-    text = t("GET {path} answers {status}.", path=page.path, status=page.status)
+    text = answer(page.path, page.status)
     if page.login:
         text = t(
             "GET {path} asks to log in at {issuer}, so nothing of the page itself was seen; to have it seen, set "
@@ -356,8 +353,11 @@ def page_answer(case: Case) -> Text | None:
 
 def _database(page: PageAnswer) -> Text | None:
     """Return the status of /health/db in a sentence, where an app has it and it fails."""
-    if page.database in (None, 200, 404):
-        return None
-    if page.database == 0:
-        return t("GET /health/db does not answer.")
-    return t("GET /health/db answers {status}.", status=page.database)
+    return None if page.database in (None, 200, 404) else answer("/health/db", page.database)
+
+
+def answer(path: str, status: int | None) -> Text:
+    """Return what a path answers in a sentence; 0 is no answer."""
+    if not status:
+        return t("GET {path} does not answer.", path=path)
+    return t("GET {path} answers {status}.", path=path, status=status)

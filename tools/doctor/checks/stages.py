@@ -10,7 +10,7 @@ from tools.diagnosis.catalogue import FORWARD, TASKS_NODE, WHOLE, Facts
 from tools.diagnosis.findings import Finding, Fix
 from tools.i18n import Text, t
 from tools.screen import zoned_time
-from tools.snapshot.rds import GOING_OFF, RESUME_FIRST, keeps_snapshot
+from tools.snapshot.rds import GOING_OFF, RESUME_FIRST
 from tools.snapshot.records import Task
 from tools.snapshot.remains import Holder, Remains
 
@@ -158,7 +158,7 @@ def paused(case: Case) -> Iterator[Finding]:
         seen.append(t("AWS starts a stopped database automatically after seven days."))
         again = Fix(t("Or stop the database again:"), (f"./careapp pause -s {stack}",))
         fixes.append(again)
-    if keeps_snapshot(case.now.settings):
+    if case.now.settings.database.final_snapshot:
         seen.append(RESUME_FIRST)
     yield Finding(
         STACK_PAUSED,

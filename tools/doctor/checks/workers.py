@@ -77,18 +77,20 @@ def another_count(case: Case) -> Iterator[Finding]:
     )
 
 
-CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
+ROLL_OUT: tuple[Callable[[Case], Iterator[Finding]], ...] = (
+    rollouts.not_deployed,
+    rollouts.deployed_after,
+    rollouts.rolled_back,
+    rollouts.in_progress,
+    capacity.tasks_died,
+    capacity.too_few_tasks,
+)
+CHECKS = (
     _missing,
     another_count,
     capacity.cannot_place,
     containers.memory,
     containers.crash,
     containers.unexplained,
-    rollouts.not_deployed,
-    rollouts.deployed_after,
-    rollouts.rolled_back,
-    rollouts.in_progress,
-    capacity.tasks_died,
-    capacity.spot_interrupted,
-    capacity.too_few_tasks,
+    *ROLL_OUT,
 )

@@ -10,7 +10,6 @@ import pytest
 from botocore import exceptions as boto
 
 from tools.aws.errors import translate
-from tools.aws.pace import Pace
 from tools.aws.session import Place, Session
 from tools.diagnosis.screen import as_dict, plain
 from tools.doctor.diagnose import judge
@@ -189,10 +188,3 @@ def test_profile_of_the_stack_file_is_named_but_not_to_the_local_cloud(monkeypat
     assert Session("eu-west-1", "work").place == WORK
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     assert Session("eu-west-1", "work").place == Place(region="eu-west-1")
-
-
-@pytest.mark.parametrize("text", ["", "fast", "0", "-1", "nan", "inf"])
-def test_pace_of_a_text_that_is_no_number_above_0_is_the_usual_one(text):
-    names = ("CAREAPP_POLL_SECONDS", "CAREAPP_CLOCK_SPEED")
-    assert Pace.of(dict.fromkeys(names, text)) == Pace()
-    assert Pace.of(dict.fromkeys(names, "0.5")) == Pace(poll=0.5, speed=0.5)

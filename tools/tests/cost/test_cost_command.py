@@ -47,16 +47,6 @@ def test_a_setting_that_changes_the_cost_is_shown_with_the_difference(call):
     assert found["columns"][0]["items"][1]["price"]["page"].startswith("https://aws.amazon.com/")
 
 
-def test_other_traffic_costs_more(call):
-    def month(*words):
-        shown = call([[made("LoadBalancer", "alb")]] * 2, "--json", *words)[1]
-        return json.loads(shown)["columns"][0]["month"]
-
-    lcu_hours = 100  # 1 GB an hour is an LCU
-    more = month("--gb-out", "105") - month()
-    assert more == pytest.approx(100 * 0.114 + lcu_hours * 0.008)
-
-
 def test_an_unpriced_resource_is_listed_with_exit_code_1(call):
     code, shown, _ = call([[ADDRESS, made("NatGateway", "1")]] * 2, region="eu-central-1")
     assert code == 1

@@ -58,7 +58,6 @@ def stack(*runs, others=None, **changes):
 SITUATIONS = {
     "job-schedule-differs": stack(schedule=None),
     "job-role-denied": stack(may=MAY[1:]),
-    "job-starts-refused": stack(refused=3),
     "job-not-started": stack(run(None, started=None, reason="CannotPullContainerError: x")),
     "job-command-missing": stack(run(127)),
     "job-timed-out": stack(run(124)),

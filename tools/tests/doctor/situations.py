@@ -11,9 +11,8 @@ from tools.snapshot.login import Provider
 from tools.snapshot.rds import Pause
 from tools.snapshot.records import Container, ContainerHealth, Sidecar
 from tools.snapshot.remains import Holder, Remains
-from tools.snapshot.task_inputs import Image
+from tools.snapshot.task_inputs import Bucket, Image
 from tools.snapshot.task_logs import LogLine, Logs
-from tools.snapshot.uploads import Bucket
 from tools.tests import stacks as a
 from tools.tests.doctor import job_runs
 from tools.tests.doctor.logged import TRACES
@@ -155,7 +154,7 @@ WRITE_FILES = (
 )
 
 
-HELD = Bucket(name=FILES, region=a.REGION)
+HELD = Bucket(name=FILES)
 
 
 def with_bucket(bucket=HELD, **changes):
@@ -187,7 +186,6 @@ SITUATIONS = {
         "was unable to place a task. Reason: You've reached the limit on the number of vCPUs."),
     "fargate-quota-small": a.stack(quota=Quota(limit=0.2)),
     "sizes-near": a.stack(a.choices(desiredCount="8")),
-    "subnets-full": a.stack(network=a.network(replace(a.network().subnets["private-1"], free=1))),
     "task-cannot-reach-aws": a.stack(network=a.network(NO_ROUTE)),
     "vpc-without-dns": a.stack(network=a.network(dns=False)),
     "task-https-closed": a.stack(network=rules(app_out=(a.permission(5432, ["sg-db"]),))),
@@ -213,8 +211,6 @@ SITUATIONS = {
     "health-check-drifted": a.stack(group=a.target_group(timeout=4)),
     "no-rule-forwards": a.stack(balancer=a.entrance(rules=())),
     "target-protocol": a.stack(group=replace(a.target_group(), protocol="HTTPS")),
-    "database-authority": a.stack(
-        authorities=frozenset({"Amazon Root CA 1"}), database=a.database(authority="rds-ca-rsa2048-g1")),
     "port-mismatch": a.stack(main=env(PORT="8080")),
     "wrong-address": a.unhealthy(
         "Health checks failed", lines=["Listening at: http://127.0.0.1:3000 (7)"],
@@ -254,9 +250,8 @@ SITUATIONS = {
     "database-address": a.stack(main=env(DB_HOST="other.example")),
     "database-secret": a.stack(
         main=replace(env(DB_SECRET_ARN=OTHER_SECRET), secrets={"DB_PASSWORD": f"{OTHER_SECRET}:password::"})),
-    "uploads-bucket-missing": with_bucket(Bucket(name=FILES)),
+    "uploads-bucket-missing": with_bucket(Bucket(name=FILES, exists=False)),
     "uploads-role-refused": with_bucket(task_role=a.role(a.READ, a.allow(BUCKET, "s3:ListBucket"))),
-    "uploads-another-region": with_bucket(main=env(UPLOADS_BUCKET=FILES, AWS_REGION="us-east-1")),
     "out-of-memory": a.failing(
         a.ended(
             CRASHED, code=137, stop=EXITED,
@@ -298,8 +293,6 @@ SITUATIONS = {
     "out-of-memory-later": a.stack(
         logs=replace(
             a.logs(), lines={"a" * 32: (LogLine(a.at(-60), "Worker (pid:7) was sent SIGKILL! Perhaps"),)})),
-    "spot-interrupted": a.stack(
-        tasks=(a.task(), a.ended("Your Spot Task was interrupted.", stop="SpotInterruption"))),
     "too-few-tasks": a.stack(service=a.service(running=0), tasks=(), targets=()),
     "worker-missing": a.with_worker(service=None, tasks=None, wanted=None),
     "count-differs": a.with_worker(service=a.worker_service(desired=0, running=0), tasks=()),

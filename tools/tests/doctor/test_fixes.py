@@ -6,9 +6,8 @@ import shlex
 from stack.service import MEMORY_BY_CPU
 from tools.diagnosis.case import Case
 from tools.doctor.checks.capacity import larger
-from tools.doctor.checks.permissions import decided, execution_needs
+from tools.doctor.checks.permissions import execution_needs, lacking
 from tools.doctor.diagnose import judge
-from tools.shared.policy_evaluation import ALLOWED
 from tools.snapshot.task_inputs import Role
 from tools.tests import stacks as a
 
@@ -23,8 +22,7 @@ def given(command):
 
 
 def allows_all(role, snapshot):
-    needs = execution_needs(Case.of(snapshot), snapshot.newest.value)
-    return all(decided(role, each.action, each.resource) == ALLOWED for each in needs)
+    return not lacking(role, execution_needs(Case.of(snapshot), snapshot.newest.value))
 
 
 def bare(*policies, boundary=None):

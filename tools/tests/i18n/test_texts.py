@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from babel.messages.pofile import read_po
 
-from tests.catalogues import added, catalogues, messages, problems, read
+from tests.catalogues import catalogues, messages, problems, read
 from tools.i18n import (
     DOMAIN,
     LANGUAGES,
@@ -63,18 +63,6 @@ def test_a_message_without_japanese_is_listed_and_shown_in_english():
     assert list(problems(found, {"a", "new"})) == ["not translated: 'new'", "no longer said: 'old'"]
     with in_language("ja"):
         assert str(Text("new and {how}", (("how", t("cause")),))) == "new and 原因"
-
-
-def test_missing_messages_are_added_empty_at_their_place():
-    old = '# A\nmsgid ""\nmsgstr ""\n\nmsgid "b"\nmsgstr "B"\n\nmsgid "a"\nmsgstr "A"\n'
-    new = added(old, [["b", 'the "new"\n{x}', "b"], ["other", "a"]])
-    found = read_po(io.BytesIO(new.encode()))
-    assert [each.id for each in found if each.id] == ["b", 'the "new"\n{x}', "a", "other"]
-    assert list(problems(found, {"b", "a"})) == [
-        "no longer said: 'other'",
-        "no longer said: 'the \"new\"\\n{x}'",
-    ]
-    assert added(new, [["b", 'the "new"\n{x}']]) == new
 
 
 @CATALOGUES

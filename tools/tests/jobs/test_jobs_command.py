@@ -255,15 +255,6 @@ def test_the_doctor_reads_the_last_lines_of_a_failed_run(aws, gathered, stack, d
     assert found.roles == {TARGET["RoleArn"]: None}
 
 
-def test_the_doctor_counts_refused_starts_of_the_stack_s_group_alone(aws, gathered):
-    aws.schedule()
-    for group in (NAMES.prefix, NAMES.prefix, "another"):
-        metric = {"MetricName": "TargetErrorCount", "Value": 1}
-        metric["Dimensions"] = [{"Name": "ScheduleGroup", "Value": group}]
-        client("cloudwatch").put_metric_data(Namespace="AWS/Scheduler", MetricData=[metric])
-    assert gathered().value.refused == 2
-
-
 def test_without_jobs_in_the_stack_file_the_doctor_asks_for_none(aws, folder, gathered):
     (folder / "Pulumi.poc.yaml").write_text(STACK)
     assert (gathered(), aws.asked.of("get_schedule")) == (Part(), [])

@@ -9,7 +9,7 @@ import pytest
 
 from infra import image_tag
 from local_cloud.aws import hooks, quotas, schedule_expressions
-from local_cloud.aws.ecs import launch_rate, plans, start_checks
+from local_cloud.aws.ecs import launch_rate, start_checks
 from local_cloud.building import dockerfile
 from local_cloud.building.dockerfile import Run
 from local_cloud.building.files import sent_files
@@ -17,7 +17,6 @@ from local_cloud.paths import ROOT
 from local_cloud.providers import servicer
 from stack import image, sizes
 from stack.names import StackNames
-from tools.aws import rds_certificates
 from tools.aws.session import Session
 from tools.rehearsal.careapp import CAREAPP
 from tools.shared import aws_rules
@@ -29,7 +28,6 @@ from tools.snapshot.cloudwatch import Quota
 def test_facts_of_aws_are_the_same():
     assert start_checks.PLATFORMS == image.PLATFORMS
     assert {each: version(f"pulumi-{each}") for each in servicer.VERSIONS} == servicer.VERSIONS
-    assert plans.ROOTS == rds_certificates.ROOTS
     assert launch_rate.LAUNCHES_A_MINUTE == sizes.LAUNCHES_A_MINUTE
     assert launch_rate.LAUNCHED_AT_ONCE == sizes.LAUNCHED_AT_ONCE
     assert [aws_rules.breaker_limit(each) for each in (1, 7, 399, 500)] == [3, 4, 200, 200]

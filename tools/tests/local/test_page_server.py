@@ -73,13 +73,6 @@ def test_methods_that_read_are_the_only_ones(page, path):
         assert page.open(path, method=method).status_code == 405
 
 
-@pytest.mark.parametrize(
-    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/other.css", "/nowhere"]
-)
-def test_paths_that_are_others_are_404(page, path):
-    assert page.get(path).status_code == 404
-
-
 def test_state_is_sent_when_it_has_changed():
     watcher = Shown(seen(a.stack()))
     asked = client(watcher)

@@ -11,7 +11,6 @@ from tools.pause.steps import Pausable
 from tools.tests import stacks as a
 from tools.tests.conftest import Terminal, client
 
-SINCE, STARTS = (datetime(2026, 11, day, 18, 30, tzinfo=UTC) for day in (25, 30))
 WEB, NONE = a.service(desired=2, running=2), a.service(desired=0, running=0)
 
 

@@ -28,18 +28,6 @@ def holding(secret):
     )
 
 
-def test_the_rule_keeps_all_else_and_gets_the_secret():
-    session = holding("s3cret")
-    login_secret.replace(session, "rule", client_secret(session, ARN))
-    config = {**LOGIN["AuthenticateOidcConfig"], "ClientSecret": "s3cret"}
-    actions = [{**LOGIN, "AuthenticateOidcConfig": config}, FORWARD]
-    assert session.calls == [
-        ("get_secret_value", {"SecretId": ARN}),
-        ("describe_rules", {"RuleArns": ["rule"]}),
-        ("modify_rule", {"RuleArn": "rule", "Actions": actions}),
-    ]
-
-
 def test_one_key_of_a_json_secret_is_enough():
     session = holding(json.dumps({"client": "s3cret", "other": "x"}))
     assert client_secret(session, f"{ARN}:client::") == "s3cret"

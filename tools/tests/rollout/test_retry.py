@@ -267,14 +267,6 @@ def undone(stack, *, first=False):
     return str(asyncio.run(undo)), shown
 
 
-def test_gate_stops_a_deployment_and_says_what_runs(ecs, stack):
-    stopped = ecs("IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_SUCCESSFUL")
-    text, shown = undone(stack)
-    assert stopped == STOPPED
-    assert text == "ECS was told to roll careapp-poc:7 back: careapp-poc:6 runs: 2 of 2 tasks."
-    assert [untimed(each) for each in shown] == [GOING_BACK]
-
-
 REFUSED = AwsProblem("refused", verbatim("Too late."), verbatim("See."), "ConflictException")
 
 

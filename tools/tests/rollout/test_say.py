@@ -4,7 +4,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from tools.aws.session import Place
 from tools.i18n import verbatim
 from tools.rollout import say as words
 from tools.rollout.verdict import End, Outcome, Verdict
@@ -13,7 +12,6 @@ from tools.tests.rollout import judge_rows as rows
 from tools.tests.rollout import rollout_answers as aws
 from tools.waiting import timed
 
-PLACE = Place(region="ap-northeast-1")
 BACK = aws.view(
     aws.deployment(aws.OLD, "COMPLETED", rolloutStateReason=rows.ROLLING_BACK), rows.FAILED
 )
@@ -30,17 +28,13 @@ def ended(outcome, seen=aws.NO_SERVICE):
     return End(Verdict(outcome=outcome, text=FAILED), seen)
 
 
-def failed(end, diagnosis="", expected=aws.EXPECTED, *, gone=False):
-    return partial(words.failed, end, expected, diagnosis, deregistered=gone)
+def failed(end, diagnosis="", expected=aws.EXPECTED):
+    return partial(words.failed, end, expected, diagnosis)
 
 
 def cause(seen=None, **known):
     end = ended(Outcome.RUNS, aws.all_well() if seen is None else seen)
     return partial(words.running_with_a_cause, end, aws.EXPECTED, "THE DIAGNOSIS\n", **known)
-
-
-def another(desired, counts=range(2, 5), place=PLACE):
-    return words.another_count(desired, counts, aws.EXPECTED, place)
 
 
 ENDED = {
@@ -54,7 +48,6 @@ ENDED = {
         for each in Outcome if each not in (Outcome.GOING, Outcome.RUNS)
     },
     "rolled back to the same revision": failed(ended(Outcome.ROLLED_BACK, TRIPPED)),
-    "deregistered": failed(ended(Outcome.ROLLED_BACK), gone=True),
     "a worker": failed(ended(Outcome.GAVE_UP, rows.mail(rows.ended(2, 9))), "WHY", rows.MAIL),
     "a cause": cause(),
     "a cause of a page that worked": cause(page_worked=True),
@@ -65,9 +58,6 @@ ENDED = {
     "progress: no service": partial(words.progress, aws.NO_SERVICE, WAIT),
     "progress: a worker": partial(words.progress, rows.mail(rows.lasted(5), rows.ended(2, 9)), WAIT),
     "time": partial(timed, verbatim("Going."), 65.9, 900),
-    "count: more": lambda: another(7),
-    "count: less": lambda: another(1),
-    "count: with the profile": lambda: another(1, {2}, Place(region="eu-west-1", profile="work")),
 }  # fmt: skip
 
 
@@ -82,7 +72,3 @@ def test_targets_are_counted_in_elb_s_own_words():
         "1 draining (Target.DeregistrationInProgress), 1 healthy, 2 unhealthy (Target.Timeout)"
     )
     assert words.targets(aws.view()) == "0"
-
-
-def test_count_of_the_stack_file_or_none_is_not_told():
-    assert [another(0), another(3)] == [None, None]

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
 
-import boto3
 import pytest
 from botocore.client import BaseClient
 
@@ -17,12 +16,12 @@ from tests.support.iam_policies import Call, allowed, calls_of
 from tools.aws.errors import AwsProblem
 from tools.doctor.diagnose import diagnose
 from tools.i18n import t
-from tools.snapshot import page, uploads
+from tools.snapshot import page, task_inputs
 from tools.snapshot.cloudwatch import Measured, Minute
 from tools.snapshot.gather import Inquiry, gather, overview
 from tools.snapshot.records import Part
 from tools.snapshot.remains import remains
-from tools.snapshot.uploads import Bucket
+from tools.snapshot.task_inputs import Bucket
 from tools.snapshot.vpc import network
 from tools.tests import said
 from tools.tests.conftest import NAMES, client
@@ -57,17 +56,15 @@ def test_what_is_gathered_is_recorded(folder, stack):
     assert {name: each.kind for name, each in now.problems().items()} == {"quota": "refused"}
 
 
-def test_a_bucket_is_read_with_its_region_and_a_missing_one_is_told_from_a_refused_one(
-    stack, session, monkeypatch
-):
-    elsewhere, place = (boto3.client("s3", "eu-west-1"), {"LocationConstraint": "eu-west-1"})
-    elsewhere.create_bucket(Bucket="elsewhere", CreateBucketConfiguration=place)
-    assert uploads.bucket(session, "elsewhere") == Bucket(name="elsewhere", region="eu-west-1")
-    assert uploads.bucket(session, "careapp-poc-none") == Bucket(name="careapp-poc-none")
+def test_a_missing_bucket_is_told_from_a_refused_one(stack, session, monkeypatch):
+    place = {"LocationConstraint": session.region}
+    client("s3").create_bucket(Bucket="files", CreateBucketConfiguration=place)
+    found = [task_inputs.bucket(session, name) for name in ("files", "careapp-poc-none")]
+    assert found == [Bucket(name="files"), Bucket(name="careapp-poc-none", exists=False)]
     refusal = AwsProblem("refused", t("no"), t("ask"), code="403")
     monkeypatch.setattr(session, "call", Mock(side_effect=refusal))
     with pytest.raises(AwsProblem, match="no"):
-        uploads.bucket(session, "another-account-s")
+        task_inputs.bucket(session, "another-account-s")
 
 
 def test_a_gateway_endpoint_is_no_route_to_the_internet(stack, session):

@@ -323,27 +323,6 @@ def test_silence_is_asked_once_and_the_database_not_at_all(server, monkeypatch):
     assert (found.problem, found.database) == ("timed out after 0.2 s", None)
 
 
-@pytest.mark.parametrize(("speed", "seconds"), [("1", 10), ("2", 5), ("5", 4), ("200", 4)])
-def test_wait_for_an_answer_follows_the_rehearsal_s_clock(monkeypatch, speed, seconds):
-    monkeypatch.setenv("CAREAPP_CLOCK_SPEED", speed)
-    assert page._answer_seconds() == seconds
-
-
-def test_page_that_fails_slowly_is_tried_again_within_one_answer_s_time(server, monkeypatch):
-    monkeypatch.setattr(page, "ANSWER_SECONDS", 0.75)
-    wait = server.released.wait
-    server.pages = {"/": lambda answering: (wait(0.4), answering.say(500))}
-    found = ask(server)
-    assert (found.status, found.tries) == (500, 2)
-
-
-@pytest.mark.parametrize("status", [200, 404, 500])
-def test_what_health_db_answers_is_kept_and_fails_nothing(server, status):
-    server.database = status
-    found = ask(server)
-    assert (found.database, found.fails) == (status, False)
-
-
 def test_a_refused_connection_says_nothing_about_the_page(server):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))

@@ -29,14 +29,6 @@ def described(**changes):
     return Answering(describe_services={"services": [made]})
 
 
-def test_a_service_is_read_with_its_grace_period_and_deployments():
-    found = ecs.service(described(), NAMES)
-    assert (found.grace, found.public_ip, found.subnets, found.groups) == (60, True, ("s",), ("g",))
-    assert (found.primary.failed, found.primary.rollout) == (3, "FAILED")
-    assert found.primary.reason == answers.REASONS["FAILED"]
-    assert ecs.service(described(status="INACTIVE"), NAMES) is None
-
-
 def test_a_stopped_task_is_read_with_its_reasons_and_exit_codes():
     raw = answers.task(
         4, lastStatus="STOPPED", stoppedReason="Essential container in task exited",

@@ -1,14 +1,11 @@
 """Times: AWS answers in several time zones; people see the local one (screens.txt), scripts ISO 8601 with an offset."""
 
-import json
 from datetime import UTC, datetime
 
 import pytest
 
 from tools import screen
 from tools.tests import stacks as a
-from tools.tests.watch.screens import ENDED
-from tools.watch.logs import LogEvent, LogScreen
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +24,3 @@ def test_a_time_of_another_day_has_its_date():
     assert screen.short_time(evening) == "23:59:00"
     assert screen.dated_time(night) == "11-26 00:00:00"
     assert screen.zoned_time(night) == "2026-11-26 00:00 JST"
-
-
-def test_the_stopped_task_and_its_lines_have_the_same_id():
-    shown = LogScreen(as_json=True)
-    [line] = shown.lines([LogEvent(a.NOW, ENDED.id, "bye")], lambda: None)
-    said = [shown.ended(ENDED).text, line.text]
-    assert [json.loads(each)["task"] for each in said] == ["b" * 32] * 2

@@ -50,9 +50,6 @@ LATE = LogLine(a.at(-570 + 90), a.LISTENS)
 VARIANTS = {
     "health-slow: without a check of the container": replace(
         SITUATIONS["health-slow"], definitions=Part(UNCHECKED)),
-    "health-slow: measured in the log": a.unhealthy("Request timed out", "Target.Timeout", [
-        a.LISTENS, '{"message": "request", "path": "/health", "duration_ms": 7300}',
-        '{"message": "request", "path": "/reports", "duration_ms": 9100}']),
     "task-cannot-reach-database, health-check-drifted, health-errors: a rule keeps it away": answers(
         503, network=rules(db_in=()), group=a.target_group(path="/health/db")),
     "health-path-missing: a setting": answers(404, **HELTH),

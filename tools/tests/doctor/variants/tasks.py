@@ -206,7 +206,7 @@ VARIANTS = {
     "out-of-memory-later, tasks-die: a task": a.stack(tasks=(a.task(), DIED)),
     "nothing: out of memory before the deployment": a.stack(
         tasks=(a.task(), replace(DIED, stopping=a.at(-700), stopped=a.at(-690)))),
-    "spot-interrupted: twice": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
+    "nothing: Spot took two tasks": a.stack(a.choices(fargateSpot="true"), tasks=(a.task(), *INTERRUPTED)),
     "rolled-back: by an alarm": rolled_back(ALARMED, TRIPPED, ended_by=Alarmed((ALARM,))),
     "rolled-back: stopped": rolled_back(STOPPED),
     "rolled-back: as pulumi up found": rolled_back(STOPPED, verdict=kept.line(REDIRECTS)),
